@@ -1,0 +1,202 @@
+"""What a table promises, and the two ways to hold rows to it: refuse them, or set them aside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+import polars as pl
+from polars.datatypes import DataType, DataTypeClass
+
+from lake.errors import ContractError
+
+PolarsType = DataType | DataTypeClass
+UTC = pl.Datetime("us", "UTC")
+"""Every instant: microseconds, zone-aware, never naive."""
+CENTS = pl.Decimal(18, 2)
+"""Money that is accounted for: exact to the cent."""
+PRICE = pl.Decimal(18, 6)
+"""A traded price inside the ledger: exact to a millionth."""
+
+Mode = Literal["append", "merge", "replace"]
+RUN_ID = "run_id"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a contract."""
+
+    dtype: PolarsType
+    unit: str
+    doc: str
+    nullable: bool = False
+    pattern: str | None = None
+    """Regular expression that a text value has to match whole."""
+    longest: int = 4_000
+    """Longest text in characters; text from outside is bounded before it is written."""
+    provenance: bool = False
+    """True where the value names table versions: kept, but no part of the content fingerprint."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A named condition that every row meets. A condition that is null counts as met: presence is a rule of its own."""
+
+    holds: pl.Expr
+    fix: str
+    """What to do about a row that breaks it, in the imperative."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """The contract of one table.
+
+    `append` tables are insert-only by key: a row once written never changes. `merge` tables keep the latest row of
+    each key. `replace` tables are folds, written whole.
+    """
+
+    name: str
+    domain: str
+    doc: str
+    key: tuple[str, ...]
+    columns: Mapping[str, Column]
+    mode: Mode
+    owner: str
+    """The stage that writes the table, or `source`, `operator`, `kernel` for what comes from outside the stages."""
+    clock: str
+    """The column with the event's time; look-backs and file pruning act on it."""
+    rules: Mapping[str, Rule] = field(default_factory=dict)
+    available: str | None = None
+    """The column saying when the fact became public; an as-of read shows nothing later."""
+    entity: tuple[str, ...] = ()
+    """Rows that share these values restate each other; an as-of read keeps the last one available."""
+    story: bool = True
+    """True if readers see it only as published together with its run; False: always at its newest version."""
+
+    def __post_init__(self) -> None:
+        named = {*self.key, self.clock, *self.entity} | ({self.available} if self.available else set())
+        if unknown := sorted(named - set(self.columns)):
+            raise TypeError(f"table {self.name!r} names columns it does not have: {unknown}")
+
+    @property
+    def schema(self) -> pl.Schema:
+        """What a stage produces: the contract's columns, without `run_id`."""
+        return pl.Schema({name: column.dtype for name, column in self.columns.items()})
+
+    @property
+    def stored_schema(self) -> pl.Schema:
+        """What lies on disk: the contract's columns and the run that wrote the row."""
+        return pl.Schema({**self.schema, RUN_ID: pl.String()})
+
+    def empty(self) -> pl.DataFrame:
+        """A frame of no rows with the contract's columns."""
+        return pl.DataFrame(schema=self.schema)
+
+    @cached_property
+    def content_columns(self) -> tuple[str, ...]:
+        """The columns that make up a row's content (all but provenance)."""
+        return tuple(name for name, column in self.columns.items() if not column.provenance)
+
+    @cached_property
+    def all_rules(self) -> Mapping[str, Rule]:
+        """The table's own rules after those every table has: present, finite, bounded, well-formed."""
+        return {**self._column_rules(), **self.rules}
+
+    def check(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Return the frame in the contract's column order.
+
+        Raises:
+            ContractError: naming the table, how many rows break which rule, the first of them, and the fix.
+        """
+        frame = self._in_shape(frame)
+        for name, rule in self.all_rules.items():
+            broken = frame.filter(~rule.holds.fill_null(True))
+            if not broken.is_empty():
+                raise ContractError(self._complaint(name, rule.fix, broken, frame.height))
+        twice = frame.filter(pl.struct(self.key).is_duplicated()) if self.key else frame.clear()
+        if not twice.is_empty():
+            fix = "drop the repeats before writing"
+            raise ContractError(self._complaint(f"key {self.key} is unique", fix, twice, frame.height))
+        return frame
+
+    def split(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Part the frame into legal rows and the others, which gain `rule`: the first rule each breaks.
+
+        Identical repeats keep one row; rows that give one key two values are all set aside. The result does not
+        depend on the order of the rows.
+        """
+        carried = [name for name in frame.columns if name not in self.columns]
+        frame = pl.concat([self._in_shape(frame.drop(carried)), frame.select(carried)], how="horizontal")
+        frame = frame.with_columns(rule=self._first_broken())
+        legal = frame.filter(pl.col("rule").is_null())
+        legal = legal.with_columns(rule=self._repeats(carried)) if self.key else legal
+        good = legal.filter(pl.col("rule").is_null()).drop("rule")
+        bad = pl.concat([frame.filter(pl.col("rule").is_not_null()), legal.filter(pl.col("rule").is_not_null())])
+        return good, bad
+
+    def _repeats(self, carried: list[str]) -> pl.Expr:
+        content = pl.struct([name for name in self.columns if name not in carried])
+        one_value = content.n_unique().over(self.key) == 1
+        first = pl.int_range(pl.len()).over(self.key, order_by=carried or None) == 0
+        return (
+            pl.when(one_value & first)
+            .then(None)
+            .when(one_value)
+            .then(pl.lit("a repeat of another row"))
+            .otherwise(pl.lit("one key has two values"))
+        )
+
+    def _first_broken(self) -> pl.Expr:
+        expression = pl.lit(None, dtype=pl.String)
+        for name, rule in reversed(self.all_rules.items()):
+            broken = ~rule.holds.fill_null(True)
+            expression = pl.when(broken).then(pl.lit(name)).otherwise(expression)
+        return expression
+
+    def _column_rules(self) -> dict[str, Rule]:
+        rules: dict[str, Rule] = {}
+        for name, column in self.columns.items():
+            at = pl.col(name)
+            if not column.nullable:
+                rules[f"{name} is present"] = Rule(at.is_not_null(), f"give every row its {name}")
+            if column.dtype in (pl.Float32, pl.Float64):
+                rules[f"{name} is a finite number"] = Rule(
+                    at.is_finite(), "leave out what is not a number; a missing value is null"
+                )
+            if column.dtype == pl.String:
+                rules[f"{name} has at most {column.longest} characters"] = Rule(
+                    at.str.len_chars() <= column.longest, "shorten the text before it is written"
+                )
+            if column.pattern is not None:
+                rules[f"{name} is well-formed"] = Rule(
+                    at.str.contains(f"^(?:{column.pattern})$"), f"use values that match {column.pattern}"
+                )
+        return rules
+
+    def _in_shape(self, frame: pl.DataFrame) -> pl.DataFrame:
+        missing = [name for name in self.columns if name not in frame.columns]
+        extra = [name for name in frame.columns if name not in self.columns]
+        other = [
+            f"{name} is {frame.schema[name]} and should be {dtype}"
+            for name, dtype in self.schema.items()
+            if name in frame.columns and frame.schema[name] != dtype
+        ]
+        wrong = [
+            *([f"{len(missing)} columns are missing, the first is {missing[0]!r}"] if missing else []),
+            *([f"{len(extra)} columns are not in the contract, the first is {extra[0]!r}"] if extra else []),
+            *other,
+        ]
+        if wrong:
+            raise ContractError(f"{self.name}: {'; '.join(wrong)}; make the frame match the contract")
+        return frame.select(*self.columns)
+
+    def _complaint(self, rule: str, fix: str, broken: pl.DataFrame, total: int) -> str:
+        first = {name: _short(value) for name, value in broken.row(0, named=True).items()}
+        return f"{self.name}: {broken.height} of {total} rows break {rule!r}; the first is {first}; {fix}"
+
+
+def _short(value: object) -> object:
+    text = str(value)
+    return value if len(text) <= 80 else text[:77] + "..."

@@ -1,0 +1,190 @@
+"""How good the forecasts were, what follows from it, and whether acting on it helped."""
+
+import polars as pl
+
+from lake.contract import Column, Rule, Table
+from lake.tables.predictions import PREDICTION_ID
+from lake.tables.vocabulary import (
+    HORIZON,
+    MODEL_ID,
+    SESSION,
+    TICKER,
+    count,
+    day,
+    flag,
+    number,
+    text,
+)
+
+SCOPE = Column(
+    pl.String(), "name", "what the slice is cut by", pattern="all|sector|ticker|model|regime"
+)
+SLICE = text("the slice: a sector, a ticker, a model, or 'all'", unit="name", longest=80)
+
+PREDICTION_ACCURACY = Table(
+    name="prediction_accuracy",
+    domain="feedback",
+    doc="A matured forecast beside what happened and beside the naive forecast; scored once.",
+    key=("prediction_id",),
+    mode="append",
+    owner="validate",
+    clock="session",
+    columns={
+        "prediction_id": PREDICTION_ID,
+        "session": Column(pl.Date(), "exchange date", "the session at whose close it was scored"),
+        "made_session": day("the session it was made at"),
+        "target_session": day("the session it was for"),
+        "ticker": TICKER,
+        "sector": text("sector as known when scored", unit="name", longest=60),
+        "horizon": HORIZON,
+        "model_id": MODEL_ID,
+        "role": text("champion, shadow or naive, as forecast", unit="name", longest=20),
+        "point": number("fraction", "the forecast"),
+        "realised": number("fraction", "total return from the reference close to the target close"),
+        "error": number("fraction", "realised less forecast"),
+        "absolute_error": number("fraction", "size of the error"),
+        "naive_absolute_error": number("fraction", "size of the error of the naive forecast"),
+        "pinball": number("fraction", "mean pinball loss over the stated quantiles"),
+        "naive_pinball": number("fraction", "the same for the naive member's quantiles"),
+        "sigma": number("fraction", "the forecast's own standard deviation, for scaling"),
+        "inside_50": flag("realised within the 50 % interval"),
+        "inside_80": flag("realised within the 80 % interval"),
+        "inside_90": flag("realised within the 90 % interval"),
+        "direction_hit": flag("sign of forecast and outcome agree; null where either is 0", nullable=True),
+        "interval_scale": number("factor", "the interval scale that was applied"),
+        "bias_adjustment": number("fraction", "the bias adjustment that was applied"),
+    },
+    rules={
+        "scored when it has matured": Rule(
+            pl.col("target_session") <= pl.col("session"), "wait for the target session"
+        )
+    },
+)
+
+VALIDATION_EVENTS = Table(
+    name="validation_events",
+    domain="feedback",
+    doc="What became of each forecast that fell due: scored, waiting for a bar, or void, and why.",
+    key=("prediction_id", "event"),
+    mode="append",
+    owner="validation_events",
+    clock="session",
+    columns={
+        "prediction_id": PREDICTION_ID,
+        "session": SESSION,
+        "ticker": TICKER,
+        "horizon": HORIZON,
+        "target_session": day("the session it was for"),
+        "event": Column(pl.String(), "name", "what happened", pattern="scored|waiting|void"),
+        "reason": text("the same in words", longest=300),
+    },
+)
+
+FEEDBACK_METRICS = Table(
+    name="feedback_metrics",
+    domain="feedback",
+    doc="Measured quality over a trailing window, each figure with its interval, baseline and effective sample.",
+    key=("session", "scope", "slice", "horizon", "metric"),
+    mode="merge",
+    owner="metrics",
+    clock="session",
+    columns={
+        "session": SESSION,
+        "scope": SCOPE,
+        "slice": SLICE,
+        "horizon": HORIZON,
+        "metric": Column(
+            pl.String(),
+            "name",
+            "ic, mae_skill, pinball_skill, bias, hit_rate, coverage_50/80/90, interval_scale",
+            pattern="ic|mae_skill|pinball_skill|bias|hit_rate|coverage_50|coverage_80|coverage_90|interval_scale",
+        ),
+        "value": number("see metric", "the estimate"),
+        "low": number("see metric", "lower end of its 95 % interval", nullable=True),
+        "high": number("see metric", "upper end of its 95 % interval", nullable=True),
+        "baseline": number("see metric", "what the naive forecast or the stated level gives"),
+        "n": count("forecasts", "forecasts in the window"),
+        "n_effective": number("forecasts", "the same, corrected for overlap and common moves"),
+        "verdict": Column(
+            pl.String(), "name", "what the interval allows one to say", pattern="skill|no skill|worse|calibrated|too narrow|too wide|biased|unbiased|too few|learned"
+        ),
+    },
+)
+
+BIAS_FLAGS = Table(
+    name="bias_flags",
+    domain="feedback",
+    doc="Where forecasts err to one side more than chance allows, and by how much the next ones are adjusted.",
+    key=("session", "scope", "slice", "horizon"),
+    mode="merge",
+    owner="bias",
+    clock="session",
+    columns={
+        "session": SESSION,
+        "scope": SCOPE,
+        "slice": SLICE,
+        "horizon": HORIZON,
+        "mean_error": number("fraction", "mean of realised less unadjusted forecast"),
+        "standard_error": number("fraction", "its standard error, overlap and common moves allowed for"),
+        "t": number("ratio", "mean error over standard error"),
+        "p_value": number("probability", "two-sided; adjusted for the number of slices tested"),
+        "n": count("forecasts", "forecasts tested"),
+        "active": flag("significant: the next forecasts are adjusted"),
+        "adjustment": number("fraction", "what the next forecasts add to their point; 0 unless active"),
+    },
+)
+
+RETRAIN_CANDIDATES = Table(
+    name="retrain_candidates",
+    domain="feedback",
+    doc="Reasons to train again, each with its statistic and threshold.",
+    key=("session", "model_id", "reason"),
+    mode="merge",
+    owner="retrain_candidates",
+    clock="session",
+    columns={
+        "session": SESSION,
+        "model_id": text("the champion in question, or 'none'", unit="id", longest=80),
+        "reason": Column(pl.String(), "name", "what speaks for training", pattern="no_model|age|skill_loss|coverage|bias|drift"),
+        "statistic": number("see reason", "what was measured"),
+        "threshold": number("see reason", "the level it is held against"),
+        "due": flag("the statistic is beyond the threshold"),
+        "evidence": text("the same in words", longest=500),
+    },
+)
+
+LEARNING_INSIGHTS = Table(
+    name="learning_insights",
+    domain="feedback",
+    doc="A hypothesis about our own errors through its life: opened on evidence, acted on, measured, retired.",
+    key=("insight_id", "session"),
+    mode="append",
+    owner="insights",
+    clock="session",
+    columns={
+        "insight_id": text("what it is about: kind, scope, slice, horizon, and the session it opened", unit="id", longest=160),
+        "session": Column(pl.Date(), "exchange date", "the session of this step of its life"),
+        "opened": day("when it was opened"),
+        "kind": Column(pl.String(), "name", "what kind of error", pattern="bias|interval|skill"),
+        "scope": SCOPE,
+        "slice": SLICE,
+        "horizon": HORIZON,
+        "status": Column(pl.String(), "name", "its state after this step", pattern="open|acted|measured|retired"),
+        "hypothesis": text("what we believe", longest=500),
+        "evidence": text("the figures behind it", longest=1_000),
+        "action": text("what was changed because of it", longest=500),
+        "before": number("see kind", "the error before the action"),
+        "after": number("see kind", "the same error since the action", nullable=True),
+        "effect": Column(pl.String(), "name", "what the action did", pattern="pending|helped|no effect|hurt"),
+        "n": count("forecasts", "forecasts measured since the action"),
+    },
+)
+
+TABLES = (
+    PREDICTION_ACCURACY,
+    VALIDATION_EVENTS,
+    FEEDBACK_METRICS,
+    BIAS_FLAGS,
+    RETRAIN_CANDIDATES,
+    LEARNING_INSIGHTS,
+)

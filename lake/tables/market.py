@@ -1,0 +1,260 @@
+"""Prices as traded, corporate actions apart, and who could be traded when."""
+
+import polars as pl
+
+from lake.contract import Column, Rule, Table
+from lake.tables.vocabulary import (
+    AVAILABLE_AT,
+    PAYLOAD_ID,
+    SESSION,
+    SOURCE,
+    TICKER,
+    count,
+    day,
+    flag,
+    instant,
+    number,
+    text,
+)
+
+INTERVAL = Column(pl.String(), "bar length", "1d, 1h, 5m or 1m", pattern=r"1d|1h|5m|1m")
+
+RAW_PRICES = Table(
+    name="raw_prices",
+    domain="market",
+    doc="What a price source answered, verbatim, before anybody interpreted it.",
+    key=("payload_id",),
+    mode="append",
+    owner="source",
+    clock="session",
+    story=False,
+    columns={
+        "payload_id": Column(
+            pl.String(), "sha256", "hash of source, kind, ticker, request and payload", pattern=r"[0-9a-f]{64}"
+        ),
+        "source": SOURCE,
+        "kind": Column(
+            pl.String(),
+            "name",
+            "what the payload holds: bars, actions or listings",
+            pattern="bars|actions|listings",
+        ),
+        "ticker": text("the symbol asked for, as the vendor spells it", unit="vendor symbol", longest=200),
+        "session": Column(pl.Date(), "exchange date", "the last session the payload can speak of"),
+        "fetched_at": instant("when it was landed"),
+        "format": Column(
+            pl.String(), "name", "how to decode the payload", pattern=r"ndjson|yahoo-chart|yahoo-search"
+        ),
+        "request": text("the request as JSON: what was asked, in which words", unit="JSON", longest=20_000),
+        "payload": text("the answer, byte for byte", unit="vendor text", longest=50_000_000),
+    },
+)
+
+MARKET_PRICES = Table(
+    name="market_prices",
+    domain="market",
+    doc="One bar as traded (not adjusted); a changed bar is a further revision, the earlier one stays.",
+    key=("ticker", "interval", "ts", "revision"),
+    entity=("ticker", "interval", "ts"),
+    mode="append",
+    owner="prices",
+    clock="session",
+    available="available_at",
+    columns={
+        "ticker": TICKER,
+        "interval": INTERVAL,
+        "session": SESSION,
+        "ts": instant("the end of the bar: nothing of it was known before"),
+        "revision": Column(pl.Int32(), "count", "0 for the first value seen, then 1, 2, ..."),
+        "open": number("currency per share", "first trade"),
+        "high": number("currency per share", "highest trade"),
+        "low": number("currency per share", "lowest trade"),
+        "close": number("currency per share", "last trade"),
+        "volume": count("shares", "shares traded in the bar"),
+        "currency": Column(pl.String(), "ISO 4217", "currency of the prices", pattern="[A-Z]{3}"),
+        "source": SOURCE,
+        "available_at": AVAILABLE_AT,
+        "payload_id": PAYLOAD_ID,
+        "line": count("index", "the line of the payload the bar was read from"),
+    },
+    rules={
+        "prices are positive": Rule(
+            (pl.col("open") > 0) & (pl.col("high") > 0) & (pl.col("low") > 0) & (pl.col("close") > 0),
+            "a bar without a price is no bar: leave it out or fetch it again",
+        ),
+        "high is not below low": Rule(pl.col("high") >= pl.col("low"), "fetch the bar again"),
+        "open lies within the range": Rule(
+            (pl.col("open") <= pl.col("high")) & (pl.col("open") >= pl.col("low")), "fetch the bar again"
+        ),
+        "close lies within the range": Rule(
+            (pl.col("close") <= pl.col("high")) & (pl.col("close") >= pl.col("low")), "fetch the bar again"
+        ),
+        "volume is not negative": Rule(pl.col("volume") >= 0, "fetch the bar again"),
+        "known only after it ended": Rule(
+            pl.col("available_at") >= pl.col("ts"), "an unfinished bar is no bar: wait for its end"
+        ),
+        "revision counts from 0": Rule(pl.col("revision") >= 0, "number revisions 0, 1, 2, ..."),
+    },
+)
+
+CORPORATE_ACTIONS = Table(
+    name="corporate_actions",
+    domain="market",
+    doc="Splits, dividends, delistings and renames, kept apart from prices so that any past view can be adjusted.",
+    key=("ticker", "ex_date", "kind", "sequence", "revision"),
+    entity=("ticker", "ex_date", "kind", "sequence"),
+    mode="append",
+    owner="actions",
+    clock="ex_date",
+    available="available_at",
+    columns={
+        "ticker": TICKER,
+        "ex_date": Column(pl.Date(), "exchange date", "first session that trades without the entitlement"),
+        "kind": Column(
+            pl.String(), "name", "what happened", pattern="split|dividend|delisting|rename"
+        ),
+        "sequence": Column(pl.Int32(), "count", "0, 1, ... for several of one kind on one day"),
+        "revision": Column(pl.Int32(), "count", "0 for the first statement, then corrections"),
+        "numerator": count("shares", "split: new shares ...", nullable=True),
+        "denominator": count("shares", "split: ... for each of so many old ones", nullable=True),
+        "amount": number(
+            "currency per share", "dividend: cash per share held; delisting: final value per share", nullable=True
+        ),
+        "pay_date": day("dividend: when the cash arrives", nullable=True),
+        "successor": Column(
+            pl.String(), "symbol", "rename: the new ticker", nullable=True, pattern=TICKER.pattern, longest=20
+        ),
+        "source": SOURCE,
+        "available_at": AVAILABLE_AT,
+        "payload_id": PAYLOAD_ID,
+    },
+    rules={
+        "a split has a positive ratio other than 1": Rule(
+            (pl.col("kind") != "split")
+            | (
+                (pl.col("numerator") > 0)
+                & (pl.col("denominator") > 0)
+                & (pl.col("numerator") != pl.col("denominator"))
+            ).fill_null(False),
+            "state new and old shares as whole numbers",
+        ),
+        "a dividend has a positive amount": Rule(
+            (pl.col("kind") != "dividend") | (pl.col("amount") > 0).fill_null(False), "state the cash per share"
+        ),
+        "a delisting has a value of zero or more": Rule(
+            (pl.col("kind") != "delisting") | (pl.col("amount") >= 0).fill_null(False),
+            "state the final value per share, 0 if worthless",
+        ),
+        "paid no earlier than the ex-date": Rule(
+            pl.col("pay_date") >= pl.col("ex_date"), "check ex-date and pay-date"
+        ),
+    },
+)
+
+PRICE_RESTATEMENTS = Table(
+    name="price_restatements",
+    domain="market",
+    doc="Every change a source made to a bar it had already delivered: before, after, and when we learned it.",
+    key=("ticker", "interval", "ts", "revision"),
+    mode="append",
+    owner="restatements",
+    clock="session",
+    available="available_at",
+    columns={
+        "ticker": TICKER,
+        "interval": INTERVAL,
+        "session": SESSION,
+        "ts": instant("the end of the bar"),
+        "revision": Column(pl.Int32(), "count", "the revision that replaced the one before"),
+        **{
+            f"{when}_{field}": number("currency per share", f"{field} {when} the change")
+            for when in ("old", "new")
+            for field in ("open", "high", "low", "close")
+        },
+        "old_volume": count("shares", "volume before the change"),
+        "new_volume": count("shares", "volume after the change"),
+        "close_change": number("fraction", "new close over old close, less 1"),
+        "source": SOURCE,
+        "available_at": AVAILABLE_AT,
+        "payload_id": PAYLOAD_ID,
+    },
+)
+
+QUARANTINED_ROWS = Table(
+    name="quarantined_rows",
+    domain="market",
+    doc="Rows that broke a rule: kept whole, with the rule, and shown; they never reach a canonical table.",
+    key=("payload_id", "line", "target"),
+    mode="append",
+    owner="quarantine",
+    clock="session",
+    available="available_at",
+    columns={
+        "payload_id": PAYLOAD_ID,
+        "line": count("index", "the line within the payload"),
+        "target": text("the table it was meant for", unit="table", longest=60),
+        "session": Column(pl.Date(), "exchange date", "the session of the landing it came with"),
+        "ticker": text("the symbol as delivered", unit="vendor symbol", longest=200),
+        "rule": text("the first rule it breaks", longest=300),
+        "row": text("the row as delivered", unit="JSON", longest=20_000),
+        "source": SOURCE,
+        "available_at": AVAILABLE_AT,
+    },
+)
+
+INSTRUMENTS = Table(
+    name="instruments",
+    domain="market",
+    doc="What a ticker is: name, sector, exchange, currency, as the source lists it.",
+    key=("ticker",),
+    mode="merge",
+    owner="instruments",
+    clock="listed_on",
+    columns={
+        "ticker": TICKER,
+        "name": text("the issuer", longest=200),
+        "sector": text("industry sector; 'unknown' where the source has none", unit="name", longest=60),
+        "role": Column(
+            pl.String(),
+            "name",
+            "stock: may be traded; benchmark: only compared with",
+            pattern="stock|benchmark",
+        ),
+        "exchange": Column(pl.String(), "ISO 10383", "exchange calendar", pattern="[A-Z]{4}"),
+        "currency": Column(pl.String(), "ISO 4217", "currency of its prices", pattern="[A-Z]{3}"),
+        "listed_on": day("first session known"),
+        "source": SOURCE,
+        "payload_id": PAYLOAD_ID,
+    },
+)
+
+TICKER_UNIVERSE = Table(
+    name="ticker_universe",
+    domain="market",
+    doc="Who could be traded at each session, who could not, and the first filter that kept them out.",
+    key=("session", "ticker"),
+    mode="merge",
+    owner="universe",
+    clock="session",
+    columns={
+        "session": SESSION,
+        "ticker": TICKER,
+        "member": flag("in the universe for decisions at this session's close"),
+        "reason": text("'member', or the first filter it fails, in words", longest=200),
+        "sector": text("sector as known", unit="name", longest=60),
+        "close": number("currency per share", "the last close known", nullable=True),
+        "dollar_volume": number("currency per session", "median close x volume, 20 sessions", nullable=True),
+        "history": count("sessions", "bars known so far"),
+        "stale": count("sessions", "sessions since its last bar; 0 if it traded today"),
+    },
+)
+
+TABLES = (
+    RAW_PRICES,
+    INSTRUMENTS,
+    MARKET_PRICES,
+    CORPORATE_ACTIONS,
+    PRICE_RESTATEMENTS,
+    QUARANTINED_ROWS,
+    TICKER_UNIVERSE,
+)

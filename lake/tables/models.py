@@ -1,0 +1,70 @@
+"""Trained ensembles with all that is needed to use, judge and repeat them, and who is champion."""
+
+import polars as pl
+
+from lake.contract import Column, Table
+from lake.tables.features import FEATURE_SET
+from lake.tables.vocabulary import MODEL_ID, SESSION, count, day, flag, number, text
+
+MEMBER = Column(pl.String(), "name", "a member of the ensemble", pattern="lstm|ridge|naive")
+
+MODEL_REGISTRY = Table(
+    name="model_registry",
+    domain="models",
+    doc="One member of a trained ensemble: weights as bytes, what they were fitted on, and how they did out of sample.",
+    key=("model_id", "member"),
+    mode="append",
+    owner="train",
+    clock="session",
+    columns={
+        "model_id": MODEL_ID,
+        "member": MEMBER,
+        "session": Column(pl.Date(), "exchange date", "the session at whose close it was trained"),
+        "feature_set": FEATURE_SET,
+        "features": Column(pl.List(pl.String()), "names", "input features in their order"),
+        "window": count("sessions", "length of the input window"),
+        "horizons": Column(pl.List(pl.Int32()), "sessions", "the horizons it forecasts, in their order"),
+        "quantiles": Column(pl.List(pl.Float64()), "probability", "the quantiles it forecasts, in their order"),
+        "ensemble_weights": Column(pl.List(pl.Float64()), "share", "the member's weight at each horizon"),
+        "weights": Column(pl.Binary(), "safetensors", "fitted parameters and the scaler"),
+        "weights_sha256": Column(pl.String(), "sha256", "hash of `weights`", pattern=r"[0-9a-f]{64}"),
+        "config": text("hyper-parameters", unit="JSON", longest=100_000),
+        "metrics": text("out-of-sample figures per fold and horizon", unit="JSON", longest=1_000_000),
+        "train_first": day("first session of the training rows"),
+        "train_last": day("last session of the training rows; their labels end no later than `session`"),
+        "rows_train": count("windows", "training examples"),
+        "purge": count("sessions", "sessions dropped before each test block so that no label overlaps it"),
+        "embargo": count("sessions", "further sessions dropped"),
+        "seed": count("seed", "random seed of the fit"),
+        "parent": text("the champion when it was trained", unit="model_id", nullable=True, longest=80),
+        "input_versions": Column(
+            pl.String(), "JSON", "versions of the tables it was trained from", provenance=True
+        ),
+    },
+)
+
+MODEL_PROMOTIONS = Table(
+    name="model_promotions",
+    domain="models",
+    doc="Each decision on who is champion, with the comparison it rests on.",
+    key=("session", "model_id"),
+    mode="append",
+    owner="promote",
+    clock="session",
+    columns={
+        "session": SESSION,
+        "model_id": MODEL_ID,
+        "promoted": flag("the challenger became champion"),
+        "champion": text("the champion after this decision; null where none has earned it", unit="model_id", nullable=True, longest=80),
+        "previous": text("the champion before", unit="model_id", nullable=True, longest=80),
+        "reason": text("the decision in words", longest=500),
+        "challenger_loss": number("pinball loss / sigma", "challenger's loss on the common test sessions"),
+        "champion_loss": number("pinball loss / sigma", "champion's loss on the same rows", nullable=True),
+        "naive_loss": number("pinball loss / sigma", "the naive forecast's loss on the same rows"),
+        "gain_over_naive": number("fraction", "1 - challenger loss / naive loss"),
+        "gain_error": number("fraction", "standard error of that gain over sessions"),
+        "sessions": count("sessions", "test sessions compared"),
+    },
+)
+
+TABLES = (MODEL_REGISTRY, MODEL_PROMOTIONS)

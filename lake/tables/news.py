@@ -1,0 +1,121 @@
+"""News as published, and what each article says about each ticker."""
+
+import polars as pl
+
+from lake.contract import Column, Rule, Table
+from lake.tables.vocabulary import (
+    AVAILABLE_AT,
+    PAYLOAD_ID,
+    SOURCE,
+    TICKER,
+    instant,
+    number,
+    text,
+)
+
+ARTICLE_ID = Column(pl.String(), "sha256", "hash of the article's title and publication", pattern=r"[0-9a-f]{64}")
+SCORER = Column(pl.String(), "name", "who scored it: lexicon, or a model's name", pattern=r"[a-z0-9][a-z0-9_.:\-]{0,60}")
+DECISION_SESSION = Column(
+    pl.Date(), "exchange date", "the first session whose decision may use it; after the close counts for the next"
+)
+
+RAW_NEWS = Table(
+    name="raw_news",
+    domain="news",
+    doc="What a news source answered, verbatim.",
+    key=("payload_id",),
+    mode="append",
+    owner="source",
+    clock="session",
+    story=False,
+    columns={
+        "payload_id": Column(
+            pl.String(), "sha256", "hash of source, request and payload", pattern=r"[0-9a-f]{64}"
+        ),
+        "source": SOURCE,
+        "session": Column(pl.Date(), "exchange date", "the last session the payload can speak of"),
+        "fetched_at": instant("when it was landed"),
+        "format": Column(pl.String(), "name", "how to decode the payload", pattern="ndjson|rss|yahoo-news"),
+        "request": text("the request as JSON", unit="JSON", longest=20_000),
+        "payload": text("the answer, byte for byte", unit="vendor text", longest=50_000_000),
+    },
+)
+
+NEWS_ARTICLES = Table(
+    name="news_articles",
+    domain="news",
+    doc="One article, once, with the moment it was public; without a publication time nothing gets in.",
+    key=("article_id",),
+    mode="merge",
+    owner="articles",
+    clock="session",
+    available="available_at",
+    columns={
+        "article_id": ARTICLE_ID,
+        "session": DECISION_SESSION,
+        "published_at": instant("when it was published"),
+        "available_at": AVAILABLE_AT,
+        "title": text("headline, as text (hostile until escaped)", longest=1_000),
+        "body": text("summary or text, bounded", nullable=True, longest=20_000),
+        "url": text("where it was", unit="URL", nullable=True, longest=2_000),
+        "tickers": Column(pl.List(pl.String()), "symbols", "the tickers it is about"),
+        "source": SOURCE,
+        "payload_id": PAYLOAD_ID,
+    },
+    rules={
+        "public only after publication": Rule(
+            pl.col("available_at") >= pl.col("published_at"), "an article cannot be known before it is published"
+        ),
+        "title is not empty": Rule(pl.col("title").str.len_chars() > 0, "an article without a title is refused"),
+    },
+)
+
+RAW_SENTIMENT = Table(
+    name="raw_sentiment",
+    domain="news",
+    doc="What a scorer said about an article, verbatim: the lexicon's findings or a language model's reply.",
+    key=("article_id", "scorer", "prompt_version"),
+    mode="append",
+    owner="score",
+    clock="session",
+    available="available_at",
+    columns={
+        "article_id": ARTICLE_ID,
+        "scorer": SCORER,
+        "prompt_version": text("version of the word list or the prompt", unit="version", longest=40),
+        "session": DECISION_SESSION,
+        "requested_at": instant("when it was asked"),
+        "available_at": AVAILABLE_AT,
+        "status": Column(
+            pl.String(), "name", "ok, or why there is no answer", pattern="ok|refused|incomplete|malformed|failed|budget"
+        ),
+        "reply": text("the reply as it came", unit="JSON", longest=100_000),
+    },
+)
+
+NEWS_SENTIMENT = Table(
+    name="news_sentiment",
+    domain="news",
+    doc="How an article bears on a ticker; unknown is null, never 0.",
+    key=("article_id", "ticker", "scorer", "prompt_version"),
+    mode="merge",
+    owner="sentiment",
+    clock="session",
+    available="available_at",
+    columns={
+        "article_id": ARTICLE_ID,
+        "ticker": TICKER,
+        "scorer": SCORER,
+        "prompt_version": text("version of the word list or the prompt", unit="version", longest=40),
+        "session": DECISION_SESSION,
+        "available_at": AVAILABLE_AT,
+        "score": number("-1 to 1", "bad to good news; null is unknown", nullable=True),
+        "strength": number("0 to 1", "how much the scorer found to go by"),
+    },
+    rules={
+        "score lies in -1..1": Rule(pl.col("score").is_between(-1, 1), "a score out of range is unknown: null"),
+        "strength lies in 0..1": Rule(pl.col("strength").is_between(0, 1), "strength is a share"),
+    },
+)
+
+TABLES = (RAW_NEWS, NEWS_ARTICLES, RAW_SENTIMENT, NEWS_SENTIMENT)

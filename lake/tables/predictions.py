@@ -1,0 +1,125 @@
+"""What is forecast, for whom first, with which honest interval, and what could not be forecast."""
+
+import polars as pl
+
+from lake.contract import Column, Rule, Table
+from lake.tables.vocabulary import HORIZON, MODEL_ID, SESSION, TICKER, count, day, flag, instant, number, text
+
+QUANTILES = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95)
+"""The quantiles every forecast states: the 50, 80 and 90 % intervals and the median."""
+QUANTILE_COLUMNS = tuple(f"q{round(100 * q):02d}" for q in QUANTILES)
+INTERVALS = {50: ("q25", "q75"), 80: ("q10", "q90"), 90: ("q05", "q95")}
+"""Stated coverage in percent -> lower and upper column."""
+
+PREDICTION_ID = Column(
+    pl.String(), "id", "hash of session, ticker, horizon and model", pattern=r"[0-9a-f]{16}"
+)
+
+TICKER_PRIORITIES = Table(
+    name="ticker_priorities",
+    domain="predictions",
+    doc="In which order tickers are forecast, and how many: attention goes where it pays.",
+    key=("session", "ticker"),
+    mode="merge",
+    owner="priorities",
+    clock="session",
+    columns={
+        "session": SESSION,
+        "ticker": TICKER,
+        "rank": count("rank", "1 is first"),
+        "score": number("score", "sum of the components below"),
+        "held": flag("in the book: always forecast"),
+        "liquidity": number("0 to 1", "rank of dollar volume"),
+        "newsworthy": number("0 to 1", "share of the session's news"),
+        "unusual": number("0 to 1", "rank of today's absolute move in its own volatility"),
+        "selected": flag("will be forecast this session"),
+    },
+)
+
+PREDICTIONS = Table(
+    name="predictions",
+    domain="predictions",
+    doc="One forecast of a total return over a horizon, made at a close and never changed.",
+    key=("session", "ticker", "horizon", "model_id"),
+    mode="append",
+    owner="predict",
+    clock="session",
+    columns={
+        "prediction_id": PREDICTION_ID,
+        "session": SESSION,
+        "made_at": instant("the moment of decision: everything used was available by then"),
+        "ticker": TICKER,
+        "horizon": HORIZON,
+        "target_session": day("the session at whose close it matures"),
+        "reference_close": number("currency per share", "the close it starts from, as traded"),
+        "point": number("fraction", "expected total return from reference close to target close"),
+        **{
+            name: number("fraction", f"{round(100 * q)} % quantile of the total return")
+            for name, q in zip(QUANTILE_COLUMNS, QUANTILES, strict=True)
+        },
+        "probability_up": number("0 to 1", "probability of a return above 0"),
+        "confidence": number("0 to 1", "how far the members agree, weighed by measured skill"),
+        "sigma": number("fraction", "expected standard deviation over the horizon before calibration"),
+        "members": Column(
+            pl.List(
+                pl.Struct(
+                    {
+                        "member": pl.String(),
+                        "weight": pl.Float64(),
+                        "point": pl.Float64(),
+                        **{name: pl.Float64() for name in QUANTILE_COLUMNS},
+                    }
+                )
+            ),
+            "fraction",
+            "each ensemble member's own forecast and its weight, the naive one included",
+        ),
+        "bias_adjustment": number("fraction", "subtracted from the raw point because of measured bias"),
+        "interval_scale": number("factor", "widening or narrowing learned from realised coverage"),
+        "bounds": Column(pl.List(pl.String()), "names", "bounds that changed the raw forecast"),
+        "features_id": text("the batch of windows it was made from", unit="id", longest=60),
+        "model_id": MODEL_ID,
+        "role": Column(pl.String(), "name", "champion decides; shadow is only scored", pattern="champion|shadow|naive"),
+    },
+    rules={
+        "quantiles do not cross": Rule(
+            pl.all_horizontal(
+                *(
+                    pl.col(low) <= pl.col(high)
+                    for low, high in zip(QUANTILE_COLUMNS, QUANTILE_COLUMNS[1:], strict=False)
+                )
+            ),
+            "sort the quantiles of each forecast",
+        ),
+        "a return is above -100 %": Rule(pl.col("q05") > -1, "bound the forecast at total loss"),
+        "made before its target": Rule(
+            pl.col("made_at").dt.date() <= pl.col("target_session"), "forecast only the future"
+        ),
+        "target lies after the session": Rule(
+            pl.col("target_session") > pl.col("session"), "forecast only the future"
+        ),
+        "probability lies in 0..1": Rule(pl.col("probability_up").is_between(0, 1), "state a probability"),
+        "confidence lies in 0..1": Rule(pl.col("confidence").is_between(0, 1), "state a share"),
+    },
+)
+
+INFERENCE_LOG = Table(
+    name="inference_log",
+    domain="predictions",
+    doc="For each ticker that was to be forecast: done, or why not. A missing forecast stays missing.",
+    key=("session", "ticker"),
+    mode="append",
+    owner="inference_log",
+    clock="session",
+    columns={
+        "session": SESSION,
+        "ticker": TICKER,
+        "status": Column(pl.String(), "name", "predicted, or what was lacking", pattern="predicted|no_window|incomplete_window|no_bar|not_selected|failed"),
+        "reason": text("the same in words", longest=300),
+        "features_id": text("the batch of windows", unit="id", nullable=True, longest=60),
+        "model_id": text("the model that was asked", unit="id", nullable=True, longest=80),
+        "horizons": count("forecasts", "how many horizons were forecast"),
+    },
+)
+
+TABLES = (TICKER_PRIORITIES, PREDICTIONS, INFERENCE_LOG)

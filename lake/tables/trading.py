@@ -1,0 +1,272 @@
+"""What was planned and refused, what was filled, and the books, exact to the cent."""
+
+import polars as pl
+
+from lake.contract import CENTS, PRICE, Column, Rule, Table
+from lake.tables.vocabulary import SESSION, TICKER, count, day, flag, instant, number, text
+
+
+def money(doc: str, *, nullable: bool = False) -> Column:
+    """An amount in the book's currency, exact to the cent."""
+    return Column(CENTS, "currency", doc, nullable=nullable)
+
+
+def price(doc: str, *, nullable: bool = False) -> Column:
+    """An exact price per share."""
+    return Column(PRICE, "currency per share", doc, nullable=nullable)
+
+
+SIDE = Column(pl.String(), "name", "buy or sell", pattern="buy|sell")
+PLAN_ID = text("session and ticker of the plan", unit="id", longest=60)
+
+STRATEGIC_PRIORITIES = Table(
+    name="strategic_priorities",
+    domain="trading",
+    doc="The stance for the next session: market regime, how much risk to take, and why.",
+    key=("session",),
+    mode="merge",
+    owner="strategy",
+    clock="session",
+    columns={
+        "session": SESSION,
+        "regime": Column(pl.String(), "name", "state of the market", pattern="calm|normal|stressed"),
+        "market_volatility": number("fraction per year", "realised volatility of the equal-weight market, 20 sessions"),
+        "market_trend": number("fraction", "equal-weight market return, 60 sessions"),
+        "drawdown": number("fraction", "the book's fall from its peak, 0 or more"),
+        "skill": number("correlation", "measured information coefficient of the decision horizon", nullable=True),
+        "skill_low": number("correlation", "lower end of its interval", nullable=True),
+        "risk_budget": number("0 to 1", "share of the full risk that may be taken"),
+        "target_exposure": number("fraction of NAV", "gross exposure aimed at"),
+        "most_positions": count("positions", "most names to hold"),
+        "reason": text("why, in words", longest=500),
+    },
+)
+
+TRADE_PLANS = Table(
+    name="trade_plans",
+    domain="trading",
+    doc="Every trade considered for the next open, taken or refused, with each rule's verdict.",
+    key=("session", "ticker"),
+    mode="append",
+    owner="plan",
+    clock="session",
+    columns={
+        "plan_id": PLAN_ID,
+        "session": Column(pl.Date(), "exchange date", "the close at which it was decided"),
+        "for_session": day("the session at whose open it may be filled"),
+        "decided_at": instant("the moment of decision"),
+        "ticker": TICKER,
+        "sector": text("sector", unit="name", longest=60),
+        "side": Column(pl.String(), "name", "what was considered", pattern="buy|sell|hold"),
+        "intent": Column(pl.String(), "name", "why: enter, add, reduce, exit on forecast, stop or horizon; or keep", pattern="enter|add|reduce|exit|stop|expire|keep"),
+        "taken": flag("an order goes to the next open"),
+        "wanted_shares": count("shares", "before the rules"),
+        "shares": count("shares", "after the rules; 0 where refused"),
+        "close": number("currency per share", "the close it was decided at"),
+        "expected_return": number("fraction", "forecast over the decision horizon", nullable=True),
+        "low_return": number("fraction", "the forecast's 5 % quantile", nullable=True),
+        "expected_cost": number("fraction", "round-trip cost expected"),
+        "edge": number("fraction", "expected return less expected cost", nullable=True),
+        "target_weight": number("fraction of NAV", "position aimed at after the trade"),
+        "stop": number("currency per share", "the price below which the position is cut", nullable=True),
+        "verdicts": Column(
+            pl.List(
+                pl.Struct(
+                    {
+                        "rule": pl.String(),
+                        "verdict": pl.String(),
+                        "scale": pl.Float64(),
+                        "distance": pl.Float64(),
+                        "reason": pl.String(),
+                    }
+                )
+            ),
+            "see rule",
+            "each rule in order: allow, scale or refuse; distance is how far from passing (0 where passed)",
+        ),
+        "blocked_by": text("the first rule that refused; null where none did", unit="rule", nullable=True, longest=60),
+        "prediction_id": text("the forecast it rests on", unit="id", nullable=True, longest=40),
+        "model_id": text("the model behind it", unit="id", nullable=True, longest=80),
+    },
+    rules={
+        "shares are not negative": Rule(pl.col("shares") >= 0, "state the side in `side`"),
+        "a refused plan has no shares": Rule(pl.col("taken") | (pl.col("shares") == 0), "set shares to 0"),
+        "filled after it was decided": Rule(pl.col("for_session") > pl.col("session"), "aim at the next open"),
+    },
+)
+
+EXECUTED_TRADES = Table(
+    name="executed_trades",
+    domain="trading",
+    doc="What became of each order at its open: filled, filled in part, or not, with every cost apart.",
+    key=("trade_id",),
+    mode="append",
+    owner="execute",
+    clock="session",
+    columns={
+        "trade_id": text("session, ticker and side", unit="id", longest=60),
+        "plan_id": PLAN_ID,
+        "session": Column(pl.Date(), "exchange date", "the session of the open"),
+        "ts": instant("the open at which it was filled"),
+        "ticker": TICKER,
+        "side": SIDE,
+        "status": Column(pl.String(), "name", "what happened", pattern="filled|partial|unfilled"),
+        "reason": text("why not, or not in full", longest=300),
+        "ordered": count("shares", "shares ordered, after splits since the plan"),
+        "shares": count("shares", "shares filled"),
+        "open_price": price("the session's opening price", nullable=True),
+        "fill_price": price("price paid or received: open, half-spread and impact", nullable=True),
+        "gross": money("shares x fill price, rounded half to even"),
+        "commission": money("commission"),
+        "spread_cost": money("what the half-spread cost against the open"),
+        "impact_cost": money("what the impact cost against the open"),
+    },
+    rules={
+        "fills are not negative": Rule(pl.col("shares") >= 0, "state the side in `side`"),
+        "fills do not exceed the order": Rule(pl.col("shares") <= pl.col("ordered"), "fill at most the order"),
+    },
+)
+
+ACCOUNTS = "cash|positions|receivable|capital|realised|dividends|commission|rounding"
+
+LEDGER_ENTRIES = Table(
+    name="ledger_entries",
+    domain="trading",
+    doc="Double entry: the legs of each event sum to zero; debits are positive, credits negative.",
+    key=("entry_id",),
+    mode="append",
+    owner="ledger",
+    clock="session",
+    columns={
+        "entry_id": text("event and leg number", unit="id", longest=90),
+        "event_id": text("the event whose legs balance", unit="id", longest=80),
+        "session": SESSION,
+        "ts": instant("when it took effect"),
+        "sequence": count("count", "order of the entry within the session"),
+        "kind": Column(
+            pl.String(),
+            "name",
+            "what happened",
+            pattern="fund|buy|sell|commission|split|cash_in_lieu|dividend|dividend_paid|delisting",
+        ),
+        "account": Column(pl.String(), "name", "the account", pattern=ACCOUNTS),
+        "ticker": Column(
+            pl.String(), "symbol", "the security concerned", nullable=True, pattern=TICKER.pattern, longest=20
+        ),
+        "amount": money("debit positive, credit negative"),
+        "shares": count("shares", "change in shares held; only on the positions account"),
+        "reference": text("trade_id, or the action it stems from", unit="id", longest=90),
+        "due": day("receivable: when it is paid", nullable=True),
+    },
+    rules={
+        "shares move only on positions": Rule(
+            (pl.col("account") == "positions") | (pl.col("shares") == 0), "put shares on the positions leg"
+        ),
+        "the legs of an event sum to zero": Rule(
+            pl.col("amount").sum().over("event_id") == 0, "balance the event: debits equal credits"
+        ),
+    },
+)
+
+PORTFOLIO_HOLDINGS = Table(
+    name="portfolio_holdings",
+    domain="trading",
+    doc="Positions after each session's events, folded from the ledger.",
+    key=("session", "ticker"),
+    mode="append",
+    owner="holdings",
+    clock="session",
+    columns={
+        "session": SESSION,
+        "ticker": TICKER,
+        "sector": text("sector", unit="name", longest=60),
+        "shares": count("shares", "shares held"),
+        "cost": money("what they cost, commission apart"),
+        "close": price("last close known"),
+        "close_session": day("the session of that close; earlier than `session` if it did not trade"),
+        "market_value": money("shares x close, rounded half to even"),
+        "unrealised": money("market value less cost"),
+        "weight": number("fraction of NAV", "market value over portfolio value"),
+        "opened": day("session of the position's first buy"),
+        "held_sessions": count("sessions", "sessions since then"),
+    },
+    rules={"a holding has shares": Rule(pl.col("shares") > 0, "leave out what is no longer held")},
+)
+
+PORTFOLIO_VALUE = Table(
+    name="portfolio_value",
+    domain="trading",
+    doc="The book's worth after each session, beside equal weight and the benchmark, with its reconciliation.",
+    key=("session",),
+    mode="append",
+    owner="value",
+    clock="session",
+    columns={
+        "session": SESSION,
+        "cash": money("cash"),
+        "receivable": money("dividends due but not paid"),
+        "positions_value": money("holdings at the close"),
+        "nav": money("cash + receivable + positions"),
+        "capital": money("paid in so far"),
+        "realised": money("gains taken so far, commission and dividends apart"),
+        "unrealised": money("market value less cost"),
+        "dividends": money("dividends earned so far"),
+        "commission": money("commission paid so far"),
+        "spread_cost": money("half-spreads paid so far (inside the fill prices)"),
+        "impact_cost": money("impact paid so far (inside the fill prices)"),
+        "unexplained": money("nav less all of its sources; 0 or the books are wrong"),
+        "positions": count("positions", "names held"),
+        "exposure": number("fraction of NAV", "positions value over NAV"),
+        "turnover": number("fraction of NAV", "value traded this session over NAV"),
+        "session_return": number("fraction", "change of NAV over the previous session"),
+        "peak": money("highest NAV so far"),
+        "drawdown": number("fraction", "fall from the peak, 0 or more"),
+        "equal_weight": number("currency", "the same capital in an equal-weight universe, total return, no costs"),
+        "benchmark": number("currency", "the same capital in the benchmark, total return", nullable=True),
+    },
+    rules={
+        "cash is not negative": Rule(pl.col("cash") >= 0, "never buy on money that is not there"),
+        "nothing is unexplained": Rule(pl.col("unexplained") == 0, "find the entry that does not balance"),
+    },
+)
+
+TRADE_REFLECTIONS = Table(
+    name="trade_reflections",
+    domain="trading",
+    doc="A look back at each sale: what was expected, what happened, and whether forecast, cost or luck explains it.",
+    key=("trade_id",),
+    mode="append",
+    owner="reflect",
+    clock="session",
+    columns={
+        "trade_id": text("the sale", unit="id", longest=60),
+        "session": SESSION,
+        "ticker": TICKER,
+        "opened": day("session of the first buy"),
+        "held_sessions": count("sessions", "how long it was held"),
+        "shares": count("shares", "shares sold"),
+        "intent": text("why it was sold", unit="name", longest=20),
+        "expected_return": number("fraction", "forecast at entry over the decision horizon", nullable=True),
+        "realised_return": number("fraction", "gain after all costs over what was paid"),
+        "gross_return": number("fraction", "gain from open to open, before costs, dividends included"),
+        "cost": money("spread, impact and commission of both sides"),
+        "profit": money("gain after costs, dividends included"),
+        "surprise": number("sigmas", "realised less expected, in the forecast's own standard deviation", nullable=True),
+        "verdict": Column(
+            pl.String(), "name", "what explains it", pattern="as expected|good luck|bad luck|forecast wrong|cost|unforecast"
+        ),
+        "lesson": text("the same in words", longest=500),
+        "entry_plan_id": text("the plan that opened it", unit="id", nullable=True, longest=60),
+        "prediction_id": text("the forecast at entry", unit="id", nullable=True, longest=40),
+    },
+)
+
+TABLES = (
+    STRATEGIC_PRIORITIES,
+    TRADE_PLANS,
+    EXECUTED_TRADES,
+    LEDGER_ENTRIES,
+    PORTFOLIO_HOLDINGS,
+    PORTFOLIO_VALUE,
+    TRADE_REFLECTIONS,
+)

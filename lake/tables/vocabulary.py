@@ -1,0 +1,46 @@
+"""The columns that mean the same thing in every table."""
+
+import polars as pl
+
+from lake.contract import UTC, Column
+
+SYMBOL = r"[A-Z0-9^][A-Z0-9.\-=^]{0,19}"
+"""A ticker as we write it: no slash, no space, no quote, so it is safe in a path, a predicate and on screen."""
+
+TICKER = Column(pl.String(), "symbol", "the security's standard ticker", pattern=SYMBOL, longest=20)
+SESSION = Column(pl.Date(), "exchange date", "the trading session the row belongs to")
+AVAILABLE_AT = Column(UTC, "UTC instant", "first moment the fact could have been known")
+HORIZON = Column(pl.Int32(), "sessions", "how far ahead the forecast looks")
+PAYLOAD_ID = Column(pl.String(), "sha256", "the raw landing this row was read from", pattern=r"[0-9a-f]{64}")
+SOURCE = Column(pl.String(), "name", "the source that delivered it", pattern=r"[a-z][a-z0-9_\-]{0,30}")
+MODEL_ID = Column(pl.String(), "id", "the trained ensemble, a row set of model_registry", longest=80)
+
+
+def number(unit: str, doc: str, *, nullable: bool = False) -> Column:
+    """A double-precision number."""
+    return Column(pl.Float64(), unit, doc, nullable=nullable)
+
+
+def count(unit: str, doc: str, *, nullable: bool = False) -> Column:
+    """A whole number."""
+    return Column(pl.Int64(), unit, doc, nullable=nullable)
+
+
+def text(doc: str, *, unit: str = "text", nullable: bool = False, longest: int = 4_000) -> Column:
+    """A bounded piece of text."""
+    return Column(pl.String(), unit, doc, nullable=nullable, longest=longest)
+
+
+def flag(doc: str, *, nullable: bool = False) -> Column:
+    """A yes or no."""
+    return Column(pl.Boolean(), "yes/no", doc, nullable=nullable)
+
+
+def instant(doc: str, *, nullable: bool = False) -> Column:
+    """A zone-aware moment."""
+    return Column(UTC, "UTC instant", doc, nullable=nullable)
+
+
+def day(doc: str, *, nullable: bool = False) -> Column:
+    """A calendar date."""
+    return Column(pl.Date(), "date", doc, nullable=nullable)

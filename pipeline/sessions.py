@@ -1,0 +1,150 @@
+"""When an exchange trades: the one source of sessions, opens and closes; never weekday arithmetic."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import cached_property, lru_cache
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+FIRST_YEAR = 1990
+
+
+@dataclass(frozen=True)
+class Sessions:
+    """The sessions of one exchange, with the instants each opened and closed (half-days included).
+
+    Build one with `exchange_sessions`; tests may build short ones by hand.
+    """
+
+    exchange: str
+    days: tuple[date, ...]
+    opens: tuple[datetime, ...]
+    closes: tuple[datetime, ...]
+    zone: str = "America/New_York"
+
+    def is_session(self, day: date) -> bool:
+        """Whether the exchange traded on that day."""
+        return day in self._position
+
+    def at_or_before(self, day: date) -> date:
+        """The last session not after the day."""
+        return self.days[self._checked(bisect_right(self.days, day) - 1, day)]
+
+    def at_or_after(self, day: date) -> date:
+        """The first session not before the day."""
+        return self.days[self._checked(bisect_left(self.days, day), day)]
+
+    def offset(self, session: date, count: int) -> date:
+        """The session `count` sessions later (earlier if negative), held within the calendar's first session."""
+        return self.days[self._checked(max(self.position(session) + count, 0), session)]
+
+    def next(self, session: date) -> date:
+        """The session after this one."""
+        return self.offset(session, 1)
+
+    def previous(self, session: date) -> date:
+        """The session before this one."""
+        return self.offset(session, -1)
+
+    def between(self, first: date, last: date) -> list[date]:
+        """All sessions from `first` to `last`, both included."""
+        return list(self.days[bisect_left(self.days, first) : bisect_right(self.days, last)])
+
+    def distance(self, earlier: date, later: date) -> int:
+        """How many sessions lie from the one to the other."""
+        return self.position(later) - self.position(earlier)
+
+    def open_at(self, session: date) -> datetime:
+        """The instant the session opened, in UTC."""
+        return self.opens[self.position(session)]
+
+    def close_at(self, session: date) -> datetime:
+        """The instant the session closed, in UTC."""
+        return self.closes[self.position(session)]
+
+    def last_closed(self, moment: datetime) -> date:
+        """The last session that had closed by the moment."""
+        return self.days[self._checked(bisect_right(self.closes, moment) - 1, moment.date())]
+
+    def frame(self, first: date, last: date) -> pl.DataFrame:
+        """Columns session (Date), position (Int64), open_at and close_at (UTC microseconds), in order."""
+        low, high = bisect_left(self.days, first), bisect_right(self.days, last)
+        instant = pl.Datetime("us", "UTC")
+        return pl.DataFrame(
+            {
+                "session": self.days[low:high],
+                "position": range(low, high),
+                "open_at": self.opens[low:high],
+                "close_at": self.closes[low:high],
+            },
+            schema={"session": pl.Date, "position": pl.Int64, "open_at": instant, "close_at": instant},
+        )
+
+    def position(self, session: date) -> int:
+        """The session's number in the calendar.
+
+        Raises:
+            ValueError: if the exchange did not trade that day, naming its neighbours.
+        """
+        if session not in self._position:
+            low = bisect_left(self.days, session)
+            near = [day.isoformat() for day in self.days[max(low - 1, 0) : low + 1]]
+            raise ValueError(f"{session} is no session of {self.exchange}; the nearest are {' and '.join(near)}")
+        return self._position[session]
+
+    @cached_property
+    def _position(self) -> dict[date, int]:
+        return {day: number for number, day in enumerate(self.days)}
+
+    def _checked(self, position: int, asked: date) -> int:
+        if 0 <= position < len(self.days):
+            return position
+        raise ValueError(
+            f"{asked} leads outside the calendar of {self.exchange}, which runs from {self.days[0]} to {self.days[-1]}"
+        )
+
+
+@lru_cache(maxsize=8)
+def exchange_sessions(exchange: str = "XNYS") -> Sessions:
+    """The exchange's sessions from 1990 to about a year from now (exchange_calendars).
+
+    Raises:
+        ValueError: for an exchange code that is not known.
+    """
+    import exchange_calendars
+
+    try:
+        calendar = exchange_calendars.get_calendar(exchange, start=f"{FIRST_YEAR}-01-01")
+    except exchange_calendars.errors.InvalidCalendarName as error:
+        raise ValueError(f"there is no exchange {exchange!r}; use an ISO 10383 code such as XNYS or XLON") from error
+    schedule = calendar.schedule
+    return Sessions(
+        exchange=exchange,
+        days=tuple(stamp.date() for stamp in schedule.index),
+        opens=_instants(schedule["open"]),
+        closes=_instants(schedule["close"]),
+        zone=str(calendar.tz),
+    )
+
+
+def weekday_sessions(first: date, last: date, *, zone: str = "America/New_York") -> Sessions:
+    """A made-up exchange that trades 9:30 to 16:00 on weekdays: for tests that need no real calendar."""
+    days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+    days = [day for day in days if day.weekday() < 5]
+    local = ZoneInfo(zone)
+    return Sessions(
+        exchange="TEST",
+        days=tuple(days),
+        opens=tuple(datetime(d.year, d.month, d.day, 9, 30, tzinfo=local).astimezone(UTC) for d in days),
+        closes=tuple(datetime(d.year, d.month, d.day, 16, 0, tzinfo=local).astimezone(UTC) for d in days),
+        zone=zone,
+    )
+
+
+def _instants(column: Sequence[object]) -> tuple[datetime, ...]:
+    return tuple(stamp.to_pydatetime().astimezone(UTC) for stamp in column)  # type: ignore[attr-defined]
