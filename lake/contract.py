@@ -133,7 +133,9 @@ class Table:
         legal = frame.filter(pl.col("rule").is_null())
         legal = legal.with_columns(rule=self._repeats(carried)) if self.key else legal
         good = legal.filter(pl.col("rule").is_null()).drop("rule")
-        bad = pl.concat([frame.filter(pl.col("rule").is_not_null()), legal.filter(pl.col("rule").is_not_null())])
+        bad = pl.concat(
+            [frame.filter(pl.col("rule").is_not_null()), legal.filter(pl.col("rule").is_not_null())]
+        )
         return good, bad
 
     def _repeats(self, carried: list[str]) -> pl.Expr:

@@ -27,6 +27,8 @@ class Read:
     """Sessions before `moment.since` that are read as well; None reads all history."""
     upto: Literal["session", "previous"] = "session"
     """`previous` leaves out the session itself: for a table's own earlier state, and plans made before."""
+    every_revision: bool = False
+    """True to see all revisions of an entity instead of the last one available."""
     where: pl.Expr | None = None
     """A further condition, pushed down to the files."""
     columns: tuple[str, ...] | None = None
@@ -87,7 +89,9 @@ class Stage:
         for read in self.reads:
             lacking = set(read.table.key) - set(read.columns or read.table.columns)
             if lacking:
-                raise TypeError(f"stage {self.name!r} reads {read.table.name} without its key: {sorted(lacking)}")
+                raise TypeError(
+                    f"stage {self.name!r} reads {read.table.name} without its key: {sorted(lacking)}"
+                )
 
     @property
     def doc(self) -> str:

@@ -8,7 +8,10 @@ from lake.contract import Column, Rule, Table
 from lake.tables.vocabulary import SESSION, TICKER, count, day, flag, text
 
 FEATURE_SET = Column(
-    pl.String(), "version", "the version of the feature library; it changes whenever any feature does", pattern=r"f[0-9]+"
+    pl.String(),
+    "version",
+    "the version of the feature library; it changes whenever any feature does",
+    pattern=r"f[0-9]+",
 )
 
 
@@ -40,7 +43,8 @@ FEATURE_ROWS = Table(
         "ticker": TICKER,
         "complete": flag("every feature has a value"),
         **{
-            feature.name: Column(pl.Float32(), feature.unit, feature.doc, nullable=True) for feature in FEATURES
+            feature.name: Column(pl.Float32(), feature.unit, feature.doc, nullable=True)
+            for feature in FEATURES
         },
     },
 )
@@ -55,7 +59,10 @@ FEATURE_WINDOWS = Table(
     clock="session",
     columns={
         "features_id": Column(
-            pl.String(), "id", "the batch: feature set, session and a hash of the values", pattern=r"f[0-9]+-[0-9]{8}-[0-9a-f]{12}"
+            pl.String(),
+            "id",
+            "the batch: feature set, session and a hash of the values",
+            pattern=r"f[0-9]+-[0-9]{8}-[0-9a-f]{12}",
         ),
         "ticker": TICKER,
         "session": SESSION,
@@ -71,7 +78,9 @@ FEATURE_WINDOWS = Table(
             pl.Int64(), "table version", "the version of feature_rows it refers to", provenance=True
         ),
     },
-    rules={"present is at most length": Rule(pl.col("present") <= pl.col("length"), "count each session once")},
+    rules={
+        "present is at most length": Rule(pl.col("present") <= pl.col("length"), "count each session once")
+    },
 )
 
 TABLES = (FEATURE_ROWS, FEATURE_WINDOWS)

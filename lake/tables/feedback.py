@@ -16,9 +16,7 @@ from lake.tables.vocabulary import (
     text,
 )
 
-SCOPE = Column(
-    pl.String(), "name", "what the slice is cut by", pattern="all|sector|ticker|model|regime"
-)
+SCOPE = Column(pl.String(), "name", "what the slice is cut by", pattern="all|sector|ticker|model|regime")
 SLICE = text("the slice: a sector, a ticker, a model, or 'all'", unit="name", longest=80)
 
 PREDICTION_ACCURACY = Table(
@@ -106,7 +104,10 @@ FEEDBACK_METRICS = Table(
         "n": count("forecasts", "forecasts in the window"),
         "n_effective": number("forecasts", "the same, corrected for overlap and common moves"),
         "verdict": Column(
-            pl.String(), "name", "what the interval allows one to say", pattern="skill|no skill|worse|calibrated|too narrow|too wide|biased|unbiased|too few|learned"
+            pl.String(),
+            "name",
+            "what the interval allows one to say",
+            pattern="skill|no skill|worse|calibrated|too narrow|too wide|biased|unbiased|too few|learned",
         ),
     },
 )
@@ -145,7 +146,12 @@ RETRAIN_CANDIDATES = Table(
     columns={
         "session": SESSION,
         "model_id": text("the champion in question, or 'none'", unit="id", longest=80),
-        "reason": Column(pl.String(), "name", "what speaks for training", pattern="no_model|age|skill_loss|coverage|bias|drift"),
+        "reason": Column(
+            pl.String(),
+            "name",
+            "what speaks for training",
+            pattern="no_model|age|skill_loss|coverage|bias|drift",
+        ),
         "statistic": number("see reason", "what was measured"),
         "threshold": number("see reason", "the level it is held against"),
         "due": flag("the statistic is beyond the threshold"),
@@ -162,14 +168,18 @@ LEARNING_INSIGHTS = Table(
     owner="insights",
     clock="session",
     columns={
-        "insight_id": text("what it is about: kind, scope, slice, horizon, and the session it opened", unit="id", longest=160),
+        "insight_id": text(
+            "what it is about: kind, scope, slice, horizon, and the session it opened", unit="id", longest=160
+        ),
         "session": Column(pl.Date(), "exchange date", "the session of this step of its life"),
         "opened": day("when it was opened"),
         "kind": Column(pl.String(), "name", "what kind of error", pattern="bias|interval|skill"),
         "scope": SCOPE,
         "slice": SLICE,
         "horizon": HORIZON,
-        "status": Column(pl.String(), "name", "its state after this step", pattern="open|acted|measured|retired"),
+        "status": Column(
+            pl.String(), "name", "its state after this step", pattern="open|acted|measured|retired"
+        ),
         "hypothesis": text("what we believe", longest=500),
         "evidence": text("the figures behind it", longest=1_000),
         "action": text("what was changed because of it", longest=500),

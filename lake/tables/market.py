@@ -30,7 +30,10 @@ RAW_PRICES = Table(
     story=False,
     columns={
         "payload_id": Column(
-            pl.String(), "sha256", "hash of source, kind, ticker, request and payload", pattern=r"[0-9a-f]{64}"
+            pl.String(),
+            "sha256",
+            "hash of source, kind, ticker, request and payload",
+            pattern=r"[0-9a-f]{64}",
         ),
         "source": SOURCE,
         "kind": Column(
@@ -110,15 +113,15 @@ CORPORATE_ACTIONS = Table(
     columns={
         "ticker": TICKER,
         "ex_date": Column(pl.Date(), "exchange date", "first session that trades without the entitlement"),
-        "kind": Column(
-            pl.String(), "name", "what happened", pattern="split|dividend|delisting|rename"
-        ),
+        "kind": Column(pl.String(), "name", "what happened", pattern="split|dividend|delisting|rename"),
         "sequence": Column(pl.Int32(), "count", "0, 1, ... for several of one kind on one day"),
         "revision": Column(pl.Int32(), "count", "0 for the first statement, then corrections"),
         "numerator": count("shares", "split: new shares ...", nullable=True),
         "denominator": count("shares", "split: ... for each of so many old ones", nullable=True),
         "amount": number(
-            "currency per share", "dividend: cash per share held; delisting: final value per share", nullable=True
+            "currency per share",
+            "dividend: cash per share held; delisting: final value per share",
+            nullable=True,
         ),
         "pay_date": day("dividend: when the cash arrives", nullable=True),
         "successor": Column(
@@ -139,7 +142,8 @@ CORPORATE_ACTIONS = Table(
             "state new and old shares as whole numbers",
         ),
         "a dividend has a positive amount": Rule(
-            (pl.col("kind") != "dividend") | (pl.col("amount") > 0).fill_null(False), "state the cash per share"
+            (pl.col("kind") != "dividend") | (pl.col("amount") > 0).fill_null(False),
+            "state the cash per share",
         ),
         "a delisting has a value of zero or more": Rule(
             (pl.col("kind") != "delisting") | (pl.col("amount") >= 0).fill_null(False),

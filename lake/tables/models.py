@@ -24,7 +24,9 @@ MODEL_REGISTRY = Table(
         "features": Column(pl.List(pl.String()), "names", "input features in their order"),
         "window": count("sessions", "length of the input window"),
         "horizons": Column(pl.List(pl.Int32()), "sessions", "the horizons it forecasts, in their order"),
-        "quantiles": Column(pl.List(pl.Float64()), "probability", "the quantiles it forecasts, in their order"),
+        "quantiles": Column(
+            pl.List(pl.Float64()), "probability", "the quantiles it forecasts, in their order"
+        ),
         "ensemble_weights": Column(pl.List(pl.Float64()), "share", "the member's weight at each horizon"),
         "weights": Column(pl.Binary(), "safetensors", "fitted parameters and the scaler"),
         "weights_sha256": Column(pl.String(), "sha256", "hash of `weights`", pattern=r"[0-9a-f]{64}"),
@@ -55,7 +57,12 @@ MODEL_PROMOTIONS = Table(
         "session": SESSION,
         "model_id": MODEL_ID,
         "promoted": flag("the challenger became champion"),
-        "champion": text("the champion after this decision; null where none has earned it", unit="model_id", nullable=True, longest=80),
+        "champion": text(
+            "the champion after this decision; null where none has earned it",
+            unit="model_id",
+            nullable=True,
+            longest=80,
+        ),
         "previous": text("the champion before", unit="model_id", nullable=True, longest=80),
         "reason": text("the decision in words", longest=500),
         "challenger_loss": number("pinball loss / sigma", "challenger's loss on the common test sessions"),

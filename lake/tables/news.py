@@ -13,10 +13,16 @@ from lake.tables.vocabulary import (
     text,
 )
 
-ARTICLE_ID = Column(pl.String(), "sha256", "hash of the article's title and publication", pattern=r"[0-9a-f]{64}")
-SCORER = Column(pl.String(), "name", "who scored it: lexicon, or a model's name", pattern=r"[a-z0-9][a-z0-9_.:\-]{0,60}")
+ARTICLE_ID = Column(
+    pl.String(), "sha256", "hash of the article's title and publication", pattern=r"[0-9a-f]{64}"
+)
+SCORER = Column(
+    pl.String(), "name", "who scored it: lexicon, or a model's name", pattern=r"[a-z0-9][a-z0-9_.:\-]{0,60}"
+)
 DECISION_SESSION = Column(
-    pl.Date(), "exchange date", "the first session whose decision may use it; after the close counts for the next"
+    pl.Date(),
+    "exchange date",
+    "the first session whose decision may use it; after the close counts for the next",
 )
 
 RAW_NEWS = Table(
@@ -64,9 +70,12 @@ NEWS_ARTICLES = Table(
     },
     rules={
         "public only after publication": Rule(
-            pl.col("available_at") >= pl.col("published_at"), "an article cannot be known before it is published"
+            pl.col("available_at") >= pl.col("published_at"),
+            "an article cannot be known before it is published",
         ),
-        "title is not empty": Rule(pl.col("title").str.len_chars() > 0, "an article without a title is refused"),
+        "title is not empty": Rule(
+            pl.col("title").str.len_chars() > 0, "an article without a title is refused"
+        ),
     },
 )
 
@@ -87,7 +96,10 @@ RAW_SENTIMENT = Table(
         "requested_at": instant("when it was asked"),
         "available_at": AVAILABLE_AT,
         "status": Column(
-            pl.String(), "name", "ok, or why there is no answer", pattern="ok|refused|incomplete|malformed|failed|budget"
+            pl.String(),
+            "name",
+            "ok, or why there is no answer",
+            pattern="ok|refused|incomplete|malformed|failed|budget",
         ),
         "reply": text("the reply as it came", unit="JSON", longest=100_000),
     },
@@ -113,7 +125,9 @@ NEWS_SENTIMENT = Table(
         "strength": number("0 to 1", "how much the scorer found to go by"),
     },
     rules={
-        "score lies in -1..1": Rule(pl.col("score").is_between(-1, 1), "a score out of range is unknown: null"),
+        "score lies in -1..1": Rule(
+            pl.col("score").is_between(-1, 1), "a score out of range is unknown: null"
+        ),
         "strength lies in 0..1": Rule(pl.col("strength").is_between(0, 1), "strength is a share"),
     },
 )

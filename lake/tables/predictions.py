@@ -79,7 +79,9 @@ PREDICTIONS = Table(
         "bounds": Column(pl.List(pl.String()), "names", "bounds that changed the raw forecast"),
         "features_id": text("the batch of windows it was made from", unit="id", longest=60),
         "model_id": MODEL_ID,
-        "role": Column(pl.String(), "name", "champion decides; shadow is only scored", pattern="champion|shadow|naive"),
+        "role": Column(
+            pl.String(), "name", "champion decides; shadow is only scored", pattern="champion|shadow|naive"
+        ),
     },
     rules={
         "quantiles do not cross": Rule(
@@ -114,7 +116,12 @@ INFERENCE_LOG = Table(
     columns={
         "session": SESSION,
         "ticker": TICKER,
-        "status": Column(pl.String(), "name", "predicted, or what was lacking", pattern="predicted|no_window|incomplete_window|no_bar|not_selected|failed"),
+        "status": Column(
+            pl.String(),
+            "name",
+            "predicted, or what was lacking",
+            pattern="predicted|no_window|incomplete_window|no_bar|not_selected|failed",
+        ),
         "reason": text("the same in words", longest=300),
         "features_id": text("the batch of windows", unit="id", nullable=True, longest=60),
         "model_id": text("the model that was asked", unit="id", nullable=True, longest=80),
