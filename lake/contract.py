@@ -133,9 +133,7 @@ class Table:
         legal = frame.filter(pl.col("rule").is_null())
         legal = legal.with_columns(rule=self._repeats(carried)) if self.key else legal
         good = legal.filter(pl.col("rule").is_null()).drop("rule")
-        bad = pl.concat(
-            [frame.filter(pl.col("rule").is_not_null()), legal.filter(pl.col("rule").is_not_null())]
-        )
+        bad = pl.concat([frame.filter(pl.col("rule").is_not_null()), legal.filter(pl.col("rule").is_not_null())])
         return good, bad
 
     def _repeats(self, carried: list[str]) -> pl.Expr:
@@ -152,7 +150,7 @@ class Table:
 
     def _first_broken(self) -> pl.Expr:
         expression = pl.lit(None, dtype=pl.String)
-        for name, rule in reversed(self.all_rules.items()):
+        for name, rule in reversed(list(self.all_rules.items())):
             broken = ~rule.holds.fill_null(True)
             expression = pl.when(broken).then(pl.lit(name)).otherwise(expression)
         return expression

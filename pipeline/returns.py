@@ -47,7 +47,8 @@ def forward_total_returns(
         delistings: corporate actions of kind delisting (ticker, ex_date, amount); may be empty.
 
     Returns:
-        ticker, session, horizon (Int32), target_session (Date), forward_return (Float64), sorted by ticker, session, horizon.
+        ticker, session, horizon (Int32), target_session (Date), forward_return (Float64), sorted
+        by ticker, session, horizon.
     """
     if daily.is_empty():
         return _no_forward()
@@ -118,9 +119,7 @@ def _effects(bars: pl.DataFrame, corporate_actions: pl.DataFrame) -> pl.DataFram
         .select(
             "ticker",
             "ex_date",
-            ratio=pl.when(pl.col("kind") == "split")
-            .then(pl.col("numerator") / pl.col("denominator"))
-            .otherwise(1.0),
+            ratio=pl.when(pl.col("kind") == "split").then(pl.col("numerator") / pl.col("denominator")).otherwise(1.0),
             dividend=pl.when(pl.col("kind") == "dividend").then(pl.col("amount")).otherwise(0.0),
         )
         .sort("ex_date", "ticker", "ratio", "dividend")

@@ -94,9 +94,7 @@ class Sessions:
         if session not in self._position:
             low = bisect_left(self.days, session)
             near = [day.isoformat() for day in self.days[max(low - 1, 0) : low + 1]]
-            raise ValueError(
-                f"{session} is no session of {self.exchange}; the nearest are {' and '.join(near)}"
-            )
+            raise ValueError(f"{session} is no session of {self.exchange}; the nearest are {' and '.join(near)}")
         return self._position[session]
 
     @cached_property
@@ -123,9 +121,7 @@ def exchange_sessions(exchange: str = "XNYS") -> Sessions:
     try:
         calendar = exchange_calendars.get_calendar(exchange, start=f"{FIRST_YEAR}-01-01")
     except exchange_calendars.errors.InvalidCalendarName as error:
-        raise ValueError(
-            f"there is no exchange {exchange!r}; use an ISO 10383 code such as XNYS or XLON"
-        ) from error
+        raise ValueError(f"there is no exchange {exchange!r}; use an ISO 10383 code such as XNYS or XLON") from error
     schedule = calendar.schedule
     return Sessions(
         exchange=exchange,

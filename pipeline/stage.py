@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from inspect import signature
 from typing import Any, Literal
@@ -77,8 +77,9 @@ class Stage:
     section: str
     """The configuration section the parameters come from."""
     kind: Literal["pure", "landing"] = "pure"
-    uses: tuple[str, ...] = field(default=())
-    """Modules beyond its own file and imports whose source decides its result (loaded late, e.g. torch code)."""
+    catches_up: bool = False
+    """True where a cycle computes every session since the table's last one, not only its own: a lake's first cycle
+    then derives all history, knowing no more than that cycle may know."""
 
     def __post_init__(self) -> None:
         takes = tuple(signature(self.function).parameters)
@@ -89,9 +90,7 @@ class Stage:
         for read in self.reads:
             lacking = set(read.table.key) - set(read.columns or read.table.columns)
             if lacking:
-                raise TypeError(
-                    f"stage {self.name!r} reads {read.table.name} without its key: {sorted(lacking)}"
-                )
+                raise TypeError(f"stage {self.name!r} reads {read.table.name} without its key: {sorted(lacking)}")
 
     @property
     def doc(self) -> str:

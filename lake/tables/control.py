@@ -29,13 +29,9 @@ RUNS = Table(
         "inputs": text("table -> version read", unit="JSON", longest=20_000),
         "params": text("parameters", unit="JSON", longest=20_000),
         "seed": count("seed", "random seed"),
-        "code": text(
-            "fingerprint of the stage's own source and what it imports of ours", unit="sha256", longest=64
-        ),
+        "code": text("fingerprint of the stage's own source and what it imports of ours", unit="sha256", longest=64),
         "threads": count("threads", "threads it computed with"),
-        "libraries": text(
-            "versions of the libraries and the processor's instruction set", unit="JSON", longest=4_000
-        ),
+        "libraries": text("versions of the libraries and the processor's instruction set", unit="JSON", longest=4_000),
         "output_table": text("the table it wrote", unit="table", longest=60),
         "output_version": count("table version", "the version after it; null where it failed", nullable=True),
         "rows": count("rows", "rows it produced"),

@@ -50,13 +50,58 @@ PREDICTION_ACCURACY = Table(
         "inside_90": flag("realised within the 90 % interval"),
         "direction_hit": flag("sign of forecast and outcome agree; null where either is 0", nullable=True),
         "interval_scale": number("factor", "the interval scale that was applied"),
-        "bias_adjustment": number("fraction", "the bias adjustment that was applied"),
+        "needed_scale": number(
+            "factor",
+            "the interval scale that would just have put realised on the edge of the 90 % interval",
+            nullable=True,
+        ),
+        "bias_adjustment": number("fraction", "the bias adjustment that was applied, as subtracted"),
     },
     rules={
-        "scored when it has matured": Rule(
-            pl.col("target_session") <= pl.col("session"), "wait for the target session"
-        )
+        "scored when it has matured": Rule(pl.col("target_session") <= pl.col("session"), "wait for the target session")
     },
+)
+
+SCALE_EDGES = tuple(2.0 ** (step / 12) for step in range(-36, 37))
+"""Edges of the histogram of needed scales: from 1/8 to 8 in twelfths of a doubling (6 % each)."""
+
+SESSION_SCORES = Table(
+    name="session_scores",
+    domain="feedback",
+    doc="A session's new scores in sums, of which trailing figures are made; no forecast is read twice.",
+    key=("session", "target_session", "scope", "slice", "horizon", "model_id"),
+    mode="append",
+    owner="session_scores",
+    clock="session",
+    columns={
+        "session": Column(pl.Date(), "exchange date", "the session at whose close they were scored"),
+        "target_session": day("the session they were for; earlier than `session` where a bar came late"),
+        "scope": SCOPE,
+        "slice": SLICE,
+        "horizon": HORIZON,
+        "model_id": MODEL_ID,
+        "role": text("champion, shadow or naive, as forecast", unit="name", longest=20),
+        "n": count("forecasts", "forecasts scored"),
+        "ic": number("correlation", "rank correlation of forecast and outcome", nullable=True),
+        "error": number("fraction", "sum of realised less forecast"),
+        "squared_error": number("fraction squared", "sum of its squares"),
+        "absolute_error": number("fraction", "sum of the errors' sizes"),
+        "naive_absolute_error": number("fraction", "the same for the naive forecast"),
+        "pinball": number("fraction", "sum of the pinball losses"),
+        "naive_pinball": number("fraction", "the same for the naive forecast"),
+        "realised": number("fraction", "sum of the outcomes"),
+        "hits": count("forecasts", "forecasts with the outcome's sign"),
+        "directions": count("forecasts", "forecasts whose sign can be judged"),
+        "inside_50": count("forecasts", "outcomes within the 50 % interval"),
+        "inside_80": count("forecasts", "outcomes within the 80 % interval"),
+        "inside_90": count("forecasts", "outcomes within the 90 % interval"),
+        "scale_histogram": Column(
+            pl.List(pl.Int64()),
+            "forecasts",
+            "how many needed which interval scale: below, between each two of, above SCALE_EDGES",
+        ),
+    },
+    rules={"something was scored": Rule(pl.col("n") > 0, "leave out what is empty")},
 )
 
 VALIDATION_EVENTS = Table(
@@ -125,11 +170,21 @@ BIAS_FLAGS = Table(
         "scope": SCOPE,
         "slice": SLICE,
         "horizon": HORIZON,
-        "mean_error": number("fraction", "mean of realised less unadjusted forecast"),
+        "mean_error": number(
+            "fraction",
+            "mean of realised less unadjusted forecast; a sector beyond all, a ticker beyond its sector",
+        ),
         "standard_error": number("fraction", "its standard error, overlap and common moves allowed for"),
         "t": number("ratio", "mean error over standard error"),
         "p_value": number("probability", "two-sided; adjusted for the number of slices tested"),
         "n": count("forecasts", "forecasts tested"),
+        "adjusted_n": count("forecasts", "those of them that were made with an adjustment of this slice"),
+        "adjusted_error": number(
+            "fraction",
+            "mean of realised less forecast over those: what is left with the adjustment",
+            nullable=True,
+        ),
+        "unadjusted_error": number("fraction", "the same had nothing been adjusted", nullable=True),
         "active": flag("significant: the next forecasts are adjusted"),
         "adjustment": number("fraction", "what the next forecasts add to their point; 0 unless active"),
     },
@@ -177,9 +232,7 @@ LEARNING_INSIGHTS = Table(
         "scope": SCOPE,
         "slice": SLICE,
         "horizon": HORIZON,
-        "status": Column(
-            pl.String(), "name", "its state after this step", pattern="open|acted|measured|retired"
-        ),
+        "status": Column(pl.String(), "name", "its state after this step", pattern="open|acted|measured|retired"),
         "hypothesis": text("what we believe", longest=500),
         "evidence": text("the figures behind it", longest=1_000),
         "action": text("what was changed because of it", longest=500),
@@ -193,6 +246,7 @@ LEARNING_INSIGHTS = Table(
 TABLES = (
     PREDICTION_ACCURACY,
     VALIDATION_EVENTS,
+    SESSION_SCORES,
     FEEDBACK_METRICS,
     BIAS_FLAGS,
     RETRAIN_CANDIDATES,

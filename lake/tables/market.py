@@ -45,9 +45,7 @@ RAW_PRICES = Table(
         "ticker": text("the symbol asked for, as the vendor spells it", unit="vendor symbol", longest=200),
         "session": Column(pl.Date(), "exchange date", "the last session the payload can speak of"),
         "fetched_at": instant("when it was landed"),
-        "format": Column(
-            pl.String(), "name", "how to decode the payload", pattern=r"ndjson|yahoo-chart|yahoo-search"
-        ),
+        "format": Column(pl.String(), "name", "how to decode the payload", pattern=r"ndjson|yahoo-chart|yahoo-search"),
         "request": text("the request as JSON: what was asked, in which words", unit="JSON", longest=20_000),
         "payload": text("the answer, byte for byte", unit="vendor text", longest=50_000_000),
     },
@@ -135,9 +133,7 @@ CORPORATE_ACTIONS = Table(
         "a split has a positive ratio other than 1": Rule(
             (pl.col("kind") != "split")
             | (
-                (pl.col("numerator") > 0)
-                & (pl.col("denominator") > 0)
-                & (pl.col("numerator") != pl.col("denominator"))
+                (pl.col("numerator") > 0) & (pl.col("denominator") > 0) & (pl.col("numerator") != pl.col("denominator"))
             ).fill_null(False),
             "state new and old shares as whole numbers",
         ),
@@ -149,9 +145,7 @@ CORPORATE_ACTIONS = Table(
             (pl.col("kind") != "delisting") | (pl.col("amount") >= 0).fill_null(False),
             "state the final value per share, 0 if worthless",
         ),
-        "paid no earlier than the ex-date": Rule(
-            pl.col("pay_date") >= pl.col("ex_date"), "check ex-date and pay-date"
-        ),
+        "paid no earlier than the ex-date": Rule(pl.col("pay_date") >= pl.col("ex_date"), "check ex-date and pay-date"),
     },
 )
 

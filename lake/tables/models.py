@@ -24,9 +24,7 @@ MODEL_REGISTRY = Table(
         "features": Column(pl.List(pl.String()), "names", "input features in their order"),
         "window": count("sessions", "length of the input window"),
         "horizons": Column(pl.List(pl.Int32()), "sessions", "the horizons it forecasts, in their order"),
-        "quantiles": Column(
-            pl.List(pl.Float64()), "probability", "the quantiles it forecasts, in their order"
-        ),
+        "quantiles": Column(pl.List(pl.Float64()), "probability", "the quantiles it forecasts, in their order"),
         "ensemble_weights": Column(pl.List(pl.Float64()), "share", "the member's weight at each horizon"),
         "weights": Column(pl.Binary(), "safetensors", "fitted parameters and the scaler"),
         "weights_sha256": Column(pl.String(), "sha256", "hash of `weights`", pattern=r"[0-9a-f]{64}"),
@@ -39,9 +37,7 @@ MODEL_REGISTRY = Table(
         "embargo": count("sessions", "further sessions dropped"),
         "seed": count("seed", "random seed of the fit"),
         "parent": text("the champion when it was trained", unit="model_id", nullable=True, longest=80),
-        "input_versions": Column(
-            pl.String(), "JSON", "versions of the tables it was trained from", provenance=True
-        ),
+        "input_versions": Column(pl.String(), "JSON", "versions of the tables it was trained from", provenance=True),
     },
 )
 

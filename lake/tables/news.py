@@ -13,9 +13,7 @@ from lake.tables.vocabulary import (
     text,
 )
 
-ARTICLE_ID = Column(
-    pl.String(), "sha256", "hash of the article's title and publication", pattern=r"[0-9a-f]{64}"
-)
+ARTICLE_ID = Column(pl.String(), "sha256", "hash of the article's title and publication", pattern=r"[0-9a-f]{64}")
 SCORER = Column(
     pl.String(), "name", "who scored it: lexicon, or a model's name", pattern=r"[a-z0-9][a-z0-9_.:\-]{0,60}"
 )
@@ -35,9 +33,7 @@ RAW_NEWS = Table(
     clock="session",
     story=False,
     columns={
-        "payload_id": Column(
-            pl.String(), "sha256", "hash of source, request and payload", pattern=r"[0-9a-f]{64}"
-        ),
+        "payload_id": Column(pl.String(), "sha256", "hash of source, request and payload", pattern=r"[0-9a-f]{64}"),
         "source": SOURCE,
         "session": Column(pl.Date(), "exchange date", "the last session the payload can speak of"),
         "fetched_at": instant("when it was landed"),
@@ -73,9 +69,7 @@ NEWS_ARTICLES = Table(
             pl.col("available_at") >= pl.col("published_at"),
             "an article cannot be known before it is published",
         ),
-        "title is not empty": Rule(
-            pl.col("title").str.len_chars() > 0, "an article without a title is refused"
-        ),
+        "title is not empty": Rule(pl.col("title").str.len_chars() > 0, "an article without a title is refused"),
     },
 )
 
@@ -125,9 +119,7 @@ NEWS_SENTIMENT = Table(
         "strength": number("0 to 1", "how much the scorer found to go by"),
     },
     rules={
-        "score lies in -1..1": Rule(
-            pl.col("score").is_between(-1, 1), "a score out of range is unknown: null"
-        ),
+        "score lies in -1..1": Rule(pl.col("score").is_between(-1, 1), "a score out of range is unknown: null"),
         "strength lies in 0..1": Rule(pl.col("strength").is_between(0, 1), "strength is a share"),
     },
 )

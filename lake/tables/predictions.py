@@ -1,5 +1,7 @@
 """What is forecast, for whom first, with which honest interval, and what could not be forecast."""
 
+from itertools import pairwise
+
 import polars as pl
 
 from lake.contract import Column, Rule, Table
@@ -11,9 +13,7 @@ QUANTILE_COLUMNS = tuple(f"q{round(100 * q):02d}" for q in QUANTILES)
 INTERVALS = {50: ("q25", "q75"), 80: ("q10", "q90"), 90: ("q05", "q95")}
 """Stated coverage in percent -> lower and upper column."""
 
-PREDICTION_ID = Column(
-    pl.String(), "id", "hash of session, ticker, horizon and model", pattern=r"[0-9a-f]{16}"
-)
+PREDICTION_ID = Column(pl.String(), "id", "hash of session, ticker, horizon and model", pattern=r"[0-9a-f]{16}")
 
 TICKER_PRIORITIES = Table(
     name="ticker_priorities",
@@ -79,16 +79,14 @@ PREDICTIONS = Table(
         "bounds": Column(pl.List(pl.String()), "names", "bounds that changed the raw forecast"),
         "features_id": text("the batch of windows it was made from", unit="id", longest=60),
         "model_id": MODEL_ID,
-        "role": Column(
-            pl.String(), "name", "champion decides; shadow is only scored", pattern="champion|shadow|naive"
-        ),
+        "role": Column(pl.String(), "name", "champion decides; shadow is only scored", pattern="champion|shadow|naive"),
     },
     rules={
         "quantiles do not cross": Rule(
             pl.all_horizontal(
                 *(
                     pl.col(low) <= pl.col(high)
-                    for low, high in zip(QUANTILE_COLUMNS, QUANTILE_COLUMNS[1:], strict=False)
+                    for low, high in pairwise(QUANTILE_COLUMNS)
                 )
             ),
             "sort the quantiles of each forecast",
@@ -97,9 +95,7 @@ PREDICTIONS = Table(
         "made before its target": Rule(
             pl.col("made_at").dt.date() <= pl.col("target_session"), "forecast only the future"
         ),
-        "target lies after the session": Rule(
-            pl.col("target_session") > pl.col("session"), "forecast only the future"
-        ),
+        "target lies after the session": Rule(pl.col("target_session") > pl.col("session"), "forecast only the future"),
         "probability lies in 0..1": Rule(pl.col("probability_up").is_between(0, 1), "state a probability"),
         "confidence lies in 0..1": Rule(pl.col("confidence").is_between(0, 1), "state a share"),
     },

@@ -30,14 +30,10 @@ STRATEGIC_PRIORITIES = Table(
     columns={
         "session": SESSION,
         "regime": Column(pl.String(), "name", "state of the market", pattern="calm|normal|stressed"),
-        "market_volatility": number(
-            "fraction per year", "realised volatility of the equal-weight market, 20 sessions"
-        ),
+        "market_volatility": number("fraction per year", "realised volatility of the equal-weight market, 20 sessions"),
         "market_trend": number("fraction", "equal-weight market return, 60 sessions"),
         "drawdown": number("fraction", "the book's fall from its peak, 0 or more"),
-        "skill": number(
-            "correlation", "measured information coefficient of the decision horizon", nullable=True
-        ),
+        "skill": number("correlation", "measured information coefficient of the decision horizon", nullable=True),
         "skill_low": number("correlation", "lower end of its interval", nullable=True),
         "risk_budget": number("0 to 1", "share of the full risk that may be taken"),
         "target_exposure": number("fraction of NAV", "gross exposure aimed at"),
@@ -74,6 +70,8 @@ TRADE_PLANS = Table(
         "close": number("currency per share", "the close it was decided at"),
         "expected_return": number("fraction", "forecast over the decision horizon", nullable=True),
         "low_return": number("fraction", "the forecast's 5 % quantile", nullable=True),
+        "low_80": number("fraction", "lower end of the forecast's 80 % interval", nullable=True),
+        "high_80": number("fraction", "upper end of the forecast's 80 % interval", nullable=True),
         "expected_cost": number("fraction", "round-trip cost expected"),
         "edge": number("fraction", "expected return less expected cost", nullable=True),
         "target_weight": number("fraction of NAV", "position aimed at after the trade"),
@@ -93,18 +91,14 @@ TRADE_PLANS = Table(
             "see rule",
             "each rule in order: allow, scale or refuse; distance is how far from passing (0 where passed)",
         ),
-        "blocked_by": text(
-            "the first rule that refused; null where none did", unit="rule", nullable=True, longest=60
-        ),
+        "blocked_by": text("the first rule that refused; null where none did", unit="rule", nullable=True, longest=60),
         "prediction_id": text("the forecast it rests on", unit="id", nullable=True, longest=40),
         "model_id": text("the model behind it", unit="id", nullable=True, longest=80),
     },
     rules={
         "shares are not negative": Rule(pl.col("shares") >= 0, "state the side in `side`"),
         "a refused plan has no shares": Rule(pl.col("taken") | (pl.col("shares") == 0), "set shares to 0"),
-        "filled after it was decided": Rule(
-            pl.col("for_session") > pl.col("session"), "aim at the next open"
-        ),
+        "filled after it was decided": Rule(pl.col("for_session") > pl.col("session"), "aim at the next open"),
     },
 )
 
@@ -136,9 +130,7 @@ EXECUTED_TRADES = Table(
     },
     rules={
         "fills are not negative": Rule(pl.col("shares") >= 0, "state the side in `side`"),
-        "fills do not exceed the order": Rule(
-            pl.col("shares") <= pl.col("ordered"), "fill at most the order"
-        ),
+        "fills do not exceed the order": Rule(pl.col("shares") <= pl.col("ordered"), "fill at most the order"),
     },
 )
 
@@ -162,7 +154,7 @@ LEDGER_ENTRIES = Table(
             pl.String(),
             "name",
             "what happened",
-            pattern="fund|buy|sell|commission|split|cash_in_lieu|dividend|dividend_paid|delisting",
+            pattern="fund|buy|sell|commission|split|cash_in_lieu|dividend|dividend_paid|delisting|rename",
         ),
         "account": Column(pl.String(), "name", "the account", pattern=ACCOUNTS),
         "ticker": Column(
@@ -236,9 +228,7 @@ PORTFOLIO_VALUE = Table(
         "session_return": number("fraction", "change of NAV over the previous session"),
         "peak": money("highest NAV so far"),
         "drawdown": number("fraction", "fall from the peak, 0 or more"),
-        "equal_weight": number(
-            "currency", "the same capital in an equal-weight universe, total return, no costs"
-        ),
+        "equal_weight": number("currency", "the same capital in an equal-weight universe, total return, no costs"),
         "benchmark": number("currency", "the same capital in the benchmark, total return", nullable=True),
     },
     rules={
@@ -268,9 +258,7 @@ TRADE_REFLECTIONS = Table(
         "gross_return": number("fraction", "gain from open to open, before costs, dividends included"),
         "cost": money("spread, impact and commission of both sides"),
         "profit": money("gain after costs, dividends included"),
-        "surprise": number(
-            "sigmas", "realised less expected, in the forecast's own standard deviation", nullable=True
-        ),
+        "surprise": number("sigmas", "realised less expected, in the forecast's own standard deviation", nullable=True),
         "verdict": Column(
             pl.String(),
             "name",

@@ -1,1 +1,1 @@
-
+"""The one authoritative configuration: defaults, file, environment; everything else receives values."""

@@ -1,1 +1,64 @@
+"""Where market data and news come from: one small protocol, one class per vendor."""
 
+from __future__ import annotations
+
+from datetime import date
+from difflib import get_close_matches
+from typing import Protocol
+
+import polars as pl
+
+from pipeline.ingestion.sources.errors import SourceError
+from pipeline.ingestion.sources.params import SourceParams
+from pipeline.sessions import Sessions
+
+__all__ = ["SOURCES", "Source", "SourceError", "SourceParams", "open_source"]
+
+SOURCES: tuple[str, ...] = ("simulated", "files")
+"""The sources there are."""
+
+
+class Source(Protocol):
+    """Whoever answers with prices and news; the answer is landed as it came."""
+
+    @property
+    def name(self) -> str:
+        """The source's name, as it stands in the raw tables."""
+
+    def coverage(self) -> tuple[date, date]:
+        """The first and last session there is history for: what a first load should ask."""
+
+    def prices(self, since: date, session: date, *, history: bool) -> pl.DataFrame:
+        """Return RAW_PRICES rows of the kinds bars, actions and listings.
+
+        Args:
+            since: first session wanted.
+            session: last session wanted; its close has passed.
+            history: True loads everything between the two as known at the end; False is the daily fetch, which asks
+                for the last five sessions again.
+
+        Raises:
+            SourceError: if the source cannot answer.
+        """
+
+    def news(self, since: date, session: date, *, history: bool) -> pl.DataFrame:
+        """Return RAW_NEWS rows: all articles between the sessions, or those of the session's day alone."""
+
+
+def open_source(params: SourceParams, calendar: Sessions) -> Source:
+    """Return the source the parameters name.
+
+    Raises:
+        ValueError: for a name there is no source of, naming the nearest; SourceError if it cannot be opened.
+    """
+    if params.name == "simulated":
+        from pipeline.ingestion.sources.simulated import SimulatedSource
+
+        return SimulatedSource(params.simulated, calendar)
+    if params.name == "files":
+        from pipeline.ingestion.sources.files import FilesSource
+
+        return FilesSource(params.files, calendar)
+    near = get_close_matches(params.name, SOURCES, n=1, cutoff=0.4)
+    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(SOURCES)}"
+    raise ValueError(f"there is no source {params.name!r}; {hint}")

@@ -1,0 +1,50 @@
+# nextgen: every command a person needs. `make` alone lists them.
+PYTHON ?= python3.11
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP_EXTRA ?= --extra-index-url https://download.pytorch.org/whl/cpu
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test slow torture check format bench docs clean
+
+help: ## list the commands
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(BIN)/nextgen: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --retries 1 $(PIP_EXTRA) -c constraints.txt -e ".[dev]"
+	@touch $@
+
+install: $(BIN)/nextgen ## make .venv with nextgen and nextgen-daemon in it
+
+run: install ## run the demo on the embedded market, then open the console
+	$(BIN)/nextgen demo
+	@if [ -t 0 ] && [ -t 1 ]; then $(BIN)/nextgen console; else echo "no terminal: open the console later with $(BIN)/nextgen console"; fi
+
+test: install ## run the tests (a few minutes)
+	$(BIN)/python -m pytest
+
+slow: install ## run the statistical tests on whole simulated histories
+	$(BIN)/python -m pytest -m slow
+
+torture: install ## run the programme of faults (long)
+	$(BIN)/python -m pytest -m torture
+
+check: install ## format, lint, types, tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+format: install ## put the code in shape
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+docs: install ## write the generated pages (table reference, commands)
+	$(BIN)/python -m docs.generate
+
+bench: install ## measure seconds per session and the other figures in benchmarks/
+	$(BIN)/python -m benchmarks
+
+clean: ## remove what was built here (never a lake)
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info

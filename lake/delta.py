@@ -1,0 +1,129 @@
+"""The only door to the Delta library: how a contract becomes a table on disk, and how its log is read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from deltalake import (
+    CommitProperties,
+    Field,
+    PostCommitHookProperties,
+    Schema,
+    Transaction,
+    write_deltalake,
+)
+from deltalake import (
+    DeltaTable as DeltaTable,
+)
+from deltalake.exceptions import CommitFailedError as CommitFailedError
+from deltalake.exceptions import DeltaError as DeltaError
+from deltalake.schema import ArrayType, PrimitiveType, StructType
+from polars.datatypes import DataType
+
+from lake.contract import Table
+
+METADATA = "nextgen"
+"""The key in a commit's metadata under which the recipe lies."""
+PROPERTIES = {
+    # Delta's defaults forget old versions after 30 and 7 days; ours are kept until our own gc decides.
+    "delta.logRetentionDuration": "interval 36500 days",
+    "delta.enableExpiredLogCleanup": "false",
+    "delta.deletedFileRetentionDuration": "interval 36500 days",
+    "delta.checkpointInterval": "1000000",
+}
+# A failing checkpoint after a commit would report an error for rows that are in the table.
+NO_HOOK = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
+_PRIMITIVES: dict[type[DataType], str] = {
+    pl.String: "string",
+    pl.Int32: "integer",
+    pl.Int64: "long",
+    pl.Float32: "float",
+    pl.Float64: "double",
+    pl.Boolean: "boolean",
+    pl.Date: "date",
+    pl.Datetime: "timestamp",
+    pl.Binary: "binary",
+}
+
+
+def create(uri: str, table: Table) -> None:
+    """Make an empty table with the contract's columns, units and meanings; leave an existing one alone."""
+    DeltaTable.create(
+        uri,
+        Schema([_field(table, name, dtype) for name, dtype in table.stored_schema.items()]),
+        mode="ignore",
+        name=table.name,
+        description=table.doc,
+        configuration=PROPERTIES,
+    )
+
+
+def append(handle: DeltaTable, rows: pl.DataFrame, app: str, recipe: Mapping[str, Any]) -> None:
+    """Add rows in one commit that carries the recipe and marks `app` as done."""
+    write_deltalake(
+        handle,
+        rows,
+        mode="append",
+        post_commithook_properties=NO_HOOK,
+        commit_properties=_commit(app, recipe),
+    )
+
+
+def overwrite(
+    handle: DeltaTable, rows: pl.DataFrame, app: str, recipe: Mapping[str, Any], predicate: str | None
+) -> None:
+    """Put rows in place of those that meet the predicate (all of them where None), in one commit."""
+    write_deltalake(
+        handle,
+        rows,
+        mode="overwrite",
+        predicate=predicate,
+        post_commithook_properties=NO_HOOK,
+        commit_properties=_commit(app, recipe),
+    )
+
+
+def commit_entry(uri: str, version: int) -> dict[str, Any]:
+    """What a commit says of itself: `recipe` (ours, {} if foreign), `operation`, and `added` file paths."""
+    path = Path(uri) / "_delta_log" / f"{version:020d}.json"
+    entry: dict[str, Any] = {"recipe": {}, "operation": "", "added": [], "timestamp": 0}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        action = json.loads(line)
+        if "add" in action:
+            entry["added"].append(action["add"]["path"])
+        elif "commitInfo" in action:
+            info = action["commitInfo"]
+            entry["operation"] = info.get("operation", "")
+            entry["timestamp"] = info.get("timestamp", 0)
+            entry["recipe"] = json.loads(info.get(METADATA, "{}"))
+    return entry
+
+
+def _commit(app: str, recipe: Mapping[str, Any]) -> CommitProperties:
+    return CommitProperties(
+        custom_metadata={METADATA: json.dumps(recipe, default=str)},
+        app_transactions=[Transaction(app, 1)],
+        max_commit_retries=0,
+    )
+
+
+def _field(table: Table, name: str, dtype: DataType) -> Field:
+    column = table.columns.get(name)
+    if column is None:
+        return Field(name, PrimitiveType("string"), nullable=False, metadata={"doc": "the run that wrote the row"})
+    metadata = {"unit": column.unit, "doc": column.doc}
+    return Field(name, _delta_type(dtype), nullable=column.nullable, metadata=metadata)
+
+
+def _delta_type(dtype: DataType) -> PrimitiveType | ArrayType | StructType:
+    if isinstance(dtype, pl.Decimal):
+        return PrimitiveType(f"decimal({dtype.precision},{dtype.scale})")
+    if isinstance(dtype, pl.List):
+        return ArrayType(_delta_type(dtype.inner), contains_null=True)  # type: ignore[arg-type]
+    if isinstance(dtype, pl.Struct):
+        return StructType([Field(part.name, _delta_type(part.dtype), nullable=True) for part in dtype.fields])  # type: ignore[arg-type]
+    return PrimitiveType(_PRIMITIVES[type(dtype)])

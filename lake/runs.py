@@ -1,0 +1,170 @@
+"""What a run is, how it is recorded with its rows, and how a commit of run rows publishes a whole cycle."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import date, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from lake.delta import commit_entry
+from lake.durability import commit_files, file_hash, make_durable
+from lake.errors import LakeError
+from lake.store import Lake
+from lake.tables import TABLES
+from lake.tables.control import RUNS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """All that decides a run's result, known before it computes."""
+
+    cycle_id: str
+    attempt: int
+    stage: str
+    kind: str
+    session: date
+    since: date
+    as_of: datetime
+    inputs: dict[str, int]
+    params: dict[str, Any]
+    seed: int
+    code: str
+    threads: int
+    libraries: dict[str, str]
+    output_table: str
+
+    @property
+    def run_id(self) -> str:
+        """Stage, session and a hash of the recipe: the same recipe is the same run."""
+        text = json.dumps(asdict(self), sort_keys=True, default=str)
+        return f"{self.stage}-{self.session:%Y%m%d}-{sha256(text.encode()).hexdigest()[:10]}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A recipe and what came of it: one row of `runs`."""
+
+    recipe: Recipe
+    status: str = "done"
+    error: str = ""
+    output_version: int | None = None
+    rows: int = 0
+    written: int = 0
+    fingerprint: str = ""
+    files: dict[str, str]
+    started_at: datetime
+    seconds: float = 0.0
+
+    @property
+    def run_id(self) -> str:
+        """The recipe's id."""
+        return self.recipe.run_id
+
+    def row(self) -> dict[str, Any]:
+        """The run as a row of the `runs` table."""
+        flat = {**asdict(self.recipe), **{k: v for k, v in asdict(self).items() if k != "recipe"}}
+        for name in ("inputs", "params", "libraries", "files"):
+            flat[name] = json.dumps(flat[name], sort_keys=True, default=str)
+        return {"run_id": self.run_id, **flat}
+
+    @staticmethod
+    def from_row(row: dict[str, Any]) -> Run:
+        """Read a run back from a row of `runs`."""
+        values = {k: v for k, v in row.items() if k != "run_id"}
+        for name in ("inputs", "params", "libraries", "files"):
+            values[name] = json.loads(values[name])
+        of_recipe = {name: values.pop(name) for name in Recipe.__dataclass_fields__}
+        return Run(recipe=Recipe(**of_recipe), **values)
+
+
+def run_frame(runs: Sequence[Run]) -> pl.DataFrame:
+    """The runs as rows of the `runs` table."""
+    return RUNS.check(pl.DataFrame([run.row() for run in runs], schema=RUNS.schema))
+
+
+def publish(lake: Lake, runs: Sequence[Run], publication: str, *, durable: bool = True) -> list[Run]:
+    """Make the runs' versions visible to readers, all in one commit, after forcing their files onto the disk.
+
+    Args:
+        lake: held under the lease.
+        runs: the runs of one cycle, in order.
+        publication: the id of this publication; publishing it twice publishes it once.
+        durable: False skips the barrier (for lakes that may be lost, such as a test's).
+
+    Returns:
+        The runs as published, with the hash of every file they added.
+    """
+    hashed = [replace(run, files=_file_hashes(lake, run)) for run in runs]
+    if durable:
+        make_durable(path for run in runs for path in _paths(lake, run))
+    written = lake.commit(RUNS, run_frame(hashed), publication, {"publishes": publication})
+    if durable:
+        added = lake.history(RUNS, limit=1)[0]["files"]
+        make_durable(commit_files(lake.uri(RUNS), written.version, added))
+    return hashed
+
+
+def unpublished(lake: Lake) -> list[Run]:
+    """The runs whose commits lie above the published versions: what an interrupted cycle left behind, oldest first."""
+    published = lake.published()
+    found = [
+        _interrupted(commit, name)
+        for name, table in TABLES.items()
+        if table.story and name != RUNS.name
+        for commit in lake.commits_after(table, published[name])
+    ]
+    return sorted(found, key=lambda run: run.started_at)
+
+
+def find_run(lake: Lake, run_id: str) -> Run:
+    """The published run of that id, or the only one that begins with it.
+
+    Raises:
+        LakeError: if there is none, or more than one.
+    """
+    found = lake.read(RUNS, where=pl.col("run_id").str.starts_with(run_id))
+    exact = found.filter(pl.col("run_id") == run_id)
+    chosen = exact if exact.height == 1 else found
+    if chosen.height != 1:
+        some = ", ".join(chosen["run_id"].head(3))
+        raise LakeError(
+            f"no run is called {run_id!r}; `nextgen runs` lists them"
+            if chosen.is_empty()
+            else f"{chosen.height} runs begin with {run_id!r} ({some}, ...); give more of the id"
+        )
+    return Run.from_row(chosen.row(0, named=True))
+
+
+def _interrupted(commit: dict[str, Any], table: str) -> Run:
+    try:
+        record = commit["recipe"]["run"]
+    except KeyError:
+        raise LakeError(
+            f"{table} has a version {commit['version']} above the published one that no run of ours wrote; "
+            "restore the table from a backup, or move the lake aside"
+        ) from None
+    record["session"], record["since"] = (date.fromisoformat(record[name]) for name in ("session", "since"))
+    record["as_of"], record["started_at"] = (datetime.fromisoformat(record[name]) for name in ("as_of", "started_at"))
+    return replace(Run.from_row(record), output_version=commit["version"])
+
+
+def _paths(lake: Lake, run: Run) -> list[Path]:
+    if not run.written or run.output_version is None:
+        return []
+    uri = lake.uri(TABLES[run.recipe.output_table])
+    return commit_files(uri, run.output_version, _added(lake, run))
+
+
+def _added(lake: Lake, run: Run) -> list[str]:
+    assert run.output_version is not None
+    return list(commit_entry(lake.uri(TABLES[run.recipe.output_table]), run.output_version)["added"])
+
+
+def _file_hashes(lake: Lake, run: Run) -> dict[str, str]:
+    return {path.name: file_hash(path) for path in _paths(lake, run) if path.suffix == ".parquet"}

@@ -1,0 +1,429 @@
+"""The lake: open it, read a table at a version or as of a time, and commit rows exactly once."""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from lake import delta
+from lake.contract import RUN_ID, Table
+from lake.errors import ConflictError, DamageError, LakeError, NotALakeError
+from lake.lease import writer_lease
+from lake.tables import TABLES
+from lake.tables.control import RUNS
+
+FORMAT = 1
+MARKER = "lake.json"
+FORBIDDEN_IN_PATH = "%[]*"
+"""The storage library misreads these in a path, so a lake cannot live under one."""
+LISTINGS_KEPT = 256
+COMMIT_ATTEMPTS = 8
+
+Clock = date | datetime
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a commit did: the table's version after it, and how many rows were new or changed."""
+
+    version: int
+    rows: int
+
+
+class Lake:
+    """A folder of versioned tables. Readers see what is published; the writer also sees its own work in progress."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._handles: dict[str, delta.DeltaTable] = {}
+        self._listings: OrderedDict[tuple[str, int], pl.DataFrame] = OrderedDict()
+        self._published: tuple[int, dict[str, int]] = (-1, {})
+        self._writing = False
+
+    # ---- opening
+
+    @classmethod
+    def create(cls, path: Path) -> Lake:
+        """Make a lake with every table, empty; opening an existing one is the same as `open`.
+
+        Raises:
+            NotALakeError: if the folder holds something else, or its path has characters that cannot be used.
+        """
+        _refuse_path(path)
+        if (path / MARKER).exists():
+            return cls.open(path)
+        if path.exists() and any(path.iterdir()):
+            raise NotALakeError(f"{path} is not empty and holds no lake; choose an empty folder or another path")
+        path.mkdir(parents=True, exist_ok=True)
+        lake = cls(path)
+        for table in TABLES.values():
+            delta.create(lake.uri(table), table)
+        marker = {"format": FORMAT, "created_at": datetime.now(UTC).isoformat()}
+        (path / MARKER).write_text(json.dumps(marker))  # last: a lake with a marker is whole
+        return lake
+
+    @classmethod
+    def open(cls, path: Path) -> Lake:
+        """Open an existing lake.
+
+        Raises:
+            NotALakeError: if there is none at the path, or a newer program made it.
+        """
+        _refuse_path(path)
+        marker = path / MARKER
+        if not marker.exists():
+            raise NotALakeError(
+                f"there is no lake at {path}; make one with `nextgen init`, or name another with --lake"
+            )
+        try:
+            made_with = int(json.loads(marker.read_text())["format"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise NotALakeError(f"{marker} cannot be read; restore it from a backup") from error
+        if made_with > FORMAT:
+            raise NotALakeError(
+                f"the lake at {path} has format {made_with}, this program knows up to {FORMAT}; upgrade the program"
+            )
+        return cls(path)
+
+    def uri(self, table: Table) -> str:
+        """Where the table lies."""
+        return str(self.path / "tables" / table.name)
+
+    @contextmanager
+    def lease(self, purpose: str) -> Iterator[None]:
+        """Be the lake's one writer for the block. Raises BusyError naming the holder if there is another."""
+        if self._writing:
+            yield
+            return
+        with writer_lease(self.path, purpose):
+            self._handles.clear()
+            self._writing = True
+            try:
+                yield
+            finally:
+                self._writing = False
+
+    # ---- versions
+
+    def newest(self, table: Table) -> int:
+        """The last version on disk, published or not."""
+        return int(self._handle(table).version())
+
+    def published(self) -> dict[str, int]:
+        """Table name -> the version readers see. Tables without a story are always at their newest."""
+        head = self.newest(RUNS)
+        if head != self._published[0]:
+            runs = self._load(RUNS, head, ("output_table", "output_version"), [pl.col("status") == "done"])
+            highest = runs.group_by("output_table").agg(pl.col("output_version").max())
+            self._published = (head, dict(highest.iter_rows()))
+        versions = {name: self._published[1].get(name, 0) for name in TABLES}
+        return versions | {t.name: self.newest(t) for t in TABLES.values() if not t.story or t.name == RUNS.name}
+
+    def version(self, table: Table) -> int:
+        """The version readers see."""
+        return self.published()[table.name]
+
+    # ---- reading
+
+    def read(
+        self,
+        table: Table,
+        *,
+        version: int | None = None,
+        since: Clock | None = None,
+        until: Clock | None = None,
+        as_of: datetime | None = None,
+        where: pl.Expr | None = None,
+        columns: tuple[str, ...] | None = None,
+        every_revision: bool = True,
+    ) -> pl.DataFrame:
+        """Rows of a table at a version, sorted by its key, with the `run_id` that wrote each.
+
+        Args:
+            table: its contract.
+            version: a table version; the published one where None.
+            since: first value of the table's clock, included.
+            until: last value of the table's clock, included.
+            as_of: leaves out what became available later, and revisions superseded by then.
+            where: a further condition on stored columns.
+            columns: the columns wanted; all where None.
+            every_revision: False keeps only each entity's last revision.
+
+        Raises:
+            LakeError: if the version does not exist.
+            DamageError: if a file of the version is missing or unreadable.
+        """
+        version = self.version(table) if version is None else version
+        conditions = _conditions(table, since, until, as_of, where)
+        extra = tuple(c for c in table.key if columns is not None and c not in columns)
+        wanted = (*columns, *extra) if columns is not None else None
+        frame = self._load(table, version, wanted, conditions, since, until).sort(table.key)
+        if table.entity and not every_revision and not frame.is_empty():
+            frame = _last_revisions(frame, table)
+        return frame.drop(extra) if extra else frame
+
+    def rows(self, table: Table, version: int | None = None) -> int:
+        """How many rows the table has, from its log alone."""
+        listing = self._listing(table, self.version(table) if version is None else version)
+        return int(listing["num_records"].sum() or 0)
+
+    def clock_span(self, table: Table, *, until: date) -> tuple[date, date] | None:
+        """First and last clock value not after a date, at the newest version; None if there is none."""
+        clock = pl.col(table.clock)
+        frame = self._load(table, self.newest(table), (table.clock,), [clock <= until], until=until)
+        first, last = frame[table.clock].min(), frame[table.clock].max()
+        return (first, last) if isinstance(first, date) and isinstance(last, date) else None
+
+    def history(self, table: Table, limit: int | None = None) -> list[dict[str, Any]]:
+        """The table's commits, newest first: version, timestamp (UTC), operation, run_id, stage, files added."""
+        newest = self.newest(table)
+        oldest = 0 if limit is None else max(newest - limit + 1, 0)
+        return [self._commit(table, version) for version in range(newest, oldest - 1, -1)]
+
+    # ---- writing
+
+    def commit(self, table: Table, rows: pl.DataFrame, run_id: str, recipe: Mapping[str, Any]) -> Written:
+        """Write rows in the table's mode, exactly once per run.
+
+        Rows already there with the same content are left out; if nothing is new there is no new version. The recipe
+        goes into the commit itself. A table with a story is written only under the lease.
+
+        Raises:
+            ConflictError: if an append table holds a row of the same key with other content.
+            LakeError: if the lease is not held.
+        """
+        if table.story and not self._writing:
+            raise LakeError(f"{table.name} is written only under the writer lease; use `with lake.lease(...)`")
+        if (done := self.committed(table, run_id)) is not None:
+            return Written(done, 0)
+        for attempt in range(COMMIT_ATTEMPTS):
+            try:
+                return self._write(table, rows, run_id, recipe)
+            except (delta.CommitFailedError, delta.DeltaError, OSError) as error:
+                # A write can fail after its commit, and another append can come between: ask the table, do not guess.
+                self._handles.pop(table.name, None)
+                if (done := self.committed(table, run_id)) is not None:
+                    return Written(done, rows.height)
+                if attempt == COMMIT_ATTEMPTS - 1 or not isinstance(error, delta.CommitFailedError):
+                    raise
+        raise AssertionError("unreachable")
+
+    def committed(self, table: Table, run_id: str) -> int | None:
+        """The version at which the run wrote the table; None if it did not."""
+        if self._handle(table).transaction_version(run_id) is None:
+            return None
+        for version in range(self.newest(table), 0, -1):
+            if self._commit(table, version)["run_id"] == run_id:
+                return version
+        return None
+
+    def commits_after(self, table: Table, version: int) -> list[dict[str, Any]]:
+        """The commits above a version, oldest first, each with its recipe."""
+        return [self._commit(table, v) for v in range(version + 1, self.newest(table) + 1)]
+
+    def checkpoint(self, table: Table) -> None:
+        """Fold the table's log into a checkpoint, which keeps opening it fast."""
+        self._handle(table).create_checkpoint()
+
+    # ---- inner workings
+
+    def _write(self, table: Table, rows: pl.DataFrame, run_id: str, recipe: Mapping[str, Any]) -> Written:
+        handle = self._handle(table)
+        recipe = {**recipe, RUN_ID: run_id}
+        if table.mode == "replace":
+            stamped = _stamped(table, rows, run_id)
+            if self._same(table, rows):
+                return Written(self.newest(table), 0)
+            delta.overwrite(handle, stamped, run_id, recipe, None)
+            return Written(self.newest(table), rows.height)
+        fresh, changed = self._against_existing(table, rows)
+        if fresh.is_empty() and changed.is_empty():
+            return Written(self.newest(table), 0)
+        if changed.is_empty():
+            delta.append(handle, _stamped(table, fresh, run_id), run_id, recipe)
+        elif table.mode == "merge":
+            self._rewrite(table, handle, fresh, changed, run_id, recipe)
+        else:
+            raise ConflictError(_conflict(table, changed))
+        return Written(self.newest(table), fresh.height + changed.height)
+
+    def _against_existing(self, table: Table, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Part the rows into those whose key is new, and those that differ from what is there under their key."""
+        if rows.is_empty() or self.newest(table) == 0:
+            return rows, rows.clear()
+        low, high = _span(table, rows) if table.clock in table.key else (None, None)
+        present = self._load(table, self.newest(table), table.key, _conditions(table, low, high), low, high)
+        fresh = rows.join(present, on=table.key, how="anti", nulls_equal=True)
+        if fresh.height == rows.height:
+            return fresh, rows.clear()
+        repeated = rows.join(present, on=table.key, how="semi", nulls_equal=True)
+        keys = repeated.select(table.key)
+        conditions = _conditions(table, low, high)
+        stored = self._load(table, self.newest(table), table.content_columns, conditions, low, high)
+        stored = stored.join(keys, on=table.key, how="semi", nulls_equal=True).sort(table.key)
+        repeated = repeated.sort(table.key)
+        differs = pl.Series("differs", [False] * repeated.height)
+        for name in table.content_columns:
+            differs |= repeated[name].ne_missing(stored[name])
+        return fresh, repeated.filter(differs)
+
+    def _rewrite(
+        self,
+        table: Table,
+        handle: delta.DeltaTable,
+        fresh: pl.DataFrame,
+        changed: pl.DataFrame,
+        run_id: str,
+        recipe: Mapping[str, Any],
+    ) -> None:
+        """Replace changed rows within the span of the clock that holds them, in one commit."""
+        stored = self._load(table, self.newest(table), None, [])
+        old = stored.join(changed.select(table.key), on=table.key, how="semi", nulls_equal=True)
+        low, high = _span(table, pl.concat([old.drop(RUN_ID), fresh, changed]))
+        kept = stored.filter(pl.col(table.clock).is_between(low, high)).join(
+            changed.select(table.key), on=table.key, how="anti", nulls_equal=True
+        )
+        rows = pl.concat([kept, _stamped(table, pl.concat([fresh, changed]), run_id)])
+        predicate = f"{table.clock} >= '{low}' AND {table.clock} <= '{high}'"
+        delta.overwrite(handle, rows.sort(table.key), run_id, recipe, predicate)
+
+    def _same(self, table: Table, rows: pl.DataFrame) -> bool:
+        stored = self._load(table, self.newest(table), table.content_columns, [])
+        mine = rows.select(table.content_columns)
+        return stored.height == mine.height and stored.sort(table.key).equals(mine.sort(table.key))
+
+    def _handle(self, table: Table) -> delta.DeltaTable:
+        handle = self._handles.get(table.name)
+        if handle is None:
+            handle = self._handles[table.name] = self._opened(table, None)
+        elif not (self._writing and table.story):  # under the lease nobody else moves it
+            handle.update_incremental()
+        return handle
+
+    def _opened(self, table: Table, version: int | None) -> delta.DeltaTable:
+        try:
+            return delta.DeltaTable(self.uri(table), version=version)
+        except Exception as error:  # the library raises many kinds; each means the version cannot be had
+            at = "" if version is None else f" at version {version}"
+            raise DamageError(f"{table.name}{at} cannot be opened in {self.path}: {error}") from error
+
+    def _listing(self, table: Table, version: int) -> pl.DataFrame:
+        """The version's files with their row counts and the span of the clock in each."""
+        at = (table.name, version)
+        if at in self._listings:
+            self._listings.move_to_end(at)
+            return self._listings[at]
+        handle = self._handle(table)
+        handle = handle if handle.version() == version else self._opened(table, version)
+        listing = _file_listing(handle, table)
+        self._listings[at] = listing
+        while len(self._listings) > LISTINGS_KEPT:
+            self._listings.popitem(last=False)
+        return listing
+
+    def _load(
+        self,
+        table: Table,
+        version: int,
+        columns: tuple[str, ...] | None,
+        conditions: list[pl.Expr],
+        since: Clock | None = None,
+        until: Clock | None = None,
+    ) -> pl.DataFrame:
+        """Read with columns, conditions and whole files pushed down. Rows come in no particular order."""
+        schema = table.stored_schema
+        wanted = list(columns) if columns is not None else list(schema)
+        files = _overlapping(self._listing(table, version), since, until)
+        if not files:
+            return pl.DataFrame(schema=schema).select(wanted)
+        root = Path(self.uri(table))
+        try:
+            scan = pl.scan_parquet([root / name for name in files], glob=False, schema=schema)
+            return scan.filter(*conditions).select(wanted).collect() if conditions else scan.select(wanted).collect()
+        except FileNotFoundError as error:
+            raise DamageError(f"{table.name} at version {version}: a data file is missing: {error}") from error
+
+    def _commit(self, table: Table, version: int) -> dict[str, Any]:
+        entry = delta.commit_entry(self.uri(table), version)
+        return {
+            "version": version,
+            "timestamp": datetime.fromtimestamp(entry["timestamp"] / 1000, UTC),
+            "operation": entry["operation"],
+            "run_id": entry["recipe"].get(RUN_ID),
+            "recipe": entry["recipe"],
+            "files": entry["added"],
+        }
+
+
+def _file_listing(handle: delta.DeltaTable, table: Table) -> pl.DataFrame:
+    actions = pl.DataFrame(handle.get_add_actions(flatten=True))
+    clock = table.columns[table.clock].dtype
+    spans = {
+        side: pl.col(f"{side}.{table.clock}") if f"{side}.{table.clock}" in actions.columns else pl.lit(None)
+        for side in ("min", "max")
+    }
+    return actions.select(
+        "path",
+        "num_records",
+        first=spans["min"].cast(clock),
+        last=spans["max"].cast(clock),
+    ).sort("path")
+
+
+def _overlapping(listing: pl.DataFrame, since: Clock | None, until: Clock | None) -> list[str]:
+    if since is not None:
+        listing = listing.filter(pl.col("last").is_null() | (pl.col("last") >= since))
+    if until is not None:
+        listing = listing.filter(pl.col("first").is_null() | (pl.col("first") <= until))
+    return listing["path"].to_list()
+
+
+def _conditions(
+    table: Table,
+    since: Clock | None = None,
+    until: Clock | None = None,
+    as_of: datetime | None = None,
+    where: pl.Expr | None = None,
+) -> list[pl.Expr]:
+    clock = pl.col(table.clock)
+    conditions = [clock >= since] if since is not None else []
+    conditions += [clock <= until] if until is not None else []
+    conditions += [pl.col(table.available) <= as_of] if as_of is not None and table.available else []
+    return conditions + ([where] if where is not None else [])
+
+
+def _last_revisions(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
+    if "revision" in frame.columns and (frame["revision"] == 0).all():
+        return frame
+    return frame.unique(subset=list(table.entity), keep="last", maintain_order=True)
+
+
+def _stamped(table: Table, rows: pl.DataFrame, run_id: str) -> pl.DataFrame:
+    stored = rows if RUN_ID in table.columns else rows.with_columns(pl.lit(run_id).alias(RUN_ID))
+    return stored.select(list(table.stored_schema)).sort(table.clock, *table.key)
+
+
+def _span(table: Table, rows: pl.DataFrame) -> tuple[Any, Any]:
+    clock = rows[table.clock]
+    return clock.min(), clock.max()
+
+
+def _conflict(table: Table, changed: pl.DataFrame) -> str:
+    first = dict(zip(table.key, changed.select(table.key).row(0), strict=True))
+    return (
+        f"{table.name}: {changed.height} rows are already there with other content, the first is {first}; "
+        "what was once written stands, so nothing was written"
+    )
+
+
+def _refuse_path(path: Path) -> None:
+    if bad := sorted({sign for sign in str(path.absolute()) if sign in FORBIDDEN_IN_PATH}):
+        raise NotALakeError(f"a lake cannot live at {path}: its path has {' '.join(bad)}; choose another folder")

@@ -1,0 +1,1 @@
+"""Where the operator stands: the command line and the console."""

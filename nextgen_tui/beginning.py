@@ -1,0 +1,57 @@
+"""Making a lake: its folder, its configuration file, and its history."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import TYPE_CHECKING
+
+import click
+
+from nextgen_tui.invocation import Invocation
+from nextgen_tui.progress import Progress
+
+if TYPE_CHECKING:
+    from pipeline.config.layers import Given
+
+
+def begin(
+    invocation: Invocation, chosen: Mapping[str, Given], until: date | None, progress: Progress
+) -> dict[str, int]:
+    """Make the invocation's lake and load its history; return table -> rows.
+
+    The source is opened before anything is written, so that a mistake in a file's name leaves no half-made lake. A
+    lake that was made but holds no history yet (an interrupted beginning) is taken up again.
+
+    Raises:
+        click.UsageError: if the lake has history already, or `until` leaves nothing to load.
+        NotALakeError: if the folder holds something else.
+    """
+    from lake.store import MARKER, Lake
+    from nextgen_tui.standing import last_session
+    from pipeline.config.document import toml_document, write_document
+    from pipeline.config.loading import load
+    from pipeline.ingestion.sources import open_source
+    from pipeline.runner import Runner
+    from pipeline.sessions import exchange_sessions
+
+    path = invocation.lake_path
+    if (path / MARKER).exists() and (last := last_session(Lake.open(path))) is not None:
+        raise click.UsageError(
+            f"there already is a lake at {path}, with history to {last}; go on with `nextgen replay`, "
+            "or name another with --lake"
+        )
+    settings = load(path, invocation.environ, chosen).settings
+    source = open_source(settings.source, exchange_sessions(settings.market.exchange))
+    runner_calendar = exchange_sessions(settings.market.exchange)
+    first, last_known = source.coverage()
+    last = runner_calendar.at_or_before(until) if until else last_known
+    if not first <= last <= last_known:
+        raise click.UsageError(
+            f"the source has sessions from {first} to {last_known}; choose --until between them, not {until}"
+        )
+    lake = Lake.create(path)
+    if chosen:
+        write_document(path, toml_document((key, given.value) for key, given in chosen.items()))
+    cycle = Runner(lake, settings, source).load_history(first, last, progress)
+    return {run.recipe.output_table: run.rows for run in cycle.runs}

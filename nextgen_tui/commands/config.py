@@ -1,0 +1,68 @@
+"""`nextgen config`: what is set, by whom, and whether it can be used."""
+
+from __future__ import annotations
+
+import click
+
+from nextgen_tui.invocation import Invocation, ReadingCommand, common_options, pass_invocation
+
+
+@click.group("config", params=common_options())
+def command() -> None:
+    """Show or check the configuration.
+
+    Values come from defaults, then the lake's nextgen.toml (or the file NEXTGEN_CONFIG names), then variables
+    such as NEXTGEN_TRADING__COSTS__HALF_SPREAD.
+    """
+
+
+@command.command("show", cls=ReadingCommand)
+@click.argument("section", required=False)
+@click.option("--changed", is_flag=True, help="Only what differs from the defaults.")
+@click.option("--explain", is_flag=True, help="Say what each setting means.")
+@pass_invocation
+def show(invocation: Invocation, section: str | None, changed: bool, explain: bool) -> None:
+    """Print every setting as TOML, with where its value comes from."""
+    from pipeline.config.document import toml_document
+    from pipeline.config.fields import settings_of
+    from pipeline.config.layers import nearest
+    from pipeline.config.resolving import DEFAULT, values_of
+    from pipeline.config.settings import Settings
+
+    loaded = invocation.loaded
+    known = settings_of(Settings)
+    values = [
+        (key, value)
+        for key, value in values_of(loaded.settings)
+        if section is None or key == section or key.startswith(f"{section}.")
+    ]
+    if not values:
+        sections = [key.rpartition(".")[0] for key in known]
+        raise click.UsageError(f"there is no section {section!r}{nearest(section or '', sections)}")
+    if changed:
+        values = [(key, value) for key, value in values if loaded.origins[key] != DEFAULT]
+    remarks = {
+        key: f"{loaded.origins[key]}: {known[key].doc}" if explain else loaded.origins[key]
+        for key, _ in values
+    }
+    if values:
+        invocation.output.show(toml_document(values, remarks).rstrip())
+    else:
+        invocation.output.say("every setting has its default")
+    invocation.output.record({key: {"value": value, "origin": loaded.origins[key]} for key, value in values})
+
+
+@command.command("validate", cls=ReadingCommand)
+@pass_invocation
+def validate(invocation: Invocation) -> None:
+    """Check the file and the environment; exit code 2 if they cannot be used."""
+    from pipeline.config.resolving import DEFAULT
+
+    loaded = invocation.loaded
+    changed = [key for key, origin in loaded.origins.items() if origin != DEFAULT]
+    where = str(loaded.file) if loaded.file else "no file"
+    invocation.output.show(
+        f"The configuration can be used ({where}; {len(changed)} of {len(loaded.origins)} settings differ "
+        "from their defaults)."
+    )
+    invocation.output.record({"valid": True, "file": where, "changed": changed})

@@ -1,0 +1,31 @@
+"""`nextgen cycle`: one session, all stages."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import click
+
+from nextgen_tui.arguments import DAY
+from nextgen_tui.invocation import Invocation, ReadingCommand, pass_invocation
+
+
+@click.command("cycle", cls=ReadingCommand)
+@click.option("--session", type=DAY, help="The session (default: the one after the last).")
+@pass_invocation
+def command(invocation: Invocation, session: date | None) -> None:
+    """Run the whole loop for one session.
+
+    It settles what was planned, scores what fell due, forecasts, and plans for the next open. A session that is done
+    is left alone.
+    """
+    from nextgen_tui.standing import next_session, refuse_open
+    from nextgen_tui.work_view import show_cycle
+
+    calendar = invocation.runner.calendar
+    if session is None:
+        session = next_session(invocation.lake, calendar)
+    refuse_open(session, calendar)
+    with invocation.output.progress(f"cycle {session}") as progress:
+        cycle = invocation.runner.cycle(session, progress)
+    show_cycle(invocation.output, cycle)

@@ -1,0 +1,106 @@
+"""`nextgen init`: a lake with its history."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import click
+
+from nextgen_tui.arguments import DAY
+from nextgen_tui.invocation import Invocation, ReadingCommand, pass_invocation
+
+if TYPE_CHECKING:
+    from pipeline.config.layers import Given
+
+_A_FILE = click.Path(exists=True, path_type=Path)
+
+
+@click.command("init", cls=ReadingCommand)
+@click.option("--source", type=click.Choice(["simulated", "files"]), help="Where prices and news come from.")
+@click.option("--prices", type=_A_FILE, multiple=True, help="CSV or Parquet file with bars, or a folder of them.")
+@click.option("--benchmark", type=_A_FILE, help="File with the benchmark's bars.")
+@click.option("--benchmark-ticker", help="The benchmark's ticker (default: SPY).")
+@click.option("--actions", type=_A_FILE, help="File with splits, dividends, delistings, renames.")
+@click.option("--listings", type=_A_FILE, help="File that lists the instruments.")
+@click.option("--news", type=_A_FILE, help="File with news.")
+@click.option("--column", multiple=True, metavar="CANONICAL=VENDOR", help="Name a column, e.g. close=LAST.")
+@click.option("--until", type=DAY, help="Load history up to this session (default: all there is).")
+@click.option("--set", "chosen", multiple=True, metavar="KEY=VALUE", help="Any other setting of the lake.")
+@pass_invocation
+def command(
+    invocation: Invocation,
+    source: str | None,
+    prices: tuple[Path, ...],
+    benchmark: Path | None,
+    benchmark_ticker: str | None,
+    actions: Path | None,
+    listings: Path | None,
+    news: Path | None,
+    column: tuple[str, ...],
+    until: date | None,
+    chosen: tuple[str, ...],
+) -> None:
+    """Make a lake and load its price history.
+
+    What is chosen here is written to nextgen.toml in the lake. With --until before the end of the data, the sessions
+    after it are left for `nextgen replay`.
+    """
+    from nextgen_tui.beginning import begin
+    from pipeline.config.layers import Given
+
+    given = _chosen(chosen)
+    files = {
+        "prices": tuple(str(path.absolute()) for path in prices),
+        "benchmark": _absolute(benchmark),
+        "benchmark_ticker": benchmark_ticker or "",
+        "actions": _absolute(actions),
+        "listings": _absolute(listings),
+        "news": _absolute(news),
+        "columns": column,
+    }
+    named = {f"source.files.{name}": Given(value, "the command line") for name, value in files.items() if value}
+    if named and source == "simulated":
+        raise click.UsageError("the simulated source reads no files; leave them out, or use --source files")
+    source = source or ("files" if named else None)
+    if source is not None:
+        given["source.name"] = Given(source, "the command line")
+    started = perf_counter()
+    with invocation.output.progress("history") as progress:
+        report = begin(invocation, {**given, **named}, until, progress)
+    _tell(invocation, report, perf_counter() - started)
+
+
+def _chosen(texts: tuple[str, ...]) -> dict[str, Given]:
+    from pipeline.config.loading import choice
+
+    found: dict[str, Given] = {}
+    for text in texts:
+        key, sign, value = text.partition("=")
+        if not sign:
+            raise click.UsageError(f"{text!r} sets nothing; write it as section.field=value")
+        found[key.strip()] = choice(key.strip(), value)
+    return found
+
+
+def _absolute(path: Path | None) -> str:
+    return str(path.absolute()) if path else ""
+
+
+def _tell(invocation: Invocation, rows: dict[str, int], seconds: float) -> None:
+    from nextgen_tui import formats
+    from nextgen_tui.table_view import grid
+
+    view = grid()
+    view.add_column("table")
+    view.add_column("rows", justify="right")
+    for name, count in rows.items():
+        view.add_row(name, formats.whole(count))
+    invocation.output.show(view)
+    invocation.output.show(
+        f"The lake at {invocation.lake_path} is ready ({formats.duration(seconds)}). "
+        "Next: nextgen replay --sessions 20, nextgen status, nextgen console."
+    )
+    invocation.output.record({"lake": str(invocation.lake_path), "rows": rows, "seconds": seconds})

@@ -1,0 +1,40 @@
+"""`nextgen lineage`: from a row back to what it was made from."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import click
+
+from nextgen_tui.arguments import key, table_named
+from nextgen_tui.invocation import Invocation, ReadingCommand, pass_invocation
+
+
+@click.command("lineage", cls=ReadingCommand)
+@click.argument("table")
+@click.argument("keys", metavar="COLUMN=VALUE...", nargs=-1, required=True)
+@pass_invocation
+def command(invocation: Invocation, table: str, keys: tuple[str, ...]) -> None:
+    """Walk from a row back to what it was made from.
+
+    Each line names a table, the row, the run that wrote it and the version it was read at. Example:
+    nextgen lineage executed_trades ticker=ACME session=2022-03-01
+    """
+    from rich.text import Text
+    from rich.tree import Tree
+
+    from lake.lineage import trace
+    from nextgen_tui.safe_text import safe_text
+
+    contract = table_named(table)
+    hops = trace(invocation.lake, contract, key(contract, keys))
+    branches: list[Tree] = []
+    for hop in hops:
+        named = ", ".join(f"{name}={safe_text(value, 40)}" for name, value in hop.key.items())
+        label = Text.assemble(
+            (hop.table, "bold"), f"  {named}  ", (f"v{hop.version}  {safe_text(hop.run_id, 60)}", "dim")
+        )
+        del branches[hop.depth :]
+        branches.append(branches[-1].add(label) if branches else Tree(label))
+    invocation.output.show(branches[0])
+    invocation.output.record([asdict(hop) for hop in hops])

@@ -1,0 +1,32 @@
+"""`nextgen run`: one stage by itself."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import click
+
+from nextgen_tui.arguments import DAY, stage_named
+from nextgen_tui.invocation import Invocation, ReadingCommand, pass_invocation
+
+
+@click.command("run", cls=ReadingCommand)
+@click.argument("stage")
+@click.option("--session", type=DAY, help="The session (default: the last one).")
+@pass_invocation
+def command(invocation: Invocation, stage: str, session: date | None) -> None:
+    """Run one stage by itself.
+
+    It is published at once, apart from any cycle. `nextgen stages` lists the stages.
+    """
+    from nextgen_tui.standing import refuse_open, standing
+    from nextgen_tui.work_view import show_runs
+
+    chosen = stage_named(stage)
+    session = session or standing(invocation.lake)
+    refuse_open(session, invocation.runner.calendar)
+    with invocation.output.progress(f"{chosen.name} of {session}") as progress:
+        progress(chosen.doc, 0, 1)
+        run = invocation.runner.stage(chosen, session)
+        progress(chosen.doc, 1, 1)
+    show_runs(invocation.output, [run])

@@ -1,0 +1,78 @@
+"""`nextgen runs`: what ran, how it ended, and the recipe of a single run."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+
+import click
+
+from nextgen_tui.arguments import DAY
+from nextgen_tui.invocation import Invocation, ReadingCommand, pass_invocation
+
+_SHOWN = ("run_id", "stage", "session", "status", "rows", "written", "seconds", "started_at")
+_AS_JSON = ("inputs", "params", "libraries", "files")
+
+
+@click.command("runs", cls=ReadingCommand)
+@click.argument("run", required=False)
+@click.option("--session", type=DAY, help="Only runs for this session.")
+@click.option("--stage", help="Only runs of this stage.")
+@click.option("--failed", is_flag=True, help="Only runs that failed.")
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="The last so many.")
+@pass_invocation
+def command(
+    invocation: Invocation,
+    run: str | None,
+    session: datetime | None,
+    stage: str | None,
+    failed: bool,
+    limit: int,
+) -> None:
+    """List what ran.
+
+    With a run's id (or the beginning of one), show its whole recipe: inputs, parameters, seed, code, libraries.
+    """
+    import polars as pl
+
+    from lake.tables.control import RUNS
+    from nextgen_tui.output import records
+    from nextgen_tui.table_view import frame_grid
+
+    if run is not None:
+        _recipe(invocation, run)
+        return
+    conditions = [
+        *([pl.col("session") == session] if session else []),
+        *([pl.col("stage") == stage] if stage else []),
+        *([pl.col("status") != "done"] if failed else []),
+    ]
+    where = pl.all_horizontal(conditions) if conditions else None
+    rows = invocation.lake.read(RUNS, where=where).sort("started_at", "run_id")
+    shown = rows.tail(limit)
+    output = invocation.output
+    output.record(records(shown.drop(*_AS_JSON)))
+    output.show(frame_grid(shown.select(_SHOWN), RUNS))
+    if shown.height < rows.height:
+        output.say(f"the last {shown.height} of {rows.height:,} runs; --limit shows more")
+    for run_id, error in shown.filter(pl.col("error") != "").select("run_id", "error").iter_rows():
+        output.say(f"{run_id}: {error}")
+
+
+def _recipe(invocation: Invocation, run: str) -> None:
+    from lake.runs import find_run
+    from nextgen_tui.table_view import cell, grid
+
+    row = find_run(invocation.lake, run).row()
+    parsed = {name: json.loads(value) if name in _AS_JSON else value for name, value in row.items()}
+    view = grid()
+    view.add_column("")
+    view.add_column("", overflow="fold")
+    for name, value in parsed.items():
+        if isinstance(value, dict):
+            for inner, content in sorted(value.items()):
+                view.add_row(f"{name}.{inner}", str(content))
+        else:
+            view.add_row(name, cell(value))
+    invocation.output.show(view)
+    invocation.output.record(parsed)

@@ -1,0 +1,103 @@
+"""`nextgen show`: the rows of a table, now or at a past moment."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from nextgen_tui.arguments import INSTANT, condition, table_named
+from nextgen_tui.invocation import Invocation, ReadingCommand, pass_invocation
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from lake.contract import Table
+    from lake.store import Lake
+
+
+@click.command("show", cls=ReadingCommand)
+@click.argument("table")
+@click.option("--version", type=click.IntRange(min=0), help="A version of the table (default: the published one).")
+@click.option("--as-of", type=INSTANT, help="Only what was public at that moment: a date, or a time with its zone.")
+@click.option("--where", multiple=True, metavar="COLUMN=VALUE", help="Also != < <= > >=; may be repeated.")
+@click.option("--columns", metavar="A,B,...", help="Only these columns, in this order.")
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="The last so many rows.")
+@pass_invocation
+def command(
+    invocation: Invocation,
+    table: str,
+    version: int | None,
+    as_of: datetime | None,
+    where: tuple[str, ...],
+    columns: str | None,
+    limit: int,
+) -> None:
+    """Show rows of a table, as published or as of a past moment.
+
+    The last rows by the table's clock are shown. Example: nextgen show predictions --where ticker=ACME --limit 5
+    """
+    from nextgen_tui.output import records
+    from nextgen_tui.table_view import fitting_columns, frame_grid
+
+    contract = table_named(table)
+    wanted = _columns(contract, columns)
+    lake = invocation.lake
+    _refuse_future(lake, contract, version)
+    rows = _rows(lake, contract, version, as_of, where)
+    shown = rows.sort(contract.clock, *contract.key).tail(limit)
+    shown = shown.select(wanted) if wanted else shown
+    output = invocation.output
+    output.record(records(shown))
+    if not output.as_json:
+        at = output.data.width
+        names = shown.columns if wanted else fitting_columns(shown, (contract.clock, *contract.key), at)
+        output.show(frame_grid(shown.select(names), contract))
+        _say_what_is_left_out(invocation, rows, shown, names)
+
+
+def _rows(
+    lake: Lake, table: Table, version: int | None, as_of: datetime | None, where: tuple[str, ...]
+) -> pl.DataFrame:
+    import polars as pl
+
+    conditions = [condition(table, text) for text in where]
+    if as_of is not None and table.available is None:
+        # Without a publication time, the clock itself says what cannot have been known yet.
+        limit = as_of if isinstance(table.columns[table.clock].dtype, pl.Datetime) else as_of.date()
+        conditions.append(pl.col(table.clock) <= limit)
+    return lake.read(
+        table,
+        version=version,
+        as_of=as_of,
+        where=pl.all_horizontal(conditions) if conditions else None,
+        every_revision=as_of is None,
+    )
+
+
+def _refuse_future(lake: Lake, table: Table, version: int | None) -> None:
+    if version is not None and version > (newest := lake.newest(table)):
+        raise click.UsageError(f"{table.name} has versions 0 to {newest}; there is no version {version}")
+
+
+def _columns(table: Table, text: str | None) -> list[str]:
+    names = [name.strip() for name in text.split(",")] if text else []
+    for name in names:
+        if name not in table.stored_schema:
+            raise click.UsageError(
+                f"{table.name} has no column {name!r}; it has {', '.join(table.stored_schema)}"
+            )
+    return names
+
+
+def _say_what_is_left_out(
+    invocation: Invocation, rows: pl.DataFrame, shown: pl.DataFrame, names: list[str]
+) -> None:
+    if shown.height < rows.height:
+        invocation.output.say(f"the last {shown.height} of {rows.height:,} rows; --limit shows more")
+    if len(names) < shown.width:
+        left = [name for name in shown.columns if name not in names]
+        invocation.output.say(
+            f"{len(left)} columns do not fit: {', '.join(left)}; choose with --columns, or take --json"
+        )

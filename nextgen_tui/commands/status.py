@@ -1,0 +1,72 @@
+"""`nextgen status`: one verdict, and what it rests on."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from nextgen_tui import exit_codes
+from nextgen_tui.invocation import Invocation, ReadingCommand, pass_invocation
+
+if TYPE_CHECKING:
+    from nextgen_tui.health import Health
+
+
+@click.command("status", cls=ReadingCommand)
+@click.option("--all", "everything", is_flag=True, help="Show the checks that passed as well.")
+@pass_invocation
+def command(invocation: Invocation, everything: bool) -> int:
+    """Say whether all is well, and what ran last.
+
+    Exit code 0 if all is well or merely remarked on, 1 if a check or the last cycle failed or nothing has run yet.
+    """
+    from lake.tables.control import RUNS, SYSTEM_HEALTH
+    from nextgen_tui.health import health
+
+    lake = invocation.lake
+    columns = ("cycle_id", "stage", "session", "status", "error", "written", "seconds", "started_at")
+    verdict = health(lake.read(SYSTEM_HEALTH), lake.read(RUNS, columns=columns))
+    healthy = verdict.status != "fail" and verdict.session is not None
+    _show(invocation, verdict, everything)
+    invocation.output.record({"lake": str(invocation.lake_path), "healthy": healthy, **asdict(verdict)})
+    return exit_codes.DONE if healthy else exit_codes.DEGRADED
+
+
+def _show(invocation: Invocation, verdict: Health, everything: bool) -> None:
+    from rich.text import Text
+
+    from nextgen_tui import formats
+    from nextgen_tui.safe_text import safe_text
+    from nextgen_tui.table_view import cell, grid
+
+    output = invocation.output
+    output.show(Text.assemble(cell(verdict.status), "  ", safe_text(verdict.sentence, 500)))
+    output.show(f"Lake: {safe_text(invocation.lake_path)}")
+    shown = [check for check in verdict.checks if everything or check.status != "ok"]
+    if shown:
+        view = grid()
+        for heading in ("", "service", "check", "what was found"):
+            view.add_column(heading)
+        for check in shown:
+            view.add_row(cell(check.status), check.service, check.check, Text(safe_text(check.message, 300)))
+        output.show(view)
+    if hidden := len(verdict.checks) - len(shown):
+        output.show(f"{formats.counted(hidden, 'check')} passed.")
+    if verdict.cycles:
+        view = grid("Last cycles")
+        for heading in ("session", "cycle", "runs", "failed", "rows written", "time", "started"):
+            numeric = heading in ("runs", "failed", "rows written", "time")
+            view.add_column(heading, justify="right" if numeric else "left")
+        for cycle in verdict.cycles[:5]:
+            view.add_row(
+                formats.day(cycle.session),
+                safe_text(cycle.cycle_id, 40),
+                formats.whole(cycle.runs),
+                formats.whole(cycle.failed),
+                formats.whole(cycle.rows_written),
+                formats.duration(cycle.seconds),
+                formats.instant(cycle.started_at),
+            )
+        output.show(view)

@@ -1,0 +1,40 @@
+"""`nextgen train`: a challenger for the champion."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import click
+
+from nextgen_tui.arguments import DAY
+from nextgen_tui.invocation import Invocation, ReadingCommand, pass_invocation
+
+
+@click.command("train", cls=ReadingCommand)
+@click.option("--session", type=DAY, help="Train at this session's close (default: the last one).")
+@pass_invocation
+def command(invocation: Invocation, session: date | None) -> None:
+    """Train a challenger and let it be judged.
+
+    It becomes champion only if it beats the naive forecast and the present champion out of sample.
+    """
+    import polars as pl
+    from rich.text import Text
+
+    from lake.tables.models import MODEL_PROMOTIONS
+    from nextgen_tui.output import records
+    from nextgen_tui.safe_text import safe_text
+    from nextgen_tui.standing import refuse_open, standing
+
+    session = session or standing(invocation.lake)
+    refuse_open(session, invocation.runner.calendar)
+    with invocation.output.progress(f"training at {session}") as progress:
+        invocation.runner.train(session, progress)
+    decided = invocation.lake.read(MODEL_PROMOTIONS, where=pl.col("session") == session)
+    for row in decided.iter_rows(named=True):
+        verdict = "became champion" if row["promoted"] else "was not promoted"
+        sentence = f"{row['model_id']} {verdict}: {row['reason']}"
+        invocation.output.show(Text(safe_text(sentence, 600)))
+    if decided.is_empty():
+        invocation.output.show(f"Nothing was trained at {session}: there is too little labelled history.")
+    invocation.output.record(records(decided))

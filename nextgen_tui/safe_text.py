@@ -1,0 +1,43 @@
+"""Text from outside made fit to show: no control characters, no hidden direction changes, bounded."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_TERMINAL_SEQUENCE = re.compile(
+    r"\x1b\][^\x07\x1b]{0,2000}(?:\x07|\x1b\\)?"  # operating-system command: titles, links
+    r"|(?:\x1b\[|\x9b)[0-?]{0,200}[ -/]{0,20}[@-~]?"  # colours, cursor movement
+    r"|\x1b[PX^_][^\x1b]{0,2000}(?:\x1b\\)?"  # device control strings
+    r"|\x1b[ -/]{0,20}[0-~]?"  # everything else that starts with ESC
+)
+_SPACES = {"Zs", "Zl", "Zp"}
+_DROPPED = {"Cc", "Cf", "Cs", "Co", "Cn"}
+"""Control, format (bidi and zero-width signs), surrogate, private and unassigned characters."""
+_MOST_MARKS = 4
+"""Combining marks kept on one letter; more pile up over the lines around it."""
+
+
+def safe_text(value: object, longest: int = 200) -> str:
+    """Return the value's text on one line, without what could steer a terminal or reorder a line.
+
+    Escape sequences, control, bidi and other invisible characters are removed, white space becomes single spaces,
+    and what is longer than `longest` characters ends in an ellipsis. Markup stays as it is: show the result
+    through `rich.text.Text` or `textual.content.Content`, never as markup.
+    """
+    text = str(value)
+    # Cut before cleaning, so that a headline of megabytes costs as little as a short one.
+    cut = len(text) > (bound := 8 * longest + 256)
+    kept: list[str] = []
+    marks = 0
+    for sign in _TERMINAL_SEQUENCE.sub("", text[:bound]):
+        category = unicodedata.category(sign)
+        marks = marks + 1 if category in ("Mn", "Me") else 0
+        if sign in "\t\n\r\x0b\x0c\x85" or category in _SPACES:
+            kept.append(" ")
+        elif category not in _DROPPED and marks <= _MOST_MARKS:
+            kept.append(sign)
+    line = " ".join("".join(kept).split())
+    if len(line) > longest or cut:
+        return line[: max(longest - 1, 0)].rstrip() + "…"
+    return line

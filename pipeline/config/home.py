@@ -1,0 +1,77 @@
+"""Where the lake and its configuration file lie, and which environment variables are ours."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from pipeline.config.errors import ConfigError
+
+PREFIX = "NEXTGEN_"
+LAKE_VARIABLE = "NEXTGEN_LAKE"
+CONFIG_VARIABLE = "NEXTGEN_CONFIG"
+FILE_NAME = "nextgen.toml"
+"""The configuration file inside a lake's folder."""
+
+NOT_SETTINGS: dict[str, str] = {
+    LAKE_VARIABLE: "folder of the lake",
+    CONFIG_VARIABLE: "configuration file to read instead of the lake's own",
+    "NEXTGEN_DATA": "folder of real market data that some tests read",
+}
+"""Variables of ours that set no field, with their meaning."""
+NOT_SETTINGS_PREFIXES: tuple[str, ...] = ("NEXTGEN_YAHOO_",)
+"""Variables that tune a connection, not a result; the source that uses them documents them."""
+
+
+def lake_home(environ: Mapping[str, str], platform: str = sys.platform) -> Path:
+    """The folder of the lake: NEXTGEN_LAKE, or the place for a user's data on this platform.
+
+    Raises:
+        ConfigError: if there is no variable and no home folder to fall back on.
+    """
+    if named := environ.get(LAKE_VARIABLE):
+        return _expanded(named, environ)
+    return _user_data(environ, platform) / "nextgen" / "lake"
+
+
+def config_file(lake: Path | None, environ: Mapping[str, str]) -> Path | None:
+    """The configuration file that applies, or None if there is none.
+
+    Raises:
+        ConfigError: if NEXTGEN_CONFIG names a file that does not exist.
+    """
+    if named := environ.get(CONFIG_VARIABLE):
+        path = _expanded(named, environ)
+        if not path.is_file():
+            raise ConfigError(f"{CONFIG_VARIABLE} names {path}, which is no file; correct or unset it")
+        return path
+    if lake is None:
+        return None
+    path = lake / FILE_NAME
+    return path if path.is_file() else None
+
+
+def _user_data(environ: Mapping[str, str], platform: str) -> Path:
+    if platform == "darwin":
+        return _user_home(environ) / "Library" / "Application Support"
+    named = environ.get("XDG_DATA_HOME", "")
+    # The XDG specification tells programs to ignore a relative path here.
+    if named and Path(named).is_absolute():
+        return Path(named)
+    return _user_home(environ) / ".local" / "share"
+
+
+def _user_home(environ: Mapping[str, str]) -> Path:
+    if home := environ.get("HOME"):
+        return Path(home)
+    try:
+        return Path.home()
+    except RuntimeError as error:
+        raise ConfigError(f"there is no home folder to keep a lake in; set {LAKE_VARIABLE}") from error
+
+
+def _expanded(named: str, environ: Mapping[str, str]) -> Path:
+    if named == "~" or named.startswith("~/"):
+        return _user_home(environ) / named[2:]
+    return Path(named)

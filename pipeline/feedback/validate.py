@@ -1,0 +1,145 @@
+"""Score the forecasts that have matured against what happened and against the naive forecast, each exactly once."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from lake.tables.feedback import PREDICTION_ACCURACY, VALIDATION_EVENTS
+from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES, TICKER_UNIVERSE
+from lake.tables.predictions import INTERVALS, PREDICTIONS, QUANTILE_COLUMNS, QUANTILES
+from pipeline.feedback.outcomes import outcomes
+from pipeline.feedback.params import FeedbackParams
+from pipeline.stage import Moment, Read, Stage
+
+LOOKBACK = 45
+"""Sessions in which a forecast has to mature: the longest horizon, the grace, and some sessions without a run."""
+
+FORECAST = (
+    *PREDICTIONS.key,
+    *("prediction_id", "target_session", "role", "point", *QUANTILE_COLUMNS, "sigma", "members"),
+    *("interval_scale", "bias_adjustment"),
+)
+
+
+def validate(
+    predictions: pl.DataFrame,
+    market_prices: pl.DataFrame,
+    corporate_actions: pl.DataFrame,
+    ticker_universe: pl.DataFrame,
+    prediction_accuracy: pl.DataFrame,
+    validation_events: pl.DataFrame,
+    moment: Moment,
+    params: FeedbackParams,  # noqa: ARG001 every stage is given its parameters
+) -> pl.DataFrame:
+    """Score each forecast whose target session has closed and whose outcome is known.
+
+    For `moment.session` only (ignores `since`). What was scored or given up before stays as it is.
+    """
+    settled = pl.concat([prediction_accuracy.select("prediction_id"), validation_events.select("prediction_id")])
+    due = predictions.filter(pl.col("target_session") <= moment.session).join(
+        settled, on="prediction_id", how="anti", maintain_order="left"
+    )
+    known = outcomes(due, market_prices, corporate_actions).with_columns(pl.col("horizon").cast(pl.Int32))
+    sectors = _last_known_sectors(ticker_universe)
+    return (
+        known.join(sectors, on="ticker", how="left", maintain_order="left")
+        .with_columns(_naive_member())
+        .with_columns(error=pl.col("realised") - pl.col("point"), needed=_needed_ratio())
+        .select(
+            "prediction_id",
+            session=pl.lit(moment.session),
+            made_session="session",
+            target_session="target_session",
+            ticker="ticker",
+            sector=pl.col("sector").fill_null("unknown"),
+            horizon="horizon",
+            model_id="model_id",
+            role="role",
+            point="point",
+            realised="realised",
+            error="error",
+            absolute_error=pl.col("error").abs(),
+            naive_absolute_error=(pl.col("realised") - pl.col("naive").struct.field("point")).abs(),
+            pinball=_pinball([pl.col(name) for name in QUANTILE_COLUMNS]),
+            naive_pinball=_pinball([pl.col("naive").struct.field(name) for name in QUANTILE_COLUMNS]),
+            sigma="sigma",
+            **{f"inside_{level}": _inside(low, high) for level, (low, high) in INTERVALS.items()},
+            direction_hit=_direction_hit(),
+            interval_scale="interval_scale",
+            needed_scale=pl.col("needed") * pl.col("interval_scale"),
+            bias_adjustment="bias_adjustment",
+        )
+        .sort("prediction_id")
+    )
+
+
+def _last_known_sectors(ticker_universe: pl.DataFrame) -> pl.DataFrame:
+    ordered = ticker_universe.select("session", "ticker", "sector").sort("session", "ticker")
+    return ordered.unique("ticker", keep="last", maintain_order=True).drop("session")
+
+
+def _naive_member() -> pl.Expr:
+    named = pl.element().struct.field("member") == "naive"
+    return pl.col("members").list.eval(pl.element().filter(named)).list.first().alias("naive")
+
+
+def _pinball(quantiles: list[pl.Expr]) -> pl.Expr:
+    """Mean over the stated levels of max(q (y - x), (q - 1) (y - x)), with x the forecast quantile (Koenker, 1978)."""
+    losses = [
+        pl.max_horizontal(level * (pl.col("realised") - at), (level - 1) * (pl.col("realised") - at))
+        for level, at in zip(QUANTILES, quantiles, strict=True)
+    ]
+    total = losses[0]
+    for loss in losses[1:]:
+        total = total + loss
+    return total / len(losses)
+
+
+def _inside(low: str, high: str) -> pl.Expr:
+    return pl.col("realised").is_between(pl.col(low), pl.col(high))
+
+
+def _direction_hit() -> pl.Expr:
+    judged = (pl.col("point") != 0) & (pl.col("realised") != 0)
+    return pl.when(judged).then(pl.col("point").sign() == pl.col("realised").sign())
+
+
+def _needed_ratio() -> pl.Expr:
+    """How far out the outcome lies, with the edge of the 90 % interval on its side as the unit; null without width."""
+    low, high = INTERVALS[90]
+    away = pl.col("realised") - pl.col("q50")
+    width = pl.when(away >= 0).then(pl.col(high) - pl.col("q50")).otherwise(pl.col("q50") - pl.col(low))
+    return pl.when(width > 0).then(away.abs() / width)
+
+
+STAGE = Stage(
+    name="validate",
+    function=validate,
+    reads=(
+        Read(PREDICTIONS, lookback=LOOKBACK, upto="previous", columns=FORECAST),
+        Read(
+            MARKET_PRICES,
+            lookback=LOOKBACK,
+            where=pl.col("interval") == "1d",
+            columns=("ticker", "interval", "ts", "revision", "session", "close"),
+        ),
+        Read(CORPORATE_ACTIONS, lookback=LOOKBACK),
+        Read(TICKER_UNIVERSE, lookback=LOOKBACK, columns=("session", "ticker", "sector")),
+        Read(
+            PREDICTION_ACCURACY,
+            lookback=LOOKBACK,
+            upto="previous",
+            columns=("prediction_id", "session"),
+        ),
+        Read(
+            VALIDATION_EVENTS,
+            lookback=LOOKBACK,
+            upto="previous",
+            where=pl.col("event") == "void",
+            columns=("prediction_id", "event", "session"),
+        ),
+    ),
+    writes=PREDICTION_ACCURACY,
+    params=FeedbackParams(),
+    section="feedback",
+)

@@ -1,0 +1,1 @@
+"""Whether everything is alright, in one verdict per service."""

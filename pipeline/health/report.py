@@ -1,0 +1,155 @@
+"""One verdict per service after each cycle, with the figure behind it: what the operator looks at first."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import polars as pl
+
+from lake.tables.control import RUNS, SYSTEM_HEALTH
+from lake.tables.feedback import BIAS_FLAGS, FEEDBACK_METRICS
+from lake.tables.market import MARKET_PRICES, QUARANTINED_ROWS, TICKER_UNIVERSE
+from lake.tables.predictions import INFERENCE_LOG
+from lake.tables.trading import PORTFOLIO_VALUE
+from pipeline.health.params import HealthParams
+from pipeline.stage import Moment, Read, Stage
+
+Check = tuple[str, str, str, float | None, float | None, str]
+"""service, check, status, value, limit, message"""
+
+
+def report(
+    runs: pl.DataFrame,
+    market_prices: pl.DataFrame,
+    ticker_universe: pl.DataFrame,
+    quarantined_rows: pl.DataFrame,
+    inference_log: pl.DataFrame,
+    feedback_metrics: pl.DataFrame,
+    bias_flags: pl.DataFrame,
+    portfolio_value: pl.DataFrame,
+    moment: Moment,
+    params: HealthParams,
+) -> pl.DataFrame:
+    """Judge the session's runs, data, forecasts and book. Single session: `since` is ignored."""
+    checks: list[Check] = [
+        *_stages(runs, params),
+        _arrived(market_prices, ticker_universe, moment.session, params),
+        _quarantined(quarantined_rows, market_prices, params),
+        _forecast(inference_log, params),
+        *_calibration(feedback_metrics, params),
+        _biased(bias_flags),
+        *_book(portfolio_value, params),
+    ]
+    names = ("service", "check", "status", "value", "limit", "message")
+    frame = pl.DataFrame(checks, schema={name: SYSTEM_HEALTH.schema[name] for name in names}, orient="row")
+    return frame.with_columns(session=pl.lit(moment.session), as_of=pl.lit(moment.as_of, SYSTEM_HEALTH.schema["as_of"]))
+
+
+def _stages(runs: pl.DataFrame, params: HealthParams) -> list[Check]:
+    last = runs.filter(pl.col("stage") != "report").sort("started_at").group_by("stage", maintain_order=True).last()
+    checks: list[Check] = []
+    for stage, status, error, seconds, rows in last.select("stage", "status", "error", "seconds", "rows").iter_rows():
+        slow = seconds > params.slow_stage_seconds
+        verdict = "fail" if status != "done" else "warn" if slow else "ok"
+        message = error if status != "done" else f"{rows} rows in {seconds:.2f} s"
+        checks.append((stage, "last run", verdict, seconds, params.slow_stage_seconds, message[:500]))
+    return checks
+
+
+def _arrived(prices: pl.DataFrame, universe: pl.DataFrame, session: date, params: HealthParams) -> Check:
+    members = universe.filter(pl.col("member"))
+    there = members.join(prices.filter(pl.col("session") == session), on="ticker", how="semi").height
+    if not members.height:
+        return ("market_prices", "arrived", "warn", None, params.least_arrived, "the universe has no members yet")
+    share = there / members.height
+    verdict = "ok" if share >= params.least_arrived else "fail" if share < params.least_arrived / 2 else "warn"
+    return (
+        "market_prices",
+        "arrived",
+        verdict,
+        share,
+        params.least_arrived,
+        f"{there} of {members.height} members have a bar",
+    )
+
+
+def _quarantined(quarantined: pl.DataFrame, prices: pl.DataFrame, params: HealthParams) -> Check:
+    share = quarantined.height / max(quarantined.height + prices.height, 1)
+    verdict = "ok" if share <= params.most_quarantined else "warn"
+    rule = quarantined["rule"].value_counts(sort=True).row(0) if quarantined.height else None
+    told = f"; most often: {rule[0]} ({rule[1]})" if rule else ""
+    message = f"{quarantined.height} rows set aside this session{told}"
+    return ("market_prices", "quarantined", verdict, share, params.most_quarantined, message[:500])
+
+
+def _forecast(log: pl.DataFrame, params: HealthParams) -> Check:
+    if log.is_empty():
+        return ("predictions", "forecast", "warn", None, params.least_forecast, "nothing was selected for forecasting")
+    made = log.filter(pl.col("status") == "predicted").height
+    share = made / log.height
+    verdict = "ok" if share >= params.least_forecast else "warn"
+    return (
+        "predictions",
+        "forecast",
+        verdict,
+        share,
+        params.least_forecast,
+        f"{made} of {log.height} tickers forecast",
+    )
+
+
+def _calibration(metrics: pl.DataFrame, params: HealthParams) -> list[Check]:
+    overall = metrics.filter(pl.col("scope") == "all").sort("horizon", "metric")
+    checks: list[Check] = []
+    for horizon, metric, value, baseline, verdict in overall.select(
+        "horizon", "metric", "value", "baseline", "verdict"
+    ).iter_rows():
+        name = f"{metric} h{horizon}"
+        if metric == "coverage_80":
+            off = abs(value - baseline)
+            status = "ok" if verdict in ("calibrated", "too few") or off <= params.coverage_tolerance else "warn"
+            message = f"80 % intervals held {value:.1%} of outcomes {horizon} sessions ahead: {verdict}"
+            checks.append(("predictions", name, status, value, baseline, message))
+        if metric == "ic":
+            status = "warn" if verdict == "worse" else "ok"
+            message = f"rank correlation {value:+.3f} {horizon} sessions ahead: {verdict}"
+            checks.append(("predictions", name, status, value, baseline, message))
+    return checks
+
+
+def _biased(flags: pl.DataFrame) -> Check:
+    active = flags.filter(pl.col("active")).height
+    message = f"{active} slices err to one side and are adjusted" if active else "no slice errs to one side"
+    return ("predictions", "bias", "ok", float(active), None, message)
+
+
+def _book(value: pl.DataFrame, params: HealthParams) -> list[Check]:
+    if value.is_empty():
+        return [("book", "reconciled", "warn", None, 0.0, "the book has not been opened yet")]
+    row = value.row(-1, named=True)
+    off, drawdown = float(row["unexplained"]), row["drawdown"]
+    told = "every cent of value is explained" if off == 0 else f"{off:.2f} of value is unexplained"
+    fallen = "fail" if drawdown > params.most_drawdown else "ok"
+    return [
+        ("book", "reconciled", "ok" if off == 0 else "fail", off, 0.0, told),
+        ("book", "drawdown", fallen, drawdown, params.most_drawdown, f"{drawdown:.1%} below its peak"),
+    ]
+
+
+STAGE = Stage(
+    name="report",
+    function=report,
+    reads=(
+        Read(RUNS),
+        Read(MARKET_PRICES, columns=("ticker", "interval", "ts", "revision", "session")),
+        Read(TICKER_UNIVERSE),
+        Read(QUARANTINED_ROWS, columns=("payload_id", "line", "target", "rule")),
+        Read(INFERENCE_LOG),
+        Read(FEEDBACK_METRICS),
+        Read(BIAS_FLAGS),
+        Read(PORTFOLIO_VALUE),
+    ),
+    writes=SYSTEM_HEALTH,
+    params=HealthParams(),
+    section="health",
+)

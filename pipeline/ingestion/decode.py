@@ -1,0 +1,170 @@
+"""Takes landed payloads apart into lines of text under our own field names, judging nothing but readability."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import polars as pl
+
+from lake.contract import UTC
+
+Decoder = Callable[[pl.DataFrame, Mapping[str, str]], pl.DataFrame]
+"""(payloads: payload_id, payload; canonical -> vendor field) -> payload_id, line, text, fault and the canonical fields."""
+
+UNREADABLE = "the line is readable"
+UNKNOWN_FORMAT = "the format is known"
+UNREADABLE_REQUEST = "the request is readable"
+
+FACTS: dict[str, pl.DataType] = {
+    "payload_id": pl.String(),
+    "source": pl.String(),
+    "landed": pl.Date(),
+    "fetched_at": UTC,
+    "interval": pl.String(),
+    "currency": pl.String(),
+    "stamp": pl.String(),
+    "history": pl.Boolean(),
+}
+
+
+def decode(raw: pl.DataFrame, fields: tuple[str, ...]) -> pl.DataFrame:
+    """One row per delivered line, in the order of payload and line.
+
+    Args:
+        raw: landed rows with payload_id, source, session, fetched_at, format, request and payload.
+        fields: our own names of the fields wanted; a field that the request does not map has our name.
+
+    Returns:
+        payload_id, line (Int64, position in the payload), text (String, the line as delivered), fault (String, the rule
+        an unreadable line breaks, else null), each of `fields` (String, null if absent), and what the landing says of all
+        its lines: source, landed (Date), fetched_at (UTC), interval, currency, stamp (String), history (Boolean).
+    """
+    raw = raw.sort("payload_id")
+    requests = [_request(text) for text in raw["request"]]
+    schema = {"payload_id": pl.String, "line": pl.Int64, "text": pl.String, "fault": pl.String}
+    parts = [pl.DataFrame(schema={**schema, **dict.fromkeys(fields, pl.String)})]
+    for (form, vendor), rows in _alike(raw, requests, fields).items():
+        payloads = raw.select("payload_id", "payload")[rows]
+        parts.append(DECODERS.get(form, _undecoded)(payloads, dict(zip(fields, vendor, strict=True))))
+    lines = pl.concat(part.select(parts[0].columns) for part in parts)
+    return (
+        lines.join(_facts(raw, requests), on="payload_id", how="left", maintain_order="left")
+        .with_columns(fault=pl.coalesce("fault", pl.when(pl.col("history").is_null()).then(pl.lit(UNREADABLE_REQUEST))))
+        .sort("payload_id", "line")
+    )
+
+
+def ndjson(payloads: pl.DataFrame, fields: Mapping[str, str]) -> pl.DataFrame:
+    """Decode one JSON object per line; blank lines are no lines, a line that is no object gets a fault."""
+    lines = (
+        payloads.select("payload_id", text=pl.col("payload").str.split("\n"))
+        .with_columns(line=pl.int_ranges(0, pl.col("text").list.len(), dtype=pl.Int64))
+        .explode("text", "line")
+        .with_columns(pl.col("text").str.strip_chars_end("\r"))
+        .filter(pl.col("text").str.strip_chars() != "")
+    )
+    vendor = tuple(dict.fromkeys(fields.values()))
+    decoded = _objects(lines["text"], vendor)
+    if decoded is None:
+        parts = [_objects(part["text"], vendor, tolerant=True) for part in lines.partition_by("payload_id")]
+        decoded = pl.concat(part for part in parts if part is not None)
+    ours = decoded.select("readable", *(pl.col(name).alias(field) for field, name in fields.items()))
+    return pl.concat([lines, ours], how="horizontal").with_columns(
+        fault=pl.when(~pl.col("readable")).then(pl.lit(UNREADABLE))
+    )
+
+
+def _objects(lines: pl.Series, names: tuple[str, ...], *, tolerant: bool = False) -> pl.DataFrame | None:
+    """The named members of each line's object as text, and `readable`; None where a line is no object."""
+    schema = dict.fromkeys(names, pl.String())
+    if lines.is_empty():
+        return pl.DataFrame(schema={**schema, "readable": pl.Boolean()})
+    try:
+        read = pl.read_ndjson(io.BytesIO("\n".join(lines.to_list()).encode()), schema=schema)
+    except (pl.exceptions.PolarsError, UnicodeError):
+        read = None
+    if read is not None and read.height == len(lines):
+        return read.with_columns(readable=pl.lit(True))
+    if not tolerant:
+        return None
+    rows = [_object(line, names) for line in lines]
+    return pl.DataFrame(rows, schema={**schema, "readable": pl.Boolean()}, orient="row")
+
+
+def _object(line: str, names: tuple[str, ...]) -> tuple[str | bool | None, ...]:
+    """One line the slow way: for payloads that hold a broken line."""
+    try:
+        # Numbers stay the text they were; of a repeated member the first counts, as in the fast way.
+        found = json.loads(line, parse_float=str, parse_int=str, parse_constant=_refuse, object_pairs_hook=_first)
+        if not isinstance(found, dict):
+            raise ValueError("no object")
+        return (*(_text(found.get(name)) for name in names), True)
+    except (ValueError, RecursionError):
+        return (*(None for _ in names), False)
+
+
+def _first(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    return dict(reversed(pairs))
+
+
+def _refuse(constant: str) -> str:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def _text(value: object) -> str | None:
+    if isinstance(value, str):
+        value.encode()  # half a surrogate pair is no text: UnicodeEncodeError is a ValueError
+        return value
+    return None if value is None else json.dumps(value)
+
+
+def _undecoded(payloads: pl.DataFrame, fields: Mapping[str, str]) -> pl.DataFrame:
+    """A payload in a format nobody can read becomes one faulty row, so that it is seen."""
+    nothing = [pl.lit(None, dtype=pl.String).alias(field) for field in fields]
+    return payloads.select(
+        "payload_id",
+        *nothing,
+        line=pl.lit(0, dtype=pl.Int64),
+        text=pl.col("payload").str.slice(0, 2_000),
+        fault=pl.lit(UNKNOWN_FORMAT),
+    )
+
+
+DECODERS: dict[str, Decoder] = {"ndjson": ndjson}
+"""By the `format` of the landing."""
+
+
+def _request(text: str) -> dict[str, Any] | None:
+    try:
+        request = json.loads(text)
+    except ValueError:
+        return None
+    return request if isinstance(request, dict) and isinstance(request.get("fields", {}), dict) else None
+
+
+def _alike(
+    raw: pl.DataFrame, requests: list[dict[str, Any] | None], fields: tuple[str, ...]
+) -> Mapping[tuple[str, tuple[str, ...]], list[int]]:
+    """Row numbers by format and vendor's names: payloads that can be decoded in one go."""
+    groups: dict[tuple[str, tuple[str, ...]], list[int]] = {}
+    for row, (form, request) in enumerate(zip(raw["format"], requests, strict=True)):
+        named = (request or {}).get("fields", {})
+        groups.setdefault((form, tuple(str(named.get(field, field)) for field in fields)), []).append(row)
+    return groups
+
+
+def _facts(raw: pl.DataFrame, requests: list[dict[str, Any] | None]) -> pl.DataFrame:
+    """What a landing says of all its lines; `history` is null where the request cannot be read."""
+    return pl.DataFrame(list(_fact_rows(raw, requests)), schema=FACTS, orient="row")
+
+
+def _fact_rows(raw: pl.DataFrame, requests: list[dict[str, Any] | None]) -> Iterator[tuple[object, ...]]:
+    landed = raw.select("payload_id", "source", "session", "fetched_at").iter_rows()
+    for row, request in zip(landed, requests, strict=True):
+        said = request or {}
+        texts = [said.get(name) for name in ("interval", "currency", "stamp")]
+        known = [text if isinstance(text, str) else None for text in texts]
+        yield (*row, *known, None if request is None else said.get("history") is True)

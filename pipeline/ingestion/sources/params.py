@@ -1,0 +1,129 @@
+"""Where data comes from, and what each source needs to know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, kw_only=True)
+class Strengths:
+    """How strongly the simulated market can be forecast, before `signal` scales all of it."""
+
+    momentum: float = 0.0078
+    """Per session and unit of the idiosyncratic return summed over sessions t-60..t-6: drift that follows it."""
+    reversal: float = 0.036
+    """Per session and unit of the idiosyncratic return summed over the last 5 sessions: drift against it."""
+    news: float = 0.55
+    """Idiosyncratic sigmas of drift that follow one unit of a news impulse over the next 5 sessions in all."""
+    regime: float = 1.0
+    """How far the market's drift differs between regimes; 0 gives all regimes the mean drift."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FaultRates:
+    """How often the simulated vendor errs: probability per ticker and session."""
+
+    nan_price: float = 0.0002
+    """The close is the text NaN, in every delivery."""
+    text_price: float = 0.0002
+    """A price is text no number can be read from, in every delivery."""
+    negative_price: float = 0.0002
+    """A price has lost its meaning and is negative, in every delivery."""
+    high_below_low: float = 0.0002
+    """High and low are swapped, in every delivery."""
+    duplicate: float = 0.0004
+    """The same line comes twice, in every delivery."""
+    conflict: float = 0.0002
+    """A second line gives the same session another close, in every delivery."""
+    off_session: float = 0.0001
+    """One more bar, dated on a day without a session, in every delivery."""
+    unit_error: float = 0.0002
+    """All prices in cents instead of dollars (x100), in every delivery."""
+    fat_finger: float = 0.0002
+    """The close misses by a decimal place (x10 or x0.1), in every delivery."""
+    halt: float = 0.0004
+    """No bar for one to three sessions, in every delivery."""
+    stranger: float = 0.0001
+    """A bar of a ticker that was never listed, or whose text is hostile, in every delivery."""
+    restated: float = 0.002
+    """The first delivery has a slightly wrong close; every later one is right."""
+    late: float = 0.0005
+    """The first delivery lacks the bar; every later one has it."""
+    backfilled: float = 0.0005
+    """The first delivery has NaN for the prices; every later one is right."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimulatedParams:
+    """The seeded market: a longer or later simulation never changes what it said about earlier sessions."""
+
+    seed: int = 7
+    """Seed of every draw, 0 or more; two seeds are two markets."""
+    names: int = 64
+    """Stocks, those listed or delisted on the way included; from 4 to 2,000."""
+    first_session: str = "2018-01-02"
+    """First session of the simulation (ISO date); the next one, if the exchange is closed that day."""
+    history_sessions: int = 1040
+    """Sessions before the first daily fetch: a little over four years."""
+    exchange: str = "XNYS"
+    """ISO 10383 code of the exchange whose calendar it trades on."""
+    signal: float = 1.0
+    """Scale of everything planted for a learner to find; 0 makes returns unforecastable beyond a constant drift."""
+    strengths: Strengths = field(default_factory=Strengths)
+    """What is planted, at signal 1."""
+    drift: float = 0.00035
+    """Mean market return per session (about 9 % a year), the part nobody has to learn."""
+    market_volatility: float = 0.0085
+    """Standard deviation of the market's return per session in a normal regime (13 % a year)."""
+    news_rate: float = 0.09
+    """Chance per name and session of a news impulse."""
+    news_reliability: float = 0.85
+    """Chance that an article's wording has the sign of its impulse."""
+    sessions_between_listings: int = 150
+    """Mean distance between two new listings; one name in twelve, at least three of 64, is listed late."""
+    sessions_between_delistings: int = 200
+    """Distance between two delistings, bankruptcies and takeovers in turn; at most a third of the names go."""
+    faults: FaultRates = field(default_factory=FaultRates)
+    """The vendor's errors."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilesParams:
+    """Files the operator has: CSV (also .tsv, .csv.gz) or Parquet, taken as they are."""
+
+    prices: tuple[str, ...] = ()
+    """Files with bars, or folders with one file per ticker (the file's name is the ticker)."""
+    actions: str = ""
+    """File with splits, dividends, delistings, renames; none if empty."""
+    listings: str = ""
+    """File that lists the instruments; if empty they are taken from the price files."""
+    news: str = ""
+    """File with news; none if empty."""
+    benchmark: str = ""
+    """File with the benchmark's bars; if empty the benchmark is looked for among the prices."""
+    benchmark_ticker: str = "SPY"
+    """The benchmark: compared with, never traded."""
+    columns: tuple[str, ...] = ()
+    """What cannot be recognised: `canonical=column of the file`, for instance `close=LAST`."""
+    date_format: str = ""
+    """strptime format of the dates, for instance %d/%m/%Y; if empty it is found out."""
+    interval: str = "1d"
+    """Bar length: 1d, 1h, 5m or 1m."""
+    exchange: str = "XNYS"
+    """ISO 10383 code of the exchange."""
+    currency: str = "USD"
+    """ISO 4217 code of the prices' currency."""
+    zone: str = "America/New_York"
+    """Time zone in which a timestamp's trading day is read."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceParams:
+    """Which source is in use, with the parameters of each."""
+
+    name: str = "simulated"
+    """simulated or files."""
+    simulated: SimulatedParams = field(default_factory=SimulatedParams)
+    """The seeded market."""
+    files: FilesParams = field(default_factory=FilesParams)
+    """The operator's own files."""

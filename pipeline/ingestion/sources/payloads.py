@@ -1,0 +1,123 @@
+"""How a source's answer becomes rows of the raw tables: verbatim, hashed, one payload per request."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import polars as pl
+
+from lake.tables.market import RAW_PRICES
+from lake.tables.news import RAW_NEWS
+
+BARS, ACTIONS, LISTINGS, NEWS = "bars", "actions", "listings", "news"
+ALL_TICKERS = "*"
+"""The ticker of a payload that speaks of many."""
+REFETCHED = 5
+"""Sessions a daily fetch asks for again, the current one included, so that restated bars show up."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fetch:
+    """One visit to a source: what was asked, and when the answer came."""
+
+    source: str
+    since: date
+    """First session asked for."""
+    session: date
+    """Last session the answer can speak of."""
+    fetched_at: datetime
+    history: bool
+    interval: str = "1d"
+    exchange: str = "XNYS"
+    currency: str = "USD"
+
+    def request(self, fields: Mapping[str, str]) -> str:
+        """The request as JSON: how each canonical field is called in the payload, and what was asked for."""
+        asked = {
+            "fields": dict(fields),
+            "interval": self.interval,
+            "exchange": self.exchange,
+            "currency": self.currency,
+            "history": self.history,
+            "since": self.since.isoformat(),
+            "until": self.session.isoformat(),
+        }
+        return json.dumps(asked, ensure_ascii=False)
+
+
+def payload_id(*parts: str) -> str:
+    """Return the sha256 (hex) of the parts, each preceded by its length: no two lists of parts share one text."""
+    digest = hashlib.sha256()
+    for part in parts:
+        data = part.encode()
+        digest.update(f"{len(data)}:".encode())
+        digest.update(data)
+    return digest.hexdigest()
+
+
+def json_lines(frame: pl.DataFrame) -> pl.Series:
+    """Return each row as one JSON object whose values are strings or null; every column has to be String."""
+    if not frame.width:
+        raise ValueError("a payload needs at least one field")
+    return frame.select(line=pl.struct(pl.all()).struct.json_encode()).to_series()
+
+
+def payload_text(frame: pl.DataFrame) -> str:
+    """Return the rows as newline-delimited JSON, in the frame's order."""
+    return "\n".join(json_lines(frame).to_list())
+
+
+def bar_rows(fetch: Fetch, fields: Mapping[str, str], lines: pl.DataFrame, symbol: pl.Series) -> pl.DataFrame:
+    """Return RAW_PRICES rows of kind bars, one payload per symbol, in the order symbols first appear.
+
+    Args:
+        lines: the vendor's rows, all columns String.
+        symbol: the vendor's symbol of each row; a row without one goes to the payload of the empty symbol.
+    """
+    grouped = (
+        pl.DataFrame({"symbol": symbol.fill_null(""), "line": json_lines(lines)})
+        .group_by("symbol", maintain_order=True)
+        .agg(pl.col("line").str.join("\n"))
+    )
+    request = fetch.request(fields)
+    return price_rows(fetch, [(BARS, symbol, request, payload) for symbol, payload in grouped.iter_rows()])
+
+
+def price_rows(fetch: Fetch, payloads: Iterable[tuple[str, str, str, str]]) -> pl.DataFrame:
+    """Return RAW_PRICES rows from (kind, ticker, request, payload); a ticker's text is cut at 200 characters."""
+    rows = [
+        {
+            "payload_id": payload_id(fetch.source, kind, ticker, request, payload),
+            "source": fetch.source,
+            "kind": kind,
+            "ticker": ticker[:200],
+            "session": fetch.session,
+            "fetched_at": fetch.fetched_at,
+            "format": "ndjson",
+            "request": request,
+            "payload": payload,
+        }
+        for kind, ticker, request, payload in payloads
+    ]
+    return pl.DataFrame(rows, schema=RAW_PRICES.schema)
+
+
+def news_rows(fetch: Fetch, payloads: Iterable[tuple[str, str]]) -> pl.DataFrame:
+    """Return RAW_NEWS rows from (request, payload)."""
+    rows = [
+        {
+            "payload_id": payload_id(fetch.source, NEWS, request, payload),
+            "source": fetch.source,
+            "session": fetch.session,
+            "fetched_at": fetch.fetched_at,
+            "format": "ndjson",
+            "request": request,
+            "payload": payload,
+        }
+        for request, payload in payloads
+    ]
+    return pl.DataFrame(rows, schema=RAW_NEWS.schema)

@@ -1,0 +1,106 @@
+"""How the members are combined: quantiles averaged with weights that earned their place out of sample.
+
+Averaging quantiles (Vincent 1912) keeps the shape of the members' distributions; a weighted mean of probabilities would
+be wider than each. Weights come from a grid on the simplex, per horizon, by the pinball loss on sessions that no member
+was fitted on. Among weights within a standard error of the best, the ones with most naive forecast are taken: what the
+data can't tell apart is decided for the simpler forecast (one-standard-error rule, Breiman et al. 1984).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import product
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.models.evaluation import newey_west_error, pinball
+from pipeline.models.examples import session_means
+
+Floats = npt.NDArray[np.float64]
+
+MEMBERS = ("lstm", "naive", "ridge")
+"""The members, in the order in which they are added up."""
+
+
+def combine(members: Mapping[str, Floats], weights: Mapping[str, Floats]) -> Floats:
+    """Average the members' quantiles.
+
+    Args:
+        members: name -> [n, H, Q], each without crossings.
+        weights: name -> [H] shares that sum to 1 over the members.
+
+    Returns:
+        [n, H, Q] float64, never decreasing along the quantiles.
+
+    Raises:
+        ValueError: if members and weights do not name the same, or the shares are no shares.
+    """
+    if set(members) != set(weights):
+        raise ValueError(f"members are {sorted(members)}, weights are for {sorted(weights)}; give one for each")
+    names = sorted(members)
+    shares = np.array([weights[name] for name in names], dtype=np.float64)
+    if (shares < 0).any() or not np.allclose(shares.sum(axis=0), 1.0, atol=1e-9):
+        raise ValueError(f"weights of {names} are {shares.tolist()}; they have to be shares that sum to 1")
+    total = np.zeros_like(members[names[0]], dtype=np.float64)
+    for name, share in zip(names, shares, strict=True):
+        total += share[None, :, None] * members[name]
+    # A convex sum of rising values can fall by a rounding error; a contract that forbids crossings does not care why.
+    return np.maximum.accumulate(total, axis=2)
+
+
+def simplex(members: int, step: float) -> Floats:
+    """All weights on a grid that sum to 1: [combinations, members], in lexical order."""
+    parts = round(1 / step)
+    grid = [share for share in product(range(parts + 1), repeat=members) if sum(share) == parts]
+    return np.array(grid, dtype=np.float64) / parts
+
+
+def grid_losses(
+    members: Mapping[str, Floats],
+    outcome: Floats,
+    session: npt.NDArray[np.int64],
+    grid: Floats,
+    quantiles: Sequence[float],
+) -> Floats:
+    """Mean pinball loss of every combination in every session: [combinations, sessions, H].
+
+    `members` are [n, H, Q] and `outcome` [n, H] in units of sigma x sqrt(h), sorted by session; the grid's columns
+    belong to the members in the order of their names.
+    """
+    ordered = [members[name] for name in sorted(members)]
+    losses = []
+    for shares in grid:
+        total = np.zeros_like(ordered[0])
+        for share, quantile in zip(shares, ordered, strict=True):
+            if share > 0:
+                total += share * quantile
+        losses.append(session_means(pinball(outcome, total, quantiles), session))
+    return np.array(losses)
+
+
+def choose_weights(losses: Floats, grid: Floats, horizons: Sequence[int], naive: int, preference: float) -> Floats:
+    """Return the weights per horizon: [members, H].
+
+    Args:
+        losses: [combinations, sessions, H] from `grid_losses`, all folds in time order.
+        grid: [combinations, members].
+        horizons: sessions ahead, the overlap of the losses.
+        naive: the naive member's column in the grid.
+        preference: standard errors of mean loss given up for a larger naive share.
+    """
+    chosen = []
+    for number, horizon in enumerate(horizons):
+        at = losses[:, :, number]
+        mean = at.mean(axis=1)
+        best = int(np.argmin(mean))
+        allowed = [
+            c for c in range(len(grid)) if mean[c] - mean[best] <= preference * _error(at[c] - at[best], horizon - 1)
+        ]
+        chosen.append(grid[min(allowed, key=lambda c: (-grid[c, naive], mean[c], c))])
+    return np.array(chosen).T
+
+
+def _error(series: Floats, lag: int) -> float:
+    error = newey_west_error(series, lag)
+    return error if np.isfinite(error) else 0.0

@@ -1,0 +1,128 @@
+"""How good a forecast was, and how sure one can be of that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.models.examples import session_means
+
+Floats = npt.NDArray[np.float64]
+LEAST_NAMES = 5
+"""Names a session needs for a rank correlation to mean anything."""
+
+
+def pinball(outcome: Floats, forecast: Floats, quantiles: Sequence[float]) -> Floats:
+    """Mean quantile loss over the stated quantiles (Koenker and Bassett 1978).
+
+    Args:
+        outcome: [n, H].
+        forecast: [n, H, Q] in the same unit.
+        quantiles: Q probabilities.
+
+    Returns:
+        [n, H] float64 in the unit of the outcome.
+    """
+    level = np.asarray(quantiles, dtype=np.float64)
+    total = np.zeros_like(outcome)
+    for number, q in enumerate(level):
+        error = outcome - forecast[:, :, number]
+        total += np.maximum(q * error, (q - 1) * error)
+    return total / len(level)
+
+
+def newey_west_error(series: Floats, lag: int) -> float:
+    """Standard error of the mean of a series whose neighbours overlap up to `lag` steps (Newey and West 1987).
+
+    Bartlett weights; multiplied by sqrt(n / (n - 1)). NaN below two values.
+    """
+    n = len(series)
+    if n < 2:
+        return float("nan")
+    centred = series - series.mean()
+    variance = float((centred * centred).sum()) / n
+    for step in range(1, min(lag, n - 1) + 1):
+        weight = 1 - step / (lag + 1)
+        variance += 2 * weight * float((centred[step:] * centred[:-step]).sum()) / n
+    return float(np.sqrt(max(variance, 0.0) / (n - 1)))
+
+
+def rank_correlations(point: Floats, outcome: Floats, session: npt.NDArray[np.int64]) -> Floats:
+    """Spearman correlation of forecast and outcome in each session with enough names that differ: [sessions]."""
+    starts = np.flatnonzero(np.diff(session, prepend=session[0] - 1)) if len(session) else session
+    ends = np.append(starts[1:], len(session))
+    values = [_spearman(point[low:high], outcome[low:high]) for low, high in zip(starts, ends, strict=True)]
+    return np.array([value for value in values if value is not None], dtype=np.float64)
+
+
+def coverage(outcome: Floats, low: Floats, high: Floats) -> float:
+    """Share of outcomes within their interval, ends included."""
+    return float(np.mean((outcome >= low) & (outcome <= high)))
+
+
+def figures(
+    outcome: Floats,
+    forecast: Floats,
+    naive: Floats,
+    session: npt.NDArray[np.int64],
+    horizons: Sequence[int],
+    quantiles: Sequence[float],
+) -> dict[str, dict[str, Any]]:
+    """Return the figures of a forecast per horizon: losses, skill, rank correlation and coverage.
+
+    Losses are in units of sigma x sqrt(h), averaged within a session first: a session is one observation. `*_error` are
+    Newey-West standard errors over sessions with lag h - 1. A figure that cannot be had is None.
+    """
+    losses = session_means(pinball(outcome, forecast, quantiles), session)
+    base = session_means(pinball(outcome, naive, quantiles), session)
+    middle = list(quantiles).index(0.5)
+    result: dict[str, dict[str, Any]] = {}
+    for number, horizon in enumerate(horizons):
+        loss, reference = float(losses[:, number].mean()), float(base[:, number].mean())
+        gain = base[:, number] - losses[:, number]
+        ic = rank_correlations(forecast[:, number, middle], outcome[:, number], session)
+        at = forecast[:, number]
+        result[str(horizon)] = {
+            "pinball": loss,
+            "naive_pinball": reference,
+            "skill": 1 - loss / reference,
+            "skill_error": _known(newey_west_error(gain, horizon - 1) / reference),
+            "ic": _known(float(ic.mean())) if len(ic) else None,
+            "ic_error": _known(newey_west_error(ic, horizon - 1)),
+            **{
+                f"coverage_{percent}": coverage(outcome[:, number], at[:, low], at[:, high])
+                for percent, low, high in _intervals(quantiles)
+            },
+            "rows": len(outcome),
+            "sessions": len(losses),
+        }
+    return result
+
+
+def _intervals(quantiles: Sequence[float]) -> list[tuple[int, int, int]]:
+    """(stated coverage in percent, lower, upper position) of the central intervals among the quantiles."""
+    half = len(quantiles) // 2
+    return [(round(100 * (quantiles[-1 - k] - quantiles[k])), k, len(quantiles) - 1 - k) for k in range(half)]
+
+
+def _spearman(a: Floats, b: Floats) -> float | None:
+    if len(a) < LEAST_NAMES or a.min() == a.max() or b.min() == b.max():
+        return None
+    x, y = _ranks(a), _ranks(b)
+    x, y = x - x.mean(), y - y.mean()
+    return float((x * y).sum() / np.sqrt((x * x).sum() * (y * y).sum()))
+
+
+def _ranks(values: Floats) -> Floats:
+    """Ranks from 1, ties sharing their mean rank."""
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ends = np.cumsum(counts)
+    ranks: Floats = ((2 * ends - counts + 1) / 2)[inverse]
+    return ranks
+
+
+def _known(value: float) -> float | None:
+    return value if np.isfinite(value) else None

@@ -1,0 +1,281 @@
+"""The recurrent member: one LSTM, one location and a fan of quantiles per horizon (imports torch: import it late).
+
+The network starts as the naive forecast (its heads are zero and its spread is the naive one) and earns each departure.
+Location and spread learn apart: the location from the squared error of the market-relative return, the spread from the
+pinball loss of the raw return around it. Quantiles are the location plus or minus sums of softplus steps, so they can
+not cross. Weights are bit-equal in any process on one kind of processor: numpy's seeded generator, one thread, one
+batch shape, deterministic kernels.
+LSTM: Hochreiter and Schmidhuber (1997); quantile loss: Koenker and Bassett (1978); AdamW: Loshchilov and Hutter (2019).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from pipeline.models.examples import Examples, Index
+from pipeline.models.naive import centred_quantiles
+from pipeline.models.params import LstmParams
+from pipeline.models.ridge import MOST_DEVIATIONS, scaler
+
+Floats = npt.NDArray[np.float64]
+Arrays = Mapping[str, npt.NDArray[Any]]
+
+INFERENCE_BATCH = 128
+"""Windows per forward pass. It never varies: another batch size would change the last bits of a forecast."""
+NARROWEST_STEP = 1e-3
+"""Least step between neighbouring quantiles that the spread starts from, in standard deviations."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the inner validation decided: passes to train for, and how far to trust the location per horizon (0..1)."""
+
+    epochs: int
+    trust: tuple[float, ...]
+
+
+class QuantileLstm(nn.Module):
+    """Windows [batch, length, features] -> location [batch, H] and offsets of the quantiles around it [batch, H, Q]."""
+
+    mean: torch.Tensor
+    std: torch.Tensor
+
+    def __init__(self, features: int, hidden: int, layers: int, horizons: int, quantiles: int) -> None:
+        super().__init__()
+        self.horizons, self.quantiles = horizons, quantiles
+        self.register_buffer("mean", torch.zeros(features))
+        self.register_buffer("std", torch.ones(features))
+        self.lstm = nn.LSTM(features, hidden, layers, batch_first=True)
+        self.location = nn.Linear(hidden + features, horizons, bias=False)
+        self.spread = nn.Linear(hidden + features, horizons * (quantiles - 1))
+
+    def forward(self, windows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        scaled = ((windows - self.mean) / self.std).clamp(-MOST_DEVIATIONS, MOST_DEVIATIONS)
+        # The heads see the last row beside the memory of the window: what is linear need not pass through the gates.
+        seen = torch.cat([self.lstm(scaled)[0][:, -1], scaled[:, -1]], dim=1)
+        steps = nn.functional.softplus(self.spread(seen)).view(-1, self.horizons, self.quantiles - 1)
+        return self.location(seen), self._fan(steps)
+
+    def _fan(self, steps: torch.Tensor) -> torch.Tensor:
+        """Steps between neighbouring quantiles [batch, H, Q - 1] -> offsets from the median [batch, H, Q]."""
+        half = self.quantiles // 2
+        below = -torch.cumsum(steps[..., :half].flip(-1), dim=-1).flip(-1)
+        above = torch.cumsum(steps[..., half:], dim=-1)
+        return torch.cat([below, torch.zeros_like(above[..., :1]), above], dim=-1)
+
+
+def fit(
+    examples: Examples,
+    rows: Index,
+    quantiles: Sequence[float],
+    params: LstmParams,
+    seed: Sequence[int],
+    choice: Choice,
+) -> dict[str, npt.NDArray[Any]]:
+    """Train for a given number of passes on these examples and return the weights, scaler included."""
+    with exact_arithmetic():
+        trainer = Trainer(examples, rows, quantiles, params, seed)
+        for epoch in range(choice.epochs):
+            trainer.train_epoch(epoch)
+        return trainer.weights(choice.trust)
+
+
+def choose(
+    examples: Examples,
+    train: Index,
+    held: Index,
+    quantiles: Sequence[float],
+    params: LstmParams,
+    seed: Sequence[int],
+) -> tuple[Choice, dict[str, npt.NDArray[Any]]]:
+    """Train until held-back examples stop improving; return the decision and the weights of the best pass."""
+    with exact_arithmetic():
+        trainer = Trainer(examples, train, quantiles, params, seed)
+        weights, best = trainer.weights(), 0
+        best_loss = trainer.loss(weights, held)
+        for epoch in range(params.epochs):
+            trainer.train_epoch(epoch)
+            now = trainer.weights()
+            loss = trainer.loss(now, held)
+            if loss < best_loss:
+                weights, best, best_loss = now, epoch + 1, loss
+            elif epoch + 1 - best >= params.patience:
+                break
+        location, _ = _forward(weights, examples, held)
+        trust = location_trust(location, examples.relative[held])
+        return Choice(best, trust), _trusting(weights, trust)
+
+
+def location_trust(location: Floats, relative: Floats) -> tuple[float, ...]:
+    """Slope of outcome on forecast through the origin, within 0..1, per horizon: what is left after over-fitting."""
+    own = (location * location).sum(axis=0)
+    slope = np.divide((location * relative).sum(axis=0), own, out=np.zeros_like(own), where=own > 0)
+    return tuple(float(value) for value in np.clip(slope, 0.0, 1.0))
+
+
+def standardised_quantiles(weights: Arrays, windows: npt.NDArray[np.float32]) -> Floats:
+    """Quantiles of the return in units of sigma x sqrt(h): [n, length, F] float32 -> [n, H, Q] float64.
+
+    A window's result does not depend on the others: they pass in batches of one shape, the last one padded.
+    """
+    with exact_arithmetic():
+        model = build(weights)
+        parts = [
+            _one_batch(model, windows[start : start + INFERENCE_BATCH])
+            for start in range(0, len(windows), INFERENCE_BATCH)
+        ]
+    if not parts:
+        return np.empty((0, model.horizons, model.quantiles))
+    return np.concatenate([location[:, :, None] + offsets for location, offsets in parts])
+
+
+def build(weights: Arrays) -> QuantileLstm:
+    """Rebuild the network; its sizes are read off the weights.
+
+    Raises:
+        RuntimeError: from torch, naming the entry that is missing or misshapen.
+    """
+    hidden = weights["lstm.weight_hh_l0"].shape[1]
+    layers = sum(name.startswith("lstm.weight_hh_l") for name in weights)
+    horizons = weights["location.weight"].shape[0]
+    quantiles = weights["spread.bias"].shape[0] // horizons + 1
+    model = QuantileLstm(len(weights["mean"]), hidden, layers, horizons, quantiles)
+    # Copied: bytes from the registry are read-only, and torch may not write through them.
+    model.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in weights.items()})
+    return model.eval()
+
+
+@contextmanager
+def exact_arithmetic() -> Iterator[None]:
+    """One thread and deterministic kernels within the block; the process's own settings after it."""
+    threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(strict)
+
+
+class Trainer:
+    """A network in training on some examples; holds references, gathers one batch at a time."""
+
+    def __init__(
+        self,
+        examples: Examples,
+        rows: Index,
+        quantiles: Sequence[float],
+        params: LstmParams,
+        seed: Sequence[int],
+    ) -> None:
+        self.examples, self.rows, self.params = examples, rows, params
+        self.random = np.random.Generator(np.random.PCG64(np.random.SeedSequence(list(seed))))
+        self.levels = torch.tensor(list(quantiles), dtype=torch.float32)
+        z = centred_quantiles(examples.clipped[rows], quantiles)
+        self.model = _naive_network(examples, rows, z, params, self.random)
+        self.optimiser = torch.optim.AdamW(
+            self.model.parameters(), lr=params.learning_rate, weight_decay=params.weight_decay
+        )
+
+    def train_epoch(self, epoch: int) -> None:
+        """One pass over this epoch's stride of sessions, in random order."""
+        rows = self.random.permutation(thinned(self.examples, self.rows, self.params.windows_per_epoch, epoch))
+        self.model.train()
+        for start in range(0, len(rows), self.params.batch):
+            self._step(rows[start : start + self.params.batch])
+
+    def weights(self, trust: Sequence[float] | None = None) -> dict[str, npt.NDArray[Any]]:
+        """A copy of the weights by name, the location shrunk by `trust` where given."""
+        now = {name: value.detach().numpy().copy() for name, value in self.model.state_dict().items()}
+        return now if trust is None else _trusting(now, trust)
+
+    def loss(self, weights: Arrays, rows: Index) -> float:
+        """The training objective on held-back examples."""
+        location, offsets = _forward(weights, self.examples, rows)
+        miss = location - self.examples.relative[rows]
+        error = (self.examples.clipped[rows] - location)[:, :, None] - offsets
+        level = self.levels.numpy().astype(np.float64)
+        quantile_loss = np.maximum(level * error, (level - 1) * error).mean()
+        return float(quantile_loss + self.params.location_weight * 0.5 * (miss * miss).mean())
+
+    def _step(self, rows: Index) -> None:
+        """One gradient step; a short batch is filled up with its first example at weight 0."""
+        count, size = len(rows), self.params.batch
+        rows = np.concatenate([rows, np.repeat(rows[:1], size - count)])
+        windows = torch.from_numpy(self.examples.windows(rows))
+        outcome, relative = (
+            torch.from_numpy(values[rows].astype(np.float32))
+            for values in (self.examples.clipped, self.examples.relative)
+        )
+        weight = torch.zeros(size, 1)
+        weight[:count] = 1.0 / count
+        location, offsets = self.model(windows)
+        error = (outcome - location.detach()).unsqueeze(-1) - offsets
+        spread = torch.maximum(self.levels * error, (self.levels - 1) * error).mean(dim=-1)
+        centre = 0.5 * (location - relative).square()
+        loss = (weight * (spread + self.params.location_weight * centre)).sum() / self.model.horizons
+        self.optimiser.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), self.params.gradient_norm)
+        self.optimiser.step()
+
+
+def thinned(examples: Examples, rows: Index, most: int, epoch: int) -> Index:
+    """Keep whole sessions in strides so that about `most` examples remain; each epoch takes the next stride."""
+    stride = -(-len(rows) // most)
+    session = examples.session[rows]
+    return rows[(session - session[-1] + epoch) % stride == 0] if stride > 1 else rows
+
+
+def _naive_network(
+    examples: Examples, rows: Index, z: Floats, params: LstmParams, random: np.random.Generator
+) -> QuantileLstm:
+    horizons, quantiles = z.shape
+    model = QuantileLstm(len(examples.features), params.hidden, params.layers, horizons, quantiles)
+    scaling = scaler(examples.last_rows(rows))
+    steps = np.maximum(np.diff(z, axis=1), NARROWEST_STEP)
+    bound = params.hidden**-0.5
+    with torch.no_grad():
+        for value in model.lstm.parameters():
+            drawn = random.uniform(-bound, bound, size=tuple(value.shape)).astype(np.float32)
+            value.copy_(torch.from_numpy(drawn))
+        for head in (model.location.weight, model.spread.weight):
+            head.zero_()
+        # The inverse of softplus: the spread starts exactly at the naive one.
+        model.spread.bias.copy_(torch.from_numpy(np.log(np.expm1(steps)).ravel().astype(np.float32)))
+        model.mean.copy_(torch.from_numpy(scaling["mean"].astype(np.float32)))
+        model.std.copy_(torch.from_numpy(scaling["std"].astype(np.float32)))
+    return model
+
+
+def _trusting(weights: Arrays, trust: Sequence[float]) -> dict[str, npt.NDArray[Any]]:
+    factor = np.asarray(trust, dtype=np.float32)[:, None]
+    return {**weights, "location.weight": weights["location.weight"] * factor}
+
+
+def _forward(weights: Arrays, examples: Examples, rows: Index) -> tuple[Floats, Floats]:
+    """Location [n, H] and offsets [n, H, Q] of these examples, gathered batch by batch."""
+    model = build(weights)
+    parts = [
+        _one_batch(model, examples.windows(rows[start : start + INFERENCE_BATCH]))
+        for start in range(0, len(rows), INFERENCE_BATCH)
+    ]
+    return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+
+
+def _one_batch(model: QuantileLstm, windows: npt.NDArray[np.float32]) -> tuple[Floats, Floats]:
+    count = len(windows)
+    batch = np.zeros((INFERENCE_BATCH, *windows.shape[1:]), dtype=np.float32)
+    batch[:count] = windows
+    with torch.no_grad():
+        location, offsets = model(torch.from_numpy(batch))
+    return location.numpy()[:count].astype(np.float64), offsets.numpy()[:count].astype(np.float64)

@@ -1,0 +1,152 @@
+"""Stage `promote`: decide whether a challenger becomes champion, on sessions neither of the two learned from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from lake.tables.models import MODEL_PROMOTIONS, MODEL_REGISTRY
+from pipeline.models.evaluation import newey_west_error
+from pipeline.models.params import ModelParams
+from pipeline.models.registry import champion
+from pipeline.stage import Moment, Read, Stage
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Paired losses of one challenger, in units of sigma, one value per session that counts."""
+
+    challenger: Floats
+    naive: Floats
+    champion: Floats | None
+    """None where there is no champion, or it can't be asked."""
+    missing: str
+    """Why it can't."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The decision and its words."""
+
+    promoted: bool
+    reason: str
+
+
+def promote(
+    model_registry: pl.DataFrame, model_promotions: pl.DataFrame, moment: Moment, params: ModelParams
+) -> pl.DataFrame:
+    """Decide on every challenger trained at the session: exactly one row each.
+
+    A challenger is promoted if its mean loss is below the naive forecast's by `naive_z` standard errors and below the
+    champion's by `champion_z`, over the same sessions. A champion that can't be asked (its feature set is gone, its
+    weights are damaged) can't forecast either, and does not stand in the way; one that was trained after every test
+    session does. Looks at `moment.session` alone, whatever `moment.since` says.
+    """
+    current = champion(model_promotions)
+    rows = []
+    challengers = model_registry.filter(pl.col("session") == moment.session)
+    for row in challengers.sort("model_id", "member").unique("model_id", maintain_order=True).to_dicts():
+        comparison = json.loads(row["metrics"])["comparison"]
+        evidence = paired(comparison, params)
+        verdict = judge(evidence, comparison, current, params)
+        after = row["model_id"] if verdict.promoted else current
+        rows.append(
+            {
+                "session": moment.session,
+                "model_id": row["model_id"],
+                "promoted": verdict.promoted,
+                "champion": after,
+                "previous": current,
+                "reason": verdict.reason,
+                **_figures(evidence, params),
+            }
+        )
+        current = after
+    return pl.DataFrame(rows, schema=MODEL_PROMOTIONS.schema)
+
+
+def paired(comparison: Mapping[str, Any], params: ModelParams) -> Evidence:
+    """The sessions that count: those the champion can be asked about fairly, or all where there is none to ask."""
+    challenger, naive = (np.array(comparison[name], dtype=np.float64) for name in ("challenger", "naive"))
+    champion_losses = np.array(comparison["champion"], dtype=np.float64)
+    common = np.isfinite(champion_losses)
+    missing = comparison["champion_missing"]
+    if common.sum() < params.least_paired:
+        return Evidence(challenger, naive, None, missing or f"only {int(common.sum())} sessions in common")
+    return Evidence(challenger[common], naive[common], champion_losses[common], "")
+
+
+def judge(evidence: Evidence, comparison: Mapping[str, Any], current: str | None, params: ModelParams) -> Verdict:
+    """Promote or keep, and say why."""
+    sessions = len(evidence.naive)
+    if sessions < params.least_paired:
+        return Verdict(False, f"kept: {sessions} test sessions are fewer than {params.least_paired}")
+    if comparison["champion_id"] != current:
+        return Verdict(False, f"kept: it was compared with {comparison['champion_id']}, champion is {current}")
+    gain, error = advantage(evidence.naive, evidence.challenger, params)
+    words = f"loss {_percent(gain, evidence.naive)} below the naive forecast's over {sessions} sessions"
+    words += f" ({_errors(gain, error)})"
+    if not (gain > 0 and gain >= params.naive_z * error):
+        return Verdict(False, f"kept: {words}; {params.naive_z:g} standard errors are asked for")
+    if current is None:
+        return Verdict(True, f"promoted: {words}; there was no champion")
+    if evidence.champion is None:
+        return _without_champion(comparison, current, words, evidence.missing)
+    gain, error = advantage(evidence.champion, evidence.challenger, params)
+    words += f", {_percent(gain, evidence.champion)} below the champion's ({_errors(gain, error)})"
+    better = gain > 0 and gain >= params.champion_z * error
+    return Verdict(better, f"{'promoted' if better else 'kept'}: {words}")
+
+
+def advantage(theirs: Floats, ours: Floats, params: ModelParams) -> tuple[float, float]:
+    """Mean of their loss less ours, and its Newey-West standard error: neighbouring labels overlap."""
+    difference = theirs - ours
+    return float(difference.mean()), newey_west_error(difference, max(params.horizons) - 1)
+
+
+def _without_champion(comparison: Mapping[str, Any], current: str, words: str, missing: str) -> Verdict:
+    if comparison["champion_can_forecast"]:
+        return Verdict(False, f"kept: {words}, but champion {current} is too new to compare: {missing}")
+    return Verdict(True, f"promoted: {words}; champion {current} can't forecast: {missing}"[:500])
+
+
+def _figures(evidence: Evidence, params: ModelParams) -> dict[str, float | int | None]:
+    challenger, naive = float(evidence.challenger.mean()), float(evidence.naive.mean())
+    gain, error = advantage(evidence.naive, evidence.challenger, params)
+    return {
+        "challenger_loss": challenger,
+        "champion_loss": None if evidence.champion is None else float(evidence.champion.mean()),
+        "naive_loss": naive,
+        "gain_over_naive": gain / naive,
+        "gain_error": error / naive if np.isfinite(error) else 0.0,
+        "sessions": len(evidence.naive),
+    }
+
+
+def _percent(gain: float, theirs: Floats) -> str:
+    return f"{100 * gain / float(theirs.mean()):.2f} %"
+
+
+def _errors(gain: float, error: float) -> str:
+    return f"{gain / error:.1f} standard errors" if error > 0 else "no error to measure"
+
+
+STAGE = Stage(
+    name="promote",
+    function=promote,
+    reads=(
+        Read(MODEL_REGISTRY, columns=("model_id", "member", "session", "metrics")),
+        Read(MODEL_PROMOTIONS, lookback=None, upto="previous"),
+    ),
+    writes=MODEL_PROMOTIONS,
+    params=ModelParams(),
+    section="models",
+)

@@ -1,0 +1,127 @@
+"""Stage `train`: fit an ensemble walk-forward on everything labelled so far and register it as a challenger."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import polars as pl
+
+from lake.tables.features import CURRENT_FEATURE_SET, FEATURE_ROWS
+from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES, TICKER_UNIVERSE
+from lake.tables.models import MODEL_PROMOTIONS, MODEL_REGISTRY
+from lake.tables.predictions import QUANTILES
+from pipeline.models.ensemble import MEMBERS
+from pipeline.models.examples import Examples, labelled_examples
+from pipeline.models.params import ModelParams
+from pipeline.models.registry import champion
+from pipeline.models.report import compare, dumps, metrics
+from pipeline.models.training import Choices, Trained, run_training
+from pipeline.models.weights import digest, encode
+from pipeline.stage import Moment, Read, Stage
+
+HISTORY = 1_260
+"""Sessions of history a fit may use: five years. Markets older than that teach little about the next month."""
+
+
+def train(
+    feature_rows: pl.DataFrame,
+    market_prices: pl.DataFrame,
+    corporate_actions: pl.DataFrame,
+    ticker_universe: pl.DataFrame,
+    model_registry: pl.DataFrame,
+    model_promotions: pl.DataFrame,
+    moment: Moment,
+    params: ModelParams,
+) -> pl.DataFrame:
+    """Fit an ensemble walk-forward and register its members, one row each.
+
+    Trains at `moment.session` alone, whatever `moment.since` says. Returns no rows while history is too short: fewer
+    than `least_sessions` labelled sessions, or no fold with `least_rows` windows to fit.
+    """
+    examples = labelled_examples(
+        feature_rows, market_prices, corporate_actions, ticker_universe, moment.calendar, params
+    )
+    trained = run_training(examples, QUANTILES, params, moment.seed)
+    if trained is None:
+        return MODEL_REGISTRY.empty()
+    parent = champion(model_promotions)
+    comparison = compare(examples, trained, model_registry, parent, QUANTILES, params)
+    return _rows(examples, trained, comparison, parent, moment, params)
+
+
+def _rows(
+    examples: Examples,
+    trained: Trained,
+    comparison: dict[str, Any],
+    parent: str | None,
+    moment: Moment,
+    params: ModelParams,
+) -> pl.DataFrame:
+    encoded = {member: encode(trained.members[member]) for member in MEMBERS}
+    name = digest("".join(digest(encoded[member]) for member in MEMBERS).encode())[:8]
+    session = examples.session[trained.rows]
+    common = {
+        "model_id": f"m-{moment.session:%Y%m%d}-{name}",
+        "session": moment.session,
+        "feature_set": CURRENT_FEATURE_SET,
+        "features": list(examples.features),
+        "window": params.window,
+        "horizons": list(params.horizons),
+        "quantiles": list(QUANTILES),
+        "train_first": examples.days[session[0]],
+        "train_last": examples.days[session[-1]],
+        "rows_train": len(trained.rows),
+        "purge": params.purge,
+        "embargo": params.embargo,
+        "seed": moment.seed,
+        "parent": parent,
+        "input_versions": dumps(dict(moment.versions)),
+    }
+    rows = [
+        {
+            **common,
+            "member": member,
+            "ensemble_weights": trained.weights[number].tolist(),
+            "weights": encoded[member],
+            "weights_sha256": digest(encoded[member]),
+            "config": _config(member, trained.choices, examples.fingerprint(trained.rows), params),
+            "metrics": metrics(examples, trained, member, comparison, QUANTILES, params),
+        }
+        for number, member in enumerate(MEMBERS)
+    ]
+    return pl.DataFrame(rows, schema=MODEL_REGISTRY.schema)
+
+
+def _config(member: str, choices: Choices, rows_sha256: str, params: ModelParams) -> str:
+    """The member explains itself: what was set, what was chosen, and which rows it was fitted on."""
+    chosen = {
+        "lstm": {"epochs": choices.epochs, "trust": choices.trust},
+        "ridge": {"penalties": choices.penalties},
+        "naive": {},
+    }
+    return dumps(
+        {
+            "member": member,
+            "params": asdict(params),
+            "chosen": chosen[member],
+            "rows_sha256": rows_sha256,
+        }
+    )
+
+
+STAGE = Stage(
+    name="train",
+    function=train,
+    reads=(
+        Read(FEATURE_ROWS, lookback=HISTORY),
+        Read(MARKET_PRICES, lookback=HISTORY, columns=(*MARKET_PRICES.key, "session", "close")),
+        Read(CORPORATE_ACTIONS, lookback=HISTORY),
+        Read(TICKER_UNIVERSE, lookback=HISTORY, columns=("session", "ticker", "member")),
+        Read(MODEL_REGISTRY, lookback=None, upto="previous"),
+        Read(MODEL_PROMOTIONS, lookback=None, upto="previous"),
+    ),
+    writes=MODEL_REGISTRY,
+    params=ModelParams(),
+    section="models",
+)

@@ -1,0 +1,130 @@
+"""Every stage, in the order a session runs them: the one list the runner, the command line and the docs read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+import polars as pl
+
+from lake.contract import Table
+from lake.tables import TABLES
+from lake.tables.feedback import RETRAIN_CANDIDATES
+from pipeline.features import features, windows
+from pipeline.feedback import bias, insights, metrics, retrain_candidates, validate, validation_events
+from pipeline.health import report
+from pipeline.ingestion import (
+    actions,
+    articles,
+    instruments,
+    land_news,
+    land_prices,
+    prices,
+    quarantine,
+    restatements,
+    score,
+    sentiment,
+    universe,
+)
+from pipeline.models import promote, train
+from pipeline.prediction import inference_log, predict, priorities
+from pipeline.stage import Stage
+from pipeline.trading import execute, holdings, ledger, plan, reflect, strategy, value
+
+LEARN = (
+    land_prices.STAGE,
+    land_news.STAGE,
+    instruments.STAGE,
+    actions.STAGE,
+    prices.STAGE,
+    quarantine.STAGE,
+    restatements.STAGE,
+    universe.STAGE,
+    articles.STAGE,
+    score.STAGE,
+    sentiment.STAGE,
+)
+"""What happened: from the sources to clean prices, actions, news and who can be traded."""
+SETTLE = (execute.STAGE, ledger.STAGE, holdings.STAGE, value.STAGE, reflect.STAGE)
+"""Fill what was planned before, at this session's open, and settle the books."""
+SCORE = (
+    validate.STAGE,
+    validation_events.STAGE,
+    metrics.STAGE,
+    bias.STAGE,
+    retrain_candidates.STAGE,
+    insights.STAGE,
+)
+"""Judge the forecasts that fell due and learn from them."""
+TRAINING = (train.STAGE, promote.STAGE)
+"""Fit a challenger and decide who is champion; in a cycle only when the feedback asks for it."""
+LOOK_AHEAD = (
+    features.STAGE,
+    windows.STAGE,
+    *TRAINING,
+    priorities.STAGE,
+    predict.STAGE,
+    inference_log.STAGE,
+    strategy.STAGE,
+    plan.STAGE,
+)
+"""Forecast, and plan for the next open."""
+CYCLE = (*LEARN, *SETTLE, *SCORE, *LOOK_AHEAD)
+"""One session, after its close: it settles before it looks ahead."""
+HISTORY = tuple(one for one in LEARN if not one.catches_up)
+"""The start of a lake: all that sources know, landed and normalised in one go."""
+REPORT = report.STAGE
+"""Follows each publication, so that it can judge the runs themselves."""
+STAGES = (*CYCLE, REPORT)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A question the runner asks of a table before it runs a stage."""
+
+    table: Table
+    holds: Callable[[pl.DataFrame], bool]
+
+
+training_wanted = Wanted(RETRAIN_CANDIDATES, retrain_candidates.training_due)
+"""Training is due when any reason for it is beyond its threshold."""
+
+
+def stage(name: str) -> Stage:
+    """The stage of that name.
+
+    Raises:
+        KeyError: naming the nearest stage there is.
+    """
+    for one in STAGES:
+        if one.name == name:
+            return one
+    near = get_close_matches(name, [one.name for one in STAGES], n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(one.name for one in STAGES)}"
+    raise KeyError(f"there is no stage {name!r}{hint}")
+
+
+def _check_order() -> None:
+    """Each table has one writer, as its contract says, and nobody reads this session's rows before they are there."""
+    position = {one.writes.name: number for number, one in enumerate(STAGES)}
+    if len(position) != len(STAGES):
+        raise TypeError("two stages write one table; a table has one writer")
+    for number, one in enumerate(STAGES):
+        if one.writes.owner not in (one.name, "source"):
+            raise TypeError(f"stage {one.name!r} writes {one.writes.name}, which belongs to {one.writes.owner!r}")
+        for read in one.reads:
+            later = position.get(read.table.name, -1) >= number
+            if later and read.upto == "session":
+                raise TypeError(
+                    f"stage {one.name!r} reads {read.table.name} of this session, which is written later; "
+                    'read it with upto="previous"'
+                )
+    unwritten = {name for name, table in TABLES.items() if table.owner not in ("source", "operator", "kernel")} - set(
+        position
+    )
+    if unwritten:
+        raise TypeError(f"no stage writes {sorted(unwritten)}")
+
+
+_check_order()

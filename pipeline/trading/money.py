@@ -1,0 +1,55 @@
+"""Money as whole numbers: cents for amounts, millionths for prices, rounded half to even."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import ROUND_HALF_EVEN, Decimal
+
+import polars as pl
+
+from lake.contract import CENTS, PRICE
+
+MICROS_PER_CENT = 10_000
+"""Millionths of the currency in a cent."""
+
+
+def half_even(numerator: int, denominator: int) -> int:
+    """Return numerator / denominator rounded to a whole number, ties to the even one; the denominator is positive."""
+    quotient, remainder = divmod(numerator, denominator)
+    twice = 2 * remainder
+    return quotient + (twice > denominator or (twice == denominator and quotient % 2 == 1))
+
+
+def to_cents(amount: float | Decimal) -> int:
+    """Return an amount in cents; a float means the decimal number it prints as."""
+    return _scaled(amount, 100)
+
+
+def to_micros(price: float | Decimal) -> int:
+    """Return a price in millionths; a float means the decimal number it prints as."""
+    return _scaled(price, 1_000_000)
+
+
+def value_of(shares: int, price: int) -> int:
+    """Return shares x price (millionths) in cents."""
+    return half_even(shares * price, MICROS_PER_CENT)
+
+
+def cents_series(values: Iterable[int | None]) -> pl.Series:
+    """Return cents as the contracts' money column."""
+    return pl.Series([None if v is None else Decimal(v).scaleb(-2) for v in values], dtype=CENTS)
+
+
+def price_series(values: Iterable[int | None]) -> pl.Series:
+    """Return millionths as the contracts' price column."""
+    return pl.Series([None if v is None else Decimal(v).scaleb(-6) for v in values], dtype=PRICE)
+
+
+def words(cents: int) -> str:
+    """Return an amount as an operator reads it, e.g. 1,234.50."""
+    return f"{Decimal(cents).scaleb(-2):,.2f}"
+
+
+def _scaled(number: float | Decimal, factor: int) -> int:
+    exact = number if isinstance(number, Decimal) else Decimal(repr(float(number)))
+    return int((exact * factor).to_integral_value(rounding=ROUND_HALF_EVEN))

@@ -1,0 +1,136 @@
+"""The shape of the house: imports flow one way, heavy libraries have one home, and nothing grows past reading."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+LAYERS = ("lake", "pipeline", "pipeline.control", "nextgen_tui")
+"""From the bottom up: a module imports from its own layer and those before it."""
+DOMAINS = ("ingestion", "features", "models", "prediction", "feedback", "trading", "health")
+"""The pipeline's domains: none imports a later one; they meet in table contracts."""
+ONLY_IN = {
+    "deltalake": ("lake.delta",),
+    "torch": ("pipeline.models",),
+    "yfinance": ("pipeline.ingestion.sources",),
+    "openai": ("pipeline.ingestion.sources",),
+    "apscheduler": ("pipeline.control",),
+    "textual": ("nextgen_tui",),
+    "exchange_calendars": ("pipeline.sessions",),
+}
+BANNED_NAMES = {"utils", "helpers", "manager", "common", "misc", "base"}
+BANNED_CALLS = {"eval", "exec", "torch.load", "pickle.load", "pickle.loads", "yaml.load"}
+LONGEST_MODULE, LONGEST_FUNCTION = 450, 60
+
+
+def modules() -> Iterator[tuple[str, Path]]:
+    for package in ("lake", "pipeline", "nextgen_tui"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), path
+
+
+MODULES = dict(modules())
+
+
+def imported(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute, so that a reader sees where a name comes from"
+            names.add(node.module or "")
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return names
+
+
+def within(module: str, package: str) -> bool:
+    return module == package or module.startswith(package + ".")
+
+
+def layer(module: str) -> int | None:
+    fitting = [number for number, name in enumerate(LAYERS) if within(module, name)]
+    return max(fitting, default=None)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_no_module_imports_against_the_arrow(module: str) -> None:
+    own = layer(module)
+    assert own is not None
+    against = sorted(name for name in imported(MODULES[module]) if (layer(name) or 0) > own)
+    assert not against, f"{module} is in {LAYERS[own]} and may not import {against}"
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name.split(".")[1:2] and name.split(".")[1] in DOMAINS])
+def test_no_domain_imports_a_later_domain(module: str) -> None:
+    own = DOMAINS.index(module.split(".")[1])
+    later = [f"pipeline.{name}" for name in DOMAINS[own + 1 :]]
+    against = sorted(name for name in imported(MODULES[module]) if any(within(name, one) for one in later))
+    assert not against, f"{module} reaches forward to {against}; domains meet in tables"
+
+
+@pytest.mark.parametrize(("library", "homes"), ONLY_IN.items())
+def test_each_heavy_library_has_one_home(library: str, homes: tuple[str, ...]) -> None:
+    strangers = [
+        module
+        for module, path in MODULES.items()
+        if any(within(name, library) for name in imported(path)) and not any(within(module, home) for home in homes)
+    ]
+    assert not strangers, f"{library} belongs to {homes}, but is imported in {strangers}"
+
+
+def test_no_imports_go_in_circles() -> None:
+    graph = {m: {n for n in imported(p) if n in MODULES and n != m} for m, p in MODULES.items()}
+    done: set[str] = set()
+
+    def visit(module: str, trail: tuple[str, ...]) -> None:
+        assert module not in trail, f"imports go in a circle: {' -> '.join([*trail, module])}"
+        if module not in done:
+            for name in sorted(graph[module]):
+                # A package's __init__ is imported by its own modules' importers; only real back-edges count.
+                if not within(module, name):
+                    visit(name, (*trail, module))
+            done.add(module)
+
+    for module in graph:
+        visit(module, ())
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_module_opens_with_the_sentence_a_newcomer_needs(module: str) -> None:
+    docstring = ast.get_docstring(ast.parse(MODULES[module].read_text(encoding="utf-8")))
+    assert docstring, f"{module} does not say what it is for"
+    assert not set(module.split(".")) & BANNED_NAMES, f"{module} has a name that says nothing"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_nothing_grows_past_reading(module: str) -> None:
+    source = MODULES[module].read_text(encoding="utf-8")
+    assert source.count("\n") <= LONGEST_MODULE, f"{module} has {source.count(chr(10))} lines"
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            length = (node.end_lineno or 0) - node.lineno + 1
+            assert length <= LONGEST_FUNCTION, f"{module}.{node.name} has {length} lines"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_nothing_from_outside_can_become_code(module: str) -> None:
+    for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call):
+            name = ast.unparse(node.func)
+            assert name not in BANNED_CALLS, f"{module}:{node.lineno} calls {name}"
+
+
+def test_the_list_of_stages_loads_without_the_heavy_libraries() -> None:
+    program = (
+        "import sys, pipeline.stages\n"
+        "heavy = {'torch', 'yfinance', 'openai', 'exchange_calendars', 'pandas', 'textual'} & set(sys.modules)\n"
+        "sys.exit(f'loaded {sorted(heavy)}' if heavy else 0)"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert result.returncode == 0, result.stderr
