@@ -43,8 +43,8 @@ format: install ## put the code in shape
 docs: install ## write the generated pages (table reference, commands)
 	$(BIN)/python -m docs.generate
 
-bench: install ## measure seconds per session and the other figures in benchmarks/
-	$(BIN)/python -m benchmarks
+bench: install ## measure seconds per session (`python -m benchmarks` lists the others)
+	$(BIN)/python -m benchmarks.replay
 
 clean: ## remove what was built here (never a lake)
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info

@@ -96,11 +96,12 @@ def condition(table: Table, text: str) -> pl.Expr:
     import polars as pl
 
     column, sign, value = _parts(table, text)
-    at: Any = pl.col(column)
+    at = pl.col(column)
     if value == "" and sign in ("=", "!="):
         return at.is_null() if sign == "=" else at.is_not_null()
     parsed = _value(table, column, value)
-    return _OPERATORS[sign](at, pl.lit(parsed, dtype=table.stored_schema[column]))
+    compared: pl.Expr = _OPERATORS[sign](at, pl.lit(parsed, dtype=table.stored_schema[column]))
+    return compared
 
 
 def key(table: Table, texts: tuple[str, ...]) -> dict[str, Any]:

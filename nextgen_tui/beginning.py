@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -13,12 +14,25 @@ from nextgen_tui.progress import Progress
 
 if TYPE_CHECKING:
     from pipeline.config.layers import Given
+    from pipeline.runner import Runner
 
 
-def begin(
-    invocation: Invocation, chosen: Mapping[str, Given], until: date | None, progress: Progress
-) -> dict[str, int]:
-    """Make the invocation's lake and load its history; return table -> rows.
+@dataclass(frozen=True)
+class Beginning:
+    """A lake made and configured, whose history is still to be loaded."""
+
+    runner: Runner
+    first: date
+    last: date
+
+    def load(self, progress: Progress) -> dict[str, int]:
+        """Load the history; return table -> rows."""
+        cycle = self.runner.load_history(self.first, self.last, progress)
+        return {run.recipe.output_table: run.rows for run in cycle.runs}
+
+
+def make_lake(invocation: Invocation, chosen: Mapping[str, Given], until: date | None) -> Beginning:
+    """Make the invocation's lake and leave what was chosen in its configuration file.
 
     The source is opened before anything is written, so that a mistake in a file's name leaves no half-made lake. A
     lake that was made but holds no history yet (an interrupted beginning) is taken up again.
@@ -36,22 +50,21 @@ def begin(
     from pipeline.sessions import exchange_sessions
 
     path = invocation.lake_path
-    if (path / MARKER).exists() and (last := last_session(Lake.open(path))) is not None:
+    if (path / MARKER).exists() and (done := last_session(Lake.open(path))) is not None:
         raise click.UsageError(
-            f"there already is a lake at {path}, with history to {last}; go on with `nextgen replay`, "
+            f"there already is a lake at {path}, with history to {done}; go on with `nextgen replay`, "
             "or name another with --lake"
         )
     settings = load(path, invocation.environ, chosen).settings
-    source = open_source(settings.source, exchange_sessions(settings.market.exchange))
-    runner_calendar = exchange_sessions(settings.market.exchange)
-    first, last_known = source.coverage()
-    last = runner_calendar.at_or_before(until) if until else last_known
-    if not first <= last <= last_known:
+    calendar = exchange_sessions(settings.market.exchange)
+    source = open_source(settings.source, calendar)
+    first, known = source.coverage()
+    last = calendar.at_or_before(until) if until else known
+    if not first <= last <= known:
         raise click.UsageError(
-            f"the source has sessions from {first} to {last_known}; choose --until between them, not {until}"
+            f"the source has sessions from {first} to {known}; choose --until between them, not {until}"
         )
     lake = Lake.create(path)
     if chosen:
         write_document(path, toml_document((key, given.value) for key, given in chosen.items()))
-    cycle = Runner(lake, settings, source).load_history(first, last, progress)
-    return {run.recipe.output_table: run.rows for run in cycle.runs}
+    return Beginning(Runner(lake, settings, source), first, last)

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -56,6 +56,10 @@ COMMANDS: dict[str, dict[str, Entry]] = {
 class Commands(click.Group):
     """Imports a command when it is called for, so that help comes at once."""
 
+    def __call__(self, *_arguments: Any, **_named: Any) -> NoReturn:
+        """Run the command line and leave with its exit code: the entry point of `nextgen`."""
+        sys.exit(outcome(sys.argv[1:]))
+
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Every command, in the order of the help page."""
         return [name for entries in COMMANDS.values() for name in entries]
@@ -97,20 +101,15 @@ class Commands(click.Group):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(package_name="nextgen-trading", prog_name="nextgen")
-def cli() -> None:
+def main() -> None:
     """One operator's trading research in a box: versioned lake, learning loop, exact ledger."""
-
-
-def main() -> NoReturn:
-    """Run the command line and leave with its exit code."""
-    sys.exit(outcome(sys.argv[1:]))
 
 
 def outcome(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code; errors are told on stderr, in a sentence."""
     invocation = Invocation()
     try:
-        result = cli.main(list(arguments), prog_name="nextgen", standalone_mode=False, obj=invocation)
+        result = main.main(list(arguments), prog_name="nextgen", standalone_mode=False, obj=invocation)
         sys.stdout.flush()
         return result if isinstance(result, int) else exit_codes.DONE
     except click.ClickException as error:

@@ -20,15 +20,16 @@ def explained(error: BaseException) -> tuple[int, str]:
 
 
 def _code(error: BaseException) -> int:
-    if isinstance(error, (ConfigError, NotALakeError)) or _defined_in(
-        error, "pipeline.ingestion.sources", "SourceError"
-    ):
+    usage = _defined_in(error, "pipeline.ingestion.sources", "SourceError") or _defined_in(
+        error, "pipeline.runner", "CycleOrderError"
+    )
+    if usage or isinstance(error, (ConfigError, NotALakeError)):
         return exit_codes.USAGE
     if isinstance(error, (BusyError, NotYetError)):
         return exit_codes.RETRY
     if isinstance(error, (DamageError, OSError)):
         return exit_codes.DAMAGE
-    if isinstance(error, LakeError) or _defined_in(error, "pipeline.runner", "StageFailure"):
+    if isinstance(error, LakeError) or _defined_in(error, "pipeline.runner", "StageFailedError"):
         return exit_codes.DEGRADED
     return exit_codes.INTERNAL
 

@@ -67,9 +67,7 @@ def bar(share: float, width: int = 10) -> str:
     return ("█" * full + (_EIGHTHS[rest] if rest else "")).ljust(width)
 
 
-def sparkline(
-    values: Sequence[float], width: int = 40, low: float | None = None, high: float | None = None
-) -> str:
+def sparkline(values: Sequence[float], width: int = 40, low: float | None = None, high: float | None = None) -> str:
     """Values as a line of blocks, thinned to `width`; `low` and `high` let several lines share a scale."""
     points = thinned(values, width)
     if not points:

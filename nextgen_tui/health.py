@@ -74,7 +74,7 @@ def recent_cycles(runs: pl.DataFrame, count: int) -> tuple[CycleFacts, ...]:
     """
     if runs.is_empty():
         return ()
-    ordered = runs.sort("started_at", "run_id")
+    ordered = runs.sort("started_at", "stage")
     final = ordered.group_by("cycle_id", "stage", maintain_order=True).last()
     starts = (
         ordered.group_by("cycle_id", maintain_order=True)
@@ -112,9 +112,7 @@ def _last_checks(system_health: pl.DataFrame) -> tuple[Check, ...]:
     return tuple(Check(*row) for row in wanted.iter_rows())
 
 
-def _sentence(
-    failing: list[Check], warning: list[Check], recent: tuple[CycleFacts, ...], session: date | None
-) -> str:
+def _sentence(failing: list[Check], warning: list[Check], recent: tuple[CycleFacts, ...], session: date | None) -> str:
     if recent and recent[0].failed:
         return f"The last cycle ({recent[0].session}) failed: {recent[0].error}"
     if failing:

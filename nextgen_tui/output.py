@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal
@@ -38,6 +38,11 @@ class Output:
         if not self.as_json:
             self.data.print(renderable)
 
+    def document(self, text: str) -> None:
+        """Write text as it is, never wrapped; nothing where JSON was asked for."""
+        if not self.as_json:
+            self.data.file.write(text)
+
     def record(self, content: Any) -> None:
         """Write one JSON document; nothing unless JSON was asked for."""
         if self.as_json:
@@ -50,7 +55,7 @@ class Output:
 
     def complain(self, sentence: str) -> None:
         """Say what went wrong: shown however quiet."""
-        line = Text.assemble(("error: ", "bold red"), safe_text(sentence, 1_000))
+        line = Text.assemble(("Error: ", "bold red"), safe_text(sentence, 1_000))
         self.narration.print(line, soft_wrap=True)
 
     @contextmanager
@@ -60,7 +65,7 @@ class Output:
             yield progress
 
 
-def records(frame: pl.DataFrame) -> list[Mapping[str, Any]]:
+def records(frame: pl.DataFrame) -> list[dict[str, Any]]:
     """A frame's rows as JSON takes them."""
     return frame.to_dicts()
 

@@ -102,7 +102,7 @@ def _listed(values: list[Any]) -> str:
 
 def fitting_columns(frame: pl.DataFrame, first: Sequence[str], width: int) -> list[str]:
     """As many columns as fit the width, those named first before the others; always at least one."""
-    order = [*first, *(name for name in frame.columns if name not in first)]
+    order = dict.fromkeys((*first, *frame.columns))
     chosen: list[str] = []
     used = 0
     for name in order:

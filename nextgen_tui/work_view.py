@@ -23,8 +23,7 @@ def show_cycle(output: Output, cycle: Cycle) -> None:
     show_runs(output, cycle.runs, wrap={"session": cycle.session, "already_done": False})
     seconds = sum(run.seconds for run in cycle.runs)
     output.show(
-        f"Session {cycle.session} is done: {formats.counted(len(cycle.runs), 'stage')}, "
-        f"{formats.duration(seconds)}."
+        f"Session {cycle.session} is done: {formats.counted(len(cycle.runs), 'stage')}, {formats.duration(seconds)}."
     )
 
 

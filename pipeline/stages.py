@@ -12,7 +12,7 @@ from lake.contract import Table
 from lake.tables import TABLES
 from lake.tables.feedback import RETRAIN_CANDIDATES
 from pipeline.features import features, windows
-from pipeline.feedback import bias, insights, metrics, retrain_candidates, validate, validation_events
+from pipeline.feedback import bias, insights, metrics, retrain_candidates, session_scores, validate, validation_events
 from pipeline.health import report
 from pipeline.ingestion import (
     actions,
@@ -51,6 +51,7 @@ SETTLE = (execute.STAGE, ledger.STAGE, holdings.STAGE, value.STAGE, reflect.STAG
 SCORE = (
     validate.STAGE,
     validation_events.STAGE,
+    session_scores.STAGE,
     metrics.STAGE,
     bias.STAGE,
     retrain_candidates.STAGE,

@@ -41,12 +41,9 @@ def show(invocation: Invocation, section: str | None, changed: bool, explain: bo
         raise click.UsageError(f"there is no section {section!r}{nearest(section or '', sections)}")
     if changed:
         values = [(key, value) for key, value in values if loaded.origins[key] != DEFAULT]
-    remarks = {
-        key: f"{loaded.origins[key]}: {known[key].doc}" if explain else loaded.origins[key]
-        for key, _ in values
-    }
+    remarks = {key: f"{loaded.origins[key]}: {known[key].doc}" if explain else loaded.origins[key] for key, _ in values}
     if values:
-        invocation.output.show(toml_document(values, remarks).rstrip())
+        invocation.output.document(toml_document(values, remarks))
     else:
         invocation.output.say("every setting has its default")
     invocation.output.record({key: {"value": value, "origin": loaded.origins[key]} for key, value in values})

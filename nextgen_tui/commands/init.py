@@ -48,10 +48,11 @@ def command(
     What is chosen here is written to nextgen.toml in the lake. With --until before the end of the data, the sessions
     after it are left for `nextgen replay`.
     """
-    from nextgen_tui.beginning import begin
+    from nextgen_tui.beginning import make_lake
+    from pipeline.config.home import CONFIG_VARIABLE
     from pipeline.config.layers import Given
 
-    given = _chosen(chosen)
+    given = read_choices(chosen)
     files = {
         "prices": tuple(str(path.absolute()) for path in prices),
         "benchmark": _absolute(benchmark),
@@ -68,12 +69,16 @@ def command(
     if source is not None:
         given["source.name"] = Given(source, "the command line")
     started = perf_counter()
+    beginning = make_lake(invocation, {**given, **named}, until)
+    if CONFIG_VARIABLE in invocation.environ:
+        invocation.output.say(f"{CONFIG_VARIABLE} is set: its file is read instead of the lake's nextgen.toml")
     with invocation.output.progress("history") as progress:
-        report = begin(invocation, {**given, **named}, until, progress)
-    _tell(invocation, report, perf_counter() - started)
+        rows = beginning.load(progress)
+    _tell(invocation, rows, perf_counter() - started)
 
 
-def _chosen(texts: tuple[str, ...]) -> dict[str, Given]:
+def read_choices(texts: tuple[str, ...]) -> dict[str, Given]:
+    """Settings from texts such as `source.simulated.names=32`, by dotted key."""
     from pipeline.config.loading import choice
 
     found: dict[str, Given] = {}

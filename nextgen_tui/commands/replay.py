@@ -39,9 +39,5 @@ def command(invocation: Invocation, first: date | None, last: date | None, sessi
             done, skipped = done + (not cycle.already_done), skipped + cycle.already_done
     seconds = perf_counter() - started
     left = f", {skipped} had been done before" if skipped else ""
-    invocation.output.show(
-        f"Replayed {counted(done, 'session')} from {first} to {last} in {duration(seconds)}{left}."
-    )
-    invocation.output.record(
-        {"first": first, "last": last, "done": done, "already_done": skipped, "seconds": seconds}
-    )
+    invocation.output.show(f"Replayed {counted(done, 'session')} from {first} to {last} in {duration(seconds)}{left}.")
+    invocation.output.record({"first": first, "last": last, "done": done, "already_done": skipped, "seconds": seconds})

@@ -24,10 +24,10 @@ def command(invocation: Invocation, runs: tuple[str, ...], everything: bool) -> 
 
     Each run is computed from the table versions it pinned. Exit code 1 if any is not identical.
     """
-    from pipeline.reproduction import reproduce
-
     if bool(runs) == everything:
         raise click.UsageError("name the runs to reproduce, or give --all; `nextgen runs` lists them")
+    from pipeline.reproduction import reproduce
+
     chosen = _chosen(invocation, runs)
     verdicts: list[Verdict] = []
     with invocation.output.progress("reproducing") as progress:
@@ -65,9 +65,7 @@ def _show(invocation: Invocation, verdicts: list[Verdict]) -> None:
     for one in verdicts:
         verdict = Text("IDENTICAL", "green") if one.identical else Text("DIFFERS", "bold red")
         changed = ", ".join(one.changed_since)
-        view.add_row(
-            one.run_id, verdict, Text(safe_text(one.difference, 300)), Text(safe_text(changed, 120), "dim")
-        )
+        view.add_row(one.run_id, verdict, Text(safe_text(one.difference, 300)), Text(safe_text(changed, 120), "dim"))
     invocation.output.show(view)
     different = sum(not one.identical for one in verdicts)
     invocation.output.say(f"{counted(len(verdicts), 'run')} computed again, {different} not identical")

@@ -85,15 +85,11 @@ def _columns(table: Table, text: str | None) -> list[str]:
     names = [name.strip() for name in text.split(",")] if text else []
     for name in names:
         if name not in table.stored_schema:
-            raise click.UsageError(
-                f"{table.name} has no column {name!r}; it has {', '.join(table.stored_schema)}"
-            )
+            raise click.UsageError(f"{table.name} has no column {name!r}; it has {', '.join(table.stored_schema)}")
     return names
 
 
-def _say_what_is_left_out(
-    invocation: Invocation, rows: pl.DataFrame, shown: pl.DataFrame, names: list[str]
-) -> None:
+def _say_what_is_left_out(invocation: Invocation, rows: pl.DataFrame, shown: pl.DataFrame, names: list[str]) -> None:
     if shown.height < rows.height:
         invocation.output.say(f"the last {shown.height} of {rows.height:,} rows; --limit shows more")
     if len(names) < shown.width:

@@ -42,8 +42,6 @@ class RuntimeParams:
     threads: int = 1
     """Threads a model trains with; bits are promised per thread count, so a run records it."""
     durable: bool = True
-    """Force files to disk before they are published; false is for throw-away lakes, where a power cut may lose all."""
-    durable: bool = True
     """Force every publication onto the disk before it counts; switch off only for a lake that may be lost."""
 
     def __post_init__(self) -> None:
@@ -66,7 +64,6 @@ class Settings:
     prediction: PredictionParams = field(default_factory=PredictionParams)
     feedback: FeedbackParams = field(default_factory=FeedbackParams)
     trading: TradingParams = field(default_factory=TradingParams)
-    health: HealthParams = field(default_factory=HealthParams)
     health: HealthParams = field(default_factory=HealthParams)
 
     def __post_init__(self) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from datetime import date
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,7 @@ from lake.tables.market import CORPORATE_ACTIONS, INSTRUMENTS, MARKET_PRICES, TI
 from lake.tables.news import NEWS_SENTIMENT
 from pipeline.features.known import Facts, epochs
 from pipeline.features.library import LIBRARY, evaluate
-from pipeline.features.panel import DEPTH, MARGIN, Panel, build_panel
+from pipeline.features.panel import DEPTH, MARGIN, build_panel
 from pipeline.features.params import FeatureParams
 from pipeline.features.view import View
 from pipeline.stage import Moment, Read, Stage
@@ -34,12 +35,58 @@ def features(
     hold; computing a range at once or session by session gives the same bits.
     """
     benchmarks = instruments.filter(pl.col("role") == "benchmark").select("ticker")
-    bars = market_prices.join(benchmarks, on="ticker", how="anti", maintain_order="left")
-    facts = Facts(bars, corporate_actions, news_sentiment)
+    listed = ticker_universe.join(benchmarks, on="ticker", how="anti", maintain_order="left")
+    facts = Facts(market_prices, corporate_actions, news_sentiment)
     blocks = [
-        _rows(panel, View(panel, session, moment.calendar, params))
+        _Block(session, panel.tickers_at(view.asked), evaluate(view))
         for epoch in epochs(facts, moment)
-        for panel in _panels(epoch, ...)
+        for panel in [build_panel(epoch, listed, moment.calendar, params)]
         for session in epoch.sessions
+        for view in [View(panel, session, moment.calendar, params)]
     ]
-    return FEATURE_ROWS.empty() if not blocks else pl.concat(blocks)
+    return _frame(blocks)
+
+
+class _Block(NamedTuple):
+    """The rows of one session."""
+
+    session: date
+    tickers: list[str]
+    values: npt.NDArray[np.float32]
+
+
+def _frame(blocks: list[_Block]) -> pl.DataFrame:
+    values = np.concatenate([block.values for block in blocks])
+    columns = {name: np.ascontiguousarray(values[:, at]) for at, name in enumerate(LIBRARY)}
+    sessions = pl.Series([block.session for block in blocks], dtype=pl.Date)
+    return pl.DataFrame(
+        {
+            "feature_set": pl.repeat(CURRENT_FEATURE_SET, len(values), dtype=pl.String, eager=True),
+            "session": sessions.gather(np.repeat(np.arange(len(blocks)), [len(block.tickers) for block in blocks])),
+            "ticker": pl.Series([ticker for block in blocks for ticker in block.tickers], dtype=pl.String),
+            "complete": pl.Series(~np.isnan(values).any(axis=1), dtype=pl.Boolean),
+            **columns,
+        }
+    ).with_columns(pl.col(*LIBRARY).fill_nan(None))
+
+
+STAGE = Stage(
+    name="features",
+    function=features,
+    reads=(
+        Read(
+            MARKET_PRICES,
+            lookback=DEPTH + MARGIN,
+            every_revision=True,
+            where=pl.col("interval") == "1d",
+            columns=(*MARKET_PRICES.key, "session", "open", "high", "low", "close", "volume", "available_at"),
+        ),
+        Read(CORPORATE_ACTIONS, lookback=DEPTH + MARGIN, every_revision=True),
+        Read(TICKER_UNIVERSE, lookback=60, columns=(*TICKER_UNIVERSE.key, "member", "sector")),
+        Read(INSTRUMENTS, lookback=None),
+        Read(NEWS_SENTIMENT, lookback=31),
+    ),
+    writes=FEATURE_ROWS,
+    params=FeatureParams(),
+    section="features",
+)

@@ -51,8 +51,7 @@ def epochs(facts: Facts, moment: Moment) -> Iterator[Epoch]:
     starts = sorted({0, *(int(at) for late in known.values() for at in late.starts if at < len(sessions))})
     for start, end in zip(starts, [*starts[1:], len(sessions)], strict=True):
         state = {
-            name: _last(getattr(facts, name).filter(pl.Series(late.since < end)), name)
-            for name, late in known.items()
+            name: _last(getattr(facts, name).filter(pl.Series(late.since < end)), name) for name, late in known.items()
         }
         yield Epoch(sessions[start:end], Facts(**state))
 

@@ -69,6 +69,10 @@ class Panel:
         """The row of a session."""
         return calendar.position(session) - self.first
 
+    def tickers_at(self, asked: Flags) -> list[str]:
+        """The tickers of the flagged columns, in order."""
+        return [self.tickers[column] for column in np.flatnonzero(asked)]
+
 
 def build_panel(epoch: Epoch, ticker_universe: pl.DataFrame, calendar: Sessions, params: FeatureParams) -> Panel:
     """Lay an epoch's facts out from DEPTH + MARGIN sessions before it to its last session."""
@@ -76,13 +80,14 @@ def build_panel(epoch: Epoch, ticker_universe: pl.DataFrame, calendar: Sessions,
     first = calendar.position(epoch.sessions[0]) - DEPTH - MARGIN
     facts, universe = _within(epoch, ticker_universe, calendar, first)
     grid = _Grid(first, last, calendar, facts.market_prices["ticker"].unique().sort())
-    bars = _bars(facts, grid, params.stale_sessions)
+    bar, bars = _bars(facts, grid, params.stale_sessions)
     listed, member, sector = _membership(universe, grid)
-    member &= bars["bar"]
+    member &= bar
     return Panel(
         first=first,
         tickers=tuple(grid.tickers),
-        **bars,  # type: ignore[arg-type]
+        bar=bar,
+        **bars,
         listed=listed,
         member=member,
         sector=sector,
@@ -130,9 +135,7 @@ class _Grid:
         return matrix
 
 
-def _within(
-    epoch: Epoch, ticker_universe: pl.DataFrame, calendar: Sessions, first: int
-) -> tuple[Facts, pl.DataFrame]:
+def _within(epoch: Epoch, ticker_universe: pl.DataFrame, calendar: Sessions, first: int) -> tuple[Facts, pl.DataFrame]:
     """Only rows from the panel's first session on to its last: outside them nothing can matter."""
     start, end = calendar.days[max(first, 0)], epoch.sessions[-1]
 
@@ -147,7 +150,8 @@ def _within(
     return facts, cut(ticker_universe, "session")
 
 
-def _bars(facts: Facts, grid: _Grid, stale_sessions: int) -> dict[str, Floats | Flags]:
+def _bars(facts: Facts, grid: _Grid, stale_sessions: int) -> tuple[Flags, dict[str, Floats]]:
+    """Which ticker has a bar at which session, and the matrices that follow from bars and actions, by name."""
     prices = facts.market_prices
     at = (grid.rows(prices["session"]), grid.columns(prices["ticker"]))
     close, volume = (prices[name].to_numpy().astype(np.float64) for name in ("close", "volume"))
@@ -155,8 +159,7 @@ def _bars(facts: Facts, grid: _Grid, stale_sessions: int) -> dict[str, Floats | 
     bar[at] = True
     growth, ratio, bridged = _growth(facts, grid, bar, stale_sessions)
     shares = {name: grid.place(at, prices[name].to_numpy() / close, np.nan) for name in ("open", "high", "low")}
-    return {
-        "bar": bar,
+    return bar, {
         "growth": growth,
         "log_growth": np.log(growth),
         **{name: np.where(bridged, 1.0, share) for name, share in shares.items()},
@@ -223,6 +226,6 @@ def _news(news_sentiment: pl.DataFrame, grid: _Grid) -> dict[str, Floats]:
     }
     cells = grid.shape[0] * grid.shape[1]
     return {
-        name: np.bincount(flat, weights=values.to_numpy()[known], minlength=cells).reshape(grid.shape)
+        name: np.bincount(flat, values.to_numpy()[known], cells).astype(np.float64).reshape(grid.shape)
         for name, values in sums.items()
     }

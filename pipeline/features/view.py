@@ -49,9 +49,7 @@ class View:
     @cached_property
     def level(self) -> Floats:
         """[DEPTH, tickers] close grown by total return, in units of the session's close; NaN before history starts."""
-        growth = self.last("growth", DEPTH)[:0:-1]
-        linked = np.vstack([np.ones((1, growth.shape[1])), np.multiply.accumulate(growth, axis=0)])
-        return 1.0 / linked[::-1]
+        return 1.0 / _linked(self.last("growth", DEPTH))
 
     def close(self, sessions: int) -> Floats:
         """Grown closes, [sessions, tickers]."""
@@ -80,9 +78,7 @@ class View:
     @cached_property
     def _volume(self) -> Floats:
         # A split at session s multiplies the shares of all sessions before s.
-        ratio = self.last("ratio", 60)[:0:-1]
-        linked = np.vstack([np.ones((1, ratio.shape[1])), np.multiply.accumulate(ratio, axis=0)])
-        return self.last("volume", 60) * linked[::-1]
+        return self.last("volume", 60) * _linked(self.last("ratio", 60))
 
     def volume(self, sessions: int) -> Floats:
         """Shares traded on the session's share basis, [sessions <= 60, tickers]; NaN without a bar."""
@@ -95,34 +91,70 @@ class View:
         return self._kept[name]
 
 
+def _linked(factors: Floats) -> Floats:
+    """Product of all later factors at each row, [sessions, tickers], linked from the last row backwards."""
+    linked = np.ones_like(factors)
+    np.multiply.accumulate(factors[:0:-1], axis=0, out=linked[-2::-1])
+    return linked
+
+
+def latest(values: Floats) -> Floats:
+    """[tickers] the session's own row of [sessions, tickers]."""
+    row: Floats = values[-1]
+    return row
+
+
+def ln(values: Floats) -> Floats:
+    """Natural logarithm."""
+    logs: Floats = np.log(values)
+    return logs
+
+
+def ln1p(values: Floats) -> Floats:
+    """Natural logarithm of 1 + values."""
+    logs: Floats = np.log1p(values)
+    return logs
+
+
+def total(values: Floats) -> Floats:
+    """Sum over sessions of [sessions, tickers], oldest first; NaN where any is."""
+    added: Floats = values.sum(axis=0)
+    return added
+
+
 def mean(values: Floats) -> Floats:
     """Mean over sessions of [sessions, tickers]; NaN where any is."""
-    return values.sum(axis=0) / len(values)
+    return total(values) / len(values)
+
+
+def weighted(weights: Floats, values: Floats) -> Floats:
+    """Weighted sum over sessions; the weights run oldest first like the sessions."""
+    return total(weights[:, None] * values)
 
 
 def mean_present(values: Floats) -> Floats:
     """Mean over the sessions that have a value; NaN where fewer than ENOUGH of them do."""
     present = ~np.isnan(values)
     count = present.sum(axis=0)
-    total = np.where(present, values, 0.0).sum(axis=0)
-    return np.where(count >= ENOUGH * len(values), total / np.maximum(count, 1), np.nan)
+    average = total(np.where(present, values, 0.0)) / np.maximum(count, 1)
+    return np.where(count >= ENOUGH * len(values), average, np.nan)
 
 
 def deviation(values: Floats) -> Floats:
     """Sample standard deviation over sessions (divisor n - 1); NaN where any value is."""
     apart = values - mean(values)
-    return np.sqrt((apart * apart).sum(axis=0) / (len(values) - 1))
+    return np.sqrt(total(apart * apart) / (len(values) - 1))
 
 
 def slope(values: Floats) -> Floats:
     """Least-squares slope over sessions, per session."""
     time = centred_time(len(values))
-    return (time[:, None] * values).sum(axis=0) / float((time * time).sum())
+    return weighted(time, values) / float((time * time).sum())
 
 
 def centred_time(sessions: int) -> Floats:
     """Session numbers less their mean."""
-    return np.arange(sessions) - (sessions - 1) / 2
+    return np.arange(sessions, dtype=np.float64) - (sessions - 1) / 2
 
 
 def or_neutral(numerator: Floats, denominator: Floats) -> Floats:

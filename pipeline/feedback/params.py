@@ -83,12 +83,10 @@ class InsightParams:
 
     measure_after: int = 15
     """Scored sessions since the action before its effect is judged, and between two judgements."""
-    interval_moved: float = 0.10
+    interval_moved: float = 0.15
     """Change of the interval scale, as a fraction, that is worth an insight of its own."""
     tolerance: float = 0.25
     """Share of the earlier error by which it has to fall (or rise) for 'helped' (or 'hurt')."""
-    skill_patience: int = 60
-    """Sessions a skill insight waits for a new champion before it is retired unmeasured."""
 
 
 @dataclass(frozen=True, kw_only=True)

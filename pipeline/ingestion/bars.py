@@ -49,6 +49,7 @@ def read_bars(raw_prices: pl.DataFrame, instruments: pl.DataFrame, calendar: Ses
         rule (String, null for a sound bar).
     """
     lines = decode(raw_prices.filter(pl.col("kind") == "bars"), FIELDS)
+    lines = lines.rename({"asked_interval": "interval", "asked_currency": "currency"})
     bars = _valued(_placed(lines, calendar))
     rules = {
         **_identity_rules(instruments),
@@ -69,7 +70,7 @@ def _placed(lines: pl.DataFrame, calendar: Sessions) -> pl.DataFrame:
     first, last = dated["session"].min(), dated["session"].max()
     days = calendar.frame(first, last) if first is not None else calendar.frame(*calendar.days[:1] * 2)  # type: ignore[arg-type]
     length = pl.duration(minutes=pl.col("interval").replace_strict(MINUTES, default=0))
-    end = pl.when(pl.col("stamp") == "end").then(pl.col("at")).otherwise(pl.col("at") + length)
+    end = pl.when(pl.col("asked_stamp") == "end").then(pl.col("at")).otherwise(pl.col("at") + length)
     return dated.join(days, on="session", how="left", maintain_order="left").with_columns(
         ts=pl.when("daily").then(pl.col("close_at")).otherwise(end).cast(UTC)
     )

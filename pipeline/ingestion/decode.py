@@ -11,8 +11,10 @@ import polars as pl
 
 from lake.contract import UTC
 
-Decoder = Callable[[pl.DataFrame, Mapping[str, str]], pl.DataFrame]
-"""(payloads: payload_id, payload; canonical -> vendor field) -> payload_id, line, text, fault and the canonical fields."""
+Fields = Mapping[str, str | None]
+"""Our name of a field -> the vendor's, None where the vendor has no such field."""
+Decoder = Callable[[pl.DataFrame, Fields], pl.DataFrame]
+"""(payloads: payload_id and payload; fields) -> payload_id, line, text, fault and the fields."""
 
 UNREADABLE = "the line is readable"
 UNKNOWN_FORMAT = "the format is known"
@@ -23,9 +25,10 @@ FACTS: dict[str, pl.DataType] = {
     "source": pl.String(),
     "landed": pl.Date(),
     "fetched_at": UTC,
-    "interval": pl.String(),
-    "currency": pl.String(),
-    "stamp": pl.String(),
+    "asked_interval": pl.String(),
+    "asked_exchange": pl.String(),
+    "asked_currency": pl.String(),
+    "asked_stamp": pl.String(),
     "history": pl.Boolean(),
 }
 
@@ -35,7 +38,8 @@ def decode(raw: pl.DataFrame, fields: tuple[str, ...]) -> pl.DataFrame:
 
     Args:
         raw: landed rows with payload_id, source, session, fetched_at, format, request and payload.
-        fields: our own names of the fields wanted; a field that the request does not map has our name.
+        fields: our own names of the fields wanted. A request without `fields` uses them itself; in one that has them, a
+            field that it does not name is absent.
 
     Returns:
         payload_id, line (Int64, position in the payload), text (String, the line as delivered), fault (String, the rule
@@ -57,7 +61,7 @@ def decode(raw: pl.DataFrame, fields: tuple[str, ...]) -> pl.DataFrame:
     )
 
 
-def ndjson(payloads: pl.DataFrame, fields: Mapping[str, str]) -> pl.DataFrame:
+def ndjson(payloads: pl.DataFrame, fields: Fields) -> pl.DataFrame:
     """Decode one JSON object per line; blank lines are no lines, a line that is no object gets a fault."""
     lines = (
         payloads.select("payload_id", text=pl.col("payload").str.split("\n"))
@@ -66,15 +70,19 @@ def ndjson(payloads: pl.DataFrame, fields: Mapping[str, str]) -> pl.DataFrame:
         .with_columns(pl.col("text").str.strip_chars_end("\r"))
         .filter(pl.col("text").str.strip_chars() != "")
     )
-    vendor = tuple(dict.fromkeys(fields.values()))
+    vendor = tuple(dict.fromkeys(name for name in fields.values() if name is not None))
     decoded = _objects(lines["text"], vendor)
     if decoded is None:
         parts = [_objects(part["text"], vendor, tolerant=True) for part in lines.partition_by("payload_id")]
         decoded = pl.concat(part for part in parts if part is not None)
-    ours = decoded.select("readable", *(pl.col(name).alias(field) for field, name in fields.items()))
+    ours = decoded.select("readable", *(_member(name).alias(field) for field, name in fields.items()))
     return pl.concat([lines, ours], how="horizontal").with_columns(
         fault=pl.when(~pl.col("readable")).then(pl.lit(UNREADABLE))
     )
+
+
+def _member(name: str | None) -> pl.Expr:
+    return pl.lit(None, dtype=pl.String) if name is None else pl.col(name)
 
 
 def _objects(lines: pl.Series, names: tuple[str, ...], *, tolerant: bool = False) -> pl.DataFrame | None:
@@ -121,7 +129,7 @@ def _text(value: object) -> str | None:
     return None if value is None else json.dumps(value)
 
 
-def _undecoded(payloads: pl.DataFrame, fields: Mapping[str, str]) -> pl.DataFrame:
+def _undecoded(payloads: pl.DataFrame, fields: Fields) -> pl.DataFrame:
     """A payload in a format nobody can read becomes one faulty row, so that it is seen."""
     nothing = [pl.lit(None, dtype=pl.String).alias(field) for field in fields]
     return payloads.select(
@@ -147,12 +155,13 @@ def _request(text: str) -> dict[str, Any] | None:
 
 def _alike(
     raw: pl.DataFrame, requests: list[dict[str, Any] | None], fields: tuple[str, ...]
-) -> Mapping[tuple[str, tuple[str, ...]], list[int]]:
+) -> Mapping[tuple[str, tuple[str | None, ...]], list[int]]:
     """Row numbers by format and vendor's names: payloads that can be decoded in one go."""
-    groups: dict[tuple[str, tuple[str, ...]], list[int]] = {}
+    groups: dict[tuple[str, tuple[str | None, ...]], list[int]] = {}
     for row, (form, request) in enumerate(zip(raw["format"], requests, strict=True)):
-        named = (request or {}).get("fields", {})
-        groups.setdefault((form, tuple(str(named.get(field, field)) for field in fields)), []).append(row)
+        named = (request or {}).get("fields") or dict(zip(fields, fields, strict=True))
+        vendor = (named.get(field) for field in fields)
+        groups.setdefault((form, tuple(None if name is None else str(name) for name in vendor)), []).append(row)
     return groups
 
 
@@ -165,6 +174,6 @@ def _fact_rows(raw: pl.DataFrame, requests: list[dict[str, Any] | None]) -> Iter
     landed = raw.select("payload_id", "source", "session", "fetched_at").iter_rows()
     for row, request in zip(landed, requests, strict=True):
         said = request or {}
-        texts = [said.get(name) for name in ("interval", "currency", "stamp")]
+        texts = [said.get(name) for name in ("interval", "exchange", "currency", "stamp")]
         known = [text if isinstance(text, str) else None for text in texts]
         yield (*row, *known, None if request is None else said.get("history") is True)

@@ -49,6 +49,4 @@ def naive(name: str) -> pl.Expr:
 
 def first_broken(rules: Mapping[str, pl.Expr]) -> pl.Expr:
     """The name of the first rule whose condition is not met; null where all are. A null condition counts as met."""
-    return pl.coalesce(
-        pl.when(~holds.fill_null(True)).then(pl.lit(name)) for name, holds in rules.items()
-    )
+    return pl.coalesce(pl.when(~holds.fill_null(True)).then(pl.lit(name)) for name, holds in rules.items())

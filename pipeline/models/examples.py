@@ -11,14 +11,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from lake.tables.features import CURRENT_FEATURE_SET, FEATURES
+from pipeline.features.gather import WindowIndex, training_windows
 from pipeline.models.naive import daily_sigma, scale
 from pipeline.models.params import ModelParams
 from pipeline.returns import daily_total_returns, forward_total_returns
@@ -26,28 +25,25 @@ from pipeline.sessions import Sessions
 
 Floats = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
+Tensor = npt.NDArray[np.float32]
 BLOCK = 4_096
-"""Windows gathered at a time: 16 MB at 50 features, so that no fit ever holds all of them."""
+"""Windows gathered at a time: 26 MB at 80 features, so that no fit ever holds all of them."""
 
 
 @dataclass(frozen=True)
 class Examples:
     """Labelled windows, ordered by session, then ticker. n examples, H horizons, F features."""
 
-    base: npt.NDArray[np.float32]
-    """[tickers, sessions, F] feature values; NaN where there is none."""
-    tickers: tuple[str, ...]
-    """Names along the first axis of `base`, sorted."""
-    days: tuple[date, ...]
-    """Exchange sessions along the second axis, consecutive."""
-    features: tuple[str, ...]
-    """Names along the third axis."""
-    window: int
-    """Rows per window."""
-    ticker: Index
-    """[n] position in `tickers`."""
+    index: WindowIndex
+    """All windows by reference, those without a label too."""
+    calendar: Sessions
+    """The exchange's sessions; `session` counts in it."""
+    number: Index
+    """[n] the window's number in `index`."""
+    ticker: pl.Series
+    """[n] ticker."""
     session: Index
-    """[n] position in `days` of the window's last row."""
+    """[n] position in the calendar of the window's last row."""
     sigma: Floats
     """[n] daily volatility as known at the session, as a fraction."""
     outcome: Floats
@@ -60,28 +56,30 @@ class Examples:
     def __len__(self) -> int:
         return len(self.session)
 
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Input features in the order of the windows' last axis."""
+        return self.index.feature_names
+
     def between(self, first: int, last: int) -> Index:
-        """Positions of the examples whose session lies in first..last, both included."""
+        """Which examples have their session in first..last (positions, both included)."""
         low, high = np.searchsorted(self.session, [first, last + 1])
         return np.arange(low, high, dtype=np.int64)
 
-    def windows(self, rows: Index) -> npt.NDArray[np.float32]:
-        """Gather the windows of these examples: [rows, window, F] float32."""
-        steps = np.arange(1 - self.window, 1)
-        gathered: npt.NDArray[np.float32] = self.base[self.ticker[rows][:, None], self.session[rows][:, None] + steps]
-        return gathered
+    def windows(self, rows: Index) -> Tensor:
+        """Gather the windows of these examples: [rows, window, F]."""
+        return self.index.gather(self.number[rows])
 
-    def last_rows(self, rows: Index) -> npt.NDArray[np.float32]:
-        """The last row of each window: [rows, F] float32."""
-        gathered: npt.NDArray[np.float32] = self.base[self.ticker[rows], self.session[rows]]
-        return gathered
+    def last_rows(self, rows: Index) -> Tensor:
+        """The last row of each of these windows: [rows, F]."""
+        return self.index.last_rows(self.number[rows])
 
     def fingerprint(self, rows: Index) -> str:
         """sha256 of which (session, ticker) pairs these examples are."""
-        digest = hashlib.sha256("\n".join((*self.tickers, self.days[0].isoformat())).encode())
-        digest.update(np.ascontiguousarray(self.session[rows], dtype="<i8").tobytes())
-        digest.update(np.ascontiguousarray(self.ticker[rows], dtype="<i8").tobytes())
-        return digest.hexdigest()
+        pairs = pl.DataFrame({"session": self.session, "ticker": self.ticker})[rows]
+        lines = pairs.select(pl.concat_str("session", "ticker", separator=" "))
+        text = f"{self.calendar.days[0]}\n" + "\n".join(lines.to_series())
+        return hashlib.sha256(text.encode()).hexdigest()
 
 
 def blocks(rows: Index, size: int = BLOCK) -> Iterator[Index]:
@@ -108,34 +106,28 @@ def labelled_examples(
     Membership is taken as of each session, so that a ticker that later vanished teaches as much as one that stayed;
     a delisting counts with its final value per share. A window with a missing row or value is left out.
     """
-    features = input_features(params)
     rows = feature_rows.filter(pl.col("feature_set") == CURRENT_FEATURE_SET)
-    if rows.is_empty():
-        return _none(features, params)
-    days = tuple(calendar.between(rows["session"].min(), rows["session"].max()))  # type: ignore[arg-type]
-    tickers = tuple(rows["ticker"].unique().sort().to_list())
-    base = _dense(rows.select("ticker", "session", *features), tickers, days, features)
-    usable = whole_windows(base, params.window) & _members(ticker_universe, tickers, days)
-    returns = _forward(market_prices, corporate_actions, calendar, tickers, days, params.horizons)
-    session, ticker = np.nonzero((usable & np.isfinite(returns).all(axis=2)).T)
-    sigma = daily_sigma(base[ticker, session], features)
-    outcome = returns[ticker, session] / scale(sigma, params.horizons)
+    index = training_windows(rows, calendar, params.window, input_features(params))
+    labels = [f"return_{horizon}" for horizon in params.horizons]
+    outcomes = _outcomes(market_prices, corporate_actions, calendar, params.horizons)
+    members = ticker_universe.filter("member").select("ticker", "session")
+    labelled = (
+        index.keys.with_row_index("number")
+        .join(members, on=["ticker", "session"], how="semi")
+        .join(outcomes, on=["ticker", "session"], how="inner")
+        .join(calendar.frame(calendar.days[0], calendar.days[-1]).select("session", "position"), on="session")
+        .sort("session", "ticker")
+    )
+    number, session = (labelled[name].cast(pl.Int64).to_numpy() for name in ("number", "position"))
+    sigma = daily_sigma(index.last_rows(number), index.feature_names)
+    returns = labelled.select(labels).to_numpy().astype(np.float64).reshape(len(number), len(labels))
+    outcome = returns / scale(sigma, params.horizons)
     clipped = np.clip(outcome, -params.clip, params.clip)
-    relative = clipped - session_means(clipped, session)[np.unique(session, return_inverse=True)[1]]
-    return Examples(base, tickers, days, features, params.window, ticker, session, sigma, outcome, clipped, relative)
+    relative = clipped - session_means(clipped, session)[_run(session)]
+    return Examples(index, calendar, number, labelled["ticker"], session, sigma, outcome, clipped, relative)
 
 
-def whole_windows(base: npt.NDArray[np.float32], window: int) -> npt.NDArray[np.bool_]:
-    """[tickers, sessions]: whether the window ending there has every value of every row."""
-    whole = np.isfinite(base).all(axis=2)
-    count = np.cumsum(whole, axis=1, dtype=np.int64)
-    before = np.zeros_like(count)
-    before[:, window:] = count[:, :-window]
-    full: npt.NDArray[np.bool_] = (count - before) == window
-    return full
-
-
-def session_means(values: Floats, session: npt.NDArray[np.int64]) -> Floats:
+def session_means(values: Floats, session: Index) -> Floats:
     """Mean of each session's rows: values [n, ...] sorted by session -> [sessions, ...].
 
     Rows are added in their order, so that the result is the same to the bit wherever it is computed.
@@ -148,53 +140,21 @@ def session_means(values: Floats, session: npt.NDArray[np.int64]) -> Floats:
     return means
 
 
-def _places(frame: pl.DataFrame, tickers: tuple[str, ...], days: tuple[date, ...]) -> tuple[pl.DataFrame, Index, Index]:
-    """The rows of the frame that lie on the grid, with their position on either axis."""
-    rows = pl.DataFrame({"ticker": tickers}, schema={"ticker": pl.String}).with_row_index("row")
-    columns = pl.DataFrame({"session": days}, schema={"session": pl.Date}).with_row_index("column")
-    placed = frame.join(rows, on="ticker", how="inner", maintain_order="left").join(
-        columns, on="session", how="inner", maintain_order="left"
-    )
-    return placed, placed["row"].cast(pl.Int64).to_numpy(), placed["column"].cast(pl.Int64).to_numpy()
+def _run(session: Index) -> Index:
+    """Number of each row's session among the distinct ones, from 0."""
+    return np.cumsum(np.diff(session, prepend=session[:1]) != 0)
 
 
-def _dense(
-    rows: pl.DataFrame, tickers: tuple[str, ...], days: tuple[date, ...], features: tuple[str, ...]
-) -> npt.NDArray[np.float32]:
-    placed, row, column = _places(rows, tickers, days)
-    base = np.full((len(tickers), len(days), len(features)), np.nan, dtype=np.float32)
-    for number, name in enumerate(features):
-        base[row, column, number] = placed[name].cast(pl.Float32).fill_null(float("nan")).to_numpy()
-    return base
-
-
-def _members(ticker_universe: pl.DataFrame, tickers: tuple[str, ...], days: tuple[date, ...]) -> npt.NDArray[np.bool_]:
-    _, row, column = _places(ticker_universe.filter("member").select("ticker", "session"), tickers, days)
-    members = np.zeros((len(tickers), len(days)), dtype=np.bool_)
-    members[row, column] = True
-    return members
-
-
-def _forward(
-    market_prices: pl.DataFrame,
-    corporate_actions: pl.DataFrame,
-    calendar: Sessions,
-    tickers: tuple[str, ...],
-    days: tuple[date, ...],
-    horizons: tuple[int, ...],
-) -> Floats:
-    bars = market_prices.filter((pl.col("interval") == "1d") & pl.col("ticker").is_in(list(tickers)))
+def _outcomes(
+    market_prices: pl.DataFrame, corporate_actions: pl.DataFrame, calendar: Sessions, horizons: tuple[int, ...]
+) -> pl.DataFrame:
+    """ticker, session and `return_<h>` for each horizon; rows where all are known."""
+    bars = market_prices.filter(pl.col("interval") == "1d")
     delistings = corporate_actions.filter(pl.col("kind") == "delisting")
     known = forward_total_returns(daily_total_returns(bars, corporate_actions), horizons, calendar, delistings)
-    returns = np.full((len(tickers), len(days), len(horizons)), np.nan)
-    for number, horizon in enumerate(horizons):
-        placed, row, column = _places(known.filter(pl.col("horizon") == horizon), tickers, days)
-        returns[row, column, number] = placed["forward_return"].to_numpy()
-    return returns
-
-
-def _none(features: tuple[str, ...], params: ModelParams) -> Examples:
-    nothing: npt.NDArray[Any] = np.empty(0, dtype=np.int64)
-    flat, wide = np.empty(0), np.empty((0, len(params.horizons)))
-    base = np.empty((0, 0, len(features)), dtype=np.float32)
-    return Examples(base, (), (), features, params.window, nothing, nothing, flat, wide, wide, wide)
+    joined = known.select("ticker", "session").unique(maintain_order=True)
+    for horizon in horizons:
+        at = known.filter(pl.col("horizon") == horizon)
+        column = at.select("ticker", "session", pl.col("forward_return").alias(f"return_{horizon}"))
+        joined = joined.join(column, on=["ticker", "session"], how="inner", maintain_order="left")
+    return joined

@@ -3,8 +3,9 @@
 The network starts as the naive forecast (its heads are zero and its spread is the naive one) and earns each departure.
 Location and spread learn apart: the location from the squared error of the market-relative return, the spread from the
 pinball loss of the raw return around it. Quantiles are the location plus or minus sums of softplus steps, so they can
-not cross. Weights are bit-equal in any process on one kind of processor: numpy's seeded generator, one thread, one
-batch shape, deterministic kernels.
+not cross. What held-back rows do not confirm is taken back: per horizon, location and spread are each drawn towards the
+naive forecast by a measured `Trust`. Weights are bit-equal in any process on one kind of processor: numpy's seeded
+generator, one thread, one batch shape, deterministic kernels.
 LSTM: Hochreiter and Schmidhuber (1997); quantile loss: Koenker and Bassett (1978); AdamW: Loshchilov and Hutter (2019).
 """
 
@@ -20,6 +21,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from pipeline.models.evaluation import pinball
 from pipeline.models.examples import Examples, Index
 from pipeline.models.naive import centred_quantiles
 from pipeline.models.params import LstmParams
@@ -34,12 +36,24 @@ NARROWEST_STEP = 1e-3
 """Least step between neighbouring quantiles that the spread starts from, in standard deviations."""
 
 
+SPREAD_TRUST = (0.0, 0.25, 0.5, 0.75, 1.0)
+"""Shares of the network's own spread that are tried."""
+
+
+@dataclass(frozen=True)
+class Trust:
+    """How far to follow the network away from the naive forecast, per horizon: 0 not at all, 1 all the way."""
+
+    location: tuple[float, ...]
+    spread: tuple[float, ...]
+
+
 @dataclass(frozen=True)
 class Choice:
-    """What the inner validation decided: passes to train for, and how far to trust the location per horizon (0..1)."""
+    """What the inner validation decided: how many passes to train for, and what to make of the result."""
 
     epochs: int
-    trust: tuple[float, ...]
+    trust: Trust
 
 
 class QuantileLstm(nn.Module):
@@ -47,12 +61,18 @@ class QuantileLstm(nn.Module):
 
     mean: torch.Tensor
     std: torch.Tensor
+    naive: torch.Tensor
+    location_trust: torch.Tensor
+    spread_trust: torch.Tensor
 
     def __init__(self, features: int, hidden: int, layers: int, horizons: int, quantiles: int) -> None:
         super().__init__()
         self.horizons, self.quantiles = horizons, quantiles
         self.register_buffer("mean", torch.zeros(features))
         self.register_buffer("std", torch.ones(features))
+        self.register_buffer("naive", torch.zeros(horizons, quantiles))
+        self.register_buffer("location_trust", torch.ones(horizons))
+        self.register_buffer("spread_trust", torch.ones(horizons))
         self.lstm = nn.LSTM(features, hidden, layers, batch_first=True)
         self.location = nn.Linear(hidden + features, horizons, bias=False)
         self.spread = nn.Linear(hidden + features, horizons * (quantiles - 1))
@@ -61,8 +81,8 @@ class QuantileLstm(nn.Module):
         scaled = ((windows - self.mean) / self.std).clamp(-MOST_DEVIATIONS, MOST_DEVIATIONS)
         # The heads see the last row beside the memory of the window: what is linear need not pass through the gates.
         seen = torch.cat([self.lstm(scaled)[0][:, -1], scaled[:, -1]], dim=1)
-        steps = nn.functional.softplus(self.spread(seen)).view(-1, self.horizons, self.quantiles - 1)
-        return self.location(seen), self._fan(steps)
+        steps = nn.functional.softplus(_row_by_row(self.spread, seen)).view(-1, self.horizons, self.quantiles - 1)
+        return _row_by_row(self.location, seen), self._fan(steps)
 
     def _fan(self, steps: torch.Tensor) -> torch.Tensor:
         """Steps between neighbouring quantiles [batch, H, Q - 1] -> offsets from the median [batch, H, Q]."""
@@ -99,26 +119,43 @@ def choose(
     """Train until held-back examples stop improving; return the decision and the weights of the best pass."""
     with exact_arithmetic():
         trainer = Trainer(examples, train, quantiles, params, seed)
-        weights, best = trainer.weights(), 0
-        best_loss = trainer.loss(weights, held)
+        best, trust, best_loss = 0, *trainer.judge(held)
+        weights = trainer.weights(trust)
         for epoch in range(params.epochs):
             trainer.train_epoch(epoch)
-            now = trainer.weights()
-            loss = trainer.loss(now, held)
+            trust, loss = trainer.judge(held)
             if loss < best_loss:
-                weights, best, best_loss = now, epoch + 1, loss
+                weights, best, best_loss = trainer.weights(trust), epoch + 1, loss
             elif epoch + 1 - best >= params.patience:
                 break
-        location, _ = _forward(weights, examples, held)
-        trust = location_trust(location, examples.relative[held])
-        return Choice(best, trust), _trusting(weights, trust)
+    return Choice(best, trust_of(weights)), weights
 
 
-def location_trust(location: Floats, relative: Floats) -> tuple[float, ...]:
+def location_trust(location: Floats, relative: Floats) -> Floats:
     """Slope of outcome on forecast through the origin, within 0..1, per horizon: what is left after over-fitting."""
     own = (location * location).sum(axis=0)
-    slope = np.divide((location * relative).sum(axis=0), own, out=np.zeros_like(own), where=own > 0)
-    return tuple(float(value) for value in np.clip(slope, 0.0, 1.0))
+    slope: Floats = np.divide((location * relative).sum(axis=0), own, out=np.zeros_like(own), where=own > 0)
+    return np.clip(slope, 0.0, 1.0)
+
+
+def spread_trust(error: Floats, offsets: Floats, naive: Floats, quantiles: Sequence[float]) -> tuple[Floats, Floats]:
+    """Return the share of the network's spread with the least pinball loss, and that loss: both [H].
+
+    Args:
+        error: outcome less location [n, H].
+        offsets: the network's quantiles around the location [n, H, Q].
+        naive: the naive member's [H, Q].
+        quantiles: Q probabilities.
+    """
+    losses = np.array(
+        [pinball(error, naive + share * (offsets - naive), quantiles).mean(axis=0) for share in SPREAD_TRUST]
+    )
+    return np.array(SPREAD_TRUST)[losses.argmin(axis=0)], losses.min(axis=0)
+
+
+def trust_of(weights: Arrays) -> Trust:
+    """The trust that is stored with the weights."""
+    return Trust(*(tuple(float(value) for value in weights[name]) for name in ("location_trust", "spread_trust")))
 
 
 def standardised_quantiles(weights: Arrays, windows: npt.NDArray[np.float32]) -> Floats:
@@ -129,12 +166,10 @@ def standardised_quantiles(weights: Arrays, windows: npt.NDArray[np.float32]) ->
     with exact_arithmetic():
         model = build(weights)
         parts = [
-            _one_batch(model, windows[start : start + INFERENCE_BATCH])
+            _trusted(weights, *_one_batch(model, windows[start : start + INFERENCE_BATCH]))
             for start in range(0, len(windows), INFERENCE_BATCH)
         ]
-    if not parts:
-        return np.empty((0, model.horizons, model.quantiles))
-    return np.concatenate([location[:, :, None] + offsets for location, offsets in parts])
+    return np.concatenate(parts) if parts else np.empty((0, model.horizons, model.quantiles))
 
 
 def build(weights: Arrays) -> QuantileLstm:
@@ -155,15 +190,52 @@ def build(weights: Arrays) -> QuantileLstm:
 
 @contextmanager
 def exact_arithmetic() -> Iterator[None]:
-    """One thread and deterministic kernels within the block; the process's own settings after it."""
-    threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    """One thread and deterministic kernels within the block; the process's own settings and random state after it."""
+    threads, mode = torch.get_num_threads(), torch.get_deterministic_debug_mode()
     torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
+    # The same switch as use_deterministic_algorithms, which would load torch's compiler for two seconds.
+    torch.set_deterministic_debug_mode("error")
     try:
-        yield
+        # torch draws initial weights (which are then overwritten) from the process's generator.
+        with torch.random.fork_rng(devices=[]):
+            yield
     finally:
         torch.set_num_threads(threads)
-        torch.use_deterministic_algorithms(strict)
+        torch.set_deterministic_debug_mode(mode)
+
+
+def _row_by_row(layer: nn.Linear, seen: torch.Tensor) -> torch.Tensor:
+    """The linear layer as a sum per row: a matrix product this thin depends, in its last bits, on the row's place."""
+    products = (seen.unsqueeze(-1) * layer.weight.t()).sum(dim=1)
+    return products if layer.bias is None else products + layer.bias
+
+
+class AdamW:
+    """Adam with decoupled weight decay, step by step as in its paper; torch's own loads a compiler for two seconds."""
+
+    BETAS = (0.9, 0.999)
+    LEAST = 1e-8
+
+    def __init__(self, parameters: list[nn.Parameter], learning_rate: float, weight_decay: float) -> None:
+        self.parameters, self.learning_rate, self.weight_decay = parameters, learning_rate, weight_decay
+        self.steps = 0
+        self.first = [torch.zeros_like(value) for value in parameters]
+        self.second = [torch.zeros_like(value) for value in parameters]
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Move every parameter along its gradient."""
+        self.steps += 1
+        fast, slow = self.BETAS
+        rate = self.learning_rate / (1 - fast**self.steps)
+        unbias = (1 - slow**self.steps) ** -0.5
+        for value, first, second in zip(self.parameters, self.first, self.second, strict=True):
+            gradient = value.grad
+            assert gradient is not None, "step follows backward, which gives every parameter its gradient"
+            first.mul_(fast).add_(gradient, alpha=1 - fast)
+            second.mul_(slow).addcmul_(gradient, gradient, value=1 - slow)
+            value.mul_(1 - self.learning_rate * self.weight_decay)
+            value.addcdiv_(first, second.sqrt().mul_(unbias).add_(self.LEAST), value=-rate)
 
 
 class Trainer:
@@ -179,12 +251,11 @@ class Trainer:
     ) -> None:
         self.examples, self.rows, self.params = examples, rows, params
         self.random = np.random.Generator(np.random.PCG64(np.random.SeedSequence(list(seed))))
-        self.levels = torch.tensor(list(quantiles), dtype=torch.float32)
-        z = centred_quantiles(examples.clipped[rows], quantiles)
-        self.model = _naive_network(examples, rows, z, params, self.random)
-        self.optimiser = torch.optim.AdamW(
-            self.model.parameters(), lr=params.learning_rate, weight_decay=params.weight_decay
-        )
+        self.quantiles = tuple(quantiles)
+        self.levels = torch.tensor(self.quantiles, dtype=torch.float32)
+        self.naive = centred_quantiles(examples.clipped[rows], quantiles)
+        self.model = _naive_network(examples, rows, self.naive, params, self.random)
+        self.optimiser = AdamW(list(self.model.parameters()), params.learning_rate, params.weight_decay)
 
     def train_epoch(self, epoch: int) -> None:
         """One pass over this epoch's stride of sessions, in random order."""
@@ -193,19 +264,25 @@ class Trainer:
         for start in range(0, len(rows), self.params.batch):
             self._step(rows[start : start + self.params.batch])
 
-    def weights(self, trust: Sequence[float] | None = None) -> dict[str, npt.NDArray[Any]]:
-        """A copy of the weights by name, the location shrunk by `trust` where given."""
+    def weights(self, trust: Trust) -> dict[str, npt.NDArray[Any]]:
+        """A copy of the weights by name, with how far to trust them."""
         now = {name: value.detach().numpy().copy() for name, value in self.model.state_dict().items()}
-        return now if trust is None else _trusting(now, trust)
+        now["location_trust"] = np.array(trust.location, dtype=np.float32)
+        now["spread_trust"] = np.array(trust.spread, dtype=np.float32)
+        return now
 
-    def loss(self, weights: Arrays, rows: Index) -> float:
-        """The training objective on held-back examples."""
-        location, offsets = _forward(weights, self.examples, rows)
-        miss = location - self.examples.relative[rows]
-        error = (self.examples.clipped[rows] - location)[:, :, None] - offsets
-        level = self.levels.numpy().astype(np.float64)
-        quantile_loss = np.maximum(level * error, (level - 1) * error).mean()
-        return float(quantile_loss + self.params.location_weight * 0.5 * (miss * miss).mean())
+    def judge(self, held: Index) -> tuple[Trust, float]:
+        """How far held-back examples confirm the network as it stands, and its loss on them once so trusted."""
+        self.model.eval()
+        location, offsets = _forward(self.model, self.examples, held)
+        followed = location_trust(location, self.examples.relative[held])
+        location *= followed
+        error = self.examples.clipped[held] - location
+        share, loss = spread_trust(error, offsets, self.naive, self.quantiles)
+        miss = location - self.examples.relative[held]
+        centre = 0.5 * (miss * miss).mean(axis=0)
+        trust = Trust(tuple(followed.tolist()), tuple(share.tolist()))
+        return trust, float((loss + self.params.location_weight * centre).mean())
 
     def _step(self, rows: Index) -> None:
         """One gradient step; a short batch is filled up with its first example at weight 0."""
@@ -223,7 +300,7 @@ class Trainer:
         spread = torch.maximum(self.levels * error, (self.levels - 1) * error).mean(dim=-1)
         centre = 0.5 * (location - relative).square()
         loss = (weight * (spread + self.params.location_weight * centre)).sum() / self.model.horizons
-        self.optimiser.zero_grad()
+        self.model.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), self.params.gradient_norm)
         self.optimiser.step()
@@ -254,17 +331,21 @@ def _naive_network(
         model.spread.bias.copy_(torch.from_numpy(np.log(np.expm1(steps)).ravel().astype(np.float32)))
         model.mean.copy_(torch.from_numpy(scaling["mean"].astype(np.float32)))
         model.std.copy_(torch.from_numpy(scaling["std"].astype(np.float32)))
+        model.naive.copy_(torch.from_numpy(z.astype(np.float32)))
     return model
 
 
-def _trusting(weights: Arrays, trust: Sequence[float]) -> dict[str, npt.NDArray[Any]]:
-    factor = np.asarray(trust, dtype=np.float32)[:, None]
-    return {**weights, "location.weight": weights["location.weight"] * factor}
+def _trusted(weights: Arrays, location: Floats, offsets: Floats) -> Floats:
+    """Quantiles [n, H, Q] from the network's raw output and the trust put in it."""
+    naive = weights["naive"].astype(np.float64)
+    fan = naive + weights["spread_trust"].astype(np.float64)[:, None] * (offsets - naive)
+    centre = weights["location_trust"].astype(np.float64) * location
+    # Blending can undo the order by a rounding error.
+    return np.maximum.accumulate(centre[:, :, None] + fan, axis=2)
 
 
-def _forward(weights: Arrays, examples: Examples, rows: Index) -> tuple[Floats, Floats]:
+def _forward(model: QuantileLstm, examples: Examples, rows: Index) -> tuple[Floats, Floats]:
     """Location [n, H] and offsets [n, H, Q] of these examples, gathered batch by batch."""
-    model = build(weights)
     parts = [
         _one_batch(model, examples.windows(rows[start : start + INFERENCE_BATCH]))
         for start in range(0, len(rows), INFERENCE_BATCH)

@@ -18,14 +18,14 @@ class LstmParams:
     """The recurrent network and how it is trained."""
 
     hidden: int = 32
-    """Hidden units; 32 train at 32,000 windows a second on one core, and daily data holds no signal for more."""
+    """Hidden units; 32 train at some 25,000 windows a second on one core, and daily data holds no signal for more."""
     layers: int = 1
     """Stacked layers."""
     epochs: int = 6
     """Most passes; the inner validation picks how many of them are kept, 0 included."""
     patience: int = 2
     """Passes without improvement on the inner validation after which training stops."""
-    windows_per_epoch: int = 20_000
+    windows_per_epoch: int = 16_000
     """Windows seen in a pass. A larger set is thinned by whole sessions, another stride of them each pass: labels of
     neighbouring sessions overlap, so that little is lost."""
     batch: int = 512

@@ -155,6 +155,9 @@ def _shapes(member: str, arrays: Arrays, features: int, horizons: int, quantiles
     return {
         "mean": (features,),
         "std": (features,),
+        "naive": (horizons, quantiles),
+        "location_trust": (horizons,),
+        "spread_trust": (horizons,),
         "lstm.weight_ih_l0": (4 * hidden, features),
         "lstm.weight_hh_l0": (4 * hidden, hidden),
         "location.weight": (horizons, seen),

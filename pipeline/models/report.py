@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from bisect import bisect_right
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -26,38 +26,35 @@ Floats = npt.NDArray[np.float64]
 def metrics(
     examples: Examples,
     trained: Trained,
-    member: str,
     comparison: dict[str, Any],
     quantiles: Sequence[float],
     params: ModelParams,
-) -> str:
-    """Return the JSON kept in `model_registry.metrics`.
+) -> dict[str, str]:
+    """Return the JSON kept in `model_registry.metrics`, per member.
 
     member: folds (spans, rows, hash of the training rows, choices, figures per horizon) and figures over all folds;
     ensemble: figures over the judged folds, each combined with weights from earlier folds alone;
     comparison: see `compare`.
     """
-    folds = [
-        {
-            **_fold_facts(examples, tested),
-            "figures": _figures(examples, [tested], [tested.forecasts[member]], quantiles, params),
-        }
-        for tested in trained.tested
-    ]
-    everything = [tested.forecasts[member] for tested in trained.tested]
-    return dumps(
-        {
-            "member": {
-                "folds": folds,
-                "figures": _figures(examples, trained.tested, everything, quantiles, params),
-            },
-            "ensemble": {
-                "figures": _figures(examples, [t for t, _ in trained.judged], _judged(trained), quantiles, params),
-                "fold_weights": [dict(zip(MEMBERS, w.tolist(), strict=True)) for w in trained.fold_weights],
-            },
-            "comparison": comparison,
-        }
-    )
+
+    def at(tested: Sequence[Tested], forecasts: Sequence[Floats]) -> dict[str, dict[str, Any]]:
+        return _figures(examples, tested, forecasts, quantiles, params)
+
+    facts = [_fold_facts(examples, tested) for tested in trained.tested]
+    ensemble = {
+        "figures": at([tested for tested, _ in trained.judged], _judged(trained)),
+        "fold_weights": [dict(zip(MEMBERS, weights.tolist(), strict=True)) for weights in trained.fold_weights],
+    }
+    result = {}
+    for member in MEMBERS:
+        forecasts = [tested.forecasts[member] for tested in trained.tested]
+        folds = [
+            {**fact, "figures": at([tested], [forecast])}
+            for fact, tested, forecast in zip(facts, trained.tested, forecasts, strict=True)
+        ]
+        own = {"folds": folds, "figures": at(trained.tested, forecasts)}
+        result[member] = dumps({"member": own, "ensemble": ensemble, "comparison": comparison})
+    return result
 
 
 def compare(
@@ -85,7 +82,7 @@ def compare(
     champion, missing = _champion(model_registry, parent, examples, quantiles, params)
     losses: list[float | None] = [None] * len(places)
     if champion is not None:
-        fresh = rows[examples.session[rows] > _position(examples, champion)]
+        fresh = rows[examples.session[rows] > examples.calendar.position(champion.session)]
         missing = "" if len(fresh) else f"it was trained at {champion.session}, after every test session"
         known = dict(
             zip(
@@ -96,7 +93,7 @@ def compare(
         )
         losses = [known.get(place) for place in places.tolist()]
     return {
-        "sessions": [examples.days[place].isoformat() for place in places],
+        "sessions": [examples.calendar.days[place].isoformat() for place in places],
         "challenger": _losses(examples, rows, np.concatenate(_judged(trained)), quantiles).tolist(),
         "naive": _losses(examples, rows, naive, quantiles).tolist(),
         "champion": losses,
@@ -112,7 +109,7 @@ def dumps(value: Any) -> str:
 
 
 def _fold_facts(examples: Examples, tested: Tested) -> dict[str, Any]:
-    days, train, test = examples.days, examples.session[tested.train], examples.session[tested.test]
+    days, train, test = examples.calendar.days, examples.session[tested.train], examples.session[tested.test]
     return {
         "train_first": days[train[0]].isoformat(),
         "train_last": days[train[-1]].isoformat(),
@@ -121,9 +118,7 @@ def _fold_facts(examples: Examples, tested: Tested) -> dict[str, Any]:
         "rows_train": len(train),
         "rows_test": len(test),
         "rows_sha256": examples.fingerprint(tested.train),
-        "penalties": tested.choices.penalties,
-        "epochs": tested.choices.epochs,
-        "trust": tested.choices.trust,
+        "choices": asdict(tested.choices),
     }
 
 
@@ -176,11 +171,6 @@ def _champion(
     if (ensemble.features, ensemble.window, ensemble.horizons, ensemble.quantiles) != asked:
         return None, f"model {parent!r} has other features, window, horizons or quantiles"
     return ensemble, ""
-
-
-def _position(examples: Examples, champion: Ensemble) -> int:
-    """The position of the last session that the champion may have learned from."""
-    return bisect_right(examples.days, champion.session) - 1
 
 
 def _ask(examples: Examples, champion: Ensemble, rows: Index) -> Floats:

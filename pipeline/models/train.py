@@ -69,8 +69,8 @@ def _rows(
         "window": params.window,
         "horizons": list(params.horizons),
         "quantiles": list(QUANTILES),
-        "train_first": examples.days[session[0]],
-        "train_last": examples.days[session[-1]],
+        "train_first": examples.calendar.days[session[0]],
+        "train_last": examples.calendar.days[session[-1]],
         "rows_train": len(trained.rows),
         "purge": params.purge,
         "embargo": params.embargo,
@@ -78,6 +78,8 @@ def _rows(
         "parent": parent,
         "input_versions": dumps(dict(moment.versions)),
     }
+    figures = metrics(examples, trained, comparison, QUANTILES, params)
+    fingerprint = examples.fingerprint(trained.rows)
     rows = [
         {
             **common,
@@ -85,8 +87,8 @@ def _rows(
             "ensemble_weights": trained.weights[number].tolist(),
             "weights": encoded[member],
             "weights_sha256": digest(encoded[member]),
-            "config": _config(member, trained.choices, examples.fingerprint(trained.rows), params),
-            "metrics": metrics(examples, trained, member, comparison, QUANTILES, params),
+            "config": _config(member, trained.choices, fingerprint, params),
+            "metrics": figures[member],
         }
         for number, member in enumerate(MEMBERS)
     ]
@@ -96,7 +98,7 @@ def _rows(
 def _config(member: str, choices: Choices, rows_sha256: str, params: ModelParams) -> str:
     """The member explains itself: what was set, what was chosen, and which rows it was fitted on."""
     chosen = {
-        "lstm": {"epochs": choices.epochs, "trust": choices.trust},
+        "lstm": {name: getattr(choices, name) for name in ("epochs", "location_trust", "spread_trust")},
         "ridge": {"penalties": choices.penalties},
         "naive": {},
     }

@@ -28,9 +28,11 @@ class Choices:
     penalties: tuple[float, ...]
     """Ridge penalty per horizon."""
     epochs: int
-    """Passes of the LSTM."""
-    trust: tuple[float, ...]
-    """Shrinkage of the LSTM's location per horizon."""
+    """Passes of the LSTM; 0 where none of them helped."""
+    location_trust: tuple[float, ...]
+    """How far to follow the LSTM's location, per horizon (0..1)."""
+    spread_trust: tuple[float, ...]
+    """How far to follow its spread, per horizon (0..1)."""
 
 
 @dataclass(frozen=True)
@@ -129,9 +131,10 @@ def _test(
         params.ridge.penalties,
     )
     choice, network = lstm.choose(examples, fitted, held, quantiles, params.lstm, seed)
+    decided = Choices(penalties, choice.epochs, choice.trust.location, choice.trust.spread)
     members = {**_linear(examples, inputs, train, quantiles, penalties), "lstm": network}
     forecasts = {name: forecast_rows(examples, name, members[name], test) for name in MEMBERS}
-    return Tested(fold, train, test, Choices(penalties, choice.epochs, choice.trust), forecasts)
+    return Tested(fold, train, test, decided, forecasts)
 
 
 def _fit(
@@ -146,7 +149,7 @@ def _fit(
     """The final fit with everything decided: nothing is held back."""
     from pipeline.models import lstm
 
-    choice = lstm.Choice(choices.epochs, choices.trust)
+    choice = lstm.Choice(choices.epochs, lstm.Trust(choices.location_trust, choices.spread_trust))
     network = lstm.fit(examples, rows, quantiles, params.lstm, seed, choice)
     return {**_linear(examples, inputs, rows, quantiles, choices.penalties), "lstm": network}
 
@@ -179,9 +182,18 @@ def _weights(losses: Sequence[Floats], grid: Floats, params: ModelParams) -> Flo
 
 
 def _settled(choices: Sequence[Choices]) -> Choices:
-    """What the folds agree on: the upper median of the penalties, the median of the passes, the mean of the trust."""
+    """What the folds agree on.
+
+    The upper median of the penalties, the mean of the trust, and the median of the passes among the folds that took
+    any: a fold that took none says so by its trust of 0.
+    """
     return Choices(
         penalties=tuple(median_high(column) for column in zip(*(c.penalties for c in choices), strict=True)),
-        epochs=int(np.median([c.epochs for c in choices])),
-        trust=tuple(float(np.mean(column)) for column in zip(*(c.trust for c in choices), strict=True)),
+        epochs=median_high([c.epochs for c in choices if c.epochs] or [0]),
+        location_trust=_means([c.location_trust for c in choices]),
+        spread_trust=_means([c.spread_trust for c in choices]),
     )
+
+
+def _means(rows: Sequence[tuple[float, ...]]) -> tuple[float, ...]:
+    return tuple(float(np.mean(column)) for column in zip(*rows, strict=True))

@@ -86,7 +86,7 @@ def execute(
     settle(book, ledger_entries, corporate_actions, market_prices, session, moment.calendar)
     orders = _orders(plans, actions_in(corporate_actions, moment.calendar.previous(session), session))
     bars = _bars(market_prices, corporate_actions, orders, session, moment, params)
-    outcomes = list(_outcomes(orders, bars, book, moment.calendar.open_at(session), params.costs))
+    outcomes = list(fill_orders(orders, bars, book, moment.calendar.open_at(session), params.costs))
     return _rows(outcomes, session, moment.calendar.open_at(session))
 
 
@@ -135,9 +135,10 @@ def _bars(
     return {ticker: Bar(to_micros(price), volume, usual, sigma) for ticker, price, volume, usual, sigma in rows}
 
 
-def _outcomes(
+def fill_orders(
     orders: list[Order], bars: dict[str, Bar], book: Book, opening: datetime, costs: Costs
 ) -> Iterator[Outcome]:
+    """Fill orders one after the other; each finds the cash that those before left."""
     cash = book.cash
     for order in orders:
         bar = bars.get(order.ticker)

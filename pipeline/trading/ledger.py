@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date, datetime
+from typing import NamedTuple
 
 import polars as pl
 
@@ -36,7 +37,7 @@ def ledger(
         book.post(events[0], session)
     events += settle(book, ledger_entries, corporate_actions, market_prices, session, moment.calendar)
     for trade in _in_order(executed_trades, session):
-        for event in _fill(trade, book, opening):
+        for event in fill_events(trade, book, opening):
             book.post(event, session)
             events.append(event)
     if book.cash < 0:
@@ -49,36 +50,55 @@ def _funding(capital: int, session: date, ts: datetime) -> Event:
     return Event(f"{session}:fund", "fund", ts, f"{session}:fund", legs)
 
 
-def _in_order(executed_trades: pl.DataFrame, session: date) -> list[dict[str, object]]:
+class Trade(NamedTuple):
+    """A fill as the books need it; cents."""
+
+    trade_id: str
+    ticker: str
+    side: str
+    shares: int
+    gross: int
+    commission: int
+
+
+def _in_order(executed_trades: pl.DataFrame, session: date) -> list[Trade]:
     """Sales first, as they were filled: their proceeds pay for the buys."""
     filled = executed_trades.filter((pl.col("session") == session) & (pl.col("shares") > 0))
-    return filled.sort(pl.col("side") == "buy", "trade_id").rows(named=True)
+    cents = pl.col("gross", "commission").to_physical().cast(pl.Int64)
+    rows = filled.with_columns(cents).sort(pl.col("side") == "buy", "trade_id").select(*Trade._fields)
+    return [Trade(*row) for row in rows.iter_rows()]
 
 
-def _fill(trade: dict[str, object], book: Book, ts: datetime) -> Iterator[Event]:
-    trade_id, ticker, side = str(trade["trade_id"]), str(trade["ticker"]), str(trade["side"])
-    shares, gross = int(str(trade["shares"])), to_cents(trade["gross"])  # type: ignore[arg-type]
-    if side == "buy":
-        legs: tuple[Leg, ...] = (Leg("positions", gross, ticker, shares), Leg("cash", -gross, ticker))
+def fill_events(trade: Trade, book: Book, ts: datetime) -> Iterator[Event]:
+    """Return a fill's event and its commission's; to be posted before the next fill is looked at.
+
+    Raises:
+        ValueError: if it sells what is not held.
+    """
+    ticker, gross = trade.ticker, trade.gross
+    if trade.side == "buy":
+        legs: tuple[Leg, ...] = (Leg("positions", gross, ticker, trade.shares), Leg("cash", -gross, ticker))
     else:
-        legs = _sale(book.positions.get(ticker), trade_id, ticker, shares, gross)
-    yield Event(trade_id, side, ts, trade_id, legs)
-    commission = to_cents(trade["commission"])  # type: ignore[arg-type]
-    if commission:
-        legs = (Leg("commission", commission, ticker), Leg("cash", -commission, ticker))
-        yield Event(f"{trade_id}:commission", "commission", ts, trade_id, legs)
+        legs = _sale(book.positions.get(ticker), trade)
+    yield Event(trade.trade_id, trade.side, ts, trade.trade_id, legs)
+    if trade.commission:
+        legs = (Leg("commission", trade.commission, ticker), Leg("cash", -trade.commission, ticker))
+        yield Event(f"{trade.trade_id}:commission", "commission", ts, trade.trade_id, legs)
 
 
-def _sale(position: Position | None, trade_id: str, ticker: str, shares: int, gross: int) -> tuple[Leg, ...]:
+def _sale(position: Position | None, trade: Trade) -> tuple[Leg, ...]:
     """Average cost leaves with the shares; the last share takes all cost that is left."""
     held = position.shares if position else 0
-    if position is None or shares > held:
-        raise ValueError(f"trade {trade_id!r} sells {shares} shares of {ticker}, but {held} are held")
-    cost = position.cost if shares == held else half_even(position.cost * shares, held)
+    if position is None or trade.shares > held:
+        raise ValueError(
+            f"trade {trade.trade_id!r} sells {trade.shares} shares of {trade.ticker}, but {held} are held; "
+            "execute has to limit its sales"
+        )
+    cost = position.cost if trade.shares == held else half_even(position.cost * trade.shares, held)
     return (
-        Leg("cash", gross, ticker),
-        Leg("positions", -cost, ticker, -shares),
-        Leg("realised", cost - gross, ticker),
+        Leg("cash", trade.gross, trade.ticker),
+        Leg("positions", -cost, trade.ticker, -trade.shares),
+        Leg("realised", cost - trade.gross, trade.ticker),
     )
 
 

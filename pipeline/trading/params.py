@@ -63,6 +63,8 @@ class Sizing:
     """Fraction of the Kelly weight edge / variance: a tenth, since the edge itself is an estimate."""
     rebalance_band: float = 0.01
     """Fraction of NAV: a held name is added to only if it is this far below its target, for turnover's sake."""
+    overweight: float = 1.25
+    """Factor on the name limit beyond which a grown position is cut back to it."""
     window: int = 20
     """Sessions over which volatility and median volume are measured."""
 

@@ -126,21 +126,19 @@ def settle(
     late = [a for a in missed if a.reference in holders]
     today = [a for a in waiting if a.ex_date > previous]
     prices = quotes(market_prices, session, {a.ticker for a in (*late, *today)} & set(book.positions))
-    desk = _Desk(book, holders, known, prices, session, calendar)
-    events = [event for action in (*late, *today) for event in desk.apply(action)]
-    return events + desk.pay_what_is_due()
+    return Morning(book, holders, known, prices, session, calendar).pass_with([*late, *today])
 
 
-class _Held(NamedTuple):
+class Held(NamedTuple):
     """Shares an action learned late applies to."""
 
-    entitled: int
-    """Held at the close before the ex-date, on the ex-date's share basis."""
+    before: int
+    """Held at the close before the ex-date."""
     kept: int
     """Of those held before, not sold since; the oldest are taken to go first."""
 
 
-def _holders(ledger_entries: pl.DataFrame, missed: list[Action]) -> dict[str, _Held]:
+def _holders(ledger_entries: pl.DataFrame, missed: list[Action]) -> dict[str, Held]:
     """Return, by reference, what was held when each action took effect; those that met no holder are left out."""
     if not missed or ledger_entries.is_empty():
         return {}
@@ -151,25 +149,21 @@ def _holders(ledger_entries: pl.DataFrame, missed: list[Action]) -> dict[str, _H
     )
     moves = ledger_entries.filter(pl.col("account") == "positions").join(actions, on="ticker")
     before = pl.col("session") < pl.col("ex_date")
-    stem = pl.format("{}:{}:split:", "ticker", pl.col("ex_date").dt.to_string("%Y-%m-%d"))
-    same_day = (pl.col("kind") == "split") & pl.col("reference").str.starts_with(stem)
     sold = ~before & (pl.col("kind") == "sell")
     shares = moves.group_by("action").agg(
         held=pl.col("shares").filter(before).sum(),
-        entitled=pl.col("shares").filter(before | same_day).sum(),
         sold=pl.col("shares").filter(sold).sum(),
     )
-    return {
-        action: _Held(entitled, max(held + gone, 0)) for action, held, entitled, gone in shares.iter_rows() if held > 0
-    }
+    return {action: Held(held, max(held + gone, 0)) for action, held, gone in shares.iter_rows() if held > 0}
 
 
 @dataclass
-class _Desk:
-    """Posts actions one by one, so that each sees the book the one before left."""
+class Morning:
+    """The hours before an open; posts actions one by one, so that each sees the book the one before left."""
 
     book: Book
-    late: dict[str, _Held]
+    late: dict[str, Held]
+    """By reference: whom an action learned late concerns; an action not named here is of today."""
     known: list[Action]
     prices: Quotes
     session: date
@@ -178,6 +172,10 @@ class _Desk:
     @property
     def ts(self) -> datetime:
         return self.calendar.open_at(self.session)
+
+    def pass_with(self, actions: Iterable[Action]) -> list[Event]:
+        """Apply the actions in order, then pay what is due, and return what happened."""
+        return [event for action in actions for event in self.apply(action)] + self.pay_what_is_due()
 
     def apply(self, action: Action) -> Iterator[Event]:
         """Post an action's events one after the other, so that each sees what the one before left."""
@@ -254,7 +252,12 @@ class _Desk:
         """Whoever held at the close before the ex-date has a claim, also if sold since."""
         position = self.book.positions.get(action.ticker)
         late = self.late.get(action.reference)
-        entitled = late.entitled if late else position.shares if position else 0
+        entitled = position.shares if position else 0
+        if late:
+            entitled = late.before
+            for other in self.known:  # the amount is per share after the splits of its own ex-date
+                if (other.ticker, other.ex_date) == (action.ticker, action.ex_date):
+                    entitled = entitled * other.ratio[0] // other.ratio[1]
         amount = half_even(entitled * to_micros(action.amount or 0.0), MICROS_PER_CENT)
         if amount:
             claim = Leg("receivable", amount, action.ticker, due=action.pay_date or self.session)

@@ -67,9 +67,10 @@ def value(
     peak = max(before.peak, nav)
     returns = daily_total_returns(market_prices, corporate_actions)
     previous = moment.calendar.previous(session)
-    equal_weight, benchmark = _market(
-        returns, corporate_actions, ticker_universe, instruments, before, previous, session
-    )
+    gained = _earned(returns, corporate_actions, previous, session)
+    members = ticker_universe.filter((pl.col("session") == previous) & pl.col("member"))["ticker"].to_list()
+    references = instruments.filter(pl.col("role") == "benchmark")["ticker"].sort().to_list()
+    equal_weight, benchmark = _market(gained, members, references, before)
     cents = {
         "cash": book.cash,
         "receivable": book.receivable,
@@ -108,27 +109,17 @@ def _before(portfolio_value: pl.DataFrame, book: Book) -> _Before:
 
 
 def _market(
-    returns: pl.DataFrame,
-    corporate_actions: pl.DataFrame,
-    ticker_universe: pl.DataFrame,
-    instruments: pl.DataFrame,
-    before: _Before,
-    previous: date,
-    session: date,
+    gained: dict[str, float], members: list[str], references: list[str], before: _Before
 ) -> tuple[float, float | None]:
-    """The same capital in the equal-weight universe and in the benchmark; both start at the funding session's close."""
-    references = instruments.filter(pl.col("role") == "benchmark")["ticker"].sort().to_list()
+    """The same capital in the members as of the close before, and in the first benchmark; both start when funded."""
     if before.session is None:
-        start = before.equal_weight
-        return start, start if references else None
-    gained = _earned(returns, corporate_actions, previous, session)
-    members = ticker_universe.filter((pl.col("session") == previous) & pl.col("member"))["ticker"].to_list()
+        return before.equal_weight, before.equal_weight if references else None
     market = [gained.get(ticker, 0.0) for ticker in members]
+    # fsum is exact, so the mean does not hang on the order of the members.
     equal_weight = before.equal_weight * (1 + (fsum(market) / len(market) if market else 0.0))
-    if not references:
+    if before.benchmark is None or not references:
         return equal_weight, before.benchmark
-    start = before.equal_weight if before.benchmark is None else before.benchmark
-    return equal_weight, start * (1 + gained.get(references[0], 0.0))
+    return equal_weight, before.benchmark * (1 + gained.get(references[0], 0.0))
 
 
 def _earned(returns: pl.DataFrame, corporate_actions: pl.DataFrame, previous: date, session: date) -> dict[str, float]:

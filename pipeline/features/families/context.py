@@ -10,7 +10,7 @@ import numpy as np
 from pipeline.features.families.risk import dollar_volume_20, relative_volume_20, volatility
 from pipeline.features.families.trend import Kernel, log_return
 from pipeline.features.panel import Floats
-from pipeline.features.view import View, deviation, mean
+from pipeline.features.view import View, deviation, mean, total
 
 
 def rank(name: str, of: Kernel) -> Kernel:
@@ -33,9 +33,9 @@ def sector_mean(view: View, values: Floats) -> Floats:
     """[tickers] mean of the values over the members of each ticker's sector; NaN where it has none with a value."""
     counted = view.peers & ~np.isnan(values)
     size = int(view.sector.max(initial=-1)) + 1
-    total = np.bincount(view.sector[counted], weights=values[counted], minlength=size)
+    added = np.bincount(view.sector[counted], weights=values[counted], minlength=size)
     count = np.bincount(view.sector[counted], minlength=size)
-    average = np.append(total / np.where(count == 0, np.nan, count), np.nan)
+    average = np.append(added / np.where(count == 0, np.nan, count), np.nan)
     return average[view.sector]
 
 
@@ -62,7 +62,7 @@ def residual_return(sessions: int) -> Kernel:
 
     def kernel(view: View) -> Floats:
         own = view.kept(f"return_{sessions}", log_return(sessions))
-        return own - view.kept("beta_60", beta_60) * view.last("market", sessions).sum()
+        return own - view.kept("beta_60", beta_60) * float(view.last("market", sessions).sum())
 
     return kernel
 
@@ -97,9 +97,9 @@ def _fit(view: View) -> _Fit:
     market = view.last("market", 60)[:, None]
     returns = view.returns(60)
     own, common = returns - mean(returns), market - mean(market)
-    together = (own * common).sum(axis=0)
+    together = total(own * common)
     spread = float((common * common).sum())
-    return _Fit(together / spread, together / np.sqrt((own * own).sum(axis=0) * spread))
+    return _Fit(together / spread, together / np.sqrt(total(own * own) * spread))
 
 
 def _for_all(view: View, value: float) -> Floats:

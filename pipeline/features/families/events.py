@@ -10,7 +10,7 @@ import numpy as np
 from pipeline.features.families.context import sector_mean
 from pipeline.features.families.trend import Kernel
 from pipeline.features.panel import Floats
-from pipeline.features.view import View
+from pipeline.features.view import View, ln1p, total, weighted
 
 
 def weekday_sin(view: View) -> Floats:
@@ -54,7 +54,7 @@ def sentiment(sessions: int) -> Kernel:
 
 def news_count(sessions: int) -> Kernel:
     """Log of the number of articles."""
-    return lambda view: np.log1p(view.last("articles", sessions).sum(axis=0))
+    return lambda view: ln1p(total(view.last("articles", sessions)))
 
 
 def sentiment_surprise(view: View) -> Floats:
@@ -70,8 +70,8 @@ def sector_sentiment_5(view: View) -> Floats:
 
 
 def _sentiment(view: View, weights: Floats) -> Floats:
-    signal = (weights[:, None] * view.last("news_signal", len(weights))).sum(axis=0)
-    weight = (weights[:, None] * view.last("news_weight", len(weights))).sum(axis=0)
+    signal = weighted(weights, view.last("news_signal", len(weights)))
+    weight = weighted(weights, view.last("news_weight", len(weights)))
     return signal / (weight + view.params.news_prior)
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import log
 
 import numpy as np
 
 from pipeline.features.families.trend import Kernel, average_true_range
 from pipeline.features.panel import DEPTH, Floats
-from pipeline.features.view import View, deviation, mean, mean_present, or_neutral, slope
+from pipeline.features.view import View, deviation, latest, ln, ln1p, mean, mean_present, or_neutral, slope, total
 
+LN_2 = log(2.0)
 YOUNGEST = 120
 """Sessions of history from which a ticker has a yearly high and low."""
 
@@ -22,13 +24,13 @@ def volatility(sessions: int) -> Kernel:
 def parkinson_20(view: View) -> Floats:
     """Volatility from highs and lows."""
     span = _log_range(view, 20)
-    return np.sqrt(mean(span * span) / (4 * np.log(2.0)))
+    return np.sqrt(mean(span * span) / (4 * LN_2))
 
 
 def garman_klass_20(view: View) -> Floats:
     """Volatility from opens, highs, lows and closes."""
-    span, body = _log_range(view, 20), np.log(view.last("open", 20))
-    variance = mean(span * span / 2 - (2 * np.log(2.0) - 1) * body * body)
+    span, body = _log_range(view, 20), ln(view.last("open", 20))
+    variance = mean(span * span / 2 - (2 * LN_2 - 1) * body * body)
     return np.sqrt(np.maximum(variance, 0.0))
 
 
@@ -53,12 +55,12 @@ def skewness_60(view: View) -> Floats:
 
 def gap_1(view: View) -> Floats:
     """From yesterday's close to today's open."""
-    return np.log(view.last("open", 1)[0] / view.close(2)[0])
+    return ln(view.last("open", 1)[0] / view.close(2)[0])
 
 
 def intraday_1(view: View) -> Floats:
     """From today's open to today's close."""
-    return -np.log(view.last("open", 1)[0])
+    return -ln(view.last("open", 1)[0])
 
 
 def close_location_1(view: View) -> Floats:
@@ -70,32 +72,32 @@ def close_location_1(view: View) -> Floats:
 def range_ratio_1_20(view: View) -> Floats:
     """Today's range against the usual one."""
     span = _log_range(view, 20)
-    return span[-1] / mean(span) - 1
+    return latest(span) / mean(span) - 1
 
 
 def high_20(view: View) -> Floats:
     """Distance below the month's high."""
-    return -np.log(view.high(20).max(axis=0))
+    return -ln(view.high(20).max(axis=0))
 
 
 def low_20(view: View) -> Floats:
     """Distance above the month's low."""
-    return -np.log(view.low(20).min(axis=0))
+    return -ln(view.low(20).min(axis=0))
 
 
 def high_252(view: View) -> Floats:
     """Distance below the year's high, or the highest since the ticker's history starts."""
-    return _if_old_enough(view, -np.log(np.fmax.reduce(view.high(DEPTH), axis=0)))
+    return _if_old_enough(view, -ln(np.fmax.reduce(view.high(DEPTH), axis=0)))
 
 
 def low_252(view: View) -> Floats:
     """Distance above the year's low, or the lowest since the ticker's history starts."""
-    return _if_old_enough(view, -np.log(np.fmin.reduce(view.low(DEPTH), axis=0)))
+    return _if_old_enough(view, -ln(np.fmin.reduce(view.low(DEPTH), axis=0)))
 
 
 def relative_volume_20(view: View) -> Floats:
     """Today's volume against the usual one."""
-    return view.volume(1)[0] / mean_present(view.volume(20)) - 1
+    return latest(view.volume(1)) / mean_present(view.volume(20)) - 1
 
 
 def relative_volume_5_60(view: View) -> Floats:
@@ -105,15 +107,15 @@ def relative_volume_5_60(view: View) -> Floats:
 
 def dollar_volume_20(view: View) -> Floats:
     """Log of the money that changes hands in a session."""
-    return np.log1p(mean_present(view.last("dollars", 20)))
+    return ln1p(mean_present(view.last("dollars", 20)))
 
 
 def dollar_volume_z_60(view: View) -> Floats:
     """How unusual the money is that changed hands today."""
-    traded = np.log1p(view.last("dollars", 60))
+    traded = ln1p(view.last("dollars", 60))
     average = mean_present(traded)
     apart = traded - average
-    return apart[-1] / np.sqrt(mean_present(apart * apart))
+    return latest(apart) / np.sqrt(mean_present(apart * apart))
 
 
 def on_balance_slope_20(view: View) -> Floats:
@@ -127,18 +129,18 @@ def amihud_20(view: View) -> Floats:
     """Log of the price move per million traded."""
     dollars = view.last("dollars", 20)
     traded = np.where(dollars > 0, dollars, np.nan)
-    return np.log(1e-9 + mean_present(1e6 * np.abs(view.returns(20)) / traded))
+    return ln(1e-9 + mean_present(1e6 * np.abs(view.returns(20)) / traded))
 
 
 def money_flow_14(view: View) -> Floats:
     """Volume on rising less falling typical prices over both."""
     typical, volume = view.typical(15), view.volume(14)
     flow = np.sign(np.diff(typical, axis=0)) * typical[1:] * np.where(np.isnan(volume), 0.0, volume)
-    return or_neutral(flow.sum(axis=0), np.abs(flow).sum(axis=0))
+    return or_neutral(total(flow), total(np.abs(flow)))
 
 
 def _log_range(view: View, sessions: int) -> Floats:
-    return np.log(view.last("high", sessions) / view.last("low", sessions))
+    return ln(view.last("high", sessions) / view.last("low", sessions))
 
 
 def _if_old_enough(view: View, values: Floats) -> Floats:

@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 
 from pipeline.features.panel import Floats
-from pipeline.features.view import View, centred_time, mean, or_neutral, slope
+from pipeline.features.view import View, centred_time, latest, ln, mean, or_neutral, slope, total, weighted
 
 Kernel = Callable[[View], Floats]
 """One feature: [tickers] float64 of a view, NaN where it cannot be known."""
@@ -16,17 +16,17 @@ Kernel = Callable[[View], Floats]
 
 def log_return(sessions: int) -> Kernel:
     """ln C(t)/C(t-n)."""
-    return lambda view: -np.log(view.close(sessions + 1)[0])
+    return lambda view: -ln(view.close(sessions + 1)[0])
 
 
 def momentum_120_20(view: View) -> Floats:
     """ln C(t-20)/C(t-120)."""
-    return np.log(view.close(21)[0] / view.close(121)[0])
+    return ln(view.close(21)[0] / view.close(121)[0])
 
 
 def sma_ratio(sessions: int) -> Kernel:
     """ln of the close over its simple moving average."""
-    return lambda view: -np.log(mean(view.close(sessions)))
+    return lambda view: -ln(mean(view.close(sessions)))
 
 
 def average_true_range(view: View) -> Floats:
@@ -37,30 +37,30 @@ def average_true_range(view: View) -> Floats:
 
 def macd(view: View) -> Floats:
     """MACD line in average true ranges."""
-    return _weighted(view, _macd_weights()) / view.kept("atr_14", average_true_range)
+    return weighted(_macd_weights(), view.close(78)) / view.kept("atr_14", average_true_range)
 
 
 def macd_histogram(view: View) -> Floats:
     """MACD line less its signal line, in average true ranges."""
-    return _weighted(view, _histogram_weights()) / view.kept("atr_14", average_true_range)
+    return weighted(_histogram_weights(), view.close(104)) / view.kept("atr_14", average_true_range)
 
 
 def slope_of_log(sessions: int) -> Kernel:
     """Least-squares slope of ln C."""
-    return lambda view: slope(np.log(view.close(sessions)))
+    return lambda view: slope(ln(view.close(sessions)))
 
 
 def trend_fit_60(view: View) -> Floats:
     """Correlation of ln C with time."""
-    level = np.log(view.close(60))
+    level = ln(view.close(60))
     apart = level - mean(level)
     time = centred_time(60)
-    return (time[:, None] * apart).sum(axis=0) / np.sqrt(float((time * time).sum()) * (apart * apart).sum(axis=0))
+    return weighted(time, apart) / np.sqrt(float((time * time).sum()) * total(apart * apart))
 
 
 def directional_14(view: View) -> Floats:
     """Up moves less down moves over both, 14 sessions."""
-    return _directional(view)[-1]
+    return latest(_directional(view))
 
 
 def adx_14(view: View) -> Floats:
@@ -71,7 +71,7 @@ def adx_14(view: View) -> Floats:
 def rsi_14(view: View) -> Floats:
     """Cutler's RSI on -1 to 1."""
     moves = np.diff(view.close(15), axis=0)
-    return or_neutral(moves.sum(axis=0), np.abs(moves).sum(axis=0))
+    return or_neutral(total(moves), total(np.abs(moves)))
 
 
 def place_in_range(sessions: int) -> Kernel:
@@ -88,14 +88,14 @@ def cci_20(view: View) -> Floats:
     """Commodity channel index over 100."""
     typical = view.typical(20)
     average = mean(typical)
-    return or_neutral(typical[-1] - average, 1.5 * mean(np.abs(typical - average)))
+    return or_neutral(latest(typical) - average, 1.5 * mean(np.abs(typical - average)))
 
 
 def bollinger_20(view: View) -> Floats:
     """Distance from the average in half-widths of the band."""
     closes = view.close(20)
     apart = closes - mean(closes)
-    return or_neutral(apart[-1], 2 * np.sqrt(mean(apart * apart)))
+    return or_neutral(latest(apart), 2 * np.sqrt(mean(apart * apart)))
 
 
 def _directional(view: View) -> Floats:
@@ -110,17 +110,16 @@ def _directional(view: View) -> Floats:
 
 def _trailing_sums(values: Floats) -> Floats:
     """[14, tickers] sums over 14 sessions of [27, tickers], each added up afresh: no running total drifts."""
-    return sum((values[k : k + 14] for k in range(1, 14)), values[0:14])
-
-
-def _weighted(view: View, weights: Floats) -> Floats:
-    return (weights[:, None] * view.close(len(weights))).sum(axis=0)
+    added = np.zeros_like(values[:14])
+    for first in range(14):
+        added += values[first : first + 14]
+    return added
 
 
 def _exponential(span: int, length: int) -> Floats:
     """Weights of an exponential average, oldest first, cut at a length and scaled to sum to 1."""
     weights = np.cumprod(np.full(length, 1 - 2 / (span + 1)))[::-1]
-    return weights / weights.sum()
+    return weights / float(weights.sum())
 
 
 @lru_cache(maxsize=1)

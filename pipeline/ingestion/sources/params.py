@@ -109,6 +109,8 @@ class FilesParams:
     """strptime format of the dates, for instance %d/%m/%Y; if empty it is found out."""
     interval: str = "1d"
     """Bar length: 1d, 1h, 5m or 1m."""
+    stamp: str = "start"
+    """What the time of an intraday bar marks: start or end."""
     exchange: str = "XNYS"
     """ISO 10383 code of the exchange."""
     currency: str = "USD"

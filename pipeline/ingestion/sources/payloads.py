@@ -34,6 +34,8 @@ class Fetch:
     interval: str = "1d"
     exchange: str = "XNYS"
     currency: str = "USD"
+    stamp: str = "start"
+    """What an intraday bar's time marks: its start or its end."""
 
     def request(self, fields: Mapping[str, str]) -> str:
         """The request as JSON: how each canonical field is called in the payload, and what was asked for."""
@@ -42,6 +44,7 @@ class Fetch:
             "interval": self.interval,
             "exchange": self.exchange,
             "currency": self.currency,
+            "stamp": self.stamp,
             "history": self.history,
             "since": self.since.isoformat(),
             "until": self.session.isoformat(),

@@ -24,7 +24,7 @@ DIVIDEND_NOTICE = 12
 """Sessions from a dividend's announcement to its ex-date."""
 PAID_AFTER = timedelta(days=21)
 """From ex-date to pay-date, then on to the next session."""
-LOW_PRICE = 2.5
+LOW_PRICE = 5.0
 """Below it a name considers a reverse split."""
 SPLIT_CHANCE = 0.03
 """Chance per session that a name which considers a split announces one."""
@@ -40,6 +40,18 @@ USUAL_SCALE = 0.017
 """A stock's usual standard deviation per session; above it more is traded, below it less."""
 HALF_DAY = timedelta(hours=6)
 """A session shorter than this is a half-day."""
+
+ACTION_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
+    "ticker": pl.String,
+    "ex_date": pl.Date,
+    "kind": pl.String,
+    "numerator": pl.Int64,
+    "denominator": pl.Int64,
+    "amount": pl.Float64,
+    "pay_date": pl.Date,
+    "announced": UTC,
+    "position": pl.Int64,
+}
 
 
 @dataclass(frozen=True)
@@ -87,7 +99,7 @@ def write_tape(cast: Cast, path: Path, params: SimulatedParams, calendar: Sessio
         _announce_splits(now, price, traded[now], cast, params, told)
         _announce_dividends(now, price, traded[now], cast, dividends, told)
     _announce_departures(close, cast, told)
-    return Tape(close, reference, traded, _actions(told, cast, calendar, first, length))
+    return Tape(close, reference, traded, _actions(told, cast, calendar, first))
 
 
 def _leaving(cast: Cast, position: int, notice: int) -> Flags:
@@ -135,9 +147,7 @@ def _announce_departures(close: Floats, cast: Cast, told: _Announcements) -> Non
     for departure in cast.departures:
         if departure.announced < len(close):
             final = _final_value(departure, close)
-            told.rows.append(
-                (departure.ex, departure.name, "delisting", None, None, final, departure.announced)
-            )
+            told.rows.append((departure.ex, departure.name, "delisting", None, None, final, departure.announced))
 
 
 def _final_value(departure: Departure, close: Floats) -> float:
@@ -146,19 +156,8 @@ def _final_value(departure: Departure, close: Floats) -> float:
     return round(float(basis * departure.final), 2)
 
 
-def _actions(told: _Announcements, cast: Cast, calendar: Sessions, first: int, length: int) -> pl.DataFrame:
+def _actions(told: _Announcements, cast: Cast, calendar: Sessions, first: int) -> pl.DataFrame:
     """The announced actions as a frame; an ex-date may lie after the last simulated session."""
-    schema = {
-        "ticker": pl.String,
-        "ex_date": pl.Date,
-        "kind": pl.String,
-        "numerator": pl.Int64,
-        "denominator": pl.Int64,
-        "amount": pl.Float64,
-        "pay_date": pl.Date,
-        "announced": UTC,
-        "position": pl.Int64,
-    }
     rows = []
     for ex, name, kind, numerator, denominator, amount, announced in sorted(told.rows, key=lambda row: row[:3]):
         if first + ex >= len(calendar.days):
@@ -167,7 +166,7 @@ def _actions(told: _Announcements, cast: Cast, calendar: Sessions, first: int, l
         paid = _session_after(calendar, ex_date + PAID_AFTER) if kind == "dividend" else None
         told_at: datetime = calendar.closes[first + announced] + ANNOUNCED_AFTER
         rows.append((cast.tickers[name], ex_date, kind, numerator, denominator, amount, paid, told_at, ex))
-    return pl.DataFrame(rows, schema=schema, orient="row")
+    return pl.DataFrame(rows, schema=ACTION_SCHEMA, orient="row")
 
 
 def _session_after(calendar: Sessions, day: date) -> date:
@@ -197,9 +196,7 @@ def shape_bars(
     high = np.maximum(opening, close) * (1 + 0.45 * scale * np.abs(noise[1]))
     low = np.minimum(opening, close) * (1 - np.minimum(0.45 * scale * np.abs(noise[2]), 0.3))
     days = calendar.days[first : first + length]
-    short = np.array(
-        [calendar.close_at(day) - calendar.open_at(day) < HALF_DAY for day in days], dtype=np.float64
-    )
+    short = np.array([calendar.close_at(day) - calendar.open_at(day) < HALF_DAY for day in days], dtype=np.float64)
     activity = np.abs(total) / scale
     dollars = np.append(cast.dollars, 4e8) * np.exp(0.25 * np.minimum(activity, 6) + 0.3 * noise[3] - 0.2)
     dollars = np.clip(dollars * np.exp(8 * (scale - USUAL_SCALE)), 5e6, 5e8) * (1 - 0.5 * short[:, None])

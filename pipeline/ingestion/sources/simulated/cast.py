@@ -109,7 +109,7 @@ def cast(params: SimulatedParams) -> Cast:
     rng.shuffle(sector)
     volatility = np.clip(0.0135 * np.exp(0.25 * rng.standard_normal(size)), 0.009, 0.022)
     dollars = np.clip(4.5e7 * np.exp(1.0 * rng.standard_normal(size)), 8e6, 3.5e8)
-    first_price = np.round(np.clip(58 * np.exp(0.75 * rng.standard_normal(size)), 6, 320), 2)
+    first_price = np.round(np.clip(52 * np.exp(0.85 * rng.standard_normal(size)), 4, 320), 2)
     pays = rng.random(size) < 0.65
     listed = _listed(params, rng)
     return Cast(

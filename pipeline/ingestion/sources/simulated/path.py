@@ -25,7 +25,7 @@ NEWS_AT_ONCE = 0.8
 REGIMES = ("calm", "normal", "stressed")
 TRANSITIONS = np.array([[0.985, 0.015, 0.0], [0.012, 0.978, 0.010], [0.0, 0.035, 0.965]])
 """Row: from; column: to. Mean stays of 67, 45 and 29 sessions."""
-COMMON_SCALE = np.array([0.7, 1.0, 1.8])
+COMMON_SCALE = np.array([0.7, 1.0, 1.7])
 """Market and sector volatility in each regime, over that of the normal one."""
 OWN_SCALE = np.array([0.85, 1.0, 1.35])
 """Idiosyncratic volatility likewise."""
@@ -57,7 +57,7 @@ class Path:
     @property
     def length(self) -> int:
         """Sessions simulated."""
-        return self.total.shape[0]
+        return len(self.total)
 
 
 class _Noise(NamedTuple):
@@ -75,8 +75,8 @@ def simulate(cast: Cast, params: SimulatedParams, length: int) -> Path:
     """Return the path of the first `length` sessions; a longer one begins with the same bits."""
     noise = _noise(cast, params, length)
     regime = _regimes(noise.switch)
-    market_scale = params.market_volatility * COMMON_SCALE[regime] * _clustering(noise.market_shock, 0.10)
-    own_scale = cast.volatility * OWN_SCALE[regime][:, None] * _clustering(noise.own_shock, 0.08)
+    market_scale = params.market_volatility * COMMON_SCALE[regime] * _clustering(noise.market_shock, 0.08)
+    own_scale = cast.volatility * OWN_SCALE[regime][:, None] * _clustering(noise.own_shock, 0.06)
     mean = regime_drift(params)[regime]
     market = mean + np.clip(market_scale * noise.market, -0.12, 0.12)
     sector = SECTOR_VOLATILITY * COMMON_SCALE[regime][:, None] * noise.sectors

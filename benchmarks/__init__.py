@@ -1,0 +1,1 @@
+"""Figures that claims rest on, each measured by one command: `python -m benchmarks.<name>`."""

@@ -1,0 +1,111 @@
+"""Write the pages of the documentation that are made from the code: tables, stages, commands, configuration."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from lake.contract import Column, Table
+from lake.tables import DOMAINS, TABLES
+from pipeline.stages import STAGES
+
+HERE = Path(__file__).parent
+NOTE = "<!-- Made from the code by `make docs`; change the code, not this page. -->\n"
+
+
+def tables_page() -> str:
+    """Every table: what it holds, its key, who writes it, each column with unit and meaning, each rule."""
+    lines = [
+        NOTE,
+        "# Tables",
+        "",
+        "Every table is a Delta Lake table under `tables/` in the lake, and also has `run_id`: the run that wrote the row.",
+        "`append` tables never change a row; `merge` tables keep the last row of a key; `replace` tables are written whole.",
+        "",
+    ]
+    for domain in DOMAINS:
+        lines += [f"## {domain}", ""]
+        for table in TABLES.values():
+            if table.domain == domain:
+                lines += list(_table(table))
+    return "\n".join(lines) + "\n"
+
+
+def _table(table: Table) -> Iterator[str]:
+    yield f"### {table.name}"
+    yield ""
+    facts = [f"key `{', '.join(table.key)}`", f"mode `{table.mode}`", f"written by `{table.owner}`"]
+    facts += [f"public at `{table.available}`"] if table.available else []
+    yield f"{table.doc} ({'; '.join(facts)})"
+    yield ""
+    yield "| column | type | unit | meaning |"
+    yield "|---|---|---|---|"
+    for name, column in table.columns.items():
+        yield f"| `{name}` | {_type(column)} | {_cell(column.unit)} | {_cell(column.doc)} |"
+    yield ""
+    if table.rules:
+        yield "Rules: " + "; ".join(table.rules) + "."
+        yield ""
+
+
+def _type(column: Column) -> str:
+    name = str(column.dtype)
+    name = {"Datetime(time_unit='us', time_zone='UTC')": "Datetime (UTC)"}.get(name, name)
+    name = name.split("(")[0] if name.startswith(("List(Struct", "Struct")) else name
+    return f"{name}{', may be null' if column.nullable else ''}"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def stages_page() -> str:
+    """Every stage in the order a session runs them."""
+    lines = [NOTE, "# Stages", "", "In the order a session runs them; each reads pinned versions and writes one table.", ""]
+    lines += ["| stage | what it does | reads | writes |", "|---|---|---|---|"]
+    for stage in STAGES:
+        reads = ", ".join(f"`{read.table.name}`" for read in stage.reads) or "the source"
+        lines.append(f"| `{stage.name}` | {_cell(stage.doc)} | {reads} | `{stage.writes.name}` |")
+    return "\n".join(lines) + "\n"
+
+
+def commands_page() -> str:
+    """Every command with its help text."""
+    from nextgen_tui.cli import main
+
+    lines = [NOTE, "# Commands", ""]
+    for path, command in _commands(main, ("nextgen",)):
+        context = click.Context(command, info_name=" ".join(path), terminal_width=100, max_content_width=100)
+        lines += [f"## {' '.join(path)}", "", "```text", command.get_help(context).rstrip(), "```", ""]
+    return "\n".join(lines)
+
+
+def _commands(command: click.Command, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    yield path, command
+    if isinstance(command, click.Group):
+        context = click.Context(command, info_name=" ".join(path))
+        for name in command.list_commands(context):
+            found = command.get_command(context, name)
+            if found is not None and not found.hidden:
+                yield from _commands(found, (*path, name))
+
+
+PAGES = {"tables.md": tables_page, "stages.md": stages_page, "commands.md": commands_page}
+
+
+def stale() -> list[str]:
+    """The generated pages that no longer say what the code says."""
+    return [
+        name
+        for name, page in PAGES.items()
+        if not (HERE / name).exists() or (HERE / name).read_text(encoding="utf-8") != page()
+    ]
+
+
+if __name__ == "__main__":
+    for name, page in PAGES.items():
+        (HERE / name).write_text(page(), encoding="utf-8")
+        sys.stderr.write(f"wrote docs/{name}\n")

@@ -1,0 +1,93 @@
+"""`nextgen demo`: a market, a year of learning, and what came of it, in one command."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import click
+
+from nextgen_tui.invocation import Invocation, ReadingCommand, pass_invocation
+
+if TYPE_CHECKING:
+    from lake.store import Lake
+    from nextgen_tui.demonstration import Timing
+
+
+@click.command("demo", cls=ReadingCommand)
+@click.option("--fresh", is_flag=True, help="Throw the present demo lake away and begin again.")
+@click.option("--sessions", type=click.IntRange(min=1), default=60, show_default=True, help="Sessions to replay.")
+@click.option("--set", "chosen", multiple=True, metavar="KEY=VALUE", help="A setting, e.g. source.simulated.signal=0.")
+@pass_invocation
+def command(invocation: Invocation, fresh: bool, sessions: int, chosen: tuple[str, ...]) -> None:
+    """Build a simulated lake, replay it, and show what came of it.
+
+    The market is made up, with a weak signal planted in it for the models to find. Called again, it goes on where it
+    stopped. A lake that is not a demo is never touched.
+    """
+    from nextgen_tui.commands.init import read_choices
+    from nextgen_tui.demonstration import prepare, replay
+
+    prepare(invocation, fresh)
+    started = perf_counter()
+    timing = replay(invocation, read_choices(chosen), sessions)
+    _show(invocation, invocation.lake, timing, perf_counter() - started)
+
+
+def _show(invocation: Invocation, lake: Lake, timing: Timing, seconds: float) -> None:
+    from lake.tables import feedback, market, news, trading
+    from nextgen_tui import formats, summary, summary_view
+
+    data = summary.data_facts(
+        lake.read(market.MARKET_PRICES, columns=("ticker", "session", "revision")),
+        lake.read(news.NEWS_ARTICLES, columns=("article_id",)),
+        lake.read(market.QUARANTINED_ROWS, columns=("rule",)),
+    )
+    metrics = lake.read(feedback.FEEDBACK_METRICS)
+    value = lake.read(trading.PORTFOLIO_VALUE)
+    best, worst = summary.best_and_worst(lake.read(trading.TRADE_REFLECTIONS))
+    skills, coverages = summary.skills(metrics), summary.coverages(metrics)
+    book = summary.book_facts(value)
+    ledger = summary.ledger_facts(lake.read(trading.LEDGER_ENTRIES), value)
+    plans = summary.plan_facts(lake.read(trading.TRADE_PLANS), lake.read(trading.EXECUTED_TRADES))
+    output = invocation.output
+    for part in (
+        summary_view.data_part(data),
+        summary_view.skill_part(skills),
+        summary_view.coverage_part(coverages),
+        summary_view.book_part(book, plans),
+        summary_view.trades_part(best, worst),
+        summary_view.ledger_part(ledger),
+        summary_view.heading("Time"),
+        f"{formats.duration(seconds)} in all: {formats.duration(timing.history)} for the history, "
+        f"{formats.duration(timing.replay)} for {formats.counted(timing.sessions, 'session')}.",
+        _next_things(invocation),
+    ):
+        output.show(part)
+    output.record(
+        {
+            "data": asdict(data),
+            "skills": [{**asdict(one), "finding": one.finding} for one in skills],
+            "coverages": [asdict(one) for one in coverages],
+            "book": asdict(book) if book else None,
+            "plans": asdict(plans),
+            "best": [asdict(one) for one in best],
+            "worst": [asdict(one) for one in worst],
+            "ledger": {**asdict(ledger), "balances": ledger.balances},
+            "seconds": seconds,
+        }
+    )
+
+
+def _next_things(invocation: Invocation) -> str:
+    lake = f" --lake {invocation.lake_path}" if invocation.lake_option else ""
+    return "\n".join(
+        (
+            "Next:",
+            f"  nextgen console{lake}",
+            f"  nextgen show trade_plans{lake} --where taken=true --limit 5",
+            f"  nextgen reproduce --all{lake}",
+            f"  nextgen cycle{lake}",
+        )
+    )

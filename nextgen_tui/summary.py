@@ -1,0 +1,283 @@
+"""What happened in a lake, as facts a person enjoys reading: pure functions over published frames."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Literal
+
+import polars as pl
+
+Finding = Literal["better than naive", "no skill shown", "worse than naive", "too few to say"]
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """What came in, and what was set aside."""
+
+    tickers: int
+    bars: int
+    first: date | None
+    last: date | None
+    restated: int
+    articles: int
+    quarantined: tuple[tuple[str, int], ...]
+    """Rule and rows set aside by it, most frequent first."""
+
+
+def data_facts(
+    market_prices: pl.DataFrame,
+    news_articles: pl.DataFrame,
+    quarantined_rows: pl.DataFrame,
+) -> DataFacts:
+    """Count bars, articles and quarantined rows.
+
+    Args:
+        market_prices: ticker, session, revision; all revisions.
+        news_articles: one row per article.
+        quarantined_rows: rule.
+    """
+    current = market_prices.filter(pl.col("revision") == 0)
+    by_rule = quarantined_rows.group_by("rule").len().sort(["len", "rule"], descending=[True, False])
+    return DataFacts(
+        tickers=current["ticker"].n_unique(),
+        bars=current.height,
+        first=_day(current["session"].min()),
+        last=_day(current["session"].max()),
+        restated=market_prices.height - current.height,
+        articles=news_articles.height,
+        quarantined=tuple((str(rule), int(count)) for rule, count in by_rule.iter_rows()),
+    )
+
+
+@dataclass(frozen=True)
+class Skill:
+    """One measure of forecast quality beside what the naive forecast would give."""
+
+    horizon: int
+    metric: str
+    value: float
+    low: float | None
+    high: float | None
+    naive: float
+    n: int
+
+    @property
+    def finding(self) -> Finding:
+        """What the interval allows one to say."""
+        return finding(self.low, self.high, self.naive)
+
+
+SKILL_METRICS = ("pinball_skill", "ic")
+
+
+def skills(feedback_metrics: pl.DataFrame) -> tuple[Skill, ...]:
+    """Skill per horizon as last measured, with what its interval allows one to say."""
+    rows = _last_overall(feedback_metrics).filter(pl.col("metric").is_in(SKILL_METRICS))
+    wanted = rows.sort("metric", "horizon", descending=[True, False]).select(
+        "horizon", "metric", "value", "low", "high", "baseline", "n"
+    )
+    return tuple(Skill(*row) for row in wanted.iter_rows())
+
+
+def finding(low: float | None, high: float | None, naive: float) -> Finding:
+    """What an interval says about a figure for which more is better; one that holds the naive value says nothing."""
+    if low is None or high is None:
+        return "too few to say"
+    if low > naive:
+        return "better than naive"
+    return "worse than naive" if high < naive else "no skill shown"
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How many outcomes fell into an interval, beside how many were promised."""
+
+    horizon: int
+    stated: float
+    measured: float
+    n: int
+    verdict: str
+
+
+def coverages(feedback_metrics: pl.DataFrame) -> tuple[Coverage, ...]:
+    """Coverage per horizon and stated level, as last measured."""
+    rows = _last_overall(feedback_metrics).filter(pl.col("metric").str.starts_with("coverage_"))
+    wanted = rows.sort("horizon", "metric").select("horizon", "metric", "value", "n", "verdict")
+    return tuple(
+        Coverage(horizon, int(metric.removeprefix("coverage_")) / 100, value, n, verdict)
+        for horizon, metric, value, n, verdict in wanted.iter_rows()
+    )
+
+
+@dataclass(frozen=True)
+class Trade:
+    """A closed trade and what was learned from it."""
+
+    ticker: str
+    session: date
+    held_sessions: int
+    profit: Decimal
+    realised: float
+    expected: float | None
+    verdict: str
+    lesson: str
+
+
+def best_and_worst(trade_reflections: pl.DataFrame, count: int = 2) -> tuple[tuple[Trade, ...], tuple[Trade, ...]]:
+    """The sales that gained most and those that lost most; a loss is never among the best, nor a gain the worst."""
+    ordered = trade_reflections.sort("profit", "trade_id", descending=[True, False])
+    gains = ordered.filter(pl.col("profit") > 0).head(count)
+    losses = ordered.filter(pl.col("profit") < 0).tail(count).reverse()
+    return tuple(map(_trade, gains.to_dicts())), tuple(map(_trade, losses.to_dicts()))
+
+
+def _trade(row: dict[str, object]) -> Trade:
+    names = {"realised": "realised_return", "expected": "expected_return"}
+    return Trade(**{field: row[names.get(field, field)] for field in Trade.__dataclass_fields__})  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class BookFacts:
+    """The book's way from its capital, beside doing nothing clever."""
+
+    first: date
+    last: date
+    sessions: int
+    capital: Decimal
+    nav: Decimal
+    total: float
+    equal_weight: float
+    benchmark: float | None
+    deepest: float
+    positions: int
+    turnover: float
+    """Mean value traded per session over NAV."""
+    commission: Decimal
+    spread_cost: Decimal
+    impact_cost: Decimal
+    nav_path: tuple[float, ...]
+    equal_weight_path: tuple[float, ...]
+    benchmark_path: tuple[float, ...]
+    """Empty where there is no benchmark."""
+
+    @property
+    def costs(self) -> Decimal:
+        """Everything trading cost."""
+        return self.commission + self.spread_cost + self.impact_cost
+
+
+def book_facts(portfolio_value: pl.DataFrame) -> BookFacts | None:
+    """Tell the book's story from its sessions; None if it was never opened."""
+    if portfolio_value.is_empty():
+        return None
+    rows = portfolio_value.sort("session")
+    last = rows.row(-1, named=True)
+    capital = float(last["capital"])
+    has_benchmark = rows["benchmark"].null_count() == 0
+    return BookFacts(
+        first=rows["session"][0],
+        last=last["session"],
+        sessions=rows.height,
+        capital=last["capital"],
+        nav=last["nav"],
+        total=float(last["nav"]) / capital - 1,
+        equal_weight=last["equal_weight"] / capital - 1,
+        benchmark=last["benchmark"] / capital - 1 if has_benchmark else None,
+        deepest=max(rows["drawdown"].to_list()),
+        positions=last["positions"],
+        turnover=sum(rows["turnover"].to_list()) / rows.height,
+        commission=last["commission"],
+        spread_cost=last["spread_cost"],
+        impact_cost=last["impact_cost"],
+        nav_path=tuple(float(value) for value in rows["nav"]),
+        equal_weight_path=tuple(rows["equal_weight"].to_list()),
+        benchmark_path=tuple(rows["benchmark"].to_list()) if has_benchmark else (),
+    )
+
+
+@dataclass(frozen=True)
+class LedgerFacts:
+    """Whether the ledger's own sums agree with the book."""
+
+    events: int
+    entries: int
+    unbalanced: int
+    """Events whose legs do not sum to zero."""
+    cash: Decimal
+    """Cash by the ledger's legs alone."""
+    difference: Decimal
+    """Ledger less book, over cash and dividends due, plus whatever value the book cannot explain."""
+
+    @property
+    def balances(self) -> bool:
+        """Whether not one cent is off."""
+        return self.unbalanced == 0 and self.difference == 0
+
+    @property
+    def sentence(self) -> str:
+        """The verdict in words."""
+        if self.balances:
+            return (
+                f"The ledger balances to the cent: {self.entries:,} entries in {self.events:,} events, "
+                f"cash {self.cash:,.2f} by the entries and in the book."
+            )
+        return (
+            f"The ledger does NOT balance: {self.unbalanced:,} of {self.events:,} events are uneven, and the book "
+            f"is off by {self.difference:,.2f}."
+        )
+
+
+def ledger_facts(ledger_entries: pl.DataFrame, portfolio_value: pl.DataFrame) -> LedgerFacts:
+    """Add the ledger up again, exactly, and hold it against the book's last session."""
+    events = ledger_entries.group_by("event_id").agg(pl.col("amount").sum())
+    last = portfolio_value.sort("session").tail(1).to_dicts()
+    book = last[0] if last else {"cash": Decimal(0), "receivable": Decimal(0)}
+    cash = _account(ledger_entries, "cash")
+    off = abs(cash - book["cash"]) + abs(_account(ledger_entries, "receivable") - book["receivable"])
+    unexplained = sum((abs(value) for value in portfolio_value["unexplained"]), Decimal(0))
+    return LedgerFacts(
+        events=events.height,
+        entries=ledger_entries.height,
+        unbalanced=events.filter(pl.col("amount") != 0).height,
+        cash=cash,
+        difference=off + unexplained,
+    )
+
+
+def _account(ledger_entries: pl.DataFrame, name: str) -> Decimal:
+    amounts = ledger_entries.filter(pl.col("account") == name)["amount"]
+    return sum(amounts.to_list(), Decimal(0))
+
+
+@dataclass(frozen=True)
+class PlanFacts:
+    """What was planned, and what stood in the way of the rest."""
+
+    considered: int
+    taken: int
+    filled: int
+    blocked_by: tuple[tuple[str, int], ...]
+    """Rule and the plans it was the first to refuse, most frequent first."""
+
+
+def plan_facts(trade_plans: pl.DataFrame, executed_trades: pl.DataFrame) -> PlanFacts:
+    """Count plans, fills, and which rule refused the others."""
+    blocked = trade_plans.filter(pl.col("blocked_by").is_not_null())
+    by_rule = blocked.group_by("blocked_by").len().sort(["len", "blocked_by"], descending=[True, False])
+    return PlanFacts(
+        considered=trade_plans.height,
+        taken=trade_plans.filter(pl.col("taken")).height,
+        filled=executed_trades.filter(pl.col("shares") > 0).height,
+        blocked_by=tuple((str(rule), int(count)) for rule, count in by_rule.iter_rows()),
+    )
+
+
+def _last_overall(feedback_metrics: pl.DataFrame) -> pl.DataFrame:
+    overall = feedback_metrics.filter(pl.col("scope") == "all")
+    return overall.filter(pl.col("session") == pl.col("session").max())
+
+
+def _day(value: object) -> date | None:
+    return value if isinstance(value, date) else None

@@ -1,0 +1,74 @@
+"""Reference, for every member of the universe, the feature rows a model looks through."""
+
+from __future__ import annotations
+
+from datetime import date
+from hashlib import sha256
+
+import polars as pl
+
+from lake.tables.features import CURRENT_FEATURE_SET, FEATURE_ROWS, FEATURE_WINDOWS, FEATURES
+from lake.tables.market import TICKER_UNIVERSE
+from pipeline.features.gather import Tensor, dense_windows
+from pipeline.features.params import LONGEST_WINDOW, FeatureParams
+from pipeline.stage import Moment, Read, Stage
+
+
+def windows(
+    feature_rows: pl.DataFrame, ticker_universe: pl.DataFrame, moment: Moment, params: FeatureParams
+) -> pl.DataFrame:
+    """One window per universe member, ending at the session.
+
+    Only the last session of a range gets windows: earlier ones were not asked for a forecast, and training finds
+    its windows in feature_rows. A window is usable if all of its rows are there and complete.
+    """
+    today = ticker_universe.filter((pl.col("session") == moment.session) & pl.col("member"))
+    tickers = today["ticker"].sort().to_list()
+    if not tickers:
+        return FEATURE_WINDOWS.empty()
+    sessions = _sessions(moment, params.window)
+    rows = feature_rows.filter(pl.col("feature_set") == CURRENT_FEATURE_SET)
+    values, complete = dense_windows(rows, tickers, sessions, [feature.name for feature in FEATURES])
+    hashes = [_hash(window) for window in values]
+    present = complete.sum(axis=1)
+    return pl.DataFrame(
+        {
+            "features_id": _features_id(moment.session, tickers, hashes),
+            "ticker": tickers,
+            "session": moment.session,
+            "feature_set": CURRENT_FEATURE_SET,
+            "length": params.window,
+            "first_session": sessions[0],
+            "present": present,
+            "usable": present == params.window,
+            "window_hash": hashes,
+            "feature_rows_version": moment.versions["feature_rows"],
+        },
+        schema=FEATURE_WINDOWS.schema,
+    )
+
+
+def _sessions(moment: Moment, length: int) -> list[date]:
+    """The window's exchange sessions; fewer where the calendar starts later."""
+    return moment.calendar.between(moment.calendar.offset(moment.session, 1 - length), moment.session)
+
+
+def _hash(window: Tensor) -> str:
+    """Hash of the values, oldest row first, as little-endian singles; what is missing is NaN."""
+    return sha256(window.astype("<f4", copy=False).tobytes()).hexdigest()
+
+
+def _features_id(session: date, tickers: list[str], hashes: list[str]) -> str:
+    """Name the batch by the values in it, ticker by ticker."""
+    lines = "".join(f"{ticker} {value}\n" for ticker, value in zip(tickers, hashes, strict=True))
+    return f"{CURRENT_FEATURE_SET}-{session:%Y%m%d}-{sha256(lines.encode()).hexdigest()[:12]}"
+
+
+STAGE = Stage(
+    name="windows",
+    function=windows,
+    reads=(Read(FEATURE_ROWS, lookback=LONGEST_WINDOW - 1), Read(TICKER_UNIVERSE)),
+    writes=FEATURE_WINDOWS,
+    params=FeatureParams(),
+    section="features",
+)

@@ -1,0 +1,188 @@
+"""Find where forecasts err to one side more than chance allows, and by how much the next ones are adjusted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from lake.tables.feedback import BIAS_FLAGS, LEARNING_INSIGHTS, PREDICTION_ACCURACY
+from pipeline.feedback.errors import NestedErrors, nested_errors
+from pipeline.feedback.params import BiasParams, FeedbackParams
+from pipeline.feedback.statistics import MeanTest, false_discovery_rates, mean_test
+from pipeline.sessions import Sessions
+from pipeline.stage import Moment, Read, Stage
+
+Floats = NDArray[np.float64]
+Key = tuple[str, str, int]
+"""Scope, slice, horizon."""
+WINDOW = BiasParams().window
+"""Sessions read; a configured window can be shorter, not longer."""
+ACTED_ON = 100
+"""Sessions of earlier flags read: the window, the longest horizon, and some sessions without a run."""
+
+
+@dataclass(frozen=True)
+class Tested:
+    """A scope's slices at one horizon with the test of each."""
+
+    horizon: int
+    errors: NestedErrors
+    test: MeanTest
+    rates: Floats
+    """[slices] false discovery rate, filled in once all horizons of the scope are tested."""
+
+
+def bias(
+    prediction_accuracy: pl.DataFrame,
+    bias_flags: pl.DataFrame,
+    learning_insights: pl.DataFrame,
+    moment: Moment,
+    params: FeedbackParams,
+) -> pl.DataFrame:
+    """Test the unadjusted errors of all tickers, each sector beyond all, and each ticker beyond its sector.
+
+    A slice becomes active when its false discovery rate is low and its recent sessions bear the adjustment out; it
+    retires itself when either ends, with a wider margin, and stays away for a while after an adjustment there was
+    measured to hurt. Tickers that are neither active nor suspect have no row. For `moment.session` only (ignores
+    `since`).
+    """
+    first = moment.calendar.offset(moment.session, 1 - params.bias.window)
+    yesterday = bias_flags.filter(pl.col("session") == moment.calendar.previous(moment.session))
+    before = {_key(row) for row in yesterday.to_dicts()}
+    applied = _applied(bias_flags, moment.calendar)
+    barred = _barred(learning_insights, moment.calendar.offset(moment.session, -params.bias.quarantine))
+    rows: list[dict[str, object]] = []
+    for one in _tested(prediction_accuracy, first):
+        for number, name in enumerate(one.errors.slices):
+            key = (one.errors.scope, name, one.horizon)
+            if _speaks(one, number, key in before, params.bias):
+                row = _flag(one, number, key in before, key in barred, params.bias)
+                rows.append(row | _effect(one.errors, number, applied.get(key, {})))
+    frame = pl.DataFrame(rows, schema={name: BIAS_FLAGS.schema[name] for name in BIAS_FLAGS.columns})
+    return frame.with_columns(session=pl.lit(moment.session)).select(*BIAS_FLAGS.columns).sort(BIAS_FLAGS.key)
+
+
+def _tested(accuracy: pl.DataFrame, first: date) -> list[Tested]:
+    """Every slice of every scope and horizon, with false discovery rates within each scope."""
+    decided = accuracy.filter(pl.col("role") != "shadow")
+    found = [
+        Tested(horizon, errors, mean_test(errors.series, horizon), np.empty(0))
+        for horizon in sorted(decided["horizon"].unique())
+        for errors in nested_errors(decided.filter(pl.col("horizon") == horizon), first)
+    ]
+    tested: list[Tested] = []
+    for scope in ("all", "sector", "ticker"):
+        mine = [one for one in found if one.errors.scope == scope]
+        p = np.concatenate([one.test.p for one in mine] or [np.empty(0)])
+        rates = np.ones_like(p)
+        rates[p < 1] = false_discovery_rates(p[p < 1])  # 1 is what could not be tested
+        ends = np.cumsum([one.test.p.size for one in mine])
+        tested += [
+            Tested(one.horizon, one.errors, one.test, rates[end - one.test.p.size : end])
+            for one, end in zip(mine, ends, strict=True)
+        ]
+    return tested
+
+
+def _speaks(one: Tested, number: int, was_active: bool, params: BiasParams) -> bool:
+    """Whether a slice is worth a row: the few wide ones always, a ticker only on suspicion."""
+    suspect = one.test.p[number] <= params.suspect or one.rates[number] <= params.enter
+    return one.errors.scope != "ticker" or was_active or bool(suspect)
+
+
+def _flag(one: Tested, number: int, was_active: bool, barred: bool, params: BiasParams) -> dict[str, object]:
+    mean, error = float(one.test.mean[number]), float(one.test.standard_error[number])
+    rate = float(one.rates[number])
+    adjustment = _adjustment(mean, error, params.most_sigmas * float(one.errors.sigma[number]))
+    recent = _recent_mean(one.errors.series[:, number], max(params.recent, one.horizon))
+    enough = one.test.sessions[number] >= max(params.least_sessions, 3 * one.horizon)
+    # The recent sessions are nearer to the adjustment than to none; once active, a little less will do.
+    share = recent / adjustment if adjustment else 0.0
+    active = bool(
+        enough
+        and not barred
+        and ((rate <= params.enter and share > 0.5) or (was_active and rate <= params.leave and share > 0.4))
+    )
+    return {
+        "scope": one.errors.scope,
+        "slice": one.errors.slices[number],
+        "horizon": one.horizon,
+        "mean_error": mean,
+        "standard_error": error,
+        "t": float(one.test.t[number]),
+        "p_value": rate if enough else 1.0,
+        "n": int(one.errors.forecasts[:, number].sum()),
+        "active": active,
+        "adjustment": adjustment if active else 0.0,
+    }
+
+
+def _adjustment(mean: float, error: float, most: float) -> float:
+    """Shrink the mean towards 0 by its unreliability (James and Stein, 1961, positive part), and cap it."""
+    if mean == 0:
+        return 0.0
+    shrunk = mean * max(0.0, 1 - (error / mean) ** 2)
+    return min(max(shrunk, -most), most)
+
+
+def _recent_mean(series: Floats, sessions: int) -> float:
+    known = series[-sessions:]
+    known = known[~np.isnan(known)]
+    return float(known.sum() / known.size) if known.size else 0.0
+
+
+def _effect(errors: NestedErrors, number: int, applied: dict[date, float]) -> dict[str, object]:
+    """What was left of the error where this slice was adjusted, and what there would have been otherwise."""
+    adjustments = np.array([applied.get(made, 0.0) for made in errors.made])
+    series = errors.series[:, number]
+    used = (adjustments != 0) & ~np.isnan(series)
+    if not used.any():
+        return {"adjusted_n": 0, "adjusted_error": None, "unadjusted_error": None}
+    return {
+        "adjusted_n": int(errors.forecasts[used, number].sum()),
+        "adjusted_error": float((series[used] - adjustments[used]).sum() / used.sum()),
+        "unadjusted_error": float(series[used].sum() / used.sum()),
+    }
+
+
+def _key(row: dict[str, object]) -> Key:
+    return str(row["scope"]), str(row["slice"]), int(str(row["horizon"]))
+
+
+def _applied(flags: pl.DataFrame, calendar: Sessions) -> dict[Key, dict[date, float]]:
+    """Per slice: the session a forecast was made at -> what this slice's flag of the session before added to it."""
+    applied: dict[Key, dict[date, float]] = {}
+    for row in flags.select(*BIAS_FLAGS.key, "adjustment").to_dicts():
+        applied.setdefault(_key(row), {})[calendar.next(row["session"])] = row["adjustment"]
+    return applied
+
+
+def _barred(insights: pl.DataFrame, first: date) -> set[Key]:
+    """Slices whose last adjustment was measured to hurt, since that session."""
+    hurt = insights.filter((pl.col("kind") == "bias") & (pl.col("effect") == "hurt") & (pl.col("session") > first))
+    return {_key(row) for row in hurt.to_dicts()}
+
+
+STAGE = Stage(
+    name="bias",
+    function=bias,
+    reads=(
+        Read(
+            PREDICTION_ACCURACY,
+            lookback=WINDOW - 1,
+            columns=(
+                *("prediction_id", "session", "made_session", "target_session", "ticker", "sector", "horizon"),
+                *("role", "error", "bias_adjustment", "sigma"),
+            ),
+        ),
+        Read(BIAS_FLAGS, lookback=ACTED_ON, upto="previous", where=pl.col("active")),
+        Read(LEARNING_INSIGHTS, lookback=BiasParams().quarantine, upto="previous"),
+    ),
+    writes=BIAS_FLAGS,
+    params=FeedbackParams(),
+    section="feedback",
+)

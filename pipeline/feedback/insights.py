@@ -1,0 +1,116 @@
+"""Follow each belief about our own errors through its life: opened on evidence, acted on, measured, retired."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import polars as pl
+
+from lake.tables.feedback import BIAS_FLAGS, FEEDBACK_METRICS, LEARNING_INSIGHTS, SESSION_SCORES
+from lake.tables.models import MODEL_PROMOTIONS
+from pipeline.feedback.beliefs import Belief, Key, Row, bias_beliefs, interval_beliefs, skill_beliefs
+from pipeline.feedback.params import FeedbackParams, InsightParams
+from pipeline.sessions import Sessions
+from pipeline.stage import Moment, Read, Stage
+
+LOOKBACK = 80
+"""Sessions of scores read: enough to judge an action on the longest horizon."""
+
+
+def insights(
+    learning_insights: pl.DataFrame,
+    bias_flags: pl.DataFrame,
+    feedback_metrics: pl.DataFrame,
+    session_scores: pl.DataFrame,
+    model_promotions: pl.DataFrame,
+    moment: Moment,
+    params: FeedbackParams,
+) -> pl.DataFrame:
+    """Write one row for each insight whose state changes at the session; a quiet session writes none.
+
+    A bias adjustment that was measured to hurt is not renewed: the bias stage reads the verdict and bars the slice
+    for a while, which takes the adjustment out of the next forecasts and retires the insight. An interval scale
+    follows coverage by itself and is only judged. For `moment.session` only (ignores `since`).
+    """
+    live = _live(learning_insights)
+    session, calendar = moment.session, moment.calendar
+    beliefs = [
+        *bias_beliefs(bias_flags, live, session, calendar, params.insights),
+        *interval_beliefs(feedback_metrics, session_scores, live, session, calendar, params.insights),
+        *skill_beliefs(feedback_metrics, model_promotions, live, session),
+    ]
+    rows = [_step(belief, live.get(belief.key), session, calendar, params.insights) for belief in beliefs]
+    changed = [row for row in rows if row is not None]
+    return pl.DataFrame(changed, schema=LEARNING_INSIGHTS.schema).sort(LEARNING_INSIGHTS.key)
+
+
+def _live(insights: pl.DataFrame) -> dict[Key, Row]:
+    """The last step of every insight that is not retired."""
+    last: dict[str, Row] = {row["insight_id"]: row for row in insights.sort("session", "insight_id").to_dicts()}
+    return {
+        (row["kind"], row["scope"], row["slice"], row["horizon"]): row
+        for row in last.values()
+        if row["status"] != "retired"
+    }
+
+
+def _step(belief: Belief, last: Row | None, session: date, calendar: Sessions, params: InsightParams) -> Row | None:
+    """The next step of one insight's life, if there is one today."""
+    if last is None:
+        return _row(belief, "open", None, session, params) if belief.opens else None
+    if not belief.holds:
+        return _row(belief, "retired", last, session, params)
+    if last["status"] == "open":
+        return _row(belief, "acted", last, session, params) if belief.acted else None
+    judged_lately = last["status"] == "measured" and (
+        calendar.distance(last["session"], session) < params.measure_after
+    )
+    if belief.measurement is None or judged_lately:
+        return None
+    return _row(belief, "measured", last, session, params)
+
+
+def _row(belief: Belief, status: str, last: Row | None, session: date, params: InsightParams) -> Row:
+    kind, scope, name, horizon = belief.key
+    opened = last["opened"] if last is not None else session
+    measurement = belief.measurement if status in ("measured", "retired") else None
+    kept = last if last is not None and measurement is None and last["status"] == "measured" else None
+    return {
+        "insight_id": f"{kind}:{scope}:{name}:{horizon}:{opened}",
+        "session": session,
+        "opened": opened,
+        "kind": kind,
+        "scope": scope,
+        "slice": name,
+        "horizon": horizon,
+        "status": status,
+        "hypothesis": last["hypothesis"] if last is not None else belief.hypothesis,
+        "evidence": belief.evidence,
+        "action": _action(belief, status),
+        "before": last["before"] if last is not None else belief.before,
+        "after": measurement.after if measurement else (kept["after"] if kept else None),
+        "effect": measurement.effect(params.tolerance) if measurement else (kept["effect"] if kept else "pending"),
+        "n": measurement.n if measurement else (kept["n"] if kept else 0),
+    }
+
+
+def _action(belief: Belief, status: str) -> str:
+    if status == "open":
+        return f"from the next session on {belief.action}" if belief.key[0] != "skill" else belief.action
+    return f"retired: the evidence no longer stands; {belief.action}" if status == "retired" else belief.action
+
+
+STAGE = Stage(
+    name="insights",
+    function=insights,
+    reads=(
+        Read(LEARNING_INSIGHTS, lookback=None, upto="previous"),
+        Read(BIAS_FLAGS),
+        Read(FEEDBACK_METRICS),
+        Read(SESSION_SCORES, lookback=LOOKBACK),
+        Read(MODEL_PROMOTIONS, lookback=None, upto="previous"),
+    ),
+    writes=LEARNING_INSIGHTS,
+    params=FeedbackParams(),
+    section="feedback",
+)

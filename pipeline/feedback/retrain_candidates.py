@@ -1,0 +1,210 @@
+"""Say whether there is reason to train again: each reason with its statistic, threshold and evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import polars as pl
+
+from lake.tables.features import CURRENT_FEATURE_SET, FEATURE_ROWS
+from lake.tables.feedback import BIAS_FLAGS, FEEDBACK_METRICS, RETRAIN_CANDIDATES
+from lake.tables.models import MODEL_PROMOTIONS, MODEL_REGISTRY
+from pipeline.feedback.params import FeedbackParams, RetrainParams
+from pipeline.models.registry import Ensemble, champion, load_members
+from pipeline.stage import Moment, Read, Stage
+
+DRIFT_SESSIONS = 10
+"""Sessions of feature rows whose mean is held against the training rows."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One reason, measured."""
+
+    reason: str
+    statistic: float
+    threshold: float
+    evidence: str
+
+    @property
+    def beyond(self) -> bool:
+        """Whether the statistic speaks for training."""
+        return self.statistic > self.threshold
+
+
+def training_due(retrain_candidates: pl.DataFrame) -> bool:
+    """Whether any reason of the latest session asks for training."""
+    if retrain_candidates.is_empty():
+        return False
+    latest = retrain_candidates.filter(pl.col("session") == retrain_candidates["session"].max())
+    return bool(latest["due"].any())
+
+
+def retrain_candidates(
+    model_registry: pl.DataFrame,
+    model_promotions: pl.DataFrame,
+    feedback_metrics: pl.DataFrame,
+    bias_flags: pl.DataFrame,
+    feature_rows: pl.DataFrame,
+    moment: Moment,
+    params: FeedbackParams,
+) -> pl.DataFrame:
+    """Measure every reason for the champion of the moment.
+
+    Nothing is due within the cool-down after the last training, successful or not. For `moment.session` only
+    (ignores `since`).
+    """
+    model_id = champion(model_promotions)
+    model = _usable(model_registry, model_id)
+    since = _sessions_since_training(model_registry, moment)
+    rested = since is None or since >= params.retrain.cool_down
+    if model is None:
+        findings = [_no_model(model_id)]
+    else:
+        findings = [
+            _age(model, moment, params.retrain),
+            *_skill_loss(model, model_promotions, feedback_metrics, params.retrain),
+            *_coverage(model, feedback_metrics, params.retrain),
+            *_bias(bias_flags, params.retrain),
+            *_drift(model, feature_rows, params.retrain),
+        ]
+    wait = "" if rested else f"; not due yet: {since} of {params.retrain.cool_down} sessions since the last training"
+    rows = [
+        {
+            "session": moment.session,
+            "model_id": model_id or "none",
+            "reason": one.reason,
+            "statistic": one.statistic,
+            "threshold": one.threshold,
+            "due": one.beyond and rested,
+            "evidence": one.evidence + (wait if one.beyond else ""),
+        }
+        for one in findings
+    ]
+    return pl.DataFrame(rows, schema=RETRAIN_CANDIDATES.schema).sort(RETRAIN_CANDIDATES.key)
+
+
+def _usable(registry: pl.DataFrame, model_id: str | None) -> Ensemble | None:
+    if model_id is None:
+        return None
+    mine = registry.filter((pl.col("model_id") == model_id) & (pl.col("feature_set") == CURRENT_FEATURE_SET))
+    return None if mine.is_empty() else load_members(mine, model_id)
+
+
+def _sessions_since_training(registry: pl.DataFrame, moment: Moment) -> int | None:
+    last: date | None = registry["session"].max()  # type: ignore[assignment]
+    return None if last is None else moment.calendar.distance(last, moment.session)
+
+
+def _no_model(model_id: str | None) -> Finding:
+    why = (
+        "no model has earned the championship; forecasts are naive"
+        if model_id is None
+        else f"champion {model_id} was not trained on feature set {CURRENT_FEATURE_SET}; forecasts are naive"
+    )
+    return Finding("no_model", 1.0, 0.0, why)
+
+
+def _age(model: Ensemble, moment: Moment, params: RetrainParams) -> Finding:
+    age = moment.calendar.distance(model.session, moment.session)
+    return Finding("age", float(age), float(params.age), f"trained {age} sessions ago, at {model.session}")
+
+
+def _skill_loss(
+    model: Ensemble, promotions: pl.DataFrame, metrics: pl.DataFrame, params: RetrainParams
+) -> Iterator[Finding]:
+    """The court's gain over naive less the realised one, less two standard errors of the difference."""
+    court = promotions.filter((pl.col("model_id") == model.model_id) & pl.col("promoted")).tail(1).to_dicts()
+    live = _measured(metrics, "model", model.model_id, "pinball_skill").to_dicts()
+    if not court or not live:
+        return
+    realised = sum(row["value"] for row in live) / len(live)
+    # Horizons share their sessions, so that their errors do not average out.
+    error = max((row["high"] - row["low"]) / 3.92 for row in live)
+    promised = court[0]["gain_over_naive"]
+    noise = 2 * float(np.hypot(error, court[0]["gain_error"]))
+    yield Finding(
+        "skill_loss",
+        promised - realised - noise,
+        params.skill_loss,
+        f"pinball skill {realised:+.2%} live against {promised:+.2%} before promotion over {len(live)} horizons; "
+        f"{noise:.2%} of the difference is within two standard errors",
+    )
+
+
+def _coverage(model: Ensemble, metrics: pl.DataFrame, params: RetrainParams) -> Iterator[Finding]:
+    """The farthest that the end of a 90 % interval's measured coverage lies from 90 %."""
+    del model
+    live = _measured(metrics, "all", "all", "coverage_90").to_dicts()
+    gaps = [(max(row["low"] - 0.9, 0.9 - row["high"], 0.0), row) for row in live]
+    if gaps:
+        gap, row = max(gaps, key=lambda one: (one[0], -one[1]["horizon"]))
+        yield Finding(
+            "coverage",
+            gap,
+            params.coverage_gap,
+            f"90 % intervals over {row['horizon']} sessions covered {row['value']:.1%} "
+            f"({row['low']:.1%} to {row['high']:.1%}) of {row['n']} outcomes",
+        )
+
+
+def _bias(flags: pl.DataFrame, params: RetrainParams) -> Iterator[Finding]:
+    active = flags.filter(pl.col("active") & (pl.col("scope") == "all")).to_dicts()
+    if active:
+        worst = max(active, key=lambda row: (abs(row["t"]), -row["horizon"]))
+        yield Finding(
+            "bias",
+            abs(worst["t"]),
+            params.bias_t,
+            f"unadjusted forecasts over {worst['horizon']} sessions miss by {worst['mean_error']:+.2%} on average "
+            f"(t {worst['t']:+.1f})",
+        )
+
+
+def _drift(model: Ensemble, feature_rows: pl.DataFrame, params: RetrainParams) -> Iterator[Finding]:
+    """Mean over the features of how far their recent mean has moved, in the training rows' standard deviations."""
+    known = feature_rows.filter(pl.col("complete") & (pl.col("feature_set") == CURRENT_FEATURE_SET)).sort(
+        "session", "ticker"
+    )
+    scaler = next((model.members[name] for name in ("lstm", "ridge") if name in model.members), None)
+    if known.is_empty() or scaler is None:
+        return
+    count = len(model.features)
+    recent = known.select(model.features).to_numpy().astype(np.float64).mean(axis=0)
+    shifts = np.abs(recent - scaler["mean"][:count]) / np.maximum(scaler["std"][:count], 1e-12)
+    worst = int(np.argmax(shifts))
+    yield Finding(
+        "drift",
+        float(shifts.mean()),
+        params.drift,
+        f"features moved by {shifts.mean():.2f} standard deviations on average over {DRIFT_SESSIONS} sessions; "
+        f"most: {model.features[worst]} by {shifts[worst]:.1f}",
+    )
+
+
+def _measured(metrics: pl.DataFrame, scope: str, name: str, metric: str) -> pl.DataFrame:
+    return metrics.filter(
+        (pl.col("scope") == scope)
+        & (pl.col("slice") == name)
+        & (pl.col("metric") == metric)
+        & (pl.col("verdict") != "too few")
+    ).sort("horizon")
+
+
+STAGE = Stage(
+    name="retrain_candidates",
+    function=retrain_candidates,
+    reads=(
+        Read(MODEL_REGISTRY, lookback=None, upto="previous"),
+        Read(MODEL_PROMOTIONS, lookback=None, upto="previous"),
+        Read(FEEDBACK_METRICS),
+        Read(BIAS_FLAGS),
+        Read(FEATURE_ROWS, lookback=DRIFT_SESSIONS, upto="previous"),
+    ),
+    writes=RETRAIN_CANDIDATES,
+    params=FeedbackParams(),
+    section="feedback",
+)

@@ -1,0 +1,159 @@
+"""Tells a price that is too far from the last one to be believed until the next session confirms it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+import polars as pl
+
+from lake.contract import UTC, PolarsType
+from pipeline.ingestion.params import JumpParams
+
+MEMORY = 20
+"""Sessions; an accepted close older than this says nothing about today's. The look-back of the stages covers it."""
+SUSPENDED = "the close follows from the one before"
+BAR = ("ticker", "interval", "ts")
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """What became of the bars that were too far from the last one."""
+
+    suspended: pl.DataFrame
+    """ticker, interval, ts: not believed so far."""
+    confirmed: pl.DataFrame
+    """ticker, interval, ts, confirmed_at (UTC): believed since the end of the bar that agreed."""
+
+
+def weigh(
+    candidates: pl.DataFrame, accepted: pl.DataFrame, splits: pl.DataFrame, zone: str, params: JumpParams
+) -> Verdicts:
+    """Hold each candidate's close against the last accepted one of at most 20 sessions before, splits undone.
+
+    A candidate outside 1/ratio..ratio, or one without volume that moved by more than `idle`, is suspended. The bar right
+    after it, in the same or the next session, confirms both of them if the two agree within `agree`. Only bars up to the
+    confirming one decide, so the verdict on a bar is the same however much more is loaded with it.
+
+    Args:
+        candidates: ticker, interval, ts, session, position, close, volume: one row per bar, none equal to a known one.
+        accepted: the same columns: the bars that stand already.
+        splits: ticker, ex_date, numerator, denominator, available_at; each counts at the first bar from its ex-date on,
+            if it was known when that bar ended: what is announced later has to wait for the confirmation.
+        zone: the exchange's time zone.
+        params: the limits.
+    """
+    chain = _chain(candidates, accepted, splits, zone)
+    previous = pl.col("level").shift(1).over("ticker", "interval")
+    distance = pl.col("position") - pl.col("position").shift(1).over("ticker", "interval")
+    suspects = chain.filter(pl.col("candidate") & (distance <= MEMORY) & _jumps(pl.col("level") / previous, params))
+    series = suspects.select("ticker", "interval").unique().sort("ticker", "interval")
+    walk = chain.join(series, on=["ticker", "interval"], how="semi", maintain_order="left")
+    return _walked(walk, params)
+
+
+def _chain(candidates: pl.DataFrame, accepted: pl.DataFrame, splits: pl.DataFrame, zone: str) -> pl.DataFrame:
+    """All bars in order with `level`, the close times the shares that one share of the first bar has become."""
+    columns = [*BAR, "position", "close", "volume"]
+    old = accepted.select(*BAR, standing="close")
+    asked = candidates.select(columns).join(old, on=BAR, how="left", maintain_order="left")
+    stand = accepted.select(columns).join(candidates, on=BAR, how="anti").with_columns(standing="close")
+    bars = pl.concat([stand.with_columns(candidate=pl.lit(False)), asked.with_columns(candidate=pl.lit(True))]).sort(
+        BAR
+    )
+    shares = pl.col("ratio").cum_prod().over("ticker", "interval")
+    return bars.with_columns(ratio=_ratio(bars, splits, zone)).with_columns(
+        level=pl.col("close") * shares, standing_level=pl.col("standing") * shares
+    )
+
+
+def _ratio(bars: pl.DataFrame, splits: pl.DataFrame, zone: str) -> pl.Series:
+    """New shares for each old one between the bar before and each bar."""
+    if splits.is_empty():
+        return pl.Series("ratio", [1.0]).new_from_index(0, bars.height)
+    midnight = pl.col("ex_date").cast(pl.Datetime("us")).dt.replace_time_zone(zone, non_existent="null")
+    effective = (
+        splits.join(bars.select("interval").unique(), how="cross")
+        .with_columns(from_ts=midnight.dt.convert_time_zone("UTC"))
+        .sort("from_ts")
+        .join_asof(
+            bars.select(BAR).sort("ts"),
+            left_on="from_ts",
+            right_on="ts",
+            by=["ticker", "interval"],
+            strategy="forward",
+            check_sortedness=False,
+        )
+        .filter(pl.col("available_at") <= pl.col("ts"))
+        .sort(*BAR, "ex_date", "numerator", "denominator")
+        .group_by(BAR, maintain_order=True)
+        .agg(ratio=(pl.col("numerator") / pl.col("denominator")).product())
+    )
+    return bars.join(effective, on=BAR, how="left", maintain_order="left")["ratio"].fill_null(1.0)
+
+
+def _jumps(ratio: pl.Expr, params: JumpParams) -> pl.Expr:
+    far = (ratio > params.ratio) | (ratio < 1 / params.ratio)
+    return far | ((pl.col("volume") == 0) & ((ratio - 1).abs() > params.idle))
+
+
+class _Step(NamedTuple):
+    """One bar of a series that holds a suspect."""
+
+    ticker: str
+    interval: str
+    ts: datetime
+    position: int
+    level: float
+    standing_level: float | None
+    volume: int
+    candidate: bool
+
+
+def _walked(walk: pl.DataFrame, params: JumpParams) -> Verdicts:
+    """Go through the few series with a suspect bar by bar."""
+    suspended: list[_Step] = []
+    confirmed: list[tuple[str, str, datetime, datetime]] = []
+    for _, series in walk.group_by("ticker", "interval", maintain_order=True):
+        steps = [_Step(*row) for row in series.select(_Step._fields).iter_rows()]
+        _walk(steps, params, suspended, confirmed)
+    schema: dict[str, PolarsType] = {"ticker": pl.String, "interval": pl.String, "ts": UTC}
+    return Verdicts(
+        suspended=pl.DataFrame([step[:3] for step in suspended], schema=schema, orient="row"),
+        confirmed=pl.DataFrame(confirmed, schema={**schema, "confirmed_at": UTC}, orient="row"),
+    )
+
+
+def _walk(
+    steps: list[_Step],
+    params: JumpParams,
+    suspended: list[_Step],
+    confirmed: list[tuple[str, str, datetime, datetime]],
+) -> None:
+    anchor: tuple[int, float] | None = None
+    waiting: _Step | None = None
+    for step in steps:
+        if not step.candidate or _follows(anchor, step, params):
+            waiting, anchor = None, (step.position, step.level)
+        elif waiting is not None and _agree(waiting, step, params):
+            confirmed += [(*bar[:3], step.ts) for bar in (waiting, step)]
+            suspended.pop()  # the waiting one came last
+            waiting, anchor = None, (step.position, step.level)
+        else:
+            suspended.append(step)
+            waiting = step
+            if step.standing_level is not None:  # a restatement that is not believed leaves the old value standing
+                anchor = (step.position, step.standing_level)
+
+
+def _follows(anchor: tuple[int, float] | None, step: _Step, params: JumpParams) -> bool:
+    if anchor is None or step.position - anchor[0] > MEMORY:
+        return True
+    ratio = step.level / anchor[1]
+    idle = step.volume == 0 and abs(ratio - 1) > params.idle
+    return 1 / params.ratio <= ratio <= params.ratio and not idle
+
+
+def _agree(waiting: _Step, step: _Step, params: JumpParams) -> bool:
+    return step.position - waiting.position <= 1 and abs(step.level / waiting.level - 1) <= params.agree

@@ -1,0 +1,70 @@
+"""Keeps every delivered row that broke a rule: whole, with the rule, so that nothing is lost in silence."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import polars as pl
+
+from lake.contract import UTC
+from lake.tables.market import CORPORATE_ACTIONS, INSTRUMENTS, MARKET_PRICES, QUARANTINED_ROWS, RAW_PRICES
+from lake.tables.news import NEWS_ARTICLES, RAW_NEWS
+from pipeline.ingestion.actions import judge_actions
+from pipeline.ingestion.articles import judge_articles
+from pipeline.ingestion.instruments import judge_listings
+from pipeline.ingestion.judge import LOOKBACK, judge_bars
+from pipeline.ingestion.params import IngestionParams
+from pipeline.stage import Moment, Read, Stage
+
+
+def quarantine(
+    raw_prices: pl.DataFrame,
+    raw_news: pl.DataFrame,
+    market_prices: pl.DataFrame,
+    instruments: pl.DataFrame,
+    corporate_actions: pl.DataFrame,
+    moment: Moment,
+    params: IngestionParams,
+) -> pl.DataFrame:
+    """Judge everything landed in the moment's sessions as the other stages do, and keep what they left.
+
+    Runs after them: a bar that they took is known by then and passes again. Works on a range of sessions.
+    """
+    bars = judge_bars(raw_prices, market_prices, instruments, corporate_actions, moment, params).bad
+    left = {
+        MARKET_PRICES.name: bars,
+        CORPORATE_ACTIONS.name: judge_actions(raw_prices, instruments).bad,
+        INSTRUMENTS.name: judge_listings(raw_prices).bad,
+        NEWS_ARTICLES.name: judge_articles(raw_news, moment.calendar).bad,
+    }
+    rows = pl.concat(part.with_columns(target=pl.lit(target)) for target, part in left.items())
+    return _kept(rows, moment, params.publication_lag).sort(QUARANTINED_ROWS.key)
+
+
+def _kept(rows: pl.DataFrame, moment: Moment, lag: timedelta) -> pl.DataFrame:
+    """The contract's columns; texts are bounded, and a row without a ticker has an empty one."""
+    public = {day: moment.calendar.close_at(day) + lag for day in rows["landed"].unique()}
+    return rows.with_columns(
+        pl.col("ticker").fill_null("").str.slice(0, QUARANTINED_ROWS.columns["ticker"].longest),
+        session="landed",
+        row=pl.col("text").str.slice(0, QUARANTINED_ROWS.columns["row"].longest),
+        available_at=pl.col("landed").replace_strict(
+            list(public), list(public.values()), default=None, return_dtype=UTC
+        ),
+    ).select(*QUARANTINED_ROWS.columns)
+
+
+STAGE = Stage(
+    name="quarantine",
+    function=quarantine,
+    reads=(
+        Read(RAW_PRICES),
+        Read(RAW_NEWS),
+        Read(MARKET_PRICES, lookback=LOOKBACK, every_revision=True),
+        Read(INSTRUMENTS, lookback=None),
+        Read(CORPORATE_ACTIONS, lookback=LOOKBACK, where=pl.col("kind") == "split"),
+    ),
+    writes=QUARANTINED_ROWS,
+    params=IngestionParams(),
+    section="ingestion",
+)

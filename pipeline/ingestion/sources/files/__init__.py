@@ -1,0 +1,140 @@
+"""The operator's own files as a source: landed as they are, cut to the sessions asked for."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import polars as pl
+
+from pipeline.ingestion.sources.errors import SourceError
+from pipeline.ingestion.sources.files.content import Bars, Content, Dated, paths_of, read_content
+from pipeline.ingestion.sources.files.dates import read_instants
+from pipeline.ingestion.sources.params import FilesParams
+from pipeline.ingestion.sources.payloads import (
+    ACTIONS,
+    ALL_TICKERS,
+    LISTINGS,
+    REFETCHED,
+    Fetch,
+    bar_rows,
+    news_rows,
+    payload_text,
+    price_rows,
+)
+from pipeline.sessions import Sessions
+
+__all__ = ["FilesSource"]
+
+FETCH_LAG = timedelta(minutes=15)
+"""From a close to the moment up to which the session's news and announcements count."""
+
+
+class FilesSource:
+    """Bars, actions, listings and news from files; they are read at the first question and again when they change."""
+
+    name = "files"
+
+    def __init__(self, params: FilesParams, calendar: Sessions) -> None:
+        if not params.prices:
+            raise SourceError("the source 'files' has no price file; name one or more with --prices PATH")
+        self.params = params
+        self.calendar = calendar
+        self._seen: tuple[tuple[str, int, int], ...] = ()
+        self._content: Content | None = None
+
+    def coverage(self) -> tuple[date, date]:
+        """The first and last session the price files have bars for, the benchmark's own aside.
+
+        Raises:
+            SourceError: if none of their days lies within the calendar.
+        """
+        days = pl.concat([self._stock_days(bars) for bars in self._read().bars]).drop_nulls()
+        opening, closing = self.calendar.days[0], self.calendar.days[-1]
+        inside = days.filter(days.is_between(opening, closing))
+        first, last = inside.min(), inside.max()
+        if not isinstance(first, date) or not isinstance(last, date):
+            shown = ", ".join(str(day) for day in days.sort().head(1)) or "missing"
+            raise SourceError(
+                f"the price files have no day of a stock from {opening} to {closing}, the calendar of "
+                f"{self.calendar.exchange}; the first of their {len(days)} days is {shown}: "
+                "check date_format and exchange"
+            )
+        start, end = self.calendar.at_or_after(first), self.calendar.at_or_before(last)
+        return min(start, end), end
+
+    def _stock_days(self, bars: Bars) -> pl.Series:
+        """The days that bound what can be learned: a benchmark often goes back further than the stocks."""
+        return bars.day.filter((bars.symbol != self.params.benchmark_ticker).fill_null(True))
+
+    def prices(self, since: date, session: date, *, history: bool) -> pl.DataFrame:
+        """Return RAW_PRICES rows of the files' lines; history also lands the lines whose day cannot be read."""
+        content, fetch = self._read(), self._fetch(since, session, history)
+        low = since if history else self.calendar.offset(since, 1 - REFETCHED)
+        parts = [_cut_bars(bars, fetch, low) for bars in content.bars]
+        others = [(LISTINGS, _cut_listings(content.listings, fetch, low))]
+        if content.actions is not None:
+            others.append((ACTIONS, self._cut_actions(content.actions, fetch, low)))
+        payloads = [
+            (kind, ALL_TICKERS, fetch.request(dated.fields), payload_text(dated.lines))
+            for kind, dated in others
+            if dated.lines.height
+        ]
+        return pl.concat([*parts, price_rows(fetch, payloads)])
+
+    def news(self, since: date, session: date, *, history: bool) -> pl.DataFrame:
+        """Return RAW_NEWS rows; history also lands the lines whose time cannot be read, a daily fetch never does."""
+        content, fetch = self._read(), self._fetch(since, session, history)
+        if content.news is None:
+            return news_rows(fetch, [])
+        at = read_instants(content.news.lines[content.news.fields["published_at"]], zone=self.params.zone)
+        after = self.calendar.close_at(self.calendar.previous(since)) + FETCH_LAG
+        until = self.calendar.close_at(session) + FETCH_LAG
+        wanted = ((at > after) & (at <= until)).fill_null(history)
+        lines = content.news.lines.filter(wanted)
+        if lines.is_empty():
+            return news_rows(fetch, [])
+        return news_rows(fetch, [(fetch.request(content.news.fields), payload_text(lines))])
+
+    def _fetch(self, since: date, session: date, history: bool) -> Fetch:
+        return Fetch(
+            source=self.name,
+            since=since,
+            session=session,
+            fetched_at=datetime.now(UTC),
+            history=history,
+            interval=self.params.interval,
+            exchange=self.params.exchange,
+            currency=self.params.currency,
+            stamp=self.params.stamp,
+        )
+
+    def _read(self) -> Content:
+        """The files' content, read again if any of them was changed since."""
+        stamp = tuple(
+            (str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in paths_of(self.params) if path.exists()
+        )
+        if self._content is None or stamp != self._seen:
+            self._content, self._seen = read_content(self.params), stamp
+        return self._content
+
+    def _cut_actions(self, actions: Dated, fetch: Fetch, low: date) -> Dated:
+        """Actions ex within the sessions asked for, and later ones if they were announced by then."""
+        ex = actions.lines[actions.fields["ex_date"]].str.to_date("%Y-%m-%d", strict=False)
+        wanted = ex.is_between(low, fetch.session).fill_null(fetch.history)
+        if "available_at" in actions.fields:
+            announced = read_instants(actions.lines[actions.fields["available_at"]], zone=self.params.zone)
+            by = self.calendar.close_at(fetch.session) + FETCH_LAG
+            wanted = wanted | ((ex > fetch.session) & (announced <= by)).fill_null(False)
+        return Dated(actions.lines.filter(wanted), actions.fields)
+
+
+def _cut_bars(bars: Bars, fetch: Fetch, low: date) -> pl.DataFrame:
+    wanted = bars.day.is_between(low, fetch.session).fill_null(fetch.history)
+    return bar_rows(fetch, bars.fields, bars.lines.filter(wanted), bars.symbol.filter(wanted))
+
+
+def _cut_listings(listings: Dated, fetch: Fetch, low: date) -> Dated:
+    """History: whoever was listed by the session. Daily: who was listed within the sessions asked for."""
+    listed = listings.lines[listings.fields["listed_on"]].str.to_date("%Y-%m-%d", strict=False)
+    wanted = (listed <= fetch.session) & (pl.lit(fetch.history) | (listed >= low))
+    return Dated(listings.lines.filter(wanted.fill_null(fetch.history)), listings.fields)

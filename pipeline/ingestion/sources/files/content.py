@@ -1,0 +1,240 @@
+"""What the operator's files hold: read as text, columns recognised, days found out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from lake.tables.vocabulary import SYMBOL
+from pipeline.ingestion.sources.errors import SourceError
+from pipeline.ingestion.sources.files import columns
+from pipeline.ingestion.sources.files.dates import is_iso, read_dates
+from pipeline.ingestion.sources.files.reading import is_readable, read_text, stem
+from pipeline.ingestion.sources.params import FilesParams
+
+TICKER_COLUMN = "ticker"
+"""Added where a file does not say whose bars it holds."""
+PRICES = ("open", "high", "low", "close", "volume")
+
+
+@dataclass(frozen=True)
+class Bars:
+    """The bars of files with equal columns."""
+
+    lines: pl.DataFrame
+    """All columns String, as landed."""
+    fields: dict[str, str]
+    """Canonical field -> column."""
+    symbol: pl.Series
+    day: pl.Series
+    """The trading day; null where it cannot be read."""
+
+
+@dataclass(frozen=True)
+class Dated:
+    """The lines of another file, all columns String."""
+
+    lines: pl.DataFrame
+    fields: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Content:
+    """All files."""
+
+    bars: tuple[Bars, ...]
+    listings: Dated
+    actions: Dated | None
+    news: Dated | None
+
+
+def paths_of(params: FilesParams) -> list[Path]:
+    """Every file the parameters name, those in folders included; a path that is not there is listed as well."""
+    named = [*params.prices, params.benchmark, params.actions, params.listings, params.news]
+    paths = [_path(name) for name in named if name]
+    return [file for path in paths for file in (_files_in(path) if path.is_dir() else [path])]
+
+
+def read_content(params: FilesParams) -> Content:
+    """Read all files.
+
+    Raises:
+        SourceError: for a file that is missing, unreadable or empty, or a column that cannot be found.
+    """
+    return _Reader(params).content()
+
+
+class _Reader:
+    def __init__(self, params: FilesParams) -> None:
+        self.params = params
+        self.overrides = columns.parse_overrides(params.columns)
+
+    def content(self) -> Content:
+        bars = [self._prices(_path(name)) for name in self.params.prices]
+        if self.params.benchmark:
+            bars.append(self._benchmark(_path(self.params.benchmark)))
+        return Content(tuple(bars), self._listings(tuple(bars)), self._actions(), self._news())
+
+    def _prices(self, path: Path) -> Bars:
+        if not path.is_dir():
+            return self._bars(_with_ticker(read_text(path), path, self.overrides), path, strict=True)
+        files = _files_in(path)
+        if not files:
+            raise SourceError(f"the folder {path} holds no CSV or Parquet file; give one file per ticker")
+        lines = pl.concat([_per_ticker(file, self.overrides) for file in files], how="diagonal")
+        return self._bars(lines, path, strict=True)
+
+    def _benchmark(self, path: Path) -> Bars:
+        lines, ticker = read_text(path), self.params.benchmark_ticker
+        if not _names_ticker(lines, self.overrides):
+            lines = lines.with_columns(pl.lit(ticker).alias(TICKER_COLUMN))
+        bars = self._bars(lines, path, strict=False)
+        own = (bars.symbol == ticker).fill_null(False)
+        if not own.any():
+            there = ", ".join(repr(symbol) for symbol in bars.symbol.unique().sort()[:5])
+            raise SourceError(
+                f"{path} has no bars of the benchmark {ticker!r}, but of {there}; set benchmark_ticker to one of them"
+            )
+        return Bars(bars.lines.filter(own), bars.fields, bars.symbol.filter(own), bars.day.filter(own))
+
+    def _bars(self, lines: pl.DataFrame, path: Path, *, strict: bool) -> Bars:
+        daily = self.params.interval == "1d"
+        clock = "session" if daily else "ts"
+        fields = columns.recognise(
+            lines.columns,
+            columns.DAILY_BARS if daily else columns.INTRADAY_BARS,
+            self.overrides,
+            required=("ticker", clock, *PRICES),
+            file=str(path),
+            strict=strict,
+        )
+        day = self._days(lines, fields[clock], path)
+        if daily and not is_iso(lines[fields[clock]]):
+            lines, fields["session"] = _with_iso(lines, day, "trading_day")
+        return Bars(lines, fields, lines[fields["ticker"]], day)
+
+    def _listings(self, bars: tuple[Bars, ...]) -> Dated:
+        """The listings file, what it leaves open filled in; without one, every ticker that has bars."""
+        known = self._known_by_bars(bars)
+        if not self.params.listings:
+            return Dated(known, {name: name for name in known.columns})
+        path = _path(self.params.listings)
+        lines = read_text(path)
+        fields = self._recognise(lines, columns.LISTINGS, ("ticker",), path)
+        if "listed_on" in fields and not is_iso(lines[fields["listed_on"]]):
+            day = self._days(lines, fields["listed_on"], path)
+            lines, fields["listed_on"] = _with_iso(lines, day, "listed_day")
+        ticker = fields["ticker"]
+        open_fields = [name for name in known.columns if name not in fields]
+        filled = {name: f"listing_{name}" for name in open_fields}
+        defaults = known.select(pl.col("ticker").alias(ticker), *(pl.col(f).alias(to) for f, to in filled.items()))
+        usual = {"name": pl.col(ticker), "sector": pl.lit("unknown"), "role": pl.lit("stock")}
+        usual |= {"exchange": pl.lit(self.params.exchange), "currency": pl.lit(self.params.currency)}
+        lines = lines.join(defaults, on=ticker, how="left", maintain_order="left").with_columns(
+            pl.col(filled[name]).fill_null(value) for name, value in usual.items() if name in filled
+        )
+        fields |= filled
+        return Dated(pl.concat([lines, _missing_benchmark(known, lines, fields)], how="diagonal"), fields)
+
+    def _known_by_bars(self, bars: tuple[Bars, ...]) -> pl.DataFrame:
+        """One row per ticker that has a bar: ticker, name, sector, role, exchange, currency, listed_on."""
+        seen = pl.concat([pl.DataFrame({"ticker": part.symbol, "day": part.day}) for part in bars])
+        benchmark = pl.col("ticker") == self.params.benchmark_ticker
+        return (
+            seen.drop_nulls()
+            .group_by("ticker")
+            .agg(pl.col("day").min())
+            .sort("ticker")
+            .select(
+                "ticker",
+                name="ticker",
+                sector=pl.lit("unknown"),
+                role=pl.when(benchmark).then(pl.lit("benchmark")).otherwise(pl.lit("stock")),
+                exchange=pl.lit(self.params.exchange),
+                currency=pl.lit(self.params.currency),
+                listed_on=pl.col("day").dt.to_string("%Y-%m-%d"),
+            )
+        )
+
+    def _actions(self) -> Dated | None:
+        if not self.params.actions:
+            return None
+        path = _path(self.params.actions)
+        lines = read_text(path)
+        fields = self._recognise(lines, columns.ACTIONS, ("ticker", "ex_date", "kind"), path)
+        for field in ("ex_date", "pay_date"):
+            column = fields.get(field)
+            # a column without any value, such as the pay-dates of splits, has no form to find out
+            if column is not None and lines[column].count() and not is_iso(lines[column]):
+                day = self._days(lines, column, path)
+                lines, fields[field] = _with_iso(lines, day, f"{field}_day")
+        return Dated(lines, fields)
+
+    def _news(self) -> Dated | None:
+        if not self.params.news:
+            return None
+        path = _path(self.params.news)
+        lines = read_text(path)
+        return Dated(lines, self._recognise(lines, columns.NEWS, ("published_at", "title"), path))
+
+    def _recognise(
+        self, lines: pl.DataFrame, usual: columns.Usual, required: tuple[str, ...], path: Path
+    ) -> dict[str, str]:
+        """Overrides that bars know too may be meant for the price files alone; the others have to fit."""
+        own = {
+            field: column
+            for field, column in self.overrides.items()
+            if field in usual and (column in lines.columns or field not in columns.DAILY_BARS)
+        }
+        return columns.recognise(lines.columns, usual, own, required=required, file=str(path), strict=True)
+
+    def _days(self, lines: pl.DataFrame, column: str, path: Path) -> pl.Series:
+        params, where = self.params, f"column {column!r} of {path}"
+        return read_dates(lines[column], date_format=params.date_format, zone=params.zone, where=where)
+
+
+def _missing_benchmark(known: pl.DataFrame, lines: pl.DataFrame, fields: Mapping[str, str]) -> pl.DataFrame:
+    """The benchmark's own row, where it has bars but the listings file leaves it out."""
+    listed = lines[fields["ticker"]].to_list()
+    row = known.filter((pl.col("role") == "benchmark") & ~pl.col("ticker").is_in(listed))
+    return row.select(pl.col(field).alias(fields[field]) for field in known.columns)
+
+
+def _path(name: str) -> Path:
+    return Path(name).expanduser()
+
+
+def _files_in(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.iterdir() if file.is_file() and is_readable(file))
+
+
+def _per_ticker(file: Path, overrides: Mapping[str, str]) -> pl.DataFrame:
+    lines = read_text(file)
+    if _names_ticker(lines, overrides):
+        return lines
+    return lines.with_columns(pl.lit(stem(file).upper()).alias(TICKER_COLUMN))
+
+
+def _with_ticker(lines: pl.DataFrame, path: Path, overrides: Mapping[str, str]) -> pl.DataFrame:
+    """A file without a ticker column may be named after its ticker, as in AAPL.csv."""
+    if _names_ticker(lines, overrides) or not re.fullmatch(SYMBOL, stem(path)):
+        return lines
+    return lines.with_columns(pl.lit(stem(path)).alias(TICKER_COLUMN))
+
+
+def _names_ticker(lines: pl.DataFrame, overrides: Mapping[str, str]) -> bool:
+    if overrides.get("ticker") in lines.columns:
+        return True
+    usual = {"ticker": columns.TICKER}
+    return bool(columns.recognise(lines.columns, usual, {}, required=(), file="", strict=False))
+
+
+def _with_iso(lines: pl.DataFrame, day: pl.Series, name: str) -> tuple[pl.DataFrame, str]:
+    """Add the days in the form ingestion reads, beside what the file says; return the lines and the column's name."""
+    while name in lines.columns:
+        name += "_"
+    return lines.with_columns(day.dt.to_string("%Y-%m-%d").alias(name)), name

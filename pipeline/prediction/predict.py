@@ -1,0 +1,277 @@
+"""Forecast total returns: the champion's ensemble, corrected by what feedback has taught, within bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from hashlib import sha256
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from lake.tables.features import FEATURE_ROWS, FEATURE_WINDOWS
+from lake.tables.feedback import BIAS_FLAGS, FEEDBACK_METRICS
+from lake.tables.market import MARKET_PRICES, TICKER_UNIVERSE
+from lake.tables.models import MODEL_PROMOTIONS, MODEL_REGISTRY
+from lake.tables.predictions import PREDICTIONS, QUANTILE_COLUMNS, QUANTILES, TICKER_PRIORITIES
+from pipeline.features.gather import window_tensor
+from pipeline.features.params import LONGEST_WINDOW
+from pipeline.models import naive
+from pipeline.models.ensemble import combine
+from pipeline.models.inference import daily_sigma, member_quantiles
+from pipeline.models.registry import champion, load_members, naive_shape
+from pipeline.prediction.bounds import MEDIAN, bound, names
+from pipeline.prediction.lessons import adjustments, interval_scales, measured_skill
+from pipeline.prediction.params import PredictionParams
+from pipeline.prediction.quantiles import agreement, probability_up, widened
+from pipeline.sessions import Sessions
+from pipeline.stage import Moment, Read, Stage
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class RawForecast:
+    """What the models say, before feedback and bounds."""
+
+    model_id: str
+    role: str
+    horizons: tuple[int, ...]
+    sigma: Floats
+    """[n] daily standard deviation."""
+    members: Mapping[str, Floats]
+    """Member -> [n, horizons, quantiles] as fractions; the naive one is always there."""
+    weights: Mapping[str, Floats]
+    """Member -> [horizons]."""
+
+
+def predict(
+    feature_windows: pl.DataFrame,
+    feature_rows: pl.DataFrame,
+    ticker_priorities: pl.DataFrame,
+    market_prices: pl.DataFrame,
+    ticker_universe: pl.DataFrame,
+    model_registry: pl.DataFrame,
+    model_promotions: pl.DataFrame,
+    bias_flags: pl.DataFrame,
+    feedback_metrics: pl.DataFrame,
+    moment: Moment,
+    params: PredictionParams,
+) -> pl.DataFrame:
+    """Forecast every selected ticker that has a usable window and a bar at the session; no other gets a row.
+
+    Without a champion for the current feature set the naive forecast is stated as what it is. For `moment.session`
+    only (ignores `since`).
+    """
+    selected = ticker_priorities.filter((pl.col("session") == moment.session) & pl.col("selected"))
+    windows = feature_windows.filter(pl.col("session") == moment.session)
+    windows = windows.join(selected, on="ticker", how="semi", maintain_order="left")
+    if windows.is_empty():
+        return PREDICTIONS.empty()
+    return predict_batch(
+        windows["features_id"][-1],
+        feature_windows=windows,
+        feature_rows=feature_rows,
+        market_prices=market_prices,
+        ticker_universe=ticker_universe,
+        model_registry=model_registry,
+        model_promotions=model_promotions,
+        bias_flags=bias_flags,
+        feedback_metrics=feedback_metrics,
+        made_at=moment.as_of,
+        calendar=moment.calendar,
+        params=params,
+    )
+
+
+def predict_batch(
+    features_id: str,
+    *,
+    feature_windows: pl.DataFrame,
+    feature_rows: pl.DataFrame,
+    market_prices: pl.DataFrame,
+    ticker_universe: pl.DataFrame,
+    model_registry: pl.DataFrame,
+    model_promotions: pl.DataFrame,
+    bias_flags: pl.DataFrame,
+    feedback_metrics: pl.DataFrame,
+    made_at: datetime,
+    calendar: Sessions,
+    params: PredictionParams,
+) -> pl.DataFrame:
+    """Forecast a whole batch of windows: the core of the stage, and all there is to `nextgen predict-batch`.
+
+    Args:
+        features_id: the batch; its windows' session is the session forecast from.
+        feature_windows: windows of that batch, others may be among them.
+        feature_rows: rows that cover the windows.
+        market_prices: daily bars of the session; a ticker without one is left out.
+        ticker_universe: for the sectors; the session's rows.
+        model_registry: all models.
+        model_promotions: all decisions on the champion, up to the session.
+        bias_flags: recent flags, of sessions before this one; the latest speak.
+        feedback_metrics: recent figures, of sessions before this one; the latest speak.
+        made_at: the moment of decision.
+        calendar: the exchange's sessions.
+        params: bounds.
+
+    Returns:
+        Rows of predictions, one per usable window with a bar and horizon, sorted by ticker and horizon.
+
+    Raises:
+        ValueError: if no window belongs to the batch.
+        RegistryError: if the champion cannot be used.
+    """
+    batch = feature_windows.filter(pl.col("features_id") == features_id)
+    if batch.is_empty():
+        raise ValueError(
+            f"there are no windows of batch {features_id!r}; `nextgen show feature_windows` lists those there are"
+        )
+    session: date = batch["session"][0]
+    tickers = _forecastable(batch, market_prices, ticker_universe, session)
+    if tickers.is_empty():
+        return PREDICTIONS.empty()
+    raw = _raw_forecast(tickers, feature_rows, model_registry, model_promotions, params)
+    sigma = naive.scale(raw.sigma, raw.horizons)
+    added = adjustments(bias_flags, tickers["ticker"].to_list(), tickers["sector"].to_list(), raw.horizons)
+    scales = interval_scales(feedback_metrics, raw.horizons, params)
+    corrected = widened(combine(raw.members, raw.weights) + added[..., None], scales)
+    quantiles, acted = bound(corrected, sigma, params)
+    skill = measured_skill(feedback_metrics, raw.horizons, params)
+    count, horizons = len(tickers), len(raw.horizons)
+    flat = quantiles.reshape(count * horizons, len(QUANTILES))
+    return (
+        tickers.select("ticker", reference_close="close")
+        .with_columns(horizon=pl.lit(list(raw.horizons), dtype=pl.List(pl.Int32)))
+        .explode("horizon")
+        .with_columns(
+            *(pl.Series(name, flat[:, number]) for number, name in enumerate(QUANTILE_COLUMNS)),
+            _members(raw),
+            session=pl.lit(session),
+            made_at=pl.lit(made_at, dtype=pl.Datetime("us", "UTC")),
+            point=pl.Series(flat[:, MEDIAN]),
+            probability_up=pl.Series(probability_up(flat)),
+            confidence=pl.Series((agreement(raw.members) * skill).ravel()),
+            sigma=pl.Series(sigma.ravel()),
+            # Stored as what was subtracted: a positive bias means forecasts were too high.
+            bias_adjustment=pl.Series(0.0 - added.ravel()),
+            interval_scale=pl.Series(np.tile(scales, count)),
+            bounds=pl.Series(names(acted.reshape(count * horizons, -1)), dtype=pl.List(pl.String)),
+            features_id=pl.lit(features_id),
+            model_id=pl.lit(raw.model_id),
+            role=pl.lit(raw.role),
+        )
+        .with_columns(
+            target_session=pl.col("horizon").replace_strict(
+                {h: calendar.offset(session, h) for h in raw.horizons}, return_dtype=pl.Date
+            ),
+            prediction_id=_ids(session, tickers["ticker"].to_list(), raw),
+        )
+        .select(*PREDICTIONS.columns)
+    )
+
+
+def _forecastable(
+    batch: pl.DataFrame, market_prices: pl.DataFrame, ticker_universe: pl.DataFrame, session: date
+) -> pl.DataFrame:
+    """The batch's usable windows with the session's close and the ticker's sector, by ticker."""
+    closes = market_prices.filter((pl.col("session") == session) & (pl.col("interval") == "1d"))
+    sectors = ticker_universe.filter(pl.col("session") == session).select("ticker", "sector")
+    return (
+        batch.filter(pl.col("usable"))
+        .join(closes.select("ticker", "close"), on="ticker", how="inner")
+        .join(sectors, on="ticker", how="left")
+        .with_columns(pl.col("sector").fill_null("unknown"))
+        .sort("ticker")
+    )
+
+
+def _raw_forecast(
+    windows: pl.DataFrame,
+    feature_rows: pl.DataFrame,
+    model_registry: pl.DataFrame,
+    model_promotions: pl.DataFrame,
+    params: PredictionParams,
+) -> RawForecast:
+    """The champion's members, or the naive one alone where no champion knows the windows' feature set."""
+    model_id = champion(model_promotions)
+    mine = model_registry.filter(pl.col("model_id") == (model_id or ""))
+    other_features = not mine.is_empty() and mine["feature_set"][0] != windows["feature_set"][0]
+    if model_id is None or other_features:
+        return _naive_forecast(windows, feature_rows, model_registry, params)
+    ensemble = load_members(mine, model_id)
+    if ensemble.quantiles != QUANTILES:
+        raise ValueError(f"champion {model_id} forecasts quantiles {ensemble.quantiles}, not {QUANTILES}; train again")
+    tensor = window_tensor(feature_rows, windows, ensemble.features)
+    sigma = daily_sigma(ensemble, tensor)
+    members, weights = member_quantiles(ensemble, tensor, sigma), dict(ensemble.weights)
+    if "naive" not in members:
+        shape = naive_shape(model_registry, ensemble.horizons, QUANTILES)
+        members["naive"] = naive.forecast(shape, sigma, ensemble.horizons)
+        weights["naive"] = np.zeros(len(ensemble.horizons))
+    return RawForecast(model_id, "champion", ensemble.horizons, sigma, members, weights)
+
+
+def _naive_forecast(
+    windows: pl.DataFrame, feature_rows: pl.DataFrame, model_registry: pl.DataFrame, params: PredictionParams
+) -> RawForecast:
+    last = window_tensor(feature_rows, windows, naive.VOLATILITIES)[:, -1]
+    sigma = naive.daily_sigma(last, naive.VOLATILITIES)
+    shape = naive_shape(model_registry, params.horizons, QUANTILES)
+    quantiles = naive.forecast(shape, sigma, params.horizons)
+    weights = {"naive": np.ones(len(params.horizons))}
+    return RawForecast("naive", "naive", params.horizons, sigma, {"naive": quantiles}, weights)
+
+
+def _members(raw: RawForecast) -> pl.Series:
+    """For each forecast the list of members with weight, point and quantiles, by name."""
+    ordered = sorted(raw.members)
+    stacked = np.stack([raw.members[name] for name in ordered], axis=2)
+    count, horizons, members, _ = stacked.shape
+    weights = np.column_stack([raw.weights[name] for name in ordered])
+    flat = stacked.reshape(-1, len(QUANTILES))
+    fields = pl.DataFrame(
+        {
+            "member": pl.Series(ordered * (count * horizons), dtype=pl.String),
+            "weight": np.tile(weights.ravel(), count),
+            "point": flat[:, MEDIAN],
+            **{name: flat[:, number] for number, name in enumerate(QUANTILE_COLUMNS)},
+        }
+    )
+    return fields.to_struct("members").reshape((count * horizons, members)).arr.to_list()
+
+
+def _ids(session: date, tickers: list[str], raw: RawForecast) -> pl.Series:
+    keys = (f"{session}|{ticker}|{horizon}|{raw.model_id}" for ticker in tickers for horizon in raw.horizons)
+    return pl.Series([sha256(key.encode()).hexdigest()[:16] for key in keys], dtype=pl.String)
+
+
+STAGE = Stage(
+    name="predict",
+    function=predict,
+    reads=(
+        Read(FEATURE_WINDOWS),
+        Read(FEATURE_ROWS, lookback=LONGEST_WINDOW - 1),
+        Read(TICKER_PRIORITIES),
+        Read(
+            MARKET_PRICES,
+            where=pl.col("interval") == "1d",
+            columns=("ticker", "interval", "ts", "revision", "session", "close"),
+        ),
+        Read(TICKER_UNIVERSE, columns=("session", "ticker", "sector")),
+        Read(MODEL_REGISTRY, lookback=None),
+        Read(MODEL_PROMOTIONS, lookback=None),
+        Read(BIAS_FLAGS, lookback=5, upto="previous"),
+        Read(
+            FEEDBACK_METRICS,
+            lookback=5,
+            upto="previous",
+            where=(pl.col("scope") == "all") & pl.col("metric").is_in(["interval_scale", "ic"]),
+        ),
+    ),
+    writes=PREDICTIONS,
+    params=PredictionParams(),
+    section="prediction",
+)

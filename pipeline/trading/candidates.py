@@ -1,0 +1,122 @@
+"""What the rules look at: a candidate for a trade, and where the book stands while plans are drafted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Forecast:
+    """A forecast of the total return over the decision horizon."""
+
+    prediction_id: str
+    model_id: str
+    role: str
+    age: int
+    """Sessions since it was made."""
+    point: float
+    low: float
+    """5 % quantile."""
+    low_80: float
+    high_80: float
+    confidence: float
+
+    @property
+    def sigma(self) -> float:
+        """Standard deviation that the calibrated 80 % interval implies for a normal distribution."""
+        return (self.high_80 - self.low_80) / 2.5631
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Holding:
+    """What the book has of a ticker."""
+
+    shares: int
+    cost: float
+    """Currency per share."""
+    weight: float
+    opened: date
+    held_sessions: int
+    stop: float
+    """Price below which it is cut; only ever raised."""
+
+    def profit(self, close: float) -> float:
+        """Gain at the close as a fraction of cost."""
+        return close / self.cost - 1 if self.cost else 0.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Candidate:
+    """A trade under consideration; `shares` is its size after the rules so far."""
+
+    ticker: str
+    sector: str
+    side: str
+    intent: str
+    shares: int
+    close: float
+    stale: int
+    """Sessions since the last bar; 0 if it traded today."""
+    member: bool
+    exclusion: str
+    """Why it is not in the universe; 'member' if it is."""
+    volatility: float
+    """Fraction per session."""
+    median_volume: float | None
+    cost: float
+    """Round trip expected, as a fraction."""
+    forecast: Forecast | None
+    holding: Holding | None
+    since_sale: int | None
+    """Sessions since the name was last sold; None if not lately."""
+
+    @property
+    def edge(self) -> float | None:
+        """Expected return less expected cost."""
+        return None if self.forecast is None else self.forecast.point - self.cost
+
+    @property
+    def value(self) -> float:
+        """Currency the trade moves at the close."""
+        return self.shares * self.close
+
+
+@dataclass(slots=True)
+class Standing:
+    """Where the book stands with the orders accepted so far; figures in currency unless said otherwise."""
+
+    nav: float
+    cash: float
+    """Cash now plus what accepted sales are expected to bring, less what accepted buys need."""
+    invested: float
+    drawdown: float
+    """Fraction under the peak."""
+    risk_budget: float
+    target_exposure: float
+    most_positions: int
+    horizon: int
+    skill: float | None
+    skill_low: float | None
+    traded: float = 0.0
+    names: set[str] = field(default_factory=set)
+    by_name: dict[str, float] = field(default_factory=dict)
+    by_sector: dict[str, float] = field(default_factory=dict)
+
+    def weight(self, value: float) -> float:
+        """A value as a fraction of NAV."""
+        return value / self.nav if self.nav > 0 else 0.0
+
+    def accept(self, candidate: Candidate) -> None:
+        """Count an order as done, its cost included, before the next candidate is looked at."""
+        value, expense = candidate.value, candidate.value * candidate.cost / 2
+        signed = value if candidate.side == "buy" else -value
+        self.cash -= signed + expense
+        self.invested += signed
+        self.traded += value
+        self.by_name[candidate.ticker] = self.by_name.get(candidate.ticker, 0.0) + signed
+        self.by_sector[candidate.sector] = self.by_sector.get(candidate.sector, 0.0) + signed
+        if candidate.side == "buy":
+            self.names.add(candidate.ticker)
+        elif candidate.holding is not None and candidate.shares == candidate.holding.shares:
+            self.names.discard(candidate.ticker)

@@ -1,0 +1,200 @@
+"""Legal rows of the feedback tables, and stages run on frames held in memory as the runner would run them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date
+from hashlib import sha256
+from typing import Any
+
+import polars as pl
+
+from lake.tables import TABLES
+from lake.tables.feedback import (
+    BIAS_FLAGS,
+    FEEDBACK_METRICS,
+    LEARNING_INSIGHTS,
+    PREDICTION_ACCURACY,
+    SCALE_EDGES,
+    SESSION_SCORES,
+)
+from pipeline.stage import Moment, Read, Stage
+from tests.frames.market import CALENDAR, DAY, moment
+
+Tables = dict[str, pl.DataFrame]
+"""Table name -> rows: a lake in memory."""
+
+
+def seen(read: Read, tables: Tables, at: Moment) -> pl.DataFrame:
+    """What a stage sees of a table: the promise that `Read` makes, kept on a frame."""
+    table = read.table
+    clock = pl.col(table.clock)
+    frame = tables.get(table.name, table.empty())
+    last = at.session if read.upto == "session" else at.calendar.previous(at.since)
+    frame = frame.filter(clock <= last)
+    if read.lookback is not None:
+        frame = frame.filter(clock >= at.calendar.offset(at.since, -read.lookback))
+    if table.available:
+        frame = frame.filter(pl.col(table.available) <= at.as_of)
+    if read.where is not None:
+        frame = frame.filter(read.where)
+    frame = frame.sort(table.key)
+    if table.entity:
+        frame = frame.unique(table.entity, keep="last", maintain_order=True)
+    return frame.select(read.columns or list(table.columns))
+
+
+def run(stage: Stage, tables: Tables, at: Moment, params: object = None) -> pl.DataFrame:
+    """The stage's rows, checked against the contract of the table it writes."""
+    frames = [seen(read, tables, at) for read in stage.reads]
+    return stage.writes.check(stage.function(*frames, at, params or stage.params))
+
+
+def run_and_keep(stage: Stage, tables: Tables, at: Moment, params: object = None) -> pl.DataFrame:
+    """The same, with the rows added to the tables in the way the table's contract says."""
+    rows = run(stage, tables, at, params)
+    table = stage.writes
+    before = tables.get(table.name, table.empty())
+    keys = rows.select(table.key)
+    tables[table.name] = pl.concat([before.join(keys, on=table.key, how="anti"), rows])
+    return rows
+
+
+def at(session: date = DAY, **changes: Any) -> Moment:
+    """The moment of decision at a session."""
+    versions = dict.fromkeys(TABLES, 1)
+    return replace(moment(session), versions=versions, **changes)
+
+
+def accuracy(*rows: Mapping[str, Any]) -> pl.DataFrame:
+    """Rows of prediction_accuracy: a champion's forecast over one session that was right to the basis point."""
+    return PREDICTION_ACCURACY.check(pl.DataFrame([_score(row) for row in rows], schema=PREDICTION_ACCURACY.schema))
+
+
+def _score(row: Mapping[str, Any]) -> dict[str, Any]:
+    session = row.get("session", DAY)
+    target = row.get("target_session", session)
+    horizon = row.get("horizon", 1)
+    made = CALENDAR.offset(target, -horizon)
+    key = f"{made}|{row.get('ticker', 'AAA')}|{horizon}|{row.get('model_id', 'm-test')}"
+    point, realised = row.get("point", 0.01), row.get("realised", 0.01)
+    error = row.get("error", realised - point)
+    return {
+        "prediction_id": sha256(key.encode()).hexdigest()[:16],
+        "session": session,
+        "made_session": made,
+        "target_session": target,
+        "ticker": "AAA",
+        "sector": "tech",
+        "horizon": horizon,
+        "model_id": "m-test",
+        "role": "champion",
+        "point": point,
+        "realised": realised,
+        "error": error,
+        "absolute_error": abs(error),
+        "naive_absolute_error": abs(realised),
+        "pinball": 0.3 * abs(error),
+        "naive_pinball": 0.3 * abs(realised),
+        "sigma": 0.02,
+        "inside_50": True,
+        "inside_80": True,
+        "inside_90": True,
+        "direction_hit": True,
+        "interval_scale": 1.0,
+        "needed_scale": abs(error) / (1.645 * 0.02),
+        "bias_adjustment": 0.0,
+    } | dict(row)
+
+
+def scores(*rows: Mapping[str, Any]) -> pl.DataFrame:
+    """Rows of session_scores: the sums of ten forecasts with a skill of 10 % and perfect coverage."""
+    legal = {
+        "session": DAY,
+        "target_session": DAY,
+        "scope": "all",
+        "slice": "all",
+        "horizon": 1,
+        "model_id": "m-test",
+        "role": "champion",
+        "n": 10,
+        "ic": 0.05,
+        "error": 0.0,
+        "squared_error": 10 * 0.02**2,
+        "absolute_error": 0.135,
+        "naive_absolute_error": 0.15,
+        "pinball": 0.045,
+        "naive_pinball": 0.05,
+        "realised": 0.0,
+        "hits": 5,
+        "directions": 10,
+        "inside_50": 5,
+        "inside_80": 8,
+        "inside_90": 9,
+        "scale_histogram": [0] * 30 + [10] + [0] * (len(SCALE_EDGES) - 30),
+    }
+    filled = [legal | {"target_session": row.get("session", DAY)} | dict(row) for row in rows]
+    return SESSION_SCORES.check(pl.DataFrame(filled, schema=SESSION_SCORES.schema))
+
+
+def metric_rows(*rows: Mapping[str, Any]) -> pl.DataFrame:
+    """Rows of feedback_metrics: an information coefficient of 5 % that is no chance."""
+    legal = {
+        "session": DAY,
+        "scope": "all",
+        "slice": "all",
+        "horizon": 1,
+        "metric": "ic",
+        "value": 0.05,
+        "low": 0.01,
+        "high": 0.09,
+        "baseline": 0.0,
+        "n": 1000,
+        "n_effective": 300.0,
+        "verdict": "skill",
+    }
+    return FEEDBACK_METRICS.check(pl.DataFrame([legal | dict(row) for row in rows], schema=FEEDBACK_METRICS.schema))
+
+
+def flags(*rows: Mapping[str, Any]) -> pl.DataFrame:
+    """Rows of bias_flags: an active one over all tickers that adds 1 % to the next forecasts."""
+    legal = {
+        "session": DAY,
+        "scope": "all",
+        "slice": "all",
+        "horizon": 1,
+        "mean_error": 0.01,
+        "standard_error": 0.002,
+        "t": 5.0,
+        "p_value": 0.001,
+        "n": 1000,
+        "adjusted_n": 0,
+        "adjusted_error": None,
+        "unadjusted_error": None,
+        "active": True,
+        "adjustment": 0.01,
+    }
+    return BIAS_FLAGS.check(pl.DataFrame([legal | dict(row) for row in rows], schema=BIAS_FLAGS.schema))
+
+
+def insight_rows(*rows: Mapping[str, Any]) -> pl.DataFrame:
+    """Rows of learning_insights: a bias over all tickers, just opened."""
+    legal = {
+        "insight_id": "bias:all:all:1:2020-03-04",
+        "session": DAY,
+        "opened": DAY,
+        "kind": "bias",
+        "scope": "all",
+        "slice": "all",
+        "horizon": 1,
+        "status": "open",
+        "hypothesis": "forecasts err to one side",
+        "evidence": "t 5",
+        "action": "adjusted",
+        "before": 0.01,
+        "after": None,
+        "effect": "pending",
+        "n": 0,
+    }
+    return LEARNING_INSIGHTS.check(pl.DataFrame([legal | dict(row) for row in rows], schema=LEARNING_INSIGHTS.schema))

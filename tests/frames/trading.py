@@ -1,0 +1,261 @@
+"""Rows the trading stages read, and a small world that runs them session by session as the runner would."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import polars as pl
+
+from lake.contract import Table
+from lake.tables import TABLES
+from lake.tables.feedback import FEEDBACK_METRICS
+from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES, TICKER_UNIVERSE
+from lake.tables.predictions import PREDICTIONS
+from lake.tables.trading import TRADE_PLANS
+from pipeline.sessions import Sessions, weekday_sessions
+from pipeline.stage import Moment, Read, Stage
+from pipeline.trading import execute, holdings, ledger, plan, reflect, strategy, value
+from pipeline.trading.book import Book, fold
+from pipeline.trading.params import TradingParams
+from tests.frames import market
+
+CALENDAR = weekday_sessions(date(2021, 3, 1), date(2022, 6, 30))
+DAYS = CALENDAR.days
+"""DAYS[0] is the funding session of most tests."""
+SETTLE = (execute.STAGE, ledger.STAGE, holdings.STAGE, value.STAGE, reflect.STAGE)
+LOOK_AHEAD = (strategy.STAGE, plan.STAGE)
+
+
+def bar(ticker: str, session: date, price: float = 100.0, **values: object) -> dict[str, Any]:
+    """A bar whose open and close are one price, with plenty of volume."""
+    return {"ticker": ticker, "session": session, "close": price, "open": price, "volume": 1_000_000} | values
+
+
+def split(ticker: str, ex_date: date, new: int, old: int, **values: object) -> dict[str, Any]:
+    """New shares for old ones."""
+    return {"ticker": ticker, "ex_date": ex_date, "numerator": new, "denominator": old} | values
+
+
+def dividend(
+    ticker: str, ex_date: date, amount: float, pay_date: date | None = None, **values: object
+) -> dict[str, Any]:
+    """Cash per share."""
+    row = {"ticker": ticker, "ex_date": ex_date, "kind": "dividend", "amount": amount, "pay_date": pay_date}
+    return row | values
+
+
+def delisting(ticker: str, ex_date: date, amount: float) -> dict[str, Any]:
+    """The final value per share."""
+    return {"ticker": ticker, "ex_date": ex_date, "kind": "delisting", "amount": amount}
+
+
+def plans(*rows: Mapping[str, Any], calendar: Sessions = CALENDAR) -> pl.DataFrame:
+    """Rows of trade_plans: taken orders for the next open, without a forecast."""
+    return pl.DataFrame([_plan(row, calendar) for row in rows], schema=TRADE_PLANS.schema)
+
+
+def _plan(row: Mapping[str, Any], calendar: Sessions) -> dict[str, Any]:
+    session, ticker = row["session"], row.get("ticker", "AAA")
+    shares = row.get("shares", 100)
+    return {
+        "plan_id": f"{session}:{ticker}",
+        "for_session": calendar.next(session),
+        "decided_at": calendar.close_at(session) + timedelta(minutes=20),
+        "ticker": ticker,
+        "sector": "industrials",
+        "side": "buy",
+        "intent": "exit" if row.get("side") == "sell" else "enter",
+        "taken": True,
+        "wanted_shares": shares,
+        "shares": shares,
+        "close": 100.0,
+        "expected_return": None,
+        "low_return": None,
+        "low_80": None,
+        "high_80": None,
+        "expected_cost": 0.001,
+        "edge": None,
+        "target_weight": 0.01,
+        "stop": None,
+        "verdicts": [],
+        "blocked_by": None,
+        "prediction_id": None,
+        "model_id": None,
+    } | dict(row)
+
+
+def forecasts(*rows: Mapping[str, Any], calendar: Sessions = CALENDAR) -> pl.DataFrame:
+    """Rows of predictions: the champion sees +3 % in five sessions, 80 % of the time between -2 % and +8 %."""
+    return pl.DataFrame([_forecast(row, calendar) for row in rows], schema=PREDICTIONS.schema)
+
+
+def _forecast(row: Mapping[str, Any], calendar: Sessions) -> dict[str, Any]:
+    session, ticker = row["session"], row.get("ticker", "AAA")
+    horizon, role = row.get("horizon", 5), row.get("role", "champion")
+    point = row.get("point", 0.03)
+    offsets = {"q05": -0.065, "q10": -0.05, "q25": -0.025, "q50": 0.0, "q75": 0.025, "q90": 0.05, "q95": 0.065}
+    return {
+        "prediction_id": market.digest(session, ticker, horizon, role)[:16],
+        "made_at": calendar.close_at(session) + timedelta(minutes=20),
+        "ticker": ticker,
+        "horizon": horizon,
+        "target_session": calendar.offset(session, horizon),
+        "reference_close": 100.0,
+        "point": point,
+        **{name: point + offset for name, offset in offsets.items()},
+        "probability_up": 0.7,
+        "confidence": 0.8,
+        "sigma": 0.04,
+        "members": [],
+        "bias_adjustment": 0.0,
+        "interval_scale": 1.0,
+        "bounds": [],
+        "features_id": "f1-20210301-000000000000",
+        "model_id": "naive" if role == "naive" else "m1",
+        "role": role,
+    } | dict(row)
+
+
+def members(session: date, *tickers: str, **values: object) -> pl.DataFrame:
+    """Rows of ticker_universe: all of them members."""
+    rows = [
+        {
+            "session": session,
+            "ticker": ticker,
+            "member": True,
+            "reason": "member",
+            "sector": "industrials",
+            "close": 100.0,
+            "dollar_volume": 1e8,
+            "history": 300,
+            "stale": 0,
+        }
+        | values
+        for ticker in tickers
+    ]
+    return pl.DataFrame(rows, schema=TICKER_UNIVERSE.schema)
+
+
+def skill(session: date, value: float = 0.05, low: float = 0.02, **values: object) -> pl.DataFrame:
+    """A row of feedback_metrics: the information coefficient of the decision horizon, measured."""
+    row = {
+        "session": session,
+        "scope": "all",
+        "slice": "all",
+        "horizon": 5,
+        "metric": "ic",
+        "value": value,
+        "low": low,
+        "high": 2 * value - low,
+        "baseline": 0.0,
+        "n": 2000,
+        "n_effective": 400.0,
+        "verdict": "skill",
+    }
+    return pl.DataFrame([row | values], schema=FEEDBACK_METRICS.schema)
+
+
+class World:
+    """Tables in memory, and the trading stages run over them through their own declarations of what they read."""
+
+    def __init__(
+        self, *bars: Mapping[str, Any], calendar: Sessions = CALENDAR, params: TradingParams | None = None
+    ) -> None:
+        self.calendar = calendar
+        self.params = params or TradingParams()
+        self.tables = {name: table.empty() for name, table in TABLES.items()}
+        self.add(MARKET_PRICES, market.prices(*bars, calendar=calendar))
+
+    def add(self, table: Table, rows: pl.DataFrame) -> None:
+        """Append rows that meet the contract and repeat no key."""
+        both = pl.concat([self.tables[table.name], table.check(rows)])
+        self.tables[table.name] = both
+        assert not table.key or not both.select(table.key).is_duplicated().any(), f"{table.name} has a key twice"
+
+    def act(self, *rows: Mapping[str, Any]) -> None:
+        """Add corporate actions."""
+        self.add(CORPORATE_ACTIONS, market.actions(*rows, calendar=self.calendar))
+
+    def order(self, session: date, ticker: str, side: str, shares: int, **values: object) -> None:
+        """Decide an order at a session's close."""
+        row = {"session": session, "ticker": ticker, "side": side, "shares": shares} | values
+        self.add(TRADE_PLANS, plans(row, calendar=self.calendar))
+
+    def moment(self, session: date, as_of: datetime | None = None) -> Moment:
+        """Twenty minutes after the session's close."""
+        return market.moment(session, as_of=as_of, calendar=self.calendar)
+
+    def frame(self, read: Read, moment: Moment) -> pl.DataFrame:
+        """What the runner would hand to a stage."""
+        table, rows = read.table, self.tables[read.table.name]
+        until = moment.session if read.upto == "session" else moment.calendar.previous(moment.since)
+        rows = rows.filter(pl.col(table.clock) <= until)
+        if read.lookback is not None:
+            rows = rows.filter(pl.col(table.clock) >= moment.calendar.offset(moment.since, -read.lookback))
+        if table.available is not None:
+            rows = rows.filter(pl.col(table.available) <= moment.as_of)
+        if table.entity and not read.every_revision:
+            rows = rows.sort(table.key).unique(table.entity, keep="last", maintain_order=True)
+        rows = rows.filter(read.where) if read.where is not None else rows
+        return rows.sort(table.key).select(read.columns or tuple(table.columns))
+
+    def compute(self, stage: Stage, session: date) -> pl.DataFrame:
+        """The rows a stage gives for a session; nothing is kept."""
+        moment = self.moment(session)
+        frames = [self.frame(read, moment) for read in stage.reads]
+        return stage.writes.check(stage.function(*frames, moment, self.params))
+
+    def run(self, stage: Stage, session: date) -> pl.DataFrame:
+        """Compute, check and keep."""
+        rows = self.compute(stage, session)
+        self.add(stage.writes, rows)
+        return rows
+
+    def settle(self, *sessions: date) -> World:
+        """Run the settling stages of some sessions in order."""
+        for session in sessions:
+            for stage in SETTLE:
+                self.run(stage, session)
+        return self
+
+    def settle_to(self, last: date) -> World:
+        """Settle every session from the one after the last settled (or the calendar's first) to the given one."""
+        done = self.tables["portfolio_value"]["session"].max()
+        first = self.calendar.days[0] if done is None else self.calendar.next(done)  # type: ignore[arg-type]
+        return self.settle(*self.calendar.between(first, last))
+
+    def look_ahead(self, session: date) -> pl.DataFrame:
+        """Take a stance and plan."""
+        self.run(strategy.STAGE, session)
+        return self.run(plan.STAGE, session)
+
+    @property
+    def book(self) -> Book:
+        """The book as the ledger tells it."""
+        return fold(self.tables["ledger_entries"])
+
+    def rows(self, table: str) -> pl.DataFrame:
+        """All rows of a table."""
+        return self.tables[table]
+
+    def value(self, session: date) -> dict[str, Any]:
+        """The book's worth at a session."""
+        return self.tables["portfolio_value"].filter(pl.col("session") == session).row(0, named=True)
+
+    def trade(self, trade_id: str) -> dict[str, Any]:
+        """One executed trade."""
+        return self.tables["executed_trades"].filter(pl.col("trade_id") == trade_id).row(0, named=True)
+
+    def holding(self, session: date, ticker: str) -> dict[str, Any]:
+        """One holding at a session."""
+        rows = self.tables["portfolio_holdings"]
+        return rows.filter((pl.col("session") == session) & (pl.col("ticker") == ticker)).row(0, named=True)
+
+
+def free(**values: object) -> TradingParams:
+    """Parameters under which trading costs nothing, for tests about something else."""
+    from pipeline.trading.params import Costs
+
+    return TradingParams(costs=Costs(multiple=0.0), **values)  # type: ignore[arg-type]

@@ -1,0 +1,51 @@
+"""Numbers as the operator reads them."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nextgen_tui import formats
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [
+        (formats.percent(0.01234), "1.23 %"),
+        (formats.percent(0.01234, 1, signed=True), "+1.2 %"),
+        (formats.percent(None), "–"),
+        (formats.money(Decimal("1234567.80")), "1,234,567.80"),
+        (formats.money(Decimal("-0.05"), signed=True), "-0.05"),
+        (formats.whole(1234567), "1,234,567"),
+        (formats.duration(0.44), "0.4 s"),
+        (formats.duration(59.6), "1 min 00 s"),
+        (formats.duration(7_260), "2 h 01 min"),
+        (formats.counted(1, "row"), "1 row"),
+        (formats.counted(1200, "row"), "1,200 rows"),
+        (formats.bar(0.5, 4), "██  "),
+        (formats.bar(1.7, 4), "████"),
+        (formats.bar(-1, 4), "    "),
+        (formats.sparkline([1, 2, 3, 4, 5, 6, 7, 8]), "▁▂▃▄▅▆▇█"),
+        (formats.sparkline([5, 5]), "▄▄"),
+        (formats.sparkline([]), ""),
+        (formats.sparkline([0, 1], low=0, high=7), "▁▂"),
+    ],
+)
+def test_a_figure_reads_as_expected(shown: str, expected: str) -> None:
+    assert shown == expected
+
+
+@given(st.lists(st.floats(-1e9, 1e9), max_size=300), st.integers(min_value=2, max_value=80))
+def test_thinning_keeps_the_ends_and_the_width(values: list[float], width: int) -> None:
+    kept = formats.thinned(values, width)
+    assert len(kept) == min(len(values), width)
+    assert kept[:1] == values[:1]
+    assert kept[-1:] == values[-1:]
+
+
+@given(st.floats(0, 1), st.integers(min_value=1, max_value=40))
+def test_a_bar_always_has_its_width(share: float, width: int) -> None:
+    assert len(formats.bar(share, width)) == width

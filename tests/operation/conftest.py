@@ -1,0 +1,63 @@
+"""One small operation, run once for all tests of this folder: 14 names, a year of history, a few weeks of cycles."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from lake.store import Lake
+from pipeline.config.settings import RuntimeParams, Settings
+from pipeline.ingestion.params import IngestionParams
+from pipeline.ingestion.sources.params import SimulatedParams, SourceParams
+from pipeline.models.params import LstmParams, ModelParams
+from pipeline.runner import Cycle, Runner
+
+HISTORY = 330
+SESSIONS = 12
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A lake with what was run in it."""
+
+    lake: Lake
+    settings: Settings
+    runner: Runner
+    history: Cycle
+    cycles: tuple[Cycle, ...]
+
+    @property
+    def sessions(self) -> list[date]:
+        return [cycle.session for cycle in self.cycles]
+
+
+def small_settings(**simulated: object) -> Settings:
+    """Everything real, only less of it."""
+    return Settings(
+        runtime=RuntimeParams(durable=False),
+        source=SourceParams(simulated=SimulatedParams(names=14, history_sessions=HISTORY, **simulated)),  # type: ignore[arg-type]
+        ingestion=IngestionParams(),
+        models=ModelParams(
+            folds=2, test_sessions=30, least_sessions=100, least_rows=500, lstm=LstmParams(hidden=4, epochs=1)
+        ),
+    )
+
+
+def operate(path: Path, settings: Settings, sessions: int) -> Operation:
+    lake = Lake.create(path)
+    runner = Runner(lake, settings)
+    first, last = runner.source.coverage()
+    history = runner.load_history(first, last)
+    start = runner.calendar.next(last)
+    cycles = tuple(runner.replay(start, runner.calendar.offset(start, sessions - 1)))
+    return Operation(lake, settings, runner, history, cycles)
+
+
+@pytest.fixture(scope="session")
+def operation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operation]:
+    """The small operation. Tests only read it."""
+    yield operate(tmp_path_factory.mktemp("operation") / "lake", small_settings(), SESSIONS)
+
+

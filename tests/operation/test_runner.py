@@ -1,0 +1,133 @@
+"""The loop runs, publishes whole cycles, does nothing twice, and can be done again to the bit."""
+
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from lake.errors import LakeError
+from lake.runs import Run, unpublished
+from lake.store import Lake
+from lake.tables import TABLES
+from lake.tables.control import RUNS
+from lake.tables.trading import LEDGER_ENTRIES, PORTFOLIO_VALUE
+from pipeline.reproduction import reproduce
+from pipeline.runner import CycleOrderError, Runner
+from pipeline.stages import CYCLE, STAGES, TRAINING
+from tests.operation.conftest import SESSIONS, Operation, operate, small_settings
+
+
+def test_every_stage_of_the_loop_ran_in_every_cycle(operation: Operation) -> None:
+    optional = {stage.name for stage in TRAINING} | {stage.name for stage in CYCLE if stage.catches_up}
+    for cycle in operation.cycles:
+        ran = {run.recipe.stage for run in cycle.runs}
+        assert {stage.name for stage in STAGES} - ran <= optional
+
+
+def test_every_table_that_the_loop_fills_has_rows(operation: Operation) -> None:
+    rows = {name: operation.lake.rows(table) for name, table in TABLES.items()}
+    rare = {"task_requests", "price_restatements", "trade_reflections", "learning_insights", "bias_flags"}
+    assert not [name for name, count in rows.items() if not count and name not in rare]
+
+
+def test_the_ledger_balances_to_the_cent_and_explains_every_cent_of_value(operation: Operation) -> None:
+    entries = operation.lake.read(LEDGER_ENTRIES)
+    assert entries["amount"].sum() == 0
+    unbalanced = entries.group_by("event_id").agg(pl.col("amount").sum()).filter(pl.col("amount") != 0)
+    assert unbalanced.is_empty()
+    value = operation.lake.read(PORTFOLIO_VALUE)
+    assert value.height == SESSIONS
+    assert value["unexplained"].abs().max() == 0
+
+
+def test_a_cycle_run_again_adds_nothing(operation: Operation) -> None:
+    before = {name: operation.lake.newest(table) for name, table in TABLES.items()}
+    again = operation.runner.cycle(operation.sessions[-1])
+    assert again.already_done
+    assert {name: operation.lake.newest(table) for name, table in TABLES.items()} == before
+
+
+def test_cycles_neither_skip_a_session_nor_go_back(operation: Operation) -> None:
+    calendar = operation.runner.calendar
+    ahead = calendar.offset(operation.sessions[-1], 2)
+    with pytest.raises(CycleOrderError, match=r"the next is .*nextgen replay --from"):
+        operation.runner.cycle(ahead)
+    with pytest.raises(CycleOrderError):
+        operation.runner.cycle(calendar.offset(operation.sessions[0], -1))
+
+
+def test_every_run_comes_out_identical_again(operation: Operation) -> None:
+    runner = Runner(Lake.open(operation.lake.path), operation.settings)
+    runs = [Run.from_row(row) for row in operation.lake.read(RUNS).iter_rows(named=True)]
+    verdicts = [reproduce(runner, run) for run in runs]
+    assert len(verdicts) > SESSIONS * 25
+    assert [f"{v.run_id}: {v.difference}" for v in verdicts if not v.identical] == []
+
+
+def test_a_stage_run_in_another_process_with_another_thread_count_gives_the_same_rows(operation: Operation) -> None:
+    program = (
+        "import sys\nfrom pathlib import Path\nfrom lake.store import Lake\nfrom lake.runs import Run\n"
+        "from lake.tables.control import RUNS\nfrom pipeline.runner import Runner\n"
+        "from pipeline.reproduction import reproduce\nfrom tests.operation.conftest import small_settings\n"
+        "lake = Lake.open(Path(sys.argv[1])); runner = Runner(lake, small_settings())\n"
+        "rows = lake.read(RUNS).filter(cycle_id=sys.argv[2])\n"
+        "bad = [v.run_id for r in rows.iter_rows(named=True) if not (v := reproduce(runner, Run.from_row(r))).identical]\n"
+        "sys.exit(f'differ: {bad}' if bad or rows.is_empty() else 0)"
+    )
+    cycle = f"cycle-{operation.sessions[0]:%Y%m%d}"
+    for threads in ("1", "4"):
+        result = subprocess.run(
+            [sys.executable, "-c", program, str(operation.lake.path), cycle],
+            capture_output=True,
+            text=True,
+            cwd=Path(__file__).parent.parent.parent,
+            env={"POLARS_MAX_THREADS": threads, "PYTHONHASHSEED": threads, "PATH": "/usr/bin:/bin"},
+            check=False,
+        )
+        assert result.returncode == 0, result.stderr
+
+
+def test_decisions_are_made_before_the_fills_they_lead_to(operation: Operation) -> None:
+    plans = operation.lake.read(TABLES["trade_plans"]).select("plan_id", "decided_at")
+    fills = operation.lake.read(TABLES["executed_trades"]).join(plans, on="plan_id")
+    assert fills.height > 0
+    assert (fills["ts"] > fills["decided_at"]).all()
+
+
+def test_nothing_read_was_public_after_the_decision(operation: Operation) -> None:
+    for table in (TABLES["market_prices"], TABLES["news_articles"], TABLES["news_sentiment"]):
+        rows = operation.lake.read(table)
+        last = operation.runner.decision_time(operation.sessions[-1])
+        assert rows.filter(pl.col("available_at") > last + timedelta(days=5)).is_empty()
+
+
+def test_a_cycle_cut_off_in_the_middle_is_finished_first_and_ends_the_same(tmp_path: Path) -> None:
+    settings = small_settings()
+    whole = operate(tmp_path / "whole", settings, 2)
+    broken = operate(tmp_path / "broken", settings, 1)
+    session = whole.sessions[1]
+    half = CYCLE[: len(CYCLE) // 2]
+    with broken.lake.lease("a process that dies"):
+        for stage in half:
+            if not (stage.catches_up or stage in TRAINING):
+                broken.runner._execute(stage, session, session, f"cycle-{session:%Y%m%d}", 0)
+    fresh = Runner(Lake.open(broken.lake.path), settings)
+    assert unpublished(fresh.lake)
+    fresh.recover()
+    assert not unpublished(fresh.lake)
+    assert _fingerprints(fresh.lake, session) == _fingerprints(whole.lake, session)
+
+
+def _fingerprints(lake: Lake, session: object) -> dict[str, str]:
+    runs = lake.read(RUNS).filter((pl.col("session") == session) & (pl.col("status") == "done"))
+    return {stage: mark for stage, mark in runs.select("stage", "fingerprint").iter_rows() if stage != "report"}
+
+
+def test_a_run_that_failed_cannot_be_reproduced(operation: Operation) -> None:
+    done = Run.from_row(operation.lake.read(RUNS).row(0, named=True))
+    failed = Run(recipe=done.recipe, status="failed", files={}, started_at=done.started_at)
+    with pytest.raises(LakeError, match="only runs that are done"):
+        reproduce(operation.runner, failed)

@@ -1,0 +1,188 @@
+"""Trailing figures come from sums, say how sure they are, and claim nothing on too little."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from lake.tables.feedback import SCALE_EDGES, SESSION_SCORES
+from pipeline.feedback import metrics, session_scores
+from pipeline.feedback.calibration import learned_scale
+from pipeline.feedback.params import FeedbackParams, IntervalParams, MetricParams
+from tests.frames.feedback import accuracy, at, run, scores
+from tests.frames.market import CALENDAR, DAY
+
+
+def day(after: int) -> date:
+    return CALENDAR.offset(DAY, after)
+
+
+def figure(rows: pl.DataFrame, metric: str, scope: str = "all", name: str = "all") -> dict[str, Any]:
+    [row] = rows.filter(
+        (pl.col("metric") == metric) & (pl.col("scope") == scope) & (pl.col("slice") == name)
+    ).to_dicts()
+    return row
+
+
+def measured(*rows: dict[str, Any], session: date) -> pl.DataFrame:
+    return run(metrics.STAGE, {"session_scores": scores(*rows)}, at(session))
+
+
+def history(sessions: int, **values: Any) -> list[dict[str, Any]]:
+    """Equal sums for so many sessions, the last one at DAY."""
+    return [{"session": day(1 + n - sessions)} | values for n in range(sessions)]
+
+
+def test_a_sessions_scores_are_summed_per_slice() -> None:
+    rows = accuracy(
+        {"ticker": "AAA", "sector": "tech", "point": 0.01, "realised": 0.03},
+        {"ticker": "BBB", "sector": "tech", "point": 0.02, "realised": 0.01, "inside_90": False},
+        {"ticker": "CCC", "sector": "energy", "point": 0.00, "realised": 0.05, "direction_hit": None},
+    )
+    found = run(session_scores.STAGE, {"prediction_accuracy": rows}, at())
+    everyone = found.filter(pl.col("scope") == "all").to_dicts()[0]
+    assert everyone["n"] == 3
+    assert everyone["error"] == pytest.approx(0.02 - 0.01 + 0.05)
+    assert everyone["squared_error"] == pytest.approx(0.02**2 + 0.01**2 + 0.05**2)
+    assert (everyone["hits"], everyone["directions"], everyone["inside_90"]) == (2, 2, 2)
+    assert sum(everyone["scale_histogram"]) == 3
+    assert found.filter(pl.col("scope") == "sector").select("slice", "n").rows() == [("energy", 1), ("tech", 2)]
+
+
+def test_a_few_names_have_no_rank_correlation_and_enough_have() -> None:
+    names = [f"T{n}" for n in range(6)]
+    rows = accuracy(*({"ticker": name, "point": 0.001 * n, "realised": 0.002 * n} for n, name in enumerate(names)))
+    few = run(session_scores.STAGE, {"prediction_accuracy": rows.head(4)}, at())
+    enough = run(session_scores.STAGE, {"prediction_accuracy": rows}, at())
+    assert few["ic"].to_list() == [None, None]
+    assert enough.filter(pl.col("scope") == "all")["ic"].to_list() == pytest.approx([1.0])
+
+
+def test_a_late_score_is_kept_with_the_session_it_was_for() -> None:
+    rows = accuracy({"ticker": "AAA"}, {"ticker": "BBB", "target_session": day(-2)})
+    found = run(session_scores.STAGE, {"prediction_accuracy": rows}, at())
+    assert found.filter(pl.col("scope") == "all")["target_session"].to_list() == [day(-2), DAY]
+
+
+def test_the_order_of_scores_changes_no_bit_of_the_sums() -> None:
+    random = np.random.default_rng(0)
+    rows = accuracy(*({"ticker": f"T{n:02d}", "realised": float(random.normal())} for n in range(40)))
+    shuffled = rows.sample(fraction=1.0, shuffle=True, seed=1)
+    one, other = (session_scores.session_scores(frame, at(), FeedbackParams()) for frame in (rows, shuffled))
+    assert SESSION_SCORES.check(one).equals(other)
+
+
+def test_skill_is_the_share_of_the_naive_loss_that_is_saved() -> None:
+    found = measured(*history(30), session=DAY)
+    assert figure(found, "pinball_skill")["value"] == pytest.approx(0.1)
+    assert figure(found, "mae_skill")["value"] == pytest.approx(0.1)
+    assert figure(found, "pinball_skill")["verdict"] == "skill"
+    assert figure(found, "hit_rate")["verdict"] == "no skill"
+    assert figure(found, "coverage_80")["verdict"] == "calibrated"
+    assert figure(found, "coverage_80")["baseline"] == 0.8
+    assert figure(found, "ic")["n"] == 300
+
+
+def test_figures_are_weighed_by_forecasts_not_by_sessions() -> None:
+    rows = [*history(30), {"session": DAY, "target_session": day(-40), "n": 100, "inside_80": 0}]
+    assert figure(measured(*rows, session=DAY), "coverage_80")["value"] == pytest.approx(240 / 400)
+
+
+@pytest.mark.parametrize(("inside", "verdict"), [(5, "too narrow"), (10, "too wide"), (9, "calibrated")])
+def test_coverage_is_judged_by_the_side_its_interval_lies_on(inside: int, verdict: str) -> None:
+    assert figure(measured(*history(30, inside_90=inside), session=DAY), "coverage_90")["verdict"] == verdict
+
+
+@pytest.mark.parametrize(
+    ("horizon", "sessions", "enough"), [(1, 19, False), (1, 20, True), (20, 79, False), (20, 80, True)]
+)
+def test_nothing_is_claimed_on_too_few_sessions(horizon: int, sessions: int, enough: bool) -> None:
+    row = figure(measured(*history(sessions, horizon=horizon), session=DAY), "ic")
+    assert (row["verdict"] != "too few") == enough
+    assert (row["low"] is not None) == enough
+
+
+def test_naive_forecasts_claim_no_skill_but_their_intervals_are_judged() -> None:
+    found = measured(*history(30, role="naive", model_id="naive", ic=None), session=DAY)
+    overall = found.filter((pl.col("scope") == "all"))["metric"].to_list()
+    assert sorted(overall) == ["bias", "coverage_50", "coverage_80", "coverage_90", "interval_scale"]
+
+
+def test_shadow_forecasts_count_for_their_model_alone() -> None:
+    shadow = history(30, role="shadow", model_id="m-shadow", pinball=1.0, inside_80=0)
+    found = measured(*history(30), *shadow, session=DAY)
+    assert figure(found, "pinball_skill")["value"] == pytest.approx(0.1)
+    assert figure(found, "pinball_skill", "model", "m-shadow")["value"] < -10
+    assert figure(found, "coverage_80", "model", "m-test")["value"] == pytest.approx(0.8)
+
+
+def test_common_moves_leave_few_independent_forecasts() -> None:
+    random = np.random.default_rng(2)
+    moves = random.normal(0, 0.02, 100)
+    rows = [
+        {"session": day(n - 99), "n": 100, "error": 100 * move, "squared_error": 100 * move**2}
+        for n, move in enumerate(moves)
+    ]
+    row = figure(measured(*rows, session=DAY), "bias")
+    assert row["n"] == 10_000
+    assert 40 < row["n_effective"] < 250  # 100 sessions in which all moved as one
+
+
+def test_sessions_before_the_window_no_longer_count() -> None:
+    rows = [*history(30), *({"session": day(-300 - n), "pinball": 5.0} for n in range(30))]
+    found = metrics.metrics(scores(*rows), at(), FeedbackParams())
+    assert figure(found, "pinball_skill")["value"] == pytest.approx(0.1)
+
+
+def test_a_shorter_window_can_be_set() -> None:
+    params = FeedbackParams(metrics=MetricParams(window=10))
+    rows = [*history(10), *({"session": day(-20 - n), "pinball": 5.0} for n in range(10))]
+    found = metrics.metrics(scores(*rows), at(), params)
+    assert figure(found, "pinball_skill")["value"] == pytest.approx(0.1)
+
+
+def test_without_scores_there_is_nothing_to_say() -> None:
+    assert run(metrics.STAGE, {}, at()).is_empty()
+
+
+def normal_histogram(width: float, draws: int = 20_000) -> np.ndarray[Any, Any]:
+    needed = np.abs(np.random.default_rng(0).normal(0, width / 1.645, draws))
+    bins = np.searchsorted(np.array(SCALE_EDGES), needed, side="right")
+    return np.bincount(bins, minlength=len(SCALE_EDGES) + 1)
+
+
+@pytest.mark.parametrize("width", [0.7, 1.0, 1.6])
+def test_the_learned_scale_is_the_width_that_would_have_covered(width: float) -> None:
+    histograms = np.stack([normal_histogram(width)] * 60)
+    ages = np.arange(60)
+    assert learned_scale(histograms, ages, IntervalParams(prior_sessions=0.0)) == pytest.approx(width, rel=0.02)
+
+
+def test_the_scale_forgets_an_old_regime() -> None:
+    old, new = [normal_histogram(1.0)] * 60, [normal_histogram(1.6)] * 40
+    histograms, ages = np.stack(old + new), np.arange(100)[::-1]
+    assert learned_scale(histograms, ages, IntervalParams()) == pytest.approx(1.6, rel=0.08)
+
+
+def test_few_scores_hardly_move_the_scale() -> None:
+    one = np.stack([normal_histogram(2.0, draws=50)])
+    assert learned_scale(one, np.array([0]), IntervalParams(prior_sessions=4.0)) < 1.5
+
+
+@pytest.mark.parametrize(("width", "bound"), [(0.1, 0.5), (5.0, 2.0)])
+def test_the_scale_stays_within_its_bounds(width: float, bound: float) -> None:
+    histograms = np.stack([normal_histogram(width)] * 60)
+    assert learned_scale(histograms, np.arange(60), IntervalParams()) == bound
+
+
+def test_nothing_scored_leaves_the_models_own_width() -> None:
+    assert (
+        learned_scale(
+            np.zeros((0, len(SCALE_EDGES) + 1), dtype=np.int64), np.zeros(0, dtype=np.int64), IntervalParams()
+        )
+        == 1.0
+    )

@@ -1,0 +1,62 @@
+"""Weights have to be earned, and what can't be told apart goes to the naive forecast."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pipeline.models.ensemble import MEMBERS, choose_weights, combine, grid_losses, simplex
+
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+NORMAL = np.array([-1.645, -0.674, 0.0, 0.674, 1.645])
+NAIVE = MEMBERS.index("naive")
+
+
+def chosen(members: dict[str, np.ndarray], outcome: np.ndarray, names: int = 20) -> dict[str, float]:
+    session = np.arange(len(outcome)) // names
+    grid = simplex(len(members), 0.1)
+    losses = grid_losses(members, outcome, session, grid, QUANTILES)
+    weights = choose_weights(losses, grid, (1,), NAIVE, 1.0)
+    return dict(zip(MEMBERS, weights[:, 0].tolist(), strict=True))
+
+
+def test_the_grid_holds_every_combination_once() -> None:
+    grid = simplex(3, 0.1)
+    assert len(grid) == len(np.unique(grid, axis=0)) == 66
+    assert np.allclose(grid.sum(axis=1), 1) and (grid >= 0).all()
+
+
+def test_a_member_that_knows_gets_the_weight() -> None:
+    random = np.random.default_rng(0)
+    told = random.standard_normal((4_000, 1))
+    outcome = 0.7 * told + 0.5**0.5 * random.standard_normal((4_000, 1))
+    flat = np.broadcast_to(NORMAL, (4_000, 1, 5))
+    knows = 0.7 * told[:, :, None] + 0.7 * flat
+    weights = chosen({"lstm": knows, "naive": flat, "ridge": flat * 3}, outcome)
+    assert weights["lstm"] >= 0.9 and weights["ridge"] == 0
+
+
+def test_members_that_know_nothing_leave_it_to_the_naive_forecast() -> None:
+    random = np.random.default_rng(1)
+    outcome = random.standard_normal((2_000, 1))
+    flat = np.broadcast_to(NORMAL, (2_000, 1, 5))
+    noise = flat + 0.1 * random.standard_normal((2_000, 1, 1))
+    assert chosen({"lstm": noise, "naive": flat, "ridge": flat + 0.0}, outcome)["naive"] == 1
+
+
+def test_combined_quantiles_are_the_weighted_mean_and_never_cross() -> None:
+    members = {"naive": np.array([[[-1.0, 0.0, 1.0]]]), "ridge": np.array([[[1.0, 2.0, 2.0]]])}
+    combined = combine(members, {"naive": np.array([0.25]), "ridge": np.array([0.75])})
+    assert combined.tolist() == [[[0.5, 1.5, 1.75]]]
+
+
+@pytest.mark.parametrize("share", [(0.5, 0.6), (1.5, -0.5)])
+def test_weights_that_are_no_shares_are_refused(share: tuple[float, float]) -> None:
+    members = {"naive": np.zeros((1, 1, 3)), "ridge": np.zeros((1, 1, 3))}
+    with pytest.raises(ValueError, match="have to be shares that sum to 1"):
+        combine(members, {"naive": np.array([share[0]]), "ridge": np.array([share[1]])})
+
+
+def test_a_member_without_a_weight_is_refused() -> None:
+    with pytest.raises(ValueError, match="give one for each"):
+        combine({"naive": np.zeros((1, 1, 3))}, {})

@@ -1,0 +1,125 @@
+"""What a fit may learn from: whole windows of members, with outcomes that are known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+
+import numpy as np
+import polars as pl
+import pytest
+
+from lake.tables.market import CORPORATE_ACTIONS
+from pipeline.models.examples import Examples, labelled_examples, session_means
+from tests.frames.models import CALENDAR, FEATURES, SMALL, Market, market
+
+
+def examples(at: Market) -> Examples:
+    return labelled_examples(
+        at.feature_rows, at.market_prices, at.corporate_actions, at.ticker_universe, at.calendar, SMALL
+    )
+
+
+def pairs(built: Examples) -> set[tuple[date, str]]:
+    return {(CALENDAR.days[at], name) for at, name in zip(built.session, built.ticker, strict=True)}
+
+
+def test_a_window_holds_the_last_sessions_in_order() -> None:
+    world = market(tickers=3, sessions=40)
+    built = examples(world)
+    row = 50
+    day, ticker = CALENDAR.days[built.session[row]], built.ticker[row]
+    own = world.feature_rows.filter((pl.col("ticker") == ticker) & (pl.col("session") <= day)).sort("session")
+    expected = own.select(FEATURES).tail(SMALL.window).to_numpy()
+    assert np.array_equal(built.windows(np.array([row]))[0], expected)
+    assert np.array_equal(built.last_rows(np.array([row]))[0], expected[-1])
+
+
+def test_the_outcome_is_the_total_return_in_units_of_the_volatility_known_then() -> None:
+    world = market(tickers=2, sessions=30)
+    built = examples(world)
+    day, ticker = CALENDAR.days[built.session[0]], built.ticker[0]
+    close = dict(world.market_prices.filter(pl.col("ticker") == ticker).select("session", "close").iter_rows())
+    row = world.feature_rows.filter((pl.col("ticker") == ticker) & (pl.col("session") == day))
+    volatility = row["volatility_20"][0]
+    for number, horizon in enumerate(SMALL.horizons):
+        earned = close[CALENDAR.offset(day, horizon)] / close[day] - 1
+        assert built.outcome[0, number] == pytest.approx(earned / (volatility * horizon**0.5), rel=1e-6)
+
+
+def test_every_window_with_a_missing_row_or_value_is_left_out() -> None:
+    world = market(tickers=2, sessions=30)
+    gap, hole = CALENDAR.days[10], CALENDAR.days[20]
+    at_hole = (pl.col("session") == hole) & (pl.col("ticker") == "T001")
+    rows = world.feature_rows.filter((pl.col("session") != gap) | (pl.col("ticker") != "T000")).with_columns(
+        complete=~at_hole, rsi_14=pl.when(~at_hole).then("rsi_14")
+    )
+    lost = pairs(examples(world)) - pairs(examples(replace(world, feature_rows=rows)))
+    assert lost == {(CALENDAR.days[10 + step], "T000") for step in range(5)} | {
+        (CALENDAR.days[20 + step], "T001") for step in range(5) if 20 + step < 25
+    }
+
+
+def test_only_members_of_a_session_teach_and_later_leavers_are_kept() -> None:
+    world = market(tickers=2, sessions=30)
+    left = CALENDAR.days[15]
+    stays = (pl.col("ticker") != "T000") | (pl.col("session") < left)
+    universe = world.ticker_universe.with_columns(member=stays)
+    kept = pairs(examples(replace(world, ticker_universe=universe)))
+    assert {day for day, name in kept if name == "T000"} == set(CALENDAR.days[4:15])
+    assert len({day for day, name in kept if name == "T001"}) == 21
+
+
+def test_a_delisted_ticker_counts_with_its_final_value() -> None:
+    world = market(tickers=2, sessions=30)
+    last, gone = CALENDAR.days[20], CALENDAR.days[21]
+    prices = world.market_prices.filter((pl.col("ticker") != "T000") | (pl.col("session") <= last))
+    delisting = {"ticker": "T000", "ex_date": gone, "kind": "delisting", "amount": 0.0}
+    actions = pl.DataFrame([delisting], schema_overrides=CORPORATE_ACTIONS.schema)
+    actions = pl.concat([CORPORATE_ACTIONS.empty(), actions.cast({"ex_date": pl.Date})], how="diagonal")
+    built = examples(replace(world, market_prices=prices, corporate_actions=actions))
+    row = [(CALENDAR.days[s], t) for s, t in zip(built.session, built.ticker, strict=True)].index((last, "T000"))
+    assert built.outcome[row, 1] * built.sigma[row] * 5**0.5 == pytest.approx(-1.0)
+
+
+def test_an_outcome_that_is_not_known_yet_is_no_example() -> None:
+    built = examples(market(tickers=2, sessions=30))
+    assert CALENDAR.days[built.session.max()] == CALENDAR.days[30 - 1 - max(SMALL.horizons)]
+
+
+def test_what_happens_later_changes_no_earlier_example() -> None:
+    world = market(tickers=3, sessions=60)
+    known = examples(world.until(CALENDAR.days[39]))
+    poisoned = replace(
+        world,
+        market_prices=world.market_prices.with_columns(
+            close=pl.when(pl.col("session") > CALENDAR.days[39]).then(pl.col("close") * 1_000).otherwise("close")
+        ),
+    )
+    later = examples(poisoned)
+    assert len(known) > 0
+    assert np.array_equal(later.outcome[: len(known)], known.outcome)
+    assert np.array_equal(later.relative[: len(known)], known.relative)
+
+
+def test_relative_targets_have_no_common_move() -> None:
+    built = examples(market(tickers=4, sessions=40))
+    assert np.abs(session_means(built.relative, built.session)).max() < 1e-12
+    assert np.abs(session_means(built.clipped, built.session)).max() > 0.1
+
+
+def test_targets_are_clipped_for_fitting_and_kept_whole_for_scoring() -> None:
+    world = market(tickers=2, sessions=40)
+    jump = world.market_prices.with_columns(
+        close=pl.when((pl.col("ticker") == "T000") & (pl.col("session") >= CALENDAR.days[20]))
+        .then(pl.col("close") * 3)
+        .otherwise("close")
+    )
+    built = examples(replace(world, market_prices=jump))
+    assert built.clipped.max() == SMALL.clip
+    assert built.outcome.max() > 50
+
+
+def test_session_means_are_those_of_each_session() -> None:
+    values = np.array([[1.0], [3.0], [10.0]])
+    assert session_means(values, np.array([4, 4, 9])).tolist() == [[2.0], [10.0]]

@@ -1,0 +1,111 @@
+"""Walk-forward training: what each fold sees, and what is made of the result."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+
+from lake.tables.predictions import QUANTILES
+from pipeline.models.examples import Examples, labelled_examples
+from pipeline.models.training import Choices, Trained, _settled, run_training
+from tests.frames.models import CALENDAR, SMALL, Market, market, trained
+
+
+def examples(at: Market) -> Examples:
+    return labelled_examples(
+        at.feature_rows, at.market_prices, at.corporate_actions, at.ticker_universe, at.calendar, SMALL
+    )
+
+
+def run(at: Market) -> tuple[Examples, Trained]:
+    built = examples(at)
+    result = run_training(built, QUANTILES, SMALL, 7)
+    assert result is not None
+    return built, result
+
+
+@pytest.fixture(scope="module")
+def world() -> Market:
+    return market(tickers=8, sessions=150, signal=0.3)
+
+
+def test_the_label_of_every_training_row_ends_before_its_test_block_by_more_than_the_embargo(world: Market) -> None:
+    built, result = run(world)
+    assert len(result.tested) == 2
+    for tested in result.tested:
+        label_ends = built.session[tested.train] + max(SMALL.horizons)
+        assert label_ends.max() < built.session[tested.test].min() - SMALL.embargo
+    assert not set(result.tested[0].test) & set(result.tested[1].test)
+
+
+def test_features_of_a_test_row_change_nothing_but_its_own_forecast(world: Market) -> None:
+    built, result = run(world)
+    day = CALENDAR.days[int(built.session[-1])]
+    hit = (pl.col("session") == day) & (pl.col("ticker") == "T000")
+    rows = world.feature_rows.with_columns(
+        pl.when(hit).then(pl.col(name) * 1_000).otherwise(name).alias(name) for name in ("return_1", "return_5")
+    )
+    _, spoilt = run(replace(world, feature_rows=rows))
+    before, after = result.tested[-1], spoilt.tested[-1]
+    own = (built.session[before.test] == built.session[-1]) & (built.ticker[before.test] == "T000").to_numpy()
+    assert before.choices == after.choices
+    for member in before.forecasts:
+        assert np.array_equal(before.forecasts[member][~own], after.forecasts[member][~own])
+    assert not np.array_equal(before.forecasts["ridge"][own], after.forecasts["ridge"][own])
+
+
+def test_outcomes_after_a_fold_was_trained_change_neither_its_models_nor_its_weights(world: Market) -> None:
+    built, result = run(world)
+    first = CALENDAR.days[int(built.session[result.tested[0].test[0]])]
+    later = pl.col("session") > first
+    prices = world.market_prices.with_columns(
+        close=pl.when(later).then(pl.col("close") * (1 + pl.col("ts").dt.day() / 50)).otherwise("close")
+    )
+    _, poisoned = run(replace(world, market_prices=prices))
+    before, after = result.tested[0], poisoned.tested[0]
+    assert before.choices == after.choices
+    assert all(np.array_equal(before.forecasts[name], after.forecasts[name]) for name in before.forecasts)
+    assert np.array_equal(result.fold_weights[0], poisoned.fold_weights[0])
+    assert not np.array_equal(result.tested[1].forecasts["naive"], poisoned.tested[1].forecasts["naive"])
+
+
+def test_a_fold_is_judged_with_weights_from_earlier_folds_alone(world: Market) -> None:
+    built, result = run(world)
+    last = CALENDAR.days[int(built.session[result.tested[-1].test[0]])]
+    prices = world.market_prices.with_columns(
+        close=pl.when(pl.col("session") > last).then(pl.col("close") * (pl.col("ts").dt.day() + 1)).otherwise("close")
+    )
+    _, poisoned = run(replace(world, market_prices=prices))
+    assert np.array_equal(result.fold_weights[1], poisoned.fold_weights[1])
+    assert (result.fold_weights[0] == 1 / 3).all()
+
+
+def test_a_planted_signal_is_found_out_of_sample() -> None:
+    rows = trained(market(tickers=30, sessions=180, signal=0.3))
+    found = json.loads(rows["metrics"][0])["ensemble"]["figures"]["1"]
+    assert found["ic"] > 0.1 and found["ic"] > 3 * found["ic_error"]
+    assert found["skill"] > 2 * found["skill_error"] > 0
+    assert rows.filter(pl.col("member") == "naive")["ensemble_weights"][0][0] < 0.5
+
+
+def test_noise_shows_no_skill_and_mostly_the_naive_forecast_is_kept() -> None:
+    worlds = [trained(market(tickers=20, sessions=180, seed=seed)) for seed in range(1, 6)]
+    for rows in worlds:
+        for found in json.loads(rows["metrics"][0])["ensemble"]["figures"].values():
+            assert abs(found["skill"]) <= 2 * found["skill_error"]
+    naive = [rows.filter(pl.col("member") == "naive")["ensemble_weights"][0].to_list() for rows in worlds]
+    assert np.mean(naive) > 0.7
+
+
+def test_settled_choices_are_medians_and_the_mean_of_the_trust() -> None:
+    folds = [
+        Choices((0.1,), 0, (0.0,), (0.0,)),
+        Choices((10.0,), 4, (1.0,), (0.5,)),
+        Choices((1.0,), 2, (0.5,), (1.0,)),
+    ]
+    assert _settled(folds) == Choices((1.0,), 4, (0.5,), (0.5,))
+    assert _settled(folds[:1]).epochs == 0
