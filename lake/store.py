@@ -105,6 +105,7 @@ class Lake:
             return
         with writer_lease(self.path, purpose):
             self._handles.clear()
+            self._add_missing_tables()
             self._writing = True
             try:
                 yield
@@ -114,8 +115,8 @@ class Lake:
     # ---- versions
 
     def newest(self, table: Table) -> int:
-        """The last version on disk, published or not."""
-        return int(self._handle(table).version())
+        """The last version on disk, published or not; 0 for a table that the lake does not have yet."""
+        return int(self._handle(table).version()) if self._has(table) else 0
 
     def published(self) -> dict[str, int]:
         """Table name -> the version readers see. Tables without a story are always at their newest."""
@@ -202,6 +203,8 @@ class Lake:
         """
         if table.story and not self._writing:
             raise LakeError(f"{table.name} is written only under the writer lease; use `with lake.lease(...)`")
+        if not self._has(table):
+            delta.create(self.uri(table), table)
         if (done := self.committed(table, run_id)) is not None:
             return Written(done, 0)
         for attempt in range(COMMIT_ATTEMPTS):
@@ -234,6 +237,15 @@ class Lake:
         self._handle(table).create_checkpoint()
 
     # ---- inner workings
+
+    def _has(self, table: Table) -> bool:
+        return table.name in self._handles or (Path(self.uri(table)) / "_delta_log").is_dir()
+
+    def _add_missing_tables(self) -> None:
+        """A lake made by an earlier program lacks the tables added since; they begin empty."""
+        for table in TABLES.values():
+            if not self._has(table):
+                delta.create(self.uri(table), table)
 
     def _write(self, table: Table, rows: pl.DataFrame, run_id: str, recipe: Mapping[str, Any]) -> Written:
         handle = self._handle(table)
@@ -321,6 +333,8 @@ class Lake:
         if at in self._listings:
             self._listings.move_to_end(at)
             return self._listings[at]
+        if version == 0 and not self._has(table):
+            return _no_files(table)
         handle = self._handle(table)
         handle = handle if handle.version() == version else self._opened(table, version)
         listing = _file_listing(handle, table)
@@ -376,6 +390,11 @@ def _file_listing(handle: delta.DeltaTable, table: Table) -> pl.DataFrame:
         first=spans["min"].cast(clock),
         last=spans["max"].cast(clock),
     ).sort("path")
+
+
+def _no_files(table: Table) -> pl.DataFrame:
+    clock = table.columns[table.clock].dtype
+    return pl.DataFrame(schema={"path": pl.String, "num_records": pl.Int64, "first": clock, "last": clock})
 
 
 def _overlapping(listing: pl.DataFrame, since: Clock | None, until: Clock | None) -> list[str]:

@@ -122,11 +122,13 @@ def outcome(arguments: Sequence[str]) -> int:
         # The reader of our output has enough, as `head` does; Python would complain again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return exit_codes.DONE
-    except Exception as error:  # the last place that can turn it into words
+    except SystemExit:
+        raise
+    except BaseException as error:  # the last place that can turn it into words; a library's panic is no Exception
         return _failed(error, invocation)
 
 
-def _failed(error: Exception, invocation: Invocation) -> int:
+def _failed(error: BaseException, invocation: Invocation) -> int:
     from nextgen_tui.failures import explained
 
     code, sentence = explained(error)

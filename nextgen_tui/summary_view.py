@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.console import Group, RenderableType
-from rich.rule import Rule
 from rich.table import Table as Grid
 from rich.text import Text
 
@@ -17,11 +16,12 @@ from nextgen_tui.table_view import grid
 _FINDING_STYLES = {"better than naive": "green", "worse than naive": "red"}
 _METRIC_NAMES = {"pinball_skill": "less loss than naive", "ic": "rank correlation"}
 _PATH_WIDTH = 48
+_HEADING_WIDTH = 76
 
 
 def heading(words: str) -> RenderableType:
     """A quiet line above a part."""
-    return Rule(Text(words, "bold"), align="left", style="dim")
+    return Text.assemble("\n", (words, "bold"), (f" {'─' * (_HEADING_WIDTH - len(words))}", "dim"))
 
 
 def data_part(facts: DataFacts) -> RenderableType:
@@ -61,12 +61,18 @@ def skill_part(skills: Sequence[Skill]) -> RenderableType:
             _METRIC_NAMES.get(one.metric, one.metric),
             str(one.horizon),
             _figure(one.metric, one.value),
-            f"{_figure(one.metric, one.low)} to {_figure(one.metric, one.high)}",
+            _interval(one),
             _figure(one.metric, one.naive),
             formats.whole(one.n),
             Text(one.finding, _FINDING_STYLES.get(one.finding, "")),
         )
     return Group(heading("Forecasts, beside the naive one"), table)
+
+
+def _interval(one: Skill) -> str:
+    if one.low is None or one.high is None:
+        return formats.MISSING
+    return f"{_figure(one.metric, one.low)} to {_figure(one.metric, one.high)}"
 
 
 def _figure(metric: str, value: float | None) -> str:
@@ -148,7 +154,7 @@ def trades_part(best: Sequence[Trade], worst: Sequence[Trade]) -> RenderableType
                 Text(formats.money(trade.profit, signed=True), style),
                 formats.percent(trade.realised, 1, signed=True),
                 formats.percent(trade.expected, 1, signed=True),
-                Text(f"{trade.verdict}: {safe_text(trade.lesson, 200)}"),
+                Text(safe_text(trade.lesson, 240)),
             )
     return Group(heading("Trades"), table)
 

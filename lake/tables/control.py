@@ -46,7 +46,7 @@ RUNS = Table(
 TASK_REQUESTS = Table(
     name="task_requests",
     domain="control",
-    doc="What a person asked the daemon to do; its state is derived from runs.",
+    doc="What a person asked the daemon to do; its state is derived from task_attempts.",
     key=("request_id",),
     mode="append",
     owner="operator",
@@ -85,4 +85,86 @@ SYSTEM_HEALTH = Table(
     },
 )
 
-TABLES = (RUNS, TASK_REQUESTS, SYSTEM_HEALTH)
+TASK_ATTEMPTS = Table(
+    name="task_attempts",
+    domain="control",
+    doc="What happened to each task and slot, one row per event: with the calendar, all that decides what is owed.",
+    key=("task", "slot", "attempt", "state"),
+    mode="append",
+    owner="kernel",
+    clock="at",
+    story=False,
+    columns={
+        "task": text("the task of the manifest, or request:<action>", unit="name", longest=60),
+        "slot": text("which of its runs: a session, a date, a week, an instant, or a request's id", unit="id", longest=80),
+        "attempt": count("count", "0 for the first try"),
+        "state": Column(
+            pl.String(),
+            "name",
+            "what happened; released is an operator letting a stopped line go on",
+            pattern="started|done|failed|dead|skipped|cancelled|released",
+        ),
+        "follows": Column(
+            pl.String(),
+            "name",
+            "what comes next: nothing while it runs or where it is settled for good",
+            pattern="nothing|retry|fallback|stop|last-good|give-up",
+        ),
+        "due_at": instant("when the slot was due; for a request, when it was made"),
+        "session": Column(pl.Date(), "exchange date", "the session it is for", nullable=True),
+        "at": instant("when it happened"),
+        "retry_at": instant("earliest moment of the next attempt", nullable=True),
+        "pid": count("process id", "the worker; null where none was started", nullable=True),
+        "process_started": text("the worker's start as its system tells it: a pid alone is used again", longest=80),
+        "boot_id": text("the boot of the host it ran under", unit="id", longest=80),
+        "cycle_id": text("the cycle or run it published; empty if none", unit="id", longest=80),
+        "seconds": number("seconds", "how long the attempt took", nullable=True),
+        "reason": text("why, in words; empty if there is nothing to say", longest=1_000),
+    },
+)
+
+TASK_DEFINITIONS = Table(
+    name="task_definitions",
+    domain="control",
+    doc="Since when each task is scheduled as it is: an edit counts from the moment it was first seen, never before.",
+    key=("task", "since"),
+    mode="append",
+    owner="kernel",
+    clock="since",
+    story=False,
+    columns={
+        "task": text("the task", unit="name", longest=60),
+        "since": instant("when the daemon first saw this definition"),
+        "trigger": text("when it is due; empty where it is off or gone", longest=120),
+        "exchange": text("whose sessions the trigger speaks of", unit="ISO 10383", longest=8),
+        "zone": text("whose clock the trigger speaks of", unit="IANA zone", longest=60),
+    },
+)
+
+SERVICE_HEARTBEATS = Table(
+    name="service_heartbeats",
+    domain="control",
+    doc="That the daemon was alive and what it used: one row for some minutes of beats, to keep the log small.",
+    key=("service", "until"),
+    mode="append",
+    owner="kernel",
+    clock="until",
+    story=False,
+    columns={
+        "service": text("the service", unit="name", longest=40),
+        "until": instant("the last beat in the row"),
+        "since": instant("the first beat in the row"),
+        "beats": count("count", "beats between them"),
+        "longest_gap": number("seconds", "the longest pause between two beats"),
+        "pid": count("process id", "the process"),
+        "memory": count("bytes", "resident memory at the last beat"),
+        "descriptors": count("count", "open file descriptors at the last beat"),
+        "cpu": number("seconds", "processor time used since the process began"),
+        "owed": count("count", "slots owed and not yet settled at the last beat"),
+        "running": count("count", "attempts running at the last beat"),
+        "status": Column(pl.String(), "name", "its own verdict", pattern="ok|warn|fail"),
+        "reason": text("the verdict in words", longest=500),
+    },
+)
+
+TABLES = (RUNS, TASK_REQUESTS, TASK_DEFINITIONS, TASK_ATTEMPTS, SYSTEM_HEALTH, SERVICE_HEARTBEATS)

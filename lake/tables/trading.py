@@ -89,7 +89,7 @@ TRADE_PLANS = Table(
                 )
             ),
             "see rule",
-            "each rule in order: allow, scale or refuse; distance is how far from passing (0 where passed)",
+            "each rule in order: allow, scale or refuse; distance is how far from passing whole (0 where it passed)",
         ),
         "blocked_by": text("the first rule that refused; null where none did", unit="rule", nullable=True, longest=60),
         "prediction_id": text("the forecast it rests on", unit="id", nullable=True, longest=40),

@@ -89,4 +89,5 @@ STAGE = Stage(
     writes=FEATURE_ROWS,
     params=FeatureParams(),
     section="features",
+    catches_up=True,
 )

@@ -47,9 +47,10 @@ class BiasParams:
     """Sessions that have to bear the adjustment out as well: they retire it soon after a bias has gone."""
     least_sessions: int = 20
     """Sessions below which nothing is tested; three times the horizon is needed as well."""
-    enter: float = 0.05
-    """False discovery rate at which a flag becomes active (Benjamini-Hochberg within a scope and horizon set)."""
-    leave: float = 0.25
+    enter: float = 0.01
+    """False discovery rate at which a flag becomes active (Benjamini-Hochberg within a scope, all horizons together);
+    well below the usual 0.05 because every session tests anew."""
+    leave: float = 0.10
     """Rate above which an active flag is dropped; wider than `enter` so that flags do not flutter."""
     suspect: float = 0.01
     """A ticker that is not active gets a row only below this unadjusted p-value: the rest is silence."""

@@ -113,7 +113,6 @@ def _due(actions: pl.DataFrame, moment: Moment) -> pl.DataFrame:
 
     Of one landing session's answers and older announcements the latest counts; a line given twice counts once.
     """
-    newest = pl.struct("landed", "fetched_at")
     # An ex-date outside the calendar has no session; it is held within it, and the future is left for later.
     last = moment.calendar.days[-1]
     taken = actions.filter(pl.col("ex_date") <= moment.session)
@@ -122,7 +121,8 @@ def _due(actions: pl.DataFrame, moment: Moment) -> pl.DataFrame:
     return (
         taken.with_columns(due)
         .filter((pl.col("due") >= moment.since) & (pl.col("due") <= moment.session))
-        .filter(newest == newest.max().over(*GROUP, "due"))
+        .filter(pl.col("landed") == pl.col("landed").max().over(*GROUP, "due"))
+        .filter(pl.col("fetched_at") == pl.col("fetched_at").max().over(*GROUP, "due"))
         .sort("due", *GROUP, *CONTENT, "payload_id", "line", nulls_last=True)
         .unique(["due", *GROUP, *CONTENT], keep="first", maintain_order=True)
     )

@@ -44,7 +44,7 @@ def judge_articles(raw_news: pl.DataFrame, calendar: Sessions) -> JudgedArticles
     """
     lines = decode(raw_news, FIELDS).rename({"published_at": "published_text"})
     longest = {name: NEWS_ARTICLES.columns[name].longest for name in ("title", "body", "url")}
-    clean = {name: pl.col(name).str.replace_all("\\0", "", literal=True).str.strip_chars() for name in longest}
+    clean = {name: pl.col(name).str.replace_all("\0", "", literal=True).str.strip_chars() for name in longest}
     typed = lines.with_columns(published_at=instant("published_text"), **clean).with_columns(
         title=pl.col("title").str.slice(0, longest["title"]),
         body=pl.when(present("body")).then(pl.col("body").str.slice(0, longest["body"])),
@@ -85,6 +85,8 @@ def articles(
     """
     delivered = judge_articles(raw_news, moment.calendar).good
     dated = _dated(delivered, moment.calendar).filter(pl.col("session") <= moment.session)
+    # Of landings before the first session only what had to wait for it is left.
+    dated = dated.filter((pl.col("landed") >= moment.since) | (pl.col("session") >= moment.since))
     named = _named(dated, instruments)
     united = _united(named)
     fresh = united.join(news_articles, on="article_id", how="anti")

@@ -43,8 +43,8 @@ def decode(raw: pl.DataFrame, fields: tuple[str, ...]) -> pl.DataFrame:
 
     Returns:
         payload_id, line (Int64, position in the payload), text (String, the line as delivered), fault (String, the rule
-        an unreadable line breaks, else null), each of `fields` (String, null if absent), and what the landing says of all
-        its lines: source, landed (Date), fetched_at (UTC), interval, currency, stamp (String), history (Boolean).
+        an unreadable line breaks, else null), each of `fields` (String, null if absent), and what the landing says of
+        all its lines: source, landed (Date), fetched_at (UTC), interval, currency, stamp (String), history (Boolean).
     """
     raw = raw.sort("payload_id")
     requests = [_request(text) for text in raw["request"]]

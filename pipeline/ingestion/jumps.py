@@ -32,9 +32,9 @@ def weigh(
 ) -> Verdicts:
     """Hold each candidate's close against the last accepted one of at most 20 sessions before, splits undone.
 
-    A candidate outside 1/ratio..ratio, or one without volume that moved by more than `idle`, is suspended. The bar right
-    after it, in the same or the next session, confirms both of them if the two agree within `agree`. Only bars up to the
-    confirming one decide, so the verdict on a bar is the same however much more is loaded with it.
+    A candidate outside 1/ratio..ratio, or one without volume that moved by more than `idle`, is suspended. The bar
+    right after it, in the same or the next session, confirms both of them if the two agree within `agree`. Only bars up
+    to the confirming one decide, so the verdict on a bar is the same however much more is loaded with it.
 
     Args:
         candidates: ticker, interval, ts, session, position, close, volume: one row per bar, none equal to a known one.

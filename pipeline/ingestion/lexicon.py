@@ -43,7 +43,10 @@ COMPARED = 1.0
 TURNED = -0.8
 """What a negation makes of a finding: `not good` is a little less than bad."""
 
-AMOUNT = r"(?:(?:eur|usd|sek|gbp|dkk|nok|\$|€|£)\s?(\d[\d.,]*)\s?(mn|m|million|bn|billion|b)?\b|(\d[\d.,]*)\s?(mn|million|bn|billion|%|pct|percent)(?!\w))"
+AMOUNT = (
+    r"(?:(?:eur|usd|sek|gbp|dkk|nok|\$|€|£)\s?(\d[\d.,]*)\s?(mn|m|million|bn|billion|b)?\b"
+    r"|(\d[\d.,]*)\s?(mn|million|bn|billion|%|pct|percent)(?!\w))"
+)
 COMPARISON = re.compile(
     AMOUNT + r"[^.;\d]{0,40}?\b(?:from|compared (?:to|with)|versus|vs|against)\b[^;\d$€£]{0,40}?" + AMOUNT
 )
@@ -103,7 +106,11 @@ def read(text: str) -> Iterator[Finding]:
 
 def _read_sentence(sentence: str, words: Sequence[str]) -> Iterator[Finding]:
     turn = next((place for place, word in enumerate(words) if word in TURNING), None)
-    for place, length, weight in _matches(words):
+    matches = list(_matches(words))
+    shrunk = {match.subject for match in matches if match.weight > 0}
+    for place, length, weight, _ in matches:
+        if weight < 0 and shrunk.intersection(range(place, place + length)):
+            continue  # a loss that narrows is no bad news of its own
         weight *= _degree(words, place, length) * _clause(words, place, turn)
         if _negated(words, place):
             weight *= TURNED
@@ -112,16 +119,25 @@ def _read_sentence(sentence: str, words: Sequence[str]) -> Iterator[Finding]:
     yield from _compared(sentence)
 
 
-def _matches(words: Sequence[str]) -> Iterator[tuple[int, int, float]]:
-    """Place, length in words and plain weight of all phrases and words that say something; the longest goes first."""
+class _Match(NamedTuple):
+    """A phrase or word that says something."""
+
+    place: int
+    length: int
+    weight: float
+    subject: int | None
+    """Of a movement, the place of what moved."""
+
+
+def _matches(words: Sequence[str]) -> Iterator[_Match]:
+    """Yield what says something, with its plain weight; of phrases that begin at one place the longest goes first."""
     place = 0
     while place < len(words):
         length, weight = _phrase(words, place)
-        if not length:
-            length, weight = 1, _word(words, place)
-        if weight:
-            yield place, length, weight
-        place += length
+        match = _Match(place, length, weight, None) if length else _word(words, place)
+        if match.weight:
+            yield match
+        place += match.length
 
 
 def _phrase(words: Sequence[str], place: int) -> tuple[int, float]:
@@ -135,21 +151,20 @@ def _phrase(words: Sequence[str], place: int) -> tuple[int, float]:
 LONGEST = max(len(phrase.split()) for phrase in PHRASES)
 
 
-def _word(words: Sequence[str], place: int) -> float:
+def _word(words: Sequence[str], place: int) -> _Match:
     word = words[place]
     if word in UP or word in DOWN:
-        return _movement(words, place)
-    return GOOD.get(word, 0.0) - BAD.get(word, 0.0)
+        direction = 1.0 if word in UP else -1.0
+        wanted, subject = _subject(words, place)
+        return _Match(place, 1, direction * (MOVED * wanted if wanted else UNSAID), subject)
+    return _Match(place, 1, GOOD.get(word, 0.0) - BAD.get(word, 0.0), None)
 
 
-def _movement(words: Sequence[str], place: int) -> float:
-    direction = 1.0 if words[place] in UP else -1.0
-    subject = _subject(words, place)
-    return direction * (UNSAID if subject == 0 else MOVED * subject)
+def _subject(words: Sequence[str], place: int) -> tuple[float, int | None]:
+    """1 if what moved should go up, -1 if it should go down, 0 if it is not known, and its place.
 
-
-def _subject(words: Sequence[str], place: int) -> float:
-    """1 if what moved should go up, -1 if it should go down, 0 if it is not known; what comes before goes first."""
+    What comes before the verb goes first.
+    """
     before = range(place - 1, max(place - SUBJECT_BEFORE, 0) - 1, -1)
     after = range(place + 1, min(place + SUBJECT_AFTER, len(words) - 1) + 1)
     for side in (before, after):
@@ -157,10 +172,10 @@ def _subject(words: Sequence[str], place: int) -> float:
             if words[near] in CLAUSE_ENDS or words[near] in TURNING:
                 break
             if words[near] in BAD_WHEN_UP:
-                return -1.0
+                return -1.0, near
             if words[near] in GOOD_WHEN_UP:
-                return 1.0
-    return 0.0
+                return 1.0, near
+    return 0.0, None
 
 
 def _degree(words: Sequence[str], place: int, length: int) -> float:
@@ -212,8 +227,8 @@ def _change(before: str, new: float | None, old: float | None) -> float:
     if new is None or old is None or new == old:
         return 0.0
     words = WORD.findall(before)
-    subject = _subject([*words, "rise"], len(words))
-    return subject * (COMPARED if new > old else -COMPARED)
+    wanted, _ = _subject([*words, "rise"], len(words))
+    return wanted * (COMPARED if new > old else -COMPARED)
 
 
 def _amount(groups: Sequence[str | None]) -> float | None:

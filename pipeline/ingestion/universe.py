@@ -28,9 +28,10 @@ def universe(
 ) -> pl.DataFrame:
     """Judge every instrument that ever had a bar, at each of the moment's sessions.
 
-    Filters in order: compared with only (a benchmark), delisted, stale, history, close, dollar volume, rank. A session's
-    verdict uses what was public by its decision alone, on a range of sessions too: a late or restated bar counts from
-    the first decision that could know it. A ticker without a bar in reach keeps its last close from the verdict before.
+    Filters in order: compared with only (a benchmark), delisted, stale, history, close, dollar volume, rank. A
+    session's verdict uses what was public by its decision alone, on a range of sessions too: a late or restated bar
+    counts from the first decision that could know it.
+    A ticker without a bar in reach keeps its last close from the verdict before.
     """
     sessions = _decisions(moment, params)
     observed = _observed(market_prices, ticker_universe, sessions, moment)
@@ -228,4 +229,5 @@ STAGE = Stage(
     writes=TICKER_UNIVERSE,
     params=IngestionParams(),
     section="ingestion",
+    catches_up=True,
 )

@@ -33,38 +33,41 @@ def _weighted(groups: Mapping[float, Iterable[str]]) -> dict[str, float]:
 
 
 UP = _all(
-    "increase climb jump! surge soar rocket advance rally rebound expand lift boost raise double triple quadruple"
-    " accelerate strengthen widen swell balloon spike escalate mount edge top!",
-    "rise rises rose risen rising grow grows grew grown growing up upward higher gain gains gained gaining growth uptick"
-    " upturn upswing leap leaps leapt leaping shoot shot shoots skyrocketed increased hike hikes hiked upside rises",
+    "increase climb jump! surge soar rocket advance rally rebound expand lift boost raise double"
+    " triple quadruple accelerate strengthen widen swell balloon spike escalate mount edge top!",
+    "rise rises rose risen rising grow grows grew grown growing up upward higher gain gains gained"
+    " gaining growth uptick upturn upswing leap leaps leapt leaping shoot shot shoots skyrocketed"
+    " increased hike hikes hiked upside rises",
 )
 """Something went up; whether that is good depends on what."""
 
 DOWN = _all(
     "decrease decline drop! plunge plummet slump tumble slide dive shrink slow weaken lower reduce trim! slash"
     " narrow halve diminish dwindle slip! crumble crash erode ease soften dip! deteriorate retreat retrench",
-    "fall falls fell fallen falling sink sinks sank sunk sinking down downward lower cut cuts cutting shrank shrunk lost"
-    " slid dove decreased downturn downtick slower weaker contracted contracting",
+    "fall falls fell fallen falling sink sinks sank sunk sinking down downward lower cut cuts cutting"
+    " shrank shrunk lost slid dove decreased downturn downtick slower weaker contracted contracting",
 )
 """Something went down; whether that is good depends on what."""
 
 GOOD_WHEN_UP = _words(
-    "profit profits profitability earnings income revenue revenues sales turnover ebit ebitda eps margin margins orders"
-    " order demand dividend dividends guidance outlook forecast forecasts target targets estimate estimates result"
-    " results backlog bookings volume volumes shipments deliveries output production share shares stock stocks"
-    " exports traffic passengers subscribers customers users cash cashflow equity rating ratings price prices sentiment"
-    " confidence productivity efficiency capacity market index growth intake returns return yield value assets"
-    " jobs workforce staff headcount deposits lending loans investment investments business performance occupancy"
+    "profit profits profitability earnings income revenue revenues sales turnover ebit ebitda eps"
+    " margin margins orders order demand dividend dividends guidance outlook forecast forecasts target"
+    " targets estimate estimates result results backlog bookings volume volumes shipments deliveries"
+    " output production share shares stock stocks exports traffic passengers subscribers customers"
+    " users cash cashflow equity rating ratings price prices sentiment confidence productivity"
+    " efficiency capacity market index growth intake returns return yield value assets jobs workforce"
+    " staff headcount deposits lending loans investment investments business performance occupancy"
     " visitors liquidity royalties fees premiums nav efficiency circulation"
 )
 """What an owner wants to see go up."""
 
 BAD_WHEN_UP = _words(
-    "loss losses cost costs expense expenses debt debts unemployment claims impairment impairments writedown writedowns"
-    " writeoffs charges charge provisions complaints defaults default risk risks layoffs inflation deficit deficits"
-    " expenditure spending tax taxes tariffs liabilities delinquencies arrears bankruptcies churn leverage overcapacity"
-    " inventory inventories uncertainty volatility emissions injuries accidents vacancies outages delays shortfall"
-    " dilution litigation withdrawals outflows redemptions borrowing borrowings borrowers"
+    "loss losses cost costs expense expenses debt debts unemployment claims impairment impairments"
+    " writedown writedowns writeoffs charges charge provisions complaints defaults default risk risks"
+    " layoffs inflation deficit deficits expenditure spending tax taxes tariffs liabilities"
+    " delinquencies arrears bankruptcies churn leverage overcapacity inventory inventories uncertainty"
+    " volatility emissions injuries accidents vacancies outages delays shortfall dilution litigation"
+    " withdrawals outflows redemptions borrowing borrowings borrowers"
 )
 """What an owner wants to see go down."""
 
@@ -72,24 +75,26 @@ GOOD = _weighted(
     {
         1.6: _all(
             "outperform beat! exceed surpass outpace upgrade",
-            "beat beats beaten beating record breakthrough blockbuster stellar outstanding excellent superb windfall"
-            " profitable bumper booming boom",
+            "beat beats beaten beating record breakthrough blockbuster stellar outstanding excellent"
+            " superb windfall profitable bumper booming boom",
         ),
         1.2: _all(
             "win! improve recover award secure succeed prosper thrive flourish delight",
-            "won wins winning winner winners success successful successfully strong stronger strongest strongly robust"
-            " solid healthy favorable favourable positive positively better best bullish optimistic optimism upbeat"
-            " upgrade upgraded accretive improvement improvements recovery momentum approval approved approves"
-            " clearance landmark lucrative attractive impressive exceptional resilient resilience turnaround"
-            " outperformance breakout milestone premium brisk buoyant"
-            " faster leading cheaper savings synergies benefit benefits benefited benefiting ",
+            "won wins winning winner winners success successful successfully strong stronger"
+            " strongest strongly robust solid healthy favorable favourable positive positively better"
+            " best bullish optimistic optimism upbeat upgrade upgraded accretive improvement"
+            " improvements recovery momentum approval approved approves clearance landmark lucrative"
+            " attractive impressive exceptional resilient resilience turnaround outperformance"
+            " breakout milestone premium brisk buoyant faster leading cheaper savings synergies"
+            " benefit benefits benefited benefiting",
         ),
         0.7: _all(
             "enhance optimize optimise streamline reward welcome praise modernise modernize",
-            "efficient efficiently good great ahead advantage advantages opportunity opportunities innovative"
-            " pleased satisfied confident progress stable stability easier competitive competitiveness enable enables"
-            " reliable flexible flexibility effective buyback buybacks repurchase launch launches launched partnership"
-            " contract contracts agreement selected chosen expansion sustainable leader",
+            "efficient efficiently good great ahead advantage advantages opportunity opportunities"
+            " innovative pleased satisfied confident progress stable stability easier competitive"
+            " competitiveness enable enables reliable flexible flexibility effective buyback buybacks"
+            " repurchase launch launches launched partnership contract contracts agreement selected"
+            " chosen expansion sustainable leader",
         ),
     }
 )
@@ -99,31 +104,36 @@ BAD = _weighted(
     {
         1.8: _all(
             "default",
-            "bankrupt bankruptcy insolvency insolvent fraud fraudulent scandal collapse collapsed collapses collapsing"
-            " embezzlement indicted indictment delisting delisted liquidation catastrophic catastrophe restated",
+            "bankrupt bankruptcy insolvency insolvent fraud fraudulent scandal collapse collapsed"
+            " collapses collapsing embezzlement indicted indictment delisting delisted liquidation"
+            " catastrophic catastrophe restated",
         ),
         1.5: _all(
             "miss downgrade disappoint underperform suspend halt sue recall",
-            "disappointing disappointment downgrade lawsuit lawsuits probe probes subpoena loss losses lossmaking"
-            " recession crisis layoff layoffs redundancies redundant writedown writedowns impairment impairments"
-            " warning warns warned warn resigns resigned ousted breach breached hacked",
+            "disappointing disappointment downgrade lawsuit lawsuits probe probes subpoena loss"
+            " losses lossmaking recession crisis layoff layoffs redundancies redundant writedown"
+            " writedowns impairment impairments warning warns warned warn resigns resigned ousted"
+            " breach breached hacked",
         ),
         1.1: _all(
-            "fail delay struggle suffer hurt reject dismiss fire cancel postpone abandon terminate investigate accuse allege"
-            " violate penalize fine dilute dampen hamper impair worsen threaten",
-            "weak weakness weakest poor poorly bad worse worst negative negatively bearish pessimistic unfavorable"
-            " unfavourable adverse adversely sluggish soft stagnant stagnation difficult difficulties trouble troubled"
-            " troubles problem problems shortage shortages headwind headwinds concern concerns fear fears penalty"
-            " penalties fined litigation dispute strike strikes shutdown shutdowns closure closures closing unprofitable"
-            " hurts hurting deficit overvalued selloff cancelled canceled cancellation unable dismissal dismissals"
-            " violation violations investigation allegations antitrust dilutive volatile turmoil burden pressure"
-            " pressures pressured worries worried worry harm damage damages damaged flop dire"
-            " grim bleak gloomy downbeat shortfall",
+            "fail delay struggle suffer hurt reject dismiss fire cancel postpone abandon terminate"
+            " investigate accuse allege violate penalize fine dilute dampen hamper impair worsen"
+            " threaten",
+            "weak weakness weakest poor poorly bad worse worst negative negatively bearish"
+            " pessimistic unfavorable unfavourable adverse adversely sluggish soft stagnant stagnation"
+            " difficult difficulties trouble troubled troubles problem problems shortage shortages"
+            " headwind headwinds concern concerns fear fears penalty penalties fined litigation"
+            " dispute strike strikes shutdown shutdowns closure closures closing unprofitable hurts"
+            " hurting deficit overvalued selloff cancelled canceled cancellation unable dismissal"
+            " dismissals violation violations investigation allegations antitrust dilutive volatile"
+            " turmoil burden pressure pressures pressured worries worried worry harm damage damages"
+            " damaged flop dire grim bleak gloomy downbeat shortfall",
         ),
         0.6: _all(
             "lack lag!",
-            "uncertain uncertainty uncertainties risk risks risky challenging challenge challenges cautious caution"
-            " unfortunately expensive pricey slowdown competition oversupply doubts doubt questioned",
+            "uncertain uncertainty uncertainties risk risks risky challenging challenge challenges"
+            " cautious caution unfortunately expensive pricey slowdown competition oversupply doubts"
+            " doubt questioned",
         ),
     }
 )
@@ -272,9 +282,9 @@ PHRASES: dict[str, float] = {
 """Several words that mean one thing; 0 where they mean nothing although one of them would."""
 
 NEGATIONS = _words(
-    "not no never neither nor none without cannot hardly barely scarcely fails failed fail failing unable refuses refused"
-    " denies denied isn't aren't wasn't weren't don't doesn't didn't won't wouldn't can't couldn't hasn't haven't"
-    " hadn't shouldn't lacks lacking"
+    "not no never neither nor none without cannot hardly barely scarcely fails failed fail failing"
+    " unable refuses refused denies denied isn't aren't wasn't weren't don't doesn't didn't won't"
+    " wouldn't can't couldn't hasn't haven't hadn't shouldn't lacks lacking"
 )
 """Turn the next few words around."""
 NOT_NEGATING = frozenset({"only", "just", "later", "least", "less", "more", "doubt"})
@@ -288,13 +298,13 @@ TURNING = frozenset({"but", "however", "nevertheless", "yet", "nonetheless"})
 DEGREES = _weighted(
     {
         1.5: _words(
-            "sharply significantly considerably substantially dramatically massively steeply hugely record markedly"
-            " strongly heavily severe severely clearly"
+            "sharply significantly considerably substantially dramatically massively steeply hugely"
+            " record markedly strongly heavily severe severely clearly"
         ),
         1.2: _words("very highly much far well broadly notably particularly"),
         0.6: _words(
-            "slightly somewhat marginally modestly slight modest moderately moderate partly partially little nearly almost"
-            " may might could possibly potentially"
+            "slightly somewhat marginally modestly slight modest moderately moderate partly partially"
+            " little nearly almost may might could possibly potentially"
         ),
     }
 )

@@ -74,6 +74,15 @@ class Examples:
         """The last row of each of these windows: [rows, F]."""
         return self.index.last_rows(self.number[rows])
 
+    def thinned(self, rows: Index, most: int, turn: int = 0) -> Index:
+        """Keep whole sessions in strides so that about `most` of these remain; each turn takes the next stride.
+
+        Labels of neighbouring sessions overlap and names of one session move together, so that little is lost.
+        """
+        stride = -(-len(rows) // most)
+        session = self.session[rows]
+        return rows[(session - session[-1] + turn) % stride == 0] if stride > 1 else rows
+
     def fingerprint(self, rows: Index) -> str:
         """sha256 of which (session, ticker) pairs these examples are."""
         pairs = pl.DataFrame({"session": self.session, "ticker": self.ticker})[rows]

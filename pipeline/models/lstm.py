@@ -119,6 +119,7 @@ def choose(
     """Train until held-back examples stop improving; return the decision and the weights of the best pass."""
     with exact_arithmetic():
         trainer = Trainer(examples, train, quantiles, params, seed)
+        held = examples.thinned(held, params.windows_per_epoch)
         best, trust, best_loss = 0, *trainer.judge(held)
         weights = trainer.weights(trust)
         for epoch in range(params.epochs):
@@ -259,7 +260,7 @@ class Trainer:
 
     def train_epoch(self, epoch: int) -> None:
         """One pass over this epoch's stride of sessions, in random order."""
-        rows = self.random.permutation(thinned(self.examples, self.rows, self.params.windows_per_epoch, epoch))
+        rows = self.random.permutation(self.examples.thinned(self.rows, self.params.windows_per_epoch, epoch))
         self.model.train()
         for start in range(0, len(rows), self.params.batch):
             self._step(rows[start : start + self.params.batch])
@@ -304,13 +305,6 @@ class Trainer:
         loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), self.params.gradient_norm)
         self.optimiser.step()
-
-
-def thinned(examples: Examples, rows: Index, most: int, epoch: int) -> Index:
-    """Keep whole sessions in strides so that about `most` examples remain; each epoch takes the next stride."""
-    stride = -(-len(rows) // most)
-    session = examples.session[rows]
-    return rows[(session - session[-1] + epoch) % stride == 0] if stride > 1 else rows
 
 
 def _naive_network(

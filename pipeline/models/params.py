@@ -11,6 +11,8 @@ class RidgeParams:
 
     penalties: tuple[float, ...] = (0.001, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 100.0)
     """Penalties tried, per training row, on inputs of unit variance; the inner validation picks one per horizon."""
+    most_rows: int = 120_000
+    """Windows per fit; a larger set is thinned by whole sessions. 160 inputs need no more, and a fit takes a second."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -125,16 +125,21 @@ def _test(
     inner = inner_split(fold.train, params)
     fitted, held = (examples.between(span.first, span.last) for span in (inner.train, inner.test))
     train, test = (examples.between(span.first, span.last) for span in (fold.train, fold.test))
-    penalties = ridge.choose_penalties(
-        (inputs[fitted], examples.relative[fitted]),
-        (inputs[held], examples.relative[held]),
-        params.ridge.penalties,
-    )
+    penalties = _penalties(examples, inputs, fitted, held, params)
     choice, network = lstm.choose(examples, fitted, held, quantiles, params.lstm, seed)
     decided = Choices(penalties, choice.epochs, choice.trust.location, choice.trust.spread)
-    members = {**_linear(examples, inputs, train, quantiles, penalties), "lstm": network}
+    members = {**_linear(examples, inputs, train, quantiles, params, penalties), "lstm": network}
     forecasts = {name: forecast_rows(examples, name, members[name], test) for name in MEMBERS}
     return Tested(fold, train, test, decided, forecasts)
+
+
+def _penalties(
+    examples: Examples, inputs: npt.NDArray[np.float32], fitted: Index, held: Index, params: ModelParams
+) -> tuple[float, ...]:
+    fitted, held = (examples.thinned(rows, params.ridge.most_rows) for rows in (fitted, held))
+    return ridge.choose_penalties(
+        (inputs[fitted], examples.relative[fitted]), (inputs[held], examples.relative[held]), params.ridge.penalties
+    )
 
 
 def _fit(
@@ -151,7 +156,7 @@ def _fit(
 
     choice = lstm.Choice(choices.epochs, lstm.Trust(choices.location_trust, choices.spread_trust))
     network = lstm.fit(examples, rows, quantiles, params.lstm, seed, choice)
-    return {**_linear(examples, inputs, rows, quantiles, choices.penalties), "lstm": network}
+    return {**_linear(examples, inputs, rows, quantiles, params, choices.penalties), "lstm": network}
 
 
 def _linear(
@@ -159,13 +164,12 @@ def _linear(
     inputs: npt.NDArray[np.float32],
     rows: Index,
     quantiles: Sequence[float],
+    params: ModelParams,
     penalties: Sequence[float],
 ) -> dict[str, Arrays]:
-    clipped = examples.clipped[rows]
-    return {
-        "naive": naive.fit(clipped, quantiles),
-        "ridge": ridge.fit(inputs[rows], examples.relative[rows], clipped, penalties, quantiles),
-    }
+    thin = examples.thinned(rows, params.ridge.most_rows)
+    line = ridge.fit(inputs[thin], examples.relative[thin], examples.clipped[thin], penalties, quantiles)
+    return {"naive": naive.fit(examples.clipped[rows], quantiles), "ridge": line}
 
 
 def forecast_rows(examples: Examples, member: str, arrays: Arrays, rows: Index) -> Floats:

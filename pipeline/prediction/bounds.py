@@ -10,15 +10,15 @@ from pipeline.prediction.params import PredictionParams
 
 Floats = NDArray[np.float64]
 MEDIAN = QUANTILES.index(0.50)
-BOUNDS = ("point_cap", "total_loss", "crossing")
+BOUNDS = ("crossing", "point_cap", "total_loss")
 """In the order in which they act."""
 
 
 def bound(quantiles: Floats, sigma: Floats, params: PredictionParams) -> tuple[Floats, NDArray[np.bool_]]:
     """Hold every forecast within what can be believed.
 
-    point_cap: a median farther out than `most_sigmas` is moved to that distance, with its whole distribution.
-    total_loss: no quantile lies below `lowest_return`. crossing: no quantile lies below the one before it.
+    crossing: no quantile lies below the one before it. point_cap: a median farther out than `most_sigmas` is moved to
+    that distance, with its whole distribution. total_loss: no quantile lies below `lowest_return`.
 
     Args:
         quantiles: [n, horizons, quantiles] as fractions.
@@ -28,16 +28,15 @@ def bound(quantiles: Floats, sigma: Floats, params: PredictionParams) -> tuple[F
     Returns:
         The bounded quantiles, and [n, horizons, bounds] whether each of BOUNDS changed the forecast.
     """
-    median = quantiles[..., MEDIAN]
-    capped = np.clip(median, -params.most_sigmas * sigma, params.most_sigmas * sigma)
-    shift = capped - median
-    moved = quantiles + shift[..., None]
-    # The sum can miss the cap by a rounding error; the median is the point and has to be exact.
-    moved[..., MEDIAN] = capped
+    ordered = np.maximum.accumulate(quantiles, axis=-1)
+    median = ordered[..., MEDIAN, None]
+    most = params.most_sigmas * sigma[..., None]
+    capped = np.clip(median, -most, most)
+    # Measured from the median, so that the point lies on the cap to the bit and nothing crosses by a rounding error.
+    moved = np.where(capped != median, capped + (ordered - median), ordered)
     floored = np.maximum(moved, params.lowest_return)
-    ordered = np.maximum.accumulate(floored, axis=-1)
-    acted = np.stack([shift != 0, (floored != moved).any(axis=-1), (ordered != floored).any(axis=-1)], axis=-1)
-    return ordered, acted
+    steps = ((quantiles, ordered), (ordered, moved), (moved, floored))
+    return floored, np.stack([(before != after).any(axis=-1) for before, after in steps], axis=-1)
 
 
 def names(acted: NDArray[np.bool_]) -> list[list[str]]:

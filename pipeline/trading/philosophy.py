@@ -19,7 +19,7 @@ class Verdict(NamedTuple):
     scale: float
     """Share of the size it lets pass: 1 if allowed, 0 if refused."""
     distance: float
-    """How far from passing, in the rule's own unit; 0 where passed."""
+    """How far from passing whole, in the rule's own unit; 0 where it passed."""
     reason: str
 
 
@@ -42,7 +42,7 @@ def fit(rule: str, wanted: float, room: float, reason: str) -> Verdict:
         return allow(rule, reason)
     if room <= 0:
         return refuse(rule, wanted - room, reason)
-    return Verdict(rule, "scale", room / wanted, 0.0, reason)
+    return Verdict(rule, "scale", room / wanted, wanted - room, reason)
 
 
 def eligibility(candidate: Candidate, book: Standing, params: TradingParams) -> Verdict:  # noqa: ARG001
@@ -82,7 +82,7 @@ def humility(candidate: Candidate, book: Standing, params: TradingParams) -> Ver
     scale = agreement * caution
     if scale <= 0:
         return refuse("humility", params.rules.full_confidence, reason)
-    return allow("humility", reason) if scale >= 1 else Verdict("humility", "scale", scale, 0.0, reason)
+    return allow("humility", reason) if scale >= 1 else Verdict("humility", "scale", scale, 1 - scale, reason)
 
 
 def cost_awareness(candidate: Candidate, book: Standing, params: TradingParams) -> Verdict:  # noqa: ARG001

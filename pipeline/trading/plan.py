@@ -22,7 +22,7 @@ from pipeline.trading.candidates import Candidate, Standing
 from pipeline.trading.conditions import LOOKBACK
 from pipeline.trading.drafting import draft, scene, stop_for
 from pipeline.trading.params import TradingParams
-from pipeline.trading.philosophy import RULES, Verdict
+from pipeline.trading.philosophy import RULES, Verdict, refuse
 
 COOL_DOWN_LOOKBACK = 20
 """Sessions of sales that patience can look back on."""
@@ -76,13 +76,25 @@ def judge(candidate: Candidate, standing: Standing, params: TradingParams) -> tu
     verdicts, blocked_by, current = [], None, candidate
     for rule in RULES:
         verdict = rule(current, standing, params)
-        verdicts.append(verdict)
+        if verdict.verdict == "scale":
+            scaled = replace(current, shares=int(current.shares * verdict.scale))
+            verdict = _or_refuse(verdict, current, scaled, params)
+            current = current if verdict.verdict == "refuse" else scaled
         if verdict.verdict == "refuse":
             blocked_by = blocked_by or verdict.rule
-        elif verdict.verdict == "scale":
-            current = replace(current, shares=int(current.shares * verdict.scale))
+        verdicts.append(verdict)
     passed = current.shares if blocked_by is None and candidate.side != "hold" else 0
     return verdicts, passed, blocked_by
+
+
+def _or_refuse(verdict: Verdict, before: Candidate, after: Candidate, params: TradingParams) -> Verdict:
+    """A rule that leaves less than the smallest order is what blocked the trade, not the one that notices it."""
+    least = params.rules.smallest_order
+    passes = before.value < least or after.value >= least if before.side == "buy" else after.shares or not before.shares
+    if passes:
+        return verdict
+    left = f"{verdict.reason}; the {after.shares} shares it leaves are no order"
+    return refuse(verdict.rule, verdict.distance, left)
 
 
 def _standing(
@@ -136,17 +148,10 @@ def _rows(decisions: list[Decision], standing: Standing, moment: Moment, params:
 
 def _verdicts(verdicts: Iterable[list[Verdict]]) -> pl.Series:
     """Every ticker has a verdict of every rule, so a flat frame folds into lists without a copy per row."""
-    flat = pl.DataFrame(
-        [verdict for row in verdicts for verdict in row],
-        schema={
-            "rule": pl.String,
-            "verdict": pl.String,
-            "scale": pl.Float64,
-            "distance": pl.Float64,
-            "reason": pl.String,
-        },
-        orient="row",
-    )
+    names = ("rule", "verdict", "scale", "distance", "reason")
+    types = (pl.String, pl.String, pl.Float64, pl.Float64, pl.String)
+    columns = zip(*(verdict for row in verdicts for verdict in row), strict=True)
+    flat = pl.DataFrame(dict(zip(names, columns, strict=True)), schema=dict(zip(names, types, strict=True)))
     return flat.to_struct("verdicts").reshape((-1, len(RULES))).arr.to_list()
 
 

@@ -50,8 +50,8 @@ def strategy(
     drawdown = float(book["drawdown"][0]) if book.height else 0.0
     skill = _skill(feedback_metrics, params.horizon)
     regime = _regime(volatility, trend, params.regimes)
-    factors = _risk_factors(volatility, drawdown, skill, params)
-    risk = factors["market"] * factors["drawdown"] * factors["skill"]
+    factors = _risk_factors(volatility, skill, params)
+    risk = factors["market"] * factors["skill"]
     names = params.rules.most_positions
     if regime == "stressed":
         names = max(int(names * params.regimes.stressed_positions), 1)
@@ -79,22 +79,18 @@ def market_returns(
     A session's market is the members as of the universe before it (who is a member is settled at a close), so that
     later survivors do not decide what the market was; sessions before the first universe known use that one.
     """
-    members: dict[date, list[str]] = {}
-    for session, ticker in ticker_universe.filter("member").select("session", "ticker").sort("session").iter_rows():
-        members.setdefault(session, []).append(ticker)
-    if not members:
+    universe = ticker_universe.filter("member").select("ticker", settled="session")
+    if universe.is_empty():
         return []
     returns = daily_total_returns(market_prices, corporate_actions).filter(pl.col("total_return").is_not_null())
-    by_session = returns.select("session", "ticker", "total_return").sort("session", "ticker")
-    known = sorted(members)
-    result = []
-    for (session,), rows in by_session.group_by("session", maintain_order=True):
-        universe = set(members[max((s for s in known if s < session), default=known[0])])
-        pairs = zip(rows["ticker"].to_list(), rows["total_return"].to_list(), strict=True)
-        earned = [gain for ticker, gain in pairs if ticker in universe]
-        if earned:
-            result.append(fsum(earned) / len(earned))
-    return result
+    known = universe["settled"].unique().sort()
+    sessions = returns["session"].unique().sort()
+    before = (known.search_sorted(sessions, side="left").cast(pl.Int64) - 1).clip(lower_bound=0)
+    market = pl.DataFrame({"session": sessions, "settled": known.gather(before)})
+    earned = returns.join(market, on="session").join(universe, on=["settled", "ticker"], how="semi")
+    by_session = earned.group_by("session").agg("total_return").sort("session")
+    # fsum is exact, so the means do not hang on the order of the rows.
+    return [fsum(gains) / len(gains) for gains in by_session["total_return"].to_list()]
 
 
 def _volatility(returns: list[float], calendar: Sessions, session: date) -> float:
@@ -140,13 +136,12 @@ def _regime(volatility: float, trend: float, regimes: Regimes) -> str:
     return "calm" if volatility < regimes.calm_below else "normal"
 
 
-def _risk_factors(volatility: float, drawdown: float, skill: Skill, params: TradingParams) -> dict[str, float]:
-    """Each between 0 and 1; their product is the risk budget."""
-    regimes, rules = params.regimes, params.rules
+def _risk_factors(volatility: float, skill: Skill, params: TradingParams) -> dict[str, float]:
+    """Each between 0 and 1; their product is the risk budget. The drawdown has a rule of its own: not counted twice."""
+    regimes = params.regimes
     market = min(regimes.target_volatility / volatility, 1.0) if volatility > 0 else 1.0
-    room = (rules.drawdown_hard - drawdown) / (rules.drawdown_hard - rules.drawdown_soft)
     proven = 1.0 if skill.proven else regimes.unproven_risk
-    return {"market": market, "drawdown": min(max(room, 0.0), 1.0), "skill": proven}
+    return {"market": market, "skill": proven}
 
 
 def _reason(

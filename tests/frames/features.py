@@ -154,10 +154,12 @@ def action(ticker: str, ex_date: date, calendar: Sessions = CALENDAR, **values: 
     return pl.DataFrame([row], schema=CORPORATE_ACTIONS.schema)
 
 
-def dividend(ticker: str, ex_date: date, amount: float, **values: object) -> pl.DataFrame:
+def dividend(
+    ticker: str, ex_date: date, amount: float, calendar: Sessions = CALENDAR, **values: object
+) -> pl.DataFrame:
     """One cash dividend."""
     terms = {"kind": "dividend", "numerator": None, "denominator": None, "amount": amount, **values}
-    return action(ticker, ex_date, CALENDAR, **terms)
+    return action(ticker, ex_date, calendar, **terms)
 
 
 def article(number: int, ticker: str, session: date, score: float | None, **values: object) -> pl.DataFrame:
@@ -227,10 +229,7 @@ def random_actions(
             parts.append(action(name, days[int(rng.integers(1, len(days)))], calendar))
         if number % 2 == 0:
             first, second = rng.choice(np.arange(1, len(days)), 2, replace=False)
-            parts.extend(
-                dividend(name, days[int(at)], 0.4, available_at=calendar.open_at(days[int(at)]))
-                for at in (first, second)
-            )
+            parts.extend(dividend(name, days[int(at)], 0.4, calendar) for at in (first, second))
     return pl.concat(parts)
 
 

@@ -19,6 +19,7 @@ from lake.tables.feedback import (
     SCALE_EDGES,
     SESSION_SCORES,
 )
+from pipeline.sessions import Sessions
 from pipeline.stage import Moment, Read, Stage
 from tests.frames.market import CALENDAR, DAY, moment
 
@@ -61,10 +62,9 @@ def run_and_keep(stage: Stage, tables: Tables, at: Moment, params: object = None
     return rows
 
 
-def at(session: date = DAY, **changes: Any) -> Moment:
-    """The moment of decision at a session."""
-    versions = dict.fromkeys(TABLES, 1)
-    return replace(moment(session), versions=versions, **changes)
+def at(session: date = DAY, *, calendar: Sessions = CALENDAR) -> Moment:
+    """The moment of decision at a session, with every table at its first version."""
+    return replace(moment(session, calendar=calendar), versions=dict.fromkeys(TABLES, 1))
 
 
 def accuracy(*rows: Mapping[str, Any]) -> pl.DataFrame:

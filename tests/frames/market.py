@@ -55,8 +55,8 @@ def landing(
 ) -> pl.DataFrame:
     """One row of raw_prices whose payload holds the lines; a string is taken as it is."""
     payload = "\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines)
-    asked = {"interval": "1d", "currency": "USD", "exchange": "XNYS", "history": history}
-    asked = json.dumps(asked | dict(request or {})) if not isinstance(request, str) else request
+    usual = {"interval": "1d", "currency": "USD", "exchange": "XNYS", "history": history}
+    asked = request if isinstance(request, str) else json.dumps(usual | dict(request or {}))
     row = {
         "payload_id": digest(source, kind, ticker, session, asked, payload, fetched_at),
         "source": source,

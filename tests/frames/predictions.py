@@ -71,12 +71,13 @@ def windows(*tickers: str, **values: object) -> pl.DataFrame:
     """Rows of feature_windows of one batch: usable windows of five sessions that end at DAY."""
     length = int(str(values.get("length", 5)))
     session = values.get("session", DAY)
+    first = values.get("first_session") or CALENDAR.offset(session, 1 - length)  # type: ignore[arg-type]
     legal = {
         "features_id": BATCH,
         "session": session,
         "feature_set": CURRENT_FEATURE_SET,
         "length": length,
-        "first_session": CALENDAR.offset(session, 1 - length),  # type: ignore[arg-type]
+        "first_session": first,
         "present": length,
         "usable": True,
         "window_hash": "0" * 64,

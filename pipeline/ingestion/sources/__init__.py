@@ -49,7 +49,7 @@ def open_source(params: SourceParams, calendar: Sessions) -> Source:
     """Return the source the parameters name.
 
     Raises:
-        ValueError: for a name there is no source of, naming the nearest; SourceError if it cannot be opened.
+        SourceError: for a name there is no source of, naming the nearest, or if the source cannot be opened.
     """
     if params.name == "simulated":
         from pipeline.ingestion.sources.simulated import SimulatedSource
@@ -61,4 +61,4 @@ def open_source(params: SourceParams, calendar: Sessions) -> Source:
         return FilesSource(params.files, calendar)
     near = get_close_matches(params.name, SOURCES, n=1, cutoff=0.4)
     hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(SOURCES)}"
-    raise ValueError(f"there is no source {params.name!r}; {hint}")
+    raise SourceError(f"there is no source {params.name!r}; {hint}")

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 import polars as pl
 
@@ -16,6 +16,8 @@ from lake.tables.news import RAW_NEWS
 BARS, ACTIONS, LISTINGS, NEWS = "bars", "actions", "listings", "news"
 ALL_TICKERS = "*"
 """The ticker of a payload that speaks of many."""
+FETCH_LAG = timedelta(minutes=15)
+"""From a session's close to its daily fetch: what is published by then belongs to that fetch."""
 REFETCHED = 5
 """Sessions a daily fetch asks for again, the current one included, so that restated bars show up."""
 

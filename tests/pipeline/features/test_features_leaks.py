@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 
 from lake.tables.market import CORPORATE_ACTIONS
+from pipeline.sessions import exchange_sessions
 from tests.frames.features import CALENDAR, Market, action, as_of_session, bars, dividend, random_market, run, universe
 
 TICKERS, SESSIONS, FIRST = 10, 330, 270
@@ -50,6 +51,17 @@ def test_a_range_gives_the_same_bits_as_session_by_session(market: Market, clean
     alone = run(market.until(session).since(market.sessions[at - 260]), session)
     assert alone.height == TICKERS
     assert alone.equals(clean.filter(pl.col("session") == session))
+
+
+@pytest.mark.filterwarnings("ignore:Series.values returning:DeprecationWarning")  # from exchange_calendars
+def test_a_range_gives_the_same_bits_as_session_by_session_on_a_real_exchange() -> None:
+    market = random_market(4, 330, calendar=exchange_sessions())
+    whole = run(market, market.sessions[-1], market.sessions[300])
+    for at in (300, 315, 329):
+        session = market.sessions[at]
+        alone = run(market.until(session).since(market.sessions[at - 280]), session)
+        assert alone.height == 4
+        assert alone.equals(whole.filter(pl.col("session") == session))
 
 
 @pytest.mark.parametrize("lookback", [257, 265, 280])

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from pipeline.feedback import metrics, session_scores, validate
 from tests.frames.market import CALENDAR
 from tests.pipeline.feedback.world import SECTORS, World
 
@@ -78,7 +79,7 @@ def test_one_tickers_bias_is_found_among_the_others() -> None:
 
 
 def test_coverage_comes_back_within_sixty_sessions_of_a_change_of_volatility() -> None:
-    world = World(tickers=48, horizons=(1, 5), seed=1)
+    world = World(tickers=48, horizons=(1, 5), seed=1, stages=(validate.STAGE, session_scores.STAGE, metrics.STAGE))
     for _ in range(30):
         world.step()
     for _ in range(75):
@@ -110,8 +111,8 @@ PROGRAM = """
 from lake.fingerprint import fingerprint
 from lake.tables import TABLES
 from tests.pipeline.feedback.world import World
-world = World(tickers=12, horizons=(1, 5))
-for _ in range(26):
+world = World(tickers=8, horizons=(1, 3))
+for _ in range(23):
     world.step(bias=0.01)
 for name in ("prediction_accuracy", "session_scores", "feedback_metrics", "bias_flags", "learning_insights"):
     table = TABLES[name]
@@ -120,13 +121,16 @@ for name in ("prediction_accuracy", "session_scores", "feedback_metrics", "bias_
 
 
 def test_every_process_and_thread_count_gives_the_same_bits() -> None:
-    def printed(threads: int) -> str:
-        environ = os.environ | {"POLARS_MAX_THREADS": str(threads), "PYTHONHASHSEED": "random"}
-        done = subprocess.run(
-            [sys.executable, "-c", PROGRAM], env=environ, cwd=ROOT, capture_output=True, text=True, check=True
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", PROGRAM],
+            env=os.environ | {"POLARS_MAX_THREADS": str(threads), "PYTHONHASHSEED": "random"},
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
         )
-        return done.stdout
-
-    one, other = printed(1), printed(2)
+        for threads in (1, 2)
+    ]
+    one, other = (process.communicate(timeout=120)[0] for process in running)
     assert one.count("\n") == 5
     assert one == other

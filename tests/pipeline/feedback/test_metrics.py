@@ -108,7 +108,7 @@ def test_nothing_is_claimed_on_too_few_sessions(horizon: int, sessions: int, eno
 
 def test_naive_forecasts_claim_no_skill_but_their_intervals_are_judged() -> None:
     found = measured(*history(30, role="naive", model_id="naive", ic=None), session=DAY)
-    overall = found.filter((pl.col("scope") == "all"))["metric"].to_list()
+    overall = found.filter(pl.col("scope") == "all")["metric"].to_list()
     assert sorted(overall) == ["bias", "coverage_50", "coverage_80", "coverage_90", "interval_scale"]
 
 
@@ -133,7 +133,7 @@ def test_common_moves_leave_few_independent_forecasts() -> None:
 
 
 def test_sessions_before_the_window_no_longer_count() -> None:
-    rows = [*history(30), *({"session": day(-300 - n), "pinball": 5.0} for n in range(30))]
+    rows = [*history(30), *({"session": day(-270 - n), "pinball": 5.0} for n in range(30))]
     found = metrics.metrics(scores(*rows), at(), FeedbackParams())
     assert figure(found, "pinball_skill")["value"] == pytest.approx(0.1)
 

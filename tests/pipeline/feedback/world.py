@@ -44,6 +44,8 @@ class World:
     """Daily standard deviation of the move all tickers share."""
     seed: int = 0
     session: int = 0
+    stages: tuple[Stage, ...] = STAGES
+    """The feedback that runs; a test of one lesson can leave the others out."""
     tables: Tables = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -63,7 +65,7 @@ class World:
         self.close = self.close * (1 + turbulence * moves)
         self._add(MARKET_PRICES.name, self._bars(day))
         self._add(TICKER_UNIVERSE.name, self._universe(day))
-        for stage in STAGES:
+        for stage in self.stages:
             run_and_keep(stage, self.tables, at(day))
         self._add(PREDICTIONS.name, self._forecasts(day, np.broadcast_to(bias, (self.tickers,))))
         self.session += 1

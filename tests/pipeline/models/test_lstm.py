@@ -110,7 +110,7 @@ def test_trust_is_the_slope_of_outcome_on_forecast_within_bounds() -> None:
 
 def test_thinning_takes_whole_sessions_and_over_the_passes_all_of_them(built: Examples) -> None:
     rows = built.between(0, 10_000)
-    parts = [lstm.thinned(built, rows, len(rows) // 4, epoch) for epoch in range(4)]
+    parts = [built.thinned(rows, len(rows) // 4, epoch) for epoch in range(4)]
     assert sorted(np.concatenate(parts)) == rows.tolist()
     assert all(set(built.session[a]).isdisjoint(built.session[b]) for a, b in pairwise(parts))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 
 import polars as pl
 
@@ -13,6 +13,7 @@ from pipeline.ingestion.sources.params import FilesParams
 from pipeline.ingestion.sources.payloads import (
     ACTIONS,
     ALL_TICKERS,
+    FETCH_LAG,
     LISTINGS,
     REFETCHED,
     Fetch,
@@ -24,9 +25,6 @@ from pipeline.ingestion.sources.payloads import (
 from pipeline.sessions import Sessions
 
 __all__ = ["FilesSource"]
-
-FETCH_LAG = timedelta(minutes=15)
-"""From a close to the moment up to which the session's news and announcements count."""
 
 
 class FilesSource:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 import polars as pl
 
@@ -12,6 +12,7 @@ from pipeline.ingestion.sources.params import SimulatedParams
 from pipeline.ingestion.sources.payloads import (
     ACTIONS,
     ALL_TICKERS,
+    FETCH_LAG,
     LISTINGS,
     REFETCHED,
     Fetch,
@@ -30,8 +31,6 @@ from pipeline.sessions import Sessions
 
 __all__ = ["BENCHMARK", "SimulatedSource"]
 
-FETCH_LAG = timedelta(minutes=15)
-"""From the close to the daily fetch, on the simulated clock."""
 ROOM = 64
 """Sessions simulated beyond the one asked for once the market has to grow, so that daily fetches seldom wait."""
 BAR_FIELDS = {

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.ingestion.sources import SourceParams, open_source
+from pipeline.ingestion.sources import SourceError, SourceParams, open_source
 from pipeline.ingestion.sources.payloads import payload_id
 from tests.pipeline.ingestion.sources.markets import calendar
 
@@ -22,9 +22,9 @@ def test_the_simulated_source_is_the_default() -> None:
 
 
 def test_an_unknown_source_is_refused_with_the_nearest_name() -> None:
-    with pytest.raises(ValueError, match="did you mean 'simulated'"):
+    with pytest.raises(SourceError, match="did you mean 'simulated'"):
         open_source(SourceParams(name="simulate"), calendar())
-    with pytest.raises(ValueError, match="there are simulated, files"):
+    with pytest.raises(SourceError, match="there are simulated, files"):
         open_source(SourceParams(name="quux"), calendar())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from functools import cache
 
 import polars as pl
 import pytest
@@ -16,26 +17,29 @@ KINDS = [rate.name for rate in fields(FaultRates)]
 MANY = FaultRates(**dict.fromkeys(KINDS, 0.004))
 
 
+@cache
 def only(kind: str) -> SimulatedSource:
     """A market whose vendor makes one kind of error, often."""
     return market(faults=FaultRates(**{**dict.fromkeys(KINDS, 0.0), kind: 0.01}))
 
 
+@cache
 def history(source: SimulatedSource) -> pl.DataFrame:
     """All bars as a load of history delivers them."""
     first, last = source.coverage()
     return bars(source.prices(first, last, history=True))
 
 
-def truth(source: SimulatedSource) -> pl.DataFrame:
+@cache
+def truth() -> pl.DataFrame:
     """All true bars, the ones the vendor spoils included, as text."""
     clean = market(faults=FAULTLESS)
-    return as_text(clean.true_bars(*source.coverage()))
+    return as_text(clean.true_bars(*clean.coverage()))
 
 
 def test_a_vendor_without_faults_delivers_the_truth() -> None:
     source = market()
-    assert history(source).sort("ticker", "session").equals(truth(source).sort("ticker", "session"))
+    assert history(source).sort("ticker", "session").equals(truth().sort("ticker", "session"))
     assert source.faults(*source.coverage()).is_empty()
 
 
@@ -45,7 +49,7 @@ def test_lines_differ_from_the_truth_exactly_where_the_ledger_says(kind: str) ->
     ledger = source.faults(*source.coverage())
     assert ledger.height >= 10
     assert set(ledger["fault"]) == {kind}
-    told, true = history(source), truth(source)
+    told, true = history(source), truth()
     here = ledger.select("ticker", pl.col("session").dt.to_string("%Y-%m-%d"))
     missing = true.join(told, on=true.columns, how="anti").select("ticker", "session")
     extra = told.filter(told.is_duplicated() | ~pl.struct(pl.all()).is_in(true.to_struct().implode()))
@@ -63,7 +67,7 @@ def test_lines_differ_from_the_truth_exactly_where_the_ledger_says(kind: str) ->
 def spoilt(kind: str) -> pl.DataFrame:
     """The delivered lines that are not true, beside the true values of their session."""
     source = only(kind)
-    told, true = history(source), truth(source)
+    told, true = history(source), truth()
     wrong = told.join(true, on=true.columns, how="anti")
     return wrong.join(true, on=["ticker", "session"], how="left", suffix="_true")
 
@@ -127,7 +131,7 @@ def _cells(told: pl.DataFrame) -> dict[tuple[str, str], list[tuple[str | None, .
 def test_a_transient_fault_is_gone_at_the_next_fetch(kind: str) -> None:
     source = only(kind)
     ledger = source.faults(*source.coverage())
-    true = {(row[0], row[1]): [row[2:]] for row in truth(source).iter_rows()}
+    true = {(row[0], row[1]): [row[2:]] for row in truth().iter_rows()}
     for session, ticker in ledger.select("session", "ticker").head(6).iter_rows():
         key = (ticker, session.isoformat())
         first = _cells(bars(source.prices(session, session, history=False)))
@@ -143,7 +147,7 @@ def test_true_bars_leave_out_what_no_delivery_has_right() -> None:
     lost = ledger.filter(~pl.col("fault").is_in([*TRANSIENT, "duplicate", "off_session", "stranger"]))
     assert lost.height > 50
     assert true.join(lost, on=["session", "ticker"]).is_empty()
-    assert true.height + lost.height == truth(source).height
+    assert true.height + lost.height == truth().height
 
 
 def test_the_usual_vendor_errs_seldom_and_in_every_way() -> None:

@@ -1,0 +1,162 @@
+"""A TOML document whose values know their line, so that a complaint can say where to look."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+HEADER = re.compile(r"\s*\[+\s*([^\]]+?)\s*\]+\s*(?:#.*)?$")
+KEY = re.compile(r"""\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*'))*)\s*=""")
+KINDS: dict[type, str] = {
+    str: "text in quotes",
+    int: "a whole number",
+    bool: "true or false",
+    list: "a list",
+    dict: "a table",
+}
+
+
+class ManifestError(Exception):
+    """The schedule cannot be used; each line of the text names a line of the file, what is wrong, and the fix."""
+
+
+class Complaints:
+    """Gathers everything that is wrong with a document, so that it can be put right in one go."""
+
+    def __init__(self, origin: str, text: str) -> None:
+        self.origin = origin
+        self._lines = line_numbers(text)
+        self._found: dict[str, int] = {}
+
+    def add(self, path: str, what: str) -> None:
+        """Note what is wrong at a dotted path."""
+        line = self.line(path)
+        self._found.setdefault(f"{self.origin}:{line}: {path}: {what}" if path else f"{self.origin}: {what}", line)
+
+    def line(self, path: str) -> int:
+        """The line where the path is set, or the nearest thing above it that is."""
+        while path and path not in self._lines:
+            path = path.rpartition(".")[0]
+        return self._lines.get(path, 1)
+
+    def check(self) -> None:
+        """Raise what was found, by line.
+
+        Raises:
+            ManifestError: if anything was.
+        """
+        if self._found:
+            raise ManifestError("\n".join(sorted(self._found, key=lambda text: self._found[text])))
+
+
+@dataclass(frozen=True)
+class Section:
+    """A table of the document, read key by key."""
+
+    values: Mapping[str, Any]
+    path: str
+    complaints: Complaints
+
+    def refuse_others(self, known: Collection[str]) -> None:
+        """Complain about keys that mean nothing."""
+        for name in self.values:
+            if name not in known:
+                self.complaints.add(self.at(name), f"there is no such key{nearest(name, known)}")
+
+    def take(self, name: str, kind: type, default: Any) -> Any:
+        """The value of a key; the default where it is missing or, with a complaint, of another kind."""
+        value = self.values.get(name, default)
+        if name in self.values and (not isinstance(value, kind) or (kind is int and isinstance(value, bool))):
+            self.complain(name, f"has to be {KINDS[kind]}, got {value!r}")
+            return default
+        return value
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """A list of texts; one text stands for a list of one."""
+        value = self.values.get(name, [])
+        items = [value] if isinstance(value, str) else value
+        if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
+            self.complain(name, f"has to be a list of texts, got {value!r}")
+            return ()
+        return tuple(items)
+
+    def sections(self, name: str) -> list[Section]:
+        """The tables below a key, in the order of the document."""
+        below = self.take(name, dict, {})
+        found = []
+        for child, values in below.items():
+            at = f"{self.at(name)}.{child}"
+            if isinstance(values, dict):
+                found.append(Section(values, at, self.complaints))
+            else:
+                self.complaints.add(at, f"has to be a table: write [{at}] with its keys below")
+        return found
+
+    def complain(self, name: str, what: str) -> None:
+        """Complain about a key of this table."""
+        self.complaints.add(self.at(name), what)
+
+    def at(self, name: str) -> str:
+        """The dotted path of a key."""
+        return f"{self.path}.{name}" if self.path else name
+
+
+def document(text: str, origin: str) -> Section:
+    """Read a TOML text.
+
+    Raises:
+        ManifestError: if it is no TOML; the library's words name the line.
+    """
+    try:
+        return Section(tomllib.loads(text), "", Complaints(origin, text))
+    except tomllib.TOMLDecodeError as error:
+        raise ManifestError(f"{origin}: this is not valid TOML: {error}") from error
+
+
+def read_text(path: Path) -> str:
+    """The file's text.
+
+    Raises:
+        ManifestError: if it cannot be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ManifestError(f"cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ManifestError(f"{path} is not UTF-8 text ({error.reason}); save it as UTF-8") from error
+
+
+def line_numbers(text: str) -> dict[str, int]:
+    """Dotted path -> the line where it is set. Keys inside a list or an inline table count as their owner's line."""
+    found: dict[str, int] = {}
+    prefix = ""
+    depth = 0
+    for number, line in enumerate(text.splitlines(), 1):
+        code = re.sub(r'"(?:\\.|[^"\\])*"|\'[^\']*\'', lambda m: m[0] if "=" not in m[0] and "[" not in m[0] else "''", line)
+        code = code.split("#")[0]
+        if depth == 0 and (header := HEADER.match(code)):
+            prefix = _path(header[1])
+            found.setdefault(prefix, number)
+            continue
+        if depth == 0 and (key := KEY.match(code)):
+            found.setdefault(f"{prefix}.{_path(key[1])}" if prefix else _path(key[1]), number)
+        depth = max(depth + sum(code.count(sign) for sign in "[{") - sum(code.count(sign) for sign in "]}"), 0)
+    return found
+
+
+def nearest(name: str, known: Collection[str]) -> str:
+    """A hint: the closest of the known names, or all of them if they are few."""
+    near = get_close_matches(name, known, n=1, cutoff=0.6)
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    return f"; there are {', '.join(known)}" if 0 < len(known) <= 20 else ""
+
+
+def _path(text: str) -> str:
+    return ".".join(part.strip().strip("\"'") for part in text.split("."))

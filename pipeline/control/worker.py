@@ -1,0 +1,62 @@
+"""The process of one attempt: reads its order, waits for the word, works within its limits, and reports."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from pipeline.control.order import GO, Order, Report
+
+LONGEST_REASON = 900
+
+
+def main() -> int:
+    """Read the lake's folder, the report's path and the order from stdin; do it once `go` follows.
+
+    If the daemon dies before it has put the attempt on record, stdin ends without the word and nothing is done.
+    """
+    lake, report, order_line = (sys.stdin.readline().rstrip("\n") for _ in range(3))
+    if sys.stdin.readline().strip() != GO:
+        return 0
+    order = Order.from_json(order_line)
+    try:
+        _limit_memory(order.memory)
+        outcome = Report(ok=True, cycle_id=_perform(Path(lake), order))
+    except BaseException as error:  # SystemExit and a panic of the storage library end an attempt, not the record
+        outcome = Report(ok=False, reason=_in_words(error))
+    outcome.write(Path(report))
+    # Threads that a stage left behind cannot keep the process: what counts is on disk.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0 if outcome.ok else 1)
+
+
+def _perform(lake: Path, order: Order) -> str:
+    from lake.store import Lake
+    from pipeline.control.actions import perform
+
+    return perform(Lake.open(lake), order, dict(os.environ))
+
+
+def _limit_memory(most: int | None) -> None:
+    if most is None:
+        return
+    import resource
+
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    soft = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+def _in_words(error: BaseException) -> str:
+    if isinstance(error, SystemExit):
+        return f"it called sys.exit({error.code!r})"
+    if isinstance(error, MemoryError):
+        return f"it ran out of memory: {error}" if str(error) else "it ran out of memory"
+    text = f"{type(error).__name__}: {error}"
+    return text if len(text) <= LONGEST_REASON else text[:LONGEST_REASON] + "..."
+
+
+if __name__ == "__main__":
+    sys.exit(main())

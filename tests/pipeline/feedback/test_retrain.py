@@ -1,0 +1,154 @@
+"""Training is asked for on evidence, with the figures, and not again at once."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import polars as pl
+import pytest
+
+from lake.tables.feedback import RETRAIN_CANDIDATES
+from pipeline.feedback import retrain_candidates
+from pipeline.feedback.retrain_candidates import training_due
+from tests.frames import models
+from tests.frames.feedback import Tables, at, flags, metric_rows, run
+
+CALENDAR = models.CALENDAR
+
+
+@pytest.fixture(scope="module")
+def registry() -> pl.DataFrame:
+    """A small trained ensemble."""
+    return models.trained(models.market(signal=0.3))
+
+
+def found(tables: Tables, session: date) -> dict[str, dict[str, Any]]:
+    moment = at(session, calendar=CALENDAR)
+    return {row["reason"]: row for row in run(retrain_candidates.STAGE, tables, moment).to_dicts()}
+
+
+def champion(registry: pl.DataFrame, **others: pl.DataFrame) -> tuple[Tables, date]:
+    """A lake whose champion is the registered model, and the session it was trained at."""
+    trained_at: date = registry["session"][0]
+    promoted = models.promotions(registry["model_id"][0], trained_at)
+    return {"model_registry": registry, "model_promotions": promoted} | others, trained_at
+
+
+def later(session: date, sessions: int) -> date:
+    return CALENDAR.offset(session, sessions)
+
+
+def test_training_is_due_while_there_is_no_model() -> None:
+    reasons = found({}, later(CALENDAR.days[0], 50))
+    assert reasons["no_model"]["due"]
+    assert reasons["no_model"]["model_id"] == "none"
+
+
+def test_a_training_without_a_winner_is_not_repeated_before_the_cool_down(registry: pl.DataFrame) -> None:
+    trained_at: date = registry["session"][0]
+    tables = {"model_registry": registry, "model_promotions": models.promotions(None, trained_at)}
+    assert not found(tables, later(trained_at, 19))["no_model"]["due"]
+    assert "19 of 20 sessions" in found(tables, later(trained_at, 19))["no_model"]["evidence"]
+    assert found(tables, later(trained_at, 20))["no_model"]["due"]
+
+
+def test_a_champion_of_another_feature_set_counts_as_none(registry: pl.DataFrame) -> None:
+    tables, trained_at = champion(registry.with_columns(feature_set=pl.lit("f0")))
+    assert found(tables, later(trained_at, 30))["no_model"]["due"]
+
+
+def test_age_speaks_for_training_after_a_quarter(registry: pl.DataFrame) -> None:
+    tables, trained_at = champion(registry)
+    assert not found(tables, later(trained_at, 60))["age"]["due"]
+    assert found(tables, later(trained_at, 61))["age"]["due"]
+
+
+@pytest.mark.parametrize(("value", "due"), [(0.02, False), (-0.05, True)])
+def test_skill_that_fell_behind_what_the_court_saw_speaks_for_training(
+    registry: pl.DataFrame, value: float, due: bool
+) -> None:
+    tables, trained_at = champion(registry)
+    session = later(trained_at, 30)
+    tables["feedback_metrics"] = metric_rows(
+        {
+            "session": session,
+            "scope": "model",
+            "slice": registry["model_id"][0],
+            "metric": "pinball_skill",
+            "value": value,
+            "low": value - 0.01,
+            "high": value + 0.01,
+        }
+    )
+    row = found(tables, session)["skill_loss"]
+    assert row["due"] == due
+    assert f"{value:+.2%} live against +3.00% before promotion" in row["evidence"]
+
+
+@pytest.mark.parametrize(("low", "high", "due"), [(0.86, 0.92, False), (0.70, 0.80, True), (0.96, 0.99, True)])
+def test_intervals_that_miss_their_coverage_speak_for_training(
+    registry: pl.DataFrame, low: float, high: float, due: bool
+) -> None:
+    tables, trained_at = champion(registry)
+    session = later(trained_at, 30)
+    row = {"session": session, "metric": "coverage_90", "value": (low + high) / 2, "low": low, "high": high}
+    tables["feedback_metrics"] = metric_rows(row)
+    assert found(tables, session)["coverage"]["due"] == due
+
+
+@pytest.mark.parametrize(("t", "due"), [(-3.0, False), (-6.0, True)])
+def test_a_bias_that_a_correction_should_not_carry_speaks_for_training(
+    registry: pl.DataFrame, t: float, due: bool
+) -> None:
+    tables, trained_at = champion(registry)
+    session = later(trained_at, 30)
+    tables["bias_flags"] = flags({"session": session, "t": t})
+    assert found(tables, session)["bias"]["due"] == due
+
+
+@pytest.mark.parametrize(("shift", "due"), [(0.0, False), (3.0, True)])
+def test_inputs_unlike_the_training_rows_speak_for_training(registry: pl.DataFrame, shift: float, due: bool) -> None:
+    tables, trained_at = champion(registry)
+    session = later(trained_at, 30)
+    known = models.market(signal=0.3).feature_rows
+    recent = known.filter(pl.col("session") > later(trained_at, -40)).with_columns(
+        session=pl.col("session").replace_strict(
+            {later(trained_at, n): later(trained_at, n + 30) for n in range(-40, 1)}, return_dtype=pl.Date
+        ),
+        return_1=pl.col("return_1") + shift,
+        return_5=pl.col("return_5") + shift,
+        rsi_14=pl.col("rsi_14") + shift,
+    )
+    tables["feature_rows"] = pl.concat([recent, missing_features(recent)], how="horizontal")
+    row = found(tables, session)["drift"]
+    assert row["due"] == due
+    assert row["statistic"] == pytest.approx(0.6 * shift, abs=0.3)
+
+
+def missing_features(rows: pl.DataFrame) -> pl.DataFrame:
+    from lake.tables.features import FEATURE_ROWS
+
+    absent = [name for name in FEATURE_ROWS.columns if name not in rows.columns]
+    return pl.DataFrame({name: pl.Series([None] * rows.height, dtype=pl.Float32) for name in absent})
+
+
+def test_the_runner_trains_when_any_reason_of_the_latest_session_is_due() -> None:
+    def candidate(session: date, due: bool) -> dict[str, Any]:
+        return {
+            "session": session,
+            "model_id": "none",
+            "reason": "no_model",
+            "statistic": 1.0,
+            "threshold": 0.0,
+            "due": due,
+            "evidence": "",
+        }
+
+    def due(*rows: dict[str, Any]) -> bool:
+        return training_due(pl.DataFrame(list(rows), schema=RETRAIN_CANDIDATES.schema))
+
+    early, late = CALENDAR.days[0], CALENDAR.days[1]
+    assert not due()
+    assert due(candidate(early, False), candidate(late, True))
+    assert not due(candidate(early, True), candidate(late, False))

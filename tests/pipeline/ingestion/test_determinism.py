@@ -1,0 +1,53 @@
+"""The same landings give the same bits in any process, with any number of threads."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[3]
+PROGRAM = """
+import hashlib
+import numpy as np, polars as pl
+from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES, TICKER_UNIVERSE
+from lake.tables.news import NEWS_ARTICLES
+from pipeline.ingestion import articles, prices, universe
+from pipeline.ingestion.params import IngestionParams
+from tests.frames.market import CALENDAR, DAY, actions, bar, instruments, landing, moment
+from tests.frames.news import NOON, news_landing, story
+
+rng = np.random.default_rng(7)
+days = CALENDAR.between(CALENDAR.offset(DAY, -149), DAY)
+names = [f"T{number:02d}" for number in range(40)]
+raws = []
+for name in names:
+    levels = 50 * np.exp(np.cumsum(rng.standard_t(3, len(days)) * 0.05))
+    lines = [bar(ticker=name, session=d, open=c, high=c, low=c, close=c) for d, c in zip(days, levels)]
+    raws.append(landing(lines, session=DAY, history=True, ticker=name))
+split = actions(*({"ticker": name, "ex_date": days[50], "numerator": 7, "denominator": 3} for name in names[:9]))
+at, params, listed = moment(DAY, since=days[0]), IngestionParams(), instruments(*names)
+bars = prices.prices(pl.concat(raws), MARKET_PRICES.empty(), listed, split, at, params)
+members = universe.universe(bars, TICKER_UNIVERSE.empty(), listed, CORPORATE_ACTIONS.empty(), at, params)
+news = news_landing([story(title=f"Title {n % 17}", tickers=names[n % 5]) for n in range(200)])
+told = articles.articles(news, NEWS_ARTICLES.empty(), listed, at, params)
+text = "".join(frame.write_ndjson() for frame in (bars, members, told))
+print(bars.height, told.height, hashlib.sha256(text.encode()).hexdigest())
+"""
+
+
+def test_threads_and_hash_seeds_change_no_bit() -> None:
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", PROGRAM],
+            cwd=ROOT,
+            env=os.environ | {"POLARS_MAX_THREADS": threads, "PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for threads, seed in (("1", "1"), ("2", "2"), ("4", "3"))
+    }
+    assert len(found) == 1
+    assert int(found.pop().split()[0]) > 5_000

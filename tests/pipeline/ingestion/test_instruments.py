@@ -1,0 +1,67 @@
+"""What is kept of a listing."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import polars as pl
+import pytest
+
+from lake.tables.market import INSTRUMENTS
+from pipeline.ingestion.instruments import instruments as stage
+from pipeline.ingestion.instruments import judge_listings
+from pipeline.ingestion.params import IngestionParams
+from pipeline.stage import Moment
+from tests.frames.market import CALENDAR, DAY, landing, moment
+
+NEXT = CALENDAR.next(DAY)
+LISTING = {"ticker": "AAA", "name": "Alpha", "sector": "energy", "role": "stock", "listed_on": "2019-05-01"}
+
+
+def computed(*raws: pl.DataFrame, known: pl.DataFrame | None = None, at: Moment | None = None) -> pl.DataFrame:
+    known = INSTRUMENTS.empty() if known is None else known
+    return INSTRUMENTS.check(stage(pl.concat(raws), known, at or moment(), IngestionParams()))
+
+
+def landed(*lines: Any, **values: Any) -> pl.DataFrame:
+    return landing(lines, kind="listings", **values)
+
+
+def test_what_a_listing_does_not_say_is_filled_from_the_request_and_the_session() -> None:
+    row = computed(landed({"ticker": "AAA"})).row(0, named=True)
+    assert (row["name"], row["sector"], row["role"]) == ("AAA", "unknown", "stock")
+    assert (row["exchange"], row["currency"], row["listed_on"]) == ("XNYS", "USD", DAY)
+
+
+def test_the_last_statement_counts() -> None:
+    raws = [landed(LISTING), landed(LISTING | {"sector": "finance"}, session=NEXT)]
+    assert computed(*raws, at=moment(NEXT, since=DAY))["sector"].to_list() == ["finance"]
+
+
+def test_a_listing_that_says_nothing_new_gives_no_row() -> None:
+    first = computed(landed(LISTING))
+    assert computed(landed(LISTING, session=NEXT), known=first, at=moment(NEXT)).is_empty()
+
+
+def test_the_first_date_stays_where_a_later_listing_has_none() -> None:
+    first = computed(landed(LISTING))
+    later = computed(landed(LISTING | {"listed_on": None, "name": "Beta"}, session=NEXT), known=first, at=moment(NEXT))
+    assert later.select("name", "listed_on").rows() == [("Beta", date(2019, 5, 1))]
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({"ticker": "<b>"}, "ticker is well-formed"),
+        ({"role": "king"}, "role is stock or benchmark"),
+        ({"currency": "dollars"}, "currency is known"),
+        ({"exchange": "NYSE!"}, "exchange is known"),
+        ({"listed_on": "long ago"}, "listed_on is readable"),
+        ({"listed_on": "2031-01-01"}, "listed by the landing"),
+    ],
+)
+def test_a_listing_that_breaks_a_rule_is_set_aside_by_name(changes: dict[str, str], rule: str) -> None:
+    good, bad = judge_listings(landed(LISTING | changes))
+    assert good.is_empty()
+    assert bad["rule"].to_list() == [rule]

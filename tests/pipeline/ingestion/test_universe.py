@@ -1,0 +1,160 @@
+"""Who may be traded, and the words for who may not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from lake.tables.market import CORPORATE_ACTIONS, TICKER_UNIVERSE
+from pipeline.ingestion.params import IngestionParams, UniverseParams
+from pipeline.ingestion.universe import universe
+from pipeline.stage import Moment
+from tests.frames.market import CALENDAR, DAY, actions, instruments, moment, prices
+
+SMALL = UniverseParams(most_stale=1, least_history=3, least_close=1.0, least_dollar_volume=1e6, most_members=2)
+PARAMS = replace(IngestionParams(), universe=SMALL)
+
+
+def bars(ticker: str, days: list[date], **values: Any) -> list[dict[str, Any]]:
+    return [{"ticker": ticker, "session": day, "volume": 100_000} | values for day in days]
+
+
+def back(count: int, until: date = DAY) -> list[date]:
+    return CALENDAR.between(CALENDAR.offset(until, 1 - count), until)
+
+
+def computed(
+    rows: list[dict[str, Any]] | pl.DataFrame,
+    *,
+    before: pl.DataFrame | None = None,
+    listed: pl.DataFrame | None = None,
+    ended: pl.DataFrame | None = None,
+    at: Moment | None = None,
+    params: IngestionParams = PARAMS,
+) -> pl.DataFrame:
+    frame = rows if isinstance(rows, pl.DataFrame) else prices(*rows)
+    listed = instruments(*frame["ticker"].unique().sort()) if listed is None else listed
+    before = TICKER_UNIVERSE.empty() if before is None else before
+    ended = CORPORATE_ACTIONS.empty() if ended is None else ended
+    return TICKER_UNIVERSE.check(universe(frame, before, listed, ended, at or moment(), params))
+
+
+def reason(rows: list[dict[str, Any]], **values: Any) -> str:
+    verdicts = computed(rows, **values)
+    assert verdicts.height == 1
+    assert verdicts["member"][0] == (verdicts["reason"][0] == "member")
+    return str(verdicts["reason"][0])
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        (bars("AAA", back(3)), "member"),
+        (bars("AAA", back(2)), "2 of 3 sessions of history"),
+        (bars("AAA", back(4)[:-1]), "member"),
+        (bars("AAA", back(5)[:-2]), "no bar for 2 sessions (at most 1)"),
+        (bars("AAA", back(3), close=0.5), "close 0.5 below 1.0"),
+        (bars("AAA", back(3), volume=9_000), "dollar volume 900000 below 1000000"),
+    ],
+)
+def test_the_first_filter_that_fails_is_named_with_its_figures(rows: list[dict[str, Any]], words: str) -> None:
+    assert reason(rows) == words
+
+
+def test_a_benchmark_is_compared_with_and_never_traded() -> None:
+    listed = instruments("AAA", role="benchmark")
+    assert reason(bars("AAA", back(3)), listed=listed) == "a benchmark: compared with, never traded"
+
+
+def test_a_delisted_stock_says_since_when() -> None:
+    ended = actions({"kind": "delisting", "amount": 0.0})
+    assert reason(bars("AAA", back(4)[:-1]), ended=ended) == "delisted on 2020-03-04"
+
+
+def test_a_stock_that_trades_after_its_delisting_is_listed_again() -> None:
+    ended = actions({"kind": "delisting", "amount": 0.0, "ex_date": back(3)[0]})
+    assert reason(bars("AAA", back(3)), ended=ended) == "member"
+
+
+def test_a_delisting_is_not_foreseen() -> None:
+    later = CALENDAR.offset(DAY, 2)
+    ended = actions({"kind": "delisting", "amount": 0.0, "ex_date": later})
+    verdicts = computed(bars("AAA", back(3)), ended=ended, at=moment(later, since=DAY))
+    assert verdicts["reason"].to_list() == ["member", "member", "delisted on 2020-03-06"]
+
+
+def test_only_the_most_liquid_stay_and_ties_go_by_name() -> None:
+    rows = [*bars("CCC", back(3)), *bars("BBB", back(3)), *bars("AAA", back(3), volume=50_000)]
+    verdicts = computed(rows)
+    assert verdicts["member"].to_list() == [False, True, True]
+    assert verdicts["reason"][0] == "rank 3 by dollar volume (at most 2)"
+
+
+def test_the_dollar_volume_is_the_median_of_the_last_twenty_sessions() -> None:
+    volumes = [10_000 * number for number in range(1, 31)]
+    rows = [row | {"volume": volume} for row, volume in zip(bars("AAA", back(30)), volumes, strict=True)]
+    assert computed(rows)["dollar_volume"].to_list() == [100.0 * float(np.median(volumes[-20:]))]
+
+
+def test_a_ticker_without_a_listing_is_not_judged() -> None:
+    assert computed(bars("AAA", back(3)), listed=instruments("BBB")).is_empty()
+
+
+def test_no_bars_no_verdicts() -> None:
+    assert computed(prices(), listed=instruments("AAA")).is_empty()
+
+
+def test_who_has_no_bar_in_reach_keeps_the_last_close_and_grows_stale() -> None:
+    yesterday = CALENDAR.previous(DAY)
+    before = pl.DataFrame(
+        [("AAA", yesterday, False, "no bar for 300 sessions", "energy", 7.5, None, 0, 300)],
+        schema=["ticker", "session", "member", "reason", "sector", "close", "dollar_volume", "history", "stale"],
+        orient="row",
+    ).cast({"dollar_volume": pl.Float64})
+    row = computed(prices(), before=before, listed=instruments("AAA")).row(0, named=True)
+    assert (row["close"], row["stale"], row["history"], row["dollar_volume"]) == (7.5, 301, 0, None)
+
+
+def test_a_late_bar_counts_from_the_decision_that_could_know_it() -> None:
+    later = CALENDAR.offset(DAY, 2)
+    known = CALENDAR.close_at(CALENDAR.next(DAY)) + timedelta(minutes=15)
+    rows = [*bars("AAA", back(3)[:-1]), *bars("AAA", [DAY], close=120.0, available_at=known)]
+    verdicts = computed(rows, at=moment(later, since=DAY))
+    assert verdicts["close"].to_list() == [100.0, 120.0, 120.0]
+    assert verdicts["stale"].to_list() == [1, 1, 2]
+    assert verdicts["history"].to_list() == [2, 3, 3]
+
+
+def _random_bars(seed: int) -> pl.DataFrame:
+    rng = np.random.default_rng(seed)
+    days = back(330)
+    rows = []
+    for ticker in ("AAA", "BBB", "CCC"):
+        kept = [day for day in days if rng.random() < 0.9] if ticker != "CCC" else days[:20]
+        for day in kept:
+            close = float(rng.uniform(0.8, 30))
+            rows += bars(ticker, [day], close=close, volume=int(rng.integers(0, 200_000)))
+            if rng.random() < 0.05:
+                at = CALENDAR.close_at(CALENDAR.offset(day, int(rng.integers(1, 4)))) + timedelta(minutes=15)
+                rows += bars(ticker, [day], close=close * 1.1, revision=1, available_at=at)
+    return prices(*rows)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_range_ends_as_day_by_day_and_later_bars_change_nothing(seed: int) -> None:
+    frame = _random_bars(seed)
+    days = back(315)
+    at_once = computed(frame, at=moment(DAY, since=days[0]))
+    before, parts = TICKER_UNIVERSE.empty(), []
+    for day in days:
+        at = moment(day)
+        reach = (pl.col("session") >= CALENDAR.offset(day, -280)) & (pl.col("session") <= day)
+        seen = frame.filter(reach & (pl.col("available_at") <= at.as_of))
+        before = computed(seen, before=before, at=at, listed=instruments("AAA", "BBB", "CCC"))
+        parts.append(before)
+    assert pl.concat(parts).equals(at_once)

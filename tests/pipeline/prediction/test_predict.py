@@ -1,0 +1,250 @@
+"""A forecast is the champion's, corrected and bounded; where there can be none, the log says why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from lake.tables.features import CURRENT_FEATURE_SET, FEATURE_ROWS, FEATURE_WINDOWS
+from lake.tables.predictions import QUANTILE_COLUMNS, QUANTILES
+from pipeline.features.gather import window_tensor
+from pipeline.models.ensemble import combine
+from pipeline.models.inference import member_quantiles
+from pipeline.models.naive import default_z
+from pipeline.models.registry import RegistryError, load_members
+from pipeline.prediction import inference_log, predict
+from pipeline.prediction.params import PredictionParams
+from pipeline.prediction.predict import predict_batch
+from tests.frames import models
+from tests.frames.feedback import Tables, at, flags, metric_rows, run, run_and_keep
+from tests.frames.predictions import priorities, universe, windows
+
+CALENDAR = models.CALENDAR
+
+
+@dataclass
+class Setting:
+    """A trained champion and all else a session's forecasts are made from."""
+
+    tables: Tables
+    session: date
+    model_id: str
+
+    @property
+    def tickers(self) -> list[str]:
+        """Who has a window, in order."""
+        return self.tables["feature_windows"]["ticker"].to_list()
+
+    def forecasts(self, **changes: pl.DataFrame) -> pl.DataFrame:
+        """Run the stage."""
+        return run(predict.STAGE, self.tables | changes, at(self.session, calendar=CALENDAR))
+
+
+@pytest.fixture(scope="module")
+def trained() -> Setting:
+    """A dozen tickers, a model that found a planted signal, and no feedback yet."""
+    market = models.market(signal=0.4)
+    session = market.sessions[-1]
+    rows = market.feature_rows
+    tickers = rows["ticker"].unique().sort().to_list()
+    registry = models.trained(market)
+    absent = [name for name in FEATURE_ROWS.columns if name not in rows.columns]
+    batch = f"{CURRENT_FEATURE_SET}-{session:%Y%m%d}-0123456789ab"
+    first = CALENDAR.offset(session, -4)
+    batched = windows(*tickers, session=session, first_session=first, features_id=batch)
+    tables = {
+        "feature_rows": rows.with_columns(**{name: pl.lit(None, pl.Float32) for name in absent}),
+        "feature_windows": FEATURE_WINDOWS.check(batched),
+        "ticker_priorities": priorities(*tickers, session=session),
+        "market_prices": market.market_prices,
+        "ticker_universe": universe(*({"ticker": t, "session": session} for t in tickers)),
+        "model_registry": registry,
+        "model_promotions": models.promotions(registry["model_id"][0], session),
+    }
+    return Setting(tables, session, registry["model_id"][0])
+
+
+def without(setting: Setting, *names: str) -> Setting:
+    return replace(setting, tables={name: rows for name, rows in setting.tables.items() if name not in names})
+
+
+def quantiles(rows: pl.DataFrame) -> np.ndarray[Any, Any]:
+    return rows.select(QUANTILE_COLUMNS).to_numpy()
+
+
+def test_the_forecast_is_the_weighted_mean_of_the_members_quantiles(trained: Setting) -> None:
+    ensemble = load_members(trained.tables["model_registry"], trained.model_id)
+    tensor = window_tensor(trained.tables["feature_rows"], trained.tables["feature_windows"], ensemble.features)
+    expected = combine(member_quantiles(ensemble, tensor), ensemble.weights)
+    rows = trained.forecasts()
+    assert rows["ticker"].to_list() == [ticker for ticker in trained.tickers for _ in ensemble.horizons]
+    assert rows["horizon"].to_list() == list(ensemble.horizons) * len(trained.tickers)
+    assert quantiles(rows) == pytest.approx(expected.reshape(-1, 7))
+    assert rows["point"].equals(rows["q50"].alias("point"))
+    assert set(rows["role"]) == {"champion"}
+    assert set(rows["model_id"]) == {trained.model_id}
+
+
+def test_the_breakdown_adds_up_to_the_forecast_and_holds_the_naive_member(trained: Setting) -> None:
+    for row in trained.forecasts().to_dicts():
+        assert [entry["member"] for entry in row["members"]] == ["lstm", "naive", "ridge"]
+        assert sum(entry["weight"] for entry in row["members"]) == pytest.approx(1.0)
+        for name in QUANTILE_COLUMNS:
+            total = sum(entry["weight"] * entry[name] for entry in row["members"])
+            assert row[name] == pytest.approx(total)
+
+
+def test_a_forecast_says_when_it_was_made_from_which_close_and_for_when(trained: Setting) -> None:
+    row = trained.forecasts().filter((pl.col("ticker") == "T003") & (pl.col("horizon") == 5)).to_dicts()[0]
+    bar = trained.tables["market_prices"].filter((pl.col("ticker") == "T003") & (pl.col("session") == trained.session))
+    assert row["reference_close"] == bar["close"][0]
+    assert row["made_at"] == CALENDAR.close_at(trained.session) + timedelta(minutes=20)
+    assert row["target_session"] == CALENDAR.offset(trained.session, 5)
+    daily = np.sqrt((bar_volatility(trained, "T003") ** 2).mean())
+    assert row["sigma"] == pytest.approx(daily * np.sqrt(5))
+
+
+def bar_volatility(setting: Setting, ticker: str) -> np.ndarray[Any, Any]:
+    rows = setting.tables["feature_rows"]
+    last = rows.filter((pl.col("ticker") == ticker) & (pl.col("session") == setting.session))
+    return last.select("volatility_20", "volatility_60").to_numpy().astype(np.float64)
+
+
+def test_without_a_champion_the_naive_forecast_is_stated_as_what_it_is(trained: Setting) -> None:
+    rows = without(trained, "model_promotions", "model_registry").forecasts()
+    assert set(rows["role"]) == set(rows["model_id"]) == {"naive"}
+    assert rows["horizon"].unique().sort().to_list() == [1, 5, 20]
+    assert rows["point"].to_list() == [0.0] * rows.height
+    assert rows["probability_up"].to_list() == [0.5] * rows.height
+    assert rows["confidence"].to_list() == [0.0] * rows.height
+    assert {len(members) for members in rows["members"]} == {1}
+    expected = default_z((1, 5, 20), QUANTILES)[None] * rows["sigma"].to_numpy().reshape(-1, 3)[:, :, None]
+    assert quantiles(rows) == pytest.approx(expected.reshape(-1, 7))
+
+
+def test_a_champion_of_another_feature_set_gives_way_to_the_naive_forecast(trained: Setting) -> None:
+    other = trained.tables["model_registry"].with_columns(feature_set=pl.lit("f0"))
+    assert set(trained.forecasts(model_registry=other)["role"]) == {"naive"}
+
+
+def test_a_champion_that_is_not_registered_is_an_error_and_not_a_naive_forecast(trained: Setting) -> None:
+    lost = models.promotions("m-20150302-00000000", trained.session)
+    with pytest.raises(RegistryError, match="is not registered"):
+        trained.forecasts(model_promotions=lost)
+
+
+def test_a_measured_bias_moves_the_whole_distribution(trained: Setting) -> None:
+    before = CALENDAR.previous(trained.session)
+    rows = trained.forecasts(bias_flags=flags({"session": before, "adjustment": 0.002}))
+    plain = trained.forecasts()
+    moved = quantiles(rows) - quantiles(plain)
+    one = rows["horizon"].to_numpy() == 1
+    assert moved[one] == pytest.approx(0.002)
+    assert moved[~one] == pytest.approx(0.0)
+    assert rows["bias_adjustment"].to_list() == pytest.approx([-0.002 if at_one else 0.0 for at_one in one])
+
+
+def test_learned_coverage_widens_the_interval_around_the_same_point(trained: Setting) -> None:
+    before = CALENDAR.previous(trained.session)
+    learned = {"session": before, "metric": "interval_scale", "value": 1.5, "verdict": "learned"}
+    rows, plain = trained.forecasts(feedback_metrics=metric_rows(learned)), trained.forecasts()
+    scale = np.where(plain["horizon"].to_numpy() == 1, 1.5, 1.0)
+    spread, before_spread = (quantiles(frame) - quantiles(frame)[:, 3:4] for frame in (rows, plain))
+    assert spread == pytest.approx(before_spread * scale[:, None])
+    assert rows["point"].to_list() == plain["point"].to_list()
+    assert rows["interval_scale"].to_list() == scale.tolist()
+
+
+def test_lessons_of_the_session_itself_and_of_stale_ones_do_not_speak(trained: Setting) -> None:
+    stale = CALENDAR.offset(trained.session, -6)
+    lessons = flags({"session": trained.session}, {"session": stale})
+    assert trained.forecasts(bias_flags=lessons).equals(trained.forecasts())
+
+
+def test_confidence_is_agreement_times_measured_skill(trained: Setting) -> None:
+    before = CALENDAR.previous(trained.session)
+    sure = metric_rows({"session": before, "value": 0.2, "low": 0.15, "high": 0.25})
+    unsure = metric_rows({"session": before, "value": -0.1, "low": -0.2, "high": 0.0})
+    one = pl.col("horizon") == 1
+    high = trained.forecasts(feedback_metrics=sure).filter(one)["confidence"]
+    plain = trained.forecasts().filter(one)["confidence"]
+    assert high.to_list() == pytest.approx((plain / PredictionParams().unmeasured_skill).to_list())
+    assert trained.forecasts(feedback_metrics=unsure).filter(one)["confidence"].to_list() == [0.0] * len(plain)
+
+
+def test_a_bound_that_acts_is_named(trained: Setting) -> None:
+    before = CALENDAR.previous(trained.session)
+    rows = trained.forecasts(bias_flags=flags({"session": before, "adjustment": 0.5}))
+    at_one = rows.filter(pl.col("horizon") == 1)
+    assert set(at_one["bounds"].list.join(",")) == {"point_cap"}
+    assert at_one["point"].to_list() == pytest.approx((2 * at_one["sigma"]).to_list())
+    assert set(rows.filter(pl.col("horizon") == 5)["bounds"].list.len()) == {0}
+
+
+def test_a_forecast_does_not_depend_on_who_else_is_asked_about(trained: Setting) -> None:
+    alone = trained.tables["ticker_priorities"].filter(pl.col("ticker") == "T007")
+    rows = trained.forecasts(ticker_priorities=alone)
+    assert rows.equals(trained.forecasts().filter(pl.col("ticker") == "T007"))
+
+
+def test_what_comes_after_the_session_changes_no_forecast(trained: Setting) -> None:
+    after = CALENDAR.next(trained.session)
+    poison = (
+        trained.tables["market_prices"]
+        .filter(pl.col("session") == trained.session)
+        .with_columns(session=pl.lit(after), close=pl.col("close") * 1_000)
+    )
+    prices = pl.concat([trained.tables["market_prices"], poison])
+    rows = trained.tables["feature_rows"]
+    later = rows.filter(pl.col("session") == trained.session).with_columns(
+        session=pl.lit(after), return_1=pl.col("return_1") * 1_000
+    )
+    poisoned = trained.forecasts(market_prices=prices, feature_rows=pl.concat([rows, later]))
+    assert poisoned.equals(trained.forecasts())
+
+
+def test_a_batch_that_is_not_there_is_named(trained: Setting) -> None:
+    with pytest.raises(ValueError, match="no windows of batch 'f1-20990101-000000000000'"):
+        predict_batch(
+            "f1-20990101-000000000000",
+            **{name: trained.tables[name] for name in ("feature_windows", "feature_rows", "market_prices")},
+            **{name: trained.tables[name] for name in ("ticker_universe", "model_registry", "model_promotions")},
+            bias_flags=flags(),
+            feedback_metrics=metric_rows(),
+            made_at=CALENDAR.close_at(trained.session),
+            calendar=CALENDAR,
+            params=PredictionParams(),
+        )
+
+
+def test_what_is_missing_gets_no_forecast_and_a_reason(trained: Setting) -> None:
+    today = pl.col("session") == trained.session
+    tables = trained.tables | {
+        "feature_windows": trained.tables["feature_windows"]
+        .filter(pl.col("ticker") != "T000")
+        .with_columns(
+            usable=pl.col("ticker") != "T001", present=pl.when(pl.col("ticker") == "T001").then(3).otherwise(5)
+        ),
+        "market_prices": trained.tables["market_prices"].filter(~(today & (pl.col("ticker") == "T002"))),
+        "ticker_priorities": trained.tables["ticker_priorities"].with_columns(selected=pl.col("ticker") != "T003"),
+    }
+    moment = at(trained.session, calendar=CALENDAR)
+    forecasts = run_and_keep(predict.STAGE, tables, moment)
+    assert set(trained.tickers) - set(forecasts["ticker"]) == {"T000", "T001", "T002", "T003"}
+    log = {row["ticker"]: row for row in run(inference_log.STAGE, tables, moment).to_dicts()}
+    assert "T003" not in log
+    assert [log[t]["status"] for t in ("T000", "T001", "T002")] == ["no_window", "incomplete_window", "no_bar"]
+    assert log["T001"]["reason"] == "3 of 5 sessions have complete features"
+    assert (log["T004"]["status"], log["T004"]["horizons"]) == ("predicted", 2)
+    assert log["T004"]["reason"] == f"2 horizons by {trained.model_id}"
+    assert log["T000"]["model_id"] is None
+
+
+def test_nothing_to_forecast_gives_nothing(trained: Setting) -> None:
+    assert without(trained, "feature_windows").forecasts().is_empty()
+    assert without(trained, "market_prices").forecasts().is_empty()

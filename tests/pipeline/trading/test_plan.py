@@ -1,0 +1,390 @@
+"""Plans: what is bought and sold, what is refused, and that every refusal says which rule and how far off."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import polars as pl
+import pytest
+
+from lake.tables.feedback import FEEDBACK_METRICS
+from lake.tables.market import MARKET_PRICES, TICKER_UNIVERSE
+from lake.tables.predictions import PREDICTIONS
+from lake.tables.trading import TRADE_PLANS
+from pipeline.trading import plan, strategy
+from pipeline.trading.candidates import Candidate, Forecast, Holding, Standing
+from pipeline.trading.params import Rules, Sizing, TradingParams
+from pipeline.trading.philosophy import RULES, Verdict
+from tests.frames import market
+from tests.frames.trading import DAYS, World, bar, forecasts, members, skill, split
+
+START = 30
+"""Sessions of bars before the book is funded, so that volatility and volume are known."""
+FUND, NEXT, THIRD = DAYS[START : START + 3]
+
+
+def wiggle(number: int, ticker: str) -> float:
+    """A price that moves up to 1.6 % a session around 100, in a way of its own for each ticker."""
+    return round(100 + (number * (1 + sum(map(ord, ticker)) % 6) % 7 - 3) * 0.3, 2)
+
+
+def world(*tickers: str, proven: bool = True, params: TradingParams | None = None, days: int = START + 1) -> World:
+    """A funded book, members with history, and measured skill."""
+    tickers = tickers or ("AAA",)
+    given = World(*[bar(t, d, wiggle(n, t)) for t in tickers for n, d in enumerate(DAYS[:days])], params=params)
+    given.add(TICKER_UNIVERSE, pl.concat([members(d, *tickers) for d in DAYS[START : START + 8]]))
+    if proven:
+        given.add(FEEDBACK_METRICS, skill(FUND))
+    given.settle(FUND)
+    return given
+
+
+def predict(given: World, *rows: dict[str, Any], session: Any = FUND) -> None:
+    given.add(PREDICTIONS, forecasts(*[{"session": session} | row for row in rows], calendar=given.calendar))
+
+
+def planned(given: World, ticker: str = "AAA", session: Any = FUND) -> dict[str, Any]:
+    done = given.rows("trade_plans").filter(pl.col("session") == session)
+    rows = given.look_ahead(session) if done.is_empty() else done
+    return rows.filter(pl.col("ticker") == ticker).row(0, named=True)
+
+
+def verdict(row: dict[str, Any], rule: str) -> dict[str, Any]:
+    return next(one for one in row["verdicts"] if one["rule"] == rule)
+
+
+def test_a_good_forecast_becomes_an_order_for_the_next_open() -> None:
+    given = world()
+    predict(given, {"point": 0.03})
+    row = planned(given)
+    assert (row["side"], row["intent"], row["taken"], row["blocked_by"]) == ("buy", "enter", True, None)
+    assert row["for_session"] == NEXT
+    assert 0 < row["target_weight"] <= TradingParams().rules.name_weight
+    assert row["shares"] == int(row["target_weight"] * 1_000_000 / row["close"] + 0.5)
+    assert row["edge"] == pytest.approx(row["expected_return"] - row["expected_cost"])
+    assert row["stop"] < row["close"]
+    assert [one["rule"] for one in row["verdicts"]] == [rule.__name__ for rule in RULES]
+
+
+def test_the_naive_forecast_buys_nothing() -> None:
+    given = world()
+    predict(given, {"point": 0.0, "role": "naive"})
+    row = planned(given)
+    assert (row["taken"], row["shares"], row["blocked_by"]) == (False, 0, "humility")
+
+
+def test_a_champion_outranks_the_naive_forecast_and_a_shadow_is_not_traded_on() -> None:
+    given = world("AAA", "BBB")
+    predict(given, {"point": 0.0, "role": "naive"}, {"point": 0.04}, {"ticker": "BBB", "role": "shadow", "point": 0.2})
+    assert planned(given)["expected_return"] == 0.04
+    assert given.rows("trade_plans")["ticker"].to_list() == ["AAA"]
+
+
+def test_an_edge_below_its_cost_is_refused_with_the_distance_to_passing() -> None:
+    given = world()
+    predict(given, {"point": 0.001})
+    row = planned(given)
+    assert row["blocked_by"] == "cost_awareness"
+    refusal = verdict(row, "cost_awareness")
+    assert refusal["distance"] == pytest.approx(row["expected_cost"] - row["edge"])
+    assert refusal["distance"] > 0
+    assert "%" in refusal["reason"]
+
+
+def test_without_measured_skill_a_buy_is_small_and_with_skill_that_is_not_there_it_is_refused() -> None:
+    bold, shy, burnt = world(), world(proven=False), world(proven=False)
+    burnt.add(FEEDBACK_METRICS, skill(FUND, -0.01, -0.04, verdict="no skill"))
+    for given in (bold, shy, burnt):
+        predict(given, {"point": 0.03})
+    assert 0 < planned(shy)["shares"] < planned(bold)["shares"]
+    assert planned(burnt)["blocked_by"] == "humility"
+
+
+def test_a_stale_bar_or_forecast_opens_nothing() -> None:
+    given = world(days=START)  # no bar on the day of decision
+    predict(given, {"point": 0.03})
+    assert planned(given)["blocked_by"] == "staleness"
+    later = world(days=START + 2)
+    predict(later, {"point": 0.03})
+    later.settle(NEXT)
+    row = planned(later, session=NEXT)
+    assert (row["blocked_by"], verdict(row, "staleness")["distance"]) == ("staleness", 1.0)
+
+
+def test_who_is_not_in_the_universe_is_not_bought() -> None:
+    given = world()
+    given.tables["ticker_universe"] = members(FUND, "AAA", member=False, reason="price below 5")
+    predict(given, {"point": 0.03})
+    row = planned(given)
+    assert row["blocked_by"] == "eligibility"
+    assert "price below 5" in verdict(row, "eligibility")["reason"]
+
+
+def test_budgets_that_are_shared_go_to_the_best_edge_first() -> None:
+    tickers = [f"T{n}" for n in range(6)]
+    given = world(*tickers, params=TradingParams(rules=Rules(most_positions=2)))
+    predict(given, *[{"ticker": t, "point": 0.02 + 0.01 * n} for n, t in enumerate(tickers)])
+    given.look_ahead(FUND)
+    rows = given.rows("trade_plans")
+    assert sorted(rows.filter("taken")["ticker"]) == ["T4", "T5"]
+    assert rows.filter(pl.col("ticker") == "T0")["blocked_by"].item() == "diversification"
+
+
+def test_all_orders_together_stay_within_every_limit() -> None:
+    tickers = [f"T{n:02d}" for n in range(40)]
+    given = world(*tickers)
+    predict(given, *[{"ticker": t, "point": 0.05} for t in tickers])
+    given.look_ahead(FUND)
+    taken = given.rows("trade_plans").filter("taken")
+    value = (taken["shares"] * taken["close"]).sum()
+    rules = TradingParams().rules
+    assert 0.9 * rules.turnover < value / 1_000_000 <= rules.turnover  # all in one sector, 20 % a day
+    assert taken["target_weight"].max() <= rules.name_weight
+    blocked = given.rows("trade_plans").filter(~pl.col("taken"))["blocked_by"].unique().to_list()
+    assert blocked == ["turnover"]
+
+
+def test_one_row_for_every_ticker_with_a_forecast_or_a_holding() -> None:
+    given = holder()
+    predict(given, {"ticker": "BBB"}, session=NEXT)
+    given.look_ahead(NEXT)
+    rows = given.rows("trade_plans").filter(pl.col("session") == NEXT)
+    assert rows.select("ticker", "side").rows() == [("AAA", "hold"), ("BBB", "buy")]
+
+
+def test_plans_do_not_depend_on_the_order_of_the_rows_they_see() -> None:
+    tickers = [f"T{n:02d}" for n in range(12)]
+    given = world(*tickers)
+    predict(given, *[{"ticker": t, "point": 0.03 + 0.001 * (n % 4)} for n, t in enumerate(tickers)])
+    given.run(strategy.STAGE, FUND)
+    moment = given.moment(FUND)
+    frames = [given.frame(read, moment) for read in plan.STAGE.reads]
+    backwards = [frame.reverse() for frame in frames]
+    first = plan.plan(*frames, moment, given.params)
+    assert first.equals(plan.plan(*backwards, moment, given.params))
+    TRADE_PLANS.check(first)
+
+
+def test_nothing_after_the_decision_changes_the_plan() -> None:
+    tickers = ("AAA", "BBB")
+    now, later = world(*tickers), world(*tickers, days=START + 6)
+    for given in (now, later):
+        predict(given, *[{"ticker": t} for t in tickers])
+    later.act(split("AAA", THIRD, 2, 1))
+    assert now.look_ahead(FUND).equals(later.look_ahead(FUND))
+
+
+def test_a_missing_stance_is_an_error_in_words() -> None:
+    given = world()
+    with pytest.raises(ValueError, match="strategic_priorities has 0 rows"):
+        given.compute(plan.STAGE, FUND)
+
+
+# ---- what is held
+
+
+def holder(price: float = 100.0, params: TradingParams | None = None, **order: Any) -> World:
+    """A book that bought 400 AAA at the open of NEXT, whose close that day is `price`."""
+    given = world("AAA", "BBB", params=params)
+    given.order(FUND, "AAA", "buy", 400, **({"edge": 0.02} | order))
+    for day in DAYS[START + 1 : START + 8]:
+        low, high = min(price, 100.0), max(price, 100.0)
+        bars = [bar("AAA", day, price, open=100.0 if day == NEXT else price, low=low, high=high), bar("BBB", day)]
+        given.add(MARKET_PRICES, market.prices(*bars, calendar=given.calendar))
+    given.settle(NEXT)
+    return given
+
+
+def test_below_its_stop_a_position_is_sold_whatever_the_forecast() -> None:
+    given = holder(80.0)
+    predict(given, {"point": 0.10}, session=NEXT)
+    row = planned(given, session=NEXT)
+    assert (row["side"], row["intent"], row["shares"], row["taken"]) == ("sell", "stop", 400, True)
+    assert "stop" in verdict(row, "cutting_losses")["reason"]
+
+
+def test_a_stop_is_never_lowered_and_moves_with_a_split() -> None:
+    given = holder(99.0, stop=98.0)
+    assert planned(given, session=NEXT)["stop"] == 98.0
+    winner = holder(110.0, stop=90.0)
+    assert planned(winner, session=NEXT)["stop"] > 90.0
+    split_one = holder(99.0, stop=98.0)
+    split_one.act(split("AAA", NEXT, 2, 1, available_at=split_one.calendar.close_at(FUND)))
+    split_one.tables["market_prices"] = split_one.rows("market_prices").with_columns(
+        pl.when((pl.col("ticker") == "AAA") & (pl.col("session") >= NEXT))
+        .then(49.5)
+        .otherwise(pl.col("close"))
+        .alias("close")
+    )
+    assert planned(split_one, session=NEXT)["stop"] == 49.0
+
+
+def test_a_bad_forecast_closes_a_position_but_not_the_day_after_it_was_opened() -> None:
+    given = holder()
+    predict(given, {"point": -0.05}, session=NEXT)
+    row = planned(given, session=NEXT)
+    assert (row["intent"], row["blocked_by"]) == ("exit", "patience")
+    patient = holder(params=TradingParams(rules=Rules(least_holding=0)))
+    predict(patient, {"point": -0.05}, session=NEXT)
+    assert planned(patient, session=NEXT)["taken"]
+
+
+def test_at_the_horizon_a_loser_leaves_and_a_winner_with_a_forecast_runs() -> None:
+    for price, point, taken in ((99.5, 0.03, True), (104.0, 0.03, False), (104.0, 0.0, True)):
+        given = holder(price)
+        given.settle_to(DAYS[START + 6])
+        predict(given, {"point": point, "role": "champion" if point else "naive"}, session=DAYS[START + 6])
+        row = planned(given, session=DAYS[START + 6])
+        assert (row["intent"], row["taken"]) == ("expire", taken)
+        assert row["blocked_by"] == (None if taken else "letting_winners_run")
+
+
+def test_no_buying_back_right_after_a_sale() -> None:
+    given = holder()
+    given.order(NEXT, "AAA", "sell", 400)
+    given.settle(THIRD)
+    predict(given, {"point": 0.05}, session=THIRD)
+    row = planned(given, session=THIRD)
+    assert (row["blocked_by"], verdict(row, "patience")["distance"]) == ("patience", 5.0)
+
+
+def test_an_overgrown_position_is_cut_back_to_its_limit() -> None:
+    given = holder(params=TradingParams(rules=Rules(name_weight=0.02)))
+    row = planned(given, session=NEXT)
+    assert (row["side"], row["intent"]) == ("sell", "reduce")
+    assert row["target_weight"] == pytest.approx(0.02, abs=0.0002)
+
+
+# ---- each rule by itself
+
+FORECAST = Forecast(
+    prediction_id="p",
+    model_id="m",
+    role="champion",
+    age=0,
+    point=0.03,
+    low=-0.05,
+    low_80=-0.02,
+    high_80=0.08,
+    confidence=1.0,
+)
+HOLDING = Holding(shares=100, cost=100.0, weight=0.01, opened=FUND, held_sessions=5, stop=90.0)
+BUY = Candidate(
+    ticker="AAA", sector="tech", side="buy", intent="enter", shares=100, close=100.0, stale=0, member=True,
+    exclusion="member", volatility=0.02, median_volume=1e6, cost=0.002, forecast=FORECAST,
+    holding=None, since_sale=None,
+)  # fmt: skip
+SALE = replace(BUY, side="sell", intent="expire", holding=HOLDING)
+
+
+def standing(**values: Any) -> Standing:
+    legal: dict[str, Any] = {
+        "nav": 1e6, "cash": 1e6, "invested": 0.0, "drawdown": 0.0, "risk_budget": 1.0, "target_exposure": 0.95,
+        "most_positions": 40, "horizon": 5, "skill": 0.05, "skill_low": 0.02,
+    }  # fmt: skip
+    return Standing(**(legal | values))
+
+
+def says(rule: str, candidate: Candidate, book: Standing | None = None, **rules: Any) -> Verdict:
+    function = next(one for one in RULES if one.__name__ == rule)
+    return function(candidate, book or standing(), TradingParams(rules=Rules(**rules)))
+
+
+@pytest.mark.parametrize("rule", [rule.__name__ for rule in RULES])
+def test_every_rule_lets_an_ordinary_buy_and_a_sale_pass(rule: str) -> None:
+    for candidate in (BUY, replace(SALE, close=95.0)):
+        one = says(rule, candidate)
+        assert (one.rule, one.verdict, one.scale, one.distance) == (rule, "allow", 1.0, 0.0)
+        assert one.reason
+
+
+@pytest.mark.parametrize(
+    ("rule", "candidate", "book", "word"),
+    [
+        ("eligibility", replace(BUY, member=False, exclusion="too small"), {}, "too small"),
+        ("staleness", replace(BUY, stale=3), {}, "3 sessions"),
+        ("staleness", replace(BUY, forecast=None), {}, "no forecast"),
+        ("staleness", replace(BUY, forecast=replace(FORECAST, age=2)), {}, "2 sessions"),
+        ("humility", replace(BUY, forecast=replace(FORECAST, role="naive")), {}, "naive"),
+        ("humility", BUY, {"skill": -0.01}, "-0.010"),
+        ("cost_awareness", replace(BUY, cost=0.02), {}, "2.00%"),
+        ("patience", replace(BUY, since_sale=1), {}, "cool-down"),
+        ("patience", replace(SALE, intent="exit", holding=replace(HOLDING, held_sessions=1)), {}, "held 1"),
+        ("cutting_losses", replace(BUY, intent="add", holding=HOLDING, close=95.0), {}, "losers"),
+        ("letting_winners_run", replace(SALE, close=110.0), {}, "let it run"),
+        ("drawdown_stop", BUY, {"drawdown": 0.16}, "16.0%"),
+        ("capital_preservation", BUY, {"by_name": {"AAA": 2e5}}, "0.50%"),
+        ("diversification", BUY, {"names": {f"T{n}" for n in range(40)}}, "40 names"),
+        ("diversification", BUY, {"by_sector": {"tech": 3e5}}, "sector tech"),
+        ("exposure", BUY, {"invested": 9.6e5}, "95.0%"),
+        ("liquidity", replace(BUY, median_volume=None), {}, "too few"),
+        ("turnover", BUY, {"traded": 2e5}, "20%"),
+        ("solvency", BUY, {"cash": 5e3}, "reserve"),
+        ("solvency", BUY, {"nav": 0.0}, "no capital"),
+        ("significance", replace(BUY, shares=1), {}, "500"),
+    ],
+)
+def test_a_rule_refuses_with_a_reason_and_a_distance(
+    rule: str, candidate: Candidate, book: dict[str, Any], word: str
+) -> None:
+    one = says(rule, candidate, standing(**book))
+    assert (one.verdict, one.scale) == ("refuse", 0.0)
+    assert one.distance > 0
+    assert word in one.reason
+
+
+@pytest.mark.parametrize(
+    ("rule", "candidate", "book", "scale"),
+    [
+        ("humility", replace(BUY, forecast=replace(FORECAST, confidence=0.25)), {}, 0.5),
+        ("drawdown_stop", BUY, {"drawdown": 0.115}, 0.5),
+        ("capital_preservation", replace(BUY, shares=2000), {}, 0.5),  # 20 % x 5 % = 1 % of NAV at risk
+        ("diversification", replace(BUY, shares=1200), {}, 0.5),
+        ("exposure", replace(BUY, shares=1000), {"invested": 9e5}, 0.5),
+        ("liquidity", replace(BUY, median_volume=2000.0), {}, 0.5),
+        ("turnover", replace(BUY, shares=1000), {"traded": 1.5e5}, 0.5),
+        ("solvency", replace(BUY, shares=1000), {"cash": 6.005e4}, 0.5),
+    ],
+)
+def test_a_rule_scales_a_trade_to_what_there_is_room_for(
+    rule: str, candidate: Candidate, book: dict[str, Any], scale: float
+) -> None:
+    one = says(rule, candidate, standing(**book))
+    assert one.verdict == "scale"
+    assert one.scale == pytest.approx(scale)
+
+
+def test_a_rule_that_leaves_too_little_is_named_as_what_blocked() -> None:
+    _, shares, blocked = plan.judge(BUY, standing(invested=949_900.0), TradingParams())
+    assert (shares, blocked) == (0, "exposure")
+
+
+def test_a_wide_interval_shrinks_a_buy() -> None:
+    wide = replace(BUY, forecast=replace(FORECAST, low_80=-0.30, high_80=0.36))
+    one = says("humility", wide)
+    assert one.verdict == "scale"
+    assert 0 < one.scale < 0.5
+
+
+def test_a_stop_is_exempt_from_turnover_and_patience() -> None:
+    stop = replace(SALE, intent="stop", close=80.0, holding=replace(HOLDING, held_sessions=0))
+    verdicts, shares, blocked = plan.judge(stop, standing(traded=1e6), TradingParams())
+    assert (shares, blocked) == (100, None)
+    assert {one.verdict for one in verdicts} == {"allow"}
+
+
+def test_half_the_kelly_fraction_is_half_the_position() -> None:
+    whole, half = (world(params=TradingParams(sizing=Sizing(kelly=k))) for k in (0.002, 0.001))
+    for given in (whole, half):
+        predict(given, {"point": 0.03})
+    assert planned(half)["wanted_shares"] == pytest.approx(planned(whole)["wanted_shares"] / 2, abs=1)
+
+
+def test_a_taken_plan_fills_at_the_next_open() -> None:
+    given = world(days=START + 2)
+    predict(given, {"point": 0.03})
+    row = planned(given)
+    given.settle(NEXT)
+    trade = given.trade(f"{NEXT}:AAA:buy")
+    assert (trade["plan_id"], trade["shares"]) == (row["plan_id"], row["shares"])

@@ -1,0 +1,91 @@
+"""Reflections: profit to the cent, the forecast at entry beside it, and an honest verdict."""
+
+from decimal import Decimal
+
+import pytest
+
+from pipeline.trading.params import Costs, TradingParams
+from tests.frames.trading import DAYS, World, bar, delisting, dividend, free, split
+
+FUND, DAY1, DAY2, DAY3, DAY4, DAY5, DAY6 = DAYS[:7]
+FORECAST = {"expected_return": 0.02, "low_80": -0.04, "high_80": 0.08, "prediction_id": "p" * 16}
+
+
+def sold_at(price: float, params: TradingParams | None = None, **plan: object) -> dict[str, object]:
+    """Bought 100 at 100 on DAY1, sold after five sessions at the given open."""
+    bars = [bar("AAA", day, price if day == DAY6 else 100.0) for day in DAYS[:7]]
+    world = World(*bars, params=params or free())
+    world.order(FUND, "AAA", "buy", 100, **(FORECAST | plan))
+    world.order(DAY5, "AAA", "sell", 100, intent="expire")
+    world.settle_to(DAY6)
+    return world.rows("trade_reflections").row(0, named=True)
+
+
+@pytest.mark.parametrize(
+    ("price", "verdict"),
+    [
+        (102.0, "as expected"),
+        (106.0, "good luck"),
+        (98.5, "bad luck"),
+        (95.0, "forecast wrong"),
+        (109.0, "forecast wrong"),
+    ],
+)
+def test_the_verdict_says_where_in_the_forecasts_band_the_outcome_fell(price: float, verdict: str) -> None:
+    row = sold_at(price)
+    assert row["verdict"] == verdict
+    assert row["gross_return"] == pytest.approx(price / 100 - 1)
+    assert row["surprise"] == pytest.approx((price / 100 - 1 - 0.02) / (0.12 / 2.5631))
+    assert (row["entry_plan_id"], row["prediction_id"], row["intent"]) == (f"{FUND}:AAA", "p" * 16, "expire")
+    assert row["held_sessions"] == 5
+
+
+def test_a_gain_that_costs_ate_is_blamed_on_the_costs() -> None:
+    row = sold_at(100.3, TradingParams(costs=Costs(least_commission=40.0)))
+    assert row["verdict"] == "cost"
+    assert row["gross_return"] > 0 > row["realised_return"]
+
+
+def test_without_a_forecast_on_record_there_is_nothing_to_judge() -> None:
+    row = sold_at(100.0, expected_return=None, low_80=None, high_80=None, prediction_id=None)
+    assert (row["verdict"], row["surprise"], row["expected_return"]) == ("unforecast", None, None)
+
+
+def test_profit_is_the_change_of_the_books_worth_to_the_cent() -> None:
+    world = World(*[bar("AAA", day, 100.0 + n) for n, day in enumerate(DAYS[:7])], params=TradingParams())
+    world.act(dividend("AAA", DAY3, 0.37))
+    world.order(FUND, "AAA", "buy", 333)
+    world.order(DAY1, "AAA", "buy", 167, intent="add")
+    world.order(DAY3, "AAA", "sell", 100, intent="reduce")
+    world.order(DAY5, "AAA", "sell", 400, intent="exit")
+    world.settle_to(DAY6)
+    rows = world.rows("trade_reflections")
+    assert rows["profit"].sum() == world.value(DAY6)["nav"] - Decimal("1000000.00")
+    last = world.value(DAY6)
+    assert rows["cost"].sum() == last["commission"] + last["spread_cost"] + last["impact_cost"]
+    assert rows["shares"].to_list() == [100, 400]
+
+
+def test_a_forecast_is_scaled_to_the_span_it_was_held() -> None:
+    world = World(*[bar("AAA", day, 100.0 if day < DAY2 else 100.4) for day in DAYS[:4]], params=free())
+    world.order(FUND, "AAA", "buy", 100, **FORECAST)
+    world.order(DAY1, "AAA", "sell", 100)
+    world.settle_to(DAY2)
+    assert world.rows("trade_reflections")["surprise"].item() == pytest.approx(0.0, abs=1e-12)  # one session of five
+
+
+def test_a_split_while_held_changes_no_return() -> None:
+    world = World(*[bar("AAA", day, 100.0 if day < DAY2 else 51.0) for day in DAYS[:4]], params=free())
+    world.act(split("AAA", DAY2, 2, 1))
+    world.order(FUND, "AAA", "buy", 100, **FORECAST)
+    world.order(DAY2, "AAA", "sell", 200)
+    world.settle_to(DAY3)
+    assert world.rows("trade_reflections").select("shares", "gross_return").row(0) == (200, pytest.approx(0.02))
+
+
+def test_a_delisting_is_learned_from_like_a_sale() -> None:
+    world = World(bar("AAA", FUND), bar("AAA", DAY1), params=free())
+    world.act(delisting("AAA", DAY2, 0.0))
+    world.order(FUND, "AAA", "buy", 100, **FORECAST)
+    row = world.settle_to(DAY2).rows("trade_reflections").row(0, named=True)
+    assert (row["intent"], row["verdict"], row["profit"]) == ("delisting", "forecast wrong", Decimal("-10000.00"))
