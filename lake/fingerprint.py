@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from hashlib import sha256
 
 import polars as pl
+from polars.datatypes import DataType
+
+NULLS, LENGTHS = "is null", "bytes"
 
 
 def fingerprint(frame: pl.DataFrame, key: Sequence[str], columns: Sequence[str] | None = None) -> str:
@@ -20,35 +23,42 @@ def fingerprint(frame: pl.DataFrame, key: Sequence[str], columns: Sequence[str] 
         64 hex digits.
     """
     names = sorted(columns if columns is not None else frame.columns)
-    ordered = frame.sort(list(key), nulls_last=False) if key else frame
+    ordered = frame.lazy().sort(list(key), nulls_last=False) if key else frame.lazy()
+    # One query for all columns: a query per column costs more than the hashing.
+    canonical = ordered.select(part for name in names for part in _parts(name, frame.schema[name])).collect()
     digest = sha256(f"{frame.height}".encode())
     for name in names:
-        column = ordered.get_column(name)
-        digest.update(f"|{name}:{column.dtype}|".encode())
-        digest.update(column.is_null().to_numpy().tobytes())
-        for part in _canonical(column):
-            digest.update(part)
+        digest.update(f"|{name}:{frame.schema[name]}|".encode())
+        digest.update(canonical[f"{name} {NULLS}"].to_numpy().tobytes())
+        if f"{name} {LENGTHS}" in canonical.columns:
+            digest.update(canonical[f"{name} {LENGTHS}"].to_numpy().tobytes())
+            digest.update("".join(canonical[name].to_list()).encode())
+        else:
+            digest.update(canonical[name].to_numpy().tobytes())
     return digest.hexdigest()
 
 
-def _canonical(column: pl.Series) -> list[bytes]:
-    dtype = column.dtype
-    if dtype == pl.String:
-        return _text(column)
-    if dtype == pl.Binary:
-        return _text(column.bin.encode("hex"))
-    if dtype == pl.Boolean:
-        return [column.fill_null(False).cast(pl.UInt8).to_numpy().tobytes()]
-    if isinstance(dtype, pl.Decimal):
-        return _text(column.cast(pl.String))
-    if dtype.is_nested():
-        return _text(column.to_frame().select(pl.struct(pl.all()).struct.json_encode()).to_series())
+def _parts(name: str, dtype: DataType) -> list[pl.Expr]:
+    column = pl.col(name)
+    absent = column.is_null().alias(f"{name} {NULLS}")
+    if (text := _as_text(name, dtype)) is not None:
+        return [absent, text.fill_null("").str.len_bytes().alias(f"{name} {LENGTHS}"), text.fill_null("").alias(name)]
     if dtype.is_float():
-        return [column.fill_null(0.0).to_numpy().tobytes()]
-    return [column.to_physical().cast(pl.Int64).fill_null(0).to_numpy().tobytes()]
+        return [absent, column.fill_null(0.0)]
+    if dtype == pl.Boolean:
+        return [absent, column.fill_null(False)]
+    return [absent, column.to_physical().cast(pl.Int64).fill_null(0)]
 
 
-def _text(column: pl.Series) -> list[bytes]:
-    present = column.fill_null("")
-    lengths = present.str.len_bytes().cast(pl.UInt32).to_numpy().tobytes()
-    return [lengths, "".join(present.to_list()).encode("utf-8", "surrogatepass")]
+def _as_text(name: str, dtype: DataType) -> pl.Expr | None:
+    """The column as text where its values have no fixed width; None where they have."""
+    column = pl.col(name)
+    if dtype == pl.String:
+        return column
+    if dtype == pl.Binary:
+        return column.bin.encode("hex")
+    if isinstance(dtype, pl.Decimal):
+        return column.cast(pl.String)
+    if dtype.is_nested():
+        return pl.struct(name).struct.json_encode().alias(name)
+    return None

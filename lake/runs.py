@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -39,10 +40,10 @@ class Recipe:
     libraries: dict[str, str]
     output_table: str
 
-    @property
+    @cached_property
     def run_id(self) -> str:
         """Stage, session and a hash of the recipe: the same recipe is the same run."""
-        text = json.dumps(asdict(self), sort_keys=True, default=str)
+        text = json.dumps(_fields(self), sort_keys=True, default=str)
         return f"{self.stage}-{self.session:%Y%m%d}-{sha256(text.encode()).hexdigest()[:10]}"
 
 
@@ -68,7 +69,8 @@ class Run:
 
     def row(self) -> dict[str, Any]:
         """The run as a row of the `runs` table."""
-        flat = {**asdict(self.recipe), **{k: v for k, v in asdict(self).items() if k != "recipe"}}
+        flat = _fields(self.recipe) | _fields(self)
+        del flat["recipe"]
         for name in ("inputs", "params", "libraries", "files"):
             flat[name] = json.dumps(flat[name], sort_keys=True, default=str)
         return {"run_id": self.run_id, **flat}
@@ -81,6 +83,11 @@ class Run:
             values[name] = json.loads(values[name])
         of_recipe = {name: values.pop(name) for name in Recipe.__dataclass_fields__}
         return Run(recipe=Recipe(**of_recipe), **values)
+
+
+def _fields(record: Recipe | Run) -> dict[str, Any]:
+    """The dataclass's own fields; `asdict` would copy every nested value."""
+    return {name: getattr(record, name) for name in record.__dataclass_fields__}
 
 
 def run_frame(runs: Sequence[Run]) -> pl.DataFrame:

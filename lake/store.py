@@ -17,6 +17,8 @@ from lake import delta
 from lake.contract import RUN_ID, Table
 from lake.errors import ConflictError, DamageError, LakeError, NotALakeError
 from lake.lease import writer_lease
+from lake.listing import Clock, FileSpan, file_spans, overlapping
+from lake.reading import FileReader
 from lake.tables import TABLES
 from lake.tables.control import RUNS
 
@@ -26,8 +28,6 @@ FORBIDDEN_IN_PATH = "%[]*"
 """The storage library misreads these in a path, so a lake cannot live under one."""
 LISTINGS_KEPT = 256
 COMMIT_ATTEMPTS = 8
-
-Clock = date | datetime
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,8 @@ class Lake:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._handles: dict[str, delta.DeltaTable] = {}
-        self._listings: OrderedDict[tuple[str, int], pl.DataFrame] = OrderedDict()
+        self._listings: OrderedDict[tuple[str, int], tuple[FileSpan, ...]] = OrderedDict()
+        self._files = FileReader()
         self._published: tuple[int, dict[str, int]] = (-1, {})
         self._writing = False
 
@@ -120,17 +121,22 @@ class Lake:
 
     def published(self) -> dict[str, int]:
         """Table name -> the version readers see. Tables without a story are always at their newest."""
+        versions = {name: self._published_by_runs().get(name, 0) for name in TABLES}
+        return versions | {t.name: self.newest(t) for t in TABLES.values() if not t.story or t.name == RUNS.name}
+
+    def _published_by_runs(self) -> dict[str, int]:
         head = self.newest(RUNS)
         if head != self._published[0]:
             runs = self._load(RUNS, head, ("output_table", "output_version"), [pl.col("status") == "done"])
             highest = runs.group_by("output_table").agg(pl.col("output_version").max())
             self._published = (head, dict(highest.iter_rows()))
-        versions = {name: self._published[1].get(name, 0) for name in TABLES}
-        return versions | {t.name: self.newest(t) for t in TABLES.values() if not t.story or t.name == RUNS.name}
+        return self._published[1]
 
     def version(self, table: Table) -> int:
         """The version readers see."""
-        return self.published()[table.name]
+        if not table.story or table.name == RUNS.name:
+            return self.newest(table)
+        return self._published_by_runs().get(table.name, 0)
 
     # ---- reading
 
@@ -166,7 +172,7 @@ class Lake:
         conditions = _conditions(table, since, until, as_of, where)
         extra = tuple(c for c in table.key if columns is not None and c not in columns)
         wanted = (*columns, *extra) if columns is not None else None
-        frame = self._load(table, version, wanted, conditions, since, until).sort(table.key)
+        frame = self._load(table, version, wanted, conditions, since, until, order=table.key)
         if table.entity and not every_revision and not frame.is_empty():
             frame = _last_revisions(frame, table)
         return frame.drop(extra) if extra else frame
@@ -174,7 +180,7 @@ class Lake:
     def rows(self, table: Table, version: int | None = None) -> int:
         """How many rows the table has, from its log alone."""
         listing = self._listing(table, self.version(table) if version is None else version)
-        return int(listing["num_records"].sum() or 0)
+        return sum(span.rows for span in listing)
 
     def clock_span(self, table: Table, *, until: date) -> tuple[date, date] | None:
         """First and last clock value not after a date, at the newest version; None if there is none."""
@@ -282,10 +288,11 @@ class Lake:
         stored = self._load(table, self.newest(table), table.content_columns, conditions, low, high)
         stored = stored.join(keys, on=table.key, how="semi", nulls_equal=True).sort(table.key)
         repeated = repeated.sort(table.key)
-        differs = pl.Series("differs", [False] * repeated.height)
-        for name in table.content_columns:
-            differs |= repeated[name].ne_missing(stored[name])
-        return fresh, repeated.filter(differs)
+        beside = pl.concat(
+            [repeated.select(table.content_columns), stored.select(pl.all().name.suffix(" stored"))], how="horizontal"
+        )
+        differs = pl.any_horizontal(pl.col(name).ne_missing(pl.col(f"{name} stored")) for name in table.content_columns)
+        return fresh, repeated.filter(beside.select(differs).to_series())
 
     def _rewrite(
         self,
@@ -327,17 +334,17 @@ class Lake:
             at = "" if version is None else f" at version {version}"
             raise DamageError(f"{table.name}{at} cannot be opened in {self.path}: {error}") from error
 
-    def _listing(self, table: Table, version: int) -> pl.DataFrame:
+    def _listing(self, table: Table, version: int) -> tuple[FileSpan, ...]:
         """The version's files with their row counts and the span of the clock in each."""
         at = (table.name, version)
         if at in self._listings:
             self._listings.move_to_end(at)
             return self._listings[at]
         if version == 0 and not self._has(table):
-            return _no_files(table)
+            return ()
         handle = self._handle(table)
         handle = handle if handle.version() == version else self._opened(table, version)
-        listing = _file_listing(handle, table)
+        listing = file_spans(handle, table)
         self._listings[at] = listing
         while len(self._listings) > LISTINGS_KEPT:
             self._listings.popitem(last=False)
@@ -351,17 +358,18 @@ class Lake:
         conditions: list[pl.Expr],
         since: Clock | None = None,
         until: Clock | None = None,
+        order: tuple[str, ...] = (),
     ) -> pl.DataFrame:
-        """Read with columns, conditions and whole files pushed down. Rows come in no particular order."""
+        """Read in one query; columns, conditions and whole files are pushed down; unordered where `order` is empty."""
         schema = table.stored_schema
         wanted = list(columns) if columns is not None else list(schema)
-        files = _overlapping(self._listing(table, version), since, until)
+        files = overlapping(self._listing(table, version), since, until)
         if not files:
-            return pl.DataFrame(schema=schema).select(wanted)
-        root = Path(self.uri(table))
+            return pl.DataFrame(schema={name: schema[name] for name in wanted})
         try:
-            scan = pl.scan_parquet([root / name for name in files], glob=False, schema=schema)
-            return scan.filter(*conditions).select(wanted).collect() if conditions else scan.select(wanted).collect()
+            scan = self._files.scan(Path(self.uri(table)), files, schema)
+            rows = scan.filter(*conditions).select(wanted) if conditions else scan.select(wanted)
+            return rows.sort(order).collect() if order else rows.collect()
         except FileNotFoundError as error:
             raise DamageError(f"{table.name} at version {version}: a data file is missing: {error}") from error
 
@@ -375,34 +383,6 @@ class Lake:
             "recipe": entry["recipe"],
             "files": entry["added"],
         }
-
-
-def _file_listing(handle: delta.DeltaTable, table: Table) -> pl.DataFrame:
-    actions = pl.DataFrame(handle.get_add_actions(flatten=True))
-    clock = table.columns[table.clock].dtype
-    spans = {
-        side: pl.col(f"{side}.{table.clock}") if f"{side}.{table.clock}" in actions.columns else pl.lit(None)
-        for side in ("min", "max")
-    }
-    return actions.select(
-        "path",
-        "num_records",
-        first=spans["min"].cast(clock),
-        last=spans["max"].cast(clock),
-    ).sort("path")
-
-
-def _no_files(table: Table) -> pl.DataFrame:
-    clock = table.columns[table.clock].dtype
-    return pl.DataFrame(schema={"path": pl.String, "num_records": pl.Int64, "first": clock, "last": clock})
-
-
-def _overlapping(listing: pl.DataFrame, since: Clock | None, until: Clock | None) -> list[str]:
-    if since is not None:
-        listing = listing.filter(pl.col("last").is_null() | (pl.col("last") >= since))
-    if until is not None:
-        listing = listing.filter(pl.col("first").is_null() | (pl.col("first") <= until))
-    return listing["path"].to_list()
 
 
 def _conditions(
@@ -426,8 +406,8 @@ def _last_revisions(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
 
 
 def _stamped(table: Table, rows: pl.DataFrame, run_id: str) -> pl.DataFrame:
-    stored = rows if RUN_ID in table.columns else rows.with_columns(pl.lit(run_id).alias(RUN_ID))
-    return stored.select(list(table.stored_schema)).sort(table.clock, *table.key)
+    stored = rows.lazy() if RUN_ID in table.columns else rows.lazy().with_columns(pl.lit(run_id).alias(RUN_ID))
+    return stored.select(list(table.stored_schema)).sort(table.clock, *table.key).collect()
 
 
 def _span(table: Table, rows: pl.DataFrame) -> tuple[Any, Any]:

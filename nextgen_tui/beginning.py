@@ -24,6 +24,8 @@ class Beginning:
     runner: Runner
     first: date
     last: date
+    known: date
+    """The last session the source has today."""
 
     def load(self, progress: Progress) -> dict[str, int]:
         """Load the history; return table -> rows."""
@@ -67,4 +69,4 @@ def make_lake(invocation: Invocation, chosen: Mapping[str, Given], until: date |
     lake = Lake.create(path)
     if chosen:
         write_document(path, toml_document((key, given.value) for key, given in chosen.items()))
-    return Beginning(Runner(lake, settings, source), first, last)
+    return Beginning(Runner(lake, settings, source), first, last, known)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 LONGEST_CELL = 48
 """Characters of a text that a table cell shows; --json gives it whole."""
+COLUMN_GAP = 3
+"""Characters between two columns."""
 _VERDICTS = {
     "ok": "green",
     "done": "green",
@@ -100,14 +102,15 @@ def _listed(values: list[Any]) -> str:
     return safe_text(", ".join(str(value) for value in values), LONGEST_CELL)
 
 
-def fitting_columns(frame: pl.DataFrame, first: Sequence[str], width: int) -> list[str]:
+def fitting_columns(frame: pl.DataFrame, first: Sequence[str], width: int, contract: Table | None = None) -> list[str]:
     """As many columns as fit the width, those named first before the others; always at least one."""
     order = dict.fromkeys((*first, *frame.columns))
+    columns = contract.columns if contract else {}
     chosen: list[str] = []
     used = 0
     for name in order:
-        longest = max((len(_words(value, None)) for value in frame[name]), default=0)
-        used += max(len(name), longest) + 2
+        longest = max((len(_words(value, columns.get(name))) for value in frame[name]), default=0)
+        used += max(len(name), longest) + COLUMN_GAP
         if chosen and used > width:
             break
         chosen.append(name)

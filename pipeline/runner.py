@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from hashlib import sha256
 from time import perf_counter
 from typing import Any
@@ -62,6 +63,7 @@ class Runner:
         self.settings = settings
         self._source = source
         self._checkpoints: dict[str, int] = {}
+        self._sections: dict[str, dict[str, Any]] = {}
 
     @property
     def calendar(self) -> Sessions:
@@ -177,9 +179,12 @@ class Runner:
         finished = {run.recipe.stage: run for run in done}
         runs: list[Run] = []
         attempt = self._attempts(cycle_id)
+        loaded = self._loaded_until()
         for number, stage in enumerate(stages):
             progress(stage.doc or stage.name, number, len(stages))
-            if stage in TRAINING and stages is CYCLE and not self._train_now(stage, runs):
+            if stage in HISTORY and stages is CYCLE and session <= loaded:
+                continue
+            if stage in TRAINING and stages is CYCLE and not self._train_now(stage, session, runs):
                 continue
             first = self._first_missing(stage, session) if stage.catches_up else since
             if stage.name in finished:
@@ -207,13 +212,23 @@ class Runner:
                 f"run `nextgen replay --from {wanted} --to {max(session, wanted)}`"
             )
 
-    def _train_now(self, stage: Stage, runs: Sequence[Run]) -> bool:
+    def _loaded_until(self) -> date:
+        """The last session of the history load: what it landed and derived has its own time and is not asked again."""
+        loads = self.lake.read(
+            RUNS,
+            where=pl.col("cycle_id").str.starts_with("history-") & (pl.col("status") == "done"),
+            columns=("session",),
+        )
+        last = loads["session"].max()
+        return last if isinstance(last, date) else date.min
+
+    def _train_now(self, stage: Stage, session: date, runs: Sequence[Run]) -> bool:
         """Training is due if the feedback says so; judging is due if something was trained."""
         if stage is TRAINING[0]:
             read = Read(training_wanted.table)
-            moment = self._moment(stage, runs[-1].recipe.session, runs[-1].recipe.since)
+            moment = self._moment(stage, session, session)
             return training_wanted.holds(self._frame(read, self.lake.newest(read.table), moment))
-        return runs[-1].recipe.stage == TRAINING[0].name
+        return bool(runs) and runs[-1].recipe.stage == TRAINING[0].name
 
     def _execute(self, stage: Stage, session: date, since: date, cycle_id: str, attempt: int) -> Run:
         """Pin the newest inputs, compute, and write one new version."""
@@ -280,13 +295,19 @@ class Runner:
             since=moment.since,
             as_of=moment.as_of,
             inputs=dict(moment.versions),
-            params=asdict(self.settings.section(stage.section)),
+            params=self._parameters(stage.section),
             seed=moment.seed,
             code=code_fingerprint(stage),
             threads=self.settings.runtime.threads,
             libraries=libraries(),
             output_table=stage.writes.name,
         )
+
+    def _parameters(self, section: str) -> dict[str, Any]:
+        """The section as plain values; made once, because every run records it."""
+        if section not in self._sections:
+            self._sections[section] = asdict(self.settings.section(section))
+        return self._sections[section]
 
     def _publish(self, runs: Sequence[Run], publication: str) -> list[Run]:
         return publish(self.lake, runs, publication, durable=self.settings.runtime.durable)
@@ -302,9 +323,15 @@ class Runner:
 
 def parameters(stage: Stage, values: dict[str, Any]) -> Any:
     """The stage's parameter object from what a recipe recorded."""
+    return _adapter(type(stage.params)).validate_python(values)
+
+
+@lru_cache(maxsize=32)
+def _adapter(kind: type) -> Any:
+    """Building one costs more than all that it validates in a session."""
     from pydantic import TypeAdapter
 
-    return TypeAdapter(type(stage.params)).validate_python(values)
+    return TypeAdapter(kind)
 
 
 def _content(stage: Stage) -> tuple[str, ...]:

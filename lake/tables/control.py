@@ -96,7 +96,9 @@ TASK_ATTEMPTS = Table(
     story=False,
     columns={
         "task": text("the task of the manifest, or request:<action>", unit="name", longest=60),
-        "slot": text("which of its runs: a session, a date, a week, an instant, or a request's id", unit="id", longest=80),
+        "slot": text(
+            "which of its runs: a session, a date, a week, an instant, or a request's id", unit="id", longest=80
+        ),
         "attempt": count("count", "0 for the first try"),
         "state": Column(
             pl.String(),

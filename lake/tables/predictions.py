@@ -83,12 +83,7 @@ PREDICTIONS = Table(
     },
     rules={
         "quantiles do not cross": Rule(
-            pl.all_horizontal(
-                *(
-                    pl.col(low) <= pl.col(high)
-                    for low, high in pairwise(QUANTILE_COLUMNS)
-                )
-            ),
+            pl.all_horizontal(*(pl.col(low) <= pl.col(high) for low, high in pairwise(QUANTILE_COLUMNS))),
             "sort the quantiles of each forecast",
         ),
         "a return is above -100 %": Rule(pl.col("q05") > -1, "bound the forecast at total loss"),

@@ -13,6 +13,7 @@ from nextgen_tui.arguments import DAY
 from nextgen_tui.invocation import Invocation, ReadingCommand, pass_invocation
 
 if TYPE_CHECKING:
+    from nextgen_tui.beginning import Beginning
     from pipeline.config.layers import Given
 
 _A_FILE = click.Path(exists=True, path_type=Path)
@@ -75,6 +76,7 @@ def command(
     with invocation.output.progress("history") as progress:
         rows = beginning.load(progress)
     _tell(invocation, rows, perf_counter() - started)
+    invocation.output.show(_next_step(beginning))
 
 
 def read_choices(texts: tuple[str, ...]) -> dict[str, Given]:
@@ -94,6 +96,18 @@ def _absolute(path: Path | None) -> str:
     return str(path.absolute()) if path else ""
 
 
+def _next_step(beginning: Beginning) -> str:
+    """What can be done with the lake, which depends on what its source has left."""
+    if beginning.last < beginning.known:
+        return f"Next: nextgen replay --to {beginning.known}, then nextgen status and nextgen console."
+    if beginning.runner.settings.source.name == "simulated":
+        return "Next: nextgen replay --sessions 20, then nextgen status and nextgen console."
+    return (
+        f"All that the source has, to {beginning.last}, is history now; `nextgen cycle` runs each session that comes. "
+        "To replay the end of it, begin a lake with an earlier --until."
+    )
+
+
 def _tell(invocation: Invocation, rows: dict[str, int], seconds: float) -> None:
     from nextgen_tui import formats
     from nextgen_tui.table_view import grid
@@ -104,8 +118,5 @@ def _tell(invocation: Invocation, rows: dict[str, int], seconds: float) -> None:
     for name, count in rows.items():
         view.add_row(name, formats.whole(count))
     invocation.output.show(view)
-    invocation.output.show(
-        f"The lake at {invocation.lake_path} is ready ({formats.duration(seconds)}). "
-        "Next: nextgen replay --sessions 20, nextgen status, nextgen console."
-    )
+    invocation.output.show(f"The lake at {invocation.lake_path} is ready ({formats.duration(seconds)}).")
     invocation.output.record({"lake": str(invocation.lake_path), "rows": rows, "seconds": seconds})

@@ -42,7 +42,7 @@ def command(invocation: Invocation, features_id: str, horizon: int | None) -> No
     output.record(records(forecasts))
     if not output.as_json:
         first = ("ticker", "horizon", "target_session", "reference_close", "point", "q05", "q50", "q95")
-        names = fitting_columns(forecasts, (*first, "probability_up", "confidence"), output.data.width)
+        names = fitting_columns(forecasts, (*first, "probability_up", "confidence"), output.data.width, PREDICTIONS)
         output.show(frame_grid(forecasts.select(names), PREDICTIONS))
     output.say(f"{forecasts.height} forecasts from {windows.height} windows of {windows['session'][0]}")
 

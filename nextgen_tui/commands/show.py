@@ -52,7 +52,7 @@ def command(
     output.record(records(shown))
     if not output.as_json:
         at = output.data.width
-        names = shown.columns if wanted else fitting_columns(shown, (contract.clock, *contract.key), at)
+        names = shown.columns if wanted else fitting_columns(shown, (contract.clock, *contract.key), at, contract)
         output.show(frame_grid(shown.select(names), contract))
         _say_what_is_left_out(invocation, rows, shown, names)
 

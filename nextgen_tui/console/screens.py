@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import Protocol, cast
 
 from textual.app import ComposeResult
 from textual.content import Content
@@ -16,9 +16,6 @@ from textual.widgets import Footer, Static
 from nextgen_tui import formats
 from nextgen_tui.console.snapshot import Snapshot
 from nextgen_tui.safe_text import safe_text
-
-if TYPE_CHECKING:
-    from nextgen_tui.console.app import ConsoleApp
 
 SIGNS = {"ok": "✓", "warn": "!", "fail": "✗"}
 """Verdict -> its sign, so that colour is never all there is to tell them apart."""
@@ -33,6 +30,15 @@ def top_line(title: str, lake: Path, snapshot: Snapshot | None) -> str:
         f"{verdict} {title}  ·  session {formats.day(snapshot.last_session)}  ·  "
         f"published {formats.instant(snapshot.published_at)}  ·  {safe_text(lake, 60)}"
     )
+
+
+class FollowsLake(Protocol):
+    """What a screen needs of the app that shows it."""
+
+    lake_path: Path
+    snapshot: Snapshot | None
+    trouble: str
+    """What went wrong at the last look, in a sentence; empty if nothing."""
 
 
 class ConsoleScreen(Screen[None]):
@@ -59,18 +65,13 @@ class ConsoleScreen(Screen[None]):
     def sentence(self, snapshot: Snapshot) -> str:
         """What the screen has to say about it, in one sentence."""
 
-    @property
-    def console_app(self) -> ConsoleApp:
-        """The app, by its own type."""
-        return cast("ConsoleApp", self.app)
-
     def on_screen_resume(self) -> None:
         """Show what was read while another screen was in front."""
         self.update_from_app()
 
     def update_from_app(self) -> None:
         """Show the app's snapshot and trouble as they are now."""
-        app = self.console_app
+        app = cast(FollowsLake, self.app)
         snapshot, trouble = app.snapshot, app.trouble
         self.query_one("#top", Static).update(Content(top_line(self.TITLE_WORDS, app.lake_path, snapshot)))
         words = trouble or (self.sentence(snapshot) if snapshot else "Reading the lake ...")

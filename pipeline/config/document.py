@@ -49,9 +49,7 @@ def toml_value(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(toml_value(one) for one in value)}]"
     if is_dataclass(value) and not isinstance(value, type):
-        inner = ", ".join(
-            f"{name} = {toml_value(one)}" for name, one in asdict(value).items() if one is not None
-        )
+        inner = ", ".join(f"{name} = {toml_value(one)}" for name, one in asdict(value).items() if one is not None)
         return "{" + f" {inner} " + "}"
     raise TypeError(f"a setting cannot be {type(value).__name__}")
 

@@ -13,9 +13,7 @@ from pipeline.config.resolving import Loaded, resolve
 from pipeline.config.settings import Settings
 
 
-def load(
-    lake: Path | None, environ: Mapping[str, str], chosen: Mapping[str, Given] | None = None
-) -> Loaded[Settings]:
+def load(lake: Path | None, environ: Mapping[str, str], chosen: Mapping[str, Given] | None = None) -> Loaded[Settings]:
     """Resolve the configuration of a lake; later layers win: defaults, file, environment.
 
     Args:

@@ -60,9 +60,7 @@ def _replaced(cls: type[T], base: T | None, given: Mapping[str, Given], prefix: 
             values[field.name] = given[key].value
         elif is_section(hints[field.name]) and any(name.startswith(f"{key}.") for name in given):
             start = base if base is not None else _defaults(cls)
-            values[field.name] = _replaced(
-                hints[field.name], getattr(start, field.name, None), given, f"{key}."
-            )
+            values[field.name] = _replaced(hints[field.name], getattr(start, field.name, None), given, f"{key}.")
         elif base is not None:
             values[field.name] = getattr(base, field.name)
     try:

@@ -8,7 +8,6 @@ from typing import Any
 from pipeline.features.params import FeatureParams
 from pipeline.feedback.params import FeedbackParams
 from pipeline.health.params import HealthParams
-from pipeline.health.params import HealthParams
 from pipeline.ingestion.params import IngestionParams
 from pipeline.ingestion.sources.params import SourceParams
 from pipeline.models.params import ModelParams

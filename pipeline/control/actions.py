@@ -109,7 +109,7 @@ def _stages(runner: Runner, order: Order) -> str:
     return [runner.stage(stage(name), session).run_id for name in order.run][-1]
 
 
-def _maintain(runner: Runner, order: Order) -> str:
+def _maintain(runner: Runner, _order: Order) -> str:
     """Finish what a crash left behind, and fold the logs into checkpoints."""
     runner.recover()
     checkpoint_due(runner.lake, {})

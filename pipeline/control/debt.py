@@ -57,7 +57,7 @@ def debt(task: Task, epochs: Sequence[Epoch], journal: Journal, now: datetime) -
     owed: list[Slot] = []
     passed: list[tuple[Slot, str]] = []
     for slot in unsettled:
-        reason = _passed_over(task, slot, due[-1], journal, now, oldest)
+        reason = _passed_over(task, slot, due[-1], journal, oldest)
         if reason:
             passed.append((slot, reason))
         else:
@@ -117,9 +117,7 @@ def _listed_from(task: Task, journal: Journal, now: datetime) -> datetime:
     return min([reach, since, *opened])
 
 
-def _passed_over(
-    task: Task, slot: Slot, newest: Slot, journal: Journal, now: datetime, oldest: datetime
-) -> str:
+def _passed_over(task: Task, slot: Slot, newest: Slot, journal: Journal, oldest: datetime) -> str:
     """Why the policy leaves the slot out; empty if it does not."""
     standing = journal.standing(task.name, slot.key)
     if standing.running or standing.stopped:

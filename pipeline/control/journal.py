@@ -1,4 +1,4 @@
-"""The record of what happened to each task and slot, and what can be read off it: what is settled, and what is due a retry."""
+"""The record of what happened to each task and slot, and what it says about where each stands."""
 
 from __future__ import annotations
 
@@ -82,6 +82,11 @@ class Standing:
         return self.last is not None and self.last.settles
 
     @property
+    def good(self) -> bool:
+        """Whether it is settled so that those that depend on it may go ahead."""
+        return self.last is not None and self.last.good
+
+    @property
     def stopped(self) -> bool:
         """Whether it waits for an operator."""
         return self.last is not None and self.last.follows == "stop"
@@ -104,10 +109,10 @@ class Standing:
 
     @property
     def failures(self) -> int:
-        """Failed attempts since an operator last released it or the fallback was turned to."""
+        """Attempts that failed since an operator last released it or the fallback was turned to."""
         count = 0
         for event in self._since_release:
-            count += event.state in ("failed", "dead")
+            count += event.state == "failed"
             if event.follows == "fallback":
                 count = 0
         return count

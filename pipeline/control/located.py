@@ -138,7 +138,9 @@ def line_numbers(text: str) -> dict[str, int]:
     prefix = ""
     depth = 0
     for number, line in enumerate(text.splitlines(), 1):
-        code = re.sub(r'"(?:\\.|[^"\\])*"|\'[^\']*\'', lambda m: m[0] if "=" not in m[0] and "[" not in m[0] else "''", line)
+        code = re.sub(
+            r'"(?:\\.|[^"\\])*"|\'[^\']*\'', lambda m: m[0] if "=" not in m[0] and "[" not in m[0] else "''", line
+        )
         code = code.split("#")[0]
         if depth == 0 and (header := HEADER.match(code)):
             prefix = _path(header[1])

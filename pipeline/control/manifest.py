@@ -261,7 +261,9 @@ def _refuse_contradictions(section: Section, task: Task) -> None:
     if task.failover == "source" and task.fallback not in SOURCES:
         section.complain("failover", f"there is no source {task.fallback!r}{nearest(task.fallback, SOURCES)}")
     if task.failover == "source" and not _lands(task):
-        section.complain("failover", "this task fetches nothing, so no other source can help; choose retry, skip or stop")
+        section.complain(
+            "failover", "this task fetches nothing, so no other source can help; choose retry, skip or stop"
+        )
     if task.catch_up not in ("none", "last", "all"):
         section.complain("catch_up", f"is none, last or all, not {task.catch_up!r}")
     if task.catch_up == "all" and "window" not in section.values:
@@ -291,7 +293,9 @@ def _refuse_unknown_dependencies(top: Section, tasks: Mapping[str, Task]) -> Non
             if other not in tasks:
                 top.complaints.add(at, f"there is no task {other!r}{nearest(other, tasks)}")
             elif task.enabled and not tasks[other].enabled:
-                top.complaints.add(at, f"{other!r} is switched off, so this would wait for ever; switch it on or drop it")
+                top.complaints.add(
+                    at, f"{other!r} is switched off, so this would wait for ever; switch it on or drop it"
+                )
 
 
 def _in_order(top: Section, tasks: Mapping[str, Task]) -> list[str]:

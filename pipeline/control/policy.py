@@ -76,8 +76,8 @@ class Task:
 
     def pause(self, failures: int) -> timedelta:
         """How long to wait after so many failures in a row (1 or more)."""
-        longest = max(LONGEST_BACK_OFF, self.back_off)
-        return min(self.back_off * 2 ** min(failures - 1, 20), longest)
+        doubled: timedelta = self.back_off * (1 << min(failures - 1, 20))
+        return min(doubled, max(LONGEST_BACK_OFF, self.back_off))
 
 
 @dataclass(frozen=True, kw_only=True)

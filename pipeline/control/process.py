@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -45,15 +46,11 @@ def boot_id() -> str:
 def end_group(leader: int, sign: signal.Signals) -> None:
     """Signal everybody in the process group, and in its session where the system lets us see that."""
     members = session_members(leader) if sign == signal.SIGKILL else []
-    try:
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS says the latter of a group of zombies
         os.killpg(leader, sign)
-    except (ProcessLookupError, PermissionError):  # macOS says the latter of a group of zombies
-        pass
     for pid in members:
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.kill(pid, sign)
-        except ProcessLookupError:
-            continue
 
 
 def session_members(leader: int) -> list[int]:

@@ -43,8 +43,9 @@ class Slot:
 class Trigger(Protocol):
     """A rule for when a task is due."""
 
-    slack: timedelta
-    """How far a slot's due moment can move when a trigger of the same kind takes this one's place."""
+    @property
+    def slack(self) -> timedelta:
+        """How far a slot's due moment can move when a trigger of the same kind takes this one's place."""
 
     def slots(self, first: datetime, last: datetime) -> Iterator[Slot]:
         """The slots due from `first` to `last`, both included, in order."""

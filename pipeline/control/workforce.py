@@ -1,4 +1,4 @@
-"""The worker processes of a daemon: started, watched, ended at their deadline with all their children, and taken over."""
+"""The worker processes of a daemon: started, watched, taken over, and ended at their deadline with their children."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal, Protocol
@@ -22,6 +22,7 @@ WATCH_ADOPTED = 2.0
 """Seconds between two looks at a worker that another daemon started: its end rings no bell."""
 LONGEST_LOG = 5 << 20
 """Bytes of a worker's output that are kept."""
+Ended = Literal["done", "failed", "dead", "cancelled"]
 Ending = Literal["", "deadline", "cancelled", "drained"]
 
 
@@ -32,7 +33,7 @@ class Outcome:
     task: str
     slot: str
     attempt: int
-    state: Literal["done", "failed", "dead", "cancelled"]
+    state: Ended
     reason: str = ""
     cycle_id: str = ""
 
@@ -45,6 +46,9 @@ class Workforce(Protocol):
 
     def go(self, order: Order) -> None:
         """Give it the word: its attempt is on record."""
+
+    def withdraw(self, order: Order) -> None:
+        """Send a worker home that never got the word: its attempt could not be put on record."""
 
     def adopt(self, order: Order, who: Identity, passed: timedelta) -> None:
         """Watch over a worker that an earlier daemon started so long ago; dead ones are reported at once."""
@@ -120,6 +124,11 @@ class Processes:
         with contextlib.suppress(BrokenPipeError):
             worker.process.stdin.close()
 
+    def withdraw(self, order: Order) -> None:
+        """See `Workforce`."""
+        if worker := self._workers.pop(order.key, None):
+            end_group(worker.who.pid, signal.SIGKILL)
+
     def adopt(self, order: Order, who: Identity, passed: timedelta) -> None:
         """See `Workforce`."""
         remaining = (order.timeout - max(passed, timedelta())).total_seconds()
@@ -169,8 +178,9 @@ class Processes:
     def _await(self, worker: _Worker) -> None:
         """Wait for the process, end what it left behind, and only then reap it, so that its number stays taken."""
         assert worker.process is not None
-        os.waitid(os.P_PID, worker.who.pid, os.WEXITED | os.WNOWAIT)
-        end_group(worker.who.pid, signal.SIGKILL)
+        if hasattr(os, "waitid"):
+            os.waitid(os.P_PID, worker.who.pid, os.WEXITED | os.WNOWAIT)
+            end_group(worker.who.pid, signal.SIGKILL)
         worker.process.wait()
         worker.exited = True
         self._ring()
@@ -201,10 +211,8 @@ class Processes:
             worker.process.stdin.flush()
 
 
-def _changed(outcome: Outcome, state: str, reason: str, cycle_id: str = "") -> Outcome:
-    from dataclasses import replace
-
-    return replace(outcome, state=state, reason=reason, cycle_id=cycle_id)  # type: ignore[arg-type]
+def _changed(outcome: Outcome, state: Ended, reason: str, cycle_id: str = "") -> Outcome:
+    return replace(outcome, state=state, reason=reason, cycle_id=cycle_id)
 
 
 def _exit_in_words(code: int) -> str:

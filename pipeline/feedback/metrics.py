@@ -63,7 +63,7 @@ def metrics(session_scores: pl.DataFrame, moment: Moment, params: FeedbackParams
         )
         for figure in _figures(list(_slices(at)), horizon, moment.seed, params.metrics):
             rows.append(figure | {"session": moment.session, "horizon": horizon})
-        rows.append(_scale(at, moment, params) | {"session": moment.session, "horizon": horizon})
+        rows.append(_scale(at, horizon, moment, params) | {"session": moment.session, "horizon": horizon})
     return pl.DataFrame(rows, schema=FEEDBACK_METRICS.schema).sort(FEEDBACK_METRICS.key)
 
 
@@ -172,14 +172,14 @@ def _verdict(metric: str, low: float | None, high: float | None) -> str:
     return above if low > level else below if high < level else within
 
 
-def _scale(scores: pl.DataFrame, moment: Moment, params: FeedbackParams) -> dict[str, object]:
+def _scale(scores: pl.DataFrame, horizon: int, moment: Moment, params: FeedbackParams) -> dict[str, object]:
     """The learned interval scale, from all forecasts that decided."""
     decided = scores.filter((pl.col("scope") == "all") & (pl.col("role") != "shadow"))
     targets = decided["target_session"]
     ages = np.array([moment.calendar.distance(target, moment.session) for target in targets], dtype=np.int64)
     histograms = np.array(decided["scale_histogram"].to_list(), dtype=np.int64)
     histograms = histograms.reshape(len(ages), len(SCALE_EDGES) + 1)
-    enough = targets.n_unique() >= params.intervals.least_sessions
+    enough = targets.n_unique() >= max(params.intervals.least_sessions, horizon)
     return {
         "scope": "all",
         "slice": "all",

@@ -27,10 +27,10 @@ class IntervalParams:
     """The stated coverage that is made true; the other intervals are scaled alike."""
     half_life: float = 8.0
     """Sessions after which a score weighs half: short enough to follow a change of regime within weeks."""
-    prior_sessions: float = 1.0
+    prior_sessions: float = 0.5
     """Weight, in sessions, of the belief that the model's own width is right: holds the scale while scores are few."""
     least_sessions: int = 5
-    """Sessions of scores before anything is learned; the prior does the rest."""
+    """Sessions of scores before anything is learned, and never less than the horizon; the prior does the rest."""
     narrowest: float = 0.5
     """Least scale; below it the model should be trained again, not corrected."""
     widest: float = 2.0

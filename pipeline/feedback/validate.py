@@ -124,7 +124,7 @@ STAGE = Stage(
             columns=("ticker", "interval", "ts", "revision", "session", "close"),
         ),
         Read(CORPORATE_ACTIONS, lookback=LOOKBACK),
-        Read(TICKER_UNIVERSE, lookback=LOOKBACK, columns=("session", "ticker", "sector")),
+        Read(TICKER_UNIVERSE, lookback=5, columns=("session", "ticker", "sector")),
         Read(
             PREDICTION_ACCURACY,
             lookback=LOOKBACK,

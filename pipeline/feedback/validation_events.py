@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from lake.tables.feedback import PREDICTION_ACCURACY, VALIDATION_EVENTS
-from lake.tables.market import MARKET_PRICES
+from lake.tables.market import TICKER_UNIVERSE
 from lake.tables.predictions import PREDICTIONS
 from pipeline.feedback.params import FeedbackParams
 from pipeline.feedback.validate import LOOKBACK
@@ -17,7 +17,7 @@ SETTLED = ("scored", "void")
 def validation_events(
     predictions: pl.DataFrame,
     prediction_accuracy: pl.DataFrame,
-    market_prices: pl.DataFrame,
+    ticker_universe: pl.DataFrame,
     validation_events: pl.DataFrame,
     moment: Moment,
     params: FeedbackParams,
@@ -37,7 +37,7 @@ def validation_events(
     return (
         due.with_columns(waited=waited)
         .join(scored, on="prediction_id", how="left", maintain_order="left")
-        .join(_last_bars(market_prices), on="ticker", how="left", maintain_order="left")
+        .join(ticker_universe.select("ticker", "stale"), on="ticker", how="left", maintain_order="left")
         .with_columns(event=_event(params.grace))
         .join(
             validation_events.select("prediction_id", "event"),
@@ -58,10 +58,6 @@ def validation_events(
     )
 
 
-def _last_bars(market_prices: pl.DataFrame) -> pl.DataFrame:
-    return market_prices.group_by("ticker").agg(last_bar=pl.col("session").max())
-
-
 def _event(grace: int) -> pl.Expr:
     return (
         pl.when(pl.col("scored"))
@@ -73,7 +69,12 @@ def _event(grace: int) -> pl.Expr:
 
 
 def _reason(grace: int) -> pl.Expr:
-    last = pl.format("its last bar is of {}", pl.col("last_bar")).fill_null("it has had no bar lately")
+    last = (
+        pl.when(pl.col("stale") == 0)
+        .then(pl.lit("it traded today"))
+        .otherwise(pl.format("its last bar is {} sessions old", "stale"))
+        .fill_null("it is not listed any more")
+    )
     waiting = pl.format(
         "no bar of {} at its target session {}; {}; waiting up to {} sessions",
         "ticker",
@@ -110,12 +111,7 @@ STAGE = Stage(
             columns=(*PREDICTIONS.key, "prediction_id", "target_session"),
         ),
         Read(PREDICTION_ACCURACY, lookback=LOOKBACK, columns=("prediction_id", "session")),
-        Read(
-            MARKET_PRICES,
-            lookback=LOOKBACK,
-            where=pl.col("interval") == "1d",
-            columns=("ticker", "interval", "ts", "revision", "session"),
-        ),
+        Read(TICKER_UNIVERSE, columns=("session", "ticker", "stale")),
         Read(
             VALIDATION_EVENTS,
             lookback=LOOKBACK,

@@ -44,6 +44,8 @@ def weigh(
         zone: the exchange's time zone.
         params: the limits.
     """
+    if candidates.is_empty():
+        return _verdicts([], [])
     chain = _chain(candidates, accepted, splits, zone)
     previous = pl.col("level").shift(1).over("ticker", "interval")
     distance = pl.col("position") - pl.col("position").shift(1).over("ticker", "interval")
@@ -118,6 +120,10 @@ def _walked(walk: pl.DataFrame, params: JumpParams) -> Verdicts:
     for _, series in walk.group_by("ticker", "interval", maintain_order=True):
         steps = [_Step(*row) for row in series.select(_Step._fields).iter_rows()]
         _walk(steps, params, suspended, confirmed)
+    return _verdicts(suspended, confirmed)
+
+
+def _verdicts(suspended: list[_Step], confirmed: list[tuple[str, str, datetime, datetime]]) -> Verdicts:
     schema: dict[str, PolarsType] = {"ticker": pl.String, "interval": pl.String, "ts": UTC}
     return Verdicts(
         suspended=pl.DataFrame([step[:3] for step in suspended], schema=schema, orient="row"),

@@ -161,12 +161,8 @@ def fold(ledger_entries: pl.DataFrame) -> Book:
 def _positions(moves: pl.DataFrame) -> dict[str, Position]:
     held = moves.with_columns(
         after=pl.col("shares").cum_sum().over("ticker"), value=pl.col("amount").cum_sum().over("ticker")
-    ).with_columns(
-        before=pl.col("after").shift(1, fill_value=0).over("ticker"),
-        worth=pl.col("value").shift(1, fill_value=0).over("ticker"),
-    )
-    # A position opens where neither shares nor cost were there before (a cash-in-lieu leg may leave cost for a moment).
-    starts = held.filter((pl.col("before") == 0) & (pl.col("worth") == 0) & (pl.col("shares") > 0))
+    ).with_columns(before=pl.col("after").shift(1, fill_value=0).over("ticker"))
+    starts = held.filter((pl.col("before") == 0) & (pl.col("shares") > 0))
     started = {row[0]: row[1:] for row in starts.select("ticker", "session", "kind", "reference").iter_rows()}
     ends = held.group_by("ticker", maintain_order=True).last().filter(pl.col("after") > 0)
     return {

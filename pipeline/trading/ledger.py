@@ -94,7 +94,7 @@ def _sale(position: Position | None, trade: Trade) -> tuple[Leg, ...]:
             f"trade {trade.trade_id!r} sells {trade.shares} shares of {trade.ticker}, but {held} are held; "
             "execute has to limit its sales"
         )
-    cost = position.cost if trade.shares == held else half_even(position.cost * trade.shares, held)
+    cost = half_even(position.cost * trade.shares, held)
     return (
         Leg("cash", trade.gross, trade.ticker),
         Leg("positions", -cost, trade.ticker, -trade.shares),

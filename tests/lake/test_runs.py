@@ -11,7 +11,7 @@ from lake.store import Lake
 from lake.tables.control import RUNS
 from lake.tables.market import MARKET_PRICES
 from tests.frames.control import recipe, run
-from tests.frames.market import bar_rows
+from tests.frames.bars import bar_rows
 
 
 def test_a_run_survives_the_way_through_its_row() -> None:

@@ -23,6 +23,9 @@ from tests.nextgen_tui.hostile import HOSTILE
 from tests.nextgen_tui.lakes import SESSION, land, new_lake, publish, rows, run_row
 from tests.nextgen_tui.test_safe_text import dangerous
 
+# pandas' own change of mind, inside the calendar library.
+pytestmark = pytest.mark.filterwarnings("ignore:Series.values returning")
+
 ROOT = Path(__file__).parents[2]
 Run = Callable[..., tuple[int, str, str]]
 

@@ -115,9 +115,7 @@ def test_rows_in_a_list_become_their_dataclass(tmp_path: Path) -> None:
         ("[trading\n", "is not valid TOML"),
     ],
 )
-def test_a_mistake_in_the_file_is_named_with_the_file_and_the_key(
-    tmp_path: Path, toml: str, said: str
-) -> None:
+def test_a_mistake_in_the_file_is_named_with_the_file_and_the_key(tmp_path: Path, toml: str, said: str) -> None:
     with pytest.raises(ConfigError) as refusal:
         resolved(tmp_path, toml)
     assert said in str(refusal.value)

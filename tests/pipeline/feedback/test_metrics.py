@@ -180,9 +180,11 @@ def test_the_scale_stays_within_its_bounds(width: float, bound: float) -> None:
 
 
 def test_nothing_scored_leaves_the_models_own_width() -> None:
-    assert (
-        learned_scale(
-            np.zeros((0, len(SCALE_EDGES) + 1), dtype=np.int64), np.zeros(0, dtype=np.int64), IntervalParams()
-        )
-        == 1.0
-    )
+    nothing = np.zeros((0, len(SCALE_EDGES) + 1), dtype=np.int64)
+    assert learned_scale(nothing, np.zeros(0, dtype=np.int64), IntervalParams()) == 1.0
+
+
+@pytest.mark.parametrize(("sessions", "verdict"), [(19, "too few"), (20, "learned")])
+def test_no_scale_is_learned_before_one_horizon_of_scores(sessions: int, verdict: str) -> None:
+    found = measured(*history(sessions, horizon=20), session=DAY)
+    assert figure(found, "interval_scale")["verdict"] == verdict

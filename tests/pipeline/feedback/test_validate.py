@@ -30,7 +30,7 @@ def lake(*closes: float | None, **others: pl.DataFrame) -> Tables:
     return {
         "predictions": predictions({}),
         "market_prices": bars(*closes),
-        "ticker_universe": universe({}),
+        "ticker_universe": universe(*({"session": day(n), "stale": n} for n in range(10))),
     } | others
 
 
@@ -123,7 +123,7 @@ def test_a_target_without_a_bar_is_void_after_the_grace_and_stays_void() -> None
     tables = lake(100.0)
     play(tables, 6)
     assert events(tables) == [(1, "waiting"), (6, "void")]
-    assert "its last bar is of 2020-03-04" in tables["validation_events"]["reason"][-1]
+    assert "its last bar is 6 sessions old" in tables["validation_events"]["reason"][-1]
     tables["market_prices"] = bars(100.0, 103.0, 104.0)
     assert play(tables, 8, first=7).is_empty()
     assert events(tables) == [(1, "waiting"), (6, "void")]

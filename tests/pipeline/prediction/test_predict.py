@@ -22,6 +22,7 @@ from pipeline.prediction.params import PredictionParams
 from pipeline.prediction.predict import predict_batch
 from tests.frames import models
 from tests.frames.feedback import Tables, at, flags, metric_rows, run, run_and_keep
+from tests.frames.market import prices
 from tests.frames.predictions import priorities, universe, windows
 
 CALENDAR = models.CALENDAR
@@ -55,13 +56,14 @@ def trained() -> Setting:
     registry = models.trained(market)
     absent = [name for name in FEATURE_ROWS.columns if name not in rows.columns]
     batch = f"{CURRENT_FEATURE_SET}-{session:%Y%m%d}-0123456789ab"
+    bars = ({"ticker": t, "session": session, "close": 50.0 + n} for n, t in enumerate(tickers))
     first = CALENDAR.offset(session, -4)
     batched = windows(*tickers, session=session, first_session=first, features_id=batch)
     tables = {
         "feature_rows": rows.with_columns(**{name: pl.lit(None, pl.Float32) for name in absent}),
         "feature_windows": FEATURE_WINDOWS.check(batched),
         "ticker_priorities": priorities(*tickers, session=session),
-        "market_prices": market.market_prices,
+        "market_prices": prices(*bars, calendar=CALENDAR),
         "ticker_universe": universe(*({"ticker": t, "session": session} for t in tickers)),
         "model_registry": registry,
         "model_promotions": models.promotions(registry["model_id"][0], session),
@@ -199,12 +201,12 @@ def test_what_comes_after_the_session_changes_no_forecast(trained: Setting) -> N
         .filter(pl.col("session") == trained.session)
         .with_columns(session=pl.lit(after), close=pl.col("close") * 1_000)
     )
-    prices = pl.concat([trained.tables["market_prices"], poison])
+    bars = pl.concat([trained.tables["market_prices"], poison])
     rows = trained.tables["feature_rows"]
     later = rows.filter(pl.col("session") == trained.session).with_columns(
         session=pl.lit(after), return_1=pl.col("return_1") * 1_000
     )
-    poisoned = trained.forecasts(market_prices=prices, feature_rows=pl.concat([rows, later]))
+    poisoned = trained.forecasts(market_prices=bars, feature_rows=pl.concat([rows, later]))
     assert poisoned.equals(trained.forecasts())
 
 

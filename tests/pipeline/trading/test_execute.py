@@ -130,6 +130,16 @@ def test_when_cash_is_short_the_best_edge_is_served_first() -> None:
     assert {ticker: held.shares for ticker, held in world.book.positions.items()} == {"AAA": 20, "BBB": 80}
 
 
+def test_the_commission_of_one_order_is_not_there_for_the_next() -> None:
+    bars = [bar(ticker, day) for ticker in ("AAA", "BBB") for day in (FUND, DAY1)]
+    costs = Costs(half_spread=0.0, impact=0.0, least_commission=5.0)
+    world = World(*bars, params=TradingParams(capital=10_005.0, costs=costs))
+    world.order(FUND, "AAA", "buy", 50, edge=0.02)
+    world.order(FUND, "BBB", "buy", 50, edge=0.01)
+    world.settle_to(DAY1)
+    assert {ticker: held.shares for ticker, held in world.book.positions.items()} == {"AAA": 50, "BBB": 49}
+
+
 def test_an_order_is_for_one_open_only() -> None:
     world = World(bar("AAA", FUND), bar("AAA", DAY2))
     world.order(FUND, "AAA", "buy", 100)

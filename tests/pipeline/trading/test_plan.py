@@ -197,7 +197,7 @@ def holder(price: float = 100.0, params: TradingParams | None = None, **order: A
 
 
 def test_below_its_stop_a_position_is_sold_whatever_the_forecast() -> None:
-    given = holder(80.0)
+    given = holder(80.0, stop=95.0)
     predict(given, {"point": 0.10}, session=NEXT)
     row = planned(given, session=NEXT)
     assert (row["side"], row["intent"], row["shares"], row["taken"]) == ("sell", "stop", 400, True)

@@ -1,0 +1,110 @@
+"""A table's log, read by hand: what each entry says, what it weighs, and whether it is whole."""
+
+from __future__ import annotations
+
+import json
+import re
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from lake.errors import DamageError
+
+FOLDER = "_delta_log"
+METADATA = "nextgen"
+"""The key in a commit's metadata under which the recipe lies."""
+_ENTRY = re.compile(r"(\d{20})\.json")
+_CHECKPOINT = re.compile(r"(\d{20})\.checkpoint\.parquet")
+
+
+def entry_path(uri: str | Path, version: int) -> Path:
+    """Where the log entry of a version lies."""
+    return Path(uri) / FOLDER / f"{version:020d}.json"
+
+
+def entry_versions(uri: str | Path) -> list[int]:
+    """The versions that have a log entry, rising; none where there is no table."""
+    return _versions(uri, _ENTRY)
+
+
+def checkpoint_versions(uri: str | Path) -> list[int]:
+    """The versions that have a checkpoint, rising."""
+    return _versions(uri, _CHECKPOINT)
+
+
+def checkpoint_path(uri: str | Path, version: int) -> Path:
+    """Where the checkpoint of a version lies."""
+    return Path(uri) / FOLDER / f"{version:020d}.checkpoint.parquet"
+
+
+def entry_hash(uri: str | Path, version: int) -> str:
+    """SHA-256 of a log entry's bytes."""
+    return sha256(entry_path(uri, version).read_bytes()).hexdigest()
+
+
+def commit_entry(uri: str | Path, version: int) -> dict[str, Any]:
+    """What a commit says of itself: `recipe` (ours, {} if foreign), `operation`, `timestamp`, and file paths `added`.
+
+    Raises:
+        DamageError: if the entry is not whole, naming its file.
+    """
+    entry: dict[str, Any] = {"recipe": {}, "operation": "", "added": [], "timestamp": 0}
+    for action in actions(entry_path(uri, version)):
+        if "add" in action:
+            entry["added"].append(action["add"]["path"])
+        elif "commitInfo" in action:
+            info = action["commitInfo"]
+            entry["operation"] = info.get("operation", "")
+            entry["timestamp"] = info.get("timestamp", 0)
+            entry["recipe"] = json.loads(info.get(METADATA, "{}"))
+    return entry
+
+
+def actions(path: Path) -> list[dict[str, Any]]:
+    """The actions of a log entry.
+
+    The storage library takes an empty entry for a commit of nothing, and one cut after a whole line for a smaller
+    commit; here both are damage.
+
+    Raises:
+        DamageError: naming the file, if it is missing, cut short, or no log entry at all.
+    """
+    try:
+        found = [json.loads(line) for line in path.read_bytes().splitlines()]
+        whole = bool(found) and all(isinstance(action, dict) and action for action in found) and _complete(found)
+    except FileNotFoundError:
+        raise DamageError(f"the log entry {path} is missing; restore it from a backup") from None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        whole = False
+    if not whole:
+        raise DamageError(f"the log entry {path} is damaged; restore it from a backup")
+    return found
+
+
+def added_files(uri: str | Path, version: int) -> dict[Path, int]:
+    """The data files that a commit added, with their sizes in bytes as it recorded them."""
+    found = (action["add"] for action in actions(entry_path(uri, version)) if "add" in action)
+    return {Path(uri) / unquote(add["path"]): int(add["size"]) for add in found}
+
+
+def _complete(found: list[dict[str, Any]]) -> bool:
+    """Whether the entry holds as many files as it says it added, and what our commits end with."""
+    infos = [action["commitInfo"] for action in found if "commitInfo" in action]
+    if len(infos) != 1:
+        return False
+    metrics = infos[0].get("operationMetrics") or {}
+    counts = {kind: sum(kind in action for action in found) for kind in ("add", "remove", "txn", "metaData")}
+    for kind, name in (("add", "num_added_files"), ("remove", "num_removed_files")):
+        if name in metrics and int(metrics[name]) != counts[kind]:
+            return False
+    if infos[0].get("operation") == "CREATE TABLE":
+        return counts["metaData"] == 1
+    return METADATA not in infos[0] or counts["txn"] == 1
+
+
+def _versions(uri: str | Path, pattern: re.Pattern[str]) -> list[int]:
+    folder = Path(uri) / FOLDER
+    if not folder.is_dir():
+        return []
+    return sorted(int(match[1]) for entry in folder.iterdir() if (match := pattern.fullmatch(entry.name)))

@@ -1,0 +1,47 @@
+"""Read the rows of data files in one query, and keep the small ones at hand: files never change once written."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+from lake.listing import FileSpan
+
+SMALL = 5_000
+"""Rows up to which a file is kept: a session's worth. Opening one costs more than reading it."""
+MOST_KEPT = 512 * 1024 * 1024
+"""Bytes kept in memory before the file used longest ago is let go."""
+
+
+class FileReader:
+    """Reads data files of tables; holds recently read small ones in memory."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[Path, pl.DataFrame] = OrderedDict()
+        self._bytes = 0
+
+    def scan(self, root: Path, files: Sequence[FileSpan], schema: pl.Schema) -> pl.LazyFrame:
+        """A query over the files' rows, in no particular order. `files` may not be empty.
+
+        Raises:
+            FileNotFoundError: if a file is missing (for large ones when the query is collected).
+        """
+        small = [self._small(root / file.path, schema) for file in files if file.rows <= SMALL]
+        large = [root / file.path for file in files if file.rows > SMALL]
+        parts = [pl.concat(small).lazy()] if small else []
+        parts += [pl.scan_parquet(large, glob=False, schema=schema)] if large else []
+        return parts[0] if len(parts) == 1 else pl.concat(parts)
+
+    def _small(self, path: Path, schema: pl.Schema) -> pl.DataFrame:
+        if path in self._kept:
+            self._kept.move_to_end(path)
+            return self._kept[path]
+        frame = pl.scan_parquet(path, glob=False, schema=schema).collect()
+        self._kept[path] = frame
+        self._bytes += int(frame.estimated_size())
+        while self._bytes > MOST_KEPT:
+            self._bytes -= int(self._kept.popitem(last=False)[1].estimated_size())
+        return frame

@@ -1,0 +1,249 @@
+"""`nextgen-daemon`: stays, wakes when something may be due, and does what is owed."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+import click
+
+from lake.errors import BusyError, LakeError
+from lake.store import Lake
+from lake.tables.control import TASK_REQUESTS
+from pipeline.config.errors import ConfigError
+from pipeline.config.home import lake_home
+from pipeline.control.bells import PULSE, Bell, Rings, Signals, Watch
+from pipeline.control.calendars import ChildCalendars
+from pipeline.control.clock import Clock, SystemClock
+from pipeline.control.definitions import lake_definitions
+from pipeline.control.exclusive import the_only_daemon
+from pipeline.control.heartbeat import Heart, Status
+from pipeline.control.inbox import Inbox
+from pipeline.control.journal import REMEMBERED, Event, lake_journal
+from pipeline.control.located import ManifestError
+from pipeline.control.logs import begin_logging, end_logging
+from pipeline.control.manifest import load_manifest, manifest_path
+from pipeline.control.notify import Notify
+from pipeline.control.orchestrator import Orchestrator, Picture
+from pipeline.control.policy import Manifest
+from pipeline.control.workforce import PROGRAM, Processes
+
+log = logging.getLogger(__name__)
+DONE, DEGRADED, USAGE, BUSY = 0, 1, 2, 3
+PAUSE_AFTER_ERROR = 5.0
+"""Seconds; what keeps failing (a full disk) is not tried in a tight loop."""
+CALENDARS_LAST = timedelta(days=7)
+"""After so long the schedule and the exchanges' calendars are read again by themselves."""
+LATE = timedelta(minutes=10)
+"""How long an owed slot may wait, for other than an operator, before it is remarked on."""
+
+
+@dataclass
+class Daemon:
+    """The resident loop around the orchestrator."""
+
+    lake: Lake
+    schedule: Path
+    clock: Clock = field(default_factory=SystemClock)
+    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    program: Sequence[str] = PROGRAM
+
+    def run(self, *, once: bool = False, sessions: int | None = None) -> int:
+        """Serve until told to end; with `once`, until nothing owed can be done.
+
+        Args:
+            once: end when what is owed now is done.
+            sessions: end after so many slots of the schedule were settled; for a market run at speed.
+
+        Returns:
+            0, or 1 if something was given up or waits for an operator.
+
+        Raises:
+            ManifestError: if the schedule cannot be used at the start.
+            BusyError: if the lake has a daemon already.
+        """
+        manifest = self._manifest()
+        with the_only_daemon(self.lake.path / "control"):
+            self._begin(manifest)
+            try:
+                return self._serve(once, sessions)
+            finally:
+                self._end()
+
+    # ---- inner workings
+
+    def _begin(self, manifest: Manifest) -> None:
+        self._bell = Bell()
+        self._signals = Signals(self._bell)
+        self._notify = Notify(self.environ)
+        self._inbox = Inbox(self.lake, self.clock)
+        self._inbox.look()
+        self._workforce = Processes(self.lake.path, self._bell.ring, self.clock.steady, self.program)
+        self._heart = Heart(self.lake, self.clock.now())
+        self._journal = lake_journal(self.lake, self.clock.now())
+        self._orchestrator = Orchestrator(
+            manifest,
+            self._journal,
+            lake_definitions(self.lake, self._calendars),
+            self._workforce,
+            self.clock,
+            self._inbox,
+        )
+        self._rings = Rings(self._bell)
+        self._watch = Watch(self._bell, [Path(self.lake.uri(TASK_REQUESTS)) / "_delta_log"])
+        self._bad_manifest = ""
+        self._trouble = ""
+        self._stopping = 0
+        self._bad_ends = 0
+        log.info("the daemon serves %s with %d tasks of %s", self.lake.path, len(manifest.tasks), manifest.origin)
+        self._notify.ready(f"{len(manifest.tasks)} tasks")
+
+    def _end(self) -> None:
+        self._rings.stop()
+        self._watch.stop()
+        log.info("the daemon has ended")
+
+    def _serve(self, once: bool, sessions: int | None) -> int:
+        settled = 0
+        while True:
+            picture = self._turn()
+            if picture is None:
+                self._bell.wait(PAUSE_AFTER_ERROR)
+                continue
+            settled += sum(event.settles and not event.task.startswith("request:") for event in picture.events)
+            ending = self._signals.ends > 0 or (sessions is not None and settled >= sessions)
+            if (ending and not picture.running) or (once and picture.idle):
+                self._beat(picture, "stopped")
+                stopped = any(waiting.stopped for waiting in picture.waiting)
+                return DEGRADED if once and (stopped or self._bad_ends) else DONE
+            self._sleep(picture)
+
+    def _turn(self) -> Picture | None:
+        """One turn of the loop; None if it failed, which is told and tried again."""
+        try:
+            if self._signals.take_reload() or self.clock.steady() - self._read_at > CALENDARS_LAST.total_seconds():
+                self._reload()
+            self._drain()
+            self._inbox.look()
+            picture = self._orchestrator.step(start=self._signals.ends == 0)
+            for event in picture.events:
+                self._tell(event)
+            self._beat(picture, "draining" if self._signals.ends else "running")
+            self._trouble = ""
+        except Exception as error:  # the daemon outlives a full disk or a damaged table, and says so
+            if str(error) != self._trouble:
+                log.exception("a turn of the daemon failed: %s", error)
+            self._trouble = str(error)
+            return None
+        return picture
+
+    def _beat(self, picture: Picture, state: str) -> None:
+        status, reason = self._verdict(picture)
+        self._heart.beat(picture, state, status, reason, schedule=self._orchestrator.manifest.origin)
+        if state == "stopped":
+            self._notify.stopping("ended")
+        else:
+            self._notify.alive(reason)
+
+    def _verdict(self, picture: Picture) -> tuple[Status, str]:
+        if self._bad_manifest:
+            return "fail", f"the last good schedule is kept, the new one cannot be used: {self._bad_manifest}"[:500]
+        stopped = [waiting for waiting in picture.waiting if waiting.stopped]
+        if stopped:
+            return "fail", f"{stopped[0].task} {stopped[0].slot} {stopped[0].reason}"[:500]
+        late = [waiting for waiting in picture.waiting if picture.at - waiting.due_at > LATE]
+        if late:
+            return "warn", f"{late[0].task} {late[0].slot} waits since {late[0].due_at:%H:%M} UTC: {late[0].reason}"[
+                :500
+            ]
+        return "ok", f"{len(picture.running)} running, {len(picture.waiting)} waiting"
+
+    def _sleep(self, picture: Picture) -> None:
+        waits = [PULSE.total_seconds() * 3]
+        if picture.wake is not None:
+            waits.append(self.clock.wait(picture.wake))
+        if (look := self._workforce.next_look()) is not None:
+            waits.append(look)
+        if self._notify.watchdog is not None:
+            waits.append(self._notify.watchdog / 2)
+        self._rings.ring_in(min(waits))
+        self._bell.wait(max(waits[0], 1.0))
+
+    def _drain(self) -> None:
+        if self._signals.ends > self._stopping:
+            self._stopping = self._signals.ends
+            self._notify.stopping("draining" if self._stopping == 1 else "ending at once")
+            log.info("told to end: %s", "finishing what runs" if self._stopping == 1 else "ending what runs")
+            if self._stopping > 1:
+                self._orchestrator.stop_all()
+
+    def _manifest(self) -> Manifest:
+        now = self.clock.now()
+        self._calendars = ChildCalendars(now.date())
+        self._read_at = self.clock.steady()
+        return load_manifest(self.schedule, now, self._calendars)
+
+    def _reload(self) -> None:
+        self._notify.reloading()
+        try:
+            changed = self._orchestrator.replace_manifest(self._manifest())
+            self._bad_manifest = ""
+            log.info("the schedule was read again; changed: %s", ", ".join(changed) or "nothing")
+        except (ManifestError, ConfigError) as error:
+            self._bad_manifest = str(error)
+            log.error("the schedule cannot be used, the last good one is kept: %s", error)
+        self._journal.forget(self.clock.now() - REMEMBERED)
+        self._notify.ready("schedule read again")
+
+    def _tell(self, event: Event) -> None:
+        self._bad_ends += event.follows in ("give-up", "stop", "last-good")
+        level = logging.INFO if event.state in ("started", "done", "released") else logging.WARNING
+        about = {"task": event.task, "slot": event.slot, "attempt": event.attempt, "state": event.state}
+        then = f"; {event.follows} follows" if event.follows != "nothing" else ""
+        words = f"{event.task} {event.slot} {event.state}{': ' if event.reason else ''}{event.reason}{then}"
+        log.log(level, words.replace("%", "%%"), extra=about | {"cycle_id": event.cycle_id})
+
+
+@click.command("nextgen-daemon", context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--lake", type=click.Path(file_okay=False, path_type=Path), help="Folder of the lake.")
+@click.option("--schedule", type=click.Path(dir_okay=False, path_type=Path), help="Read this schedules.toml.")
+@click.option("--once", is_flag=True, help="Do what is owed now, then end.")
+@click.option("--quiet", is_flag=True, help="Write only to the log file.")
+def command(lake: Path | None, schedule: Path | None, once: bool, quiet: bool) -> int:
+    """Run what is owed, when it is due, until told to end.
+
+    SIGTERM lets what runs finish and ends; a second one ends it at once. SIGHUP reads the schedule again. Exit codes:
+    0 done, 1 something was given up or waits for you (--once), 2 the schedule or the lake cannot be used, 3 another
+    daemon serves this lake.
+    """
+    path = (lake or lake_home(os.environ)).absolute()
+    opened = Lake.open(path)
+    begin_logging(path / "control" / "logs", quiet=quiet)
+    try:
+        return Daemon(opened, schedule or manifest_path(path)).run(once=once)
+    finally:
+        end_logging()
+
+
+def main() -> None:
+    """Run the daemon and leave with its exit code."""
+    try:
+        sys.exit(command.main(standalone_mode=False))
+    except click.ClickException as error:
+        error.show()
+        sys.exit(USAGE)
+    except BusyError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(BUSY)
+    except (ManifestError, ConfigError, LakeError) as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(USAGE)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""Structured logs: one JSON object a line, in files that take turns."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+LARGEST = 5 << 20
+"""Bytes of one log file."""
+KEPT = 4
+"""Older files kept beside the current one."""
+FIELDS = ("task", "slot", "attempt", "state", "cycle_id")
+"""What a record can be about, besides its words."""
+LONGEST = 4_000
+
+
+class JsonLines(logging.Formatter):
+    """A record as one line of JSON: time, level, logger, words, and what it is about."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        line = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage()[:LONGEST],
+            **{name: getattr(record, name) for name in FIELDS if hasattr(record, name)},
+        }
+        if record.exc_info:
+            line["trace"] = self.formatException(record.exc_info)[-LONGEST:]
+        return json.dumps(line, default=str)
+
+
+def begin_logging(folder: Path, *, quiet: bool = False) -> None:
+    """Send what our own modules say to `daemon.log` in the folder, and to stderr unless quiet."""
+    folder.mkdir(parents=True, exist_ok=True)
+    ours = logging.getLogger("pipeline")
+    ours.setLevel(logging.INFO)
+    ours.propagate = False
+    file = RotatingFileHandler(folder / "daemon.log", maxBytes=LARGEST, backupCount=KEPT, encoding="utf-8")
+    file.setFormatter(JsonLines())
+    ours.addHandler(file)
+    if not quiet:
+        told = logging.StreamHandler(sys.stderr)
+        told.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
+        ours.addHandler(told)
+
+
+def end_logging() -> None:
+    """Close what `begin_logging` opened."""
+    ours = logging.getLogger("pipeline")
+    for handler in list(ours.handlers):
+        ours.removeHandler(handler)
+        handler.close()

@@ -1,0 +1,46 @@
+"""Telling systemd how the daemon is (sd_notify): ready, alive, reloading, stopping. Nothing elsewhere."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Mapping
+
+
+class Notify:
+    """The service manager's socket, if there is one."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._address = environ.get("NOTIFY_SOCKET", "")
+        usec, pid = environ.get("WATCHDOG_USEC", ""), environ.get("WATCHDOG_PID", "")
+        ours = not pid or pid == str(os.getpid())
+        self.watchdog = int(usec) / 1e6 if usec.isdigit() and ours else None
+        """Seconds within which the manager wants to hear that we are alive; None if it does not."""
+
+    def ready(self, status: str) -> None:
+        """The daemon serves."""
+        self._send("READY=1", f"STATUS={status}")
+
+    def alive(self, status: str) -> None:
+        """A turn of the main loop is done: this is what the watchdog waits for."""
+        self._send("WATCHDOG=1", f"STATUS={status}")
+
+    def reloading(self) -> None:
+        """The schedule is being read again; `ready` follows."""
+        self._send("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1_000}")
+
+    def stopping(self, status: str) -> None:
+        """No more work is taken on."""
+        self._send("STOPPING=1", f"STATUS={status}")
+
+    def _send(self, *lines: str) -> None:
+        if not self._address:
+            return
+        # A leading @ means a name in Linux' abstract namespace.
+        address = "\0" + self._address[1:] if self._address.startswith("@") else self._address
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
+            try:
+                channel.sendto("\n".join(lines).encode(), address)
+            except OSError:
+                return  # the manager is gone; the work is not

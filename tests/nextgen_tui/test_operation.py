@@ -1,0 +1,115 @@
+"""The whole operation through the command line: a small simulated lake from beginning to proof."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lake.store import Lake
+from lake.tables.predictions import PREDICTIONS
+from nextgen_tui import exit_codes
+from nextgen_tui.cli import outcome
+
+# pandas' own change of mind, inside the calendar library.
+pytestmark = pytest.mark.filterwarnings("ignore:Series.values returning")
+
+SMALL = (
+    "source.simulated.names=8",
+    "source.simulated.history_sessions=200",
+)
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A demo lake of a few names, replayed for two sessions."""
+    path = tmp_path_factory.mktemp("demo") / "lake"
+    chosen = [word for text in SMALL for word in ("--set", text)]
+    code = outcome(["demo", "--sessions", "2", *chosen, "--quiet", "--json", "--lake", str(path)])
+    assert code == exit_codes.DONE
+    return path
+
+
+def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, Any, str]:
+    """Exit code, the JSON on stdout (None if there is none), and stderr."""
+    code = outcome([*arguments, "--json"])
+    out, err = capsys.readouterr()
+    return code, json.loads(out) if out else None, " ".join(err.split())
+
+
+def test_the_demo_replays_what_is_missing_and_its_books_balance(demo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, summary, _ = said(capsys, "demo", "--sessions", "3", "--lake", str(demo))
+    assert code == exit_codes.DONE
+    assert summary["ledger"]["balances"] is True
+    assert summary["book"]["sessions"] == 3
+    assert summary["data"]["bars"] > 1_000
+
+
+def test_the_next_cycle_follows_the_last_and_is_done_once(demo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, cycle, _ = said(capsys, "cycle", "--lake", str(demo))
+    assert code == exit_codes.DONE
+    assert {run["status"] for run in cycle["runs"]} == {"done"}
+    again = said(capsys, "cycle", "--session", cycle["session"], "--lake", str(demo))[1]
+    assert again["already_done"] is True
+
+
+def test_runs_are_computed_again_bit_for_bit(demo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    runs = said(capsys, "runs", "--limit", "40", "--lake", str(demo))[1]
+    session = max(run["session"] for run in runs)
+    names = [run["run_id"] for run in runs if run["session"] == session]
+    code, verdicts, _ = said(capsys, "reproduce", *names, "--lake", str(demo))
+    assert code == exit_codes.DONE
+    assert {verdict["identical"] for verdict in verdicts} == {True}
+
+
+def test_a_batch_is_forecast_as_its_session_was(demo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = Lake.open(demo).read(PREDICTIONS)
+    last = made.filter(made["session"] == made["session"].max())
+    code, again, _ = said(capsys, "predict-batch", last["features_id"][0], "--lake", str(demo))
+    assert code == exit_codes.DONE
+    points = {(row["ticker"], row["horizon"]): row["point"] for row in again}
+    assert last.height > 0
+    assert all(
+        points[ticker, horizon] == point
+        for ticker, horizon, point in last.select("ticker", "horizon", "point").iter_rows()
+    )
+
+
+def test_a_lake_is_begun_once(demo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = said(capsys, "init", "--source", "simulated", "--lake", str(demo))
+    assert code == exit_codes.USAGE
+    assert "there already is a lake at" in err
+
+
+def test_the_demo_touches_nothing_that_is_not_a_demo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work", encoding="utf-8")
+    code, _, err = said(capsys, "demo", "--fresh", "--lake", str(tmp_path))
+    assert code == exit_codes.USAGE
+    assert "not a demo lake" in err
+    assert (tmp_path / "thesis.txt").read_text(encoding="utf-8") == "years of work"
+
+
+def test_a_bad_price_file_leaves_no_half_made_lake(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    prices = tmp_path / "prices.csv"
+    prices.write_text("when,what\n2022-01-03,5\n", encoding="utf-8")
+    code, _, err = said(capsys, "init", "--prices", str(prices), "--lake", str(tmp_path / "lake"))
+    assert code == exit_codes.USAGE
+    assert "prices.csv" in err
+    assert not (tmp_path / "lake").exists()
+
+
+def test_a_session_that_is_not_over_is_for_later(demo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from pipeline.sessions import exchange_sessions
+
+    future = exchange_sessions("XNYS").days[-1]
+    code, _, err = said(capsys, "cycle", "--session", future.isoformat(), "--lake", str(demo))
+    assert code == exit_codes.RETRY
+    assert "try again after that" in err
+
+
+def test_a_day_without_trading_is_no_session(demo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = said(capsys, "cycle", "--session", "2022-01-01", "--lake", str(demo))
+    assert code == exit_codes.USAGE
+    assert "2022-01-01 is no session of XNYS" in err

@@ -1,0 +1,222 @@
+"""A simulated operation: the daemon's real decisions, under a clock that can be moved and workers that can be made to fail."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from pipeline.control.clock import SimulatedClock
+from pipeline.control.definitions import Definition, Definitions
+from pipeline.control.journal import Event, Journal
+from pipeline.control.manifest import read_manifest
+from pipeline.control.orchestrator import Orchestrator, Picture
+from pipeline.control.order import Order
+from pipeline.control.policy import Manifest
+from pipeline.control.process import Identity
+from pipeline.control.requests import Request
+from pipeline.control.workforce import Ending, Outcome
+from pipeline.sessions import Sessions, exchange_sessions
+
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+Fate = Callable[[Order], str]
+"""What becomes of an attempt: empty if it is done, else why it failed; `hang` never ends."""
+
+
+@dataclass
+class Hand:
+    """One simulated worker."""
+
+    order: Order
+    who: Identity
+    ends: float
+    fate: str
+    began: bool = False
+    gone: bool = False
+    ending: Ending = ""
+
+
+@dataclass
+class Hands:
+    """A workforce whose workers take a while and do nothing but be counted. It outlives daemons, as processes do."""
+
+    clock: SimulatedClock
+    takes: timedelta = 5 * MINUTE
+    fate: Fate = lambda _order: ""
+    hands: dict[tuple[str, str], Hand] = field(default_factory=dict)
+    done: list[tuple[str, str, datetime]] = field(default_factory=list)
+    begun: list[Order] = field(default_factory=list)
+    overlapping: int = 0
+    number: int = 0
+
+    def hire(self, order: Order) -> Identity:
+        old = self.hands.get(order.key)
+        self.overlapping += old is not None and old.began and not old.gone
+        self.number += 1
+        who = Identity(self.number, f"start-{self.number}", "boot")
+        self.hands[order.key] = Hand(order, who, float("inf"), self.fate(order))
+        return who
+
+    def go(self, order: Order) -> None:
+        hand = self.hands[order.key]
+        hand.began = True
+        self.begun.append(order)
+        took = order.timeout + order.grace if hand.fate == "hang" else self.takes
+        hand.ends = self.clock.steady() + took.total_seconds()
+
+    def withdraw(self, order: Order) -> None:
+        self.hands.pop(order.key)
+
+    def adopt(self, order: Order, who: Identity, passed: timedelta) -> None:
+        hand = self.hands.get(order.key)
+        if hand is None or hand.who != who:
+            self.hands[order.key] = Hand(order, who, 0.0, "", began=True, gone=True)
+
+    def stop(self, task: str, slot: str, why: Ending) -> None:
+        if hand := self.hands.get((task, slot)):
+            hand.ending, hand.ends = why, self.clock.steady()
+
+    def ended(self) -> list[Outcome]:
+        return [self._outcome(hand) for hand in self.hands.values() if hand.gone or self._over(hand)]
+
+    def dismiss(self, outcome: Outcome) -> None:
+        self.hands.pop((outcome.task, outcome.slot))
+
+    def next_look(self) -> float | None:
+        waits = [max(hand.ends - self.clock.steady(), 0.0) for hand in self.hands.values() if hand.began]
+        return min(waits, default=None)
+
+    def reboot(self) -> None:
+        """The host went down: every worker is gone, and none had the time to report."""
+        for hand in self.hands.values():
+            hand.gone = True
+
+    def work(self) -> None:
+        """Workers that come to their end do so, whether or not a daemon is there to see it."""
+        for hand in self.hands.values():
+            if hand.began and not hand.gone and self._over(hand) and not hand.fate and not hand.ending:
+                hand.fate = "reported"
+                self.done.append((hand.order.task, hand.order.slot, self.clock.now()))
+
+    def _over(self, hand: Hand) -> bool:
+        return hand.began and self.clock.steady() >= hand.ends
+
+    def _outcome(self, hand: Hand) -> Outcome:
+        order = hand.order
+        if hand.gone:
+            state, reason = "dead", "its process is gone and left no report"
+        elif hand.fate in ("", "reported"):
+            state, reason = "done", ""
+        elif hand.ending == "cancelled":
+            state, reason = "cancelled", "an operator cancelled it"
+        else:
+            state, reason = "failed", hand.fate
+        return Outcome(task=order.task, slot=order.slot, attempt=order.attempt, state=state, reason=reason)  # type: ignore[arg-type]
+
+
+class PowerCutError(Exception):
+    """The daemon died at this point."""
+
+
+class World:
+    """A lake's control records, its workers, and one daemon after the other."""
+
+    def __init__(
+        self,
+        manifest: str,
+        start: datetime,
+        calendar: Sessions | None = None,
+        takes: timedelta = 5 * MINUTE,
+        fate: Fate = lambda _order: "",
+    ) -> None:
+        self.clock = SimulatedClock(start)
+        self.calendar = calendar
+        self.hands = Hands(self.clock, takes, fate)
+        self.events: list[Event] = []
+        self.definitions: list[Definition] = []
+        self.requests: list[Request] = []
+        self.die_at_record = False
+        self.manifest = self.read(manifest)
+        self.picture = Picture(start)
+        self.begin()
+
+    def read(self, text: str) -> Manifest:
+        calendars = (lambda _name: self.calendar) if self.calendar else exchange_sessions
+        return read_manifest(text, "schedules.toml", self.clock.now(), calendars)  # type: ignore[arg-type]
+
+    def begin(self) -> None:
+        """A daemon starts, knowing nothing but what was kept."""
+        calendars = (lambda _name: self.calendar) if self.calendar else exchange_sessions
+        self.daemon: Orchestrator | None = Orchestrator(
+            self.manifest,
+            Journal(self._keep, list(self.events)),
+            Definitions(self.definitions.extend, list(self.definitions), calendars),  # type: ignore[arg-type]
+            self.hands,
+            self.clock,
+            lambda: self.requests,
+        )
+
+    def kill(self) -> None:
+        """kill -9 of the daemon; its workers live on."""
+        self.daemon = None
+
+    def edit(self, manifest: str) -> None:
+        """The operator changes the schedule and reloads it."""
+        self.manifest = self.read(manifest)
+        if self.daemon is not None:
+            self.daemon.replace_manifest(self.manifest)
+
+    def run(self, length: timedelta, pulse: timedelta = HOUR) -> None:
+        """Let time pass, the daemon (if there is one) waking as it would."""
+        end = self.clock.steady() + length.total_seconds()
+        while True:
+            self.turn()
+            left = end - self.clock.steady()
+            if left <= 0:
+                return
+            waits = [left, pulse.total_seconds()]
+            if self.daemon is not None and self.picture.wake is not None:
+                waits.append(max(self.clock.wait(self.picture.wake), 0.001))
+            if (look := self.hands.next_look()) is not None:
+                waits.append(max(look, 0.001))
+            self.clock.pass_(timedelta(seconds=min(waits)))
+
+    def turn(self) -> None:
+        """One turn of the daemon, if there is one."""
+        self.hands.work()
+        if self.daemon is None:
+            return
+        try:
+            # A step may end one thing and start the next: as the real loop, go on until nothing is new.
+            while True:
+                self.picture = self.daemon.step()
+                if not self.picture.events:
+                    return
+        except PowerCutError:
+            self.daemon = None
+
+    def sleep(self, length: timedelta) -> None:
+        """The machine sleeps: the wall goes on, nothing else does."""
+        self.clock.set_wall(length)
+
+    def ran(self, task: str) -> Counter[str]:
+        """Slot -> how often a worker did it to the end."""
+        return Counter(slot for name, slot, _ in self.hands.done if name == task)
+
+    def states(self, task: str, state: str) -> list[str]:
+        """The slots of the task with such an event."""
+        return [event.slot for event in self.events if (event.task, event.state) == (task, state)]
+
+    def _keep(self, events: Sequence[Event]) -> None:
+        if self.die_at_record and any(event.state == "started" for event in events):
+            self.die_at_record = False
+            for hand in [hand for hand in self.hands.hands.values() if not hand.began]:
+                self.hands.hands.pop(hand.order.key)  # stdin ends without the word: the worker goes home
+            raise PowerCutError
+        self.events.extend(events)
+
+
+def at(text: str) -> datetime:
+    """An instant in UTC."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
