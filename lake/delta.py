@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -25,9 +24,11 @@ from deltalake.schema import ArrayType, PrimitiveType, StructType
 from polars.datatypes import DataType
 
 from lake.contract import Table
+from lake.log import METADATA
 
-METADATA = "nextgen"
-"""The key in a commit's metadata under which the recipe lies."""
+APP = "nextgen"
+"""One application id for all commits: two at once exclude each other, and the log stays as short as can be. An id per
+run would live in every checkpoint for ever."""
 PROPERTIES = {
     # Delta's defaults forget old versions after 30 and 7 days; ours are kept until our own gc decides.
     "delta.logRetentionDuration": "interval 36500 days",
@@ -62,20 +63,18 @@ def create(uri: str, table: Table) -> None:
     )
 
 
-def append(handle: DeltaTable, rows: pl.DataFrame, app: str, recipe: Mapping[str, Any]) -> None:
-    """Add rows in one commit that carries the recipe and marks `app` as done."""
+def append(handle: DeltaTable, rows: pl.DataFrame, recipe: Mapping[str, Any]) -> None:
+    """Add rows in one commit that carries the recipe."""
     write_deltalake(
         handle,
         rows,
         mode="append",
         post_commithook_properties=NO_HOOK,
-        commit_properties=_commit(app, recipe),
+        commit_properties=_commit(handle, recipe),
     )
 
 
-def overwrite(
-    handle: DeltaTable, rows: pl.DataFrame, app: str, recipe: Mapping[str, Any], predicate: str | None
-) -> None:
+def overwrite(handle: DeltaTable, rows: pl.DataFrame, recipe: Mapping[str, Any], predicate: str | None) -> None:
     """Put rows in place of those that meet the predicate (all of them where None), in one commit."""
     write_deltalake(
         handle,
@@ -83,30 +82,14 @@ def overwrite(
         mode="overwrite",
         predicate=predicate,
         post_commithook_properties=NO_HOOK,
-        commit_properties=_commit(app, recipe),
+        commit_properties=_commit(handle, recipe),
     )
 
 
-def commit_entry(uri: str, version: int) -> dict[str, Any]:
-    """What a commit says of itself: `recipe` (ours, {} if foreign), `operation`, and `added` file paths."""
-    path = Path(uri) / "_delta_log" / f"{version:020d}.json"
-    entry: dict[str, Any] = {"recipe": {}, "operation": "", "added": [], "timestamp": 0}
-    for line in path.read_text(encoding="utf-8").splitlines():
-        action = json.loads(line)
-        if "add" in action:
-            entry["added"].append(action["add"]["path"])
-        elif "commitInfo" in action:
-            info = action["commitInfo"]
-            entry["operation"] = info.get("operation", "")
-            entry["timestamp"] = info.get("timestamp", 0)
-            entry["recipe"] = json.loads(info.get(METADATA, "{}"))
-    return entry
-
-
-def _commit(app: str, recipe: Mapping[str, Any]) -> CommitProperties:
+def _commit(handle: DeltaTable, recipe: Mapping[str, Any]) -> CommitProperties:
     return CommitProperties(
         custom_metadata={METADATA: json.dumps(recipe, default=str)},
-        app_transactions=[Transaction(app, 1)],
+        app_transactions=[Transaction(APP, int(handle.version()) + 1)],
         max_commit_retries=0,
     )
 

@@ -5,6 +5,7 @@ LakeError
 ├── ConflictError       a fact already written would change: keep the first, or restate it properly
 ├── BusyError           another process is writing: wait, or stop it
 ├── DamageError         files on disk are not what was recorded: restore or repair
+├── StorageError        the disk refuses: free some space, or see to its permissions and its health
 └── NotALakeError       the folder is not a lake this program can use: initialise or upgrade
 """
 
@@ -27,6 +28,10 @@ class BusyError(LakeError):
 
 class DamageError(LakeError):
     """Files on disk differ from what was recorded about them."""
+
+
+class StorageError(LakeError):
+    """The disk is full, read-only or failing; what was published before stands."""
 
 
 class NotALakeError(LakeError):

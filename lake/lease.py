@@ -12,25 +12,35 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lake.errors import BusyError
+from lake.storage import in_words
 
 LOCK = ".writer.lock"
 
 
 @contextmanager
-def writer_lease(lake: Path, purpose: str) -> Iterator[None]:
+def writer_lease(lake: Path, purpose: str) -> Iterator[bool]:
     """Hold the lake's writer lease for the block.
+
+    Yields:
+        Whether the last holder gave it back; False after a crash, when its note is still there.
 
     Raises:
         BusyError: at once, naming the holder, if another process has it.
+        StorageError: if the folder cannot be written.
     """
-    descriptor = os.open(lake / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        descriptor = os.open(lake / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise in_words(error, f"the lake at {lake} cannot be written") from error
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise BusyError(f"the lake at {lake} is being written by {_holder(descriptor)}; try again later") from None
+        tidy = os.fstat(descriptor).st_size == 0
         _sign(descriptor, purpose)
-        yield
+        yield tidy
+        os.ftruncate(descriptor, 0)
     finally:
         os.close(descriptor)
 

@@ -82,6 +82,17 @@ def actions(path: Path) -> list[dict[str, Any]]:
     return found
 
 
+def refuse_damaged_entries(uri: str | Path, version: int) -> None:
+    """Look at the entries that make up a version: those behind the checkpoint before it. Costs a read of each.
+
+    Raises:
+        DamageError: naming the first that is missing or not whole.
+    """
+    before = [at for at in checkpoint_versions(uri) if at <= version]
+    for at in range(before[-1] + 1 if before else 0, version + 1):
+        actions(entry_path(uri, at))
+
+
 def added_files(uri: str | Path, version: int) -> dict[Path, int]:
     """The data files that a commit added, with their sizes in bytes as it recorded them."""
     found = (action["add"] for action in actions(entry_path(uri, version)) if "add" in action)

@@ -13,9 +13,11 @@ from typing import Any
 
 import polars as pl
 
-from lake.delta import commit_entry
 from lake.durability import commit_files, file_hash, make_durable
 from lake.errors import LakeError
+from lake.head import Head, write_head
+from lake.log import commit_entry, entry_hash
+from lake.storage import in_words
 from lake.store import Lake
 from lake.tables import TABLES
 from lake.tables.control import RUNS
@@ -106,14 +108,23 @@ def publish(lake: Lake, runs: Sequence[Run], publication: str, *, durable: bool 
 
     Returns:
         The runs as published, with the hash of every file they added.
+
+    Raises:
+        StorageError: if the disk refuses. What was not forced onto it is put aside, to be written anew: asking a
+            disk a second time can be answered with success for content that is lost.
     """
     hashed = [replace(run, files=_file_hashes(lake, run)) for run in runs]
     if durable:
-        make_durable(path for run in runs for path in _paths(lake, run))
+        try:
+            make_durable(path for run in runs for path in _paths(lake, run))
+        except OSError as error:
+            lake.abandon()
+            raise in_words(error, "the runs could not be forced onto the disk") from error
     written = lake.commit(RUNS, run_frame(hashed), publication, {"publishes": publication})
     if durable:
         added = lake.history(RUNS, limit=1)[0]["files"]
         make_durable(commit_files(lake.uri(RUNS), written.version, added))
+    write_head(lake.path, Head(written.version, entry_hash(lake.uri(RUNS), written.version)), durable=durable)
     return hashed
 
 
@@ -158,7 +169,8 @@ def _interrupted(commit: dict[str, Any], table: str) -> Run:
         ) from None
     record["session"], record["since"] = (date.fromisoformat(record[name]) for name in ("session", "since"))
     record["as_of"], record["started_at"] = (datetime.fromisoformat(record[name]) for name in ("as_of", "started_at"))
-    return replace(Run.from_row(record), output_version=commit["version"])
+    written = commit["recipe"].get("written", record["rows"])
+    return replace(Run.from_row(record), output_version=commit["version"], written=written)
 
 
 def _paths(lake: Lake, run: Run) -> list[Path]:
@@ -174,4 +186,4 @@ def _added(lake: Lake, run: Run) -> list[str]:
 
 
 def _file_hashes(lake: Lake, run: Run) -> dict[str, str]:
-    return {path.name: file_hash(path) for path in _paths(lake, run) if path.suffix == ".parquet"}
+    return {path.name: file_hash(path) for path in _paths(lake, run)}

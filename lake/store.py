@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +15,25 @@ import polars as pl
 
 from lake import delta
 from lake.contract import RUN_ID, Table
-from lake.errors import ConflictError, DamageError, LakeError, NotALakeError
+from lake.durability import commit_files, make_durable
+from lake.errors import ConflictError, DamageError, LakeError
 from lake.lease import writer_lease
 from lake.listing import Clock, FileSpan, file_spans, overlapping
+from lake.log import commit_entry, entry_hash, refuse_damaged_entries
+from lake.marker import MARKER, mark, prepare, refuse_foreign, refuse_path
 from lake.reading import FileReader
+from lake.recovery import Repair, abandon, damaged_file, mend_runs, mend_tables, sweep_leftovers, witness_checkpoint
+from lake.rows import clock_range, conflict_words, last_revisions, predicates, stamp
+from lake.storage import in_words, refuse_full_disk
 from lake.tables import TABLES
 from lake.tables.control import RUNS
 
-FORMAT = 1
-MARKER = "lake.json"
-FORBIDDEN_IN_PATH = "%[]*"
-"""The storage library misreads these in a path, so a lake cannot live under one."""
 LISTINGS_KEPT = 256
 COMMIT_ATTEMPTS = 8
+REMEMBERED = 64
+"""Commits of a table without publications that are searched for a run that is tried again."""
+VERIFIED = timedelta(days=60)
+"""How far back, in sessions, a writer holds log entries against their recorded hashes; scrub goes all the way."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +49,16 @@ class Lake:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.durable = True
+        """False where a power cut may cost the lake, such as a demo's: nothing waits for the disk."""
         self._handles: dict[str, delta.DeltaTable] = {}
         self._listings: OrderedDict[tuple[str, int], tuple[FileSpan, ...]] = OrderedDict()
         self._files = FileReader()
         self._published: tuple[int, dict[str, int]] = (-1, {})
+        self._wrote: dict[str, dict[int, str | None]] = {}
         self._writing = False
+        self.repairs: list[Repair] = []
+        """What was put right when the lease was taken."""
 
     # ---- opening
 
@@ -58,17 +69,14 @@ class Lake:
         Raises:
             NotALakeError: if the folder holds something else, or its path has characters that cannot be used.
         """
-        _refuse_path(path)
+        refuse_path(path)
         if (path / MARKER).exists():
             return cls.open(path)
-        if path.exists() and any(path.iterdir()):
-            raise NotALakeError(f"{path} is not empty and holds no lake; choose an empty folder or another path")
-        path.mkdir(parents=True, exist_ok=True)
+        prepare(path)
         lake = cls(path)
         for table in TABLES.values():
             delta.create(lake.uri(table), table)
-        marker = {"format": FORMAT, "created_at": datetime.now(UTC).isoformat()}
-        (path / MARKER).write_text(json.dumps(marker))  # last: a lake with a marker is whole
+        mark(path)  # last: a lake with a marker is whole
         return lake
 
     @classmethod
@@ -78,20 +86,7 @@ class Lake:
         Raises:
             NotALakeError: if there is none at the path, or a newer program made it.
         """
-        _refuse_path(path)
-        marker = path / MARKER
-        if not marker.exists():
-            raise NotALakeError(
-                f"there is no lake at {path}; make one with `nextgen init`, or name another with --lake"
-            )
-        try:
-            made_with = int(json.loads(marker.read_text())["format"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise NotALakeError(f"{marker} cannot be read; restore it from a backup") from error
-        if made_with > FORMAT:
-            raise NotALakeError(
-                f"the lake at {path} has format {made_with}, this program knows up to {FORMAT}; upgrade the program"
-            )
+        refuse_foreign(path)
         return cls(path)
 
     def uri(self, table: Table) -> str:
@@ -100,12 +95,19 @@ class Lake:
 
     @contextmanager
     def lease(self, purpose: str) -> Iterator[None]:
-        """Be the lake's one writer for the block. Raises BusyError naming the holder if there is another."""
+        """Be the lake's one writer for the block; what a crash left is repaired first.
+
+        Raises:
+            BusyError: naming the holder, if there is another writer.
+            DamageError: if something published is missing or damaged, naming the file.
+            StorageError: if the folder cannot be written, or the disk is nearly full.
+        """
         if self._writing:
             yield
             return
-        with writer_lease(self.path, purpose):
-            self._handles.clear()
+        with writer_lease(self.path, purpose) as tidy:
+            self._forget()
+            self.repairs = self._mend(tidy)
             self._add_missing_tables()
             self._writing = True
             try:
@@ -169,12 +171,12 @@ class Lake:
             DamageError: if a file of the version is missing or unreadable.
         """
         version = self.version(table) if version is None else version
-        conditions = _conditions(table, since, until, as_of, where)
+        conditions = predicates(table, since, until, as_of, where)
         extra = tuple(c for c in table.key if columns is not None and c not in columns)
         wanted = (*columns, *extra) if columns is not None else None
         frame = self._load(table, version, wanted, conditions, since, until, order=table.key)
         if table.entity and not every_revision and not frame.is_empty():
-            frame = _last_revisions(frame, table)
+            frame = last_revisions(frame, table)
         return frame.drop(extra) if extra else frame
 
     def rows(self, table: Table, version: int | None = None) -> int:
@@ -215,22 +217,30 @@ class Lake:
             return Written(done, 0)
         for attempt in range(COMMIT_ATTEMPTS):
             try:
-                return self._write(table, rows, run_id, recipe)
+                return self._acknowledged(table, self._write(table, rows, run_id, recipe))
             except (delta.CommitFailedError, delta.DeltaError, OSError) as error:
                 # A write can fail after its commit, and another append can come between: ask the table, do not guess.
                 self._handles.pop(table.name, None)
                 if (done := self.committed(table, run_id)) is not None:
                     return Written(done, rows.height)
                 if attempt == COMMIT_ATTEMPTS - 1 or not isinstance(error, delta.CommitFailedError):
-                    raise
+                    raise in_words(error, f"{table.name} could not be written") from error
         raise AssertionError("unreachable")
 
     def committed(self, table: Table, run_id: str) -> int | None:
-        """The version at which the run wrote the table; None if it did not."""
-        if self._handle(table).transaction_version(run_id) is None:
-            return None
-        for version in range(self.newest(table), 0, -1):
-            if self._commit(table, version)["run_id"] == run_id:
+        """The version at which the run wrote the table; None if it did not, as far back as it can matter.
+
+        That is back to the published version, for below it the publication itself is the record; and for tables
+        that are read at their newest version, over the last commits.
+        """
+        newest = self.newest(table)
+        own_story = table.story and table.name != RUNS.name
+        oldest = self.published()[table.name] if own_story else max(newest - REMEMBERED, 0)
+        wrote = self._wrote.setdefault(table.name, {})
+        for version in range(newest, oldest, -1):
+            if version not in wrote:
+                wrote[version] = self._commit(table, version)["run_id"]
+            if wrote[version] == run_id:
                 return version
         return None
 
@@ -240,9 +250,46 @@ class Lake:
 
     def checkpoint(self, table: Table) -> None:
         """Fold the table's log into a checkpoint, which keeps opening it fast."""
-        self._handle(table).create_checkpoint()
+        handle = self._handle(table)
+        version = int(handle.version())
+        handle.create_checkpoint()
+        witness_checkpoint(Path(self.uri(table)), version)
+        # A handle goes on reading the log it was opened on; only a new one begins at the checkpoint.
+        self._handles.pop(table.name, None)
+
+    def abandon(self) -> None:
+        """Put every unpublished commit aside, so that its work is done again; under the lease."""
+        self.repairs += abandon(self.path, self._promised()[0])
+        self._forget()
 
     # ---- inner workings
+
+    def _forget(self) -> None:
+        """Drop what is known of the tables: another process may have moved them, or mending will."""
+        self._handles.clear()
+        self._listings.clear()
+        self._wrote.clear()
+        self._published = (-1, {})
+
+    def _mend(self, tidy: bool) -> list[Repair]:
+        refuse_full_disk(self.path)
+        repairs = mend_runs(self.path, durable=self.durable) + ([] if tidy else sweep_leftovers(self.path))
+        promised, recorded = self._promised()
+        if later := mend_tables(self.path, promised, recorded):
+            self._forget()
+        return repairs + later
+
+    def _promised(self) -> tuple[dict[str, int], dict[tuple[str, int], dict[str, str]]]:
+        """What is published, and the recorded file hashes of recent versions."""
+        columns = ("session", "output_table", "output_version", "files")
+        runs = self._load(RUNS, self.newest(RUNS), columns, [pl.col("status") == "done"])
+        highest = dict(runs.group_by("output_table").agg(pl.col("output_version").max()).iter_rows())
+        last = runs["session"].max()
+        recent = runs.filter(pl.col("session") >= last - VERIFIED) if isinstance(last, date) else runs
+        recorded: dict[tuple[str, int], dict[str, str]] = {}
+        for name, version, files in recent.select(columns[1:]).iter_rows():
+            recorded.setdefault((name, version), {}).update(json.loads(files))
+        return highest, recorded
 
     def _has(self, table: Table) -> bool:
         return table.name in self._handles or (Path(self.uri(table)) / "_delta_log").is_dir()
@@ -253,38 +300,48 @@ class Lake:
             if not self._has(table):
                 delta.create(self.uri(table), table)
 
+    def _acknowledged(self, table: Table, written: Written) -> Written:
+        """What is read at its newest version is promised at once: force it onto the disk. The rest is published."""
+        if written.rows and self.durable and not self._writing:
+            uri = self.uri(table)
+            make_durable(commit_files(uri, written.version, commit_entry(uri, written.version)["added"]))
+        return written
+
     def _write(self, table: Table, rows: pl.DataFrame, run_id: str, recipe: Mapping[str, Any]) -> Written:
         handle = self._handle(table)
         recipe = {**recipe, RUN_ID: run_id}
+        if table.name == RUNS.name:  # each publication names the hash of the one before it
+            recipe["follows"] = entry_hash(self.uri(table), self.newest(table))
         if table.mode == "replace":
-            stamped = _stamped(table, rows, run_id)
+            stamped = stamp(table, rows, run_id)
             if self._same(table, rows):
                 return Written(self.newest(table), 0)
-            delta.overwrite(handle, stamped, run_id, recipe, None)
+            delta.overwrite(handle, stamped, {**recipe, "written": rows.height}, None)
             return Written(self.newest(table), rows.height)
         fresh, changed = self._against_existing(table, rows)
         if fresh.is_empty() and changed.is_empty():
             return Written(self.newest(table), 0)
+        recipe["written"] = fresh.height + changed.height
         if changed.is_empty():
-            delta.append(handle, _stamped(table, fresh, run_id), run_id, recipe)
+            delta.append(handle, stamp(table, fresh, run_id), recipe)
         elif table.mode == "merge":
-            self._rewrite(table, handle, fresh, changed, run_id, recipe)
+            self._rewrite(table, handle, fresh, changed, recipe)
         else:
-            raise ConflictError(_conflict(table, changed))
+            raise ConflictError(conflict_words(table, changed))
         return Written(self.newest(table), fresh.height + changed.height)
 
     def _against_existing(self, table: Table, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Part the rows into those whose key is new, and those that differ from what is there under their key."""
         if rows.is_empty() or self.newest(table) == 0:
             return rows, rows.clear()
-        low, high = _span(table, rows) if table.clock in table.key else (None, None)
-        present = self._load(table, self.newest(table), table.key, _conditions(table, low, high), low, high)
+        low, high = clock_range(table, rows) if table.clock in table.key else (None, None)
+        present = self._load(table, self.newest(table), table.key, predicates(table, low, high), low, high)
         fresh = rows.join(present, on=table.key, how="anti", nulls_equal=True)
         if fresh.height == rows.height:
             return fresh, rows.clear()
         repeated = rows.join(present, on=table.key, how="semi", nulls_equal=True)
         keys = repeated.select(table.key)
-        conditions = _conditions(table, low, high)
+        conditions = predicates(table, low, high)
         stored = self._load(table, self.newest(table), table.content_columns, conditions, low, high)
         stored = stored.join(keys, on=table.key, how="semi", nulls_equal=True).sort(table.key)
         repeated = repeated.sort(table.key)
@@ -300,19 +357,18 @@ class Lake:
         handle: delta.DeltaTable,
         fresh: pl.DataFrame,
         changed: pl.DataFrame,
-        run_id: str,
         recipe: Mapping[str, Any],
     ) -> None:
         """Replace changed rows within the span of the clock that holds them, in one commit."""
         stored = self._load(table, self.newest(table), None, [])
         old = stored.join(changed.select(table.key), on=table.key, how="semi", nulls_equal=True)
-        low, high = _span(table, pl.concat([old.drop(RUN_ID), fresh, changed]))
+        low, high = clock_range(table, pl.concat([old.drop(RUN_ID), fresh, changed]))
         kept = stored.filter(pl.col(table.clock).is_between(low, high)).join(
             changed.select(table.key), on=table.key, how="anti", nulls_equal=True
         )
-        rows = pl.concat([kept, _stamped(table, pl.concat([fresh, changed]), run_id)])
+        rows = pl.concat([kept, stamp(table, pl.concat([fresh, changed]), recipe[RUN_ID])])
         predicate = f"{table.clock} >= '{low}' AND {table.clock} <= '{high}'"
-        delta.overwrite(handle, rows.sort(table.key), run_id, recipe, predicate)
+        delta.overwrite(handle, rows.sort(table.key), recipe, predicate)
 
     def _same(self, table: Table, rows: pl.DataFrame) -> bool:
         stored = self._load(table, self.newest(table), table.content_columns, [])
@@ -329,7 +385,11 @@ class Lake:
 
     def _opened(self, table: Table, version: int | None) -> delta.DeltaTable:
         try:
+            if version is not None:
+                refuse_damaged_entries(self.uri(table), version)
             return delta.DeltaTable(self.uri(table), version=version)
+        except DamageError:
+            raise
         except Exception as error:  # the library raises many kinds; each means the version cannot be had
             at = "" if version is None else f" at version {version}"
             raise DamageError(f"{table.name}{at} cannot be opened in {self.path}: {error}") from error
@@ -342,8 +402,8 @@ class Lake:
             return self._listings[at]
         if version == 0 and not self._has(table):
             return ()
-        handle = self._handle(table)
-        handle = handle if handle.version() == version else self._opened(table, version)
+        held = self._handle(table) if self._writing or not table.story else self._handles.get(table.name)
+        handle = held if held is not None and held.version() == version else self._opened(table, version)
         listing = file_spans(handle, table)
         self._listings[at] = listing
         while len(self._listings) > LISTINGS_KEPT:
@@ -372,9 +432,13 @@ class Lake:
             return rows.sort(order).collect() if order else rows.collect()
         except FileNotFoundError as error:
             raise DamageError(f"{table.name} at version {version}: a data file is missing: {error}") from error
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+            if (file := damaged_file(Path(self.uri(table)), (span.path for span in files))) is None:
+                raise
+            raise DamageError(f"{table.name} at version {version}: the data file {file} is damaged") from error
 
     def _commit(self, table: Table, version: int) -> dict[str, Any]:
-        entry = delta.commit_entry(self.uri(table), version)
+        entry = commit_entry(self.uri(table), version)
         return {
             "version": version,
             "timestamp": datetime.fromtimestamp(entry["timestamp"] / 1000, UTC),
@@ -383,46 +447,3 @@ class Lake:
             "recipe": entry["recipe"],
             "files": entry["added"],
         }
-
-
-def _conditions(
-    table: Table,
-    since: Clock | None = None,
-    until: Clock | None = None,
-    as_of: datetime | None = None,
-    where: pl.Expr | None = None,
-) -> list[pl.Expr]:
-    clock = pl.col(table.clock)
-    conditions = [clock >= since] if since is not None else []
-    conditions += [clock <= until] if until is not None else []
-    conditions += [pl.col(table.available) <= as_of] if as_of is not None and table.available else []
-    return conditions + ([where] if where is not None else [])
-
-
-def _last_revisions(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
-    if "revision" in frame.columns and (frame["revision"] == 0).all():
-        return frame
-    return frame.unique(subset=list(table.entity), keep="last", maintain_order=True)
-
-
-def _stamped(table: Table, rows: pl.DataFrame, run_id: str) -> pl.DataFrame:
-    stored = rows.lazy() if RUN_ID in table.columns else rows.lazy().with_columns(pl.lit(run_id).alias(RUN_ID))
-    return stored.select(list(table.stored_schema)).sort(table.clock, *table.key).collect()
-
-
-def _span(table: Table, rows: pl.DataFrame) -> tuple[Any, Any]:
-    clock = rows[table.clock]
-    return clock.min(), clock.max()
-
-
-def _conflict(table: Table, changed: pl.DataFrame) -> str:
-    first = dict(zip(table.key, changed.select(table.key).row(0), strict=True))
-    return (
-        f"{table.name}: {changed.height} rows are already there with other content, the first is {first}; "
-        "what was once written stands, so nothing was written"
-    )
-
-
-def _refuse_path(path: Path) -> None:
-    if bad := sorted({sign for sign in str(path.absolute()) if sign in FORBIDDEN_IN_PATH}):
-        raise NotALakeError(f"a lake cannot live at {path}: its path has {' '.join(bad)}; choose another folder")

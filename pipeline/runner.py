@@ -323,11 +323,12 @@ class Runner:
 
 def parameters(stage: Stage, values: dict[str, Any]) -> Any:
     """The stage's parameter object from what a recipe recorded."""
-    return _adapter(type(stage.params)).validate_python(values)
+    kind: Any = type(stage.params)
+    return _adapter(kind).validate_python(values)
 
 
 @lru_cache(maxsize=32)
-def _adapter(kind: type) -> Any:
+def _adapter(kind: Any) -> Any:
     """Building one costs more than all that it validates in a session."""
     from pydantic import TypeAdapter
 

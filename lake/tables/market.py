@@ -45,7 +45,12 @@ RAW_PRICES = Table(
         "ticker": text("the symbol asked for, as the vendor spells it", unit="vendor symbol", longest=200),
         "session": Column(pl.Date(), "exchange date", "the last session the payload can speak of"),
         "fetched_at": instant("when it was landed"),
-        "format": Column(pl.String(), "name", "how to decode the payload", pattern=r"ndjson|yahoo-chart|yahoo-search"),
+        "format": Column(
+            pl.String(),
+            "name",
+            "how to decode the payload; failure: there was no answer, the payload says why",
+            pattern=r"ndjson|yahoo-chart|yahoo-screener|failure",
+        ),
         "request": text("the request as JSON: what was asked, in which words", unit="JSON", longest=20_000),
         "payload": text("the answer, byte for byte", unit="vendor text", longest=50_000_000),
     },

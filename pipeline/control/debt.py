@@ -32,9 +32,13 @@ class Debt:
 
     owed: tuple[Slot, ...] = ()
     passed: tuple[tuple[Slot, str], ...] = ()
+    floor: datetime | None = None
+    """What was due before this is settled or passed over, and stays so: later looks need not go further back."""
 
 
-def debt(task: Task, epochs: Sequence[Epoch], journal: Journal, now: datetime) -> Debt:
+def debt(
+    task: Task, epochs: Sequence[Epoch], journal: Journal, now: datetime, floor: datetime | None = None
+) -> Debt:
     """The slots that a task owes at a moment.
 
     A slot that is running or waiting for a retry is still owed. Nothing is owed twice, whatever the clock or the
@@ -45,14 +49,16 @@ def debt(task: Task, epochs: Sequence[Epoch], journal: Journal, now: datetime) -
         epochs: the ways in which it was scheduled, oldest first.
         journal: what happened so far.
         now: the wall's time.
+        floor: that of an earlier look, whose slots passed over are in the journal by now.
     """
     if not task.enabled or not epochs or epochs[-1].trigger is None:
         return Debt()
     begin = _listed_from(task, journal, now)
+    begin = max(begin, floor) if floor else begin
     due = list(due_slots(epochs, begin, now))
     unsettled = [slot for slot in due if not journal.standing(task.name, slot.key).settled]
     if not unsettled:
-        return Debt()
+        return Debt(floor=max(begin, now))
     oldest = now - task.window
     owed: list[Slot] = []
     passed: list[tuple[Slot, str]] = []
@@ -62,12 +68,14 @@ def debt(task: Task, epochs: Sequence[Epoch], journal: Journal, now: datetime) -
             passed.append((slot, reason))
         else:
             owed.append(slot)
-    return Debt(tuple(owed), _shortened(passed))
+    return Debt(tuple(owed), _shortened(passed), owed[0].due_at if owed else max(begin, now))
 
 
 def due_slots(epochs: Sequence[Epoch], first: datetime, last: datetime) -> Iterator[Slot]:
     """The slots that fell due between two moments, each at the first moment that the schedule of then made it due."""
     epochs = _since_last_off(epochs)
+    if len(epochs) == 1 and epochs[0].trigger is not None:
+        return epochs[0].trigger.slots(max(first, epochs[0].since), last)
     found: dict[str, Slot] = {}
     for number, epoch in enumerate(epochs):
         until = epochs[number + 1].since if number + 1 < len(epochs) else last

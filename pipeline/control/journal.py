@@ -129,6 +129,7 @@ class Journal:
     def __init__(self, keep: Keep, events: Iterable[Event] = ()) -> None:
         self._keep = keep
         self._slots: dict[str, dict[str, Standing]] = defaultdict(dict)
+        self._open: dict[str, dict[str, Standing]] = defaultdict(dict)
         self._newest: dict[str, Event] = {}
         for event in events:
             self._take(event)
@@ -146,12 +147,12 @@ class Journal:
 
     def running(self) -> list[Event]:
         """The start of every attempt that nobody has said the end of, oldest first."""
-        found = [s.last for slots in self._slots.values() for s in slots.values() if s.running]
+        found = [s.last for slots in self._open.values() for s in slots.values() if s.running]
         return sorted((event for event in found if event is not None), key=lambda event: (event.at, event.key))
 
     def open(self, task: str) -> list[Event]:
         """The last event of each slot of the task that was begun and is not settled, oldest due first."""
-        found = [s.last for s in self._slots.get(task, {}).values() if not s.settled and s.last is not None]
+        found = [s.last for s in self._open.get(task, {}).values() if s.last is not None]
         return sorted(found, key=lambda event: (event.due_at, event.slot))
 
     def newest_settled(self, task: str) -> Event | None:
@@ -172,7 +173,11 @@ class Journal:
 
     def _take(self, event: Event) -> None:
         slots = self._slots[event.task]
-        slots[event.slot] = Standing((*slots.get(event.slot, Standing()).events, event))
+        standing = slots[event.slot] = Standing((*slots.get(event.slot, Standing()).events, event))
+        if standing.settled:
+            self._open[event.task].pop(event.slot, None)
+        else:
+            self._open[event.task][event.slot] = standing
         newest = self._newest.get(event.task)
         if event.settles and (newest is None or event.due_at >= newest.due_at):
             self._newest[event.task] = event

@@ -84,6 +84,7 @@ class Orchestrator:
         self._workforce = workforce
         self._clock = clock
         self._inbox = inbox
+        self._floors: dict[str, datetime] = {}
         definitions.see(manifest, clock.now())
         for start in journal.running():
             self._take_over(start)
@@ -92,6 +93,8 @@ class Orchestrator:
         """Go by another schedule from now on; return the tasks whose time changed."""
         changed = self._definitions.see(manifest, self._clock.now())
         self.manifest = manifest
+        for task in changed:
+            self._floors.pop(task, None)
         return changed
 
     def step(self, *, start: bool = True) -> Picture:
@@ -104,8 +107,9 @@ class Orchestrator:
         noted = [*self._close(now), *self._steer(now)]
         if not start:
             return Picture(now, tuple(self._journal.running()), (), None, tuple(noted))
-        candidates, passed = self._candidates(now)
+        candidates, passed, floors = self._candidates(now)
         self._journal.note(passed)
+        self._floors |= floors
         chosen, waiting, refused = _Choice(self, now).of(candidates)
         self._journal.note(refused)
         noted += [*passed, *refused, *self._start(chosen, now)]
@@ -212,17 +216,21 @@ class Orchestrator:
 
     # ---- what is owed
 
-    def _candidates(self, now: datetime) -> tuple[list[Candidate], list[Event]]:
-        """Everything owed: requests first, then slots in the order they were due; and what a policy passes over."""
+    def _candidates(self, now: datetime) -> tuple[list[Candidate], list[Event], dict[str, datetime]]:
+        """Everything owed: requests first, then slots as they were due; what a policy passes over; new floors."""
         asked, too_old = self._asked(now)
         owed: list[tuple[datetime, int, Candidate]] = []
         passed: list[Event] = list(too_old)
+        floors: dict[str, datetime] = {}
         for number, task in enumerate(self.manifest.tasks):
-            found = debt(task, self._definitions.epochs(task.name), self._journal, now)
+            floor = self._floors.get(task.name)
+            found = debt(task, self._definitions.epochs(task.name), self._journal, now, floor)
+            if found.floor is not None:
+                floors[task.name] = found.floor
             for slot in found.owed:
                 owed.append((slot.due_at, number, Candidate(task, slot, self._journal.standing(task.name, slot.key))))
             passed += [self._skipped(task, slot, reason, now) for slot, reason in found.passed]
-        return [*asked, *(candidate for _, _, candidate in sorted(owed, key=lambda one: one[:2]))], passed
+        return [*asked, *(candidate for _, _, candidate in sorted(owed, key=lambda one: one[:2]))], passed, floors
 
     def _asked(self, now: datetime) -> tuple[list[Candidate], list[Event]]:
         candidates: list[Candidate] = []

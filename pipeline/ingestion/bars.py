@@ -70,7 +70,10 @@ def _placed(lines: pl.DataFrame, calendar: Sessions) -> pl.DataFrame:
     first, last = dated["session"].min(), dated["session"].max()
     days = calendar.frame(first, last) if first is not None else calendar.frame(*calendar.days[:1] * 2)  # type: ignore[arg-type]
     length = pl.duration(minutes=pl.col("interval").replace_strict(MINUTES, default=0))
-    end = pl.when(pl.col("asked_stamp") == "end").then(pl.col("at")).otherwise(pl.col("at") + length)
+    started = pl.col("at") + length
+    # The last bar of a session is shorter where the length does not divide the session: an hour's ends with the close.
+    within = pl.when(pl.col("at") < pl.col("close_at")).then(pl.min_horizontal(started, "close_at")).otherwise(started)
+    end = pl.when(pl.col("asked_stamp") == "end").then(pl.col("at")).otherwise(within)
     return dated.join(days, on="session", how="left", maintain_order="left").with_columns(
         ts=pl.when("daily").then(pl.col("close_at")).otherwise(end).cast(UTC)
     )

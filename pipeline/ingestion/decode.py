@@ -10,11 +10,13 @@ from typing import Any
 import polars as pl
 
 from lake.contract import UTC
+from pipeline.ingestion.chart.decoding import CURRENCY, yahoo_chart
 
 Fields = Mapping[str, str | None]
 """Our name of a field -> the vendor's, None where the vendor has no such field."""
 Decoder = Callable[[pl.DataFrame, Fields], pl.DataFrame]
-"""(payloads: payload_id and payload; fields) -> payload_id, line, text, fault and the fields."""
+"""(payloads: payload_id, ticker, request, payload; fields) -> payload_id, line, text, fault, the fields, and
+said_currency where the payload itself states one."""
 
 UNREADABLE = "the line is readable"
 UNKNOWN_FORMAT = "the format is known"
@@ -29,6 +31,7 @@ FACTS: dict[str, pl.DataType] = {
     "asked_exchange": pl.String(),
     "asked_currency": pl.String(),
     "asked_stamp": pl.String(),
+    "asked_role": pl.String(),
     "history": pl.Boolean(),
 }
 
@@ -37,26 +40,34 @@ def decode(raw: pl.DataFrame, fields: tuple[str, ...]) -> pl.DataFrame:
     """One row per delivered line, in the order of payload and line.
 
     Args:
-        raw: landed rows with payload_id, source, session, fetched_at, format, request and payload.
+        raw: landed rows with payload_id, source, ticker, session, fetched_at, format, request and payload; news has no
+            ticker.
         fields: our own names of the fields wanted. A request without `fields` uses them itself; in one that has them, a
             field that it does not name is absent.
 
     Returns:
         payload_id, line (Int64, position in the payload), text (String, the line as delivered), fault (String, the rule
         an unreadable line breaks, else null), each of `fields` (String, null if absent), and what the landing says of
-        all its lines: source, landed (Date), fetched_at (UTC), interval, currency, stamp (String), history (Boolean).
+        all its lines: source, landed (Date), fetched_at (UTC), the
+        interval, exchange, currency, stamp and role asked for (String), history (Boolean).
     """
     raw = raw.sort("payload_id")
+    raw = raw if "ticker" in raw.columns else raw.with_columns(ticker=pl.lit("*"))
     requests = [_request(text) for text in raw["request"]]
-    schema = {"payload_id": pl.String, "line": pl.Int64, "text": pl.String, "fault": pl.String}
+    schema = {"payload_id": pl.String, "line": pl.Int64, "text": pl.String, "fault": pl.String, CURRENCY: pl.String}
     parts = [pl.DataFrame(schema={**schema, **dict.fromkeys(fields, pl.String)})]
     for (form, vendor), rows in _alike(raw, requests, fields).items():
-        payloads = raw.select("payload_id", "payload")[rows]
-        parts.append(DECODERS.get(form, _undecoded)(payloads, dict(zip(fields, vendor, strict=True))))
+        payloads = raw.select("payload_id", "ticker", "request", "payload")[rows]
+        part = DECODERS.get(form, _undecoded)(payloads, dict(zip(fields, vendor, strict=True)))
+        parts.append(part if CURRENCY in part.columns else part.with_columns(pl.lit(None, pl.String).alias(CURRENCY)))
     lines = pl.concat(part.select(parts[0].columns) for part in parts)
     return (
         lines.join(_facts(raw, requests), on="payload_id", how="left", maintain_order="left")
-        .with_columns(fault=pl.coalesce("fault", pl.when(pl.col("history").is_null()).then(pl.lit(UNREADABLE_REQUEST))))
+        .with_columns(
+            fault=pl.coalesce("fault", pl.when(pl.col("history").is_null()).then(pl.lit(UNREADABLE_REQUEST))),
+            asked_currency=pl.coalesce(CURRENCY, "asked_currency"),
+        )
+        .drop(CURRENCY)
         .sort("payload_id", "line")
     )
 
@@ -141,7 +152,18 @@ def _undecoded(payloads: pl.DataFrame, fields: Fields) -> pl.DataFrame:
     )
 
 
-DECODERS: dict[str, Decoder] = {"ndjson": ndjson}
+def failure(payloads: pl.DataFrame, fields: Fields) -> pl.DataFrame:
+    """Decode what a source landed instead of an answer: one faulty line, its fault the `rule` that the payload names."""
+    rows = []
+    for ticker, payload in payloads.select("ticker", "payload").iter_rows():
+        rule = _object(payload, ("rule",))[0]
+        rows.append((0, payload[:2_000], rule or UNREADABLE, *(ticker if field == "ticker" else None for field in fields)))
+    schema = {"line": pl.Int64, "text": pl.String, "fault": pl.String, **dict.fromkeys(fields, pl.String)}
+    told = pl.DataFrame(rows, schema=schema, orient="row")
+    return pl.concat([payloads.select("payload_id"), told], how="horizontal")
+
+
+DECODERS: dict[str, Decoder] = {"ndjson": ndjson, "yahoo-chart": yahoo_chart, "failure": failure}
 """By the `format` of the landing."""
 
 
@@ -174,6 +196,6 @@ def _fact_rows(raw: pl.DataFrame, requests: list[dict[str, Any] | None]) -> Iter
     landed = raw.select("payload_id", "source", "session", "fetched_at").iter_rows()
     for row, request in zip(landed, requests, strict=True):
         said = request or {}
-        texts = [said.get(name) for name in ("interval", "exchange", "currency", "stamp")]
+        texts = [said.get(name) for name in ("interval", "exchange", "currency", "stamp", "role")]
         known = [text if isinstance(text, str) else None for text in texts]
         yield (*row, *known, None if request is None else said.get("history") is True)

@@ -18,6 +18,11 @@ SET_ASIDE = ("payload_id", "line", "ticker", "source", "landed", "text", "rule")
 FACTS = tuple(name for name in INSTRUMENTS.columns if name not in ("source", "payload_id"))
 
 
+LISTING = (pl.col("kind") == "listings") | ((pl.col("kind") == "bars") & (pl.col("format") == "yahoo-chart"))
+"""Which landings say what an instrument is: a chart does so beside its bars."""
+UNKNOWN = "unknown"
+
+
 class JudgedListings(NamedTuple):
     """The two parts of what was delivered."""
 
@@ -33,11 +38,13 @@ def judge_listings(raw_prices: pl.DataFrame) -> JudgedListings:
     A missing name is the ticker, a missing sector 'unknown', a missing role 'stock', a missing exchange or currency the
     request's.
     """
-    lines = decode(raw_prices.filter(pl.col("kind") == "listings"), FIELDS)
+    lines = decode(raw_prices.filter(LISTING), FIELDS)
+    # What is wrong with a chart is told of its bars already.
+    lines = lines.filter(pl.col("fault").is_null() | ~pl.col("payload_id").is_in(_charts(raw_prices)))
     typed = lines.with_columns(listed_text=pl.col("listed_on"), listed_on=day("listed_on")).with_columns(
         name=_or("name", pl.col("ticker")).str.slice(0, 200),
-        sector=_or("sector", pl.lit("unknown")).str.slice(0, 60),
-        role=_or("role", pl.lit("stock")),
+        sector=_or("sector", pl.lit(UNKNOWN)).str.slice(0, 60),
+        role=_or("role", pl.coalesce("asked_role", pl.lit("stock"))),
         exchange=_or("exchange", pl.col("asked_exchange")),
         currency=_or("currency", pl.col("asked_currency")),
     )
@@ -56,6 +63,10 @@ def judge_listings(raw_prices: pl.DataFrame) -> JudgedListings:
     )
 
 
+def _charts(raw_prices: pl.DataFrame) -> list[str]:
+    return raw_prices.filter(pl.col("format") == "yahoo-chart")["payload_id"].to_list()
+
+
 def _or(name: str, otherwise: pl.Expr) -> pl.Expr:
     return pl.when(present(name)).then(name).otherwise(otherwise)
 
@@ -66,17 +77,18 @@ def instruments(
     """Keep what the last landing says of each ticker, if it says something new.
 
     A ticker whose listing has no date is dated by what is known of it, else by the first session computed: the source
-    spoke of it then. Works on a range of sessions: the last statement counts.
+    spoke of it then. A source that does not know the sector leaves the known one standing. Works on a range of sessions: the last statement counts.
     """
     del params  # nothing about a listing can be set
     last = (
         judge_listings(raw_prices)
-        .good.sort("ticker", "landed", "fetched_at", "payload_id", "line")
+        .good.sort("ticker", "landed", pl.col("sector") != UNKNOWN, "fetched_at", "payload_id", "line")
         .unique("ticker", keep="last", maintain_order=True)
     )
-    known = instruments.select("ticker", known_listed_on="listed_on")
+    known = instruments.select("ticker", known_listed_on="listed_on", known_sector="sector")
     dated = last.join(known, on="ticker", how="left", maintain_order="left").with_columns(
-        listed_on=pl.coalesce("listed_on", "known_listed_on", pl.lit(moment.since))
+        listed_on=pl.coalesce("listed_on", "known_listed_on", pl.lit(moment.since)),
+        sector=pl.when(pl.col("sector") == UNKNOWN).then(pl.coalesce("known_sector", "sector")).otherwise("sector"),
     )
     fresh = dated.join(instruments, on=list(FACTS), how="anti", maintain_order="left")
     return fresh.select(*INSTRUMENTS.columns)
@@ -86,7 +98,7 @@ STAGE = Stage(
     name="instruments",
     function=instruments,
     reads=(
-        Read(RAW_PRICES, where=pl.col("kind") == "listings"),
+        Read(RAW_PRICES, where=LISTING),
         Read(INSTRUMENTS, lookback=None, upto="previous"),
     ),
     writes=INSTRUMENTS,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.models.examples import session_means
+from pipeline.models.examples import session_means, session_sums
 
 Floats = npt.NDArray[np.float64]
 LEAST_NAMES = 5
@@ -48,6 +48,37 @@ def newey_west_error(series: Floats, lag: int) -> float:
         weight = 1 - step / (lag + 1)
         variance += 2 * weight * float((centred[step:] * centred[:-step]).sum()) / n
     return float(np.sqrt(max(variance, 0.0) / (n - 1)))
+
+
+def earned(forecast: Floats, outcome: Floats, session: npt.NDArray[np.int64], horizons: Sequence[int]) -> Floats:
+    """Share of a forecast's amplitude that outcomes it was not fitted on confirm: [H] within 0..1.
+
+    The slope of outcome on forecast through the origin is what over-fitting left of the amplitude. The slope itself is
+    only known within its error, and is shrunk for that by max(0, 1 - (error / slope)^2), the positive part of James and
+    Stein (1961): nothing is left of a slope within one error of 0, and 96 % of one at five.
+
+    Args:
+        forecast, outcome: [n, H].
+        session: [n] positions, never decreasing; a session is one observation.
+        horizons: sessions ahead, the overlap of the outcomes.
+    """
+    products, squares = session_sums(forecast * outcome, session), session_sums(forecast * forecast, session)
+    shares = np.zeros(len(horizons))
+    for number, horizon in enumerate(horizons):
+        product, own = products[:, number], squares[:, number]
+        if not own.sum() > 0:
+            continue
+        slope = float(product.sum() / own.sum())
+        error = newey_west_error(product - slope * own, horizon - 1) / float(own.mean())
+        error *= _inflation(len(own) / horizon - 1)
+        if slope > 0 and error < slope:
+            shares[number] = min(slope, 1.0) * (1 - (error / slope) ** 2)
+    return shares
+
+
+def _inflation(freedom: float) -> float:
+    """Standard deviation of Student's t: an error measured on few independent observations is larger than it looks."""
+    return float(np.sqrt(freedom / (freedom - 2))) if freedom > 2 else float("inf")
 
 
 def rank_correlations(point: Floats, outcome: Floats, session: npt.NDArray[np.int64]) -> Floats:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +38,8 @@ class Examples:
     """All windows by reference, those without a label too."""
     calendar: Sessions
     """The exchange's sessions; `session` counts in it."""
+    horizons: tuple[int, ...]
+    """H sessions ahead."""
     number: Index
     """[n] the window's number in `index`."""
     ticker: pl.Series
@@ -82,6 +84,10 @@ class Examples:
         stride = -(-len(rows) // most)
         session = self.session[rows]
         return rows[(session - session[-1] + turn) % stride == 0] if stride > 1 else rows
+
+    def less(self, location: Floats) -> Examples:
+        """The same windows with a forecast [n, H] taken out of the targets that are fitted: what is left to learn."""
+        return replace(self, clipped=self.clipped - location, relative=self.relative - location)
 
     def fingerprint(self, rows: Index) -> str:
         """sha256 of which (session, ticker) pairs these examples are."""
@@ -133,20 +139,27 @@ def labelled_examples(
     outcome = returns / scale(sigma, params.horizons)
     clipped = np.clip(outcome, -params.clip, params.clip)
     relative = clipped - session_means(clipped, session)[_run(session)]
-    return Examples(index, calendar, number, labelled["ticker"], session, sigma, outcome, clipped, relative)
+    return Examples(
+        index, calendar, params.horizons, number, labelled["ticker"], session, sigma, outcome, clipped, relative
+    )
 
 
 def session_means(values: Floats, session: Index) -> Floats:
-    """Mean of each session's rows: values [n, ...] sorted by session -> [sessions, ...].
+    """Mean of each session's rows: values [n, ...] sorted by session -> [sessions, ...]."""
+    counts = np.bincount(_run(session))
+    means: Floats = session_sums(values, session) / counts.reshape(-1, *[1] * (values.ndim - 1))
+    return means
+
+
+def session_sums(values: Floats, session: Index) -> Floats:
+    """Sum of each session's rows: values [n, ...] sorted by session -> [sessions, ...].
 
     Rows are added in their order, so that the result is the same to the bit wherever it is computed.
     """
     if len(session) == 0:
         return values[:0]
-    starts = np.flatnonzero(np.diff(session, prepend=session[0] - 1))
-    counts = np.diff(np.append(starts, len(session)))
-    means: Floats = np.add.reduceat(values, starts, axis=0) / counts.reshape(-1, *[1] * (values.ndim - 1))
-    return means
+    sums: Floats = np.add.reduceat(values, np.flatnonzero(np.diff(session, prepend=session[0] - 1)), axis=0)
+    return sums
 
 
 def _run(session: Index) -> Index:

@@ -1,8 +1,10 @@
 """The recurrent member: one LSTM, one location and a fan of quantiles per horizon (imports torch: import it late).
 
-The network starts as the naive forecast (its heads are zero and its spread is the naive one) and earns each departure.
-Location and spread learn apart: the location from the squared error of the market-relative return, the spread from the
-pinball loss of the raw return around it. Quantiles are the location plus or minus sums of softplus steps, so they can
+It learns what the linear member leaves: its targets are less the line's forecast, which is added again to its own, so
+that no capacity and no noise is spent on what a closed form knows better, and so that weight on this member never
+costs the line's knowledge. The network starts as the naive forecast around the line (its heads are zero and its spread
+is the naive one) and earns each departure. Location and spread learn apart: the location from the squared error of the
+market-relative return, the spread from the pinball loss of the raw return around it. Quantiles are the location plus or minus sums of softplus steps, so they can
 not cross. What held-back rows do not confirm is taken back: per horizon, location and spread are each drawn towards the
 naive forecast by a measured `Trust`. Weights are bit-equal in any process on one kind of processor: numpy's seeded
 generator, one thread, one batch shape, deterministic kernels.
@@ -21,11 +23,11 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from pipeline.models.evaluation import pinball
+from pipeline.models import ridge
+from pipeline.models.evaluation import earned, pinball
 from pipeline.models.examples import Examples, Index
 from pipeline.models.naive import centred_quantiles
 from pipeline.models.params import LstmParams
-from pipeline.models.ridge import MOST_DEVIATIONS, scaler
 
 Floats = npt.NDArray[np.float64]
 Arrays = Mapping[str, npt.NDArray[Any]]
@@ -36,6 +38,8 @@ NARROWEST_STEP = 1e-3
 """Least step between neighbouring quantiles that the spread starts from, in standard deviations."""
 
 
+LINE = "line."
+"""Begins the names of the arrays that are the linear member's."""
 SPREAD_TRUST = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Shares of the network's own spread that are tried."""
 
@@ -78,7 +82,7 @@ class QuantileLstm(nn.Module):
         self.spread = nn.Linear(hidden + features, horizons * (quantiles - 1))
 
     def forward(self, windows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        scaled = ((windows - self.mean) / self.std).clamp(-MOST_DEVIATIONS, MOST_DEVIATIONS)
+        scaled = ((windows - self.mean) / self.std).clamp(-ridge.MOST_DEVIATIONS, ridge.MOST_DEVIATIONS)
         # The heads see the last row beside the memory of the window: what is linear need not pass through the gates.
         seen = torch.cat([self.lstm(scaled)[0][:, -1], scaled[:, -1]], dim=1)
         steps = nn.functional.softplus(_row_by_row(self.spread, seen)).view(-1, self.horizons, self.quantiles - 1)
@@ -100,7 +104,7 @@ def fit(
     seed: Sequence[int],
     choice: Choice,
 ) -> dict[str, npt.NDArray[Any]]:
-    """Train for a given number of passes on these examples and return the weights, scaler included."""
+    """Train for a given number of passes on these examples, less the line's forecast, and return the network."""
     with exact_arithmetic():
         trainer = Trainer(examples, rows, quantiles, params, seed)
         for epoch in range(choice.epochs):
@@ -116,7 +120,10 @@ def choose(
     params: LstmParams,
     seed: Sequence[int],
 ) -> tuple[Choice, dict[str, npt.NDArray[Any]]]:
-    """Train until held-back examples stop improving; return the decision and the weights of the best pass."""
+    """Train until held-back examples stop improving; return the decision and the network of the best pass.
+
+    The examples are less the forecast of a line that was fitted on `train` alone.
+    """
     with exact_arithmetic():
         trainer = Trainer(examples, train, quantiles, params, seed)
         held = examples.thinned(held, params.windows_per_epoch)
@@ -132,11 +139,9 @@ def choose(
     return Choice(best, trust_of(weights)), weights
 
 
-def location_trust(location: Floats, relative: Floats) -> Floats:
-    """Slope of outcome on forecast through the origin, within 0..1, per horizon: what is left after over-fitting."""
-    own = (location * location).sum(axis=0)
-    slope: Floats = np.divide((location * relative).sum(axis=0), own, out=np.zeros_like(own), where=own > 0)
-    return np.clip(slope, 0.0, 1.0)
+def beside(line: Arrays, network: Arrays) -> dict[str, npt.NDArray[Any]]:
+    """The member: a network together with the linear member whose remainder it forecasts."""
+    return {**network, **{LINE + name: line[name] for name in ("mean", "std", "coefficients")}}
 
 
 def spread_trust(error: Floats, offsets: Floats, naive: Floats, quantiles: Sequence[float]) -> tuple[Floats, Floats]:
@@ -162,7 +167,8 @@ def trust_of(weights: Arrays) -> Trust:
 def standardised_quantiles(weights: Arrays, windows: npt.NDArray[np.float32]) -> Floats:
     """Quantiles of the return in units of sigma x sqrt(h): [n, length, F] float32 -> [n, H, Q] float64.
 
-    A window's result does not depend on the others: they pass in batches of one shape, the last one padded.
+    A window's result does not depend on the others: they pass in batches of one shape, the last one padded. Weights
+    without a line are the network alone.
     """
     with exact_arithmetic():
         model = build(weights)
@@ -170,7 +176,9 @@ def standardised_quantiles(weights: Arrays, windows: npt.NDArray[np.float32]) ->
             _trusted(weights, *_one_batch(model, windows[start : start + INFERENCE_BATCH]))
             for start in range(0, len(windows), INFERENCE_BATCH)
         ]
-    return np.concatenate(parts) if parts else np.empty((0, model.horizons, model.quantiles))
+    line = {name.removeprefix(LINE): value for name, value in weights.items() if name.startswith(LINE)}
+    remainder = np.concatenate(parts) if parts else np.empty((0, model.horizons, model.quantiles))
+    return ridge.location(line, windows[:, -1])[:, :, None] + remainder if line else remainder
 
 
 def build(weights: Arrays) -> QuantileLstm:
@@ -185,7 +193,8 @@ def build(weights: Arrays) -> QuantileLstm:
     quantiles = weights["spread.bias"].shape[0] // horizons + 1
     model = QuantileLstm(len(weights["mean"]), hidden, layers, horizons, quantiles)
     # Copied: bytes from the registry are read-only, and torch may not write through them.
-    model.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in weights.items()})
+    own = {name: value for name, value in weights.items() if not name.startswith(LINE)}
+    model.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in own.items()})
     return model.eval()
 
 
@@ -276,7 +285,7 @@ class Trainer:
         """How far held-back examples confirm the network as it stands, and its loss on them once so trusted."""
         self.model.eval()
         location, offsets = _forward(self.model, self.examples, held)
-        followed = location_trust(location, self.examples.relative[held])
+        followed = earned(location, self.examples.relative[held], self.examples.session[held], self.examples.horizons)
         location *= followed
         error = self.examples.clipped[held] - location
         share, loss = spread_trust(error, offsets, self.naive, self.quantiles)
@@ -312,7 +321,7 @@ def _naive_network(
 ) -> QuantileLstm:
     horizons, quantiles = z.shape
     model = QuantileLstm(len(examples.features), params.hidden, params.layers, horizons, quantiles)
-    scaling = scaler(examples.last_rows(rows))
+    scaling = ridge.scaler(examples.last_rows(rows))
     steps = np.maximum(np.diff(z, axis=1), NARROWEST_STEP)
     bound = params.hidden**-0.5
     with torch.no_grad():

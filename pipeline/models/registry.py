@@ -142,17 +142,13 @@ def _shapes(member: str, arrays: Arrays, features: int, horizons: int, quantiles
     """Member -> array name -> the shape it must have."""
     if member == "naive":
         return {"z": (horizons, quantiles)}
+    line = {"mean": (features,), "std": (features,), "coefficients": (features, horizons)}
     if member == "ridge":
-        inputs = 2 * features
-        return {
-            "mean": (inputs,),
-            "std": (inputs,),
-            "coefficients": (inputs, horizons),
-            "z": (horizons, quantiles),
-        }
+        return {**line, "z": (horizons, quantiles)}
     hidden = arrays["lstm.weight_hh_l0"].shape[-1] if "lstm.weight_hh_l0" in arrays else 0
     seen, steps = hidden + features, horizons * (quantiles - 1)
     return {
+        **{f"line.{name}": shape for name, shape in line.items()},
         "mean": (features,),
         "std": (features,),
         "naive": (horizons, quantiles),

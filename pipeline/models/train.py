@@ -99,7 +99,7 @@ def _config(member: str, choices: Choices, rows_sha256: str, params: ModelParams
     """The member explains itself: what was set, what was chosen, and which rows it was fitted on."""
     chosen = {
         "lstm": {name: getattr(choices, name) for name in ("epochs", "location_trust", "spread_trust")},
-        "ridge": {"penalties": choices.penalties},
+        "ridge": {"penalties": choices.penalties, "trust": choices.line_trust},
         "naive": {},
     }
     return dumps(

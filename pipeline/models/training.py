@@ -19,6 +19,8 @@ from pipeline.models.params import ModelParams
 
 Floats = npt.NDArray[np.float64]
 Arrays = Mapping[str, npt.NDArray[Any]]
+Seed = tuple[int, int]
+"""The run's seed and the number of the fit in it."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class Choices:
 
     penalties: tuple[float, ...]
     """Ridge penalty per horizon."""
+    line_trust: tuple[float, ...]
+    """Share of the ridge's fitted amplitude that was earned, per horizon (0..1)."""
     epochs: int
     """Passes of the LSTM; 0 where none of them helped."""
     location_trust: tuple[float, ...]
@@ -74,18 +78,15 @@ def run_training(examples: Examples, quantiles: Sequence[float], params: ModelPa
     folds = [fold for fold in _folds(examples, params) if _enough(examples, fold, params)]
     if not folds:
         return None
-    inputs = ridge.summaries(examples)
-    tested = tuple(
-        _test(examples, inputs, fold, quantiles, params, (seed, number)) for number, fold in enumerate(folds)
-    )
+    tested = tuple(_test(examples, fold, quantiles, params, (seed, number)) for number, fold in enumerate(folds))
     grid = simplex(len(MEMBERS), params.weight_step)
     losses = [
         grid_losses(t.forecasts, examples.outcome[t.test], examples.session[t.test], grid, quantiles) for t in tested
     ]
     weights = [_weights(losses[:number], grid, params) for number in range(len(tested) + 1)]
-    choices = _settled([t.choices for t in tested])
     rows = np.arange(len(examples), dtype=np.int64)
-    members = _fit(examples, inputs, rows, quantiles, params, choices, (seed, len(tested)))
+    choices = _settled([t.choices for t in tested], _strength(examples, rows, params))
+    members = _fit(examples, rows, quantiles, params, choices, (seed, len(tested)))
     return Trained(tested, tuple(weights[:-1]), weights[-1], members, choices, rows)
 
 
@@ -107,69 +108,74 @@ def _enough(examples: Examples, fold: Fold, params: ModelParams) -> bool:
     return fitted >= params.least_rows and held > 0 and test > 0
 
 
-def _test(
-    examples: Examples,
-    inputs: npt.NDArray[np.float32],
-    fold: Fold,
-    quantiles: Sequence[float],
-    params: ModelParams,
-    seed: tuple[int, int],
-) -> Tested:
+def _test(examples: Examples, fold: Fold, quantiles: Sequence[float], params: ModelParams, seed: Seed) -> Tested:
     """Fit the members on what lies before the block and forecast it.
 
-    The LSTM keeps the weights that did best on the held-back end of the span and is not fitted again; ridge and naive
-    are fitted on the whole span once the penalty is chosen.
+    The LSTM keeps the weights that did best on the held-back end of the span, beside a line that has not seen that end,
+    and is not fitted again; ridge and naive are fitted on the whole span, and so is the line that the LSTM then stands
+    beside.
     """
     from pipeline.models import lstm
 
     inner = inner_split(fold.train, params)
     fitted, held = (examples.between(span.first, span.last) for span in (inner.train, inner.test))
     train, test = (examples.between(span.first, span.last) for span in (fold.train, fold.test))
-    penalties = _penalties(examples, inputs, fitted, held, params)
-    choice, network = lstm.choose(examples, fitted, held, quantiles, params.lstm, seed)
-    decided = Choices(penalties, choice.epochs, choice.trust.location, choice.trust.spread)
-    members = {**_linear(examples, inputs, train, quantiles, params, penalties), "lstm": network}
+    strength = _strength(examples, train, params)
+    blind = _line(examples, fitted, quantiles, params, strength)
+    choice, network = lstm.choose(_remainder(examples, blind), fitted, held, quantiles, params.lstm, seed)
+    line = _line(examples, train, quantiles, params, strength)
+    members = _members(examples, train, quantiles, line, network)
+    decided = Choices(strength.penalties, strength.trust, choice.epochs, choice.trust.location, choice.trust.spread)
     forecasts = {name: forecast_rows(examples, name, members[name], test) for name in MEMBERS}
     return Tested(fold, train, test, decided, forecasts)
 
 
-def _penalties(
-    examples: Examples, inputs: npt.NDArray[np.float32], fitted: Index, held: Index, params: ModelParams
-) -> tuple[float, ...]:
-    fitted, held = (examples.thinned(rows, params.ridge.most_rows) for rows in (fitted, held))
-    return ridge.choose_penalties(
-        (inputs[fitted], examples.relative[fitted]), (inputs[held], examples.relative[held]), params.ridge.penalties
-    )
-
-
 def _fit(
-    examples: Examples,
-    inputs: npt.NDArray[np.float32],
-    rows: Index,
-    quantiles: Sequence[float],
-    params: ModelParams,
-    choices: Choices,
-    seed: tuple[int, int],
+    examples: Examples, rows: Index, quantiles: Sequence[float], params: ModelParams, choices: Choices, seed: Seed
 ) -> dict[str, Arrays]:
     """The final fit with everything decided: nothing is held back."""
     from pipeline.models import lstm
 
+    line = _line(examples, rows, quantiles, params, ridge.Strength(choices.penalties, choices.line_trust))
     choice = lstm.Choice(choices.epochs, lstm.Trust(choices.location_trust, choices.spread_trust))
-    network = lstm.fit(examples, rows, quantiles, params.lstm, seed, choice)
-    return {**_linear(examples, inputs, rows, quantiles, params, choices.penalties), "lstm": network}
+    network = lstm.fit(_remainder(examples, line), rows, quantiles, params.lstm, seed, choice)
+    return _members(examples, rows, quantiles, line, network)
 
 
-def _linear(
-    examples: Examples,
-    inputs: npt.NDArray[np.float32],
-    rows: Index,
-    quantiles: Sequence[float],
-    params: ModelParams,
-    penalties: Sequence[float],
+def _members(
+    examples: Examples, rows: Index, quantiles: Sequence[float], line: Arrays, network: Arrays
 ) -> dict[str, Arrays]:
+    from pipeline.models import lstm
+
+    flat = naive.fit(examples.clipped[rows], quantiles)
+    return {"naive": flat, "ridge": line, "lstm": lstm.beside(line, network)}
+
+
+def _strength(examples: Examples, rows: Index, params: ModelParams) -> ridge.Strength:
+    """Penalty and trust of the line, by cross-validation within these rows."""
     thin = examples.thinned(rows, params.ridge.most_rows)
-    line = ridge.fit(inputs[thin], examples.relative[thin], examples.clipped[thin], penalties, quantiles)
-    return {"naive": naive.fit(examples.clipped[rows], quantiles), "ridge": line}
+    return ridge.choose(
+        examples.last_rows(thin),
+        examples.relative[thin],
+        examples.session[thin],
+        params.horizons,
+        params.ridge.penalties,
+        params.ridge.blocks,
+        params.purge + params.embargo,
+    )
+
+
+def _line(
+    examples: Examples, rows: Index, quantiles: Sequence[float], params: ModelParams, strength: ridge.Strength
+) -> Arrays:
+    thin = examples.thinned(rows, params.ridge.most_rows)
+    inputs, relative, clipped = examples.last_rows(thin), examples.relative[thin], examples.clipped[thin]
+    return ridge.fit(inputs, relative, clipped, strength, quantiles)
+
+
+def _remainder(examples: Examples, line: Arrays) -> Examples:
+    """The examples less what the line says: what is left to the network."""
+    return examples.less(ridge.location(line, examples.last_rows(np.arange(len(examples), dtype=np.int64))))
 
 
 def forecast_rows(examples: Examples, member: str, arrays: Arrays, rows: Index) -> Floats:
@@ -185,17 +191,18 @@ def _weights(losses: Sequence[Floats], grid: Floats, params: ModelParams) -> Flo
     return choose_weights(seen, grid, params.horizons, MEMBERS.index("naive"), params.naive_preference)
 
 
-def _settled(choices: Sequence[Choices]) -> Choices:
-    """What the folds agree on.
+def _settled(folds: Sequence[Choices], strength: ridge.Strength) -> Choices:
+    """What the final fit is made with: the line's strength, and of the LSTM what the folds agree on.
 
-    The upper median of the penalties, the mean of the trust, and the median of the passes among the folds that took
-    any: a fold that took none says so by its trust of 0.
+    The mean of the trust, and the median of the passes among the folds that took any: a fold that took none says so by
+    its trust of 0.
     """
     return Choices(
-        penalties=tuple(median_high(column) for column in zip(*(c.penalties for c in choices), strict=True)),
-        epochs=median_high([c.epochs for c in choices if c.epochs] or [0]),
-        location_trust=_means([c.location_trust for c in choices]),
-        spread_trust=_means([c.spread_trust for c in choices]),
+        penalties=strength.penalties,
+        line_trust=strength.trust,
+        epochs=median_high([c.epochs for c in folds if c.epochs] or [0]),
+        location_trust=_means([c.location_trust for c in folds]),
+        spread_trust=_means([c.spread_trust for c in folds]),
     )
 
 

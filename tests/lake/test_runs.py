@@ -37,7 +37,7 @@ def test_publication_makes_the_version_visible_and_records_the_files(lake: Lake)
         assert lake.version(MARKET_PRICES) == 0
         published = publish(lake, [one], "cycle-20210301/0")
     assert lake.version(MARKET_PRICES) == 1
-    assert [len(digest) for digest in published[0].files.values()] == [64]
+    assert [len(digest) for digest in published[0].files.values()] == [64, 64]
     assert unpublished(lake) == []
 
 

@@ -115,7 +115,7 @@ class Hands:
         return Outcome(task=order.task, slot=order.slot, attempt=order.attempt, state=state, reason=reason)  # type: ignore[arg-type]
 
 
-class PowerCutError(Exception):
+class PowerCutError(BaseException):
     """The daemon died at this point."""
 
 

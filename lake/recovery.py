@@ -1,0 +1,318 @@
+"""What a writer does before it writes: repair what a crash left above the published versions, refuse damage below.
+
+A log entry above the published version was never acknowledged: if it is not whole, the whole interrupted work is put
+aside and done again. Below, every byte was promised: damage there stops the writer with the file's name.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from time import time
+
+import polars as pl
+
+from lake import log
+from lake.contract import Table
+from lake.durability import file_hash, make_durable
+from lake.errors import DamageError
+from lake.head import Head, read_head, write_head
+from lake.tables import TABLES
+from lake.tables.control import RUNS
+
+ASIDE = "quarantine"
+"""Folder of the lake that damaged and abandoned files are moved to; nothing reads it, `nextgen gc` empties it."""
+WITNESSES = "_witness"
+"""Folder of a table that holds the hash of each checkpoint. Names with an underscore are no data."""
+SETTLED_SECONDS = 60.0
+"""Age below which a file of a table that several processes append to may still be in the making."""
+
+Hashes = Mapping[tuple[str, int], Mapping[str, str]]
+"""(table, version) -> file name -> SHA-256, as recorded when the version was published."""
+
+
+@dataclass(frozen=True)
+class Repair:
+    """One thing that was put right."""
+
+    table: str
+    file: str
+    """Relative to the lake."""
+    what: str
+
+
+class Aside:
+    """Moves files out of the tables into a folder of their own, keeping their relative paths."""
+
+    def __init__(self, lake: Path) -> None:
+        self._lake = lake
+        self._folder = lake / ASIDE / f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
+
+    def __call__(self, path: Path) -> None:
+        """Move one file; one that is gone already is none to worry about."""
+        target = self._folder / path.relative_to(self._lake)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists():
+            path.rename(target)
+
+
+def mend_runs(lake: Path, *, durable: bool) -> list[Repair]:
+    """Hold the log of `runs` against its witness, and drop what a crash left unfinished behind it.
+
+    Raises:
+        DamageError: if an entry that was acknowledged is missing or is not what it was.
+    """
+    uri = _uri(lake, RUNS)
+    aside = Aside(lake)
+    repairs = mend_checkpoints(lake, RUNS, aside)
+    versions = log.entry_versions(uri)
+    head = read_head(lake) or Head(0, "")
+    _refuse_gap(uri, versions, head.version)
+    _verify_chain(uri, head)
+    whole = head.version
+    newest = versions[-1] if versions else 0
+    while whole < newest and entry_problem(uri, whole + 1, {}, contents=True) is None and _follows(uri, whole + 1):
+        whole += 1
+    for version in range(newest, whole, -1):
+        if (path := log.entry_path(uri, version)).exists():
+            aside(path)
+            repairs.append(_repair(lake, RUNS, path, "an unfinished publication was put aside"))
+    if whole > head.version:
+        if durable:
+            added = range(head.version + 1, whole + 1)
+            make_durable(path for at in added for path in (log.entry_path(uri, at), *log.added_files(uri, at)))
+        write_head(lake, Head(whole, log.entry_hash(uri, whole)), durable=durable)
+    return repairs
+
+
+def mend_tables(lake: Path, published: Mapping[str, int], recorded: Hashes) -> list[Repair]:
+    """Check every table's log behind its last checkpoint; repair above the published version, refuse at or below.
+
+    Args:
+        lake: its folder; the caller holds the lease.
+        published: table name -> the version up to which every byte was promised.
+        recorded: hashes of the files of recent versions.
+
+    Returns:
+        What was repaired; damage above the published version of any table costs all unpublished work.
+
+    Raises:
+        DamageError: naming the first file that was published and is missing or damaged.
+    """
+    aside = Aside(lake)
+    repairs: list[Repair] = []
+    for table in TABLES.values():
+        if table.name != RUNS.name:
+            repairs += mend_checkpoints(lake, table, aside)
+            repairs += _mend_tail(lake, table, published.get(table.name, 0), recorded, aside)
+    if any(TABLES[repair.table].domain != "control" and "checkpoint" not in repair.what for repair in repairs):
+        repairs += abandon(lake, published, aside)
+    return repairs
+
+
+def abandon(lake: Path, published: Mapping[str, int], aside: Callable[[Path], None] | None = None) -> list[Repair]:
+    """Put aside every unpublished commit of the tables that have a story, so that their work is done again."""
+    aside = aside or Aside(lake)
+    repairs: list[Repair] = []
+    for table in TABLES.values():
+        if not table.story or table.name == RUNS.name:
+            continue
+        uri = _uri(lake, table)
+        # From the top down: a crash half way leaves a log without gaps.
+        for version in reversed(log.entry_versions(uri)):
+            if version > published.get(table.name, 0):
+                path = log.entry_path(uri, version)
+                files = [] if entry_problem(uri, version, {}, contents=False) else log.added_files(uri, version)
+                for file in (path, *files):  # the entry first: without it nothing names the data
+                    aside(file)
+                repairs.append(_repair(lake, table, path, "an unpublished commit was put aside, to be done again"))
+    return repairs
+
+
+def mend_checkpoints(lake: Path, table: Table, aside: Callable[[Path], None]) -> list[Repair]:
+    """Put aside the newest checkpoints while they are not what was written; the log itself holds all they say."""
+    uri = _uri(lake, table)
+    repairs: list[Repair] = []
+    versions = log.checkpoint_versions(uri)
+    while versions and not _witnessed(uri, versions[-1]):
+        path = log.checkpoint_path(uri, versions.pop())
+        if not table.story and time() - path.stat().st_mtime < SETTLED_SECONDS:
+            break
+        (uri / log.FOLDER / "_last_checkpoint").unlink(missing_ok=True)
+        aside(path)
+        repairs.append(_repair(lake, table, path, "a damaged or unfinished checkpoint was put aside"))
+    hint = uri / log.FOLDER / "_last_checkpoint"
+    if hint.exists() and (not versions or _hinted(hint) != versions[-1]):
+        hint.unlink()
+        repairs.append(_repair(lake, table, hint, "a wrong hint at the last checkpoint was removed"))
+    return repairs
+
+
+def witness_checkpoint(uri: Path, version: int) -> None:
+    """Write down the hash of a checkpoint just made; one without it is not trusted."""
+    folder = uri / WITNESSES
+    folder.mkdir(exist_ok=True)
+    draft = folder / f"{version:020d}.draft"
+    draft.write_text(file_hash(log.checkpoint_path(uri, version)), encoding="ascii")
+    draft.rename(folder / f"{version:020d}.sha256")
+
+
+def entry_problem(uri: Path, version: int, recorded: Mapping[str, str], *, contents: bool) -> str | None:
+    """What is wrong with a log entry or the files it added; None if nothing.
+
+    Args:
+        uri: the table's folder.
+        version: of the entry.
+        recorded: file name -> SHA-256 for what is known of them; only the entry itself is held against it.
+        contents: True reads the data files whole, False looks only at their sizes.
+    """
+    path = log.entry_path(uri, version)
+    try:
+        files = log.added_files(uri, version)
+    except DamageError as error:
+        return str(error)
+    if (wanted := recorded.get(path.name)) and sha256(path.read_bytes()).hexdigest() != wanted:
+        return f"the log entry {path} is not what was recorded; restore it from a backup"
+    for file, size in files.items():
+        if not file.exists():
+            return f"the data file {file} is missing; restore it from a backup"
+        if file.stat().st_size != size or (contents and not _readable(file)):
+            return f"the data file {file} is damaged; restore it from a backup"
+    return None
+
+
+def damaged_file(root: Path, names: Iterable[str]) -> Path | None:
+    """The first of a table's data files that cannot be read; None if all can."""
+    return next((file for name in names if not _readable(file := root / name)), None)
+
+
+def sweep_leftovers(lake: Path) -> list[Repair]:
+    """Remove what a dead writer had begun to write and not yet named: staged files, and data no log entry names."""
+    repairs: list[Repair] = []
+    for table in TABLES.values():
+        uri = _uri(lake, table)
+        staged = [p for folder in (uri, uri / log.FOLDER) if folder.is_dir() for p in folder.iterdir() if "#" in p.name]
+        # Others may be appending to a table without a story; what is theirs is young.
+        ripe = [path for path in staged if table.story or _age(path) > SETTLED_SECONDS]
+        for path in ripe + (_orphans(uri) if table.story else []):
+            path.unlink(missing_ok=True)
+            repairs.append(_repair(lake, table, path, "a file that was being written was removed"))
+    return repairs
+
+
+def _orphans(uri: Path) -> list[Path]:
+    """Data files newer than the last log entry that no entry names. Their age only saves reading the log in vain."""
+    versions = log.entry_versions(uri)
+    if not versions:
+        return []
+    last = log.entry_path(uri, versions[-1]).stat().st_mtime
+    recent = [path for path in uri.glob("*.parquet") if path.stat().st_mtime >= last]
+    if not recent:
+        return []
+    named = {file.name for version in versions for file in log.added_files(uri, version)}
+    return [path for path in recent if path.name not in named]
+
+
+def _mend_tail(
+    lake: Path, table: Table, published: int, recorded: Hashes, aside: Callable[[Path], None]
+) -> list[Repair]:
+    uri = _uri(lake, table)
+    versions = log.entry_versions(uri)
+    _refuse_gap(uri, versions, published)
+    if not versions:
+        return []
+    checkpoints = [version for version in log.checkpoint_versions(uri) if version <= published]
+    repairs: list[Repair] = []
+    for version in range(checkpoints[-1] + 1 if checkpoints else 0, versions[-1] + 1):
+        known = recorded.get((table.name, version), {})
+        problem = entry_problem(uri, version, known, contents=version > published)
+        if problem is None:
+            continue
+        if version <= published:
+            raise DamageError(f"{problem} ({table.name}, published version {version})")
+        repairs.append(_repair(lake, table, log.entry_path(uri, version), f"unpublished damage: {problem}"))
+        if not table.story:
+            _neutralise(uri, version, aside)
+    return repairs
+
+
+def _neutralise(uri: Path, version: int, aside: Callable[[Path], None]) -> None:
+    """Put a commit of nothing in place of a damaged entry: later entries, and other appenders, rest on its number."""
+    path = log.entry_path(uri, version)
+    info = {"timestamp": 0, "operation": "REPAIR", "operationParameters": {}}
+    draft = path.with_suffix(".repair")
+    draft.write_text(json.dumps({"commitInfo": info}) + "\n", encoding="utf-8")
+    aside(path)
+    draft.rename(path)
+
+
+def _refuse_gap(uri: Path, versions: list[int], published: int) -> None:
+    """Every entry up to the published version has to be there, and none may be empty."""
+    present = set(versions)
+    if missing := [version for version in range(published + 1) if version not in present] if published else []:
+        path = log.entry_path(uri, missing[0])
+        raise DamageError(f"the log entry {path} is missing; restore it from a backup")
+    for version in versions:
+        if version <= published and log.entry_path(uri, version).stat().st_size == 0:
+            raise DamageError(f"the log entry {log.entry_path(uri, version)} is empty; restore it from a backup")
+
+
+def _verify_chain(uri: Path, head: Head) -> None:
+    """Walk back from the witness to the last checkpoint: each entry names the hash of the one before it."""
+    if head.version == 0:
+        return
+    if log.entry_hash(uri, head.version) != head.entry:
+        path = log.entry_path(uri, head.version)
+        raise DamageError(f"the log entry {path} is not what was published; restore it from a backup")
+    checkpoints = [version for version in log.checkpoint_versions(uri) if version < head.version]
+    for version in range(head.version, checkpoints[-1] if checkpoints else 0, -1):
+        if problem := entry_problem(uri, version, {}, contents=False):
+            raise DamageError(f"{problem} (runs, published version {version})")
+        if not _follows(uri, version):
+            path = log.entry_path(uri, version - 1)
+            raise DamageError(f"the log entry {path} is not what was published; restore it from a backup")
+
+
+def _follows(uri: Path, version: int) -> bool:
+    """Whether the entry names the hash of the one before it; entries of earlier programs name none."""
+    named = log.commit_entry(uri, version)["recipe"].get("follows")
+    return named is None or named == log.entry_hash(uri, version - 1)
+
+
+def _witnessed(uri: Path, version: int) -> bool:
+    witness = uri / WITNESSES / f"{version:020d}.sha256"
+    return witness.exists() and witness.read_text("ascii") == file_hash(log.checkpoint_path(uri, version))
+
+
+def _hinted(hint: Path) -> int | None:
+    try:
+        return int(json.loads(hint.read_bytes())["version"])
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _readable(file: Path) -> bool:
+    try:
+        pl.read_parquet(file, glob=False)
+    except BaseException:  # polars answers some damage with a panic, which is no Exception
+        return False
+    return True
+
+
+def _repair(lake: Path, table: Table, path: Path, what: str) -> Repair:
+    return Repair(table.name, str(path.relative_to(lake)), what)
+
+
+def _age(path: Path) -> float:
+    try:
+        return time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
+
+
+def _uri(lake: Path, table: Table) -> Path:
+    return lake / "tables" / table.name

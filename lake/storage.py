@@ -1,0 +1,43 @@
+"""What the disk can do to us, in words: full, read-only, failing."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+from pathlib import Path
+
+from lake.errors import StorageError
+
+LEAST_FREE = 64 * 1024 * 1024
+"""Bytes that have to be free before a writer begins: about twice what a session of 500 names adds. A tiny commit can
+still pass on a disk where the next, larger one fails."""
+_SIGNS = {
+    errno.ENOSPC: ("No space left on device", "free some space"),
+    errno.EDQUOT: ("Disk quota exceeded", "free some space"),
+    errno.EROFS: ("Read-only file system", "make it writable"),
+    errno.EACCES: ("Permission denied", "make the folder writable"),
+    errno.EIO: ("Input/output error", "see to the disk"),
+}
+
+
+def in_words(error: Exception, what: str) -> Exception:
+    """A storage error for what the disk refused, said by the system or only quoted by a library; else the error."""
+    number = error.errno if isinstance(error, OSError) else None
+    for code, (sign, fix) in _SIGNS.items():
+        if code == number or sign.lower() in str(error).lower():
+            return StorageError(f"{what}: {sign.lower()}; {fix} and try again, nothing that was published is lost")
+    return error
+
+
+def refuse_full_disk(path: Path) -> None:
+    """Begin no write on a disk that is nearly full.
+
+    Raises:
+        StorageError: saying how much is free and how much is needed.
+    """
+    free = shutil.disk_usage(path).free
+    if free < LEAST_FREE:
+        raise StorageError(
+            f"only {free / 1e6:.0f} MB are free at {path} and a run needs {LEAST_FREE / 1e6:.0f} MB; "
+            "free some space, nothing was written"
+        )

@@ -1,0 +1,184 @@
+"""A table as the console shows it: a frame and what its columns mean, filtered, sorted and cut without a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import polars as pl
+
+from nextgen_tui import table_view
+from nextgen_tui.safe_text import safe_text
+
+Mood = Literal["", "good", "warn", "bad", "dim", "accent"]
+"""What a word wants to say with its colour; the words say it as well."""
+SAMPLE = 400
+"""Rows that are measured to find a column's width."""
+LONGEST_CELL = 200
+"""Characters of a cell that are ever looked at."""
+GAP = 2
+"""Characters between two columns."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A piece of text with a mood."""
+
+    words: str
+    mood: Mood = ""
+
+
+Show = Callable[[Any], "str | Cell"]
+
+
+@dataclass(frozen=True)
+class Col:
+    """One column of a sheet."""
+
+    heading: str
+    name: str
+    """The frame's column it shows, sorts and exports."""
+    show: Show | None = None
+    """Value -> text; by its type where None."""
+    right: bool = False
+    rank: int = 0
+    """0 is always shown; where there is too little room, the highest rank goes first."""
+    most: int = 48
+    """Characters at most."""
+    sort: str = ""
+    """The frame's column it sorts by, where that is another one."""
+
+    def cell(self, value: Any) -> Cell:
+        """The value as safe text."""
+        shown = table_view.cell(value).plain if self.show is None else self.show(value)
+        shown = Cell(shown) if isinstance(shown, str) else shown
+        return Cell(safe_text(shown.words, LONGEST_CELL), shown.mood)
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A frame, how to show it, and what its rows are called."""
+
+    frame: pl.DataFrame
+    cols: tuple[Col, ...]
+    key: tuple[str, ...]
+    """The frame's columns that tell its rows apart."""
+    empty: str = "Nothing here yet."
+    """What to say where there are no rows."""
+    noun: str = "row"
+    widths: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def height(self) -> int:
+        """How many rows there are."""
+        return self.frame.height
+
+    def filtered(self, words: str) -> Sheet:
+        """Only the rows in which every word occurs somewhere; case does not matter, and nothing is a pattern."""
+        wanted = words.lower().split()
+        if not wanted or self.frame.is_empty():
+            return self
+        line = pl.concat_str([_text(self.frame, col.name) for col in self.cols], separator=" ", ignore_nulls=True)
+        tests = [line.str.to_lowercase().str.contains(word, literal=True) for word in wanted]
+        return self._with(self.frame.filter(pl.all_horizontal(tests)))
+
+    def sorted(self, heading: str, descending: bool) -> Sheet:
+        """By one column, the key deciding between equals; missing values come last. An unknown heading changes nothing."""
+        col = next((col for col in self.cols if col.heading == heading), None)
+        if col is None or self.frame.is_empty():
+            return self
+        by = col.sort or col.name
+        keys = [name for name in self.key if name != by]
+        flags = [descending, *(False for _ in keys)]
+        return self._with(self.frame.sort([by, *keys], descending=flags, nulls_last=True))
+
+    def cells(self, number: int) -> tuple[Cell, ...]:
+        """The cells of one row."""
+        row = self.frame.row(number, named=True)
+        return tuple(col.cell(row[col.name]) for col in self.cols)
+
+    def row(self, number: int) -> dict[str, Any]:
+        """One row's values."""
+        return self.frame.row(number, named=True)
+
+    def key_of(self, number: int) -> tuple[Any, ...]:
+        """What tells the row apart."""
+        return tuple(self.frame[name][number] for name in self.key)
+
+    def find(self, key: tuple[Any, ...] | None) -> int | None:
+        """Where the row of that key is; None if it is not there."""
+        if key is None or self.frame.is_empty() or len(key) != len(self.key):
+            return None
+        tests = [pl.col(name).eq_missing(value) for name, value in zip(self.key, key, strict=True)]
+        found = self.frame.select(pl.all_horizontal(tests).arg_true()).to_series()
+        return int(found[0]) if len(found) else None
+
+    def layout(self, width: int) -> list[tuple[int, int]]:
+        """Number and width of each column that fits, in their order."""
+        widths = [self._width(number) for number in range(len(self.cols))]
+        kept = list(range(len(self.cols)))
+        while sum(widths[n] + GAP for n in kept) - GAP > width:
+            spare = [n for n in kept if self.cols[n].rank > 0]
+            if not spare:
+                break
+            kept.remove(max(spare, key=lambda n: (self.cols[n].rank, n)))
+        return [(n, widths[n]) for n in kept]
+
+    def _width(self, number: int) -> int:
+        col = self.cols[number]
+        step = max(self.frame.height // SAMPLE, 1)
+        values = self.frame[col.name].gather_every(step)
+        longest = max((len(col.cell(value).words) for value in values), default=0)
+        return min(max(longest, len(col.heading) + 2), max(col.most, len(col.heading) + 2))
+
+    def _with(self, frame: pl.DataFrame) -> Sheet:
+        return Sheet(frame, self.cols, self.key, self.empty, self.noun)
+
+
+def verdict(status: str) -> Cell:
+    """A status with its sign and colour."""
+    signs: dict[str, tuple[str, Mood]] = {
+        "ok": ("✓", "good"),
+        "done": ("✓", "good"),
+        "warn": ("!", "warn"),
+        "fail": ("✗", "bad"),
+        "failed": ("✗", "bad"),
+        "dead": ("✗", "bad"),
+        "stopped": ("✗", "bad"),
+        "running": ("▸", "accent"),
+        "waiting": ("·", "dim"),
+    }
+    sign, mood = signs.get(status, ("·", ""))
+    return Cell(f"{sign} {status}", mood)
+
+
+def signed(show: Callable[[Any], str]) -> Show:
+    """Colour a number by its sign; the sign itself is in the words."""
+
+    def coloured(value: Any) -> Cell:
+        if value is None:
+            return Cell(show(value), "dim")
+        return Cell(show(value), "good" if value > 0 else "bad" if value < 0 else "")
+
+    return coloured
+
+
+def quiet(words: Any) -> Cell:
+    """Text that stays in the background."""
+    return Cell(str(words) if words is not None else "–", "dim")
+
+
+def texts(values: Sequence[Any]) -> str:
+    """Several values in one cell."""
+    return ", ".join(str(value) for value in values)
+
+
+def _text(frame: pl.DataFrame, name: str) -> pl.Expr:
+    dtype = frame.schema[name]
+    if isinstance(dtype, pl.List):
+        inner = dtype.inner
+        return pl.col(name).list.join(" ") if inner == pl.String else pl.lit("")
+    if isinstance(dtype, pl.Struct) or dtype == pl.Binary:
+        return pl.lit("")
+    return pl.col(name).cast(pl.String)

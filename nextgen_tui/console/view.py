@@ -1,0 +1,185 @@
+"""A lake seen from one moment: now, or right after a past session was published; every read is pinned to it."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from lake.contract import Table
+from lake.store import Lake
+from lake.tables import TABLES
+from lake.tables.control import RUNS, SYSTEM_HEALTH
+
+RUN_COLUMNS = (
+    "run_id",
+    "cycle_id",
+    "attempt",
+    "stage",
+    "kind",
+    "session",
+    "since",
+    "status",
+    "error",
+    "output_table",
+    "output_version",
+    "rows",
+    "written",
+    "seconds",
+    "started_at",
+)
+"""What lists of runs show; the recipe is read when one is opened."""
+FRAMES_KEPT = 24
+"""Frames a view remembers, so that going back and forth reads nothing twice."""
+
+
+@dataclass(frozen=True)
+class Standpoint:
+    """Where the console stands in time."""
+
+    session: date
+    moment: datetime
+    """Wall time at which the last run that counts was started."""
+
+
+class View:
+    """Reads of a lake at one standpoint; None is now.
+
+    Raises:
+        LakeError: from every read, if the lake cannot be read.
+    """
+
+    def __init__(self, lake: Lake, runs: pl.DataFrame, at: Standpoint | None = None) -> None:
+        self.lake = lake
+        self.at = at
+        self.runs = runs if at is None else runs.filter(pl.col("started_at") <= at.moment)
+        self.every_run = runs
+        self._frames: OrderedDict[str, pl.DataFrame] = OrderedDict()
+
+    @property
+    def path(self) -> Path:
+        """The lake's folder."""
+        return self.lake.path
+
+    @cached_property
+    def versions(self) -> Mapping[str, int]:
+        """Table -> the version that was published at the standpoint."""
+        if self.at is None:
+            return self.lake.published()
+        return {name: 0 for name in TABLES} | highest_versions(self.runs)
+
+    def version(self, table: Table) -> int:
+        """The table's version at the standpoint."""
+        return self.versions[table.name]
+
+    def read(self, table: Table, **how: Any) -> pl.DataFrame:
+        """Rows as they were published at the standpoint; see `Lake.read`."""
+        if self.at is not None and table.story:
+            how["version"] = self.version(table)
+        elif self.at is not None and table.name == SYSTEM_HEALTH.name:
+            how["until"] = min(how.get("until") or self.at.session, self.at.session)
+        memory = f"{table.name} {how}"
+        if memory in self._frames:
+            self._frames.move_to_end(memory)
+            return self._frames[memory]
+        frame = self._frames[memory] = self.lake.read(table, **how)
+        while len(self._frames) > FRAMES_KEPT:
+            self._frames.popitem(last=False)
+        return frame
+
+    def last(self, table: Table) -> date | None:
+        """The last session for which a run wrote rows into the table; None if none did."""
+        wrote = (pl.col("output_table") == table.name) & (pl.col("status") == "done") & (pl.col("rows") > 0)
+        last = self.runs.filter(wrote)["session"].max()
+        return last if isinstance(last, date) else None
+
+    @cached_property
+    def session(self) -> date | None:
+        """The last session that was run."""
+        last = self.runs.filter(pl.col("status") == "done")["session"].max()
+        return last if isinstance(last, date) else None
+
+    def last_rows(self, table: Table, **how: Any) -> pl.DataFrame:
+        """The rows of the table's last session; none if it has none."""
+        last = self.last(table)
+        if last is None:
+            return pl.DataFrame(schema=table.stored_schema)
+        return self.read(table, since=last, until=last, **how)
+
+
+def read_runs(lake: Lake) -> pl.DataFrame:
+    """Every published run, without its recipe, in the order they were started."""
+    return lake.read(RUNS, columns=RUN_COLUMNS).sort("started_at", "run_id")
+
+
+def highest_versions(runs: pl.DataFrame) -> dict[str, int]:
+    """Table -> the highest version that the runs published."""
+    done = runs.filter((pl.col("status") == "done") & pl.col("output_version").is_not_null())
+    return dict(done.group_by("output_table").agg(pl.col("output_version").max()).iter_rows())
+
+
+def sessions_run(runs: pl.DataFrame) -> list[date]:
+    """The sessions that a cycle was published for, rising."""
+    cycles = runs.filter(pl.col("cycle_id").str.starts_with("cycle-") & (pl.col("status") == "done"))
+    return list(cycles["session"].unique().sort())
+
+
+def standpoint(runs: pl.DataFrame, session: date) -> Standpoint | None:
+    """Right after the last cycle that is not later than the session was published; None if there is none.
+
+    The report on a cycle follows it as a run of its own, and belongs to it.
+    """
+    cycles = runs.filter(pl.col("cycle_id").str.starts_with("cycle-") & (pl.col("session") <= session))
+    if cycles.is_empty():
+        return None
+    last = cycles["session"].max()
+    assert isinstance(last, date)
+    moment = cycles.filter(pl.col("session") == last)["started_at"].max()
+    assert isinstance(moment, datetime)
+    later = runs.filter((pl.col("started_at") > moment) & (pl.col("session") == last) & (pl.col("stage") == "report"))
+    reported = later["started_at"].min()
+    return Standpoint(last, reported if isinstance(reported, datetime) else moment)
+
+
+def parsed_standpoint(runs: pl.DataFrame, words: str) -> Standpoint | None:
+    """Read what a person typed: a session, a time in UTC, or the beginning of a run's or cycle's id.
+
+    Raises:
+        ValueError: saying what can be typed, if it is none of these or lies before the first cycle.
+    """
+    words = words.strip()
+    if words in ("", "now", "live"):
+        return None
+    session = _session(runs, words)
+    found = standpoint(runs, session) if session else None
+    if found is None:
+        sessions = sessions_run(runs)
+        span = f"{sessions[0]} to {sessions[-1]}" if sessions else "none has been run"
+        raise ValueError(f"there is no past moment {words!r}: give a session ({span}), a UTC time, or a run's id")
+    return found
+
+
+def _session(runs: pl.DataFrame, words: str) -> date | None:
+    try:
+        return date.fromisoformat(words[:10])
+    except ValueError:
+        named = runs.filter(pl.col("run_id").str.starts_with(words) | (pl.col("cycle_id") == words))
+        return named["session"][0] if named.height else None
+
+
+def stepped(runs: pl.DataFrame, at: Standpoint | None, step: int) -> Standpoint | None:
+    """The standpoint so many sessions later; None is now, which comes after the last session."""
+    sessions = sessions_run(runs)
+    if not sessions:
+        return None
+    here = len(sessions) if at is None else sum(session < at.session for session in sessions)
+    there = max(here + step, 0)
+    # Stepping back from now has to show something else: the last session is what now looks like.
+    there = len(sessions) - 2 if at is None and step == -1 and len(sessions) > 1 else there
+    return standpoint(runs, sessions[there]) if there < len(sessions) - (0 if step < 0 else 1) else None
