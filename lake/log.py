@@ -89,7 +89,8 @@ def refuse_damaged_entries(uri: str | Path, version: int) -> None:
         DamageError: naming the first that is missing or not whole.
     """
     before = [at for at in checkpoint_versions(uri) if at <= version]
-    for at in range(before[-1] + 1 if before else 0, version + 1):
+    newest = max(entry_versions(uri), default=0)
+    for at in range(before[-1] + 1 if before else 0, min(version, newest) + 1):
         actions(entry_path(uri, at))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from lake.errors import BusyError, DamageError, LakeError, NotALakeError
+from lake.errors import BusyError, DamageError, LakeError, NotALakeError, StorageError
 from nextgen_tui import exit_codes
 from nextgen_tui.safe_text import safe_text
 from nextgen_tui.standing import NotYetError
@@ -27,7 +27,7 @@ def _code(error: BaseException) -> int:
         return exit_codes.USAGE
     if isinstance(error, (BusyError, NotYetError)):
         return exit_codes.RETRY
-    if isinstance(error, (DamageError, OSError)):
+    if isinstance(error, (DamageError, StorageError, OSError)):
         return exit_codes.DAMAGE
     if isinstance(error, LakeError) or _defined_in(error, "pipeline.runner", "StageFailedError"):
         return exit_codes.DEGRADED

@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from lake.errors import LakeError
+from lake.errors import LakeError, StorageError
 from lake.fingerprint import fingerprint
 from lake.maintenance import checkpoint_due
 from lake.runs import Recipe, Run, publish, unpublished
@@ -60,6 +60,7 @@ class Runner:
 
     def __init__(self, lake: Lake, settings: Settings, source: Source | None = None) -> None:
         self.lake = lake
+        lake.durable = settings.runtime.durable
         self.settings = settings
         self._source = source
         self._checkpoints: dict[str, int] = {}
@@ -141,17 +142,18 @@ class Runner:
 
     def recover(self, progress: Progress = silent) -> list[Run]:
         """Bring an interrupted cycle to its end before anything else is written; a no-op on a tidy lake."""
-        left = unpublished(self.lake)
-        for cycle_id in dict.fromkeys(run.recipe.cycle_id for run in left):
-            done = [run for run in left if run.recipe.cycle_id == cycle_id]
-            head = done[0].recipe
-            if cycle_id.startswith("single-"):
-                self._publish(done, done[-1].run_id)
-            elif cycle_id.startswith("cycle-"):
-                self._cycle(head.session, progress, done)
-            else:
-                stages = HISTORY if cycle_id.startswith("history-") else TRAINING
-                self._published(stages, head.session, head.since, cycle_id, progress, done)
+        with self.lake.lease("recovery"):
+            left = unpublished(self.lake)
+            for cycle_id in dict.fromkeys(run.recipe.cycle_id for run in left):
+                done = [run for run in left if run.recipe.cycle_id == cycle_id]
+                head = done[0].recipe
+                if cycle_id.startswith("single-"):
+                    self._publish(done, done[-1].run_id)
+                elif cycle_id.startswith("cycle-"):
+                    self._cycle(head.session, progress, done)
+                else:
+                    stages = HISTORY if cycle_id.startswith("history-") else TRAINING
+                    self._published(stages, head.session, head.since, cycle_id, progress, done)
         return left
 
     # ---- inner workings
@@ -181,7 +183,7 @@ class Runner:
         attempt = self._attempts(cycle_id)
         loaded = self._loaded_until()
         for number, stage in enumerate(stages):
-            progress(stage.doc or stage.name, number, len(stages))
+            progress(stage.name.replace("_", " "), number, len(stages))
             if stage in HISTORY and stages is CYCLE and session <= loaded:
                 continue
             if stage in TRAINING and stages is CYCLE and not self._train_now(stage, session, runs):
@@ -239,6 +241,8 @@ class Runner:
             rows = self.compute(stage, recipe)
             run = replace(run, rows=rows.height, fingerprint=fingerprint(rows, stage.writes.key, _content(stage)))
             written = self.lake.commit(stage.writes, rows, recipe.run_id, {"run": run.row()})
+        except StorageError:
+            raise  # a disk that refuses the rows refuses the record of it as well; the next run goes on from here
         except Exception as error:  # whatever a stage raises ends this cycle and is told in words
             failed = replace(run, status="failed", error=_in_words(error), seconds=perf_counter() - clock)
             self.lake.commit(RUNS, _failure(failed, attempt), f"{run.run_id}/failed/{started.isoformat()}", {})

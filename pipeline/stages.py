@@ -17,6 +17,7 @@ from pipeline.health import report
 from pipeline.ingestion import (
     actions,
     articles,
+    constituents,
     instruments,
     land_news,
     land_prices,
@@ -40,6 +41,7 @@ LEARN = (
     prices.STAGE,
     quarantine.STAGE,
     restatements.STAGE,
+    constituents.STAGE,
     universe.STAGE,
     articles.STAGE,
     score.STAGE,

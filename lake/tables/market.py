@@ -39,8 +39,8 @@ RAW_PRICES = Table(
         "kind": Column(
             pl.String(),
             "name",
-            "what the payload holds: bars, actions or listings",
-            pattern="bars|actions|listings",
+            "what the payload holds; check: bars of a second source, only compared with",
+            pattern="bars|actions|listings|members|check",
         ),
         "ticker": text("the symbol asked for, as the vendor spells it", unit="vendor symbol", longest=200),
         "session": Column(pl.Date(), "exchange date", "the last session the payload can speak of"),
@@ -223,12 +223,30 @@ INSTRUMENTS = Table(
             "stock: may be traded; benchmark: only compared with",
             pattern="stock|benchmark",
         ),
-        "exchange": Column(pl.String(), "ISO 10383", "exchange calendar", pattern="[A-Z]{4}"),
+        "exchange": Column(pl.String(), "ISO 10383", "exchange calendar", pattern="[A-Z]{4}|24/[57]"),
         "currency": Column(pl.String(), "ISO 4217", "currency of its prices", pattern="[A-Z]{3}"),
         "listed_on": day("first session known"),
         "source": SOURCE,
         "payload_id": PAYLOAD_ID,
     },
+)
+
+CONSTITUENTS = Table(
+    name="constituents",
+    domain="market",
+    doc="Who belonged to the index that the universe is drawn from: one row per spell, past members included.",
+    key=("ticker", "start"),
+    mode="merge",
+    owner="constituents",
+    clock="start",
+    columns={
+        "ticker": TICKER,
+        "start": day("first day as a member"),
+        "end": Column(pl.Date(), "date", "first day no longer a member; null for a member still", nullable=True),
+        "source": SOURCE,
+        "payload_id": PAYLOAD_ID,
+    },
+    rules={"a spell ends after it starts": Rule(pl.col("end") > pl.col("start"), "correct the spell's days")},
 )
 
 TICKER_UNIVERSE = Table(
@@ -259,5 +277,6 @@ TABLES = (
     CORPORATE_ACTIONS,
     PRICE_RESTATEMENTS,
     QUARANTINED_ROWS,
+    CONSTITUENTS,
     TICKER_UNIVERSE,
 )

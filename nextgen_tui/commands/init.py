@@ -103,8 +103,8 @@ def _next_step(beginning: Beginning) -> str:
     if beginning.runner.settings.source.name == "simulated":
         return "Next: nextgen replay --sessions 20, then nextgen status and nextgen console."
     return (
-        f"All that the source has, to {beginning.last}, is history now; `nextgen cycle` runs each session that comes. "
-        "To replay the end of it, begin a lake with an earlier --until."
+        f"All that the source has, to {beginning.last}, is history now. Next: `nextgen replay --from DATE --to DATE` "
+        "runs any stretch of it as if it were live, knowing only what was public then."
     )
 
 

@@ -178,8 +178,7 @@ def stepped(runs: pl.DataFrame, at: Standpoint | None, step: int) -> Standpoint 
     sessions = sessions_run(runs)
     if not sessions:
         return None
-    here = len(sessions) if at is None else sum(session < at.session for session in sessions)
+    newest = len(sessions) - 1
+    here = newest if at is None else sum(session < at.session for session in sessions)
     there = max(here + step, 0)
-    # Stepping back from now has to show something else: the last session is what now looks like.
-    there = len(sessions) - 2 if at is None and step == -1 and len(sessions) > 1 else there
-    return standpoint(runs, sessions[there]) if there < len(sessions) - (0 if step < 0 else 1) else None
+    return standpoint(runs, sessions[there]) if there < newest else None

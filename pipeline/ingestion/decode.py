@@ -11,6 +11,7 @@ import polars as pl
 
 from lake.contract import UTC
 from pipeline.ingestion.chart.decoding import CURRENCY, yahoo_chart
+from pipeline.ingestion.chart.screener import yahoo_screener
 
 Fields = Mapping[str, str | None]
 """Our name of a field -> the vendor's, None where the vendor has no such field."""
@@ -153,17 +154,24 @@ def _undecoded(payloads: pl.DataFrame, fields: Fields) -> pl.DataFrame:
 
 
 def failure(payloads: pl.DataFrame, fields: Fields) -> pl.DataFrame:
-    """Decode what a source landed instead of an answer: one faulty line, its fault the `rule` that the payload names."""
+    """Decode what a source landed for want of an answer: one line, whose fault is the `rule` that the payload names."""
     rows = []
     for ticker, payload in payloads.select("ticker", "payload").iter_rows():
         rule = _object(payload, ("rule",))[0]
-        rows.append((0, payload[:2_000], rule or UNREADABLE, *(ticker if field == "ticker" else None for field in fields)))
+        rows.append(
+            (0, payload[:2_000], rule or UNREADABLE, *(ticker if field == "ticker" else None for field in fields))
+        )
     schema = {"line": pl.Int64, "text": pl.String, "fault": pl.String, **dict.fromkeys(fields, pl.String)}
     told = pl.DataFrame(rows, schema=schema, orient="row")
     return pl.concat([payloads.select("payload_id"), told], how="horizontal")
 
 
-DECODERS: dict[str, Decoder] = {"ndjson": ndjson, "yahoo-chart": yahoo_chart, "failure": failure}
+DECODERS: dict[str, Decoder] = {
+    "ndjson": ndjson,
+    "yahoo-chart": yahoo_chart,
+    "yahoo-screener": yahoo_screener,
+    "failure": failure,
+}
 """By the `format` of the landing."""
 
 

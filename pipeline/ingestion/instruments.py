@@ -51,7 +51,7 @@ def judge_listings(raw_prices: pl.DataFrame) -> JudgedListings:
     rules = {
         "ticker is well-formed": well_formed("ticker"),
         "role is stock or benchmark": pl.col("role").is_in(["stock", "benchmark"]),
-        "exchange is known": pl.col("exchange").str.contains("^[A-Z]{4}$").fill_null(False),
+        "exchange is known": pl.col("exchange").str.contains("^([A-Z]{4}|24/[57])$").fill_null(False),
         "currency is known": pl.col("currency").str.contains("^[A-Z]{3}$").fill_null(False),
         "listed_on is readable": ~present("listed_text") | pl.col("listed_on").is_not_null(),
         "listed by the landing": pl.col("listed_on") <= pl.col("landed"),
@@ -77,7 +77,8 @@ def instruments(
     """Keep what the last landing says of each ticker, if it says something new.
 
     A ticker whose listing has no date is dated by what is known of it, else by the first session computed: the source
-    spoke of it then. A source that does not know the sector leaves the known one standing. Works on a range of sessions: the last statement counts.
+    spoke of it then. A source that does not know the sector leaves the known one standing. Works on a range of
+    sessions: the last statement counts.
     """
     del params  # nothing about a listing can be set
     last = (

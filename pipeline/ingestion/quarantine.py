@@ -7,10 +7,18 @@ from datetime import timedelta
 import polars as pl
 
 from lake.contract import UTC
-from lake.tables.market import CORPORATE_ACTIONS, INSTRUMENTS, MARKET_PRICES, QUARANTINED_ROWS, RAW_PRICES
+from lake.tables.market import (
+    CONSTITUENTS,
+    CORPORATE_ACTIONS,
+    INSTRUMENTS,
+    MARKET_PRICES,
+    QUARANTINED_ROWS,
+    RAW_PRICES,
+)
 from lake.tables.news import NEWS_ARTICLES, RAW_NEWS
 from pipeline.ingestion.actions import judge_actions
 from pipeline.ingestion.articles import judge_articles
+from pipeline.ingestion.constituents import judge_spells
 from pipeline.ingestion.instruments import judge_listings
 from pipeline.ingestion.judge import LOOKBACK, judge_bars
 from pipeline.ingestion.params import IngestionParams
@@ -35,6 +43,7 @@ def quarantine(
         MARKET_PRICES.name: bars,
         CORPORATE_ACTIONS.name: judge_actions(raw_prices, instruments).bad,
         INSTRUMENTS.name: judge_listings(raw_prices).bad,
+        CONSTITUENTS.name: judge_spells(raw_prices).bad,
         NEWS_ARTICLES.name: judge_articles(raw_news, moment.calendar).bad,
     }
     rows = pl.concat(part.with_columns(target=pl.lit(target)) for target, part in left.items())

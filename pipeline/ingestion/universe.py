@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from lake.tables.market import CORPORATE_ACTIONS, INSTRUMENTS, MARKET_PRICES, TICKER_UNIVERSE
+from lake.tables.market import CONSTITUENTS, CORPORATE_ACTIONS, INSTRUMENTS, MARKET_PRICES, TICKER_UNIVERSE
 from pipeline.ingestion.params import IngestionParams, UniverseParams
 from pipeline.stage import Moment, Read, Stage
 
@@ -23,12 +23,14 @@ def universe(
     ticker_universe: pl.DataFrame,
     instruments: pl.DataFrame,
     corporate_actions: pl.DataFrame,
+    constituents: pl.DataFrame,
     moment: Moment,
     params: IngestionParams,
 ) -> pl.DataFrame:
     """Judge every instrument that ever had a bar, at each of the moment's sessions.
 
-    Filters in order: compared with only (a benchmark), delisted, stale, history, close, dollar volume, rank. A
+    Filters in order: compared with only (a benchmark), not a constituent at the session (where an index is followed),
+    delisted, stale, history, close, dollar volume, rank. A
     session's verdict uses what was public by its decision alone, on a range of sessions too: a late or restated bar
     counts from the first decision that could know it.
     A ticker without a bar in reach keeps its last close from the verdict before.
@@ -37,7 +39,8 @@ def universe(
     observed = _observed(market_prices, ticker_universe, sessions, moment)
     listed = instruments.select("ticker", "sector", "role")
     observed = observed.join(listed, on="ticker", how="inner", maintain_order="left")
-    ended = _beside_delisting(observed, corporate_actions, sessions)
+    drawn = observed.with_columns(constituent=_constituent(observed, constituents))
+    ended = _beside_delisting(drawn, corporate_actions, sessions)
     return _judged(ended, params.universe).select(*TICKER_UNIVERSE.columns).sort(TICKER_UNIVERSE.key)
 
 
@@ -150,6 +153,22 @@ def _median(values: Floats) -> Floats:
     return np.where(count > 0, middle, np.nan)
 
 
+def _constituent(rows: pl.DataFrame, constituents: pl.DataFrame) -> pl.Series:
+    """Whether each row's ticker was a member of the index at its session; True for all where none is followed.
+
+    A ticker's spells do not overlap, so the last one that has begun decides.
+    """
+    if constituents.is_empty():
+        return pl.repeat(True, rows.height, eager=True)
+    spells = constituents.select("ticker", "start", "end").sort("start", "ticker")
+    placed = rows.select("ticker", "session").with_row_index("number").sort("session", "ticker")
+    beside = placed.join_asof(
+        spells, left_on="session", right_on="start", by="ticker", strategy="backward", check_sortedness=False
+    )
+    inside = pl.col("start").is_not_null() & (pl.col("end").is_null() | (pl.col("end") > pl.col("session")))
+    return beside.sort("number").select(inside).to_series()
+
+
 def _beside_delisting(observed: pl.DataFrame, actions: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
     """Add delisted (Date): the ex-date of a delisting known by the decision, with no bar since."""
     decisions = sessions.select(available_at="decided_at", known="session")
@@ -177,6 +196,7 @@ def _judged(rows: pl.DataFrame, params: UniverseParams) -> pl.DataFrame:
     gone = pl.col("delisted").is_not_null() & (last_row < pl.col("ex_row").fill_null(pl.col("row")))
     reason = pl.coalesce(
         _failing(pl.col("role") == "benchmark", "a benchmark: compared with, never traded"),
+        _failing(~pl.col("constituent"), "no constituent of the index at this session"),
         _failing(gone, "delisted on {}", pl.col("delisted")),
         _failing(
             pl.col("stale") > params.most_stale, f"no bar for {{}} sessions (at most {params.most_stale})", "stale"
@@ -225,6 +245,7 @@ STAGE = Stage(
         Read(TICKER_UNIVERSE, lookback=1, upto="previous"),
         Read(INSTRUMENTS, lookback=None),
         Read(CORPORATE_ACTIONS, lookback=None, where=pl.col("kind") == "delisting"),
+        Read(CONSTITUENTS, lookback=None),
     ),
     writes=TICKER_UNIVERSE,
     params=IngestionParams(),

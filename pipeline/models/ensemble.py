@@ -2,8 +2,10 @@
 
 Averaging quantiles (Vincent 1912) keeps the shape of the members' distributions; a weighted mean of probabilities would
 be wider than each. Weights come from a grid on the simplex, per horizon, by the pinball loss on sessions that no member
-was fitted on. Among weights within a standard error of the best, the ones with most naive forecast are taken: what the
-data can't tell apart is decided for the simpler forecast (one-standard-error rule, Breiman et al. 1984).
+was fitted on. Among weights within a standard error of the best, those with the least of the network are taken: what
+the data can't tell apart is decided for the simpler forecast (one-standard-error rule, Breiman et al. 1984). Between
+naive and ridge the loss alone decides, because the line has been shrunk to what it earned already: giving it up by
+another standard error would halve every stated return.
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ Floats = npt.NDArray[np.float64]
 
 MEMBERS = ("lstm", "naive", "ridge")
 """The members, in the order in which they are added up."""
+SAME_LOSS = 1e-9
+"""Losses (in units of sigma) that are nearer than this differ by rounding."""
 
 
 def combine(members: Mapping[str, Floats], weights: Mapping[str, Floats]) -> Floats:
@@ -79,15 +83,14 @@ def grid_losses(
     return np.array(losses)
 
 
-def choose_weights(losses: Floats, grid: Floats, horizons: Sequence[int], naive: int, preference: float) -> Floats:
+def choose_weights(losses: Floats, grid: Floats, horizons: Sequence[int], preference: float) -> Floats:
     """Return the weights per horizon: [members, H].
 
     Args:
         losses: [combinations, sessions, H] from `grid_losses`, all folds in time order.
-        grid: [combinations, members].
+        grid: [combinations, members], its columns in the order of `MEMBERS`.
         horizons: sessions ahead, the overlap of the losses.
-        naive: the naive member's column in the grid.
-        preference: standard errors of mean loss given up for a larger naive share.
+        preference: standard errors of mean loss given up for a smaller share of the network.
     """
     chosen = []
     for number, horizon in enumerate(horizons):
@@ -97,8 +100,17 @@ def choose_weights(losses: Floats, grid: Floats, horizons: Sequence[int], naive:
         allowed = [
             c for c in range(len(grid)) if mean[c] - mean[best] <= preference * _error(at[c] - at[best], horizon - 1)
         ]
-        chosen.append(grid[min(allowed, key=lambda c: (-grid[c, naive], mean[c], c))])
+        chosen.append(grid[_simplest(allowed, grid, mean)])
     return np.array(chosen).T
+
+
+def _simplest(allowed: Sequence[int], grid: Floats, mean: Floats) -> int:
+    """The least of the network, then the lowest loss; of equal losses (a line of no trust is naive) the most naive."""
+    network, naive = MEMBERS.index("lstm"), MEMBERS.index("naive")
+    least = min(grid[c, network] for c in allowed)
+    left = [c for c in allowed if grid[c, network] == least]
+    lowest = min(mean[c] for c in left)
+    return max((c for c in left if mean[c] <= lowest + SAME_LOSS), key=lambda c: (grid[c, naive], -c))
 
 
 def _error(series: Floats, lag: int) -> float:

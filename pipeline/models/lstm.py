@@ -4,10 +4,10 @@ It learns what the linear member leaves: its targets are less the line's forecas
 that no capacity and no noise is spent on what a closed form knows better, and so that weight on this member never
 costs the line's knowledge. The network starts as the naive forecast around the line (its heads are zero and its spread
 is the naive one) and earns each departure. Location and spread learn apart: the location from the squared error of the
-market-relative return, the spread from the pinball loss of the raw return around it. Quantiles are the location plus or minus sums of softplus steps, so they can
-not cross. What held-back rows do not confirm is taken back: per horizon, location and spread are each drawn towards the
-naive forecast by a measured `Trust`. Weights are bit-equal in any process on one kind of processor: numpy's seeded
-generator, one thread, one batch shape, deterministic kernels.
+market-relative return, the spread from the pinball loss of the raw return around it. Quantiles are the location plus or
+minus sums of softplus steps, so they can not cross. What held-back rows do not confirm is taken back: per horizon,
+location and spread are each drawn towards the line and the naive forecast by a measured `Trust`. Weights are bit-equal
+in any process on one kind of processor: numpy's seeded generator, one thread, one batch shape, deterministic kernels.
 LSTM: Hochreiter and Schmidhuber (1997); quantile loss: Koenker and Bassett (1978); AdamW: Loshchilov and Hutter (2019).
 """
 

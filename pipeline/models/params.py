@@ -75,7 +75,8 @@ class ModelParams:
     weight_step: float = 0.1
     """Step of the grid of ensemble weights, as a share."""
     naive_preference: float = 1.0
-    """Standard errors of loss given up for more weight on the naive forecast (the one-standard-error rule)."""
+    """Standard errors of loss given up for more of the naive spread, which is less of the network (the
+    one-standard-error rule)."""
     least_paired: int = 20
     """Test sessions needed before a challenger is compared at all."""
     naive_z: float = 1.0

@@ -147,9 +147,9 @@ def _figures(
 
 
 def _losses(examples: Examples, rows: Index, forecast: Floats, quantiles: Sequence[float]) -> Floats:
-    """Mean loss per session over names and horizons: [sessions]."""
+    """Mean loss per session over names and horizons, rounded far below what is told apart: [sessions]."""
     loss = pinball(examples.outcome[rows], forecast, quantiles)
-    means: Floats = session_means(loss, examples.session[rows]).mean(axis=1)
+    means: Floats = session_means(loss, examples.session[rows]).mean(axis=1).round(8)
     return means
 
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -160,7 +161,7 @@ def solve(matrix: Floats, right: Floats) -> Floats:
 def _zones(session: Index, count: int, gap: int) -> Iterator[tuple[Index, Index]]:
     """Cut the span into blocks of consecutive sessions: the rows of each, and these with the gaps around them."""
     edges = np.linspace(session[0], session[-1] + 1, count + 1).round().astype(np.int64)
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in pairwise(edges):
         inner, outer = np.searchsorted(session, [low, high]), np.searchsorted(session, [low - gap, high + gap])
         yield np.arange(*inner, dtype=np.int64), np.arange(*outer, dtype=np.int64)
 

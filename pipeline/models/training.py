@@ -188,7 +188,7 @@ def _weights(losses: Sequence[Floats], grid: Floats, params: ModelParams) -> Flo
     if not losses:
         return np.full((len(MEMBERS), len(params.horizons)), 1 / len(MEMBERS))
     seen = np.concatenate(losses, axis=1)
-    return choose_weights(seen, grid, params.horizons, MEMBERS.index("naive"), params.naive_preference)
+    return choose_weights(seen, grid, params.horizons, params.naive_preference)
 
 
 def _settled(folds: Sequence[Choices], strength: ridge.Strength) -> Choices:

@@ -134,14 +134,53 @@ def predict_batch(
     if tickers.is_empty():
         return PREDICTIONS.empty()
     raw = _raw_forecast(tickers, feature_rows, model_registry, model_promotions, params)
+    final = _corrected(raw, tickers, bias_flags, feedback_metrics, params)
+    targets = {horizon: calendar.offset(session, horizon) for horizon in raw.horizons}
+    return (
+        _rows(tickers, raw, final, targets)
+        .with_columns(
+            session=pl.lit(session),
+            made_at=pl.lit(made_at, dtype=pl.Datetime("us", "UTC")),
+            features_id=pl.lit(features_id),
+            prediction_id=_ids(session, tickers["ticker"].to_list(), raw),
+        )
+        .select(*PREDICTIONS.columns)
+    )
+
+
+@dataclass(frozen=True)
+class Corrected:
+    """A forecast after the lessons of feedback and the bounds; arrays are [tickers, horizons] and more."""
+
+    quantiles: np.ndarray
+    acted: np.ndarray
+    sigma: np.ndarray
+    added: np.ndarray
+    scales: np.ndarray
+    confidence: np.ndarray
+
+
+def _corrected(
+    raw: RawForecast,
+    tickers: pl.DataFrame,
+    bias_flags: pl.DataFrame,
+    feedback_metrics: pl.DataFrame,
+    params: PredictionParams,
+) -> Corrected:
+    """Combine the members, add back measured bias, widen as realised coverage asks, and bound the result."""
     sigma = naive.scale(raw.sigma, raw.horizons)
     added = adjustments(bias_flags, tickers["ticker"].to_list(), tickers["sector"].to_list(), raw.horizons)
     scales = interval_scales(feedback_metrics, raw.horizons, params)
-    corrected = widened(combine(raw.members, raw.weights) + added[..., None], scales)
-    quantiles, acted = bound(corrected, sigma, params)
-    skill = measured_skill(feedback_metrics, raw.horizons, params)
-    count, horizons = len(tickers), len(raw.horizons)
-    flat = quantiles.reshape(count * horizons, len(QUANTILES))
+    widened_quantiles = widened(combine(raw.members, raw.weights) + added[..., None], scales)
+    quantiles, acted = bound(widened_quantiles, sigma, params)
+    confidence = agreement(raw.members) * measured_skill(feedback_metrics, raw.horizons, params)
+    return Corrected(quantiles, acted, sigma, added, scales, confidence)
+
+
+def _rows(tickers: pl.DataFrame, raw: RawForecast, final: Corrected, targets: dict[int, date]) -> pl.DataFrame:
+    """One row per ticker and horizon, in that order."""
+    count = len(tickers)
+    flat = final.quantiles.reshape(count * len(raw.horizons), len(QUANTILES))
     return (
         tickers.select("ticker", reference_close="close")
         .with_columns(horizon=pl.lit(list(raw.horizons), dtype=pl.List(pl.Int32)))
@@ -149,27 +188,18 @@ def predict_batch(
         .with_columns(
             *(pl.Series(name, flat[:, number]) for number, name in enumerate(QUANTILE_COLUMNS)),
             _members(raw),
-            session=pl.lit(session),
-            made_at=pl.lit(made_at, dtype=pl.Datetime("us", "UTC")),
             point=pl.Series(flat[:, MEDIAN]),
             probability_up=pl.Series(probability_up(flat)),
-            confidence=pl.Series((agreement(raw.members) * skill).ravel()),
-            sigma=pl.Series(sigma.ravel()),
+            confidence=pl.Series(final.confidence.ravel()),
+            sigma=pl.Series(final.sigma.ravel()),
             # Stored as what was subtracted: a positive bias means forecasts were too high.
-            bias_adjustment=pl.Series(0.0 - added.ravel()),
-            interval_scale=pl.Series(np.tile(scales, count)),
-            bounds=pl.Series(names(acted.reshape(count * horizons, -1)), dtype=pl.List(pl.String)),
-            features_id=pl.lit(features_id),
+            bias_adjustment=pl.Series(0.0 - final.added.ravel()),
+            interval_scale=pl.Series(np.tile(final.scales, count)),
+            bounds=pl.Series(names(final.acted.reshape(len(flat), -1)), dtype=pl.List(pl.String)),
             model_id=pl.lit(raw.model_id),
             role=pl.lit(raw.role),
+            target_session=pl.col("horizon").replace_strict(targets, return_dtype=pl.Date),
         )
-        .with_columns(
-            target_session=pl.col("horizon").replace_strict(
-                {h: calendar.offset(session, h) for h in raw.horizons}, return_dtype=pl.Date
-            ),
-            prediction_id=_ids(session, tickers["ticker"].to_list(), raw),
-        )
-        .select(*PREDICTIONS.columns)
     )
 
 

@@ -13,8 +13,9 @@ from pipeline.ingestion.params import IngestionParams
 from pipeline.ingestion.sources.params import SimulatedParams, SourceParams
 from pipeline.models.params import LstmParams, ModelParams
 from pipeline.runner import Cycle, Runner
+from pipeline.trading.params import Costs, Rules, TradingParams
 
-HISTORY = 330
+HISTORY = 400
 SESSIONS = 12
 
 
@@ -34,13 +35,22 @@ class Operation:
 
 
 def small_settings(**simulated: object) -> Settings:
-    """Everything real, only less of it."""
+    """Everything real, only less of it; a model is promoted and trades whatever little it knows."""
     return Settings(
         runtime=RuntimeParams(durable=False),
         source=SourceParams(simulated=SimulatedParams(names=14, history_sessions=HISTORY, **simulated)),  # type: ignore[arg-type]
         ingestion=IngestionParams(),
         models=ModelParams(
-            folds=2, test_sessions=30, least_sessions=100, least_rows=500, lstm=LstmParams(hidden=4, epochs=1)
+            folds=2,
+            test_sessions=30,
+            least_train_sessions=60,
+            least_sessions=100,
+            least_rows=500,
+            naive_z=-100.0,
+            lstm=LstmParams(hidden=4, epochs=1),
+        ),
+        trading=TradingParams(
+            horizon=20, costs=Costs(multiple=0.05), rules=Rules(cost_margin=0.0, least_holding=1, full_confidence=0.01)
         ),
     )
 

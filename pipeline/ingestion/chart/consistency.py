@@ -106,10 +106,14 @@ def _scale(close: Floats, factor: float, near: range, slack: float) -> Floats:
         power[after] = power[before] + (steps if off <= log(slack) else 0)
     if not len(known):
         return np.ones(len(close))
-    power = np.interp(np.arange(len(close)), known, power[known]).round()  # bars without a close go with their neighbour
+    power = np.interp(
+        np.arange(len(close)), known, power[known]
+    ).round()  # bars without a close go with their neighbour
     ends = [*np.flatnonzero(np.diff(power)).tolist(), len(power) - 1]
     lengths = np.diff([-1, *ends])
-    trusted = next((end for end, bars in zip(reversed(ends), reversed(lengths), strict=True) if bars >= TRUSTED), ends[-1])
+    trusted = next(
+        (end for end, bars in zip(reversed(ends), reversed(lengths), strict=True) if bars >= TRUSTED), ends[-1]
+    )
     scale: Floats = factor ** (power - power[trusted])
     return scale
 
@@ -120,7 +124,9 @@ def _rescaled(chart: Chart, scale: Floats, rules: list[str | None], rule: str, *
         return chart
     for bar in np.flatnonzero(wrong).tolist():
         rules[bar] = rules[bar] or rule
-    series = {name: np.where(wrong, values / scale, values) for name, values in chart.series.items() if name != "volume"}
+    series = {
+        name: np.where(wrong, values / scale, values) for name, values in chart.series.items() if name != "volume"
+    }
     shares = chart.series["volume"]
     series["volume"] = np.where(wrong, (shares * scale).round(), shares) if volume else shares
     return replace(chart, series=series)

@@ -59,7 +59,9 @@ def yahoo_chart(payloads: pl.DataFrame, fields: Mapping[str, str | None]) -> pl.
             text = f"{error.detail} | {payload[:SHOWN]}"
             lines = pl.DataFrame([{"line": 0, "text": text, "fault": error.rule, "ticker": ticker}])
         missing = [pl.lit(None, dtype=kind).alias(name) for name, kind in schema.items() if name not in lines.columns]
-        frames.append(lines.select(pl.lit(identity).alias("payload_id"), pl.all(), *missing).select("payload_id", *schema))
+        frames.append(
+            lines.select(pl.lit(identity).alias("payload_id"), pl.all(), *missing).select("payload_id", *schema)
+        )
     return pl.concat([frame.cast({"line": pl.Int64, "fault": pl.String}) for frame in frames])
 
 
@@ -109,12 +111,10 @@ def _bars(answer: Answer) -> pl.DataFrame:
     rules = list(findings.bar_rules)
     _mark_live(answer, days, rules)
     delivered = _traded(chart, days, asked)
-    text = delivered.select(
-        text=pl.struct(
-            timestamp=pl.Series([chart.stamps[n] for n in asked], dtype=pl.Int64),
-            **{name: pl.Series(values[asked]).fill_nan(None) for name, values in chart.series.items()},
-        ).struct.json_encode()
-    )
+    told = pl.DataFrame(
+        {"timestamp": [chart.stamps[n] for n in asked]} | {name: values[asked] for name, values in chart.series.items()}
+    ).fill_nan(None)
+    text = told.select(text=pl.struct(pl.all()).struct.json_encode())
     columns = {"ticker": pl.lit(answer.ticker), CURRENCY: pl.lit(chart.currency)}
     lines = pl.concat([delivered, text], how="horizontal").with_columns(
         line=pl.Series(asked, dtype=pl.Int64),

@@ -14,7 +14,7 @@ from pipeline.sessions import Sessions
 
 __all__ = ["SOURCES", "Source", "SourceError", "SourceParams", "open_source"]
 
-SOURCES: tuple[str, ...] = ("simulated", "files")
+SOURCES: tuple[str, ...] = ("simulated", "files", "yahoo")
 """The sources there are."""
 
 
@@ -59,6 +59,10 @@ def open_source(params: SourceParams, calendar: Sessions) -> Source:
         from pipeline.ingestion.sources.files import FilesSource
 
         return FilesSource(params.files, calendar)
+    if params.name == "yahoo":
+        from pipeline.ingestion.sources.yahoo import YahooSource
+
+        return YahooSource(params.yahoo, calendar)
     near = get_close_matches(params.name, SOURCES, n=1, cutoff=0.4)
     hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(SOURCES)}"
     raise SourceError(f"there is no source {params.name!r}; {hint}")

@@ -120,12 +120,54 @@ class FilesParams:
 
 
 @dataclass(frozen=True, kw_only=True)
+class YahooParams:
+    """What is asked of Yahoo, and how gently."""
+
+    tickers: tuple[str, ...] = ()
+    """Tickers as we write them, such as BRK.B; those of `constituents` and `screener` come on top."""
+    constituents: str = ""
+    """File with membership spells (ticker, start, end): its members are asked for, and they alone may be traded."""
+    screener: str = ""
+    """One of Yahoo's own screeners, such as most_actives or day_gainers; none if empty."""
+    screener_size: int = 100
+    """Symbols a screener is asked for, at most 250."""
+    benchmark_ticker: str = "SPY"
+    """The benchmark: compared with, never traded; none if empty."""
+    first_session: str = "2018-01-02"
+    """First session of a load of history (ISO date)."""
+    interval: str = "1d"
+    """Bar length: 1d; or 1h, 5m and 1m, of which Yahoo keeps two years, two months and a week."""
+    exchange: str = "XNYS"
+    """ISO 10383 code of the exchange whose sessions the tickers follow."""
+    requests_per_minute: float = 60.0
+    """Requests of all processes of this user together; above 1 or 2 a second Yahoo begins to refuse."""
+    timeout_seconds: float = 10.0
+    """Seconds until a request counts as unanswered."""
+    patience_minutes: float = 30.0
+    """Minutes of waiting, in ever longer pauses, until a visit makes do with what it has."""
+    reuse_minutes: float = 120.0
+    """Minutes within which the same question is the same visit: one cut short asks only for what is missing."""
+
+    def __post_init__(self) -> None:
+        positive = (self.requests_per_minute, self.timeout_seconds, self.reuse_minutes)
+        if min(positive) <= 0 or self.patience_minutes < 0 or not 1 <= self.screener_size <= 250:
+            raise ValueError(
+                "requests_per_minute, timeout_seconds and reuse_minutes have to be above 0, patience_minutes 0 or"
+                f" more and screener_size from 1 to 250, not {self}"
+            )
+        if self.interval not in ("1d", "1h", "5m", "1m"):
+            raise ValueError(f"interval is {self.interval!r}; Yahoo is asked for 1d, 1h, 5m or 1m")
+
+
+@dataclass(frozen=True, kw_only=True)
 class SourceParams:
     """Which source is in use, with the parameters of each."""
 
     name: str = "simulated"
-    """simulated or files."""
+    """simulated, files or yahoo."""
     simulated: SimulatedParams = field(default_factory=SimulatedParams)
     """The seeded market."""
     files: FilesParams = field(default_factory=FilesParams)
     """The operator's own files."""
+    yahoo: YahooParams = field(default_factory=YahooParams)
+    """Yahoo's charts."""

@@ -77,9 +77,11 @@ def outages(kind: str, seed: int) -> tuple[timedelta, timedelta]:
     return before, length
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(
+    ("kind", "seed"),
+    [*((kind, seed) for kind in ("8 hours", "3 days", "10 minutes") for seed in SEEDS), ("10 months", 0), ("10 months", 1)],
+)
 @pytest.mark.parametrize("policy", POLICIES)
-@pytest.mark.parametrize("kind", ["8 hours", "3 days", "10 months", "10 minutes"])
 @pytest.mark.parametrize("how", ["asleep", "killed"])
 def test_what_fell_due_while_nobody_was_awake_is_caught_up_as_the_policy_says(
     how: str, kind: str, policy: str, seed: int

@@ -84,13 +84,13 @@ class Hands:
         self.hands.pop((outcome.task, outcome.slot))
 
     def next_look(self) -> float | None:
-        waits = [max(hand.ends - self.clock.steady(), 0.0) for hand in self.hands.values() if hand.began]
-        return min(waits, default=None)
+        working = [hand for hand in self.hands.values() if hand.began and not hand.gone and not self._over(hand)]
+        return min((hand.ends - self.clock.steady() for hand in working), default=None)
 
     def reboot(self) -> None:
-        """The host went down: every worker is gone, and none had the time to report."""
+        """The host went down: workers are gone; of those that were done the report is still on disk."""
         for hand in self.hands.values():
-            hand.gone = True
+            hand.gone = hand.fate != "reported"
 
     def work(self) -> None:
         """Workers that come to their end do so, whether or not a daemon is there to see it."""

@@ -54,7 +54,7 @@ def test_a_number_is_read_the_same_beside_a_broken_line_and_without_one() -> Non
 
 
 def test_an_unknown_format_is_one_faulty_row() -> None:
-    decoded = decode(landing(["<xml/>", "<xml/>"], form="yahoo-chart"), ("ticker",))
+    decoded = decode(landing(["<xml/>", "<xml/>"], form="parquet"), ("ticker",))
     assert decoded.select("line", "text", "fault", "ticker").rows() == [(0, "<xml/>\n<xml/>", UNKNOWN_FORMAT, None)]
 
 

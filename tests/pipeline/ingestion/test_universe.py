@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from lake.tables.market import CORPORATE_ACTIONS, TICKER_UNIVERSE
+from lake.tables.market import CONSTITUENTS, CORPORATE_ACTIONS, TICKER_UNIVERSE
 from pipeline.ingestion.params import IngestionParams, UniverseParams
 from pipeline.ingestion.universe import universe
 from pipeline.stage import Moment
@@ -34,6 +34,7 @@ def computed(
     before: pl.DataFrame | None = None,
     listed: pl.DataFrame | None = None,
     ended: pl.DataFrame | None = None,
+    spells: pl.DataFrame | None = None,
     at: Moment | None = None,
     params: IngestionParams = PARAMS,
 ) -> pl.DataFrame:
@@ -41,7 +42,8 @@ def computed(
     listed = instruments(*frame["ticker"].unique().sort()) if listed is None else listed
     before = TICKER_UNIVERSE.empty() if before is None else before
     ended = CORPORATE_ACTIONS.empty() if ended is None else ended
-    return TICKER_UNIVERSE.check(universe(frame, before, listed, ended, at or moment(), params))
+    spells = CONSTITUENTS.empty() if spells is None else spells
+    return TICKER_UNIVERSE.check(universe(frame, before, listed, ended, spells, at or moment(), params))
 
 
 def reason(rows: list[dict[str, Any]], **values: Any) -> str:

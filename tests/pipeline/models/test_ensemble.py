@@ -9,14 +9,13 @@ from pipeline.models.ensemble import MEMBERS, choose_weights, combine, grid_loss
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 NORMAL = np.array([-1.645, -0.674, 0.0, 0.674, 1.645])
-NAIVE = MEMBERS.index("naive")
 
 
 def chosen(members: dict[str, np.ndarray], outcome: np.ndarray, names: int = 20) -> dict[str, float]:
     session = np.arange(len(outcome)) // names
     grid = simplex(len(members), 0.1)
     losses = grid_losses(members, outcome, session, grid, QUANTILES)
-    weights = choose_weights(losses, grid, (1,), NAIVE, 1.0)
+    weights = choose_weights(losses, grid, (1,), 1.0)
     return dict(zip(MEMBERS, weights[:, 0].tolist(), strict=True))
 
 
@@ -42,6 +41,17 @@ def test_members_that_know_nothing_leave_it_to_the_naive_forecast() -> None:
     flat = np.broadcast_to(NORMAL, (2_000, 1, 5))
     noise = flat + 0.1 * random.standard_normal((2_000, 1, 1))
     assert chosen({"lstm": noise, "naive": flat, "ridge": flat + 0.0}, outcome)["naive"] == 1
+
+
+def test_a_network_that_adds_nothing_to_the_line_gets_no_weight_and_the_line_keeps_its_amplitude() -> None:
+    random = np.random.default_rng(2)
+    told = random.standard_normal((4_000, 1))
+    outcome = 0.2 * told + random.standard_normal((4_000, 1))
+    flat = np.broadcast_to(NORMAL, (4_000, 1, 5))
+    line = 0.2 * told[:, :, None] + flat
+    network = line + 0.02 * random.standard_normal((4_000, 1, 1))
+    weights = chosen({"lstm": network, "naive": flat, "ridge": line}, outcome)
+    assert weights["lstm"] == 0 and weights["ridge"] >= 0.8
 
 
 def test_combined_quantiles_are_the_weighted_mean_and_never_cross() -> None:

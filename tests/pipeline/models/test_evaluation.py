@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.models.evaluation import coverage, figures, newey_west_error, pinball, rank_correlations
+from pipeline.models.evaluation import coverage, earned, figures, newey_west_error, pinball, rank_correlations
 
 QUANTILES = (0.1, 0.5, 0.9)
 
@@ -33,6 +33,33 @@ def test_overlap_widens_the_standard_error_as_newey_and_west_say() -> None:
 
 def test_one_value_has_no_standard_error() -> None:
     assert np.isnan(newey_west_error(np.array([1.0]), 3))
+
+
+def evidence(slope: float, sessions: int, seed: int = 2) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    random = np.random.default_rng(seed)
+    forecast = random.standard_normal((sessions * 10, 1))
+    return forecast, slope * forecast + random.standard_normal(forecast.shape), np.repeat(np.arange(sessions), 10)
+
+
+def test_what_is_earned_is_the_slope_shrunk_by_its_error() -> None:
+    forecast, outcome, session = evidence(0.2, 200)
+    slope = float((forecast * outcome).sum() / (forecast * forecast).sum())
+    score = ((forecast * (outcome - slope * forecast)).reshape(200, 10)).sum(axis=1)
+    error = score.std(ddof=1) / 200**0.5 / ((forecast * forecast).sum() / 200) * (199 / 197) ** 0.5
+    found = earned(forecast, outcome, session, (1,))[0]
+    assert found == pytest.approx(slope * (1 - (error / slope) ** 2)) and 0.1 < found < slope
+
+
+def test_a_forecast_earns_at_most_its_amplitude_and_a_wrong_one_nothing() -> None:
+    assert 0.99 < earned(*evidence(3.0, 200), (1,))[0] <= 1
+    assert earned(*evidence(-0.5, 200), (1,))[0] == 0
+    forecast, outcome, session = evidence(0.5, 200)
+    assert earned(0 * forecast, outcome, session, (1,))[0] == 0
+
+
+def test_three_independent_observations_earn_nothing_whatever_they_say() -> None:
+    assert earned(*evidence(3.0, 60), (20,))[0] == 0
+    assert earned(*evidence(3.0, 60), (5,))[0] > 0.9
 
 
 def test_rank_correlation_shares_ranks_among_ties_and_skips_what_cannot_be_ranked() -> None:

@@ -57,7 +57,8 @@ def test_nor_does_it_at_full_size() -> None:
     network = {name: random.uniform(-0.2, 0.2, shape).astype(np.float32) for name, shape in shapes.items()}
     network |= {"std": np.ones(79, dtype=np.float32), "naive": np.zeros((3, 7), dtype=np.float32)}
     network |= {name: np.ones(3, dtype=np.float32) for name in ("location_trust", "spread_trust")}
-    line = {"mean": np.zeros(158), "std": np.ones(158), "coefficients": random.uniform(-1, 1, (158, 3))}
+    line = {"mean": np.zeros(79), "std": np.ones(79), "coefficients": random.uniform(-1, 1, (79, 3))}
+    network |= {f"line.{name}": values for name, values in line.items()}
     windows = random.standard_normal((500, 20, 79)).astype(np.float32)
     order = random.permutation(500)
     for member, arrays in {"lstm": network, "ridge": {**line, "z": np.zeros((3, 7))}}.items():

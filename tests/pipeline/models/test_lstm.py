@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lake.tables.predictions import QUANTILES
-from pipeline.models import lstm
+from pipeline.models import lstm, ridge
 from pipeline.models.examples import Examples, labelled_examples
 from pipeline.models.naive import centred_quantiles
 from tests.frames.models import SMALL, Market, market
@@ -102,10 +102,15 @@ def test_a_planted_change_of_volatility_is_found_and_trusted(built: Examples) ->
     assert np.corrcoef(width, mood)[0, 1] > 0.7
 
 
-def test_trust_is_the_slope_of_outcome_on_forecast_within_bounds() -> None:
-    forecast = np.array([[1.0, 1.0, 1.0, 0.0], [-1.0, -1.0, -1.0, 0.0]])
-    outcome = np.array([[0.5, 3.0, -1.0, 1.0], [-0.5, -3.0, 1.0, 1.0]])
-    assert lstm.location_trust(forecast, outcome).tolist() == [0.5, 1.0, 0.0, 0.0]
+def test_beside_a_line_it_forecasts_the_line_and_its_own_remainder(built: Examples) -> None:
+    rows = built.between(0, 10_000)
+    strength = ridge.Strength((0.1, 0.1), (1.0, 0.5))
+    line = ridge.fit(built.last_rows(rows), built.relative, built.clipped, strength, QUANTILES)
+    network = fit(built.less(ridge.location(line, built.last_rows(rows))), rows)
+    windows = built.windows(rows[:40])
+    alone = lstm.standardised_quantiles(network, windows)
+    together = lstm.standardised_quantiles(lstm.beside(line, network), windows)
+    assert np.array_equal(together, ridge.location(line, windows[:, -1])[:, :, None] + alone)
 
 
 def test_thinning_takes_whole_sessions_and_over_the_passes_all_of_them(built: Examples) -> None:

@@ -90,7 +90,7 @@ def test_weights_of_another_shape_are_refused(rows: pl.DataFrame) -> None:
 
 def test_weights_that_lack_an_array_are_refused(rows: pl.DataFrame) -> None:
     content = encode({"z": np.zeros((2, 7))})
-    with pytest.raises(WeightsError, match=r"'mean' should have the shape .* and is nothing"):
+    with pytest.raises(WeightsError, match=r"'line.mean' should have the shape .* and is nothing"):
         load_members(with_weights(rows, "lstm", content), name(rows))
 
 

@@ -10,14 +10,15 @@ from pipeline.models import ridge
 QUANTILES = (0.25, 0.5, 0.75)
 
 
-def test_the_fit_is_the_closed_form() -> None:
+def test_the_fit_is_the_closed_form_times_the_trust() -> None:
     random = np.random.default_rng(0)
     inputs = random.standard_normal((5_000, 6)).astype(np.float32) * 3 + 7
     relative = random.standard_normal((5_000, 2))
-    fitted = ridge.fit(inputs, relative, relative, (0.5, 0.01), QUANTILES)
+    fitted = ridge.fit(inputs, relative, relative, ridge.Strength((0.5, 0.01), (1.0, 0.5)), QUANTILES)
     x = np.clip((inputs - inputs.mean(0, dtype=float)) / inputs.std(0, dtype=float), -5, 5)
     for number, penalty in enumerate((0.5, 0.01)):
         expected = np.linalg.solve(x.T @ x + penalty * 5_000 * np.eye(6), x.T @ relative[:, number])
+        expected *= (1.0, 0.5)[number]
         assert fitted["coefficients"][:, number] == pytest.approx(expected, rel=1e-9, abs=1e-12)
 
 
@@ -25,7 +26,7 @@ def test_intervals_are_the_quantiles_of_the_residuals_around_a_median_of_zero() 
     random = np.random.default_rng(1)
     inputs = random.standard_normal((400, 2)).astype(np.float32)
     raw = random.standard_normal((400, 1)) + 5
-    fitted = ridge.fit(inputs, raw - raw.mean(), raw, (1.0,), QUANTILES)
+    fitted = ridge.fit(inputs, raw - raw.mean(), raw, ridge.Strength((1.0,), (1.0,)), QUANTILES)
     residual = raw - ridge.location(fitted, inputs)
     assert fitted["z"][0] == pytest.approx(np.quantile(residual, QUANTILES) - np.median(residual))
     assert fitted["z"][0, 1] == 0
@@ -43,24 +44,62 @@ def test_solving_agrees_with_numpy() -> None:
     assert ridge.solve(matrix, right) == pytest.approx(np.linalg.solve(matrix, right), rel=1e-8, abs=1e-10)
 
 
-def test_noise_gets_the_largest_penalty_and_a_line_the_smallest() -> None:
-    random = np.random.default_rng(3)
-    inputs = random.standard_normal((2_000, 20)).astype(np.float32)
-    relative = np.stack([inputs[:, 0].astype(float), random.standard_normal(2_000)], axis=1)
-    held = slice(1_000, None)
-    chosen = ridge.choose_penalties(
-        (inputs[:1_000], relative[:1_000]), (inputs[held], relative[held]), (0.001, 0.1, 100.0)
-    )
-    assert chosen == (0.001, 100.0)
+def world(signal: float, seed: int, sessions: int = 200, names: int = 20) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Twenty inputs of which the first tells, by its correlation, the first target; the second is noise."""
+    random = np.random.default_rng(seed)
+    inputs = random.standard_normal((sessions * names, 20)).astype(np.float32)
+    noise = random.standard_normal((sessions * names, 2))
+    noise[:, 0] = signal * inputs[:, 0] + np.sqrt(1 - signal**2) * noise[:, 0]
+    return inputs, noise, np.repeat(np.arange(sessions), names)
+
+
+def test_a_line_keeps_a_small_penalty_and_its_amplitude_and_noise_keeps_neither() -> None:
+    chosen = ridge.choose(*world(0.5, 3), (1, 1), (0.01, 1.0, 100.0), 5, 6)
+    assert chosen.penalties == (0.01, 100.0)
+    assert chosen.trust[0] > 0.95 and chosen.trust[1] < 0.5
+
+
+def test_a_weak_line_is_found_among_many_inputs() -> None:
+    inputs, target, session = world(0.1, 4)
+    strength = ridge.choose(inputs, target, session, (1, 1), (0.01, 0.1, 1.0, 10.0, 100.0), 5, 6)
+    fitted = ridge.fit(inputs, target, target, strength, QUANTILES)
+    fresh, _, _ = world(0.1, 5)
+    assert strength.trust[0] > 0.5
+    assert np.corrcoef(ridge.location(fitted, fresh)[:, 0], fresh[:, 0])[0, 1] > 0.75
+
+
+def test_noise_is_mostly_not_trusted() -> None:
+    trusts = [ridge.choose(*world(0.0, seed, 100, 10), (1, 1), (0.1, 10.0), 5, 6).trust for seed in range(10, 30)]
+    assert np.median(trusts) == 0 and np.mean(trusts) < 0.2
+
+
+def test_the_blocks_are_all_sessions_once_and_each_fit_keeps_the_gap_from_its_block() -> None:
+    session = np.repeat(np.arange(50, 170), 10)
+    found = list(ridge._zones(session, 4, 7))
+    assert np.concatenate([block for block, _ in found]).tolist() == list(range(1_200))
+    for block, zone in found:
+        outside = np.delete(session, zone)
+        assert np.abs(outside[:, None] - session[block][None]).min() == 8
+
+
+def test_too_few_sessions_to_keep_the_gap_decide_nothing() -> None:
+    inputs, target, session = world(0.9, 7, sessions=8)
+    assert ridge.choose(inputs, target, session, (1, 5), (0.1, 10.0), 4, 20) == ridge.Strength((10.0, 10.0), (0.0, 0.0))
 
 
 def test_a_constant_input_is_centred_and_does_no_harm() -> None:
     inputs = np.column_stack([np.full(100, 3.0), np.linspace(-1, 1, 100)]).astype(np.float32)
     target = np.linspace(-1, 1, 100)[:, None]
-    fitted = ridge.fit(inputs, target, target, (0.001,), QUANTILES)
+    fitted = ridge.fit(inputs, target, target, ridge.Strength((0.001,), (1.0,)), QUANTILES)
     assert fitted["std"][0] == 1 and fitted["coefficients"][0, 0] == 0
 
 
-def test_inputs_are_the_last_row_and_the_mean_of_the_window() -> None:
-    window = np.arange(12, dtype=np.float32).reshape(1, 4, 3)
-    assert ridge.summary(window).tolist() == [[9, 10, 11, 4.5, 5.5, 6.5]]
+def test_the_forecast_depends_on_the_last_row_of_the_window_alone() -> None:
+    inputs, target, _ = world(0.5, 8)
+    fitted = ridge.fit(inputs, target, target, ridge.Strength((0.1, 0.1), (1.0, 1.0)), QUANTILES)
+    windows = np.random.default_rng(9).standard_normal((6, 4, 20)).astype(np.float32)
+    other = windows.copy()
+    other[:, :-1] = 0
+    forecast = ridge.standardised_quantiles(fitted, windows)
+    assert np.array_equal(forecast, ridge.standardised_quantiles(fitted, other))
+    assert np.array_equal(forecast[:, :, 1], ridge.location(fitted, windows[:, -1]))

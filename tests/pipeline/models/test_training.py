@@ -11,6 +11,7 @@ import pytest
 
 from lake.tables.predictions import QUANTILES
 from pipeline.models.examples import Examples, labelled_examples
+from pipeline.models.ridge import Strength
 from pipeline.models.training import Choices, Trained, _settled, run_training
 from tests.frames.models import CALENDAR, SMALL, Market, market, trained
 
@@ -101,11 +102,12 @@ def test_noise_shows_no_skill_and_mostly_the_naive_forecast_is_kept() -> None:
     assert np.mean(naive) > 0.7
 
 
-def test_settled_choices_are_medians_and_the_mean_of_the_trust() -> None:
+def test_the_final_fit_takes_the_lines_own_strength_and_what_the_folds_found_of_the_network() -> None:
     folds = [
-        Choices((0.1,), 0, (0.0,), (0.0,)),
-        Choices((10.0,), 4, (1.0,), (0.5,)),
-        Choices((1.0,), 2, (0.5,), (1.0,)),
+        Choices((0.1,), (0.9,), 0, (0.0,), (0.0,)),
+        Choices((10.0,), (0.9,), 4, (1.0,), (0.5,)),
+        Choices((1.0,), (0.9,), 2, (0.5,), (1.0,)),
     ]
-    assert _settled(folds) == Choices((1.0,), 4, (0.5,), (0.5,))
-    assert _settled(folds[:1]).epochs == 0
+    strength = Strength((3.0,), (0.7,))
+    assert _settled(folds, strength) == Choices((3.0,), (0.7,), 4, (0.5,), (0.5,))
+    assert _settled(folds[:1], strength).epochs == 0

@@ -1,0 +1,189 @@
+"""How much of what can be known is forecast: `python -m benchmarks.skill [--seed 7] [--signal 1] [--names 64]`.
+
+Loads a simulated market through the real stages, trains some sessions before its end, and asks the stored model about
+the sessions after: nothing it is asked about was there when it was fitted. Beside each rank correlation (IC) stands
+that of the oracle, which reads the drift the market was made with.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from lake.store import Lake
+from lake.tables.features import FEATURE_ROWS
+from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES, TICKER_UNIVERSE
+from lake.tables.models import MODEL_REGISTRY
+from lake.tables.predictions import QUANTILES
+from pipeline.config.settings import RuntimeParams, Settings
+from pipeline.features import features
+from pipeline.ingestion.sources.params import SimulatedParams, SourceParams
+from pipeline.ingestion.sources.simulated import SimulatedSource
+from pipeline.models import train
+from pipeline.models.ensemble import combine
+from pipeline.models.evaluation import figures, newey_west_error, rank_correlations
+from pipeline.models.examples import Examples, Index, blocks, labelled_examples
+from pipeline.models.inference import standardised_members
+from pipeline.models.params import ModelParams
+from pipeline.models.registry import Ensemble, load_members
+from pipeline.runner import Runner
+from pipeline.stages import LEARN
+
+Floats = npt.NDArray[np.float64]
+MIDDLE = QUANTILES.index(0.5)
+
+
+@dataclass(frozen=True)
+class Skill:
+    """What a model knew out of sample at one horizon. Errors are Newey-West standard errors over sessions."""
+
+    horizon: int
+    ic: float
+    """Mean rank correlation of forecast and realised total return within a session; 0 where it ranks nothing."""
+    ic_error: float
+    oracle: float
+    """The same of the best forecast possible, on the same sessions and tickers."""
+    oracle_error: float
+    likeness: float
+    """Mean rank correlation of the forecast with the best one: what the ratio of the two tends to, with less noise."""
+    figures: dict[str, Any]
+    """Pinball loss and skill, coverage, rows and sessions, over all members of the universe."""
+
+    @property
+    def ratio(self) -> float:
+        """Share of the possible rank correlation."""
+        return self.ic / self.oracle
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A simulated market, a model trained some sessions before its end, and what it knew about the rest."""
+
+    model: Ensemble
+    trained_at: date
+    seconds: float
+    """Wall time of the train stage."""
+    skills: tuple[Skill, ...]
+
+
+def measure(path: Path, market: SimulatedParams, sessions: int, models: ModelParams) -> Measured:
+    """Load a market into a new lake, train `sessions` before the last one with a known outcome, and judge the model.
+
+    Args:
+        path: where the lake is made.
+        market: the simulated market.
+        sessions: test sessions; the last of them has its longest horizon within the history.
+        models: how to train.
+    """
+    settings = replace(
+        Settings(), runtime=RuntimeParams(durable=False), source=SourceParams(simulated=market), models=models
+    )
+    runner = Runner(Lake.create(path), settings)
+    first, last = runner.source.coverage()
+    history = {run.recipe.stage for run in runner.load_history(first, last).runs}
+    for stage in (*(one for one in LEARN if one.name not in history), features.STAGE):
+        runner.stage(stage, last, first)
+    trained_at = runner.calendar.offset(last, -sessions - max(models.horizons) + 1)
+    start = perf_counter()
+    runner.stage(train.STAGE, trained_at)
+    seconds = perf_counter() - start
+    registry = runner.lake.read(MODEL_REGISTRY)
+    if registry.is_empty():
+        raise ValueError(f"nothing was trained at {trained_at}: {market.history_sessions} sessions are too few")
+    model = load_members(registry, registry["model_id"][0])
+    examples = _examples(runner, models)
+    after = examples.between(runner.calendar.position(trained_at), runner.calendar.position(last))
+    source = runner.source
+    assert isinstance(source, SimulatedSource)
+    return Measured(model, trained_at, seconds, _skills(model, examples, after, _best(source, examples, after)))
+
+
+def _examples(runner: Runner, models: ModelParams) -> Examples:
+    """All windows with known outcomes, as the train stage would see them at the end of history."""
+    prices, actions, universe, rows = (
+        runner.lake.read(table) for table in (MARKET_PRICES, CORPORATE_ACTIONS, TICKER_UNIVERSE, FEATURE_ROWS)
+    )
+    return labelled_examples(rows, prices, actions, universe, runner.calendar, models)
+
+
+def _best(source: SimulatedSource, examples: Examples, rows: Index) -> Floats:
+    """The oracle's expected return of each of these examples, NaN where it has none: [rows, H]."""
+    days = [examples.calendar.days[at] for at in examples.session[rows].tolist()]
+    source.best_forecast(days[-1])  # simulates as far as needed at once
+    told = pl.concat([source.best_forecast(day, examples.horizons) for day in dict.fromkeys(days)])
+    wide = told.pivot(on="horizon", index=["session", "ticker"], values="expected_return")
+    asked = pl.DataFrame({"session": days, "ticker": examples.ticker[rows]})
+    joined = asked.join(wide, on=["session", "ticker"], how="left", maintain_order="left")
+    return joined.select(str(horizon) for horizon in examples.horizons).to_numpy().astype(np.float64)
+
+
+def _skills(model: Ensemble, examples: Examples, rows: Index, best: Floats) -> tuple[Skill, ...]:
+    members = [standardised_members(model, examples.windows(block)) for block in blocks(rows)]
+    forecast = np.concatenate([combine(part, model.weights) for part in members])
+    naive = np.concatenate([part["naive"] for part in members])
+    outcome, session, sigma = examples.outcome[rows], examples.session[rows], examples.sigma[rows]
+    found = figures(outcome, forecast, naive, session, examples.horizons, QUANTILES)
+    skills = []
+    for number, horizon in enumerate(examples.horizons):
+        known = np.isfinite(best[:, number])
+        at, ideal = session[known], best[known, number]
+        point, earned = (values[known] * sigma[known] for values in (forecast[:, number, MIDDLE], outcome[:, number]))
+        ic = _correlation(point, earned, at, horizon)
+        oracle = _correlation(ideal, earned, at, horizon)
+        likeness = _correlation(point, ideal, at, horizon)[0]
+        skills.append(Skill(horizon, *ic, *oracle, likeness, found[str(horizon)]))
+    return tuple(skills)
+
+
+def _correlation(forecast: Floats, outcome: Floats, session: Index, horizon: int) -> tuple[float, float]:
+    """Mean rank correlation and its error; 0 and 0 of a forecast that ranks nothing in any session."""
+    series = rank_correlations(forecast, outcome, session)
+    return (float(series.mean()), newey_west_error(series, horizon - 1)) if len(series) else (0.0, 0.0)
+
+
+def report(measured: Measured) -> None:
+    """Print the figures."""
+    write = sys.stdout.write
+    model = measured.model
+    write(f"model {model.model_id}, trained at {measured.trained_at} in {measured.seconds:.1f} s; ensemble weights:\n")
+    for member, weights in sorted(model.weights.items()):
+        write(f"  {member:6} {' '.join(f'{weight:.1f}' for weight in weights)}\n")
+    write("horizon  IC              best possible   ratio  likeness  pinball skill  coverage 50 80 90\n")
+    for skill in measured.skills:
+        found = skill.figures
+        covered = " ".join(f"{100 * found[f'coverage_{percent}']:.0f}" for percent in (50, 80, 90))
+        write(
+            f"{skill.horizon:7}  {skill.ic:.3f} +- {skill.ic_error:.3f}  {skill.oracle:.3f} +- {skill.oracle_error:.3f}"
+            f"  {100 * skill.ratio:4.0f} %  {skill.likeness:8.2f}"
+            f"  {100 * found['skill']:.2f} +- {100 * (found['skill_error'] or 0):.2f} %  {covered:>14}"
+            f"  ({found['sessions']} sessions, {found['rows']} rows)\n"
+        )
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure one market and print what was found."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seed", type=int, default=7, help="which market")
+    parser.add_argument("--signal", type=float, default=1.0, help="0 makes returns unforecastable")
+    parser.add_argument("--names", type=int, default=64)
+    parser.add_argument("--history", type=int, default=1_040, help="sessions of history")
+    parser.add_argument("--sessions", type=int, default=180, help="test sessions after training")
+    asked = parser.parse_args(arguments)
+    market = SimulatedParams(seed=asked.seed, signal=asked.signal, names=asked.names, history_sessions=asked.history)
+    with tempfile.TemporaryDirectory() as folder:
+        report(measure(Path(folder) / "lake", market, asked.sessions, ModelParams()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,132 @@
+"""What a screen is made of, and what opening one of its rows tells: plain values, shown by one thin widget each."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Generic, TypeVar
+
+from lake.contract import Table
+from nextgen_tui.console.picture import Picture
+from nextgen_tui.console.sheet import Cell, Mood, Sheet
+from nextgen_tui.console.view import View
+from nextgen_tui.safe_text import safe_text
+
+Line = tuple[Cell, ...]
+"""A line of notes: pieces of text, each with its mood."""
+Row = Mapping[str, Any]
+LABEL = 12
+"""Characters before a fact."""
+
+
+@dataclass(frozen=True)
+class Link:
+    """A way on: a row of a table, or a run."""
+
+    words: str
+    table: str
+    key: Mapping[str, Any]
+    about: str = ""
+
+
+@dataclass(frozen=True)
+class Section:
+    """Lines under a heading."""
+
+    heading: str
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True)
+class Story:
+    """Everything about one thing."""
+
+    title: str
+    sections: tuple[Section, ...]
+    pictures: tuple[Picture, ...] = ()
+    links: tuple[Link, ...] = ()
+    copies: str = ""
+    """What `y` copies: the thing's name or the command that leads to it."""
+    retry: str = ""
+    """The task and slot that `R` asks the daemon to try again; empty where there is nothing to retry."""
+
+
+Data = TypeVar("Data")
+
+
+class Page(ABC, Generic[Data]):
+    """One screen: what it reads, and how that is told. Stateless; every method is a pure function of its arguments."""
+
+    number: ClassVar[str]
+    name: ClassVar[str]
+    question: ClassVar[str]
+    """What an operator comes here to ask."""
+    tables: ClassVar[tuple[Table, ...]]
+    """The tables it depends on: it is read again when one of them has a new version."""
+
+    @abstractmethod
+    def load(self, view: View) -> Data:
+        """Read all that the screen shows."""
+
+    @abstractmethod
+    def sentence(self, data: Data) -> str:
+        """The answer, in words."""
+
+    @abstractmethod
+    def sheets(self, data: Data) -> tuple[str, ...]:
+        """The names of its sheets; the first one is shown first."""
+
+    @abstractmethod
+    def sheet(self, data: Data, name: str) -> Sheet:
+        """One sheet."""
+
+    def notes(self, data: Data, name: str, row: Row | None) -> tuple[Line, ...]:
+        """What to say beside the sheet about its chosen row."""
+        del data, name, row
+        return ()
+
+    def pictures(self, data: Data, name: str, row: Row | None) -> tuple[Picture, ...]:
+        """What to draw beside the sheet about its chosen row."""
+        del data, name, row
+        return ()
+
+    def story(self, view: View, data: Data, name: str, row: Row) -> Story | None:
+        """What opening the row tells; may read."""
+        del view, data, name, row
+        return None
+
+    def origin(self, name: str, row: Row) -> Link | None:
+        """The row of the lake that the sheet's row stands for, from which lineage is walked."""
+        del name, row
+        return None
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What is known of a page at a moment: its data, or in words why there are none."""
+
+    data: Any = None
+    trouble: str = ""
+    versions: tuple[int, ...] = field(default=())
+    """Of the page's tables; the same versions hold the same data."""
+
+
+def fact(label: str, words: object, mood: Mood = "", longest: int = 400) -> Line:
+    """A label and what it says."""
+    return Cell(f"{label:<{LABEL}} ", "dim"), Cell(safe_text(words, longest), mood)
+
+
+def said(words: object, mood: Mood = "", longest: int = 400) -> Line:
+    """A plain line."""
+    return (Cell(safe_text(words, longest), mood),)
+
+
+def heading(words: str) -> Line:
+    """A line that names what follows."""
+    return (Cell(words, "accent"),)
+
+
+def plain(lines: Sequence[Line]) -> str:
+    """The lines without their moods."""
+    return "\n".join("".join(cell.words for cell in line) for line in lines)

@@ -1,0 +1,1 @@
+"""What each screen shows: pure functions from published frames to sheets, sentences, notes, pictures and stories."""

@@ -1,0 +1,254 @@
+"""Screen 9: what ran, from which inputs, and how each run ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from lake.tables.control import RUNS
+from nextgen_tui import formats
+from nextgen_tui.console.page import Line, Link, Page, Row, Section, Story, fact, said
+from nextgen_tui.console.picture import Line as Path
+from nextgen_tui.console.picture import Picture
+from nextgen_tui.console.sheet import Cell, Col, Sheet, quiet, verdict
+from nextgen_tui.console.view import View
+from nextgen_tui.console.walk import json_facts
+from pipeline.stages import STAGES
+
+RUNS_SHEET, CYCLES_SHEET, FAILED_SHEET = "runs", "cycles", "failed"
+PACE = 30
+"""Runs of a stage whose times are drawn."""
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Every run, newest first, and one row per cycle."""
+
+    runs: pl.DataFrame
+    cycles: pl.DataFrame
+
+
+def cycles_of(runs: pl.DataFrame) -> pl.DataFrame:
+    """One row per cycle, newest first: what it ran, how long it took, what failed for good.
+
+    A stage that failed and was done by a later attempt of the same cycle does not count as failed.
+    """
+    told = runs.filter((pl.col("stage") != "report") | (pl.col("status") != "done")).sort("started_at", "run_id")
+    final = told.unique(subset=["cycle_id", "stage"], keep="last", maintain_order=True)
+    failed = pl.col("status") != "done"
+    return (
+        final.group_by("cycle_id", maintain_order=True)
+        .agg(
+            pl.col("session").max(),
+            pl.len().alias("stages"),
+            failed.sum().cast(pl.Int64).alias("failed"),
+            pl.col("written").sum(),
+            (pl.col("seconds") * 1_000).round().cast(pl.Int64).sum().alias("milliseconds"),
+            pl.col("started_at").min(),
+            pl.col("error").filter(failed).first().fill_null(""),
+        )
+        .with_columns(status=pl.when(pl.col("failed") > 0).then(pl.lit("failed")).otherwise(pl.lit("done")))
+        .sort("started_at", "cycle_id", descending=True)
+    )
+
+
+class RunsPage(Page[Runs]):
+    """Every run and cycle."""
+
+    number, name = "9", "Runs"
+    question = "What ran, from which inputs, and how did it end?"
+    tables = (RUNS,)
+
+    def load(self, view: View) -> Runs:
+        """The runs that the view holds anyway."""
+        return Runs(view.runs.sort("started_at", "run_id", descending=True), cycles_of(view.runs))
+
+    def sentence(self, data: Runs) -> str:
+        """How many there are, and the last failure."""
+        if data.runs.is_empty():
+            return "Nothing has run yet; `nextgen init` loads history, `nextgen cycle` runs the loop."
+        failed = data.runs.filter(pl.col("status") != "done")
+        told = f"{formats.counted(data.cycles.height, 'publication')}, {formats.counted(data.runs.height, 'run')}; "
+        if failed.is_empty():
+            return told + "none failed."
+        last = failed.row(0, named=True)
+        return told + f"{failed.height} failed, last {last['stage']} of {last['session']}: {last['error']}"
+
+    def sheets(self, data: Runs) -> tuple[str, ...]:
+        """Runs, cycles, failures."""
+        del data
+        return RUNS_SHEET, CYCLES_SHEET, FAILED_SHEET
+
+    def sheet(self, data: Runs, name: str) -> Sheet:
+        """Newest first."""
+        if name == CYCLES_SHEET:
+            return Sheet(data.cycles, CYCLE_COLS, ("cycle_id",), "No cycle has run yet.", "cycle")
+        runs = data.runs.filter(pl.col("status") != "done") if name == FAILED_SHEET else data.runs
+        empty = "No run has failed." if name == FAILED_SHEET else "Nothing has run yet."
+        return Sheet(runs, RUN_COLS, ("run_id",), empty, "run")
+
+    def notes(self, data: Runs, name: str, row: Row | None) -> tuple[Line, ...]:
+        """The chosen run in short."""
+        del data
+        if row is None:
+            return ()
+        if name == CYCLES_SHEET:
+            return cycle_notes(row)
+        return run_notes(row)
+
+    def pictures(self, data: Runs, name: str, row: Row | None) -> tuple[Picture, ...]:
+        """How long the stage, or the cycles, took lately."""
+        if row is None:
+            return ()
+        if name == CYCLES_SHEET:
+            times = [value / 1_000 for value in data.cycles["milliseconds"].head(PACE).reverse()]
+            return (pace("seconds per cycle", times),)
+        mine = data.runs.filter((pl.col("stage") == row["stage"]) & (pl.col("status") == "done"))
+        return (pace(f"seconds of {row['stage']}", mine["seconds"].head(PACE).reverse().to_list()),)
+
+    def story(self, view: View, data: Runs, name: str, row: Row) -> Story | None:
+        """The run with its whole recipe, or the cycle with its runs."""
+        if name == CYCLES_SHEET:
+            return cycle_story(data.runs, row)
+        return run_story(view, row["run_id"])
+
+    def origin(self, name: str, row: Row) -> Link | None:
+        """The run itself."""
+        return None if name == CYCLES_SHEET else Link(row["run_id"], "runs", {"run_id": row["run_id"]})
+
+
+def pace(title: str, times: list[float]) -> Picture:
+    """Times in their order."""
+    return Picture(
+        title=title,
+        lines=(Path(tuple(float(n) for n in range(len(times))), tuple(times), "own"),),
+        words=lambda value: f"{value:.2f}",
+    )
+
+
+def run_notes(row: Row) -> tuple[Line, ...]:
+    """A run in short."""
+    lines = [
+        (verdict(row["status"]), Cell("  " + row["stage"])),
+        fact("session", row["session"]),
+        fact("wrote", f"{formats.whole(row['written'])} new of {formats.counted(row['rows'], 'row')}"),
+        fact("into", f"{row['output_table']} {_at(row['output_version'])}"),
+        fact("took", formats.duration(row["seconds"])),
+        fact("started", formats.instant(row["started_at"])),
+    ]
+    return (*lines, *((said(row["error"], "bad"),) if row["error"] else ()))
+
+
+def cycle_notes(row: Row) -> tuple[Line, ...]:
+    """A cycle in short."""
+    lines = [
+        (verdict(row["status"]), Cell("  " + row["cycle_id"])),
+        fact("session", row["session"]),
+        fact("stages", f"{row['stages']}, {row['failed']} failed"),
+        fact("wrote", formats.counted(row["written"], "new row")),
+        fact("took", formats.duration(row["milliseconds"] / 1_000)),
+    ]
+    return (*lines, *((said(row["error"], "bad"),) if row["error"] else ()))
+
+
+def cycle_story(runs: pl.DataFrame, row: Row) -> Story:
+    """A cycle's runs in their order."""
+    mine = runs.filter(pl.col("cycle_id") == row["cycle_id"]).sort("started_at", "run_id")
+    links = tuple(
+        Link(
+            f"{verdict(run['status']).words:<9} {run['stage']}",
+            "runs",
+            {"run_id": run["run_id"]},
+            run["error"] or f"{formats.whole(run['written'])} new rows in {formats.duration(run['seconds'])}",
+        )
+        for run in mine.iter_rows(named=True)
+    )
+    return Story(row["cycle_id"], (Section("This cycle", cycle_notes(row)),), links=links, copies=row["cycle_id"])
+
+
+def run_story(view: View, run_id: str) -> Story:
+    """A run with its recipe: what it read, at which versions, with which parameters, and what that made impossible.
+
+    Raises:
+        LakeError: if the lake cannot be read.
+    """
+    found = view.read(RUNS, where=pl.col("run_id") == run_id)
+    if found.is_empty():
+        return Story(run_id, (Section("", (said("This run is not among those published at this moment.", "warn"),)),))
+    row = found.row(0, named=True)
+    sections = [Section("Run " + run_id, (*run_notes(row), *_recipe(row)))]
+    if row["status"] != "done":
+        sections.append(Section("What waits for it", blocked_by(row["stage"])))
+        sections.append(Section("What to press", what_to_press(row)))
+    sections.append(Section("Read, at these versions", json_facts(row["inputs"])))
+    sections.append(Section("Parameters", json_facts(row["params"])))
+    sections.append(Section("Computed with", json_facts(row["libraries"])))
+    return Story(
+        f"run {run_id}",
+        tuple(sections),
+        copies=f"nextgen reproduce {run_id}",
+        retry=f"cycle {row['session']}" if row["status"] != "done" else "",
+    )
+
+
+def blocked_by(stage: str) -> tuple[Line, ...]:
+    """The stages that read, directly or through others, what this one did not write."""
+    waiting: list[str] = []
+    missing = {one.writes.name for one in STAGES if one.name == stage}
+    for one in STAGES:
+        if one.name != stage and missing & {read.table.name for read in one.reads}:
+            waiting.append(one.name)
+            missing.add(one.writes.name)
+    return (said(", ".join(waiting) if waiting else "Nothing reads what it writes."),)
+
+
+def what_to_press(row: Row) -> tuple[Line, ...]:
+    """The way on from a failure."""
+    return (
+        fact("R", f"ask the daemon to try the cycle of {row['session']} again"),
+        fact("y", "copy the command that computes this run again: nextgen reproduce"),
+        fact("by hand", "nextgen cycle   finishes the session from where it stopped"),
+    )
+
+
+def _recipe(row: Row) -> tuple[Line, ...]:
+    return (
+        fact("cycle", f"{row['cycle_id']}, attempt {row['attempt']}"),
+        fact("knew", f"what was available at {formats.instant(row['as_of'])}"),
+        fact("computed", f"sessions {row['since']} to {row['session']}"),
+        fact("seed", f"{row['seed']}, {formats.counted(row['threads'], 'thread')}"),
+        fact("code", row["code"]),
+        fact("rows' hash", row["fingerprint"] or "–"),
+    )
+
+
+def _at(version: Any) -> str:
+    return f"@ {version}" if version is not None else "(nothing)"
+
+
+RUN_COLS = (
+    Col("status", "status", verdict),
+    Col("stage", "stage"),
+    Col("session", "session"),
+    Col("rows", "rows", formats.whole, right=True, rank=4),
+    Col("new", "written", formats.whole, right=True, rank=1),
+    Col("time", "seconds", formats.duration, right=True),
+    Col("table", "output_table", rank=3),
+    Col("version", "output_version", formats.whole, right=True, rank=2),
+    Col("started", "started_at", formats.instant, rank=5),
+    Col("error", "error", rank=6),
+    Col("run", "run_id", quiet, rank=7),
+)
+CYCLE_COLS = (
+    Col("status", "status", verdict),
+    Col("session", "session"),
+    Col("cycle", "cycle_id", rank=2),
+    Col("stages", "stages", formats.whole, right=True),
+    Col("failed", "failed", formats.whole, right=True),
+    Col("new rows", "written", formats.whole, right=True, rank=1),
+    Col("time", "milliseconds", lambda value: formats.duration(value / 1_000), right=True),
+    Col("started", "started_at", formats.instant, rank=3),
+    Col("error", "error", rank=4),
+)

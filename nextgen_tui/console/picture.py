@@ -1,0 +1,305 @@
+"""Charts drawn with braille dots, half blocks and tinted grounds: pure, so that they are tested without a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from nextgen_tui import formats
+
+BRAILLE = 0x2800
+_DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
+"""Row, then column of a braille cell -> its bit."""
+NO_BAND = 0
+LEAST_WIDTH, LEAST_HEIGHT = 12, 3
+"""Smaller than this there is no chart, only blank."""
+TICKS = 4
+"""Labels on the axis of levels, at most."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """Levels at positions, joined; a position whose level is missing interrupts it."""
+
+    xs: tuple[float, ...]
+    ys: tuple[float | None, ...]
+    role: str
+    dotted: bool = False
+
+
+@dataclass(frozen=True)
+class Band:
+    """The ground between two lines of levels."""
+
+    xs: tuple[float, ...]
+    lows: tuple[float, ...]
+    highs: tuple[float, ...]
+    shade: int
+    """1 the faintest, 3 the strongest; where bands overlap, the strongest shows."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One sign at a place."""
+
+    x: float
+    y: float
+    sign: str
+    role: str
+
+
+@dataclass(frozen=True)
+class Candle:
+    """A session's range and body."""
+
+    x: float
+    open: float
+    high: float
+    low: float
+    close: float
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What a chart shows, in the units of its data."""
+
+    title: str = ""
+    lines: tuple[Line, ...] = ()
+    bands: tuple[Band, ...] = ()
+    marks: tuple[Mark, ...] = ()
+    candles: tuple[Candle, ...] = ()
+    words: Callable[[float], str] = formats.money
+    """A level as its label."""
+    ticks: tuple[tuple[float, str], ...] = ()
+    """Labels below: position and text."""
+    legend: tuple[tuple[str, str, str], ...] = ()
+    """Sign, role and meaning of what is drawn."""
+    span: tuple[float, float] | None = None
+    """Lowest and highest level; as far as the data reach where None."""
+    share: float = 1.0
+    """Of the height, where several pictures stand on top of each other."""
+
+    @property
+    def blank(self) -> bool:
+        """Whether there is nothing to draw."""
+        return not any(y is not None for line in self.lines for y in line.ys) and not self.candles
+
+
+@dataclass(frozen=True)
+class Sign:
+    """One character of a chart."""
+
+    sign: str
+    role: str = ""
+    """What it belongs to: a line's role, `label`, or `bandN` where its ink is a band's tint."""
+    band: int = NO_BAND
+    """The tint of its ground."""
+
+
+def draw(picture: Picture, width: int, height: int) -> list[list[Sign]]:
+    """A title and legend, the plot with its labels on the left, and the ticks below, as `height` rows of `width` signs.
+
+    Rows are blank where there is too little room or nothing to draw.
+    """
+    blank = [[Sign(" ")] * max(width, 0) for _ in range(max(height, 0))]
+    if width < LEAST_WIDTH or height < LEAST_HEIGHT or picture.blank:
+        return blank
+    head = _head(picture, width)
+    foot = 1 if picture.ticks and height >= LEAST_HEIGHT + 2 else 0
+    head = head if height - foot - len(head) >= 2 else []
+    rows = height - foot - len(head)
+    low, high = _levels(picture)
+    labels = _labels(picture.words, low, high, rows)
+    margin = max((len(words) for words in labels.values()), default=0) + 1
+    if width - margin < LEAST_WIDTH // 2:
+        labels, margin = {}, 0
+    scale = _Scale(low, high, *_positions(picture), width - margin, rows)
+    plot = _plot(picture, scale)
+    left = [[Sign(sign, "label") for sign in labels.get(row, "").rjust(margin - 1) + " "][:margin] for row in range(rows)]
+    body = [beside + drawn for beside, drawn in zip(left, plot, strict=True)]
+    return head + body + ([_foot(picture, scale, margin)] if foot else [])
+
+
+def stacked(pictures: Sequence[Picture], width: int, height: int) -> list[list[Sign]]:
+    """Several pictures above each other, each with its share of the height."""
+    shown = [picture for picture in pictures if not picture.blank]
+    if not shown:
+        return draw(Picture(), width, height)
+    whole = sum(picture.share for picture in shown)
+    rows: list[list[Sign]] = []
+    for number, picture in enumerate(shown):
+        last = number == len(shown) - 1
+        rows += draw(picture, width, height - len(rows) if last else round(height * picture.share / whole))
+    return rows[:height]
+
+
+@dataclass(frozen=True)
+class _Scale:
+    low: float
+    high: float
+    first: float
+    last: float
+    width: int
+    height: int
+
+    def x(self, at: float) -> int:
+        span = self.last - self.first
+        return round((at - self.first) / span * (2 * self.width - 1)) if span else self.width
+
+    def y(self, level: float) -> int:
+        share = (self.high - level) / (self.high - self.low) if self.high > self.low else 0.5
+        return min(max(round(share * (4 * self.height - 1)), 0), 4 * self.height - 1)
+
+    def at(self, column: int) -> float:
+        """The position of a cell's middle."""
+        return self.first + (2 * column + 0.5) / (2 * self.width - 1) * (self.last - self.first)
+
+    def level(self, half: int) -> float:
+        """The level at the middle of a half cell, counted from the top."""
+        return self.high - (2 * half + 0.5) / (4 * self.height - 1) * (self.high - self.low)
+
+
+def _plot(picture: Picture, scale: _Scale) -> list[list[Sign]]:
+    ground = _ground(picture.bands, scale)
+    dots = _Ink(scale)
+    for line in picture.lines:
+        dots.line(line)
+    rows = [
+        [_cell(dots, ground[2 * row][column], ground[2 * row + 1][column], row, column) for column in range(scale.width)]
+        for row in range(scale.height)
+    ]
+    for candle in picture.candles:
+        _candle(rows, scale, candle)
+    for mark in picture.marks:
+        column, row = scale.x(mark.x) // 2, scale.y(mark.y) // 4
+        if 0 <= column < scale.width:
+            rows[row][column] = replace(rows[row][column], sign=mark.sign, role=mark.role)
+    return rows
+
+
+class _Ink:
+    """A grid of braille dots, and which line runs through each cell: the one drawn first."""
+
+    def __init__(self, scale: _Scale) -> None:
+        self._scale = scale
+        self.bits = [[0] * scale.width for _ in range(scale.height)]
+        self.roles = [[""] * scale.width for _ in range(scale.height)]
+
+    def line(self, line: Line) -> None:
+        points = [
+            (self._scale.x(x), self._scale.y(y)) if y is not None else None
+            for x, y in zip(line.xs, line.ys, strict=True)
+        ]
+        for one, other in pairwise(points):
+            if one and other:
+                self._stroke(one, other, line)
+        for before, point, after in zip([None, *points[:-1]], points, [*points[1:], None], strict=True):
+            if point and before is None and after is None:
+                self._dot(*point, line.role)
+
+    def _stroke(self, one: tuple[int, int], other: tuple[int, int], line: Line) -> None:
+        (x0, y0), (x1, y1) = one, other
+        steps = max(abs(x1 - x0), abs(y1 - y0), 1)
+        for step in range(steps + 1):
+            x, y = round(x0 + (x1 - x0) * step / steps), round(y0 + (y1 - y0) * step / steps)
+            # Dotted lines differ from whole ones without colour too; counting in x keeps the gaps even.
+            if not line.dotted or (x + (y if x0 == x1 else 0)) % 3 != 2:
+                self._dot(x, y, line.role)
+
+    def _dot(self, x: int, y: int, role: str) -> None:
+        row, column = y // 4, x // 2
+        if 0 <= column < self._scale.width:
+            self.bits[row][column] |= _DOTS[y % 4][x % 2]
+            self.roles[row][column] = self.roles[row][column] or role
+
+
+def _cell(dots: _Ink, above: int, below: int, row: int, column: int) -> Sign:
+    if bits := dots.bits[row][column]:
+        return Sign(chr(BRAILLE + bits), dots.roles[row][column], max(above, below))
+    if above == below:
+        return Sign(" ", "", above)
+    return Sign("▀", f"band{above}", below)
+
+
+def _ground(bands: Sequence[Band], scale: _Scale) -> list[list[int]]:
+    """The strongest band at the middle of each half cell."""
+    ground = [[NO_BAND] * scale.width for _ in range(2 * scale.height)]
+    for band in sorted(bands, key=lambda band: band.shade):
+        for column in range(scale.width):
+            at = scale.at(column)
+            if not band.xs or not band.xs[0] <= at <= band.xs[-1]:
+                continue
+            low, high = _between(band.xs, band.lows, at), _between(band.xs, band.highs, at)
+            for half in range(2 * scale.height):
+                if low <= scale.level(half) <= high:
+                    ground[half][column] = band.shade
+    return ground
+
+
+def _between(xs: Sequence[float], ys: Sequence[float], at: float) -> float:
+    """The level at a position between two others, on a straight line between them."""
+    for (x0, y0), (x1, y1) in pairwise(zip(xs, ys, strict=True)):
+        if at <= x1:
+            return y0 + (y1 - y0) * (at - x0) / (x1 - x0) if x1 > x0 else y1
+    return ys[-1]
+
+
+def _candle(rows: list[list[Sign]], scale: _Scale, candle: Candle) -> None:
+    column = scale.x(candle.x) // 2
+    if not 0 <= column < scale.width:
+        return
+    rising = candle.close >= candle.open
+    top, bottom = scale.y(candle.high) // 4, scale.y(candle.low) // 4
+    body = scale.y(max(candle.open, candle.close)) // 4, scale.y(min(candle.open, candle.close)) // 4
+    for row in range(top, bottom + 1):
+        inside = body[0] <= row <= body[1]
+        sign = ("┃" if rising else "█") if inside else "│"
+        rows[row][column] = replace(rows[row][column], sign=sign, role="good" if rising else "bad")
+
+
+def _levels(picture: Picture) -> tuple[float, float]:
+    if picture.span is not None:
+        return picture.span
+    levels = [y for line in picture.lines for y in line.ys if y is not None]
+    levels += [level for band in picture.bands for level in (*band.lows, *band.highs)]
+    levels += [level for candle in picture.candles for level in (candle.low, candle.high)]
+    levels += [mark.y for mark in picture.marks]
+    return min(levels), max(levels)
+
+
+def _positions(picture: Picture) -> tuple[float, float]:
+    positions = [x for line in picture.lines for x in line.xs] + [x for band in picture.bands for x in band.xs]
+    positions += [candle.x for candle in picture.candles]
+    return min(positions), max(positions)
+
+
+def _labels(words: Callable[[float], str], low: float, high: float, rows: int) -> dict[int, str]:
+    """Row -> label: the highest level at the top, the lowest at the bottom, some between."""
+    if high <= low:
+        return {rows // 2: words(low)}
+    count = max(min(TICKS, rows // 2), 2)
+    numbers = sorted({round(step * (rows - 1) / (count - 1)) for step in range(count)})
+    return {row: words(high - row / max(rows - 1, 1) * (high - low)) for row in numbers}
+
+
+def _head(picture: Picture, width: int) -> list[list[Sign]]:
+    """The title and what the signs mean; what does not fit is left out whole."""
+    row = [Sign(sign, "title") for sign in picture.title][:width]
+    for sign, role, meaning in picture.legend:
+        entry = [Sign(" "), Sign(" "), *(Sign(one, role) for one in sign), Sign(" "), *(Sign(c, "label") for c in meaning)]
+        if len(row) + len(entry) <= width:
+            row += entry
+    return [row + [Sign(" ")] * (width - len(row))] if row else []
+
+
+def _foot(picture: Picture, scale: _Scale, margin: int) -> list[Sign]:
+    """The labels below the plot; one that would touch another is left out."""
+    row = [" "] * (margin + scale.width)
+    free = 0
+    for at, words in sorted(picture.ticks):
+        start = min(max(margin + scale.x(at) // 2 - len(words) // 2, margin), len(row) - len(words))
+        if start >= free and start >= margin:
+            row[start : start + len(words)] = words
+            free = start + len(words) + 2
+    return [Sign(sign, "label") for sign in row]

@@ -1,0 +1,55 @@
+"""Reads a file of membership spells: who belonged to the index from when, and until when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+
+from pipeline.ingestion.parsing import day
+from pipeline.ingestion.sources.errors import SourceError
+from pipeline.ingestion.sources.files.columns import Usual, recognise
+from pipeline.ingestion.sources.files.reading import read_text
+from pipeline.ingestion.sources.payloads import payload_text
+
+USUAL: Usual = {
+    "ticker": ("ticker", "symbol"),
+    "start": ("start", "start_date", "from", "added", "date_added", "joined"),
+    "end": ("end", "end_date", "until", "to", "removed", "date_removed", "left"),
+}
+
+
+@dataclass(frozen=True)
+class Spells:
+    """The file's lines as they are landed, and what they say."""
+
+    fields: dict[str, str]
+    """ticker, start and, if the file has it, end -> the file's column."""
+    payload: str
+    members: pl.DataFrame
+    """ticker (String), start and end (Date): a member from start on, up to but without end; no end is no end."""
+
+    def within(self, first: date, last: date) -> tuple[str, ...]:
+        """Whoever was a member on any of these days, in order."""
+        there = (pl.col("start") <= last) & (pl.col("end").is_null() | (pl.col("end") > first))
+        return tuple(self.members.filter(there)["ticker"].drop_nulls().unique().sort())
+
+
+def read_spells(name: str) -> Spells:
+    """Read the file.
+
+    Raises:
+        SourceError: if it is missing, or has no column for the ticker or the first day.
+    """
+    path = Path(name).expanduser()
+    lines = read_text(path)
+    fields = recognise(lines.columns, USUAL, {}, required=("ticker", "start"), file=str(path), strict=True)
+    texts = lines.select(pl.col(column).alias(field) for field, column in fields.items())
+    if "end" not in fields:
+        texts = texts.with_columns(end=pl.lit(None, dtype=pl.String))
+    members = texts.select("ticker", start=day("start"), end=day("end"))
+    if members["start"].is_null().all():
+        raise SourceError(f"{path}: none of {lines.height} values of {fields['start']!r} is a date like 2018-01-02")
+    return Spells(fields, payload_text(lines), members)

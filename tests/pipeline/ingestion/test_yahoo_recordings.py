@@ -1,0 +1,162 @@
+"""Recorded exchanges go through the real library into a lake, equal to their JSON; broken ones say what is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, date, datetime, timedelta
+from fractions import Fraction
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from lake.store import Lake
+from lake.tables.market import CORPORATE_ACTIONS, INSTRUMENTS, MARKET_PRICES, QUARANTINED_ROWS, RAW_PRICES
+from pipeline.ingestion.chart.symbols import our_ticker
+from pipeline.sessions import exchange_sessions
+from tests.loopback.yahoo import Recording, Yahoo, recorded_charts, serving
+from tests.pipeline.ingestion.yahoo_lake import loaded, rows, yahoo_source
+
+FOLDER = Path(os.environ.get("NEXTGEN_YAHOO_RECORDINGS") or "/nowhere")
+INTERVALS = ("1d", "1h", "5m", "1m")
+CALENDARS = {
+    **dict.fromkeys(("NMS", "NGM", "NCM", "NYQ", "NYS", "PCX", "ASE", "BTS", "PNK", "OQB", "OQX", "OEM"), "XNYS"),
+    **dict.fromkeys(("CMX", "NYM", "CBT", "CME", "NYB"), "CMES"),
+    "LSE": "XLON", "IOB": "XLON", "CPH": "XCSE", "OSL": "XOSL", "STO": "XSTO", "HEL": "XHEL", "JKT": "XIDX",
+    "GER": "XETR", "FRA": "XFRA", "PAR": "XPAR", "AMS": "XAMS", "BRU": "XBRU", "MIL": "XMIL", "MCE": "XMAD",
+    "EBS": "XSWX", "VIE": "XWBO", "LIS": "XLIS", "TOR": "XTSE", "VAN": "XTSE", "HKG": "XHKG", "JPX": "XTKS",
+    "ASX": "XASX", "JNB": "XJSE", "TLV": "XTAE", "KSC": "XKRX", "TAI": "XTAI", "SES": "XSES", "SAO": "BVMF",
+    "MEX": "XMEX", "BSE": "XBOM", "NSI": "XBOM", "SHH": "XSHG", "SHZ": "XSHG", "NZE": "XNZE", "ISE": "XDUB",
+    "CCC": "24/7", "CCY": "24/5",
+}
+"""Yahoo's code of an exchange -> the calendar it follows."""
+
+RECORDINGS = recorded_charts(FOLDER) if FOLDER.is_dir() else []
+pytestmark = pytest.mark.skipif(not RECORDINGS, reason="NEXTGEN_YAHOO_RECORDINGS names no folder with recordings")
+
+
+def lake_of(recording: Recording, tmp_path: Path) -> Lake:
+    """A lake that was loaded from the recorded exchange alone."""
+    if recording.interval not in INTERVALS:
+        pytest.skip(f"the lake has no bars of {recording.interval}")
+    exchange = calendar_of(recording)
+    calendar = exchange_sessions(exchange)
+    stamps = recording.result.get("timestamp") or [recording.period[1] - 1]
+    first = calendar.at_or_after(datetime.fromtimestamp(recording.period[0], UTC).date())
+    last = calendar.at_or_before(max(local_day(recording, stamp) for stamp in stamps))
+    ticker = our_ticker(recording.symbol, exchange)
+    with serving(Yahoo(charts={recording.symbol: recording.answer})) as yahoo:
+        source = yahoo_source(
+            yahoo, tmp_path / "state", ticker, exchange=exchange, interval=recording.interval, reuse_minutes=600.0
+        )
+        lake = loaded(tmp_path / "lake", source, min(first, calendar.previous(last)), last)
+        assert recording.symbol in yahoo.symbols
+    return lake
+
+
+def calendar_of(recording: Recording) -> str:
+    code = (recording.result.get("meta") or {}).get("exchangeName")
+    return CALENDARS.get(str(code), "XNYS")
+
+
+def local_day(recording: Recording, stamp: int) -> date:
+    meta = recording.result.get("meta") or {}
+    return datetime.fromtimestamp(stamp, ZoneInfo(meta.get("exchangeTimezoneName", "America/New_York"))).date()
+
+
+def splits(recording: Recording) -> list[tuple[date, Fraction]]:
+    events = (recording.result.get("events") or {}).get("splits") or {}
+    return [
+        (local_day(recording, one["date"]), Fraction(str(one["numerator"])) / Fraction(str(one["denominator"])))
+        for one in events.values()
+    ]
+
+
+def shares_since(recording: Recording, day: date) -> float:
+    shares = 1.0
+    for ex_date, ratio in splits(recording):
+        if day < ex_date:
+            shares *= float(ratio)
+    return shares
+
+
+def divisor(recording: Recording) -> float:
+    return 100.0 if recording.result["meta"]["currency"] in ("GBp", "ZAc", "ILA") else 1.0
+
+
+def expected_bars(recording: Recording) -> list[tuple[date, float, float, float, float, int]]:
+    """What the JSON says, worked out here by itself: as traded, in the whole currency; a null is no bar."""
+    quote = recording.result["indicators"]["quote"][0]
+    bars = []
+    for number, stamp in enumerate(recording.result["timestamp"]):
+        values = [quote[name][number] for name in ("open", "high", "low", "close", "volume")]
+        if any(value is None for value in values):
+            continue
+        day = local_day(recording, stamp)
+        shares = shares_since(recording, day)
+        o, h, low, c = (value / divisor(recording) * shares for value in values[:4])
+        bars.append((day, o, h, low, c, round(values[4] / shares)))
+    return bars
+
+
+def expected_actions(recording: Recording) -> list[tuple[str, date, object]]:
+    dividends = (recording.result.get("events") or {}).get("dividends") or {}
+    paid = []
+    for one in dividends.values():
+        day = local_day(recording, one["date"])
+        paid.append(("dividend", day, one["amount"] / divisor(recording) * shares_since(recording, day)))
+    return sorted([*paid, *(("split", day, ratio) for day, ratio in splits(recording))], key=lambda one: one[:2])
+
+
+WHOLE = [one for one in RECORDINGS if one.result.get("timestamp") and not one.broken]
+WITHOUT_BARS = [one for one in RECORDINGS if one not in WHOLE]
+
+
+@pytest.mark.parametrize("recording", WHOLE, ids=lambda one: one.path.stem)
+def test_every_recorded_bar_and_event_arrives_as_the_json_has_it(recording: Recording, tmp_path: Path) -> None:
+    lake = lake_of(recording, tmp_path)
+    bars = rows(lake, MARKET_PRICES, every_revision=True)
+    stored = bars.select("session", "open", "high", "low", "close", "volume").rows()
+    assert stored == expected_bars(recording)
+    assert set(bars["ticker"]) == {our_ticker(recording.symbol, calendar_of(recording))}
+    assert set(bars["interval"]) == {recording.interval}
+    unit = recording.result["meta"]["currency"]
+    assert set(bars["currency"]) == {{"GBp": "GBP", "ZAc": "ZAR", "ILA": "ILS"}.get(unit, unit)}
+    actions = rows(lake, CORPORATE_ACTIONS).iter_rows(named=True)
+    found = [
+        (one["kind"], one["ex_date"], one["amount"] or Fraction(one["numerator"], one["denominator"]))
+        for one in actions
+    ]
+    assert sorted(found, key=lambda one: one[:2]) == expected_actions(recording)
+
+
+@pytest.mark.parametrize("recording", WHOLE, ids=lambda one: one.path.stem)
+def test_a_recorded_answer_is_landed_byte_for_byte_with_its_request(recording: Recording, tmp_path: Path) -> None:
+    lake = lake_of(recording, tmp_path)
+    landed = rows(lake, RAW_PRICES)
+    assert set(landed["payload"]) == {recording.answer.body}
+    asked = json.loads(landed["request"][0])
+    assert f"/v8/finance/chart/{recording.symbol}" in asked["url"] and "crumb" not in asked["url"]
+    assert asked["interval"] == recording.interval
+    assert all(at >= datetime.now(UTC) - timedelta(minutes=5) for at in landed["fetched_at"])
+    assert rows(lake, INSTRUMENTS)["name"].to_list() == [
+        recording.result["meta"].get("longName") or recording.result["meta"].get("shortName")
+    ]
+
+
+@pytest.mark.parametrize("recording", WITHOUT_BARS, ids=lambda one: one.path.stem)
+def test_a_broken_answer_gives_no_bar_and_says_what_is_wrong_with_it(recording: Recording, tmp_path: Path) -> None:
+    lake = lake_of(recording, tmp_path)
+    assert rows(lake, MARKET_PRICES).is_empty()
+    told = rows(lake, QUARANTINED_ROWS).filter(target=MARKET_PRICES.name)
+    assert told.height == 1
+    assert told["ticker"].to_list() == [recording.symbol]
+    assert told["rule"][0] in (
+        "every quote has a time",
+        "the answer holds quotes",
+        "the vendor knows the symbol",
+        "the vendor answers without an error",
+        "the answer is readable",
+    )
+    assert told["row"][0], "the row says what was found"

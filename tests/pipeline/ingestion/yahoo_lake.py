@@ -1,0 +1,58 @@
+"""The way from a server that speaks Yahoo's endpoints through the real library into a lake, for tests."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from lake.contract import Table
+from lake.store import Lake
+from pipeline.config.settings import MarketParams, RuntimeParams, Settings
+from pipeline.ingestion.sources.params import SourceParams, YahooParams
+from pipeline.ingestion.sources.yahoo import YahooSource
+from pipeline.ingestion.sources.yahoo.connection import Connection
+from pipeline.runner import Runner
+from pipeline.sessions import exchange_sessions
+from tests.loopback.yahoo import Yahoo
+
+
+def yahoo_source(
+    yahoo: Yahoo,
+    state: Path,
+    *tickers: str,
+    connection: Connection | None = None,
+    **changes: Any,
+) -> YahooSource:
+    """A source whose Yahoo is the server; it asks as fast as it likes and gives up at once."""
+    usual: dict[str, Any] = {"requests_per_minute": 1e6, "patience_minutes": 0.0, "benchmark_ticker": ""}
+    params = YahooParams(tickers=tickers, **(usual | changes))
+    connection = connection or Connection(
+        state=state, requests_per_minute=params.requests_per_minute, base_url=yahoo.base_url
+    )
+    return YahooSource(params, exchange_sessions(params.exchange), connection)
+
+
+def yahoo_runner(path: Path, source: YahooSource) -> Runner:
+    """A runner of a new lake, fed by the source."""
+    settings = Settings(
+        market=MarketParams(exchange=source.params.exchange),
+        runtime=RuntimeParams(durable=False),
+        source=SourceParams(name="yahoo", yahoo=source.params),
+    )
+    lake = Lake.create(path) if not (path / "runs").exists() else Lake.open(path)
+    return Runner(lake, settings, source)
+
+
+def loaded(path: Path, source: YahooSource, since: date, session: date) -> Lake:
+    """A lake with the source's history of these sessions."""
+    runner = yahoo_runner(path, source)
+    runner.load_history(since, session)
+    return runner.lake
+
+
+def rows(lake: Lake, table: Table, **options: Any) -> pl.DataFrame:
+    """A table's rows, in the order of its key."""
+    return lake.read(table, **options).sort(table.key)
