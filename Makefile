@@ -2,7 +2,10 @@
 PYTHON ?= python3.11
 VENV   := .venv
 BIN    := $(VENV)/bin
-PIP_EXTRA ?= --extra-index-url https://download.pytorch.org/whl/cpu
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --retries 1
+# The CPU build of torch; with a GPU: make install CONSTRAINTS=/dev/null
+CONSTRAINTS ?= constraints.txt
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test slow torture check format bench docs clean
@@ -12,7 +15,12 @@ help: ## list the commands
 
 $(BIN)/nextgen: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --retries 1 $(PIP_EXTRA) -c constraints.txt -e ".[dev]"
+	@echo "installing (a few minutes the first time)"
+	@# torch first: from what is configured, else from its own index of CPU builds; never gigabytes of GPU libraries unasked.
+	@$(PIP) -c $(CONSTRAINTS) --no-deps torch 2>/dev/null \
+	  || $(PIP) -c $(CONSTRAINTS) --no-deps --index-url $(TORCH_INDEX) torch \
+	  || { echo "no CPU build of torch is at hand: give TORCH_INDEX=URL, or take the GPU build with CONSTRAINTS=/dev/null"; exit 1; }
+	@$(PIP) -c $(CONSTRAINTS) -e ".[dev]"
 	@touch $@
 
 install: $(BIN)/nextgen ## make .venv with nextgen and nextgen-daemon in it

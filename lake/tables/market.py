@@ -39,8 +39,9 @@ RAW_PRICES = Table(
         "kind": Column(
             pl.String(),
             "name",
-            "what the payload holds; check: bars of a second source, only compared with",
-            pattern="bars|actions|listings|members|check",
+            "what the payload holds; factors: bars whose adjusted close tells of an action;"
+            " members: spells of an index; check: bars of a second source, only compared with",
+            pattern="bars|actions|factors|listings|members|check",
         ),
         "ticker": text("the symbol asked for, as the vendor spells it", unit="vendor symbol", longest=200),
         "session": Column(pl.Date(), "exchange date", "the last session the payload can speak of"),

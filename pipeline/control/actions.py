@@ -80,7 +80,7 @@ def _action(order: Order) -> Callable[[Runner, Order], str]:
 def _cycle(runner: Runner, order: Order) -> str:
     """Bring the lake up to the session, one session after the other; nothing to do if it is there already."""
     session = _session(runner, order)
-    last = _last_covered(runner.lake)
+    last = last_covered(runner.lake)
     if last is None:
         raise LakeError("the lake holds no history yet; load it with `nextgen init`")
     if session <= last:
@@ -94,7 +94,7 @@ def _cycle(runner: Runner, order: Order) -> str:
 def _train(runner: Runner, order: Order) -> str:
     """Train at the session, or at the last one the lake has run if that is earlier; once, unless a person asked."""
     runner.recover()
-    last = _last_covered(runner.lake)
+    last = last_covered(runner.lake)
     if last is None:
         raise LakeError("the lake holds no history yet; load it with `nextgen init`")
     session = min(_session(runner, order), last)
@@ -120,7 +120,7 @@ def _session(runner: Runner, order: Order) -> date:
     return order.session or runner.calendar.last_closed(order.due_at)
 
 
-def _last_covered(lake: Lake) -> date | None:
+def last_covered(lake: Lake) -> date | None:
     """The last session of a published cycle or history."""
     covers = pl.col("cycle_id").str.starts_with("cycle-") | pl.col("cycle_id").str.starts_with("history-")
     last = lake.read(RUNS, where=covers & (pl.col("status") == "done"), columns=("session",))["session"].max()

@@ -17,21 +17,23 @@ from lake.store import Lake
 from lake.tables.control import TASK_REQUESTS
 from pipeline.config.errors import ConfigError
 from pipeline.config.home import lake_home
+from pipeline.config.loading import load
+from pipeline.control.actions import last_covered
 from pipeline.control.bells import PULSE, Bell, Rings, Signals, Watch
 from pipeline.control.calendars import ChildCalendars
-from pipeline.control.clock import Clock, SystemClock
+from pipeline.control.clock import Clock, PacedClock, SystemClock
 from pipeline.control.definitions import lake_definitions
 from pipeline.control.exclusive import the_only_daemon
 from pipeline.control.heartbeat import Heart, Status
 from pipeline.control.inbox import Inbox
 from pipeline.control.journal import REMEMBERED, Event, lake_journal
-from pipeline.control.located import ManifestError
 from pipeline.control.logs import begin_logging, end_logging
 from pipeline.control.manifest import load_manifest, manifest_path
 from pipeline.control.notify import Notify
 from pipeline.control.orchestrator import Orchestrator, Picture
 from pipeline.control.policy import Manifest
 from pipeline.control.workforce import PROGRAM, Processes
+from pipeline.sessions import exchange_sessions
 
 log = logging.getLogger(__name__)
 DONE, DEGRADED, USAGE, BUSY = 0, 1, 2, 3
@@ -53,12 +55,12 @@ class Daemon:
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     program: Sequence[str] = PROGRAM
 
-    def run(self, *, once: bool = False, sessions: int | None = None) -> int:
+    def run(self, *, once: bool = False, settled: int | None = None) -> int:
         """Serve until told to end; with `once`, until nothing owed can be done.
 
         Args:
             once: end when what is owed now is done.
-            sessions: end after so many slots of the schedule were settled; for a market run at speed.
+            settled: end after so many slots of the schedule were settled; for a market run at speed.
 
         Returns:
             0, or 1 if something was given up or waits for an operator.
@@ -71,7 +73,7 @@ class Daemon:
         with the_only_daemon(self.lake.path / "control"):
             self._begin(manifest)
             try:
-                return self._serve(once, sessions)
+                return self._serve(once, settled)
             finally:
                 self._end()
 
@@ -108,7 +110,7 @@ class Daemon:
         self._watch.stop()
         log.info("the daemon has ended")
 
-    def _serve(self, once: bool, sessions: int | None) -> int:
+    def _serve(self, once: bool, most: int | None) -> int:
         settled = 0
         while True:
             picture = self._turn()
@@ -116,7 +118,7 @@ class Daemon:
                 self._bell.wait(PAUSE_AFTER_ERROR)
                 continue
             settled += sum(event.settles and not event.task.startswith("request:") for event in picture.events)
-            ending = self._signals.ends > 0 or (sessions is not None and settled >= sessions)
+            ending = self._signals.ends > 0 or (most is not None and settled >= most)
             if (ending and not picture.running) or (once and picture.idle):
                 self._beat(picture, "stopped")
                 stopped = any(waiting.stopped for waiting in picture.waiting)
@@ -194,7 +196,7 @@ class Daemon:
             changed = self._orchestrator.replace_manifest(self._manifest())
             self._bad_manifest = ""
             log.info("the schedule was read again; changed: %s", ", ".join(changed) or "nothing")
-        except (ManifestError, ConfigError) as error:
+        except ConfigError as error:
             self._bad_manifest = str(error)
             log.error("the schedule cannot be used, the last good one is kept: %s", error)
         self._journal.forget(self.clock.now() - REMEMBERED)
@@ -209,12 +211,28 @@ class Daemon:
         log.log(level, words.replace("%", "%%"), extra=about | {"cycle_id": event.cycle_id})
 
 
+def paced_clock(lake: Lake, seconds: float) -> PacedClock:
+    """The market at speed, from the close of the last session that the lake covers.
+
+    Raises:
+        LakeError: if the lake holds no history yet.
+    """
+    session = last_covered(lake)
+    if session is None:
+        raise LakeError("the lake holds no history yet; load it with `nextgen init`")
+    return PacedClock(exchange_sessions(load(lake.path, os.environ).settings.market.exchange), session, seconds)
+
+
 @click.command("nextgen-daemon", context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--lake", type=click.Path(file_okay=False, path_type=Path), help="Folder of the lake.")
 @click.option("--schedule", type=click.Path(dir_okay=False, path_type=Path), help="Read this schedules.toml.")
 @click.option("--once", is_flag=True, help="Do what is owed now, then end.")
 @click.option("--quiet", is_flag=True, help="Write only to the log file.")
-def command(lake: Path | None, schedule: Path | None, once: bool, quiet: bool) -> int:
+@click.option("--pace", type=click.FloatRange(min=0.1), metavar="SECONDS", help="A session every so many seconds.")
+@click.option("--settled", type=click.IntRange(min=1), metavar="N", help="End after so many runs of the schedule.")
+def command(
+    lake: Path | None, schedule: Path | None, once: bool, quiet: bool, pace: float | None, settled: int | None
+) -> int:
     """Run what is owed, when it is due, until told to end.
 
     SIGTERM lets what runs finish and ends; a second one ends it at once. SIGHUP reads the schedule again. Exit codes:
@@ -223,9 +241,10 @@ def command(lake: Path | None, schedule: Path | None, once: bool, quiet: bool) -
     """
     path = (lake or lake_home(os.environ)).absolute()
     opened = Lake.open(path)
+    clock = paced_clock(opened, pace) if pace else SystemClock()
     begin_logging(path / "control" / "logs", quiet=quiet)
     try:
-        return Daemon(opened, schedule or manifest_path(path)).run(once=once)
+        return Daemon(opened, schedule or manifest_path(path), clock).run(once=once, settled=settled)
     finally:
         end_logging()
 
@@ -240,7 +259,7 @@ def main() -> None:
     except BusyError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(BUSY)
-    except (ManifestError, ConfigError, LakeError) as error:
+    except (ConfigError, LakeError) as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(USAGE)
 

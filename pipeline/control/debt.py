@@ -36,9 +36,7 @@ class Debt:
     """What was due before this is settled or passed over, and stays so: later looks need not go further back."""
 
 
-def debt(
-    task: Task, epochs: Sequence[Epoch], journal: Journal, now: datetime, floor: datetime | None = None
-) -> Debt:
+def debt(task: Task, epochs: Sequence[Epoch], journal: Journal, now: datetime, floor: datetime | None = None) -> Debt:
     """The slots that a task owes at a moment.
 
     A slot that is running or waiting for a retry is still owed. Nothing is owed twice, whatever the clock or the

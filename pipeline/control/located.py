@@ -10,6 +10,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from pipeline.config.errors import ConfigError
+
 HEADER = re.compile(r"\s*\[+\s*([^\]]+?)\s*\]+\s*(?:#.*)?$")
 KEY = re.compile(r"""\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*'))*)\s*=""")
 KINDS: dict[type, str] = {
@@ -21,7 +23,7 @@ KINDS: dict[type, str] = {
 }
 
 
-class ManifestError(Exception):
+class ManifestError(ConfigError):
     """The schedule cannot be used; each line of the text names a line of the file, what is wrong, and the fix."""
 
 

@@ -128,6 +128,8 @@ class Processes:
         """See `Workforce`."""
         if worker := self._workers.pop(order.key, None):
             end_group(worker.who.pid, signal.SIGKILL)
+            if worker.process is not None and worker.process.stdin is not None:
+                worker.process.stdin.close()
 
     def adopt(self, order: Order, who: Identity, passed: timedelta) -> None:
         """See `Workforce`."""
@@ -137,7 +139,8 @@ class Processes:
 
     def stop(self, task: str, slot: str, why: Ending) -> None:
         """See `Workforce`."""
-        if (worker := self._workers.get((task, slot))) and not worker.ending:
+        worker = self._workers.get((task, slot))
+        if worker is not None and not worker.ending and (worker.process is not None or alive(worker.who)):
             self._ask(worker, why)
 
     def ended(self) -> list[Outcome]:

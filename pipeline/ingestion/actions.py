@@ -11,8 +11,10 @@ from lake.contract import UTC
 from lake.tables.market import CORPORATE_ACTIONS, INSTRUMENTS, RAW_PRICES
 from pipeline.ingestion.bars import well_formed
 from pipeline.ingestion.decode import decode
+from pipeline.ingestion.factors import KIND, recover_actions
 from pipeline.ingestion.params import IngestionParams
 from pipeline.ingestion.parsing import day, first_broken, instant, number, present
+from pipeline.sessions import Sessions
 from pipeline.stage import Moment, Read, Stage
 
 FIELDS = (
@@ -35,12 +37,13 @@ class JudgedActions(NamedTuple):
     """payload_id, line, ticker, source, landed, text and rule."""
 
 
-def judge_actions(raw_prices: pl.DataFrame, instruments: pl.DataFrame) -> JudgedActions:
-    """Part the delivered actions into sound ones and those that break a rule, which is named.
+def judge_actions(raw_prices: pl.DataFrame, instruments: pl.DataFrame, calendar: Sessions) -> JudgedActions:
+    """Part the actions, delivered or implied by adjusted closes, into sound ones and those that break a rule.
 
     A rule of the table itself (a split without a ratio, a dividend without an amount) is told in the table's words.
     """
-    lines = decode(raw_prices.filter(pl.col("kind") == "actions"), FIELDS)
+    delivered = decode(raw_prices.filter(pl.col("kind") == "actions"), FIELDS)
+    lines = pl.concat([delivered, recover_actions(raw_prices, calendar).select(delivered.columns)])
     texts = {f"{name}_text": pl.col(name) for name in FIELDS}
     typed = lines.with_columns(**texts).with_columns(
         **{name: day(name) for name in ("ex_date", "pay_date")},
@@ -96,7 +99,7 @@ def actions(
     Several of one kind on one day are numbered by content. An action without a stated announcement is known at the open
     of its ex-date, or at the landing that brought it late. Works on a range of sessions: landings are taken in order.
     """
-    delivered = _due(judge_actions(raw_prices, instruments).good, moment)
+    delivered = _due(judge_actions(raw_prices, instruments, moment.calendar).good, moment)
     known = corporate_actions.select(*CORPORATE_ACTIONS.columns)
     new = [known.clear()]
     for landing in delivered.partition_by("due", maintain_order=True):
@@ -175,7 +178,7 @@ STAGE = Stage(
     name="actions",
     function=actions,
     reads=(
-        Read(RAW_PRICES, lookback=ANNOUNCED, where=pl.col("kind") == "actions"),
+        Read(RAW_PRICES, lookback=ANNOUNCED, where=pl.col("kind").is_in(["actions", KIND])),
         Read(CORPORATE_ACTIONS, lookback=None, upto="previous", every_revision=True),
         Read(INSTRUMENTS, lookback=None),
     ),

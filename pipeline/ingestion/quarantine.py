@@ -41,7 +41,7 @@ def quarantine(
     bars = judge_bars(raw_prices, market_prices, instruments, corporate_actions, moment, params).bad
     left = {
         MARKET_PRICES.name: bars,
-        CORPORATE_ACTIONS.name: judge_actions(raw_prices, instruments).bad,
+        CORPORATE_ACTIONS.name: judge_actions(raw_prices, instruments, moment.calendar).bad,
         INSTRUMENTS.name: judge_listings(raw_prices).bad,
         CONSTITUENTS.name: judge_spells(raw_prices).bad,
         NEWS_ARTICLES.name: judge_articles(raw_news, moment.calendar).bad,

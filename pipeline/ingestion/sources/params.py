@@ -99,6 +99,8 @@ class FilesParams:
     """File that lists the instruments; if empty they are taken from the price files."""
     news: str = ""
     """File with news; none if empty."""
+    constituents: str = ""
+    """File with membership spells (ticker, start, end) of the index that alone may be traded; none if empty."""
     benchmark: str = ""
     """File with the benchmark's bars; if empty the benchmark is looked for among the prices."""
     benchmark_ticker: str = "SPY"

@@ -14,6 +14,7 @@ from lake.tables.market import RAW_PRICES
 from lake.tables.news import RAW_NEWS
 
 BARS, ACTIONS, LISTINGS, NEWS = "bars", "actions", "listings", "news"
+FACTORS, MEMBERS, CHECK = "factors", "members", "check"
 ALL_TICKERS = "*"
 """The ticker of a payload that speaks of many."""
 FETCH_LAG = timedelta(minutes=15)
@@ -109,6 +110,13 @@ def price_rows(fetch: Fetch, payloads: Iterable[tuple[str, str, str, str]]) -> p
         for kind, ticker, request, payload in payloads
     ]
     return pl.DataFrame(rows, schema=RAW_PRICES.schema)
+
+
+def as_kind(rows: pl.DataFrame, kind: str) -> pl.DataFrame:
+    """The same landings under another kind, and so under other identities."""
+    parts = rows.select("source", "ticker", "request", "payload").iter_rows()
+    identities = [payload_id(source, kind, *rest) for source, *rest in parts]
+    return rows.with_columns(kind=pl.lit(kind), payload_id=pl.Series(identities, dtype=pl.String))
 
 
 def news_rows(fetch: Fetch, payloads: Iterable[tuple[str, str]]) -> pl.DataFrame:

@@ -41,7 +41,9 @@ def dues(trigger: str, calendar: Sessions, first: datetime, last: datetime) -> l
         if trigger == "daily 07:00":
             found.append((datetime.combine(day, time(7), zone).astimezone(UTC), day.isoformat()))
         elif calendar.is_session(day):
-            due = calendar.close_at(day) + 20 * MINUTE if trigger == "close+20m" else calendar.open_at(day) - 30 * MINUTE
+            due = (
+                calendar.close_at(day) + 20 * MINUTE if trigger == "close+20m" else calendar.open_at(day) - 30 * MINUTE
+            )
             found.append((due, day.isoformat()))
         day += DAY
     return [(due, slot) for due, slot in found if first <= due <= last]
@@ -79,7 +81,11 @@ def outages(kind: str, seed: int) -> tuple[timedelta, timedelta]:
 
 @pytest.mark.parametrize(
     ("kind", "seed"),
-    [*((kind, seed) for kind in ("8 hours", "3 days", "10 minutes") for seed in SEEDS), ("10 months", 0), ("10 months", 1)],
+    [
+        *((kind, seed) for kind in ("8 hours", "3 days", "10 minutes") for seed in SEEDS),
+        ("10 months", 0),
+        ("10 months", 1),
+    ],
 )
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("how", ["asleep", "killed"])
@@ -105,7 +111,9 @@ def test_what_fell_due_while_nobody_was_awake_is_caught_up_as_the_policy_says(
         wanted = expected(trigger, policy, exchange_sessions(), awake)
         # What fell due in the last hour may still be at work.
         assert {slot: n for slot, n in ran.items() if slot in wanted} == wanted
-        assert set(ran) - set(wanted) <= {slot for _, slot in dues(trigger, exchange_sessions(), back, world.clock.now())}
+        assert set(ran) - set(wanted) <= {
+            slot for _, slot in dues(trigger, exchange_sessions(), back, world.clock.now())
+        }
         skipped = set(world.states(task, "skipped"))
         due = {slot for _, slot in dues(trigger, exchange_sessions(), start, awake[1][1])}
         assert due == set(wanted) | (skipped & due), "what is not run is listed"
@@ -274,7 +282,7 @@ def test_holidays_have_no_run_and_half_days_have_theirs_after_the_early_close(po
     world = World(manifest(policy, cycle="close+20m"), start, takes=MINUTE)
     world.run(45 * DAY, pulse=DAY)
     sessions = calendar.between(start.date(), date(year, 12, 31))
-    assert [slot for slot in world.ran("cycle")] == [day.isoformat() for day in sessions if day <= date(year, 12, 31)]
+    assert list(world.ran("cycle")) == [day.isoformat() for day in sessions if day <= date(year, 12, 31)]
     half = [day for day in sessions if calendar.close_at(day) - calendar.open_at(day) < 6 * HOUR]
     assert half
     began = {order.slot: order.due_at for order in world.hands.begun}

@@ -1,4 +1,4 @@
-"""A simulated operation: the daemon's real decisions, under a clock that can be moved and workers that can be made to fail."""
+"""A simulated operation: the daemon's real decisions, a clock that can be moved, workers that can be made to fail."""
 
 from __future__ import annotations
 
@@ -69,6 +69,7 @@ class Hands:
         self.hands.pop(order.key)
 
     def adopt(self, order: Order, who: Identity, passed: timedelta) -> None:
+        del passed  # simulated workers keep their own time
         hand = self.hands.get(order.key)
         if hand is None or hand.who != who:
             self.hands[order.key] = Hand(order, who, 0.0, "", began=True, gone=True)

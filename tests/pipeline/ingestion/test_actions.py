@@ -122,7 +122,7 @@ def test_a_range_of_sessions_ends_as_one_by_one() -> None:
     ],
 )
 def test_an_action_that_breaks_a_rule_is_set_aside_by_name(line: Any, rule: str) -> None:
-    good, bad = judge_actions(landed(line), instruments("AAA"))
+    good, bad = judge_actions(landed(line), instruments("AAA"), CALENDAR)
     assert good.is_empty()
     assert bad["rule"].to_list() == [rule]
 

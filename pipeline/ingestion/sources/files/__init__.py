@@ -6,6 +6,8 @@ from datetime import UTC, date, datetime
 
 import polars as pl
 
+from pipeline.ingestion.factors import FIELDS as FACTOR_FIELDS
+from pipeline.ingestion.factors import LEAST
 from pipeline.ingestion.sources.errors import SourceError
 from pipeline.ingestion.sources.files.content import Bars, Content, Dated, paths_of, read_content
 from pipeline.ingestion.sources.files.dates import read_instants
@@ -13,10 +15,13 @@ from pipeline.ingestion.sources.params import FilesParams
 from pipeline.ingestion.sources.payloads import (
     ACTIONS,
     ALL_TICKERS,
+    FACTORS,
     FETCH_LAG,
     LISTINGS,
+    MEMBERS,
     REFETCHED,
     Fetch,
+    as_kind,
     bar_rows,
     news_rows,
     payload_text,
@@ -69,9 +74,13 @@ class FilesSource:
         content, fetch = self._read(), self._fetch(since, session, history)
         low = since if history else self.calendar.offset(since, 1 - REFETCHED)
         parts = [_cut_bars(bars, fetch, low) for bars in content.bars]
+        if content.actions is None:
+            parts += [_cut_factors(bars, fetch, low) for bars in content.bars if _tells_actions(bars)]
         others = [(LISTINGS, _cut_listings(content.listings, fetch, low))]
         if content.actions is not None:
             others.append((ACTIONS, self._cut_actions(content.actions, fetch, low)))
+        if content.members is not None:
+            others.append((MEMBERS, content.members))
         payloads = [
             (kind, ALL_TICKERS, fetch.request(dated.fields), payload_text(dated.lines))
             for kind, dated in others
@@ -129,6 +138,28 @@ class FilesSource:
 def _cut_bars(bars: Bars, fetch: Fetch, low: date) -> pl.DataFrame:
     wanted = bars.day.is_between(low, fetch.session).fill_null(fetch.history)
     return bar_rows(fetch, bars.fields, bars.lines.filter(wanted), bars.symbol.filter(wanted))
+
+
+def _tells_actions(bars: Bars) -> bool:
+    """Whether the file says when it saw each adjusted close: only then does a change of one date an action."""
+    return {"adj_close", "available_at"} <= bars.fields.keys()
+
+
+def _cut_factors(bars: Bars, fetch: Fetch, low: date) -> pl.DataFrame:
+    """The lines whose adjusted close has left the close, and the ticker's next ones, whose price confirms it."""
+    fields = {name: bars.fields[name] for name in FACTOR_FIELDS}
+    close, adjusted = (bars.lines[bars.fields[name]].cast(pl.Float64, strict=False) for name in ("close", "adj_close"))
+    lines = bars.lines.select(fields.values()).with_columns(
+        symbol_of_line=bars.symbol,
+        day_of_line=bars.day,
+        left=((adjusted / close - 1).abs() > LEAST).fill_null(False),
+    )
+    wanted = lines.filter(bars.day.is_between(low, fetch.session).fill_null(False))
+    moved = wanted.filter("left").select("symbol_of_line", "day_of_line")
+    following = pl.concat([moved.with_columns(pl.col("day_of_line").dt.offset_by(f"{n}d")) for n in range(5)])
+    kept = wanted.join(following.unique(), on=["symbol_of_line", "day_of_line"], how="semi", maintain_order="left")
+    landed = bar_rows(fetch, fields, kept.select(fields.values()), kept["symbol_of_line"])
+    return as_kind(landed, FACTORS)
 
 
 def _cut_listings(listings: Dated, fetch: Fetch, low: date) -> Dated:

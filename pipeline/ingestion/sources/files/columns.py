@@ -20,9 +20,10 @@ DAILY_BARS: Usual = {
     "low": ("low", "low_price", "px_low", "l"),
     "close": ("close", "close_price", "close_last", "px_last", "c"),
     "volume": ("volume", "vol", "total_volume", "px_volume", "v"),
+    "adj_close": ("adj_close", "adjclose", "adjusted_close", "close_adjusted"),
     "available_at": ("available_at",),
 }
-"""Adjusted closes are not among them on purpose."""
+"""An adjusted close is never taken for the close: it only tells of actions."""
 INTRADAY_BARS: Usual = {
     **{field: names for field, names in DAILY_BARS.items() if field != "session"},
     "ts": ("ts", "timestamp", "datetime", "time", "date"),

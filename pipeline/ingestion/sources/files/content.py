@@ -14,6 +14,7 @@ from pipeline.ingestion.sources.errors import SourceError
 from pipeline.ingestion.sources.files import columns
 from pipeline.ingestion.sources.files.dates import is_iso, read_dates
 from pipeline.ingestion.sources.files.reading import is_readable, read_text, stem
+from pipeline.ingestion.sources.files.spells import read_spells
 from pipeline.ingestion.sources.params import FilesParams
 
 TICKER_COLUMN = "ticker"
@@ -50,11 +51,20 @@ class Content:
     listings: Dated
     actions: Dated | None
     news: Dated | None
+    members: Dated | None = None
+    """Membership spells."""
 
 
 def paths_of(params: FilesParams) -> list[Path]:
     """Every file the parameters name, those in folders included; a path that is not there is listed as well."""
-    named = [*params.prices, params.benchmark, params.actions, params.listings, params.news]
+    named = [
+        *params.prices,
+        params.benchmark,
+        params.actions,
+        params.listings,
+        params.news,
+        params.constituents,
+    ]
     paths = [_path(name) for name in named if name]
     return [file for path in paths for file in (_files_in(path) if path.is_dir() else [path])]
 
@@ -77,7 +87,7 @@ class _Reader:
         bars = [self._prices(_path(name)) for name in self.params.prices]
         if self.params.benchmark:
             bars.append(self._benchmark(_path(self.params.benchmark)))
-        return Content(tuple(bars), self._listings(tuple(bars)), self._actions(), self._news())
+        return Content(tuple(bars), self._listings(tuple(bars)), self._actions(), self._news(), self._members())
 
     def _prices(self, path: Path) -> Bars:
         if not path.is_dir():
@@ -180,6 +190,12 @@ class _Reader:
         path = _path(self.params.news)
         lines = read_text(path)
         return Dated(lines, self._recognise(lines, columns.NEWS, ("published_at", "title"), path))
+
+    def _members(self) -> Dated | None:
+        if not self.params.constituents:
+            return None
+        spells = read_spells(self.params.constituents)
+        return Dated(spells.lines, spells.fields)
 
     def _recognise(
         self, lines: pl.DataFrame, usual: columns.Usual, required: tuple[str, ...], path: Path

@@ -17,8 +17,8 @@ from lake.tables.news import RAW_NEWS
 from lake.tables.vocabulary import SYMBOL
 from pipeline.ingestion.chart.screener import screened_symbols
 from pipeline.ingestion.chart.symbols import our_ticker, vendor_symbol
-from pipeline.ingestion.sources.constituents import Spells, read_spells
 from pipeline.ingestion.sources.errors import SourceError
+from pipeline.ingestion.sources.files.spells import Spells, read_spells
 from pipeline.ingestion.sources.params import YahooParams
 from pipeline.ingestion.sources.payloads import (
     ACTIONS,

@@ -27,9 +27,15 @@ class Spells:
 
     fields: dict[str, str]
     """ticker, start and, if the file has it, end -> the file's column."""
-    payload: str
+    lines: pl.DataFrame
+    """All columns String."""
     members: pl.DataFrame
     """ticker (String), start and end (Date): a member from start on, up to but without end; no end is no end."""
+
+    @property
+    def payload(self) -> str:
+        """The lines as they are landed."""
+        return payload_text(self.lines)
 
     def within(self, first: date, last: date) -> tuple[str, ...]:
         """Whoever was a member on any of these days, in order."""
@@ -52,4 +58,4 @@ def read_spells(name: str) -> Spells:
     members = texts.select("ticker", start=day("start"), end=day("end"))
     if members["start"].is_null().all():
         raise SourceError(f"{path}: none of {lines.height} values of {fields['start']!r} is a date like 2018-01-02")
-    return Spells(fields, payload_text(lines), members)
+    return Spells(fields, lines, members)

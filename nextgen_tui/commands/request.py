@@ -1,0 +1,85 @@
+"""`nextgen request`: ask the daemon for work, and steer what it does."""
+
+from __future__ import annotations
+
+import time
+from datetime import date
+from typing import TYPE_CHECKING
+
+import click
+
+from nextgen_tui import exit_codes
+from nextgen_tui.arguments import DAY
+from nextgen_tui.invocation import Invocation, ReadingCommand, pass_invocation
+
+if TYPE_CHECKING:
+    from lake.store import Lake
+    from pipeline.control.journal import Standing
+    from pipeline.control.requests import Request
+
+ACTIONS = ("run", "task", "cycle", "train", "maintain", "cancel", "retry", "skip")
+LOOK = 0.05
+"""Seconds between two looks at the answer."""
+
+
+@click.command("request", cls=ReadingCommand)
+@click.argument("action", type=click.Choice(ACTIONS))
+@click.argument("target", default="")
+@click.option("--session", type=DAY, help="The session it is for (default: the last that closed).")
+@click.option("--reason", default="", help="Why, for the record.")
+@click.option("--id", "request_id", help="Name the request; asking twice under one name asks once.")
+@click.option("--wait", is_flag=True, help="Stay until it is done.")
+@pass_invocation
+def command(
+    invocation: Invocation,
+    action: str,
+    target: str,
+    session: date | None,
+    reason: str,
+    request_id: str | None,
+    wait: bool,
+) -> int:
+    """Ask the daemon for work, or steer what it does.
+
+    TARGET is a stage (run), a task of the schedule (task), or TASK/SLOT or a request's name (cancel, retry, skip).
+    """
+    from datetime import UTC, datetime
+    from uuid import uuid4
+
+    from pipeline.control.exclusive import daemon_present
+    from pipeline.control.requests import Request, submit
+
+    request = Request(
+        request_id=request_id or f"cli-{uuid4().hex[:12]}",
+        requested_at=datetime.now(UTC),
+        origin="cli",
+        action=action,
+        target=target,
+        session=session,
+        reason=reason,
+    )
+    lake = invocation.lake
+    new = submit(lake, request)
+    if not daemon_present(lake.path / "control"):
+        invocation.output.say("no daemon serves this lake; it is done once `nextgen-daemon` runs")
+        wait = False
+    standing = _answer(lake, request, wait)
+    last = standing.last
+    state = last.state if last else "asked"
+    words = f"{request.request_id}: {state}{' (asked before)' if not new else ''}{': ' if last and last.reason else ''}"
+    invocation.output.show(words + (last.reason if last else ""))
+    invocation.output.record({"request_id": request.request_id, "new": new, "state": state})
+    bad = last is not None and last.state in ("failed", "dead", "cancelled", "skipped")
+    return exit_codes.DEGRADED if bad else exit_codes.DONE
+
+
+def _answer(lake: Lake, request: Request, wait: bool) -> Standing:
+    """Where the request stands within a second, or at its end."""
+    from pipeline.control.requests import standing_of
+
+    patience = time.monotonic() + (float("inf") if wait else 1.0)
+    while True:
+        standing = standing_of(lake, request)
+        if standing.settled or (standing.events and not wait) or time.monotonic() > patience:
+            return standing
+        time.sleep(LOOK)

@@ -1,0 +1,64 @@
+"""`nextgen schedule`: what will run when, and whether the schedule can be used."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from nextgen_tui.invocation import Invocation, ReadingCommand, common_options, json_option, pass_invocation
+
+
+@click.group("schedule", params=[*common_options(), json_option()])
+def command() -> None:
+    """Show what will run when, or check the schedule."""
+
+
+FILE = click.option("--file", type=click.Path(dir_okay=False, path_type=Path), help="Another schedules.toml.")
+
+
+@command.command("preview", cls=ReadingCommand)
+@click.option("--days", type=click.IntRange(1, 366), default=10, show_default=True, help="How far ahead.")
+@FILE
+@pass_invocation
+def preview_command(invocation: Invocation, days: int, file: Path | None) -> None:
+    """List what will run in the days ahead."""
+    from datetime import UTC, datetime
+    from zoneinfo import ZoneInfo
+
+    from nextgen_tui.safe_text import safe_text
+    from nextgen_tui.table_view import grid
+    from pipeline.control.manifest import load_manifest, manifest_path
+    from pipeline.control.preview import preview
+
+    now = datetime.now(UTC)
+    manifest = load_manifest(file or manifest_path(invocation.lake_path), now)
+    planned = preview(manifest, now, days)
+    view = grid(f"Due in {days} days")
+    for heading in ("UTC", "local time", "task", "slot", "session", "after"):
+        view.add_column(heading)
+    for one in planned:
+        local = one.due_at.astimezone(ZoneInfo(one.zone))
+        view.add_row(
+            f"{one.due_at:%a %Y-%m-%d %H:%M}",
+            f"{local:%a %H:%M %Z}",
+            safe_text(one.task),
+            one.slot,
+            str(one.session or ""),
+            safe_text(", ".join(one.after)),
+        )
+    invocation.output.show(view)
+    invocation.output.record([asdict(one) for one in planned])
+
+
+@command.command("check", cls=ReadingCommand)
+@FILE
+@pass_invocation
+def check_command(invocation: Invocation, file: Path | None) -> None:
+    """Read the schedule as the daemon would; say every line that is wrong."""
+    from pipeline.control.manifest import load_manifest, manifest_path
+
+    manifest = load_manifest(file or manifest_path(invocation.lake_path))
+    invocation.output.show(f"{manifest.origin} can be used: {', '.join(task.name for task in manifest.tasks)}.")
+    invocation.output.record({"file": manifest.origin, "tasks": [task.name for task in manifest.tasks]})

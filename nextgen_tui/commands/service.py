@@ -1,0 +1,45 @@
+"""`nextgen service`: keep the daemon running under systemd or launchd."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from nextgen_tui.invocation import Command, Invocation, common_options, pass_invocation
+
+
+@click.group("service", params=common_options())
+def command() -> None:
+    """Keep the daemon running under systemd or launchd."""
+
+
+@command.command("install", cls=Command)
+@click.option("--print", "only_print", is_flag=True, help="Write the unit to stdout and change nothing.")
+@click.option("--for", "manager", type=click.Choice(["systemd", "launchd"]), help="Default: this computer's.")
+@pass_invocation
+def install_command(invocation: Invocation, only_print: bool, manager: str | None) -> None:
+    """Write the unit for this lake where the service manager looks for it."""
+    from pipeline.control.service import unit
+
+    program = Path(sys.executable).with_name("nextgen-daemon")
+    platform = {"systemd": "linux", "launchd": "darwin"}.get(manager or "", sys.platform)
+    try:
+        place, text = unit(program, invocation.lake_path, platform)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    if only_print:
+        click.echo(text, nl=False)
+        return
+    path = Path.home() / place
+    if path.exists() and path.read_text(encoding="utf-8") != text:
+        raise click.UsageError(f"{path} is there already with other content; move it away, or use --print")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    start = (
+        f"launchctl bootstrap gui/$(id -u) {path}"
+        if platform == "darwin"
+        else "systemctl --user enable --now nextgen-daemon"
+    )
+    invocation.output.say(f"{path} is written; start it with `{start}`")

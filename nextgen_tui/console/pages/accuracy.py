@@ -1,0 +1,299 @@
+"""Screen 4: how good were the forecasts, and do the intervals hold what they promise?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+
+import polars as pl
+
+from lake.tables.feedback import FEEDBACK_METRICS, PREDICTION_ACCURACY
+from nextgen_tui import formats
+from nextgen_tui.console.page import Line, Link, Page, Row, Section, Story, fact, said
+from nextgen_tui.console.picture import Band, Mark, Picture
+from nextgen_tui.console.picture import Line as Path
+from nextgen_tui.console.sheet import Cell, Col, Mood, Sheet
+from nextgen_tui.console.view import View
+from nextgen_tui.summary import coverages, finding, skills
+
+MEASURES, SLICES = "measures", "by slice"
+SIGNS = "●◆■▲▼"
+"""One sign per horizon in the calibration chart."""
+MEANINGS = {
+    "ic": "rank correlation of forecast and outcome within a session; the naive forecast has 0",
+    "mae_skill": "1 - mean absolute error over the naive forecast's; above 0 is better",
+    "pinball_skill": "1 - pinball loss over the naive forecast's, over all quantiles; above 0 is better",
+    "bias": "mean of outcome less forecast; 0 is unbiased",
+    "hit_rate": "share of forecasts with the outcome's sign; compared with always saying the more frequent one",
+    "coverage_50": "share of outcomes inside the 50 % interval",
+    "coverage_80": "share of outcomes inside the 80 % interval",
+    "coverage_90": "share of outcomes inside the 90 % interval",
+    "interval_scale": "the factor learned from realised coverage that the next intervals are widened by",
+}
+_MOODS: dict[str, Mood] = {
+    "skill": "good",
+    "calibrated": "good",
+    "unbiased": "good",
+    "worse": "bad",
+    "too narrow": "warn",
+    "too wide": "warn",
+    "biased": "warn",
+    "too few": "dim",
+}
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """The measures as last computed, and their history."""
+
+    session: date | None
+    now: pl.DataFrame
+    history: pl.DataFrame
+    """The measures over all forecasts, every session."""
+
+
+class AccuracyPage(Page[Accuracy]):
+    """Each measure with its interval, its baseline, and how it went."""
+
+    number, name = "4", "Accuracy"
+    question = "How good were we, and are we still calibrated?"
+    tables = (FEEDBACK_METRICS, PREDICTION_ACCURACY)
+
+    def load(self, view: View) -> Accuracy:
+        """Today's measures of every slice, and the history of the overall ones."""
+        session = view.last(FEEDBACK_METRICS)
+        if session is None:
+            empty = pl.DataFrame(schema=FEEDBACK_METRICS.stored_schema)
+            return Accuracy(None, with_span(empty), empty)
+        history = view.read(FEEDBACK_METRICS, where=pl.col("scope") == "all")
+        now = view.read(FEEDBACK_METRICS, since=session, until=session)
+        return Accuracy(session, with_span(now), history)
+
+    def sentence(self, data: Accuracy) -> str:
+        """Skill and calibration in words."""
+        if data.session is None:
+            return "No forecast has matured yet; the first scores come with the shortest horizon."
+        skill = [one for one in skills(data.now) if one.metric == "pinball_skill"]
+        parts = [
+            f"{formats.counted(one.horizon, 'session')} ahead {one.finding} "
+            f"({formats.percent(one.value, 1, signed=True)} pinball skill)"
+            for one in skill
+        ]
+        held = [
+            f"{formats.percent(one.measured, 0)} {one.horizon} ahead ({one.verdict})"
+            for one in coverages(data.now)
+            if one.stated == 0.8
+        ]
+        calibration = f" 80 % intervals held {', '.join(held)}." if held else ""
+        return f"{'; '.join(parts) or 'Too few forecasts to judge skill'}.{calibration}"
+
+    def sheets(self, data: Accuracy) -> tuple[str, ...]:
+        """Overall, and cut by sector, ticker, model or regime."""
+        del data
+        return MEASURES, SLICES
+
+    def sheet(self, data: Accuracy, name: str) -> Sheet:
+        """Overall measures with a sparkline of their history; slices, the worst first."""
+        key = ("scope", "slice", "horizon", "metric")
+        if name == SLICES:
+            rows = data.now.filter(pl.col("scope") != "all").sort("metric", "value", "slice", "horizon")
+            wanted = rows.filter(pl.col("metric").is_in(["pinball_skill", "mae_skill", "hit_rate", "coverage_80"]))
+            return Sheet(wanted, SLICE_COLS, key, "Nothing was measured by slice yet.", "slice")
+        rows = data.now.filter(pl.col("scope") == "all").join(trails(data.history), on=["horizon", "metric"], how="left")
+        return Sheet(rows.sort("horizon", "metric"), COLS, key, "Nothing was measured yet.", "measure")
+
+    def notes(self, data: Accuracy, name: str, row: Row | None) -> tuple[Line, ...]:
+        """What the chosen measure means and says."""
+        del data, name
+        if row is None:
+            return ()
+        show = shown(row["metric"])
+        return (
+            (Cell(f"{row['metric']}", "accent"), Cell(f"  {row['horizon']} ahead  {row['scope']} {row['slice']}", "dim")),
+            fact("measured", f"{show(row['value'])}   {_span(row['span'])}"),
+            fact("baseline", show(row["baseline"])),
+            fact("verdict", row["verdict"], _MOODS.get(row["verdict"], "")),
+            fact("forecasts", f"{formats.whole(row['n'])}, worth {formats.number(row['n_effective'], 0)} independent ones"),
+            said(MEANINGS.get(row["metric"], ""), "dim"),
+        )
+
+    def pictures(self, data: Accuracy, name: str, row: Row | None) -> tuple[Picture, ...]:
+        """Calibration for coverage measures; else the measure over time with its interval."""
+        if row is None:
+            return ()
+        if name == MEASURES and not str(row["metric"]).startswith("coverage"):
+            return (course(data.history, row["metric"], row["horizon"]),)
+        if name == SLICES:
+            return (by_slice(data.now, row),)
+        return (calibration(data.now),)
+
+    def story(self, view: View, data: Accuracy, name: str, row: Row) -> Story | None:
+        """The measure over time, the calibration, and the forecasts that were worst."""
+        at = (pl.col("horizon") == row["horizon"]) & (pl.lit(name == MEASURES) | (pl.col(_column(row)) == row["slice"]))
+        scored = view.read(PREDICTION_ACCURACY, where=at).sort("absolute_error", "prediction_id", descending=True)
+        links = tuple(
+            Link(
+                f"{one['ticker']} of {one['made_session']}",
+                PREDICTION_ACCURACY.name,
+                {"prediction_id": one["prediction_id"], "session": one["session"]},
+                f"forecast {formats.percent(one['point'], signed=True)}, "
+                f"happened {formats.percent(one['realised'], signed=True)}",
+            )
+            for one in scored.head(15).iter_rows(named=True)
+        )
+        pictures = (course(data.history, row["metric"], row["horizon"]), calibration(data.now))
+        section = Section("This measure", self.notes(data, name, row))
+        worst = Section("Below: the forecasts with the largest errors", ())
+        return Story(f"{row['metric']}, {row['horizon']} ahead", (section, worst), pictures, links, str(row["value"]))
+
+    def origin(self, name: str, row: Row) -> Link | None:
+        """The measure's row."""
+        del name
+        key = {column: row[column] for column in FEEDBACK_METRICS.key}
+        return Link(f"{row['metric']} {row['horizon']}", FEEDBACK_METRICS.name, key)
+
+
+def with_span(metrics: pl.DataFrame) -> pl.DataFrame:
+    """Adds `span`, the interval in one column."""
+    return metrics.with_columns(span=pl.struct("metric", "low", "high"), figure=pl.struct("metric", "value"),
+                                held=pl.struct("metric", "baseline"))
+
+
+def trails(history: pl.DataFrame) -> pl.DataFrame:
+    """horizon, metric, `trail`: the last values in the order of sessions."""
+    return history.sort("session").group_by("horizon", "metric", maintain_order=True).agg(
+        pl.col("value").tail(20).alias("trail")
+    )
+
+
+def shown(metric: str) -> Callable[[float | None], str]:
+    """How a measure's figures are written."""
+    if metric == "ic":
+        return lambda value: formats.number(value, 3, signed=True)
+    if metric == "interval_scale":
+        return lambda value: formats.number(value, 2)
+    if metric in ("bias", "mae_skill", "pinball_skill"):
+        return lambda value: formats.percent(value, 2, signed=True)
+    return lambda value: formats.percent(value, 1)
+
+
+def course(history: pl.DataFrame, metric: str, horizon: int) -> Picture:
+    """A measure over the sessions, its interval as ground, its baseline as a dotted line."""
+    rows = history.filter((pl.col("metric") == metric) & (pl.col("horizon") == horizon)).sort("session")
+    xs = tuple(float(number) for number in range(rows.height))
+    bounded = rows.with_row_index("x").filter(pl.col("low").is_not_null() & pl.col("high").is_not_null())
+    band = Band(
+        tuple(float(x) for x in bounded["x"]), tuple(bounded["low"].to_list()), tuple(bounded["high"].to_list()), 1
+    )
+    days = rows["session"].to_list()
+    ticks = tuple((float(n), f"{days[n]:%b %d}") for n in sorted({0, len(days) // 2, len(days) - 1})) if days else ()
+    return Picture(
+        f"{metric}, {horizon} ahead",
+        (
+            Path(xs, tuple(rows["value"].to_list()), "own"),
+            Path(xs, tuple(rows["baseline"].to_list()), "rule", dotted=True),
+        ),
+        (band,) if bounded.height else (),
+        words=shown(metric),
+        ticks=ticks,
+        legend=(("⠒", "own", "measured"), ("⠤", "rule", "baseline")),
+    )
+
+
+def calibration(metrics: pl.DataFrame) -> Picture:
+    """Stated against realised coverage, one sign per horizon; honest intervals lie on the dotted diagonal."""
+    rows = metrics.filter((pl.col("scope") == "all") & pl.col("metric").str.starts_with("coverage_"))
+    lines = [Path((0.4, 1.0), (0.4, 1.0), "rule", dotted=True)]
+    marks: list[Mark] = []
+    horizons = rows["horizon"].unique().sort().to_list()
+    roles = ("own", "median", "benchmark", "outcome", "other")
+    for number, horizon in enumerate(horizons):
+        mine = rows.filter(pl.col("horizon") == horizon).sort("metric")
+        for metric, value, low, high in mine.select("metric", "value", "low", "high").iter_rows():
+            stated = int(metric.removeprefix("coverage_")) / 100 + 0.015 * (number - (len(horizons) - 1) / 2)
+            if low is not None and high is not None:
+                lines.append(Path((stated, stated), (max(low, 0.3), min(high, 1.0)), roles[number % 5]))
+            marks.append(Mark(stated, value, SIGNS[number % 5], roles[number % 5]))
+    if not marks:
+        return Picture()
+    levels = [y for line in lines for y in line.ys if y is not None]
+    return Picture(
+        "realised over stated coverage",
+        tuple(lines),
+        marks=tuple(marks),
+        words=lambda value: formats.percent(value, 0),
+        ticks=((0.5, "50 %"), (0.8, "80 %"), (0.9, "90 %")),
+        legend=tuple((SIGNS[n % 5], roles[n % 5], f"{h} ahead") for n, h in enumerate(horizons)),
+        span=(min(0.4, *levels), 1.0),
+    )
+
+
+def by_slice(metrics: pl.DataFrame, row: Row) -> Picture:
+    """The chosen measure over all slices of its kind, with intervals; the chosen one marked."""
+    same = (pl.col("scope") == row["scope"]) & (pl.col("metric") == row["metric"]) & (pl.col("horizon") == row["horizon"])
+    rows = metrics.filter(same).sort("value", "slice")
+    lines = [Path((0.0, float(max(rows.height - 1, 1))), (row["baseline"],) * 2, "rule", dotted=True)]
+    marks = []
+    for number, one in enumerate(rows.iter_rows(named=True)):
+        mine = one["slice"] == row["slice"]
+        if one["low"] is not None and one["high"] is not None:
+            lines.append(Path((float(number),) * 2, (one["low"], one["high"]), "hot" if mine else "own"))
+        marks.append(Mark(float(number), one["value"], "◆" if mine else "•", "hot" if mine else "own"))
+    return Picture(
+        f"{row['metric']} by {row['scope']}, {row['horizon']} ahead",
+        tuple(lines),
+        marks=tuple(marks),
+        words=shown(row["metric"]),
+        legend=(("◆", "hot", row["slice"]), ("⠤", "rule", "baseline")),
+    )
+
+
+def _column(row: Row) -> str:
+    return {"sector": "sector", "ticker": "ticker", "model": "model_id"}.get(row["scope"], "ticker")
+
+
+def _span(value: dict[str, float | str | None]) -> str:
+    low, high = value["low"], value["high"]
+    if not isinstance(low, float) or not isinstance(high, float):
+        return "no interval"
+    show = shown(str(value["metric"]))
+    return f"{show(low)} to {show(high)}"
+
+
+def _figure(name: str) -> Callable[[dict[str, object]], str]:
+    return lambda value: shown(str(value["metric"]))(value[name])  # type: ignore[arg-type]
+
+
+def _verdict(value: str) -> Cell:
+    signs = {"good": "✓ ", "bad": "✗ ", "warn": "! "}
+    mood = _MOODS.get(value, "")
+    return Cell(signs.get(mood, "· ") + value, mood)
+
+
+def _trail(values: object) -> Cell:
+    return Cell(formats.sparkline(list(values), 20) if values is not None else "", "accent")  # type: ignore[call-overload]
+
+
+COLS = (
+    Col("ahead", "horizon", right=True),
+    Col("measure", "metric"),
+    Col("value", "figure", _figure("value"), right=True, sort="value"),
+    Col("95 % interval", "span", _span, right=True, sort="low", rank=1),
+    Col("baseline", "held", _figure("baseline"), right=True, sort="baseline"),
+    Col("verdict", "verdict", _verdict),
+    Col("20 sessions", "trail", _trail, rank=2, sort="value"),
+    Col("n", "n", formats.whole, right=True, rank=3),
+    Col("worth", "n_effective", lambda value: formats.number(value, 0), right=True, rank=4),
+)
+SLICE_COLS = (
+    Col("by", "scope"),
+    Col("slice", "slice", most=26),
+    Col("ahead", "horizon", right=True),
+    Col("measure", "metric"),
+    Col("value", "figure", _figure("value"), right=True, sort="value"),
+    Col("95 % interval", "span", _span, right=True, sort="low", rank=2),
+    Col("baseline", "held", _figure("baseline"), right=True, sort="baseline", rank=1),
+    Col("verdict", "verdict", _verdict),
+    Col("n", "n", formats.whole, right=True, rank=3),
+)

@@ -1,0 +1,347 @@
+"""Screen 2: is the data complete and trustworthy: what arrived, what is late, restated or set aside?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import polars as pl
+
+from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES, PRICE_RESTATEMENTS, QUARANTINED_ROWS, TICKER_UNIVERSE
+from lake.tables.news import NEWS_ARTICLES, NEWS_SENTIMENT
+from nextgen_tui import formats
+from nextgen_tui.console.page import Line, Link, Page, Row, Section, Story, fact, heading, said
+from nextgen_tui.console.picture import Candle, Picture
+from nextgen_tui.console.picture import Line as Path
+from nextgen_tui.console.sheet import Cell, Col, Sheet, quiet, signed, texts
+from nextgen_tui.console.view import View
+
+TICKERS, ARRIVALS, QUARANTINED, RESTATED, NEWS = "tickers", "arrivals", "set aside", "restated", "news"
+CALENDAR_DAYS = 100
+"""How far back bars are shown: about 68 sessions."""
+RECENT = 30
+"""Calendar days over which restatements, set-aside rows and news are listed."""
+SPARK = 20
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """What came in lately."""
+
+    session: date | None
+    tickers: pl.DataFrame
+    arrivals: pl.DataFrame
+    bars: pl.DataFrame
+    """The last revision of each daily bar, 100 days back."""
+    quarantined: pl.DataFrame
+    restated: pl.DataFrame
+    news: pl.DataFrame
+    actions: pl.DataFrame
+
+
+class DataPage(Page[Arrived]):
+    """Tickers with their bars, problems first."""
+
+    number, name = "2", "Data"
+    question = "Is today's data complete and trustworthy?"
+    tables = (MARKET_PRICES, TICKER_UNIVERSE, QUARANTINED_ROWS, PRICE_RESTATEMENTS, NEWS_ARTICLES, NEWS_SENTIMENT)
+
+    def load(self, view: View) -> Arrived:
+        """The last session's universe, and some weeks of what came in."""
+        session = view.last(TICKER_UNIVERSE)
+        if session is None:
+            return Arrived(None, *(pl.DataFrame() for _ in range(7)))
+        bars = view.read(
+            MARKET_PRICES,
+            since=session - timedelta(days=CALENDAR_DAYS),
+            until=session,
+            where=pl.col("interval") == "1d",
+            every_revision=False,
+        )
+        since = session - timedelta(days=RECENT)
+        recent = {"since": since, "until": session}
+        quarantined = view.read(QUARANTINED_ROWS, **recent).sort("session", "line", descending=True)
+        restated = view.read(PRICE_RESTATEMENTS, **recent).sort("available_at", "ticker", descending=True)
+        news = scored_news(view.read(NEWS_ARTICLES, **recent), view.read(NEWS_SENTIMENT, **recent))
+        universe = view.read(TICKER_UNIVERSE, **recent)
+        today = universe.filter(pl.col("session") == session)
+        return Arrived(
+            session=session,
+            tickers=ticker_rows(today, bars, quarantined, restated, news),
+            arrivals=arrival_rows(universe, bars, quarantined, restated, news),
+            bars=bars,
+            quarantined=quarantined,
+            restated=restated,
+            news=news,
+            actions=view.read(CORPORATE_ACTIONS, since=session - timedelta(days=CALENDAR_DAYS), until=session),
+        )
+
+    def sentence(self, data: Arrived) -> str:
+        """How many bars arrived of those expected, and what was wrong."""
+        if data.session is None:
+            return "No data yet; `nextgen init` loads history."
+        row = data.arrivals.row(0, named=True)
+        late = row["expected"] - row["arrived"]
+        told = f"{row['arrived']} of {row['expected']} members have a bar for {data.session}"
+        told += f", {late} late" if late else ", none late"
+        wrong = [
+            f"{row['restated']} restated" if row["restated"] else "",
+            f"{formats.counted(row['quarantined'], 'row')} set aside" if row["quarantined"] else "",
+        ]
+        found = " and ".join(filter(None, wrong)) or "nothing restated or set aside"
+        return f"{told}; {found}; {formats.counted(row['articles'], 'article')}."
+
+    def sheets(self, data: Arrived) -> tuple[str, ...]:
+        """Tickers, sessions, set-aside rows, restatements, news."""
+        del data
+        return TICKERS, ARRIVALS, QUARANTINED, RESTATED, NEWS
+
+    def sheet(self, data: Arrived, name: str) -> Sheet:
+        """One of them; empty on a lake without data."""
+        frames = {
+            TICKERS: (data.tickers, TICKER_COLS, ("ticker",), "ticker"),
+            ARRIVALS: (data.arrivals, ARRIVAL_COLS, ("session",), "session"),
+            QUARANTINED: (data.quarantined, QUARANTINE_COLS, ("payload_id", "line", "target"), "row"),
+            RESTATED: (data.restated, RESTATED_COLS, ("ticker", "ts", "revision"), "bar"),
+            NEWS: (data.news, NEWS_COLS, ("article_id",), "article"),
+        }
+        frame, cols, key, noun = frames[name]
+        if not frame.columns:
+            frame = pl.DataFrame(schema=dict.fromkeys([*(col.name for col in cols), *key], pl.String))
+        return Sheet(frame, cols, key, f"No {noun} to show for the last {RECENT} days.", noun)
+
+    def notes(self, data: Arrived, name: str, row: Row | None) -> tuple[Line, ...]:
+        """The chosen row in short."""
+        del data
+        if row is None:
+            return ()
+        if name == QUARANTINED:
+            return (fact("rule", row["rule"], "warn"), fact("for", row["target"]), said(row["row"], longest=600))
+        if name == RESTATED:
+            return _restatement(row)
+        if name == NEWS:
+            body = () if row["body"] is None else (said(row["body"], "dim", 600),)
+            return (said(row["title"]), fact("tickers", texts(row["tickers"])), fact("url", row["url"] or "–"), *body)
+        if name == ARRIVALS:
+            return (fact("session", row["session"]), fact("late", row["expected"] - row["arrived"]))
+        return _ticker(row)
+
+    def pictures(self, data: Arrived, name: str, row: Row | None) -> tuple[Picture, ...]:
+        """Candles of the chosen ticker; arrivals per session beside the sessions."""
+        if row is None or data.session is None:
+            return ()
+        if name == ARRIVALS:
+            shares = [a / e if e else 0.0 for a, e in data.arrivals.select("arrived", "expected").reverse().iter_rows()]
+            line = Path(tuple(float(n) for n in range(len(shares))), tuple(shares), "own")
+            return (Picture("bars arrived of those expected", (line,), words=lambda v: formats.percent(v, 0)),)
+        ticker = row["tickers"][0] if name == NEWS and row["tickers"] else row.get("ticker")
+        return (candles(data.bars, str(ticker)),) if ticker else ()
+
+    def story(self, view: View, data: Arrived, name: str, row: Row) -> Story | None:
+        """A ticker with its events and news; other rows with all their values."""
+        if name == TICKERS:
+            return ticker_story(data, row)
+        link = self.origin(name, row)
+        if link is None:
+            return None
+        from nextgen_tui.console.walk import follow
+
+        return follow(view, link)
+
+    def origin(self, name: str, row: Row) -> Link | None:
+        """Where lineage starts: the last bar, the set-aside row, the restatement, the article."""
+        if name == TICKERS and row["ts"] is not None:
+            key = {"ticker": row["ticker"], "interval": "1d", "ts": row["ts"], "revision": row["revision"]}
+            return Link(row["ticker"], MARKET_PRICES.name, {**key, "session": row["bar_session"]})
+        if name == QUARANTINED:
+            return Link("row", QUARANTINED_ROWS.name, {n: row[n] for n in ("payload_id", "line", "target", "session")})
+        if name == RESTATED:
+            keys = ("ticker", "interval", "ts", "revision", "session")
+            return Link("bar", PRICE_RESTATEMENTS.name, {n: row[n] for n in keys})
+        if name == NEWS:
+            return Link("article", NEWS_ARTICLES.name, {"article_id": row["article_id"], "session": row["session"]})
+        return None
+
+
+def ticker_rows(
+    universe: pl.DataFrame, bars: pl.DataFrame, quarantined: pl.DataFrame, restated: pl.DataFrame, news: pl.DataFrame
+) -> pl.DataFrame:
+    """One row per ticker of the universe: its last bars, what was wrong with them; those with a problem first."""
+    ordered = bars.sort("ticker", "session")
+    last = ordered.group_by("ticker", maintain_order=True).agg(
+        pl.col("session").last().alias("bar_session"),
+        pl.col("ts").last(),
+        pl.col("revision").last(),
+        pl.col("volume").last(),
+        (pl.col("close").last() / pl.col("close").tail(2).first() - 1).alias("change"),
+        pl.col("close").tail(SPARK).alias("closes"),
+    )
+    counts = [
+        (quarantined, "quarantined"),
+        (restated, "restated"),
+        (news.explode("tickers").rename({"tickers": "ticker"}) if news.height else news, "news"),
+    ]
+    rows = universe.join(last, on="ticker", how="left")
+    for frame, name in counts:
+        if frame.is_empty() or "ticker" not in frame.columns:
+            rows = rows.with_columns(pl.lit(0, dtype=pl.Int64).alias(name))
+            continue
+        found = frame.group_by("ticker").agg(pl.len().cast(pl.Int64).alias(name))
+        rows = rows.join(found, on="ticker", how="left").with_columns(pl.col(name).fill_null(0))
+    late = pl.col("member") & (pl.col("stale") > 0)
+    state = pl.when(late).then(pl.lit("warn")).when(pl.col("member")).then(pl.lit("ok")).otherwise(pl.lit("out"))
+    return rows.with_columns(state=state, worry=late.cast(pl.Int64) * 100 + pl.col("quarantined") + pl.col("restated")).sort(
+        ["worry", "ticker"], descending=[True, False]
+    )
+
+
+def arrival_rows(
+    universe: pl.DataFrame, bars: pl.DataFrame, quarantined: pl.DataFrame, restated: pl.DataFrame, news: pl.DataFrame
+) -> pl.DataFrame:
+    """One row per session, newest first: bars expected and arrived, rows set aside, bars restated, articles."""
+    members = universe.filter(pl.col("member"))
+    expected = members.group_by("session").agg(pl.len().cast(pl.Int64).alias("expected"))
+    there = members.join(bars, on=["session", "ticker"], how="semi")
+    rows = expected.join(
+        there.group_by("session").agg(pl.len().cast(pl.Int64).alias("arrived")), on="session", how="left"
+    )
+    for frame, name in ((quarantined, "quarantined"), (restated, "restated"), (news, "articles")):
+        found = frame.group_by("session").agg(pl.len().cast(pl.Int64).alias(name))
+        rows = rows.join(found, on="session", how="left")
+    return rows.with_columns(pl.col("arrived", "quarantined", "restated", "articles").fill_null(0)).sort(
+        "session", descending=True
+    )
+
+
+def scored_news(articles: pl.DataFrame, sentiment: pl.DataFrame) -> pl.DataFrame:
+    """Articles, newest first, each with the mean score it got; null where nobody could say."""
+    scored = sentiment.filter(pl.col("score").is_not_null()).sort("article_id", "ticker", "scorer")
+    means = scored.group_by("article_id", maintain_order=True).agg(pl.col("score").mean())
+    return articles.join(means, on="article_id", how="left").sort("published_at", "article_id", descending=True)
+
+
+def candles(bars: pl.DataFrame, ticker: str, most: int = 60) -> Picture:
+    """The ticker's last sessions as candles, prices as traded."""
+    mine = bars.filter(pl.col("ticker") == ticker).sort("session").tail(most)
+    made = tuple(
+        Candle(float(number), *row) for number, row in enumerate(mine.select("open", "high", "low", "close").iter_rows())
+    )
+    days = mine["session"].to_list()
+    ticks = tuple((float(n), f"{days[n]:%b %d}") for n in range(0, len(days), max(len(days) // 4, 1)))
+    return Picture(f"{ticker}, as traded", candles=made, ticks=ticks)
+
+
+def ticker_story(data: Arrived, row: Row) -> Story:
+    """Everything known of a ticker's data."""
+    ticker = row["ticker"]
+    news = data.news.filter(pl.col("tickers").list.contains(ticker)).head(8)
+    told = tuple(said(f"{n['published_at']:%b %d %H:%M}  {formats.number(n['score'], 2, signed=True)}  {n['title']}")
+                 for n in news.iter_rows(named=True))
+    actions = data.actions.filter(pl.col("ticker") == ticker).sort("ex_date", descending=True)
+    events = tuple(said(_action(one)) for one in actions.iter_rows(named=True))
+    bars = data.bars.filter(pl.col("ticker") == ticker).sort("session", descending=True).head(10)
+    links = tuple(
+        Link(
+            f"bar of {bar['session']}",
+            MARKET_PRICES.name,
+            {name: bar[name] for name in ("ticker", "interval", "ts", "revision", "session")},
+            f"close {formats.money(bar['close'])}, volume {formats.whole(bar['volume'])}, revision {bar['revision']}",
+        )
+        for bar in bars.iter_rows(named=True)
+    )
+    sections = (
+        Section(ticker, _ticker(row)),
+        Section("Corporate actions", events or (said("none in sight", "dim"),)),
+        Section("News", told or (said("none lately", "dim"),)),
+    )
+    return Story(f"{ticker}: data", sections, (candles(data.bars, ticker, 100),), links, ticker)
+
+
+def _action(row: Row) -> str:
+    what = {
+        "split": f"split {row['numerator']} for {row['denominator']}",
+        "dividend": f"dividend {formats.number(row['amount'])} a share",
+        "delisting": f"delisted at {formats.money(row['amount'])}",
+        "rename": f"renamed to {row['successor']}",
+    }
+    return f"{row['ex_date']}  {what[row['kind']]}"
+
+
+def _ticker(row: Row) -> tuple[Line, ...]:
+    lines = [
+        (_state(row["state"]), Cell(f"  {row['ticker']}  {row['sector']}")),
+        fact("close", f"{formats.money(row['close'])}  {formats.percent(row['change'], signed=True)}"),
+        fact("volume", formats.whole(row["volume"])),
+        fact("last bar", formats.day(row["bar_session"])),
+        fact("history", formats.counted(row["history"], "bar")),
+        fact("universe", row["reason"]),
+    ]
+    if row["quarantined"] or row["restated"]:
+        lines += [heading(f"in the last {RECENT} days"), fact("set aside", row["quarantined"]), fact("restated", row["restated"])]
+    return tuple(lines)
+
+
+def _restatement(row: Row) -> tuple[Line, ...]:
+    lines = [fact("bar of", row["session"]), fact("learned", formats.instant(row["available_at"]))]
+    for field in ("open", "high", "low", "close"):
+        old, new = row[f"old_{field}"], row[f"new_{field}"]
+        mood = "warn" if old != new else "dim"
+        lines.append((Cell(f"{field:<13}", "dim"), Cell(f"{formats.money(old)} → {formats.money(new)}", mood)))  # type: ignore[arg-type]
+    return tuple(lines)
+
+
+def _state(value: object) -> Cell:
+    return {"ok": Cell("✓ ok", "good"), "warn": Cell("! late", "warn")}.get(str(value), Cell("· out", "dim"))
+
+
+def _spark(values: object) -> Cell:
+    return Cell(formats.sparkline(list(values), SPARK) if values is not None else "", "accent")  # type: ignore[call-overload]
+
+
+def _some(value: int) -> Cell:
+    return Cell(formats.whole(value), "warn" if value else "dim")
+
+
+TICKER_COLS = (
+    Col("state", "state", _state),
+    Col("ticker", "ticker"),
+    Col("close", "close", formats.money, right=True),
+    Col("change", "change", signed(lambda value: formats.percent(value, signed=True)), right=True),
+    Col("20 sessions", "closes", _spark, rank=3, sort="change"),
+    Col("last bar", "bar_session", formats.day, rank=2),
+    Col("set aside", "quarantined", _some, right=True),
+    Col("restated", "restated", _some, right=True),
+    Col("news", "news", formats.whole, right=True, rank=1),
+    Col("bars", "history", formats.whole, right=True, rank=5),
+    Col("sector", "sector", rank=4),
+    Col("universe", "reason", quiet, rank=6),
+)
+ARRIVAL_COLS = (
+    Col("session", "session"),
+    Col("expected", "expected", formats.whole, right=True),
+    Col("arrived", "arrived", formats.whole, right=True),
+    Col("set aside", "quarantined", _some, right=True),
+    Col("restated", "restated", _some, right=True),
+    Col("articles", "articles", formats.whole, right=True),
+)
+QUARANTINE_COLS = (
+    Col("landed", "session"),
+    Col("ticker", "ticker", most=14),
+    Col("rule", "rule", most=40),
+    Col("for", "target", rank=2),
+    Col("row as delivered", "row", most=90, rank=1),
+)
+RESTATED_COLS = (
+    Col("ticker", "ticker"),
+    Col("session", "session"),
+    Col("old close", "old_close", formats.money, right=True),
+    Col("new close", "new_close", formats.money, right=True),
+    Col("change", "close_change", signed(lambda value: formats.percent(value, signed=True)), right=True),
+    Col("learned", "available_at", formats.instant, rank=1),
+)
+NEWS_COLS = (
+    Col("published", "published_at", lambda value: f"{value:%m-%d %H:%M}" if value else formats.MISSING),
+    Col("score", "score", signed(lambda value: formats.number(value, 2, signed=True)), right=True),
+    Col("tickers", "tickers", texts, most=14),
+    Col("headline", "title", most=100),
+)

@@ -1,0 +1,262 @@
+"""Screen 1: is everything alright, and did the last cycle run?"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import polars as pl
+
+from lake.tables.control import RUNS, SERVICE_HEARTBEATS, SYSTEM_HEALTH, TASK_ATTEMPTS
+from lake.tables.trading import PORTFOLIO_VALUE
+from nextgen_tui import formats
+from nextgen_tui.console.page import Line, Page, Row, Section, Story, fact, heading, said
+from nextgen_tui.console.pages.runs import CYCLE_COLS, cycle_notes, cycle_story, cycles_of, run_story
+from nextgen_tui.console.sheet import Cell, Col, Sheet, verdict
+from nextgen_tui.console.view import View
+from nextgen_tui.health import Health, health
+from pipeline.control.exclusive import daemon_present
+from pipeline.control.heartbeat import Beat, last_beat
+from pipeline.stages import LEARN, LOOK_AHEAD, SCORE, SETTLE
+
+CHECKS, CYCLES, BEATS = "checks", "cycles", "heartbeats"
+GRID = 10
+"""Sessions whose outcome is shown stage group by stage group."""
+STALE_SECONDS = 120.0
+"""A heartbeat older than this comes from a daemon that hangs."""
+GROUPS = {"learn": LEARN, "settle": SETTLE, "score": SCORE, "look ahead": LOOK_AHEAD}
+_RANK = {"fail": 0, "warn": 1, "ok": 2}
+WHERE = {"market_prices": "2 Data", "predictions": "3 Predictions or 4 Accuracy", "book": "6 Book"}
+"""Service -> the screen that tells more."""
+
+
+@dataclass(frozen=True)
+class Daemon:
+    """What is known of the daemon."""
+
+    present: bool
+    beat: Beat | None
+    looked_at: datetime
+
+    @property
+    def age(self) -> float | None:
+        """Seconds since its last beat."""
+        return (self.looked_at - self.beat.at).total_seconds() if self.beat else None
+
+    @property
+    def cell(self) -> Cell:
+        """Its state in a few words."""
+        if not self.present:
+            return Cell("not running", "warn")
+        if self.beat is None or self.age is None:
+            return Cell("starting", "dim")
+        if self.age > STALE_SECONDS:
+            return Cell(f"silent for {formats.duration(self.age)}", "bad")
+        return Cell(f"{self.beat.state}, beat {formats.duration(max(self.age, 0))} ago", "good")
+
+
+@dataclass(frozen=True)
+class Pulse:
+    """All that the health screen shows."""
+
+    verdict: Health
+    checks: pl.DataFrame
+    cycles: pl.DataFrame
+    runs: pl.DataFrame
+    beats: pl.DataFrame
+    daemon: Daemon
+    nav: tuple[float, ...]
+    free: int
+
+
+def daemon_of(view: View) -> Daemon:
+    """Whether a daemon holds the lake now, and what it said last."""
+    return Daemon(daemon_present(view.path / "control"), last_beat(view.path), datetime.now(UTC))
+
+
+class HealthPage(Page[Pulse]):
+    """One verdict, the checks behind it, and the last cycles."""
+
+    number, name = "1", "Health"
+    question = "Is everything alright, did the last cycle run?"
+    tables = (RUNS, SYSTEM_HEALTH, TASK_ATTEMPTS, SERVICE_HEARTBEATS, PORTFOLIO_VALUE)
+
+    def load(self, view: View) -> Pulse:
+        """The last report, the runs, the daemon's sign of life, the room on the disk."""
+        report = view.read(SYSTEM_HEALTH)
+        last = report.filter(pl.col("session") == pl.col("session").max())
+        nav = view.read(PORTFOLIO_VALUE, columns=("session", "nav"))["nav"].tail(40)
+        return Pulse(
+            verdict=health(report, view.runs, 3),
+            checks=pl.concat([failures(view), _ordered(last)]),
+            cycles=cycles_of(view.runs),
+            runs=view.runs,
+            beats=view.read(SERVICE_HEARTBEATS).sort("until", descending=True),
+            daemon=daemon_of(view),
+            nav=tuple(float(value) for value in nav),
+            free=shutil.disk_usage(view.path).free,
+        )
+
+    def sentence(self, data: Pulse) -> str:
+        """The verdict in words."""
+        stopped = data.checks.filter(pl.col("check").str.starts_with("task "))
+        if stopped.height:
+            return f"{stopped['check'][0]} stopped: {stopped['message'][0]}"
+        return data.verdict.sentence
+
+    def sheets(self, data: Pulse) -> tuple[str, ...]:
+        """Checks, cycles, heartbeats."""
+        del data
+        return CHECKS, CYCLES, BEATS
+
+    def sheet(self, data: Pulse, name: str) -> Sheet:
+        """The worst check first, the newest cycle first."""
+        if name == CYCLES:
+            return Sheet(data.cycles, CYCLE_COLS, ("cycle_id",), "No cycle has run yet.", "cycle")
+        if name == BEATS:
+            return Sheet(data.beats, BEAT_COLS, ("service", "until"), "No daemon has run on this lake.", "heartbeat")
+        return Sheet(data.checks, CHECK_COLS, ("service", "check"), "No report yet: no cycle has run.", "check")
+
+    def notes(self, data: Pulse, name: str, row: Row | None) -> tuple[Line, ...]:
+        """The pulse of the operation; beside the cycles, the chosen one."""
+        if name == CYCLES and row is not None:
+            return cycle_notes(row)
+        return (*_last_cycle(data), *_grid(data.runs), *_services(data))
+
+    def story(self, view: View, data: Pulse, name: str, row: Row) -> Story | None:
+        """A check with the run behind it, or a cycle with its runs."""
+        if name == CYCLES:
+            return cycle_story(data.runs, row)
+        if name == BEATS:
+            return None
+        return check_story(view, data.runs, row)
+
+
+def failures(view: View) -> pl.DataFrame:
+    """Tasks that stopped or died and wait for a person, as checks."""
+    attempts = view.read(TASK_ATTEMPTS).sort("at", "attempt")
+    if view.at is not None:
+        attempts = attempts.filter(pl.col("at") <= view.at.moment)
+    last = attempts.unique(subset=["task", "slot"], keep="last", maintain_order=True)
+    open_ended = last.filter(pl.col("follows").is_in(["stop", "give-up"]))
+    return open_ended.tail(20).select(
+        pl.lit("daemon").alias("service"),
+        (pl.lit("task ") + pl.col("task") + " " + pl.col("slot")).alias("check"),
+        pl.lit("fail").alias("status"),
+        pl.lit(None, dtype=pl.Float64).alias("value"),
+        pl.lit(None, dtype=pl.Float64).alias("limit"),
+        pl.col("reason").alias("message"),
+    )
+
+
+def check_story(view: View, runs: pl.DataFrame, row: Row) -> Story:
+    """What was looked at, what was found, and the run behind it.
+
+    Raises:
+        LakeError: if the lake cannot be read.
+    """
+    mine = runs.filter(pl.col("stage") == row["service"])
+    if mine.height:
+        story = run_story(view, mine["run_id"][-1])
+        return Story(story.title, (_check(row), *story.sections), links=story.links, copies=story.copies, retry=story.retry)
+    retry = str(row["check"]).removeprefix("task ") if str(row["check"]).startswith("task ") else ""
+    return Story(f"{row['service']}: {row['check']}", (_check(row),), copies=str(row["message"]), retry=retry)
+
+
+def _check(row: Row) -> Section:
+    lines = [
+        (verdict(row["status"]), Cell(f"  {row['service']}: {row['check']}")),
+        said(row["message"]),
+        fact("figure", formats.number(row["value"])),
+        fact("held against", formats.number(row["limit"])),
+    ]
+    if where := WHERE.get(row["service"]):
+        lines.append(fact("more", f"screen {where}"))
+    return Section("What was found", tuple(lines))
+
+
+def _ordered(report: pl.DataFrame) -> pl.DataFrame:
+    rank = pl.col("status").replace_strict(_RANK, return_dtype=pl.Int8)
+    return report.sort(rank, "service", "check").select("service", "check", "status", "value", "limit", "message")
+
+
+def _last_cycle(data: Pulse) -> tuple[Line, ...]:
+    if data.cycles.is_empty():
+        return (said("No cycle has run yet.", "dim"),)
+    row = data.cycles.row(0, named=True)
+    return (
+        (Cell("last cycle   ", "dim"), verdict(row["status"]), Cell(f"  {row['session']}")),
+        fact("", f"{row['stages']} stages, {formats.whole(row['written'])} new rows, "
+             f"{formats.duration(row['milliseconds'] / 1_000)}"),
+        *((said(row["error"], "bad"),) if row["error"] else ()),
+    )
+
+
+def _grid(runs: pl.DataFrame) -> tuple[Line, ...]:
+    """Stage groups against the last sessions: a tick where all of the group was done."""
+    cycles = runs.filter(pl.col("cycle_id").str.starts_with("cycle-"))
+    sessions = cycles["session"].unique().sort().tail(GRID).to_list()
+    if not sessions:
+        return ()
+    final = cycles.filter(pl.col("session").is_in(sessions)).unique(
+        subset=["session", "stage"], keep="last", maintain_order=True
+    )
+    ended: dict[tuple[object, str], str] = {(s, g): status for s, g, status in final.select("session", "stage", "status").iter_rows()}
+    lines = [heading(f"the last {formats.counted(len(sessions), 'session')}, to {sessions[-1]:%b %d}")]
+    for name, stages in GROUPS.items():
+        signs = [_sign([ended.get((session, stage.name)) for stage in stages]) for session in sessions]
+        lines.append((Cell(f"{name:<13}", "dim"), *signs))
+    return tuple(lines)
+
+
+def _sign(states: Sequence[str | None]) -> Cell:
+    known = [state for state in states if state is not None]
+    if any(state != "done" for state in known):
+        return Cell("✗ ", "bad")
+    return Cell("✓ ", "good") if known else Cell("· ", "dim")
+
+
+def _services(data: Pulse) -> tuple[Line, ...]:
+    daemon = data.daemon
+    lines = [heading("now"), (Cell("daemon       ", "dim"), daemon.cell)]
+    if daemon.present and daemon.beat:
+        waiting = daemon.beat.detail.get("waiting") or []
+        lines.append(fact("owed", formats.counted(len(waiting), "slot"), "warn" if waiting else ""))
+    lines.append(fact("disk", f"{_size(data.free)} free", "bad" if data.free < 1 << 30 else ""))
+    if data.nav:
+        change = data.nav[-1] / data.nav[-2] - 1 if len(data.nav) > 1 else 0.0
+        lines.append(fact("book", f"{formats.money(data.nav[-1])}  {formats.percent(change, signed=True)}"))
+        lines.append((Cell("             "), Cell(formats.sparkline(data.nav, 24), "accent")))
+    return tuple(lines)
+
+
+def _size(count: int) -> str:
+    size = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1_000:
+            return f"{size:.0f} {unit}" if size >= 10 or unit == "B" else f"{size:.1f} {unit}"
+        size /= 1_000
+    return f"{size:.1f} TB"
+
+
+CHECK_COLS = (
+    Col("verdict", "status", verdict),
+    Col("service", "service"),
+    Col("check", "check"),
+    Col("what was found", "message", most=90),
+    Col("figure", "value", lambda value: formats.number(value, 3), right=True, rank=1),
+    Col("limit", "limit", lambda value: formats.number(value, 3), right=True, rank=2),
+)
+BEAT_COLS = (
+    Col("status", "status", verdict),
+    Col("service", "service"),
+    Col("until", "until", formats.instant),
+    Col("beats", "beats", formats.whole, right=True),
+    Col("longest gap", "longest_gap", formats.duration, right=True),
+    Col("memory", "memory", _size, right=True),
+    Col("owed", "owed", formats.whole, right=True),
+    Col("running", "running", formats.whole, right=True),
+    Col("reason", "reason", rank=1),
+)

@@ -1,0 +1,429 @@
+"""Screen 3: what does the system expect, for whom, and how sure is it?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+import polars as pl
+
+from lake.tables.feedback import PREDICTION_ACCURACY
+from lake.tables.features import FEATURE_ROWS, FEATURES
+from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES
+from lake.tables.models import MODEL_REGISTRY
+from lake.tables.news import NEWS_ARTICLES, NEWS_SENTIMENT
+from lake.tables.predictions import INFERENCE_LOG, INTERVALS, PREDICTIONS, QUANTILE_COLUMNS
+from nextgen_tui import formats
+from nextgen_tui.console.page import Line, Link, Page, Row, Section, Story, fact, said
+from nextgen_tui.console.pages.data import scored_news
+from nextgen_tui.console.picture import Band, Picture
+from nextgen_tui.console.picture import Line as Path
+from nextgen_tui.console.sheet import Cell, Col, Sheet, quiet, signed
+from nextgen_tui.console.view import View
+from pipeline.returns import daily_total_returns
+
+SILENT, MATURED = "not forecast", "matured"
+DAYS_BEFORE = 120
+"""Calendar days of closes before the forecasts: about 82 sessions."""
+DAYS_AFTER = 45
+"""Calendar days after them in which an outcome is looked for: beyond the longest horizon."""
+LATELY = 45
+"""Calendar days over which matured forecasts are listed."""
+PATH = 60
+"""Sessions drawn before a forecast."""
+SPARK = 20
+DECIDING = pl.col("role") != "shadow"
+"""A shadow model's forecasts are only scored: they decide nothing."""
+PERCENT = signed(lambda value: formats.percent(value, signed=True))
+
+
+@dataclass(frozen=True)
+class Forecasts:
+    """The forecasts of the last session that has some, and what belongs to them."""
+
+    session: date | None
+    predictions: pl.DataFrame
+    paths: pl.DataFrame
+    """ticker, session, close, total_return: before the forecasts, and after them where that is known by now."""
+    silent: pl.DataFrame
+    matured: pl.DataFrame
+    trained: date | None
+    """When the model was trained that made them."""
+
+    @property
+    def horizons(self) -> tuple[int, ...]:
+        """Sessions ahead, rising."""
+        return tuple(self.predictions["horizon"].unique().sort().to_list())
+
+
+class PredictionsPage(Page[Forecasts]):
+    """One sheet per horizon; the chosen ticker's fan beside it."""
+
+    number, name = "3", "Predictions"
+    question = "What does the system expect, for whom, how surely?"
+    tables = (PREDICTIONS, MARKET_PRICES, INFERENCE_LOG, PREDICTION_ACCURACY, MODEL_REGISTRY)
+
+    def load(self, view: View) -> Forecasts:
+        """One session's forecasts with their tickers' closes; seen from the past, the outcomes known since as well."""
+        session = view.last(PREDICTIONS)
+        if session is None:
+            empty = pl.DataFrame(schema=PREDICTIONS.stored_schema)
+            return Forecasts(None, empty, no_paths(), pl.DataFrame(), pl.DataFrame(), None)
+        predictions = view.read(PREDICTIONS, since=session, until=session).filter(DECIDING)
+        tickers = predictions["ticker"].unique().sort().to_list()
+        return Forecasts(
+            session=session,
+            predictions=with_members(predictions),
+            paths=total_return_paths(view, tickers, session),
+            silent=view.read(INFERENCE_LOG, since=session, until=session).filter(pl.col("status") != "predicted"),
+            matured=view.read(PREDICTION_ACCURACY, since=session - timedelta(days=LATELY)).sort(
+                "session", "ticker", "horizon", descending=[True, False, False]
+            ),
+            trained=trained_on(view, predictions),
+        )
+
+    def sentence(self, data: Forecasts) -> str:
+        """For how many tickers, by whom, and what stands out."""
+        if data.session is None:
+            return "There is no forecast yet; `nextgen cycle` or `nextgen replay` makes some."
+        tickers = formats.counted(data.predictions["ticker"].n_unique(), "ticker")
+        first = data.predictions.filter(pl.col("horizon") == data.horizons[0]).sort("point", "ticker", descending=True)
+        best = first.row(0, named=True)
+        by = data.predictions["role"][0]
+        trained = f", trained {data.trained}" if data.trained else ""
+        silent = f"; {data.silent.height} could not be forecast" if data.silent.height else ""
+        return (
+            f"{tickers} at the close of {data.session} by the {by}{trained}; highest {best['ticker']} "
+            f"{formats.percent(best['point'], signed=True)} over {formats.counted(best['horizon'], 'session')}{silent}."
+        )
+
+    def sheets(self, data: Forecasts) -> tuple[str, ...]:
+        """One per horizon, then what could not be forecast and what has matured."""
+        return (*(f"{horizon} ahead" for horizon in data.horizons), SILENT, MATURED)
+
+    def sheet(self, data: Forecasts, name: str) -> Sheet:
+        """The highest expectation first."""
+        if name == SILENT:
+            return Sheet(_or_empty(data.silent, SILENT_COLS), SILENT_COLS, ("ticker",), "Every ticker that was due was forecast.")
+        if name == MATURED:
+            frame = _or_empty(data.matured, MATURED_COLS)
+            return Sheet(frame, MATURED_COLS, ("prediction_id",), "No forecast has matured lately.", "forecast")
+        rows = data.predictions.filter(pl.col("horizon") == _horizon(name)).sort("point", "ticker", descending=[True, False])
+        rows = rows.join(sparks(data.paths, data.session), on="ticker", how="left", maintain_order="left")
+        return Sheet(rows, COLS, ("ticker",), "There is no forecast yet.", "ticker")
+
+    def notes(self, data: Forecasts, name: str, row: Row | None) -> tuple[Line, ...]:
+        """Who said what of the chosen ticker."""
+        del data
+        if row is None:
+            return ()
+        if name == SILENT:
+            return (fact("ticker", row["ticker"]), fact("status", row["status"], "warn"), said(row["reason"]))
+        return matured_notes(row) if name == MATURED else member_lines(row)
+
+    def pictures(self, data: Forecasts, name: str, row: Row | None) -> tuple[Picture, ...]:
+        """The ticker's past and the fan of its forecast."""
+        if row is None or name in (SILENT, MATURED):
+            return ()
+        return (fan(data.predictions, data.paths, row["ticker"], data.session),)
+
+    def story(self, view: View, data: Forecasts, name: str, row: Row) -> Story | None:
+        """Why: members, features that moved, news, how earlier forecasts of the ticker did."""
+        if name == SILENT:
+            return None
+        if name == MATURED:
+            return matured_story(view, row)
+        return why(view, data, row)
+
+    def origin(self, name: str, row: Row) -> Link | None:
+        """The forecast."""
+        if name == SILENT:
+            return None
+        session = row["made_session"] if name == MATURED else row["session"]
+        key = {"prediction_id": row["prediction_id"], "session": session}
+        return Link(f"{row['ticker']} of {session}", PREDICTIONS.name, key)
+
+
+def with_members(predictions: pl.DataFrame) -> pl.DataFrame:
+    """Adds `spread`, how far the members' points lie apart, `naive`, the naive member's point, and `width`."""
+    point = pl.element().struct.field("point")
+    member = pl.element().struct.field("member")
+    return predictions.with_columns(
+        spread=pl.col("members").list.eval(point).list.max() - pl.col("members").list.eval(point).list.min(),
+        naive=pl.col("members").list.eval(pl.when(member == "naive").then(point)).list.max(),
+        width=pl.col("q90") - pl.col("q10"),
+        band=pl.struct("q10", "q90"),
+    )
+
+
+def total_return_paths(view: View, tickers: Sequence[str], session: date) -> pl.DataFrame:
+    """Closes and total returns around a session; what came after it is read from now, wherever the view stands.
+
+    Returns:
+        ticker, session, close, total_return; sorted by ticker and session.
+    """
+    wanted = pl.col("ticker").is_in(list(tickers))
+    span = {"since": session - timedelta(days=DAYS_BEFORE), "until": session + timedelta(days=DAYS_AFTER)}
+    daily = wanted & (pl.col("interval") == "1d")
+    lake = view.lake
+    prices = lake.read(MARKET_PRICES, where=daily, every_revision=False, **span)
+    actions = lake.read(CORPORATE_ACTIONS, where=wanted, every_revision=False, **span)
+    if prices.is_empty():
+        return no_paths()
+    return daily_total_returns(prices, actions).select("ticker", "session", "close", "total_return").sort("ticker", "session")
+
+
+def no_paths() -> pl.DataFrame:
+    """Paths of nothing."""
+    return pl.DataFrame(
+        schema={"ticker": pl.String, "session": pl.Date, "close": pl.Float64, "total_return": pl.Float64}
+    )
+
+
+def levels(paths: pl.DataFrame, ticker: str, origin: date) -> tuple[list[float], list[float], list[date]]:
+    """The ticker's total-return path through the close at the origin: up to it, after it, and the sessions of both.
+
+    Splits and dividends leave no step in it.
+    """
+    rows = paths.filter(pl.col("ticker") == ticker)
+    before = rows.filter(pl.col("session") <= origin).tail(PATH)
+    after = rows.filter(pl.col("session") > origin)
+    if before.is_empty():
+        return [], [], []
+    past = [float(before["close"][-1])]
+    for change in reversed(before["total_return"].to_list()[1:]):
+        past.append(past[-1] / (1 + (change or 0.0)))
+    later: list[float] = []
+    for change in after["total_return"]:
+        later.append((later or [past[0]])[-1] * (1 + (change or 0.0)))
+    return past[::-1], later, [*before["session"].to_list(), *after["session"].to_list()]
+
+
+def fan(predictions: pl.DataFrame, paths: pl.DataFrame, ticker: str, session: date | None) -> Picture:
+    """The past as a line, the forecast as median and 50, 80 and 90 % bands, and what happened where it is known."""
+    rows = predictions.filter(pl.col("ticker") == ticker).sort("horizon")
+    if rows.is_empty() or session is None:
+        return Picture()
+    past, later, days = levels(paths, ticker, session)
+    start = float(rows["reference_close"][0])
+    origin = float(max(len(past) - 1, 0))
+    steps = (origin, *(origin + h for h in rows["horizon"]))
+    curve = {name: (start, *(start * (1 + value) for value in rows[name])) for name in QUANTILE_COLUMNS}
+    shades = {90: 1, 80: 2, 50: 3}
+    bands = tuple(Band(steps, curve[low], curve[high], shades[p]) for p, (low, high) in INTERVALS.items())
+    known = later[: int(rows["horizon"][-1])]
+    lines = [Path(tuple(float(n) for n in range(len(past))), tuple(past), "past")]
+    legend = [("⠒", "past", "past"), ("⠤ ", "median", "median")]
+    if known:
+        lines.append(Path(tuple(origin + n for n in range(len(known) + 1)), (start, *known), "outcome"))
+        legend.append(("⠒", "outcome", "what happened"))
+    lines.append(Path(steps, curve["q50"], "median", dotted=True))
+    ticks = [(0.0, f"{days[0]:%b %d}"), (origin, f"{session:%b %d}")] if days else []
+    ticks.append((steps[-1], f"+{rows['horizon'][-1]}"))
+    return Picture(
+        f"{ticker}  50 80 90 %", tuple(lines), bands, ticks=tuple(ticks), legend=tuple(legend)
+    )
+
+
+def sparks(paths: pl.DataFrame, session: date | None) -> pl.DataFrame:
+    """The last closes up to the session of each ticker, as a list: `closes`."""
+    known = paths.filter(pl.col("session") <= session) if session else paths
+    return known.group_by("ticker", maintain_order=True).agg(pl.col("close").tail(SPARK).alias("closes"))
+
+
+def member_lines(row: Row) -> tuple[Line, ...]:
+    """Each member's expectation and weight, then what was done to their mean."""
+    lines: list[Line] = [
+        (Cell(f"{row['ticker']}", "accent"), Cell(f"  {row['horizon']} ahead, due {row['target_session']}", "dim")),
+    ]
+    for member in sorted(row["members"], key=lambda one: (-one["weight"], one["member"])):
+        bar = formats.bar(member["weight"], 6)
+        lines.append(
+            (
+                Cell(f"{member['member'][:7]:<8}", "dim"),
+                Cell(f"{formats.percent(member['point'], signed=True):>9}  "),
+                Cell(bar, "accent"),
+                Cell(f" {formats.percent(member['weight'], 0):>5}"),
+            )
+        )
+    lines.append(fact("together", formats.percent(row["point"], signed=True)))
+    lines.append(fact("80 %", f"{formats.percent(row['q10'], 1, signed=True)} to {formats.percent(row['q90'], 1, signed=True)}"))
+    lines.append(fact("bias", f"{formats.percent(row['bias_adjustment'], signed=True)} taken off"))
+    lines.append(fact("width", f"times {formats.number(row['interval_scale'], 2)}"))
+    if row["bounds"]:
+        lines.append(fact("bounded by", ", ".join(row["bounds"]), "warn"))
+    return tuple(lines)
+
+
+def matured_notes(row: Row) -> tuple[Line, ...]:
+    """A forecast beside what happened."""
+    inside = row["inside_80"]
+    return (
+        (Cell(row["ticker"], "accent"), Cell(f"  {row['horizon']} ahead of {row['made_session']}", "dim")),
+        fact("forecast", formats.percent(row["point"], signed=True)),
+        fact("happened", formats.percent(row["realised"], signed=True)),
+        fact("error", formats.percent(row["error"], signed=True)),
+        fact("naive's", formats.percent(row["naive_absolute_error"])),
+        fact("80 % held", "✓ yes" if inside else "✗ no", "good" if inside else "warn"),
+    )
+
+
+def matured_story(view: View, row: Row) -> Story:
+    """A matured forecast with its fan and the outcome.
+
+    Raises:
+        LakeError: if the lake cannot be read.
+    """
+    made = row["made_session"]
+    wanted = (pl.col("ticker") == row["ticker"]) & (pl.col("model_id") == row["model_id"])
+    predictions = view.read(PREDICTIONS, since=made, until=made, where=wanted)
+    paths = total_return_paths(view, [row["ticker"]], made)
+    link = Link("the forecast", PREDICTIONS.name, {"prediction_id": row["prediction_id"], "session": made})
+    return Story(
+        f"{row['ticker']}: forecast of {made} and outcome",
+        (Section("Forecast and outcome", matured_notes(row)),),
+        (fan(predictions, paths, row["ticker"], made),),
+        (link,),
+        row["prediction_id"],
+    )
+
+
+def why(view: View, data: Forecasts, row: Row) -> Story:
+    """Why this forecast: members, the features that moved most in a week, the news, how the last ones did.
+
+    Raises:
+        LakeError: if the lake cannot be read.
+    """
+    session, ticker = row["session"], row["ticker"]
+    mine = pl.col("ticker") == ticker
+    features = view.read(FEATURE_ROWS, since=session - timedelta(days=120), until=session, where=mine)
+    week = {"since": session - timedelta(days=7), "until": session}
+    articles = view.read(NEWS_ARTICLES, where=pl.col("tickers").list.contains(ticker), **week)
+    news = scored_news(articles, view.read(NEWS_SENTIMENT, where=mine, **week))
+    sections = (
+        Section("Who said what", member_lines(row)),
+        Section("Features that moved most against a week ago, in their own 60-session spread", shifts(features)),
+        Section("News of the week", tuple(headline(one) for one in news.head(10).iter_rows(named=True)) or NO_NEWS),
+        Section("How its last forecasts did", track_record(data.matured, ticker)),
+    )
+    link = PredictionsPage().origin("", row)
+    return Story(
+        f"{ticker}: why {formats.percent(row['point'], signed=True)} over {formats.counted(row['horizon'], 'session')}",
+        sections,
+        (fan(data.predictions, data.paths, ticker, data.session),),
+        (link,) if link else (),
+        row["prediction_id"],
+    )
+
+
+def shifts(features: pl.DataFrame, most: int = 8) -> tuple[Line, ...]:
+    """The features whose last value differs most from that of five sessions before, in standard deviations of the last 60."""
+    rows = features.sort("session").tail(60)
+    if rows.height < 20:
+        return (said("too little history to say", "dim"),)
+    found: list[tuple[float, str, float, float]] = []
+    for feature in FEATURES:
+        values = rows[feature.name].cast(pl.Float64)
+        now, before, spread = values[-1], values[-6], values.std()
+        if now is None or before is None or not isinstance(spread, float) or spread <= 1e-12:
+            continue
+        found.append(((now - before) / spread, feature.name, before, now))
+    found.sort(key=lambda one: (-abs(one[0]), one[1]))
+    return tuple(
+        (
+            Cell(f"{name:<26}"),
+            Cell(f"{before:>10.4f} → {now:>9.4f}   ", "dim"),
+            Cell(f"{moved:+.1f} sd", "good" if moved > 0 else "bad"),
+        )
+        for moved, name, before, now in found[:most]
+    )
+
+
+NO_NEWS: tuple[Line, ...] = (said("none: the forecast rests on prices alone", "dim"),)
+
+
+def headline(row: Row) -> Line:
+    """An article in a line: when, how it was read, what it says."""
+    score = row["score"]
+    mood: Any = "dim" if score is None else "good" if score > 0 else "bad" if score < 0 else ""
+    told = "  ?  " if score is None else f"{score:+.2f}"
+    return Cell(f"{row['published_at']:%b %d %H:%M}  ", "dim"), Cell(f"{told:>6}  ", mood), said(row["title"])[0]
+
+
+def track_record(matured: pl.DataFrame, ticker: str, most: int = 8) -> tuple[Line, ...]:
+    """The ticker's last matured forecasts beside what happened."""
+    if matured.is_empty():
+        return (said("none has matured yet", "dim"),)
+    mine = matured.filter(pl.col("ticker") == ticker).head(most)
+    return tuple(
+        (
+            Cell(f"{row['made_session']}  {row['horizon']:>3} ahead  ", "dim"),
+            Cell(f"forecast {formats.percent(row['point'], signed=True):>9}  happened "),
+            Cell(f"{formats.percent(row['realised'], signed=True):>9}  "),
+            Cell("✓ inside 80 %", "good") if row["inside_80"] else Cell("✗ outside 80 %", "warn"),
+        )
+        for row in mine.iter_rows(named=True)
+    ) or (said("none has matured lately", "dim"),)
+
+
+def trained_on(view: View, predictions: pl.DataFrame) -> date | None:
+    """The session at which the deciding model was trained; None for the naive forecast."""
+    models = view.read(MODEL_REGISTRY, columns=("model_id", "session"))
+    found = models.filter(pl.col("model_id").is_in(predictions["model_id"].unique().to_list()))["session"].max()
+    return found if isinstance(found, date) else None
+
+
+def _horizon(name: str) -> int:
+    return int(name.split(maxsplit=1)[0])
+
+
+def _or_empty(frame: pl.DataFrame, cols: tuple[Col, ...]) -> pl.DataFrame:
+    if frame.columns:
+        return frame
+    return pl.DataFrame(schema=dict.fromkeys([*(col.name for col in cols), "ticker", "prediction_id"], pl.String))
+
+
+def _band(value: Any) -> str:
+    if value is None:
+        return formats.MISSING
+    low, high = value["q10"], value["q90"]
+    return f"{formats.percent(low, 1, signed=True)} to {formats.percent(high, 1, signed=True)}"
+
+
+def _spark(values: Any) -> Cell:
+    return Cell(formats.sparkline(list(values), SPARK) if values is not None else "", "accent")
+
+
+def _held(value: bool | None) -> Cell:
+    return Cell("–", "dim") if value is None else Cell("✓", "good") if value else Cell("✗", "warn")
+
+
+COLS = (
+    Col("ticker", "ticker"),
+    Col("close", "reference_close", formats.money, right=True, rank=2),
+    Col("expected", "point", PERCENT, right=True),
+    Col("80 % interval", "band", _band, right=True, sort="width"),
+    Col("up", "probability_up", lambda value: formats.percent(value, 0), right=True),
+    Col("agree", "confidence", lambda value: formats.percent(value, 0), right=True),
+    Col("members", "spread", lambda value: formats.percent(value), right=True, rank=4),
+    Col("naive", "naive", lambda value: formats.percent(value, signed=True), right=True, rank=5),
+    Col("20 sessions", "closes", _spark, rank=3, sort="point"),
+    Col("by", "role", quiet, rank=6),
+)
+SILENT_COLS = (Col("ticker", "ticker"), Col("status", "status"), Col("why", "reason", most=100))
+MATURED_COLS = (
+    Col("scored", "session"),
+    Col("made", "made_session", rank=2),
+    Col("ticker", "ticker"),
+    Col("ahead", "horizon", right=True),
+    Col("forecast", "point", PERCENT, right=True),
+    Col("happened", "realised", PERCENT, right=True),
+    Col("error", "absolute_error", formats.percent, right=True, rank=1),
+    Col("naive's", "naive_absolute_error", formats.percent, right=True, rank=3),
+    Col("50 %", "inside_50", _held, rank=4),
+    Col("80 %", "inside_80", _held),
+    Col("90 %", "inside_90", _held, rank=4),
+    Col("by", "role", quiet, rank=5),
+)

@@ -1,0 +1,162 @@
+"""Workers are real processes: they may raise, exit, abort, be killed or hang, and the daemon goes on."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lake.store import Lake
+from pipeline.control.order import Order
+from pipeline.control.process import Identity, alive, boot_id, identify
+from pipeline.control.workforce import Outcome, Processes
+
+UNRULY = (sys.executable, "-m", "tests.pipeline.control.unruly")
+FAULTS = ("raise", "exit", "abort", "kill")
+
+
+def order(how: str = "done", slot: str = "2024-01-02", **given: Any) -> Order:
+    """An order to behave in some way."""
+    legal: dict[str, Any] = {
+        "task": "cycle",
+        "slot": slot,
+        "attempt": 0,
+        "run": ("cycle",),
+        "session": date(2024, 1, 2),
+        "due_at": datetime(2024, 1, 2, 21, 20, tzinfo=UTC),
+        "timeout": timedelta(seconds=60),
+        "grace": timedelta(seconds=1),
+        "settings": {"how": how},
+    }
+    return Order(**(legal | given))
+
+
+@pytest.fixture
+def processes(tmp_path: Path) -> Processes:
+    """A workforce of unruly workers."""
+    return Processes(tmp_path, lambda: None, time.monotonic, UNRULY)
+
+
+def put_to_work(processes: Processes, one: Order) -> Identity:
+    who = processes.hire(one)
+    processes.go(one)
+    return who
+
+
+def wait_for(processes: Processes, count: int = 1, seconds: float = 30) -> list[Outcome]:
+    """The outcomes, once there are so many."""
+    end = time.monotonic() + seconds
+    while len(ended := processes.ended()) < count:
+        assert time.monotonic() < end, "the workers did not end in time"
+        time.sleep(0.02)
+    return ended
+
+
+def gone(pid: int) -> bool:
+    return identify(pid) is None
+
+
+def until(holds: Callable[[], bool], seconds: float = 15) -> bool:
+    end = time.monotonic() + seconds
+    while not holds() and time.monotonic() < end:
+        time.sleep(0.02)
+    return holds()
+
+
+def test_a_worker_that_does_its_work_is_done_and_says_what_it_published(processes: Processes) -> None:
+    put_to_work(processes, order())
+    (outcome,) = wait_for(processes)
+    assert (outcome.state, outcome.cycle_id) == ("done", "cycle-1")
+    processes.dismiss(outcome)
+    assert processes.ended() == []
+
+
+@pytest.mark.parametrize(("how", "words"), [("raise", "exit code 1"), ("exit", "no report"), ("abort", "SIGABRT"), ("kill", "SIGKILL")])
+def test_a_worker_that_breaks_is_a_failed_attempt_with_its_reason(processes: Processes, how: str, words: str) -> None:
+    put_to_work(processes, order(how))
+    (outcome,) = wait_for(processes)
+    assert outcome.state == "failed"
+    assert words in outcome.reason
+
+
+def test_a_worker_that_never_gets_the_word_does_nothing(processes: Processes) -> None:
+    one = order()
+    who = processes.hire(one)
+    processes.withdraw(one)
+    assert until(lambda: gone(who.pid))
+    assert not list((processes._reports).glob("*.json"))
+
+
+def test_a_hanging_worker_that_ignores_the_request_to_end_is_gone_in_time_with_its_children_and_delays_nobody(
+    processes: Processes, tmp_path: Path
+) -> None:
+    pids = tmp_path / "pids"
+    hanging = order("hang", "hangs", timeout=timedelta(seconds=3), settings={"how": "hang", "pids": str(pids)})
+    started = time.monotonic()
+    who = put_to_work(processes, hanging)
+    put_to_work(processes, order("done", "other"))
+    (other,) = wait_for(processes)
+    assert (other.slot, other.state) == ("other", "done")
+    processes.dismiss(other)
+    (outcome,) = wait_for(processes)
+    took = time.monotonic() - started
+    assert outcome.state == "failed"
+    assert "not done within 0:00:03" in outcome.reason
+    assert took < 3 + 1 + 1
+    children = [int(pid) for pid in pids.read_text().split()]
+    assert len(children) == 3
+    assert until(lambda: all(gone(pid) for pid in (who.pid, *children)), 1)
+
+
+def test_a_worker_left_by_a_dead_daemon_is_taken_over_and_its_report_counts(processes: Processes, tmp_path: Path) -> None:
+    one = order("slow", settings={"how": "slow", "seconds": 1.0})
+    who = put_to_work(processes, one)
+    heir = Processes(tmp_path, lambda: None, time.monotonic, UNRULY)
+    heir.adopt(one, who, timedelta(seconds=1))
+    assert heir.ended() == []
+    (outcome,) = wait_for(heir)
+    assert outcome.state == "done"
+
+
+def test_a_worker_of_another_boot_or_a_number_used_again_is_dead(processes: Processes) -> None:
+    mine = identify(os.getpid())
+    assert mine is not None
+    assert alive(mine)
+    for stranger in (Identity(mine.pid, "1", boot_id()), Identity(mine.pid, mine.started, "another boot")):
+        processes.adopt(order(), stranger, timedelta())
+        (outcome,) = processes.ended()
+        assert outcome.state == "dead"
+        processes.dismiss(outcome)
+    assert alive(mine), "whoever has the number now is left alone"
+
+
+def test_a_cancelled_worker_is_asked_to_end_and_counts_as_cancelled(processes: Processes) -> None:
+    put_to_work(processes, order("slow", settings={"how": "slow", "seconds": 60}))
+    time.sleep(0.5)
+    processes.stop("cycle", "2024-01-02", "cancelled")
+    (outcome,) = wait_for(processes)
+    assert outcome.state == "cancelled"
+
+
+def test_the_real_worker_tells_what_is_wrong_and_holds_to_its_memory(tmp_path: Path) -> None:
+    lake = Lake.create(tmp_path / "lake")
+    real = Processes(lake.path, lambda: None, time.monotonic)
+    put_to_work(real, order("", "no history", settings={}, memory=8 << 30))
+    (outcome,) = wait_for(real)
+    assert outcome.state == "failed"
+    assert "nextgen init" in outcome.reason
+    program = "import sys; from pipeline.control.worker import _limit_memory; _limit_memory(1 << 29); bytearray(1 << 30)"
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert "MemoryError" in result.stderr
+
+
+def test_the_same_order_comes_back_from_its_json() -> None:
+    one = order(timeout=timedelta(seconds=1.5), memory=1 << 30, fallback="files", asked_for=True)
+    assert Order.from_json(one.to_json()) == one

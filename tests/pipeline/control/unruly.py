@@ -1,0 +1,42 @@
+"""A worker of the tests: reads its order as the real one does, then behaves as the order's settings say."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from pipeline.control.order import GO, Order, Report
+
+
+def main() -> None:
+    """Behave: done, raise, exit, abort, kill, memory, hang, slow."""
+    _lake, report, line = (sys.stdin.readline().rstrip("\n") for _ in range(3))
+    if sys.stdin.readline().strip() != GO:
+        return
+    order = Order.from_json(line)
+    how = order.settings["how"]
+    if how == "hang":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        stubborn = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
+        children = [subprocess.Popen([sys.executable, "-c", stubborn]) for _ in range(2)]
+        children.append(subprocess.Popen([sys.executable, "-c", stubborn], process_group=0))
+        time.sleep(0.3)
+        Path(order.settings["pids"]).write_text(" ".join(str(child.pid) for child in children))
+        time.sleep(600)
+    if how == "slow":
+        time.sleep(order.settings["seconds"])
+    if how == "abort":
+        os.abort()
+    if how == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if how == "exit":
+        sys.exit(0)
+    if how == "raise":
+        raise RuntimeError("it would not work")
+    Report(ok=True, cycle_id="cycle-1").write(Path(report))
+
+
+if __name__ == "__main__":
+    main()

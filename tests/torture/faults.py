@@ -1,0 +1,129 @@
+"""Make a file-system call of a real cycle go wrong, or cut the power, in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+
+
+class Fault(IntEnum):
+    """What happens at the chosen call; the numbers are the shim's."""
+
+    NOTHING = 0
+    KILL = 1
+    TORN = 2
+    NO_SPACE_ONCE = 3
+    NO_SPACE = 4
+    IO_ERROR_ONCE = 5
+    IO_ERROR = 6
+    DONE_BUT_ERROR = 7
+
+
+class Worker:
+    """A process under the shim that carries out orders in lakes."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    def __call__(self, do: str, lake: Path, **given: Any) -> dict[str, Any]:
+        assert self._process.stdin and self._process.stdout
+        order = {"do": do, "lake": str(lake), **given}
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+        answer = self._process.stdout.readline()
+        assert answer, f"the worker died over {order}"
+        result: dict[str, Any] = json.loads(answer)
+        return result
+
+
+def build_shim(folder: Path) -> Path | None:
+    """Compile the shim; None where there is no C compiler, or the system cannot preload it."""
+    compiler = shutil.which("gcc") or shutil.which("cc")
+    if compiler is None or sys.platform != "linux":
+        return None
+    library = folder / "shim.so"
+    source = Path(__file__).with_name("shim.c")
+    subprocess.run([compiler, "-O1", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
+    return library
+
+
+@contextmanager
+def worker(shim: Path) -> Iterator[Worker]:
+    """Start the worker; it ends with the block."""
+    environment = {
+        "PATH": os.environ["PATH"],
+        "LD_PRELOAD": str(shim),
+        "POLARS_MAX_THREADS": "2",
+        "OPENBLAS_NUM_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.torture.worker"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        cwd=ROOT,
+        env=environment,
+    )
+    try:
+        yield Worker(process)
+    finally:
+        assert process.stdin and process.stdout
+        process.stdin.close()
+        process.wait(timeout=90)
+        process.stdout.close()
+
+
+def cut_power(journal: Path, *, drop_names: bool) -> int:
+    """Take from the disk what the dead process never forced onto it; returns how many files were hit.
+
+    Args:
+        journal: what the shim told.
+        drop_names: True removes the names of files whose folder was not synced after they got them; False empties
+            the files whose content was not synced.
+    """
+    content: dict[str, int] = {}  # name -> file, as links and renames move it
+    dirty: set[int] = set()
+    unnamed: dict[str, int] = {}
+    for number, line in enumerate(journal.read_text().splitlines()):
+        kind, one, two = line.split("\t")
+        if kind in "CT":
+            content[one] = number
+            dirty.add(number)
+            if kind == "C":
+                unnamed[one] = number
+        elif kind == "W":
+            dirty.add(content.setdefault(one, number))
+        elif kind in "RL":
+            file = content.get(one, -1)
+            if kind == "R":
+                content.pop(one, None)
+                unnamed.pop(one, None)
+            content[two] = file
+            unnamed[two] = number
+        elif kind == "U":
+            content.pop(one, None)
+            unnamed.pop(one, None)
+        elif kind == "S" and Path(one).is_dir():
+            unnamed = {name: at for name, at in unnamed.items() if str(Path(name).parent) != one}
+        elif kind == "S":
+            dirty.discard(content.get(one, -1))
+    lost = list(unnamed) if drop_names else [name for name, file in content.items() if file in dirty]
+    hit = 0
+    for name in lost:
+        path = Path(name)
+        if path.is_file():
+            hit += 1
+            path.unlink() if drop_names else os.truncate(path, 0)
+    return hit
