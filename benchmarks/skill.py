@@ -61,9 +61,9 @@ class Skill:
     """Pinball loss and skill, coverage, rows and sessions, over all members of the universe."""
 
     @property
-    def ratio(self) -> float:
-        """Share of the possible rank correlation."""
-        return self.ic / self.oracle
+    def ratio(self) -> float | None:
+        """Share of the possible rank correlation; None where nothing can be known."""
+        return self.ic / self.oracle if self.oracle > 2 * self.oracle_error else None
 
 
 @dataclass(frozen=True)
@@ -162,10 +162,11 @@ def report(measured: Measured) -> None:
     write("horizon  IC              best possible   ratio  likeness  pinball skill  coverage 50 80 90\n")
     for skill in measured.skills:
         found = skill.figures
+        ratio = "none" if skill.ratio is None else f"{100 * skill.ratio:.0f} %"
         covered = " ".join(f"{100 * found[f'coverage_{percent}']:.0f}" for percent in (50, 80, 90))
         write(
             f"{skill.horizon:7}  {skill.ic:.3f} +- {skill.ic_error:.3f}  {skill.oracle:.3f} +- {skill.oracle_error:.3f}"
-            f"  {100 * skill.ratio:4.0f} %  {skill.likeness:8.2f}"
+            f"  {ratio:>6}  {skill.likeness:8.2f}"
             f"  {100 * found['skill']:.2f} +- {100 * (found['skill_error'] or 0):.2f} %  {covered:>14}"
             f"  ({found['sessions']} sessions, {found['rows']} rows)\n"
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -38,27 +39,34 @@ def checkpoint_path(uri: str | Path, version: int) -> Path:
     return Path(uri) / FOLDER / f"{version:020d}.checkpoint.parquet"
 
 
-def entry_hash(uri: str | Path, version: int) -> str:
-    """SHA-256 of a log entry's bytes."""
-    return sha256(entry_path(uri, version).read_bytes()).hexdigest()
+def publication_hash(uri: str | Path, version: int) -> str:
+    """SHA-256 of a log entry and the data files it added, for the chain that runs through `runs`."""
+    digest = sha256(entry_path(uri, version).read_bytes())
+    for file in added_files(uri, version):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 def commit_entry(uri: str | Path, version: int) -> dict[str, Any]:
-    """What a commit says of itself: `recipe` (ours, {} if foreign), `operation`, `timestamp`, and file paths `added`.
+    """What a commit says of itself.
+
+    Returns:
+        version, timestamp (UTC), operation, run_id, recipe ({} if it is none of ours), and the paths of its files.
 
     Raises:
         DamageError: if the entry is not whole, naming its file.
     """
-    entry: dict[str, Any] = {"recipe": {}, "operation": "", "added": [], "timestamp": 0}
-    for action in actions(entry_path(uri, version)):
-        if "add" in action:
-            entry["added"].append(action["add"]["path"])
-        elif "commitInfo" in action:
-            info = action["commitInfo"]
-            entry["operation"] = info.get("operation", "")
-            entry["timestamp"] = info.get("timestamp", 0)
-            entry["recipe"] = json.loads(info.get(METADATA, "{}"))
-    return entry
+    found = actions(entry_path(uri, version))
+    info = next(action["commitInfo"] for action in found if "commitInfo" in action)
+    recipe = json.loads(info.get(METADATA, "{}"))
+    return {
+        "version": version,
+        "timestamp": datetime.fromtimestamp(info.get("timestamp", 0) / 1000, UTC),
+        "operation": info.get("operation", ""),
+        "run_id": recipe.get("run_id"),
+        "recipe": recipe,
+        "files": [action["add"]["path"] for action in found if "add" in action],
+    }
 
 
 def actions(path: Path) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from time import time
@@ -30,6 +30,9 @@ WITNESSES = "_witness"
 """Folder of a table that holds the hash of each checkpoint. Names with an underscore are no data."""
 SETTLED_SECONDS = 60.0
 """Age below which a file of a table that several processes append to may still be in the making."""
+
+VERIFIED = timedelta(days=60)
+"""How far back, in sessions, a writer holds log entries against their recorded hashes; scrub goes all the way."""
 
 Hashes = Mapping[tuple[str, int], Mapping[str, str]]
 """(table, version) -> file name -> SHA-256, as recorded when the version was published."""
@@ -60,6 +63,22 @@ class Aside:
             path.rename(target)
 
 
+def promised(runs: pl.DataFrame, *, back: timedelta = VERIFIED) -> tuple[dict[str, int], Hashes]:
+    """What runs that are done promise: table -> published version, and the file hashes of recent versions.
+
+    Args:
+        runs: rows of `runs` that are done, with session, output_table, output_version and files.
+        back: how far before the last session hashes are wanted.
+    """
+    highest = dict(runs.group_by("output_table").agg(pl.col("output_version").max()).iter_rows())
+    last = runs["session"].max()
+    recent = runs.filter(pl.col("session") >= last - back) if isinstance(last, date) else runs
+    recorded: dict[tuple[str, int], dict[str, str]] = {}
+    for name, version, files in recent.select("output_table", "output_version", "files").iter_rows():
+        recorded.setdefault((name, version), {}).update(json.loads(files))
+    return highest, recorded
+
+
 def mend_runs(lake: Path, *, durable: bool) -> list[Repair]:
     """Hold the log of `runs` against its witness, and drop what a crash left unfinished behind it.
 
@@ -85,7 +104,7 @@ def mend_runs(lake: Path, *, durable: bool) -> list[Repair]:
         if durable:
             added = range(head.version + 1, whole + 1)
             make_durable(path for at in added for path in (log.entry_path(uri, at), *log.added_files(uri, at)))
-        write_head(lake, Head(whole, log.entry_hash(uri, whole)), durable=durable)
+        write_head(lake, Head(whole, log.publication_hash(uri, whole)), durable=durable)
     return repairs
 
 
@@ -138,7 +157,7 @@ def mend_checkpoints(lake: Path, table: Table, aside: Callable[[Path], None]) ->
     uri = _uri(lake, table)
     repairs: list[Repair] = []
     versions = log.checkpoint_versions(uri)
-    while versions and not _witnessed(uri, versions[-1]):
+    while versions and not witnessed_checkpoint(uri, versions[-1]):
         path = log.checkpoint_path(uri, versions.pop())
         if not table.story and time() - path.stat().st_mtime < SETTLED_SECONDS:
             break
@@ -150,6 +169,24 @@ def mend_checkpoints(lake: Path, table: Table, aside: Callable[[Path], None]) ->
         hint.unlink()
         repairs.append(_repair(lake, table, hint, "a wrong hint at the last checkpoint was removed"))
     return repairs
+
+
+def witness_commit(uri: Path, version: int) -> None:
+    """Write down the hashes of a commit that no run will record."""
+    folder = uri / WITNESSES
+    folder.mkdir(exist_ok=True)
+    files = (log.entry_path(uri, version), *log.added_files(uri, version))
+    draft = folder / f"{version:020d}.commit.draft"
+    draft.write_text(json.dumps({file.name: file_hash(file) for file in files}), encoding="ascii")
+    draft.rename(folder / f"{version:020d}.commit")
+
+
+def witnessed_commits(uri: Path) -> dict[str, str]:
+    """File name -> SHA-256 of the commits that witness themselves."""
+    found: dict[str, str] = {}
+    for witness in sorted((uri / WITNESSES).glob("*.commit")):
+        found.update(json.loads(witness.read_bytes()))
+    return found
 
 
 def witness_checkpoint(uri: Path, version: int) -> None:
@@ -265,25 +302,30 @@ def _verify_chain(uri: Path, head: Head) -> None:
     """Walk back from the witness to the last checkpoint: each entry names the hash of the one before it."""
     if head.version == 0:
         return
-    if log.entry_hash(uri, head.version) != head.entry:
-        path = log.entry_path(uri, head.version)
-        raise DamageError(f"the log entry {path} is not what was published; restore it from a backup")
     checkpoints = [version for version in log.checkpoint_versions(uri) if version < head.version]
-    for version in range(head.version, checkpoints[-1] if checkpoints else 0, -1):
-        if problem := entry_problem(uri, version, {}, contents=False):
-            raise DamageError(f"{problem} (runs, published version {version})")
-        if not _follows(uri, version):
-            path = log.entry_path(uri, version - 1)
-            raise DamageError(f"the log entry {path} is not what was published; restore it from a backup")
+    oldest = checkpoints[-1] if checkpoints else 0
+    for version in range(head.version, oldest, -1):
+        if problem := chain_problem(uri, version, head):
+            raise DamageError(problem)
+
+
+def chain_problem(uri: Path, version: int, head: Head) -> str | None:
+    """What is wrong with a publication: its files, or its place in the chain that ends at the witness."""
+    if problem := entry_problem(uri, version, {}, contents=False):
+        return f"{problem} (runs, published version {version})"
+    last = version == head.version
+    right = log.publication_hash(uri, version) == head.entry if last else _follows(uri, version + 1)
+    files = ", ".join(str(file) for file in (log.entry_path(uri, version), *log.added_files(uri, version)))
+    return None if right else f"{files}: not what was published; restore them from a backup"
 
 
 def _follows(uri: Path, version: int) -> bool:
     """Whether the entry names the hash of the one before it; entries of earlier programs name none."""
     named = log.commit_entry(uri, version)["recipe"].get("follows")
-    return named is None or named == log.entry_hash(uri, version - 1)
+    return named is None or version == 1 or named == log.publication_hash(uri, version - 1)
 
 
-def _witnessed(uri: Path, version: int) -> bool:
+def witnessed_checkpoint(uri: Path, version: int) -> bool:
     witness = uri / WITNESSES / f"{version:020d}.sha256"
     return witness.exists() and witness.read_text("ascii") == file_hash(log.checkpoint_path(uri, version))
 

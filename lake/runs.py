@@ -16,7 +16,7 @@ import polars as pl
 from lake.durability import commit_files, file_hash, make_durable
 from lake.errors import LakeError
 from lake.head import Head, write_head
-from lake.log import commit_entry, entry_hash
+from lake.log import commit_entry, publication_hash
 from lake.storage import in_words
 from lake.store import Lake
 from lake.tables import TABLES
@@ -124,7 +124,7 @@ def publish(lake: Lake, runs: Sequence[Run], publication: str, *, durable: bool 
     if durable:
         added = lake.history(RUNS, limit=1)[0]["files"]
         make_durable(commit_files(lake.uri(RUNS), written.version, added))
-    write_head(lake.path, Head(written.version, entry_hash(lake.uri(RUNS), written.version)), durable=durable)
+    write_head(lake.path, Head(written.version, publication_hash(lake.uri(RUNS), written.version)), durable=durable)
     return hashed
 
 
@@ -182,7 +182,7 @@ def _paths(lake: Lake, run: Run) -> list[Path]:
 
 def _added(lake: Lake, run: Run) -> list[str]:
     assert run.output_version is not None
-    return list(commit_entry(lake.uri(TABLES[run.recipe.output_table]), run.output_version)["added"])
+    return list(commit_entry(lake.uri(TABLES[run.recipe.output_table]), run.output_version)["files"])
 
 
 def _file_hashes(lake: Lake, run: Run) -> dict[str, str]:

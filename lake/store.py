@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from lake import delta
+from lake import delta, recovery
 from lake.contract import RUN_ID, Table
 from lake.durability import commit_files, make_durable
 from lake.errors import ConflictError, DamageError, LakeError
 from lake.lease import writer_lease
 from lake.listing import Clock, FileSpan, file_spans, overlapping
-from lake.log import commit_entry, entry_hash, refuse_damaged_entries
-from lake.marker import MARKER, mark, prepare, refuse_foreign, refuse_path
+from lake.log import commit_entry, publication_hash, refuse_damaged_entries
+from lake.marker import MARKER as MARKER
+from lake.marker import mark, prepare, refuse_foreign, refuse_path
 from lake.reading import FileReader
-from lake.recovery import Repair, abandon, damaged_file, mend_runs, mend_tables, sweep_leftovers, witness_checkpoint
 from lake.rows import clock_range, conflict_words, last_revisions, predicates, stamp
 from lake.storage import in_words, refuse_full_disk
 from lake.tables import TABLES
@@ -32,8 +31,6 @@ LISTINGS_KEPT = 256
 COMMIT_ATTEMPTS = 8
 REMEMBERED = 64
 """Commits of a table without publications that are searched for a run that is tried again."""
-VERIFIED = timedelta(days=60)
-"""How far back, in sessions, a writer holds log entries against their recorded hashes; scrub goes all the way."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +54,7 @@ class Lake:
         self._published: tuple[int, dict[str, int]] = (-1, {})
         self._wrote: dict[str, dict[int, str | None]] = {}
         self._writing = False
-        self.repairs: list[Repair] = []
+        self.repairs: list[recovery.Repair] = []
         """What was put right when the lease was taken."""
 
     # ---- opening
@@ -248,18 +245,28 @@ class Lake:
         """The commits above a version, oldest first, each with its recipe."""
         return [self._commit(table, v) for v in range(version + 1, self.newest(table) + 1)]
 
+    def files(self, table: Table, version: int) -> tuple[FileSpan, ...]:
+        """The data files of a version with their rows and the span of the clock in each."""
+        return self._listing(table, version)
+
+    def rewrite(self, table: Table, rows: pl.DataFrame, since: Clock, run_id: str, recipe: Mapping[str, Any]) -> int:
+        """Write again all rows, each with its own `run_id`, whose clock is not before `since`; returns the version."""
+        recipe = self._chained(table, {**recipe, RUN_ID: run_id, "written": rows.height})
+        delta.overwrite(self._handle(table), rows, recipe, f"{table.clock} >= '{since}'")
+        return self.newest(table)
+
     def checkpoint(self, table: Table) -> None:
         """Fold the table's log into a checkpoint, which keeps opening it fast."""
         handle = self._handle(table)
         version = int(handle.version())
         handle.create_checkpoint()
-        witness_checkpoint(Path(self.uri(table)), version)
+        recovery.witness_checkpoint(Path(self.uri(table)), version)
         # A handle goes on reading the log it was opened on; only a new one begins at the checkpoint.
         self._handles.pop(table.name, None)
 
     def abandon(self) -> None:
         """Put every unpublished commit aside, so that its work is done again; under the lease."""
-        self.repairs += abandon(self.path, self._promised()[0])
+        self.repairs += recovery.abandon(self.path, self._promised()[0])
         self._forget()
 
     # ---- inner workings
@@ -271,25 +278,19 @@ class Lake:
         self._wrote.clear()
         self._published = (-1, {})
 
-    def _mend(self, tidy: bool) -> list[Repair]:
+    def _mend(self, tidy: bool) -> list[recovery.Repair]:
         refuse_full_disk(self.path)
-        repairs = mend_runs(self.path, durable=self.durable) + ([] if tidy else sweep_leftovers(self.path))
-        promised, recorded = self._promised()
-        if later := mend_tables(self.path, promised, recorded):
+        repairs = recovery.mend_runs(self.path, durable=self.durable) + (
+            [] if tidy else recovery.sweep_leftovers(self.path)
+        )
+        published, recorded = self._promised()
+        if later := recovery.mend_tables(self.path, published, recorded):
             self._forget()
         return repairs + later
 
-    def _promised(self) -> tuple[dict[str, int], dict[tuple[str, int], dict[str, str]]]:
-        """What is published, and the recorded file hashes of recent versions."""
+    def _promised(self) -> tuple[dict[str, int], recovery.Hashes]:
         columns = ("session", "output_table", "output_version", "files")
-        runs = self._load(RUNS, self.newest(RUNS), columns, [pl.col("status") == "done"])
-        highest = dict(runs.group_by("output_table").agg(pl.col("output_version").max()).iter_rows())
-        last = runs["session"].max()
-        recent = runs.filter(pl.col("session") >= last - VERIFIED) if isinstance(last, date) else runs
-        recorded: dict[tuple[str, int], dict[str, str]] = {}
-        for name, version, files in recent.select(columns[1:]).iter_rows():
-            recorded.setdefault((name, version), {}).update(json.loads(files))
-        return highest, recorded
+        return recovery.promised(self._load(RUNS, self.newest(RUNS), columns, [pl.col("status") == "done"]))
 
     def _has(self, table: Table) -> bool:
         return table.name in self._handles or (Path(self.uri(table)) / "_delta_log").is_dir()
@@ -302,16 +303,22 @@ class Lake:
 
     def _acknowledged(self, table: Table, written: Written) -> Written:
         """What is read at its newest version is promised at once: force it onto the disk. The rest is published."""
-        if written.rows and self.durable and not self._writing:
+        if written.rows and not self._writing:
             uri = self.uri(table)
-            make_durable(commit_files(uri, written.version, commit_entry(uri, written.version)["added"]))
+            if self.durable:
+                make_durable(commit_files(uri, written.version, commit_entry(uri, written.version)["files"]))
+            recovery.witness_commit(Path(uri), written.version)
         return written
+
+    def _chained(self, table: Table, recipe: dict[str, Any]) -> dict[str, Any]:
+        """Each publication names the hash of the one before it."""
+        if table.name == RUNS.name:
+            recipe["follows"] = publication_hash(self.uri(table), self.newest(table))
+        return recipe
 
     def _write(self, table: Table, rows: pl.DataFrame, run_id: str, recipe: Mapping[str, Any]) -> Written:
         handle = self._handle(table)
-        recipe = {**recipe, RUN_ID: run_id}
-        if table.name == RUNS.name:  # each publication names the hash of the one before it
-            recipe["follows"] = entry_hash(self.uri(table), self.newest(table))
+        recipe = self._chained(table, {**recipe, RUN_ID: run_id})
         if table.mode == "replace":
             stamped = stamp(table, rows, run_id)
             if self._same(table, rows):
@@ -433,17 +440,9 @@ class Lake:
         except FileNotFoundError as error:
             raise DamageError(f"{table.name} at version {version}: a data file is missing: {error}") from error
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-            if (file := damaged_file(Path(self.uri(table)), (span.path for span in files))) is None:
+            if (file := recovery.damaged_file(Path(self.uri(table)), (span.path for span in files))) is None:
                 raise
             raise DamageError(f"{table.name} at version {version}: the data file {file} is damaged") from error
 
     def _commit(self, table: Table, version: int) -> dict[str, Any]:
-        entry = commit_entry(self.uri(table), version)
-        return {
-            "version": version,
-            "timestamp": datetime.fromtimestamp(entry["timestamp"] / 1000, UTC),
-            "operation": entry["operation"],
-            "run_id": entry["recipe"].get(RUN_ID),
-            "recipe": entry["recipe"],
-            "files": entry["added"],
-        }
+        return commit_entry(self.uri(table), version)

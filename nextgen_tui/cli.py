@@ -37,6 +37,11 @@ COMMANDS: dict[str, dict[str, Entry]] = {
         "train": Entry("train", "Train a challenger and let it be judged."),
         "predict-batch": Entry("predict_batch", "Forecast from a batch of feature windows."),
     },
+    "Run by itself": {
+        "schedule": Entry("schedule", "Show what will run when, or check the schedule."),
+        "request": Entry("request", "Ask the daemon for work, or steer what it does."),
+        "service": Entry("service", "Keep the daemon running under systemd or launchd."),
+    },
     "Look": {
         "status": Entry("status", "Say whether all is well, and what ran last."),
         "console": Entry("console", "Open the console."),
@@ -48,6 +53,14 @@ COMMANDS: dict[str, dict[str, Entry]] = {
     "Prove": {
         "lineage": Entry("lineage", "Walk from a row back to what it was made from."),
         "reproduce": Entry("reproduce", "Compute runs again and compare every bit."),
+    },
+    "Keep": {
+        "backup": Entry("backup", "Copy everything published to a folder, with the hash of each file."),
+        "restore": Entry("restore", "Make a lake out of a backup, in the empty folder that --lake names."),
+        "scrub": Entry("scrub", "Read every file and hold it against its recorded hash."),
+        "gc": Entry("gc", "Remove files that no version named by a run holds."),
+        "compact": Entry("compact", "Write the many small files of a table as a few large ones."),
+        "recover": Entry("recover", "Repair what a crash left, and finish the interrupted cycle."),
     },
 }
 """Heading -> command name -> where it lives."""

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from lake.compaction import STAGE as COMPACTION
+from lake.compaction import content_mark
 from lake.contract import RUN_ID
 from lake.errors import LakeError
 from lake.fingerprint import fingerprint
-from lake.runs import Run
+from lake.runs import Run, find_run
+from lake.store import Lake
 from lake.tables import TABLES
 from pipeline.code import code_fingerprint, libraries
+from pipeline.config.loading import load
 from pipeline.runner import Runner
 from pipeline.stage import Stage
 from pipeline.stages import stage as stage_of
@@ -28,7 +38,7 @@ class Verdict:
     difference: str
     """The first row and column that differ, with both values; empty where identical."""
     changed_since: tuple[str, ...]
-    """What is different now: `code`, or a library with both versions."""
+    """What is different now: the code of a stage, or a library with both versions."""
 
 
 def reproduce(runner: Runner, run: Run) -> Verdict:
@@ -41,6 +51,8 @@ def reproduce(runner: Runner, run: Run) -> Verdict:
     """
     if run.status != "done" or run.output_version is None:
         raise LakeError(f"run {run.run_id} ended as {run.status!r}; only runs that are done can be reproduced")
+    if run.recipe.stage == COMPACTION:
+        return _compacted(runner, run)
     stage = stage_of(run.recipe.stage)
     rows = _landed(runner, run) if stage.kind == "landing" else runner.compute(stage, run.recipe)
     if stage.kind == "landing" and run.written != run.rows:
@@ -48,6 +60,60 @@ def reproduce(runner: Runner, run: Run) -> Verdict:
     same = rows is None or fingerprint(rows, stage.writes.key, stage.writes.content_columns) == run.fingerprint
     difference = "" if same or rows is None else _first_difference(runner, run, stage, rows)
     return Verdict(run.run_id, stage.name, same, difference, _changes(stage, run))
+
+
+def reproduce_apart(lake: Path, run_ids: Sequence[str], workers: int = 1) -> Iterator[Verdict]:
+    """Compute runs again in fresh processes, which share nothing with this one but the lake and the configuration.
+
+    Args:
+        lake: its folder.
+        run_ids: whole ids of runs that are done.
+        workers: processes to share them out over.
+
+    Yields:
+        The verdicts, each as it comes.
+
+    Raises:
+        LakeError: if a process ended without an answer, with what it said last.
+    """
+    shares = [run_ids[first::workers] for first in range(min(workers, len(run_ids)))]
+    processes = [_started(lake, share) for share in shares]
+    for process in processes:
+        assert process.stdout is not None and process.stderr is not None
+        for line in process.stdout:
+            answer = json.loads(line)
+            yield Verdict(**{**answer, "changed_since": tuple(answer["changed_since"])})
+        words = process.stderr.read().strip()
+        if process.wait() != 0:
+            raise LakeError(f"a worker process could not reproduce: {words.splitlines()[-1] if words else 'no word'}")
+
+
+def _started(lake: Path, run_ids: Sequence[str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "pipeline.reproduction", str(lake), *run_ids],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def main() -> None:
+    """What a worker process does: reproduce the runs named on its command line, one verdict a line."""
+    lake = Path(sys.argv[1])
+    runner = Runner(Lake.open(lake), load(lake, os.environ).settings)
+    for run_id in sys.argv[2:]:
+        verdict = reproduce(runner, find_run(runner.lake, run_id))
+        sys.stdout.write(json.dumps(asdict(verdict)) + "\n")
+        sys.stdout.flush()
+
+
+def _compacted(runner: Runner, run: Run) -> Verdict:
+    """A compaction comes out the same if the table holds the same rows before and after it."""
+    table = TABLES[run.recipe.output_table]
+    versions = (run.recipe.inputs[table.name], run.output_version)
+    marks = {content_mark(table, runner.lake.read(table, version=version)) for version in versions}
+    same = marks == {run.fingerprint}
+    return Verdict(run.run_id, COMPACTION, same, "" if same else f"{table.name} holds other rows after it", ())
 
 
 def _landed(runner: Runner, run: Run) -> pl.DataFrame:
@@ -59,7 +125,7 @@ def _landed(runner: Runner, run: Run) -> pl.DataFrame:
 def _changes(stage: Stage, run: Run) -> tuple[str, ...]:
     now = libraries()
     other = [f"{name} {was} -> {now.get(name)}" for name, was in run.recipe.libraries.items() if now.get(name) != was]
-    return (*(["code"] if code_fingerprint(stage) != run.recipe.code else []), *other)
+    return (*([f"code of stage {stage.name}"] if code_fingerprint(stage) != run.recipe.code else []), *other)
 
 
 def _first_difference(runner: Runner, run: Run, stage: Stage, again: pl.DataFrame) -> str:
@@ -81,3 +147,7 @@ def _first_difference(runner: Runner, run: Run, stage: Stage, again: pl.DataFram
 
 def _named(frame: pl.DataFrame, key: tuple[str, ...]) -> dict[str, Any]:
     return dict(zip(key, frame.select(key).row(0), strict=True))
+
+
+if __name__ == "__main__":
+    main()

@@ -111,7 +111,7 @@ class Sessions:
 
 @lru_cache(maxsize=8)
 def exchange_sessions(exchange: str = "XNYS") -> Sessions:
-    """The exchange's sessions from 1990 to about a year from now (exchange_calendars).
+    """The exchange's sessions from 1990, or as early as they are known, to about a year from now (exchange_calendars).
 
     Raises:
         ValueError: for an exchange code that is not known.
@@ -122,6 +122,9 @@ def exchange_sessions(exchange: str = "XNYS") -> Sessions:
         calendar = exchange_calendars.get_calendar(exchange, start=f"{FIRST_YEAR}-01-01")
     except exchange_calendars.errors.InvalidCalendarName as error:
         raise ValueError(f"there is no exchange {exchange!r}; use an ISO 10383 code such as XNYS or XLON") from error
+    except ValueError:  # its holidays are not known so far back
+        earliest = exchange_calendars.get_calendar(exchange).bound_min()
+        calendar = exchange_calendars.get_calendar(exchange, start=earliest)
     schedule = calendar.schedule
     return Sessions(
         exchange=exchange,

@@ -17,6 +17,7 @@ from pipeline.health import report
 from pipeline.ingestion import (
     actions,
     articles,
+    ask,
     constituents,
     instruments,
     land_news,
@@ -44,6 +45,7 @@ LEARN = (
     constituents.STAGE,
     universe.STAGE,
     articles.STAGE,
+    ask.STAGE,
     score.STAGE,
     sentiment.STAGE,
 )

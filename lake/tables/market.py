@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from lake.contract import Column, Rule, Table
+from lake.contract import UTC, Column, Rule, Table
 from lake.tables.vocabulary import (
     AVAILABLE_AT,
     PAYLOAD_ID,
@@ -45,7 +45,12 @@ RAW_PRICES = Table(
         ),
         "ticker": text("the symbol asked for, as the vendor spells it", unit="vendor symbol", longest=200),
         "session": Column(pl.Date(), "exchange date", "the last session the payload can speak of"),
-        "fetched_at": instant("when it was landed"),
+        "fetched_at": Column(
+            UTC,
+            "UTC instant",
+            "when the answer came; the same answer landed once more keeps the first",
+            provenance=True,
+        ),
         "format": Column(
             pl.String(),
             "name",

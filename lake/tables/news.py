@@ -37,7 +37,7 @@ RAW_NEWS = Table(
         "source": SOURCE,
         "session": Column(pl.Date(), "exchange date", "the last session the payload can speak of"),
         "fetched_at": instant("when it was landed"),
-        "format": Column(pl.String(), "name", "how to decode the payload", pattern="ndjson|rss|yahoo-news"),
+        "format": Column(pl.String(), "name", "how to decode the payload", pattern="ndjson|rss|yahoo-news|failure"),
         "request": text("the request as JSON", unit="JSON", longest=20_000),
         "payload": text("the answer, byte for byte", unit="vendor text", longest=50_000_000),
     },
@@ -73,6 +73,45 @@ NEWS_ARTICLES = Table(
     },
 )
 
+RAW_REPLIES = Table(
+    name="raw_replies",
+    domain="news",
+    doc="One request to a language model and its reply, verbatim; or why there was none.",
+    key=("reply_id",),
+    mode="append",
+    owner="source",
+    clock="session",
+    story=False,
+    columns={
+        "reply_id": Column(pl.String(), "sha256", "hash of session, request, time and reply", pattern=r"[0-9a-f]{64}"),
+        "session": DECISION_SESSION,
+        "scorer": SCORER,
+        "prompt_version": text("version of the prompt", unit="version", longest=40),
+        "training_cutoff": Column(pl.Date(), "date", "last day the model can have read about when it was trained"),
+        "asked_at": instant("when it was asked"),
+        "api": Column(pl.String(), "name", "how the reply is built", pattern="responses|chat"),
+        "status": Column(
+            pl.String(),
+            "name",
+            "answered, or whether the request failed or the budget forbade it",
+            pattern="answered|failed|budget",
+        ),
+        "reason": text("why there is no reply, in words; empty if there is one", longest=1_000),
+        "article_ids": Column(pl.List(pl.String()), "sha256", "the articles asked about, in order"),
+        "labels": Column(pl.List(pl.String()), "names", "what each article was called in the request, in that order"),
+        "request": text("the request's body, without the key", unit="JSON", longest=5_000_000),
+        "reply": text("the reply's body as it came, the key blotted out; empty if there is none", longest=5_000_000),
+        "input_tokens": Column(pl.Int64(), "tokens", "as the reply states", nullable=True),
+        "output_tokens": Column(pl.Int64(), "tokens", "as the reply states", nullable=True),
+        "dollars": number("USD", "what it cost by the configured prices; 0 for what was not sent"),
+    },
+    rules={
+        "each article has a label": Rule(
+            pl.col("article_ids").list.len() == pl.col("labels").list.len(), "give each article one label"
+        ),
+    },
+)
+
 RAW_SENTIMENT = Table(
     name="raw_sentiment",
     domain="news",
@@ -92,8 +131,8 @@ RAW_SENTIMENT = Table(
         "status": Column(
             pl.String(),
             "name",
-            "ok, or why there is no answer",
-            pattern="ok|refused|incomplete|malformed|failed|budget",
+            "ok, or why there is no answer that counts; hindsight is of a model that may have known what followed",
+            pattern="ok|refused|incomplete|malformed|failed|budget|hindsight",
         ),
         "reply": text("the reply as it came", unit="JSON", longest=100_000),
     },
@@ -124,4 +163,4 @@ NEWS_SENTIMENT = Table(
     },
 )
 
-TABLES = (RAW_NEWS, NEWS_ARTICLES, RAW_SENTIMENT, NEWS_SENTIMENT)
+TABLES = (RAW_NEWS, NEWS_ARTICLES, RAW_REPLIES, RAW_SENTIMENT, NEWS_SENTIMENT)

@@ -11,45 +11,57 @@ from nextgen_tui import exit_codes
 from nextgen_tui.invocation import Invocation, ReadingCommand, pass_invocation
 
 if TYPE_CHECKING:
-    from lake.runs import Run
     from pipeline.reproduction import Verdict
 
 
 @click.command("reproduce", cls=ReadingCommand)
 @click.argument("runs", metavar="RUN...", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="Every run that is done.")
+@click.option("--cycle", "cycle", metavar="ID", help="Every run of a cycle, such as cycle-20260105.")
+@click.option("--sample", type=click.IntRange(min=1), metavar="N", help="N runs drawn at random.")
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes to work in.")
 @pass_invocation
-def command(invocation: Invocation, runs: tuple[str, ...], everything: bool) -> int:
+def command(
+    invocation: Invocation, runs: tuple[str, ...], everything: bool, cycle: str | None, sample: int | None, workers: int
+) -> int:
     """Compute runs again and compare every bit.
 
-    Each run is computed from the table versions it pinned. Exit code 1 if any is not identical.
+    Each run is computed in a fresh process, from the table versions, parameters and seed it pinned. Exit code 1 if any
+    is not identical.
     """
-    if bool(runs) == everything:
-        raise click.UsageError("name the runs to reproduce, or give --all; `nextgen runs` lists them")
-    from pipeline.reproduction import reproduce
+    if sum((bool(runs), everything, cycle is not None, sample is not None)) != 1:
+        raise click.UsageError("name the runs to reproduce, or give one of --cycle, --sample and --all")
+    from pipeline.reproduction import reproduce_apart
 
-    chosen = _chosen(invocation, runs)
+    chosen = _chosen(invocation, runs, cycle, sample)
     verdicts: list[Verdict] = []
     with invocation.output.progress("reproducing") as progress:
-        for number, run in enumerate(chosen):
-            progress(f"{run.recipe.stage} of {run.recipe.session}", number, len(chosen))
-            verdicts.append(reproduce(invocation.runner, run))
-        progress("compared", len(chosen), len(chosen))
+        progress("starting", 0, len(chosen))
+        for verdict in reproduce_apart(invocation.lake_path, chosen, workers):
+            verdicts.append(verdict)
+            progress(verdict.run_id, len(verdicts), len(chosen))
     _show(invocation, verdicts)
     same = all(verdict.identical for verdict in verdicts)
     return exit_codes.DONE if same else exit_codes.DEGRADED
 
 
-def _chosen(invocation: Invocation, names: tuple[str, ...]) -> list[Run]:
+def _chosen(invocation: Invocation, names: tuple[str, ...], cycle: str | None, sample: int | None) -> list[str]:
+    """The ids of the runs asked for, in the order they ran."""
+    import random
+
     import polars as pl
 
-    from lake.runs import Run, find_run
+    from lake.runs import find_run
     from lake.tables.control import RUNS
 
     if names:
-        return [find_run(invocation.lake, name) for name in names]
+        return [find_run(invocation.lake, name).run_id for name in names]
     done = invocation.lake.read(RUNS, where=pl.col("status") == "done").sort("started_at", "run_id")
-    return [Run.from_row(row) for row in done.drop("run_id").iter_rows(named=True)]
+    of_cycle = done if cycle is None else done.filter(pl.col("cycle_id") == cycle)
+    if of_cycle.is_empty():
+        raise click.UsageError(f"no run that is done belongs to {cycle!r}; `nextgen runs` lists them")
+    ids = of_cycle["run_id"].to_list()
+    return ids if sample is None else random.sample(ids, min(sample, len(ids)))
 
 
 def _show(invocation: Invocation, verdicts: list[Verdict]) -> None:

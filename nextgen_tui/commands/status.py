@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -12,6 +13,7 @@ from nextgen_tui.invocation import Invocation, ReadingCommand, pass_invocation
 
 if TYPE_CHECKING:
     from nextgen_tui.health import Health
+    from pipeline.control.health import Condition
 
 
 @click.command("status", cls=ReadingCommand)
@@ -20,18 +22,43 @@ if TYPE_CHECKING:
 def command(invocation: Invocation, everything: bool) -> int:
     """Say whether all is well, and what ran last.
 
-    Exit code 0 if all is well or merely remarked on, 1 if a check or the last cycle failed or nothing has run yet.
+    Exit code 0 if all is well or merely remarked on, 1 if a check, the last cycle, or something the daemon is to see to
+    failed, or nothing has run yet.
     """
     from lake.tables.control import RUNS, SYSTEM_HEALTH
     from nextgen_tui.health import health
+    from pipeline.control.calendars import ChildCalendars
+    from pipeline.control.health import condition
+    from pipeline.control.manifest import load_manifest, manifest_path
 
-    lake = invocation.lake
+    lake, now = invocation.lake, datetime.now(UTC)
+    calendars = ChildCalendars(now.date())
+    services = condition(lake, load_manifest(manifest_path(lake.path), now, calendars), now, calendars)
     columns = ("cycle_id", "stage", "session", "status", "error", "written", "seconds", "started_at")
     verdict = health(lake.read(SYSTEM_HEALTH), lake.read(RUNS, columns=columns))
-    healthy = verdict.status != "fail" and verdict.session is not None
+    healthy = verdict.status != "fail" and verdict.session is not None and services.status != "fail"
     _show(invocation, verdict, everything)
-    invocation.output.record({"lake": str(invocation.lake_path), "healthy": healthy, **asdict(verdict)})
+    _show_services(invocation, services, everything)
+    record = {"lake": str(invocation.lake_path), "healthy": healthy, **asdict(verdict), "operation": asdict(services)}
+    invocation.output.record(record)
     return exit_codes.DONE if healthy else exit_codes.DEGRADED
+
+
+def _show_services(invocation: Invocation, services: Condition, everything: bool) -> None:
+    from rich.text import Text
+
+    from nextgen_tui.safe_text import safe_text
+    from nextgen_tui.table_view import cell, grid
+
+    shown = [one for one in services.services if everything or one.status != "ok"]
+    if not shown:
+        return
+    view = grid("Services")
+    for heading in ("", "service", "what was found"):
+        view.add_column(heading)
+    for one in shown:
+        view.add_row(cell(one.status), one.service, Text(safe_text(one.reason, 300)))
+    invocation.output.show(view)
 
 
 def _show(invocation: Invocation, verdict: Health, everything: bool) -> None:

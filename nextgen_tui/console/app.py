@@ -1,76 +1,140 @@
-"""The console's application: which screens there are, and how they follow the lake."""
+"""The console's application: which screens there are, where it stands in time, and how it follows the lake."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from threading import Lock
 from time import monotonic
-from typing import ClassVar
+from typing import Any
 
+import polars as pl
 from textual import work
-from textual.app import App
+from textual.app import App, SystemCommand
 from textual.binding import Binding
 from textual.message import Message
 from textual.screen import Screen
 
 from lake.store import Lake
-from lake.watch import publication_mark
-from nextgen_tui.console.health_screen import HealthScreen
-from nextgen_tui.console.help_screen import HelpScreen
-from nextgen_tui.console.predictions_screen import PredictionsScreen
-from nextgen_tui.console.screens import ConsoleScreen
-from nextgen_tui.console.snapshot import Snapshot, read_snapshot
+from nextgen_tui.console import asking
+from nextgen_tui.console.dialogs import AskScreen, HelpScreen
+from nextgen_tui.console.page import Link, Page, Shown, Story
+from nextgen_tui.console.page_screen import PageScreen
+from nextgen_tui.console.pages.accuracy import AccuracyPage
+from nextgen_tui.console.pages.book import BookPage
+from nextgen_tui.console.pages.data import DataPage
+from nextgen_tui.console.pages.health import HealthPage
+from nextgen_tui.console.pages.learning import LearningPage
+from nextgen_tui.console.pages.plan import PlanPage
+from nextgen_tui.console.pages.predictions import PredictionsPage
+from nextgen_tui.console.pages.runs import RunsPage
+from nextgen_tui.console.pages.schedule import SchedulePage
+from nextgen_tui.console.pulse import Mark, logs, mark
+from nextgen_tui.console.story_screen import StoryScreen
+from nextgen_tui.console.view import Standpoint, View, parsed_standpoint, read_runs, stepped
+from nextgen_tui.console.walk import follow
 from nextgen_tui.failures import explained
+from nextgen_tui.safe_text import safe_text
+from pipeline.control.exclusive import daemon_present
+from pipeline.control.requests import submit
 
+PAGES: tuple[Page[Any], ...] = (
+    HealthPage(),
+    DataPage(),
+    PredictionsPage(),
+    AccuracyPage(),
+    PlanPage(),
+    BookPage(),
+    LearningPage(),
+    SchedulePage(),
+    RunsPage(),
+)
+"""Every screen, in the order of its number."""
 SECONDS_BETWEEN_LOOKS = 1.0
-"""How often the lake is asked for something new; asking costs one listing of a folder."""
-
-Mark = tuple[int, int]
+"""How often the lake is asked for something new where no file event comes; it costs a listing of a few folders."""
+SECONDS_PER_STEP = 1.5
+"""Between two sessions when time runs."""
+FOLLOW_DAEMON = 5.0
+"""Seconds between two looks at the daemon's sign of life, on the screens that show it."""
+DAEMON_PAGES = ("health", "schedule")
 
 
 @dataclass(eq=False)
 class Looked(Message):
-    """A look at the lake is over; with what was found, if anything is new, or what went wrong."""
+    """A look at the lake is over: what was found, if anything is new, or what went wrong."""
 
     mark: Mark | None
-    snapshot: Snapshot | None = None
+    view: View | None = None
+    trouble: str = ""
+
+
+@dataclass(eq=False)
+class Loaded(Message):
+    """A page was read."""
+
+    name: str
+    view: View
+    shown: Shown
+
+
+@dataclass(eq=False)
+class Told(Message):
+    """A story was read, or could not be."""
+
+    story: Story | None
     trouble: str = ""
 
 
 class ConsoleApp(App[None]):
-    """Reads the lake in a thread, when something new is published, and shows it."""
+    """Reads the lake in threads, when something new is published, and shows it."""
 
     TITLE = "nextgen"
     CSS_PATH = "console.tcss"
-    MODES: ClassVar[dict[str, type[Screen[None]]]] = {  # type: ignore[assignment]
-        "health": HealthScreen,
-        "predictions": PredictionsScreen,
-    }
+    ENABLE_COMMAND_PALETTE = True
     DEFAULT_MODE = "health"
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (130, "-wide")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]
     BINDINGS = [
-        Binding("1", "switch_mode('health')", "Health"),
-        Binding("3", "switch_mode('predictions')", "Predictions"),
-        Binding("r", "look_again", "Refresh"),
-        Binding("d", "other_theme", "Dark/light", show=False),
+        *(Binding(page.number, f"page('{page.name.lower()}')", page.name, show=False) for page in PAGES),
+        Binding("less_than_sign", "step(-1)", "A session back", show=False, key_display="<"),
+        Binding("greater_than_sign", "step(1)", "A session on", show=False, key_display=">"),
+        Binding("p", "play", "Let time run", show=False),
+        Binding("r", "look_again", "Read again", show=False),
+        Binding("d", "other_theme", "Dark or light", show=False),
         Binding("question_mark", "help", "Help", key_display="?"),
         Binding("q", "quit", "Quit"),
     ]
 
-    def __init__(self, lake_path: Path, *, light: bool = False) -> None:
+    def __init__(self, lake_path: Path, *, light: bool = False, at: str = "") -> None:
+        self.pages = {page.name.lower(): page for page in PAGES}
+        self.MODES = {name: partial(PageScreen, page) for name, page in self.pages.items()}  # type: ignore[assignment]
         super().__init__()
         self.lake_path = lake_path
-        self.snapshot: Snapshot | None = None
+        self.view: View | None = None
+        self.at: Standpoint | None = None
         self.trouble = ""
+        self.read_at: datetime | None = None
         self.theme = "textual-light" if light else "textual-dark"
+        self._first_at = at
         self._lake: Lake | None = None
+        self._reading = Lock()
         self._mark: Mark | None = None
         self._looking_since: float | None = None
+        self._shown: dict[str, Shown] = {}
+        self._wanted: set[tuple[str, int]] = set()
+        self._playing: Any = None
+
+    # ---- following the lake
 
     def on_mount(self) -> None:
-        """Look now, and then every second."""
+        """Look now, whenever a file event tells of something new, and every second in any case."""
         self.set_interval(SECONDS_BETWEEN_LOOKS, self.look)
+        self.set_interval(FOLLOW_DAEMON, self._follow_daemon)
         self.look()
+        self._watch()
 
     def look(self) -> None:
         """Look for something new, unless the last look is still under way."""
@@ -78,15 +142,17 @@ class ConsoleApp(App[None]):
             self._looking_since = monotonic()
             self._look(self._mark)
 
-    @work(thread=True, exit_on_error=False)
+    @work(thread=True, exit_on_error=False, group="look")
     def _look(self, known: Mark | None) -> None:
         try:
-            mark = publication_mark(self.lake_path)
-            if mark == known:
-                self.post_message(Looked(mark))
+            found = mark(self.lake_path)
+            if found == known:
+                self.post_message(Looked(found))
                 return
-            self._lake = self._lake or Lake.open(self.lake_path)
-            self.post_message(Looked(mark, read_snapshot(self._lake)))
+            with self._reading:
+                if self._lake is None or known is None or known[0] != found[0]:
+                    self._lake = Lake.open(self.lake_path)
+                self.post_message(Looked(found, View(self._lake, read_runs(self._lake))))
         except BaseException as error:  # whatever it is has to become a sentence, or the screen would just stand still
             self._lake = None
             self.post_message(Looked(None, trouble=explained(error)[1]))
@@ -95,16 +161,247 @@ class ConsoleApp(App[None]):
         """Take what was found to the screen in front."""
         self._looking_since = None
         self._mark = message.mark
-        if message.snapshot is None and message.trouble in ("", self.trouble):
-            return  # nothing new
-        self.snapshot = message.snapshot or self.snapshot
+        changed = message.trouble != self.trouble
         self.trouble = message.trouble
-        if isinstance(self.screen, ConsoleScreen):
+        if message.view is not None:
+            self._toast_failures(message.view)
+            self.read_at = datetime.now(UTC)
+            self._stand(message.view)
+        elif changed:
+            self.refresh_screen()
+
+    def _stand(self, now: View) -> None:
+        """Take up the standpoint again in what was read anew."""
+        if self._first_at:
+            words, self._first_at = self._first_at, ""
+            try:
+                self.at = parsed_standpoint(now.runs, words)
+            except ValueError as error:
+                self.notify(safe_text(error), severity="warning", markup=False)
+        self.view = View(now.lake, now.every_run, self.at) if self.at else now
+        self.load_front()
+        self.refresh_screen()
+
+    def _toast_failures(self, now: View) -> None:
+        """Say it when a run failed since the last look."""
+        if self.view is None:
+            return
+        known = self.view.every_run.height
+        fresh = now.runs.tail(max(now.runs.height - known, 0)).filter(pl.col("status") != "done")
+        for row in fresh.head(3).iter_rows(named=True):
+            words = f"{row['stage']} of {row['session']} failed: {row['error']}"
+            self.notify(safe_text(words, 200), severity="error", markup=False)
+
+    @work(exit_on_error=False, group="watch")
+    async def _watch(self) -> None:
+        """Look at once when a log grows; without file events the clock does it."""
+        from watchfiles import awatch
+
+        while self.is_running:
+            folders = [folder for folder in logs(self.lake_path) if folder.is_dir()]
+            if not folders:
+                await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
+                continue
+            try:
+                async for _ in awatch(*folders, debounce=100, step=50, recursive=False):
+                    self.look()
+            except (OSError, RuntimeError):
+                await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
+
+    def _follow_daemon(self) -> None:
+        if self.current_mode in DAEMON_PAGES and self.view is not None:
+            self._load(self.current_mode, self.view)
+
+    # ---- reading pages
+
+    def shown(self, name: str) -> Shown:
+        """What is known of a page."""
+        return self._shown.get(name, Shown())
+
+    def load_front(self) -> None:
+        """Read the page in front, unless what is known of it is still so."""
+        name = self.current_mode
+        if self.view is not None and (name, id(self.view)) not in self._wanted:
+            self._wanted = {(name, id(self.view))}
+            self._load(name, self.view)
+
+    @work(thread=True, exit_on_error=False, group="load")
+    def _load(self, name: str, view: View) -> None:
+        page, known = self.pages[name], self._shown.get(name, Shown())
+        try:
+            page.prepare()
+            with self._reading:
+                if view is not self.view:
+                    return  # the operator has gone on
+                session = view.at.session.toordinal() if view.at else 0
+                versions = (session, *(view.version(table) for table in page.tables))
+                # Where a daemon stands is no table's version, so those pages are always told anew.
+                if versions == known.versions and name not in DAEMON_PAGES and not known.trouble:
+                    return
+                self.post_message(Loaded(name, view, Shown(page.load(view), versions=versions)))
+        except BaseException as error:  # as above
+            self.post_message(Loaded(name, view, Shown(known.data, explained(error)[1])))
+
+    def on_loaded(self, message: Loaded) -> None:
+        """Show the page if it is still in front and the console still stands there."""
+        if message.view is self.view:
+            self._shown[message.name] = message.shown
+            self.refresh_screen()
+
+    def refresh_screen(self) -> None:
+        """Let the screen in front show what is known now."""
+        if isinstance(self.screen, PageScreen):
             self.screen.update_from_app()
+
+    # ---- going places
+
+    async def action_page(self, name: str) -> None:
+        """Show a screen."""
+        await self.switch_mode(name)
+        self.load_front()
+
+    def tell(self, job: Callable[[View], Story | None]) -> None:
+        """Read a story in the background and open it."""
+        if self.view is not None:
+            self._tell(job, self.view)
+
+    @work(thread=True, exit_on_error=False, group="tell", exclusive=True)
+    def _tell(self, job: Callable[[View], Story | None], view: View) -> None:
+        try:
+            with self._reading:
+                self.post_message(Told(job(view)))
+        except BaseException as error:  # as above
+            self.post_message(Told(None, explained(error)[1]))
+
+    def on_told(self, message: Told) -> None:
+        """Open the story over the screen in front."""
+        if message.trouble:
+            self.notify(message.trouble, severity="error", markup=False)
+        elif message.story is not None:
+            trail = self.screen.trail if isinstance(self.screen, StoryScreen) else (self.current_mode,)
+            self.push_screen(StoryScreen(message.story, trail))
+
+    def follow(self, link: Link) -> None:
+        """Open what a link leads to."""
+        self.tell(lambda view: follow(view, link))
+
+    # ---- going through time
+
+    def stand_at(self, at: Standpoint | None) -> None:
+        """Show everything as of then; None is now."""
+        if self.view is None:
+            return
+        self.at = at
+        self.view = View(self.view.lake, self.view.every_run, at)
+        self.load_front()
+        self.refresh_screen()
+
+    def action_step(self, step: int) -> None:
+        """Go a session back or on."""
+        if self.view is not None:
+            self.stand_at(stepped(self.view.every_run, self.at, step))
+
+    def action_play(self) -> None:
+        """Let time run forward to now; again to stop."""
+        if self._playing is not None:
+            self._playing.stop()
+            self._playing = None
+        elif self.at is not None:
+            self._playing = self.set_interval(SECONDS_PER_STEP, self._played)
+
+    def _played(self) -> None:
+        self.action_step(1)
+        if self.at is None:
+            self.action_play()
+
+    # ---- doing things
+
+    def command(self, words: str) -> None:
+        """Carry out what was typed after the colon."""
+        try:
+            found = asking.parse(words, asking.now())
+        except asking.CommandError as error:
+            self.notify(safe_text(error, 400), severity="warning", markup=False)
+            return
+        if isinstance(found, asking.Local):
+            self._here(found)
+        else:
+            self._ask(found)
+
+    def ask(self, words: str) -> None:
+        """Show what a request would do, and let the operator send it."""
+        self.command(words)
+
+    def _here(self, local: asking.Local) -> None:
+        argument = local.argument.strip()
+        if local.name == "at":
+            self._at(argument)
+        elif local.name == "go":
+            self._go(argument.lower())
+        elif local.name == "export" and isinstance(self.screen, PageScreen):
+            self.screen.write(argument) if argument else self.screen.action_export()
+        else:
+            actions = {
+                "live": lambda: self.stand_at(None),
+                "theme": self.action_other_theme,
+                "daemon": self._start_daemon,
+                "quit": self.exit,
+            }
+            actions.get(local.name, self.bell)()
+
+    def _at(self, words: str) -> None:
+        try:
+            self.stand_at(parsed_standpoint(self.view.every_run, words) if self.view else None)
+        except ValueError as error:
+            self.notify(safe_text(error, 400), severity="warning", markup=False)
+
+    def _go(self, words: str) -> None:
+        name = next((name for name, page in self.pages.items() if words in (page.number, name)), None)
+        if name is None:
+            self.notify(f"There is no screen {safe_text(words, 40)!r}.", severity="warning", markup=False)
+        else:
+            self.call_later(self.action_page, name)
+
+    def _ask(self, asked: asking.Asked) -> None:
+        if self.at is not None:
+            self.notify(
+                "Nothing can be asked from the past; `:live` goes back to now.", severity="warning", markup=False
+            )
+            return
+        present = daemon_present(self.lake_path / "control")
+        self.push_screen(AskScreen(asked, present), self._send)
+
+    def _send(self, asked: asking.Asked | None) -> None:
+        if asked is not None:
+            self._submit(asked)
+
+    @work(thread=True, exit_on_error=False, group="submit")
+    def _submit(self, asked: asking.Asked) -> None:
+        try:
+            with self._reading:
+                submit(Lake.open(self.lake_path), asked.request)
+        except BaseException as error:  # as above
+            self.post_message(Told(None, explained(error)[1]))
+        else:
+            self.call_from_thread(
+                self.notify, f"Asked: {asked.request.action} (screen 8 shows what becomes of it).", markup=False
+            )
+
+    def _start_daemon(self) -> None:
+        if self.at is not None or daemon_present(self.lake_path / "control"):
+            self.notify("A daemon runs already." if self.at is None else "Go back to now first.", markup=False)
+            return
+        try:
+            asking.start_daemon(self.lake_path)
+        except OSError as error:
+            self.notify(safe_text(error), severity="error", markup=False)
+        else:
+            self.notify("A daemon was started; it goes on when the console ends.", markup=False)
 
     def action_look_again(self) -> None:
         """Read the lake again, whether or not anything is new."""
         self._mark = None
+        self._shown = {name: Shown(shown.data) for name, shown in self._shown.items()}
         self.look()
 
     def action_other_theme(self) -> None:
@@ -112,5 +409,25 @@ class ConsoleApp(App[None]):
         self.theme = "textual-dark" if self.theme == "textual-light" else "textual-light"
 
     def action_help(self) -> None:
-        """Say which keys do what."""
-        self.push_screen(HelpScreen())
+        """Say which keys do what here."""
+        keys = list(dict(reversed([*_keys(self.screen)])).items())[::-1]
+        screens = [(page.number, page.name, page.question) for page in PAGES]
+        self.push_screen(HelpScreen(keys, screens))
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """What the palette offers."""
+        for page in PAGES:
+            yield SystemCommand(f"{page.number} {page.name}", page.question, partial(self._go, page.name.lower()))
+        for name, words in asking.ASKED.items():
+            if name in ("cycle", "train", "maintain"):
+                yield SystemCommand(f"Ask: {name}", words.split("  ")[-1].strip(), partial(self.command, name))
+        yield SystemCommand("Back to now", "leave the past", partial(self.stand_at, None))
+        yield SystemCommand("Dark or light", "swap the theme", self.action_other_theme)
+        yield SystemCommand("Help", "the keys valid here", self.action_help)
+        del screen
+
+
+def _keys(screen: Screen[Any]) -> Iterable[tuple[str, str]]:
+    for key, (_node, binding, enabled, _tip) in screen.active_bindings.items():
+        if enabled and binding.description and not key.isdigit():
+            yield binding.key_display or key.replace("_", " "), binding.description

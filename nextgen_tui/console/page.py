@@ -65,6 +65,9 @@ class Page(ABC, Generic[Data]):
     tables: ClassVar[tuple[Table, ...]]
     """The tables it depends on: it is read again when one of them has a new version."""
 
+    def prepare(self) -> None:
+        """Whatever takes long and needs no lake; other screens are read meanwhile."""
+
     @abstractmethod
     def load(self, view: View) -> Data:
         """Read all that the screen shows."""

@@ -116,7 +116,9 @@ def draw(picture: Picture, width: int, height: int) -> list[list[Sign]]:
         labels, margin = {}, 0
     scale = _Scale(low, high, *_positions(picture), width - margin, rows)
     plot = _plot(picture, scale)
-    left = [[Sign(sign, "label") for sign in labels.get(row, "").rjust(margin - 1) + " "][:margin] for row in range(rows)]
+    left = [
+        [Sign(sign, "label") for sign in labels.get(row, "").rjust(margin - 1) + " "][:margin] for row in range(rows)
+    ]
     body = [beside + drawn for beside, drawn in zip(left, plot, strict=True)]
     return head + body + ([_foot(picture, scale, margin)] if foot else [])
 
@@ -166,7 +168,10 @@ def _plot(picture: Picture, scale: _Scale) -> list[list[Sign]]:
     for line in picture.lines:
         dots.line(line)
     rows = [
-        [_cell(dots, ground[2 * row][column], ground[2 * row + 1][column], row, column) for column in range(scale.width)]
+        [
+            _cell(dots, ground[2 * row][column], ground[2 * row + 1][column], row, column)
+            for column in range(scale.width)
+        ]
         for row in range(scale.height)
     ]
     for candle in picture.candles:
@@ -287,7 +292,13 @@ def _head(picture: Picture, width: int) -> list[list[Sign]]:
     """The title and what the signs mean; what does not fit is left out whole."""
     row = [Sign(sign, "title") for sign in picture.title][:width]
     for sign, role, meaning in picture.legend:
-        entry = [Sign(" "), Sign(" "), *(Sign(one, role) for one in sign), Sign(" "), *(Sign(c, "label") for c in meaning)]
+        entry = [
+            Sign(" "),
+            Sign(" "),
+            *(Sign(one, role) for one in sign),
+            Sign(" "),
+            *(Sign(c, "label") for c in meaning),
+        ]
         if len(row) + len(entry) <= width:
             row += entry
     return [row + [Sign(" ")] * (width - len(row))] if row else []

@@ -149,7 +149,9 @@ class SheetView(ScrollView, can_focus=True):
         rows = max(self.size.height - 1, 1)
         top = self.scroll_offset.y
         if not top <= self.cursor < top + rows:
-            self.scroll_to(y=self.cursor if self.cursor < top else self.cursor - rows + 1, animate=False, immediate=True)
+            self.scroll_to(
+                y=self.cursor if self.cursor < top else self.cursor - rows + 1, animate=False, immediate=True
+            )
 
     def _go(self, row: int) -> None:
         if self.sheet is None or not self.sheet.height:

@@ -61,7 +61,9 @@ def follow(view: View, link: Link) -> Story:
 def row_story(view: View, table: Table, row: Mapping[str, Any]) -> Story:
     """A row with the meaning of each value, the run that wrote it, and what it rests on."""
     key = ", ".join(str(row[name]) for name in table.key)
-    sections = [Section(table.doc, tuple(_value(table, name, row[name]) for name in table.columns if name != "payload"))]
+    sections = [
+        Section(table.doc, tuple(_value(table, name, row[name]) for name in table.columns if name != "payload"))
+    ]
     if table.name in ("raw_prices", "raw_news"):
         sections = [*sections, _payload(row)]
     links = [*_resting_on(view, table, row), _run(str(row[RUN_ID]))]

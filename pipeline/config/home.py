@@ -11,12 +11,14 @@ from pipeline.config.errors import ConfigError
 PREFIX = "NEXTGEN_"
 LAKE_VARIABLE = "NEXTGEN_LAKE"
 CONFIG_VARIABLE = "NEXTGEN_CONFIG"
+STATE_VARIABLE = "NEXTGEN_STATE"
 FILE_NAME = "nextgen.toml"
 """The configuration file inside a lake's folder."""
 
 NOT_SETTINGS: dict[str, str] = {
     LAKE_VARIABLE: "folder of the lake",
     CONFIG_VARIABLE: "configuration file to read instead of the lake's own",
+    STATE_VARIABLE: "folder for what may be lost: kept answers of feeds and models, budgets spent",
     "NEXTGEN_DATA": "folder of real market data that some tests read",
 }
 """Variables of ours that set no field, with their meaning."""
@@ -33,6 +35,15 @@ def lake_home(environ: Mapping[str, str], platform: str = sys.platform) -> Path:
     if named := environ.get(LAKE_VARIABLE):
         return _expanded(named, environ)
     return _user_data(environ, platform) / "nextgen" / "lake"
+
+
+def state_home(environ: Mapping[str, str]) -> Path:
+    """The folder for what may be lost at the price of asking again: NEXTGEN_STATE, or the XDG place for state."""
+    if named := environ.get(STATE_VARIABLE):
+        return _expanded(named, environ)
+    named = environ.get("XDG_STATE_HOME", "")
+    root = Path(named) if named and Path(named).is_absolute() else _user_home(environ) / ".local" / "state"
+    return root / "nextgen"
 
 
 def config_file(lake: Path | None, environ: Mapping[str, str]) -> Path | None:

@@ -14,7 +14,7 @@ import click
 
 from lake.errors import BusyError, LakeError
 from lake.store import Lake
-from lake.tables.control import TASK_REQUESTS
+from lake.tables.control import TASK_DEFINITIONS, TASK_REQUESTS
 from pipeline.config.errors import ConfigError
 from pipeline.config.home import lake_home
 from pipeline.config.loading import load
@@ -35,7 +35,7 @@ from pipeline.control.policy import Manifest
 from pipeline.control.workforce import PROGRAM, Processes
 from pipeline.sessions import exchange_sessions
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("pipeline.control.daemon")  # also where the module is run as a program
 DONE, DEGRADED, USAGE, BUSY = 0, 1, 2, 3
 PAUSE_AFTER_ERROR = 5.0
 """Seconds; what keeps failing (a full disk) is not tried in a tight loop."""
@@ -215,12 +215,16 @@ def paced_clock(lake: Lake, seconds: float) -> PacedClock:
     """The market at speed, from the close of the last session that the lake covers.
 
     Raises:
-        LakeError: if the lake holds no history yet.
+        LakeError: if the lake holds no history yet, or was served by another clock that is ahead of this one.
     """
     session = last_covered(lake)
     if session is None:
         raise LakeError("the lake holds no history yet; load it with `nextgen init`")
-    return PacedClock(exchange_sessions(load(lake.path, os.environ).settings.market.exchange), session, seconds)
+    calendar = exchange_sessions(load(lake.path, os.environ).settings.market.exchange)
+    clock = PacedClock(calendar, session, seconds)
+    if not lake.read(TASK_DEFINITIONS, since=clock.now() + timedelta(days=1)).is_empty():
+        raise LakeError(f"this lake was served in real time, and its market stands at {session}; pace a lake of its own")
+    return clock
 
 
 @click.command("nextgen-daemon", context_settings={"help_option_names": ["-h", "--help"]})

@@ -105,15 +105,18 @@ def _task(task: Task, definitions: Definitions, journal: Journal, now: datetime)
     mine = [event for event in journal.events() if event.task == task.name]
     good = [event for event in mine if event.state == "done"]
     bad = [event for event in mine if event.state in ("failed", "dead") and event.at > now - RECENT]
-    owed = debt(task, definitions.epochs(task.name), journal, now).owed
+    found = debt(task, definitions.epochs(task.name), journal, now)
+    owed = found.owed
     standings = [journal.standing(task.name, slot.key) for slot in owed]
     stopped = next((standing.last for standing in standings if standing.stopped), None)
-    waiting = [slot for slot, standing in zip(owed, standings, strict=True) if not standing.running]
+    # What a policy passes over is put on record at once by a daemon that works.
+    missed = [slot for slot, _ in found.passed]
+    waiting = missed + [slot for slot, standing in zip(owed, standings, strict=True) if not standing.running]
     late = now - waiting[0].due_at if waiting else timedelta()
     facts = {
         "last_success": max((event.at for event in good), default=None),
         "errors_of_a_week": len(bad),
-        "owed": len(owed),
+        "owed": len(owed) + len(missed),
         "late_seconds": max(late.total_seconds(), 0.0),
     }
     return Service(task.name, *_task_verdict(mine, stopped, late, facts["owed"]), facts)

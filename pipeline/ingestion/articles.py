@@ -15,6 +15,7 @@ from lake.tables.market import INSTRUMENTS
 from lake.tables.news import NEWS_ARTICLES, RAW_NEWS
 from lake.tables.vocabulary import SYMBOL
 from pipeline.ingestion.decode import decode
+from pipeline.ingestion.linking import directory
 from pipeline.ingestion.params import IngestionParams
 from pipeline.ingestion.parsing import first_broken, instant, naive, present
 from pipeline.sessions import Sessions
@@ -81,13 +82,14 @@ def articles(
     An article counts for the session whose close it does not follow, in a daily landing no earlier than the landing
     itself. What follows the close of the moment's session waits in the landing for the next run. One title published at
     one moment under several tickers is one article about all of them; unknown tickers are dropped from its list.
+    An article whose source names none is about the listed companies that its title names.
     Works on a range of sessions.
     """
     delivered = judge_articles(raw_news, moment.calendar).good
     dated = _dated(delivered, moment.calendar).filter(pl.col("session") <= moment.session)
     # Of landings before the first session only what had to wait for it is left.
     dated = dated.filter((pl.col("landed") >= moment.since) | (pl.col("session") >= moment.since))
-    named = _named(dated, instruments)
+    named = _named(dated, instruments, params)
     united = _united(named)
     fresh = united.join(news_articles, on="article_id", how="anti")
     return _without_repeats(fresh, news_articles, params).select(*NEWS_ARTICLES.columns).sort("article_id")
@@ -105,13 +107,23 @@ def _dated(delivered: pl.DataFrame, calendar: Sessions) -> pl.DataFrame:
     return by_publication.with_columns(session=seen, available_at=pl.col("published_at"))
 
 
-def _named(dated: pl.DataFrame, instruments: pl.DataFrame) -> pl.DataFrame:
-    """Give each article its identity and the tickers that are listed, sorted and once each."""
+def _named(dated: pl.DataFrame, instruments: pl.DataFrame, params: IngestionParams) -> pl.DataFrame:
+    """Give each article its identity and the tickers that are listed, sorted and once each.
+
+    Where the source names no ticker at all, the title is searched for those it speaks of.
+    """
     words = [text.replace(",", " ").split() for text in dated["tickers"]]
     listed = set(instruments["ticker"])
     if not listed:  # nothing is listed: then no ticker is unknown, as long as it is one
         listed = {word for line in words for word in line if fullmatch(SYMBOL, word)}
     known = [sorted(listed.intersection(line)) for line in words]
+    if params.news.link and not all(words):
+        companies = directory(instruments)
+        titles = dated["title"].to_list()
+        known = [
+            found if line else companies.mentioned(titles[row])
+            for row, (line, found) in enumerate(zip(words, known, strict=True))
+        ]
     story = [normal(title) for title in dated["title"]]
     identity = [article_id(*row) for row in zip(story, dated["published_at"], strict=True)]
     return dated.with_columns(

@@ -12,6 +12,7 @@ import polars as pl
 from lake.contract import UTC
 from pipeline.ingestion.chart.decoding import CURRENCY, yahoo_chart
 from pipeline.ingestion.chart.screener import yahoo_screener
+from pipeline.ingestion.feeds import rss, yahoo_news
 
 Fields = Mapping[str, str | None]
 """Our name of a field -> the vendor's, None where the vendor has no such field."""
@@ -170,6 +171,8 @@ DECODERS: dict[str, Decoder] = {
     "ndjson": ndjson,
     "yahoo-chart": yahoo_chart,
     "yahoo-screener": yahoo_screener,
+    "rss": rss,
+    "yahoo-news": yahoo_news,
     "failure": failure,
 }
 """By the `format` of the landing."""

@@ -130,7 +130,7 @@ def _without_repeats(batch: pl.DataFrame) -> pl.DataFrame:
     if not twice.any():
         return batch
     asked_at = pl.coalesce("stated", "fetched_at")
-    first = pl.int_range(pl.len()).over(BAR, order_by=["payload_id", "line"]) == 0
+    first = pl.int_range(pl.len()).over(BAR, order_by=["text", "payload_id", "line"]) == 0
     repeats = batch.filter(twice).with_columns(replaced=asked_at < asked_at.max().over(BAR))
     last = repeats.filter(~pl.col("replaced")).with_columns(
         rule=pl.when(pl.struct(VALUES).n_unique().over(BAR) > 1)

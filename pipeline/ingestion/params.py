@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, timedelta
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +42,99 @@ class UniverseParams:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LanguageModelParams:
+    """The language model that is asked about articles, and what it may cost; none unless it has a name.
+
+    The key is read from OPENAI_API_KEY alone and stands in no configuration.
+    """
+
+    name: str = ""
+    """The model's name as its server knows it; empty asks nobody, and the lexicon alone scores."""
+    training_cutoff: str = ""
+    """ISO date, the last day the model can have read about; needed, because of earlier news it may know the outcome."""
+    hindsight: str = "refuse"
+    """What to do about articles that are no later than the cut-off.
+
+    refuse does not ask about them, mark asks but lets no score count, use counts them (no fair backtest then).
+    """
+    api: str = "responses"
+    """responses, or chat for the chat completions that most local model servers speak."""
+    base_url: str = ""
+    """Base URL of a server that speaks OpenAI's protocol, such as http://127.0.0.1:8080/v1; empty is OpenAI itself."""
+    articles_per_request: int = 8
+    """Articles asked about at a time; 1 keeps each from the others at the price of more requests."""
+    concurrency: int = 4
+    """Requests under way at a time."""
+    requests_per_minute: float = 60.0
+    """Requests of all processes of this user together, retries included."""
+    requests_per_day: int = 500
+    """Requests per UTC day of all processes of this user, retries included; what is beyond stays unknown."""
+    dollars_per_day: float = 1.0
+    """USD per UTC day by the prices below; a request that might lead beyond is not sent."""
+    dollars_per_million_input: float = 0.0
+    """USD per million input tokens; needed unless base_url names a server of one's own."""
+    dollars_per_million_output: float = 0.0
+    """USD per million output tokens; needed unless base_url names a server of one's own."""
+    most_output_tokens: int = 4_000
+    """Tokens a reply may have, reasoning included; it also bounds what a request can cost."""
+    tries: int = 3
+    """Times a request is sent that is limited, not answered in time, or fails on the server."""
+    timeout_seconds: float = 60.0
+    """Seconds a request may take from its start to the last byte of its reply."""
+    patience_seconds: float = 600.0
+    """Seconds for all requests of a session; what is not answered by then stays unknown."""
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            return
+        try:
+            date.fromisoformat(self.training_cutoff)
+        except ValueError:
+            raise ValueError(
+                f"training_cutoff of model {self.name!r} is {self.training_cutoff!r}; give the ISO date, such as"
+                " 2025-06-30, after which it cannot have read anything, or nobody can tell memory from judgement"
+            ) from None
+        if self.hindsight not in ("refuse", "mark", "use") or self.api not in ("responses", "chat"):
+            raise ValueError(
+                f"hindsight is {self.hindsight!r} and api is {self.api!r};"
+                " choose refuse, mark or use, and responses or chat"
+            )
+        if not self.base_url and min(self.dollars_per_million_input, self.dollars_per_million_output) <= 0:
+            raise ValueError(
+                f"the prices of model {self.name!r} are missing; set dollars_per_million_input and"
+                " dollars_per_million_output, or the daily budget cannot hold"
+            )
+        self._check_limits()
+
+    def _check_limits(self) -> None:
+        counts = (self.articles_per_request, self.concurrency, self.most_output_tokens, self.tries)
+        if min(counts) < 1 or max(self.articles_per_request, self.concurrency) > 64:
+            raise ValueError(
+                "articles_per_request and concurrency have to lie in 1..64, most_output_tokens and tries in 1..;"
+                f" got {self}"
+            )
+        if min(self.requests_per_minute, self.timeout_seconds, self.patience_seconds) <= 0:
+            raise ValueError(f"requests_per_minute, timeout_seconds, patience_seconds have to be above 0; got {self}")
+        if min(self.requests_per_day, self.dollars_per_day, *self._prices) < 0:
+            raise ValueError(f"budgets and prices have to be 0 or more; got {self}")
+
+    @property
+    def _prices(self) -> tuple[float, float]:
+        return self.dollars_per_million_input, self.dollars_per_million_output
+
+    @property
+    def cutoff(self) -> date:
+        """The training cut-off."""
+        return date.fromisoformat(self.training_cutoff)
+
+    def cost(self, input_tokens: int, output_tokens: int) -> float:
+        """USD for so many tokens."""
+        return (
+            input_tokens * self.dollars_per_million_input + output_tokens * self.dollars_per_million_output
+        ) / 1_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
 class NewsParams:
     """How articles are told apart, and how their words are weighed."""
 
@@ -51,6 +144,16 @@ class NewsParams:
     """0 to 1; what a finding in the body counts beside one in the title, which says what the story is."""
     body_characters: int = 2_000
     """Characters of the body that are read: the lead carries the news, the rest is background."""
+    link: bool = True
+    """Whether tickers are looked for in a title whose source names none."""
+    most_strength: float = 0.8
+    """0 to 1; the most that one article may count, whatever its scorer says: no single text may move a position."""
+    model: LanguageModelParams = field(default_factory=LanguageModelParams)
+    """The language model that is asked about articles."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.most_strength <= 1:
+            raise ValueError(f"most_strength has to lie above 0 and not above 1; got {self.most_strength}")
 
 
 @dataclass(frozen=True, kw_only=True)

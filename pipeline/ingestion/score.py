@@ -1,28 +1,42 @@
-"""Asks the lexicon what each article says, and keeps its findings verbatim."""
+"""Says what each scorer makes of each article: the lexicon of all, a language model of those it was asked about."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from typing import Any
+
 import polars as pl
 
-from lake.tables.news import NEWS_ARTICLES, RAW_SENTIMENT
+from lake.tables.news import NEWS_ARTICLES, RAW_REPLIES, RAW_SENTIMENT
 from pipeline.ingestion.lexicon import VERSION, findings_as_json
 from pipeline.ingestion.params import IngestionParams
+from pipeline.ingestion.replies import Verdict, verdicts
 from pipeline.stage import Moment, Read, Stage
 
-SCORER = "lexicon"
+LEXICON = "lexicon"
 
 
-def score(news_articles: pl.DataFrame, moment: Moment, params: IngestionParams) -> pl.DataFrame:
-    """Return one reply for each article of the moment's sessions; works on a range of sessions as well as on one.
+def score(
+    news_articles: pl.DataFrame, raw_replies: pl.DataFrame, moment: Moment, params: IngestionParams
+) -> pl.DataFrame:
+    """Return one row for each article and scorer; works on a range of sessions as well as on one.
 
-    The lexicon asks nobody, so its answer is known as soon as the article is.
+    The lexicon asks nobody, so its opinion is known as soon as the article is; a model's is too, if its training ended
+    before the article was published, whenever it was asked. Otherwise it may know what followed: then its opinion does
+    not count (status hindsight), unless the parameters use it. Of several replies about an article the first stands.
     """
     del moment  # the articles say when they were known
+    said = pl.concat([_lexicon(news_articles, params), _models(news_articles, raw_replies, params)])
+    return said.sort(RAW_SENTIMENT.key)
+
+
+def _lexicon(news_articles: pl.DataFrame, params: IngestionParams) -> pl.DataFrame:
     replies = [
         findings_as_json(title, body, params.news) for title, body in news_articles.select("title", "body").iter_rows()
     ]
     return news_articles.with_columns(
-        scorer=pl.lit(SCORER),
+        scorer=pl.lit(LEXICON),
         prompt_version=pl.lit(VERSION),
         requested_at="available_at",
         status=pl.lit("ok"),
@@ -30,10 +44,51 @@ def score(news_articles: pl.DataFrame, moment: Moment, params: IngestionParams) 
     ).select(*RAW_SENTIMENT.columns)
 
 
+def _models(news_articles: pl.DataFrame, raw_replies: pl.DataFrame, params: IngestionParams) -> pl.DataFrame:
+    """What the landed replies say, one row for each article they were asked about."""
+    about = {row["article_id"]: row for row in news_articles.iter_rows(named=True)} if raw_replies.height else {}
+    rows: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for exchange in raw_replies.sort("asked_at", "reply_id").iter_rows(named=True):
+        for article_id, verdict in _verdicts(exchange, about):
+            key = (article_id, exchange["scorer"], exchange["prompt_version"])
+            rows.setdefault(key, _row(exchange, about[article_id], verdict, params))
+    return pl.DataFrame(list(rows.values()), schema=RAW_SENTIMENT.schema)
+
+
+def _verdicts(exchange: dict[str, Any], about: dict[str, dict[str, Any]]) -> Iterator[tuple[str, Verdict]]:
+    named = dict(zip(exchange["labels"], exchange["article_ids"], strict=True))
+    # An exchange can speak of articles of other sessions too: their rows stand there.
+    asked = {label: tuple(about[article]["tickers"]) if article in about else () for label, article in named.items()}
+    if exchange["status"] == "answered":
+        found = verdicts(exchange["api"], exchange["reply"], asked)
+    else:
+        found = dict.fromkeys(asked, Verdict(exchange["status"], json.dumps({"reason": exchange["reason"]})))
+    return ((named[label], verdict) for label, verdict in found.items() if named[label] in about)
+
+
+def _row(
+    exchange: dict[str, Any], article: dict[str, Any], verdict: Verdict, params: IngestionParams
+) -> dict[str, Any]:
+    """The contract's columns of one opinion."""
+    knowing = article["published_at"].date() <= exchange["training_cutoff"] and params.news.model.hindsight != "use"
+    public = article["available_at"]
+    return {
+        "article_id": article["article_id"],
+        "scorer": exchange["scorer"],
+        "prompt_version": exchange["prompt_version"],
+        "session": article["session"],
+        "requested_at": exchange["asked_at"],
+        # What hindsight says could not be known before somebody with hindsight was asked.
+        "available_at": max(public, exchange["asked_at"]) if knowing else public,
+        "status": "hindsight" if knowing else verdict.status,
+        "reply": verdict.reply,
+    }
+
+
 STAGE = Stage(
     name="score",
     function=score,
-    reads=(Read(NEWS_ARTICLES),),
+    reads=(Read(NEWS_ARTICLES), Read(RAW_REPLIES)),
     writes=RAW_SENTIMENT,
     params=IngestionParams(),
     section="ingestion",

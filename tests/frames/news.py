@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from lake.tables.news import NEWS_ARTICLES, RAW_NEWS, RAW_SENTIMENT
+from lake.tables.news import NEWS_ARTICLES, RAW_NEWS, RAW_REPLIES, RAW_SENTIMENT
 from tests.frames.market import CALENDAR, DAY, digest
 
 NOON = datetime.fromisoformat("2020-03-04T12:00:00-05:00")
@@ -34,16 +34,18 @@ def news_landing(
     session: date = DAY,
     history: bool = False,
     source: str = "wire",
+    form: str = "ndjson",
+    asked: Mapping[str, object] | None = None,
 ) -> pl.DataFrame:
     """One row of raw_news whose payload holds the lines; a string is taken as it is."""
     payload = "\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines)
-    request = json.dumps({"history": history})
+    request = json.dumps({"history": history, **(asked or {})})
     row = {
         "payload_id": digest(source, session, request, payload),
         "source": source,
         "session": session,
         "fetched_at": CALENDAR.close_at(session) + timedelta(minutes=15),
-        "format": "ndjson",
+        "format": form,
         "request": request,
         "payload": payload,
     }
@@ -90,3 +92,30 @@ def replies(*rows: Mapping[str, Any]) -> pl.DataFrame:
         for number, row in enumerate(rows)
     ]
     return pl.DataFrame(filled, schema=RAW_SENTIMENT.schema)
+
+
+def exchanges(*rows: Mapping[str, Any]) -> pl.DataFrame:
+    """Rows of raw_replies: each about the first article, called `one`, answered by the responses API."""
+    filled = [
+        {
+            "reply_id": digest("reply", number),
+            "session": DAY,
+            "scorer": "gpt-test",
+            "prompt_version": "sentiment-1",
+            "training_cutoff": date(2019, 6, 30),
+            "asked_at": NOON + timedelta(hours=9, minutes=number),
+            "api": "responses",
+            "status": "answered",
+            "reason": "",
+            "article_ids": [digest("article", 0)],
+            "labels": ["one"],
+            "request": "{}",
+            "reply": "",
+            "input_tokens": None,
+            "output_tokens": None,
+            "dollars": 0.0,
+        }
+        | dict(row)
+        for number, row in enumerate(rows)
+    ]
+    return pl.DataFrame(filled, schema=RAW_REPLIES.schema)

@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pytest
@@ -5,7 +6,14 @@ import pytest
 from lake.store import Lake
 
 
+@pytest.fixture(scope="session")
+def new_lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty lake that nobody writes to."""
+    return Lake.create(tmp_path_factory.mktemp("new") / "lake").path
+
+
 @pytest.fixture
-def lake(tmp_path: Path) -> Lake:
+def lake(new_lake: Path, tmp_path: Path) -> Lake:
     """An empty lake of our own tables in a temporary folder."""
-    return Lake.create(tmp_path / "lake")
+    shutil.copytree(new_lake, tmp_path / "lake")
+    return Lake.open(tmp_path / "lake")

@@ -10,8 +10,8 @@ from lake.runs import Run, find_run, publish, run_frame, unpublished
 from lake.store import Lake
 from lake.tables.control import RUNS
 from lake.tables.market import MARKET_PRICES
-from tests.frames.control import recipe, run
 from tests.frames.bars import bar_rows
+from tests.frames.control import recipe, run
 
 
 def test_a_run_survives_the_way_through_its_row() -> None:

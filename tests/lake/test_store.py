@@ -13,8 +13,8 @@ from lake.store import Lake
 from lake.tables import TABLES
 from lake.tables.control import SYSTEM_HEALTH
 from lake.tables.market import MARKET_PRICES
-from tests.frames.control import health_rows
 from tests.frames.bars import bar_rows
+from tests.frames.control import health_rows
 
 FIRST, SECOND = date(2021, 3, 1), date(2021, 3, 2)
 

@@ -69,5 +69,3 @@ def operate(path: Path, settings: Settings, sessions: int) -> Operation:
 def operation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operation]:
     """The small operation. Tests only read it."""
     yield operate(tmp_path_factory.mktemp("operation") / "lake", small_settings(), SESSIONS)
-
-

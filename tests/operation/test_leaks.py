@@ -50,7 +50,9 @@ class Poisoned:
             *(pl.col(name) * wild for name in ("open", "high", "low", "close")),
             volume=pl.col("volume") * 1000,
             revision=pl.col("revision") + 50,
-            available_at=pl.max_horizontal("available_at", pl.lit(self.after)).cast(MARKET_PRICES.schema["available_at"]),
+            available_at=pl.max_horizontal("available_at", pl.lit(self.after)).cast(
+                MARKET_PRICES.schema["available_at"]
+            ),
         )
         self._write(MARKET_PRICES, poison)
 

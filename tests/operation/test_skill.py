@@ -28,15 +28,15 @@ def assert_found(skill: Skill, share: float) -> None:
     """Significant, a stated share of what is possible, and not more than is possible."""
     told = f"{skill.horizon} sessions: {skill.ic:.3f} +- {skill.ic_error:.3f} of {skill.oracle:.3f}"
     assert skill.ic > 3 * skill.ic_error > 0, told
-    assert skill.ratio > share, told
+    assert skill.ratio is not None and skill.ratio > share, told
     assert skill.ic < skill.oracle + 2 * skill.ic_error, f"{told}: more than can be known, so something leaks"
 
 
 def assert_nothing(skill: Skill) -> None:
-    """Neither ranking nor loss are told apart from the naive forecast's."""
+    """It ranks no better than chance, and does no harm. (Volatility stays forecastable, so intervals may gain.)"""
     told = f"{skill.horizon} sessions: {skill.ic:.3f} +- {skill.ic_error:.3f}, {skill.figures}"
     assert abs(skill.ic) <= 2 * skill.ic_error, told
-    assert skill.figures["skill"] <= 2 * (skill.figures["skill_error"] or 0), told
+    assert skill.figures["skill"] >= -2 * (skill.figures["skill_error"] or 0), told
 
 
 SMALL = ModelParams(

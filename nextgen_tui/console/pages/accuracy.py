@@ -100,7 +100,9 @@ class AccuracyPage(Page[Accuracy]):
             rows = data.now.filter(pl.col("scope") != "all").sort("metric", "value", "slice", "horizon")
             wanted = rows.filter(pl.col("metric").is_in(["pinball_skill", "mae_skill", "hit_rate", "coverage_80"]))
             return Sheet(wanted, SLICE_COLS, key, "Nothing was measured by slice yet.", "slice")
-        rows = data.now.filter(pl.col("scope") == "all").join(trails(data.history), on=["horizon", "metric"], how="left")
+        rows = data.now.filter(pl.col("scope") == "all").join(
+            trails(data.history), on=["horizon", "metric"], how="left"
+        )
         return Sheet(rows.sort("horizon", "metric"), COLS, key, "Nothing was measured yet.", "measure")
 
     def notes(self, data: Accuracy, name: str, row: Row | None) -> tuple[Line, ...]:
@@ -110,11 +112,17 @@ class AccuracyPage(Page[Accuracy]):
             return ()
         show = shown(row["metric"])
         return (
-            (Cell(f"{row['metric']}", "accent"), Cell(f"  {row['horizon']} ahead  {row['scope']} {row['slice']}", "dim")),
+            (
+                Cell(f"{row['metric']}", "accent"),
+                Cell(f"  {row['horizon']} ahead  {row['scope']} {row['slice']}", "dim"),
+            ),
             fact("measured", f"{show(row['value'])}   {_span(row['span'])}"),
             fact("baseline", show(row["baseline"])),
             fact("verdict", row["verdict"], _MOODS.get(row["verdict"], "")),
-            fact("forecasts", f"{formats.whole(row['n'])}, worth {formats.number(row['n_effective'], 0)} independent ones"),
+            fact(
+                "forecasts",
+                f"{formats.whole(row['n'])}, worth {formats.number(row['n_effective'], 0)} independent ones",
+            ),
             said(MEANINGS.get(row["metric"], ""), "dim"),
         )
 
@@ -156,14 +164,19 @@ class AccuracyPage(Page[Accuracy]):
 
 def with_span(metrics: pl.DataFrame) -> pl.DataFrame:
     """Adds `span`, the interval in one column."""
-    return metrics.with_columns(span=pl.struct("metric", "low", "high"), figure=pl.struct("metric", "value"),
-                                held=pl.struct("metric", "baseline"))
+    return metrics.with_columns(
+        span=pl.struct("metric", "low", "high"),
+        figure=pl.struct("metric", "value"),
+        held=pl.struct("metric", "baseline"),
+    )
 
 
 def trails(history: pl.DataFrame) -> pl.DataFrame:
     """horizon, metric, `trail`: the last values in the order of sessions."""
-    return history.sort("session").group_by("horizon", "metric", maintain_order=True).agg(
-        pl.col("value").tail(20).alias("trail")
+    return (
+        history.sort("session")
+        .group_by("horizon", "metric", maintain_order=True)
+        .agg(pl.col("value").tail(20).alias("trail"))
     )
 
 
@@ -231,7 +244,9 @@ def calibration(metrics: pl.DataFrame) -> Picture:
 
 def by_slice(metrics: pl.DataFrame, row: Row) -> Picture:
     """The chosen measure over all slices of its kind, with intervals; the chosen one marked."""
-    same = (pl.col("scope") == row["scope"]) & (pl.col("metric") == row["metric"]) & (pl.col("horizon") == row["horizon"])
+    same = (
+        (pl.col("scope") == row["scope"]) & (pl.col("metric") == row["metric"]) & (pl.col("horizon") == row["horizon"])
+    )
     rows = metrics.filter(same).sort("value", "slice")
     lines = [Path((0.0, float(max(rows.height - 1, 1))), (row["baseline"],) * 2, "rule", dotted=True)]
     marks = []

@@ -190,9 +190,9 @@ def ticker_rows(
         rows = rows.join(found, on="ticker", how="left").with_columns(pl.col(name).fill_null(0))
     late = pl.col("member") & (pl.col("stale") > 0)
     state = pl.when(late).then(pl.lit("warn")).when(pl.col("member")).then(pl.lit("ok")).otherwise(pl.lit("out"))
-    return rows.with_columns(state=state, worry=late.cast(pl.Int64) * 100 + pl.col("quarantined") + pl.col("restated")).sort(
-        ["worry", "ticker"], descending=[True, False]
-    )
+    return rows.with_columns(
+        state=state, worry=late.cast(pl.Int64) * 100 + pl.col("quarantined") + pl.col("restated")
+    ).sort(["worry", "ticker"], descending=[True, False])
 
 
 def arrival_rows(
@@ -224,7 +224,8 @@ def candles(bars: pl.DataFrame, ticker: str, most: int = 60) -> Picture:
     """The ticker's last sessions as candles, prices as traded."""
     mine = bars.filter(pl.col("ticker") == ticker).sort("session").tail(most)
     made = tuple(
-        Candle(float(number), *row) for number, row in enumerate(mine.select("open", "high", "low", "close").iter_rows())
+        Candle(float(number), *row)
+        for number, row in enumerate(mine.select("open", "high", "low", "close").iter_rows())
     )
     days = mine["session"].to_list()
     ticks = tuple((float(n), f"{days[n]:%b %d}") for n in range(0, len(days), max(len(days) // 4, 1)))
@@ -235,8 +236,10 @@ def ticker_story(data: Arrived, row: Row) -> Story:
     """Everything known of a ticker's data."""
     ticker = row["ticker"]
     news = data.news.filter(pl.col("tickers").list.contains(ticker)).head(8)
-    told = tuple(said(f"{n['published_at']:%b %d %H:%M}  {formats.number(n['score'], 2, signed=True)}  {n['title']}")
-                 for n in news.iter_rows(named=True))
+    told = tuple(
+        said(f"{n['published_at']:%b %d %H:%M}  {formats.number(n['score'], 2, signed=True)}  {n['title']}")
+        for n in news.iter_rows(named=True)
+    )
     actions = data.actions.filter(pl.col("ticker") == ticker).sort("ex_date", descending=True)
     events = tuple(said(_action(one)) for one in actions.iter_rows(named=True))
     bars = data.bars.filter(pl.col("ticker") == ticker).sort("session", descending=True).head(10)
@@ -277,7 +280,11 @@ def _ticker(row: Row) -> tuple[Line, ...]:
         fact("universe", row["reason"]),
     ]
     if row["quarantined"] or row["restated"]:
-        lines += [heading(f"in the last {RECENT} days"), fact("set aside", row["quarantined"]), fact("restated", row["restated"])]
+        lines += [
+            heading(f"in the last {RECENT} days"),
+            fact("set aside", row["quarantined"]),
+            fact("restated", row["restated"]),
+        ]
     return tuple(lines)
 
 

@@ -160,7 +160,9 @@ def check_story(view: View, runs: pl.DataFrame, row: Row) -> Story:
     mine = runs.filter(pl.col("stage") == row["service"])
     if mine.height:
         story = run_story(view, mine["run_id"][-1])
-        return Story(story.title, (_check(row), *story.sections), links=story.links, copies=story.copies, retry=story.retry)
+        return Story(
+            story.title, (_check(row), *story.sections), links=story.links, copies=story.copies, retry=story.retry
+        )
     retry = str(row["check"]).removeprefix("task ") if str(row["check"]).startswith("task ") else ""
     return Story(f"{row['service']}: {row['check']}", (_check(row),), copies=str(row["message"]), retry=retry)
 
@@ -188,8 +190,11 @@ def _last_cycle(data: Pulse) -> tuple[Line, ...]:
     row = data.cycles.row(0, named=True)
     return (
         (Cell("last cycle   ", "dim"), verdict(row["status"]), Cell(f"  {row['session']}")),
-        fact("", f"{row['stages']} stages, {formats.whole(row['written'])} new rows, "
-             f"{formats.duration(row['milliseconds'] / 1_000)}"),
+        fact(
+            "",
+            f"{row['stages']} stages, {formats.whole(row['written'])} new rows, "
+            f"{formats.duration(row['milliseconds'] / 1_000)}",
+        ),
         *((said(row["error"], "bad"),) if row["error"] else ()),
     )
 
@@ -203,7 +208,9 @@ def _grid(runs: pl.DataFrame) -> tuple[Line, ...]:
     final = cycles.filter(pl.col("session").is_in(sessions)).unique(
         subset=["session", "stage"], keep="last", maintain_order=True
     )
-    ended: dict[tuple[object, str], str] = {(s, g): status for s, g, status in final.select("session", "stage", "status").iter_rows()}
+    ended: dict[tuple[object, str], str] = {
+        (s, g): status for s, g, status in final.select("session", "stage", "status").iter_rows()
+    }
     lines = [heading(f"the last {formats.counted(len(sessions), 'session')}, to {sessions[-1]:%b %d}")]
     for name, stages in GROUPS.items():
         signs = [_sign([ended.get((session, stage.name)) for stage in stages]) for session in sessions]

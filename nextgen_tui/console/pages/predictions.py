@@ -106,11 +106,15 @@ class PredictionsPage(Page[Forecasts]):
     def sheet(self, data: Forecasts, name: str) -> Sheet:
         """The highest expectation first."""
         if name == SILENT:
-            return Sheet(_or_empty(data.silent, SILENT_COLS), SILENT_COLS, ("ticker",), "Every ticker that was due was forecast.")
+            return Sheet(
+                _or_empty(data.silent, SILENT_COLS), SILENT_COLS, ("ticker",), "Every ticker that was due was forecast."
+            )
         if name == MATURED:
             frame = _or_empty(data.matured, MATURED_COLS)
             return Sheet(frame, MATURED_COLS, ("prediction_id",), "No forecast has matured lately.", "forecast")
-        rows = data.predictions.filter(pl.col("horizon") == _horizon(name)).sort("point", "ticker", descending=[True, False])
+        rows = data.predictions.filter(pl.col("horizon") == _horizon(name)).sort(
+            "point", "ticker", descending=[True, False]
+        )
         rows = rows.join(sparks(data.paths, data.session), on="ticker", how="left", maintain_order="left")
         return Sheet(rows, COLS, ("ticker",), "There is no forecast yet.", "ticker")
 
@@ -172,7 +176,11 @@ def total_return_paths(view: View, tickers: Sequence[str], session: date) -> pl.
     actions = lake.read(CORPORATE_ACTIONS, where=wanted, every_revision=False, **span)
     if prices.is_empty():
         return no_paths()
-    return daily_total_returns(prices, actions).select("ticker", "session", "close", "total_return").sort("ticker", "session")
+    return (
+        daily_total_returns(prices, actions)
+        .select("ticker", "session", "close", "total_return")
+        .sort("ticker", "session")
+    )
 
 
 def no_paths() -> pl.DataFrame:
@@ -222,9 +230,7 @@ def fan(predictions: pl.DataFrame, paths: pl.DataFrame, ticker: str, session: da
     lines.append(Path(steps, curve["q50"], "median", dotted=True))
     ticks = [(0.0, f"{days[0]:%b %d}"), (origin, f"{session:%b %d}")] if days else []
     ticks.append((steps[-1], f"+{rows['horizon'][-1]}"))
-    return Picture(
-        f"{ticker}  50 80 90 %", tuple(lines), bands, ticks=tuple(ticks), legend=tuple(legend)
-    )
+    return Picture(f"{ticker}  50 80 90 %", tuple(lines), bands, ticks=tuple(ticks), legend=tuple(legend))
 
 
 def sparks(paths: pl.DataFrame, session: date | None) -> pl.DataFrame:
@@ -249,7 +255,9 @@ def member_lines(row: Row) -> tuple[Line, ...]:
             )
         )
     lines.append(fact("together", formats.percent(row["point"], signed=True)))
-    lines.append(fact("80 %", f"{formats.percent(row['q10'], 1, signed=True)} to {formats.percent(row['q90'], 1, signed=True)}"))
+    lines.append(
+        fact("80 %", f"{formats.percent(row['q10'], 1, signed=True)} to {formats.percent(row['q90'], 1, signed=True)}")
+    )
     lines.append(fact("bias", f"{formats.percent(row['bias_adjustment'], signed=True)} taken off"))
     lines.append(fact("width", f"times {formats.number(row['interval_scale'], 2)}"))
     if row["bounds"]:

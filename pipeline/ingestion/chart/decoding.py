@@ -26,6 +26,8 @@ from pipeline.ingestion.chart.reading import (
 REPAIRED = 1_000_000
 """Added to the line of a bar or event that was repaired: the line as delivered is set aside under its own number."""
 LIVE = "the bar is no live quote"
+AUCTION = 0.05
+"""Relative; how far an auction's price may lie outside the day's range. What is further away is an error."""
 SHOWN = 2_000
 """Characters of an unreadable answer that are kept beside the rule it breaks."""
 CURRENCY = "said_currency"
@@ -148,12 +150,23 @@ def _traded(chart: Chart, days: list[date], numbers: list[int]) -> pl.DataFrame:
         | {"volume": (chart.series["volume"][numbers] / shares).round()},
         schema=dict.fromkeys((*PRICES, "volume"), pl.Float64),
     )
+    frame = _widened(frame)
     return frame.select(
         pl.Series("session", [days[n] for n in numbers], dtype=pl.Date).cast(pl.String),
         pl.from_epoch(pl.Series("ts", [chart.stamps[n] for n in numbers], dtype=pl.Int64))
         .dt.replace_time_zone("UTC")
         .dt.to_string("%Y-%m-%dT%H:%M:%S+00:00"),
         pl.all().fill_nan(None).cast(pl.String),
+    )
+
+
+def _widened(bars: pl.DataFrame) -> pl.DataFrame:
+    """Open and close are trades too: some exchanges' auctions are missing from the vendor's high and low."""
+    top, bottom = pl.max_horizontal("open", "close"), pl.min_horizontal("open", "close")
+    high, low = pl.col("high"), pl.col("low")
+    return bars.with_columns(
+        high=pl.when(top.is_between(high, high * (1 + AUCTION))).then(top).otherwise(high),
+        low=pl.when(bottom.is_between(low * (1 - AUCTION), low)).then(bottom).otherwise(low),
     )
 
 

@@ -46,11 +46,20 @@ class Source(Protocol):
 
 
 def open_source(params: SourceParams, calendar: Sessions) -> Source:
-    """Return the source the parameters name.
+    """Return the source the parameters name, joined by the feeds if there are any.
 
     Raises:
         SourceError: for a name there is no source of, naming the nearest, or if the source cannot be opened.
     """
+    source = _named(params, calendar)
+    if not params.rss.feeds:
+        return source
+    from pipeline.ingestion.sources.rss import WithFeeds, open_feeds
+
+    return WithFeeds(source, open_feeds(params.rss, calendar))
+
+
+def _named(params: SourceParams, calendar: Sessions) -> Source:
     if params.name == "simulated":
         from pipeline.ingestion.sources.simulated import SimulatedSource
 

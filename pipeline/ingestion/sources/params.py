@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,6 +164,48 @@ class YahooParams:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Feed:
+    """One RSS or Atom feed."""
+
+    name: str
+    """Short name, small letters, digits and hyphens; its articles come from the source rss-<name>."""
+    url: str
+    """Address, http or https, without user name, password or key: it stands in the lake."""
+    tickers: tuple[str, ...] = ()
+    """What every article is about, for a feed of one company; if empty, the titles are searched for companies."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RssParams:
+    """News feeds, read beside whichever source brings the prices."""
+
+    feeds: tuple[Feed, ...] = ()
+    """The feeds; none if empty."""
+    timeout_seconds: float = 20.0
+    """Seconds for a whole answer, however slowly it drips."""
+    most_bytes: int = 5_000_000
+    """Bytes of a feed, unpacked; a larger one is refused."""
+    reuse_minutes: float = 5.0
+    """Minutes within which a feed is not asked for again; after them only whether it has changed."""
+
+    def __post_init__(self) -> None:
+        if self.timeout_seconds <= 0 or self.reuse_minutes < 0 or not 1_000 <= self.most_bytes <= 40_000_000:
+            raise ValueError(
+                "timeout_seconds has to be above 0, reuse_minutes 0 or more, and most_bytes from 1,000 to 40,000,000;"
+                f" got {self.timeout_seconds}, {self.reuse_minutes} and {self.most_bytes}"
+            )
+        for feed in self.feeds:
+            parts = urlsplit(feed.url)
+            if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+                raise ValueError(f"feed {feed.name!r} needs a plain http or https address, not {feed.url[:80]!r}")
+            if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,20}", feed.name):
+                raise ValueError(f"a feed's name is small letters, digits and hyphens, at most 21, not {feed.name!r}")
+        names = [feed.name for feed in self.feeds]
+        if len(set(names)) < len(names):
+            raise ValueError(f"{len(names)} feeds have {len(set(names))} names; give each its own")
+
+
+@dataclass(frozen=True, kw_only=True)
 class SourceParams:
     """Which source is in use, with the parameters of each."""
 
@@ -173,3 +217,5 @@ class SourceParams:
     """The operator's own files."""
     yahoo: YahooParams = field(default_factory=YahooParams)
     """Yahoo's charts."""
+    rss: RssParams = field(default_factory=RssParams)
+    """Feeds of news that join whichever source is in use."""

@@ -78,7 +78,9 @@ def test_a_worker_that_does_its_work_is_done_and_says_what_it_published(processe
     assert processes.ended() == []
 
 
-@pytest.mark.parametrize(("how", "words"), [("raise", "exit code 1"), ("exit", "no report"), ("abort", "SIGABRT"), ("kill", "SIGKILL")])
+@pytest.mark.parametrize(
+    ("how", "words"), [("raise", "exit code 1"), ("exit", "no report"), ("abort", "SIGABRT"), ("kill", "SIGKILL")]
+)
 def test_a_worker_that_breaks_is_a_failed_attempt_with_its_reason(processes: Processes, how: str, words: str) -> None:
     put_to_work(processes, order(how))
     (outcome,) = wait_for(processes)
@@ -115,7 +117,9 @@ def test_a_hanging_worker_that_ignores_the_request_to_end_is_gone_in_time_with_i
     assert until(lambda: all(gone(pid) for pid in (who.pid, *children)), 1)
 
 
-def test_a_worker_left_by_a_dead_daemon_is_taken_over_and_its_report_counts(processes: Processes, tmp_path: Path) -> None:
+def test_a_worker_left_by_a_dead_daemon_is_taken_over_and_its_report_counts(
+    processes: Processes, tmp_path: Path
+) -> None:
     one = order("slow", settings={"how": "slow", "seconds": 1.0})
     who = put_to_work(processes, one)
     heir = Processes(tmp_path, lambda: None, time.monotonic, UNRULY)
@@ -152,7 +156,9 @@ def test_the_real_worker_tells_what_is_wrong_and_holds_to_its_memory(tmp_path: P
     (outcome,) = wait_for(real)
     assert outcome.state == "failed"
     assert "nextgen init" in outcome.reason
-    program = "import sys; from pipeline.control.worker import _limit_memory; _limit_memory(1 << 29); bytearray(1 << 30)"
+    program = (
+        "import sys; from pipeline.control.worker import _limit_memory; _limit_memory(1 << 29); bytearray(1 << 30)"
+    )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert "MemoryError" in result.stderr
 

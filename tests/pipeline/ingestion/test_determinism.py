@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[3]
 PROGRAM = """
 import hashlib
 import numpy as np, polars as pl
-from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES, TICKER_UNIVERSE
+from lake.tables.market import CONSTITUENTS, CORPORATE_ACTIONS, MARKET_PRICES, TICKER_UNIVERSE
 from lake.tables.news import NEWS_ARTICLES
 from pipeline.ingestion import articles, prices, universe
 from pipeline.ingestion.params import IngestionParams
@@ -29,7 +29,10 @@ for name in names:
 split = actions(*({"ticker": name, "ex_date": days[50], "numerator": 7, "denominator": 3} for name in names[:9]))
 at, params, listed = moment(DAY, since=days[0]), IngestionParams(), instruments(*names)
 bars = prices.prices(pl.concat(raws), MARKET_PRICES.empty(), listed, split, at, params)
-members = universe.universe(bars, TICKER_UNIVERSE.empty(), listed, CORPORATE_ACTIONS.empty(), at, params)
+spells = CONSTITUENTS.empty()
+members = universe.universe(
+    bars, TICKER_UNIVERSE.empty(), listed, CORPORATE_ACTIONS.empty(), spells, at, params
+)
 news = news_landing([story(title=f"Title {n % 17}", tickers=names[n % 5]) for n in range(200)])
 told = articles.articles(news, NEWS_ARTICLES.empty(), listed, at, params)
 text = "".join(frame.write_ndjson() for frame in (bars, members, told))

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from lake.tables.market import INSTRUMENTS
-from lake.tables.news import NEWS_ARTICLES, NEWS_SENTIMENT, RAW_SENTIMENT
+from lake.tables.news import NEWS_ARTICLES, NEWS_SENTIMENT, RAW_REPLIES, RAW_SENTIMENT
 from pipeline.ingestion.articles import articles as stage
 from pipeline.ingestion.articles import judge_articles
 from pipeline.ingestion.params import IngestionParams
@@ -147,7 +147,7 @@ def test_a_range_of_sessions_ends_as_one_by_one() -> None:
 
 def test_the_lexicons_reply_is_read_back_for_each_ticker() -> None:
     news = articles({"title": "Alpha beats estimates, raises guidance", "tickers": ["AAA", "BBB"]}, {"title": "Alpha"})
-    raw = RAW_SENTIMENT.check(score(news, moment(), PARAMS))
+    raw = RAW_SENTIMENT.check(score(news, RAW_REPLIES.empty(), moment(), PARAMS))
     assert json.loads(raw["reply"][0])["findings"]
     rows = NEWS_SENTIMENT.check(sentiment(raw, news, moment(), PARAMS))
     told = {(row["ticker"], row["score"] is None) for row in rows.iter_rows(named=True)}

@@ -117,7 +117,10 @@ def divisor(recording: Recording) -> float:
 
 
 def expected_bars(recording: Recording) -> list[tuple[date, float, float, float, float, int]]:
-    """What the JSON says, worked out here by itself: as traded, in the whole currency; a null is no bar."""
+    """What the JSON says, worked out here by itself: as traded, in the whole currency; a null is no bar.
+
+    Open and close are trades: high and low include them.
+    """
     quote = recording.result["indicators"]["quote"][0]
     bars = []
     for number, stamp in enumerate(recording.result["timestamp"]):
@@ -127,7 +130,7 @@ def expected_bars(recording: Recording) -> list[tuple[date, float, float, float,
         day = local_day(recording, stamp)
         shares = shares_since(recording, day)
         o, h, low, c = (value / divisor(recording) * shares for value in values[:4])
-        bars.append((day, o, h, low, c, round(values[4] / shares)))
+        bars.append((day, o, max(o, h, c), min(o, low, c), c, round(values[4] / shares)))
     return bars
 
 

@@ -36,14 +36,13 @@ def yahoo_source(
 
 
 def yahoo_runner(path: Path, source: YahooSource) -> Runner:
-    """A runner of a new lake, fed by the source."""
+    """A runner of the lake at the path, fed by the source."""
     settings = Settings(
         market=MarketParams(exchange=source.params.exchange),
         runtime=RuntimeParams(durable=False),
         source=SourceParams(name="yahoo", yahoo=source.params),
     )
-    lake = Lake.create(path) if not (path / "runs").exists() else Lake.open(path)
-    return Runner(lake, settings, source)
+    return Runner(Lake.create(path), settings, source)
 
 
 def loaded(path: Path, source: YahooSource, since: date, session: date) -> Lake:

@@ -11,6 +11,7 @@ from pipeline.ingestion.factors import LEAST
 from pipeline.ingestion.sources.errors import SourceError
 from pipeline.ingestion.sources.files.content import Bars, Content, Dated, paths_of, read_content
 from pipeline.ingestion.sources.files.dates import read_instants
+from pipeline.ingestion.sources.files.spells import cut_spells
 from pipeline.ingestion.sources.params import FilesParams
 from pipeline.ingestion.sources.payloads import (
     ACTIONS,
@@ -80,13 +81,14 @@ class FilesSource:
         if content.actions is not None:
             others.append((ACTIONS, self._cut_actions(content.actions, fetch, low)))
         if content.members is not None:
-            others.append((MEMBERS, content.members))
+            others.append((MEMBERS, _cut_members(content.members, fetch, low)))
         payloads = [
             (kind, ALL_TICKERS, fetch.request(dated.fields), payload_text(dated.lines))
             for kind, dated in others
             if dated.lines.height
         ]
-        return pl.concat([*parts, price_rows(fetch, payloads)])
+        rows = pl.concat([*parts, price_rows(fetch, payloads)])
+        return rows.unique("payload_id", keep="first", maintain_order=True)  # a file named twice is landed once
 
     def news(self, since: date, session: date, *, history: bool) -> pl.DataFrame:
         """Return RAW_NEWS rows; history also lands the lines whose time cannot be read, a daily fetch never does."""
@@ -160,6 +162,10 @@ def _cut_factors(bars: Bars, fetch: Fetch, low: date) -> pl.DataFrame:
     kept = wanted.join(following.unique(), on=["symbol_of_line", "day_of_line"], how="semi", maintain_order="left")
     landed = bar_rows(fetch, fields, kept.select(fields.values()), kept["symbol_of_line"])
     return as_kind(landed, FACTORS)
+
+
+def _cut_members(members: Dated, fetch: Fetch, low: date) -> Dated:
+    return Dated(cut_spells(members.lines, members.fields, low, fetch.session, history=fetch.history), members.fields)
 
 
 def _cut_listings(listings: Dated, fetch: Fetch, low: date) -> Dated:

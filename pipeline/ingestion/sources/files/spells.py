@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -12,7 +13,6 @@ from pipeline.ingestion.parsing import day
 from pipeline.ingestion.sources.errors import SourceError
 from pipeline.ingestion.sources.files.columns import Usual, recognise
 from pipeline.ingestion.sources.files.reading import read_text
-from pipeline.ingestion.sources.payloads import payload_text
 
 USUAL: Usual = {
     "ticker": ("ticker", "symbol"),
@@ -32,15 +32,22 @@ class Spells:
     members: pl.DataFrame
     """ticker (String), start and end (Date): a member from start on, up to but without end; no end is no end."""
 
-    @property
-    def payload(self) -> str:
-        """The lines as they are landed."""
-        return payload_text(self.lines)
-
     def within(self, first: date, last: date) -> tuple[str, ...]:
         """Whoever was a member on any of these days, in order."""
         there = (pl.col("start") <= last) & (pl.col("end").is_null() | (pl.col("end") > first))
         return tuple(self.members.filter(there)["ticker"].drop_nulls().unique().sort())
+
+
+def cut_spells(
+    lines: pl.DataFrame, fields: Mapping[str, str], low: date, session: date, *, history: bool
+) -> pl.DataFrame:
+    """The lines to land: with `history` every spell that had begun, else those that begin or end in these days.
+
+    A day that cannot be read is landed with the history, so that it is seen.
+    """
+    edges = [day(fields[name]).is_between(low, session) for name in ("start", "end") if name in fields]
+    begun = (day(fields["start"]) <= session).fill_null(True)
+    return lines.filter(begun if history else pl.any_horizontal(edges).fill_null(False))
 
 
 def read_spells(name: str) -> Spells:

@@ -18,7 +18,7 @@ from lake.tables.vocabulary import SYMBOL
 from pipeline.ingestion.chart.screener import screened_symbols
 from pipeline.ingestion.chart.symbols import our_ticker, vendor_symbol
 from pipeline.ingestion.sources.errors import SourceError
-from pipeline.ingestion.sources.files.spells import Spells, read_spells
+from pipeline.ingestion.sources.files.spells import Spells, cut_spells, read_spells
 from pipeline.ingestion.sources.params import YahooParams
 from pipeline.ingestion.sources.payloads import (
     ACTIONS,
@@ -26,8 +26,10 @@ from pipeline.ingestion.sources.payloads import (
     BARS,
     FETCH_LAG,
     LISTINGS,
+    MEMBERS,
     REFETCHED,
     payload_id,
+    payload_text,
 )
 from pipeline.ingestion.sources.yahoo.connection import (
     URL_VARIABLE,
@@ -255,13 +257,16 @@ class YahooSource:
         ]
 
     def _members(self, question: _Question) -> list[dict[str, object]]:
-        """The memberships as they stand in the file: landed whole, they are the same landing until the file changes."""
+        """The memberships: with a load of history all that had begun, else those that changed."""
         spells = self._memberships()
         if spells is None:
             return []
-        request = json.dumps({"fields": spells.fields, "history": True, "exchange": self.params.exchange})
-        kept = Kept(ALL_TICKERS, request, spells.payload, self.connection.instant.isoformat())
-        return [self._row("members", "ndjson", kept, question)]
+        lines = cut_spells(spells.lines, spells.fields, question.low, question.session, history=question.history)
+        if lines.is_empty():
+            return []
+        asked = json.loads(self._request(question, ALL_TICKERS, "stock", "")) | {"fields": spells.fields}
+        kept = Kept(ALL_TICKERS, json.dumps(asked), payload_text(lines), self.connection.instant.isoformat())
+        return [self._row(MEMBERS, "ndjson", kept, question)]
 
     def _failure(self, symbol: str, rule: str, error: str, question: _Question) -> dict[str, object]:
         payload = json.dumps({"rule": rule, "error": error[:1_000]}, ensure_ascii=False)

@@ -1,0 +1,147 @@
+"""Copy what is published to another folder, and bring it back, every byte checked on the way."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from lake import log
+from lake.durability import file_hash, make_durable
+from lake.errors import DamageError, NotALakeError
+from lake.lease import LOCK
+from lake.marker import MARKER, refuse_foreign, refuse_path
+from lake.recovery import WITNESSES
+from lake.store import Lake
+from lake.tables import TABLES
+
+MANIFEST = "backup.json"
+"""Written last: a folder without it is no backup, and what it does not name is no part of one."""
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Copied:
+    """What a backup or a restore did."""
+
+    files: int
+    bytes: int
+    new: int
+    """Files that were not there from an earlier backup."""
+
+
+def backup(lake: Lake, target: Path, progress: Progress = lambda *_: None) -> Copied:
+    """Copy everything published to a folder; a second time copies only what is new, for files never change.
+
+    Raises:
+        NotALakeError: if the folder holds something that is no backup.
+        DamageError: if a file of the lake is missing.
+    """
+    known = _known(target)
+    target.mkdir(parents=True, exist_ok=True)
+    (target / f"{MANIFEST}.begun").touch()  # one cut off can be gone on with
+    with lake.lease("backup"):
+        wanted = list(_published_files(lake))
+        hashes: dict[str, str] = {}
+        new = size = 0
+        for number, path in enumerate(wanted):
+            progress("backup", number, len(wanted))
+            name = str(path.relative_to(lake.path))
+            there = target / name
+            fixed = path.parent != lake.path and "checkpoint" not in name and path.parent.name != WITNESSES
+            if not (fixed and name in known and there.exists() and there.stat().st_size == path.stat().st_size):
+                _copy(path, there)
+                new += 1
+                hashes[name] = file_hash(there)
+            else:
+                hashes[name] = known[name]
+            size += there.stat().st_size
+    make_durable(target / name for name in hashes)
+    _write_manifest(target, hashes)
+    progress("backup", len(wanted), len(wanted))
+    return Copied(len(hashes), size, new)
+
+
+def restore(source: Path, target: Path, progress: Progress = lambda *_: None) -> Copied:
+    """Make a lake out of a backup in an empty folder, holding each file against its hash before it counts.
+
+    Raises:
+        NotALakeError: if the source is no backup or the target is not empty.
+        DamageError: naming the first file of the backup that is missing or has changed; no lake is left behind.
+    """
+    refuse_path(target)
+    hashes = _known(source)
+    if not hashes:
+        raise NotALakeError(f"{source} holds no backup; name a folder that `nextgen backup` wrote")
+    if target.exists() and any(target.iterdir()):
+        raise NotALakeError(f"{target} is not empty; restore into an empty folder")
+    size = 0
+    # The marker comes last: only with it the folder is a lake.
+    for number, name in enumerate(sorted(hashes, key=lambda name: (name == MARKER, name))):
+        progress("restore", number, len(hashes))
+        if not (source / name).is_file():
+            raise DamageError(f"the backup lacks {source / name}; use an older or a newer backup")
+        _copy(source / name, target / name)
+        if file_hash(target / name) != hashes[name]:
+            raise DamageError(f"{source / name} is not what was backed up; use an older or a newer backup")
+        size += (target / name).stat().st_size
+    make_durable(target / name for name in hashes)
+    refuse_foreign(target)
+    progress("restore", len(hashes), len(hashes))
+    return Copied(len(hashes), size, len(hashes))
+
+
+def _published_files(lake: Lake) -> Iterator[Path]:
+    """The files a restored lake needs: top-level ones, and each table's log, data and witnesses up to its version."""
+    loose = {LOCK, MANIFEST}
+    for path in sorted(lake.path.iterdir()):
+        if path.is_file() and path.name not in loose and path.suffix != ".draft":
+            yield path
+    published = lake.published()
+    for table in TABLES.values():
+        uri = Path(lake.uri(table))
+        upto = published[table.name]
+        for version in range(upto + 1):
+            yield log.entry_path(uri, version)
+            # A file that is gone was only in versions nobody names: gc removed it.
+            yield from (file for file in log.added_files(uri, version) if file.exists())
+        for version in log.checkpoint_versions(uri):
+            if version <= upto:
+                yield log.checkpoint_path(uri, version)
+        if (uri / WITNESSES).is_dir():
+            yield from (path for path in sorted((uri / WITNESSES).iterdir()) if path.suffix != ".draft")
+
+
+def _known(folder: Path) -> dict[str, str]:
+    manifest = folder / MANIFEST
+    if not manifest.exists():
+        if folder.exists() and any(folder.iterdir()) and not (folder / f"{MANIFEST}.begun").exists():
+            raise NotALakeError(f"{folder} is not empty and holds no backup; name an empty folder")
+        return {}
+    try:
+        files = json.loads(manifest.read_bytes())["files"]
+        return {str(name): str(digest) for name, digest in files.items()}
+    except (ValueError, KeyError, AttributeError):
+        raise DamageError(f"{manifest} is damaged; use another backup") from None
+
+
+def _write_manifest(folder: Path, hashes: dict[str, str]) -> None:
+    content = {"made_at": datetime.now(UTC).isoformat(), "files": hashes}
+    draft = folder / f"{MANIFEST}.draft"
+    draft.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    draft.replace(folder / MANIFEST)
+    (folder / f"{MANIFEST}.begun").unlink(missing_ok=True)
+    make_durable([folder / MANIFEST])
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = target.with_name(f"{target.name}.draft")
+    try:
+        shutil.copyfile(source, draft)
+    except FileNotFoundError:
+        raise DamageError(f"{source} is missing; `nextgen scrub` tells what else is") from None
+    draft.replace(target)

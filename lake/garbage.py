@@ -1,0 +1,123 @@
+"""Remove what nothing needs any more, and never a file of a version that a run names."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from time import time
+from urllib.parse import unquote
+
+from lake import log
+from lake.contract import Table
+from lake.recovery import ASIDE
+from lake.store import Lake
+from lake.tables import TABLES
+from lake.tables.control import RUNS
+
+RIPE_SECONDS = 24 * 3600.0
+"""Age from which a file that no log names is taken for a leftover: a writer may have made it just before its commit."""
+ASIDE_SECONDS = 30 * 24 * 3600.0
+"""Age from which damaged files that were put aside are let go."""
+
+
+@dataclass(frozen=True)
+class Garbage:
+    """A file that is not needed."""
+
+    table: str
+    file: str
+    """Relative to the lake."""
+    size: int
+    why: str
+
+
+def pinned_versions(lake: Lake) -> dict[str, set[int]]:
+    """Table name -> the versions that a run reads or wrote, with the published and the newest one."""
+    pins = {name: {lake.newest(table), lake.version(table)} for name, table in TABLES.items()}
+    runs = lake.read(RUNS, columns=("output_table", "output_version", "inputs"))
+    for name, version, inputs in runs.select("output_table", "output_version", "inputs").iter_rows():
+        if version is not None:
+            pins.setdefault(name, set()).add(version)
+        for read, pinned in json.loads(inputs).items():
+            pins.setdefault(read, set()).add(pinned)
+    return pins
+
+
+def needless(lives: Mapping[str, tuple[int, int | None]], pins: Iterable[int]) -> set[str]:
+    """The files that no pinned version holds.
+
+    Args:
+        lives: file -> the version that added it, and the one that removed it (None while it is still there).
+        pins: versions that have to stay readable.
+    """
+    kept = sorted(set(pins))
+    return {
+        file
+        for file, (added, removed) in lives.items()
+        if not any(added <= pin and (removed is None or pin < removed) for pin in kept)
+    }
+
+
+def find_garbage(lake: Lake) -> list[Garbage]:
+    """Everything that could go, without touching it.
+
+    Raises:
+        DamageError: if a log entry is missing or damaged: what a table needs cannot be told then.
+    """
+    pins = pinned_versions(lake)
+    return [one for table in TABLES.values() for one in _of_table(lake, table, pins[table.name])]
+
+
+def collect_garbage(lake: Lake) -> list[Garbage]:
+    """Remove it, under the lease; returns what was removed.
+
+    The log is left as it is: a version nobody names stays listed but can no longer be read.
+    """
+    with lake.lease("gc"):
+        found = find_garbage(lake)
+        for one in found:
+            (lake.path / one.file).unlink(missing_ok=True)
+        _let_go_of_old(lake.path / ASIDE)
+    return found
+
+
+def _of_table(lake: Lake, table: Table, pins: set[int]) -> list[Garbage]:
+    uri = Path(lake.uri(table))
+    lives = _lives(uri)
+    # The chain of publications is proven with the files themselves, and task logs have no runs that name them.
+    everything_named = table.name == RUNS.name or (not table.story and table.domain == "control")
+    unneeded = set() if everything_named else needless(lives, pins)
+    found: list[Garbage] = []
+    for path in sorted(uri.glob("*.parquet*")):
+        if "#" in path.name or path.name not in lives:
+            if time() - path.stat().st_mtime > RIPE_SECONDS:
+                found.append(_garbage(lake.path, table, path, "no version ever held it"))
+        elif path.name in unneeded:
+            found.append(_garbage(lake.path, table, path, "only in versions that no run names"))
+    return found
+
+
+def _lives(uri: Path) -> dict[str, tuple[int, int | None]]:
+    """File -> the versions that added and removed it, from the whole log."""
+    lives: dict[str, tuple[int, int | None]] = {}
+    for version in range(max(log.entry_versions(uri), default=-1) + 1):
+        for action in log.actions(log.entry_path(uri, version)):
+            if "add" in action:
+                lives[unquote(action["add"]["path"])] = (version, None)
+            elif "remove" in action:
+                name = unquote(action["remove"]["path"])
+                lives[name] = (lives[name][0], version)
+    return lives
+
+
+def _let_go_of_old(aside: Path) -> None:
+    for folder in aside.iterdir() if aside.is_dir() else ():
+        if time() - folder.stat().st_mtime > ASIDE_SECONDS:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _garbage(lake: Path, table: Table, path: Path, why: str) -> Garbage:
+    return Garbage(table.name, str(path.relative_to(lake)), path.stat().st_size, why)

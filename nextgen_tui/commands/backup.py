@@ -1,0 +1,30 @@
+"""`nextgen backup`: a copy of all that is published."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from nextgen_tui.invocation import Invocation, ReadingCommand, pass_invocation
+
+
+@click.command("backup", cls=ReadingCommand)
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@pass_invocation
+def command(invocation: Invocation, folder: Path) -> None:
+    """Copy everything published to a folder, with the hash of each file.
+
+    Into a folder with an earlier backup of this lake only what is new is copied.
+    """
+    from lake.backup import backup
+    from nextgen_tui.formats import counted
+
+    with invocation.output.progress("backup") as progress:
+        copied = backup(invocation.lake, folder.absolute(), progress)
+    invocation.output.say(
+        f"{counted(copied.files, 'file')} ({copied.bytes:,} bytes) safe in {folder}, {copied.new} of them new; "
+        f"bring them back with `nextgen restore {folder} --lake NEW`"
+    )
+    invocation.output.record(asdict(copied))

@@ -1,0 +1,29 @@
+"""`nextgen compact`: keep reading and writing fast over thousands of commits."""
+
+from __future__ import annotations
+
+import click
+
+from nextgen_tui.invocation import Invocation, ReadingCommand, pass_invocation
+
+
+@click.command("compact", cls=ReadingCommand)
+@click.option("--all", "everything", is_flag=True, help="Also tables with only a few small files.")
+@pass_invocation
+def command(invocation: Invocation, everything: bool) -> None:
+    """Write the many small files of a table as a few large ones.
+
+    The rows stay the same; the new version stands among the runs, and older versions stay readable.
+    """
+    from lake.compaction import DUE_FILES, compact_due
+    from lake.maintenance import checkpoint_due
+    from nextgen_tui.formats import counted
+
+    invocation.runner.recover()
+    with invocation.lake.lease("compact"):
+        runs = compact_due(invocation.lake, least=2 if everything else DUE_FILES)
+        checkpoint_due(invocation.lake, {})
+    for run in runs:
+        invocation.output.say(f"{run.recipe.output_table}: {run.written:,} rows written in one piece")
+    invocation.output.say(f"{counted(len(runs), 'table')} compacted; `nextgen gc` gives back what nothing needs")
+    invocation.output.record([run.row() for run in runs])

@@ -1,0 +1,35 @@
+"""`nextgen gc`: give back the space of files that no run needs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import click
+
+from nextgen_tui.invocation import Invocation, ReadingCommand, pass_invocation
+
+
+@click.command("gc", cls=ReadingCommand)
+@click.option("--dry-run", is_flag=True, help="Say what would go, and remove nothing.")
+@pass_invocation
+def command(invocation: Invocation, dry_run: bool) -> None:
+    """Remove files that no version named by a run holds.
+
+    Every version that a run read or wrote stays readable, however old it is.
+    """
+    from lake.garbage import collect_garbage, find_garbage
+    from nextgen_tui.formats import counted
+    from nextgen_tui.table_view import grid
+
+    found = find_garbage(invocation.lake) if dry_run else collect_garbage(invocation.lake)
+    if found:
+        view = grid()
+        for heading in ("table", "files", "bytes", "why"):
+            view.add_column(heading)
+        for table, why in sorted({(one.table, one.why) for one in found}):
+            sizes = [one.size for one in found if (one.table, one.why) == (table, why)]
+            view.add_row(table, str(len(sizes)), f"{sum(sizes):,}", why)
+        invocation.output.show(view)
+    verb = "could go" if dry_run else "removed"
+    invocation.output.say(f"{counted(len(found), 'file')} {verb}, {sum(one.size for one in found):,} bytes")
+    invocation.output.record([asdict(one) for one in found])

@@ -1,0 +1,29 @@
+"""`nextgen restore`: a lake out of a backup."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from nextgen_tui.invocation import Invocation, ReadingCommand, pass_invocation
+
+
+@click.command("restore", cls=ReadingCommand)
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@pass_invocation
+def command(invocation: Invocation, folder: Path) -> None:
+    """Make a lake out of a backup, in the empty folder that --lake names.
+
+    Every file is held against its hash; if one has changed, no lake comes of it.
+    """
+    from lake.backup import restore
+    from nextgen_tui.formats import counted
+
+    with invocation.output.progress("restore") as progress:
+        copied = restore(folder.absolute(), invocation.lake_path, progress)
+    invocation.output.say(
+        f"{counted(copied.files, 'file')} ({copied.bytes:,} bytes) restored to {invocation.lake_path}"
+    )
+    invocation.output.record(asdict(copied))

@@ -1,0 +1,38 @@
+"""`nextgen scrub`: is every byte still what was published?"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import click
+
+from nextgen_tui import exit_codes
+from nextgen_tui.invocation import Invocation, ReadingCommand, pass_invocation
+
+
+@click.command("scrub", cls=ReadingCommand)
+@pass_invocation
+def command(invocation: Invocation) -> int:
+    """Read every file and hold it against its recorded hash.
+
+    Changes nothing and may run beside a writer. Exit code 74 if a file is damaged or missing; bring it back from a
+    backup with `nextgen restore`.
+    """
+    from lake.scrub import scrub
+    from nextgen_tui.formats import counted
+    from nextgen_tui.safe_text import safe_text
+    from nextgen_tui.table_view import grid
+
+    with invocation.output.progress("scrubbing") as progress:
+        result = scrub(invocation.lake, progress)
+    if result.findings:
+        view = grid()
+        for heading in ("table", "file", "what"):
+            view.add_column(heading)
+        for one in result.findings:
+            view.add_row(one.table, safe_text(one.file, 200), safe_text(one.what, 300))
+        invocation.output.show(view)
+    bare = f"; {result.unwitnessed} of them have no recorded hash and were only read" if result.unwitnessed else ""
+    invocation.output.say(f"{counted(result.files, 'file')} looked at, {len(result.findings)} not what they were{bare}")
+    invocation.output.record(asdict(result))
+    return exit_codes.DAMAGE if result.findings else exit_codes.DONE

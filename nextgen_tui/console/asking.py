@@ -1,0 +1,190 @@
+"""What a person can type after `:`, and what asking the daemon for it would read and write."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Literal
+from uuid import uuid4
+
+from pipeline.control.policy import ACTIONS
+from pipeline.control.requests import STANDS_FOR, Request
+from pipeline.stages import CYCLE, REPORT, TRAINING, stage
+
+HERE = {
+    "at": "at SESSION     see everything as of then",
+    "live": "live           back to now",
+    "go": "go SCREEN      health, data, predictions, ...",
+    "export": "export FILE    the sheet as .csv or .parquet",
+    "theme": "theme          dark or light",
+    "daemon": "daemon         start one on this lake",
+    "quit": "quit",
+}
+"""Commands that ask nobody, with what they do."""
+ASKED = {
+    "cycle": "cycle [SESSION]      the whole loop of a session",
+    "train": "train [SESSION]      a challenger, trained and judged",
+    "maintain": "maintain             the upkeep of the lake",
+    "run": "run STAGE[,STAGE]    stages by themselves",
+    "task": "task NAME            a task of the schedule, now",
+    "retry": "retry TASK SLOT      let a stopped slot go on",
+    "skip": "skip TASK SLOT       pass over a stopped slot",
+    "cancel": "cancel TASK SLOT     stop what runs, or is owed",
+}
+"""Commands that become requests to the daemon."""
+
+
+class CommandError(ValueError):
+    """What was typed cannot be understood; the text says what can be typed."""
+
+
+@dataclass(frozen=True)
+class Local:
+    """A command the console carries out itself."""
+
+    name: str
+    argument: str = ""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request as it would be sent, and what it would do."""
+
+    request: Request
+    lines: tuple[str, ...]
+
+    def because(self, reason: str) -> Asked:
+        """The same with a reason."""
+        return replace(self, request=replace(self.request, reason=reason[:1_000]))
+
+
+def parse(words: str, moment: datetime) -> Local | Asked:
+    """Understand a command.
+
+    Raises:
+        CommandError: saying what is wrong and what can be typed.
+    """
+    name, *rest = words.split() or [""]
+    if name in HERE:
+        return Local(name, " ".join(rest))
+    if name in ASKED:
+        return asked(name, rest, moment)
+    near = get_close_matches(name, [*HERE, *ASKED], n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join([*ASKED, *HERE])}"
+    raise CommandError(f"there is no command {name!r}; {hint}")
+
+
+def asked(name: str, rest: Sequence[str], moment: datetime) -> Asked:
+    """The request a command amounts to, and what it will read and write.
+
+    Raises:
+        CommandError: if its arguments do not fit.
+    """
+    session, target, lines = None, "", ()
+    if name in ACTIONS:
+        session = _session(rest)
+        lines = _work_lines(name)
+    elif name == "run":
+        target = ",".join(part for part in ",".join(rest).split(",") if part)
+        lines = _stage_lines(target)
+    elif name == "task":
+        target = _only(name, rest)
+        lines = (f"runs what the schedule says of the task {target!r}, now instead of when it is due",)
+    else:
+        target = _slot(name, rest)
+        lines = (_steering(name, target),)
+    request = Request(
+        request_id=f"console-{uuid4().hex[:16]}",
+        requested_at=moment,
+        origin="console",
+        action=name,
+        target=target,
+        session=session,
+    )
+    return Asked(request, lines)
+
+
+def start_daemon(lake: Path) -> None:
+    """Start a daemon on the lake that outlives the console.
+
+    Raises:
+        OSError: if it cannot be started.
+    """
+    command = [sys.executable, "-m", "pipeline.control.daemon", "--lake", str(lake), "--quiet"]
+    subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def now() -> datetime:
+    """The wall's time; commands take it as an argument."""
+    return datetime.now(UTC)
+
+
+NO_DAEMON = f"No daemon runs on this lake: the request waits up to {STANDS_FOR.total_seconds() / 3600:.0f} hours for one (:daemon starts one)."
+
+
+def _work_lines(name: str) -> tuple[str, ...]:
+    stages = {"cycle": (*CYCLE, REPORT), "train": TRAINING}.get(name, ())
+    if not stages:
+        return ("reads the log of every table", "writes checkpoints; no row changes")
+    reads = dict.fromkeys(read.table.name for one in stages for read in one.reads)
+    writes = dict.fromkeys(one.writes.name for one in stages)
+    return (
+        f"runs    {len(stages)} stages: {ACTIONS[name]}",
+        f"reads   {', '.join(reads)}",
+        f"writes  {', '.join(writes)}",
+    )
+
+
+def _stage_lines(target: str) -> tuple[str, ...]:
+    if not target:
+        raise CommandError("run needs the stages to run: `run predict` or `run predict,plan`")
+    lines = []
+    for name in target.split(","):
+        try:
+            one = stage(name)
+        except KeyError as error:
+            raise CommandError(str(error.args[0])) from None
+        lines.append(f"{one.name}: reads {', '.join(read.table.name for read in one.reads)}; writes {one.writes.name}")
+    return tuple(lines)
+
+
+def _steering(name: str, target: str) -> str:
+    return {
+        "retry": f"lets {target} go on: the daemon tries it again at once",
+        "skip": f"passes over {target}: what waits for it goes ahead without it",
+        "cancel": f"stops {target} if it runs, and does not start it if it is owed",
+    }[name]
+
+
+def _session(rest: Sequence[str]) -> date | None:
+    if not rest:
+        return None
+    try:
+        return date.fromisoformat(rest[0])
+    except ValueError:
+        raise CommandError(f"{rest[0]!r} is no session; write it as 2026-01-05") from None
+
+
+def _only(name: str, rest: Sequence[str]) -> str:
+    if len(rest) != 1:
+        raise CommandError(f"{name} needs one name: `{ASKED[name].split('  ')[0]}`")
+    return rest[0]
+
+
+def _slot(name: str, rest: Sequence[str]) -> str:
+    if len(rest) == 1 and ("/" in rest[0] or name == "cancel"):
+        return rest[0]
+    if len(rest) != 2:
+        raise CommandError(f"{name} needs a task and its slot, as in `{name} cycle 2026-01-05`; screen 8 lists them")
+    return "/".join(rest)

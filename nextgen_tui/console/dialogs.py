@@ -1,0 +1,92 @@
+"""What lies over a screen for a moment: the keys, and the question before anything is asked of the daemon."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Button, Input, Static
+
+from nextgen_tui.console.asking import ASKED, HERE, NO_DAEMON, Asked
+from nextgen_tui.console.moods import content
+from nextgen_tui.console.page import Line, fact, heading, said
+from nextgen_tui.console.sheet import Cell
+from nextgen_tui.safe_text import safe_text
+
+READING = (
+    "In the fan, the solid line is the past with dividends and splits taken out, the dotted one the forecast's median; "
+    "the grounds hold the outcome in 50, 80 and 90 % of cases if the forecasts are honest, which screen 4 measures."
+)
+
+
+class HelpScreen(ModalScreen[None]):
+    """The keys valid where it was called, the screens, the commands."""
+
+    BINDINGS = [Binding("escape,question_mark,q,enter,backspace", "dismiss", "Close")]
+
+    def __init__(self, keys: Sequence[tuple[str, str]], screens: Sequence[tuple[str, str, str]]) -> None:
+        super().__init__()
+        self._keys = keys
+        self._screens = screens
+
+    def compose(self) -> ComposeResult:
+        """One page that scrolls."""
+        with VerticalScroll(id="help"):
+            yield Static(content(self.lines()), markup=False)
+
+    def lines(self) -> list[Line]:
+        """What it says."""
+        lines: list[Line] = [heading("Keys here")]
+        lines += [(Cell(f"{key:>12}  ", "accent"), Cell(words)) for key, words in self._keys]
+        lines += [said(""), heading("Screens")]
+        lines += [
+            (Cell(f"{number:>12}  ", "accent"), Cell(f"{name:<12}"), Cell(question, "dim"))
+            for number, name, question in self._screens
+        ]
+        lines += [said(""), heading("Commands, after :")]
+        lines += [(Cell("  " + words),) for words in (*ASKED.values(), *HERE.values())]
+        lines += [said(""), said(READING, "dim"), said(""), said("escape closes this page.", "dim")]
+        return lines
+
+
+class AskScreen(ModalScreen[Asked | None]):
+    """Shows what a request does; sends it at most once. Cancel has the keys at first."""
+
+    BINDINGS = [Binding("escape", "dismiss(None)", "Cancel")]
+
+    def __init__(self, asked: Asked, daemon: bool) -> None:
+        super().__init__()
+        self._asked = asked
+        self._daemon = daemon
+        self._sent = False
+
+    def compose(self) -> ComposeResult:
+        """What, with what effect, why, and two buttons."""
+        request = self._asked.request
+        what = " ".join(str(part) for part in (request.action, request.target, request.session or "") if part)
+        lines = [(Cell(f"Ask the daemon: {safe_text(what, 120)}", "accent"),), said("")]
+        lines += [said(line, longest=900) for line in self._asked.lines]
+        lines += [said(""), fact("request", request.request_id)]
+        lines += [] if self._daemon else [said(NO_DAEMON, "warn")]
+        with Vertical(id="ask"):
+            yield Static(content(lines), markup=False)
+            yield Input(placeholder="why (kept with the request)", id="why", max_length=1_000)
+            with Horizontal(id="buttons"):
+                yield Button(Content("Cancel"), id="cancel", variant="default")
+                yield Button(Content("Ask"), id="send", variant="primary")
+
+    def on_mount(self) -> None:
+        """Nothing happens by pressing enter too fast."""
+        self.query_one("#cancel", Button).focus()
+
+    def on_button_pressed(self, message: Button.Pressed) -> None:
+        """Send, or do not."""
+        if message.button.id == "send" and not self._sent:
+            self._sent = True
+            self.dismiss(self._asked.because(self.query_one("#why", Input).value))
+        elif not self._sent:
+            self.dismiss(None)

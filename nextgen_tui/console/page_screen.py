@@ -1,0 +1,328 @@
+"""The one screen that shows any page: sheet, notes and picture, filtered, sorted, opened, copied, exported."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Container, Vertical
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Footer, Input, Static
+
+from nextgen_tui import formats
+from nextgen_tui.console.chart import Chart
+from nextgen_tui.console.export import ExportError, export, file_name
+from nextgen_tui.console.frame import Console, Numbers, banner, numbers
+from nextgen_tui.console.moods import content
+from nextgen_tui.console.page import Page, Row, Shown, plain
+from nextgen_tui.console.sheet import Cell, Sheet
+from nextgen_tui.console.sheet_view import SheetView
+from nextgen_tui.safe_text import safe_text
+
+PROMPTS = {"filter": "/", "command": ":", "time": "as of session", "export": "write to"}
+"""What the line at the bottom is for -> what stands before it."""
+
+
+@dataclass
+class Standing:
+    """Where the operator stands in one sheet: kept while he is elsewhere."""
+
+    words: str = ""
+    order: tuple[str, bool] | None = None
+    key: tuple[Any, ...] | None = None
+
+
+@dataclass
+class Remembered:
+    """The sheets of one screen."""
+
+    sheet: str = ""
+    standings: dict[str, Standing] = field(default_factory=dict)
+
+
+class PageScreen(Screen[None]):
+    """Shows a page and keeps where the operator stands in it."""
+
+    BINDINGS = [
+        Binding("tab", "sheet(1)", "Sheet"),
+        Binding("shift+tab", "sheet(-1)", "Sheet before", show=False),
+        Binding("slash", "line('filter')", "Filter", key_display="/"),
+        Binding("s", "sort", "Sort"),
+        Binding("S", "turn", "Turn the order", show=False, key_display="S"),
+        Binding("l", "lineage", "Lineage"),
+        Binding("e", "export", "Export", show=False),
+        Binding("y", "copy", "Copy", show=False),
+        Binding("t", "line('time')", "Time"),
+        Binding("colon", "line('command')", "Command", key_display=":"),
+        Binding("escape,backspace", "back", "Clear the filter", show=False),
+    ]
+
+    def __init__(self, page: Page[Any]) -> None:
+        super().__init__()
+        self.page = page
+        self._shown = Shown()
+        self._memory = Remembered()
+        self._purpose = ""
+
+    # ---- made of
+
+    def compose(self) -> ComposeResult:
+        """The bar, the screens, the answer, the sheet with what belongs to it, the line, the keys."""
+        yield Static(id="top", markup=False)
+        yield Numbers(id="numbers", markup=False)
+        yield Static(id="sentence", markup=False)
+        yield Container(
+            Vertical(Static(id="sheets", markup=False), SheetView(id="sheet"), id="main"),
+            Container(Static(id="notes", markup=False), Chart(id="chart"), id="side"),
+            id="halves",
+        )
+        yield Input(id="line", select_on_focus=False)
+        yield Footer(compact=True)
+
+    def on_mount(self) -> None:
+        """The sheet has the keys; the line at the bottom waits out of sight."""
+        self.query_one("#line", Input).display = False
+        self.query_one(SheetView).focus()
+
+    def on_screen_resume(self) -> None:
+        """Show what was read while another screen was in front."""
+        self.update_from_app()
+
+    def on_resize(self) -> None:
+        """Names of screens need room."""
+        if self.is_mounted and self.query("#numbers"):
+            self._frame()
+
+    # ---- shown
+
+    @property
+    def console(self) -> Console:
+        """The app."""
+        return cast(Console, self.app)
+
+    @property
+    def view(self) -> SheetView:
+        """The sheet's widget."""
+        return self.query_one(SheetView)
+
+    @property
+    def _here(self) -> Standing:
+        return self._memory.standings.setdefault(self._memory.sheet, Standing())
+
+    @property
+    def row(self) -> Row | None:
+        """The chosen row's values."""
+        view = self.view
+        return view.sheet.row(view.row) if view.sheet is not None and view.row is not None else None
+
+    def update_from_app(self) -> None:
+        """Show what is known now."""
+        if not self.is_mounted or not self.query("#top"):
+            return
+        self._frame()
+        shown = self.console.shown(self.page.name.lower())
+        fresh = shown.data is not self._shown.data
+        self._shown = shown
+        trouble = self.console.trouble or shown.trouble
+        words = trouble or (self.page.sentence(shown.data) if shown.data is not None else "Reading the lake ...")
+        sentence = self.query_one("#sentence", Static)
+        sentence.update(Content(safe_text(words, 600)))
+        sentence.set_class(bool(trouble), "trouble")
+        if fresh and shown.data is not None:
+            names = self.page.sheets(shown.data)
+            if self._memory.sheet not in names:
+                self._memory.sheet = names[0]
+            self.fill()
+
+    def fill(self) -> None:
+        """Show the sheet as filtered and sorted, the cursor on the row it stood on."""
+        sheet = self._sheet()
+        number = sheet.find(self._here.key)
+        cursor = number if number is not None else (self.view.cursor if self._here.key is not None else 0)
+        self.view.show(sheet, cursor, self._here.order)
+        self._sheet_bar(sheet)
+
+    def _sheet(self) -> Sheet:
+        sheet = self.page.sheet(self._shown.data, self._memory.sheet).filtered(self._here.words)
+        return sheet.sorted(*self._here.order) if self._here.order else sheet
+
+    def _frame(self) -> None:
+        top, past = banner(self.console)
+        bar = self.query_one("#top", Static)
+        bar.update(content([top]))
+        bar.set_class(past, "past")
+        line = self.query_one("#numbers", Numbers)
+        line.here = self.page.name.lower()
+        line.update(numbers(list(self.console.pages.values()), line.here, max(self.size.width, 1)))
+
+    def _sheet_bar(self, sheet: Sheet) -> None:
+        parts: list[Cell] = []
+        for name in self.page.sheets(self._shown.data):
+            mine = name == self._memory.sheet
+            parts += [Cell(f"[{name}]" if mine else f" {name} ", "accent" if mine else "dim")]
+        words = f"   {formats.counted(sheet.height, sheet.noun)}"
+        if self._here.words:
+            words += f" with {safe_text(self._here.words, 40)!r}"
+        self.query_one("#sheets", Static).update(content([(*parts, Cell(words, "dim"))]))
+
+    def on_sheet_view_moved(self) -> None:
+        """Follow the cursor with notes and picture."""
+        if self._shown.data is None:
+            return
+        view = self.view
+        row = self.row
+        if view.sheet is not None and view.row is not None:
+            self._here.key = view.sheet.key_of(view.row)
+        name = self._memory.sheet
+        notes = self.page.notes(self._shown.data, name, row)
+        pictures = [one for one in self.page.pictures(self._shown.data, name, row) if not one.blank]
+        self.query_one("#notes", Static).update(content(notes))
+        chart = self.query_one(Chart)
+        chart.show(pictures)
+        chart.display = bool(pictures)
+        self.query_one("#notes").set_class(not pictures, "alone")
+
+    # ---- done
+
+    def on_sheet_view_chosen(self) -> None:
+        """Open the row."""
+        row = self.row
+        if row is not None:
+            data, name = self._shown.data, self._memory.sheet
+            self.console.tell(lambda view: self.page.story(view, data, name, row))
+
+    def on_sheet_view_heading_clicked(self, message: SheetView.HeadingClicked) -> None:
+        """Sort by the heading; a second click turns the order."""
+        order = self._here.order
+        turned = order is not None and order[0] == message.heading and order[1]
+        self._sort(message.heading, not turned)
+
+    def action_sheet(self, step: int) -> None:
+        """Show the next sheet."""
+        if self._shown.data is None:
+            return
+        names = self.page.sheets(self._shown.data)
+        self._memory.sheet = names[(names.index(self._memory.sheet) + step) % len(names)]
+        self.fill()
+
+    def action_sort(self) -> None:
+        """Sort by the next column that is shown; after the last, as at first."""
+        sheet = self.view.sheet
+        if sheet is None:
+            return
+        headings = [col.heading for col in sheet.cols]
+        at = headings.index(self._here.order[0]) + 1 if self._here.order else 0
+        if at < len(headings):
+            self._sort(headings[at], sheet.cols[at].right)
+        else:
+            self._here.order = None
+            self.fill()
+
+    def action_turn(self) -> None:
+        """Sort the other way round."""
+        if self._here.order:
+            self._sort(self._here.order[0], not self._here.order[1])
+
+    def _sort(self, heading: str, descending: bool) -> None:
+        self._here.order = (heading, descending)
+        self.fill()
+
+    def action_back(self) -> None:
+        """Show every row again."""
+        if self._here.words:
+            self._here.words = ""
+            self.fill()
+
+    def action_lineage(self) -> None:
+        """Walk from the row to what it rests on."""
+        link = self.page.origin(self._memory.sheet, self.row) if self.row is not None else None
+        if link is None:
+            self.app.bell()
+        else:
+            self.console.follow(link)
+
+    def action_copy(self) -> None:
+        """Copy the row, its columns apart by tabs."""
+        view = self.view
+        if view.sheet is not None and view.row is not None:
+            words = "\t".join(cell.words for cell in view.sheet.cells(view.row))
+            self.app.copy_to_clipboard(words)
+            self.notify("Copied the row.", markup=False, timeout=2)
+
+    def action_export(self) -> None:
+        """Ask for the file to write to, with a name to begin with."""
+        session = self.console.view.session if self.console.view else None
+        self.action_line("export", file_name(self.page.name, self._memory.sheet, session))
+
+    def write(self, name: str) -> None:
+        """Write the sheet as shown to a file, in the folder the console was started in."""
+        if self._shown.data is None:
+            return
+        path = Path(name).expanduser()
+        try:
+            rows = export(self._sheet(), path)
+        except ExportError as error:
+            self.notify(safe_text(error), severity="error", markup=False)
+        else:
+            self.notify(f"{formats.counted(rows, 'row')} written to {safe_text(path.absolute())}", markup=False)
+
+    # ---- the line at the bottom
+
+    def action_line(self, purpose: str, words: str = "") -> None:
+        """Open the line for something to be typed."""
+        self._purpose = purpose
+        line = self.query_one("#line", Input)
+        line.display = True
+        line.border_title = PROMPTS[purpose]
+        line.value = self._here.words if purpose == "filter" else words
+        line.cursor_position = len(line.value)
+        line.focus()
+
+    def on_input_changed(self, message: Input.Changed) -> None:
+        """A filter works while it is typed."""
+        if self._purpose == "filter" and self._shown.data is not None and message.value != self._here.words:
+            self._here.words = message.value
+            self.fill()
+
+    def on_input_submitted(self, message: Input.Submitted) -> None:
+        """Do what was typed."""
+        purpose, words = self._purpose, message.value.strip()
+        self.close_line()
+        if purpose == "time" and words:
+            self.console.command(f"at {words}")
+        elif purpose == "command" and words:
+            self.console.command(words)
+        elif purpose == "export" and words:
+            self.write(words)
+
+    def close_line(self) -> None:
+        """Put the line away; the sheet has the keys again."""
+        self._purpose = ""
+        self.query_one("#line", Input).display = False
+        self.view.focus()
+
+    def key_escape(self) -> None:
+        """Leave the line; what a filter found so far stays."""
+        if self._purpose:
+            self.close_line()
+        else:
+            self.action_back()
+
+    # ---- told
+
+    def keys_here(self) -> Iterable[tuple[str, str]]:
+        """Every key valid here, with what it does."""
+        for key, (_node, binding, enabled, _tip) in self.active_bindings.items():
+            if enabled and binding.description:
+                yield binding.key_display or self.app.get_key_display(binding) or key, binding.description
+
+    def text(self) -> str:
+        """Sentence, sheet and notes as text, for tests."""
+        notes = self.page.notes(self._shown.data, self._memory.sheet, self.row) if self._shown.data is not None else ()
+        sentence = str(self.query_one("#sentence", Static).render())
+        return "\n".join([sentence, *self.view.text(), plain(notes)])

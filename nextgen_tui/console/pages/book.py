@@ -1,0 +1,360 @@
+"""Screen 6: how is the book doing, against what, at which risk, and does every cent reconcile?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+
+import polars as pl
+
+from lake.tables.market import MARKET_PRICES
+from lake.tables.trading import (
+    EXECUTED_TRADES,
+    LEDGER_ENTRIES,
+    PORTFOLIO_HOLDINGS,
+    PORTFOLIO_VALUE,
+    TRADE_REFLECTIONS,
+)
+from nextgen_tui import formats
+from nextgen_tui.console.page import Line, Link, Page, Row, Section, Story, fact, heading, said
+from nextgen_tui.console.pages.data import candles
+from nextgen_tui.console.picture import Band, Mark, Picture
+from nextgen_tui.console.picture import Line as Path
+from nextgen_tui.console.sheet import Cell, Col, Mood, Sheet, signed
+from nextgen_tui.console.view import View
+from nextgen_tui.summary import LedgerFacts, ledger_facts
+
+HOLDINGS, TRADES, LESSONS, LEDGER, DAYS = "holdings", "trades", "lessons", "ledger", "sessions"
+SPARK = 20
+DAYS_BACK = 120
+MONEY = signed(lambda value: formats.money(value, signed=True))
+PERCENT = signed(lambda value: formats.percent(value, signed=True))
+
+
+@dataclass(frozen=True)
+class Book:
+    """The book's worth, what it holds and did, and whether its ledger agrees."""
+
+    value: pl.DataFrame
+    """Rising by session."""
+    holdings: pl.DataFrame
+    trades: pl.DataFrame
+    lessons: pl.DataFrame
+    ledger: pl.DataFrame
+    facts: LedgerFacts
+    bars: pl.DataFrame
+
+
+class BookPage(Page[Book]):
+    """Holdings beside the equity curve; trades, lessons and the ledger behind them."""
+
+    number, name = "6", "Book"
+    question = "How is the book doing, and what is my risk?"
+    tables = (PORTFOLIO_VALUE, PORTFOLIO_HOLDINGS, EXECUTED_TRADES, TRADE_REFLECTIONS, LEDGER_ENTRIES)
+
+    def load(self, view: View) -> Book:
+        """The whole value series and ledger, the last holdings, and bars of what was traded."""
+        value = view.read(PORTFOLIO_VALUE)
+        ledger = view.read(LEDGER_ENTRIES)
+        held = pl.DataFrame(schema=PORTFOLIO_HOLDINGS.stored_schema)
+        bars = pl.DataFrame(schema=MARKET_PRICES.stored_schema)
+        trades = view.read(EXECUTED_TRADES).sort("session", "ticker", descending=[True, False])
+        if value.height:
+            last = value["session"][-1]
+            held = view.read(PORTFOLIO_HOLDINGS, since=last, until=last)
+            wanted = sorted({*held["ticker"], *trades["ticker"].head(200)})
+            daily = pl.col("ticker").is_in(wanted) & (pl.col("interval") == "1d")
+            span = {"since": last - timedelta(days=DAYS_BACK), "until": last}
+            bars = view.read(MARKET_PRICES, where=daily, every_revision=False, **span)
+        return Book(
+            value=value,
+            holdings=with_sparks(held, bars),
+            trades=trades,
+            lessons=view.read(TRADE_REFLECTIONS).sort("session", "trade_id", descending=True),
+            ledger=ledger.sort("session", "sequence", descending=True),
+            facts=ledger_facts(ledger, value),
+            bars=bars,
+        )
+
+    def sentence(self, data: Book) -> str:
+        """Value, gain, both baselines, drawdown, and whether the ledger agrees."""
+        if data.value.is_empty():
+            return "The book has not been opened yet; the first cycle funds it."
+        row = data.value.row(-1, named=True)
+        capital = float(row["capital"])
+        gain = float(row["nav"]) / capital - 1
+        beside = f"equal weight {formats.percent(row['equal_weight'] / capital - 1, signed=True)}"
+        if row["benchmark"] is not None:
+            beside += f", benchmark {formats.percent(row['benchmark'] / capital - 1, signed=True)}"
+        return (
+            f"{formats.money(row['nav'])} at {row['session']}: {formats.percent(gain, signed=True)} since the start "
+            f"({beside}); {formats.percent(row['drawdown'], 1)} below the peak. {data.facts.sentence}"
+        )
+
+    def sheets(self, data: Book) -> tuple[str, ...]:
+        """Holdings, trades, lessons, ledger, sessions."""
+        del data
+        return HOLDINGS, TRADES, LESSONS, LEDGER, DAYS
+
+    def sheet(self, data: Book, name: str) -> Sheet:
+        """One of them, the newest or the largest first."""
+        if name == TRADES:
+            return Sheet(data.trades, TRADE_COLS, ("trade_id",), "Nothing has been traded yet.", "trade")
+        if name == LESSONS:
+            return Sheet(data.lessons, LESSON_COLS, ("trade_id",), "No position has been closed yet.", "lesson")
+        if name == LEDGER:
+            return Sheet(data.ledger, LEDGER_COLS, ("entry_id",), "The ledger is empty.", "entry")
+        if name == DAYS:
+            days = data.value.sort("session", descending=True)
+            return Sheet(days, DAY_COLS, ("session",), "The book has not been opened yet.", "session")
+        rows = data.holdings.sort("weight", "ticker", descending=[True, False])
+        return Sheet(rows, HOLDING_COLS, ("ticker",), "The book holds nothing but cash.", "holding")
+
+    def notes(self, data: Book, name: str, row: Row | None) -> tuple[Line, ...]:
+        """Where the value comes from, or the chosen trade, lesson or entry."""
+        if name == TRADES and row is not None:
+            return trade_notes(row)
+        if name == LESSONS and row is not None:
+            return (said(row["lesson"]), fact("verdict", row["verdict"]), fact("surprise", _sigmas(row["surprise"])))
+        if name == LEDGER and row is not None:
+            return event_lines(data.ledger, row["event_id"])
+        if name == DAYS and row is not None:
+            return sources(row)
+        return sources(data.value.row(-1, named=True)) if data.value.height else ()
+
+    def pictures(self, data: Book, name: str, row: Row | None) -> tuple[Picture, ...]:
+        """Equity against both baselines with the drawdown; beside a trade the ticker with its fills."""
+        if name in (TRADES, LESSONS) and row is not None:
+            return (traded(data, row["ticker"]),)
+        return equity(data.value)
+
+    def story(self, view: View, data: Book, name: str, row: Row) -> Story | None:
+        """A position with its trades and lessons, or what the row rests on."""
+        if name == DAYS:
+            return None
+        if name == HOLDINGS:
+            return position_story(data, row)
+        link = self.origin(name, row)
+        if link is None:
+            return None
+        from nextgen_tui.console.walk import follow
+
+        return follow(view, link)
+
+    def origin(self, name: str, row: Row) -> Link | None:
+        """The row itself."""
+        tables = {TRADES: EXECUTED_TRADES, LESSONS: TRADE_REFLECTIONS, LEDGER: LEDGER_ENTRIES, DAYS: PORTFOLIO_VALUE}
+        table = tables.get(name, PORTFOLIO_HOLDINGS)
+        key = {column: row[column] for column in table.key} | {"session": row["session"]}
+        return Link(str(row[table.key[0]]), table.name, key)
+
+
+def with_sparks(holdings: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
+    """Adds `closes`, the last closes of each holding, and `gain`, its unrealised gain over cost."""
+    closes = (
+        bars.sort("ticker", "session")
+        .group_by("ticker", maintain_order=True)
+        .agg(pl.col("close").tail(SPARK).alias("closes"))
+    )
+    gain = pl.col("unrealised").cast(pl.Float64) / pl.col("cost").cast(pl.Float64)
+    return holdings.drop("closes", strict=False).join(closes, on="ticker", how="left").with_columns(gain=gain)
+
+
+def equity(value: pl.DataFrame) -> tuple[Picture, ...]:
+    """The book's way beside equal weight and the benchmark, with its drawdown below."""
+    if value.height < 2:
+        return ()
+    xs = tuple(float(number) for number in range(value.height))
+    days = value["session"].to_list()
+    nav = tuple(float(amount) for amount in value["nav"])
+    fallen = tuple(-fall for fall in value["drawdown"].to_list())
+    lines = [Path(xs, nav, "own"), Path(xs, tuple(value["equal_weight"].to_list()), "other", dotted=True)]
+    legend = [("⠒", "own", "book"), ("⠤", "other", "equal weight")]
+    if value["benchmark"].null_count() < value.height:
+        lines.append(Path(xs, tuple(value["benchmark"].to_list()), "benchmark", dotted=True))
+        legend.append(("⠤", "benchmark", "benchmark"))
+    step = max(len(days) // 4, 1)
+    ticks = tuple((float(number), f"{days[number]:%b %d}") for number in range(0, len(days), step))
+    below = Band(xs, fallen, (0.0,) * len(xs), 2)
+    return (
+        Picture("value", tuple(lines), words=lambda v: f"{v:,.0f}", legend=tuple(legend), share=0.7),
+        Picture(
+            "below the peak",
+            (Path(xs, fallen, "bad"),),
+            (below,),
+            words=lambda v: formats.percent(v, 1),
+            ticks=ticks,
+            span=(min(*fallen, -0.001), 0.0),
+            share=0.3,
+        ),
+    )
+
+
+def traded(data: Book, ticker: str, most: int = 60) -> Picture:
+    """The ticker's bars with where the book bought and sold."""
+    picture = candles(data.bars, ticker, most)
+    days = data.bars.filter(pl.col("ticker") == ticker).sort("session").tail(most)["session"].to_list()
+    place = {day: float(number) for number, day in enumerate(days)}
+    fills = data.trades.filter((pl.col("ticker") == ticker) & (pl.col("shares") > 0))
+    marks = tuple(
+        Mark(place[one["session"]], float(one["fill_price"]), "▲" if one["side"] == "buy" else "▼", "hot")
+        for one in fills.iter_rows(named=True)
+        if one["session"] in place
+    )
+    legend = (("▲", "hot", "bought"), ("▼", "hot", "sold"))
+    return Picture(picture.title, candles=picture.candles, marks=marks, ticks=picture.ticks, legend=legend)
+
+
+def sources(row: Row) -> tuple[Line, ...]:
+    """Where the value comes from, to the cent, and how much risk stands."""
+    gained = [
+        ("realised", row["realised"]),
+        ("unrealised", row["unrealised"]),
+        ("dividends", row["dividends"]),
+        ("commission", -row["commission"]),
+    ]
+    lines = [fact("capital", f"{formats.money(row['capital']):>14}")]
+    for label, amount in gained:
+        mood: Mood = "good" if amount > 0 else "bad" if amount < 0 else ""
+        lines.append(fact(label, f"{formats.money(amount, signed=True):>14}", mood))
+    lines.append(fact("value", f"{formats.money(row['nav']):>14}"))
+    off = row["unexplained"]
+    lines.append(
+        (Cell("             "), Cell("✓ to the cent", "good") if off == 0 else Cell(f"✗ {off} unexplained", "bad"))
+    )
+    lines.append(heading("risk"))
+    lines.append(
+        fact("exposure", f"{formats.percent(row['exposure'], 0)} in {formats.counted(row['positions'], 'name')}")
+    )
+    lines.append(fact("cash", formats.money(row["cash"])))
+    lines.append(fact("drawdown", f"{formats.percent(row['drawdown'], 1)} from {formats.money(row['peak'])}"))
+    lines.append(fact("today", formats.percent(row["session_return"], signed=True)))
+    costs = row["commission"] + row["spread_cost"] + row["impact_cost"]
+    lines.append(fact("costs so far", formats.money(costs)))
+    return tuple(lines)
+
+
+def trade_notes(row: Row) -> tuple[Line, ...]:
+    """A trade with every cost apart."""
+    return (
+        (Cell(f"{row['side']} {row['ticker']}", "accent"), Cell(f"  {row['status']} on {row['session']}", "dim")),
+        fact("shares", f"{formats.whole(row['shares'])} of {formats.whole(row['ordered'])}"),
+        fact("open", formats.number(row["open_price"], 4)),
+        fact("fill", formats.number(row["fill_price"], 4)),
+        fact("gross", formats.money(row["gross"])),
+        fact("spread", formats.money(row["spread_cost"])),
+        fact("impact", formats.money(row["impact_cost"])),
+        fact("commission", formats.money(row["commission"])),
+        *((said(row["reason"], "warn"),) if row["reason"] else ()),
+    )
+
+
+def event_lines(ledger: pl.DataFrame, event_id: str) -> tuple[Line, ...]:
+    """The legs of an event, which sum to zero."""
+    legs = ledger.filter(pl.col("event_id") == event_id).sort("sequence")
+    lines = [heading(f"event {event_id}")]
+    for leg in legs.iter_rows(named=True):
+        lines.append((Cell(f"{leg['account']:<12} ", "dim"), Cell(f"{formats.money(leg['amount'], signed=True):>16}")))
+    total = sum(legs["amount"].to_list(), Decimal(0))
+    lines.append((Cell("sum          ", "dim"), Cell(f"{formats.money(total):>16}", "good" if total == 0 else "bad")))
+    return tuple(lines)
+
+
+def position_story(data: Book, row: Row) -> Story:
+    """A position: what it cost, what it is worth, and every trade in it."""
+    ticker = row["ticker"]
+    trades = data.trades.filter(pl.col("ticker") == ticker)
+    lessons = data.lessons.filter(pl.col("ticker") == ticker)
+    links = tuple(
+        Link(
+            f"{one['side']} of {one['session']}",
+            EXECUTED_TRADES.name,
+            {"trade_id": one["trade_id"], "session": one["session"]},
+            f"{formats.whole(one['shares'])} at {formats.number(one['fill_price'], 4)}, {one['status']}",
+        )
+        for one in trades.iter_rows(named=True)
+    )
+    told = tuple(
+        said(f"{one['session']}  {formats.money(one['profit'], signed=True)}  {one['lesson']}")
+        for one in lessons.iter_rows(named=True)
+    )
+    lines = (
+        fact("shares", formats.whole(row["shares"])),
+        fact("cost", formats.money(row["cost"])),
+        fact("worth", f"{formats.money(row['market_value'])}  {formats.percent(row['gain'], signed=True)}"),
+        fact("weight", formats.percent(row["weight"], 1)),
+        fact("held", f"since {row['opened']}, {formats.counted(row['held_sessions'], 'session')}"),
+        fact("last close", f"{formats.money(row['close'])} of {row['close_session']}"),
+    )
+    sections = (Section(f"{ticker}, {row['sector']}", lines), Section("Lessons", told or (said("none yet", "dim"),)))
+    return Story(f"{ticker}: position", sections, (traded(data, ticker, 80),), links, ticker)
+
+
+def _sigmas(value: float | None) -> str:
+    return formats.MISSING if value is None else f"{value:+.1f} of the forecast's standard deviations"
+
+
+def _spark(values: object) -> Cell:
+    return Cell(formats.sparkline(list(values), SPARK) if values is not None else "", "accent")  # type: ignore[call-overload]
+
+
+def _weight(value: float) -> Cell:
+    return Cell(f"{formats.bar(value * 8, 8)} {formats.percent(value, 1):>6}")
+
+
+HOLDING_COLS = (
+    Col("ticker", "ticker"),
+    Col("shares", "shares", formats.whole, right=True, rank=1),
+    Col("close", "close", formats.money, right=True, rank=2),
+    Col("value", "market_value", formats.money, right=True),
+    Col("weight", "weight", _weight, right=True),
+    Col("gain", "unrealised", MONEY, right=True),
+    Col("%", "gain", PERCENT, right=True),
+    Col("20 sessions", "closes", _spark, rank=3, sort="gain"),
+    Col("held", "held_sessions", formats.whole, right=True, rank=4),
+    Col("sector", "sector", rank=5),
+)
+TRADE_COLS = (
+    Col("session", "session"),
+    Col("ticker", "ticker"),
+    Col("side", "side"),
+    Col("status", "status"),
+    Col("shares", "shares", formats.whole, right=True),
+    Col("fill", "fill_price", lambda value: formats.money(value), right=True),
+    Col("gross", "gross", formats.money, right=True, rank=1),
+    Col("spread", "spread_cost", formats.money, right=True, rank=3),
+    Col("impact", "impact_cost", formats.money, right=True, rank=3),
+    Col("commission", "commission", formats.money, right=True, rank=2),
+    Col("why not whole", "reason", rank=4),
+)
+LESSON_COLS = (
+    Col("session", "session"),
+    Col("ticker", "ticker"),
+    Col("profit", "profit", MONEY, right=True),
+    Col("expected", "expected_return", PERCENT, right=True, rank=1),
+    Col("realised", "realised_return", PERCENT, right=True),
+    Col("held", "held_sessions", formats.whole, right=True, rank=2),
+    Col("verdict", "verdict"),
+    Col("lesson", "lesson", most=70, rank=3),
+)
+LEDGER_COLS = (
+    Col("session", "session"),
+    Col("kind", "kind"),
+    Col("account", "account"),
+    Col("ticker", "ticker", lambda value: value or formats.MISSING),
+    Col("amount", "amount", MONEY, right=True),
+    Col("shares", "shares", formats.whole, right=True, rank=1),
+    Col("reference", "reference", rank=2),
+)
+DAY_COLS = (
+    Col("session", "session"),
+    Col("value", "nav", formats.money, right=True),
+    Col("return", "session_return", PERCENT, right=True),
+    Col("drawdown", "drawdown", lambda value: formats.percent(value, 1), right=True),
+    Col("cash", "cash", formats.money, right=True, rank=1),
+    Col("names", "positions", formats.whole, right=True),
+    Col("exposure", "exposure", lambda value: formats.percent(value, 0), right=True),
+    Col("turnover", "turnover", lambda value: formats.percent(value, 1), right=True, rank=2),
+    Col("unexplained", "unexplained", formats.money, right=True, rank=3),
+)

@@ -1,0 +1,333 @@
+"""Screen 7: what has it learned, did the last fix help, and who is champion?"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from lake.tables.feedback import BIAS_FLAGS, LEARNING_INSIGHTS, RETRAIN_CANDIDATES
+from lake.tables.models import MODEL_PROMOTIONS, MODEL_REGISTRY
+from nextgen_tui import formats
+from nextgen_tui.console.page import Line, Link, Page, Row, Section, Story, fact, said
+from nextgen_tui.console.picture import Mark, Picture
+from nextgen_tui.console.picture import Line as Path
+from nextgen_tui.console.sheet import Cell, Col, Sheet, quiet, signed
+from nextgen_tui.console.view import View
+from nextgen_tui.console.walk import follow
+
+INSIGHTS, BIAS, MODELS, MEMBERS, RETRAIN = "insights", "bias", "champion", "members", "retrain"
+PERCENT = signed(lambda value: formats.percent(value, 3, signed=True))
+_STATUS = {"open": 0, "acted": 1, "measured": 2, "retired": 3}
+
+
+@dataclass(frozen=True)
+class Learned:
+    """Insights as they stand now and all their steps; bias, decisions on models, reasons to train."""
+
+    insights: pl.DataFrame
+    steps: pl.DataFrame
+    bias: pl.DataFrame
+    promotions: pl.DataFrame
+    members: pl.DataFrame
+    retrain: pl.DataFrame
+
+
+class LearningPage(Page[Learned]):
+    """Each insight with what was changed because of it and whether that helped."""
+
+    number, name = "7", "Learning"
+    question = "What has it learned, did the last fix help?"
+    tables = (LEARNING_INSIGHTS, BIAS_FLAGS, MODEL_PROMOTIONS, MODEL_REGISTRY, RETRAIN_CANDIDATES)
+
+    def load(self, view: View) -> Learned:
+        """All insights, the last bias test, every decision on models; never the weights."""
+        steps = view.read(LEARNING_INSIGHTS).sort("insight_id", "session")
+        columns = tuple(name for name in MODEL_REGISTRY.columns if name != "weights")
+        return Learned(
+            insights=insight_rows(steps),
+            steps=steps,
+            bias=view.last_rows(BIAS_FLAGS).sort("active", "p_value", "slice", descending=[True, False, False]),
+            promotions=view.read(MODEL_PROMOTIONS).sort("session", descending=True),
+            members=view.read(MODEL_REGISTRY, columns=columns).sort("session", "model_id", "member", descending=True),
+            retrain=view.last_rows(RETRAIN_CANDIDATES).sort("due", "reason", descending=[True, False]),
+        )
+
+    def sentence(self, data: Learned) -> str:
+        """Open and measured insights, active adjustments, who decides, and whether training is due."""
+        counts = dict(data.insights.group_by("status").len().iter_rows()) if data.insights.height else {}
+        states = ", ".join(f"{counts[status]} {status}" for status in _STATUS if counts.get(status))
+        helped = data.insights.filter(pl.col("effect") == "helped").height
+        hurt = data.insights.filter(pl.col("effect") == "hurt").height
+        told = f"{formats.counted(data.insights.height, 'insight')}"
+        told += f" ({states}); {helped} helped, {hurt} hurt" if states else ""
+        active = data.bias.filter(pl.col("active")).height if data.bias.height else 0
+        due = data.retrain.filter(pl.col("due"))["reason"].to_list() if data.retrain.height else []
+        training = f"training is due: {', '.join(due)}" if due else "no training due"
+        return (
+            f"{told}; {formats.counted(active, 'slice')} adjusted for bias; {_champion(data.promotions)}; {training}."
+        )
+
+    def sheets(self, data: Learned) -> tuple[str, ...]:
+        """Insights, bias, champion, members, reasons to train."""
+        del data
+        return INSIGHTS, BIAS, MODELS, MEMBERS, RETRAIN
+
+    def sheet(self, data: Learned, name: str) -> Sheet:
+        """One of them."""
+        if name == BIAS:
+            return Sheet(data.bias, BIAS_COLS, ("scope", "slice", "horizon"), "Bias was not tested yet.", "slice")
+        if name == MODELS:
+            return Sheet(data.promotions, MODEL_COLS, ("session", "model_id"), "No model was trained yet.", "decision")
+        if name == MEMBERS:
+            return Sheet(data.members, MEMBER_COLS, ("model_id", "member"), "No model was trained yet.", "member")
+        if name == RETRAIN:
+            return Sheet(data.retrain, RETRAIN_COLS, ("model_id", "reason"), "Nothing speaks for training.", "reason")
+        empty = "No insight yet: nothing errs beyond chance."
+        return Sheet(data.insights, INSIGHT_COLS, ("insight_id",), empty, "insight")
+
+    def notes(self, data: Learned, name: str, row: Row | None) -> tuple[Line, ...]:
+        """The chosen row in words."""
+        del data
+        if row is None:
+            return ()
+        if name == BIAS:
+            return bias_notes(row)
+        if name == MODELS:
+            return promotion_notes(row)
+        if name == MEMBERS:
+            return member_notes(row)
+        if name == RETRAIN:
+            return (
+                said(row["evidence"]),
+                fact("measured", formats.number(row["statistic"])),
+                fact("limit", formats.number(row["threshold"])),
+            )
+        return insight_notes(row)
+
+    def pictures(self, data: Learned, name: str, row: Row | None) -> tuple[Picture, ...]:
+        """An insight's error before and since; losses of champion, challenger and naive beside decisions."""
+        if row is None:
+            return ()
+        if name == BIAS:
+            return (bias_picture(data.bias, row),)
+        if name == MODELS:
+            return (losses(data.promotions),)
+        return ()
+
+    def story(self, view: View, data: Learned, name: str, row: Row) -> Story | None:
+        """An insight's life step by step; other rows with all their values."""
+        if name != INSIGHTS:
+            link = self.origin(name, row)
+            return follow(view, link) if link else None
+        steps = data.steps.filter(pl.col("insight_id") == row["insight_id"])
+        sections = tuple(
+            Section(f"{step['session']}: {step['status']}", insight_notes(step)) for step in steps.iter_rows(named=True)
+        )
+        link = self.origin(name, row)
+        return Story(row["insight_id"], sections, links=(link,) if link else (), copies=row["insight_id"])
+
+    def origin(self, name: str, row: Row) -> Link | None:
+        """The row itself."""
+        tables = {BIAS: BIAS_FLAGS, MODELS: MODEL_PROMOTIONS, MEMBERS: MODEL_REGISTRY, RETRAIN: RETRAIN_CANDIDATES}
+        table = tables.get(name, LEARNING_INSIGHTS)
+        return Link(" ".join(str(row[c]) for c in table.key), table.name, {c: row[c] for c in table.key})
+
+
+def insight_rows(steps: pl.DataFrame) -> pl.DataFrame:
+    """Each insight at the last step of its life: those that wait for something first."""
+    last = steps.unique(subset=["insight_id"], keep="last", maintain_order=True)
+    rank = pl.col("status").replace_strict(_STATUS, return_dtype=pl.Int8)
+    return last.with_columns(rank=rank).sort("rank", "session", "insight_id", descending=[False, True, False])
+
+
+def insight_notes(row: Row) -> tuple[Line, ...]:
+    """Hypothesis, evidence, action, effect."""
+    lines = [
+        (
+            _insight_status(row["status"]),
+            Cell(f"  {row['kind']} of {row['scope']} {row['slice']}, {row['horizon']} ahead", "dim"),
+        ),
+        said(row["hypothesis"], "accent"),
+        fact("evidence", row["evidence"]),
+        fact("action", row["action"] or "–"),
+        fact("before", formats.number(row["before"], 5)),
+        fact("since", formats.number(row["after"], 5)),
+    ]
+    cell = _effect(row["effect"])
+    lines.append(fact("effect", f"{cell.words} over {formats.counted(row['n'], 'forecast')}", cell.mood))
+    return tuple(lines)
+
+
+def bias_notes(row: Row) -> tuple[Line, ...]:
+    """How far a slice errs, how surely, and what was done about it."""
+    return (
+        (Cell(f"{row['scope']} {row['slice']}", "accent"), Cell(f"  {row['horizon']} ahead", "dim")),
+        fact(
+            "mean error",
+            f"{formats.percent(row['mean_error'], 3, signed=True)}, standard error {formats.percent(row['standard_error'], 3)}",
+        ),
+        fact("t, p", f"{formats.number(row['t'], 2, signed=True)}, {formats.number(row['p_value'], 4)}"),
+        fact("forecasts", f"{formats.whole(row['n'])}, {formats.whole(row['adjusted_n'])} of them adjusted"),
+        fact("adjusted", formats.percent(row["adjusted_error"], 3, signed=True)),
+        fact("had it not", formats.percent(row["unadjusted_error"], 3, signed=True)),
+        fact(
+            "next ones",
+            f"{formats.percent(row['adjustment'], 3, signed=True)} added" if row["active"] else "as they are",
+        ),
+    )
+
+
+def promotion_notes(row: Row) -> tuple[Line, ...]:
+    """A decision in words."""
+    return (
+        (
+            Cell("✓ promoted", "good") if row["promoted"] else Cell("· not promoted", "dim"),
+            Cell(f"  {row['model_id']}"),
+        ),
+        said(row["reason"]),
+        fact(
+            "gain",
+            f"{formats.percent(row['gain_over_naive'], 2, signed=True)} over naive, ± {formats.percent(row['gain_error'], 2)}",
+        ),
+        fact("champion", row["champion"] or "none has earned it"),
+        fact("before", row["previous"] or "–"),
+    )
+
+
+def member_notes(row: Row) -> tuple[Line, ...]:
+    """What a member was fitted on."""
+    weights = ", ".join(
+        f"{formats.percent(w, 0)} at {h}" for h, w in zip(row["horizons"], row["ensemble_weights"], strict=False)
+    )
+    return (
+        (Cell(f"{row['member']} of {row['model_id']}", "accent"),),
+        fact(
+            "trained on", f"{row['train_first']} to {row['train_last']}, {formats.counted(row['rows_train'], 'window')}"
+        ),
+        fact("weights", weights),
+        fact("purge", f"{row['purge']} sessions, embargo {row['embargo']}"),
+        fact("config", _compact(row["config"])),
+        fact("hash", row["weights_sha256"]),
+    )
+
+
+def bias_picture(bias: pl.DataFrame, row: Row) -> Picture:
+    """The mean errors of all slices of the chosen horizon, smallest first; active ones marked."""
+    rows = bias.filter(pl.col("horizon") == row["horizon"]).sort("mean_error", "slice")
+    lines = [Path((0.0, float(max(rows.height - 1, 1))), (0.0, 0.0), "rule", dotted=True)]
+    marks: list[Mark] = []
+    for number, one in enumerate(rows.iter_rows(named=True)):
+        mine = (one["scope"], one["slice"]) == (row["scope"], row["slice"])
+        error = 1.96 * one["standard_error"]
+        x = float(number)
+        lines.append(Path((x, x), (one["mean_error"] - error, one["mean_error"] + error), "hot" if mine else "own"))
+        marks.append(Mark(x, one["mean_error"], "◆" if one["active"] else "•", "hot" if mine else "own"))
+    return Picture(
+        f"mean error by slice, {row['horizon']} ahead",
+        tuple(lines),
+        marks=tuple(marks),
+        words=lambda value: formats.percent(value, 2, signed=True),
+        legend=(("◆", "own", "adjusted"), ("•", "own", "left alone"), ("•", "hot", str(row["slice"]))),
+    )
+
+
+def losses(promotions: pl.DataFrame) -> Picture:
+    """Out-of-sample loss of each challenger beside champion and naive."""
+    rows = promotions.sort("session")
+    xs = tuple(float(number) for number in range(rows.height))
+    return Picture(
+        "loss out of sample",
+        (
+            Path(xs, tuple(rows["challenger_loss"].to_list()), "own"),
+            Path(xs, tuple(rows["champion_loss"].to_list()), "median"),
+            Path(xs, tuple(rows["naive_loss"].to_list()), "rule", dotted=True),
+        ),
+        words=lambda value: f"{value:.3f}",
+        legend=(("⠒", "own", "challenger"), ("⠒", "median", "champion"), ("⠤", "rule", "naive")),
+    )
+
+
+def _champion(promotions: pl.DataFrame) -> str:
+    if promotions.is_empty():
+        return "no model was trained yet"
+    champion = promotions["champion"][0]
+    return f"champion {champion}" if champion else "the naive forecast decides: no model has beaten it"
+
+
+def _compact(text: str) -> str:
+    try:
+        content: Any = json.loads(text)
+    except ValueError:
+        return text
+    return ", ".join(f"{name} {value}" for name, value in content.items()) if isinstance(content, dict) else text
+
+
+def _insight_status(value: str) -> Cell:
+    signs = {"open": Cell("? open", "warn"), "acted": Cell("▸ acted", "accent"), "measured": Cell("✓ measured", "good")}
+    return signs.get(value, Cell(f"· {value}", "dim"))
+
+
+def _effect(value: str) -> Cell:
+    signs = {
+        "helped": Cell("✓ helped", "good"),
+        "hurt": Cell("✗ hurt", "bad"),
+        "no effect": Cell("= no effect", "warn"),
+    }
+    return signs.get(value, Cell(f"· {value}", "dim"))
+
+
+def _yes(words: str) -> Any:
+    return lambda value: Cell(f"✓ {words}", "good") if value else Cell("–", "dim")
+
+
+INSIGHT_COLS = (
+    Col("status", "status", _insight_status, sort="rank"),
+    Col("effect", "effect", _effect),
+    Col("what we believe", "hypothesis", most=64),
+    Col("opened", "opened", rank=2),
+    Col("before", "before", lambda value: formats.number(value, 4), right=True, rank=1),
+    Col("since", "after", lambda value: formats.number(value, 4), right=True, rank=1),
+    Col("n", "n", formats.whole, right=True, rank=3),
+    Col("action", "action", most=50, rank=4),
+)
+BIAS_COLS = (
+    Col("adjusted", "active", _yes("yes")),
+    Col("by", "scope"),
+    Col("slice", "slice", most=26),
+    Col("ahead", "horizon", right=True),
+    Col("mean error", "mean_error", PERCENT, right=True),
+    Col("t", "t", lambda value: formats.number(value, 1, signed=True), right=True),
+    Col("p", "p_value", lambda value: formats.number(value, 4), right=True, rank=1),
+    Col("n", "n", formats.whole, right=True, rank=2),
+    Col("with adjustment", "adjusted_error", PERCENT, right=True, rank=3),
+    Col("without", "unadjusted_error", PERCENT, right=True, rank=3),
+)
+MODEL_COLS = (
+    Col("session", "session"),
+    Col("challenger", "model_id", most=30),
+    Col("promoted", "promoted", _yes("yes")),
+    Col("gain over naive", "gain_over_naive", signed(lambda value: formats.percent(value, 2, signed=True)), right=True),
+    Col("±", "gain_error", lambda value: formats.percent(value, 2), right=True),
+    Col("sessions", "sessions", formats.whole, right=True, rank=1),
+    Col("champion now", "champion", lambda value: value or "none", rank=2, most=30),
+    Col("why", "reason", most=70, rank=3),
+)
+MEMBER_COLS = (
+    Col("trained", "session"),
+    Col("member", "member"),
+    Col("model", "model_id", quiet, most=30),
+    Col("windows", "rows_train", formats.whole, right=True),
+    Col("from", "train_first", rank=1),
+    Col("to", "train_last", rank=1),
+    Col("window", "window", formats.whole, right=True, rank=2),
+)
+RETRAIN_COLS = (
+    Col("due", "due", _yes("due")),
+    Col("reason", "reason"),
+    Col("measured", "statistic", lambda value: formats.number(value, 3), right=True),
+    Col("limit", "threshold", lambda value: formats.number(value, 3), right=True),
+    Col("in words", "evidence", most=80, rank=1),
+)

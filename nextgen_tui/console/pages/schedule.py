@@ -1,0 +1,332 @@
+"""Screen 8: what runs next, what is owed, and what did anything change?"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+
+import polars as pl
+
+from lake.contract import RUN_ID
+from lake.tables import TABLES
+from lake.tables.control import RUNS, SERVICE_HEARTBEATS, TASK_ATTEMPTS, TASK_DEFINITIONS, TASK_REQUESTS
+from nextgen_tui import formats
+from nextgen_tui.console.page import Line, Link, Page, Row, Section, Story, fact, said
+from nextgen_tui.console.pages.health import Daemon, daemon_of
+from nextgen_tui.console.pages.runs import run_story
+from nextgen_tui.console.picture import Line as Path
+from nextgen_tui.console.picture import Picture
+from nextgen_tui.console.sheet import Cell, Col, Sheet, quiet, verdict
+from nextgen_tui.console.view import View
+from pipeline.control.calendars import ChildCalendars
+from pipeline.control.debt import debt, next_due
+from pipeline.control.definitions import lake_definitions
+from pipeline.control.journal import Journal, lake_journal
+from pipeline.control.located import ManifestError
+from pipeline.control.manifest import load_manifest, manifest_path
+from pipeline.control.policy import Task
+from pipeline.control.trigger import Slot
+
+TASKS, CHANGES, REQUESTS, ATTEMPTS = "tasks", "changes", "requests", "attempts"
+AHEAD = timedelta(days=40)
+LATELY = timedelta(days=30)
+SPARK = 20
+_TASK_SCHEMA = {
+    "task": pl.String,
+    "state": pl.String,
+    "next": pl.Datetime("us", "UTC"),
+    "slot": pl.String,
+    "owed": pl.Int64,
+    "oldest": pl.String,
+    "trigger": pl.String,
+    "last": pl.String,
+    "failover": pl.String,
+    "reason": pl.String,
+}
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Tasks with what each owes, and what changed in which table."""
+
+    tasks: pl.DataFrame
+    trouble: str
+    """Why the schedule cannot be read; empty if it can."""
+    changes: pl.DataFrame
+    requests: pl.DataFrame
+    attempts: pl.DataFrame
+    runs: pl.DataFrame
+    daemon: Daemon
+
+
+class SchedulePage(Page[Schedule]):
+    """What is due next, and the tables that changed last."""
+
+    number, name = "8", "Schedule"
+    question = "What runs next, what did anything change?"
+    tables = (RUNS, TASK_ATTEMPTS, TASK_DEFINITIONS, TASK_REQUESTS, SERVICE_HEARTBEATS)
+
+    def prepare(self) -> None:
+        """Let a child compute the calendars, which takes seconds and heavy libraries."""
+        with suppress(ValueError, OSError):
+            calendars(datetime.now(UTC).date())("XNYS")
+
+    def load(self, view: View) -> Schedule:
+        """The manifest held against the journal, and the last run of each table."""
+        now = datetime.now(UTC)
+        attempts = view.read(TASK_ATTEMPTS).drop(RUN_ID).sort("at", descending=True)
+        requests = view.read(TASK_REQUESTS).drop(RUN_ID).sort("requested_at", descending=True)
+        if view.at is not None:
+            attempts = attempts.filter(pl.col("at") <= view.at.moment)
+            requests = requests.filter(pl.col("requested_at") <= view.at.moment)
+        trouble = ""
+        try:
+            tasks = task_rows(view, now)
+        except (ManifestError, OSError, ValueError) as error:
+            tasks, trouble = pl.DataFrame(schema=_TASK_SCHEMA), str(error)
+        return Schedule(
+            tasks=tasks,
+            trouble=trouble,
+            changes=change_rows(view.runs),
+            requests=with_state(requests, attempts),
+            attempts=attempts.filter(pl.col("at") >= now - LATELY) if view.at is None else attempts,
+            runs=view.runs,
+            daemon=daemon_of(view),
+        )
+
+    def sentence(self, data: Schedule) -> str:
+        """What comes next, what is owed, what changed last."""
+        if data.trouble:
+            return f"The schedule cannot be read: {data.trouble}"
+        coming = data.tasks.filter(pl.col("next").is_not_null()).sort("next", "task")
+        told = "Nothing is scheduled"
+        if coming.height:
+            row = coming.row(0, named=True)
+            told = f"Next: {row['task']} for {row['slot']}, due {formats.instant(row['next'])}"
+        owed = int(data.tasks["owed"].sum()) if data.tasks.height else 0
+        daemon = (
+            ""
+            if data.daemon.present
+            else " No daemon runs on this lake, so nothing starts by itself (:daemon starts one)."
+        )
+        last = ""
+        if data.changes.height:
+            change = data.changes.row(0, named=True)
+            last = f" Last change: {change['table']}, {formats.counted(change['written'], 'new row')} for {change['session']}."
+        return f"{told}; {formats.counted(owed, 'slot')} owed.{last}{daemon}"
+
+    def sheets(self, data: Schedule) -> tuple[str, ...]:
+        """Tasks, tables that changed, what was asked, what was tried."""
+        del data
+        return TASKS, CHANGES, REQUESTS, ATTEMPTS
+
+    def sheet(self, data: Schedule, name: str) -> Sheet:
+        """One of them."""
+        if name == CHANGES:
+            return Sheet(data.changes, CHANGE_COLS, ("table",), "Nothing has changed yet.", "table")
+        if name == REQUESTS:
+            return Sheet(
+                data.requests, REQUEST_COLS, ("request_id",), "Nobody has asked for anything; `:` asks.", "request"
+            )
+        if name == ATTEMPTS:
+            key = ("task", "slot", "attempt", "state")
+            return Sheet(data.attempts, ATTEMPT_COLS, key, "No task has been tried by a daemon yet.", "attempt")
+        return Sheet(data.tasks, TASK_COLS, ("task",), data.trouble or "Nothing is scheduled.", "task")
+
+    def notes(self, data: Schedule, name: str, row: Row | None) -> tuple[Line, ...]:
+        """The chosen row, and whether a daemon is there."""
+        daemon = (Cell("daemon       ", "dim"), data.daemon.cell)
+        if row is None:
+            return (daemon,)
+        if name == CHANGES:
+            return (
+                fact("table", row["table"]),
+                fact("version", row["version"]),
+                fact("written by", row["stage"]),
+                fact("at", formats.instant(row["started_at"])),
+                said(TABLES[row["table"]].doc, "dim"),
+            )
+        if name == REQUESTS:
+            return (
+                fact("asked", f"{row['action']} {row['target']}"),
+                fact("why", row["reason"] or "–"),
+                fact("state", row["state"]),
+            )
+        if name == ATTEMPTS:
+            return (fact("task", f"{row['task']} {row['slot']}"), fact("then", row["follows"]), said(row["reason"]))
+        return (
+            daemon,
+            fact("task", row["task"]),
+            fact("when", row["trigger"]),
+            fact("next", f"{row['slot']}, {formats.instant(row['next'])}"),
+            fact("owed", f"{row['owed']}{', the oldest ' + row['oldest'] if row['oldest'] else ''}"),
+            fact("last", row["last"] or "never run by a daemon"),
+            fact("on failure", row["failover"]),
+            *((said(row["reason"], "warn"),) if row["reason"] else ()),
+        )
+
+    def pictures(self, data: Schedule, name: str, row: Row | None) -> tuple[Picture, ...]:
+        """New rows per run of the chosen table."""
+        if name != CHANGES or row is None:
+            return ()
+        written = [float(value) for value in row["trail"]]
+        line = Path(tuple(float(n) for n in range(len(written))), tuple(written), "own")
+        return (Picture(f"new rows of {row['table']} per run", (line,), words=lambda value: f"{value:,.0f}"),)
+
+    def story(self, view: View, data: Schedule, name: str, row: Row) -> Story | None:
+        """The run behind a change; a task's attempts."""
+        if name == CHANGES:
+            return run_story(view, row["run_id"])
+        if name != TASKS:
+            return None
+        mine = data.attempts.filter(pl.col("task") == row["task"]).head(30)
+        lines = tuple(
+            said(f"{formats.instant(one['at'])}  {one['slot']}  {one['state']}  {one['reason']}")
+            for one in mine.iter_rows(named=True)
+        )
+        sections = (
+            Section("The task", self.notes(data, name, row)),
+            Section("What happened to it", lines or (said("nothing yet", "dim"),)),
+        )
+        stopped = row["state"] == "stopped"
+        retry = f"{row['task']} {row['oldest']}" if stopped else ""
+        return Story(f"task {row['task']}", sections, copies=row["task"], retry=retry)
+
+    def origin(self, name: str, row: Row) -> Link | None:
+        """The run behind a change."""
+        return Link(row["run_id"], "runs", {"run_id": row["run_id"]}) if name == CHANGES else None
+
+
+@lru_cache(maxsize=1)
+def calendars(today: date) -> ChildCalendars:
+    """The exchanges' sessions; made anew every day."""
+    return ChildCalendars(today)
+
+
+def task_rows(view: View, now: datetime) -> pl.DataFrame:
+    """One row per task: where it stands, what it owes, when it is due next.
+
+    Raises:
+        ManifestError: if the schedule cannot be read.
+    """
+    known = calendars(now.date())
+    manifest = load_manifest(manifest_path(view.path), now, known)
+    definitions = lake_definitions(view.lake, known)
+    journal = lake_journal(view.lake, now)
+    rows = []
+    for task in manifest.tasks:
+        epochs = definitions.epochs(task.name)
+        owed = debt(task, epochs, journal, now).owed
+        coming = next_due(task, epochs, now) if epochs else _first_slot(task, now)
+        rows.append(_task_row(task, journal, owed, coming))
+    return pl.DataFrame(rows, schema=_TASK_SCHEMA)
+
+
+def _task_row(task: Task, journal: Journal, owed: tuple[Slot, ...], coming: Slot | None) -> dict[str, object]:
+    standings = [journal.standing(task.name, slot.key) for slot in owed]
+    stopped = next((s for s in standings if s.stopped), None)
+    running = any(s.running for s in standings)
+    last = journal.newest_settled(task.name)
+    state = "stopped" if stopped else "running" if running else "owed" if owed else "waiting" if task.enabled else "off"
+    return {
+        "task": task.name,
+        "state": state,
+        "next": coming.due_at if coming else None,
+        "slot": coming.key if coming else "–",
+        "owed": len(owed),
+        "oldest": owed[0].key if owed else "",
+        "trigger": task.trigger_text,
+        "last": f"{last.slot} {last.state} {formats.instant(last.at)}" if last else "",
+        "failover": task.failover,
+        "reason": stopped.last.reason if stopped and stopped.last else "",
+    }
+
+
+def _first_slot(task: Task, now: datetime) -> Slot | None:
+    if not task.enabled or task.trigger is None:
+        return None
+    return next(iter(task.trigger.slots(now, now + AHEAD)), None)
+
+
+def change_rows(runs: pl.DataFrame) -> pl.DataFrame:
+    """One row per table that ever changed, the newest change first: by whom, at which version, how many rows were new."""
+    done = runs.filter((pl.col("status") == "done") & pl.col("output_version").is_not_null()).sort(
+        "started_at", "run_id"
+    )
+    wrote = done.filter(pl.col("written") > 0)
+    return (
+        wrote.group_by("output_table", maintain_order=True)
+        .agg(
+            pl.col("output_version").last().alias("version"),
+            pl.col("stage").last(),
+            pl.col("session").last(),
+            pl.col("written").tail(SPARK).alias("trail"),
+            pl.col("written").last(),
+            pl.col("started_at").last(),
+            pl.col("run_id").last(),
+            pl.len().cast(pl.Int64).alias("changes"),
+        )
+        .rename({"output_table": "table"})
+        .sort("started_at", "table", descending=[True, False])
+    )
+
+
+def with_state(requests: pl.DataFrame, attempts: pl.DataFrame) -> pl.DataFrame:
+    """Adds `state` and `said`: where each request stands, by the daemon's own record."""
+    last = attempts.sort("at", "attempt").unique(subset=["task", "slot"], keep="last", maintain_order=True)
+    told = last.select(pl.col("slot").alias("request_id"), pl.col("state"), pl.col("reason").alias("said"))
+    joined = requests.join(told, on="request_id", how="left", maintain_order="left")
+    return joined.with_columns(pl.col("state").fill_null("waiting"), pl.col("said").fill_null(""))
+
+
+def _state(value: str) -> Cell:
+    if value in ("stopped", "running", "waiting"):
+        return verdict(value)
+    return Cell("! owed", "warn") if value == "owed" else Cell(f"· {value}", "dim")
+
+
+def _trail(values: object) -> Cell:
+    return Cell(formats.sparkline([float(v) for v in values], SPARK) if values is not None else "", "accent")  # type: ignore[attr-defined]
+
+
+TASK_COLS = (
+    Col("state", "state", _state),
+    Col("task", "task"),
+    Col("next", "next", formats.instant),
+    Col("for", "slot"),
+    Col("owed", "owed", formats.whole, right=True),
+    Col("when", "trigger", rank=1),
+    Col("last", "last", rank=2),
+    Col("why", "reason", rank=3),
+)
+CHANGE_COLS = (
+    Col("table", "table"),
+    Col("new rows", "written", formats.whole, right=True),
+    Col("version", "version", formats.whole, right=True),
+    Col("for", "session", rank=1),
+    Col("by", "stage", quiet, rank=3),
+    Col("20 runs", "trail", _trail, rank=2, sort="written"),
+    Col("changes", "changes", formats.whole, right=True, rank=4),
+    Col("at", "started_at", formats.instant),
+)
+REQUEST_COLS = (
+    Col("asked", "requested_at", formats.instant),
+    Col("state", "state", verdict),
+    Col("action", "action"),
+    Col("target", "target"),
+    Col("by", "origin", rank=1),
+    Col("why", "reason", rank=2),
+    Col("answer", "said", rank=3),
+)
+ATTEMPT_COLS = (
+    Col("at", "at", formats.instant),
+    Col("state", "state", verdict),
+    Col("task", "task"),
+    Col("slot", "slot"),
+    Col("try", "attempt", formats.whole, right=True),
+    Col("then", "follows", rank=1),
+    Col("time", "seconds", lambda value: formats.MISSING if value is None else formats.duration(value), right=True),
+    Col("why", "reason", most=80, rank=2),
+)

@@ -1,0 +1,37 @@
+"""Whether anything changed in a lake, from names in a few folders: cheap enough to ask twice a second."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from lake.tables.control import RUNS, SERVICE_HEARTBEATS, SYSTEM_HEALTH, TASK_ATTEMPTS, TASK_DEFINITIONS, TASK_REQUESTS
+
+FOLLOWED = (RUNS, SYSTEM_HEALTH, TASK_ATTEMPTS, TASK_REQUESTS, TASK_DEFINITIONS, SERVICE_HEARTBEATS)
+"""Everything that is published becomes a row of `runs`; the others are read at their newest."""
+Mark = tuple[object, ...]
+
+
+def mark(lake: Path) -> Mark:
+    """A value that is another one whenever something was published, asked, tried or judged, or the lake was replaced."""
+    return (_modified(lake / "lake.json"), *(_newest(log) for log in logs(lake)))
+
+
+def logs(lake: Path) -> list[Path]:
+    """The folders whose entries tell of changes."""
+    return [lake / "tables" / table.name / "_delta_log" for table in FOLLOWED]
+
+
+def _newest(log: Path) -> str:
+    try:
+        with os.scandir(log) as entries:
+            return max((entry.name for entry in entries if entry.name.endswith(".json")), default="")
+    except OSError:
+        return ""
+
+
+def _modified(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0

@@ -1,0 +1,57 @@
+"""Pictures of every screen, taken without a terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from textual.pilot import Pilot
+
+from nextgen_tui.console.app import ConsoleApp
+from nextgen_tui.console.page_screen import PageScreen
+
+PATIENCE = 30.0
+"""Seconds that a screen may take to be read."""
+
+
+def terminal_size(words: str) -> tuple[int, int]:
+    """Read a size such as 140x40.
+
+    Raises:
+        click.BadParameter: if it is written otherwise, or too small to show anything.
+    """
+    width, _, height = words.lower().partition("x")
+    if not (width.isdigit() and height.isdigit() and int(width) >= 40 and int(height) >= 12):
+        raise click.BadParameter(f"{words!r} is no size; write it as 140x40, at least 40x12", param_hint="--size")
+    return int(width), int(height)
+
+
+def take(app: ConsoleApp, folder: Path, size: tuple[int, int]) -> list[Path]:
+    """Write one SVG per screen; return their paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    taken: list[Path] = []
+
+    async def visit(pilot: Pilot[None]) -> None:
+        for name, page in app.pages.items():
+            await pilot.press(page.number)
+            await settled(pilot)
+            path = folder / f"{page.number}-{name}.svg"
+            title = f"nextgen: {page.question}"
+            path.write_text(app.export_screenshot(title=title, simplify=True), encoding="utf-8")
+            taken.append(path)
+        app.exit()
+
+    app.run(headless=True, size=size, auto_pilot=visit)
+    return taken
+
+
+async def settled(pilot: Pilot[None]) -> None:
+    """Wait until the page in front has been read and shown, or said why it cannot be."""
+    app = pilot.app
+    assert isinstance(app, ConsoleApp)
+    for _ in range(int(PATIENCE / 0.05)):
+        await pilot.pause(0.05)
+        shown = app.shown(app.current_mode)
+        if app.trouble or shown.trouble or (shown.data is not None and isinstance(app.screen, PageScreen)):
+            break
+    await pilot.pause(0.1)

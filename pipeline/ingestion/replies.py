@@ -1,0 +1,174 @@
+"""Reads a language model's replies strictly: what is not exactly as asked for is unknown, article by article."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, NamedTuple, TypeGuard
+
+LONGEST_TOLD = 2_000
+"""Characters kept of a refusal or of an answer that cannot be read; the whole reply stands in raw_replies."""
+
+
+class Verdict(NamedTuple):
+    """What became of one article."""
+
+    status: str
+    """ok, refused, incomplete, malformed or failed."""
+    reply: str
+    """The article's own part of the answer as JSON; where it is not ok, what was said instead."""
+
+
+class Usage(NamedTuple):
+    """What a reply says that it took; None where it does not say."""
+
+    input_tokens: int | None
+    output_tokens: int | None
+
+
+def verdicts(api: str, body: str, asked: Mapping[str, tuple[str, ...]]) -> dict[str, Verdict]:
+    """Label -> verdict, for every label asked about.
+
+    One odd number makes one ticker unknown, a missing or repeated id one article; an id that was not asked for, a
+    repeated member or text that is no JSON makes all of them unknown, for then the answer is not ours.
+
+    Args:
+        api: responses or chat.
+        body: the reply as it came.
+        asked: label -> the tickers asked about.
+    """
+    status, text = _content(api, body)
+    if status == "ok":
+        told = _articles(text)
+        if told is not None and all(item["id"] in asked for item in told):
+            return _each(told, asked)
+        status = "malformed"
+    # Half a surrogate pair can stand in JSON, but is no text that could be stored.
+    told_instead = text[:LONGEST_TOLD].encode("utf-8", "backslashreplace").decode()
+    return dict.fromkeys(asked, Verdict(status, told_instead))
+
+
+def usage(body: str) -> Usage:
+    """The tokens a reply of either kind says that it took."""
+    envelope = _object(body)
+    said = envelope.get("usage") if envelope else None
+    said = said if isinstance(said, dict) else {}
+    return Usage(
+        _count(said.get("input_tokens", said.get("prompt_tokens"))),
+        _count(said.get("output_tokens", said.get("completion_tokens"))),
+    )
+
+
+def _content(api: str, body: str) -> tuple[str, str]:
+    """Status and text of a reply: what the model wrote if all is well, else why not."""
+    envelope = _object(body)
+    if envelope is None:
+        return "malformed", body
+    return _of_chat(envelope) if api == "chat" else _of_response(envelope)
+
+
+def _of_response(envelope: Mapping[str, Any]) -> tuple[str, str]:
+    status = envelope.get("status")
+    if status != "completed":
+        told = envelope.get("incomplete_details") or envelope.get("error") or status
+        return ("incomplete" if status == "incomplete" else "failed"), json.dumps(told)
+    output = envelope.get("output")
+    messages = [item.get("content") for item in output if isinstance(item, dict)] if isinstance(output, list) else []
+    parts = [part for content in messages if isinstance(content, list) for part in content if isinstance(part, dict)]
+    for part in parts:
+        if part.get("type") == "refusal":
+            return "refused", str(part.get("refusal"))
+    texts = [part.get("text") for part in parts if part.get("type") == "output_text"]
+    return _written("".join(text for text in texts if isinstance(text, str)))
+
+
+def _of_chat(envelope: Mapping[str, Any]) -> tuple[str, str]:
+    choices = envelope.get("choices")
+    choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
+    message = choice.get("message")
+    message = message if isinstance(message, dict) else {}
+    if message.get("refusal"):
+        return "refused", str(message["refusal"])
+    if choice.get("finish_reason") == "content_filter":
+        return "refused", "content_filter"
+    if choice.get("finish_reason") != "stop":
+        return "incomplete", json.dumps(choice.get("finish_reason"))
+    content = message.get("content")
+    return _written(content if isinstance(content, str) else "")
+
+
+def _written(text: str) -> tuple[str, str]:
+    return ("ok", text) if text else ("malformed", "the reply holds no text")
+
+
+def _articles(text: str) -> list[dict[str, Any]] | None:
+    """The items of an answer that is one object with `articles`, each with an id; None for anything else."""
+    answer = _object(text, strict=True)
+    items = answer.get("articles") if answer and set(answer) == {"articles"} else None
+    if not isinstance(items, list):
+        return None
+    sound = all(isinstance(item, dict) and isinstance(item.get("id"), str) for item in items)
+    return items if sound else None
+
+
+def _each(items: list[dict[str, Any]], asked: Mapping[str, tuple[str, ...]]) -> dict[str, Verdict]:
+    times = Counter(item["id"] for item in items)
+    found = {item["id"]: item for item in items}
+    return {
+        label: _verdict(found[label], tickers) if times[label] == 1 else _absent(times[label])
+        for label, tickers in asked.items()
+    }
+
+
+def _absent(times: int) -> Verdict:
+    return Verdict(
+        "malformed", "the answer lacks the article" if not times else f"the article is answered {times} times"
+    )
+
+
+def _verdict(item: Mapping[str, Any], tickers: tuple[str, ...]) -> Verdict:
+    told = item.get("tickers")
+    told = [one for one in told if isinstance(one, dict)] if isinstance(told, list) else []
+    times = Counter(str(one.get("ticker")) for one in told)
+    read = {
+        one["ticker"]: {"score": one["score"], "strength": one["strength"]}
+        for one in told
+        if one.get("ticker") in tickers
+        and times[one["ticker"]] == 1
+        and within(one.get("score"), -1)
+        and within(one.get("strength"), 0)
+    }
+    if not read:
+        return Verdict("malformed", json.dumps(item)[:LONGEST_TOLD])
+    return Verdict("ok", json.dumps({"tickers": dict(sorted(read.items()))}))
+
+
+def within(value: object, least: float) -> TypeGuard[float]:
+    """Whether it is a number in least..1; a NaN lies nowhere, and true is no number."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and least <= value <= 1
+
+
+def _object(text: str, *, strict: bool = False) -> dict[str, Any] | None:
+    """The JSON object that the text is; None if it is none, or strictly also if a member is repeated or no number."""
+    try:
+        found = json.loads(text, object_pairs_hook=_once, parse_constant=_refuse) if strict else json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a member is repeated")
+    return members
+
+
+def _refuse(constant: str) -> float:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def _count(value: object) -> int | None:
+    plain = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**12
+    return value if plain else None  # type: ignore[return-value]

@@ -1,0 +1,153 @@
+"""A language model as a scorer: batches, a shared rate, a daily budget, patience, and a memory of what was answered."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pipeline.config.home import state_home
+from pipeline.config.secrets import Secret, secret
+from pipeline.ingestion.params import LanguageModelParams
+from pipeline.ingestion.prompt import VERSION, Question, batches, input_text
+from pipeline.ingestion.replies import usage
+from pipeline.ingestion.sources.openai.exchange import Exchange
+from pipeline.ingestion.sources.openai.memory import Memory
+from pipeline.ingestion.sources.openai.wire import Trouble, Wire, open_wire, refusal_to_ask, request_body
+from pipeline.ingestion.sources.yahoo.budget import Budget
+
+__all__ = ["Exchange", "Scorer", "open_scorer"]
+
+CHARACTERS_PER_TOKEN = 3
+"""Fewer than English has, so that a request never costs more than was reserved for it."""
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
+"""Seconds before the second try, doubled for each further one, and the longest there is."""
+
+
+@dataclass
+class Scorer:
+    """Asks one model; whatever goes wrong becomes an exchange that says so, never an exception and never a score."""
+
+    params: LanguageModelParams
+    key: Secret | None
+    state: Path
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    _stopped: str = field(default="", init=False)
+    _answered: bool = field(default=False, init=False)
+    _deadline: float = field(default=0.0, init=False)
+
+    def __post_init__(self) -> None:
+        self.memory = Memory(self.state / "asked.sqlite")
+        self.rate = Budget(self.state / "rate", self.params.requests_per_minute)
+
+    def ask(self, questions: Sequence[Question]) -> list[Exchange]:
+        """Exchanges that together speak of every question; what was answered before is not asked again."""
+        known = self.memory.answered(self._keys(questions))
+        settled = {article for exchange in known for article in exchange.article_ids}
+        fresh = [question for question in questions if question.article_id not in settled]
+        groups = list(batches(fresh, self.params.articles_per_request))
+        self._stopped = refusal_to_ask(self.params, self.key)
+        self._answered = False
+        return known + (asyncio.run(self._ask_all(groups)) if groups else [])
+
+    def _keys(self, questions: Iterable[Question]) -> list[str]:
+        """What makes two questions one: the model, the prompt and every word of the article."""
+        server = [self.params.base_url, self.params.api, self.params.name, VERSION]
+        return [json.dumps([*server, question.article_id, question.content]) for question in questions]
+
+    async def _ask_all(self, groups: Sequence[Sequence[Question]]) -> list[Exchange]:
+        self._deadline = time.monotonic() + self.params.patience_seconds
+        turn = asyncio.Semaphore(self.params.concurrency)
+        wire = open_wire(self.params, self.key)
+        async with wire.client:
+            return list(await asyncio.gather(*(self._in_turn(turn, wire, group) for group in groups)))
+
+    async def _in_turn(self, turn: asyncio.Semaphore, wire: Wire, group: Sequence[Question]) -> Exchange:
+        async with turn:
+            # Names that nobody can guess: no article can speak for another one.
+            labels = tuple(secrets.token_hex(5) for _ in group)
+            body = request_body(self.params, input_text(group, labels))
+            exchange = Exchange(
+                asked_at=self.now(),
+                api=self.params.api,
+                article_ids=tuple(question.article_id for question in group),
+                labels=labels,
+                request=json.dumps(body),
+                status="failed",
+            )
+            done = await self._persist(wire, body, exchange)
+        if done.status == "answered":
+            self._answered = True
+            self.memory.keep(done, self._keys(group))
+        return done
+
+    async def _persist(self, wire: Wire, body: Mapping[str, object], exchange: Exchange) -> Exchange:
+        """Send until there is an answer, or no use in sending again."""
+        told = ""
+        for number in range(self.params.tries):
+            if self._stopped:
+                return replace(exchange, reason=self._stopped)
+            if self._left() <= 0:
+                return replace(exchange, reason=told or self._out_of_time())
+            outcome = await self._once(wire, body, exchange)
+            if isinstance(outcome, Exchange):
+                return outcome
+            told = outcome.reason
+            if outcome.everybody:
+                self._stopped = told
+            if not outcome.again:
+                break
+            if number + 1 < self.params.tries:
+                await self._pause(outcome, number)
+        if not self._answered and told.startswith("the server cannot be reached"):
+            self._stopped = told  # nobody was ever there: the other requests need not find out for themselves
+        return replace(exchange, reason=told)
+
+    async def _once(self, wire: Wire, body: Mapping[str, object], exchange: Exchange) -> Exchange | Trouble:
+        await asyncio.to_thread(self.rate.take)
+        at = self.now()
+        most = self.params.cost(len(exchange.request) // CHARACTERS_PER_TOKEN, self.params.most_output_tokens)
+        forbidden = self.memory.reserve(at, most, self.params.requests_per_day, self.params.dollars_per_day)
+        if forbidden:
+            return replace(exchange, status="budget", reason=forbidden)
+        try:
+            limit = max(min(self.params.timeout_seconds, self._left()), 0.05)
+            outcome: str | Trouble = await asyncio.wait_for(wire.send(dict(body)), limit)
+        except TimeoutError:  # of the whole exchange: the library's own limit starts anew with each byte
+            outcome = Trouble("the server did not answer in time", again=True, charged=True)
+        if isinstance(outcome, Trouble):
+            self.memory.settle(at, most, most if outcome.charged else 0.0)
+            return outcome
+        took = usage(outcome)
+        stated = took.input_tokens is not None and took.output_tokens is not None
+        cost = self.params.cost(took.input_tokens or 0, took.output_tokens or 0) if stated else most
+        self.memory.settle(at, most, cost)
+        return replace(
+            exchange,
+            asked_at=at,
+            status="answered",
+            reply=outcome,
+            input_tokens=took.input_tokens,
+            output_tokens=took.output_tokens,
+            dollars=cost,
+        )
+
+    async def _pause(self, trouble: Trouble, number: int) -> None:
+        wanted = FIRST_PAUSE * 2**number if trouble.pause is None else trouble.pause
+        await asyncio.sleep(max(min(wanted, LONGEST_PAUSE, self._left()), 0.0))
+
+    def _left(self) -> float:
+        return self._deadline - time.monotonic()
+
+    def _out_of_time(self) -> str:
+        return f"the {self.params.patience_seconds:g} seconds for asking were over before its turn came"
+
+
+def open_scorer(params: LanguageModelParams, environ: Mapping[str, str]) -> Scorer:
+    """The scorer the parameters name; its key and its memory are found by the environment."""
+    return Scorer(params, secret("OPENAI_API_KEY", environ), state_home(environ) / "openai")

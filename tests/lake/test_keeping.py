@@ -1,0 +1,231 @@
+"""What keeps a lake for years: scrub finds every changed byte, gc and compaction lose nothing, backups come back."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from pathlib import Path
+
+import pytest
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lake import garbage, log
+from lake.backup import backup, restore
+from lake.compaction import compact_due
+from lake.errors import DamageError, NotALakeError
+from lake.fingerprint import fingerprint
+from lake.garbage import collect_garbage, find_garbage, needless, pinned_versions
+from lake.scrub import scrub
+from lake.store import Lake
+from lake.tables import TABLES
+from lake.tables.control import RUNS, TASK_REQUESTS
+from lake.tables.market import INSTRUMENTS, MARKET_PRICES
+from tests.frames.published import publish_sessions
+
+
+def every_version(lake: Lake) -> dict[tuple[str, int], str]:
+    """A hash of each version of each table that a run names."""
+    return {
+        (name, version): fingerprint(lake.read(TABLES[name], version=version), TABLES[name].key)
+        for name, versions in pinned_versions(lake).items()
+        for version in versions
+    }
+
+
+def data_files(lake: Lake) -> list[Path]:
+    return sorted(
+        path for path in lake.path.rglob("*") if path.suffix in (".parquet", ".json") and path.parent != lake.path
+    )
+
+
+@pytest.fixture(scope="module")
+def aged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A lake some sessions old, checkpointed. Tests work on copies."""
+    lake = Lake.create(tmp_path_factory.mktemp("aged") / "lake")
+    publish_sessions(lake, 6)
+    with lake.lease("upkeep"):
+        lake.checkpoint(INSTRUMENTS)
+    publish_sessions(lake, 2, start=6)
+    return lake.path
+
+
+@pytest.fixture
+def old(aged: Path, tmp_path: Path) -> Lake:
+    shutil.copytree(aged, tmp_path / "lake")
+    return Lake.open(tmp_path / "lake")
+
+
+def test_an_untouched_lake_scrubs_clean(old: Lake) -> None:
+    result = scrub(old)
+    assert result.findings == ()
+    assert result.files > 40
+
+
+def hurt(path: Path, chance: random.Random) -> None:
+    content = bytearray(path.read_bytes())
+    if chance.random() < 0.5:
+        content[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
+        path.write_bytes(content)
+    else:
+        path.write_bytes(content[: chance.randrange(len(content))])
+
+
+def scrub_finds(lake: Lake, times: int, seed: int) -> None:
+    chance = random.Random(seed)
+    # Entries that only made an empty table hold no row and have no hash; they are read, not compared.
+    targets = [path for path in data_files(lake) if path.name != f"{0:020d}.json"]
+    for _ in range(times):
+        path = chance.choice(targets)
+        whole = path.read_bytes()
+        hurt(path, chance)
+        found = {lake.path / one.file for one in scrub(Lake.open(lake.path)).findings}
+        told = [one.what for one in scrub(Lake.open(lake.path)).findings]
+        assert path in found or any(path.name in words for words in told), f"{path} was changed and nobody said so"
+        path.write_bytes(whole)
+
+
+def test_a_flipped_bit_or_a_cut_anywhere_is_found(old: Lake) -> None:
+    scrub_finds(old, 25, seed=1)
+
+
+@pytest.mark.torture
+def test_a_thousand_flips_and_cuts_are_all_found(old: Lake) -> None:
+    scrub_finds(old, 1_000, seed=2)
+
+
+def test_a_swapped_file_is_found(old: Lake) -> None:
+    first, second = (next(iter(log.added_files(old.uri(MARKET_PRICES), at))) for at in (1, 2))
+    one = first.read_bytes()
+    first.write_bytes(second.read_bytes())
+    second.write_bytes(one)
+    assert {Path(f.file).name for f in scrub(old).findings} == {first.name, second.name}
+
+
+lives = st.dictionaries(
+    st.text("abcdef", min_size=1, max_size=3),
+    st.tuples(st.integers(0, 30), st.one_of(st.none(), st.integers(1, 30))).map(
+        lambda life: (life[0], None if life[1] is None else life[0] + life[1])
+    ),
+    max_size=12,
+)
+
+
+@given(lives, st.sets(st.integers(0, 60), max_size=6))
+def test_gc_takes_a_file_exactly_if_no_pinned_version_holds_it(
+    files: dict[str, tuple[int, int | None]], pins: set[int]
+) -> None:
+    held = {
+        file
+        for pin in pins
+        for file, (added, removed) in files.items()
+        if added <= pin and (removed is None or removed > pin)
+    }
+    assert needless(files, pins) == set(files) - held
+
+
+@settings(max_examples=8, deadline=None)
+@given(steps=st.lists(st.sampled_from(["publish", "abandoned", "compact", "gc"]), min_size=3, max_size=8))
+def test_every_version_a_run_names_reads_the_same_whatever_upkeep_was_done(
+    new_lake: Path, tmp_path_factory: pytest.TempPathFactory, steps: list[str]
+) -> None:
+    path = tmp_path_factory.mktemp("upkeep") / "lake"
+    shutil.copytree(new_lake, path)
+    lake, number, seen = Lake.open(path), 0, {}
+    for step in steps:
+        if step == "publish":
+            publish_sessions(lake, 2, start=number)
+            number += 2
+        elif step == "compact":
+            compact_due(lake, least=2)
+        elif step == "gc":
+            collect_garbage(lake)
+        now = every_version(Lake.open(path))
+        assert seen.items() <= now.items()
+        seen = now
+    assert scrub(lake).findings == ()
+
+
+def test_gc_removes_files_of_versions_that_nobody_names_and_leftovers(
+    old: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with old.lease("by hand"):
+        old.rewrite(INSTRUMENTS, old.read(INSTRUMENTS), old.read(INSTRUMENTS)["listed_on"][0], "by hand", {})
+        unnamed = old.newest(INSTRUMENTS)
+        old.rewrite(INSTRUMENTS, old.read(INSTRUMENTS), old.read(INSTRUMENTS)["listed_on"][0], "by hand again", {})
+    orphan = Path(old.uri(MARKET_PRICES)) / "part-orphan.parquet"
+    orphan.write_bytes(b"half")
+    gone = {Path(one.file).name for one in find_garbage(old)}
+    assert gone == {next(iter(log.added_files(old.uri(INSTRUMENTS), unnamed))).name}, "a young orphan is left alone"
+    import os
+
+    os.utime(orphan, (0, 0))
+    assert orphan.name in {Path(one.file).name for one in find_garbage(old)}
+    assert garbage.RIPE_SECONDS >= 3600
+
+
+def test_compaction_keeps_every_row_with_the_run_that_wrote_it(old: Lake) -> None:
+    before = {table.name: old.read(table) for table in (MARKET_PRICES, TASK_REQUESTS)}
+    runs = old.rows(RUNS)
+    compacted = {run.recipe.output_table for run in compact_due(old, least=2)}
+    assert compacted >= {"market_prices", "task_requests", "runs"}
+    fresh = Lake.open(old.path)
+    for name, rows in before.items():
+        assert fresh.read(TABLES[name]).equals(rows)
+    assert len(fresh.files(MARKET_PRICES, fresh.version(MARKET_PRICES))) == 1
+    assert fresh.rows(RUNS) == runs + len(compacted)
+    publish_sessions(fresh, 1, start=8)
+    assert fresh.rows(MARKET_PRICES) == 9
+
+
+def test_a_backup_comes_back_with_every_version_and_a_second_one_copies_only_what_is_new(
+    old: Lake, tmp_path: Path
+) -> None:
+    safe, back = tmp_path / "safe", tmp_path / "back"
+    first = backup(old, safe)
+    publish_sessions(old, 1, start=8)
+    second = backup(old, safe)
+    assert first.new == first.files
+    assert second.new < second.files / 2
+    restore(safe, back)
+    restored = Lake.open(back)
+    assert every_version(restored) == every_version(old)
+    assert scrub(restored).findings == ()
+    publish_sessions(restored, 1, start=9)
+    assert restored.rows(MARKET_PRICES) == 10
+
+
+def test_a_backup_leaves_out_what_is_not_published(old: Lake, tmp_path: Path) -> None:
+    from tests.frames.published import write_session
+
+    with old.lease("a writer that dies"):
+        write_session(old, 8)
+    backup(old, tmp_path / "safe")
+    restore(tmp_path / "safe", tmp_path / "back")
+    restored = Lake.open(tmp_path / "back")
+    assert restored.newest(MARKET_PRICES) == restored.version(MARKET_PRICES) == 8
+
+
+def test_a_backup_that_has_changed_is_not_restored(old: Lake, tmp_path: Path) -> None:
+    backup(old, tmp_path / "safe")
+    file = next(iter((tmp_path / "safe" / "tables" / "market_prices").glob("*.parquet")))
+    hurt(file, random.Random(3))
+    with pytest.raises(DamageError, match=file.name):
+        restore(tmp_path / "safe", tmp_path / "back")
+    with pytest.raises(NotALakeError):
+        Lake.open(tmp_path / "back")
+
+
+def test_restoring_never_writes_over_anything(old: Lake, tmp_path: Path) -> None:
+    backup(old, tmp_path / "safe")
+    with pytest.raises(NotALakeError, match="not empty"):
+        restore(tmp_path / "safe", old.path)
+    with pytest.raises(NotALakeError, match="holds no backup"):
+        backup(old, tmp_path)
+
+
+def test_another_tool_cannot_vacuum_history_away(old: Lake) -> None:
+    with pytest.raises(DeltaError):
+        DeltaTable(old.uri(INSTRUMENTS)).vacuum(168, dry_run=False)

@@ -1,0 +1,202 @@
+"""A writer repairs what a crash left above the published versions, and refuses damage at or below them."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lake import log
+from lake.contract import Table
+from lake.errors import DamageError
+from lake.runs import publish, unpublished
+from lake.store import Lake
+from lake.tables.control import RUNS, TASK_REQUESTS
+from lake.tables.market import INSTRUMENTS, MARKET_PRICES
+from tests.frames.published import publish_sessions, write_session
+
+Damage = Callable[[Path], None]
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def cut_after_a_line(path: Path) -> None:
+    path.write_bytes(path.read_bytes().splitlines(keepends=True)[0])
+
+
+def cut_in_a_line(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-40])
+
+
+def nulls(path: Path) -> None:
+    path.write_bytes(b"\0" * path.stat().st_size)
+
+
+def garbage(path: Path) -> None:
+    path.write_bytes(b"\x89PNG" + path.read_bytes()[4:])
+
+
+def missing(path: Path) -> None:
+    path.unlink()
+
+
+KINDS: list[Damage] = [empty, cut_after_a_line, cut_in_a_line, nulls, garbage, missing]
+damages = pytest.mark.parametrize("damage", KINDS, ids=lambda damage: damage.__name__)
+
+
+def interrupted(lake: Lake) -> None:
+    """Two sessions published, a third written and not published."""
+    publish_sessions(lake, 2)
+    with lake.lease("a writer that dies"):
+        write_session(lake, 2)
+
+
+def resume(path: Path) -> Lake:
+    """The next writer: what a crash left is repaired, then the third session is done if it is not there."""
+    lake = Lake.open(path)
+    with lake.lease("the next writer"):
+        left = {run.recipe.output_table: run for run in unpublished(lake)}
+        runs = [left.get(run.recipe.output_table, run) for run in write_session(lake, 2)]
+        publish(lake, runs, "cycle 2/0", durable=False)
+    return lake
+
+
+@damages
+@pytest.mark.parametrize("table", [MARKET_PRICES, INSTRUMENTS], ids=lambda table: table.name)
+def test_damage_above_the_published_version_is_put_aside_and_done_again(
+    lake: Lake, table: Table, damage: Damage
+) -> None:
+    interrupted(lake)
+    damage(log.entry_path(lake.uri(table), 3))
+    again = resume(lake.path)
+    assert {one.table for one in again.repairs} >= ({table.name} if damage is not missing else set())
+    assert again.published()["market_prices"] == again.published()["instruments"] == 3
+    assert again.read(MARKET_PRICES)["close"].to_list() == [10.0, 10.01, 10.02]
+    assert again.read(INSTRUMENTS)["name"].to_list() == ["name 2"]
+    assert again.rows(RUNS) == 6
+
+
+@damages
+@pytest.mark.parametrize("table", [MARKET_PRICES, INSTRUMENTS, RUNS], ids=lambda table: table.name)
+@pytest.mark.parametrize("version", [1, 2])
+def test_damage_at_or_below_the_published_version_stops_the_writer_with_the_files_name(
+    lake: Lake, table: Table, version: int, damage: Damage
+) -> None:
+    interrupted(lake)
+    path = log.entry_path(lake.uri(table), version)
+    damage(path)
+    before = sorted(path.parent.iterdir())
+    with pytest.raises(DamageError, match=path.name), Lake.open(lake.path).lease("the next writer"):
+        pass
+    assert sorted(path.parent.iterdir()) == before, "something was written"
+
+
+@damages
+def test_a_publication_that_was_never_acknowledged_is_published_again(lake: Lake, damage: Damage) -> None:
+    publish_sessions(lake, 2)
+    head = (lake.path / "HEAD").read_bytes()
+    publish_sessions(lake, 1, start=2)
+    (lake.path / "HEAD").write_bytes(head)
+    damage(log.entry_path(lake.uri(RUNS), 3))
+    again = resume(lake.path)
+    assert again.rows(RUNS) == 6
+    assert again.read(INSTRUMENTS)["name"].to_list() == ["name 2"]
+
+
+def test_a_whole_publication_whose_witness_was_not_written_counts(lake: Lake) -> None:
+    publish_sessions(lake, 1)
+    head = (lake.path / "HEAD").read_bytes()
+    publish_sessions(lake, 1, start=1)
+    (lake.path / "HEAD").write_bytes(head)
+    with Lake.open(lake.path).lease("the next writer"):
+        pass
+    assert (lake.path / "HEAD").read_bytes() != head
+    assert Lake.open(lake.path).rows(RUNS) == 4
+
+
+def test_publications_that_vanish_with_their_log_are_missed(lake: Lake) -> None:
+    publish_sessions(lake, 3)
+    log.entry_path(lake.uri(RUNS), 3).unlink()
+    with pytest.raises(DamageError, match=r"00003\.json is missing"), Lake.open(lake.path).lease("next"):
+        pass
+
+
+@pytest.mark.parametrize("damage", [empty, cut_in_a_line, garbage], ids=lambda damage: damage.__name__)
+def test_an_unreadable_witness_is_named(lake: Lake, damage: Damage) -> None:
+    publish_sessions(lake, 1)
+    damage(lake.path / "HEAD")
+    with pytest.raises(DamageError, match="HEAD"), Lake.open(lake.path).lease("next"):
+        pass
+
+
+@damages
+def test_damage_to_a_log_that_several_append_to_loses_that_entry_only(lake: Lake, damage: Damage) -> None:
+    publish_sessions(lake, 3)
+    damage(log.entry_path(lake.uri(TASK_REQUESTS), 2))
+    publish_sessions(Lake.open(lake.path), 1, start=3)
+    assert Lake.open(lake.path).read(TASK_REQUESTS)["request_id"].to_list() == ["request 0", "request 2", "request 3"]
+
+
+@damages
+def test_a_damaged_checkpoint_is_healed_from_the_log(lake: Lake, damage: Damage) -> None:
+    publish_sessions(lake, 3)
+    with lake.lease("upkeep"):
+        lake.checkpoint(MARKET_PRICES)
+        lake.checkpoint(RUNS)
+    for table in (MARKET_PRICES, RUNS):
+        damage(log.checkpoint_path(lake.uri(table), lake.newest(table)))
+    publish_sessions(Lake.open(lake.path), 1, start=3)
+    assert Lake.open(lake.path).rows(MARKET_PRICES) == 4
+
+
+@damages
+def test_a_damaged_hint_at_the_checkpoint_does_no_harm(lake: Lake, damage: Damage) -> None:
+    publish_sessions(lake, 2)
+    with lake.lease("upkeep"):
+        lake.checkpoint(MARKET_PRICES)
+    damage(Path(lake.uri(MARKET_PRICES)) / log.FOLDER / "_last_checkpoint")
+    publish_sessions(Lake.open(lake.path), 1, start=2)
+    assert Lake.open(lake.path).rows(MARKET_PRICES) == 3
+
+
+def test_what_a_dead_writer_had_begun_is_swept(lake: Lake) -> None:
+    publish_sessions(lake, 1)
+    root = Path(lake.uri(MARKET_PRICES))
+    leftovers = [root / "part-0.parquet#1", root / log.FOLDER / "00000000000000000002.json#1", root / "part-9.parquet"]
+    for path in leftovers:
+        path.write_bytes(b"half")
+    (lake.path / ".writer.lock").write_text("{}")  # the note of a holder that did not give the lease back
+    fresh = Lake.open(lake.path)
+    with fresh.lease("next"):
+        pass
+    assert not [path for path in leftovers if path.exists()]
+    assert fresh.rows(MARKET_PRICES) == 1
+
+
+@damages
+def test_an_old_version_is_not_read_through_a_damaged_log(lake: Lake, damage: Damage) -> None:
+    publish_sessions(lake, 3)
+    with lake.lease("upkeep"):
+        lake.checkpoint(MARKET_PRICES)
+    damage(log.entry_path(lake.uri(MARKET_PRICES), 1))
+    with pytest.raises(DamageError, match=r"00001\.json"):
+        Lake.open(lake.path).read(MARKET_PRICES, version=2)
+
+
+def test_a_lake_cut_off_while_it_was_made_is_made_after_all(tmp_path: Path) -> None:
+    path = tmp_path / "lake"
+    Lake.create(path)
+    (path / "lake.json").unlink()
+    (path / ".creating").touch()
+    assert Lake.create(path).rows(RUNS) == 0
+
+
+def test_a_data_file_that_was_swapped_or_cut_is_never_read_silently(lake: Lake) -> None:
+    publish_sessions(lake, 2)
+    file = next(iter(log.added_files(lake.uri(MARKET_PRICES), 2)))
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(DamageError, match=file.name):
+        Lake.open(lake.path).read(MARKET_PRICES)
+    with pytest.raises(DamageError, match=file.name), Lake.open(lake.path).lease("next"):
+        pass

@@ -1,0 +1,205 @@
+"""The daemon as an operator has it: a process of its own over a real lake."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from statistics import median
+
+import polars as pl
+import pytest
+
+from lake.store import Lake
+from lake.tables.control import SERVICE_HEARTBEATS, TASK_ATTEMPTS, TASK_REQUESTS
+from pipeline.control.exclusive import daemon_present
+from pipeline.control.health import Service, condition, overall
+from pipeline.control.heartbeat import Heart, last_beat
+from pipeline.control.manifest import load_manifest, read_manifest
+from pipeline.control.orchestrator import Picture
+from pipeline.control.process import open_descriptors
+from pipeline.control.requests import Request, standing_of, submit
+from pipeline.control.service import launchd_unit, systemd_unit
+
+DAEMON = (sys.executable, "-m", "pipeline.control.daemon", "--quiet")
+SCHEDULE = '[tasks.upkeep]\nrun = "maintain"\ntrigger = "daily 06:00"\n'
+
+
+def until(holds: Callable[[], object], seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "it did not come about in time"
+        time.sleep(0.02)
+
+
+def request(name: str, action: str = "maintain", target: str = "") -> Request:
+    return Request(request_id=name, requested_at=datetime.now(UTC), origin="cli", action=action, target=target)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lake, subprocess.Popen[bytes]]]:
+    """An empty lake with its own schedule, and the daemon that serves it."""
+    lake = Lake.create(tmp_path_factory.mktemp("served") / "lake")
+    (lake.path / "schedules.toml").write_text(SCHEDULE)
+    daemon = subprocess.Popen([*DAEMON, "--lake", str(lake.path)])
+    until(lambda: last_beat(lake.path) is not None)
+    yield lake, daemon
+    if daemon.poll() is None:
+        daemon.kill()
+    daemon.wait()
+
+
+def test_a_request_is_carried_out_once_however_often_it_is_sent(served: tuple[Lake, object]) -> None:
+    lake, _ = served
+    asked = request("twice")
+    assert submit(lake, asked)
+    assert not submit(lake, asked)
+    assert not submit(lake, request("twice"))
+    until(lambda: standing_of(lake, asked).settled)
+    assert [event.state for event in standing_of(lake, asked).events] == ["started", "done"]
+    assert lake.read(TASK_REQUESTS, where=pl.col("request_id") == "twice").height == 1
+
+
+def test_a_second_daemon_is_refused_and_names_the_first(served: tuple[Lake, subprocess.Popen[bytes]]) -> None:
+    lake, daemon = served
+    second = subprocess.run([*DAEMON, "--lake", str(lake.path)], capture_output=True, text=True, check=False)
+    assert second.returncode == 3
+    assert f"process {daemon.pid}" in second.stderr
+
+
+def test_a_bad_schedule_is_refused_by_the_running_daemon_which_keeps_the_last_good_one_and_says_so(
+    served: tuple[Lake, subprocess.Popen[bytes]],
+) -> None:
+    lake, daemon = served
+    schedule = lake.path / "schedules.toml"
+    schedule.write_text(SCHEDULE.replace("daily 06:00", "weekly 1 06:00"))
+    daemon.send_signal(signal.SIGHUP)
+    until(lambda: (beat := last_beat(lake.path)) and beat.status == "fail" and "write mon ... sun" in beat.reason)
+    schedule.write_text(SCHEDULE)
+    daemon.send_signal(signal.SIGHUP)
+    until(lambda: (beat := last_beat(lake.path)) and beat.status == "ok")
+    asked = request("after-reload")
+    submit(lake, asked)
+    until(lambda: standing_of(lake, asked).settled)
+
+
+def test_the_verdict_on_a_lake_with_a_live_daemon_names_what_is_not_well(served: tuple[Lake, object]) -> None:
+    lake, _ = served
+    manifest = load_manifest(lake.path / "schedules.toml")
+    found = condition(lake, manifest, datetime.now(UTC))
+    services = {one.service: one for one in found.services}
+    assert services["daemon"].status == "ok"
+    assert services["upkeep"].status == "ok"
+    assert services["disk"].facts["lake_bytes"] > 0
+    hung = condition(lake, manifest, datetime.now(UTC) + timedelta(minutes=5))
+    assert {one.service: one.status for one in hung.services}["daemon"] == "fail"
+    idle = condition(lake, manifest, datetime.now(UTC) + timedelta(days=3))
+    assert {one.service: one.status for one in idle.services}["upkeep"] == "fail", "alive, but no work is done"
+
+
+def test_a_killed_daemon_leaves_its_lake_free_and_the_next_one_serves(
+    served: tuple[Lake, subprocess.Popen[bytes]],
+) -> None:
+    lake, daemon = served
+    assert daemon_present(lake.path / "control")
+    daemon.kill()
+    daemon.wait()
+    assert not daemon_present(lake.path / "control")
+    asked = request("waits-for-a-daemon")
+    submit(lake, asked)
+    once = subprocess.run([*DAEMON, "--lake", str(lake.path), "--once"], check=False)
+    assert once.returncode == 0
+    assert [event.state for event in standing_of(lake, asked).events] == ["started", "done"]
+
+
+def test_the_first_end_lets_work_finish_and_the_record_says_so(tmp_path: Path) -> None:
+    lake = Lake.create(tmp_path / "lake")
+    (lake.path / "schedules.toml").write_text(SCHEDULE)
+    daemon = subprocess.Popen([*DAEMON, "--lake", str(lake.path)])
+    until(lambda: last_beat(lake.path) is not None)
+    asked = request("at-work")
+    submit(lake, asked)
+    until(lambda: standing_of(lake, asked).events)
+    daemon.terminate()
+    assert daemon.wait(30) == 0
+    assert standing_of(lake, asked).events[-1].state == "done"
+    beat = last_beat(lake.path)
+    assert beat is not None
+    assert beat.state == "stopped"
+
+
+def test_a_schedule_that_cannot_be_used_ends_the_daemon_with_the_line_and_the_fix(tmp_path: Path) -> None:
+    lake = Lake.create(tmp_path / "lake")
+    (lake.path / "schedules.toml").write_text(SCHEDULE.replace("maintain", "mantain"))
+    result = subprocess.run([*DAEMON, "--lake", str(lake.path)], capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert "schedules.toml:2" in result.stderr
+    assert "did you mean 'maintain'" in result.stderr
+
+
+@pytest.mark.slow
+def test_a_day_of_heartbeats_stays_small_and_leaves_reading_and_descriptors_flat(tmp_path: Path) -> None:
+    lake = Lake.create(tmp_path / "lake")
+    (lake.path / "control").mkdir()
+    now = datetime(2024, 1, 2, tzinfo=UTC)
+    heart = Heart(lake, now)
+    reads: list[float] = []
+    descriptors: list[int] = []
+    for _ in range(288):
+        now += timedelta(minutes=5)
+        heart.beat(Picture(now), "running", "ok", "0 running, 0 waiting")
+        begin = time.perf_counter()
+        assert lake.read(SERVICE_HEARTBEATS, since=now - timedelta(minutes=1)).height == 1
+        reads.append(time.perf_counter() - begin)
+        descriptors.append(open_descriptors())
+    folder = Path(lake.uri(SERVICE_HEARTBEATS))
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    assert lake.rows(SERVICE_HEARTBEATS) == 288
+    assert size < 10e6
+    assert max(descriptors[20:]) - min(descriptors[20:]) <= 3
+    # A loaded machine makes single reads slow; the medians of the first and the last hours tell growth from noise.
+    assert median(reads[-60:]) < 4 * median(reads[10:70]) + 0.01
+
+
+def test_the_worst_verdict_stands_for_all_with_its_reason() -> None:
+    now = datetime(2024, 1, 2, tzinfo=UTC)
+    good, warning = Service("a", "ok", "fine"), Service("b", "warn", "late")
+    assert overall(now, [good, warning]).reason == "b: late"
+    assert overall(now, [good, warning, Service("c", "fail", "stopped")]).status == "fail"
+    assert overall(now, [good]).reason == "all is well"
+
+
+def test_the_units_name_the_program_and_survive_odd_paths() -> None:
+    lake = Path('/home/John Smith/50% "lake" $x & <y>')
+    systemd = systemd_unit(Path("/opt/nextgen-daemon"), lake)
+    assert 'ExecStart="/opt/nextgen-daemon" --lake "/home/John Smith/50%% \\"lake\\" $$x & <y>" --quiet' in systemd
+    assert "Type=notify" in systemd
+    assert "WatchdogSec=" in systemd
+    import plistlib
+
+    plist = plistlib.loads(launchd_unit(Path("/opt/nextgen-daemon"), lake).encode())
+    assert plist["ProgramArguments"] == ["/opt/nextgen-daemon", "--lake", str(lake), "--quiet"]
+    with pytest.raises(ValueError, match="control characters"):
+        systemd_unit(Path("/opt/nextgen-daemon"), Path("/a\nExecStartPre=/bin/sh"))
+
+
+def test_every_line_of_the_log_is_json_that_says_what_it_is_about(tmp_path: Path) -> None:
+    lake = Lake.create(tmp_path / "lake")
+    (lake.path / "schedules.toml").write_text(SCHEDULE)
+    submit(lake, request("logged"))
+    subprocess.run([*DAEMON, "--lake", str(lake.path), "--once"], check=True, env={**os.environ})
+    lines = [json.loads(line) for line in (lake.path / "control" / "logs" / "daemon.log").read_text().splitlines()]
+    assert {"at", "level", "message"} <= set(lines[0])
+    assert {"started", "done"} <= {line.get("state") for line in lines if line.get("slot") == "logged"}
+    assert lake.read(TASK_ATTEMPTS).height == 2
+
+
+def test_two_readings_of_one_schedule_are_the_same_schedule() -> None:
+    first, second = (read_manifest(SCHEDULE, "x", datetime(2024, 1, 2, tzinfo=UTC)) for _ in range(2))
+    assert [task.trigger_text for task in first.tasks] == [task.trigger_text for task in second.tasks]
