@@ -49,7 +49,7 @@ def _compact(lake: Lake, table: Table, least: int) -> Run | None:
     if content_mark(table, lake.read(table, version=version)) != run.fingerprint:
         raise DamageError(f"{table.name}: compaction to version {version} changed rows; restore it from a backup")
     run = replace(run, output_version=version, written=rows.height, seconds=perf_counter() - clock)
-    return publish(lake, [run], run.run_id, durable=lake.durable)[0]
+    return publish(lake, [run], f"{run.run_id}/0", durable=lake.durable)[0]
 
 
 def _recipe(lake: Lake, table: Table, version: int) -> Recipe:

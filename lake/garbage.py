@@ -35,8 +35,17 @@ class Garbage:
 
 
 def pinned_versions(lake: Lake) -> dict[str, set[int]]:
-    """Table name -> the versions that a run reads or wrote, with the published and the newest one."""
-    pins = {name: {lake.newest(table), lake.version(table)} for name, table in TABLES.items()}
+    """Table name -> the versions that a run reads or wrote, with the published and the newest one.
+
+    Of `runs` it is every version, for the chain of publications is proven with the files themselves; and of the logs
+    of tasks, which no run names.
+    """
+    pins = {
+        name: set(range(lake.newest(table) + 1)) if table.domain == "control" else {lake.newest(table)}
+        for name, table in TABLES.items()
+    }
+    for name, version in lake.published().items():
+        pins[name].add(version)
     runs = lake.read(RUNS, columns=("output_table", "output_version", "inputs"))
     for name, version, inputs in runs.select("output_table", "output_version", "inputs").iter_rows():
         if version is not None:
@@ -87,9 +96,7 @@ def collect_garbage(lake: Lake) -> list[Garbage]:
 def _of_table(lake: Lake, table: Table, pins: set[int]) -> list[Garbage]:
     uri = Path(lake.uri(table))
     lives = _lives(uri)
-    # The chain of publications is proven with the files themselves, and task logs have no runs that name them.
-    everything_named = table.name == RUNS.name or (not table.story and table.domain == "control")
-    unneeded = set() if everything_named else needless(lives, pins)
+    unneeded = needless(lives, pins)
     found: list[Garbage] = []
     for path in sorted(uri.glob("*.parquet*")):
         if "#" in path.name or path.name not in lives:

@@ -63,16 +63,16 @@ class Aside:
             path.rename(target)
 
 
-def promised(runs: pl.DataFrame, *, back: timedelta = VERIFIED) -> tuple[dict[str, int], Hashes]:
+def promised(runs: pl.DataFrame, *, back: timedelta | None = VERIFIED) -> tuple[dict[str, int], Hashes]:
     """What runs that are done promise: table -> published version, and the file hashes of recent versions.
 
     Args:
         runs: rows of `runs` that are done, with session, output_table, output_version and files.
-        back: how far before the last session hashes are wanted.
+        back: how far before the last session hashes are wanted; all of them where None.
     """
     highest = dict(runs.group_by("output_table").agg(pl.col("output_version").max()).iter_rows())
     last = runs["session"].max()
-    recent = runs.filter(pl.col("session") >= last - back) if isinstance(last, date) else runs
+    recent = runs.filter(pl.col("session") >= last - back) if back is not None and isinstance(last, date) else runs
     recorded: dict[tuple[str, int], dict[str, str]] = {}
     for name, version, files in recent.select("output_table", "output_version", "files").iter_rows():
         recorded.setdefault((name, version), {}).update(json.loads(files))

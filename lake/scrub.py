@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 
 import polars as pl
@@ -18,7 +17,6 @@ from lake.store import Lake
 from lake.tables import TABLES
 from lake.tables.control import RUNS
 
-EVER = timedelta(days=1_000_000)
 Progress = Callable[[str, int, int], None]
 
 
@@ -54,7 +52,7 @@ def scrub(lake: Lake, progress: Progress = lambda *_: None) -> Scrubbed:
         return Scrubbed(files, 0, tuple(findings))
     columns = ("session", "output_table", "output_version", "files")
     runs = lake.read(RUNS, where=pl.col("status") == "done", columns=columns)
-    published, recorded = promised(runs, back=EVER)
+    published, recorded = promised(runs, back=None)
     by_table: dict[str, dict[str, str]] = {}
     for (name, _), hashes in recorded.items():
         by_table.setdefault(name, {}).update(hashes)

@@ -34,11 +34,11 @@ class Operation:
         return [cycle.session for cycle in self.cycles]
 
 
-def small_settings(**simulated: object) -> Settings:
+def small_settings(signal: float = 2.0) -> Settings:
     """Everything real, only less of it; a model is promoted and trades whatever little it knows."""
     return Settings(
         runtime=RuntimeParams(durable=False),
-        source=SourceParams(simulated=SimulatedParams(names=14, history_sessions=HISTORY, **simulated)),  # type: ignore[arg-type]
+        source=SourceParams(simulated=SimulatedParams(names=14, history_sessions=HISTORY, signal=signal)),
         ingestion=IngestionParams(),
         models=ModelParams(
             folds=2,

@@ -103,6 +103,9 @@ class FilesParams:
     """File with news; none if empty."""
     constituents: str = ""
     """File with membership spells (ticker, start, end) of the index that alone may be traded; none if empty."""
+    identities: str = ""
+    """File with listing spells (symbol, ticker, start, end; the end no longer in it): which company a symbol of the
+    price files meant when. Two companies that shared a symbol, or one that changed its own, so get one ticker each."""
     benchmark: str = ""
     """File with the benchmark's bars; if empty the benchmark is looked for among the prices."""
     benchmark_ticker: str = "SPY"

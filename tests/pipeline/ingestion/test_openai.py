@@ -196,13 +196,13 @@ def test_chat_completions_without_an_answer_are_unknown(openai: OpenAI, body: st
     "score_and_strength",
     ["2, 0.5", "-1.01, 0.5", "0.5, 1.5", "NaN, 0.5", "1e999, 0.5", "null, 0.5", '"0.5", 0.5', "true, 0.5", "[], 0.5"],
 )
-def test_a_number_out_of_range_makes_its_article_unknown_and_no_other(
-    openai: OpenAI, score_and_strength: str
-) -> None:
+def test_a_number_out_of_range_makes_its_article_unknown_and_no_other(openai: OpenAI, score_and_strength: str) -> None:
     def model(asked: Any) -> str:
         told = json.loads(praise(asked))
         value, strength = score_and_strength.split(", ")
-        odd = f'{{"id": "{asked[0]["id"]}", "tickers": [{{"ticker": "AAA", "score": {value}, "strength": {strength}}}]}}'
+        odd = (
+            f'{{"id": "{asked[0]["id"]}", "tickers": [{{"ticker": "AAA", "score": {value}, "strength": {strength}}}]}}'
+        )
         return f'{{"articles": [{odd}, {json.dumps(told["articles"][1])}]}}'
 
     openai.model = model
@@ -357,7 +357,7 @@ def test_the_key_is_shown_by_nothing(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     # the server tells the key back wherever it can
-    openai.answers = lambda asked: (
+    openai.answers = lambda _: (
         trouble(401, f"Incorrect API key: {CANARY}") if len(openai.asked) > 1 else Answer(body=response(CANARY))
     )
     given = params(openai, articles_per_request=1, concurrency=1, api="responses")
@@ -417,7 +417,11 @@ def test_an_article_that_gives_orders_is_quoted_alone_and_moves_nobody_else(open
 
 
 def test_plain_news_is_not_taken_for_orders() -> None:
-    titles = ["Regulator orders Alpha to answer questions", "Alpha ignores rivals, raises outlook", "Systemic risk: UBS"]
+    titles = [
+        "Regulator orders Alpha to answer questions",
+        "Alpha ignores rivals, raises outlook",
+        "Systemic risk: UBS",
+    ]
     questions = [Question(str(n), DAY, ("AAA",), title, "") for n, title in enumerate(titles)]
     assert [len(group) for group in batches(questions, 8)] == [3]
 
@@ -431,7 +435,12 @@ def test_labels_cannot_be_guessed(openai: OpenAI) -> None:
 
 @pytest.mark.parametrize(
     ("model", "name"),
-    [("gpt-5-mini", "gpt-5-mini"), ("Qwen/Qwen2.5 7B", "qwen-qwen2.5-7b"), ("lexicon", "model-lexicon"), ("//", "model")],
+    [
+        ("gpt-5-mini", "gpt-5-mini"),
+        ("Qwen/Qwen2.5 7B", "qwen-qwen2.5-7b"),
+        ("lexicon", "model-lexicon"),
+        ("//", "model"),
+    ],
 )
 def test_a_model_is_named_as_a_scorer(model: str, name: str) -> None:
     assert scorer_name(model) == name

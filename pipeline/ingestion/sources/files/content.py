@@ -14,7 +14,7 @@ from pipeline.ingestion.sources.errors import SourceError
 from pipeline.ingestion.sources.files import columns
 from pipeline.ingestion.sources.files.dates import is_iso, read_dates
 from pipeline.ingestion.sources.files.reading import is_readable, read_text, stem
-from pipeline.ingestion.sources.files.spells import read_spells
+from pipeline.ingestion.sources.files.spells import identified, read_identities, read_spells
 from pipeline.ingestion.sources.params import FilesParams
 
 TICKER_COLUMN = "ticker"
@@ -64,6 +64,7 @@ def paths_of(params: FilesParams) -> list[Path]:
         params.listings,
         params.news,
         params.constituents,
+        params.identities,
     ]
     paths = [_path(name) for name in named if name]
     return [file for path in paths for file in (_files_in(path) if path.is_dir() else [path])]
@@ -82,6 +83,7 @@ class _Reader:
     def __init__(self, params: FilesParams) -> None:
         self.params = params
         self.overrides = columns.parse_overrides(params.columns)
+        self.identities = read_identities(params.identities) if params.identities else None
 
     def content(self) -> Content:
         bars = [self._prices(_path(name)) for name in self.params.prices]
@@ -123,6 +125,8 @@ class _Reader:
             strict=strict,
         )
         day = self._days(lines, fields[clock], path)
+        if self.identities is not None:
+            lines, fields["ticker"] = identified(lines, lines[fields["ticker"]], day, self.identities)
         if daily and not is_iso(lines[fields[clock]]):
             lines, fields["session"] = _with_iso(lines, day, "trading_day")
         return Bars(lines, fields, lines[fields["ticker"]], day)

@@ -1,4 +1,4 @@
-"""Reads a file of membership spells: who belonged to the index from when, and until when."""
+"""Reads files of spells: who belonged to the index when, and which company a symbol meant when."""
 
 from __future__ import annotations
 
@@ -19,6 +19,14 @@ USUAL: Usual = {
     "start": ("start", "start_date", "from", "added", "date_added", "joined"),
     "end": ("end", "end_date", "until", "to", "removed", "date_removed", "left"),
 }
+IDENTITIES: Usual = {
+    "symbol": ("symbol", "vendor_symbol", "mapped_ticker"),
+    "ticker": ("ticker", "identity", "listing", "file"),
+    "start": USUAL["start"],
+    "end": USUAL["end"],
+}
+IDENTITY = "listed_ticker"
+"""Column added to a price file: the ticker of the company that the line's symbol meant on its day."""
 
 
 @dataclass(frozen=True)
@@ -66,3 +74,49 @@ def read_spells(name: str) -> Spells:
     if members["start"].is_null().all():
         raise SourceError(f"{path}: none of {lines.height} values of {fields['start']!r} is a date like 2018-01-02")
     return Spells(fields, lines, members)
+
+
+def read_identities(name: str) -> pl.DataFrame:
+    """Read a file of listing spells: symbol, ticker (String), start and end (Date, the end no longer in it).
+
+    Raises:
+        SourceError: if it is missing, or has no column for symbol, ticker or start.
+    """
+    path = Path(name).expanduser()
+    lines = read_text(path)
+    required = ("symbol", "ticker", "start")
+    fields = recognise(lines.columns, IDENTITIES, {}, required=required, file=str(path), strict=True)
+    texts = lines.select(pl.col(column).alias(field) for field, column in fields.items())
+    if "end" not in fields:
+        texts = texts.with_columns(end=pl.lit(None, dtype=pl.String))
+    spells = texts.select("symbol", "ticker", start=day("start"), end=day("end"))
+    unread = spells.filter(pl.col("start").is_null())
+    if not unread.is_empty():
+        raise SourceError(f"{path}: {unread.height} spells have no first day, the first is {unread.row(0)}; write it")
+    return spells.sort("start", "symbol", "ticker")
+
+
+def identified(
+    lines: pl.DataFrame, symbol: pl.Series, days: pl.Series, identities: pl.DataFrame
+) -> tuple[pl.DataFrame, str]:
+    """Add the ticker that each line's symbol meant on its day; return the lines and the column's name.
+
+    A symbol without any spell is its own ticker; one whose spells do not hold the day has none that day.
+    """
+    placed = pl.DataFrame({"symbol": symbol, "day": days}).with_row_index("number")
+    last = placed.sort("day").join_asof(
+        identities.rename({"ticker": "meant"}).sort("start"),
+        left_on="day",
+        right_on="start",
+        by="symbol",
+        strategy="backward",
+        check_sortedness=False,
+    )
+    inside = pl.col("meant").is_not_null() & (pl.col("end").is_null() | (pl.col("day") < pl.col("end")))
+    known = pl.col("symbol").is_in(identities["symbol"].unique().implode())
+    ticker = pl.when(~known).then("symbol").when(inside).then("meant")
+    found = last.with_columns(ticker=ticker).sort("number")["ticker"]
+    column = IDENTITY
+    while column in lines.columns:
+        column += "_"
+    return lines.with_columns(found.alias(column)), column
