@@ -52,6 +52,7 @@ COMMANDS: dict[str, dict[str, Entry]] = {
     },
     "Prove": {
         "lineage": Entry("lineage", "Walk from a row back to what it was made from."),
+        "impact": Entry("impact", "List what was derived from a row, in every table."),
         "reproduce": Entry("reproduce", "Compute runs again and compare every bit."),
     },
     "Keep": {

@@ -54,7 +54,7 @@ def reproduce(runner: Runner, run: Run) -> Verdict:
     if run.recipe.stage == COMPACTION:
         return _compacted(runner, run)
     stage = stage_of(run.recipe.stage)
-    rows = _landed(runner, run) if stage.kind == "landing" else runner.compute(stage, run.recipe)
+    rows: pl.DataFrame | None = _landed(runner, run) if stage.kind == "landing" else runner.compute(stage, run.recipe)
     if stage.kind == "landing" and run.written != run.rows:
         rows = None  # a repeat of an earlier landing: nothing of it was stored under this run
     same = rows is None or fingerprint(rows, stage.writes.key, stage.writes.content_columns) == run.fingerprint

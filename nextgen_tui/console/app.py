@@ -95,6 +95,7 @@ class ConsoleApp(App[None]):
     TITLE = "nextgen"
     CSS_PATH = "console.tcss"
     ENABLE_COMMAND_PALETTE = True
+    MODES = {page.name.lower(): partial(PageScreen, page) for page in PAGES}
     DEFAULT_MODE = "health"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]
     BINDINGS = [
@@ -110,7 +111,6 @@ class ConsoleApp(App[None]):
 
     def __init__(self, lake_path: Path, *, light: bool = False, at: str = "") -> None:
         self.pages = {page.name.lower(): page for page in PAGES}
-        self.MODES = {name: partial(PageScreen, page) for name, page in self.pages.items()}  # type: ignore[assignment]
         super().__init__()
         self.lake_path = lake_path
         self.view: View | None = None

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Literal
 from uuid import uuid4
 
 from pipeline.control.policy import ACTIONS
@@ -85,7 +84,8 @@ def asked(name: str, rest: Sequence[str], moment: datetime) -> Asked:
     Raises:
         CommandError: if its arguments do not fit.
     """
-    session, target, lines = None, "", ()
+    session: date | None = None
+    target, lines = "", tuple[str, ...]()
     if name in ACTIONS:
         session = _session(rest)
         lines = _work_lines(name)
@@ -130,7 +130,10 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-NO_DAEMON = f"No daemon runs on this lake: the request waits up to {STANDS_FOR.total_seconds() / 3600:.0f} hours for one (:daemon starts one)."
+NO_DAEMON = (
+    f"No daemon runs on this lake: the request waits up to {STANDS_FOR.total_seconds() / 3600:.0f} hours for one "
+    "(:daemon starts one)."
+)
 
 
 def _work_lines(name: str) -> tuple[str, ...]:

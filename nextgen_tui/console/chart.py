@@ -51,7 +51,7 @@ class Chart(Widget):
         ground = self._ground(band)
         if role.startswith("band"):
             return Style(color=self._ground(int(role[4:])).bgcolor, bgcolor=ground.bgcolor)
-        ink = self.get_component_rich_style(f"chart--{role}", partial=True) if role in ROLES else self.rich_style
+        ink = self.get_component_rich_style(f"chart--{role}") if role in ROLES else self.rich_style
         return Style(color=ink.color, bold=ink.bold, bgcolor=ground.bgcolor)
 
     def _ground(self, band: int) -> Style:

@@ -50,7 +50,7 @@ def banner(console: Console) -> tuple[Line, bool]:
     """The bar at the top, and whether it speaks of the past."""
     lake = Cell(safe_text(console.lake_path, 60), "")
     if console.at is not None:
-        words = f"◀ AS OF {console.at.session}, right after its cycle   < earlier   > later   :live back to now   "
+        words = f"◀ AS OF {console.at.session}   < earlier   > later   p play   :live for now   "
         return (Cell(words), lake), True
     session = formats.day(console.view.session) if console.view else formats.MISSING
     read = f"{console.read_at:%H:%M:%S}Z" if console.read_at else formats.MISSING

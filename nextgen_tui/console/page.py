@@ -115,9 +115,9 @@ class Shown:
     """Of the page's tables; the same versions hold the same data."""
 
 
-def fact(label: str, words: object, mood: Mood = "", longest: int = 400) -> Line:
-    """A label and what it says."""
-    return Cell(f"{label:<{LABEL}} ", "dim"), Cell(safe_text(words, longest), mood)
+def fact(label: str, words: object, mood: Mood = "", longest: int = 400, right: int = 0) -> Line:
+    """A label and what it says, figures flush right in so many characters."""
+    return Cell(f"{label:<{LABEL}} ", "dim"), Cell(safe_text(words, longest).rjust(right), mood)
 
 
 def said(words: object, mood: Mood = "", longest: int = 400) -> Line:

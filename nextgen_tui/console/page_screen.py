@@ -82,7 +82,7 @@ class PageScreen(Screen[None]):
             id="halves",
         )
         yield Input(id="line", select_on_focus=False)
-        yield Footer(compact=True)
+        yield Footer(compact=True, show_command_palette=False)
 
     def on_mount(self) -> None:
         """The sheet has the keys; the line at the bottom waits out of sight."""

@@ -109,6 +109,7 @@ def draw(picture: Picture, width: int, height: int) -> list[list[Sign]]:
     foot = 1 if picture.ticks and height >= LEAST_HEIGHT + 2 else 0
     head = head if height - foot - len(head) >= 2 else []
     rows = height - foot - len(head)
+    picture = _with_room(picture, width // 2 - 4)
     low, high = _levels(picture)
     labels = _labels(picture.words, low, high, rows)
     margin = max((len(words) for words in labels.values()), default=0) + 1
@@ -121,6 +122,16 @@ def draw(picture: Picture, width: int, height: int) -> list[list[Sign]]:
     ]
     body = [beside + drawn for beside, drawn in zip(left, plot, strict=True)]
     return head + body + ([_foot(picture, scale, margin)] if foot else [])
+
+
+def _with_room(picture: Picture, most: int) -> Picture:
+    """At most so many candles, the last ones, so that none touches another."""
+    if len(picture.candles) <= most:
+        return picture
+    kept = picture.candles[-most:]
+    marks = tuple(mark for mark in picture.marks if mark.x >= kept[0].x)
+    ticks = tuple(tick for tick in picture.ticks if tick[0] >= kept[0].x)
+    return replace(picture, candles=kept, marks=marks, ticks=ticks)
 
 
 def stacked(pictures: Sequence[Picture], width: int, height: int) -> list[list[Sign]]:

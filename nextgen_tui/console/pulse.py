@@ -13,7 +13,7 @@ Mark = tuple[object, ...]
 
 
 def mark(lake: Path) -> Mark:
-    """A value that is another one whenever something was published, asked, tried or judged, or the lake was replaced."""
+    """Another value whenever something was published, asked, tried or judged, or the lake was replaced."""
     return (_modified(lake / "lake.json"), *(_newest(log) for log in logs(lake)))
 
 

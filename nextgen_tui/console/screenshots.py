@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 from textual.pilot import Pilot
@@ -31,7 +32,7 @@ def take(app: ConsoleApp, folder: Path, size: tuple[int, int]) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     taken: list[Path] = []
 
-    async def visit(pilot: Pilot[None]) -> None:
+    async def visit(pilot: Pilot[Any]) -> None:
         for name, page in app.pages.items():
             await pilot.press(page.number)
             await settled(pilot)
@@ -45,7 +46,7 @@ def take(app: ConsoleApp, folder: Path, size: tuple[int, int]) -> list[Path]:
     return taken
 
 
-async def settled(pilot: Pilot[None]) -> None:
+async def settled(pilot: Pilot[Any]) -> None:
     """Wait until the page in front has been read and shown, or said why it cannot be."""
     app = pilot.app
     assert isinstance(app, ConsoleApp)

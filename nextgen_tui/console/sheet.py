@@ -84,7 +84,7 @@ class Sheet:
         return self._with(self.frame.filter(pl.all_horizontal(tests)))
 
     def sorted(self, heading: str, descending: bool) -> Sheet:
-        """By one column, the key deciding between equals; missing values come last. An unknown heading changes nothing."""
+        """By one column, the key deciding between equals; missing values last; an unknown heading changes nothing."""
         col = next((col for col in self.cols if col.heading == heading), None)
         if col is None or self.frame.is_empty():
             return self
@@ -123,7 +123,11 @@ class Sheet:
             if not spare:
                 break
             kept.remove(max(spare, key=lambda n: (self.cols[n].rank, n)))
-        return [(n, widths[n]) for n in kept]
+        # A wide column can leave room for narrower ones that went before it.
+        for n in sorted(set(range(len(self.cols))) - set(kept), key=lambda n: (self.cols[n].rank, n)):
+            if sum(widths[k] + GAP for k in kept) + widths[n] <= width:
+                kept.append(n)
+        return [(n, widths[n]) for n in sorted(kept)]
 
     def _width(self, number: int) -> int:
         col = self.cols[number]
@@ -159,7 +163,9 @@ def signed(show: Callable[[Any], str]) -> Show:
     def coloured(value: Any) -> Cell:
         if value is None:
             return Cell(show(value), "dim")
-        return Cell(show(value), "good" if value > 0 else "bad" if value < 0 else "")
+        words = show(value)
+        zero = not any(sign in "123456789" for sign in words)  # what rounds to nothing is neither good nor bad
+        return Cell(words, "" if zero else "good" if value > 0 else "bad")
 
     return coloured
 

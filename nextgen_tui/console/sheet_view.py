@@ -1,4 +1,4 @@
-"""The widget that shows a sheet: it formats only the rows in sight, so that a hundred thousand cost as little as ten."""
+"""The widget that shows a sheet: only the rows in sight are formatted, so a hundred thousand cost as little as ten."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ class SheetView(ScrollView, can_focus=True):
         return Strip(segments).adjust_cell_length(width, ground)
 
     def _ink(self, mood: str) -> Style:
-        style = self.get_component_rich_style(f"sheet--{mood}", partial=True)
+        style = self.get_component_rich_style(f"sheet--{mood}")
         return Style(color=style.color, bold=style.bold)
 
     def _heading(self) -> list[tuple[str, str]]:

@@ -58,7 +58,7 @@ class StoryScreen(Screen[None]):
             yield Static(sections(self.story.sections), markup=False)
         if self.story.links:
             yield SheetView(id="links")
-        yield Footer(compact=True)
+        yield Footer(compact=True, show_command_palette=False)
 
     def on_mount(self) -> None:
         """The ways on have the keys, if there are any."""

@@ -72,7 +72,7 @@ class View:
         """Table -> the version that was published at the standpoint."""
         if self.at is None:
             return self.lake.published()
-        return {name: 0 for name in TABLES} | highest_versions(self.runs)
+        return dict.fromkeys(TABLES, 0) | highest_versions(self.runs)
 
     def version(self, table: Table) -> int:
         """The table's version at the standpoint."""

@@ -113,26 +113,26 @@ class Daemon:
     def _serve(self, once: bool, most: int | None) -> int:
         settled = 0
         while True:
-            picture = self._turn()
+            enough = most is not None and settled >= most
+            picture = self._turn(start=self._signals.ends == 0 and not enough)
             if picture is None:
                 self._bell.wait(PAUSE_AFTER_ERROR)
                 continue
             settled += sum(event.settles and not event.task.startswith("request:") for event in picture.events)
-            ending = self._signals.ends > 0 or (most is not None and settled >= most)
-            if (ending and not picture.running) or (once and picture.idle):
+            if ((self._signals.ends > 0 or enough) and not picture.running) or (once and picture.idle):
                 self._beat(picture, "stopped")
                 stopped = any(waiting.stopped for waiting in picture.waiting)
                 return DEGRADED if once and (stopped or self._bad_ends) else DONE
             self._sleep(picture)
 
-    def _turn(self) -> Picture | None:
+    def _turn(self, *, start: bool) -> Picture | None:
         """One turn of the loop; None if it failed, which is told and tried again."""
         try:
             if self._signals.take_reload() or self.clock.steady() - self._read_at > CALENDARS_LAST.total_seconds():
                 self._reload()
             self._drain()
             self._inbox.look()
-            picture = self._orchestrator.step(start=self._signals.ends == 0)
+            picture = self._orchestrator.step(start=start)
             for event in picture.events:
                 self._tell(event)
             self._beat(picture, "draining" if self._signals.ends else "running")
@@ -223,7 +223,9 @@ def paced_clock(lake: Lake, seconds: float) -> PacedClock:
     calendar = exchange_sessions(load(lake.path, os.environ).settings.market.exchange)
     clock = PacedClock(calendar, session, seconds)
     if not lake.read(TASK_DEFINITIONS, since=clock.now() + timedelta(days=1)).is_empty():
-        raise LakeError(f"this lake was served in real time, and its market stands at {session}; pace a lake of its own")
+        raise LakeError(
+            f"this lake was served in real time, and its market stands at {session}; pace a lake of its own"
+        )
     return clock
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import polars as pl
@@ -15,22 +15,23 @@ from nextgen_tui.console.picture import Band, Mark, Picture
 from nextgen_tui.console.picture import Line as Path
 from nextgen_tui.console.sheet import Cell, Col, Mood, Sheet
 from nextgen_tui.console.view import View
-from nextgen_tui.summary import coverages, finding, skills
+from nextgen_tui.summary import coverages, skills
 
 MEASURES, SLICES = "measures", "by slice"
 SIGNS = "●◆■▲▼"
 """One sign per horizon in the calibration chart."""
 MEANINGS = {
-    "ic": "rank correlation of forecast and outcome within a session; the naive forecast has 0",
-    "mae_skill": "1 - mean absolute error over the naive forecast's; above 0 is better",
     "pinball_skill": "1 - pinball loss over the naive forecast's, over all quantiles; above 0 is better",
-    "bias": "mean of outcome less forecast; 0 is unbiased",
-    "hit_rate": "share of forecasts with the outcome's sign; compared with always saying the more frequent one",
+    "mae_skill": "1 - mean absolute error over the naive forecast's; above 0 is better",
+    "ic": "rank correlation of forecast and outcome within a session; the naive forecast has 0",
+    "hit_rate": "share of forecasts with the outcome's sign",
     "coverage_50": "share of outcomes inside the 50 % interval",
     "coverage_80": "share of outcomes inside the 80 % interval",
     "coverage_90": "share of outcomes inside the 90 % interval",
+    "bias": "mean of outcome less forecast, beside the naive forecast's",
     "interval_scale": "the factor learned from realised coverage that the next intervals are widened by",
 }
+"""Measure -> what it means; the order in which they are shown."""
 _MOODS: dict[str, Mood] = {
     "skill": "good",
     "calibrated": "good",
@@ -103,7 +104,8 @@ class AccuracyPage(Page[Accuracy]):
         rows = data.now.filter(pl.col("scope") == "all").join(
             trails(data.history), on=["horizon", "metric"], how="left"
         )
-        return Sheet(rows.sort("horizon", "metric"), COLS, key, "Nothing was measured yet.", "measure")
+        rank = pl.col("metric").replace_strict({metric: n for n, metric in enumerate(MEANINGS)}, return_dtype=pl.Int8)
+        return Sheet(rows.sort("horizon", rank), COLS, key, "Nothing was measured yet.", "measure")
 
     def notes(self, data: Accuracy, name: str, row: Row | None) -> tuple[Line, ...]:
         """What the chosen measure means and says."""
@@ -127,14 +129,15 @@ class AccuracyPage(Page[Accuracy]):
         )
 
     def pictures(self, data: Accuracy, name: str, row: Row | None) -> tuple[Picture, ...]:
-        """Calibration for coverage measures; else the measure over time with its interval."""
+        """The measure over time with its interval, and the calibration; beside slices all of their kind."""
         if row is None:
             return ()
-        if name == MEASURES and not str(row["metric"]).startswith("coverage"):
-            return (course(data.history, row["metric"], row["horizon"]),)
         if name == SLICES:
             return (by_slice(data.now, row),)
-        return (calibration(data.now),)
+        return (
+            replace(course(data.history, row["metric"], row["horizon"]), share=0.5),
+            replace(calibration(data.now), share=0.5),
+        )
 
     def story(self, view: View, data: Accuracy, name: str, row: Row) -> Story | None:
         """The measure over time, the calibration, and the forecasts that were worst."""
@@ -176,7 +179,7 @@ def trails(history: pl.DataFrame) -> pl.DataFrame:
     return (
         history.sort("session")
         .group_by("horizon", "metric", maintain_order=True)
-        .agg(pl.col("value").tail(20).alias("trail"))
+        .agg(pl.col("value").tail(16).alias("trail"))
     )
 
 
@@ -287,7 +290,7 @@ def _verdict(value: str) -> Cell:
 
 
 def _trail(values: object) -> Cell:
-    return Cell(formats.sparkline(list(values), 20) if values is not None else "", "accent")  # type: ignore[call-overload]
+    return Cell(formats.sparkline(list(values), 16) if values is not None else "", "accent")  # type: ignore[call-overload]
 
 
 COLS = (
@@ -297,7 +300,7 @@ COLS = (
     Col("95 % interval", "span", _span, right=True, sort="low", rank=1),
     Col("baseline", "held", _figure("baseline"), right=True, sort="baseline"),
     Col("verdict", "verdict", _verdict),
-    Col("20 sessions", "trail", _trail, rank=2, sort="value"),
+    Col("16 sessions", "trail", _trail, rank=2, sort="value"),
     Col("n", "n", formats.whole, right=True, rank=3),
     Col("worth", "n_effective", lambda value: formats.number(value, 0), right=True, rank=4),
 )

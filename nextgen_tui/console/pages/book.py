@@ -26,7 +26,7 @@ from nextgen_tui.console.view import View
 from nextgen_tui.summary import LedgerFacts, ledger_facts
 
 HOLDINGS, TRADES, LESSONS, LEDGER, DAYS = "holdings", "trades", "lessons", "ledger", "sessions"
-SPARK = 20
+SPARK = 16
 DAYS_BACK = 120
 MONEY = signed(lambda value: formats.money(value, signed=True))
 PERCENT = signed(lambda value: formats.percent(value, signed=True))
@@ -214,11 +214,11 @@ def sources(row: Row) -> tuple[Line, ...]:
         ("dividends", row["dividends"]),
         ("commission", -row["commission"]),
     ]
-    lines = [fact("capital", f"{formats.money(row['capital']):>14}")]
+    lines = [fact("capital", formats.money(row["capital"]), right=14)]
     for label, amount in gained:
         mood: Mood = "good" if amount > 0 else "bad" if amount < 0 else ""
-        lines.append(fact(label, f"{formats.money(amount, signed=True):>14}", mood))
-    lines.append(fact("value", f"{formats.money(row['nav']):>14}"))
+        lines.append(fact(label, formats.money(amount, signed=True), mood, right=14))
+    lines.append(fact("value", formats.money(row["nav"]), right=14))
     off = row["unexplained"]
     lines.append(
         (Cell("             "), Cell("✓ to the cent", "good") if off == 0 else Cell(f"✗ {off} unexplained", "bad"))
@@ -300,7 +300,7 @@ def _spark(values: object) -> Cell:
 
 
 def _weight(value: float) -> Cell:
-    return Cell(f"{formats.bar(value * 8, 8)} {formats.percent(value, 1):>6}")
+    return Cell(formats.bar(value * 8, 8), "accent")
 
 
 HOLDING_COLS = (
@@ -308,10 +308,11 @@ HOLDING_COLS = (
     Col("shares", "shares", formats.whole, right=True, rank=1),
     Col("close", "close", formats.money, right=True, rank=2),
     Col("value", "market_value", formats.money, right=True),
-    Col("weight", "weight", _weight, right=True),
+    Col("weight", "weight", lambda value: formats.percent(value, 1), right=True),
+    Col("share", "weight", _weight, rank=2),
     Col("gain", "unrealised", MONEY, right=True),
     Col("%", "gain", PERCENT, right=True),
-    Col("20 sessions", "closes", _spark, rank=3, sort="gain"),
+    Col("16 sessions", "closes", _spark, rank=3, sort="gain"),
     Col("held", "held_sessions", formats.whole, right=True, rank=4),
     Col("sector", "sector", rank=5),
 )

@@ -21,7 +21,7 @@ CALENDAR_DAYS = 100
 """How far back bars are shown: about 68 sessions."""
 RECENT = 30
 """Calendar days over which restatements, set-aside rows and news are listed."""
-SPARK = 20
+SPARK = 16
 
 
 @dataclass(frozen=True)
@@ -314,7 +314,7 @@ TICKER_COLS = (
     Col("ticker", "ticker"),
     Col("close", "close", formats.money, right=True),
     Col("change", "change", signed(lambda value: formats.percent(value, signed=True)), right=True),
-    Col("20 sessions", "closes", _spark, rank=3, sort="change"),
+    Col("16 sessions", "closes", _spark, rank=3, sort="change"),
     Col("last bar", "bar_session", formats.day, rank=2),
     Col("set aside", "quarantined", _some, right=True),
     Col("restated", "restated", _some, right=True),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import polars as pl
@@ -13,7 +13,9 @@ from lake.tables.control import RUNS, SERVICE_HEARTBEATS, SYSTEM_HEALTH, TASK_AT
 from lake.tables.trading import PORTFOLIO_VALUE
 from nextgen_tui import formats
 from nextgen_tui.console.page import Line, Page, Row, Section, Story, fact, heading, said
-from nextgen_tui.console.pages.runs import CYCLE_COLS, cycle_notes, cycle_story, cycles_of, run_story
+from nextgen_tui.console.pages.runs import CYCLE_COLS, cycle_notes, cycle_story, cycles_of, pace, run_story
+from nextgen_tui.console.picture import Line as Path
+from nextgen_tui.console.picture import Picture
 from nextgen_tui.console.sheet import Cell, Col, Sheet, verdict
 from nextgen_tui.console.view import View
 from nextgen_tui.health import Health, health
@@ -125,6 +127,16 @@ class HealthPage(Page[Pulse]):
             return cycle_notes(row)
         return (*_last_cycle(data), *_grid(data.runs), *_services(data))
 
+    def pictures(self, data: Pulse, name: str, row: Row | None) -> tuple[Picture, ...]:
+        """The book's value and how long cycles took lately."""
+        del name, row
+        if len(data.nav) < 2:
+            return ()
+        line = Path(tuple(float(number) for number in range(len(data.nav))), data.nav, "own")
+        book = Picture(f"book, {len(data.nav)} sessions", (line,), words=lambda value: f"{value:,.0f}", share=0.6)
+        times = [value / 1_000 for value in data.cycles["milliseconds"].head(20).reverse()]
+        return book, replace(pace("seconds per cycle", times), share=0.4)
+
     def story(self, view: View, data: Pulse, name: str, row: Row) -> Story | None:
         """A check with the run behind it, or a cycle with its runs."""
         if name == CYCLES:
@@ -235,7 +247,6 @@ def _services(data: Pulse) -> tuple[Line, ...]:
     if data.nav:
         change = data.nav[-1] / data.nav[-2] - 1 if len(data.nav) > 1 else 0.0
         lines.append(fact("book", f"{formats.money(data.nav[-1])}  {formats.percent(change, signed=True)}"))
-        lines.append((Cell("             "), Cell(formats.sparkline(data.nav, 24), "accent")))
     return tuple(lines)
 
 

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import polars as pl
 
-from lake.tables.feedback import BIAS_FLAGS, LEARNING_INSIGHTS, RETRAIN_CANDIDATES
+from lake.tables.feedback import BIAS_FLAGS, FEEDBACK_METRICS, LEARNING_INSIGHTS, RETRAIN_CANDIDATES
 from lake.tables.models import MODEL_PROMOTIONS, MODEL_REGISTRY
 from nextgen_tui import formats
 from nextgen_tui.console.page import Line, Link, Page, Row, Section, Story, fact, said
-from nextgen_tui.console.picture import Mark, Picture
+from nextgen_tui.console.pages.accuracy import course
 from nextgen_tui.console.picture import Line as Path
+from nextgen_tui.console.picture import Mark, Picture
 from nextgen_tui.console.sheet import Cell, Col, Sheet, quiet, signed
 from nextgen_tui.console.view import View
 from nextgen_tui.console.walk import follow
 
 INSIGHTS, BIAS, MODELS, MEMBERS, RETRAIN = "insights", "bias", "champion", "members", "retrain"
 PERCENT = signed(lambda value: formats.percent(value, 3, signed=True))
+STEP_SIGNS = {"open": "?", "acted": "▶", "measured": "✓", "retired": "■"}
+"""Signs of the steps of an insight's life in its chart."""
 _STATUS = {"open": 0, "acted": 1, "measured": 2, "retired": 3}
 
 
@@ -33,6 +36,8 @@ class Learned:
     promotions: pl.DataFrame
     members: pl.DataFrame
     retrain: pl.DataFrame
+    metrics: pl.DataFrame
+    """The measures over all forecasts, every session."""
 
 
 class LearningPage(Page[Learned]):
@@ -40,7 +45,7 @@ class LearningPage(Page[Learned]):
 
     number, name = "7", "Learning"
     question = "What has it learned, did the last fix help?"
-    tables = (LEARNING_INSIGHTS, BIAS_FLAGS, MODEL_PROMOTIONS, MODEL_REGISTRY, RETRAIN_CANDIDATES)
+    tables = (LEARNING_INSIGHTS, BIAS_FLAGS, FEEDBACK_METRICS, MODEL_PROMOTIONS, MODEL_REGISTRY, RETRAIN_CANDIDATES)
 
     def load(self, view: View) -> Learned:
         """All insights, the last bias test, every decision on models; never the weights."""
@@ -52,6 +57,7 @@ class LearningPage(Page[Learned]):
             bias=view.last_rows(BIAS_FLAGS).sort("active", "p_value", "slice", descending=[True, False, False]),
             promotions=view.read(MODEL_PROMOTIONS).sort("session", descending=True),
             members=view.read(MODEL_REGISTRY, columns=columns).sort("session", "model_id", "member", descending=True),
+            metrics=view.read(FEEDBACK_METRICS, where=pl.col("scope") == "all"),
             retrain=view.last_rows(RETRAIN_CANDIDATES).sort("due", "reason", descending=[True, False]),
         )
 
@@ -115,7 +121,7 @@ class LearningPage(Page[Learned]):
             return (bias_picture(data.bias, row),)
         if name == MODELS:
             return (losses(data.promotions),)
-        return ()
+        return (insight_picture(data, row),) if name == INSIGHTS else ()
 
     def story(self, view: View, data: Learned, name: str, row: Row) -> Story | None:
         """An insight's life step by step; other rows with all their values."""
@@ -167,7 +173,8 @@ def bias_notes(row: Row) -> tuple[Line, ...]:
         (Cell(f"{row['scope']} {row['slice']}", "accent"), Cell(f"  {row['horizon']} ahead", "dim")),
         fact(
             "mean error",
-            f"{formats.percent(row['mean_error'], 3, signed=True)}, standard error {formats.percent(row['standard_error'], 3)}",
+            f"{formats.percent(row['mean_error'], 3, signed=True)}, "
+            f"standard error {formats.percent(row['standard_error'], 3)}",
         ),
         fact("t, p", f"{formats.number(row['t'], 2, signed=True)}, {formats.number(row['p_value'], 4)}"),
         fact("forecasts", f"{formats.whole(row['n'])}, {formats.whole(row['adjusted_n'])} of them adjusted"),
@@ -190,7 +197,8 @@ def promotion_notes(row: Row) -> tuple[Line, ...]:
         said(row["reason"]),
         fact(
             "gain",
-            f"{formats.percent(row['gain_over_naive'], 2, signed=True)} over naive, ± {formats.percent(row['gain_error'], 2)}",
+            f"{formats.percent(row['gain_over_naive'], 2, signed=True)} over naive, "
+            f"± {formats.percent(row['gain_error'], 2)}",
         ),
         fact("champion", row["champion"] or "none has earned it"),
         fact("before", row["previous"] or "–"),
@@ -212,6 +220,22 @@ def member_notes(row: Row) -> tuple[Line, ...]:
         fact("config", _compact(row["config"])),
         fact("hash", row["weights_sha256"]),
     )
+
+
+def insight_picture(data: Learned, row: Row) -> Picture:
+    """The measure an insight is about, over the sessions, with the steps of its life marked."""
+    metric = {"bias": "bias", "interval": "coverage_90"}.get(row["kind"], "pinball_skill")
+    picture = course(data.metrics, metric, row["horizon"])
+    rows = data.metrics.filter((pl.col("metric") == metric) & (pl.col("horizon") == row["horizon"])).sort("session")
+    place = {day: number for number, day in enumerate(rows["session"])}
+    steps = data.steps.filter(pl.col("insight_id") == row["insight_id"])
+    marks = tuple(
+        Mark(float(place[day]), rows["value"][place[day]], STEP_SIGNS[status], "hot")
+        for day, status in steps.select("session", "status").iter_rows()
+        if day in place
+    )
+    legend = tuple((STEP_SIGNS[status], "hot", status) for status in STEP_SIGNS if status in set(steps["status"]))
+    return replace(picture, marks=marks, legend=(*picture.legend, *legend))
 
 
 def bias_picture(bias: pl.DataFrame, row: Row) -> Picture:

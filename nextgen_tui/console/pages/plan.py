@@ -13,8 +13,8 @@ from lake.tables.trading import EXECUTED_TRADES, STRATEGIC_PRIORITIES, TRADE_PLA
 from nextgen_tui import formats
 from nextgen_tui.console.page import Line, Link, Page, Row, Section, Story, fact, said
 from nextgen_tui.console.pages.predictions import fan, member_lines, no_paths, total_return_paths
-from nextgen_tui.console.picture import Picture
 from nextgen_tui.console.picture import Line as Path
+from nextgen_tui.console.picture import Picture
 from nextgen_tui.console.sheet import Cell, Col, Sheet, signed
 from nextgen_tui.console.view import View
 
@@ -54,11 +54,8 @@ class PlanPage(Page[Plan]):
             return Plan(None, with_distance(none), rule_rows(none), stance, nothing, no_paths(), fills)
         plans = with_distance(view.read(TRADE_PLANS, since=session, until=session))
         predictions = view.read(PREDICTIONS, since=session, until=session, where=pl.col("role") != "shadow")
-        fills = (
-            view.lake.read(EXECUTED_TRADES, since=plans["for_session"].min())
-            if plans.height
-            else pl.DataFrame(schema=EXECUTED_TRADES.stored_schema)
-        )
+        # What became of the orders is known only later: it is read from now, wherever the view stands.
+        fills = view.lake.read(EXECUTED_TRADES, since=session)
         paths = total_return_paths(view, plans["ticker"].to_list(), session)
         return Plan(session, plans, rule_rows(plans), stance, predictions, paths, fills)
 
@@ -149,7 +146,7 @@ class PlanPage(Page[Plan]):
 
 
 def with_distance(plans: pl.DataFrame) -> pl.DataFrame:
-    """Adds `distance`, how far from passing the first refusing rule was, `verdict` and an order: taken, refused, kept."""
+    """Adds `distance`, how far off the first refusing rule was, `verdict`, and an order: taken, refused, kept."""
     refusing = pl.col("verdicts").list.eval(
         pl.when(pl.element().struct.field("verdict") == "refuse").then(pl.element().struct.field("distance"))
     )
@@ -213,7 +210,8 @@ def _head(row: Row) -> tuple[Line, ...]:
         (verdicts[row["verdict"]], Cell(f"  {row['side']} {row['ticker']} to {row['intent']}  {row['sector']}")),
         fact(
             "shares",
-            f"{formats.whole(row['shares'])} of {formats.whole(row['wanted_shares'])} wanted at {formats.money(row['close'])}",
+            f"{formats.whole(row['shares'])} of {formats.whole(row['wanted_shares'])} wanted "
+            f"at {formats.money(row['close'])}",
         ),
         fact(
             "edge",
@@ -239,7 +237,8 @@ def _figures(row: Row) -> tuple[Line, ...]:
 
 def _fill(row: Row) -> str:
     price = formats.money(row["fill_price"])
-    told = f"{row['session']}: {row['status']}, {formats.whole(row['shares'])} of {formats.whole(row['ordered'])} at {price}"
+    shares = f"{formats.whole(row['shares'])} of {formats.whole(row['ordered'])}"
+    told = f"{row['session']}: {row['status']}, {shares} at {price}"
     return f"{told}; {row['reason']}" if row["reason"] else told
 
 

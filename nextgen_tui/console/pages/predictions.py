@@ -9,8 +9,8 @@ from typing import Any
 
 import polars as pl
 
-from lake.tables.feedback import PREDICTION_ACCURACY
 from lake.tables.features import FEATURE_ROWS, FEATURES
+from lake.tables.feedback import PREDICTION_ACCURACY
 from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES
 from lake.tables.models import MODEL_REGISTRY
 from lake.tables.news import NEWS_ARTICLES, NEWS_SENTIMENT
@@ -33,7 +33,7 @@ LATELY = 45
 """Calendar days over which matured forecasts are listed."""
 PATH = 60
 """Sessions drawn before a forecast."""
-SPARK = 20
+SPARK = 16
 DECIDING = pl.col("role") != "shadow"
 """A shadow model's forecasts are only scored: they decide nothing."""
 PERCENT = signed(lambda value: formats.percent(value, signed=True))
@@ -169,11 +169,11 @@ def total_return_paths(view: View, tickers: Sequence[str], session: date) -> pl.
         ticker, session, close, total_return; sorted by ticker and session.
     """
     wanted = pl.col("ticker").is_in(list(tickers))
-    span = {"since": session - timedelta(days=DAYS_BEFORE), "until": session + timedelta(days=DAYS_AFTER)}
+    since, until = session - timedelta(days=DAYS_BEFORE), session + timedelta(days=DAYS_AFTER)
     daily = wanted & (pl.col("interval") == "1d")
     lake = view.lake
-    prices = lake.read(MARKET_PRICES, where=daily, every_revision=False, **span)
-    actions = lake.read(CORPORATE_ACTIONS, where=wanted, every_revision=False, **span)
+    prices = lake.read(MARKET_PRICES, since=since, until=until, where=daily, every_revision=False)
+    actions = lake.read(CORPORATE_ACTIONS, since=since, until=until, where=wanted, every_revision=False)
     if prices.is_empty():
         return no_paths()
     return (
@@ -327,7 +327,7 @@ def why(view: View, data: Forecasts, row: Row) -> Story:
 
 
 def shifts(features: pl.DataFrame, most: int = 8) -> tuple[Line, ...]:
-    """The features whose last value differs most from that of five sessions before, in standard deviations of the last 60."""
+    """The features that moved most in five sessions, in standard deviations of their last 60."""
     rows = features.sort("session").tail(60)
     if rows.height < 20:
         return (said("too little history to say", "dim"),)
@@ -417,7 +417,7 @@ COLS = (
     Col("agree", "confidence", lambda value: formats.percent(value, 0), right=True),
     Col("members", "spread", lambda value: formats.percent(value), right=True, rank=4),
     Col("naive", "naive", lambda value: formats.percent(value, signed=True), right=True, rank=5),
-    Col("20 sessions", "closes", _spark, rank=3, sort="point"),
+    Col("16 sessions", "closes", _spark, rank=3, sort="point"),
     Col("by", "role", quiet, rank=6),
 )
 SILENT_COLS = (Col("ticker", "ticker"), Col("status", "status"), Col("why", "reason", most=100))

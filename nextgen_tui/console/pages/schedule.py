@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import polars as pl
 
-from lake.contract import RUN_ID
+from lake.contract import RUN_ID, PolarsType
 from lake.tables import TABLES
 from lake.tables.control import RUNS, SERVICE_HEARTBEATS, TASK_ATTEMPTS, TASK_DEFINITIONS, TASK_REQUESTS
 from nextgen_tui import formats
@@ -33,7 +33,7 @@ TASKS, CHANGES, REQUESTS, ATTEMPTS = "tasks", "changes", "requests", "attempts"
 AHEAD = timedelta(days=40)
 LATELY = timedelta(days=30)
 SPARK = 20
-_TASK_SCHEMA = {
+_TASK_SCHEMA: dict[str, PolarsType] = {
     "task": pl.String,
     "state": pl.String,
     "next": pl.Datetime("us", "UTC"),
@@ -114,7 +114,8 @@ class SchedulePage(Page[Schedule]):
         last = ""
         if data.changes.height:
             change = data.changes.row(0, named=True)
-            last = f" Last change: {change['table']}, {formats.counted(change['written'], 'new row')} for {change['session']}."
+            new = formats.counted(change["written"], "new row")
+            last = f" Last change: {change['table']}, {new} for {change['session']}."
         return f"{told}; {formats.counted(owed, 'slot')} owed.{last}{daemon}"
 
     def sheets(self, data: Schedule) -> tuple[str, ...]:
@@ -169,6 +170,7 @@ class SchedulePage(Page[Schedule]):
 
     def pictures(self, data: Schedule, name: str, row: Row | None) -> tuple[Picture, ...]:
         """New rows per run of the chosen table."""
+        del data
         if name != CHANGES or row is None:
             return ()
         written = [float(value) for value in row["trail"]]
@@ -251,7 +253,7 @@ def _first_slot(task: Task, now: datetime) -> Slot | None:
 
 
 def change_rows(runs: pl.DataFrame) -> pl.DataFrame:
-    """One row per table that ever changed, the newest change first: by whom, at which version, how many rows were new."""
+    """One row per table that ever changed, the newest change first: by whom, at which version, how many new rows."""
     done = runs.filter((pl.col("status") == "done") & pl.col("output_version").is_not_null()).sort(
         "started_at", "run_id"
     )

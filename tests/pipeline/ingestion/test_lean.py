@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from datetime import date, timedelta
+from fractions import Fraction
 from pathlib import Path
 
 import polars as pl
@@ -22,6 +23,8 @@ DATA = Path(os.environ.get("NEXTGEN_DATA") or Path(__file__).parents[4] / "share
 needs_data = pytest.mark.skipif(not DATA.exists(), reason="the adjusted series are not here")
 LAST = date(2021, 3, 31)
 COMPANIES = ("AAPL", "IBM", "SPY", "BAC", "AIG", "GOOG", "GOOGL", "WM", "QQQ", "IWM", "EEM", "AAA.1", "USO", "FB")
+WITHOUT_GAP = {"QQQ": date(2011, 3, 23)}
+"""The set lacks the years in which it was QQQQ: the closes before the dividends of that time are not there."""
 WASHINGTON_MUTUAL = ("WM", "WM.1", date(1998, 12, 9), date(2008, 9, 27))
 """Symbol, ticker, first and first no longer listed day; the set's own map files know only Waste Management."""
 
@@ -76,7 +79,7 @@ def factor_actions() -> pl.DataFrame:
         ex_date = calendar.at_or_after(day + timedelta(days=1)).isoformat()
         row: dict[str, str | None] = {"ticker": ticker, "ex_date": ex_date, "numerator": None, "denominator": None}
         if shares is not None and abs(shares - 1) > 1e-9:
-            ratio = pl.Series([shares])[0].as_integer_ratio()
+            ratio = Fraction(shares).limit_denominator(10**9).as_integer_ratio()  # rounded as theirs
             told.append(
                 row | {"kind": "split", "numerator": str(ratio[0]), "denominator": str(ratio[1]), "amount": None}
             )
@@ -108,6 +111,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
 def test_raw_times_factors_is_the_adjusted_series(lake: Lake, ticker: str) -> None:
     bars = lake.read(MARKET_PRICES).filter(ticker=ticker)
     acted = lake.read(CORPORATE_ACTIONS).filter(ticker=ticker)
+    bars = bars.filter(pl.col("session") >= WITHOUT_GAP.get(ticker, date.min))
     assert bars.height > 800
     ours = bars.sort("session").join(adjustment_factors(bars, acted, LAST), on=["ticker", "session"])
     factors = pl.read_parquet(DATA / "factor_files.parquet").filter(ticker=ticker).sort("date")
@@ -127,8 +131,10 @@ def test_raw_times_factors_is_the_adjusted_series(lake: Lake, ticker: str) -> No
 def test_two_companies_under_one_symbol_never_join_into_one_series(lake: Lake) -> None:
     bars = lake.read(MARKET_PRICES).sort("ticker", "session")
     waste, mutual = bars.filter(ticker="WM"), bars.filter(ticker="WM.1")
-    assert (mutual["session"].min(), mutual["session"].max()) == (date(1998, 12, 9), date(2008, 9, 26))
+    assert (mutual["session"].min(), mutual["session"].max()) == (date(1998, 12, 9), date(2008, 9, 25))
     assert (waste["session"].min(), waste["session"].max()) == (date(1998, 1, 2), date(2021, 3, 31))
+    collapsed = lake.read(QUARANTINED_ROWS).filter(ticker="WM.1")
+    assert collapsed["rule"].to_list() == ["the close follows from the one before"], "-91 % on its last day"
     both = set(waste["session"]) & set(mutual["session"])
     assert len(both) > 2_000, "they traded side by side for ten years"
     raw = pl.read_parquet(DATA / "daily_unadjusted.parquet")

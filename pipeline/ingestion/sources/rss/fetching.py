@@ -121,6 +121,8 @@ class Fetcher:
                 raise FeedError(SMALL, f"it has more than {self.most_bytes} bytes")
             if time.monotonic() > deadline:
                 raise FeedError(REACHED, f"it is not complete after {self.timeout:g} seconds")
+        if response.length:
+            raise FeedError(REACHED, f"its last {response.length} bytes are missing")
         return bytes(data)
 
     def _document(self, url: str, data: bytes, headers: Message) -> Document:
@@ -198,6 +200,8 @@ def _unpacked(data: bytes, headers: Message, most: int) -> bytes:
         raise FeedError(WELL, f"its {coding} coding is broken: {error}") from None
     if len(plain) > most:
         raise FeedError(SMALL, f"it unpacks to more than {most} bytes")
+    if not unpacker.eof:
+        raise FeedError(WELL, f"its {coding} coding is cut short")
     return plain
 
 

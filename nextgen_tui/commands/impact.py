@@ -1,0 +1,46 @@
+"""`nextgen impact`: what was made from a row."""
+
+from __future__ import annotations
+
+import click
+
+from nextgen_tui.arguments import key, table_named
+from nextgen_tui.invocation import Invocation, ReadingCommand, pass_invocation
+
+
+@click.command("impact", cls=ReadingCommand)
+@click.argument("table")
+@click.argument("keys", metavar="COLUMN=VALUE...", nargs=-1, required=True)
+@pass_invocation
+def command(invocation: Invocation, table: str, keys: tuple[str, ...]) -> None:
+    """List what was derived from a row, in every table.
+
+    For a price that turns out wrong: the features, forecasts, scores and trades that used it. Example:
+    nextgen impact market_prices ticker=ACME session=2022-03-01
+    """
+    from lake.impact import impact
+    from lake.tables import TABLES
+    from lake.tables.market import MARKET_PRICES
+    from nextgen_tui.formats import counted
+    from nextgen_tui.safe_text import safe_text
+    from nextgen_tui.table_view import grid
+    from pipeline.stages import stage
+
+    contract = table_named(table)
+    reach = max(read.lookback or 0 for read in stage("features").reads if read.table is MARKET_PRICES)
+    found = impact(invocation.lake, contract, key(contract, keys), reach)
+    view = grid()
+    for heading in ("table", "rows", "the first", "the last"):
+        view.add_column(heading)
+    for one in found:
+        named = one.rows.select(TABLES[one.table].key)
+        ends = [", ".join(safe_text(value, 40) for value in named.row(at)) for at in (0, -1)]
+        view.add_row(one.table, f"{one.rows.height:,}", *ends)
+    invocation.output.show(view)
+    invocation.output.say(f"{counted(sum(one.rows.height for one in found), 'row')} in {len(found)} tables rest on it")
+    invocation.output.record(
+        [
+            {"table": one.table, "through": one.through, "rows": one.rows.select(TABLES[one.table].key).to_dicts()}
+            for one in found
+        ]
+    )

@@ -1,0 +1,108 @@
+"""A run can be done again years later: after compaction, gc, an aged log, and in a lake that came out of a backup."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+from deltalake import DeltaTable
+
+from lake.backup import backup, restore
+from lake.compaction import compact_due
+from lake.fingerprint import fingerprint
+from lake.garbage import collect_garbage, pinned_versions
+from lake.impact import impact
+from lake.lineage import trace
+from lake.scrub import scrub
+from lake.store import Lake
+from lake.tables import TABLES
+from lake.tables.control import RUNS
+from lake.tables.features import FEATURE_WINDOWS
+from lake.tables.market import MARKET_PRICES
+from lake.tables.predictions import PREDICTIONS
+from pipeline.reproduction import reproduce_apart
+
+Copy = Callable[[], Path]
+
+
+def age(lake: Path, days: int) -> None:
+    """Make every file older, and let another tool clean the log by Delta's own rules."""
+    for path in lake.rglob("*"):
+        if path.is_file():
+            then = path.stat().st_mtime - timedelta(days=days).total_seconds()
+            os.utime(path, (then, then))
+    for name in TABLES:
+        DeltaTable(str(lake / "tables" / name)).cleanup_metadata()
+
+
+def every_version(lake: Lake) -> dict[tuple[str, int], str]:
+    return {
+        (name, version): fingerprint(lake.read(TABLES[name], version=version), TABLES[name].key)
+        for name, versions in pinned_versions(lake).items()
+        for version in versions
+    }
+
+
+def through_the_years(path: Path, folder: Path) -> Lake:
+    lake = Lake.open(path)
+    lake.durable = False
+    before = every_version(lake)
+    with lake.lease("upkeep"):
+        for table in TABLES.values():
+            lake.checkpoint(table)
+    assert compact_due(lake, least=2)
+    age(path, 400)
+    collect_garbage(lake)
+    backup(lake, folder / "safe")
+    restore(folder / "safe", folder / "back")
+    restored = Lake.open(folder / "back")
+    after = every_version(restored)
+    assert {at: after.get(at) for at in before} == before
+    assert scrub(restored).findings == ()
+    return restored
+
+
+def done(lake: Lake) -> list[str]:
+    ids: list[str] = lake.read(RUNS, where=pl.col("status") == "done").sort("run_id")["run_id"].to_list()
+    return ids
+
+
+def test_runs_reproduce_in_fresh_processes_after_upkeep_ageing_and_restoring(copy: Copy, tmp_path: Path) -> None:
+    lake = through_the_years(copy(), tmp_path)
+    ids = done(lake)
+    compactions = [one for one in ids if one.startswith("compact-")]
+    chosen = [*ids[:: len(ids) // 12], *compactions[:1]]
+    verdicts = list(reproduce_apart(lake.path, chosen))
+    assert [verdict.run_id for verdict in verdicts] == chosen
+    assert [f"{v.run_id}: {v.difference}" for v in verdicts if not v.identical] == []
+
+
+@pytest.mark.torture
+def test_every_run_reproduces_after_upkeep_ageing_and_restoring(copy: Copy, tmp_path: Path) -> None:
+    lake = through_the_years(copy(), tmp_path)
+    verdicts = list(reproduce_apart(lake.path, done(lake), workers=2))
+    assert [f"{v.run_id}: {v.difference}" for v in verdicts if not v.identical] == []
+
+
+def test_what_rests_on_a_bar_is_what_leads_back_to_it(copy: Copy) -> None:
+    lake = Lake.open(copy())
+    window = lake.read(FEATURE_WINDOWS).row(0, named=True)
+    bar = {"ticker": window["ticker"], "session": str(window["session"])}
+    found = {one.table: one.rows for one in impact(lake, MARKET_PRICES, bar, reach=60)}
+    assert found["feature_rows"]["ticker"].unique().to_list() == [window["ticker"]]
+    assert found["feature_rows"]["session"].min() == window["session"]
+    last = found["predictions"].sort("session").row(-1, named=True)
+    back = trace(lake, PREDICTIONS, {"prediction_id": last["prediction_id"]})
+    assert {hop.table for hop in back} >= {"feature_windows", "feature_rows", "market_prices", "raw_prices"}
+
+
+def test_nothing_rests_on_a_bar_before_its_session(copy: Copy) -> None:
+    lake = Lake.open(copy())
+    latest = lake.read(MARKET_PRICES)["session"].max()
+    ticker = lake.read(FEATURE_WINDOWS)["ticker"][0]
+    for one in impact(lake, MARKET_PRICES, {"ticker": ticker, "session": str(latest)}, reach=60):
+        assert one.rows["session"].min() == latest, one.table
