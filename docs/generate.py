@@ -64,7 +64,8 @@ def _cell(text: str) -> str:
 
 def stages_page() -> str:
     """Every stage in the order a session runs them."""
-    lines = [NOTE, "# Stages", "", "In the order a session runs them; each reads pinned versions and writes one table.", ""]
+    order = "In the order a session runs them; each reads pinned versions and writes one table."
+    lines = [NOTE, "# Stages", "", order, ""]
     lines += ["| stage | what it does | reads | writes |", "|---|---|---|---|"]
     for stage in STAGES:
         reads = ", ".join(f"`{read.table.name}`" for read in stage.reads) or "the source"

@@ -33,6 +33,15 @@ def last_revisions(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
     return frame.unique(subset=list(table.entity), keep="last", maintain_order=True)
 
 
+def differing(table: Table, rows: pl.DataFrame, stored: pl.DataFrame) -> pl.DataFrame:
+    """The rows whose content is not what is stored under their key; both frames hold the same keys in order."""
+    beside = pl.concat(
+        [rows.select(table.content_columns), stored.select(pl.all().name.suffix(" stored"))], how="horizontal"
+    )
+    differs = pl.any_horizontal(pl.col(name).ne_missing(pl.col(f"{name} stored")) for name in table.content_columns)
+    return rows.filter(beside.select(differs).to_series())
+
+
 def stamp(table: Table, rows: pl.DataFrame, run_id: str) -> pl.DataFrame:
     """The rows as they lie on disk: with the run that writes them, in the order of the clock."""
     stored = rows.lazy() if RUN_ID in table.columns else rows.lazy().with_columns(pl.lit(run_id).alias(RUN_ID))

@@ -22,7 +22,7 @@ from lake.log import commit_entry, publication_hash, refuse_damaged_entries
 from lake.marker import MARKER as MARKER
 from lake.marker import mark, prepare, refuse_foreign, refuse_path
 from lake.reading import FileReader
-from lake.rows import clock_range, conflict_words, last_revisions, predicates, stamp
+from lake.rows import clock_range, conflict_words, differing, last_revisions, predicates, stamp
 from lake.storage import in_words, refuse_full_disk
 from lake.tables import TABLES
 from lake.tables.control import RUNS
@@ -54,6 +54,8 @@ class Lake:
         self._published: tuple[int, dict[str, int]] = (-1, {})
         self._wrote: dict[str, dict[int, str | None]] = {}
         self._writing = False
+        self._held = ""
+        """The table a commit is being made to: it stands on one state of it, and fails if somebody moves it."""
         self.repairs: list[recovery.Repair] = []
         """What was put right when the lease was taken."""
 
@@ -210,6 +212,14 @@ class Lake:
             raise LakeError(f"{table.name} is written only under the writer lease; use `with lake.lease(...)`")
         if not self._has(table):
             delta.create(self.uri(table), table)
+        self._handle(table)
+        self._held = table.name
+        try:
+            return self._commit_once(table, rows, run_id, recipe)
+        finally:
+            self._held = ""
+
+    def _commit_once(self, table: Table, rows: pl.DataFrame, run_id: str, recipe: Mapping[str, Any]) -> Written:
         if (done := self.committed(table, run_id)) is not None:
             return Written(done, 0)
         for attempt in range(COMMIT_ATTEMPTS):
@@ -351,12 +361,7 @@ class Lake:
         conditions = predicates(table, low, high)
         stored = self._load(table, self.newest(table), table.content_columns, conditions, low, high)
         stored = stored.join(keys, on=table.key, how="semi", nulls_equal=True).sort(table.key)
-        repeated = repeated.sort(table.key)
-        beside = pl.concat(
-            [repeated.select(table.content_columns), stored.select(pl.all().name.suffix(" stored"))], how="horizontal"
-        )
-        differs = pl.any_horizontal(pl.col(name).ne_missing(pl.col(f"{name} stored")) for name in table.content_columns)
-        return fresh, repeated.filter(beside.select(differs).to_series())
+        return fresh, differing(table, repeated.sort(table.key), stored)
 
     def _rewrite(
         self,
@@ -386,7 +391,7 @@ class Lake:
         handle = self._handles.get(table.name)
         if handle is None:
             handle = self._handles[table.name] = self._opened(table, None)
-        elif not (self._writing and table.story):  # under the lease nobody else moves it
+        elif self._held != table.name and not (self._writing and table.story):  # nobody else moves it, or may
             handle.update_incremental()
         return handle
 

@@ -79,12 +79,13 @@ def reproduce_apart(lake: Path, run_ids: Sequence[str], workers: int = 1) -> Ite
     shares = [run_ids[first::workers] for first in range(min(workers, len(run_ids)))]
     processes = [_started(lake, share) for share in shares]
     for process in processes:
-        assert process.stdout is not None and process.stderr is not None
-        for line in process.stdout:
-            answer = json.loads(line)
-            yield Verdict(**{**answer, "changed_since": tuple(answer["changed_since"])})
-        words = process.stderr.read().strip()
-        if process.wait() != 0:
+        with process:
+            assert process.stdout is not None and process.stderr is not None
+            for line in process.stdout:
+                answer = json.loads(line)
+                yield Verdict(**{**answer, "changed_since": tuple(answer["changed_since"])})
+            words = process.stderr.read().strip()
+        if process.returncode != 0:
             raise LakeError(f"a worker process could not reproduce: {words.splitlines()[-1] if words else 'no word'}")
 
 

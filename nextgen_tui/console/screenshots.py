@@ -9,7 +9,6 @@ import click
 from textual.pilot import Pilot
 
 from nextgen_tui.console.app import ConsoleApp
-from nextgen_tui.console.page_screen import PageScreen
 
 PATIENCE = 30.0
 """Seconds that a screen may take to be read."""
@@ -53,6 +52,6 @@ async def settled(pilot: Pilot[Any]) -> None:
     for _ in range(int(PATIENCE / 0.05)):
         await pilot.pause(0.05)
         shown = app.shown(app.current_mode)
-        if app.trouble or shown.trouble or (shown.data is not None and isinstance(app.screen, PageScreen)):
+        if app.trouble or shown.trouble or shown.data is not None:
             break
     await pilot.pause(0.1)

@@ -12,6 +12,8 @@ from lake.tables.market import MARKET_PRICES, QUARANTINED_ROWS, TICKER_UNIVERSE
 from lake.tables.predictions import INFERENCE_LOG
 from lake.tables.trading import PORTFOLIO_VALUE
 from pipeline.health.params import HealthParams
+from pipeline.ingestion.cross_check import AGREES
+from pipeline.ingestion.sources.errors import LIMITED, SECOND_ANSWERS, UNREACHABLE
 from pipeline.stage import Moment, Read, Stage
 
 Check = tuple[str, str, str, float | None, float | None, str]
@@ -35,6 +37,8 @@ def report(
         *_stages(runs, params),
         _arrived(market_prices, ticker_universe, moment.session, params),
         _quarantined(quarantined_rows, market_prices, params),
+        _answered(quarantined_rows),
+        _agreed(quarantined_rows),
         _forecast(inference_log, params),
         *_calibration(feedback_metrics, params),
         _biased(bias_flags),
@@ -80,6 +84,24 @@ def _quarantined(quarantined: pl.DataFrame, prices: pl.DataFrame, params: Health
     told = f"; most often: {rule[0]} ({rule[1]})" if rule else ""
     message = f"{quarantined.height} rows set aside this session{told}"
     return ("market_prices", "quarantined", verdict, share, params.most_quarantined, message[:500])
+
+
+def _answered(quarantined: pl.DataFrame) -> Check:
+    """A source that did not answer has landed why: the session runs on what is in the lake."""
+    silent = quarantined.filter(pl.col("rule").is_in([UNREACHABLE, LIMITED, SECOND_ANSWERS]))
+    if silent.is_empty():
+        return ("sources", "answered", "ok", 0.0, 0.0, "every source answered")
+    verdict = "fail" if "*" in silent["ticker"] else "warn"
+    told = f"it does not hold that {silent['rule'][0]}: {silent['row'][0]}; what is in the lake is used"
+    return ("sources", "answered", verdict, float(silent.height), 0.0, told[:500])
+
+
+def _agreed(quarantined: pl.DataFrame) -> Check:
+    apart = quarantined.filter(pl.col("rule") == AGREES).sort("ticker")
+    if apart.is_empty():
+        return ("sources", "agree", "ok", 0.0, 0.0, "no second source disagrees")
+    told = f"{apart.height} bars differ between the sources, the first is of {apart['ticker'][0]}: {apart['row'][0]}"
+    return ("sources", "agree", "warn", float(apart.height), 0.0, told[:500])
 
 
 def _forecast(log: pl.DataFrame, params: HealthParams) -> Check:
@@ -143,7 +165,7 @@ STAGE = Stage(
         Read(RUNS),
         Read(MARKET_PRICES, columns=("ticker", "interval", "ts", "revision", "session")),
         Read(TICKER_UNIVERSE),
-        Read(QUARANTINED_ROWS, columns=("payload_id", "line", "target", "rule")),
+        Read(QUARANTINED_ROWS, columns=("payload_id", "line", "target", "rule", "ticker", "row")),
         Read(INFERENCE_LOG),
         Read(FEEDBACK_METRICS),
         Read(BIAS_FLAGS),

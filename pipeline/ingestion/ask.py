@@ -59,10 +59,10 @@ def landed(exchanges: list[Exchange], questions: list[Question], params: Ingesti
     rows = []
     for exchange in exchanges:
         for day in sorted({session[article] for article in exchange.article_ids if article in session}):
-            at = exchange.asked_at.isoformat()
+            asked = (str(day), model.name, VERSION, model.training_cutoff, exchange.asked_at.isoformat())
             rows.append(
                 {
-                    "reply_id": payload_id(str(day), at, exchange.request, exchange.status, exchange.reply),
+                    "reply_id": payload_id(*asked, exchange.request, exchange.status, exchange.reply),
                     "session": day,
                     "scorer": scorer_name(model.name),
                     "prompt_version": VERSION,

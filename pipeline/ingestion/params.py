@@ -26,6 +26,18 @@ class JumpParams:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CheckParams:
+    """How far a second source may differ before it is told."""
+
+    close: float = 0.005
+    """Fraction of the close; vendors' closes differ by a tick, and by half a per cent only if one of them is wrong."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.close < 1:
+            raise ValueError(f"close has to lie between 0 and 1, got {self.close}")
+
+
+@dataclass(frozen=True, kw_only=True)
 class UniverseParams:
     """Who may be traded."""
 
@@ -166,6 +178,8 @@ class IngestionParams:
     """Minutes from the close until decisions are made; what is public by then counts for the session."""
     jump: JumpParams = field(default_factory=JumpParams)
     """When a price waits for confirmation."""
+    check: CheckParams = field(default_factory=CheckParams)
+    """When a second source disagrees."""
     universe: UniverseParams = field(default_factory=UniverseParams)
     """Who may be traded."""
     news: NewsParams = field(default_factory=NewsParams)

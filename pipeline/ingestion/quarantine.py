@@ -19,6 +19,7 @@ from lake.tables.news import NEWS_ARTICLES, RAW_NEWS
 from pipeline.ingestion.actions import judge_actions
 from pipeline.ingestion.articles import judge_articles
 from pipeline.ingestion.constituents import judge_spells
+from pipeline.ingestion.cross_check import judge_checks
 from pipeline.ingestion.instruments import judge_listings
 from pipeline.ingestion.judge import LOOKBACK, judge_bars
 from pipeline.ingestion.params import IngestionParams
@@ -46,6 +47,8 @@ def quarantine(
         CONSTITUENTS.name: judge_spells(raw_prices).bad,
         NEWS_ARTICLES.name: judge_articles(raw_news, moment.calendar).bad,
     }
+    checked = judge_checks(raw_prices, market_prices, moment.calendar, params.check)
+    left[MARKET_PRICES.name] = pl.concat([bars, checked.select(bars.columns)])
     rows = pl.concat(part.with_columns(target=pl.lit(target)) for target, part in left.items())
     return _kept(rows, moment, params.publication_lag).sort(QUARANTINED_ROWS.key)
 

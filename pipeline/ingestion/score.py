@@ -24,7 +24,8 @@ def score(
 
     The lexicon asks nobody, so its opinion is known as soon as the article is; a model's is too, if its training ended
     before the article was published, whenever it was asked. Otherwise it may know what followed: then its opinion does
-    not count (status hindsight), unless the parameters use it. Of several replies about an article the first stands.
+    not count (status hindsight), unless the parameters use it. Of several replies about an article the first stands,
+    but one about many articles that left it unknown gives way to the first about it alone.
     """
     del moment  # the articles say when they were known
     said = pl.concat([_lexicon(news_articles, params), _models(news_articles, raw_replies, params)])
@@ -48,10 +49,16 @@ def _models(news_articles: pl.DataFrame, raw_replies: pl.DataFrame, params: Inge
     """What the landed replies say, one row for each article they were asked about."""
     about = {row["article_id"]: row for row in news_articles.iter_rows(named=True)} if raw_replies.height else {}
     rows: dict[tuple[str, str, str], dict[str, Any]] = {}
+    provisional: set[tuple[str, str, str]] = set()
     for exchange in raw_replies.sort("asked_at", "reply_id").iter_rows(named=True):
+        many = len(exchange["article_ids"]) > 1
         for article_id, verdict in _verdicts(exchange, about):
             key = (article_id, exchange["scorer"], exchange["prompt_version"])
-            rows.setdefault(key, _row(exchange, about[article_id], verdict, params))
+            if key in rows and (many or key not in provisional):
+                continue
+            rows[key] = _row(exchange, about[article_id], verdict, params)
+            open_still = many and exchange["status"] == "answered" and verdict.status != "ok"
+            (provisional.add if open_still else provisional.discard)(key)
     return pl.DataFrame(list(rows.values()), schema=RAW_SENTIMENT.schema)
 
 

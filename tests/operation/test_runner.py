@@ -77,7 +77,8 @@ def test_a_stage_run_in_another_process_with_another_thread_count_gives_the_same
         "from pipeline.reproduction import reproduce\nfrom tests.operation.conftest import small_settings\n"
         "lake = Lake.open(Path(sys.argv[1])); runner = Runner(lake, small_settings())\n"
         "rows = lake.read(RUNS).filter(cycle_id=sys.argv[2])\n"
-        "bad = [v.run_id for r in rows.iter_rows(named=True) if not (v := reproduce(runner, Run.from_row(r))).identical]\n"
+        "verdicts = [reproduce(runner, Run.from_row(row)) for row in rows.iter_rows(named=True)]\n"
+        "bad = [verdict.run_id for verdict in verdicts if not verdict.identical]\n"
         "sys.exit(f'differ: {bad}' if bad or rows.is_empty() else 0)"
     )
     cycle = f"cycle-{operation.sessions[0]:%Y%m%d}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from difflib import get_close_matches
 from typing import Protocol
@@ -46,12 +47,16 @@ class Source(Protocol):
 
 
 def open_source(params: SourceParams, calendar: Sessions) -> Source:
-    """Return the source the parameters name, joined by the feeds if there are any.
+    """Return the source the parameters name, joined by the feeds and by the one it is checked against, if any.
 
     Raises:
         SourceError: for a name there is no source of, naming the nearest, or if the source cannot be opened.
     """
     source = _named(params, calendar)
+    if params.cross_check:
+        from pipeline.ingestion.sources.checked import CheckedSource
+
+        source = CheckedSource(source, _named(replace(params, name=params.cross_check), calendar))
     if not params.rss.feeds:
         return source
     from pipeline.ingestion.sources.rss import WithFeeds, open_feeds

@@ -1,5 +1,10 @@
 """What can go wrong in a source."""
 
+LIMITED = "the source does not limit requests"
+UNREACHABLE = "the source can be reached"
+SECOND_ANSWERS = "the second source answers"
+"""Rules that a landed failure names: what has to hold for a source to answer at all."""
+
 
 class SourceError(ValueError):
     """A source cannot deliver; the text names what was looked for, what is there, and the fix."""

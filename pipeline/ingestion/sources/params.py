@@ -220,5 +220,14 @@ class SourceParams:
     """The operator's own files."""
     yahoo: YahooParams = field(default_factory=YahooParams)
     """Yahoo's charts."""
+    cross_check: str = ""
+    """A second source whose bars are compared with those of the first and used for nothing else; none if empty."""
+
+    def __post_init__(self) -> None:
+        if self.cross_check and self.cross_check == self.name:
+            raise ValueError(
+                f"cross_check is {self.cross_check!r}, the source itself; name another one or leave it empty"
+            )
+
     rss: RssParams = field(default_factory=RssParams)
     """Feeds of news that join whichever source is in use."""

@@ -148,7 +148,7 @@ def test_a_range_of_sessions_ends_as_one_by_one() -> None:
 def test_the_lexicons_reply_is_read_back_for_each_ticker() -> None:
     news = articles({"title": "Alpha beats estimates, raises guidance", "tickers": ["AAA", "BBB"]}, {"title": "Alpha"})
     raw = RAW_SENTIMENT.check(score(news, RAW_REPLIES.empty(), moment(), PARAMS))
-    assert json.loads(raw["reply"][0])["findings"]
+    assert json.loads(raw.join(news.head(1), on="article_id", how="semi")["reply"][0])["findings"]
     rows = NEWS_SENTIMENT.check(sentiment(raw, news, moment(), PARAMS))
     told = {(row["ticker"], row["score"] is None) for row in rows.iter_rows(named=True)}
     assert told == {("AAA", False), ("BBB", False), ("AAA", True)}

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import signal
+import subprocess
+import sys
 import traceback
 from collections.abc import Iterator
 from dataclasses import replace
@@ -25,8 +28,10 @@ from pipeline.ingestion.sources.openai import Scorer
 from pipeline.ingestion.sources.openai.wire import refusal_to_ask
 from tests.frames.market import DAY, moment
 from tests.frames.news import NOON, articles
-from tests.loopback.openai import CHAT, Answer, OpenAI, completion, praise, refusal, response, serving, trouble
+from tests.loopback.openai import CHAT, Answer, Asked, OpenAI, completion, praise, refusal, response, serving, trouble
+from tests.nextgen_tui.hostile import HOSTILE
 
+ROOT = Path(__file__).parents[3]
 CANARY = "sk-canary-5f1d2c7e9b"
 
 
@@ -203,7 +208,7 @@ def test_a_number_out_of_range_makes_its_article_unknown_and_no_other(openai: Op
         odd = (
             f'{{"id": "{asked[0]["id"]}", "tickers": [{{"ticker": "AAA", "score": {value}, "strength": {strength}}}]}}'
         )
-        return f'{{"articles": [{odd}, {json.dumps(told["articles"][1])}]}}'
+        return f'{{"articles": [{", ".join([odd, *map(json.dumps, told["articles"][1:])])}]}}'
 
     openai.model = model
     said = statuses(news(2), params(openai))
@@ -214,10 +219,25 @@ def test_a_number_out_of_range_makes_its_article_unknown_and_no_other(openai: Op
 def test_a_missing_and_a_repeated_article_are_unknown_and_no_other(openai: OpenAI) -> None:
     def model(asked: Any) -> str:
         told = json.loads(praise(asked))["articles"]
-        return json.dumps({"articles": [told[0], told[2], {**told[2]}]})
+        return json.dumps({"articles": [told[0], told[2], {**told[2]}] if len(told) == 3 else []})
 
     openai.model = model
     assert statuses(news(3), params(openai)) == {"ok": 1, "malformed": 2}
+
+
+def test_whom_an_answer_leaves_unknown_is_asked_about_alone(openai: OpenAI) -> None:
+    def model(asked: Any) -> str:
+        """Loses its head over one article, and with it all that are asked about at the same time."""
+        return "Sure!" if any("plant 2" in one["title"] for one in asked) else praise(asked)
+
+    openai.model = model
+    given, told = params(openai), news(5)
+    replies = landed(told, given)
+    said = score(told, replies, moment(), given).filter(scorer="gpt-test")
+    assert dict(said["status"].value_counts().iter_rows()) == {"ok": 4, "malformed": 1}
+    assert [len(asked.articles) for asked in openai.asked] == [5, 1, 1, 1, 1, 1]
+    assert landed(told, given).sort("reply_id").equals(replies.sort("reply_id"))
+    assert len(openai.asked) == 6
 
 
 def test_a_repeated_member_makes_the_answer_unknown(openai: OpenAI) -> None:
@@ -272,6 +292,13 @@ def test_the_days_requests_are_a_budget_that_ends_with_its_reason(openai: OpenAI
     assert len(openai.asked) == 3
     assert landed(news(1, title="Next run"), given)["status"].to_list() == ["budget"]
     assert dict(score(told, rows, moment(), given)["status"].value_counts().iter_rows()) == {"ok": 8, "budget": 2}
+
+
+def test_a_spent_budget_makes_nobody_wait_for_a_turn(openai: OpenAI) -> None:
+    began = datetime.now(UTC)
+    given = params(openai, articles_per_request=1, requests_per_day=0, requests_per_minute=20.0, concurrency=2)
+    assert landed(news(40), given)["status"].unique().to_list() == ["budget"]
+    assert datetime.now(UTC) - began < timedelta(seconds=9)
 
 
 def test_the_days_dollars_are_a_budget_and_what_was_not_spent_is_given_back(openai: OpenAI, state: Path) -> None:
@@ -414,6 +441,41 @@ def test_an_article_that_gives_orders_is_quoted_alone_and_moves_nobody_else(open
     assert [asked.articles[0]["title"] for asked in sent] == [text]
     assert sent[0].text.isascii()
     assert sent[0].body["instructions"] == openai.asked[0].body["instructions"]
+
+
+def test_hostile_text_reaches_the_model_quoted_whole_and_harms_nobody(openai: OpenAI) -> None:
+    texts = [text.encode("utf-8", "replace").decode()[:1_000] or "empty" for text in HOSTILE]
+    told = articles(*({"title": text, "body": text} for text in texts))
+    rows = scored(told, params(openai, articles_per_request=64)).filter(scorer="gpt-test")
+    assert rows["score"].to_list() == [0.5] * len(texts)
+    assert all(asked.text.isascii() for asked in openai.asked)
+    assert sorted(one["title"] for asked in openai.asked for one in asked.articles) == sorted(texts)
+
+
+KILLED = """
+import json, sys
+from tests.pipeline.ingestion.test_openai import landed, news, params
+from tests.loopback.openai import OpenAI
+landed(news(5), params(OpenAI(base_url=sys.argv[1]), articles_per_request=1, concurrency=1))
+"""
+
+
+def test_killed_in_the_middle_it_asks_again_only_for_what_is_missing(openai: OpenAI) -> None:
+    process = subprocess.Popen([sys.executable, "-c", KILLED, openai.base_url], cwd=ROOT)
+
+    def kill(asked: Asked) -> None:
+        if len(openai.asked) == 3:
+            process.kill()
+            process.wait()
+
+    openai.answers = kill
+    assert process.wait(60) == -signal.SIGKILL
+    openai.answers = None
+    rows = landed(news(5), params(openai, articles_per_request=1))
+    assert rows["status"].to_list() == ["answered"] * 5
+    titles = [asked.articles[0]["title"] for asked in openai.asked]
+    assert len(titles) == 6  # the third twice: its first answer died with the process
+    assert titles[2] in titles[3:]
 
 
 def test_plain_news_is_not_taken_for_orders() -> None:

@@ -15,7 +15,7 @@ from pipeline.config.home import state_home
 from pipeline.config.secrets import Secret, secret
 from pipeline.ingestion.params import LanguageModelParams
 from pipeline.ingestion.prompt import VERSION, Question, batches, input_text
-from pipeline.ingestion.replies import usage
+from pipeline.ingestion.replies import usage, verdicts
 from pipeline.ingestion.sources.openai.exchange import Exchange
 from pipeline.ingestion.sources.openai.memory import Memory
 from pipeline.ingestion.sources.openai.wire import Trouble, Wire, open_wire, refusal_to_ask, request_body
@@ -38,6 +38,7 @@ class Scorer:
     state: Path
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     _stopped: str = field(default="", init=False)
+    _spent: str = field(default="", init=False)
     _answered: bool = field(default=False, init=False)
     _deadline: float = field(default=0.0, init=False)
 
@@ -52,7 +53,7 @@ class Scorer:
         fresh = [question for question in questions if question.article_id not in settled]
         groups = list(batches(fresh, self.params.articles_per_request))
         self._stopped = refusal_to_ask(self.params, self.key)
-        self._answered = False
+        self._answered, self._spent = False, ""
         return known + (asyncio.run(self._ask_all(groups)) if groups else [])
 
     def _keys(self, questions: Iterable[Question]) -> list[str]:
@@ -65,22 +66,33 @@ class Scorer:
         turn = asyncio.Semaphore(self.params.concurrency)
         wire = open_wire(self.params, self.key)
         async with wire.client:
-            return list(await asyncio.gather(*(self._in_turn(turn, wire, group) for group in groups)))
+            done = await asyncio.gather(*(self._in_turn(turn, wire, group) for group in groups))
+        return [exchange for part in done for exchange in part]
 
-    async def _in_turn(self, turn: asyncio.Semaphore, wire: Wire, group: Sequence[Question]) -> Exchange:
+    async def _in_turn(self, turn: asyncio.Semaphore, wire: Wire, group: Sequence[Question]) -> list[Exchange]:
+        """Ask about a group; whom its answer leaves unknown is asked about alone, so that none can silence the rest."""
         async with turn:
-            # Names that nobody can guess: no article can speak for another one.
-            labels = tuple(secrets.token_hex(5) for _ in group)
-            body = request_body(self.params, input_text(group, labels))
-            exchange = Exchange(
-                asked_at=self.now(),
-                api=self.params.api,
-                article_ids=tuple(question.article_id for question in group),
-                labels=labels,
-                request=json.dumps(body),
-                status="failed",
-            )
-            done = await self._persist(wire, body, exchange)
+            together = await self._about(wire, group)
+            if len(group) == 1 or together.status != "answered":
+                return [together]
+            asked = {label: one.tickers for label, one in zip(together.labels, group, strict=True)}
+            found = verdicts(self.params.api, together.reply, asked)
+            unknown = [one for label, one in zip(asked, group, strict=True) if found[label].status != "ok"]
+            return [together, *[await self._about(wire, [one]) for one in unknown]]
+
+    async def _about(self, wire: Wire, group: Sequence[Question]) -> Exchange:
+        # Names that nobody can guess: no article can speak for another one.
+        labels = tuple(secrets.token_hex(5) for _ in group)
+        body = request_body(self.params, input_text(group, labels))
+        exchange = Exchange(
+            asked_at=self.now(),
+            api=self.params.api,
+            article_ids=tuple(question.article_id for question in group),
+            labels=labels,
+            request=json.dumps(body),
+            status="failed",
+        )
+        done = await self._persist(wire, body, exchange)
         if done.status == "answered":
             self._answered = True
             self.memory.keep(done, self._keys(group))
@@ -90,6 +102,8 @@ class Scorer:
         """Send until there is an answer, or no use in sending again."""
         told = ""
         for number in range(self.params.tries):
+            if self._spent:  # nobody waits for a turn that leads nowhere
+                return replace(exchange, status="budget", reason=self._spent)
             if self._stopped:
                 return replace(exchange, reason=self._stopped)
             if self._left() <= 0:
@@ -114,6 +128,7 @@ class Scorer:
         most = self.params.cost(len(exchange.request) // CHARACTERS_PER_TOKEN, self.params.most_output_tokens)
         forbidden = self.memory.reserve(at, most, self.params.requests_per_day, self.params.dollars_per_day)
         if forbidden:
+            self._spent = forbidden
             return replace(exchange, status="budget", reason=forbidden)
         try:
             limit = max(min(self.params.timeout_seconds, self._left()), 0.05)

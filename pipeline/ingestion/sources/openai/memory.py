@@ -15,7 +15,8 @@ from pipeline.ingestion.sources.openai.exchange import Exchange
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS spent (day TEXT PRIMARY KEY, requests INTEGER NOT NULL, dollars REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS exchanges (id INTEGER PRIMARY KEY, exchange TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS answers (question TEXT PRIMARY KEY, exchange INTEGER NOT NULL REFERENCES exchanges);
+CREATE TABLE IF NOT EXISTS answers (question TEXT, exchange INTEGER REFERENCES exchanges,
+                                    PRIMARY KEY (question, exchange)) WITHOUT ROWID;
 """
 PATIENCE = 30.0
 """Seconds to wait for another process to let go of the file."""
@@ -45,12 +46,12 @@ class Memory:
         return [_exchange(text) for text in told]
 
     def keep(self, exchange: Exchange, questions: Iterable[str]) -> None:
-        """Remember an answer under each question it answers; the first answer to a question stays."""
+        """Remember an answer under each question it answers; one that was asked alone later has two."""
         with self._transaction() as db:
             text = json.dumps(asdict(exchange) | {"asked_at": exchange.asked_at.isoformat()})
             number = db.execute("INSERT INTO exchanges (exchange) VALUES (?)", (text,)).lastrowid
             rows = [(question, number) for question in questions]
-            db.executemany("INSERT OR IGNORE INTO answers VALUES (?, ?)", rows)
+            db.executemany("INSERT INTO answers VALUES (?, ?)", rows)
 
     def reserve(self, at: datetime, dollars: float, most_requests: int, most_dollars: float) -> str:
         """Take one request and its highest cost from the day's budget; returns why not, empty if it was taken."""

@@ -17,7 +17,7 @@ from lake.tables.news import RAW_NEWS
 from lake.tables.vocabulary import SYMBOL
 from pipeline.ingestion.chart.screener import screened_symbols
 from pipeline.ingestion.chart.symbols import our_ticker, vendor_symbol
-from pipeline.ingestion.sources.errors import SourceError
+from pipeline.ingestion.sources.errors import LIMITED, UNREACHABLE, SourceError
 from pipeline.ingestion.sources.files.spells import Spells, cut_spells, read_spells
 from pipeline.ingestion.sources.params import YahooParams
 from pipeline.ingestion.sources.payloads import (
@@ -43,8 +43,6 @@ from pipeline.sessions import Sessions
 
 __all__ = ["LIMITED", "UNREACHABLE", "YahooSource"]
 
-LIMITED = "the source does not limit requests"
-UNREACHABLE = "the source can be reached"
 OLDEST_DAYS = {"1m": 7, "5m": 59, "1h": 729}
 """Days that Yahoo keeps intraday bars."""
 TRIES = 3
