@@ -17,8 +17,11 @@ from time import perf_counter
 from lake.store import Lake
 from pipeline.config.settings import RuntimeParams, Settings
 from pipeline.ingestion.sources.params import SimulatedParams, SourceParams
+from pipeline.models.params import ModelParams
 from pipeline.runner import Runner
-from pipeline.stages import TRAINING
+
+NEVER_TRAINED = 1_000_000
+"""Sessions of history nobody has: the cost of training would drown what is measured."""
 
 
 def main() -> None:
@@ -40,7 +43,12 @@ def main() -> None:
 def begin(path: Path, names: int, history: int, durable: bool) -> tuple[Runner, date]:
     """A lake with its history and first cycle, and the session that comes next."""
     market = SimulatedParams(names=names, history_sessions=history)
-    settings = replace(Settings(), source=SourceParams(simulated=market), runtime=RuntimeParams(durable=durable))
+    settings = replace(
+        Settings(),
+        source=SourceParams(simulated=market),
+        runtime=RuntimeParams(durable=durable),
+        models=ModelParams(least_sessions=NEVER_TRAINED),
+    )
     runner = Runner(Lake.create(path), settings)
     first, last = runner.source.coverage()
     runner.load_history(first, last)
@@ -50,19 +58,15 @@ def begin(path: Path, names: int, history: int, durable: bool) -> tuple[Runner, 
 
 
 def side_by_side(runners: dict[bool, tuple[Runner, date]], sessions: int) -> dict[bool, list[float]]:
-    """Seconds of each session's cycle without training, in either lake; which goes first alternates."""
+    """Seconds of each session's cycle in either lake; which goes first alternates."""
     walls: dict[bool, list[float]] = {True: [], False: []}
-    trained = {stage.name for stage in TRAINING}
     for number in range(sessions):
         for on in (True, False) if number % 2 else (False, True):
             runner, start = runners[on]
             session = runner.calendar.offset(start, number)
             clock = perf_counter()
-            cycle = runner.cycle(session)
-            if not trained & {run.recipe.stage for run in cycle.runs}:
-                walls[on].append(perf_counter() - clock)
-    if not walls[True]:
-        raise SystemExit("every session trained a model; ask for more --sessions")
+            runner.cycle(session)
+            walls[on].append(perf_counter() - clock)
     return walls
 
 

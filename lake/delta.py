@@ -24,6 +24,7 @@ from deltalake.schema import ArrayType, PrimitiveType, StructType
 from polars.datatypes import DataType
 
 from lake.contract import Table
+from lake.errors import NotALakeError
 from lake.log import METADATA
 
 APP = "nextgen"
@@ -61,6 +62,23 @@ def create(uri: str, table: Table) -> None:
         description=table.doc,
         configuration=PROPERTIES,
     )
+
+
+def opened(uri: str, table: Table, version: int | None) -> DeltaTable:
+    """Open a table that holds what its contract says.
+
+    Raises:
+        NotALakeError: if a table of other columns lies there.
+    """
+    handle = DeltaTable(uri, version=version)
+    there, wanted = [field.name for field in handle.schema().fields], list(table.stored_schema)
+    if sorted(there) != sorted(wanted):
+        strange = [name for name in there if name not in wanted] or [name for name in wanted if name not in there]
+        raise NotALakeError(
+            f"{uri} is not this program's table {table.name}: the first column that differs is {strange[0]!r}; "
+            "move the folder aside, or use the program that made it"
+        )
+    return handle
 
 
 def append(handle: DeltaTable, rows: pl.DataFrame, recipe: Mapping[str, Any]) -> None:

@@ -29,15 +29,15 @@ def in_words(error: Exception, what: str) -> Exception:
     return error
 
 
-def refuse_full_disk(path: Path) -> None:
+def refuse_full_disk(path: Path, least: int = LEAST_FREE) -> None:
     """Begin no write on a disk that is nearly full.
 
     Raises:
         StorageError: saying how much is free and how much is needed.
     """
     free = shutil.disk_usage(path).free
-    if free < LEAST_FREE:
+    if free < least:
         raise StorageError(
-            f"only {free / 1e6:.0f} MB are free at {path} and a run needs {LEAST_FREE / 1e6:.0f} MB; "
+            f"only {free / 1e6:.0f} MB are free at {path} and a run needs {least / 1e6:.0f} MB; "
             "free some space, nothing was written"
         )

@@ -194,7 +194,7 @@ class Lake:
         """The table's commits, newest first: version, timestamp (UTC), operation, run_id, stage, files added."""
         newest = self.newest(table)
         oldest = 0 if limit is None else max(newest - limit + 1, 0)
-        return [self._commit(table, version) for version in range(newest, oldest - 1, -1)]
+        return [commit_entry(self.uri(table), version) for version in range(newest, oldest - 1, -1)]
 
     # ---- writing
 
@@ -246,14 +246,14 @@ class Lake:
         wrote = self._wrote.setdefault(table.name, {})
         for version in range(newest, oldest, -1):
             if version not in wrote:
-                wrote[version] = self._commit(table, version)["run_id"]
+                wrote[version] = commit_entry(self.uri(table), version)["run_id"]
             if wrote[version] == run_id:
                 return version
         return None
 
     def commits_after(self, table: Table, version: int) -> list[dict[str, Any]]:
         """The commits above a version, oldest first, each with its recipe."""
-        return [self._commit(table, v) for v in range(version + 1, self.newest(table) + 1)]
+        return [commit_entry(self.uri(table), v) for v in range(version + 1, self.newest(table) + 1)]
 
     def files(self, table: Table, version: int) -> tuple[FileSpan, ...]:
         """The data files of a version with their rows and the span of the clock in each."""
@@ -399,8 +399,8 @@ class Lake:
         try:
             if version is not None:
                 refuse_damaged_entries(self.uri(table), version)
-            return delta.DeltaTable(self.uri(table), version=version)
-        except DamageError:
+            return delta.opened(self.uri(table), table, version)
+        except LakeError:
             raise
         except Exception as error:  # the library raises many kinds; each means the version cannot be had
             at = "" if version is None else f" at version {version}"
@@ -448,6 +448,3 @@ class Lake:
             if (file := recovery.damaged_file(Path(self.uri(table)), (span.path for span in files))) is None:
                 raise
             raise DamageError(f"{table.name} at version {version}: the data file {file} is damaged") from error
-
-    def _commit(self, table: Table, version: int) -> dict[str, Any]:
-        return commit_entry(self.uri(table), version)

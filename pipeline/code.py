@@ -13,7 +13,7 @@ from pipeline.stage import Stage
 
 ROOT = Path(__file__).resolve().parent.parent
 OURS = ("lake", "pipeline")
-LIBRARIES = ("polars", "numpy", "pyarrow", "deltalake", "torch", "safetensors", "exchange-calendars")
+LIBRARIES = ("polars", "numpy", "pyarrow", "deltalake", "torch", "safetensors", "exchange-calendars", "feedparser")
 INSTRUCTION_SETS = ("AVX512_SKX", "AVX512F", "AVX2", "FMA3", "NEON", "ASIMD")
 
 

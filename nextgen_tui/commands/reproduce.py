@@ -30,7 +30,7 @@ def command(
     is not identical.
     """
     if sum((bool(runs), everything, cycle is not None, sample is not None)) != 1:
-        raise click.UsageError("name the runs to reproduce, or give one of --cycle, --sample and --all")
+        raise click.UsageError("name the runs to reproduce, or give --all, --cycle or --sample")
     from pipeline.reproduction import reproduce_apart
 
     chosen = _chosen(invocation, runs, cycle, sample)

@@ -33,7 +33,7 @@ from nextgen_tui.console.pages.plan import PlanPage
 from nextgen_tui.console.pages.predictions import PredictionsPage
 from nextgen_tui.console.pages.runs import RunsPage
 from nextgen_tui.console.pages.schedule import SchedulePage
-from nextgen_tui.console.pulse import Mark, logs, mark
+from nextgen_tui.console.pulse import Mark, logs, mark, refuse_without_runs
 from nextgen_tui.console.story_screen import StoryScreen
 from nextgen_tui.console.view import Standpoint, View, parsed_standpoint, read_runs, stepped
 from nextgen_tui.console.walk import follow
@@ -152,6 +152,7 @@ class ConsoleApp(App[None]):
             with self._reading:
                 if self._lake is None or known is None or known[0] != found[0]:
                     self._lake = Lake.open(self.lake_path)
+                refuse_without_runs(self.lake_path)
                 self.post_message(Looked(found, View(self._lake, read_runs(self._lake))))
         except BaseException as error:  # whatever it is has to become a sentence, or the screen would just stand still
             self._lake = None

@@ -33,7 +33,7 @@ def export(sheet: Sheet, path: Path) -> int:
     Raises:
         ExportError: if the name ends otherwise or is taken, or the file cannot be written.
     """
-    frame = sheet.frame.select(dict.fromkeys([*sheet.key, *(col.name for col in sheet.cols)]))
+    frame = sheet.frame.select(*dict.fromkeys([*sheet.key, *(col.name for col in sheet.cols)]))
     if path.suffix not in (".csv", ".parquet"):
         raise ExportError(f"{path.name} has to end in .csv or .parquet")
     try:
@@ -55,12 +55,15 @@ def safe_for_spreadsheets(frame: pl.DataFrame) -> pl.DataFrame:
     columns = []
     for name, dtype in frame.schema.items():
         if dtype.is_nested():
-            texts = [None if value is None else str(value) for value in frame[name].to_list()]
-            columns.append(pl.Series(name, texts, pl.String))
+            told = [None if value is None else str(value) for value in frame[name].to_list()]
+            columns.append(pl.Series(name, told, pl.String))
         elif dtype == pl.Binary:
             columns.append(pl.Series(name, [None] * frame.height, pl.String))
         else:
             columns.append(frame[name])
     made = pl.DataFrame(columns)
-    formula = pl.col(pl.String).str.contains(FORMULA.pattern)
-    return made.with_columns(pl.when(formula).then(pl.lit("'") + pl.col(pl.String)).otherwise(pl.col(pl.String)))
+    texts = [pl.col(name) for name, dtype in made.schema.items() if dtype == pl.String]
+    return made.with_columns(
+        pl.when(text.str.contains(FORMULA.pattern)).then(pl.concat_str(pl.lit("'"), text)).otherwise(text).alias(name)
+        for text, name in zip(texts, (text.meta.output_name() for text in texts), strict=True)
+    )

@@ -210,8 +210,9 @@ class _Ink:
         for one, other in pairwise(points):
             if one and other:
                 self._stroke(one, other, line)
-        for before, point, after in zip([None, *points[:-1]], points, [*points[1:], None], strict=True):
-            if point and before is None and after is None:
+        beside = [None, *points, None]
+        for number, point in enumerate(points):
+            if point and beside[number] is None and beside[number + 2] is None:
                 self._dot(*point, line.role)
 
     def _stroke(self, one: tuple[int, int], other: tuple[int, int], line: Line) -> None:

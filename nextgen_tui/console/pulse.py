@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from lake.errors import DamageError
 from lake.tables.control import RUNS, SERVICE_HEARTBEATS, SYSTEM_HEALTH, TASK_ATTEMPTS, TASK_DEFINITIONS, TASK_REQUESTS
 
 FOLLOWED = (RUNS, SYSTEM_HEALTH, TASK_ATTEMPTS, TASK_REQUESTS, TASK_DEFINITIONS, SERVICE_HEARTBEATS)
@@ -15,6 +16,16 @@ Mark = tuple[object, ...]
 def mark(lake: Path) -> Mark:
     """Another value whenever something was published, asked, tried or judged, or the lake was replaced."""
     return (_modified(lake / "lake.json"), *(_newest(log) for log in logs(lake)))
+
+
+def refuse_without_runs(lake: Path) -> None:
+    """Refuse a lake whose runs are gone: it would look as if nothing had ever run.
+
+    Raises:
+        DamageError: if the table is not there.
+    """
+    if not (lake / "tables" / RUNS.name / "_delta_log").is_dir():
+        raise DamageError(f"{RUNS.name} is missing in {lake}; restore it from a backup")
 
 
 def logs(lake: Path) -> list[Path]:

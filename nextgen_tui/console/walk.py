@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from functools import reduce
@@ -15,6 +14,7 @@ from lake.lineage import LINKS
 from lake.tables import TABLES
 from nextgen_tui import formats, table_view
 from nextgen_tui.console.page import Line, Link, Section, Story, fact, said
+from nextgen_tui.console.pages.runs import run_story
 from nextgen_tui.console.sheet import Cell
 from nextgen_tui.console.view import View
 from nextgen_tui.safe_text import safe_text
@@ -49,8 +49,6 @@ def follow(view: View, link: Link) -> Story:
     """
     table = TABLES[link.table]
     if table.name == "runs":
-        from nextgen_tui.console.pages.runs import run_story
-
         return run_story(view, str(link.key["run_id"]))
     rows = _rows(view, table, link.key)
     if rows.is_empty():
@@ -152,16 +150,3 @@ def _payload(row: Mapping[str, Any]) -> Section:
 
 def _table(row: Mapping[str, Any]) -> str:
     return "raw_prices" if "ticker" in row else "raw_news"
-
-
-def json_facts(text: str) -> tuple[Line, ...]:
-    """A JSON object as facts, one a line."""
-    try:
-        content = json.loads(text)
-    except ValueError:
-        return (said(text),)
-    if not isinstance(content, dict):
-        return (said(text),)
-    return tuple(
-        (Cell(f"{safe_text(name, 40):<26} ", "dim"), Cell(safe_text(value, 300))) for name, value in content.items()
-    )

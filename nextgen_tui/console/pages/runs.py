@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ from nextgen_tui.console.picture import Line as Path
 from nextgen_tui.console.picture import Picture
 from nextgen_tui.console.sheet import Cell, Col, Sheet, quiet, verdict
 from nextgen_tui.console.view import View
-from nextgen_tui.console.walk import json_facts
+from nextgen_tui.safe_text import safe_text
 from pipeline.stages import STAGES
 
 RUNS_SHEET, CYCLES_SHEET, FAILED_SHEET = "runs", "cycles", "failed"
@@ -182,9 +183,9 @@ def run_story(view: View, run_id: str) -> Story:
     if row["status"] != "done":
         sections.append(Section("What waits for it", blocked_by(row["stage"])))
         sections.append(Section("What to press", what_to_press(row)))
-    sections.append(Section("Read, at these versions", json_facts(row["inputs"])))
-    sections.append(Section("Parameters", json_facts(row["params"])))
-    sections.append(Section("Computed with", json_facts(row["libraries"])))
+    sections.append(Section("Read, at these versions", _json_facts(row["inputs"])))
+    sections.append(Section("Parameters", _json_facts(row["params"])))
+    sections.append(Section("Computed with", _json_facts(row["libraries"])))
     return Story(
         f"run {run_id}",
         tuple(sections),
@@ -252,3 +253,16 @@ CYCLE_COLS = (
     Col("started", "started_at", formats.instant, rank=3),
     Col("error", "error", rank=4),
 )
+
+
+def _json_facts(text: str) -> tuple[Line, ...]:
+    """A JSON object as facts, one a line."""
+    try:
+        content = json.loads(text)
+    except ValueError:
+        return (said(text),)
+    if not isinstance(content, dict):
+        return (said(text),)
+    return tuple(
+        (Cell(f"{safe_text(name, 40):<26} ", "dim"), Cell(safe_text(value, 300))) for name, value in content.items()
+    )

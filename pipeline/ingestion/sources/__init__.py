@@ -56,7 +56,7 @@ def open_source(params: SourceParams, calendar: Sessions) -> Source:
     if params.cross_check:
         from pipeline.ingestion.sources.checked import CheckedSource
 
-        source = CheckedSource(source, _named(replace(params, name=params.cross_check), calendar))
+        source = CheckedSource(source, _named(replace(params, name=params.cross_check, cross_check=""), calendar))
     if not params.rss.feeds:
         return source
     from pipeline.ingestion.sources.rss import WithFeeds, open_feeds

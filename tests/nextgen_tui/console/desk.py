@@ -158,6 +158,7 @@ def _plans() -> list[Row]:
 
 def _plan(session: date, opened: date, ticker: str, **given: Any) -> Row:
     refused = "blocked_by" in given
+    given = {"blocked_by": None} | given
     verdicts = [
         {"rule": "eligibility", "verdict": "allow", "scale": 1.0, "distance": 0.0, "reason": "in the universe"},
         {

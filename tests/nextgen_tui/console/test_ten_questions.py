@@ -21,7 +21,7 @@ QUESTIONS = {
     ),
     "is the data complete": (["2"], ["1 of 2 members have a bar for 2022-03-01, 1 late", "1 row set aside", "ZETA"]),
     "what does it expect": (["3"], ["2 tickers at the close of 2022-03-01", "highest ACME +1.00 %", "1 could not be"]),
-    "why this": (["3", "enter"], ["Who said what", "naive", "ACME beats estimates", "happened    +2.00 %"]),
+    "why this": (["3", "enter"], ["Who said what", "naive", "ACME beats estimates", "happened   +2.00 %"]),
     "how good, calibrated": (["4"], ["better than naive (+2.0 % pinball skill)", "80 % intervals held 79 % 5 ahead"]),
     "what will it trade": (["5"], ["1 order (buy ACME), 1 refused, most often by cost_awareness (1)", "0.0021"]),
     "how is the book": (["6"], ["1,010,000.00 at 2022-03-01: +1.00 %", "equal weight +0.40 %", "balances to the cent"]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
@@ -18,7 +19,8 @@ from pipeline.sessions import exchange_sessions
 from tests.loopback.yahoo import Recording, Yahoo, recorded_charts, serving
 from tests.pipeline.ingestion.yahoo_lake import loaded, rows, yahoo_source
 
-FOLDER = Path(os.environ.get("NEXTGEN_YAHOO_RECORDINGS") or "/nowhere")
+SHARED = Path(os.environ.get("NEXTGEN_DATA") or Path(__file__).parents[4] / "shared" / "data") / "yahoo_raw_json"
+FOLDER = Path(os.environ.get("NEXTGEN_YAHOO_RECORDINGS") or SHARED)
 INTERVALS = ("1d", "1h", "5m", "1m")
 CALENDARS = {
     **dict.fromkeys(("NMS", "NGM", "NCM", "NYQ", "NYS", "PCX", "ASE", "BTS", "PNK", "OQB", "OQX", "OEM"), "XNYS"),
@@ -67,8 +69,20 @@ RECORDINGS = recorded_charts(FOLDER) if FOLDER.is_dir() else []
 pytestmark = pytest.mark.skipif(not RECORDINGS, reason="NEXTGEN_YAHOO_RECORDINGS names no folder with recordings")
 
 
-def lake_of(recording: Recording, tmp_path: Path) -> Lake:
-    """A lake that was loaded from the recorded exchange alone."""
+@pytest.fixture(scope="module")
+def lakes(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Recording], Lake]:
+    """Recording -> a lake that was loaded from it alone; made once."""
+    made: dict[Path, Lake] = {}
+
+    def lake_of(recording: Recording) -> Lake:
+        if recording.path not in made:
+            made[recording.path] = _lake_of(recording, tmp_path_factory.mktemp("recorded"))
+        return made[recording.path]
+
+    return lake_of
+
+
+def _lake_of(recording: Recording, tmp_path: Path) -> Lake:
     if recording.interval not in INTERVALS:
         pytest.skip(f"the lake has no bars of {recording.interval}")
     exchange = calendar_of(recording)
@@ -87,8 +101,11 @@ def lake_of(recording: Recording, tmp_path: Path) -> Lake:
 
 
 def calendar_of(recording: Recording) -> str:
-    code = (recording.result.get("meta") or {}).get("exchangeName")
-    return CALENDARS.get(str(code), "XNYS")
+    meta = recording.result.get("meta") or {}
+    if meta.get("exchangeName") in CALENDARS:
+        return CALENDARS[meta["exchangeName"]]
+    zone = meta.get("exchangeTimezoneName", "America/New_York")
+    return next((one for one in sorted(set(CALENDARS.values())) if exchange_sessions(one).zone == zone), "XNYS")
 
 
 def local_day(recording: Recording, stamp: int) -> date:
@@ -116,6 +133,12 @@ def divisor(recording: Recording) -> float:
     return 100.0 if recording.result["meta"]["currency"] in ("GBp", "ZAc", "ILA") else 1.0
 
 
+def in_session(recording: Recording, stamp: int) -> bool:
+    calendar, day = exchange_sessions(calendar_of(recording)), local_day(recording, stamp)
+    at = datetime.fromtimestamp(stamp, UTC)
+    return calendar.is_session(day) and calendar.open_at(day) <= at < calendar.close_at(day)
+
+
 def expected_bars(recording: Recording) -> list[tuple[date, float, float, float, float, int]]:
     """What the JSON says, worked out here by itself: as traded, in the whole currency; a null is no bar.
 
@@ -128,6 +151,8 @@ def expected_bars(recording: Recording) -> list[tuple[date, float, float, float,
         if any(value is None for value in values):
             continue
         day = local_day(recording, stamp)
+        if recording.interval != "1d" and not in_session(recording, stamp):
+            continue  # before the open or after the close
         shares = shares_since(recording, day)
         o, h, low, c = (value / divisor(recording) * shares for value in values[:4])
         bars.append((day, o, max(o, h, c), min(o, low, c), c, round(values[4] / shares)))
@@ -148,8 +173,10 @@ WITHOUT_BARS = [one for one in RECORDINGS if one not in WHOLE]
 
 
 @pytest.mark.parametrize("recording", WHOLE, ids=lambda one: one.path.stem)
-def test_every_recorded_bar_and_event_arrives_as_the_json_has_it(recording: Recording, tmp_path: Path) -> None:
-    lake = lake_of(recording, tmp_path)
+def test_every_recorded_bar_and_event_arrives_as_the_json_has_it(
+    recording: Recording, lakes: Callable[[Recording], Lake]
+) -> None:
+    lake = lakes(recording)
     bars = rows(lake, MARKET_PRICES, every_revision=True)
     stored = bars.select("session", "open", "high", "low", "close", "volume").rows()
     assert stored == expected_bars(recording)
@@ -166,8 +193,10 @@ def test_every_recorded_bar_and_event_arrives_as_the_json_has_it(recording: Reco
 
 
 @pytest.mark.parametrize("recording", WHOLE, ids=lambda one: one.path.stem)
-def test_a_recorded_answer_is_landed_byte_for_byte_with_its_request(recording: Recording, tmp_path: Path) -> None:
-    lake = lake_of(recording, tmp_path)
+def test_a_recorded_answer_is_landed_byte_for_byte_with_its_request(
+    recording: Recording, lakes: Callable[[Recording], Lake]
+) -> None:
+    lake = lakes(recording)
     landed = rows(lake, RAW_PRICES)
     assert set(landed["payload"]) == {recording.answer.body}
     asked = json.loads(landed["request"][0])
@@ -180,8 +209,10 @@ def test_a_recorded_answer_is_landed_byte_for_byte_with_its_request(recording: R
 
 
 @pytest.mark.parametrize("recording", WITHOUT_BARS, ids=lambda one: one.path.stem)
-def test_a_broken_answer_gives_no_bar_and_says_what_is_wrong_with_it(recording: Recording, tmp_path: Path) -> None:
-    lake = lake_of(recording, tmp_path)
+def test_a_broken_answer_gives_no_bar_and_says_what_is_wrong_with_it(
+    recording: Recording, lakes: Callable[[Recording], Lake]
+) -> None:
+    lake = lakes(recording)
     assert rows(lake, MARKET_PRICES).is_empty()
     told = rows(lake, QUARANTINED_ROWS).filter(target=MARKET_PRICES.name)
     assert told.height == 1

@@ -1,0 +1,88 @@
+"""Several writers at once lose and double nothing, and what is not ours to write is left alone."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+from deltalake import write_deltalake
+
+from lake.errors import NotALakeError, StorageError
+from lake.storage import in_words, refuse_full_disk
+from lake.store import Lake
+from lake.tables.control import TASK_REQUESTS
+from lake.tables.market import MARKET_PRICES
+from tests.frames.published import publish_sessions
+
+ROOT = Path(__file__).parents[2]
+WRITER = """
+import sys
+from pathlib import Path
+from lake.store import Lake
+from lake.tables.control import TASK_REQUESTS
+from tests.frames.published import request_rows
+lake = Lake.open(Path(sys.argv[1])); lake.durable = False
+for number in range(int(sys.argv[2])):
+    lake.commit(TASK_REQUESTS, request_rows(number), f"request {number}", {})
+"""
+
+
+def race(lake: Path, processes: int, commits: int) -> list[str]:
+    """The same commits from several processes at once; the request ids that are there afterwards."""
+    started = [
+        subprocess.Popen([sys.executable, "-c", WRITER, str(lake), str(commits)], cwd=ROOT) for _ in range(processes)
+    ]
+    assert [process.wait() for process in started] == [0] * processes
+    ids: list[str] = Lake.open(lake).read(TASK_REQUESTS)["request_id"].to_list()
+    return ids
+
+
+def test_processes_that_commit_the_same_write_it_once_even_to_a_table_not_yet_there(lake: Lake) -> None:
+    shutil.rmtree(lake.uri(TASK_REQUESTS))
+    assert sorted(race(lake.path, 3, 8)) == sorted(f"request {number}" for number in range(8))
+
+
+@pytest.mark.torture
+def test_a_thousand_commits_from_four_processes_are_each_there_once(lake: Lake) -> None:
+    shutil.rmtree(lake.uri(TASK_REQUESTS))
+    assert sorted(race(lake.path, 4, 250)) == sorted(f"request {number}" for number in range(250))
+
+
+def test_a_foreign_table_of_the_same_name_is_left_alone(lake: Lake) -> None:
+    folder = Path(lake.uri(MARKET_PRICES))
+    shutil.rmtree(folder)
+    write_deltalake(str(folder), pl.DataFrame({"isin": ["DE000"], "close": [1.0]}))
+    before = sorted(folder.rglob("*"))
+    with pytest.raises(NotALakeError, match=r"market_prices.*'isin'.*move the folder aside"):
+        publish_sessions(Lake.open(lake.path), 1)
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_a_full_disk_is_refused_before_the_first_write(lake: Lake) -> None:
+    with pytest.raises(StorageError, match="free some space, nothing was written"):
+        refuse_full_disk(lake.path, least=1 << 60)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(errno.EROFS, "Read-only file system"), "make it writable"),
+        (OSError(errno.ENOSPC, "No space left on device"), "free some space"),
+        (RuntimeError("Generic LocalFileSystem error: No space left on device (os error 28)"), "free some space"),
+    ],
+)
+def test_what_a_disk_refuses_is_told_with_what_to_do(error: Exception, words: str) -> None:
+    told = in_words(error, "the rows could not be written")
+    assert isinstance(told, StorageError)
+    assert words in str(told)
+
+
+def test_a_file_where_the_lake_should_be_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "lake").write_text("mine")
+    with pytest.raises(NotALakeError, match="is a file"):
+        Lake.create(tmp_path / "lake")

@@ -1,0 +1,235 @@
+"""The console keeps where the operator stands, goes through time, asks once, and never falls over."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Button, Static
+
+from lake.store import Lake
+from lake.tables.control import SYSTEM_HEALTH, TASK_REQUESTS
+from nextgen_tui.console.app import PAGES, ConsoleApp
+from nextgen_tui.console.dialogs import AskScreen, HelpScreen
+from nextgen_tui.console.frame import whole
+from nextgen_tui.console.page_screen import PageScreen
+from nextgen_tui.console.screenshots import settled, take, terminal_size
+from nextgen_tui.console.story_screen import StoryScreen
+from tests.nextgen_tui.console.desk import FIRST, LAST
+from tests.nextgen_tui.hostile import HOSTILE
+from tests.nextgen_tui.lakes import land, rows
+from tests.nextgen_tui.test_safe_text import dangerous
+
+
+async def until(pilot: Pilot[None], holds: Callable[[], bool]) -> None:
+    for _ in range(400):
+        if holds():
+            return
+        await pilot.pause(0.05)
+    raise AssertionError("it never came about:\n" + "\n".join(whole(pilot.app.screen)))
+
+
+def page(app: ConsoleApp) -> PageScreen:
+    assert isinstance(app.screen, PageScreen)
+    return app.screen
+
+
+def sentence(app: ConsoleApp) -> str:
+    return str(app.screen.query_one("#sentence", Static).render())
+
+
+async def test_a_filter_and_the_cursor_are_kept_while_the_operator_is_elsewhere(desk_path: Path) -> None:
+    app = ConsoleApp(desk_path)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await settled(pilot)
+        await pilot.press("5")
+        await settled(pilot)
+        await pilot.press("slash", *"zeta", "enter")
+        await pilot.pause()
+        assert [line.split()[2] for line in page(app).view.text()[1:]] == ["ZETA"]
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, StoryScreen))
+        await pilot.press("backspace")
+        await until(pilot, lambda: isinstance(app.screen, PageScreen))
+        await pilot.press("1", "5")
+        await settled(pilot)
+        assert len(page(app).view.text()) == 2
+        await pilot.press("escape")
+        await pilot.pause()
+        assert len(page(app).view.text()) == 3
+        assert page(app).row is not None
+        assert page(app).row["ticker"] == "ZETA"
+
+
+async def test_a_heading_sorts_and_turns(desk_path: Path) -> None:
+    app = ConsoleApp(desk_path)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await pilot.press("5")
+        await settled(pilot)
+        await pilot.press("s", "s")
+        assert page(app).view.text()[0].split()[1:3] == ["ticker", "▲"]
+        await pilot.press("S")
+        assert [line.split()[2] for line in page(app).view.text()[1:]] == ["ZETA", "ACME"]
+
+
+async def test_the_whole_console_stands_in_the_past_and_steps_back_to_now(desk_path: Path) -> None:
+    app = ConsoleApp(desk_path)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await pilot.press("6")
+        await settled(pilot)
+        assert sentence(app).startswith("1,010,000.00")
+        await pilot.press("less_than_sign")
+        await until(pilot, lambda: sentence(app).startswith(f"1,000,000.00 at {FIRST}"))
+        assert f"AS OF {FIRST}" in "\n".join(whole(app.screen))
+        await pilot.press("3")
+        await until(pilot, lambda: f"at the close of {FIRST}" in sentence(app))
+        await pilot.press("colon", *"cycle", "enter")
+        await pilot.pause()
+        assert isinstance(app.screen, PageScreen), "nothing can be asked from the past"
+        await pilot.press("greater_than_sign")
+        await until(pilot, lambda: f"at the close of {LAST}" in sentence(app))
+        assert app.at is None
+
+
+async def test_lineage_leads_from_a_trade_to_what_the_vendor_sent(desk_path: Path) -> None:
+    app = ConsoleApp(desk_path)
+    way = ("trade_plans", "predictions", "feature_windows", "feature_rows", "market_prices", "raw_prices")
+    async with app.run_test(size=(140, 40)) as pilot:
+        await pilot.press("6")
+        await settled(pilot)
+        await pilot.press("tab", "l")
+        await until(pilot, lambda: isinstance(app.screen, StoryScreen))
+        for table in way:
+            here = app.screen
+            assert isinstance(here, StoryScreen)
+            assert here.story.links[0].table == table
+            await pilot.press("enter")
+            await until(pilot, lambda here=here: app.screen is not here)
+        assert isinstance(app.screen, StoryScreen)
+        assert '"close":"104.0"' in app.screen.text()
+        await pilot.press(*["backspace"] * 7)
+        await until(pilot, lambda: isinstance(app.screen, PageScreen))
+
+
+async def test_a_request_is_shown_first_and_sent_once(own_desk: Lake) -> None:
+    app = ConsoleApp(own_desk.path)
+    async with app.run_test(size=(100, 40)) as pilot:
+        await settled(pilot)
+        await pilot.press("colon", *"run plan", "enter")
+        await until(pilot, lambda: isinstance(app.screen, AskScreen))
+        shown = "\n".join(whole(app.screen))
+        assert "writes trade_plans" in " ".join(shown.split())
+        assert "No daemon runs on this lake" in " ".join(shown.split())
+        assert app.focused is app.screen.query_one("#cancel")
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, PageScreen))
+        assert own_desk.read(TASK_REQUESTS).is_empty()
+        await pilot.press("colon", *"run plan", "enter")
+        await until(pilot, lambda: isinstance(app.screen, AskScreen))
+        send = app.screen.query_one("#send", Button)
+        send.press()
+        send.press()
+        await until(pilot, lambda: own_desk.read(TASK_REQUESTS).height == 1)
+        await pilot.pause(0.2)
+        asked = own_desk.read(TASK_REQUESTS).row(0, named=True)
+        assert (asked["action"], asked["target"], asked["origin"]) == ("run", "plan", "console")
+
+
+async def test_what_is_published_appears_without_a_key(own_desk: Lake) -> None:
+    app = ConsoleApp(own_desk.path)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await settled(pilot)
+        check = {"session": LAST, "service": "models", "check": "fresh", "status": "fail", "message": "a new worry"}
+        land(own_desk, SYSTEM_HEALTH, rows(SYSTEM_HEALTH, check), "later")
+        await until(pilot, lambda: "a new worry" in page(app).text())
+
+
+async def test_without_a_lake_there_is_a_sentence_and_one_made_later_is_found(tmp_path: Path) -> None:
+    app = ConsoleApp(tmp_path / "lake")
+    async with app.run_test() as pilot:
+        await until(pilot, lambda: "make one with `nextgen init`" in sentence(app))
+        Lake.create(tmp_path / "lake")
+        await until(pilot, lambda: sentence(app) == "No session has been run yet.")
+        for one in PAGES:
+            await pilot.press(one.number)
+            await settled(pilot)
+            assert not app.shown(one.name.lower()).trouble
+            assert sentence(app)
+
+
+@pytest.mark.parametrize("harm", ["vanishes", "newer", "damaged"])
+async def test_a_lake_that_goes_wrong_becomes_a_sentence_and_what_was_read_stays(own_desk: Lake, harm: str) -> None:
+    app = ConsoleApp(own_desk.path)
+    async with app.run_test() as pilot:
+        await settled(pilot)
+        if harm == "vanishes":
+            shutil.rmtree(own_desk.path)
+        elif harm == "newer":
+            (own_desk.path / "lake.json").write_text(json.dumps({"format": 99}))
+        else:
+            shutil.rmtree(own_desk.path / "tables" / "runs")
+        words = {"vanishes": "there is no lake", "newer": "upgrade the program", "damaged": "runs"}[harm]
+        await until(pilot, lambda: words in sentence(app))
+        assert app.screen.query_one("#sentence").has_class("trouble")
+        assert len(page(app).view.text()) > 1
+
+
+async def test_help_lists_the_keys_valid_here(desk_path: Path) -> None:
+    app = ConsoleApp(desk_path)
+    async with app.run_test(size=(100, 60)) as pilot:
+        await settled(pilot)
+        await pilot.press("question_mark")
+        assert isinstance(app.screen, HelpScreen)
+        told = "\n".join("".join(cell.words for cell in line) for line in app.screen.lines())
+        assert "Lineage" in told
+        assert "retry TASK SLOT" in told
+        await pilot.press("escape")
+        assert isinstance(app.screen, PageScreen)
+
+
+async def test_hostile_text_is_harmless_in_every_widget(tmp_path: Path) -> None:
+    lake = Lake.create(tmp_path / "lake")
+    texts = [text[:150].encode("utf-8", "ignore").decode() for text in HOSTILE]
+    checks = [
+        {"service": f"s{n}", "check": text[:50], "status": "warn", "message": text, "session": LAST}
+        for n, text in enumerate(texts)
+    ]
+    land(lake, SYSTEM_HEALTH, rows(SYSTEM_HEALTH, *checks))
+    app = ConsoleApp(lake.path)
+    async with app.run_test(size=(140, 60)) as pilot:
+        await settled(pilot)
+        assert [sign for sign in dangerous("\n".join(whole(app.screen))) if sign != "\n"] == []
+        assert "[@click=app.quit]quit[/]" in page(app).text()
+        await pilot.press("slash", *"click", "enter", "enter")
+        await until(pilot, lambda: isinstance(app.screen, StoryScreen))
+        assert [sign for sign in dangerous("\n".join(whole(app.screen))) if sign != "\n"] == []
+        for text in texts:
+            app.notify(text, markup=False)
+            app.copy_to_clipboard(text)
+        await pilot.pause()
+        assert app.is_running
+
+
+async def test_every_screen_stands_resizing(desk_path: Path) -> None:
+    app = ConsoleApp(desk_path)
+    async with app.run_test(size=(140, 40)) as pilot:
+        for one in PAGES[:7]:
+            await pilot.press(one.number)
+            await settled(pilot)
+            for size in ((20, 5), (80, 24), (200, 60)):
+                await pilot.resize_terminal(*size)
+                assert len(whole(app.screen)) == size[1]
+
+
+def test_every_screen_has_its_picture_without_a_secret_of_the_environment(
+    desk_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "a-secret-of-the-operator")
+    taken = take(ConsoleApp(desk_path), tmp_path / "pictures", terminal_size("100x30"))
+    assert [path.name for path in taken] == [f"{one.number}-{one.name.lower()}.svg" for one in PAGES]
+    pictures = [path.read_text() for path in taken]
+    assert all("<svg" in picture and "a-secret" not in picture for picture in pictures)

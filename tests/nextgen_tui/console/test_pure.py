@@ -1,0 +1,161 @@
+"""What is pure in the console: charts, sheets, exports, commands, the way through time."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lake.store import Lake
+from nextgen_tui.console.asking import Asked, CommandError, Local, parse
+from nextgen_tui.console.export import ExportError, export
+from nextgen_tui.console.picture import Band, Candle, Line, Picture, draw, stacked
+from nextgen_tui.console.sheet import Col, Sheet
+from nextgen_tui.console.view import View, parsed_standpoint, read_runs, stepped
+from tests.nextgen_tui.console.desk import FIRST, LAST
+
+NOW = datetime(2022, 3, 2, tzinfo=UTC)
+LEVELS = st.lists(st.floats(-1e9, 1e9), max_size=40)
+
+
+def sheet(**columns: list[Any]) -> Sheet:
+    frame = pl.DataFrame({"key": list(range(len(next(iter(columns.values()))))), **columns})
+    return Sheet(frame, tuple(Col(name, name, rank=n) for n, name in enumerate(columns)), ("key",))
+
+
+def words(picture: Picture, width: int, height: int) -> list[str]:
+    return ["".join(sign.sign for sign in row) for row in draw(picture, width, height)]
+
+
+@given(LEVELS, st.integers(0, 90), st.integers(0, 40))
+def test_a_picture_fills_exactly_its_room(levels: list[float], width: int, height: int) -> None:
+    xs = tuple(float(n) for n in range(len(levels)))
+    band = Band(xs, tuple(levels), tuple(level + 1 for level in levels), 2)
+    candles = tuple(Candle(x, y, y + 1, y - 1, y) for x, y in zip(xs, levels, strict=True))
+    picture = Picture("title", (Line((), (), "past"), Line(xs, tuple(levels), "own")), (band,), candles=candles, ticks=((0.0, "then"),))
+    for rows in (draw(picture, width, height), stacked([picture, picture], width, height)):
+        assert len(rows) == height
+        assert {len(row) for row in rows} <= {width}
+
+
+def test_the_highest_level_stands_at_the_top_and_the_lowest_at_the_bottom() -> None:
+    drawn = words(Picture(lines=(Line((0.0, 1.0), (10.0, 20.0), "own"),)), 30, 8)
+    assert drawn[0].startswith("20.00")
+    assert drawn[-1].startswith("10.00")
+    assert drawn[0].rstrip()[-1] != " "
+    assert 0x2800 < ord(drawn[-1][6]) < 0x2900
+
+
+def test_a_missing_level_interrupts_the_line() -> None:
+    gap = words(Picture(lines=(Line((0.0, 1.0, 2.0, 3.0), (1.0, 1.0, None, 1.0), "own"),), span=(0.0, 2.0)), 30, 4)
+    assert any("  " in row.strip() for row in gap)
+
+
+def test_the_strongest_band_shows_where_bands_overlap() -> None:
+    wide, narrow = Band((0.0, 1.0), (0.0, 0.0), (9.0, 9.0), 1), Band((0.0, 1.0), (4.0, 4.0), (5.0, 5.0), 3)
+    picture = Picture(lines=(Line((0.0, 1.0), (0.0, 9.0), "own"),), bands=(narrow, wide))
+    shades = {sign.band for row in draw(picture, 40, 20) for sign in row}
+    assert shades == {0, 1, 3}
+
+
+def test_a_filter_takes_every_word_literally() -> None:
+    table = sheet(name=["Alpha One", "beta [x]", "alpha two"])
+    assert table.filtered("ALPHA two").height == 1
+    assert table.filtered("[x]").height == 1
+    assert table.filtered(".*").height == 0
+
+
+@given(st.lists(st.one_of(st.none(), st.integers(-5, 5)), min_size=1, max_size=30), st.booleans())
+def test_sorting_keeps_every_row_and_puts_missing_values_last(values: list[int | None], descending: bool) -> None:
+    ordered = sheet(value=values).sorted("value", descending).frame["value"].to_list()
+    present = [value for value in ordered if value is not None]
+    assert present == sorted((v for v in values if v is not None), reverse=descending)
+    assert ordered[len(present) :] == [None] * (len(values) - len(present))
+
+
+def test_columns_of_the_highest_rank_go_first_where_there_is_too_little_room() -> None:
+    table = sheet(first=["x" * 10], second=["y" * 10], third=["z" * 10])
+    assert [number for number, _ in table.layout(80)] == [0, 1, 2]
+    assert [number for number, _ in table.layout(25)] == [0, 1]
+    assert [number for number, _ in table.layout(5)] == [0]
+
+
+def test_an_export_disarms_formulas_and_never_writes_over_a_file(tmp_path: Path) -> None:
+    table = sheet(text=["=cmd()", "plain", "-1+1"], figure=[-1.5, 2.0, 3.0])
+    assert export(table, tmp_path / "out.csv") == 3
+    assert (tmp_path / "out.csv").read_text().splitlines() == [
+        "key,text,figure",
+        "0,'=cmd(),-1.5",
+        "1,plain,2.0",
+        "2,'-1+1,3.0",
+    ]
+    with pytest.raises(ExportError, match="exists already"):
+        export(table, tmp_path / "out.csv")
+    with pytest.raises(ExportError, match="has to end in"):
+        export(table, tmp_path / "out.txt")
+    export(table, tmp_path / "out.parquet")
+    assert pl.read_parquet(tmp_path / "out.parquet").equals(table.frame)
+
+
+@pytest.mark.parametrize(
+    ("typed", "action", "target"),
+    [
+        ("cycle 2022-03-01", "cycle", ""),
+        ("run predict plan", "run", "predict,plan"),
+        ("retry cycle 2022-03-01", "retry", "cycle/2022-03-01"),
+        ("cancel console-12", "cancel", "console-12"),
+    ],
+)
+def test_a_command_becomes_the_request_it_says(typed: str, action: str, target: str) -> None:
+    asked = parse(typed, NOW)
+    assert isinstance(asked, Asked)
+    assert (asked.request.action, asked.request.target, asked.request.requested_at) == (action, target, NOW)
+    assert asked.lines
+
+
+def test_a_local_command_asks_nobody() -> None:
+    assert parse("at 2022-03-01", NOW) == Local("at", "2022-03-01")
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("cycel", "did you mean 'cycle'"),
+        ("run", "needs the stages"),
+        ("run nosuch", "no stage"),
+        ("retry cycle", "slot"),
+    ],
+)
+def test_what_is_not_understood_is_answered_with_what_can_be_typed(typed: str, told: str) -> None:
+    with pytest.raises(CommandError, match=told):
+        parse(typed, NOW)
+
+
+@pytest.mark.parametrize("typed", [str(FIRST), f"{FIRST}T21:00", "cycle-20220228", "prices-20220228"])
+def test_a_past_moment_is_a_session_a_time_or_a_run(desk_path: Path, typed: str) -> None:
+    found = parsed_standpoint(read_runs(Lake.open(desk_path)), typed)
+    assert found is not None
+    assert found.session == FIRST
+
+
+def test_an_unknown_moment_is_refused_with_what_there_is(desk_path: Path) -> None:
+    with pytest.raises(ValueError, match=f"{FIRST} to {LAST}"):
+        parsed_standpoint(read_runs(Lake.open(desk_path)), "1999-01-01")
+
+
+def test_a_view_from_the_past_reads_the_versions_published_then(desk_path: Path) -> None:
+    lake = Lake.open(desk_path)
+    runs = read_runs(lake)
+    then = View(lake, runs, stepped(runs, None, -1))
+    now = View(lake, runs)
+    assert then.session == FIRST
+    assert now.versions["portfolio_value"] == then.versions["portfolio_value"] + 1
+    assert then.versions["prediction_accuracy"] == 0
+    assert stepped(runs, then.at, 1) is None
+    assert stepped(runs, then.at, -1) == then.at
+    assert date(2022, 2, 28) == FIRST
