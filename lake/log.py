@@ -16,6 +16,8 @@ FOLDER = "_delta_log"
 METADATA = "nextgen"
 """The key in a commit's metadata under which the recipe lies."""
 _ENTRY = re.compile(r"(\d{20})\.json")
+_NO_ENTRY = (ValueError, KeyError, TypeError, AttributeError, OverflowError, OSError)
+"""What reading an entry can raise whose bytes are not what they were."""
 _CHECKPOINT = re.compile(r"(\d{20})\.checkpoint\.parquet")
 
 
@@ -56,17 +58,21 @@ def commit_entry(uri: str | Path, version: int) -> dict[str, Any]:
     Raises:
         DamageError: if the entry is not whole, naming its file.
     """
-    found = actions(entry_path(uri, version))
-    info = next(action["commitInfo"] for action in found if "commitInfo" in action)
-    recipe = json.loads(info.get(METADATA, "{}"))
-    return {
-        "version": version,
-        "timestamp": datetime.fromtimestamp(info.get("timestamp", 0) / 1000, UTC),
-        "operation": info.get("operation", ""),
-        "run_id": recipe.get("run_id"),
-        "recipe": recipe,
-        "files": [action["add"]["path"] for action in found if "add" in action],
-    }
+    path = entry_path(uri, version)
+    found = actions(path)
+    try:
+        info = next(action["commitInfo"] for action in found if "commitInfo" in action)
+        recipe = json.loads(info.get(METADATA, "{}"))
+        return {
+            "version": version,
+            "timestamp": datetime.fromtimestamp(info.get("timestamp", 0) / 1000, UTC),
+            "operation": info.get("operation", ""),
+            "run_id": recipe.get("run_id"),
+            "recipe": recipe,
+            "files": [action["add"]["path"] for action in found if "add" in action],
+        }
+    except _NO_ENTRY:
+        raise _damaged(path) from None
 
 
 def actions(path: Path) -> list[dict[str, Any]]:
@@ -83,10 +89,10 @@ def actions(path: Path) -> list[dict[str, Any]]:
         whole = bool(found) and all(isinstance(action, dict) and action for action in found) and _complete(found)
     except FileNotFoundError:
         raise DamageError(f"the log entry {path} is missing; restore it from a backup") from None
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except _NO_ENTRY:
         whole = False
     if not whole:
-        raise DamageError(f"the log entry {path} is damaged; restore it from a backup")
+        raise _damaged(path)
     return found
 
 
@@ -104,8 +110,16 @@ def refuse_damaged_entries(uri: str | Path, version: int) -> None:
 
 def added_files(uri: str | Path, version: int) -> dict[Path, int]:
     """The data files that a commit added, with their sizes in bytes as it recorded them."""
-    found = (action["add"] for action in actions(entry_path(uri, version)) if "add" in action)
-    return {Path(uri) / unquote(add["path"]): int(add["size"]) for add in found}
+    path = entry_path(uri, version)
+    try:
+        found = [action["add"] for action in actions(path) if "add" in action]
+        return {Path(uri) / unquote(add["path"]): int(add["size"]) for add in found}
+    except _NO_ENTRY:
+        raise _damaged(path) from None
+
+
+def _damaged(path: Path) -> DamageError:
+    return DamageError(f"the log entry {path} is damaged; restore it from a backup")
 
 
 def _complete(found: list[dict[str, Any]]) -> bool:

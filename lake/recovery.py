@@ -185,7 +185,10 @@ def witnessed_commits(uri: Path) -> dict[str, str]:
     """File name -> SHA-256 of the commits that witness themselves."""
     found: dict[str, str] = {}
     for witness in sorted((uri / WITNESSES).glob("*.commit")):
-        found.update(json.loads(witness.read_bytes()))
+        try:
+            found.update(json.loads(witness.read_bytes()))
+        except ValueError:
+            raise DamageError(f"{witness} is damaged; restore it from a backup") from None
     return found
 
 
@@ -327,7 +330,9 @@ def _follows(uri: Path, version: int) -> bool:
 
 def witnessed_checkpoint(uri: Path, version: int) -> bool:
     witness = uri / WITNESSES / f"{version:020d}.sha256"
-    return witness.exists() and witness.read_text("ascii") == file_hash(log.checkpoint_path(uri, version))
+    return witness.exists() and witness.read_text("ascii", errors="replace") == file_hash(
+        log.checkpoint_path(uri, version)
+    )
 
 
 def _hinted(hint: Path) -> int | None:

@@ -124,7 +124,7 @@ class ConsoleApp(App[None]):
         self._mark: Mark | None = None
         self._looking_since: float | None = None
         self._shown: dict[str, Shown] = {}
-        self._wanted: set[tuple[str, int]] = set()
+        self._wanted: tuple[str, View] | None = None
         self._playing: Any = None
 
     # ---- following the lake
@@ -222,8 +222,8 @@ class ConsoleApp(App[None]):
     def load_front(self) -> None:
         """Read the page in front, unless what is known of it is still so."""
         name = self.current_mode
-        if self.view is not None and (name, id(self.view)) not in self._wanted:
-            self._wanted = {(name, id(self.view))}
+        if self.view is not None and self._wanted != (name, self.view):
+            self._wanted = (name, self.view)
             self._load(name, self.view)
 
     @work(thread=True, exit_on_error=False, group="load")

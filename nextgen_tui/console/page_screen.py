@@ -24,6 +24,8 @@ from nextgen_tui.console.sheet import Cell, Sheet
 from nextgen_tui.console.sheet_view import SheetView
 from nextgen_tui.safe_text import safe_text
 
+REST = 0.03
+"""Seconds before notes and picture follow the cursor, so that a held key moves it without a stutter."""
 PROMPTS = {"filter": "/", "command": ":", "time": "as of session", "export": "write to"}
 """What the line at the bottom is for -> what stands before it."""
 
@@ -68,6 +70,7 @@ class PageScreen(Screen[None]):
         self._shown = Shown()
         self._memory = Remembered()
         self._purpose = ""
+        self._detail_due = False
 
     # ---- made of
 
@@ -171,14 +174,22 @@ class PageScreen(Screen[None]):
         self.query_one("#sheets", Static).update(content([(*parts, Cell(words, "dim"))]))
 
     def on_sheet_view_moved(self) -> None:
-        """Follow the cursor with notes and picture."""
+        """Remember the row; notes and picture follow when the cursor rests."""
         if self._shown.data is None:
             return
         view = self.view
-        row = self.row
         if view.sheet is not None and view.row is not None:
             self._here.key = view.sheet.key_of(view.row)
-        name = self._memory.sheet
+        if not self._detail_due:
+            self._detail_due = True
+            self.set_timer(REST, self._detail)
+
+    def _detail(self) -> None:
+        """Show notes and picture of the chosen row."""
+        self._detail_due = False
+        if self._shown.data is None or not self.is_attached:
+            return
+        row, name = self.row, self._memory.sheet
         notes = self.page.notes(self._shown.data, name, row)
         pictures = [one for one in self.page.pictures(self._shown.data, name, row) if not one.blank]
         self.query_one("#notes", Static).update(content(notes))

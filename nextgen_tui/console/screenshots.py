@@ -54,4 +54,4 @@ async def settled(pilot: Pilot[Any]) -> None:
         shown = app.shown(app.current_mode)
         if app.trouble or shown.trouble or shown.data is not None:
             break
-    await pilot.pause(0.1)
+    await pilot.pause(0.2)

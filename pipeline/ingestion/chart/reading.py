@@ -23,6 +23,9 @@ MINOR_UNITS = {"GBp": "GBP", "GBX": "GBP", "ZAc": "ZAR", "ZAX": "ZAR", "ILA": "I
 SUBDIVIDED = frozenset({*MINOR_UNITS, *MINOR_UNITS.values()})
 """Currencies of the markets where a vendor mistakes the hundredth for the whole, and the other way round."""
 
+FEW = 100
+"""Bars of which the dates are worked out one by one."""
+
 READABLE = "the answer is readable"
 KNOWN = "the vendor knows the symbol"
 ANSWERED = "the vendor answers without an error"
@@ -92,6 +95,8 @@ class Chart:
     @cached_property
     def days(self) -> list[date]:
         """The date at the exchange of each bar."""
+        if len(self.stamps) <= FEW:  # a day's fetch: not worth a frame
+            return [self.day(stamp) for stamp in self.stamps]
         at = pl.from_epoch(pl.Series(self.stamps, dtype=pl.Int64)).dt.replace_time_zone("UTC")
         return at.dt.convert_time_zone(self.zone.key).dt.date().to_list()
 

@@ -222,7 +222,7 @@ async def test_every_screen_stands_resizing(desk_path: Path) -> None:
             await settled(pilot)
             for size in ((20, 5), (80, 24), (200, 60)):
                 await pilot.resize_terminal(*size)
-                assert len(whole(app.screen)) == size[1]
+                await until(pilot, lambda size=size: len(whole(app.screen)) == size[1])
 
 
 def test_every_screen_has_its_picture_without_a_secret_of_the_environment(

@@ -37,7 +37,13 @@ def test_a_picture_fills_exactly_its_room(levels: list[float], width: int, heigh
     xs = tuple(float(n) for n in range(len(levels)))
     band = Band(xs, tuple(levels), tuple(level + 1 for level in levels), 2)
     candles = tuple(Candle(x, y, y + 1, y - 1, y) for x, y in zip(xs, levels, strict=True))
-    picture = Picture("title", (Line((), (), "past"), Line(xs, tuple(levels), "own")), (band,), candles=candles, ticks=((0.0, "then"),))
+    picture = Picture(
+        "title",
+        (Line((), (), "past"), Line(xs, tuple(levels), "own")),
+        (band,),
+        candles=candles,
+        ticks=((0.0, "then"),),
+    )
     for rows in (draw(picture, width, height), stacked([picture, picture], width, height)):
         assert len(rows) == height
         assert {len(row) for row in rows} <= {width}
