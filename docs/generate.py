@@ -22,7 +22,7 @@ def tables_page() -> str:
         NOTE,
         "# Tables",
         "",
-        "Every table is a Delta Lake table under `tables/` in the lake; it also has `run_id`, the run that wrote the row.",
+        "Every table is a Delta Lake table under `tables/` in the lake. It also has `run_id`: who wrote the row.",
         "`append` tables never change a row; `merge` tables keep the last row of a key; `replace` tables are written whole.",
         "",
     ]
