@@ -23,7 +23,7 @@ def tables_page() -> str:
         "# Tables",
         "",
         "Every table is a Delta Lake table under `tables/` in the lake. It also has `run_id`: who wrote the row.",
-        "`append` tables never change a row; `merge` tables keep the last row of a key; `replace` tables are written whole.",
+        "`append` tables never change a row, `merge` tables keep a key's last row, `replace` tables are written whole.",
         "",
     ]
     for domain in DOMAINS:
