@@ -79,7 +79,8 @@ def commands_page() -> str:
 
     lines = [NOTE, "# Commands", ""]
     for path, command in _commands(main, ("nextgen",)):
-        context = click.Context(command, info_name=" ".join(path), terminal_width=100, max_content_width=100)
+        # Under the settings that users get: without them the page depends on who asked click for help first.
+        context = click.Context(command, info_name=" ".join(path), terminal_width=100, **main.context_settings)
         lines += [f"## {' '.join(path)}", "", "```text", command.get_help(context).rstrip(), "```", ""]
     return "\n".join(lines)
 

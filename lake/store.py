@@ -242,7 +242,7 @@ class Lake:
         """
         newest = self.newest(table)
         own_story = table.story and table.name != RUNS.name
-        oldest = self.published()[table.name] if own_story else max(newest - REMEMBERED, 0)
+        oldest = self.version(table) if own_story else max(newest - REMEMBERED, 0)
         wrote = self._wrote.setdefault(table.name, {})
         for version in range(newest, oldest, -1):
             if version not in wrote:
