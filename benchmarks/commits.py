@@ -14,7 +14,7 @@ from time import perf_counter
 import polars as pl
 
 from lake.compaction import compact_due
-from lake.maintenance import CHECKPOINT_EVERY
+from lake.maintenance import CHECKPOINT_EVERY, checkpoint_due
 from lake.store import Lake
 from lake.tables.control import SERVICE_HEARTBEATS
 
@@ -55,10 +55,10 @@ def measure(path: Path, commits: int) -> dict[int, dict[str, float]]:
             recent = moment(number - 20)
             spent[near]["read"].append(timed(lambda fresh=fresh, at=recent: fresh.read(SERVICE_HEARTBEATS, since=at)))  # type: ignore[misc]
         if number % CHECKPOINT_EVERY == 0:
-            lake.checkpoint(SERVICE_HEARTBEATS)
-        if number % COMPACT_EVERY == 0:
-            compact_due(lake)
-            lake.checkpoint(SERVICE_HEARTBEATS)
+            with lake.lease("upkeep"):
+                if number % COMPACT_EVERY == 0:
+                    compact_due(lake)
+                checkpoint_due(lake, {})
     return {mark: {what: median(times) for what, times in found.items()} for mark, found in spent.items()}
 
 

@@ -14,9 +14,9 @@ from lake.durability import file_hash, make_durable
 from lake.errors import DamageError, NotALakeError
 from lake.lease import LOCK
 from lake.marker import MARKER, refuse_foreign, refuse_path
-from lake.recovery import WITNESSES
 from lake.store import Lake
 from lake.tables import TABLES
+from lake.witness import WITNESSES
 
 MANIFEST = "backup.json"
 """Written last: a folder without it is no backup, and what it does not name is no part of one."""
@@ -89,7 +89,7 @@ def restore(source: Path, target: Path, progress: Progress = lambda *_: None) ->
             raise DamageError(f"{source / name} is not what was backed up; use an older or a newer backup")
         size += (target / name).stat().st_size
     make_durable(target / name for name in hashes)
-    refuse_foreign(target)
+    refuse_foreign(target, older=True)
     progress("restore", len(hashes), len(hashes))
     return Copied(len(hashes), size, len(hashes))
 
@@ -108,7 +108,7 @@ def _published_files(lake: Lake) -> Iterator[Path]:
             yield log.entry_path(uri, version)
             # A file that is gone was only in versions nobody names: gc removed it.
             yield from (file for file in log.added_files(uri, version) if file.exists())
-        for version in log.checkpoint_versions(uri):
+        for version in (*log.archived_checkpoints(uri), *log.checkpoint_versions(uri)):
             if version <= upto:
                 yield log.checkpoint_path(uri, version)
         if (uri / WITNESSES).is_dir():

@@ -23,8 +23,7 @@ from deltalake.exceptions import DeltaError as DeltaError
 from deltalake.schema import ArrayType, PrimitiveType, StructType
 from polars.datatypes import DataType
 
-from lake.contract import Table
-from lake.errors import NotALakeError
+from lake.contract import Table, refuse_strange
 from lake.log import METADATA
 
 APP = "nextgen"
@@ -56,7 +55,7 @@ def create(uri: str, table: Table) -> None:
     """Make an empty table with the contract's columns, units and meanings; leave an existing one alone."""
     DeltaTable.create(
         uri,
-        Schema([_field(table, name, dtype) for name, dtype in table.stored_schema.items()]),
+        _schema(table),
         mode="ignore",
         name=table.name,
         description=table.doc,
@@ -64,20 +63,14 @@ def create(uri: str, table: Table) -> None:
     )
 
 
-def opened(uri: str, table: Table, version: int | None) -> DeltaTable:
-    """Open a table that holds what its contract says.
+def opened(uri: str, table: Table) -> DeltaTable:
+    """Open a table, at its newest version, that holds what its contract says.
 
     Raises:
         NotALakeError: if a table of other columns lies there.
     """
-    handle = DeltaTable(uri, version=version)
-    there, wanted = [field.name for field in handle.schema().fields], list(table.stored_schema)
-    if sorted(there) != sorted(wanted):
-        strange = [name for name in there if name not in wanted] or [name for name in wanted if name not in there]
-        raise NotALakeError(
-            f"{uri} is not this program's table {table.name}: the first column that differs is {strange[0]!r}; "
-            "move the folder aside, or use the program that made it"
-        )
+    handle = DeltaTable(uri)
+    refuse_strange(uri, table, [field.name for field in handle.schema().fields])
     return handle
 
 
@@ -102,6 +95,35 @@ def overwrite(handle: DeltaTable, rows: pl.DataFrame, recipe: Mapping[str, Any],
         post_commithook_properties=NO_HOOK,
         commit_properties=_commit(handle, recipe),
     )
+
+
+def add_columns(handle: DeltaTable, table: Table, recipe: Mapping[str, Any]) -> None:
+    """Give the table the contract's columns that it lacks; no row is written, they are null in what is there."""
+    there = {field.name for field in handle.schema().fields}
+    handle.alter.add_columns(
+        [_field(table, name, dtype) for name, dtype in table.stored_schema.items() if name not in there],
+        commit_properties=_commit(handle, recipe),
+        post_commithook_properties=NO_HOOK,
+    )
+
+
+def reshape(handle: DeltaTable, table: Table, rows: pl.DataFrame, recipe: Mapping[str, Any]) -> None:
+    """Put rows in the contract's columns in place of all rows and columns there are, in one commit."""
+    import pyarrow as pa
+
+    schema = pa.schema(_schema(table).to_arrow())  # names what may be null, and carries unit and meaning
+    write_deltalake(
+        handle,
+        rows.select(list(table.stored_schema)).to_arrow().cast(schema),
+        mode="overwrite",
+        schema_mode="overwrite",
+        post_commithook_properties=NO_HOOK,
+        commit_properties=_commit(handle, recipe),
+    )
+
+
+def _schema(table: Table) -> Schema:
+    return Schema([_field(table, name, dtype) for name, dtype in table.stored_schema.items()])
 
 
 def _commit(handle: DeltaTable, recipe: Mapping[str, Any]) -> CommitProperties:

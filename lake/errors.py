@@ -22,6 +22,10 @@ class ConflictError(LakeError):
     """A row that was written once would be given other values."""
 
 
+class OvertakenError(LakeError):
+    """Another process wrote what was read before it could be written again; nothing was changed."""
+
+
 class BusyError(LakeError):
     """Another process holds the writer lease."""
 

@@ -110,7 +110,7 @@ def _of_table(lake: Lake, table: Table, pins: set[int]) -> list[Garbage]:
 def _lives(uri: Path) -> dict[str, tuple[int, int | None]]:
     """File -> the versions that added and removed it, from the whole log."""
     lives: dict[str, tuple[int, int | None]] = {}
-    for version in range(max(log.entry_versions(uri), default=-1) + 1):
+    for version in range(max(log.every_version(uri), default=-1) + 1):
         for action in log.actions(log.entry_path(uri, version)):
             if "add" in action:
                 lives[unquote(action["add"]["path"])] = (version, None)

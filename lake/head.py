@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from lake.errors import DamageError
+from lake.seal import sealed, unsealed
 
 HEAD = "HEAD"
 
@@ -23,14 +23,14 @@ class Head:
 
 
 def read_head(lake: Path) -> Head | None:
-    """The witness; None where there is none, as in a lake made by an earlier program.
+    """The witness; None where there is none.
 
     Raises:
         DamageError: if the file is no witness of ours.
     """
     path = lake / HEAD
     try:
-        content = json.loads(path.read_bytes())
+        content = unsealed(path.read_bytes())
         return Head(int(content["version"]), str(content["entry"]))
     except FileNotFoundError:
         return None
@@ -43,7 +43,7 @@ def write_head(lake: Path, head: Head, *, durable: bool = True) -> None:
     draft = lake / f"{HEAD}.draft"
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     try:
-        os.write(descriptor, json.dumps(asdict(head)).encode())
+        os.write(descriptor, sealed(asdict(head)).encode())
         if durable:
             os.fsync(descriptor)
     finally:

@@ -9,11 +9,22 @@ from typing import Any
 import polars as pl
 
 from lake.contract import Table
-from lake.lineage import LINKS, find
+from lake.lineage import LINKS, SPANS, find
 from lake.store import Lake
 from lake.tables import TABLES
 
-_SEEN = "seen at"
+_SEEN, _ROW = "seen at", "row number"
+DIFFUSE = frozenset(
+    {
+        ("predictions", "model_registry"),
+        ("retrain_candidates", "model_registry"),
+        ("model_promotions", "model_registry"),
+        ("model_choices", "model_registry"),
+        ("trade_plans", "strategic_priorities"),
+    }
+)
+"""(table, table it rests on): through these one value touches everything a little. They are followed from the row
+asked for, and not from what was found on the way: a bar's impact names the models it trained, not all they forecast."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +56,11 @@ def impact(lake: Lake, table: Table, key: Mapping[str, Any], reach: int) -> list
     used = {table.name: find(lake, table, key)}
     found: list[Impact] = []
     for name in _downstream(table.name):
-        parents = [(parent, columns) for parent, columns in LINKS[name] if parent in used]
+        parents = [
+            (parent, columns)
+            for parent, columns in LINKS[name]
+            if parent in used and ((name, parent) not in DIFFUSE or parent == table.name)
+        ]
         if not parents:
             continue
         rows = lake.read(TABLES[name])
@@ -53,7 +68,7 @@ def impact(lake: Lake, table: Table, key: Mapping[str, Any], reach: int) -> list
         resting = pl.concat(hits).unique(subset=list(TABLES[name].key), keep="first").sort(TABLES[name].key)
         if not resting.is_empty():
             used[name] = resting
-            found.append(Impact(name, tuple(parent for parent, _ in parents), resting))
+            found.append(Impact(name, tuple(dict.fromkeys(parent for parent, _ in parents)), resting))
     return found
 
 
@@ -82,12 +97,26 @@ def _resting(
     """The rows of a table that refer to rows used: by equal columns, or by a span of sessions that holds them."""
     if (parent, name) == ("market_prices", "feature_rows"):
         return _within_reach(rows, used, reach)
-    if (parent, name) == ("feature_rows", "feature_windows"):
-        at = used.select("ticker", pl.col("session").alias(_SEEN))
-        spans = rows.join(at, on="ticker").filter(pl.col(_SEEN).is_between("first_session", "session"))
-        return spans.drop(_SEEN).unique(subset=list(TABLES[name].key), maintain_order=True)
-    refers = used.select([pl.col(there).alias(here) for there, here in columns.items()]).unique()
-    return rows.join(refers, on=list(columns.values()), how="semi")
+    if (name, parent) in SPANS:
+        return _spanning(rows, used, *SPANS[name, parent])
+    numbered = rows.with_row_index(_ROW)
+    here, refers = numbered, used.select([pl.col(there).alias(here) for there, here in columns.items()]).unique()
+    for column in columns.values():
+        # Either side may name several at once.
+        here = here.explode(column) if isinstance(here.schema[column], pl.List) else here
+        refers = refers.explode(column) if isinstance(refers.schema[column], pl.List) else refers
+    hits = here.join(refers, on=list(columns.values()), how="semi")[_ROW].unique()
+    return numbered.filter(pl.col(_ROW).is_in(hits.implode())).drop(_ROW)
+
+
+def _spanning(rows: pl.DataFrame, used: pl.DataFrame, first: str, last: str) -> pl.DataFrame:
+    """The rows whose span of sessions holds a session used; of the same ticker where they are about one."""
+    on = ["ticker"] if "ticker" in rows.columns else []
+    at = used.select(*on, pl.col("session").alias(_SEEN)).unique()
+    numbered = rows.with_row_index(_ROW)
+    both = numbered.join(at, on=on) if on else numbered.join(at, how="cross")
+    hits = both.filter(pl.col(_SEEN).is_between(first, last))[_ROW].unique()
+    return numbered.filter(pl.col(_ROW).is_in(hits.implode())).drop(_ROW)
 
 
 def _within_reach(rows: pl.DataFrame, used: pl.DataFrame, reach: int) -> pl.DataFrame:

@@ -1,17 +1,30 @@
-"""Which files make up a version of a table, and which of them can hold rows of a span of its clock."""
+"""What makes up a version of a table, from its log alone: its columns, its files, and the span of the clock in each."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
 
 import polars as pl
 
-from lake import delta
+from lake import log
 from lake.contract import Table
+from lake.errors import DamageError, LakeError, NotALakeError
+from lake.witness import witnessed_checkpoint
 
 Clock = date | datetime
+READER = 1
+"""The version of Delta's reader protocol that our tables ask for, and that is understood here."""
+STEP = 32
+"""Versions up to which going on from a listing at hand is cheaper than looking for a checkpoint."""
+_COARSE = timedelta(microseconds=999)
+"""Statistics of instants are cut to milliseconds: the last value lies up to this much later."""
 
 
 @dataclass(frozen=True)
@@ -30,20 +43,102 @@ class FileSpan:
         return not (starts_late or ends_early)
 
 
-def file_spans(handle: delta.DeltaTable, table: Table) -> tuple[FileSpan, ...]:
-    """The files of the handle's version, by path, from its log alone."""
-    actions = pl.DataFrame(handle.get_add_actions(flatten=True))
-    clock = table.columns[table.clock].dtype
-    spans = {
-        side: pl.col(f"{side}.{table.clock}") if f"{side}.{table.clock}" in actions.columns else pl.lit(None)
-        for side in ("min", "max")
-    }
-    rows = actions.select(
-        "path", "num_records", spans["min"].cast(clock).alias("first"), spans["max"].cast(clock).alias("last")
-    )
-    return tuple(sorted((FileSpan(*row) for row in rows.iter_rows()), key=lambda span: span.path))
+@dataclass(frozen=True)
+class Listing:
+    """A version of a table: its stored columns and its files by path."""
+
+    version: int
+    columns: tuple[str, ...]
+    files: Mapping[str, FileSpan]
+
+    @cached_property
+    def spans(self) -> tuple[FileSpan, ...]:
+        """The files in the order of their paths."""
+        return tuple(sorted(self.files.values(), key=lambda span: span.path))
+
+
+NOTHING = Listing(-1, (), {})
+"""Before a table's first entry."""
+
+
+def listing_at(uri: Path, table: Table, version: int, before: Listing = NOTHING) -> Listing:
+    """Fold the log up to a version: from the last checkpoint that is whole, or from an earlier listing at hand.
+
+    Raises:
+        LakeError: if there is no such version yet.
+        DamageError: naming the log entry that is missing or not whole.
+        NotALakeError: if the table asks for a protocol that this program does not read.
+    """
+    if not (before.version >= 0 and version - before.version <= STEP):
+        before = _from_checkpoint(uri, table, version, before)
+    files, columns = dict(before.files), before.columns
+    for at in range(before.version + 1, version + 1):
+        path = log.entry_path(uri, at)
+        if not path.exists() and at > max(log.entry_versions(uri), default=-1):
+            raise LakeError(f"{table.name} at version {version} does not exist; the newest is {at - 1}")
+        for action in log.actions(path):
+            columns = _columns(uri, action) or columns
+            _apply(path, table, action, files)
+    return Listing(version, columns, files)
 
 
 def overlapping(spans: Iterable[FileSpan], since: Clock | None, until: Clock | None) -> list[FileSpan]:
     """The files that can hold rows of the span."""
     return [span for span in spans if span.meets(since, until)]
+
+
+def _apply(path: Path, table: Table, action: Mapping[str, Any], files: dict[str, FileSpan]) -> None:
+    try:
+        if "add" in action:
+            span = _span(table, action["add"])
+            files[span.path] = span
+        elif "remove" in action:
+            files.pop(unquote(action["remove"]["path"]), None)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise DamageError(f"the log entry {path} is damaged; restore it from a backup") from None
+
+
+def _from_checkpoint(uri: Path, table: Table, version: int, before: Listing) -> Listing:
+    """The newest checkpoint at or below the version that is what was written; one that is not is passed over."""
+    for at in _checkpoints_before(uri, version):
+        if at > before.version and witnessed_checkpoint(uri, at):
+            path = log.checkpoint_path(uri, at)
+            whole = pl.read_parquet(path, columns=["add", "metaData", "protocol"], glob=False)
+            files: dict[str, FileSpan] = {}
+            for add in whole["add"].drop_nulls().to_list():
+                _apply(path, table, {"add": add}, files)
+            tells = [{kind: one} for kind in ("protocol", "metaData") for one in whole[kind].drop_nulls().to_list()]
+            return Listing(at, next(names for tell in tells if (names := _columns(uri, tell))), files)
+    return before if before.version <= version else NOTHING
+
+
+def _checkpoints_before(uri: Path, version: int) -> Iterator[int]:
+    """Newest first; the archive is looked into only if the log itself has none."""
+    yield from (at for at in reversed(log.checkpoint_versions(uri)) if at <= version)
+    yield from (at for at in reversed(log.archived_checkpoints(uri)) if at <= version)
+
+
+def _columns(uri: Path, action: Mapping[str, Any]) -> tuple[str, ...]:
+    """The stored columns, where the action names them."""
+    if "metaData" in action:
+        return tuple(field["name"] for field in json.loads(action["metaData"]["schemaString"])["fields"])
+    if "protocol" in action and (asked := action["protocol"]["minReaderVersion"]) > READER:
+        raise NotALakeError(
+            f"{uri} was changed by another tool to reader protocol {asked}, this program reads {READER}; "
+            "restore the table from a backup"
+        )
+    return ()
+
+
+def _span(table: Table, add: Mapping[str, Any]) -> FileSpan:
+    stats = json.loads(add["stats"])
+    first, last = (_clock(table, stats.get(side, {}).get(table.clock)) for side in ("minValues", "maxValues"))
+    if isinstance(last, datetime):
+        last += _COARSE
+    return FileSpan(unquote(add["path"]), int(stats["numRecords"]), first, last)
+
+
+def _clock(table: Table, value: str | None) -> Clock | None:
+    if value is None:
+        return None
+    return date.fromisoformat(value) if table.columns[table.clock].dtype == pl.Date else datetime.fromisoformat(value)

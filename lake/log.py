@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -13,6 +14,9 @@ from urllib.parse import unquote
 from lake.errors import DamageError
 
 FOLDER = "_delta_log"
+ARCHIVE = "_log_archive"
+"""Folder of a table that holds the older part of its log, so that opening the table does not list it. Names with an
+underscore are no data."""
 METADATA = "nextgen"
 """The key in a commit's metadata under which the recipe lies."""
 _ENTRY = re.compile(r"(\d{20})\.json")
@@ -22,23 +26,41 @@ _CHECKPOINT = re.compile(r"(\d{20})\.checkpoint\.parquet")
 
 
 def entry_path(uri: str | Path, version: int) -> Path:
-    """Where the log entry of a version lies."""
-    return Path(uri) / FOLDER / f"{version:020d}.json"
+    """Where the log entry of a version lies, or would lie: in the archive if it is there."""
+    old = archived(uri, version)
+    return old if old.exists() else Path(uri) / FOLDER / old.name
+
+
+def archived(uri: str | Path, version: int) -> Path:
+    """Where the log entry of a version lies if it is archived."""
+    return Path(uri) / ARCHIVE / f"{version:020d}.json"
 
 
 def entry_versions(uri: str | Path) -> list[int]:
-    """The versions that have a log entry, rising; none where there is no table."""
-    return _versions(uri, _ENTRY)
+    """The versions that have an entry in the log itself, rising; none where there is no table."""
+    return _versions(Path(uri) / FOLDER, _ENTRY)
 
 
-def checkpoint_versions(uri: str | Path) -> list[int]:
-    """The versions that have a checkpoint, rising."""
-    return _versions(uri, _CHECKPOINT)
+def every_version(uri: str | Path) -> list[int]:
+    """The versions that have an entry in the log or in the archive, rising."""
+    return sorted({*_versions(Path(uri) / ARCHIVE, _ENTRY), *entry_versions(uri)})
 
 
 def checkpoint_path(uri: str | Path, version: int) -> Path:
-    """Where the checkpoint of a version lies."""
-    return Path(uri) / FOLDER / f"{version:020d}.checkpoint.parquet"
+    """Where the checkpoint of a version lies, or would lie: in the archive if it is only there."""
+    name = f"{version:020d}.checkpoint.parquet"
+    here, old = Path(uri) / FOLDER / name, Path(uri) / ARCHIVE / name
+    return old if not here.exists() and old.exists() else here
+
+
+def checkpoint_versions(uri: str | Path) -> list[int]:
+    """The versions that have a checkpoint in the log itself, rising."""
+    return _versions(Path(uri) / FOLDER, _CHECKPOINT)
+
+
+def archived_checkpoints(uri: str | Path) -> list[int]:
+    """The versions that have a checkpoint in the archive, rising."""
+    return _versions(Path(uri) / ARCHIVE, _CHECKPOINT)
 
 
 def publication_hash(uri: str | Path, version: int) -> str:
@@ -96,18 +118,6 @@ def actions(path: Path) -> list[dict[str, Any]]:
     return found
 
 
-def refuse_damaged_entries(uri: str | Path, version: int) -> None:
-    """Look at the entries that make up a version: those behind the checkpoint before it. Costs a read of each.
-
-    Raises:
-        DamageError: naming the first that is missing or not whole.
-    """
-    before = [at for at in checkpoint_versions(uri) if at <= version]
-    newest = max(entry_versions(uri), default=0)
-    for at in range(before[-1] + 1 if before else 0, min(version, newest) + 1):
-        actions(entry_path(uri, at))
-
-
 def added_files(uri: str | Path, version: int) -> dict[Path, int]:
     """The data files that a commit added, with their sizes in bytes as it recorded them."""
     path = entry_path(uri, version)
@@ -137,8 +147,10 @@ def _complete(found: list[dict[str, Any]]) -> bool:
     return METADATA not in infos[0] or counts["txn"] == 1
 
 
-def _versions(uri: str | Path, pattern: re.Pattern[str]) -> list[int]:
-    folder = Path(uri) / FOLDER
-    if not folder.is_dir():
+def _versions(folder: Path, pattern: re.Pattern[str]) -> list[int]:
+    try:
+        with os.scandir(folder) as entries:  # names alone: a log can have thousands
+            names = [entry.name for entry in entries]
+    except (FileNotFoundError, NotADirectoryError):
         return []
-    return sorted(int(match[1]) for entry in folder.iterdir() if (match := pattern.fullmatch(entry.name)))
+    return sorted(int(match[1]) for name in names if (match := pattern.fullmatch(name)))

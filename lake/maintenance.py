@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lake.log import checkpoint_versions
 from lake.store import Lake
 from lake.tables import TABLES
 
@@ -10,11 +11,11 @@ CHECKPOINT_EVERY = 20
 
 
 def checkpoint_due(lake: Lake, last: dict[str, int]) -> dict[str, int]:
-    """Write a checkpoint for each table whose log has grown by `CHECKPOINT_EVERY` since the last one.
+    """Write a checkpoint for each table whose log has grown by `CHECKPOINT_EVERY`, and archive what that makes old.
 
     Args:
         lake: held under the lease.
-        last: table name -> version of its last checkpoint as far as known.
+        last: table name -> version of its last checkpoint; what is not named is looked up on disk.
 
     Returns:
         The same for the tables now.
@@ -22,7 +23,10 @@ def checkpoint_due(lake: Lake, last: dict[str, int]) -> dict[str, int]:
     now = dict(last)
     for name, table in TABLES.items():
         version = lake.newest(table)
-        if version - last.get(name, 0) >= CHECKPOINT_EVERY:
+        if name not in now:
+            now[name] = max(checkpoint_versions(lake.uri(table)), default=0)
+        if version - now[name] >= CHECKPOINT_EVERY:
             lake.checkpoint(table)
             now[name] = version
+        lake.archive(table)
     return now

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 
+from lake.durability import make_durable
 from lake.errors import NotALakeError, StorageError
+from lake.migrations import FORMAT
+from lake.seal import sealed, unsealed
 
-FORMAT = 1
 MARKER = "lake.json"
 BEGUN = ".creating"
 """Lies in a folder while a lake is made there, so that one interrupted can be made after all."""
@@ -37,31 +38,51 @@ def prepare(path: Path) -> None:
 
 def mark(path: Path) -> None:
     """Make the folder a lake, after everything else is there."""
-    content = {"format": FORMAT, "created_at": datetime.now(UTC).isoformat()}
-    draft = path / f"{MARKER}.draft"
-    draft.write_text(json.dumps(content), encoding="utf-8")
-    draft.replace(path / MARKER)
+    _write(path, {"format": FORMAT, "created_at": datetime.now(UTC).isoformat()})
     (path / BEGUN).unlink(missing_ok=True)
 
 
-def refuse_foreign(path: Path) -> None:
-    """Let only lakes pass that this program can use.
+def mark_migrated(path: Path) -> None:
+    """Say that the lake is of this program's format, after all its tables are; in one step, and on the disk."""
+    content = unsealed((path / MARKER).read_bytes())
+    _write(path, {**content, "format": FORMAT, "migrated_at": datetime.now(UTC).isoformat()})
+    make_durable([path / MARKER])
+
+
+def refuse_foreign(path: Path, *, older: bool = False) -> int:
+    """Let only lakes pass that this program can use; returns the format.
+
+    Args:
+        path: the lake's folder.
+        older: True lets lakes of earlier programs pass, to look at or to bring up to date.
 
     Raises:
-        NotALakeError: if there is no lake at the path, or a newer program made it.
+        NotALakeError: if there is no lake at the path, or a newer program made it, or an earlier one.
     """
     refuse_path(path)
     marker = path / MARKER
     if not marker.exists():
         raise NotALakeError(f"there is no lake at {path}; make one with `nextgen init`, or name another with --lake")
     try:
-        made_with = int(json.loads(marker.read_text(encoding="utf-8"))["format"])
+        made_with = int(unsealed(marker.read_bytes())["format"])
     except (ValueError, KeyError, TypeError) as error:
         raise NotALakeError(f"{marker} cannot be read; restore it from a backup") from error
     if made_with > FORMAT:
         raise NotALakeError(
             f"the lake at {path} has format {made_with}, this program knows up to {FORMAT}; upgrade the program"
         )
+    if made_with < FORMAT and not older:
+        raise NotALakeError(
+            f"the lake at {path} has format {made_with}, this program works with {FORMAT}; copy it with "
+            "`nextgen backup`, then run `nextgen migrate` (with --dry-run to see what would change)"
+        )
+    return made_with
+
+
+def _write(path: Path, content: dict[str, object]) -> None:
+    draft = path / f"{MARKER}.draft"
+    draft.write_text(sealed(content), encoding="utf-8")
+    draft.replace(path / MARKER)
 
 
 def refuse_path(path: Path) -> None:

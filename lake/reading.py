@@ -12,8 +12,15 @@ from lake.listing import FileSpan
 
 SMALL = 5_000
 """Rows up to which a file is kept: a session's worth. Opening one costs more than reading it."""
+FEW = 50_000
+"""Rows up to which a query runs in one go: below that the streaming engine takes longer to set up than to work."""
 MOST_KEPT = 512 * 1024 * 1024
 """Bytes kept in memory before the file used longest ago is let go."""
+
+
+def gathered(query: pl.LazyFrame, files: Sequence[FileSpan]) -> pl.DataFrame:
+    """The result of a query over the files' rows; the same by either engine where an order is asked for."""
+    return query.collect(engine="in-memory" if sum(file.rows for file in files) <= FEW else "streaming")
 
 
 class FileReader:
@@ -39,7 +46,7 @@ class FileReader:
         if path in self._kept:
             self._kept.move_to_end(path)
             return self._kept[path]
-        frame = pl.scan_parquet(path, glob=False, schema=schema).collect()
+        frame = pl.scan_parquet(path, glob=False, schema=schema).collect(engine="in-memory")
         self._kept[path] = frame
         self._bytes += int(frame.estimated_size())
         while self._bytes > MOST_KEPT:

@@ -17,17 +17,18 @@ from time import time
 import polars as pl
 
 from lake import log
+from lake.archive import bring_back, finish_moving
 from lake.contract import Table
-from lake.durability import file_hash, make_durable
+from lake.durability import make_durable
 from lake.errors import DamageError
-from lake.head import Head, read_head, write_head
+from lake.head import HEAD, Head, read_head, write_head
+from lake.listing import listing_at
 from lake.tables import TABLES
 from lake.tables.control import RUNS
+from lake.witness import HINT, hint_problem, witnessed_checkpoint
 
 ASIDE = "quarantine"
 """Folder of the lake that damaged and abandoned files are moved to; nothing reads it, `nextgen gc` empties it."""
-WITNESSES = "_witness"
-"""Folder of a table that holds the hash of each checkpoint. Names with an underscore are no data."""
 SETTLED_SECONDS = 60.0
 """Age below which a file of a table that several processes append to may still be in the making."""
 
@@ -89,7 +90,13 @@ def mend_runs(lake: Path, *, durable: bool) -> list[Repair]:
     aside = Aside(lake)
     repairs = mend_checkpoints(lake, RUNS, aside)
     versions = log.entry_versions(uri)
-    head = read_head(lake) or Head(0, "")
+    head = read_head(lake)
+    if head is None:
+        head = _head_again(uri, versions)
+        write_head(lake, head, durable=durable)
+        if head.version:
+            what = f"it was missing; it is written again from the chain of publications, whole up to {head.version}"
+            repairs.append(Repair(RUNS.name, HEAD, what))
     _refuse_gap(uri, versions, head.version)
     _verify_chain(uri, head)
     whole = head.version
@@ -106,6 +113,47 @@ def mend_runs(lake: Path, *, durable: bool) -> list[Repair]:
             make_durable(path for at in added for path in (log.entry_path(uri, at), *log.added_files(uri, at)))
         write_head(lake, Head(whole, log.publication_hash(uri, whole)), durable=durable)
     return repairs
+
+
+def _head_again(uri: Path, versions: list[int]) -> Head:
+    """The witness as the chain of publications has it, each of which names the hash of the one before it.
+
+    Raises:
+        DamageError: if the chain has a gap or a damaged entry, and proves nothing.
+    """
+    newest = versions[-1] if versions else 0
+    _refuse_gap(uri, versions, newest)
+    for version in range(newest, 0, -1):
+        problem = entry_problem(uri, version, {}, contents=True)
+        if problem or not _follows(uri, version):
+            raise DamageError(
+                f"{uri.parent.parent / HEAD} is missing, and what was published cannot be proven without it: "
+                f"{problem or f'{log.entry_path(uri, version)} does not follow the one before it'}; "
+                "restore the lake from a backup"
+            )
+    _refuse_cut_runs(uri.parent.parent, newest)
+    return Head(newest, log.publication_hash(uri, newest) if newest else "")
+
+
+def _refuse_cut_runs(lake: Path, newest: int) -> None:
+    """A whole chain can still have lost its end. A crash leaves one cycle above it; more than one were published."""
+    uri = _uri(lake, RUNS)
+    files = [uri / file for file in listing_at(uri, RUNS, newest).files] if newest else []
+    columns = ["session", "status", "output_table", "output_version", "files"]
+    runs = pl.concat(pl.read_parquet(file, columns=columns, glob=False) for file in files) if files else None
+    published = promised(runs.filter(status="done"))[0] if runs is not None else {}
+    cycles = {
+        str(log.commit_entry(_uri(lake, table), version)["recipe"].get("run", {}).get("cycle_id"))
+        for table in TABLES.values()
+        if table.story and table.name != RUNS.name
+        for version in log.entry_versions(_uri(lake, table))
+        if version > published.get(table.name, 0) and not entry_problem(_uri(lake, table), version, {}, contents=False)
+    }
+    if len(cycles) > 1:
+        raise DamageError(
+            f"{lake / HEAD} is missing, and {len(cycles)} pieces of work ({', '.join(sorted(cycles)[:3])}, ...) are "
+            "newer than the last publication: publications are lost; restore the lake from a backup"
+        )
 
 
 def mend_tables(lake: Path, published: Mapping[str, int], recorded: Hashes) -> list[Repair]:
@@ -153,52 +201,31 @@ def abandon(lake: Path, published: Mapping[str, int], aside: Callable[[Path], No
 
 
 def mend_checkpoints(lake: Path, table: Table, aside: Callable[[Path], None]) -> list[Repair]:
-    """Put aside the newest checkpoints while they are not what was written; the log itself holds all they say."""
+    """Put aside the checkpoints that are not what was written; the log itself, archive included, holds all they say."""
     uri = _uri(lake, table)
-    repairs: list[Repair] = []
-    versions = log.checkpoint_versions(uri)
-    while versions and not witnessed_checkpoint(uri, versions[-1]):
-        path = log.checkpoint_path(uri, versions.pop())
-        if not table.story and time() - path.stat().st_mtime < SETTLED_SECONDS:
-            break
-        (uri / log.FOLDER / "_last_checkpoint").unlink(missing_ok=True)
-        aside(path)
-        repairs.append(_repair(lake, table, path, "a damaged or unfinished checkpoint was put aside"))
-    hint = uri / log.FOLDER / "_last_checkpoint"
-    if hint.exists() and (not versions or _hinted(hint) != versions[-1]):
+    repairs = [_put_aside_late(lake, table, path, aside) for path in finish_moving(uri)]
+    versions: list[int] = []
+    for version in log.checkpoint_versions(uri):
+        path = log.checkpoint_path(uri, version)
+        if witnessed_checkpoint(uri, version):
+            versions.append(version)
+        elif table.story or _age(path) > SETTLED_SECONDS:  # another process may be making one without a story
+            (uri / log.FOLDER / HINT).unlink(missing_ok=True)
+            aside(path)
+            repairs.append(_repair(lake, table, path, "a damaged or unfinished checkpoint was put aside"))
+    hint = uri / log.FOLDER / HINT
+    if hint.exists() and not (versions and _hinted(hint) == versions[-1] and not hint_problem(uri)):
         hint.unlink()
         repairs.append(_repair(lake, table, hint, "a wrong hint at the last checkpoint was removed"))
+    if back := bring_back(uri):
+        what = f"{len(back)} files came back from the archive, for the checkpoint after them is lost"
+        repairs.append(_repair(lake, table, back[-1], what))
     return repairs
 
 
-def witness_commit(uri: Path, version: int) -> None:
-    """Write down the hashes of a commit that no run will record."""
-    folder = uri / WITNESSES
-    folder.mkdir(exist_ok=True)
-    files = (log.entry_path(uri, version), *log.added_files(uri, version))
-    draft = folder / f"{version:020d}.commit.draft"
-    draft.write_text(json.dumps({file.name: file_hash(file) for file in files}), encoding="ascii")
-    draft.rename(folder / f"{version:020d}.commit")
-
-
-def witnessed_commits(uri: Path) -> dict[str, str]:
-    """File name -> SHA-256 of the commits that witness themselves."""
-    found: dict[str, str] = {}
-    for witness in sorted((uri / WITNESSES).glob("*.commit")):
-        try:
-            found.update(json.loads(witness.read_bytes()))
-        except ValueError:
-            raise DamageError(f"{witness} is damaged; restore it from a backup") from None
-    return found
-
-
-def witness_checkpoint(uri: Path, version: int) -> None:
-    """Write down the hash of a checkpoint just made; one without it is not trusted."""
-    folder = uri / WITNESSES
-    folder.mkdir(exist_ok=True)
-    draft = folder / f"{version:020d}.draft"
-    draft.write_text(file_hash(log.checkpoint_path(uri, version)), encoding="ascii")
-    draft.rename(folder / f"{version:020d}.sha256")
+def _put_aside_late(lake: Path, table: Table, path: Path, aside: Callable[[Path], None]) -> Repair:
+    aside(path)
+    return _repair(lake, table, path, "an entry was put aside that came too late and was never acknowledged")
 
 
 def entry_problem(uri: Path, version: int, recorded: Mapping[str, str], *, contents: bool) -> str | None:
@@ -253,7 +280,7 @@ def _orphans(uri: Path) -> list[Path]:
     recent = [path for path in uri.glob("*.parquet") if path.stat().st_mtime >= last]
     if not recent:
         return []
-    named = {file.name for version in versions for file in log.added_files(uri, version)}
+    named = {file.name for version in log.every_version(uri) for file in log.added_files(uri, version)}
     return [path for path in recent if path.name not in named]
 
 
@@ -291,9 +318,10 @@ def _neutralise(uri: Path, version: int, aside: Callable[[Path], None]) -> None:
 
 
 def _refuse_gap(uri: Path, versions: list[int], published: int) -> None:
-    """Every entry up to the published version has to be there, and none may be empty."""
+    """Every entry up to the published version has to be there or in the archive, and none may be empty."""
     present = set(versions)
-    if missing := [version for version in range(published + 1) if version not in present] if published else []:
+    first = versions[0] if versions and log.archived(uri, versions[0] - 1).exists() else 0
+    if missing := [version for version in range(first, published + 1) if version not in present] if published else []:
         path = log.entry_path(uri, missing[0])
         raise DamageError(f"the log entry {path} is missing; restore it from a backup")
     for version in versions:
@@ -326,13 +354,6 @@ def _follows(uri: Path, version: int) -> bool:
     """Whether the entry names the hash of the one before it; entries of earlier programs name none."""
     named = log.commit_entry(uri, version)["recipe"].get("follows")
     return named is None or version == 1 or named == log.publication_hash(uri, version - 1)
-
-
-def witnessed_checkpoint(uri: Path, version: int) -> bool:
-    witness = uri / WITNESSES / f"{version:020d}.sha256"
-    return witness.exists() and witness.read_text("ascii", errors="replace") == file_hash(
-        log.checkpoint_path(uri, version)
-    )
 
 
 def _hinted(hint: Path) -> int | None:

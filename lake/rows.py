@@ -45,7 +45,7 @@ def differing(table: Table, rows: pl.DataFrame, stored: pl.DataFrame) -> pl.Data
 def stamp(table: Table, rows: pl.DataFrame, run_id: str) -> pl.DataFrame:
     """The rows as they lie on disk: with the run that writes them, in the order of the clock."""
     stored = rows.lazy() if RUN_ID in table.columns else rows.lazy().with_columns(pl.lit(run_id).alias(RUN_ID))
-    return stored.select(list(table.stored_schema)).sort(table.clock, *table.key).collect()
+    return stored.select(list(table.stored_schema)).sort(table.clock, *table.key).collect(engine="in-memory")
 
 
 def clock_range(table: Table, rows: pl.DataFrame) -> tuple[Any, Any]:

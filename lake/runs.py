@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -13,10 +13,14 @@ from typing import Any
 
 import polars as pl
 
+from lake.contract import Table
 from lake.durability import commit_files, file_hash, make_durable
 from lake.errors import LakeError
+from lake.fingerprint import fingerprint
 from lake.head import Head, write_head
 from lake.log import commit_entry, publication_hash
+from lake.migrations import FORMAT, FORMATS, Formats
+from lake.migrations.steps import names_then, steps_of
 from lake.storage import in_words
 from lake.store import Lake
 from lake.tables import TABLES
@@ -63,6 +67,8 @@ class Run:
     files: dict[str, str]
     started_at: datetime
     seconds: float = 0.0
+    contract: int = FORMAT
+    """The lake's format when it ran: the columns that its fingerprint covers are those of then."""
 
     @property
     def run_id(self) -> str:
@@ -83,6 +89,7 @@ class Run:
         values = {k: v for k, v in row.items() if k != "run_id"}
         for name in ("inputs", "params", "libraries", "files"):
             values[name] = json.loads(values[name])
+        values["contract"] = values.get("contract") or 1  # nobody wrote it down in the first one
         of_recipe = {name: values.pop(name) for name in Recipe.__dataclass_fields__}
         return Run(recipe=Recipe(**of_recipe), **values)
 
@@ -95,6 +102,39 @@ def _fields(record: Recipe | Run) -> dict[str, Any]:
 def run_frame(runs: Sequence[Run]) -> pl.DataFrame:
     """The runs as rows of the `runs` table."""
     return RUNS.check(pl.DataFrame([run.row() for run in runs], schema=RUNS.schema))
+
+
+def upkeep_recipe(lake: Lake, stage: str, table: Table, version: int) -> Recipe:
+    """The recipe of work on a table's files, which computes no rows: it stands with the last session there is."""
+    session = lake.read(RUNS, columns=("session",))["session"].max()
+    now = datetime.now(UTC)
+    on = session if isinstance(session, date) else now.date()
+    return Recipe(
+        cycle_id=f"single-{stage}-{table.name}-{version}",
+        attempt=0,
+        stage=stage,
+        kind="pure",
+        session=on,
+        since=on,
+        as_of=now,
+        inputs={table.name: version},
+        params={},
+        seed=0,
+        code="",
+        threads=1,
+        libraries={},
+        output_table=table.name,
+    )
+
+
+def fingerprint_then(
+    run: Run, table: Table, rows: pl.DataFrame, columns: Sequence[str], formats: Formats = FORMATS
+) -> str:
+    """The fingerprint of rows over those of the columns that the table had when the run ran, as they were called."""
+    steps = steps_of(formats[run.contract :], table.name)
+    then = names_then(steps, columns)
+    rows = rows.select(pl.col(today).alias(name) for today, name in then.items())
+    return fingerprint(rows, [then[name] for name in table.key], list(then.values()))
 
 
 def publish(lake: Lake, runs: Sequence[Run], publication: str, *, durable: bool = True) -> list[Run]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,13 +11,18 @@ import polars as pl
 from lake import log
 from lake.durability import file_hash
 from lake.errors import DamageError
-from lake.head import Head, read_head
-from lake.recovery import chain_problem, promised, witnessed_checkpoint, witnessed_commits
+from lake.head import HEAD, Head, read_head
+from lake.marker import MARKER, refuse_foreign
+from lake.recovery import chain_problem, promised
+from lake.seal import is_sealed
 from lake.store import Lake
 from lake.tables import TABLES
 from lake.tables.control import RUNS
+from lake.witness import HINT, WITNESSES, hint_problem, witness_of, witnessed_checkpoint, witnessed_commits
 
 Progress = Callable[[str, int, int], None]
+SEALED_SINCE = 2
+"""The format from which on the files outside the tables vouch for themselves."""
 
 
 @dataclass(frozen=True)
@@ -41,14 +46,14 @@ class Scrubbed:
 
 
 def scrub(lake: Lake, progress: Progress = lambda *_: None) -> Scrubbed:
-    """Verify every published data file, log entry and checkpoint; changes nothing, and needs no lease.
-
-    Raises:
-        DamageError: if `runs` itself, where the hashes lie, cannot be read, or its witness is gone.
-    """
-    head = read_head(lake.path) or Head(0, "")
-    findings, files = _scrub_runs(lake, head)
-    if findings:  # hashes out of a damaged table prove nothing
+    """Verify every published data file, log entry, checkpoint and witness; changes nothing, and needs no lease."""
+    findings = _scrub_top(lake.path)
+    try:
+        found, files = _scrub_runs(lake, read_head(lake.path) or _head_as_found(lake))
+    except DamageError as error:
+        return Scrubbed(1, 0, (*findings, Finding(RUNS.name, HEAD, str(error))))
+    findings += found
+    if found:  # hashes out of a damaged table prove nothing
         return Scrubbed(files, 0, tuple(findings))
     columns = ("session", "output_table", "output_version", "files")
     runs = lake.read(RUNS, where=pl.col("status") == "done", columns=columns)
@@ -59,14 +64,33 @@ def scrub(lake: Lake, progress: Progress = lambda *_: None) -> Scrubbed:
     unwitnessed = 0
     for number, table in enumerate(table for table in TABLES.values() if table.name != RUNS.name):
         progress(table.name, number, len(TABLES) - 1)
-        uri = Path(lake.uri(table))
-        known = by_table.get(table.name, {}) | witnessed_commits(uri)
-        upto = published.get(table.name, 0) if table.story else max(log.entry_versions(uri), default=0)
-        seen, bare, found = _scrub_table(lake.path, table.name, upto, known)
+        if not Path(lake.uri(table)).exists() and not published.get(table.name, 0):
+            continue  # a lake of an earlier program lacks the tables added since
+        upto = published.get(table.name, 0) if table.story else lake.newest(table)
+        seen, bare, found = _scrub_table(lake.path, table.name, upto, by_table.get(table.name, {}))
         files, unwitnessed = files + seen, unwitnessed + bare
         findings += found
     progress("scrub", len(TABLES) - 1, len(TABLES) - 1)
     return Scrubbed(files, unwitnessed, tuple(findings))
+
+
+def _scrub_top(lake: Path) -> list[Finding]:
+    """The two files outside the tables. Those of earlier programs carry no seal, and get one with the next writer."""
+    findings: list[Finding] = []
+    sealed = refuse_foreign(lake, older=True) >= SEALED_SINCE
+    for name in (MARKER, HEAD):
+        path = lake / name
+        if not path.exists():
+            what = "it is missing; the next writer makes it again if the chain of publications is whole"
+            findings.append(Finding("", name, what))
+        elif sealed and not is_sealed(path.read_bytes()):
+            findings.append(Finding("", name, "its content has changed; restore it from a backup"))
+    return findings
+
+
+def _head_as_found(lake: Lake) -> Head:
+    newest = lake.newest(RUNS)
+    return Head(newest, log.publication_hash(lake.uri(RUNS), newest) if newest else "")
 
 
 def _scrub_runs(lake: Lake, head: Head) -> tuple[list[Finding], int]:
@@ -82,41 +106,70 @@ def _scrub_runs(lake: Lake, head: Head) -> tuple[list[Finding], int]:
             problem = str(error)
         if problem:
             findings.append(Finding(RUNS.name, str(log.entry_path(uri, version).relative_to(lake.path)), problem))
-    return findings + _scrub_checkpoints(lake.path, RUNS.name), files
+    witnessed, _, found = _scrub_table(lake.path, RUNS.name, -1, {})
+    return findings + found, files + witnessed
 
 
-def _scrub_table(lake: Path, name: str, upto: int, known: dict[str, str]) -> tuple[int, int, list[Finding]]:
+def _scrub_table(lake: Path, name: str, upto: int, recorded: dict[str, str]) -> tuple[int, int, list[Finding]]:
     """Files seen, files without a recorded hash, and what is wrong."""
     uri = lake / "tables" / name
-    present = {path.name: path for path in (*uri.glob("*.parquet"), *(uri / log.FOLDER).glob("*.json"))}
-    findings: list[Finding] = []
-    for file, digest in known.items():
-        folder = uri / log.FOLDER if file.endswith(".json") else uri
-        if file not in present:
-            findings.append(Finding(name, str((folder / file).relative_to(lake)), "it is missing"))
-        elif file_hash(present[file]) != digest:
-            findings.append(Finding(name, str((folder / file).relative_to(lake)), "its content has changed"))
+    findings = _scrub_checkpoints(lake, name)
+    known = {file: (digest, "") for file, digest in recorded.items()}
+    try:
+        for witness, hashes in witnessed_commits(uri):
+            known |= {file: (digest, f" (or its witness {witness.name} has)") for file, digest in hashes.items()}
+    except DamageError as error:
+        findings.append(Finding(name, str((uri / WITNESSES).relative_to(lake)), str(error)))
+    findings += _scrub_known(lake, name, known)
     bare = 0
     for version in range(upto + 1):
         path = log.entry_path(uri, version)
-        if path.name in known:
-            continue
-        bare += 1
-        try:
-            added = log.added_files(uri, version)
-        except DamageError as error:
-            findings.append(Finding(name, str(path.relative_to(lake)), str(error)))
-            continue
-        for data, size in added.items():
-            if data.name not in known and (not data.exists() or data.stat().st_size != size):
-                findings.append(Finding(name, str(data.relative_to(lake)), "it is missing or cut short"))
-    return len(known) + bare, bare, findings + _scrub_checkpoints(lake, name)
+        if path.name not in known:
+            bare += 1
+            findings += _scrub_bare(lake, name, version, known)
+    return len(known) + bare, bare, findings
+
+
+def _scrub_known(lake: Path, name: str, known: Mapping[str, tuple[str, str]]) -> list[Finding]:
+    """Hold each file against its recorded hash."""
+    uri = lake / "tables" / name
+    present = {path.name: path for path in uri.glob("*.parquet")}
+    present |= {(path := log.entry_path(uri, version)).name: path for version in log.every_version(uri)}
+    findings: list[Finding] = []
+    for file, (digest, doubt) in known.items():
+        path = present.get(file, uri / file)
+        if file not in present:
+            findings.append(Finding(name, str(path.relative_to(lake)), f"it is missing{doubt}"))
+        elif file_hash(path) != digest:
+            findings.append(Finding(name, str(path.relative_to(lake)), f"its content has changed{doubt}"))
+    return findings
+
+
+def _scrub_bare(lake: Path, name: str, version: int, known: Mapping[str, object]) -> list[Finding]:
+    """What can be said of an entry without a recorded hash."""
+    path = log.entry_path(lake / "tables" / name, version)
+    try:
+        added = log.added_files(lake / "tables" / name, version)
+    except DamageError as error:
+        return [Finding(name, str(path.relative_to(lake)), str(error))]
+    return [
+        Finding(name, str(data.relative_to(lake)), "it is missing or cut short")
+        for data, size in added.items()
+        if data.name not in known and (not data.exists() or data.stat().st_size != size)
+    ]
 
 
 def _scrub_checkpoints(lake: Path, name: str) -> list[Finding]:
     uri = lake / "tables" / name
-    return [
-        Finding(name, str(log.checkpoint_path(uri, version).relative_to(lake)), "its content has changed")
-        for version in log.checkpoint_versions(uri)
+    findings = [
+        Finding(
+            name,
+            str(log.checkpoint_path(uri, version).relative_to(lake)),
+            f"its content has changed (or its witness {witness_of(uri, version).name} has)",
+        )
+        for version in (*log.archived_checkpoints(uri), *log.checkpoint_versions(uri))
         if not witnessed_checkpoint(uri, version)
     ]
+    if what := hint_problem(uri):
+        findings.append(Finding(name, str((uri / log.FOLDER / HINT).relative_to(lake)), what))
+    return findings

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lake import log
+
 
 def publication_mark(lake: Path) -> tuple[int, int]:
-    """Number of commits to `runs` and the time of the last: it changes when, and only when, something is published.
+    """Number of the last commit to `runs` and its time: it changes when, and only when, something is published.
 
     Costs one listing of a folder; suited to being asked every second.
     """
-    log = lake / "tables" / "runs" / "_delta_log"
+    uri = lake / "tables" / "runs"
+    newest = max(log.entry_versions(uri), default=0)
     try:
-        entries = [entry for entry in log.iterdir() if entry.suffix == ".json"]
-        return len(entries), max((entry.stat().st_mtime_ns for entry in entries), default=0)
+        return newest, log.entry_path(uri, newest).stat().st_mtime_ns
     except FileNotFoundError:
         return 0, 0

@@ -1,11 +1,11 @@
 """Every table there is: look here for the meaning of a column."""
 
 from lake.contract import Table
-from lake.tables import control, features, feedback, market, models, news, predictions, trading
+from lake.tables import control, features, feedback, imports, market, models, news, predictions, trading
 
 TABLES: dict[str, Table] = {
     table.name: table
-    for module in (market, news, features, models, predictions, feedback, trading, control)
+    for module in (market, news, imports, features, models, predictions, feedback, trading, control)
     for table in module.TABLES
 }
 """By name, in the order data flows."""

@@ -1,9 +1,9 @@
-"""What ran, what was asked for, and how healthy it all is."""
+"""What ran, what the operator asked for and decided, and how healthy it all is."""
 
 import polars as pl
 
 from lake.contract import Column, Table
-from lake.tables.vocabulary import SESSION, count, instant, number, text
+from lake.tables.vocabulary import SESSION, TICKER, count, instant, number, text
 
 RUNS = Table(
     name="runs",
@@ -40,6 +40,11 @@ RUNS = Table(
         "files": text("data file -> sha256 for the files it added", unit="JSON", longest=1_000_000),
         "started_at": instant("wall time"),
         "seconds": number("seconds", "wall time it took"),
+        "contract": count(
+            "lake format",
+            "the format whose columns the fingerprint covers; null for a run recorded before formats were",
+            nullable=True,
+        ),
     },
 )
 
@@ -55,7 +60,9 @@ TASK_REQUESTS = Table(
     columns={
         "request_id": text("made by the asking side, so that asking twice asks once", unit="id", longest=80),
         "requested_at": instant("when"),
-        "origin": Column(pl.String(), "name", "who asked", pattern="console|cli"),
+        "origin": Column(
+            pl.String(), "name", "who asked; the daemon itself where a crash left work", pattern="console|cli|daemon"
+        ),
         "action": text("run, cycle, cancel, ...", unit="name", longest=40),
         "target": text("what it is about", longest=200),
         "session": Column(pl.Date(), "exchange date", "the session concerned", nullable=True),
@@ -169,4 +176,59 @@ SERVICE_HEARTBEATS = Table(
     },
 )
 
-TABLES = (RUNS, TASK_REQUESTS, TASK_DEFINITIONS, TASK_ATTEMPTS, SYSTEM_HEALTH, SERVICE_HEARTBEATS)
+TRADE_DECISIONS = Table(
+    name="trade_decisions",
+    domain="control",
+    doc="What the operator said of a planned trade: the last word before its open counts, a later one does not.",
+    key=("decision_id",),
+    mode="append",
+    owner="operator",
+    clock="for_session",
+    available="decided_at",
+    story=False,
+    columns={
+        "decision_id": text("made by the asking side, so that saying it twice says it once", unit="id", longest=80),
+        "plan_id": text("the plan", unit="id", longest=60),
+        "for_session": Column(pl.Date(), "exchange date", "the session at whose open the plan may be filled"),
+        "ticker": TICKER,
+        "decision": Column(pl.String(), "name", "what was decided", pattern="approve|veto"),
+        "reason": text("why, in the operator's words", longest=1_000),
+        "decided_at": instant("when; in a simulated market, its own time"),
+        "origin": Column(pl.String(), "name", "where it was said", pattern="console|cli"),
+    },
+)
+
+MODEL_CHOICES = Table(
+    name="model_choices",
+    domain="control",
+    doc="The operator's word on who is champion; `promote` puts the last one of a session into effect in its cycle.",
+    key=("choice_id",),
+    mode="append",
+    owner="operator",
+    clock="session",
+    available="decided_at",
+    story=False,
+    columns={
+        "choice_id": text("made by the asking side, so that choosing twice chooses once", unit="id", longest=80),
+        "session": Column(pl.Date(), "exchange date", "the session from whose cycle on it counts"),
+        "choice": Column(pl.String(), "name", "what was chosen", pattern="promote|rollback"),
+        "model_id": text("the model promoted, or the champion taken back", unit="id", longest=80),
+        "champion": text(
+            "who is champion then; null where none was before the one taken back", unit="id", nullable=True, longest=80
+        ),
+        "reason": text("why, in the operator's words", longest=1_000),
+        "decided_at": instant("when; in a simulated market, its own time"),
+        "origin": Column(pl.String(), "name", "where it was said", pattern="console|cli"),
+    },
+)
+
+TABLES = (
+    RUNS,
+    TASK_REQUESTS,
+    TRADE_DECISIONS,
+    MODEL_CHOICES,
+    TASK_DEFINITIONS,
+    TASK_ATTEMPTS,
+    SYSTEM_HEALTH,
+    SERVICE_HEARTBEATS,
+)

@@ -271,6 +271,36 @@ TRADE_REFLECTIONS = Table(
     },
 )
 
+DECISION_SCORES = Table(
+    name="decision_scores",
+    domain="trading",
+    doc="The operator's word on a trade, judged: what the trade would have earned over the decision horizon.",
+    key=("plan_id",),
+    mode="append",
+    owner="decision_scores",
+    clock="session",
+    columns={
+        "plan_id": PLAN_ID,
+        "session": Column(pl.Date(), "exchange date", "the close that ended the decision horizon"),
+        "for_session": day("the open it was about"),
+        "ticker": TICKER,
+        "side": SIDE,
+        "intent": text("the plan's intent", unit="name", longest=20),
+        "decision": Column(pl.String(), "name", "the last word before the open", pattern="approve|veto"),
+        "reason": text("why, in the operator's words", longest=1_000),
+        "ordered": count("shares", "shares ordered, after splits since the plan"),
+        "filled": count("shares", "shares filled"),
+        "open_price": price("the opening price at which it would have been filled"),
+        "total_return": number("fraction", "of the ticker from that open to the close, dividends included"),
+        "whole_cost": money("expected cost of the whole order: a round trip for a buy, one way for a sale"),
+        "whole_gain": money(
+            "what the whole order would have earned after it: a buy by the rise, a sale by the fall spared"
+        ),
+        "decision_gain": money("what the decision earned: minus that for a veto, the filled share of it else"),
+        "verdict": Column(pl.String(), "name", "whether it helped", pattern="helped|hurt|no difference"),
+    },
+)
+
 TABLES = (
     STRATEGIC_PRIORITIES,
     TRADE_PLANS,
@@ -279,4 +309,5 @@ TABLES = (
     PORTFOLIO_HOLDINGS,
     PORTFOLIO_VALUE,
     TRADE_REFLECTIONS,
+    DECISION_SCORES,
 )

@@ -31,16 +31,16 @@ def seen(read: Read, tables: Tables, at: Moment) -> pl.DataFrame:
     """What a stage sees of a table: the promise that `Read` makes, kept on a frame."""
     table = read.table
     clock = pl.col(table.clock)
-    frame = tables.get(table.name, table.empty())
-    last = at.session if read.upto == "session" else at.calendar.previous(at.since)
-    frame = frame.filter(clock <= last)
+    frame = tables[table.name] if table.name in tables else table.empty()
+    seen_to = at.session if read.upto == "session" else at.calendar.previous(at.since)
+    visible = [clock <= seen_to]
     if read.lookback is not None:
-        frame = frame.filter(clock >= at.calendar.offset(at.since, -read.lookback))
+        visible.append(clock >= at.calendar.offset(at.since, -read.lookback))
     if table.available:
-        frame = frame.filter(pl.col(table.available) <= at.as_of)
+        visible.append(pl.col(table.available) <= at.as_of)
     if read.where is not None:
-        frame = frame.filter(read.where)
-    frame = frame.sort(table.key)
+        visible.append(read.where)
+    frame = frame.filter(visible).sort(table.key)
     if table.entity:
         frame = frame.unique(table.entity, keep="last", maintain_order=True)
     return frame.select(read.columns or list(table.columns))
@@ -56,9 +56,9 @@ def run_and_keep(stage: Stage, tables: Tables, at: Moment, params: object = None
     """The same, with the rows added to the tables in the way the table's contract says."""
     rows = run(stage, tables, at, params)
     table = stage.writes
-    before = tables.get(table.name, table.empty())
-    keys = rows.select(table.key)
-    tables[table.name] = pl.concat([before.join(keys, on=table.key, how="anti"), rows])
+    before = tables.get(table.name)
+    kept = [] if before is None else [before.join(rows.select(table.key), on=table.key, how="anti")]
+    tables[table.name] = pl.concat([*kept, rows])
     return rows
 
 

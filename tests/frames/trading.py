@@ -16,7 +16,7 @@ from lake.tables.predictions import PREDICTIONS
 from lake.tables.trading import TRADE_PLANS
 from pipeline.sessions import Sessions, weekday_sessions
 from pipeline.stage import Moment, Read, Stage
-from pipeline.trading import execute, holdings, ledger, plan, reflect, strategy, value
+from pipeline.trading import decision_scores, execute, holdings, ledger, plan, reflect, strategy, value
 from pipeline.trading.book import Book, fold
 from pipeline.trading.params import TradingParams
 from tests.frames import market
@@ -24,8 +24,9 @@ from tests.frames import market
 CALENDAR = weekday_sessions(date(2021, 3, 1), date(2022, 6, 30))
 DAYS = CALENDAR.days
 """DAYS[0] is the funding session of most tests."""
-SETTLE = (execute.STAGE, ledger.STAGE, holdings.STAGE, value.STAGE, reflect.STAGE)
+SETTLE = (execute.STAGE, ledger.STAGE, holdings.STAGE, value.STAGE, reflect.STAGE, decision_scores.STAGE)
 LOOK_AHEAD = (strategy.STAGE, plan.STAGE)
+NO_ROWS = {name: table.empty() for name, table in TABLES.items()}
 
 
 def bar(ticker: str, session: date, price: float = 100.0, **values: object) -> dict[str, Any]:
@@ -165,12 +166,15 @@ class World:
     ) -> None:
         self.calendar = calendar
         self.params = params or TradingParams()
-        self.tables = {name: table.empty() for name, table in TABLES.items()}
+        self.tables = dict(NO_ROWS)
         self.add(MARKET_PRICES, market.prices(*bars, calendar=calendar))
 
     def add(self, table: Table, rows: pl.DataFrame) -> None:
         """Append rows that meet the contract and repeat no key."""
-        both = pl.concat([self.tables[table.name], table.check(rows)])
+        checked = table.check(rows)
+        if checked.is_empty():
+            return
+        both = pl.concat([self.tables[table.name], checked])
         self.tables[table.name] = both
         assert not table.key or not both.select(table.key).is_duplicated().any(), f"{table.name} has a key twice"
 
@@ -190,12 +194,15 @@ class World:
     def frame(self, read: Read, moment: Moment) -> pl.DataFrame:
         """What the runner would hand to a stage."""
         table, rows = read.table, self.tables[read.table.name]
+        if rows.is_empty():
+            return rows.select(read.columns or tuple(table.columns))
         until = moment.session if read.upto == "session" else moment.calendar.previous(moment.since)
-        rows = rows.filter(pl.col(table.clock) <= until)
+        visible = [pl.col(table.clock) <= until]
         if read.lookback is not None:
-            rows = rows.filter(pl.col(table.clock) >= moment.calendar.offset(moment.since, -read.lookback))
+            visible.append(pl.col(table.clock) >= moment.calendar.offset(moment.since, -read.lookback))
         if table.available is not None:
-            rows = rows.filter(pl.col(table.available) <= moment.as_of)
+            visible.append(pl.col(table.available) <= moment.as_of)
+        rows = rows.filter(visible)
         if table.entity and not read.every_revision:
             rows = rows.sort(table.key).unique(table.entity, keep="last", maintain_order=True)
         rows = rows.filter(read.where) if read.where is not None else rows

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from lake import log
 from lake.backup import backup, restore
 from lake.compaction import compact_due
-from lake.errors import DamageError, NotALakeError
+from lake.errors import DamageError, LakeError, NotALakeError
 from lake.fingerprint import fingerprint
 from lake.garbage import collect_garbage, find_garbage, needless, pinned_versions
 from lake.scrub import scrub
@@ -36,19 +36,15 @@ def every_version(lake: Lake) -> dict[tuple[str, int], str]:
     }
 
 
-def data_files(lake: Lake) -> list[Path]:
-    return sorted(
-        path for path in lake.path.rglob("*") if path.suffix in (".parquet", ".json") and path.parent != lake.path
-    )
-
-
 @pytest.fixture(scope="module")
 def aged(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A lake some sessions old, checkpointed. Tests work on copies."""
+    """A lake some sessions old, checkpointed and archived. Tests work on copies."""
     lake = Lake.create(tmp_path_factory.mktemp("aged") / "lake")
-    publish_sessions(lake, 6)
-    with lake.lease("upkeep"):
-        lake.checkpoint(INSTRUMENTS)
+    for start in (0, 2, 4):
+        publish_sessions(lake, 2, start=start)
+        with lake.lease("upkeep"):
+            lake.checkpoint(INSTRUMENTS)
+            lake.archive(INSTRUMENTS)
     publish_sessions(lake, 2, start=6)
     return lake.path
 
@@ -74,22 +70,60 @@ def hurt(path: Path, chance: random.Random) -> None:
         path.write_bytes(content[: chance.randrange(len(content))])
 
 
+def kind_of(lake: Path, path: Path) -> str:
+    """What a file of a lake is."""
+    if path.parent == lake or path.name == "_last_checkpoint":
+        return path.name
+    where = path.parent.name if path.parent.parent.name != "tables" else "data"
+    return f"{where} {'checkpoint' if '.checkpoint.' in path.name else ''.join(path.suffixes[-1:])}"
+
+
+def kinds(lake: Path) -> dict[str, list[Path]]:
+    """Every file there is but the lock, which says only who wrote last."""
+    found: dict[str, list[Path]] = {}
+    for path in sorted(path for path in lake.rglob("*") if path.is_file() and path.name != ".writer.lock"):
+        found.setdefault(kind_of(lake, path), []).append(path)
+    return found
+
+
+def told(lake: Path) -> list[str]:
+    """The names of the files that opening and scrubbing complain of, and their words."""
+    try:
+        findings = scrub(Lake.open(lake)).findings
+    except LakeError as error:
+        return [str(error)]
+    return [word for one in findings for word in (str(lake / one.file), one.what)]
+
+
 def scrub_finds(lake: Lake, times: int, seed: int) -> None:
-    chance = random.Random(seed)
-    # Entries that only made an empty table hold no row and have no hash; they are read, not compared.
-    targets = [path for path in data_files(lake) if path.name != f"{0:020d}.json"]
-    for _ in range(times):
-        path = chance.choice(targets)
+    chance, targets = random.Random(seed), kinds(lake.path)
+    for number in range(times):
+        kind = sorted(targets)[number % len(targets)]
+        path = chance.choice(targets[kind])
         whole = path.read_bytes()
         hurt(path, chance)
-        found = {lake.path / one.file for one in scrub(Lake.open(lake.path)).findings}
-        told = [one.what for one in scrub(Lake.open(lake.path)).findings]
-        assert path in found or any(path.name in words for words in told), f"{path} was changed and nobody said so"
+        assert any(path.name in words for words in told(lake.path)), f"{path} was changed and nobody said so"
         path.write_bytes(whole)
+    assert told(lake.path) == []
+
+
+def test_every_kind_of_file_is_among_those_that_are_hurt(old: Lake) -> None:
+    assert set(kinds(old.path)) == {
+        "HEAD",
+        "lake.json",
+        "data .parquet",
+        "_delta_log .json",
+        "_delta_log checkpoint",
+        "_last_checkpoint",
+        "_log_archive .json",
+        "_log_archive checkpoint",
+        "_witness .commit",
+        "_witness .sha256",
+    }
 
 
 def test_a_flipped_bit_or_a_cut_anywhere_is_found(old: Lake) -> None:
-    scrub_finds(old, 25, seed=1)
+    scrub_finds(old, 40, seed=1)
 
 
 @pytest.mark.torture

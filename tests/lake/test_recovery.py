@@ -1,6 +1,8 @@
 """A writer repairs what a crash left above the published versions, and refuses damage at or below them."""
 
+import shutil
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from lake import log
 from lake.contract import Table
 from lake.errors import DamageError
 from lake.runs import publish, unpublished
+from lake.scrub import scrub
 from lake.store import Lake
 from lake.tables.control import RUNS, TASK_REQUESTS
 from lake.tables.market import INSTRUMENTS, MARKET_PRICES
@@ -45,11 +48,33 @@ KINDS: list[Damage] = [empty, cut_after_a_line, cut_in_a_line, nulls, garbage, m
 damages = pytest.mark.parametrize("damage", KINDS, ids=lambda damage: damage.__name__)
 
 
-def interrupted(lake: Lake) -> None:
+@pytest.fixture(scope="module")
+def made(new_lake: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[int, bool], Path]:
+    """Lakes some sessions old, each made once; nobody writes to them."""
+    folder = tmp_path_factory.mktemp("made")
+
+    @cache
+    def make(sessions: int, interrupted: bool) -> Path:
+        lake = Lake.open(shutil.copytree(new_lake, folder / f"{sessions}{interrupted}"))
+        publish_sessions(lake, sessions)
+        if interrupted:
+            with lake.lease("a writer that dies"):
+                write_session(lake, sessions)
+        return lake.path
+
+    return make
+
+
+@pytest.fixture
+def aged(made: Callable[[int, bool], Path], tmp_path: Path) -> Callable[[int], Lake]:
+    """A lake with so many sessions published, for a test to do with as it likes."""
+    return lambda sessions: Lake.open(shutil.copytree(made(sessions, False), tmp_path / "lake"))
+
+
+@pytest.fixture
+def interrupted(made: Callable[[int, bool], Path], tmp_path: Path) -> Lake:
     """Two sessions published, a third written and not published."""
-    publish_sessions(lake, 2)
-    with lake.lease("a writer that dies"):
-        write_session(lake, 2)
+    return Lake.open(shutil.copytree(made(2, True), tmp_path / "lake"))
 
 
 def resume(path: Path) -> Lake:
@@ -65,11 +90,10 @@ def resume(path: Path) -> Lake:
 @damages
 @pytest.mark.parametrize("table", [MARKET_PRICES, INSTRUMENTS], ids=lambda table: table.name)
 def test_damage_above_the_published_version_is_put_aside_and_done_again(
-    lake: Lake, table: Table, damage: Damage
+    interrupted: Lake, table: Table, damage: Damage
 ) -> None:
-    interrupted(lake)
-    damage(log.entry_path(lake.uri(table), 3))
-    again = resume(lake.path)
+    damage(log.entry_path(interrupted.uri(table), 3))
+    again = resume(interrupted.path)
     assert {one.table for one in again.repairs} >= ({table.name} if damage is not missing else set())
     assert again.published()["market_prices"] == again.published()["instruments"] == 3
     assert again.read(MARKET_PRICES)["close"].to_list() == [10.0, 10.01, 10.02]
@@ -81,20 +105,21 @@ def test_damage_above_the_published_version_is_put_aside_and_done_again(
 @pytest.mark.parametrize("table", [MARKET_PRICES, INSTRUMENTS, RUNS], ids=lambda table: table.name)
 @pytest.mark.parametrize("version", [1, 2])
 def test_damage_at_or_below_the_published_version_stops_the_writer_with_the_files_name(
-    lake: Lake, table: Table, version: int, damage: Damage
+    interrupted: Lake, table: Table, version: int, damage: Damage
 ) -> None:
-    interrupted(lake)
-    path = log.entry_path(lake.uri(table), version)
+    path = log.entry_path(interrupted.uri(table), version)
     damage(path)
     before = sorted(path.parent.iterdir())
-    with pytest.raises(DamageError, match=path.name), Lake.open(lake.path).lease("the next writer"):
+    with pytest.raises(DamageError, match=path.name), Lake.open(interrupted.path).lease("the next writer"):
         pass
     assert sorted(path.parent.iterdir()) == before, "something was written"
 
 
 @damages
-def test_a_publication_that_was_never_acknowledged_is_published_again(lake: Lake, damage: Damage) -> None:
-    publish_sessions(lake, 2)
+def test_a_publication_that_was_never_acknowledged_is_published_again(
+    aged: Callable[[int], Lake], damage: Damage
+) -> None:
+    lake = aged(2)
     head = (lake.path / "HEAD").read_bytes()
     publish_sessions(lake, 1, start=2)
     (lake.path / "HEAD").write_bytes(head)
@@ -104,8 +129,8 @@ def test_a_publication_that_was_never_acknowledged_is_published_again(lake: Lake
     assert again.read(INSTRUMENTS)["name"].to_list() == ["name 2"]
 
 
-def test_a_whole_publication_whose_witness_was_not_written_counts(lake: Lake) -> None:
-    publish_sessions(lake, 1)
+def test_a_whole_publication_whose_witness_was_not_written_counts(aged: Callable[[int], Lake]) -> None:
+    lake = aged(1)
     head = (lake.path / "HEAD").read_bytes()
     publish_sessions(lake, 1, start=1)
     (lake.path / "HEAD").write_bytes(head)
@@ -115,32 +140,83 @@ def test_a_whole_publication_whose_witness_was_not_written_counts(lake: Lake) ->
     assert Lake.open(lake.path).rows(RUNS) == 4
 
 
-def test_publications_that_vanish_with_their_log_are_missed(lake: Lake) -> None:
-    publish_sessions(lake, 3)
+def test_publications_that_vanish_with_their_log_are_missed(aged: Callable[[int], Lake]) -> None:
+    lake = aged(3)
     log.entry_path(lake.uri(RUNS), 3).unlink()
     with pytest.raises(DamageError, match=r"00003\.json is missing"), Lake.open(lake.path).lease("next"):
         pass
 
 
 @pytest.mark.parametrize("damage", [empty, cut_in_a_line, garbage], ids=lambda damage: damage.__name__)
-def test_an_unreadable_witness_is_named(lake: Lake, damage: Damage) -> None:
-    publish_sessions(lake, 1)
+def test_an_unreadable_witness_is_named(aged: Callable[[int], Lake], damage: Damage) -> None:
+    lake = aged(1)
     damage(lake.path / "HEAD")
     with pytest.raises(DamageError, match="HEAD"), Lake.open(lake.path).lease("next"):
         pass
 
 
+def test_a_witness_that_is_gone_is_told_and_made_again_where_the_chain_is_whole(aged: Callable[[int], Lake]) -> None:
+    lake = aged(3)
+    head = (lake.path / "HEAD").read_bytes()
+    (lake.path / "HEAD").unlink()
+    assert [(one.file, one.what) for one in scrub(lake).findings] == [
+        ("HEAD", "it is missing; the next writer makes it again if the chain of publications is whole")
+    ]
+    again = Lake.open(lake.path)
+    with again.lease("next"):
+        assert [(one.file, one.what) for one in again.repairs] == [
+            ("HEAD", "it was missing; it is written again from the chain of publications, whole up to 3")
+        ]
+    assert (lake.path / "HEAD").read_bytes() == head
+    with again.lease("next"):
+        assert again.repairs == []
+
+
+@pytest.mark.parametrize("damage", [nulls, garbage, missing, cut_after_a_line], ids=lambda damage: damage.__name__)
+def test_a_witness_that_is_gone_is_not_made_again_from_a_broken_chain(
+    aged: Callable[[int], Lake], damage: Damage
+) -> None:
+    lake = aged(3)
+    (lake.path / "HEAD").unlink()
+    damage(log.entry_path(lake.uri(RUNS), 2))
+    with pytest.raises(DamageError, match=r"00002\.json"), Lake.open(lake.path).lease("next"):
+        pass
+    assert not (lake.path / "HEAD").exists()
+    assert scrub(lake).findings
+
+
+def test_a_chain_that_lost_its_end_together_with_the_witness_is_refused(aged: Callable[[int], Lake]) -> None:
+    lake = aged(4)
+    (lake.path / "HEAD").unlink()
+    for version in (3, 4):
+        log.entry_path(lake.uri(RUNS), version).unlink()
+    for _ in range(2):  # the first refusal may not make it pass the second time
+        with pytest.raises(DamageError, match="HEAD is missing, and 2 pieces"), Lake.open(lake.path).lease("next"):
+            pass
+
+
+def test_a_witness_whose_bits_changed_is_told_from_damage_to_the_runs(aged: Callable[[int], Lake]) -> None:
+    lake = aged(2)
+    path = lake.path / "HEAD"
+    path.write_bytes(path.read_bytes().replace(b'"version": 2', b'"version": 1'))
+    with pytest.raises(DamageError, match="HEAD is damaged"), Lake.open(lake.path).lease("next"):
+        pass
+    assert [one.file for one in scrub(lake).findings] == ["HEAD", "HEAD"]
+
+
 @damages
-def test_damage_to_a_log_that_several_append_to_loses_that_entry_only(lake: Lake, damage: Damage) -> None:
-    publish_sessions(lake, 3)
+def test_damage_to_a_log_that_several_append_to_loses_that_entry_only(
+    aged: Callable[[int], Lake], damage: Damage
+) -> None:
+    lake = aged(3)
     damage(log.entry_path(lake.uri(TASK_REQUESTS), 2))
     publish_sessions(Lake.open(lake.path), 1, start=3)
     assert Lake.open(lake.path).read(TASK_REQUESTS)["request_id"].to_list() == ["request 0", "request 2", "request 3"]
 
 
 @damages
-def test_a_damaged_checkpoint_is_healed_from_the_log(lake: Lake, damage: Damage) -> None:
-    publish_sessions(lake, 3)
+def test_a_damaged_checkpoint_is_healed_from_the_log(aged: Callable[[int], Lake], damage: Damage) -> None:
+    lake = aged(3)
     with lake.lease("upkeep"):
         lake.checkpoint(MARKET_PRICES)
         lake.checkpoint(RUNS)
@@ -151,8 +227,8 @@ def test_a_damaged_checkpoint_is_healed_from_the_log(lake: Lake, damage: Damage)
 
 
 @damages
-def test_a_damaged_hint_at_the_checkpoint_does_no_harm(lake: Lake, damage: Damage) -> None:
-    publish_sessions(lake, 2)
+def test_a_damaged_hint_at_the_checkpoint_does_no_harm(aged: Callable[[int], Lake], damage: Damage) -> None:
+    lake = aged(2)
     with lake.lease("upkeep"):
         lake.checkpoint(MARKET_PRICES)
     damage(Path(lake.uri(MARKET_PRICES)) / log.FOLDER / "_last_checkpoint")
@@ -160,8 +236,8 @@ def test_a_damaged_hint_at_the_checkpoint_does_no_harm(lake: Lake, damage: Damag
     assert Lake.open(lake.path).rows(MARKET_PRICES) == 3
 
 
-def test_what_a_dead_writer_had_begun_is_swept(lake: Lake) -> None:
-    publish_sessions(lake, 1)
+def test_what_a_dead_writer_had_begun_is_swept(aged: Callable[[int], Lake]) -> None:
+    lake = aged(1)
     root = Path(lake.uri(MARKET_PRICES))
     leftovers = [root / "part-0.parquet#1", root / log.FOLDER / "00000000000000000002.json#1", root / "part-9.parquet"]
     for path in leftovers:
@@ -175,8 +251,8 @@ def test_what_a_dead_writer_had_begun_is_swept(lake: Lake) -> None:
 
 
 @damages
-def test_an_old_version_is_not_read_through_a_damaged_log(lake: Lake, damage: Damage) -> None:
-    publish_sessions(lake, 3)
+def test_an_old_version_is_not_read_through_a_damaged_log(aged: Callable[[int], Lake], damage: Damage) -> None:
+    lake = aged(3)
     with lake.lease("upkeep"):
         lake.checkpoint(MARKET_PRICES)
     damage(log.entry_path(lake.uri(MARKET_PRICES), 1))
@@ -192,8 +268,8 @@ def test_a_lake_cut_off_while_it_was_made_is_made_after_all(tmp_path: Path) -> N
     assert Lake.create(path).rows(RUNS) == 0
 
 
-def test_a_data_file_that_was_swapped_or_cut_is_never_read_silently(lake: Lake) -> None:
-    publish_sessions(lake, 2)
+def test_a_data_file_that_was_swapped_or_cut_is_never_read_silently(aged: Callable[[int], Lake]) -> None:
+    lake = aged(2)
     file = next(iter(log.added_files(lake.uri(MARKET_PRICES), 2)))
     file.write_bytes(file.read_bytes()[:-100])
     with pytest.raises(DamageError, match=file.name):

@@ -50,7 +50,7 @@ def test_processes_that_commit_the_same_write_it_once_even_to_a_table_not_yet_th
 @pytest.mark.torture
 def test_a_thousand_commits_from_four_processes_are_each_there_once(lake: Lake) -> None:
     shutil.rmtree(lake.uri(TASK_REQUESTS))
-    assert sorted(race(lake.path, 4, 250)) == sorted(f"request {number}" for number in range(250))
+    assert sorted(race(lake.path, 4, 1_000)) == sorted(f"request {number}" for number in range(1_000))
 
 
 def test_a_foreign_table_of_the_same_name_is_left_alone(lake: Lake) -> None:

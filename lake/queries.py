@@ -1,0 +1,249 @@
+"""Questions to any table in its own terms: by ticker, session, as of a moment, the latest; answered from few files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, Literal
+
+import polars as pl
+
+from lake.contract import Table
+from lake.errors import LakeError
+from lake.listing import FileSpan, overlapping
+from lake.store import Lake
+
+Sign = Literal["=", "!=", "<", "<=", ">", ">="]
+NEVER_BEFORE = frozenset({"market_prices", "price_restatements"})
+"""Tables whose rows are public no earlier than the day of their clock: an as-of read need not open later files."""
+
+
+@dataclass(frozen=True)
+class Query:
+    """A question to one table; each method gives a narrower one, and nothing is read before `read`.
+
+    Tickers, sessions and the moment of knowledge become predicates of the scan, and files that cannot hold an answer
+    are not opened. Values are compared by type: a naive moment, a ticker for a table that has none, or a text for a
+    number is refused with a sentence.
+    """
+
+    lake: Lake
+    table: Table
+    version: int | None = None
+    first: date | datetime | None = None
+    last: date | datetime | None = None
+    moment: datetime | None = None
+    tests: tuple[tuple[pl.Expr, bool], ...] = ()
+    """Conditions, and whether each speaks only of what revisions of one fact share."""
+    columns: tuple[str, ...] | None = None
+
+    # ---- narrower
+
+    def of(self, *tickers: str) -> Query:
+        """Only rows of these tickers; of articles, those that are about any of them."""
+        if "ticker" in self.table.columns:
+            return self._tested(pl.col("ticker").is_in(tickers), "ticker")
+        if "tickers" in self.table.columns:
+            about = [pl.col("tickers").list.contains(ticker) for ticker in tickers]
+            return self._tested(pl.any_horizontal(about) if about else pl.lit(False), "tickers")
+        raise LakeError(f"{self.table.name} has no tickers; it has {', '.join(self.table.columns)}")
+
+    def between(self, first: date | None = None, last: date | None = None) -> Query:
+        """Only rows whose clock lies between the two, both included; a day of an instant is a day in UTC."""
+        return replace(self, first=self._clock(first, ends=False), last=self._clock(last, ends=True))
+
+    def on(self, session: date) -> Query:
+        """Only rows of one session."""
+        return self.between(session, session)
+
+    def as_of(self, moment: datetime) -> Query:
+        """Only what was public at the moment, each fact in its last revision by then.
+
+        Where a table does not say when its rows were public, its clock does: rows of later days are left out.
+        """
+        return replace(self, moment=_aware(moment, f"{self.table.name} as of"))
+
+    def at(self, version: int) -> Query:
+        """At a version of the table instead of the published one.
+
+        Raises:
+            LakeError: if there is no such version.
+        """
+        if not 0 <= version <= (newest := self.lake.newest(self.table)):
+            raise LakeError(f"{self.table.name} has versions 0 to {newest}; there is no version {version}")
+        return replace(self, version=version)
+
+    def having(self, column: str, sign: Sign, value: Any) -> Query:
+        """Only rows whose column stands so to the value; None is null, NaN is neither above nor below anything."""
+        return self._tested(compared(self.table, column, sign, value), column)
+
+    def only(self, *columns: str) -> Query:
+        """Only these columns, in this order.
+
+        Raises:
+            LakeError: if the table lacks one.
+        """
+        for column in columns:
+            _known(self.table, column)
+        return replace(self, columns=columns)
+
+    # ---- answers
+
+    def read(self) -> pl.DataFrame:
+        """The rows, sorted by the table's key, with the `run_id` that wrote each unless columns were chosen."""
+        reducing = self.moment is not None and bool(self.table.entity)
+        pushed = [test for test, shared in self.tests if shared or not reducing]
+        after = [test for test, shared in self.tests if not (shared or not reducing)]
+        first, last = self._span()
+        rows = self.lake.read(
+            self.table,
+            version=self.version,
+            since=first,
+            until=last,
+            as_of=self.moment,
+            where=pl.all_horizontal(pushed) if pushed else None,
+            columns=None if after else self._loaded(),
+            every_revision=not reducing,
+        )
+        # What a superseded revision said may meet a condition that the last one does not.
+        rows = rows.filter(*after) if after else rows
+        return rows.select(self.columns) if self.columns is not None else rows
+
+    def latest(self) -> pl.DataFrame:
+        """The rows at the last value of the clock that has any; files are opened from the last one backwards."""
+        clock = self.table.clock
+        for span in sorted(self.files(), key=_late, reverse=True):
+            found = replace(self._within(span), columns=(clock,)).read()[clock].max()
+            if isinstance(found, date):
+                columns = None if self.columns is None else tuple(dict.fromkeys((*self.columns, clock)))
+                rows = replace(self, first=found, columns=columns).read()
+                rows = rows.filter(pl.col(clock) == pl.col(clock).max())
+                return rows.select(self.columns) if self.columns is not None else rows
+        return self.read().clear()
+
+    def files(self) -> list[FileSpan]:
+        """The files that `read` opens: the others cannot hold an answer."""
+        version = self.lake.version(self.table) if self.version is None else self.version
+        return overlapping(self.lake.files(self.table, version), *self._span())
+
+    # ---- inner workings
+
+    def _tested(self, test: pl.Expr, column: str) -> Query:
+        shared = column in self.table.entity or column == self.table.clock
+        return replace(self, tests=(*self.tests, (test, shared)))
+
+    def _span(self) -> tuple[date | datetime | None, date | datetime | None]:
+        """The span of the clock, cut at what the moment of knowledge says of it."""
+        bounded = self.table.available is None or self.table.name in NEVER_BEFORE
+        if self.moment is None or not bounded:
+            return self.first, self.last
+        moment = self.moment if self._is_instant else self.moment.date()
+        return self.first, moment if self.last is None else min(self.last, moment)
+
+    def _within(self, span: FileSpan) -> Query:
+        """The question to the rows of a file's span; to all of them where the log does not tell the span."""
+        first, last = self._span()
+        low = max((one for one in (first, span.first) if one is not None), default=None)
+        high = min((one for one in (last, span.last) if one is not None), default=None)
+        return replace(self, first=low, last=high)
+
+    def _loaded(self) -> tuple[str, ...] | None:
+        """The chosen columns, and those that reducing to last revisions needs."""
+        if self.columns is None:
+            return None
+        return tuple(dict.fromkeys((*self.columns, *self.table.entity)))
+
+    @property
+    def _is_instant(self) -> bool:
+        return isinstance(self.table.columns[self.table.clock].dtype, pl.Datetime)
+
+    def _clock(self, value: date | None, *, ends: bool) -> date | datetime | None:
+        if value is None:
+            return None
+        name = f"{self.table.name}.{self.table.clock}"
+        if isinstance(value, datetime):
+            if not self._is_instant:
+                raise LakeError(f"{name} is a day, and {value.isoformat()} is one only in some zone; give a date")
+            return _aware(value, name)
+        if not self._is_instant:
+            return value
+        midnight = datetime.combine(value, time(), UTC)
+        return midnight + timedelta(days=1, microseconds=-1) if ends else midnight
+
+
+def query(lake: Lake, table: Table) -> Query:
+    """Ask about a table."""
+    return Query(lake, table)
+
+
+def compared(table: Table, column: str, sign: Sign, value: Any) -> pl.Expr:
+    """A condition on a column, sound for every value a number can have.
+
+    Null asks for null. polars takes NaN for greater than any number; here it is neither above nor below anything.
+
+    Raises:
+        LakeError: if there is no such column, or it cannot hold the value.
+    """
+    dtype = _known(table, column)
+    at = pl.col(column)
+    if value is None:
+        if sign not in ("=", "!="):
+            raise LakeError(f"{table.name}.{column} {sign} nothing is no question; ask with = or !=")
+        return at.is_null() if sign == "=" else at.is_not_null()
+    if isinstance(value, datetime):
+        value = _aware(value, f"{table.name}.{column}")
+    _refuse_other(table, column, dtype, value)
+    literal = pl.lit(value, dtype=dtype)
+    number = at.is_not_nan() if dtype.is_float() else pl.lit(True)
+    found: dict[str, pl.Expr] = {
+        "=": at == literal,
+        "!=": at != literal,
+        "<": (at < literal) & number,
+        "<=": (at <= literal) & number,
+        ">": (at > literal) & number,
+        ">=": (at >= literal) & number,
+    }
+    return found[sign]
+
+
+def _refuse_other(table: Table, column: str, dtype: pl.DataType, value: Any) -> None:
+    """A text that looks like a number, or a day for a moment, is a mistake and not a question."""
+    kinds: Iterable[type] = (str,)
+    if isinstance(dtype, pl.Datetime):
+        kinds = (datetime,)
+    elif dtype == pl.Date:
+        kinds = (date,)
+    elif dtype == pl.Boolean:
+        kinds = (bool,)
+    elif dtype.is_numeric():
+        from decimal import Decimal
+
+        kinds = (int, float, Decimal) if not dtype.is_integer() else (int,)
+    elif dtype.is_nested() or dtype == pl.Binary:
+        raise LakeError(f"{table.name}.{column} holds {dtype}, which cannot be compared")
+    mistaken = (isinstance(value, bool) and dtype != pl.Boolean) or (isinstance(value, datetime) and dtype == pl.Date)
+    if mistaken or not isinstance(value, tuple(kinds)):
+        raise LakeError(f"{table.name}.{column} is {dtype}, and {value!r} is not")
+
+
+def _known(table: Table, column: str) -> pl.DataType:
+    schema = table.stored_schema
+    if column not in schema:
+        from difflib import get_close_matches
+
+        near = get_close_matches(column, schema, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(schema)}"
+        raise LakeError(f"{table.name} has no column {column!r}; {hint}")
+    return schema[column]
+
+
+def _aware(moment: datetime, what: str) -> datetime:
+    if moment.tzinfo is None:
+        raise LakeError(f"{what} {moment.isoformat()} has no zone; give one, or nobody knows which moment it is")
+    return moment.astimezone(UTC)
+
+
+def _late(span: FileSpan) -> tuple[bool, Any]:
+    """Order by the last value of the clock; a file that does not tell its own comes last of all, to be opened first."""
+    return (True, "") if span.last is None else (False, span.last)

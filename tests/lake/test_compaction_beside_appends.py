@@ -1,0 +1,59 @@
+"""Compaction beside processes that append: what another wrote in the meantime is never written over."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from lake.compaction import compact_due
+from lake.errors import OvertakenError
+from lake.store import Lake
+from lake.tables.control import TASK_REQUESTS
+from tests.frames.published import request_rows
+
+
+@pytest.fixture
+def asked(tmp_path: Path) -> Lake:
+    """A lake with six requests, each in a file of its own."""
+    lake = Lake.create(tmp_path / "lake")
+    lake.durable = False
+    for number in range(6):
+        lake.commit(TASK_REQUESTS, request_rows(number), f"request {number}", {})
+    return lake
+
+
+def test_rows_read_before_another_appended_cannot_replace_the_table(asked: Lake) -> None:
+    before = asked.newest(TASK_REQUESTS)
+    rows = asked.read(TASK_REQUESTS)
+    Lake.open(asked.path).commit(TASK_REQUESTS, request_rows(6), "request 6", {})
+    with asked.lease("compact"), pytest.raises(OvertakenError, match="task_requests"):
+        asked.rewrite(TASK_REQUESTS, rows, rows["requested_at"][0], "compact", {}, before=before)
+    assert Lake.open(asked.path).rows(TASK_REQUESTS) == 7
+
+
+def test_no_acknowledged_append_is_lost_to_compactions_beside_it(asked: Lake) -> None:
+    acknowledged = 6
+    done = threading.Event()
+
+    def append() -> None:
+        nonlocal acknowledged
+        other = Lake.open(asked.path)
+        other.durable = False
+        for number in range(6, 46):
+            other.commit(TASK_REQUESTS, request_rows(number), f"request {number}", {})
+            acknowledged += 1
+        done.set()
+
+    beside = threading.Thread(target=append)
+    beside.start()
+    while not done.is_set():
+        compact_due(asked, least=2)
+    beside.join()
+    compacted = compact_due(asked, least=2)
+    whole = Lake.open(asked.path)
+    assert acknowledged == whole.rows(TASK_REQUESTS) == 46
+    assert whole.read(TASK_REQUESTS)["request_id"].n_unique() == 46
+    assert len(compacted) <= 2
+    assert len(whole.files(TASK_REQUESTS, whole.newest(TASK_REQUESTS))) < 46
