@@ -1,0 +1,1 @@
+"""What an operator already has: an older system's database or files, mapped, landed verbatim and judged."""
