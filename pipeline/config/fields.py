@@ -38,6 +38,12 @@ class Setting:
 
 def settings_of(cls: type, prefix: str = "") -> dict[str, Setting]:
     """Dotted key -> setting, for every leaf of a dataclass of dataclasses, in order of declaration."""
+    return dict(_settings_of(cls, prefix))
+
+
+@cache
+def _settings_of(cls: type, prefix: str) -> dict[str, Setting]:
+    """Worked out once: every task of a schedule asks for all of them, and resolving the hints takes milliseconds."""
     return {setting.key: setting for setting in _walk(cls, prefix, MISSING)}
 
 

@@ -15,6 +15,8 @@ class HealthParams:
     """Share of universe members that should have a bar for the session."""
     most_quarantined: float = 0.02
     """Share of the session's rows that may be set aside before it is remarked on."""
+    least_scored: float = 0.80
+    """Share of the articles that a language model was asked about which should have its opinion."""
     least_forecast: float = 0.90
     """Share of selected tickers that should get a forecast."""
     coverage_tolerance: float = 0.05

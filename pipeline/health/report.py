@@ -9,15 +9,20 @@ import polars as pl
 from lake.tables.control import RUNS, SYSTEM_HEALTH
 from lake.tables.feedback import BIAS_FLAGS, FEEDBACK_METRICS
 from lake.tables.market import MARKET_PRICES, QUARANTINED_ROWS, TICKER_UNIVERSE
-from lake.tables.predictions import INFERENCE_LOG
+from lake.tables.news import RAW_REPLIES, RAW_SENTIMENT
+from lake.tables.predictions import INFERENCE_LOG, PREDICTIONS
 from lake.tables.trading import PORTFOLIO_VALUE
+from pipeline.health.checks import Check
+from pipeline.health.opinions import opinions
 from pipeline.health.params import HealthParams
 from pipeline.ingestion.cross_check import AGREES
+from pipeline.ingestion.params import MOST_AGAIN
 from pipeline.ingestion.sources.errors import LIMITED, SECOND_ANSWERS, UNREACHABLE
+from pipeline.prediction.inference_log import STANDING, standing_forecasts
 from pipeline.stage import Moment, Read, Stage
 
-Check = tuple[str, str, str, float | None, float | None, str]
-"""service, check, status, value, limit, message"""
+TOLERATED = 2
+"""Sessions without any new forecast that are a remark; more are a failure."""
 
 
 def report(
@@ -25,6 +30,9 @@ def report(
     market_prices: pl.DataFrame,
     ticker_universe: pl.DataFrame,
     quarantined_rows: pl.DataFrame,
+    raw_replies: pl.DataFrame,
+    raw_sentiment: pl.DataFrame,
+    predictions: pl.DataFrame,
     inference_log: pl.DataFrame,
     feedback_metrics: pl.DataFrame,
     bias_flags: pl.DataFrame,
@@ -39,7 +47,9 @@ def report(
         _quarantined(quarantined_rows, market_prices, params),
         _answered(quarantined_rows),
         _agreed(quarantined_rows),
+        *opinions(raw_replies, raw_sentiment, params),
         _forecast(inference_log, params),
+        *_fresh(predictions, inference_log, moment),
         *_calibration(feedback_metrics, params),
         _biased(bias_flags),
         *_book(portfolio_value, params),
@@ -120,6 +130,22 @@ def _forecast(log: pl.DataFrame, params: HealthParams) -> Check:
     )
 
 
+def _fresh(predictions: pl.DataFrame, log: pl.DataFrame, moment: Moment) -> list[Check]:
+    """How many sessions lie between the newest bars that forecasts rest on and now; nothing where none stands."""
+    standing = standing_forecasts(predictions, moment)
+    newest = predictions.filter(pl.col("role") != "shadow")["session"].max()
+    if not isinstance(newest, date):
+        return []
+    age = moment.calendar.distance(newest, moment.session)
+    stale = log.filter(pl.col("status") == "stale").height
+    if age:
+        told = f"the forecasts are stale: the newest are of {newest}, {age} sessions old, for no bar has come since"
+        left = f"; {standing.height} tickers' still stand, and nothing is bought on them"
+        return [("predictions", "fresh", "fail" if age > TOLERATED else "warn", float(age), 0.0, told + left)]
+    told = f"{stale} tickers without a bar have stale forecasts only" if stale else "made from the session's own bars"
+    return [("predictions", "fresh", "warn" if stale else "ok", 0.0, 0.0, told)]
+
+
 def _calibration(metrics: pl.DataFrame, params: HealthParams) -> list[Check]:
     overall = metrics.filter(pl.col("scope") == "all").sort("horizon", "metric")
     checks: list[Check] = []
@@ -166,6 +192,13 @@ STAGE = Stage(
         Read(MARKET_PRICES, columns=("ticker", "interval", "ts", "revision", "session")),
         Read(TICKER_UNIVERSE),
         Read(QUARANTINED_ROWS, columns=("payload_id", "line", "target", "rule", "ticker", "row")),
+        Read(RAW_REPLIES, columns=("reply_id", "session", "status", "reason", "asked_at", "article_ids", "dollars")),
+        Read(RAW_SENTIMENT, lookback=MOST_AGAIN),
+        Read(
+            PREDICTIONS,
+            lookback=STANDING,
+            columns=(*PREDICTIONS.key, "role", "target_session", "features_id"),
+        ),
         Read(INFERENCE_LOG),
         Read(FEEDBACK_METRICS),
         Read(BIAS_FLAGS),

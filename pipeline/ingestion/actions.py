@@ -10,7 +10,7 @@ import polars as pl
 from lake.contract import UTC
 from lake.tables.market import CORPORATE_ACTIONS, INSTRUMENTS, RAW_PRICES
 from pipeline.ingestion.bars import well_formed
-from pipeline.ingestion.decode import decode
+from pipeline.ingestion.decode import SET_ASIDE, decode
 from pipeline.ingestion.factors import KIND, recover_actions
 from pipeline.ingestion.params import IngestionParams
 from pipeline.ingestion.parsing import day, first_broken, instant, number, present
@@ -25,7 +25,6 @@ ANNOUNCED = 63
 """Sessions, a quarter: how long an action that is announced ahead is remembered until its ex-date comes."""
 CONTENT = ("numerator", "denominator", "amount", "pay_date", "successor")
 GROUP = ("ticker", "ex_date", "kind")
-SET_ASIDE = ("payload_id", "line", "ticker", "source", "landed", "text", "rule")
 
 
 class JudgedActions(NamedTuple):
@@ -42,8 +41,9 @@ def judge_actions(raw_prices: pl.DataFrame, instruments: pl.DataFrame, calendar:
 
     A rule of the table itself (a split without a ratio, a dividend without an amount) is told in the table's words.
     """
-    delivered = decode(raw_prices.filter(pl.col("kind") == "actions"), FIELDS)
-    lines = pl.concat([delivered, recover_actions(raw_prices, calendar).select(delivered.columns)])
+    lines = decode(raw_prices.filter(pl.col("kind") == "actions"), FIELDS)
+    if (raw_prices["kind"] == KIND).any():
+        lines = pl.concat([lines, recover_actions(raw_prices, calendar).select(lines.columns)])
     texts = {f"{name}_text": pl.col(name) for name in FIELDS}
     typed = lines.with_columns(**texts).with_columns(
         **{name: day(name) for name in ("ex_date", "pay_date")},
@@ -60,7 +60,7 @@ def judge_actions(raw_prices: pl.DataFrame, instruments: pl.DataFrame, calendar:
     typed = typed.with_columns(rule=pl.coalesce("fault", first_broken(rules)))
     return JudgedActions(
         good=typed.filter(pl.col("rule").is_null()).with_columns(pl.col("numerator", "denominator").cast(pl.Int64)),
-        bad=typed.filter(pl.col("rule").is_not_null()).select(SET_ASIDE),
+        bad=typed.filter(pl.col("rule").is_not_null()).select(*SET_ASIDE),
     )
 
 

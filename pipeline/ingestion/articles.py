@@ -77,7 +77,7 @@ def articles(
     moment: Moment,
     params: IngestionParams,
 ) -> pl.DataFrame:
-    """Keep each story once: the earliest of all that say the same of the same tickers within the window.
+    """Keep each story once: the earliest of all that say the same of no other ticker within the window.
 
     An article counts for the session whose close it does not follow, in a daily landing no earlier than the landing
     itself. What follows the close of the moment's session waits in the landing for the next run. One title published at
@@ -160,22 +160,25 @@ def _united(named: pl.DataFrame) -> pl.DataFrame:
 
 
 def _without_repeats(fresh: pl.DataFrame, known: pl.DataFrame, params: IngestionParams) -> pl.DataFrame:
-    """Leave out what says the same of the same tickers as an earlier article, or a known one, within the window."""
+    """Leave out what says the same as an earlier article, or a known one, within the window, about no other ticker.
+
+    One source lists all companies of a story, another only the first: what adds no ticker adds nothing.
+    """
     window = timedelta(hours=params.news.repeat_hours)
     if fresh.is_empty():
         return fresh
     first, last = fresh.select(low=pl.col("published_at").min(), high=pl.col("published_at").max()).row(0)
     near = known.filter(pl.col("published_at").is_between(first - window, last + window))
-    told: dict[tuple[str, str], list[datetime]] = {}
+    told: dict[str, list[tuple[datetime, frozenset[str]]]] = {}
     for title, tickers, published_at in near.select("title", "tickers", "published_at").iter_rows():
-        told.setdefault((normal(title), " ".join(tickers)), []).append(published_at)
+        told.setdefault(normal(title), []).append((published_at, frozenset(tickers)))
     ordered = fresh.sort("published_at", "payload_id", "line")
     keep = []
     for story, tickers, published_at in ordered.select("story", "tickers", "published_at").iter_rows():
-        before = told.setdefault((story, " ".join(tickers)), [])
-        keep.append(not any(abs(published_at - earlier) <= window for earlier in before))
+        before, about = told.setdefault(story, []), frozenset(tickers)
+        keep.append(not any(abs(published_at - at) <= window and about <= named for at, named in before))
         if keep[-1]:
-            before.append(published_at)
+            before.append((published_at, about))
     return ordered.filter(pl.Series(keep, dtype=pl.Boolean))
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from lake.tables.news import NEWS_ARTICLES, RAW_REPLIES
-from pipeline.ingestion.params import IngestionParams, NewsParams
+from pipeline.ingestion.params import MOST_AGAIN, IngestionParams, NewsParams
 from pipeline.ingestion.prompt import VERSION, Question
 from pipeline.ingestion.sources.payloads import payload_id
 from pipeline.stage import Moment, Read, Stage
@@ -19,21 +19,46 @@ if TYPE_CHECKING:
     from pipeline.ingestion.sources.openai import Exchange
 
 
-def ask(source: Source, news_articles: pl.DataFrame, moment: Moment, params: IngestionParams) -> pl.DataFrame:
+def ask(
+    source: Source,
+    news_articles: pl.DataFrame,
+    raw_replies: pl.DataFrame,
+    moment: Moment,
+    params: IngestionParams,
+) -> pl.DataFrame:
     """Return rows of `raw_replies` that speak of every article about a ticker; none where no model is named.
 
     A landing: it touches the network, unless every article was answered before. It does not raise for what a server
     does: a request without an answer lands as failed, one that the day's budget forbids as such, each with the reason.
-    Works on a range of sessions.
+    Such an article is asked about again in the next sessions, after their own, as many as the parameters say; an answer
+    that could not be used is an answer and is not asked for again. Works on a range of sessions.
     """
-    del source, moment  # whom to ask is a parameter, and the articles say which session they count for
-    questions = questions_of(news_articles, params.news)
+    del source  # whom to ask is a parameter
+    own = news_articles.filter(pl.col("session") >= moment.since)
+    left = unanswered(news_articles, raw_replies, moment, params)
+    questions = questions_of(own, params.news) + questions_of(left, params.news)
     if not questions:
         return RAW_REPLIES.empty()
     from pipeline.ingestion.sources.openai import open_scorer
 
     exchanges = open_scorer(params.news.model, os.environ).ask(questions)
-    return landed(exchanges, questions, params)
+    return landed(exchanges, questions, moment, params)
+
+
+def unanswered(
+    news_articles: pl.DataFrame, raw_replies: pl.DataFrame, moment: Moment, params: IngestionParams
+) -> pl.DataFrame:
+    """The articles of earlier sessions that were asked about, without an answer so far, and are not too old yet."""
+    model = params.news.model
+    mine = (pl.col("scorer") == scorer_name(model.name)) & (pl.col("prompt_version") == VERSION)
+    asked = raw_replies.filter(mine).select("status", article_id="article_ids").explode("article_id")
+    answered = asked.filter(pl.col("status") == "answered")
+    oldest = moment.calendar.offset(moment.calendar.at_or_after(moment.since), -model.again_sessions)
+    return (
+        news_articles.filter((pl.col("session") < moment.since) & (pl.col("session") >= oldest))
+        .join(asked, on="article_id", how="semi")
+        .join(answered, on="article_id", how="anti")
+    )
 
 
 def questions_of(news_articles: pl.DataFrame, news: NewsParams) -> list[Question]:
@@ -52,10 +77,12 @@ def questions_of(news_articles: pl.DataFrame, news: NewsParams) -> list[Question
     ]
 
 
-def landed(exchanges: list[Exchange], questions: list[Question], params: IngestionParams) -> pl.DataFrame:
-    """Rows of `raw_replies`; an exchange is filed under each session of whose articles it speaks."""
+def landed(
+    exchanges: list[Exchange], questions: list[Question], moment: Moment, params: IngestionParams
+) -> pl.DataFrame:
+    """Rows of `raw_replies`: an exchange under each session of whose articles it speaks, a late one under this one."""
     model = params.news.model
-    session = {question.article_id: question.session for question in questions}
+    session = {question.article_id: max(question.session, moment.since) for question in questions}
     rows = []
     for exchange in exchanges:
         for day in sorted({session[article] for article in exchange.article_ids if article in session}):
@@ -92,7 +119,7 @@ def scorer_name(model: str) -> str:
 STAGE = Stage(
     name="ask",
     function=ask,
-    reads=(Read(NEWS_ARTICLES),),
+    reads=(Read(NEWS_ARTICLES, lookback=MOST_AGAIN), Read(RAW_REPLIES, lookback=MOST_AGAIN, upto="previous")),
     writes=RAW_REPLIES,
     params=IngestionParams(),
     section="ingestion",

@@ -8,13 +8,12 @@ import polars as pl
 
 from lake.tables.market import CONSTITUENTS, RAW_PRICES
 from pipeline.ingestion.bars import well_formed
-from pipeline.ingestion.decode import decode
+from pipeline.ingestion.decode import SET_ASIDE, decode
 from pipeline.ingestion.params import IngestionParams
 from pipeline.ingestion.parsing import day, first_broken, present
 from pipeline.stage import Moment, Read, Stage
 
 FIELDS = ("ticker", "start", "end")
-SET_ASIDE = ("payload_id", "line", "ticker", "source", "landed", "text", "rule")
 
 
 class JudgedSpells(NamedTuple):
@@ -37,7 +36,7 @@ def judge_spells(raw_prices: pl.DataFrame) -> JudgedSpells:
         **{name: rule.holds for name, rule in CONSTITUENTS.rules.items()},
     }
     typed = typed.with_columns(rule=pl.coalesce("fault", first_broken(rules)))
-    bad = typed.filter(pl.col("rule").is_not_null()).select(SET_ASIDE)
+    bad = typed.filter(pl.col("rule").is_not_null()).select(*SET_ASIDE)
     return JudgedSpells(good=typed.filter(pl.col("rule").is_null()), bad=bad)
 
 

@@ -16,6 +16,8 @@ from pipeline.ingestion.feeds import rss, yahoo_news
 
 Fields = Mapping[str, str | None]
 """Our name of a field -> the vendor's, None where the vendor has no such field."""
+Request = dict[str, Any] | None
+"""What was asked for; None where it cannot be read."""
 Decoder = Callable[[pl.DataFrame, Fields], pl.DataFrame]
 """(payloads: payload_id, ticker, request, payload; fields) -> payload_id, line, text, fault, the fields, and
 said_currency where the payload itself states one."""
@@ -36,6 +38,19 @@ FACTS: dict[str, pl.DataType] = {
     "asked_role": pl.String(),
     "history": pl.Boolean(),
 }
+ASKED = ("asked_interval", "asked_exchange", "asked_currency", "asked_stamp", "asked_role", "history")
+"""The facts that the request tells."""
+
+SET_ASIDE: dict[str, pl.DataType] = {
+    "payload_id": pl.String(),
+    "line": pl.Int64(),
+    "ticker": pl.String(),
+    "source": pl.String(),
+    "landed": pl.Date(),
+    "text": pl.String(),
+    "rule": pl.String(),
+}
+"""What is told of a line that broke a rule."""
 
 
 def decode(raw: pl.DataFrame, fields: tuple[str, ...]) -> pl.DataFrame:
@@ -55,7 +70,7 @@ def decode(raw: pl.DataFrame, fields: tuple[str, ...]) -> pl.DataFrame:
     """
     raw = raw.sort("payload_id")
     raw = raw if "ticker" in raw.columns else raw.with_columns(ticker=pl.lit("*"))
-    requests = [_request(text) for text in raw["request"]]
+    requests = {text: _request(text) for text in raw["request"].unique(maintain_order=True)}
     schema = {"payload_id": pl.String, "line": pl.Int64, "text": pl.String, "fault": pl.String, CURRENCY: pl.String}
     parts = [pl.DataFrame(schema={**schema, **dict.fromkeys(fields, pl.String)})]
     for (form, vendor), rows in _alike(raw, requests, fields).items():
@@ -178,7 +193,7 @@ DECODERS: dict[str, Decoder] = {
 """By the `format` of the landing."""
 
 
-def _request(text: str) -> dict[str, Any] | None:
+def _request(text: str) -> Request:
     try:
         request = json.loads(text)
     except ValueError:
@@ -187,26 +202,32 @@ def _request(text: str) -> dict[str, Any] | None:
 
 
 def _alike(
-    raw: pl.DataFrame, requests: list[dict[str, Any] | None], fields: tuple[str, ...]
+    raw: pl.DataFrame, requests: Mapping[str, Request], fields: tuple[str, ...]
 ) -> Mapping[tuple[str, tuple[str | None, ...]], list[int]]:
     """Row numbers by format and vendor's names: payloads that can be decoded in one go."""
+    vendors = {text: _vendor_names(request, fields) for text, request in requests.items()}
     groups: dict[tuple[str, tuple[str | None, ...]], list[int]] = {}
-    for row, (form, request) in enumerate(zip(raw["format"], requests, strict=True)):
-        named = (request or {}).get("fields") or dict(zip(fields, fields, strict=True))
-        vendor = (named.get(field) for field in fields)
-        groups.setdefault((form, tuple(None if name is None else str(name) for name in vendor)), []).append(row)
+    for row, (form, text) in enumerate(raw.select("format", "request").iter_rows()):
+        groups.setdefault((form, vendors[text]), []).append(row)
     return groups
 
 
-def _facts(raw: pl.DataFrame, requests: list[dict[str, Any] | None]) -> pl.DataFrame:
+def _vendor_names(request: Request, fields: tuple[str, ...]) -> tuple[str | None, ...]:
+    named = (request or {}).get("fields") or dict(zip(fields, fields, strict=True))
+    vendor = (named.get(field) for field in fields)
+    return tuple(None if name is None else str(name) for name in vendor)
+
+
+def _facts(raw: pl.DataFrame, requests: Mapping[str, Request]) -> pl.DataFrame:
     """What a landing says of all its lines; `history` is null where the request cannot be read."""
-    return pl.DataFrame(list(_fact_rows(raw, requests)), schema=FACTS, orient="row")
+    asked = [(text, *_asked(request)) for text, request in requests.items()]
+    said = pl.DataFrame(asked, schema={"request": pl.String(), **{name: FACTS[name] for name in ASKED}}, orient="row")
+    landed = raw.select("payload_id", "source", "request", "fetched_at", landed="session")
+    return landed.join(said, on="request", how="left", maintain_order="left").select(*FACTS)
 
 
-def _fact_rows(raw: pl.DataFrame, requests: list[dict[str, Any] | None]) -> Iterator[tuple[object, ...]]:
-    landed = raw.select("payload_id", "source", "session", "fetched_at").iter_rows()
-    for row, request in zip(landed, requests, strict=True):
-        said = request or {}
-        texts = [said.get(name) for name in ("interval", "exchange", "currency", "stamp", "role")]
-        known = [text if isinstance(text, str) else None for text in texts]
-        yield (*row, *known, None if request is None else said.get("history") is True)
+def _asked(request: Request) -> Iterator[str | bool | None]:
+    said = request or {}
+    texts = [said.get(name) for name in ("interval", "exchange", "currency", "stamp", "role")]
+    yield from (text if isinstance(text, str) else None for text in texts)
+    yield None if request is None else said.get("history") is True

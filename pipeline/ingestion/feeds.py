@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -9,8 +10,11 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from html.parser import HTMLParser
 from typing import Any, NamedTuple
+from urllib.parse import urljoin, urlsplit
 
 import polars as pl
+
+from pipeline.ingestion.chart.symbols import our_ticker
 
 NO_FEED = "the payload is a feed"
 ENTITIES = "the feed declares no entities of its own"
@@ -22,6 +26,12 @@ MOST_ENTRIES = 5_000
 ENTITY = re.compile(r"<!ENTITY", re.IGNORECASE)
 """No feed needs entities of its own; they serve to blow a parser up or to read files through it."""
 TAG = re.compile(r"<[a-zA-Z/!?]")
+HTML_ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});")
+EPOCH = re.compile(r"[+-]?\d+(?:\.\d*)?")
+IN_MILLISECONDS = 1e11
+"""As seconds this lies 3,000 years ahead; a larger number counts milliseconds."""
+YAHOO = "https://finance.yahoo.com/"
+"""What a link without a host is relative to."""
 
 
 class Entry(NamedTuple):
@@ -189,8 +199,7 @@ def _yahoo_entries(payload: str, request: Mapping[str, Any]) -> list[Entry] | No
     except (ValueError, RecursionError):
         return None
     items = _yahoo_items(told)
-    stated = str(request.get("tickers") or "")
-    return None if items is None else [_yahoo_entry(item, stated) for item in items if not item.get("ad")]
+    return None if items is None else [_yahoo_entry(item, request) for item in items if not item.get("ad")]
 
 
 def _yahoo_items(told: Any) -> list[dict[str, Any]] | None:
@@ -203,43 +212,74 @@ def _yahoo_items(told: Any) -> list[dict[str, Any]] | None:
     return None
 
 
-def _yahoo_entry(item: Mapping[str, Any], stated: str) -> Entry:
+def _yahoo_entry(item: Mapping[str, Any], request: Mapping[str, Any]) -> Entry:
     content = item.get("content") if isinstance(item.get("content"), dict) else item
     assert isinstance(content, dict)
-    named = sorted(set(_yahoo_tickers(item, content)))
+    named = {our_ticker(symbol, str(request.get("exchange") or "")) for symbol in _yahoo_symbols(item, content)}
     return Entry(
-        id=_clean(item.get("id") or item.get("uuid")),
+        id=_clean(item.get("id") or item.get("uuid") or content.get("id")),
         published_at=_yahoo_time(content),
-        title=plain(content.get("title")),
-        body=plain(content.get("summary")),
-        url=_clean(_yahoo_url(content)),
-        tickers=" ".join(named) or stated,
+        title=_unescaped(content.get("title")),
+        body=_unescaped(content.get("summary")),
+        url=_yahoo_url(content),
+        tickers=" ".join(sorted(named)) or str(request.get("tickers") or ""),
     )
 
 
+def _unescaped(text: object) -> str | None:
+    """Text without HTML; Yahoo writes some signs as entities, whether or not there is a tag beside them."""
+    plainly = plain(text)
+    return plainly if plainly is None or text != plainly else _clean(HTML_ENTITY.sub(_entity, plainly))
+
+
+def _entity(match: re.Match[str]) -> str:
+    return html.unescape(match.group())
+
+
 def _yahoo_time(content: Mapping[str, Any]) -> str | None:
-    """pubDate, as ISO 8601, or the search's seconds since 1970; anything else is left for the rules to refuse."""
-    said = content.get("pubDate", content.get("providerPublishTime"))
-    if isinstance(said, int) and not isinstance(said, bool):
-        try:
-            return datetime.fromtimestamp(said, UTC).isoformat()
-        except (OverflowError, OSError, ValueError):
-            return str(said)
-    return _clean(said)
+    """When the words we read were public, as ISO 8601: the publication, or the later moment they were shown.
+
+    A search states seconds since 1970, as a number or as digits. What cannot be read stays as it was written.
+    """
+    published = content.get("pubDate", content.get("providerPublishTime"))
+    said = _yahoo_instant(published)
+    shown = _yahoo_instant(content.get("displayTime"))
+    if said is None:
+        return _clean(published if isinstance(published, str) else None if published is None else str(published))
+    return (said if shown is None else max(said, shown)).isoformat()
 
 
-def _yahoo_tickers(item: Mapping[str, Any], content: Mapping[str, Any]) -> Iterator[str]:
+def _yahoo_instant(said: object) -> datetime | None:
+    if isinstance(said, str) and not EPOCH.fullmatch(said.strip()):
+        return _instant(said)
+    if isinstance(said, bool) or not isinstance(said, (str, int, float)):
+        return None
+    try:
+        seconds = float(said)
+        return datetime.fromtimestamp(seconds / 1_000 if seconds >= IN_MILLISECONDS else seconds, UTC)
+    except (OverflowError, OSError, ValueError):
+        return None
+
+
+def _yahoo_symbols(item: Mapping[str, Any], content: Mapping[str, Any]) -> Iterator[str]:
     finance = content.get("finance")
     listed = finance.get("stockTickers") if isinstance(finance, dict) else item.get("relatedTickers")
     for one in listed if isinstance(listed, list) else ():
         symbol = one.get("symbol") if isinstance(one, dict) else one
-        if isinstance(symbol, str) and symbol.isascii():
+        if isinstance(symbol, str) and symbol.isascii() and symbol.strip():
             yield symbol.replace(" ", "")
 
 
-def _yahoo_url(content: Mapping[str, Any]) -> object:
-    for name in ("canonicalUrl", "clickThroughUrl"):
-        link = content.get(name)
-        if isinstance(link, dict) and link.get("url"):
-            return link["url"]
-    return content.get("link")
+def _yahoo_url(content: Mapping[str, Any]) -> str | None:
+    """The article's address, absolute, if it is one of the web."""
+    links = [content.get(name) for name in ("canonicalUrl", "clickThroughUrl")]
+    said = [link.get("url") for link in links if isinstance(link, dict)] + [content.get("link")]
+    for link in said:
+        if isinstance(link, str) and link.strip():
+            try:
+                whole = urljoin(YAHOO, link.strip())
+            except ValueError:  # such as an address with half a bracket
+                continue
+            if urlsplit(whole).scheme in ("http", "https"):
+                return _clean(whole)
+    return None

@@ -8,13 +8,12 @@ import polars as pl
 
 from lake.tables.market import INSTRUMENTS, RAW_PRICES
 from pipeline.ingestion.bars import well_formed
-from pipeline.ingestion.decode import decode
+from pipeline.ingestion.decode import SET_ASIDE, decode
 from pipeline.ingestion.params import IngestionParams
 from pipeline.ingestion.parsing import day, first_broken, present
 from pipeline.stage import Moment, Read, Stage
 
 FIELDS = ("ticker", "name", "sector", "role", "exchange", "currency", "listed_on")
-SET_ASIDE = ("payload_id", "line", "ticker", "source", "landed", "text", "rule")
 FACTS = tuple(name for name in INSTRUMENTS.columns if name not in ("source", "payload_id"))
 
 
@@ -59,7 +58,7 @@ def judge_listings(raw_prices: pl.DataFrame) -> JudgedListings:
     typed = typed.with_columns(rule=pl.coalesce("fault", first_broken(rules)))
     return JudgedListings(
         good=typed.filter(pl.col("rule").is_null()),
-        bad=typed.filter(pl.col("rule").is_not_null()).select(SET_ASIDE),
+        bad=typed.filter(pl.col("rule").is_not_null()).select(*SET_ASIDE),
     )
 
 

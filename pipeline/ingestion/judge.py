@@ -10,6 +10,7 @@ import polars as pl
 from lake.contract import UTC
 from lake.tables.market import MARKET_PRICES
 from pipeline.ingestion.bars import VALUES, read_bars
+from pipeline.ingestion.decode import SET_ASIDE
 from pipeline.ingestion.jumps import BAR, MEMORY, SUSPENDED, weigh
 from pipeline.ingestion.params import IngestionParams
 from pipeline.stage import Moment
@@ -63,7 +64,7 @@ def judge_bars(
     splits = corporate_actions.filter(pl.col("kind") == "split")
     known = market_prices.select(COLUMNS)
     good = [known.clear().with_columns(new=pl.lit(False))]
-    bad = [bars.filter(pl.col("rule").is_not_null()).select(SET_ASIDE)]
+    bad = [bars.filter(pl.col("rule").is_not_null()).select(*SET_ASIDE)]
     sound = bars.filter(pl.col("rule").is_null())
     for batch in sound.sort("arrival", *BAR).partition_by("arrival", maintain_order=True):
         public = moment.calendar.close_at(batch["arrival"][0]) + params.publication_lag
@@ -72,9 +73,6 @@ def judge_bars(
         bad.append(aside)
         known = pl.concat([known, stand.filter("new").drop("new")])
     return Judged(pl.concat(good).sort(MARKET_PRICES.key), pl.concat(bad).sort("payload_id", "line"))
-
-
-SET_ASIDE = ("payload_id", "line", "ticker", "source", "landed", "text", "rule")
 
 
 def _with_arrival(bars: pl.DataFrame, moment: Moment, params: IngestionParams) -> pl.DataFrame:
@@ -114,14 +112,14 @@ def _judge_arrival(
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The bars of one arrival that stand, and those that do not."""
     batch = _without_repeats(batch)
-    aside = batch.filter(pl.col("rule").is_not_null()).select(SET_ASIDE)
+    aside = batch.filter(pl.col("rule").is_not_null()).select(*SET_ASIDE)
     batch = _beside_known(batch.filter(pl.col("rule").is_null()), known)
     verdicts = weigh(batch.filter("new"), known, splits, moment.calendar.zone, params.jump)
     suspended = batch.join(verdicts.suspended, on=BAR, how="semi", maintain_order="left")
     stand = batch.join(verdicts.suspended, on=BAR, how="anti", maintain_order="left")
     stand = stand.join(verdicts.confirmed, on=BAR, how="left", maintain_order="left")
     stand = _dated(stand, moment, params.publication_lag).select(*COLUMNS, "new")
-    return stand, pl.concat([aside, suspended.with_columns(rule=pl.lit(SUSPENDED)).select(SET_ASIDE)])
+    return stand, pl.concat([aside, suspended.with_columns(rule=pl.lit(SUSPENDED)).select(*SET_ASIDE)])
 
 
 def _without_repeats(batch: pl.DataFrame) -> pl.DataFrame:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
+MOST_AGAIN = 5
+"""Sessions of articles and replies that are read to ask again; no setting goes beyond."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class JumpParams:
@@ -95,6 +98,8 @@ class LanguageModelParams:
     """Seconds a request may take from its start to the last byte of its reply."""
     patience_seconds: float = 600.0
     """Seconds for all requests of a session; what is not answered by then stays unknown."""
+    again_sessions: int = 2
+    """Sessions after its own in which an article that nobody answered about is asked about again; 0 to 5."""
 
     def __post_init__(self) -> None:
         if not self.name:
@@ -127,6 +132,8 @@ class LanguageModelParams:
             )
         if min(self.requests_per_minute, self.timeout_seconds, self.patience_seconds) <= 0:
             raise ValueError(f"requests_per_minute, timeout_seconds, patience_seconds have to be above 0; got {self}")
+        if not 0 <= self.again_sessions <= MOST_AGAIN:
+            raise ValueError(f"again_sessions has to lie in 0..{MOST_AGAIN}; got {self.again_sessions}")
         if min(self.requests_per_day, self.dollars_per_day, *self._prices) < 0:
             raise ValueError(f"budgets and prices have to be 0 or more; got {self}")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Any, NamedTuple
@@ -61,15 +62,31 @@ VERSION = "sentiment-" + hashlib.sha256((INSTRUCTIONS + json.dumps(SCHEMA)).enco
 """Follows from the words and the shape, so that neither can change without it."""
 
 ADDRESSES_A_MODEL = re.compile(
-    r"\b(?:ignore|disregard|forget|override|bypass)\b.{0,60}\b(?:instructions?|rules?|prompts?|above|previous|prior)\b"
+    r"\b(?:ignore|disregard|forget|override|bypass|repeat|translate)\b.{0,60}"
+    r"\b(?:instructions?|rules?|prompts?|tasks?|everything|above|previous|prior)\b"
     r"|\b(?:system|developer|hidden)\s+(?:prompt|message|instructions?)\b"
-    r"|\b(?:system|assistant|user|developer)\s*:"
-    r"|\bas an? (?:ai|language model)\b|\byou are (?:now\b|an? (?:ai|assistant|model|helpful))"
+    r"|\b(?:system|assistant|user|developer|tool|operator)\s*:|\bof this pipeline\b"
+    r"|\blanguage models?\b|\bbefore you (?:answer|reply|respond)\b|\bautomated readers?\b"
+    r"|\byou are (?:now\b|an? (?:ai|assistant|model|helpful)|dan\b)"
+    r"|\b(?:the model|play a game|no instructions|for calibration|expected output|response format|parser|payload)\b"
     r"|<\|?/?(?:im_start|im_end|system|assistant|user|inst|s)\b|\[/?inst\]|###\s*(?:system|instruction|response)"
     r'|"(?:score|strength|articles)"\s*:|\b(?:score|strength)\b\s*(?:of|to|=|:|is|must)\s*["\']?[-+]?[01]\b'
-    r"|\b(?:respond|reply|answer|output)\b.{0,40}\b(?:json|score|only|with)\b|\bprompt injection\b",
+    r"|\b(?:respond|reply|answer|output)\b.{0,40}\b(?:json|score|only|with|for|list|words?|before)\b"
+    r"|\bprompt injection\b|\b(?:call|invoke) the function\b|\b(?:score|rate|rated?) (?:all|every|everything|it)\b"
+    r"|\b(?:scores?|ids?) (?:go from|of all|all\b|two times)|\bits id\b|\ball (?:other )?(?:articles|ids)\b|\bnan\b"
+    r"|\b(?:rot13|base64|decode)\b|\b(?:this (?:article|story)) (?:has|is really)\b"
+    # the same in other tongues
+    r"|\b(?:ignor(?:a|ez|iere?|eer)|olvida|vergiss|vergeet|oublie[zr]?|esque\u00e7a|dimentica)\b"
+    r"|\b(?:instrucciones|anweisungen|consignes|instru\u00e7\u00f5es|istruzioni|instructies)\b",
     re.IGNORECASE | re.DOTALL,
 )
+MACHINE_TEXT = re.compile(
+    r"[{}<>\\]|```|\]\(|\]\]|(?:\b\w\s){5}|[A-Za-z0-9+/]{32}"  # markup, letters spelt out, something encoded
+    r"|^\s*[QA]:",
+    re.MULTILINE,
+)
+ODD_KINDS = frozenset({"Cc", "Cf", "Co", "Cn", "Cs", "Mn", "Me"})
+"""Unicode's categories of signs that nobody sees."""
 
 
 class Question(NamedTuple):
@@ -88,8 +105,25 @@ class Question(NamedTuple):
 
     @property
     def addresses_a_model(self) -> bool:
-        """Whether it reads as if it wanted to give a model orders; such an article is asked about alone."""
-        return ADDRESSES_A_MODEL.search(f"{self.title}\n{self.text}") is not None
+        """Whether it may want to give a model orders; such an article is asked about alone.
+
+        Orders, markup, invisible signs, what is encoded, and scripts that the patterns cannot read all count: one
+        request too many is cheap, and no list of patterns is complete.
+        """
+        whole = f"{self.title}\n{self.text}"
+        plain = unicodedata.normalize("NFKC", whole)
+        patterns = (ADDRESSES_A_MODEL, MACHINE_TEXT)
+        return any(pattern.search(plain) for pattern in patterns) or any(map(_is_odd, set(whole)))
+
+
+def _is_odd(sign: str) -> bool:
+    """Whether a sign is invisible, a letter of another script than Latin, or a wide or narrow copy of one."""
+    if sign.isascii():
+        return unicodedata.category(sign) in ODD_KINDS and sign not in "\n\r\t"
+    if sign.isalpha():
+        name = unicodedata.name(sign, "")
+        return not name.startswith(("LATIN", "FEMININE", "MASCULINE", "MICRO"))
+    return unicodedata.category(sign) in ODD_KINDS
 
 
 def batches(questions: Sequence[Question], most: int) -> Iterator[list[Question]]:

@@ -7,6 +7,7 @@ from datetime import timedelta
 import polars as pl
 
 from lake.contract import UTC
+from lake.tables.imports import IMPORTED_PREDICTIONS, IMPORTED_TRADES, RAW_IMPORTS
 from lake.tables.market import (
     CONSTITUENTS,
     CORPORATE_ACTIONS,
@@ -20,6 +21,7 @@ from pipeline.ingestion.actions import judge_actions
 from pipeline.ingestion.articles import judge_articles
 from pipeline.ingestion.constituents import judge_spells
 from pipeline.ingestion.cross_check import judge_checks
+from pipeline.ingestion.imported.judge import judge_predictions, judge_trades
 from pipeline.ingestion.instruments import judge_listings
 from pipeline.ingestion.judge import LOOKBACK, judge_bars
 from pipeline.ingestion.params import IngestionParams
@@ -29,6 +31,7 @@ from pipeline.stage import Moment, Read, Stage
 def quarantine(
     raw_prices: pl.DataFrame,
     raw_news: pl.DataFrame,
+    raw_imports: pl.DataFrame,
     market_prices: pl.DataFrame,
     instruments: pl.DataFrame,
     corporate_actions: pl.DataFrame,
@@ -46,6 +49,8 @@ def quarantine(
         INSTRUMENTS.name: judge_listings(raw_prices).bad,
         CONSTITUENTS.name: judge_spells(raw_prices).bad,
         NEWS_ARTICLES.name: judge_articles(raw_news, moment.calendar).bad,
+        IMPORTED_PREDICTIONS.name: judge_predictions(raw_imports, moment.calendar).bad,
+        IMPORTED_TRADES.name: judge_trades(raw_imports, moment.calendar).bad,
     }
     checked = judge_checks(raw_prices, market_prices, moment.calendar, params.check)
     left[MARKET_PRICES.name] = pl.concat([bars, checked.select(bars.columns)])
@@ -72,6 +77,7 @@ STAGE = Stage(
     reads=(
         Read(RAW_PRICES),
         Read(RAW_NEWS),
+        Read(RAW_IMPORTS),
         Read(MARKET_PRICES, lookback=LOOKBACK, every_revision=True),
         Read(INSTRUMENTS, lookback=None),
         Read(CORPORATE_ACTIONS, lookback=LOOKBACK, where=pl.col("kind") == "split"),

@@ -11,6 +11,20 @@ LONGEST_TOLD = 2_000
 """Characters kept of a refusal or of an answer that cannot be read; the whole reply stands in raw_replies."""
 
 
+LACKS = "the answer lacks the article"
+REPEATS = "the article is answered"
+IN_WORDS = {
+    "HTTP 429": "limited",
+    "HTTP 408": "slow",
+    "the server did not answer in time": "slow",
+    "HTTP 5": "server error",
+    "HTTP 401": "key refused",
+    "HTTP 403": "key refused",
+    "the server cannot be reached": "unreachable",
+}
+"""How the reason of a request without an answer begins -> its kind."""
+
+
 class Verdict(NamedTuple):
     """What became of one article."""
 
@@ -47,6 +61,36 @@ def verdicts(api: str, body: str, asked: Mapping[str, tuple[str, ...]]) -> dict[
     # Half a surrogate pair can stand in JSON, but is no text that could be stored.
     told_instead = text[:LONGEST_TOLD].encode("utf-8", "backslashreplace").decode()
     return dict.fromkeys(asked, Verdict(status, told_instead))
+
+
+def kind_of_failure(reason: str) -> str:
+    """What kept a request from being answered, in a word or two, by the reason that landed with it."""
+    found = (kind for words, kind in IN_WORDS.items() if reason.startswith(words))
+    return next(found, "slow" if "were over before its turn came" in reason else "not sent or refused")
+
+
+def kind_of_unknown(status: str, reply: str) -> str:
+    """Why an answer says nothing of an article, in a word or two: refusal, missing id, out of range and the like."""
+    if status != "malformed":
+        return {"refused": "refusal"}.get(status, status)
+    if reply == LACKS:
+        return "missing id"
+    if reply.startswith(REPEATS):
+        return "repeated id"
+    return "out of range" if _out_of_range(reply) else "malformed"
+
+
+def _out_of_range(reply: str) -> bool:
+    """Whether it is an article's own part of an answer, well-formed but for a number that lies nowhere allowed."""
+    item = _object(reply)
+    told = item.get("tickers") if item else None
+    numbers = [
+        (one.get(name), least)
+        for one in (told if isinstance(told, list) else [])
+        if isinstance(one, dict)
+        for name, least in (("score", -1.0), ("strength", 0.0))
+    ]
+    return any(isinstance(n, (int, float)) and not isinstance(n, bool) and not within(n, low) for n, low in numbers)
 
 
 def usage(body: str) -> Usage:
@@ -122,9 +166,7 @@ def _each(items: list[dict[str, Any]], asked: Mapping[str, tuple[str, ...]]) -> 
 
 
 def _absent(times: int) -> Verdict:
-    return Verdict(
-        "malformed", "the answer lacks the article" if not times else f"the article is answered {times} times"
-    )
+    return Verdict("malformed", LACKS if not times else f"{REPEATS} {times} times")
 
 
 def _verdict(item: Mapping[str, Any], tickers: tuple[str, ...]) -> Verdict:

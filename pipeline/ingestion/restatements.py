@@ -19,10 +19,10 @@ def restatements(market_prices: pl.DataFrame, moment: Moment, params: IngestionP
     bar = list(MARKET_PRICES.entity)
     before = moment.calendar.previous(moment.calendar.at_or_after(moment.since))
     since = moment.calendar.close_at(before) + params.publication_lag
-    ordered = market_prices.sort(MARKET_PRICES.key)
-    beside = ordered.with_columns(pl.col(name).shift(1).over(bar).alias(f"old_{name}") for name in VALUES)
-    changed = beside.filter((pl.col("revision") > 0) & (pl.col("available_at") > since))
-    told = changed.filter(pl.col("old_close").is_not_null()).with_columns(
+    is_new = (pl.col("revision") > 0) & (pl.col("available_at") > since)
+    restated = market_prices.join(market_prices.filter(is_new), on=bar, how="semi").sort(MARKET_PRICES.key)
+    beside = restated.with_columns(pl.col(name).shift(1).over(bar).alias(f"old_{name}") for name in VALUES)
+    told = beside.filter(is_new & pl.col("old_close").is_not_null()).with_columns(
         *(pl.col(name).alias(f"new_{name}") for name in VALUES),
         close_change=pl.col("close") / pl.col("old_close") - 1,
     )

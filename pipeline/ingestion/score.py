@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
 from lake.tables.news import NEWS_ARTICLES, RAW_REPLIES, RAW_SENTIMENT
 from pipeline.ingestion.lexicon import VERSION, findings_as_json
-from pipeline.ingestion.params import IngestionParams
+from pipeline.ingestion.params import MOST_AGAIN, IngestionParams
 from pipeline.ingestion.replies import Verdict, verdicts
 from pipeline.stage import Moment, Read, Stage
 
 LEXICON = "lexicon"
+UNANSWERED, LEFT_OPEN, FINAL = range(3)
+"""Ranks of a reply: none came, one about many left the article unknown, one that stands."""
 
 
 def score(
@@ -24,11 +26,12 @@ def score(
 
     The lexicon asks nobody, so its opinion is known as soon as the article is; a model's is too, if its training ended
     before the article was published, whenever it was asked. Otherwise it may know what followed: then its opinion does
-    not count (status hindsight), unless the parameters use it. Of several replies about an article the first stands,
-    but one about many articles that left it unknown gives way to the first about it alone.
+    not count (status hindsight), unless the parameters use it. Of several replies about an article the first answer
+    stands, but one about many articles that left it unknown gives way to the first about it alone. An article that was
+    not answered about and will be asked about again has no row of the model yet.
     """
-    del moment  # the articles say when they were known
-    said = pl.concat([_lexicon(news_articles, params), _models(news_articles, raw_replies, params)])
+    own = news_articles.filter(pl.col("session") >= moment.since)
+    said = pl.concat([_lexicon(own, params), _models(news_articles, raw_replies, moment, params)])
     return said.sort(RAW_SENTIMENT.key)
 
 
@@ -45,21 +48,44 @@ def _lexicon(news_articles: pl.DataFrame, params: IngestionParams) -> pl.DataFra
     ).select(*RAW_SENTIMENT.columns)
 
 
-def _models(news_articles: pl.DataFrame, raw_replies: pl.DataFrame, params: IngestionParams) -> pl.DataFrame:
-    """What the landed replies say, one row for each article they were asked about."""
+def _models(
+    news_articles: pl.DataFrame, raw_replies: pl.DataFrame, moment: Moment, params: IngestionParams
+) -> pl.DataFrame:
+    """What the landed replies say, one row for each article that replies of the moment's sessions speak of."""
     about = {row["article_id"]: row for row in news_articles.iter_rows(named=True)} if raw_replies.height else {}
-    rows: dict[tuple[str, str, str], dict[str, Any]] = {}
-    provisional: set[tuple[str, str, str]] = set()
+    standing: dict[tuple[str, str, str], _Said] = {}
+    now = set()
     for exchange in raw_replies.sort("asked_at", "reply_id").iter_rows(named=True):
-        many = len(exchange["article_ids"]) > 1
         for article_id, verdict in _verdicts(exchange, about):
             key = (article_id, exchange["scorer"], exchange["prompt_version"])
-            if key in rows and (many or key not in provisional):
-                continue
-            rows[key] = _row(exchange, about[article_id], verdict, params)
-            open_still = many and exchange["status"] == "answered" and verdict.status != "ok"
-            (provisional.add if open_still else provisional.discard)(key)
-    return pl.DataFrame(list(rows.values()), schema=RAW_SENTIMENT.schema)
+            if exchange["session"] >= moment.since:
+                now.add(key)
+            said = _Said(_rank(exchange, verdict), exchange, verdict)
+            if key not in standing or said.rank > standing[key].rank:
+                standing[key] = said
+    # What was settled in an earlier session has its row.
+    last_open = moment.calendar.offset(moment.session, -params.news.model.again_sessions)
+    rows = [
+        _row(said.exchange, about[key[0]], said.verdict, params)
+        for key, said in standing.items()
+        if key in now and (said.rank > UNANSWERED or about[key[0]]["session"] <= last_open)
+    ]
+    return pl.DataFrame(rows, schema=RAW_SENTIMENT.schema)
+
+
+class _Said(NamedTuple):
+    """What a reply made of an article, and how much that weighs beside other replies."""
+
+    rank: int
+    exchange: dict[str, Any]
+    verdict: Verdict
+
+
+def _rank(exchange: dict[str, Any], verdict: Verdict) -> int:
+    """A later reply takes the place of one of a lower rank."""
+    if exchange["status"] != "answered":
+        return UNANSWERED
+    return LEFT_OPEN if len(exchange["article_ids"]) > 1 and verdict.status != "ok" else FINAL
 
 
 def _verdicts(exchange: dict[str, Any], about: dict[str, dict[str, Any]]) -> Iterator[tuple[str, Verdict]]:
@@ -95,7 +121,7 @@ def _row(
 STAGE = Stage(
     name="score",
     function=score,
-    reads=(Read(NEWS_ARTICLES), Read(RAW_REPLIES)),
+    reads=(Read(NEWS_ARTICLES, lookback=MOST_AGAIN), Read(RAW_REPLIES, lookback=MOST_AGAIN)),
     writes=RAW_SENTIMENT,
     params=IngestionParams(),
     section="ingestion",

@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 CHART = "/v8/finance/chart/"
 SCREENER = "/v1/finance/screener"
 CRUMB = "/v1/test/getcrumb"
+STREAM, SEARCH = "/xhr/ncp", "/v1/finance/search"
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class Asked:
     query: Mapping[str, str]
     host: str
     """The host it was meant for."""
+    body: str = ""
+    """What was posted."""
 
 
 LIMITED = Answer("Too Many Requests\r\n", 429, "text/plain")
@@ -53,8 +56,14 @@ class Yahoo:
     charts: dict[str, Answer | Callable[[Asked], Answer]] = field(default_factory=dict)
     """Symbol -> answer, or what makes one of a request."""
     screeners: dict[str, Answer] = field(default_factory=dict)
+    streams: dict[str, Answer] = field(default_factory=dict)
+    """Symbol -> its stream of news; a symbol without one has an empty stream."""
+    searches: dict[str, Answer] = field(default_factory=dict)
+    """What is searched for -> answer; a search without one finds nothing."""
     faults: list[Answer] = field(default_factory=list)
     """Taken one by one, before anything else, by requests for charts."""
+    news_faults: list[Answer] = field(default_factory=list)
+    """The same for requests for news."""
     asked: list[Asked] = field(default_factory=list)
     base_url: str = ""
     on_chart: Callable[[str], None] | None = None
@@ -72,11 +81,25 @@ class Yahoo:
             self.asked.append(asked)
             if asked.path.startswith(CHART):
                 return self._chart(asked, unquote(asked.path.removeprefix(CHART)))
+        if asked.path in (STREAM, SEARCH):
+            return self._news(asked)
         if asked.path.startswith(SCREENER):
             return self.screeners.get(asked.query.get("scrIds", ""), Answer("{}", 404))
         if asked.path == CRUMB:
             return Answer("a.crumb", content_type="text/plain")
         return Answer("", content_type="text/html")
+
+    @property
+    def news_of(self) -> list[str]:
+        """The symbols news was asked of, in order."""
+        return [_newsworthy(one) for one in self.asked if one.path in (STREAM, SEARCH)]
+
+    def _news(self, asked: Asked) -> Answer:
+        if self.news_faults:
+            return self.news_faults.pop(0)
+        if asked.path == SEARCH:
+            return self.searches.get(_newsworthy(asked), Answer(json.dumps({"quotes": [], "news": []})))
+        return self.streams.get(_newsworthy(asked), stream())
 
     def _chart(self, asked: Asked, symbol: str) -> Answer:
         if self.on_chart is not None:
@@ -87,6 +110,36 @@ class Yahoo:
         if known is None:
             return not_found(symbol)
         return known if isinstance(known, Answer) else known(asked)
+
+
+def _newsworthy(asked: Asked) -> str:
+    """The symbol that a request for news is about."""
+    if asked.path == SEARCH:
+        return asked.query.get("q", "")
+    return str(json.loads(asked.body)["serviceConfig"]["s"][0])
+
+
+def stream(*items: Mapping[str, Any]) -> Answer:
+    """A stream of these items."""
+    return Answer(json.dumps({"data": {"tickerStream": {"stream": list(items)}}, "status": "OK"}))
+
+
+def story(
+    title: str = "Alpha opens a plant", published: Any = "2024-03-15T15:00:00Z", **content: Any
+) -> dict[str, Any]:
+    """One item of a stream, as Yahoo builds it."""
+    usual = {
+        "id": "0001-story",
+        "contentType": "STORY",
+        "title": title,
+        "summary": "It employs two hundred people.",
+        "pubDate": published,
+        "provider": {"displayName": "Wire", "url": "https://wire.example/"},
+        "canonicalUrl": {"url": "https://finance.yahoo.com/news/a-0001.html", "site": "finance", "lang": "en-US"},
+        "clickThroughUrl": None,
+        "finance": {"premiumFinance": {"isPremiumNews": False}},
+    }
+    return {"id": "0001-story", "content": {**usual, **content}}
 
 
 class _Server(ThreadingHTTPServer):
@@ -108,10 +161,10 @@ def serving(yahoo: Yahoo | None = None) -> Iterator[Yahoo]:
             parts = urlsplit(self.path)
             query = {name: values[0] for name, values in parse_qs(parts.query).items()}
             host = self.headers.get("X-Forwarded-Host", "")
-            self._say(yahoo.answer(Asked(parts.path, query, host)))
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+            self._say(yahoo.answer(Asked(parts.path, query, host, body)))
 
         def do_POST(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length", 0)))
             self.do_GET()
 
         def _say(self, answer: Answer) -> None:
@@ -184,6 +237,19 @@ def recorded_charts(folder: Path) -> list[Recording]:
                 chart=(said or {}).get("chart") or {},
             )
         )
+    return found
+
+
+def recorded_searches(folder: Path) -> dict[str, Answer]:
+    """What was searched for -> answer, of every recorded search below the folder."""
+    found = {}
+    for path in sorted(folder.rglob("*.json")):
+        exchange = json.loads(path.read_text(encoding="utf-8"))
+        parts = urlsplit(exchange.get("request", {}).get("url", ""))
+        said = exchange.get("response", {}).get("bodyJson")
+        if parts.path == SEARCH and said is not None:
+            body = json.dumps(said)
+            found[parse_qs(parts.query)["q"][0]] = Answer(body, int(exchange["response"].get("status", 200)))
     return found
 
 

@@ -16,7 +16,7 @@ from pipeline.runner import Cycle, Runner
 from pipeline.trading.params import Costs, Rules, TradingParams
 
 HISTORY = 400
-SESSIONS = 12
+SESSIONS = 8
 
 
 @dataclass(frozen=True)

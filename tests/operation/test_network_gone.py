@@ -10,7 +10,9 @@ from lake.store import Lake
 from lake.tables.control import SYSTEM_HEALTH
 from lake.tables.market import MARKET_PRICES
 from lake.tables.predictions import INFERENCE_LOG, PREDICTIONS
-from lake.tables.trading import PORTFOLIO_VALUE
+from lake.tables.trading import EXECUTED_TRADES, PORTFOLIO_VALUE, TRADE_PLANS
+from nextgen_tui.console.pages.predictions import PredictionsPage
+from nextgen_tui.console.view import View, read_runs
 from pipeline.ingestion.sources.params import YahooParams
 from pipeline.ingestion.sources.yahoo import YahooSource
 from pipeline.ingestion.sources.yahoo.connection import Connection
@@ -61,9 +63,65 @@ def test_the_health_screen_says_that_the_source_cannot_be_reached(
     assert set(before["status"]) == {"ok"}
 
 
-def test_no_forecast_is_made_from_a_close_that_is_not_there(without_network: Runner, operation: Operation) -> None:
+def test_no_forecast_is_made_from_a_close_that_is_not_there_and_the_last_ones_are_marked_stale(
+    without_network: Runner, operation: Operation
+) -> None:
+    last = operation.sessions[-1]
+    session = without_network.calendar.next(last)
+    lake = without_network.lake
+    assert lake.read(PREDICTIONS).filter(session=session).is_empty()
+    log = lake.read(INFERENCE_LOG).filter(session=session)
+    made = lake.read(PREDICTIONS).filter(pl.col("session") == last, pl.col("role") != "shadow")
+    assert log.height and set(log["status"]) == {"stale"}
+    assert set(log["ticker"]) <= set(made["ticker"])
+    assert set(log["features_id"]) == set(made["features_id"]), "the batch names what it was made from"
+    assert set(log["reason"]) == {f"no bar since {last}: the forecast made then, 1 sessions ago, stands for 2 horizons"}
+    assert log["horizons"].to_list() == [0] * log.height, "nothing was forecast anew"
+
+
+def test_health_says_how_old_the_forecasts_are(without_network: Runner, operation: Operation) -> None:
+    last = operation.sessions[-1]
+    health = without_network.lake.read(SYSTEM_HEALTH).filter(service="predictions", check="fresh").sort("session")
+    assert health["status"].to_list()[-2:] == ["ok", "warn"]
+    assert health["value"].to_list()[-2:] == [0.0, 1.0]
+    assert f"the newest are of {last}, 1 sessions old" in health["message"][-1]
+
+
+def test_nothing_is_bought_on_a_stale_forecast(without_network: Runner, operation: Operation) -> None:
     session = without_network.calendar.next(operation.sessions[-1])
-    assert without_network.lake.read(PREDICTIONS).filter(session=session).is_empty()
-    log = without_network.lake.read(INFERENCE_LOG).filter(session=session)
-    assert log.height and not (log["status"] == "predicted").any()
-    assert log.filter(pl.col("reason").is_null()).is_empty()
+    plans = without_network.lake.read(TRADE_PLANS).filter(session=session)
+    buys = plans.filter(side="buy")
+    assert buys.height and not buys["taken"].any()
+    for verdicts in buys["verdicts"]:
+        (verdict,) = (one for one in verdicts if one["rule"] == "staleness")
+        assert (verdict["verdict"], verdict["distance"]) == ("refuse", 1.0)
+        assert "the last bar is 1 sessions old" in verdict["reason"]
+
+
+def test_the_console_marks_the_forecasts_as_stale(without_network: Runner, operation: Operation) -> None:
+    page = PredictionsPage()
+    then = page.load(View(operation.lake, read_runs(operation.lake)))
+    now = page.load(View(without_network.lake, read_runs(without_network.lake)))
+    assert (then.stale, now.stale) == (0, 1)
+    assert page.sentence(now).startswith("STALE, no newer bar for 1 session: ")
+    assert not page.sentence(then).startswith("STALE")
+    name = page.sheets(now)[0]
+    assert all(role.endswith(", stale") for role in page.sheet(now, name).frame["role"])
+    assert page.sheet(now, "not forecast").frame["status"].unique().to_list() == ["stale"]
+
+
+@pytest.mark.slow
+def test_after_a_week_without_a_network_the_loop_still_runs_and_fails_aloud(
+    without_network: Runner, operation: Operation, tmp_path: Path
+) -> None:
+    shutil.copytree(without_network.lake.path, tmp_path / "lake")
+    runner = Runner(Lake.open(tmp_path / "lake"), operation.settings, without_network.source)
+    first = runner.calendar.offset(operation.sessions[-1], 2)
+    list(runner.replay(first, runner.calendar.offset(first, 3)))
+    health = runner.lake.read(SYSTEM_HEALTH).filter(service="predictions", check="fresh").sort("session")
+    assert health["value"].to_list()[-5:] == [1.0, 2.0, 3.0, 4.0, 5.0]
+    assert health["status"].to_list()[-5:] == ["warn", "warn", "fail", "fail", "fail"]
+    value = runner.lake.read(PORTFOLIO_VALUE).sort("session")
+    assert set(value["unexplained"]) == {0}
+    trades = runner.lake.read(EXECUTED_TRADES).filter(pl.col("session") > operation.sessions[-1], pl.col("shares") > 0)
+    assert trades.is_empty(), "nothing is filled without a price"

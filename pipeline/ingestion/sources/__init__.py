@@ -9,11 +9,11 @@ from typing import Protocol
 
 import polars as pl
 
-from pipeline.ingestion.sources.errors import SourceError
+from pipeline.ingestion.sources.errors import OutOfReachError, SourceError
 from pipeline.ingestion.sources.params import SourceParams
 from pipeline.sessions import Sessions
 
-__all__ = ["SOURCES", "Source", "SourceError", "SourceParams", "open_source"]
+__all__ = ["SOURCES", "OutOfReachError", "Source", "SourceError", "SourceParams", "open_source"]
 
 SOURCES: tuple[str, ...] = ("simulated", "files", "yahoo")
 """The sources there are."""
@@ -28,6 +28,13 @@ class Source(Protocol):
 
     def coverage(self) -> tuple[date, date]:
         """The first and last session there is history for: what a first load should ask."""
+
+    def reached(self) -> None:
+        """Make sure that it answers, before a lake is begun with it.
+
+        Raises:
+            OutOfReachError: if it does not for the moment.
+        """
 
     def prices(self, since: date, session: date, *, history: bool) -> pl.DataFrame:
         """Return RAW_PRICES rows of the kinds bars, actions and listings.

@@ -31,6 +31,10 @@ class CheckedSource:
         """The first source's."""
         return self.first.coverage()
 
+    def reached(self) -> None:
+        """The first source has to answer; the second may be silent."""
+        self.first.reached()
+
     def prices(self, since: date, session: date, *, history: bool) -> pl.DataFrame:
         """Return the first source's rows, and the second's bars under the kind `check`.
 

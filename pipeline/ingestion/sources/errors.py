@@ -8,3 +8,7 @@ SECOND_ANSWERS = "the second source answers"
 
 class SourceError(ValueError):
     """A source cannot deliver; the text names what was looked for, what is there, and the fix."""
+
+
+class OutOfReachError(SourceError):
+    """A source does not answer at the moment; nothing is wrong with what was asked."""

@@ -142,6 +142,10 @@ class YahooParams:
     """The benchmark: compared with, never traded; none if empty."""
     first_session: str = "2018-01-02"
     """First session of a load of history (ISO date)."""
+    news: str = "stream"
+    """stream (each ticker's newest articles), search (those beside a search for it) or none; a request per ticker."""
+    news_count: int = 10
+    """Articles a ticker is asked for, at most 100."""
     interval: str = "1d"
     """Bar length: 1d; or 1h, 5m and 1m, of which Yahoo keeps two years, two months and a week."""
     exchange: str = "XNYS"
@@ -161,6 +165,11 @@ class YahooParams:
             raise ValueError(
                 "requests_per_minute, timeout_seconds and reuse_minutes have to be above 0, patience_minutes 0 or"
                 f" more and screener_size from 1 to 250, not {self}"
+            )
+        if self.news not in ("stream", "search", "none") or not 1 <= self.news_count <= 100:
+            raise ValueError(
+                f"news is {self.news!r} and news_count is {self.news_count};"
+                " choose stream, search or none, and 1 to 100 articles"
             )
         if self.interval not in ("1d", "1h", "5m", "1m"):
             raise ValueError(f"interval is {self.interval!r}; Yahoo is asked for 1d, 1h, 5m or 1m")

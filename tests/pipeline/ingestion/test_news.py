@@ -149,14 +149,14 @@ def test_the_lexicons_reply_is_read_back_for_each_ticker() -> None:
     news = articles({"title": "Alpha beats estimates, raises guidance", "tickers": ["AAA", "BBB"]}, {"title": "Alpha"})
     raw = RAW_SENTIMENT.check(score(news, RAW_REPLIES.empty(), moment(), PARAMS))
     assert json.loads(raw.join(news.head(1), on="article_id", how="semi")["reply"][0])["findings"]
-    rows = NEWS_SENTIMENT.check(sentiment(raw, news, moment(), PARAMS))
+    rows = NEWS_SENTIMENT.check(sentiment(raw, news, NEWS_SENTIMENT.empty(), moment(), PARAMS))
     told = {(row["ticker"], row["score"] is None) for row in rows.iter_rows(named=True)}
     assert told == {("AAA", False), ("BBB", False), ("AAA", True)}
     assert rows.drop_nulls("score")["score"].min() > 0.5  # type: ignore[operator]
 
 
 def test_an_article_about_nobody_has_no_sentiment() -> None:
-    assert sentiment(replies({}), articles({"tickers": []}), moment(), PARAMS).is_empty()
+    assert sentiment(replies({}), articles({"tickers": []}), NEWS_SENTIMENT.empty(), moment(), PARAMS).is_empty()
 
 
 @pytest.mark.parametrize(

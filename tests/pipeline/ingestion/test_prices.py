@@ -300,7 +300,7 @@ def _walk_lines(steps: list[float]) -> list[dict[str, Any]]:
 
 
 @given(WALKS)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_history_at_once_ends_as_day_by_day(steps: list[float]) -> None:
     lines = _walk_lines(steps)
     days = CALENDAR.between(DAY, CALENDAR.offset(DAY, len(steps) - 1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from lake.tables.imports import RAW_IMPORTS
 from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES, QUARANTINED_ROWS
 from lake.tables.news import RAW_NEWS
 from pipeline.ingestion.params import IngestionParams
@@ -19,6 +20,7 @@ def computed(raw_prices: pl.DataFrame, raw_news: pl.DataFrame | None = None) -> 
     rows = quarantine(
         raw_prices,
         news,
+        RAW_IMPORTS.empty(),
         MARKET_PRICES.empty(),
         instruments("AAA"),
         CORPORATE_ACTIONS.empty(),

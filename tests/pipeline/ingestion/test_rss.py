@@ -157,7 +157,7 @@ def test_a_server_that_drips_or_is_not_there_is_given_up(site: Site, tmp_path: P
     site.pages["/"] = Page(feed(item()).encode(), drip=0.05)
     began = datetime.now(UTC)
     raw = landed(feeds(site, tmp_path, timeout=0.3))
-    assert datetime.now(UTC) - began < timedelta(seconds=3)
+    assert datetime.now(UTC) - began < timedelta(seconds=8), "all of it would take longer"
     assert judge_articles(raw, CALENDAR).bad["rule"].to_list() == ["the feed can be reached"]
     away = Feeds(RssParams(feeds=(Feed(name="a", url="http://127.0.0.1:9/"),)), CALENDAR,
                  Fetcher(folder=tmp_path, timeout=1.0, most_bytes=1_000, reuse=0.0), Clock())  # fmt: skip
@@ -293,7 +293,7 @@ def test_yahoos_news_is_read_in_each_of_its_shapes() -> None:
         ('{"finance": {"error": "Unauthorized"}}', "the payload is Yahoo's news"),
         ('[{"content": {"title": "A", "pubDate": null}}]', "publication time is present"),
         ('[{"content": {"title": "A"}}]', "publication time is present"),
-        ('[{"title": "A", "providerPublishTime": 1e400}]', "publication time is present"),
+        ('[{"title": "A", "providerPublishTime": 1e400}]', "publication time is readable"),
         ('[{"title": "A", "providerPublishTime": 99999999999999999}]', "publication time is readable"),
         ('[{"content": {"pubDate": "2020-03-04T17:00:00Z"}}]', "title is present"),
         ('[{"content": {"title": {"a": 1}, "pubDate": "2020-03-04T17:00:00Z"}}]', "title is present"),

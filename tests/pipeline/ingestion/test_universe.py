@@ -147,7 +147,7 @@ def _random_bars(seed: int) -> pl.DataFrame:
     return prices(*rows)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_range_ends_as_day_by_day_and_later_bars_change_nothing(seed: int) -> None:
     frame = _random_bars(seed)
     days = back(315)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from datetime import date, timedelta
+from itertools import permutations
 from pathlib import Path
 
 import polars as pl
@@ -18,8 +19,8 @@ from lake.tables.market import (
     RAW_PRICES,
 )
 from pipeline.config.settings import RuntimeParams, Settings
-from pipeline.ingestion.sources.params import FilesParams, SourceParams
-from pipeline.runner import Runner
+from pipeline.ingestion.sources.params import FilesParams, SimulatedParams, SourceParams
+from pipeline.runner import CycleOrderError, Runner
 from pipeline.sessions import exchange_sessions
 
 DATA = Path(os.environ.get("NEXTGEN_DATA") or Path(__file__).parents[4] / "shared" / "data") / "us_markets"
@@ -106,6 +107,115 @@ def test_the_same_rows_given_several_times_are_one_row(lake: Lake, tmp_path: Pat
     assert {name: twice[name] for name in (MARKET_PRICES.name, CORPORATE_ACTIONS.name, PRICE_RESTATEMENTS.name)} == {
         name: once[name] for name in (MARKET_PRICES.name, CORPORATE_ACTIONS.name, PRICE_RESTATEMENTS.name)
     }
+
+
+FEW = ("NFLX", "DGX", "TCO", "AAPL", "LPTN")
+CUTS = (date(2015, 6, 30), date(2015, 9, 30), date(2015, 12, 31))
+
+
+def seen_in_parts(rows: pl.DataFrame, cuts: tuple[date, ...] = CUTS) -> list[tuple[date, date, pl.DataFrame]]:
+    """First and last session to load and rows of each part: what was seen from one cut to the next.
+
+    A later part restates bars of the earlier ones, so each load asks for all sessions up to its own last one.
+    """
+    after = [date.min, *cuts[:-1]]
+    return [
+        (FIRST, end, rows.filter((pl.col("collected") > start) & (pl.col("collected") <= end)))
+        for start, end in zip(after, cuts, strict=True)
+    ]
+
+
+def by_period(rows: pl.DataFrame) -> list[tuple[date, date, pl.DataFrame]]:
+    """The same where each load asks for its own period alone, whatever was restated later."""
+    starts = [FIRST, *(CALENDAR.next(cut) for cut in CUTS[:-1])]
+    return [
+        (start, end, rows.filter(pl.col("date").is_between(start, end) & (pl.col("collected") <= end)))
+        for start, end in zip(starts, CUTS, strict=True)
+    ]
+
+
+def load_one_by_one(folder: Path, parts: list[tuple[date, date, pl.DataFrame]]) -> Lake:
+    """A lake whose history was loaded part by part, each from a file of its own."""
+    folder.mkdir()
+    lake = Lake.create(folder / "lake")
+    for number, (first, last, part) in enumerate(parts):
+        path = folder / f"{number}.parquet"
+        part.drop("seen", "collected").write_parquet(path)
+        source = SourceParams(name="files", files=FilesParams(prices=(str(path),), benchmark_ticker="AAPL"))
+        Runner(lake, Settings(runtime=RuntimeParams(durable=False), source=source)).load_history(first, last)
+    return lake
+
+
+CANONICAL = (MARKET_PRICES.name, CORPORATE_ACTIONS.name, PRICE_RESTATEMENTS.name)
+
+
+@pytest.fixture(scope="module")
+def in_order(tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    few = vintages(FEW)
+    return load_one_by_one(tmp_path_factory.mktemp("parts") / "in_order", seen_in_parts(few))
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        pytest.param((2, 1, 0), id="backwards"),
+        pytest.param((1, 2, 0, 1), id="muddled and one twice", marks=pytest.mark.slow),
+    ],
+)
+def test_parts_loaded_in_another_order_and_twice_give_the_same_lake(
+    in_order: Lake, tmp_path: Path, order: tuple[int, ...]
+) -> None:
+    parts = seen_in_parts(vintages(FEW))
+    lake = load_one_by_one(tmp_path / "parts", [parts[number] for number in order])
+    assert content(lake) == content(in_order)
+
+
+@pytest.mark.slow
+def test_periods_loaded_backwards_give_the_lake_of_periods_loaded_forwards(tmp_path: Path) -> None:
+    parts = by_period(vintages())
+    forwards = load_one_by_one(tmp_path / "forwards", parts)
+    assert content(load_one_by_one(tmp_path / "backwards", parts[::-1])) == content(forwards)
+    assert forwards.rows(MARKET_PRICES) > 1_500
+
+
+def test_parts_give_what_one_load_of_them_all_gives(in_order: Lake, tmp_path: Path) -> None:
+    once = content(load(tmp_path / "once", vintages(FEW)))
+    parts = content(in_order)
+    assert {name: parts[name] for name in CANONICAL} == {name: once[name] for name in CANONICAL}
+    assert len(once[MARKET_PRICES.name]) > 700
+
+
+def test_history_is_not_loaded_under_the_decisions_of_cycles(tmp_path: Path) -> None:
+    market = SimulatedParams(names=4, history_sessions=40)
+    settings = Settings(runtime=RuntimeParams(durable=False), source=SourceParams(simulated=market))
+    one = Runner(Lake.create(tmp_path / "lake"), settings)
+    first, last = one.source.coverage()
+    middle = one.calendar.offset(last, -20)
+    one.load_history(first, middle)
+    one.cycle(one.calendar.next(middle))
+    with pytest.raises(CycleOrderError, match=r"cycles have run to .* load it into a new lake"):
+        one.load_history(first, last)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_every_order_of_the_special_tickers_parts_gives_one_lake(
+    tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, order: tuple[int, ...]
+) -> None:
+    parts = seen_in_parts(vintages())
+    lake = load_one_by_one(tmp_path / "parts", [parts[number] for number in order])
+    once = content(load(tmp_path / "once", vintages()))
+    assert {name: content(lake)[name] for name in CANONICAL} == {name: once[name] for name in CANONICAL}
+
+
+@pytest.mark.slow
+def test_the_whole_set_backwards_is_the_whole_set(tmp_path: Path) -> None:
+    rows = vintages(None)
+    cuts = (date(2015, 12, 31), date(2016, 6, 30), LAST)
+    forwards = load_one_by_one(tmp_path / "forwards", seen_in_parts(rows, cuts))
+    backwards = load_one_by_one(tmp_path / "backwards", seen_in_parts(rows, cuts)[::-1])
+    assert content(forwards) == content(backwards)
+    assert forwards.rows(MARKET_PRICES) > 260_000
 
 
 def test_a_read_as_of_a_day_gives_what_had_been_seen_by_then(lake: Lake) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from lake.tables.imports import RAW_IMPORTS
 from lake.tables.market import CORPORATE_ACTIONS, INSTRUMENTS, MARKET_PRICES
 from lake.tables.news import RAW_NEWS
 from pipeline.ingestion.actions import actions
@@ -37,8 +38,10 @@ from tests.frames.market import landing, moment
 from tests.loopback.yahoo import chart
 
 SHARED = Path(__file__).parents[4] / "shared" / "data" / "yahoo_defects" / "fixtures.parquet"
-FILE = Path(os.environ.get("NEXTGEN_YAHOO_DEFECTS") or SHARED)
-pytestmark = pytest.mark.skipif(not FILE.is_file(), reason="NEXTGEN_YAHOO_DEFECTS names no file with faulty series")
+PLACE = Path(os.environ.get("NEXTGEN_YAHOO_DEFECTS") or SHARED)
+FILES = sorted(PLACE.rglob("*.parquet")) if PLACE.is_dir() else [PLACE] if PLACE.is_file() else []
+"""Files with series by name; a folder may hold several."""
+pytestmark = pytest.mark.skipif(not FILES, reason="NEXTGEN_YAHOO_DEFECTS names no file or folder with faulty series")
 
 RULES = {SPLIT_APPLIED, ONE_UNIT, DIVIDEND_UNIT, DIVIDEND_FELT, DIVIDEND_ONCE, DIVIDEND_ADJUSTED}
 MARKETS = {
@@ -65,12 +68,13 @@ def fixtures() -> dict[str, pl.DataFrame]:
     stamp = pl.col("datetime_text").map_elements(
         lambda text: int(datetime.fromisoformat(text).timestamp()), return_dtype=pl.Int64
     )
-    parts = pl.read_parquet(FILE).with_columns(stamp=stamp).sort("file", "stamp").partition_by("file", as_dict=True)
+    rows = pl.concat((pl.read_parquet(file) for file in FILES), how="diagonal").with_columns(stamp=stamp)
+    parts = rows.sort("file", "stamp").partition_by("file", as_dict=True)
     return {str(name): part for (name,), part in parts.items()}
 
 
 def names() -> list[str]:
-    return sorted(fixtures()) if FILE.is_file() else []
+    return sorted(fixtures()) if FILES else []
 
 
 FAULTY = [name for name in names() if "-fixed" not in name and "no-bad" not in name]
@@ -164,7 +168,7 @@ def ingested(name: str) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     params, listed = IngestionParams(), INSTRUMENTS.empty()
     acted = CORPORATE_ACTIONS.check(actions(raw, CORPORATE_ACTIONS.empty(), listed, at, params))
     bars = MARKET_PRICES.check(prices(raw, MARKET_PRICES.empty(), listed, acted, at, params))
-    aside = quarantine(raw, RAW_NEWS.empty(), bars, listed, acted, at, params)
+    aside = quarantine(raw, RAW_NEWS.empty(), RAW_IMPORTS.empty(), bars, listed, acted, at, params)
     return bars, acted, aside
 
 

@@ -70,6 +70,9 @@ class FilesSource:
         """The days that bound what can be learned: a benchmark often goes back further than the stocks."""
         return bars.day.filter((bars.symbol != self.params.benchmark_ticker).fill_null(True))
 
+    def reached(self) -> None:
+        """Do nothing: the files were found when the source was opened."""
+
     def prices(self, since: date, session: date, *, history: bool) -> pl.DataFrame:
         """Return RAW_PRICES rows of the files' lines; history also lands the lines whose day cannot be read."""
         content, fetch = self._read(), self._fetch(since, session, history)

@@ -36,7 +36,7 @@ def read_dates(text: pl.Series, *, date_format: str, zone: str, where: str) -> p
     if date_format:
         days = text.str.to_date(date_format, strict=False)
     elif text.str.contains(ISO_DATE[:-1]).sum() >= text.is_not_null().sum() / 2:
-        days = _iso_days(text, zone)
+        days = iso_days(text, zone)
     else:
         days = _usual_days(text, where)
     if days.null_count() == len(days):
@@ -65,7 +65,8 @@ def read_instants(text: pl.Series, *, zone: str) -> pl.Series:
     return frame.select(at=pl.coalesce(with_offset, without.dt.convert_time_zone("UTC")).cast(UTC)).to_series()
 
 
-def _iso_days(text: pl.Series, zone: str) -> pl.Series:
+def iso_days(text: pl.Series, zone: str) -> pl.Series:
+    """Return the day of each ISO 8601 cell as Date; one with a time and an offset belongs to its day in `zone`."""
     frame = pl.DataFrame({"text": text.str.strip_chars()})
     written = pl.col("text").str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False)
     plain = pl.col("text").str.contains(ISO_DATE) | pl.col("text").str.contains(MIDNIGHT)

@@ -92,6 +92,10 @@ class WithFeeds:
         """What the source of prices has."""
         return self.source.coverage()
 
+    def reached(self) -> None:
+        """The source of prices has to answer; a feed may be silent."""
+        self.source.reached()
+
     def prices(self, since: date, session: date, *, history: bool) -> pl.DataFrame:
         """What the source of prices answers."""
         return self.source.prices(since, session, history=history)

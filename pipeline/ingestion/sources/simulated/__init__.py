@@ -102,6 +102,9 @@ class SimulatedSource:
         last = min(self._first + self.params.history_sessions, len(days)) - 1
         return days[self._first], days[last]
 
+    def reached(self) -> None:
+        """Do nothing: the market is made here."""
+
     def prices(self, since: date, session: date, *, history: bool) -> pl.DataFrame:
         """Return RAW_PRICES rows as fetched 15 minutes after the close of `session`."""
         low, high = self._range(since, session, history)

@@ -27,6 +27,13 @@ _ONSETS = ("B", "D", "F", "G", "H", "K", "L", "M", "N", "P", "R", "S", "T", "V",
 _VOWELS = ("A", "E", "I", "O", "U")
 _CODAS = ("X", "V", "Z", "RV", "LX", "NQ", "RZ", "LV", "MZ", "NX")
 _ENDINGS = ("an", "ea", "is", "on", "um")
+_AVOIDED = (
+    *("BUMZ", "DIX", "FARZ", "FUX", "GAZ", "GIZ", "HIV", "HORZ", "KLUX", "KOX", "KUN"),
+    *("LEZ", "NAZ", "PERV", "PIZ", "POX", "SEX", "SUX", "TURZ", "VULV"),
+    *("DAX", "SOX", "VIX"),
+)
+"""What no made-up ticker may contain: rude or grim words, also once an ending makes a company of them ("Nazis"), and
+real indices that a reader would take it for."""
 _TRADES = {
     "Energy": "Power",
     "Finance": "Bancorp",
@@ -148,9 +155,9 @@ def _check(params: SimulatedParams) -> None:
 
 
 def _tickers(size: int, rng: np.random.Generator) -> tuple[str, ...]:
-    """Made-up symbols of three or four letters, sorted; no two alike and none the benchmark's."""
+    """Made-up symbols of three or four letters, sorted; no two alike, none the benchmark's, none unwanted."""
     syllables = ["".join(parts) for parts in product(_ONSETS, _VOWELS, _CODAS)]
-    free = sorted(s for s in syllables if 3 <= len(s) <= 4 and s != BENCHMARK)
+    free = sorted(s for s in syllables if 3 <= len(s) <= 4 and s != BENCHMARK and not any(w in s for w in _AVOIDED))
     if size > len(free):
         free += [f"{s}{letter}" for s in free if len(s) == 3 for letter in "CDGHKT"]
     if size > len(free):

@@ -1,4 +1,4 @@
-"""Yahoo as a source of daily and intraday bars with their splits and dividends, one chart per ticker."""
+"""Yahoo as a source of bars with their splits and dividends, one chart per ticker, and of each ticker's news."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lake.tables.news import RAW_NEWS
 from lake.tables.vocabulary import SYMBOL
 from pipeline.ingestion.chart.screener import screened_symbols
 from pipeline.ingestion.chart.symbols import our_ticker, vendor_symbol
-from pipeline.ingestion.sources.errors import LIMITED, UNREACHABLE, SourceError
+from pipeline.ingestion.sources.errors import LIMITED, UNREACHABLE, OutOfReachError, SourceError
 from pipeline.ingestion.sources.files.spells import Spells, cut_spells, read_spells
 from pipeline.ingestion.sources.params import YahooParams
 from pipeline.ingestion.sources.payloads import (
@@ -31,6 +31,7 @@ from pipeline.ingestion.sources.payloads import (
     payload_id,
     payload_text,
 )
+from pipeline.ingestion.sources.yahoo import news
 from pipeline.ingestion.sources.yahoo.connection import (
     URL_VARIABLE,
     Connection,
@@ -38,30 +39,18 @@ from pipeline.ingestion.sources.yahoo.connection import (
     UnreachableError,
     state_folder,
 )
-from pipeline.ingestion.sources.yahoo.visits import Kept, Visit
+from pipeline.ingestion.sources.yahoo.patience import Unanswered, Visitor, rule_of
+from pipeline.ingestion.sources.yahoo.visits import Kept
 from pipeline.sessions import Sessions
 
 __all__ = ["LIMITED", "UNREACHABLE", "YahooSource"]
 
 OLDEST_DAYS = {"1m": 7, "5m": 59, "1h": 729}
 """Days that Yahoo keeps intraday bars."""
-TRIES = 3
-"""Times a symbol is asked for when the server fails on it alone."""
-FIRST_PAUSE, LONGEST_PAUSE = {LIMITED: 60.0, UNREACHABLE: 2.0}, {LIMITED: 900.0, UNREACHABLE: 60.0}
-"""Seconds before the second try, doubled for each further one, and the longest there is."""
-
-
-@dataclass(frozen=True)
-class GivenUp:
-    """Why the rest of a visit was not asked for."""
-
-    rule: str
-    error: str
-    missing: tuple[str, ...]
 
 
 class YahooSource:
-    """Charts of Yahoo, landed byte for byte: bars, the splits and dividends of the same answer, the instrument.
+    """Charts and news of Yahoo, landed byte for byte: bars, splits and dividends of the same answer, the instrument.
 
     Every chart reaches until now, also for an earlier session: only so are all splits known that its prices are
     adjusted for. A ticker that cannot be had for the moment is landed as a failure, never as one that is gone.
@@ -88,14 +77,33 @@ class YahooSource:
             base_url=os.environ.get(URL_VARIABLE, ""),
         )
         self._spells: Spells | None = None
+        self._silent = False
+        """Whether Yahoo was given up on a moment ago: then nobody waits for its news as well."""
 
     def coverage(self) -> tuple[date, date]:
         """From the first session asked for in the configuration to the last one that Yahoo shows as closed."""
         last = self.calendar.last_closed(self.connection.instant - FETCH_LAG)
-        first = self.calendar.at_or_after(max(self._first(), self.calendar.days[0]))
-        if first > last:
-            raise SourceError(f"source.yahoo.first_session is {first}, after the last closed session {last}")
-        return first, last
+        asked = max(self._first(), self.calendar.days[0])
+        if asked > last:
+            raise SourceError(f"source.yahoo.first_session is {asked}, after the last closed session {last}")
+        return self.calendar.at_or_after(asked), last
+
+    def reached(self) -> None:
+        """Ask for one chart, once.
+
+        Raises:
+            OutOfReachError: if Yahoo does not answer; whether it knows the symbol does not matter here.
+        """
+        last = self.calendar.last_closed(self.connection.instant - FETCH_LAG)
+        symbol = next(iter(self._vendors([self.params.benchmark_ticker or "SPY"])))
+        try:
+            self.connection.chart(symbol, "1d", datetime.combine(last, time(), ZoneInfo("UTC")), self.calendar.zone)
+        except (LimitedError, UnreachableError) as error:
+            why = "refuses requests for now" if isinstance(error, LimitedError) else "cannot be reached"
+            raise OutOfReachError(
+                f"Yahoo {why}: {str(error)[:300]}; try again when there is a way to it, or begin with --source files or"
+                " --source simulated"
+            ) from None
 
     def prices(self, since: date, session: date, *, history: bool) -> pl.DataFrame:
         """Return RAW_PRICES rows: a chart per ticker, memberships, and a failure for what could not be had.
@@ -111,18 +119,31 @@ class YahooSource:
         question = _Question(self._from(low), session, history)
         listed, failures = self._screened(question)
         wanted = self._wanted(low, session, listed)
-        answers, given_up = self._visit(wanted, question, failures)
-        if history and wanted and not answers:
-            raise SourceError(f"Yahoo answered for none of {len(wanted)} tickers: {_in_words(given_up, failures)}")
-        rows = [*listed, *self._charts(answers, question), *failures, *self._members(question)]
-        if given_up:
-            rows.append(self._given_up(given_up, len(wanted), question))
+        visited = Visitor(self.connection, self.params, self.params.patience_minutes).visit(
+            self._identity(question), self._vendors(wanted), lambda symbol, ticker: self._ask(symbol, ticker, question)
+        )
+        self._silent = visited.given_up is not None
+        if history and wanted and not visited.answers:
+            raise SourceError(f"Yahoo answered for none of {len(wanted)} tickers: {visited.reason}")
+        failures += [self._failure(one.symbols[0], one.rule, one.error, question) for one in visited.failures]
+        rows = [*listed, *self._charts(visited.answers, question), *failures, *self._members(question)]
+        if visited.given_up:
+            rows.append(self._given_up(visited.given_up, len(wanted), question))
         return pl.DataFrame(rows, schema=RAW_PRICES.schema)
 
     def news(self, since: date, session: date, *, history: bool) -> pl.DataFrame:
-        """Return no rows: the charts hold no news."""
-        del since, session, history
-        return RAW_NEWS.empty()
+        """Return RAW_NEWS rows: what Yahoo says of each ticker today, and a failure for what could not be had.
+
+        Yahoo's news speaks of the present: only for the last session that has closed is there an answer. A screener's
+        tickers are those it names now; if it does not answer, they are left out, which the landed prices tell.
+        """
+        if self.params.news == "none" or session != self.calendar.last_closed(self.connection.instant - FETCH_LAG):
+            return RAW_NEWS.empty()
+        question = _Question(session, session, history)
+        wanted = set(self._wanted(session, session, self._screened(question)[0])) - {self.params.benchmark_ticker}
+        symbols = self._vendors(sorted(wanted))
+        patience = 0.0 if self._silent else self.params.patience_minutes
+        return news.land(self.connection, self.params, symbols, since, session, history=history, patience=patience)
 
     # ---- what to ask
 
@@ -146,6 +167,10 @@ class YahooSource:
         benchmark = {self.params.benchmark_ticker} - {""}
         return sorted({*self.params.tickers, *members, *screened, *benchmark})
 
+    def _vendors(self, tickers: Iterable[str]) -> dict[str, str]:
+        """Yahoo's symbol -> our ticker."""
+        return {vendor_symbol(ticker, self.params.exchange): ticker for ticker in tickers}
+
     def _memberships(self) -> Spells | None:
         if self._spells is None and self.params.constituents:
             self._spells = read_spells(self.params.constituents)
@@ -164,57 +189,10 @@ class YahooSource:
         try:
             reply = self.connection.screen(self.params.screener, self.params.screener_size)
         except (LimitedError, UnreachableError) as error:
-            rule = LIMITED if isinstance(error, LimitedError) else UNREACHABLE
-            return [], [self._failure(f"screener {self.params.screener}", rule, str(error), question)]
+            return [], [self._failure(f"screener {self.params.screener}", rule_of(error), str(error), question)]
         request = self._request(question, ALL_TICKERS, "stock", reply.url)
         kept = Kept(ALL_TICKERS, request, reply.body, reply.at.isoformat())
         return [self._row(LISTINGS, "yahoo-screener", kept, question)], []
-
-    def _visit(
-        self, wanted: Iterable[str], question: _Question, failures: list[dict[str, object]]
-    ) -> tuple[list[Kept], GivenUp | None]:
-        """The answers, from an earlier visit cut short or asked for now; failures gain what one ticker failed on."""
-        symbols = {vendor_symbol(ticker, self.params.exchange): ticker for ticker in wanted}
-        visit = Visit(
-            self.connection.state / "visits", self._identity(question), self.params.reuse_minutes, self.connection.now
-        )
-        answers = visit.answers()
-        missing = [symbol for symbol in symbols if symbol not in answers]
-        deadline = self.connection.now() + self.params.patience_minutes * 60
-        reachable = True
-        for number, symbol in enumerate(missing):
-            outcome = self._patiently(symbol, symbols[symbol], question, deadline, give_way=reachable)
-            if isinstance(outcome, Kept):
-                visit.keep(outcome)
-                answers[symbol] = outcome
-            elif outcome.missing:
-                failures.append(self._failure(symbol, outcome.rule, outcome.error, question))
-            else:
-                return _ordered(answers, symbols), GivenUp(outcome.rule, outcome.error, tuple(missing[number:]))
-            reachable = isinstance(outcome, Kept)
-        return _ordered(answers, symbols), None
-
-    def _patiently(
-        self, symbol: str, ticker: str, question: _Question, deadline: float, *, give_way: bool
-    ) -> Kept | GivenUp:
-        """Ask until there is an answer, the deadline is near, or with `give_way` this symbol has failed TRIES times.
-
-        A result whose `missing` is empty means that there is no use in asking for others either.
-        """
-        tries = 0
-        while True:
-            try:
-                return self._ask(symbol, ticker, question)
-            except (LimitedError, UnreachableError) as error:
-                rule = LIMITED if isinstance(error, LimitedError) else UNREACHABLE
-                told = str(error)
-            tries += 1
-            if rule == UNREACHABLE and give_way and tries >= TRIES:
-                return GivenUp(rule, told, (symbol,))
-            pause = min(FIRST_PAUSE[rule] * 2 ** (tries - 1), LONGEST_PAUSE[rule])
-            if self.connection.now() + pause > deadline:
-                return GivenUp(rule, told, ())
-            self.connection.budget.hold(pause)  # the next request, of whatever process, waits for its end
 
     def _ask(self, symbol: str, ticker: str, question: _Question) -> Kept:
         start = datetime.combine(question.low, time(), ZoneInfo(self.calendar.zone))
@@ -271,8 +249,8 @@ class YahooSource:
         kept = Kept(symbol, self._request(question, symbol, "stock", ""), payload, self.connection.instant.isoformat())
         return self._row(BARS, "failure", kept, question)
 
-    def _given_up(self, given_up: GivenUp, wanted: int, question: _Question) -> dict[str, object]:
-        first, left = given_up.missing[0], len(given_up.missing)
+    def _given_up(self, given_up: Unanswered, wanted: int, question: _Question) -> dict[str, object]:
+        first, left = given_up.symbols[0], len(given_up.symbols)
         told = f"{left} of {wanted} tickers were not asked for, the first is {first}; {given_up.error}"
         return self._failure(ALL_TICKERS, given_up.rule, told, question)
 
@@ -299,14 +277,6 @@ class _Question:
     @property
     def parts(self) -> tuple[object, ...]:
         return self.low, self.session, self.history
-
-
-def _ordered(answers: dict[str, Kept], symbols: dict[str, str]) -> list[Kept]:
-    return [answers[symbol] for symbol in symbols if symbol in answers]
-
-
-def _in_words(given_up: GivenUp | None, failures: list[dict[str, object]]) -> str:
-    return given_up.error if given_up else str(failures[0]["payload"]) if failures else "no reason is known"
 
 
 def _well_formed(ticker: str) -> bool:

@@ -24,6 +24,7 @@ STATE_VARIABLE = "NEXTGEN_YAHOO_STATE"
 """Folder for the request budget, cut-short visits and yfinance's caches."""
 VENDOR = "yahoo.com"
 CHART, SCREENER = "/v8/finance/chart/", "/v1/finance/screener"
+STREAM, SEARCH = "/xhr/ncp", "/v1/finance/search"
 SECRETS = frozenset({"crumb"})
 
 
@@ -108,6 +109,37 @@ class Connection:
         session = self._opened()
         with self._asking(SCREENER):
             yfinance.screen(name, count=size, session=session)
+        return self._replies[-1]
+
+    def stream(self, symbol: str, count: int) -> Reply:
+        """The stream of a symbol's newest articles.
+
+        Raises:
+            LimitedError, UnreachableError: if there is no answer about the symbol.
+        """
+        import yfinance
+
+        session = self._opened()
+        with self._asking(STREAM):
+            yfinance.Ticker(symbol, session=session).get_news(count=count)
+        return self._replies[-1]
+
+    def search(self, symbol: str, count: int) -> Reply:
+        """The answer to a search for a symbol, of which the articles beside the quotes are wanted.
+
+        Raises:
+            LimitedError, UnreachableError: if there is none.
+        """
+        import yfinance
+        from yfinance.data import YfData
+
+        session = self._opened()
+        YfData.cache_get.cache_clear()  # yfinance would give yesterday's answer without asking
+        with self._asking(SEARCH):
+            yfinance.Search(
+                symbol, max_results=1, news_count=count, lists_count=0, recommended=0, session=session,
+                timeout=self.timeout,
+            )  # fmt: skip
         return self._replies[-1]
 
     @contextmanager
