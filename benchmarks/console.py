@@ -1,68 +1,240 @@
-"""First paint, key to paint, and a page of 100,000 predictions: `python -m benchmarks.console --lake PATH [--load]`."""
+"""The console on big lakes: first paint, key to paint, 100,000 forecasts, an hour of updates, the walk to the raw row.
+
+`python -m benchmarks.console` builds its lakes in a temporary folder; `--load` keeps every core busy meanwhile.
+"""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
 import os
-import resource
 import subprocess
 import sys
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import timedelta
 from pathlib import Path
 from statistics import median, quantiles
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 import polars as pl
 
-KEYS = 200
+from benchmarks.big_lake import LAST, build, filled
+
+KEYS = 300
 """Presses that are timed."""
-ROWS = 100_000
+FORECASTS = 100_000
+UPDATES = 720
+"""Publications in an hour of a market at speed: one every five seconds."""
+WARM = 60
+"""Updates before memory is first looked at."""
 BURN = "while True: sum(n * n for n in range(10_000))"
 """What keeps a core busy."""
+WAY = (
+    "executed_trades",
+    "trade_plans",
+    "predictions",
+    "feature_windows",
+    "feature_rows",
+    "market_prices",
+    "raw_prices",
+)
 
 
 def main() -> None:
-    """Time the console on a lake, on request while every core is kept busy by others."""
+    """Run the parts that were asked for."""
+    parts: dict[str, Callable[[Path], None]] = {"paint": paint, "keys": keys, "updates": updates, "walk": walk}
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--lake", type=Path, required=True)
+    parser.add_argument("parts", nargs="*", help="which of them; all where none is named")
     parser.add_argument("--load", action="store_true", help="keep every core busy meanwhile")
+    parser.add_argument("--lake", type=Path, help="a lake of one's own, for paint and keys")
     asked = parser.parse_args()
-    burners = [subprocess.Popen([sys.executable, "-c", BURN]) for _ in range(os.cpu_count() or 1)] if asked.load else []
+    if unknown := set(asked.parts) - set(parts):
+        parser.error(f"there is no part {sorted(unknown)}; there are {', '.join(parts)}")
+    with tempfile.TemporaryDirectory(prefix="nextgen-") as folder, burning(asked.load):
+        for name in asked.parts or parts:
+            parts[name](asked.lake or Path(folder))
+
+
+@contextmanager
+def burning(wanted: bool) -> Iterator[None]:
+    """Keep every core busy for the block."""
+    cores = os.cpu_count() or 1 if wanted else 0
+    burners = [subprocess.Popen([sys.executable, "-c", BURN]) for _ in range(cores)]
     try:
-        asyncio.run(measure(asked.lake))
+        yield
     finally:
         for burner in burners:
             burner.kill()
             burner.wait()
-    page_of_many()
 
 
-async def measure(lake: Path) -> None:
-    """Print seconds from the start to the first screen with data, and from a key to its repaint."""
-    start = perf_counter()
-    from nextgen_tui.console.app import PAGES, ConsoleApp
+def lake(folder: Path, name: str, **size: int) -> Path:
+    """A lake of a size, built once; or the folder itself, where it is a lake."""
+    path = folder / name
+    if (folder / "lake.json").exists():
+        return folder
+    if not path.exists():
+        start = perf_counter()
+        build(path, **size)
+        told(f"built {name}: {size}, {perf_counter() - start:.0f} s")
+    return path
 
-    imported = perf_counter() - start
-    app = ConsoleApp(lake)
-    start = perf_counter()
-    async with app.run_test(size=(140, 40)) as pilot:
-        painted = perf_counter() - start
-        while app.shown("health").data is None:
-            await asyncio.sleep(0.005)
-        told(f"imports {imported:.2f} s, first paint {painted:.2f} s, first data {perf_counter() - start:.2f} s")
-        for page in PAGES:
-            start = perf_counter()
+
+def standard(folder: Path) -> Path:
+    """500 tickers over five years, with 100,000 forecasts in the last session."""
+    return lake(folder, "standard", tickers=500, sessions=1_260, forecasts=FORECASTS)
+
+
+# ---- the parts
+
+
+def paint(folder: Path) -> None:
+    """First paint of a console in a process of its own, and every screen's first data."""
+    path = standard(folder)
+    program = (
+        f"import asyncio; from pathlib import Path; from benchmarks import console as c; c.first(Path({str(path)!r}))"
+    )
+    for _ in range(3):
+        subprocess.run([sys.executable, "-c", program], check=True)
+    asyncio.run(_screens(path))
+
+
+def first(path: Path) -> None:
+    """Tell from the start of the imports to the first screen, and to its data."""
+    start, used = perf_counter(), process_time()
+
+    async def run() -> None:
+        async with console(path) as (app, _):
+            painted = perf_counter() - start
+            await read(app, "health")
+            ready, cost = perf_counter() - start, process_time() - used
+            told(f"first paint {painted:.2f} s, first data {ready:.2f} s, {cost:.2f} s of processor time")
+
+    asyncio.run(run())
+
+
+async def _screens(path: Path) -> None:
+    async with console(path) as (app, pilot):
+        await read(app, "health")
+        for page in app.pages.values():
+            start, used = perf_counter(), process_time()
             await pilot.press(page.number)
-            while app.shown(page.name.lower()).data is None:
-                await asyncio.sleep(0.002)
-            told(
-                f"  {page.number} {page.name:12} {1000 * (perf_counter() - start):7.0f} ms from key to data, first time"
-            )
+            await read(app, page.name.lower())
+            await pilot.pause()
+            took, cost = 1_000 * (perf_counter() - start), 1_000 * (process_time() - used)
+            told(f"  {page.number} {page.name:12} {took:6.0f} ms from key to data, {cost:.0f} ms of processor time")
+
+
+def keys(folder: Path) -> None:
+    """Key to paint: the cursor, over 20,000 rows with a chart beside them; then a sort and a filter of them."""
+    asyncio.run(_keys(standard(folder)))
+
+
+async def _keys(path: Path) -> None:
+    async with console(path) as (app, pilot):
         await pilot.press("3")
-        times = [await key_to_paint(app, "down" if number % 60 < 30 else "up") for number in range(KEYS)]
-        told(f"key to paint: median {1000 * median(times):.1f} ms, p95 {1000 * quantiles(times, n=20)[-1]:.1f} ms")
-    told(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")
+        await read(app, "predictions")
+        await asyncio.sleep(1)
+        await _timed(app, "cursor, at a person's pace", [("down", "up")[n % 60 >= 30] for n in range(KEYS)], 0.05)
+        await _timed(app, "cursor, a held key", [("down", "up")[n % 60 >= 30] for n in range(KEYS)], 0.0)
+        await _timed(app, "screens", [str(n % 7 + 1) for n in range(42)], 0.2)
+        await pilot.press("3")
+        await read(app, "predictions")
+        await _timed(app, "sort", ["s"] * 8, 0.2)
+        await _timed(app, "filter", ["slash", *"t00", "backspace", *"123"], 0.2)
+
+
+async def _timed(app: Any, what: str, pressed: list[str], pause: float) -> None:
+    used, times = process_time(), []
+    for key in pressed:
+        times.append(await key_to_paint(app, key))
+        await asyncio.sleep(pause)
+    cost = 1_000 * (process_time() - used) / len(pressed)
+    p95 = quantiles(times, n=20)[-1]
+    told(f"  {what:28} median {1_000 * median(times):5.1f} ms, p95 {1_000 * p95:5.1f} ms, {cost:.1f} ms of processor")
+
+
+def updates(folder: Path) -> None:
+    """An hour's publications, all seen by an open console: by how much it grows."""
+    asyncio.run(_updates(lake(folder, "live", tickers=50, sessions=250, forecasts=500)))
+
+
+async def _updates(path: Path) -> None:
+    from lake.store import Lake
+    from lake.tables.control import RUNS, SYSTEM_HEALTH
+
+    writer = Lake.open(path)
+    writer.durable = False
+    run = {"stage": "report", "status": "done", "kind": "pure", "output_table": "", "rows": 0}
+    async with console(path) as (app, _):
+        await read(app, "health")
+        grown = begun = 0
+        for number in range(WARM + UPDATES):
+            session = LAST + timedelta(days=number + 1)
+            name = {"run_id": f"update-{number}", "cycle_id": f"update-{number}", "session": session, "since": session}
+            check = {
+                "session": session,
+                "service": "book",
+                "check": "reconciled",
+                "status": "ok",
+                "message": str(number),
+            }
+            with writer.lease("updating"):
+                writer.commit(RUNS, filled(RUNS, pl.DataFrame([{**run, **name}])), f"publish-{number}", {})
+            writer.commit(SYSTEM_HEALTH, filled(SYSTEM_HEALTH, pl.DataFrame([check])), f"report-{number}", {})
+            if number % 20 == 19:
+                writer.checkpoint(RUNS)
+                writer.checkpoint(SYSTEM_HEALTH)
+            while app.shown("health").data.verdict.session != session:
+                await asyncio.sleep(0.01)
+            if number == WARM - 1:
+                begun = resident()
+            grown = resident() - begun
+    told(f"{UPDATES} live updates: resident memory grew by {grown / 1e6:.1f} MB from {begun / 1e6:.0f} MB")
+
+
+def walk(folder: Path) -> None:
+    """Every hop from a trade down to what the vendor sent, on five million bars; nothing read before."""
+    from lake.store import Lake
+    from lake.tables import TABLES
+    from nextgen_tui.console.page import Link
+    from nextgen_tui.console.view import View, read_runs
+    from nextgen_tui.console.walk import follow
+
+    path = lake(folder, "deep", tickers=4_000, sessions=1_260, forecasts=FORECASTS)
+    opened = Lake.open(path)
+    view = View(opened, read_runs(opened))
+    trade = view.read(TABLES[WAY[0]]).row(0, named=True)
+    link = Link("trade", "executed_trades", {"trade_id": trade["trade_id"], "session": trade["session"]})
+    for table in WAY:
+        assert link.table == table, link
+        start = perf_counter()
+        story = follow(view, link)
+        told(f"  {table:18} {1_000 * (perf_counter() - start):6.0f} ms")
+        link = story.links[0]
+
+
+# ---- a console to look at
+
+
+@asynccontextmanager
+async def console(path: Path) -> AsyncIterator[tuple[Any, Any]]:
+    """A console of 140 x 40 on a lake, with the pilot that presses its keys."""
+    from nextgen_tui.console.app import ConsoleApp
+
+    app = ConsoleApp(path)
+    async with app.run_test(size=(140, 40)) as pilot:
+        yield app, pilot
+
+
+async def read(app: Any, name: str) -> None:
+    """Wait until a page has its data."""
+    while app.shown(name).data is None:
+        assert not (app.trouble or app.shown(name).trouble), app.trouble or app.shown(name).trouble
+        await asyncio.sleep(0.002)
 
 
 async def key_to_paint(app: Any, key: str) -> float:
@@ -71,47 +243,21 @@ async def key_to_paint(app: Any, key: str) -> float:
 
     done = asyncio.Event()
     start = perf_counter()
-    app.post_message(Key(key, None))
+    app.post_message(Key(key, key if len(key) == 1 else None))
     app.call_later(lambda: app.screen.call_after_refresh(done.set))
-    await done.wait()
+    await asyncio.wait_for(done.wait(), 60)
     return perf_counter() - start
 
 
-def page_of_many() -> None:
-    """Print what it takes to sort, lay out, filter and show 100,000 forecasts."""
-    from nextgen_tui.console.pages.predictions import COLS
-    from nextgen_tui.console.sheet import Sheet
-
-    rows = pl.int_range(ROWS, eager=True)
-    point = (rows % 997).cast(pl.Float64) / 10_000
-    frame = pl.DataFrame({"ticker": pl.select(pl.lit("T") + rows.cast(pl.String)).to_series(), "point": point})
-    frame = frame.with_columns(
-        reference_close=100 + pl.col("point"),
-        band=pl.struct(q10=pl.col("point") - 0.02, q90=pl.col("point") + 0.02),
-        width=pl.lit(0.04),
-        probability_up=pl.lit(0.5),
-        confidence=pl.lit(0.5),
-        spread=pl.lit(0.01),
-        naive=pl.lit(0.0),
-        closes=pl.concat_list(pl.lit(1.0), pl.lit(2.0)),
-        role=pl.lit("naive"),
-    )
-    start = perf_counter()
-    sheet = Sheet(frame, COLS, ("ticker",)).sorted("expected", descending=True)
-    sheet.layout(120)
-    shown = [sheet.cells(number) for number in range(40)]
-    opened = perf_counter() - start
-    start = perf_counter()
-    found = sheet.filtered("t99").height
-    told(
-        f"{ROWS:,} forecasts: opened in {1000 * opened:.0f} ms ({len(shown)} rows formatted), "
-        f"filtered to {found:,} in {1000 * (perf_counter() - start):.0f} ms"
-    )
+def resident() -> int:
+    """Bytes of memory this process holds."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def told(words: str) -> None:
     """Write a line."""
     sys.stdout.write(words + "\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -79,7 +79,7 @@ def _fetch(root: str, base_url: str, tickers: list[str], first: Any, last: Any) 
 
 
 def _source(state: Path, base_url: str, tickers: list[str]) -> YahooSource:
-    params = YahooParams(tickers=tuple(tickers), benchmark_ticker="", requests_per_minute=1e6)
+    params = YahooParams(tickers=tuple(tickers), benchmark_ticker="", news="none", requests_per_minute=1e6)
     connection = Connection(state, params.requests_per_minute, base_url=base_url)
     return YahooSource(params, exchange_sessions(), connection)
 

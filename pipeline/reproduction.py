@@ -14,11 +14,10 @@ from typing import Any
 import polars as pl
 
 from lake.compaction import STAGE as COMPACTION
-from lake.compaction import content_mark
 from lake.contract import RUN_ID
 from lake.errors import LakeError
-from lake.fingerprint import fingerprint
-from lake.runs import Run, find_run
+from lake.migration import STAGE as MIGRATION
+from lake.runs import Run, find_run, fingerprint_then
 from lake.store import Lake
 from lake.tables import TABLES
 from pipeline.code import code_fingerprint, libraries
@@ -51,13 +50,13 @@ def reproduce(runner: Runner, run: Run) -> Verdict:
     """
     if run.status != "done" or run.output_version is None:
         raise LakeError(f"run {run.run_id} ended as {run.status!r}; only runs that are done can be reproduced")
-    if run.recipe.stage == COMPACTION:
-        return _compacted(runner, run)
+    if run.recipe.stage in (COMPACTION, MIGRATION):
+        return _kept(runner, run)
     stage = stage_of(run.recipe.stage)
     rows: pl.DataFrame | None = _landed(runner, run) if stage.kind == "landing" else runner.compute(stage, run.recipe)
     if stage.kind == "landing" and run.written != run.rows:
         rows = None  # a repeat of an earlier landing: nothing of it was stored under this run
-    same = rows is None or fingerprint(rows, stage.writes.key, stage.writes.content_columns) == run.fingerprint
+    same = rows is None or fingerprint_then(run, stage.writes, rows, stage.writes.content_columns) == run.fingerprint
     difference = "" if same or rows is None else _first_difference(runner, run, stage, rows)
     return Verdict(run.run_id, stage.name, same, difference, _changes(stage, run))
 
@@ -108,13 +107,14 @@ def main() -> None:
         sys.stdout.flush()
 
 
-def _compacted(runner: Runner, run: Run) -> Verdict:
-    """A compaction comes out the same if the table holds the same rows before and after it."""
-    table = TABLES[run.recipe.output_table]
+def _kept(runner: Runner, run: Run) -> Verdict:
+    """A compaction or a migration comes out the same if the table holds the same rows before and after it."""
+    table, lake = TABLES[run.recipe.output_table], runner.lake
+    columns = list(table.stored_schema)
     versions = (run.recipe.inputs[table.name], run.output_version)
-    marks = {content_mark(table, runner.lake.read(table, version=version)) for version in versions}
+    marks = {fingerprint_then(run, table, lake.read(table, version=version), columns) for version in versions}
     same = marks == {run.fingerprint}
-    return Verdict(run.run_id, COMPACTION, same, "" if same else f"{table.name} holds other rows after it", ())
+    return Verdict(run.run_id, run.recipe.stage, same, "" if same else f"{table.name} holds other rows after it", ())
 
 
 def _landed(runner: Runner, run: Run) -> pl.DataFrame:

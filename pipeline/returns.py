@@ -124,8 +124,9 @@ def _effects(bars: pl.DataFrame, corporate_actions: pl.DataFrame) -> pl.DataFram
         )
         .sort("ex_date", "ticker", "ratio", "dividend")
     )
+    # The bars of each ticker are in order, which is all that the join asks for where it goes by ticker.
     dated = actions.join_asof(
-        bars.select("ticker", "session").sort("session", "ticker"),
+        bars.select("ticker", "session"),
         left_on="ex_date",
         right_on="session",
         by="ticker",

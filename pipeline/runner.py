@@ -21,10 +21,11 @@ from lake.tables.control import RUNS
 from lake.tables.market import MARKET_PRICES
 from pipeline.code import code_fingerprint, libraries
 from pipeline.config.settings import Settings
+from pipeline.history import commit_fold, history_asked, loaded_span
 from pipeline.ingestion.sources import Source, open_source
 from pipeline.sessions import Sessions, exchange_sessions
 from pipeline.stage import Moment, Read, Stage
-from pipeline.stages import CYCLE, HISTORY, REPORT, TRAINING, training_wanted
+from pipeline.stages import CYCLE, HISTORY, REPORT, TAKE_OVER, TRAINING, Wanted, choice_made, training_wanted
 
 Progress = Callable[[str, int, int], None]
 """Told what is being done, how many steps are done, and of how many."""
@@ -117,10 +118,35 @@ class Runner:
             progress("replay", len(sessions), len(sessions))
 
     def load_history(self, since: date, session: date, progress: Progress = silent) -> Cycle:
-        """Land all history from the source and derive what does not depend on the book: the start of a lake."""
+        """Land all history from the source and derive what does not depend on the book: the start of a lake.
+
+        Further periods may follow in any order: each load derives anew from the landings of all.
+
+        Raises:
+            CycleOrderError: if cycles have run: what they decided on cannot change under them.
+        """
         with self.lake.lease(f"history {since} to {session}"):
             self.recover(progress)
+            if (done := self.last_cycle()) is not None:
+                raise CycleOrderError(
+                    f"cycles have run to {done}, and history loaded now would change what they decided on; "
+                    "load it into a new lake (`nextgen init --lake FOLDER`) and replay"
+                )
             return self._published(HISTORY, session, since, f"history-{since:%Y%m%d}-{session:%Y%m%d}", progress)
+
+    def take_over(
+        self, stages: Sequence[Stage], since: date, session: date, cycle_id: str, progress: Progress = silent
+    ) -> Cycle:
+        """Land and derive what an import brings for a range of sessions, and publish it at once.
+
+        Unlike a load of history it says nothing about which sessions the lake's own source has been asked for.
+        """
+        with self.lake.lease(f"import {since} to {session}"):
+            return self._published(stages, session, since, cycle_id, progress)
+
+    def is_published(self, cycle_id: str) -> bool:
+        """Whether a publication of that cycle is there."""
+        return self._is_published(cycle_id)
 
     def stage(self, stage: Stage, session: date, since: date | None = None) -> Run:
         """Run one stage for a session and publish it by itself.
@@ -152,8 +178,9 @@ class Runner:
                 elif cycle_id.startswith("cycle-"):
                     self._cycle(head.session, progress, done)
                 else:
-                    stages = HISTORY if cycle_id.startswith("history-") else TRAINING
-                    self._published(stages, head.session, head.since, cycle_id, progress, done)
+                    stages = _resumed(cycle_id)
+                    since, session = history_asked(cycle_id) or (head.since, head.session)
+                    self._published(stages, session, since, cycle_id, progress, done)
         return left
 
     # ---- inner workings
@@ -179,6 +206,7 @@ class Runner:
         done: Sequence[Run] = (),
     ) -> Cycle:
         finished = {run.recipe.stage: run for run in done}
+        whole = loaded_span(self.lake, since, session) if stages is HISTORY else None
         runs: list[Run] = []
         attempt = self._attempts(cycle_id)
         loaded = self._loaded_until()
@@ -191,6 +219,8 @@ class Runner:
             first = self._first_missing(stage, session) if stage.catches_up else since
             if stage.name in finished:
                 runs.append(finished[stage.name])
+            elif whole is not None and stage.reads:
+                runs.append(self._execute(stage, whole[1], whole[0], cycle_id, attempt, fold=True))
             elif first is not None:
                 runs.append(self._execute(stage, session, first, cycle_id, attempt))
         progress("publishing", len(stages), len(stages))
@@ -225,22 +255,30 @@ class Runner:
         return last if isinstance(last, date) else date.min
 
     def _train_now(self, stage: Stage, session: date, runs: Sequence[Run]) -> bool:
-        """Training is due if the feedback says so; judging is due if something was trained."""
+        """Training is due if the feedback says so; judging is due if something was trained, or the operator chose."""
         if stage is TRAINING[0]:
-            read = Read(training_wanted.table)
-            moment = self._moment(stage, session, session)
-            return training_wanted.holds(self._frame(read, self.lake.newest(read.table), moment))
-        return bool(runs) and runs[-1].recipe.stage == TRAINING[0].name
+            return self._holds(training_wanted, stage, session)
+        trained = bool(runs) and runs[-1].recipe.stage == TRAINING[0].name
+        return trained or self._holds(choice_made, stage, session)
 
-    def _execute(self, stage: Stage, session: date, since: date, cycle_id: str, attempt: int) -> Run:
-        """Pin the newest inputs, compute, and write one new version."""
+    def _holds(self, wanted: Wanted, stage: Stage, session: date) -> bool:
+        moment = self._moment(stage, session, session)
+        return wanted.holds(self._frame(Read(wanted.table), self.lake.newest(wanted.table), moment))
+
+    def _execute(
+        self, stage: Stage, session: date, since: date, cycle_id: str, attempt: int, *, fold: bool = False
+    ) -> Run:
+        """Pin the newest inputs, compute, and write one new version; a fold is all there is from `since` on."""
         recipe = self._recipe(stage, self._moment(stage, session, since), cycle_id, attempt)
         started, clock = datetime.now(UTC), perf_counter()
         run = Run(recipe=recipe, files={}, started_at=started)
         try:
             rows = self.compute(stage, recipe)
             run = replace(run, rows=rows.height, fingerprint=fingerprint(rows, stage.writes.key, _content(stage)))
-            written = self.lake.commit(stage.writes, rows, recipe.run_id, {"run": run.row()})
+            if fold and stage.kind == "pure":
+                written = commit_fold(self.lake, stage.writes, rows, since, recipe.run_id, {"run": run.row()})
+            else:
+                written = self.lake.commit(stage.writes, rows, recipe.run_id, {"run": run.row()})
         except StorageError:
             raise  # a disk that refuses the rows refuses the record of it as well; the next run goes on from here
         except Exception as error:  # whatever a stage raises ends this cycle and is told in words
@@ -259,7 +297,8 @@ class Runner:
             versions=recipe.inputs,
             calendar=self.calendar,
         )
-        frames = [self._frame(read, recipe.inputs[read.table.name], moment) for read in stage.reads]
+        # A table that the run did not know yet is empty for it, as it was.
+        frames = [self._frame(read, recipe.inputs.get(read.table.name, 0), moment) for read in stage.reads]
         params = parameters(stage, recipe.params)
         first = [self.source] if stage.kind == "landing" else []
         return stage.writes.check(stage.function(*first, *frames, moment, params))
@@ -323,6 +362,13 @@ class Runner:
     def _attempts(self, cycle_id: str) -> int:
         mine = (pl.col("cycle_id") == cycle_id) & (pl.col("status") == "failed")
         return self.lake.read(RUNS, where=mine, columns=("run_id",)).height
+
+
+def _resumed(cycle_id: str) -> Sequence[Stage]:
+    """What is left to run of an interrupted piece of work that is no cycle."""
+    if cycle_id.startswith("import-"):  # what was landed is there; the older system may not be at hand any more
+        return tuple(stage for stage in TAKE_OVER if stage.kind == "pure")
+    return HISTORY if cycle_id.startswith("history-") else TRAINING
 
 
 def parameters(stage: Stage, values: dict[str, Any]) -> Any:

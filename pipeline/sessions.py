@@ -74,16 +74,7 @@ class Sessions:
     def frame(self, first: date, last: date) -> pl.DataFrame:
         """Columns session (Date), position (Int64), open_at and close_at (UTC microseconds), in order."""
         low, high = bisect_left(self.days, first), bisect_right(self.days, last)
-        instant = pl.Datetime("us", "UTC")
-        return pl.DataFrame(
-            {
-                "session": self.days[low:high],
-                "position": range(low, high),
-                "open_at": self.opens[low:high],
-                "close_at": self.closes[low:high],
-            },
-            schema={"session": pl.Date, "position": pl.Int64, "open_at": instant, "close_at": instant},
-        )
+        return self._whole.slice(low, max(high - low, 0))
 
     def position(self, session: date) -> int:
         """The session's number in the calendar.
@@ -100,6 +91,15 @@ class Sessions:
     @cached_property
     def _position(self) -> dict[date, int]:
         return {day: number for number, day in enumerate(self.days)}
+
+    @cached_property
+    def _whole(self) -> pl.DataFrame:
+        """All of it as a frame; a part of that costs nothing, making one anew costs milliseconds."""
+        instant = pl.Datetime("us", "UTC")
+        return pl.DataFrame(
+            {"session": self.days, "position": range(len(self.days)), "open_at": self.opens, "close_at": self.closes},
+            schema={"session": pl.Date, "position": pl.Int64, "open_at": instant, "close_at": instant},
+        )
 
     def _checked(self, position: int, asked: date) -> int:
         if 0 <= position < len(self.days):

@@ -10,6 +10,7 @@ import polars as pl
 
 from lake.contract import Table
 from lake.tables import TABLES
+from lake.tables.control import MODEL_CHOICES
 from lake.tables.feedback import RETRAIN_CANDIDATES
 from pipeline.features import features, windows
 from pipeline.feedback import bias, insights, metrics, retrain_candidates, session_scores, validate, validation_events
@@ -29,10 +30,13 @@ from pipeline.ingestion import (
     sentiment,
     universe,
 )
+from pipeline.ingestion.imported import landing as land_imports
+from pipeline.ingestion.imported import predictions as imported_predictions
+from pipeline.ingestion.imported import trades as imported_trades
 from pipeline.models import promote, train
 from pipeline.prediction import inference_log, predict, priorities
 from pipeline.stage import Stage
-from pipeline.trading import execute, holdings, ledger, plan, reflect, strategy, value
+from pipeline.trading import decision_scores, execute, holdings, ledger, plan, reflect, strategy, value
 
 LEARN = (
     land_prices.STAGE,
@@ -50,7 +54,7 @@ LEARN = (
     sentiment.STAGE,
 )
 """What happened: from the sources to clean prices, actions, news and who can be traded."""
-SETTLE = (execute.STAGE, ledger.STAGE, holdings.STAGE, value.STAGE, reflect.STAGE)
+SETTLE = (execute.STAGE, ledger.STAGE, holdings.STAGE, value.STAGE, reflect.STAGE, decision_scores.STAGE)
 """Fill what was planned before, at this session's open, and settle the books."""
 SCORE = (
     validate.STAGE,
@@ -79,9 +83,14 @@ CYCLE = (*LEARN, *SETTLE, *SCORE, *LOOK_AHEAD)
 """One session, after its close: it settles before it looks ahead."""
 HISTORY = tuple(one for one in LEARN if not one.catches_up)
 """The start of a lake: all that sources know, landed and normalised in one go."""
+IMPORTED = (land_imports.STAGE, imported_predictions.STAGE, imported_trades.STAGE)
+"""What an older system forecast and traded; no cycle runs them."""
+_ASKED = {ask.STAGE.name}
+TAKE_OVER = (*IMPORTED, *(one for one in HISTORY if one.name not in _ASKED))
+"""An import: an older system's records are landed and derived as history is, and no language model is asked."""
 REPORT = report.STAGE
 """Follows each publication, so that it can judge the runs themselves."""
-STAGES = (*CYCLE, REPORT)
+STAGES = (*IMPORTED, *CYCLE, REPORT)
 
 
 @dataclass(frozen=True)
@@ -94,6 +103,8 @@ class Wanted:
 
 training_wanted = Wanted(RETRAIN_CANDIDATES, retrain_candidates.training_due)
 """Training is due when any reason for it is beyond its threshold."""
+choice_made = Wanted(MODEL_CHOICES, lambda rows: not rows.is_empty())
+"""Who is champion has to be decided also where nothing was trained, if the operator chose."""
 
 
 def stage(name: str) -> Stage:

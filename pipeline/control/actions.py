@@ -9,15 +9,20 @@ from datetime import date
 
 import polars as pl
 
+from lake.compaction import compact_due
 from lake.errors import BusyError, LakeError
+from lake.garbage import collect_garbage
 from lake.maintenance import checkpoint_due
 from lake.store import Lake
 from lake.tables.control import RUNS
 from pipeline.config.layers import Given
 from pipeline.config.loading import choice, load
-from pipeline.control.order import Order
+from pipeline.control.coverage import last_covered
+from pipeline.control.order import Order, Report
 from pipeline.control.outputs import missing
-from pipeline.runner import Runner
+from pipeline.control.policy import ASKED
+from pipeline.control.steps import told
+from pipeline.runner import Progress, Runner
 from pipeline.stages import stage
 
 BETWEEN_TRIES = 0.5
@@ -28,11 +33,11 @@ class OutputMissingError(LakeError):
     """A task ran to its end and did not leave what its manifest entry promises."""
 
 
-def perform(lake: Lake, order: Order, environ: Mapping[str, str]) -> str:
+def perform(lake: Lake, order: Order, environ: Mapping[str, str]) -> Report:
     """Do what the order says, and check that it left what it should.
 
     Returns:
-        The id of the cycle or run that was published; empty if there was nothing to publish.
+        What was published, or what came of it in words.
 
     Raises:
         OutputMissingError: if a promised output is not there afterwards.
@@ -41,11 +46,15 @@ def perform(lake: Lake, order: Order, environ: Mapping[str, str]) -> str:
     # The environment stands over what the schedule says, as everywhere; only a fallback stands over both.
     environ = {k: v for k, v in environ.items() if not (order.fallback and k == "NEXTGEN_SOURCE__NAME")}
     runner = Runner(lake, load(lake.path, environ, _chosen(order)).settings)
-    with waiting_lease(lake, f"{order.task} for {order.slot}"):
-        published = _action(order)(runner, order)
+    if order.run[0] in ASKED:
+        from pipeline.control.asked import carry_out
+
+        return Report(ok=True, reason=carry_out(runner, order.slot))
+    with waiting_lease(lake, f"{order.task} for {order.slot}"), told(lake.path, order) as progress:
+        published = _action(order)(runner, order, progress)
     if lacking := missing(lake, order.outputs, order.session, order.due_at):
         raise OutputMissingError(f"{order.task} ended without its outputs: {'; '.join(lacking)}")
-    return published
+    return Report(ok=True, cycle_id=published)
 
 
 @contextmanager
@@ -72,59 +81,71 @@ def _chosen(order: Order) -> dict[str, Given]:
     return chosen | ({"source.name": choice("source.name", order.fallback)} if order.fallback else {})
 
 
-def _action(order: Order) -> Callable[[Runner, Order], str]:
-    actions = {"cycle": _cycle, "train": _train, "maintain": _maintain}
+def _action(order: Order) -> Callable[[Runner, Order, Progress], str]:
+    actions = {"cycle": _cycle, "train": _train, "maintain": _maintain, "recover": _recover}
     return actions.get(order.run[0], _stages)
 
 
-def _cycle(runner: Runner, order: Order) -> str:
+def _cycle(runner: Runner, order: Order, progress: Progress) -> str:
     """Bring the lake up to the session, one session after the other; nothing to do if it is there already."""
     session = _session(runner, order)
     last = last_covered(runner.lake)
     if last is None:
         raise LakeError("the lake holds no history yet; load it with `nextgen init`")
     if session <= last:
-        runner.recover()
+        runner.recover(progress)
         return f"cycle-{session:%Y%m%d}"
-    for _ in runner.replay(runner.calendar.next(last), session):
-        pass
+    if (first := runner.calendar.next(last)) == session:
+        runner.cycle(session, progress)
+    else:
+        for _ in runner.replay(first, session, progress):
+            pass
     return f"cycle-{session:%Y%m%d}"
 
 
-def _train(runner: Runner, order: Order) -> str:
+def _train(runner: Runner, order: Order, progress: Progress) -> str:
     """Train at the session, or at the last one the lake has run if that is earlier; once, unless a person asked."""
-    runner.recover()
+    runner.recover(progress)
     last = last_covered(runner.lake)
     if last is None:
         raise LakeError("the lake holds no history yet; load it with `nextgen init`")
     session = min(_session(runner, order), last)
     cycle_id = f"training-{session:%Y%m%d}"
     if order.asked_for or not _published(runner.lake, cycle_id):
-        runner.train(session)
+        runner.train(session, progress)
     return cycle_id
 
 
-def _stages(runner: Runner, order: Order) -> str:
-    session = _session(runner, order)
-    return [runner.stage(stage(name), session).run_id for name in order.run][-1]
+def _stages(runner: Runner, order: Order, progress: Progress) -> str:
+    session, published = _session(runner, order), ""
+    for number, name in enumerate(order.run):
+        progress(name.replace("_", " "), number, len(order.run))
+        published = runner.stage(stage(name), session).run_id
+    return published
 
 
-def _maintain(runner: Runner, _order: Order) -> str:
-    """Finish what a crash left behind, and fold the logs into checkpoints."""
-    runner.recover()
+def _maintain(runner: Runner, _order: Order, progress: Progress) -> str:
+    """Finish what a crash left, write small files as large ones, give back what no run names, fold the logs.
+
+    Readers are never hurt: they read what runs name, and of that nothing goes.
+    """
+    runner.recover(progress)
+    progress("compacting", 0, 3)
+    compact_due(runner.lake)
+    progress("collecting garbage", 1, 3)
+    collect_garbage(runner.lake)
+    progress("folding logs", 2, 3)
     checkpoint_due(runner.lake, {})
     return ""
 
 
+def _recover(runner: Runner, _order: Order, progress: Progress) -> str:
+    """Bring an interrupted cycle to its end; the lease has repaired what a crash left of files."""
+    return ", ".join(dict.fromkeys(run.recipe.cycle_id for run in runner.recover(progress)))[:80]
+
+
 def _session(runner: Runner, order: Order) -> date:
     return order.session or runner.calendar.last_closed(order.due_at)
-
-
-def last_covered(lake: Lake) -> date | None:
-    """The last session of a published cycle or history."""
-    covers = pl.col("cycle_id").str.starts_with("cycle-") | pl.col("cycle_id").str.starts_with("history-")
-    last = lake.read(RUNS, where=covers & (pl.col("status") == "done"), columns=("session",))["session"].max()
-    return last if isinstance(last, date) else None
 
 
 def _published(lake: Lake, cycle_id: str) -> bool:

@@ -76,18 +76,27 @@ class PacedClock:
     The wall moves evenly from one close to the next, so that everything due between them is due in its order.
     """
 
-    def __init__(self, calendar: Sessions, after: date, seconds: float) -> None:
-        """Begin at the close of `after`; each session then takes `seconds`."""
+    def __init__(self, calendar: Sessions, after: date, seconds: float, began: float | None = None) -> None:
+        """Begin at the close of `after`; each session then takes `seconds`.
+
+        Args:
+            calendar: the market's sessions.
+            after: the session at whose close it begins.
+            seconds: real seconds for each session, above 0.
+            began: the steady clock's reading at the beginning, which all processes of a boot share; now where None.
+        """
         if seconds <= 0:
             raise ValueError(f"a session has to take more than 0 seconds, got {seconds}")
+        self.exchange = calendar.exchange
+        self.after = after
+        self.seconds = seconds
+        self.began = time.monotonic() if began is None else began
         self._calendar = calendar
         self._first = calendar.position(after)
-        self._seconds = seconds
-        self._began = time.monotonic()
 
     def now(self) -> datetime:
         """The market's time."""
-        passed = (time.monotonic() - self._began) / self._seconds
+        passed = (time.monotonic() - self.began) / self.seconds
         whole = int(passed)
         here, there = self._closes(self._first + whole)
         return here + (there - here) * (passed - whole)
@@ -101,7 +110,7 @@ class PacedClock:
         position = bisect_right(self._calendar.closes, until) - 1
         here, there = self._closes(position)
         sessions = position - self._first + (until - here) / (there - here)
-        return max(self._began + sessions * self._seconds - time.monotonic(), 0.0)
+        return max(self.began + sessions * self.seconds - time.monotonic(), 0.0)
 
     def _closes(self, position: int) -> tuple[datetime, datetime]:
         closes = self._calendar.closes

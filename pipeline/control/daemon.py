@@ -13,15 +13,14 @@ from pathlib import Path
 import click
 
 from lake.errors import BusyError, LakeError
+from lake.lease import left_untidy
 from lake.store import Lake
-from lake.tables.control import TASK_DEFINITIONS, TASK_REQUESTS
+from lake.tables.control import TASK_REQUESTS
 from pipeline.config.errors import ConfigError
 from pipeline.config.home import lake_home
-from pipeline.config.loading import load
-from pipeline.control.actions import last_covered
 from pipeline.control.bells import PULSE, Bell, Rings, Signals, Watch
 from pipeline.control.calendars import ChildCalendars
-from pipeline.control.clock import Clock, PacedClock, SystemClock
+from pipeline.control.clock import Clock, SystemClock
 from pipeline.control.definitions import lake_definitions
 from pipeline.control.exclusive import the_only_daemon
 from pipeline.control.heartbeat import Heart, Status
@@ -31,9 +30,10 @@ from pipeline.control.logs import begin_logging, end_logging
 from pipeline.control.manifest import load_manifest, manifest_path
 from pipeline.control.notify import Notify
 from pipeline.control.orchestrator import Orchestrator, Picture
+from pipeline.control.pace import pace_of, paced_clock
 from pipeline.control.policy import Manifest
+from pipeline.control.requests import Request, submit
 from pipeline.control.workforce import PROGRAM, Processes
-from pipeline.sessions import exchange_sessions
 
 log = logging.getLogger("pipeline.control.daemon")  # also where the module is run as a program
 DONE, DEGRADED, USAGE, BUSY = 0, 1, 2, 3
@@ -41,6 +41,8 @@ PAUSE_AFTER_ERROR = 5.0
 """Seconds; what keeps failing (a full disk) is not tried in a tight loop."""
 CALENDARS_LAST = timedelta(days=7)
 """After so long the schedule and the exchanges' calendars are read again by themselves."""
+MOST_FAILED_TURNS = 3
+"""In a row, after which a daemon that is to end ends without having told what became of its work."""
 LATE = timedelta(minutes=10)
 """How long an owed slot may wait, for other than an operator, before it is remarked on."""
 
@@ -59,11 +61,11 @@ class Daemon:
         """Serve until told to end; with `once`, until nothing owed can be done.
 
         Args:
-            once: end when what is owed now is done.
+            once: end when what is owed now is done, or has used up the retries it counts.
             settled: end after so many slots of the schedule were settled; for a market run at speed.
 
         Returns:
-            0, or 1 if something was given up or waits for an operator.
+            0; with `once`, 1 if something was given up or is still owed.
 
         Raises:
             ManifestError: if the schedule cannot be used at the start.
@@ -84,6 +86,7 @@ class Daemon:
         self._signals = Signals(self._bell)
         self._notify = Notify(self.environ)
         self._inbox = Inbox(self.lake, self.clock)
+        self._ask_for_recovery()
         self._inbox.look()
         self._workforce = Processes(self.lake.path, self._bell.ring, self.clock.steady, self.program)
         self._heart = Heart(self.lake, self.clock.now())
@@ -105,24 +108,40 @@ class Daemon:
         log.info("the daemon serves %s with %d tasks of %s", self.lake.path, len(manifest.tasks), manifest.origin)
         self._notify.ready(f"{len(manifest.tasks)} tasks")
 
+    def _ask_for_recovery(self) -> None:
+        """What a crash interrupted comes first, in a worker like all work: readers see what was published meanwhile."""
+        if left_untidy(self.lake.path):
+            now = self.clock.now()
+            name = f"recovery-{now:%Y%m%dT%H%M%S%f}"
+            reason = "the last writer ended without giving the lease back"
+            submit(
+                self.lake,
+                Request(request_id=name, requested_at=now, origin="daemon", action="recover", reason=reason),
+            )
+
     def _end(self) -> None:
         self._rings.stop()
         self._watch.stop()
         log.info("the daemon has ended")
 
     def _serve(self, once: bool, most: int | None) -> int:
-        settled = 0
+        settled = failed = 0
         while True:
             enough = most is not None and settled >= most
             picture = self._turn(start=self._signals.ends == 0 and not enough)
+            failed = failed + 1 if picture is None else 0
             if picture is None:
+                if failed >= MOST_FAILED_TURNS and (once or self._signals.ends > 0):
+                    log.error("the daemon ends: it cannot keep its record: %s", self._trouble)
+                    return DEGRADED
                 self._bell.wait(PAUSE_AFTER_ERROR)
                 continue
             settled += sum(event.settles and not event.task.startswith("request:") for event in picture.events)
             if ((self._signals.ends > 0 or enough) and not picture.running) or (once and picture.idle):
                 self._beat(picture, "stopped")
-                stopped = any(waiting.stopped for waiting in picture.waiting)
-                return DEGRADED if once and (stopped or self._bad_ends) else DONE
+                for owed in picture.waiting:
+                    log.warning("%s %s is still owed: %s", owed.task, owed.slot, owed.reason)
+                return DEGRADED if once and (picture.waiting or self._bad_ends) else DONE
             self._sleep(picture)
 
     def _turn(self, *, start: bool) -> Picture | None:
@@ -146,7 +165,8 @@ class Daemon:
 
     def _beat(self, picture: Picture, state: str) -> None:
         status, reason = self._verdict(picture)
-        self._heart.beat(picture, state, status, reason, schedule=self._orchestrator.manifest.origin)
+        detail = {"schedule": self._orchestrator.manifest.origin, **pace_of(self.clock)}
+        self._heart.beat(picture, state, status, reason, **detail)
         if state == "stopped":
             self._notify.stopping("ended")
         else:
@@ -211,24 +231,6 @@ class Daemon:
         log.log(level, words.replace("%", "%%"), extra=about | {"cycle_id": event.cycle_id})
 
 
-def paced_clock(lake: Lake, seconds: float) -> PacedClock:
-    """The market at speed, from the close of the last session that the lake covers.
-
-    Raises:
-        LakeError: if the lake holds no history yet, or was served by another clock that is ahead of this one.
-    """
-    session = last_covered(lake)
-    if session is None:
-        raise LakeError("the lake holds no history yet; load it with `nextgen init`")
-    calendar = exchange_sessions(load(lake.path, os.environ).settings.market.exchange)
-    clock = PacedClock(calendar, session, seconds)
-    if not lake.read(TASK_DEFINITIONS, since=clock.now() + timedelta(days=1)).is_empty():
-        raise LakeError(
-            f"this lake was served in real time, and its market stands at {session}; pace a lake of its own"
-        )
-    return clock
-
-
 @click.command("nextgen-daemon", context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--lake", type=click.Path(file_okay=False, path_type=Path), help="Folder of the lake.")
 @click.option("--schedule", type=click.Path(dir_okay=False, path_type=Path), help="Read this schedules.toml.")
@@ -242,8 +244,8 @@ def command(
     """Run what is owed, when it is due, until told to end.
 
     SIGTERM lets what runs finish and ends; a second one ends it at once. SIGHUP reads the schedule again. Exit codes:
-    0 done, 1 something was given up or waits for you (--once), 2 the schedule or the lake cannot be used, 3 another
-    daemon serves this lake.
+    0 done, 1 something was given up or is still owed (--once; the log names it), 2 the schedule or the lake cannot be
+    used, 3 another daemon serves this lake.
     """
     path = (lake or lake_home(os.environ)).absolute()
     opened = Lake.open(path)

@@ -36,6 +36,10 @@ LEAST_FREE = 1 << 30
 """Bytes of free disk below which it is a failure; below five times as much it is remarked on."""
 
 
+REPORTED = ("sources", "news", "predictions", "book")
+"""Services of which the last cycle's report is told."""
+
+
 @dataclass(frozen=True)
 class Service:
     """The verdict on one part of the operation, with the figures behind it."""
@@ -95,7 +99,8 @@ def _daemon(lake: Lake, now: datetime, *, used: bool) -> Service:
         return Service("daemon", "warn" if used and not ended else "ok", f"{told}; start `nextgen-daemon`", facts)
     if beat is None:
         return Service("daemon", "warn", "it has just started and has not beaten yet", facts)
-    silent = now - beat.at
+    # A paced market's time says nothing about how long its daemon was silent.
+    silent = timedelta(seconds=beat.age) if "pace" in beat.detail else now - beat.at
     if silent > SILENT:
         return Service("daemon", "fail", f"it runs but has been silent for {_length(silent)}", facts)
     return Service("daemon", beat.status, beat.reason, facts)
@@ -170,11 +175,11 @@ def _disk(lake: Lake) -> Service:
 
 
 def _last_report(lake: Lake) -> list[Service]:
-    """What the last cycle's health report says of forecasts, data and book: the worst line of each."""
+    """What the last cycle's health report says of sources, opinions, forecasts and book: the worst line of each."""
     rows = lake.read(SYSTEM_HEALTH)
     if rows.is_empty():
         return [Service("predictions", "warn", "no cycle has reported yet")]
-    last = rows.filter(pl.col("session") == pl.col("session").max(), pl.col("service").is_in(["predictions", "book"]))
+    last = rows.filter(pl.col("session") == pl.col("session").max(), pl.col("service").is_in(REPORTED))
     found = []
     for (name,), group in last.sort("service", "check").group_by("service", maintain_order=True):
         worst = min(group.iter_rows(named=True), key=lambda row: ORDER[row["status"]])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -37,6 +38,8 @@ class Beat:
     status: Status
     reason: str
     detail: dict[str, Any]
+    age: float
+    """Real seconds since it said so."""
 
 
 class Heart:
@@ -118,9 +121,11 @@ class Heart:
 def last_beat(lake: Path) -> Beat | None:
     """What the daemon of a lake said last; None if none ever ran, or the file cannot be read."""
     try:
-        content = json.loads((lake / "control" / FILE).read_text(encoding="utf-8"))
+        path = lake / "control" / FILE
+        content = json.loads(path.read_text(encoding="utf-8"))
+        age = max(time.time() - path.stat().st_mtime, 0.0)
         who = Identity(content.pop("pid"), content.pop("process_started"), content.pop("boot_id"))
         at = datetime.fromisoformat(content.pop("at"))
-        return Beat(who, at, content.pop("state"), content.pop("status"), content.pop("reason"), content)
+        return Beat(who, at, content.pop("state"), content.pop("status"), content.pop("reason"), content, age)
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -51,7 +51,7 @@ TASK_KEYS = (
     "enabled",
 )
 FAILOVERS = ("retry", "skip", "last-good", "stop", "source:NAME")
-SOURCES = ("simulated", "files")
+SOURCES = ("simulated", "files", "yahoo")
 WINDOWS = {"none": timedelta(minutes=5), "last": timedelta(days=1)}
 """How late a slot may begin where the task does not say."""
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from pipeline.control.candidate import Candidate, event_of, first_event, order_for, started, too_old
 from pipeline.control.clock import Clock
 from pipeline.control.debt import debt, due_slots, next_due
 from pipeline.control.definitions import Definitions
@@ -26,16 +27,6 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Candidate:
-    """A slot that is owed, of the schedule or of a request."""
-
-    task: Task
-    slot: Slot
-    standing: Standing
-    asked_for: bool = False
-
-
-@dataclass(frozen=True)
 class Waiting:
     """A slot that is owed and has not started, with the reason."""
 
@@ -45,6 +36,8 @@ class Waiting:
     reason: str
     stopped: bool = False
     """True where it waits for an operator."""
+    spent: bool = False
+    """True where it has used up the retries it counts, and is only tried again because its policy never gives up."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +54,8 @@ class Picture:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing runs, and nothing could start without the time passing or an operator acting."""
-        return not self.running and all(waiting.stopped for waiting in self.waiting)
+        """Whether nothing runs, and what is owed waits for an operator or has used up the retries it counts."""
+        return not self.running and all(waiting.stopped or waiting.spent for waiting in self.waiting)
 
 
 class Orchestrator:
@@ -170,8 +163,8 @@ class Orchestrator:
 
     def _obey(self, request: Request, now: datetime) -> list[Event]:
         """What a request to cancel, retry or skip leads to; the last event is the request's own."""
-        own = _event_of(request, now)
-        if _too_old(request, now):
+        own = event_of(request, now)
+        if too_old(request, now):
             return [replace(own, state="skipped", reason=f"nobody took it up for {STANDS_FOR}")]
         task, slot = self._named(request.target)
         standing = self._journal.standing(task, slot)
@@ -201,7 +194,7 @@ class Orchestrator:
             owed = next((c for c in self._candidates(now)[0] if (c.task.name, c.slot.key) == (task, slot)), None)
             if request is None and owed is None:
                 return []
-            last = _event_of(request, now) if request else _first_event(owed, now) if owed else None
+            last = event_of(request, now) if request else first_event(owed, now) if owed else None
         assert last is not None
         event = replace(last, attempt=standing.attempt, state="cancelled", follows="nothing", at=now, retry_at=None)
         return [replace(event, reason="an operator cancelled it")]
@@ -218,9 +211,9 @@ class Orchestrator:
 
     def _candidates(self, now: datetime) -> tuple[list[Candidate], list[Event], dict[str, datetime]]:
         """Everything owed: requests first, then slots as they were due; what a policy passes over; new floors."""
-        asked, too_old = self._asked(now)
+        asked, stale = self._asked(now)
         owed: list[tuple[datetime, int, Candidate]] = []
-        passed: list[Event] = list(too_old)
+        passed: list[Event] = list(stale)
         floors: dict[str, datetime] = {}
         for number, task in enumerate(self.manifest.tasks):
             floor = self._floors.get(task.name)
@@ -242,10 +235,10 @@ class Orchestrator:
             try:
                 task = task_of(request, self.manifest)
             except RequestError as error:
-                refused.append(replace(_event_of(request, now), state="failed", follows="give-up", reason=str(error)))
+                refused.append(replace(event_of(request, now), state="failed", follows="give-up", reason=str(error)))
                 continue
-            if not standing.events and _too_old(request, now):
-                refused.append(replace(_event_of(request, now), state="skipped", reason=f"waited over {STANDS_FOR}"))
+            if not standing.events and too_old(request, now):
+                refused.append(replace(event_of(request, now), state="skipped", reason=f"waited over {STANDS_FOR}"))
                 continue
             slot = Slot(request.requested_at, request.request_id, request.session)
             candidates.append(Candidate(task, slot, standing, asked_for=True))
@@ -272,10 +265,10 @@ class Orchestrator:
         events: list[Event] = []
         try:
             for candidate in chosen:
-                order = _order(candidate)
+                order = order_for(candidate)
                 who = self._workforce.hire(order)
                 orders.append(order)
-                events.append(_started(order, who, now))
+                events.append(started(order, who, now))
             self._journal.note(events)
         except Exception:
             for order in orders:
@@ -317,7 +310,7 @@ class _Choice:
         self._orchestrator = orchestrator
         self._now = now
         self._full: Counter[str] = Counter()
-        self._barred: dict[str, str] = {}
+        self._barred: dict[str, Waiting] = {}
         self._line: dict[str, Waiting] = {}
 
     def of(self, candidates: Sequence[Candidate]) -> tuple[list[Candidate], list[Waiting], list[Event]]:
@@ -342,7 +335,7 @@ class _Choice:
             waiting.append(held)
             self._line.setdefault(_queue(one), held)
             if one.task.group.in_order and not held.stopped and not one.asked_for:
-                self._barred.setdefault(one.task.group.name, f"{one.task.name} {one.slot.key}")
+                self._barred.setdefault(one.task.group.name, held)
         return chosen, waiting, refused
 
     def _held(self, one: Candidate) -> Waiting | None:
@@ -352,16 +345,18 @@ class _Choice:
             return self._waiting(one, f"stopped: {last.reason if last else ''}", stopped=True)
         before = self._line.get(_queue(one))
         if before is not None:
-            return self._waiting(one, f"{before.slot} comes first: {before.reason}", stopped=before.stopped)
+            return self._behind(one, f"{before.slot} comes first: {before.reason}", before)
         last = one.standing.last
         # A retry that lies further ahead than its pause was planned by a clock that has since gone back.
         if last is not None and last.retry_at is not None and last.at <= self._now < last.retry_at:
-            return self._waiting(one, f"it is tried again at {last.retry_at:%H:%M:%S} UTC: {last.reason}")
+            spent = one.standing.failures > one.task.retries
+            return self._waiting(one, f"it is tried again at {last.retry_at:%H:%M:%S} UTC: {last.reason}", spent=spent)
         for name, (key, standing) in self._dependencies(one):
             if not standing.settled:
-                return self._waiting(one, f"it comes after {name} {key}", stopped=standing.stopped)
-        if not one.asked_for and one.task.group.name in self._barred:
-            return self._waiting(one, f"{self._barred[one.task.group.name]} was due before it")
+                first = self._line.get(name) or self._waiting(one, "", stopped=standing.stopped)
+                return self._behind(one, f"it comes after {name} {key}", first)
+        if not one.asked_for and (bar := self._barred.get(one.task.group.name)) is not None:
+            return self._behind(one, f"{bar.task} {bar.slot} was due before it", bar)
         if self._full[one.task.group.name] >= one.task.group.at_once:
             return self._waiting(one, f"group {one.task.group.name} is busy")
         return None
@@ -382,67 +377,14 @@ class _Choice:
                 found.append((name, state))
         return found
 
-    def _waiting(self, one: Candidate, reason: str, *, stopped: bool = False) -> Waiting:
-        return Waiting(one.task.name, one.slot.key, one.slot.due_at, reason, stopped)
+    def _behind(self, one: Candidate, reason: str, first: Waiting) -> Waiting:
+        """It waits for another, and for as long as that one does."""
+        return self._waiting(one, reason, stopped=first.stopped, spent=first.spent)
+
+    def _waiting(self, one: Candidate, reason: str, *, stopped: bool = False, spent: bool = False) -> Waiting:
+        return Waiting(one.task.name, one.slot.key, one.slot.due_at, reason, stopped, spent)
 
 
 def _queue(one: Candidate) -> str:
     """Slots of a task go one after the other; each request is a line of its own."""
     return f"{one.task.name}/{one.slot.key}" if one.asked_for else one.task.name
-
-
-def _order(one: Candidate) -> Order:
-    task = one.task
-    return Order(
-        task=task.name,
-        slot=one.slot.key,
-        attempt=one.standing.attempt,
-        run=task.run,
-        session=one.slot.session,
-        due_at=one.slot.due_at,
-        timeout=task.timeout,
-        grace=task.grace,
-        memory=task.memory,
-        fallback=task.fallback if one.standing.on_fallback else "",
-        settings=task.settings,
-        outputs=task.outputs,
-        asked_for=one.asked_for,
-    )
-
-
-def _started(order: Order, who: Identity, now: datetime) -> Event:
-    return Event(
-        task=order.task,
-        slot=order.slot,
-        attempt=order.attempt,
-        state="started",
-        due_at=order.due_at,
-        session=order.session,
-        at=now,
-        pid=who.pid,
-        process_started=who.started,
-        boot_id=who.boot_id,
-    )
-
-
-def _event_of(request: Request, now: datetime) -> Event:
-    return Event(
-        task=request.task_name,
-        slot=request.request_id,
-        attempt=0,
-        state="done",
-        due_at=request.requested_at,
-        session=request.session,
-        at=now,
-    )
-
-
-def _first_event(one: Candidate, now: datetime) -> Event:
-    slot = one.slot
-    return Event(
-        task=one.task.name, slot=slot.key, attempt=0, state="done", due_at=slot.due_at, session=slot.session, at=now
-    )
-
-
-def _too_old(request: Request, now: datetime) -> bool:
-    return now - request.requested_at > STANDS_FOR

@@ -15,8 +15,15 @@ ACTIONS = {
     "cycle": "the whole loop of a session",
     "train": "a challenger, trained and judged",
     "maintain": "the upkeep of the lake",
+    "recover": "what a crash left, brought to its end",
 }
 """What a task can run besides stages."""
+ASKED = {
+    "reproduce": "a run or a cycle, computed again and compared to the bit",
+    "promote": "a model that is to be champion",
+    "rollback": "the champion, taken back for the one before it",
+}
+"""What only a person asks for, and no schedule."""
 LONGEST_BACK_OFF = timedelta(minutes=30)
 
 

@@ -15,10 +15,10 @@ from lake.errors import ConflictError
 from lake.store import Lake
 from lake.tables.control import TASK_ATTEMPTS, TASK_REQUESTS
 from pipeline.control.journal import Standing, events_of
-from pipeline.control.policy import ACTIONS, Group, Manifest, Task
+from pipeline.control.policy import ACTIONS, ASKED, Group, Manifest, Task
 from pipeline.stages import stage
 
-WORK = ("run", "task", *ACTIONS)
+WORK = ("run", "task", *ACTIONS, *ASKED)
 """Actions that start a worker."""
 STEERING = ("cancel", "retry", "skip")
 """Actions on another slot: they are done as soon as they are read."""
@@ -27,6 +27,8 @@ STANDS_FOR = timedelta(hours=24)
 TIMEOUT = timedelta(hours=6)
 LAKE_GROUP = "lake"
 """The manifest's group of what writes the lake."""
+ASIDE = Group(name="aside", at_once=2)
+"""What is asked for and does not hold up what writes the lake."""
 
 
 class RequestError(ValueError):
@@ -39,7 +41,7 @@ class Request:
 
     request_id: str
     requested_at: datetime
-    origin: Literal["console", "cli"]
+    origin: Literal["console", "cli", "daemon"]
     action: str
     target: str = ""
     session: date | None = None
@@ -72,6 +74,18 @@ def read_requests(lake: Lake, since: datetime) -> list[Request]:
     return [_request(row) for row in rows.iter_rows(named=True)]
 
 
+def request_of(lake: Lake, request_id: str) -> Request:
+    """The request of that id.
+
+    Raises:
+        RequestError: if there is none.
+    """
+    rows = lake.read(TASK_REQUESTS, where=pl.col("request_id") == request_id).drop(RUN_ID)
+    if rows.is_empty():
+        raise RequestError(f"there is no request {request_id!r}")
+    return _request(rows.row(0, named=True))
+
+
 def standing_of(lake: Lake, request: Request) -> Standing:
     """Where a request stands, from what the daemon recorded."""
     mine = (pl.col("task") == request.task_name) & (pl.col("slot") == request.request_id)
@@ -96,7 +110,7 @@ def task_of(request: Request, manifest: Manifest) -> Task:
         zone="",
         timeout=TIMEOUT,
         failover="skip",
-        group=group,
+        group=ASIDE if request.action in ASKED else group,
     )
 
 
@@ -115,7 +129,9 @@ def _scheduled(request: Request, manifest: Manifest) -> Task:
 
 
 def _work(request: Request) -> tuple[str, ...]:
-    if request.action in ACTIONS:
+    if request.action in ("reproduce", "promote") and not request.target:
+        raise RequestError(f"a request to {request.action} names {ASKED[request.action].split(',')[0]}")
+    if request.action in (*ACTIONS, *ASKED):
         return (request.action,)
     if request.action != "run":
         raise RequestError(f"there is no action {request.action!r}; there are {', '.join((*WORK, *STEERING))}")

@@ -22,7 +22,7 @@ def main() -> int:
     order = Order.from_json(order_line)
     try:
         _limit_memory(order.memory)
-        outcome = Report(ok=True, cycle_id=_perform(Path(lake), order))
+        outcome = _perform(Path(lake), order)
     except BaseException as error:  # SystemExit and a panic of the storage library end an attempt, not the record
         outcome = Report(ok=False, reason=_in_words(error))
     outcome.write(Path(report))
@@ -32,7 +32,7 @@ def main() -> int:
     os._exit(0 if outcome.ok else 1)
 
 
-def _perform(lake: Path, order: Order) -> str:
+def _perform(lake: Path, order: Order) -> Report:
     from lake.store import Lake
     from pipeline.control.actions import perform
 

@@ -193,7 +193,7 @@ class Processes:
         order = worker.order
         outcome = Outcome(task=order.task, slot=order.slot, attempt=order.attempt, state="failed")
         if report is not None and report.ok:
-            return _changed(outcome, "done", "", report.cycle_id)
+            return _changed(outcome, "done", report.reason, report.cycle_id)
         if worker.ending == "cancelled":
             return _changed(outcome, "cancelled", "an operator cancelled it")
         if worker.ending == "drained":

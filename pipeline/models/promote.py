@@ -1,4 +1,4 @@
-"""Stage `promote`: decide whether a challenger becomes champion, on sessions neither of the two learned from."""
+"""Stage `promote`: who is champion, by the operator's word or on sessions that neither of two models learned from."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from lake.tables.control import MODEL_CHOICES
 from lake.tables.models import MODEL_PROMOTIONS, MODEL_REGISTRY
+from pipeline.models.choice import Choice, last_choice
 from pipeline.models.evaluation import newey_west_error
 from pipeline.models.params import ModelParams
 from pipeline.models.registry import champion
@@ -41,9 +43,13 @@ class Verdict:
 
 
 def promote(
-    model_registry: pl.DataFrame, model_promotions: pl.DataFrame, moment: Moment, params: ModelParams
+    model_registry: pl.DataFrame,
+    model_promotions: pl.DataFrame,
+    model_choices: pl.DataFrame,
+    moment: Moment,
+    params: ModelParams,
 ) -> pl.DataFrame:
-    """Decide on every challenger trained at the session: exactly one row each.
+    """Put the operator's choice for the session into effect, then decide on every challenger trained: a row each.
 
     A challenger is promoted if its mean loss is below the naive forecast's by `naive_z` standard errors and below the
     champion's by `champion_z`, over the same sessions. A champion that can't be asked (its feature set is gone, its
@@ -52,9 +58,12 @@ def promote(
     """
     current = champion(model_promotions)
     rows = []
+    if (choice := last_choice(model_choices, moment.session)) is not None:
+        rows.append(_chosen(choice, model_registry, current, moment, params))
+        current = choice.champion_after(current)
     challengers = model_registry.filter(pl.col("session") == moment.session)
     for row in challengers.sort("model_id", "member").unique("model_id", maintain_order=True).to_dicts():
-        comparison = json.loads(row["metrics"])["comparison"]
+        comparison = _comparison(row)
         evidence = paired(comparison, params)
         verdict = judge(evidence, comparison, current, params)
         after = row["model_id"] if verdict.promoted else current
@@ -71,6 +80,30 @@ def promote(
         )
         current = after
     return pl.DataFrame(rows, schema=MODEL_PROMOTIONS.schema)
+
+
+def _chosen(
+    choice: Choice, model_registry: pl.DataFrame, current: str | None, moment: Moment, params: ModelParams
+) -> dict[str, Any]:
+    """The row of an operator's choice, with the figures by which the model was judged when it was trained."""
+    mine = model_registry.filter(pl.col("model_id") == choice.model_id)
+    if mine.is_empty():
+        raise ValueError(f"the operator chose {choice.model_id}, which is not registered; choose another model")
+    after = choice.champion_after(current)
+    return {
+        "session": moment.session,
+        "model_id": choice.model_id,
+        "promoted": choice.choice == "promote",
+        "champion": after,
+        "previous": current,
+        "reason": choice.words(current),
+        **_figures(paired(_comparison(mine.sort("member").row(0, named=True)), params), params),
+    }
+
+
+def _comparison(row: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(row["metrics"])["comparison"]
+    return found
 
 
 def paired(comparison: Mapping[str, Any], params: ModelParams) -> Evidence:
@@ -143,8 +176,9 @@ STAGE = Stage(
     name="promote",
     function=promote,
     reads=(
-        Read(MODEL_REGISTRY, columns=("model_id", "member", "session", "metrics")),
+        Read(MODEL_REGISTRY, lookback=None, columns=("model_id", "member", "session", "metrics")),
         Read(MODEL_PROMOTIONS, lookback=None, upto="previous"),
+        Read(MODEL_CHOICES),
     ),
     writes=MODEL_PROMOTIONS,
     params=ModelParams(),

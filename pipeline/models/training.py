@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from os import cpu_count
 from statistics import median_high
 from typing import Any
 
@@ -73,21 +75,53 @@ class Trained:
         return pairs[1:] or pairs
 
 
-def run_training(examples: Examples, quantiles: Sequence[float], params: ModelParams, seed: int) -> Trained | None:
-    """Run all folds and the final fit; None where history is too short for a single fold."""
+def run_training(
+    examples: Examples, quantiles: Sequence[float], params: ModelParams, seed: int, workers: int | None = None
+) -> Trained | None:
+    """Run all folds and the final fit; None where history is too short for a single fold.
+
+    Folds know nothing of each other, so they are fitted side by side. The result does not depend on how many are: each
+    has its own seed, and computes with one thread.
+
+    Args:
+        examples: all labelled rows.
+        quantiles: Q probabilities.
+        params: what is trained.
+        seed: the run's.
+        workers: folds fitted at a time; None for as many as there are processors.
+    """
     folds = [fold for fold in _folds(examples, params) if _enough(examples, fold, params)]
     if not folds:
         return None
-    tested = tuple(_test(examples, fold, quantiles, params, (seed, number)) for number, fold in enumerate(folds))
+    rows = np.arange(len(examples), dtype=np.int64)
+    tested, strength = _side_by_side(examples, folds, quantiles, params, seed, workers or cpu_count() or 1)
     grid = simplex(len(MEMBERS), params.weight_step)
     losses = [
         grid_losses(t.forecasts, examples.outcome[t.test], examples.session[t.test], grid, quantiles) for t in tested
     ]
     weights = [_weights(losses[:number], grid, params) for number in range(len(tested) + 1)]
-    rows = np.arange(len(examples), dtype=np.int64)
-    choices = _settled([t.choices for t in tested], _strength(examples, rows, params))
+    choices = _settled([t.choices for t in tested], strength)
     members = _fit(examples, rows, quantiles, params, choices, (seed, len(tested)))
     return Trained(tested, tuple(weights[:-1]), weights[-1], members, choices, rows)
+
+
+def _side_by_side(
+    examples: Examples, folds: Sequence[Fold], quantiles: Sequence[float], params: ModelParams, seed: int, workers: int
+) -> tuple[tuple[Tested, ...], ridge.Strength]:
+    """Test all folds, and decide the strength of the final line, several at a time."""
+    from pipeline.models.lstm import exact_arithmetic
+
+    # Held around them all: a fold that ends would otherwise set the others' arithmetic back to the process's own.
+    with exact_arithmetic(), ThreadPoolExecutor(min(workers, len(folds))) as pool:
+        tests = [
+            pool.submit(_test, examples, fold, quantiles, params, (seed, number)) for number, fold in enumerate(folds)
+        ]
+        strength = pool.submit(_strength, examples, np.arange(len(examples), dtype=np.int64), params)
+        try:
+            return tuple(test.result() for test in tests), strength.result()
+        except BaseException:  # a fold failed, or the operator has had enough: begin nothing more
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def ensemble_forecast(forecasts: Mapping[str, Floats], weights: Floats) -> Floats:

@@ -10,6 +10,9 @@ from lake.tables.predictions import INFERENCE_LOG, PREDICTIONS, TICKER_PRIORITIE
 from pipeline.prediction.params import PredictionParams
 from pipeline.stage import Moment, Read, Stage
 
+STANDING = 20
+"""Sessions a forecast can stand: the longest horizon."""
+
 
 def inference_log(
     ticker_priorities: pl.DataFrame,
@@ -19,7 +22,11 @@ def inference_log(
     moment: Moment,
     params: PredictionParams,
 ) -> pl.DataFrame:
-    """One row per selected or held ticker of `moment.session` (ignores `since`): predicted, or what was lacking."""
+    """One row per selected or held ticker of `moment.session` (ignores `since`): predicted, or what was lacking.
+
+    Without a bar at the session nothing new is known of a ticker, so its last forecast is not stated again, which would
+    score it twice: it stands until it matures, and is told as stale, with its age in sessions.
+    """
     asked = ticker_priorities.filter((pl.col("session") == moment.session) & (pl.col("selected") | pl.col("held")))
     windows = feature_windows.filter(pl.col("session") == moment.session)
     bars = market_prices.filter(pl.col("session") == moment.session).select("ticker", bar=pl.lit(True)).unique()
@@ -33,17 +40,56 @@ def inference_log(
         .join(windows.select("ticker", "features_id", "usable", "present", "length"), on="ticker", how="left")
         .join(bars, on="ticker", how="left")
         .join(made, on="ticker", how="left")
+        .join(standing_forecasts(predictions, moment), on="ticker", how="left")
         .with_columns(status=_status(), horizons=pl.col("horizons").fill_null(0))
-        .with_columns(reason=_reason(params))
+        .with_columns(reason=_reason(params), **_of_the_standing_one())
         .select(*INFERENCE_LOG.columns)
         .sort("ticker")
     )
+
+
+def standing_forecasts(predictions: pl.DataFrame, moment: Moment) -> pl.DataFrame:
+    """Each ticker's last forecast of an earlier session, as far as it has not matured.
+
+    Returns:
+        ticker; standing_session (Date: that of its newest bar), age (Int64, sessions since), standing (Int64,
+        horizons still ahead), standing_model and standing_features.
+    """
+    open_still = predictions.filter(
+        (pl.col("session") < moment.session)
+        & (pl.col("target_session") > moment.session)
+        & (pl.col("role") != "shadow")
+    )
+    last = open_still.filter(pl.col("session") == pl.col("session").max().over("ticker"))
+    ages = {day: moment.calendar.distance(day, moment.session) for day in last["session"].unique()}
+    return (
+        last.sort("ticker", "horizon", "model_id")
+        .group_by("ticker", maintain_order=True)
+        .agg(
+            standing_session=pl.col("session").first(),
+            age=pl.col("session").first().replace_strict(ages, default=None, return_dtype=pl.Int64),
+            standing=pl.col("horizon").n_unique().cast(pl.Int64),
+            standing_model=pl.col("model_id").first(),
+            standing_features=pl.col("features_id").first(),
+        )
+    )
+
+
+def _of_the_standing_one() -> dict[str, pl.Expr]:
+    """Model and batch of a stale forecast in the place of those of a new one."""
+    stale = pl.col("status") == "stale"
+    return {
+        name: pl.when(stale).then(standing).otherwise(name)
+        for name, standing in (("model_id", "standing_model"), ("features_id", "standing_features"))
+    }
 
 
 def _status() -> pl.Expr:
     return (
         pl.when(pl.col("horizons") > 0)
         .then(pl.lit("predicted"))
+        .when(pl.col("bar").is_null() & pl.col("standing_session").is_not_null())
+        .then(pl.lit("stale"))
         .when(~pl.col("selected"))
         .then(pl.lit("not_selected"))
         .when(pl.col("usable").is_null())
@@ -59,6 +105,12 @@ def _status() -> pl.Expr:
 def _reason(params: PredictionParams) -> pl.Expr:
     words = {
         "predicted": pl.format("{} horizons by {}", "horizons", "model_id"),
+        "stale": pl.format(
+            "no bar since {}: the forecast made then, {} sessions ago, stands for {} horizons",
+            "standing_session",
+            "age",
+            "standing",
+        ),
         "not_selected": pl.format("rank {} lies beyond the first {}", "rank", pl.lit(params.most_tickers)),
         "no_window": pl.lit("no window: it is no member of the universe at this session"),
         "incomplete_window": pl.format("{} of {} sessions have complete features", "present", "length"),
@@ -82,7 +134,7 @@ STAGE = Stage(
             where=pl.col("interval") == "1d",
             columns=("ticker", "interval", "ts", "revision", "session"),
         ),
-        Read(PREDICTIONS, columns=(*PREDICTIONS.key, "role")),
+        Read(PREDICTIONS, lookback=STANDING, columns=(*PREDICTIONS.key, "role", "target_session", "features_id")),
     ),
     writes=INFERENCE_LOG,
     params=PredictionParams(),

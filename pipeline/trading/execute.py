@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
 import polars as pl
 
+from lake.tables.control import TRADE_DECISIONS
 from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES
 from lake.tables.trading import EXECUTED_TRADES, LEDGER_ENTRIES, TRADE_PLANS
 from pipeline.stage import Moment, Read, Stage
 from pipeline.trading.book import Book, fold
 from pipeline.trading.conditions import LOOKBACK, trading_conditions
 from pipeline.trading.costs import Fill, fill_at
+from pipeline.trading.decisions import Word, why_held, words_on_plans
 from pipeline.trading.money import cents_series, price_series, to_micros, words
-from pipeline.trading.params import Costs, TradingParams
+from pipeline.trading.params import Approval, Costs, TradingParams
 from pipeline.trading.settlement import Action, actions_in, settle
 
-PLAN_COLUMNS = (*TRADE_PLANS.key, "plan_id", "for_session", "decided_at", "side", "taken", "shares", "edge")
+PLAN_COLUMNS = (
+    *TRADE_PLANS.key, "plan_id", "for_session", "decided_at", "side", "intent", "taken", "shares", "edge",
+)  # fmt: skip
 BAR_COLUMNS = (*MARKET_PRICES.key, "session", "open", "close", "volume")
 
 
@@ -33,7 +37,7 @@ class Order:
     edge: float
     decided_at: datetime
     gone: str
-    """Why there is nothing left to trade; empty if there is."""
+    """Why it does not go to the open: nothing is left to trade, or the operator keeps it back; empty if it does."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,7 @@ NO_FILL = Fill(0, 0, 0, 0, 0, 0)
 
 def execute(
     trade_plans: pl.DataFrame,
+    trade_decisions: pl.DataFrame,
     market_prices: pl.DataFrame,
     corporate_actions: pl.DataFrame,
     ledger_entries: pl.DataFrame,
@@ -76,7 +81,8 @@ def execute(
 ) -> pl.DataFrame:
     """Return what became of each order for `moment.session` alone: an order lives for one open.
 
-    Sales come first, then buys by edge and ticker, each limited to the cash that is there after those before.
+    Sales come first, then buys by edge and ticker, each limited to the cash that is there after those before. An order
+    that the operator vetoed before the open is not filled, nor one that waits for an approval where that is asked for.
     """
     session = moment.session
     plans = trade_plans.filter(pl.col("taken") & (pl.col("for_session") == session))
@@ -84,13 +90,15 @@ def execute(
         return EXECUTED_TRADES.empty()
     book = fold(ledger_entries)
     settle(book, ledger_entries, corporate_actions, market_prices, session, moment.calendar)
-    orders = _orders(plans, actions_in(corporate_actions, moment.calendar.previous(session), session))
+    words = words_on_plans(trade_decisions, moment.calendar.open_at(session))
+    actions = actions_in(corporate_actions, moment.calendar.previous(session), session)
+    orders = _orders(plans, actions, words, params.approval)
     bars = _bars(market_prices, corporate_actions, orders, session, moment, params)
     outcomes = list(fill_orders(orders, bars, book, moment.calendar.open_at(session), params.costs))
     return _rows(outcomes, session, moment.calendar.open_at(session))
 
 
-def _orders(plans: pl.DataFrame, actions: list[Action]) -> list[Order]:
+def _orders(plans: pl.DataFrame, actions: list[Action], words: Mapping[str, Word], approval: Approval) -> list[Order]:
     """Restate each plan to the session's share basis and put them in the order they are filled."""
     orders = []
     for plan in plans.iter_rows(named=True):
@@ -106,6 +114,7 @@ def _orders(plans: pl.DataFrame, actions: list[Action]) -> list[Order]:
                 ticker = action.successor
         if shares == 0 and not gone:
             gone = "a reverse split left less than one share of the order"
+        gone = gone or why_held(plan["plan_id"], plan["intent"], words, approval)
         decided = plan["decided_at"]
         orders.append(Order(plan["plan_id"], ticker, plan["side"], shares, plan["edge"] or 0.0, decided, gone))
     return sorted(orders, key=lambda o: (o.side == "buy", -o.edge if o.side == "buy" else 0.0, o.ticker))
@@ -229,6 +238,7 @@ STAGE = Stage(
     function=execute,
     reads=(
         Read(TRADE_PLANS, lookback=1, upto="previous", where=pl.col("taken"), columns=PLAN_COLUMNS),
+        Read(TRADE_DECISIONS),
         Read(MARKET_PRICES, lookback=LOOKBACK, where=pl.col("interval") == "1d", columns=BAR_COLUMNS),
         Read(CORPORATE_ACTIONS, lookback=LOOKBACK),
         Read(LEDGER_ENTRIES, lookback=None, upto="previous"),

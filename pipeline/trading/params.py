@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +120,9 @@ class Reflection:
     """Standard deviations around the forecast within which half of all outcomes fall."""
 
 
+Approval = Literal["none", "required"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class TradingParams:
     """The paper book: long only, whole shares, cash account."""
@@ -127,6 +131,9 @@ class TradingParams:
     """Currency paid in at the first session; exact to the cent."""
     horizon: int = 5
     """Sessions: the forecast horizon that decisions rest on."""
+    approval: Approval = "none"
+    """`required` holds every order that nobody approved before its open, but for stops, which cut a loss whether or
+    not anybody is there; a veto counts either way."""
     full_exposure: float = 0.95
     """Fraction of NAV invested at full risk; the rest is for gaps and costs."""
     costs: Costs = field(default_factory=Costs)

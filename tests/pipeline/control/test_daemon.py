@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
@@ -18,12 +20,13 @@ import pytest
 
 from lake.store import Lake
 from lake.tables.control import SERVICE_HEARTBEATS, TASK_ATTEMPTS, TASK_REQUESTS
+from pipeline.control.definitions import lake_definitions
 from pipeline.control.exclusive import daemon_present
 from pipeline.control.health import Service, condition, overall
 from pipeline.control.heartbeat import Heart, last_beat
 from pipeline.control.manifest import load_manifest, read_manifest
 from pipeline.control.orchestrator import Picture
-from pipeline.control.process import open_descriptors
+from pipeline.control.process import PROC, identify, open_descriptors
 from pipeline.control.requests import Request, standing_of, submit
 from pipeline.control.service import launchd_unit, systemd_unit
 
@@ -31,7 +34,7 @@ DAEMON = (sys.executable, "-m", "pipeline.control.daemon", "--quiet")
 SCHEDULE = '[tasks.upkeep]\nrun = "maintain"\ntrigger = "daily 06:00"\n'
 
 
-def until(holds: Callable[[], object], seconds: float = 30) -> None:
+def until(holds: Callable[[], object], seconds: float = 120) -> None:
     end = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < end, "it did not come about in time"
@@ -127,11 +130,89 @@ def test_the_first_end_lets_work_finish_and_the_record_says_so(tmp_path: Path) -
     submit(lake, asked)
     until(lambda: standing_of(lake, asked).events)
     daemon.terminate()
-    assert daemon.wait(30) == 0
+    assert daemon.wait(120) == 0
     assert standing_of(lake, asked).events[-1].state == "done"
     beat = last_beat(lake.path)
     assert beat is not None
     assert beat.state == "stopped"
+
+
+HOSTED = """
+import sys
+from pathlib import Path
+from lake.store import Lake
+from pipeline.control.daemon import Daemon
+from tests.pipeline.control.test_workforce import UNRULY
+
+lake = Lake.open(Path(sys.argv[1]))
+sys.exit(Daemon(lake, lake.path / "schedules.toml", program=UNRULY).run(once="--once" in sys.argv))
+"""
+"""A daemon whose workers behave as their task is called."""
+
+
+def owing(path: Path, task: str, **keys: str) -> Lake:
+    """A lake whose schedule, known since yesterday, owes one run of a task."""
+    lake = Lake.create(path)
+    given = {"run": '"maintain"', "trigger": '"daily 00:00"', "zone": '"UTC"', **keys}
+    lines = "\n".join(f"{name} = {value}" for name, value in given.items())
+    (lake.path / "schedules.toml").write_text(f"[tasks.{task}]\n{lines}\n")
+    lake_definitions(lake).see(load_manifest(lake.path / "schedules.toml"), datetime.now(UTC) - timedelta(days=1))
+    return lake
+
+
+@contextmanager
+def hosted(lake: Lake, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+    """The daemon for the block; gone after it, whatever happened."""
+    with subprocess.Popen([sys.executable, "-c", HOSTED, str(lake.path), *options]) as daemon:
+        try:
+            yield daemon
+        finally:
+            daemon.kill()
+
+
+def deaf(pid: int) -> bool:
+    """Whether a process ignores SIGTERM by now (Linux)."""
+    ignored = re.search(r"SigIgn:\s*(\w+)", (PROC / str(pid) / "status").read_text())
+    return ignored is not None and bool(int(ignored[1], 16) >> (signal.SIGTERM - 1) & 1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells which signals another process ignores")
+def test_the_first_end_waits_for_what_runs_and_the_second_ends_it_at_once_though_it_will_not_listen(
+    tmp_path: Path,
+) -> None:
+    lake = owing(tmp_path / "lake", "deaf", grace='"1s"')
+    with hosted(lake) as daemon:
+        until(lambda: lake.read(TASK_ATTEMPTS).height)
+        worker = lake.read(TASK_ATTEMPTS)["pid"][0]
+        until(lambda: deaf(worker))
+        daemon.terminate()
+        until(lambda: (beat := last_beat(lake.path)) and beat.state == "draining")
+        assert daemon.poll() is None
+        begin = time.monotonic()
+        daemon.terminate()
+        assert daemon.wait(30) == 0
+    assert time.monotonic() - begin < 8, "a second of grace, and no more"
+    assert identify(worker) is None
+    last = lake.read(TASK_ATTEMPTS).sort("at").row(-1, named=True)
+    assert (last["state"], last["follows"], last["reason"]) == ("dead", "retry", "the daemon was told to stop at once")
+
+
+@pytest.mark.parametrize(
+    ("keys", "code", "states"),
+    [
+        ({"retries": "1", "back_off": '"1s"', "failover": '"retry"'}, 1, ["started", "failed", "started", "failed"]),
+        ({"failover": '"stop"', "catch_up": '"all"', "window": '"2d"'}, 1, ["started", "failed"]),
+        ({}, 1, ["started", "failed"]),
+    ],
+    ids=["tried again for ever", "stopped", "given up"],
+)
+def test_once_ends_though_a_task_always_fails_and_says_what_is_still_owed(
+    tmp_path: Path, keys: dict[str, str], code: int, states: list[str]
+) -> None:
+    lake = owing(tmp_path / "lake", "raise", **keys)
+    with hosted(lake, "--once") as daemon:
+        assert daemon.wait(60) == code
+    assert lake.read(TASK_ATTEMPTS).sort("at")["state"].to_list() == states
 
 
 def test_a_schedule_that_cannot_be_used_ends_the_daemon_with_the_line_and_the_fix(tmp_path: Path) -> None:

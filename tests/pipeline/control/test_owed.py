@@ -6,6 +6,7 @@ import random
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
+from time import process_time
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -84,7 +85,7 @@ def outages(kind: str, seed: int) -> tuple[timedelta, timedelta]:
     [
         *((kind, seed) for kind in ("8 hours", "3 days", "10 minutes") for seed in SEEDS),
         ("10 months", 0),
-        ("10 months", 1),
+        pytest.param("10 months", 1, marks=pytest.mark.slow),
     ],
 )
 @pytest.mark.parametrize("policy", POLICIES)
@@ -290,15 +291,13 @@ def test_holidays_have_no_run_and_half_days_have_theirs_after_the_early_close(po
 
 
 def test_ten_months_off_cost_less_than_a_second_to_work_out() -> None:
-    import time as wall
-
     world = World(manifest("last", task="every 30m while open"), at("2024-01-03T12:00"), takes=MINUTE)
     world.run(DAY)
     world.kill()
     world.sleep(300 * DAY)
     world.begin()
-    started = wall.perf_counter()
+    started = process_time()
     world.turn()
-    assert wall.perf_counter() - started < 1
+    assert process_time() - started < 1
     assert len(world.hands.hands) == 1
     assert 0 < len(world.states("task", "skipped")) <= 500

@@ -11,19 +11,29 @@ from pipeline.control.order import GO, Order, Report
 
 
 def main() -> None:
-    """Behave: done, raise, exit, abort, kill, memory, hang, slow."""
+    """Behave as the settings say, or as the task is called: done, raise, exit, abort, kill, hang, deaf, slow."""
     _lake, report, line = (sys.stdin.readline().rstrip("\n") for _ in range(3))
     if sys.stdin.readline().strip() != GO:
         return
     order = Order.from_json(line)
-    how = order.settings["how"]
+    how = order.settings.get("how", order.task)
     if how == "hang":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        stubborn = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
-        children = [subprocess.Popen([sys.executable, "-c", stubborn]) for _ in range(2)]
-        children.append(subprocess.Popen([sys.executable, "-c", stubborn], process_group=0))
-        time.sleep(0.3)
-        Path(order.settings["pids"]).write_text(" ".join(str(child.pid) for child in children))
+        stubborn = (
+            "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(600)"
+        )
+        command = [sys.executable, "-c", stubborn]
+        children = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(2)]
+        children.append(subprocess.Popen(command, stdout=subprocess.PIPE, process_group=0))
+        for child in children:
+            assert child.stdout is not None
+            child.stdout.readline()  # from now on it ignores the request to end
+        pids = Path(order.settings["pids"])
+        pids.with_suffix(".part").write_text(" ".join(str(child.pid) for child in children))
+        pids.with_suffix(".part").rename(pids)
+        time.sleep(600)
+    if how == "deaf":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         time.sleep(600)
     if how == "slow":
         time.sleep(order.settings["seconds"])

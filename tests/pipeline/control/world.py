@@ -168,7 +168,7 @@ class World:
         if self.daemon is not None:
             self.daemon.replace_manifest(self.manifest)
 
-    def run(self, length: timedelta, pulse: timedelta = HOUR) -> None:
+    def run(self, length: timedelta, pulse: timedelta = 6 * HOUR) -> None:
         """Let time pass, the daemon (if there is one) waking as it would."""
         end = self.clock.steady() + length.total_seconds()
         while True:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 
+from lake.tables.control import MODEL_CHOICES
 from lake.tables.models import MODEL_PROMOTIONS
 from pipeline.models.promote import promote
+from pipeline.models.registry import champion
 from tests.frames.models import CALENDAR, SMALL, challenger, market, moment, promotions, trained
 
 SESSION = date(2016, 1, 4)
@@ -39,7 +41,7 @@ def comparison(
 def decide(found: dict[str, Any], earlier: str | None = None) -> dict[str, Any]:
     at = replace(moment(market(tickers=1, sessions=9)), session=SESSION, since=SESSION)
     history = promotions(earlier) if earlier else MODEL_PROMOTIONS.empty()
-    rows = MODEL_PROMOTIONS.check(promote(challenger(found), history, at, SMALL))
+    rows = MODEL_PROMOTIONS.check(promote(challenger(found), history, MODEL_CHOICES.empty(), at, SMALL))
     assert rows.height == 1
     return rows.row(0, named=True)
 
@@ -102,18 +104,96 @@ def test_each_challenger_of_the_session_gets_one_row_and_others_none() -> None:
         ]
     )
     at = replace(moment(market(tickers=1, sessions=9)), session=SESSION, since=SESSION)
-    rows = promote(two, MODEL_PROMOTIONS.empty(), at, SMALL)
+    rows = promote(two, MODEL_PROMOTIONS.empty(), MODEL_CHOICES.empty(), at, SMALL)
     assert rows["model_id"].to_list() == ["m-20160104-00000001", "m-20160104-00000002"]
     assert rows["promoted"].to_list() == [True, False]
     assert rows["champion"].unique().to_list() == ["m-20160104-00000001"]
 
 
 def test_without_a_challenger_nothing_is_decided() -> None:
-    assert promote(challenger(comparison(0.2)).clear(), promotions(OLD), moment(market(sessions=9)), SMALL).is_empty()
+    nothing = challenger(comparison(0.2)).clear(), promotions(OLD), MODEL_CHOICES.empty()
+    assert promote(*nothing, moment(market(sessions=9)), SMALL).is_empty()
 
 
 def test_what_training_registers_is_what_promotion_judges() -> None:
     world = market(tickers=30, sessions=180, signal=0.4)
-    rows = MODEL_PROMOTIONS.check(promote(trained(world), MODEL_PROMOTIONS.empty(), moment(world), SMALL))
+    rows = MODEL_PROMOTIONS.check(
+        promote(trained(world), MODEL_PROMOTIONS.empty(), MODEL_CHOICES.empty(), moment(world), SMALL)
+    )
     assert rows["promoted"].to_list() == [True] and rows["sessions"].to_list() == [30]
     assert rows["champion"][0] == rows["model_id"][0]
+
+
+# ---- the operator's word
+
+
+def choices(*given: dict[str, Any]) -> pl.DataFrame:
+    """Rows of model_choices for the session, said in the order given."""
+    rows = [
+        {
+            "choice_id": f"choice {number}",
+            "session": SESSION,
+            "choice": "promote",
+            "model_id": OLDER,
+            "champion": OLDER,
+            "reason": "it is calmer",
+            "decided_at": datetime(2016, 1, 3, 12, number, tzinfo=UTC),
+            "origin": "cli",
+            **one,
+        }
+        for number, one in enumerate(given)
+    ]
+    return MODEL_CHOICES.check(pl.DataFrame(rows, schema=MODEL_CHOICES.schema))
+
+
+OLDER = "m-20150101-bbbbbbbb"
+BACK = {"choice": "rollback", "model_id": OLD, "champion": OLDER}
+REGISTRY = pl.concat(
+    [
+        challenger(comparison(0.28), model_id=OLD, session=date(2015, 3, 2)),
+        challenger(comparison(0.29), model_id=OLDER, session=date(2015, 1, 1)),
+    ]
+)
+
+
+def chosen(*given: dict[str, Any], registry: pl.DataFrame = REGISTRY, champion: str | None = OLD) -> pl.DataFrame:
+    """The decisions of the session, OLD being champion."""
+    at = replace(moment(market(tickers=1, sessions=9)), session=SESSION, since=SESSION)
+    return MODEL_PROMOTIONS.check(promote(registry, promotions(champion), choices(*given), at, SMALL))
+
+
+def test_what_the_operator_chose_is_champion_with_the_reason_and_the_models_own_figures() -> None:
+    row = chosen({}).row(0, named=True)
+    assert (row["model_id"], row["champion"], row["previous"], row["promoted"]) == (OLDER, OLDER, OLD, True)
+    assert row["reason"] == "promoted by the operator: it is calmer"
+    assert row["challenger_loss"] == pytest.approx(0.29, abs=0.01)
+
+
+def test_a_champion_taken_back_gives_way_to_the_one_before_or_to_nobody() -> None:
+    row = chosen(BACK).row(0, named=True)
+    assert (row["model_id"], row["champion"], row["promoted"]) == (OLD, OLDER, False)
+    assert row["reason"] == "taken back by the operator: it is calmer"
+    assert chosen({**BACK, "champion": None})["champion"].to_list() == [None]
+
+
+def test_a_model_that_is_champion_no_more_is_not_taken_back() -> None:
+    row = chosen(BACK, champion=OLDER).row(0, named=True)
+    assert row["champion"] == OLDER
+    assert row["reason"].startswith(f"not taken back: champion is {OLDER} by now")
+
+
+def test_of_several_choices_for_a_session_the_last_counts() -> None:
+    rows = chosen(BACK, {"model_id": OLD, "champion": OLD})
+    assert rows.height == 1
+    assert rows["champion"].to_list() == [OLD]
+
+
+def test_a_challenger_of_the_same_session_does_not_overrule_the_operator() -> None:
+    better = challenger(comparison(0.20, champion=0.28), model_id="m-20160104-00000001")
+    rows = chosen({}, registry=pl.concat([REGISTRY, better])).sort("session", "model_id")
+    assert rows["champion"].to_list() == [OLDER, OLDER]
+    assert champion(pl.concat([promotions(OLD), rows])) == OLDER
+
+
+def test_a_choice_of_another_session_changes_nothing() -> None:
+    assert chosen({"session": date(2016, 1, 5)}).is_empty()

@@ -8,9 +8,12 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
+import torch
 
 from lake.tables.predictions import QUANTILES
+from pipeline.models.ensemble import MEMBERS
 from pipeline.models.examples import Examples, labelled_examples
+from pipeline.models.params import RidgeParams
 from pipeline.models.ridge import Strength
 from pipeline.models.training import Choices, Trained, _settled, run_training
 from tests.frames.models import CALENDAR, SMALL, Market, market, trained
@@ -32,6 +35,33 @@ def run(at: Market) -> tuple[Examples, Trained]:
 @pytest.fixture(scope="module")
 def world() -> Market:
     return market(tickers=8, sessions=150, signal=0.3)
+
+
+@pytest.mark.parametrize("workers", [2, 3])
+def test_folds_fitted_side_by_side_give_the_bits_of_folds_fitted_one_by_one(world: Market, workers: int) -> None:
+    built = examples(world)
+    alone, beside = (run_training(built, QUANTILES, SMALL, 7, count) for count in (1, workers))
+    assert alone is not None and beside is not None
+    assert any(choices.epochs for choices in (*(t.choices for t in alone.tested), alone.choices)), "a network learnt"
+    assert [t.choices for t in beside.tested] == [t.choices for t in alone.tested]
+    for one, other in zip(alone.tested, beside.tested, strict=True):
+        assert all(one.forecasts[name].tobytes() == other.forecasts[name].tobytes() for name in MEMBERS)
+    for member in MEMBERS:
+        for name, values in alone.members[member].items():
+            assert values.tobytes() == beside.members[member][name].tobytes(), (member, name)
+    assert beside.weights.tobytes() == alone.weights.tobytes()
+
+
+def test_training_side_by_side_leaves_the_process_its_own_settings(world: Market) -> None:
+    before = torch.get_num_threads(), torch.get_deterministic_debug_mode(), torch.random.get_rng_state()
+    run_training(examples(world), QUANTILES, SMALL, 7, 3)
+    assert (torch.get_num_threads(), torch.get_deterministic_debug_mode()) == before[:2]
+    assert torch.equal(torch.random.get_rng_state(), before[2])
+
+
+def test_a_fold_that_fails_ends_the_training_with_its_own_error(world: Market) -> None:
+    with pytest.raises(ValueError, match="pivot"):
+        run_training(examples(world), QUANTILES, replace(SMALL, ridge=RidgeParams(penalties=(-1e9,))), 7, 2)
 
 
 def test_the_label_of_every_training_row_ends_before_its_test_block_by_more_than_the_embargo(world: Market) -> None:

@@ -247,6 +247,25 @@ def test_what_is_missing_gets_no_forecast_and_a_reason(trained: Setting) -> None
     assert log["T000"]["model_id"] is None
 
 
+def test_without_a_bar_the_last_forecast_stands_until_it_matures_and_is_told_as_stale(trained: Setting) -> None:
+    tables = dict(trained.tables)
+    made = run_and_keep(predict.STAGE, tables, at(trained.session, calendar=CALENDAR))
+    longest = made["horizon"].max()
+    assert isinstance(longest, int)
+    for age, status in ((1, "stale"), (longest - 1, "stale"), (longest, "no_window")):
+        later = CALENDAR.offset(trained.session, age)
+        tables["ticker_priorities"] = trained.tables["ticker_priorities"].with_columns(session=pl.lit(later))
+        log = run(inference_log.STAGE, tables, at(later, calendar=CALENDAR)).row(0, named=True)
+        assert (log["status"], log["horizons"]) == (status, 0)
+        if status == "stale":
+            standing = made.filter(ticker=log["ticker"]).filter(pl.col("target_session") > later)
+            assert log["reason"] == (
+                f"no bar since {trained.session}: the forecast made then, {age} sessions ago,"
+                f" stands for {standing.height} horizons"
+            )
+            assert (log["model_id"], log["features_id"]) == (trained.model_id, made["features_id"][0])
+
+
 def test_nothing_to_forecast_gives_nothing(trained: Setting) -> None:
     assert without(trained, "feature_windows").forecasts().is_empty()
     assert without(trained, "market_prices").forecasts().is_empty()

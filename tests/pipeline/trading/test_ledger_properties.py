@@ -294,13 +294,13 @@ def _opening(book: Book, history: History, session: date, simple: Simple) -> lis
 ANY = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 
 
-@settings(max_examples=500, **ANY)
+@settings(max_examples=200, **ANY)
 @given(histories())
 def test_cash_and_shares_are_conserved_in_any_history(history: History) -> None:
     check_events(history)
 
 
-@settings(max_examples=8, **ANY)
+@settings(max_examples=5, **ANY)
 @given(histories())
 def test_the_stages_keep_every_invariant_and_ignore_the_order_of_rows(history: History) -> None:
     check(history)

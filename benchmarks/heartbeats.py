@@ -1,0 +1,143 @@
+"""A day of the daemon's own commits and of a cycle's metadata: `python -m benchmarks.heartbeats [--names 500]`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import polars as pl
+
+from lake.contract import Table
+from lake.store import Lake
+from lake.tables import TABLES
+from lake.tables.control import SERVICE_HEARTBEATS, TASK_ATTEMPTS
+from pipeline.config.settings import Settings
+from pipeline.control.heartbeat import BATCH, Heart
+from pipeline.control.journal import Event, lake_journal
+from pipeline.control.orchestrator import Picture
+from pipeline.control.process import open_descriptors, resident_bytes
+from pipeline.ingestion.sources.params import SimulatedParams, SourceParams
+from pipeline.runner import Runner
+
+DAY = timedelta(days=1)
+EVERY = timedelta(minutes=10)
+"""Between two attempts on record: a busy schedule, of which each attempt is begun and ended."""
+WARM = 24
+"""Commits after which everything has been imported and opened once."""
+
+
+@dataclass
+class Seen:
+    """What was measured after each commit."""
+
+    memory: list[int] = field(default_factory=list)
+    descriptors: list[int] = field(default_factory=list)
+    reads: list[float] = field(default_factory=list)
+    fresh: list[float] = field(default_factory=list)
+    """Seconds of a read by a process that opens the lake anew, as a command does."""
+
+
+def main() -> None:
+    """Measure both, and print the sum of a day's metadata."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--names", type=int, default=500, help="tickers of the cycle; 0 leaves it out")
+    parser.add_argument("--history", type=int, default=260, help="sessions loaded before it")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        own = report(day(Path(folder) / "day"), Lake.open(Path(folder) / "day"))
+        if asked.names:
+            cycle = cycle_metadata(Path(folder) / "cycles", asked.names, asked.history)
+            sys.stdout.write(
+                f"a cycle of {asked.names} tickers: {cycle / 1e6:.2f} MB of logs and runs; "
+                f"a day in all: {(own + cycle) / 1e6:.2f} MB\n"
+            )
+
+
+def day(path: Path) -> Seen:
+    """Commit what a daemon commits in 24 hours, and read after each commit as a console does."""
+    lake, reader, seen = Lake.create(path), Lake.open(path), Seen()
+    (path / "control").mkdir()
+    now = begin = datetime(2024, 1, 2, tzinfo=UTC)
+    heart, journal = Heart(lake, now), lake_journal(lake, now)
+    while now < begin + DAY:
+        now += BATCH
+        heart.beat(Picture(now), "running", "ok", "0 running, 0 waiting")
+        if (now - begin) % EVERY == timedelta():
+            journal.note([attempt(now, "started")])
+            journal.note([attempt(now, "done")])
+        seen.reads.append(timed(reader, now))
+        seen.fresh.append(timed(Lake.open(path), now))
+        seen.memory.append(resident_bytes())
+        seen.descriptors.append(open_descriptors())
+    return seen
+
+
+def attempt(now: datetime, state: str) -> Event:
+    """One event of an attempt."""
+    slot = f"{now:%Y-%m-%dT%H:%M}"
+    return Event(task="watch", slot=slot, attempt=0, state=state, due_at=now, at=now)  # type: ignore[arg-type]
+
+
+def timed(lake: Lake, now: datetime) -> float:
+    """Seconds to read the last beats and attempts."""
+    begin = time.perf_counter()
+    lake.read(SERVICE_HEARTBEATS, since=now - timedelta(minutes=1))
+    lake.read(TASK_ATTEMPTS, since=now - EVERY, where=pl.col("task") == "watch")
+    return time.perf_counter() - begin
+
+
+def report(seen: Seen, lake: Lake) -> int:
+    """Print the figures; returns the bytes of the day's tables."""
+    write, commits = sys.stdout.write, len(seen.memory)
+    memory = np.array(seen.memory[WARM:]) / 1e6
+    slope = float(np.polyfit(np.arange(memory.size), memory, 1)[0]) * commits
+    write(f"{commits} beats and {lake.rows(TASK_ATTEMPTS)} events of attempts in 24 h\n")
+    write(f"memory {memory[0]:.1f} MB -> {memory[-1]:.1f} MB, straight line {slope:+.1f} MB a day\n")
+    write(f"descriptors {min(seen.descriptors[WARM:])} to {max(seen.descriptors[WARM:])}\n")
+    for name, times in (("reader that stays", seen.reads), ("lake opened anew", seen.fresh)):
+        first, last = median(times[WARM : WARM + 48]), median(times[-48:])
+        write(f"{name}: {first * 1e3:.1f} ms in the first hours, {last * 1e3:.1f} ms in the last\n")
+    sizes = {table.name: tree(Path(lake.uri(table))) for table in (SERVICE_HEARTBEATS, TASK_ATTEMPTS)}
+    write("".join(f"{name}: {size / 1e6:.2f} MB\n" for name, size in sizes.items()))
+    return sum(sizes.values())
+
+
+def cycle_metadata(path: Path, names: int, history: int) -> int:
+    """Bytes of logs and of the tables of control that one cycle adds, the second after a history load."""
+    market = SimulatedParams(names=names, history_sessions=history)
+    settings = replace(Settings(), source=SourceParams(simulated=market))
+    runner = Runner(Lake.create(path), settings)
+    first, last = runner.source.coverage()
+    runner.load_history(first, last)
+    begin = runner.calendar.next(last)
+    runner.cycle(begin)
+    before = metadata(runner.lake)
+    runner.cycle(runner.calendar.next(begin))
+    return metadata(runner.lake) - before
+
+
+def metadata(lake: Lake) -> int:
+    """Bytes of every table's log and of the tables that tell of runs."""
+    return sum(tree(folder(lake, table)) for table in TABLES.values())
+
+
+def folder(lake: Lake, table: Table) -> Path:
+    """Where a table's metadata lie: all of a table of control, the log of any other."""
+    uri = Path(lake.uri(table))
+    return uri if table.domain == "control" else uri / "_delta_log"
+
+
+def tree(root: Path) -> int:
+    """Bytes of the files below a folder."""
+    return sum(path.stat().st_size for path in root.rglob("*") if path.is_file())
+
+
+if __name__ == "__main__":
+    main()

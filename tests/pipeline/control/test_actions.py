@@ -1,0 +1,72 @@
+"""What a worker does for a task, on real lakes."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from lake.store import Lake
+from lake.tables import TABLES
+from lake.tables.control import RUNS
+from lake.tables.market import INSTRUMENTS, MARKET_PRICES
+from pipeline.control.actions import perform
+from pipeline.control.order import Order
+from tests.frames.published import publish_sessions
+
+MAINTAIN = ("maintain",)
+
+
+def order(*run: str, **given: Any) -> Order:
+    """An order due now."""
+    legal: dict[str, Any] = {
+        "task": "upkeep",
+        "slot": "2026-01-05",
+        "attempt": 0,
+        "run": run,
+        "session": None,
+        "due_at": datetime(2026, 1, 5, 11, tzinfo=UTC),
+        "timeout": timedelta(hours=1),
+        "grace": timedelta(seconds=10),
+    }
+    return Order(**(legal | given))
+
+
+@pytest.fixture(scope="module")
+def worn(tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    """A lake of 52 sessions, each with its own small files, and a file that nothing names."""
+    lake = Lake.create(tmp_path_factory.mktemp("worn") / "lake")
+    lake.durable = False
+    publish_sessions(lake, 52)
+    orphan = Path(lake.uri(INSTRUMENTS)) / "part-orphan.parquet"
+    orphan.write_bytes(b"half")
+    os.utime(orphan, (0, 0))
+    return lake
+
+
+def test_upkeep_compacts_what_is_due_gives_back_what_nothing_needs_and_keeps_every_version_of_every_run(
+    worn: Lake,
+) -> None:
+    named = worn.read(RUNS).select("output_table", "output_version").unique(maintain_order=True).rows()
+    before = {(name, version): worn.read(TABLES[name], version=version) for name, version in named}
+    reader = Lake.open(worn.path)
+    reader.read(MARKET_PRICES)
+    assert perform(worn, order(*MAINTAIN), {"NEXTGEN_RUNTIME__DURABLE": "false"}).ok
+    fresh = Lake.open(worn.path)
+    assert len(fresh.files(MARKET_PRICES, fresh.newest(MARKET_PRICES))) == 1
+    assert fresh.read(RUNS, where=pl.col("stage") == "compact").height >= 1
+    assert not (Path(worn.uri(INSTRUMENTS)) / "part-orphan.parquet").exists()
+    for (name, version), rows in before.items():
+        assert fresh.read(TABLES[name], version=version).equals(rows)
+    assert reader.read(MARKET_PRICES).equals(before["market_prices", 52]), "who was reading goes on reading"
+
+
+def test_upkeep_of_a_tidy_lake_changes_nothing(worn: Lake) -> None:
+    perform(worn, order(*MAINTAIN), {"NEXTGEN_RUNTIME__DURABLE": "false"})
+    versions = {name: worn.newest(table) for name, table in TABLES.items()}
+    perform(worn, order(*MAINTAIN), {"NEXTGEN_RUNTIME__DURABLE": "false"})
+    assert {name: worn.newest(table) for name, table in TABLES.items()} == versions
