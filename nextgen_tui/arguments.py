@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import operator
 import re
-from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from lake.contract import Table
+    from lake.queries import Sign
     from pipeline.stage import Stage
 
 _CONDITION = re.compile(r"\s*([a-z_0-9]+)\s*(>=|<=|!=|=|>|<)\s*(.*?)\s*", re.DOTALL)
-_OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
-    "=": operator.eq,
-    "!=": operator.ne,
-    ">=": operator.ge,
-    "<=": operator.le,
-    ">": operator.gt,
-    "<": operator.lt,
-}
 
 
 class Day(click.ParamType[date]):
@@ -91,17 +80,12 @@ def stage_named(name: str) -> Stage:
     raise click.UsageError(f"there is no stage {name!r}{hint}")
 
 
-def condition(table: Table, text: str) -> pl.Expr:
-    """A condition such as `ticker=ACME` or `session>=2026-01-05` as an expression on the table's column."""
-    import polars as pl
-
+def condition(table: Table, text: str) -> tuple[str, Sign, Any]:
+    """A condition such as `ticker=ACME` or `session>=2026-01-05`: column, sign, value; nothing after = is null."""
     column, sign, value = _parts(table, text)
-    at = pl.col(column)
     if value == "" and sign in ("=", "!="):
-        return at.is_null() if sign == "=" else at.is_not_null()
-    parsed = _value(table, column, value)
-    compared: pl.Expr = _OPERATORS[sign](at, pl.lit(parsed, dtype=table.stored_schema[column]))
-    return compared
+        return column, cast("Sign", sign), None
+    return column, cast("Sign", sign), _value(table, column, value)
 
 
 def key(table: Table, texts: tuple[str, ...]) -> dict[str, Any]:

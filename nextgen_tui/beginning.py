@@ -41,6 +41,7 @@ def make_lake(invocation: Invocation, chosen: Mapping[str, Given], until: date |
 
     Raises:
         click.UsageError: if the lake has history already, or `until` leaves nothing to load.
+        OutOfReachError: if the source does not answer; nothing was made.
         NotALakeError: if the folder holds something else.
     """
     from lake.store import MARKER, Lake
@@ -66,6 +67,7 @@ def make_lake(invocation: Invocation, chosen: Mapping[str, Given], until: date |
         raise click.UsageError(
             f"the source has sessions from {first} to {known}; choose --until between them, not {until}"
         )
+    source.reached()
     lake = Lake.create(path)
     if chosen:
         write_document(path, toml_document((key, given.value) for key, given in chosen.items()))

@@ -28,6 +28,7 @@ COMMANDS: dict[str, dict[str, Entry]] = {
     "Begin": {
         "demo": Entry("demo", "Build a simulated lake, replay it, and show what came of it."),
         "init": Entry("init", "Make a lake and load its price history."),
+        "import": Entry("import_", "Bring an older system's prices, news, forecasts and trades into the lake."),
         "config": Entry("config", "Show or check the configuration."),
     },
     "Work": {
@@ -42,6 +43,12 @@ COMMANDS: dict[str, dict[str, Entry]] = {
         "request": Entry("request", "Ask the daemon for work, or steer what it does."),
         "service": Entry("service", "Keep the daemon running under systemd or launchd."),
     },
+    "Decide": {
+        "approve": Entry("approve", "Approve a planned trade before its open."),
+        "veto": Entry("veto", "Keep a planned trade from its open."),
+        "promote": Entry("promote", "Make a trained model champion."),
+        "rollback": Entry("rollback", "Take the champion back for the one before it."),
+    },
     "Look": {
         "status": Entry("status", "Say whether all is well, and what ran last."),
         "console": Entry("console", "Open the console."),
@@ -53,6 +60,7 @@ COMMANDS: dict[str, dict[str, Entry]] = {
     "Prove": {
         "lineage": Entry("lineage", "Walk from a row back to what it was made from."),
         "impact": Entry("impact", "List what was derived from a row, in every table."),
+        "compare": Entry("compare", "Hold an imported system's figures against the lake's."),
         "reproduce": Entry("reproduce", "Compute runs again and compare every bit."),
     },
     "Keep": {
@@ -61,6 +69,7 @@ COMMANDS: dict[str, dict[str, Entry]] = {
         "scrub": Entry("scrub", "Read every file and hold it against its recorded hash."),
         "gc": Entry("gc", "Remove files that no version named by a run holds."),
         "compact": Entry("compact", "Write the many small files of a table as a few large ones."),
+        "migrate": Entry("migrate", "Bring a lake made by an earlier program up to date."),
         "recover": Entry("recover", "Repair what a crash left, and finish the interrupted cycle."),
     },
 }

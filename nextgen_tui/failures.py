@@ -20,6 +20,8 @@ def explained(error: BaseException) -> tuple[int, str]:
 
 
 def _code(error: BaseException) -> int:
+    if _defined_in(error, "pipeline.ingestion.sources", "OutOfReachError"):
+        return exit_codes.RETRY
     usage = _defined_in(error, "pipeline.ingestion.sources", "SourceError") or _defined_in(
         error, "pipeline.runner", "CycleOrderError"
     )

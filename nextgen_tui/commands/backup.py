@@ -19,10 +19,11 @@ def command(invocation: Invocation, folder: Path) -> None:
     Into a folder with an earlier backup of this lake only what is new is copied.
     """
     from lake.backup import backup
+    from lake.store import Lake
     from nextgen_tui.formats import counted
 
     with invocation.output.progress("backup") as progress:
-        copied = backup(invocation.lake, folder.absolute(), progress)
+        copied = backup(Lake.open(invocation.lake_path, older=True), folder.absolute(), progress)
     invocation.output.say(
         f"{counted(copied.files, 'file')} ({copied.bytes:,} bytes) safe in {folder}, {copied.new} of them new; "
         f"bring them back with `nextgen restore {folder} --lake NEW`"

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import click
 
+from nextgen_tui import exit_codes
 from nextgen_tui.invocation import Command, Invocation, pass_invocation
 
 
 @click.command("console", cls=Command)
 @click.option("--light", is_flag=True, help="Start with dark letters on a light ground.")
 @click.option("--at", metavar="SESSION", default="", help="Start in the past: a session, a UTC time, or a run's id.")
+@click.option("--read-only", is_flag=True, help="Look only: nothing can be asked for or decided.")
 @click.option(
     "--screenshot",
     type=click.Path(file_okay=False, path_type=Path),
@@ -19,19 +21,50 @@ from nextgen_tui.invocation import Command, Invocation, pass_invocation
     help="Write an SVG picture of every screen into a folder, and end.",
 )
 @click.option("--size", default="140x40", metavar="WxH", help="Size of the pictures in characters.", show_default=True)
+@click.option("--web", is_flag=True, help="Serve it to a browser on this machine; needs the extra `web`.")
+@click.option("--port", type=click.IntRange(1, 65_535), default=8_137, help="With --web: where.", show_default=True)
 @pass_invocation
-def command(invocation: Invocation, light: bool, at: str, screenshot: Path | None, size: str) -> None:
+def command(
+    invocation: Invocation,
+    light: bool,
+    at: str,
+    read_only: bool,
+    screenshot: Path | None,
+    size: str,
+    web: bool,
+    port: int,
+) -> int:
     """Open the console.
 
     It follows what is published, starts without a lake as well, and asks the daemon for work but writes nothing else.
     """
+    if web:
+        flags = {"--light": light, "--read-only": read_only}
+        options = [*(flag for flag, given in flags.items() if given), *(["--at", at] if at else [])]
+        return _served(invocation, port, options)
     from nextgen_tui.console.app import ConsoleApp
 
-    app = ConsoleApp(invocation.lake_path, light=light, at=at)
+    app = ConsoleApp(invocation.lake_path, light=light, at=at, only_look=read_only)
     if screenshot is None:
-        app.run()
-        return
+        from nextgen_tui.console.terminal import given_back
+
+        with given_back():
+            app.run()
+        return app.return_code or exit_codes.DONE
     from nextgen_tui.console.screenshots import take, terminal_size
 
     for path in take(app, screenshot, terminal_size(size)):
         invocation.output.show(str(path))
+    return exit_codes.DONE
+
+
+def _served(invocation: Invocation, port: int, options: list[str]) -> int:
+    try:
+        from nextgen_tui.console.web import serve
+    except ModuleNotFoundError as error:
+        raise click.UsageError(
+            f"a console in the browser needs the extra `web` ({error.name} is missing): "
+            "pip install 'nextgen-trading[web]'"
+        ) from None
+    serve(invocation.lake_path, port, options, invocation.output.say)
+    return exit_codes.DONE

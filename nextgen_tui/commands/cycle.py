@@ -20,12 +20,14 @@ def command(invocation: Invocation, session: date | None) -> None:
     is left alone.
     """
     from nextgen_tui.standing import next_session, refuse_open
+    from nextgen_tui.turn import or_ask
     from nextgen_tui.work_view import show_cycle
 
     calendar = invocation.runner.calendar
     if session is None:
         session = next_session(invocation.lake, calendar)
     refuse_open(session, calendar)
-    with invocation.output.progress(f"cycle {session}") as progress:
+    asked = f"cycle --session {session}"
+    with or_ask(invocation, asked), invocation.output.progress(f"cycle {session}") as progress:
         cycle = invocation.runner.cycle(session, progress)
     show_cycle(invocation.output, cycle)

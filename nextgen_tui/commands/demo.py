@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 import click
 
+from nextgen_tui import exit_codes
 from nextgen_tui.invocation import Invocation, ReadingCommand, pass_invocation
 
 if TYPE_CHECKING:
@@ -18,13 +20,27 @@ if TYPE_CHECKING:
 @click.command("demo", cls=ReadingCommand)
 @click.option("--fresh", is_flag=True, help="Throw the present demo lake away and begin again.")
 @click.option("--sessions", type=click.IntRange(min=1), default=60, show_default=True, help="Sessions to replay.")
+@click.option("--live", is_flag=True, help="Then let the market run on, a session every few seconds, till ctrl-c.")
+@click.option(
+    "--pace", type=click.FloatRange(min=0.1), default=10, show_default=True, help="With --live: seconds each."
+)
+@click.option("--stop-after", type=click.IntRange(min=1), metavar="N", help="With --live: end after N sessions more.")
 @click.option("--set", "chosen", multiple=True, metavar="KEY=VALUE", help="A setting, e.g. source.simulated.signal=0.")
 @pass_invocation
-def command(invocation: Invocation, fresh: bool, sessions: int, chosen: tuple[str, ...]) -> None:
+def command(
+    invocation: Invocation,
+    fresh: bool,
+    sessions: int,
+    live: bool,
+    pace: float,
+    stop_after: int | None,
+    chosen: tuple[str, ...],
+) -> int:
     """Build a simulated lake, replay it, and show what came of it.
 
     The market is made up, with a weak signal planted in it for the models to find. Called again, it goes on where it
-    stopped. A lake that is not a demo is never touched.
+    stopped. A lake that is not a demo is never touched. With --live a daemon runs the market on at speed: the console
+    opens where there is a terminal, else a line is written for each session.
     """
     from nextgen_tui.commands.init import read_choices
     from nextgen_tui.demonstration import prepare, replay
@@ -33,6 +49,12 @@ def command(invocation: Invocation, fresh: bool, sessions: int, chosen: tuple[st
     started = perf_counter()
     timing = replay(invocation, read_choices(chosen), sessions)
     _show(invocation, invocation.lake, timing, perf_counter() - started)
+    if not live:
+        return exit_codes.DONE
+    from nextgen_tui.live import Live, run_live
+
+    watched = stop_after is None and sys.stdin.isatty() and sys.stdout.isatty()
+    return run_live(invocation, Live(pace, stop_after, console=watched))
 
 
 def _show(invocation: Invocation, lake: Lake, timing: Timing, seconds: float) -> None:

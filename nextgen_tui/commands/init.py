@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from time import perf_counter
@@ -16,17 +17,25 @@ if TYPE_CHECKING:
     from nextgen_tui.beginning import Beginning
     from pipeline.config.layers import Given
 
+_OPTIONS = {
+    **{name: f"--{name}" for name in ("prices", "benchmark", "actions", "listings", "news", "tickers")},
+    "columns": "--column",
+    "first_session": "--start",
+}
+"""Setting -> the option that chooses it."""
 _A_FILE = click.Path(exists=True, path_type=Path)
 
 
 @click.command("init", cls=ReadingCommand)
-@click.option("--source", type=click.Choice(["simulated", "files"]), help="Where prices and news come from.")
+@click.option("--source", type=click.Choice(["simulated", "files", "yahoo"]), help="Where prices and news come from.")
 @click.option("--prices", type=_A_FILE, multiple=True, help="CSV or Parquet file with bars, or a folder of them.")
 @click.option("--benchmark", type=_A_FILE, help="File with the benchmark's bars.")
 @click.option("--benchmark-ticker", help="The benchmark's ticker (default: SPY).")
 @click.option("--actions", type=_A_FILE, help="File with splits, dividends, delistings, renames.")
 @click.option("--listings", type=_A_FILE, help="File that lists the instruments.")
 @click.option("--news", type=_A_FILE, help="File with news.")
+@click.option("--tickers", metavar="A,B,C", help="Tickers to ask Yahoo for, written like AAPL,BRK.B.")
+@click.option("--start", type=DAY, help="First session to ask Yahoo for (default: 2018-01-02).")
 @click.option("--column", multiple=True, metavar="CANONICAL=VENDOR", help="Name a column, e.g. close=LAST.")
 @click.option("--until", type=DAY, help="Load history up to this session (default: all there is).")
 @click.option("--set", "chosen", multiple=True, metavar="KEY=VALUE", help="Any other setting of the lake.")
@@ -40,13 +49,16 @@ def command(
     actions: Path | None,
     listings: Path | None,
     news: Path | None,
+    tickers: str | None,
+    start: date | None,
     column: tuple[str, ...],
     until: date | None,
     chosen: tuple[str, ...],
 ) -> None:
     """Make a lake and load its price history.
 
-    What is chosen here is written to nextgen.toml in the lake. With --until before the end of the data, the sessions
+    What is chosen here is written to nextgen.toml in the lake. Yahoo is asked for --tickers from --start on, gently:
+    some hundred tickers take some minutes. With --until before the end of the data, the sessions
     after it are left for `nextgen replay`.
     """
     from nextgen_tui.beginning import make_lake
@@ -57,20 +69,29 @@ def command(
     files = {
         "prices": tuple(str(path.absolute()) for path in prices),
         "benchmark": _absolute(benchmark),
-        "benchmark_ticker": benchmark_ticker or "",
         "actions": _absolute(actions),
         "listings": _absolute(listings),
         "news": _absolute(news),
         "columns": column,
     }
-    named = {f"source.files.{name}": Given(value, "the command line") for name, value in files.items() if value}
-    if named and source == "simulated":
-        raise click.UsageError("the simulated source reads no files; leave them out, or use --source files")
-    source = source or ("files" if named else None)
-    if source is not None:
-        given["source.name"] = Given(source, "the command line")
+    asked = {
+        "tickers": tuple((tickers or "").replace(",", " ").upper().split()),
+        "first_session": start.isoformat() if start else "",
+    }
+    named = {"files": _named(files), "yahoo": _named(asked)}
+    source = source or _implied(named)
+    for other in ("files", "yahoo"):
+        if named[other] and source != other:
+            option = _OPTIONS[next(iter(named[other]))]
+            raise click.UsageError(f"the {source} source takes no {option}; leave it out, or use --source {other}")
+    if benchmark_ticker and source == "simulated":
+        raise click.UsageError("the simulated source has a benchmark of its own; leave --benchmark-ticker out")
+    own = named.get(source or "", {}) | _named({"benchmark_ticker": benchmark_ticker})
+    settings = {f"source.{source or 'files'}.{name}": Given(value, "the command line") for name, value in own.items()}
+    if source is not None or settings:
+        given["source.name"] = Given(source or "files", "the command line")
     started = perf_counter()
-    beginning = make_lake(invocation, {**given, **named}, until)
+    beginning = make_lake(invocation, {**given, **settings}, until)
     if CONFIG_VARIABLE in invocation.environ:
         invocation.output.say(f"{CONFIG_VARIABLE} is set: its file is read instead of the lake's nextgen.toml")
     with invocation.output.progress("history") as progress:
@@ -90,6 +111,16 @@ def read_choices(texts: tuple[str, ...]) -> dict[str, Given]:
             raise click.UsageError(f"{text!r} sets nothing; write it as section.field=value")
         found[key.strip()] = choice(key.strip(), value)
     return found
+
+
+def _named(values: Mapping[str, object]) -> dict[str, object]:
+    """The options that were given."""
+    return {name: value for name, value in values.items() if value}
+
+
+def _implied(named: Mapping[str, Mapping[str, object]]) -> str | None:
+    """The source that the options speak of; None where they speak of none."""
+    return next((source for source, options in named.items() if options), None)
 
 
 def _absolute(path: Path | None) -> str:

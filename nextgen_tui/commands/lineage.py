@@ -17,7 +17,8 @@ from nextgen_tui.invocation import Invocation, ReadingCommand, pass_invocation
 def command(invocation: Invocation, table: str, keys: tuple[str, ...]) -> None:
     """Walk from a row back to what it was made from.
 
-    Each line names a table, the row, the run that wrote it and the version it was read at. Example:
+    Each line names a table, the row, the run that wrote it and the version it was read at; at the end, the versions
+    that the first row's run read. Example:
     nextgen lineage executed_trades ticker=ACME session=2022-03-01
     """
     from rich.text import Text
@@ -36,5 +37,9 @@ def command(invocation: Invocation, table: str, keys: tuple[str, ...]) -> None:
         )
         del branches[hop.depth :]
         branches.append(branches[-1].add(label) if branches else Tree(label))
+        for name, count in hop.left.items():
+            branches[-1].add(Text(f"and {count:,} more rows of {name}", "dim"))
     invocation.output.show(branches[0])
+    if read := ", ".join(f"{name} v{version}" for name, version in hops[0].inputs.items()):
+        invocation.output.say(f"{hops[0].run_id} read {read}")
     invocation.output.record([asdict(hop) for hop in hops])

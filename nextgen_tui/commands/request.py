@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from pipeline.control.journal import Standing
     from pipeline.control.requests import Request
 
-ACTIONS = ("run", "task", "cycle", "train", "maintain", "cancel", "retry", "skip")
+ACTIONS = (
+    *("run", "task", "cycle", "train", "maintain", "recover", "reproduce", "promote", "rollback"),
+    *("cancel", "retry", "skip"),
+)
 LOOK = 0.05
 """Seconds between two looks at the answer."""
 
@@ -41,7 +44,8 @@ def command(
 ) -> int:
     """Ask the daemon for work, or steer what it does.
 
-    TARGET is a stage (run), a task of the schedule (task), or TASK/SLOT or a request's name (cancel, retry, skip).
+    TARGET is a stage (run), a task of the schedule (task), a run or a cycle (reproduce), a model (promote, rollback),
+    or TASK/SLOT or a request's name (cancel, retry, skip).
     """
     from datetime import UTC, datetime
     from uuid import uuid4

@@ -20,12 +20,14 @@ def command(invocation: Invocation, stage: str, session: date | None) -> None:
     It is published at once, apart from any cycle. `nextgen stages` lists the stages.
     """
     from nextgen_tui.standing import refuse_open, standing
+    from nextgen_tui.turn import or_ask
     from nextgen_tui.work_view import show_runs
 
     chosen = stage_named(stage)
     session = session or standing(invocation.lake)
     refuse_open(session, invocation.runner.calendar)
-    with invocation.output.progress(f"{chosen.name} of {session}") as progress:
+    asked = f"run {chosen.name} --session {session}"
+    with or_ask(invocation, asked), invocation.output.progress(f"{chosen.name} of {session}") as progress:
         progress(chosen.doc, 0, 1)
         run = invocation.runner.stage(chosen, session)
         progress(chosen.doc, 1, 1)

@@ -29,11 +29,12 @@ def preview_command(invocation: Invocation, days: int, file: Path | None) -> Non
 
     from nextgen_tui.safe_text import safe_text
     from nextgen_tui.table_view import grid
+    from pipeline.control.calendars import ChildCalendars
     from pipeline.control.manifest import load_manifest, manifest_path
     from pipeline.control.preview import preview
 
     now = datetime.now(UTC)
-    manifest = load_manifest(file or manifest_path(invocation.lake_path), now)
+    manifest = load_manifest(file or manifest_path(invocation.lake_path), now, ChildCalendars(now.date()))
     planned = preview(manifest, now, days)
     view = grid(f"Due in {days} days")
     for heading in ("UTC", "local time", "task", "slot", "session", "after"):
@@ -57,8 +58,12 @@ def preview_command(invocation: Invocation, days: int, file: Path | None) -> Non
 @pass_invocation
 def check_command(invocation: Invocation, file: Path | None) -> None:
     """Read the schedule as the daemon would; say every line that is wrong."""
+    from datetime import UTC, datetime
+
+    from pipeline.control.calendars import ChildCalendars
     from pipeline.control.manifest import load_manifest, manifest_path
 
-    manifest = load_manifest(file or manifest_path(invocation.lake_path))
+    now = datetime.now(UTC)
+    manifest = load_manifest(file or manifest_path(invocation.lake_path), now, ChildCalendars(now.date()))
     invocation.output.show(f"{manifest.origin} can be used: {', '.join(task.name for task in manifest.tasks)}.")
     invocation.output.record({"file": manifest.origin, "tasks": [task.name for task in manifest.tasks]})

@@ -19,12 +19,13 @@ def command(invocation: Invocation) -> int:
     backup with `nextgen restore`.
     """
     from lake.scrub import scrub
+    from lake.store import Lake
     from nextgen_tui.formats import counted
     from nextgen_tui.safe_text import safe_text
     from nextgen_tui.table_view import grid
 
     with invocation.output.progress("scrubbing") as progress:
-        result = scrub(invocation.lake, progress)
+        result = scrub(Lake.open(invocation.lake_path, older=True), progress)
     if result.findings:
         view = grid()
         for heading in ("table", "file", "what"):

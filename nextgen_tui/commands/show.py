@@ -60,20 +60,14 @@ def command(
 def _rows(
     lake: Lake, table: Table, version: int | None, as_of: datetime | None, where: tuple[str, ...]
 ) -> pl.DataFrame:
-    import polars as pl
+    from lake.queries import query
 
-    conditions = [condition(table, text) for text in where]
-    if as_of is not None and table.available is None:
-        # Without a publication time, the clock itself says what cannot have been known yet.
-        limit = as_of if isinstance(table.columns[table.clock].dtype, pl.Datetime) else as_of.date()
-        conditions.append(pl.col(table.clock) <= limit)
-    return lake.read(
-        table,
-        version=version,
-        as_of=as_of,
-        where=pl.all_horizontal(conditions) if conditions else None,
-        every_revision=as_of is None,
-    )
+    asked = query(lake, table)
+    for text in where:
+        asked = asked.having(*condition(table, text))
+    asked = asked.as_of(as_of) if as_of is not None else asked
+    asked = asked.at(version) if version is not None else asked
+    return asked.read()
 
 
 def _refuse_future(lake: Lake, table: Table, version: int | None) -> None:

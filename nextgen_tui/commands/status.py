@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -23,15 +22,17 @@ def command(invocation: Invocation, everything: bool) -> int:
     """Say whether all is well, and what ran last.
 
     Exit code 0 if all is well or merely remarked on, 1 if a check, the last cycle, or something the daemon is to see to
-    failed, or nothing has run yet.
+    failed, or nothing has run yet. With --json, `answers` holds the console's answers to the ten daily questions.
     """
     from lake.tables.control import RUNS, SYSTEM_HEALTH
     from nextgen_tui.health import health
     from pipeline.control.calendars import ChildCalendars
     from pipeline.control.health import condition
     from pipeline.control.manifest import load_manifest, manifest_path
+    from pipeline.control.pace import operation_clock
 
-    lake, now = invocation.lake, datetime.now(UTC)
+    lake = invocation.lake
+    now = operation_clock(lake.path).now()
     calendars = ChildCalendars(now.date())
     services = condition(lake, load_manifest(manifest_path(lake.path), now, calendars), now, calendars)
     columns = ("cycle_id", "stage", "session", "status", "error", "written", "seconds", "started_at")
@@ -39,9 +40,18 @@ def command(invocation: Invocation, everything: bool) -> int:
     healthy = verdict.status != "fail" and verdict.session is not None and services.status != "fail"
     _show(invocation, verdict, everything)
     _show_services(invocation, services, everything)
-    record = {"lake": str(invocation.lake_path), "healthy": healthy, **asdict(verdict), "operation": asdict(services)}
-    invocation.output.record(record)
+    if invocation.as_json:
+        record = {"lake": str(invocation.lake_path), "healthy": healthy, **asdict(verdict)}
+        invocation.output.record({**record, "operation": asdict(services), "answers": _answers(invocation)})
     return exit_codes.DONE if healthy else exit_codes.DEGRADED
+
+
+def _answers(invocation: Invocation) -> list[dict[str, Any]]:
+    """The ten daily questions as the console answers them."""
+    from nextgen_tui.answers import answers
+    from nextgen_tui.console.view import View, read_runs
+
+    return [asdict(one) for one in answers(View(invocation.lake, read_runs(invocation.lake)))]
 
 
 def _show_services(invocation: Invocation, services: Condition, everything: bool) -> None:

@@ -25,10 +25,12 @@ def command(invocation: Invocation, session: date | None) -> None:
     from nextgen_tui.output import records
     from nextgen_tui.safe_text import safe_text
     from nextgen_tui.standing import refuse_open, standing
+    from nextgen_tui.turn import or_ask
 
     session = session or standing(invocation.lake)
     refuse_open(session, invocation.runner.calendar)
-    with invocation.output.progress(f"training at {session}") as progress:
+    asked = f"train --session {session}"
+    with or_ask(invocation, asked), invocation.output.progress(f"training at {session}") as progress:
         invocation.runner.train(session, progress)
     decided = invocation.lake.read(MODEL_PROMOTIONS, where=pl.col("session") == session)
     for row in decided.iter_rows(named=True):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -12,48 +13,31 @@ from threading import Lock
 from time import monotonic
 from typing import Any
 
-import polars as pl
 from textual import work
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import Binding
 from textual.message import Message
-from textual.screen import Screen
+from textual.screen import ModalScreen, Screen
+from textual.widgets import Input
 
 from lake.store import Lake
+from nextgen_tui import exit_codes
 from nextgen_tui.console import asking
-from nextgen_tui.console.dialogs import AskScreen, HelpScreen
-from nextgen_tui.console.page import Link, Page, Shown, Story
+from nextgen_tui.console.activity import Activity, activity
+from nextgen_tui.console.alerts import Alert, Known, alerts
+from nextgen_tui.console.alerts import known as known_of
+from nextgen_tui.console.commanding import Commanding
+from nextgen_tui.console.dialogs import HelpScreen
+from nextgen_tui.console.page import Link, Shown, Story
 from nextgen_tui.console.page_screen import PageScreen
-from nextgen_tui.console.pages.accuracy import AccuracyPage
-from nextgen_tui.console.pages.book import BookPage
-from nextgen_tui.console.pages.data import DataPage
-from nextgen_tui.console.pages.health import HealthPage
-from nextgen_tui.console.pages.learning import LearningPage
-from nextgen_tui.console.pages.plan import PlanPage
-from nextgen_tui.console.pages.predictions import PredictionsPage
-from nextgen_tui.console.pages.runs import RunsPage
-from nextgen_tui.console.pages.schedule import SchedulePage
 from nextgen_tui.console.pulse import Mark, logs, mark, refuse_without_runs
+from nextgen_tui.console.screens import PAGES
 from nextgen_tui.console.story_screen import StoryScreen
 from nextgen_tui.console.view import Standpoint, View, parsed_standpoint, read_runs, stepped
 from nextgen_tui.console.walk import follow
 from nextgen_tui.failures import explained
 from nextgen_tui.safe_text import safe_text
-from pipeline.control.exclusive import daemon_present
-from pipeline.control.requests import submit
 
-PAGES: tuple[Page[Any], ...] = (
-    HealthPage(),
-    DataPage(),
-    PredictionsPage(),
-    AccuracyPage(),
-    PlanPage(),
-    BookPage(),
-    LearningPage(),
-    SchedulePage(),
-    RunsPage(),
-)
-"""Every screen, in the order of its number."""
 SECONDS_BETWEEN_LOOKS = 1.0
 """How often the lake is asked for something new where no file event comes; it costs a listing of a few folders."""
 SECONDS_PER_STEP = 1.5
@@ -70,6 +54,8 @@ class Looked(Message):
     mark: Mark | None
     view: View | None = None
     trouble: str = ""
+    alerts: tuple[Alert, ...] = ()
+    activity: Activity = field(default_factory=Activity)
 
 
 @dataclass(eq=False)
@@ -89,7 +75,7 @@ class Told(Message):
     trouble: str = ""
 
 
-class ConsoleApp(App[None]):
+class ConsoleApp(Commanding):
     """Reads the lake in threads, when something new is published, and shows it."""
 
     TITLE = "nextgen"
@@ -99,7 +85,7 @@ class ConsoleApp(App[None]):
     DEFAULT_MODE = "health"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]
     BINDINGS = [
-        *(Binding(page.number, f"page('{page.name.lower()}')", page.name, show=False) for page in PAGES),
+        *(Binding(page.number, f"page('{page.name.lower()}')", page.name, show=False, priority=True) for page in PAGES),
         Binding("less_than_sign", "step(-1)", "A session back", show=False, key_display="<"),
         Binding("greater_than_sign", "step(1)", "A session on", show=False, key_display=">"),
         Binding("p", "play", "Let time run", show=False),
@@ -109,9 +95,9 @@ class ConsoleApp(App[None]):
         Binding("q", "quit", "Quit"),
     ]
 
-    def __init__(self, lake_path: Path, *, light: bool = False, at: str = "") -> None:
+    def __init__(self, lake_path: Path, *, light: bool = False, at: str = "", only_look: bool = False) -> None:
         self.pages = {page.name.lower(): page for page in PAGES}
-        super().__init__()
+        super().__init__(only_look=only_look)
         self.lake_path = lake_path
         self.view: View | None = None
         self.at: Standpoint | None = None
@@ -126,11 +112,18 @@ class ConsoleApp(App[None]):
         self._shown: dict[str, Shown] = {}
         self._wanted: tuple[str, View] | None = None
         self._playing: Any = None
+        self.activity = Activity()
+        self._known: Known | None = None
+        self._told_late: set[str] = set()
 
     # ---- following the lake
 
     def on_mount(self) -> None:
         """Look now, whenever a file event tells of something new, and every second in any case."""
+        if not (self.is_headless or self.is_web):
+            # A hangup ends the process at once, as it should: with its terminal gone it could not even leave in order.
+            ended = partial(self.exit, None, exit_codes.INTERRUPTED)
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended)
         self.set_interval(SECONDS_BETWEEN_LOOKS, self.look)
         self.set_interval(FOLLOW_DAEMON, self._follow_daemon)
         self.look()
@@ -145,15 +138,18 @@ class ConsoleApp(App[None]):
     @work(thread=True, exit_on_error=False, group="look")
     def _look(self, known: Mark | None) -> None:
         try:
-            found = mark(self.lake_path)
+            found, doing = mark(self.lake_path), activity(self.lake_path, datetime.now(UTC))
             if found == known:
-                self.post_message(Looked(found))
+                self.post_message(Looked(found, activity=doing))
                 return
             with self._reading:
                 if self._lake is None or known is None or known[0] != found[0]:
                     self._lake = Lake.open(self.lake_path)
                 refuse_without_runs(self.lake_path)
-                self.post_message(Looked(found, View(self._lake, read_runs(self._lake))))
+                view = View(self._lake, read_runs(self._lake))
+                before, self._known = self._known, known_of(view)
+            news = alerts(before, self._known, self.asked_for) if before else ()
+            self.post_message(Looked(found, view, alerts=news, activity=doing))
         except BaseException as error:  # whatever it is has to become a sentence, or the screen would just stand still
             self._lake = None
             self.post_message(Looked(None, trouble=explained(error)[1]))
@@ -162,14 +158,16 @@ class ConsoleApp(App[None]):
         """Take what was found to the screen in front."""
         self._looking_since = None
         self._mark = message.mark
-        changed = message.trouble != self.trouble
-        self.trouble = message.trouble
+        troubled, doing = message.trouble != self.trouble, message.activity != self.activity
+        self.trouble, self.activity = message.trouble, message.activity
+        self._tell_alerts(message.alerts, message.activity)
         if message.view is not None:
-            self._toast_failures(message.view)
             self.read_at = datetime.now(UTC)
             self._stand(message.view)
-        elif changed:
+        elif troubled:
             self.refresh_screen()
+        elif doing and isinstance(self.screen, PageScreen):
+            self.screen.show_frame()
 
     def _stand(self, now: View) -> None:
         """Take up the standpoint again in what was read anew."""
@@ -183,15 +181,12 @@ class ConsoleApp(App[None]):
         self.load_front()
         self.refresh_screen()
 
-    def _toast_failures(self, now: View) -> None:
-        """Say it when a run failed since the last look."""
-        if self.view is None:
-            return
-        known = self.view.every_run.height
-        fresh = now.runs.tail(max(now.runs.height - known, 0)).filter(pl.col("status") != "done")
-        for row in fresh.head(3).iter_rows(named=True):
-            words = f"{row['stage']} of {row['session']} failed: {row['error']}"
-            self.notify(safe_text(words, 200), severity="error", markup=False)
+    def _tell_alerts(self, news: Iterable[Alert], doing: Activity) -> None:
+        """Say what happened; what is late is said once."""
+        late = [Alert(words, "warning") for name, words in doing.late if name not in self._told_late]
+        self._told_late = {name for name, _ in doing.late}
+        for alert in (*news, *late[:1]):
+            self.notify(alert.words, severity=alert.severity, markup=False)
 
     @work(exit_on_error=False, group="watch")
     async def _watch(self) -> None:
@@ -256,6 +251,12 @@ class ConsoleApp(App[None]):
 
     # ---- going places
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """A digit goes to its screen before any other key is looked at, unless something is being typed or asked."""
+        del parameters
+        typing = isinstance(self.focused, Input) or isinstance(self.screen, ModalScreen)
+        return not (action == "page" and typing)
+
     async def action_page(self, name: str) -> None:
         """Show a screen."""
         await self.switch_mode(name)
@@ -315,89 +316,7 @@ class ConsoleApp(App[None]):
         if self.at is None:
             self.action_play()
 
-    # ---- doing things
-
-    def command(self, words: str) -> None:
-        """Carry out what was typed after the colon."""
-        try:
-            found = asking.parse(words, asking.now())
-        except asking.CommandError as error:
-            self.notify(safe_text(error, 400), severity="warning", markup=False)
-            return
-        if isinstance(found, asking.Local):
-            self._here(found)
-        else:
-            self._ask(found)
-
-    def ask(self, words: str) -> None:
-        """Show what a request would do, and let the operator send it."""
-        self.command(words)
-
-    def _here(self, local: asking.Local) -> None:
-        argument = local.argument.strip()
-        if local.name == "at":
-            self._at(argument)
-        elif local.name == "go":
-            self._go(argument.lower())
-        elif local.name == "export" and isinstance(self.screen, PageScreen):
-            self.screen.write(argument) if argument else self.screen.action_export()
-        else:
-            actions = {
-                "live": lambda: self.stand_at(None),
-                "theme": self.action_other_theme,
-                "daemon": self._start_daemon,
-                "quit": self.exit,
-            }
-            actions.get(local.name, self.bell)()
-
-    def _at(self, words: str) -> None:
-        try:
-            self.stand_at(parsed_standpoint(self.view.every_run, words) if self.view else None)
-        except ValueError as error:
-            self.notify(safe_text(error, 400), severity="warning", markup=False)
-
-    def _go(self, words: str) -> None:
-        name = next((name for name, page in self.pages.items() if words in (page.number, name)), None)
-        if name is None:
-            self.notify(f"There is no screen {safe_text(words, 40)!r}.", severity="warning", markup=False)
-        else:
-            self.call_later(self.action_page, name)
-
-    def _ask(self, asked: asking.Asked) -> None:
-        if self.at is not None:
-            self.notify(
-                "Nothing can be asked from the past; `:live` goes back to now.", severity="warning", markup=False
-            )
-            return
-        present = daemon_present(self.lake_path / "control")
-        self.push_screen(AskScreen(asked, present), self._send)
-
-    def _send(self, asked: asking.Asked | None) -> None:
-        if asked is not None:
-            self._submit(asked)
-
-    @work(thread=True, exit_on_error=False, group="submit")
-    def _submit(self, asked: asking.Asked) -> None:
-        try:
-            with self._reading:
-                submit(Lake.open(self.lake_path), asked.request)
-        except BaseException as error:  # as above
-            self.post_message(Told(None, explained(error)[1]))
-        else:
-            self.call_from_thread(
-                self.notify, f"Asked: {asked.request.action} (screen 8 shows what becomes of it).", markup=False
-            )
-
-    def _start_daemon(self) -> None:
-        if self.at is not None or daemon_present(self.lake_path / "control"):
-            self.notify("A daemon runs already." if self.at is None else "Go back to now first.", markup=False)
-            return
-        try:
-            asking.start_daemon(self.lake_path)
-        except OSError as error:
-            self.notify(safe_text(error), severity="error", markup=False)
-        else:
-            self.notify("A daemon was started; it goes on when the console ends.", markup=False)
+    # ---- the rest
 
     def action_look_again(self) -> None:
         """Read the lake again, whether or not anything is new."""

@@ -31,11 +31,18 @@ ASKED = {
     "maintain": "maintain             the upkeep of the lake",
     "run": "run STAGE[,STAGE]    stages by themselves",
     "task": "task NAME            a task of the schedule, now",
+    "approve": "approve PLAN         let a planned trade go to its open",
+    "veto": "veto PLAN            keep a planned trade from its open",
+    "promote": "promote MODEL        champion from the next cycle on",
+    "rollback": "rollback [MODEL]     the champion before this one",
+    "reproduce": "reproduce RUN        compute it again, compare every bit",
     "retry": "retry TASK SLOT      let a stopped slot go on",
     "skip": "skip TASK SLOT       pass over a stopped slot",
     "cancel": "cancel TASK SLOT     stop what runs, or is owed",
 }
-"""Commands that become requests to the daemon."""
+"""Commands that become requests to the daemon, or words that are put on record at once."""
+AT_ONCE = ("approve", "veto")
+"""What needs no daemon: an open waits for nobody."""
 
 
 class CommandError(ValueError):
@@ -57,13 +64,23 @@ class Asked:
     request: Request
     lines: tuple[str, ...]
 
+    @property
+    def at_once(self) -> bool:
+        """Whether it is put on record here and now, without the daemon."""
+        return self.request.action in AT_ONCE
+
+    @property
+    def needs_reason(self) -> bool:
+        """Whether it is refused without one: a veto is judged later, and its reason with it."""
+        return self.request.action == "veto"
+
     def because(self, reason: str) -> Asked:
         """The same with a reason."""
         return replace(self, request=replace(self.request, reason=reason[:1_000]))
 
 
-def parse(words: str, moment: datetime) -> Local | Asked:
-    """Understand a command.
+def parse(words: str, moment: datetime, about: str = "") -> Local | Asked:
+    """Understand a command; `about` says more of what it names, where that is known.
 
     Raises:
         CommandError: saying what is wrong and what can be typed.
@@ -72,13 +89,13 @@ def parse(words: str, moment: datetime) -> Local | Asked:
     if name in HERE:
         return Local(name, " ".join(rest))
     if name in ASKED:
-        return asked(name, rest, moment)
+        return asked(name, rest, moment, about)
     near = get_close_matches(name, [*HERE, *ASKED], n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join([*ASKED, *HERE])}"
     raise CommandError(f"there is no command {name!r}; {hint}")
 
 
-def asked(name: str, rest: Sequence[str], moment: datetime) -> Asked:
+def asked(name: str, rest: Sequence[str], moment: datetime, about: str = "") -> Asked:
     """The request a command amounts to, and what it will read and write.
 
     Raises:
@@ -95,9 +112,13 @@ def asked(name: str, rest: Sequence[str], moment: datetime) -> Asked:
     elif name == "task":
         target = _only(name, rest)
         lines = (f"runs what the schedule says of the task {target!r}, now instead of when it is due",)
+    elif name in EFFECTS:
+        target = rest[0] if name == "rollback" and rest else "" if name == "rollback" else _only(name, rest)
+        lines = EFFECTS[name]
     else:
         target = _slot(name, rest)
         lines = (_steering(name, target),)
+    lines = (about, *lines) if about else lines
     request = Request(
         request_id=f"console-{uuid4().hex[:16]}",
         requested_at=moment,
@@ -107,6 +128,32 @@ def asked(name: str, rest: Sequence[str], moment: datetime) -> Asked:
         session=session,
     )
     return Asked(request, lines)
+
+
+EFFECTS = {
+    "approve": (
+        "reads   the plan and the exchange's calendar: after the open it is too late",
+        "writes  one row of trade_decisions; the order goes to the open",
+    ),
+    "veto": (
+        "reads   the plan and the exchange's calendar: after the open it is too late",
+        "writes  one row of trade_decisions; the order stays unfilled, with your reason",
+        "        what it would have earned is judged later",
+    ),
+    "promote": (
+        "reads   model_registry: the model's weights, and that they fit today's features",
+        "writes  one row of model_choices; champion from the next cycle on, as a row of model_promotions",
+    ),
+    "rollback": (
+        "reads   model_promotions and model_choices: who was champion before",
+        "writes  one row of model_choices; champion from the next cycle on, as a row of model_promotions",
+    ),
+    "reproduce": (
+        "reads   the inputs of the run, or of each run of the cycle, at the versions it recorded",
+        "writes  nothing; the answer is IDENTICAL, or the first row and column that differ",
+    ),
+}
+"""Command -> what it reads and writes."""
 
 
 def start_daemon(lake: Path) -> None:

@@ -25,6 +25,12 @@ class Chart(Widget):
         super().__init__(id=id)
         self.pictures: tuple[Picture, ...] = ()
         self._drawn: tuple[tuple[int, int], list[list[Sign]]] | None = None
+        self._styles: dict[tuple[str, int], Style] = {}
+
+    def notify_style_update(self) -> None:
+        """Another theme, other colours."""
+        super().notify_style_update()
+        self._styles.clear()
 
     def show(self, pictures: Sequence[Picture]) -> None:
         """Show other pictures."""
@@ -43,11 +49,17 @@ class Chart(Widget):
         """One row, its signs joined where they look alike."""
         rows = self.signs()
         if y >= len(rows):
-            return Strip.blank(self.size.width, self.rich_style)
+            return Strip.blank(self.size.width, self._style("", 0))
         parts = groupby(rows[y], key=lambda sign: (sign.role, sign.band))
         return Strip([Segment("".join(s.sign for s in signs), self._style(*look)) for look, signs in parts])
 
     def _style(self, role: str, band: int) -> Style:
+        """Ink and ground: asking the stylesheet for each sign would cost more than drawing them all."""
+        if (role, band) not in self._styles:
+            self._styles[role, band] = self._looked_up(role, band)
+        return self._styles[role, band]
+
+    def _looked_up(self, role: str, band: int) -> Style:
         ground = self._ground(band)
         if role.startswith("band"):
             return Style(color=self._ground(int(role[4:])).bgcolor, bgcolor=ground.bgcolor)

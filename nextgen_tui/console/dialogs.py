@@ -68,16 +68,18 @@ class AskScreen(ModalScreen[Asked | None]):
         """What, with what effect, why, and two buttons."""
         request = self._asked.request
         what = " ".join(str(part) for part in (request.action, request.target, request.session or "") if part)
-        lines = [(Cell(f"Ask the daemon: {safe_text(what, 120)}", "accent"),), said("")]
+        title = "Put on record" if self._asked.at_once else "Ask the daemon"
+        lines = [(Cell(f"{title}: {safe_text(what, 120)}", "accent"),), said("")]
         lines += [said(line, longest=900) for line in self._asked.lines]
         lines += [said(""), fact("request", request.request_id)]
-        lines += [] if self._daemon else [said(NO_DAEMON, "warn")]
+        lines += [] if self._daemon or self._asked.at_once else [said(NO_DAEMON, "warn")]
         with Vertical(id="ask"):
             yield Static(content(lines), markup=False)
-            yield Input(placeholder="why (kept with the request)", id="why", max_length=1_000)
+            why = "why (has to be said: it is judged later)" if self._asked.needs_reason else "why (kept with it)"
+            yield Input(placeholder=why, id="why", max_length=1_000)
             with Horizontal(id="buttons"):
                 yield Button(Content("Cancel"), id="cancel", variant="default")
-                yield Button(Content("Ask"), id="send", variant="primary")
+                yield Button(Content("Put on record" if self._asked.at_once else "Ask"), id="send", variant="primary")
 
     def on_mount(self) -> None:
         """Nothing happens by pressing enter too fast."""
@@ -85,8 +87,20 @@ class AskScreen(ModalScreen[Asked | None]):
 
     def on_button_pressed(self, message: Button.Pressed) -> None:
         """Send, or do not."""
-        if message.button.id == "send" and not self._sent:
-            self._sent = True
-            self.dismiss(self._asked.because(self.query_one("#why", Input).value))
+        if message.button.id == "send":
+            self._send()
         elif not self._sent:
             self.dismiss(None)
+
+    def on_input_submitted(self) -> None:
+        """A reason that is there leads on to the buttons; nothing is sent by it."""
+        self.query_one("#send", Button).focus()
+
+    def _send(self) -> None:
+        why = self.query_one("#why", Input)
+        if self._asked.needs_reason and not why.value.strip():
+            self.notify("Say why first.", severity="warning", markup=False)
+            why.focus()
+        elif not self._sent:
+            self._sent = True
+            self.dismiss(self._asked.because(why.value.strip()))

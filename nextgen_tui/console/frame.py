@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from rich.cells import cell_len
 from textual.content import Content
 from textual.geometry import Region
 from textual.screen import Screen
 from textual.widgets import Static
 
 from nextgen_tui import formats
-from nextgen_tui.console.page import Line, Link, Page, Shown, Story
+from nextgen_tui.console.activity import Activity
+from nextgen_tui.console.page import Act, Line, Link, Page, Shown, Story
 from nextgen_tui.console.sheet import Cell
 from nextgen_tui.console.view import Standpoint, View
 from nextgen_tui.safe_text import safe_text
@@ -26,9 +28,13 @@ class Console(Protocol):
     pages: dict[str, Page[Any]]
     view: View | None
     at: Standpoint | None
+    only_look: bool
+    """Whether it was started to look only."""
     trouble: str
     """What went wrong at the last look, in a sentence; empty if nothing."""
     read_at: datetime | None
+    activity: Activity
+    """What the daemon does now."""
 
     def shown(self, name: str) -> Shown:
         """What is known of a page."""
@@ -42,8 +48,8 @@ class Console(Protocol):
     def command(self, words: str) -> None:
         """Carry out what was typed."""
 
-    def ask(self, words: str) -> None:
-        """Show what a request would do, and let the operator send it."""
+    def act(self, act: Act) -> None:
+        """Show what an act would do, and let the operator send it."""
 
 
 def banner(console: Console) -> tuple[Line, bool]:
@@ -54,7 +60,10 @@ def banner(console: Console) -> tuple[Line, bool]:
         return (Cell(words), lake), True
     session = formats.day(console.view.session) if console.view else formats.MISSING
     read = f"{console.read_at:%H:%M:%S}Z" if console.read_at else formats.MISSING
-    return (Cell(f"nextgen   session {session}   ● live, read {read}   "), lake), False
+    mode = "   READ ONLY" if console.only_look else ""
+    told = Cell(f"nextgen   session {session}   ● live, read {read}{mode}   ")
+    doing = [Cell(f"▸ {words}   ", "accent") for words in console.activity.doing]
+    return (told, *doing, lake), False
 
 
 def numbers(pages: Sequence[Page[Any]], here: str, width: int) -> Content:
@@ -82,7 +91,24 @@ def clicked_page(pages: Sequence[Page[Any]], here: str, width: int, x: int) -> s
     return None
 
 
-class Numbers(Static):
+class Words(Static):
+    """Text that is drawn again only where it is another, and moves what is around it only where its height is."""
+
+    _said = Content()
+
+    def __init__(self, id: str) -> None:
+        super().__init__(id=id, markup=False)
+
+    def say(self, words: Content) -> None:
+        """Show other words."""
+        before, self._said = self._said, words
+        if not words.is_same(before):
+            width = self.content_size.width
+            grown = width == 0 or words.get_height({}, width) != before.get_height({}, width)
+            self.update(words, layout=grown)
+
+
+class Numbers(Words):
     """The line of screens; a click goes there."""
 
     here = ""
@@ -93,6 +119,65 @@ class Numbers(Static):
         name = clicked_page(list(console.pages.values()), self.here, self.size.width, event.x)
         if name:
             console.command(f"go {name}")
+
+
+class Keys(Static):
+    """The line of keys valid here; a click presses one. A footer of many widgets would cost a tenth of a second."""
+
+    def __init__(self) -> None:
+        super().__init__(id="keys", markup=False)
+        self._spans: list[tuple[int, int, str]] = []
+        self._shown: tuple[object, ...] = ()
+
+    def show(self) -> None:
+        """Show what is valid now: first what can be done, always help and the way out; the rest as far as it fits."""
+        entries = tuple(keys_of(self.screen))
+        if (entries, self.size.width) == self._shown:
+            return
+        self._shown = entries, self.size.width
+        kept = fitting(entries, self.size.width)
+        self._spans, parts, left = [], list[Content](), 1
+        for shown, words, key in kept:
+            parts += [Content.styled(f" {shown}", "bold $text-accent"), Content.styled(f" {words}", "$foreground 80%")]
+            width = cell_len(shown) + cell_len(words) + 2
+            self._spans.append((left, left + width, key))
+            left += width
+        self.update(Content.assemble(*parts))
+
+    def on_resize(self) -> None:
+        """Another width, other keys that fit."""
+        self.show()
+
+    def on_click(self, event: Any) -> None:
+        """Press the key that was clicked."""
+        for left, right, key in self._spans:
+            if left <= event.x < right:
+                self.app.simulate_key(key)
+
+
+def keys_of(screen: Screen[Any]) -> Iterable[tuple[str, str, str]]:
+    """Every key that is shown: how it is written, what it does, its name; what can be done about a row first."""
+    found = [
+        (binding.key_display or screen.app.get_key_display(binding), binding.description, key, binding.action)
+        for key, (_node, binding, enabled, _tip) in screen.active_bindings.items()
+        if enabled and binding.show and binding.description
+    ]
+    for shown, words, key, _ in sorted(found, key=lambda one: not one[3].startswith("act(")):
+        yield shown, words, key
+
+
+def fitting(entries: Sequence[tuple[str, str, str]], width: int) -> list[tuple[str, str, str]]:
+    """The entries that fit a line whole, in their order; the last two, help and quit, before any other."""
+    room = width - 2
+    kept: set[int] = set()
+    for number in (*range(len(entries))[-2:], *range(len(entries))[:-2]):
+        shown, words, _ = entries[number]
+        needed = cell_len(shown) + cell_len(words) + 2
+        if needed > room:
+            break
+        kept.add(number)
+        room -= needed
+    return [entries[number] for number in sorted(kept)]
 
 
 def whole(screen: Screen[Any]) -> list[str]:

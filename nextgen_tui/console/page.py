@@ -31,6 +31,29 @@ class Link:
 
 
 @dataclass(frozen=True)
+class Act:
+    """Something that can be done about a thing: asked for in a dialog, never at once."""
+
+    name: str
+    """One of `KEYS`."""
+    command: str
+    """What would be typed after the colon."""
+    about: str = ""
+    """More of what it is about, for the dialog."""
+
+
+KEYS = {
+    "approve": ("a", "Approve"),
+    "veto": ("x", "Veto"),
+    "promote": ("P", "Promote"),
+    "rollback": ("b", "Roll back"),
+    "reproduce": ("v", "Verify"),
+    "retry": ("R", "Retry"),
+}
+"""What can be done -> its key and what the footer calls it."""
+
+
+@dataclass(frozen=True)
 class Section:
     """Lines under a heading."""
 
@@ -48,8 +71,8 @@ class Story:
     links: tuple[Link, ...] = ()
     copies: str = ""
     """What `y` copies: the thing's name or the command that leads to it."""
-    retry: str = ""
-    """The task and slot that `R` asks the daemon to try again; empty where there is nothing to retry."""
+    acts: tuple[Act, ...] = ()
+    """What can be done about it."""
 
 
 Data = TypeVar("Data")
@@ -98,6 +121,11 @@ class Page(ABC, Generic[Data]):
         """What opening the row tells; may read."""
         del view, data, name, row
         return None
+
+    def acts(self, data: Data, name: str, row: Row) -> tuple[Act, ...]:
+        """What can be done about the row."""
+        del data, name, row
+        return ()
 
     def origin(self, name: str, row: Row) -> Link | None:
         """The row of the lake that the sheet's row stands for, from which lineage is walked."""

@@ -12,14 +12,14 @@ from textual.binding import Binding
 from textual.containers import Container, Vertical
 from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Input
 
 from nextgen_tui import formats
 from nextgen_tui.console.chart import Chart
 from nextgen_tui.console.export import ExportError, export, file_name
-from nextgen_tui.console.frame import Console, Numbers, banner, numbers
+from nextgen_tui.console.frame import Console, Keys, Numbers, Words, banner, numbers
 from nextgen_tui.console.moods import content
-from nextgen_tui.console.page import Page, Row, Shown, plain
+from nextgen_tui.console.page import KEYS, Act, Page, Row, Shown, plain
 from nextgen_tui.console.sheet import Cell, Sheet
 from nextgen_tui.console.sheet_view import SheetView
 from nextgen_tui.safe_text import safe_text
@@ -53,14 +53,15 @@ class PageScreen(Screen[None]):
     BINDINGS = [
         Binding("tab", "sheet(1)", "Sheet"),
         Binding("shift+tab", "sheet(-1)", "Sheet before", show=False),
-        Binding("slash", "line('filter')", "Filter", key_display="/"),
+        Binding("slash", "line('filter')", "Filter", key_display="/", priority=True),
         Binding("s", "sort", "Sort"),
         Binding("S", "turn", "Turn the order", show=False, key_display="S"),
         Binding("l", "lineage", "Lineage"),
         Binding("e", "export", "Export", show=False),
         Binding("y", "copy", "Copy", show=False),
-        Binding("t", "line('time')", "Time"),
-        Binding("colon", "line('command')", "Command", key_display=":"),
+        Binding("t", "line('time')", "Time", priority=True),
+        Binding("colon", "line('command')", "Command", key_display=":", priority=True),
+        *(Binding(key, f"act('{name}')", label, key_display=key) for name, (key, label) in KEYS.items()),
         Binding("escape,backspace", "back", "Clear the filter", show=False),
     ]
 
@@ -71,21 +72,26 @@ class PageScreen(Screen[None]):
         self._memory = Remembered()
         self._purpose = ""
         self._detail_due = False
+        self._answer = ""
+        self._sheets: dict[str, Sheet] = {}
+        """The sheets of the data that is shown, whole; made when first looked at."""
+        self._can: tuple[str, ...] = ()
+        """What could be done about the row when the footer was last drawn."""
 
     # ---- made of
 
     def compose(self) -> ComposeResult:
         """The bar, the screens, the answer, the sheet with what belongs to it, the line, the keys."""
-        yield Static(id="top", markup=False)
-        yield Numbers(id="numbers", markup=False)
-        yield Static(id="sentence", markup=False)
+        yield Words("top")
+        yield Numbers("numbers")
+        yield Words("sentence")
         yield Container(
-            Vertical(Static(id="sheets", markup=False), SheetView(id="sheet"), id="main"),
-            Container(Static(id="notes", markup=False), Chart(id="chart"), id="side"),
+            Vertical(Words("sheets"), SheetView(id="sheet"), id="main"),
+            Container(Words("notes"), Chart(id="chart"), id="side"),
             id="halves",
         )
         yield Input(id="line", select_on_focus=False)
-        yield Footer(compact=True, show_command_palette=False)
+        yield Keys()
 
     def on_mount(self) -> None:
         """The sheet has the keys; the line at the bottom waits out of sight."""
@@ -99,7 +105,7 @@ class PageScreen(Screen[None]):
     def on_resize(self) -> None:
         """Names of screens need room."""
         if self.is_mounted and self.query("#numbers"):
-            self._frame()
+            self.show_frame()
 
     # ---- shown
 
@@ -127,14 +133,16 @@ class PageScreen(Screen[None]):
         """Show what is known now."""
         if not self.is_mounted or not self.query("#top"):
             return
-        self._frame()
+        self.show_frame()
         shown = self.console.shown(self.page.name.lower())
         fresh = shown.data is not self._shown.data
         self._shown = shown
+        if fresh and shown.data is not None:
+            self._answer, self._sheets = self.page.sentence(shown.data), {}
         trouble = self.console.trouble or shown.trouble
-        words = trouble or (self.page.sentence(shown.data) if shown.data is not None else "Reading the lake ...")
-        sentence = self.query_one("#sentence", Static)
-        sentence.update(Content(safe_text(words, 600)))
+        words = trouble or (self._answer if shown.data is not None else "Reading the lake ...")
+        sentence = self.query_one("#sentence", Words)
+        sentence.say(Content(safe_text(words, 600)))
         sentence.set_class(bool(trouble), "trouble")
         if fresh and shown.data is not None:
             names = self.page.sheets(shown.data)
@@ -151,17 +159,22 @@ class PageScreen(Screen[None]):
         self._sheet_bar(sheet)
 
     def _sheet(self) -> Sheet:
-        sheet = self.page.sheet(self._shown.data, self._memory.sheet).filtered(self._here.words)
+        name = self._memory.sheet
+        if name not in self._sheets:
+            self._sheets[name] = self.page.sheet(self._shown.data, name)
+        sheet = self._sheets[name].filtered(self._here.words)
         return sheet.sorted(*self._here.order) if self._here.order else sheet
 
-    def _frame(self) -> None:
+    def show_frame(self) -> None:
+        """Show where the console stands and what the daemon does."""
         top, past = banner(self.console)
-        bar = self.query_one("#top", Static)
-        bar.update(content([top]))
+        bar = self.query_one("#top", Words)
+        bar.say(content([top]))
         bar.set_class(past, "past")
         line = self.query_one("#numbers", Numbers)
         line.here = self.page.name.lower()
-        line.update(numbers(list(self.console.pages.values()), line.here, max(self.size.width, 1)))
+        line.say(numbers(list(self.console.pages.values()), line.here, max(self.size.width, 1)))
+        self.query_one(Keys).show()
 
     def _sheet_bar(self, sheet: Sheet) -> None:
         parts: list[Cell] = []
@@ -171,7 +184,7 @@ class PageScreen(Screen[None]):
         words = f"   {formats.counted(sheet.height, sheet.noun)}"
         if self._here.words:
             words += f" with {safe_text(self._here.words, 40)!r}"
-        self.query_one("#sheets", Static).update(content([(*parts, Cell(words, "dim"))]))
+        self.query_one("#sheets", Words).say(content([(*parts, Cell(words, "dim"))]))
 
     def on_sheet_view_moved(self) -> None:
         """Remember the row; notes and picture follow when the cursor rests."""
@@ -189,10 +202,13 @@ class PageScreen(Screen[None]):
         self._detail_due = False
         if self._shown.data is None or not self.is_attached:
             return
+        if (can := tuple(act.name for act in self.acts)) != self._can:
+            self._can = can
+            self.query_one(Keys).show()
         row, name = self.row, self._memory.sheet
         notes = self.page.notes(self._shown.data, name, row)
         pictures = [one for one in self.page.pictures(self._shown.data, name, row) if not one.blank]
-        self.query_one("#notes", Static).update(content(notes))
+        self.query_one("#notes", Words).say(content(notes))
         chart = self.query_one(Chart)
         chart.show(pictures)
         chart.display = bool(pictures)
@@ -292,7 +308,28 @@ class PageScreen(Screen[None]):
         line.border_title = PROMPTS[purpose]
         line.value = self._here.words if purpose == "filter" else words
         line.cursor_position = len(line.value)
-        line.focus()
+        self.set_focus(line)  # at once: `focus()` would let keys typed fast go astray
+
+    @property
+    def acts(self) -> tuple[Act, ...]:
+        """What can be done about the chosen row, if anything can be done now."""
+        row = self.row
+        if row is None or self._shown.data is None or self.console.at is not None or self.console.only_look:
+            return ()
+        return self.page.acts(self._shown.data, self._memory.sheet, row)
+
+    def action_act(self, name: str) -> None:
+        """Ask for what can be done about the row, after showing what that does."""
+        self.console.act(next(act for act in self.acts if act.name == name))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Only what can be done here has a key; what opens the line is a letter like any other once it is open.
+
+        Until then it goes before the sheet's own keys, or a command typed fast would lose its first letters to them.
+        """
+        if action == "act":
+            return self.is_mounted and parameters[0] in {act.name for act in self.acts}
+        return not (action == "line" and self._purpose)
 
     def on_input_changed(self, message: Input.Changed) -> None:
         """A filter works while it is typed."""
@@ -315,7 +352,7 @@ class PageScreen(Screen[None]):
         """Put the line away; the sheet has the keys again."""
         self._purpose = ""
         self.query_one("#line", Input).display = False
-        self.view.focus()
+        self.set_focus(self.view)
 
     def key_escape(self) -> None:
         """Leave the line; what a filter found so far stays."""
@@ -335,5 +372,5 @@ class PageScreen(Screen[None]):
     def text(self) -> str:
         """Sentence, sheet and notes as text, for tests."""
         notes = self.page.notes(self._shown.data, self._memory.sheet, self.row) if self._shown.data is not None else ()
-        sentence = str(self.query_one("#sentence", Static).render())
+        sentence = str(self.query_one("#sentence", Words).render())
         return "\n".join([sentence, *self.view.text(), plain(notes)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -241,16 +242,17 @@ def _cell(dots: _Ink, above: int, below: int, row: int, column: int) -> Sign:
 
 def _ground(bands: Sequence[Band], scale: _Scale) -> list[list[int]]:
     """The strongest band at the middle of each half cell."""
-    ground = [[NO_BAND] * scale.width for _ in range(2 * scale.height)]
+    halves = 2 * scale.height
+    ground = [[NO_BAND] * scale.width for _ in range(halves)]
+    depths = [-scale.level(half) for half in range(halves)]  # rising, as bisection wants them
     for band in sorted(bands, key=lambda band: band.shade):
         for column in range(scale.width):
             at = scale.at(column)
             if not band.xs or not band.xs[0] <= at <= band.xs[-1]:
                 continue
             low, high = _between(band.xs, band.lows, at), _between(band.xs, band.highs, at)
-            for half in range(2 * scale.height):
-                if low <= scale.level(half) <= high:
-                    ground[half][column] = band.shade
+            for half in range(bisect_left(depths, -high), bisect_right(depths, -low)):
+                ground[half][column] = band.shade
     return ground
 
 

@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 
 from lake.errors import DamageError
-from lake.tables.control import RUNS, SERVICE_HEARTBEATS, SYSTEM_HEALTH, TASK_ATTEMPTS, TASK_DEFINITIONS, TASK_REQUESTS
+from lake.tables.control import RUNS, TABLES
 
-FOLLOWED = (RUNS, SYSTEM_HEALTH, TASK_ATTEMPTS, TASK_REQUESTS, TASK_DEFINITIONS, SERVICE_HEARTBEATS)
+FOLLOWED = TABLES
 """Everything that is published becomes a row of `runs`; the others are read at their newest."""
 Mark = tuple[object, ...]
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import polars as pl
@@ -67,7 +68,6 @@ class Sheet:
     empty: str = "Nothing here yet."
     """What to say where there are no rows."""
     noun: str = "row"
-    widths: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def height(self) -> int:
@@ -79,9 +79,14 @@ class Sheet:
         wanted = words.lower().split()
         if not wanted or self.frame.is_empty():
             return self
+        tests = [self._lines.str.contains(word, literal=True) for word in wanted]
+        return self._with(self.frame.filter(tests))
+
+    @cached_property
+    def _lines(self) -> pl.Series:
+        """Each row as one line of small letters: made once, then every letter of a filter costs a search only."""
         line = pl.concat_str([_text(self.frame, col.name) for col in self.cols], separator=" ", ignore_nulls=True)
-        tests = [line.str.to_lowercase().str.contains(word, literal=True) for word in wanted]
-        return self._with(self.frame.filter(pl.all_horizontal(tests)))
+        return self.frame.select(line.str.to_lowercase()).to_series()
 
     def sorted(self, heading: str, descending: bool) -> Sheet:
         """By one column, the key deciding between equals; missing values last; an unknown heading changes nothing."""

@@ -66,6 +66,8 @@ class SheetView(ScrollView, can_focus=True):
         """Heading and whether descending."""
         self._columns: list[tuple[int, int]] = []
         self._lines: dict[int, list[tuple[str, str]]] = {}
+        self._strips: dict[int, Strip] = {}
+        self._styles: dict[str, Style] = {}
 
     def show(self, sheet: Sheet, cursor: int, order: tuple[str, bool] | None) -> None:
         """Show a sheet with the cursor on a row."""
@@ -95,26 +97,40 @@ class SheetView(ScrollView, can_focus=True):
         """The heading, then the rows that are scrolled into sight."""
         width = self.size.width
         if self.sheet is None:
-            return Strip.blank(width, self.rich_style)
+            return Strip.blank(width, self._style(""))
         if y == 0:
-            return self._strip(self._heading(), self.get_component_rich_style("sheet--heading"), width)
+            return self._strip(self._heading(), self._style("sheet--heading"), width)
         number = y - 1 + self.scroll_offset.y
         if self.sheet.height == 0 and y == 2:
-            return self._strip([(" " + self.sheet.empty, "dim")], self.rich_style, width)
+            return self._strip([(" " + self.sheet.empty, "dim")], self._style(""), width)
         if number >= self.sheet.height:
-            return Strip.blank(width, self.rich_style)
-        ground = "sheet--cursor" if number == self.cursor else "sheet--odd" if number % 2 else ""
-        return self._strip(
-            self._cells(number), self.get_component_rich_style(ground) if ground else self.rich_style, width
-        )
+            return Strip.blank(width, self._style(""))
+        if number not in self._strips:
+            ground = "sheet--cursor" if number == self.cursor else "sheet--odd" if number % 2 else ""
+            self._strips[number] = self._strip(self._cells(number), self._style(ground), width)
+        return self._strips[number]
+
+    def notify_style_update(self) -> None:
+        """Another theme, other colours."""
+        super().notify_style_update()
+        self._styles.clear()
+        self._strips.clear()
+
+    def _style(self, name: str) -> Style:
+        """A component's style, or the widget's own: asking the stylesheet costs more than drawing a row."""
+        if name not in self._styles:
+            self._styles[name] = self.get_component_rich_style(name) if name else self.rich_style
+        return self._styles[name]
 
     def _strip(self, parts: Sequence[tuple[str, str]], ground: Style, width: int) -> Strip:
         segments = [Segment(words, ground + self._ink(mood) if mood else ground) for words, mood in parts]
         return Strip(segments).adjust_cell_length(width, ground)
 
     def _ink(self, mood: str) -> Style:
-        style = self.get_component_rich_style(f"sheet--{mood}")
-        return Style(color=style.color, bold=style.bold)
+        if f"ink {mood}" not in self._styles:
+            style = self.get_component_rich_style(f"sheet--{mood}")
+            self._styles[f"ink {mood}"] = Style(color=style.color, bold=style.bold)
+        return self._styles[f"ink {mood}"]
 
     def _heading(self) -> list[tuple[str, str]]:
         assert self.sheet is not None
@@ -139,6 +155,7 @@ class SheetView(ScrollView, can_focus=True):
 
     def _lay_out(self) -> None:
         self._lines.clear()
+        self._strips.clear()
         if self.sheet is not None:
             self._columns = self.sheet.layout(max(self.size.width - 2, 1))
             self.virtual_size = Size(self.size.width, self.sheet.height + 1)
@@ -158,11 +175,16 @@ class SheetView(ScrollView, can_focus=True):
             return
         row = min(max(row, 0), self.sheet.height - 1)
         if row != self.cursor:
-            self._lines.pop(self.cursor, None)
-            self._lines.pop(row, None)
+            changed, top = (self.cursor, row), self.scroll_offset.y
+            for number in changed:
+                self._lines.pop(number, None)
+                self._strips.pop(number, None)
             self.cursor = row
             self._follow()
-            self.refresh()
+            if self.scroll_offset.y == top:
+                self.refresh(*(Region(0, number - top + 1, self.size.width, 1) for number in changed))
+            else:
+                self.refresh()
             self.post_message(self.Moved(row))
 
     def action_move(self, step: int) -> None:

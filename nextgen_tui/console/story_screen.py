@@ -9,12 +9,12 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import VerticalScroll
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from nextgen_tui.console.chart import Chart
-from nextgen_tui.console.frame import Console, banner
+from nextgen_tui.console.frame import Console, Keys, banner
 from nextgen_tui.console.moods import content, sections
-from nextgen_tui.console.page import Story, plain
+from nextgen_tui.console.page import KEYS, Story, plain
 from nextgen_tui.console.sheet import Cell, Col, Sheet, quiet
 from nextgen_tui.console.sheet_view import SheetView
 from nextgen_tui.safe_text import safe_text
@@ -32,7 +32,7 @@ class StoryScreen(Screen[None]):
     BINDINGS = [
         Binding("backspace,escape", "back", "Back"),
         Binding("y", "copy", "Copy"),
-        Binding("R", "retry", "Retry", key_display="R"),
+        *(Binding(key, f"act('{name}')", label, key_display=key) for name, (key, label) in KEYS.items()),
         Binding("tab", "app.focus_next", "Text or links", show=False),
         Binding("pagedown", "scroll(1)", "Page down", show=False),
         Binding("pageup", "scroll(-1)", "Page up", show=False),
@@ -58,10 +58,11 @@ class StoryScreen(Screen[None]):
             yield Static(sections(self.story.sections), markup=False)
         if self.story.links:
             yield SheetView(id="links")
-        yield Footer(compact=True, show_command_palette=False)
+        yield Keys()
 
     def on_mount(self) -> None:
         """The ways on have the keys, if there are any."""
+        self.query_one(Keys).show()
         if self.story.links:
             rows = [{"table": link.table, "words": link.words, "about": link.about} for link in self.story.links]
             frame = pl.DataFrame(rows, schema={"table": pl.String, "words": pl.String, "about": pl.String})
@@ -95,17 +96,13 @@ class StoryScreen(Screen[None]):
         self.app.copy_to_clipboard(self.story.copies or plain([line for s in self.story.sections for line in s.lines]))
         self.notify(f"Copied: {safe_text(self.story.copies or self.story.title, 80)}", markup=False, timeout=3)
 
-    def action_retry(self) -> None:
-        """Ask the daemon to try again, after showing what that does."""
-        if self.story.retry:
-            self.console.ask(f"retry {self.story.retry}")
-        else:
-            self.app.bell()
+    def action_act(self, name: str) -> None:
+        """Ask for what can be done about it, after showing what that does."""
+        self.console.act(next(act for act in self.story.acts if act.name == name))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Retry only where something failed."""
-        del parameters
-        return bool(self.story.retry) if action == "retry" else True
+        """Only what can be done here has a key."""
+        return action != "act" or parameters[0] in {act.name for act in self.story.acts}
 
     def text(self) -> str:
         """Title, sections and ways on as text, for tests."""

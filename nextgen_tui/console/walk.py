@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
-from functools import reduce
 from typing import Any
 
 import polars as pl
 
 from lake.contract import RUN_ID, Table
-from lake.lineage import LINKS
+from lake.lineage import LINKS, refers
 from lake.tables import TABLES
 from nextgen_tui import formats, table_view
 from nextgen_tui.console.page import Line, Link, Section, Story, fact, said
@@ -62,7 +61,7 @@ def row_story(view: View, table: Table, row: Mapping[str, Any]) -> Story:
     sections = [
         Section(table.doc, tuple(_value(table, name, row[name]) for name in table.columns if name != "payload"))
     ]
-    if table.name in ("raw_prices", "raw_news"):
+    if table.name in ("raw_prices", "raw_news", "raw_imports"):
         sections = [*sections, _payload(row)]
     links = [*_resting_on(view, table, row), _run(str(row[RUN_ID]))]
     return Story(
@@ -91,7 +90,7 @@ def _clock(table: Table, target: Table, row: Mapping[str, Any]) -> tuple[date | 
         return None, None
     if (table.name, target.name) == ("market_prices", "raw_prices"):
         return session, None
-    if target.name in ("raw_prices", "raw_news"):
+    if target.name in ("raw_prices", "raw_news", "raw_imports"):
         return None, None
     if (table.name, target.name) in _SAME_SESSION or "made_session" in row:
         return session, session
@@ -104,9 +103,8 @@ def _rows(
     since, until = span
     if table.clock in wanted:
         since = until = wanted[table.clock]
-    test = reduce(lambda one, other: one & other, (pl.col(name) == value for name, value in wanted.items()))
     columns = tuple(name for name in table.stored_schema if table.columns.get(name) is None or name != "weights")
-    return view.read(table, since=since, until=until, where=test, columns=columns)
+    return view.read(table, since=since, until=until, where=refers(table, wanted), columns=columns)
 
 
 def _link(table: Table, row: Mapping[str, Any]) -> Link:

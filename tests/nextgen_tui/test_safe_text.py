@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from time import perf_counter
+from time import process_time
 
 import pytest
 from hypothesis import given
@@ -52,9 +52,9 @@ def test_what_is_harmless_stays(text: object, expected: str) -> None:
 
 def test_a_megabyte_costs_no_more_than_a_line() -> None:
     text = "\x1b[31mx\u0301" * 200_000
-    started = perf_counter()
+    started = process_time()
     safe_text(text)
-    assert perf_counter() - started < 0.1
+    assert process_time() - started < 0.1
 
 
 def test_piled_up_accents_stay_on_their_line() -> None:

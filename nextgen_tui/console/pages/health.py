@@ -12,7 +12,7 @@ import polars as pl
 from lake.tables.control import RUNS, SERVICE_HEARTBEATS, SYSTEM_HEALTH, TASK_ATTEMPTS
 from lake.tables.trading import PORTFOLIO_VALUE
 from nextgen_tui import formats
-from nextgen_tui.console.page import Line, Page, Row, Section, Story, fact, heading, said
+from nextgen_tui.console.page import Act, Line, Page, Row, Section, Story, fact, heading, said
 from nextgen_tui.console.pages.runs import CYCLE_COLS, cycle_notes, cycle_story, cycles_of, pace, run_story
 from nextgen_tui.console.picture import Line as Path
 from nextgen_tui.console.picture import Picture
@@ -30,7 +30,13 @@ STALE_SECONDS = 120.0
 """A heartbeat older than this comes from a daemon that hangs."""
 GROUPS = {"learn": LEARN, "settle": SETTLE, "score": SCORE, "look ahead": LOOK_AHEAD}
 _RANK = {"fail": 0, "warn": 1, "ok": 2}
-WHERE = {"market_prices": "2 Data", "predictions": "3 Predictions or 4 Accuracy", "book": "6 Book"}
+WHERE = {
+    "market_prices": "2 Data",
+    "sources": "2 Data",
+    "news": "2 Data",
+    "predictions": "3 Predictions or 4 Accuracy",
+    "book": "6 Book",
+}
 """Service -> the screen that tells more."""
 
 
@@ -172,11 +178,10 @@ def check_story(view: View, runs: pl.DataFrame, row: Row) -> Story:
     mine = runs.filter(pl.col("stage") == row["service"])
     if mine.height:
         story = run_story(view, mine["run_id"][-1])
-        return Story(
-            story.title, (_check(row), *story.sections), links=story.links, copies=story.copies, retry=story.retry
-        )
-    retry = str(row["check"]).removeprefix("task ") if str(row["check"]).startswith("task ") else ""
-    return Story(f"{row['service']}: {row['check']}", (_check(row),), copies=str(row["message"]), retry=retry)
+        return replace(story, sections=(_check(row), *story.sections))
+    task = str(row["check"]).removeprefix("task ") if str(row["check"]).startswith("task ") else ""
+    acts = (Act("retry", f"retry {task}"),) if task else ()
+    return Story(f"{row['service']}: {row['check']}", (_check(row),), copies=str(row["message"]), acts=acts)
 
 
 def _check(row: Row) -> Section:

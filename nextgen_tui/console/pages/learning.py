@@ -11,7 +11,7 @@ import polars as pl
 from lake.tables.feedback import BIAS_FLAGS, FEEDBACK_METRICS, LEARNING_INSIGHTS, RETRAIN_CANDIDATES
 from lake.tables.models import MODEL_PROMOTIONS, MODEL_REGISTRY
 from nextgen_tui import formats
-from nextgen_tui.console.page import Line, Link, Page, Row, Section, Story, fact, said
+from nextgen_tui.console.page import Act, Line, Link, Page, Row, Section, Story, fact, said
 from nextgen_tui.console.pages.accuracy import course
 from nextgen_tui.console.picture import Line as Path
 from nextgen_tui.console.picture import Mark, Picture
@@ -134,6 +134,15 @@ class LearningPage(Page[Learned]):
         )
         link = self.origin(name, row)
         return Story(row["insight_id"], sections, links=(link,) if link else (), copies=row["insight_id"])
+
+    def acts(self, data: Learned, name: str, row: Row) -> tuple[Act, ...]:
+        """A registered model can be made champion, and the champion taken back."""
+        if name not in (MODELS, MEMBERS):
+            return ()
+        champion = data.promotions["champion"][0] if data.promotions.height else None
+        now = f"champion is {champion or 'nobody: the naive forecast decides'}"
+        acts = [] if row["model_id"] == champion else [Act("promote", f"promote {row['model_id']}", now)]
+        return (*acts, *([Act("rollback", f"rollback {champion}", now)] if champion else []))
 
     def origin(self, name: str, row: Row) -> Link | None:
         """The row itself."""

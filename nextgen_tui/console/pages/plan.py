@@ -8,10 +8,11 @@ from typing import Any
 
 import polars as pl
 
+from lake.tables.control import TRADE_DECISIONS
 from lake.tables.predictions import PREDICTIONS
 from lake.tables.trading import EXECUTED_TRADES, STRATEGIC_PRIORITIES, TRADE_PLANS
 from nextgen_tui import formats
-from nextgen_tui.console.page import Line, Link, Page, Row, Section, Story, fact, said
+from nextgen_tui.console.page import Act, Line, Link, Page, Row, Section, Story, fact, said
 from nextgen_tui.console.pages.predictions import fan, member_lines, no_paths, total_return_paths
 from nextgen_tui.console.picture import Line as Path
 from nextgen_tui.console.picture import Picture
@@ -19,6 +20,13 @@ from nextgen_tui.console.sheet import Cell, Col, Sheet, signed
 from nextgen_tui.console.view import View
 
 PLANS, RULES, STANCE = "plan", "rules", "stance"
+SPOKEN = {"approve": "approved", "veto": "vetoed"}
+VERDICTS = {
+    "order": Cell("✓ order", "good"),
+    "approved": Cell("✓ approved", "good"),
+    "vetoed": Cell("✗ vetoed", "warn"),
+    "refused": Cell("✗ refused", "bad"),
+}
 PERCENT = signed(lambda value: formats.percent(value, signed=True))
 
 
@@ -34,6 +42,8 @@ class Plan:
     paths: pl.DataFrame
     fills: pl.DataFrame
     """What became of the orders; empty until the next open is settled."""
+    said: pl.DataFrame
+    """The operator's last word on each, where there is one."""
 
 
 class PlanPage(Page[Plan]):
@@ -41,7 +51,7 @@ class PlanPage(Page[Plan]):
 
     number, name = "5", "Plan"
     question = "What will it trade, and what did it reject?"
-    tables = (TRADE_PLANS, STRATEGIC_PRIORITIES, PREDICTIONS, EXECUTED_TRADES)
+    tables = (TRADE_PLANS, STRATEGIC_PRIORITIES, PREDICTIONS, EXECUTED_TRADES, TRADE_DECISIONS)
 
     def load(self, view: View) -> Plan:
         """The last session's plans with their forecasts."""
@@ -51,26 +61,32 @@ class PlanPage(Page[Plan]):
             none = pl.DataFrame(schema=TRADE_PLANS.stored_schema)
             nothing = pl.DataFrame(schema=PREDICTIONS.stored_schema)
             fills = pl.DataFrame(schema=EXECUTED_TRADES.stored_schema)
-            return Plan(None, with_distance(none), rule_rows(none), stance, nothing, no_paths(), fills)
-        plans = with_distance(view.read(TRADE_PLANS, since=session, until=session))
+            said = last_words(pl.DataFrame(schema=TRADE_DECISIONS.stored_schema))
+            return Plan(
+                None, with_word(with_distance(none), said), rule_rows(none), stance, nothing, no_paths(), fills, said
+            )
+        said = last_words(view.read(TRADE_DECISIONS, where=pl.col("plan_id").str.starts_with(f"{session}:")))
+        plans = with_word(with_distance(view.read(TRADE_PLANS, since=session, until=session)), said)
         predictions = view.read(PREDICTIONS, since=session, until=session, where=pl.col("role") != "shadow")
         # What became of the orders is known only later: it is read from now, wherever the view stands.
         fills = view.lake.read(EXECUTED_TRADES, since=session)
         paths = total_return_paths(view, plans["ticker"].to_list(), session)
-        return Plan(session, plans, rule_rows(plans), stance, predictions, paths, fills)
+        return Plan(session, plans, rule_rows(plans), stance, predictions, paths, fills, said)
 
     def sentence(self, data: Plan) -> str:
         """How many orders, how many refusals, by what, under which stance."""
         if data.session is None or data.plans.is_empty():
             return "Nothing has been planned yet; plans follow the first forecasts."
-        taken = data.plans.filter(pl.col("taken"))
+        taken = data.plans.filter(pl.col("taken") & (pl.col("verdict") != "vetoed"))
+        vetoed = data.plans.filter(pl.col("verdict") == "vetoed").height
         blocked = data.plans.filter(pl.col("blocked_by").is_not_null())
         most = data.rules.filter(pl.col("first") > 0)
         by = f", most often by {most['rule'][0]} ({most['first'][0]})" if most.height else ""
         told = f"For the open of {data.plans['for_session'][0]}: {formats.counted(taken.height, 'order')}"
         names = ", ".join(f"{side} {ticker}" for side, ticker in taken.select("side", "ticker").head(4).iter_rows())
         more = f" ({names}{', ...' if taken.height > 4 else ''})" if names else ""
-        return f"{told}{more}, {blocked.height} refused{by}. {_stance(data.stance)}"
+        stopped = f", {vetoed} vetoed" if vetoed else ""
+        return f"{told}{more}{stopped}, {blocked.height} refused{by}. {_stance(data.stance)}"
 
     def sheets(self, data: Plan) -> tuple[str, ...]:
         """The plan, its rules, the stance over time."""
@@ -121,10 +137,13 @@ class PlanPage(Page[Plan]):
         )
         fills = data.fills.filter(pl.col("plan_id") == row["plan_id"]) if data.fills.height else data.fills
         became = tuple(said(_fill(one)) for one in fills.iter_rows(named=True)) or (said("not settled yet", "dim"),)
+        words = data.said.filter(pl.col("plan_id") == row["plan_id"])
+        spoken = tuple(said(_spoken(one)) for one in words.iter_rows(named=True)) or (said("nothing was said", "dim"),)
         sections = (
             Section("The trade", (*_head(row), *_figures(row))),
             Section("Rules, in the order they are asked", verdict_lines(row, everything=True)),
             Section("The forecast behind it", forecast),
+            Section("The operator's word", spoken),
             Section("What became of it", became),
         )
         link = self.origin(name, row)
@@ -134,7 +153,16 @@ class PlanPage(Page[Plan]):
             (fan(data.predictions, data.paths, row["ticker"], data.session),),
             (link,) if link else (),
             row["plan_id"],
+            self.acts(data, name, row),
         )
+
+    def acts(self, data: Plan, name: str, row: Row) -> tuple[Act, ...]:
+        """An order can be approved or vetoed before its open."""
+        del data
+        if name != PLANS or not row["taken"]:
+            return ()
+        order = f"{row['side']} {formats.whole(row['shares'])} {row['ticker']} at the open of {row['for_session']}"
+        return tuple(Act(word, f"{word} {row['plan_id']}", order) for word in ("approve", "veto"))
 
     def origin(self, name: str, row: Row) -> Link | None:
         """The plan."""
@@ -162,6 +190,20 @@ def with_distance(plans: pl.DataFrame) -> pl.DataFrame:
     return rows.with_columns(rank=rank).sort(
         ["rank", "edge", "ticker"], descending=[False, True, False], nulls_last=True
     )
+
+
+def last_words(decisions: pl.DataFrame) -> pl.DataFrame:
+    """One row per plan: the last that was said of it."""
+    ordered = decisions.sort("decided_at", "decision_id")
+    return ordered.unique(subset=["plan_id"], keep="last", maintain_order=True)
+
+
+def with_word(plans: pl.DataFrame, said: pl.DataFrame) -> pl.DataFrame:
+    """An order that was approved or vetoed has that as its `verdict`."""
+    words = said.select("plan_id", pl.col("decision").replace_strict(SPOKEN, return_dtype=pl.String).alias("word"))
+    joined = plans.join(words, on="plan_id", how="left", maintain_order="left")
+    order = pl.when(pl.col("taken")).then(pl.coalesce("word", "verdict")).otherwise("verdict")
+    return joined.with_columns(verdict=order).drop("word")
 
 
 def rule_rows(plans: pl.DataFrame) -> pl.DataFrame:
@@ -205,9 +247,8 @@ def verdict_lines(row: Row, *, everything: bool = False) -> tuple[Line, ...]:
 
 
 def _head(row: Row) -> tuple[Line, ...]:
-    verdicts = {"order": Cell("✓ order", "good"), "refused": Cell("✗ refused", "bad"), "keep": Cell("· keep", "dim")}
     return (
-        (verdicts[row["verdict"]], Cell(f"  {row['side']} {row['ticker']} to {row['intent']}  {row['sector']}")),
+        (_verdict(row["verdict"]), Cell(f"  {row['side']} {row['ticker']} to {row['intent']}  {row['sector']}")),
         fact(
             "shares",
             f"{formats.whole(row['shares'])} of {formats.whole(row['wanted_shares'])} wanted "
@@ -242,6 +283,11 @@ def _fill(row: Row) -> str:
     return f"{told}; {row['reason']}" if row["reason"] else told
 
 
+def _spoken(row: Row) -> str:
+    why = f": {row['reason']}" if row["reason"] else ""
+    return f"{formats.instant(row['decided_at'])}  {SPOKEN[row['decision']]} from the {row['origin']}{why}"
+
+
 def _stance(stance: pl.DataFrame) -> str:
     if stance.is_empty():
         return ""
@@ -271,7 +317,7 @@ def _budget(stance: pl.DataFrame) -> tuple[Picture, ...]:
 
 
 def _verdict(value: str) -> Cell:
-    return {"order": Cell("✓ order", "good"), "refused": Cell("✗ refused", "bad")}.get(value, Cell("· keep", "dim"))
+    return VERDICTS.get(value, Cell("· keep", "dim"))
 
 
 def _blocked(value: Any) -> Cell:

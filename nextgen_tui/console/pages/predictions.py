@@ -51,6 +51,8 @@ class Forecasts:
     matured: pl.DataFrame
     trained: date | None
     """When the model was trained that made them."""
+    stale: int = 0
+    """Sessions run since then without a bar to forecast from."""
 
     @property
     def horizons(self) -> tuple[int, ...]:
@@ -72,16 +74,19 @@ class PredictionsPage(Page[Forecasts]):
             empty = pl.DataFrame(schema=PREDICTIONS.stored_schema)
             return Forecasts(None, empty, no_paths(), pl.DataFrame(), pl.DataFrame(), None)
         predictions = view.read(PREDICTIONS, since=session, until=session).filter(DECIDING)
+        since = view.read(INFERENCE_LOG, since=session)
+        now = max([session, *since["session"]])
         tickers = predictions["ticker"].unique().sort().to_list()
         return Forecasts(
             session=session,
             predictions=with_members(predictions),
             paths=total_return_paths(view, tickers, session),
-            silent=view.read(INFERENCE_LOG, since=session, until=session).filter(pl.col("status") != "predicted"),
+            silent=since.filter((pl.col("session") == now) & (pl.col("status") != "predicted")),
             matured=view.read(PREDICTION_ACCURACY, since=session - timedelta(days=LATELY)).sort(
                 "session", "ticker", "horizon", descending=[True, False, False]
             ),
             trained=trained_on(view, predictions),
+            stale=since.filter(pl.col("session") > session)["session"].n_unique(),
         )
 
     def sentence(self, data: Forecasts) -> str:
@@ -94,8 +99,9 @@ class PredictionsPage(Page[Forecasts]):
         by = data.predictions["role"][0]
         trained = f", trained {data.trained}" if data.trained else ""
         silent = f"; {data.silent.height} could not be forecast" if data.silent.height else ""
+        stale = f"STALE, no newer bar for {formats.counted(data.stale, 'session')}: " if data.stale else ""
         return (
-            f"{tickers} at the close of {data.session} by the {by}{trained}; highest {best['ticker']} "
+            f"{stale}{tickers} at the close of {data.session} by the {by}{trained}; highest {best['ticker']} "
             f"{formats.percent(best['point'], signed=True)} over {formats.counted(best['horizon'], 'session')}{silent}."
         )
 
@@ -115,6 +121,7 @@ class PredictionsPage(Page[Forecasts]):
         rows = data.predictions.filter(pl.col("horizon") == _horizon(name)).sort(
             "point", "ticker", descending=[True, False]
         )
+        rows = rows.with_columns(pl.col("role") + (", stale" if data.stale else ""))
         rows = rows.join(sparks(data.paths, data.session), on="ticker", how="left", maintain_order="left")
         return Sheet(rows, COLS, ("ticker",), "There is no forecast yet.", "ticker")
 

@@ -10,7 +10,7 @@ import polars as pl
 
 from lake.tables.control import RUNS
 from nextgen_tui import formats
-from nextgen_tui.console.page import Line, Link, Page, Row, Section, Story, fact, said
+from nextgen_tui.console.page import Act, Line, Link, Page, Row, Section, Story, fact, said
 from nextgen_tui.console.picture import Line as Path
 from nextgen_tui.console.picture import Picture
 from nextgen_tui.console.sheet import Cell, Col, Sheet, quiet, verdict
@@ -115,6 +115,13 @@ class RunsPage(Page[Runs]):
             return cycle_story(data.runs, row)
         return run_story(view, row["run_id"])
 
+    def acts(self, data: Runs, name: str, row: Row) -> tuple[Act, ...]:
+        """A run or cycle that ended well can be verified, a failed one tried again."""
+        del data
+        if name != CYCLES_SHEET:
+            return run_acts(row)
+        return () if row["failed"] else (Act("reproduce", f"reproduce {row['cycle_id']}"),)
+
     def origin(self, name: str, row: Row) -> Link | None:
         """The run itself."""
         return None if name == CYCLES_SHEET else Link(row["run_id"], "runs", {"run_id": row["run_id"]})
@@ -190,8 +197,16 @@ def run_story(view: View, run_id: str) -> Story:
         f"run {run_id}",
         tuple(sections),
         copies=f"nextgen reproduce {run_id}",
-        retry=f"cycle {row['session']}" if row["status"] != "done" else "",
+        acts=run_acts(row),
     )
+
+
+def run_acts(row: Row) -> tuple[Act, ...]:
+    """A pure run that ended well can be computed again, a failed one tried again with its cycle."""
+    if row["status"] != "done":
+        return (Act("retry", f"retry cycle {row['session']}"),)
+    about = f"{row['stage']} of {row['session']}, {formats.counted(row['rows'], 'row')}"
+    return (Act("reproduce", f"reproduce {row['run_id']}", about),) if row["kind"] == "pure" else ()
 
 
 def blocked_by(stage: str) -> tuple[Line, ...]:

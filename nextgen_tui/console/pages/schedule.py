@@ -13,7 +13,7 @@ from lake.contract import RUN_ID, PolarsType
 from lake.tables import TABLES
 from lake.tables.control import RUNS, SERVICE_HEARTBEATS, TASK_ATTEMPTS, TASK_DEFINITIONS, TASK_REQUESTS
 from nextgen_tui import formats
-from nextgen_tui.console.page import Line, Link, Page, Row, Section, Story, fact, said
+from nextgen_tui.console.page import Act, Line, Link, Page, Row, Section, Story, fact, said
 from nextgen_tui.console.pages.health import Daemon, daemon_of
 from nextgen_tui.console.pages.runs import run_story
 from nextgen_tui.console.picture import Line as Path
@@ -192,9 +192,14 @@ class SchedulePage(Page[Schedule]):
             Section("The task", self.notes(data, name, row)),
             Section("What happened to it", lines or (said("nothing yet", "dim"),)),
         )
-        stopped = row["state"] == "stopped"
-        retry = f"{row['task']} {row['oldest']}" if stopped else ""
-        return Story(f"task {row['task']}", sections, copies=row["task"], retry=retry)
+        return Story(f"task {row['task']}", sections, copies=row["task"], acts=self.acts(data, name, row))
+
+    def acts(self, data: Schedule, name: str, row: Row) -> tuple[Act, ...]:
+        """A stopped task can go on."""
+        del data
+        if name != TASKS or row["state"] != "stopped":
+            return ()
+        return (Act("retry", f"retry {row['task']} {row['oldest']}", str(row["reason"])),)
 
     def origin(self, name: str, row: Row) -> Link | None:
         """The run behind a change."""

@@ -1,61 +1,92 @@
-"""The operator's ten questions, each answered from a cold start by at most two keys."""
+"""The operator's ten questions, each answered from a cold start by at most two keys, and the same to a script."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from textual.pilot import Pilot
+from textual.widgets import Static
 
+from nextgen_tui import exit_codes
+from nextgen_tui.answers import QUESTIONS, Question
+from nextgen_tui.cli import outcome
 from nextgen_tui.console.app import ConsoleApp
 from nextgen_tui.console.page_screen import PageScreen
 from nextgen_tui.console.screenshots import settled
 from nextgen_tui.console.story_screen import StoryScreen
 
 SIZES = ((80, 24), (140, 40))
-QUESTIONS = {
-    "is everything alright": (["1"], ["The last cycle (2022-03-01) failed: a disk was full", "✗ fail"]),
-    "what failed, why, what do I press": (
-        ["1", "enter"],
-        ["a disk was full", "R", "try the cycle of 2022-03-01 again"],
-    ),
-    "is the data complete": (["2"], ["1 of 2 members have a bar for 2022-03-01, 1 late", "1 row set aside", "ZETA"]),
-    "what does it expect": (["3"], ["2 tickers at the close of 2022-03-01", "highest ACME +1.00 %", "1 could not be"]),
-    "why this": (["3", "enter"], ["Who said what", "naive", "ACME beats estimates", "happened   +2.00 %"]),
-    "how good, calibrated": (["4"], ["better than naive (+2.0 % pinball skill)", "80 % intervals held 79 % 5 ahead"]),
-    "what will it trade": (["5"], ["1 order (buy ACME), 1 refused, most often by cost_awareness (1)", "0.0021"]),
-    "how is the book": (["6"], ["1,010,000.00 at 2022-03-01: +1.00 %", "equal weight +0.40 %", "balances to the cent"]),
-    "what was learned": (["7"], ["1 insight (1 measured); 1 helped, 0 hurt", "champion m-1", "forecasts are too low"]),
-    "what next, what changed": (["8"], ["Next: ", "cycle", "0 slots owed", "No daemon runs"]),
-}
+WIDE = (320, 60)
+"""Room for every column and every word of a row."""
+ANSWERS = (
+    ["The last cycle (2022-03-01) failed: a disk was full", "✗ fail"],
+    ["a disk was full", "R", "try the cycle of 2022-03-01 again"],
+    ["1 of 2 members have a bar for 2022-03-01, 1 late", "1 row set aside", "ZETA"],
+    ["2 tickers at the close of 2022-03-01", "highest ACME +1.00 %", "1 could not be"],
+    ["Who said what", "naive", "ACME beats estimates", "happened   +2.00 %"],
+    ["better than naive (+2.0 % pinball skill)", "80 % intervals held 79 % 5 ahead"],
+    ["1 order (buy ACME), 1 refused, most often by cost_awareness (1)", "0.0021"],
+    ["1,010,000.00 at 2022-03-01: +1.00 %", "equal weight +0.40 %", "balances to the cent"],
+    ["1 insight (1 measured); 1 helped, 0 hurt", "champion m-1", "forecasts are too low"],
+    ["Next: ", "cycle", "0 slots owed", "No daemon runs"],
+)
 
 
-async def opened(pilot: Pilot[None]) -> None:
-    for _ in range(200):
-        await pilot.pause(0.05)
-        if isinstance(pilot.app.screen, StoryScreen):
-            return
-
-
-async def answered(pilot: Pilot[None]) -> str:
-    app = pilot.app
-    assert isinstance(app, ConsoleApp)
+async def asked(pilot: Pilot[None], question: Question) -> PageScreen | StoryScreen:
+    """Press the question's keys, and give the screen that answers."""
+    assert len(question.keys) <= 2
     await settled(pilot)
-    screen = app.screen
-    assert isinstance(screen, PageScreen | StoryScreen)
-    return screen.text()
-
-
-@pytest.mark.parametrize("question", QUESTIONS)
-async def test_it_is_answered_by_at_most_two_keys(desk_path: Path, question: str) -> None:
-    keys, answers = QUESTIONS[question]
-    app = ConsoleApp(desk_path)
-    async with app.run_test(size=SIZES[len(question) % 2]) as pilot:
+    for key in question.keys:
+        await pilot.press(key)
         await settled(pilot)
-        for key in keys:
-            await pilot.press(key)
-            await settled(pilot)
-        if "enter" in keys:
-            await opened(pilot)
-        text = await answered(pilot)
-        assert [answer for answer in answers if answer not in text] == [], text
+    for _ in range(200):
+        if isinstance(pilot.app.screen, StoryScreen) or "enter" not in question.keys:
+            break
+        await pilot.pause(0.05)
+    screen = pilot.app.screen
+    assert isinstance(screen, StoryScreen if "enter" in question.keys else PageScreen)
+    return screen
+
+
+@pytest.mark.parametrize("number", range(len(QUESTIONS)))
+async def test_it_is_answered_by_at_most_two_keys(desk_path: Path, number: int) -> None:
+    app = ConsoleApp(desk_path)
+    async with app.run_test(size=SIZES[number % 2]) as pilot:
+        text = (await asked(pilot, QUESTIONS[number])).text()
+    assert [answer for answer in ANSWERS[number] if answer not in text] == [], text
+
+
+async def test_status_gives_a_script_what_the_console_shows_to_each_question(
+    desk_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert outcome(["status", "--json", "--lake", str(desk_path)]) == exit_codes.DEGRADED
+    told = json.loads(capsys.readouterr().out)["answers"]
+    assert [one["question"] for one in told] == [question.asked for question in QUESTIONS]
+    app = ConsoleApp(desk_path)
+    async with app.run_test(size=WIDE) as pilot:
+        for question, answer in zip(QUESTIONS, told, strict=True):
+            screen = await asked(pilot, question)
+            same(screen, answer)
+            if isinstance(screen, StoryScreen):
+                await pilot.press("backspace")
+
+
+def same(screen: PageScreen | StoryScreen, answer: dict[str, Any]) -> None:
+    """Hold a script's answer against what stands on the screen."""
+    assert not answer["trouble"]
+    if isinstance(screen, StoryScreen):
+        assert answer["sentence"] == screen.story.title
+        shown = [line.rstrip() for line in screen.text().splitlines()[1:] if line.strip()]
+        assert shown[: len(answer["story"])] == answer["story"]
+        assert not answer["rows"]
+        return
+    assert answer["sentence"] == str(screen.query_one("#sentence", Static).render())
+    heading, *rows = screen.view.text()
+    assert answer["rows_in_all"] == len(rows) == len(answer["rows"])
+    for line, row in zip(rows, answer["rows"], strict=True):
+        shown = [words for name, words in row.items() if name in heading]
+        assert [words for words in shown if words not in line] == []
+        assert len(shown) >= 3

@@ -1,0 +1,55 @@
+"""What the daemon does at this moment, and what it is late with, from the few small files it keeps beside the lake."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from nextgen_tui import formats
+from nextgen_tui.safe_text import safe_text
+from pipeline.control.exclusive import daemon_present
+from pipeline.control.health import LATE
+from pipeline.control.heartbeat import last_beat
+from pipeline.control.steps import Step, steps
+
+
+@dataclass(frozen=True)
+class Activity:
+    """The daemon's present."""
+
+    daemon: bool = False
+    doing: tuple[str, ...] = ()
+    """What runs, each with its step where the worker tells it."""
+    late: tuple[tuple[str, str], ...] = field(default=(), compare=False)
+    """Slots that are owed and should have been done, each with how late it is."""
+
+
+def activity(lake: Path, now: datetime) -> Activity:
+    """What the daemon does; nothing where none runs, for what a dead one said last is no news."""
+    present, beat = daemon_present(lake / "control"), last_beat(lake)
+    if beat is None or not present:
+        return Activity(present)
+    known = steps(lake)
+    running: list[dict[str, Any]] = beat.detail.get("running") or []
+    waiting: list[dict[str, Any]] = beat.detail.get("waiting") or []
+    return Activity(
+        True,
+        tuple(_doing(one, known.get((one["task"], one["slot"]))) for one in running),
+        tuple(_late(one, now) for one in waiting if now - datetime.fromisoformat(one["due_at"]) > LATE),
+    )
+
+
+def _doing(one: dict[str, Any], step: Step | None) -> str:
+    name = safe_text(f"{one['task']} {one['slot']}", 60)
+    if step is None:
+        return name
+    count = f", {step.done + 1} of {step.total}" if step.total > step.done else ""
+    return f"{name}: {safe_text(step.what, 40)}{count}"
+
+
+def _late(one: dict[str, Any], now: datetime) -> tuple[str, str]:
+    late = (now - datetime.fromisoformat(one["due_at"])).total_seconds()
+    name = safe_text(f"{one['task']} {one['slot']}", 60)
+    return name, f"{name} is owed and {formats.duration(late)} late: {safe_text(one['reason'], 100)}"

@@ -1,0 +1,98 @@
+"""The operator is told once of what went wrong, of drift, of what is late, and of what became of his requests."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from lake.store import Lake
+from lake.tables.control import RUNS, SYSTEM_HEALTH, TASK_ATTEMPTS
+from lake.tables.feedback import RETRAIN_CANDIDATES
+from nextgen_tui.console.activity import activity
+from nextgen_tui.console.alerts import Alert, alerts, known
+from nextgen_tui.console.view import View, read_runs
+from pipeline.control.exclusive import the_only_daemon
+from pipeline.control.order import Order
+from pipeline.control.steps import told
+from tests.nextgen_tui.console.desk import LAST
+from tests.nextgen_tui.hostile import HOSTILE
+from tests.nextgen_tui.lakes import land, publish, rows, run_row
+
+NOW = datetime(2022, 3, 2, 12, tzinfo=UTC)
+
+
+def look(lake: Lake) -> Any:
+    return known(View(lake, read_runs(lake)))
+
+
+def attempt(task: str, slot: str, state: str, follows: str = "nothing", reason: str = "") -> dict[str, Any]:
+    return {"task": task, "slot": slot, "state": state, "follows": follows, "reason": reason, "at": NOW}
+
+
+def test_each_thing_that_went_wrong_is_told_once(own_desk: Lake) -> None:
+    before = look(own_desk)
+    assert alerts(before, before, {}) == ()
+    with own_desk.lease("a test"):
+        failed = run_row("predict", run_id="predict-x", session=LAST, status="failed", error="out of memory")
+        own_desk.commit(RUNS, RUNS.check(rows(RUNS, failed)), "publish", {})
+    worse = {"session": LAST + timedelta(days=1), "status": "fail"}
+    land(
+        own_desk,
+        SYSTEM_HEALTH,
+        rows(
+            SYSTEM_HEALTH,
+            {**worse, "service": "plan", "check": "last run", "message": "failing as before"},
+            {**worse, "service": "book", "check": "reconciled", "message": "3.20 unexplained"},
+        ),
+        "worse",
+    )
+    drift = {"session": LAST, "model_id": "m-1", "due": True, "reason": "drift", "evidence": "volatility has doubled"}
+    publish(own_desk, RETRAIN_CANDIDATES, rows(RETRAIN_CANDIDATES, drift), name="retrain_candidates", session=LAST)
+    tries = [
+        attempt("cycle", "2022-03-02", "failed", "stop", "three times"),
+        attempt("request:reproduce", "console-1", "done", reason="IDENTICAL: 31 runs"),
+        attempt("request:promote", "console-2", "failed", "give-up", "not registered"),
+        attempt("request:train", "cli-9", "done"),
+    ]
+    land(own_desk, TASK_ATTEMPTS, rows(TASK_ATTEMPTS, *tries), "tries")
+    after = look(own_desk)
+    asked = {"console-1": "reproduce cycle-20220301", "console-2": "promote m-7"}
+    assert alerts(before, after, asked) == (
+        Alert("predict of 2022-03-01 failed: out of memory", "error"),
+        Alert("promote m-7: failed: not registered", "error"),
+        Alert("reproduce cycle-20220301: done: IDENTICAL: 31 runs", "information"),
+        Alert("cycle 2022-03-02 stopped: three times", "error"),
+        Alert("book, reconciled: 3.20 unexplained", "error"),
+        Alert("Training is due (drift): volatility has doubled", "warning"),
+    )
+    assert alerts(after, after, asked) == ()
+
+
+def beating(lake: Path, **detail: Any) -> None:
+    """Leave the sign of life of a daemon."""
+    who = {"pid": 1, "process_started": "x", "boot_id": "x", "at": NOW.isoformat()}
+    verdict = {"state": "running", "status": "ok", "reason": ""}
+    (lake / "control").mkdir(exist_ok=True)
+    (lake / "control" / "heartbeat.json").write_text(json.dumps({**who, **verdict, **detail}))
+
+
+def test_a_running_task_tells_its_step_and_an_owed_one_how_late_it_is(tmp_path: Path) -> None:
+    due = (NOW - timedelta(hours=3)).isoformat()
+    waiting = [{"task": "train", "slot": "2022-W09", "due_at": due, "reason": "it waits for cycle"}]
+    waiting.append({"task": "maintain", "slot": "2022-03-02", "due_at": NOW.isoformat(), "reason": ""})
+    beating(tmp_path, running=[{"task": "cycle", "slot": "2022-03-01"}], waiting=waiting)
+    assert not activity(tmp_path, NOW).doing, "what a dead daemon said last is no news"
+    limits = {"due_at": NOW, "timeout": timedelta(hours=1), "grace": timedelta(0)}
+    order = Order(task="cycle", slot="2022-03-01", attempt=0, run=("cycle",), session=LAST, **limits)
+    with the_only_daemon(tmp_path / "control"):
+        assert activity(tmp_path, NOW).doing == ("cycle 2022-03-01",)
+        with told(tmp_path, order) as progress:
+            progress("feature rows", 8, 31)
+            found = activity(tmp_path, NOW)
+            assert found.doing == ("cycle 2022-03-01: feature rows, 9 of 31",)
+            assert found.late == (("train 2022-W09", "train 2022-W09 is owed and 3 h 00 min late: it waits for cycle"),)
+            progress(HOSTILE[1], 1, 0)
+            assert activity(tmp_path, NOW).doing == ("cycle 2022-03-01: red",)
+        assert activity(tmp_path, NOW).doing == ("cycle 2022-03-01",), "a step ends with its work"

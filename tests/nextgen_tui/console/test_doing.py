@@ -1,0 +1,137 @@
+"""What is done from the console is shown first, needs a second step, is sent once, and never from the past."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Button
+
+from lake.store import Lake
+from lake.tables.control import TASK_REQUESTS, TRADE_DECISIONS
+from nextgen_tui.console.app import ConsoleApp
+from nextgen_tui.console.dialogs import AskScreen
+from nextgen_tui.console.frame import whole
+from nextgen_tui.console.page_screen import PageScreen
+from nextgen_tui.console.screenshots import settled
+from tests.nextgen_tui.console.desk import LAST
+from tests.nextgen_tui.console.test_console import until
+
+ORDER = f"{LAST}:ACME"
+
+
+def words(app: ConsoleApp) -> str:
+    """What stands on the screen, as if on one line."""
+    return " ".join(" ".join(whole(app.screen)).replace("│", " ").split())
+
+
+def told(app: ConsoleApp) -> str:
+    """Everything the console said beside its screens."""
+    return " ".join(str(one.message) for one in app._notifications)
+
+
+async def dialog(pilot: Pilot[None], *keys: str) -> AskScreen:
+    """Press keys that lead to a question."""
+    await settled(pilot)
+    for key in keys:
+        await pilot.press(key)
+        await settled(pilot)
+    await until(pilot, lambda: isinstance(pilot.app.screen, AskScreen))
+    screen = pilot.app.screen
+    assert isinstance(screen, AskScreen)
+    assert pilot.app.focused is screen.query_one("#cancel"), "nothing happens by pressing enter too fast"
+    return screen
+
+
+def market(lake: Lake, name: str) -> None:
+    """Say which market the lake is of: a simulated one stands at its last cycle, when its plan can still be vetoed."""
+    (lake.path / "nextgen.toml").write_text(f'[source]\nname = "{name}"\n')
+
+
+async def test_a_veto_needs_a_reason_and_is_on_record_at_once(own_desk: Lake) -> None:
+    market(own_desk, "simulated")
+    app = ConsoleApp(own_desk.path)
+    async with app.run_test(size=(120, 40)) as pilot:
+        screen = await dialog(pilot, "5", "x")
+        shown = words(app)
+        assert f"Put on record: veto {ORDER}" in shown
+        assert "buy 10 ACME at the open of 2022-03-02" in shown
+        assert "writes one row of trade_decisions" in shown
+        send = screen.query_one("#send", Button)
+        send.press()
+        await until(pilot, lambda: "Say why first." in told(app))
+        assert own_desk.read(TRADE_DECISIONS).is_empty()
+        assert app.focused is screen.query_one("#why")
+        await pilot.press(*"too hot", "enter")
+        assert app.focused is send
+        assert own_desk.read(TRADE_DECISIONS).is_empty()
+        send.press()
+        send.press()
+        await until(pilot, lambda: "is vetoed for the open of 2022-03-02" in told(app))
+        said = own_desk.read(TRADE_DECISIONS)
+        assert said.select("plan_id", "decision", "reason", "origin").rows() == [(ORDER, "veto", "too hot", "console")]
+        await until(pilot, lambda: isinstance(app.screen, PageScreen) and "0 orders, 1 vetoed" in words(app))
+        assert "▌✗ vetoed ACME" in words(app)
+        await pilot.press("enter")
+        await until(pilot, lambda: "too hot" in words(app))
+
+
+async def test_a_word_after_the_open_is_refused_in_words(own_desk: Lake) -> None:
+    market(own_desk, "yahoo")
+    app = ConsoleApp(own_desk.path)
+    async with app.run_test(size=(120, 40)) as pilot:
+        screen = await dialog(pilot, "5", "a")
+        screen.query_one("#send", Button).press()
+        await until(pilot, lambda: f"{ORDER} went to the open" in told(app))
+        assert own_desk.read(TRADE_DECISIONS).is_empty()
+
+
+@pytest.mark.parametrize(
+    ("keys", "shown", "action", "target"),
+    [
+        (("7", "tab", "tab", "b"), "champion is m-1", "rollback", "m-1"),
+        (("9", "tab", "v"), "writes nothing; the answer is IDENTICAL", "reproduce", "cycle-20220228"),
+        (("9", "tab", "tab", "R"), "lets cycle/2022-03-01 go on", "retry", "cycle/2022-03-01"),
+    ],
+    ids=["rollback", "reproduce", "retry"],
+)
+async def test_a_key_on_a_row_asks_the_daemon_once_it_is_confirmed(
+    own_desk: Lake, keys: tuple[str, ...], shown: str, action: str, target: str
+) -> None:
+    app = ConsoleApp(own_desk.path)
+    async with app.run_test(size=(120, 40)) as pilot:
+        if action == "reproduce":
+            keys = (*keys[:-1], "down", keys[-1])  # the newest cycle failed; the one before it can be verified
+        screen = await dialog(pilot, *keys)
+        assert shown in words(app)
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, PageScreen))
+        assert own_desk.read(TASK_REQUESTS).is_empty(), "enter was Cancel"
+        screen = await dialog(pilot, keys[-1])
+        screen.query_one("#send", Button).press()
+        await until(pilot, lambda: own_desk.read(TASK_REQUESTS).height == 1)
+        assert own_desk.read(TASK_REQUESTS).select("action", "target", "origin").rows() == [(action, target, "console")]
+
+
+@pytest.mark.parametrize("why", ["--read-only", "the past"])
+async def test_where_one_may_only_look_no_key_and_no_command_asks_for_anything(desk_path: Path, why: str) -> None:
+    app = ConsoleApp(desk_path, only_look=why == "--read-only", at="" if why == "--read-only" else "2022-02-28")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        assert ("READ ONLY" if app.only_look else "AS OF") in words(app)
+        for key in ("5", "a", "x", "9", "v"):
+            await pilot.press(key)
+            await settled(pilot)
+            assert isinstance(app.screen, PageScreen)
+            assert "Approve" not in words(app)
+        for command in (f"veto {ORDER}", "cycle", "daemon"):
+            app.clear_notifications()
+            await pilot.press("colon", *command, "enter")
+            await until(pilot, lambda: refusal(app) in told(app))
+            assert isinstance(app.screen, PageScreen)
+
+
+def refusal(app: ConsoleApp) -> str:
+    """How the console says no."""
+    return "to look only" if app.only_look else "Nothing can be asked from the past"

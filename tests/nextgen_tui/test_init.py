@@ -1,0 +1,87 @@
+"""`nextgen init` with Yahoo: what it needs, what it makes, and what it says when nobody answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from lake.store import Lake
+from lake.tables.market import MARKET_PRICES
+from nextgen_tui import exit_codes
+from nextgen_tui.cli import outcome
+from pipeline.config.loading import load
+from tests.loopback.yahoo import LIMITED, Answer, Yahoo, serving
+from tests.pipeline.ingestion.test_yahoo_source import CALENDAR, daily
+
+DAYS = CALENDAR.between(date(2024, 3, 4), date(2024, 3, 15))
+ASKED = ("init", "--source", "yahoo", "--tickers", "aapl, BRK.B", "--start", "2024-03-04", "--until", "2024-03-15")
+QUICK = ("--set", "source.yahoo.requests_per_minute=1e6", "--set", "source.yahoo.patience_minutes=0")
+
+
+@pytest.fixture
+def yahoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Yahoo]:
+    symbols = ("AAPL", "BRK-B", "SPY")
+    with serving(Yahoo(charts={symbol: daily(symbol, DAYS) for symbol in symbols})) as server:
+        monkeypatch.setenv("NEXTGEN_YAHOO_URL", server.base_url)
+        monkeypatch.setenv("NEXTGEN_YAHOO_STATE", str(tmp_path / "state"))
+        yield server
+
+
+def test_a_lake_of_yahoos_history_remembers_what_it_was_asked_for(
+    yahoo: Yahoo, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert outcome([*ASKED, *QUICK, "--lake", str(tmp_path / "lake")]) == exit_codes.DONE, capsys.readouterr().err
+    prices = Lake.open(tmp_path / "lake").read(MARKET_PRICES)
+    assert dict(prices["ticker"].value_counts().iter_rows()) == {"AAPL": 10, "BRK.B": 10, "SPY": 10}
+    params = load(tmp_path / "lake", {}).settings.source
+    assert (params.name, params.yahoo.tickers, params.yahoo.first_session) == ("yahoo", ("AAPL", "BRK.B"), "2024-03-04")
+    assert {"AAPL", "BRK-B"} <= set(yahoo.symbols)
+
+
+def test_tickers_alone_mean_yahoo(yahoo: Yahoo, tmp_path: Path) -> None:
+    asked = ("init", "--tickers", "AAPL", "--start", "2024-03-04", "--until", "2024-03-15", *QUICK)
+    assert outcome([*asked, "--lake", str(tmp_path / "lake")]) == exit_codes.DONE
+    assert load(tmp_path / "lake", {}).settings.source.name == "yahoo"
+
+
+@pytest.mark.parametrize("answer", [None, LIMITED, Answer("", 503)])
+def test_when_yahoo_does_not_answer_nothing_is_made_and_it_is_said(
+    yahoo: Yahoo,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    answer: Answer | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if answer is None:
+        monkeypatch.setenv("NEXTGEN_YAHOO_URL", "http://127.0.0.1:9")  # the port that discards: nobody listens there
+    else:
+        yahoo.faults = [answer] * 50
+    assert outcome([*ASKED, *QUICK, "--lake", str(tmp_path / "lake")]) == exit_codes.RETRY
+    told = " ".join(capsys.readouterr().err.split())
+    assert ("Yahoo refuses requests for now" if answer is LIMITED else "Yahoo cannot be reached") in told
+    assert "--source files" in told and "Traceback" not in told
+    assert not (tmp_path / "lake").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--source", "yahoo"), "set source.yahoo.tickers"),
+        (("--source", "simulated", "--tickers", "AAPL"), "the simulated source takes no --tickers"),
+        (("--source", "files", "--start", "2024-03-04"), "the files source takes no --start"),
+        (("--source", "yahoo", "--tickers", "AAPL", "--column", "close=LAST"), "the yahoo source takes no --column"),
+        (("--source", "simulated", "--benchmark-ticker", "QQQ"), "has a benchmark of its own"),
+        (("--tickers", "../etc"), "not well-formed"),
+        (("--tickers", "AAPL", "--start", "2100-01-04"), "after the last closed session"),
+    ],
+)
+def test_what_does_not_go_together_is_told_before_anything_is_made(
+    yahoo: Yahoo, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], said: str
+) -> None:
+    assert outcome(["init", *arguments, "--lake", str(tmp_path / "lake")]) == exit_codes.USAGE
+    assert said in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "lake").exists()
+    assert yahoo.asked == []
