@@ -6,6 +6,8 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --ret
 # The CPU build of torch; with a GPU: make install CONSTRAINTS=/dev/null
 CONSTRAINTS ?= constraints.txt
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+# Processes that share the tests out (tests/conftest.py says how); a bare `pytest FILE` runs in one and can be debugged.
+WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test slow torture check format bench docs clean
@@ -30,19 +32,19 @@ run: install ## run the demo on the embedded market, then open the console
 	@if [ -t 0 ] && [ -t 1 ]; then $(BIN)/nextgen console; else echo "no terminal: open the console later with $(BIN)/nextgen console"; fi
 
 test: install ## run the tests (a few minutes)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS)
 
-slow: install ## run the statistical tests on whole simulated histories
+slow: install ## run the bigger versions, and the statistics of whole simulated histories
 	$(BIN)/python -m pytest -m slow
 
-torture: install ## run the programme of faults (long)
-	$(BIN)/python -m pytest -m torture
+torture: install ## run the programme of faults (docs/torture.md; some two hours)
+	TORTURE_PROCESSES=$(WORKERS) $(BIN)/python -m pytest -m torture --hypothesis-profile=default -o log_cli=true --log-cli-level=INFO
 
 check: install ## format, lint, types, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS)
 
 format: install ## put the code in shape
 	$(BIN)/ruff format .

@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -37,16 +38,22 @@ def modules() -> Iterator[tuple[str, Path]]:
 MODULES = dict(modules())
 
 
-def imported(path: Path) -> set[str]:
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
+def imported(path: Path) -> frozenset[str]:
     names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: imports are absolute, so that a reader sees where a name comes from"
             names.add(node.module or "")
             names.update(f"{node.module}.{alias.name}" for alias in node.names)
-    return names
+    return frozenset(names)
 
 
 def within(module: str, package: str) -> bool:
@@ -103,7 +110,7 @@ def test_no_imports_go_in_circles() -> None:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_every_module_opens_with_the_sentence_a_newcomer_needs(module: str) -> None:
-    docstring = ast.get_docstring(ast.parse(MODULES[module].read_text(encoding="utf-8")))
+    docstring = ast.get_docstring(tree(MODULES[module]))
     assert docstring, f"{module} does not say what it is for"
     assert not set(module.split(".")) & BANNED_NAMES, f"{module} has a name that says nothing"
 
@@ -112,7 +119,7 @@ def test_every_module_opens_with_the_sentence_a_newcomer_needs(module: str) -> N
 def test_nothing_grows_past_reading(module: str) -> None:
     source = MODULES[module].read_text(encoding="utf-8")
     assert source.count("\n") <= LONGEST_MODULE, f"{module} has {source.count(chr(10))} lines"
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(tree(MODULES[module])):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             length = (node.end_lineno or 0) - node.lineno + 1
             assert length <= LONGEST_FUNCTION, f"{module}.{node.name} has {length} lines"
@@ -120,7 +127,7 @@ def test_nothing_grows_past_reading(module: str) -> None:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_nothing_from_outside_can_become_code(module: str) -> None:
-    for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
+    for node in ast.walk(tree(MODULES[module])):
         if isinstance(node, ast.Call):
             name = ast.unparse(node.func)
             assert name not in BANNED_CALLS, f"{module}:{node.lineno} calls {name}"

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date
 from itertools import count
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -16,8 +21,15 @@ from lake.store import Lake
 from lake.tables.control import RUNS
 from pipeline.sessions import exchange_sessions
 from tests.torture.faults import Worker, build_shim, worker
+from tests.torture.settings import CYCLES
 
-CYCLES = 6
+BENCHES = int(os.environ.get("TORTURE_PROCESSES", "2"))
+"""Processes that faults are played in side by side: one a core."""
+STRIDE = int(os.environ.get("TORTURE_STRIDE", "1"))
+"""Between the faults that are played of a list that has every one: all of them, unless time is short."""
+TOLD_EVERY = 25
+"""Faults between two lines in the log."""
+log = logging.getLogger("torture")
 
 
 @dataclass(frozen=True)
@@ -29,14 +41,74 @@ class Before:
     before: dict[str, Any]
     after: dict[str, Any]
     calls: int
+    """By which the cycle changes files."""
+    publishing: int
+    """The last of them before it begins to publish."""
+    cpu: float
+    """Seconds of processor time that the cycle takes."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A process under the shim, and fresh copies of the prepared lake for it to work on."""
+
+    order: Worker
+    prepared: Before
+    folder: Path
+    numbers: Iterator[int]
+
+    def copy(self) -> Path:
+        """Give a fresh copy; the one before is thrown away."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        target = self.folder / f"lake{next(self.numbers)}"
+        shutil.copytree(self.prepared.lake, target)
+        return target
+
+
+@dataclass(frozen=True)
+class Benches:
+    """Several of them, that share a list of faults out."""
+
+    all: tuple[Bench, ...]
+
+    def each(self, what: str, faults: Sequence[Any], play: Callable[[Bench, Any], Any]) -> list[Any]:
+        """Play every fault, whichever fail, and give what each came to; what failed is told at the end, all of it."""
+        free: SimpleQueue[Bench] = SimpleQueue()
+        for bench in self.all:
+            free.put(bench)
+        done, failed = count(1), []
+
+        def one(fault: Any) -> Any:
+            bench = free.get()
+            try:
+                return play(bench, fault)
+            except Exception as error:  # assertions too: the others are to be played all the same
+                failed.append(f"{fault}: {error}")
+                log.error("%s: %s: %s", what, fault, error)
+                return None
+            finally:
+                free.put(bench)
+                if (number := next(done)) % TOLD_EVERY == 0 or number == len(faults):
+                    log.info("%s: %d of %d played, %d failed", what, number, len(faults), len(failed))
+
+        with ThreadPoolExecutor(len(self.all)) as pool:
+            results = list(pool.map(one, faults))
+        assert not failed, f"{len(failed)} of {len(faults)} failed ({what}); the first: {failed[0]}"
+        return results
 
 
 @pytest.fixture(scope="session")
-def order(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
-    """The process under the shim."""
-    shim = build_shim(tmp_path_factory.mktemp("shim"))
-    if shim is None:
+def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The library that makes calls go wrong."""
+    built = build_shim(tmp_path_factory.mktemp("shim"))
+    if built is None:
         pytest.skip("needs Linux and a C compiler for the shim that makes calls go wrong")
+    return built
+
+
+@pytest.fixture(scope="session")
+def order(shim: Path) -> Iterator[Worker]:
+    """The process under the shim."""
     with worker(shim) as one:
         yield one
 
@@ -46,29 +118,39 @@ def prepared(order: Worker, tmp_path_factory: pytest.TempPathFactory) -> Before:
     """The operation before the session that is tortured, and that session run without any fault."""
     lake = tmp_path_factory.mktemp("torture") / "lake"
     Lake.create(lake)
-    assert "error" not in (done := order("operate", lake, cycles=CYCLES)), done
+    assert "error" not in (done := order("operate", lake, cycles=CYCLES, patience=600)), done
     last = Lake.open(lake).read(RUNS)["session"].max()
     assert isinstance(last, date)
     session = str(exchange_sessions("XNYS").next(last))
     before = order("look", lake)["state"]
     whole = lake.with_name("whole")
     shutil.copytree(lake, whole)
-    done = order("cycle", whole, session=session, mode=0, k=0, durable=True)
+    journal = lake.with_name("journal")
+    done = order("cycle", whole, session=session, mode=0, k=0, journal=str(journal), durable=True)
     assert "error" not in done, done
-    return Before(lake, session, before, order("look", whole)["state"], done["calls"])
+    told = journal.read_text().splitlines()
+    publishing = next(number for number, line in enumerate(told) if f"/tables/{RUNS.name}/" in line)
+    return Before(lake, session, before, order("look", whole)["state"], done["calls"], publishing, done["cpu"])
 
 
 @pytest.fixture(scope="session")
-def copy(prepared: Before, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Path]]:
+def bench(order: Worker, prepared: Before, tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    """One bench: for tests that play a fault or two."""
+    return Bench(order, prepared, tmp_path_factory.mktemp("bench") / "copies", count())
+
+
+@pytest.fixture(scope="session")
+def benches(bench: Bench, shim: Path, prepared: Before, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Benches]:
+    """As many as there are to be: for tests that play hundreds."""
+    with ExitStack() as stack:
+        others = [
+            Bench(stack.enter_context(worker(shim)), prepared, tmp_path_factory.mktemp("bench") / "copies", count())
+            for _ in range(BENCHES - 1)
+        ]
+        yield Benches((bench, *others))
+
+
+@pytest.fixture
+def copy(bench: Bench) -> Callable[[], Path]:
     """Give a fresh copy of the lake; the one before is thrown away."""
-    folder = tmp_path_factory.mktemp("copies")
-    numbers = count()
-
-    def fresh() -> Path:
-        for old in folder.iterdir():
-            shutil.rmtree(old)
-        target = folder / f"lake{next(numbers)}"
-        shutil.copytree(prepared.lake, target)
-        return target
-
-    yield fresh
+    return bench.copy

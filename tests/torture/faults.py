@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
@@ -27,23 +27,57 @@ class Fault(IntEnum):
     IO_ERROR_ONCE = 5
     IO_ERROR = 6
     DONE_BUT_ERROR = 7
+    NO_ROOM = 8
 
 
 class Worker:
-    """A process under the shim that carries out orders in lakes."""
+    """A process under the shim that carries out orders in lakes; one that was ended from outside is replaced."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
+    def __init__(self, shim: Path) -> None:
+        self._shim = shim
+        self._process = self._started()
 
     def __call__(self, do: str, lake: Path, **given: Any) -> dict[str, Any]:
+        if self._process.poll() is not None:
+            self.close()
+            self._process = self._started()
         assert self._process.stdin and self._process.stdout
         order = {"do": do, "lake": str(lake), **given}
         self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
         answer = self._process.stdout.readline()
-        assert answer, f"the worker died over {order}"
+        if not answer:
+            self._process.wait()
+            raise AssertionError(f"the worker itself was ended ({self._process.returncode}) over {order}")
         result: dict[str, Any] = json.loads(answer)
         return result
+
+    def close(self) -> None:
+        """Let it end."""
+        assert self._process.stdin and self._process.stdout
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
+        self._process.wait(timeout=90)
+        self._process.stdout.close()
+
+    def _started(self) -> subprocess.Popen[str]:
+        environment = {
+            "PATH": os.environ["PATH"],
+            "LD_PRELOAD": str(self._shim),
+            "POLARS_MAX_THREADS": "2",
+            "OPENBLAS_NUM_THREADS": "1",
+            "OMP_NUM_THREADS": "1",
+            **{name: value for name, value in os.environ.items() if name.startswith("TORTURE_")},
+        }
+        return subprocess.Popen(
+            [sys.executable, "-m", "tests.torture.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            cwd=ROOT,
+            env=environment,
+        )
 
 
 def build_shim(folder: Path) -> Path | None:
@@ -57,32 +91,19 @@ def build_shim(folder: Path) -> Path | None:
     return library
 
 
+def command(*words: str) -> list[str]:
+    """The words with which a shell would run `nextgen`, from this source tree."""
+    return [sys.executable, "-c", "import sys; from nextgen_tui.cli import main; sys.exit(main())", *words]
+
+
 @contextmanager
 def worker(shim: Path) -> Iterator[Worker]:
     """Start the worker; it ends with the block."""
-    environment = {
-        "PATH": os.environ["PATH"],
-        "LD_PRELOAD": str(shim),
-        "POLARS_MAX_THREADS": "2",
-        "OPENBLAS_NUM_THREADS": "1",
-        "OMP_NUM_THREADS": "1",
-    }
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.torture.worker"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        cwd=ROOT,
-        env=environment,
-    )
+    one = Worker(shim)
     try:
-        yield Worker(process)
+        yield one
     finally:
-        assert process.stdin and process.stdout
-        process.stdin.close()
-        process.wait(timeout=90)
-        process.stdout.close()
+        one.close()
 
 
 def cut_power(journal: Path, *, drop_names: bool) -> int:

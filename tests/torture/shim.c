@@ -1,7 +1,8 @@
 /* Counts the calls by which a process changes files below one folder, and makes the k-th of them go wrong.
  *
  * Preloaded into a process; asleep until fault_arm() is called in it. Every change is also told to a journal, from
- * which a power cut can be played: what was not forced onto the disk can then be emptied or unnamed.
+ * which a power cut can be played: what was not forced onto the disk can then be emptied or unnamed. It can also say
+ * that the disk is nearly full, and set the process's clock wrong.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -14,11 +15,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { COUNT, KILL, TORN, ENOSPC_ONCE, ENOSPC_ON, EIO_ONCE, EIO_ON, DONE_BUT_EIO };
+enum { COUNT, KILL, TORN, ENOSPC_ONCE, ENOSPC_ON, EIO_ONCE, EIO_ON, DONE_BUT_EIO, NO_ROOM };
 #define MOST_FDS 65536
 
 static char root[4096];
@@ -27,6 +31,7 @@ static int mode = -1;
 static long target;
 static int journal = -1;
 static atomic_long calls;
+static long wrong_by; /* seconds by which the clock is wrong */
 static char *paths[MOST_FDS];
 
 #define REAL(name) \
@@ -52,7 +57,7 @@ static void die(void) {
 /* What is to become of this call: 0 go on, an errno to fail with, -1 half of it and death, -2 do it and say EIO. */
 static int fate(int writes) {
     long number = atomic_fetch_add(&calls, 1) + 1;
-    if (mode == COUNT || number < target) return 0;
+    if (mode == COUNT || mode == NO_ROOM || number < target) return 0;
     if (mode == ENOSPC_ON) return ENOSPC;
     if (mode == EIO_ON) return EIO;
     if (number != target) return 0;
@@ -74,6 +79,17 @@ void fault_arm(const char *folder, int how, long k, const char *journal_path) {
     journal = *journal_path ? (int)syscall(SYS_openat, AT_FDCWD, journal_path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0600) : -1;
     mode = how;
 }
+
+/* Kill -9 once the process has used so much processor time, which does not depend on what else the machine does. */
+int fault_kill_after(double seconds) {
+    struct sigevent how = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGKILL};
+    struct itimerspec when = {.it_value = {.tv_sec = (time_t)seconds, .tv_nsec = (long)(1e9 * (seconds - (time_t)seconds))}};
+    timer_t timer;
+    if (timer_create(CLOCK_PROCESS_CPUTIME_ID, &how, &timer)) return -1;
+    return timer_settime(timer, 0, &when, NULL);
+}
+
+void fault_clock(long seconds) { wrong_by = seconds; }
 
 long fault_calls(void) { return atomic_load(&calls); }
 
@@ -200,3 +216,36 @@ int unlinkat(int a, const char *path, int flags) { REAL(unlinkat); CHANGE('U', p
 int rmdir(const char *path) { REAL(rmdir); CHANGE('U', path, NULL, real(path)); }
 int mkdir(const char *path, mode_t rights) { REAL(mkdir); CHANGE('M', path, NULL, real(path, rights)); }
 int mkdirat(int a, const char *path, mode_t rights) { REAL(mkdirat); CHANGE('M', path, NULL, real(a, path, rights)); }
+
+/* A megabyte is left: too little to begin, and more than a first small write needs. */
+#define SPACE(name) \
+    int name(const char *path, struct name *space) { \
+        REAL(name); \
+        int result = real(path, space); \
+        if (result == 0 && mode == NO_ROOM && below(path)) \
+            space->f_bavail = space->f_bfree = (1 << 20) / (space->f_frsize ? space->f_frsize : 1); \
+        return result; \
+    }
+SPACE(statvfs)
+SPACE(statvfs64)
+
+int clock_gettime(clockid_t which, struct timespec *at) {
+    REAL(clock_gettime);
+    int result = real(which, at);
+    if (result == 0 && (which == CLOCK_REALTIME || which == CLOCK_REALTIME_COARSE)) at->tv_sec += wrong_by;
+    return result;
+}
+
+int gettimeofday(struct timeval *restrict at, void *restrict zone) {
+    REAL(gettimeofday);
+    int result = real(at, zone);
+    if (result == 0) at->tv_sec += wrong_by;
+    return result;
+}
+
+time_t time(time_t *at) {
+    REAL(time);
+    time_t now = real(NULL) + wrong_by;
+    if (at) *at = now;
+    return now;
+}

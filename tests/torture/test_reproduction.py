@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -17,6 +19,7 @@ from lake.fingerprint import fingerprint
 from lake.garbage import collect_garbage, pinned_versions
 from lake.impact import impact
 from lake.lineage import trace
+from lake.runs import Run
 from lake.scrub import scrub
 from lake.store import Lake
 from lake.tables import TABLES
@@ -25,6 +28,7 @@ from lake.tables.features import FEATURE_WINDOWS
 from lake.tables.market import MARKET_PRICES
 from lake.tables.predictions import PREDICTIONS
 from pipeline.reproduction import reproduce_apart
+from tests.torture.faults import ROOT, command
 
 Copy = Callable[[], Path]
 
@@ -86,6 +90,18 @@ def test_every_run_reproduces_after_upkeep_ageing_and_restoring(copy: Copy, tmp_
     lake = through_the_years(copy(), tmp_path)
     verdicts = list(reproduce_apart(lake.path, done(lake), workers=2))
     assert [f"{v.run_id}: {v.difference}" for v in verdicts if not v.identical] == []
+
+
+@pytest.mark.torture
+def test_the_command_reproduces_a_sample_and_a_cycle_of_an_old_lake(copy: Copy, tmp_path: Path) -> None:
+    lake = through_the_years(copy(), tmp_path)
+    cycle = Run.from_row(lake.read(RUNS, where=pl.col("stage") == "predict").row(-1, named=True)).recipe.cycle_id
+    runs = lake.read(RUNS, where=(pl.col("cycle_id") == cycle) & (pl.col("status") == "done")).height
+    for words, count in ((("--sample", "20"), 20), (("--cycle", cycle, "--workers", "2"), runs)):
+        asked = command("reproduce", *words, "--json", "--lake", str(lake.path))
+        ended = subprocess.run(asked, capture_output=True, text=True, cwd=ROOT, check=False)
+        assert ended.returncode == 0, ended.stderr
+        assert [verdict["identical"] for verdict in json.loads(ended.stdout)] == [True] * count
 
 
 def test_what_rests_on_a_bar_is_what_leads_back_to_it(copy: Copy) -> None:

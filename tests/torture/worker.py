@@ -1,12 +1,13 @@
 """The process that faults happen to: it forks a child for each order and reports how that ended.
 
-Nothing of the storage library runs before the fork, so a child is as good as a fresh process, and has
-everything imported.
+Nothing that starts a thread runs before the fork, so a child is as good as a fresh process, and has everything
+imported.
 """
 
 from __future__ import annotations
 
 import ctypes
+import faulthandler
 import json
 import os
 import select
@@ -15,41 +16,63 @@ import sys
 import traceback
 from datetime import date
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import polars as pl
 
+from lake.backup import backup, restore
+from lake.compaction import compact_due
 from lake.fingerprint import fingerprint
+from lake.garbage import collect_garbage
 from lake.maintenance import checkpoint_due
+from lake.migration import migrate
+from lake.scrub import scrub
 from lake.store import Lake
 from lake.tables import TABLES
 from lake.tables.control import RUNS
 from lake.tables.trading import LEDGER_ENTRIES
 from nextgen_tui.failures import explained
+from pipeline.code import code_fingerprint, libraries
 from pipeline.runner import Runner
 from pipeline.sessions import exchange_sessions
+from pipeline.stages import REPORT, STAGES
 from tests.torture.settings import tortured_settings
 
-HUNG = 60
-"""Seconds after which an order counts as hung."""
+HUNG = int(os.environ.get("TORTURE_PATIENCE", "300"))
+"""Seconds after which an order counts as hung: far more than any takes on a busy machine."""
+HOUSEKEEPING = ("jemalloc", "polars-ooc")
+"""Begin the names of threads that libraries start when imported, to tidy memory; a fork does well without them."""
 
 
 def work(order: dict[str, Any]) -> dict[str, Any]:
     """Carry out one order in a lake."""
-    lake = Lake.open(Path(order["lake"]))
+    path = Path(order["lake"])
     if order["do"] == "look":
-        return {"state": state(lake)}
+        return {"state": state(Lake.open(path))}
+    if order["do"] == "scrub":
+        return {"found": [[one.file, one.what] for one in scrub(Lake.open(path)).findings]}
+    lake = Lake.open(path, older=order["do"] == "migrate")
     runner = Runner(lake, tortured_settings(durable=order.get("durable", False)))
+    answer: dict[str, Any] = {}
     if order["do"] == "cycle":
+        answer["already_done"] = runner.cycle(date.fromisoformat(order["session"])).already_done
+    elif order["do"] == "resume":
+        answer["seen"] = state(Lake.open(path))
         runner.cycle(date.fromisoformat(order["session"]))
+        answer["state"] = state(Lake.open(path))
     elif order["do"] == "recover":
         runner.recover()
     elif order["do"] == "checkpoint":
         with lake.lease("checkpoints"):
             checkpoint_due(lake, dict.fromkeys(TABLES, -100))
+    elif order["do"] == "migrate":
+        migrate(lake)
+    elif order["do"] == "upkeep":
+        upkeep(lake, Path(order["safe"]))
     elif order["do"] == "operate":
         begin(runner, order["cycles"])
-    return {"repairs": [[r.table, r.file, r.what] for r in lake.repairs]}
+    return answer | {"repairs": [[r.table, r.file, r.what] for r in lake.repairs]}
 
 
 def begin(runner: Runner, cycles: int) -> None:
@@ -60,25 +83,42 @@ def begin(runner: Runner, cycles: int) -> None:
         pass
 
 
+def upkeep(lake: Lake, safe: Path) -> None:
+    """All that removes, rewrites or copies files, one after the other."""
+    compact_due(lake, least=2)
+    collect_garbage(lake)
+    backup(lake, safe / "backup")
+    restore(safe / "backup", safe / "restored")
+    assert scrub(Lake.open(safe / "restored")).findings == ()
+
+
 def state(lake: Lake) -> dict[str, Any]:
     """What a reader sees: one hash per table, and whether the books and the runs hold together."""
     tables = {t.name: t for t in TABLES.values() if t.story and t.name != RUNS.name}
     marks = {name: fingerprint(lake.read(t).drop("run_id"), t.key, t.content_columns) for name, t in tables.items()}
-    runs = lake.read(RUNS).filter(pl.col("status") == "done", pl.col("stage") != "report")
+    runs = lake.read(RUNS).filter(pl.col("status") == "done", pl.col("stage") != REPORT.name)
     marks["runs"] = fingerprint(runs.select("stage", "session", "rows", "fingerprint"), ("session", "stage", "rows"))
     entries = lake.read(LEDGER_ENTRIES)
+    last = runs["session"].max()
+    kinds = entries.filter(pl.col("session") == last).group_by("kind").len().sort("kind")
     return {
         "marks": marks,
-        "last": str(runs["session"].max()),
+        "last": str(last),
         "unbalanced": str(entries["amount"].sum()),
         "doubled": runs.height - runs.unique(["cycle_id", "stage"]).height,
+        "doubled_entries": entries.height - entries["entry_id"].n_unique(),
         "ledger_rows": entries.height,
+        "moved": dict(kinds.iter_rows()),
     }
 
 
 def child(order: dict[str, Any], answers: int) -> None:
     """Arm the shim, work, answer, leave: without the interpreter's farewell, which a forked child does not own."""
+    faulthandler.dump_traceback_later(order.get("patience", HUNG) - 5, file=answers)
     shim = ctypes.CDLL(None)
+    shim.fault_clock(ctypes.c_long(order.get("clock", 0)))
+    if "kill_after" in order:
+        assert shim.fault_kill_after(ctypes.c_double(order["kill_after"])) == 0, "no timer"
     if "mode" in order:
         shim.fault_arm(
             order["lake"].encode(), order["mode"], ctypes.c_long(order["k"]), order.get("journal", "").encode()
@@ -89,7 +129,7 @@ def child(order: dict[str, Any], answers: int) -> None:
     except BaseException as error:
         code, sentence = explained(error)
         answer = {"error": f"{type(error).__name__}: {sentence}", "code": code, "trace": traceback.format_exc()[-3000:]}
-    answer["calls"] = int(shim.fault_calls()) if "mode" in order else 0
+    answer |= {"calls": int(shim.fault_calls()) if "mode" in order else 0, "cpu": process_time()}
     os.write(answers, json.dumps(answer).encode())
     os._exit(0)
 
@@ -103,26 +143,40 @@ def carry_out(order: dict[str, Any]) -> dict[str, Any]:
         child(order, write)
     os.close(write)
     text, hung = b"", False
-    limit = order.get("kill_after", HUNG)
     while True:
-        ready, _, _ = select.select([read], [], [], limit)
+        ready, _, _ = select.select([read], [], [], order.get("patience", HUNG))
         if not ready:
             os.kill(pid, signal.SIGKILL)
-            hung = "kill_after" not in order
-            limit = HUNG
+            hung = True
             continue
         if not (block := os.read(read, 1 << 16)):
             break
         text += block
     os.close(read)
     _, status = os.waitpid(pid, 0)
-    answer: dict[str, Any] = json.loads(text) if text else {}
+    answer: dict[str, Any] = (
+        {"error": f"hung at {text.decode()}"} if hung else json.loads(text.splitlines()[-1]) if text else {}
+    )
     return answer | {"signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0, "hung": hung}
+
+
+def warm_up() -> None:
+    """Import and work out all that every cycle needs, without starting a thread: a fork would not have it."""
+    import pipeline.models.inference
+    import pipeline.models.lstm  # noqa: F401
+
+    exchange_sessions("XNYS").close_at(date(2020, 1, 2))
+    libraries()
+    for stage in STAGES:
+        code_fingerprint(stage)
+    others = [task for task in Path("/proc/self/task").iterdir() if task.name != str(os.getpid())]
+    busy = [name for task in others if not (name := (task / "comm").read_text()).startswith(HOUSEKEEPING)]
+    assert not busy, f"threads run before the fork: {busy}"
 
 
 def main() -> None:
     """Take orders from stdin, one JSON document a line, until it ends."""
-    exchange_sessions("XNYS").close_at(date(2020, 1, 2))
+    warm_up()
     for line in sys.stdin:
         sys.stdout.write(json.dumps(carry_out(json.loads(line))) + "\n")
         sys.stdout.flush()

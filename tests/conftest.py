@@ -1,0 +1,50 @@
+"""How several processes share the tests out: what rests on one costly fixture stays together, and long things first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+TOGETHER = ("tests/operation/", "tests/torture/")
+"""Folders whose tests share a fixture of many seconds: one process runs the folder, and it is built once."""
+LONG = (
+    *TOGETHER,
+    "tests/pipeline/control/test_daemon.py",
+    "tests/nextgen_tui/console/test_console.py",
+    "tests/pipeline/feedback/test_learning.py",
+    "tests/pipeline/control/test_owed.py",
+)
+"""What takes longest, so that nobody is left with it at the end. A name out of date costs time, nothing else."""
+
+
+def unit(nodeid: str) -> str:
+    """The tests that one process runs, in order: those of a file, or of a folder that stays together."""
+    file = nodeid.split("::")[0]
+    return next((folder for folder in TOGETHER if file.startswith(folder)), file)
+
+
+def place(nodeid: str) -> int:
+    """Where in the line the test's unit stands."""
+    return LONG.index(unit(nodeid)) if unit(nodeid) in LONG else len(LONG)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Share out units; what `--dist` names on the command line is left as it is."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Units(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return unit(nodeid)
+
+    if config.getvalue("dist") != "load":
+        return None
+    config.option.loadscopereorder = False  # by number of tests, which says nothing of their length
+    return Units(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A process that is one of several lines up the long units first; a person's own order is left as it is."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: place(item.nodeid))

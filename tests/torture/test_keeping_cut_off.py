@@ -1,0 +1,140 @@
+"""Archiving a log and migrating a lake can be cut off at any call: nothing is lost, and the next one goes on."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from deltalake import DeltaTable
+
+from lake.errors import NotALakeError
+from lake.migration import migrate
+from lake.scrub import scrub
+from lake.store import Lake
+from lake.tables.control import RUNS
+from tests.frames.published import publish_sessions
+from tests.lake.test_archive import MOVED, contents, grown
+from tests.lake.test_migrations import unpacked as unpacked
+from tests.torture.faults import Fault, Worker, cut_power
+from tests.torture.test_crashes import STRIDE
+
+FAULTS = (Fault.KILL, Fault.TORN, Fault.NO_SPACE, Fault.IO_ERROR_ONCE, Fault.DONE_BUT_ERROR)
+Check = Callable[[Path], None]
+
+
+@dataclass(frozen=True)
+class Play:
+    """Something to cut off, the lake it is done to, and what holds afterwards."""
+
+    do: str
+    lake: Path
+    folder: Path
+    whole: Check
+    goes_on: Check
+
+    def calls(self, order: Worker) -> int:
+        """By which it changes files, when nothing goes wrong."""
+        done = order(self.do, self._copy(), mode=int(Fault.NOTHING), k=0, durable=True)
+        assert "error" not in done, done
+        return int(done["calls"])
+
+    def cut_off(self, order: Worker, fault: Fault, k: int, drop_names: bool | None = None) -> None:
+        """Do it with a fault at the k-th call, look at what is left, and go on."""
+        lake = self._copy()
+        journal = lake.with_suffix(".journal")
+        given: dict[str, Any] = {} if drop_names is None else {"journal": str(journal)}
+        ended = order(self.do, lake, mode=int(fault), k=k, durable=True, **given)
+        assert not ended["hung"], (fault.name, k)
+        assert ended.get("code") != 70, f"an error without words: {ended}"
+        if drop_names is None:
+            self.whole(lake)
+        else:
+            cut_power(journal, drop_names=drop_names)
+            for path in lake.rglob("*"):  # the machine has to start again first
+                os.utime(path, (path.stat().st_mtime - 120, path.stat().st_mtime - 120))
+        self.goes_on(lake)
+
+    def _copy(self) -> Path:
+        shutil.rmtree(self.folder, ignore_errors=True)
+        return Path(shutil.copytree(self.lake, self.folder / "lake"))
+
+
+@pytest.fixture(scope="module")
+def archiving(tmp_path_factory: pytest.TempPathFactory) -> Play:
+    """A log of seven versions that is checkpointed once more, and archived."""
+    lake = grown(tmp_path_factory.mktemp("long") / "lake")
+    before = contents(lake)
+
+    def whole(path: Path) -> None:
+        assert contents(Lake.open(path)) == before, "a reader sees something else"
+
+    def goes_on(path: Path) -> None:
+        again = Lake.open(path)
+        with again.lease("the next writer"):
+            pass
+        whole(path)
+        for table in MOVED:
+            assert DeltaTable(again.uri(table)).version() == again.newest(table), "the library cannot open it"
+        publish_sessions(again, 1, start=7)
+        assert Lake.open(path).rows(MOVED[0]) == 8
+        assert scrub(Lake.open(path)).findings == ()
+
+    return Play("checkpoint", lake.path, tmp_path_factory.mktemp("archived"), whole, goes_on)
+
+
+@pytest.fixture(scope="module")
+def migrating(unpacked: Path, tmp_path_factory: pytest.TempPathFactory) -> Play:
+    """A lake of the first program that is brought up to date."""
+
+    def whole(path: Path) -> None:
+        assert Lake.open(path, older=True).rows(RUNS) == 152
+
+    def goes_on(path: Path) -> None:
+        try:
+            Lake.open(path)
+        except NotALakeError as error:
+            assert "nextgen migrate" in str(error)
+            migrate(Lake.open(path, older=True))
+        new = Lake.open(path)
+        assert (new.rows(RUNS), new.newest(RUNS)) == (152, 10), "the change was made twice, or rows are lost"
+        assert new.columns(RUNS)[-1] == "contract"
+        assert scrub(new).findings == ()
+
+    return Play("migrate", unpacked, tmp_path_factory.mktemp("migrated"), whole, goes_on)
+
+
+@pytest.mark.parametrize("part", [0.3, 0.9])
+def test_archiving_cut_off_somewhere_loses_nothing(order: Worker, archiving: Play, part: float) -> None:
+    archiving.cut_off(order, Fault.KILL, int(archiving.calls(order) * part))
+
+
+@pytest.mark.parametrize("part", [0.5, 0.9])
+def test_a_migration_cut_off_somewhere_is_brought_to_its_end(order: Worker, migrating: Play, part: float) -> None:
+    migrating.cut_off(order, Fault.KILL, int(migrating.calls(order) * part))
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("what", ["archiving", "migrating"])
+@pytest.mark.parametrize("fault", FAULTS)
+def test_keeping_cut_off_at_every_call_loses_nothing(
+    order: Worker, request: pytest.FixtureRequest, what: str, fault: Fault
+) -> None:
+    play: Play = request.getfixturevalue(what)
+    for k in range(1, play.calls(order) + 1, STRIDE):
+        play.cut_off(order, fault, k)
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("what", ["archiving", "migrating"])
+@pytest.mark.parametrize("drop_names", [False, True])
+def test_a_power_cut_at_every_call_of_keeping_loses_nothing(
+    order: Worker, request: pytest.FixtureRequest, what: str, drop_names: bool
+) -> None:
+    play: Play = request.getfixturevalue(what)
+    for k in range(1, play.calls(order) + 1, STRIDE):
+        play.cut_off(order, Fault.KILL, k, drop_names)
