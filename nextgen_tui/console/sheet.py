@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
+from operator import and_
 from typing import Any, Literal
 
 import polars as pl
@@ -79,8 +80,8 @@ class Sheet:
         wanted = words.lower().split()
         if not wanted or self.frame.is_empty():
             return self
-        tests = [self._lines.str.contains(word, literal=True) for word in wanted]
-        return self._with(self.frame.filter(tests))
+        found = reduce(and_, (self._lines.str.contains(word, literal=True) for word in wanted))
+        return self._with(self.frame.filter(found))
 
     @cached_property
     def _lines(self) -> pl.Series:
