@@ -18,6 +18,7 @@ from lake.marker import mark_migrated
 from lake.migrations.steps import Step, pending, steps_of
 from lake.recovery import Repair
 from lake.runs import Run, publish, unpublished, upkeep_recipe
+from lake.storage import refusals_in_words
 from lake.store import Lake
 from lake.tables import TABLES
 from lake.tables.control import RUNS
@@ -74,9 +75,10 @@ def migrate(lake: Lake, progress: Progress = lambda *_: None, tables: Mapping[st
 
     Raises:
         BusyError: if another process is writing.
+        StorageError: if the disk refuses; the next call goes on.
         DamageError: if a table's rows are not the same after it.
     """
-    with lake.lease("migrate"):
+    with lake.lease("migrate"), refusals_in_words("the lake could not be migrated to the end"):
         if any(run.recipe.stage != STAGE for run in unpublished(lake)):
             lake.abandon()
         changes = planned(lake, tables)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from lake.errors import StorageError
+from lake.errors import LakeError, StorageError
 
 LEAST_FREE = 64 * 1024 * 1024
 """Bytes that have to be free before a writer begins: about twice what a session of 500 names adds. A tiny commit can
@@ -27,6 +29,23 @@ def in_words(error: Exception, what: str) -> Exception:
         if code == number or sign.lower() in str(error).lower():
             return StorageError(f"{what}: {sign.lower()}; {fix} and try again, nothing that was published is lost")
     return error
+
+
+@contextmanager
+def refusals_in_words(what: str) -> Iterator[None]:
+    """Let what the disk refuses within the block be told as such; other errors pass as they are.
+
+    Raises:
+        StorageError: if the disk refused.
+    """
+    try:
+        yield
+    except LakeError:
+        raise
+    except Exception as error:
+        if (told := in_words(error, what)) is error:
+            raise
+        raise told from error
 
 
 def refuse_full_disk(path: Path, least: int = LEAST_FREE) -> None:

@@ -25,7 +25,7 @@ from lake.marker import mark, prepare, refuse_foreign, refuse_path
 from lake.migrations import FORMATS, Formats
 from lake.rows import last_revisions, predicates
 from lake.snapshots import Snapshots
-from lake.storage import refuse_full_disk
+from lake.storage import refusals_in_words, refuse_full_disk
 from lake.tables import TABLES
 from lake.tables.control import RUNS
 from lake.witness import witness_checkpoint
@@ -97,8 +97,9 @@ class Lake:
             return
         with writer_lease(self.path, purpose) as tidy:
             self._forget()
-            self.repairs = self._mend(tidy)
-            self._add_missing_tables()
+            with refusals_in_words(f"the lake at {self.path} could not be looked after"):
+                self.repairs = self._mend(tidy)
+                self._add_missing_tables()
             self._tables.alone = True
             try:
                 yield
@@ -256,8 +257,9 @@ class Lake:
         """Fold the table's log into a checkpoint, which keeps opening it fast."""
         handle = self._tables.handle(table)
         version = int(handle.version())
-        handle.create_checkpoint()
-        witness_checkpoint(Path(self.uri(table)), version)
+        with refusals_in_words(f"{table.name} got no checkpoint"):
+            handle.create_checkpoint()
+            witness_checkpoint(Path(self.uri(table)), version)
         # A handle goes on reading the log it was opened on; only a new one begins at the checkpoint.
         self._tables.let_go(table)
 
@@ -268,7 +270,9 @@ class Lake:
             LakeError: if the lease is not held.
         """
         self._refuse_without_lease(table, "archived")
-        if moved := archive_log(Path(self.uri(table)), self.version(table), durable=self.durable):
+        with refusals_in_words(f"the log of {table.name} was not archived"):
+            moved = archive_log(Path(self.uri(table)), self.version(table), durable=self.durable)
+        if moved:
             self._tables.let_go(table)
         return moved
 

@@ -55,8 +55,8 @@ class Play:
             self.whole(lake)
         else:
             cut_power(journal, drop_names=drop_names)
-            for path in lake.rglob("*"):  # the machine has to start again first
-                os.utime(path, (path.stat().st_mtime - 120, path.stat().st_mtime - 120))
+        for path in lake.rglob("*"):  # what is young may still be in the making; time passes
+            os.utime(path, (path.stat().st_mtime - 120, path.stat().st_mtime - 120))
         self.goes_on(lake)
 
     def _copy(self) -> Path:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import random
+import sys
+from collections import Counter
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -94,14 +96,18 @@ def operate(path: Path, sessions: int, seed: int | None) -> pl.DataFrame:
     world.hands.__class__ = RealHands
     world.hands.lake = lake  # type: ignore[attr-defined]
     world.hands.fate = fate
+    deaths = 0
     last = calendar.offset(calendar.last_closed(start), sessions)
     while world.clock.now() < calendar.close_at(last) + 12 * HOUR:
         world.run(timedelta(minutes=draw.randrange(30, 2_000)))
         if seed is not None and draw.random() < 0.3:
             world.kill()
+            deaths += 1
             world.hands.reboot()
             world.run(timedelta(minutes=draw.randrange(1, 300)))
             world.begin()
+    ends = Counter(event.state for event in world.events)
+    sys.stdout.write(f"FAULTS_SEED={seed}: {sessions} sessions, {deaths} deaths of the daemon, attempts {dict(ends)}\n")
     runs = lake.read(RUNS, where=(pl.col("status") == "done") & (pl.col("session") <= last))
     own = runs.filter(~pl.col("stage").is_in(["report", "compact"]))  # these two tell of the runs themselves
     return own.select("stage", "session", "fingerprint").sort(pl.all())
