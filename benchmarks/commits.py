@@ -6,10 +6,12 @@ import argparse
 import sys
 import tempfile
 from collections import defaultdict
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from statistics import median
-from time import perf_counter
+from time import perf_counter, process_time
 
 import polars as pl
 
@@ -20,7 +22,7 @@ from lake.tables.control import SERVICE_HEARTBEATS
 
 MARKS = (50, 200, 500, 1_000, 2_000, 3_000, 5_000)
 COMPACT_EVERY = 200
-AROUND = 10
+AROUND = 20
 """Commits up to each mark over which the medians are taken."""
 
 
@@ -29,45 +31,50 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--commits", type=int, default=5_000)
     parser.add_argument("--folder", type=Path, help="where to make the lake, such as on another disk")
+    parser.add_argument("--cpu", action="store_true", help="processor time, for a machine that has other work")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=asked.folder) as folder:
-        figures = measure(Path(folder) / "lake", asked.commits)
-    sys.stdout.write(f"{'commits':>8} {'open ms':>9} {'read ms':>9} {'append ms':>10}\n")
+        figures = measure(Path(folder) / "lake", asked.commits, process_time if asked.cpu else perf_counter)
+    sys.stdout.write("commits " + "".join(f"{what + ' ms':>17}" for what in next(iter(figures.values()))) + "\n")
     for mark, columns in figures.items():
-        sys.stdout.write(f"{mark:8} {columns['open']:9.1f} {columns['read']:9.1f} {columns['append']:10.1f}\n")
+        sys.stdout.write(f"{mark:7} " + "".join(f"{figure:17.1f}" for figure in columns.values()) + "\n")
     first, last = figures[min(figures)], figures[max(figures)]
     ratios = ", ".join(f"{what} {last[what] / first[what]:.1f}x" for what in first)
     sys.stdout.write(f"from {min(figures)} to {max(figures)} commits: {ratios}\n")
 
 
-def measure(path: Path, commits: int) -> dict[int, dict[str, float]]:
-    """Milliseconds to open and read with a new handle, and to append with a held one, at each mark."""
+def measure(path: Path, commits: int, clock: Callable[[], float]) -> dict[int, dict[str, float]]:
+    """Milliseconds at each mark: to append with a lake held open and with one just opened, to open, and to read."""
     lake = Lake.create(path)
     lake.durable = False
     spent: dict[int, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+
+    def timed(mark: int | None, what: str, work: Callable[[], object]) -> None:
+        start = clock()
+        work()
+        if mark is not None:
+            spent[mark][what].append((clock() - start) * 1000)
+
     for number in range(1, commits + 1):
         near = next((mark for mark in MARKS if mark - AROUND < number <= mark), None)
-        append = timed(lambda number=number: lake.commit(SERVICE_HEARTBEATS, beat(number), f"beat-{number}", {}))  # type: ignore[misc]
+        fresh = Lake.open(path)
+        fresh.durable = False
+        first = near is not None and number % 2 == 0
+        timed(near, "first append" if first else "append", partial(append, fresh if first else lake, number))
         if near is not None:
-            spent[near]["append"].append(append)
-            fresh = Lake.open(path)
-            spent[near]["open"].append(timed(lambda fresh=fresh: fresh.newest(SERVICE_HEARTBEATS)))  # type: ignore[misc]
-            recent = moment(number - 20)
-            spent[near]["read"].append(timed(lambda fresh=fresh, at=recent: fresh.read(SERVICE_HEARTBEATS, since=at)))  # type: ignore[misc]
+            timed(near, "open", partial(Lake.open(path).newest, SERVICE_HEARTBEATS))
+            timed(near, "read", partial(Lake.open(path).read, SERVICE_HEARTBEATS, since=moment(number - 20)))
         if number % CHECKPOINT_EVERY == 0:
             with lake.lease("upkeep"):
                 if number % COMPACT_EVERY == 0:
                     compact_due(lake)
                 checkpoint_due(lake, {})
-    return {mark: {what: median(times) for what, times in found.items()} for mark, found in spent.items()}
+    return {mark: {what: median(times) for what, times in sorted(found.items())} for mark, found in spent.items()}
 
 
-def timed(work: object) -> float:
-    """Milliseconds a call takes."""
-    assert callable(work)
-    start = perf_counter()
-    work()
-    return (perf_counter() - start) * 1000
+def append(lake: Lake, number: int) -> None:
+    """Commit one beat."""
+    lake.commit(SERVICE_HEARTBEATS, beat(number), f"beat-{number}", {})
 
 
 def moment(number: int) -> datetime:

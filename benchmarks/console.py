@@ -256,6 +256,8 @@ async def key_to_paint(app: Any, key: str) -> float:
 def _state(app: Any) -> tuple[Any, ...]:
     """What a key can change."""
     screen = app.screen
+    if not screen.query("#line"):
+        return (app.current_mode,)
     return app.current_mode, screen.view.cursor, screen._here.order, screen._here.words, screen._purpose
 
 

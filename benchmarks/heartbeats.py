@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 import tempfile
 import time
@@ -27,9 +28,19 @@ from pipeline.ingestion.sources.params import SimulatedParams, SourceParams
 from pipeline.runner import Runner
 
 DAY = timedelta(days=1)
-EVERY = timedelta(minutes=10)
+EVERY = timedelta(minutes=7.5)
 """Between two attempts on record: a busy schedule, of which each attempt is begun and ended."""
-WARM = 24
+UPKEEP = timedelta(hours=11)
+"""When the schedule that comes with the program keeps the lake in shape, UTC."""
+COMPACT = """
+import sys
+from pathlib import Path
+from lake.compaction import compact_due
+from lake.store import Lake
+compact_due(Lake.open(Path(sys.argv[1])))
+"""
+"""What a worker does then of the upkeep."""
+WARM = 12
 """Commits after which everything has been imported and opened once."""
 
 
@@ -69,9 +80,12 @@ def day(path: Path) -> Seen:
     while now < begin + DAY:
         now += BATCH
         heart.beat(Picture(now), "running", "ok", "0 running, 0 waiting")
-        if (now - begin) % EVERY == timedelta():
-            journal.note([attempt(now, "started")])
-            journal.note([attempt(now, "done")])
+        for due in range(1, BATCH // EVERY + 1):
+            at = now - BATCH + due * EVERY
+            journal.note([attempt(at, "started")])
+            journal.note([attempt(at, "done")])
+        if now == begin + UPKEEP:
+            subprocess.run([sys.executable, "-c", COMPACT, str(path)], check=True)
         seen.reads.append(timed(reader, now))
         seen.fresh.append(timed(Lake.open(path), now))
         seen.memory.append(resident_bytes())
@@ -102,7 +116,7 @@ def report(seen: Seen, lake: Lake) -> int:
     write(f"memory {memory[0]:.1f} MB -> {memory[-1]:.1f} MB, straight line {slope:+.1f} MB a day\n")
     write(f"descriptors {min(seen.descriptors[WARM:])} to {max(seen.descriptors[WARM:])}\n")
     for name, times in (("reader that stays", seen.reads), ("lake opened anew", seen.fresh)):
-        first, last = median(times[WARM : WARM + 48]), median(times[-48:])
+        first, last = median(times[WARM : WARM + 16]), median(times[-16:])
         write(f"{name}: {first * 1e3:.1f} ms in the first hours, {last * 1e3:.1f} ms in the last\n")
     sizes = {table.name: tree(Path(lake.uri(table))) for table in (SERVICE_HEARTBEATS, TASK_ATTEMPTS)}
     write("".join(f"{name}: {size / 1e6:.2f} MB\n" for name, size in sizes.items()))

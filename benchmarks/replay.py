@@ -7,16 +7,31 @@ import resource
 import sys
 import tempfile
 from collections import defaultdict
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
-from time import perf_counter
+from time import perf_counter, process_time
 
 from lake.store import Lake
 from pipeline.config.settings import Settings
 from pipeline.ingestion.sources.params import SimulatedParams, SourceParams
 from pipeline.runner import Cycle, Runner
 from pipeline.stages import TRAINING
+
+
+@dataclass(frozen=True)
+class Session:
+    """A cycle and what it took, in seconds."""
+
+    cycle: Cycle
+    wall: float
+    processor: float
+    """Of all threads; unlike the wall time it says something on a busy machine too."""
+
+    @property
+    def trained(self) -> bool:
+        """Whether a model was fitted in it."""
+        return bool({stage.name for stage in TRAINING} & {run.recipe.stage for run in self.cycle.runs})
 
 
 def main() -> None:
@@ -30,8 +45,8 @@ def main() -> None:
         report(*measure(Path(folder) / "lake", asked.names, asked.history, asked.sessions))
 
 
-def measure(path: Path, names: int, history: int, sessions: int) -> tuple[float, list[tuple[Cycle, float]]]:
-    """Seconds for the history, and each cycle with its wall seconds."""
+def measure(path: Path, names: int, history: int, sessions: int) -> tuple[float, list[Session]]:
+    """Seconds for the history, and what each session took."""
     market = SimulatedParams(names=names, history_sessions=history)
     settings = replace(Settings(), source=SourceParams(simulated=market))
     runner = Runner(Lake.create(path), settings)
@@ -40,31 +55,36 @@ def measure(path: Path, names: int, history: int, sessions: int) -> tuple[float,
     runner.load_history(first, last)
     loaded = perf_counter() - start
     begin = runner.calendar.next(last)
-    cycles: list[tuple[Cycle, float]] = []
-    start = perf_counter()
+    measured: list[Session] = []
+    start, used = perf_counter(), process_time()
     for cycle in runner.replay(begin, runner.calendar.offset(begin, sessions)):
-        cycles.append((cycle, perf_counter() - start))
-        start = perf_counter()
-    return loaded, cycles
+        measured.append(Session(cycle, perf_counter() - start, process_time() - used))
+        start, used = perf_counter(), process_time()
+    return loaded, measured
 
 
-def report(loaded: float, cycles: list[tuple[Cycle, float]]) -> None:
+def report(loaded: float, measured: list[Session]) -> None:
     """Print the figures."""
     write = sys.stdout.write
-    write(f"history loaded in {loaded:.1f} s; first cycle (derives history, trains) {cycles[0][1]:.1f} s\n")
-    trained = {stage.name for stage in TRAINING}
-    later = [(cycle, wall) for cycle, wall in cycles[1:] if not trained & {r.recipe.stage for r in cycle.runs}]
+    write(f"history loaded in {loaded:.1f} s; first cycle (derives history, trains) {measured[0].wall:.1f} s\n")
+    later = [session for session in measured[1:] if not session.trained]
+    if not later:
+        write("every session tried to train, so that none tells what one costs without; give more --history\n")
+        return
     by_stage: dict[str, list[float]] = defaultdict(list)
-    for cycle, wall in later:
-        for run in cycle.runs:
+    for session in later:
+        runs = session.cycle.runs
+        for run in runs:
             by_stage[run.recipe.stage].append(run.seconds)
-        by_stage["(publishing and the rest)"].append(wall - sum(run.seconds for run in cycle.runs))
+        by_stage["(publishing and the rest)"].append(session.wall - sum(run.seconds for run in runs))
     for name, seconds in sorted(by_stage.items(), key=lambda item: -median(item[1])):
         write(f"  {name:28} {median(seconds) * 1000:8.1f} ms\n")
-    walls = [wall for _, wall in later]
-    write(f"seconds per session without training: median {median(walls):.2f}, worst {max(walls):.2f}\n")
+    walls = [session.wall for session in later]
+    processor = median(session.processor for session in later)
+    write(f"seconds per session without training: median {median(walls):.2f}, worst {max(walls):.2f}; ")
+    write(f"processor {processor:.2f}\n")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    write(f"peak memory {peak:.0f} MiB over {len(cycles)} sessions\n")
+    write(f"peak memory {peak:.0f} MiB over {len(measured)} sessions\n")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import click
 
 from lake.contract import Column, Table
 from lake.tables import DOMAINS, TABLES
-from pipeline.stages import STAGES
+from pipeline.stages import IMPORTED, STAGES
 
 HERE = Path(__file__).parent
 NOTE = "<!-- Made from the code by `make docs`; change the code, not this page. -->\n"
@@ -64,7 +64,8 @@ def _cell(text: str) -> str:
 
 def stages_page() -> str:
     """Every stage in the order a session runs them."""
-    order = "In the order a session runs them; each reads pinned versions and writes one table."
+    order = "In the order a session runs them; each reads pinned versions and writes one table. "
+    order += f"Only an import runs {', '.join(f'`{stage.name}`' for stage in IMPORTED)}."
     lines = [NOTE, "# Stages", "", order, ""]
     lines += ["| stage | what it does | reads | writes |", "|---|---|---|---|"]
     for stage in STAGES:

@@ -27,7 +27,7 @@ class FileReader:
     """Reads data files of tables; holds recently read small ones in memory."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[Path, pl.DataFrame] = OrderedDict()
+        self._kept: OrderedDict[str, pl.DataFrame] = OrderedDict()
         self._bytes = 0
 
     def scan(self, root: Path, files: Sequence[FileSpan], schema: pl.Schema) -> pl.LazyFrame:
@@ -36,13 +36,13 @@ class FileReader:
         Raises:
             FileNotFoundError: if a file is missing (for large ones when the query is collected).
         """
-        small = [self._small(root / file.path, schema) for file in files if file.rows <= SMALL]
-        large = [root / file.path for file in files if file.rows > SMALL]
+        small = [self._small(f"{root}/{file.path}", schema) for file in files if file.rows <= SMALL]
+        large = [f"{root}/{file.path}" for file in files if file.rows > SMALL]
         parts = [pl.concat(small).lazy()] if small else []
         parts += [pl.scan_parquet(large, glob=False, schema=schema)] if large else []
         return parts[0] if len(parts) == 1 else pl.concat(parts)
 
-    def _small(self, path: Path, schema: pl.Schema) -> pl.DataFrame:
+    def _small(self, path: str, schema: pl.Schema) -> pl.DataFrame:
         if path in self._kept:
             self._kept.move_to_end(path)
             return self._kept[path]

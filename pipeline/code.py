@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import platform
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from hashlib import sha256
 from importlib.metadata import version
@@ -54,15 +55,22 @@ def _reachable(module: str) -> frozenset[str]:
 @lru_cache(maxsize=512)
 def _imports(module: str) -> frozenset[str]:
     """The modules of ours that a module's source names in its imports, at any depth."""
-    tree = ast.parse(_file(module).read_bytes())
     named: set[str] = set()
-    for node in ast.walk(tree):
+    for node in _statements(ast.parse(_file(module).read_bytes()).body):
         if isinstance(node, ast.Import):
             named.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             named.add(node.module)
             named.update(f"{node.module}.{alias.name}" for alias in node.names)
     return frozenset(name for name in named if name.split(".")[0] in OURS and _exists(name))
+
+
+def _statements(body: Iterable[ast.AST]) -> Iterator[ast.AST]:
+    """All statements at any depth; looking through their expressions as well would take ten times as long."""
+    for node in body:
+        yield node
+        for block in ("body", "handlers", "orelse", "finalbody", "cases"):
+            yield from _statements(getattr(node, block, ()))
 
 
 @lru_cache(maxsize=512)

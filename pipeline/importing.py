@@ -22,6 +22,7 @@ from pipeline.ingestion.imported.delivery import Delivery, Known, correct, deliv
 from pipeline.ingestion.imported.mapping import Mapping
 from pipeline.ingestion.imported.staging import Span, Staged, spans, staged
 from pipeline.ingestion.imported.store import Store
+from pipeline.ingestion.sources.errors import SourceError
 from pipeline.rehearsal import Rehearsal
 from pipeline.runner import Progress, Runner, silent
 from pipeline.stage import Stage
@@ -62,7 +63,7 @@ class Account:
     unchanged: int = 0
     """Imported before as they are."""
     compared: int = 0
-    """Bars of a session that another source has delivered, and that agree with it; they are used for nothing else."""
+    """Bars that are only compared with those of another source, and do not disagree; they are used for nothing else."""
     accepted: int = 0
     """Rows that are new in the table, or a further revision there."""
     quarantined: dict[str, tuple[int, str]] = field(default_factory=dict)
@@ -84,6 +85,8 @@ class Report:
     first: date
     last: date
     accounts: tuple[Account, ...]
+    settled: date | None = None
+    """The last session that a cycle had decided on before: then bars were only compared."""
 
     @property
     def written(self) -> int:
@@ -97,7 +100,8 @@ def import_system(
     """Import what a mapping names, or with `dry` only say what would come of it, writing nothing.
 
     Rows are read once, in portions, and landed by stretches of sessions, each published at once: an import that is cut
-    short goes on where it was. Importing the same file again adds nothing; a changed file adds what changed.
+    short goes on where it was. Importing the same file again adds nothing; a changed file adds what changed. Once
+    cycles have run, bars are only compared with the lake's: no fact changes under a decision.
 
     Args:
         runner: of the lake, under its own configuration.
@@ -108,7 +112,8 @@ def import_system(
         progress: told what is being done.
 
     Raises:
-        SourceError: if the store cannot be read or the mapping does not fit it; nothing of it is written then.
+        SourceError: if the store cannot be read, the mapping does not fit it, or news come after cycles have run;
+            nothing of it is written then.
         BusyError: if another process is writing.
         StageFailedError: if a stage raises; what was published before stays.
     """
@@ -139,6 +144,7 @@ class _Import:
         self.lake: Lake = runner.lake
         self.calendar = runner.calendar
         self.until = self.calendar.last_closed(at)
+        self.settled = runner.last_cycle()
         self.accounts = {
             part.section.kind: Account(part.section.kind, TARGETS[part.section.kind].name, part.rows) for part in parts
         }
@@ -147,6 +153,7 @@ class _Import:
     def run(self, progress: Progress) -> Report:
         """Land and judge stretch by stretch; corrected bars come last, as later knowledge."""
         filled = [part for part in self.parts if part.rows]
+        self._refuse_late_news(filled)
         cut = spans(filled, self.calendar, self.until)
         corrections = []
         for number, span in enumerate(cut):
@@ -159,7 +166,16 @@ class _Import:
             progress(f"{changed.height:,} corrected bars", len(cut), len(cut))
             self._take(self._corrected(changed, filled), progress)
         progress("done", len(cut), len(cut))
-        return Report(self.mapping.source, self.dry, cut[0].since, cut[-1].session, tuple(self.accounts.values()))
+        accounts = tuple(self.accounts.values())
+        return Report(self.mapping.source, self.dry, cut[0].since, cut[-1].session, accounts, self.settled)
+
+    def _refuse_late_news(self, parts: Iterable[Staged]) -> None:
+        """What was public then would have counted, and now can count no more: no fact changes under a decision."""
+        if self.settled is not None and any(part.section.kind == "news" for part in parts):
+            raise SourceError(
+                f"cycles have run to {self.settled}, and news of earlier sessions would change what they decided on; "
+                "leave [news] out of the mapping, or import into a new lake and replay"
+            )
 
     def _take(self, delivery: Delivery, progress: Progress) -> None:
         for kind, count in delivery.unchanged.items():
@@ -267,7 +283,7 @@ class _Import:
             )
             others = standing.filter(pl.col("source") != self.mapping.source).select("ticker", "session").unique()
         listed = self.lake.read(INSTRUMENTS, columns=("ticker",))["ticker"].to_list()
-        return Known(landed, others, frozenset(listed))
+        return Known(landed, others, frozenset(listed), self.settled is not None)
 
     def _raw(self, kind: str, span: Span) -> pl.DataFrame:
         """What was landed of a kind for days of the span; a correction lies at a later session than its bars."""

@@ -123,7 +123,8 @@ class Runner:
         Further periods may follow in any order: each load derives anew from the landings of all.
 
         Raises:
-            CycleOrderError: if cycles have run: what they decided on cannot change under them.
+            CycleOrderError: if cycles have run: what they decided on cannot change under them; or if an older system
+                was imported, which fills what the lake's own history lacks and so has to come after it.
         """
         with self.lake.lease(f"history {since} to {session}"):
             self.recover(progress)
@@ -132,6 +133,7 @@ class Runner:
                     f"cycles have run to {done}, and history loaded now would change what they decided on; "
                     "load it into a new lake (`nextgen init --lake FOLDER`) and replay"
                 )
+            self._refuse_after_import()
             return self._published(HISTORY, session, since, f"history-{since:%Y%m%d}-{session:%Y%m%d}", progress)
 
     def take_over(
@@ -254,6 +256,14 @@ class Runner:
         last = loads["session"].max()
         return last if isinstance(last, date) else date.min
 
+    def _refuse_after_import(self) -> None:
+        filled = pl.col("cycle_id").str.starts_with("import-") & pl.col("stage").is_in(["land_prices", "land_news"])
+        if self.lake.read(RUNS, where=filled, columns=("run_id",)).height:
+            raise CycleOrderError(
+                "an older system was imported, which fills what the lake's own history lacks; load the history into a "
+                "new lake (`nextgen init --lake FOLDER`), then import there again"
+            )
+
     def _train_now(self, stage: Stage, session: date, runs: Sequence[Run]) -> bool:
         """Training is due if the feedback says so; judging is due if something was trained, or the operator chose."""
         if stage is TRAINING[0]:
@@ -316,7 +326,7 @@ class Runner:
             where=read.where,
             columns=columns,
             every_revision=read.every_revision,
-        ).select(columns)
+        )
 
     def _moment(self, stage: Stage, session: date, since: date) -> Moment:
         return Moment(

@@ -122,6 +122,8 @@ def _show(invocation: Invocation, report: Report) -> None:
         output.show(_broken(report))
     verb = "would come" if report.dry else "came"
     output.say(f"{counted(report.written, 'row')} {verb} from {report.source}, {report.first} to {report.last}")
+    if report.settled is not None and any(account.kind == "prices" for account in report.accounts):
+        output.say(f"cycles have run to {report.settled}: bars are compared with the lake's and used for nothing else")
     prices = next((account for account in report.accounts if account.kind == "prices"), None)
     if prices is not None and prices.accepted:
         output.say(

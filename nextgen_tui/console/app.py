@@ -225,6 +225,9 @@ class ConsoleApp(Commanding):
     def _load(self, name: str, view: View) -> None:
         page, known = self.pages[name], self._shown.get(name, Shown())
         try:
+            if known.data is None and not page.ready():
+                with self._reading:
+                    self.post_message(Loaded(name, view, Shown(page.load(view), partly=True)))
             page.prepare()
             with self._reading:
                 if view is not self.view:

@@ -88,6 +88,10 @@ class Page(ABC, Generic[Data]):
     tables: ClassVar[tuple[Table, ...]]
     """The tables it depends on: it is read again when one of them has a new version."""
 
+    def ready(self) -> bool:
+        """Whether `prepare` has nothing to do; until then the screen shows what can be told without."""
+        return True
+
     def prepare(self) -> None:
         """Whatever takes long and needs no lake; other screens are read meanwhile."""
 
@@ -141,6 +145,8 @@ class Shown:
     trouble: str = ""
     versions: tuple[int, ...] = field(default=())
     """Of the page's tables; the same versions hold the same data."""
+    partly: bool = False
+    """Whether more is on its way."""
 
 
 def fact(label: str, words: object, mood: Mood = "", longest: int = 400, right: int = 0) -> Line:

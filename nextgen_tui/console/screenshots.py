@@ -52,6 +52,6 @@ async def settled(pilot: Pilot[Any]) -> None:
     for _ in range(int(PATIENCE / 0.05)):
         await pilot.pause(0.05)
         shown = app.shown(app.current_mode)
-        if app.trouble or shown.trouble or shown.data is not None:
+        if app.trouble or shown.trouble or (shown.data is not None and not shown.partly):
             break
     await pilot.pause(0.2)

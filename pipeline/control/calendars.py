@@ -45,6 +45,10 @@ class ChildCalendars:
             self._known[exchange] = self.recalled(exchange) or self._computed(exchange)
         return self._known[exchange]
 
+    def at_hand(self, exchange: str) -> bool:
+        """Whether the exchange's sessions can be had at once."""
+        return exchange in self._known or self.recalled(exchange) is not None
+
     def recalled(self, exchange: str) -> Sessions | None:
         """What was kept; None if there is nothing, or nothing that can be used."""
         try:

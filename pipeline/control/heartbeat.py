@@ -19,8 +19,8 @@ from pipeline.control.orchestrator import Picture
 from pipeline.control.process import Identity, identify, open_descriptors, resident_bytes
 
 FILE = "heartbeat.json"
-BATCH = timedelta(minutes=5)
-"""Between two rows: 288 commits a day, about 3 MB of data and log."""
+BATCH = timedelta(minutes=15)
+"""Between two rows: 96 commits a day, about 1.3 MB of data and log."""
 CHECKPOINT_EVERY = 20
 """Commits of a control table between two checkpoints of its log."""
 OWN = (TASK_REQUESTS, TASK_DEFINITIONS, TASK_ATTEMPTS, SERVICE_HEARTBEATS)

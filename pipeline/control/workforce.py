@@ -127,7 +127,8 @@ class Processes:
     def withdraw(self, order: Order) -> None:
         """See `Workforce`."""
         if worker := self._workers.pop(order.key, None):
-            end_group(worker.who.pid, signal.SIGKILL)
+            if not worker.exited:
+                end_group(worker.who.pid, signal.SIGKILL)
             if worker.process is not None and worker.process.stdin is not None:
                 worker.process.stdin.close()
 
@@ -140,7 +141,9 @@ class Processes:
     def stop(self, task: str, slot: str, why: Ending) -> None:
         """See `Workforce`."""
         worker = self._workers.get((task, slot))
-        if worker is not None and not worker.ending and (worker.process is not None or alive(worker.who)):
+        if worker is None or worker.ending or worker.exited:  # the number of one that has ended may be another's by now
+            return
+        if worker.process is not None or alive(worker.who):
             self._ask(worker, why)
 
     def ended(self) -> list[Outcome]:

@@ -33,6 +33,9 @@ TASKS, CHANGES, REQUESTS, ATTEMPTS = "tasks", "changes", "requests", "attempts"
 AHEAD = timedelta(days=40)
 LATELY = timedelta(days=30)
 SPARK = 20
+EXCHANGE = "XNYS"
+"""Whose calendar is worked out ahead: the schedule's own tasks go by it."""
+WORKING = "The exchange's calendar is being worked out, which takes some seconds"
 _TASK_SCHEMA: dict[str, PolarsType] = {
     "task": pl.String,
     "state": pl.String,
@@ -59,6 +62,8 @@ class Schedule:
     attempts: pl.DataFrame
     runs: pl.DataFrame
     daemon: Daemon
+    known: bool
+    """False until the exchange's calendar is at hand, without which nobody knows what is due."""
 
 
 class SchedulePage(Page[Schedule]):
@@ -68,10 +73,14 @@ class SchedulePage(Page[Schedule]):
     question = "What runs next, what did anything change?"
     tables = (RUNS, TASK_ATTEMPTS, TASK_DEFINITIONS, TASK_REQUESTS, SERVICE_HEARTBEATS)
 
+    def ready(self) -> bool:
+        """Whether the calendars are at hand."""
+        return calendars(datetime.now(UTC).date()).at_hand(EXCHANGE)
+
     def prepare(self) -> None:
         """Let a child compute the calendars, which takes seconds and heavy libraries."""
         with suppress(ValueError, OSError):
-            calendars(datetime.now(UTC).date())("XNYS")
+            calendars(datetime.now(UTC).date())(EXCHANGE)
 
     def load(self, view: View) -> Schedule:
         """The manifest held against the journal, and the last run of each table."""
@@ -81,11 +90,12 @@ class SchedulePage(Page[Schedule]):
         if view.at is not None:
             attempts = attempts.filter(pl.col("at") <= view.at.moment)
             requests = requests.filter(pl.col("requested_at") <= view.at.moment)
-        trouble = ""
+        tasks, trouble, known = pl.DataFrame(schema=_TASK_SCHEMA), "", True
         try:
-            tasks = task_rows(view, now)
+            known = self.ready()
+            tasks = task_rows(view, now) if known else tasks
         except (ManifestError, OSError, ValueError) as error:
-            tasks, trouble = pl.DataFrame(schema=_TASK_SCHEMA), str(error)
+            trouble = str(error)
         return Schedule(
             tasks=tasks,
             trouble=trouble,
@@ -94,6 +104,7 @@ class SchedulePage(Page[Schedule]):
             attempts=attempts.filter(pl.col("at") >= now - LATELY) if view.at is None else attempts,
             runs=view.runs,
             daemon=daemon_of(view),
+            known=known,
         )
 
     def sentence(self, data: Schedule) -> str:
@@ -101,11 +112,11 @@ class SchedulePage(Page[Schedule]):
         if data.trouble:
             return f"The schedule cannot be read: {data.trouble}"
         coming = data.tasks.filter(pl.col("next").is_not_null()).sort("next", "task")
-        told = "Nothing is scheduled"
+        told = "Nothing is scheduled" if data.known else WORKING
         if coming.height:
             row = coming.row(0, named=True)
             told = f"Next: {row['task']} for {row['slot']}, due {formats.instant(row['next'])}"
-        owed = int(data.tasks["owed"].sum()) if data.tasks.height else 0
+        owed = f"; {formats.counted(int(data.tasks['owed'].sum()), 'slot')} owed" if data.known else ""
         daemon = (
             ""
             if data.daemon.present
@@ -116,7 +127,7 @@ class SchedulePage(Page[Schedule]):
             change = data.changes.row(0, named=True)
             new = formats.counted(change["written"], "new row")
             last = f" Last change: {change['table']}, {new} for {change['session']}."
-        return f"{told}; {formats.counted(owed, 'slot')} owed.{last}{daemon}"
+        return f"{told}{owed}.{last}{daemon}"
 
     def sheets(self, data: Schedule) -> tuple[str, ...]:
         """Tasks, tables that changed, what was asked, what was tried."""
@@ -134,7 +145,8 @@ class SchedulePage(Page[Schedule]):
         if name == ATTEMPTS:
             key = ("task", "slot", "attempt", "state")
             return Sheet(data.attempts, ATTEMPT_COLS, key, "No task has been tried by a daemon yet.", "attempt")
-        return Sheet(data.tasks, TASK_COLS, ("task",), data.trouble or "Nothing is scheduled.", "task")
+        empty = data.trouble or ("Nothing is scheduled." if data.known else f"{WORKING}.")
+        return Sheet(data.tasks, TASK_COLS, ("task",), empty, "task")
 
     def notes(self, data: Schedule, name: str, row: Row | None) -> tuple[Line, ...]:
         """The chosen row, and whether a daemon is there."""

@@ -45,6 +45,8 @@ class Known:
     """ticker and session of bars whose standing value comes from another source."""
     listed: frozenset[str]
     """Tickers with a listing."""
+    settled: bool = False
+    """Cycles have decided on what was known: bars that come now are only compared with it."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class Delivery:
     unchanged: dict[str, int] = field(default_factory=dict)
     """Kind -> lines that were landed before as they are."""
     compared: int = 0
-    """Lines of bars that another source has delivered: compared with it, and used for nothing else."""
+    """Lines of bars that are compared with those of another source, and used for nothing else."""
 
     def coverage(self) -> tuple[date, date]:
         """The span."""
@@ -102,13 +104,14 @@ def deliver(
         fresh = lines.join(_unchanged(lines, known.landed[kind]), on="key", how="anti", maintain_order="left")
         unchanged[kind] = lines.height - fresh.height
         if kind == "prices":
-            checks, fresh = _parted(fresh, known.others)
+            checks, fresh = (fresh, fresh.clear()) if known.settled else _parted(fresh, known.others)
             unsound = _unsound(bars_landed(fetch, BARS, checks, fields), calendar)
             broken, checks = _parted(checks, unsound, on={"line": "text"})
             fresh = pl.concat([fresh, broken])  # these have nothing to compare, and are told with the rule they break
             corrections, fresh = _parted(fresh, known.landed[kind], on={"key": "key"})
             compared = checks.height
-            first = part.firsts.filter(pl.col("ticker").is_in(fresh["ticker"].implode()))
+            come = fresh.clear() if known.settled else fresh  # what is only compared lists nothing
+            first = part.firsts.filter(pl.col("ticker").is_in(come["ticker"].implode()))
             prices += [
                 bars_landed(fetch, BARS, fresh, fields),
                 bars_landed(fetch, CHECK, checks, fields),

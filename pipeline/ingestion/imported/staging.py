@@ -34,7 +34,7 @@ DAYS: dict[str, tuple[str, str]] = {
 }
 """Fields that place a line in time: the day, and the moment."""
 SCHEMA = pl.Schema({"ticker": pl.String(), "day": pl.Date(), "key": pl.String(), "line": pl.String()})
-MOST_ROWS = 400_000
+MOST_ROWS = 250_000
 """Rows of a portion of sessions that is judged at once; a year that holds more is cut into months."""
 
 

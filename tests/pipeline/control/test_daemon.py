@@ -23,7 +23,7 @@ from lake.tables.control import SERVICE_HEARTBEATS, TASK_ATTEMPTS, TASK_REQUESTS
 from pipeline.control.definitions import lake_definitions
 from pipeline.control.exclusive import daemon_present
 from pipeline.control.health import Service, condition, overall
-from pipeline.control.heartbeat import Heart, last_beat
+from pipeline.control.heartbeat import BATCH, Heart, last_beat
 from pipeline.control.manifest import load_manifest, read_manifest
 from pipeline.control.orchestrator import Picture
 from pipeline.control.process import PROC, identify, open_descriptors
@@ -232,8 +232,9 @@ def test_a_day_of_heartbeats_stays_small_and_leaves_reading_and_descriptors_flat
     heart = Heart(lake, now)
     reads: list[float] = []
     descriptors: list[int] = []
-    for _ in range(288):
-        now += timedelta(minutes=5)
+    beats = timedelta(days=1) // BATCH
+    for _ in range(beats):
+        now += BATCH
         heart.beat(Picture(now), "running", "ok", "0 running, 0 waiting")
         begin = time.perf_counter()
         assert lake.read(SERVICE_HEARTBEATS, since=now - timedelta(minutes=1)).height == 1
@@ -241,7 +242,7 @@ def test_a_day_of_heartbeats_stays_small_and_leaves_reading_and_descriptors_flat
         descriptors.append(open_descriptors())
     folder = Path(lake.uri(SERVICE_HEARTBEATS))
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    assert lake.rows(SERVICE_HEARTBEATS) == 288
+    assert lake.rows(SERVICE_HEARTBEATS) == beats
     assert size < 10e6
     assert max(descriptors[20:]) - min(descriptors[20:]) <= 3
     # A loaded machine makes single reads slow; the medians of the first and the last hours tell growth from noise.

@@ -22,11 +22,13 @@ from pipeline.config.settings import RuntimeParams, Settings
 from pipeline.importing import Report, import_system
 from pipeline.ingestion.cross_check import AGREES
 from pipeline.ingestion.imported.sqlite import open_sqlite
+from pipeline.ingestion.sources import SourceError
 from pipeline.ingestion.sources.params import FilesParams, SourceParams
 from pipeline.reproduction import reproduce
-from pipeline.runner import Runner, silent
+from pipeline.runner import CycleOrderError, Runner, silent
 from pipeline.sessions import exchange_sessions
 from tests.frames.older import FIRST, LAST, cents, execute, insert, mapping, older_system
+from tests.nextgen_tui.lakes import publish
 
 AT = datetime(2023, 2, 8, 12, tzinfo=UTC)
 LATER = datetime(2023, 2, 9, 12, tzinfo=UTC)
@@ -285,6 +287,35 @@ def test_an_unsound_bar_is_told_with_its_rule_also_where_another_source_has_one(
     report = imported(runner, old, "prices", dry=True)
     assert aside(report, "prices") == {"close is a number": 1}
     assert counts(report)["prices"][4] == 0
+
+
+def test_once_cycles_have_run_bars_are_only_compared_and_news_refused(taken: Runner, tmp_path: Path, old: Path) -> None:
+    runner = files_lake(tmp_path, {DAYS[10]: 101.0, DAYS[11]: 150.0})
+    publish(runner.lake, INSTRUMENTS, INSTRUMENTS.empty(), name="instruments", session=DAYS[11])  # a cycle's
+    before = versions(runner.lake)
+    with pytest.raises(SourceError, match=rf"cycles have run to {DAYS[11]}, and news .* leave \[news\] out"):
+        imported(runner, old)
+    assert versions(runner.lake) == before
+    execute(old, "UPDATE bars SET c = 'n/a' WHERE sym = 'AAA' AND d = '01/04/2023'")
+    report = imported(runner, old, "prices", "predictions")
+    n = 3 * len(DAYS)
+    assert counts(report)["prices"] == (n, 0, 0, 0, n - 2)
+    assert aside(report, "prices") == {AGREES: 1, "close is a number": 1}
+    assert counts(report)["predictions"][1] == 2 * len(DAYS)
+    after = versions(runner.lake)
+    assert (after["market_prices"], after["instruments"]) == (before["market_prices"], before["instruments"])
+    assert report.settled == DAYS[11] and imported(runner, old, "prices", at=LATER).written == 0
+
+
+def test_history_is_loaded_before_an_import_or_not_at_all(tmp_path: Path, old: Path) -> None:
+    runner = files_lake(tmp_path, {DAYS[10]: 101.0})
+    imported(runner, old, "trades")
+    runner.load_history(DAYS[10], DAYS[10])  # trades fill nothing
+    imported(runner, old, "prices")
+    before = versions(runner.lake)
+    with pytest.raises(CycleOrderError, match=r"an older system was imported, .* then import there again"):
+        runner.load_history(DAYS[10], DAYS[10])
+    assert versions(runner.lake) == before
 
 
 class Cut(BaseException):
