@@ -14,6 +14,7 @@ import select
 import signal
 import sys
 import traceback
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from time import process_time
@@ -34,7 +35,7 @@ from lake.tables.control import RUNS
 from lake.tables.trading import LEDGER_ENTRIES
 from nextgen_tui.failures import explained
 from pipeline.code import code_fingerprint, libraries
-from pipeline.runner import Runner
+from pipeline.runner import Runner, parameters
 from pipeline.sessions import exchange_sessions
 from pipeline.stages import REPORT, STAGES
 from tests.torture.settings import tortured_settings
@@ -167,8 +168,10 @@ def warm_up() -> None:
 
     exchange_sessions("XNYS").close_at(date(2020, 1, 2))
     libraries()
+    settings = tortured_settings()
     for stage in STAGES:
         code_fingerprint(stage)
+        parameters(stage, asdict(settings.section(stage.section)))
     others = [task for task in Path("/proc/self/task").iterdir() if task.name != str(os.getpid())]
     busy = [name for task in others if not (name := (task / "comm").read_text()).startswith(HOUSEKEEPING)]
     assert not busy, f"threads run before the fork: {busy}"
