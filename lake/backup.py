@@ -12,7 +12,7 @@ from pathlib import Path
 from lake import log
 from lake.durability import file_hash, make_durable
 from lake.errors import DamageError, NotALakeError
-from lake.lease import LOCK
+from lake.lease import LOCK, NOTE
 from lake.marker import MARKER, refuse_foreign, refuse_path
 from lake.store import Lake
 from lake.tables import TABLES
@@ -96,7 +96,7 @@ def restore(source: Path, target: Path, progress: Progress = lambda *_: None) ->
 
 def _published_files(lake: Lake) -> Iterator[Path]:
     """The files a restored lake needs: top-level ones, and each table's log, data and witnesses up to its version."""
-    loose = {LOCK, MANIFEST}
+    loose = {LOCK, NOTE, MANIFEST}
     for path in sorted(lake.path.iterdir()):
         if path.is_file() and path.name not in loose and path.suffix != ".draft":
             yield path

@@ -1,16 +1,13 @@
-"""One daemon per lake: a kernel lock that dies with its holder, and a note saying who holds it."""
+"""One daemon per lake."""
 
 from __future__ import annotations
 
-import fcntl
-import json
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from lake.errors import BusyError
+from lake.exclusive import held, holder
 
 LOCK = "daemon.lock"
 
@@ -23,39 +20,28 @@ def the_only_daemon(control: Path) -> Iterator[None]:
         BusyError: at once, naming the other, if there is one.
     """
     control.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(control / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
+    with ExitStack() as stack:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            note = os.pread(descriptor, 4096, 0).decode(errors="replace")
-            raise BusyError(f"this lake has a daemon already: {_holder(note)}; stop it first") from None
-        os.ftruncate(descriptor, 0)
-        note = json.dumps({"pid": os.getpid(), "since": datetime.now(UTC).isoformat(timespec="seconds")})
-        os.pwrite(descriptor, note.encode(), 0)
+            stack.enter_context(held(control / LOCK, "nextgen-daemon"))
+        except BusyError as other:
+            raise _refusal(str(other)) from None
         yield
-    finally:
-        os.close(descriptor)
+
+
+def refuse_second(control: Path) -> None:
+    """Spare a program that is to be the daemon its start, where there is one already.
+
+    Raises:
+        BusyError: naming the other.
+    """
+    if other := holder(control / LOCK):
+        raise _refusal(other)
 
 
 def daemon_present(control: Path) -> bool:
-    """Whether a daemon holds the lock now."""
-    try:
-        descriptor = os.open(control / LOCK, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
+    """Whether a daemon serves now."""
+    return bool(holder(control / LOCK))
 
 
-def _holder(note: str) -> str:
-    try:
-        values = json.loads(note)
-        return f"process {values['pid']}, since {values['since']}"
-    except (ValueError, KeyError, TypeError):
-        return "another process"
+def _refusal(other: str) -> BusyError:
+    return BusyError(f"this lake has a daemon already: {other}; stop it first")

@@ -17,6 +17,7 @@ from lake.committing import Commits
 from lake.compaction import compact_due
 from lake.errors import DamageError, LakeError
 from lake.garbage import collect_garbage, find_garbage, pinned_versions
+from lake.lease import NOTE
 from lake.listing import listing_at
 from lake.scrub import scrub
 from lake.snapshots import Snapshots
@@ -228,7 +229,7 @@ def test_an_archive_that_is_gone_stops_the_writer_with_the_files_name(old: Lake)
 
 def test_gc_compaction_and_sweeping_know_what_the_archive_names(old: Lake) -> None:
     before = {at: rows for at, rows in contents(old).items() if at[1] in pinned_versions(old)[at[0]]}
-    (old.path / ".writer.lock").write_text("{}")  # a crash: leftovers are swept
+    (old.path / NOTE).write_text("{}")  # a crash: leftovers are swept
     for path in old.path.rglob("*"):  # a copy that kept no times
         os.utime(path, (0, 0)) if path.suffix == ".json" else os.utime(path)
     assert compact_due(old, least=2)

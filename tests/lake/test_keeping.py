@@ -19,6 +19,7 @@ from lake.compaction import compact_due
 from lake.errors import DamageError, LakeError, NotALakeError
 from lake.fingerprint import fingerprint
 from lake.garbage import collect_garbage, find_garbage, needless, pinned_versions
+from lake.lease import LOCK, NOTE
 from lake.scrub import scrub
 from lake.store import Lake
 from lake.tables import TABLES
@@ -79,9 +80,9 @@ def kind_of(lake: Path, path: Path) -> str:
 
 
 def kinds(lake: Path) -> dict[str, list[Path]]:
-    """Every file there is but the lock, which says only who wrote last."""
+    """Every file there is but the lock and its note, which say only who wrote last."""
     found: dict[str, list[Path]] = {}
-    for path in sorted(path for path in lake.rglob("*") if path.is_file() and path.name != ".writer.lock"):
+    for path in sorted(path for path in lake.rglob("*") if path.is_file() and path.name not in (LOCK, NOTE)):
         found.setdefault(kind_of(lake, path), []).append(path)
     return found
 

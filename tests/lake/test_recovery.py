@@ -10,6 +10,7 @@ import pytest
 from lake import log
 from lake.contract import Table
 from lake.errors import DamageError
+from lake.lease import NOTE
 from lake.runs import publish, unpublished
 from lake.scrub import scrub
 from lake.store import Lake
@@ -242,7 +243,7 @@ def test_what_a_dead_writer_had_begun_is_swept(aged: Callable[[int], Lake]) -> N
     leftovers = [root / "part-0.parquet#1", root / log.FOLDER / "00000000000000000002.json#1", root / "part-9.parquet"]
     for path in leftovers:
         path.write_bytes(b"half")
-    (lake.path / ".writer.lock").write_text("{}")  # the note of a holder that did not give the lease back
+    (lake.path / NOTE).write_text("{}")  # the note of a holder that did not give the lease back
     fresh = Lake.open(lake.path)
     with fresh.lease("next"):
         pass

@@ -10,24 +10,24 @@ from pathlib import Path
 
 import pytest
 
-from lake.lease import LOCK
+from lake.lease import LOCK, NOTE
 from tests.torture.conftest import Bench
 from tests.torture.faults import ROOT, Fault, command
 
 IN_8_MB = """
 mount -t tmpfs -o size=8m tmpfs "$1" && cp -r "$2" "$1/lake" || exit 100
-before=$(cd "$1/lake" && find . -type f ! -name .writer.lock -exec sha256sum {} + | sort)
+before=$(cd "$1/lake" && find . -type f ! -name '.writer.*' -exec sha256sum {} + | sort)
 lake="$1/lake"; shift 2
 "$@" --lake "$lake"
 code=$?
-after=$(cd "$lake" && find . -type f ! -name .writer.lock -exec sha256sum {} + | sort)
+after=$(cd "$lake" && find . -type f ! -name '.writer.*' -exec sha256sum {} + | sort)
 [ "$before" = "$after" ] || exit 101
 exit $code
 """
 
 
 def contents(lake: Path) -> dict[str, str]:
-    files = (path for path in lake.rglob("*") if path.is_file() and path.name != LOCK)
+    files = (path for path in lake.rglob("*") if path.is_file() and path.name not in (LOCK, NOTE))
     return {str(path.relative_to(lake)): sha256(path.read_bytes()).hexdigest() for path in files}
 
 

@@ -76,6 +76,12 @@ def test_a_second_daemon_is_refused_and_names_the_first(served: tuple[Lake, subp
     assert f"process {daemon.pid}" in second.stderr
 
 
+def test_a_second_daemon_is_refused_before_the_libraries_load() -> None:
+    heavy = "{'polars', 'deltalake', 'apscheduler'} & set(sys.modules)"
+    program = f"import sys, pipeline.control.daemon; sys.exit(str({heavy}) if {heavy} else 0)"
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
 def test_a_bad_schedule_is_refused_by_the_running_daemon_which_keeps_the_last_good_one_and_says_so(
     served: tuple[Lake, subprocess.Popen[bytes]],
 ) -> None:
@@ -141,7 +147,7 @@ HOSTED = """
 import sys
 from pathlib import Path
 from lake.store import Lake
-from pipeline.control.daemon import Daemon
+from pipeline.control.resident import Daemon
 from tests.pipeline.control.test_workforce import UNRULY
 
 lake = Lake.open(Path(sys.argv[1]))
