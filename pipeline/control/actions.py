@@ -43,13 +43,25 @@ def perform(lake: Lake, order: Order, environ: Mapping[str, str]) -> Report:
         OutputMissingError: if a promised output is not there afterwards.
         Exception: whatever the work raises.
     """
-    # The environment stands over what the schedule says, as everywhere; only a fallback stands over both.
+    return fulfil(runner_for(lake, order, environ), order)
+
+
+def runner_for(lake: Lake, order: Order, environ: Mapping[str, str]) -> Runner:
+    """A runner under the lake's configuration and what the order chooses.
+
+    The environment stands over what the schedule says, as everywhere; only a fallback stands over both.
+    """
     environ = {k: v for k, v in environ.items() if not (order.fallback and k == "NEXTGEN_SOURCE__NAME")}
-    runner = Runner(lake, load(lake.path, environ, _chosen(order)).settings)
+    return Runner(lake, load(lake.path, environ, _chosen(order)).settings)
+
+
+def fulfil(runner: Runner, order: Order) -> Report:
+    """Do what the order says with a runner that is there; see `perform`."""
     if order.run[0] in ASKED:
         from pipeline.control.asked import carry_out
 
         return Report(ok=True, reason=carry_out(runner, order.slot))
+    lake = runner.lake
     with waiting_lease(lake, f"{order.task} for {order.slot}"), told(lake.path, order) as progress:
         published = _action(order)(runner, order, progress)
     if lacking := missing(lake, order.outputs, order.session, order.due_at):

@@ -6,25 +6,31 @@ import os
 import random
 import sys
 from collections import Counter
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
-from lake.store import Lake
+from lake.contract import Table
+from lake.store import Lake, Written
 from lake.tables.control import RUNS
 from pipeline.config.document import toml_document, write_document
 from pipeline.config.loading import load
-from pipeline.control.actions import perform
+from pipeline.control.actions import fulfil, runner_for
+from pipeline.control.clock import SimulatedClock
 from pipeline.control.order import Order
 from pipeline.runner import Runner
 from pipeline.sessions import Sessions
-from tests.pipeline.control.world import HOUR, MINUTE, Hands, World
+from tests.pipeline.control.world import HOUR, MINUTE, Hand, Hands, PowerCutError, World
 
 SETTINGS = {
     "runtime.durable": False,
-    "source.simulated.names": 14,
+    "source.simulated.names": 8,
     "source.simulated.history_sessions": 330,
     "models.folds": 2,
     "models.test_sessions": 30,
@@ -54,62 +60,130 @@ retries = 6
 window = "6d"
 [tasks.upkeep]
 run = "maintain"
-trigger = "daily 06:00"
+trigger = "daily 06:00 on mon,thu"
 group = "lake"
 retries = 6
 """
+FATES = ("", "", "broke", "hang", "lost", "cut")
+"""Done twice as often as it fails before it begins, hangs, loses its report, or dies at one of its commits."""
+COMMITS = 60
+"""More than any task makes: a worker that is to die at a later one than it makes comes to its end."""
 
 
+class MortalLake(Lake):
+    """A lake whose writer dies when it has made so many commits."""
+
+    left: int | None = None
+
+    def commit(self, table: Table, rows: pl.DataFrame, run_id: str, recipe: Mapping[str, Any]) -> Written:
+        if self.left is not None:
+            if self.left == 0:
+                raise PowerCutError
+            self.left -= 1
+        return super().commit(table, rows, run_id, recipe)
+
+
+@dataclass
 class RealHands(Hands):
-    """Workers that do the real work when their simulated time is over; a lost report is one after the work."""
+    """Workers that do the real work when their simulated time is over.
 
-    lake: Lake
+    To save the start of a process each, one that ended well hands its runner and its lease on to the next; after a
+    fault the next begins from what is on disk.
+    """
+
+    path: Path = Path()
+    draw: random.Random | None = None
+    reboots: int = 0
+
+    def __post_init__(self) -> None:
+        self._held = ExitStack()
+        self._runner: Runner | None = None
 
     def work(self) -> None:
         for hand in self.hands.values():
-            if hand.began and not hand.gone and self._over(hand) and hand.fate in ("", "lost") and not hand.ending:
-                perform(self.lake, hand.order, {})
-                hand.gone = hand.fate == "lost"
-                hand.fate = "reported"
-                self.done.append((hand.order.task, hand.order.slot, self.clock.now()))
+            due = hand.began and not hand.gone and self._over(hand) and not hand.ending
+            if due and hand.fate in ("", "lost", "cut"):
+                self._do(hand)
+
+    def reboot(self) -> None:
+        super().reboot()
+        self.reboots += 1
+        self.leave()
+
+    def leave(self) -> None:
+        """The process ends and knows nothing any more."""
+        self._held.__exit__(*sys.exc_info())
+        self._held, self._runner = ExitStack(), None
+
+    def _do(self, hand: Hand) -> None:
+        runner = self._enter(hand.order)
+        if hand.fate == "cut" and self.draw is not None:
+            runner.lake.left = self.draw.randrange(COMMITS)  # type: ignore[attr-defined]
+        try:
+            fulfil(runner, hand.order)
+        except PowerCutError:
+            hand.gone = True
+            self.leave()
+            return
+        runner.lake.left = None  # type: ignore[attr-defined]
+        self.done.append((hand.order.task, hand.order.slot, self.clock.now()))
+        if hand.fate == "lost":
+            hand.gone = True
+            self.leave()
+        hand.fate = "reported"
+
+    def _enter(self, order: Order) -> Runner:
+        if self._runner is None:
+            lake = MortalLake.open(self.path)
+            lake.durable = False
+            self._held.enter_context(lake.lease("a worker"))
+            self._runner = runner_for(lake, order, {})
+        return self._runner
 
 
-def beginning(path: Path) -> tuple[Lake, datetime, Sessions]:
-    """A small lake with history, and the close it ends with."""
+def beginning(path: Path) -> tuple[datetime, Sessions]:
+    """A small lake with history: an hour after the close it ends with, and its calendar."""
     lake = Lake.create(path)
     write_document(path, toml_document(SETTINGS.items()))
     runner = Runner(lake, load(path, {}).settings)
     first, last = runner.source.coverage()
     runner.load_history(first, last)
-    return lake, runner.calendar.close_at(last) + HOUR, runner.calendar
+    return runner.calendar.close_at(last) + HOUR, runner.calendar
 
 
 def operate(path: Path, sessions: int, seed: int | None) -> pl.DataFrame:
     """Run the schedule for so many sessions; return what was published: stage, session and fingerprint."""
-    lake, start, calendar = beginning(path)
-    draw = random.Random(seed)
+    start, calendar = beginning(path)
+    last = calendar.offset(calendar.last_closed(start), sessions)
+    calm, end = calendar.close_at(last), calendar.close_at(last) + 12 * HOUR
+    clock, draw = SimulatedClock(start), random.Random(seed)
+
+    def faulty() -> bool:
+        return seed is not None and clock.now() < calm
 
     def fate(order: Order) -> str:
-        return draw.choice(["", "", "broke", "hang", "lost"]) if seed is not None and order.attempt < 3 else ""
+        return draw.choice(FATES) if faulty() and order.attempt < 3 else ""
 
-    world = World(SCHEDULE, start, calendar, takes=5 * MINUTE)
-    world.hands.__class__ = RealHands
-    world.hands.lake = lake  # type: ignore[attr-defined]
-    world.hands.fate = fate
-    deaths = 0
-    last = calendar.offset(calendar.last_closed(start), sessions)
-    while world.clock.now() < calendar.close_at(last) + 12 * HOUR:
-        world.run(timedelta(minutes=draw.randrange(30, 2_000)))
-        if seed is not None and draw.random() < 0.3:
+    hands = RealHands(clock, 5 * MINUTE, fate, path=path, draw=draw)
+    world = World(SCHEDULE, start, calendar, hands=hands)
+    while clock.now() < end:
+        world.run(min(timedelta(minutes=draw.randrange(30, 2_000)), end - clock.now()))
+        if faulty() and draw.random() < 0.3:
             world.kill()
-            deaths += 1
-            world.hands.reboot()
+            hands.reboot()
             world.run(timedelta(minutes=draw.randrange(1, 300)))
             world.begin()
-    ends = Counter(event.state for event in world.events)
-    sys.stdout.write(f"FAULTS_SEED={seed}: {sessions} sessions, {deaths} deaths of the daemon, attempts {dict(ends)}\n")
-    runs = lake.read(RUNS, where=(pl.col("status") == "done") & (pl.col("session") <= last))
-    own = runs.filter(~pl.col("stage").is_in(["report", "compact"]))  # these two tell of the runs themselves
+    hands.leave()
+    assert world.picture.idle
+    sys.stdout.write(f"FAULTS_SEED={seed}: {sessions} sessions, {hands.reboots} deaths of the host, ")
+    sys.stdout.write(f"attempts {dict(Counter(event.state for event in world.events))}\n")
+    return published(Lake.open(path), last)
+
+
+def published(lake: Lake, last: date) -> pl.DataFrame:
+    """What stands published up to a session, but for the two stages that tell of the runs themselves."""
+    done = (pl.col("status") == "done") & (pl.col("session") <= last)
+    own = lake.read(RUNS, where=done).filter(~pl.col("stage").is_in(["report", "compact"]))
     return own.select("stage", "session", "fingerprint").sort(pl.all())
 
 

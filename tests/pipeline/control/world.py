@@ -130,10 +130,11 @@ class World:
         calendar: Sessions | None = None,
         takes: timedelta = 5 * MINUTE,
         fate: Fate = lambda _order: "",
+        hands: Hands | None = None,
     ) -> None:
-        self.clock = SimulatedClock(start)
         self.calendar = calendar
-        self.hands = Hands(self.clock, takes, fate)
+        self.hands = hands or Hands(SimulatedClock(start), takes, fate)
+        self.clock = self.hands.clock
         self.events: list[Event] = []
         self.definitions: list[Definition] = []
         self.requests: list[Request] = []
