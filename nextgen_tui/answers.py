@@ -79,7 +79,7 @@ def answer(view: View, question: Question) -> Answer:
         LakeError: if the lake cannot be read.
     """
     page = next(page for page in PAGES if page.number == question.keys[0])
-    page.prepare()
+    page.prepare(view)
     data = page.load(view)
     name = page.sheets(data)[0]
     sheet = page.sheet(data, name)

@@ -13,15 +13,15 @@ _EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
 def percent(fraction: float | None, digits: int = 2, *, signed: bool = False) -> str:
-    """A fraction as percent: 0.0123 -> '1.23 %'."""
+    """A fraction as percent: 0.0123 -> '1.23 %'; what rounds to nothing is never minus nothing."""
     if fraction is None:
         return MISSING
-    return f"{100 * fraction:{'+' if signed else ''}.{digits}f} %"
+    return f"{100 * fraction:{'+' if signed else ''}z.{digits}f} %"
 
 
 def number(value: float | None, digits: int = 4, *, signed: bool = False) -> str:
     """A plain number, thousands apart."""
-    return MISSING if value is None else f"{value:{'+' if signed else ''},.{digits}f}"
+    return MISSING if value is None else f"{value:{'+' if signed else ''}z,.{digits}f}"
 
 
 def whole(value: int | None) -> str:
@@ -31,7 +31,7 @@ def whole(value: int | None) -> str:
 
 def money(value: Decimal | float | None, *, signed: bool = False) -> str:
     """An amount to the cent, thousands apart."""
-    return MISSING if value is None else f"{value:{'+' if signed else ''},.2f}"
+    return MISSING if value is None else f"{value:{'+' if signed else ''}z,.2f}"
 
 
 def instant(value: datetime | None) -> str:

@@ -6,7 +6,7 @@ import asyncio
 import signal
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from threading import Lock
@@ -33,7 +33,7 @@ from nextgen_tui.console.page_screen import PageScreen
 from nextgen_tui.console.pulse import Mark, logs, mark, refuse_without_runs
 from nextgen_tui.console.screens import PAGES
 from nextgen_tui.console.story_screen import StoryScreen
-from nextgen_tui.console.view import Standpoint, View, parsed_standpoint, read_runs, stepped
+from nextgen_tui.console.view import Clock, Standpoint, View, parsed_standpoint, read_runs, stepped, wall
 from nextgen_tui.console.walk import follow
 from nextgen_tui.failures import explained
 from nextgen_tui.safe_text import safe_text
@@ -95,7 +95,9 @@ class ConsoleApp(Commanding):
         Binding("q", "quit", "Quit"),
     ]
 
-    def __init__(self, lake_path: Path, *, light: bool = False, at: str = "", only_look: bool = False) -> None:
+    def __init__(
+        self, lake_path: Path, *, light: bool = False, at: str = "", only_look: bool = False, clock: Clock = wall
+    ) -> None:
         self.pages = {page.name.lower(): page for page in PAGES}
         super().__init__(only_look=only_look)
         self.lake_path = lake_path
@@ -104,6 +106,7 @@ class ConsoleApp(Commanding):
         self.trouble = ""
         self.read_at: datetime | None = None
         self.theme = "textual-light" if light else "textual-dark"
+        self.clock = clock
         self._first_at = at
         self._lake: Lake | None = None
         self._reading = Lock()
@@ -138,7 +141,7 @@ class ConsoleApp(Commanding):
     @work(thread=True, exit_on_error=False, group="look")
     def _look(self, known: Mark | None) -> None:
         try:
-            found, doing = mark(self.lake_path), activity(self.lake_path, datetime.now(UTC))
+            found, doing = mark(self.lake_path), activity(self.lake_path, self.clock())
             if found == known:
                 self.post_message(Looked(found, activity=doing))
                 return
@@ -146,7 +149,7 @@ class ConsoleApp(Commanding):
                 if self._lake is None or known is None or known[0] != found[0]:
                     self._lake = Lake.open(self.lake_path)
                 refuse_without_runs(self.lake_path)
-                view = View(self._lake, read_runs(self._lake))
+                view = View(self._lake, read_runs(self._lake), clock=self.clock)
                 before, self._known = self._known, known_of(view)
             news = alerts(before, self._known, self.asked_for) if before else ()
             self.post_message(Looked(found, view, alerts=news, activity=doing))
@@ -162,7 +165,7 @@ class ConsoleApp(Commanding):
         self.trouble, self.activity = message.trouble, message.activity
         self._tell_alerts(message.alerts, message.activity)
         if message.view is not None:
-            self.read_at = datetime.now(UTC)
+            self.read_at = self.clock()
             self._stand(message.view)
         elif troubled:
             self.refresh_screen()
@@ -177,7 +180,7 @@ class ConsoleApp(Commanding):
                 self.at = parsed_standpoint(now.runs, words)
             except ValueError as error:
                 self.notify(safe_text(error), severity="warning", markup=False)
-        self.view = View(now.lake, now.every_run, self.at) if self.at else now
+        self.view = View(now.lake, now.every_run, self.at, self.clock) if self.at else now
         self.load_front()
         self.refresh_screen()
 
@@ -225,10 +228,12 @@ class ConsoleApp(Commanding):
     def _load(self, name: str, view: View) -> None:
         page, known = self.pages[name], self._shown.get(name, Shown())
         try:
-            if known.data is None and not page.ready():
+            if known.data is None:
                 with self._reading:
-                    self.post_message(Loaded(name, view, Shown(page.load(view), partly=True)))
-            page.prepare()
+                    glance = page.glance(view)
+                if glance is not None:
+                    self.post_message(Loaded(name, view, Shown(glance, partly=True)))
+            page.prepare(view)
             with self._reading:
                 if view is not self.view:
                     return  # the operator has gone on
@@ -297,7 +302,7 @@ class ConsoleApp(Commanding):
         if self.view is None:
             return
         self.at = at
-        self.view = View(self.view.lake, self.view.every_run, at)
+        self.view = View(self.view.lake, self.view.every_run, at, self.clock)
         self.load_front()
         self.refresh_screen()
 

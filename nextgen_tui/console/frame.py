@@ -15,7 +15,8 @@ from textual.widgets import Static
 
 from nextgen_tui import formats
 from nextgen_tui.console.activity import Activity
-from nextgen_tui.console.page import Act, Line, Link, Page, Shown, Story
+from nextgen_tui.console.moods import content
+from nextgen_tui.console.page import Act, Line, Link, Page, Shown, Story, hung
 from nextgen_tui.console.sheet import Cell
 from nextgen_tui.console.view import Standpoint, View
 from nextgen_tui.safe_text import safe_text
@@ -106,6 +107,22 @@ class Words(Static):
             width = self.content_size.width
             grown = width == 0 or words.get_height({}, width) != before.get_height({}, width)
             self.update(words, layout=grown)
+
+
+class Notes(Words):
+    """Lines of notes, long ones broken to the room there is."""
+
+    _lines: Sequence[Line] = ()
+
+    def tell(self, lines: Sequence[Line]) -> None:
+        """Show other lines."""
+        self._lines = lines
+        width = self.content_size.width
+        self.say(content([part for line in lines for part in hung(line, width)]))
+
+    def on_resize(self) -> None:
+        """Another width, other breaks."""
+        self.tell(self._lines)
 
 
 class Numbers(Words):

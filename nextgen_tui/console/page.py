@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from textwrap import wrap
 from typing import Any, ClassVar, Generic, TypeVar
 
 from lake.contract import Table
@@ -88,12 +89,14 @@ class Page(ABC, Generic[Data]):
     tables: ClassVar[tuple[Table, ...]]
     """The tables it depends on: it is read again when one of them has a new version."""
 
-    def ready(self) -> bool:
-        """Whether `prepare` has nothing to do; until then the screen shows what can be told without."""
-        return True
+    def glance(self, view: View) -> Data | None:
+        """What can be told at once, where reading all takes longer than one should wait; None where it does not."""
+        del view
+        return None
 
-    def prepare(self) -> None:
+    def prepare(self, view: View) -> None:
         """Whatever takes long and needs no lake; other screens are read meanwhile."""
+        del view
 
     @abstractmethod
     def load(self, view: View) -> Data:
@@ -152,6 +155,16 @@ class Shown:
 def fact(label: str, words: object, mood: Mood = "", longest: int = 400, right: int = 0) -> Line:
     """A label and what it says, figures flush right in so many characters."""
     return Cell(f"{label:<{LABEL}} ", "dim"), Cell(safe_text(words, longest).rjust(right), mood)
+
+
+def hung(line: Line, width: int) -> tuple[Line, ...]:
+    """A fact that is longer than its line goes on below its own beginning, not below the label."""
+    room = width - LABEL - 1
+    if len(line) != 2 or len(line[0].words) != LABEL + 1 or len(line[1].words) <= room or room < LABEL:
+        return (line,)
+    first, *rest = wrap(line[1].words.replace(" %", "\u00a0%"), room)
+    below = Cell(" " * (LABEL + 1))
+    return ((line[0], Cell(first, line[1].mood)), *((below, Cell(words, line[1].mood)) for words in rest))
 
 
 def said(words: object, mood: Mood = "", longest: int = 400) -> Line:

@@ -17,7 +17,7 @@ from textual.widgets import Input
 from nextgen_tui import formats
 from nextgen_tui.console.chart import Chart
 from nextgen_tui.console.export import ExportError, export, file_name
-from nextgen_tui.console.frame import Console, Keys, Numbers, Words, banner, numbers
+from nextgen_tui.console.frame import Console, Keys, Notes, Numbers, Words, banner, numbers
 from nextgen_tui.console.moods import content
 from nextgen_tui.console.page import KEYS, Act, Page, Row, Shown, plain
 from nextgen_tui.console.sheet import Cell, Sheet
@@ -57,16 +57,18 @@ class PageScreen(Screen[None]):
         Binding("s", "sort", "Sort"),
         Binding("S", "turn", "Turn the order", show=False, key_display="S"),
         Binding("l", "lineage", "Lineage"),
-        Binding("e", "export", "Export", show=False),
-        Binding("y", "copy", "Copy", show=False),
         Binding("t", "line('time')", "Time", priority=True),
         Binding("colon", "line('command')", "Command", key_display=":", priority=True),
+        Binding("e", "export", "Export"),
+        Binding("y", "copy", "Copy"),
         *(Binding(key, f"act('{name}')", label, key_display=key) for name, (key, label) in KEYS.items()),
         Binding("escape,backspace", "back", "Clear the filter", show=False),
     ]
 
     def __init__(self, page: Page[Any]) -> None:
         super().__init__()
+        # It is styled as it is mounted; taken for stale, it would have every style parsed again, twice.
+        self._css_update_count = self.app._css_update_count
         self.page = page
         self._shown = Shown()
         self._memory = Remembered()
@@ -87,7 +89,7 @@ class PageScreen(Screen[None]):
         yield Words("sentence")
         yield Container(
             Vertical(Words("sheets"), SheetView(id="sheet"), id="main"),
-            Container(Words("notes"), Chart(id="chart"), id="side"),
+            Container(Notes("notes"), Chart(id="chart"), id="side"),
             id="halves",
         )
         yield Input(id="line", select_on_focus=False)
@@ -208,7 +210,7 @@ class PageScreen(Screen[None]):
         row, name = self.row, self._memory.sheet
         notes = self.page.notes(self._shown.data, name, row)
         pictures = [one for one in self.page.pictures(self._shown.data, name, row) if not one.blank]
-        self.query_one("#notes", Words).say(content(notes))
+        self.query_one("#notes", Notes).tell(notes)
         chart = self.query_one(Chart)
         chart.show(pictures)
         chart.display = bool(pictures)

@@ -6,6 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from math import ceil, floor, log10
 
 from nextgen_tui import formats
 
@@ -15,6 +16,8 @@ _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 NO_BAND = 0
 LEAST_WIDTH, LEAST_HEIGHT = 12, 3
 """Smaller than this there is no chart, only blank."""
+LEAST_STACKED = 5
+"""Rows of each of several pictures; with fewer the last ones give way."""
 TICKS = 4
 """Labels on the axis of levels, at most."""
 
@@ -103,26 +106,69 @@ def draw(picture: Picture, width: int, height: int) -> list[list[Sign]]:
 
     Rows are blank where there is too little room or nothing to draw.
     """
-    blank = [[Sign(" ")] * max(width, 0) for _ in range(max(height, 0))]
-    if width < LEAST_WIDTH or height < LEAST_HEIGHT or picture.blank:
-        return blank
+    return stacked((picture,), width, height)
+
+
+def stacked(pictures: Sequence[Picture], width: int, height: int) -> list[list[Sign]]:
+    """Several pictures above each other, each with its share of the height, their plots flush on the left."""
+    shares = _shares(pictures, height)
+    if not shares or width < LEAST_WIDTH or height < LEAST_HEIGHT:
+        return [[Sign(" ")] * max(width, 0) for _ in range(max(height, 0))]
+    frames = [_framed(picture, width, rows) for picture, rows in shares]
+    margin = max(frame.margin for frame in frames)
+    margin = margin if width - margin >= LEAST_WIDTH // 2 else 0
+    return [row for frame in frames for row in _filled(frame, width, margin)]
+
+
+def _shares(pictures: Sequence[Picture], height: int) -> list[tuple[Picture, int]]:
+    """The pictures there is room for, with their rows: one that can be read says more than two that cannot."""
+    shown = [picture for picture in pictures if not picture.blank]
+    while len(shown) > 1 and _rows(shown, height)[-1] < LEAST_STACKED:
+        shown.pop()
+    return list(zip(shown, _rows(shown, height), strict=True))
+
+
+def _rows(pictures: Sequence[Picture], height: int) -> list[int]:
+    """Each picture's share of the rows; the last takes what rounding leaves."""
+    whole = sum(picture.share for picture in pictures)
+    rows = [round(height * picture.share / whole) for picture in pictures[:-1]]
+    return [*rows, height - sum(rows)] if pictures else []
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """A picture with what stands around its plot."""
+
+    picture: Picture
+    head: list[list[Sign]]
+    foot: bool
+    plot: int
+    """Rows of the plot."""
+    levels: tuple[float, float]
+    labels: dict[int, str]
+
+    @property
+    def margin(self) -> int:
+        return max((len(words) for words in self.labels.values()), default=0) + 1
+
+
+def _framed(picture: Picture, width: int, height: int) -> _Frame:
     head = _head(picture, width)
-    foot = 1 if picture.ticks and height >= LEAST_HEIGHT + 2 else 0
+    foot = bool(picture.ticks) and height >= LEAST_HEIGHT + 2
     head = head if height - foot - len(head) >= 2 else []
-    rows = height - foot - len(head)
+    plot = height - foot - len(head)
     picture = _with_room(picture, width // 2 - 4)
-    low, high = _levels(picture)
-    labels = _labels(picture.words, low, high, rows)
-    margin = max((len(words) for words in labels.values()), default=0) + 1
-    if width - margin < LEAST_WIDTH // 2:
-        labels, margin = {}, 0
-    scale = _Scale(low, high, *_positions(picture), width - margin, rows)
-    plot = _plot(picture, scale)
-    left = [
-        [Sign(sign, "label") for sign in labels.get(row, "").rjust(margin - 1) + " "][:margin] for row in range(rows)
-    ]
-    body = [beside + drawn for beside, drawn in zip(left, plot, strict=True)]
-    return head + body + ([_foot(picture, scale, margin)] if foot else [])
+    levels = _levels(picture)
+    return _Frame(picture, head, foot, plot, levels, _labels(picture.words, *levels, plot))
+
+
+def _filled(frame: _Frame, width: int, margin: int) -> list[list[Sign]]:
+    """The rows of a picture; without a margin there are no labels."""
+    scale = _Scale(*frame.levels, *_positions(frame.picture), width - margin, frame.plot)
+    labels = [f"{frame.labels.get(row, ''):>{margin - 1}} " if margin else "" for row in range(frame.plot)]
+    plot = _plot(frame.picture, scale)
+    body = [[Sign(sign, "label") for sign in words] + drawn for words, drawn in zip(labels, plot, strict=True)]
+    return frame.head + body + ([_foot(frame.picture, scale, margin)] if frame.foot else [])
 
 
 def _with_room(picture: Picture, most: int) -> Picture:
@@ -133,19 +179,6 @@ def _with_room(picture: Picture, most: int) -> Picture:
     marks = tuple(mark for mark in picture.marks if mark.x >= kept[0].x)
     ticks = tuple(tick for tick in picture.ticks if tick[0] >= kept[0].x)
     return replace(picture, candles=kept, marks=marks, ticks=ticks)
-
-
-def stacked(pictures: Sequence[Picture], width: int, height: int) -> list[list[Sign]]:
-    """Several pictures above each other, each with its share of the height."""
-    shown = [picture for picture in pictures if not picture.blank]
-    if not shown:
-        return draw(Picture(), width, height)
-    whole = sum(picture.share for picture in shown)
-    rows: list[list[Sign]] = []
-    for number, picture in enumerate(shown):
-        last = number == len(shown) - 1
-        rows += draw(picture, width, height - len(rows) if last else round(height * picture.share / whole))
-    return rows[:height]
 
 
 @dataclass(frozen=True)
@@ -248,7 +281,7 @@ def _ground(bands: Sequence[Band], scale: _Scale) -> list[list[int]]:
     for band in sorted(bands, key=lambda band: band.shade):
         for column in range(scale.width):
             at = scale.at(column)
-            if not band.xs or not band.xs[0] <= at <= band.xs[-1]:
+            if len(band.xs) < 2 or not band.xs[0] <= at <= band.xs[-1]:
                 continue
             low, high = _between(band.xs, band.lows, at), _between(band.xs, band.highs, at)
             for half in range(bisect_left(depths, -high), bisect_right(depths, -low)):
@@ -258,10 +291,9 @@ def _ground(bands: Sequence[Band], scale: _Scale) -> list[list[int]]:
 
 def _between(xs: Sequence[float], ys: Sequence[float], at: float) -> float:
     """The level at a position between two others, on a straight line between them."""
-    for (x0, y0), (x1, y1) in pairwise(zip(xs, ys, strict=True)):
-        if at <= x1:
-            return y0 + (y1 - y0) * (at - x0) / (x1 - x0) if x1 > x0 else y1
-    return ys[-1]
+    right = min(max(bisect_left(xs, at), 1), len(xs) - 1)
+    (x0, x1), (y0, y1) = xs[right - 1 : right + 1], ys[right - 1 : right + 1]
+    return y0 + (y1 - y0) * (at - x0) / (x1 - x0) if x1 > x0 else y1
 
 
 def _candle(rows: list[list[Sign]], scale: _Scale, candle: Candle) -> None:
@@ -294,12 +326,27 @@ def _positions(picture: Picture) -> tuple[float, float]:
 
 
 def _labels(words: Callable[[float], str], low: float, high: float, rows: int) -> dict[int, str]:
-    """Row -> label: the highest level at the top, the lowest at the bottom, some between."""
+    """Row -> label: round levels where there is room for some that differ, the highest and the lowest otherwise."""
     if high <= low:
         return {rows // 2: words(low)}
-    count = max(min(TICKS, rows // 2), 2)
-    numbers = sorted({round(step * (rows - 1) / (count - 1)) for step in range(count)})
-    return {row: words(high - row / max(rows - 1, 1) * (high - low)) for row in numbers}
+    scale = _Scale(low, high, 0.0, 1.0, 1, max(rows, 1))
+    told = {scale.y(level) // 4: words(level) for level in _round_levels(low, high, min(TICKS, rows // 2))}
+    if len(told) >= 2 and len(set(told.values())) == len(told):
+        return told
+    return {0: words(high), max(rows - 1, 0): words(low)}
+
+
+def _round_levels(low: float, high: float, most: int) -> list[float]:
+    """At most so many multiples of 1, 2 or 5 times a power of ten."""
+    span = high - low
+    if most < 2 or span <= 1e-9 * max(abs(low), abs(high)) or span < 1e-300:
+        return []
+    power = 10.0 ** floor(log10(span / most))
+    for step in (power * factor for factor in (1, 2, 5, 10, 20)):
+        first, last = ceil(low / step - 1e-9), floor(high / step + 1e-9)
+        if last - first < most:
+            return [number * step for number in range(first, last + 1)]
+    return []
 
 
 def _head(picture: Picture, width: int) -> list[list[Sign]]:

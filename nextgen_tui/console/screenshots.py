@@ -9,6 +9,7 @@ import click
 from textual.pilot import Pilot
 
 from nextgen_tui.console.app import ConsoleApp
+from nextgen_tui.console.frame import whole
 
 PATIENCE = 30.0
 """Seconds that a screen may take to be read."""
@@ -54,4 +55,15 @@ async def settled(pilot: Pilot[Any]) -> None:
         shown = app.shown(app.current_mode)
         if app.trouble or shown.trouble or (shown.data is not None and not shown.partly):
             break
-    await pilot.pause(0.2)
+    await still(pilot)
+
+
+async def still(pilot: Pilot[Any]) -> None:
+    """Wait until nothing moves any more: notes and pictures follow the sheet, and each may move what is around it."""
+    before: list[str] = []
+    for _ in range(int(PATIENCE / 0.1)):
+        shown = whole(pilot.app.screen)
+        if shown == before:
+            return
+        before = shown
+        await pilot.pause(0.1)

@@ -15,10 +15,12 @@ from nextgen_tui.safe_text import safe_text
 
 Mood = Literal["", "good", "warn", "bad", "dim", "accent"]
 """What a word wants to say with its colour; the words say it as well."""
-SAMPLE = 400
-"""Rows that are measured to find a column's width."""
+SAMPLE = 40
+"""Rows that are measured to find a column's width, beside those with its longest text, lowest and highest figure."""
 LONGEST_CELL = 200
 """Characters of a cell that are ever looked at."""
+LEAST_WIDTH = 12
+"""Characters that a column is never cut below."""
 GAP = 2
 """Characters between two columns."""
 
@@ -69,6 +71,8 @@ class Sheet:
     empty: str = "Nothing here yet."
     """What to say where there are no rows."""
     noun: str = "row"
+    whole: Sheet | None = None
+    """What this is a part of, or another order of: its columns are as wide, and none jumps about while one types."""
 
     @property
     def height(self) -> int:
@@ -122,7 +126,7 @@ class Sheet:
 
     def layout(self, width: int) -> list[tuple[int, int]]:
         """Number and width of each column that fits, in their order."""
-        widths = [self._width(number) for number in range(len(self.cols))]
+        widths = list(self.widths)
         kept = list(range(len(self.cols)))
         while sum(widths[n] + GAP for n in kept) - GAP > width:
             spare = [n for n in kept if self.cols[n].rank > 0]
@@ -133,17 +137,26 @@ class Sheet:
         for n in sorted(set(range(len(self.cols))) - set(kept), key=lambda n: (self.cols[n].rank, n)):
             if sum(widths[k] + GAP for k in kept) + widths[n] <= width:
                 kept.append(n)
+        # Whatever is still too wide is cut in its widest column, where an ellipsis tells of it.
+        widest = max(kept, key=lambda n: widths[n])
+        over = sum(widths[n] + GAP for n in kept) - GAP - width
+        widths[widest] -= min(max(over, 0), max(widths[widest] - LEAST_WIDTH, 0))
         return [(n, widths[n]) for n in sorted(kept)]
 
-    def _width(self, number: int) -> int:
-        col = self.cols[number]
-        step = max(self.frame.height // SAMPLE, 1)
-        values = self.frame[col.name].gather_every(step)
+    @cached_property
+    def widths(self) -> tuple[int, ...]:
+        """Characters that each column wants."""
+        if self.whole is not None:
+            return self.whole.widths
+        return tuple(self._width(col) for col in self.cols)
+
+    def _width(self, col: Col) -> int:
+        values = _telling(self.frame[col.name])
         longest = max((len(col.cell(value).words) for value in values), default=0)
         return min(max(longest, len(col.heading) + 2), max(col.most, len(col.heading) + 2))
 
     def _with(self, frame: pl.DataFrame) -> Sheet:
-        return Sheet(frame, self.cols, self.key, self.empty, self.noun)
+        return Sheet(frame, self.cols, self.key, self.empty, self.noun, self.whole or self)
 
 
 def verdict(status: str) -> Cell:
@@ -184,6 +197,16 @@ def quiet(words: Any) -> Cell:
 def texts(values: Sequence[Any]) -> str:
     """Several values in one cell."""
     return ", ".join(str(value) for value in values)
+
+
+def _telling(values: pl.Series) -> list[Any]:
+    """Some values, the likely longest among them: measuring every one would cost more than drawing the sheet."""
+    places = list(range(0, len(values), max(len(values) // SAMPLE, 1)))
+    if values.dtype == pl.String:
+        places.append(values.str.len_chars().arg_max() or 0)
+    elif values.dtype.is_numeric():
+        places += [values.arg_min() or 0, values.arg_max() or 0]
+    return values.gather(places).to_list() if len(values) else []
 
 
 def _text(frame: pl.DataFrame, name: str) -> pl.Expr:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,15 @@ FRAMES_KEPT = 24
 """Frames a view remembers, so that going back and forth reads nothing twice."""
 
 
+Clock = Callable[[], datetime]
+"""Tells the wall's time."""
+
+
+def wall() -> datetime:
+    """The time now, in UTC."""
+    return datetime.now(UTC)
+
+
 @dataclass(frozen=True)
 class Standpoint:
     """Where the console stands in time."""
@@ -55,8 +64,9 @@ class View:
         LakeError: from every read, if the lake cannot be read.
     """
 
-    def __init__(self, lake: Lake, runs: pl.DataFrame, at: Standpoint | None = None) -> None:
+    def __init__(self, lake: Lake, runs: pl.DataFrame, at: Standpoint | None = None, clock: Clock = wall) -> None:
         self.lake = lake
+        self.clock = clock
         self.at = at
         self.runs = runs if at is None else runs.filter(pl.col("started_at") <= at.moment)
         self.every_run = runs
@@ -98,6 +108,12 @@ class View:
         wrote = (pl.col("output_table") == table.name) & (pl.col("status") == "done") & (pl.col("rows") > 0)
         last = self.runs.filter(wrote)["session"].max()
         return last if isinstance(last, date) else None
+
+    def last_count(self, table: Table) -> int:
+        """How many rows the last run that wrote the table counted; 0 if none did."""
+        wrote = (pl.col("output_table") == table.name) & (pl.col("status") == "done") & (pl.col("rows") > 0)
+        rows = self.runs.filter(wrote & (pl.col("session") == self.last(table)))["rows"]
+        return int(rows[-1]) if len(rows) else 0
 
     @cached_property
     def session(self) -> date | None:

@@ -17,6 +17,8 @@ from nextgen_tui import formats
         (formats.percent(0.01234), "1.23 %"),
         (formats.percent(0.01234, 1, signed=True), "+1.2 %"),
         (formats.percent(None), "–"),
+        (formats.percent(-0.000001, signed=True), "+0.00 %"),
+        (formats.money(Decimal("-0.001")), "0.00"),
         (formats.money(Decimal("1234567.80")), "1,234,567.80"),
         (formats.money(Decimal("-0.05"), signed=True), "-0.05"),
         (formats.whole(1234567), "1,234,567"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 
 import polars as pl
@@ -77,9 +77,9 @@ class AccuracyPage(Page[Accuracy]):
             return "No forecast has matured yet; the first scores come with the shortest horizon."
         skill = [one for one in skills(data.now) if one.metric == "pinball_skill"]
         parts = [
-            f"{formats.counted(one.horizon, 'session')} ahead {one.finding} "
-            f"({formats.percent(one.value, 1, signed=True)} pinball skill)"
-            for one in skill
+            f"{one.horizon if number else formats.counted(one.horizon, 'session')} ahead {one.finding} "
+            f"({formats.percent(one.value, 1, signed=True)}{'' if number else ' pinball skill'})"
+            for number, one in enumerate(skill)
         ]
         held = [
             f"{formats.percent(one.measured, 0)} {one.horizon} ahead ({one.verdict})"
@@ -134,10 +134,7 @@ class AccuracyPage(Page[Accuracy]):
             return ()
         if name == SLICES:
             return (by_slice(data.now, row),)
-        return (
-            replace(course(data.history, row["metric"], row["horizon"]), share=0.5),
-            replace(calibration(data.now), share=0.5),
-        )
+        return beside(data, row)
 
     def story(self, view: View, data: Accuracy, name: str, row: Row) -> Story | None:
         """The measure over time, the calibration, and the forecasts that were worst."""
@@ -153,10 +150,10 @@ class AccuracyPage(Page[Accuracy]):
             )
             for one in scored.head(15).iter_rows(named=True)
         )
-        pictures = (course(data.history, row["metric"], row["horizon"]), calibration(data.now))
         section = Section("This measure", self.notes(data, name, row))
         worst = Section("Below: the forecasts with the largest errors", ())
-        return Story(f"{row['metric']}, {row['horizon']} ahead", (section, worst), pictures, links, str(row["value"]))
+        title = f"{row['metric']}, {row['horizon']} ahead"
+        return Story(title, (section, worst), beside(data, row), links, str(row["value"]))
 
     def origin(self, name: str, row: Row) -> Link | None:
         """The measure's row."""
@@ -217,6 +214,12 @@ def course(history: pl.DataFrame, metric: str, horizon: int) -> Picture:
     )
 
 
+def beside(data: Accuracy, row: Row) -> tuple[Picture, ...]:
+    """The measure over time and the calibration; what the measure is about comes first, for where one has room."""
+    pictures = (course(data.history, row["metric"], row["horizon"]), calibration(data.now))
+    return pictures[::-1] if row["metric"].startswith("coverage") else pictures
+
+
 def calibration(metrics: pl.DataFrame) -> Picture:
     """Stated against realised coverage, one sign per horizon; honest intervals lie on the dotted diagonal."""
     rows = metrics.filter((pl.col("scope") == "all") & pl.col("metric").str.starts_with("coverage_"))
@@ -235,11 +238,11 @@ def calibration(metrics: pl.DataFrame) -> Picture:
         return Picture()
     levels = [y for line in lines for y in line.ys if y is not None]
     return Picture(
-        "realised over stated coverage",
+        "realised coverage",
         tuple(lines),
         marks=tuple(marks),
         words=lambda value: formats.percent(value, 0),
-        ticks=((0.5, "50 %"), (0.8, "80 %"), (0.9, "90 %")),
+        ticks=((0.5, "stated 50 %"), (0.8, "80 %"), (0.9, "90 %")),
         legend=tuple((SIGNS[n % 5], roles[n % 5], f"{h} ahead") for n, h in enumerate(horizons)),
         span=(min(0.4, *levels), 1.0),
     )
@@ -290,7 +293,7 @@ def _verdict(value: str) -> Cell:
 
 
 def _trail(values: object) -> Cell:
-    return Cell(formats.sparkline(list(values), 16) if values is not None else "", "accent")  # type: ignore[call-overload]
+    return Cell(formats.sparkline(list(values), 16) if values is not None else "", "dim")  # type: ignore[call-overload]
 
 
 COLS = (

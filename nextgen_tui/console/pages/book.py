@@ -296,7 +296,7 @@ def _sigmas(value: float | None) -> str:
 
 
 def _spark(values: object) -> Cell:
-    return Cell(formats.sparkline(list(values), SPARK) if values is not None else "", "accent")  # type: ignore[call-overload]
+    return Cell(formats.sparkline(list(values), SPARK) if values is not None else "", "dim")  # type: ignore[call-overload]
 
 
 def _weight(value: float) -> Cell:

@@ -302,7 +302,7 @@ def _state(value: object) -> Cell:
 
 
 def _spark(values: object) -> Cell:
-    return Cell(formats.sparkline(list(values), SPARK) if values is not None else "", "accent")  # type: ignore[call-overload]
+    return Cell(formats.sparkline(list(values), SPARK) if values is not None else "", "dim")  # type: ignore[call-overload]
 
 
 def _some(value: int) -> Cell:

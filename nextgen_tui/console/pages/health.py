@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 import polars as pl
 
@@ -81,7 +81,7 @@ class Pulse:
 
 def daemon_of(view: View) -> Daemon:
     """Whether a daemon holds the lake now, and what it said last."""
-    return Daemon(daemon_present(view.path / "control"), last_beat(view.path), datetime.now(UTC))
+    return Daemon(daemon_present(view.path / "control"), last_beat(view.path), view.clock())
 
 
 class HealthPage(Page[Pulse]):

@@ -13,7 +13,7 @@ from lake.tables.predictions import PREDICTIONS
 from lake.tables.trading import EXECUTED_TRADES, STRATEGIC_PRIORITIES, TRADE_PLANS
 from nextgen_tui import formats
 from nextgen_tui.console.page import Act, Line, Link, Page, Row, Section, Story, fact, said
-from nextgen_tui.console.pages.predictions import fan, member_lines, no_paths, total_return_paths
+from nextgen_tui.console.pages.predictions import MANY, fan, member_lines, no_paths, total_return_paths
 from nextgen_tui.console.picture import Line as Path
 from nextgen_tui.console.picture import Picture
 from nextgen_tui.console.sheet import Cell, Col, Sheet, signed
@@ -53,25 +53,22 @@ class PlanPage(Page[Plan]):
     question = "What will it trade, and what did it reject?"
     tables = (TRADE_PLANS, STRATEGIC_PRIORITIES, PREDICTIONS, EXECUTED_TRADES, TRADE_DECISIONS)
 
+    def glance(self, view: View) -> Plan | None:
+        """Beside very many forecasts the plan without them; they follow."""
+        session = view.last(TRADE_PLANS)
+        if session is None or view.last_count(PREDICTIONS) <= MANY:
+            return None
+        return planned(view, session, pl.DataFrame(schema=PREDICTIONS.stored_schema), no_paths())
+
     def load(self, view: View) -> Plan:
         """The last session's plans with their forecasts."""
         session = view.last(TRADE_PLANS)
-        stance = view.read(STRATEGIC_PRIORITIES).sort("session", descending=True)
         if session is None:
-            none = pl.DataFrame(schema=TRADE_PLANS.stored_schema)
-            nothing = pl.DataFrame(schema=PREDICTIONS.stored_schema)
-            fills = pl.DataFrame(schema=EXECUTED_TRADES.stored_schema)
-            said = last_words(pl.DataFrame(schema=TRADE_DECISIONS.stored_schema))
-            return Plan(
-                None, with_word(with_distance(none), said), rule_rows(none), stance, nothing, no_paths(), fills, said
-            )
-        said = last_words(view.read(TRADE_DECISIONS, where=pl.col("plan_id").str.starts_with(f"{session}:")))
-        plans = with_word(with_distance(view.read(TRADE_PLANS, since=session, until=session)), said)
-        predictions = view.read(PREDICTIONS, since=session, until=session, where=pl.col("role") != "shadow")
-        # What became of the orders is known only later: it is read from now, wherever the view stands.
-        fills = view.lake.read(EXECUTED_TRADES, since=session)
-        paths = total_return_paths(view, plans["ticker"].to_list(), session)
-        return Plan(session, plans, rule_rows(plans), stance, predictions, paths, fills, said)
+            return unplanned(view)
+        tickers = view.read(TRADE_PLANS, since=session, until=session)["ticker"].to_list()
+        behind = (pl.col("role") != "shadow") & pl.col("ticker").is_in(tickers)
+        predictions = view.read(PREDICTIONS, since=session, until=session, where=behind)
+        return planned(view, session, predictions, total_return_paths(view, tickers, session))
 
     def sentence(self, data: Plan) -> str:
         """How many orders, how many refusals, by what, under which stance."""
@@ -171,6 +168,43 @@ class PlanPage(Page[Plan]):
         if name == RULES:
             return None
         return Link(f"plan {row['plan_id']}", TRADE_PLANS.name, {"session": row["session"], "ticker": row["ticker"]})
+
+
+def planned(view: View, session: date, predictions: pl.DataFrame, paths: pl.DataFrame) -> Plan:
+    """A session's plans, the words said about them and what became of them.
+
+    Raises:
+        LakeError: if the lake cannot be read.
+    """
+    said = last_words(view.read(TRADE_DECISIONS, where=pl.col("plan_id").str.starts_with(f"{session}:")))
+    plans = with_word(with_distance(view.read(TRADE_PLANS, since=session, until=session)), said)
+    # What became of the orders is known only later: it is read from now, wherever the view stands.
+    fills = view.lake.read(EXECUTED_TRADES, since=session)
+    return Plan(session, plans, rule_rows(plans), stances(view), predictions, paths, fills, said)
+
+
+def unplanned(view: View) -> Plan:
+    """Where nothing has been planned yet.
+
+    Raises:
+        LakeError: if the lake cannot be read.
+    """
+    none, nothing, fills, decisions = (
+        pl.DataFrame(schema=table.stored_schema)
+        for table in (TRADE_PLANS, PREDICTIONS, EXECUTED_TRADES, TRADE_DECISIONS)
+    )
+    said = last_words(decisions)
+    plans = with_word(with_distance(none), said)
+    return Plan(None, plans, rule_rows(none), stances(view), nothing, no_paths(), fills, said)
+
+
+def stances(view: View) -> pl.DataFrame:
+    """Every session's stance, the newest first.
+
+    Raises:
+        LakeError: if the lake cannot be read.
+    """
+    return view.read(STRATEGIC_PRIORITIES).sort("session", descending=True)
 
 
 def with_distance(plans: pl.DataFrame) -> pl.DataFrame:

@@ -34,6 +34,26 @@ LATELY = 45
 PATH = 60
 """Sessions drawn before a forecast."""
 SPARK = 16
+MATURED_COLUMNS = (
+    "prediction_id",
+    "session",
+    "made_session",
+    "ticker",
+    "horizon",
+    "model_id",
+    "role",
+    "point",
+    "realised",
+    "error",
+    "absolute_error",
+    "naive_absolute_error",
+    "inside_50",
+    "inside_80",
+    "inside_90",
+)
+NONE_MATURED = pl.DataFrame(schema={name: PREDICTION_ACCURACY.stored_schema[name] for name in MATURED_COLUMNS})
+MANY = 20_000
+"""Forecasts of a session above which the nearest horizon is shown first."""
 DECIDING = pl.col("role") != "shadow"
 """A shadow model's forecasts are only scored: they decide nothing."""
 PERCENT = signed(lambda value: formats.percent(value, signed=True))
@@ -67,35 +87,37 @@ class PredictionsPage(Page[Forecasts]):
     question = "What does the system expect, for whom, how surely?"
     tables = (PREDICTIONS, MARKET_PRICES, INFERENCE_LOG, PREDICTION_ACCURACY, MODEL_REGISTRY)
 
+    def glance(self, view: View) -> Forecasts | None:
+        """Of very many forecasts the nearest horizon in figures; members, pictures and all else follow."""
+        session = view.last(PREDICTIONS)
+        if session is None or view.last_count(PREDICTIONS) <= MANY:
+            return None
+        horizons = view.read(PREDICTIONS, since=session, until=session, columns=("horizon",))["horizon"]
+        figures = tuple(name for name in PREDICTIONS.stored_schema if name != "members")
+        nearest = DECIDING & (pl.col("horizon") == horizons.min())
+        rows = view.read(PREDICTIONS, since=session, until=session, where=nearest, columns=figures)
+        nobody = pl.lit([], dtype=PREDICTIONS.stored_schema["members"]).alias("members")
+        return forecasts(view, session, rows.with_columns(nobody), no_paths(), NONE_MATURED)
+
     def load(self, view: View) -> Forecasts:
         """One session's forecasts with their tickers' closes; seen from the past, the outcomes known since as well."""
         session = view.last(PREDICTIONS)
         if session is None:
             empty = pl.DataFrame(schema=PREDICTIONS.stored_schema)
-            return Forecasts(None, empty, no_paths(), pl.DataFrame(), pl.DataFrame(), None)
-        predictions = view.read(PREDICTIONS, since=session, until=session).filter(DECIDING)
-        since = view.read(INFERENCE_LOG, since=session)
-        now = max([session, *since["session"]])
-        tickers = predictions["ticker"].unique().sort().to_list()
-        return Forecasts(
-            session=session,
-            predictions=with_members(predictions),
-            paths=total_return_paths(view, tickers, session),
-            silent=since.filter((pl.col("session") == now) & (pl.col("status") != "predicted")),
-            matured=view.read(PREDICTION_ACCURACY, since=session - timedelta(days=LATELY)).sort(
-                "session", "ticker", "horizon", descending=[True, False, False]
-            ),
-            trained=trained_on(view, predictions),
-            stale=since.filter(pl.col("session") > session)["session"].n_unique(),
-        )
+            return Forecasts(None, empty, no_paths(), pl.DataFrame(), NONE_MATURED, None)
+        lately = view.read(PREDICTION_ACCURACY, since=session - timedelta(days=LATELY), columns=MATURED_COLUMNS)
+        matured = lately.sort("session", "ticker", "horizon", descending=[True, False, False])
+        rows = view.read(PREDICTIONS, since=session, until=session, where=DECIDING)
+        paths = total_return_paths(view, rows["ticker"].unique().sort().to_list(), session)
+        return forecasts(view, session, rows, paths, matured)
 
     def sentence(self, data: Forecasts) -> str:
         """For how many tickers, by whom, and what stands out."""
         if data.session is None:
             return "There is no forecast yet; `nextgen cycle` or `nextgen replay` makes some."
         tickers = formats.counted(data.predictions["ticker"].n_unique(), "ticker")
-        first = data.predictions.filter(pl.col("horizon") == data.horizons[0]).sort("point", "ticker", descending=True)
-        best = first.row(0, named=True)
+        first = data.predictions.filter(pl.col("horizon") == data.horizons[0])
+        best = first.filter(pl.col("point") == pl.col("point").max()).sort("ticker").row(0, named=True)
         by = data.predictions["role"][0]
         trained = f", trained {data.trained}" if data.trained else ""
         silent = f"; {data.silent.height} could not be forecast" if data.silent.height else ""
@@ -155,6 +177,27 @@ class PredictionsPage(Page[Forecasts]):
         session = row["made_session"] if name == MATURED else row["session"]
         key = {"prediction_id": row["prediction_id"], "session": session}
         return Link(f"{row['ticker']} of {session}", PREDICTIONS.name, key)
+
+
+def forecasts(
+    view: View, session: date, predictions: pl.DataFrame, paths: pl.DataFrame, matured: pl.DataFrame
+) -> Forecasts:
+    """Forecasts of a session with what else belongs to it.
+
+    Raises:
+        LakeError: if the lake cannot be read.
+    """
+    since = view.read(INFERENCE_LOG, since=session)
+    now = max([session, *since["session"]])
+    return Forecasts(
+        session=session,
+        predictions=with_members(predictions),
+        paths=paths,
+        silent=since.filter((pl.col("session") == now) & (pl.col("status") != "predicted")),
+        matured=matured,
+        trained=trained_on(view, predictions),
+        stale=since.filter(pl.col("session") > session)["session"].n_unique(),
+    )
 
 
 def with_members(predictions: pl.DataFrame) -> pl.DataFrame:
@@ -230,14 +273,15 @@ def fan(predictions: pl.DataFrame, paths: pl.DataFrame, ticker: str, session: da
     bands = tuple(Band(steps, curve[low], curve[high], shades[p]) for p, (low, high) in INTERVALS.items())
     known = later[: int(rows["horizon"][-1])]
     lines = [Path(tuple(float(n) for n in range(len(past))), tuple(past), "past")]
-    legend = [("⠒", "past", "past"), ("⠤ ", "median", "median")]
+    legend = [*(("█", f"band{shades[p]}", f"{p} %") for p in sorted(shades)), ("⠤", "median", "median")]
     if known:
         lines.append(Path(tuple(origin + n for n in range(len(known) + 1)), (start, *known), "outcome"))
         legend.append(("⠒", "outcome", "what happened"))
     lines.append(Path(steps, curve["q50"], "median", dotted=True))
+    legend.append(("⠒", "past", "past"))
     ticks = [(0.0, f"{days[0]:%b %d}"), (origin, f"{session:%b %d}")] if days else []
     ticks.append((steps[-1], f"+{rows['horizon'][-1]}"))
-    return Picture(f"{ticker}  50 80 90 %", tuple(lines), bands, ticks=tuple(ticks), legend=tuple(legend))
+    return Picture(ticker, tuple(lines), bands, ticks=tuple(ticks), legend=tuple(legend))
 
 
 def sparks(paths: pl.DataFrame, session: date | None) -> pl.DataFrame:
@@ -408,7 +452,7 @@ def _band(value: Any) -> str:
 
 
 def _spark(values: Any) -> Cell:
-    return Cell(formats.sparkline(list(values), SPARK) if values is not None else "", "accent")
+    return Cell(formats.sparkline(list(values), SPARK) if values is not None else "", "dim")
 
 
 def _held(value: bool | None) -> Cell:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 
 import polars as pl
@@ -73,18 +73,18 @@ class SchedulePage(Page[Schedule]):
     question = "What runs next, what did anything change?"
     tables = (RUNS, TASK_ATTEMPTS, TASK_DEFINITIONS, TASK_REQUESTS, SERVICE_HEARTBEATS)
 
-    def ready(self) -> bool:
-        """Whether the calendars are at hand."""
-        return calendars(datetime.now(UTC).date()).at_hand(EXCHANGE)
+    def glance(self, view: View) -> Schedule | None:
+        """Without the calendars, until they are at hand."""
+        return None if at_hand(view) else self.load(view)
 
-    def prepare(self) -> None:
+    def prepare(self, view: View) -> None:
         """Let a child compute the calendars, which takes seconds and heavy libraries."""
         with suppress(ValueError, OSError):
-            calendars(datetime.now(UTC).date())(EXCHANGE)
+            calendars(view.clock().date())(EXCHANGE)
 
     def load(self, view: View) -> Schedule:
         """The manifest held against the journal, and the last run of each table."""
-        now = datetime.now(UTC)
+        now = view.clock()
         attempts = view.read(TASK_ATTEMPTS).drop(RUN_ID).sort("at", descending=True)
         requests = view.read(TASK_REQUESTS).drop(RUN_ID).sort("requested_at", descending=True)
         if view.at is not None:
@@ -92,7 +92,7 @@ class SchedulePage(Page[Schedule]):
             requests = requests.filter(pl.col("requested_at") <= view.at.moment)
         tasks, trouble, known = pl.DataFrame(schema=_TASK_SCHEMA), "", True
         try:
-            known = self.ready()
+            known = at_hand(view)
             tasks = task_rows(view, now) if known else tasks
         except (ManifestError, OSError, ValueError) as error:
             trouble = str(error)
@@ -224,6 +224,11 @@ def calendars(today: date) -> ChildCalendars:
     return ChildCalendars(today)
 
 
+def at_hand(view: View) -> bool:
+    """Whether the exchange's calendar is known already."""
+    return calendars(view.clock().date()).at_hand(EXCHANGE)
+
+
 def task_rows(view: View, now: datetime) -> pl.DataFrame:
     """One row per task: where it stands, what it owes, when it is due next.
 
@@ -307,7 +312,7 @@ def _state(value: str) -> Cell:
 
 
 def _trail(values: object) -> Cell:
-    return Cell(formats.sparkline([float(v) for v in values], SPARK) if values is not None else "", "accent")  # type: ignore[attr-defined]
+    return Cell(formats.sparkline([float(v) for v in values], SPARK) if values is not None else "", "dim")  # type: ignore[attr-defined]
 
 
 TASK_COLS = (

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from lake.store import Lake
 from nextgen_tui.console.asking import Asked, CommandError, Local, parse
 from nextgen_tui.console.export import ExportError, export
+from nextgen_tui.console.page import fact, hung, plain
 from nextgen_tui.console.picture import Band, Candle, Line, Picture, draw, stacked
 from nextgen_tui.console.sheet import Col, Sheet
 from nextgen_tui.console.view import View, parsed_standpoint, read_runs, stepped
@@ -57,6 +58,28 @@ def test_the_highest_level_stands_at_the_top_and_the_lowest_at_the_bottom() -> N
     assert 0x2800 < ord(drawn[-1][6]) < 0x2900
 
 
+def test_levels_are_round_and_the_plots_of_a_stack_flush() -> None:
+    value = Picture(lines=(Line((0.0, 1.0), (989_594.0, 1_020_887.0), "own"),))
+    share = Picture(lines=(Line((0.0, 1.0), (-0.0312, 0.0), "bad"),), words=lambda level: f"{level:.1%}")
+    drawn = ["".join(sign.sign for sign in row) for row in stacked([value, share], 40, 16)]
+    levels = [row[:13].strip() for row in drawn if ",000.00" in row]
+    assert levels == ["1,020,000.00", "1,010,000.00", "1,000,000.00", "990,000.00"]
+    assert [row[:13].strip() for row in drawn if "%" in row] == ["0.0%", "-1.0%", "-2.0%", "-3.0%"]
+
+
+def test_what_has_no_room_below_another_picture_gives_way() -> None:
+    one, other = (Picture(title, (Line((0.0, 1.0), (1.0, 2.0), "own"),)) for title in ("first", "second"))
+    assert "second" not in str(stacked([one, other], 40, 9))
+    titles = ["".join(sign.sign for sign in row).strip() for row in stacked([one, other], 40, 10)]
+    assert {"first", "second"} <= set(titles)
+
+
+def test_a_long_fact_goes_on_below_its_beginning() -> None:
+    line = fact("shares", "1,057 of 1,057 wanted at 53.29")
+    assert plain(hung(line, 30)).splitlines() == ["shares       1,057 of 1,057", "             wanted at 53.29"]
+    assert hung(line, 60) == (line,)
+
+
 def test_a_missing_level_interrupts_the_line() -> None:
     gap = words(Picture(lines=(Line((0.0, 1.0, 2.0, 3.0), (1.0, 1.0, None, 1.0), "own"),), span=(0.0, 2.0)), 30, 4)
     assert any("  " in row.strip() for row in gap)
@@ -89,6 +112,8 @@ def test_columns_of_the_highest_rank_go_first_where_there_is_too_little_room() -
     assert [number for number, _ in table.layout(80)] == [0, 1, 2]
     assert [number for number, _ in table.layout(25)] == [0, 1]
     assert [number for number, _ in table.layout(5)] == [0]
+    long = sheet(name=["x"], text=["y" * 40])
+    assert sum(width + 2 for _, width in long.layout(200)) - 2 > 30
 
 
 def test_an_export_disarms_formulas_and_never_writes_over_a_file(tmp_path: Path) -> None:
