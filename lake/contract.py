@@ -80,12 +80,12 @@ class Table:
         if unknown := sorted(named - set(self.columns)):
             raise TypeError(f"table {self.name!r} names columns it does not have: {unknown}")
 
-    @property
+    @cached_property
     def schema(self) -> pl.Schema:
-        """What a stage produces: the contract's columns, without `run_id`."""
+        """What a stage produces: the contract's columns, without `run_id`. Made once, like all that costs to make."""
         return pl.Schema({name: column.dtype for name, column in self.columns.items()})
 
-    @property
+    @cached_property
     def stored_schema(self) -> pl.Schema:
         """What lies on disk: the contract's columns and the run that wrote the row."""
         return pl.Schema({**self.schema, RUN_ID: pl.String()})
@@ -116,13 +116,8 @@ class Table:
             ContractError: naming the table, how many rows break which rule, the first of them, and the fix.
         """
         frame = self._in_shape(frame)
-        for name, rule in self._broken_rules(frame):
-            broken = frame.filter(~rule.holds.fill_null(True))
-            raise ContractError(self._complaint(name, rule.fix, broken, frame.height))
-        twice = frame.filter(pl.struct(self.key).is_duplicated()) if self.key else frame.clear()
-        if not twice.is_empty():
-            fix = "drop the repeats before writing"
-            raise ContractError(self._complaint(f"key {self.key} is unique", fix, twice, frame.height))
+        if not frame.is_empty() and not all(frame.select(self._promises).row(0)):
+            self._refuse(frame)
         return frame
 
     def split(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -133,20 +128,28 @@ class Table:
         """
         carried = [name for name in frame.columns if name not in self.columns]
         frame = pl.concat([self._in_shape(frame.drop(carried)), frame.select(carried)], how="horizontal")
-        frame = frame.with_columns(rule=self._first_broken())
+        frame = frame.with_columns(rule=self._first_broken)
         legal = frame.filter(pl.col("rule").is_null())
         legal = legal.with_columns(rule=self._repeats(carried)) if self.key else legal
         good = legal.filter(pl.col("rule").is_null()).drop("rule")
         bad = pl.concat([frame.filter(pl.col("rule").is_not_null()), legal.filter(pl.col("rule").is_not_null())])
         return good, bad
 
-    def _broken_rules(self, frame: pl.DataFrame) -> list[tuple[str, Rule]]:
-        """The rules that some row breaks; all are asked in one pass, because nearly always none is broken."""
-        if frame.is_empty():
-            return []
-        rules = list(self.all_rules.items())
-        kept = frame.select(rule.holds.fill_null(True).all().alias(str(n)) for n, (_, rule) in enumerate(rules))
-        return [rules[n] for n, holds in enumerate(kept.row(0)) if not holds]
+    @cached_property
+    def _promises(self) -> tuple[pl.Expr, ...]:
+        """Whether every row meets each rule, and no key repeats: asked in one pass, because nearly always all hold."""
+        kept = [rule.holds.fill_null(True).all().alias(name) for name, rule in self.all_rules.items()]
+        once = [~pl.struct(self.key).is_duplicated().any().alias("key is unique")] if self.key else []
+        return (*kept, *once)
+
+    def _refuse(self, frame: pl.DataFrame) -> None:
+        for name, rule in self.all_rules.items():
+            broken = frame.filter(~rule.holds.fill_null(True))
+            if not broken.is_empty():
+                raise ContractError(self._complaint(name, rule.fix, broken, frame.height))
+        twice = frame.filter(pl.struct(self.key).is_duplicated())
+        fix = "drop the repeats before writing"
+        raise ContractError(self._complaint(f"key {self.key} is unique", fix, twice, frame.height))
 
     def _repeats(self, carried: list[str]) -> pl.Expr:
         content = pl.struct([name for name in self.columns if name not in carried])
@@ -160,6 +163,7 @@ class Table:
             .otherwise(pl.lit("one key has two values"))
         )
 
+    @cached_property
     def _first_broken(self) -> pl.Expr:
         expression = pl.lit(None, dtype=pl.String)
         for name, rule in reversed(list(self.all_rules.items())):
@@ -188,12 +192,15 @@ class Table:
         return rules
 
     def _in_shape(self, frame: pl.DataFrame) -> pl.DataFrame:
-        missing = [name for name in self.columns if name not in frame.columns]
-        extra = [name for name in frame.columns if name not in self.columns]
+        held = frame.schema
+        if held == self.schema:
+            return frame
+        missing = [name for name in self.columns if name not in held]
+        extra = [name for name in held if name not in self.columns]
         other = [
-            f"{name} is {frame.schema[name]} and should be {dtype}"
+            f"{name} is {held[name]} and should be {dtype}"
             for name, dtype in self.schema.items()
-            if name in frame.columns and frame.schema[name] != dtype
+            if name in held and held[name] != dtype
         ]
         wrong = [
             *([f"{len(missing)} columns are missing, the first is {missing[0]!r}"] if missing else []),

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from hashlib import sha256
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 
@@ -22,53 +20,54 @@ def fingerprint(frame: pl.DataFrame, key: Sequence[str], columns: Sequence[str] 
     Returns:
         64 hex digits.
     """
-    names = sorted(columns if columns is not None else frame.columns)
-    ordered = frame.sort(list(key), nulls_last=False) if key else frame
-    columns_of = {column.name: column for column in ordered.get_columns()}
-    with_nulls = [name for name in names if columns_of[name].null_count()]
-    absent = {column.name: column for column in ordered.select(pl.col(with_nulls).is_null()).get_columns()}
+    types = frame.schema
+    names = sorted(columns if columns is not None else types)
+    with_nulls = {name for name in names if frame.get_column(name).null_count()}
+    values, absent = _in_order(frame, key, names, with_nulls)
     digest = sha256(f"{frame.height}".encode())
     for name in names:
-        digest.update(f"|{name}:{columns_of[name].dtype}|".encode())
-        for part in _parts(columns_of[name], absent.get(name)):
+        digest.update(f"|{name}:{types[name]}|".encode())
+        digest.update(absent[name].to_numpy().tobytes() if name in with_nulls else bytes(frame.height))
+        for part in _parts(values[name]):
             digest.update(part)
     return digest.hexdigest()
 
 
-def _parts(column: pl.Series, absent: pl.Series | None) -> Iterator[bytes]:
-    """Which values are null, then the values: read off the column itself, because a query costs more than the hashing.
-
-    Text is its lengths in bytes (UInt32), so that it is told apart however it is cut, and then all of it. A null counts
-    as an empty text or 0.
-    """
-    yield bytes(len(column)) if absent is None else absent.to_numpy().tobytes()
-    if (text := _as_text(column)) is not None:
-        values = [value or "" for value in text.to_list()]
-        whole = "".join(values)
-        lengths = map(len, values) if whole.isascii() else (len(value.encode()) for value in values)
-        yield np.fromiter(lengths, dtype=np.uint32, count=len(values)).tobytes()
-        yield whole.encode()
-    else:
-        yield _numbers(column, absent).tobytes()
+def _in_order(
+    frame: pl.DataFrame, key: Sequence[str], names: Sequence[str], with_nulls: Collection[str]
+) -> tuple[dict[str, pl.Series], dict[str, pl.Series]]:
+    """The values as they are hashed, and which of them are null; in one query, which costs more than the hashing."""
+    types = frame.schema
+    values = [_canonical(name, types[name]).alias(f"{n}") for n, name in enumerate(names)]
+    absent = [pl.col(name).is_null().alias(f"{n} absent") for n, name in enumerate(names) if name in with_nulls]
+    rows = frame.lazy().sort(list(key), nulls_last=False) if key else frame.lazy()
+    found = rows.select(*values, *absent).collect(engine="in-memory").get_columns()
+    nulls = [name for name in names if name in with_nulls]
+    return dict(zip(names, found, strict=False)), dict(zip(nulls, found[len(names) :], strict=True))
 
 
-def _numbers(column: pl.Series, absent: pl.Series | None) -> npt.NDArray[Any]:
-    if column.dtype.is_float():
-        values = column.to_numpy()
-        return values if absent is None else np.where(absent, values.dtype.type(0), values)
-    if column.dtype != pl.Boolean:
-        column = column.to_physical().cast(pl.Int64)
-    return (column if absent is None else column.fill_null(False if column.dtype == pl.Boolean else 0)).to_numpy()
+def _canonical(name: str, dtype: pl.DataType) -> pl.Expr:
+    """Text where the values have no fixed width, else floats, truths, or integers; a null is an empty text or 0."""
+    column = pl.col(name)
+    if dtype == pl.Binary:
+        return column.bin.encode("hex").fill_null("")
+    if dtype.is_nested():
+        return pl.struct(name).struct.json_encode().fill_null("")
+    if dtype == pl.String or dtype.is_decimal():
+        return column.cast(pl.String).fill_null("")
+    if dtype == pl.Boolean or dtype.is_float():
+        return column.fill_null(False if dtype == pl.Boolean else 0.0)
+    return column.to_physical().cast(pl.Int64).fill_null(0)
 
 
-def _as_text(column: pl.Series) -> pl.Series | None:
-    """The column as text where its values have no fixed width; None where they have."""
-    if column.dtype == pl.String:
-        return column
-    if column.dtype == pl.Binary:
-        return column.bin.encode("hex")
-    if isinstance(column.dtype, pl.Decimal):
-        return column.cast(pl.String)
-    if column.dtype.is_nested():
-        return column.to_frame().select(pl.struct(column.name).struct.json_encode()).to_series()
-    return None
+def _parts(column: pl.Series) -> Iterator[bytes]:
+    """The bytes of the values. Text is its lengths in bytes (UInt32), so that it is told apart however it is cut, and
+    then all of it."""
+    if column.dtype != pl.String:
+        yield column.to_numpy().tobytes()
+        return
+    values = column.to_list()
+    whole = "".join(values)
+    lengths = map(len, values) if whole.isascii() else (len(value.encode()) for value in values)
+    yield np.fromiter(lengths, dtype=np.uint32, count=len(values)).tobytes()
+    yield whole.encode()

@@ -25,8 +25,9 @@ def checkpoint_due(lake: Lake, last: dict[str, int]) -> dict[str, int]:
         version = lake.newest(table)
         if name not in now:
             now[name] = max(checkpoint_versions(lake.uri(table)), default=0)
-        if version - now[name] >= CHECKPOINT_EVERY:
+        if due := version - now[name] >= CHECKPOINT_EVERY:
             lake.checkpoint(table)
             now[name] = version
-        lake.archive(table)
+        if due or name not in last:  # only a new checkpoint makes a log old, or what an earlier process left
+            lake.archive(table)
     return now

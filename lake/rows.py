@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import polars as pl
@@ -20,10 +21,16 @@ def predicates(
 ) -> list[pl.Expr]:
     """The tests a row has to pass: its clock within the span, available by then, and whatever else is asked."""
     clock = pl.col(table.clock)
-    tests = [clock >= since] if since is not None else []
-    tests += [clock <= until] if until is not None else []
-    tests += [pl.col(table.available) <= as_of] if as_of is not None and table.available else []
+    tests = [clock >= _literal(since)] if since is not None else []
+    tests += [clock <= _literal(until)] if until is not None else []
+    tests += [pl.col(table.available) <= _literal(as_of)] if as_of is not None and table.available else []
     return tests + ([where] if where is not None else [])
+
+
+@lru_cache(maxsize=64)
+def _literal(moment: Clock) -> pl.Expr:
+    """Made once for the many reads of a session: with a time zone it takes a query of its own."""
+    return pl.lit(moment)
 
 
 def last_revisions(frame: pl.DataFrame, table: Table) -> pl.DataFrame:

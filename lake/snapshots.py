@@ -30,13 +30,14 @@ class Snapshots:
 
     def __init__(self, path: Path, formats: Formats = FORMATS) -> None:
         self.path = path
+        self._root = str(path / "tables")
         self._formats = formats
         self.alone = False
         """True while this process is the lake's writer: nobody else moves a table that has a story."""
         self._handles: dict[str, delta.DeltaTable] = {}
         self._listings: dict[str, OrderedDict[int, Listing]] = {}
         self._files = FileReader()
-        self._shapes: dict[Path, pl.Schema] = {}
+        self._shapes: dict[str, pl.Schema] = {}
         """What files of tables that have changed were written with."""
         self._published: tuple[int, dict[str, int]] = (-1, {})
         self._held = ""
@@ -44,7 +45,7 @@ class Snapshots:
 
     def uri(self, table: Table) -> str:
         """Where the table lies."""
-        return str(self.path / "tables" / table.name)
+        return f"{self._root}/{table.name}"
 
     def has(self, table: Table) -> bool:
         """Whether the lake has the table at all; one made by an earlier program may not."""
@@ -190,14 +191,16 @@ class Snapshots:
             return self._files.scan(root, files, schema)
         shapes: dict[tuple[str, ...], list[FileSpan]] = {}
         for file in files:
-            shapes.setdefault(tuple(self._shape(root / file.path)), []).append(file)
+            shapes.setdefault(tuple(self._shape(f"{root}/{file.path}")), []).append(file)
         parts = [
-            brought_forward(self._files.scan(root, alike, self._shape(root / alike[0].path)), steps, columns, schema)
+            brought_forward(
+                self._files.scan(root, alike, self._shape(f"{root}/{alike[0].path}")), steps, columns, schema
+            )
             for columns, alike in shapes.items()
         ]
         return pl.concat(parts)
 
-    def _shape(self, file: Path) -> pl.Schema:
+    def _shape(self, file: str) -> pl.Schema:
         """The columns a file was written with; files never change."""
         if file not in self._shapes:
             self._shapes[file] = pl.Schema(pl.read_parquet_schema(file))
