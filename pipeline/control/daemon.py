@@ -43,7 +43,6 @@ def _serve(
     from lake.store import Lake
     from pipeline.control.clock import SystemClock
     from pipeline.control.logs import begin_logging, end_logging
-    from pipeline.control.manifest import manifest_path
     from pipeline.control.pace import paced_clock
     from pipeline.control.resident import Daemon
 
@@ -51,7 +50,7 @@ def _serve(
     clock = paced_clock(lake, pace) if pace else SystemClock()
     begin_logging(path / "control" / "logs", quiet=quiet)
     try:
-        return Daemon(lake, schedule or manifest_path(path), clock).run(once=once, settled=settled)
+        return Daemon(lake, schedule, clock).run(once=once, settled=settled)
     finally:
         end_logging()
 

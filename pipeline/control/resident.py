@@ -21,7 +21,7 @@ from pipeline.control.exclusive import the_only_daemon
 from pipeline.control.heartbeat import Heart, Status
 from pipeline.control.inbox import Inbox
 from pipeline.control.journal import REMEMBERED, Event, lake_journal
-from pipeline.control.manifest import load_manifest
+from pipeline.control.manifest import load_manifest, manifest_path
 from pipeline.control.notify import Notify
 from pipeline.control.orchestrator import Orchestrator, Picture
 from pipeline.control.pace import pace_of
@@ -46,7 +46,8 @@ class Daemon:
     """The resident loop around the orchestrator."""
 
     lake: Lake
-    schedule: Path
+    schedule: Path | None = None
+    """The schedule to go by; where None the lake's own, from the moment it has one, or else the program's."""
     clock: Clock = field(default_factory=SystemClock)
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     program: Sequence[str] = PROGRAM
@@ -202,7 +203,7 @@ class Daemon:
         now = self.clock.now()
         self._calendars = ChildCalendars(now.date())
         self._read_at = self.clock.steady()
-        return load_manifest(self.schedule, now, self._calendars)
+        return load_manifest(self.schedule or manifest_path(self.lake.path), now, self._calendars)
 
     def _reload(self) -> None:
         self._notify.reloading()

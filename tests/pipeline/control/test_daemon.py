@@ -127,11 +127,16 @@ def test_a_killed_daemon_leaves_its_lake_free_and_the_next_one_serves(
     assert [event.state for event in standing_of(lake, asked).events] == ["started", "done"]
 
 
-def test_the_first_end_lets_work_finish_and_the_record_says_so(tmp_path: Path) -> None:
+def test_a_schedule_of_its_own_is_taken_up_later_and_the_first_end_lets_work_finish_and_the_record_says_so(
+    tmp_path: Path,
+) -> None:
     lake = Lake.create(tmp_path / "lake")
-    (lake.path / "schedules.toml").write_text(SCHEDULE)
     daemon = subprocess.Popen([*DAEMON, "--lake", str(lake.path)])
     until(lambda: last_beat(lake.path) is not None)
+    own = lake.path / "schedules.toml"
+    own.write_text(SCHEDULE)
+    daemon.send_signal(signal.SIGHUP)
+    until(lambda: (beat := last_beat(lake.path)) and beat.detail["schedule"] == str(own))
     asked = request("at-work")
     submit(lake, asked)
     until(lambda: standing_of(lake, asked).events)
