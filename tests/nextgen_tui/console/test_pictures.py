@@ -1,0 +1,45 @@
+"""Every screen looks as it did, narrow and wide; `NEXTGEN_ACCEPT_PICTURES=1` keeps what is drawn now."""
+
+from __future__ import annotations
+
+import os
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from nextgen_tui.console.app import ConsoleApp
+from nextgen_tui.console.screens import PAGES
+from nextgen_tui.console.screenshots import take, terminal_size
+
+KEPT = Path(__file__).parent / "pictures"
+ACCEPT = "NEXTGEN_ACCEPT_PICTURES"
+MOMENT = datetime(2022, 3, 2, 12, 0, tzinfo=UTC)
+"""When the pictures are taken: the morning after the desk's last session."""
+FREE_DISK = re.compile(r'textLength="[^"]*"( [^>]*>[^<]*?)[\d.]+&#160;[kMGT]?B&#160;free')
+
+
+def picture(path: Path) -> str:
+    """A picture without what differs between machines: the room on the disk."""
+    return FREE_DISK.sub(r"\1free", path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", ["80x24", "140x40"])
+def test_every_screen_looks_as_it_did(
+    size: str, desk_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(desk_path.parent)
+    monkeypatch.setenv("NEXTGEN_STATE", str(desk_path.parent / "state"))
+    app = ConsoleApp(Path(desk_path.name), clock=lambda: MOMENT)
+    taken = {path.name: picture(path) for path in take(app, tmp_path / "pictures", terminal_size(size))}
+    folder = KEPT / size
+    if os.environ.get(ACCEPT):
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, drawn in taken.items():
+            (folder / name).write_text(drawn, encoding="utf-8")
+    kept = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.svg")}
+    assert sorted(kept) == sorted(taken) == [f"{page.number}-{page.name.lower()}.svg" for page in PAGES]
+    changed = [name for name in taken if taken[name] != kept[name]]
+    assert not changed, f"{changed} look different: see {tmp_path / 'pictures'}; {ACCEPT}=1 keeps them"
