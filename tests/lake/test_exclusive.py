@@ -68,7 +68,7 @@ def test_a_holder_that_has_not_signed_yet_is_never_called_by_the_name_of_a_dead_
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as silent:
         assert silent.stdout is not None
         silent.stdout.readline()
-        with pytest.raises(BusyError, match="^another process$"), held(orphaned, "a test"):
+        with pytest.raises(BusyError, match=r"^another process$"), held(orphaned, "a test"):
             pass
         silent.communicate("\n")
 
