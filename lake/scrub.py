@@ -64,8 +64,8 @@ def scrub(lake: Lake, progress: Progress = lambda *_: None) -> Scrubbed:
     unwitnessed = 0
     for number, table in enumerate(table for table in TABLES.values() if table.name != RUNS.name):
         progress(table.name, number, len(TABLES) - 1)
-        if not Path(lake.uri(table)).exists() and not published.get(table.name, 0):
-            continue  # a lake of an earlier program lacks the tables added since
+        if not lake.has(table) and not published.get(table.name, 0):
+            continue  # a lake of an earlier program lacks the tables added since, until somebody writes
         upto = published.get(table.name, 0) if table.story else lake.newest(table)
         seen, bare, found = _scrub_table(lake.path, table.name, upto, by_table.get(table.name, {}))
         files, unwitnessed = files + seen, unwitnessed + bare

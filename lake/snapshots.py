@@ -20,6 +20,7 @@ from lake.reading import FileReader, gathered
 from lake.recovery import damaged_file
 from lake.tables import TABLES
 from lake.tables.control import RUNS
+from lake.witness import WITNESSES
 
 LISTINGS_KEPT = 16
 """Versions of a table whose files are remembered: walks over its history go on from the last one."""
@@ -48,8 +49,14 @@ class Snapshots:
         return f"{self._root}/{table.name}"
 
     def has(self, table: Table) -> bool:
-        """Whether the lake has the table at all; one made by an earlier program may not."""
-        return table.name in self._handles or (Path(self.uri(table)) / "_delta_log").is_dir()
+        """Whether the lake has the table at all; one made by an earlier program may not.
+
+        A folder in which nothing was ever finished is no table: making it was cut off, and is done again.
+        """
+        if table.name in self._handles:
+            return True
+        uri = Path(self.uri(table))
+        return bool(entry_versions(uri)) or any(uri.glob(f"{WITNESSES}/*.commit")) or any(uri.glob("*.parquet"))
 
     # ---- versions
 

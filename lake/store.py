@@ -108,6 +108,10 @@ class Lake:
 
     # ---- versions
 
+    def has(self, table: Table) -> bool:
+        """Whether the table is there at all; a lake of an earlier program lacks those added since."""
+        return self._tables.has(table)
+
     def newest(self, table: Table) -> int:
         """The last version on disk, published or not; 0 for a table that the lake does not have yet."""
         return self._tables.newest(table)
@@ -293,13 +297,12 @@ class Lake:
 
     def _mend(self, tidy: bool) -> list[recovery.Repair]:
         refuse_full_disk(self.path)
-        repairs = recovery.mend_runs(self.path, durable=self.durable) + (
-            [] if tidy else recovery.sweep_leftovers(self.path)
-        )
+        repairs = recovery.mend_runs(self.path, durable=self.durable)
         published, recorded = self._promised()
         if later := recovery.mend_tables(self.path, published, recorded):
             self._forget()
-        return repairs + later
+        # Last, because what is left over is told by the logs, and those have to be readable again.
+        return repairs + later + ([] if tidy else recovery.sweep_leftovers(self.path))
 
     def _promised(self) -> tuple[dict[str, int], recovery.Hashes]:
         columns = ("session", "output_table", "output_version", "files")

@@ -16,6 +16,7 @@ from lake.scrub import scrub
 from lake.store import Lake
 from lake.tables.control import RUNS, TASK_REQUESTS
 from lake.tables.market import INSTRUMENTS, MARKET_PRICES
+from lake.tables.trading import DECISION_SCORES
 from tests.frames.published import publish_sessions, write_session
 
 Damage = Callable[[Path], None]
@@ -100,6 +101,27 @@ def test_damage_above_the_published_version_is_put_aside_and_done_again(
     assert again.read(MARKET_PRICES)["close"].to_list() == [10.0, 10.01, 10.02]
     assert again.read(INSTRUMENTS)["name"].to_list() == ["name 2"]
     assert again.rows(RUNS) == 6
+
+
+@damages
+def test_a_dead_writers_leftovers_beside_a_damaged_entry_are_swept_too(interrupted: Lake, damage: Damage) -> None:
+    root = Path(interrupted.uri(MARKET_PRICES))
+    orphan = Path(shutil.copy(next(root.glob("*.parquet")), root / "part-named-by-nobody.parquet"))
+    damage(log.entry_path(root, 3))
+    (interrupted.path / NOTE).write_text("it did not give the lease back")
+    assert resume(interrupted.path).read(MARKET_PRICES).height == 3
+    assert not orphan.exists()
+
+
+def test_a_table_whose_making_was_cut_off_is_made_by_the_next_writer(aged: Callable[[int], Lake]) -> None:
+    lake = aged(1)
+    root = Path(lake.uri(DECISION_SCORES))
+    shutil.rmtree(root)
+    (root / log.FOLDER).mkdir(parents=True)
+    assert scrub(lake).findings == () and not lake.has(DECISION_SCORES)
+    with lake.lease("the next writer"):
+        assert lake.has(DECISION_SCORES)
+    assert scrub(lake).findings == () and lake.read(DECISION_SCORES).is_empty()
 
 
 @damages
