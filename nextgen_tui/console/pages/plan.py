@@ -12,8 +12,9 @@ from lake.tables.control import TRADE_DECISIONS
 from lake.tables.predictions import PREDICTIONS
 from lake.tables.trading import EXECUTED_TRADES, STRATEGIC_PRIORITIES, TRADE_PLANS
 from nextgen_tui import formats
+from nextgen_tui.console.fan import fan, no_paths, total_return_paths
 from nextgen_tui.console.page import Act, Line, Link, Page, Row, Section, Story, fact, said
-from nextgen_tui.console.pages.predictions import MANY, fan, member_lines, no_paths, total_return_paths
+from nextgen_tui.console.pages.predictions import MANY, member_lines
 from nextgen_tui.console.picture import Line as Path
 from nextgen_tui.console.picture import Picture
 from nextgen_tui.console.sheet import Cell, Col, Sheet, signed

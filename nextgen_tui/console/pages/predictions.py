@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -11,29 +10,21 @@ import polars as pl
 
 from lake.tables.features import FEATURE_ROWS, FEATURES
 from lake.tables.feedback import PREDICTION_ACCURACY
-from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES
+from lake.tables.market import MARKET_PRICES
 from lake.tables.models import MODEL_REGISTRY
 from lake.tables.news import NEWS_ARTICLES, NEWS_SENTIMENT
-from lake.tables.predictions import INFERENCE_LOG, INTERVALS, PREDICTIONS, QUANTILE_COLUMNS
+from lake.tables.predictions import INFERENCE_LOG, PREDICTIONS
 from nextgen_tui import formats
+from nextgen_tui.console.fan import SPARK, fan, no_paths, sparks, total_return_paths
 from nextgen_tui.console.page import Line, Link, Page, Row, Section, Story, fact, said
 from nextgen_tui.console.pages.data import scored_news
-from nextgen_tui.console.picture import Band, Picture
-from nextgen_tui.console.picture import Line as Path
+from nextgen_tui.console.picture import Picture
 from nextgen_tui.console.sheet import Cell, Col, Sheet, quiet, signed
 from nextgen_tui.console.view import View
-from pipeline.returns import daily_total_returns
 
 SILENT, MATURED = "not forecast", "matured"
-DAYS_BEFORE = 120
-"""Calendar days of closes before the forecasts: about 82 sessions."""
-DAYS_AFTER = 45
-"""Calendar days after them in which an outcome is looked for: beyond the longest horizon."""
 LATELY = 45
 """Calendar days over which matured forecasts are listed."""
-PATH = 60
-"""Sessions drawn before a forecast."""
-SPARK = 16
 MATURED_COLUMNS = (
     "prediction_id",
     "session",
@@ -210,84 +201,6 @@ def with_members(predictions: pl.DataFrame) -> pl.DataFrame:
         width=pl.col("q90") - pl.col("q10"),
         band=pl.struct("q10", "q90"),
     )
-
-
-def total_return_paths(view: View, tickers: Sequence[str], session: date) -> pl.DataFrame:
-    """Closes and total returns around a session; what came after it is read from now, wherever the view stands.
-
-    Returns:
-        ticker, session, close, total_return; sorted by ticker and session.
-    """
-    wanted = pl.col("ticker").is_in(list(tickers))
-    since, until = session - timedelta(days=DAYS_BEFORE), session + timedelta(days=DAYS_AFTER)
-    daily = wanted & (pl.col("interval") == "1d")
-    lake = view.lake
-    prices = lake.read(MARKET_PRICES, since=since, until=until, where=daily, every_revision=False)
-    actions = lake.read(CORPORATE_ACTIONS, since=since, until=until, where=wanted, every_revision=False)
-    if prices.is_empty():
-        return no_paths()
-    return (
-        daily_total_returns(prices, actions)
-        .select("ticker", "session", "close", "total_return")
-        .sort("ticker", "session")
-    )
-
-
-def no_paths() -> pl.DataFrame:
-    """Paths of nothing."""
-    return pl.DataFrame(
-        schema={"ticker": pl.String, "session": pl.Date, "close": pl.Float64, "total_return": pl.Float64}
-    )
-
-
-def levels(paths: pl.DataFrame, ticker: str, origin: date) -> tuple[list[float], list[float], list[date]]:
-    """The ticker's total-return path through the close at the origin: up to it, after it, and the sessions of both.
-
-    Splits and dividends leave no step in it.
-    """
-    rows = paths.filter(pl.col("ticker") == ticker)
-    before = rows.filter(pl.col("session") <= origin).tail(PATH)
-    after = rows.filter(pl.col("session") > origin)
-    if before.is_empty():
-        return [], [], []
-    past = [float(before["close"][-1])]
-    for change in reversed(before["total_return"].to_list()[1:]):
-        past.append(past[-1] / (1 + (change or 0.0)))
-    later: list[float] = []
-    for change in after["total_return"]:
-        later.append((later or [past[0]])[-1] * (1 + (change or 0.0)))
-    return past[::-1], later, [*before["session"].to_list(), *after["session"].to_list()]
-
-
-def fan(predictions: pl.DataFrame, paths: pl.DataFrame, ticker: str, session: date | None) -> Picture:
-    """The past as a line, the forecast as median and 50, 80 and 90 % bands, and what happened where it is known."""
-    rows = predictions.filter(pl.col("ticker") == ticker).sort("horizon")
-    if rows.is_empty() or session is None:
-        return Picture()
-    past, later, days = levels(paths, ticker, session)
-    start = float(rows["reference_close"][0])
-    origin = float(max(len(past) - 1, 0))
-    steps = (origin, *(origin + h for h in rows["horizon"]))
-    curve = {name: (start, *(start * (1 + value) for value in rows[name])) for name in QUANTILE_COLUMNS}
-    shades = {90: 1, 80: 2, 50: 3}
-    bands = tuple(Band(steps, curve[low], curve[high], shades[p]) for p, (low, high) in INTERVALS.items())
-    known = later[: int(rows["horizon"][-1])]
-    lines = [Path(tuple(float(n) for n in range(len(past))), tuple(past), "past")]
-    legend = [*(("█", f"band{shades[p]}", f"{p} %") for p in sorted(shades)), ("⠤", "median", "median")]
-    if known:
-        lines.append(Path(tuple(origin + n for n in range(len(known) + 1)), (start, *known), "outcome"))
-        legend.append(("⠒", "outcome", "what happened"))
-    lines.append(Path(steps, curve["q50"], "median", dotted=True))
-    legend.append(("⠒", "past", "past"))
-    ticks = [(0.0, f"{days[0]:%b %d}"), (origin, f"{session:%b %d}")] if days else []
-    ticks.append((steps[-1], f"+{rows['horizon'][-1]}"))
-    return Picture(ticker, tuple(lines), bands, ticks=tuple(ticks), legend=tuple(legend))
-
-
-def sparks(paths: pl.DataFrame, session: date | None) -> pl.DataFrame:
-    """The last closes up to the session of each ticker, as a list: `closes`."""
-    known = paths.filter(pl.col("session") <= session) if session else paths
-    return known.group_by("ticker", maintain_order=True).agg(pl.col("close").tail(SPARK).alias("closes"))
 
 
 def member_lines(row: Row) -> tuple[Line, ...]:
