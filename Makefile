@@ -37,7 +37,7 @@ test: install ## run the tests (a few minutes)
 slow: install ## run the bigger versions, and the statistics of whole simulated histories
 	$(BIN)/python -m pytest -m slow
 
-torture: install ## run the programme of faults (docs/torture.md; some two hours)
+torture: install ## run the programme of faults (docs/torture.md; some hours)
 	TORTURE_PROCESSES=$(WORKERS) $(BIN)/python -m pytest -m torture --hypothesis-profile=default -o log_cli=true --log-cli-level=INFO
 
 check: install ## format, lint, types, tests

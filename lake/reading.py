@@ -16,9 +16,10 @@ FEW = 50_000
 """Rows up to which a query runs in one go: below that the streaming engine takes longer to set up than to work."""
 MOST_KEPT = 512 * 1024 * 1024
 """Bytes kept in memory before the file used longest ago is let go."""
-
-JOINED = 64
-"""Lists of files whose rows are kept together: what one session's stages ask for."""
+LEAST = 25_000
+"""Bytes a file's rows take however few they are: every column is an object of its own."""
+JOINED = 4_000
+"""Files in all the lists whose rows are kept together: what one session's stages ask for."""
 
 
 def gathered(query: pl.LazyFrame, files: Sequence[FileSpan]) -> pl.DataFrame:
@@ -33,6 +34,7 @@ class FileReader:
         self._kept: OrderedDict[str, pl.DataFrame] = OrderedDict()
         self._bytes = 0
         self._joined: OrderedDict[tuple[str, ...], pl.DataFrame] = OrderedDict()
+        self._files_joined = 0
 
     def scan(self, root: Path, files: Sequence[FileSpan], schema: pl.Schema) -> pl.LazyFrame:
         """A query over the files' rows, in no particular order. `files` may not be empty.
@@ -50,9 +52,10 @@ class FileReader:
         """The files' rows in one frame, which shares their memory; a session asks for the same files many times."""
         if paths not in self._joined:
             self._joined[paths] = pl.concat([self._small(path, schema) for path in paths])
+            self._files_joined += len(paths)
         self._joined.move_to_end(paths)
-        while len(self._joined) > JOINED:
-            self._joined.popitem(last=False)
+        while self._files_joined > JOINED and len(self._joined) > 1:
+            self._files_joined -= len(self._joined.popitem(last=False)[0])
         return self._joined[paths]
 
     def _small(self, path: str, schema: pl.Schema) -> pl.DataFrame:
@@ -61,7 +64,12 @@ class FileReader:
             return self._kept[path]
         frame = pl.scan_parquet(path, glob=False, schema=schema).collect(engine="in-memory")
         self._kept[path] = frame
-        self._bytes += int(frame.estimated_size())
+        self._bytes += _taken(frame)
         while self._bytes > MOST_KEPT:
-            self._bytes -= int(self._kept.popitem(last=False)[1].estimated_size())
+            self._bytes -= _taken(self._kept.popitem(last=False)[1])
         return frame
+
+
+def _taken(frame: pl.DataFrame) -> int:
+    """Bytes of memory, about."""
+    return max(int(frame.estimated_size()), LEAST)
