@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
@@ -23,6 +23,8 @@ READER = 1
 """The version of Delta's reader protocol that our tables ask for, and that is understood here."""
 STEP = 32
 """Versions up to which going on from a listing at hand is cheaper than looking for a checkpoint."""
+_STRANGE = (KeyError, TypeError, ValueError, AttributeError)
+"""What reading an action can raise that says something else than ours do."""
 _COARSE = timedelta(microseconds=999)
 """Statistics of instants are cut to milliseconds: the last value lies up to this much later."""
 
@@ -90,11 +92,13 @@ def overlapping(spans: Iterable[FileSpan], since: Clock | None, until: Clock | N
 def _apply(path: Path, table: Table, action: Mapping[str, Any], files: dict[str, FileSpan]) -> None:
     try:
         if "add" in action:
-            span = _span(table, action["add"])
+            stats = json.loads(action["add"]["stats"])
+            ends = (stats.get(side, {}).get(table.clock) for side in ("minValues", "maxValues"))
+            span = _span(_clock(table), action["add"]["path"], stats["numRecords"], *ends)
             files[span.path] = span
         elif "remove" in action:
             files.pop(unquote(action["remove"]["path"]), None)
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except _STRANGE:
         raise DamageError(f"the log entry {path} is damaged; restore it from a backup") from None
 
 
@@ -104,9 +108,7 @@ def _from_checkpoint(uri: Path, table: Table, version: int, before: Listing) -> 
         if at > before.version and witnessed_checkpoint(uri, at):
             path = log.checkpoint_path(uri, at)
             whole = pl.read_parquet(path, columns=["add", "metaData", "protocol"], glob=False)
-            files: dict[str, FileSpan] = {}
-            for add in whole["add"].drop_nulls().to_list():
-                _apply(path, table, {"add": add}, files)
+            files = {span.path: span for span in _spans(path, table, whole["add"].drop_nulls())}
             tells = [{kind: one} for kind in ("protocol", "metaData") for one in whole[kind].drop_nulls().to_list()]
             return Listing(at, next(names for tell in tells if (names := _columns(uri, tell))), files)
     return before if before.version <= version else NOTHING
@@ -130,15 +132,26 @@ def _columns(uri: Path, action: Mapping[str, Any]) -> tuple[str, ...]:
     return ()
 
 
-def _span(table: Table, add: Mapping[str, Any]) -> FileSpan:
-    stats = json.loads(add["stats"])
-    first, last = (_clock(table, stats.get(side, {}).get(table.clock)) for side in ("minValues", "maxValues"))
-    if isinstance(last, datetime):
-        last += _COARSE
-    return FileSpan(unquote(add["path"]), int(stats["numRecords"]), first, last)
+def _spans(path: Path, table: Table, adds: pl.Series) -> Iterator[FileSpan]:
+    """The files of a checkpoint: there can be thousands, so what is wanted of their statistics is read in one go."""
+    ends = pl.Struct({table.clock: pl.String})
+    wanted = pl.Struct({"numRecords": pl.Int64, "minValues": ends, "maxValues": ends})
+    try:
+        stats = adds.struct.field("stats").str.json_decode(wanted).struct
+        rows = stats.field("numRecords").cast(pl.Int64, strict=True).to_list()
+        first, last = (stats.field(side).struct.field(table.clock).to_list() for side in ("minValues", "maxValues"))
+        clock = _clock(table)
+        for name, *told in zip(adds.struct.field("path").to_list(), rows, first, last, strict=True):
+            yield _span(clock, name, *told)
+    except (pl.exceptions.PolarsError, *_STRANGE):
+        raise DamageError(f"the checkpoint {path} is damaged; restore it from a backup") from None
 
 
-def _clock(table: Table, value: str | None) -> Clock | None:
-    if value is None:
-        return None
-    return date.fromisoformat(value) if table.columns[table.clock].dtype == pl.Date else datetime.fromisoformat(value)
+def _span(clock: Callable[[str], Clock], path: str, rows: int, first: str | None, last: str | None) -> FileSpan:
+    begin, end = (None if told is None else clock(told) for told in (first, last))
+    return FileSpan(unquote(path), int(rows), begin, end + _COARSE if isinstance(end, datetime) else end)
+
+
+def _clock(table: Table) -> Callable[[str], Clock]:
+    """Reads a value of the table's clock as statistics have it."""
+    return date.fromisoformat if table.columns[table.clock].dtype == pl.Date else datetime.fromisoformat

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import polars as pl
 
@@ -20,6 +21,12 @@ LEAST = 25_000
 """Bytes a file's rows take however few they are: every column is an object of its own."""
 JOINED = 4_000
 """Files in all the lists whose rows are kept together: what one session's stages ask for."""
+UNUSED = 400
+"""Reads after which what none of them asked for is let go: two sessions' worth. A reader that stays for months meets
+new files all the time, and old ones are compacted away."""
+
+
+Name = TypeVar("Name", str, tuple[str, ...])
 
 
 def gathered(query: pl.LazyFrame, files: Sequence[FileSpan]) -> pl.DataFrame:
@@ -27,14 +34,44 @@ def gathered(query: pl.LazyFrame, files: Sequence[FileSpan]) -> pl.DataFrame:
     return query.collect(engine="in-memory" if sum(file.rows for file in files) <= FEW else "streaming")
 
 
+class Recent(Generic[Name]):
+    """Frames by name, each with a weight and the read that asked for it last; what was asked for longest ago first."""
+
+    def __init__(self) -> None:
+        self._frames: OrderedDict[Name, tuple[pl.DataFrame, int, int]] = OrderedDict()
+        self._weight = 0
+
+    def take(self, name: Name, read: int) -> pl.DataFrame | None:
+        """The frame of that name, asked for anew; None if it is not here."""
+        if name not in self._frames:
+            return None
+        frame, weight, _ = self._frames[name]
+        self._frames[name] = frame, weight, read
+        self._frames.move_to_end(name)
+        return frame
+
+    def keep(self, name: Name, frame: pl.DataFrame, read: int, *, weight: int) -> None:
+        """Hold a frame that is not here yet."""
+        self._frames[name] = frame, weight, read
+        self._weight += weight
+
+    def let_go(self, most: int, before: int) -> None:
+        """Drop what weighs too much in all, and what no read since `before` asked for; the last one stays."""
+        while len(self._frames) > 1:
+            _, weight, read = next(iter(self._frames.values()))
+            if self._weight <= most and read >= before:
+                return
+            self._frames.popitem(last=False)
+            self._weight -= weight
+
+
 class FileReader:
     """Reads data files of tables; holds recently read small ones in memory."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[str, pl.DataFrame] = OrderedDict()
-        self._bytes = 0
-        self._joined: OrderedDict[tuple[str, ...], pl.DataFrame] = OrderedDict()
-        self._files_joined = 0
+        self._reads = 0
+        self._kept: Recent[str] = Recent()
+        self._joined: Recent[tuple[str, ...]] = Recent()
 
     def scan(self, root: Path, files: Sequence[FileSpan], schema: pl.Schema) -> pl.LazyFrame:
         """A query over the files' rows, in no particular order. `files` may not be empty.
@@ -50,26 +87,18 @@ class FileReader:
 
     def _together(self, paths: tuple[str, ...], schema: pl.Schema) -> pl.DataFrame:
         """The files' rows in one frame, which shares their memory; a session asks for the same files many times."""
-        if paths not in self._joined:
-            self._joined[paths] = pl.concat([self._small(path, schema) for path in paths])
-            self._files_joined += len(paths)
-        self._joined.move_to_end(paths)
-        while self._files_joined > JOINED and len(self._joined) > 1:
-            self._files_joined -= len(self._joined.popitem(last=False)[0])
-        return self._joined[paths]
+        self._reads += 1
+        joined = self._joined.take(paths, self._reads)
+        if joined is None:
+            joined = pl.concat([self._small(path, schema) for path in paths])
+            self._joined.keep(paths, joined, self._reads, weight=len(paths))
+        self._joined.let_go(JOINED, self._reads - UNUSED)
+        self._kept.let_go(MOST_KEPT, self._reads - UNUSED)
+        return joined
 
     def _small(self, path: str, schema: pl.Schema) -> pl.DataFrame:
-        if path in self._kept:
-            self._kept.move_to_end(path)
-            return self._kept[path]
-        frame = pl.scan_parquet(path, glob=False, schema=schema).collect(engine="in-memory")
-        self._kept[path] = frame
-        self._bytes += _taken(frame)
-        while self._bytes > MOST_KEPT:
-            self._bytes -= _taken(self._kept.popitem(last=False)[1])
+        frame = self._kept.take(path, self._reads)
+        if frame is None:
+            frame = pl.scan_parquet(path, glob=False, schema=schema).collect(engine="in-memory")
+            self._kept.keep(path, frame, self._reads, weight=max(int(frame.estimated_size()), LEAST))
         return frame
-
-
-def _taken(frame: pl.DataFrame) -> int:
-    """Bytes of memory, about."""
-    return max(int(frame.estimated_size()), LEAST)

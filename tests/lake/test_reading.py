@@ -1,0 +1,56 @@
+"""Small files are kept at hand as long as somebody asks for them."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from lake import reading
+from lake.listing import FileSpan
+from lake.reading import FileReader
+
+SCHEMA = pl.Schema({"x": pl.Int64})
+
+
+def written(folder: Path, name: str) -> FileSpan:
+    pl.DataFrame({"x": [len(name)]}).write_parquet(folder / name)
+    return FileSpan(name, 1, None, None)
+
+
+def read(reader: FileReader, folder: Path, *files: FileSpan) -> list[int]:
+    return reader.scan(folder, files, SCHEMA).collect()["x"].to_list()
+
+
+def test_a_small_file_is_read_from_disk_once(tmp_path: Path) -> None:
+    reader, file = FileReader(), written(tmp_path, "one")
+    assert read(reader, tmp_path, file) == [3]
+    (tmp_path / "one").unlink()
+    assert read(reader, tmp_path, file) == [3]
+
+
+def test_what_no_read_asks_for_any_more_is_let_go_and_what_they_ask_for_stays(tmp_path: Path) -> None:
+    reader, old, asked = FileReader(), written(tmp_path, "old"), written(tmp_path, "asked")
+    read(reader, tmp_path, old, asked)
+    for name in ("old", "asked"):
+        (tmp_path / name).unlink()
+    for number in range(reading.UNUSED + 1):
+        # Every time another list, as when a session's file is added to those of the sessions before it.
+        assert read(reader, tmp_path, asked, written(tmp_path, f"f{number}"))[0] == 5
+    with pytest.raises(FileNotFoundError):
+        read(reader, tmp_path, old)
+
+
+def test_what_takes_too_much_is_let_go_the_longest_unasked_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "MOST_KEPT", 2 * reading.LEAST)
+    monkeypatch.setattr(reading, "JOINED", 1)
+    reader = FileReader()
+    files = [written(tmp_path, name) for name in ("a", "bb", "ccc")]
+    for file in files:
+        read(reader, tmp_path, file)
+        (tmp_path / file.path).unlink()
+    assert read(reader, tmp_path, files[2]) == [3]
+    assert read(reader, tmp_path, files[1]) == [2]
+    with pytest.raises(FileNotFoundError):
+        read(reader, tmp_path, files[0])
