@@ -39,7 +39,6 @@ def data_facts(
         quarantined_rows: rule.
     """
     current = market_prices.filter(pl.col("revision") == 0)
-    by_rule = quarantined_rows.group_by("rule").len().sort(["len", "rule"], descending=[True, False])
     return DataFacts(
         tickers=current["ticker"].n_unique(),
         bars=current.height,
@@ -47,8 +46,14 @@ def data_facts(
         last=_day(current["session"].max()),
         restated=market_prices.height - current.height,
         articles=news_articles.height,
-        quarantined=tuple((str(rule), int(count)) for rule, count in by_rule.iter_rows()),
+        quarantined=by_rule(quarantined_rows),
     )
+
+
+def by_rule(quarantined_rows: pl.DataFrame) -> tuple[tuple[str, int], ...]:
+    """Rule and rows set aside by it, most frequent first."""
+    counts = quarantined_rows.group_by("rule").len().sort(["len", "rule"], descending=[True, False])
+    return tuple((str(rule), int(count)) for rule, count in counts.iter_rows())
 
 
 @dataclass(frozen=True)

@@ -26,24 +26,27 @@ def heading(words: str) -> RenderableType:
 
 def data_part(facts: DataFacts) -> RenderableType:
     """What came in."""
-    lines = [
-        Text(
-            f"{formats.whole(facts.bars)} bars of {formats.counted(facts.tickers, 'ticker')} from "
-            f"{formats.day(facts.first)} to {formats.day(facts.last)}, "
-            f"{formats.counted(facts.restated, 'restatement')}; {formats.counted(facts.articles, 'article')}."
-        )
-    ]
-    total = sum(count for _, count in facts.quarantined)
-    lines.append(Text(f"{formats.counted(total, 'row')} set aside by a rule, with the reason kept:"))
+    came = Text(
+        f"{formats.whole(facts.bars)} bars of {formats.counted(facts.tickers, 'ticker')} from "
+        f"{formats.day(facts.first)} to {formats.day(facts.last)}, "
+        f"{formats.counted(facts.restated, 'restatement')}; {formats.counted(facts.articles, 'article')}."
+    )
+    return Group(heading("What came in"), came, set_aside_part(facts.quarantined))
+
+
+def set_aside_part(quarantined: Sequence[tuple[str, int]]) -> RenderableType:
+    """Which rules set rows aside, and how many; the most frequent first."""
+    total = sum(count for _, count in quarantined)
+    if not total:
+        return Text("No row was set aside.")
     table = Grid.grid(padding=(0, 2))
     table.add_column(justify="right")
     table.add_column()
-    for rule, count in facts.quarantined[:6]:
+    for rule, count in quarantined[:6]:
         table.add_row(formats.whole(count), Text(safe_text(rule, 80)))
-    if len(facts.quarantined) > 6:
-        rest = sum(count for _, count in facts.quarantined[6:])
+    if rest := sum(count for _, count in quarantined[6:]):
         table.add_row(formats.whole(rest), Text("by other rules", "dim"))
-    return Group(heading("What came in"), *lines, *([table] if total else []))
+    return Group(Text(f"{formats.counted(total, 'row')} set aside by a rule, with the reason kept:"), table)
 
 
 def skill_part(skills: Sequence[Skill]) -> RenderableType:

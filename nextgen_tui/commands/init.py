@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from time import perf_counter
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nextgen_tui import exit_codes
 from nextgen_tui.arguments import DAY
 from nextgen_tui.invocation import Invocation, ReadingCommand, pass_invocation
 
@@ -54,14 +55,17 @@ def command(
     column: tuple[str, ...],
     until: date | None,
     chosen: tuple[str, ...],
-) -> None:
+) -> int:
     """Make a lake and load its price history.
 
     What is chosen here is written to nextgen.toml in the lake. Yahoo is asked for --tickers from --start on, gently:
     some hundred tickers take some minutes. With --until before the end of the data, the sessions
     after it are left for `nextgen replay`.
     """
+    from lake.tables.market import MARKET_PRICES, QUARANTINED_ROWS
     from nextgen_tui.beginning import make_lake
+    from nextgen_tui.formats import duration
+    from nextgen_tui.summary import by_rule
     from pipeline.config.home import CONFIG_VARIABLE
     from pipeline.config.layers import Given
 
@@ -96,8 +100,14 @@ def command(
         invocation.output.say(f"{CONFIG_VARIABLE} is set: its file is read instead of the lake's nextgen.toml")
     with invocation.output.progress("history") as progress:
         rows = beginning.load(progress)
-    _tell(invocation, rows, perf_counter() - started)
+    usable = rows[MARKET_PRICES.name] > 0
+    _tell(invocation, rows, by_rule(invocation.lake.read(QUARANTINED_ROWS, columns=("rule",))), usable)
+    if not usable:
+        invocation.output.complain(_no_bar(invocation, rows[QUARANTINED_ROWS.name]))
+        return exit_codes.DEGRADED
+    invocation.output.show(f"The lake at {invocation.lake_path} is ready ({duration(perf_counter() - started)}).")
     invocation.output.show(_next_step(beginning))
+    return exit_codes.DONE
 
 
 def read_choices(texts: tuple[str, ...]) -> dict[str, Given]:
@@ -139,8 +149,18 @@ def _next_step(beginning: Beginning) -> str:
     )
 
 
-def _tell(invocation: Invocation, rows: dict[str, int], seconds: float) -> None:
+def _no_bar(invocation: Invocation, quarantined: int) -> str:
+    found = f"all {quarantined:,} rows were set aside by the rules above" if quarantined else "the files hold no row"
+    return (
+        f"not one bar came in: {found}, so the lake at {invocation.lake_path} is of no use. "
+        "`nextgen show quarantined_rows --json --limit 3` shows rows as they came; prices are wanted once a session, "
+        "with ticker, date, open, high, low, close and volume (--column names columns). Then make another lake"
+    )
+
+
+def _tell(invocation: Invocation, rows: dict[str, int], quarantined: Sequence[tuple[str, int]], usable: bool) -> None:
     from nextgen_tui import formats
+    from nextgen_tui.summary_view import set_aside_part
     from nextgen_tui.table_view import grid
 
     view = grid()
@@ -149,5 +169,7 @@ def _tell(invocation: Invocation, rows: dict[str, int], seconds: float) -> None:
     for name, count in rows.items():
         view.add_row(name, formats.whole(count))
     invocation.output.show(view)
-    invocation.output.show(f"The lake at {invocation.lake_path} is ready ({formats.duration(seconds)}).")
-    invocation.output.record({"lake": str(invocation.lake_path), "rows": rows, "seconds": seconds})
+    invocation.output.show(set_aside_part(quarantined))
+    invocation.output.record(
+        {"lake": str(invocation.lake_path), "usable": usable, "rows": rows, "set_aside": dict(quarantined)}
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -85,3 +86,27 @@ def test_what_does_not_go_together_is_told_before_anything_is_made(
     assert said in " ".join(capsys.readouterr().err.split())
     assert not (tmp_path / "lake").exists()
     assert yahoo.asked == []
+
+
+def test_prices_of_which_not_one_can_be_used_are_told_with_the_rule_and_the_fix(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prices = tmp_path / "minutes.csv"
+    minutes = [f"AAPL,2024-03-04T14:{minute}:00,10,11,9,{10 + minute / 100},1000" for minute in range(30, 50)]
+    prices.write_text("\n".join(["ticker,ts,open,high,low,close,volume", *minutes]))
+    asked = ["init", "--prices", str(prices), "--lake", str(tmp_path / "lake")]
+    assert outcome(asked) == exit_codes.DEGRADED
+    told = capsys.readouterr()
+    assert "20 rows set aside" in told.out and "one bar has two values" in told.out
+    assert "not one bar came in: all 20 rows" in told.err and "once a session" in told.err
+    assert "is ready" not in told.out
+
+
+def test_what_was_set_aside_of_good_prices_is_told_by_rule(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    prices = tmp_path / "prices.csv"
+    days = [f"AAPL,{day},10,11,9,10.5,1000" for day in DAYS]
+    prices.write_text("\n".join(["ticker,date,open,high,low,close,volume", *days, "AAPL,2024-03-18,10,11,9,n/a,1000"]))
+    assert outcome(["--json", "init", "--prices", str(prices), "--lake", str(tmp_path / "lake")]) == exit_codes.DONE
+    told = json.loads(capsys.readouterr().out)
+    assert (told["usable"], told["rows"]["market_prices"]) == (True, len(DAYS))
+    assert sum(told["set_aside"].values()) == told["rows"]["quarantined_rows"] == 1
