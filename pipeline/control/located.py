@@ -14,6 +14,7 @@ from pipeline.config.errors import ConfigError
 
 HEADER = re.compile(r"\s*\[+\s*([^\]]+?)\s*\]+\s*(?:#.*)?$")
 KEY = re.compile(r"""\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*'))*)\s*=""")
+AT_LINE = re.compile(r"at line (\d+)")
 KINDS: dict[type, str] = {
     str: "text in quotes",
     int: "a whole number",
@@ -117,7 +118,9 @@ def document(text: str, origin: str) -> Section:
     try:
         return Section(tomllib.loads(text), "", Complaints(origin, text))
     except tomllib.TOMLDecodeError as error:
-        raise ManifestError(f"{origin}: this is not valid TOML: {error}") from error
+        line = AT_LINE.search(str(error))
+        where = f"{origin}:{line[1]}" if line else origin
+        raise ManifestError(f"{where}: this is not valid TOML: {error}") from error
 
 
 def read_text(path: Path) -> str:

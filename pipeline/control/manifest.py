@@ -95,7 +95,7 @@ def read_manifest(
     top.complaints.check()
     ordered = _in_order(top, tasks)
     top.complaints.check()
-    return Manifest(tasks=tuple(tasks[name] for name in ordered), origin=origin)
+    return Manifest(tasks=tuple(tasks[name] for name in ordered), origin=origin, text=text)
 
 
 class _TaskReader:
@@ -160,7 +160,11 @@ class _TaskReader:
             section.complain(name, str(error) if name == "trigger" else f"there is no time zone {zone!r}")
             return exchange, zone, None
         if next(iter(made.slots(self._at, self._at + AHEAD)), None) is None:
-            section.complain("trigger", f"{text!r} never fires on {exchange}; its calendar has no such moment")
+            section.complain(
+                "trigger",
+                f"{text!r} never fires on {exchange}: its calendar has no such moment; choose days on which it trades, "
+                "or a time of day such as daily 07:00",
+            )
         return exchange, zone, made
 
     def _group(self, section: Section, task: str) -> Group:
@@ -190,7 +194,8 @@ def _run(section: Section) -> tuple[str, ...]:
         section.complain("run", "an action runs by itself; give it a task of its own and order them with `after`")
     for name in named:
         if name not in ACTIONS and name not in stages:
-            section.complain("run", f"there is no stage {name!r}{nearest(name, [*ACTIONS, *stages])}")
+            hint = nearest(name, [*ACTIONS, *stages]) or f"; write {', '.join(ACTIONS)}, or one of `nextgen stages`"
+            section.complain("run", f"there is no stage {name!r}{hint}")
     return named
 
 
@@ -270,7 +275,9 @@ def _refuse_contradictions(section: Section, task: Task) -> None:
         section.complain("catch_up", 'all needs a window, so that it is bounded; write for example window = "30d"')
     if task.failover == "stop" and task.catch_up != "all":
         section.complain(
-            "failover", f"stop contradicts catch_up = {task.catch_up!r}, which passes over what was stopped; choose all"
+            "failover",
+            f"stop contradicts catch_up = {task.catch_up!r}, which passes over what was stopped; "
+            'write catch_up = "all" and a window such as "400d"',
         )
     if not 0 <= task.retries <= 100:
         section.complain("retries", f"has to lie in 0..100, got {task.retries}")
@@ -304,7 +311,8 @@ def _in_order(top: Section, tasks: Mapping[str, Task]) -> list[str]:
     except CycleError as error:
         circle = list(error.args[1])[::-1]
         top.complaints.add(
-            f"tasks.{circle[0]}.after", f"the tasks wait for each other in a circle: {' after '.join(circle)}; drop one"
+            f"tasks.{circle[0]}.after",
+            f"the tasks wait for each other in a circle: {' after '.join(circle)}; drop one of these",
         )
         return []
 

@@ -93,6 +93,8 @@ class Manifest:
 
     tasks: tuple[Task, ...]
     origin: str
+    text: str = field(default="", repr=False)
+    """What it was read from."""
 
     def task(self, name: str) -> Task | None:
         """The task of that name, if there is one."""
