@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime, timedelta
@@ -27,6 +28,7 @@ from pipeline.sessions import Sessions, exchange_sessions
 from pipeline.stage import Moment, Read, Stage
 from pipeline.stages import CYCLE, HISTORY, REPORT, TAKE_OVER, TRAINING, Wanted, choice_made, training_wanted
 
+log = logging.getLogger(__name__)
 Progress = Callable[[str, int, int], None]
 """Told what is being done, how many steps are done, and of how many."""
 
@@ -295,7 +297,10 @@ class Runner:
             failed = replace(run, status="failed", error=_in_words(error), seconds=perf_counter() - clock)
             self.lake.commit(RUNS, _failure(failed, attempt), f"{run.run_id}/failed/{started.isoformat()}", {})
             raise StageFailedError(failed) from error
-        return replace(run, output_version=written.version, written=written.rows, seconds=perf_counter() - clock)
+        run = replace(run, output_version=written.version, written=written.rows, seconds=perf_counter() - clock)
+        about = {"run_id": run.run_id, "stage": stage.name, "cycle_id": cycle_id, "session": session}
+        log.info("%s of %s: %d rows in %.2f s", stage.name, session, run.rows, run.seconds, extra=about)
+        return run
 
     def compute(self, stage: Stage, recipe: Recipe) -> pl.DataFrame:
         """The rows a stage gives for a recipe: a function of the pinned versions and nothing else. Writes nothing."""

@@ -8,18 +8,24 @@ import sys
 from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
+from typing import Any
 
 LARGEST = 5 << 20
 """Bytes of one log file."""
 KEPT = 4
 """Older files kept beside the current one."""
-FIELDS = ("task", "slot", "attempt", "state", "cycle_id")
+FIELDS = ("task", "slot", "attempt", "state", "cycle_id", "run_id", "stage", "session")
 """What a record can be about, besides its words."""
 LONGEST = 4_000
 
 
 class JsonLines(logging.Formatter):
     """A record as one line of JSON: time, level, logger, words, and what it is about."""
+
+    def __init__(self, **about: Any) -> None:
+        """Say of every record what it is about."""
+        super().__init__()
+        self._about = about
 
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
@@ -28,11 +34,22 @@ class JsonLines(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage()[:LONGEST],
+            **self._about,
             **{name: getattr(record, name) for name in FIELDS if hasattr(record, name)},
         }
         if record.exc_info:
             line["trace"] = self.formatException(record.exc_info)[-LONGEST:]
         return json.dumps(line, default=str)
+
+
+def begin_worker_logging(**about: Any) -> None:
+    """Send what our own modules say to stderr, which is the task's log, each line with what the worker is there for."""
+    ours = logging.getLogger("pipeline")
+    ours.setLevel(logging.INFO)
+    ours.propagate = False
+    told = logging.StreamHandler(sys.stderr)
+    told.setFormatter(JsonLines(**about))
+    ours.addHandler(told)
 
 
 def begin_logging(folder: Path, *, quiet: bool = False) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from pathlib import Path
 
+from pipeline.control.logs import begin_worker_logging
 from pipeline.control.order import GO, Order, Report
 
+log = logging.getLogger("pipeline.control.worker")
 LONGEST_REASON = 900
 
 
@@ -20,11 +23,13 @@ def main() -> int:
     if sys.stdin.readline().strip() != GO:
         return 0
     order = Order.from_json(order_line)
+    begin_worker_logging(task=order.task, slot=order.slot, attempt=order.attempt)
     try:
         _limit_memory(order.memory)
         outcome = _perform(Path(lake), order)
     except BaseException as error:  # SystemExit and a panic of the storage library end an attempt, not the record
         outcome = Report(ok=False, reason=_in_words(error))
+        log.error("%s", outcome.reason, exc_info=error, extra=_run_of(error))
     outcome.write(Path(report))
     # Threads that a stage left behind cannot keep the process: what counts is on disk.
     sys.stdout.flush()
@@ -47,6 +52,12 @@ def _limit_memory(most: int | None) -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     soft = most if hard == resource.RLIM_INFINITY else min(most, hard)
     resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+def _run_of(error: BaseException) -> dict[str, str]:
+    """The run that failed, where it is a stage that did."""
+    run = getattr(error, "run", None)
+    return {"run_id": run.run_id, "stage": run.recipe.stage, "cycle_id": run.recipe.cycle_id} if run else {}
 
 
 def _in_words(error: BaseException) -> str:

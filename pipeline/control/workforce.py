@@ -21,7 +21,7 @@ PROGRAM = (sys.executable, "-m", "pipeline.control.worker")
 WATCH_ADOPTED = 2.0
 """Seconds between two looks at a worker that another daemon started: its end rings no bell."""
 LONGEST_LOG = 5 << 20
-"""Bytes of a worker's output that are kept."""
+"""Bytes of a task's log, after which it takes turns with one older one."""
 Ended = Literal["done", "failed", "dead", "cancelled"]
 Ending = Literal["", "deadline", "cancelled", "drained"]
 
@@ -102,8 +102,9 @@ class Processes:
         """See `Workforce`."""
         self._logs.mkdir(parents=True, exist_ok=True)
         log = self._logs / f"{order.task.replace(':', '-')}.log"
-        mode = "ab" if log.exists() and log.stat().st_size < LONGEST_LOG else "wb"
-        with log.open(mode) as output:
+        if log.exists() and log.stat().st_size >= LONGEST_LOG:
+            log.replace(log.with_suffix(".log.1"))
+        with log.open("ab") as output:
             process = subprocess.Popen(
                 self._program, stdin=subprocess.PIPE, stdout=output, stderr=output, start_new_session=True
             )

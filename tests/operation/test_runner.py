@@ -57,6 +57,15 @@ def test_a_cycle_run_again_adds_nothing(operation: Operation) -> None:
     assert {name: operation.lake.newest(table) for name, table in TABLES.items()} == before
 
 
+def test_each_run_is_logged_by_its_name(operation: Operation, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    copy = Lake.open(shutil.copytree(operation.lake.path, tmp_path / "lake"))
+    session = operation.runner.calendar.next(operation.sessions[-1])
+    with caplog.at_level("INFO", "pipeline.runner"):
+        cycle = Runner(copy, operation.settings).cycle(session)
+    logged = [record.run_id for record in caplog.records if record.cycle_id == f"cycle-{session:%Y%m%d}"]  # type: ignore[attr-defined]
+    assert logged == [run.run_id for run in cycle.runs if run.recipe.stage != "report"]
+
+
 def test_cycles_neither_skip_a_session_nor_go_back(operation: Operation) -> None:
     calendar = operation.runner.calendar
     ahead = calendar.offset(operation.sessions[-1], 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import pytest
 from lake.store import Lake
 from pipeline.control.order import Order
 from pipeline.control.process import Identity, alive, boot_id, identify
-from pipeline.control.workforce import Outcome, Processes
+from pipeline.control.workforce import LONGEST_LOG, Outcome, Processes
 
 UNRULY = (sys.executable, "-m", "tests.pipeline.control.unruly")
 FAULTS = ("raise", "exit", "abort", "kill")
@@ -167,6 +168,20 @@ def test_the_real_worker_tells_what_is_wrong_and_holds_to_its_memory(tmp_path: P
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert "MemoryError" in result.stderr
+
+
+def test_a_tasks_log_says_in_json_what_went_wrong_and_takes_turns_with_an_older_one(tmp_path: Path) -> None:
+    lake = Lake.create(tmp_path / "lake")
+    log = lake.path / "control" / "logs" / "cycle.log"
+    log.parent.mkdir(parents=True)
+    log.write_bytes(b"x" * LONGEST_LOG)
+    real = Processes(lake.path, lambda: None, time.monotonic)
+    put_to_work(real, order("", "no history", settings={}))
+    wait_for(real)
+    assert log.with_suffix(".log.1").stat().st_size == LONGEST_LOG
+    (line,) = (json.loads(text) for text in log.read_text().splitlines())
+    assert (line["level"], line["task"], line["slot"], line["attempt"]) == ("error", "cycle", "no history", 0)
+    assert "Traceback" in line["trace"]
 
 
 def test_the_same_order_comes_back_from_its_json() -> None:
