@@ -72,8 +72,8 @@ def recent_cycles(runs: pl.DataFrame, count: int) -> tuple[CycleFacts, ...]:
 
     A stage that failed and was done by a later attempt of the same cycle does not count as failed.
     """
-    # The report on a cycle follows it as a run of its own, and is worth a line only if it failed.
-    runs = runs.filter((pl.col("stage") != "report") | (pl.col("status") != "done"))
+    # What follows a cycle as a run of its own is worth a line, and hides how the cycle ended, only if it failed.
+    runs = runs.filter(~pl.col("stage").is_in(["report", "compact"]) | (pl.col("status") != "done"))
     if runs.is_empty():
         return ()
     ordered = runs.sort("started_at", "stage")

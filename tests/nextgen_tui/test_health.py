@@ -42,6 +42,13 @@ def test_a_failed_last_cycle_is_a_failure_whatever_the_report_says() -> None:
     assert found.sentence == f"The last cycle ({SESSION}) failed: no window"
 
 
+def test_upkeep_after_a_failed_cycle_hides_nothing() -> None:
+    failed = run_row("predict", status="failed", error="no window", cycle_id="cycle-1")
+    upkeep = run_row("compact", cycle_id="single-compact-runs-1", started_at=MOMENT + timedelta(hours=1))
+    found = health(rows(SYSTEM_HEALTH, check("ok")), rows(RUNS, failed, upkeep))
+    assert (found.status, [one.cycle_id for one in found.cycles]) == ("fail", ["cycle-1"])
+
+
 def test_a_failure_that_a_later_attempt_mended_is_no_failure() -> None:
     failed = run_row("predict", status="failed", error="no window")
     mended = run_row("predict", started_at=MOMENT + timedelta(minutes=1))
