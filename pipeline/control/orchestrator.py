@@ -139,6 +139,7 @@ class Orchestrator:
             grace=task.grace if task else timedelta(seconds=10),
         )
         who = Identity(start.pid or 0, start.process_started, start.boot_id)
+        log.info("%s %s was left running by an earlier daemon: it is watched on", start.task, start.slot)
         self._workforce.adopt(order, who, self._clock.now() - start.at)
 
     def _task(self, name: str, slot: str) -> Task | None:
@@ -170,7 +171,11 @@ class Orchestrator:
         standing = self._journal.standing(task, slot)
         last = standing.last
         if request.action == "cancel":
-            return [*self._cancel(task, slot, now), own]
+            made = self._cancel(task, slot, now)
+            if made is None:
+                over = f"is over: it was {last.state}" if last and standing.settled else "neither runs nor is owed"
+                return [replace(own, state="failed", follows="give-up", reason=f"{request.target!r} {over}")]
+            return [*made, own]
         if last is None or not standing.stopped:
             return [replace(own, state="failed", follows="give-up", reason=f"{request.target!r} is not stopped")]
         if request.action == "retry":
@@ -181,19 +186,20 @@ class Orchestrator:
         skipped = replace(last, attempt=standing.attempt, state="skipped", follows="last-good", at=now, retry_at=None)
         return [replace(skipped, reason=f"an operator passed over it: {request.reason}"[:1_000]), own]
 
-    def _cancel(self, task: str, slot: str, now: datetime) -> list[Event]:
+    def _cancel(self, task: str, slot: str, now: datetime) -> list[Event] | None:
+        """What cancelling leads to at once; None where there is nothing to cancel."""
         standing = self._journal.standing(task, slot)
         if standing.running:
             self._workforce.stop(task, slot, "cancelled")
             return []
         if standing.settled:
-            return []
+            return None
         last = standing.last
         if last is None:
             request = next((one for one in self._inbox() if (one.task_name, one.request_id) == (task, slot)), None)
             owed = next((c for c in self._candidates(now)[0] if (c.task.name, c.slot.key) == (task, slot)), None)
             if request is None and owed is None:
-                return []
+                return None
             last = event_of(request, now) if request else first_event(owed, now) if owed else None
         assert last is not None
         event = replace(last, attempt=standing.attempt, state="cancelled", follows="nothing", at=now, retry_at=None)

@@ -168,6 +168,17 @@ def test_a_request_runs_once_however_often_it_is_read_and_a_cancelled_one_not_at
     assert here.states("request:cancel", "done") == ["stop-it"]
 
 
+def test_what_neither_runs_nor_is_owed_cannot_be_cancelled_and_the_operator_is_told() -> None:
+    here = world(LINE, fails("nothing"))
+    here.run(DAY)
+    ask(here, "cancel", "cycle/2024-03-04", "over")
+    ask(here, "cancel", "cycle/2030-01-02", "never")
+    here.run(HOUR)
+    said = {event.slot: (event.state, event.reason) for event in here.events if event.task == "request:cancel"}
+    assert said["over"] == ("failed", "'cycle/2024-03-04' is over: it was done")
+    assert said["never"] == ("failed", "'cycle/2030-01-02' neither runs nor is owed")
+
+
 def test_a_running_attempt_is_cancelled_and_stays_cancelled() -> None:
     here = world(LINE, fails("nothing"), takes=2 * HOUR)
     here.run(7 * HOUR)
