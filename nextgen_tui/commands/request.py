@@ -70,11 +70,29 @@ def command(
     standing = _answer(lake, request, wait)
     last = standing.last
     state = last.state if last else "asked"
-    words = f"{request.request_id}: {state}{' (asked before)' if not new else ''}{': ' if last and last.reason else ''}"
-    invocation.output.show(words + (last.reason if last else ""))
-    invocation.output.record({"request_id": request.request_id, "new": new, "state": state})
+    reason = last.reason if last else _why_it_waits(lake, request)
+    again = " (asked before)" if not new else ""
+    invocation.output.show(f"{request.request_id}: {state}{again}{': ' if reason else ''}{reason}")
+    invocation.output.record({"request_id": request.request_id, "new": new, "state": state, "reason": reason})
     bad = last is not None and last.state in ("failed", "dead", "cancelled", "skipped")
     return exit_codes.DEGRADED if bad else exit_codes.DONE
+
+
+def _why_it_waits(lake: Lake, request: Request) -> str:
+    """What the daemon says of a request that it has not begun; empty where it says nothing."""
+    from pipeline.control.exclusive import daemon_present
+    from pipeline.control.health import SILENT
+    from pipeline.control.heartbeat import last_beat
+
+    beat = last_beat(lake.path)
+    if beat is None or not daemon_present(lake.path / "control"):
+        return ""
+    if beat.age > SILENT.total_seconds():
+        return f"the daemon has been silent for {beat.age:.0f} s; see `nextgen status`"
+    if beat.state == "draining":
+        return "the daemon is ending; the next one does it"
+    waiting = {one["slot"]: one["reason"] for one in beat.detail.get("waiting", [])}
+    return str(waiting.get(request.request_id, ""))
 
 
 def _answer(lake: Lake, request: Request, wait: bool) -> Standing:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from nextgen_tui import exit_codes
 from nextgen_tui.invocation import Invocation, ReadingCommand, pass_invocation
+
+ORDER = {"fail": 0, "warn": 1, "ok": 2}
 
 if TYPE_CHECKING:
     from nextgen_tui.health import Health
@@ -28,22 +30,30 @@ def command(invocation: Invocation, everything: bool) -> int:
     from nextgen_tui.health import health
     from pipeline.control.calendars import ChildCalendars
     from pipeline.control.health import condition
-    from pipeline.control.manifest import load_manifest, manifest_path
+    from pipeline.control.in_force import in_force
     from pipeline.control.pace import operation_clock
 
     lake = invocation.lake
     now = operation_clock(lake.path).now()
     calendars = ChildCalendars(now.date())
-    services = condition(lake, load_manifest(manifest_path(lake.path), now, calendars), now, calendars)
+    services = condition(lake, in_force(lake.path, now, calendars), now, calendars)
     columns = ("cycle_id", "stage", "session", "status", "error", "written", "seconds", "started_at")
-    verdict = health(lake.read(SYSTEM_HEALTH), lake.read(RUNS, columns=columns))
-    healthy = verdict.status != "fail" and verdict.session is not None and services.status != "fail"
+    report = health(lake.read(SYSTEM_HEALTH), lake.read(RUNS, columns=columns))
+    verdict = _over_all(report, services)
+    healthy = verdict.status != "fail" and verdict.session is not None
     _show(invocation, verdict, everything)
     _show_services(invocation, services, everything)
     if invocation.as_json:
         record = {"lake": str(invocation.lake_path), "healthy": healthy, **asdict(verdict)}
         invocation.output.record({**record, "operation": asdict(services), "answers": _answers(invocation)})
     return exit_codes.DONE if healthy else exit_codes.DEGRADED
+
+
+def _over_all(report: Health, services: Condition) -> Health:
+    """The report's verdict, or the operation's where that is worse."""
+    if ORDER[services.status] >= ORDER[report.status]:
+        return report
+    return replace(report, status=services.status, sentence=services.reason)
 
 
 def _answers(invocation: Invocation) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from pathlib import Path
@@ -47,10 +48,14 @@ def _serve(
     from pipeline.control.resident import Daemon
 
     lake = Lake.open(path)
-    clock = paced_clock(lake, pace) if pace else SystemClock()
     begin_logging(path / "control" / "logs", quiet=quiet)
     try:
+        clock = paced_clock(lake, pace) if pace else SystemClock()
         return Daemon(lake, schedule, clock).run(once=once, settled=settled)
+    except (ConfigError, LakeError) as error:
+        if quiet:  # where nobody may see stderr, the log has to say it
+            logging.getLogger("pipeline.control.daemon").error("the daemon does not serve: %s", error)
+        raise
     finally:
         end_logging()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,17 +12,22 @@ from typing import Any, Literal
 import polars as pl
 
 from lake.contract import RUN_ID
+from lake.exclusive import holder
+from lake.lease import LOCK
 from lake.store import Lake
 from lake.tables import TABLES
 from lake.tables.control import SYSTEM_HEALTH, TASK_ATTEMPTS
+from pipeline.config.errors import ConfigError
+from pipeline.config.loading import load
 from pipeline.control.debt import debt
 from pipeline.control.definitions import Definitions, lake_definitions
 from pipeline.control.exclusive import daemon_present
 from pipeline.control.heartbeat import last_beat
+from pipeline.control.in_force import InForce
 from pipeline.control.journal import Event, Journal, events_of
 from pipeline.control.manifest import Calendars
 from pipeline.control.outputs import newest_clock
-from pipeline.control.policy import Manifest, Task
+from pipeline.control.policy import ASKED, Manifest, Task
 from pipeline.sessions import exchange_sessions
 
 Status = Literal["ok", "warn", "fail"]
@@ -36,6 +42,7 @@ LEAST_FREE = 1 << 30
 """Bytes of free disk below which it is a failure; below five times as much it is remarked on."""
 
 
+WITHOUT_LEASE = tuple(f"request:{action}" for action in ASKED)
 REPORTED = ("sources", "news", "predictions", "book")
 """Services of which the last cycle's report is told."""
 
@@ -60,19 +67,23 @@ class Condition:
     services: tuple[Service, ...]
 
 
-def condition(lake: Lake, manifest: Manifest, now: datetime, calendars: Calendars = exchange_sessions) -> Condition:
+def condition(lake: Lake, held_to: InForce, now: datetime, calendars: Calendars = exchange_sessions) -> Condition:
     """Judge a lake's operation from what is on disk; it needs no daemon, and believes none that does no work.
 
     Args:
         lake: only read.
-        manifest: the schedule it is held to.
+        held_to: the schedule it is held to.
         now: the wall's time.
         calendars: exchange code -> its sessions.
     """
+    manifest = held_to.manifest
     journal = Journal(_refuse, events_of(lake.read(TASK_ATTEMPTS, since=now - timedelta(days=60)).drop(RUN_ID)))
     definitions = lake_definitions(lake, calendars)
     services = [
-        _daemon(lake, now, used=any(definitions.epochs(task.name) for task in manifest.tasks)),
+        _daemon(lake, now),
+        _schedule(held_to),
+        _configuration(lake),
+        _writer(lake, journal),
         *(_task(task, definitions, journal, now) for task in manifest.tasks if task.enabled),
         *_tables(lake, manifest, now, calendars),
         _disk(lake),
@@ -89,14 +100,16 @@ def overall(now: datetime, services: Sequence[Service]) -> Condition:
     return Condition(now, worst.status, reason, ordered)
 
 
-def _daemon(lake: Lake, now: datetime, *, used: bool) -> Service:
+def _daemon(lake: Lake, now: datetime) -> Service:
     beat = last_beat(lake.path)
     present = daemon_present(lake.path / "control")
     facts = {"running": present, "last_beat": beat.at if beat else None, **(beat.detail if beat else {})}
     if not present:
-        ended = beat is not None and beat.state == "stopped"
-        told = "it was stopped" if ended else "it is not running"
-        return Service("daemon", "warn" if used and not ended else "ok", f"{told}; start `nextgen-daemon`", facts)
+        if beat is None or beat.state == "stopped":
+            told = "it was stopped" if beat else "it is not running"
+            return Service("daemon", "ok", f"{told}; start `nextgen-daemon`", facts)
+        ago = _length(timedelta(seconds=beat.age))
+        return Service("daemon", "fail", f"it died without a word {ago} ago; start `nextgen-daemon`", facts)
     if beat is None:
         return Service("daemon", "warn", "it has just started and has not beaten yet", facts)
     # A paced market's time says nothing about how long its daemon was silent.
@@ -104,6 +117,37 @@ def _daemon(lake: Lake, now: datetime, *, used: bool) -> Service:
     if silent > SILENT:
         return Service("daemon", "fail", f"it runs but has been silent for {_length(silent)}", facts)
     return Service("daemon", beat.status, beat.reason, facts)
+
+
+def _schedule(held_to: InForce) -> Service:
+    tasks = [task.name for task in held_to.manifest.tasks]
+    facts = {"file": str(held_to.file), "tasks": tasks, "read_at": held_to.read_at or None}
+    by = f"the daemon runs by what it read at {held_to.read_at:.16} UTC ({', '.join(tasks)})" if held_to.read_at else ""
+    if held_to.fault:
+        return Service("schedule", "fail", f"{held_to.fault}; {by or 'no daemon can start'}", facts)
+    if held_to.unread:
+        return Service("schedule", "warn", f"{held_to.file} was changed since; {by}; SIGHUP lets it count", facts)
+    return Service("schedule", "ok", f"{', '.join(tasks)} by {held_to.file}", facts)
+
+
+def _configuration(lake: Lake) -> Service:
+    try:
+        load(lake.path, os.environ)
+    except ConfigError as error:
+        return Service("configuration", "fail", f"no task can run: {error}")
+    return Service("configuration", "ok", "it can be used")
+
+
+def _writer(lake: Lake, journal: Journal) -> Service:
+    """Who writes the lake; a remark where what the daemon started has to wait for somebody else."""
+    writer = holder(lake.path / LOCK)
+    if not writer:
+        return Service("writer", "ok", "nobody writes the lake")
+    at_work = [event for event in journal.running() if event.task not in WITHOUT_LEASE]
+    if at_work and not any(f"process {event.pid} " in writer for event in at_work):
+        first = at_work[0]
+        return Service("writer", "warn", f"{first.task} {first.slot} waits for {writer}, which writes the lake")
+    return Service("writer", "ok", f"{writer} writes the lake")
 
 
 def _task(task: Task, definitions: Definitions, journal: Journal, now: datetime) -> Service:
@@ -171,7 +215,8 @@ def _disk(lake: Lake) -> Service:
     size = sum(entry.stat().st_size for entry in lake.path.rglob("*") if entry.is_file())
     facts = {"lake_bytes": size, "free_bytes": free}
     status: Status = "fail" if free < LEAST_FREE else "warn" if free < 5 * LEAST_FREE else "ok"
-    return Service("disk", status, f"{free / 1e9:.1f} GB free, the lake takes {size / 1e6:.0f} MB", facts)
+    room = f"{free / 1e9:.1f} GB" if free >= LEAST_FREE else f"{free / 1e6:.0f} MB"
+    return Service("disk", status, f"{room} free, the lake takes {size / 1e6:.0f} MB", facts)
 
 
 def _last_report(lake: Lake) -> list[Service]:

@@ -6,7 +6,7 @@ import json
 import os
 import resource
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
@@ -51,6 +51,7 @@ class Heart:
         self._since = self._last = now
         self._beats = 0
         self._gap = 0.0
+        self._told = Picture(now), "running", dict[str, Any]()
         self._checkpoints = {table.name: lake.newest(table) for table in OWN}
 
     def beat(self, picture: Picture, state: str, status: Status, reason: str, **detail: Any) -> None:
@@ -58,11 +59,21 @@ class Heart:
         self._gap = max(self._gap, (picture.at - self._last).total_seconds())
         self._last = picture.at
         self._beats += 1
+        self._told = picture, state, detail
         self._write(picture, state, status, reason, detail)
         # A clock that went back ends the batch as well: its rows are told apart by their last beat.
         if abs(picture.at - self._since) >= BATCH or state == "stopped":
             self._commit(picture, status, reason)
             self._keep_logs_short()
+
+    def stumble(self, at: datetime, reason: str) -> None:
+        """Tell that a turn failed; what ran and waited before it is told again.
+
+        Raises:
+            OSError: if the file cannot be written.
+        """
+        picture, state, detail = self._told
+        self._write(replace(picture, at=at), state, "fail", reason, detail)
 
     def _write(self, picture: Picture, state: str, status: Status, reason: str, detail: dict[str, Any]) -> None:
         content = {

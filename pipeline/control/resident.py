@@ -5,23 +5,27 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from lake.lease import left_untidy
 from lake.store import Lake
 from lake.tables.control import TASK_REQUESTS
 from pipeline.config.errors import ConfigError
+from pipeline.config.loading import load
 from pipeline.control.bells import PULSE, Bell, Rings, Signals, Watch
 from pipeline.control.calendars import ChildCalendars
 from pipeline.control.clock import Clock, SystemClock
 from pipeline.control.definitions import lake_definitions
 from pipeline.control.exclusive import the_only_daemon
 from pipeline.control.heartbeat import Heart, Status
+from pipeline.control.in_force import keep
 from pipeline.control.inbox import Inbox
 from pipeline.control.journal import REMEMBERED, Event, lake_journal
-from pipeline.control.manifest import load_manifest, manifest_path
+from pipeline.control.manifest import ManifestError, load_manifest, manifest_path
 from pipeline.control.notify import Notify
 from pipeline.control.orchestrator import Orchestrator, Picture
 from pipeline.control.pace import pace_of
@@ -77,6 +81,7 @@ class Daemon:
     # ---- inner workings
 
     def _begin(self, manifest: Manifest) -> None:
+        keep(self.lake.path, manifest)
         self._bell = Bell()
         self._signals = Signals(self._bell)
         self._notify = Notify(self.environ)
@@ -155,21 +160,32 @@ class Daemon:
             if str(error) != self._trouble:
                 log.exception("a turn of the daemon failed: %s", error)
             self._trouble = str(error)
+            self._limp()
             return None
         return picture
 
+    def _limp(self) -> None:
+        """Say what is wrong where that can still be said; a service manager's restart would not mend it."""
+        reason = f"it cannot do its work: {self._trouble}"[:500]
+        self._notify.alive(reason)
+        with suppress(OSError):
+            self._heart.stumble(self.clock.now(), reason)
+
     def _beat(self, picture: Picture, state: str) -> None:
         status, reason = self._verdict(picture)
-        detail = {"schedule": self._orchestrator.manifest.origin, **pace_of(self.clock)}
-        self._heart.beat(picture, state, status, reason, **detail)
+        self._heart.beat(picture, state, status, reason, schedule=self._schedule_told(), **pace_of(self.clock))
         if state == "stopped":
             self._notify.stopping("ended")
         else:
             self._notify.alive(reason)
 
+    def _schedule_told(self) -> dict[str, Any]:
+        given = str(self.schedule.absolute()) if self.schedule else None
+        return {"file": self._orchestrator.manifest.origin, "given": given, "read_at": self._good_at.isoformat()}
+
     def _verdict(self, picture: Picture) -> tuple[Status, str]:
         if self._bad_manifest:
-            return "fail", f"the last good schedule is kept, the new one cannot be used: {self._bad_manifest}"[:500]
+            return "fail", f"the schedule of {self._good_at:%Y-%m-%d %H:%M} UTC is kept: {self._bad_manifest}"[:500]
         stopped = [waiting for waiting in picture.waiting if waiting.stopped]
         if stopped:
             return "fail", f"{stopped[0].task} {stopped[0].slot} {stopped[0].reason}"[:500]
@@ -203,17 +219,23 @@ class Daemon:
         now = self.clock.now()
         self._calendars = ChildCalendars(now.date())
         self._read_at = self.clock.steady()
-        return load_manifest(self.schedule or manifest_path(self.lake.path), now, self._calendars)
+        load(self.lake.path, self.environ)  # every worker would stumble over it
+        manifest = load_manifest(self.schedule or manifest_path(self.lake.path), now, self._calendars)
+        self._good_at = now
+        return manifest
 
     def _reload(self) -> None:
         self._notify.reloading()
         try:
-            changed = self._orchestrator.replace_manifest(self._manifest())
+            manifest = self._manifest()
+            changed = self._orchestrator.replace_manifest(manifest)
+            keep(self.lake.path, manifest)
             self._bad_manifest = ""
             log.info("the schedule was read again; changed: %s", ", ".join(changed) or "nothing")
         except ConfigError as error:
-            self._bad_manifest = str(error)
-            log.error("the schedule cannot be used, the last good one is kept: %s", error)
+            what = "schedule" if isinstance(error, ManifestError) else "configuration"
+            self._bad_manifest = f"the {what} cannot be used: {error}"
+            log.error("the %s cannot be used, the last good schedule is kept: %s", what, error)
         self._journal.forget(self.clock.now() - REMEMBERED)
         self._notify.ready("schedule read again")
 

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -24,8 +25,9 @@ from pipeline.control.definitions import lake_definitions
 from pipeline.control.exclusive import daemon_present
 from pipeline.control.health import Service, condition, overall
 from pipeline.control.heartbeat import BATCH, Heart, last_beat
+from pipeline.control.in_force import in_force
 from pipeline.control.manifest import load_manifest, read_manifest
-from pipeline.control.orchestrator import Picture
+from pipeline.control.orchestrator import Picture, Waiting
 from pipeline.control.process import PROC, identify, open_descriptors
 from pipeline.control.requests import Request, standing_of, submit
 from pipeline.control.service import launchd_unit, systemd_unit
@@ -90,6 +92,9 @@ def test_a_bad_schedule_is_refused_by_the_running_daemon_which_keeps_the_last_go
     schedule.write_text(SCHEDULE.replace("daily 06:00", "weekly 1 06:00"))
     daemon.send_signal(signal.SIGHUP)
     until(lambda: (beat := last_beat(lake.path)) and beat.status == "fail" and "write mon ... sun" in beat.reason)
+    found = in_force(lake.path, datetime.now(UTC))
+    assert "schedules.toml:3" in found.fault
+    assert (found.manifest.text, found.manifest.tasks[0].trigger_text) == (SCHEDULE, "daily 06:00")
     schedule.write_text(SCHEDULE)
     daemon.send_signal(signal.SIGHUP)
     until(lambda: (beat := last_beat(lake.path)) and beat.status == "ok")
@@ -100,16 +105,48 @@ def test_a_bad_schedule_is_refused_by_the_running_daemon_which_keeps_the_last_go
 
 def test_the_verdict_on_a_lake_with_a_live_daemon_names_what_is_not_well(served: tuple[Lake, object]) -> None:
     lake, _ = served
-    manifest = load_manifest(lake.path / "schedules.toml")
-    found = condition(lake, manifest, datetime.now(UTC))
+    held_to = in_force(lake.path, datetime.now(UTC))
+    found = condition(lake, held_to, datetime.now(UTC))
     services = {one.service: one for one in found.services}
     assert services["daemon"].status == "ok"
     assert services["upkeep"].status == "ok"
     assert services["disk"].facts["lake_bytes"] > 0
-    hung = condition(lake, manifest, datetime.now(UTC) + timedelta(minutes=5))
+    hung = condition(lake, held_to, datetime.now(UTC) + timedelta(minutes=5))
     assert {one.service: one.status for one in hung.services}["daemon"] == "fail"
-    idle = condition(lake, manifest, datetime.now(UTC) + timedelta(days=3))
+    idle = condition(lake, held_to, datetime.now(UTC) + timedelta(days=3))
     assert {one.service: one.status for one in idle.services}["upkeep"] == "fail", "alive, but no work is done"
+
+
+def test_a_daemon_whose_turns_fail_tells_the_service_manager_that_it_lives_and_why_it_does_nothing(
+    tmp_path: Path,
+) -> None:
+    lake = Lake.create(tmp_path / "lake")
+    (lake.path / "schedules.toml").write_text(SCHEDULE)
+    (lake.path / "control" / "heartbeat.draft").mkdir(parents=True)  # so that no turn comes to its end
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(60)
+        environ = {**os.environ, "NOTIFY_SOCKET": str(tmp_path / "notify")}
+        with subprocess.Popen([*DAEMON, "--lake", str(lake.path)], env=environ) as daemon:
+            try:
+                assert manager.recv(4096) == b"READY=1\nSTATUS=1 tasks"
+                assert manager.recv(4096).startswith(b"WATCHDOG=1\nSTATUS=it cannot do its work: ")
+            finally:
+                daemon.kill()
+
+
+def test_a_failed_turn_is_told_beside_what_was_seen_before_it(tmp_path: Path) -> None:
+    lake = Lake.create(tmp_path / "lake")
+    (lake.path / "control").mkdir()
+    now = datetime(2024, 1, 2, tzinfo=UTC)
+    heart = Heart(lake, now)
+    waiting = Waiting("upkeep", "2024-01-02", now, "group lake is busy")
+    heart.beat(Picture(now, waiting=(waiting,)), "running", "ok", "0 running, 1 waiting")
+    heart.stumble(now + timedelta(seconds=5), "it cannot do its work: no space left on device")
+    beat = last_beat(lake.path)
+    assert beat is not None
+    assert (beat.status, beat.at) == ("fail", now + timedelta(seconds=5))
+    assert [one["task"] for one in beat.detail["waiting"]] == ["upkeep"]
 
 
 def test_a_killed_daemon_leaves_its_lake_free_and_the_next_one_serves(
@@ -136,7 +173,7 @@ def test_a_schedule_of_its_own_is_taken_up_later_and_the_first_end_lets_work_fin
     own = lake.path / "schedules.toml"
     own.write_text(SCHEDULE)
     daemon.send_signal(signal.SIGHUP)
-    until(lambda: (beat := last_beat(lake.path)) and beat.detail["schedule"] == str(own))
+    until(lambda: (beat := last_beat(lake.path)) and beat.detail["schedule"]["file"] == str(own))
     asked = request("at-work")
     submit(lake, asked)
     until(lambda: standing_of(lake, asked).events)
@@ -233,6 +270,16 @@ def test_a_schedule_that_cannot_be_used_ends_the_daemon_with_the_line_and_the_fi
     assert result.returncode == 2
     assert "schedules.toml:2" in result.stderr
     assert "did you mean 'maintain'" in result.stderr
+
+
+def test_a_configuration_that_no_worker_could_use_ends_the_daemon_and_stands_in_its_log(tmp_path: Path) -> None:
+    lake = Lake.create(tmp_path / "lake")
+    (lake.path / "schedules.toml").write_text(SCHEDULE)
+    (lake.path / "nextgen.toml").write_text("[trading]\ncapitall = 1\n")
+    result = subprocess.run([*DAEMON, "--lake", str(lake.path)], capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert "did you mean trading.capital?" in result.stderr
+    assert "did you mean trading.capital?" in (lake.path / "control" / "logs" / "daemon.log").read_text()
 
 
 @pytest.mark.slow

@@ -1,0 +1,168 @@
+"""What a monitor learns from `nextgen status`: whatever is wrong, it says so in its JSON and by its exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from lake.store import Lake
+from nextgen_tui import exit_codes
+from nextgen_tui.cli import outcome
+from pipeline.control.exclusive import the_only_daemon
+from pipeline.control.heartbeat import FILE, Heart
+from pipeline.control.in_force import keep
+from pipeline.control.journal import Event, lake_journal
+from pipeline.control.manifest import load_manifest
+from pipeline.control.orchestrator import Picture, Waiting
+from pipeline.control.process import boot_id
+
+# pandas' own change of mind, inside the calendar library.
+pytestmark = pytest.mark.filterwarnings("ignore:Series.values returning")
+
+SCHEDULE = '[tasks.upkeep]\nrun = "maintain"\ntrigger = "daily 06:00"\n'
+Status = Callable[[], tuple[int, dict[str, Any], dict[str, dict[str, Any]]]]
+
+
+@pytest.fixture
+def status(lake: Lake, capsys: pytest.CaptureFixture[str]) -> Status:
+    """Ask for the status of a lake with a schedule of its own; give exit code, JSON, and its services by name."""
+    (lake.path / "schedules.toml").write_text(SCHEDULE)
+
+    def ask() -> tuple[int, dict[str, Any], dict[str, dict[str, Any]]]:
+        capsys.readouterr()
+        code = outcome(["status", "--json", "--lake", str(lake.path)])
+        told = json.loads(capsys.readouterr().out)
+        return code, told, {one["service"]: one for one in told["operation"]["services"]}
+
+    return ask
+
+
+@contextmanager
+def a_daemon(lake: Lake, state: str = "running", **seen: Any) -> Iterator[None]:
+    """A daemon that serves the lake's schedule and has just beaten."""
+    now = datetime.now(UTC)
+    manifest = load_manifest(lake.path / "schedules.toml", now)
+    with the_only_daemon(lake.path / "control"):
+        keep(lake.path, manifest)
+        told = {"file": manifest.origin, "given": None, "read_at": now.isoformat()}
+        Heart(lake, now).beat(Picture(now, **seen), state, "ok", "0 running, 0 waiting", schedule=told)
+        yield
+
+
+def test_a_lake_with_a_live_daemon_is_healthy(lake: Lake, status: Status) -> None:
+    with a_daemon(lake):
+        code, told, services = status()
+    assert (code, told["healthy"]) == (exit_codes.DONE, True)
+    assert services["schedule"]["facts"]["tasks"] == ["upkeep"]
+
+
+def test_a_broken_schedule_is_told_with_its_line_and_what_the_daemon_runs_by_instead(
+    lake: Lake, status: Status
+) -> None:
+    with a_daemon(lake):
+        (lake.path / "schedules.toml").write_text(SCHEDULE.replace("maintain", "mantain"))
+        code, told, services = status()
+    assert (code, told["healthy"], told["status"]) == (exit_codes.DEGRADED, False, "fail")
+    assert "schedules.toml:2: tasks.upkeep.run: there is no stage 'mantain'; did you mean" in told["sentence"]
+    assert "the daemon runs by what it read at" in services["schedule"]["reason"]
+    assert services["upkeep"]["status"] == "ok", "the last good schedule's tasks are judged on"
+
+
+def test_a_broken_schedule_without_a_daemon_is_told_as_well(lake: Lake, status: Status) -> None:
+    (lake.path / "schedules.toml").write_text("[tasks.upkeep\n")
+    code, told, _ = status()
+    assert code == exit_codes.DEGRADED
+    assert "schedules.toml:1: this is not valid TOML" in told["sentence"]
+    assert "no daemon can start" in told["sentence"]
+
+
+def test_a_schedule_that_the_daemon_has_not_read_since_it_was_changed_is_remarked_on(
+    lake: Lake, status: Status
+) -> None:
+    with a_daemon(lake):
+        (lake.path / "schedules.toml").write_text(SCHEDULE.replace("06:00", "07:00"))
+        code, _, services = status()
+    assert code == exit_codes.DONE
+    assert services["schedule"]["status"] == "warn"
+    assert "SIGHUP lets it count" in services["schedule"]["reason"]
+
+
+def test_a_configuration_that_no_task_could_run_with_is_told(lake: Lake, status: Status) -> None:
+    (lake.path / "nextgen.toml").write_text("[trading]\ncapitall = 1\n")
+    code, told, _ = status()
+    assert code == exit_codes.DEGRADED
+    assert told["sentence"].startswith("configuration: no task can run: ")
+    assert "did you mean trading.capital?" in told["sentence"]
+
+
+def test_a_daemon_that_died_is_a_failure_though_nothing_is_late_yet(lake: Lake, status: Status) -> None:
+    with a_daemon(lake):
+        pass
+    code, told, _ = status()
+    assert code == exit_codes.DEGRADED
+    assert told["sentence"].startswith("daemon: it died without a word")
+
+
+def test_a_daemon_that_was_stopped_is_no_failure(lake: Lake, status: Status) -> None:
+    with a_daemon(lake, "stopped"):
+        pass
+    code, _, services = status()
+    assert (code, services["daemon"]["reason"]) == (exit_codes.DONE, "it was stopped; start `nextgen-daemon`")
+
+
+def test_a_daemon_that_hangs_is_a_failure(lake: Lake, status: Status) -> None:
+    with a_daemon(lake):
+        beat = lake.path / "control" / FILE
+        content = json.loads(beat.read_text())
+        beat.write_text(json.dumps(content | {"at": (datetime.now(UTC) - timedelta(minutes=5)).isoformat()}))
+        code, told, _ = status()
+    assert code == exit_codes.DEGRADED
+    assert told["sentence"] == "daemon: it runs but has been silent for 5 min"
+
+
+def test_work_that_waits_for_another_writer_is_remarked_on_by_the_writers_name(lake: Lake, status: Status) -> None:
+    now = datetime.now(UTC)
+    start = Event(
+        task="upkeep", slot="2024-01-02", attempt=0, state="started", due_at=now, at=now, pid=1, boot_id=boot_id()
+    )
+    with a_daemon(lake), lake.lease("a replay"):
+        lake_journal(lake, now).note([start])
+        _, _, services = status()
+        assert services["writer"]["status"] == "warn"
+        assert f"upkeep 2024-01-02 waits for process {os.getpid()}" in services["writer"]["reason"]
+        lake_journal(lake, now).note([replace(start, state="done")])
+        _, _, services = status()
+        assert services["writer"]["status"] == "ok"
+        assert "a replay" in services["writer"]["reason"]
+
+
+def test_a_disk_that_is_nearly_full_is_a_failure(lake: Lake, status: Status, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: SimpleNamespace(free=18_000_000))
+    code, told, _ = status()
+    assert code == exit_codes.DEGRADED
+    assert told["sentence"].startswith("disk: 18 MB free")
+
+
+def test_who_asks_a_daemon_that_cannot_start_it_now_is_told_why(
+    lake: Lake, status: Status, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def asked(name: str) -> str:
+        assert outcome(["request", "maintain", "--id", name, "--json", "--lake", str(lake.path)]) == exit_codes.DONE
+        return str(json.loads(capsys.readouterr().out)["reason"])
+
+    with a_daemon(lake, "draining"):
+        assert asked("one") == "the daemon is ending; the next one does it"
+    waiting = Waiting("request:maintain", "two", datetime.now(UTC), "group lake is busy")
+    with a_daemon(lake, waiting=(waiting,)):
+        assert asked("two") == "group lake is busy"
+        os.utime(lake.path / "control" / FILE, (0, 0))
+        assert "the daemon has been silent for" in asked("three")
