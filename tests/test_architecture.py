@@ -20,6 +20,7 @@ ONLY_IN = {
     "yfinance": ("pipeline.ingestion.sources",),
     "openai": ("pipeline.ingestion.sources",),
     "apscheduler": ("pipeline.control",),
+    "prometheus_client": ("pipeline.control.metrics",),
     "textual": ("nextgen_tui",),
     "exchange_calendars": ("pipeline.sessions",),
 }

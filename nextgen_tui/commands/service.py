@@ -18,15 +18,16 @@ def command() -> None:
 @command.command("install", cls=Command)
 @click.option("--print", "only_print", is_flag=True, help="Write the unit to stdout and change nothing.")
 @click.option("--for", "manager", type=click.Choice(["systemd", "launchd"]), help="Default: this computer's.")
+@click.option("--metrics", type=click.IntRange(1, 65_535), metavar="PORT", help="Answer Prometheus on loopback.")
 @pass_invocation
-def install_command(invocation: Invocation, only_print: bool, manager: str | None) -> None:
+def install_command(invocation: Invocation, only_print: bool, manager: str | None, metrics: int | None) -> None:
     """Write the unit for this lake where the service manager looks for it."""
     from pipeline.control.service import unit
 
     program = Path(sys.executable).with_name("nextgen-daemon")
     platform = {"systemd": "linux", "launchd": "darwin"}.get(manager or "", sys.platform)
     try:
-        place, text = unit(program, invocation.lake_path, platform)
+        place, text = unit(program, invocation.lake_path, platform, metrics)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     if only_print:

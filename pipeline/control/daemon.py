@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import click
@@ -23,9 +24,16 @@ USAGE, BUSY = 2, 3
 @click.option("--once", is_flag=True, help="Do what is owed now, then end.")
 @click.option("--quiet", is_flag=True, help="Write only to the log file.")
 @click.option("--pace", type=click.FloatRange(min=0.1), metavar="SECONDS", help="A session every so many seconds.")
+@click.option("--metrics", type=click.IntRange(1, 65_535), metavar="PORT", help="Answer Prometheus on loopback.")
 @click.option("--settled", type=click.IntRange(min=1), metavar="N", help="End after so many runs of the schedule.")
 def command(
-    lake: Path | None, schedule: Path | None, once: bool, quiet: bool, pace: float | None, settled: int | None
+    lake: Path | None,
+    schedule: Path | None,
+    once: bool,
+    quiet: bool,
+    pace: float | None,
+    metrics: int | None,
+    settled: int | None,
 ) -> int:
     """Run what is owed, when it is due, until told to end.
 
@@ -35,7 +43,20 @@ def command(
     """
     path = (lake or lake_home(os.environ)).absolute()
     refuse_second(path / "control")
-    return _serve(path, schedule, pace, once=once, quiet=quiet, settled=settled)
+    with _answering(path, metrics):
+        return _serve(path, schedule, pace, once=once, quiet=quiet, settled=settled)
+
+
+def _answering(path: Path, port: int | None) -> AbstractContextManager[object]:
+    if port is None:
+        return nullcontext()
+    try:
+        from pipeline.control.metrics import served
+    except ModuleNotFoundError as error:
+        raise click.UsageError(
+            f"--metrics needs the extra `metrics` ({error.name} is missing): pip install 'nextgen-trading[metrics]'"
+        ) from None
+    return served(path, port)
 
 
 def _serve(

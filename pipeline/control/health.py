@@ -16,7 +16,7 @@ from lake.exclusive import holder
 from lake.lease import LOCK
 from lake.store import Lake
 from lake.tables import TABLES
-from lake.tables.control import SYSTEM_HEALTH, TASK_ATTEMPTS
+from lake.tables.control import SERVICE_HEARTBEATS, SYSTEM_HEALTH, TASK_ATTEMPTS
 from pipeline.config.errors import ConfigError
 from pipeline.config.loading import load
 from pipeline.control.debt import debt
@@ -41,7 +41,8 @@ RECENT = timedelta(days=7)
 LEAST_FREE = 1 << 30
 """Bytes of free disk below which it is a failure; below five times as much it is remarked on."""
 
-
+MOST_MEMORY, MOST_DESCRIPTORS = 500_000_000, 200
+"""Bytes and open files of a daemon above which it is remarked on: it needs 200 MB and 20."""
 WITHOUT_LEASE = tuple(f"request:{action}" for action in ASKED)
 REPORTED = ("sources", "news", "predictions", "book")
 """Services of which the last cycle's report is told."""
@@ -81,6 +82,7 @@ def condition(lake: Lake, held_to: InForce, now: datetime, calendars: Calendars 
     definitions = lake_definitions(lake, calendars)
     services = [
         _daemon(lake, now),
+        _resources(lake, now),
         _schedule(held_to),
         _configuration(lake),
         _writer(lake, journal),
@@ -117,6 +119,22 @@ def _daemon(lake: Lake, now: datetime) -> Service:
     if silent > SILENT:
         return Service("daemon", "fail", f"it runs but has been silent for {_length(silent)}", facts)
     return Service("daemon", beat.status, beat.reason, facts)
+
+
+def _resources(lake: Lake, now: datetime) -> Service:
+    """What the daemon used by its last row of heartbeats, over all that it has run."""
+    rows = lake.read(SERVICE_HEARTBEATS, since=now - timedelta(days=1))
+    if rows.is_empty():
+        return Service("resources", "ok", "no daemon has run for long enough to tell")
+    last = rows.sort("until").row(-1, named=True)
+    mine = rows.filter(pl.col("pid") == last["pid"]).sort("until")
+    seconds = (last["until"] - mine["since"][0]).total_seconds()
+    share = (last["cpu"] - mine["cpu"][0]) / seconds if mine.height > 1 and seconds > 0 else None
+    facts = {"memory": last["memory"], "descriptors": last["descriptors"], "core": share}
+    heavy = last["memory"] > MOST_MEMORY or last["descriptors"] > MOST_DESCRIPTORS
+    words = f"{last['memory'] / 1e6:.0f} MB, {last['descriptors']} descriptors"
+    words += f", {share:.1%} of a core" if share is not None else ""
+    return Service("resources", "warn" if heavy else "ok", words + ("; restart the daemon" if heavy else ""), facts)
 
 
 def _schedule(held_to: InForce) -> Service:

@@ -16,13 +16,13 @@ WATCHDOG = 120
 UNFIT = re.compile(r"[\x00-\x1f\x7f]")
 
 
-def systemd_unit(program: Path, lake: Path) -> str:
+def systemd_unit(program: Path, lake: Path, metrics: int | None = None) -> str:
     """A user unit: `Type=notify` with a watchdog; stopping lets what runs finish, reloading reads the schedule again.
 
     Raises:
         ValueError: if a path has control characters, which no unit can hold.
     """
-    command = f"{_quoted(program)} --lake {_quoted(lake)} --quiet"
+    command = f"{_quoted(program)} --lake {_quoted(lake)} --quiet" + (f" --metrics {metrics}" if metrics else "")
     return "\n".join(
         (
             "[Unit]",
@@ -51,13 +51,13 @@ def systemd_unit(program: Path, lake: Path) -> str:
     )
 
 
-def launchd_unit(program: Path, lake: Path) -> str:
+def launchd_unit(program: Path, lake: Path, metrics: int | None = None) -> str:
     """A launch agent that keeps the daemon running.
 
     Raises:
         ValueError: if a path has control characters.
     """
-    arguments = [str(program), "--lake", str(lake), "--quiet"]
+    arguments = [str(program), "--lake", str(lake), "--quiet", *(["--metrics", str(metrics)] if metrics else [])]
     for one in arguments:
         _fit(one)
     listed = "\n".join(f"        <string>{escape(one)}</string>" for one in arguments)
@@ -89,11 +89,11 @@ def launchd_unit(program: Path, lake: Path) -> str:
 """
 
 
-def unit(program: Path, lake: Path, platform: str = sys.platform) -> tuple[Path, str]:
+def unit(program: Path, lake: Path, platform: str = sys.platform, metrics: int | None = None) -> tuple[Path, str]:
     """Where the platform's service manager looks for the unit, below the home folder, and the unit."""
     if platform == "darwin":
-        return Path("Library/LaunchAgents") / f"{LAUNCHD_LABEL}.plist", launchd_unit(program, lake)
-    return Path(".config/systemd/user") / f"{LABEL}.service", systemd_unit(program, lake)
+        return Path("Library/LaunchAgents") / f"{LAUNCHD_LABEL}.plist", launchd_unit(program, lake, metrics)
+    return Path(".config/systemd/user") / f"{LABEL}.service", systemd_unit(program, lake, metrics)
 
 
 def _quoted(path: Path) -> str:

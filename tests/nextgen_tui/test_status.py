@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from lake.store import Lake
+from lake.tables.control import SERVICE_HEARTBEATS
 from nextgen_tui import exit_codes
 from nextgen_tui.cli import outcome
 from pipeline.control.exclusive import the_only_daemon
@@ -24,6 +25,7 @@ from pipeline.control.journal import Event, lake_journal
 from pipeline.control.manifest import load_manifest
 from pipeline.control.orchestrator import Picture, Waiting
 from pipeline.control.process import boot_id
+from tests.nextgen_tui.lakes import rows
 
 # pandas' own change of mind, inside the calendar library.
 pytestmark = pytest.mark.filterwarnings("ignore:Series.values returning")
@@ -150,6 +152,20 @@ def test_a_disk_that_is_nearly_full_is_a_failure(lake: Lake, status: Status, mon
     code, told, _ = status()
     assert code == exit_codes.DEGRADED
     assert told["sentence"].startswith("disk: 18 MB free")
+
+
+def test_a_daemon_that_has_grown_is_remarked_on(lake: Lake, status: Status) -> None:
+    now = datetime.now(UTC)
+    row = dict.fromkeys(SERVICE_HEARTBEATS.columns, 0) | {"service": "daemon", "status": "ok", "reason": "", "beats": 1}
+    for name, minutes, cpu, memory in (("a", 30, 5.0, 200_000_000), ("b", 15, 7.25, 700_000_000)):
+        until = now - timedelta(minutes=minutes)
+        told = row | {"since": until - timedelta(minutes=15), "until": until, "memory": memory, "cpu": cpu, "pid": 7}
+        told |= {"longest_gap": 1.0, "descriptors": 19}
+        lake.commit(SERVICE_HEARTBEATS, rows(SERVICE_HEARTBEATS, told), name, {})
+    code, _, services = status()
+    found = services["resources"]
+    assert (code, found["status"]) == (exit_codes.DONE, "warn")
+    assert found["reason"] == "700 MB, 19 descriptors, 0.1% of a core; restart the daemon"
 
 
 def test_who_asks_a_daemon_that_cannot_start_it_now_is_told_why(

@@ -325,6 +325,9 @@ def test_the_units_name_the_program_and_survive_odd_paths() -> None:
 
     plist = plistlib.loads(launchd_unit(Path("/opt/nextgen-daemon"), lake).encode())
     assert plist["ProgramArguments"] == ["/opt/nextgen-daemon", "--lake", str(lake), "--quiet"]
+    asked = plistlib.loads(launchd_unit(Path("/opt/nextgen-daemon"), lake, 9_464).encode())
+    assert asked["ProgramArguments"][-2:] == ["--metrics", "9464"]
+    assert "--quiet --metrics 9464\n" in systemd_unit(Path("/opt/nextgen-daemon"), lake, 9_464)
     with pytest.raises(ValueError, match="control characters"):
         systemd_unit(Path("/opt/nextgen-daemon"), Path("/a\nExecStartPre=/bin/sh"))
 
