@@ -105,7 +105,7 @@ def overall(now: datetime, services: Sequence[Service]) -> Condition:
 def _daemon(lake: Lake, now: datetime) -> Service:
     beat = last_beat(lake.path)
     present = daemon_present(lake.path / "control")
-    facts = {"running": present, "last_beat": beat.at if beat else None, **(beat.detail if beat else {})}
+    facts = {**(beat.detail if beat else {}), "present": present, "last_beat": beat.at if beat else None}
     if not present:
         if beat is None or beat.state == "stopped":
             told = "it was stopped" if beat else "it is not running"

@@ -60,7 +60,7 @@ retries = 6
 window = "6d"
 [tasks.upkeep]
 run = "maintain"
-trigger = "daily 06:00 on mon,thu"
+trigger = "daily 06:00"
 group = "lake"
 retries = 6
 """
