@@ -62,10 +62,7 @@ def command(
     some hundred tickers take some minutes. With --until before the end of the data, the sessions
     after it are left for `nextgen replay`.
     """
-    from lake.tables.market import MARKET_PRICES, QUARANTINED_ROWS
     from nextgen_tui.beginning import make_lake
-    from nextgen_tui.formats import duration
-    from nextgen_tui.summary import by_rule
     from pipeline.config.home import CONFIG_VARIABLE
     from pipeline.config.layers import Given
 
@@ -94,20 +91,10 @@ def command(
     settings = {f"source.{source or 'files'}.{name}": Given(value, "the command line") for name, value in own.items()}
     if source is not None or settings:
         given["source.name"] = Given(source or "files", "the command line")
-    started = perf_counter()
     beginning = make_lake(invocation, {**given, **settings}, until)
     if CONFIG_VARIABLE in invocation.environ:
         invocation.output.say(f"{CONFIG_VARIABLE} is set: its file is read instead of the lake's nextgen.toml")
-    with invocation.output.progress("history") as progress:
-        rows = beginning.load(progress)
-    usable = rows[MARKET_PRICES.name] > 0
-    _tell(invocation, rows, by_rule(invocation.lake.read(QUARANTINED_ROWS, columns=("rule",))), usable)
-    if not usable:
-        invocation.output.complain(_no_bar(invocation, rows[QUARANTINED_ROWS.name]))
-        return exit_codes.DEGRADED
-    invocation.output.show(f"The lake at {invocation.lake_path} is ready ({duration(perf_counter() - started)}).")
-    invocation.output.show(_next_step(beginning))
-    return exit_codes.DONE
+    return _load(invocation, beginning)
 
 
 def read_choices(texts: tuple[str, ...]) -> dict[str, Given]:
@@ -147,6 +134,25 @@ def _next_step(beginning: Beginning) -> str:
         f"All that the source has, to {beginning.last}, is history now. Next: `nextgen replay --from DATE --to DATE` "
         "runs any stretch of it as if it were live, knowing only what was public then."
     )
+
+
+def _load(invocation: Invocation, beginning: Beginning) -> int:
+    """Load the history, tell what came of it, and give the exit code."""
+    from lake.tables.market import MARKET_PRICES, QUARANTINED_ROWS
+    from nextgen_tui.formats import duration
+    from nextgen_tui.summary import by_rule
+
+    started = perf_counter()
+    with invocation.output.progress("history") as progress:
+        rows = beginning.load(progress)
+    usable = rows[MARKET_PRICES.name] > 0
+    _tell(invocation, rows, by_rule(invocation.lake.read(QUARANTINED_ROWS, columns=("rule",))), usable)
+    if not usable:
+        invocation.output.complain(_no_bar(invocation, rows[QUARANTINED_ROWS.name]))
+        return exit_codes.DEGRADED
+    invocation.output.show(f"The lake at {invocation.lake_path} is ready ({duration(perf_counter() - started)}).")
+    invocation.output.show(_next_step(beginning))
+    return exit_codes.DONE
 
 
 def _no_bar(invocation: Invocation, quarantined: int) -> str:
