@@ -18,6 +18,8 @@ from lake.store import Lake
 from lake.tables.control import SERVICE_HEARTBEATS
 from nextgen_tui import exit_codes
 from nextgen_tui.cli import outcome
+from nextgen_tui.console.pages.schedule import SchedulePage
+from nextgen_tui.console.view import View, read_runs
 from pipeline.control.exclusive import the_only_daemon
 from pipeline.control.heartbeat import FILE, Heart
 from pipeline.control.in_force import keep
@@ -77,6 +79,21 @@ def test_a_broken_schedule_is_told_with_its_line_and_what_the_daemon_runs_by_ins
     assert "schedules.toml:2: tasks.upkeep.run: there is no stage 'mantain'; did you mean" in told["sentence"]
     assert "the daemon runs by what it read at" in services["schedule"]["reason"]
     assert services["upkeep"]["status"] == "ok", "the last good schedule's tasks are judged on"
+
+
+def test_the_console_shows_a_broken_schedules_fault_and_the_tasks_that_the_daemon_goes_on_by(lake: Lake) -> None:
+    (lake.path / "schedules.toml").write_text(SCHEDULE)
+    page, view = SchedulePage(), View(lake, read_runs(lake))
+    page.prepare(view)
+    with a_daemon(lake):
+        (lake.path / "schedules.toml").write_text(SCHEDULE.replace("maintain", "mantain"))
+        served = page.load(view)
+        assert "there is no stage 'mantain'" in page.sentence(served)
+        assert "the daemon goes on by the one it read before" in page.sentence(served)
+    assert page.sheet(served, "tasks").frame["task"].to_list() == ["upkeep"]
+    alone = page.load(view)
+    assert "there is no stage 'mantain'" in page.sentence(alone) and "goes on" not in page.sentence(alone)
+    assert alone.tasks.is_empty()
 
 
 def test_a_broken_schedule_without_a_daemon_is_told_as_well(lake: Lake, status: Status) -> None:

@@ -23,9 +23,8 @@ from nextgen_tui.console.view import View
 from pipeline.control.calendars import ChildCalendars
 from pipeline.control.debt import debt, next_due
 from pipeline.control.definitions import lake_definitions
+from pipeline.control.in_force import in_force
 from pipeline.control.journal import Journal, lake_journal
-from pipeline.control.located import ManifestError
-from pipeline.control.manifest import load_manifest, manifest_path
 from pipeline.control.policy import Task
 from pipeline.control.trigger import Slot
 
@@ -93,8 +92,8 @@ class SchedulePage(Page[Schedule]):
         tasks, trouble, known = pl.DataFrame(schema=_TASK_SCHEMA), "", True
         try:
             known = at_hand(view)
-            tasks = task_rows(view, now) if known else tasks
-        except (ManifestError, OSError, ValueError) as error:
+            tasks, trouble = task_rows(view, now) if known else (tasks, "")
+        except (OSError, ValueError) as error:
             trouble = str(error)
         return Schedule(
             tasks=tasks,
@@ -110,7 +109,8 @@ class SchedulePage(Page[Schedule]):
     def sentence(self, data: Schedule) -> str:
         """What comes next, what is owed, what changed last."""
         if data.trouble:
-            return f"The schedule cannot be read: {data.trouble}"
+            by = "; the daemon goes on by the one it read before" if data.daemon.present and data.tasks.height else ""
+            return f"The schedule cannot be used: {data.trouble}{by}."
         coming = data.tasks.filter(pl.col("next").is_not_null()).sort("next", "task")
         told = "Nothing is scheduled" if data.known else WORKING
         if coming.height:
@@ -229,23 +229,22 @@ def at_hand(view: View) -> bool:
     return calendars(view.clock().date()).at_hand(EXCHANGE)
 
 
-def task_rows(view: View, now: datetime) -> pl.DataFrame:
-    """One row per task: where it stands, what it owes, when it is due next.
+def task_rows(view: View, now: datetime) -> tuple[pl.DataFrame, str]:
+    """One row per task, where it stands, what it owes, when it is due next; and why the schedule cannot be used.
 
-    Raises:
-        ManifestError: if the schedule cannot be read.
+    Where it cannot, the tasks are those that the daemon goes on by, if one runs.
     """
     known = calendars(now.date())
-    manifest = load_manifest(manifest_path(view.path), now, known)
+    held_to = in_force(view.path, now, known)
     definitions = lake_definitions(view.lake, known)
     journal = lake_journal(view.lake, now)
     rows = []
-    for task in manifest.tasks:
+    for task in held_to.manifest.tasks:
         epochs = definitions.epochs(task.name)
         owed = debt(task, epochs, journal, now).owed
         coming = next_due(task, epochs, now) if epochs else _first_slot(task, now)
         rows.append(_task_row(task, journal, owed, coming))
-    return pl.DataFrame(rows, schema=_TASK_SCHEMA)
+    return pl.DataFrame(rows, schema=_TASK_SCHEMA), held_to.fault
 
 
 def _task_row(task: Task, journal: Journal, owed: tuple[Slot, ...], coming: Slot | None) -> dict[str, object]:
