@@ -28,16 +28,26 @@ def safe_text(value: object, longest: int = 200) -> str:
     text = str(value)
     # Cut before cleaning, so that a headline of megabytes costs as little as a short one.
     cut = len(text) > (bound := 8 * longest + 256)
-    kept: list[str] = []
-    marks = 0
-    for sign in _TERMINAL_SEQUENCE.sub("", text[:bound]):
-        category = unicodedata.category(sign)
-        marks = marks + 1 if category in ("Mn", "Me") else 0
-        if sign in "\t\n\r\x0b\x0c\x85" or category in _SPACES:
-            kept.append(" ")
-        elif category not in _DROPPED and marks <= _MOST_MARKS:
-            kept.append(sign)
-    line = " ".join("".join(kept).split())
+    line = " ".join(harmless(text[:bound]).split())
     if len(line) > longest or cut:
         return line[: max(longest - 1, 0)].rstrip() + "…"
     return line
+
+
+def harmless(text: str) -> str:
+    """Return the text without what could steer a terminal or reorder a line, its spaces as they are.
+
+    The last step before a widget, which may have lined the text up: what went through `safe_text` stays as it is.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    kept: list[str] = []
+    marks = 0
+    for sign in _TERMINAL_SEQUENCE.sub("", text):
+        category = unicodedata.category(sign)
+        marks = marks + 1 if category in ("Mn", "Me") else 0
+        if sign in "\t\n\r\x0b\x0c\x85" or (category in _SPACES and sign != "\u00a0"):
+            kept.append(" ")
+        elif category not in _DROPPED and marks <= _MOST_MARKS:
+            kept.append(sign)
+    return "".join(kept)

@@ -51,7 +51,8 @@ class Chart(Widget):
         if y >= len(rows):
             return Strip.blank(self.size.width, self._style("", 0))
         parts = groupby(rows[y], key=lambda sign: (sign.role, sign.band))
-        return Strip([Segment("".join(s.sign for s in signs), self._style(*look)) for look, signs in parts])
+        row = [Segment("".join(s.sign for s in signs), self._style(*look)) for look, signs in parts]
+        return Strip(row).adjust_cell_length(self.size.width, self._style("", 0))
 
     def _style(self, role: str, band: int) -> Style:
         """Ink and ground: asking the stylesheet for each sign would cost more than drawing them all."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from textual import work
 from textual.app import App
+from textual.notifications import SeverityLevel
 
 from lake.store import Lake
 from nextgen_tui.console import asking
@@ -21,6 +22,9 @@ from nextgen_tui.failures import explained
 from nextgen_tui.safe_text import safe_text
 from pipeline.control.exclusive import daemon_present
 from pipeline.control.requests import submit
+
+LONGEST_NOTICE = 400
+"""Characters of what is said beside the screens."""
 
 
 class Commanding(App[None]):
@@ -42,6 +46,20 @@ class Commanding(App[None]):
         self.only_look = only_look
         self.asked_for: dict[str, str] = {}
         """The requests sent from here: id -> what was asked, to tell the operator what became of them."""
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = False,
+    ) -> None:
+        """Say something beside the screens: whatever it is made of, as safe text and never as markup."""
+        del markup
+        words, above = safe_text(message, LONGEST_NOTICE), safe_text(title, 60)
+        super().notify(words, title=above, severity=severity, timeout=timeout, markup=False)
 
     # ---- understood
 
@@ -144,4 +162,4 @@ class Commanding(App[None]):
             self.call_from_thread(self.notify, safe_text(told, 300), markup=False)
 
     def _warn(self, words: object) -> None:
-        self.notify(safe_text(words, 400), severity="warning", markup=False)
+        self.notify(str(words), severity="warning")

@@ -12,6 +12,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
 from nextgen_tui.console.asking import ASKED, HERE, NO_DAEMON, Asked
+from nextgen_tui.console.frame import Typed
 from nextgen_tui.console.moods import content
 from nextgen_tui.console.page import Line, fact, heading, said
 from nextgen_tui.console.sheet import Cell
@@ -76,7 +77,7 @@ class AskScreen(ModalScreen[Asked | None]):
         with Vertical(id="ask"):
             yield Static(content(lines), markup=False)
             why = "why (has to be said: it is judged later)" if self._asked.needs_reason else "why (kept with it)"
-            yield Input(placeholder=why, id="why", max_length=1_000)
+            yield Typed(placeholder=why, id="why", max_length=1_000)
             with Horizontal(id="buttons"):
                 yield Button(Content("Cancel"), id="cancel", variant="default")
                 yield Button(Content("Put on record" if self._asked.at_once else "Ask"), id="send", variant="primary")

@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from textual.content import Content
 from textual.geometry import Region
 from textual.screen import Screen
-from textual.widgets import Static
+from textual.widgets import Input, Static
 
 from nextgen_tui import formats
 from nextgen_tui.console.activity import Activity
@@ -19,7 +19,10 @@ from nextgen_tui.console.moods import content
 from nextgen_tui.console.page import Act, Line, Link, Page, Shown, Story, hung
 from nextgen_tui.console.sheet import Cell
 from nextgen_tui.console.view import Standpoint, View
-from nextgen_tui.safe_text import safe_text
+from nextgen_tui.safe_text import harmless, safe_text
+
+LONGEST_TYPED = 1_000
+"""Characters that a line takes; a megabyte pasted by mistake would stop the console for seconds."""
 
 
 class Console(Protocol):
@@ -123,6 +126,14 @@ class Notes(Words):
     def on_resize(self) -> None:
         """Another width, other breaks."""
         self.tell(self._lines)
+
+
+class Typed(Input):
+    """A line to type on; what is pasted into it can steer the terminal as little as what is read."""
+
+    def validate_value(self, value: str) -> str:
+        """What stays of what was typed or pasted."""
+        return harmless(value[: 4 * LONGEST_TYPED])[:LONGEST_TYPED]
 
 
 class Numbers(Words):

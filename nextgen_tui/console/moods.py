@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from textual.content import Content
 
 from nextgen_tui.console.page import Line, Section
+from nextgen_tui.safe_text import harmless
 
 STYLES = {
     "": "",
@@ -19,11 +20,11 @@ STYLES = {
 
 
 def content(lines: Sequence[Line]) -> Content:
-    """Lines as content."""
+    """Lines as content; whatever a page made them from, nothing in them can steer the terminal."""
     parts: list[Content] = []
     for number, line in enumerate(lines):
         parts += [Content("\n")] if number else []
-        parts += [Content.styled(cell.words, STYLES[cell.mood]) for cell in line]
+        parts += [Content.styled(harmless(cell.words), STYLES[cell.mood]) for cell in line]
     return Content.assemble(*parts)
 
 
@@ -33,6 +34,6 @@ def sections(told: Sequence[Section]) -> Content:
     for number, section in enumerate(told):
         parts += [Content("\n\n")] if number else []
         if section.heading:
-            parts += [Content.styled(section.heading, "bold $text-primary"), Content("\n")]
+            parts += [Content.styled(harmless(section.heading), "bold $text-primary"), Content("\n")]
         parts.append(content(section.lines))
     return Content.assemble(*parts)

@@ -17,7 +17,7 @@ from textual.widgets import Input
 from nextgen_tui import formats
 from nextgen_tui.console.chart import Chart
 from nextgen_tui.console.export import ExportError, export, file_name
-from nextgen_tui.console.frame import Console, Keys, Notes, Numbers, Words, banner, numbers
+from nextgen_tui.console.frame import Console, Keys, Notes, Numbers, Typed, Words, banner, numbers
 from nextgen_tui.console.moods import content
 from nextgen_tui.console.page import KEYS, Act, Page, Row, Shown, plain
 from nextgen_tui.console.sheet import Cell, Sheet
@@ -92,7 +92,7 @@ class PageScreen(Screen[None]):
             Container(Notes("notes"), Chart(id="chart"), id="side"),
             id="halves",
         )
-        yield Input(id="line", select_on_focus=False)
+        yield Typed(id="line", select_on_focus=False)
         yield Keys()
 
     def on_mount(self) -> None:

@@ -8,7 +8,10 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import ceil, floor, log10
 
+from rich.cells import cell_len
+
 from nextgen_tui import formats
+from nextgen_tui.safe_text import harmless
 
 BRAILLE = 0x2800
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
@@ -18,6 +21,8 @@ LEAST_WIDTH, LEAST_HEIGHT = 12, 3
 """Smaller than this there is no chart, only blank."""
 LEAST_STACKED = 5
 """Rows of each of several pictures; with fewer the last ones give way."""
+LONGEST_WORDS = 80
+"""Places that a piece of text around a plot may take."""
 TICKS = 4
 """Labels on the axis of levels, at most."""
 
@@ -351,15 +356,9 @@ def _round_levels(low: float, high: float, most: int) -> list[float]:
 
 def _head(picture: Picture, width: int) -> list[list[Sign]]:
     """The title and what the signs mean; what does not fit is left out whole."""
-    row = [Sign(sign, "title") for sign in picture.title][:width]
+    row = written(picture.title, "title", width)
     for sign, role, meaning in picture.legend:
-        entry = [
-            Sign(" "),
-            Sign(" "),
-            *(Sign(one, role) for one in sign),
-            Sign(" "),
-            *(Sign(c, "label") for c in meaning),
-        ]
+        entry = [*written("  "), *written(sign, role), *written(" "), *written(meaning, "label")]
         if len(row) + len(entry) <= width:
             row += entry
     return [row + [Sign(" ")] * (width - len(row))] if row else []
@@ -367,11 +366,22 @@ def _head(picture: Picture, width: int) -> list[list[Sign]]:
 
 def _foot(picture: Picture, scale: _Scale, margin: int) -> list[Sign]:
     """The labels below the plot; one that would touch another is left out."""
-    row = [" "] * (margin + scale.width)
+    row = [Sign(" ", "label")] * (margin + scale.width)
     free = 0
-    for at, words in sorted(picture.ticks):
+    for at, told in sorted(picture.ticks):
+        words = written(told, "label", len(row))
         start = min(max(margin + scale.x(at) // 2 - len(words) // 2, margin), len(row) - len(words))
         if start >= free and start >= margin:
             row[start : start + len(words)] = words
             free = start + len(words) + 2
-    return [Sign(sign, "label") for sign in row]
+    return row
+
+
+def written(words: str, role: str = "", most: int = LONGEST_WORDS) -> list[Sign]:
+    """Words as signs, one for each place they take: a wide sign is followed by an empty one, marks go with none."""
+    row: list[Sign] = []
+    for sign in harmless(words[: 8 * most + 256]):  # cut first: a megabyte costs no more than a line
+        room = cell_len(sign)
+        if room and len(row) + room <= most:
+            row += [Sign(sign, role), *([Sign("", role)] * (room - 1))]
+    return row

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -34,31 +34,42 @@ PAYLOAD = "ab" * 32
 FEATURES_ID = "f1-20220228-0123456789ab"
 PREDICTION = "0123456789abcdef"
 Row = dict[str, Any]
+Spoil = Callable[[Table, Row], Row]
 
 
-def desk(path: Path) -> Lake:
-    """Build it: two cycles, each published whole; the second has a failed stage behind it that was done later."""
+def as_it_is(table: Table, row: Row) -> Row:
+    """Nothing is changed."""
+    return row
+
+
+def desk(path: Path, spoil: Spoil = as_it_is) -> Lake:
+    """Build it: two cycles, each published whole; the second has a failed stage behind it that was done later.
+
+    `spoil` may change what is written.
+    """
     lake = Lake.create(path)
     raw = {"payload_id": PAYLOAD, "source": "simulated", "kind": "bars", "format": "ndjson", "ticker": "ACME"}
     vendor = '{"symbol":"ACME","date":"2022-02-28","close":"104.0"}'
     land(lake, RAW_PRICES, rows(RAW_PRICES, {**raw, "session": FIRST, "payload": vendor}), "raw")
-    publish_cycle(lake, FIRST, first_session())
-    publish_cycle(lake, LAST, last_session())
+    publish_cycle(lake, FIRST, first_session(), spoil)
+    publish_cycle(lake, LAST, last_session(), spoil)
     checks = [
         _check("market_prices", "arrived", "warn", "1 of 2 members have a bar"),
         _check("plan", "last run", "fail", "a disk was full"),
         _check("book", "reconciled", "ok", "every cent of value is explained"),
     ]
-    land(lake, SYSTEM_HEALTH, rows(SYSTEM_HEALTH, *checks), "health")
+    land(lake, SYSTEM_HEALTH, rows(SYSTEM_HEALTH, *(spoil(SYSTEM_HEALTH, check) for check in checks)), "health")
     return lake
 
 
-def publish_cycle(lake: Lake, session: date, written: Mapping[str, tuple[Table, list[Row]]]) -> None:
+def publish_cycle(
+    lake: Lake, session: date, written: Mapping[str, tuple[Table, list[Row]]], spoil: Spoil = as_it_is
+) -> None:
     """Commit each stage's rows and publish them all in one commit of runs."""
     runs = []
     with lake.lease("a test"):
         for number, (stage, (table, given)) in enumerate(written.items()):
-            frame = table.check(rows(table, *given))
+            frame = table.check(rows(table, *(spoil(table, row) for row in given)))
             at = datetime.combine(session, datetime.min.time(), UTC) + timedelta(hours=22, seconds=number)
             run = run_row(stage, session=session, output_table=table.name, started_at=at, rows=frame.height)
             run["written"] = frame.height
