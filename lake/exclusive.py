@@ -99,7 +99,7 @@ def _note(lock: Path) -> tuple[str, bool] | None:
     """What the note says, and whether its writer lives; None where there is no note."""
     try:
         descriptor = os.open(note_of(lock), os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     try:
         return os.pread(descriptor, 4096, 0).decode(errors="replace"), not _locked(descriptor, fcntl.LOCK_SH)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -60,3 +61,13 @@ def refuse_full_disk(path: Path, least: int = LEAST_FREE) -> None:
             f"only {free / 1e6:.0f} MB are free at {path} and a run needs {least / 1e6:.0f} MB; "
             "free some space, nothing was written"
         )
+
+
+def refuse_read_only(path: Path) -> None:
+    """Begin no write where none can end: the storage library would panic on the way out.
+
+    Raises:
+        StorageError: if the folder cannot be written.
+    """
+    if not os.access(path, os.W_OK):
+        raise StorageError(f"the lake at {path} cannot be written: make the folder writable, or use another lake")

@@ -25,7 +25,7 @@ from lake.marker import mark, prepare, refuse_foreign, refuse_path
 from lake.migrations import FORMATS, Formats
 from lake.rows import last_revisions, predicates
 from lake.snapshots import Snapshots
-from lake.storage import refusals_in_words, refuse_full_disk
+from lake.storage import refusals_in_words, refuse_full_disk, refuse_read_only
 from lake.tables import TABLES
 from lake.tables.control import RUNS
 from lake.witness import witness_checkpoint
@@ -200,9 +200,12 @@ class Lake:
         Raises:
             ConflictError: if an append table holds a row of the same key with other content.
             LakeError: if the lease is not held.
+            StorageError: if the folder cannot be written.
         """
         if table.story:
             self._refuse_without_lease(table, "written")
+        else:
+            refuse_read_only(self.path)  # the lease does it where one is needed
         return self._commits.commit(table, rows, run_id, recipe, durable=self.durable)
 
     def committed(self, table: Table, run_id: str) -> int | None:

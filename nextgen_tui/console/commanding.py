@@ -19,7 +19,7 @@ from nextgen_tui.console.page_screen import PageScreen
 from nextgen_tui.console.screens import PAGES
 from nextgen_tui.console.view import Standpoint, View, parsed_standpoint
 from nextgen_tui.failures import explained
-from nextgen_tui.safe_text import safe_text
+from nextgen_tui.safe_text import harmless, safe_text
 from pipeline.control.exclusive import daemon_present
 from pipeline.control.requests import submit
 
@@ -60,6 +60,11 @@ class Commanding(App[None]):
         del markup
         words, above = safe_text(message, LONGEST_NOTICE), safe_text(title, 60)
         super().notify(words, title=above, severity=severity, timeout=timeout, markup=False)
+
+    def copy_to_clipboard(self, text: str) -> None:
+        """Copy it without what would steer the terminal it is pasted into; lines and columns stay apart."""
+        lines = ("\t".join(harmless(part) for part in line.split("\t")) for line in text.split("\n"))
+        super().copy_to_clipboard("\n".join(lines))
 
     # ---- understood
 

@@ -17,7 +17,7 @@ from nextgen_tui.console.moods import content, sections
 from nextgen_tui.console.page import KEYS, Story, plain
 from nextgen_tui.console.sheet import Cell, Col, Sheet, quiet
 from nextgen_tui.console.sheet_view import SheetView
-from nextgen_tui.safe_text import safe_text
+from nextgen_tui.safe_text import harmless, safe_text
 
 COLS = (
     Col("rests on", "table"),
@@ -93,7 +93,8 @@ class StoryScreen(Screen[None]):
 
     def action_copy(self) -> None:
         """Copy the name, or the command that leads here."""
-        self.app.copy_to_clipboard(self.story.copies or plain([line for s in self.story.sections for line in s.lines]))
+        words = harmless(self.story.copies)  # on one line: pasted into a shell, a second one would be run
+        self.app.copy_to_clipboard(words or plain([line for s in self.story.sections for line in s.lines]))
         self.notify(f"Copied: {safe_text(self.story.copies or self.story.title, 80)}", markup=False, timeout=3)
 
     def action_act(self, name: str) -> None:

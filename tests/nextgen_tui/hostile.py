@@ -93,7 +93,7 @@ def _piece(dice: Random) -> str:
 
 
 def _word(dice: Random) -> str:
-    return dice.choice(("ACME", "evil", "", "quit", "a b", "Zürich", "0", "é", "-1.5 %", "🙂", "[x]", "\x1b", "\x07"))
+    return dice.choice(("ACME", "evil", "", "void", "a b", "Zürich", "0", "é", "-1.5 %", "🙂", "[x]", "\x1b", "\x07"))
 
 
 def _sign(dice: Random) -> int:

@@ -155,6 +155,7 @@ async def a_story(pilot: Pilot[Any]) -> None:
     assert steering(pilot.app.screen) == []
     await pilot.press("y", "backspace")
     await until(pilot, lambda: isinstance(pilot.app.screen, PageScreen))
+    assert dangerous(pilot.app.clipboard) == []
 
 
 async def a_dialog(pilot: Pilot[Any], texts: Sequence[str]) -> None:

@@ -1,0 +1,289 @@
+"""Whatever state the lake is in, the console says it in a sentence, goes on, and is back when the lake is."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Button
+
+import lake as lake_package
+from lake.marker import BEGUN, MARKER
+from lake.store import Lake
+from lake.tables.control import TASK_REQUESTS
+from nextgen_tui import exit_codes
+from nextgen_tui.cli import outcome
+from nextgen_tui.console.app import ConsoleApp
+from nextgen_tui.console.dialogs import AskScreen
+from nextgen_tui.console.page_screen import PageScreen
+from nextgen_tui.console.screens import PAGES
+from nextgen_tui.console.screenshots import settled
+from nextgen_tui.console.story_screen import StoryScreen
+from tests.nextgen_tui.console.test_console import page, sentence, until
+from tests.nextgen_tui.console.test_doing import told
+
+HOLDER = "import sys; from pathlib import Path; from lake.lease import writer_lease\n"
+HOLDER += "with writer_lease(Path(sys.argv[1]), 'a long cycle'): print('held', flush=True); sys.stdin.read()"
+
+
+@contextmanager
+def written_by_another(lake: Path) -> Iterator[None]:
+    """Another process holds the writer lease during the block."""
+    command = [sys.executable, "-c", HOLDER, str(lake)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        yield
+        holder.kill()
+
+
+@contextmanager
+def read_only(lake: Path) -> Iterator[Path]:
+    """The lake's copy on a disk that cannot be written, as root meets it too."""
+    disk = lake.parent / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "tmpfs", str(disk)], capture_output=True, check=False).returncode:
+        pytest.skip("no disk can be mounted here")
+    try:
+        shutil.copytree(lake, disk / "lake")
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        yield disk / "lake"
+    finally:
+        subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+async def every_screen(pilot: Pilot[None]) -> dict[str, str]:
+    """Go to each; its name -> what it says first."""
+    app = pilot.app
+    assert isinstance(app, ConsoleApp)
+    said = {}
+    for one in PAGES:
+        await pilot.press(one.number)
+        await settled(pilot)
+        said[one.name] = sentence(app)
+    assert all(said.values())
+    assert not any("Traceback" in words or "should not happen" in words for words in said.values()), said
+    return said
+
+
+async def asked(pilot: Pilot[None], command: str) -> None:
+    """Type a command and confirm it."""
+    await pilot.press("colon", *command, "enter")
+    await until(pilot, lambda: isinstance(pilot.app.screen, AskScreen) and bool(pilot.app.screen.query("#send")))
+    pilot.app.screen.query_one("#send", Button).press()
+    await until(pilot, lambda: isinstance(pilot.app.screen, PageScreen))
+
+
+async def test_while_another_writes_everything_is_read_and_can_be_asked_for(own_desk: Lake) -> None:
+    app = ConsoleApp(own_desk.path)
+    async with app.run_test(size=(120, 40)) as pilot:
+        with written_by_another(own_desk.path):
+            await settled(pilot)
+            await every_screen(pilot)
+            assert not app.trouble
+            assert not any(app.shown(one.name.lower()).trouble for one in PAGES)
+            await asked(pilot, "maintain")
+            await until(pilot, lambda: "Asked: maintain" in told(app))
+            assert own_desk.read(TASK_REQUESTS).height == 1
+            assert outcome(["request", "maintain", "--lake", str(own_desk.path)]) == exit_codes.DONE
+
+
+def nothing(lake: Path) -> None:
+    shutil.rmtree(lake)
+
+
+def empty(lake: Path) -> None:
+    shutil.rmtree(lake)
+    lake.mkdir()
+
+
+def a_file(lake: Path) -> None:
+    shutil.rmtree(lake)
+    lake.write_text("not a lake")
+
+
+def cut_off(lake: Path) -> None:
+    """Its making ended before the marker was set."""
+    (lake / MARKER).unlink()
+    (lake / BEGUN).touch()
+    for table in sorted((lake / "tables").iterdir())[20:]:
+        shutil.rmtree(table)
+
+
+def unmarked(lake: Path) -> None:
+    (lake / MARKER).unlink()
+
+
+def garbled(lake: Path) -> None:
+    (lake / MARKER).write_bytes(b"\x00\xff{")
+
+
+def newer(lake: Path) -> None:
+    (lake / MARKER).write_text(json.dumps({"format": 99}))
+
+
+def older(lake: Path) -> None:
+    (lake / MARKER).write_text(json.dumps({"format": 0}))
+
+
+def without_runs(lake: Path) -> None:
+    shutil.rmtree(lake / "tables" / "runs")
+
+
+HARMS: dict[Callable[[Path], None], str] = {
+    nothing: "there is no lake",
+    empty: "there is no lake",
+    a_file: "there is no lake",
+    cut_off: "there is no lake",
+    unmarked: "there is no lake",
+    garbled: "cannot be read; restore it from a backup",
+    newer: "upgrade the program",
+    older: "nextgen migrate",
+    without_runs: "runs is missing",
+}
+
+
+MORE = ("system_health", "task_requests", "trade_plans")
+QUICK = (a_file, cut_off, garbled)
+"""Those of the default run; some others `test_console` plays on a lake that is open."""
+
+
+@pytest.mark.parametrize(
+    "harm", [pytest.param(one, marks=[] if one in QUICK else pytest.mark.slow, id=one.__name__) for one in HARMS]
+)
+async def test_a_lake_that_is_no_good_is_a_sentence_on_every_screen_until_it_is_good(
+    own_desk: Lake, tmp_path: Path, harm: Callable[[Path], None]
+) -> None:
+    good = shutil.copytree(own_desk.path, tmp_path / "good")
+    harm(own_desk.path)
+    app = ConsoleApp(own_desk.path)
+    async with app.run_test(size=(120, 30)) as pilot:
+        await until(pilot, lambda: HARMS[harm] in sentence(app))
+        assert all(HARMS[harm] in words for words in (await every_screen(pilot)).values())
+        await pilot.press("enter", "l", "s", "y", "e", "escape", "less_than_sign", "greater_than_sign", "tab", "p")
+        await pilot.press("colon", *"maintain", "enter")
+        await pilot.pause()
+        assert isinstance(app.screen, PageScreen | AskScreen)
+        await pilot.press("escape", "1")
+        replaced(own_desk.path, good)
+        await until(pilot, lambda: sentence(app) == "The last cycle (2022-03-01) failed: a disk was full")
+        assert not app.screen.query_one("#sentence").has_class("trouble")
+
+
+def replaced(lake: Path, good: Path) -> None:
+    """Put the good lake in the place of the other."""
+    if lake.is_dir():
+        lake.rename(lake.with_name("bad"))
+    lake.unlink(missing_ok=True)
+    good.rename(lake)
+
+
+async def test_a_lake_that_vanishes_while_it_is_open_and_comes_back_is_taken_up_again(own_desk: Lake) -> None:
+    app = ConsoleApp(own_desk.path)
+    away = own_desk.path.with_name("away")
+    async with app.run_test(size=(120, 30)) as pilot:
+        before = await every_screen(pilot)
+        await pilot.press("9")
+        await settled(pilot)
+        own_desk.path.rename(away)
+        await until(pilot, lambda: "there is no lake" in sentence(app))
+        assert len(page(app).view.text()) > 1, "what was read stays"
+        await pilot.press("enter")
+        await until(pilot, lambda: bool(told(app)) or isinstance(app.screen, StoryScreen))
+        assert "should not happen" not in told(app)
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, PageScreen))
+        assert all("there is no lake" in words for words in (await every_screen(pilot)).values())
+        await pilot.press("colon", *"maintain", "enter")
+        await pilot.pause()
+        assert isinstance(app.screen, PageScreen)
+        away.rename(own_desk.path)
+        await until(pilot, lambda: "there is no lake" not in sentence(app))
+        assert await every_screen(pilot) == before
+        await asked(pilot, "maintain")
+        await until(pilot, lambda: "Asked: maintain" in told(app))
+
+
+@pytest.mark.parametrize("table", ["predictions", *(pytest.param(one, marks=pytest.mark.slow) for one in MORE)])
+async def test_a_table_without_its_log_is_named_where_it_is_shown_and_the_others_go_on(
+    own_desk: Lake, table: str
+) -> None:
+    shutil.rmtree(own_desk.path / "tables" / table / "_delta_log")
+    app = ConsoleApp(own_desk.path)
+    async with app.run_test(size=(120, 30)) as pilot:
+        await until(pilot, lambda: table in sentence(app) or app.view is not None)
+        said = await every_screen(pilot)
+        assert any(table in words for words in said.values()), said
+
+
+async def test_on_a_disk_that_cannot_be_written_one_can_look_and_is_told_why_no_more(
+    own_desk: Lake, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with read_only(own_desk.path) as path:
+        app = ConsoleApp(path)
+        async with app.run_test(size=(120, 30)) as pilot:
+            await every_screen(pilot)
+            assert not app.trouble
+            assert not any(app.shown(one.name.lower()).trouble for one in PAGES)
+            for command in ("maintain", "veto 2022-03-01:ACME", "daemon"):
+                app.clear_notifications()
+                await pilot.press("colon", *command, "enter")
+                await until(pilot, lambda: "cannot be written; this console can only look" in told(app))
+            await pilot.press("5", "x")
+            await pilot.pause()
+            assert isinstance(app.screen, PageScreen)
+        capsys.readouterr()
+        code = outcome(["request", "maintain", "--lake", str(path)])
+        assert code == exit_codes.DAMAGE
+        words = capsys.readouterr().err
+        assert "cannot be written" in words
+        assert "Traceback" not in words
+
+
+READS = ("store", "reading", "log", "delta", "listing", "snapshots", "archive", "committing", "runs", "marker", "head")
+"""The lake's modules that touch the disk."""
+
+
+async def test_no_screen_and_no_key_reads_the_lake_where_keys_are_taken(desk_path: Path) -> None:
+    folder = Path(next(iter(lake_package.__path__)))
+    forbidden = {str(folder / f"{name}.py") for name in READS}
+    seen: set[str] = set()
+
+    def watch(frame: FrameType, event: str, argument: Any) -> None:
+        del argument
+        if event == "call" and frame.f_code.co_filename in forbidden:
+            seen.add(f"{Path(frame.f_code.co_filename).name}: {frame.f_code.co_qualname}")
+
+    app = ConsoleApp(desk_path)
+    async with app.run_test(size=(120, 30)) as pilot:
+        sys.setprofile(watch)  # of this thread alone, which is the one that takes the keys
+        try:
+            await every_screen(pilot)
+            for one in PAGES:
+                await pilot.press(one.number, "tab", "s", "down", "enter")
+                await settled_story(pilot)
+            await pilot.press("less_than_sign")
+            await settled(pilot)
+            await pilot.press("greater_than_sign", "colon", *"maintain", "enter")
+            await until(pilot, lambda: isinstance(app.screen, AskScreen))
+        finally:
+            sys.setprofile(None)
+    assert seen == set()
+
+
+async def settled_story(pilot: Pilot[None]) -> None:
+    """Wait for the story that a key asked for, and leave it."""
+    await until(pilot, lambda: all(one.is_finished for one in pilot.app.workers if one.group == "tell"))
+    await pilot.pause()
+    if isinstance(pilot.app.screen, StoryScreen):
+        await pilot.press("backspace")
+        await until(pilot, lambda: isinstance(pilot.app.screen, PageScreen))
