@@ -45,7 +45,9 @@ def day(value: date | None) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A span of wall time: '0.4 s', '12 s', '3 min 05 s', '2 h 10 min'."""
+    """A span of wall time: '0.04 s', '1.4 s', '12 s', '3 min 05 s', '2 h 10 min'."""
+    if seconds < 1:
+        return f"{seconds:.2f} s"
     if seconds < 10:
         return f"{seconds:.1f} s"
     if (rounded := round(seconds)) < 60:

@@ -67,7 +67,8 @@ def banner(console: Console) -> tuple[Line, bool]:
     mode = "   READ ONLY" if console.only_look else ""
     told = Cell(f"nextgen   session {session}   ● live, read {read}{mode}   ")
     doing = [Cell(f"▸ {words}   ", "accent") for words in console.activity.doing]
-    return (told, *doing, lake), False
+    idle = [] if console.activity.daemon or console.read_at is None else [Cell("○ no daemon   ", "warn")]
+    return (told, *idle, *doing, lake), False
 
 
 def numbers(pages: Sequence[Page[Any]], here: str, width: int) -> Content:

@@ -172,6 +172,11 @@ def said(words: object, mood: Mood = "", longest: int = 400) -> Line:
     return (Cell(safe_text(words, longest), mood),)
 
 
+def of_slice(scope: str, part: str) -> str:
+    """Which forecasts a measure is about."""
+    return "all tickers" if scope == "all" else f"{scope} {part}"
+
+
 def heading(words: str) -> Line:
     """A line that names what follows."""
     return (Cell(words, "accent"),)

@@ -10,7 +10,7 @@ import polars as pl
 
 from lake.tables.feedback import FEEDBACK_METRICS, PREDICTION_ACCURACY
 from nextgen_tui import formats
-from nextgen_tui.console.page import Line, Link, Page, Row, Section, Story, fact, said
+from nextgen_tui.console.page import Line, Link, Page, Row, Section, Story, fact, of_slice, said
 from nextgen_tui.console.picture import Band, Mark, Picture
 from nextgen_tui.console.picture import Line as Path
 from nextgen_tui.console.sheet import Cell, Col, Mood, Sheet
@@ -116,7 +116,7 @@ class AccuracyPage(Page[Accuracy]):
         return (
             (
                 Cell(f"{row['metric']}", "accent"),
-                Cell(f"  {row['horizon']} ahead  {row['scope']} {row['slice']}", "dim"),
+                Cell(f"  {row['horizon']} ahead, {of_slice(row['scope'], row['slice'])}", "dim"),
             ),
             fact("measured", f"{show(row['value'])}   {_span(row['span'])}"),
             fact("baseline", show(row["baseline"])),

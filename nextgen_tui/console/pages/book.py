@@ -221,7 +221,7 @@ def sources(row: Row) -> tuple[Line, ...]:
     lines.append(fact("value", formats.money(row["nav"]), right=14))
     off = row["unexplained"]
     lines.append(
-        (Cell("             "), Cell("✓ to the cent", "good") if off == 0 else Cell(f"✗ {off} unexplained", "bad"))
+        fact("adds up", "✓ to the cent", "good") if off == 0 else fact("adds up", f"✗ {off} unexplained", "bad")
     )
     lines.append(heading("risk"))
     lines.append(
@@ -311,7 +311,7 @@ HOLDING_COLS = (
     Col("weight", "weight", lambda value: formats.percent(value, 1), right=True),
     Col("share", "weight", _weight, rank=2),
     Col("gain", "unrealised", MONEY, right=True),
-    Col("%", "gain", PERCENT, right=True),
+    Col("gain %", "gain", PERCENT, right=True),
     Col("16 sessions", "closes", _spark, rank=3, sort="gain"),
     Col("held", "held_sessions", formats.whole, right=True, rank=4),
     Col("sector", "sector", rank=5),

@@ -11,7 +11,7 @@ import polars as pl
 from lake.tables.feedback import BIAS_FLAGS, FEEDBACK_METRICS, LEARNING_INSIGHTS, RETRAIN_CANDIDATES
 from lake.tables.models import MODEL_PROMOTIONS, MODEL_REGISTRY
 from nextgen_tui import formats
-from nextgen_tui.console.page import Act, Line, Link, Page, Row, Section, Story, fact, said
+from nextgen_tui.console.page import Act, Line, Link, Page, Row, Section, Story, fact, of_slice, said
 from nextgen_tui.console.pages.accuracy import course
 from nextgen_tui.console.picture import Line as Path
 from nextgen_tui.console.picture import Mark, Picture
@@ -163,7 +163,7 @@ def insight_notes(row: Row) -> tuple[Line, ...]:
     lines = [
         (
             _insight_status(row["status"]),
-            Cell(f"  {row['kind']} of {row['scope']} {row['slice']}, {row['horizon']} ahead", "dim"),
+            Cell(f"  {row['kind']}, {row['horizon']} ahead, {of_slice(row['scope'], row['slice'])}", "dim"),
         ),
         said(row["hypothesis"], "accent"),
         fact("evidence", row["evidence"]),
@@ -179,7 +179,7 @@ def insight_notes(row: Row) -> tuple[Line, ...]:
 def bias_notes(row: Row) -> tuple[Line, ...]:
     """How far a slice errs, how surely, and what was done about it."""
     return (
-        (Cell(f"{row['scope']} {row['slice']}", "accent"), Cell(f"  {row['horizon']} ahead", "dim")),
+        (Cell(of_slice(row["scope"], row["slice"]), "accent"), Cell(f"  {row['horizon']} ahead", "dim")),
         fact(
             "mean error",
             f"{formats.percent(row['mean_error'], 3, signed=True)}, "

@@ -18,6 +18,7 @@ from nextgen_tui.console.pages.predictions import MANY, member_lines
 from nextgen_tui.console.picture import Line as Path
 from nextgen_tui.console.picture import Picture
 from nextgen_tui.console.sheet import Cell, Col, Sheet, signed
+from nextgen_tui.console.shortfall import off_by
 from nextgen_tui.console.view import View
 
 PLANS, RULES, STANCE = "plan", "rules", "stance"
@@ -209,12 +210,15 @@ def stances(view: View) -> pl.DataFrame:
 
 
 def with_distance(plans: pl.DataFrame) -> pl.DataFrame:
-    """Adds `distance`, how far off the first refusing rule was, `verdict`, and an order: taken, refused, kept."""
-    refusing = pl.col("verdicts").list.eval(
-        pl.when(pl.element().struct.field("verdict") == "refuse").then(pl.element().struct.field("distance"))
-    )
+    """Adds `verdict`, an order (taken, refused, kept), and how far off the first refusing rule was.
+
+    `off` says it in the rule's unit; `nearness` orders by rule, then by how narrow it was.
+    """
+    refusing = pl.col("verdicts").list.eval(pl.element().filter(pl.element().struct.field("verdict") == "refuse"))
+    first = refusing.list.first()
     rows = plans.with_columns(
-        distance=refusing.list.drop_nulls().list.first(),
+        distance=first.struct.field("distance"),
+        because=first.struct.field("reason"),
         verdict=pl.when(pl.col("taken"))
         .then(pl.lit("order"))
         .when(pl.col("blocked_by").is_not_null())
@@ -222,9 +226,10 @@ def with_distance(plans: pl.DataFrame) -> pl.DataFrame:
         .otherwise(pl.lit("keep")),
     )
     rank = pl.col("verdict").replace_strict({"order": 0, "refused": 1, "keep": 2}, return_dtype=pl.Int8)
-    return rows.with_columns(rank=rank).sort(
-        ["rank", "edge", "ticker"], descending=[False, True, False], nulls_last=True
-    )
+    told = [off_by(*row) for row in rows.select("blocked_by", "distance", pl.col("because").fill_null("")).iter_rows()]
+    rows = rows.with_columns(rank=rank, off=pl.Series(told, dtype=pl.String))
+    rows = rows.sort("blocked_by", "distance", "ticker", nulls_last=True).with_row_index("nearness")
+    return rows.sort(["rank", "edge", "ticker"], descending=[False, True, False], nulls_last=True)
 
 
 def last_words(decisions: pl.DataFrame) -> pl.DataFrame:
@@ -276,7 +281,8 @@ def verdict_lines(row: Row, *, everything: bool = False) -> tuple[Line, ...]:
         if one["verdict"] == "scale":
             told = f"to {formats.percent(one['scale'], 0)}: {told}"
         if one["verdict"] == "refuse":
-            told += f" (off by {formats.number(one['distance'], 4)})"
+            far = off_by(one["rule"], one["distance"], one["reason"])
+            told += f" (off by {far})" if far != formats.MISSING else ""
         lines.append((sign, Cell(f"{one['rule']:<21} "), *said(told, "dim")))
     return tuple(lines) or (said("every rule lets it pass whole", "good"),)
 
@@ -372,7 +378,7 @@ COLS = (
     Col("edge", "edge", PERCENT, right=True),
     Col("weight", "target_weight", lambda value: formats.percent(value, 1), right=True, rank=7),
     Col("stopped by", "blocked_by", _blocked),
-    Col("off by", "distance", lambda value: formats.number(value, 4), right=True, rank=1),
+    Col("off by", "off", right=True, rank=1, sort="nearness"),
 )
 RULE_COLS = (
     Col("rule", "rule"),

@@ -16,7 +16,7 @@ from lake.tables.news import NEWS_ARTICLES, NEWS_SENTIMENT
 from lake.tables.predictions import INFERENCE_LOG, PREDICTIONS
 from nextgen_tui import formats
 from nextgen_tui.console.fan import SPARK, fan, no_paths, sparks, total_return_paths
-from nextgen_tui.console.page import Line, Link, Page, Row, Section, Story, fact, said
+from nextgen_tui.console.page import LABEL, Line, Link, Page, Row, Section, Story, fact, said
 from nextgen_tui.console.pages.data import scored_news
 from nextgen_tui.console.picture import Picture
 from nextgen_tui.console.sheet import Cell, Col, Sheet, quiet, signed
@@ -212,8 +212,8 @@ def member_lines(row: Row) -> tuple[Line, ...]:
         bar = formats.bar(member["weight"], 6)
         lines.append(
             (
-                Cell(f"{member['member'][:7]:<8}", "dim"),
-                Cell(f"{formats.percent(member['point'], signed=True):>9}  "),
+                Cell(f"{member['member'][:LABEL]:<{LABEL}} ", "dim"),
+                Cell(f"{formats.percent(member['point'], signed=True):<9} "),
                 Cell(bar, "accent"),
                 Cell(f" {formats.percent(member['weight'], 0):>5}"),
             )
@@ -379,7 +379,7 @@ COLS = (
     Col("80 % interval", "band", _band, right=True, sort="width"),
     Col("up", "probability_up", lambda value: formats.percent(value, 0), right=True),
     Col("agree", "confidence", lambda value: formats.percent(value, 0), right=True),
-    Col("members", "spread", lambda value: formats.percent(value), right=True, rank=4),
+    Col("spread", "spread", lambda value: formats.percent(value), right=True, rank=4),
     Col("naive", "naive", lambda value: formats.percent(value, signed=True), right=True, rank=5),
     Col("16 sessions", "closes", _spark, rank=3, sort="point"),
     Col("by", "role", quiet, rank=6),

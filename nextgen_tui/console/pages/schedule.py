@@ -173,7 +173,7 @@ class SchedulePage(Page[Schedule]):
             daemon,
             fact("task", row["task"]),
             fact("when", row["trigger"]),
-            fact("next", f"{row['slot']}, {formats.instant(row['next'])}"),
+            fact("next", f"{row['slot']}, due {formats.instant(row['next'])}"),
             fact("owed", f"{row['owed']}{', the oldest ' + row['oldest'] if row['oldest'] else ''}"),
             fact("last", row["last"] or "never run by a daemon"),
             fact("on failure", row["failover"]),

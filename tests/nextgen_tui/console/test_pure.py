@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lake.store import Lake
+from nextgen_tui.console import shortfall
 from nextgen_tui.console.asking import Asked, CommandError, Local, parse
 from nextgen_tui.console.export import ExportError, export
 from nextgen_tui.console.page import fact, hung, plain
 from nextgen_tui.console.picture import Band, Candle, Line, Picture, draw, stacked
 from nextgen_tui.console.sheet import Col, Sheet
 from nextgen_tui.console.view import View, parsed_standpoint, read_runs, stepped
+from pipeline.trading import philosophy
 from tests.nextgen_tui.console.desk import FIRST, LAST
 
 NOW = datetime(2022, 3, 2, tzinfo=UTC)
@@ -190,3 +193,21 @@ def test_a_view_from_the_past_reads_the_versions_published_then(desk_path: Path)
     assert stepped(runs, then.at, 1) is None
     assert stepped(runs, then.at, -1) == then.at
     assert date(2022, 2, 28) == FIRST
+
+
+def test_every_rule_says_how_far_off_a_trade_was_in_its_own_unit() -> None:
+    assert set(shortfall.UNITS) == {rule.__name__ for rule in philosophy.RULES}
+    source = inspect.getsource(philosophy)
+    assert all(f'"{words}' in source for words in (*shortfall.UNMEASURED, shortfall.BY_SKILL))
+    told = {
+        ("cost_awareness", 0.0021, "edge"): "0.21 % of edge",
+        ("patience", 3.0, "sold 2 sessions ago"): "3 sessions",
+        ("diversification", 1.0, "20 names are held"): "1 name",
+        ("diversification", 0.0125, "name at 6 %"): "1.25 % of NAV",
+        ("liquidity", 1_200.0, "1 % of the volume"): "1,200 shares",
+        ("liquidity", 1.0, "too few bars to know its usual volume"): "–",
+        ("humility", 0.012, "measured information coefficient -0.012 is not above 0"): "0.012 of skill",
+        ("humility", 0.7, "confidence 0.10"): "70.00 % of its size",
+    }
+    assert {given: shortfall.off_by(*given) for given in told} == told
+    assert shortfall.off_by(None, None, "") == "–"
