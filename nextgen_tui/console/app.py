@@ -18,6 +18,7 @@ from textual.app import SystemCommand
 from textual.binding import Binding
 from textual.message import Message
 from textual.screen import ModalScreen, Screen
+from textual.scroll_view import ScrollView
 from textual.widgets import Input
 
 from lake.store import Lake
@@ -44,6 +45,8 @@ SECONDS_PER_STEP = 1.5
 """Between two sessions when time runs."""
 FOLLOW_DAEMON = 5.0
 """Seconds between two looks at the daemon's sign of life, on the screens that show it."""
+UNTOLD = ("Copy selected text", "Scroll Left", "Scroll Right", "Page Left", "Page Right")
+"""What keys do that nobody would miss here."""
 DAEMON_PAGES = ("health", "schedule")
 
 
@@ -338,7 +341,7 @@ class ConsoleApp(Commanding):
 
     def action_help(self) -> None:
         """Say which keys do what here."""
-        keys = list(dict(reversed([*_keys(self.screen)])).items())[::-1]
+        keys = list(_keys(self.screen))
         screens = [(page.number, page.name, page.question) for page in PAGES]
         self.push_screen(HelpScreen(keys, screens))
 
@@ -356,6 +359,11 @@ class ConsoleApp(Commanding):
 
 
 def _keys(screen: Screen[Any]) -> Iterable[tuple[str, str]]:
-    for key, (_node, binding, enabled, _tip) in screen.active_bindings.items():
-        if enabled and binding.description and not key.isdigit():
-            yield binding.key_display or key.replace("_", " "), binding.description
+    """What is done here, each with all its keys: what the line at the bottom shows first, what moves about last."""
+    keys: dict[str, list[str]] = {}
+    found = [one for one in screen.active_bindings.items() if one[1].enabled and one[1].binding.description]
+    for key, active in sorted(found, key=lambda one: (not one[1].binding.show, isinstance(one[1].node, ScrollView))):
+        binding = active.binding
+        if not key.isdigit() and binding.description not in UNTOLD:
+            keys.setdefault(binding.description, []).append(binding.key_display or key.replace("_", " "))
+    return ((" ".join(dict.fromkeys(names)), words) for words, names in keys.items())

@@ -12,9 +12,9 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
 from nextgen_tui.console.asking import ASKED, HERE, NO_DAEMON, Asked
-from nextgen_tui.console.frame import Typed
+from nextgen_tui.console.frame import Notes, Typed
 from nextgen_tui.console.moods import content
-from nextgen_tui.console.page import Line, fact, heading, said
+from nextgen_tui.console.page import LABEL, Line, fact, heading, said
 from nextgen_tui.console.sheet import Cell
 from nextgen_tui.safe_text import safe_text
 
@@ -71,11 +71,11 @@ class AskScreen(ModalScreen[Asked | None]):
         what = " ".join(str(part) for part in (request.action, request.target, request.session or "") if part)
         title = "Put on record" if self._asked.at_once else "Ask the daemon"
         lines = [(Cell(f"{title}: {safe_text(what, 120)}", "accent"),), said("")]
-        lines += [said(line, longest=900) for line in self._asked.lines]
+        lines += [_effect(line) for line in self._asked.lines]
         lines += [said(""), fact("request", request.request_id)]
         lines += [] if self._daemon or self._asked.at_once else [said(NO_DAEMON, "warn")]
         with Vertical(id="ask"):
-            yield Static(content(lines), markup=False)
+            yield Notes("asked", lines)
             why = "why (has to be said: it is judged later)" if self._asked.needs_reason else "why (kept with it)"
             yield Typed(placeholder=why, id="why", max_length=1_000)
             with Horizontal(id="buttons"):
@@ -105,3 +105,9 @@ class AskScreen(ModalScreen[Asked | None]):
         elif not self._sent:
             self._sent = True
             self.dismiss(self._asked.because(why.value.strip()))
+
+
+def _effect(line: str) -> Line:
+    """What it reads or writes, under its label where it has one."""
+    label, gap, rest = line.partition("  ")
+    return fact(label, rest, longest=900) if gap and len(label) < LABEL else said(line, longest=900)

@@ -64,10 +64,10 @@ def banner(console: Console) -> tuple[Line, bool]:
         return (Cell(words), lake), True
     session = formats.day(console.view.session) if console.view else formats.MISSING
     read = f"{console.read_at:%H:%M:%S}Z" if console.read_at else formats.MISSING
-    mode = "   READ ONLY" if console.only_look else ""
-    told = Cell(f"nextgen   session {session}   ● live, read {read}{mode}   ")
-    doing = [Cell(f"▸ {words}   ", "accent") for words in console.activity.doing]
-    idle = [] if console.activity.daemon or console.read_at is None else [Cell("○ no daemon   ", "warn")]
+    mode = "  READ ONLY" if console.only_look else ""
+    told = Cell(f"nextgen  session {session}  ● live, read {read}{mode}  ")
+    doing = [Cell(f"▸ {words}  ", "accent") for words in console.activity.doing]
+    idle = [] if console.activity.daemon or console.read_at is None else [Cell("○ no daemon  ", "warn")]
     return (told, *idle, *doing, lake), False
 
 
@@ -116,7 +116,9 @@ class Words(Static):
 class Notes(Words):
     """Lines of notes, long ones broken to the room there is."""
 
-    _lines: Sequence[Line] = ()
+    def __init__(self, id: str, lines: Sequence[Line] = ()) -> None:
+        super().__init__(id)
+        self._lines = lines
 
     def tell(self, lines: Sequence[Line]) -> None:
         """Show other lines."""
@@ -191,8 +193,11 @@ def keys_of(screen: Screen[Any]) -> Iterable[tuple[str, str, str]]:
         for key, (_node, binding, enabled, _tip) in screen.active_bindings.items()
         if enabled and binding.show and binding.description
     ]
-    for shown, words, key, _ in sorted(found, key=lambda one: not one[3].startswith("act(")):
-        yield shown, words, key
+    told: set[str] = set()
+    for shown, words, key, action in sorted(found, key=lambda one: not one[3].startswith("act(")):
+        if action not in told:  # a second key for it is in the help
+            told.add(action)
+            yield shown, words, key
 
 
 def fitting(entries: Sequence[tuple[str, str, str]], width: int) -> list[tuple[str, str, str]]:

@@ -17,6 +17,11 @@ UNMEASURED = (
 BY_SKILL = "measured information coefficient"
 
 
+def off_by_briefly(rule: str | None, distance: float | None, reason: str) -> str:
+    """The same beside the rule's name, which says what it is a part of."""
+    return off_by(rule, distance, reason).partition(" of ")[0]
+
+
 def off_by(rule: str | None, distance: float | None, reason: str) -> str:
     """The distance with its unit; a dash where nothing was refused, or no distance can be told."""
     if rule is None or distance is None or reason.startswith(UNMEASURED):

@@ -118,7 +118,7 @@ class AccuracyPage(Page[Accuracy]):
                 Cell(f"{row['metric']}", "accent"),
                 Cell(f"  {row['horizon']} ahead, {of_slice(row['scope'], row['slice'])}", "dim"),
             ),
-            fact("measured", f"{show(row['value'])}   {_span(row['span'])}"),
+            fact("measured", f"{show(row['value'])} ({_span(row['span'])})"),
             fact("baseline", show(row["baseline"])),
             fact("verdict", row["verdict"], _MOODS.get(row["verdict"], "")),
             fact(

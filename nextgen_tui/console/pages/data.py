@@ -273,7 +273,7 @@ def _action(row: Row) -> str:
 def _ticker(row: Row) -> tuple[Line, ...]:
     lines = [
         (_state(row["state"]), Cell(f"  {row['ticker']}  {row['sector']}")),
-        fact("close", f"{formats.money(row['close'])}  {formats.percent(row['change'], signed=True)}"),
+        fact("close", f"{formats.money(row['close'])}, {formats.percent(row['change'], signed=True)}"),
         fact("volume", formats.whole(row["volume"])),
         fact("last bar", formats.day(row["bar_session"])),
         fact("history", formats.counted(row["history"], "bar")),

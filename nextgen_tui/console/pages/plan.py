@@ -18,7 +18,7 @@ from nextgen_tui.console.pages.predictions import MANY, member_lines
 from nextgen_tui.console.picture import Line as Path
 from nextgen_tui.console.picture import Picture
 from nextgen_tui.console.sheet import Cell, Col, Sheet, signed
-from nextgen_tui.console.shortfall import off_by
+from nextgen_tui.console.shortfall import off_by, off_by_briefly
 from nextgen_tui.console.view import View
 
 PLANS, RULES, STANCE = "plan", "rules", "stance"
@@ -226,7 +226,8 @@ def with_distance(plans: pl.DataFrame) -> pl.DataFrame:
         .otherwise(pl.lit("keep")),
     )
     rank = pl.col("verdict").replace_strict({"order": 0, "refused": 1, "keep": 2}, return_dtype=pl.Int8)
-    told = [off_by(*row) for row in rows.select("blocked_by", "distance", pl.col("because").fill_null("")).iter_rows()]
+    reasons = rows.select("blocked_by", "distance", pl.col("because").fill_null(""))
+    told = [off_by_briefly(*row) for row in reasons.iter_rows()]
     rows = rows.with_columns(rank=rank, off=pl.Series(told, dtype=pl.String))
     rows = rows.sort("blocked_by", "distance", "ticker", nulls_last=True).with_row_index("nearness")
     return rows.sort(["rank", "edge", "ticker"], descending=[False, True, False], nulls_last=True)
