@@ -11,6 +11,8 @@ _TERMINAL_SEQUENCE = re.compile(
     r"|\x1b[PX^_][^\x1b]{0,2000}(?:\x1b\\)?"  # device control strings
     r"|\x1b[ -/]{0,20}[0-~]?"  # everything else that starts with ESC
 )
+_SELECTOR = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+"""Signs that choose another shape for the one before: terminals disagree on how wide it is then."""
 _SPACES = {"Zs", "Zl", "Zp"}
 _DROPPED = {"Cc", "Cf", "Cs", "Co", "Cn"}
 """Control, format (bidi and zero-width signs), surrogate, private and unassigned characters."""
@@ -48,6 +50,6 @@ def harmless(text: str) -> str:
         marks = marks + 1 if category in ("Mn", "Me") else 0
         if sign in "\t\n\r\x0b\x0c\x85" or (category in _SPACES and sign != "\u00a0"):
             kept.append(" ")
-        elif category not in _DROPPED and marks <= _MOST_MARKS:
+        elif category not in _DROPPED and marks <= _MOST_MARKS and not _SELECTOR.match(sign):
             kept.append(sign)
     return "".join(kept)

@@ -172,8 +172,8 @@ class ConsoleApp(Commanding):
             self._stand(message.view)
         elif troubled:
             self.refresh_screen()
-        elif doing and isinstance(self.screen, PageScreen):
-            self.screen.show_frame()
+        elif doing and isinstance(front := self._front, PageScreen):
+            front.show_frame()
 
     def _stand(self, now: View) -> None:
         """Take up the standpoint again in what was read anew."""
@@ -257,8 +257,13 @@ class ConsoleApp(Commanding):
 
     def refresh_screen(self) -> None:
         """Let the screen in front show what is known now."""
-        if isinstance(self.screen, PageScreen):
-            self.screen.update_from_app()
+        if isinstance(front := self._front, PageScreen):
+            front.update_from_app()
+
+    @property
+    def _front(self) -> Screen[Any] | None:
+        """The screen in front; None once all are closed, when something read before the end can still arrive."""
+        return self.screen_stack[-1] if self.screen_stack else None
 
     # ---- going places
 
@@ -288,6 +293,8 @@ class ConsoleApp(Commanding):
 
     def on_told(self, message: Told) -> None:
         """Open the story over the screen in front."""
+        if self._front is None:
+            return
         if message.trouble:
             self.notify(message.trouble, severity="error", markup=False)
         elif message.story is not None:

@@ -41,6 +41,7 @@ def test_any_text_becomes_one_harmless_line(text: str, longest: int) -> None:
         ("  many \n\n lines\there ", "many lines here"),
         ("right\u202eto left", "rightto left"),
         ("[bold]kept[/]", "[bold]kept[/]"),
+        ("wide \u263a\ufe0f or not", "wide \u263a or not"),
         ("Zürich 漢字 é 🙂", "Zürich 漢字 é 🙂"),
         ("abcdef", "abc…"),
         (None, "None"),

@@ -13,9 +13,10 @@ from textual.widgets import Button, Static
 
 from lake.store import Lake
 from lake.tables.control import SYSTEM_HEALTH, TASK_REQUESTS
-from nextgen_tui.console.app import ConsoleApp
+from nextgen_tui.console.app import ConsoleApp, Loaded, Looked, Told
 from nextgen_tui.console.dialogs import AskScreen, HelpScreen
 from nextgen_tui.console.frame import whole
+from nextgen_tui.console.page import Shown
 from nextgen_tui.console.page_screen import PageScreen
 from nextgen_tui.console.screens import PAGES
 from nextgen_tui.console.screenshots import settled, take, terminal_size
@@ -234,3 +235,14 @@ def test_every_screen_has_its_picture_without_a_secret_of_the_environment(
     assert [path.name for path in taken] == [f"{one.number}-{one.name.lower()}.svg" for one in PAGES]
     pictures = [path.read_text() for path in taken]
     assert all("<svg" in picture and "a-secret" not in picture for picture in pictures)
+
+
+async def test_what_arrives_after_the_last_screen_has_closed_is_passed_over(desk_path: Path) -> None:
+    app = ConsoleApp(desk_path)
+    async with app.run_test() as pilot:
+        await settled(pilot)
+        view = app.view
+        assert view is not None
+    app.on_looked(Looked(("later",), view))
+    app.on_loaded(Loaded("health", view, Shown()))
+    app.on_told(Told(None, "too late"))

@@ -75,7 +75,7 @@ def test_every_screen_a_filter_a_story_the_past_a_request_and_a_clean_end(
     shell.type(":live")
     shell.until("live, read", without="AS OF")
     shell.press("?")
-    shell.until("Keys here", "escape closes this page")
+    shell.until("Keys here", "Turn the order")
     shell.press("Escape")
     shell.until("1 plan with 'zeta'", without="Keys here")
     shell.type(":maintain")

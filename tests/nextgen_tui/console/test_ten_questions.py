@@ -28,7 +28,7 @@ ANSWERS = (
     ["2 tickers at the close of 2022-03-01", "highest ACME +1.00 %", "1 could not be"],
     ["Who said what", "naive", "ACME beats estimates", "happened   +2.00 %"],
     ["better than naive (+2.0 % pinball skill)", "80 % intervals held 79 % 5 ahead"],
-    ["1 order (buy ACME), 1 refused, most often by cost_awareness (1)", "0.0021"],
+    ["1 order (buy ACME), 1 refused, most often by cost_awareness (1)", "0.21 %"],
     ["1,010,000.00 at 2022-03-01: +1.00 %", "equal weight +0.40 %", "balances to the cent"],
     ["1 insight (1 measured); 1 helped, 0 hurt", "champion m-1", "forecasts are too low"],
     ["Next: ", "cycle", "0 slots owed", "No daemon runs"],
