@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -29,7 +29,7 @@ from nextgen_tui.console.alerts import Alert, Known, alerts
 from nextgen_tui.console.alerts import known as known_of
 from nextgen_tui.console.commanding import Commanding
 from nextgen_tui.console.dialogs import HelpScreen
-from nextgen_tui.console.page import Link, Shown, Story
+from nextgen_tui.console.page import Link, Shown, Story, shown
 from nextgen_tui.console.page_screen import PageScreen
 from nextgen_tui.console.pulse import Mark, logs, mark, refuse_without_runs
 from nextgen_tui.console.screens import PAGES
@@ -235,7 +235,7 @@ class ConsoleApp(Commanding):
                 with self._reading:
                     glance = page.glance(view)
                 if glance is not None:
-                    self.post_message(Loaded(name, view, Shown(glance, partly=True)))
+                    self.post_message(Loaded(name, view, replace(shown(page, glance), partly=True)))
             page.prepare(view)
             with self._reading:
                 if view is not self.view:
@@ -245,9 +245,10 @@ class ConsoleApp(Commanding):
                 # Where a daemon stands is no table's version, so those pages are always told anew.
                 if versions == known.versions and name not in DAEMON_PAGES and not known.trouble:
                     return
-                self.post_message(Loaded(name, view, Shown(page.load(view), versions=versions)))
+                data = page.load(view)
+            self.post_message(Loaded(name, view, replace(shown(page, data), versions=versions)))
         except BaseException as error:  # as above
-            self.post_message(Loaded(name, view, Shown(known.data, explained(error)[1])))
+            self.post_message(Loaded(name, view, replace(known, trouble=explained(error)[1], versions=())))
 
     def on_loaded(self, message: Loaded) -> None:
         """Show the page if it is still in front and the console still stands there."""
@@ -339,7 +340,7 @@ class ConsoleApp(Commanding):
     def action_look_again(self) -> None:
         """Read the lake again, whether or not anything is new."""
         self._mark = None
-        self._shown = {name: Shown(shown.data) for name, shown in self._shown.items()}
+        self._shown = {name: replace(known, trouble="", versions=()) for name, known in self._shown.items()}
         self.look()
 
     def action_other_theme(self) -> None:

@@ -25,7 +25,7 @@ def file_name(page: str, sheet: str, session: object) -> str:
 
 
 def export(sheet: Sheet, path: Path) -> int:
-    """Write the sheet's frame; return its rows.
+    """Write the rows the sheet shows; return how many.
 
     A .csv has text that begins like a formula quoted with an apostrophe, and lists as text; a .parquet holds the
     values as they are.
@@ -33,7 +33,7 @@ def export(sheet: Sheet, path: Path) -> int:
     Raises:
         ExportError: if the name ends otherwise or is taken, or the file cannot be written.
     """
-    frame = sheet.frame.select(*dict.fromkeys([*sheet.key, *(col.name for col in sheet.cols)]))
+    frame = sheet.shown.select(*dict.fromkeys([*sheet.key, *(col.name for col in sheet.cols)]))
     if path.suffix not in (".csv", ".parquet"):
         raise ExportError(f"{path.name} has to end in .csv or .parquet")
     try:

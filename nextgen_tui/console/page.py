@@ -145,11 +145,21 @@ class Shown:
     """What is known of a page at a moment: its data, or in words why there are none."""
 
     data: Any = None
+    answer: str = ""
+    """The page's sentence about the data."""
+    sheets: Mapping[str, Sheet] = field(default_factory=dict)
+    """Those of its sheets that are made already."""
     trouble: str = ""
     versions: tuple[int, ...] = field(default=())
     """Of the page's tables; the same versions hold the same data."""
     partly: bool = False
     """Whether more is on its way."""
+
+
+def shown(page: Page[Data], data: Data) -> Shown:
+    """The data with all that a page shows of them first: made where they are read, not where keys wait."""
+    first = page.sheets(data)[0]
+    return Shown(data, page.sentence(data), {first: page.sheet(data, first)})
 
 
 def fact(label: str, words: object, mood: Mood = "", longest: int = 400, right: int = 0) -> Line:

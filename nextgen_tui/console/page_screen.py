@@ -74,9 +74,8 @@ class PageScreen(Screen[None]):
         self._memory = Remembered()
         self._purpose = ""
         self._detail_due = False
-        self._answer = ""
-        self._sheets: dict[str, Sheet] = {}
-        """The sheets of the data that is shown, whole; made when first looked at."""
+        self._sheets: dict[tuple[str, tuple[str, bool] | None], Sheet] = {}
+        """The sheets of the data that is shown, in each order, whole; made when first looked at."""
         self._can: tuple[str, ...] = ()
         """What could be done about the row when the footer was last drawn."""
 
@@ -140,9 +139,9 @@ class PageScreen(Screen[None]):
         fresh = shown.data is not self._shown.data
         self._shown = shown
         if fresh and shown.data is not None:
-            self._answer, self._sheets = self.page.sentence(shown.data), {}
+            self._sheets = {(name, None): sheet for name, sheet in shown.sheets.items()}
         trouble = self.console.trouble or shown.trouble
-        words = trouble or (self._answer if shown.data is not None else "Reading the lake ...")
+        words = trouble or shown.answer or "Reading the lake ..."
         sentence = self.query_one("#sentence", Words)
         sentence.say(Content(safe_text(words, 600)))
         sentence.set_class(bool(trouble), "trouble")
@@ -161,11 +160,12 @@ class PageScreen(Screen[None]):
         self._sheet_bar(sheet)
 
     def _sheet(self) -> Sheet:
-        name = self._memory.sheet
-        if name not in self._sheets:
-            self._sheets[name] = self.page.sheet(self._shown.data, name)
-        sheet = self._sheets[name].filtered(self._here.words)
-        return sheet.sorted(*self._here.order) if self._here.order else sheet
+        name, order = self._memory.sheet, self._here.order
+        if (name, None) not in self._sheets:
+            self._sheets[name, None] = self.page.sheet(self._shown.data, name)
+        if order and (name, order) not in self._sheets:
+            self._sheets[name, order] = self._sheets[name, None].sorted(*order)
+        return self._sheets[name, order].filtered(self._here.words)
 
     def show_frame(self) -> None:
         """Show where the console stands and what the daemon does."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, reduce
 from operator import and_
 from typing import Any, Literal
@@ -62,7 +62,11 @@ class Col:
 
 @dataclass(frozen=True)
 class Sheet:
-    """A frame, how to show it, and what its rows are called."""
+    """A frame, how to show it, and what its rows are called.
+
+    A filter or an order is a list of row numbers: the frame is never copied, so that neither costs more than a letter
+    typed may take.
+    """
 
     frame: pl.DataFrame
     cols: tuple[Col, ...]
@@ -73,19 +77,29 @@ class Sheet:
     noun: str = "row"
     whole: Sheet | None = None
     """What this is a part of, or another order of: its columns are as wide, and none jumps about while one types."""
+    numbers: pl.Series | None = None
+    """The frame's rows that are shown, in their order; all as they stand where None."""
 
     @property
     def height(self) -> int:
         """How many rows there are."""
-        return self.frame.height
+        return self.frame.height if self.numbers is None else len(self.numbers)
+
+    @property
+    def shown(self) -> pl.DataFrame:
+        """The rows there are, in their order."""
+        return self.frame if self.numbers is None else self.frame[self.numbers]
 
     def filtered(self, words: str) -> Sheet:
         """Only the rows in which every word occurs somewhere; case does not matter, and nothing is a pattern."""
         wanted = words.lower().split()
         if not wanted or self.frame.is_empty():
             return self
-        found = reduce(and_, (self._lines.str.contains(word, literal=True) for word in wanted))
-        return self._with(self.frame.filter(found))
+        lines = (self.whole or self)._lines
+        found = reduce(and_, (lines.str.contains(word, literal=True) for word in wanted))
+        if self.numbers is None:
+            return self._with(found.arg_true())
+        return self._with(self.numbers.filter(found.gather(self.numbers)))
 
     @cached_property
     def _lines(self) -> pl.Series:
@@ -94,27 +108,32 @@ class Sheet:
         return self.frame.select(line.str.to_lowercase()).to_series()
 
     def sorted(self, heading: str, descending: bool) -> Sheet:
-        """By one column, the key deciding between equals; missing values last; an unknown heading changes nothing."""
+        """By one column, the key deciding between equals; missing values last; an unknown heading changes nothing.
+
+        It orders every row: sort first, then filter.
+        """
         col = next((col for col in self.cols if col.heading == heading), None)
         if col is None or self.frame.is_empty():
             return self
         by = col.sort or col.name
         keys = [name for name in self.key if name != by]
         flags = [descending, *(False for _ in keys)]
-        return self._with(self.frame.sort([by, *keys], descending=flags, nulls_last=True))
-
-    def cells(self, number: int) -> tuple[Cell, ...]:
-        """The cells of one row."""
-        row = self.frame.row(number, named=True)
-        return tuple(col.cell(row[col.name]) for col in self.cols)
+        order = pl.arg_sort_by([by, *keys], descending=flags, nulls_last=True, multithreaded=False)
+        return self._with(self.frame.select(order).to_series())
 
     def row(self, number: int) -> dict[str, Any]:
         """One row's values."""
-        return self.frame.row(number, named=True)
+        return self.frame.row(self._at(number), named=True)
+
+    def cells(self, number: int) -> tuple[Cell, ...]:
+        """The cells of one row."""
+        row = self.row(number)
+        return tuple(col.cell(row[col.name]) for col in self.cols)
 
     def key_of(self, number: int) -> tuple[Any, ...]:
         """What tells the row apart."""
-        return tuple(self.frame[name][number] for name in self.key)
+        at = self._at(number)
+        return tuple(self.frame[name][at] for name in self.key)
 
     def find(self, key: tuple[Any, ...] | None) -> int | None:
         """Where the row of that key is; None if it is not there."""
@@ -122,7 +141,12 @@ class Sheet:
             return None
         tests = [pl.col(name).eq_missing(value) for name, value in zip(self.key, key, strict=True)]
         found = self.frame.select(pl.all_horizontal(tests).arg_true()).to_series()
-        return int(found[0]) if len(found) else None
+        if self.numbers is None or not len(found):
+            return int(found[0]) if len(found) else None
+        return self.numbers.index_of(found[0])
+
+    def _at(self, number: int) -> int:
+        return number if self.numbers is None else int(self.numbers[number])
 
     def layout(self, width: int) -> list[tuple[int, int]]:
         """Number and width of each column that fits, in their order."""
@@ -155,8 +179,8 @@ class Sheet:
         longest = max((len(col.cell(value).words) for value in values), default=0)
         return min(max(longest, len(col.heading) + 2), max(col.most, len(col.heading) + 2))
 
-    def _with(self, frame: pl.DataFrame) -> Sheet:
-        return Sheet(frame, self.cols, self.key, self.empty, self.noun, self.whole or self)
+    def _with(self, numbers: pl.Series) -> Sheet:
+        return replace(self, numbers=numbers, whole=self.whole or self)
 
 
 def verdict(status: str) -> Cell:

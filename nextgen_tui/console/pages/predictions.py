@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cached_property
 from typing import Any
 
 import polars as pl
@@ -65,7 +66,7 @@ class Forecasts:
     stale: int = 0
     """Sessions run since then without a bar to forecast from."""
 
-    @property
+    @cached_property
     def horizons(self) -> tuple[int, ...]:
         """Sessions ahead, rising."""
         return tuple(self.predictions["horizon"].unique().sort().to_list())

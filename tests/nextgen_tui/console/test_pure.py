@@ -104,7 +104,7 @@ def test_a_filter_takes_every_word_literally() -> None:
 
 @given(st.lists(st.one_of(st.none(), st.integers(-5, 5)), min_size=1, max_size=30), st.booleans())
 def test_sorting_keeps_every_row_and_puts_missing_values_last(values: list[int | None], descending: bool) -> None:
-    ordered = sheet(value=values).sorted("value", descending).frame["value"].to_list()
+    ordered = sheet(value=values).sorted("value", descending).shown["value"].to_list()
     present = [value for value in ordered if value is not None]
     assert present == sorted((v for v in values if v is not None), reverse=descending)
     assert ordered[len(present) :] == [None] * (len(values) - len(present))
@@ -133,7 +133,7 @@ def test_an_export_disarms_formulas_and_never_writes_over_a_file(tmp_path: Path)
     with pytest.raises(ExportError, match="has to end in"):
         export(table, tmp_path / "out.txt")
     export(table, tmp_path / "out.parquet")
-    assert pl.read_parquet(tmp_path / "out.parquet").equals(table.frame)
+    assert pl.read_parquet(tmp_path / "out.parquet").equals(table.shown)
 
 
 @pytest.mark.parametrize(
