@@ -10,7 +10,6 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 from threading import Lock
-from time import monotonic
 from typing import Any
 
 from textual import work
@@ -114,7 +113,7 @@ class ConsoleApp(Commanding):
         self._lake: Lake | None = None
         self._reading = Lock()
         self._mark: Mark | None = None
-        self._looking_since: float | None = None
+        self._looking = self._look_due = False
         self._shown: dict[str, Shown] = {}
         self._wanted: tuple[str, View] | None = None
         self._playing: Any = None
@@ -136,9 +135,10 @@ class ConsoleApp(Commanding):
         self._watch()
 
     def look(self) -> None:
-        """Look for something new, unless the last look is still under way."""
-        if self._looking_since is None:
-            self._looking_since = monotonic()
+        """Look for something new: once more after a look that is under way, which may have missed it."""
+        self._look_due = self._looking
+        if not self._looking:
+            self._looking = True
             self._look(self._mark)
 
     @work(thread=True, exit_on_error=False, group="look")
@@ -162,8 +162,7 @@ class ConsoleApp(Commanding):
 
     def on_looked(self, message: Looked) -> None:
         """Take what was found to the screen in front."""
-        self._looking_since = None
-        self._mark = message.mark
+        self._looking, self._mark = False, message.mark
         troubled, doing = message.trouble != self.trouble, message.activity != self.activity
         self.trouble, self.activity = message.trouble, message.activity
         self._tell_alerts(message.alerts, message.activity)
@@ -174,6 +173,8 @@ class ConsoleApp(Commanding):
             self.refresh_screen()
         elif doing and isinstance(front := self._front, PageScreen):
             front.show_frame()
+        if self._look_due:
+            self.look()
 
     def _stand(self, now: View) -> None:
         """Take up the standpoint again in what was read anew."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import shutil
 from collections.abc import Callable
@@ -246,3 +247,26 @@ async def test_what_arrives_after_the_last_screen_has_closed_is_passed_over(desk
     app.on_looked(Looked(("later",), view))
     app.on_loaded(Loaded("health", view, Shown()))
     app.on_told(Told(None, "too late"))
+
+
+async def test_what_is_published_while_it_looks_is_looked_at_once_that_look_is_over(
+    desk_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nextgen_tui.console.app.SECONDS_BETWEEN_LOOKS", 3_600.0)
+    looks: list[Looked] = []
+
+    class Counting(ConsoleApp):  # each class that handles a message is told of it
+        CSS_PATH = Path(inspect.getfile(ConsoleApp)).with_name("console.tcss")
+
+        def on_looked(self, message: Looked) -> None:
+            looks.append(message)
+
+    app = Counting(desk_path)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await settled(pilot)
+        before = len(looks)
+        for _ in range(3):
+            app.look()
+        await until(pilot, lambda: len(looks) >= before + 2)
+        await pilot.pause(0.3)
+        assert len(looks) == before + 2
