@@ -23,7 +23,13 @@ class Setting:
     type: Any
     default: Any
     """The value where nobody says otherwise; MISSING where there is none."""
-    doc: str
+    owner: type
+    """The dataclass that has the field."""
+
+    @property
+    def doc(self) -> str:
+        """The sentence under the field; looked for in its source, which takes too long to do for every key at once."""
+        return field_docs(self.owner).get(self.key.rsplit(".", 1)[-1], "")
 
     @property
     def expects(self) -> str:
@@ -48,14 +54,14 @@ def _settings_of(cls: type, prefix: str) -> dict[str, Setting]:
 
 
 def _walk(cls: type, prefix: str, value: Any) -> Iterator[Setting]:
-    hints, docs = get_type_hints(cls), field_docs(cls)
+    hints = get_type_hints(cls)
     for field in fields(cls):
         key = f"{prefix}{field.name}"
         default = _default(field) if value is MISSING else getattr(value, field.name)
         if is_section(hints[field.name]):
             yield from _walk(hints[field.name], f"{key}.", default)
         else:
-            yield Setting(key, hints[field.name], default, docs.get(field.name, ""))
+            yield Setting(key, hints[field.name], default, cls)
 
 
 def is_section(hint: Any) -> bool:
