@@ -54,3 +54,15 @@ def test_what_takes_too_much_is_let_go_the_longest_unasked_first(
     assert read(reader, tmp_path, files[1]) == [2]
     with pytest.raises(FileNotFoundError):
         read(reader, tmp_path, files[0])
+
+
+def test_files_of_few_rows_are_gone_on_from_and_no_longer_held_one_by_one(tmp_path: Path) -> None:
+    reader, files = FileReader(), [written(tmp_path, "first")]
+    for number in range(reading.UNUSED + 1):
+        files.append(written(tmp_path, f"f{number}"))
+        assert len(read(reader, tmp_path, *files)) == len(files)
+    for file in files:
+        (tmp_path / file.path).unlink()
+    assert sorted(read(reader, tmp_path, *files, written(tmp_path, "x")))[:2] == [1, 2]
+    with pytest.raises(FileNotFoundError):
+        read(reader, tmp_path, files[0])
