@@ -15,7 +15,7 @@ from lake.contract import RUN_ID, Table
 from lake.durability import commit_files, make_durable
 from lake.errors import BusyError, ConflictError, OvertakenError
 from lake.listing import Clock
-from lake.log import archived, commit_entry, publication_hash
+from lake.log import archived, commit_entry, entry_path, publication_hash
 from lake.rows import clock_range, conflict_words, differing, predicates, stamp
 from lake.snapshots import Snapshots
 from lake.storage import in_words
@@ -43,10 +43,10 @@ class Commits:
         self._wrote: dict[str, dict[int, str | None]] = {}
 
     def create(self, table: Table) -> None:
-        """Make the table, empty, and write down the hash of the entry that does."""
-        uri = self._tables.uri(table)
-        delta.create(uri, table)
-        witness_commit(Path(uri), 0)
+        """Make the table, empty, and write down the hash of the entry that does; no barrier comes by here again."""
+        uri = Path(self._tables.uri(table))
+        delta.create(str(uri), table)
+        make_durable((entry_path(uri, 0), witness_commit(uri, 0), uri))
 
     def commit(
         self, table: Table, rows: pl.DataFrame, run_id: str, recipe: Mapping[str, Any], *, durable: bool

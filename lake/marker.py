@@ -32,6 +32,7 @@ def prepare(path: Path) -> None:
             raise NotALakeError(f"{path} is not empty and holds no lake; choose an empty folder or another path")
         path.mkdir(parents=True, exist_ok=True)
         (path / BEGUN).touch()
+        make_durable([path / BEGUN])
     except OSError as error:
         raise StorageError(f"no lake can be made at {path}: {error.strerror}; make the folder writable") from error
 
@@ -43,10 +44,9 @@ def mark(path: Path) -> None:
 
 
 def mark_migrated(path: Path) -> None:
-    """Say that the lake is of this program's format, after all its tables are; in one step, and on the disk."""
+    """Say that the lake is of this program's format, after all its tables are."""
     content = unsealed((path / MARKER).read_bytes())
     _write(path, {**content, "format": FORMAT, "migrated_at": datetime.now(UTC).isoformat()})
-    make_durable([path / MARKER])
 
 
 def refuse_foreign(path: Path, *, older: bool = False) -> int:
@@ -80,9 +80,12 @@ def refuse_foreign(path: Path, *, older: bool = False) -> int:
 
 
 def _write(path: Path, content: dict[str, object]) -> None:
+    """In one step, and on the disk."""
     draft = path / f"{MARKER}.draft"
     draft.write_text(sealed(content), encoding="utf-8")
+    make_durable([draft])  # before it takes the other's place: a name without content would be no lake
     draft.replace(path / MARKER)
+    make_durable([path / MARKER])
 
 
 def refuse_path(path: Path) -> None:

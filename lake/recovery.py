@@ -25,7 +25,7 @@ from lake.head import HEAD, Head, read_head, write_head
 from lake.listing import listing_at
 from lake.tables import TABLES
 from lake.tables.control import RUNS
-from lake.witness import HINT, hint_problem, witnessed_checkpoint
+from lake.witness import HINT, WITNESSES, hint_problem, witnessed_checkpoint
 
 ASIDE = "quarantine"
 """Folder of the lake that damaged and abandoned files are moved to; nothing reads it, `nextgen gc` empties it."""
@@ -181,6 +181,23 @@ def mend_tables(lake: Path, published: Mapping[str, int], recorded: Hashes) -> l
     return repairs
 
 
+def put_aside_half_made(lake: Path, table: Table, aside: Callable[[Path], None]) -> list[Repair]:
+    """Make room for a table whose making a power cut undid: only the entry that makes it is there, and not whole.
+
+    Such a table holds no row, so whatever is left of it can go; where there is anything else, nothing is done.
+    """
+    uri = _uri(lake, table)
+    if log.every_version(uri) not in ([], [0]) or not entry_problem(uri, 0, {}, contents=False):
+        return []
+    left = sorted(path for path in uri.rglob("*") if path.is_file())
+    begun = (log.FOLDER, WITNESSES)
+    if not all(path.parent.name in begun and path.name.startswith(f"{0:020d}.") for path in left):
+        return []
+    for path in left:
+        aside(path)
+    return [_repair(lake, table, path, "a table was put aside that was never made to the end") for path in left[:1]]
+
+
 def abandon(lake: Path, published: Mapping[str, int], aside: Callable[[Path], None] | None = None) -> list[Repair]:
     """Put aside every unpublished commit of the tables that have a story, so that their work is done again."""
     aside = aside or Aside(lake)
@@ -288,6 +305,8 @@ def _mend_tail(
     lake: Path, table: Table, published: int, recorded: Hashes, aside: Callable[[Path], None]
 ) -> list[Repair]:
     uri = _uri(lake, table)
+    if not published and (repairs := put_aside_half_made(lake, table, aside)):
+        return repairs
     versions = log.entry_versions(uri)
     _refuse_gap(uri, versions, published)
     if not versions:

@@ -58,10 +58,11 @@ class Lake:
         if (path / MARKER).exists():
             return cls.open(path)
         prepare(path)
-        lake = cls(path)
+        lake, aside = cls(path), recovery.Aside(path)
         for table in TABLES.values():
+            recovery.put_aside_half_made(path, table, aside)
             lake._commits.create(table)
-        write_head(path, Head(0, ""), durable=False)
+        write_head(path, Head(0, ""))
         mark(path)  # last: a lake with a marker is whole
         return lake
 

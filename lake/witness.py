@@ -19,10 +19,10 @@ HINT = "_last_checkpoint"
 """The library's own note of the last checkpoint, in the log."""
 
 
-def witness_commit(uri: Path, version: int) -> None:
-    """Write down the hashes of a commit that no run will record."""
+def witness_commit(uri: Path, version: int) -> Path:
+    """Write down the hashes of a commit that no run will record; returns where."""
     files = (log.entry_path(uri, version), *log.added_files(uri, version))
-    _write(uri, f"{version:020d}.commit", json.dumps({file.name: file_hash(file) for file in files}))
+    return _write(uri, f"{version:020d}.commit", json.dumps({file.name: file_hash(file) for file in files}))
 
 
 def witnessed_commits(uri: Path) -> Iterator[tuple[Path, dict[str, str]]]:
@@ -69,9 +69,9 @@ def _is_witnessed(witness: Path, file: Path) -> bool:
         return False
 
 
-def _write(uri: Path, name: str, text: str) -> None:
+def _write(uri: Path, name: str, text: str) -> Path:
     folder = uri / WITNESSES
     folder.mkdir(exist_ok=True)
     draft = folder / f"{name}.{os.getpid()}.draft"  # several processes may witness the same file
     draft.write_text(text, encoding="ascii")
-    draft.rename(folder / name)
+    return draft.rename(folder / name)

@@ -125,6 +125,33 @@ def test_a_table_whose_making_was_cut_off_is_made_by_the_next_writer(aged: Calla
 
 
 @damages
+@pytest.mark.parametrize("witness", [True, False])
+def test_a_table_whose_making_a_power_cut_undid_is_put_aside_and_made_again(
+    aged: Callable[[int], Lake], damage: Damage, witness: bool
+) -> None:
+    lake = aged(1)
+    root = Path(lake.uri(DECISION_SCORES))
+    damage(log.entry_path(root, 0))
+    if not witness:
+        empty(root / "_witness" / f"{0:020d}.commit")
+    again = Lake.open(lake.path)
+    with again.lease("the next writer"):
+        assert [repair.table for repair in again.repairs] == [DECISION_SCORES.name]
+    assert scrub(again).findings == () and again.read(DECISION_SCORES).is_empty()
+
+
+@damages
+def test_a_table_with_rows_whose_first_entry_is_damaged_is_not_made_again(
+    aged: Callable[[int], Lake], damage: Damage
+) -> None:
+    lake = aged(1)
+    path = log.entry_path(lake.uri(TASK_REQUESTS), 0)
+    damage(path)
+    with pytest.raises(DamageError, match=path.name), Lake.open(lake.path).lease("the next writer"):
+        pass
+
+
+@damages
 @pytest.mark.parametrize("table", [MARKET_PRICES, INSTRUMENTS, RUNS], ids=lambda table: table.name)
 @pytest.mark.parametrize("version", [1, 2])
 def test_damage_at_or_below_the_published_version_stops_the_writer_with_the_files_name(

@@ -1,4 +1,4 @@
-"""Archiving a log and migrating a lake can be cut off at any call: nothing is lost, and the next one goes on."""
+"""Making a lake, archiving its log and migrating it can be cut off at any call: nothing is lost, and it goes on."""
 
 from __future__ import annotations
 
@@ -65,6 +65,18 @@ class Play:
 
 
 @pytest.fixture(scope="module")
+def making(tmp_path_factory: pytest.TempPathFactory) -> Play:
+    """A lake that is made in an empty folder."""
+
+    def goes_on(path: Path) -> None:
+        new = Lake.create(path)
+        publish_sessions(new, 1)
+        assert (new.rows(MOVED[0]), scrub(Lake.open(path)).findings) == (1, ())
+
+    return Play("create", tmp_path_factory.mktemp("nothing"), tmp_path_factory.mktemp("made"), lambda _: None, goes_on)
+
+
+@pytest.fixture(scope="module")
 def archiving(tmp_path_factory: pytest.TempPathFactory) -> Play:
     """A log of seven versions that is checkpointed once more, and archived."""
     lake = grown(tmp_path_factory.mktemp("long") / "lake")
@@ -108,6 +120,14 @@ def migrating(unpacked: Path, tmp_path_factory: pytest.TempPathFactory) -> Play:
     return Play("migrate", unpacked, tmp_path_factory.mktemp("migrated"), whole, goes_on)
 
 
+@pytest.mark.parametrize("part", [0.5, 0.99])
+@pytest.mark.parametrize("drop_names", [False, True])
+def test_a_lake_whose_making_a_power_cut_undid_is_made_after_all(
+    order: Worker, making: Play, part: float, drop_names: bool
+) -> None:
+    making.cut_off(order, Fault.KILL, int(making.calls(order) * part), drop_names)
+
+
 @pytest.mark.parametrize("part", [0.3, 0.9])
 def test_archiving_cut_off_somewhere_loses_nothing(order: Worker, archiving: Play, part: float) -> None:
     archiving.cut_off(order, Fault.KILL, int(archiving.calls(order) * part))
@@ -119,7 +139,7 @@ def test_a_migration_cut_off_somewhere_is_brought_to_its_end(order: Worker, migr
 
 
 @pytest.mark.torture
-@pytest.mark.parametrize("what", ["archiving", "migrating"])
+@pytest.mark.parametrize("what", ["making", "archiving", "migrating"])
 @pytest.mark.parametrize("fault", FAULTS)
 def test_keeping_cut_off_at_every_call_loses_nothing(
     order: Worker, request: pytest.FixtureRequest, what: str, fault: Fault
@@ -130,7 +150,7 @@ def test_keeping_cut_off_at_every_call_loses_nothing(
 
 
 @pytest.mark.torture
-@pytest.mark.parametrize("what", ["archiving", "migrating"])
+@pytest.mark.parametrize("what", ["making", "archiving", "migrating"])
 @pytest.mark.parametrize("drop_names", [False, True])
 def test_a_power_cut_at_every_call_of_keeping_loses_nothing(
     order: Worker, request: pytest.FixtureRequest, what: str, drop_names: bool

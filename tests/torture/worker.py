@@ -52,6 +52,9 @@ def work(order: dict[str, Any]) -> dict[str, Any]:
     path = Path(order["lake"])
     if order["do"] == "look":
         return {"state": state(Lake.open(path))}
+    if order["do"] == "create":
+        Lake.create(path)
+        return {}
     if order["do"] == "scrub":
         return {"found": [[one.file, one.what] for one in scrub(Lake.open(path)).findings]}
     lake = Lake.open(path, older=order["do"] == "migrate")
