@@ -1,4 +1,4 @@
-"""A day of the daemon's own commits and of a cycle's metadata: `python -m benchmarks.heartbeats [--names 500]`."""
+"""The daemon's own commits, day by day, and a cycle's metadata: `python -m benchmarks.heartbeats [--days 10]`."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
 
-import numpy as np
 import polars as pl
 
 from lake.contract import Table
@@ -32,14 +33,30 @@ EVERY = timedelta(minutes=7.5)
 """Between two attempts on record: a busy schedule, of which each attempt is begun and ended."""
 UPKEEP = timedelta(hours=11)
 """When the schedule that comes with the program keeps the lake in shape, UTC."""
-COMPACT = """
+KEEP = """
 import sys
 from pathlib import Path
 from lake.compaction import compact_due
+from lake.garbage import collect_garbage
+from lake.maintenance import checkpoint_due
 from lake.store import Lake
-compact_due(Lake.open(Path(sys.argv[1])))
+lake = Lake.open(Path(sys.argv[1]))
+with lake.lease("upkeep"):
+    compact_due(lake)
+    collect_garbage(lake)
+    checkpoint_due(lake, {})
 """
 """What a worker does then of the upkeep."""
+READ = """
+import sys
+from datetime import datetime
+from pathlib import Path
+from benchmarks.heartbeats import timed
+from lake.store import Lake
+for line in sys.stdin:
+    print(timed(Lake.open(Path(sys.argv[1])), datetime.fromisoformat(line.strip())), flush=True)
+"""
+"""Reads by a lake opened anew each time, as commands do, which are processes of their own."""
 WARM = 12
 """Commits after which everything has been imported and opened once."""
 
@@ -58,11 +75,12 @@ class Seen:
 def main() -> None:
     """Measure both, and print the sum of a day's metadata."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--days", type=int, default=3, help="days of beats and attempts")
     parser.add_argument("--names", type=int, default=500, help="tickers of the cycle; 0 leaves it out")
     parser.add_argument("--history", type=int, default=260, help="sessions loaded before it")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        own = report(day(Path(folder) / "day"), Lake.open(Path(folder) / "day"))
+        own = report(beats(Path(folder) / "day", asked.days), Lake.open(Path(folder) / "day"), asked.days)
         if asked.names:
             cycle = cycle_metadata(Path(folder) / "cycles", asked.names, asked.history)
             sys.stdout.write(
@@ -71,26 +89,42 @@ def main() -> None:
             )
 
 
-def day(path: Path) -> Seen:
-    """Commit what a daemon commits in 24 hours, and read after each commit as a console does."""
+def beats(path: Path, days: int) -> Seen:
+    """Commit what a daemon commits in so many days, and read after each commit as a console does."""
     lake, reader, seen = Lake.create(path), Lake.open(path), Seen()
     (path / "control").mkdir()
     now = begin = datetime(2024, 1, 2, tzinfo=UTC)
     heart, journal = Heart(lake, now), lake_journal(lake, now)
-    while now < begin + DAY:
-        now += BATCH
-        heart.beat(Picture(now), "running", "ok", "0 running, 0 waiting")
-        for due in range(1, BATCH // EVERY + 1):
-            at = now - BATCH + due * EVERY
-            journal.note([attempt(at, "started")])
-            journal.note([attempt(at, "done")])
-        if now == begin + UPKEEP:
-            subprocess.run([sys.executable, "-c", COMPACT, str(path)], check=True)
-        seen.reads.append(timed(reader, now))
-        seen.fresh.append(timed(Lake.open(path), now))
-        seen.memory.append(resident_bytes())
-        seen.descriptors.append(open_descriptors())
+    with anew(path) as read_anew:
+        while now < begin + days * DAY:
+            now += BATCH
+            heart.beat(Picture(now), "running", "ok", "0 running, 0 waiting")
+            for due in range(1, BATCH // EVERY + 1):
+                at = now - BATCH + due * EVERY
+                journal.note([attempt(at, "started")])
+                journal.note([attempt(at, "done")])
+            if (now - begin) % DAY == UPKEEP:
+                subprocess.run([sys.executable, "-c", KEEP, str(path)], check=True)
+            seen.reads.append(timed(reader, now))
+            seen.fresh.append(read_anew(now))
+            seen.memory.append(resident_bytes())
+            seen.descriptors.append(open_descriptors())
     return seen
+
+
+@contextmanager
+def anew(path: Path) -> Iterator[Callable[[datetime], float]]:
+    """A process that reads, and tells the seconds it took."""
+    words = [sys.executable, "-c", READ, str(path)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+
+        def read(now: datetime) -> float:
+            assert process.stdin and process.stdout
+            process.stdin.write(f"{now.isoformat()}\n")
+            process.stdin.flush()
+            return float(process.stdout.readline())
+
+        yield read
 
 
 def attempt(now: datetime, state: str) -> Event:
@@ -107,20 +141,21 @@ def timed(lake: Lake, now: datetime) -> float:
     return time.perf_counter() - begin
 
 
-def report(seen: Seen, lake: Lake) -> int:
-    """Print the figures; returns the bytes of the day's tables."""
+def report(seen: Seen, lake: Lake, days: int) -> int:
+    """Print the figures; returns the bytes of the tables a day."""
     write, commits = sys.stdout.write, len(seen.memory)
-    memory = np.array(seen.memory[WARM:]) / 1e6
-    slope = float(np.polyfit(np.arange(memory.size), memory, 1)[0]) * commits
-    write(f"{commits} beats and {lake.rows(TASK_ATTEMPTS)} events of attempts in 24 h\n")
-    write(f"memory {memory[0]:.1f} MB -> {memory[-1]:.1f} MB, straight line {slope:+.1f} MB a day\n")
+    write(f"{commits} beats and {lake.rows(TASK_ATTEMPTS)} events of attempts in {days} days\n")
     write(f"descriptors {min(seen.descriptors[WARM:])} to {max(seen.descriptors[WARM:])}\n")
-    for name, times in (("reader that stays", seen.reads), ("lake opened anew", seen.fresh)):
-        first, last = median(times[WARM : WARM + 16]), median(times[-16:])
-        write(f"{name}: {first * 1e3:.1f} ms in the first hours, {last * 1e3:.1f} ms in the last\n")
+    write(f"{'':18}{'memory':>9} {'reader that stays':>18} {'lake opened anew':>17}\n")
+    a_day = commits // days
+    spans = {"the first hours": slice(WARM, WARM + 16)}
+    spans |= {f"day {day + 1}": slice(day * a_day + WARM * (not day), (day + 1) * a_day) for day in range(days)}
+    for name, span in spans.items():
+        memory, stays, fresh = (median(figures[span]) for figures in (seen.memory, seen.reads, seen.fresh))
+        write(f"{name:<18}{memory / 1e6:>6.0f} MB {stays * 1e3:>15.1f} ms {fresh * 1e3:>14.1f} ms\n")
     sizes = {table.name: tree(Path(lake.uri(table))) for table in (SERVICE_HEARTBEATS, TASK_ATTEMPTS)}
-    write("".join(f"{name}: {size / 1e6:.2f} MB\n" for name, size in sizes.items()))
-    return sum(sizes.values())
+    write("".join(f"{name}: {size / days / 1e6:.2f} MB a day\n" for name, size in sizes.items()))
+    return sum(sizes.values()) // days
 
 
 def cycle_metadata(path: Path, names: int, history: int) -> int:

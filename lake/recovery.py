@@ -312,7 +312,7 @@ def _mend_tail(
     if not versions:
         return []
     checkpoints = [version for version in log.checkpoint_versions(uri) if version <= published]
-    repairs: list[Repair] = []
+    repairs = []
     for version in range(checkpoints[-1] + 1 if checkpoints else 0, versions[-1] + 1):
         known = recorded.get((table.name, version), {})
         problem = entry_problem(uri, version, known, contents=version > published)

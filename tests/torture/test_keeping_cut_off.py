@@ -36,6 +36,8 @@ class Play:
     folder: Path
     whole: Check
     goes_on: Check
+    step: int = 1
+    """Between the calls that are tried."""
 
     def calls(self, order: Worker) -> int:
         """By which it changes files, when nothing goes wrong."""
@@ -66,14 +68,15 @@ class Play:
 
 @pytest.fixture(scope="module")
 def making(tmp_path_factory: pytest.TempPathFactory) -> Play:
-    """A lake that is made in an empty folder."""
+    """A lake that is made in an empty folder; a table takes 18 calls, so each step is tried, on one table or other."""
 
     def goes_on(path: Path) -> None:
         new = Lake.create(path)
         publish_sessions(new, 1)
         assert (new.rows(MOVED[0]), scrub(Lake.open(path)).findings) == (1, ())
 
-    return Play("create", tmp_path_factory.mktemp("nothing"), tmp_path_factory.mktemp("made"), lambda _: None, goes_on)
+    nothing, folder = tmp_path_factory.mktemp("nothing"), tmp_path_factory.mktemp("made")
+    return Play("create", nothing, folder, lambda _: None, goes_on, step=17)
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +148,7 @@ def test_keeping_cut_off_at_every_call_loses_nothing(
     order: Worker, request: pytest.FixtureRequest, what: str, fault: Fault
 ) -> None:
     play: Play = request.getfixturevalue(what)
-    for k in range(1, play.calls(order) + 1, STRIDE):
+    for k in range(1, play.calls(order) + 1, STRIDE * play.step):
         play.cut_off(order, fault, k)
 
 
@@ -156,5 +159,5 @@ def test_a_power_cut_at_every_call_of_keeping_loses_nothing(
     order: Worker, request: pytest.FixtureRequest, what: str, drop_names: bool
 ) -> None:
     play: Play = request.getfixturevalue(what)
-    for k in range(1, play.calls(order) + 1, STRIDE):
+    for k in range(1, play.calls(order) + 1, STRIDE * play.step):
         play.cut_off(order, Fault.KILL, k, drop_names)
