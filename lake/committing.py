@@ -157,7 +157,7 @@ class Commits:
             uri = self._tables.uri(table)
             if durable:
                 make_durable(commit_files(uri, written.version, commit_entry(uri, written.version)["files"]))
-            witness_commit(Path(uri), written.version)
+            witness_commit(Path(uri), written.version, durable=durable)
         return written
 
     def _chained(self, table: Table, recipe: dict[str, Any]) -> dict[str, Any]:

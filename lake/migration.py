@@ -130,4 +130,4 @@ def _acknowledge(lake: Lake, table: Table, version: int) -> None:
     if table.name == RUNS.name:
         write_head(lake.path, Head(version, publication_hash(uri, version)), durable=lake.durable)
     else:
-        witness_commit(Path(uri), version)
+        witness_commit(Path(uri), version, durable=lake.durable)

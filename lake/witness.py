@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lake import log
-from lake.durability import file_hash
+from lake.durability import file_hash, make_durable
 from lake.errors import DamageError
 
 WITNESSES = "_witness"
@@ -19,10 +19,11 @@ HINT = "_last_checkpoint"
 """The library's own note of the last checkpoint, in the log."""
 
 
-def witness_commit(uri: Path, version: int) -> Path:
+def witness_commit(uri: Path, version: int, *, durable: bool = True) -> Path:
     """Write down the hashes of a commit that no run will record; returns where."""
     files = (log.entry_path(uri, version), *log.added_files(uri, version))
-    return _write(uri, f"{version:020d}.commit", json.dumps({file.name: file_hash(file) for file in files}))
+    hashes = json.dumps({file.name: file_hash(file) for file in files})
+    return _write(uri, f"{version:020d}.commit", hashes, durable=durable)
 
 
 def witnessed_commits(uri: Path) -> Iterator[tuple[Path, dict[str, str]]]:
@@ -69,9 +70,11 @@ def _is_witnessed(witness: Path, file: Path) -> bool:
         return False
 
 
-def _write(uri: Path, name: str, text: str) -> Path:
+def _write(uri: Path, name: str, text: str, *, durable: bool = False) -> Path:
     folder = uri / WITNESSES
     folder.mkdir(exist_ok=True)
     draft = folder / f"{name}.{os.getpid()}.draft"  # several processes may witness the same file
     draft.write_text(text, encoding="ascii")
+    if durable:  # a witness that a power cut emptied would accuse a file that is whole; one that is gone accuses none
+        make_durable([draft])
     return draft.rename(folder / name)

@@ -1,4 +1,4 @@
-"""Making a lake, archiving its log and migrating it can be cut off at any call: nothing is lost, and it goes on."""
+"""Making a lake, a request, archiving and migrating can be cut off at any call: nothing is lost, and it goes on."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from lake.errors import NotALakeError
 from lake.migration import migrate
 from lake.scrub import scrub
 from lake.store import Lake
-from lake.tables.control import RUNS
-from tests.frames.published import publish_sessions
+from lake.tables.control import RUNS, TASK_REQUESTS
+from tests.frames.published import publish_sessions, request_rows
 from tests.lake.test_archive import MOVED, contents, grown
 from tests.lake.test_migrations import unpacked as unpacked
 from tests.torture.faults import Fault, Worker, cut_power
@@ -80,6 +80,26 @@ def making(tmp_path_factory: pytest.TempPathFactory) -> Play:
 
 
 @pytest.fixture(scope="module")
+def appending(tmp_path_factory: pytest.TempPathFactory) -> Play:
+    """A request that is written beside the writer: acknowledged, it is promised at once."""
+    lake = Lake.create(tmp_path_factory.mktemp("asked") / "lake")
+    publish_sessions(lake, 1)
+
+    def whole(path: Path) -> None:
+        assert Lake.open(path).rows(TASK_REQUESTS) in (1, 2)
+
+    def goes_on(path: Path) -> None:
+        again = Lake.open(path)
+        with again.lease("the next writer"):
+            pass
+        again.commit(TASK_REQUESTS, request_rows(100), "request 100", {})
+        assert Lake.open(path).rows(TASK_REQUESTS) == 2
+        assert scrub(Lake.open(path)).findings == ()
+
+    return Play("append", lake.path, tmp_path_factory.mktemp("appended"), whole, goes_on)
+
+
+@pytest.fixture(scope="module")
 def archiving(tmp_path_factory: pytest.TempPathFactory) -> Play:
     """A log of seven versions that is checkpointed once more, and archived."""
     lake = grown(tmp_path_factory.mktemp("long") / "lake")
@@ -131,6 +151,14 @@ def test_a_lake_whose_making_a_power_cut_undid_is_made_after_all(
     making.cut_off(order, Fault.KILL, int(making.calls(order) * part), drop_names)
 
 
+@pytest.mark.parametrize("early", [5, 0])
+@pytest.mark.parametrize("drop_names", [False, True])
+def test_a_power_cut_while_a_request_is_written_or_thereafter_leaves_all_of_it_or_nothing(
+    order: Worker, appending: Play, early: int, drop_names: bool
+) -> None:
+    appending.cut_off(order, Fault.KILL, appending.calls(order) + 1 - early, drop_names)
+
+
 @pytest.mark.parametrize("part", [0.3, 0.9])
 def test_archiving_cut_off_somewhere_loses_nothing(order: Worker, archiving: Play, part: float) -> None:
     archiving.cut_off(order, Fault.KILL, int(archiving.calls(order) * part))
@@ -142,7 +170,7 @@ def test_a_migration_cut_off_somewhere_is_brought_to_its_end(order: Worker, migr
 
 
 @pytest.mark.torture
-@pytest.mark.parametrize("what", ["making", "archiving", "migrating"])
+@pytest.mark.parametrize("what", ["making", "appending", "archiving", "migrating"])
 @pytest.mark.parametrize("fault", FAULTS)
 def test_keeping_cut_off_at_every_call_loses_nothing(
     order: Worker, request: pytest.FixtureRequest, what: str, fault: Fault
@@ -153,11 +181,12 @@ def test_keeping_cut_off_at_every_call_loses_nothing(
 
 
 @pytest.mark.torture
-@pytest.mark.parametrize("what", ["making", "archiving", "migrating"])
+@pytest.mark.parametrize("what", ["making", "appending", "archiving", "migrating"])
 @pytest.mark.parametrize("drop_names", [False, True])
 def test_a_power_cut_at_every_call_of_keeping_loses_nothing(
     order: Worker, request: pytest.FixtureRequest, what: str, drop_names: bool
 ) -> None:
     play: Play = request.getfixturevalue(what)
-    for k in range(1, play.calls(order) + 1, STRIDE * play.step):
+    calls = play.calls(order)
+    for k in (*range(1, calls + 1, STRIDE * play.step), calls + 1):  # the last is a cut after all is done
         play.cut_off(order, Fault.KILL, k, drop_names)

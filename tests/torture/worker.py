@@ -32,13 +32,14 @@ from lake.migration import migrate
 from lake.scrub import scrub
 from lake.store import Lake
 from lake.tables import TABLES
-from lake.tables.control import RUNS
+from lake.tables.control import RUNS, TASK_REQUESTS
 from lake.tables.trading import LEDGER_ENTRIES
 from nextgen_tui.failures import explained
 from pipeline.code import code_fingerprint, libraries
 from pipeline.runner import Runner, parameters
 from pipeline.sessions import exchange_sessions
 from pipeline.stages import REPORT, STAGES
+from tests.frames.published import request_rows
 from tests.torture.settings import tortured_settings
 
 HUNG = int(os.environ.get("TORTURE_PATIENCE", "300"))
@@ -66,6 +67,8 @@ def work(order: dict[str, Any]) -> dict[str, Any]:
         answer["seen"] = state(Lake.open(path))
         runner.cycle(date.fromisoformat(order["session"]))
         answer["state"] = state(Lake.open(path))
+    elif order["do"] == "append":
+        lake.commit(TASK_REQUESTS, request_rows(100), "request 100", {})
     elif order["do"] == "recover":
         runner.recover()
     elif order["do"] == "checkpoint":
