@@ -85,6 +85,19 @@ def test_a_power_cut_costs_nothing_that_was_acknowledged(bench: Bench) -> None:
     assert hit > 0, "nothing was unsynced: the test did not cut anything"
 
 
+@pytest.mark.parametrize("drop_names", [False, True])
+def test_a_power_cut_after_a_cycle_was_acknowledged_takes_nothing_back(bench: Bench, drop_names: bool) -> None:
+    lake = bench.copy()
+    journal = lake.with_suffix(".journal")
+    given = {"session": bench.prepared.session, "durable": True}
+    done = bench.order("cycle", lake, **given, mode=int(Fault.KILL), k=10 * bench.prepared.calls, journal=str(journal))
+    assert not done["already_done"], done
+    cut_power(journal, drop_names=drop_names)
+    assert bench.order("cycle", lake, **given)["already_done"], "what was acknowledged had to be done again"
+    assert bench.order("look", lake)["state"] == bench.prepared.after
+    assert bench.order("scrub", lake)["found"] == []
+
+
 def test_a_full_disk_ends_the_run_in_words_and_costs_nothing(bench: Bench) -> None:
     ended = play(bench, Fault.NO_SPACE, 40)
     assert ended["code"] == 74, ended

@@ -1,4 +1,4 @@
-"""Making a lake, a request, archiving and migrating can be cut off at any call: nothing is lost, and it goes on."""
+"""Making a lake, a request, upkeep and migrating can be cut off at any call: nothing is lost, and it goes on."""
 
 from __future__ import annotations
 
@@ -100,13 +100,18 @@ def appending(tmp_path_factory: pytest.TempPathFactory) -> Play:
 
 
 @pytest.fixture(scope="module")
-def archiving(tmp_path_factory: pytest.TempPathFactory) -> Play:
-    """A log of seven versions that is checkpointed once more, and archived."""
-    lake = grown(tmp_path_factory.mktemp("long") / "lake")
+def seven(tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    """A lake whose logs have seven versions."""
+    return grown(tmp_path_factory.mktemp("long") / "lake")
+
+
+def as_before(lake: Lake) -> tuple[Check, Check]:
+    """A reader sees what it saw, and the next writer and the library go on from there."""
     before = contents(lake)
 
     def whole(path: Path) -> None:
-        assert contents(Lake.open(path)) == before, "a reader sees something else"
+        now = contents(Lake.open(path))
+        assert {version: now[version] for version in before} == before, "a reader sees something else"
 
     def goes_on(path: Path) -> None:
         again = Lake.open(path)
@@ -119,7 +124,19 @@ def archiving(tmp_path_factory: pytest.TempPathFactory) -> Play:
         assert Lake.open(path).rows(MOVED[0]) == 8
         assert scrub(Lake.open(path)).findings == ()
 
-    return Play("checkpoint", lake.path, tmp_path_factory.mktemp("archived"), whole, goes_on)
+    return whole, goes_on
+
+
+@pytest.fixture(scope="module")
+def archiving(seven: Lake, tmp_path_factory: pytest.TempPathFactory) -> Play:
+    """The logs are checkpointed once more, and archived."""
+    return Play("checkpoint", seven.path, tmp_path_factory.mktemp("archived"), *as_before(seven))
+
+
+@pytest.fixture(scope="module")
+def tidying(seven: Lake, tmp_path_factory: pytest.TempPathFactory) -> Play:
+    """The small files of every table are written again as one, and what no run names is given back."""
+    return Play("tidy", seven.path, tmp_path_factory.mktemp("tidied"), *as_before(seven))
 
 
 @pytest.fixture(scope="module")
@@ -160,8 +177,12 @@ def test_a_power_cut_while_a_request_is_written_or_thereafter_leaves_all_of_it_o
 
 
 @pytest.mark.parametrize("part", [0.3, 0.9])
-def test_archiving_cut_off_somewhere_loses_nothing(order: Worker, archiving: Play, part: float) -> None:
-    archiving.cut_off(order, Fault.KILL, int(archiving.calls(order) * part))
+@pytest.mark.parametrize("what", ["archiving", "tidying"])
+def test_upkeep_cut_off_somewhere_loses_nothing(
+    order: Worker, request: pytest.FixtureRequest, what: str, part: float
+) -> None:
+    play: Play = request.getfixturevalue(what)
+    play.cut_off(order, Fault.KILL, int(play.calls(order) * part))
 
 
 @pytest.mark.parametrize("part", [0.5, 0.9])
@@ -170,7 +191,7 @@ def test_a_migration_cut_off_somewhere_is_brought_to_its_end(order: Worker, migr
 
 
 @pytest.mark.torture
-@pytest.mark.parametrize("what", ["making", "appending", "archiving", "migrating"])
+@pytest.mark.parametrize("what", ["making", "appending", "archiving", "tidying", "migrating"])
 @pytest.mark.parametrize("fault", FAULTS)
 def test_keeping_cut_off_at_every_call_loses_nothing(
     order: Worker, request: pytest.FixtureRequest, what: str, fault: Fault
@@ -181,7 +202,7 @@ def test_keeping_cut_off_at_every_call_loses_nothing(
 
 
 @pytest.mark.torture
-@pytest.mark.parametrize("what", ["making", "appending", "archiving", "migrating"])
+@pytest.mark.parametrize("what", ["making", "appending", "archiving", "tidying", "migrating"])
 @pytest.mark.parametrize("drop_names", [False, True])
 def test_a_power_cut_at_every_call_of_keeping_loses_nothing(
     order: Worker, request: pytest.FixtureRequest, what: str, drop_names: bool

@@ -76,6 +76,9 @@ def work(order: dict[str, Any]) -> dict[str, Any]:
             checkpoint_due(lake, dict.fromkeys(TABLES, -100))
     elif order["do"] == "migrate":
         migrate(lake)
+    elif order["do"] == "tidy":
+        compact_due(lake, least=2)
+        collect_garbage(lake)
     elif order["do"] == "upkeep":
         upkeep(lake, Path(order["safe"]))
     elif order["do"] == "operate":
