@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from enum import IntEnum
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -110,41 +111,52 @@ def cut_power(journal: Path, *, drop_names: bool) -> int:
     """Take from the disk what the dead process never forced onto it; returns how many files were hit.
 
     Args:
-        journal: what the shim told.
-        drop_names: True removes the names of files whose folder was not synced after they got them; False empties
-            the files whose content was not synced.
+        journal: what the shim told, which is used up; the files whose names others took lie beside it, numbered.
+        drop_names: True undoes namings whose folder was not synced after them: the name is gone, or stands for the
+            file again that it was taken from. False empties the files whose content was not synced.
     """
     content: dict[str, int] = {}  # name -> file, as links and renames move it
     dirty: set[int] = set()
-    unnamed: dict[str, int] = {}
+    unnamed: dict[str, Path | None] = {}  # name -> the file that it stands for on the disk; None if for none
+    kept = (journal.with_name(f"{journal.name}.{number}") for number in count(1))
     for number, line in enumerate(journal.read_text().splitlines()):
         kind, one, two = line.split("\t")
         if kind in "CT":
             content[one] = number
             dirty.add(number)
             if kind == "C":
-                unnamed[one] = number
+                unnamed.setdefault(one, None)
         elif kind == "W":
             dirty.add(content.setdefault(one, number))
-        elif kind in "RL":
+        elif kind in "ROL":
             file = content.get(one, -1)
-            if kind == "R":
+            before = next(kept) if kind == "O" else None
+            if kind in "RO":
                 content.pop(one, None)
                 unnamed.pop(one, None)
             content[two] = file
-            unnamed[two] = number
+            unnamed.setdefault(two, before)
         elif kind == "U":
             content.pop(one, None)
             unnamed.pop(one, None)
         elif kind == "S" and Path(one).is_dir():
-            unnamed = {name: at for name, at in unnamed.items() if str(Path(name).parent) != one}
+            unnamed = {name: was for name, was in unnamed.items() if str(Path(name).parent) != one}
         elif kind == "S":
             dirty.discard(content.get(one, -1))
-    lost = list(unnamed) if drop_names else [name for name, file in content.items() if file in dirty]
-    hit = 0
-    for name in lost:
-        path = Path(name)
-        if path.is_file():
-            hit += 1
-            path.unlink() if drop_names else os.truncate(path, 0)
+    lost = unnamed if drop_names else {name: None for name, file in content.items() if file in dirty}
+    hit = sum(_lose(Path(name), was, drop_names) for name, was in lost.items())
+    for path in journal.parent.glob(f"{journal.name}*"):
+        path.unlink()
     return hit
+
+
+def _lose(path: Path, was: Path | None, drop_names: bool) -> bool:
+    if not path.is_file():
+        return False
+    if not drop_names:
+        os.truncate(path, 0)
+    elif was is not None:
+        was.replace(path)
+    else:
+        path.unlink()
+    return True

@@ -30,6 +30,8 @@ static size_t root_length;
 static int mode = -1;
 static long target;
 static int journal = -1;
+static char journal_name[4000];
+static long replaced; /* files so far whose name another took */
 static atomic_long calls;
 static long wrong_by; /* seconds by which the clock is wrong */
 static char *paths[MOST_FDS];
@@ -76,6 +78,8 @@ void fault_arm(const char *folder, int how, long k, const char *journal_path) {
     root_length = strlen(root);
     target = k;
     atomic_store(&calls, 0);
+    strncpy(journal_name, journal_path, sizeof journal_name - 1);
+    replaced = 0;
     journal = *journal_path ? (int)syscall(SYS_openat, AT_FDCWD, journal_path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0600) : -1;
     mode = how;
 }
@@ -195,6 +199,15 @@ int ftruncate64(int fd, off64_t length) {
     return real(fd, length);
 }
 
+/* The kind of a rename: where it takes a name from a file, a power cut can bring that file back, so it is kept. */
+static char renaming(const char *new) {
+    char kept[4096];
+    if (journal < 0 || !below(new) || access(new, F_OK)) return 'R';
+    snprintf(kept, sizeof kept, "%s.%ld", journal_name, ++replaced);
+    syscall(SYS_linkat, AT_FDCWD, new, AT_FDCWD, kept, 0);
+    return 'O';
+}
+
 #define CHANGE(kind, one, two, call) \
     if (below(one) || below(two)) { \
         int how = fate(0); \
@@ -206,9 +219,9 @@ int ftruncate64(int fd, off64_t length) {
     } \
     return call
 
-int rename(const char *old, const char *new) { REAL(rename); CHANGE('R', old, new, real(old, new)); }
-int renameat(int a, const char *old, int b, const char *new) { REAL(renameat); CHANGE('R', old, new, real(a, old, b, new)); }
-int renameat2(int a, const char *old, int b, const char *new, unsigned flags) { REAL(renameat2); CHANGE('R', old, new, real(a, old, b, new, flags)); }
+int rename(const char *old, const char *new) { REAL(rename); char kind = renaming(new); CHANGE(kind, old, new, real(old, new)); }
+int renameat(int a, const char *old, int b, const char *new) { REAL(renameat); char kind = renaming(new); CHANGE(kind, old, new, real(a, old, b, new)); }
+int renameat2(int a, const char *old, int b, const char *new, unsigned flags) { REAL(renameat2); char kind = renaming(new); CHANGE(kind, old, new, real(a, old, b, new, flags)); }
 int link(const char *old, const char *new) { REAL(link); CHANGE('L', old, new, real(old, new)); }
 int linkat(int a, const char *old, int b, const char *new, int flags) { REAL(linkat); CHANGE('L', old, new, real(a, old, b, new, flags)); }
 int unlink(const char *path) { REAL(unlink); CHANGE('U', path, NULL, real(path)); }

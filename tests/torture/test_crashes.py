@@ -60,7 +60,6 @@ def play_power_cut(bench: Bench, k: int, *, drop_names: bool) -> int:
     journal = lake.with_suffix(".journal")
     suffer(bench, lake, mode=int(Fault.KILL), k=k, journal=str(journal))
     hit = cut_power(journal, drop_names=drop_names)
-    journal.unlink()
     check_resumed(bench, lake, ("power cut", k, drop_names), readable=False)
     return hit
 
