@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -17,9 +18,11 @@ from pipeline.control.steps import Step, steps
 
 @dataclass(frozen=True)
 class Activity:
-    """The daemon's present."""
+    """The daemon's present, and whether anything can be asked of it."""
 
     daemon: bool = False
+    writable: bool = True
+    """Whether the lake can be written at all."""
     doing: tuple[str, ...] = ()
     """What runs, each with its step where the worker tells it."""
     late: tuple[tuple[str, str], ...] = field(default=(), compare=False)
@@ -29,13 +32,15 @@ class Activity:
 def activity(lake: Path, now: datetime) -> Activity:
     """What the daemon does; nothing where none runs, for what a dead one said last is no news."""
     present, beat = daemon_present(lake / "control"), last_beat(lake)
+    writable = os.access(lake, os.W_OK)
     if beat is None or not present:
-        return Activity(present)
+        return Activity(present, writable)
     known = steps(lake)
     running: list[dict[str, Any]] = beat.detail.get("running") or []
     waiting: list[dict[str, Any]] = beat.detail.get("waiting") or []
     return Activity(
         True,
+        writable,
         tuple(_doing(one, known.get((one["task"], one["slot"]))) for one in running),
         tuple(_late(one, now) for one in waiting if now - datetime.fromisoformat(one["due_at"]) > LATE),
     )

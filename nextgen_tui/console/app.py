@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -158,7 +159,8 @@ class ConsoleApp(Commanding):
             self.post_message(Looked(found, view, alerts=news, activity=doing))
         except BaseException as error:  # whatever it is has to become a sentence, or the screen would just stand still
             self._lake = None
-            self.post_message(Looked(None, trouble=explained(error)[1]))
+            doing = Activity(writable=os.access(self.lake_path, os.W_OK))
+            self.post_message(Looked(None, trouble=explained(error)[1], activity=doing))
 
     def on_looked(self, message: Looked) -> None:
         """Take what was found to the screen in front."""
@@ -201,7 +203,7 @@ class ConsoleApp(Commanding):
         from watchfiles import awatch
 
         while self.is_running:
-            folders = [folder for folder in logs(self.lake_path) if folder.is_dir()]
+            folders = await asyncio.to_thread(logs, self.lake_path)
             if not folders:
                 await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
                 continue

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from textual.notifications import SeverityLevel
 
 from lake.store import Lake
 from nextgen_tui.console import asking
+from nextgen_tui.console.activity import Activity
 from nextgen_tui.console.deciding import put_on_record
 from nextgen_tui.console.dialogs import AskScreen
 from nextgen_tui.console.page import Act
@@ -20,7 +20,6 @@ from nextgen_tui.console.screens import PAGES
 from nextgen_tui.console.view import Standpoint, View, parsed_standpoint
 from nextgen_tui.failures import explained
 from nextgen_tui.safe_text import harmless, safe_text
-from pipeline.control.exclusive import daemon_present
 from pipeline.control.requests import submit
 
 LONGEST_NOTICE = 400
@@ -34,6 +33,7 @@ class Commanding(App[None]):
     view: View | None
     at: Standpoint | None
     only_look: bool
+    activity: Activity
 
     if TYPE_CHECKING:
 
@@ -85,8 +85,7 @@ class Commanding(App[None]):
         if isinstance(found, asking.Local):
             self._here(found)
         elif not self._refused():
-            present = daemon_present(self.lake_path / "control")
-            self.push_screen(AskScreen(found, present), self._send)
+            self.push_screen(AskScreen(found, self.activity.daemon), self._send)
 
     def _refused(self) -> bool:
         """Whether nothing can be done, with the reason told."""
@@ -94,7 +93,7 @@ class Commanding(App[None]):
             self._warn("This console was started to look only (--read-only).")
         elif self.at is not None:
             self._warn("Nothing can be asked from the past; `:live` goes back to now.")
-        elif not os.access(self.lake_path, os.W_OK):
+        elif not self.activity.writable:
             self._warn(f"The lake at {self.lake_path} cannot be written; this console can only look.")
         else:
             return False
@@ -135,15 +134,20 @@ class Commanding(App[None]):
     def _start_daemon(self) -> None:
         if self._refused():
             return
-        if daemon_present(self.lake_path / "control"):
+        if self.activity.daemon:
             self.notify("A daemon runs already.", markup=False)
-            return
+        else:
+            self._daemon_started()
+
+    @work(thread=True, exit_on_error=False, group="submit")
+    def _daemon_started(self) -> None:
         try:
             asking.start_daemon(self.lake_path)
         except OSError as error:
-            self._warn(error)
+            self.call_from_thread(self._warn, error)
         else:
-            self.notify("A daemon was started; it goes on when the console ends.", markup=False)
+            told = "A daemon was started; it goes on when the console ends."
+            self.call_from_thread(self.notify, told, markup=False)
 
     # ---- sent
 

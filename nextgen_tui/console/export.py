@@ -42,11 +42,15 @@ def export(sheet: Sheet, path: Path) -> int:
         raise ExportError(f"{path} exists already; choose another name") from None
     except OSError as error:
         raise ExportError(f"{path}: {error.strerror}") from error
-    with os.fdopen(descriptor, "wb") as file:
-        if path.suffix == ".csv":
-            safe_for_spreadsheets(frame).write_csv(file)
-        else:
-            frame.write_parquet(file)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            if path.suffix == ".csv":
+                safe_for_spreadsheets(frame).write_csv(file)
+            else:
+                frame.write_parquet(file)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        path.unlink()  # half a sheet would pass for a whole one
+        raise ExportError(f"{path} could not be written: {error}") from error
     return frame.height
 
 

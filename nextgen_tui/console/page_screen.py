@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
+from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Container, Vertical
@@ -290,15 +292,19 @@ class PageScreen(Screen[None]):
 
     def write(self, name: str) -> None:
         """Write the sheet as shown to a file, in the folder the console was started in."""
-        if self._shown.data is None:
-            return
-        path = Path(name).expanduser()
+        if self._shown.data is not None:
+            self._written(self._sheet(), Path(name).expanduser())
+
+    @work(thread=True, exit_on_error=False, group="export")
+    def _written(self, sheet: Sheet, path: Path) -> None:
+        """By a thread of its own: the disk may take its time."""
+        tell = partial(self.app.call_from_thread, self.notify, markup=False)
         try:
-            rows = export(self._sheet(), path)
+            rows = export(sheet, path)
         except ExportError as error:
-            self.notify(safe_text(error), severity="error", markup=False)
+            tell(safe_text(error), severity="error")
         else:
-            self.notify(f"{formats.counted(rows, 'row')} written to {safe_text(path.absolute())}", markup=False)
+            tell(f"{formats.counted(rows, 'row')} written to {safe_text(path.absolute())}")
 
     # ---- the line at the bottom
 

@@ -29,8 +29,9 @@ def refuse_without_runs(lake: Path) -> None:
 
 
 def logs(lake: Path) -> list[Path]:
-    """The folders whose entries tell of changes."""
-    return [lake / "tables" / table.name / "_delta_log" for table in FOLLOWED]
+    """The folders whose entries tell of changes, those that are there."""
+    folders = (lake / "tables" / table.name / "_delta_log" for table in FOLLOWED)
+    return [folder for folder in folders if folder.is_dir()]
 
 
 def _newest(log: Path) -> str:

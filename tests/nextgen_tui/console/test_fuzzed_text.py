@@ -138,7 +138,7 @@ async def a_page(pilot: Pilot[Any], texts: Sequence[str]) -> None:
     app = pilot.app
     assert isinstance(app, Fuzzed)
     before, app.page.texts = app.shown("health").data, texts
-    app.activity = Activity(True, (texts[0][:60],))
+    app.activity = Activity(True, doing=(texts[0][:60],))
     app.action_look_again()
     await until(pilot, lambda: app.shown("health").data is not before)
     await pilot.pause(0.05)

@@ -1,0 +1,98 @@
+"""The thread that paints never waits for the lake's disk, which may be slow, gone, or asleep."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import polars as pl
+import pytest
+from textual.widgets import Button
+
+from lake.store import Lake
+from nextgen_tui.console.app import ConsoleApp
+from nextgen_tui.console.export import ExportError, export
+from nextgen_tui.console.screens import PAGES
+from nextgen_tui.console.screenshots import settled
+from nextgen_tui.console.sheet import Col, Sheet
+from tests.frames.published import publish_sessions
+from tests.nextgen_tui.console.test_console import until
+from tests.nextgen_tui.console.test_doing import dialog, told
+
+TOUCHES = ("open", "os.listdir", "os.scandir", "os.mkdir", "os.rename", "os.remove", "fcntl.flock", "fcntl.lockf")
+
+
+@contextmanager
+def touches_of_this_thread(folder: Path) -> Iterator[list[str]]:
+    """Collect where this thread touches files below a folder, as the interpreter itself tells of it."""
+    found: list[str] = []
+    mine, on = threading.get_ident(), True
+
+    def hook(event: str, given: tuple[object, ...]) -> None:
+        if not on or threading.get_ident() != mine or event not in TOUCHES:
+            return
+        if isinstance(path := given[0], str | bytes | os.PathLike) and str(folder) in os.fsdecode(path):
+            found.append(f"{event} {path!r}\n" + "".join(traceback.format_stack(limit=8)))
+
+    sys.addaudithook(hook)  # for good: it can only be put to sleep
+    try:
+        yield found
+    finally:
+        on = False
+
+
+async def test_no_screen_act_or_export_touches_a_file_in_the_thread_that_paints(
+    own_desk: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(own_desk.path)  # exports go there too
+    app = ConsoleApp(own_desk.path)
+    with touches_of_this_thread(own_desk.path) as touched:
+        async with app.run_test(size=(120, 40)) as pilot:
+            await settled(pilot)
+            for page in PAGES:
+                await pilot.press(page.number)
+                await settled(pilot)
+                await pilot.press("enter")
+                await settled(pilot)
+                await pilot.press("backspace")
+            await pilot.press("3")
+            await settled(pilot)
+            app.command("export out.csv")
+            await until(pilot, lambda: "written to" in told(app))
+            screen = await dialog(pilot, "9", "tab", "down", "v")
+            screen.query_one("#send", Button).press()
+            await until(pilot, lambda: "Asked: reproduce" in told(app))
+            await pilot.press("t", *"2022-02-28", "enter")
+            await settled(pilot)
+            app.command("live")
+            await settled(pilot)
+    assert not touched, touched[0]
+    assert (own_desk.path / "out.csv").stat().st_size > 0
+
+
+def test_the_watch_itself_tells_of_a_touch(tmp_path: Path) -> None:
+    lake = Lake.create(tmp_path / "lake")
+    with touches_of_this_thread(lake.path) as touched:
+        publish_sessions(lake, 1)
+    assert touched
+
+
+def test_an_export_that_fails_half_way_leaves_no_file(tmp_path: Path) -> None:
+    sheet = Sheet(pl.DataFrame({"n": range(50_000)}), (Col("n", "n"),), ("n",))
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
+    try:
+        with pytest.raises(ExportError, match=r"out\.csv could not be written"):
+            export(sheet, tmp_path / "out.csv")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, before)
+    assert not (tmp_path / "out.csv").exists()
