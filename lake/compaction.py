@@ -13,6 +13,7 @@ from lake.contract import Table
 from lake.errors import DamageError, OvertakenError
 from lake.fingerprint import fingerprint
 from lake.runs import Run, publish, upkeep_recipe
+from lake.storage import refusals_in_words
 from lake.store import Lake
 from lake.tables import TABLES
 
@@ -31,8 +32,12 @@ def compact_due(lake: Lake, *, least: int = DUE_FILES) -> list[Run]:
 
     A table that is written whole has one file and is left alone. So is one, till the next time, that others append to
     faster than it can be written again.
+
+    Raises:
+        BusyError: if another process is writing.
+        StorageError: if the disk refuses; what was done stays.
     """
-    with lake.lease("compact"):
+    with lake.lease("compact"), refusals_in_words("the lake could not be compacted to the end"):
         return [run for table in TABLES.values() if (run := _undisturbed(lake, table, least)) is not None]
 
 

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 from lake import log
 from lake.contract import Table
 from lake.recovery import ASIDE
+from lake.storage import refusals_in_words
 from lake.store import Lake
 from lake.tables import TABLES
 from lake.tables.control import RUNS
@@ -84,8 +85,12 @@ def collect_garbage(lake: Lake) -> list[Garbage]:
     """Remove it, under the lease; returns what was removed.
 
     The log is left as it is: a version nobody names stays listed but can no longer be read.
+
+    Raises:
+        BusyError: if another process is writing.
+        StorageError: if the disk refuses; what was removed stays so.
     """
-    with lake.lease("gc"):
+    with lake.lease("gc"), refusals_in_words("the lake could not be tidied to the end"):
         found = find_garbage(lake)
         for one in found:
             (lake.path / one.file).unlink(missing_ok=True)

@@ -236,8 +236,12 @@ LEARNING_INSIGHTS = Table(
         "hypothesis": text("what we believe", longest=500),
         "evidence": text("the figures behind it", longest=1_000),
         "action": text("what was changed because of it", longest=500),
-        "before": number("see kind", "the error before the action"),
-        "after": number("see kind", "the same error since the action", nullable=True),
+        "before": number(
+            "fraction",
+            "the error before the action: mean error as a return, coverage of the 90 % interval less 0.9, or pinball "
+            "loss above the naive forecast's, by kind",
+        ),
+        "after": number("fraction", "the same error since the action", nullable=True),
         "effect": Column(pl.String(), "name", "what the action did", pattern="pending|helped|no effect|hurt"),
         "n": count("forecasts", "forecasts measured since the action"),
     },

@@ -176,13 +176,13 @@ def test_a_power_cut_while_a_request_is_written_or_thereafter_leaves_all_of_it_o
     appending.cut_off(order, Fault.KILL, appending.calls(order) + 1 - early, drop_names)
 
 
-@pytest.mark.parametrize("part", [0.3, 0.9])
+@pytest.mark.parametrize(("fault", "part"), [(Fault.KILL, 0.3), (Fault.KILL, 0.9), (Fault.NO_SPACE, 0.2)])
 @pytest.mark.parametrize("what", ["archiving", "tidying"])
 def test_upkeep_cut_off_somewhere_loses_nothing(
-    order: Worker, request: pytest.FixtureRequest, what: str, part: float
+    order: Worker, request: pytest.FixtureRequest, what: str, fault: Fault, part: float
 ) -> None:
     play: Play = request.getfixturevalue(what)
-    play.cut_off(order, Fault.KILL, int(play.calls(order) * part))
+    play.cut_off(order, fault, int(play.calls(order) * part))
 
 
 @pytest.mark.parametrize("part", [0.5, 0.9])

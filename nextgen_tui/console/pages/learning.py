@@ -21,6 +21,8 @@ from nextgen_tui.console.walk import follow
 
 INSIGHTS, BIAS, MODELS, MEMBERS, RETRAIN = "insights", "bias", "champion", "members", "retrain"
 PERCENT = signed(lambda value: formats.percent(value, 3, signed=True))
+ERRORS = {"bias": "mean error", "interval": "from the 90 % promised", "skill": "more loss than naive"}
+"""What an insight's error is, by its kind."""
 STEP_SIGNS = {"open": "?", "acted": "▶", "measured": "✓", "retired": "■"}
 """Signs of the steps of an insight's life in its chart."""
 _STATUS = {"open": 0, "acted": 1, "measured": 2, "retired": 3}
@@ -168,8 +170,8 @@ def insight_notes(row: Row) -> tuple[Line, ...]:
         said(row["hypothesis"], "accent"),
         fact("evidence", row["evidence"]),
         fact("action", row["action"] or "–"),
-        fact("before", formats.number(row["before"], 5)),
-        fact("since", formats.number(row["after"], 5)),
+        fact("before", f"{formats.percent(row['before'], 3, signed=True)} {ERRORS.get(row['kind'], row['kind'])}"),
+        fact("since", formats.percent(row["after"], 3, signed=True)),
     ]
     cell = _effect(row["effect"])
     lines.append(fact("effect", f"{cell.words} over {formats.counted(row['n'], 'forecast')}", cell.mood))
@@ -321,8 +323,8 @@ INSIGHT_COLS = (
     Col("effect", "effect", _effect),
     Col("what we believe", "hypothesis", most=64),
     Col("opened", "opened", rank=2),
-    Col("before", "before", lambda value: formats.number(value, 4), right=True, rank=1),
-    Col("since", "after", lambda value: formats.number(value, 4), right=True, rank=1),
+    Col("before", "before", lambda value: formats.percent(value, 3, signed=True), right=True, rank=1),
+    Col("since", "after", lambda value: formats.percent(value, 3, signed=True), right=True, rank=1),
     Col("n", "n", formats.whole, right=True, rank=3),
     Col("action", "action", most=50, rank=4),
 )
