@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 
+from pipeline import wording
+from pipeline.wording import counted as counted
+
 MISSING = "–"
 """Shown where there is no value: never 0, never an empty field."""
 _BLOCKS = "▁▂▃▄▅▆▇█"
@@ -16,7 +19,7 @@ def percent(fraction: float | None, digits: int = 2, *, signed: bool = False) ->
     """A fraction as percent: 0.0123 -> '1.23 %'; what rounds to nothing is never minus nothing."""
     if fraction is None:
         return MISSING
-    return f"{100 * fraction:{'+' if signed else ''}z.{digits}f} %"
+    return wording.change(fraction, digits) if signed else wording.percent(fraction, digits)
 
 
 def number(value: float | None, digits: int = 4, *, signed: bool = False) -> str:
@@ -55,11 +58,6 @@ def duration(seconds: float) -> str:
     if rounded < 3600:
         return f"{rounded // 60} min {rounded % 60:02d} s"
     return f"{rounded // 3600} h {rounded % 3600 // 60:02d} min"
-
-
-def counted(count: int, one: str, many: str | None = None) -> str:
-    """A count with its noun: '1 row', '2 rows'."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def bar(share: float, width: int = 10) -> str:

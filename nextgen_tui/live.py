@@ -151,7 +151,8 @@ def _since(lake: Lake, last: date | None) -> pl.DataFrame:
 
 
 def _line(row: dict[str, Any]) -> str:
-    from nextgen_tui.formats import counted
+    from nextgen_tui.formats import counted, percent
 
     held = counted(row["positions"], "position")
-    return f"{row['session']}  {row['nav']:>16,.2f}  {row['session_return']:+.2%}  {held}, {row['drawdown']:.1%} down"
+    value = f"{row['session']}  {row['nav']:>16,.2f}  {percent(row['session_return'], signed=True)}"
+    return f"{value}  {held}, {percent(row['drawdown'], 1)} down"

@@ -90,9 +90,9 @@ def coverage_part(coverages: Sequence[Coverage]) -> RenderableType:
     for one in coverages:
         table.add_row(
             f"{one.horizon} ahead",
-            f"{one.stated:.0%} promised",
+            f"{formats.percent(one.stated, 0)} promised",
             Text(formats.bar(one.measured, 20), "cyan"),
-            f"{one.measured:.1%} held",
+            f"{formats.percent(one.measured, 1)} held",
             one.verdict,
         )
     return Group(heading("Intervals"), table if coverages else Text("No interval has been tested yet."))

@@ -142,3 +142,11 @@ def test_the_list_of_stages_loads_without_the_heavy_libraries() -> None:
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=False)
     assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_percent_is_written_in_one_way(module: str) -> None:
+    specs = [node.format_spec for node in ast.walk(tree(MODULES[module])) if isinstance(node, ast.FormattedValue)]
+    ends = [spec.values[-1] for spec in specs if isinstance(spec, ast.JoinedStr) and spec.values]
+    written = [end.value for end in ends if isinstance(end, ast.Constant) and str(end.value).endswith("%")]
+    assert not written, f"{module} formats with {written}; `pipeline.wording.percent` writes 1.2 %, with its space"

@@ -29,6 +29,7 @@ from pipeline.control.manifest import Calendars
 from pipeline.control.outputs import newest_clock
 from pipeline.control.policy import ASKED, Manifest, Task
 from pipeline.sessions import exchange_sessions
+from pipeline.wording import percent
 
 Status = Literal["ok", "warn", "fail"]
 ORDER: dict[Status, int] = {"fail": 0, "warn": 1, "ok": 2}
@@ -133,7 +134,7 @@ def _resources(lake: Lake, now: datetime) -> Service:
     facts = {"memory": last["memory"], "descriptors": last["descriptors"], "core": share}
     heavy = last["memory"] > MOST_MEMORY or last["descriptors"] > MOST_DESCRIPTORS
     words = f"{last['memory'] / 1e6:.0f} MB, {last['descriptors']} descriptors"
-    words += f", {share:.1%} of a core" if share is not None else ""
+    words += f", {percent(share, 1)} of a core" if share is not None else ""
     return Service("resources", "warn" if heavy else "ok", words + ("; restart the daemon" if heavy else ""), facts)
 
 

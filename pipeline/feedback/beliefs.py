@@ -12,6 +12,7 @@ import polars as pl
 
 from pipeline.feedback.params import InsightParams
 from pipeline.sessions import Sessions
+from pipeline.wording import change, counted, percent
 
 Key = tuple[str, str, str, int]
 """Kind, scope, slice, horizon."""
@@ -67,10 +68,10 @@ def bias_beliefs(
             key=key,
             opens=active,
             holds=active,
-            hypothesis=f"forecasts of {where} over {key[3]} sessions err to one side",
+            hypothesis=f"forecasts of {where} over {counted(key[3], 'session')} err to one side",
             evidence=_bias_evidence(row),
             action="the next forecasts are adjusted by "
-            + (f"{row['adjustment']:+.3%}" if row is not None and active else "nothing any more"),
+            + (change(row["adjustment"], 3) if row is not None and active else "nothing any more"),
             acted=last is not None and last["opened"] < session,
             before=row["mean_error"] if row is not None else (last or {}).get("before", 0.0),
             measurement=_bias_measurement(row, last, session, calendar, params),
@@ -81,8 +82,8 @@ def _bias_evidence(row: Row | None) -> str:
     if row is None:
         return "too few forecasts left to test"
     return (
-        f"mean unadjusted error {row['mean_error']:+.3%} +- {row['standard_error']:.3%} (t {row['t']:+.1f}) over "
-        f"{row['n']} forecasts; false discovery rate {row['p_value']:.2g}"
+        f"mean unadjusted error {change(row['mean_error'], 3)} +- {percent(row['standard_error'], 3)} "
+        f"(t {row['t']:+.1f}) over {row['n']} forecasts; false discovery rate {row['p_value']:.2g}"
     )
 
 
@@ -117,14 +118,18 @@ def interval_beliefs(
             key=key,
             opens=moved > least and recent is not None,
             holds=moved > least / 2,
-            hypothesis=f"intervals over {horizon} sessions are too {'narrow' if scale > 1 else 'wide'}",
+            hypothesis=f"intervals over {counted(horizon, 'session')} are too {'narrow' if scale > 1 else 'wide'}",
             evidence=f"learned scale {scale:.2f}"
-            + ("" if recent is None else f"; 90 % intervals lately covered {0.9 + recent[0]:.1%} of {recent[1]}"),
+            + ("" if recent is None else f"; 90 % intervals lately {_covered(*recent)}"),
             action=f"intervals are made {scale:.2f} times as wide as the model's",
             acted=last is not None and last["opened"] < session,
             before=recent[0] if recent is not None else 0.0,
             measurement=_interval_measurement(mine, last, session, calendar, params),
         )
+
+
+def _covered(gap: float, n: int) -> str:
+    return f"covered {percent(0.9 + gap, 1)} of {counted(n, 'outcome')}"
 
 
 def _coverage_gap(scores: pl.DataFrame, first: date) -> tuple[float, int] | None:
@@ -169,9 +174,9 @@ def skill_beliefs(
             opens=row["verdict"] == "worse",
             holds=(successor is not None and measurement is None)
             or (measurement is None and row["verdict"] in ("worse", "no skill") and row["value"] < 0),
-            hypothesis=f"forecasts over {row['horizon']} sessions are worse than the naive forecast",
-            evidence=f"pinball skill {row['value']:+.2%}"
-            + ("" if row["low"] is None else f" ({row['low']:+.2%} to {row['high']:+.2%})")
+            hypothesis=f"forecasts over {counted(row['horizon'], 'session')} are worse than the naive forecast",
+            evidence=f"pinball skill {change(row['value'])}"
+            + ("" if row["low"] is None else f" ({change(row['low'])} to {change(row['high'])})")
             + f" over {row['n']} forecasts",
             action="training is asked for" if successor is None else f"model {successor} became champion",
             acted=successor is not None,

@@ -15,6 +15,7 @@ from lake.tables.models import MODEL_PROMOTIONS, MODEL_REGISTRY
 from pipeline.feedback.params import FeedbackParams, RetrainParams
 from pipeline.models.registry import Ensemble, champion, load_members
 from pipeline.stage import Moment, Read, Stage
+from pipeline.wording import change, counted, percent
 
 DRIFT_SESSIONS = 10
 """Sessions of feature rows whose mean is held against the training rows."""
@@ -130,8 +131,8 @@ def _skill_loss(
         "skill_loss",
         promised - realised - noise,
         params.skill_loss,
-        f"pinball skill {realised:+.2%} live against {promised:+.2%} before promotion over {len(live)} horizons; "
-        f"{noise:.2%} of the difference is within two standard errors",
+        f"pinball skill {change(realised)} live against {change(promised)} before promotion "
+        f"over {counted(len(live), 'horizon')}; {percent(noise)} of the difference is within two standard errors",
     )
 
 
@@ -146,8 +147,8 @@ def _coverage(model: Ensemble, metrics: pl.DataFrame, params: RetrainParams) -> 
             "coverage",
             gap,
             params.coverage_gap,
-            f"90 % intervals over {row['horizon']} sessions covered {row['value']:.1%} "
-            f"({row['low']:.1%} to {row['high']:.1%}) of {row['n']} outcomes",
+            f"90 % intervals over {counted(row['horizon'], 'session')} covered {percent(row['value'], 1)} "
+            f"({percent(row['low'], 1)} to {percent(row['high'], 1)}) of {row['n']} outcomes",
         )
 
 
@@ -159,8 +160,8 @@ def _bias(flags: pl.DataFrame, params: RetrainParams) -> Iterator[Finding]:
             "bias",
             abs(worst["t"]),
             params.bias_t,
-            f"unadjusted forecasts over {worst['horizon']} sessions miss by {worst['mean_error']:+.2%} on average "
-            f"(t {worst['t']:+.1f})",
+            f"unadjusted forecasts over {counted(worst['horizon'], 'session')} "
+            f"miss by {change(worst['mean_error'])} on average (t {worst['t']:+.1f})",
         )
 
 

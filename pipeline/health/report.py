@@ -20,6 +20,7 @@ from pipeline.ingestion.params import MOST_AGAIN
 from pipeline.ingestion.sources.errors import LIMITED, SECOND_ANSWERS, UNREACHABLE
 from pipeline.prediction.inference_log import STANDING, standing_forecasts
 from pipeline.stage import Moment, Read, Stage
+from pipeline.wording import counted, percent
 
 TOLERATED = 2
 """Sessions without any new forecast that are a remark; more are a failure."""
@@ -152,15 +153,15 @@ def _calibration(metrics: pl.DataFrame, params: HealthParams) -> list[Check]:
     for horizon, metric, value, baseline, verdict in overall.select(
         "horizon", "metric", "value", "baseline", "verdict"
     ).iter_rows():
-        name = f"{metric} h{horizon}"
+        name, ahead = f"{metric} h{horizon}", f"{counted(horizon, 'session')} ahead"
         if metric == "coverage_80":
             off = abs(value - baseline)
             status = "ok" if verdict in ("calibrated", "too few") or off <= params.coverage_tolerance else "warn"
-            message = f"80 % intervals held {value:.1%} of outcomes {horizon} sessions ahead: {verdict}"
+            message = f"80 % intervals held {percent(value, 1)} of outcomes {ahead}: {verdict}"
             checks.append(("predictions", name, status, value, baseline, message))
         if metric == "ic":
             status = "warn" if verdict == "worse" else "ok"
-            message = f"rank correlation {value:+.3f} {horizon} sessions ahead: {verdict}"
+            message = f"rank correlation {value:+.3f} {ahead}: {verdict}"
             checks.append(("predictions", name, status, value, baseline, message))
     return checks
 
@@ -180,7 +181,7 @@ def _book(value: pl.DataFrame, params: HealthParams) -> list[Check]:
     fallen = "fail" if drawdown > params.most_drawdown else "ok"
     return [
         ("book", "reconciled", "ok" if off == 0 else "fail", off, 0.0, told),
-        ("book", "drawdown", fallen, drawdown, params.most_drawdown, f"{drawdown:.1%} below its peak"),
+        ("book", "drawdown", fallen, drawdown, params.most_drawdown, f"{percent(drawdown, 1)} below its peak"),
     ]
 
 

@@ -18,6 +18,7 @@ from pipeline.models.evaluation import newey_west_error
 from pipeline.models.params import ModelParams
 from pipeline.models.registry import champion
 from pipeline.stage import Moment, Read, Stage
+from pipeline.wording import percent
 
 Floats = npt.NDArray[np.float64]
 
@@ -165,7 +166,7 @@ def _figures(evidence: Evidence, params: ModelParams) -> dict[str, float | int |
 
 
 def _percent(gain: float, theirs: Floats) -> str:
-    return f"{100 * gain / float(theirs.mean()):.2f} %"
+    return percent(gain / float(theirs.mean()))
 
 
 def _errors(gain: float, error: float) -> str:

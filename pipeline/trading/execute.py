@@ -19,6 +19,7 @@ from pipeline.trading.decisions import Word, why_held, words_on_plans
 from pipeline.trading.money import cents_series, price_series, to_micros, words
 from pipeline.trading.params import Approval, Costs, TradingParams
 from pipeline.trading.settlement import Action, actions_in, settle
+from pipeline.wording import percent
 
 PLAN_COLUMNS = (
     *TRADE_PLANS.key, "plan_id", "for_session", "decided_at", "side", "intent", "taken", "shares", "edge",
@@ -164,7 +165,8 @@ def _outcome(order: Order, bar: Bar | None, book: Book, cash: int, opening: date
     shares, reason = order.shares, ""
     offered = int(costs.participation * bar.volume)
     if offered < shares:
-        shares, reason = offered, f"only {costs.participation:.1%} of the volume of {bar.volume:,} shares may be taken"
+        share = percent(costs.participation, 1)
+        shares, reason = offered, f"only {share} of the volume of {bar.volume:,} shares may be taken"
     position = book.positions.get(order.ticker)
     held = position.shares if position else 0
     if order.side == "sell" and held < shares:

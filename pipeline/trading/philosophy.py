@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from pipeline.trading.candidates import Candidate, Standing
 from pipeline.trading.params import TradingParams
+from pipeline.wording import change, percent
 
 
 class Verdict(NamedTuple):
@@ -91,7 +92,7 @@ def cost_awareness(candidate: Candidate, book: Standing, params: TradingParams) 
     if candidate.side != "buy" or edge is None:
         return allow("cost_awareness", "concerns buys on a forecast only")
     needed = params.rules.cost_margin * candidate.cost
-    reason = f"edge {edge:+.2%} after costs of {candidate.cost:.2%}; more than {needed:.2%} is needed"
+    reason = f"edge {change(edge)} after costs of {percent(candidate.cost)}; more than {percent(needed)} is needed"
     return allow("cost_awareness", reason) if edge > needed else refuse("cost_awareness", needed - edge, reason)
 
 
@@ -118,7 +119,7 @@ def cutting_losses(candidate: Candidate, book: Standing, params: TradingParams) 
     if candidate.intent == "stop":
         return allow("cutting_losses", f"close {candidate.close:.2f} is under the stop {holding.stop:.2f}: cut")
     if candidate.side == "buy" and profit < 0:
-        return refuse("cutting_losses", -profit, f"the position stands at {profit:+.1%}; losers are not added to")
+        return refuse("cutting_losses", -profit, f"the position stands at {change(profit, 1)}; losers are not added to")
     return allow("cutting_losses", f"close {candidate.close:.2f} holds above the stop {holding.stop:.2f}")
 
 
@@ -127,7 +128,7 @@ def letting_winners_run(candidate: Candidate, book: Standing, params: TradingPar
     if candidate.intent != "expire" or candidate.holding is None or candidate.forecast is None:
         return allow("letting_winners_run", "concerns positions past their horizon only")
     profit, point = candidate.holding.profit(candidate.close), candidate.forecast.point
-    reason = f"at {profit:+.1%} with {point:+.2%} forecast"
+    reason = f"at {change(profit, 1)} with {change(point)} forecast"
     if profit > 0 and point > 0:
         return refuse("letting_winners_run", min(profit, point), f"{reason}: let it run")
     return allow("letting_winners_run", f"{reason}: its time is up")
@@ -138,7 +139,10 @@ def drawdown_stop(candidate: Candidate, book: Standing, params: TradingParams) -
     if candidate.side != "buy":
         return allow("drawdown_stop", "concerns buys only")
     soft, hard = params.rules.drawdown_soft, params.rules.drawdown_hard
-    reason = f"the book is {book.drawdown:.1%} under its peak; buys shrink from {soft:.0%} and end at {hard:.0%}"
+    reason = (
+        f"the book is {percent(book.drawdown, 1)} under its peak; "
+        f"buys shrink from {percent(soft, 0)} and end at {percent(hard, 0)}"
+    )
     if book.drawdown >= hard:
         return refuse("drawdown_stop", book.drawdown - hard, reason)
     return fit("drawdown_stop", 1.0, min((hard - book.drawdown) / (hard - soft), 1.0), reason)
@@ -151,7 +155,7 @@ def capital_preservation(candidate: Candidate, book: Standing, params: TradingPa
     loss = max(-candidate.forecast.low, 0.0)
     held = book.weight(book.by_name.get(candidate.ticker, 0.0)) * loss
     limit = params.rules.position_loss
-    reason = f"5 % quantile {candidate.forecast.low:+.1%}; a position may lose {limit:.2%} of NAV"
+    reason = f"5 % quantile {change(candidate.forecast.low, 1)}; a position may lose {percent(limit)} of NAV"
     return fit("capital_preservation", book.weight(candidate.value) * loss, limit - held, reason)
 
 
@@ -166,8 +170,8 @@ def diversification(candidate: Candidate, book: Standing, params: TradingParams)
     sector = book.weight(book.by_sector.get(candidate.sector, 0.0))
     room = min(params.rules.name_weight - name, params.rules.sector_weight - sector)
     reason = (
-        f"name at {name:.1%} of {params.rules.name_weight:.0%}, "
-        f"sector {candidate.sector} at {sector:.1%} of {params.rules.sector_weight:.0%}"
+        f"name at {percent(name, 1)} of {percent(params.rules.name_weight, 0)}, "
+        f"sector {candidate.sector} at {percent(sector, 1)} of {percent(params.rules.sector_weight, 0)}"
     )
     return fit("diversification", book.weight(candidate.value), room, reason)
 
@@ -177,7 +181,7 @@ def exposure(candidate: Candidate, book: Standing, params: TradingParams) -> Ver
     if candidate.side != "buy":
         return allow("exposure", "concerns buys only")
     now = book.weight(book.invested)
-    reason = f"{now:.1%} of NAV is invested or ordered; the target is {book.target_exposure:.1%}"
+    reason = f"{percent(now, 1)} of NAV is invested or ordered; the target is {percent(book.target_exposure, 1)}"
     return fit("exposure", book.weight(candidate.value), book.target_exposure - now, reason)
 
 
@@ -188,7 +192,7 @@ def liquidity(candidate: Candidate, book: Standing, params: TradingParams) -> Ve
             return allow("liquidity", "usual volume is not known; the session's own volume will limit the sale")
         return refuse("liquidity", 1.0, "too few bars to know its usual volume")
     most = int(params.costs.participation * candidate.median_volume)
-    reason = f"{params.costs.participation:.1%} of the median volume is {most:,} shares"
+    reason = f"{percent(params.costs.participation, 1)} of the median volume is {most:,} shares"
     if candidate.side != "buy":
         return allow("liquidity", f"{reason}; what does not fit is sold on later days")
     return fit("liquidity", candidate.shares, most, reason)
@@ -199,7 +203,7 @@ def turnover(candidate: Candidate, book: Standing, params: TradingParams) -> Ver
     if candidate.intent == "stop":
         return allow("turnover", "stops are exempt")
     used = book.weight(book.traded)
-    reason = f"{used:.1%} of NAV is ordered for the session; the limit is {params.rules.turnover:.0%}"
+    reason = f"{percent(used, 1)} of NAV is ordered for the session; the limit is {percent(params.rules.turnover, 0)}"
     return fit("turnover", book.weight(candidate.value), params.rules.turnover - used, reason)
 
 
@@ -211,7 +215,8 @@ def solvency(candidate: Candidate, book: Standing, params: TradingParams) -> Ver
         return refuse("solvency", 1.0, "the book has no capital")
     free = book.cash - params.rules.cash_reserve * book.nav
     needed = candidate.value * (1 + candidate.cost / 2)
-    reason = f"{needed:,.0f} needed, {max(free, 0):,.0f} free beyond the reserve of {params.rules.cash_reserve:.0%}"
+    reserve = percent(params.rules.cash_reserve, 0)
+    reason = f"{needed:,.0f} needed, {max(free, 0):,.0f} free beyond the reserve of {reserve}"
     return fit("solvency", book.weight(needed), book.weight(free), reason)
 
 

@@ -14,6 +14,7 @@ from pipeline.sessions import Sessions
 from pipeline.stage import Moment, Read, Stage
 from pipeline.trading.money import cents_series, half_even
 from pipeline.trading.params import TradingParams
+from pipeline.wording import change
 
 LOOKBACK = 250
 """Sessions searched for the plan and the fills that opened a position; beyond, its entry counts as unforecast."""
@@ -227,11 +228,11 @@ def _lesson(
     closing: Closing, entry: dict[str, Any], intent: str, surprise: float | None, verdict: str, held: int
 ) -> str:
     expected = entry.get("expected_return")
-    forecast = "no forecast is on record" if expected is None else f"{expected:+.2%} was forecast"
+    forecast = "no forecast is on record" if expected is None else f"{change(expected)} was forecast"
     beyond = "" if surprise is None else f", {surprise:+.1f} sigma from it"
     return (
-        f"{closing.ticker} closed after {held} sessions ({intent}): {forecast}; {closing.gross_return:+.2%} before and "
-        f"{closing.realised_return:+.2%} after costs{beyond}: {verdict}"
+        f"{closing.ticker} closed after {held} sessions ({intent}): {forecast}; "
+        f"{change(closing.gross_return)} before and {change(closing.realised_return)} after costs{beyond}: {verdict}"
     )
 
 

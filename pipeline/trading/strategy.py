@@ -15,6 +15,7 @@ from pipeline.returns import daily_total_returns
 from pipeline.sessions import Sessions
 from pipeline.stage import Moment, Read, Stage
 from pipeline.trading.params import Regimes, TradingParams
+from pipeline.wording import change, percent
 
 LOOKBACK = 80
 """Sessions of market history: the trend's quarter, and room for gaps."""
@@ -154,8 +155,8 @@ def _reason(
         known = f"information coefficient {skill.value:+.3f}, lower end {low}"
     shares = ", ".join(f"{name} {factor:.2f}" for name, factor in factors.items())
     return (
-        f"{regime} market: volatility {volatility:.1%} a year, trend {trend:+.1%}; drawdown {drawdown:.1%}; {known}; "
-        f"risk factors {shares}"
+        f"{regime} market: volatility {percent(volatility, 1)} a year, trend {change(trend, 1)}; "
+        f"drawdown {percent(drawdown, 1)}; {known}; risk factors {shares}"
     )
 
 

@@ -182,7 +182,7 @@ def test_a_daemon_that_has_grown_is_remarked_on(lake: Lake, status: Status) -> N
     code, _, services = status()
     found = services["resources"]
     assert (code, found["status"]) == (exit_codes.DONE, "warn")
-    assert found["reason"] == "700 MB, 19 descriptors, 0.1% of a core; restart the daemon"
+    assert found["reason"] == "700 MB, 19 descriptors, 0.1 % of a core; restart the daemon"
 
 
 def test_who_asks_a_daemon_that_cannot_start_it_now_is_told_why(

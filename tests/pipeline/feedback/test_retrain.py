@@ -11,6 +11,7 @@ import pytest
 from lake.tables.feedback import RETRAIN_CANDIDATES
 from pipeline.feedback import retrain_candidates
 from pipeline.feedback.retrain_candidates import training_due
+from pipeline.wording import change
 from tests.frames import models
 from tests.frames.feedback import Tables, at, flags, metric_rows, run
 
@@ -83,7 +84,7 @@ def test_skill_that_fell_behind_what_the_court_saw_speaks_for_training(
     )
     row = found(tables, session)["skill_loss"]
     assert row["due"] == due
-    assert f"{value:+.2%} live against +3.00% before promotion" in row["evidence"]
+    assert f"{change(value)} live against +3.00 % before promotion" in row["evidence"]
 
 
 @pytest.mark.parametrize(("low", "high", "due"), [(0.86, 0.92, False), (0.70, 0.80, True), (0.96, 0.99, True)])

@@ -56,7 +56,7 @@ def test_q5_a_dearer_world_makes_every_fill_dearer_and_a_free_one_fills_at_the_o
 def test_q5_an_order_takes_at_most_its_share_of_the_sessions_volume() -> None:
     _, trade = bought(1000, volume=10_000)
     assert (trade["status"], trade["ordered"], trade["shares"]) == ("partial", 1000, 250)
-    assert "2.5%" in trade["reason"]
+    assert "2.5 %" in trade["reason"]
     _, dry = bought(1000, volume=0)
     assert dry["status"] == "unfilled"
 
