@@ -11,8 +11,8 @@ from pipeline.wording import counted as counted
 
 MISSING = "–"
 """Shown where there is no value: never 0, never an empty field."""
-_BLOCKS = "▁▂▃▄▅▆▇█"
-_EIGHTHS = " ▏▎▍▌▋▊▉"
+_BLOCKS = "▁▂▃▄▅▆▇"
+"""None as high as its row: a sparkline stays apart from the one above."""
 
 
 def percent(fraction: float | None, digits: int = 2, *, signed: bool = False) -> str:
@@ -61,10 +61,9 @@ def duration(seconds: float) -> str:
 
 
 def bar(share: float, width: int = 10) -> str:
-    """A horizontal bar of `width` characters filled to the share (0..1), in eighths of a character."""
-    eighths = round(min(max(share, 0.0), 1.0) * width * 8)
-    full, rest = divmod(eighths, 8)
-    return ("█" * full + (_EIGHTHS[rest] if rest else "")).ljust(width)
+    """A horizontal bar of `width` characters filled to the share (0..1), in halves of a character."""
+    full, half = divmod(round(min(max(share, 0.0), 1.0) * width * 2), 2)
+    return ("━" * full + "╸" * half).ljust(width)
 
 
 def sparkline(values: Sequence[float], width: int = 40, low: float | None = None, high: float | None = None) -> str:
@@ -75,8 +74,9 @@ def sparkline(values: Sequence[float], width: int = 40, low: float | None = None
     low = min(points) if low is None else low
     high = max(points) if high is None else high
     span = high - low
-    steps = [round((value - low) / span * 7) if span > 0 else 3 for value in points]
-    return "".join(_BLOCKS[min(max(step, 0), 7)] for step in steps)
+    highest = len(_BLOCKS) - 1
+    steps = [round((value - low) / span * highest) if span > 0 else highest // 2 for value in points]
+    return "".join(_BLOCKS[min(max(step, 0), highest)] for step in steps)
 
 
 def thinned(values: Sequence[float], width: int) -> list[float]:

@@ -311,6 +311,11 @@ class ConsoleApp(Commanding):
 
     # ---- going through time
 
+    @property
+    def playing(self) -> bool:
+        """Whether time runs."""
+        return self._playing is not None
+
     def stand_at(self, at: Standpoint | None) -> None:
         """Show everything as of then; None is now."""
         if self.view is None:
@@ -332,6 +337,7 @@ class ConsoleApp(Commanding):
             self._playing = None
         elif self.at is not None:
             self._playing = self.set_interval(SECONDS_PER_STEP, self._played)
+        self.refresh_screen()
 
     def _played(self) -> None:
         self.action_step(1)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from difflib import get_close_matches
 from pathlib import Path
 from uuid import uuid4
 
+from lake.contract import Table
 from pipeline.control.policy import ACTIONS
 from pipeline.control.requests import STANDS_FOR, Request
 from pipeline.stages import CYCLE, REPORT, TRAINING, stage
@@ -41,6 +43,8 @@ ASKED = {
     "cancel": "cancel TASK SLOT     stop what runs, or is owed",
 }
 """Commands that become requests to the daemon, or words that are put on record at once."""
+MOST_NAMES = 12
+"""Tables that a dialog names one by one."""
 AT_ONCE = ("approve", "veto")
 """What needs no daemon: an open waits for nobody."""
 
@@ -187,13 +191,20 @@ def _work_lines(name: str) -> tuple[str, ...]:
     stages = {"cycle": (*CYCLE, REPORT), "train": TRAINING}.get(name, ())
     if not stages:
         return ("reads the log of every table", "writes checkpoints; no row changes")
-    reads = dict.fromkeys(read.table.name for one in stages for read in one.reads)
-    writes = dict.fromkeys(one.writes.name for one in stages)
     return (
         f"runs    {len(stages)} stages: {ACTIONS[name]}",
-        f"reads   {', '.join(reads)}",
-        f"writes  {', '.join(writes)}",
+        f"reads   {_named(read.table for one in stages for read in one.reads)}",
+        f"writes  {_named(one.writes for one in stages)}",
     )
+
+
+def _named(tables: Iterable[Table]) -> str:
+    """Tables by name, or how many of each domain where nobody would read so many names."""
+    domains = {table.name: table.domain for table in tables}
+    if len(domains) <= MOST_NAMES:
+        return ", ".join(domains)
+    counts = Counter(domains.values())
+    return f"{len(domains)} tables: {', '.join(f'{count} of {domain}' for domain, count in counts.items())}"
 
 
 def _stage_lines(target: str) -> tuple[str, ...]:

@@ -75,7 +75,8 @@ class AskScreen(ModalScreen[Asked | None]):
         lines += [said(""), fact("request", request.request_id)]
         lines += [] if self._daemon or self._asked.at_once else [said(NO_DAEMON, "warn")]
         with Vertical(id="ask"):
-            yield Notes("asked", lines)
+            with VerticalScroll(id="asking", can_focus=False):
+                yield Notes("asked", lines)
             why = "why (has to be said: it is judged later)" if self._asked.needs_reason else "why (kept with it)"
             yield Typed(placeholder=why, id="why", max_length=1_000)
             with Horizontal(id="buttons"):

@@ -9,8 +9,9 @@ from typing import Any, Protocol
 
 from rich.cells import cell_len
 from textual.content import Content
-from textual.geometry import Region
+from textual.geometry import Region, Size
 from textual.screen import Screen
+from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from nextgen_tui import formats
@@ -37,6 +38,8 @@ class Console(Protocol):
     trouble: str
     """What went wrong at the last look, in a sentence; empty if nothing."""
     read_at: datetime | None
+    playing: bool
+    """Whether time runs."""
     activity: Activity
     """What the daemon does now."""
 
@@ -60,7 +63,8 @@ def banner(console: Console) -> tuple[Line, bool]:
     """The bar at the top, and whether it speaks of the past."""
     lake = Cell(safe_text(console.lake_path, 60), "")
     if console.at is not None:
-        words = f"◀ AS OF {console.at.session}   < earlier   > later   p play   :live for now   "
+        play = "p pause" if console.playing else "p play"
+        words = f"◀ AS OF {console.at.session}   < earlier   > later   {play}   :live for now   "
         return (Cell(words), lake), True
     session = formats.day(console.view.session) if console.view else formats.MISSING
     read = f"{console.read_at:%H:%M:%S}Z" if console.read_at else formats.MISSING
@@ -113,22 +117,36 @@ class Words(Static):
             self.update(words, layout=grown)
 
 
-class Notes(Words):
-    """Lines of notes, long ones broken to the room there is."""
+class Notes(Widget):
+    """Lines of notes, long ones broken to the room there is when they are laid out."""
 
     def __init__(self, id: str, lines: Sequence[Line] = ()) -> None:
-        super().__init__(id)
-        self._lines = lines
+        super().__init__(id=id)
+        self.lines = tuple(lines)
 
     def tell(self, lines: Sequence[Line]) -> None:
-        """Show other lines."""
-        self._lines = lines
-        width = self.content_size.width
-        self.say(content([part for line in lines for part in hung(line, width)]))
+        """Show other lines; what is around them moves only where there are more or fewer."""
+        before, self.lines = self.lines, tuple(lines)
+        if self.lines != before:
+            width = self.content_size.width
+            self.refresh(layout=width == 0 or _height(before, width) != _height(self.lines, width))
 
-    def on_resize(self) -> None:
-        """Another width, other breaks."""
-        self.tell(self._lines)
+    def render(self) -> Content:
+        """The lines as they are broken."""
+        return _broken(self.lines, self.content_size.width)
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """How many there are at a width."""
+        del container, viewport
+        return _height(self.lines, width)
+
+
+def _broken(lines: Sequence[Line], width: int) -> Content:
+    return content([part for line in lines for part in hung(line, width)])
+
+
+def _height(lines: Sequence[Line], width: int) -> int:
+    return _broken(lines, width).get_height({}, width) if lines else 0
 
 
 class Typed(Input):
@@ -150,6 +168,10 @@ class Numbers(Words):
         name = clicked_page(list(console.pages.values()), self.here, self.size.width, event.x)
         if name:
             console.command(f"go {name}")
+
+
+TYPING = (("⏎", "Take it", "enter"), ("esc", "Leave it", "escape"))
+"""The keys of the line one types on: every other is a letter there."""
 
 
 class Keys(Static):
@@ -188,6 +210,9 @@ class Keys(Static):
 
 def keys_of(screen: Screen[Any]) -> Iterable[tuple[str, str, str]]:
     """Every key that is shown: how it is written, what it does, its name; what can be done about a row first."""
+    if isinstance(screen.focused, Typed):
+        yield from TYPING
+        return
     found = [
         (binding.key_display or screen.app.get_key_display(binding), binding.description, key, binding.action)
         for key, (_node, binding, enabled, _tip) in screen.active_bindings.items()

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from textual.content import Content
 
 from nextgen_tui.console.page import Line, Section
+from nextgen_tui.console.sheet import Cell
 from nextgen_tui.safe_text import harmless
 
 STYLES = {
@@ -16,6 +17,7 @@ STYLES = {
     "bad": "bold $text-error",
     "dim": "$foreground 60%",
     "accent": "$text-accent",
+    "title": "bold $text-primary",
 }
 
 
@@ -28,12 +30,11 @@ def content(lines: Sequence[Line]) -> Content:
     return Content.assemble(*parts)
 
 
-def sections(told: Sequence[Section]) -> Content:
-    """Sections with their headings, a blank line between two."""
-    parts: list[Content] = []
+def sections(told: Sequence[Section]) -> tuple[Line, ...]:
+    """Sections as lines with their headings, a blank line between two."""
+    lines: list[Line] = []
     for number, section in enumerate(told):
-        parts += [Content("\n\n")] if number else []
-        if section.heading:
-            parts += [Content.styled(harmless(section.heading), "bold $text-primary"), Content("\n")]
-        parts.append(content(section.lines))
-    return Content.assemble(*parts)
+        lines += [(Cell(""),)] if number else []
+        lines += [(Cell(section.heading, "title"),)] if section.heading else []
+        lines += section.lines
+    return tuple(lines)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from textwrap import wrap
 from typing import Any, ClassVar, Generic, TypeVar
@@ -168,13 +168,31 @@ def fact(label: str, words: object, mood: Mood = "", longest: int = 400, right: 
 
 
 def hung(line: Line, width: int) -> tuple[Line, ...]:
-    """A fact that is longer than its line goes on below its own beginning, not below the label."""
-    room = width - LABEL - 1
-    if len(line) != 2 or len(line[0].words) != LABEL + 1 or len(line[1].words) <= room or room < LABEL:
+    """A line that is longer than its room goes on below its own beginning, not below its label."""
+    label, told = (line[:1], line[1:]) if len(line) > 1 and _labels(line[0]) else ((), line)
+    indent = sum(len(cell.words) for cell in label)
+    words = "".join(cell.words for cell in told).replace(" %", "\u00a0%")  # a figure stays with its sign
+    if len(words) <= width - indent or width - indent < LABEL:
         return (line,)
-    first, *rest = wrap(line[1].words.replace(" %", "\u00a0%"), room)
-    below = Cell(" " * (LABEL + 1))
-    return ((line[0], Cell(first, line[1].mood)), *((below, Cell(words, line[1].mood)) for words in rest))
+    broken: list[Line] = []
+    at = 0
+    for piece in wrap(words, width - indent, expand_tabs=False, replace_whitespace=False):
+        at = words.index(piece, at)
+        broken.append((*(label or ()), *_cut(told, at, at + len(piece))))
+        at, label = at + len(piece), (Cell(" " * indent),) if indent else ()
+    return tuple(broken) or (line,)
+
+
+def _labels(cell: Cell) -> bool:
+    return cell.mood == "dim" and cell.words.endswith(" ")
+
+
+def _cut(cells: Sequence[Cell], start: int, end: int) -> Iterator[Cell]:
+    """The part of some cells' text between two places, each piece with its mood."""
+    for cell in cells:
+        if piece := cell.words[max(start, 0) : max(end, 0)]:
+            yield Cell(piece, cell.mood)
+        start, end = start - len(cell.words), end - len(cell.words)
 
 
 def said(words: object, mood: Mood = "", longest: int = 400) -> Line:

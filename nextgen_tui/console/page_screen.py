@@ -12,7 +12,6 @@ from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Container, Vertical
-from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Input
 
@@ -21,15 +20,22 @@ from nextgen_tui.console.chart import Chart
 from nextgen_tui.console.export import ExportError, export, file_name
 from nextgen_tui.console.frame import Console, Keys, Notes, Numbers, Typed, Words, banner, numbers
 from nextgen_tui.console.moods import content
-from nextgen_tui.console.page import KEYS, Act, Page, Row, Shown, plain
+from nextgen_tui.console.page import KEYS, Act, Page, Row, Shown, plain, said
 from nextgen_tui.console.sheet import Cell, Sheet
 from nextgen_tui.console.sheet_view import SheetView
 from nextgen_tui.safe_text import safe_text
 
 REST = 0.03
 """Seconds before notes and picture follow the cursor, so that a held key moves it without a stutter."""
-PROMPTS = {"filter": "/", "command": ":", "time": "as of session", "export": "write to"}
+PROMPTS = {"filter": "/", "command": ":", "time": "as of", "export": "write to"}
 """What the line at the bottom is for -> what stands before it."""
+HINTS = {
+    "filter": "rows in which every word occurs",
+    "command": "cycle, train, maintain, at, live, daemon ... (? lists them all)",
+    "time": "a session as 2026-01-05, a UTC time as 2026-01-05T21:00, or a run's id",
+    "export": "a name that ends in .csv or .parquet",
+}
+"""What it is for -> what can be typed."""
 
 
 @dataclass
@@ -87,7 +93,7 @@ class PageScreen(Screen[None]):
         """The bar, the screens, the answer, the sheet with what belongs to it, the line, the keys."""
         yield Words("top")
         yield Numbers("numbers")
-        yield Words("sentence")
+        yield Notes("sentence")
         yield Container(
             Vertical(Words("sheets"), SheetView(id="sheet"), id="main"),
             Container(Notes("notes"), Chart(id="chart"), id="side"),
@@ -144,8 +150,8 @@ class PageScreen(Screen[None]):
             self._sheets = {(name, None): sheet for name, sheet in shown.sheets.items()}
         trouble = self.console.trouble or shown.trouble
         words = trouble or shown.answer or "Reading the lake ..."
-        sentence = self.query_one("#sentence", Words)
-        sentence.say(Content(safe_text(words, 600)))
+        sentence = self.query_one("#sentence", Notes)
+        sentence.tell((said(words, longest=600),))
         sentence.set_class(bool(trouble), "trouble")
         if fresh and shown.data is not None:
             names = self.page.sheets(shown.data)
@@ -314,9 +320,11 @@ class PageScreen(Screen[None]):
         line = self.query_one("#line", Input)
         line.display = True
         line.border_title = PROMPTS[purpose]
+        line.placeholder = HINTS[purpose]
         line.value = self._here.words if purpose == "filter" else words
         line.cursor_position = len(line.value)
         self.set_focus(line)  # at once: `focus()` would let keys typed fast go astray
+        self.query_one(Keys).show()
 
     @property
     def acts(self) -> tuple[Act, ...]:
@@ -361,6 +369,7 @@ class PageScreen(Screen[None]):
         self._purpose = ""
         self.query_one("#line", Input).display = False
         self.set_focus(self.view)
+        self.query_one(Keys).show()
 
     def key_escape(self) -> None:
         """Leave the line; what a filter found so far stays."""
@@ -377,8 +386,12 @@ class PageScreen(Screen[None]):
             if enabled and binding.description:
                 yield binding.key_display or self.app.get_key_display(binding) or key, binding.description
 
+    @property
+    def answer(self) -> str:
+        """What the screen says in a sentence."""
+        return plain(self.query_one("#sentence", Notes).lines)
+
     def text(self) -> str:
         """Sentence, sheet and notes as text, for tests."""
         notes = self.page.notes(self._shown.data, self._memory.sheet, self.row) if self._shown.data is not None else ()
-        sentence = str(self.query_one("#sentence", Words).render())
-        return "\n".join([sentence, *self.view.text(), plain(notes)])
+        return "\n".join([self.answer, *self.view.text(), plain(notes)])

@@ -13,7 +13,7 @@ import polars as pl
 from nextgen_tui import table_view
 from nextgen_tui.safe_text import safe_text
 
-Mood = Literal["", "good", "warn", "bad", "dim", "accent"]
+Mood = Literal["", "good", "warn", "bad", "dim", "accent", "title"]
 """What a word wants to say with its colour; the words say it as well."""
 SAMPLE = 40
 """Rows that are measured to find a column's width, beside those with its longest text, lowest and highest figure."""
@@ -90,6 +90,16 @@ class Sheet:
         """The rows there are, in their order."""
         return self.frame if self.numbers is None else self.frame[self.numbers]
 
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The frame's columns behind what is shown: where one shows a figure with its measure, both."""
+        return tuple(name for col in self.cols for name in self._behind(col.name))
+
+    def _behind(self, name: str) -> list[str]:
+        dtype = self.frame.schema[name]
+        parts = [field.name for field in dtype.fields] if isinstance(dtype, pl.Struct) else []
+        return parts if parts and set(parts) <= set(self.frame.columns) else [name]
+
     def filtered(self, words: str) -> Sheet:
         """Only the rows in which every word occurs somewhere; case does not matter, and nothing is a pattern."""
         wanted = words.lower().split()
@@ -97,9 +107,8 @@ class Sheet:
             return self
         lines = (self.whole or self)._lines
         found = reduce(and_, (lines.str.contains(word, literal=True) for word in wanted))
-        if self.numbers is None:
-            return self._with(found.arg_true())
-        return self._with(self.numbers.filter(found.gather(self.numbers)))
+        numbers = found.arg_true() if self.numbers is None else self.numbers.filter(found.gather(self.numbers))
+        return replace(self._with(numbers), empty=f"No {self.noun} with {safe_text(words, 40)!r}; escape shows all.")
 
     @cached_property
     def _lines(self) -> pl.Series:

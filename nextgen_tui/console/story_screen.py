@@ -12,7 +12,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from nextgen_tui.console.chart import Chart
-from nextgen_tui.console.frame import Console, Keys, banner
+from nextgen_tui.console.frame import Console, Keys, Notes, banner
 from nextgen_tui.console.moods import content, sections
 from nextgen_tui.console.page import KEYS, Story, plain
 from nextgen_tui.console.sheet import Cell, Col, Sheet, quiet
@@ -55,7 +55,7 @@ class StoryScreen(Screen[None]):
             chart.show(pictures)
             yield chart
         with VerticalScroll(id="story"):
-            yield Static(sections(self.story.sections), markup=False)
+            yield Notes("told", sections(self.story.sections))
         if self.story.links:
             yield SheetView(id="links")
         yield Keys()

@@ -57,7 +57,7 @@ def follow(view: View, link: Link) -> Story:
 
 def row_story(view: View, table: Table, row: Mapping[str, Any]) -> Story:
     """A row with the meaning of each value, the run that wrote it, and what it rests on."""
-    key = ", ".join(str(row[name]) for name in table.key)
+    key = ", ".join(_words(row[name]) for name in table.key)
     sections = [
         Section(table.doc, tuple(_value(table, name, row[name]) for name in table.columns if name != "payload"))
     ]
@@ -110,7 +110,7 @@ def _rows(
 def _link(table: Table, row: Mapping[str, Any]) -> Link:
     told = [f"{name} {_words(row[name])}" for name in _SUMMARY.get(table.name, ()) if row.get(name) is not None]
     key = {name: row[name] for name in table.key}
-    words = " ".join(safe_text(value, 24) for value in key.values())
+    words = " ".join(safe_text(_words(value), 24) for value in key.values())
     return Link(words, table.name, key, safe_text(" · ".join(told), 160))
 
 

@@ -21,8 +21,12 @@ from nextgen_tui.console.walk import follow
 
 INSIGHTS, BIAS, MODELS, MEMBERS, RETRAIN = "insights", "bias", "champion", "members", "retrain"
 PERCENT = signed(lambda value: formats.percent(value, 3, signed=True))
-ERRORS = {"bias": "mean error", "interval": "from the 90 % promised", "skill": "more loss than naive"}
-"""What an insight's error is, by its kind."""
+ERRORS = {
+    "bias": ("mean of outcome less forecast", 3),
+    "interval": ("coverage of the 90 % intervals less 90 %", 1),
+    "skill": ("pinball loss above the naive forecast's", 2),
+}
+"""Kind of insight -> the error it is about, and the digits that tell two of them apart."""
 STEP_SIGNS = {"open": "?", "acted": "▶", "measured": "✓", "retired": "■"}
 """Signs of the steps of an insight's life in its chart."""
 _STATUS = {"open": 0, "acted": 1, "measured": 2, "retired": 3}
@@ -157,7 +161,8 @@ def insight_rows(steps: pl.DataFrame) -> pl.DataFrame:
     """Each insight at the last step of its life: those that wait for something first."""
     last = steps.unique(subset=["insight_id"], keep="last", maintain_order=True)
     rank = pl.col("status").replace_strict(_STATUS, return_dtype=pl.Int8)
-    return last.with_columns(rank=rank).sort("rank", "session", "insight_id", descending=[False, True, False])
+    errors = {f"{name}_error": pl.struct("kind", name) for name in ("before", "after")}
+    return last.with_columns(rank=rank, **errors).sort("rank", "session", "insight_id", descending=[False, True, False])
 
 
 def insight_notes(row: Row) -> tuple[Line, ...]:
@@ -170,12 +175,19 @@ def insight_notes(row: Row) -> tuple[Line, ...]:
         said(row["hypothesis"], "accent"),
         fact("evidence", row["evidence"]),
         fact("action", row["action"] or "–"),
-        fact("before", f"{formats.percent(row['before'], 3, signed=True)} {ERRORS.get(row['kind'], row['kind'])}"),
-        fact("since", formats.percent(row["after"], 3, signed=True)),
+        fact("error", ERRORS[row["kind"]][0]),
+        fact("before", error_words(row["kind"], row["before"])),
+        fact("since", error_words(row["kind"], row["after"])),
     ]
     cell = _effect(row["effect"])
-    lines.append(fact("effect", f"{cell.words} over {formats.counted(row['n'], 'forecast')}", cell.mood))
+    over = f" over {formats.counted(row['n'], 'forecast')}" if row["n"] else ""
+    lines.append(fact("effect", f"{cell.words}{over}", cell.mood))
     return tuple(lines)
+
+
+def error_words(kind: str, value: float | None) -> str:
+    """An insight's error in its unit: each kind measures a share, of a price, of outcomes or of a loss."""
+    return formats.percent(value, ERRORS[kind][1], signed=True)
 
 
 def bias_notes(row: Row) -> tuple[Line, ...]:
@@ -314,6 +326,10 @@ def _effect(value: str) -> Cell:
     return signs.get(value, Cell(f"· {value}", "dim"))
 
 
+def _error(name: str) -> Any:
+    return lambda value: error_words(value["kind"], value[name])
+
+
 def _yes(words: str) -> Any:
     return lambda value: Cell(f"✓ {words}", "good") if value else Cell("–", "dim")
 
@@ -323,8 +339,8 @@ INSIGHT_COLS = (
     Col("effect", "effect", _effect),
     Col("what we believe", "hypothesis", most=64),
     Col("opened", "opened", rank=2),
-    Col("before", "before", lambda value: formats.percent(value, 3, signed=True), right=True, rank=1),
-    Col("since", "after", lambda value: formats.percent(value, 3, signed=True), right=True, rank=1),
+    Col("before", "before_error", _error("before"), right=True, sort="before", rank=1),
+    Col("since", "after_error", _error("after"), right=True, sort="after", rank=1),
     Col("n", "n", formats.whole, right=True, rank=3),
     Col("action", "action", most=50, rank=4),
 )

@@ -126,9 +126,8 @@ class PredictionsPage(Page[Forecasts]):
     def sheet(self, data: Forecasts, name: str) -> Sheet:
         """The highest expectation first."""
         if name == SILENT:
-            return Sheet(
-                _or_empty(data.silent, SILENT_COLS), SILENT_COLS, ("ticker",), "Every ticker that was due was forecast."
-            )
+            frame = _or_empty(data.silent, SILENT_COLS)
+            return Sheet(frame, SILENT_COLS, ("ticker",), "Every ticker that was due was forecast.", "ticker")
         if name == MATURED:
             frame = _or_empty(data.matured, MATURED_COLS)
             return Sheet(frame, MATURED_COLS, ("prediction_id",), "No forecast has matured lately.", "forecast")

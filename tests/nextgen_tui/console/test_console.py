@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import Button, Static
+from textual.widgets import Button
 
 from lake.store import Lake
 from lake.tables.control import SYSTEM_HEALTH, TASK_REQUESTS
@@ -20,7 +20,7 @@ from nextgen_tui.console.frame import whole
 from nextgen_tui.console.page import Shown
 from nextgen_tui.console.page_screen import PageScreen
 from nextgen_tui.console.screens import PAGES
-from nextgen_tui.console.screenshots import settled, take, terminal_size
+from nextgen_tui.console.screenshots import settled, still, take, terminal_size
 from nextgen_tui.console.story_screen import StoryScreen
 from tests.nextgen_tui.console.desk import FIRST, LAST
 from tests.nextgen_tui.hostile import HOSTILE
@@ -42,7 +42,7 @@ def page(app: ConsoleApp) -> PageScreen:
 
 
 def sentence(app: ConsoleApp) -> str:
-    return str(app.screen.query_one("#sentence", Static).render())
+    return page(app).answer
 
 
 async def test_a_filter_and_the_cursor_are_kept_while_the_operator_is_elsewhere(desk_path: Path) -> None:
@@ -192,6 +192,32 @@ async def test_help_lists_the_keys_valid_here(desk_path: Path) -> None:
         assert "retry TASK SLOT" in told
         await pilot.press("escape")
         assert isinstance(app.screen, PageScreen)
+
+
+async def test_while_one_types_the_line_at_the_bottom_tells_the_keys_that_are_no_letters(desk_path: Path) -> None:
+    app = ConsoleApp(desk_path)
+    async with app.run_test(size=(120, 30)) as pilot:
+        await settled(pilot)
+        before = whole(app.screen)[-1]
+        for key in ("slash", "colon", "t", "e"):
+            await pilot.press(key)
+            await still(pilot)
+            assert whole(app.screen)[-1].split() == ["⏎", "Take", "it", "esc", "Leave", "it"]
+            await pilot.press("escape")
+            await still(pilot)
+            assert whole(app.screen)[-1] == before
+
+
+async def test_while_time_runs_the_bar_offers_to_stop_it(desk_path: Path) -> None:
+    app = ConsoleApp(desk_path)
+    async with app.run_test(size=(120, 30)) as pilot:
+        await settled(pilot)
+        await pilot.press("less_than_sign")
+        await until(pilot, lambda: "p play" in whole(app.screen)[0])
+        await pilot.press("p")
+        await until(pilot, lambda: "p pause" in whole(app.screen)[0])
+        await pilot.press("p")
+        await until(pilot, lambda: "p play" in whole(app.screen)[0])
 
 
 async def test_hostile_text_is_harmless_in_every_widget(tmp_path: Path) -> None:

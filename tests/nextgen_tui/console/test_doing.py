@@ -14,7 +14,7 @@ from nextgen_tui.console.app import ConsoleApp
 from nextgen_tui.console.dialogs import AskScreen
 from nextgen_tui.console.frame import whole
 from nextgen_tui.console.page_screen import PageScreen
-from nextgen_tui.console.screenshots import settled
+from nextgen_tui.console.screenshots import settled, still
 from tests.nextgen_tui.console.desk import LAST
 from tests.nextgen_tui.console.test_console import until
 
@@ -112,6 +112,20 @@ async def test_a_key_on_a_row_asks_the_daemon_once_it_is_confirmed(
         screen.query_one("#send", Button).press()
         await until(pilot, lambda: own_desk.read(TASK_REQUESTS).height == 1)
         assert own_desk.read(TASK_REQUESTS).select("action", "target", "origin").rows() == [(action, target, "console")]
+
+
+@pytest.mark.parametrize("command", ["cycle", "train", "maintain", "reproduce cycle-20220301"])
+async def test_on_the_smallest_terminal_a_dialog_shows_what_is_read_and_written_and_its_buttons(
+    desk_path: Path, command: str
+) -> None:
+    app = ConsoleApp(desk_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await pilot.press("colon", *command, "enter")
+        await until(pilot, lambda: isinstance(app.screen, AskScreen))
+        await still(pilot)
+        shown = "\n".join(whole(app.screen))
+        assert all(words in shown for words in (command.split()[0], "reads", "writes", "why", "Cancel", "Ask")), shown
 
 
 @pytest.mark.parametrize("why", ["--read-only", "the past"])

@@ -16,9 +16,11 @@ from lake.store import Lake
 from nextgen_tui.console import shortfall
 from nextgen_tui.console.asking import Asked, CommandError, Local, parse
 from nextgen_tui.console.export import ExportError, export
-from nextgen_tui.console.page import fact, hung, plain
+from nextgen_tui.console.page import Page, fact, hung, plain, said
+from nextgen_tui.console.pages.learning import error_words
 from nextgen_tui.console.picture import Band, Candle, Line, Picture, draw, stacked
-from nextgen_tui.console.sheet import Col, Sheet
+from nextgen_tui.console.screens import PAGES
+from nextgen_tui.console.sheet import Cell, Col, Sheet
 from nextgen_tui.console.view import View, parsed_standpoint, read_runs, stepped
 from pipeline.trading import philosophy
 from tests.nextgen_tui.console.desk import FIRST, LAST
@@ -83,6 +85,18 @@ def test_a_long_fact_goes_on_below_its_beginning() -> None:
     assert hung(line, 60) == (line,)
 
 
+def test_a_value_with_its_meaning_goes_on_below_the_value_each_in_its_mood() -> None:
+    line = (Cell("ts       ", "dim"), Cell("2022-03-01 21:00:00Z"), Cell("   UTC instant: the end of the bar", "dim"))
+    first, *rest = hung(line, 40)
+    assert [cell.mood for cell in first] == ["dim", "", "dim"]
+    assert all(row[0].words == " " * 9 and len(row[0].words + row[1].words) <= 40 for row in rest)
+    assert " ".join(plain([first, *rest]).split()) == " ".join(plain([line]).split())
+
+
+def test_a_figure_is_never_parted_from_its_percent_sign() -> None:
+    assert plain(hung(said("the market is normal: 95 % of full risk"), 25)).splitlines()[0] == "the market is normal:"
+
+
 def test_a_missing_level_interrupts_the_line() -> None:
     gap = words(Picture(lines=(Line((0.0, 1.0, 2.0, 3.0), (1.0, 1.0, None, 1.0), "own"),), span=(0.0, 2.0)), 30, 4)
     assert any("  " in row.strip() for row in gap)
@@ -93,6 +107,12 @@ def test_the_strongest_band_shows_where_bands_overlap() -> None:
     picture = Picture(lines=(Line((0.0, 1.0), (0.0, 9.0), "own"),), bands=(narrow, wide))
     shades = {sign.band for row in draw(picture, 40, 20) for sign in row}
     assert shades == {0, 1, 3}
+
+
+def test_a_filter_that_finds_nothing_says_so_and_not_that_there_is_nothing() -> None:
+    table = sheet(text=["a", "b"])
+    assert table.filtered("zz").empty == "No row with 'zz'; escape shows all."
+    assert sheet(text=[]).filtered("zz").empty == table.empty
 
 
 def test_a_filter_takes_every_word_literally() -> None:
@@ -134,6 +154,22 @@ def test_an_export_disarms_formulas_and_never_writes_over_a_file(tmp_path: Path)
         export(table, tmp_path / "out.txt")
     export(table, tmp_path / "out.parquet")
     assert pl.read_parquet(tmp_path / "out.parquet").equals(table.shown)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_sheet_is_exported_as_plain_figures(page: Page[Any], desk_path: Path, tmp_path: Path) -> None:
+    lake = Lake.open(desk_path)
+    data = page.load(View(lake, read_runs(lake)))
+    for name in page.sheets(data):
+        export(page.sheet(data, name), tmp_path / f"{name}.csv")
+        assert "{'" not in (tmp_path / f"{name}.csv").read_text(), f"{page.name}: {name}"
+
+
+def test_an_insights_error_is_told_in_its_unit() -> None:
+    assert error_words("bias", 0.00123) == "+0.123 %"
+    assert error_words("interval", -0.188) == "-18.8 %"
+    assert error_words("skill", 0.0052) == "+0.52 %"
+    assert error_words("skill", None) == "–"
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import Static
 
 from nextgen_tui import exit_codes
 from nextgen_tui.answers import QUESTIONS, Question
@@ -83,7 +82,7 @@ def same(screen: PageScreen | StoryScreen, answer: dict[str, Any]) -> None:
         assert shown[: len(answer["story"])] == answer["story"]
         assert not answer["rows"]
         return
-    assert answer["sentence"] == str(screen.query_one("#sentence", Static).render())
+    assert answer["sentence"] == screen.answer
     heading, *rows = screen.view.text()
     assert answer["rows_in_all"] == len(rows) == len(answer["rows"])
     for line, row in zip(rows, answer["rows"], strict=True):
