@@ -28,7 +28,9 @@ LOOK = 0.05
 @click.command("request", cls=ReadingCommand)
 @click.argument("action", type=click.Choice(ACTIONS))
 @click.argument("target", default="")
-@click.option("--session", type=DAY, help="The session it is for (default: the last that closed).")
+@click.option(
+    "--session", type=DAY, help="The session (default: the last that closed; a simulated market goes on by one)."
+)
 @click.option("--reason", default="", help="Why, for the record.")
 @click.option("--id", "request_id", help="Name the request; asking twice under one name asks once.")
 @click.option("--wait", is_flag=True, help="Stay until it is done.")
@@ -70,7 +72,7 @@ def command(
     standing = _answer(lake, request, wait)
     last = standing.last
     state = last.state if last else "asked"
-    reason = last.reason if last else _why_it_waits(lake, request)
+    reason = (last.reason or last.cycle_id) if last else _why_it_waits(lake, request)
     again = " (asked before)" if not new else ""
     invocation.output.show(f"{request.request_id}: {state}{again}{': ' if reason else ''}{reason}")
     invocation.output.record({"request_id": request.request_id, "new": new, "state": state, "reason": reason})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, timedelta
 
 import polars as pl
 
@@ -18,6 +18,7 @@ from lake.tables.control import RUNS
 from pipeline.config.layers import Given
 from pipeline.config.loading import choice, load
 from pipeline.control.coverage import last_covered
+from pipeline.control.decisions import market_time
 from pipeline.control.order import Order, Report
 from pipeline.control.outputs import missing
 from pipeline.control.policy import ASKED
@@ -27,6 +28,8 @@ from pipeline.stages import stage
 
 BETWEEN_TRIES = 0.5
 """Seconds between two looks at whether the lake is free."""
+FARTHEST = timedelta(days=400)
+"""How far one cycle makes up by itself; more takes hours, and such a lake may be meant to stay in its own time."""
 
 
 class OutputMissingError(LakeError):
@@ -100,10 +103,10 @@ def _action(order: Order) -> Callable[[Runner, Order, Progress], str]:
 
 def _cycle(runner: Runner, order: Order, progress: Progress) -> str:
     """Bring the lake up to the session, one session after the other; nothing to do if it is there already."""
-    session = _session(runner, order)
     last = last_covered(runner.lake)
     if last is None:
         raise LakeError("the lake holds no history yet; load it with `nextgen init`")
+    session = _cycle_session(runner, order, last)
     if session <= last:
         runner.recover(progress)
         return f"cycle-{session:%Y%m%d}"
@@ -157,7 +160,27 @@ def _recover(runner: Runner, _order: Order, progress: Progress) -> str:
 
 
 def _session(runner: Runner, order: Order) -> date:
-    return order.session or runner.calendar.last_closed(order.due_at)
+    return order.session or runner.calendar.last_closed(market_time(runner, order.due_at))
+
+
+def _cycle_session(runner: Runner, order: Order, last: date) -> date:
+    """How far a cycle goes: to its slot's session, or to the last that closed.
+
+    A simulated market stands still between cycles, wherever the computer's clock is: it moves on by one session.
+
+    Raises:
+        LakeError: if that is further than anybody asked for in so many words.
+    """
+    session = order.session or runner.calendar.last_closed(order.due_at)
+    if order.session is None and runner.settings.source.name == "simulated":
+        return min(runner.calendar.next(last), session)
+    if session - last > FARTHEST and not (order.asked_for and order.session):
+        raise LakeError(
+            f"the lake stands at {last}, {(session - last).days:,} days before {session}, and a cycle makes up"
+            f" {FARTHEST.days} by itself; `nextgen replay --to {session}` goes further,"
+            f" `nextgen request cycle --session {runner.calendar.next(last)}` one session"
+        )
+    return session
 
 
 def _published(lake: Lake, cycle_id: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ from lake.store import Lake
 from lake.tables.predictions import PREDICTIONS
 from nextgen_tui import exit_codes
 from nextgen_tui.cli import outcome
+from nextgen_tui.standing import last_session
+from pipeline.control.actions import perform
+from pipeline.control.order import Order
 
 # pandas' own change of mind, inside the calendar library.
 pytestmark = pytest.mark.filterwarnings("ignore:Series.values returning")
@@ -53,6 +57,29 @@ def test_the_next_cycle_follows_the_last_and_is_done_once(demo: Path, capsys: py
     assert {run["status"] for run in cycle["runs"]} == {"done"}
     again = said(capsys, "cycle", "--session", cycle["session"], "--lake", str(demo))[1]
     assert again["already_done"] is True
+
+
+def test_a_simulated_market_goes_on_by_one_session_when_a_cycle_is_asked_for_without_naming_one(demo: Path) -> None:
+    lake = Lake.open(demo)
+    before, now = last_session(lake), datetime.now(UTC)
+    assert before is not None
+    assert now.date() - before > timedelta(days=365), "the computer's clock is years ahead"
+    asked = Order(
+        task="request:cycle",
+        slot="cli-1",
+        attempt=0,
+        run=("cycle",),
+        session=None,
+        due_at=now,
+        timeout=timedelta(hours=1),
+        grace=timedelta(seconds=10),
+        asked_for=True,
+    )
+    done = perform(lake, asked, {})
+    after = last_session(lake)
+    assert after is not None
+    assert timedelta() < after - before < timedelta(days=5)
+    assert done.cycle_id == f"cycle-{after:%Y%m%d}"
 
 
 def test_runs_are_computed_again_bit_for_bit(demo: Path, capsys: pytest.CaptureFixture[str]) -> None:

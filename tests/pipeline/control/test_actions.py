@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
+from lake.errors import LakeError
 from lake.store import Lake
 from lake.tables import TABLES
 from lake.tables.control import RUNS
@@ -70,3 +71,12 @@ def test_upkeep_of_a_tidy_lake_changes_nothing(worn: Lake) -> None:
     versions = {name: worn.newest(table) for name, table in TABLES.items()}
     perform(worn, order(*MAINTAIN), {"NEXTGEN_RUNTIME__DURABLE": "false"})
     assert {name: worn.newest(table) for name, table in TABLES.items()} == versions
+
+
+def test_a_cycle_that_nobody_bounded_does_not_make_up_years_and_says_how_to(worn: Lake) -> None:
+    given = {"NEXTGEN_SOURCE__NAME": "files", "NEXTGEN_SOURCE__FILES__PRICES": str(worn.path)}
+    before = worn.newest(RUNS)
+    for asked_for, session in ((True, None), (False, date(2026, 1, 5))):
+        with pytest.raises(LakeError, match=r"stands at 2021-04-21, 1,7\d\d days before 2026-01-0\d.*replay --to"):
+            perform(worn, order("cycle", session=session, asked_for=asked_for), given)
+    assert worn.newest(RUNS) == before
