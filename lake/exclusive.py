@@ -6,6 +6,7 @@ is not was left by the dead, and whoever only looks never keeps anybody from tak
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -87,12 +88,23 @@ def _sign(lock: Path, purpose: str) -> int:
     descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        os.write(descriptor, json.dumps(words).encode())
+        with _though_full():
+            os.write(descriptor, json.dumps(words).encode())
         draft.replace(note_of(lock))
     except OSError:
         os.close(descriptor)
         raise
     return descriptor
+
+
+@contextmanager
+def _though_full() -> Iterator[None]:
+    """A note without words bars others all the same, and whoever gives room back has to hold the post for it."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
 
 
 def _note(lock: Path) -> tuple[str, bool] | None:

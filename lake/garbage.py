@@ -90,7 +90,7 @@ def collect_garbage(lake: Lake) -> list[Garbage]:
         BusyError: if another process is writing.
         StorageError: if the disk refuses; what was removed stays so.
     """
-    with lake.lease("gc"), refusals_in_words("the lake could not be tidied to the end"):
+    with lake.lease("gc", room=0), refusals_in_words("the lake could not be tidied to the end"):
         found = find_garbage(lake)
         for one in found:
             (lake.path / one.file).unlink(missing_ok=True)

@@ -9,11 +9,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import polars as pl
+
 from lake.errors import LakeError, StorageError
 
 LEAST_FREE = 64 * 1024 * 1024
 """Bytes that have to be free before a writer begins: about twice what a session of 500 names adds. A tiny commit can
 still pass on a disk where the next, larger one fails."""
+LEAST_FOR_A_COMMIT = 1024 * 1024
+"""Bytes that a commit of a few rows may take, with its log entry and its witness."""
 _SIGNS = {
     errno.ENOSPC: ("No space left on device", "free some space"),
     errno.EDQUOT: ("Disk quota exceeded", "free some space"),
@@ -49,8 +53,13 @@ def refusals_in_words(what: str) -> Iterator[None]:
         raise told from error
 
 
-def refuse_full_disk(path: Path, least: int = LEAST_FREE) -> None:
-    """Begin no write on a disk that is nearly full.
+def room_for(rows: pl.DataFrame) -> int:
+    """Bytes that have to be free before rows are committed: more than they take on disk."""
+    return LEAST_FOR_A_COMMIT + int(rows.estimated_size())
+
+
+def refuse_full_disk(path: Path, least: int = LEAST_FREE, what: str = "a run") -> None:
+    """Begin no write on a disk that is nearly full: the storage library would panic on the way out, on stderr.
 
     Raises:
         StorageError: saying how much is free and how much is needed.
@@ -58,7 +67,7 @@ def refuse_full_disk(path: Path, least: int = LEAST_FREE) -> None:
     free = shutil.disk_usage(path).free
     if free < least:
         raise StorageError(
-            f"only {free / 1e6:.0f} MB are free at {path} and a run needs {least / 1e6:.0f} MB; "
+            f"only {free / 1e6:.0f} MB are free at {path} and {what} needs {least / 1e6:.0f} MB; "
             "free some space, nothing was written"
         )
 

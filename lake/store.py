@@ -25,7 +25,7 @@ from lake.marker import mark, prepare, refuse_foreign, refuse_path
 from lake.migrations import FORMATS, Formats
 from lake.rows import last_revisions, predicates
 from lake.snapshots import Snapshots
-from lake.storage import refusals_in_words, refuse_full_disk, refuse_read_only
+from lake.storage import LEAST_FREE, refusals_in_words, refuse_full_disk, refuse_read_only, room_for
 from lake.tables import TABLES
 from lake.tables.control import RUNS
 from lake.witness import witness_checkpoint
@@ -85,8 +85,12 @@ class Lake:
         return self._tables.uri(table)
 
     @contextmanager
-    def lease(self, purpose: str) -> Iterator[None]:
+    def lease(self, purpose: str, room: int = LEAST_FREE) -> Iterator[None]:
         """Be the lake's one writer for the block; what a crash left is repaired first.
+
+        Args:
+            purpose: what for, told to others who want to write.
+            room: bytes that have to be free on the disk; 0 for what only gives room back.
 
         Raises:
             BusyError: naming the holder, if there is another writer.
@@ -99,7 +103,7 @@ class Lake:
         with writer_lease(self.path, purpose) as tidy:
             self._forget()
             with refusals_in_words(f"the lake at {self.path} could not be looked after"):
-                self.repairs = self._mend(tidy)
+                self.repairs = self._mend(tidy, room)
                 self._add_missing_tables()
             self._tables.alone = True
             try:
@@ -201,12 +205,13 @@ class Lake:
         Raises:
             ConflictError: if an append table holds a row of the same key with other content.
             LakeError: if the lease is not held.
-            StorageError: if the folder cannot be written.
+            StorageError: if the folder cannot be written, or the disk has no room for the rows.
         """
         if table.story:
             self._refuse_without_lease(table, "written")
         else:
             refuse_read_only(self.path)  # the lease does it where one is needed
+        refuse_full_disk(self.path, room_for(rows), f"writing {table.name}")
         return self._commits.commit(table, rows, run_id, recipe, durable=self.durable)
 
     def committed(self, table: Table, run_id: str) -> int | None:
@@ -299,8 +304,8 @@ class Lake:
         self._tables.forget()
         self._commits.forget()
 
-    def _mend(self, tidy: bool) -> list[recovery.Repair]:
-        refuse_full_disk(self.path)
+    def _mend(self, tidy: bool, room: int) -> list[recovery.Repair]:
+        refuse_full_disk(self.path, room)
         repairs = recovery.mend_runs(self.path, durable=self.durable)
         published, recorded = self._promised()
         if later := recovery.mend_tables(self.path, published, recorded):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 import subprocess
 import sys
+from collections import namedtuple
 from pathlib import Path
 
 import polars as pl
@@ -13,11 +15,12 @@ import pytest
 from deltalake import write_deltalake
 
 from lake.errors import NotALakeError, StorageError
+from lake.garbage import collect_garbage
 from lake.storage import in_words, refuse_full_disk
 from lake.store import Lake
 from lake.tables.control import TASK_REQUESTS
 from lake.tables.market import MARKET_PRICES
-from tests.frames.published import publish_sessions
+from tests.frames.published import publish_sessions, request_rows
 
 ROOT = Path(__file__).parents[2]
 WRITER = """
@@ -66,6 +69,20 @@ def test_a_foreign_table_of_the_same_name_is_left_alone(lake: Lake) -> None:
 def test_a_full_disk_is_refused_before_the_first_write(lake: Lake) -> None:
     with pytest.raises(StorageError, match="free some space, nothing was written"):
         refuse_full_disk(lake.path, least=1 << 60)
+
+
+def test_on_a_full_disk_a_request_is_refused_in_words_alone_and_gc_still_gives_room_back(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    orphan = Path(lake.uri(TASK_REQUESTS)) / "part-orphan.parquet"
+    orphan.write_bytes(b"half")
+    os.utime(orphan, (0, 0))
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage(1 << 30, 1 << 30, 4096))
+    with pytest.raises(StorageError, match=r"0 MB are free .* writing task_requests needs 1 MB; free some space"):
+        lake.commit(TASK_REQUESTS, request_rows(1), "request 1", {})
+    assert [one.file for one in collect_garbage(lake)] == [str(orphan.relative_to(lake.path))]
+    assert capfd.readouterr() == ("", ""), "the storage library had no reason to panic"
 
 
 @pytest.mark.parametrize(
