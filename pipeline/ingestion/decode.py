@@ -13,6 +13,7 @@ from lake.contract import UTC
 from pipeline.ingestion.chart.decoding import CURRENCY, yahoo_chart
 from pipeline.ingestion.chart.screener import yahoo_screener
 from pipeline.ingestion.feeds import rss, yahoo_news
+from pipeline.ingestion.parsing import spelt
 
 Fields = Mapping[str, str | None]
 """Our name of a field -> the vendor's, None where the vendor has no such field."""
@@ -22,6 +23,8 @@ Decoder = Callable[[pl.DataFrame, Fields], pl.DataFrame]
 """(payloads: payload_id, ticker, request, payload; fields) -> payload_id, line, text, fault, the fields, and
 said_currency where the payload itself states one."""
 
+TICKERS = frozenset({"ticker", "tickers", "successor"})
+"""Fields that hold tickers."""
 UNREADABLE = "the line is readable"
 UNKNOWN_FORMAT = "the format is known"
 UNREADABLE_REQUEST = "the request is readable"
@@ -64,8 +67,8 @@ def decode(raw: pl.DataFrame, fields: tuple[str, ...]) -> pl.DataFrame:
 
     Returns:
         payload_id, line (Int64, position in the payload), text (String, the line as delivered), fault (String, the rule
-        an unreadable line breaks, else null), each of `fields` (String, null if absent), and what the landing says of
-        all its lines: source, landed (Date), fetched_at (UTC), the
+        an unreadable line breaks, else null), each of `fields` (String, null if absent; tickers as we spell them), and
+        what the landing says of all its lines: source, landed (Date), fetched_at (UTC), the
         interval, exchange, currency, stamp and role asked for (String), history (Boolean).
     """
     raw = raw.sort("payload_id")
@@ -81,6 +84,7 @@ def decode(raw: pl.DataFrame, fields: tuple[str, ...]) -> pl.DataFrame:
     return (
         lines.join(_facts(raw, requests), on="payload_id", how="left", maintain_order="left")
         .with_columns(
+            *(spelt(name) for name in fields if name in TICKERS),
             fault=pl.coalesce("fault", pl.when(pl.col("history").is_null()).then(pl.lit(UNREADABLE_REQUEST))),
             asked_currency=pl.coalesce(CURRENCY, "asked_currency"),
         )

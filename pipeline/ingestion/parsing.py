@@ -11,12 +11,18 @@ from lake.contract import UTC
 DAY_FORMATS = ("%Y-%m-%d", "%Y-%m-%d 00:00:00", "%Y-%m-%dT00:00:00", "%Y/%m/%d", "%Y%m%d")
 """Ways of writing a day that cannot be mistaken for each other; day and month are never guessed."""
 INSTANT_FORMATS = ("%Y-%m-%dT%H:%M:%S%.f%z", "%Y-%m-%dT%H:%M%z")
+SHARE_CLASS = r"\b([A-Z]{1,5})[_/]([A-Z])\b"
 NAIVE_INSTANT = r"^\d{4}-\d{2}-\d{2}[T ]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?$"
 
 
 def present(name: str) -> pl.Expr:
     """Whether the text column holds anything but blanks."""
     return (pl.col(name).str.strip_chars() != "").fill_null(False)
+
+
+def spelt(name: str) -> pl.Expr:
+    """The text column of tickers with a point before the class of a share, as in BRK.B, where it has a _ or a /."""
+    return pl.col(name).str.replace_all(SHARE_CLASS, "$1.$2")
 
 
 def number(name: str) -> pl.Expr:

@@ -14,7 +14,7 @@ from pipeline.ingestion.imported.converting import converted
 from pipeline.ingestion.imported.judge import NEAR
 from pipeline.ingestion.imported.mapping import Mapping, Section
 from pipeline.ingestion.imported.store import Store
-from pipeline.ingestion.parsing import day, instant
+from pipeline.ingestion.parsing import day, instant, spelt
 from pipeline.ingestion.sources.errors import SourceError
 from pipeline.ingestion.sources.payloads import json_lines
 from pipeline.sessions import Sessions
@@ -156,6 +156,7 @@ def _lines(
 ) -> tuple[pl.DataFrame, dict[str, str]]:
     rows, fields = converted(portion, section, mapping.zone)
     ours = rows.select(pl.col(member).alias(name) for name, member in fields.items())
+    ours = ours.with_columns(spelt("ticker")) if "ticker" in fields else ours
     ticker = pl.col("ticker").fill_null("") if "ticker" in fields else pl.lit("")
     placed = ours.with_columns(day=_day(fields, section.kind, calendar), key=key_of(fields, section.kind))
     if section.kind in ("news", "predictions"):

@@ -120,6 +120,16 @@ def test_everything_arrives_in_its_table_in_our_units(taken: Runner, runner: Run
     assert news["tickers"].to_list() == [["AAA"], ["BBB"]]
 
 
+def test_share_classes_are_spelt_our_way_in_every_table_and_a_second_import_finds_nothing_new(
+    runner: Runner, old: Path
+) -> None:
+    execute(old, *(f"UPDATE {table} SET sym = 'BRK_B' WHERE sym = 'BBB'" for table in ("bars", "forecasts")))
+    assert not any(account.quarantined for account in imported(runner, old).accounts)
+    for table in (MARKET_PRICES, INSTRUMENTS, IMPORTED_PREDICTIONS):
+        assert "BRK.B" in set(runner.lake.read(table)["ticker"])
+    assert all(one.unchanged == one.read for one in imported(runner, old, at=LATER).accounts)
+
+
 def test_a_bar_counts_as_public_soon_after_its_close_as_in_a_load_of_history(taken: Runner) -> None:
     lag = taken.settings.ingestion.publication_lag
     bars = taken.lake.read(MARKET_PRICES)

@@ -27,6 +27,24 @@ def test_a_field_the_request_does_not_name_is_absent_even_if_the_vendor_uses_our
     assert decode(raw, ("ticker", "close")).select("ticker", "close").rows() == [("AAA", None)]
 
 
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ("BRK_A", "BRK.A"),
+        ("BRK/B", "BRK.B"),
+        ("BF.B, RDS_B", "BF.B, RDS.B"),
+        ("BRK-A", "BRK-A"),
+        ("ABC_DEF", "ABC_DEF"),
+        ("../A", "../A"),
+    ],
+)
+def test_the_class_of_a_share_comes_after_a_point_and_nothing_else_of_a_ticker_changes(theirs: str, ours: str) -> None:
+    line = {"ticker": theirs, "tickers": theirs, "successor": theirs, "title": theirs}
+    decoded = decode(landing([line]), ("ticker", "tickers", "successor", "title"))
+    assert decoded.select("ticker", "tickers", "successor", "title").row(0) == (ours, ours, ours, theirs)
+    assert json.loads(decoded["text"][0]) == line, "the line is kept as it came"
+
+
 def test_line_numbers_count_the_lines_of_the_payload_blank_ones_included() -> None:
     raw = landing(['{"ticker": "AAA"}', "", "  ", '{"ticker": "BBB"}\r', ""])
     assert decode(raw, ("ticker",)).select("line", "ticker").rows() == [(0, "AAA"), (3, "BBB")]
