@@ -24,13 +24,14 @@ from pipeline.control.exclusive import the_only_daemon
 from pipeline.control.heartbeat import Heart, Status
 from pipeline.control.in_force import keep
 from pipeline.control.inbox import Inbox
-from pipeline.control.journal import REMEMBERED, Event, lake_journal
+from pipeline.control.journal import REMEMBERED, lake_journal
 from pipeline.control.manifest import ManifestError, load_manifest, manifest_path
 from pipeline.control.notify import Notify
 from pipeline.control.orchestrator import Orchestrator, Picture
 from pipeline.control.pace import pace_of
 from pipeline.control.policy import Manifest
 from pipeline.control.requests import Request, submit
+from pipeline.control.telling import tell
 from pipeline.control.workforce import PROGRAM, Processes
 
 log = logging.getLogger(__name__)
@@ -152,8 +153,8 @@ class Daemon:
             self._drain()
             self._inbox.look()
             picture = self._orchestrator.step(start=start)
-            for event in picture.events:
-                self._tell(event)
+            tell(picture.events)
+            self._bad_ends += sum(event.follows in ("give-up", "stop", "last-good") for event in picture.events)
             self._beat(picture, "draining" if self._signals.ends else "running")
             self._trouble = ""
         except Exception as error:  # the daemon outlives a full disk or a damaged table, and says so
@@ -238,11 +239,3 @@ class Daemon:
             log.error("the %s cannot be used, the last good schedule is kept: %s", what, error)
         self._journal.forget(self.clock.now() - REMEMBERED)
         self._notify.ready("schedule read again")
-
-    def _tell(self, event: Event) -> None:
-        self._bad_ends += event.follows in ("give-up", "stop", "last-good")
-        level = logging.INFO if event.state in ("started", "done", "released") else logging.WARNING
-        about = {"task": event.task, "slot": event.slot, "attempt": event.attempt, "state": event.state}
-        then = f"; {event.follows} follows" if event.follows != "nothing" else ""
-        words = f"{event.task} {event.slot} {event.state}{': ' if event.reason else ''}{event.reason}{then}"
-        log.log(level, words.replace("%", "%%"), extra=about | {"cycle_id": event.cycle_id})

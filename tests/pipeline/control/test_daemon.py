@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
@@ -26,11 +27,13 @@ from pipeline.control.exclusive import daemon_present
 from pipeline.control.health import Service, condition, overall
 from pipeline.control.heartbeat import BATCH, Heart, last_beat
 from pipeline.control.in_force import in_force
+from pipeline.control.journal import Event
 from pipeline.control.manifest import load_manifest, read_manifest
 from pipeline.control.orchestrator import Picture, Waiting
 from pipeline.control.process import PROC, identify, open_descriptors
 from pipeline.control.requests import Request, standing_of, submit
 from pipeline.control.service import launchd_unit, systemd_unit
+from pipeline.control.telling import tell
 
 DAEMON = (sys.executable, "-m", "pipeline.control.daemon", "--quiet")
 SCHEDULE = '[tasks.upkeep]\nrun = "maintain"\ntrigger = "daily 06:00"\n'
@@ -341,6 +344,30 @@ def test_every_line_of_the_log_is_json_that_says_what_it_is_about(tmp_path: Path
     assert {"at", "level", "message"} <= set(lines[0])
     assert {"started", "done"} <= {line.get("state") for line in lines if line.get("slot") == "logged"}
     assert lake.read(TASK_ATTEMPTS).height == 2
+
+
+def test_slots_passed_over_together_are_one_line_with_their_number_and_span(caplog: pytest.LogCaptureFixture) -> None:
+    first = datetime(2024, 1, 2, tzinfo=UTC)
+    skipped = [
+        Event(
+            task="probe",
+            slot=f"2024-01-02T00:{minute:02}",
+            attempt=0,
+            state="skipped",
+            due_at=first + timedelta(minutes=minute),
+            at=first + timedelta(days=1),
+            reason="only the last slot is caught up (and 40 before it)" if minute == 0 else "only the last slot",
+        )
+        for minute in range(60)
+    ]
+    begun = replace(skipped[-1], slot="2024-01-03T00:00", state="started", reason="")
+    with caplog.at_level("INFO", "pipeline.control"):
+        tell([*skipped, begun])
+    assert caplog.messages == [
+        "probe 2024-01-02T00:00 to 2024-01-02T00:59: 60 slots skipped; the first: only the last slot is caught up"
+        " (and 40 before it)",
+        "probe 2024-01-03T00:00 started",
+    ]
 
 
 def test_two_readings_of_one_schedule_are_the_same_schedule() -> None:
