@@ -53,17 +53,19 @@ class Lake:
 
         Raises:
             NotALakeError: if the folder holds something else, or its path has characters that cannot be used.
+            StorageError: if the disk refuses; the next call goes on.
         """
         refuse_path(path)
         if (path / MARKER).exists():
             return cls.open(path)
         prepare(path)
         lake, aside = cls(path), recovery.Aside(path)
-        for table in TABLES.values():
-            recovery.put_aside_half_made(path, table, aside)
-            lake._commits.create(table)
-        write_head(path, Head(0, ""))
-        mark(path)  # last: a lake with a marker is whole
+        with refusals_in_words(f"the lake at {path} could not be made to the end"):
+            for table in TABLES.values():
+                recovery.put_aside_half_made(path, table, aside)
+                lake._commits.create(table)
+            write_head(path, Head(0, ""))
+            mark(path)  # last: a lake with a marker is whole
         return lake
 
     @classmethod

@@ -168,6 +168,10 @@ def test_a_lake_whose_making_a_power_cut_undid_is_made_after_all(
     making.cut_off(order, Fault.KILL, int(making.calls(order) * part), drop_names)
 
 
+def test_a_disk_that_is_full_while_a_lake_is_made_is_told_in_words(order: Worker, making: Play) -> None:
+    making.cut_off(order, Fault.NO_SPACE, 205)  # a folder is made
+
+
 @pytest.mark.parametrize("early", [5, 0])
 @pytest.mark.parametrize("drop_names", [False, True])
 def test_a_power_cut_while_a_request_is_written_or_thereafter_leaves_all_of_it_or_nothing(
