@@ -40,6 +40,8 @@ class Snapshots:
         self._files = FileReader()
         self._shapes: dict[str, pl.Schema] = {}
         """What files of tables that have changed were written with."""
+        self._distinct: dict[tuple[tuple[str, pl.DataType], ...], pl.Schema] = {}
+        """Each of these schemas once: thousands of files have a few among them."""
         self._published: tuple[int, dict[str, int]] = (-1, {})
         self._held = ""
         """The table a commit is being made to: it stands on one state of it, and fails if somebody moves it."""
@@ -210,5 +212,6 @@ class Snapshots:
     def _shape(self, file: str) -> pl.Schema:
         """The columns a file was written with; files never change."""
         if file not in self._shapes:
-            self._shapes[file] = pl.Schema(pl.read_parquet_schema(file))
+            shape = pl.Schema(pl.read_parquet_schema(file))
+            self._shapes[file] = self._distinct.setdefault(tuple(shape.items()), shape)
         return self._shapes[file]

@@ -1,5 +1,6 @@
 """Small files are kept at hand as long as somebody asks for them."""
 
+import gc
 from pathlib import Path
 
 import polars as pl
@@ -8,6 +9,9 @@ import pytest
 from lake import reading
 from lake.listing import FileSpan
 from lake.reading import FileReader
+from lake.store import Lake
+from lake.tables.control import RUNS
+from tests.frames.published import publish_sessions
 
 SCHEMA = pl.Schema({"x": pl.Int64})
 
@@ -66,3 +70,16 @@ def test_files_of_few_rows_are_gone_on_from_and_no_longer_held_one_by_one(tmp_pa
     assert sorted(read(reader, tmp_path, *files, written(tmp_path, "x")))[:2] == [1, 2]
     with pytest.raises(FileNotFoundError):
         read(reader, tmp_path, files[0])
+
+
+def test_the_columns_of_many_files_are_held_once(tmp_path: Path) -> None:
+    publish_sessions(Lake.create(tmp_path / "lake"), 20)
+    lake = Lake.open(tmp_path / "lake")
+    before = schemas()
+    assert lake.read(RUNS).height >= 20
+    assert schemas() - before < 10
+
+
+def schemas() -> int:
+    gc.collect()
+    return sum(type(one) is pl.Schema for one in gc.get_objects())
