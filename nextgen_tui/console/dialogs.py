@@ -72,8 +72,9 @@ class AskScreen(ModalScreen[Asked | None]):
         title = "Put on record" if self._asked.at_once else "Ask the daemon"
         lines = [(Cell(f"{title}: {safe_text(what, 120)}", "accent"),), said("")]
         lines += [_effect(line) for line in self._asked.lines]
-        lines += [said(""), fact("request", request.request_id)]
+        lines += [said("")]
         lines += [] if self._daemon or self._asked.at_once else [said(NO_DAEMON, "warn")]
+        lines += [fact("request", request.request_id)]
         with Vertical(id="ask"):
             with VerticalScroll(id="asking", can_focus=False):
                 yield Notes("asked", lines)

@@ -135,11 +135,12 @@ class LearningPage(Page[Learned]):
             link = self.origin(name, row)
             return follow(view, link) if link else None
         steps = data.steps.filter(pl.col("insight_id") == row["insight_id"])
-        sections = tuple(
+        sections = [
             Section(f"{step['session']}: {step['status']}", insight_notes(step)) for step in steps.iter_rows(named=True)
-        )
+        ]
         link = self.origin(name, row)
-        return Story(row["insight_id"], sections, links=(link,) if link else (), copies=row["insight_id"])
+        believed = Section("What we believe", (said(row["hypothesis"]),))
+        return Story(row["insight_id"], (believed, *sections), links=(link,) if link else (), copies=row["insight_id"])
 
     def acts(self, data: Learned, name: str, row: Row) -> tuple[Act, ...]:
         """A registered model can be made champion, and the champion taken back."""
@@ -166,23 +167,21 @@ def insight_rows(steps: pl.DataFrame) -> pl.DataFrame:
 
 
 def insight_notes(row: Row) -> tuple[Line, ...]:
-    """Hypothesis, evidence, action, effect."""
-    lines = [
+    """Whether it helped, by which figures; then what was done, and why."""
+    effect = _effect(row["effect"])
+    over = f" over {formats.counted(row['n'], 'forecast')}" if row["n"] else ""
+    return (
         (
             _insight_status(row["status"]),
             Cell(f"  {row['kind']}, {row['horizon']} ahead, {of_slice(row['scope'], row['slice'])}", "dim"),
         ),
-        said(row["hypothesis"], "accent"),
-        fact("evidence", row["evidence"]),
-        fact("action", row["action"] or "–"),
-        fact("error", ERRORS[row["kind"]][0]),
+        fact("effect", f"{effect.words}{over}", effect.mood),
         fact("before", error_words(row["kind"], row["before"])),
         fact("since", error_words(row["kind"], row["after"])),
-    ]
-    cell = _effect(row["effect"])
-    over = f" over {formats.counted(row['n'], 'forecast')}" if row["n"] else ""
-    lines.append(fact("effect", f"{cell.words}{over}", cell.mood))
-    return tuple(lines)
+        fact("error", ERRORS[row["kind"]][0]),
+        fact("action", row["action"] or "–"),
+        fact("evidence", row["evidence"]),
+    )
 
 
 def error_words(kind: str, value: float | None) -> str:
