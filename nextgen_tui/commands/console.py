@@ -46,12 +46,13 @@ def command(
 
     app = ConsoleApp(invocation.lake_path, light=light, at=at, only_look=read_only)
     if screenshot is None:
+        from nextgen_tui.console.ending import ended
         from nextgen_tui.console.rubbish import seldom_sought
         from nextgen_tui.console.terminal import given_back
 
         with given_back(), seldom_sought():
             app.run()
-        return app.return_code or exit_codes.DONE
+        return ended(app.return_code or exit_codes.DONE)
     from nextgen_tui.console.screenshots import take, terminal_size
 
     for path in take(app, screenshot, terminal_size(size)):

@@ -11,6 +11,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 from threading import Lock
+from time import monotonic
 from typing import Any
 
 from textual import work
@@ -29,6 +30,7 @@ from nextgen_tui.console.alerts import Alert, Known, alerts
 from nextgen_tui.console.alerts import known as known_of
 from nextgen_tui.console.commanding import Commanding
 from nextgen_tui.console.dialogs import HelpScreen
+from nextgen_tui.console.ending import Readers
 from nextgen_tui.console.page import Link, Shown, Story, shown
 from nextgen_tui.console.page_screen import PageScreen
 from nextgen_tui.console.pulse import Mark, logs, mark, refuse_without_runs
@@ -41,6 +43,8 @@ from nextgen_tui.safe_text import safe_text
 
 SECONDS_BETWEEN_LOOKS = 1.0
 """How often the lake is asked for something new where no file event comes; it costs a listing of a few folders."""
+SECONDS_TO_ANSWER = 10.0
+"""A look that takes longer waits for a disk that is asleep, or gone."""
 SECONDS_PER_STEP = 1.5
 """Between two sessions when time runs."""
 FOLLOW_DAEMON = 5.0
@@ -115,6 +119,7 @@ class ConsoleApp(Commanding):
         self._reading = Lock()
         self._mark: Mark | None = None
         self._looking = self._look_due = False
+        self._look_began = 0.0
         self._shown: dict[str, Shown] = {}
         self._wanted: tuple[str, View] | None = None
         self._playing: Any = None
@@ -126,6 +131,8 @@ class ConsoleApp(Commanding):
 
     def on_mount(self) -> None:
         """Look now, whenever a file event tells of something new, and every second in any case."""
+        if not self.is_headless:
+            asyncio.get_running_loop().set_default_executor(Readers())
         if not (self.is_headless or self.is_web):
             # A hangup ends the process at once, as it should: with its terminal gone it could not even leave in order.
             ended = partial(self.exit, None, exit_codes.INTERRUPTED)
@@ -139,8 +146,11 @@ class ConsoleApp(Commanding):
         """Look for something new: once more after a look that is under way, which may have missed it."""
         self._look_due = self._looking
         if not self._looking:
-            self._looking = True
+            self._looking, self._look_began = True, monotonic()
             self._look(self._mark)
+        elif monotonic() - self._look_began > SECONDS_TO_ANSWER and not self.trouble:
+            self.trouble = f"The disk of {safe_text(self.lake_path)} does not answer; what was read stays."
+            self.refresh_screen()
 
     @work(thread=True, exit_on_error=False, group="look")
     def _look(self, known: Mark | None) -> None:

@@ -69,7 +69,7 @@ def test_every_screen_a_filter_a_story_the_past_a_request_and_a_clean_end(
     shell.press(">")
     shell.until("live, read", without="AS OF")
     shell.press("t")
-    shell.until("as of session")
+    shell.until("╭─ as of")
     shell.type(str(FIRST))
     shell.until(f"AS OF {FIRST}")
     shell.type(":live")
@@ -86,6 +86,24 @@ def test_every_screen_a_filter_a_story_the_past_a_request_and_a_clean_end(
     shell.press("q")
     back(shell)
     assert shell.settings(tmp_path) == before
+
+
+def test_a_disk_that_hangs_is_a_sentence_on_the_screen_and_holds_up_neither_a_key_nor_the_end(
+    shell: Terminal, own_desk: Lake
+) -> None:
+    shell.type(console(own_desk.path))
+    shell.until(ANSWERS["1"])
+    (own_desk.path / "control").mkdir(exist_ok=True)
+    os.mkfifo(own_desk.path / "control" / "heartbeat.json")  # whoever opens it waits until somebody writes
+    shell.until("does not answer; what was read stays")
+    shell.press("6")
+    shell.until("6 Book", "does not answer")
+    shell.press("?")
+    shell.until("Keys here")
+    shell.press("Escape")
+    shell.until("does not answer", without="Keys here")
+    shell.press("q")
+    back(shell)
 
 
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL], ids=lambda sign: sign.name)
