@@ -9,6 +9,8 @@ from typing import Literal
 
 import polars as pl
 
+from nextgen_tui.formats import counted
+
 Finding = Literal["better than naive", "no skill shown", "worse than naive", "too few to say"]
 
 
@@ -225,8 +227,8 @@ class LedgerFacts:
         """The verdict in words."""
         if self.balances:
             return (
-                f"The ledger balances to the cent: {self.entries:,} entries in {self.events:,} events, "
-                f"cash {self.cash:,.2f} by the entries and in the book."
+                f"The ledger balances to the cent: {counted(self.entries, 'entry')} in "
+                f"{counted(self.events, 'event')}, cash {self.cash:,.2f} by the entries and in the book."
             )
         return (
             f"The ledger does NOT balance: {self.unbalanced:,} of {self.events:,} events are uneven, and the book "

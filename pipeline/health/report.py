@@ -66,7 +66,7 @@ def _stages(runs: pl.DataFrame, params: HealthParams) -> list[Check]:
     for stage, status, error, seconds, rows in last.select("stage", "status", "error", "seconds", "rows").iter_rows():
         slow = seconds > params.slow_stage_seconds
         verdict = "fail" if status != "done" else "warn" if slow else "ok"
-        message = error if status != "done" else f"{rows} rows in {seconds:.2f} s"
+        message = error if status != "done" else f"{counted(rows, 'row')} in {seconds:.2f} s"
         checks.append((stage, "last run", verdict, seconds, params.slow_stage_seconds, message[:500]))
     return checks
 
@@ -93,7 +93,7 @@ def _quarantined(quarantined: pl.DataFrame, prices: pl.DataFrame, params: Health
     verdict = "ok" if share <= params.most_quarantined else "warn"
     rule = quarantined["rule"].value_counts(sort=True).row(0) if quarantined.height else None
     told = f"; most often: {rule[0]} ({rule[1]})" if rule else ""
-    message = f"{quarantined.height} rows set aside this session{told}"
+    message = f"{counted(quarantined.height, 'row')} set aside this session{told}"
     return ("market_prices", "quarantined", verdict, share, params.most_quarantined, message[:500])
 
 

@@ -209,7 +209,7 @@ def _last_cycle(data: Pulse) -> tuple[Line, ...]:
         (Cell("last cycle   ", "dim"), verdict(row["status"]), Cell(f"  {row['session']}")),
         fact(
             "",
-            f"{row['stages']} stages, {formats.whole(row['written'])} new rows, "
+            f"{formats.counted(row['stages'], 'stage')}, {formats.counted(row['written'], 'new row')}, "
             f"{formats.duration(row['milliseconds'] / 1_000)}",
         ),
         *((said(row["error"], "bad"),) if row["error"] else ()),

@@ -17,8 +17,10 @@ from lake.tables.control import SYSTEM_HEALTH, TASK_REQUESTS
 from nextgen_tui.console.app import ConsoleApp, Loaded, Looked, Told
 from nextgen_tui.console.dialogs import AskScreen, HelpScreen
 from nextgen_tui.console.frame import whole
-from nextgen_tui.console.page import Shown
+from nextgen_tui.console.page import Link, Section, Shown, Story, said
 from nextgen_tui.console.page_screen import PageScreen
+from nextgen_tui.console.picture import Line as PictureLine
+from nextgen_tui.console.picture import Picture
 from nextgen_tui.console.screens import PAGES
 from nextgen_tui.console.screenshots import settled, still, take, terminal_size
 from nextgen_tui.console.story_screen import StoryScreen
@@ -116,6 +118,21 @@ async def test_lineage_leads_from_a_trade_to_what_the_vendor_sent(desk_path: Pat
         assert '"close":"104.0"' in app.screen.text()
         await pilot.press(*["backspace"] * 7)
         await until(pilot, lambda: isinstance(app.screen, PageScreen))
+
+
+async def test_on_the_smallest_terminal_a_story_has_room_for_its_text_beside_chart_and_ways_on(desk_path: Path) -> None:
+    app = ConsoleApp(desk_path)
+    lines = tuple(said(f"line {number}") for number in range(9))
+    line = PictureLine((0.0, 1.0), (0.0, 1.0), "own")
+    ways = tuple(Link(f"way {number}", "runs", {"run_id": "x"}) for number in range(30))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await app.push_screen(
+            StoryScreen(Story("a story", (Section("It says", lines),), (Picture("", (line,)),), ways))
+        )
+        await still(pilot)
+        shown = "\n".join(whole(app.screen))
+        assert all(words in shown for words in ("It says", "line 3", "way 4")), shown
 
 
 async def test_a_request_is_shown_first_and_sent_once(own_desk: Lake) -> None:

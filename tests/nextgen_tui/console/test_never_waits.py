@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import resource
+import shutil
 import signal
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,23 +28,35 @@ from tests.nextgen_tui.console.test_console import until
 from tests.nextgen_tui.console.test_doing import dialog, told
 
 TOUCHES = ("open", "os.listdir", "os.scandir", "os.mkdir", "os.rename", "os.remove", "fcntl.flock", "fcntl.lockf")
+SILENT = ("stat", "lstat", "access", "statvfs")
+"""Calls of `os` that the interpreter tells nobody of."""
 
 
 @contextmanager
 def touches_of_this_thread(folder: Path) -> Iterator[list[str]]:
-    """Collect where this thread touches files below a folder, as the interpreter itself tells of it."""
+    """Collect where this thread touches files below a folder, as the interpreter itself and `os` tell of it."""
     found: list[str] = []
     mine, on = threading.get_ident(), True
 
     def hook(event: str, given: tuple[object, ...]) -> None:
-        if not on or threading.get_ident() != mine or event not in TOUCHES:
+        if not on or threading.get_ident() != mine or event not in (*TOUCHES, *SILENT):
             return
         if isinstance(path := given[0], str | bytes | os.PathLike) and str(folder) in os.fsdecode(path):
             found.append(f"{event} {path!r}\n" + "".join(traceback.format_stack(limit=8)))
 
+    def telling(name: str, call: Callable[..., object]) -> Callable[..., object]:
+        def told(*given: object, **how: object) -> object:
+            hook(name, given)
+            return call(*given, **how)
+
+        return told
+
     sys.addaudithook(hook)  # for good: it can only be put to sleep
     try:
-        yield found
+        with pytest.MonkeyPatch.context() as patch:
+            for name in SILENT:
+                patch.setattr(os, name, telling(name, getattr(os, name)))
+            yield found
     finally:
         on = False
 
@@ -82,6 +95,10 @@ def test_the_watch_itself_tells_of_a_touch(tmp_path: Path) -> None:
     with touches_of_this_thread(lake.path) as touched:
         publish_sessions(lake, 1)
     assert touched
+    for look in (Path.exists, lambda path: os.access(path, os.W_OK), shutil.disk_usage):
+        with touches_of_this_thread(lake.path) as touched:
+            look(lake.path)
+        assert touched
 
 
 def test_an_export_that_fails_half_way_leaves_no_file(tmp_path: Path) -> None:
