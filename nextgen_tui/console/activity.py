@@ -15,6 +15,9 @@ from pipeline.control.health import LATE
 from pipeline.control.heartbeat import last_beat
 from pipeline.control.steps import Step, steps
 
+REQUESTED = "request:"
+"""What the names of tasks that somebody asked for begin with."""
+
 
 @dataclass(frozen=True)
 class Activity:
@@ -47,14 +50,20 @@ def activity(lake: Path, now: datetime) -> Activity:
 
 
 def _doing(one: dict[str, Any], step: Step | None) -> str:
-    name = safe_text(f"{one['task']} {one['slot']}", 60)
+    name = _named(one)
     if step is None:
         return name
     count = f", {step.done + 1} of {step.total}" if step.total > step.done else ""
     return f"{name}: {safe_text(step.what, 40)}{count}"
 
 
+def _named(one: dict[str, Any]) -> str:
+    """A task with its slot; the slot of what was asked for is the request's number, which tells nobody anything."""
+    asked = one["task"].startswith(REQUESTED)
+    return safe_text(one["task"].removeprefix(REQUESTED) if asked else f"{one['task']} {one['slot']}", 60)
+
+
 def _late(one: dict[str, Any], now: datetime) -> tuple[str, str]:
     late = (now - datetime.fromisoformat(one["due_at"])).total_seconds()
-    name = safe_text(f"{one['task']} {one['slot']}", 60)
+    name = _named(one)
     return name, f"{name} is owed and {formats.duration(late)} late: {safe_text(one['reason'], 100)}"

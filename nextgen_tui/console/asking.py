@@ -190,7 +190,7 @@ NO_DAEMON = (
 def _work_lines(name: str) -> tuple[str, ...]:
     stages = {"cycle": (*CYCLE, REPORT), "train": TRAINING}.get(name, ())
     if not stages:
-        return ("reads the log of every table", "writes checkpoints; no row changes")
+        return ("reads   every table", "writes  many small files as a few large ones, and checkpoints; no row changes")
     return (
         f"runs    {len(stages)} stages: {ACTIONS[name]}",
         f"reads   {_named(read.table for one in stages for read in one.reads)}",

@@ -12,7 +12,9 @@ from typing import Any
 
 import polars as pl
 
+from lake.compaction import STAGE as COMPACTION
 from lake.contract import Table
+from lake.migration import STAGE as MIGRATION
 from lake.store import Lake
 from lake.tables import TABLES
 from lake.tables.control import RUNS, SYSTEM_HEALTH
@@ -35,6 +37,8 @@ RUN_COLUMNS = (
     "started_at",
 )
 """What lists of runs show; the recipe is read when one is opened."""
+TIDIED = pl.col("stage").is_in([COMPACTION, MIGRATION])
+"""Runs that write a table's rows once more: none of them is new, and nothing has changed."""
 FRAMES_KEPT = 24
 """Frames a view remembers, so that going back and forth reads nothing twice."""
 
@@ -105,15 +109,17 @@ class View:
 
     def last(self, table: Table) -> date | None:
         """The last session for which a run wrote rows into the table; None if none did."""
-        wrote = (pl.col("output_table") == table.name) & (pl.col("status") == "done") & (pl.col("rows") > 0)
-        last = self.runs.filter(wrote)["session"].max()
+        last = self._wrote(table)["session"].max()
         return last if isinstance(last, date) else None
 
     def last_count(self, table: Table) -> int:
         """How many rows the last run that wrote the table counted; 0 if none did."""
-        wrote = (pl.col("output_table") == table.name) & (pl.col("status") == "done") & (pl.col("rows") > 0)
-        rows = self.runs.filter(wrote & (pl.col("session") == self.last(table)))["rows"]
+        rows = self._wrote(table).filter(pl.col("session") == self.last(table))["rows"]
         return int(rows[-1]) if len(rows) else 0
+
+    def _wrote(self, table: Table) -> pl.DataFrame:
+        mine = (pl.col("output_table") == table.name) & (pl.col("status") == "done") & (pl.col("rows") > 0)
+        return self.runs.filter(mine & ~TIDIED)
 
     @cached_property
     def session(self) -> date | None:
@@ -131,7 +137,8 @@ class View:
 
 def read_runs(lake: Lake) -> pl.DataFrame:
     """Every published run, without its recipe, in the order they were started."""
-    return lake.read(RUNS, columns=RUN_COLUMNS).sort("started_at", "run_id")
+    runs = lake.read(RUNS, columns=RUN_COLUMNS).sort("started_at", "run_id")
+    return runs.with_columns(written=pl.when(TIDIED).then(0).otherwise(pl.col("written")))
 
 
 def highest_versions(runs: pl.DataFrame) -> dict[str, int]:

@@ -96,3 +96,5 @@ def test_a_running_task_tells_its_step_and_an_owed_one_how_late_it_is(tmp_path: 
             progress(HOSTILE[1], 1, 0)
             assert activity(tmp_path, NOW).doing == ("cycle 2022-03-01: red",)
         assert activity(tmp_path, NOW).doing == ("cycle 2022-03-01",), "a step ends with its work"
+        beating(tmp_path, running=[{"task": "request:maintain", "slot": "console-2c9bb574a6934982"}])
+        assert activity(tmp_path, NOW).doing == ("maintain",)

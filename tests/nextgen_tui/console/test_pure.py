@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lake.compaction import compact_due
 from lake.store import Lake
 from nextgen_tui.console import shortfall
 from nextgen_tui.console.asking import Asked, CommandError, Local, parse
@@ -229,6 +230,18 @@ def test_a_view_from_the_past_reads_the_versions_published_then(desk_path: Path)
     assert stepped(runs, then.at, 1) is None
     assert stepped(runs, then.at, -1) == then.at
     assert date(2022, 2, 28) == FIRST
+
+
+def test_every_screen_says_the_same_once_the_lake_was_tidied(own_desk: Lake) -> None:
+    def said_by_all() -> list[tuple[str, int]]:
+        view = View(own_desk, read_runs(own_desk), clock=lambda: NOW)
+        read = [(page, page.load(view)) for page in PAGES if page.name != "Runs"]
+        return [(page.sentence(data), page.sheet(data, page.sheets(data)[-1]).height) for page, data in read]
+
+    before = said_by_all()
+    tidied = compact_due(own_desk, least=2)
+    assert sum(run.written for run in tidied) > 0
+    assert said_by_all() == before
 
 
 def test_every_rule_says_how_far_off_a_trade_was_in_its_own_unit() -> None:
