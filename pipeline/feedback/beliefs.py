@@ -68,7 +68,7 @@ def bias_beliefs(
             key=key,
             opens=active,
             holds=active,
-            hypothesis=f"forecasts of {where} over {counted(key[3], 'session')} err to one side",
+            hypothesis=f"{key[3]}-session forecasts of {where} err to one side",
             evidence=_bias_evidence(row),
             action="the next forecasts are adjusted by "
             + (change(row["adjustment"], 3) if row is not None and active else "nothing any more"),
@@ -118,7 +118,7 @@ def interval_beliefs(
             key=key,
             opens=moved > least and recent is not None,
             holds=moved > least / 2,
-            hypothesis=f"intervals over {counted(horizon, 'session')} are too {'narrow' if scale > 1 else 'wide'}",
+            hypothesis=f"{horizon}-session intervals are too {'narrow' if scale > 1 else 'wide'}",
             evidence=f"learned scale {scale:.2f}"
             + ("" if recent is None else f"; 90 % intervals lately {_covered(*recent)}"),
             action=f"intervals are made {scale:.2f} times as wide as the model's",
@@ -174,7 +174,7 @@ def skill_beliefs(
             opens=row["verdict"] == "worse",
             holds=(successor is not None and measurement is None)
             or (measurement is None and row["verdict"] in ("worse", "no skill") and row["value"] < 0),
-            hypothesis=f"forecasts over {counted(row['horizon'], 'session')} are worse than the naive forecast",
+            hypothesis=f"{row['horizon']}-session forecasts are worse than the naive ones",
             evidence=f"pinball skill {change(row['value'])}"
             + ("" if row["low"] is None else f" ({change(row['low'])} to {change(row['high'])})")
             + f" over {row['n']} forecasts",
