@@ -6,6 +6,7 @@ LakeError
 ├── BusyError           another process is writing: wait, or stop it
 ├── DamageError         files on disk are not what was recorded: restore or repair
 ├── StorageError        the disk refuses: free some space, or see to its permissions and its health
+├── NoSuchError         what was named is not in the lake: name another
 └── NotALakeError       the folder is not a lake this program can use: initialise or upgrade
 """
 
@@ -36,6 +37,10 @@ class DamageError(LakeError):
 
 class StorageError(LakeError):
     """The disk is full, read-only or failing; what was published before stands."""
+
+
+class NoSuchError(LakeError):
+    """There is no row, run or request of that name."""
 
 
 class NotALakeError(LakeError):

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from lake.contract import RUN_ID, Table
-from lake.errors import LakeError
+from lake.errors import LakeError, NoSuchError
 from lake.store import Lake
 from lake.tables import TABLES
 from lake.tables.control import RUNS
@@ -171,13 +171,15 @@ def find(lake: Lake, table: Table, key: Mapping[str, Any]) -> pl.DataFrame:
     """The published rows whose columns have the given values (compared as text).
 
     Raises:
-        LakeError: if a column does not exist, or no row matches.
+        LakeError: if a column does not exist.
+        NoSuchError: if no row matches.
     """
     if unknown := [name for name in key if name not in table.stored_schema]:
         raise LakeError(f"{table.name} has no column {unknown[0]!r}; it has {', '.join(table.columns)}")
     rows = lake.read(table, where=refers(table, key))
     if rows.is_empty():
-        raise LakeError(f"{table.name} has no row with {dict(key)}; `nextgen show {table.name}` lists some")
+        named = " ".join(f"{name}={value}" for name, value in key.items())
+        raise NoSuchError(f"{table.name} has no row with {named}; `nextgen show {table.name}` lists some")
     return rows
 
 

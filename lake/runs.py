@@ -15,7 +15,7 @@ import polars as pl
 
 from lake.contract import Table
 from lake.durability import commit_files, file_hash, make_durable
-from lake.errors import LakeError
+from lake.errors import LakeError, NoSuchError
 from lake.fingerprint import fingerprint
 from lake.head import Head, write_head
 from lake.log import commit_entry, publication_hash
@@ -184,14 +184,14 @@ def find_run(lake: Lake, run_id: str) -> Run:
     """The published run of that id, or the only one that begins with it.
 
     Raises:
-        LakeError: if there is none, or more than one.
+        NoSuchError: if there is none, or more than one.
     """
     found = lake.read(RUNS, where=pl.col("run_id").str.starts_with(run_id))
     exact = found.filter(pl.col("run_id") == run_id)
     chosen = exact if exact.height == 1 else found
     if chosen.height != 1:
         some = ", ".join(chosen["run_id"].head(3))
-        raise LakeError(
+        raise NoSuchError(
             f"no run is called {run_id!r}; `nextgen runs` lists them"
             if chosen.is_empty()
             else f"{chosen.height} runs begin with {run_id!r} ({some}, ...); give more of the id"

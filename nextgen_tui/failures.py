@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from lake.errors import BusyError, DamageError, LakeError, NotALakeError, StorageError
+from lake.errors import BusyError, DamageError, LakeError, NoSuchError, NotALakeError, StorageError
 from nextgen_tui import exit_codes
 from nextgen_tui.safe_text import safe_text
 from nextgen_tui.standing import NotYetError
@@ -12,6 +12,8 @@ from pipeline.config.errors import ConfigError
 
 LONGEST = 1_000
 """Characters of an error's sentence that are shown."""
+MOST_LINES = 20
+"""Complaints about one file that are shown."""
 
 
 def explained(error: BaseException) -> tuple[int, str]:
@@ -25,7 +27,7 @@ def _code(error: BaseException) -> int:
     usage = _defined_in(error, "pipeline.ingestion.sources", "SourceError") or _defined_in(
         error, "pipeline.runner", "CycleOrderError"
     )
-    if usage or isinstance(error, (ConfigError, NotALakeError)):
+    if usage or isinstance(error, (ConfigError, NotALakeError, NoSuchError)):
         return exit_codes.USAGE
     if isinstance(error, (BusyError, NotYetError)):
         return exit_codes.RETRY
@@ -43,6 +45,8 @@ def _sentence(error: BaseException) -> str:
     if _code(error) == exit_codes.INTERNAL:
         words = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         return safe_text(f"this should not happen: {words} (run again with --debug to see where)", LONGEST)
+    if isinstance(error, ConfigError):  # everything that is wrong with a file, a line each
+        return "\n".join(safe_text(line, LONGEST) for line in str(error).splitlines()[:MOST_LINES])
     return safe_text(error, LONGEST)
 
 

@@ -55,7 +55,8 @@ class Output:
 
     def complain(self, sentence: str) -> None:
         """Say what went wrong: shown however quiet."""
-        line = Text.assemble(("Error: ", "bold red"), safe_text(sentence, 1_000))
+        lines = "\n".join(safe_text(line, 1_000) for line in sentence.splitlines())
+        line = Text.assemble(("Error: ", "bold red"), lines)
         self.narration.print(line, soft_wrap=True)
 
     @contextmanager

@@ -241,12 +241,17 @@ class Runner:
     def _refuse_gap(self, session: date) -> None:
         """The book moves session by session: its cycles can neither go back nor leave one out."""
         last = self.last_cycle()
-        if last is not None and session != self.calendar.next(last):
-            wanted = self.calendar.next(last)
+        if last is None or session == (wanted := self.calendar.next(last)):
+            return
+        if session < wanted:
             raise CycleOrderError(
-                f"the last cycle was {last}, so the next is {wanted}, not {session}; "
-                f"run `nextgen replay --from {wanted} --to {max(session, wanted)}`"
+                f"{session} lies before the first cycle of this lake, and cycles only go forward: the last was {last}, "
+                f"the next is {wanted}"
             )
+        raise CycleOrderError(
+            f"the last cycle was {last}, so the next is {wanted}, not {session}; "
+            f"run `nextgen replay --from {wanted} --to {session}`"
+        )
 
     def _loaded_until(self) -> date:
         """The last session of the history load: what it landed and derived has its own time and is not asked again."""

@@ -80,10 +80,10 @@ class Sessions:
         """The session's number in the calendar.
 
         Raises:
-            ValueError: if the exchange did not trade that day, naming its neighbours.
+            ValueError: if the exchange did not trade that day, naming its neighbours, or how far the calendar goes.
         """
         if session not in self._position:
-            low = bisect_left(self.days, session)
+            low = self._checked(bisect_left(self.days, session) or -1, session)
             near = [day.isoformat() for day in self.days[max(low - 1, 0) : low + 1]]
             raise ValueError(f"{session} is no session of {self.exchange}; the nearest are {' and '.join(near)}")
         return self._position[session]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -42,6 +43,8 @@ def command(
         flags = {"--light": light, "--read-only": read_only}
         options = [*(flag for flag, given in flags.items() if given), *(["--at", at] if at else [])]
         return _served(invocation, port, options)
+    if screenshot is None:
+        _refuse_without_terminal(invocation)
     from nextgen_tui.console.app import ConsoleApp
 
     app = ConsoleApp(invocation.lake_path, light=light, at=at, only_look=read_only)
@@ -58,6 +61,12 @@ def command(
     for path in take(app, screenshot, terminal_size(size)):
         invocation.output.show(str(path))
     return exit_codes.DONE
+
+
+def _refuse_without_terminal(invocation: Invocation) -> None:
+    """Served to a browser it has a driver of its own; anywhere else it would draw into a file for ever."""
+    if "TEXTUAL_DRIVER" not in invocation.environ and not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise click.UsageError("the console needs a terminal; `nextgen status --json` answers a script")
 
 
 def _served(invocation: Invocation, port: int, options: list[str]) -> int:

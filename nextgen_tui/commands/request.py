@@ -26,7 +26,7 @@ LOOK = 0.05
 
 
 @click.command("request", cls=ReadingCommand)
-@click.argument("action", type=click.Choice(ACTIONS))
+@click.argument("action", metavar="ACTION", type=click.Choice(ACTIONS))
 @click.argument("target", default="")
 @click.option(
     "--session", type=DAY, help="The session (default: the last that closed; a simulated market goes on by one)."
@@ -46,15 +46,19 @@ def command(
 ) -> int:
     """Ask the daemon for work, or steer what it does.
 
+    ACTION is run, task, cycle, train, maintain, recover, reproduce, promote or rollback; or cancel, retry or skip.
     TARGET is a stage (run), a task of the schedule (task), a run or a cycle (reproduce), a model (promote, rollback),
     or TASK/SLOT or a request's name (cancel, retry, skip).
     """
     from datetime import UTC, datetime
     from uuid import uuid4
 
+    from nextgen_tui.standing import refuse_open
     from pipeline.control.exclusive import daemon_present
     from pipeline.control.requests import Request, submit
 
+    if session is not None:
+        refuse_open(session, invocation.runner.calendar)
     request = Request(
         request_id=request_id or f"cli-{uuid4().hex[:12]}",
         requested_at=datetime.now(UTC),
@@ -65,7 +69,10 @@ def command(
         reason=reason,
     )
     lake = invocation.lake
+    _refuse_senseless(request)
     new = submit(lake, request)
+    if not new:
+        _refuse_another(lake, request)
     if not daemon_present(lake.path / "control"):
         invocation.output.say("no daemon serves this lake; it is done once `nextgen-daemon` runs")
         wait = False
@@ -78,6 +85,28 @@ def command(
     invocation.output.record({"request_id": request.request_id, "new": new, "state": state, "reason": reason})
     bad = last is not None and last.state in ("failed", "dead", "cancelled", "skipped")
     return exit_codes.DEGRADED if bad else exit_codes.DONE
+
+
+def _refuse_senseless(request: Request) -> None:
+    from pipeline.control.requests import RequestError, refuse_senseless
+
+    try:
+        refuse_senseless(request)
+    except RequestError as error:
+        raise click.UsageError(str(error)) from None
+
+
+def _refuse_another(lake: Lake, request: Request) -> None:
+    """One name stands for one request: who asks for something else under it is not told that it was asked before."""
+    from pipeline.control.requests import request_of
+
+    there = request_of(lake, request.request_id)
+    for name in ("action", "target", "session"):
+        if (stands := getattr(there, name)) != (asked := getattr(request, name)):
+            raise click.UsageError(
+                f"another request stands under {request.request_id!r}, with {name} {stands or 'none'} and not "
+                f"{asked or 'none'}; give this one a name of its own"
+            )
 
 
 def _why_it_waits(lake: Lake, request: Request) -> str:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import click
 
-from nextgen_tui.arguments import DAY
+from nextgen_tui.arguments import DAY, stage_named
 from nextgen_tui.invocation import Invocation, ReadingCommand, pass_invocation
 
 _SHOWN = ("run_id", "stage", "session", "status", "rows", "written", "seconds", "started_at")
@@ -49,10 +49,12 @@ def command(
     ]
     where = pl.all_horizontal(conditions) if conditions else None
     rows = invocation.lake.read(RUNS, where=where).sort("started_at", "run_id")
+    if stage and rows.is_empty():
+        stage_named(stage)  # what has run under a name that the program no longer has is listed all the same
     shown = rows.tail(limit)
     output = invocation.output
     output.record(records(shown.drop(*_AS_JSON)))
-    output.show(frame_grid(shown.select(_SHOWN), RUNS))
+    output.show(frame_grid(shown.select(_SHOWN), RUNS) if shown.height else "No run is like that.")
     if shown.height < rows.height:
         output.say(f"the last {shown.height} of {rows.height:,} runs; --limit shows more")
     for run_id, error in shown.filter(pl.col("error") != "").select("run_id", "error").iter_rows():

@@ -53,7 +53,7 @@ def command(
     if not output.as_json:
         at = output.data.width
         names = shown.columns if wanted else fitting_columns(shown, (contract.clock, *contract.key), at, contract)
-        output.show(frame_grid(shown.select(names), contract))
+        output.show(frame_grid(shown.select(names), contract) if shown.height else "No row is like that.")
         _say_what_is_left_out(invocation, rows, shown, names)
 
 

@@ -205,6 +205,10 @@ def _refuse_unusable(lake: Lake, model_id: str) -> None:
     from pipeline.models.registry import RegistryError, load_members
     from pipeline.models.weights import WeightsError
 
+    known = lake.read(MODEL_REGISTRY, columns=("model_id", "session"))
+    if model_id not in known["model_id"]:
+        newest = known.sort("session", "model_id")["model_id"].unique(maintain_order=True).to_list()[-5:]
+        raise DecisionError(f"model {model_id!r} is not registered; there are {', '.join(newest) or 'none'}")
     try:
         load_members(lake.read(MODEL_REGISTRY, where=pl.col("model_id") == model_id), model_id)
     except (RegistryError, WeightsError) as error:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from lake.tables import TABLES
 from pipeline.config.errors import ConfigError
@@ -157,7 +157,8 @@ class _TaskReader:
             made = trigger(text, calendar, zone)
         except (ZoneInfoNotFoundError, ValueError) as error:
             name = "trigger" if isinstance(error, TriggerError) else "zone"
-            section.complain(name, str(error) if name == "trigger" else f"there is no time zone {zone!r}")
+            hint = nearest(zone, available_timezones()) or "; write it as America/New_York"
+            section.complain(name, str(error) if name == "trigger" else f"there is no time zone {zone!r}{hint}")
             return exchange, zone, None
         if next(iter(made.slots(self._at, self._at + AHEAD)), None) is None:
             section.complain(
@@ -170,7 +171,8 @@ class _TaskReader:
     def _group(self, section: Section, task: str) -> Group:
         named = section.take("group", str, "")
         if named and named not in self._groups:
-            section.complain("group", f"there is no group {named!r}{nearest(named, self._groups)}")
+            hint = nearest(named, self._groups) or f"; write [groups.{named}]"
+            section.complain("group", f"there is no group {named!r}{hint}")
         return self._groups.get(named, Group(name=named or task))
 
 
@@ -264,7 +266,8 @@ def _refuse_contradictions(section: Section, task: Task) -> None:
     if task.failover not in ("retry", "skip", "last-good", "stop", "source"):
         section.complain("failover", f"there is no failover {task.failover!r}{nearest(task.failover, FAILOVERS)}")
     if task.failover == "source" and task.fallback not in SOURCES:
-        section.complain("failover", f"there is no source {task.fallback!r}{nearest(task.fallback, SOURCES)}")
+        others = f"write source:NAME with one of {', '.join(SOURCES)}"
+        section.complain("failover", f"there is no source {task.fallback!r}; {others}")
     if task.failover == "source" and not _lands(task):
         section.complain(
             "failover", "this task fetches nothing, so no other source can help; choose retry, skip or stop"

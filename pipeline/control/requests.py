@@ -92,6 +92,22 @@ def standing_of(lake: Lake, request: Request) -> Standing:
     return Standing(tuple(events_of(lake.read(TASK_ATTEMPTS, where=mine).drop(RUN_ID))))
 
 
+def refuse_senseless(request: Request) -> None:
+    """Refuse what no daemon could carry out, whatever its schedule says.
+
+    Raises:
+        RequestError: saying what is missing or unknown.
+    """
+    if request.action == "task" and not request.target:
+        raise RequestError("a request for a task names one of the schedule; `nextgen schedule preview` lists them")
+    if request.action in STEERING and not request.target:
+        raise RequestError(f"a request to {request.action} names TASK/SLOT, or a request; `nextgen status` lists them")
+    if request.action in ACTIONS and request.target:
+        raise RequestError(f"{request.action} takes no target, got {request.target!r}; a session comes after --session")
+    if request.action not in ("task", *STEERING):
+        _work(request)
+
+
 def task_of(request: Request, manifest: Manifest) -> Task:
     """The task that a request for work amounts to.
 

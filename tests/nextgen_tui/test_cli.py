@@ -15,7 +15,7 @@ import pytest
 
 from lake.lease import writer_lease
 from lake.store import Lake
-from lake.tables.control import RUNS, SYSTEM_HEALTH
+from lake.tables.control import RUNS, SYSTEM_HEALTH, TASK_REQUESTS
 from lake.tables.market import QUARANTINED_ROWS
 from nextgen_tui import exit_codes
 from nextgen_tui.cli import COMMANDS, main, outcome
@@ -91,6 +91,21 @@ def test_help_imports_neither_polars_nor_textual() -> None:
         (("reproduce",), "name the runs to reproduce, or give --all"),
         (("lineage", "predictions", "horizon>5"), "a key names exact values"),
         (("run", "predikt"), "did you mean 'predict'?"),
+        (("runs", "--stage", "predikt"), "did you mean 'predict'?"),
+        (("runs", "nothing"), "no run is called 'nothing'"),
+        (("reproduce", "nothing"), "no run is called 'nothing'"),
+        (("lineage", "predictions", "ticker=NONE"), "predictions has no row with ticker=NONE;"),
+        (("impact", "predictions", "ticker=NONE"), "predictions has no row with ticker=NONE;"),
+        (("promote", "nothing"), "model 'nothing' is not registered"),
+        (("train", "--session", "2222-01-03"), "leads outside the calendar of XNYS, which runs from"),
+        (("train", "--session", "1890-01-03"), "leads outside the calendar of XNYS, which runs from"),
+        (("request", "run"), "a request to run names the stages"),
+        (("request", "run", "predikt"), "did you mean 'predict'?"),
+        (("request", "promote"), "a request to promote names a model"),
+        (("request", "cycle", "2022-03-02"), "cycle takes no target, got '2022-03-02'"),
+        (("request", "cycle", "--session", "2022-01-01"), "the nearest are 2021-12-31 and 2022-01-03"),
+        (("request", "cancel"), "a request to cancel names TASK/SLOT, or a request"),
+        (("console",), "the console needs a terminal"),
     ],
 )
 def test_a_mistake_in_a_command_is_told_in_words(run: Run, arguments: tuple[str, ...], said: str) -> None:
@@ -99,6 +114,33 @@ def test_a_mistake_in_a_command_is_told_in_words(run: Run, arguments: tuple[str,
     assert said in " ".join(err.split())
     assert out == ""
     assert "Traceback" not in err
+
+
+def test_a_request_that_no_daemon_could_carry_out_is_not_put_on_record(run: Run, lake: Lake) -> None:
+    assert run("request", "run", "predikt")[0] == exit_codes.USAGE
+    assert lake.read(TASK_REQUESTS).is_empty()
+
+
+def test_one_name_stands_for_one_request(run: Run, lake: Lake) -> None:
+    assert run("request", "maintain", "--id", "mine")[0] == exit_codes.DONE
+    assert "mine: asked (asked before)" in run("request", "maintain", "--id", "mine")[1]
+    code, _, err = run("request", "train", "--id", "mine")
+    assert code == exit_codes.USAGE
+    assert "another request stands under 'mine', with action maintain and not train" in " ".join(err.split())
+    assert lake.read(TASK_REQUESTS).height == 1
+
+
+def test_nothing_found_is_said_and_is_an_empty_list_to_a_script(run: Run) -> None:
+    for command in (("show", "predictions", "--where", "ticker=NONE"), ("runs", "--session", "2001-01-03")):
+        assert run(*command)[1].strip() in ("No row is like that.", "No run is like that.")
+        assert json_of(run, *command) == []
+
+
+def test_all_that_is_wrong_with_a_schedule_is_told_a_line_each(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "s.toml").write_text('[tasks.a]\nrun = "cycle"\ntrigger = "close+20m"\nretires = 3\ngroup = "x"\n')
+    code, _, err = run("schedule", "check", "--file", str(tmp_path / "s.toml"))
+    assert code == exit_codes.USAGE
+    assert [line.partition("tasks.")[2].split(":")[0] for line in err.splitlines()] == ["a.retires", "a.group"]
 
 
 def test_a_missing_lake_is_said_with_the_way_to_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
