@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +13,7 @@ from lake import log
 from lake.durability import file_hash, make_durable
 from lake.errors import DamageError, NotALakeError
 from lake.lease import LOCK, NOTE
-from lake.marker import MARKER, refuse_foreign, refuse_path
+from lake.marker import BEGUN, MARKER, made_at, refuse_foreign, refuse_path
 from lake.store import Lake
 from lake.tables import TABLES
 from lake.witness import WITNESSES
@@ -37,27 +37,27 @@ def backup(lake: Lake, target: Path, progress: Progress = lambda *_: None) -> Co
     """Copy everything published to a folder; a second time copies only what is new, for files never change.
 
     Raises:
-        NotALakeError: if the folder holds something that is no backup.
+        NotALakeError: if the folder holds something that is no backup of this lake, or lies within the lake.
         DamageError: if a file of the lake is missing.
     """
-    known = _known(target)
+    known = _earlier(lake, target)
     target.mkdir(parents=True, exist_ok=True)
     (target / f"{MANIFEST}.begun").touch()  # one cut off can be gone on with
     with lake.lease("backup"):
-        wanted = list(_published_files(lake))
+        # What an earlier backup names and this one replaces comes last: cut off before that, the earlier one is whole.
+        wanted = sorted(_published_files(lake), key=lambda path: _is_rewritten(path, lake))
         hashes: dict[str, str] = {}
         new = size = 0
         for number, path in enumerate(wanted):
             progress("backup", number, len(wanted))
             name = str(path.relative_to(lake.path))
             there = target / name
-            fixed = path.parent != lake.path and "checkpoint" not in name and path.parent.name != WITNESSES
-            if not (fixed and name in known and there.exists() and there.stat().st_size == path.stat().st_size):
+            if _is_there(path, there, known.get(name)):
+                hashes[name] = known[name]
+            else:
                 _copy(path, there)
                 new += 1
                 hashes[name] = file_hash(there)
-            else:
-                hashes[name] = known[name]
             size += there.stat().st_size
     make_durable(target / name for name in hashes)
     _write_manifest(target, hashes)
@@ -76,8 +76,25 @@ def restore(source: Path, target: Path, progress: Progress = lambda *_: None) ->
     hashes = _known(source)
     if not hashes:
         raise NotALakeError(f"{source} holds no backup; name a folder that `nextgen backup` wrote")
-    if target.exists() and any(target.iterdir()):
+    _refuse_within(target, source, "a lake within its backup would be lost with it")
+    if target.exists() and any(target.iterdir()) and not (target / BEGUN).exists():
         raise NotALakeError(f"{target} is not empty; restore into an empty folder")
+    _empty(target)  # of one that was cut off
+    target.mkdir(parents=True, exist_ok=True)
+    (target / BEGUN).touch()
+    try:
+        size = _copied_back(source, target, hashes, progress)
+    except BaseException:
+        _empty(target)
+        raise
+    make_durable(target / name for name in hashes)
+    (target / BEGUN).unlink()
+    refuse_foreign(target, older=True)
+    progress("restore", len(hashes), len(hashes))
+    return Copied(len(hashes), size, len(hashes))
+
+
+def _copied_back(source: Path, target: Path, hashes: Mapping[str, str], progress: Progress) -> int:
     size = 0
     # The marker comes last: only with it the folder is a lake.
     for number, name in enumerate(sorted(hashes, key=lambda name: (name == MARKER, name))):
@@ -88,10 +105,15 @@ def restore(source: Path, target: Path, progress: Progress = lambda *_: None) ->
         if file_hash(target / name) != hashes[name]:
             raise DamageError(f"{source / name} is not what was backed up; use an older or a newer backup")
         size += (target / name).stat().st_size
-    make_durable(target / name for name in hashes)
-    refuse_foreign(target, older=True)
-    progress("restore", len(hashes), len(hashes))
-    return Copied(len(hashes), size, len(hashes))
+    return size
+
+
+def _empty(folder: Path) -> None:
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def _published_files(lake: Lake) -> Iterator[Path]:
@@ -115,11 +137,41 @@ def _published_files(lake: Lake) -> Iterator[Path]:
             yield from (path for path in sorted((uri / WITNESSES).iterdir()) if path.suffix != ".draft")
 
 
+def _is_rewritten(path: Path, lake: Lake) -> bool:
+    """Whether the file takes the place of an earlier one of its name; entries of logs and data files never do."""
+    return path.parent == lake.path or "checkpoint" in path.name or path.parent.name == WITNESSES
+
+
+def _is_there(path: Path, there: Path, digest: str | None) -> bool:
+    """Whether an earlier backup has the file.
+
+    A data file has its name for ever. What has a number can be another in a lake that was restored and went on from
+    there, so it is compared.
+    """
+    if digest is None or not there.exists() or there.stat().st_size != path.stat().st_size:
+        return False
+    return (path.suffix == ".parquet" and "checkpoint" not in path.name) or file_hash(path) == digest
+
+
+def _earlier(lake: Lake, target: Path) -> dict[str, str]:
+    """The files of an earlier backup of the lake in the folder, with their hashes."""
+    _refuse_within(target, lake.path, "a backup within its lake would be lost with it")
+    known = _known(target)
+    if not known and target.exists() and any(target.iterdir()) and not (target / f"{MANIFEST}.begun").exists():
+        raise NotALakeError(f"{target} is not empty and holds no backup; name an empty folder")
+    if (target / MARKER).exists() and (made := made_at(target)) != made_at(lake.path):
+        raise NotALakeError(f"{target} holds a backup of another lake, made {made:.19}; name another folder")
+    return known
+
+
+def _refuse_within(inner: Path, outer: Path, why: str) -> None:
+    if inner.resolve().is_relative_to(outer.resolve()):
+        raise NotALakeError(f"{inner} lies within {outer}, and {why}; name a folder outside it")
+
+
 def _known(folder: Path) -> dict[str, str]:
     manifest = folder / MANIFEST
     if not manifest.exists():
-        if folder.exists() and any(folder.iterdir()) and not (folder / f"{MANIFEST}.begun").exists():
-            raise NotALakeError(f"{folder} is not empty and holds no backup; name an empty folder")
         return {}
     try:
         files = json.loads(manifest.read_bytes())["files"]

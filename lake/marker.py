@@ -49,6 +49,14 @@ def mark_migrated(path: Path) -> None:
     _write(path, {**content, "format": FORMAT, "migrated_at": datetime.now(UTC).isoformat()})
 
 
+def made_at(path: Path) -> str:
+    """When the lake was made, which tells it from every other; empty where its marker does not say."""
+    try:
+        return str(unsealed((path / MARKER).read_bytes()).get("created_at", ""))
+    except ValueError:
+        return ""
+
+
 def refuse_foreign(path: Path, *, older: bool = False) -> int:
     """Let only lakes pass that this program can use; returns the format.
 

@@ -252,12 +252,64 @@ def test_a_backup_that_has_changed_is_not_restored(old: Lake, tmp_path: Path) ->
         Lake.open(tmp_path / "back")
 
 
+def test_a_backup_of_a_lake_that_was_restored_and_went_another_way_is_of_the_lake_as_it_is(
+    old: Lake, tmp_path: Path
+) -> None:
+    backup(old, tmp_path / "early")
+    publish_sessions(old, 1, start=8)
+    backup(old, tmp_path / "safe")
+    restore(tmp_path / "early", tmp_path / "again")
+    again = Lake.open(tmp_path / "again")
+    publish_sessions(again, 1, start=8)
+    backup(again, tmp_path / "safe")
+    restore(tmp_path / "safe", tmp_path / "back")
+    assert scrub(Lake.open(tmp_path / "back")).findings == ()
+    assert every_version(Lake.open(tmp_path / "back")) == every_version(again)
+
+
+def test_a_backup_of_another_lake_is_not_written_over(old: Lake, tmp_path: Path) -> None:
+    backup(old, tmp_path / "safe")
+    before = (tmp_path / "safe" / "backup.json").read_bytes()
+    with pytest.raises(NotALakeError, match=r"holds a backup of another lake, made \d{4}-.*; name another folder"):
+        backup(Lake.create(tmp_path / "other"), tmp_path / "safe")
+    assert (tmp_path / "safe" / "backup.json").read_bytes() == before
+
+
+def test_neither_a_backup_nor_a_lake_lies_within_the_other(old: Lake, tmp_path: Path) -> None:
+    with pytest.raises(NotALakeError, match=r"lies within .* would be lost with it"):
+        backup(old, old.path / "safe")
+    backup(old, tmp_path / "safe")
+    with pytest.raises(NotALakeError, match=r"lies within .* would be lost with it"):
+        restore(tmp_path / "safe", tmp_path / "safe" / "back")
+    assert not (old.path / "safe").exists()
+
+
+def test_nothing_changed_since_is_nothing_new(old: Lake, tmp_path: Path) -> None:
+    backup(old, tmp_path / "safe")
+    assert backup(old, tmp_path / "safe").new == 0
+
+
+def test_a_restore_that_came_to_nothing_leaves_an_empty_folder_for_the_next(old: Lake, tmp_path: Path) -> None:
+    backup(old, tmp_path / "safe")
+    file = next(iter((tmp_path / "safe" / "tables" / "market_prices").glob("*.parquet")))
+    sound = file.read_bytes()
+    file.write_bytes(sound[:-1])
+    with pytest.raises(DamageError, match=file.name):
+        restore(tmp_path / "safe", tmp_path / "back")
+    assert list((tmp_path / "back").iterdir()) == []
+    file.write_bytes(sound)
+    restore(tmp_path / "safe", tmp_path / "back")
+    assert every_version(Lake.open(tmp_path / "back")) == every_version(old)
+
+
 def test_restoring_never_writes_over_anything(old: Lake, tmp_path: Path) -> None:
     backup(old, tmp_path / "safe")
     with pytest.raises(NotALakeError, match="not empty"):
         restore(tmp_path / "safe", old.path)
     with pytest.raises(NotALakeError, match="holds no backup"):
         backup(old, tmp_path)
+    with pytest.raises(NotALakeError, match="holds no backup; name a folder that `nextgen backup` wrote"):
+        restore(old.path, tmp_path / "back")
 
 
 def test_another_tool_cannot_vacuum_history_away(old: Lake) -> None:
