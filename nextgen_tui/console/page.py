@@ -19,6 +19,8 @@ Line = tuple[Cell, ...]
 Row = Mapping[str, Any]
 LABEL = 12
 """Characters before a fact."""
+AS_IT_IS: Any = {"expand_tabs": False, "replace_whitespace": False, "break_on_hyphens": False}
+"""How lines are broken: at spaces, never within a date, and nothing in them is changed."""
 
 
 @dataclass(frozen=True)
@@ -176,7 +178,7 @@ def hung(line: Line, width: int) -> tuple[Line, ...]:
         return (line,)
     broken: list[Line] = []
     at = 0
-    for piece in wrap(words, width - indent, expand_tabs=False, replace_whitespace=False):
+    for piece in wrap(words, width - indent, **AS_IT_IS):
         at = words.index(piece, at)
         broken.append((*(label or ()), *_cut(told, at, at + len(piece))))
         at, label = at + len(piece), (Cell(" " * indent),) if indent else ()

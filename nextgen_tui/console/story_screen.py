@@ -22,7 +22,7 @@ from nextgen_tui.safe_text import harmless, safe_text
 COLS = (
     Col("rests on", "table"),
     Col("row", "words", most=70),
-    Col("which says", "about", quiet, most=160, rank=1),
+    Col("which says", "about", quiet, most=160),
 )
 
 

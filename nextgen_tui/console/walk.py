@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -12,7 +12,7 @@ from lake.contract import RUN_ID, Table
 from lake.lineage import LINKS, refers
 from lake.tables import TABLES
 from nextgen_tui import formats, table_view
-from nextgen_tui.console.page import Line, Link, Section, Story, fact, said
+from nextgen_tui.console.page import Line, Link, Section, Story, said
 from nextgen_tui.console.pages.runs import run_story
 from nextgen_tui.console.sheet import Cell
 from nextgen_tui.console.view import View
@@ -58,9 +58,8 @@ def follow(view: View, link: Link) -> Story:
 def row_story(view: View, table: Table, row: Mapping[str, Any]) -> Story:
     """A row with the meaning of each value, the run that wrote it, and what it rests on."""
     key = ", ".join(_words(row[name]) for name in table.key)
-    sections = [
-        Section(table.doc, tuple(_value(table, name, row[name]) for name in table.columns if name != "payload"))
-    ]
+    told = (line for name in table.columns if name != "payload" for line in _value(table, name, row[name]))
+    sections = [Section(table.doc, tuple(told))]
     if table.name in ("raw_prices", "raw_news", "raw_imports"):
         sections = [*sections, _payload(row)]
     links = [*_resting_on(view, table, row), _run(str(row[RUN_ID]))]
@@ -118,14 +117,17 @@ def _run(run_id: str) -> Link:
     return Link(run_id, "runs", {"run_id": run_id}, "the run that wrote it, with its recipe")
 
 
-def _value(table: Table, name: str, value: Any) -> Line:
-    column = table.columns[name]
+def _value(table: Table, name: str, value: Any) -> Iterator[Line]:
+    """A value with its meaning; what holds several things tells each on a line of its own."""
+    column, label = table.columns[name], f"{name:<22} "
+    about = Cell(f"   {column.unit}: {column.doc}", "dim")
     if isinstance(value, list) and value and isinstance(value[0], dict):
-        shown = "  |  ".join(", ".join(f"{k} {_words(v)}" for k, v in one.items()) for one in value)
-        return fact(name, shown, longest=LONGEST_VALUE)
+        yield Cell(label, "dim"), Cell(f"{len(value)}"), about
+        for one in value:
+            yield Cell(" " * len(label), "dim"), Cell(", ".join(f"{k} {_words(v)}" for k, v in one.items()))
+        return
     words = safe_text(value, LONGEST_VALUE) if isinstance(value, str) else table_view.cell(value, column).plain
-    about = f"   {column.unit}: {column.doc}"
-    return (Cell(f"{name:<22} ", "dim"), Cell(words or "(empty)"), Cell(about, "dim"))
+    yield Cell(label, "dim"), Cell(words or "(empty)"), about
 
 
 def _words(value: Any) -> str:

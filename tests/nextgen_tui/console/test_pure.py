@@ -14,15 +14,17 @@ from hypothesis import strategies as st
 
 from lake.compaction import compact_due
 from lake.store import Lake
+from lake.tables.trading import TRADE_PLANS
 from nextgen_tui.console import shortfall
 from nextgen_tui.console.asking import Asked, CommandError, Local, parse
 from nextgen_tui.console.export import ExportError, export
-from nextgen_tui.console.page import Page, fact, hung, plain, said
+from nextgen_tui.console.page import Link, Page, fact, hung, plain, said
 from nextgen_tui.console.pages.learning import error_words
 from nextgen_tui.console.picture import Band, Candle, Line, Picture, draw, stacked
 from nextgen_tui.console.screens import PAGES
 from nextgen_tui.console.sheet import Cell, Col, Sheet
 from nextgen_tui.console.view import View, parsed_standpoint, read_runs, stepped
+from nextgen_tui.console.walk import follow
 from pipeline.trading import philosophy
 from tests.nextgen_tui.console.desk import FIRST, LAST
 
@@ -230,6 +232,17 @@ def test_a_view_from_the_past_reads_the_versions_published_then(desk_path: Path)
     assert stepped(runs, then.at, 1) is None
     assert stepped(runs, then.at, -1) == then.at
     assert date(2022, 2, 28) == FIRST
+
+
+def test_what_a_row_holds_several_of_is_told_each_on_a_line_of_its_own(desk_path: Path) -> None:
+    lake = Lake.open(desk_path)
+    plan = lake.read(TRADE_PLANS, where=pl.col("ticker") == "ZETA").row(0, named=True)
+    key = {name: plan[name] for name in TRADE_PLANS.key}
+    story = follow(View(lake, read_runs(lake)), Link("", TRADE_PLANS.name, key))
+    told = plain([line for section in story.sections for line in section.lines]).splitlines()
+    rules = [one["rule"] for one in plan["verdicts"]]
+    assert rules
+    assert [line.split()[1].rstrip(",") for line in told if line.strip().startswith("rule ")] == rules
 
 
 def test_every_screen_says_the_same_once_the_lake_was_tidied(own_desk: Lake) -> None:
