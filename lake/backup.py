@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -43,7 +45,7 @@ def backup(lake: Lake, target: Path, progress: Progress = lambda *_: None) -> Co
     known = _earlier(lake, target)
     target.mkdir(parents=True, exist_ok=True)
     (target / f"{MANIFEST}.begun").touch()  # one cut off can be gone on with
-    with lake.lease("backup"):
+    with _undisturbed(lake):
         # What an earlier backup names and this one replaces comes last: cut off before that, the earlier one is whole.
         wanted = sorted(_published_files(lake), key=lambda path: _is_rewritten(path, lake))
         hashes: dict[str, str] = {}
@@ -135,6 +137,16 @@ def _published_files(lake: Lake) -> Iterator[Path]:
                 yield log.checkpoint_path(uri, version)
         if (uri / WITNESSES).is_dir():
             yield from (path for path in sorted((uri / WITNESSES).iterdir()) if path.suffix != ".draft")
+
+
+@contextmanager
+def _undisturbed(lake: Lake) -> Iterator[None]:
+    """Keep writers out, except where nobody can write: a disk that has failed is to be read while that is possible."""
+    if os.statvfs(lake.path).f_flag & os.ST_RDONLY:
+        yield
+        return
+    with lake.lease("backup"):
+        yield
 
 
 def _is_rewritten(path: Path, lake: Lake) -> bool:

@@ -15,7 +15,7 @@ import polars as pl
 
 from lake import log
 from lake.contract import Table
-from lake.errors import DamageError, LakeError, NotALakeError
+from lake.errors import DamageError, NotALakeError
 from lake.witness import witnessed_checkpoint
 
 Clock = date | datetime
@@ -67,8 +67,7 @@ def listing_at(uri: Path, table: Table, version: int, before: Listing = NOTHING)
     """Fold the log up to a version: from the last checkpoint that is whole, or from an earlier listing at hand.
 
     Raises:
-        LakeError: if there is no such version yet.
-        DamageError: naming the log entry that is missing or not whole.
+        DamageError: if there is no such version, or naming the log entry that is missing or not whole.
         NotALakeError: if the table asks for a protocol that this program does not read.
     """
     if not (before.version >= 0 and version - before.version <= STEP):
@@ -77,7 +76,10 @@ def listing_at(uri: Path, table: Table, version: int, before: Listing = NOTHING)
     for at in range(before.version + 1, version + 1):
         path = log.entry_path(uri, at)
         if not path.exists() and at > max(log.entry_versions(uri), default=-1):
-            raise LakeError(f"{table.name} at version {version} does not exist; the newest is {at - 1}")
+            raise DamageError(
+                f"{table.name} has no version {version}, the newest is {at - 1}: what names it is of another state of "
+                "the lake; `nextgen scrub` tells what is missing, `nextgen restore` brings it back from a backup"
+            )
         for action in log.actions(path):
             columns = _columns(uri, action) or columns
             _apply(path, table, action, files)

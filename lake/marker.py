@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from unicodedata import category
 
 from lake.durability import make_durable
 from lake.errors import NotALakeError, StorageError
@@ -97,6 +98,9 @@ def _write(path: Path, content: dict[str, object]) -> None:
 
 
 def refuse_path(path: Path) -> None:
-    """Refuse a path that the storage library would misread."""
+    """Refuse a path that the storage library would misread, or not read at all."""
+    if any(category(sign) in ("Cc", "Cs") for sign in str(path.absolute())):
+        shown = ascii(str(path.absolute()))
+        raise NotALakeError(f"a lake cannot live at {shown}: its path has a control character; choose another folder")
     if bad := sorted({sign for sign in str(path.absolute()) if sign in FORBIDDEN_IN_PATH}):
         raise NotALakeError(f"a lake cannot live at {path}: its path has {' '.join(bad)}; choose another folder")

@@ -137,7 +137,7 @@ def _scrub_known(lake: Path, name: str, known: Mapping[str, tuple[str, str]]) ->
     present |= {(path := log.entry_path(uri, version)).name: path for version in log.every_version(uri)}
     findings: list[Finding] = []
     for file, (digest, doubt) in known.items():
-        path = present.get(file, uri / file)
+        path = present.get(file, uri / "_delta_log" / file if file.endswith(".json") else uri / file)
         if file not in present:
             findings.append(Finding(name, str(path.relative_to(lake)), f"it is missing{doubt}"))
         elif file_hash(path) != digest:

@@ -11,6 +11,9 @@ from lake.tables.control import RUNS
 from pipeline.control.requests import Request, request_of
 from pipeline.runner import Runner
 
+MOST_NAMED = 6
+"""Stages and libraries that are named as changed since."""
+
 
 class NotIdenticalError(LakeError):
     """A run computed again did not come out the same."""
@@ -46,8 +49,9 @@ def _reproduce(runner: Runner, request: Request) -> str:
     if different:
         first = different[0]
         raise NotIdenticalError(f"{len(different)} of {len(runs)} runs DIFFER: {first.run_id}: {first.difference}")
-    changed = sorted({what for verdict in verdicts for what in verdict.changed_since})
-    since = f"; changed since: {', '.join(changed)}" if changed else ""
+    changed = sorted({what.removeprefix("code of stage ") for verdict in verdicts for what in verdict.changed_since})
+    more = f" and {len(changed) - MOST_NAMED} more" if len(changed) > MOST_NAMED else ""
+    since = f"; changed since: {', '.join(changed[:MOST_NAMED])}{more}" if changed else ""
     return f"IDENTICAL: {len(runs)} run{'s' if len(runs) > 1 else ''} computed again{since}"[:900]
 
 

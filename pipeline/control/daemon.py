@@ -62,6 +62,7 @@ def _answering(path: Path, port: int | None) -> AbstractContextManager[object]:
 def _serve(
     path: Path, schedule: Path | None, pace: float | None, *, once: bool, quiet: bool, settled: int | None
 ) -> int:
+    from lake.storage import refuse_read_only
     from lake.store import Lake
     from pipeline.control.clock import SystemClock
     from pipeline.control.logs import begin_logging, end_logging
@@ -69,6 +70,7 @@ def _serve(
     from pipeline.control.resident import Daemon
 
     lake = Lake.open(path)
+    refuse_read_only(path)
     begin_logging(path / "control" / "logs", quiet=quiet)
     try:
         clock = paced_clock(lake, pace) if pace else SystemClock()
@@ -93,6 +95,9 @@ def main() -> None:
         sys.exit(BUSY)
     except (ConfigError, LakeError) as error:
         click.echo(f"Error: {error}", err=True)
+        sys.exit(USAGE)
+    except OSError as error:
+        click.echo(f"Error: the daemon cannot serve: {error.filename or 'the disk'}: {error.strerror}", err=True)
         sys.exit(USAGE)
 
 

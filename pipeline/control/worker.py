@@ -65,7 +65,8 @@ def _in_words(error: BaseException) -> str:
         return f"it called sys.exit({error.code!r})"
     if isinstance(error, MemoryError):
         return f"it ran out of memory: {error}" if str(error) else "it ran out of memory"
-    text = f"{type(error).__name__}: {error}"
+    own = type(error).__module__.partition(".")[0] in ("lake", "pipeline")  # these are sentences already
+    text = str(error) if own and str(error) else f"{type(error).__name__}: {error}"
     return text if len(text) <= LONGEST_REASON else text[:LONGEST_REASON] + "..."
 
 

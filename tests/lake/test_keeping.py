@@ -132,6 +132,20 @@ def test_a_thousand_flips_and_cuts_are_all_found(old: Lake) -> None:
     scrub_finds(old, 1_000, seed=2)
 
 
+def test_a_missing_file_is_named_by_where_it_lay(old: Lake) -> None:
+    entry = next(iter(Path(old.uri(MARKET_PRICES)).glob("_delta_log/*.json")))
+    entry.unlink()
+    assert str(entry.relative_to(old.path)) in [finding.file for finding in scrub(old).findings]
+
+
+def test_a_table_that_lost_its_end_is_damage_and_no_mistake_of_the_reader(old: Lake) -> None:
+    newest = old.newest(MARKET_PRICES)
+    for entry in Path(old.uri(MARKET_PRICES)).glob("_delta_log/*[1-9].json"):
+        entry.unlink()
+    with pytest.raises(DamageError, match=f"has no version {newest}, the newest is 0.*nextgen scrub.*nextgen restore"):
+        Lake.open(old.path).read(MARKET_PRICES, version=newest)
+
+
 def test_a_swapped_file_is_found(old: Lake) -> None:
     first, second = (next(iter(log.added_files(old.uri(MARKET_PRICES), at))) for at in (1, 2))
     one = first.read_bytes()

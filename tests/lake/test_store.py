@@ -152,5 +152,5 @@ def test_the_recipe_lies_in_the_commit_with_the_rows(lake: Lake) -> None:
 
 
 def test_a_version_that_does_not_exist_is_named(lake: Lake) -> None:
-    with pytest.raises(LakeError, match="system_health at version 9"):
+    with pytest.raises(LakeError, match="system_health has no version 9, the newest is 0"):
         lake.read(SYSTEM_HEALTH, version=9)

@@ -99,6 +99,13 @@ def test_what_a_disk_refuses_is_told_with_what_to_do(error: Exception, words: st
     assert words in str(told)
 
 
+@pytest.mark.parametrize("name", ["new\nline", "tab\t", "no\udcfftext"])
+def test_a_path_that_cannot_be_read_back_is_refused_before_anything_is_made(tmp_path: Path, name: str) -> None:
+    with pytest.raises(NotALakeError, match="its path has a control character; choose another folder"):
+        Lake.create(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_file_where_the_lake_should_be_is_refused(tmp_path: Path) -> None:
     (tmp_path / "lake").write_text("mine")
     with pytest.raises(NotALakeError, match="is a file"):

@@ -275,6 +275,14 @@ def test_a_schedule_that_cannot_be_used_ends_the_daemon_with_the_line_and_the_fi
     assert "did you mean 'maintain'" in result.stderr
 
 
+def test_a_lake_that_cannot_be_written_ends_the_daemon_in_words_and_for_good(tmp_path: Path) -> None:
+    lake = Lake.create(tmp_path / "lake")
+    (lake.path / "control").write_text("in the way")
+    ended = subprocess.run([*DAEMON, "--lake", str(lake.path)], capture_output=True, text=True, check=False)
+    assert ended.returncode == 2, "a service manager does not start it again and again"
+    assert re.fullmatch(r"Error: the daemon cannot serve: .*control.*: \S.*\n", ended.stderr)
+
+
 def test_a_configuration_that_no_worker_could_use_ends_the_daemon_and_stands_in_its_log(tmp_path: Path) -> None:
     lake = Lake.create(tmp_path / "lake")
     (lake.path / "schedules.toml").write_text(SCHEDULE)
