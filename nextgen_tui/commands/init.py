@@ -129,7 +129,10 @@ def _next_step(beginning: Beginning) -> str:
     if beginning.last < beginning.known:
         return f"Next: nextgen replay --to {beginning.known}, then nextgen status and nextgen console."
     if beginning.runner.settings.source.name == "simulated":
-        return "Next: nextgen replay --sessions 20, then nextgen status and nextgen console."
+        return (
+            "Its market is simulated; --source names a real one. "
+            "Next: nextgen replay --sessions 20, then nextgen status and nextgen console."
+        )
     return (
         f"All that the source has, to {beginning.last}, is history now. Next: `nextgen replay --from DATE --to DATE` "
         "runs any stretch of it as if it were live, knowing only what was public then."
@@ -150,9 +153,19 @@ def _load(invocation: Invocation, beginning: Beginning) -> int:
     if not usable:
         invocation.output.complain(_no_bar(invocation, rows[QUARANTINED_ROWS.name]))
         return exit_codes.DEGRADED
+    if not _has_benchmark(invocation):
+        invocation.output.say(
+            "no benchmark came in, so the book is held against nothing; --benchmark or --benchmark-ticker names one"
+        )
     invocation.output.show(f"The lake at {invocation.lake_path} is ready ({duration(perf_counter() - started)}).")
     invocation.output.show(_next_step(beginning))
     return exit_codes.DONE
+
+
+def _has_benchmark(invocation: Invocation) -> bool:
+    from lake.tables.market import INSTRUMENTS
+
+    return "benchmark" in invocation.lake.read(INSTRUMENTS, columns=("role",))["role"]
 
 
 def _no_bar(invocation: Invocation, quarantined: int) -> str:

@@ -110,3 +110,15 @@ def test_what_was_set_aside_of_good_prices_is_told_by_rule(tmp_path: Path, capsy
     told = json.loads(capsys.readouterr().out)
     assert (told["usable"], told["rows"]["market_prices"]) == (True, len(DAYS))
     assert sum(told["set_aside"].values()) == told["rows"]["quarantined_rows"] == 1
+
+
+@pytest.mark.parametrize(("ticker", "told"), [("NOPE", True), ("SPY", False)])
+def test_a_lake_without_a_benchmark_is_told_so_where_it_is_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], ticker: str, told: bool
+) -> None:
+    prices = tmp_path / "prices.csv"
+    bars = [f"{name},{day},10,11,9,10.5,1000" for name in ("AAPL", "SPY") for day in DAYS]
+    prices.write_text("\n".join(["ticker,date,open,high,low,close,volume", *bars]))
+    asked = ["init", "--prices", str(prices), "--benchmark-ticker", ticker, "--lake", str(tmp_path / "lake")]
+    assert outcome(asked) == exit_codes.DONE
+    assert ("no benchmark came in" in " ".join(capsys.readouterr().err.split())) == told
