@@ -183,7 +183,9 @@ def find(lake: Lake, table: Table, key: Mapping[str, Any]) -> pl.DataFrame:
     return rows
 
 
-def trace(lake: Lake, table: Table, key: Mapping[str, Any], breadth: int = BREADTH) -> list[Hop]:
+def trace(
+    lake: Lake, table: Table, key: Mapping[str, Any], breadth: int = BREADTH, depth: int | None = None
+) -> list[Hop]:
     """Walk from the first row of that key to everything it rests on, depth first; each row is visited once.
 
     Args:
@@ -191,12 +193,13 @@ def trace(lake: Lake, table: Table, key: Mapping[str, Any], breadth: int = BREAD
         table: where the row lies.
         key: column -> value.
         breadth: rows of one link from which the walk goes on; the rest are counted.
+        depth: steps from the row after which it ends; at the roots where None.
 
     Raises:
-        LakeError: if there is no such row.
+        NoSuchError: if there is no such row.
     """
     row = find(lake, table, key).row(0, named=True)
-    walk = _Walk(lake, breadth)
+    walk = _Walk(lake, breadth, depth)
     walk.go(table, row, 0)
     return walk.hops
 
@@ -239,8 +242,8 @@ def _has(name: str, dtype: pl.DataType, value: Any) -> pl.Expr:
 class _Walk:
     """A walk from row to row; what was seen is not visited again."""
 
-    def __init__(self, lake: Lake, breadth: int) -> None:
-        self.lake, self.breadth = lake, breadth
+    def __init__(self, lake: Lake, breadth: int, depth: int | None) -> None:
+        self.lake, self.breadth, self.depth = lake, breadth, depth
         self.hops: list[Hop] = []
         self._seen: set[tuple[str, str]] = set()
         self._inputs: dict[str, dict[str, int]] = {}
@@ -255,7 +258,7 @@ class _Walk:
         run_id = row[RUN_ID]
         version = self.lake.version(table)
         self.hops.append(Hop(depth, table.name, version, run_id, own, row, self._inputs_of(run_id), left))
-        for target, columns in LINKS.get(table.name, ()):
+        for target, columns in LINKS.get(table.name, ()) if depth != self.depth else ():
             found = resting_on(self.lake, table.name, row, target, columns)
             if found.height > self.breadth:
                 left[target] = left.get(target, 0) + found.height - self.breadth

@@ -68,7 +68,7 @@ COMMANDS: dict[str, dict[str, Entry]] = {
         "restore": Entry("restore", "Make a lake out of a backup, in the empty folder that --lake names."),
         "scrub": Entry("scrub", "Read every file and hold it against its recorded hash."),
         "gc": Entry("gc", "Remove files that no version named by a run holds."),
-        "compact": Entry("compact", "Write the many small files of a table as a few large ones."),
+        "compact": Entry("compact", "Write the many small files of each table as a few large ones."),
         "migrate": Entry("migrate", "Bring a lake made by an earlier program up to date."),
         "recover": Entry("recover", "Repair what a crash left, and finish the interrupted cycle."),
     },

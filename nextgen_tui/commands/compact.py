@@ -11,7 +11,7 @@ from nextgen_tui.invocation import Invocation, ReadingCommand, pass_invocation
 @click.option("--all", "everything", is_flag=True, help="Also tables with only a few small files.")
 @pass_invocation
 def command(invocation: Invocation, everything: bool) -> None:
-    """Write the many small files of a table as a few large ones.
+    """Write the many small files of each table as a few large ones.
 
     The rows stay the same; the new version stands among the runs, and older versions stay readable.
     """

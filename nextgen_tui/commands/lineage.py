@@ -9,12 +9,16 @@ import click
 from nextgen_tui.arguments import key, table_named
 from nextgen_tui.invocation import Invocation, ReadingCommand, pass_invocation
 
+MANY = 100
+"""Rows of a walk from which on it is said how to see fewer."""
+
 
 @click.command("lineage", cls=ReadingCommand)
 @click.argument("table")
 @click.argument("keys", metavar="COLUMN=VALUE...", nargs=-1, required=True)
+@click.option("--depth", type=click.IntRange(min=1), metavar="N", help="Go back so many steps (default: to the end).")
 @pass_invocation
-def command(invocation: Invocation, table: str, keys: tuple[str, ...]) -> None:
+def command(invocation: Invocation, table: str, keys: tuple[str, ...], depth: int | None) -> None:
     """Walk from a row back to what it was made from.
 
     Each line names a table, the row, the run that wrote it and the version it was read at; at the end, the versions
@@ -28,7 +32,7 @@ def command(invocation: Invocation, table: str, keys: tuple[str, ...]) -> None:
     from nextgen_tui.safe_text import safe_text
 
     contract = table_named(table)
-    hops = trace(invocation.lake, contract, key(contract, keys))
+    hops = trace(invocation.lake, contract, key(contract, keys), depth=depth)
     branches: list[Tree] = []
     for hop in hops:
         named = ", ".join(f"{name}={safe_text(value, 40)}" for name, value in hop.key.items())
@@ -40,6 +44,8 @@ def command(invocation: Invocation, table: str, keys: tuple[str, ...]) -> None:
         for name, count in hop.left.items():
             branches[-1].add(Text(f"and {count:,} more rows of {name}", "dim"))
     invocation.output.show(branches[0])
+    if depth is None and len(hops) > MANY:
+        invocation.output.say(f"{len(hops):,} rows; --depth 3 goes back three steps only")
     if read := ", ".join(f"{name} v{version}" for name, version in hops[0].inputs.items()):
         invocation.output.say(f"{hops[0].run_id} read {read}")
     invocation.output.record([asdict(hop) for hop in hops])

@@ -52,8 +52,11 @@ def command(
     output.record(records(shown))
     if not output.as_json:
         at = output.data.width
+        if shown.is_empty():
+            output.show("No row is like that.")
+            return
         names = shown.columns if wanted else fitting_columns(shown, (contract.clock, *contract.key), at, contract)
-        output.show(frame_grid(shown.select(names), contract) if shown.height else "No row is like that.")
+        output.show(frame_grid(shown.select(names), contract))
         _say_what_is_left_out(invocation, rows, shown, names)
 
 

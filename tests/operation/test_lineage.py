@@ -67,6 +67,14 @@ def test_a_trade_leads_to_the_vendors_own_words_and_they_lead_back_to_it(operati
         assert upwards[table].height, table
 
 
+def test_a_walk_can_end_after_some_steps(operation: Operation) -> None:
+    trades = TABLES["executed_trades"]
+    key = {"trade_id": operation.lake.read(trades)["trade_id"][-1]}
+    near, far = (trace(operation.lake, trades, key, breadth=3, depth=depth) for depth in (2, None))
+    assert max(hop.depth for hop in near) == 2 < max(hop.depth for hop in far)
+    assert {(hop.table, str(hop.key)) for hop in near} <= {(hop.table, str(hop.key)) for hop in far}
+
+
 def test_a_bar_that_a_model_was_trained_on_names_the_model_and_not_all_it_forecast(operation: Operation) -> None:
     model = sample(operation, "model_registry").row(0, named=True)
     bars = operation.lake.read(TABLES["market_prices"], since=model["train_first"], until=model["train_first"])
