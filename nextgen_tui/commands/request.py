@@ -73,9 +73,8 @@ def command(
     new = submit(lake, request)
     if not new:
         _refuse_another(lake, request)
-    if not daemon_present(lake.path / "control"):
+    if not wait and not daemon_present(lake.path / "control"):
         invocation.output.say("no daemon serves this lake; it is done once `nextgen-daemon` runs")
-        wait = False
     standing = _answer(lake, request, wait)
     last = standing.last
     state = last.state if last else "asked"
@@ -83,6 +82,9 @@ def command(
     again = " (asked before)" if not new else ""
     invocation.output.show(f"{request.request_id}: {state}{again}{': ' if reason else ''}{reason}")
     invocation.output.record({"request_id": request.request_id, "new": new, "state": state, "reason": reason})
+    if wait and not standing.settled:
+        invocation.output.complain(f"nobody is there to do {request.request_id}; it is done once `nextgen-daemon` runs")
+        return exit_codes.RETRY
     bad = last is not None and last.state in ("failed", "dead", "cancelled", "skipped")
     return exit_codes.DEGRADED if bad else exit_codes.DONE
 
@@ -127,12 +129,15 @@ def _why_it_waits(lake: Lake, request: Request) -> str:
 
 
 def _answer(lake: Lake, request: Request, wait: bool) -> Standing:
-    """Where the request stands within a second, or at its end."""
+    """Where the request stands within a second, or at its end, or once nobody is there any more to bring it there."""
+    from pipeline.control.exclusive import daemon_present
     from pipeline.control.requests import standing_of
 
+    control = lake.path / "control"
     patience = time.monotonic() + (float("inf") if wait else 1.0)
     while True:
+        served = daemon_present(control)  # before the look: it may have answered and ended in between
         standing = standing_of(lake, request)
-        if standing.settled or (standing.events and not wait) or time.monotonic() > patience:
+        if standing.settled or (standing.events and not wait) or time.monotonic() > patience or not served:
             return standing
         time.sleep(LOOK)

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -119,6 +120,31 @@ def test_a_mistake_in_a_command_is_told_in_words(run: Run, arguments: tuple[str,
 def test_a_request_that_no_daemon_could_carry_out_is_not_put_on_record(run: Run, lake: Lake) -> None:
     assert run("request", "run", "predikt")[0] == exit_codes.USAGE
     assert lake.read(TASK_REQUESTS).is_empty()
+
+
+SERVE_AND_DIE = """
+import sys, time
+from pathlib import Path
+from pipeline.control.exclusive import the_only_daemon
+with the_only_daemon(Path(sys.argv[1])):
+    print("serving", flush=True)
+    sys.stdin.readline()
+"""
+
+
+def test_who_waits_for_a_request_is_not_told_that_it_is_done_where_nobody_does_it(run: Run) -> None:
+    code, out, err = run("request", "maintain", "--id", "mine", "--wait")
+    assert code == exit_codes.RETRY
+    assert "mine: asked" in out and "nobody is there to do mine" in " ".join(err.split())
+
+
+def test_who_waits_is_let_go_when_the_daemon_dies(run: Run, lake: Lake) -> None:
+    command = [sys.executable, "-c", SERVE_AND_DIE, str(lake.path / "control")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as served:
+        assert served.stdin is not None and served.stdout is not None
+        assert served.stdout.readline() == "serving\n"
+        threading.Timer(1.0, served.kill).start()
+        assert run("request", "maintain", "--wait")[0] == exit_codes.RETRY
 
 
 def test_one_name_stands_for_one_request(run: Run, lake: Lake) -> None:
