@@ -118,7 +118,7 @@ class ConsoleApp(Commanding):
         self._lake: Lake | None = None
         self._reading = Lock()
         self._mark: Mark | None = None
-        self._looking = self._look_due = False
+        self._looking = self._look_due = self._anew = False
         self._look_began = 0.0
         self._shown: dict[str, Shown] = {}
         self._wanted: tuple[str, View] | None = None
@@ -174,7 +174,8 @@ class ConsoleApp(Commanding):
 
     def on_looked(self, message: Looked) -> None:
         """Take what was found to the screen in front."""
-        self._looking, self._mark = False, message.mark
+        self._looking, self._mark = False, None if self._anew else message.mark
+        self._anew = False
         troubled, doing = message.trouble != self.trouble, message.activity != self.activity
         self.trouble, self.activity = message.trouble, message.activity
         self._tell_alerts(message.alerts, message.activity)
@@ -225,7 +226,7 @@ class ConsoleApp(Commanding):
 
     def _follow_daemon(self) -> None:
         if self.current_mode in DAEMON_PAGES and self.view is not None:
-            self._load(self.current_mode, self.view)
+            self._load(self.current_mode)
 
     # ---- reading pages
 
@@ -238,11 +239,14 @@ class ConsoleApp(Commanding):
         name = self.current_mode
         if self.view is not None and self._wanted != (name, self.view):
             self._wanted = (name, self.view)
-            self._load(name, self.view)
+            self._load(name)
 
     @work(thread=True, exit_on_error=False, group="load")
-    def _load(self, name: str, view: View) -> None:
-        page, known = self.pages[name], self._shown.get(name, Shown())
+    def _load(self, name: str) -> None:
+        """It is not handed the view: a worker holds what it was given until rubbish is sought, frames and all."""
+        page, known, view = self.pages[name], self._shown.get(name, Shown()), self.view
+        if view is None:
+            return
         try:
             if known.data is None:
                 with self._reading:
@@ -358,7 +362,7 @@ class ConsoleApp(Commanding):
 
     def action_look_again(self) -> None:
         """Read the lake again, whether or not anything is new."""
-        self._mark = None
+        self._mark, self._anew = None, self._looking  # a look that is under way would bring back what it knew
         self._shown = {name: replace(known, trouble="", versions=()) for name, known in self._shown.items()}
         self.look()
 

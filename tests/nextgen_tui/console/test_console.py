@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
 import json
 import shutil
@@ -24,6 +25,7 @@ from nextgen_tui.console.picture import Picture
 from nextgen_tui.console.screens import PAGES
 from nextgen_tui.console.screenshots import settled, still, take, terminal_size
 from nextgen_tui.console.story_screen import StoryScreen
+from nextgen_tui.console.view import View
 from tests.nextgen_tui.console.desk import FIRST, LAST
 from tests.nextgen_tui.hostile import HOSTILE
 from tests.nextgen_tui.lakes import land, rows
@@ -290,6 +292,37 @@ async def test_what_arrives_after_the_last_screen_has_closed_is_passed_over(desk
     app.on_looked(Looked(("later",), view))
     app.on_loaded(Loaded("health", view, Shown()))
     app.on_told(Told(None, "too late"))
+
+
+async def test_what_was_read_before_is_let_go_without_a_search_for_rubbish(desk_path: Path) -> None:
+    def views() -> int:
+        return sum(type(one) is View for one in gc.get_objects())
+
+    app = ConsoleApp(desk_path)
+    async with app.run_test(size=(120, 30)) as pilot:
+        await settled(pilot)
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(8):
+                before = app.view
+                app.action_look_again()
+                await until(pilot, lambda before=before: app.view is not before)  # type: ignore[misc]
+                await settled(pilot)
+            before = None
+            assert views() <= 3
+        finally:
+            gc.enable()
+
+
+async def test_what_is_to_be_read_again_while_it_looks_is_read_again(desk_path: Path) -> None:
+    app = ConsoleApp(desk_path)
+    async with app.run_test(size=(120, 30)) as pilot:
+        await settled(pilot)
+        before = app.view
+        app.look()
+        app.action_look_again()
+        await until(pilot, lambda: app.view is not before)
 
 
 async def test_what_is_published_while_it_looks_is_looked_at_once_that_look_is_over(
