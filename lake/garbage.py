@@ -77,8 +77,10 @@ def find_garbage(lake: Lake) -> list[Garbage]:
     Raises:
         DamageError: if a log entry is missing or damaged: what a table needs cannot be told then.
     """
+    # The logs first: what is put on record meanwhile, which needs no lease, is then either pinned or not seen yet.
+    lives = {name: _lives(Path(lake.uri(table))) for name, table in TABLES.items()}
     pins = pinned_versions(lake)
-    return [one for table in TABLES.values() for one in _of_table(lake, table, pins[table.name])]
+    return [one for name, table in TABLES.items() for one in _of_table(lake, table, lives[name], pins[name])]
 
 
 def collect_garbage(lake: Lake) -> list[Garbage]:
@@ -98,9 +100,8 @@ def collect_garbage(lake: Lake) -> list[Garbage]:
     return found
 
 
-def _of_table(lake: Lake, table: Table, pins: set[int]) -> list[Garbage]:
+def _of_table(lake: Lake, table: Table, lives: Mapping[str, tuple[int, int | None]], pins: set[int]) -> list[Garbage]:
     uri = Path(lake.uri(table))
-    lives = _lives(uri)
     unneeded = needless(lives, pins)
     found: list[Garbage] = []
     for path in sorted(uri.glob("*.parquet*")):

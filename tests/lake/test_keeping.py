@@ -6,7 +6,9 @@ import os
 import random
 import shutil
 from pathlib import Path
+from typing import Any
 
+import polars as pl
 import pytest
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
@@ -16,6 +18,7 @@ from hypothesis import strategies as st
 from lake import log
 from lake.backup import backup, restore
 from lake.compaction import compact_due
+from lake.contract import Table
 from lake.errors import DamageError, LakeError, NotALakeError
 from lake.fingerprint import fingerprint
 from lake.garbage import collect_garbage, find_garbage, needless, pinned_versions
@@ -25,7 +28,7 @@ from lake.store import Lake
 from lake.tables import TABLES
 from lake.tables.control import RUNS, TASK_REQUESTS
 from lake.tables.market import INSTRUMENTS, MARKET_PRICES
-from tests.frames.published import publish_sessions
+from tests.frames.published import publish_sessions, request_rows
 
 
 def every_version(lake: Lake) -> dict[tuple[str, int], str]:
@@ -212,6 +215,19 @@ def test_gc_removes_files_of_versions_that_nobody_names_and_leftovers(
     assert gone == {next(iter(log.added_files(old.uri(INSTRUMENTS), unnamed))).name}, "a young orphan is left alone"
     os.utime(orphan, (0, 0))
     assert orphan.name in {Path(one.file).name for one in find_garbage(old)}
+
+
+def test_what_is_asked_for_while_gc_looks_is_never_taken_for_garbage(old: Lake) -> None:
+    class Beside(Lake):
+        """A lake whose operator asks for something just when the record of runs is read."""
+
+        def read(self, table: Table, **options: Any) -> pl.DataFrame:
+            if table is RUNS:
+                Lake.open(self.path).commit(TASK_REQUESTS, request_rows(100), "request 100", {})
+            return super().read(table, **options)
+
+    collect_garbage(Beside.open(old.path))
+    assert "request 100" in Lake.open(old.path).read(TASK_REQUESTS)["request_id"]
 
 
 def test_compaction_keeps_every_row_with_the_run_that_wrote_it(old: Lake) -> None:
