@@ -99,7 +99,7 @@ def test_a_range_of_sessions_ends_as_one_by_one() -> None:
 @pytest.mark.parametrize(
     ("line", "rule"),
     [
-        (action(ticker="A/B"), "ticker is well-formed"),
+        (action(ticker="A//B"), "ticker is well-formed"),
         (action(ticker="ZZZ"), "ticker is listed"),
         (action(kind="spin-off"), "kind is known"),
         (action(kind=None), "kind is known"),
