@@ -88,6 +88,7 @@ def test_every_screen_a_filter_a_story_the_past_a_request_and_a_clean_end(
     assert shell.settings(tmp_path) == before
 
 
+@pytest.mark.slow
 def test_a_disk_that_hangs_is_a_sentence_on_the_screen_and_holds_up_neither_a_key_nor_the_end(
     shell: Terminal, own_desk: Lake
 ) -> None:
