@@ -16,6 +16,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from nextgen_tui.console.sheet import GAP, Sheet
+from nextgen_tui.safe_text import harmless
 
 MOODS = ("good", "warn", "bad", "dim", "accent")
 RISING, FALLING = " ▲", " ▼"
@@ -123,7 +124,7 @@ class SheetView(ScrollView, can_focus=True):
         return self._styles[name]
 
     def _strip(self, parts: Sequence[tuple[str, str]], ground: Style, width: int) -> Strip:
-        segments = [Segment(words, ground + self._ink(mood) if mood else ground) for words, mood in parts]
+        segments = [Segment(harmless(words), ground + self._ink(mood) if mood else ground) for words, mood in parts]
         return Strip(segments).adjust_cell_length(width, ground)
 
     def _ink(self, mood: str) -> Style:
