@@ -180,7 +180,7 @@ def hung(line: Line, width: int) -> tuple[Line, ...]:
     at = 0
     for piece in wrap(words, width - indent, **AS_IT_IS):
         at = words.index(piece, at)
-        broken.append((*(label or ()), *_cut(told, at, at + len(piece))))
+        broken.append((*label, *_cut(told, at, at + len(piece))))
         at, label = at + len(piece), (Cell(" " * indent),) if indent else ()
     return tuple(broken) or (line,)
 
