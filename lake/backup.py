@@ -79,7 +79,9 @@ def restore(source: Path, target: Path, progress: Progress = lambda *_: None) ->
     if not hashes:
         raise NotALakeError(f"{source} holds no backup; name a folder that `nextgen backup` wrote")
     _refuse_within(target, source, "a lake within its backup would be lost with it")
-    if target.exists() and any(target.iterdir()) and not (target / BEGUN).exists():
+    # With a marker it is a lake, whatever lies beside it: a power cut can bring back the name of what was removed.
+    cut_off = (target / BEGUN).exists() and not (target / MARKER).exists()
+    if target.exists() and any(target.iterdir()) and not cut_off:
         raise NotALakeError(f"{target} is not empty; restore into an empty folder")
     _empty(target)  # of one that was cut off
     target.mkdir(parents=True, exist_ok=True)

@@ -230,6 +230,15 @@ def test_what_is_asked_for_while_gc_looks_is_never_taken_for_garbage(old: Lake) 
     assert "request 100" in Lake.open(old.path).read(TASK_REQUESTS)["request_id"]
 
 
+def test_a_restore_never_empties_a_lake_even_where_the_name_of_its_making_came_back(old: Lake, tmp_path: Path) -> None:
+    backup(old, tmp_path / "safe")
+    (old.path / ".creating").touch()
+    rows = old.rows(MARKET_PRICES)
+    with pytest.raises(NotALakeError, match="is not empty"):
+        restore(tmp_path / "safe", old.path)
+    assert Lake.open(old.path).rows(MARKET_PRICES) == rows
+
+
 def test_compaction_keeps_every_row_with_the_run_that_wrote_it(old: Lake) -> None:
     before = {table.name: old.read(table) for table in (MARKET_PRICES, TASK_REQUESTS)}
     runs = old.rows(RUNS)
