@@ -86,12 +86,12 @@ def restore(source: Path, target: Path, progress: Progress = lambda *_: None) ->
     _empty(target)  # of one that was cut off
     target.mkdir(parents=True, exist_ok=True)
     (target / BEGUN).touch()
+    make_durable([target / BEGUN])
     try:
         size = _copied_back(source, target, hashes, progress)
     except BaseException:
         _empty(target)
         raise
-    make_durable(target / name for name in hashes)
     (target / BEGUN).unlink()
     refuse_foreign(target, older=True)
     progress("restore", len(hashes), len(hashes))
@@ -100,15 +100,18 @@ def restore(source: Path, target: Path, progress: Progress = lambda *_: None) ->
 
 def _copied_back(source: Path, target: Path, hashes: Mapping[str, str], progress: Progress) -> int:
     size = 0
-    # The marker comes last: only with it the folder is a lake.
+    # The marker comes last, after the disk has the rest: only with it the folder is a lake.
     for number, name in enumerate(sorted(hashes, key=lambda name: (name == MARKER, name))):
         progress("restore", number, len(hashes))
+        if name == MARKER:
+            make_durable(target / other for other in hashes if other != MARKER)
         if not (source / name).is_file():
             raise DamageError(f"the backup lacks {source / name}; use an older or a newer backup")
         _copy(source / name, target / name)
         if file_hash(target / name) != hashes[name]:
             raise DamageError(f"{source / name} is not what was backed up; use an older or a newer backup")
         size += (target / name).stat().st_size
+    make_durable([target / MARKER])
     return size
 
 
