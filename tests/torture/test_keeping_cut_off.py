@@ -1,4 +1,4 @@
-"""Making a lake, a request, upkeep and migrating can be cut off at any call: nothing is lost, and it goes on."""
+"""Making, migrating and restoring a lake, a request and upkeep can be cut off at any call: nothing is lost."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 from deltalake import DeltaTable
 
+from lake.backup import backup, restore
 from lake.errors import NotALakeError
+from lake.marker import MARKER
 from lake.migration import migrate
 from lake.scrub import scrub
 from lake.store import Lake
@@ -23,6 +25,7 @@ from tests.lake.test_migrations import unpacked as unpacked
 from tests.torture.faults import Fault, Worker, cut_power
 from tests.torture.test_crashes import STRIDE
 
+KEEPING = ("making", "appending", "archiving", "tidying", "migrating", "restoring")
 FAULTS = (Fault.KILL, Fault.TORN, Fault.NO_SPACE, Fault.IO_ERROR_ONCE, Fault.DONE_BUT_ERROR)
 Check = Callable[[Path], None]
 
@@ -160,6 +163,26 @@ def migrating(unpacked: Path, tmp_path_factory: pytest.TempPathFactory) -> Play:
     return Play("migrate", unpacked, tmp_path_factory.mktemp("migrated"), whole, goes_on)
 
 
+@pytest.fixture(scope="module")
+def restoring(seven: Lake, tmp_path_factory: pytest.TempPathFactory) -> Play:
+    """A backup that is made a lake of: an empty log has one file, so each step is tried, on one table or other."""
+    before, safe = contents(seven), tmp_path_factory.mktemp("safe")
+    backup(seven, safe / "backup")
+
+    def whole(path: Path) -> None:
+        if (path / "restored" / MARKER).exists():
+            assert contents(Lake.open(path / "restored")) == before
+            assert scrub(Lake.open(path / "restored")).findings == ()
+
+    def goes_on(path: Path) -> None:
+        whole(path)
+        if not (path / "restored" / MARKER).exists():
+            restore(path / "backup", path / "restored")
+        whole(path)
+
+    return Play("restore", safe, tmp_path_factory.mktemp("restored"), whole, goes_on, step=7)
+
+
 @pytest.mark.parametrize("part", [0.5, 0.99])
 @pytest.mark.parametrize("drop_names", [False, True])
 def test_a_lake_whose_making_a_power_cut_undid_is_made_after_all(
@@ -194,8 +217,15 @@ def test_a_migration_cut_off_somewhere_is_brought_to_its_end(order: Worker, migr
     migrating.cut_off(order, Fault.KILL, int(migrating.calls(order) * part))
 
 
+@pytest.mark.parametrize(("early", "drop_names"), [(1, False), (1, True), (0, True), (40, False)])
+def test_a_power_cut_while_a_backup_is_restored_leaves_a_lake_that_is_whole_or_none(
+    order: Worker, restoring: Play, early: int, drop_names: bool
+) -> None:
+    restoring.cut_off(order, Fault.KILL, restoring.calls(order) + 1 - early, drop_names)
+
+
 @pytest.mark.torture
-@pytest.mark.parametrize("what", ["making", "appending", "archiving", "tidying", "migrating"])
+@pytest.mark.parametrize("what", KEEPING)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_keeping_cut_off_at_every_call_loses_nothing(
     order: Worker, request: pytest.FixtureRequest, what: str, fault: Fault
@@ -206,7 +236,7 @@ def test_keeping_cut_off_at_every_call_loses_nothing(
 
 
 @pytest.mark.torture
-@pytest.mark.parametrize("what", ["making", "appending", "archiving", "tidying", "migrating"])
+@pytest.mark.parametrize("what", KEEPING)
 @pytest.mark.parametrize("drop_names", [False, True])
 def test_a_power_cut_at_every_call_of_keeping_loses_nothing(
     order: Worker, request: pytest.FixtureRequest, what: str, drop_names: bool
