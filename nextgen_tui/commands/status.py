@@ -34,7 +34,7 @@ def command(invocation: Invocation, everything: bool) -> int:
     from pipeline.control.pace import operation_clock
 
     lake = invocation.lake
-    now = operation_clock(lake.path).now()
+    now = operation_clock(lake).now()
     calendars = ChildCalendars(now.date())
     services = condition(lake, in_force(lake.path, now, calendars), now, calendars)
     columns = ("cycle_id", "stage", "session", "status", "error", "written", "seconds", "started_at")

@@ -14,10 +14,10 @@ import polars as pl
 from lake.contract import RUN_ID, Table
 from lake.errors import ConflictError
 from lake.store import Lake
-from lake.tables.control import MODEL_CHOICES, RUNS, TRADE_DECISIONS
+from lake.tables.control import MODEL_CHOICES, TRADE_DECISIONS
 from lake.tables.models import MODEL_PROMOTIONS, MODEL_REGISTRY
 from lake.tables.trading import TRADE_PLANS
-from pipeline.control.coverage import COVERED, last_covered
+from pipeline.control.coverage import last_covered, last_moment
 from pipeline.runner import Runner
 
 Origin = Literal["console", "cli"]
@@ -182,8 +182,7 @@ def market_time(runner: Runner, now: datetime) -> datetime:
     """Now; in a simulated market, which stands still between cycles, the moment at which the last one decided."""
     if runner.settings.source.name != "simulated":
         return now
-    last = runner.lake.read(RUNS, where=COVERED, columns=("as_of",))["as_of"].max()
-    return last.astimezone(UTC) if isinstance(last, datetime) else now
+    return last_moment(runner.lake) or now
 
 
 # ---- inner workings

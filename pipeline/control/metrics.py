@@ -61,7 +61,7 @@ class Figures(Collector):
 
     def _judge(self) -> Condition:
         if self._condition is None or time.monotonic() - self._judged > FRESH:
-            now = operation_clock(self._lake.path).now()
+            now = operation_clock(self._lake).now()
             calendars = ChildCalendars(now.date())
             self._condition = condition(self._lake, in_force(self._lake.path, now, calendars), now, calendars)
             self._judged = time.monotonic()

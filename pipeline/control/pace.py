@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ from lake.store import Lake
 from lake.tables.control import TASK_DEFINITIONS
 from pipeline.config.loading import load
 from pipeline.control.calendars import ChildCalendars
-from pipeline.control.clock import Clock, PacedClock, SystemClock
-from pipeline.control.coverage import last_covered
+from pipeline.control.clock import Clock, PacedClock, SimulatedClock, SystemClock
+from pipeline.control.coverage import last_covered, last_moment
 from pipeline.control.exclusive import daemon_present
 from pipeline.control.heartbeat import last_beat
+from pipeline.sessions import Sessions
 
 
 def paced_clock(lake: Lake, seconds: float, environ: Mapping[str, str] = os.environ) -> PacedClock:
@@ -45,18 +47,41 @@ def pace_of(clock: Clock) -> dict[str, Any]:
     return {"pace": {**pace, "seconds": clock.seconds, "began": clock.began}}
 
 
-def operation_clock(lake: Path) -> Clock:
-    """The clock by which a lake is served now: that of its daemon where it runs the market at speed, else the system's.
+@dataclass(frozen=True)
+class Pace:
+    """How a daemon runs the market at speed, or last did."""
+
+    exchange: str
+    after: date
+    """The session at whose close it began."""
+    seconds: float
+    began: float
+
+
+def told_pace(lake: Path) -> Pace | None:
+    """What the last heartbeat of a lake's folder says of a pace; None where it is served in real time, or was last."""
+    beat = last_beat(lake)
+    try:
+        told = beat.detail["pace"] if beat is not None else {}
+        return Pace(str(told["exchange"]), date.fromisoformat(told["after"]), float(told["seconds"]), told["began"])
+    except (KeyError, TypeError, ValueError):  # no daemon of ours wrote this, or one that runs in real time
+        return None
+
+
+def market_clock(lake: Lake, pace: Pace, calendar: Sessions) -> Clock:
+    """The clock of a market that is run at speed; of one that no longer is, the moment at which it stands.
 
     Args:
-        lake: its folder.
+        lake: what is operated.
+        pace: as its daemon told it.
+        calendar: of the pace's exchange.
     """
-    beat = last_beat(lake)
-    pace = beat.detail.get("pace") if beat is not None else None
-    if not pace or not daemon_present(lake / "control"):
-        return SystemClock()
-    try:
-        after = date.fromisoformat(pace["after"])
-        return PacedClock(ChildCalendars(after)(pace["exchange"]), after, pace["seconds"], pace["began"])
-    except (KeyError, TypeError, ValueError):  # no daemon of ours wrote this
-        return SystemClock()
+    if daemon_present(lake.path / "control"):
+        return PacedClock(calendar, pace.after, pace.seconds, pace.began)
+    return SimulatedClock(last_moment(lake) or calendar.close_at(pace.after))
+
+
+def operation_clock(lake: Lake) -> Clock:
+    """The clock by which a lake is operated: its market's, where a daemon ran that at speed last, else the system's."""
+    pace = told_pace(lake.path)
+    return market_clock(lake, pace, ChildCalendars(pace.after)(pace.exchange)) if pace else SystemClock()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -55,6 +56,10 @@ def test_sessions_come_one_after_the_other_and_it_ends_by_itself_after_as_many_a
     assert lines[0] < lines[1]
     assert f"nextgen console --lake {demo}" in err
     refuse_leftovers(demo)
+    asked = [sys.executable, "-m", "nextgen_tui", "status", "--json", "--lake", str(demo)]
+    told = json.loads(subprocess.run(asked, stdout=subprocess.PIPE, check=False).stdout)["operation"]
+    owed = [one["facts"]["owed"] for one in told["services"] if "owed" in one["facts"]]
+    assert (len(owed), sum(owed)) == (3, 0), "tasks are due by the time of the market, which stands"
 
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM], ids=lambda sign: sign.name)

@@ -25,6 +25,7 @@ from pipeline.control.debt import debt, next_due
 from pipeline.control.definitions import lake_definitions
 from pipeline.control.in_force import in_force
 from pipeline.control.journal import Journal, lake_journal
+from pipeline.control.pace import market_clock, told_pace
 from pipeline.control.policy import Task
 from pipeline.control.trigger import Slot
 
@@ -79,20 +80,22 @@ class SchedulePage(Page[Schedule]):
     def prepare(self, view: View) -> None:
         """Let a child compute the calendars, which takes seconds and heavy libraries."""
         with suppress(ValueError, OSError):
-            calendars(view.clock().date())(EXCHANGE)
+            day, exchange = calendar_wanted(view)
+            calendars(day)(exchange)
 
     def load(self, view: View) -> Schedule:
         """The manifest held against the journal, and the last run of each table."""
-        now = view.clock()
         attempts = view.read(TASK_ATTEMPTS).drop(RUN_ID).sort("at", descending=True)
         requests = view.read(TASK_REQUESTS).drop(RUN_ID).sort("requested_at", descending=True)
         if view.at is not None:
             attempts = attempts.filter(pl.col("at") <= view.at.moment)
             requests = requests.filter(pl.col("requested_at") <= view.at.moment)
         tasks, trouble, known = pl.DataFrame(schema=_TASK_SCHEMA), "", True
+        now = view.clock()
         try:
-            known = at_hand(view)
-            tasks, trouble = task_rows(view, now) if known else (tasks, "")
+            if known := at_hand(view):
+                now = operated_at(view)
+                tasks, trouble = task_rows(view, now)
         except (OSError, ValueError) as error:
             trouble = str(error)
         return Schedule(
@@ -224,9 +227,22 @@ def calendars(today: date) -> ChildCalendars:
     return ChildCalendars(today)
 
 
+def calendar_wanted(view: View) -> tuple[date, str]:
+    """The day from which sessions have to be known, and the exchange: a market run at speed has its own."""
+    pace = told_pace(view.path)
+    return (pace.after, pace.exchange) if pace else (view.clock().date(), EXCHANGE)
+
+
 def at_hand(view: View) -> bool:
     """Whether the exchange's calendar is known already."""
-    return calendars(view.clock().date()).at_hand(EXCHANGE)
+    day, exchange = calendar_wanted(view)
+    return calendars(day).at_hand(exchange)
+
+
+def operated_at(view: View) -> datetime:
+    """The time by which the tasks are due: that of a market which is, or was last, run at speed, else the wall's."""
+    pace = told_pace(view.path)
+    return market_clock(view.lake, pace, calendars(pace.after)(pace.exchange)).now() if pace else view.clock()
 
 
 def task_rows(view: View, now: datetime) -> tuple[pl.DataFrame, str]:
@@ -234,7 +250,7 @@ def task_rows(view: View, now: datetime) -> tuple[pl.DataFrame, str]:
 
     Where it cannot, the tasks are those that the daemon goes on by, if one runs.
     """
-    known = calendars(now.date())
+    known = calendars(calendar_wanted(view)[0])
     held_to = in_force(view.path, now, known)
     definitions = lake_definitions(view.lake, known)
     journal = lake_journal(view.lake, now)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +20,19 @@ from nextgen_tui.console.asking import Asked, CommandError, Local, parse
 from nextgen_tui.console.export import ExportError, export
 from nextgen_tui.console.page import Link, Page, fact, hung, plain, said
 from nextgen_tui.console.pages.learning import error_words
+from nextgen_tui.console.pages.schedule import SchedulePage
 from nextgen_tui.console.picture import Band, Candle, Line, Picture, draw, stacked
 from nextgen_tui.console.screens import PAGES
 from nextgen_tui.console.sheet import Cell, Col, Sheet
 from nextgen_tui.console.view import View, parsed_standpoint, read_runs, stepped
 from nextgen_tui.console.walk import follow
+from pipeline.control.clock import PacedClock
+from pipeline.control.coverage import last_moment
+from pipeline.control.pace import pace_of
+from pipeline.sessions import exchange_sessions
 from pipeline.trading import philosophy
 from tests.nextgen_tui.console.desk import FIRST, LAST
+from tests.pipeline.control.test_pace import beating
 
 NOW = datetime(2022, 3, 2, tzinfo=UTC)
 LEVELS = st.lists(st.floats(-1e9, 1e9), max_size=40)
@@ -255,6 +261,20 @@ def test_every_screen_says_the_same_once_the_lake_was_tidied(own_desk: Lake) -> 
     tidied = compact_due(own_desk, least=2)
     assert sum(run.written for run in tidied) > 0
     assert said_by_all() == before
+
+
+def test_in_a_market_that_was_run_at_speed_tasks_are_due_by_its_own_time(own_desk: Lake) -> None:
+    def due() -> list[datetime]:
+        view = View(own_desk, read_runs(own_desk), clock=lambda: NOW + timedelta(days=400))
+        page = SchedulePage()
+        page.prepare(view)
+        return page.load(view).tasks["next"].to_list()
+
+    assert min(due()) > NOW + timedelta(days=399)
+    stands_at = last_moment(own_desk)
+    assert stands_at is not None
+    beating(own_desk.path, **pace_of(PacedClock(exchange_sessions("XNYS"), stands_at.date(), 10)))
+    assert stands_at <= min(due()) < stands_at + timedelta(days=4)
 
 
 def test_every_rule_says_how_far_off_a_trade_was_in_its_own_unit() -> None:

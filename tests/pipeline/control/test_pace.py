@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from lake.store import Lake
+from lake.tables.control import RUNS
 from pipeline.control.clock import PacedClock, SystemClock
 from pipeline.control.exclusive import the_only_daemon
 from pipeline.control.heartbeat import FILE
 from pipeline.control.pace import operation_clock, pace_of
 from pipeline.sessions import exchange_sessions
+from tests.frames.published import publish_sessions
 
 # pandas' own change of mind, inside the calendar library.
 pytestmark = pytest.mark.filterwarnings("ignore:Series.values returning")
@@ -49,20 +52,34 @@ def test_a_weekend_takes_as_long_as_a_night(clock: PacedClock) -> None:
     assert calendar.close_at(FRIDAY) <= clock.now() < calendar.close_at(FRIDAY) + timedelta(hours=1)
 
 
-def test_who_looks_on_reads_the_daemons_time_as_long_as_the_daemon_is_there(clock: PacedClock, tmp_path: Path) -> None:
-    beating(tmp_path, **pace_of(clock))
-    with the_only_daemon(tmp_path / "control"):
-        seen = operation_clock(tmp_path)
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    """A lake without a cycle."""
+    return Lake.create(tmp_path / "lake")
+
+
+def test_who_looks_on_reads_the_daemons_time_as_long_as_the_daemon_is_there(clock: PacedClock, lake: Lake) -> None:
+    beating(lake.path, **pace_of(clock))
+    with the_only_daemon(lake.path / "control"):
+        seen = operation_clock(lake)
         assert isinstance(seen, PacedClock)
         assert abs(seen.now() - clock.now()) < timedelta(minutes=10)
-    assert isinstance(operation_clock(tmp_path), SystemClock)
+
+
+def test_a_market_that_is_no_longer_run_stands_where_its_last_cycle_decided(clock: PacedClock, lake: Lake) -> None:
+    beating(lake.path, **pace_of(clock))
+    assert operation_clock(lake).now() == exchange_sessions("XNYS").close_at(FRIDAY), "no cycle yet"
+    publish_sessions(lake, 3)
+    decided = max(row["as_of"] for row in lake.read(RUNS).iter_rows(named=True))
+    assert operation_clock(lake).now() == operation_clock(lake).now() == decided
 
 
 @pytest.mark.parametrize("pace", [None, {}, {"after": "soon"}, {"after": "2021-03-05"}, ["x"], "fast"])
-def test_a_beat_without_a_pace_that_can_be_read_means_the_systems_clock(tmp_path: Path, pace: object) -> None:
-    beating(tmp_path, pace=pace)
-    with the_only_daemon(tmp_path / "control"):
-        assert isinstance(operation_clock(tmp_path), SystemClock)
+def test_a_beat_without_a_pace_that_can_be_read_means_the_systems_clock(lake: Lake, pace: object) -> None:
+    beating(lake.path, pace=pace)
+    with the_only_daemon(lake.path / "control"):
+        assert isinstance(operation_clock(lake), SystemClock)
+    assert isinstance(operation_clock(lake), SystemClock)
 
 
 def test_the_system_clock_has_no_pace_to_tell() -> None:
