@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nextgen_tui.arguments import Folder
 from nextgen_tui.output import Output
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def common_options() -> list[click.Parameter]:
     return [
         click.Option(
             ["--lake"],
-            type=click.Path(file_okay=False, path_type=Path),
+            type=Folder(),
             metavar="PATH",
             help="Folder of the lake (default: NEXTGEN_LAKE, or the user's data folder).",
             expose_value=False,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import polars as pl
+
 
 def percent(fraction: float, digits: int = 2) -> str:
     """A fraction as percent: 0.0123 -> '1.23 %'; what rounds to nothing is never minus nothing."""
@@ -16,6 +18,11 @@ def change(fraction: float, digits: int = 2) -> str:
 def counted(count: int, one: str, many: str | None = None) -> str:
     """A count with its noun: '1 row', '2 rows', '2 entries'."""
     return f"{count:,} {one if count == 1 else many or _plural(one)}"
+
+
+def counted_each(column: str, one: str) -> pl.Expr:
+    """The same of each value of an integer column; null where that is null."""
+    return pl.when(pl.col(column) == 1).then(pl.lit(f"1 {one}")).otherwise(pl.format(f"{{}} {_plural(one)}", column))
 
 
 def _plural(noun: str) -> str:

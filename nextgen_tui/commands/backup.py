@@ -7,11 +7,12 @@ from pathlib import Path
 
 import click
 
+from nextgen_tui.arguments import Folder
 from nextgen_tui.invocation import Invocation, ReadingCommand, pass_invocation
 
 
 @click.command("backup", cls=ReadingCommand)
-@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("folder", type=Folder())
 @pass_invocation
 def command(invocation: Invocation, folder: Path) -> None:
     """Copy everything published to a folder, with the hash of each file.

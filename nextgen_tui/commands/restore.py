@@ -7,11 +7,12 @@ from pathlib import Path
 
 import click
 
+from nextgen_tui.arguments import Folder
 from nextgen_tui.invocation import Invocation, ReadingCommand, pass_invocation
 
 
 @click.command("restore", cls=ReadingCommand)
-@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("folder", type=Folder(exists=True))
 @pass_invocation
 def command(invocation: Invocation, folder: Path) -> None:
     """Make a lake out of a backup, in the empty folder that --lake names.

@@ -111,7 +111,7 @@ def _no_model(model_id: str | None) -> Finding:
 
 def _age(model: Ensemble, moment: Moment, params: RetrainParams) -> Finding:
     age = moment.calendar.distance(model.session, moment.session)
-    return Finding("age", float(age), float(params.age), f"trained {age} sessions ago, at {model.session}")
+    return Finding("age", float(age), float(params.age), f"trained {counted(age, 'session')} ago, at {model.session}")
 
 
 def _skill_loss(

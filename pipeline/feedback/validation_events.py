@@ -10,6 +10,7 @@ from lake.tables.predictions import PREDICTIONS
 from pipeline.feedback.params import FeedbackParams
 from pipeline.feedback.validate import LOOKBACK
 from pipeline.stage import Moment, Read, Stage
+from pipeline.wording import counted_each
 
 SETTLED = ("scored", "void")
 
@@ -72,7 +73,7 @@ def _reason(grace: int) -> pl.Expr:
     last = (
         pl.when(pl.col("stale") == 0)
         .then(pl.lit("it traded today"))
-        .otherwise(pl.format("its last bar is {} sessions old", "stale"))
+        .otherwise(pl.format("its last bar is {} old", counted_each("stale", "session")))
         .fill_null("it is not listed any more")
     )
     waiting = pl.format(
@@ -83,13 +84,13 @@ def _reason(grace: int) -> pl.Expr:
         pl.lit(grace),
     )
     void = pl.format(
-        "no bar of {} at its target session {} nor in the {} sessions since; {}; no delisting gives it a value",
+        "no bar of {} at its target session {} nor in the {} since; {}; no delisting gives it a value",
         "ticker",
         "target_session",
-        "waited",
+        counted_each("waited", "session"),
         last,
     )
-    scored = pl.format("outcome known {} sessions after its target session", "waited")
+    scored = pl.format("outcome known {} after its target session", counted_each("waited", "session"))
     return (
         pl.when(pl.col("event") == "scored")
         .then(scored)

@@ -140,10 +140,12 @@ def _fresh(predictions: pl.DataFrame, log: pl.DataFrame, moment: Moment) -> list
     age = moment.calendar.distance(newest, moment.session)
     stale = log.filter(pl.col("status") == "stale").height
     if age:
-        told = f"the forecasts are stale: the newest are of {newest}, {age} sessions old, for no bar has come since"
+        since = f"of {newest}, {counted(age, 'session')} old, for no bar has come since"
+        told = f"the forecasts are stale: the newest are {since}"
         left = f"; {standing.height} tickers' still stand, and nothing is bought on them"
         return [("predictions", "fresh", "fail" if age > TOLERATED else "warn", float(age), 0.0, told + left)]
-    told = f"{stale} tickers without a bar have stale forecasts only" if stale else "made from the session's own bars"
+    left = f"only stale forecasts stand for {counted(stale, 'ticker')} without a bar"
+    told = left if stale else "made from the session's own bars"
     return [("predictions", "fresh", "warn" if stale else "ok", 0.0, 0.0, told)]
 
 
@@ -168,7 +170,11 @@ def _calibration(metrics: pl.DataFrame, params: HealthParams) -> list[Check]:
 
 def _biased(flags: pl.DataFrame) -> Check:
     active = flags.filter(pl.col("active")).height
-    message = f"{active} slices err to one side and are adjusted" if active else "no slice errs to one side"
+    message = (
+        f"{counted(active, 'slice')} with errors to one side, which are adjusted"
+        if active
+        else "no slice errs to one side"
+    )
     return ("predictions", "bias", "ok", float(active), None, message)
 
 

@@ -9,6 +9,7 @@ from lake.tables.market import MARKET_PRICES
 from lake.tables.predictions import INFERENCE_LOG, PREDICTIONS, TICKER_PRIORITIES
 from pipeline.prediction.params import PredictionParams
 from pipeline.stage import Moment, Read, Stage
+from pipeline.wording import counted_each
 
 STANDING = 20
 """Sessions a forecast can stand: the longest horizon."""
@@ -104,12 +105,12 @@ def _status() -> pl.Expr:
 
 def _reason(params: PredictionParams) -> pl.Expr:
     words = {
-        "predicted": pl.format("{} horizons by {}", "horizons", "model_id"),
+        "predicted": pl.format("{} by {}", counted_each("horizons", "horizon"), "model_id"),
         "stale": pl.format(
-            "no bar since {}: the forecast made then, {} sessions ago, stands for {} horizons",
+            "no bar since {}: the forecast made then, {} ago, stands for {}",
             "standing_session",
-            "age",
-            "standing",
+            counted_each("age", "session"),
+            counted_each("standing", "horizon"),
         ),
         "not_selected": pl.format("rank {} lies beyond the first {}", "rank", pl.lit(params.most_tickers)),
         "no_window": pl.lit("no window: it is no member of the universe at this session"),

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from pipeline.trading.candidates import Candidate, Standing
 from pipeline.trading.params import TradingParams
-from pipeline.wording import change, percent
+from pipeline.wording import change, counted, percent
 
 
 class Verdict(NamedTuple):
@@ -58,12 +58,12 @@ def staleness(candidate: Candidate, book: Standing, params: TradingParams) -> Ve
     if candidate.side != "buy":
         return allow("staleness", "sales do not wait for fresh data")
     if candidate.stale > 0:
-        return refuse("staleness", candidate.stale, f"the last bar is {candidate.stale} sessions old")
+        return refuse("staleness", candidate.stale, f"the last bar is {counted(candidate.stale, 'session')} old")
     if candidate.forecast is None:
         return refuse("staleness", 1.0, "there is no forecast")
     over = candidate.forecast.age - params.rules.stale_forecast
     if over > 0:
-        return refuse("staleness", over, f"the forecast is {candidate.forecast.age} sessions old")
+        return refuse("staleness", over, f"the forecast is {counted(candidate.forecast.age, 'session')} old")
     return allow("staleness", "bar and forecast are of today")
 
 
@@ -100,12 +100,12 @@ def patience(candidate: Candidate, book: Standing, params: TradingParams) -> Ver
     """No buying back right after a sale, and no selling on a whim right after a buy; a stop never waits."""
     if candidate.side == "buy" and candidate.since_sale is not None:
         left = params.rules.cool_down - candidate.since_sale
-        reason = f"sold {candidate.since_sale} sessions ago; cool-down is {params.rules.cool_down}"
+        reason = f"sold {counted(candidate.since_sale, 'session')} ago; cool-down is {params.rules.cool_down}"
         return refuse("patience", left, reason) if left > 0 else allow("patience", reason)
     if candidate.intent == "exit" and candidate.holding is not None:
         left = params.rules.least_holding - candidate.holding.held_sessions
         held, least = candidate.holding.held_sessions, params.rules.least_holding
-        reason = f"held {held} sessions; a forecast may close it after {least}"
+        reason = f"held {counted(held, 'session')}; a forecast may close it after {least}"
         return refuse("patience", left, reason) if left > 0 else allow("patience", reason)
     return allow("patience", "nothing to wait for")
 

@@ -14,7 +14,7 @@ from pipeline.sessions import Sessions
 from pipeline.stage import Moment, Read, Stage
 from pipeline.trading.money import cents_series, half_even
 from pipeline.trading.params import TradingParams
-from pipeline.wording import change
+from pipeline.wording import change, counted
 
 LOOKBACK = 250
 """Sessions searched for the plan and the fills that opened a position; beyond, its entry counts as unforecast."""
@@ -231,7 +231,7 @@ def _lesson(
     forecast = "no forecast is on record" if expected is None else f"{change(expected)} was forecast"
     beyond = "" if surprise is None else f", {surprise:+.1f} sigma from it"
     return (
-        f"{closing.ticker} closed after {held} sessions ({intent}): {forecast}; "
+        f"{closing.ticker} closed after {counted(held, 'session')} ({intent}): {forecast}; "
         f"{change(closing.gross_return)} before and {change(closing.realised_return)} after costs{beyond}: {verdict}"
     )
 

@@ -174,6 +174,12 @@ def test_a_missing_lake_is_said_with_the_way_to_one(tmp_path: Path, capsys: pyte
     assert "make one with `nextgen init`" in " ".join(capsys.readouterr().err.split())
 
 
+def test_an_empty_path_is_not_the_folder_one_is_in(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["status", "--lake", ""], ["backup", ""], ["restore", ""]):
+        assert outcome(words) == exit_codes.USAGE
+        assert "an empty path names no folder" in capsys.readouterr().err
+
+
 def test_a_busy_lake_is_worth_a_later_try(run: Run, lake: Lake) -> None:
     program = (
         "import sys, pathlib\nfrom lake.lease import writer_lease\n"

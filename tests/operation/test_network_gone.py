@@ -75,7 +75,7 @@ def test_no_forecast_is_made_from_a_close_that_is_not_there_and_the_last_ones_ar
     assert log.height and set(log["status"]) == {"stale"}
     assert set(log["ticker"]) <= set(made["ticker"])
     assert set(log["features_id"]) == set(made["features_id"]), "the batch names what it was made from"
-    assert set(log["reason"]) == {f"no bar since {last}: the forecast made then, 1 sessions ago, stands for 2 horizons"}
+    assert set(log["reason"]) == {f"no bar since {last}: the forecast made then, 1 session ago, stands for 2 horizons"}
     assert log["horizons"].to_list() == [0] * log.height, "nothing was forecast anew"
 
 
@@ -84,7 +84,7 @@ def test_health_says_how_old_the_forecasts_are(without_network: Runner, operatio
     health = without_network.lake.read(SYSTEM_HEALTH).filter(service="predictions", check="fresh").sort("session")
     assert health["status"].to_list()[-2:] == ["ok", "warn"]
     assert health["value"].to_list()[-2:] == [0.0, 1.0]
-    assert f"the newest are of {last}, 1 sessions old" in health["message"][-1]
+    assert f"the newest are of {last}, 1 session old" in health["message"][-1]
 
 
 def test_nothing_is_bought_on_a_stale_forecast(without_network: Runner, operation: Operation) -> None:
@@ -95,7 +95,7 @@ def test_nothing_is_bought_on_a_stale_forecast(without_network: Runner, operatio
     for verdicts in buys["verdicts"]:
         (verdict,) = (one for one in verdicts if one["rule"] == "staleness")
         assert (verdict["verdict"], verdict["distance"]) == ("refuse", 1.0)
-        assert "the last bar is 1 sessions old" in verdict["reason"]
+        assert "the last bar is 1 session old" in verdict["reason"]
 
 
 def test_the_console_marks_the_forecasts_as_stale(without_network: Runner, operation: Operation) -> None:

@@ -20,6 +20,7 @@ from pipeline.models.registry import RegistryError, load_members
 from pipeline.prediction import inference_log, predict
 from pipeline.prediction.params import PredictionParams
 from pipeline.prediction.predict import predict_batch
+from pipeline.wording import counted
 from tests.frames import models
 from tests.frames.feedback import Tables, at, flags, metric_rows, run, run_and_keep
 from tests.frames.market import prices
@@ -260,8 +261,8 @@ def test_without_a_bar_the_last_forecast_stands_until_it_matures_and_is_told_as_
         if status == "stale":
             standing = made.filter(ticker=log["ticker"]).filter(pl.col("target_session") > later)
             assert log["reason"] == (
-                f"no bar since {trained.session}: the forecast made then, {age} sessions ago,"
-                f" stands for {standing.height} horizons"
+                f"no bar since {trained.session}: the forecast made then, {counted(age, 'session')} ago,"
+                f" stands for {counted(standing.height, 'horizon')}"
             )
             assert (log["model_id"], log["features_id"]) == (trained.model_id, made["features_id"][0])
 
