@@ -116,11 +116,15 @@ def _copied_back(source: Path, target: Path, hashes: Mapping[str, str], progress
 
 
 def _empty(folder: Path) -> None:
-    for path in folder.iterdir() if folder.is_dir() else ():
+    """Take everything out. Half emptied it is no lake, and one can be restored into it: its marker goes first."""
+    left = list(folder.iterdir()) if folder.is_dir() else []
+    for path in sorted(left, key=lambda path: (path.name != MARKER, path.name == BEGUN)):
         if path.is_dir():
             shutil.rmtree(path)
         else:
             path.unlink()
+        if path.name == MARKER:
+            make_durable([folder / BEGUN])
 
 
 def _published_files(lake: Lake) -> Iterator[Path]:

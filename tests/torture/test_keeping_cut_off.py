@@ -224,6 +224,13 @@ def test_a_power_cut_while_a_backup_is_restored_leaves_a_lake_that_is_whole_or_n
     restoring.cut_off(order, Fault.KILL, restoring.calls(order) + 1 - early, drop_names)
 
 
+@pytest.mark.parametrize("early", [0, 1, 3])
+def test_a_disk_that_refuses_the_end_of_a_restore_leaves_no_lake_without_its_rows(
+    order: Worker, restoring: Play, early: int
+) -> None:
+    restoring.cut_off(order, Fault.NO_SPACE, restoring.calls(order) - early)
+
+
 @pytest.mark.torture
 @pytest.mark.parametrize("what", KEEPING)
 @pytest.mark.parametrize("fault", FAULTS)
