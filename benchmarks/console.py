@@ -241,9 +241,26 @@ async def console(path: Path) -> AsyncIterator[tuple[Any, Any]]:
     from nextgen_tui.console.rubbish import seldom_sought
 
     app = ConsoleApp(path)
+    tell_of_paints(app)
     with seldom_sought():
         async with app.run_test(size=(140, 40)) as pilot:
             yield app, pilot
+
+
+def tell_of_paints(app: Any) -> None:
+    """Let the console call its `painted` after every paint, and after making of it what a terminal is sent."""
+    from textual._compositor import CompositorUpdate
+
+    display, app.painted = app._display, lambda: None
+
+    def told_of(screen: Any, renderable: Any) -> None:
+        display(screen, renderable)
+        hidden = app._batch_count or screen is not app.screen
+        if not hidden and isinstance(renderable, CompositorUpdate):
+            renderable.render_segments(app.console)
+            app.painted()
+
+    app._display = told_of
 
 
 async def read(app: Any, name: str) -> None:
@@ -254,19 +271,19 @@ async def read(app: Any, name: str) -> None:
 
 
 async def key_to_paint(app: Any, key: str) -> float:
-    """Seconds from a key in the queue to the paint that shows what it did."""
+    """Seconds from a key in the queue to the first paint that shows what it did; notes and charts follow at rest."""
     from textual.events import Key
 
-    done, before = asyncio.Event(), _state(app)
-    start = perf_counter()
+    shown, before = asyncio.get_running_loop().create_future(), _state(app)
+
+    def look() -> None:
+        if _state(app) != before and not shown.done():
+            shown.set_result(perf_counter())
+
+    app.painted, start = look, perf_counter()
     app.post_message(Key(key, key if len(key) == 1 else None))
-    while _state(app) == before:
-        await asyncio.sleep(GLANCE)
-        if perf_counter() - start > 10:
-            raise TimeoutError(f"{key} did nothing")
-    app.screen.call_after_refresh(done.set)
-    await asyncio.wait_for(done.wait(), 60)
-    return perf_counter() - start
+    seen: float = await asyncio.wait_for(shown, 10)
+    return seen - start
 
 
 async def key_to_data(app: Any, key: str, name: str) -> float:

@@ -296,6 +296,9 @@ class ConsoleApp(Commanding):
         await self.switch_mode(name)
         self.load_front()
 
+    def delay_update(self, delay: float = 0.05) -> None:
+        """Paint at once: the library hides a change of screens for a while, and for good where its timer is late."""
+
     def tell(self, job: Callable[[View], Story | None]) -> None:
         """Read a story in the background and open it."""
         if self.view is not None:

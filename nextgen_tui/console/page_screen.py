@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
@@ -74,7 +75,8 @@ class PageScreen(Screen[None]):
     ]
 
     def __init__(self, page: Page[Any]) -> None:
-        super().__init__()
+        widths = reversed(self.app.HORIZONTAL_BREAKPOINTS or [])
+        super().__init__(classes=next((name for least, name in widths if self.app.size.width >= least), None))
         # It is styled as it is mounted; taken for stale, it would have every style parsed again, twice.
         self._css_update_count = self.app._css_update_count
         self.page = page
@@ -205,7 +207,8 @@ class PageScreen(Screen[None]):
             self._here.key = view.sheet.key_of(view.row)
         if not self._detail_due:
             self._detail_due = True
-            self.set_timer(REST, self._detail)
+            # A timer of the library whose first look comes late never fires, and the notes would stand still.
+            asyncio.get_running_loop().call_later(REST, self.call_later, self._detail)
 
     def _detail(self) -> None:
         """Show notes and picture of the chosen row."""
