@@ -6,7 +6,6 @@ import re
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import click
@@ -53,19 +52,6 @@ class Instant(click.ParamType[datetime]):
         if moment.tzinfo is None:
             self.fail(f"{value!r} says no zone; add Z for UTC, or an offset such as -05:00", param, ctx)
         return moment.astimezone(UTC)
-
-
-class Folder(click.Path):
-    """A folder. An empty text is a variable that was not set, and not the folder one happens to be in."""
-
-    def __init__(self, *, exists: bool = False) -> None:
-        super().__init__(exists=exists, file_okay=False, path_type=Path)
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Read a path."""
-        if value == "":
-            self.fail("an empty path names no folder; write . for the one you are in", param, ctx)
-        return super().convert(value, param, ctx)
 
 
 DAY = Day()

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nextgen_tui.arguments import Folder
 from nextgen_tui.output import Output
+from pipeline.config.folder import Folder
 
 if TYPE_CHECKING:
     from lake.store import Lake

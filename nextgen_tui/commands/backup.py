@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from nextgen_tui.arguments import Folder
 from nextgen_tui.invocation import Invocation, ReadingCommand, pass_invocation
+from pipeline.config.folder import Folder
 
 
 @click.command("backup", cls=ReadingCommand)

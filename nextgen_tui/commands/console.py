@@ -9,6 +9,7 @@ import click
 
 from nextgen_tui import exit_codes
 from nextgen_tui.invocation import Command, Invocation, pass_invocation
+from pipeline.config.folder import Folder
 
 
 @click.command("console", cls=Command)
@@ -17,7 +18,7 @@ from nextgen_tui.invocation import Command, Invocation, pass_invocation
 @click.option("--read-only", is_flag=True, help="Look only: nothing can be asked for or decided.")
 @click.option(
     "--screenshot",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=Folder(),
     metavar="DIR",
     help="Write an SVG picture of every screen into a folder, and end.",
 )

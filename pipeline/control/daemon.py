@@ -12,6 +12,7 @@ import click
 
 from lake.errors import BusyError, LakeError
 from pipeline.config.errors import ConfigError
+from pipeline.config.folder import Folder
 from pipeline.config.home import lake_home
 from pipeline.control.exclusive import refuse_second
 
@@ -19,7 +20,7 @@ USAGE, BUSY = 2, 3
 
 
 @click.command("nextgen-daemon", context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--lake", type=click.Path(file_okay=False, path_type=Path), help="Folder of the lake.")
+@click.option("--lake", type=Folder(), help="Folder of the lake.")
 @click.option("--schedule", type=click.Path(dir_okay=False, path_type=Path), help="Read this schedules.toml.")
 @click.option("--once", is_flag=True, help="Do what is owed now, then end.")
 @click.option("--quiet", is_flag=True, help="Write only to the log file.")
