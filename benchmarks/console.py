@@ -33,7 +33,7 @@ WARM = 60
 BURN = "while True: sum(n * n for n in range(10_000))"
 """What keeps a core busy."""
 GLANCE = 0.001
-"""Seconds between two looks at what a key did: an idle console sleeps, and is woken as a real one would be."""
+"""Seconds between two looks at whether a page has its data."""
 WAY = (
     "executed_trades",
     "trade_plans",

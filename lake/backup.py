@@ -89,7 +89,7 @@ def restore(source: Path, target: Path, progress: Progress = lambda *_: None) ->
     make_durable([target / BEGUN])
     try:
         size = _copied_back(source, target, hashes, progress)
-    except BaseException:
+    except BaseException:  # whatever ended it, an interrupt too, half a lake is not left
         _empty(target)
         raise
     (target / BEGUN).unlink()

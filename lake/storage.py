@@ -47,7 +47,7 @@ def refusals_in_words(what: str) -> Iterator[None]:
         yield
     except LakeError:
         raise
-    except Exception as error:
+    except Exception as error:  # a library tells of a full disk by errors of many kinds
         if (told := in_words(error, what)) is error:
             raise
         raise told from error

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nextgen_tui.invocation import Invocation, ReadingCommand, common_options, json_option, pass_invocation
+from pipeline.config.folder import Folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +58,7 @@ def sqlite_command(
 
 
 @command.command("parquet", cls=ReadingCommand)
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder", type=Folder())
 @_options
 @pass_invocation
 def parquet_command(

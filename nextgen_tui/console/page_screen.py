@@ -75,6 +75,7 @@ class PageScreen(Screen[None]):
     ]
 
     def __init__(self, page: Page[Any]) -> None:
+        # Told its width only once it is styled, it would be styled again before its first paint.
         widths = reversed(self.app.HORIZONTAL_BREAKPOINTS or [])
         super().__init__(classes=next((name for least, name in widths if self.app.size.width >= least), None))
         # It is styled as it is mounted; taken for stale, it would have every style parsed again, twice.

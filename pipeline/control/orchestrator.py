@@ -276,7 +276,7 @@ class Orchestrator:
                 orders.append(order)
                 events.append(started(order, who, now))
             self._journal.note(events)
-        except Exception:
+        except Exception:  # whatever it was, a worker that is not on record must not begin
             for order in orders:
                 self._workforce.withdraw(order)
             raise

@@ -175,7 +175,13 @@ def test_a_missing_lake_is_said_with_the_way_to_one(tmp_path: Path, capsys: pyte
 
 
 def test_an_empty_path_is_not_the_folder_one_is_in(capsys: pytest.CaptureFixture[str]) -> None:
-    for words in (["status", "--lake", ""], ["backup", ""], ["restore", ""], ["console", "--screenshot", ""]):
+    for words in (
+        ["status", "--lake", ""],
+        ["backup", ""],
+        ["restore", ""],
+        ["import", "parquet", ""],
+        ["console", "--screenshot", ""],
+    ):
         assert outcome(words) == exit_codes.USAGE
         assert "an empty path names no folder" in capsys.readouterr().err
 

@@ -92,7 +92,7 @@ class Memory:
             db.execute("BEGIN IMMEDIATE")
             try:
                 yield db
-            except BaseException:
+            except BaseException:  # an interrupt too takes back what it cut off
                 if db.in_transaction:
                     db.execute("ROLLBACK")
                 raise
