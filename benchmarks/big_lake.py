@@ -17,7 +17,7 @@ from lake.tables.feedback import PREDICTION_ACCURACY
 from lake.tables.market import MARKET_PRICES, RAW_PRICES, TICKER_UNIVERSE
 from lake.tables.predictions import PREDICTIONS, QUANTILE_COLUMNS
 from lake.tables.trading import EXECUTED_TRADES, PORTFOLIO_VALUE, STRATEGIC_PRIORITIES, TRADE_PLANS
-from pipeline.stages import CYCLE
+from pipeline.engine.stages import CYCLE
 
 LAST = date(2025, 12, 31)
 CLOSE = time(21, 0, tzinfo=UTC)

@@ -15,10 +15,10 @@ from time import perf_counter, process_time
 
 import polars as pl
 
-from lake.compaction import compact_due
-from lake.maintenance import CHECKPOINT_EVERY, checkpoint_due
 from lake.store import Lake
 from lake.tables.control import SERVICE_HEARTBEATS
+from lake.upkeep.checkpoints import CHECKPOINT_EVERY, checkpoint_due
+from lake.upkeep.compaction import compact_due
 
 MARKS = (50, 200, 500, 1_000, 2_000, 3_000, 5_000)
 COMPACT_EVERY = 200

@@ -214,9 +214,9 @@ def walk(folder: Path) -> None:
     """Every hop from a trade down to what the vendor sent, on five million bars; nothing read before."""
     from lake.store import Lake
     from lake.tables import TABLES
+    from nextgen_tui.console.lineage_view import follow
     from nextgen_tui.console.page import Link
     from nextgen_tui.console.view import View, read_runs
-    from nextgen_tui.console.walk import follow
 
     path = lake(folder, "deep", tickers=4_000, sessions=1_260, forecasts=FORECASTS)
     opened = Lake.open(path)
@@ -238,7 +238,7 @@ def walk(folder: Path) -> None:
 async def console(path: Path) -> AsyncIterator[tuple[Any, Any]]:
     """A console of 140 x 40 on a lake, with the pilot that presses its keys."""
     from nextgen_tui.console.app import ConsoleApp
-    from nextgen_tui.console.rubbish import seldom_sought
+    from nextgen_tui.console.runtime.gc_tuning import seldom_sought
 
     app = ConsoleApp(path)
     tell_of_paints(app)

@@ -13,11 +13,11 @@ from pathlib import Path
 from statistics import median
 
 from lake.store import Lake
-from pipeline.control.heartbeat import last_beat
-from pipeline.control.process import PROC
-from pipeline.control.requests import Request, standing_of, submit
+from pipeline.control.daemon.heartbeat import last_beat
+from pipeline.control.operator.requests import Request, standing_of, submit
+from pipeline.control.workers.process_identity import PROC
 
-DAEMON = (sys.executable, "-m", "pipeline.control.daemon", "--quiet")
+DAEMON = (sys.executable, "-m", "pipeline.control.daemon.main", "--quiet")
 
 
 def main() -> None:

@@ -16,9 +16,9 @@ from time import perf_counter
 
 from lake.store import Lake
 from pipeline.config.settings import RuntimeParams, Settings
+from pipeline.engine.runner import Runner
 from pipeline.ingestion.sources.params import SimulatedParams, SourceParams
 from pipeline.models.params import ModelParams
-from pipeline.runner import Runner
 
 NEVER_TRAINED = 1_000_000
 """Sessions of history nobody has: the cost of training would drown what is measured."""

@@ -17,8 +17,8 @@ import polars as pl
 
 from lake.tables.features import FEATURES
 from pipeline.features.features import features
-from pipeline.features.gather import training_windows, window_tensor
 from pipeline.features.params import FeatureParams
+from pipeline.features.tensors import training_windows, window_tensor
 from pipeline.features.windows import windows
 from tests.frames.features import Market, feature_rows, moment, random_market, universe
 

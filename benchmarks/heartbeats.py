@@ -21,12 +21,12 @@ from lake.store import Lake
 from lake.tables import TABLES
 from lake.tables.control import SERVICE_HEARTBEATS, TASK_ATTEMPTS
 from pipeline.config.settings import Settings
-from pipeline.control.heartbeat import BATCH, Heart
-from pipeline.control.journal import Event, lake_journal
-from pipeline.control.orchestrator import Picture
-from pipeline.control.process import open_descriptors, resident_bytes
+from pipeline.control.daemon.heartbeat import BATCH, Heart
+from pipeline.control.daemon.orchestrator import Picture
+from pipeline.control.schedule.journal import Event, lake_journal
+from pipeline.control.workers.process_identity import open_descriptors, resident_bytes
+from pipeline.engine.runner import Runner
 from pipeline.ingestion.sources.params import SimulatedParams, SourceParams
-from pipeline.runner import Runner
 
 DAY = timedelta(days=1)
 EVERY = timedelta(minutes=7.5)

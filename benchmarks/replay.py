@@ -14,9 +14,9 @@ from time import perf_counter, process_time
 
 from lake.store import Lake
 from pipeline.config.settings import Settings
+from pipeline.engine.runner import Cycle, Runner
+from pipeline.engine.stages import TRAINING
 from pipeline.ingestion.sources.params import SimulatedParams, SourceParams
-from pipeline.runner import Cycle, Runner
-from pipeline.stages import TRAINING
 
 
 @dataclass(frozen=True)

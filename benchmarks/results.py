@@ -15,8 +15,8 @@ from lake.tables.control import RUNS
 from lake.tables.feedback import FEEDBACK_METRICS
 from lake.tables.models import MODEL_PROMOTIONS
 from lake.tables.trading import PORTFOLIO_VALUE
-from pipeline.stages import TRAINING
-from pipeline.trading.performance import compare, measure
+from pipeline.engine.stages import TRAINING
+from pipeline.trading.review.performance import compare, measure
 
 SESSIONS_PER_YEAR = 252
 SHOWN = ("ic", "pinball_skill", "mae_skill", "hit_rate", "coverage_50", "coverage_80", "coverage_90")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from pipeline.ingestion.lexicon import opinion
+from pipeline.ingestion.news.lexicon import opinion
 from pipeline.ingestion.params import NewsParams
 
 LABELS = ("negative", "neutral", "positive")

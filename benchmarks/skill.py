@@ -27,18 +27,18 @@ from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES, TICKER_UNIVERSE
 from lake.tables.models import MODEL_REGISTRY
 from lake.tables.predictions import QUANTILES
 from pipeline.config.settings import RuntimeParams, Settings
+from pipeline.engine.runner import Runner
+from pipeline.engine.stages import LEARN
 from pipeline.features import features
 from pipeline.ingestion.sources.params import SimulatedParams, SourceParams
 from pipeline.ingestion.sources.simulated import SimulatedSource
 from pipeline.models import train
+from pipeline.models.dataset import Examples, Index, blocks, labelled_examples
 from pipeline.models.ensemble import combine
 from pipeline.models.evaluation import figures, newey_west_error, rank_correlations
-from pipeline.models.examples import Examples, Index, blocks, labelled_examples
 from pipeline.models.inference import standardised_members
 from pipeline.models.params import ModelParams
 from pipeline.models.registry import Ensemble, load_members
-from pipeline.runner import Runner
-from pipeline.stages import LEARN
 
 Floats = npt.NDArray[np.float64]
 MIDDLE = QUANTILES.index(0.5)

@@ -18,11 +18,11 @@ import numpy as np
 from lake.store import Lake
 from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES
 from pipeline.config.settings import RuntimeParams, Settings
+from pipeline.engine.runner import Runner
 from pipeline.ingestion.sources.params import SourceParams, YahooParams
 from pipeline.ingestion.sources.yahoo import YahooSource
 from pipeline.ingestion.sources.yahoo.connection import Connection
-from pipeline.runner import Runner
-from pipeline.sessions import Sessions, exchange_sessions
+from pipeline.market.sessions import Sessions, exchange_sessions
 
 
 def main() -> None:

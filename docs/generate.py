@@ -10,7 +10,7 @@ import click
 
 from lake.contract import Column, Table
 from lake.tables import DOMAINS, TABLES
-from pipeline.stages import IMPORTED, STAGES
+from pipeline.engine.stages import IMPORTED, STAGES
 
 HERE = Path(__file__).parent
 NOTE = "<!-- Made from the code by `make docs`; change the code, not this page. -->\n"
@@ -76,7 +76,7 @@ def stages_page() -> str:
 
 def commands_page() -> str:
     """Every command with its help text."""
-    from nextgen_tui.cli import main
+    from nextgen_tui.cli.main import main
 
     lines = [NOTE, "# Commands", ""]
     for path, command in _commands(main, ("nextgen",)):

@@ -11,7 +11,7 @@ import polars as pl
 
 from lake.contract import Table
 from lake.errors import LakeError
-from lake.listing import FileSpan, overlapping
+from lake.storage.listing import FileSpan, overlapping
 from lake.store import Lake
 
 Sign = Literal["=", "!=", "<", "<=", ">", ">="]

@@ -14,14 +14,14 @@ from typing import Any
 import polars as pl
 
 from lake.contract import Table
-from lake.durability import commit_files, file_hash, make_durable
 from lake.errors import LakeError, NoSuchError
 from lake.fingerprint import fingerprint
-from lake.head import Head, write_head
-from lake.log import commit_entry, publication_hash
 from lake.migrations import FORMAT, FORMATS, Formats
 from lake.migrations.steps import names_then, steps_of
-from lake.storage import in_words
+from lake.storage.atomic import commit_files, file_hash, make_durable
+from lake.storage.commit_pointer import Head, write_head
+from lake.storage.delta_log import commit_entry, publication_hash
+from lake.storage.disk import in_words
 from lake.store import Lake
 from lake.tables import TABLES
 from lake.tables.control import RUNS

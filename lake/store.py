@@ -10,25 +10,25 @@ from typing import Any
 
 import polars as pl
 
-from lake import recovery
-from lake.archive import archive_log
-from lake.committing import Commits
-from lake.committing import Written as Written
 from lake.contract import Table
 from lake.errors import LakeError
-from lake.head import Head, write_head
-from lake.lease import writer_lease
-from lake.listing import Clock, FileSpan
-from lake.log import commit_entry
-from lake.marker import MARKER as MARKER
-from lake.marker import mark, prepare, refuse_foreign, refuse_path
 from lake.migrations import FORMATS, Formats
-from lake.rows import last_revisions, predicates
-from lake.snapshots import Snapshots
-from lake.storage import LEAST_FREE, refusals_in_words, refuse_full_disk, refuse_read_only, room_for
+from lake.storage import recovery
+from lake.storage.checksums import witness_checkpoint
+from lake.storage.commit_pointer import Head, write_head
+from lake.storage.delta_log import commit_entry
+from lake.storage.disk import LEAST_FREE, refusals_in_words, refuse_full_disk, refuse_read_only, room_for
+from lake.storage.lease import writer_lease
+from lake.storage.listing import Clock, FileSpan
+from lake.storage.manifest import MARKER as MARKER
+from lake.storage.manifest import mark, prepare, refuse_foreign, refuse_path
+from lake.storage.predicates import last_revisions, predicates
+from lake.storage.snapshots import Snapshots
+from lake.storage.writer import Commits
+from lake.storage.writer import Written as Written
 from lake.tables import TABLES
 from lake.tables.control import RUNS
-from lake.witness import witness_checkpoint
+from lake.upkeep.log_archive import archive_log
 
 
 class Lake:

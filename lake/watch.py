@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lake import log
+from lake.storage import delta_log
 
 
 def publication_mark(lake: Path) -> tuple[int, int]:
@@ -13,8 +13,8 @@ def publication_mark(lake: Path) -> tuple[int, int]:
     Costs one listing of a folder; suited to being asked every second.
     """
     uri = lake / "tables" / "runs"
-    newest = max(log.entry_versions(uri), default=0)
+    newest = max(delta_log.entry_versions(uri), default=0)
     try:
-        return newest, log.entry_path(uri, newest).stat().st_mtime_ns
+        return newest, delta_log.entry_path(uri, newest).stat().st_mtime_ns
     except FileNotFoundError:
         return 0, 0

@@ -9,7 +9,7 @@ import click
 
 if TYPE_CHECKING:
     from lake.store import Lake
-    from pipeline.sessions import Sessions
+    from pipeline.market.sessions import Sessions
 
 
 class NotYetError(Exception):

@@ -9,7 +9,7 @@ from typing import Literal
 
 import polars as pl
 
-from nextgen_tui.formats import counted
+from nextgen_tui.text.formats import counted
 
 Finding = Literal["better than naive", "no skill shown", "worse than naive", "too few to say"]
 

@@ -15,14 +15,14 @@ LAYERS = ("lake", "pipeline", "pipeline.control", "nextgen_tui")
 DOMAINS = ("ingestion", "features", "models", "prediction", "feedback", "trading", "health")
 """The pipeline's domains: none imports a later one; they meet in table contracts."""
 ONLY_IN = {
-    "deltalake": ("lake.delta",),
+    "deltalake": ("lake.storage.delta",),
     "torch": ("pipeline.models",),
     "yfinance": ("pipeline.ingestion.sources",),
     "openai": ("pipeline.ingestion.sources",),
     "apscheduler": ("pipeline.control",),
-    "prometheus_client": ("pipeline.control.metrics",),
+    "prometheus_client": ("pipeline.control.monitoring.prometheus",),
     "textual": ("nextgen_tui",),
-    "exchange_calendars": ("pipeline.sessions",),
+    "exchange_calendars": ("pipeline.market.sessions",),
 }
 BANNED_NAMES = {"utils", "helpers", "manager", "common", "misc", "base"}
 BANNED_CALLS = {"eval", "exec", "torch.load", "pickle.load", "pickle.loads", "yaml.load"}
@@ -136,7 +136,7 @@ def test_nothing_from_outside_can_become_code(module: str) -> None:
 
 def test_the_list_of_stages_loads_without_the_heavy_libraries() -> None:
     program = (
-        "import sys, pipeline.stages\n"
+        "import sys, pipeline.engine.stages\n"
         "heavy = {'torch', 'yfinance', 'openai', 'exchange_calendars', 'pandas', 'textual'} & set(sys.modules)\n"
         "sys.exit(f'loaded {sorted(heavy)}' if heavy else 0)"
     )
@@ -149,4 +149,4 @@ def test_percent_is_written_in_one_way(module: str) -> None:
     specs = [node.format_spec for node in ast.walk(tree(MODULES[module])) if isinstance(node, ast.FormattedValue)]
     ends = [spec.values[-1] for spec in specs if isinstance(spec, ast.JoinedStr) and spec.values]
     written = [end.value for end in ends if isinstance(end, ast.Constant) and str(end.value).endswith("%")]
-    assert not written, f"{module} formats with {written}; `pipeline.wording.percent` writes 1.2 %, with its space"
+    assert not written, f"{module} formats with {written}; `pipeline.text_format.percent` writes 1.2 %, with its space"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from docs.generate import PAGES, stale
-from nextgen_tui.cli import main
+from nextgen_tui.cli.main import main
 
 ROOT = Path(__file__).parent.parent
 WRITTEN = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]

@@ -4,17 +4,7 @@ import polars as pl
 
 from lake.contract import Column, Rule, Table
 from lake.tables.predictions import PREDICTION_ID
-from lake.tables.vocabulary import (
-    HORIZON,
-    MODEL_ID,
-    SESSION,
-    TICKER,
-    count,
-    day,
-    flag,
-    number,
-    text,
-)
+from lake.tables.vocabulary import HORIZON, MODEL_ID, SESSION, TICKER, count, day, flag, number, text
 
 SCOPE = Column(pl.String(), "name", "what the slice is cut by", pattern="all|sector|ticker|model|regime")
 SLICE = text("the slice: a sector, a ticker, a model, or 'all'", unit="name", longest=80)

@@ -3,15 +3,7 @@
 import polars as pl
 
 from lake.contract import Column, Rule, Table
-from lake.tables.vocabulary import (
-    AVAILABLE_AT,
-    PAYLOAD_ID,
-    SOURCE,
-    TICKER,
-    instant,
-    number,
-    text,
-)
+from lake.tables.vocabulary import AVAILABLE_AT, PAYLOAD_ID, SOURCE, TICKER, instant, number, text
 
 ARTICLE_ID = Column(pl.String(), "sha256", "hash of the article's title and publication", pattern=r"[0-9a-f]{64}")
 SCORER = Column(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from nextgen_tui.invocation import Invocation, ReadingCommand, pass_invocation
+from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 
 
 @click.command("approve", cls=ReadingCommand)
@@ -18,7 +18,7 @@ def command(invocation: Invocation, plan: str, reason: str) -> None:
     It is recorded, and judged later. Where the setting trading.approval is `required`, no order but a stop goes to the
     open without it. It takes an earlier veto back.
     """
-    from nextgen_tui.decided import said, tell_trade
-    from pipeline.control.decisions import decide
+    from nextgen_tui.cli.decision_output import said, tell_trade
+    from pipeline.control.operator.decisions import decide
 
     tell_trade(invocation, said(lambda: decide(invocation.runner, plan, "approve", reason, "cli")))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from nextgen_tui.invocation import Invocation, ReadingCommand, pass_invocation
+from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 from pipeline.config.folder import Folder
 
 
@@ -19,9 +19,9 @@ def command(invocation: Invocation, folder: Path) -> None:
 
     Into a folder with an earlier backup of this lake only what is new is copied.
     """
-    from lake.backup import backup
     from lake.store import Lake
-    from nextgen_tui.formats import counted
+    from lake.upkeep.backup import backup
+    from nextgen_tui.text.formats import counted
 
     with invocation.output.progress("backup") as progress:
         copied = backup(Lake.open(invocation.lake_path, older=True), folder.absolute(), progress)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from nextgen_tui.invocation import Invocation, ReadingCommand, pass_invocation
+from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 
 
 @click.command("compact", cls=ReadingCommand)
@@ -15,9 +15,9 @@ def command(invocation: Invocation, everything: bool) -> None:
 
     The rows stay the same; the new version stands among the runs, and older versions stay readable.
     """
-    from lake.compaction import DUE_FILES, compact_due
-    from lake.maintenance import checkpoint_due
-    from nextgen_tui.formats import counted
+    from lake.upkeep.checkpoints import checkpoint_due
+    from lake.upkeep.compaction import DUE_FILES, compact_due
+    from nextgen_tui.text.formats import counted
 
     invocation.runner.recover()
     with invocation.lake.lease("compact"):

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nextgen_tui.arguments import DAY
-from nextgen_tui.invocation import Invocation, ReadingCommand, pass_invocation
+from nextgen_tui.cli.arguments import DAY
+from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 
 if TYPE_CHECKING:
     from pipeline.comparison.compare import Comparison
@@ -38,7 +38,7 @@ def command(
     Closes, forecasts by horizon, fills, positions and realised profit, for the same sessions. Exit code 0 if all that
     is judged agrees within the tolerance, 1 if not. Forecasts are only judged with --forecast-tolerance.
     """
-    from nextgen_tui import exit_codes
+    from nextgen_tui.cli import exit_codes
     from pipeline.comparison.compare import Tolerances, compare
 
     tolerances = Tolerances(relative=tolerance, forecast=forecast_tolerance)
@@ -49,9 +49,9 @@ def command(
 
 
 def _show(invocation: Invocation, found: Comparison) -> None:
-    from nextgen_tui import formats
-    from nextgen_tui.safe_text import safe_text
-    from nextgen_tui.table_view import grid
+    from nextgen_tui.text import formats
+    from nextgen_tui.text.safe_text import safe_text
+    from nextgen_tui.text.table_view import grid
 
     output = invocation.output
     view = grid()
@@ -76,7 +76,7 @@ def _show(invocation: Invocation, found: Comparison) -> None:
 
 
 def _numbers(figure: Figure) -> str:
-    from nextgen_tui import formats
+    from nextgen_tui.text import formats
 
     known = {name: value for name, value in figure.numbers.items() if value is not None}
     return ", ".join(f"{name.replace('_', ' ')} {formats.number(value)}" for name, value in known.items())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from nextgen_tui.invocation import Invocation, ReadingCommand, common_options, pass_invocation
+from nextgen_tui.cli.invocation import Invocation, ReadingCommand, common_options, pass_invocation
 
 
 @click.group("config", params=common_options())

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from nextgen_tui import exit_codes
-from nextgen_tui.invocation import Command, Invocation, pass_invocation
+from nextgen_tui.cli import exit_codes
+from nextgen_tui.cli.invocation import Command, Invocation, pass_invocation
 from pipeline.config.folder import Folder
 
 
@@ -50,14 +50,14 @@ def command(
 
     app = ConsoleApp(invocation.lake_path, light=light, at=at, only_look=read_only)
     if screenshot is None:
-        from nextgen_tui.console.ending import ended
-        from nextgen_tui.console.rubbish import seldom_sought
-        from nextgen_tui.console.terminal import given_back
+        from nextgen_tui.console.runtime.gc_tuning import seldom_sought
+        from nextgen_tui.console.runtime.shutdown import ended
+        from nextgen_tui.console.runtime.terminal import given_back
 
         with given_back(), seldom_sought():
             app.run()
         return ended(app.return_code or exit_codes.DONE)
-    from nextgen_tui.console.screenshots import take, terminal_size
+    from nextgen_tui.console.runtime.screenshots import take, terminal_size
 
     for path in take(app, screenshot, terminal_size(size)):
         invocation.output.show(str(path))
@@ -72,7 +72,7 @@ def _refuse_without_terminal(invocation: Invocation) -> None:
 
 def _served(invocation: Invocation, port: int, options: list[str]) -> int:
     try:
-        from nextgen_tui.console.web import serve
+        from nextgen_tui.console.runtime.serve import serve
     except ModuleNotFoundError as error:
         raise click.UsageError(
             f"a console in the browser needs the extra `web` ({error.name} is missing): "

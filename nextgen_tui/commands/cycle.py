@@ -6,8 +6,8 @@ from datetime import date
 
 import click
 
-from nextgen_tui.arguments import DAY
-from nextgen_tui.invocation import Invocation, ReadingCommand, pass_invocation
+from nextgen_tui.cli.arguments import DAY
+from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 
 
 @click.command("cycle", cls=ReadingCommand)
@@ -19,9 +19,9 @@ def command(invocation: Invocation, session: date | None) -> None:
     It settles what was planned, scores what fell due, forecasts, and plans for the next open. A session that is done
     is left alone.
     """
+    from nextgen_tui.cli.busy_hint import or_ask
+    from nextgen_tui.cli.runs_view import show_cycle
     from nextgen_tui.standing import next_session, refuse_open
-    from nextgen_tui.turn import or_ask
-    from nextgen_tui.work_view import show_cycle
 
     calendar = invocation.runner.calendar
     if session is None:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nextgen_tui import exit_codes
-from nextgen_tui.invocation import Invocation, ReadingCommand, pass_invocation
+from nextgen_tui.cli import exit_codes
+from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 
 if TYPE_CHECKING:
     from lake.store import Lake
-    from nextgen_tui.demonstration import Timing
+    from nextgen_tui.setup.demo_lake import Timing
 
 
 @click.command("demo", cls=ReadingCommand)
@@ -43,7 +43,7 @@ def command(
     opens where there is a terminal, else a line is written for each session.
     """
     from nextgen_tui.commands.init import read_choices
-    from nextgen_tui.demonstration import prepare, replay
+    from nextgen_tui.setup.demo_lake import prepare, replay
 
     prepare(invocation, fresh)
     started = perf_counter()
@@ -51,7 +51,7 @@ def command(
     _show(invocation, invocation.lake, timing, perf_counter() - started)
     if not live:
         return exit_codes.DONE
-    from nextgen_tui.live import Live, run_live
+    from nextgen_tui.setup.live_demo import Live, run_live
 
     watched = stop_after is None and sys.stdin.isatty() and sys.stdout.isatty()
     return run_live(invocation, Live(pace, stop_after, console=watched))
@@ -59,7 +59,9 @@ def command(
 
 def _show(invocation: Invocation, lake: Lake, timing: Timing, seconds: float) -> None:
     from lake.tables import feedback, market, news, trading
-    from nextgen_tui import formats, summary, summary_view
+    from nextgen_tui import summary
+    from nextgen_tui.cli import summary_view
+    from nextgen_tui.text import formats
 
     data = summary.data_facts(
         lake.read(market.MARKET_PRICES, columns=("ticker", "session", "revision")),

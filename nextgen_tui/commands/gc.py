@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import click
 
-from nextgen_tui.invocation import Invocation, ReadingCommand, pass_invocation
+from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 
 
 @click.command("gc", cls=ReadingCommand)
@@ -17,9 +17,9 @@ def command(invocation: Invocation, dry_run: bool) -> None:
 
     Every version that a run read or wrote stays readable, however old it is.
     """
-    from lake.garbage import collect_garbage, find_garbage
-    from nextgen_tui.formats import counted
-    from nextgen_tui.table_view import grid
+    from lake.upkeep.vacuum import collect_garbage, find_garbage
+    from nextgen_tui.text.formats import counted
+    from nextgen_tui.text.table_view import grid
 
     found = find_garbage(invocation.lake) if dry_run else collect_garbage(invocation.lake)
     if found:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from nextgen_tui.arguments import key, table_named
-from nextgen_tui.invocation import Invocation, ReadingCommand, pass_invocation
+from nextgen_tui.cli.arguments import key, table_named
+from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 
 
 @click.command("impact", cls=ReadingCommand)
@@ -21,10 +21,10 @@ def command(invocation: Invocation, table: str, keys: tuple[str, ...]) -> None:
     from lake.impact import impact
     from lake.tables import TABLES
     from lake.tables.market import MARKET_PRICES
-    from nextgen_tui.formats import counted
-    from nextgen_tui.safe_text import safe_text
-    from nextgen_tui.table_view import grid
-    from pipeline.stages import stage
+    from nextgen_tui.text.formats import counted
+    from nextgen_tui.text.safe_text import safe_text
+    from nextgen_tui.text.table_view import grid
+    from pipeline.engine.stages import stage
 
     contract = table_named(table)
     reach = max(read.lookback or 0 for read in stage("features").reads if read.table is MARKET_PRICES)

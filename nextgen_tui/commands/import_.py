@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nextgen_tui.invocation import Invocation, ReadingCommand, common_options, json_option, pass_invocation
+from nextgen_tui.cli.invocation import (
+    Invocation,
+    ReadingCommand,
+    common_options,
+    json_option,
+    pass_invocation,
+)
 from pipeline.config.folder import Folder
 
 if TYPE_CHECKING:
@@ -16,8 +22,8 @@ if TYPE_CHECKING:
 
     from rich.table import Table as Grid
 
-    from pipeline.importing import Account, Report
-    from pipeline.ingestion.imported.store import Store
+    from pipeline.ingestion.imports.run_import import Account, Report
+    from pipeline.ingestion.imports.store import Store
 
 
 @click.group("import", params=[*common_options(), json_option()])
@@ -51,7 +57,7 @@ def sqlite_command(
 
     Begin with --propose > mapping.toml, correct it, then look at --dry-run.
     """
-    from pipeline.ingestion.imported.sqlite import open_sqlite
+    from pipeline.ingestion.imports.sqlite import open_sqlite
 
     with open_sqlite(file) as store:
         _run(invocation, store, mapping, propose=propose, dry=dry_run, create=create)
@@ -68,7 +74,7 @@ def parquet_command(
 
     A file is a table of its name; so is a folder, whose files are its parts.
     """
-    from pipeline.ingestion.imported.parquet import ParquetStore
+    from pipeline.ingestion.imports.parquet import ParquetStore
 
     _run(invocation, ParquetStore(folder), mapping, propose=propose, dry=dry_run, create=create)
 
@@ -76,9 +82,9 @@ def parquet_command(
 def _run(invocation: Invocation, store: Store, mapping: Path | None, *, propose: bool, dry: bool, create: bool) -> None:
     from datetime import UTC, datetime
 
-    from pipeline.importing import import_system
-    from pipeline.ingestion.imported.mapping import read_mapping
-    from pipeline.ingestion.imported.proposal import propose as proposed
+    from pipeline.ingestion.imports.infer_mapping import propose as proposed
+    from pipeline.ingestion.imports.mapping import read_mapping
+    from pipeline.ingestion.imports.run_import import import_system
 
     if propose == (mapping is not None):
         raise click.UsageError("give either --mapping FILE, or --propose to get a first mapping")
@@ -106,8 +112,8 @@ def _create(invocation: Invocation) -> None:
 
 
 def _show(invocation: Invocation, report: Report) -> None:
-    from nextgen_tui.formats import counted, whole
-    from nextgen_tui.table_view import grid
+    from nextgen_tui.text.formats import counted, whole
+    from nextgen_tui.text.table_view import grid
 
     output = invocation.output
     view = grid()
@@ -135,9 +141,9 @@ def _show(invocation: Invocation, report: Report) -> None:
 
 
 def _broken(report: Report) -> Grid:
-    from nextgen_tui import formats
-    from nextgen_tui.safe_text import safe_text
-    from nextgen_tui.table_view import grid
+    from nextgen_tui.text import formats
+    from nextgen_tui.text.safe_text import safe_text
+    from nextgen_tui.text.table_view import grid
 
     view = grid("Set aside" if not report.dry else "Would be set aside")
     for heading in ("table", "rule it breaks"):

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nextgen_tui import exit_codes
-from nextgen_tui.arguments import DAY
-from nextgen_tui.invocation import Invocation, ReadingCommand, pass_invocation
+from nextgen_tui.cli import exit_codes
+from nextgen_tui.cli.arguments import DAY
+from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 
 if TYPE_CHECKING:
-    from nextgen_tui.beginning import Beginning
+    from nextgen_tui.setup.create_lake import Beginning
     from pipeline.config.layers import Given
 
 _OPTIONS = {
@@ -62,7 +62,7 @@ def command(
     some hundred tickers take some minutes. With --until before the end of the data, the sessions
     after it are left for `nextgen replay`.
     """
-    from nextgen_tui.beginning import make_lake
+    from nextgen_tui.setup.create_lake import make_lake
     from pipeline.config.home import CONFIG_VARIABLE
     from pipeline.config.layers import Given
 
@@ -142,8 +142,8 @@ def _next_step(beginning: Beginning) -> str:
 def _load(invocation: Invocation, beginning: Beginning) -> int:
     """Load the history, tell what came of it, and give the exit code."""
     from lake.tables.market import MARKET_PRICES, QUARANTINED_ROWS
-    from nextgen_tui.formats import duration
     from nextgen_tui.summary import by_rule
+    from nextgen_tui.text.formats import duration
 
     started = perf_counter()
     with invocation.output.progress("history") as progress:
@@ -178,9 +178,9 @@ def _no_bar(invocation: Invocation, quarantined: int) -> str:
 
 
 def _tell(invocation: Invocation, rows: dict[str, int], quarantined: Sequence[tuple[str, int]], usable: bool) -> None:
-    from nextgen_tui import formats
-    from nextgen_tui.summary_view import set_aside_part
-    from nextgen_tui.table_view import grid
+    from nextgen_tui.cli.summary_view import set_aside_part
+    from nextgen_tui.text import formats
+    from nextgen_tui.text.table_view import grid
 
     view = grid()
     view.add_column("table")

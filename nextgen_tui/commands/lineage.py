@@ -6,8 +6,8 @@ from dataclasses import asdict
 
 import click
 
-from nextgen_tui.arguments import key, table_named
-from nextgen_tui.invocation import Invocation, ReadingCommand, pass_invocation
+from nextgen_tui.cli.arguments import key, table_named
+from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 
 MANY = 100
 """Rows of a walk from which on it is said how to see fewer."""
@@ -29,7 +29,7 @@ def command(invocation: Invocation, table: str, keys: tuple[str, ...], depth: in
     from rich.tree import Tree
 
     from lake.lineage import trace
-    from nextgen_tui.safe_text import safe_text
+    from nextgen_tui.text.safe_text import safe_text
 
     contract = table_named(table)
     hops = trace(invocation.lake, contract, key(contract, keys), depth=depth)

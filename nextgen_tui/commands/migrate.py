@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import click
 
-from nextgen_tui.invocation import Invocation, ReadingCommand, pass_invocation
+from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 
 
 @click.command("migrate", cls=ReadingCommand)
@@ -18,12 +18,12 @@ def command(invocation: Invocation, dry_run: bool) -> None:
     Every version stays readable, and runs recorded before come out the same. An earlier program cannot use the lake
     afterwards; `nextgen backup` keeps a copy that it can.
     """
-    from lake.marker import refuse_foreign
-    from lake.migration import migrate, planned
     from lake.migrations import FORMAT
+    from lake.migrations.run import migrate, planned
+    from lake.storage.manifest import refuse_foreign
     from lake.store import Lake
-    from nextgen_tui.formats import counted
-    from nextgen_tui.table_view import grid
+    from nextgen_tui.text.formats import counted
+    from nextgen_tui.text.table_view import grid
 
     now = refuse_foreign(invocation.lake_path, older=True)
     lake = Lake.open(invocation.lake_path, older=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nextgen_tui.invocation import Invocation, ReadingCommand, pass_invocation
+from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 
 if TYPE_CHECKING:
     import polars as pl
@@ -27,8 +27,8 @@ def command(invocation: Invocation, features_id: str, horizon: int | None) -> No
 
     from lake.tables.features import FEATURE_WINDOWS
     from lake.tables.predictions import PREDICTIONS
-    from nextgen_tui.output import records
-    from nextgen_tui.table_view import fitting_columns, frame_grid
+    from nextgen_tui.cli.output import records
+    from nextgen_tui.text.table_view import fitting_columns, frame_grid
 
     windows = invocation.lake.read(FEATURE_WINDOWS, where=pl.col("features_id") == features_id)
     if windows.is_empty():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from nextgen_tui.invocation import Invocation, ReadingCommand, pass_invocation
+from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 
 
 @click.command("promote", cls=ReadingCommand)
@@ -17,7 +17,7 @@ def command(invocation: Invocation, model: str, reason: str) -> None:
     It counts from the next cycle on, and is put on record there like every decision on the champion. `nextgen show
     model_promotions` lists the models that were judged.
     """
-    from nextgen_tui.decided import said, tell_champion
-    from pipeline.control.decisions import promote
+    from nextgen_tui.cli.decision_output import said, tell_champion
+    from pipeline.control.operator.decisions import promote
 
     tell_champion(invocation, said(lambda: promote(invocation.runner, model, reason, "cli")))

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import click
 
-from nextgen_tui.invocation import Invocation, ReadingCommand, pass_invocation
+from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 
 
 @click.command("recover", cls=ReadingCommand)
@@ -17,7 +17,7 @@ def command(invocation: Invocation) -> None:
     Every command that writes does this first by itself. What was published is checked; damage there is named, and
     nothing is changed.
     """
-    from nextgen_tui.formats import counted
+    from nextgen_tui.text.formats import counted
 
     lake, runner = invocation.lake, invocation.runner
     with lake.lease("recovery"):

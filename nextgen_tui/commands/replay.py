@@ -7,8 +7,8 @@ from time import perf_counter
 
 import click
 
-from nextgen_tui.arguments import DAY
-from nextgen_tui.invocation import Invocation, ReadingCommand, pass_invocation
+from nextgen_tui.cli.arguments import DAY
+from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 
 
 @click.command("replay", cls=ReadingCommand)
@@ -22,8 +22,8 @@ def command(invocation: Invocation, first: date | None, last: date | None, sessi
     Each session sees only what was public then. Sessions that are done are left alone, so that an interrupted replay
     goes on where it stopped.
     """
-    from nextgen_tui.formats import counted, duration
     from nextgen_tui.standing import next_session, refuse_open
+    from nextgen_tui.text.formats import counted, duration
 
     if (last is None) == (sessions is None):
         raise click.UsageError("say where to stop: --to YYYY-MM-DD, or --sessions N")

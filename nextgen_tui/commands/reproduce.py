@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nextgen_tui import exit_codes
-from nextgen_tui.invocation import Invocation, ReadingCommand, pass_invocation
+from nextgen_tui.cli import exit_codes
+from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 
 if TYPE_CHECKING:
-    from pipeline.reproduction import Verdict
+    from pipeline.engine.reproduction import Verdict
 
 
 @click.command("reproduce", cls=ReadingCommand)
@@ -31,7 +31,7 @@ def command(
     """
     if sum((bool(runs), everything, cycle is not None, sample is not None)) != 1:
         raise click.UsageError("name the runs to reproduce, or give --all, --cycle or --sample")
-    from pipeline.reproduction import reproduce_apart
+    from pipeline.engine.reproduction import reproduce_apart
 
     chosen = _chosen(invocation, runs, cycle, sample)
     verdicts: list[Verdict] = []
@@ -67,9 +67,9 @@ def _chosen(invocation: Invocation, names: tuple[str, ...], cycle: str | None, s
 def _show(invocation: Invocation, verdicts: list[Verdict]) -> None:
     from rich.text import Text
 
-    from nextgen_tui.formats import counted
-    from nextgen_tui.safe_text import safe_text
-    from nextgen_tui.table_view import grid
+    from nextgen_tui.text.formats import counted
+    from nextgen_tui.text.safe_text import safe_text
+    from nextgen_tui.text.table_view import grid
 
     view = grid()
     for heading in ("run", "verdict", "first difference", "changed since"):

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nextgen_tui import exit_codes
-from nextgen_tui.arguments import DAY
-from nextgen_tui.invocation import Invocation, ReadingCommand, pass_invocation
+from nextgen_tui.cli import exit_codes
+from nextgen_tui.cli.arguments import DAY
+from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 
 if TYPE_CHECKING:
     from lake.store import Lake
-    from pipeline.control.journal import Standing
-    from pipeline.control.requests import Request
+    from pipeline.control.operator.requests import Request
+    from pipeline.control.schedule.journal import Standing
 
 ACTIONS = (
     *("run", "task", "cycle", "train", "maintain", "recover", "reproduce", "promote", "rollback"),
@@ -54,8 +54,8 @@ def command(
     from uuid import uuid4
 
     from nextgen_tui.standing import refuse_open
-    from pipeline.control.exclusive import daemon_present
-    from pipeline.control.requests import Request, submit
+    from pipeline.control.daemon.daemon_lock import daemon_present
+    from pipeline.control.operator.requests import Request, submit
 
     if session is not None:
         refuse_open(session, invocation.runner.calendar)
@@ -90,7 +90,7 @@ def command(
 
 
 def _refuse_senseless(request: Request) -> None:
-    from pipeline.control.requests import RequestError, refuse_senseless
+    from pipeline.control.operator.requests import RequestError, refuse_senseless
 
     try:
         refuse_senseless(request)
@@ -100,7 +100,7 @@ def _refuse_senseless(request: Request) -> None:
 
 def _refuse_another(lake: Lake, request: Request) -> None:
     """One name stands for one request: who asks for something else under it is not told that it was asked before."""
-    from pipeline.control.requests import request_of
+    from pipeline.control.operator.requests import request_of
 
     there = request_of(lake, request.request_id)
     for name in ("action", "target", "session"):
@@ -113,9 +113,9 @@ def _refuse_another(lake: Lake, request: Request) -> None:
 
 def _why_it_waits(lake: Lake, request: Request) -> str:
     """What the daemon says of a request that it has not begun; empty where it says nothing."""
-    from pipeline.control.exclusive import daemon_present
-    from pipeline.control.health import SILENT
-    from pipeline.control.heartbeat import last_beat
+    from pipeline.control.daemon.daemon_lock import daemon_present
+    from pipeline.control.daemon.heartbeat import last_beat
+    from pipeline.control.monitoring.health import SILENT
 
     beat = last_beat(lake.path)
     if beat is None or not daemon_present(lake.path / "control"):
@@ -130,8 +130,8 @@ def _why_it_waits(lake: Lake, request: Request) -> str:
 
 def _answer(lake: Lake, request: Request, wait: bool) -> Standing:
     """Where the request stands within a second, or at its end, or once nobody is there any more to bring it there."""
-    from pipeline.control.exclusive import daemon_present
-    from pipeline.control.requests import standing_of
+    from pipeline.control.daemon.daemon_lock import daemon_present
+    from pipeline.control.operator.requests import standing_of
 
     control = lake.path / "control"
     patience = time.monotonic() + (float("inf") if wait else 1.0)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from nextgen_tui.invocation import Invocation, ReadingCommand, pass_invocation
+from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 from pipeline.config.folder import Folder
 
 
@@ -19,8 +19,8 @@ def command(invocation: Invocation, folder: Path) -> None:
 
     Every file is held against its hash; if one has changed, no lake comes of it.
     """
-    from lake.backup import restore
-    from nextgen_tui.formats import counted
+    from lake.upkeep.backup import restore
+    from nextgen_tui.text.formats import counted
 
     with invocation.output.progress("restore") as progress:
         copied = restore(folder.absolute(), invocation.lake_path, progress)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from nextgen_tui.invocation import Invocation, ReadingCommand, pass_invocation
+from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 
 
 @click.command("rollback", cls=ReadingCommand)
@@ -16,7 +16,7 @@ def command(invocation: Invocation, model: str, reason: str) -> None:
 
     It counts from the next cycle on. Give MODEL to be sure that no other champion than the one you mean is taken back.
     """
-    from nextgen_tui.decided import said, tell_champion
-    from pipeline.control.decisions import rollback
+    from nextgen_tui.cli.decision_output import said, tell_champion
+    from pipeline.control.operator.decisions import rollback
 
     tell_champion(invocation, said(lambda: rollback(invocation.runner, model, reason, "cli")))

@@ -6,8 +6,8 @@ from datetime import date
 
 import click
 
-from nextgen_tui.arguments import DAY, stage_named
-from nextgen_tui.invocation import Invocation, ReadingCommand, pass_invocation
+from nextgen_tui.cli.arguments import DAY, stage_named
+from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 
 
 @click.command("run", cls=ReadingCommand)
@@ -19,9 +19,9 @@ def command(invocation: Invocation, stage: str, session: date | None) -> None:
 
     It is published at once, apart from any cycle. `nextgen stages` lists the stages.
     """
+    from nextgen_tui.cli.busy_hint import or_ask
+    from nextgen_tui.cli.runs_view import show_runs
     from nextgen_tui.standing import refuse_open, standing
-    from nextgen_tui.turn import or_ask
-    from nextgen_tui.work_view import show_runs
 
     chosen = stage_named(stage)
     session = session or standing(invocation.lake)

@@ -7,8 +7,8 @@ from datetime import datetime
 
 import click
 
-from nextgen_tui.arguments import DAY, stage_named
-from nextgen_tui.invocation import Invocation, ReadingCommand, pass_invocation
+from nextgen_tui.cli.arguments import DAY, stage_named
+from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 
 _SHOWN = ("run_id", "stage", "session", "status", "rows", "written", "seconds", "started_at")
 _AS_JSON = ("inputs", "params", "libraries", "files")
@@ -36,8 +36,8 @@ def command(
     import polars as pl
 
     from lake.tables.control import RUNS
-    from nextgen_tui.output import records
-    from nextgen_tui.table_view import frame_grid
+    from nextgen_tui.cli.output import records
+    from nextgen_tui.text.table_view import frame_grid
 
     if run is not None:
         _recipe(invocation, run)
@@ -63,7 +63,7 @@ def command(
 
 def _recipe(invocation: Invocation, run: str) -> None:
     from lake.runs import find_run
-    from nextgen_tui.table_view import cell, grid
+    from nextgen_tui.text.table_view import cell, grid
 
     row = find_run(invocation.lake, run).row()
     parsed = {name: json.loads(value) if name in _AS_JSON else value for name, value in row.items()}

@@ -7,7 +7,13 @@ from pathlib import Path
 
 import click
 
-from nextgen_tui.invocation import Invocation, ReadingCommand, common_options, json_option, pass_invocation
+from nextgen_tui.cli.invocation import (
+    Invocation,
+    ReadingCommand,
+    common_options,
+    json_option,
+    pass_invocation,
+)
 
 
 @click.group("schedule", params=[*common_options(), json_option()])
@@ -27,11 +33,11 @@ def preview_command(invocation: Invocation, days: int, file: Path | None) -> Non
     from datetime import UTC, datetime
     from zoneinfo import ZoneInfo
 
-    from nextgen_tui.safe_text import safe_text
-    from nextgen_tui.table_view import grid
-    from pipeline.control.calendars import ChildCalendars
-    from pipeline.control.manifest import load_manifest, manifest_path
-    from pipeline.control.preview import preview
+    from nextgen_tui.text.safe_text import safe_text
+    from nextgen_tui.text.table_view import grid
+    from pipeline.control.schedule.manifest import load_manifest, manifest_path
+    from pipeline.control.schedule.preview import preview
+    from pipeline.market.calendar_cache import ChildCalendars
 
     now = datetime.now(UTC)
     manifest = load_manifest(file or manifest_path(invocation.lake_path), now, ChildCalendars(now.date()))
@@ -60,8 +66,8 @@ def check_command(invocation: Invocation, file: Path | None) -> None:
     """Read the schedule as the daemon would; say every line that is wrong."""
     from datetime import UTC, datetime
 
-    from pipeline.control.calendars import ChildCalendars
-    from pipeline.control.manifest import load_manifest, manifest_path
+    from pipeline.control.schedule.manifest import load_manifest, manifest_path
+    from pipeline.market.calendar_cache import ChildCalendars
 
     now = datetime.now(UTC)
     manifest = load_manifest(file or manifest_path(invocation.lake_path), now, ChildCalendars(now.date()))

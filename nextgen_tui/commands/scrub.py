@@ -6,8 +6,8 @@ from dataclasses import asdict
 
 import click
 
-from nextgen_tui import exit_codes
-from nextgen_tui.invocation import Invocation, ReadingCommand, pass_invocation
+from nextgen_tui.cli import exit_codes
+from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 
 
 @click.command("scrub", cls=ReadingCommand)
@@ -18,11 +18,11 @@ def command(invocation: Invocation) -> int:
     Changes nothing and may run beside a writer. Exit code 74 if a file is damaged or missing; bring it back from a
     backup with `nextgen restore`.
     """
-    from lake.scrub import scrub
     from lake.store import Lake
-    from nextgen_tui.formats import counted
-    from nextgen_tui.safe_text import safe_text
-    from nextgen_tui.table_view import grid
+    from lake.upkeep.scrub import scrub
+    from nextgen_tui.text.formats import counted
+    from nextgen_tui.text.safe_text import safe_text
+    from nextgen_tui.text.table_view import grid
 
     with invocation.output.progress("scrubbing") as progress:
         result = scrub(Lake.open(invocation.lake_path, older=True), progress)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from nextgen_tui.invocation import Command, Invocation, common_options, pass_invocation
+from nextgen_tui.cli.invocation import Command, Invocation, common_options, pass_invocation
 
 
 @click.group("service", params=common_options())
@@ -22,7 +22,7 @@ def command() -> None:
 @pass_invocation
 def install_command(invocation: Invocation, only_print: bool, manager: str | None, metrics: int | None) -> None:
     """Write the unit for this lake where the service manager looks for it."""
-    from pipeline.control.service import unit
+    from pipeline.control.daemon.service_units import unit
 
     program = Path(sys.executable).with_name("nextgen-daemon")
     platform = {"systemd": "linux", "launchd": "darwin"}.get(manager or "", sys.platform)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nextgen_tui.arguments import INSTANT, condition, table_named
-from nextgen_tui.invocation import Invocation, ReadingCommand, pass_invocation
+from nextgen_tui.cli.arguments import INSTANT, condition, table_named
+from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 
 if TYPE_CHECKING:
     import polars as pl
@@ -38,8 +38,8 @@ def command(
 
     The last rows by the table's clock are shown. Example: nextgen show predictions --where ticker=ACME --limit 5
     """
-    from nextgen_tui.output import records
-    from nextgen_tui.table_view import fitting_columns, frame_grid
+    from nextgen_tui.cli.output import records
+    from nextgen_tui.text.table_view import fitting_columns, frame_grid
 
     contract = table_named(table)
     wanted = _columns(contract, columns)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import click
 
-from nextgen_tui.invocation import Invocation, ReadingCommand, pass_invocation
+from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 
 
 @click.command("stages", cls=ReadingCommand)
 @pass_invocation
 def command(invocation: Invocation) -> None:
     """List the stages with what they read and write."""
-    from nextgen_tui.table_view import grid
-    from pipeline.stages import STAGES
+    from nextgen_tui.text.table_view import grid
+    from pipeline.engine.stages import STAGES
 
     view = grid()
     for heading in ("stage", "kind", "writes", "reads", "what it does"):

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nextgen_tui import exit_codes
-from nextgen_tui.invocation import Invocation, ReadingCommand, pass_invocation
+from nextgen_tui.cli import exit_codes
+from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 
 ORDER = {"fail": 0, "warn": 1, "ok": 2}
 
 if TYPE_CHECKING:
     from nextgen_tui.health import Health
-    from pipeline.control.health import Condition
+    from pipeline.control.monitoring.health import Condition
 
 
 @click.command("status", cls=ReadingCommand)
@@ -28,10 +28,10 @@ def command(invocation: Invocation, everything: bool) -> int:
     """
     from lake.tables.control import RUNS, SYSTEM_HEALTH
     from nextgen_tui.health import health
-    from pipeline.control.calendars import ChildCalendars
-    from pipeline.control.health import condition
-    from pipeline.control.in_force import in_force
-    from pipeline.control.pace import operation_clock
+    from pipeline.control.daemon.simulated_pace import operation_clock
+    from pipeline.control.monitoring.health import condition
+    from pipeline.control.schedule.active_schedule import in_force
+    from pipeline.market.calendar_cache import ChildCalendars
 
     lake = invocation.lake
     now = operation_clock(lake).now()
@@ -58,8 +58,8 @@ def _over_all(report: Health, services: Condition) -> Health:
 
 def _answers(invocation: Invocation) -> list[dict[str, Any]]:
     """The ten daily questions as the console answers them."""
-    from nextgen_tui.answers import answers
     from nextgen_tui.console.view import View, read_runs
+    from nextgen_tui.daily_questions import answers
 
     return [asdict(one) for one in answers(View(invocation.lake, read_runs(invocation.lake)))]
 
@@ -67,8 +67,8 @@ def _answers(invocation: Invocation) -> list[dict[str, Any]]:
 def _show_services(invocation: Invocation, services: Condition, everything: bool) -> None:
     from rich.text import Text
 
-    from nextgen_tui.safe_text import safe_text
-    from nextgen_tui.table_view import cell, grid
+    from nextgen_tui.text.safe_text import safe_text
+    from nextgen_tui.text.table_view import cell, grid
 
     shown = [one for one in services.services if everything or one.status != "ok"]
     if not shown:
@@ -84,9 +84,9 @@ def _show_services(invocation: Invocation, services: Condition, everything: bool
 def _show(invocation: Invocation, verdict: Health, everything: bool) -> None:
     from rich.text import Text
 
-    from nextgen_tui import formats
-    from nextgen_tui.safe_text import safe_text
-    from nextgen_tui.table_view import cell, grid
+    from nextgen_tui.text import formats
+    from nextgen_tui.text.safe_text import safe_text
+    from nextgen_tui.text.table_view import cell, grid
 
     output = invocation.output
     output.show(Text.assemble(cell(verdict.status), "  ", safe_text(verdict.sentence, 500)))

@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from nextgen_tui.arguments import table_named
-from nextgen_tui.invocation import Invocation, ReadingCommand, pass_invocation
+from nextgen_tui.cli.arguments import table_named
+from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 
 
 @click.command("tables", cls=ReadingCommand)
@@ -24,8 +24,8 @@ def command(invocation: Invocation, table: str | None) -> None:
 def _list(invocation: Invocation) -> None:
     from lake.errors import NotALakeError
     from lake.tables import TABLES
-    from nextgen_tui import formats
-    from nextgen_tui.table_view import grid
+    from nextgen_tui.text import formats
+    from nextgen_tui.text.table_view import grid
 
     try:
         lake = invocation.lake
@@ -65,7 +65,7 @@ def _list(invocation: Invocation) -> None:
 
 
 def _describe(invocation: Invocation, name: str) -> None:
-    from nextgen_tui.table_view import grid
+    from nextgen_tui.text.table_view import grid
 
     table = table_named(name)
     view = grid(f"{table.name}: {table.doc}")

@@ -6,8 +6,8 @@ from datetime import date
 
 import click
 
-from nextgen_tui.arguments import DAY
-from nextgen_tui.invocation import Invocation, ReadingCommand, pass_invocation
+from nextgen_tui.cli.arguments import DAY
+from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 
 
 @click.command("train", cls=ReadingCommand)
@@ -22,10 +22,10 @@ def command(invocation: Invocation, session: date | None) -> None:
     from rich.text import Text
 
     from lake.tables.models import MODEL_PROMOTIONS
-    from nextgen_tui.output import records
-    from nextgen_tui.safe_text import safe_text
+    from nextgen_tui.cli.busy_hint import or_ask
+    from nextgen_tui.cli.output import records
     from nextgen_tui.standing import refuse_open, standing
-    from nextgen_tui.turn import or_ask
+    from nextgen_tui.text.safe_text import safe_text
 
     session = session or standing(invocation.lake)
     refuse_open(session, invocation.runner.calendar)

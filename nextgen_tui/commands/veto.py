@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from nextgen_tui.invocation import Invocation, ReadingCommand, pass_invocation
+from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 
 
 @click.command("veto", cls=ReadingCommand)
@@ -17,7 +17,7 @@ def command(invocation: Invocation, plan: str, reason: str) -> None:
     PLAN is session and ticker, such as 2026-01-05:AAPL; `nextgen show trade_plans --where taken=true` lists them.
     The order stands as unfilled with your reason, and what it would have earned is judged later.
     """
-    from nextgen_tui.decided import said, tell_trade
-    from pipeline.control.decisions import decide
+    from nextgen_tui.cli.decision_output import said, tell_trade
+    from pipeline.control.operator.decisions import decide
 
     tell_trade(invocation, said(lambda: decide(invocation.runner, plan, "veto", reason, "cli")))

@@ -8,12 +8,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from nextgen_tui import formats
-from nextgen_tui.safe_text import safe_text
-from pipeline.control.exclusive import daemon_present
-from pipeline.control.health import LATE
-from pipeline.control.heartbeat import last_beat
-from pipeline.control.steps import Step, steps
+from nextgen_tui.text import formats
+from nextgen_tui.text.safe_text import safe_text
+from pipeline.control.daemon.daemon_lock import daemon_present
+from pipeline.control.daemon.heartbeat import last_beat
+from pipeline.control.monitoring.health import LATE
+from pipeline.control.workers.job_progress import Step, steps
 
 REQUESTED = "request:"
 """What the names of tasks that somebody asked for begin with."""

@@ -11,7 +11,7 @@ import polars as pl
 from lake.tables.control import SYSTEM_HEALTH, TASK_ATTEMPTS
 from lake.tables.feedback import RETRAIN_CANDIDATES
 from nextgen_tui.console.view import View
-from nextgen_tui.safe_text import safe_text
+from nextgen_tui.text.safe_text import safe_text
 
 MOST = 3
 """Alerts of a kind at a time: more would bury each other."""

@@ -23,23 +23,23 @@ from textual.scroll_view import ScrollView
 from textual.widgets import Input
 
 from lake.store import Lake
-from nextgen_tui import exit_codes
-from nextgen_tui.console import asking
+from nextgen_tui.cli import exit_codes
+from nextgen_tui.cli.error_messages import explained
 from nextgen_tui.console.activity import Activity, activity
 from nextgen_tui.console.alerts import Alert, Known, alerts
 from nextgen_tui.console.alerts import known as known_of
-from nextgen_tui.console.commanding import Commanding
+from nextgen_tui.console.detail_screen import StoryScreen
 from nextgen_tui.console.dialogs import HelpScreen
-from nextgen_tui.console.ending import Readers
+from nextgen_tui.console.lineage_view import follow
+from nextgen_tui.console.operator import command_parser
+from nextgen_tui.console.operator.commands import Commanding
 from nextgen_tui.console.page import Link, Shown, Story, shown
 from nextgen_tui.console.page_screen import PageScreen
-from nextgen_tui.console.pulse import Mark, logs, mark, refuse_without_runs
+from nextgen_tui.console.runtime.change_detection import Mark, logs, mark, refuse_without_runs
+from nextgen_tui.console.runtime.shutdown import Readers
 from nextgen_tui.console.screens import PAGES
-from nextgen_tui.console.story_screen import StoryScreen
 from nextgen_tui.console.view import Clock, Standpoint, View, parsed_standpoint, read_runs, stepped, wall
-from nextgen_tui.console.walk import follow
-from nextgen_tui.failures import explained
-from nextgen_tui.safe_text import safe_text
+from nextgen_tui.text.safe_text import safe_text
 
 SECONDS_BETWEEN_LOOKS = 1.0
 """How often the lake is asked for something new where no file event comes; it costs a listing of a few folders."""
@@ -383,7 +383,7 @@ class ConsoleApp(Commanding):
         """What the palette offers."""
         for page in PAGES:
             yield SystemCommand(f"{page.number} {page.name}", page.question, partial(self._go, page.name.lower()))
-        for name, words in asking.ASKED.items():
+        for name, words in command_parser.ASKED.items():
             if name in ("cycle", "train", "maintain"):
                 yield SystemCommand(f"Ask: {name}", words.split("  ")[-1].strip(), partial(self.command, name))
         yield SystemCommand("Back to now", "leave the past", partial(self.stand_at, None))

@@ -11,12 +11,12 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
-from nextgen_tui.console.asking import ASKED, HERE, NO_DAEMON, Asked
 from nextgen_tui.console.frame import Notes, Typed
-from nextgen_tui.console.moods import content
+from nextgen_tui.console.operator.command_parser import ASKED, HERE, NO_DAEMON, Asked
 from nextgen_tui.console.page import LABEL, Line, fact, heading, said
-from nextgen_tui.console.sheet import Cell
-from nextgen_tui.safe_text import safe_text
+from nextgen_tui.console.sheet.sheet import Cell
+from nextgen_tui.console.styles import content
+from nextgen_tui.text.safe_text import safe_text
 
 READING = (
     "In the fan, the solid line is the past with dividends and splits taken out, the dotted one the forecast's median; "

@@ -14,13 +14,13 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from nextgen_tui import formats
 from nextgen_tui.console.activity import Activity
-from nextgen_tui.console.moods import content
 from nextgen_tui.console.page import Act, Line, Link, Page, Shown, Story, hung
-from nextgen_tui.console.sheet import Cell
+from nextgen_tui.console.sheet.sheet import Cell
+from nextgen_tui.console.styles import content
 from nextgen_tui.console.view import Standpoint, View
-from nextgen_tui.safe_text import harmless, safe_text
+from nextgen_tui.text import formats
+from nextgen_tui.text.safe_text import harmless, safe_text
 
 LONGEST_TYPED = 1_000
 """Characters that a line takes; a megabyte pasted by mistake would stop the console for seconds."""

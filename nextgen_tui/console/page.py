@@ -9,10 +9,10 @@ from textwrap import wrap
 from typing import Any, ClassVar, Generic, TypeVar
 
 from lake.contract import Table
-from nextgen_tui.console.picture import Picture
-from nextgen_tui.console.sheet import Cell, Mood, Sheet
+from nextgen_tui.console.charts.charts import Picture
+from nextgen_tui.console.sheet.sheet import Cell, Mood, Sheet
 from nextgen_tui.console.view import View
-from nextgen_tui.safe_text import safe_text
+from nextgen_tui.text.safe_text import safe_text
 
 Line = tuple[Cell, ...]
 """A line of notes: pieces of text, each with its mood."""

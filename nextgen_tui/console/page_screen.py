@@ -16,15 +16,15 @@ from textual.containers import Container, Vertical
 from textual.screen import Screen
 from textual.widgets import Input
 
-from nextgen_tui import formats
-from nextgen_tui.console.chart import Chart
-from nextgen_tui.console.export import ExportError, export, file_name
+from nextgen_tui.console.charts.chart_widget import Chart
 from nextgen_tui.console.frame import Console, Keys, Notes, Numbers, Typed, Words, banner, numbers
-from nextgen_tui.console.moods import content
 from nextgen_tui.console.page import KEYS, Act, Page, Row, Shown, plain, said
-from nextgen_tui.console.sheet import Cell, Sheet
-from nextgen_tui.console.sheet_view import SheetView
-from nextgen_tui.safe_text import safe_text
+from nextgen_tui.console.sheet.export import ExportError, export, file_name
+from nextgen_tui.console.sheet.sheet import Cell, Sheet
+from nextgen_tui.console.sheet.sheet_widget import SheetView
+from nextgen_tui.console.styles import content
+from nextgen_tui.text import formats
+from nextgen_tui.text.safe_text import safe_text
 
 REST = 0.03
 """Seconds before notes and picture follow the cursor, so that a held key moves it without a stutter."""

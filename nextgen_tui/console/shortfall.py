@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from nextgen_tui import formats
+from nextgen_tui.text import formats
 
 UNMEASURED = (
     "not in the universe",

@@ -12,12 +12,12 @@ from typing import Any
 
 import polars as pl
 
-from lake.compaction import STAGE as COMPACTION
 from lake.contract import Table
-from lake.migration import STAGE as MIGRATION
+from lake.migrations.run import STAGE as MIGRATION
 from lake.store import Lake
 from lake.tables import TABLES
 from lake.tables.control import RUNS, SYSTEM_HEALTH
+from lake.upkeep.compaction import STAGE as COMPACTION
 
 RUN_COLUMNS = (
     "run_id",

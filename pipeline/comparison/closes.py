@@ -10,8 +10,8 @@ import polars as pl
 from lake.store import Lake
 from lake.tables.market import INSTRUMENTS, MARKET_PRICES, RAW_PRICES
 from pipeline.comparison.figure import Figure, counted, merged, shown, states
-from pipeline.ingestion.bars import read_bars
-from pipeline.sessions import Sessions
+from pipeline.ingestion.prices.bar_rules import read_bars
+from pipeline.market.sessions import Sessions
 
 AT = ("ticker", "session")
 DAILY = "1d"

@@ -15,7 +15,7 @@ from pipeline.comparison.closes import closes
 from pipeline.comparison.figure import Figure
 from pipeline.comparison.forecasts import forecasts
 from pipeline.comparison.trades import trades
-from pipeline.sessions import Sessions
+from pipeline.market.sessions import Sessions
 
 
 @dataclass(frozen=True)

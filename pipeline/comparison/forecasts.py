@@ -13,8 +13,8 @@ from lake.tables.imports import IMPORTED_PREDICTIONS
 from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES
 from lake.tables.predictions import PREDICTIONS
 from pipeline.comparison.figure import Figure, counted, shown, states
-from pipeline.returns import daily_total_returns, forward_total_returns
-from pipeline.sessions import Sessions
+from pipeline.market.returns import daily_total_returns, forward_total_returns
+from pipeline.market.sessions import Sessions
 
 AT = ("session", "ticker", "horizon")
 LEAST = 5

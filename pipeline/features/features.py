@@ -12,12 +12,12 @@ import polars as pl
 from lake.tables.features import CURRENT_FEATURE_SET, FEATURE_ROWS
 from lake.tables.market import CORPORATE_ACTIONS, INSTRUMENTS, MARKET_PRICES, TICKER_UNIVERSE
 from lake.tables.news import NEWS_SENTIMENT
-from pipeline.features.known import Facts, epochs
-from pipeline.features.library import LIBRARY, evaluate
+from pipeline.engine.stage import Moment, Read, Stage
+from pipeline.features.as_of import Facts, epochs
+from pipeline.features.catalogue import LIBRARY, evaluate
 from pipeline.features.panel import DEPTH, MARGIN, build_panel
 from pipeline.features.params import FeatureParams
-from pipeline.features.view import View
-from pipeline.stage import Moment, Read, Stage
+from pipeline.features.trailing_window import View
 
 
 def features(

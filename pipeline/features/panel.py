@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from pipeline.features.known import Epoch, Facts
+from pipeline.features.as_of import Epoch, Facts
 from pipeline.features.params import FeatureParams
-from pipeline.returns import daily_total_returns
-from pipeline.sessions import Sessions
+from pipeline.market.returns import daily_total_returns
+from pipeline.market.sessions import Sessions
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]

@@ -9,9 +9,9 @@ import polars as pl
 
 from lake.tables.features import CURRENT_FEATURE_SET, FEATURE_ROWS, FEATURE_WINDOWS, FEATURES
 from lake.tables.market import TICKER_UNIVERSE
-from pipeline.features.gather import Tensor, dense_windows
+from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.features.params import LONGEST_WINDOW, FeatureParams
-from pipeline.stage import Moment, Read, Stage
+from pipeline.features.tensors import Tensor, dense_windows
 
 
 def windows(

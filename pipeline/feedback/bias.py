@@ -10,11 +10,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from lake.tables.feedback import BIAS_FLAGS, LEARNING_INSIGHTS, PREDICTION_ACCURACY
-from pipeline.feedback.errors import NestedErrors, nested_errors
+from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.feedback.params import BiasParams, FeedbackParams
+from pipeline.feedback.signed_errors import NestedErrors, nested_errors
 from pipeline.feedback.statistics import MeanTest, false_discovery_rates, mean_test
-from pipeline.sessions import Sessions
-from pipeline.stage import Moment, Read, Stage
+from pipeline.market.sessions import Sessions
 
 Floats = NDArray[np.float64]
 Key = tuple[str, str, int]

@@ -8,10 +8,10 @@ import polars as pl
 
 from lake.tables.feedback import BIAS_FLAGS, FEEDBACK_METRICS, LEARNING_INSIGHTS, SESSION_SCORES
 from lake.tables.models import MODEL_PROMOTIONS
-from pipeline.feedback.beliefs import Belief, Key, Row, bias_beliefs, interval_beliefs, skill_beliefs
+from pipeline.engine.stage import Moment, Read, Stage
+from pipeline.feedback.hypotheses import Belief, Key, Row, bias_beliefs, interval_beliefs, skill_beliefs
 from pipeline.feedback.params import FeedbackParams, InsightParams
-from pipeline.sessions import Sessions
-from pipeline.stage import Moment, Read, Stage
+from pipeline.market.sessions import Sessions
 
 LOOKBACK = 80
 """Sessions of scores read: enough to judge an action on the longest horizon."""

@@ -10,10 +10,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from lake.tables.feedback import FEEDBACK_METRICS, SCALE_EDGES, SESSION_SCORES
+from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.feedback.calibration import learned_scale
 from pipeline.feedback.params import FeedbackParams, MetricParams
 from pipeline.feedback.statistics import block_bootstrap_ratios
-from pipeline.stage import Moment, Read, Stage
 
 Floats = NDArray[np.float64]
 OVERALL = ("ic", "mae_skill", "pinball_skill", "hit_rate")

@@ -12,10 +12,10 @@ import polars as pl
 from lake.tables.features import CURRENT_FEATURE_SET, FEATURE_ROWS
 from lake.tables.feedback import BIAS_FLAGS, FEEDBACK_METRICS, RETRAIN_CANDIDATES
 from lake.tables.models import MODEL_PROMOTIONS, MODEL_REGISTRY
+from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.feedback.params import FeedbackParams, RetrainParams
 from pipeline.models.registry import Ensemble, champion, load_members
-from pipeline.stage import Moment, Read, Stage
-from pipeline.wording import change, counted, percent
+from pipeline.text_format import change, counted, percent
 
 DRIFT_SESSIONS = 10
 """Sessions of feature rows whose mean is held against the training rows."""

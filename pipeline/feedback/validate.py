@@ -7,9 +7,9 @@ import polars as pl
 from lake.tables.feedback import PREDICTION_ACCURACY, VALIDATION_EVENTS
 from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES, TICKER_UNIVERSE
 from lake.tables.predictions import INTERVALS, PREDICTIONS, QUANTILE_COLUMNS, QUANTILES
-from pipeline.feedback.outcomes import outcomes
+from pipeline.engine.stage import Moment, Read, Stage
+from pipeline.feedback.labels import outcomes
 from pipeline.feedback.params import FeedbackParams
-from pipeline.stage import Moment, Read, Stage
 
 LOOKBACK = 45
 """Sessions in which a forecast has to mature: the longest horizon, the grace, and some sessions without a run."""

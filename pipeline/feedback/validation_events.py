@@ -7,10 +7,10 @@ import polars as pl
 from lake.tables.feedback import PREDICTION_ACCURACY, VALIDATION_EVENTS
 from lake.tables.market import TICKER_UNIVERSE
 from lake.tables.predictions import PREDICTIONS
+from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.feedback.params import FeedbackParams
 from pipeline.feedback.validate import LOOKBACK
-from pipeline.stage import Moment, Read, Stage
-from pipeline.wording import counted_each
+from pipeline.text_format import counted_each
 
 SETTLED = ("scored", "void")
 

@@ -12,15 +12,15 @@ from lake.tables.market import MARKET_PRICES, QUARANTINED_ROWS, TICKER_UNIVERSE
 from lake.tables.news import RAW_REPLIES, RAW_SENTIMENT
 from lake.tables.predictions import INFERENCE_LOG, PREDICTIONS
 from lake.tables.trading import PORTFOLIO_VALUE
+from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.health.checks import Check
-from pipeline.health.opinions import opinions
+from pipeline.health.llm_checks import opinions
 from pipeline.health.params import HealthParams
-from pipeline.ingestion.cross_check import AGREES
 from pipeline.ingestion.params import MOST_AGAIN
+from pipeline.ingestion.prices.cross_check import AGREES
 from pipeline.ingestion.sources.errors import LIMITED, SECOND_ANSWERS, UNREACHABLE
 from pipeline.prediction.inference_log import STANDING, standing_forecasts
-from pipeline.stage import Moment, Read, Stage
-from pipeline.wording import counted, percent
+from pipeline.text_format import counted, percent
 
 TOLERATED = 2
 """Sessions without any new forecast that are a remark; more are a failure."""

@@ -10,10 +10,10 @@ from typing import Any
 import polars as pl
 
 from lake.contract import UTC
-from pipeline.ingestion.chart.decoding import CURRENCY, yahoo_chart
-from pipeline.ingestion.chart.screener import yahoo_screener
-from pipeline.ingestion.feeds import rss, yahoo_news
+from pipeline.ingestion.news.feeds import rss, yahoo_news
 from pipeline.ingestion.parsing import spelt
+from pipeline.ingestion.prices.yahoo_chart.decoding import CURRENCY, yahoo_chart
+from pipeline.ingestion.prices.yahoo_chart.screener import yahoo_screener
 
 Fields = Mapping[str, str | None]
 """Our name of a field -> the vendor's, None where the vendor has no such field."""

@@ -17,15 +17,15 @@ from lake.tables.market import (
     RAW_PRICES,
 )
 from lake.tables.news import NEWS_ARTICLES, RAW_NEWS
-from pipeline.ingestion.actions import judge_actions
-from pipeline.ingestion.articles import judge_articles
-from pipeline.ingestion.constituents import judge_spells
-from pipeline.ingestion.cross_check import judge_checks
-from pipeline.ingestion.imported.judge import judge_predictions, judge_trades
-from pipeline.ingestion.instruments import judge_listings
-from pipeline.ingestion.judge import LOOKBACK, judge_bars
+from pipeline.engine.stage import Moment, Read, Stage
+from pipeline.ingestion.imports.validate import judge_predictions, judge_trades
+from pipeline.ingestion.news.articles import judge_articles
 from pipeline.ingestion.params import IngestionParams
-from pipeline.stage import Moment, Read, Stage
+from pipeline.ingestion.prices.corporate_actions import judge_actions
+from pipeline.ingestion.prices.cross_check import judge_checks
+from pipeline.ingestion.prices.validate_bars import LOOKBACK, judge_bars
+from pipeline.ingestion.universe.constituents import judge_spells
+from pipeline.ingestion.universe.instruments import judge_listings
 
 
 def quarantine(

@@ -16,8 +16,8 @@ from itertools import product
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.models.dataset import session_means
 from pipeline.models.evaluation import newey_west_error, pinball
-from pipeline.models.examples import session_means
 
 Floats = npt.NDArray[np.float64]
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.models.examples import session_means, session_sums
+from pipeline.models.dataset import session_means, session_sums
 
 Floats = npt.NDArray[np.float64]
 LEAST_NAMES = 5

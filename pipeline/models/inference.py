@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.models import naive, ridge
 from pipeline.models.ensemble import combine
+from pipeline.models.members import naive, ridge
 from pipeline.models.registry import Ensemble
 
 Floats = npt.NDArray[np.float64]
@@ -76,7 +76,7 @@ def standardised_quantiles(member: str, arrays: Arrays, windows: npt.NDArray[np.
     if member == "ridge":
         return ridge.standardised_quantiles(arrays, windows)
     if member == "lstm":
-        from pipeline.models import lstm
+        from pipeline.models.members import lstm
 
         return lstm.standardised_quantiles(arrays, windows)
     raise ValueError(f"there is no member {member!r}; there are lstm, naive and ridge")

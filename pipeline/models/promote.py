@@ -13,12 +13,12 @@ import polars as pl
 
 from lake.tables.control import MODEL_CHOICES
 from lake.tables.models import MODEL_PROMOTIONS, MODEL_REGISTRY
-from pipeline.models.choice import Choice, last_choice
+from pipeline.engine.stage import Moment, Read, Stage
+from pipeline.models.champion_override import Choice, last_choice
 from pipeline.models.evaluation import newey_west_error
 from pipeline.models.params import ModelParams
 from pipeline.models.registry import champion
-from pipeline.stage import Moment, Read, Stage
-from pipeline.wording import percent
+from pipeline.text_format import percent
 
 Floats = npt.NDArray[np.float64]
 

@@ -12,8 +12,8 @@ import numpy.typing as npt
 import polars as pl
 
 from lake.tables.features import CURRENT_FEATURE_SET, FEATURES
-from pipeline.models.naive import VOLATILITIES, default_z
-from pipeline.models.weights import WeightsError, decode
+from pipeline.models.members.naive import VOLATILITIES, default_z
+from pipeline.models.serialization import WeightsError, decode
 
 Floats = npt.NDArray[np.float64]
 Arrays = Mapping[str, npt.NDArray[Any]]

@@ -11,14 +11,14 @@ from lake.tables.features import CURRENT_FEATURE_SET, FEATURE_ROWS
 from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES, TICKER_UNIVERSE
 from lake.tables.models import MODEL_PROMOTIONS, MODEL_REGISTRY
 from lake.tables.predictions import QUANTILES
+from pipeline.engine.stage import Moment, Read, Stage
+from pipeline.models.dataset import Examples, labelled_examples
 from pipeline.models.ensemble import MEMBERS
-from pipeline.models.examples import Examples, labelled_examples
 from pipeline.models.params import ModelParams
 from pipeline.models.registry import champion
-from pipeline.models.report import compare, dumps, metrics
+from pipeline.models.serialization import digest, encode
 from pipeline.models.training import Choices, Trained, run_training
-from pipeline.models.weights import digest, encode
-from pipeline.stage import Moment, Read, Stage
+from pipeline.models.training_report import compare, dumps, metrics
 
 HISTORY = 1_260
 """Sessions of history a fit may use: five years. Markets older than that teach little about the next month."""

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.models import naive, ridge
+from pipeline.models.dataset import Examples, Index, blocks
 from pipeline.models.ensemble import MEMBERS, choose_weights, combine, grid_losses, simplex
-from pipeline.models.examples import Examples, Index, blocks
 from pipeline.models.folds import Fold, Span, inner_split, walk_forward
 from pipeline.models.inference import standardised_quantiles
+from pipeline.models.members import naive, ridge
 from pipeline.models.params import ModelParams
 
 Floats = npt.NDArray[np.float64]
@@ -109,7 +109,7 @@ def _side_by_side(
     examples: Examples, folds: Sequence[Fold], quantiles: Sequence[float], params: ModelParams, seed: int, workers: int
 ) -> tuple[tuple[Tested, ...], ridge.Strength]:
     """Test all folds, and decide the strength of the final line, several at a time."""
-    from pipeline.models.lstm import exact_arithmetic
+    from pipeline.models.members.lstm import exact_arithmetic
 
     # Held around them all: a fold that ends would otherwise set the others' arithmetic back to the process's own.
     with exact_arithmetic(), ThreadPoolExecutor(min(workers, len(folds))) as pool:
@@ -149,7 +149,7 @@ def _test(examples: Examples, fold: Fold, quantiles: Sequence[float], params: Mo
     and is not fitted again; ridge and naive are fitted on the whole span, and so is the line that the LSTM then stands
     beside.
     """
-    from pipeline.models import lstm
+    from pipeline.models.members import lstm
 
     inner = inner_split(fold.train, params)
     fitted, held = (examples.between(span.first, span.last) for span in (inner.train, inner.test))
@@ -168,7 +168,7 @@ def _fit(
     examples: Examples, rows: Index, quantiles: Sequence[float], params: ModelParams, choices: Choices, seed: Seed
 ) -> dict[str, Arrays]:
     """The final fit with everything decided: nothing is held back."""
-    from pipeline.models import lstm
+    from pipeline.models.members import lstm
 
     line = _line(examples, rows, quantiles, params, ridge.Strength(choices.penalties, choices.line_trust))
     choice = lstm.Choice(choices.epochs, lstm.Trust(choices.location_trust, choices.spread_trust))
@@ -179,7 +179,7 @@ def _fit(
 def _members(
     examples: Examples, rows: Index, quantiles: Sequence[float], line: Arrays, network: Arrays
 ) -> dict[str, Arrays]:
-    from pipeline.models import lstm
+    from pipeline.models.members import lstm
 
     flat = naive.fit(examples.clipped[rows], quantiles)
     return {"naive": flat, "ridge": line, "lstm": lstm.beside(line, network)}

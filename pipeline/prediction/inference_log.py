@@ -7,9 +7,9 @@ import polars as pl
 from lake.tables.features import FEATURE_WINDOWS
 from lake.tables.market import MARKET_PRICES
 from lake.tables.predictions import INFERENCE_LOG, PREDICTIONS, TICKER_PRIORITIES
+from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.prediction.params import PredictionParams
-from pipeline.stage import Moment, Read, Stage
-from pipeline.wording import counted_each
+from pipeline.text_format import counted_each
 
 STANDING = 20
 """Sessions a forecast can stand: the longest horizon."""

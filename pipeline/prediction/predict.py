@@ -16,18 +16,18 @@ from lake.tables.feedback import BIAS_FLAGS, FEEDBACK_METRICS
 from lake.tables.market import MARKET_PRICES, TICKER_UNIVERSE
 from lake.tables.models import MODEL_PROMOTIONS, MODEL_REGISTRY
 from lake.tables.predictions import PREDICTIONS, QUANTILE_COLUMNS, QUANTILES, TICKER_PRIORITIES
-from pipeline.features.gather import window_tensor
+from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.features.params import LONGEST_WINDOW
-from pipeline.models import naive
+from pipeline.features.tensors import window_tensor
+from pipeline.market.sessions import Sessions
 from pipeline.models.ensemble import combine
 from pipeline.models.inference import daily_sigma, member_quantiles
+from pipeline.models.members import naive
 from pipeline.models.registry import champion, load_members, naive_shape
 from pipeline.prediction.bounds import MEDIAN, bound, names
-from pipeline.prediction.lessons import adjustments, interval_scales, measured_skill
+from pipeline.prediction.corrections import adjustments, interval_scales, measured_skill
 from pipeline.prediction.params import PredictionParams
 from pipeline.prediction.quantiles import agreement, probability_up, widened
-from pipeline.sessions import Sessions
-from pipeline.stage import Moment, Read, Stage
 
 Floats = NDArray[np.float64]
 

@@ -11,10 +11,10 @@ import polars as pl
 from lake.tables.features import CURRENT_FEATURE_SET, FEATURE_ROWS, FEATURES
 from lake.tables.market import CORPORATE_ACTIONS, INSTRUMENTS, MARKET_PRICES, TICKER_UNIVERSE
 from lake.tables.news import NEWS_SENTIMENT
+from pipeline.engine.stage import Moment
 from pipeline.features.features import features
 from pipeline.features.params import FeatureParams
-from pipeline.sessions import Sessions, weekday_sessions
-from pipeline.stage import Moment
+from pipeline.market.sessions import Sessions, weekday_sessions
 
 HASH = "0" * 64
 DECISION_LAG = timedelta(minutes=20)

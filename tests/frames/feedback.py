@@ -19,8 +19,8 @@ from lake.tables.feedback import (
     SCALE_EDGES,
     SESSION_SCORES,
 )
-from pipeline.sessions import Sessions
-from pipeline.stage import Moment, Read, Stage
+from pipeline.engine.stage import Moment, Read, Stage
+from pipeline.market.sessions import Sessions
 from tests.frames.market import CALENDAR, DAY, moment
 
 Tables = dict[str, pl.DataFrame]

@@ -11,8 +11,8 @@ from typing import Any
 import polars as pl
 
 from lake.tables.market import CORPORATE_ACTIONS, INSTRUMENTS, MARKET_PRICES, RAW_PRICES
-from pipeline.sessions import Sessions, weekday_sessions
-from pipeline.stage import Moment
+from pipeline.engine.stage import Moment
+from pipeline.market.sessions import Sessions, weekday_sessions
 
 CALENDAR = weekday_sessions(date(2019, 1, 1), date(2024, 12, 31))
 DAY = date(2020, 3, 4)

@@ -14,10 +14,10 @@ import polars as pl
 from lake.tables.features import CURRENT_FEATURE_SET
 from lake.tables.market import CORPORATE_ACTIONS
 from lake.tables.models import MODEL_PROMOTIONS, MODEL_REGISTRY
+from pipeline.engine.stage import Moment
+from pipeline.market.sessions import Sessions, weekday_sessions
 from pipeline.models.params import LstmParams, ModelParams, RidgeParams
 from pipeline.models.train import train
-from pipeline.sessions import Sessions, weekday_sessions
-from pipeline.stage import Moment
 
 CALENDAR = weekday_sessions(date(2015, 1, 1), date(2021, 12, 31))
 FEATURES = ("return_1", "return_5", "rsi_14", "volatility_20", "volatility_60")

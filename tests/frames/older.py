@@ -10,8 +10,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from pipeline.ingestion.imported.mapping import Mapping, parse_mapping
-from pipeline.sessions import Sessions
+from pipeline.ingestion.imports.mapping import Mapping, parse_mapping
+from pipeline.market.sessions import Sessions
 
 FIRST, LAST = date(2023, 1, 3), date(2023, 2, 3)
 TICKERS = ("AAA", "BBB", "SPY")

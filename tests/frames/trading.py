@@ -14,18 +14,21 @@ from lake.tables.feedback import FEEDBACK_METRICS
 from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES, TICKER_UNIVERSE
 from lake.tables.predictions import PREDICTIONS
 from lake.tables.trading import TRADE_PLANS
-from pipeline.sessions import Sessions, weekday_sessions
-from pipeline.stage import Moment, Read, Stage
-from pipeline.trading import decision_scores, execute, holdings, ledger, plan, reflect, strategy, value
-from pipeline.trading.book import Book, fold
+from pipeline.engine.stage import Moment, Read, Stage
+from pipeline.market.sessions import Sessions, weekday_sessions
+from pipeline.trading.books import holdings, ledger, value
+from pipeline.trading.books.book import Book, fold
+from pipeline.trading.execution import execute
 from pipeline.trading.params import TradingParams
+from pipeline.trading.planning import plan, regime
+from pipeline.trading.review import decision_scores, reflect
 from tests.frames import market
 
 CALENDAR = weekday_sessions(date(2021, 3, 1), date(2022, 6, 30))
 DAYS = CALENDAR.days
 """DAYS[0] is the funding session of most tests."""
 SETTLE = (execute.STAGE, ledger.STAGE, holdings.STAGE, value.STAGE, reflect.STAGE, decision_scores.STAGE)
-LOOK_AHEAD = (strategy.STAGE, plan.STAGE)
+LOOK_AHEAD = (regime.STAGE, plan.STAGE)
 NO_ROWS = {name: table.empty() for name, table in TABLES.items()}
 
 
@@ -235,7 +238,7 @@ class World:
 
     def look_ahead(self, session: date) -> pl.DataFrame:
         """Take a stance and plan."""
-        self.run(strategy.STAGE, session)
+        self.run(regime.STAGE, session)
         return self.run(plan.STAGE, session)
 
     @property

@@ -10,21 +10,21 @@ from pathlib import Path
 import pytest
 from deltalake import DeltaTable
 
-from lake import log
-from lake.archive import archive_log, took_back_late
-from lake.backup import backup, restore
-from lake.committing import Commits
-from lake.compaction import compact_due
 from lake.errors import DamageError, LakeError
-from lake.garbage import collect_garbage, find_garbage, pinned_versions
-from lake.lease import NOTE
-from lake.listing import listing_at
-from lake.scrub import scrub
-from lake.snapshots import Snapshots
+from lake.storage import delta_log
+from lake.storage.lease import NOTE
+from lake.storage.listing import listing_at
+from lake.storage.snapshots import Snapshots
+from lake.storage.writer import Commits
 from lake.store import Lake
 from lake.tables import TABLES
 from lake.tables.control import RUNS, TASK_REQUESTS
 from lake.tables.market import INSTRUMENTS, MARKET_PRICES
+from lake.upkeep.backup import backup, restore
+from lake.upkeep.compaction import compact_due
+from lake.upkeep.log_archive import archive_log, took_back_late
+from lake.upkeep.scrub import scrub
+from lake.upkeep.vacuum import collect_garbage, find_garbage, pinned_versions
 from lake.watch import publication_mark
 from tests.frames.published import publish_sessions, request_rows
 
@@ -83,8 +83,8 @@ def contents(lake: Lake) -> dict[tuple[str, int], list[tuple[object, ...]]]:
 def test_archiving_leaves_the_log_short_and_every_version_as_it_was(long: Lake) -> None:
     before = contents(long)
     archive_all(long)
-    assert log.entry_versions(long.uri(MARKET_PRICES)) == [5, 6, 7]
-    assert log.checkpoint_versions(long.uri(MARKET_PRICES)) == [5, 6]
+    assert delta_log.entry_versions(long.uri(MARKET_PRICES)) == [5, 6, 7]
+    assert delta_log.checkpoint_versions(long.uri(MARKET_PRICES)) == [5, 6]
     assert contents(Lake.open(long.path)) == before
     assert contents(long) == before, "the process that archived sees it otherwise"
 
@@ -119,7 +119,7 @@ def test_only_the_writer_archives(long: Lake) -> None:
 def test_what_is_not_published_is_not_archived(long: Lake) -> None:
     uri = Path(long.uri(MARKET_PRICES))
     assert archive_log(uri, upto=5, durable=False) > 0
-    assert log.entry_versions(uri)[0] == 3, "the checkpoint of version 6 is no ground to stand on yet"
+    assert delta_log.entry_versions(uri)[0] == 3, "the checkpoint of version 6 is no ground to stand on yet"
 
 
 def test_an_open_reader_and_an_open_writer_go_on_across_the_archiving(long: Lake) -> None:
@@ -143,7 +143,7 @@ def test_a_commit_that_slept_through_the_archiving_is_made_on_the_table_as_it_is
         publish_sessions(long, 1, start=9)
         checkpoint_all(long)
         archive_all(long)
-        assert log.archived(long.uri(TASK_REQUESTS), asleep + 1).exists(), "its number was not given away"
+        assert delta_log.archived(long.uri(TASK_REQUESTS), asleep + 1).exists(), "its number was not given away"
         written = Commits(tables).commit(TASK_REQUESTS, request_rows(100), "request 100", {}, durable=False)
     assert written.version == asleep + 4
     ids = Lake.open(long.path).read(TASK_REQUESTS)["request_id"].to_list()
@@ -152,8 +152,8 @@ def test_a_commit_that_slept_through_the_archiving_is_made_on_the_table_as_it_is
 
 def late_entry(lake: Lake) -> Path:
     """An entry under a number that is in the archive already, as a writer that slept would make it."""
-    path = Path(lake.uri(TASK_REQUESTS)) / log.FOLDER / log.archived(lake.uri(TASK_REQUESTS), 2).name
-    path.write_bytes(log.entry_path(lake.uri(TASK_REQUESTS), 7).read_bytes())
+    path = Path(lake.uri(TASK_REQUESTS)) / delta_log.FOLDER / delta_log.archived(lake.uri(TASK_REQUESTS), 2).name
+    path.write_bytes(delta_log.entry_path(lake.uri(TASK_REQUESTS), 7).read_bytes())
     return path
 
 
@@ -184,11 +184,11 @@ def test_a_move_cut_off_half_way_is_brought_to_its_end(old: Lake, names: int) ->
     before = contents(old)
     for table in MOVED:
         for version in range(4, 4 - names, -1):
-            path = log.archived(old.uri(table), version)
-            shutil.copy(path, Path(old.uri(table)) / log.FOLDER / path.name)
+            path = delta_log.archived(old.uri(table), version)
+            shutil.copy(path, Path(old.uri(table)) / delta_log.FOLDER / path.name)
     assert contents(Lake.open(old.path)) == before
     publish_sessions(Lake.open(old.path), 1, start=7)
-    assert log.entry_versions(old.uri(MARKET_PRICES)) == [5, 6, 7, 8]
+    assert delta_log.entry_versions(old.uri(MARKET_PRICES)) == [5, 6, 7, 8]
 
 
 @pytest.mark.parametrize("lose_old_ones", [False, True])
@@ -196,9 +196,9 @@ def test_a_log_whose_checkpoints_are_lost_comes_back_from_the_archive(old: Lake,
     before = contents(old)
     for table in MOVED:
         uri = old.uri(table)
-        versions = log.checkpoint_versions(uri) + (log.archived_checkpoints(uri) if lose_old_ones else [])
+        versions = delta_log.checkpoint_versions(uri) + (delta_log.archived_checkpoints(uri) if lose_old_ones else [])
         for version in versions:
-            path = log.checkpoint_path(uri, version)
+            path = delta_log.checkpoint_path(uri, version)
             path.write_bytes(path.read_bytes()[:-9])
             os.utime(path, (0, 0))  # no longer one that another process is just making
     assert contents(Lake.open(old.path)) == before, "a reader trusted a damaged checkpoint"
@@ -206,7 +206,7 @@ def test_a_log_whose_checkpoints_are_lost_comes_back_from_the_archive(old: Lake,
     with again.lease("the next writer"):
         pass
     assert sum("came back from the archive" in one.what for one in again.repairs) == len(MOVED)
-    assert log.entry_versions(old.uri(RUNS))[0] == (0 if lose_old_ones else 3)
+    assert delta_log.entry_versions(old.uri(RUNS))[0] == (0 if lose_old_ones else 3)
     after = contents(Lake.open(old.path))
     assert {at: after[at] for at in before} == before
     publish_sessions(again, 1, start=7)
@@ -214,7 +214,7 @@ def test_a_log_whose_checkpoints_are_lost_comes_back_from_the_archive(old: Lake,
 
 
 def test_an_archived_entry_that_is_gone_is_named_by_scrub_and_by_whoever_reads_through_it(old: Lake) -> None:
-    path = log.archived(old.uri(MARKET_PRICES), 2)
+    path = delta_log.archived(old.uri(MARKET_PRICES), 2)
     path.unlink()
     assert path.name in {Path(one.file).name for one in scrub(old).findings}
     with pytest.raises(DamageError, match=path.name):
@@ -222,7 +222,7 @@ def test_an_archived_entry_that_is_gone_is_named_by_scrub_and_by_whoever_reads_t
 
 
 def test_an_archive_that_is_gone_stops_the_writer_with_the_files_name(old: Lake) -> None:
-    shutil.rmtree(Path(old.uri(MARKET_PRICES)) / log.ARCHIVE)
+    shutil.rmtree(Path(old.uri(MARKET_PRICES)) / delta_log.ARCHIVE)
     with pytest.raises(DamageError, match=r"00000\.json is missing"), Lake.open(old.path).lease("the next writer"):
         pass
 

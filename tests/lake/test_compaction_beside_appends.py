@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from lake.compaction import compact_due
 from lake.errors import OvertakenError
 from lake.store import Lake
 from lake.tables.control import TASK_REQUESTS
+from lake.upkeep.compaction import compact_due
 from tests.frames.published import request_rows
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from lake.errors import BusyError
-from lake.exclusive import held, holder, left_behind, note_of
-from lake.lease import left_untidy, writer_lease
+from lake.storage.lease import left_untidy, writer_lease
+from lake.storage.lock import held, holder, left_behind, note_of
 
 TAKE_AND_DIE = """
 import os, sys
@@ -62,7 +62,7 @@ def test_the_dead_hold_nothing_and_leave_a_sign_until_the_next_holder(orphaned: 
 def test_a_holder_that_has_not_signed_yet_is_never_called_by_the_name_of_a_dead_one(
     orphaned: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lake.exclusive.TRIES", 3)
+    monkeypatch.setattr("lake.storage.lock.TRIES", 3)
     taken = "import fcntl, sys; f = open(sys.argv[1]); fcntl.flock(f, fcntl.LOCK_EX); print(flush=True); input()"
     command = [sys.executable, "-c", taken, str(orphaned)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as silent:

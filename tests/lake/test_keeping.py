@@ -15,19 +15,19 @@ from deltalake.exceptions import DeltaError
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from lake import log
-from lake.backup import backup, restore
-from lake.compaction import compact_due
 from lake.contract import Table
 from lake.errors import DamageError, LakeError, NotALakeError
 from lake.fingerprint import fingerprint
-from lake.garbage import collect_garbage, find_garbage, needless, pinned_versions
-from lake.lease import LOCK, NOTE
-from lake.scrub import scrub
+from lake.storage import delta_log
+from lake.storage.lease import LOCK, NOTE
 from lake.store import Lake
 from lake.tables import TABLES
 from lake.tables.control import RUNS, TASK_REQUESTS
 from lake.tables.market import INSTRUMENTS, MARKET_PRICES
+from lake.upkeep.backup import backup, restore
+from lake.upkeep.compaction import compact_due
+from lake.upkeep.scrub import scrub
+from lake.upkeep.vacuum import collect_garbage, find_garbage, needless, pinned_versions
 from tests.frames.published import publish_sessions, request_rows
 
 
@@ -150,7 +150,7 @@ def test_a_table_that_lost_its_end_is_damage_and_no_mistake_of_the_reader(old: L
 
 
 def test_a_swapped_file_is_found(old: Lake) -> None:
-    first, second = (next(iter(log.added_files(old.uri(MARKET_PRICES), at))) for at in (1, 2))
+    first, second = (next(iter(delta_log.added_files(old.uri(MARKET_PRICES), at))) for at in (1, 2))
     one = first.read_bytes()
     first.write_bytes(second.read_bytes())
     second.write_bytes(one)
@@ -212,7 +212,9 @@ def test_gc_removes_files_of_versions_that_nobody_names_and_leftovers(
     orphan = Path(old.uri(MARKET_PRICES)) / "part-orphan.parquet"
     orphan.write_bytes(b"half")
     gone = {Path(one.file).name for one in find_garbage(old)}
-    assert gone == {next(iter(log.added_files(old.uri(INSTRUMENTS), unnamed))).name}, "a young orphan is left alone"
+    assert gone == {next(iter(delta_log.added_files(old.uri(INSTRUMENTS), unnamed))).name}, (
+        "a young orphan is left alone"
+    )
     os.utime(orphan, (0, 0))
     assert orphan.name in {Path(one.file).name for one in find_garbage(old)}
 

@@ -12,23 +12,23 @@ import polars as pl
 import pytest
 from deltalake import DeltaTable
 
-from lake import delta
-from lake.backup import backup, restore
 from lake.contract import Table
 from lake.errors import LakeError, NotALakeError, OvertakenError
 from lake.fingerprint import fingerprint
-from lake.log import commit_entry, entry_versions
-from lake.marker import MARKER
-from lake.migration import migrate, planned
 from lake.migrations import FORMAT, FORMATS, AddColumn, RenameColumn
+from lake.migrations.run import migrate, planned
 from lake.migrations.steps import Formats
 from lake.runs import Run, find_run, fingerprint_then, publish
-from lake.scrub import scrub
+from lake.storage import delta
+from lake.storage.delta_log import commit_entry, entry_versions
+from lake.storage.manifest import MARKER
 from lake.store import Lake
 from lake.tables import TABLES
 from lake.tables.control import RUNS, TASK_REQUESTS
 from lake.tables.market import INSTRUMENTS, MARKET_PRICES
 from lake.tables.vocabulary import count, text
+from lake.upkeep.backup import backup, restore
+from lake.upkeep.scrub import scrub
 from tests.frames.control import recipe, run
 from tests.frames.published import instrument_rows, publish_sessions, request_rows, write_session
 
@@ -89,8 +89,8 @@ def test_every_row_of_an_earlier_lake_is_there_after_its_migration_and_at_its_ol
 
 def test_runs_recorded_before_a_migration_come_out_the_same_after_it(golden: Path) -> None:
     from pipeline.config.settings import Settings
-    from pipeline.reproduction import reproduce
-    from pipeline.runner import Runner
+    from pipeline.engine.reproduction import reproduce
+    from pipeline.engine.runner import Runner
 
     migrate(Lake.open(golden, older=True))
     runner = Runner(Lake.open(golden), Settings())

@@ -7,12 +7,12 @@ from datetime import timedelta
 
 from deltalake import DeltaTable
 
-from lake.compaction import compact_due
 from lake.fingerprint import fingerprint
-from lake.garbage import pinned_versions
-from lake.scrub import scrub
 from lake.store import Lake
 from lake.tables import TABLES
+from lake.upkeep.compaction import compact_due
+from lake.upkeep.scrub import scrub
+from lake.upkeep.vacuum import pinned_versions
 from tests.frames.published import publish_sessions
 
 

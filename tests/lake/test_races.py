@@ -149,6 +149,6 @@ def test_no_table_is_overwritten_but_through_the_handle_it_was_read_by() -> None
         text = path.read_text(encoding="utf-8")
         if path != ROOT / "lake" / "delta.py" and ("overwrite" in text or "delta" in text):
             strange = {name for name, _ in calls(path)} & {"write_deltalake", "write_delta", "sink_delta"}
-            assert not strange, f"{path} calls {strange}: tables are written by lake/delta.py only"
+            assert not strange, f"{path} calls {strange}: tables are written by lake/storage/delta.py only"
             words = [ast.unparse(word) for _, node in calls(path) for word in node.keywords]
             assert "mode='overwrite'" not in words, f"{path} overwrites a whole path"

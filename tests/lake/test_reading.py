@@ -6,9 +6,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from lake import reading
-from lake.listing import FileSpan
-from lake.reading import FileReader
+from lake.storage import reader as reader_module
+from lake.storage.listing import FileSpan
+from lake.storage.reader import FileReader
 from lake.store import Lake
 from lake.tables.control import RUNS
 from tests.frames.published import publish_sessions
@@ -37,7 +37,7 @@ def test_what_no_read_asks_for_any_more_is_let_go_and_what_they_ask_for_stays(tm
     read(reader, tmp_path, old, asked)
     for name in ("old", "asked"):
         (tmp_path / name).unlink()
-    for number in range(reading.UNUSED + 1):
+    for number in range(reader_module.UNUSED + 1):
         # Every time another list, as when a session's file is added to those of the sessions before it.
         assert read(reader, tmp_path, asked, written(tmp_path, f"f{number}"))[0] == 5
     with pytest.raises(FileNotFoundError):
@@ -47,8 +47,8 @@ def test_what_no_read_asks_for_any_more_is_let_go_and_what_they_ask_for_stays(tm
 def test_what_takes_too_much_is_let_go_the_longest_unasked_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "MOST_KEPT", 2 * reading.LEAST)
-    monkeypatch.setattr(reading, "JOINED", 1)
+    monkeypatch.setattr(reader_module, "MOST_KEPT", 2 * reader_module.LEAST)
+    monkeypatch.setattr(reader_module, "JOINED", 1)
     reader = FileReader()
     files = [written(tmp_path, name) for name in ("a", "bb", "ccc")]
     for file in files:
@@ -62,7 +62,7 @@ def test_what_takes_too_much_is_let_go_the_longest_unasked_first(
 
 def test_files_of_few_rows_are_gone_on_from_and_no_longer_held_one_by_one(tmp_path: Path) -> None:
     reader, files = FileReader(), [written(tmp_path, "first")]
-    for number in range(reading.UNUSED + 1):
+    for number in range(reader_module.UNUSED + 1):
         files.append(written(tmp_path, f"f{number}"))
         assert len(read(reader, tmp_path, *files)) == len(files)
     for file in files:

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from lake import log
 from lake.contract import Table
 from lake.errors import DamageError
-from lake.lease import NOTE
 from lake.runs import publish, unpublished
-from lake.scrub import scrub
+from lake.storage import delta_log
+from lake.storage.lease import NOTE
 from lake.store import Lake
 from lake.tables.control import RUNS, TASK_REQUESTS
 from lake.tables.market import INSTRUMENTS, MARKET_PRICES
 from lake.tables.trading import DECISION_SCORES
+from lake.upkeep.scrub import scrub
 from tests.frames.published import publish_sessions, write_session
 
 Damage = Callable[[Path], None]
@@ -94,7 +94,7 @@ def resume(path: Path) -> Lake:
 def test_damage_above_the_published_version_is_put_aside_and_done_again(
     interrupted: Lake, table: Table, damage: Damage
 ) -> None:
-    damage(log.entry_path(interrupted.uri(table), 3))
+    damage(delta_log.entry_path(interrupted.uri(table), 3))
     again = resume(interrupted.path)
     assert {one.table for one in again.repairs} >= ({table.name} if damage is not missing else set())
     assert again.published()["market_prices"] == again.published()["instruments"] == 3
@@ -107,7 +107,7 @@ def test_damage_above_the_published_version_is_put_aside_and_done_again(
 def test_a_dead_writers_leftovers_beside_a_damaged_entry_are_swept_too(interrupted: Lake, damage: Damage) -> None:
     root = Path(interrupted.uri(MARKET_PRICES))
     orphan = Path(shutil.copy(next(root.glob("*.parquet")), root / "part-named-by-nobody.parquet"))
-    damage(log.entry_path(root, 3))
+    damage(delta_log.entry_path(root, 3))
     (interrupted.path / NOTE).write_text("it did not give the lease back")
     assert resume(interrupted.path).read(MARKET_PRICES).height == 3
     assert not orphan.exists()
@@ -117,7 +117,7 @@ def test_a_table_whose_making_was_cut_off_is_made_by_the_next_writer(aged: Calla
     lake = aged(1)
     root = Path(lake.uri(DECISION_SCORES))
     shutil.rmtree(root)
-    (root / log.FOLDER).mkdir(parents=True)
+    (root / delta_log.FOLDER).mkdir(parents=True)
     assert scrub(lake).findings == () and not lake.has(DECISION_SCORES)
     with lake.lease("the next writer"):
         assert lake.has(DECISION_SCORES)
@@ -131,7 +131,7 @@ def test_a_table_whose_making_a_power_cut_undid_is_put_aside_and_made_again(
 ) -> None:
     lake = aged(1)
     root = Path(lake.uri(DECISION_SCORES))
-    damage(log.entry_path(root, 0))
+    damage(delta_log.entry_path(root, 0))
     if not witness:
         empty(root / "_witness" / f"{0:020d}.commit")
     again = Lake.open(lake.path)
@@ -145,7 +145,7 @@ def test_a_table_with_rows_whose_first_entry_is_damaged_is_not_made_again(
     aged: Callable[[int], Lake], damage: Damage
 ) -> None:
     lake = aged(1)
-    path = log.entry_path(lake.uri(TASK_REQUESTS), 0)
+    path = delta_log.entry_path(lake.uri(TASK_REQUESTS), 0)
     damage(path)
     with pytest.raises(DamageError, match=path.name), Lake.open(lake.path).lease("the next writer"):
         pass
@@ -157,7 +157,7 @@ def test_a_table_with_rows_whose_first_entry_is_damaged_is_not_made_again(
 def test_damage_at_or_below_the_published_version_stops_the_writer_with_the_files_name(
     interrupted: Lake, table: Table, version: int, damage: Damage
 ) -> None:
-    path = log.entry_path(interrupted.uri(table), version)
+    path = delta_log.entry_path(interrupted.uri(table), version)
     damage(path)
     before = sorted(path.parent.iterdir())
     with pytest.raises(DamageError, match=path.name), Lake.open(interrupted.path).lease("the next writer"):
@@ -173,7 +173,7 @@ def test_a_publication_that_was_never_acknowledged_is_published_again(
     head = (lake.path / "HEAD").read_bytes()
     publish_sessions(lake, 1, start=2)
     (lake.path / "HEAD").write_bytes(head)
-    damage(log.entry_path(lake.uri(RUNS), 3))
+    damage(delta_log.entry_path(lake.uri(RUNS), 3))
     again = resume(lake.path)
     assert again.rows(RUNS) == 6
     assert again.read(INSTRUMENTS)["name"].to_list() == ["name 2"]
@@ -192,7 +192,7 @@ def test_a_whole_publication_whose_witness_was_not_written_counts(aged: Callable
 
 def test_publications_that_vanish_with_their_log_are_missed(aged: Callable[[int], Lake]) -> None:
     lake = aged(3)
-    log.entry_path(lake.uri(RUNS), 3).unlink()
+    delta_log.entry_path(lake.uri(RUNS), 3).unlink()
     with pytest.raises(DamageError, match=r"00003\.json is missing"), Lake.open(lake.path).lease("next"):
         pass
 
@@ -228,7 +228,7 @@ def test_a_witness_that_is_gone_is_not_made_again_from_a_broken_chain(
 ) -> None:
     lake = aged(3)
     (lake.path / "HEAD").unlink()
-    damage(log.entry_path(lake.uri(RUNS), 2))
+    damage(delta_log.entry_path(lake.uri(RUNS), 2))
     with pytest.raises(DamageError, match=r"00002\.json"), Lake.open(lake.path).lease("next"):
         pass
     assert not (lake.path / "HEAD").exists()
@@ -239,7 +239,7 @@ def test_a_chain_that_lost_its_end_together_with_the_witness_is_refused(aged: Ca
     lake = aged(4)
     (lake.path / "HEAD").unlink()
     for version in (3, 4):
-        log.entry_path(lake.uri(RUNS), version).unlink()
+        delta_log.entry_path(lake.uri(RUNS), version).unlink()
     for _ in range(2):  # the first refusal may not make it pass the second time
         with pytest.raises(DamageError, match="HEAD is missing, and 2 pieces"), Lake.open(lake.path).lease("next"):
             pass
@@ -259,7 +259,7 @@ def test_damage_to_a_log_that_several_append_to_loses_that_entry_only(
     aged: Callable[[int], Lake], damage: Damage
 ) -> None:
     lake = aged(3)
-    damage(log.entry_path(lake.uri(TASK_REQUESTS), 2))
+    damage(delta_log.entry_path(lake.uri(TASK_REQUESTS), 2))
     publish_sessions(Lake.open(lake.path), 1, start=3)
     assert Lake.open(lake.path).read(TASK_REQUESTS)["request_id"].to_list() == ["request 0", "request 2", "request 3"]
 
@@ -271,7 +271,7 @@ def test_a_damaged_checkpoint_is_healed_from_the_log(aged: Callable[[int], Lake]
         lake.checkpoint(MARKET_PRICES)
         lake.checkpoint(RUNS)
     for table in (MARKET_PRICES, RUNS):
-        damage(log.checkpoint_path(lake.uri(table), lake.newest(table)))
+        damage(delta_log.checkpoint_path(lake.uri(table), lake.newest(table)))
     publish_sessions(Lake.open(lake.path), 1, start=3)
     assert Lake.open(lake.path).rows(MARKET_PRICES) == 4
 
@@ -281,7 +281,7 @@ def test_a_damaged_hint_at_the_checkpoint_does_no_harm(aged: Callable[[int], Lak
     lake = aged(2)
     with lake.lease("upkeep"):
         lake.checkpoint(MARKET_PRICES)
-    damage(Path(lake.uri(MARKET_PRICES)) / log.FOLDER / "_last_checkpoint")
+    damage(Path(lake.uri(MARKET_PRICES)) / delta_log.FOLDER / "_last_checkpoint")
     publish_sessions(Lake.open(lake.path), 1, start=2)
     assert Lake.open(lake.path).rows(MARKET_PRICES) == 3
 
@@ -289,7 +289,11 @@ def test_a_damaged_hint_at_the_checkpoint_does_no_harm(aged: Callable[[int], Lak
 def test_what_a_dead_writer_had_begun_is_swept(aged: Callable[[int], Lake]) -> None:
     lake = aged(1)
     root = Path(lake.uri(MARKET_PRICES))
-    leftovers = [root / "part-0.parquet#1", root / log.FOLDER / "00000000000000000002.json#1", root / "part-9.parquet"]
+    leftovers = [
+        root / "part-0.parquet#1",
+        root / delta_log.FOLDER / "00000000000000000002.json#1",
+        root / "part-9.parquet",
+    ]
     for path in leftovers:
         path.write_bytes(b"half")
     (lake.path / NOTE).write_text("{}")  # the note of a holder that did not give the lease back
@@ -305,7 +309,7 @@ def test_an_old_version_is_not_read_through_a_damaged_log(aged: Callable[[int], 
     lake = aged(3)
     with lake.lease("upkeep"):
         lake.checkpoint(MARKET_PRICES)
-    damage(log.entry_path(lake.uri(MARKET_PRICES), 1))
+    damage(delta_log.entry_path(lake.uri(MARKET_PRICES), 1))
     with pytest.raises(DamageError, match=r"00001\.json"):
         Lake.open(lake.path).read(MARKET_PRICES, version=2)
 
@@ -320,7 +324,7 @@ def test_a_lake_cut_off_while_it_was_made_is_made_after_all(tmp_path: Path) -> N
 
 def test_a_data_file_that_was_swapped_or_cut_is_never_read_silently(aged: Callable[[int], Lake]) -> None:
     lake = aged(2)
-    file = next(iter(log.added_files(lake.uri(MARKET_PRICES), 2)))
+    file = next(iter(delta_log.added_files(lake.uri(MARKET_PRICES), 2)))
     file.write_bytes(file.read_bytes()[:-100])
     with pytest.raises(DamageError, match=file.name):
         Lake.open(lake.path).read(MARKET_PRICES)

@@ -15,11 +15,11 @@ import pytest
 from deltalake import write_deltalake
 
 from lake.errors import NotALakeError, StorageError
-from lake.garbage import collect_garbage
-from lake.storage import in_words, refuse_full_disk
+from lake.storage.disk import in_words, refuse_full_disk
 from lake.store import Lake
 from lake.tables.control import TASK_REQUESTS
 from lake.tables.market import MARKET_PRICES
+from lake.upkeep.vacuum import collect_garbage
 from tests.frames.published import publish_sessions, request_rows
 
 ROOT = Path(__file__).parents[2]

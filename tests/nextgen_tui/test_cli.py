@@ -14,12 +14,12 @@ from typing import Any
 import click
 import pytest
 
-from lake.lease import writer_lease
+from lake.storage.lease import writer_lease
 from lake.store import Lake
 from lake.tables.control import RUNS, SYSTEM_HEALTH, TASK_REQUESTS
 from lake.tables.market import QUARANTINED_ROWS
-from nextgen_tui import exit_codes
-from nextgen_tui.cli import COMMANDS, main, outcome
+from nextgen_tui.cli import exit_codes
+from nextgen_tui.cli.main import COMMANDS, main, outcome
 from tests.nextgen_tui.hostile import HOSTILE
 from tests.nextgen_tui.lakes import SESSION, land, new_lake, publish, rows, run_row
 from tests.nextgen_tui.test_safe_text import dangerous
@@ -70,7 +70,7 @@ def test_help_comes_at_once_and_lists_the_exit_codes() -> None:
 
 def test_help_imports_neither_polars_nor_textual() -> None:
     program = (
-        "import sys\nfrom nextgen_tui.cli import outcome\noutcome(['--help'])\n"
+        "import sys\nfrom nextgen_tui.cli.main import outcome\noutcome(['--help'])\n"
         "sys.exit(str({'polars', 'textual', 'deltalake', 'pydantic'} & set(sys.modules)))"
     )
     result = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nextgen_tui import formats
+from nextgen_tui.text import formats
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ import pytest
 
 from lake.store import Lake
 from lake.tables.market import MARKET_PRICES
-from nextgen_tui import exit_codes
-from nextgen_tui.cli import outcome
-from pipeline.sessions import exchange_sessions
+from nextgen_tui.cli import exit_codes
+from nextgen_tui.cli.main import outcome
+from pipeline.market.sessions import exchange_sessions
 from tests.frames.older import CONTENT, LAST, cents, insert, older_system
 from tests.nextgen_tui.lakes import bars, publish, rows
 

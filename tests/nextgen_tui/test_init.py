@@ -11,8 +11,8 @@ import pytest
 
 from lake.store import Lake
 from lake.tables.market import MARKET_PRICES
-from nextgen_tui import exit_codes
-from nextgen_tui.cli import outcome
+from nextgen_tui.cli import exit_codes
+from nextgen_tui.cli.main import outcome
 from pipeline.config.loading import load
 from tests.loopback.yahoo import LIMITED, Answer, Yahoo, serving
 from tests.pipeline.ingestion.test_yahoo_source import CALENDAR, daily

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from lake.lease import NOTE
+from lake.storage.lease import NOTE
 from lake.store import Lake
 from lake.tables.market import MARKET_PRICES
-from nextgen_tui.cli import outcome
+from nextgen_tui.cli.main import outcome
 from tests.frames.published import publish_sessions
 
 

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from lake.lease import left_untidy
+from lake.storage.lease import left_untidy
 from lake.store import Lake
 from lake.tables.control import TASK_ATTEMPTS
-from nextgen_tui import exit_codes
-from nextgen_tui.cli import outcome
-from pipeline.control.exclusive import daemon_present
-from pipeline.control.heartbeat import last_beat
-from pipeline.control.process import PROC, identify
+from nextgen_tui.cli import exit_codes
+from nextgen_tui.cli.main import outcome
+from pipeline.control.daemon.daemon_lock import daemon_present
+from pipeline.control.daemon.heartbeat import last_beat
+from pipeline.control.workers.process_identity import PROC, identify
 
 pytestmark = pytest.mark.slow
 DEMO = ("demo", "--sessions", "1", "--live", "--pace", "4")
@@ -79,7 +79,7 @@ def test_told_to_end_it_finishes_what_runs_and_leaves_all_tidy(demo: Path, sign:
 
 
 def test_a_lake_that_has_a_daemon_already_is_refused_by_name(demo: Path) -> None:
-    from pipeline.control.exclusive import the_only_daemon
+    from pipeline.control.daemon.daemon_lock import the_only_daemon
 
     with the_only_daemon(demo / "control"), started(demo) as process:
         _, err = process.communicate(timeout=300)

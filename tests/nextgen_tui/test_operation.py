@@ -11,11 +11,11 @@ import pytest
 
 from lake.store import Lake
 from lake.tables.predictions import PREDICTIONS
-from nextgen_tui import exit_codes
-from nextgen_tui.cli import outcome
+from nextgen_tui.cli import exit_codes
+from nextgen_tui.cli.main import outcome
 from nextgen_tui.standing import last_session
-from pipeline.control.actions import perform
-from pipeline.control.order import Order
+from pipeline.control.workers.job import Order
+from pipeline.control.workers.task_actions import perform
 
 # pandas' own change of mind, inside the calendar library.
 pytestmark = pytest.mark.filterwarnings("ignore:Series.values returning")
@@ -128,7 +128,7 @@ def test_a_bad_price_file_leaves_no_half_made_lake(tmp_path: Path, capsys: pytes
 
 
 def test_a_session_that_is_not_over_is_for_later(demo: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from pipeline.sessions import exchange_sessions
+    from pipeline.market.sessions import exchange_sessions
 
     future = exchange_sessions("XNYS").days[-1]
     code, _, err = said(capsys, "cycle", "--session", future.isoformat(), "--lake", str(demo))

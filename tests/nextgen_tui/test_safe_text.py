@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nextgen_tui.safe_text import safe_text
+from nextgen_tui.text.safe_text import safe_text
 from tests.nextgen_tui.hostile import HOSTILE
 
 

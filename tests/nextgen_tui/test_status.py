@@ -16,17 +16,17 @@ import pytest
 
 from lake.store import Lake
 from lake.tables.control import SERVICE_HEARTBEATS
-from nextgen_tui import exit_codes
-from nextgen_tui.cli import outcome
+from nextgen_tui.cli import exit_codes
+from nextgen_tui.cli.main import outcome
 from nextgen_tui.console.pages.schedule import SchedulePage
 from nextgen_tui.console.view import View, read_runs
-from pipeline.control.exclusive import the_only_daemon
-from pipeline.control.heartbeat import FILE, Heart
-from pipeline.control.in_force import keep
-from pipeline.control.journal import Event, lake_journal
-from pipeline.control.manifest import load_manifest
-from pipeline.control.orchestrator import Picture, Waiting
-from pipeline.control.process import boot_id
+from pipeline.control.daemon.daemon_lock import the_only_daemon
+from pipeline.control.daemon.heartbeat import FILE, Heart
+from pipeline.control.daemon.orchestrator import Picture, Waiting
+from pipeline.control.schedule.active_schedule import keep
+from pipeline.control.schedule.journal import Event, lake_journal
+from pipeline.control.schedule.manifest import load_manifest
+from pipeline.control.workers.process_identity import boot_id
 from tests.nextgen_tui.lakes import rows
 
 # pandas' own change of mind, inside the calendar library.

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from lake.contract import Column
 from lake.tables.predictions import PREDICTIONS
-from nextgen_tui.table_view import cell, fitting_columns, frame_grid
+from nextgen_tui.text.table_view import cell, fitting_columns, frame_grid
 from tests.nextgen_tui.lakes import forecast, rows
 
 

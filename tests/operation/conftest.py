@@ -9,10 +9,10 @@ import pytest
 
 from lake.store import Lake
 from pipeline.config.settings import RuntimeParams, Settings
+from pipeline.engine.runner import Cycle, Runner
 from pipeline.ingestion.params import IngestionParams
 from pipeline.ingestion.sources.params import SimulatedParams, SourceParams
 from pipeline.models.params import LstmParams, ModelParams
-from pipeline.runner import Cycle, Runner
 from pipeline.trading.params import Costs, Rules, TradingParams
 
 HISTORY = 400

@@ -16,18 +16,18 @@ import pytest
 from lake.store import Lake
 from lake.tables import TABLES
 from lake.tables.news import NEWS_ARTICLES
-from nextgen_tui import exit_codes
-from nextgen_tui.cli import outcome
+from nextgen_tui.cli import exit_codes
+from nextgen_tui.cli.main import outcome
 from nextgen_tui.console.app import ConsoleApp
-from nextgen_tui.console.screenshots import take
+from nextgen_tui.console.runtime.screenshots import take
 from pipeline.config.document import toml_document, write_document
 from pipeline.config.resolving import values_of
 from pipeline.config.settings import RuntimeParams, Settings
-from pipeline.control.requests import Request, standing_of, submit
+from pipeline.control.operator.requests import Request, standing_of, submit
+from pipeline.engine.runner import Runner
+from pipeline.engine.stages import stage
 from pipeline.ingestion.params import IngestionParams, LanguageModelParams, NewsParams
 from pipeline.ingestion.sources.params import SimulatedParams, SourceParams
-from pipeline.runner import Runner
-from pipeline.stages import stage
 from tests.loopback.openai import Answer, Asked, OpenAI, praise, response, serving, trouble
 
 CANARY = "sk-canary-0c5e81f2aa7d"
@@ -132,7 +132,7 @@ def _daemon_asks(seen: Watched, environ: dict[str, str]) -> None:
     )
     submit(seen.lake, request)
     log = (seen.folder / "daemon.log").open("wb")
-    program = [sys.executable, "-m", "pipeline.control.daemon", "--lake", str(seen.lake.path)]
+    program = [sys.executable, "-m", "pipeline.control.daemon.main", "--lake", str(seen.lake.path)]
     with log, subprocess.Popen(program, env=environ, stdout=log, stderr=log) as daemon:
         try:
             end = time.monotonic() + 120
@@ -148,7 +148,7 @@ def _daemon_asks(seen: Watched, environ: dict[str, str]) -> None:
 def test_no_command_line_holds_the_key_while_daemon_worker_and_command_use_it(watched: Watched) -> None:
     assert watched.keys == {f"Bearer {CANARY}"}, "it was really used"
     programs = " | ".join(watched.shown.values())
-    for program in ("pipeline.control.daemon", "pipeline.control.worker", "nextgen_tui run ask"):
+    for program in ("pipeline.control.daemon.main", "pipeline.control.workers.worker", "nextgen_tui run ask"):
         assert program in programs, f"{program} ran with the key in its environment"
     assert watched.leaked == []
 

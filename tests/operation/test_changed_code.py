@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 
 def reproduced(program: Path, lake: Path, run_ids: list[str]) -> list[dict[str, Any]]:
     """The verdicts of a source tree on runs of a lake."""
-    command = [sys.executable, "-m", "pipeline.reproduction", str(lake), *run_ids]
+    command = [sys.executable, "-m", "pipeline.engine.reproduction", str(lake), *run_ids]
     environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(program)}
     ended = subprocess.run(command, capture_output=True, text=True, cwd=program, env=environment, check=False)
     assert ended.returncode == 0, ended.stderr

@@ -15,8 +15,8 @@ from lake.store import Lake
 from lake.tables.control import RUNS
 from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES, TICKER_UNIVERSE
 from lake.tables.news import NEWS_SENTIMENT
-from pipeline.runner import Runner
-from pipeline.stages import stage
+from pipeline.engine.runner import Runner
+from pipeline.engine.stages import stage
 from tests.operation.conftest import Operation
 
 JUDGED = ("universe", "features", "windows", "priorities", "predict", "strategy", "plan")

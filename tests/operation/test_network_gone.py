@@ -13,10 +13,10 @@ from lake.tables.predictions import INFERENCE_LOG, PREDICTIONS
 from lake.tables.trading import EXECUTED_TRADES, PORTFOLIO_VALUE, TRADE_PLANS
 from nextgen_tui.console.pages.predictions import PredictionsPage
 from nextgen_tui.console.view import View, read_runs
+from pipeline.engine.runner import Runner
 from pipeline.ingestion.sources.params import YahooParams
 from pipeline.ingestion.sources.yahoo import YahooSource
 from pipeline.ingestion.sources.yahoo.connection import Connection
-from pipeline.runner import Runner
 from tests.loopback.yahoo import serving
 from tests.operation.conftest import Operation
 

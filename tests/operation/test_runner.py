@@ -15,9 +15,9 @@ from lake.store import Lake
 from lake.tables import TABLES
 from lake.tables.control import RUNS
 from lake.tables.trading import LEDGER_ENTRIES, PORTFOLIO_VALUE
-from pipeline.reproduction import reproduce
-from pipeline.runner import CycleOrderError, Runner
-from pipeline.stages import CYCLE, IMPORTED, STAGES, TRAINING
+from pipeline.engine.reproduction import reproduce
+from pipeline.engine.runner import CycleOrderError, Runner
+from pipeline.engine.stages import CYCLE, IMPORTED, STAGES, TRAINING
 from tests.operation.conftest import SESSIONS, Operation
 
 
@@ -60,7 +60,7 @@ def test_a_cycle_run_again_adds_nothing(operation: Operation) -> None:
 def test_each_run_is_logged_by_its_name(operation: Operation, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     copy = Lake.open(shutil.copytree(operation.lake.path, tmp_path / "lake"))
     session = operation.runner.calendar.next(operation.sessions[-1])
-    with caplog.at_level("INFO", "pipeline.runner"):
+    with caplog.at_level("INFO", "pipeline.engine.runner"):
         cycle = Runner(copy, operation.settings).cycle(session)
     logged = [record.run_id for record in caplog.records if record.cycle_id == f"cycle-{session:%Y%m%d}"]  # type: ignore[attr-defined]
     assert logged == [run.run_id for run in cycle.runs if run.recipe.stage != "report"]
@@ -89,8 +89,8 @@ def test_a_stage_run_in_another_process_with_another_thread_count_gives_the_same
 ) -> None:
     program = (
         "import sys\nfrom pathlib import Path\nfrom lake.store import Lake\nfrom lake.runs import Run\n"
-        "from lake.tables.control import RUNS\nfrom pipeline.runner import Runner\n"
-        "from pipeline.reproduction import reproduce\nfrom tests.operation.conftest import small_settings\n"
+        "from lake.tables.control import RUNS\nfrom pipeline.engine.runner import Runner\n"
+        "from pipeline.engine.reproduction import reproduce\nfrom tests.operation.conftest import small_settings\n"
         "lake = Lake.open(Path(sys.argv[1])); runner = Runner(lake, small_settings())\n"
         "rows = lake.read(RUNS).filter(cycle_id=sys.argv[2])\n"
         "verdicts = [reproduce(runner, Run.from_row(row)) for row in rows.iter_rows(named=True)]\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from pipeline.wording import change, counted, counted_each, percent
+from pipeline.text_format import change, counted, counted_each, percent
 
 
 def test_what_rounds_to_nothing_is_never_minus_nothing() -> None:

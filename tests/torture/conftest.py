@@ -19,7 +19,7 @@ import pytest
 
 from lake.store import Lake
 from lake.tables.control import RUNS
-from pipeline.sessions import exchange_sessions
+from pipeline.market.sessions import exchange_sessions
 from tests.torture.faults import Worker, build_shim, worker
 from tests.torture.settings import CYCLES
 

@@ -94,7 +94,7 @@ def build_shim(folder: Path) -> Path | None:
 
 def command(*words: str) -> list[str]:
     """The words with which a shell would run `nextgen`, from this source tree."""
-    return [sys.executable, "-c", "import sys; from nextgen_tui.cli import main; sys.exit(main())", *words]
+    return [sys.executable, "-c", "import sys; from nextgen_tui.cli.main import main; sys.exit(main())", *words]
 
 
 @contextmanager

@@ -12,8 +12,8 @@ from lake.fingerprint import fingerprint
 from lake.runs import Run
 from lake.store import Lake
 from lake.tables.control import RUNS
-from pipeline.runner import Runner
-from pipeline.stages import STAGES
+from pipeline.engine.runner import Runner
+from pipeline.engine.stages import STAGES
 from tests.torture.settings import tortured_settings
 
 

@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 
 from lake.fingerprint import fingerprint
-from lake.garbage import pinned_versions
 from lake.store import Lake
 from lake.tables import TABLES
+from lake.upkeep.vacuum import pinned_versions
 from tests.torture.conftest import Bench, Benches
 from tests.torture.faults import Fault
 

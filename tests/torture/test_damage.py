@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lake import log
+from lake.storage import delta_log
 from lake.store import Lake
 from lake.tables import TABLES
 from tests.lake.test_recovery import KINDS, Damage, cut_in_a_line, empty, missing, nulls
@@ -44,7 +44,7 @@ class Hurt:
     def strike(self, lake: Path) -> Path:
         """Do it; returns the file."""
         uri = lake / "tables" / self.table
-        file = (log.entry_path(uri, self.version), *log.added_files(uri, self.version))[self.which]
+        file = (delta_log.entry_path(uri, self.version), *delta_log.added_files(uri, self.version))[self.which]
         self.damage(file)
         return file
 
@@ -62,10 +62,10 @@ def unpublished(lake: Path) -> Iterator[Hurt]:
     published = Lake.open(lake).published()
     for table in TABLES.values():
         uri = lake / "tables" / table.name
-        for version in log.entry_versions(uri) if table.story else []:
+        for version in delta_log.entry_versions(uri) if table.story else []:
             if version > published[table.name]:
                 yield from (Hurt(table.name, version, 0, damage) for damage in KINDS)
-                added = range(1, len(log.added_files(uri, version)) + 1)
+                added = range(1, len(delta_log.added_files(uri, version)) + 1)
                 yield from (Hurt(table.name, version, which, damage) for which in added for damage in DATA_KINDS)
 
 
@@ -74,7 +74,7 @@ def promised(lake: Path) -> Iterator[Hurt]:
     opened = Lake.open(lake)
     for table in TABLES.values():
         last = opened.version(table) if table.story else 0
-        checkpoints = log.checkpoint_versions(lake / "tables" / table.name)
+        checkpoints = delta_log.checkpoint_versions(lake / "tables" / table.name)
         first = max([at for at in checkpoints if at <= last], default=0) + 1
         for version in sorted({first, last}) if first <= last else []:
             yield from (Hurt(table.name, version, 0, damage) for damage in KINDS)
@@ -116,7 +116,7 @@ def flipped(bench: Bench, seed: int) -> None:
     files = [
         file
         for v in range(1, promised.version(table) + 1)
-        for file in (log.entry_path(uri, v), *log.added_files(uri, v))
+        for file in (delta_log.entry_path(uri, v), *delta_log.added_files(uri, v))
     ]
     file, other = chance.choice(files), chance.choice(files)
     target = bench.copy() / file.relative_to(lake)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.stages import TRAINING
+from pipeline.engine.stages import TRAINING
 from tests.torture.conftest import Benches
 from tests.torture.faults import ROOT
 

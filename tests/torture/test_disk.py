@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lake.lease import LOCK, NOTE
+from lake.storage.lease import LOCK, NOTE
 from tests.torture.conftest import Bench
 from tests.torture.faults import ROOT, Fault, command
 

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from deltalake import DeltaTable
 
-from lake.backup import backup, restore
 from lake.errors import NotALakeError
-from lake.marker import MARKER
-from lake.migration import migrate
-from lake.scrub import scrub
+from lake.migrations.run import migrate
+from lake.storage.manifest import MARKER
 from lake.store import Lake
 from lake.tables.control import RUNS, TASK_REQUESTS
+from lake.upkeep.backup import backup, restore
+from lake.upkeep.scrub import scrub
 from tests.frames.published import publish_sessions, request_rows
 from tests.lake.test_archive import MOVED, contents, grown
 from tests.lake.test_migrations import unpacked as unpacked

@@ -12,7 +12,7 @@ import pytest
 from lake.store import Lake
 from lake.tables.control import RUNS
 from lake.tables.trading import PORTFOLIO_VALUE
-from pipeline.sessions import exchange_sessions
+from pipeline.market.sessions import exchange_sessions
 from tests.torture.conftest import Bench
 from tests.torture.faults import Fault
 from tests.torture.reader import Reader, halves

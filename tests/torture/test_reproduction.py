@@ -13,21 +13,21 @@ import polars as pl
 import pytest
 from deltalake import DeltaTable
 
-from lake.backup import backup, restore
-from lake.compaction import compact_due
 from lake.fingerprint import fingerprint
-from lake.garbage import collect_garbage, pinned_versions
 from lake.impact import impact
 from lake.lineage import trace
 from lake.runs import Run
-from lake.scrub import scrub
 from lake.store import Lake
 from lake.tables import TABLES
 from lake.tables.control import RUNS
 from lake.tables.features import FEATURE_WINDOWS
 from lake.tables.market import MARKET_PRICES
 from lake.tables.predictions import PREDICTIONS
-from pipeline.reproduction import reproduce_apart
+from lake.upkeep.backup import backup, restore
+from lake.upkeep.compaction import compact_due
+from lake.upkeep.scrub import scrub
+from lake.upkeep.vacuum import collect_garbage, pinned_versions
+from pipeline.engine.reproduction import reproduce_apart
 from tests.torture.faults import ROOT, command
 
 Copy = Callable[[], Path]

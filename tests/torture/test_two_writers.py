@@ -11,18 +11,18 @@ from pathlib import Path
 import pytest
 
 from lake.store import Lake
-from nextgen_tui import exit_codes
+from nextgen_tui.cli import exit_codes
 from pipeline.config.document import toml_document, write_document
-from pipeline.control.requests import Request, standing_of, submit
-from pipeline.runner import Runner
-from pipeline.sessions import exchange_sessions
+from pipeline.control.operator.requests import Request, standing_of, submit
+from pipeline.engine.runner import Runner
+from pipeline.market.sessions import exchange_sessions
 from tests.torture.conftest import Bench
 from tests.torture.faults import ROOT, command
 from tests.torture.settings import as_items, tortured_settings
 from tests.torture.worker import state
 
 TRIES = int(os.environ.get("TORTURE_RACES", "50"))
-DAEMON = (sys.executable, "-m", "pipeline.control.daemon", "--quiet", "--once")
+DAEMON = (sys.executable, "-m", "pipeline.control.daemon.main", "--quiet", "--once")
 SCHEDULE = '[tasks.upkeep]\nrun = "maintain"\ntrigger = "daily 06:00"\n'
 
 

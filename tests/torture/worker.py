@@ -22,23 +22,23 @@ from typing import Any
 
 import polars as pl
 
-from lake.backup import backup, restore
-from lake.compaction import STAGE as COMPACT
-from lake.compaction import compact_due
 from lake.fingerprint import fingerprint
-from lake.garbage import collect_garbage
-from lake.maintenance import checkpoint_due
-from lake.migration import migrate
-from lake.scrub import scrub
+from lake.migrations.run import migrate
 from lake.store import Lake
 from lake.tables import TABLES
 from lake.tables.control import RUNS, TASK_REQUESTS
 from lake.tables.trading import LEDGER_ENTRIES
-from nextgen_tui.failures import explained
-from pipeline.code import code_fingerprint, libraries
-from pipeline.runner import Runner, parameters
-from pipeline.sessions import exchange_sessions
-from pipeline.stages import REPORT, STAGES
+from lake.upkeep.backup import backup, restore
+from lake.upkeep.checkpoints import checkpoint_due
+from lake.upkeep.compaction import STAGE as COMPACT
+from lake.upkeep.compaction import compact_due
+from lake.upkeep.scrub import scrub
+from lake.upkeep.vacuum import collect_garbage
+from nextgen_tui.cli.error_messages import explained
+from pipeline.engine.code_fingerprint import code_fingerprint, libraries
+from pipeline.engine.runner import Runner, parameters
+from pipeline.engine.stages import REPORT, STAGES
+from pipeline.market.sessions import exchange_sessions
 from tests.frames.published import request_rows
 from tests.torture.settings import tortured_settings
 
@@ -180,7 +180,7 @@ def carry_out(order: dict[str, Any]) -> dict[str, Any]:
 def warm_up() -> None:
     """Import and work out all that every cycle needs, without starting a thread: a fork would not have it."""
     import pipeline.models.inference
-    import pipeline.models.lstm  # noqa: F401
+    import pipeline.models.members.lstm  # noqa: F401  # noqa: F401
 
     exchange_sessions("XNYS").close_at(date(2020, 1, 2))
     libraries()

@@ -9,13 +9,13 @@ from datetime import date
 import polars as pl
 
 from lake.tables.feedback import FEEDBACK_METRICS, PREDICTION_ACCURACY
-from nextgen_tui import formats
+from nextgen_tui.console.charts.charts import Band, Mark, Picture
+from nextgen_tui.console.charts.charts import Line as Path
 from nextgen_tui.console.page import Line, Link, Page, Row, Section, Story, fact, of_slice, said
-from nextgen_tui.console.picture import Band, Mark, Picture
-from nextgen_tui.console.picture import Line as Path
-from nextgen_tui.console.sheet import Cell, Col, Mood, Sheet
+from nextgen_tui.console.sheet.sheet import Cell, Col, Mood, Sheet
 from nextgen_tui.console.view import View
 from nextgen_tui.summary import coverages, skills
+from nextgen_tui.text import formats
 
 MEASURES, SLICES = "measures", "by slice"
 SIGNS = "●◆■▲▼"

@@ -16,14 +16,14 @@ from lake.tables.trading import (
     PORTFOLIO_VALUE,
     TRADE_REFLECTIONS,
 )
-from nextgen_tui import formats
+from nextgen_tui.console.charts.charts import Band, Mark, Picture
+from nextgen_tui.console.charts.charts import Line as Path
 from nextgen_tui.console.page import Line, Link, Page, Row, Section, Story, fact, heading, said
 from nextgen_tui.console.pages.data import candles
-from nextgen_tui.console.picture import Band, Mark, Picture
-from nextgen_tui.console.picture import Line as Path
-from nextgen_tui.console.sheet import Cell, Col, Mood, Sheet, signed
+from nextgen_tui.console.sheet.sheet import Cell, Col, Mood, Sheet, signed
 from nextgen_tui.console.view import View
 from nextgen_tui.summary import LedgerFacts, ledger_facts
+from nextgen_tui.text import formats
 
 HOLDINGS, TRADES, LESSONS, LEDGER, DAYS = "holdings", "trades", "lessons", "ledger", "sessions"
 SPARK = 16
@@ -138,7 +138,7 @@ class BookPage(Page[Book]):
         link = self.origin(name, row)
         if link is None:
             return None
-        from nextgen_tui.console.walk import follow
+        from nextgen_tui.console.lineage_view import follow
 
         return follow(view, link)
 

@@ -7,14 +7,20 @@ from datetime import date, timedelta
 
 import polars as pl
 
-from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES, PRICE_RESTATEMENTS, QUARANTINED_ROWS, TICKER_UNIVERSE
+from lake.tables.market import (
+    CORPORATE_ACTIONS,
+    MARKET_PRICES,
+    PRICE_RESTATEMENTS,
+    QUARANTINED_ROWS,
+    TICKER_UNIVERSE,
+)
 from lake.tables.news import NEWS_ARTICLES, NEWS_SENTIMENT
-from nextgen_tui import formats
+from nextgen_tui.console.charts.charts import Candle, Picture
+from nextgen_tui.console.charts.charts import Line as Path
 from nextgen_tui.console.page import Line, Link, Page, Row, Section, Story, fact, heading, said
-from nextgen_tui.console.picture import Candle, Picture
-from nextgen_tui.console.picture import Line as Path
-from nextgen_tui.console.sheet import Cell, Col, Sheet, quiet, signed, texts
+from nextgen_tui.console.sheet.sheet import Cell, Col, Sheet, quiet, signed, texts
 from nextgen_tui.console.view import View
+from nextgen_tui.text import formats
 
 TICKERS, ARRIVALS, QUARANTINED, RESTATED, NEWS = "tickers", "arrivals", "set aside", "restated", "news"
 CALENDAR_DAYS = 100
@@ -144,7 +150,7 @@ class DataPage(Page[Arrived]):
         link = self.origin(name, row)
         if link is None:
             return None
-        from nextgen_tui.console.walk import follow
+        from nextgen_tui.console.lineage_view import follow
 
         return follow(view, link)
 

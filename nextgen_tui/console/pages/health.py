@@ -11,17 +11,17 @@ import polars as pl
 
 from lake.tables.control import RUNS, SERVICE_HEARTBEATS, SYSTEM_HEALTH, TASK_ATTEMPTS
 from lake.tables.trading import PORTFOLIO_VALUE
-from nextgen_tui import formats
+from nextgen_tui.console.charts.charts import Line as Path
+from nextgen_tui.console.charts.charts import Picture
 from nextgen_tui.console.page import Act, Line, Page, Row, Section, Story, fact, heading, said
 from nextgen_tui.console.pages.runs import CYCLE_COLS, cycle_notes, cycle_story, cycles_of, pace, run_story
-from nextgen_tui.console.picture import Line as Path
-from nextgen_tui.console.picture import Picture
-from nextgen_tui.console.sheet import Cell, Col, Sheet, verdict
+from nextgen_tui.console.sheet.sheet import Cell, Col, Sheet, verdict
 from nextgen_tui.console.view import View
 from nextgen_tui.health import Health, health
-from pipeline.control.exclusive import daemon_present
-from pipeline.control.heartbeat import Beat, last_beat
-from pipeline.stages import LEARN, LOOK_AHEAD, SCORE, SETTLE
+from nextgen_tui.text import formats
+from pipeline.control.daemon.daemon_lock import daemon_present
+from pipeline.control.daemon.heartbeat import Beat, last_beat
+from pipeline.engine.stages import LEARN, LOOK_AHEAD, SCORE, SETTLE
 
 CHECKS, CYCLES, BEATS = "checks", "cycles", "heartbeats"
 GRID = 10

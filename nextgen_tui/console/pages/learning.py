@@ -10,14 +10,14 @@ import polars as pl
 
 from lake.tables.feedback import BIAS_FLAGS, FEEDBACK_METRICS, LEARNING_INSIGHTS, RETRAIN_CANDIDATES
 from lake.tables.models import MODEL_PROMOTIONS, MODEL_REGISTRY
-from nextgen_tui import formats
+from nextgen_tui.console.charts.charts import Line as Path
+from nextgen_tui.console.charts.charts import Mark, Picture
+from nextgen_tui.console.lineage_view import follow
 from nextgen_tui.console.page import Act, Line, Link, Page, Row, Section, Story, fact, of_slice, said
 from nextgen_tui.console.pages.accuracy import course
-from nextgen_tui.console.picture import Line as Path
-from nextgen_tui.console.picture import Mark, Picture
-from nextgen_tui.console.sheet import Cell, Col, Sheet, quiet, signed
+from nextgen_tui.console.sheet.sheet import Cell, Col, Sheet, quiet, signed
 from nextgen_tui.console.view import View
-from nextgen_tui.console.walk import follow
+from nextgen_tui.text import formats
 
 INSIGHTS, BIAS, MODELS, MEMBERS, RETRAIN = "insights", "bias", "champion", "members", "retrain"
 PERCENT = signed(lambda value: formats.percent(value, 3, signed=True))

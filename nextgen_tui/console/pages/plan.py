@@ -11,15 +11,15 @@ import polars as pl
 from lake.tables.control import TRADE_DECISIONS
 from lake.tables.predictions import PREDICTIONS
 from lake.tables.trading import EXECUTED_TRADES, STRATEGIC_PRIORITIES, TRADE_PLANS
-from nextgen_tui import formats
-from nextgen_tui.console.fan import fan, no_paths, total_return_paths
+from nextgen_tui.console.charts.charts import Line as Path
+from nextgen_tui.console.charts.charts import Picture
+from nextgen_tui.console.charts.fan_chart import fan, no_paths, total_return_paths
 from nextgen_tui.console.page import Act, Line, Link, Page, Row, Section, Story, fact, said
 from nextgen_tui.console.pages.predictions import MANY, member_lines
-from nextgen_tui.console.picture import Line as Path
-from nextgen_tui.console.picture import Picture
-from nextgen_tui.console.sheet import Cell, Col, Sheet, signed
+from nextgen_tui.console.sheet.sheet import Cell, Col, Sheet, signed
 from nextgen_tui.console.shortfall import off_by, off_by_briefly
 from nextgen_tui.console.view import View
+from nextgen_tui.text import formats
 
 PLANS, RULES, STANCE = "plan", "rules", "stance"
 SPOKEN = {"approve": "approved", "veto": "vetoed"}

@@ -15,13 +15,13 @@ from lake.tables.market import MARKET_PRICES
 from lake.tables.models import MODEL_REGISTRY
 from lake.tables.news import NEWS_ARTICLES, NEWS_SENTIMENT
 from lake.tables.predictions import INFERENCE_LOG, PREDICTIONS
-from nextgen_tui import formats
-from nextgen_tui.console.fan import SPARK, fan, no_paths, sparks, total_return_paths
+from nextgen_tui.console.charts.charts import Picture
+from nextgen_tui.console.charts.fan_chart import SPARK, fan, no_paths, sparks, total_return_paths
 from nextgen_tui.console.page import LABEL, Line, Link, Page, Row, Section, Story, fact, said
 from nextgen_tui.console.pages.data import scored_news
-from nextgen_tui.console.picture import Picture
-from nextgen_tui.console.sheet import Cell, Col, Sheet, quiet, signed
+from nextgen_tui.console.sheet.sheet import Cell, Col, Sheet, quiet, signed
 from nextgen_tui.console.view import View
+from nextgen_tui.text import formats
 
 SILENT, MATURED = "not forecast", "matured"
 LATELY = 45

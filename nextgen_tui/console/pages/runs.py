@@ -9,14 +9,14 @@ from typing import Any
 import polars as pl
 
 from lake.tables.control import RUNS
-from nextgen_tui import formats
+from nextgen_tui.console.charts.charts import Line as Path
+from nextgen_tui.console.charts.charts import Picture
 from nextgen_tui.console.page import Act, Line, Link, Page, Row, Section, Story, fact, said
-from nextgen_tui.console.picture import Line as Path
-from nextgen_tui.console.picture import Picture
-from nextgen_tui.console.sheet import Cell, Col, Sheet, quiet, verdict
+from nextgen_tui.console.sheet.sheet import Cell, Col, Sheet, quiet, verdict
 from nextgen_tui.console.view import View
-from nextgen_tui.safe_text import safe_text
-from pipeline.stages import STAGES
+from nextgen_tui.text import formats
+from nextgen_tui.text.safe_text import safe_text
+from pipeline.engine.stages import STAGES
 
 RUNS_SHEET, CYCLES_SHEET, FAILED_SHEET = "runs", "cycles", "failed"
 PACE = 30

@@ -12,22 +12,22 @@ import polars as pl
 from lake.contract import RUN_ID, PolarsType
 from lake.tables import TABLES
 from lake.tables.control import RUNS, SERVICE_HEARTBEATS, TASK_ATTEMPTS, TASK_DEFINITIONS, TASK_REQUESTS
-from nextgen_tui import formats
+from nextgen_tui.console.charts.charts import Line as Path
+from nextgen_tui.console.charts.charts import Picture
 from nextgen_tui.console.page import Act, Line, Link, Page, Row, Section, Story, fact, said
 from nextgen_tui.console.pages.health import Daemon, daemon_of
 from nextgen_tui.console.pages.runs import run_story
-from nextgen_tui.console.picture import Line as Path
-from nextgen_tui.console.picture import Picture
-from nextgen_tui.console.sheet import Cell, Col, Sheet, quiet, verdict
+from nextgen_tui.console.sheet.sheet import Cell, Col, Sheet, quiet, verdict
 from nextgen_tui.console.view import View
-from pipeline.control.calendars import ChildCalendars
-from pipeline.control.debt import debt, next_due
-from pipeline.control.definitions import lake_definitions
-from pipeline.control.in_force import in_force
-from pipeline.control.journal import Journal, lake_journal
-from pipeline.control.pace import market_clock, told_pace
-from pipeline.control.policy import Task
-from pipeline.control.trigger import Slot
+from nextgen_tui.text import formats
+from pipeline.control.daemon.simulated_pace import market_clock, told_pace
+from pipeline.control.schedule.active_schedule import in_force
+from pipeline.control.schedule.backlog import debt, next_due
+from pipeline.control.schedule.definitions import lake_definitions
+from pipeline.control.schedule.journal import Journal, lake_journal
+from pipeline.control.schedule.task import Task
+from pipeline.control.schedule.trigger import Slot
+from pipeline.market.calendar_cache import ChildCalendars
 
 TASKS, CHANGES, REQUESTS, ATTEMPTS = "tasks", "changes", "requests", "attempts"
 AHEAD = timedelta(days=40)

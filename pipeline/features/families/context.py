@@ -10,7 +10,7 @@ import numpy as np
 from pipeline.features.families.risk import dollar_volume_20, relative_volume_20, volatility
 from pipeline.features.families.trend import Kernel, log_return
 from pipeline.features.panel import Floats
-from pipeline.features.view import View, deviation, mean, total
+from pipeline.features.trailing_window import View, deviation, mean, total
 
 
 def rank(name: str, of: Kernel) -> Kernel:

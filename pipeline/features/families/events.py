@@ -10,7 +10,7 @@ import numpy as np
 from pipeline.features.families.context import sector_mean
 from pipeline.features.families.trend import Kernel
 from pipeline.features.panel import Floats
-from pipeline.features.view import View, ln1p, total, weighted
+from pipeline.features.trailing_window import View, ln1p, total, weighted
 
 
 def weekday_sin(view: View) -> Floats:

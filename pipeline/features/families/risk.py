@@ -9,7 +9,18 @@ import numpy as np
 
 from pipeline.features.families.trend import Kernel, average_true_range
 from pipeline.features.panel import DEPTH, Floats
-from pipeline.features.view import View, deviation, latest, ln, ln1p, mean, mean_present, or_neutral, slope, total
+from pipeline.features.trailing_window import (
+    View,
+    deviation,
+    latest,
+    ln,
+    ln1p,
+    mean,
+    mean_present,
+    or_neutral,
+    slope,
+    total,
+)
 
 LN_2 = log(2.0)
 YOUNGEST = 120

@@ -8,7 +8,17 @@ from functools import lru_cache
 import numpy as np
 
 from pipeline.features.panel import Floats
-from pipeline.features.view import View, centred_time, latest, ln, mean, or_neutral, slope, total, weighted
+from pipeline.features.trailing_window import (
+    View,
+    centred_time,
+    latest,
+    ln,
+    mean,
+    or_neutral,
+    slope,
+    total,
+    weighted,
+)
 
 Kernel = Callable[[View], Floats]
 """One feature: [tickers] float64 of a view, NaN where it cannot be known."""

@@ -11,7 +11,7 @@ import polars as pl
 
 from pipeline.ingestion.sources.errors import OutOfReachError, SourceError
 from pipeline.ingestion.sources.params import SourceParams
-from pipeline.sessions import Sessions
+from pipeline.market.sessions import Sessions
 
 __all__ = ["SOURCES", "OutOfReachError", "Source", "SourceError", "SourceParams", "open_source"]
 

@@ -13,9 +13,9 @@ from lake.tables.feedback import RETRAIN_CANDIDATES
 from nextgen_tui.console.activity import activity
 from nextgen_tui.console.alerts import Alert, alerts, known
 from nextgen_tui.console.view import View, read_runs
-from pipeline.control.exclusive import the_only_daemon
-from pipeline.control.order import Order
-from pipeline.control.steps import told
+from pipeline.control.daemon.daemon_lock import the_only_daemon
+from pipeline.control.workers.job import Order
+from pipeline.control.workers.job_progress import told
 from tests.nextgen_tui.console.desk import LAST
 from tests.nextgen_tui.hostile import HOSTILE
 from tests.nextgen_tui.lakes import land, publish, rows, run_row

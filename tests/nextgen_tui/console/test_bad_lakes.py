@@ -17,17 +17,17 @@ from textual.pilot import Pilot
 from textual.widgets import Button
 
 import lake as lake_package
-from lake.marker import BEGUN, MARKER
+from lake.storage.manifest import BEGUN, MARKER
 from lake.store import Lake
 from lake.tables.control import TASK_REQUESTS
-from nextgen_tui import exit_codes
-from nextgen_tui.cli import outcome
+from nextgen_tui.cli import exit_codes
+from nextgen_tui.cli.main import outcome
 from nextgen_tui.console.app import ConsoleApp
+from nextgen_tui.console.detail_screen import StoryScreen
 from nextgen_tui.console.dialogs import AskScreen
 from nextgen_tui.console.page_screen import PageScreen
+from nextgen_tui.console.runtime.screenshots import settled
 from nextgen_tui.console.screens import PAGES
-from nextgen_tui.console.screenshots import settled
-from nextgen_tui.console.story_screen import StoryScreen
 from tests.nextgen_tui.console.test_console import page, sentence, until
 from tests.nextgen_tui.console.test_doing import told
 

@@ -16,15 +16,15 @@ from textual.widgets import Button
 from lake.store import Lake
 from lake.tables.control import SYSTEM_HEALTH, TASK_REQUESTS
 from nextgen_tui.console.app import ConsoleApp, Loaded, Looked, Told
+from nextgen_tui.console.charts.charts import Line as PictureLine
+from nextgen_tui.console.charts.charts import Picture
+from nextgen_tui.console.detail_screen import StoryScreen
 from nextgen_tui.console.dialogs import AskScreen, HelpScreen
 from nextgen_tui.console.frame import whole
 from nextgen_tui.console.page import Link, Section, Shown, Story, said
 from nextgen_tui.console.page_screen import PageScreen
-from nextgen_tui.console.picture import Line as PictureLine
-from nextgen_tui.console.picture import Picture
+from nextgen_tui.console.runtime.screenshots import settled, still, take, terminal_size
 from nextgen_tui.console.screens import PAGES
-from nextgen_tui.console.screenshots import settled, still, take, terminal_size
-from nextgen_tui.console.story_screen import StoryScreen
 from nextgen_tui.console.view import View
 from tests.nextgen_tui.console.desk import FIRST, LAST
 from tests.nextgen_tui.hostile import HOSTILE

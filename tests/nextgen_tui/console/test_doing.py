@@ -14,7 +14,7 @@ from nextgen_tui.console.app import ConsoleApp
 from nextgen_tui.console.dialogs import AskScreen
 from nextgen_tui.console.frame import whole
 from nextgen_tui.console.page_screen import PageScreen
-from nextgen_tui.console.screenshots import settled, still
+from nextgen_tui.console.runtime.screenshots import settled, still
 from tests.nextgen_tui.console.desk import LAST
 from tests.nextgen_tui.console.test_console import until
 

@@ -22,24 +22,24 @@ from lake.contract import Table
 from lake.store import Lake
 from lake.tables.control import RUNS
 from nextgen_tui import console
-from nextgen_tui.console import picture
+from nextgen_tui.cli.error_messages import explained
+from nextgen_tui.cli.output import Output
 from nextgen_tui.console.activity import Activity
 from nextgen_tui.console.app import ConsoleApp
-from nextgen_tui.console.asking import Asked
+from nextgen_tui.console.charts import charts
+from nextgen_tui.console.charts.charts import Picture
+from nextgen_tui.console.detail_screen import StoryScreen
 from nextgen_tui.console.dialogs import AskScreen
 from nextgen_tui.console.frame import Typed
+from nextgen_tui.console.operator.command_parser import Asked
 from nextgen_tui.console.page import Line, Link, Page, Row, Section, Story, fact, said
 from nextgen_tui.console.page_screen import PageScreen
-from nextgen_tui.console.picture import Picture
+from nextgen_tui.console.runtime.screenshots import settled, still
 from nextgen_tui.console.screens import PAGES
-from nextgen_tui.console.screenshots import settled, still
-from nextgen_tui.console.sheet import Cell, Col, Sheet, quiet
-from nextgen_tui.console.story_screen import StoryScreen
+from nextgen_tui.console.sheet.sheet import Cell, Col, Sheet, quiet
 from nextgen_tui.console.view import View
-from nextgen_tui.failures import explained
-from nextgen_tui.output import Output
-from nextgen_tui.table_view import frame_grid
-from pipeline.control.requests import Request
+from nextgen_tui.text.table_view import frame_grid
+from pipeline.control.operator.requests import Request
 from tests.nextgen_tui.console.desk import LAST, desk
 from tests.nextgen_tui.console.painted import steering
 from tests.nextgen_tui.console.test_console import until
@@ -98,7 +98,7 @@ def plot(text: str) -> Picture:
     """A line with the text wherever a picture has words."""
     ticks = ((0.0, text[:30]), (1.0, text[30:60]))
     return Picture(
-        text, (picture.Line((0.0, 1.0), (1.0, 2.0), "own"),), ticks=ticks, legend=((text[:1], "own", text[:40]),)
+        text, (charts.Line((0.0, 1.0), (1.0, 2.0), "own"),), ticks=ticks, legend=((text[:1], "own", text[:40]),)
     )
 
 
@@ -206,7 +206,7 @@ async def typed_and_told(pilot: Pilot[Any], texts: Sequence[str]) -> None:
 @pytest.mark.parametrize("count", MANY)
 def test_no_text_in_a_picture_moves_anything(count: int) -> None:
     for text in (*HOSTILE, *fuzzed(count)):
-        rows = ["".join(sign.sign for sign in row) for row in picture.draw(plot(text), 50, 8)]
+        rows = ["".join(sign.sign for sign in row) for row in charts.draw(plot(text), 50, 8)]
         assert dangerous("".join(rows)) == []
         assert {sum(map(cell_len, row)) for row in rows} == {50}
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from nextgen_tui.console.app import ConsoleApp
+from nextgen_tui.console.runtime.screenshots import settled
 from nextgen_tui.console.screens import PAGES
-from nextgen_tui.console.screenshots import settled
 from tests.nextgen_tui.console.painted import BLANK, contrast, painted
 
 LEAST = 2.5

@@ -19,10 +19,10 @@ from textual.widgets import Button
 
 from lake.store import Lake
 from nextgen_tui.console.app import ConsoleApp
-from nextgen_tui.console.export import ExportError, export
+from nextgen_tui.console.runtime.screenshots import settled
 from nextgen_tui.console.screens import PAGES
-from nextgen_tui.console.screenshots import settled
-from nextgen_tui.console.sheet import Col, Sheet
+from nextgen_tui.console.sheet.export import ExportError, export
+from nextgen_tui.console.sheet.sheet import Col, Sheet
 from tests.frames.published import publish_sessions
 from tests.nextgen_tui.console.test_console import until
 from tests.nextgen_tui.console.test_doing import dialog, told

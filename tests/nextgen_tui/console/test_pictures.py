@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from nextgen_tui.console.app import ConsoleApp
+from nextgen_tui.console.runtime.screenshots import take, terminal_size
 from nextgen_tui.console.screens import PAGES
-from nextgen_tui.console.screenshots import take, terminal_size
 
 KEPT = Path(__file__).parent / "pictures"
 ACCEPT = "NEXTGEN_ACCEPT_PICTURES"

@@ -12,25 +12,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lake.compaction import compact_due
 from lake.store import Lake
 from lake.tables.trading import TRADE_PLANS
+from lake.upkeep.compaction import compact_due
 from nextgen_tui.console import shortfall
-from nextgen_tui.console.asking import Asked, CommandError, Local, parse
-from nextgen_tui.console.export import ExportError, export
+from nextgen_tui.console.charts.charts import Band, Candle, Line, Picture, draw, stacked
+from nextgen_tui.console.lineage_view import follow
+from nextgen_tui.console.operator.command_parser import Asked, CommandError, Local, parse
 from nextgen_tui.console.page import Link, Page, fact, hung, plain, said
 from nextgen_tui.console.pages.learning import error_words
 from nextgen_tui.console.pages.schedule import SchedulePage
-from nextgen_tui.console.picture import Band, Candle, Line, Picture, draw, stacked
 from nextgen_tui.console.screens import PAGES
-from nextgen_tui.console.sheet import Cell, Col, Sheet
+from nextgen_tui.console.sheet.export import ExportError, export
+from nextgen_tui.console.sheet.sheet import Cell, Col, Sheet
 from nextgen_tui.console.view import View, parsed_standpoint, read_runs, stepped
-from nextgen_tui.console.walk import follow
-from pipeline.control.clock import PacedClock
-from pipeline.control.coverage import last_moment
-from pipeline.control.pace import pace_of
-from pipeline.sessions import exchange_sessions
-from pipeline.trading import philosophy
+from pipeline.control.daemon.clock import PacedClock
+from pipeline.control.daemon.simulated_pace import pace_of
+from pipeline.control.schedule.progress import last_moment
+from pipeline.market.sessions import exchange_sessions
+from pipeline.trading.planning import rules
 from tests.nextgen_tui.console.desk import FIRST, LAST
 from tests.pipeline.control.test_pace import beating
 
@@ -278,8 +278,8 @@ def test_in_a_market_that_was_run_at_speed_tasks_are_due_by_its_own_time(own_des
 
 
 def test_every_rule_says_how_far_off_a_trade_was_in_its_own_unit() -> None:
-    assert set(shortfall.UNITS) == {rule.__name__ for rule in philosophy.RULES}
-    source = inspect.getsource(philosophy)
+    assert set(shortfall.UNITS) == {rule.__name__ for rule in rules.RULES}
+    source = inspect.getsource(rules)
     assert all(f'"{words}' in source for words in (*shortfall.UNMEASURED, shortfall.BY_SKILL))
     told = {
         ("cost_awareness", 0.0021, "edge"): "0.21 % of edge",

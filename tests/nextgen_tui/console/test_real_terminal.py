@@ -15,7 +15,7 @@ import pytest
 from lake.store import Lake
 from lake.tables.control import TASK_ATTEMPTS, TASK_REQUESTS
 from nextgen_tui.console.screens import PAGES
-from pipeline.control.heartbeat import last_beat
+from pipeline.control.daemon.heartbeat import last_beat
 from tests.nextgen_tui.console.desk import FIRST
 from tests.nextgen_tui.console.tmux import NO_TMUX, PROMPT, Terminal, command_line, console, terminal, wait
 
@@ -151,7 +151,7 @@ def test_a_storm_of_resizes_leaves_every_screen_whole(shell: Terminal, desk_path
 @pytest.fixture
 def daemon(own_desk: Lake) -> Iterator[subprocess.Popen[bytes]]:
     """A daemon on the desk's lake."""
-    command = [sys.executable, "-m", "pipeline.control.daemon", "--lake", str(own_desk.path), "--quiet"]
+    command = [sys.executable, "-m", "pipeline.control.daemon.main", "--lake", str(own_desk.path), "--quiet"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         wait(lambda: last_beat(own_desk.path) is not None)
         yield process

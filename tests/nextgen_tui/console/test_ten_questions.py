@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from nextgen_tui import exit_codes
-from nextgen_tui.answers import QUESTIONS, Question
-from nextgen_tui.cli import outcome
+from nextgen_tui.cli import exit_codes
+from nextgen_tui.cli.main import outcome
 from nextgen_tui.console.app import ConsoleApp
+from nextgen_tui.console.detail_screen import StoryScreen
 from nextgen_tui.console.page_screen import PageScreen
-from nextgen_tui.console.screenshots import settled
-from nextgen_tui.console.story_screen import StoryScreen
+from nextgen_tui.console.runtime.screenshots import settled
+from nextgen_tui.daily_questions import QUESTIONS, Question
 
 SIZES = ((80, 24), (140, 40))
 WIDE = (320, 60)

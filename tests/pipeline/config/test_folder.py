@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from pipeline.config.folder import Folder
-from pipeline.control.daemon import command
+from pipeline.control.daemon.main import command
 
 
 def test_an_empty_path_is_refused_and_a_dot_is_the_folder_one_is_in() -> None:

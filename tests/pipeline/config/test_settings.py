@@ -13,7 +13,7 @@ from pipeline.config.layers import variable_of
 from pipeline.config.loading import choice, load
 from pipeline.config.resolving import values_of
 from pipeline.config.settings import Settings
-from pipeline.stages import STAGES
+from pipeline.engine.stages import STAGES
 
 KNOWN = settings_of(Settings)
 

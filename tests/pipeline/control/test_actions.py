@@ -15,8 +15,8 @@ from lake.store import Lake
 from lake.tables import TABLES
 from lake.tables.control import RUNS
 from lake.tables.market import INSTRUMENTS, MARKET_PRICES
-from pipeline.control.actions import perform
-from pipeline.control.order import Order
+from pipeline.control.workers.job import Order
+from pipeline.control.workers.task_actions import perform
 from tests.frames.published import publish_sessions
 
 MAINTAIN = ("maintain",)

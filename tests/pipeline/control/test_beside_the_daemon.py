@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from lake.lease import left_untidy
+from lake.storage.lease import left_untidy
 from lake.store import Lake
 from lake.tables.control import TASK_ATTEMPTS, TASK_REQUESTS
 from lake.tables.market import INSTRUMENTS
-from nextgen_tui import exit_codes
-from nextgen_tui.cli import outcome
-from pipeline.control.exclusive import the_only_daemon
+from nextgen_tui.cli import exit_codes
+from nextgen_tui.cli.main import outcome
+from pipeline.control.daemon.daemon_lock import the_only_daemon
 from tests.frames.control import recipe, run
 from tests.frames.published import instrument_rows, publish_sessions
 from tests.pipeline.control.test_daemon import DAEMON, SCHEDULE, until

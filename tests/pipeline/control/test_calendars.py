@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.control.calendars import ChildCalendars
-from pipeline.sessions import exchange_sessions
+from pipeline.market.calendar_cache import ChildCalendars
+from pipeline.market.sessions import exchange_sessions
 
 TODAY = date(2025, 11, 24)
 

@@ -22,20 +22,20 @@ import pytest
 
 from lake.store import Lake
 from lake.tables.control import SERVICE_HEARTBEATS, TASK_ATTEMPTS, TASK_REQUESTS
-from pipeline.control.definitions import lake_definitions
-from pipeline.control.exclusive import daemon_present
-from pipeline.control.health import Service, condition, overall
-from pipeline.control.heartbeat import BATCH, Heart, last_beat
-from pipeline.control.in_force import in_force
-from pipeline.control.journal import Event
-from pipeline.control.manifest import load_manifest, read_manifest
-from pipeline.control.orchestrator import Picture, Waiting
-from pipeline.control.process import PROC, identify, open_descriptors
-from pipeline.control.requests import Request, standing_of, submit
-from pipeline.control.service import launchd_unit, systemd_unit
-from pipeline.control.telling import tell
+from pipeline.control.daemon.daemon_lock import daemon_present
+from pipeline.control.daemon.heartbeat import BATCH, Heart, last_beat
+from pipeline.control.daemon.orchestrator import Picture, Waiting
+from pipeline.control.daemon.service_units import launchd_unit, systemd_unit
+from pipeline.control.monitoring.event_log import tell
+from pipeline.control.monitoring.health import Service, condition, overall
+from pipeline.control.operator.requests import Request, standing_of, submit
+from pipeline.control.schedule.active_schedule import in_force
+from pipeline.control.schedule.definitions import lake_definitions
+from pipeline.control.schedule.journal import Event
+from pipeline.control.schedule.manifest import load_manifest, read_manifest
+from pipeline.control.workers.process_identity import PROC, identify, open_descriptors
 
-DAEMON = (sys.executable, "-m", "pipeline.control.daemon", "--quiet")
+DAEMON = (sys.executable, "-m", "pipeline.control.daemon.main", "--quiet")
 SCHEDULE = '[tasks.upkeep]\nrun = "maintain"\ntrigger = "daily 06:00"\n'
 
 
@@ -83,7 +83,7 @@ def test_a_second_daemon_is_refused_and_names_the_first(served: tuple[Lake, subp
 
 def test_a_second_daemon_is_refused_before_the_libraries_load() -> None:
     heavy = "{'polars', 'deltalake', 'apscheduler'} & set(sys.modules)"
-    program = f"import sys, pipeline.control.daemon; sys.exit(str({heavy}) if {heavy} else 0)"
+    program = f"import sys, pipeline.control.daemon.main; sys.exit(str({heavy}) if {heavy} else 0)"
     subprocess.run([sys.executable, "-c", program], check=True)
 
 

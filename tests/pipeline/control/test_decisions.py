@@ -14,8 +14,8 @@ from lake.tables.control import MODEL_CHOICES, RUNS, TRADE_DECISIONS
 from lake.tables.models import MODEL_PROMOTIONS, MODEL_REGISTRY
 from lake.tables.trading import TRADE_PLANS
 from pipeline.config.loading import load
-from pipeline.control.decisions import DecisionError, champion_from, decide, promote, rollback
-from pipeline.runner import Runner
+from pipeline.control.operator.decisions import DecisionError, champion_from, decide, promote, rollback
+from pipeline.engine.runner import Runner
 from tests.frames.models import SMALL, market, trained
 from tests.nextgen_tui.lakes import publish, rows
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.control.located import line_numbers
-from pipeline.control.manifest import ManifestError, load_manifest, read_manifest
-from pipeline.control.policy import Manifest
-from pipeline.control.preview import preview
-from pipeline.control.trigger import GRAMMAR, TriggerError, duration, trigger
-from pipeline.sessions import exchange_sessions
+from pipeline.control.schedule.manifest import ManifestError, load_manifest, read_manifest
+from pipeline.control.schedule.preview import preview
+from pipeline.control.schedule.task import Manifest
+from pipeline.control.schedule.toml_lines import line_numbers
+from pipeline.control.schedule.trigger import GRAMMAR, TriggerError, duration, trigger
+from pipeline.market.sessions import exchange_sessions
 
 NOW = datetime(2025, 11, 24, tzinfo=UTC)
 GOOD = '[tasks.cycle]\nrun = "cycle"\ntrigger = "close+20m"\n'

@@ -15,8 +15,8 @@ pytest.importorskip("prometheus_client", reason="the extra `metrics` is not inst
 from prometheus_client.parser import text_string_to_metric_families
 
 from lake.store import Lake
-from pipeline.control.heartbeat import last_beat
-from pipeline.control.metrics import HOST, MetricsError, served
+from pipeline.control.daemon.heartbeat import last_beat
+from pipeline.control.monitoring.prometheus import HOST, MetricsError, served
 from tests.pipeline.control.test_daemon import DAEMON, SCHEDULE, until
 
 
@@ -81,7 +81,8 @@ def test_a_port_that_is_taken_is_refused_in_words(lake: Lake) -> None:
 def test_a_daemon_without_the_extra_says_how_to_get_it(lake: Lake) -> None:
     program = (
         "import sys; sys.modules['prometheus_client'] = None\n"
-        "from pipeline.control.daemon import main\nsys.argv[1:] = ['--lake', sys.argv[1], '--metrics', '9464']\nmain()"
+        "from pipeline.control.daemon.main import main\n"
+        "sys.argv[1:] = ['--lake', sys.argv[1], '--metrics', '9464']\nmain()"
     )
     result = subprocess.run(
         [sys.executable, "-c", program, str(lake.path)], capture_output=True, text=True, check=False

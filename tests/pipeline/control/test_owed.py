@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from pipeline.sessions import Sessions, exchange_sessions, weekday_sessions
+from pipeline.market.sessions import Sessions, exchange_sessions, weekday_sessions
 from tests.pipeline.control.world import DAY, HOUR, MINUTE, World, at
 
 WINDOW = {"none": 5 * MINUTE, "last": DAY, "all": 400 * DAY}

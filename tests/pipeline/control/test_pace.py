@@ -10,11 +10,11 @@ import pytest
 
 from lake.store import Lake
 from lake.tables.control import RUNS
-from pipeline.control.clock import PacedClock, SystemClock
-from pipeline.control.exclusive import the_only_daemon
-from pipeline.control.heartbeat import FILE
-from pipeline.control.pace import operation_clock, pace_of
-from pipeline.sessions import exchange_sessions
+from pipeline.control.daemon.clock import PacedClock, SystemClock
+from pipeline.control.daemon.daemon_lock import the_only_daemon
+from pipeline.control.daemon.heartbeat import FILE
+from pipeline.control.daemon.simulated_pace import operation_clock, pace_of
+from pipeline.market.sessions import exchange_sessions
 from tests.frames.published import publish_sessions
 
 # pandas' own change of mind, inside the calendar library.

@@ -9,9 +9,9 @@ from datetime import timedelta
 
 import pytest
 
-from pipeline.control.order import Order
-from pipeline.control.requests import Request
-from pipeline.sessions import exchange_sessions
+from pipeline.control.operator.requests import Request
+from pipeline.control.workers.job import Order
+from pipeline.market.sessions import exchange_sessions
 from tests.pipeline.control.world import DAY, HOUR, MINUTE, World, at
 
 MONDAY = at("2024-03-04T15:00")

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from lake.store import Lake
-from pipeline.control.order import Order
-from pipeline.control.process import Identity, alive, boot_id, identify
-from pipeline.control.workforce import LONGEST_LOG, Outcome, Processes
+from pipeline.control.workers.job import Order
+from pipeline.control.workers.process_identity import Identity, alive, boot_id, identify
+from pipeline.control.workers.worker_pool import LONGEST_LOG, Outcome, Processes
 
 UNRULY = (sys.executable, "-m", "tests.pipeline.control.unruly")
 FAULTS = ("raise", "exit", "abort", "kill")
@@ -164,7 +164,8 @@ def test_the_real_worker_tells_what_is_wrong_and_holds_to_its_memory(tmp_path: P
     assert outcome.state == "failed"
     assert "nextgen init" in outcome.reason
     program = (
-        "import sys; from pipeline.control.worker import _limit_memory; _limit_memory(1 << 29); bytearray(1 << 30)"
+        "import sys; from pipeline.control.workers.worker import _limit_memory\n"
+        "_limit_memory(1 << 29); bytearray(1 << 30)"
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert "MemoryError" in result.stderr

@@ -21,11 +21,11 @@ from lake.store import Lake, Written
 from lake.tables.control import RUNS
 from pipeline.config.document import toml_document, write_document
 from pipeline.config.loading import load
-from pipeline.control.actions import fulfil, runner_for
-from pipeline.control.clock import SimulatedClock
-from pipeline.control.order import Order
-from pipeline.runner import Runner
-from pipeline.sessions import Sessions
+from pipeline.control.daemon.clock import SimulatedClock
+from pipeline.control.workers.job import Order
+from pipeline.control.workers.task_actions import fulfil, runner_for
+from pipeline.engine.runner import Runner
+from pipeline.market.sessions import Sessions
 from tests.pipeline.control.world import HOUR, MINUTE, Hand, Hands, PowerCutError, World
 
 SETTINGS = {

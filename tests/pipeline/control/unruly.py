@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from pipeline.control.order import GO, Order, Report
+from pipeline.control.workers.job import GO, Order, Report
 
 
 def main() -> None:

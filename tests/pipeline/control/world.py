@@ -7,17 +7,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from pipeline.control.clock import SimulatedClock
-from pipeline.control.definitions import Definition, Definitions
-from pipeline.control.journal import Event, Journal
-from pipeline.control.manifest import read_manifest
-from pipeline.control.orchestrator import Orchestrator, Picture
-from pipeline.control.order import Order
-from pipeline.control.policy import Manifest
-from pipeline.control.process import Identity
-from pipeline.control.requests import Request
-from pipeline.control.workforce import Ending, Outcome
-from pipeline.sessions import Sessions, exchange_sessions
+from pipeline.control.daemon.clock import SimulatedClock
+from pipeline.control.daemon.orchestrator import Orchestrator, Picture
+from pipeline.control.operator.requests import Request
+from pipeline.control.schedule.definitions import Definition, Definitions
+from pipeline.control.schedule.journal import Event, Journal
+from pipeline.control.schedule.manifest import read_manifest
+from pipeline.control.schedule.task import Manifest
+from pipeline.control.workers.job import Order
+from pipeline.control.workers.process_identity import Identity
+from pipeline.control.workers.worker_pool import Ending, Outcome
+from pipeline.market.sessions import Sessions, exchange_sessions
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 Fate = Callable[[Order], str]

@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 from lake.tables.features import FEATURE_WINDOWS, FEATURES
-from pipeline.features.gather import training_windows, window_tensor
 from pipeline.features.params import FeatureParams
+from pipeline.features.tensors import training_windows, window_tensor
 from pipeline.features.windows import windows
 from tests.frames.features import CALENDAR, feature_rows, moment, universe
 

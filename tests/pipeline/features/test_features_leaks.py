@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from lake.tables.market import CORPORATE_ACTIONS
-from pipeline.sessions import exchange_sessions
+from pipeline.market.sessions import exchange_sessions
 from tests.frames.features import CALENDAR, Market, action, as_of_session, bars, dividend, random_market, run, universe
 
 TICKERS, SESSIONS, FIRST = 10, 330, 270

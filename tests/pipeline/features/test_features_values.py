@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from lake.tables.features import CURRENT_FEATURE_SET, FEATURES
 from lake.tables.market import CORPORATE_ACTIONS
 from lake.tables.news import NEWS_SENTIMENT
-from pipeline.features.library import FAMILIES, LIBRARY, check_library
+from pipeline.features.catalogue import FAMILIES, LIBRARY, check_library
 from pipeline.features.params import FeatureParams
-from pipeline.sessions import Sessions
+from pipeline.market.sessions import Sessions
 from tests.frames.features import (
     CALENDAR,
     Market,

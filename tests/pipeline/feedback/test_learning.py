@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pipeline.feedback import metrics, session_scores, validate
+from pipeline.feedback import daily_scores, metrics, validate
 from tests.frames.market import CALENDAR
 from tests.pipeline.feedback.world import SECTORS, World
 
@@ -79,7 +79,7 @@ def test_one_tickers_bias_is_found_among_the_others() -> None:
 
 
 def test_coverage_comes_back_within_sixty_sessions_of_a_change_of_volatility() -> None:
-    world = World(tickers=48, horizons=(1, 5), seed=1, stages=(validate.STAGE, session_scores.STAGE, metrics.STAGE))
+    world = World(tickers=48, horizons=(1, 5), seed=1, stages=(validate.STAGE, daily_scores.STAGE, metrics.STAGE))
     for _ in range(30):
         world.step()
     for _ in range(75):

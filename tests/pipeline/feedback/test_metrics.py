@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from lake.tables.feedback import SCALE_EDGES, SESSION_SCORES
-from pipeline.feedback import metrics, session_scores
+from pipeline.feedback import daily_scores, metrics
 from pipeline.feedback.calibration import learned_scale
 from pipeline.feedback.params import FeedbackParams, IntervalParams, MetricParams
 from tests.frames.feedback import accuracy, at, run, scores
@@ -43,7 +43,7 @@ def test_a_sessions_scores_are_summed_per_slice() -> None:
         {"ticker": "BBB", "sector": "tech", "point": 0.02, "realised": 0.01, "inside_90": False},
         {"ticker": "CCC", "sector": "energy", "point": 0.00, "realised": 0.05, "direction_hit": None},
     )
-    found = run(session_scores.STAGE, {"prediction_accuracy": rows}, at())
+    found = run(daily_scores.STAGE, {"prediction_accuracy": rows}, at())
     everyone = found.filter(pl.col("scope") == "all").to_dicts()[0]
     assert everyone["n"] == 3
     assert everyone["error"] == pytest.approx(0.02 - 0.01 + 0.05)
@@ -56,15 +56,15 @@ def test_a_sessions_scores_are_summed_per_slice() -> None:
 def test_a_few_names_have_no_rank_correlation_and_enough_have() -> None:
     names = [f"T{n}" for n in range(6)]
     rows = accuracy(*({"ticker": name, "point": 0.001 * n, "realised": 0.002 * n} for n, name in enumerate(names)))
-    few = run(session_scores.STAGE, {"prediction_accuracy": rows.head(4)}, at())
-    enough = run(session_scores.STAGE, {"prediction_accuracy": rows}, at())
+    few = run(daily_scores.STAGE, {"prediction_accuracy": rows.head(4)}, at())
+    enough = run(daily_scores.STAGE, {"prediction_accuracy": rows}, at())
     assert few["ic"].to_list() == [None, None]
     assert enough.filter(pl.col("scope") == "all")["ic"].to_list() == pytest.approx([1.0])
 
 
 def test_a_late_score_is_kept_with_the_session_it_was_for() -> None:
     rows = accuracy({"ticker": "AAA"}, {"ticker": "BBB", "target_session": day(-2)})
-    found = run(session_scores.STAGE, {"prediction_accuracy": rows}, at())
+    found = run(daily_scores.STAGE, {"prediction_accuracy": rows}, at())
     assert found.filter(pl.col("scope") == "all")["target_session"].to_list() == [day(-2), DAY]
 
 
@@ -72,7 +72,7 @@ def test_the_order_of_scores_changes_no_bit_of_the_sums() -> None:
     random = np.random.default_rng(0)
     rows = accuracy(*({"ticker": f"T{n:02d}", "realised": float(random.normal())} for n in range(40)))
     shuffled = rows.sample(fraction=1.0, shuffle=True, seed=1)
-    one, other = (session_scores.session_scores(frame, at(), FeedbackParams()) for frame in (rows, shuffled))
+    one, other = (daily_scores.session_scores(frame, at(), FeedbackParams()) for frame in (rows, shuffled))
     assert SESSION_SCORES.check(one).equals(other)
 
 

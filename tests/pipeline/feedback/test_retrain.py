@@ -11,7 +11,7 @@ import pytest
 from lake.tables.feedback import RETRAIN_CANDIDATES
 from pipeline.feedback import retrain_candidates
 from pipeline.feedback.retrain_candidates import training_due
-from pipeline.wording import change
+from pipeline.text_format import change
 from tests.frames import models
 from tests.frames.feedback import Tables, at, flags, metric_rows, run
 

@@ -12,11 +12,11 @@ import polars as pl
 from lake.tables import TABLES as TABLE_OF
 from lake.tables.market import MARKET_PRICES, TICKER_UNIVERSE
 from lake.tables.predictions import PREDICTIONS, QUANTILE_COLUMNS
-from pipeline.feedback import bias, insights, metrics, session_scores, validate, validation_events
-from pipeline.prediction.lessons import adjustments, interval_scales
+from pipeline.engine.stage import Read, Stage
+from pipeline.feedback import bias, daily_scores, insights, metrics, validate, validation_events
+from pipeline.prediction.corrections import adjustments, interval_scales
 from pipeline.prediction.params import PredictionParams
 from pipeline.prediction.quantiles import widened
-from pipeline.stage import Read, Stage
 from tests.frames.feedback import Tables, at, run_and_keep, seen
 from tests.frames.market import CALENDAR, DAY
 from tests.frames.predictions import Z
@@ -24,7 +24,7 @@ from tests.frames.predictions import Z
 STAGES: tuple[Stage, ...] = (
     validate.STAGE,
     validation_events.STAGE,
-    session_scores.STAGE,
+    daily_scores.STAGE,
     metrics.STAGE,
     bias.STAGE,
     insights.STAGE,

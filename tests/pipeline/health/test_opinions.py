@@ -8,10 +8,10 @@ from typing import Any
 import polars as pl
 import pytest
 
-from pipeline.health.opinions import opinions
+from pipeline.health.llm_checks import opinions
 from pipeline.health.params import HealthParams
+from pipeline.ingestion.news.scores import score
 from pipeline.ingestion.params import IngestionParams
-from pipeline.ingestion.score import score
 from tests.frames.market import digest, moment
 from tests.frames.news import articles, exchanges
 from tests.loopback.openai import refusal, response

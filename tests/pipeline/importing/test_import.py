@@ -19,14 +19,14 @@ from lake.tables.imports import IMPORTED_PREDICTIONS, IMPORTED_TRADES
 from lake.tables.market import INSTRUMENTS, MARKET_PRICES, PRICE_RESTATEMENTS, QUARANTINED_ROWS, RAW_PRICES
 from lake.tables.news import NEWS_ARTICLES
 from pipeline.config.settings import RuntimeParams, Settings
-from pipeline.importing import Report, import_system
-from pipeline.ingestion.cross_check import AGREES
-from pipeline.ingestion.imported.sqlite import open_sqlite
+from pipeline.engine.reproduction import reproduce
+from pipeline.engine.runner import CycleOrderError, Runner, silent
+from pipeline.ingestion.imports.run_import import Report, import_system
+from pipeline.ingestion.imports.sqlite import open_sqlite
+from pipeline.ingestion.prices.cross_check import AGREES
 from pipeline.ingestion.sources import SourceError
 from pipeline.ingestion.sources.params import FilesParams, SourceParams
-from pipeline.reproduction import reproduce
-from pipeline.runner import CycleOrderError, Runner, silent
-from pipeline.sessions import exchange_sessions
+from pipeline.market.sessions import exchange_sessions
 from tests.frames.older import FIRST, LAST, cents, execute, insert, mapping, older_system
 from tests.nextgen_tui.lakes import publish
 

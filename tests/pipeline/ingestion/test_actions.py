@@ -9,10 +9,10 @@ import polars as pl
 import pytest
 
 from lake.tables.market import CORPORATE_ACTIONS, INSTRUMENTS
-from pipeline.ingestion.actions import actions as stage
-from pipeline.ingestion.actions import judge_actions
+from pipeline.engine.stage import Moment
 from pipeline.ingestion.params import IngestionParams
-from pipeline.stage import Moment
+from pipeline.ingestion.prices.corporate_actions import actions as stage
+from pipeline.ingestion.prices.corporate_actions import judge_actions
 from tests.frames.market import CALENDAR, DAY, instruments, landing, moment
 
 NEXT = CALENDAR.next(DAY)

@@ -11,11 +11,11 @@ import polars as pl
 import pytest
 
 from lake.tables.news import NEWS_SENTIMENT, RAW_REPLIES, RAW_SENTIMENT
-from pipeline.ingestion.ask import ask
+from pipeline.engine.stage import Moment
+from pipeline.ingestion.news.llm_request import ask
+from pipeline.ingestion.news.scores import score
+from pipeline.ingestion.news.sentiment import sentiment
 from pipeline.ingestion.params import IngestionParams, LanguageModelParams, NewsParams
-from pipeline.ingestion.score import score
-from pipeline.ingestion.sentiment import sentiment
-from pipeline.stage import Moment
 from tests.frames.market import CALENDAR, DAY, digest, moment
 from tests.frames.news import NOON, articles
 from tests.loopback.openai import Answer, OpenAI, refusal, serving, trouble

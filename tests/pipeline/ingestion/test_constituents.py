@@ -12,14 +12,14 @@ import polars as pl
 import pytest
 
 from lake.tables.market import CONSTITUENTS, CORPORATE_ACTIONS, TICKER_UNIVERSE
-from pipeline.ingestion.constituents import constituents, judge_spells
 from pipeline.ingestion.params import IngestionParams, UniverseParams
 from pipeline.ingestion.sources import SourceError
 from pipeline.ingestion.sources.files import FilesSource
-from pipeline.ingestion.sources.files.spells import read_spells
+from pipeline.ingestion.sources.files.memberships import read_spells
 from pipeline.ingestion.sources.params import FilesParams
-from pipeline.ingestion.universe import universe
-from pipeline.sessions import exchange_sessions
+from pipeline.ingestion.universe.constituents import constituents, judge_spells
+from pipeline.ingestion.universe.ticker_universe import universe
+from pipeline.market.sessions import exchange_sessions
 from tests.frames.market import CALENDAR, DAY, instruments, landing, moment, prices
 
 SHARED = Path(os.environ.get("NEXTGEN_DATA") or Path(__file__).parents[4] / "shared" / "data")

@@ -10,12 +10,12 @@ import polars as pl
 import pytest
 
 from lake.tables.market import MARKET_PRICES, RAW_PRICES
-from pipeline.ingestion.cross_check import AGREES, judge_checks
 from pipeline.ingestion.params import CheckParams
+from pipeline.ingestion.prices.cross_check import AGREES, judge_checks
 from pipeline.ingestion.sources import SourceError, open_source
 from pipeline.ingestion.sources.errors import SECOND_ANSWERS
 from pipeline.ingestion.sources.params import FilesParams, SimulatedParams, SourceParams
-from pipeline.sessions import weekday_sessions
+from pipeline.market.sessions import weekday_sessions
 from tests.frames.market import CALENDAR, DAY, bar, landing, prices
 
 DAYS = CALENDAR.between(date(2020, 1, 2), date(2020, 1, 31))

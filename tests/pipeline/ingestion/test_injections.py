@@ -13,11 +13,11 @@ import polars as pl
 import pytest
 
 from lake.tables.news import NEWS_SENTIMENT, RAW_REPLIES, RAW_SENTIMENT
-from pipeline.ingestion.ask import ask
+from pipeline.ingestion.news.llm_prompt import INSTRUCTIONS, SCHEMA, Question
+from pipeline.ingestion.news.llm_request import ask
+from pipeline.ingestion.news.scores import score
+from pipeline.ingestion.news.sentiment import sentiment
 from pipeline.ingestion.params import IngestionParams, LanguageModelParams, NewsParams
-from pipeline.ingestion.prompt import INSTRUCTIONS, SCHEMA, Question
-from pipeline.ingestion.score import score
-from pipeline.ingestion.sentiment import sentiment
 from tests.frames.market import DAY, digest, moment
 from tests.frames.news import articles
 from tests.loopback.openai import (

@@ -9,10 +9,10 @@ import polars as pl
 import pytest
 
 from lake.tables.market import INSTRUMENTS
-from pipeline.ingestion.instruments import instruments as stage
-from pipeline.ingestion.instruments import judge_listings
+from pipeline.engine.stage import Moment
 from pipeline.ingestion.params import IngestionParams
-from pipeline.stage import Moment
+from pipeline.ingestion.universe.instruments import instruments as stage
+from pipeline.ingestion.universe.instruments import judge_listings
 from tests.frames.market import CALENDAR, DAY, landing, moment
 
 NEXT = CALENDAR.next(DAY)

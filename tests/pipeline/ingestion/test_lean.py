@@ -13,10 +13,10 @@ import pytest
 from lake.store import Lake
 from lake.tables.market import CORPORATE_ACTIONS, INSTRUMENTS, MARKET_PRICES, QUARANTINED_ROWS
 from pipeline.config.settings import RuntimeParams, Settings
-from pipeline.ingestion.adjustment import adjustment_factors
+from pipeline.engine.runner import Runner
+from pipeline.ingestion.prices.adjustment import adjustment_factors
 from pipeline.ingestion.sources.params import FilesParams, SourceParams
-from pipeline.runner import Runner
-from pipeline.sessions import exchange_sessions
+from pipeline.market.sessions import exchange_sessions
 from tests.frames.market import actions, prices
 
 DATA = Path(os.environ.get("NEXTGEN_DATA") or Path(__file__).parents[4] / "shared" / "data") / "lean_us_equity"

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.sentiment import report
-from pipeline.ingestion.lexicon import opinion
+from pipeline.ingestion.news.lexicon import opinion
+from pipeline.ingestion.news.lexicon_words import BAD, BAD_WHEN_UP, DOWN, GOOD, GOOD_WHEN_UP, UP, forms
 from pipeline.ingestion.params import NewsParams
-from pipeline.ingestion.vocabulary import BAD, BAD_WHEN_UP, DOWN, GOOD, GOOD_WHEN_UP, UP, forms
 
 PARAMS = NewsParams()
 

@@ -11,12 +11,12 @@ import pytest
 
 from lake.tables.market import INSTRUMENTS
 from lake.tables.news import NEWS_ARTICLES, NEWS_SENTIMENT, RAW_REPLIES, RAW_SENTIMENT
-from pipeline.ingestion.articles import articles as stage
-from pipeline.ingestion.articles import judge_articles
+from pipeline.engine.stage import Moment
+from pipeline.ingestion.news.articles import articles as stage
+from pipeline.ingestion.news.articles import judge_articles
+from pipeline.ingestion.news.scores import score
+from pipeline.ingestion.news.sentiment import read_reply, sentiment
 from pipeline.ingestion.params import IngestionParams
-from pipeline.ingestion.score import score
-from pipeline.ingestion.sentiment import read_reply, sentiment
-from pipeline.stage import Moment
 from tests.frames.market import CALENDAR, DAY, instruments, moment
 from tests.frames.news import NOON, articles, news_landing, replies, story
 

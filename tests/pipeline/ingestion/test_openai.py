@@ -19,13 +19,13 @@ import pytest
 
 from lake.tables.news import NEWS_SENTIMENT, RAW_REPLIES, RAW_SENTIMENT
 from pipeline.config.secrets import Secret, secret
-from pipeline.ingestion.ask import STAGE, ask, scorer_name
+from pipeline.ingestion.news.llm_prompt import Question, batches
+from pipeline.ingestion.news.llm_request import STAGE, ask, scorer_name
+from pipeline.ingestion.news.scores import score
+from pipeline.ingestion.news.sentiment import sentiment
 from pipeline.ingestion.params import IngestionParams, LanguageModelParams, NewsParams
-from pipeline.ingestion.prompt import Question, batches
-from pipeline.ingestion.score import score
-from pipeline.ingestion.sentiment import sentiment
 from pipeline.ingestion.sources.openai import Scorer
-from pipeline.ingestion.sources.openai.wire import refusal_to_ask
+from pipeline.ingestion.sources.openai.client import refusal_to_ask
 from tests.frames.market import DAY, moment
 from tests.frames.news import NOON, articles
 from tests.loopback.openai import CHAT, Answer, Asked, OpenAI, completion, praise, refusal, response, serving, trouble
@@ -475,6 +475,6 @@ def test_a_model_is_named_as_a_scorer(model: str, name: str) -> None:
 
 def test_the_stage_is_a_landing_and_scoring_stays_pure() -> None:
     assert STAGE.kind == "landing"
-    from pipeline.ingestion.score import STAGE as SCORE
+    from pipeline.ingestion.news.scores import STAGE as SCORE
 
     assert SCORE.kind == "pure"

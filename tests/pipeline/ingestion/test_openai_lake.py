@@ -19,12 +19,14 @@ from lake.tables.news import NEWS_ARTICLES, NEWS_SENTIMENT, RAW_REPLIES
 from pipeline.config.document import toml_document
 from pipeline.config.resolving import values_of
 from pipeline.config.settings import RuntimeParams, Settings
-from pipeline.ingestion import articles, ask, instruments, land_news, land_prices, score, sentiment
+from pipeline.engine.reproduction import reproduce
+from pipeline.engine.runner import Runner
+from pipeline.engine.stage import Stage
+from pipeline.ingestion.news import articles, land_news, llm_request, scores, sentiment
 from pipeline.ingestion.params import IngestionParams, LanguageModelParams, NewsParams
+from pipeline.ingestion.prices import land_prices
 from pipeline.ingestion.sources.params import SimulatedParams, SourceParams
-from pipeline.reproduction import reproduce
-from pipeline.runner import Runner
-from pipeline.stage import Stage
+from pipeline.ingestion.universe import instruments
 from tests.loopback.openai import Answer, OpenAI, praise, response, serving, trouble
 
 CANARY = "sk-canary-77aa0c31d4"
@@ -33,8 +35,8 @@ STAGES: tuple[Stage, ...] = (
     land_news.STAGE,
     instruments.STAGE,
     articles.STAGE,
-    ask.STAGE,
-    score.STAGE,
+    llm_request.STAGE,
+    scores.STAGE,
     sentiment.STAGE,
 )
 
@@ -88,7 +90,7 @@ def test_replies_land_with_the_lake_and_scoring_can_be_reproduced_without_the_se
         assert reproduce(runner, run).identical
     before = lake.rows(RAW_REPLIES)
     first, last = runner.source.coverage()
-    runner.stage(ask.STAGE, last, since=runner.calendar.next(first))  # another run about the same articles
+    runner.stage(llm_request.STAGE, last, since=runner.calendar.next(first))  # another run about the same articles
     assert (lake.rows(RAW_REPLIES), len(openai.asked)) == (before, asked)
 
 
@@ -118,7 +120,7 @@ def test_the_key_is_nowhere_on_disk_in_no_log_and_in_no_traceback(
     shown = [str(runner.lake.read(table).rows()) for table in TABLES.values()]
     shown += [path.read_bytes().decode("latin-1") for path in tmp_path.rglob("*") if path.is_file()]
     shown += [caplog.text, toml_document(values_of(runner.settings)), repr(runner.settings)]
-    broken = replace(ask.STAGE, writes=NEWS_ARTICLES)  # a stage that fails after it has used the key
+    broken = replace(llm_request.STAGE, writes=NEWS_ARTICLES)  # a stage that fails after it has used the key
     try:
         runner.compute(broken, runs_of(runner.lake, "ask")[0].recipe)
     except Exception:

@@ -11,13 +11,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lake.tables.market import CORPORATE_ACTIONS, INSTRUMENTS, MARKET_PRICES
-from pipeline.ingestion.judge import REPEAT, SUPERSEDED, TOO_OLD, TWO_VALUES, Judged, judge_bars
-from pipeline.ingestion.jumps import SUSPENDED
+from pipeline.engine.stage import Moment
 from pipeline.ingestion.params import IngestionParams
-from pipeline.ingestion.prices import STAGE
-from pipeline.ingestion.prices import prices as stage
-from pipeline.sessions import exchange_sessions
-from pipeline.stage import Moment
+from pipeline.ingestion.prices.jumps import SUSPENDED
+from pipeline.ingestion.prices.market_prices import STAGE
+from pipeline.ingestion.prices.market_prices import prices as stage
+from pipeline.ingestion.prices.validate_bars import (
+    REPEAT,
+    SUPERSEDED,
+    TOO_OLD,
+    TWO_VALUES,
+    Judged,
+    judge_bars,
+)
+from pipeline.market.sessions import exchange_sessions
 from tests.frames.market import CALENDAR, DAY, actions, bar, instruments, landing, moment, prices
 
 PARAMS = IngestionParams()

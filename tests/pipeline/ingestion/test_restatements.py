@@ -8,7 +8,7 @@ import polars as pl
 
 from lake.tables.market import PRICE_RESTATEMENTS
 from pipeline.ingestion.params import IngestionParams
-from pipeline.ingestion.restatements import restatements
+from pipeline.ingestion.prices.restatements import restatements
 from tests.frames.market import CALENDAR, DAY, moment, prices
 
 LAG = timedelta(minutes=15)

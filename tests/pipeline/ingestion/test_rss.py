@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from lake.tables.news import NEWS_ARTICLES, RAW_NEWS
-from pipeline.ingestion.articles import articles, judge_articles
+from pipeline.ingestion.news.articles import articles, judge_articles
 from pipeline.ingestion.params import IngestionParams
 from pipeline.ingestion.sources import SourceParams, open_source
 from pipeline.ingestion.sources.params import Feed, RssParams, SimulatedParams

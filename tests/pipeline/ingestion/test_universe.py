@@ -11,9 +11,9 @@ import polars as pl
 import pytest
 
 from lake.tables.market import CONSTITUENTS, CORPORATE_ACTIONS, TICKER_UNIVERSE
+from pipeline.engine.stage import Moment
 from pipeline.ingestion.params import IngestionParams, UniverseParams
-from pipeline.ingestion.universe import universe
-from pipeline.stage import Moment
+from pipeline.ingestion.universe.ticker_universe import universe
 from tests.frames.market import CALENDAR, DAY, actions, instruments, moment, prices
 
 SMALL = UniverseParams(most_stale=1, least_history=3, least_close=1.0, least_dollar_volume=1e6, most_members=2)

@@ -19,9 +19,9 @@ from lake.tables.market import (
     RAW_PRICES,
 )
 from pipeline.config.settings import RuntimeParams, Settings
+from pipeline.engine.runner import CycleOrderError, Runner
 from pipeline.ingestion.sources.params import FilesParams, SimulatedParams, SourceParams
-from pipeline.runner import CycleOrderError, Runner
-from pipeline.sessions import exchange_sessions
+from pipeline.market.sessions import exchange_sessions
 
 DATA = Path(os.environ.get("NEXTGEN_DATA") or Path(__file__).parents[4] / "shared" / "data") / "us_markets"
 VINTAGES, RECOVERED = (
@@ -93,7 +93,7 @@ def test_loading_again_adds_no_row(tmp_path: Path) -> None:
     before = content(once.lake)
     landed = once.lake.read(RAW_PRICES).height
     for stage in ("land_prices", "instruments", "actions", "prices", "quarantine", "restatements"):
-        from pipeline.stages import stage as named
+        from pipeline.engine.stages import stage as named
 
         assert once.stage(named(stage), date(2015, 12, 31), FIRST).written == 0, stage
     assert content(once.lake) == before

@@ -15,8 +15,11 @@ import pytest
 from lake.tables.imports import RAW_IMPORTS
 from lake.tables.market import CORPORATE_ACTIONS, INSTRUMENTS, MARKET_PRICES
 from lake.tables.news import RAW_NEWS
-from pipeline.ingestion.actions import actions
-from pipeline.ingestion.chart.consistency import (
+from pipeline.engine.stage import Moment
+from pipeline.ingestion.params import IngestionParams
+from pipeline.ingestion.prices.corporate_actions import actions
+from pipeline.ingestion.prices.market_prices import prices
+from pipeline.ingestion.prices.yahoo_chart.consistency import (
     DIVIDEND_ADJUSTED,
     DIVIDEND_FELT,
     DIVIDEND_ONCE,
@@ -27,13 +30,10 @@ from pipeline.ingestion.chart.consistency import (
     adjusted_close,
     examine,
 )
-from pipeline.ingestion.chart.decoding import REPAIRED
-from pipeline.ingestion.chart.reading import Chart, read_chart
-from pipeline.ingestion.params import IngestionParams
-from pipeline.ingestion.prices import prices
+from pipeline.ingestion.prices.yahoo_chart.decoding import REPAIRED
+from pipeline.ingestion.prices.yahoo_chart.reading import Chart, read_chart
 from pipeline.ingestion.quarantine import quarantine
-from pipeline.sessions import exchange_sessions
-from pipeline.stage import Moment
+from pipeline.market.sessions import exchange_sessions
 from tests.frames.market import landing, moment
 from tests.loopback.yahoo import chart
 

@@ -14,13 +14,13 @@ import pytest
 
 from lake.tables.control import SYSTEM_HEALTH
 from lake.tables.news import NEWS_ARTICLES, RAW_NEWS
-from pipeline.ingestion.articles import articles, judge_articles
+from pipeline.engine.stage import Moment
+from pipeline.engine.stages import stage
+from pipeline.ingestion.news.articles import articles, judge_articles
 from pipeline.ingestion.params import IngestionParams
 from pipeline.ingestion.sources.params import YahooParams
 from pipeline.ingestion.sources.yahoo import LIMITED, UNREACHABLE, YahooSource
-from pipeline.sessions import exchange_sessions
-from pipeline.stage import Moment
-from pipeline.stages import stage
+from pipeline.market.sessions import exchange_sessions
 from tests.frames.market import instruments
 from tests.frames.news import news_landing
 from tests.frames.news import story as told_by_a_wire

@@ -14,8 +14,8 @@ import pytest
 
 from lake.store import Lake
 from lake.tables.market import CORPORATE_ACTIONS, INSTRUMENTS, MARKET_PRICES, QUARANTINED_ROWS, RAW_PRICES
-from pipeline.ingestion.chart.symbols import our_ticker
-from pipeline.sessions import exchange_sessions
+from pipeline.ingestion.prices.yahoo_chart.symbols import our_ticker
+from pipeline.market.sessions import exchange_sessions
 from tests.loopback.yahoo import Recording, Yahoo, recorded_charts, serving
 from tests.pipeline.ingestion.yahoo_lake import loaded, rows, yahoo_source
 

@@ -24,13 +24,13 @@ from lake.tables.market import (
     QUARANTINED_ROWS,
     RAW_PRICES,
 )
-from pipeline.ingestion.chart.symbols import our_ticker, vendor_symbol
+from pipeline.ingestion.prices.yahoo_chart.symbols import our_ticker, vendor_symbol
 from pipeline.ingestion.sources import SourceError
 from pipeline.ingestion.sources.params import YahooParams
 from pipeline.ingestion.sources.yahoo import LIMITED, UNREACHABLE, YahooSource
-from pipeline.ingestion.sources.yahoo.budget import Budget
 from pipeline.ingestion.sources.yahoo.connection import Connection, UnreachableError, state_folder
-from pipeline.sessions import exchange_sessions
+from pipeline.ingestion.sources.yahoo.rate_limit import Budget
+from pipeline.market.sessions import exchange_sessions
 from tests.loopback.yahoo import IN_TROUBLE, Answer, Yahoo, chart, serving
 from tests.loopback.yahoo import LIMITED as TOO_MANY
 from tests.pipeline.ingestion.yahoo_lake import loaded, rows, yahoo_runner, yahoo_source
@@ -350,7 +350,7 @@ def test_processes_share_one_budget(tmp_path: Path) -> None:
     program = (
         "import sys, time\n"
         "from pathlib import Path\n"
-        "from pipeline.ingestion.sources.yahoo.budget import Budget\n"
+        "from pipeline.ingestion.sources.yahoo.rate_limit import Budget\n"
         "budget = Budget(Path(sys.argv[1]), 1200)\n"
         "for _ in range(8):\n"
         "    budget.take()\n"
@@ -449,6 +449,6 @@ def test_state_lies_where_the_user_says(tmp_path: Path) -> None:
 
 
 def _named(name: str) -> Any:
-    from pipeline.stages import stage
+    from pipeline.engine.stages import stage
 
     return stage(name)

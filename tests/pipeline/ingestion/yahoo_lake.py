@@ -11,11 +11,11 @@ import polars as pl
 from lake.contract import Table
 from lake.store import Lake
 from pipeline.config.settings import MarketParams, RuntimeParams, Settings
+from pipeline.engine.runner import Runner
 from pipeline.ingestion.sources.params import SourceParams, YahooParams
 from pipeline.ingestion.sources.yahoo import YahooSource
 from pipeline.ingestion.sources.yahoo.connection import Connection
-from pipeline.runner import Runner
-from pipeline.sessions import exchange_sessions
+from pipeline.market.sessions import exchange_sessions
 from tests.loopback.yahoo import Yahoo
 
 

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from lake.tables.market import CORPORATE_ACTIONS
-from pipeline.models.examples import Examples, labelled_examples, session_means
+from pipeline.models.dataset import Examples, labelled_examples, session_means
 from tests.frames.models import CALENDAR, FEATURES, SMALL, Market, market
 
 

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lake.tables.predictions import QUANTILES
-from pipeline.models import lstm, ridge
-from pipeline.models.examples import Examples, labelled_examples
-from pipeline.models.naive import centred_quantiles
+from pipeline.models.dataset import Examples, labelled_examples
+from pipeline.models.members import lstm, ridge
+from pipeline.models.members.naive import centred_quantiles
 from tests.frames.models import SMALL, Market, market
 
 FULL = lstm.Choice(2, lstm.Trust((1.0, 1.0), (1.0, 1.0)))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lake.tables.predictions import QUANTILES
-from pipeline.models import naive
+from pipeline.models.members import naive
 
 
 def test_volatility_is_the_root_mean_square_of_the_two_estimates() -> None:

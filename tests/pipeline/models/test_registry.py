@@ -11,9 +11,9 @@ import pytest
 
 from lake.tables.models import MODEL_PROMOTIONS
 from lake.tables.predictions import QUANTILES
-from pipeline.models.naive import default_z
+from pipeline.models.members.naive import default_z
 from pipeline.models.registry import RegistryError, champion, load_members, naive_shape
-from pipeline.models.weights import WeightsError, decode, digest, encode
+from pipeline.models.serialization import WeightsError, decode, digest, encode
 from tests.frames.models import FEATURES, market, promotions, trained
 
 

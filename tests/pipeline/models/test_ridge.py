@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.models import ridge
+from pipeline.models.members import ridge
 
 QUANTILES = (0.25, 0.5, 0.75)
 

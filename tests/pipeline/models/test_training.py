@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from lake.tables.predictions import QUANTILES
+from pipeline.models.dataset import Examples, labelled_examples
 from pipeline.models.ensemble import MEMBERS
-from pipeline.models.examples import Examples, labelled_examples
+from pipeline.models.members.ridge import Strength
 from pipeline.models.params import RidgeParams
-from pipeline.models.ridge import Strength
 from pipeline.models.training import Choices, Trained, _settled, run_training
 from tests.frames.models import CALENDAR, SMALL, Market, market, trained
 

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from lake.tables.feedback import BIAS_FLAGS, FEEDBACK_METRICS
-from pipeline.prediction.lessons import adjustments, interval_scales, measured_skill
+from pipeline.prediction.corrections import adjustments, interval_scales, measured_skill
 from pipeline.prediction.params import PredictionParams
 from tests.frames.feedback import flags, metric_rows
 from tests.frames.market import CALENDAR, DAY

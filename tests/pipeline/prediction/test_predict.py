@@ -12,15 +12,15 @@ import pytest
 
 from lake.tables.features import CURRENT_FEATURE_SET, FEATURE_ROWS, FEATURE_WINDOWS
 from lake.tables.predictions import QUANTILE_COLUMNS, QUANTILES
-from pipeline.features.gather import window_tensor
+from pipeline.features.tensors import window_tensor
 from pipeline.models.ensemble import combine
 from pipeline.models.inference import member_quantiles
-from pipeline.models.naive import default_z
+from pipeline.models.members.naive import default_z
 from pipeline.models.registry import RegistryError, load_members
 from pipeline.prediction import inference_log, predict
 from pipeline.prediction.params import PredictionParams
 from pipeline.prediction.predict import predict_batch
-from pipeline.wording import counted
+from pipeline.text_format import counted
 from tests.frames import models
 from tests.frames.feedback import Tables, at, flags, metric_rows, run, run_and_keep
 from tests.frames.market import prices

@@ -10,7 +10,7 @@ import pytest
 
 from lake.tables.features import CURRENT_FEATURE_SET, FEATURE_ROWS
 from lake.tables.news import NEWS_ARTICLES
-from pipeline.prediction import priorities
+from pipeline.prediction import ranking
 from pipeline.prediction.params import PredictionParams
 from tests.frames.feedback import Tables, at, run
 from tests.frames.market import CALENDAR, DAY, digest
@@ -48,7 +48,7 @@ def moves(**returns: float | None) -> pl.DataFrame:
 
 
 def ranked(tables: Tables, **params: Any) -> dict[str, dict[str, Any]]:
-    rows = run(priorities.STAGE, tables, at(), PredictionParams(**params)).sort("rank")
+    rows = run(ranking.STAGE, tables, at(), PredictionParams(**params)).sort("rank")
     return {row["ticker"]: row for row in rows.to_dicts()}
 
 

@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 
 from lake.tables.market import INSTRUMENTS
-from pipeline.trading import execute, holdings, ledger
+from pipeline.trading.books import holdings, ledger
+from pipeline.trading.execution import execute
 from pipeline.trading.params import Costs, TradingParams
 from tests.frames import market
 from tests.frames.trading import CALENDAR, DAYS, World, bar, delisting, dividend, free, members, split

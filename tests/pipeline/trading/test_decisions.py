@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 
 from lake.tables.control import TRADE_DECISIONS
-from pipeline.trading import decision_scores
 from pipeline.trading.params import Costs, TradingParams
+from pipeline.trading.review import decision_scores
 from tests.frames.trading import CALENDAR, DAYS, World, bar, delisting, dividend, split
 
 FUND, DAY1 = DAYS[:2]

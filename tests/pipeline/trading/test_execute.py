@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from lake.tables.market import INSTRUMENTS
 from lake.tables.trading import EXECUTED_TRADES, LEDGER_ENTRIES
-from pipeline.trading import execute, ledger
-from pipeline.trading.book import Book, Event, Leg, entries_of
-from pipeline.trading.conditions import trading_conditions
-from pipeline.trading.costs import commission, fill_at, round_trip
-from pipeline.trading.money import half_even, to_cents, value_of
+from pipeline.trading.books import ledger
+from pipeline.trading.books.book import Book, Event, Leg, entries_of
+from pipeline.trading.books.money import half_even, to_cents, value_of
+from pipeline.trading.execution import execute
+from pipeline.trading.execution.costs import commission, fill_at, round_trip
+from pipeline.trading.execution.liquidity import trading_conditions
 from pipeline.trading.params import Costs, TradingParams
 from tests.frames import market
 from tests.frames.trading import CALENDAR, DAYS, World, bar, dividend, free, split

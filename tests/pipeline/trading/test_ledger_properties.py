@@ -14,14 +14,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES
-from lake.tables.trading import EXECUTED_TRADES, LEDGER_ENTRIES, PORTFOLIO_HOLDINGS, PORTFOLIO_VALUE, TRADE_PLANS
-from pipeline.trading import execute, holdings, ledger, value
-from pipeline.trading.book import Book, Event, Leg, fold
-from pipeline.trading.execute import Bar, Order, fill_orders
-from pipeline.trading.ledger import Trade, fill_events
-from pipeline.trading.money import half_even, to_cents, to_micros
+from lake.tables.trading import (
+    EXECUTED_TRADES,
+    LEDGER_ENTRIES,
+    PORTFOLIO_HOLDINGS,
+    PORTFOLIO_VALUE,
+    TRADE_PLANS,
+)
+from pipeline.trading.books import holdings, ledger, value
+from pipeline.trading.books.book import Book, Event, Leg, fold
+from pipeline.trading.books.ledger import Trade, fill_events
+from pipeline.trading.books.money import half_even, to_cents, to_micros
+from pipeline.trading.books.settlement import ORDER, Action, Morning, Quotes
+from pipeline.trading.execution import execute
+from pipeline.trading.execution.execute import Bar, Order, fill_orders
 from pipeline.trading.params import Costs, TradingParams
-from pipeline.trading.settlement import ORDER, Action, Morning, Quotes
 from tests.frames import market
 from tests.frames.trading import CALENDAR, DAYS, World, bar, delisting, dividend, plans, split
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.trading.performance import (
+from pipeline.trading.review.performance import (
     activity,
     compare,
     deflated_sharpe,

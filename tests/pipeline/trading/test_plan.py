@@ -12,10 +12,10 @@ from lake.tables.feedback import FEEDBACK_METRICS
 from lake.tables.market import MARKET_PRICES, TICKER_UNIVERSE
 from lake.tables.predictions import PREDICTIONS
 from lake.tables.trading import TRADE_PLANS
-from pipeline.trading import plan, strategy
-from pipeline.trading.candidates import Candidate, Forecast, Holding, Standing
 from pipeline.trading.params import Rules, Sizing, TradingParams
-from pipeline.trading.philosophy import RULES, Verdict
+from pipeline.trading.planning import plan, regime
+from pipeline.trading.planning.candidates import Candidate, Forecast, Holding, Standing
+from pipeline.trading.planning.rules import RULES, Verdict
 from tests.frames import market
 from tests.frames.trading import DAYS, World, bar, forecasts, members, skill, split
 
@@ -157,7 +157,7 @@ def test_plans_do_not_depend_on_the_order_of_the_rows_they_see() -> None:
     tickers = [f"T{n:02d}" for n in range(12)]
     given = world(*tickers)
     predict(given, *[{"ticker": t, "point": 0.03 + 0.001 * (n % 4)} for n, t in enumerate(tickers)])
-    given.run(strategy.STAGE, FUND)
+    given.run(regime.STAGE, FUND)
     moment = given.moment(FUND)
     frames = [given.frame(read, moment) for read in plan.STAGE.reads]
     backwards = [frame.reverse() for frame in frames]

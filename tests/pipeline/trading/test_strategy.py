@@ -7,9 +7,9 @@ import pytest
 
 from lake.tables.feedback import FEEDBACK_METRICS
 from lake.tables.market import TICKER_UNIVERSE
-from pipeline.sessions import weekday_sessions
-from pipeline.trading import strategy
-from pipeline.trading.strategy import market_returns, sessions_per_year
+from pipeline.market.sessions import weekday_sessions
+from pipeline.trading.planning import regime
+from pipeline.trading.planning.regime import market_returns, sessions_per_year
 from tests.frames import market
 from tests.frames.trading import CALENDAR, DAYS, World, bar, delisting, members, skill
 
@@ -28,7 +28,7 @@ def world(step: float, *, drift: float = 0.0) -> World:
 
 
 def stance(given: World) -> dict[str, object]:
-    return given.run(strategy.STAGE, LAST).row(0, named=True)
+    return given.run(regime.STAGE, LAST).row(0, named=True)
 
 
 @pytest.mark.parametrize(("step", "regime"), [(0.003, "calm"), (0.012, "normal"), (0.03, "stressed")])

@@ -6,12 +6,12 @@ from datetime import UTC, date, datetime
 
 import polars as pl
 
-from pipeline.ingestion.factors import FIELDS as FACTOR_FIELDS
-from pipeline.ingestion.factors import LEAST
+from pipeline.ingestion.prices.adjustment_factors import FIELDS as FACTOR_FIELDS
+from pipeline.ingestion.prices.adjustment_factors import LEAST
 from pipeline.ingestion.sources.errors import SourceError
 from pipeline.ingestion.sources.files.content import Bars, Content, Dated, paths_of, read_content
 from pipeline.ingestion.sources.files.dates import read_instants
-from pipeline.ingestion.sources.files.spells import cut_spells
+from pipeline.ingestion.sources.files.memberships import cut_spells
 from pipeline.ingestion.sources.params import FilesParams
 from pipeline.ingestion.sources.payloads import (
     ACTIONS,
@@ -28,7 +28,7 @@ from pipeline.ingestion.sources.payloads import (
     payload_text,
     price_rows,
 )
-from pipeline.sessions import Sessions
+from pipeline.market.sessions import Sessions
 
 __all__ = ["FilesSource"]
 

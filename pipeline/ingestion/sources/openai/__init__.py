@@ -13,13 +13,13 @@ from pathlib import Path
 
 from pipeline.config.home import state_home
 from pipeline.config.secrets import Secret, secret
+from pipeline.ingestion.news.llm_prompt import VERSION, Question, batches, input_text
+from pipeline.ingestion.news.llm_reply import usage, verdicts
 from pipeline.ingestion.params import LanguageModelParams
-from pipeline.ingestion.prompt import VERSION, Question, batches, input_text
-from pipeline.ingestion.replies import usage, verdicts
-from pipeline.ingestion.sources.openai.exchange import Exchange
-from pipeline.ingestion.sources.openai.memory import Memory
-from pipeline.ingestion.sources.openai.wire import Trouble, Wire, open_wire, refusal_to_ask, request_body
-from pipeline.ingestion.sources.yahoo.budget import Budget
+from pipeline.ingestion.sources.openai.client import Trouble, Wire, open_wire, refusal_to_ask, request_body
+from pipeline.ingestion.sources.openai.response_cache import Memory
+from pipeline.ingestion.sources.openai.transcript import Exchange
+from pipeline.ingestion.sources.yahoo.rate_limit import Budget
 
 __all__ = ["Exchange", "Scorer", "open_scorer"]
 

@@ -16,7 +16,7 @@ from pipeline.config.home import state_home
 from pipeline.ingestion.sources.params import Feed, RssParams
 from pipeline.ingestion.sources.payloads import FETCH_LAG, NEWS, payload_id
 from pipeline.ingestion.sources.rss.fetching import Document, FeedError, Fetcher
-from pipeline.sessions import Sessions
+from pipeline.market.sessions import Sessions
 
 if TYPE_CHECKING:
     from pipeline.ingestion.sources import Source

@@ -21,13 +21,13 @@ from pipeline.ingestion.sources.payloads import (
     payload_text,
     price_rows,
 )
-from pipeline.ingestion.sources.simulated import oracle
+from pipeline.ingestion.sources.simulated import true_model
 from pipeline.ingestion.sources.simulated.bars import Tape, shape_bars, write_tape
-from pipeline.ingestion.sources.simulated.cast import BENCHMARK, SECTORS, Cast, cast
 from pipeline.ingestion.sources.simulated.faults import ADDED, TRANSIENT, deliver, draw_faults
+from pipeline.ingestion.sources.simulated.instruments import BENCHMARK, SECTORS, Cast, cast
 from pipeline.ingestion.sources.simulated.news import FIELDS, write_articles
-from pipeline.ingestion.sources.simulated.path import Path, simulate
-from pipeline.sessions import Sessions
+from pipeline.ingestion.sources.simulated.returns import Path, simulate
+from pipeline.market.sessions import Sessions
 
 __all__ = ["BENCHMARK", "SimulatedSource"]
 
@@ -140,7 +140,7 @@ class SimulatedSource:
         """
         now = self._position(session)
         market = self._until(now)
-        return oracle.best_forecast(self.cast, market.path, self.params, now, session, horizons)
+        return true_model.best_forecast(self.cast, market.path, self.params, now, session, horizons)
 
     def faults(self, since: date, session: date) -> pl.DataFrame:
         """Return the vendor's errors: session, ticker, fault, transient. It knows the truth: for tests only."""

@@ -11,10 +11,10 @@ import polars as pl
 
 from lake.contract import UTC
 from pipeline.ingestion.sources.params import SimulatedParams
-from pipeline.ingestion.sources.simulated.cast import BENCHMARK, QUARTER, Cast, Departure, Floats
-from pipeline.ingestion.sources.simulated.draws import Stream, draws
-from pipeline.ingestion.sources.simulated.path import Path
-from pipeline.sessions import Sessions
+from pipeline.ingestion.sources.simulated.instruments import BENCHMARK, QUARTER, Cast, Departure, Floats
+from pipeline.ingestion.sources.simulated.returns import Path
+from pipeline.ingestion.sources.simulated.rng import Stream, draws
+from pipeline.market.sessions import Sessions
 
 Flags = npt.NDArray[np.bool_]
 

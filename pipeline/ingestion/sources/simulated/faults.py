@@ -10,9 +10,9 @@ import polars as pl
 
 from pipeline.ingestion.sources.params import SimulatedParams
 from pipeline.ingestion.sources.simulated.bars import Flags, Tape
-from pipeline.ingestion.sources.simulated.cast import Cast
-from pipeline.ingestion.sources.simulated.draws import Stream, draws
-from pipeline.sessions import Sessions
+from pipeline.ingestion.sources.simulated.instruments import Cast
+from pipeline.ingestion.sources.simulated.rng import Stream, draws
+from pipeline.market.sessions import Sessions
 
 TRANSIENT = ("restated", "late", "backfilled")
 """Only the first delivery has these."""

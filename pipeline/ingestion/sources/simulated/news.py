@@ -8,10 +8,7 @@ import numpy as np
 import polars as pl
 
 from pipeline.ingestion.sources.params import SimulatedParams
-from pipeline.ingestion.sources.simulated.cast import Cast
-from pipeline.ingestion.sources.simulated.draws import Stream, draws
-from pipeline.ingestion.sources.simulated.path import BURN_IN, Path
-from pipeline.ingestion.sources.simulated.wording import (
+from pipeline.ingestion.sources.simulated.headlines import (
     BAD,
     GOOD,
     HOSTILE,
@@ -23,7 +20,10 @@ from pipeline.ingestion.sources.simulated.wording import (
     VERY_GOOD,
     Template,
 )
-from pipeline.sessions import Sessions
+from pipeline.ingestion.sources.simulated.instruments import Cast
+from pipeline.ingestion.sources.simulated.returns import BURN_IN, Path
+from pipeline.ingestion.sources.simulated.rng import Stream, draws
+from pipeline.market.sessions import Sessions
 
 IDLE_RATE = 0.04
 """Idle articles per name and session."""

@@ -15,10 +15,10 @@ import polars as pl
 from lake.tables.market import RAW_PRICES
 from lake.tables.news import RAW_NEWS
 from lake.tables.vocabulary import SYMBOL
-from pipeline.ingestion.chart.screener import screened_symbols
-from pipeline.ingestion.chart.symbols import our_ticker, vendor_symbol
+from pipeline.ingestion.prices.yahoo_chart.screener import screened_symbols
+from pipeline.ingestion.prices.yahoo_chart.symbols import our_ticker, vendor_symbol
 from pipeline.ingestion.sources.errors import LIMITED, UNREACHABLE, OutOfReachError, SourceError
-from pipeline.ingestion.sources.files.spells import Spells, cut_spells, read_spells
+from pipeline.ingestion.sources.files.memberships import Spells, cut_spells, read_spells
 from pipeline.ingestion.sources.params import YahooParams
 from pipeline.ingestion.sources.payloads import (
     ACTIONS,
@@ -39,9 +39,9 @@ from pipeline.ingestion.sources.yahoo.connection import (
     UnreachableError,
     state_folder,
 )
-from pipeline.ingestion.sources.yahoo.patience import Unanswered, Visitor, rule_of
-from pipeline.ingestion.sources.yahoo.visits import Kept
-from pipeline.sessions import Sessions
+from pipeline.ingestion.sources.yahoo.resume_cache import Kept
+from pipeline.ingestion.sources.yahoo.retry import Unanswered, Visitor, rule_of
+from pipeline.market.sessions import Sessions
 
 __all__ = ["LIMITED", "UNREACHABLE", "YahooSource"]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from pipeline.ingestion.sources.yahoo.budget import Budget
+from pipeline.ingestion.sources.yahoo.rate_limit import Budget
 
 if TYPE_CHECKING:
     from curl_cffi.requests import Session

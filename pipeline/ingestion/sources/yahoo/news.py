@@ -12,8 +12,8 @@ from lake.tables.news import RAW_NEWS
 from pipeline.ingestion.sources.params import YahooParams
 from pipeline.ingestion.sources.payloads import ALL_TICKERS, NEWS, payload_id
 from pipeline.ingestion.sources.yahoo.connection import Connection
-from pipeline.ingestion.sources.yahoo.patience import Unanswered, Visitor
-from pipeline.ingestion.sources.yahoo.visits import Kept
+from pipeline.ingestion.sources.yahoo.resume_cache import Kept
+from pipeline.ingestion.sources.yahoo.retry import Unanswered, Visitor
 
 SOURCE = "yahoo"
 

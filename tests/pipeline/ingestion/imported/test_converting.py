@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from pipeline.ingestion.imported.converting import converted, days_of, instants_of
-from pipeline.ingestion.imported.mapping import Section
+from pipeline.ingestion.imports.convert import converted, days_of, instants_of
+from pipeline.ingestion.imports.mapping import Section
 
 NEW_YORK = "America/New_York"
 

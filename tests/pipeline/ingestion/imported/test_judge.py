@@ -11,8 +11,8 @@ import polars as pl
 import pytest
 
 from lake.tables.imports import IMPORTED_PREDICTIONS, IMPORTED_TRADES, RAW_IMPORTS
-from pipeline.ingestion.imported.judge import JudgedImports, judge_predictions, judge_trades
-from pipeline.sessions import weekday_sessions
+from pipeline.ingestion.imports.validate import JudgedImports, judge_predictions, judge_trades
+from pipeline.market.sessions import weekday_sessions
 from tests.frames.market import digest
 
 CALENDAR = weekday_sessions(date(2023, 1, 2), date(2023, 3, 31))

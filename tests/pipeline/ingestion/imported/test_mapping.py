@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.ingestion.imported.mapping import parse_mapping, read_mapping
+from pipeline.ingestion.imports.mapping import parse_mapping, read_mapping
 from pipeline.ingestion.sources import SourceError
 from tests.frames.older import CONTENT
 

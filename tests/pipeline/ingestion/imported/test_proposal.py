@@ -10,10 +10,10 @@ from typing import Any
 import polars as pl
 import pytest
 
-from pipeline.ingestion.imported.mapping import parse_mapping
-from pipeline.ingestion.imported.parquet import ParquetStore
-from pipeline.ingestion.imported.proposal import propose
-from pipeline.ingestion.imported.sqlite import open_sqlite
+from pipeline.ingestion.imports.infer_mapping import propose
+from pipeline.ingestion.imports.mapping import parse_mapping
+from pipeline.ingestion.imports.parquet import ParquetStore
+from pipeline.ingestion.imports.sqlite import open_sqlite
 from pipeline.ingestion.sources import SourceError
 from tests.frames.older import execute, insert
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.ingestion.imported.sqlite import SqliteStore, open_sqlite
-from pipeline.ingestion.imported.store import LONGEST_CELL, PORTION
+from pipeline.ingestion.imports.sqlite import SqliteStore, open_sqlite
+from pipeline.ingestion.imports.store import LONGEST_CELL, PORTION
 from pipeline.ingestion.sources import SourceError
 from tests.frames.older import execute, insert
 

@@ -12,7 +12,7 @@ import polars as pl
 
 from pipeline.ingestion.sources.params import FaultRates, SimulatedParams
 from pipeline.ingestion.sources.simulated import SimulatedSource
-from pipeline.sessions import Sessions, weekday_sessions
+from pipeline.market.sessions import Sessions, weekday_sessions
 
 FAULTLESS = FaultRates(**dict.fromkeys((rate.name for rate in fields(FaultRates)), 0.0))
 

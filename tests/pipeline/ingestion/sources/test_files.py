@@ -17,7 +17,7 @@ from lake.tables.news import RAW_NEWS
 from pipeline.ingestion.sources import SourceError
 from pipeline.ingestion.sources.files import FilesSource
 from pipeline.ingestion.sources.params import FilesParams
-from pipeline.sessions import weekday_sessions
+from pipeline.market.sessions import weekday_sessions
 from tests.pipeline.ingestion.sources.markets import bars, lines
 
 CALENDAR = weekday_sessions(date(2020, 1, 1), date(2020, 12, 31))

@@ -20,8 +20,8 @@ from lake.tables.news import RAW_NEWS
 from pipeline.ingestion.sources.errors import SourceError
 from pipeline.ingestion.sources.params import FaultRates, SimulatedParams, Strengths
 from pipeline.ingestion.sources.simulated import BENCHMARK, SimulatedSource
-from pipeline.ingestion.sources.simulated.cast import cast
-from pipeline.returns import daily_total_returns, forward_total_returns
+from pipeline.ingestion.sources.simulated.instruments import cast
+from pipeline.market.returns import daily_total_returns, forward_total_returns
 from tests.pipeline.ingestion.sources.markets import calendar, full_market, lines, market
 
 HORIZONS = (1, 5, 20)

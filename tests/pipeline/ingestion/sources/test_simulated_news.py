@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
+from pipeline.ingestion.sources.simulated.headlines import UNDATED
 from pipeline.ingestion.sources.simulated.news import BROKEN
-from pipeline.ingestion.sources.simulated.wording import UNDATED
 from tests.pipeline.ingestion.sources.markets import calendar, full_market, lines, market
 
 

@@ -1,0 +1,133 @@
+"""Bring a lake made by an earlier program up to this one's format, forward only; its older versions stay readable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from time import perf_counter
+
+from lake.contract import Table
+from lake.errors import DamageError, OvertakenError
+from lake.migrations.steps import Step, pending, steps_of
+from lake.runs import Run, publish, unpublished, upkeep_recipe
+from lake.storage.atomic import commit_files, make_durable
+from lake.storage.checksums import witness_commit
+from lake.storage.commit_pointer import Head, write_head
+from lake.storage.delta_log import commit_entry, publication_hash
+from lake.storage.disk import refusals_in_words
+from lake.storage.manifest import mark_migrated
+from lake.storage.recovery import Repair
+from lake.store import Lake
+from lake.tables import TABLES
+from lake.tables.control import RUNS
+from lake.upkeep.compaction import content_mark
+
+STAGE = "migrate"
+"""The name under which a change to a table with a story stands among the runs."""
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a table still lacks."""
+
+    table: str
+    words: str
+    rows: int
+    version: int
+    """The table's newest version, which the change will follow; it stays readable."""
+    rewrites: bool
+    """Whether the rows are written anew, or only the table's columns are."""
+
+
+@dataclass(frozen=True)
+class Migrated:
+    """What a migration did."""
+
+    changes: tuple[Change, ...]
+    repairs: tuple[Repair, ...]
+    """What was put right before, unpublished work put aside among it."""
+
+
+def planned(lake: Lake, tables: Mapping[str, Table] = TABLES) -> list[Change]:
+    """What would change, `runs` first, for it records the rest; nothing is written."""
+    ordered = sorted(tables.values(), key=lambda table: table.name != RUNS.name)
+    return [
+        Change(
+            table=table.name,
+            words="; ".join(step.words for step in steps),
+            rows=lake.rows(table, lake.newest(table)),
+            version=lake.newest(table),
+            rewrites=any(step.rewrites for step in steps),
+        )
+        for table in ordered
+        if (steps := _ahead(lake, table))
+    ]
+
+
+def migrate(lake: Lake, progress: Progress = lambda *_: None, tables: Mapping[str, Table] = TABLES) -> Migrated:
+    """Change what has to be changed, one commit a table, and then say in the marker that it is done.
+
+    Cut off at any point, the next call goes on from there. What an interrupted cycle of the earlier program left
+    unpublished is put aside, to be done again.
+
+    Raises:
+        BusyError: if another process is writing.
+        StorageError: if the disk refuses; the next call goes on.
+        DamageError: if a table's rows are not the same after it.
+    """
+    with lake.lease("migrate"), refusals_in_words("the lake could not be migrated to the end"):
+        if any(run.recipe.stage != STAGE for run in unpublished(lake)):
+            lake.abandon()
+        changes = planned(lake, tables)
+        for number, change in enumerate(changes):
+            progress(change.table, number, len(changes))
+            _apply(lake, tables[change.table], change.rewrites)
+        if left := unpublished(lake):
+            publish(lake, left, f"{STAGE}/{left[0].run_id}", durable=lake.durable)
+        mark_migrated(lake.path)
+        progress("migrate", len(changes), len(changes))
+        return Migrated(tuple(changes), tuple(lake.repairs))
+
+
+def _ahead(lake: Lake, table: Table) -> list[Step]:
+    steps = steps_of(lake.formats, table.name)
+    return pending(steps, lake.columns(table)) if steps else []
+
+
+def _apply(lake: Lake, table: Table, rewrites: bool) -> None:
+    for last in (False, False, True):
+        try:
+            return _change(lake, table, lake.newest(table), rewrites)
+        except OvertakenError:  # by a process that appends without the lease
+            if last:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _change(lake: Lake, table: Table, before: int, rewrites: bool) -> None:
+    started, clock = datetime.now(UTC), perf_counter()
+    recipe = upkeep_recipe(lake, STAGE, table, before)
+    whole = lake.read(table, version=before)
+    mark = content_mark(table, whole)
+    run = Run(recipe=recipe, rows=whole.height, fingerprint=mark, files={}, started_at=started)
+    rows = whole.sort(table.clock, *table.key) if rewrites else None
+    record = replace(run, seconds=perf_counter() - clock).row()
+    version = lake.reshape(table, rows, recipe.run_id, {"run": record}, before)
+    if content_mark(table, lake.read(table, version=version)) != mark:
+        raise DamageError(f"{table.name}: migration to version {version} changed rows; restore it from a backup")
+    if table.name == RUNS.name or not table.story:
+        _acknowledge(lake, table, version)
+
+
+def _acknowledge(lake: Lake, table: Table, version: int) -> None:
+    """What no run publishes is promised at once: `runs` by its witness, the rest by their own."""
+    uri = lake.uri(table)
+    if lake.durable:
+        make_durable(commit_files(uri, version, commit_entry(uri, version)["files"]))
+    if table.name == RUNS.name:
+        write_head(lake.path, Head(version, publication_hash(uri, version)), durable=lake.durable)
+    else:
+        witness_commit(Path(uri), version, durable=lake.durable)

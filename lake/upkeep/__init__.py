@@ -1,0 +1,1 @@
+"""What keeps a lake fast, small and safe over years: compaction, vacuum, log archive, backup, scrub."""

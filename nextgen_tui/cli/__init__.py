@@ -1,0 +1,1 @@
+"""The command line around the commands: options, output, errors, exit codes."""

@@ -1,0 +1,141 @@
+"""What every command has at hand: the options common to all, the streams, the lake and its configuration."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nextgen_tui.cli.output import Output
+from pipeline.config.folder import Folder
+
+if TYPE_CHECKING:
+    from lake.store import Lake
+    from pipeline.config.resolving import Loaded
+    from pipeline.config.settings import Settings
+    from pipeline.engine.runner import Runner
+
+
+@dataclass
+class Invocation:
+    """One call of `nextgen`. What is slow to import is imported when a command first asks for it."""
+
+    lake_option: Path | None = None
+    as_json: bool = False
+    quiet: bool = False
+    debug: bool = False
+    environ: dict[str, str] = field(default_factory=lambda: dict(os.environ))
+
+    @cached_property
+    def output(self) -> Output:
+        """The two streams."""
+        return Output(as_json=self.as_json, quiet=self.quiet)
+
+    @cached_property
+    def lake_path(self) -> Path:
+        """The lake's folder: --lake, NEXTGEN_LAKE, or the user's data folder."""
+        from pipeline.config.home import lake_home
+
+        return (self.lake_option or lake_home(self.environ)).absolute()
+
+    @cached_property
+    def lake(self) -> Lake:
+        """The lake, opened.
+
+        Raises:
+            NotALakeError: if there is none.
+        """
+        from lake.store import Lake
+
+        return Lake.open(self.lake_path)
+
+    @cached_property
+    def loaded(self) -> Loaded[Settings]:
+        """The resolved configuration with the origin of each value."""
+        from pipeline.config.loading import load
+
+        return load(self.lake_path, self.environ)
+
+    @property
+    def settings(self) -> Settings:
+        """The resolved configuration."""
+        return self.loaded.settings
+
+    @cached_property
+    def runner(self) -> Runner:
+        """Runs stages of the lake under its configuration."""
+        from pipeline.engine.runner import Runner
+
+        return Runner(self.lake, self.settings)
+
+
+pass_invocation = click.make_pass_decorator(Invocation, ensure=True)
+
+
+def _kept(name: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
+    def keep(context: click.Context, _parameter: click.Parameter, value: Any) -> Any:
+        if value is not None and value is not False:
+            setattr(context.ensure_object(Invocation), name, value)
+        return value
+
+    return keep
+
+
+def common_options() -> list[click.Parameter]:
+    """Options that mean the same before and after the command's name."""
+    return [
+        click.Option(
+            ["--lake"],
+            type=Folder(),
+            metavar="PATH",
+            help="Folder of the lake (default: NEXTGEN_LAKE, or the user's data folder).",
+            expose_value=False,
+            callback=_kept("lake_option"),
+        ),
+        click.Option(
+            ["--quiet", "-q"],
+            is_flag=True,
+            help="Say nothing but errors on stderr.",
+            expose_value=False,
+            callback=_kept("quiet"),
+        ),
+        click.Option(
+            ["--debug"],
+            is_flag=True,
+            help="Show where an error comes from.",
+            expose_value=False,
+            callback=_kept("debug"),
+        ),
+    ]
+
+
+def json_option() -> click.Parameter:
+    """The option of commands that give data."""
+    return click.Option(
+        ["--json"],
+        is_flag=True,
+        help="Give the data as JSON on stdout.",
+        expose_value=False,
+        callback=_kept("as_json"),
+    )
+
+
+class Command(click.Command):
+    """A command with the common options."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.params += common_options()
+
+
+class ReadingCommand(Command):
+    """A command that gives data, and takes --json."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.params.append(json_option())

@@ -1,0 +1,1 @@
+"""What the operator types and decides in the console."""

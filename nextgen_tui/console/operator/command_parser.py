@@ -1,0 +1,251 @@
+"""What a person can type after `:`, and what asking the daemon for it would read and write."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from difflib import get_close_matches
+from pathlib import Path
+from uuid import uuid4
+
+from lake.contract import Table
+from pipeline.control.operator.requests import STANDS_FOR, Request
+from pipeline.control.schedule.task import ACTIONS
+from pipeline.engine.stages import CYCLE, REPORT, TRAINING, stage
+
+HERE = {
+    "at": "at SESSION     see everything as of then",
+    "live": "live           back to now",
+    "go": "go SCREEN      health, data, predictions, ...",
+    "export": "export FILE    the sheet as .csv or .parquet",
+    "theme": "theme          dark or light",
+    "daemon": "daemon         start one on this lake",
+    "quit": "quit",
+}
+"""Commands that ask nobody, with what they do."""
+ASKED = {
+    "cycle": "cycle [SESSION]      the whole loop of a session",
+    "train": "train [SESSION]      a challenger, trained and judged",
+    "maintain": "maintain             the upkeep of the lake",
+    "run": "run STAGE[,STAGE]    stages by themselves",
+    "task": "task NAME            a task of the schedule, now",
+    "approve": "approve PLAN         let a planned trade go to its open",
+    "veto": "veto PLAN            keep a planned trade from its open",
+    "promote": "promote MODEL        champion from the next cycle on",
+    "rollback": "rollback [MODEL]     the champion before this one",
+    "reproduce": "reproduce RUN        compute it again, compare every bit",
+    "retry": "retry TASK SLOT      let a stopped slot go on",
+    "skip": "skip TASK SLOT       pass over a stopped slot",
+    "cancel": "cancel TASK SLOT     stop what runs, or is owed",
+}
+"""Commands that become requests to the daemon, or words that are put on record at once."""
+MOST_NAMES = 12
+"""Tables that a dialog names one by one."""
+AT_ONCE = ("approve", "veto")
+"""What needs no daemon: an open waits for nobody."""
+
+
+class CommandError(ValueError):
+    """What was typed cannot be understood; the text says what can be typed."""
+
+
+@dataclass(frozen=True)
+class Local:
+    """A command the console carries out itself."""
+
+    name: str
+    argument: str = ""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request as it would be sent, and what it would do."""
+
+    request: Request
+    lines: tuple[str, ...]
+
+    @property
+    def at_once(self) -> bool:
+        """Whether it is put on record here and now, without the daemon."""
+        return self.request.action in AT_ONCE
+
+    @property
+    def needs_reason(self) -> bool:
+        """Whether it is refused without one: a veto is judged later, and its reason with it."""
+        return self.request.action == "veto"
+
+    def because(self, reason: str) -> Asked:
+        """The same with a reason."""
+        return replace(self, request=replace(self.request, reason=reason[:1_000]))
+
+
+def parse(words: str, moment: datetime, about: str = "") -> Local | Asked:
+    """Understand a command; `about` says more of what it names, where that is known.
+
+    Raises:
+        CommandError: saying what is wrong and what can be typed.
+    """
+    name, *rest = words.split() or [""]
+    if name in HERE:
+        return Local(name, " ".join(rest))
+    if name in ASKED:
+        return asked(name, rest, moment, about)
+    near = get_close_matches(name, [*HERE, *ASKED], n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join([*ASKED, *HERE])}"
+    raise CommandError(f"there is no command {name!r}; {hint}")
+
+
+def asked(name: str, rest: Sequence[str], moment: datetime, about: str = "") -> Asked:
+    """The request a command amounts to, and what it will read and write.
+
+    Raises:
+        CommandError: if its arguments do not fit.
+    """
+    session: date | None = None
+    target, lines = "", tuple[str, ...]()
+    if name in ACTIONS:
+        session = _session(rest)
+        lines = _work_lines(name)
+    elif name == "run":
+        target = ",".join(part for part in ",".join(rest).split(",") if part)
+        lines = _stage_lines(target)
+    elif name == "task":
+        target = _only(name, rest)
+        lines = (f"runs what the schedule says of the task {target!r}, now instead of when it is due",)
+    elif name in EFFECTS:
+        target = rest[0] if name == "rollback" and rest else "" if name == "rollback" else _only(name, rest)
+        lines = EFFECTS[name]
+    else:
+        target = _slot(name, rest)
+        lines = (_steering(name, target),)
+    lines = (about, *lines) if about else lines
+    request = Request(
+        request_id=f"console-{uuid4().hex[:16]}",
+        requested_at=moment,
+        origin="console",
+        action=name,
+        target=target,
+        session=session,
+    )
+    return Asked(request, lines)
+
+
+EFFECTS = {
+    "approve": (
+        "reads   the plan and the exchange's calendar: after the open it is too late",
+        "writes  one row of trade_decisions; the order goes to the open",
+    ),
+    "veto": (
+        "reads   the plan and the exchange's calendar: after the open it is too late",
+        "writes  one row of trade_decisions; the order stays unfilled, with your reason",
+        "        what it would have earned is judged later",
+    ),
+    "promote": (
+        "reads   model_registry: the model's weights, and that they fit today's features",
+        "writes  one row of model_choices; champion from the next cycle on, as a row of model_promotions",
+    ),
+    "rollback": (
+        "reads   model_promotions and model_choices: who was champion before",
+        "writes  one row of model_choices; champion from the next cycle on, as a row of model_promotions",
+    ),
+    "reproduce": (
+        "reads   the inputs of the run, or of each run of the cycle, at the versions it recorded",
+        "writes  nothing; the answer is IDENTICAL, or the first row and column that differ",
+    ),
+}
+"""Command -> what it reads and writes."""
+
+
+def start_daemon(lake: Path) -> None:
+    """Start a daemon on the lake that outlives the console.
+
+    Raises:
+        OSError: if it cannot be started.
+    """
+    command = [sys.executable, "-m", "pipeline.control.daemon.main", "--lake", str(lake), "--quiet"]
+    subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def now() -> datetime:
+    """The wall's time; commands take it as an argument."""
+    return datetime.now(UTC)
+
+
+NO_DAEMON = (
+    f"No daemon runs on this lake: the request waits up to {STANDS_FOR.total_seconds() / 3600:.0f} hours for one "
+    "(:daemon starts one)."
+)
+
+
+def _work_lines(name: str) -> tuple[str, ...]:
+    stages = {"cycle": (*CYCLE, REPORT), "train": TRAINING}.get(name, ())
+    if not stages:
+        return ("reads   every table", "writes  many small files as a few large ones, and checkpoints; no row changes")
+    return (
+        f"runs    {len(stages)} stages: {ACTIONS[name]}",
+        f"reads   {_named(read.table for one in stages for read in one.reads)}",
+        f"writes  {_named(one.writes for one in stages)}",
+    )
+
+
+def _named(tables: Iterable[Table]) -> str:
+    """Tables by name, or how many of each domain where nobody would read so many names."""
+    domains = {table.name: table.domain for table in tables}
+    if len(domains) <= MOST_NAMES:
+        return ", ".join(domains)
+    counts = Counter(domains.values())
+    return f"{len(domains)} tables: {', '.join(f'{count} of {domain}' for domain, count in counts.items())}"
+
+
+def _stage_lines(target: str) -> tuple[str, ...]:
+    if not target:
+        raise CommandError("run needs the stages to run: `run predict` or `run predict,plan`")
+    lines = []
+    for name in target.split(","):
+        try:
+            one = stage(name)
+        except KeyError as error:
+            raise CommandError(str(error.args[0])) from None
+        lines.append(f"{one.name}: reads {', '.join(read.table.name for read in one.reads)}; writes {one.writes.name}")
+    return tuple(lines)
+
+
+def _steering(name: str, target: str) -> str:
+    return {
+        "retry": f"lets {target} go on: the daemon tries it again at once",
+        "skip": f"passes over {target}: what waits for it goes ahead without it",
+        "cancel": f"stops {target} if it runs, and does not start it if it is owed",
+    }[name]
+
+
+def _session(rest: Sequence[str]) -> date | None:
+    if not rest:
+        return None
+    try:
+        return date.fromisoformat(rest[0])
+    except ValueError:
+        raise CommandError(f"{rest[0]!r} is no session; write it as 2026-01-05") from None
+
+
+def _only(name: str, rest: Sequence[str]) -> str:
+    if len(rest) != 1:
+        raise CommandError(f"{name} needs one name: `{ASKED[name].split('  ')[0]}`")
+    return rest[0]
+
+
+def _slot(name: str, rest: Sequence[str]) -> str:
+    if len(rest) == 1 and ("/" in rest[0] or name == "cancel"):
+        return rest[0]
+    if len(rest) != 2:
+        raise CommandError(f"{name} needs a task and its slot, as in `{name} cycle 2026-01-05`; screen 8 lists them")
+    return "/".join(rest)

@@ -1,0 +1,174 @@
+"""What the operator tells the console to do: shown first, sent once, never from the past or where it may only look."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textual import work
+from textual.app import App
+from textual.notifications import SeverityLevel
+
+from lake.store import Lake
+from nextgen_tui.cli.error_messages import explained
+from nextgen_tui.console.activity import Activity
+from nextgen_tui.console.dialogs import AskScreen
+from nextgen_tui.console.operator import command_parser
+from nextgen_tui.console.operator.decide_process import put_on_record
+from nextgen_tui.console.page import Act
+from nextgen_tui.console.page_screen import PageScreen
+from nextgen_tui.console.screens import PAGES
+from nextgen_tui.console.view import Standpoint, View, parsed_standpoint
+from nextgen_tui.text.safe_text import harmless, safe_text
+from pipeline.control.operator.requests import submit
+
+LONGEST_NOTICE = 400
+"""Characters of what is said beside the screens."""
+
+
+class Commanding(App[None]):
+    """Understands what is typed after the colon or asked for by a key, and sends what the operator confirmed."""
+
+    lake_path: Path
+    view: View | None
+    at: Standpoint | None
+    only_look: bool
+    activity: Activity
+
+    if TYPE_CHECKING:
+
+        def stand_at(self, at: Standpoint | None) -> None: ...
+        async def action_page(self, name: str) -> None: ...
+        def action_other_theme(self) -> None: ...
+
+    def __init__(self, *, only_look: bool) -> None:
+        super().__init__()
+        self.only_look = only_look
+        self.asked_for: dict[str, str] = {}
+        """The requests sent from here: id -> what was asked, to tell the operator what became of them."""
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = False,
+    ) -> None:
+        """Say something beside the screens: whatever it is made of, as safe text and never as markup."""
+        del markup
+        words, above = safe_text(message, LONGEST_NOTICE), safe_text(title, 60)
+        super().notify(words, title=above, severity=severity, timeout=timeout, markup=False)
+
+    def copy_to_clipboard(self, text: str) -> None:
+        """Copy it without what would steer the terminal it is pasted into; lines and columns stay apart."""
+        lines = ("\t".join(harmless(part) for part in line.split("\t")) for line in text.split("\n"))
+        super().copy_to_clipboard("\n".join(lines))
+
+    # ---- understood
+
+    def command(self, words: str) -> None:
+        """Carry out what was typed after the colon."""
+        self._understood(words, "")
+
+    def act(self, act: Act) -> None:
+        """Show what an act would do, and let the operator send it."""
+        self._understood(act.command, act.about)
+
+    def _understood(self, words: str, about: str) -> None:
+        try:
+            found = command_parser.parse(words, command_parser.now(), safe_text(about, 200))
+        except command_parser.CommandError as error:
+            self._warn(error)
+            return
+        if isinstance(found, command_parser.Local):
+            self._here(found)
+        elif not self._refused():
+            self.push_screen(AskScreen(found, self.activity.daemon), self._send)
+
+    def _refused(self) -> bool:
+        """Whether nothing can be done, with the reason told."""
+        if self.only_look:
+            self._warn("This console was started to look only (--read-only).")
+        elif self.at is not None:
+            self._warn("Nothing can be asked from the past; `:live` goes back to now.")
+        elif not self.activity.writable:
+            self._warn(f"The lake at {self.lake_path} cannot be written; this console can only look.")
+        else:
+            return False
+        return True
+
+    # ---- done here
+
+    def _here(self, local: command_parser.Local) -> None:
+        argument = local.argument.strip()
+        if local.name == "at":
+            self._at(argument)
+        elif local.name == "go":
+            self._go(argument.lower())
+        elif local.name == "export" and isinstance(self.screen, PageScreen):
+            self.screen.write(argument) if argument else self.screen.action_export()
+        else:
+            actions = {
+                "live": lambda: self.stand_at(None),
+                "theme": self.action_other_theme,
+                "daemon": self._start_daemon,
+                "quit": self.exit,
+            }
+            actions.get(local.name, self.bell)()
+
+    def _at(self, words: str) -> None:
+        try:
+            self.stand_at(parsed_standpoint(self.view.every_run, words) if self.view else None)
+        except ValueError as error:
+            self._warn(error)
+
+    def _go(self, words: str) -> None:
+        name = next((page.name.lower() for page in PAGES if words in (page.number, page.name.lower())), None)
+        if name is None:
+            self._warn(f"There is no screen {safe_text(words, 40)!r}.")
+        else:
+            self.call_later(self.action_page, name)
+
+    def _start_daemon(self) -> None:
+        if self._refused():
+            return
+        if self.activity.daemon:
+            self.notify("A daemon runs already.", markup=False)
+        else:
+            self._daemon_started()
+
+    @work(thread=True, exit_on_error=False, group="submit")
+    def _daemon_started(self) -> None:
+        try:
+            command_parser.start_daemon(self.lake_path)
+        except OSError as error:
+            self.call_from_thread(self._warn, error)
+        else:
+            told = "A daemon was started; it goes on when the console ends."
+            self.call_from_thread(self.notify, told, markup=False)
+
+    # ---- sent
+
+    def _send(self, asked: command_parser.Asked | None) -> None:
+        if asked is not None:
+            self._sent(asked)
+
+    @work(thread=True, exit_on_error=False, group="submit")
+    def _sent(self, asked: command_parser.Asked) -> None:
+        request = asked.request
+        try:
+            if asked.at_once:
+                told = put_on_record(self.lake_path, request)
+            else:
+                submit(Lake.open(self.lake_path), request)
+                told = f"Asked: {request.action} (screen 8 shows what becomes of it)."
+                self.asked_for[request.request_id] = f"{request.action} {request.target}".strip()
+        except BaseException as error:  # whatever it is has to become a sentence, or nobody would know it was not done
+            self.call_from_thread(self._warn, error if isinstance(error, ValueError) else explained(error)[1])
+        else:
+            self.call_from_thread(self.notify, safe_text(told, 300), markup=False)
+
+    def _warn(self, words: object) -> None:
+        self.notify(str(words), severity="warning")

@@ -1,0 +1,1 @@
+"""Tables in the console: the data, the widget, the export."""

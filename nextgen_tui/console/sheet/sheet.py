@@ -1,0 +1,252 @@
+"""A table as the console shows it: a frame and what its columns mean, filtered, sorted and cut without a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, reduce
+from operator import and_
+from typing import Any, Literal
+
+import polars as pl
+
+from nextgen_tui.text import table_view
+from nextgen_tui.text.safe_text import safe_text
+
+Mood = Literal["", "good", "warn", "bad", "dim", "accent", "title"]
+"""What a word wants to say with its colour; the words say it as well."""
+SAMPLE = 40
+"""Rows that are measured to find a column's width, beside those with its longest text, lowest and highest figure."""
+LONGEST_CELL = 200
+"""Characters of a cell that are ever looked at."""
+LEAST_WIDTH = 12
+"""Characters that a column is never cut below."""
+GAP = 2
+"""Characters between two columns."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A piece of text with a mood."""
+
+    words: str
+    mood: Mood = ""
+
+
+Show = Callable[[Any], "str | Cell"]
+
+
+@dataclass(frozen=True)
+class Col:
+    """One column of a sheet."""
+
+    heading: str
+    name: str
+    """The frame's column it shows, sorts and exports."""
+    show: Show | None = None
+    """Value -> text; by its type where None."""
+    right: bool = False
+    rank: int = 0
+    """0 is always shown; where there is too little room, the highest rank goes first."""
+    most: int = 48
+    """Characters at most."""
+    sort: str = ""
+    """The frame's column it sorts by, where that is another one."""
+
+    def cell(self, value: Any) -> Cell:
+        """The value as safe text."""
+        shown = table_view.cell(value).plain if self.show is None else self.show(value)
+        shown = Cell(shown) if isinstance(shown, str) else shown
+        return Cell(safe_text(shown.words, LONGEST_CELL), shown.mood)
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A frame, how to show it, and what its rows are called.
+
+    A filter or an order is a list of row numbers: the frame is never copied, so that neither costs more than a letter
+    typed may take.
+    """
+
+    frame: pl.DataFrame
+    cols: tuple[Col, ...]
+    key: tuple[str, ...]
+    """The frame's columns that tell its rows apart."""
+    empty: str = "Nothing here yet."
+    """What to say where there are no rows."""
+    noun: str = "row"
+    whole: Sheet | None = None
+    """What this is a part of, or another order of: its columns are as wide, and none jumps about while one types."""
+    numbers: pl.Series | None = None
+    """The frame's rows that are shown, in their order; all as they stand where None."""
+
+    @property
+    def height(self) -> int:
+        """How many rows there are."""
+        return self.frame.height if self.numbers is None else len(self.numbers)
+
+    @property
+    def shown(self) -> pl.DataFrame:
+        """The rows there are, in their order."""
+        return self.frame if self.numbers is None else self.frame[self.numbers]
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The frame's columns behind what is shown: where one shows a figure with its measure, both."""
+        return tuple(name for col in self.cols for name in self._behind(col.name))
+
+    def _behind(self, name: str) -> list[str]:
+        dtype = self.frame.schema[name]
+        parts = [field.name for field in dtype.fields] if isinstance(dtype, pl.Struct) else []
+        return parts if parts and set(parts) <= set(self.frame.columns) else [name]
+
+    def filtered(self, words: str) -> Sheet:
+        """Only the rows in which every word occurs somewhere; case does not matter, and nothing is a pattern."""
+        wanted = words.lower().split()
+        if not wanted or self.frame.is_empty():
+            return self
+        lines = (self.whole or self)._lines
+        found = reduce(and_, (lines.str.contains(word, literal=True) for word in wanted))
+        numbers = found.arg_true() if self.numbers is None else self.numbers.filter(found.gather(self.numbers))
+        return replace(self._with(numbers), empty=f"No {self.noun} with {safe_text(words, 40)!r}; escape shows all.")
+
+    @cached_property
+    def _lines(self) -> pl.Series:
+        """Each row as one line of small letters: made once, then every letter of a filter costs a search only."""
+        line = pl.concat_str([_text(self.frame, col.name) for col in self.cols], separator=" ", ignore_nulls=True)
+        return self.frame.select(line.str.to_lowercase()).to_series()
+
+    def sorted(self, heading: str, descending: bool) -> Sheet:
+        """By one column, the key deciding between equals; missing values last; an unknown heading changes nothing.
+
+        It orders every row: sort first, then filter.
+        """
+        col = next((col for col in self.cols if col.heading == heading), None)
+        if col is None or self.frame.is_empty():
+            return self
+        by = col.sort or col.name
+        keys = [name for name in self.key if name != by]
+        flags = [descending, *(False for _ in keys)]
+        order = pl.arg_sort_by([by, *keys], descending=flags, nulls_last=True, multithreaded=False)
+        return self._with(self.frame.select(order).to_series())
+
+    def row(self, number: int) -> dict[str, Any]:
+        """One row's values."""
+        return self.frame.row(self._at(number), named=True)
+
+    def cells(self, number: int) -> tuple[Cell, ...]:
+        """The cells of one row."""
+        row = self.row(number)
+        return tuple(col.cell(row[col.name]) for col in self.cols)
+
+    def key_of(self, number: int) -> tuple[Any, ...]:
+        """What tells the row apart."""
+        at = self._at(number)
+        return tuple(self.frame[name][at] for name in self.key)
+
+    def find(self, key: tuple[Any, ...] | None) -> int | None:
+        """Where the row of that key is; None if it is not there."""
+        if key is None or self.frame.is_empty() or len(key) != len(self.key):
+            return None
+        tests = [pl.col(name).eq_missing(value) for name, value in zip(self.key, key, strict=True)]
+        found = self.frame.select(pl.all_horizontal(tests).arg_true()).to_series()
+        if self.numbers is None or not len(found):
+            return int(found[0]) if len(found) else None
+        return self.numbers.index_of(found[0])
+
+    def _at(self, number: int) -> int:
+        return number if self.numbers is None else int(self.numbers[number])
+
+    def layout(self, width: int) -> list[tuple[int, int]]:
+        """Number and width of each column that fits, in their order."""
+        widths = list(self.widths)
+        kept = list(range(len(self.cols)))
+        while sum(widths[n] + GAP for n in kept) - GAP > width:
+            spare = [n for n in kept if self.cols[n].rank > 0]
+            if not spare:
+                break
+            kept.remove(max(spare, key=lambda n: (self.cols[n].rank, n)))
+        # A wide column can leave room for narrower ones that went before it.
+        for n in sorted(set(range(len(self.cols))) - set(kept), key=lambda n: (self.cols[n].rank, n)):
+            if sum(widths[k] + GAP for k in kept) + widths[n] <= width:
+                kept.append(n)
+        # Whatever is still too wide is cut in its widest column, where an ellipsis tells of it.
+        widest = max(kept, key=lambda n: widths[n])
+        over = sum(widths[n] + GAP for n in kept) - GAP - width
+        widths[widest] -= min(max(over, 0), max(widths[widest] - LEAST_WIDTH, 0))
+        return [(n, widths[n]) for n in sorted(kept)]
+
+    @cached_property
+    def widths(self) -> tuple[int, ...]:
+        """Characters that each column wants."""
+        if self.whole is not None:
+            return self.whole.widths
+        return tuple(self._width(col) for col in self.cols)
+
+    def _width(self, col: Col) -> int:
+        values = _telling(self.frame[col.name])
+        longest = max((len(col.cell(value).words) for value in values), default=0)
+        return min(max(longest, len(col.heading) + 2), max(col.most, len(col.heading) + 2))
+
+    def _with(self, numbers: pl.Series) -> Sheet:
+        return replace(self, numbers=numbers, whole=self.whole or self)
+
+
+def verdict(status: str) -> Cell:
+    """A status with its sign and colour."""
+    signs: dict[str, tuple[str, Mood]] = {
+        "ok": ("✓", "good"),
+        "done": ("✓", "good"),
+        "warn": ("!", "warn"),
+        "fail": ("✗", "bad"),
+        "failed": ("✗", "bad"),
+        "dead": ("✗", "bad"),
+        "stopped": ("✗", "bad"),
+        "running": ("▸", "accent"),
+        "waiting": ("·", "dim"),
+    }
+    sign, mood = signs.get(status, ("·", ""))
+    return Cell(f"{sign} {status}", mood)
+
+
+def signed(show: Callable[[Any], str]) -> Show:
+    """Colour a number by its sign; the sign itself is in the words."""
+
+    def coloured(value: Any) -> Cell:
+        if value is None:
+            return Cell(show(value), "dim")
+        words = show(value)
+        zero = not any(sign in "123456789" for sign in words)  # what rounds to nothing is neither good nor bad
+        return Cell(words, "" if zero else "good" if value > 0 else "bad")
+
+    return coloured
+
+
+def quiet(words: Any) -> Cell:
+    """Text that stays in the background."""
+    return Cell(str(words) if words is not None else "–", "dim")
+
+
+def texts(values: Sequence[Any]) -> str:
+    """Several values in one cell."""
+    return ", ".join(str(value) for value in values)
+
+
+def _telling(values: pl.Series) -> list[Any]:
+    """Some values, the likely longest among them: measuring every one would cost more than drawing the sheet."""
+    places = list(range(0, len(values), max(len(values) // SAMPLE, 1)))
+    if values.dtype == pl.String:
+        places.append(values.str.len_chars().arg_max() or 0)
+    elif values.dtype.is_numeric():
+        places += [values.arg_min() or 0, values.arg_max() or 0]
+    return values.gather(places).to_list() if len(values) else []
+
+
+def _text(frame: pl.DataFrame, name: str) -> pl.Expr:
+    dtype = frame.schema[name]
+    if isinstance(dtype, pl.List):
+        inner = dtype.inner
+        return pl.col(name).list.join(" ") if inner == pl.String else pl.lit("")
+    if isinstance(dtype, pl.Struct) or dtype == pl.Binary:
+        return pl.lit("")
+    return pl.col(name).cast(pl.String)

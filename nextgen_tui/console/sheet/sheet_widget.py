@@ -1,0 +1,253 @@
+"""The widget that shows a sheet: only the rows in sight are formatted, so a hundred thousand cost as little as ten."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.binding import Binding
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from nextgen_tui.console.sheet.sheet import GAP, Sheet
+from nextgen_tui.text.safe_text import harmless
+
+MOODS = ("good", "warn", "bad", "dim", "accent")
+RISING, FALLING = " ▲", " ▼"
+
+
+class SheetView(ScrollView, can_focus=True):
+    """Rows under a heading, one of them chosen."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        *(f"sheet--{mood}" for mood in MOODS),
+        "sheet--heading",
+        "sheet--cursor",
+        "sheet--odd",
+    }
+    BINDINGS = [
+        Binding("up,k", "move(-1)", "Up", show=False),
+        Binding("down,j", "move(1)", "Down", show=False),
+        Binding("pageup", "page(-1)", "Page up", show=False),
+        Binding("pagedown", "page(1)", "Page down", show=False),
+        Binding("home,g", "edge(0)", "First", show=False),
+        Binding("end,G", "edge(1)", "Last", show=False),
+        Binding("enter", "choose", "Open"),
+    ]
+
+    @dataclass
+    class Moved(Message):
+        """The cursor stands on another row, or on none."""
+
+        row: int | None
+
+    @dataclass
+    class Chosen(Message):
+        """A row was opened."""
+
+        row: int
+
+    @dataclass
+    class HeadingClicked(Message):
+        """A heading was clicked."""
+
+        heading: str
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.sheet: Sheet | None = None
+        self.cursor = 0
+        self.order: tuple[str, bool] | None = None
+        """Heading and whether descending."""
+        self._columns: list[tuple[int, int]] = []
+        self._lines: dict[int, list[tuple[str, str]]] = {}
+        self._strips: dict[int, Strip] = {}
+        self._styles: dict[str, Style] = {}
+
+    def show(self, sheet: Sheet, cursor: int, order: tuple[str, bool] | None) -> None:
+        """Show a sheet with the cursor on a row."""
+        self.sheet, self.order = sheet, order
+        self.cursor = min(max(cursor, 0), max(sheet.height - 1, 0))
+        self._lay_out()
+        self._follow()
+        self.post_message(self.Moved(self.row))
+
+    @property
+    def row(self) -> int | None:
+        """The chosen row's number; None where there are none."""
+        return self.cursor if self.sheet is not None and self.sheet.height else None
+
+    def text(self) -> list[str]:
+        """The heading and every row as shown, for tests."""
+        if self.sheet is None:
+            return []
+        rows = ("".join(words for words, _ in self._cells(number)).rstrip() for number in range(self.sheet.height))
+        return ["".join(words for words, _ in self._heading()).rstrip(), *rows]
+
+    def on_resize(self) -> None:
+        """Choose again which columns fit."""
+        self._lay_out()
+
+    def render_line(self, y: int) -> Strip:
+        """The heading, then the rows that are scrolled into sight."""
+        width = self.size.width
+        if self.sheet is None:
+            return Strip.blank(width, self._style(""))
+        if y == 0:
+            return self._strip(self._heading(), self._style("sheet--heading"), width)
+        number = y - 1 + self.scroll_offset.y
+        if self.sheet.height == 0 and y == 2:
+            return self._strip([(" " + self.sheet.empty, "dim")], self._style(""), width)
+        if number >= self.sheet.height:
+            return Strip.blank(width, self._style(""))
+        if number not in self._strips:
+            ground = "sheet--cursor" if number == self.cursor else "sheet--odd" if number % 2 else ""
+            self._strips[number] = self._strip(self._cells(number), self._style(ground), width)
+        return self._strips[number]
+
+    def notify_style_update(self) -> None:
+        """Another theme, other colours."""
+        super().notify_style_update()
+        self._styles.clear()
+        self._strips.clear()
+
+    def _style(self, name: str) -> Style:
+        """A component's style, or the widget's own: asking the stylesheet costs more than drawing a row."""
+        if name not in self._styles:
+            self._styles[name] = self.get_component_rich_style(name) if name else self.rich_style
+        return self._styles[name]
+
+    def _strip(self, parts: Sequence[tuple[str, str]], ground: Style, width: int) -> Strip:
+        segments = [Segment(harmless(words), ground + self._ink(mood) if mood else ground) for words, mood in parts]
+        return Strip(segments).adjust_cell_length(width, ground)
+
+    def _ink(self, mood: str) -> Style:
+        if f"ink {mood}" not in self._styles:
+            style = self.get_component_rich_style(f"sheet--{mood}")
+            self._styles[f"ink {mood}"] = Style(color=style.color, bold=style.bold)
+        return self._styles[f"ink {mood}"]
+
+    def _heading(self) -> list[tuple[str, str]]:
+        assert self.sheet is not None
+        parts = []
+        for number, width in self._columns:
+            col = self.sheet.cols[number]
+            arrow = (FALLING if self.order[1] else RISING) if self.order and self.order[0] == col.heading else ""
+            parts.append((_fitted(col.heading + arrow, width, col.right) + " " * GAP, ""))
+        return [(" ", ""), *parts]
+
+    def _cells(self, number: int) -> list[tuple[str, str]]:
+        if number not in self._lines:
+            assert self.sheet is not None
+            cells = self.sheet.cells(number)
+            shown = [
+                (_fitted(cells[n].words, width, self.sheet.cols[n].right) + " " * GAP, cells[n].mood)
+                for n, width in self._columns
+            ]
+            mark = "▌" if number == self.cursor else " "
+            self._lines[number] = [(mark, "accent"), *shown]
+        return self._lines[number]
+
+    def _lay_out(self) -> None:
+        self._lines.clear()
+        self._strips.clear()
+        if self.sheet is not None:
+            self._columns = self.sheet.layout(max(self.size.width - 2, 1))
+            self.virtual_size = Size(self.size.width, self.sheet.height + 1)
+        self.refresh()
+
+    def _follow(self) -> None:
+        """Bring the chosen row into sight."""
+        rows = max(self.size.height - 1, 1)
+        top = self.scroll_offset.y
+        if not top <= self.cursor < top + rows:
+            self.scroll_to(
+                y=self.cursor if self.cursor < top else self.cursor - rows + 1, animate=False, immediate=True
+            )
+
+    def _go(self, row: int) -> None:
+        if self.sheet is None or not self.sheet.height:
+            return
+        row = min(max(row, 0), self.sheet.height - 1)
+        if row != self.cursor:
+            changed, top = (self.cursor, row), self.scroll_offset.y
+            for number in changed:
+                self._lines.pop(number, None)
+                self._strips.pop(number, None)
+            self.cursor = row
+            self._follow()
+            if self.scroll_offset.y == top:
+                self.refresh(*(Region(0, number - top + 1, self.size.width, 1) for number in changed))
+            else:
+                self.refresh()
+            self.post_message(self.Moved(row))
+
+    def action_move(self, step: int) -> None:
+        """Choose the row so many further down."""
+        self._go(self.cursor + step)
+
+    def action_page(self, pages: int) -> None:
+        """Choose the row a page further."""
+        self._go(self.cursor + pages * max(self.size.height - 2, 1))
+
+    def action_edge(self, last: int) -> None:
+        """Choose the first or the last row."""
+        self._go(self.sheet.height - 1 if last and self.sheet else 0)
+
+    def action_choose(self) -> None:
+        """Open the chosen row."""
+        if self.row is not None:
+            self.post_message(self.Chosen(self.row))
+
+    def on_click(self, event: events.Click) -> None:
+        """A heading sorts; a row is chosen, and opened by a second click."""
+        if self.sheet is None:
+            return
+        if event.y == 0:
+            self._click_heading(event.x)
+            return
+        row = event.y - 1 + self.scroll_offset.y
+        if row < self.sheet.height:
+            again = row == self.cursor and event.chain > 1
+            self._go(row)
+            if again:
+                self.action_choose()
+
+    def _click_heading(self, x: int) -> None:
+        assert self.sheet is not None
+        left = 1
+        for number, width in self._columns:
+            if left <= x < left + width + GAP:
+                self.post_message(self.HeadingClicked(self.sheet.cols[number].heading))
+                return
+            left += width + GAP
+
+    def watch_scroll_y(self, old: float, new: float) -> None:
+        """Repaint what came into sight."""
+        super().watch_scroll_y(old, new)
+        self.refresh()
+
+    def get_selection(self, _selection: Any) -> None:
+        """Nothing here is selected by dragging; `y` copies."""
+        return
+
+    @property
+    def cursor_region(self) -> Region:
+        """Where the chosen row stands, in the widget."""
+        return Region(0, self.cursor - self.scroll_offset.y + 1, self.size.width, 1)
+
+
+def _fitted(words: str, width: int, right: bool) -> str:
+    """The words in exactly so many characters; what is cut ends in an ellipsis."""
+    from rich.cells import cell_len, set_cell_size
+
+    if cell_len(words) > width:
+        return set_cell_size(words, max(width - 1, 0)) + "…" if width else ""
+    spare = " " * (width - cell_len(words))
+    return spare + words if right else words + spare

@@ -1,0 +1,1 @@
+"""Making lakes: a new one, the demo, the live demo."""

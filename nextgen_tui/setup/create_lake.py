@@ -1,0 +1,74 @@
+"""Making a lake: its folder, its configuration file, and its history."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+import click
+
+from nextgen_tui.cli.invocation import Invocation
+from nextgen_tui.cli.progress import Progress
+
+if TYPE_CHECKING:
+    from pipeline.config.layers import Given
+    from pipeline.engine.runner import Runner
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """A lake made and configured, whose history is still to be loaded."""
+
+    runner: Runner
+    first: date
+    last: date
+    known: date
+    """The last session the source has today."""
+
+    def load(self, progress: Progress) -> dict[str, int]:
+        """Load the history; return table -> rows."""
+        cycle = self.runner.load_history(self.first, self.last, progress)
+        return {run.recipe.output_table: run.rows for run in cycle.runs}
+
+
+def make_lake(invocation: Invocation, chosen: Mapping[str, Given], until: date | None) -> Beginning:
+    """Make the invocation's lake and leave what was chosen in its configuration file.
+
+    The source is opened before anything is written, so that a mistake in a file's name leaves no half-made lake. A
+    lake that was made but holds no history yet (an interrupted beginning) is taken up again.
+
+    Raises:
+        click.UsageError: if the lake has history already, or `until` leaves nothing to load.
+        OutOfReachError: if the source does not answer; nothing was made.
+        NotALakeError: if the folder holds something else.
+    """
+    from lake.store import MARKER, Lake
+    from nextgen_tui.standing import last_session
+    from pipeline.config.document import toml_document, write_document
+    from pipeline.config.loading import load
+    from pipeline.engine.runner import Runner
+    from pipeline.ingestion.sources import open_source
+    from pipeline.market.sessions import exchange_sessions
+
+    path = invocation.lake_path
+    if (path / MARKER).exists() and (done := last_session(Lake.open(path))) is not None:
+        raise click.UsageError(
+            f"there already is a lake at {path}, with history to {done}; go on with `nextgen replay`, "
+            "or name another with --lake"
+        )
+    settings = load(path, invocation.environ, chosen).settings
+    calendar = exchange_sessions(settings.market.exchange)
+    source = open_source(settings.source, calendar)
+    first, known = source.coverage()
+    last = calendar.at_or_before(until) if until else known
+    if not first <= last <= known:
+        raise click.UsageError(
+            f"the source has sessions from {first} to {known}; choose --until between them, not {until}"
+        )
+    source.reached()
+    lake = Lake.create(path)
+    if chosen:
+        write_document(path, toml_document((key, given.value) for key, given in chosen.items()))
+    return Beginning(Runner(lake, settings, source), first, last, known)

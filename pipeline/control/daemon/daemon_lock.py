@@ -1,0 +1,47 @@
+"""One daemon per lake."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from lake.errors import BusyError
+from lake.storage.lock import held, holder
+
+LOCK = "daemon.lock"
+
+
+@contextmanager
+def the_only_daemon(control: Path) -> Iterator[None]:
+    """Be the lake's daemon for the block.
+
+    Raises:
+        BusyError: at once, naming the other, if there is one.
+    """
+    control.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(held(control / LOCK, "nextgen-daemon"))
+        except BusyError as other:
+            raise _refusal(str(other)) from None
+        yield
+
+
+def refuse_second(control: Path) -> None:
+    """Spare a program that is to be the daemon its start, where there is one already.
+
+    Raises:
+        BusyError: naming the other.
+    """
+    if other := holder(control / LOCK):
+        raise _refusal(other)
+
+
+def daemon_present(control: Path) -> bool:
+    """Whether a daemon serves now."""
+    return bool(holder(control / LOCK))
+
+
+def _refusal(other: str) -> BusyError:
+    return BusyError(f"this lake has a daemon already: {other}; stop it first")

@@ -1,0 +1,142 @@
+"""The daemon's sign of life: a small file at every turn, and a row in the lake every few minutes."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import time
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+import polars as pl
+
+from lake.store import Lake
+from lake.tables.control import SERVICE_HEARTBEATS, TASK_ATTEMPTS, TASK_DEFINITIONS, TASK_REQUESTS
+from pipeline.control.daemon.orchestrator import Picture
+from pipeline.control.workers.process_identity import Identity, identify, open_descriptors, resident_bytes
+
+FILE = "heartbeat.json"
+BATCH = timedelta(minutes=15)
+"""Between two rows: 96 commits a day, about 1.3 MB of data and log."""
+CHECKPOINT_EVERY = 20
+"""Commits of a control table between two checkpoints of its log."""
+OWN = (TASK_REQUESTS, TASK_DEFINITIONS, TASK_ATTEMPTS, SERVICE_HEARTBEATS)
+Status = Literal["ok", "warn", "fail"]
+SERVICE = "daemon"
+
+
+@dataclass(frozen=True)
+class Beat:
+    """What the heartbeat file says."""
+
+    who: Identity
+    at: datetime
+    state: str
+    status: Status
+    reason: str
+    detail: dict[str, Any]
+    age: float
+    """Real seconds since it said so."""
+
+
+class Heart:
+    """Beats at every turn of the daemon's loop; many beats make one row."""
+
+    def __init__(self, lake: Lake, now: datetime) -> None:
+        self._lake = lake
+        self._who = identify(os.getpid()) or Identity(os.getpid(), "", "")
+        self._since = self._last = now
+        self._beats = 0
+        self._gap = 0.0
+        self._told = Picture(now), "running", dict[str, Any]()
+        self._checkpoints = {table.name: lake.newest(table) for table in OWN}
+
+    def beat(self, picture: Picture, state: str, status: Status, reason: str, **detail: Any) -> None:
+        """Tell that a turn is done, and what came of it."""
+        self._gap = max(self._gap, (picture.at - self._last).total_seconds())
+        self._last = picture.at
+        self._beats += 1
+        self._told = picture, state, detail
+        self._write(picture, state, status, reason, detail)
+        # A clock that went back ends the batch as well: its rows are told apart by their last beat.
+        if abs(picture.at - self._since) >= BATCH or state == "stopped":
+            self._commit(picture, status, reason)
+            self._keep_logs_short()
+
+    def stumble(self, at: datetime, reason: str) -> None:
+        """Tell that a turn failed; what ran and waited before it is told again.
+
+        Raises:
+            OSError: if the file cannot be written.
+        """
+        picture, state, detail = self._told
+        self._write(replace(picture, at=at), state, "fail", reason, detail)
+
+    def _write(self, picture: Picture, state: str, status: Status, reason: str, detail: dict[str, Any]) -> None:
+        content = {
+            "pid": self._who.pid,
+            "process_started": self._who.started,
+            "boot_id": self._who.boot_id,
+            "at": picture.at.isoformat(),
+            "state": state,
+            "status": status,
+            "reason": reason,
+            "next": picture.wake.isoformat() if picture.wake else None,
+            "running": [
+                {"task": e.task, "slot": e.slot, "attempt": e.attempt, "since": e.at.isoformat()}
+                for e in picture.running
+            ],
+            "waiting": [
+                {"task": w.task, "slot": w.slot, "due_at": w.due_at.isoformat(), "reason": w.reason}
+                for w in picture.waiting[:20]
+            ],
+            **detail,
+        }
+        path = self._lake.path / "control" / FILE
+        draft = path.with_suffix(".draft")
+        draft.write_text(json.dumps(content), encoding="utf-8")
+        draft.replace(path)
+
+    def _commit(self, picture: Picture, status: Status, reason: str) -> None:
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        row = {
+            "service": SERVICE,
+            "until": picture.at,
+            "since": min(self._since, picture.at),
+            "beats": self._beats,
+            "longest_gap": self._gap,
+            "pid": self._who.pid,
+            "memory": resident_bytes(),
+            "descriptors": open_descriptors(),
+            "cpu": usage.ru_utime + usage.ru_stime,
+            "owed": len(picture.waiting) + len(picture.running),
+            "running": len(picture.running),
+            "status": status,
+            "reason": reason[:500],
+        }
+        frame = SERVICE_HEARTBEATS.check(pl.DataFrame([row], schema=SERVICE_HEARTBEATS.schema))
+        self._lake.commit(SERVICE_HEARTBEATS, frame, f"{SERVICE}-{self._who.pid}-{picture.at.isoformat()}", {})
+        self._since, self._beats, self._gap = picture.at, 0, 0.0
+
+    def _keep_logs_short(self) -> None:
+        for table in OWN:
+            newest = self._lake.newest(table)
+            if newest - self._checkpoints[table.name] >= CHECKPOINT_EVERY:
+                self._lake.checkpoint(table)
+                self._checkpoints[table.name] = newest
+
+
+def last_beat(lake: Path) -> Beat | None:
+    """What the daemon of a lake said last; None if none ever ran, or the file cannot be read."""
+    try:
+        path = lake / "control" / FILE
+        content = json.loads(path.read_text(encoding="utf-8"))
+        age = max(time.time() - path.stat().st_mtime, 0.0)
+        who = Identity(content.pop("pid"), content.pop("process_started"), content.pop("boot_id"))
+        at = datetime.fromisoformat(content.pop("at"))
+        return Beat(who, at, content.pop("state"), content.pop("status"), content.pop("reason"), content, age)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,106 @@
+"""`nextgen-daemon`: the command. It answers before the libraries load, which take a second."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+import click
+
+from lake.errors import BusyError, LakeError
+from pipeline.config.errors import ConfigError
+from pipeline.config.folder import Folder
+from pipeline.config.home import lake_home
+from pipeline.control.daemon.daemon_lock import refuse_second
+
+USAGE, BUSY = 2, 3
+
+
+@click.command("nextgen-daemon", context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--lake", type=Folder(), help="Folder of the lake.")
+@click.option("--schedule", type=click.Path(dir_okay=False, path_type=Path), help="Read this schedules.toml.")
+@click.option("--once", is_flag=True, help="Do what is owed now, then end.")
+@click.option("--quiet", is_flag=True, help="Write only to the log file.")
+@click.option("--pace", type=click.FloatRange(min=0.1), metavar="SECONDS", help="A session every so many seconds.")
+@click.option("--metrics", type=click.IntRange(1, 65_535), metavar="PORT", help="Answer Prometheus on loopback.")
+@click.option("--settled", type=click.IntRange(min=1), metavar="N", help="End after so many runs of the schedule.")
+def command(
+    lake: Path | None,
+    schedule: Path | None,
+    once: bool,
+    quiet: bool,
+    pace: float | None,
+    metrics: int | None,
+    settled: int | None,
+) -> int:
+    """Run what is owed, when it is due, until told to end.
+
+    SIGTERM lets what runs finish and ends; a second one ends it at once. SIGHUP reads the schedule again. Exit codes:
+    0 done, 1 something was given up or is still owed (--once; the log names it), 2 the schedule or the lake cannot be
+    used, 3 another daemon serves this lake.
+    """
+    path = (lake or lake_home(os.environ)).absolute()
+    refuse_second(path / "control")
+    with _answering(path, metrics):
+        return _serve(path, schedule, pace, once=once, quiet=quiet, settled=settled)
+
+
+def _answering(path: Path, port: int | None) -> AbstractContextManager[object]:
+    if port is None:
+        return nullcontext()
+    try:
+        from pipeline.control.monitoring.prometheus import served
+    except ModuleNotFoundError as error:
+        raise click.UsageError(
+            f"--metrics needs the extra `metrics` ({error.name} is missing): pip install 'nextgen-trading[metrics]'"
+        ) from None
+    return served(path, port)
+
+
+def _serve(
+    path: Path, schedule: Path | None, pace: float | None, *, once: bool, quiet: bool, settled: int | None
+) -> int:
+    from lake.storage.disk import refuse_read_only
+    from lake.store import Lake
+    from pipeline.control.daemon.clock import SystemClock
+    from pipeline.control.daemon.daemon_loop import Daemon
+    from pipeline.control.daemon.simulated_pace import paced_clock
+    from pipeline.control.monitoring.logs import begin_logging, end_logging
+
+    lake = Lake.open(path)
+    refuse_read_only(path)
+    begin_logging(path / "control" / "logs", quiet=quiet)
+    try:
+        clock = paced_clock(lake, pace) if pace else SystemClock()
+        return Daemon(lake, schedule, clock).run(once=once, settled=settled)
+    except (ConfigError, LakeError) as error:
+        if quiet:  # where nobody may see stderr, the log has to say it
+            logging.getLogger("pipeline.control.daemon.main").error("the daemon does not serve: %s", error)
+        raise
+    finally:
+        end_logging()
+
+
+def main() -> None:
+    """Run the daemon and leave with its exit code."""
+    try:
+        sys.exit(command.main(standalone_mode=False))
+    except click.ClickException as error:
+        error.show()
+        sys.exit(USAGE)
+    except BusyError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(BUSY)
+    except (ConfigError, LakeError) as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(USAGE)
+    except OSError as error:
+        click.echo(f"Error: the daemon cannot serve: {error.filename or 'the disk'}: {error.strerror}", err=True)
+        sys.exit(USAGE)
+
+
+if __name__ == "__main__":
+    main()

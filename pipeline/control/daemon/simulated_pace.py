@@ -1,0 +1,87 @@
+"""The market run at speed: the clock of a daemon that paces it, and the same clock for whoever looks on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+from lake.errors import LakeError
+from lake.store import Lake
+from lake.tables.control import TASK_DEFINITIONS
+from pipeline.config.loading import load
+from pipeline.control.daemon.clock import Clock, PacedClock, SimulatedClock, SystemClock
+from pipeline.control.daemon.daemon_lock import daemon_present
+from pipeline.control.daemon.heartbeat import last_beat
+from pipeline.control.schedule.progress import last_covered, last_moment
+from pipeline.market.calendar_cache import ChildCalendars
+from pipeline.market.sessions import Sessions
+
+
+def paced_clock(lake: Lake, seconds: float, environ: Mapping[str, str] = os.environ) -> PacedClock:
+    """The market at speed, from the close of the last session that the lake covers.
+
+    Raises:
+        LakeError: if the lake holds no history yet, or was served by another clock that is ahead of this one.
+    """
+    session = last_covered(lake)
+    if session is None:
+        raise LakeError("the lake holds no history yet; load it with `nextgen init`")
+    exchange = load(lake.path, environ).settings.market.exchange
+    clock = PacedClock(ChildCalendars(session)(exchange), session, seconds)
+    if not lake.read(TASK_DEFINITIONS, since=clock.now() + timedelta(days=1)).is_empty():
+        raise LakeError(
+            f"this lake was served in real time, and its market stands at {session}; pace a lake of its own"
+        )
+    return clock
+
+
+def pace_of(clock: Clock) -> dict[str, Any]:
+    """What a heartbeat says of a paced clock, so that others can read the same time; nothing of any other."""
+    if not isinstance(clock, PacedClock):
+        return {}
+    pace = {"exchange": clock.exchange, "after": clock.after.isoformat()}
+    return {"pace": {**pace, "seconds": clock.seconds, "began": clock.began}}
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How a daemon runs the market at speed, or last did."""
+
+    exchange: str
+    after: date
+    """The session at whose close it began."""
+    seconds: float
+    began: float
+
+
+def told_pace(lake: Path) -> Pace | None:
+    """What the last heartbeat of a lake's folder says of a pace; None where it is served in real time, or was last."""
+    beat = last_beat(lake)
+    try:
+        told = beat.detail["pace"] if beat is not None else {}
+        return Pace(str(told["exchange"]), date.fromisoformat(told["after"]), float(told["seconds"]), told["began"])
+    except (KeyError, TypeError, ValueError):  # no daemon of ours wrote this, or one that runs in real time
+        return None
+
+
+def market_clock(lake: Lake, pace: Pace, calendar: Sessions) -> Clock:
+    """The clock of a market that is run at speed; of one that no longer is, the moment at which it stands.
+
+    Args:
+        lake: what is operated.
+        pace: as its daemon told it.
+        calendar: of the pace's exchange.
+    """
+    if daemon_present(lake.path / "control"):
+        return PacedClock(calendar, pace.after, pace.seconds, pace.began)
+    return SimulatedClock(last_moment(lake) or calendar.close_at(pace.after))
+
+
+def operation_clock(lake: Lake) -> Clock:
+    """The clock by which a lake is operated: its market's, where a daemon ran that at speed last, else the system's."""
+    pace = told_pace(lake.path)
+    return market_clock(lake, pace, ChildCalendars(pace.after)(pace.exchange)) if pace else SystemClock()

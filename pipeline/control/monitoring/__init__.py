@@ -1,0 +1,1 @@
+"""What is said of a running operation: logs, metrics, health."""

@@ -1,0 +1,37 @@
+"""What the log says of what a step of the daemon put on record: a line each, and one for slots passed over together."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from itertools import groupby
+
+from pipeline.control.schedule.journal import Event
+
+log = logging.getLogger(__name__)
+
+
+def tell(events: Iterable[Event]) -> None:
+    """Write the lines. After a long absence a task that runs by the minute has hundreds of slots passed over."""
+    for (_, state), group in groupby(events, key=lambda event: (event.task, event.state)):
+        alike = list(group)
+        if state == "skipped" and len(alike) > 1:
+            _tell_skipped(alike)
+            continue
+        for event in alike:
+            _tell(event)
+
+
+def _tell(event: Event) -> None:
+    level = logging.INFO if event.state in ("started", "done", "released") else logging.WARNING
+    about = {"task": event.task, "slot": event.slot, "attempt": event.attempt, "state": event.state}
+    then = f"; {event.follows} follows" if event.follows != "nothing" else ""
+    words = f"{event.task} {event.slot} {event.state}{': ' if event.reason else ''}{event.reason}{then}"
+    log.log(level, "%s", words, extra=about | {"cycle_id": event.cycle_id})
+
+
+def _tell_skipped(events: list[Event]) -> None:
+    first, last = events[0], events[-1]
+    about = {"task": first.task, "slot": last.slot, "state": first.state}
+    words = f"{first.task} {first.slot} to {last.slot}: {len(events)} slots skipped; the first: {first.reason}"
+    log.warning("%s", words, extra=about)

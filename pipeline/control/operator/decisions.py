@@ -1,0 +1,276 @@
+"""The operator's word, put on record: on a planned trade before its open, and on who is champion."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Literal, TypeVar
+from uuid import uuid4
+
+import polars as pl
+
+from lake.contract import RUN_ID, Table
+from lake.errors import ConflictError
+from lake.store import Lake
+from lake.tables.control import MODEL_CHOICES, TRADE_DECISIONS
+from lake.tables.models import MODEL_PROMOTIONS, MODEL_REGISTRY
+from lake.tables.trading import TRADE_PLANS
+from pipeline.control.schedule.progress import last_covered, last_moment
+from pipeline.engine.runner import Runner
+
+Origin = Literal["console", "cli"]
+Decision = Literal["approve", "veto"]
+MOMENT = timedelta(microseconds=1)
+Word = TypeVar("Word", "TradeDecision", "ModelChoice")
+
+
+class DecisionError(ValueError):
+    """A word that cannot count any more, or is about nothing there is; the text says why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TradeDecision:
+    """One row of `trade_decisions`."""
+
+    decision_id: str
+    plan_id: str
+    for_session: date
+    ticker: str
+    decision: Decision
+    reason: str
+    decided_at: datetime
+    origin: Origin
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelChoice:
+    """One row of `model_choices`."""
+
+    choice_id: str
+    session: date
+    choice: Literal["promote", "rollback"]
+    model_id: str
+    champion: str | None
+    reason: str
+    decided_at: datetime
+    origin: Origin
+
+
+def decide(
+    runner: Runner,
+    plan_id: str,
+    decision: Decision,
+    reason: str,
+    origin: Origin,
+    decision_id: str = "",
+    now: datetime | None = None,
+) -> TradeDecision:
+    """Approve or veto a planned trade; the last word before the open counts.
+
+    Args:
+        runner: of the lake; nothing is run.
+        plan_id: session and ticker of a plan that was taken, such as 2026-01-05:AAPL.
+        decision: approve or veto.
+        reason: why, for the record.
+        origin: where it was said.
+        decision_id: made by the asking side; under one id a word is put on record once, and given back after that.
+        now: the wall's time; the computer's clock where None.
+
+    Raises:
+        DecisionError: if there is no such order, or its open has passed.
+        StorageError: if the lake cannot be written.
+    """
+    lake, decision_id = runner.lake, decision_id or _new_id(origin)
+    if known := _known(lake, TRADE_DECISIONS, decision_id):
+        return _same(TradeDecision(**known), plan_id=plan_id, decision=decision)
+    plan = _order(lake, plan_id)
+    opening = runner.calendar.open_at(plan["for_session"])
+    at = _after(lake, TRADE_DECISIONS, pl.col("plan_id") == plan_id, market_time(runner, now or datetime.now(UTC)))
+    if at >= opening:
+        raise DecisionError(f"too late at {at:%Y-%m-%d %H:%M} UTC: {plan_id} went to the open of {opening:%m-%d %H:%M}")
+    made = TradeDecision(
+        decision_id=decision_id,
+        plan_id=plan_id,
+        for_session=plan["for_session"],
+        ticker=plan["ticker"],
+        decision=decision,
+        reason=reason,
+        decided_at=at,
+        origin=origin,
+    )
+    return TradeDecision(**_kept(lake, TRADE_DECISIONS, asdict(made), decision_id))
+
+
+def promote(
+    runner: Runner, model_id: str, reason: str, origin: Origin, choice_id: str = "", now: datetime | None = None
+) -> ModelChoice:
+    """Make a registered model champion from the next cycle on.
+
+    Args:
+        runner: of the lake; nothing is run.
+        model_id: the model.
+        reason: why, for the record.
+        origin: where it was said.
+        choice_id: made by the asking side; under one id a choice is put on record once, and given back after that.
+        now: the wall's time; the computer's clock where None.
+
+    Raises:
+        DecisionError: if there is no such model, it cannot forecast from today's features, or it is champion already.
+        StorageError: if the lake cannot be written.
+    """
+    choice_id = choice_id or _new_id(origin)
+    if known := _known(runner.lake, MODEL_CHOICES, choice_id):
+        return _same(ModelChoice(**known), choice="promote", model_id=model_id)
+    _refuse_unusable(runner.lake, model_id)
+    session, at = _next_cycle(runner, now)
+    if champion_from(runner.lake, session) == model_id:
+        raise DecisionError(f"{model_id} is champion already")
+    choice = {"choice": "promote", "model_id": model_id, "champion": model_id, "reason": reason, "origin": origin}
+    return _chosen(runner.lake, choice | {"choice_id": choice_id, "session": session, "decided_at": at})
+
+
+def rollback(
+    runner: Runner, model_id: str, reason: str, origin: Origin, choice_id: str = "", now: datetime | None = None
+) -> ModelChoice:
+    """Take the champion back: from the next cycle on, the one before it is champion, or nobody if none was.
+
+    Args:
+        runner: of the lake; nothing is run.
+        model_id: the champion to take back, so that nobody takes back another than was meant; any where empty.
+        reason: why, for the record.
+        origin: where it was said.
+        choice_id: made by the asking side; under one id a choice is put on record once, and given back after that.
+        now: the wall's time; the computer's clock where None.
+
+    Raises:
+        DecisionError: if there is no champion, or it is another, or the one before it cannot forecast any more.
+        StorageError: if the lake cannot be written.
+    """
+    choice_id = choice_id or _new_id(origin)
+    if known := _known(runner.lake, MODEL_CHOICES, choice_id):
+        return _same(ModelChoice(**known), choice="rollback")
+    session, at = _next_cycle(runner, now)
+    current = champion_from(runner.lake, session)
+    if current is None:
+        raise DecisionError("there is no champion to take back")
+    if model_id and model_id != current:
+        raise DecisionError(f"champion is {current}, not {model_id}; nothing was taken back")
+    before = _champion_before(runner.lake, current)
+    if before is not None:
+        _refuse_unusable(runner.lake, before)
+    choice = {"choice": "rollback", "model_id": current, "champion": before, "reason": reason, "origin": origin}
+    return _chosen(runner.lake, choice | {"choice_id": choice_id, "session": session, "decided_at": at})
+
+
+def champion_from(lake: Lake, session: date) -> str | None:
+    """Who will be champion at a session's cycle as far as it is decided: today's, or what was chosen since."""
+    from pipeline.models.champion_override import last_choice
+    from pipeline.models.registry import champion
+
+    current = champion(lake.read(MODEL_PROMOTIONS))
+    last = last_covered(lake)
+    pending = lake.read(MODEL_CHOICES, until=session, where=pl.col("session") > last if last else None)
+    for day in sorted(set(pending["session"])):
+        if (choice := last_choice(pending, day)) is not None:
+            current = choice.champion_after(current)
+    return current
+
+
+def market_time(runner: Runner, now: datetime) -> datetime:
+    """Now; in a simulated market, which stands still between cycles, the moment at which the last one decided."""
+    if runner.settings.source.name != "simulated":
+        return now
+    return last_moment(runner.lake) or now
+
+
+# ---- inner workings
+
+
+def _order(lake: Lake, plan_id: str) -> dict[str, Any]:
+    columns = (*TRADE_PLANS.key, "plan_id", "for_session", "taken", "blocked_by")
+    found = lake.read(TRADE_PLANS, where=pl.col("plan_id") == plan_id, columns=columns)
+    if found.is_empty():
+        raise DecisionError(f"there is no plan {plan_id!r}; a plan is named like 2026-01-05:AAPL")
+    plan = found.row(0, named=True)
+    if not plan["taken"]:
+        by = f" by the rule {plan['blocked_by']}" if plan["blocked_by"] else ""
+        raise DecisionError(f"{plan_id} was refused{by}, so there is no order to decide on")
+    return plan
+
+
+def _refuse_unusable(lake: Lake, model_id: str) -> None:
+    from pipeline.models.registry import RegistryError, load_members
+    from pipeline.models.serialization import WeightsError
+
+    known = lake.read(MODEL_REGISTRY, columns=("model_id", "session"))
+    if model_id not in known["model_id"]:
+        newest = known.sort("session", "model_id")["model_id"].unique(maintain_order=True).to_list()[-5:]
+        raise DecisionError(f"model {model_id!r} is not registered; there are {', '.join(newest) or 'none'}")
+    try:
+        load_members(lake.read(MODEL_REGISTRY, where=pl.col("model_id") == model_id), model_id)
+    except (RegistryError, WeightsError) as error:
+        raise DecisionError(str(error)) from error
+
+
+def _champion_before(lake: Lake, current: str) -> str | None:
+    """Who was champion when this one last became it; today's champion if it has not become it yet."""
+    from pipeline.models.registry import champion
+
+    rows = lake.read(MODEL_PROMOTIONS)
+    published = champion(rows)
+    if published != current:
+        return published
+    came = rows.filter((pl.col("champion") == current) & pl.col("previous").ne_missing(current))
+    before: str | None = came["previous"][-1]
+    return before
+
+
+def _next_cycle(runner: Runner, now: datetime | None) -> tuple[date, datetime]:
+    """The first session whose cycle can still know of a choice made now, and the moment it is made."""
+    last = last_covered(runner.lake)
+    if last is None:
+        raise DecisionError("the lake holds no history yet; load it with `nextgen init`")
+    at = market_time(runner, now or datetime.now(UTC))
+    session = max(runner.calendar.next(last), runner.calendar.at_or_before(at.date() - timedelta(days=1)))
+    at = _after(runner.lake, MODEL_CHOICES, pl.lit(True), at)
+    while runner.decision_time(session) < at:
+        session = runner.calendar.next(session)
+    return session, at
+
+
+def _after(lake: Lake, table: Table, about: pl.Expr, at: datetime) -> datetime:
+    """The moment, or just after the last word on the same: words follow each other though clocks stand or go back."""
+    last = lake.read(table, where=about, columns=("decided_at",))["decided_at"].max()
+    return max(at, last.astimezone(UTC) + MOMENT) if isinstance(last, datetime) else at
+
+
+def _chosen(lake: Lake, row: Mapping[str, Any]) -> ModelChoice:
+    return ModelChoice(**_kept(lake, MODEL_CHOICES, row, str(row["choice_id"])))
+
+
+def _kept(lake: Lake, table: Table, row: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Append the row, and give back what stands under its name: another process may have been first."""
+    with suppress(ConflictError):
+        lake.commit(table, table.check(pl.DataFrame([row], schema=table.schema)), name, {})
+    return _known(lake, table, name)
+
+
+def _known(lake: Lake, table: Table, name: str) -> dict[str, Any]:
+    """The row of that name; empty if there is none."""
+    rows = lake.read(table, where=pl.col(table.key[0]) == name).drop(RUN_ID)
+    if rows.is_empty():
+        return {}
+    row = rows.row(0, named=True)
+    return row | {"decided_at": row["decided_at"].astimezone(UTC)}
+
+
+def _same(word: Word, **asked: str) -> Word:
+    if other := {name: value for name, value in asked.items() if getattr(word, name) != value}:
+        raise DecisionError(f"another word stands under this id: {word}; it cannot become {other}")
+    return word
+
+
+def _new_id(origin: Origin) -> str:
+    return f"{origin}-{uuid4().hex[:12]}"

@@ -1,0 +1,62 @@
+"""What only a person asks for: to compute past runs again, to promote a model, to take the champion back."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from lake.errors import LakeError
+from lake.runs import Run, find_run
+from lake.store import Lake
+from lake.tables.control import RUNS
+from pipeline.control.operator.requests import Request, request_of
+from pipeline.engine.runner import Runner
+
+MOST_NAMED = 6
+"""Stages and libraries that are named as changed since."""
+
+
+class NotIdenticalError(LakeError):
+    """A run computed again did not come out the same."""
+
+
+def carry_out(runner: Runner, request_id: str) -> str:
+    """Do what the request says; nothing of it writes a table of the story, so that the lease is not needed.
+
+    Returns:
+        What came of it, in words.
+
+    Raises:
+        NotIdenticalError: naming the first run, row and column that differ.
+        DecisionError: if a model cannot be promoted or taken back, with the reason.
+    """
+    request = request_of(runner.lake, request_id)
+    if request.action == "reproduce":
+        return _reproduce(runner, request)
+    from pipeline.control.operator import decisions
+
+    change = decisions.promote if request.action == "promote" else decisions.rollback
+    origin: decisions.Origin = "console" if request.origin == "console" else "cli"
+    choice = change(runner, request.target, request.reason, origin, request.request_id)
+    return f"{choice.champion or 'nobody'} is champion from the cycle of {choice.session} on"
+
+
+def _reproduce(runner: Runner, request: Request) -> str:
+    from pipeline.engine.reproduction import reproduce
+
+    runs = _runs(runner.lake, request.target)
+    verdicts = [reproduce(runner, run) for run in runs]
+    different = [verdict for verdict in verdicts if not verdict.identical]
+    if different:
+        first = different[0]
+        raise NotIdenticalError(f"{len(different)} of {len(runs)} runs DIFFER: {first.run_id}: {first.difference}")
+    changed = sorted({what.removeprefix("code of stage ") for verdict in verdicts for what in verdict.changed_since})
+    more = f" and {len(changed) - MOST_NAMED} more" if len(changed) > MOST_NAMED else ""
+    since = f"; changed since: {', '.join(changed[:MOST_NAMED])}{more}" if changed else ""
+    return f"IDENTICAL: {len(runs)} run{'s' if len(runs) > 1 else ''} computed again{since}"[:900]
+
+
+def _runs(lake: Lake, target: str) -> list[Run]:
+    """The runs of a cycle, or the one run of that id or its beginning."""
+    of_cycle = (pl.col("cycle_id") == target) & (pl.col("status") == "done")
+    found = lake.read(RUNS, where=of_cycle).sort("started_at", "run_id")
+    return [Run.from_row(row) for row in found.iter_rows(named=True)] or [find_run(lake, target)]

@@ -1,0 +1,1 @@
+"""When which task runs: the schedule, what is due under it, and what became of each run."""

@@ -1,0 +1,323 @@
+"""schedules.toml: read, typed, checked as a whole, and refused with the line and the fix."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+from lake.tables import TABLES
+from pipeline.config.errors import ConfigError
+from pipeline.config.fields import settings_of
+from pipeline.config.loading import choice
+from pipeline.config.settings import Settings
+from pipeline.control.schedule.task import ACTIONS, Group, Manifest, Output, Task
+from pipeline.control.schedule.toml_lines import ManifestError, Section, document, nearest, read_text
+from pipeline.control.schedule.trigger import Trigger, TriggerError, duration, trigger
+from pipeline.engine.stages import STAGES
+from pipeline.market.sessions import Sessions, exchange_sessions
+
+Calendars = Callable[[str], Sessions]
+FILE_NAME = "schedules.toml"
+TASK_NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
+AHEAD = timedelta(days=400)
+"""A trigger that has no slot for so long never fires."""
+LEAST_MEMORY = 256 << 20
+SIZES = {"MB": 1 << 20, "GB": 1 << 30}
+TOP_KEYS = ("exchange", "zone", "groups", "tasks")
+GROUP_KEYS = ("at_once", "in_order")
+OUTPUT_KEYS = ("table", "minimum_rows", "fresh_within")
+TASK_KEYS = (
+    "run",
+    "trigger",
+    "exchange",
+    "zone",
+    "after",
+    "outputs",
+    "timeout",
+    "grace",
+    "memory",
+    "retries",
+    "back_off",
+    "failover",
+    "catch_up",
+    "window",
+    "group",
+    "settings",
+    "enabled",
+)
+FAILOVERS = ("retry", "skip", "last-good", "stop", "source:NAME")
+SOURCES = ("simulated", "files", "yahoo")
+WINDOWS = {"none": timedelta(minutes=5), "last": timedelta(days=1)}
+"""How late a slot may begin where the task does not say."""
+
+
+def manifest_path(lake: Path) -> Path:
+    """The lake's own schedule if it has one, else the one that comes with the program."""
+    own = lake / FILE_NAME
+    if own.is_file():
+        return own
+    shipped = Path(__file__).with_name(FILE_NAME)
+    return shipped if shipped.is_file() else Path(__file__).parents[3] / FILE_NAME
+
+
+def load_manifest(path: Path, at: datetime | None = None, calendars: Calendars = exchange_sessions) -> Manifest:
+    """Read a schedule from a file; see `read_manifest`."""
+    return read_manifest(read_text(path), str(path), at, calendars)
+
+
+def read_manifest(
+    text: str, origin: str, at: datetime | None = None, calendars: Calendars = exchange_sessions
+) -> Manifest:
+    """Read a schedule.
+
+    Args:
+        text: TOML.
+        origin: what complaints call the text, normally its path.
+        at: the moment from which every trigger has to fire some time; now where None.
+        calendars: exchange code -> its sessions.
+
+    Raises:
+        ManifestError: naming every line that is wrong, each with the fix.
+    """
+    top = document(text, origin)
+    top.refuse_others(TOP_KEYS)
+    groups = {name: group for section in top.sections("groups") for name, group in [_group(section)]}
+    reader = _TaskReader(top, groups, calendars, at or datetime.now(UTC))
+    tasks = {section.path.partition(".")[2]: reader.task(section) for section in top.sections("tasks")}
+    if not tasks:
+        top.complaints.add("", "there is no task; write a table such as [tasks.cycle]")
+    _refuse_unknown_dependencies(top, tasks)
+    top.complaints.check()
+    ordered = _in_order(top, tasks)
+    top.complaints.check()
+    return Manifest(tasks=tuple(tasks[name] for name in ordered), origin=origin, text=text)
+
+
+class _TaskReader:
+    """Reads one task after the other; what is wrong goes to the document's complaints."""
+
+    def __init__(self, top: Section, groups: Mapping[str, Group], calendars: Calendars, at: datetime) -> None:
+        self._groups = groups
+        self._calendars = calendars
+        self._at = at
+        self._exchange = top.take("exchange", str, "XNYS")
+        self._zone = top.take("zone", str, "")
+
+    def task(self, section: Section) -> Task:
+        section.refuse_others(TASK_KEYS)
+        name = section.path.partition(".")[2]
+        if not TASK_NAME.fullmatch(name):
+            section.complaints.add(section.path, "a task's name is small letters, digits and hyphens, 40 at most")
+        exchange, zone, made = self._trigger(section)
+        failover, _, fallback = section.take("failover", str, "skip").partition(":")
+        task = Task(
+            name=name,
+            run=_run(section),
+            trigger_text=section.take("trigger", str, ""),
+            trigger=made,
+            exchange=exchange,
+            zone=zone,
+            after=section.texts("after"),
+            outputs=_outputs(section),
+            timeout=_length(section, "timeout", timedelta(hours=1)),
+            grace=_length(section, "grace", timedelta(seconds=10)),
+            memory=_size(section, "memory"),
+            retries=section.take("retries", int, 0),
+            back_off=_length(section, "back_off", timedelta(minutes=1)),
+            failover=failover,
+            fallback=fallback,
+            catch_up=section.take("catch_up", str, "last"),
+            window=_length(section, "window", WINDOWS.get(section.take("catch_up", str, "last"), timedelta(days=1))),
+            group=self._group(section, name),
+            settings=_settings(section),
+            enabled=section.take("enabled", bool, True),
+        )
+        _refuse_contradictions(section, task)
+        return task
+
+    def _trigger(self, section: Section) -> tuple[str, str, Trigger | None]:
+        exchange = section.take("exchange", str, self._exchange)
+        try:
+            calendar = self._calendars(exchange)
+        except ValueError as error:
+            section.complain("exchange", str(error))
+            return exchange, "UTC", None
+        zone = section.take("zone", str, self._zone or calendar.zone)
+        text = section.take("trigger", str, "")
+        if not text:
+            section.complain("trigger", 'it says when the task is due; write for example trigger = "close+20m"')
+            return exchange, zone, None
+        try:
+            ZoneInfo(zone)
+            made = trigger(text, calendar, zone)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            name = "trigger" if isinstance(error, TriggerError) else "zone"
+            hint = nearest(zone, available_timezones()) or "; write it as America/New_York"
+            section.complain(name, str(error) if name == "trigger" else f"there is no time zone {zone!r}{hint}")
+            return exchange, zone, None
+        if next(iter(made.slots(self._at, self._at + AHEAD)), None) is None:
+            section.complain(
+                "trigger",
+                f"{text!r} never fires on {exchange}: its calendar has no such moment; choose days on which it trades, "
+                "or a time of day such as daily 07:00",
+            )
+        return exchange, zone, made
+
+    def _group(self, section: Section, task: str) -> Group:
+        named = section.take("group", str, "")
+        if named and named not in self._groups:
+            hint = nearest(named, self._groups) or f"; write [groups.{named}]"
+            section.complain("group", f"there is no group {named!r}{hint}")
+        return self._groups.get(named, Group(name=named or task))
+
+
+def _group(section: Section) -> tuple[str, Group]:
+    section.refuse_others(GROUP_KEYS)
+    name = section.path.partition(".")[2]
+    at_once, in_order = section.take("at_once", int, 1), section.take("in_order", bool, False)
+    if not 1 <= at_once <= 64:
+        section.complain("at_once", f"has to lie in 1..64, got {at_once}")
+    if in_order and at_once > 1:
+        section.complain("in_order", f"contradicts at_once = {at_once}: what runs side by side has no order")
+    return name, Group(name=name, at_once=at_once, in_order=in_order)
+
+
+def _run(section: Section) -> tuple[str, ...]:
+    named = section.texts("run")
+    stages = [stage.name for stage in STAGES]
+    if not named:
+        section.complain("run", f"it names an action ({', '.join(ACTIONS)}) or stages")
+    if len(named) > 1 and any(name in ACTIONS for name in named):
+        section.complain("run", "an action runs by itself; give it a task of its own and order them with `after`")
+    for name in named:
+        if name not in ACTIONS and name not in stages:
+            hint = nearest(name, [*ACTIONS, *stages]) or f"; write {', '.join(ACTIONS)}, or one of `nextgen stages`"
+            section.complain("run", f"there is no stage {name!r}{hint}")
+    return named
+
+
+def _outputs(section: Section) -> tuple[Output, ...]:
+    outputs = []
+    for number, values in enumerate(section.take("outputs", list, [])):
+        if not isinstance(values, dict):
+            section.complain("outputs", f"entry {number + 1} has to be a table such as {{ table = 'predictions' }}")
+            continue
+        one = Section(values, f"{section.path}.outputs", section.complaints)
+        for name in sorted(set(values) - set(OUTPUT_KEYS)):
+            section.complain("outputs", f"entry {number + 1} has no key {name!r}{nearest(name, OUTPUT_KEYS)}")
+        table, least = str(values.get("table", "")), values.get("minimum_rows", 0)
+        if table not in TABLES:
+            section.complain("outputs", f"there is no table {table!r}{nearest(table, TABLES)}")
+        if not isinstance(least, int) or isinstance(least, bool) or least < 0:
+            section.complain("outputs", f"minimum_rows is a whole number from 0 up, got {least!r}")
+            least = 0
+        fresh = _length(one, "fresh_within", timedelta()) if "fresh_within" in values else None
+        outputs.append(Output(table=table, minimum_rows=least, fresh_within=fresh))
+    return tuple(outputs)
+
+
+def _length(section: Section, name: str, default: timedelta) -> timedelta:
+    text = section.take(name, str, "")
+    if not text:
+        return default
+    try:
+        length = duration(text)
+    except TriggerError as error:
+        section.complain(name, str(error))
+        return default
+    if not length:
+        section.complain(name, "has to be longer than nothing")
+        return default
+    return length
+
+
+def _size(section: Section, name: str) -> int | None:
+    text = section.take(name, str, "")
+    if not text:
+        return None
+    match = re.fullmatch(r"(\d+) ?(MB|GB)", text)
+    if match is None or (size := int(match[1]) * SIZES[match[2]]) < LEAST_MEMORY:
+        section.complain(name, f"{text!r} is no usable amount; write 4GB or 512MB, at least 256MB")
+        return None
+    return size
+
+
+def _settings(section: Section) -> dict[str, Any]:
+    chosen = section.take("settings", dict, {})
+    known = settings_of(Settings)
+    for key, value in chosen.items():
+        if key not in known:
+            section.complain("settings", f"there is no setting {key!r}{nearest(key, known)}; quote dotted keys")
+            continue
+        try:
+            choice(key, value if isinstance(value, str) else str(value).lower())
+        except ConfigError as error:
+            section.complain("settings", str(error))
+    return dict(chosen)
+
+
+def _refuse_contradictions(section: Section, task: Task) -> None:
+    """Policies that cannot both be kept."""
+    if task.failover not in ("retry", "skip", "last-good", "stop", "source"):
+        section.complain("failover", f"there is no failover {task.failover!r}{nearest(task.failover, FAILOVERS)}")
+    if task.failover == "source" and task.fallback not in SOURCES:
+        others = f"write source:NAME with one of {', '.join(SOURCES)}"
+        section.complain("failover", f"there is no source {task.fallback!r}; {others}")
+    if task.failover == "source" and not _lands(task):
+        section.complain(
+            "failover", "this task fetches nothing, so no other source can help; choose retry, skip or stop"
+        )
+    if task.catch_up not in ("none", "last", "all"):
+        section.complain("catch_up", f"is none, last or all, not {task.catch_up!r}")
+    if task.catch_up == "all" and "window" not in section.values:
+        section.complain("catch_up", 'all needs a window, so that it is bounded; write for example window = "30d"')
+    if task.failover == "stop" and task.catch_up != "all":
+        section.complain(
+            "failover",
+            f"stop contradicts catch_up = {task.catch_up!r}, which passes over what was stopped; "
+            'write catch_up = "all" and a window such as "400d"',
+        )
+    if not 0 <= task.retries <= 100:
+        section.complain("retries", f"has to lie in 0..100, got {task.retries}")
+    if "back_off" in section.values and not task.retries and task.failover != "retry":
+        section.complain("back_off", "contradicts retries = 0: there is nothing to wait for")
+    waits = sum((task.pause(n) for n in range(1, min(task.retries, 100) + 1)), timedelta())
+    if waits > task.window:
+        section.complain("retries", f"the pauses add up to {waits}, longer than the window of {task.window}")
+
+
+def _lands(task: Task) -> bool:
+    landings = {stage.name for stage in STAGES if stage.kind == "landing"}
+    return "cycle" in task.run or any(name in landings for name in task.run)
+
+
+def _refuse_unknown_dependencies(top: Section, tasks: Mapping[str, Task]) -> None:
+    for name, task in tasks.items():
+        for other in task.after:
+            at = f"tasks.{name}.after"
+            if other not in tasks:
+                top.complaints.add(at, f"there is no task {other!r}{nearest(other, tasks)}")
+            elif task.enabled and not tasks[other].enabled:
+                top.complaints.add(
+                    at, f"{other!r} is switched off, so this would wait for ever; switch it on or drop it"
+                )
+
+
+def _in_order(top: Section, tasks: Mapping[str, Task]) -> list[str]:
+    try:
+        return list(TopologicalSorter({name: task.after for name, task in tasks.items()}).static_order())
+    except CycleError as error:
+        circle = list(error.args[1])[::-1]
+        top.complaints.add(
+            f"tasks.{circle[0]}.after",
+            f"the tasks wait for each other in a circle: {' after '.join(circle)}; drop one of these",
+        )
+        return []
+
+
+__all__ = ["ManifestError", "load_manifest", "manifest_path", "read_manifest"]

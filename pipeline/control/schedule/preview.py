@@ -1,0 +1,33 @@
+"""What a schedule will do: every slot of the days ahead, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from pipeline.control.schedule.task import Manifest
+
+
+@dataclass(frozen=True, order=True)
+class Planned:
+    """One run to come."""
+
+    due_at: datetime
+    task: str
+    slot: str
+    session: date | None
+    zone: str
+    after: tuple[str, ...]
+
+
+def preview(manifest: Manifest, now: datetime, days: int) -> list[Planned]:
+    """What is due within so many days from a moment, in the order in which it would run."""
+    return sorted(_planned(manifest, now, now + timedelta(days=days)))
+
+
+def _planned(manifest: Manifest, first: datetime, last: datetime) -> Iterator[Planned]:
+    for task in manifest.tasks:
+        if task.enabled and task.trigger is not None:
+            for slot in task.trigger.slots(first, last):
+                yield Planned(slot.due_at, task.name, slot.key, slot.session, task.zone, task.after)

@@ -1,0 +1,101 @@
+"""The parts of a task's definition: what it runs, what it has to leave behind, and what happens when it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Literal
+
+from pipeline.control.schedule.trigger import Trigger
+
+CatchUp = Literal["none", "last", "all"]
+Failover = Literal["retry", "skip", "last-good", "source", "stop"]
+ACTIONS = {
+    "cycle": "the whole loop of a session",
+    "train": "a challenger, trained and judged",
+    "maintain": "the upkeep of the lake",
+    "recover": "what a crash left, brought to its end",
+}
+"""What a task can run besides stages."""
+ASKED = {
+    "reproduce": "a run or a cycle, computed again and compared to the bit",
+    "promote": "a model that is to be champion",
+    "rollback": "the champion, taken back for the one before it",
+}
+"""What only a person asks for, and no schedule."""
+LONGEST_BACK_OFF = timedelta(minutes=30)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """What a table has to hold once the task is done."""
+
+    table: str
+    minimum_rows: int = 0
+    """Rows for the slot's session, or in all where the table has no session."""
+    fresh_within: timedelta | None = None
+    """How far the newest value of the table's clock may lie behind the slot's session or due moment."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """Tasks that share something: at most so many of them run at once."""
+
+    name: str
+    at_once: int = 1
+    in_order: bool = False
+    """True where a slot waits for all that were due before it, so that a retry cannot be overtaken."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One entry of the manifest."""
+
+    name: str
+    run: tuple[str, ...]
+    """An action, or stages in their order."""
+    trigger_text: str
+    trigger: Trigger | None
+    """None for what a person asks for: it is due at once."""
+    exchange: str
+    zone: str
+    after: tuple[str, ...] = ()
+    outputs: tuple[Output, ...] = ()
+    timeout: timedelta = timedelta(hours=1)
+    grace: timedelta = timedelta(seconds=10)
+    """Between asking a worker to end and ending it."""
+    memory: int | None = None
+    """Bytes of address space."""
+    retries: int = 0
+    back_off: timedelta = timedelta(minutes=1)
+    """Before the first retry; doubles with each, up to half an hour."""
+    failover: Failover = "skip"
+    fallback: str = ""
+    """The source to turn to, where the failover is `source`."""
+    catch_up: CatchUp = "last"
+    window: timedelta = timedelta(days=1)
+    """How late a slot may still begin."""
+    group: Group = field(default_factory=lambda: Group(name=""))
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Dotted key -> value over the lake's configuration."""
+    enabled: bool = True
+
+    def pause(self, failures: int) -> timedelta:
+        """How long to wait after so many failures in a row (1 or more)."""
+        doubled: timedelta = self.back_off * (1 << min(failures - 1, 20))
+        return min(doubled, max(LONGEST_BACK_OFF, self.back_off))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """Every task, in an order in which each comes after those it depends on."""
+
+    tasks: tuple[Task, ...]
+    origin: str
+    text: str = field(default="", repr=False)
+    """What it was read from."""
+
+    def task(self, name: str) -> Task | None:
+        """The task of that name, if there is one."""
+        return next((task for task in self.tasks if task.name == name), None)

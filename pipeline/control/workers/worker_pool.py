@@ -1,0 +1,230 @@
+"""The worker processes of a daemon: started, watched, taken over, and ended at their deadline with their children."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal, Protocol
+
+from pipeline.control.workers.job import GO, Order, Report
+from pipeline.control.workers.process_identity import Identity, alive, end_group, identify
+
+PROGRAM = (sys.executable, "-m", "pipeline.control.workers.worker")
+WATCH_ADOPTED = 2.0
+"""Seconds between two looks at a worker that another daemon started: its end rings no bell."""
+LONGEST_LOG = 5 << 20
+"""Bytes of a task's log, after which it takes turns with one older one."""
+Ended = Literal["done", "failed", "dead", "cancelled"]
+Ending = Literal["", "deadline", "cancelled", "drained"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How an attempt ended."""
+
+    task: str
+    slot: str
+    attempt: int
+    state: Ended
+    reason: str = ""
+    cycle_id: str = ""
+
+
+class Workforce(Protocol):
+    """Whoever carries out attempts; the orchestrator decides, this does."""
+
+    def hire(self, order: Order) -> Identity:
+        """Start a worker that waits for the word."""
+
+    def go(self, order: Order) -> None:
+        """Give it the word: its attempt is on record."""
+
+    def withdraw(self, order: Order) -> None:
+        """Send a worker home that never got the word: its attempt could not be put on record."""
+
+    def adopt(self, order: Order, who: Identity, passed: timedelta) -> None:
+        """Watch over a worker that an earlier daemon started so long ago; dead ones are reported at once."""
+
+    def stop(self, task: str, slot: str, why: Ending) -> None:
+        """End an attempt: ask, then after its grace make it."""
+
+    def ended(self) -> list[Outcome]:
+        """The attempts that ended since the last call; also holds workers to their deadlines."""
+
+    def dismiss(self, outcome: Outcome) -> None:
+        """The outcome is on record: forget the worker."""
+
+    def next_look(self) -> float | None:
+        """Seconds until `ended` has something to do of its own accord; None if it need not be called."""
+
+
+@dataclass
+class _Worker:
+    order: Order
+    who: Identity
+    deadline: float
+    report: Path
+    process: subprocess.Popen[bytes] | None = None
+    exited: bool = False
+    ending: Ending = ""
+    kill_at: float | None = None
+    killed: bool = False
+
+
+class Processes:
+    """A workforce of spawned processes, each leading a session of its own."""
+
+    def __init__(
+        self,
+        lake: Path,
+        ring: Callable[[], None],
+        steady: Callable[[], float],
+        program: Sequence[str] = PROGRAM,
+    ) -> None:
+        """Keep logs and reports under `lake/control`; `ring` is called, in another thread, when a worker ends."""
+        self._lake = lake
+        self._ring = ring
+        self._steady = steady
+        self._program = tuple(program)
+        self._workers: dict[tuple[str, str], _Worker] = {}
+        self._logs = lake / "control" / "logs"
+        self._reports = lake / "control" / "reports"
+
+    def hire(self, order: Order) -> Identity:
+        """See `Workforce`."""
+        self._logs.mkdir(parents=True, exist_ok=True)
+        log = self._logs / f"{order.task.replace(':', '-')}.log"
+        if log.exists() and log.stat().st_size >= LONGEST_LOG:
+            log.replace(log.with_suffix(".log.1"))
+        with log.open("ab") as output:
+            process = subprocess.Popen(
+                self._program, stdin=subprocess.PIPE, stdout=output, stderr=output, start_new_session=True
+            )
+        who = identify(process.pid) or Identity(process.pid, "", "")
+        report = self._reports / f"{order.file_stem}.json"
+        report.unlink(missing_ok=True)
+        deadline = self._steady() + order.timeout.total_seconds()
+        self._workers[order.key] = worker = _Worker(order, who, deadline, report, process)
+        self._tell(worker, f"{self._lake}\n{report}\n{order.to_json()}\n")
+        threading.Thread(target=self._await, args=(worker,), daemon=True).start()
+        return who
+
+    def go(self, order: Order) -> None:
+        """See `Workforce`."""
+        worker = self._workers[order.key]
+        self._tell(worker, f"{GO}\n")
+        assert worker.process is not None and worker.process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            worker.process.stdin.close()
+
+    def withdraw(self, order: Order) -> None:
+        """See `Workforce`."""
+        if worker := self._workers.pop(order.key, None):
+            if not worker.exited:
+                end_group(worker.who.pid, signal.SIGKILL)
+            if worker.process is not None and worker.process.stdin is not None:
+                worker.process.stdin.close()
+
+    def adopt(self, order: Order, who: Identity, passed: timedelta) -> None:
+        """See `Workforce`."""
+        remaining = (order.timeout - max(passed, timedelta())).total_seconds()
+        report = self._reports / f"{order.file_stem}.json"
+        self._workers[order.key] = _Worker(order, who, self._steady() + remaining, report)
+
+    def stop(self, task: str, slot: str, why: Ending) -> None:
+        """See `Workforce`."""
+        worker = self._workers.get((task, slot))
+        if worker is None or worker.ending or worker.exited:  # the number of one that has ended may be another's by now
+            return
+        if worker.process is not None or alive(worker.who):
+            self._ask(worker, why)
+
+    def ended(self) -> list[Outcome]:
+        """See `Workforce`."""
+        return [self._outcome(worker) for worker in self._workers.values() if not self._still_works(worker)]
+
+    def dismiss(self, outcome: Outcome) -> None:
+        """See `Workforce`."""
+        worker = self._workers.pop((outcome.task, outcome.slot))
+        worker.report.unlink(missing_ok=True)
+
+    def next_look(self) -> float | None:
+        """See `Workforce`."""
+        moments = [w.kill_at if w.kill_at is not None else w.deadline for w in self._workers.values() if not w.killed]
+        waits = [max(moment - self._steady(), 0.0) for moment in moments]
+        if any(worker.process is None or worker.killed for worker in self._workers.values()):
+            waits.append(WATCH_ADOPTED)
+        return min(waits, default=None)
+
+    # ---- inner workings
+
+    def _still_works(self, worker: _Worker) -> bool:
+        if worker.exited or (worker.process is None and not alive(worker.who)):
+            return False
+        now = self._steady()
+        if not worker.ending and now >= worker.deadline:
+            self._ask(worker, "deadline")
+        elif worker.kill_at is not None and now >= worker.kill_at and not worker.killed:
+            end_group(worker.who.pid, signal.SIGKILL)
+            worker.killed = True
+        return True
+
+    def _ask(self, worker: _Worker, why: Ending) -> None:
+        worker.ending = why
+        worker.kill_at = self._steady() + worker.order.grace.total_seconds()
+        end_group(worker.who.pid, signal.SIGTERM)
+
+    def _await(self, worker: _Worker) -> None:
+        """Wait for the process, end what it left behind, and only then reap it, so that its number stays taken."""
+        assert worker.process is not None
+        if hasattr(os, "waitid"):
+            os.waitid(os.P_PID, worker.who.pid, os.WEXITED | os.WNOWAIT)
+            end_group(worker.who.pid, signal.SIGKILL)
+        worker.process.wait()
+        worker.exited = True
+        self._ring()
+
+    def _outcome(self, worker: _Worker) -> Outcome:
+        report = Report.read(worker.report)
+        order = worker.order
+        outcome = Outcome(task=order.task, slot=order.slot, attempt=order.attempt, state="failed")
+        if report is not None and report.ok:
+            return _changed(outcome, "done", report.reason, report.cycle_id)
+        if worker.ending == "cancelled":
+            return _changed(outcome, "cancelled", "an operator cancelled it")
+        if worker.ending == "drained":
+            return _changed(outcome, "dead", "the daemon was told to stop at once")
+        if worker.ending == "deadline":
+            return _changed(outcome, "failed", f"it was not done within {order.timeout} and was ended")
+        if report is not None:
+            return _changed(outcome, "failed", report.reason)
+        if worker.process is None:
+            return _changed(outcome, "dead", "its process is gone and left no report")
+        return _changed(outcome, "failed", _exit_in_words(worker.process.returncode))
+
+    def _tell(self, worker: _Worker, text: str) -> None:
+        assert worker.process is not None and worker.process.stdin is not None
+        # A worker that ended before it was told is found by its end, not by a broken pipe.
+        with contextlib.suppress(BrokenPipeError):
+            worker.process.stdin.write(text.encode())
+            worker.process.stdin.flush()
+
+
+def _changed(outcome: Outcome, state: Ended, reason: str, cycle_id: str = "") -> Outcome:
+    return replace(outcome, state=state, reason=reason, cycle_id=cycle_id)
+
+
+def _exit_in_words(code: int) -> str:
+    if code >= 0:
+        return f"its process ended with exit code {code} and left no report"
+    name = signal.Signals(-code).name
+    hint = "; the system may have run out of memory" if name == "SIGKILL" else ""
+    return f"its process was ended by {name}{hint}"

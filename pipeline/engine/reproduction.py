@@ -1,0 +1,154 @@
+"""Do a past run again from its recipe and say whether the same rows come out, to the bit."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from lake.contract import RUN_ID
+from lake.errors import LakeError
+from lake.migrations.run import STAGE as MIGRATION
+from lake.runs import Run, find_run, fingerprint_then
+from lake.store import Lake
+from lake.tables import TABLES
+from lake.upkeep.compaction import STAGE as COMPACTION
+from pipeline.config.loading import load
+from pipeline.engine.code_fingerprint import code_fingerprint, libraries
+from pipeline.engine.runner import Runner
+from pipeline.engine.stage import Stage
+from pipeline.engine.stages import stage as stage_of
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a run came out the same again."""
+
+    run_id: str
+    stage: str
+    identical: bool
+    difference: str
+    """The first row and column that differ, with both values; empty where identical."""
+    changed_since: tuple[str, ...]
+    """What is different now: the code of a stage, or a library with both versions."""
+
+
+def reproduce(runner: Runner, run: Run) -> Verdict:
+    """Compute a run again at its pinned versions and compare with what it wrote.
+
+    A landing is not asked of the world again: its stored rows are compared with the fingerprint they were landed with.
+
+    Raises:
+        LakeError: if the run failed, so that there is nothing to compare.
+    """
+    if run.status != "done" or run.output_version is None:
+        raise LakeError(f"run {run.run_id} ended as {run.status!r}; only runs that are done can be reproduced")
+    if run.recipe.stage in (COMPACTION, MIGRATION):
+        return _kept(runner, run)
+    stage = stage_of(run.recipe.stage)
+    rows: pl.DataFrame | None = _landed(runner, run) if stage.kind == "landing" else runner.compute(stage, run.recipe)
+    if stage.kind == "landing" and run.written != run.rows:
+        rows = None  # a repeat of an earlier landing: nothing of it was stored under this run
+    same = rows is None or fingerprint_then(run, stage.writes, rows, stage.writes.content_columns) == run.fingerprint
+    difference = "" if same or rows is None else _first_difference(runner, run, stage, rows)
+    return Verdict(run.run_id, stage.name, same, difference, _changes(stage, run))
+
+
+def reproduce_apart(lake: Path, run_ids: Sequence[str], workers: int = 1) -> Iterator[Verdict]:
+    """Compute runs again in fresh processes, which share nothing with this one but the lake and the configuration.
+
+    Args:
+        lake: its folder.
+        run_ids: whole ids of runs that are done.
+        workers: processes to share them out over.
+
+    Yields:
+        The verdicts, each as it comes.
+
+    Raises:
+        LakeError: if a process ended without an answer, with what it said last.
+    """
+    shares = [run_ids[first::workers] for first in range(min(workers, len(run_ids)))]
+    processes = [_started(lake, share) for share in shares]
+    for process in processes:
+        with process:
+            assert process.stdout is not None and process.stderr is not None
+            for line in process.stdout:
+                answer = json.loads(line)
+                yield Verdict(**{**answer, "changed_since": tuple(answer["changed_since"])})
+            words = process.stderr.read().strip()
+        if process.returncode != 0:
+            raise LakeError(f"a worker process could not reproduce: {words.splitlines()[-1] if words else 'no word'}")
+
+
+def _started(lake: Path, run_ids: Sequence[str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "pipeline.engine.reproduction", str(lake), *run_ids],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def main() -> None:
+    """What a worker process does: reproduce the runs named on its command line, one verdict a line."""
+    lake = Path(sys.argv[1])
+    runner = Runner(Lake.open(lake), load(lake, os.environ).settings)
+    for run_id in sys.argv[2:]:
+        verdict = reproduce(runner, find_run(runner.lake, run_id))
+        sys.stdout.write(json.dumps(asdict(verdict)) + "\n")
+        sys.stdout.flush()
+
+
+def _kept(runner: Runner, run: Run) -> Verdict:
+    """A compaction or a migration comes out the same if the table holds the same rows before and after it."""
+    table, lake = TABLES[run.recipe.output_table], runner.lake
+    columns = list(table.stored_schema)
+    versions = (run.recipe.inputs[table.name], run.output_version)
+    marks = {fingerprint_then(run, table, lake.read(table, version=version), columns) for version in versions}
+    same = marks == {run.fingerprint}
+    return Verdict(run.run_id, run.recipe.stage, same, "" if same else f"{table.name} holds other rows after it", ())
+
+
+def _landed(runner: Runner, run: Run) -> pl.DataFrame:
+    table = TABLES[run.recipe.output_table]
+    rows = runner.lake.read(table, version=run.output_version, where=pl.col(RUN_ID) == run.run_id)
+    return rows.drop(RUN_ID)
+
+
+def _changes(stage: Stage, run: Run) -> tuple[str, ...]:
+    now = libraries()
+    other = [f"{name} {was} -> {now.get(name)}" for name, was in run.recipe.libraries.items() if now.get(name) != was]
+    return (*([f"code of stage {stage.name}"] if code_fingerprint(stage) != run.recipe.code else []), *other)
+
+
+def _first_difference(runner: Runner, run: Run, stage: Stage, again: pl.DataFrame) -> str:
+    """Compare row by row with what the table held after the run."""
+    table = stage.writes
+    stored = runner.lake.read(table, version=run.output_version).sort(table.key)
+    again = again.sort(table.key)
+    missing = again.join(stored, on=table.key, how="anti", nulls_equal=True)
+    if not missing.is_empty():
+        return f"{missing.height} rows are new, the first is {_named(missing, table.key)}"
+    held = stored.join(again.select(table.key), on=table.key, how="semi", nulls_equal=True)
+    for name in table.content_columns:
+        differs = again[name].ne_missing(held[name])
+        if differs.any():
+            at = differs.arg_true()[0]
+            return f"{_named(again[at], table.key)}: {name} was {held[name][at]!r} and is now {again[name][at]!r}"
+    return f"it gave {run.rows} rows then and {again.height} now"
+
+
+def _named(frame: pl.DataFrame, key: tuple[str, ...]) -> dict[str, Any]:
+    return dict(zip(key, frame.select(key).row(0), strict=True))
+
+
+if __name__ == "__main__":
+    main()

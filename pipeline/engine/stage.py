@@ -1,0 +1,98 @@
+"""What a stage is: a pure function over frames read at pinned versions, and the one table it writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from inspect import signature
+from typing import Any, Literal
+
+import polars as pl
+
+from lake.contract import Table
+from pipeline.market.sessions import Sessions
+
+
+@dataclass(frozen=True)
+class Read:
+    """What a stage sees of one table.
+
+    Always: rows whose clock is not after the session, and that were available by the as-of. The frame arrives sorted
+    by the table's key, without `run_id`, restated rows already reduced to the last revision known.
+    """
+
+    table: Table
+    lookback: int | None = 0
+    """Sessions before `moment.since` that are read as well; None reads all history."""
+    upto: Literal["session", "previous"] = "session"
+    """`previous` leaves out the session itself: for a table's own earlier state, and plans made before."""
+    every_revision: bool = False
+    """True to see all revisions of an entity instead of the last one available."""
+    where: pl.Expr | None = None
+    """A further condition, pushed down to the files."""
+    columns: tuple[str, ...] | None = None
+    """Only these columns; None reads all. They must include the key."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moment:
+    """Where in time a run stands and what it may know. Nothing else tells a stage the time."""
+
+    session: date
+    """The session the run is for."""
+    since: date
+    """First session to compute; equals `session` except when history is loaded in one go."""
+    as_of: datetime
+    """What became public later does not exist."""
+    seed: int
+    versions: Mapping[str, int]
+    """Table name -> version read."""
+    calendar: Sessions
+
+    def __post_init__(self) -> None:
+        if self.since > self.session:
+            raise ValueError(f"a run cannot start at {self.since} and end before, at {self.session}")
+
+    @property
+    def sessions(self) -> list[date]:
+        """The sessions to compute, in order."""
+        return self.calendar.between(self.since, self.session)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """A pure function `(*frames, moment, params) -> rows` with its declaration.
+
+    The function's parameters are the names of the tables it reads, then `moment`, then `params`. A landing takes
+    `source` before them: it is the only kind of stage that may touch the world.
+    """
+
+    name: str
+    function: Callable[..., pl.DataFrame]
+    reads: tuple[Read, ...]
+    writes: Table
+    params: Any
+    """A frozen dataclass holding the defaults of the stage's domain."""
+    section: str
+    """The configuration section the parameters come from."""
+    kind: Literal["pure", "landing"] = "pure"
+    catches_up: bool = False
+    """True where a cycle computes every session since the table's last one, not only its own: a lake's first cycle
+    then derives all history, knowing no more than that cycle may know."""
+
+    def __post_init__(self) -> None:
+        takes = tuple(signature(self.function).parameters)
+        given = (*(read.table.name for read in self.reads), "moment", "params")
+        given = ("source", *given) if self.kind == "landing" else given
+        if takes != given:
+            raise TypeError(f"stage {self.name!r} gives {given}, but its function takes {takes}")
+        for read in self.reads:
+            lacking = set(read.table.key) - set(read.columns or read.table.columns)
+            if lacking:
+                raise TypeError(f"stage {self.name!r} reads {read.table.name} without its key: {sorted(lacking)}")
+
+    @property
+    def doc(self) -> str:
+        """The first line of the function's docstring."""
+        return (self.function.__doc__ or "").strip().split("\n")[0]

@@ -1,0 +1,146 @@
+"""Every stage, in the order a session runs them: the one list the runner, the command line and the docs read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+import polars as pl
+
+from lake.contract import Table
+from lake.tables import TABLES
+from lake.tables.control import MODEL_CHOICES
+from lake.tables.feedback import RETRAIN_CANDIDATES
+from pipeline.engine.stage import Stage
+from pipeline.features import features, windows
+from pipeline.feedback import (
+    bias,
+    daily_scores,
+    insights,
+    metrics,
+    retrain_candidates,
+    validate,
+    validation_events,
+)
+from pipeline.health import report
+from pipeline.ingestion import quarantine
+from pipeline.ingestion.imports import landing as land_imports
+from pipeline.ingestion.imports import predictions as imported_predictions
+from pipeline.ingestion.imports import trades as imported_trades
+from pipeline.ingestion.news import articles, land_news, llm_request, scores, sentiment
+from pipeline.ingestion.prices import corporate_actions, land_prices, market_prices, restatements
+from pipeline.ingestion.universe import constituents, instruments, ticker_universe
+from pipeline.models import promote, train
+from pipeline.prediction import inference_log, predict, ranking
+from pipeline.trading.books import holdings, ledger, value
+from pipeline.trading.execution import execute
+from pipeline.trading.planning import plan, regime
+from pipeline.trading.review import decision_scores, reflect
+
+LEARN = (
+    land_prices.STAGE,
+    land_news.STAGE,
+    instruments.STAGE,
+    corporate_actions.STAGE,
+    market_prices.STAGE,
+    quarantine.STAGE,
+    restatements.STAGE,
+    constituents.STAGE,
+    ticker_universe.STAGE,
+    articles.STAGE,
+    llm_request.STAGE,
+    scores.STAGE,
+    sentiment.STAGE,
+)
+"""What happened: from the sources to clean prices, actions, news and who can be traded."""
+SETTLE = (execute.STAGE, ledger.STAGE, holdings.STAGE, value.STAGE, reflect.STAGE, decision_scores.STAGE)
+"""Fill what was planned before, at this session's open, and settle the books."""
+SCORE = (
+    validate.STAGE,
+    validation_events.STAGE,
+    daily_scores.STAGE,
+    metrics.STAGE,
+    bias.STAGE,
+    retrain_candidates.STAGE,
+    insights.STAGE,
+)
+"""Judge the forecasts that fell due and learn from them."""
+TRAINING = (train.STAGE, promote.STAGE)
+"""Fit a challenger and decide who is champion; in a cycle only when the feedback asks for it."""
+LOOK_AHEAD = (
+    features.STAGE,
+    windows.STAGE,
+    *TRAINING,
+    ranking.STAGE,
+    predict.STAGE,
+    inference_log.STAGE,
+    regime.STAGE,
+    plan.STAGE,
+)
+"""Forecast, and plan for the next open."""
+CYCLE = (*LEARN, *SETTLE, *SCORE, *LOOK_AHEAD)
+"""One session, after its close: it settles before it looks ahead."""
+HISTORY = tuple(one for one in LEARN if not one.catches_up)
+"""The start of a lake: all that sources know, landed and normalised in one go."""
+IMPORTED = (land_imports.STAGE, imported_predictions.STAGE, imported_trades.STAGE)
+"""What an older system forecast and traded; no cycle runs them."""
+_ASKED = {llm_request.STAGE.name}
+TAKE_OVER = (*IMPORTED, *(one for one in HISTORY if one.name not in _ASKED))
+"""An import: an older system's records are landed and derived as history is, and no language model is asked."""
+REPORT = report.STAGE
+"""Follows each publication, so that it can judge the runs themselves."""
+STAGES = (*IMPORTED, *CYCLE, REPORT)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A question the runner asks of a table before it runs a stage."""
+
+    table: Table
+    holds: Callable[[pl.DataFrame], bool]
+
+
+training_wanted = Wanted(RETRAIN_CANDIDATES, retrain_candidates.training_due)
+"""Training is due when any reason for it is beyond its threshold."""
+choice_made = Wanted(MODEL_CHOICES, lambda rows: not rows.is_empty())
+"""Who is champion has to be decided also where nothing was trained, if the operator chose."""
+
+
+def stage(name: str) -> Stage:
+    """The stage of that name.
+
+    Raises:
+        KeyError: naming the nearest stage there is.
+    """
+    for one in STAGES:
+        if one.name == name:
+            return one
+    near = get_close_matches(name, [one.name for one in STAGES], n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(one.name for one in STAGES)}"
+    raise KeyError(f"there is no stage {name!r}{hint}")
+
+
+def _check_order() -> None:
+    """Each table has one writer, as its contract says, and nobody reads this session's rows before they are there."""
+    position = {one.writes.name: number for number, one in enumerate(STAGES)}
+    if len(position) != len(STAGES):
+        raise TypeError("two stages write one table; a table has one writer")
+    for number, one in enumerate(STAGES):
+        if one.writes.owner not in (one.name, "source"):
+            raise TypeError(f"stage {one.name!r} writes {one.writes.name}, which belongs to {one.writes.owner!r}")
+        for read in one.reads:
+            later = position.get(read.table.name, -1) >= number
+            if later and read.upto == "session":
+                raise TypeError(
+                    f"stage {one.name!r} reads {read.table.name} of this session, which is written later; "
+                    'read it with upto="previous"'
+                )
+    unwritten = {name for name, table in TABLES.items() if table.owner not in ("source", "operator", "kernel")} - set(
+        position
+    )
+    if unwritten:
+        raise TypeError(f"no stage writes {sorted(unwritten)}")
+
+
+_check_order()

@@ -1,0 +1,74 @@
+"""Whether the language model answers, what its silence is about, and what is left of the day's budget."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import polars as pl
+
+from pipeline.health.checks import Check
+from pipeline.health.params import HealthParams
+from pipeline.ingestion.news.llm_reply import kind_of_failure, kind_of_unknown
+from pipeline.ingestion.news.scores import LEXICON
+
+
+def opinions(raw_replies: pl.DataFrame, raw_sentiment: pl.DataFrame, params: HealthParams) -> list[Check]:
+    """Two checks of a session in which a model was asked: how much it said, and the budget. None where nobody was.
+
+    Args:
+        raw_replies: the session's requests.
+        raw_sentiment: what scorers said of the articles asked about; others may be among them.
+        params: the share that should be answered.
+    """
+    if raw_replies.is_empty():
+        return []
+    return [_scored(raw_replies, raw_sentiment, params), _budget(raw_replies)]
+
+
+def _scored(raw_replies: pl.DataFrame, raw_sentiment: pl.DataFrame, params: HealthParams) -> Check:
+    asked = set(raw_replies["article_ids"].explode().drop_nulls())
+    why = _unknown(raw_replies, raw_sentiment.filter(pl.col("article_id").is_in(sorted(asked))))
+    share = 1 - len(why) / max(len(asked), 1)
+    kinds = sorted(Counter(why.values()).items(), key=lambda one: (-one[1], one[0]))
+    told = f"; unknown, never 0: {', '.join(f'{count} {kind}' for kind, count in kinds)}" if kinds else ""
+    message = f"{len(asked) - len(why)} of {len(asked)} articles have a model's opinion{told}"
+    return (
+        "news",
+        "scored",
+        "ok" if share >= params.least_scored else "warn",
+        share,
+        params.least_scored,
+        message[:500],
+    )
+
+
+def _unknown(raw_replies: pl.DataFrame, raw_sentiment: pl.DataFrame) -> dict[str, str]:
+    """Article -> why the model says nothing of it."""
+    why: dict[str, str] = {}
+    answered = set(raw_replies.filter(pl.col("status") == "answered")["article_ids"].explode().drop_nulls())
+    for status, reason, articles in raw_replies.sort("asked_at").select("status", "reason", "article_ids").iter_rows():
+        kind = "budget" if status == "budget" else kind_of_failure(reason)
+        why |= {article: kind for article in articles if article not in answered}
+    silent = raw_sentiment.filter(
+        (pl.col("scorer") != LEXICON) & pl.col("status").is_in(["refused", "incomplete", "malformed", "failed"])
+    )
+    for article, status, reply in silent.select("article_id", "status", "reply").iter_rows():
+        why.setdefault(article, kind_of_unknown(status, reply))
+    return why
+
+
+def _budget(raw_replies: pl.DataFrame) -> Check:
+    sent = raw_replies.filter(pl.col("status") != "budget").height
+    dollars = float(raw_replies["dollars"].sum())
+    refused = raw_replies.filter(pl.col("status") == "budget")
+    if refused.is_empty():
+        return ("news", "budget", "ok", dollars, None, f"{sent} requests, {dollars:.4f} USD")
+    left = refused["article_ids"].explode().n_unique()
+    return (
+        "news",
+        "budget",
+        "warn",
+        dollars,
+        None,
+        f"{refused['reason'][0]}; {left} articles were not asked about"[:500],
+    )

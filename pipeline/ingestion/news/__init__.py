@@ -1,0 +1,1 @@
+"""News: landed, parsed into articles, linked to tickers, scored."""

@@ -1,0 +1,285 @@
+"""Reads news payloads as they came: RSS and Atom feeds, and Yahoo's news."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from html.parser import HTMLParser
+from typing import Any, NamedTuple
+from urllib.parse import urljoin, urlsplit
+
+import polars as pl
+
+from pipeline.ingestion.prices.yahoo_chart.symbols import our_ticker
+
+NO_FEED = "the payload is a feed"
+ENTITIES = "the feed declares no entities of its own"
+NO_NEWS = "the payload is Yahoo's news"
+LONGEST_TOLD = 2_000
+"""Characters of a payload that cannot be read which are kept beside the rule."""
+MOST_ENTRIES = 5_000
+"""Entries read of one payload; no feed has more, and every one costs time."""
+ENTITY = re.compile(r"<!ENTITY", re.IGNORECASE)
+"""No feed needs entities of its own; they serve to blow a parser up or to read files through it."""
+TAG = re.compile(r"<[a-zA-Z/!?]")
+HTML_ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});")
+EPOCH = re.compile(r"[+-]?\d+(?:\.\d*)?")
+IN_MILLISECONDS = 1e11
+"""As seconds this lies 3,000 years ahead; a larger number counts milliseconds."""
+YAHOO = "https://finance.yahoo.com/"
+"""What a link without a host is relative to."""
+
+
+class Entry(NamedTuple):
+    """One article as text."""
+
+    id: str | None
+    published_at: str | None
+    """ISO 8601, with an offset if one was stated; what cannot be read stays as it was written."""
+    title: str | None
+    body: str | None
+    url: str | None
+    tickers: str
+    """Separated by blanks."""
+
+
+def rss(payloads: pl.DataFrame, fields: Mapping[str, str | None]) -> pl.DataFrame:
+    """Decode RSS 0.9 to 2.0, RDF and Atom feeds with feedparser; a document that is no feed becomes one faulty line.
+
+    Args:
+        payloads: payload_id, request and payload; the request names the payload's `encoding`, its `content_type` and
+            the `tickers` that all of the feed's articles are about.
+        fields: our names of the fields wanted; an entry has id, published_at, title, body, url and tickers.
+
+    Returns:
+        payload_id, line, text (the entry as JSON), fault, and the fields, all text but line (Int64).
+    """
+    return _lines(payloads, fields, _feed_entries, NO_FEED)
+
+
+def yahoo_news(payloads: pl.DataFrame, fields: Mapping[str, str | None]) -> pl.DataFrame:
+    """Decode Yahoo's news: the stream of a ticker, a list of its items, or the news beside a search's results.
+
+    Arguments and result are those of `rss`.
+    """
+    return _lines(payloads, fields, _yahoo_entries, NO_NEWS)
+
+
+def _lines(payloads: pl.DataFrame, fields: Mapping[str, str | None], read: Any, rule: str) -> pl.DataFrame:
+    rows: list[tuple[object, ...]] = []
+    for payload_id, request, payload in payloads.select("payload_id", "request", "payload").iter_rows():
+        bomb = ENTITY.search(payload.replace("\0", "")) is not None and rule == NO_FEED
+        entries = None if bomb else read(payload, _request(request))
+        if entries is None:
+            broken = ENTITIES if bomb else rule
+            rows.append((payload_id, 0, payload[:LONGEST_TOLD], broken, *(None for _ in fields)))
+            continue
+        for line, entry in enumerate(entries[:MOST_ENTRIES]):
+            told = entry._asdict()
+            rows.append((payload_id, line, json.dumps(told), None, *(told.get(field) for field in fields)))
+    schema = {"payload_id": pl.String, "line": pl.Int64, "text": pl.String, "fault": pl.String}
+    return pl.DataFrame(rows, schema={**schema, **dict.fromkeys(fields, pl.String)}, orient="row")
+
+
+def _request(text: str) -> dict[str, Any]:
+    try:
+        said = json.loads(text)
+    except ValueError:
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+# ---- feeds
+
+
+def _feed_entries(payload: str, request: Mapping[str, Any]) -> list[Entry] | None:
+    import feedparser
+
+    try:
+        data = payload.encode(str(request.get("encoding") or "utf-8"))
+    except (LookupError, UnicodeEncodeError):
+        data = payload.encode()
+    # Bytes only: a text would be taken for an address or a file to open.
+    headers = {"content-type": str(request.get("content_type") or "application/xml")}
+    found = feedparser.parse(data, response_headers=headers, resolve_relative_uris=False)
+    if not found.get("version") and not found.entries:
+        return None
+    stated = str(request.get("tickers") or "")
+    return [_feed_entry(entry, stated) for entry in found.entries]
+
+
+def _feed_entry(entry: Any, tickers: str) -> Entry:
+    content = entry.get("content")
+    body = entry.get("summary") or (content[0].get("value") if content else None)
+    return Entry(
+        id=_clean(entry.get("id")),
+        published_at=_clean(_last_time(entry)),
+        title=plain(entry.get("title")),
+        body=plain(body),
+        url=_clean(entry.get("link")),
+        tickers=tickers,
+    )
+
+
+def _last_time(entry: Any) -> str | None:
+    """When the words we read were public: a later update counts, for nobody knows what it changed."""
+    said = [str(dict.get(entry, name)) for name in ("published", "updated") if dict.get(entry, name)]
+    read = [(instant, text) for text in said if (instant := _instant(text)) is not None]
+    if not said or len(read) < len(said):
+        return _naive_or_verbatim(said[0]) if said else None
+    return max(read)[0].isoformat()
+
+
+def _instant(text: str) -> datetime | None:
+    """An RFC 822 or ISO 8601 time as UTC; None without an offset, or where it cannot be read."""
+    found = _time(text)
+    return found.astimezone(UTC) if found is not None and found.tzinfo is not None else None
+
+
+def _naive_or_verbatim(text: str) -> str:
+    """A time without an offset as ISO 8601, so that the rule it breaks is named; else the text as it was."""
+    found = _time(text)
+    return found.replace(tzinfo=None).isoformat(sep="T") if found is not None and found.tzinfo is None else text
+
+
+def _time(text: str) -> datetime | None:
+    for reader in (parsedate_to_datetime, datetime.fromisoformat):
+        try:
+            found = reader(text.strip())
+            found.astimezone(UTC) if found.tzinfo else None  # the year 1 has no earlier day
+        except (ValueError, TypeError, IndexError, OverflowError):
+            continue
+        return found
+    return None
+
+
+class _Text(HTMLParser):
+    """Collects the text of a piece of HTML."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.parts: list[str] = []
+
+    def handle_data(self, data: str) -> None:
+        self.parts.append(data)
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        del attrs
+        if tag in ("br", "p", "div", "li", "tr"):
+            self.parts.append(" ")
+
+
+def plain(text: object) -> str | None:
+    """A text without HTML tags; null for none. Other signs stay: they are escaped where they are shown."""
+    if not isinstance(text, str):
+        return None
+    if TAG.search(text):
+        reader = _Text()
+        reader.feed(text)
+        reader.close()
+        text = "".join(reader.parts)
+    return _clean(text)
+
+
+def _clean(text: object) -> str | None:
+    """Text that can be stored: half a surrogate pair is written out."""
+    return text.encode("utf-8", "backslashreplace").decode() if isinstance(text, str) else None
+
+
+# ---- Yahoo
+
+
+def _yahoo_entries(payload: str, request: Mapping[str, Any]) -> list[Entry] | None:
+    try:
+        told = json.loads(payload)
+    except (ValueError, RecursionError):
+        return None
+    items = _yahoo_items(told)
+    return None if items is None else [_yahoo_entry(item, request) for item in items if not item.get("ad")]
+
+
+def _yahoo_items(told: Any) -> list[dict[str, Any]] | None:
+    for path in (("data", "tickerStream", "stream"), ("news",), ()):
+        found = told
+        for name in path:
+            found = found.get(name) if isinstance(found, dict) else None
+        if isinstance(found, list):
+            return [item for item in found if isinstance(item, dict)]
+    return None
+
+
+def _yahoo_entry(item: Mapping[str, Any], request: Mapping[str, Any]) -> Entry:
+    content = item.get("content") if isinstance(item.get("content"), dict) else item
+    assert isinstance(content, dict)
+    named = {our_ticker(symbol, str(request.get("exchange") or "")) for symbol in _yahoo_symbols(item, content)}
+    return Entry(
+        id=_clean(item.get("id") or item.get("uuid") or content.get("id")),
+        published_at=_yahoo_time(content),
+        title=_unescaped(content.get("title")),
+        body=_unescaped(content.get("summary")),
+        url=_yahoo_url(content),
+        tickers=" ".join(sorted(named)) or str(request.get("tickers") or ""),
+    )
+
+
+def _unescaped(text: object) -> str | None:
+    """Text without HTML; Yahoo writes some signs as entities, whether or not there is a tag beside them."""
+    plainly = plain(text)
+    return plainly if plainly is None or text != plainly else _clean(HTML_ENTITY.sub(_entity, plainly))
+
+
+def _entity(match: re.Match[str]) -> str:
+    return html.unescape(match.group())
+
+
+def _yahoo_time(content: Mapping[str, Any]) -> str | None:
+    """When the words we read were public, as ISO 8601: the publication, or the later moment they were shown.
+
+    A search states seconds since 1970, as a number or as digits. What cannot be read stays as it was written.
+    """
+    published = content.get("pubDate", content.get("providerPublishTime"))
+    said = _yahoo_instant(published)
+    shown = _yahoo_instant(content.get("displayTime"))
+    if said is None:
+        return _clean(published if isinstance(published, str) else None if published is None else str(published))
+    return (said if shown is None else max(said, shown)).isoformat()
+
+
+def _yahoo_instant(said: object) -> datetime | None:
+    if isinstance(said, str) and not EPOCH.fullmatch(said.strip()):
+        return _instant(said)
+    if isinstance(said, bool) or not isinstance(said, (str, int, float)):
+        return None
+    try:
+        seconds = float(said)
+        return datetime.fromtimestamp(seconds / 1_000 if seconds >= IN_MILLISECONDS else seconds, UTC)
+    except (OverflowError, OSError, ValueError):
+        return None
+
+
+def _yahoo_symbols(item: Mapping[str, Any], content: Mapping[str, Any]) -> Iterator[str]:
+    finance = content.get("finance")
+    listed = finance.get("stockTickers") if isinstance(finance, dict) else item.get("relatedTickers")
+    for one in listed if isinstance(listed, list) else ():
+        symbol = one.get("symbol") if isinstance(one, dict) else one
+        if isinstance(symbol, str) and symbol.isascii() and symbol.strip():
+            yield symbol.replace(" ", "")
+
+
+def _yahoo_url(content: Mapping[str, Any]) -> str | None:
+    """The article's address, absolute, if it is one of the web."""
+    links = [content.get(name) for name in ("canonicalUrl", "clickThroughUrl")]
+    said = [link.get("url") for link in links if isinstance(link, dict)] + [content.get("link")]
+    for link in said:
+        if isinstance(link, str) and link.strip():
+            try:
+                whole = urljoin(YAHOO, link.strip())
+            except ValueError:  # such as an address with half a bracket
+                continue
+            if urlsplit(whole).scheme in ("http", "https"):
+                return _clean(whole)
+    return None

@@ -1,0 +1,134 @@
+"""Reads bars out of delivered text and holds each one, by itself, to the rules of a bar."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from lake.contract import UTC
+from lake.tables.market import MARKET_PRICES
+from lake.tables.vocabulary import SYMBOL
+from pipeline.ingestion.decode import decode
+from pipeline.ingestion.parsing import day, first_broken, instant, naive, number, present, whole
+from pipeline.market.sessions import Sessions
+
+FIELDS = ("ticker", "session", "ts", "open", "high", "low", "close", "volume", "available_at")
+PRICES = ("open", "high", "low", "close")
+VALUES = (*PRICES, "volume")
+ROUNDING = 1e-6
+"""Relative; how far open and close may lie outside high and low and still be the same price, rounded elsewhere."""
+MINUTES = {"1d": 0, "1h": 60, "5m": 5, "1m": 1}
+"""Length of a bar; a daily bar ends with its session, whatever the length of that."""
+OF_THE_CONTRACT = (
+    "prices are positive",
+    "high is not below low",
+    "open lies within the range",
+    "close lies within the range",
+    "volume is not negative",
+)
+READ = (
+    *("ticker", "interval", "session", "ts", "open", "high", "low", "close", "volume", "currency", "source"),
+    *("payload_id", "line", "text", "landed", "fetched_at", "history", "stated", "position", "rule"),
+)
+
+
+def read_bars(raw_prices: pl.DataFrame, instruments: pl.DataFrame, calendar: Sessions) -> pl.DataFrame:
+    """One row per delivered line of bars, with the first rule it breaks by itself.
+
+    Daily bars carry a date, or a time with an offset whose date at the exchange is taken. Intraday bars carry a time:
+    the start of the bar unless the request says `"stamp": "end"`. Open and close outside the range by at most 1e-6 of
+    the price widen it. Volume is rounded to whole shares.
+
+    Args:
+        raw_prices: landed rows; those that are not bars are passed over.
+        instruments: what is listed; an empty frame leaves that rule out.
+        calendar: the exchange's sessions.
+
+    Returns:
+        The contract's columns of a bar; text (the line as delivered), landed (Date), fetched_at (UTC), history
+        (Boolean), stated (UTC: the availability that the vendor states), position (Int64: the session's number) and
+        rule (String, null for a sound bar).
+    """
+    lines = decode(raw_prices.filter(pl.col("kind") == "bars"), FIELDS)
+    lines = lines.rename({"asked_interval": "interval", "asked_currency": "currency"})
+    bars = _valued(_placed(lines, calendar))
+    rules = {
+        **_identity_rules(instruments),
+        **_time_rules(),
+        **_value_rules(),
+        **{name: MARKET_PRICES.rules[name].holds for name in OF_THE_CONTRACT},
+    }
+    return bars.with_columns(rule=pl.coalesce("fault", first_broken(rules))).select(READ)
+
+
+def _placed(lines: pl.DataFrame, calendar: Sessions) -> pl.DataFrame:
+    """Add session (Date), its position, open_at and close_at, and ts (UTC), the end of the bar."""
+    timed = lines.rename({"session": "session_text", "ts": "ts_text"}).with_columns(
+        at=instant("ts_text"), daily=pl.col("interval") == "1d"
+    )
+    local_day = pl.col("at").dt.convert_time_zone(calendar.zone).dt.date()
+    dated = timed.with_columns(session=pl.coalesce(day("session_text"), local_day))
+    first, last = dated["session"].min(), dated["session"].max()
+    days = calendar.frame(first, last) if first is not None else calendar.frame(*calendar.days[:1] * 2)  # type: ignore[arg-type]
+    length = pl.duration(minutes=pl.col("interval").replace_strict(MINUTES, default=0))
+    started = pl.col("at") + length
+    # The last bar of a session is shorter where the length does not divide the session: an hour's ends with the close.
+    within = pl.when(pl.col("at") < pl.col("close_at")).then(pl.min_horizontal(started, "close_at")).otherwise(started)
+    end = pl.when(pl.col("asked_stamp") == "end").then(pl.col("at")).otherwise(within)
+    return dated.join(days, on="session", how="left", maintain_order="left").with_columns(
+        ts=pl.when("daily").then(pl.col("close_at")).otherwise(end).cast(UTC)
+    )
+
+
+def _valued(bars: pl.DataFrame) -> pl.DataFrame:
+    """Add the numbers beside their text, and widen the range to an open or close that is off by rounding only."""
+    bars = bars.rename({name: f"{name}_text" for name in VALUES}).with_columns(
+        stated=instant("available_at"),
+        volume=whole("volume_text"),
+        volume_number=number("volume_text"),
+        **{name: number(f"{name}_text") for name in PRICES},
+    )
+    top, bottom = pl.max_horizontal("open", "close"), pl.min_horizontal("open", "close")
+    high, low = pl.col("high"), pl.col("low")
+    return bars.with_columns(
+        high=pl.when(top.is_between(high, high * (1 + ROUNDING))).then(top).otherwise(high),
+        low=pl.when(bottom.is_between(low * (1 - ROUNDING), low)).then(bottom).otherwise(low),
+    )
+
+
+def _identity_rules(instruments: pl.DataFrame) -> dict[str, pl.Expr]:
+    rules = {"ticker is well-formed": well_formed("ticker")}
+    if not instruments.is_empty():
+        rules["ticker is listed"] = pl.col("ticker").is_in(instruments["ticker"].implode())
+    return rules
+
+
+def well_formed(name: str) -> pl.Expr:
+    """Whether the column holds a ticker as we write it."""
+    return pl.col(name).str.contains(f"^(?:{SYMBOL})$").fill_null(False)
+
+
+def _time_rules() -> dict[str, pl.Expr]:
+    untimed = ~present("session_text") & ~present("ts_text")
+    daily_by_date = pl.col("daily") & present("session_text")
+    return {
+        "interval is known": pl.col("interval").is_in(list(MINUTES)).fill_null(False),
+        "currency is known": pl.col("currency").str.contains("^[A-Z]{3}$").fill_null(False),
+        "session is present": ~untimed,
+        "the time has a zone": daily_by_date | ~naive("ts_text"),
+        "session is readable": pl.col("session").is_not_null() & (pl.col("daily") | pl.col("at").is_not_null()),
+        "the exchange trades that day": pl.col("position").is_not_null(),
+        "the bar lies within the session": pl.col("daily")
+        | ((pl.col("ts") > pl.col("open_at")) & (pl.col("ts") <= pl.col("close_at"))),
+        "the bar has ended": (pl.col("session") <= pl.col("landed")) & (pl.col("ts") <= pl.col("fetched_at")),
+        "available_at is a time with a zone": ~present("available_at") | pl.col("stated").is_not_null(),
+    }
+
+
+def _value_rules() -> dict[str, pl.Expr]:
+    rules = {f"{name} is present": present(f"{name}_text") for name in VALUES}
+    for name in PRICES:
+        rules[f"{name} is a number"] = pl.col(name).is_not_null()
+        rules[f"{name} is a finite number"] = pl.col(name).is_finite()
+    rules["volume is a number"] = pl.col("volume_number").is_not_null()
+    rules["volume is a finite number"] = pl.col("volume").is_not_null()
+    return rules

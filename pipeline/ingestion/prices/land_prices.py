@@ -1,0 +1,34 @@
+"""Lands what a price source answers, verbatim."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from lake.tables.market import RAW_PRICES
+from pipeline.engine.stage import Moment, Stage
+from pipeline.ingestion.params import IngestionParams
+
+if TYPE_CHECKING:
+    from pipeline.ingestion.sources import Source
+
+
+def land_prices(source: Source, moment: Moment, params: IngestionParams) -> pl.DataFrame:
+    """Ask the source for the session's bars, actions and listings, or for all of history at once.
+
+    Returns the rows of `raw_prices`. More than one session to compute means a load of history.
+    """
+    del params  # nothing about a landing can be set here: what to ask is the source's own configuration
+    return source.prices(moment.since, moment.session, history=moment.since < moment.session)
+
+
+STAGE = Stage(
+    name="land_prices",
+    function=land_prices,
+    reads=(),
+    writes=RAW_PRICES,
+    params=IngestionParams(),
+    section="ingestion",
+    kind="landing",
+)

@@ -1,0 +1,58 @@
+"""A chart together with the question it answers."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property, lru_cache
+from typing import Any
+
+from pipeline.ingestion.prices.yahoo_chart.consistency import Findings, examine
+from pipeline.ingestion.prices.yahoo_chart.reading import Chart, read_chart
+
+REPAIRED = 1_000_000
+"""Added to the line of a bar or event that was repaired: the line as delivered is set aside under its own number."""
+CURRENCY = "said_currency"
+"""Column with the currency that the payload itself states; it goes before what the request says."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A chart with what was asked."""
+
+    chart: Chart
+    ticker: str
+    until: date
+    """Last day asked for."""
+    interval: str
+
+    @cached_property
+    def findings(self) -> Findings:
+        """Where the chart contradicts itself."""
+        return examine(self.chart)
+
+
+@lru_cache(maxsize=8)
+def asked_of(request: str) -> dict[str, Any]:
+    """The request's members; none if it cannot be read."""
+    try:
+        asked = json.loads(request)
+    except ValueError:
+        return {}
+    return asked if isinstance(asked, dict) else {}
+
+
+def read_answer(payload: str, symbol: str, request: str) -> Answer:
+    """Read a landed answer.
+
+    Raises:
+        UnreadableChartError: naming the rule that the whole answer breaks.
+    """
+    asked = asked_of(request)
+    chart = read_chart(payload, symbol)
+    try:
+        until = date.fromisoformat(str(asked.get("until")))
+    except ValueError:
+        until = date.max
+    return Answer(chart, str(asked.get("ticker") or symbol), until, str(asked.get("interval")))

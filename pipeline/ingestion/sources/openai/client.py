@@ -1,0 +1,142 @@
+"""Sends one request through the openai library and gives back the body of the answer as it came."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
+
+from pipeline.config.secrets import Secret
+from pipeline.ingestion.news.llm_prompt import INSTRUCTIONS, SCHEMA, SCHEMA_NAME
+from pipeline.ingestion.params import LanguageModelParams
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+OPENAI = "https://api.openai.com/v1"
+NO_KEY = "none"
+"""What a server of one's own is told where there is no key: the library insists on one."""
+LONGEST_REASON = 600
+LONGEST_REPLY = 4_000_000
+"""Characters; no answer to a bounded request is longer."""
+
+
+class Trouble(NamedTuple):
+    """Why a request brought no answer."""
+
+    reason: str
+    again: bool
+    """Whether it may go better a little later."""
+    everybody: bool = False
+    """Whether no other request will go better either."""
+    pause: float | None = None
+    """Seconds the server asks to wait."""
+    charged: bool = False
+    """Whether it may have to be paid for all the same."""
+
+
+def refusal_to_ask(params: LanguageModelParams, key: Secret | None) -> str:
+    """Why nothing may be sent at all; empty if something may."""
+    if key is None:
+        return "" if params.base_url else "OPENAI_API_KEY is not set; set it in the environment, or name a base_url"
+    parts = urlsplit(params.base_url or OPENAI)
+    if parts.scheme == "https" or (parts.scheme == "http" and _is_local(parts.hostname or "")):
+        return ""
+    return f"base_url {params.base_url!r} would carry the key unencrypted; use https, or unset OPENAI_API_KEY"
+
+
+def _is_local(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def request_body(params: LanguageModelParams, articles: str) -> dict[str, Any]:
+    """The request in the words of the API chosen; the articles stand apart from the instructions."""
+    if params.api == "chat":
+        shape = {"name": SCHEMA_NAME, "strict": True, "schema": SCHEMA}
+        return {
+            "model": params.name,
+            "messages": [{"role": "system", "content": INSTRUCTIONS}, {"role": "user", "content": articles}],
+            "response_format": {"type": "json_schema", "json_schema": shape},
+            "max_completion_tokens": params.most_output_tokens,
+        }
+    return {
+        "model": params.name,
+        "instructions": INSTRUCTIONS,
+        "input": articles,
+        "text": {"format": {"type": "json_schema", "name": SCHEMA_NAME, "strict": True, "schema": SCHEMA}},
+        "max_output_tokens": params.most_output_tokens,
+        "store": False,
+    }
+
+
+@dataclass(frozen=True)
+class Wire:
+    """The way to one server."""
+
+    client: AsyncOpenAI
+    api: str
+    key: Secret | None
+
+    async def send(self, body: dict[str, Any]) -> str | Trouble:
+        """The reply's body, or what went wrong, in words without the key."""
+        import openai
+
+        try:
+            if self.api == "chat":
+                raw = await self.client.chat.completions.with_raw_response.create(**body)
+            else:
+                raw = await self.client.responses.with_raw_response.create(**body)
+            text = raw.text
+        except openai.APIStatusError as error:
+            return self._of_status(error)
+        except openai.APITimeoutError:
+            return Trouble("the server did not answer in time", again=True, charged=True)
+        except openai.APIConnectionError as error:
+            return Trouble(self.blotted(f"the server cannot be reached: {error.__cause__ or error}"), again=True)
+        except openai.APIError as error:
+            return Trouble(self.blotted(f"{type(error).__name__}: {error}"), again=False, charged=True)
+        if len(text) > LONGEST_REPLY:
+            return Trouble(f"the reply has {len(text)} characters, above {LONGEST_REPLY}", again=False, charged=True)
+        return self.key.blot(text) if self.key else text
+
+    def blotted(self, text: str) -> str:
+        """The text without the key, bounded."""
+        text = (self.key.blot(text) if self.key else text).encode("utf-8", "backslashreplace").decode()
+        return text if len(text) <= LONGEST_REASON else text[: LONGEST_REASON - 3] + "..."
+
+    def _of_status(self, error: Any) -> Trouble:
+        status, code = error.status_code, getattr(error, "code", None)
+        told = self.blotted(f"HTTP {status}: {error.message}")
+        if code == "insufficient_quota" or status in (401, 403, 404):
+            return Trouble(told, again=False, everybody=True)
+        limited = status in (408, 409, 429)
+        return Trouble(told, again=limited or status >= 500, pause=_wanted_pause(error.response.headers))
+
+
+def _wanted_pause(headers: Any) -> float | None:
+    """Seconds that Retry-After (or OpenAI's retry-after-ms) asks for; a date or nonsense counts as nothing said."""
+    for name, unit in (("retry-after-ms", 1_000.0), ("retry-after", 1.0)):
+        try:
+            seconds = float(headers.get(name, "")) / unit
+        except ValueError:
+            continue
+        if 0 <= seconds < float("inf"):
+            return seconds
+    return None
+
+
+def open_wire(params: LanguageModelParams, key: Secret | None) -> Wire:
+    """A client that keeps its hands off the environment's other variables and leaves retrying to us."""
+    from openai import AsyncOpenAI
+
+    client = AsyncOpenAI(
+        api_key=key.reveal() if key else NO_KEY,
+        base_url=params.base_url or OPENAI,
+        timeout=params.timeout_seconds,
+        max_retries=0,
+    )
+    return Wire(client, params.api, key)

@@ -1,0 +1,254 @@
+"""Says who could be traded at each session, and of the others the first filter that kept them out."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from lake.tables.market import CONSTITUENTS, CORPORATE_ACTIONS, INSTRUMENTS, MARKET_PRICES, TICKER_UNIVERSE
+from pipeline.engine.stage import Moment, Read, Stage
+from pipeline.ingestion.params import IngestionParams, UniverseParams
+
+HISTORY = 280
+"""Sessions of bars that are read and counted: a bound on the work, far above what any filter asks for."""
+LIQUIDITY = 20
+"""Sessions whose median says how much is traded."""
+Floats = NDArray[np.float64]
+Counts = NDArray[np.int64]
+
+
+def universe(
+    market_prices: pl.DataFrame,
+    ticker_universe: pl.DataFrame,
+    instruments: pl.DataFrame,
+    corporate_actions: pl.DataFrame,
+    constituents: pl.DataFrame,
+    moment: Moment,
+    params: IngestionParams,
+) -> pl.DataFrame:
+    """Judge every instrument that ever had a bar, at each of the moment's sessions.
+
+    Filters in order: compared with only (a benchmark), not a constituent at the session (where an index is followed),
+    delisted, stale, history, close, dollar volume, rank. A
+    session's verdict uses what was public by its decision alone, on a range of sessions too: a late or restated bar
+    counts from the first decision that could know it.
+    A ticker without a bar in reach keeps its last close from the verdict before.
+    """
+    sessions = _decisions(moment, params)
+    observed = _observed(market_prices, ticker_universe, sessions, moment)
+    listed = instruments.select("ticker", "sector", "role")
+    observed = observed.join(listed, on="ticker", how="inner", maintain_order="left")
+    drawn = observed.with_columns(constituent=_constituent(observed, constituents))
+    ended = _beside_delisting(drawn, corporate_actions, sessions)
+    return _judged(ended, params.universe).select(*TICKER_UNIVERSE.columns).sort(TICKER_UNIVERSE.key)
+
+
+def _decisions(moment: Moment, params: IngestionParams) -> pl.DataFrame:
+    """row (Int64, from 0), session and decided_at (UTC) of all sessions in reach."""
+    calendar = moment.calendar
+    first = calendar.offset(calendar.at_or_after(moment.since), -HISTORY)
+    frame = calendar.frame(first, moment.session).with_columns(row=pl.int_range(pl.len()))
+    return frame.select("row", "session", decided_at=pl.col("close_at") + params.decision_lag)
+
+
+def _observed(bars: pl.DataFrame, before: pl.DataFrame, sessions: pl.DataFrame, moment: Moment) -> pl.DataFrame:
+    """session, ticker, close, dollar_volume, history, stale and last_bar (Date): what each decision could see."""
+    before = before.filter(pl.col("session") == pl.col("session").max())
+    tickers = pl.concat([bars["ticker"], before["ticker"]]).unique().sort()
+    columns = pl.DataFrame({"ticker": tickers}).with_columns(column=pl.int_range(pl.len()))
+    events = _events(bars, sessions, columns)
+    board = _Board(sessions, before.join(columns, on="ticker"), len(tickers))
+    wanted = sessions.filter(pl.col("session") >= moment.since)["row"].to_list()
+    ends = events["known"].search_sorted(pl.Series(wanted, dtype=pl.Int64), side="right")
+    parts, done = [], 0
+    for row, end in zip(wanted, ends, strict=True):
+        board.learn(events[done:end])
+        parts.append(board.seen_at(row))
+        done = end
+    seen = pl.concat([_Board.nothing(), *parts])
+    return seen.join(columns, on="column", how="left", maintain_order="left").drop("column")
+
+
+def _events(bars: pl.DataFrame, sessions: pl.DataFrame, columns: pl.DataFrame) -> pl.DataFrame:
+    """row, column, close, dollars and known (the row of the first decision that could use it), in order of known."""
+    decisions = sessions.select(available_at="decided_at", known="row")
+    return (
+        bars.join(sessions.select("session", "row"), on="session")
+        .join(columns, on="ticker")
+        .sort("available_at")
+        .join_asof(decisions, on="available_at", strategy="forward")
+        .filter(pl.col("known").is_not_null())
+        .with_columns(known=pl.max_horizontal("known", "row"), dollars=pl.col("close") * pl.col("volume"))
+        .sort("known", "column", "row", "revision")
+        .select("row", "column", "close", "dollars", "known")
+    )
+
+
+class _Board:
+    """Closes and traded money by session and ticker, as far as they are known while time goes on."""
+
+    def __init__(self, sessions: pl.DataFrame, before: pl.DataFrame, tickers: int) -> None:
+        self._days = sessions["session"]
+        self._close: Floats = np.full((sessions.height, tickers), np.nan)
+        self._dollars: Floats = np.full((sessions.height, tickers), np.nan)
+        self._last: Counts = np.full(tickers, np.iinfo(np.int64).min)
+        self._last_close: Floats = np.full(tickers, np.nan)
+        if not before.is_empty():
+            seen = before.join(sessions.select("session", "row"), on="session").drop_nulls("close")
+            column = seen["column"].to_numpy()
+            self._last[column] = (seen["row"] - seen["stale"]).to_numpy()
+            self._last_close[column] = seen["close"].to_numpy()
+
+    def learn(self, events: pl.DataFrame) -> None:
+        """Take in what has become known; of several values for one bar the last one stays."""
+        row, column = events["row"].to_numpy(), events["column"].to_numpy()
+        self._close[row, column] = events["close"].to_numpy()
+        self._dollars[row, column] = events["dollars"].to_numpy()
+        np.maximum.at(self._last, column, row)
+        column = np.unique(column)
+        self._last_close[column] = self._close[self._last[column], column]
+
+    def seen_at(self, row: int) -> pl.DataFrame:
+        """What the decision of the row's session sees of every ticker that ever had a bar."""
+        ever = np.flatnonzero(self._last > np.iinfo(np.int64).min)
+        history = (~np.isnan(self._close[max(row - HISTORY + 1, 0) : row + 1])).sum(axis=0)
+        dollars = _median(self._dollars[max(row - LIQUIDITY + 1, 0) : row + 1])
+        stale = row - self._last[ever]
+        frame = pl.DataFrame(
+            {
+                "column": ever,
+                "close": self._last_close[ever],
+                "dollar_volume": dollars[ever],
+                "history": history[ever].astype(np.int64),
+                "stale": stale,
+            },
+            schema_overrides={"column": pl.Int64},
+        )
+        return frame.with_columns(
+            pl.col("dollar_volume").fill_nan(None), session=pl.lit(self._days[row], dtype=pl.Date)
+        )
+
+    @staticmethod
+    def nothing() -> pl.DataFrame:
+        """What is seen of no ticker."""
+        return pl.DataFrame(
+            schema={
+                "column": pl.Int64,
+                "close": pl.Float64,
+                "dollar_volume": pl.Float64,
+                "history": pl.Int64,
+                "stale": pl.Int64,
+                "session": pl.Date,
+            }
+        )
+
+
+def _median(values: Floats) -> Floats:
+    """The median of each column's numbers; NaN where it has none."""
+    ordered = np.sort(values, axis=0)  # NaN goes last
+    count = (~np.isnan(values)).sum(axis=0)
+    column = np.arange(values.shape[1])
+    middle: Floats = (ordered[(count - 1) // 2, column] + ordered[np.minimum(count // 2, len(values) - 1), column]) / 2
+    return np.where(count > 0, middle, np.nan)
+
+
+def _constituent(rows: pl.DataFrame, constituents: pl.DataFrame) -> pl.Series:
+    """Whether each row's ticker was a member of the index at its session; True for all where none is followed.
+
+    A ticker's spells do not overlap, so the last one that has begun decides.
+    """
+    if constituents.is_empty():
+        return pl.repeat(True, rows.height, eager=True)
+    spells = constituents.select("ticker", "start", "end").sort("start", "ticker")
+    placed = rows.select("ticker", "session").with_row_index("number").sort("session", "ticker")
+    beside = placed.join_asof(
+        spells, left_on="session", right_on="start", by="ticker", strategy="backward", check_sortedness=False
+    )
+    inside = pl.col("start").is_not_null() & (pl.col("end").is_null() | (pl.col("end") > pl.col("session")))
+    return beside.sort("number").select(inside).to_series()
+
+
+def _beside_delisting(observed: pl.DataFrame, actions: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
+    """Add delisted (Date): the ex-date of a delisting known by the decision, with no bar since."""
+    decisions = sessions.select(available_at="decided_at", known="session")
+    ends = (
+        actions.filter(pl.col("kind") == "delisting")
+        .sort("available_at")
+        .join_asof(decisions, on="available_at", strategy="forward")
+        .select("ticker", delisted="ex_date", session=pl.max_horizontal("ex_date", "known"))
+        .sort("session", "ticker", "delisted")
+    )
+    positions = sessions.select("session", "row")
+    rows = observed.sort("session", "ticker").join_asof(
+        ends, on="session", by="ticker", strategy="backward", check_sortedness=False
+    )
+    ex_rows = positions.select(delisted="session", ex_row="row")
+    return rows.join(positions, on="session", how="left", maintain_order="left").join(
+        ex_rows, on="delisted", how="left", maintain_order="left"
+    )
+
+
+def _judged(rows: pl.DataFrame, params: UniverseParams) -> pl.DataFrame:
+    """Add member and reason."""
+    # A delisting whose ex-date lies before the sessions in reach has no row: nothing in reach can have traded since.
+    last_row = pl.col("row") - pl.col("stale")
+    gone = pl.col("delisted").is_not_null() & (last_row < pl.col("ex_row").fill_null(pl.col("row")))
+    reason = pl.coalesce(
+        _failing(pl.col("role") == "benchmark", "a benchmark: compared with, never traded"),
+        _failing(~pl.col("constituent"), "no constituent of the index at this session"),
+        _failing(gone, "delisted on {}", pl.col("delisted")),
+        _failing(
+            pl.col("stale") > params.most_stale, f"no bar for {{}} sessions (at most {params.most_stale})", "stale"
+        ),
+        _failing(
+            pl.col("history") < params.least_history, f"{{}} of {params.least_history} sessions of history", "history"
+        ),
+        _failing(
+            pl.col("close") < params.least_close,
+            f"close {{}} below {params.least_close}",
+            pl.col("close").round(4),
+        ),
+        _failing(pl.col("dollar_volume").is_null(), f"nothing traded for {LIQUIDITY} sessions"),
+        _failing(
+            pl.col("dollar_volume") < params.least_dollar_volume,
+            f"dollar volume {{}} below {params.least_dollar_volume:.0f}",
+            pl.col("dollar_volume").round(0).cast(pl.Int64),
+        ),
+    )
+    passed = rows.with_columns(reason=reason).sort(
+        "session", pl.col("reason").is_null(), "dollar_volume", "ticker", descending=[False, True, True, False]
+    )
+    rank = pl.int_range(1, pl.len() + 1).over("session", "passes")
+    ranked = passed.with_columns(passes=pl.col("reason").is_null()).with_columns(rank=rank)
+    least = f"rank {{}} by dollar volume (at most {params.most_members})"
+    beyond = _failing(pl.col("passes") & (pl.col("rank") > params.most_members), least, "rank")
+    reason = pl.coalesce("reason", beyond, pl.lit("member"))
+    return ranked.with_columns(reason=reason).with_columns(member=pl.col("reason") == "member")
+
+
+def _failing(fails: pl.Expr, words: str, *figures: pl.Expr | str) -> pl.Expr:
+    return pl.when(fails).then(pl.format(words, *figures) if figures else pl.lit(words))
+
+
+STAGE = Stage(
+    name="universe",
+    function=universe,
+    reads=(
+        Read(
+            MARKET_PRICES,
+            lookback=HISTORY,
+            every_revision=True,
+            where=pl.col("interval") == "1d",
+            columns=(*MARKET_PRICES.key, "session", "close", "volume", "available_at"),
+        ),
+        Read(TICKER_UNIVERSE, lookback=1, upto="previous"),
+        Read(INSTRUMENTS, lookback=None),
+        Read(CORPORATE_ACTIONS, lookback=None, where=pl.col("kind") == "delisting"),
+        Read(CONSTITUENTS, lookback=None),
+    ),
+    writes=TICKER_UNIVERSE,
+    params=IngestionParams(),
+    section="ingestion",
+    catches_up=True,
+)

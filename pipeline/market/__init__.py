@@ -1,0 +1,1 @@
+"""Facts about markets that every stage shares: sessions, calendars, returns."""

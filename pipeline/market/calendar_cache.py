@@ -1,0 +1,115 @@
+"""Exchange calendars without the heavy libraries: computed by a child process, and kept for a week."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from bisect import bisect_left
+from contextlib import suppress
+from datetime import UTC, date, datetime, timedelta
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from pipeline.config.home import state_home
+from pipeline.market.sessions import Sessions, exchange_sessions
+
+BACK = timedelta(days=3 * 365)
+"""How much of the past a schedule can look at: more than the longest window."""
+KEPT = timedelta(days=7)
+"""Calendars end a year after they were made, and exchanges change their holidays: older ones are computed anew."""
+
+
+class ChildCalendars:
+    """Exchange code -> sessions, from three years before a day to about a year from now.
+
+    What was computed is kept in the user's folder for state, for every program and lake; a file there that cannot be
+    used, begins too late, is a week old, or was made by another version of the calendar library counts as none.
+    """
+
+    def __init__(self, today: date, kept: Path | None = None) -> None:
+        """Sessions as seen from a day; `kept` is the folder for what was computed, the user's own where None."""
+        self._since = today - BACK
+        self._kept = kept or state_home(os.environ) / "calendars"
+        self._known: dict[str, Sessions] = {}
+
+    def __call__(self, exchange: str) -> Sessions:
+        """The exchange's sessions.
+
+        Raises:
+            ValueError: for an exchange code that is not known.
+        """
+        if exchange not in self._known:
+            self._known[exchange] = self.recalled(exchange) or self._computed(exchange)
+        return self._known[exchange]
+
+    def at_hand(self, exchange: str) -> bool:
+        """Whether the exchange's sessions can be had at once."""
+        return exchange in self._known or self.recalled(exchange) is not None
+
+    def recalled(self, exchange: str) -> Sessions | None:
+        """What was kept; None if there is nothing, or nothing that can be used."""
+        try:
+            values = json.loads(self._file(exchange).read_bytes())
+            made, since = (date.fromisoformat(values[name]) for name in ("made", "since"))
+            fresh = made <= datetime.now(UTC).date() < made + KEPT and since <= self._since
+            ours = values["library"] == version("exchange_calendars")
+            return _sessions(exchange, values) if fresh and ours else None
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def _computed(self, exchange: str) -> Sessions:
+        since = self._since.isoformat()
+        command = [sys.executable, "-m", "pipeline.market.calendar_cache", exchange, since]
+        child = subprocess.run(command, capture_output=True, text=True, check=False)
+        if child.returncode:
+            last = child.stderr.strip().splitlines()[-1:] or ["no reason given"]
+            raise ValueError(last[0].removeprefix("ValueError: "))
+        values = json.loads(child.stdout)
+        made = datetime.now(UTC).date().isoformat()
+        self._keep(exchange, values | {"made": made, "since": since, "library": version("exchange_calendars")})
+        return _sessions(exchange, values)
+
+    def _keep(self, exchange: str, values: dict[str, Any]) -> None:
+        with suppress(OSError):  # a disk that is full or read-only costs the next program its time, and no more
+            path = self._file(exchange)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            draft = path.with_suffix(f".{os.getpid()}")
+            draft.write_text(json.dumps(values), encoding="ascii")
+            draft.replace(path)
+
+    def _file(self, exchange: str) -> Path:
+        """A code of odd characters is no exchange's, but may not lead out of the folder either."""
+        return self._kept / f"{''.join(sign if sign.isalnum() else '-' for sign in exchange)}.json"
+
+
+def _sessions(exchange: str, values: dict[str, Any]) -> Sessions:
+    days, opens, closes = values["days"], values["opens"], values["closes"]
+    if not days or not len(days) == len(opens) == len(closes):
+        raise ValueError(f"the calendar of {exchange} that was kept is not whole")
+    return Sessions(
+        exchange=exchange,
+        days=tuple(date.fromisoformat(day) for day in days),
+        opens=tuple(datetime.fromtimestamp(stamp, UTC) for stamp in opens),
+        closes=tuple(datetime.fromtimestamp(stamp, UTC) for stamp in closes),
+        zone=values["zone"],
+    )
+
+
+def main(exchange: str, since: str) -> None:
+    """Write an exchange's sessions from a date on as JSON: days, opens and closes in seconds, zone."""
+    calendar = exchange_sessions(exchange)
+    low = bisect_left(calendar.days, date.fromisoformat(since))
+    values = {
+        "zone": calendar.zone,
+        "days": [day.isoformat() for day in calendar.days[low:]],
+        "opens": [moment.timestamp() for moment in calendar.opens[low:]],
+        "closes": [moment.timestamp() for moment in calendar.closes[low:]],
+    }
+    json.dump(values, sys.stdout)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:3])

@@ -1,0 +1,182 @@
+"""What a fit learns from: windows of features by reference, and what the return turned out to be.
+
+The target is the total return from close to close `h` sessions later in units of sigma x sqrt(h), so that quiet and
+wild tickers weigh alike. It is kept in two forms. `outcome` is the raw one: intervals have to cover what a holder
+earns. `relative` is less the session's mean over the members: the common move of the market is large, and noise to
+anybody who ranks tickers, so points are fitted without it and state no market drift.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from lake.tables.features import CURRENT_FEATURE_SET, FEATURES
+from pipeline.features.tensors import WindowIndex, training_windows
+from pipeline.market.returns import daily_total_returns, forward_total_returns
+from pipeline.market.sessions import Sessions
+from pipeline.models.members.naive import daily_sigma, scale
+from pipeline.models.params import ModelParams
+
+Floats = npt.NDArray[np.float64]
+Index = npt.NDArray[np.int64]
+Tensor = npt.NDArray[np.float32]
+BLOCK = 4_096
+"""Windows gathered at a time: 26 MB at 80 features, so that no fit ever holds all of them."""
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Labelled windows, ordered by session, then ticker. n examples, H horizons, F features."""
+
+    index: WindowIndex
+    """All windows by reference, those without a label too."""
+    calendar: Sessions
+    """The exchange's sessions; `session` counts in it."""
+    horizons: tuple[int, ...]
+    """H sessions ahead."""
+    number: Index
+    """[n] the window's number in `index`."""
+    ticker: pl.Series
+    """[n] ticker."""
+    session: Index
+    """[n] position in the calendar of the window's last row."""
+    sigma: Floats
+    """[n] daily volatility as known at the session, as a fraction."""
+    outcome: Floats
+    """[n, H] total return in units of sigma x sqrt(h), not clipped."""
+    clipped: Floats
+    """[n, H] the same within the clip."""
+    relative: Floats
+    """[n, H] `clipped` less its mean over the session's examples."""
+
+    def __len__(self) -> int:
+        return len(self.session)
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Input features in the order of the windows' last axis."""
+        return self.index.feature_names
+
+    def between(self, first: int, last: int) -> Index:
+        """Which examples have their session in first..last (positions, both included)."""
+        low, high = np.searchsorted(self.session, [first, last + 1])
+        return np.arange(low, high, dtype=np.int64)
+
+    def windows(self, rows: Index) -> Tensor:
+        """Gather the windows of these examples: [rows, window, F]."""
+        return self.index.gather(self.number[rows])
+
+    def last_rows(self, rows: Index) -> Tensor:
+        """The last row of each of these windows: [rows, F]."""
+        return self.index.last_rows(self.number[rows])
+
+    def thinned(self, rows: Index, most: int, turn: int = 0) -> Index:
+        """Keep whole sessions in strides so that about `most` of these remain; each turn takes the next stride.
+
+        Labels of neighbouring sessions overlap and names of one session move together, so that little is lost.
+        """
+        stride = -(-len(rows) // most)
+        session = self.session[rows]
+        return rows[(session - session[-1] + turn) % stride == 0] if stride > 1 else rows
+
+    def less(self, location: Floats) -> Examples:
+        """The same windows with a forecast [n, H] taken out of the targets that are fitted: what is left to learn."""
+        return replace(self, clipped=self.clipped - location, relative=self.relative - location)
+
+    def fingerprint(self, rows: Index) -> str:
+        """sha256 of which (session, ticker) pairs these examples are."""
+        pairs = pl.DataFrame({"session": self.session, "ticker": self.ticker})[rows]
+        lines = pairs.select(pl.concat_str("session", "ticker", separator=" "))
+        text = f"{self.calendar.days[0]}\n" + "\n".join(lines.to_series())
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def blocks(rows: Index, size: int = BLOCK) -> Iterator[Index]:
+    """Cut positions into consecutive blocks."""
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]
+
+
+def input_features(params: ModelParams) -> tuple[str, ...]:
+    """The features the models see: those named, or the whole catalogue."""
+    return params.features or tuple(feature.name for feature in FEATURES)
+
+
+def labelled_examples(
+    feature_rows: pl.DataFrame,
+    market_prices: pl.DataFrame,
+    corporate_actions: pl.DataFrame,
+    ticker_universe: pl.DataFrame,
+    calendar: Sessions,
+    params: ModelParams,
+) -> Examples:
+    """Return every window whose ticker was a member at its last session and whose outcomes are all known.
+
+    Membership is taken as of each session, so that a ticker that later vanished teaches as much as one that stayed;
+    a delisting counts with its final value per share. A window with a missing row or value is left out.
+    """
+    rows = feature_rows.filter(pl.col("feature_set") == CURRENT_FEATURE_SET)
+    index = training_windows(rows, calendar, params.window, input_features(params))
+    labels = [f"return_{horizon}" for horizon in params.horizons]
+    outcomes = _outcomes(market_prices, corporate_actions, calendar, params.horizons)
+    members = ticker_universe.filter("member").select("ticker", "session")
+    labelled = (
+        index.keys.with_row_index("number")
+        .join(members, on=["ticker", "session"], how="semi")
+        .join(outcomes, on=["ticker", "session"], how="inner")
+        .join(calendar.frame(calendar.days[0], calendar.days[-1]).select("session", "position"), on="session")
+        .sort("session", "ticker")
+    )
+    number, session = (labelled[name].cast(pl.Int64).to_numpy() for name in ("number", "position"))
+    sigma = daily_sigma(index.last_rows(number), index.feature_names)
+    returns = labelled.select(labels).to_numpy().astype(np.float64).reshape(len(number), len(labels))
+    outcome = returns / scale(sigma, params.horizons)
+    clipped = np.clip(outcome, -params.clip, params.clip)
+    relative = clipped - session_means(clipped, session)[_run(session)]
+    return Examples(
+        index, calendar, params.horizons, number, labelled["ticker"], session, sigma, outcome, clipped, relative
+    )
+
+
+def session_means(values: Floats, session: Index) -> Floats:
+    """Mean of each session's rows: values [n, ...] sorted by session -> [sessions, ...]."""
+    counts = np.bincount(_run(session))
+    means: Floats = session_sums(values, session) / counts.reshape(-1, *[1] * (values.ndim - 1))
+    return means
+
+
+def session_sums(values: Floats, session: Index) -> Floats:
+    """Sum of each session's rows: values [n, ...] sorted by session -> [sessions, ...].
+
+    Rows are added in their order, so that the result is the same to the bit wherever it is computed.
+    """
+    if len(session) == 0:
+        return values[:0]
+    sums: Floats = np.add.reduceat(values, np.flatnonzero(np.diff(session, prepend=session[0] - 1)), axis=0)
+    return sums
+
+
+def _run(session: Index) -> Index:
+    """Number of each row's session among the distinct ones, from 0."""
+    return np.cumsum(np.diff(session, prepend=session[:1]) != 0)
+
+
+def _outcomes(
+    market_prices: pl.DataFrame, corporate_actions: pl.DataFrame, calendar: Sessions, horizons: tuple[int, ...]
+) -> pl.DataFrame:
+    """ticker, session and `return_<h>` for each horizon; rows where all are known."""
+    bars = market_prices.filter(pl.col("interval") == "1d")
+    delistings = corporate_actions.filter(pl.col("kind") == "delisting")
+    known = forward_total_returns(daily_total_returns(bars, corporate_actions), horizons, calendar, delistings)
+    joined = known.select("ticker", "session").unique(maintain_order=True)
+    for horizon in horizons:
+        at = known.filter(pl.col("horizon") == horizon)
+        column = at.select("ticker", "session", pl.col("forward_return").alias(f"return_{horizon}"))
+        joined = joined.join(column, on=["ticker", "session"], how="inner", maintain_order="left")
+    return joined

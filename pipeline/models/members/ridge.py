@@ -1,0 +1,198 @@
+"""The linear member: ridge regression of the market-relative return on the window's last row.
+
+The features already look back over every span that pays (returns over 1 to 120 sessions, decayed news), so that more
+rows of the window would add noise before they add knowledge. Penalty and amplitude are decided by cross-validation
+over blocks of whole sessions inside the training span, each with labels that could overlap it left out on both sides:
+one block of held-back sessions says next to nothing about a signal that explains one per cent of the variance; all of
+them together do. The amplitude is what the held-back forecasts earned (`evaluation.earned`), so that a line fitted to
+noise forecasts nothing.
+
+All arithmetic is float64 and free of BLAS, whose last bits depend on its number of threads.
+Closed form: Hoerl and Kennard, Ridge Regression, Technometrics (1970). Blocks with gaps: M. López de Prado, Advances in
+Financial Machine Learning (2018), chapter 7.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.models.dataset import BLOCK, Index, blocks
+from pipeline.models.evaluation import earned
+from pipeline.models.members.naive import centred_quantiles
+
+Floats = npt.NDArray[np.float64]
+Inputs = npt.NDArray[np.float32]
+Arrays = Mapping[str, npt.NDArray[Any]]
+
+MOST_DEVIATIONS = 5.0
+"""Standardised inputs are held within this many standard deviations: volume and illiquidity have endless tails."""
+LEAST_DEVIATION = 1e-6
+"""An input that varies less is constant: it is only centred."""
+
+
+@dataclass(frozen=True)
+class Strength:
+    """What cross-validation decided, per horizon."""
+
+    penalties: tuple[float, ...]
+    """Ridge penalty per row, on inputs of unit variance."""
+    trust: tuple[float, ...]
+    """Share of the fitted amplitude that the held-back forecasts earned (0..1)."""
+
+
+def scaler(inputs: Inputs) -> dict[str, Floats]:
+    """Mean and standard deviation of each input over the training rows alone: `mean` and `std`, [inputs] float64."""
+    mean = inputs.mean(axis=0, dtype=np.float64)
+    std = inputs.std(axis=0, dtype=np.float64)
+    return {"mean": mean, "std": np.where(std > LEAST_DEVIATION, std, 1.0)}
+
+
+def fit(
+    inputs: Inputs, relative: Floats, clipped: Floats, strength: Strength, quantiles: Sequence[float]
+) -> dict[str, npt.NDArray[Any]]:
+    """Return the fitted member.
+
+    Args:
+        inputs: [n, F] last rows of the training windows.
+        relative: [n, H] market-relative targets, in units of sigma x sqrt(h).
+        clipped: [n, H] raw targets in the same unit, for the intervals.
+        strength: penalty and trust per horizon.
+        quantiles: Q probabilities.
+
+    Returns:
+        `mean`, `std` [F], `coefficients` [F, H], trust included; `z` [H, Q]: quantiles of raw residuals, recentred to
+        median 0.
+    """
+    scaling = scaler(inputs)
+    gram, moment = _normal_equations(inputs, relative, scaling)
+    coefficients = _solve_all(gram, moment, len(inputs), strength.penalties)
+    member = {**scaling, "coefficients": coefficients * np.array(strength.trust)}
+    residual = clipped - location(member, inputs)
+    return {**member, "z": centred_quantiles(residual, quantiles)}
+
+
+def choose(
+    inputs: Inputs,
+    relative: Floats,
+    session: Index,
+    horizons: Sequence[int],
+    penalties: Sequence[float],
+    count: int,
+    gap: int,
+) -> Strength:
+    """Decide penalty and trust per horizon by cross-validation over blocks of sessions.
+
+    Args:
+        inputs: [n, F] last rows, by session.
+        relative: [n, H] market-relative targets.
+        session: [n] positions, never decreasing.
+        horizons: H sessions ahead, the overlap of the targets.
+        penalties: those tried.
+        count: blocks.
+        gap: sessions left out of the fit on either side of a block.
+
+    Returns:
+        The penalty with the least squared error over all blocks. A span too short to leave rows beside its blocks
+        decides nothing: then it is the largest penalty, and no trust.
+    """
+    scaling = scaler(inputs)
+    gram, moment = _normal_equations(inputs, relative, scaling)
+    forecasts, tested = [], []
+    for block, zone in _zones(session, count, gap):
+        rows = len(inputs) - len(zone)
+        if rows == 0 or len(block) == 0:
+            continue
+        near_gram, near_moment = _normal_equations(inputs[zone], relative[zone], scaling)
+        lines = [
+            _solve_all(gram - near_gram, moment - near_moment, rows, [penalty] * len(horizons)) for penalty in penalties
+        ]
+        forecasts.append(_locations({**scaling, "coefficients": np.hstack(lines)}, inputs[block], len(penalties)))
+        tested.append(block)
+    if not tested:
+        return Strength((max(penalties),) * len(horizons), (0.0,) * len(horizons))
+    asked = np.concatenate(tested)
+    forecast, target = np.concatenate(forecasts, axis=1), relative[asked]
+    miss = target - forecast
+    best = np.argmin((miss * miss).mean(axis=1), axis=0)
+    chosen = np.stack([forecast[number, :, at] for at, number in enumerate(best)], axis=1)
+    trust = earned(chosen, target, session[asked], horizons)
+    return Strength(tuple(penalties[number] for number in best), tuple(trust.tolist()))
+
+
+def location(member: Arrays, inputs: npt.NDArray[Any]) -> Floats:
+    """Forecast of the market-relative return in units of sigma x sqrt(h): [n, F] -> [n, H]."""
+    result = np.empty((len(inputs), member["coefficients"].shape[1]))
+    for rows in blocks(np.arange(len(inputs))):
+        result[rows] = np.einsum("nf,fh->nh", _standardise(inputs[rows], member), member["coefficients"])
+    return result
+
+
+def standardised_quantiles(member: Arrays, windows: npt.NDArray[np.float32]) -> Floats:
+    """Quantiles of the return in units of sigma x sqrt(h): [n, window, F] -> [n, H, Q]."""
+    return location(member, windows[:, -1])[:, :, None] + member["z"][None]
+
+
+def solve(matrix: Floats, right: Floats) -> Floats:
+    """Solve a symmetric positive definite system [p, p] x = [p, k] by Cholesky's factorisation.
+
+    Raises:
+        ValueError: if the matrix is not positive definite, naming the first pivot that is not positive.
+    """
+    lower = np.zeros_like(matrix)
+    for j in range(len(matrix)):
+        column = matrix[j:, j] - np.einsum("ik,k->i", lower[j:, :j], lower[j, :j])
+        if not column[0] > 0:
+            raise ValueError(f"pivot {j} of the ridge system is {column[0]}; raise the penalty")
+        lower[j:, j] = column / np.sqrt(column[0])
+    x = right.astype(np.float64, copy=True)
+    for i in range(len(lower)):
+        x[i] = (x[i] - np.einsum("k,kh->h", lower[i, :i], x[:i])) / lower[i, i]
+    for i in reversed(range(len(lower))):
+        x[i] = (x[i] - np.einsum("k,kh->h", lower[i + 1 :, i], x[i + 1 :])) / lower[i, i]
+    return x
+
+
+def _zones(session: Index, count: int, gap: int) -> Iterator[tuple[Index, Index]]:
+    """Cut the span into blocks of consecutive sessions: the rows of each, and these with the gaps around them."""
+    edges = np.linspace(session[0], session[-1] + 1, count + 1).round().astype(np.int64)
+    for low, high in pairwise(edges):
+        inner, outer = np.searchsorted(session, [low, high]), np.searchsorted(session, [low - gap, high + gap])
+        yield np.arange(*inner, dtype=np.int64), np.arange(*outer, dtype=np.int64)
+
+
+def _locations(member: Arrays, inputs: Inputs, count: int) -> Floats:
+    """Forecasts of several lines at once, their coefficients side by side: [count, n, H]."""
+    together = location(member, inputs)
+    return together.reshape(len(inputs), count, -1).swapaxes(0, 1)
+
+
+def _solve_all(gram: Floats, moment: Floats, rows: int, penalties: Sequence[float]) -> Floats:
+    """One system per distinct penalty; the coefficients of each horizon from its own."""
+    result = np.empty_like(moment)
+    identity = np.eye(len(gram))
+    for penalty in sorted(set(penalties)):
+        columns = [number for number, value in enumerate(penalties) if value == penalty]
+        result[:, columns] = solve(gram + penalty * rows * identity, moment[:, columns])
+    return result
+
+
+def _normal_equations(inputs: Inputs, relative: Floats, scaling: Arrays) -> tuple[Floats, Floats]:
+    """X'X and X'y of the standardised inputs, added up block by block in the order of the rows."""
+    width = inputs.shape[1]
+    gram, moment = np.zeros((width, width)), np.zeros((width, relative.shape[1]))
+    for rows in blocks(np.arange(len(inputs), dtype=np.int64), BLOCK):
+        x = _standardise(inputs[rows], scaling)
+        gram += np.einsum("ni,nj->ij", x, x)
+        moment += np.einsum("ni,nh->ih", x, relative[rows])
+    return gram, moment
+
+
+def _standardise(inputs: npt.NDArray[Any], scaling: Arrays) -> Floats:
+    scaled = (inputs.astype(np.float64) - scaling["mean"]) / scaling["std"]
+    return np.clip(scaled, -MOST_DEVIATIONS, MOST_DEVIATIONS)

@@ -1,0 +1,182 @@
+"""What is written down about a training run: figures per fold and horizon, and the series promotion is decided on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from pipeline.models.dataset import Examples, Index, blocks, session_means
+from pipeline.models.ensemble import MEMBERS, combine
+from pipeline.models.evaluation import figures, pinball
+from pipeline.models.inference import standardised_members
+from pipeline.models.params import ModelParams
+from pipeline.models.registry import Ensemble, RegistryError, load_members
+from pipeline.models.serialization import WeightsError
+from pipeline.models.training import Tested, Trained, ensemble_forecast
+
+Floats = npt.NDArray[np.float64]
+
+
+def metrics(
+    examples: Examples,
+    trained: Trained,
+    comparison: dict[str, Any],
+    quantiles: Sequence[float],
+    params: ModelParams,
+) -> dict[str, str]:
+    """Return the JSON kept in `model_registry.metrics`, per member.
+
+    member: folds (spans, rows, hash of the training rows, choices, figures per horizon) and figures over all folds;
+    ensemble: figures over the judged folds, each combined with weights from earlier folds alone;
+    comparison: see `compare`.
+    """
+
+    def at(tested: Sequence[Tested], forecasts: Sequence[Floats]) -> dict[str, dict[str, Any]]:
+        return _figures(examples, tested, forecasts, quantiles, params)
+
+    facts = [_fold_facts(examples, tested) for tested in trained.tested]
+    ensemble = {
+        "figures": at([tested for tested, _ in trained.judged], _judged(trained)),
+        "fold_weights": [dict(zip(MEMBERS, weights.tolist(), strict=True)) for weights in trained.fold_weights],
+    }
+    result = {}
+    for member in MEMBERS:
+        forecasts = [tested.forecasts[member] for tested in trained.tested]
+        folds = [
+            {**fact, "figures": at([tested], [forecast])}
+            for fact, tested, forecast in zip(facts, trained.tested, forecasts, strict=True)
+        ]
+        own = {"folds": folds, "figures": at(trained.tested, forecasts)}
+        result[member] = dumps({"member": own, "ensemble": ensemble, "comparison": comparison})
+    return result
+
+
+def compare(
+    examples: Examples,
+    trained: Trained,
+    model_registry: pl.DataFrame,
+    parent: str | None,
+    quantiles: Sequence[float],
+    params: ModelParams,
+) -> dict[str, Any]:
+    """Return the paired losses per judged session: challenger, naive, and the champion where it can be asked fairly.
+
+    The challenger is the fold's model, trained before the block, with weights from earlier folds. The champion is its
+    stored weights on the same rows, in sessions after it was trained. Losses are the mean pinball loss in units of
+    sigma x sqrt(h), averaged over horizons and the session's names.
+
+    Returns:
+        sessions (ISO dates), challenger, naive, champion (lists of the same length, the last with nulls), champion_id,
+        champion_can_forecast, champion_missing (why the champion has no losses at all; empty if it has).
+    """
+    judged = [tested for tested, _ in trained.judged]
+    rows = np.concatenate([tested.test for tested in judged])
+    naive = np.concatenate([tested.forecasts["naive"] for tested in judged])
+    places = np.unique(examples.session[rows])
+    champion, missing = _champion(model_registry, parent, examples, quantiles, params)
+    losses: list[float | None] = [None] * len(places)
+    if champion is not None:
+        fresh = rows[examples.session[rows] > examples.calendar.position(champion.session)]
+        missing = "" if len(fresh) else f"it was trained at {champion.session}, after every test session"
+        known = dict(
+            zip(
+                np.unique(examples.session[fresh]).tolist(),
+                _losses(examples, fresh, _ask(examples, champion, fresh), quantiles).tolist(),
+                strict=True,
+            )
+        )
+        losses = [known.get(place) for place in places.tolist()]
+    return {
+        "sessions": [examples.calendar.days[place].isoformat() for place in places],
+        "challenger": _losses(examples, rows, np.concatenate(_judged(trained)), quantiles).tolist(),
+        "naive": _losses(examples, rows, naive, quantiles).tolist(),
+        "champion": losses,
+        "champion_id": parent,
+        "champion_can_forecast": champion is not None,
+        "champion_missing": missing,
+    }
+
+
+def dumps(value: Any) -> str:
+    """JSON with sorted keys; a number that is none is refused, not written."""
+    return json.dumps(value, sort_keys=True, allow_nan=False, separators=(",", ":"))
+
+
+def _fold_facts(examples: Examples, tested: Tested) -> dict[str, Any]:
+    days, train, test = examples.calendar.days, examples.session[tested.train], examples.session[tested.test]
+    return {
+        "train_first": days[train[0]].isoformat(),
+        "train_last": days[train[-1]].isoformat(),
+        "test_first": days[test[0]].isoformat(),
+        "test_last": days[test[-1]].isoformat(),
+        "rows_train": len(train),
+        "rows_test": len(test),
+        "rows_sha256": examples.fingerprint(tested.train),
+        "choices": asdict(tested.choices),
+    }
+
+
+def _judged(trained: Trained) -> list[Floats]:
+    """The ensemble's forecast of each judged fold."""
+    return [ensemble_forecast(tested.forecasts, weights) for tested, weights in trained.judged]
+
+
+def _figures(
+    examples: Examples,
+    tested: Sequence[Tested],
+    forecasts: Sequence[Floats],
+    quantiles: Sequence[float],
+    params: ModelParams,
+) -> dict[str, dict[str, Any]]:
+    rows = np.concatenate([t.test for t in tested])
+    naive = np.concatenate([t.forecasts["naive"] for t in tested])
+    return figures(
+        examples.outcome[rows],
+        np.concatenate(forecasts),
+        naive,
+        examples.session[rows],
+        params.horizons,
+        quantiles,
+    )
+
+
+def _losses(examples: Examples, rows: Index, forecast: Floats, quantiles: Sequence[float]) -> Floats:
+    """Mean loss per session over names and horizons, rounded far below what is told apart: [sessions]."""
+    loss = pinball(examples.outcome[rows], forecast, quantiles)
+    means: Floats = session_means(loss, examples.session[rows]).mean(axis=1).round(8)
+    return means
+
+
+def _champion(
+    model_registry: pl.DataFrame,
+    parent: str | None,
+    examples: Examples,
+    quantiles: Sequence[float],
+    params: ModelParams,
+) -> tuple[Ensemble | None, str]:
+    """The champion, or None and why it can't be asked: a champion that can't be loaded must not block its successor."""
+    if parent is None:
+        return None, "there is none"
+    try:
+        ensemble = load_members(model_registry, parent, examples.features)
+    except (RegistryError, WeightsError) as error:
+        return None, str(error)
+    asked = (examples.features, params.window, params.horizons, tuple(quantiles))
+    if (ensemble.features, ensemble.window, ensemble.horizons, ensemble.quantiles) != asked:
+        return None, f"model {parent!r} has other features, window, horizons or quantiles"
+    return ensemble, ""
+
+
+def _ask(examples: Examples, champion: Ensemble, rows: Index) -> Floats:
+    if len(rows) == 0:
+        return np.empty((0, len(champion.horizons), len(champion.quantiles)))
+    parts = [
+        combine(standardised_members(champion, examples.windows(block)), champion.weights) for block in blocks(rows)
+    ]
+    return np.concatenate(parts)

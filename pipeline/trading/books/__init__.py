@@ -1,0 +1,1 @@
+"""The exact books: ledger, positions, value."""

@@ -1,0 +1,214 @@
+"""The book as its ledger tells it: cash, what is owed to it, and positions at cost, in whole cents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import NamedTuple
+
+import polars as pl
+
+from lake.tables.trading import LEDGER_ENTRIES
+from pipeline.trading.books.money import cents_series
+
+ACTION_KINDS = ("split", "cash_in_lieu", "dividend", "delisting", "rename")
+"""Kinds of events that stem from a corporate action; their reference names it."""
+
+
+class Leg(NamedTuple):
+    """One side of an event: cents, debit positive, credit negative."""
+
+    account: str
+    amount: int
+    ticker: str | None = None
+    shares: int = 0
+    due: date | None = None
+
+
+class Event(NamedTuple):
+    """Something that happened to the book; its legs sum to zero."""
+
+    event_id: str
+    kind: str
+    ts: datetime
+    reference: str
+    legs: tuple[Leg, ...]
+
+
+@dataclass
+class Position:
+    """Whole shares of one ticker, what they cost in cents, and the session of the first buy."""
+
+    shares: int
+    cost: int
+    opened: date
+
+
+class Receivable(NamedTuple):
+    """A dividend earned and not yet paid."""
+
+    ticker: str
+    amount: int
+    due: date
+
+
+@dataclass
+class Book:
+    """Balances in cents. Gains, dividends and paid-in capital count positive, and so does commission paid."""
+
+    cash: int = 0
+    capital: int = 0
+    realised: int = 0
+    dividends: int = 0
+    commission: int = 0
+    rounding: int = 0
+    positions: dict[str, Position] = field(default_factory=dict)
+    receivables: dict[str, Receivable] = field(default_factory=dict)
+    """By the reference of the dividend."""
+    settled: set[str] = field(default_factory=set)
+    """References of the corporate actions already posted."""
+
+    @property
+    def receivable(self) -> int:
+        """What is owed to the book, in cents."""
+        return sum(claim.amount for claim in self.receivables.values())
+
+    @property
+    def cost(self) -> int:
+        """What all positions cost, in cents."""
+        return sum(position.cost for position in self.positions.values())
+
+    def post(self, event: Event, session: date) -> None:
+        """Apply an event.
+
+        Raises:
+            ValueError: if its legs do not balance, or it would take shares that are not there.
+        """
+        if total := sum(leg.amount for leg in event.legs):
+            raise ValueError(f"event {event.event_id!r} is out of balance by {total} cents; debits equal credits")
+        opened = self._opened_before(event, session)
+        for leg in event.legs:
+            self._post_leg(leg, event, opened)
+        if event.kind in ACTION_KINDS:
+            self.settled.add(event.reference)
+
+    def _opened_before(self, event: Event, session: date) -> date:
+        """A renamed position keeps the session it was opened at."""
+        if event.kind != "rename":
+            return session
+        return min(self.positions[leg.ticker].opened for leg in event.legs if leg.ticker in self.positions)
+
+    def _post_leg(self, leg: Leg, event: Event, opened: date) -> None:
+        if leg.account == "positions":
+            self._move(leg, event, opened)
+        elif leg.account == "receivable":
+            self._claim(leg, event.reference)
+        elif leg.account in ("cash", "commission"):
+            setattr(self, leg.account, getattr(self, leg.account) + leg.amount)
+        else:
+            setattr(self, leg.account, getattr(self, leg.account) - leg.amount)
+
+    def _move(self, leg: Leg, event: Event, opened: date) -> None:
+        ticker = str(leg.ticker)
+        position = self.positions.setdefault(ticker, Position(0, 0, opened))
+        position.shares += leg.shares
+        position.cost += leg.amount
+        if position.shares < 0 or (event.kind == "buy" and leg.shares <= 0):
+            raise ValueError(f"event {event.event_id!r} would leave {position.shares} shares of {ticker}")
+        if position.shares == 0 and position.cost == 0:
+            del self.positions[ticker]
+
+    def _claim(self, leg: Leg, reference: str) -> None:
+        held = self.receivables.get(reference)
+        amount = leg.amount + (held.amount if held else 0)
+        if amount == 0:
+            del self.receivables[reference]
+        else:
+            due = leg.due if leg.due is not None else (held.due if held else None)
+            if due is None:
+                raise ValueError(f"receivable {reference!r} has no day on which it is paid; give its leg one")
+            self.receivables[reference] = Receivable(str(leg.ticker), amount, due)
+
+
+def fold(ledger_entries: pl.DataFrame) -> Book:
+    """Return the book that the entries add up to; their order in the frame does not matter.
+
+    Sums are exact (whole cents), so any partition of the work gives the same book.
+
+    Args:
+        ledger_entries: rows of the contract, in any order.
+    """
+    entries = ledger_entries.select(
+        "session", "sequence", "kind", "account", "ticker", "shares", "reference", "due",
+        amount=pl.col("amount").to_physical().cast(pl.Int64),
+    ).sort("session", "sequence")  # fmt: skip
+    totals = dict(entries.group_by("account").agg(pl.col("amount").sum()).iter_rows())
+    actions = entries.filter(pl.col("kind").is_in(ACTION_KINDS))
+    return Book(
+        cash=totals.get("cash", 0),
+        capital=-totals.get("capital", 0),
+        realised=-totals.get("realised", 0),
+        dividends=-totals.get("dividends", 0),
+        commission=totals.get("commission", 0),
+        rounding=-totals.get("rounding", 0),
+        positions=_positions(entries.filter(pl.col("account") == "positions")),
+        receivables=_receivables(entries.filter(pl.col("account") == "receivable")),
+        settled=set(actions["reference"].to_list()),
+    )
+
+
+def _positions(moves: pl.DataFrame) -> dict[str, Position]:
+    held = moves.with_columns(
+        after=pl.col("shares").cum_sum().over("ticker"), value=pl.col("amount").cum_sum().over("ticker")
+    ).with_columns(before=pl.col("after").shift(1, fill_value=0).over("ticker"))
+    starts = held.filter((pl.col("before") == 0) & (pl.col("shares") > 0))
+    started = {row[0]: row[1:] for row in starts.select("ticker", "session", "kind", "reference").iter_rows()}
+    ends = held.group_by("ticker", maintain_order=True).last().filter(pl.col("after") > 0)
+    return {
+        ticker: Position(shares, cost, _first_buy(moves, *started[ticker]))
+        for ticker, shares, cost in ends.sort("ticker").select("ticker", "after", "value").iter_rows()
+    }
+
+
+def _first_buy(moves: pl.DataFrame, session: date, kind: str, reference: str) -> date:
+    """Follow a renamed position back to the session its first name was bought."""
+    if kind != "rename":
+        return session
+    old = moves.filter((pl.col("reference") == reference) & (pl.col("kind") == "rename") & (pl.col("shares") < 0))[
+        "ticker"
+    ][0]
+    earlier = moves.filter(pl.col("ticker") == old).with_columns(after=pl.col("shares").cum_sum())
+    earlier = earlier.with_columns(before=pl.col("after").shift(1, fill_value=0))
+    opening = earlier.filter((pl.col("before") == 0) & (pl.col("shares") > 0) & (pl.col("session") <= session))
+    return _first_buy(moves, *opening.select("session", "kind", "reference").row(-1))
+
+
+def _receivables(claims: pl.DataFrame) -> dict[str, Receivable]:
+    open_claims = claims.group_by("reference", maintain_order=True).agg(
+        pl.col("ticker").first(), pl.col("amount").sum(), pl.col("due").first()
+    )
+    rows = open_claims.filter(pl.col("amount") != 0).sort("due", "reference").iter_rows()
+    return {reference: Receivable(ticker, amount, due) for reference, ticker, amount, due in rows}
+
+
+def entries_of(events: Iterable[Event], session: date) -> pl.DataFrame:
+    """Return the ledger rows of a session's events, numbered in their order."""
+    legs = [(event, number, leg) for event in events for number, leg in enumerate(event.legs)]
+    return pl.DataFrame(
+        {
+            "entry_id": [f"{event.event_id}#{number}" for event, number, _ in legs],
+            "event_id": [event.event_id for event, _, _ in legs],
+            "session": [session] * len(legs),
+            "ts": [event.ts for event, _, _ in legs],
+            "sequence": list(range(len(legs))),
+            "kind": [event.kind for event, _, _ in legs],
+            "account": [leg.account for _, _, leg in legs],
+            "ticker": [leg.ticker for _, _, leg in legs],
+            "amount": cents_series(leg.amount for _, _, leg in legs),
+            "shares": [leg.shares for _, _, leg in legs],
+            "reference": [event.reference for event, _, _ in legs],
+            "due": [leg.due for _, _, leg in legs],
+        },
+        schema=LEDGER_ENTRIES.schema,
+    )

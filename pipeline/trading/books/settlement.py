@@ -1,0 +1,290 @@
+"""What corporate actions do to the book before the open: splits, dividends, delistings, renames, in that order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import NamedTuple
+
+import polars as pl
+
+from pipeline.market.sessions import Sessions
+from pipeline.trading.books.book import Book, Event, Leg
+from pipeline.trading.books.money import MICROS_PER_CENT, half_even, to_micros
+
+ORDER = {"split": 0, "dividend": 1, "delisting": 2, "rename": 3}
+"""On one day: a dividend's and a delisting's amounts are per share after the split; a rename moves what is left."""
+
+LATE_SESSIONS = 20
+"""How long after its ex-date an action that was learned late is still applied; older ones need an operator."""
+
+
+class Action(NamedTuple):
+    """One corporate action as the book needs it."""
+
+    ticker: str
+    ex_date: date
+    kind: str
+    sequence: int
+    numerator: int | None
+    denominator: int | None
+    amount: float | None
+    pay_date: date | None
+    successor: str | None
+
+    @property
+    def reference(self) -> str:
+        """Its name in the ledger."""
+        return f"{self.ticker}:{self.ex_date}:{self.kind}:{self.sequence}"
+
+    @property
+    def ratio(self) -> tuple[int, int]:
+        """New shares for old ones; (1, 1) but for a split."""
+        if self.kind != "split" or self.numerator is None or self.denominator is None:
+            return 1, 1
+        return self.numerator, self.denominator
+
+
+def actions_in(corporate_actions: pl.DataFrame, after: date | None, upto: date) -> list[Action]:
+    """Return the actions with `after` < ex-date <= `upto` in the order they take effect."""
+    due = corporate_actions.filter(pl.col("ex_date") <= upto)
+    due = due if after is None else due.filter(pl.col("ex_date") > after)
+    actions = [Action(*row) for row in due.select(*Action._fields).iter_rows()]
+    return sorted(actions, key=lambda a: (a.ex_date, ORDER[a.kind], a.ticker, a.sequence))
+
+
+def split_ratio(actions: Iterable[Action], ticker: str, after: date) -> tuple[int, int]:
+    """Return the combined ratio (new, old) of a ticker's splits with an ex-date after the given day."""
+    numerator, denominator = 1, 1
+    for action in actions:
+        if action.ticker == ticker and action.ex_date > after:
+            new, old = action.ratio
+            numerator, denominator = numerator * new, denominator * old
+    return numerator, denominator
+
+
+@dataclass(frozen=True)
+class Quotes:
+    """Opening prices in millionths on the session's share basis; the last close stands in for a missing open."""
+
+    session: date
+    opens: dict[str, int]
+    closes: dict[str, tuple[date, int]]
+    """Last close before the session, with its own session."""
+
+    def open_or_last(self, ticker: str, actions: Iterable[Action]) -> int | None:
+        """The open, else the last close carried over the splits since; None if the ticker never traded."""
+        if ticker in self.opens:
+            return self.opens[ticker]
+        if ticker not in self.closes:
+            return None
+        when, close = self.closes[ticker]
+        new, old = split_ratio(actions, ticker, when)
+        return half_even(close * old, new)
+
+
+def quotes(market_prices: pl.DataFrame, session: date, tickers: Iterable[str]) -> Quotes:
+    """Return the session's opens and the closes before it for some tickers."""
+    bars = market_prices.filter(pl.col("ticker").is_in(sorted(tickers)), pl.col("interval") == "1d")
+    today = bars.filter(pl.col("session") == session).select("ticker", "open").iter_rows()
+    earlier = bars.filter(pl.col("session") < session).sort("ticker", "session").unique("ticker", keep="last")
+    return Quotes(
+        session,
+        {ticker: to_micros(price) for ticker, price in today},
+        {
+            ticker: (when, to_micros(price))
+            for ticker, when, price in earlier.select("ticker", "session", "close").iter_rows()
+        },
+    )
+
+
+def settle(
+    book: Book,
+    ledger_entries: pl.DataFrame,
+    corporate_actions: pl.DataFrame,
+    market_prices: pl.DataFrame,
+    session: date,
+    calendar: Sessions,
+) -> list[Event]:
+    """Bring the book from the close before to just before the session's open, and return what happened.
+
+    An action learned after its ex-date is applied to the shares that were held at the close before the ex-date.
+    Each action is posted once: its reference in the ledger bars a second time.
+
+    Args:
+        book: folded from `ledger_entries`; it is changed.
+        ledger_entries: all entries before the session (for actions learned late).
+        corporate_actions: what is known, back to `LATE_SESSIONS` before the session.
+        market_prices: daily bars of the session and some before (for fractions paid out in cash).
+    """
+    previous = calendar.previous(session)
+    known = actions_in(corporate_actions, None, session)
+    waiting = [a for a in known if a.reference not in book.settled]
+    missed = [a for a in waiting if a.ex_date <= previous]
+    holders = _holders(ledger_entries, missed)
+    late = [a for a in missed if a.reference in holders]
+    today = [a for a in waiting if a.ex_date > previous]
+    prices = quotes(market_prices, session, {a.ticker for a in (*late, *today)} & set(book.positions))
+    return Morning(book, holders, known, prices, session, calendar).pass_with([*late, *today])
+
+
+class Held(NamedTuple):
+    """Shares an action learned late applies to."""
+
+    before: int
+    """Held at the close before the ex-date."""
+    kept: int
+    """Of those held before, not sold since; the oldest are taken to go first."""
+
+
+def _holders(ledger_entries: pl.DataFrame, missed: list[Action]) -> dict[str, Held]:
+    """Return, by reference, what was held when each action took effect; those that met no holder are left out."""
+    if not missed or ledger_entries.is_empty():
+        return {}
+    actions = pl.DataFrame(
+        [(a.reference, a.ticker, a.ex_date) for a in missed],
+        schema={"action": pl.String, "ticker": pl.String, "ex_date": pl.Date},
+        orient="row",
+    )
+    moves = ledger_entries.filter(pl.col("account") == "positions").join(actions, on="ticker")
+    before = pl.col("session") < pl.col("ex_date")
+    sold = ~before & (pl.col("kind") == "sell")
+    shares = moves.group_by("action").agg(
+        held=pl.col("shares").filter(before).sum(),
+        sold=pl.col("shares").filter(sold).sum(),
+    )
+    return {action: Held(held, max(held + gone, 0)) for action, held, gone in shares.iter_rows() if held > 0}
+
+
+@dataclass
+class Morning:
+    """The hours before an open; posts actions one by one, so that each sees the book the one before left."""
+
+    book: Book
+    late: dict[str, Held]
+    """By reference: whom an action learned late concerns; an action not named here is of today."""
+    known: list[Action]
+    prices: Quotes
+    session: date
+    calendar: Sessions
+
+    @property
+    def ts(self) -> datetime:
+        return self.calendar.open_at(self.session)
+
+    def pass_with(self, actions: Iterable[Action]) -> list[Event]:
+        """Apply the actions in order, then pay what is due, and return what happened."""
+        return [event for action in actions for event in self.apply(action)] + self.pay_what_is_due()
+
+    def apply(self, action: Action) -> Iterator[Event]:
+        """Post an action's events one after the other, so that each sees what the one before left."""
+        effects = {
+            "split": self._split,
+            "dividend": self._dividend,
+            "delisting": self._delisting,
+            "rename": self._rename,
+        }
+        for event in effects[action.kind](action):
+            self.book.post(event, self.session)
+            yield event
+
+    def pay_what_is_due(self) -> list[Event]:
+        """Turn receivables whose day has come into cash, earliest first."""
+        claims = sorted(self.book.receivables.items(), key=lambda item: (item[1].due, item[0]))
+        events = [
+            Event(
+                f"{self.session}:dividend_paid:{reference}",
+                "dividend_paid",
+                self.ts,
+                reference,
+                (
+                    Leg("cash", claim.amount, claim.ticker),
+                    Leg("receivable", -claim.amount, claim.ticker, due=claim.due),
+                ),
+            )
+            for reference, claim in claims
+            if claim.due <= self.session
+        ]
+        for event in events:
+            self.book.post(event, self.session)
+        return events
+
+    def _event(self, kind: str, action: Action, *legs: Leg) -> Event:
+        return Event(f"{self.session}:{kind}:{action.reference}", kind, self.ts, action.reference, legs)
+
+    def _split(self, action: Action) -> Iterator[Event]:
+        """Whole shares stay; the fraction is paid out at the open, its share of the cost with it."""
+        position = self.book.positions.get(action.ticker)
+        if position is None:
+            return
+        new, old = action.ratio
+        held, cost = position.shares, position.cost
+        late = self.late.get(action.reference)
+        touched = min(held, late.kept) if late else held
+        if touched == 0:
+            return
+        whole, remainder = divmod(touched * new, old)
+        yield self._event("split", action, Leg("positions", 0, action.ticker, whole - touched))
+        if remainder:
+            price = self._price_in_lieu(action, held, cost)
+            paid = half_even(remainder * price, old * MICROS_PER_CENT)
+            # Exact share of the cost: the fraction over all shares there would be if fractions could be kept.
+            total = touched * new + (held - touched) * old
+            given_up = cost if whole + held - touched == 0 else half_even(cost * remainder, total)
+            yield self._event("cash_in_lieu", action, *_disposal(action.ticker, paid, given_up, 0))
+
+    def _price_in_lieu(self, action: Action, held: int, cost: int) -> int:
+        """Per share just after this split: the open undoes those that follow on the same day."""
+        new, old = action.ratio
+        price = self.prices.open_or_last(action.ticker, self.known)
+        if price is None:  # never traded: its cost per share is all that is known
+            return half_even(cost * MICROS_PER_CENT * old, held * new)
+        later_new, later_old = 1, 1
+        for other in self.known:
+            if other.ticker == action.ticker and (other.ex_date, other.sequence) > (
+                action.ex_date, action.sequence
+            ):  # fmt: skip
+                later_new, later_old = later_new * other.ratio[0], later_old * other.ratio[1]
+        return half_even(price * later_new, later_old)
+
+    def _dividend(self, action: Action) -> Iterator[Event]:
+        """Whoever held at the close before the ex-date has a claim, also if sold since."""
+        position = self.book.positions.get(action.ticker)
+        late = self.late.get(action.reference)
+        entitled = position.shares if position else 0
+        if late:
+            entitled = late.before
+            for other in self.known:  # the amount is per share after the splits of its own ex-date
+                if (other.ticker, other.ex_date) == (action.ticker, action.ex_date):
+                    entitled = entitled * other.ratio[0] // other.ratio[1]
+        amount = half_even(entitled * to_micros(action.amount or 0.0), MICROS_PER_CENT)
+        if amount:
+            claim = Leg("receivable", amount, action.ticker, due=action.pay_date or self.session)
+            yield self._event("dividend", action, claim, Leg("dividends", -amount, action.ticker))
+
+    def _delisting(self, action: Action) -> Iterator[Event]:
+        position = self.book.positions.get(action.ticker)
+        if position is not None:
+            paid = half_even(position.shares * to_micros(action.amount or 0.0), MICROS_PER_CENT)
+            legs = _disposal(action.ticker, paid, position.cost, position.shares)
+            yield self._event("delisting", action, *legs)
+
+    def _rename(self, action: Action) -> Iterator[Event]:
+        position = self.book.positions.get(action.ticker)
+        if position is not None and action.successor:
+            yield self._event(
+                "rename",
+                action,
+                Leg("positions", -position.cost, action.ticker, -position.shares),
+                Leg("positions", position.cost, action.successor, position.shares),
+            )
+
+
+def _disposal(ticker: str, proceeds: int, cost: int, shares: int) -> tuple[Leg, ...]:
+    """Cash in, cost and shares out, the difference is the gain."""
+    return (
+        Leg("cash", proceeds, ticker),
+        Leg("positions", -cost, ticker, -shares),
+        Leg("realised", cost - proceeds, ticker),
+    )

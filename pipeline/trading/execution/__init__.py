@@ -1,0 +1,1 @@
+"""What a fill costs and how orders are filled."""

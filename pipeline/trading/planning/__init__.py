@@ -1,0 +1,1 @@
+"""From forecasts to planned trades: regime, candidates, rules."""

@@ -1,0 +1,205 @@
+"""Draft the candidates for the next open: for each ticker what could be done, and how much would be wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from math import sqrt
+from typing import Any
+
+import polars as pl
+
+from pipeline.market.sessions import Sessions
+from pipeline.trading.books.settlement import actions_in, split_ratio
+from pipeline.trading.execution.costs import round_trip
+from pipeline.trading.execution.liquidity import trading_conditions
+from pipeline.trading.params import TradingParams
+from pipeline.trading.planning.candidates import Candidate, Forecast, Holding, Standing
+
+DECIDING_ROLES = ("champion", "naive")
+"""Shadows are scored, never traded on."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """All that the drafting looks at, by ticker."""
+
+    session: date
+    conditions: dict[str, dict[str, Any]]
+    forecasts: dict[str, Forecast]
+    reference: dict[str, float]
+    """The forecast's reference close, for a ticker without any bar."""
+    holdings: dict[str, dict[str, Any]]
+    universe: dict[str, tuple[bool, str, str]]
+    """member, reason, sector."""
+    stops: dict[str, tuple[date, float]]
+    """The stop last stated, on today's share basis, and when."""
+    sales: dict[str, int]
+    """Sessions since the last sale."""
+    calendar: Sessions
+
+
+def scene(
+    predictions: pl.DataFrame,
+    portfolio_holdings: pl.DataFrame,
+    market_prices: pl.DataFrame,
+    corporate_actions: pl.DataFrame,
+    trade_plans: pl.DataFrame,
+    executed_trades: pl.DataFrame,
+    ticker_universe: pl.DataFrame,
+    session: date,
+    calendar: Sessions,
+    params: TradingParams,
+) -> Scene:
+    """Gather what is known at the close of a session about every ticker with a forecast or a holding."""
+    held = portfolio_holdings.filter(pl.col("session") == session)
+    fitting = predictions.filter((pl.col("horizon") == params.horizon) & pl.col("role").is_in(DECIDING_ROLES))
+    # Newest first; of one session's, the champion's before the naive one.
+    chosen = fitting.sort(["session", "role", "model_id"], descending=[True, False, False])
+    chosen = chosen.unique("ticker", keep="first", maintain_order=True)
+    tickers = sorted({*chosen["ticker"].to_list(), *held["ticker"].to_list()})
+    bars = market_prices.filter(pl.col("ticker").is_in(tickers))
+    conditions = trading_conditions(bars, corporate_actions, session, params.sizing.window, basis=session)
+    universe = ticker_universe.filter(pl.col("session") == session)
+    sold = executed_trades.filter((pl.col("side") == "sell") & (pl.col("shares") > 0)).sort("session")
+    return Scene(
+        session=session,
+        conditions={row["ticker"]: row for row in conditions.iter_rows(named=True)},
+        forecasts={row["ticker"]: _forecast(row, session, calendar) for row in chosen.iter_rows(named=True)},
+        reference=dict(chosen.select("ticker", "reference_close").iter_rows()),
+        holdings={row["ticker"]: row for row in held.iter_rows(named=True)},
+        universe={t: (m, r, s) for t, m, r, s in universe.select("ticker", "member", "reason", "sector").iter_rows()},
+        stops=_stops(trade_plans, corporate_actions, session),
+        sales={t: calendar.distance(s, session) for t, s in sold.select("ticker", "session").iter_rows()},
+        calendar=calendar,
+    )
+
+
+def draft(view: Scene, standing: Standing, params: TradingParams) -> list[Candidate]:
+    """Return one candidate per ticker: sales first, then buys by edge (largest first) and ticker."""
+    tickers = sorted({*view.forecasts, *view.holdings})
+    candidates = [candidate for ticker in tickers for candidate in _candidates(ticker, view, standing, params)]
+    rank = {"sell": 0, "hold": 1, "buy": 2}
+    return sorted(candidates, key=lambda c: (rank[c.side], -(c.edge or 0.0) if c.side == "buy" else 0.0, c.ticker))
+
+
+def stop_for(entry: float, volatility: float, sigmas: float, horizon: int) -> float:
+    """Return the price `sigmas` standard deviations over the horizon below an entry; never below a tenth of it."""
+    return entry * max(1 - sigmas * volatility * sqrt(horizon), 0.1)
+
+
+def _candidates(ticker: str, view: Scene, standing: Standing, params: TradingParams) -> Iterator[Candidate]:
+    known = view.conditions.get(ticker, {})
+    row = view.holdings.get(ticker)
+    close = known.get("close") or (float(row["close"]) if row else view.reference[ticker])
+    last = known.get("last_session") or (row["close_session"] if row else None)
+    volatility = known.get("volatility") or params.costs.unknown_volatility
+    member, exclusion, sector = view.universe.get(ticker, (False, "not listed in the universe today", "unknown"))
+    holding = _holding(row, view, close, volatility, params) if row else None
+    volume = known.get("median_volume")
+    target = params.rules.name_weight * standing.risk_budget * standing.nav
+    value = holding.shares * close if holding else target
+    cost = round_trip(value, close, volume, known.get("volatility"), params.costs)
+    forecast = view.forecasts.get(ticker)
+    side, intent, shares = _intent(close, cost, forecast, holding, standing, params)
+    yield Candidate(
+        ticker=ticker,
+        sector=row["sector"] if row and sector == "unknown" else sector,
+        side=side,
+        intent=intent,
+        shares=shares,
+        close=close,
+        stale=view.calendar.distance(last, view.session) if last else len(view.calendar.days),
+        member=member,
+        exclusion=exclusion,
+        volatility=volatility,
+        median_volume=volume,
+        cost=cost,
+        forecast=forecast,
+        holding=holding,
+        since_sale=view.sales.get(ticker) if holding is None else None,
+    )
+
+
+def _intent(
+    close: float,
+    cost: float,
+    forecast: Forecast | None,
+    holding: Holding | None,
+    standing: Standing,
+    params: TradingParams,
+) -> tuple[str, str, int]:
+    """What comes first: cut, leave on a bad forecast, trim, leave at the horizon, then add or keep."""
+    target = target_weight(forecast, cost, standing.risk_budget, params)
+    if holding is None:
+        return "buy", "enter", _shares(target * standing.nav, close)
+    fresh = forecast if forecast is not None and forecast.age == 0 and forecast.role == "champion" else None
+    if close < holding.stop:
+        return "sell", "stop", holding.shares
+    if fresh is not None and fresh.point < min(params.rules.exit_below, -cost):
+        return "sell", "exit", holding.shares
+    limit = params.rules.name_weight
+    if holding.weight > limit * params.sizing.overweight:
+        return "sell", "reduce", min(_shares((holding.weight - limit) * standing.nav, close), holding.shares)
+    if holding.held_sessions >= params.horizon:
+        return "sell", "expire", holding.shares
+    if target > holding.weight + params.sizing.rebalance_band:
+        return "buy", "add", _shares((target - holding.weight) * standing.nav, close)
+    return "hold", "keep", 0
+
+
+def target_weight(forecast: Forecast | None, cost: float, risk_budget: float, params: TradingParams) -> float:
+    """Return the weight an edge deserves: a fraction of edge / variance (Kelly 1956), capped, times the risk budget."""
+    if forecast is None or forecast.point <= cost:
+        return 0.0
+    variance = forecast.sigma**2
+    ideal = params.sizing.kelly * (forecast.point - cost) / variance if variance > 0 else params.rules.name_weight
+    return min(ideal, params.rules.name_weight) * risk_budget
+
+
+def _shares(value: float, close: float) -> int:
+    return max(int(value // close), 0)
+
+
+def _forecast(row: dict[str, Any], session: date, calendar: Sessions) -> Forecast:
+    return Forecast(
+        prediction_id=row["prediction_id"],
+        model_id=row["model_id"],
+        role=row["role"],
+        age=calendar.distance(row["session"], session),
+        point=row["point"],
+        low=row["q05"],
+        low_80=row["q10"],
+        high_80=row["q90"],
+        confidence=row["confidence"],
+    )
+
+
+def _holding(row: dict[str, Any], view: Scene, close: float, volatility: float, params: TradingParams) -> Holding:
+    """A position with its stop: under cost at first, then trailing the best close once in profit, never lowered."""
+    cost = float(row["cost"]) / row["shares"]
+    stop = stop_for(cost, volatility, params.rules.stop_sigmas, params.horizon)
+    stated, before = view.stops.get(row["ticker"], (date.min, 0.0))
+    if stated >= view.calendar.previous(row["opened"]):  # not a stop of an earlier position
+        stop = before
+    if close > cost:
+        stop = max(stop, stop_for(close, volatility, params.rules.trail_sigmas, params.horizon))
+    return Holding(
+        shares=row["shares"],
+        cost=cost,
+        weight=row["weight"],
+        opened=row["opened"],
+        held_sessions=row["held_sessions"],
+        stop=stop,
+    )
+
+
+def _stops(trade_plans: pl.DataFrame, corporate_actions: pl.DataFrame, session: date) -> dict[str, tuple[date, float]]:
+    splits = [a for a in actions_in(corporate_actions, None, session) if a.kind == "split"]
+    stops = {}
+    stated = trade_plans.filter(pl.col("stop").is_not_null()).sort("session", "ticker")
+    for ticker, when, stop in stated.select("ticker", "session", "stop").iter_rows():
+        new, old = split_ratio(splits, ticker, when)
+        stops[ticker] = (when, stop * old / new)
+    return stops

@@ -1,0 +1,227 @@
+"""Decide what to trade at the next open, and keep every refusal with the rule that made it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import date
+
+import polars as pl
+
+from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES, TICKER_UNIVERSE
+from lake.tables.predictions import PREDICTIONS
+from lake.tables.trading import (
+    EXECUTED_TRADES,
+    PORTFOLIO_HOLDINGS,
+    PORTFOLIO_VALUE,
+    STRATEGIC_PRIORITIES,
+    TRADE_PLANS,
+)
+from pipeline.engine.stage import Moment, Read, Stage
+from pipeline.trading.execution.liquidity import LOOKBACK
+from pipeline.trading.params import TradingParams
+from pipeline.trading.planning.candidates import Candidate, Standing
+from pipeline.trading.planning.generate_orders import draft, scene, stop_for
+from pipeline.trading.planning.rules import RULES, Verdict, refuse
+
+COOL_DOWN_LOOKBACK = 20
+"""Sessions of sales that patience can look back on."""
+
+PREDICTION_COLUMNS = (
+    *PREDICTIONS.key, "prediction_id", "reference_close", "point", "q05", "q10", "q90", "confidence", "role",
+)  # fmt: skip
+
+Decision = tuple[Candidate, list[Verdict], int, str | None]
+"""The candidate as wanted, every rule's verdict, the shares that passed, and the rule that blocked it."""
+
+
+def plan(
+    predictions: pl.DataFrame,
+    strategic_priorities: pl.DataFrame,
+    portfolio_holdings: pl.DataFrame,
+    portfolio_value: pl.DataFrame,
+    market_prices: pl.DataFrame,
+    corporate_actions: pl.DataFrame,
+    trade_plans: pl.DataFrame,
+    executed_trades: pl.DataFrame,
+    ticker_universe: pl.DataFrame,
+    moment: Moment,
+    params: TradingParams,
+) -> pl.DataFrame:
+    """Return one row for every ticker with a forecast or a holding, decided at the close of `moment.session` alone.
+
+    Sales are decided first, then buys by edge and ticker, so that budgets the tickers share are spent in one order.
+    """
+    session = moment.session
+    standing = _standing(strategic_priorities, portfolio_value, portfolio_holdings, session, params)
+    view = scene(
+        predictions, portfolio_holdings, market_prices, corporate_actions, trade_plans, executed_trades,
+        ticker_universe, session, moment.calendar, params,
+    )  # fmt: skip
+    decisions = []
+    for candidate in draft(view, standing, params):
+        verdicts, shares, blocked_by = judge(candidate, standing, params)
+        if shares:
+            standing.accept(replace(candidate, shares=shares))
+        decisions.append((candidate, verdicts, shares, blocked_by))
+    return _rows(sorted(decisions, key=lambda d: d[0].ticker), standing, moment, params)
+
+
+def judge(candidate: Candidate, standing: Standing, params: TradingParams) -> tuple[list[Verdict], int, str | None]:
+    """Ask every rule in order, each about the size the ones before left; after a refusal the others still speak.
+
+    Returns:
+        the verdicts, the shares that passed (0 where refused), and the first rule that refused.
+    """
+    verdicts, blocked_by, current = [], None, candidate
+    for rule in RULES:
+        verdict = rule(current, standing, params)
+        if verdict.verdict == "scale":
+            scaled = replace(current, shares=int(current.shares * verdict.scale))
+            verdict = _or_refuse(verdict, current, scaled, params)
+            current = current if verdict.verdict == "refuse" else scaled
+        if verdict.verdict == "refuse":
+            blocked_by = blocked_by or verdict.rule
+        verdicts.append(verdict)
+    passed = current.shares if blocked_by is None and candidate.side != "hold" else 0
+    return verdicts, passed, blocked_by
+
+
+def _or_refuse(verdict: Verdict, before: Candidate, after: Candidate, params: TradingParams) -> Verdict:
+    """A rule that leaves less than the smallest order is what blocked the trade, not the one that notices it."""
+    least = params.rules.smallest_order
+    passes = before.value < least or after.value >= least if before.side == "buy" else after.shares or not before.shares
+    if passes:
+        return verdict
+    left = f"{verdict.reason}; the {after.shares} shares it leaves are no order"
+    return refuse(verdict.rule, verdict.distance, left)
+
+
+def _standing(
+    strategic_priorities: pl.DataFrame,
+    portfolio_value: pl.DataFrame,
+    portfolio_holdings: pl.DataFrame,
+    session: date,
+    params: TradingParams,
+) -> Standing:
+    stance = strategic_priorities.filter(pl.col("session") == session)
+    worth = portfolio_value.filter(pl.col("session") == session)
+    for name, frame in (("strategic_priorities", stance), ("portfolio_value", worth)):
+        if frame.height != 1:
+            raise ValueError(f"{name} has {frame.height} rows for {session}; plan needs one: run its stage first")
+    priorities, book = stance.row(0, named=True), worth.row(0, named=True)
+    held = portfolio_holdings.filter(pl.col("session") == session).sort("ticker")
+    standing = Standing(
+        nav=float(book["nav"]),
+        cash=float(book["cash"]),
+        invested=float(book["positions_value"]),
+        drawdown=book["drawdown"],
+        risk_budget=priorities["risk_budget"],
+        target_exposure=priorities["target_exposure"],
+        most_positions=priorities["most_positions"],
+        horizon=params.horizon,
+        skill=priorities["skill"],
+        skill_low=priorities["skill_low"],
+    )
+    for ticker, sector, value in held.select("ticker", "sector", "market_value").iter_rows():
+        standing.names.add(ticker)
+        standing.by_name[ticker] = float(value)
+        standing.by_sector[sector] = standing.by_sector.get(sector, 0.0) + float(value)
+    return standing
+
+
+def _rows(decisions: list[Decision], standing: Standing, moment: Moment, params: TradingParams) -> pl.DataFrame:
+    rows = [_row(candidate, shares, blocked_by, standing, params) for candidate, _, shares, blocked_by in decisions]
+    if not rows:
+        return TRADE_PLANS.empty()
+    frame = pl.DataFrame(rows, schema={name: TRADE_PLANS.schema[name] for name in rows[0]})
+    session = moment.session
+    frame = frame.with_columns(
+        _verdicts(verdicts for _, verdicts, _, _ in decisions),
+        plan_id=pl.format("{}:{}", pl.lit(str(session)), "ticker"),
+        session=pl.lit(session),
+        for_session=pl.lit(moment.calendar.next(session)),
+        decided_at=pl.lit(moment.as_of).cast(TRADE_PLANS.schema["decided_at"]),
+    )
+    return frame.select(*TRADE_PLANS.columns)
+
+
+def _verdicts(verdicts: Iterable[list[Verdict]]) -> pl.Series:
+    """Every ticker has a verdict of every rule, so a flat frame folds into lists without a copy per row."""
+    names = ("rule", "verdict", "scale", "distance", "reason")
+    types = (pl.String, pl.String, pl.Float64, pl.Float64, pl.String)
+    columns = zip(*(verdict for row in verdicts for verdict in row), strict=True)
+    flat = pl.DataFrame(dict(zip(names, columns, strict=True)), schema=dict(zip(names, types, strict=True)))
+    return flat.to_struct("verdicts").reshape((-1, len(RULES))).arr.to_list()
+
+
+def _row(
+    candidate: Candidate, shares: int, blocked_by: str | None, standing: Standing, params: TradingParams
+) -> dict[str, object]:
+    forecast, holding = candidate.forecast, candidate.holding
+    held = holding.shares if holding else 0
+    after = held + shares if candidate.side == "buy" else held - shares
+    stop = holding.stop if holding else None
+    if stop is None and shares:
+        stop = stop_for(candidate.close, candidate.volatility, params.rules.stop_sigmas, params.horizon)
+    return {
+        "ticker": candidate.ticker,
+        "sector": candidate.sector,
+        "side": candidate.side,
+        "intent": candidate.intent,
+        "taken": shares > 0,
+        "wanted_shares": candidate.shares,
+        "shares": shares,
+        "close": candidate.close,
+        "expected_return": forecast.point if forecast else None,
+        "low_return": forecast.low if forecast else None,
+        "low_80": forecast.low_80 if forecast else None,
+        "high_80": forecast.high_80 if forecast else None,
+        "expected_cost": candidate.cost,
+        "edge": candidate.edge,
+        "target_weight": standing.weight(after * candidate.close),
+        "stop": stop,
+        "blocked_by": blocked_by,
+        "prediction_id": forecast.prediction_id if forecast else None,
+        "model_id": forecast.model_id if forecast else None,
+    }
+
+
+STAGE = Stage(
+    name="plan",
+    function=plan,
+    reads=(
+        Read(
+            PREDICTIONS,
+            lookback=2,
+            columns=PREDICTION_COLUMNS,
+            where=pl.col("role").is_in(["champion", "naive"]),
+        ),
+        Read(STRATEGIC_PRIORITIES),
+        Read(PORTFOLIO_HOLDINGS),
+        Read(PORTFOLIO_VALUE),
+        Read(
+            MARKET_PRICES,
+            lookback=LOOKBACK,
+            where=pl.col("interval") == "1d",
+            columns=(*MARKET_PRICES.key, "session", "close", "volume"),
+        ),
+        Read(CORPORATE_ACTIONS, lookback=LOOKBACK),
+        Read(
+            TRADE_PLANS,
+            lookback=5,
+            upto="previous",
+            columns=(*TRADE_PLANS.key, "stop"),
+            where=pl.col("stop").is_not_null(),
+        ),
+        Read(
+            EXECUTED_TRADES,
+            lookback=COOL_DOWN_LOOKBACK,
+            columns=(*EXECUTED_TRADES.key, "session", "ticker", "side", "shares"),
+        ),
+        Read(TICKER_UNIVERSE),
+    ),
+    writes=TRADE_PLANS,
+    params=TradingParams(),
+    section="trading",
+)

@@ -1,0 +1,181 @@
+"""Take a stance for the next session: the market's regime, and how much of the full risk to take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from math import fsum, sqrt
+
+import polars as pl
+
+from lake.tables.feedback import FEEDBACK_METRICS
+from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES, TICKER_UNIVERSE
+from lake.tables.trading import PORTFOLIO_VALUE, STRATEGIC_PRIORITIES
+from pipeline.engine.stage import Moment, Read, Stage
+from pipeline.market.returns import daily_total_returns
+from pipeline.market.sessions import Sessions
+from pipeline.text_format import change, percent
+from pipeline.trading.params import Regimes, TradingParams
+
+LOOKBACK = 80
+"""Sessions of market history: the trend's quarter, and room for gaps."""
+
+
+@dataclass(frozen=True)
+class Skill:
+    """The information coefficient as measured; None where there is too little to measure."""
+
+    value: float | None
+    low: float | None
+
+    @property
+    def proven(self) -> bool:
+        """Its interval lies above 0."""
+        return self.low is not None and self.low > 0
+
+
+def strategy(
+    market_prices: pl.DataFrame,
+    corporate_actions: pl.DataFrame,
+    ticker_universe: pl.DataFrame,
+    portfolio_value: pl.DataFrame,
+    feedback_metrics: pl.DataFrame,
+    moment: Moment,
+    params: TradingParams,
+) -> pl.DataFrame:
+    """Return the stance after `moment.session` (that session alone; it rests on the book's own drawdown)."""
+    market = market_returns(market_prices, corporate_actions, ticker_universe)
+    volatility = _volatility(market[-params.regimes.volatility_sessions :], moment.calendar, moment.session)
+    trend = _compound(market[-params.regimes.trend_sessions :])
+    book = portfolio_value.sort("session").tail(1)
+    drawdown = float(book["drawdown"][0]) if book.height else 0.0
+    skill = _skill(feedback_metrics, params.horizon)
+    regime = _regime(volatility, trend, params.regimes)
+    factors = _risk_factors(volatility, skill, params)
+    risk = factors["market"] * factors["skill"]
+    names = params.rules.most_positions
+    if regime == "stressed":
+        names = max(int(names * params.regimes.stressed_positions), 1)
+    row = {
+        "session": moment.session,
+        "regime": regime,
+        "market_volatility": volatility,
+        "market_trend": trend,
+        "drawdown": drawdown,
+        "skill": skill.value,
+        "skill_low": skill.low,
+        "risk_budget": risk,
+        "target_exposure": risk * params.full_exposure,
+        "most_positions": names,
+        "reason": _reason(regime, volatility, trend, drawdown, skill, factors),
+    }
+    return pl.DataFrame([row], schema=STRATEGIC_PRIORITIES.schema)
+
+
+def market_returns(
+    market_prices: pl.DataFrame, corporate_actions: pl.DataFrame, ticker_universe: pl.DataFrame
+) -> list[float]:
+    """Return the equal-weight market's total return of each session, oldest first.
+
+    A session's market is the members as of the universe before it (who is a member is settled at a close), so that
+    later survivors do not decide what the market was; sessions before the first universe known use that one.
+    """
+    universe = ticker_universe.filter("member").select("ticker", settled="session")
+    if universe.is_empty():
+        return []
+    returns = daily_total_returns(market_prices, corporate_actions).filter(pl.col("total_return").is_not_null())
+    known = universe["settled"].unique().sort()
+    sessions = returns["session"].unique().sort()
+    before = (known.search_sorted(sessions, side="left").cast(pl.Int64) - 1).clip(lower_bound=0)
+    market = pl.DataFrame({"session": sessions, "settled": known.gather(before)})
+    earned = returns.join(market, on="session").join(universe, on=["settled", "ticker"], how="semi")
+    by_session = earned.group_by("session").agg("total_return").sort("session")
+    # fsum is exact, so the means do not hang on the order of the rows.
+    return [fsum(gains) / len(gains) for gains in by_session["total_return"].to_list()]
+
+
+def _volatility(returns: list[float], calendar: Sessions, session: date) -> float:
+    """Annualised by the calendar's own count of sessions in the year before."""
+    if len(returns) < 2:
+        return 0.0
+    mean = fsum(returns) / len(returns)
+    variance = fsum((r - mean) ** 2 for r in returns) / (len(returns) - 1)
+    return sqrt(variance * sessions_per_year(calendar, session))
+
+
+def sessions_per_year(calendar: Sessions, session: date) -> int:
+    """Return how many sessions the exchange held in the year up to a session; 252 where its calendar starts later."""
+    day = 28 if (session.month, session.day) == (2, 29) else session.day
+    start = session.replace(year=session.year - 1, day=day)
+    if start < calendar.days[0]:
+        return 252
+    return len(calendar.between(start, session)) - calendar.is_session(start)
+
+
+def _compound(returns: list[float]) -> float:
+    level = 1.0
+    for gain in returns:
+        level *= 1 + gain
+    return level - 1
+
+
+def _skill(feedback_metrics: pl.DataFrame, horizon: int) -> Skill:
+    measured = feedback_metrics.filter(
+        (pl.col("metric") == "ic")
+        & (pl.col("scope") == "all")
+        & (pl.col("horizon") == horizon)
+        & (pl.col("verdict") != "too few")
+    ).sort("session", "slice")
+    if measured.is_empty():
+        return Skill(None, None)
+    return Skill(*measured.select("value", "low").row(-1))
+
+
+def _regime(volatility: float, trend: float, regimes: Regimes) -> str:
+    if volatility > regimes.stressed_above or trend < regimes.bad_trend:
+        return "stressed"
+    return "calm" if volatility < regimes.calm_below else "normal"
+
+
+def _risk_factors(volatility: float, skill: Skill, params: TradingParams) -> dict[str, float]:
+    """Each between 0 and 1; their product is the risk budget. The drawdown has a rule of its own: not counted twice."""
+    regimes = params.regimes
+    market = min(regimes.target_volatility / volatility, 1.0) if volatility > 0 else 1.0
+    proven = 1.0 if skill.proven else regimes.unproven_risk
+    return {"market": market, "skill": proven}
+
+
+def _reason(
+    regime: str, volatility: float, trend: float, drawdown: float, skill: Skill, factors: dict[str, float]
+) -> str:
+    if skill.value is None:
+        known = "skill is not measured yet"
+    else:
+        low = "unknown" if skill.low is None else f"{skill.low:+.3f}"
+        known = f"information coefficient {skill.value:+.3f}, lower end {low}"
+    shares = ", ".join(f"{name} {factor:.2f}" for name, factor in factors.items())
+    return (
+        f"{regime} market: volatility {percent(volatility, 1)} a year, trend {change(trend, 1)}; "
+        f"drawdown {percent(drawdown, 1)}; {known}; risk factors {shares}"
+    )
+
+
+STAGE = Stage(
+    name="strategy",
+    function=strategy,
+    reads=(
+        Read(
+            MARKET_PRICES,
+            lookback=LOOKBACK,
+            where=pl.col("interval") == "1d",
+            columns=(*MARKET_PRICES.key, "session", "close"),
+        ),
+        Read(CORPORATE_ACTIONS, lookback=LOOKBACK),
+        Read(TICKER_UNIVERSE, lookback=LOOKBACK, columns=(*TICKER_UNIVERSE.key, "member")),
+        Read(PORTFOLIO_VALUE, lookback=1, columns=(*PORTFOLIO_VALUE.key, "drawdown")),
+        Read(FEEDBACK_METRICS, lookback=5),
+    ),
+    writes=STRATEGIC_PRIORITIES,
+    params=TradingParams(),
+    section="trading",
+)

@@ -1,0 +1,1 @@
+"""Looking back: trades, the operator's decisions, the track record."""

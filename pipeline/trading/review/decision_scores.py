@@ -1,0 +1,139 @@
+"""Judge the operator's word on trades: what each trade would have earned over the decision horizon, and what it did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+import polars as pl
+
+from lake.tables.control import TRADE_DECISIONS
+from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES
+from lake.tables.trading import DECISION_SCORES, EXECUTED_TRADES, TRADE_PLANS
+from pipeline.engine.stage import Moment, Read, Stage
+from pipeline.market.returns import daily_total_returns
+from pipeline.trading.books.money import cents_series, half_even, price_series, to_cents, to_micros, value_of
+from pipeline.trading.books.settlement import actions_in
+from pipeline.trading.params import TradingParams
+from pipeline.trading.planning.operator_decisions import Word, words_on_plans
+
+LOOKBACK = 21
+"""Sessions read, for the longest horizon that is forecast; decisions of a longer one are not judged."""
+FILL_COLUMNS = (*EXECUTED_TRADES.key, "plan_id", "session", "ticker", "side", "ordered", "shares")
+PLAN_COLUMNS = (*TRADE_PLANS.key, "plan_id", "intent", "taken", "expected_cost")
+BAR_COLUMNS = (*MARKET_PRICES.key, "session", "open", "close")
+
+
+def decision_scores(
+    trade_decisions: pl.DataFrame,
+    executed_trades: pl.DataFrame,
+    trade_plans: pl.DataFrame,
+    market_prices: pl.DataFrame,
+    corporate_actions: pl.DataFrame,
+    moment: Moment,
+    params: TradingParams,
+) -> pl.DataFrame:
+    """Return one row per trade approved or vetoed whose decision horizon ends at `moment.session` (that alone).
+
+    The trade is held against its own open and the horizon's last close, with the ticker's dividends and splits. What
+    never opened has no price to be judged by, and is left out.
+    """
+    opened = moment.calendar.offset(moment.session, 1 - params.horizon)
+    said = trade_decisions.filter(pl.col("for_session") == opened)
+    words = words_on_plans(said, moment.calendar.open_at(opened)) if said.height else {}
+    if not words:
+        return DECISION_SCORES.empty()
+    fills = executed_trades.filter((pl.col("session") == opened) & pl.col("plan_id").is_in(sorted(words)))
+    plans = {row["plan_id"]: row for row in trade_plans.iter_rows(named=True) if row["plan_id"] in words}
+    earned = _earned(fills["ticker"].to_list(), market_prices, corporate_actions, opened, moment.session)
+    rows = list(_rows(fills, words, plans, earned, moment.session))
+    return pl.DataFrame(
+        {name: _column(name, [row[name] for row in rows]) for name in DECISION_SCORES.columns},
+        schema=DECISION_SCORES.schema,
+    ).sort("plan_id")
+
+
+def _column(name: str, values: list[Any]) -> list[Any] | pl.Series:
+    if name in ("whole_cost", "whole_gain", "decision_gain"):
+        return cents_series(values)
+    return price_series(values) if name == "open_price" else values
+
+
+def _earned(
+    tickers: list[str], market_prices: pl.DataFrame, corporate_actions: pl.DataFrame, first: date, last: date
+) -> dict[str, tuple[int, float]]:
+    """Ticker -> its opening price in millionths at the first session, and its total return from there to the end.
+
+    The end is the last close known by then, or the final value per share where it was delisted in between.
+    """
+    named = pl.col("ticker").is_in(sorted(set(tickers)))
+    bars = market_prices.filter(named, pl.col("session") >= first)
+    actions = corporate_actions.filter(named, pl.col("ex_date") > first)
+    found: dict[str, tuple[int, float]] = {}
+    for (ticker,), days in daily_total_returns(bars, actions).group_by("ticker", maintain_order=True):
+        begin = bars.filter(pl.col("ticker") == ticker, pl.col("session") == first)
+        if begin.is_empty():
+            continue
+        opening, level = float(begin["open"][0]), float(begin["close"][0])
+        for day in days.filter(pl.col("session") > first)["total_return"].to_list():
+            level *= 1 + day
+        for action in (a for a in actions_in(actions, first, last) if (a.ticker, a.kind) == (ticker, "delisting")):
+            level *= (action.amount or 0.0) / float(days["close"][-1])
+        found[str(ticker)] = to_micros(opening), level / opening - 1
+    return found
+
+
+def _rows(
+    fills: pl.DataFrame,
+    words: dict[str, Word],
+    plans: dict[str, dict[str, Any]],
+    earned: dict[str, tuple[int, float]],
+    session: date,
+) -> Iterator[dict[str, Any]]:
+    for fill in fills.iter_rows(named=True):
+        word, plan = words[fill["plan_id"]], plans[fill["plan_id"]]
+        if fill["ticker"] not in earned or not fill["ordered"]:
+            continue
+        opening, ratio = earned[fill["ticker"]]
+        value = value_of(fill["ordered"], opening)
+        buys = fill["side"] == "buy"
+        # The plan's expected cost is a round trip's; a sale saves or pays only its own half.
+        cost = to_cents(value / 100 * plan["expected_cost"] / (1 if buys else 2))
+        gain = to_cents(value / 100 * ratio) * (1 if buys else -1) - cost
+        filled = half_even(gain * fill["shares"], fill["ordered"])
+        decided = -gain if word.decision == "veto" else filled
+        yield {
+            "plan_id": fill["plan_id"],
+            "session": session,
+            "for_session": fill["session"],
+            "ticker": fill["ticker"],
+            "side": fill["side"],
+            "intent": plan["intent"],
+            "decision": word.decision,
+            "reason": word.reason,
+            "ordered": fill["ordered"],
+            "filled": fill["shares"],
+            "open_price": opening,
+            "total_return": ratio,
+            "whole_cost": cost,
+            "whole_gain": gain,
+            "decision_gain": decided,
+            "verdict": "helped" if decided > 0 else "hurt" if decided < 0 else "no difference",
+        }
+
+
+STAGE = Stage(
+    name="decision_scores",
+    function=decision_scores,
+    reads=(
+        Read(TRADE_DECISIONS, lookback=LOOKBACK),
+        Read(EXECUTED_TRADES, lookback=LOOKBACK, columns=FILL_COLUMNS),
+        Read(TRADE_PLANS, lookback=LOOKBACK, upto="previous", where=pl.col("taken"), columns=PLAN_COLUMNS),
+        Read(MARKET_PRICES, lookback=LOOKBACK, where=pl.col("interval") == "1d", columns=BAR_COLUMNS),
+        Read(CORPORATE_ACTIONS, lookback=LOOKBACK),
+    ),
+    writes=DECISION_SCORES,
+    params=TradingParams(),
+    section="trading",
+)

@@ -1,0 +1,250 @@
+"""Look back at each position sold or delisted: what was expected, what happened, and what explains the difference."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+from math import sqrt
+from typing import Any
+
+import polars as pl
+
+from lake.tables.trading import EXECUTED_TRADES, LEDGER_ENTRIES, TRADE_PLANS, TRADE_REFLECTIONS
+from pipeline.engine.stage import Moment, Read, Stage
+from pipeline.market.sessions import Sessions
+from pipeline.text_format import change, counted
+from pipeline.trading.books.money import cents_series, half_even
+from pipeline.trading.params import TradingParams
+
+LOOKBACK = 250
+"""Sessions searched for the plan and the fills that opened a position; beyond, its entry counts as unforecast."""
+
+PLAN_COLUMNS = (
+    *TRADE_PLANS.key, "plan_id", "for_session", "intent", "taken", "expected_return", "low_80", "high_80",
+    "prediction_id",
+)  # fmt: skip
+
+
+@dataclass
+class Pool:
+    """What has gathered on a position since it was opened and has not left with a sale; cents."""
+
+    shares: int = 0
+    opened: date | None = None
+    dividends: int = 0
+    commission: int = 0
+    slippage: int = 0
+    """Half-spread and impact paid on the buys."""
+
+    def take(self, sold: int) -> Pool:
+        """Remove and return the part that goes with some of the shares."""
+        held = self.shares
+        part = Pool(sold, self.opened)
+        for name in ("dividends", "commission", "slippage"):
+            amount = getattr(self, name) if sold == held else half_even(getattr(self, name) * sold, held)
+            setattr(part, name, amount)
+            setattr(self, name, getattr(self, name) - amount)
+        self.shares -= sold
+        return part
+
+
+@dataclass
+class Closing:
+    """A sale or delisting with all that belongs to it; cents."""
+
+    trade_id: str
+    ticker: str
+    shares: int
+    proceeds: int
+    cost: int
+    commission: int
+    slippage: int
+    entry: Pool = field(default_factory=Pool)
+
+    @property
+    def costs(self) -> int:
+        """Spread, impact and commission of both sides."""
+        return self.commission + self.slippage + self.entry.commission + self.entry.slippage
+
+    @property
+    def profit(self) -> int:
+        """Gain after all costs, dividends included."""
+        return self.proceeds - self.cost + self.entry.dividends - self.commission - self.entry.commission
+
+    @property
+    def gross_return(self) -> float:
+        """Gain before costs over what the shares were worth at the opens they were bought at."""
+        invested = self.cost - self.entry.slippage
+        return (self.profit + self.costs) / invested if invested > 0 else 0.0
+
+    @property
+    def realised_return(self) -> float:
+        """Gain after costs over what was paid."""
+        paid = self.cost + self.entry.commission
+        return self.profit / paid if paid > 0 else 0.0
+
+
+def reflect(
+    executed_trades: pl.DataFrame,
+    ledger_entries: pl.DataFrame,
+    trade_plans: pl.DataFrame,
+    moment: Moment,
+    params: TradingParams,
+) -> pl.DataFrame:
+    """Return one row per position sold or delisted at `moment.session` (that session alone).
+
+    A delisting is reflected on like a sale at its final value, so that those losses are learned from too.
+    """
+    session = moment.session
+    ended = ledger_entries.filter(
+        (pl.col("session") == session)
+        & pl.col("kind").is_in(["sell", "delisting"])
+        & (pl.col("account") == "positions")
+    )
+    if ended.is_empty():
+        return TRADE_REFLECTIONS.empty()
+    closings = closings_of(ended["ticker"].to_list(), ledger_entries, executed_trades, session)
+    plans = trade_plans.filter(pl.col("taken"))
+    rows = [_row(closing, plans, session, moment.calendar, params) for closing in closings]
+    return pl.DataFrame(rows, schema=TRADE_REFLECTIONS.schema).sort("trade_id")
+
+
+def closings_of(
+    tickers: list[str], ledger_entries: pl.DataFrame, executed_trades: pl.DataFrame, session: date
+) -> list[Closing]:
+    """Walk the books of some tickers and return their closings at a session, with their part of the entry's costs."""
+    entries = ledger_entries.filter(pl.col("ticker").is_in(sorted(set(tickers)))).sort("session", "sequence")
+    entries = entries.with_columns(cents=pl.col("amount").to_physical().cast(pl.Int64))
+    slipped = executed_trades.select(
+        "trade_id", (pl.col("spread_cost") + pl.col("impact_cost")).cast(pl.Decimal(18, 2)).alias("slipped")
+    ).with_columns(pl.col("slipped").to_physical().cast(pl.Int64))
+    slippage = dict(slipped.iter_rows())
+    pools: dict[str, Pool] = {}
+    closings: dict[str, Closing] = {}
+    for entry in entries.iter_rows(named=True):
+        _walk(entry, pools.setdefault(entry["ticker"], Pool()), pools, closings, slippage)
+    today = {row["event_id"] for row in entries.filter(pl.col("session") == session).iter_rows(named=True)}
+    return [closing for event, closing in closings.items() if event in today]
+
+
+def _walk(
+    entry: dict[str, Any],
+    pool: Pool,
+    pools: dict[str, Pool],
+    closings: dict[str, Closing],
+    slippage: dict[str, int],
+) -> None:
+    kind, account, cents = entry["kind"], entry["account"], entry["cents"]
+    event, reference = entry["event_id"], entry["reference"]
+    if kind == "dividend" and account == "dividends":
+        pool.dividends -= cents
+    elif kind == "commission" and account == "commission":
+        if reference in closings:
+            closings[reference].commission += cents
+        else:
+            pool.commission += cents
+    elif kind in ("sell", "delisting"):
+        closing = closings.setdefault(event, Closing(event, entry["ticker"], 0, 0, 0, 0, slippage.get(reference, 0)))
+        if account == "cash":
+            closing.proceeds = cents
+        elif account == "positions":
+            closing.shares, closing.cost = -entry["shares"], -cents
+            closing.entry = pool.take(closing.shares)
+    elif account == "positions":
+        if pool.shares == 0 and entry["shares"] > 0:
+            pools[entry["ticker"]] = pool = Pool(opened=entry["session"])
+        pool.shares += entry["shares"]
+        if kind == "buy":
+            pool.slippage += slippage.get(reference, 0)
+
+
+def _row(
+    closing: Closing, plans: pl.DataFrame, session: date, calendar: Sessions, params: TradingParams
+) -> dict[str, object]:
+    opened = closing.entry.opened or session
+    held = calendar.distance(opened, session)
+    entry = _plan_for(plans, closing.ticker, opened, ("enter",))
+    exit_plan = _plan_for(plans, closing.ticker, session, ("reduce", "exit", "stop", "expire"))
+    intent = "delisting" if ":delisting:" in closing.trade_id else str(exit_plan.get("intent", "unknown"))
+    surprise, inside = _surprise(closing.gross_return, entry, held, params.horizon)
+    verdict = _verdict(closing, surprise, inside, params)
+    return {
+        "trade_id": closing.trade_id,
+        "session": session,
+        "ticker": closing.ticker,
+        "opened": opened,
+        "held_sessions": held,
+        "shares": closing.shares,
+        "intent": intent,
+        "expected_return": entry.get("expected_return"),
+        "realised_return": closing.realised_return,
+        "gross_return": closing.gross_return,
+        "cost": cents_series([closing.costs])[0],
+        "profit": cents_series([closing.profit])[0],
+        "surprise": surprise,
+        "verdict": verdict,
+        "lesson": _lesson(closing, entry, intent, surprise, verdict, held),
+        "entry_plan_id": entry.get("plan_id"),
+        "prediction_id": entry.get("prediction_id"),
+    }
+
+
+def _plan_for(plans: pl.DataFrame, ticker: str, session: date, intents: tuple[str, ...]) -> dict[str, Any]:
+    fitting = plans.filter(
+        (pl.col("ticker") == ticker) & (pl.col("for_session") == session) & pl.col("intent").is_in(intents)
+    )
+    return fitting.row(0, named=True) if fitting.height else {}
+
+
+def _surprise(gross: float, entry: dict[str, Any], held: int, horizon: int) -> tuple[float | None, bool | None]:
+    """Return (realised - expected) / sigma, and whether it lies in the forecast's 80 % band.
+
+    A position held for other than the horizon is held against the forecast scaled to its span: the expectation in
+    proportion, the band with the square root of time.
+    """
+    point, low, high = (entry.get(name) for name in ("expected_return", "low_80", "high_80"))
+    if point is None or low is None or high is None or high <= low:
+        return None, None
+    span = max(held, 1) / horizon
+    centre, stretch = point * span, sqrt(span)
+    sigma = stretch * (high - low) / 2.5631
+    inside = centre + (low - point) * stretch <= gross <= centre + (high - point) * stretch
+    return (gross - centre) / sigma, inside
+
+
+def _verdict(closing: Closing, surprise: float | None, inside: bool | None, params: TradingParams) -> str:
+    if closing.profit <= 0 < closing.profit + closing.costs:
+        return "cost"
+    if surprise is None:
+        return "unforecast"
+    if not inside:
+        return "forecast wrong"
+    if abs(surprise) <= params.reflection.as_expected_sigmas:
+        return "as expected"
+    return "good luck" if surprise > 0 else "bad luck"
+
+
+def _lesson(
+    closing: Closing, entry: dict[str, Any], intent: str, surprise: float | None, verdict: str, held: int
+) -> str:
+    expected = entry.get("expected_return")
+    forecast = "no forecast is on record" if expected is None else f"{change(expected)} was forecast"
+    beyond = "" if surprise is None else f", {surprise:+.1f} sigma from it"
+    return (
+        f"{closing.ticker} closed after {counted(held, 'session')} ({intent}): {forecast}; "
+        f"{change(closing.gross_return)} before and {change(closing.realised_return)} after costs{beyond}: {verdict}"
+    )
+
+
+STAGE = Stage(
+    name="reflect",
+    function=reflect,
+    reads=(
+        Read(EXECUTED_TRADES, lookback=LOOKBACK),
+        Read(LEDGER_ENTRIES, lookback=None),
+        Read(TRADE_PLANS, lookback=LOOKBACK, upto="previous", where=pl.col("taken"), columns=PLAN_COLUMNS),
+    ),
+    writes=TRADE_REFLECTIONS,
+    params=TradingParams(),
+    section="trading",
+)
