@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 from pipeline.features.params import FeatureParams
@@ -51,6 +52,25 @@ class RuntimeParams:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PluginParams:
+    """Python files of the operator that declare features, rules and model members of their own."""
+
+    files: tuple[str, ...] = ()
+    """Python files (.py), relative to the lake's folder or absolute; their code is part of every run that uses them."""
+
+    def __post_init__(self) -> None:
+        for name in self.files:
+            if not name.endswith(".py"):
+                raise ValueError(f"plugins.files names {name!r}; a plugin is a Python file, so its name ends in .py")
+        if len(set(self.files)) < len(self.files):
+            raise ValueError(f"plugins.files names a file twice: {', '.join(self.files)}; name each once")
+
+    def paths(self, lake: Path) -> tuple[Path, ...]:
+        """The files, those given by a relative path taken from the lake's folder; they may not exist."""
+        return tuple(lake / name for name in self.files)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """The whole configuration, resolved: what a stage receives is one of these sections."""
 
@@ -64,6 +84,7 @@ class Settings:
     feedback: FeedbackParams = field(default_factory=FeedbackParams)
     trading: TradingParams = field(default_factory=TradingParams)
     health: HealthParams = field(default_factory=HealthParams)
+    plugins: PluginParams = field(default_factory=PluginParams)
 
     def __post_init__(self) -> None:
         own = getattr(getattr(self.source, self.source.name, None), "exchange", self.market.exchange)
