@@ -36,9 +36,9 @@ UPKEEP = timedelta(hours=11)
 KEEP = """
 import sys
 from pathlib import Path
-from lake.compaction import compact_due
-from lake.garbage import collect_garbage
-from lake.maintenance import checkpoint_due
+from lake.upkeep.compaction import compact_due
+from lake.upkeep.vacuum import collect_garbage
+from lake.upkeep.checkpoints import checkpoint_due
 from lake.store import Lake
 lake = Lake.open(Path(sys.argv[1]))
 with lake.lease("upkeep"):

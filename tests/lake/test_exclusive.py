@@ -17,7 +17,7 @@ from lake.storage.lock import held, holder, left_behind, note_of
 TAKE_AND_DIE = """
 import os, sys
 from pathlib import Path
-from lake.exclusive import held
+from lake.storage.lock import held
 with held(Path(sys.argv[1]), "the dead"):
     os.kill(os.getpid(), 9)
 """

@@ -188,7 +188,7 @@ def test_an_empty_path_is_not_the_folder_one_is_in(capsys: pytest.CaptureFixture
 
 def test_a_busy_lake_is_worth_a_later_try(run: Run, lake: Lake) -> None:
     program = (
-        "import sys, pathlib\nfrom lake.lease import writer_lease\n"
+        "import sys, pathlib\nfrom lake.storage.lease import writer_lease\n"
         "with writer_lease(pathlib.Path(sys.argv[1]), 'a test'):\n print('held', flush=True)\n sys.stdin.read()"
     )
     with subprocess.Popen(

@@ -43,7 +43,7 @@ def last_runs(operation: Operation, *stages: str) -> list[str]:
 def test_the_stage_whose_code_changed_is_named_and_the_first_differing_row_shown_with_both_values(
     operation: Operation, program: Path
 ) -> None:
-    strategy = program / "pipeline" / "trading" / "strategy.py"
+    strategy = program / "pipeline" / "trading" / "planning" / "regime.py"
     changed = strategy.read_text().replace('"risk_budget": ', '"risk_budget": 0.5 * ')
     assert changed != strategy.read_text(), "the line to be changed is not there any more"
     strategy.write_text(changed)

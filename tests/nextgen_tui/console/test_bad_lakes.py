@@ -31,7 +31,7 @@ from nextgen_tui.console.screens import PAGES
 from tests.nextgen_tui.console.test_console import page, sentence, until
 from tests.nextgen_tui.console.test_doing import told
 
-HOLDER = "import sys; from pathlib import Path; from lake.lease import writer_lease\n"
+HOLDER = "import sys; from pathlib import Path; from lake.storage.lease import writer_lease\n"
 HOLDER += "with writer_lease(Path(sys.argv[1]), 'a long cycle'): print('held', flush=True); sys.stdin.read()"
 
 

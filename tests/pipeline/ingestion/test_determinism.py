@@ -13,7 +13,9 @@ import hashlib
 import numpy as np, polars as pl
 from lake.tables.market import CONSTITUENTS, CORPORATE_ACTIONS, MARKET_PRICES, TICKER_UNIVERSE
 from lake.tables.news import NEWS_ARTICLES
-from pipeline.ingestion import articles, prices, universe
+from pipeline.ingestion.news import articles
+from pipeline.ingestion.prices import market_prices
+from pipeline.ingestion.universe import ticker_universe
 from pipeline.ingestion.params import IngestionParams
 from tests.frames.market import CALENDAR, DAY, actions, bar, instruments, landing, moment
 from tests.frames.news import NOON, news_landing, story
@@ -28,9 +30,9 @@ for name in names:
     raws.append(landing(lines, session=DAY, history=True, ticker=name))
 split = actions(*({"ticker": name, "ex_date": days[50], "numerator": 7, "denominator": 3} for name in names[:9]))
 at, params, listed = moment(DAY, since=days[0]), IngestionParams(), instruments(*names)
-bars = prices.prices(pl.concat(raws), MARKET_PRICES.empty(), listed, split, at, params)
+bars = market_prices.prices(pl.concat(raws), MARKET_PRICES.empty(), listed, split, at, params)
 spells = CONSTITUENTS.empty()
-members = universe.universe(
+members = ticker_universe.universe(
     bars, TICKER_UNIVERSE.empty(), listed, CORPORATE_ACTIONS.empty(), spells, at, params
 )
 news = news_landing([story(title=f"Title {n % 17}", tickers=names[n % 5]) for n in range(200)])
