@@ -192,7 +192,7 @@ HOSTED = """
 import sys
 from pathlib import Path
 from lake.store import Lake
-from pipeline.control.resident import Daemon
+from pipeline.control.daemon.daemon_loop import Daemon
 from tests.pipeline.control.test_workforce import UNRULY
 
 lake = Lake.open(Path(sys.argv[1]))
