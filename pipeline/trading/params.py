@@ -72,7 +72,7 @@ class Sizing:
 
 @dataclass(frozen=True, kw_only=True)
 class Rules:
-    """The limits of the philosophy; each is named after the rule that applies it."""
+    """The limits of the rules; each says which rule applies it."""
 
     position_loss: float = 0.005
     """capital_preservation, fraction of NAV: most a position may lose at its 5 % quantile."""

@@ -83,7 +83,7 @@ class Candidate:
 
 
 @dataclass(slots=True)
-class Standing:
+class PortfolioState:
     """Where the book stands with the orders accepted so far; figures in currency unless said otherwise."""
 
     nav: float

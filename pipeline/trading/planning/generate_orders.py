@@ -15,7 +15,7 @@ from pipeline.trading.books.settlement import actions_in, split_ratio
 from pipeline.trading.execution.costs import round_trip
 from pipeline.trading.execution.liquidity import trading_conditions
 from pipeline.trading.params import TradingParams
-from pipeline.trading.planning.candidates import Candidate, Forecast, Holding, Standing
+from pipeline.trading.planning.candidates import Candidate, Forecast, Holding, PortfolioState
 
 DECIDING_ROLES = ("champion", "naive")
 """Shadows are scored, never traded on."""
@@ -76,10 +76,10 @@ def scene(
     )
 
 
-def draft(view: Scene, standing: Standing, params: TradingParams) -> list[Candidate]:
+def draft(view: Scene, state: PortfolioState, params: TradingParams) -> list[Candidate]:
     """Return one candidate per ticker: sales first, then buys by edge (largest first) and ticker."""
     tickers = sorted({*view.forecasts, *view.holdings})
-    candidates = [candidate for ticker in tickers for candidate in _candidates(ticker, view, standing, params)]
+    candidates = [candidate for ticker in tickers for candidate in _candidates(ticker, view, state, params)]
     rank = {"sell": 0, "hold": 1, "buy": 2}
     return sorted(candidates, key=lambda c: (rank[c.side], -(c.edge or 0.0) if c.side == "buy" else 0.0, c.ticker))
 
@@ -89,7 +89,7 @@ def stop_for(entry: float, volatility: float, sigmas: float, horizon: int) -> fl
     return entry * max(1 - sigmas * volatility * sqrt(horizon), 0.1)
 
 
-def _candidates(ticker: str, view: Scene, standing: Standing, params: TradingParams) -> Iterator[Candidate]:
+def _candidates(ticker: str, view: Scene, state: PortfolioState, params: TradingParams) -> Iterator[Candidate]:
     known = view.conditions.get(ticker, {})
     row = view.holdings.get(ticker)
     close = known.get("close") or (float(row["close"]) if row else view.reference[ticker])
@@ -98,11 +98,11 @@ def _candidates(ticker: str, view: Scene, standing: Standing, params: TradingPar
     member, exclusion, sector = view.universe.get(ticker, (False, "not listed in the universe today", "unknown"))
     holding = _holding(row, view, close, volatility, params) if row else None
     volume = known.get("median_volume")
-    target = params.rules.name_weight * standing.risk_budget * standing.nav
+    target = params.rules.name_weight * state.risk_budget * state.nav
     value = holding.shares * close if holding else target
     cost = round_trip(value, close, volume, known.get("volatility"), params.costs)
     forecast = view.forecasts.get(ticker)
-    side, intent, shares = _intent(close, cost, forecast, holding, standing, params)
+    side, intent, shares = _intent(close, cost, forecast, holding, state, params)
     yield Candidate(
         ticker=ticker,
         sector=row["sector"] if row and sector == "unknown" else sector,
@@ -127,13 +127,13 @@ def _intent(
     cost: float,
     forecast: Forecast | None,
     holding: Holding | None,
-    standing: Standing,
+    state: PortfolioState,
     params: TradingParams,
 ) -> tuple[str, str, int]:
     """What comes first: cut, leave on a bad forecast, trim, leave at the horizon, then add or keep."""
-    target = target_weight(forecast, cost, standing.risk_budget, params)
+    target = target_weight(forecast, cost, state.risk_budget, params)
     if holding is None:
-        return "buy", "enter", _shares(target * standing.nav, close)
+        return "buy", "enter", _shares(target * state.nav, close)
     fresh = forecast if forecast is not None and forecast.age == 0 and forecast.role == "champion" else None
     if close < holding.stop:
         return "sell", "stop", holding.shares
@@ -141,11 +141,11 @@ def _intent(
         return "sell", "exit", holding.shares
     limit = params.rules.name_weight
     if holding.weight > limit * params.sizing.overweight:
-        return "sell", "reduce", min(_shares((holding.weight - limit) * standing.nav, close), holding.shares)
+        return "sell", "reduce", min(_shares((holding.weight - limit) * state.nav, close), holding.shares)
     if holding.held_sessions >= params.horizon:
         return "sell", "expire", holding.shares
     if target > holding.weight + params.sizing.rebalance_band:
-        return "buy", "add", _shares((target - holding.weight) * standing.nav, close)
+        return "buy", "add", _shares((target - holding.weight) * state.nav, close)
     return "hold", "keep", 0
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 
@@ -20,9 +20,10 @@ from lake.tables.trading import (
 from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.trading.execution.liquidity import LOOKBACK
 from pipeline.trading.params import TradingParams
-from pipeline.trading.planning.candidates import Candidate, Standing
+from pipeline.trading.planning.candidates import Candidate, PortfolioState
 from pipeline.trading.planning.generate_orders import draft, scene, stop_for
-from pipeline.trading.planning.rules import RULES, Verdict, refuse
+from pipeline.trading.planning.rule import Rule, Verdict
+from pipeline.trading.planning.rules import RULES
 
 COOL_DOWN_LOOKBACK = 20
 """Sessions of sales that patience can look back on."""
@@ -53,29 +54,31 @@ def plan(
     Sales are decided first, then buys by edge and ticker, so that budgets the tickers share are spent in one order.
     """
     session = moment.session
-    standing = _standing(strategic_priorities, portfolio_value, portfolio_holdings, session, params)
+    state = _portfolio_state(strategic_priorities, portfolio_value, portfolio_holdings, session, params)
     view = scene(
         predictions, portfolio_holdings, market_prices, corporate_actions, trade_plans, executed_trades,
         ticker_universe, session, moment.calendar, params,
     )  # fmt: skip
     decisions = []
-    for candidate in draft(view, standing, params):
-        verdicts, shares, blocked_by = judge(candidate, standing, params)
+    for candidate in draft(view, state, params):
+        verdicts, shares, blocked_by = judge(candidate, state, params)
         if shares:
-            standing.accept(replace(candidate, shares=shares))
+            state.accept(replace(candidate, shares=shares))
         decisions.append((candidate, verdicts, shares, blocked_by))
-    return _rows(sorted(decisions, key=lambda d: d[0].ticker), standing, moment, params)
+    return _rows(sorted(decisions, key=lambda d: d[0].ticker), state, moment, params)
 
 
-def judge(candidate: Candidate, standing: Standing, params: TradingParams) -> tuple[list[Verdict], int, str | None]:
+def judge(
+    candidate: Candidate, state: PortfolioState, params: TradingParams, rules: Sequence[Rule] = RULES
+) -> tuple[list[Verdict], int, str | None]:
     """Ask every rule in order, each about the size the ones before left; after a refusal the others still speak.
 
     Returns:
         the verdicts, the shares that passed (0 where refused), and the first rule that refused.
     """
     verdicts, blocked_by, current = [], None, candidate
-    for rule in RULES:
-        verdict = rule(current, standing, params)
+    for rule in rules:
+        verdict = rule.judge(current, state, params)
         if verdict.verdict == "scale":
             scaled = replace(current, shares=int(current.shares * verdict.scale))
             verdict = _or_refuse(verdict, current, scaled, params)
@@ -94,16 +97,16 @@ def _or_refuse(verdict: Verdict, before: Candidate, after: Candidate, params: Tr
     if passes:
         return verdict
     left = f"{verdict.reason}; the {after.shares} shares it leaves are no order"
-    return refuse(verdict.rule, verdict.distance, left)
+    return verdict._replace(verdict="refuse", scale=0.0, reason=left)
 
 
-def _standing(
+def _portfolio_state(
     strategic_priorities: pl.DataFrame,
     portfolio_value: pl.DataFrame,
     portfolio_holdings: pl.DataFrame,
     session: date,
     params: TradingParams,
-) -> Standing:
+) -> PortfolioState:
     stance = strategic_priorities.filter(pl.col("session") == session)
     worth = portfolio_value.filter(pl.col("session") == session)
     for name, frame in (("strategic_priorities", stance), ("portfolio_value", worth)):
@@ -111,7 +114,7 @@ def _standing(
             raise ValueError(f"{name} has {frame.height} rows for {session}; plan needs one: run its stage first")
     priorities, book = stance.row(0, named=True), worth.row(0, named=True)
     held = portfolio_holdings.filter(pl.col("session") == session).sort("ticker")
-    standing = Standing(
+    state = PortfolioState(
         nav=float(book["nav"]),
         cash=float(book["cash"]),
         invested=float(book["positions_value"]),
@@ -124,20 +127,20 @@ def _standing(
         skill_low=priorities["skill_low"],
     )
     for ticker, sector, value in held.select("ticker", "sector", "market_value").iter_rows():
-        standing.names.add(ticker)
-        standing.by_name[ticker] = float(value)
-        standing.by_sector[sector] = standing.by_sector.get(sector, 0.0) + float(value)
-    return standing
+        state.names.add(ticker)
+        state.by_name[ticker] = float(value)
+        state.by_sector[sector] = state.by_sector.get(sector, 0.0) + float(value)
+    return state
 
 
-def _rows(decisions: list[Decision], standing: Standing, moment: Moment, params: TradingParams) -> pl.DataFrame:
-    rows = [_row(candidate, shares, blocked_by, standing, params) for candidate, _, shares, blocked_by in decisions]
+def _rows(decisions: list[Decision], state: PortfolioState, moment: Moment, params: TradingParams) -> pl.DataFrame:
+    rows = [_row(candidate, shares, blocked_by, state, params) for candidate, _, shares, blocked_by in decisions]
     if not rows:
         return TRADE_PLANS.empty()
     frame = pl.DataFrame(rows, schema={name: TRADE_PLANS.schema[name] for name in rows[0]})
     session = moment.session
     frame = frame.with_columns(
-        _verdicts(verdicts for _, verdicts, _, _ in decisions),
+        _verdicts([verdicts for _, verdicts, _, _ in decisions]),
         plan_id=pl.format("{}:{}", pl.lit(str(session)), "ticker"),
         session=pl.lit(session),
         for_session=pl.lit(moment.calendar.next(session)),
@@ -146,17 +149,17 @@ def _rows(decisions: list[Decision], standing: Standing, moment: Moment, params:
     return frame.select(*TRADE_PLANS.columns)
 
 
-def _verdicts(verdicts: Iterable[list[Verdict]]) -> pl.Series:
+def _verdicts(verdicts: list[list[Verdict]]) -> pl.Series:
     """Every ticker has a verdict of every rule, so a flat frame folds into lists without a copy per row."""
     names = ("rule", "verdict", "scale", "distance", "reason")
     types = (pl.String, pl.String, pl.Float64, pl.Float64, pl.String)
     columns = zip(*(verdict for row in verdicts for verdict in row), strict=True)
     flat = pl.DataFrame(dict(zip(names, columns, strict=True)), schema=dict(zip(names, types, strict=True)))
-    return flat.to_struct("verdicts").reshape((-1, len(RULES))).arr.to_list()
+    return flat.to_struct("verdicts").reshape((len(verdicts), -1)).arr.to_list()
 
 
 def _row(
-    candidate: Candidate, shares: int, blocked_by: str | None, standing: Standing, params: TradingParams
+    candidate: Candidate, shares: int, blocked_by: str | None, state: PortfolioState, params: TradingParams
 ) -> dict[str, object]:
     forecast, holding = candidate.forecast, candidate.holding
     held = holding.shares if holding else 0
@@ -179,7 +182,7 @@ def _row(
         "high_80": forecast.high_80 if forecast else None,
         "expected_cost": candidate.cost,
         "edge": candidate.edge,
-        "target_weight": standing.weight(after * candidate.close),
+        "target_weight": state.weight(after * candidate.close),
         "stop": stop,
         "blocked_by": blocked_by,
         "prediction_id": forecast.prediction_id if forecast else None,

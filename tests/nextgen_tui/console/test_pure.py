@@ -278,7 +278,7 @@ def test_in_a_market_that_was_run_at_speed_tasks_are_due_by_its_own_time(own_des
 
 
 def test_every_rule_says_how_far_off_a_trade_was_in_its_own_unit() -> None:
-    assert set(shortfall.UNITS) == {rule.__name__ for rule in rules.RULES}
+    assert set(shortfall.UNITS) == {rule.name for rule in rules.RULES}
     source = inspect.getsource(rules)
     assert all(f'"{words}' in source for words in (*shortfall.UNMEASURED, shortfall.BY_SKILL))
     told = {

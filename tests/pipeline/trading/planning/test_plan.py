@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import polars as pl
@@ -14,8 +13,7 @@ from lake.tables.predictions import PREDICTIONS
 from lake.tables.trading import TRADE_PLANS
 from pipeline.trading.params import Rules, Sizing, TradingParams
 from pipeline.trading.planning import plan, regime
-from pipeline.trading.planning.candidates import Candidate, Forecast, Holding, Standing
-from pipeline.trading.planning.rules import RULES, Verdict
+from pipeline.trading.planning.rules import RULES
 from tests.frames import market
 from tests.frames.trading import DAYS, World, bar, forecasts, members, skill, split
 
@@ -64,7 +62,7 @@ def test_a_good_forecast_becomes_an_order_for_the_next_open() -> None:
     assert row["shares"] == int(row["target_weight"] * 1_000_000 / row["close"] + 0.5)
     assert row["edge"] == pytest.approx(row["expected_return"] - row["expected_cost"])
     assert row["stop"] < row["close"]
-    assert [one["rule"] for one in row["verdicts"]] == [rule.__name__ for rule in RULES]
+    assert [one["rule"] for one in row["verdicts"]] == [rule.name for rule in RULES]
 
 
 def test_the_naive_forecast_buys_nothing() -> None:
@@ -254,124 +252,6 @@ def test_an_overgrown_position_is_cut_back_to_its_limit() -> None:
     row = planned(given, session=NEXT)
     assert (row["side"], row["intent"]) == ("sell", "reduce")
     assert row["target_weight"] == pytest.approx(0.02, abs=0.0002)
-
-
-# ---- each rule by itself
-
-FORECAST = Forecast(
-    prediction_id="p",
-    model_id="m",
-    role="champion",
-    age=0,
-    point=0.03,
-    low=-0.05,
-    low_80=-0.02,
-    high_80=0.08,
-    confidence=1.0,
-)
-HOLDING = Holding(shares=100, cost=100.0, weight=0.01, opened=FUND, held_sessions=5, stop=90.0)
-BUY = Candidate(
-    ticker="AAA", sector="tech", side="buy", intent="enter", shares=100, close=100.0, stale=0, member=True,
-    exclusion="member", volatility=0.02, median_volume=1e6, cost=0.002, forecast=FORECAST,
-    holding=None, since_sale=None,
-)  # fmt: skip
-SALE = replace(BUY, side="sell", intent="expire", holding=HOLDING)
-
-
-def standing(**values: Any) -> Standing:
-    legal: dict[str, Any] = {
-        "nav": 1e6, "cash": 1e6, "invested": 0.0, "drawdown": 0.0, "risk_budget": 1.0, "target_exposure": 0.95,
-        "most_positions": 40, "horizon": 5, "skill": 0.05, "skill_low": 0.02,
-    }  # fmt: skip
-    return Standing(**(legal | values))
-
-
-def says(rule: str, candidate: Candidate, book: Standing | None = None, **rules: Any) -> Verdict:
-    function = next(one for one in RULES if one.__name__ == rule)
-    return function(candidate, book or standing(), TradingParams(rules=Rules(**rules)))
-
-
-@pytest.mark.parametrize("rule", [rule.__name__ for rule in RULES])
-def test_every_rule_lets_an_ordinary_buy_and_a_sale_pass(rule: str) -> None:
-    for candidate in (BUY, replace(SALE, close=95.0)):
-        one = says(rule, candidate)
-        assert (one.rule, one.verdict, one.scale, one.distance) == (rule, "allow", 1.0, 0.0)
-        assert one.reason
-
-
-@pytest.mark.parametrize(
-    ("rule", "candidate", "book", "word"),
-    [
-        ("eligibility", replace(BUY, member=False, exclusion="too small"), {}, "too small"),
-        ("staleness", replace(BUY, stale=3), {}, "3 sessions"),
-        ("staleness", replace(BUY, forecast=None), {}, "no forecast"),
-        ("staleness", replace(BUY, forecast=replace(FORECAST, age=2)), {}, "2 sessions"),
-        ("humility", replace(BUY, forecast=replace(FORECAST, role="naive")), {}, "naive"),
-        ("humility", BUY, {"skill": -0.01}, "-0.010"),
-        ("cost_awareness", replace(BUY, cost=0.02), {}, "2.00 %"),
-        ("patience", replace(BUY, since_sale=1), {}, "cool-down"),
-        ("patience", replace(SALE, intent="exit", holding=replace(HOLDING, held_sessions=1)), {}, "held 1"),
-        ("cutting_losses", replace(BUY, intent="add", holding=HOLDING, close=95.0), {}, "losers"),
-        ("letting_winners_run", replace(SALE, close=110.0), {}, "let it run"),
-        ("drawdown_stop", BUY, {"drawdown": 0.16}, "16.0 %"),
-        ("capital_preservation", BUY, {"by_name": {"AAA": 2e5}}, "0.50 %"),
-        ("diversification", BUY, {"names": {f"T{n}" for n in range(40)}}, "40 names"),
-        ("diversification", BUY, {"by_sector": {"tech": 3e5}}, "sector tech"),
-        ("exposure", BUY, {"invested": 9.6e5}, "95.0 %"),
-        ("liquidity", replace(BUY, median_volume=None), {}, "too few"),
-        ("turnover", BUY, {"traded": 2e5}, "20 %"),
-        ("solvency", BUY, {"cash": 5e3}, "reserve"),
-        ("solvency", BUY, {"nav": 0.0}, "no capital"),
-        ("significance", replace(BUY, shares=1), {}, "500"),
-    ],
-)
-def test_a_rule_refuses_with_a_reason_and_a_distance(
-    rule: str, candidate: Candidate, book: dict[str, Any], word: str
-) -> None:
-    one = says(rule, candidate, standing(**book))
-    assert (one.verdict, one.scale) == ("refuse", 0.0)
-    assert one.distance > 0
-    assert word in one.reason
-
-
-@pytest.mark.parametrize(
-    ("rule", "candidate", "book", "scale"),
-    [
-        ("humility", replace(BUY, forecast=replace(FORECAST, confidence=0.25)), {}, 0.5),
-        ("drawdown_stop", BUY, {"drawdown": 0.115}, 0.5),
-        ("capital_preservation", replace(BUY, shares=2000), {}, 0.5),  # 20 % x 5 % = 1 % of NAV at risk
-        ("diversification", replace(BUY, shares=1200), {}, 0.5),
-        ("exposure", replace(BUY, shares=1000), {"invested": 9e5}, 0.5),
-        ("liquidity", replace(BUY, median_volume=2000.0), {}, 0.5),
-        ("turnover", replace(BUY, shares=1000), {"traded": 1.5e5}, 0.5),
-        ("solvency", replace(BUY, shares=1000), {"cash": 6.005e4}, 0.5),
-    ],
-)
-def test_a_rule_scales_a_trade_to_what_there_is_room_for(
-    rule: str, candidate: Candidate, book: dict[str, Any], scale: float
-) -> None:
-    one = says(rule, candidate, standing(**book))
-    assert one.verdict == "scale"
-    assert one.scale == pytest.approx(scale)
-
-
-def test_a_rule_that_leaves_too_little_is_named_as_what_blocked() -> None:
-    _, shares, blocked = plan.judge(BUY, standing(invested=949_900.0), TradingParams())
-    assert (shares, blocked) == (0, "exposure")
-
-
-def test_a_wide_interval_shrinks_a_buy() -> None:
-    wide = replace(BUY, forecast=replace(FORECAST, low_80=-0.30, high_80=0.36))
-    one = says("humility", wide)
-    assert one.verdict == "scale"
-    assert 0 < one.scale < 0.5
-
-
-def test_a_stop_is_exempt_from_turnover_and_patience() -> None:
-    stop = replace(SALE, intent="stop", close=80.0, holding=replace(HOLDING, held_sessions=0))
-    verdicts, shares, blocked = plan.judge(stop, standing(traded=1e6), TradingParams())
-    assert (shares, blocked) == (100, None)
-    assert {one.verdict for one in verdicts} == {"allow"}
 
 
 def test_half_the_kelly_fraction_is_half_the_position() -> None:
