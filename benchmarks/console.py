@@ -214,21 +214,21 @@ def walk(folder: Path) -> None:
     """Every hop from a trade down to what the vendor sent, on five million bars; nothing read before."""
     from lake.store import Lake
     from lake.tables import TABLES
+    from nextgen_tui.console.lake_view import LakeView, read_runs
     from nextgen_tui.console.lineage_view import follow
     from nextgen_tui.console.page import Link
-    from nextgen_tui.console.view import View, read_runs
 
     path = lake(folder, "deep", tickers=4_000, sessions=1_260, forecasts=FORECASTS)
     opened = Lake.open(path)
-    view = View(opened, read_runs(opened))
+    view = LakeView(opened, read_runs(opened))
     trade = view.read(TABLES[WAY[0]]).row(0, named=True)
     link = Link("trade", "executed_trades", {"trade_id": trade["trade_id"], "session": trade["session"]})
     for table in WAY:
         assert link.table == table, link
         start = perf_counter()
-        story = follow(view, link)
+        detail = follow(view, link)
         told(f"  {table:18} {1_000 * (perf_counter() - start):6.0f} ms")
-        link = story.links[0]
+        link = detail.links[0]
 
 
 # ---- a console to look at
@@ -238,11 +238,11 @@ def walk(folder: Path) -> None:
 async def console(path: Path) -> AsyncIterator[tuple[Any, Any]]:
     """A console of 140 x 40 on a lake, with the pilot that presses its keys."""
     from nextgen_tui.console.app import ConsoleApp
-    from nextgen_tui.console.runtime.gc_tuning import seldom_sought
+    from nextgen_tui.console.runtime.gc_tuning import rare_full_collections
 
     app = ConsoleApp(path)
     tell_of_paints(app)
-    with seldom_sought():
+    with rare_full_collections():
         async with app.run_test(size=(140, 40)) as pilot:
             yield app, pilot
 

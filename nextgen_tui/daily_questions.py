@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from nextgen_tui.cli.error_messages import explained
-from nextgen_tui.console.page import Story, plain
+from nextgen_tui.console.lake_view import LakeView
+from nextgen_tui.console.page import Detail, plain_text
 from nextgen_tui.console.screens import PAGES
 from nextgen_tui.console.sheet.sheet import Sheet
-from nextgen_tui.console.view import View
 
 MOST_ROWS = 20
 """Rows of a sheet that an answer lists; `rows_in_all` tells how many there are."""
@@ -52,18 +52,18 @@ class Answer:
     rows: tuple[dict[str, str], ...]
     """Heading -> words, of the first rows of the sheet in front; none where a story answers."""
     rows_in_all: int
-    story: tuple[str, ...]
+    detail: tuple[str, ...]
     """The story's title, then its lines; none where the sheet answers, or there is no row to open."""
     trouble: str
     """Why there is no answer; empty where there is one."""
 
 
-def answers(view: View) -> tuple[Answer, ...]:
+def answers(view: LakeView) -> tuple[Answer, ...]:
     """Every question answered, in their order. A screen that cannot be read costs only its own answers."""
     return tuple(_answered(view, question) for question in QUESTIONS)
 
 
-def _answered(view: View, question: Question) -> Answer:
+def _answered(view: LakeView, question: Question) -> Answer:
     try:
         return answer(view, question)
     except BaseException as error:  # a storage library's panic is no Exception
@@ -72,7 +72,7 @@ def _answered(view: View, question: Question) -> Answer:
         return Answer(question.asked, question.keys, "", (), 0, (), explained(error)[1])
 
 
-def answer(view: View, question: Question) -> Answer:
+def answer(view: LakeView, question: Question) -> Answer:
     """One question answered.
 
     Raises:
@@ -84,22 +84,22 @@ def answer(view: View, question: Question) -> Answer:
     name = page.sheets(data)[0]
     sheet = page.sheet(data, name)
     opens = "enter" in question.keys
-    story = page.story(view, data, name, sheet.row(0)) if opens and sheet.height else None
+    detail = page.detail(view, data, name, sheet.row(0)) if opens and sheet.height else None
     return Answer(
         question=question.asked,
         keys=question.keys,
-        sentence=story.title if story else page.sentence(data),
-        rows=() if story else tuple(_rows(sheet)),
-        rows_in_all=0 if story else sheet.height,
-        story=tuple(told(story)) if story else (),
+        sentence=detail.title if detail else page.sentence(data),
+        rows=() if detail else tuple(_rows(sheet)),
+        rows_in_all=0 if detail else sheet.height,
+        detail=tuple(told(detail)) if detail else (),
         trouble="",
     )
 
 
-def told(story: Story) -> Iterable[str]:
+def told(detail: Detail) -> Iterable[str]:
     """A story's headings and lines, without those that are empty."""
-    for section in story.sections:
-        yield from filter(None, (section.heading, *(line.rstrip() for line in plain(section.lines).splitlines())))
+    for section in detail.sections:
+        yield from filter(None, (section.heading, *(line.rstrip() for line in plain_text(section.lines).splitlines())))
 
 
 def _rows(sheet: Sheet) -> Iterable[dict[str, str]]:

@@ -48,18 +48,18 @@ def command(
         _refuse_without_terminal(invocation)
     from nextgen_tui.console.app import ConsoleApp
 
-    app = ConsoleApp(invocation.lake_path, light=light, at=at, only_look=read_only)
+    app = ConsoleApp(invocation.lake_path, light=light, at=at, read_only=read_only)
     if screenshot is None:
-        from nextgen_tui.console.runtime.gc_tuning import seldom_sought
+        from nextgen_tui.console.runtime.gc_tuning import rare_full_collections
         from nextgen_tui.console.runtime.shutdown import ended
-        from nextgen_tui.console.runtime.terminal import given_back
+        from nextgen_tui.console.runtime.terminal import restore_terminal
 
-        with given_back(), seldom_sought():
+        with restore_terminal(), rare_full_collections():
             app.run()
         return ended(app.return_code or exit_codes.DONE)
-    from nextgen_tui.console.runtime.screenshots import take, terminal_size
+    from nextgen_tui.console.runtime.screenshots import take_screenshots, terminal_size
 
-    for path in take(app, screenshot, terminal_size(size)):
+    for path in take_screenshots(app, screenshot, terminal_size(size)):
         invocation.output.show(str(path))
     return exit_codes.DONE
 

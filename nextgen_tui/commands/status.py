@@ -58,10 +58,10 @@ def _over_all(report: Health, services: Condition) -> Health:
 
 def _answers(invocation: Invocation) -> list[dict[str, Any]]:
     """The ten daily questions as the console answers them."""
-    from nextgen_tui.console.view import View, read_runs
+    from nextgen_tui.console.lake_view import LakeView, read_runs
     from nextgen_tui.daily_questions import answers
 
-    return [asdict(one) for one in answers(View(invocation.lake, read_runs(invocation.lake)))]
+    return [asdict(one) for one in answers(LakeView(invocation.lake, read_runs(invocation.lake)))]
 
 
 def _show_services(invocation: Invocation, services: Condition, everything: bool) -> None:

@@ -10,7 +10,7 @@ import polars as pl
 
 from lake.tables.control import SYSTEM_HEALTH, TASK_ATTEMPTS
 from lake.tables.feedback import RETRAIN_CANDIDATES
-from nextgen_tui.console.view import View
+from nextgen_tui.console.lake_view import LakeView
 from nextgen_tui.text.safe_text import safe_text
 
 MOST = 3
@@ -41,7 +41,7 @@ class Known:
     """The reasons to train that were due at the last session."""
 
 
-def known(view: View) -> Known:
+def known(view: LakeView) -> Known:
     """Read it; of runs nothing that the view does not hold.
 
     Raises:

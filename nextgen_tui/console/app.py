@@ -28,17 +28,17 @@ from nextgen_tui.cli.error_messages import explained
 from nextgen_tui.console.activity import Activity, activity
 from nextgen_tui.console.alerts import Alert, Known, alerts
 from nextgen_tui.console.alerts import known as known_of
-from nextgen_tui.console.detail_screen import StoryScreen
+from nextgen_tui.console.detail_screen import DetailScreen
 from nextgen_tui.console.dialogs import HelpScreen
+from nextgen_tui.console.lake_view import AsOf, Clock, LakeView, parse_as_of, read_runs, step_as_of, utc_now
 from nextgen_tui.console.lineage_view import follow
 from nextgen_tui.console.operator import command_parser
-from nextgen_tui.console.operator.commands import Commanding
-from nextgen_tui.console.page import Link, Shown, Story, shown
+from nextgen_tui.console.operator.commands import CommandApp
+from nextgen_tui.console.page import Detail, Link, PageState, build_state
 from nextgen_tui.console.page_screen import PageScreen
-from nextgen_tui.console.runtime.change_detection import Mark, logs, mark, refuse_without_runs
-from nextgen_tui.console.runtime.shutdown import Readers
+from nextgen_tui.console.runtime.change_detection import ChangeToken, change_token, log_folders, refuse_without_runs
+from nextgen_tui.console.runtime.shutdown import ConsoleExecutor
 from nextgen_tui.console.screens import PAGES
-from nextgen_tui.console.view import Clock, Standpoint, View, parsed_standpoint, read_runs, stepped, wall
 from nextgen_tui.text.safe_text import safe_text
 
 SECONDS_BETWEEN_LOOKS = 1.0
@@ -55,34 +55,34 @@ DAEMON_PAGES = ("health", "schedule")
 
 
 @dataclass(eq=False)
-class Looked(Message):
+class LakeChecked(Message):
     """A look at the lake is over: what was found, if anything is new, or what went wrong."""
 
-    mark: Mark | None
-    view: View | None = None
+    token: ChangeToken | None
+    view: LakeView | None = None
     trouble: str = ""
     alerts: tuple[Alert, ...] = ()
     activity: Activity = field(default_factory=Activity)
 
 
 @dataclass(eq=False)
-class Loaded(Message):
+class PageLoaded(Message):
     """A page was read."""
 
     name: str
-    view: View
-    shown: Shown
+    view: LakeView
+    state: PageState
 
 
 @dataclass(eq=False)
-class Told(Message):
+class DetailRead(Message):
     """A story was read, or could not be."""
 
-    story: Story | None
+    detail: Detail | None
     trouble: str = ""
 
 
-class ConsoleApp(Commanding):
+class ConsoleApp(CommandApp):
     """Reads the lake in threads, when something new is published, and shows it."""
 
     TITLE = "nextgen"
@@ -103,13 +103,13 @@ class ConsoleApp(Commanding):
     ]
 
     def __init__(
-        self, lake_path: Path, *, light: bool = False, at: str = "", only_look: bool = False, clock: Clock = wall
+        self, lake_path: Path, *, light: bool = False, at: str = "", read_only: bool = False, clock: Clock = utc_now
     ) -> None:
         self.pages = {page.name.lower(): page for page in PAGES}
-        super().__init__(only_look=only_look)
+        super().__init__(read_only=read_only)
         self.lake_path = lake_path
-        self.view: View | None = None
-        self.at: Standpoint | None = None
+        self.view: LakeView | None = None
+        self.at: AsOf | None = None
         self.trouble = ""
         self.read_at: datetime | None = None
         self.theme = "textual-light" if light else "textual-dark"
@@ -117,22 +117,22 @@ class ConsoleApp(Commanding):
         self._first_at = at
         self._lake: Lake | None = None
         self._reading = Lock()
-        self._mark: Mark | None = None
+        self._token: ChangeToken | None = None
         self._looking = self._look_due = self._anew = False
         self._look_began = 0.0
-        self._shown: dict[str, Shown] = {}
-        self._wanted: tuple[str, View] | None = None
+        self._states: dict[str, PageState] = {}
+        self._wanted: tuple[str, LakeView] | None = None
         self._playing: Any = None
         self.activity = Activity()
         self._known: Known | None = None
-        self._told_late: set[str] = set()
+        self._reported_late: set[str] = set()
 
     # ---- following the lake
 
     def on_mount(self) -> None:
         """Look now, whenever a file event tells of something new, and every second in any case."""
         if not self.is_headless:
-            asyncio.get_running_loop().set_default_executor(Readers())
+            asyncio.get_running_loop().set_default_executor(ConsoleExecutor())
         if not (self.is_headless or self.is_web):
             # A hangup ends the process at once, as it should: with its terminal gone it could not even leave in order.
             ended = partial(self.exit, None, exit_codes.INTERRUPTED)
@@ -147,38 +147,38 @@ class ConsoleApp(Commanding):
         self._look_due = self._looking
         if not self._looking:
             self._looking, self._look_began = True, monotonic()
-            self._look(self._mark)
+            self._look(self._token)
         elif monotonic() - self._look_began > SECONDS_TO_ANSWER and not self.trouble:
             self.trouble = f"The disk of {safe_text(self.lake_path)} does not answer; what was read stays."
             self.refresh_screen()
 
     @work(thread=True, exit_on_error=False, group="look")
-    def _look(self, known: Mark | None) -> None:
+    def _look(self, known: ChangeToken | None) -> None:
         try:
-            found, doing = mark(self.lake_path), activity(self.lake_path, self.clock())
+            found, doing = change_token(self.lake_path), activity(self.lake_path, self.clock())
             if found == known:
-                self.post_message(Looked(found, activity=doing))
+                self.post_message(LakeChecked(found, activity=doing))
                 return
             with self._reading:
                 if self._lake is None or known is None or known[0] != found[0]:
                     self._lake = Lake.open(self.lake_path)
                 refuse_without_runs(self.lake_path)
-                view = View(self._lake, read_runs(self._lake), clock=self.clock)
+                view = LakeView(self._lake, read_runs(self._lake), clock=self.clock)
                 before, self._known = self._known, known_of(view)
-            news = alerts(before, self._known, self.asked_for) if before else ()
-            self.post_message(Looked(found, view, alerts=news, activity=doing))
+            news = alerts(before, self._known, self.sent_requests) if before else ()
+            self.post_message(LakeChecked(found, view, alerts=news, activity=doing))
         except BaseException as error:  # whatever it is has to become a sentence, or the screen would just stand still
             self._lake = None
             doing = Activity(writable=os.access(self.lake_path, os.W_OK))
-            self.post_message(Looked(None, trouble=explained(error)[1], activity=doing))
+            self.post_message(LakeChecked(None, trouble=explained(error)[1], activity=doing))
 
-    def on_looked(self, message: Looked) -> None:
+    def on_lake_checked(self, message: LakeChecked) -> None:
         """Take what was found to the screen in front."""
-        self._looking, self._mark = False, None if self._anew else message.mark
+        self._looking, self._token = False, None if self._anew else message.token
         self._anew = False
         troubled, doing = message.trouble != self.trouble, message.activity != self.activity
         self.trouble, self.activity = message.trouble, message.activity
-        self._tell_alerts(message.alerts, message.activity)
+        self._show_alerts(message.alerts, message.activity)
         if message.view is not None:
             self.read_at = self.clock()
             self._stand(message.view)
@@ -189,22 +189,22 @@ class ConsoleApp(Commanding):
         if self._look_due:
             self.look()
 
-    def _stand(self, now: View) -> None:
+    def _stand(self, now: LakeView) -> None:
         """Take up the standpoint again in what was read anew."""
         if self._first_at:
             words, self._first_at = self._first_at, ""
             try:
-                self.at = parsed_standpoint(now.runs, words)
+                self.at = parse_as_of(now.runs, words)
             except ValueError as error:
                 self.notify(safe_text(error), severity="warning", markup=False)
-        self.view = View(now.lake, now.every_run, self.at, self.clock) if self.at else now
+        self.view = LakeView(now.lake, now.every_run, self.at, self.clock) if self.at else now
         self.load_front()
         self.refresh_screen()
 
-    def _tell_alerts(self, news: Iterable[Alert], doing: Activity) -> None:
+    def _show_alerts(self, news: Iterable[Alert], doing: Activity) -> None:
         """Say what happened; what is late is said once."""
-        late = [Alert(words, "warning") for name, words in doing.late if name not in self._told_late]
-        self._told_late = {name for name, _ in doing.late}
+        late = [Alert(words, "warning") for name, words in doing.late if name not in self._reported_late]
+        self._reported_late = {name for name, _ in doing.late}
         for alert in (*news, *late[:1]):
             self.notify(alert.words, severity=alert.severity, markup=False)
 
@@ -214,7 +214,7 @@ class ConsoleApp(Commanding):
         from watchfiles import awatch
 
         while self.is_running:
-            folders = await asyncio.to_thread(logs, self.lake_path)
+            folders = await asyncio.to_thread(log_folders, self.lake_path)
             if not folders:
                 await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
                 continue
@@ -230,9 +230,9 @@ class ConsoleApp(Commanding):
 
     # ---- reading pages
 
-    def shown(self, name: str) -> Shown:
+    def page_state(self, name: str) -> PageState:
         """What is known of a page."""
-        return self._shown.get(name, Shown())
+        return self._states.get(name, PageState())
 
     def load_front(self) -> None:
         """Read the page in front, unless what is known of it is still so."""
@@ -244,15 +244,15 @@ class ConsoleApp(Commanding):
     @work(thread=True, exit_on_error=False, group="load")
     def _load(self, name: str) -> None:
         """It is not handed the view: a worker holds what it was given until rubbish is sought, frames and all."""
-        page, known, view = self.pages[name], self._shown.get(name, Shown()), self.view
+        page, known, view = self.pages[name], self._states.get(name, PageState()), self.view
         if view is None:
             return
         try:
             if known.data is None:
                 with self._reading:
-                    glance = page.glance(view)
-                if glance is not None:
-                    self.post_message(Loaded(name, view, replace(shown(page, glance), partly=True)))
+                    quick_load = page.quick_load(view)
+                if quick_load is not None:
+                    self.post_message(PageLoaded(name, view, replace(build_state(page, quick_load), incomplete=True)))
             page.prepare(view)
             with self._reading:
                 if view is not self.view:
@@ -263,14 +263,14 @@ class ConsoleApp(Commanding):
                 if versions == known.versions and name not in DAEMON_PAGES and not known.trouble:
                     return
                 data = page.load(view)
-            self.post_message(Loaded(name, view, replace(shown(page, data), versions=versions)))
+            self.post_message(PageLoaded(name, view, replace(build_state(page, data), versions=versions)))
         except BaseException as error:  # as above
-            self.post_message(Loaded(name, view, replace(known, trouble=explained(error)[1], versions=())))
+            self.post_message(PageLoaded(name, view, replace(known, trouble=explained(error)[1], versions=())))
 
-    def on_loaded(self, message: Loaded) -> None:
+    def on_page_loaded(self, message: PageLoaded) -> None:
         """Show the page if it is still in front and the console still stands there."""
         if message.view is self.view:
-            self._shown[message.name] = message.shown
+            self._states[message.name] = message.state
             self.refresh_screen()
 
     def refresh_screen(self) -> None:
@@ -299,32 +299,32 @@ class ConsoleApp(Commanding):
     def delay_update(self, delay: float = 0.05) -> None:
         """Paint at once: the library hides a change of screens for a while, and for good where its timer is late."""
 
-    def tell(self, job: Callable[[View], Story | None]) -> None:
+    def open_detail(self, job: Callable[[LakeView], Detail | None]) -> None:
         """Read a story in the background and open it."""
         if self.view is not None:
-            self._tell(job, self.view)
+            self._read_detail(job, self.view)
 
-    @work(thread=True, exit_on_error=False, group="tell", exclusive=True)
-    def _tell(self, job: Callable[[View], Story | None], view: View) -> None:
+    @work(thread=True, exit_on_error=False, group="detail", exclusive=True)
+    def _read_detail(self, job: Callable[[LakeView], Detail | None], view: LakeView) -> None:
         try:
             with self._reading:
-                self.post_message(Told(job(view)))
+                self.post_message(DetailRead(job(view)))
         except BaseException as error:  # as above
-            self.post_message(Told(None, explained(error)[1]))
+            self.post_message(DetailRead(None, explained(error)[1]))
 
-    def on_told(self, message: Told) -> None:
+    def on_detail_read(self, message: DetailRead) -> None:
         """Open the story over the screen in front."""
         if self._front is None:
             return
         if message.trouble:
             self.notify(message.trouble, severity="error", markup=False)
-        elif message.story is not None:
-            trail = self.screen.trail if isinstance(self.screen, StoryScreen) else (self.current_mode,)
-            self.push_screen(StoryScreen(message.story, trail))
+        elif message.detail is not None:
+            trail = self.screen.trail if isinstance(self.screen, DetailScreen) else (self.current_mode,)
+            self.push_screen(DetailScreen(message.detail, trail))
 
     def follow(self, link: Link) -> None:
         """Open what a link leads to."""
-        self.tell(lambda view: follow(view, link))
+        self.open_detail(lambda view: follow(view, link))
 
     # ---- going through time
 
@@ -333,19 +333,19 @@ class ConsoleApp(Commanding):
         """Whether time runs."""
         return self._playing is not None
 
-    def stand_at(self, at: Standpoint | None) -> None:
+    def stand_at(self, at: AsOf | None) -> None:
         """Show everything as of then; None is now."""
         if self.view is None:
             return
         self.at = at
-        self.view = View(self.view.lake, self.view.every_run, at, self.clock)
+        self.view = LakeView(self.view.lake, self.view.every_run, at, self.clock)
         self.load_front()
         self.refresh_screen()
 
     def action_step(self, step: int) -> None:
         """Go a session back or on."""
         if self.view is not None:
-            self.stand_at(stepped(self.view.every_run, self.at, step))
+            self.stand_at(step_as_of(self.view.every_run, self.at, step))
 
     def action_play(self) -> None:
         """Let time run forward to now; again to stop."""
@@ -365,8 +365,8 @@ class ConsoleApp(Commanding):
 
     def action_look_again(self) -> None:
         """Read the lake again, whether or not anything is new."""
-        self._mark, self._anew = None, self._looking  # a look that is under way would bring back what it knew
-        self._shown = {name: replace(known, trouble="", versions=()) for name, known in self._shown.items()}
+        self._token, self._anew = None, self._looking  # a look that is under way would bring back what it knew
+        self._states = {name: replace(known, trouble="", versions=()) for name, known in self._states.items()}
         self.look()
 
     def action_other_theme(self) -> None:
@@ -383,7 +383,7 @@ class ConsoleApp(Commanding):
         """What the palette offers."""
         for page in PAGES:
             yield SystemCommand(f"{page.number} {page.name}", page.question, partial(self._go, page.name.lower()))
-        for name, words in command_parser.ASKED.items():
+        for name, words in command_parser.REQUEST_COMMANDS.items():
             if name in ("cycle", "train", "maintain"):
                 yield SystemCommand(f"Ask: {name}", words.split("  ")[-1].strip(), partial(self.command, name))
         yield SystemCommand("Back to now", "leave the past", partial(self.stand_at, None))

@@ -1,4 +1,4 @@
-"""The screen that tells a story: pictures, sections, and ways on."""
+"""The screen a row opens: charts, sections and links to follow."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from textual.containers import VerticalScroll
 from textual.screen import Screen
 from textual.widgets import Static
 
-from nextgen_tui.console.charts.chart_widget import Chart
-from nextgen_tui.console.frame import Console, Keys, Notes, banner
-from nextgen_tui.console.page import KEYS, Story, plain
+from nextgen_tui.console.charts.chart_widget import ChartWidget
+from nextgen_tui.console.frame import Console, KeyBar, NotesWidget, banner
+from nextgen_tui.console.page import ACTION_KEYS, Detail, plain_text
 from nextgen_tui.console.sheet.sheet import Cell, Col, Sheet, quiet
-from nextgen_tui.console.sheet.sheet_widget import SheetView
+from nextgen_tui.console.sheet.sheet_widget import SheetWidget
 from nextgen_tui.console.styles import content, sections
 from nextgen_tui.text.safe_text import harmless, safe_text
 
@@ -26,22 +26,22 @@ COLS = (
 )
 
 
-class StoryScreen(Screen[None]):
+class DetailScreen(Screen[None]):
     """Opened over a page; backspace goes back to where one came from."""
 
     BINDINGS = [
         Binding("backspace,escape", "back", "Back"),
         Binding("y", "copy", "Copy"),
-        *(Binding(key, f"act('{name}')", label, key_display=key) for name, (key, label) in KEYS.items()),
+        *(Binding(key, f"act('{name}')", label, key_display=key) for name, (key, label) in ACTION_KEYS.items()),
         Binding("tab", "app.focus_next", "Text or links", show=False),
         Binding("pagedown", "scroll(1)", "Page down", show=False),
         Binding("pageup", "scroll(-1)", "Page up", show=False),
     ]
 
-    def __init__(self, story: Story, trail: tuple[str, ...] = ()) -> None:
+    def __init__(self, detail: Detail, trail: tuple[str, ...] = ()) -> None:
         super().__init__()
-        self.story = story
-        self.trail = (*trail, story.title)
+        self.detail = detail
+        self.trail = (*trail, detail.title)
 
     def compose(self) -> ComposeResult:
         """The bar, the way here, pictures, sections, ways on, keys."""
@@ -49,38 +49,38 @@ class StoryScreen(Screen[None]):
         yield Static(content([top]), id="top", markup=False, classes="past" if past else "")
         way = " › ".join(safe_text(words, 60) for words in self.trail[-3:])
         yield Static(content([(Cell(way, "accent"),)]), id="trail", markup=False)
-        pictures = [picture for picture in self.story.pictures if not picture.blank]
-        if pictures:
-            chart = Chart(id="story-chart")
-            chart.show(pictures)
+        charts = [chart for chart in self.detail.charts if not chart.blank]
+        if charts:
+            chart = ChartWidget(id="detail-chart")
+            chart.show(charts)
             yield chart
-        with VerticalScroll(id="story"):
-            yield Notes("told", sections(self.story.sections))
-        if self.story.links:
-            yield SheetView(id="links")
-        yield Keys()
+        with VerticalScroll(id="detail"):
+            yield NotesWidget("sections", sections(self.detail.sections))
+        if self.detail.links:
+            yield SheetWidget(id="links")
+        yield KeyBar()
 
     def on_mount(self) -> None:
         """The ways on have the keys, if there are any."""
-        self.query_one(Keys).show()
-        if self.story.links:
-            rows = [{"table": link.table, "words": link.words, "about": link.about} for link in self.story.links]
+        self.query_one(KeyBar).show()
+        if self.detail.links:
+            rows = [{"table": link.table, "words": link.words, "about": link.about} for link in self.detail.links]
             frame = pl.DataFrame(rows, schema={"table": pl.String, "words": pl.String, "about": pl.String})
-            links = self.query_one("#links", SheetView)
+            links = self.query_one("#links", SheetWidget)
             links.styles.height = min(len(rows) + 1, 12)
             links.show(Sheet(frame, COLS, ("table", "words"), noun="way"), 0, None)
             links.focus()
         else:
-            self.query_one("#story").focus()
+            self.query_one("#detail").focus()
 
     @property
     def console(self) -> Console:
         """The app."""
         return cast(Console, self.app)
 
-    def on_sheet_view_chosen(self, message: SheetView.Chosen) -> None:
+    def on_sheet_widget_chosen(self, message: SheetWidget.Chosen) -> None:
         """Go on."""
-        self.console.follow(self.story.links[message.row])
+        self.console.follow(self.detail.links[message.row])
 
     def action_back(self) -> None:
         """Back to where one came from, filter and cursor as they were."""
@@ -88,25 +88,25 @@ class StoryScreen(Screen[None]):
 
     def action_scroll(self, pages: int) -> None:
         """Turn the text's pages, whichever part has the keys."""
-        text = self.query_one("#story", VerticalScroll)
+        text = self.query_one("#detail", VerticalScroll)
         text.scroll_relative(y=pages * max(text.size.height - 1, 1), animate=False)
 
     def action_copy(self) -> None:
         """Copy the name, or the command that leads here."""
-        words = harmless(self.story.copies)  # on one line: pasted into a shell, a second one would be run
-        self.app.copy_to_clipboard(words or plain([line for s in self.story.sections for line in s.lines]))
-        self.notify(f"Copied: {safe_text(self.story.copies or self.story.title, 80)}", markup=False, timeout=3)
+        words = harmless(self.detail.copies)  # on one line: pasted into a shell, a second one would be run
+        self.app.copy_to_clipboard(words or plain_text([line for s in self.detail.sections for line in s.lines]))
+        self.notify(f"Copied: {safe_text(self.detail.copies or self.detail.title, 80)}", markup=False, timeout=3)
 
     def action_act(self, name: str) -> None:
         """Ask for what can be done about it, after showing what that does."""
-        self.console.act(next(act for act in self.story.acts if act.name == name))
+        self.console.act(next(act for act in self.detail.actions if act.name == name))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Only what can be done here has a key."""
-        return action != "act" or parameters[0] in {act.name for act in self.story.acts}
+        return action != "act" or parameters[0] in {act.name for act in self.detail.actions}
 
     def text(self) -> str:
         """Title, sections and ways on as text, for tests."""
-        lines = [line for section in self.story.sections for line in ((Cell(section.heading),), *section.lines)]
-        links = [f"{link.table} {link.words} {link.about}" for link in self.story.links]
-        return "\n".join([self.story.title, plain(lines), *links])
+        lines = [line for section in self.detail.sections for line in ((Cell(section.heading),), *section.lines)]
+        links = [f"{link.table} {link.words} {link.about}" for link in self.detail.links]
+        return "\n".join([self.detail.title, plain_text(lines), *links])

@@ -11,9 +11,9 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
-from nextgen_tui.console.frame import Notes, Typed
-from nextgen_tui.console.operator.command_parser import ASKED, HERE, NO_DAEMON, Asked
-from nextgen_tui.console.page import LABEL, Line, fact, heading, said
+from nextgen_tui.console.frame import NotesWidget, SafeInput
+from nextgen_tui.console.operator.command_parser import LOCAL_COMMANDS, NO_DAEMON, REQUEST_COMMANDS, PendingRequest
+from nextgen_tui.console.page import LABEL, Line, fact, heading, note
 from nextgen_tui.console.sheet.sheet import Cell
 from nextgen_tui.console.styles import content
 from nextgen_tui.text.safe_text import safe_text
@@ -43,23 +43,23 @@ class HelpScreen(ModalScreen[None]):
         """What it says."""
         lines: list[Line] = [heading("Keys here")]
         lines += [(Cell(f"{key:>12}  ", "accent"), Cell(words)) for key, words in self._keys]
-        lines += [said(""), heading("Screens")]
+        lines += [note(""), heading("Screens")]
         lines += [
             (Cell(f"{number:>12}  ", "accent"), Cell(f"{name:<12}"), Cell(question, "dim"))
             for number, name, question in self._screens
         ]
-        lines += [said(""), heading("Commands, after :")]
-        lines += [(Cell("  " + words),) for words in (*ASKED.values(), *HERE.values())]
-        lines += [said(""), said(READING, "dim"), said(""), said("escape closes this page.", "dim")]
+        lines += [note(""), heading("Commands, after :")]
+        lines += [(Cell("  " + words),) for words in (*REQUEST_COMMANDS.values(), *LOCAL_COMMANDS.values())]
+        lines += [note(""), note(READING, "dim"), note(""), note("escape closes this page.", "dim")]
         return lines
 
 
-class AskScreen(ModalScreen[Asked | None]):
+class ConfirmScreen(ModalScreen[PendingRequest | None]):
     """Shows what a request does; sends it at most once. Cancel has the keys at first."""
 
     BINDINGS = [Binding("escape", "dismiss(None)", "Cancel")]
 
-    def __init__(self, asked: Asked, daemon: bool) -> None:
+    def __init__(self, asked: PendingRequest, daemon: bool) -> None:
         super().__init__()
         self._asked = asked
         self._daemon = daemon
@@ -70,16 +70,16 @@ class AskScreen(ModalScreen[Asked | None]):
         request = self._asked.request
         what = " ".join(str(part) for part in (request.action, request.target, request.session or "") if part)
         title = "Put on record" if self._asked.at_once else "Ask the daemon"
-        lines = [(Cell(f"{title}: {safe_text(what, 120)}", "accent"),), said("")]
+        lines = [(Cell(f"{title}: {safe_text(what, 120)}", "accent"),), note("")]
         lines += [_effect(line) for line in self._asked.lines]
-        lines += [said("")]
-        lines += [] if self._daemon or self._asked.at_once else [said(NO_DAEMON, "warn")]
+        lines += [note("")]
+        lines += [] if self._daemon or self._asked.at_once else [note(NO_DAEMON, "warn")]
         lines += [fact("request", request.request_id)]
-        with Vertical(id="ask"):
-            with VerticalScroll(id="asking", can_focus=False):
-                yield Notes("asked", lines)
+        with Vertical(id="confirm"):
+            with VerticalScroll(id="effects", can_focus=False):
+                yield NotesWidget("effect-lines", lines)
             why = "why (has to be said: it is judged later)" if self._asked.needs_reason else "why (kept with it)"
-            yield Typed(placeholder=why, id="why", max_length=1_000)
+            yield SafeInput(placeholder=why, id="why", max_length=1_000)
             with Horizontal(id="buttons"):
                 yield Button(Content("Cancel"), id="cancel", variant="default")
                 yield Button(Content("Put on record" if self._asked.at_once else "Ask"), id="send", variant="primary")
@@ -112,4 +112,4 @@ class AskScreen(ModalScreen[Asked | None]):
 def _effect(line: str) -> Line:
     """What it reads or writes, under its label where it has one."""
     label, gap, rest = line.partition("  ")
-    return fact(label, rest, longest=900) if gap and len(label) < LABEL else said(line, longest=900)
+    return fact(label, rest, longest=900) if gap and len(label) < LABEL else note(line, longest=900)

@@ -15,14 +15,14 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from nextgen_tui.console.activity import Activity
-from nextgen_tui.console.page import Act, Line, Link, Page, Shown, Story, hung
+from nextgen_tui.console.lake_view import AsOf, LakeView
+from nextgen_tui.console.page import Action, Detail, Line, Link, Page, PageState, wrap_hanging
 from nextgen_tui.console.sheet.sheet import Cell
 from nextgen_tui.console.styles import content
-from nextgen_tui.console.view import Standpoint, View
 from nextgen_tui.text import formats
 from nextgen_tui.text.safe_text import harmless, safe_text
 
-LONGEST_TYPED = 1_000
+MAX_TYPED = 1_000
 """Characters that a line takes; a megabyte pasted by mistake would stop the console for seconds."""
 
 
@@ -31,9 +31,9 @@ class Console(Protocol):
 
     lake_path: Path
     pages: dict[str, Page[Any]]
-    view: View | None
-    at: Standpoint | None
-    only_look: bool
+    view: LakeView | None
+    at: AsOf | None
+    read_only: bool
     """Whether it was started to look only."""
     trouble: str
     """What went wrong at the last look, in a sentence; empty if nothing."""
@@ -43,10 +43,10 @@ class Console(Protocol):
     activity: Activity
     """What the daemon does now."""
 
-    def shown(self, name: str) -> Shown:
+    def page_state(self, name: str) -> PageState:
         """What is known of a page."""
 
-    def tell(self, job: Callable[[View], Story | None]) -> None:
+    def open_detail(self, job: Callable[[LakeView], Detail | None]) -> None:
         """Read a story in the background and open it."""
 
     def follow(self, link: Link) -> None:
@@ -55,7 +55,7 @@ class Console(Protocol):
     def command(self, words: str) -> None:
         """Carry out what was typed."""
 
-    def act(self, act: Act) -> None:
+    def act(self, act: Action) -> None:
         """Show what an act would do, and let the operator send it."""
 
 
@@ -68,7 +68,7 @@ def banner(console: Console) -> tuple[Line, bool]:
         return (Cell(words), lake), True
     session = formats.day(console.view.session) if console.view else formats.MISSING
     read = f"{console.read_at:%H:%M:%S}Z" if console.read_at else formats.MISSING
-    mode = "  READ ONLY" if console.only_look else ""
+    mode = "  READ ONLY" if console.read_only else ""
     told = Cell(f"nextgen  session {session}  ● live, read {read}{mode}  ")
     doing = [Cell(f"▸ {words}  ", "accent") for words in console.activity.doing]
     idle = [] if console.activity.daemon or console.read_at is None else [Cell("○ no daemon  ", "warn")]
@@ -87,7 +87,7 @@ def numbers(pages: Sequence[Page[Any]], here: str, width: int) -> Content:
     return Content.assemble(*parts)
 
 
-def clicked_page(pages: Sequence[Page[Any]], here: str, width: int, x: int) -> str | None:
+def tab_at(pages: Sequence[Page[Any]], here: str, width: int, x: int) -> str | None:
     """Which screen's number stands at a place of that line."""
     whole = sum(len(page.name) + 5 for page in pages) <= width
     left = 0
@@ -100,31 +100,31 @@ def clicked_page(pages: Sequence[Page[Any]], here: str, width: int, x: int) -> s
     return None
 
 
-class Words(Static):
+class TextLine(Static):
     """Text that is drawn again only where it is another, and moves what is around it only where its height is."""
 
-    _said = Content()
+    _text = Content()
 
     def __init__(self, id: str) -> None:
         super().__init__(id=id, markup=False)
 
-    def say(self, words: Content) -> None:
+    def show(self, words: Content) -> None:
         """Show other words."""
-        before, self._said = self._said, words
+        before, self._text = self._text, words
         if not words.is_same(before):
             width = self.content_size.width
             grown = width == 0 or words.get_height({}, width) != before.get_height({}, width)
             self.update(words, layout=grown)
 
 
-class Notes(Widget):
+class NotesWidget(Widget):
     """Lines of notes, long ones broken to the room there is when they are laid out."""
 
     def __init__(self, id: str, lines: Sequence[Line] = ()) -> None:
         super().__init__(id=id)
         self.lines = tuple(lines)
 
-    def tell(self, lines: Sequence[Line]) -> None:
+    def show(self, lines: Sequence[Line]) -> None:
         """Show other lines; what is around them moves only where there are more or fewer."""
         before, self.lines = self.lines, tuple(lines)
         if self.lines != before:
@@ -142,22 +142,22 @@ class Notes(Widget):
 
 
 def _broken(lines: Sequence[Line], width: int) -> Content:
-    return content([part for line in lines for part in hung(line, width)])
+    return content([part for line in lines for part in wrap_hanging(line, width)])
 
 
 def _height(lines: Sequence[Line], width: int) -> int:
     return _broken(lines, width).get_height({}, width) if lines else 0
 
 
-class Typed(Input):
+class SafeInput(Input):
     """A line to type on; what is pasted into it can steer the terminal as little as what is read."""
 
     def validate_value(self, value: str) -> str:
         """What stays of what was typed or pasted."""
-        return harmless(value[: 4 * LONGEST_TYPED])[:LONGEST_TYPED]
+        return harmless(value[: 4 * MAX_TYPED])[:MAX_TYPED]
 
 
-class Numbers(Words):
+class ScreenTabs(TextLine):
     """The line of screens; a click goes there."""
 
     here = ""
@@ -165,7 +165,7 @@ class Numbers(Words):
     def on_click(self, event: Any) -> None:
         """Go to the screen whose name was clicked."""
         console: Any = self.app
-        name = clicked_page(list(console.pages.values()), self.here, self.size.width, event.x)
+        name = tab_at(list(console.pages.values()), self.here, self.size.width, event.x)
         if name:
             console.command(f"go {name}")
 
@@ -174,7 +174,7 @@ TYPING = (("⏎", "Take it", "enter"), ("esc", "Leave it", "escape"))
 """The keys of the line one types on: every other is a letter there."""
 
 
-class Keys(Static):
+class KeyBar(Static):
     """The line of keys valid here; a click presses one. A footer of many widgets would cost a tenth of a second."""
 
     def __init__(self) -> None:
@@ -184,11 +184,11 @@ class Keys(Static):
 
     def show(self) -> None:
         """Show what is valid now: first what can be done, always help and the way out; the rest as far as it fits."""
-        entries = tuple(keys_of(self.screen))
+        entries = tuple(visible_keys(self.screen))
         if (entries, self.size.width) == self._shown:
             return
         self._shown = entries, self.size.width
-        kept = fitting(entries, self.size.width)
+        kept = fit_entries(entries, self.size.width)
         self._spans, parts, left = [], list[Content](), 1
         for shown, words, key in kept:
             parts += [Content.styled(f" {shown}", "bold $text-accent"), Content.styled(f" {words}", "$foreground 80%")]
@@ -208,9 +208,9 @@ class Keys(Static):
                 self.app.simulate_key(key)
 
 
-def keys_of(screen: Screen[Any]) -> Iterable[tuple[str, str, str]]:
+def visible_keys(screen: Screen[Any]) -> Iterable[tuple[str, str, str]]:
     """Every key that is shown: how it is written, what it does, its name; what can be done about a row first."""
-    if isinstance(screen.focused, Typed):
+    if isinstance(screen.focused, SafeInput):
         yield from TYPING
         return
     found = [
@@ -225,7 +225,7 @@ def keys_of(screen: Screen[Any]) -> Iterable[tuple[str, str, str]]:
             yield shown, words, key
 
 
-def fitting(entries: Sequence[tuple[str, str, str]], width: int) -> list[tuple[str, str, str]]:
+def fit_entries(entries: Sequence[tuple[str, str, str]], width: int) -> list[tuple[str, str, str]]:
     """The entries that fit a line whole, in their order; the last two, help and quit, before any other."""
     room = width - 2
     kept: set[int] = set()
@@ -239,7 +239,7 @@ def fitting(entries: Sequence[tuple[str, str, str]], width: int) -> list[tuple[s
     return [entries[number] for number in sorted(kept)]
 
 
-def whole(screen: Screen[Any]) -> list[str]:
+def screen_lines(screen: Screen[Any]) -> list[str]:
     """What stands on the screen, line by line."""
     width, height = screen.size
     strips = screen._compositor.render_strips()

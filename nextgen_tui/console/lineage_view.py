@@ -11,16 +11,16 @@ import polars as pl
 from lake.contract import RUN_ID, Table
 from lake.lineage import LINKS, refers
 from lake.tables import TABLES
-from nextgen_tui.console.page import Line, Link, Section, Story, said
-from nextgen_tui.console.pages.runs import run_story
+from nextgen_tui.console.lake_view import LakeView
+from nextgen_tui.console.page import Detail, Line, Link, Section, note
+from nextgen_tui.console.pages.runs import run_detail
 from nextgen_tui.console.sheet.sheet import Cell
-from nextgen_tui.console.view import View
 from nextgen_tui.text import formats, table_view
 from nextgen_tui.text.safe_text import safe_text
 
-MOST_LINKS = 40
+MAX_LINKS = 40
 """Rows that a hop lists; a news day has hundreds."""
-LONGEST_VALUE = 4_000
+MAX_VALUE = 4_000
 REACH = timedelta(days=45)
 """How far before a row the rows it rests on can lie: a plan waits for the next open, a trade for its horizon."""
 _SAME_SESSION = {("predictions", "feature_windows"), ("trade_plans", "predictions"), ("market_prices", "raw_prices")}
@@ -40,7 +40,7 @@ _SUMMARY = {
 """Table -> the columns that say most about one of its rows."""
 
 
-def follow(view: View, link: Link) -> Story:
+def follow(view: LakeView, link: Link) -> Detail:
     """The story at the end of a link.
 
     Raises:
@@ -48,14 +48,14 @@ def follow(view: View, link: Link) -> Story:
     """
     table = TABLES[link.table]
     if table.name == "runs":
-        return run_story(view, str(link.key["run_id"]))
+        return run_detail(view, str(link.key["run_id"]))
     rows = _rows(view, table, link.key)
     if rows.is_empty():
-        return Story(link.words, (Section("", (said("This row is not there any more.", "warn"),)),))
-    return row_story(view, table, rows.row(0, named=True))
+        return Detail(link.words, (Section("", (note("This row is not there any more.", "warn"),)),))
+    return row_detail(view, table, rows.row(0, named=True))
 
 
-def row_story(view: View, table: Table, row: Mapping[str, Any]) -> Story:
+def row_detail(view: LakeView, table: Table, row: Mapping[str, Any]) -> Detail:
     """A row with the meaning of each value, the run that wrote it, and what it rests on."""
     key = ", ".join(_words(row[name]) for name in table.key)
     told = (line for name in table.columns if name != "payload" for line in _value(table, name, row[name]))
@@ -63,7 +63,7 @@ def row_story(view: View, table: Table, row: Mapping[str, Any]) -> Story:
     if table.name in ("raw_prices", "raw_news", "raw_imports"):
         sections = [*sections, _payload(row)]
     links = [*_resting_on(view, table, row), _run(str(row[RUN_ID]))]
-    return Story(
+    return Detail(
         f"{table.name}  {safe_text(key, 90)}",
         tuple(sections),
         links=tuple(links),
@@ -71,14 +71,14 @@ def row_story(view: View, table: Table, row: Mapping[str, Any]) -> Story:
     )
 
 
-def _resting_on(view: View, table: Table, row: Mapping[str, Any]) -> list[Link]:
+def _resting_on(view: LakeView, table: Table, row: Mapping[str, Any]) -> list[Link]:
     links: list[Link] = []
     for target, columns in LINKS.get(table.name, ()):
         wanted = {there: row[here] for there, here in columns.items()}
         if any(value is None for value in wanted.values()):
             continue
         found = _rows(view, TABLES[target], wanted, _clock(table, TABLES[target], row))
-        links += [_link(TABLES[target], one) for one in found.head(MOST_LINKS).iter_rows(named=True)]
+        links += [_link(TABLES[target], one) for one in found.head(MAX_LINKS).iter_rows(named=True)]
     return links
 
 
@@ -97,7 +97,7 @@ def _clock(table: Table, target: Table, row: Mapping[str, Any]) -> tuple[date | 
 
 
 def _rows(
-    view: View, table: Table, wanted: Mapping[str, Any], span: tuple[date | None, date | None] = (None, None)
+    view: LakeView, table: Table, wanted: Mapping[str, Any], span: tuple[date | None, date | None] = (None, None)
 ) -> pl.DataFrame:
     since, until = span
     if table.clock in wanted:
@@ -126,7 +126,7 @@ def _value(table: Table, name: str, value: Any) -> Iterator[Line]:
         for one in value:
             yield Cell(" " * len(label), "dim"), Cell(", ".join(f"{k} {_words(v)}" for k, v in one.items()))
         return
-    words = safe_text(value, LONGEST_VALUE) if isinstance(value, str) else table_view.cell(value, column).plain
+    words = safe_text(value, MAX_VALUE) if isinstance(value, str) else table_view.cell(value, column).plain
     yield Cell(label, "dim"), Cell(words or "(empty)"), about
 
 
@@ -144,7 +144,7 @@ def _payload(row: Mapping[str, Any]) -> Section:
     lines = text[:60_000].splitlines()[:200]
     told: list[Line] = [(Cell(f"{number:>5} ", "dim"), Cell(safe_text(line, 300))) for number, line in enumerate(lines)]
     if (whole := len(text)) > 60_000 or len(text.splitlines()) > len(lines):
-        told.append(said(f"... {whole:,} characters in all; `nextgen show {_table(row)}` gives the rest", "dim"))
+        told.append(note(f"... {whole:,} characters in all; `nextgen show {_table(row)}` gives the rest", "dim"))
     return Section("What the vendor sent, byte for byte", tuple(told))
 
 

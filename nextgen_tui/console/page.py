@@ -9,9 +9,9 @@ from textwrap import wrap
 from typing import Any, ClassVar, Generic, TypeVar
 
 from lake.contract import Table
-from nextgen_tui.console.charts.charts import Picture
-from nextgen_tui.console.sheet.sheet import Cell, Mood, Sheet
-from nextgen_tui.console.view import View
+from nextgen_tui.console.charts.charts import Chart
+from nextgen_tui.console.lake_view import LakeView
+from nextgen_tui.console.sheet.sheet import Cell, Sheet, Style
 from nextgen_tui.text.safe_text import safe_text
 
 Line = tuple[Cell, ...]
@@ -34,18 +34,18 @@ class Link:
 
 
 @dataclass(frozen=True)
-class Act:
+class Action:
     """Something that can be done about a thing: asked for in a dialog, never at once."""
 
     name: str
-    """One of `KEYS`."""
+    """One of `ACTION_KEYS`."""
     command: str
     """What would be typed after the colon."""
     about: str = ""
     """More of what it is about, for the dialog."""
 
 
-KEYS = {
+ACTION_KEYS = {
     "approve": ("a", "Approve"),
     "veto": ("x", "Veto"),
     "promote": ("P", "Promote"),
@@ -65,16 +65,16 @@ class Section:
 
 
 @dataclass(frozen=True)
-class Story:
+class Detail:
     """Everything about one thing."""
 
     title: str
     sections: tuple[Section, ...]
-    pictures: tuple[Picture, ...] = ()
+    charts: tuple[Chart, ...] = ()
     links: tuple[Link, ...] = ()
     copies: str = ""
     """What `y` copies: the thing's name or the command that leads to it."""
-    acts: tuple[Act, ...] = ()
+    actions: tuple[Action, ...] = ()
     """What can be done about it."""
 
 
@@ -91,17 +91,17 @@ class Page(ABC, Generic[Data]):
     tables: ClassVar[tuple[Table, ...]]
     """The tables it depends on: it is read again when one of them has a new version."""
 
-    def glance(self, view: View) -> Data | None:
+    def quick_load(self, view: LakeView) -> Data | None:
         """What can be told at once, where reading all takes longer than one should wait; None where it does not."""
         del view
         return None
 
-    def prepare(self, view: View) -> None:
+    def prepare(self, view: LakeView) -> None:
         """Whatever takes long and needs no lake; other screens are read meanwhile."""
         del view
 
     @abstractmethod
-    def load(self, view: View) -> Data:
+    def load(self, view: LakeView) -> Data:
         """Read all that the screen shows."""
 
     @abstractmethod
@@ -121,17 +121,17 @@ class Page(ABC, Generic[Data]):
         del data, name, row
         return ()
 
-    def pictures(self, data: Data, name: str, row: Row | None) -> tuple[Picture, ...]:
+    def charts(self, data: Data, name: str, row: Row | None) -> tuple[Chart, ...]:
         """What to draw beside the sheet about its chosen row."""
         del data, name, row
         return ()
 
-    def story(self, view: View, data: Data, name: str, row: Row) -> Story | None:
+    def detail(self, view: LakeView, data: Data, name: str, row: Row) -> Detail | None:
         """What opening the row tells; may read."""
         del view, data, name, row
         return None
 
-    def acts(self, data: Data, name: str, row: Row) -> tuple[Act, ...]:
+    def actions(self, data: Data, name: str, row: Row) -> tuple[Action, ...]:
         """What can be done about the row."""
         del data, name, row
         return ()
@@ -143,7 +143,7 @@ class Page(ABC, Generic[Data]):
 
 
 @dataclass(frozen=True)
-class Shown:
+class PageState:
     """What is known of a page at a moment: its data, or in words why there are none."""
 
     data: Any = None
@@ -154,22 +154,22 @@ class Shown:
     trouble: str = ""
     versions: tuple[int, ...] = field(default=())
     """Of the page's tables; the same versions hold the same data."""
-    partly: bool = False
+    incomplete: bool = False
     """Whether more is on its way."""
 
 
-def shown(page: Page[Data], data: Data) -> Shown:
+def build_state(page: Page[Data], data: Data) -> PageState:
     """The data with all that a page shows of them first: made where they are read, not where keys wait."""
     first = page.sheets(data)[0]
-    return Shown(data, page.sentence(data), {first: page.sheet(data, first)})
+    return PageState(data, page.sentence(data), {first: page.sheet(data, first)})
 
 
-def fact(label: str, words: object, mood: Mood = "", longest: int = 400, right: int = 0) -> Line:
+def fact(label: str, words: object, style: Style = "", longest: int = 400, right: int = 0) -> Line:
     """A label and what it says, figures flush right in so many characters."""
-    return Cell(f"{label:<{LABEL}} ", "dim"), Cell(safe_text(words, longest).rjust(right), mood)
+    return Cell(f"{label:<{LABEL}} ", "dim"), Cell(safe_text(words, longest).rjust(right), style)
 
 
-def hung(line: Line, width: int) -> tuple[Line, ...]:
+def wrap_hanging(line: Line, width: int) -> tuple[Line, ...]:
     """A line that is longer than its room goes on below its own beginning, not below its label."""
     label, told = (line[:1], line[1:]) if len(line) > 1 and _labels(line[0]) else ((), line)
     indent = sum(len(cell.words) for cell in label)
@@ -186,23 +186,23 @@ def hung(line: Line, width: int) -> tuple[Line, ...]:
 
 
 def _labels(cell: Cell) -> bool:
-    return cell.mood == "dim" and cell.words.endswith(" ")
+    return cell.style == "dim" and cell.words.endswith(" ")
 
 
 def _cut(cells: Sequence[Cell], start: int, end: int) -> Iterator[Cell]:
     """The part of some cells' text between two places, each piece with its mood."""
     for cell in cells:
         if piece := cell.words[max(start, 0) : max(end, 0)]:
-            yield Cell(piece, cell.mood)
+            yield Cell(piece, cell.style)
         start, end = start - len(cell.words), end - len(cell.words)
 
 
-def said(words: object, mood: Mood = "", longest: int = 400) -> Line:
+def note(words: object, style: Style = "", longest: int = 400) -> Line:
     """A plain line."""
-    return (Cell(safe_text(words, longest), mood),)
+    return (Cell(safe_text(words, longest), style),)
 
 
-def of_slice(scope: str, part: str) -> str:
+def describe_slice(scope: str, part: str) -> str:
     """Which forecasts a measure is about."""
     return "all tickers" if scope == "all" else f"{scope} {part}"
 
@@ -212,6 +212,6 @@ def heading(words: str) -> Line:
     return (Cell(words, "accent"),)
 
 
-def plain(lines: Sequence[Line]) -> str:
+def plain_text(lines: Sequence[Line]) -> str:
     """The lines without their moods."""
     return "\n".join("".join(cell.words for cell in line) for line in lines)

@@ -16,12 +16,12 @@ from textual.containers import Container, Vertical
 from textual.screen import Screen
 from textual.widgets import Input
 
-from nextgen_tui.console.charts.chart_widget import Chart
-from nextgen_tui.console.frame import Console, Keys, Notes, Numbers, Typed, Words, banner, numbers
-from nextgen_tui.console.page import KEYS, Act, Page, Row, Shown, plain, said
+from nextgen_tui.console.charts.chart_widget import ChartWidget
+from nextgen_tui.console.frame import Console, KeyBar, NotesWidget, SafeInput, ScreenTabs, TextLine, banner, numbers
+from nextgen_tui.console.page import ACTION_KEYS, Action, Page, PageState, Row, note, plain_text
 from nextgen_tui.console.sheet.export import ExportError, export, file_name
 from nextgen_tui.console.sheet.sheet import Cell, Sheet
-from nextgen_tui.console.sheet.sheet_widget import SheetView
+from nextgen_tui.console.sheet.sheet_widget import SheetWidget
 from nextgen_tui.console.styles import content
 from nextgen_tui.text import formats
 from nextgen_tui.text.safe_text import safe_text
@@ -40,7 +40,7 @@ HINTS = {
 
 
 @dataclass
-class Standing:
+class SheetState:
     """Where the operator stands in one sheet: kept while he is elsewhere."""
 
     words: str = ""
@@ -49,11 +49,11 @@ class Standing:
 
 
 @dataclass
-class Remembered:
+class PageMemory:
     """The sheets of one screen."""
 
     sheet: str = ""
-    standings: dict[str, Standing] = field(default_factory=dict)
+    states: dict[str, SheetState] = field(default_factory=dict)
 
 
 class PageScreen(Screen[None]):
@@ -70,7 +70,7 @@ class PageScreen(Screen[None]):
         Binding("colon", "line('command')", "Command", key_display=":", priority=True),
         Binding("e", "export", "Export"),
         Binding("y", "copy", "Copy"),
-        *(Binding(key, f"act('{name}')", label, key_display=key) for name, (key, label) in KEYS.items()),
+        *(Binding(key, f"act('{name}')", label, key_display=key) for name, (key, label) in ACTION_KEYS.items()),
         Binding("escape,backspace", "back", "Clear the filter", show=False),
     ]
 
@@ -81,12 +81,12 @@ class PageScreen(Screen[None]):
         # It is styled as it is mounted; taken for stale, it would have every style parsed again, twice.
         self._css_update_count = self.app._css_update_count
         self.page = page
-        self._shown = Shown()
-        self._memory = Remembered()
+        self._state = PageState()
+        self._memory = PageMemory()
         self._purpose = ""
         self._detail_due = False
         self._sheets: dict[tuple[str, tuple[str, bool] | None], Sheet] = {}
-        """The sheets of the data that is shown, in each order, whole; made when first looked at."""
+        """The sheets of the data that is state, in each order, whole; made when first looked at."""
         self._can: tuple[str, ...] = ()
         """What could be done about the row when the footer was last drawn."""
 
@@ -94,21 +94,21 @@ class PageScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """The bar, the screens, the answer, the sheet with what belongs to it, the line, the keys."""
-        yield Words("top")
-        yield Numbers("numbers")
-        yield Notes("sentence")
+        yield TextLine("top")
+        yield ScreenTabs("numbers")
+        yield NotesWidget("sentence")
         yield Container(
-            Vertical(Words("sheets"), SheetView(id="sheet"), id="main"),
-            Container(Notes("notes"), Chart(id="chart"), id="side"),
+            Vertical(TextLine("sheets"), SheetWidget(id="sheet"), id="main"),
+            Container(NotesWidget("notes"), ChartWidget(id="chart"), id="side"),
             id="halves",
         )
-        yield Typed(id="line", select_on_focus=False)
-        yield Keys()
+        yield SafeInput(id="line", select_on_focus=False)
+        yield KeyBar()
 
     def on_mount(self) -> None:
         """The sheet has the keys; the line at the bottom waits out of sight."""
         self.query_one("#line", Input).display = False
-        self.query_one(SheetView).focus()
+        self.query_one(SheetWidget).focus()
 
     def on_screen_resume(self) -> None:
         """Show what was read while another screen was in front."""
@@ -119,7 +119,7 @@ class PageScreen(Screen[None]):
         if self.is_mounted and self.query("#numbers"):
             self.show_frame()
 
-    # ---- shown
+    # ---- state
 
     @property
     def console(self) -> Console:
@@ -127,13 +127,13 @@ class PageScreen(Screen[None]):
         return cast(Console, self.app)
 
     @property
-    def view(self) -> SheetView:
+    def view(self) -> SheetWidget:
         """The sheet's widget."""
-        return self.query_one(SheetView)
+        return self.query_one(SheetWidget)
 
     @property
-    def _here(self) -> Standing:
-        return self._memory.standings.setdefault(self._memory.sheet, Standing())
+    def _here(self) -> SheetState:
+        return self._memory.states.setdefault(self._memory.sheet, SheetState())
 
     @property
     def row(self) -> Row | None:
@@ -146,18 +146,18 @@ class PageScreen(Screen[None]):
         if not self.is_mounted or not self.query("#top"):
             return
         self.show_frame()
-        shown = self.console.shown(self.page.name.lower())
-        fresh = shown.data is not self._shown.data
-        self._shown = shown
-        if fresh and shown.data is not None:
-            self._sheets = {(name, None): sheet for name, sheet in shown.sheets.items()}
-        trouble = self.console.trouble or shown.trouble
-        words = trouble or shown.answer or "Reading the lake ..."
-        sentence = self.query_one("#sentence", Notes)
-        sentence.tell((said(words, longest=600),))
+        state = self.console.page_state(self.page.name.lower())
+        fresh = state.data is not self._state.data
+        self._state = state
+        if fresh and state.data is not None:
+            self._sheets = {(name, None): sheet for name, sheet in state.sheets.items()}
+        trouble = self.console.trouble or state.trouble
+        words = trouble or state.answer or "Reading the lake ..."
+        sentence = self.query_one("#sentence", NotesWidget)
+        sentence.show((note(words, longest=600),))
         sentence.set_class(bool(trouble), "trouble")
-        if fresh and shown.data is not None:
-            names = self.page.sheets(shown.data)
+        if fresh and state.data is not None:
+            names = self.page.sheets(state.data)
             if self._memory.sheet not in names:
                 self._memory.sheet = names[0]
             self.fill()
@@ -173,7 +173,7 @@ class PageScreen(Screen[None]):
     def _sheet(self) -> Sheet:
         name, order = self._memory.sheet, self._here.order
         if (name, None) not in self._sheets:
-            self._sheets[name, None] = self.page.sheet(self._shown.data, name)
+            self._sheets[name, None] = self.page.sheet(self._state.data, name)
         if order and (name, order) not in self._sheets:
             self._sheets[name, order] = self._sheets[name, None].sorted(*order)
         return self._sheets[name, order].filtered(self._here.words)
@@ -181,27 +181,27 @@ class PageScreen(Screen[None]):
     def show_frame(self) -> None:
         """Show where the console stands and what the daemon does."""
         top, past = banner(self.console)
-        bar = self.query_one("#top", Words)
-        bar.say(content([top]))
+        bar = self.query_one("#top", TextLine)
+        bar.show(content([top]))
         bar.set_class(past, "past")
-        line = self.query_one("#numbers", Numbers)
+        line = self.query_one("#numbers", ScreenTabs)
         line.here = self.page.name.lower()
-        line.say(numbers(list(self.console.pages.values()), line.here, max(self.size.width, 1)))
-        self.query_one(Keys).show()
+        line.show(numbers(list(self.console.pages.values()), line.here, max(self.size.width, 1)))
+        self.query_one(KeyBar).show()
 
     def _sheet_bar(self, sheet: Sheet) -> None:
         parts: list[Cell] = []
-        for name in self.page.sheets(self._shown.data):
+        for name in self.page.sheets(self._state.data):
             mine = name == self._memory.sheet
             parts += [Cell(f"[{name}]" if mine else f" {name} ", "accent" if mine else "dim")]
         words = f"   {formats.counted(sheet.height, sheet.noun)}"
         if self._here.words:
             words += f" with {safe_text(self._here.words, 40)!r}"
-        self.query_one("#sheets", Words).say(content([(*parts, Cell(words, "dim"))]))
+        self.query_one("#sheets", TextLine).show(content([(*parts, Cell(words, "dim"))]))
 
-    def on_sheet_view_moved(self) -> None:
+    def on_sheet_widget_moved(self) -> None:
         """Remember the row; notes and picture follow when the cursor rests."""
-        if self._shown.data is None:
+        if self._state.data is None:
             return
         view = self.view
         if view.sheet is not None and view.row is not None:
@@ -214,30 +214,30 @@ class PageScreen(Screen[None]):
     def _detail(self) -> None:
         """Show notes and picture of the chosen row."""
         self._detail_due = False
-        if self._shown.data is None or not self.is_attached:
+        if self._state.data is None or not self.is_attached:
             return
-        if (can := tuple(act.name for act in self.acts)) != self._can:
+        if (can := tuple(act.name for act in self.actions)) != self._can:
             self._can = can
-            self.query_one(Keys).show()
+            self.query_one(KeyBar).show()
         row, name = self.row, self._memory.sheet
-        notes = self.page.notes(self._shown.data, name, row)
-        pictures = [one for one in self.page.pictures(self._shown.data, name, row) if not one.blank]
-        self.query_one("#notes", Notes).tell(notes)
-        chart = self.query_one(Chart)
-        chart.show(pictures)
-        chart.display = bool(pictures)
-        self.query_one("#notes").set_class(not pictures, "alone")
+        notes = self.page.notes(self._state.data, name, row)
+        charts = [one for one in self.page.charts(self._state.data, name, row) if not one.blank]
+        self.query_one("#notes", NotesWidget).show(notes)
+        chart = self.query_one(ChartWidget)
+        chart.show(charts)
+        chart.display = bool(charts)
+        self.query_one("#notes").set_class(not charts, "alone")
 
     # ---- done
 
-    def on_sheet_view_chosen(self) -> None:
+    def on_sheet_widget_chosen(self) -> None:
         """Open the row."""
         row = self.row
         if row is not None:
-            data, name = self._shown.data, self._memory.sheet
-            self.console.tell(lambda view: self.page.story(view, data, name, row))
+            data, name = self._state.data, self._memory.sheet
+            self.console.open_detail(lambda view: self.page.detail(view, data, name, row))
 
-    def on_sheet_view_heading_clicked(self, message: SheetView.HeadingClicked) -> None:
+    def on_sheet_widget_heading_clicked(self, message: SheetWidget.HeadingClicked) -> None:
         """Sort by the heading; a second click turns the order."""
         order = self._here.order
         turned = order is not None and order[0] == message.heading and order[1]
@@ -245,14 +245,14 @@ class PageScreen(Screen[None]):
 
     def action_sheet(self, step: int) -> None:
         """Show the next sheet."""
-        if self._shown.data is None:
+        if self._state.data is None:
             return
-        names = self.page.sheets(self._shown.data)
+        names = self.page.sheets(self._state.data)
         self._memory.sheet = names[(names.index(self._memory.sheet) + step) % len(names)]
         self.fill()
 
     def action_sort(self) -> None:
-        """Sort by the next column that is shown; after the last, as at first."""
+        """Sort by the next column that is state; after the last, as at first."""
         sheet = self.view.sheet
         if sheet is None:
             return
@@ -301,8 +301,8 @@ class PageScreen(Screen[None]):
         self.action_line("export", file_name(self.page.name, self._memory.sheet, session))
 
     def write(self, name: str) -> None:
-        """Write the sheet as shown to a file, in the folder the console was started in."""
-        if self._shown.data is not None:
+        """Write the sheet as state to a file, in the folder the console was started in."""
+        if self._state.data is not None:
             self._written(self._sheet(), Path(name).expanduser())
 
     @work(thread=True, exit_on_error=False, group="export")
@@ -328,19 +328,19 @@ class PageScreen(Screen[None]):
         line.value = self._here.words if purpose == "filter" else words
         line.cursor_position = len(line.value)
         self.set_focus(line)  # at once: `focus()` would let keys typed fast go astray
-        self.query_one(Keys).show()
+        self.query_one(KeyBar).show()
 
     @property
-    def acts(self) -> tuple[Act, ...]:
+    def actions(self) -> tuple[Action, ...]:
         """What can be done about the chosen row, if anything can be done now."""
         row = self.row
-        if row is None or self._shown.data is None or self.console.at is not None or self.console.only_look:
+        if row is None or self._state.data is None or self.console.at is not None or self.console.read_only:
             return ()
-        return self.page.acts(self._shown.data, self._memory.sheet, row)
+        return self.page.actions(self._state.data, self._memory.sheet, row)
 
     def action_act(self, name: str) -> None:
         """Ask for what can be done about the row, after showing what that does."""
-        self.console.act(next(act for act in self.acts if act.name == name))
+        self.console.act(next(act for act in self.actions if act.name == name))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Only what can be done here has a key; what opens the line is a letter like any other once it is open.
@@ -348,12 +348,12 @@ class PageScreen(Screen[None]):
         Until then it goes before the sheet's own keys, or a command typed fast would lose its first letters to them.
         """
         if action == "act":
-            return self.is_mounted and parameters[0] in {act.name for act in self.acts}
+            return self.is_mounted and parameters[0] in {act.name for act in self.actions}
         return not (action == "line" and self._purpose)
 
     def on_input_changed(self, message: Input.Changed) -> None:
         """A filter works while it is typed."""
-        if self._purpose == "filter" and self._shown.data is not None and message.value != self._here.words:
+        if self._purpose == "filter" and self._state.data is not None and message.value != self._here.words:
             self._here.words = message.value
             self.fill()
 
@@ -373,7 +373,7 @@ class PageScreen(Screen[None]):
         self._purpose = ""
         self.query_one("#line", Input).display = False
         self.set_focus(self.view)
-        self.query_one(Keys).show()
+        self.query_one(KeyBar).show()
 
     def key_escape(self) -> None:
         """Leave the line; what a filter found so far stays."""
@@ -393,9 +393,9 @@ class PageScreen(Screen[None]):
     @property
     def answer(self) -> str:
         """What the screen says in a sentence."""
-        return plain(self.query_one("#sentence", Notes).lines)
+        return plain_text(self.query_one("#sentence", NotesWidget).lines)
 
     def text(self) -> str:
         """Sentence, sheet and notes as text, for tests."""
-        notes = self.page.notes(self._shown.data, self._memory.sheet, self.row) if self._shown.data is not None else ()
-        return "\n".join([self.answer, *self.view.text(), plain(notes)])
+        notes = self.page.notes(self._state.data, self._memory.sheet, self.row) if self._state.data is not None else ()
+        return "\n".join([self.answer, *self.view.text(), plain_text(notes)])

@@ -26,7 +26,7 @@ def content(lines: Sequence[Line]) -> Content:
     parts: list[Content] = []
     for number, line in enumerate(lines):
         parts += [Content("\n")] if number else []
-        parts += [Content.styled(harmless(cell.words), STYLES[cell.mood]) for cell in line]
+        parts += [Content.styled(harmless(cell.words), STYLES[cell.style]) for cell in line]
     return Content.assemble(*parts)
 
 

@@ -126,9 +126,9 @@ def _end(process: subprocess.Popen[str]) -> None:
 
 def _open_console(invocation: Invocation) -> None:
     from nextgen_tui.console.app import ConsoleApp
-    from nextgen_tui.console.runtime.terminal import given_back
+    from nextgen_tui.console.runtime.terminal import restore_terminal
 
-    with given_back():
+    with restore_terminal():
         ConsoleApp(invocation.lake_path).run()
 
 

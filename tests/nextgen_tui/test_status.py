@@ -18,8 +18,8 @@ from lake.store import Lake
 from lake.tables.control import SERVICE_HEARTBEATS
 from nextgen_tui.cli import exit_codes
 from nextgen_tui.cli.main import outcome
+from nextgen_tui.console.lake_view import LakeView, read_runs
 from nextgen_tui.console.pages.schedule import SchedulePage
-from nextgen_tui.console.view import View, read_runs
 from pipeline.control.daemon.daemon_lock import the_only_daemon
 from pipeline.control.daemon.heartbeat import FILE, Heart
 from pipeline.control.daemon.orchestrator import Picture, Waiting
@@ -83,7 +83,7 @@ def test_a_broken_schedule_is_told_with_its_line_and_what_the_daemon_runs_by_ins
 
 def test_the_console_shows_a_broken_schedules_fault_and_the_tasks_that_the_daemon_goes_on_by(lake: Lake) -> None:
     (lake.path / "schedules.toml").write_text(SCHEDULE)
-    page, view = SchedulePage(), View(lake, read_runs(lake))
+    page, view = SchedulePage(), LakeView(lake, read_runs(lake))
     page.prepare(view)
     with a_daemon(lake):
         (lake.path / "schedules.toml").write_text(SCHEDULE.replace("maintain", "mantain"))

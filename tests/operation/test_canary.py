@@ -19,7 +19,7 @@ from lake.tables.news import NEWS_ARTICLES
 from nextgen_tui.cli import exit_codes
 from nextgen_tui.cli.main import outcome
 from nextgen_tui.console.app import ConsoleApp
-from nextgen_tui.console.runtime.screenshots import take
+from nextgen_tui.console.runtime.screenshots import take_screenshots
 from pipeline.config.document import toml_document, write_document
 from pipeline.config.resolving import values_of
 from pipeline.config.settings import RuntimeParams, Settings
@@ -156,7 +156,7 @@ def test_no_command_line_holds_the_key_while_daemon_worker_and_command_use_it(wa
 def test_no_screen_of_the_console_shows_it(watched: Watched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", CANARY)
     app = ConsoleApp(watched.lake.path)
-    pictures = take(app, tmp_path, (160, 50))
+    pictures = take_screenshots(app, tmp_path, (160, 50))
     assert len(pictures) == len(app.pages)
     for picture in pictures:
         svg = picture.read_text(encoding="utf-8")

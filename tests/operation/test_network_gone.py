@@ -11,8 +11,8 @@ from lake.tables.control import SYSTEM_HEALTH
 from lake.tables.market import MARKET_PRICES
 from lake.tables.predictions import INFERENCE_LOG, PREDICTIONS
 from lake.tables.trading import EXECUTED_TRADES, PORTFOLIO_VALUE, TRADE_PLANS
+from nextgen_tui.console.lake_view import LakeView, read_runs
 from nextgen_tui.console.pages.predictions import PredictionsPage
-from nextgen_tui.console.view import View, read_runs
 from pipeline.engine.runner import Runner
 from pipeline.ingestion.sources.params import YahooParams
 from pipeline.ingestion.sources.yahoo import YahooSource
@@ -100,8 +100,8 @@ def test_nothing_is_bought_on_a_stale_forecast(without_network: Runner, operatio
 
 def test_the_console_marks_the_forecasts_as_stale(without_network: Runner, operation: Operation) -> None:
     page = PredictionsPage()
-    then = page.load(View(operation.lake, read_runs(operation.lake)))
-    now = page.load(View(without_network.lake, read_runs(without_network.lake)))
+    then = page.load(LakeView(operation.lake, read_runs(operation.lake)))
+    now = page.load(LakeView(without_network.lake, read_runs(without_network.lake)))
     assert (then.stale, now.stale) == (0, 1)
     assert page.sentence(now).startswith("STALE, no newer bar for 1 session: ")
     assert not page.sentence(then).startswith("STALE")

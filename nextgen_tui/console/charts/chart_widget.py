@@ -11,19 +11,19 @@ from rich.style import Style
 from textual.strip import Strip
 from textual.widget import Widget
 
-from nextgen_tui.console.charts.charts import Picture, Sign, stacked
+from nextgen_tui.console.charts.charts import Chart, Sign, stacked
 
 ROLES = ("past", "median", "outcome", "own", "other", "benchmark", "good", "bad", "label", "title", "rule", "hot")
 
 
-class Chart(Widget):
+class ChartWidget(Widget):
     """One picture, or several above each other."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"chart--{role}" for role in (*ROLES, "band1", "band2", "band3")}
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self.pictures: tuple[Picture, ...] = ()
+        self.charts: tuple[Chart, ...] = ()
         self._drawn: tuple[tuple[int, int], list[list[Sign]]] | None = None
         self._styles: dict[tuple[str, int], Style] = {}
 
@@ -32,17 +32,17 @@ class Chart(Widget):
         super().notify_style_update()
         self._styles.clear()
 
-    def show(self, pictures: Sequence[Picture]) -> None:
+    def show(self, charts: Sequence[Chart]) -> None:
         """Show other pictures."""
-        if tuple(pictures) != self.pictures:
-            self.pictures, self._drawn = tuple(pictures), None
+        if tuple(charts) != self.charts:
+            self.charts, self._drawn = tuple(charts), None
             self.refresh()
 
     def signs(self) -> list[list[Sign]]:
         """What is drawn at the present size."""
         size = self.size.width, self.size.height
         if self._drawn is None or self._drawn[0] != size:
-            self._drawn = (size, stacked(self.pictures, *size))
+            self._drawn = (size, stacked(self.charts, *size))
         return self._drawn[1]
 
     def render_line(self, y: int) -> Strip:

@@ -17,18 +17,18 @@ BRAILLE = 0x2800
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 """Row, then column of a braille cell -> its bit."""
 NO_BAND = 0
-LEAST_WIDTH, LEAST_HEIGHT = 12, 3
+MIN_WIDTH, MIN_HEIGHT = 12, 3
 """Smaller than this there is no chart, only blank."""
-LEAST_STACKED = 5
+MIN_STACKED_ROWS = 5
 """Rows of each of several pictures; with fewer the last ones give way."""
-LONGEST_WORDS = 80
+MAX_TEXT = 80
 """Places that a piece of text around a plot may take."""
 TICKS = 4
 """Labels on the axis of levels, at most."""
 
 
 @dataclass(frozen=True)
-class Line:
+class Curve:
     """Levels at positions, joined; a position whose level is missing interrupts it."""
 
     xs: tuple[float, ...]
@@ -70,11 +70,11 @@ class Candle:
 
 
 @dataclass(frozen=True)
-class Picture:
+class Chart:
     """What a chart shows, in the units of its data."""
 
     title: str = ""
-    lines: tuple[Line, ...] = ()
+    lines: tuple[Curve, ...] = ()
     bands: tuple[Band, ...] = ()
     marks: tuple[Mark, ...] = ()
     candles: tuple[Candle, ...] = ()
@@ -106,45 +106,45 @@ class Sign:
     """The tint of its ground."""
 
 
-def draw(picture: Picture, width: int, height: int) -> list[list[Sign]]:
+def draw(chart: Chart, width: int, height: int) -> list[list[Sign]]:
     """A title and legend, the plot with its labels on the left, and the ticks below, as `height` rows of `width` signs.
 
     Rows are blank where there is too little room or nothing to draw.
     """
-    return stacked((picture,), width, height)
+    return stacked((chart,), width, height)
 
 
-def stacked(pictures: Sequence[Picture], width: int, height: int) -> list[list[Sign]]:
+def stacked(charts: Sequence[Chart], width: int, height: int) -> list[list[Sign]]:
     """Several pictures above each other, each with its share of the height, their plots flush on the left."""
-    shares = _shares(pictures, height)
-    if not shares or width < LEAST_WIDTH or height < LEAST_HEIGHT:
+    shares = _shares(charts, height)
+    if not shares or width < MIN_WIDTH or height < MIN_HEIGHT:
         return [[Sign(" ")] * max(width, 0) for _ in range(max(height, 0))]
-    frames = [_framed(picture, width, rows) for picture, rows in shares]
+    frames = [_framed(chart, width, rows) for chart, rows in shares]
     margin = max(frame.margin for frame in frames)
-    margin = margin if width - margin >= LEAST_WIDTH // 2 else 0
+    margin = margin if width - margin >= MIN_WIDTH // 2 else 0
     return [row for frame in frames for row in _filled(frame, width, margin)]
 
 
-def _shares(pictures: Sequence[Picture], height: int) -> list[tuple[Picture, int]]:
+def _shares(charts: Sequence[Chart], height: int) -> list[tuple[Chart, int]]:
     """The pictures there is room for, with their rows: one that can be read says more than two that cannot."""
-    shown = [picture for picture in pictures if not picture.blank]
-    while len(shown) > 1 and _rows(shown, height)[-1] < LEAST_STACKED:
+    shown = [chart for chart in charts if not chart.blank]
+    while len(shown) > 1 and _rows(shown, height)[-1] < MIN_STACKED_ROWS:
         shown.pop()
     return list(zip(shown, _rows(shown, height), strict=True))
 
 
-def _rows(pictures: Sequence[Picture], height: int) -> list[int]:
+def _rows(charts: Sequence[Chart], height: int) -> list[int]:
     """Each picture's share of the rows; the last takes what rounding leaves."""
-    whole = sum(picture.share for picture in pictures)
-    rows = [round(height * picture.share / whole) for picture in pictures[:-1]]
-    return [*rows, height - sum(rows)] if pictures else []
+    whole = sum(chart.share for chart in charts)
+    rows = [round(height * chart.share / whole) for chart in charts[:-1]]
+    return [*rows, height - sum(rows)] if charts else []
 
 
 @dataclass(frozen=True)
 class _Frame:
     """A picture with what stands around its plot."""
 
-    picture: Picture
+    chart: Chart
     head: list[list[Sign]]
     foot: bool
     plot: int
@@ -157,33 +157,33 @@ class _Frame:
         return max((len(words) for words in self.labels.values()), default=0) + 1
 
 
-def _framed(picture: Picture, width: int, height: int) -> _Frame:
-    head = _head(picture, width)
-    foot = bool(picture.ticks) and height >= LEAST_HEIGHT + 2
+def _framed(chart: Chart, width: int, height: int) -> _Frame:
+    head = _head(chart, width)
+    foot = bool(chart.ticks) and height >= MIN_HEIGHT + 2
     head = head if height - foot - len(head) >= 2 else []
     plot = height - foot - len(head)
-    picture = _with_room(picture, width // 2 - 4)
-    levels = _levels(picture)
-    return _Frame(picture, head, foot, plot, levels, _labels(picture.words, *levels, plot))
+    chart = _with_room(chart, width // 2 - 4)
+    levels = _levels(chart)
+    return _Frame(chart, head, foot, plot, levels, _labels(chart.words, *levels, plot))
 
 
 def _filled(frame: _Frame, width: int, margin: int) -> list[list[Sign]]:
     """The rows of a picture; without a margin there are no labels."""
-    scale = _Scale(*frame.levels, *_positions(frame.picture), width - margin, frame.plot)
+    scale = _Scale(*frame.levels, *_positions(frame.chart), width - margin, frame.plot)
     labels = [f"{frame.labels.get(row, ''):>{margin - 1}} " if margin else "" for row in range(frame.plot)]
-    plot = _plot(frame.picture, scale)
+    plot = _plot(frame.chart, scale)
     body = [[Sign(sign, "label") for sign in words] + drawn for words, drawn in zip(labels, plot, strict=True)]
-    return frame.head + body + ([_foot(frame.picture, scale, margin)] if frame.foot else [])
+    return frame.head + body + ([_foot(frame.chart, scale, margin)] if frame.foot else [])
 
 
-def _with_room(picture: Picture, most: int) -> Picture:
+def _with_room(chart: Chart, most: int) -> Chart:
     """At most so many candles, the last ones, so that none touches another."""
-    if len(picture.candles) <= most:
-        return picture
-    kept = picture.candles[-most:]
-    marks = tuple(mark for mark in picture.marks if mark.x >= kept[0].x)
-    ticks = tuple(tick for tick in picture.ticks if tick[0] >= kept[0].x)
-    return replace(picture, candles=kept, marks=marks, ticks=ticks)
+    if len(chart.candles) <= most:
+        return chart
+    kept = chart.candles[-most:]
+    marks = tuple(mark for mark in chart.marks if mark.x >= kept[0].x)
+    ticks = tuple(tick for tick in chart.ticks if tick[0] >= kept[0].x)
+    return replace(chart, candles=kept, marks=marks, ticks=ticks)
 
 
 @dataclass(frozen=True)
@@ -212,10 +212,10 @@ class _Scale:
         return self.high - (2 * half + 0.5) / (4 * self.height - 1) * (self.high - self.low)
 
 
-def _plot(picture: Picture, scale: _Scale) -> list[list[Sign]]:
-    ground = _ground(picture.bands, scale)
+def _plot(chart: Chart, scale: _Scale) -> list[list[Sign]]:
+    ground = _ground(chart.bands, scale)
     dots = _Ink(scale)
-    for line in picture.lines:
+    for line in chart.lines:
         dots.line(line)
     rows = [
         [
@@ -224,9 +224,9 @@ def _plot(picture: Picture, scale: _Scale) -> list[list[Sign]]:
         ]
         for row in range(scale.height)
     ]
-    for candle in picture.candles:
+    for candle in chart.candles:
         _candle(rows, scale, candle)
-    for mark in picture.marks:
+    for mark in chart.marks:
         column, row = scale.x(mark.x) // 2, scale.y(mark.y) // 4
         if 0 <= column < scale.width:
             rows[row][column] = replace(rows[row][column], sign=mark.sign, role=mark.role)
@@ -241,7 +241,7 @@ class _Ink:
         self.bits = [[0] * scale.width for _ in range(scale.height)]
         self.roles = [[""] * scale.width for _ in range(scale.height)]
 
-    def line(self, line: Line) -> None:
+    def line(self, line: Curve) -> None:
         points = [
             (self._scale.x(x), self._scale.y(y)) if y is not None else None
             for x, y in zip(line.xs, line.ys, strict=True)
@@ -254,7 +254,7 @@ class _Ink:
             if point and beside[number] is None and beside[number + 2] is None:
                 self._dot(*point, line.role)
 
-    def _stroke(self, one: tuple[int, int], other: tuple[int, int], line: Line) -> None:
+    def _stroke(self, one: tuple[int, int], other: tuple[int, int], line: Curve) -> None:
         (x0, y0), (x1, y1) = one, other
         steps = max(abs(x1 - x0), abs(y1 - y0), 1)
         for step in range(steps + 1):
@@ -314,19 +314,19 @@ def _candle(rows: list[list[Sign]], scale: _Scale, candle: Candle) -> None:
         rows[row][column] = replace(rows[row][column], sign=sign, role="good" if rising else "bad")
 
 
-def _levels(picture: Picture) -> tuple[float, float]:
-    if picture.span is not None:
-        return picture.span
-    levels = [y for line in picture.lines for y in line.ys if y is not None]
-    levels += [level for band in picture.bands for level in (*band.lows, *band.highs)]
-    levels += [level for candle in picture.candles for level in (candle.low, candle.high)]
-    levels += [mark.y for mark in picture.marks]
+def _levels(chart: Chart) -> tuple[float, float]:
+    if chart.span is not None:
+        return chart.span
+    levels = [y for line in chart.lines for y in line.ys if y is not None]
+    levels += [level for band in chart.bands for level in (*band.lows, *band.highs)]
+    levels += [level for candle in chart.candles for level in (candle.low, candle.high)]
+    levels += [mark.y for mark in chart.marks]
     return min(levels), max(levels)
 
 
-def _positions(picture: Picture) -> tuple[float, float]:
-    positions = [x for line in picture.lines for x in line.xs] + [x for band in picture.bands for x in band.xs]
-    positions += [candle.x for candle in picture.candles]
+def _positions(chart: Chart) -> tuple[float, float]:
+    positions = [x for line in chart.lines for x in line.xs] + [x for band in chart.bands for x in band.xs]
+    positions += [candle.x for candle in chart.candles]
     return min(positions), max(positions)
 
 
@@ -354,21 +354,21 @@ def _round_levels(low: float, high: float, most: int) -> list[float]:
     return []
 
 
-def _head(picture: Picture, width: int) -> list[list[Sign]]:
+def _head(chart: Chart, width: int) -> list[list[Sign]]:
     """The title and what the signs mean; what does not fit is left out whole."""
-    row = written(picture.title, "title", width)
-    for sign, role, meaning in picture.legend:
+    row = written(chart.title, "title", width)
+    for sign, role, meaning in chart.legend:
         entry = [*written("  "), *written(sign, role), *written(" "), *written(meaning, "label")]
         if len(row) + len(entry) <= width:
             row += entry
     return [row + [Sign(" ")] * (width - len(row))] if row else []
 
 
-def _foot(picture: Picture, scale: _Scale, margin: int) -> list[Sign]:
+def _foot(chart: Chart, scale: _Scale, margin: int) -> list[Sign]:
     """The labels below the plot; one that would touch another is left out."""
     row = [Sign(" ", "label")] * (margin + scale.width)
     free = 0
-    for at, told in sorted(picture.ticks):
+    for at, told in sorted(chart.ticks):
         words = written(told, "label", len(row))
         start = min(max(margin + scale.x(at) // 2 - len(words) // 2, margin), len(row) - len(words))
         if start >= free and start >= margin:
@@ -377,7 +377,7 @@ def _foot(picture: Picture, scale: _Scale, margin: int) -> list[Sign]:
     return row
 
 
-def written(words: str, role: str = "", most: int = LONGEST_WORDS) -> list[Sign]:
+def written(words: str, role: str = "", most: int = MAX_TEXT) -> list[Sign]:
     """Words as signs, one for each place they take: a wide sign is followed by an empty one, marks go with none."""
     row: list[Sign] = []
     for sign in harmless(words[: 8 * most + 256]):  # cut first: a megabyte costs no more than a line

@@ -9,8 +9,8 @@ import polars as pl
 
 from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES
 from lake.tables.predictions import INTERVALS, QUANTILE_COLUMNS
-from nextgen_tui.console.charts.charts import Band, Line, Picture
-from nextgen_tui.console.view import View
+from nextgen_tui.console.charts.charts import Band, Chart, Curve
+from nextgen_tui.console.lake_view import LakeView
 from pipeline.market.returns import daily_total_returns
 
 DAYS_BEFORE = 120
@@ -23,7 +23,7 @@ SPARK = 16
 """Closes in a sparkline."""
 
 
-def total_return_paths(view: View, tickers: Sequence[str], session: date) -> pl.DataFrame:
+def read_paths(view: LakeView, tickers: Sequence[str], session: date) -> pl.DataFrame:
     """Closes and total returns around a session; what came after it is read from now, wherever the view stands.
 
     Returns:
@@ -36,7 +36,7 @@ def total_return_paths(view: View, tickers: Sequence[str], session: date) -> pl.
     prices = lake.read(MARKET_PRICES, since=since, until=until, where=daily, every_revision=False)
     actions = lake.read(CORPORATE_ACTIONS, since=since, until=until, where=wanted, every_revision=False)
     if prices.is_empty():
-        return no_paths()
+        return empty_paths()
     return (
         daily_total_returns(prices, actions)
         .select("ticker", "session", "close", "total_return")
@@ -44,7 +44,7 @@ def total_return_paths(view: View, tickers: Sequence[str], session: date) -> pl.
     )
 
 
-def no_paths() -> pl.DataFrame:
+def empty_paths() -> pl.DataFrame:
     """Paths of nothing."""
     return pl.DataFrame(
         schema={"ticker": pl.String, "session": pl.Date, "close": pl.Float64, "total_return": pl.Float64}
@@ -70,11 +70,11 @@ def levels(paths: pl.DataFrame, ticker: str, origin: date) -> tuple[list[float],
     return past[::-1], later, [*before["session"].to_list(), *after["session"].to_list()]
 
 
-def fan(predictions: pl.DataFrame, paths: pl.DataFrame, ticker: str, session: date | None) -> Picture:
+def fan(predictions: pl.DataFrame, paths: pl.DataFrame, ticker: str, session: date | None) -> Chart:
     """The past as a line, the forecast as median and 50, 80 and 90 % bands, and what happened where it is known."""
     rows = predictions.filter(pl.col("ticker") == ticker).sort("horizon")
     if rows.is_empty() or session is None:
-        return Picture()
+        return Chart()
     past, later, days = levels(paths, ticker, session)
     start = float(rows["reference_close"][0])
     origin = float(max(len(past) - 1, 0))
@@ -83,16 +83,16 @@ def fan(predictions: pl.DataFrame, paths: pl.DataFrame, ticker: str, session: da
     shades = {90: 1, 80: 2, 50: 3}
     bands = tuple(Band(steps, curve[low], curve[high], shades[p]) for p, (low, high) in INTERVALS.items())
     known = later[: int(rows["horizon"][-1])]
-    lines = [Line(tuple(float(n) for n in range(len(past))), tuple(past), "past")]
+    lines = [Curve(tuple(float(n) for n in range(len(past))), tuple(past), "past")]
     legend = [*(("█", f"band{shades[p]}", f"{p} %") for p in sorted(shades)), ("⠤", "median", "median")]
     if known:
-        lines.append(Line(tuple(origin + n for n in range(len(known) + 1)), (start, *known), "outcome"))
+        lines.append(Curve(tuple(origin + n for n in range(len(known) + 1)), (start, *known), "outcome"))
         legend.append(("⠒", "outcome", "what happened"))
-    lines.append(Line(steps, curve["q50"], "median", dotted=True))
+    lines.append(Curve(steps, curve["q50"], "median", dotted=True))
     legend.append(("⠒", "past", "past"))
     ticks = [(0.0, f"{days[0]:%b %d}"), (origin, f"{session:%b %d}")] if days else []
     ticks.append((steps[-1], f"+{rows['horizon'][-1]}"))
-    return Picture(ticker, tuple(lines), bands, ticks=tuple(ticks), legend=tuple(legend))
+    return Chart(ticker, tuple(lines), bands, ticks=tuple(ticks), legend=tuple(legend))
 
 
 def sparks(paths: pl.DataFrame, session: date | None) -> pl.DataFrame:

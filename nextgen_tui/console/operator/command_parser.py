@@ -17,7 +17,7 @@ from pipeline.control.operator.requests import STANDS_FOR, Request
 from pipeline.control.schedule.task import ACTIONS
 from pipeline.engine.stages import CYCLE, REPORT, TRAINING, stage
 
-HERE = {
+LOCAL_COMMANDS = {
     "at": "at SESSION     see everything as of then",
     "live": "live           back to now",
     "go": "go SCREEN      health, data, predictions, ...",
@@ -27,7 +27,7 @@ HERE = {
     "quit": "quit",
 }
 """Commands that ask nobody, with what they do."""
-ASKED = {
+REQUEST_COMMANDS = {
     "cycle": "cycle [SESSION]      the whole loop of a session",
     "train": "train [SESSION]      a challenger, trained and judged",
     "maintain": "maintain             the upkeep of the lake",
@@ -43,7 +43,7 @@ ASKED = {
     "cancel": "cancel TASK SLOT     stop what runs, or is owed",
 }
 """Commands that become requests to the daemon, or words that are put on record at once."""
-MOST_NAMES = 12
+MAX_NAMES = 12
 """Tables that a dialog names one by one."""
 AT_ONCE = ("approve", "veto")
 """What needs no daemon: an open waits for nobody."""
@@ -62,7 +62,7 @@ class Local:
 
 
 @dataclass(frozen=True)
-class Asked:
+class PendingRequest:
     """A request as it would be sent, and what it would do."""
 
     request: Request
@@ -78,28 +78,28 @@ class Asked:
         """Whether it is refused without one: a veto is judged later, and its reason with it."""
         return self.request.action == "veto"
 
-    def because(self, reason: str) -> Asked:
+    def because(self, reason: str) -> PendingRequest:
         """The same with a reason."""
         return replace(self, request=replace(self.request, reason=reason[:1_000]))
 
 
-def parse(words: str, moment: datetime, about: str = "") -> Local | Asked:
+def parse(words: str, moment: datetime, about: str = "") -> Local | PendingRequest:
     """Understand a command; `about` says more of what it names, where that is known.
 
     Raises:
         CommandError: saying what is wrong and what can be typed.
     """
     name, *rest = words.split() or [""]
-    if name in HERE:
+    if name in LOCAL_COMMANDS:
         return Local(name, " ".join(rest))
-    if name in ASKED:
+    if name in REQUEST_COMMANDS:
         return asked(name, rest, moment, about)
-    near = get_close_matches(name, [*HERE, *ASKED], n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join([*ASKED, *HERE])}"
+    near = get_close_matches(name, [*LOCAL_COMMANDS, *REQUEST_COMMANDS], n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join([*REQUEST_COMMANDS, *LOCAL_COMMANDS])}"
     raise CommandError(f"there is no command {name!r}; {hint}")
 
 
-def asked(name: str, rest: Sequence[str], moment: datetime, about: str = "") -> Asked:
+def asked(name: str, rest: Sequence[str], moment: datetime, about: str = "") -> PendingRequest:
     """The request a command amounts to, and what it will read and write.
 
     Raises:
@@ -131,7 +131,7 @@ def asked(name: str, rest: Sequence[str], moment: datetime, about: str = "") -> 
         target=target,
         session=session,
     )
-    return Asked(request, lines)
+    return PendingRequest(request, lines)
 
 
 EFFECTS = {
@@ -201,7 +201,7 @@ def _work_lines(name: str) -> tuple[str, ...]:
 def _named(tables: Iterable[Table]) -> str:
     """Tables by name, or how many of each domain where nobody would read so many names."""
     domains = {table.name: table.domain for table in tables}
-    if len(domains) <= MOST_NAMES:
+    if len(domains) <= MAX_NAMES:
         return ", ".join(domains)
     counts = Counter(domains.values())
     return f"{len(domains)} tables: {', '.join(f'{count} of {domain}' for domain, count in counts.items())}"
@@ -239,7 +239,7 @@ def _session(rest: Sequence[str]) -> date | None:
 
 def _only(name: str, rest: Sequence[str]) -> str:
     if len(rest) != 1:
-        raise CommandError(f"{name} needs one name: `{ASKED[name].split('  ')[0]}`")
+        raise CommandError(f"{name} needs one name: `{REQUEST_COMMANDS[name].split('  ')[0]}`")
     return rest[0]
 
 

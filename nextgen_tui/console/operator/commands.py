@@ -12,39 +12,39 @@ from textual.notifications import SeverityLevel
 from lake.store import Lake
 from nextgen_tui.cli.error_messages import explained
 from nextgen_tui.console.activity import Activity
-from nextgen_tui.console.dialogs import AskScreen
+from nextgen_tui.console.dialogs import ConfirmScreen
+from nextgen_tui.console.lake_view import AsOf, LakeView, parse_as_of
 from nextgen_tui.console.operator import command_parser
-from nextgen_tui.console.operator.decide_process import put_on_record
-from nextgen_tui.console.page import Act
+from nextgen_tui.console.operator.decide_process import record_decision
+from nextgen_tui.console.page import Action
 from nextgen_tui.console.page_screen import PageScreen
 from nextgen_tui.console.screens import PAGES
-from nextgen_tui.console.view import Standpoint, View, parsed_standpoint
 from nextgen_tui.text.safe_text import harmless, safe_text
 from pipeline.control.operator.requests import submit
 
-LONGEST_NOTICE = 400
+MAX_NOTICE = 400
 """Characters of what is said beside the screens."""
 
 
-class Commanding(App[None]):
+class CommandApp(App[None]):
     """Understands what is typed after the colon or asked for by a key, and sends what the operator confirmed."""
 
     lake_path: Path
-    view: View | None
-    at: Standpoint | None
-    only_look: bool
+    view: LakeView | None
+    at: AsOf | None
+    read_only: bool
     activity: Activity
 
     if TYPE_CHECKING:
 
-        def stand_at(self, at: Standpoint | None) -> None: ...
+        def stand_at(self, at: AsOf | None) -> None: ...
         async def action_page(self, name: str) -> None: ...
         def action_other_theme(self) -> None: ...
 
-    def __init__(self, *, only_look: bool) -> None:
+    def __init__(self, *, read_only: bool) -> None:
         super().__init__()
-        self.only_look = only_look
-        self.asked_for: dict[str, str] = {}
+        self.read_only = read_only
+        self.sent_requests: dict[str, str] = {}
         """The requests sent from here: id -> what was asked, to tell the operator what became of them."""
 
     def notify(
@@ -58,7 +58,7 @@ class Commanding(App[None]):
     ) -> None:
         """Say something beside the screens: whatever it is made of, as safe text and never as markup."""
         del markup
-        words, above = safe_text(message, LONGEST_NOTICE), safe_text(title, 60)
+        words, above = safe_text(message, MAX_NOTICE), safe_text(title, 60)
         super().notify(words, title=above, severity=severity, timeout=timeout, markup=False)
 
     def copy_to_clipboard(self, text: str) -> None:
@@ -72,7 +72,7 @@ class Commanding(App[None]):
         """Carry out what was typed after the colon."""
         self._understood(words, "")
 
-    def act(self, act: Act) -> None:
+    def act(self, act: Action) -> None:
         """Show what an act would do, and let the operator send it."""
         self._understood(act.command, act.about)
 
@@ -85,11 +85,11 @@ class Commanding(App[None]):
         if isinstance(found, command_parser.Local):
             self._here(found)
         elif not self._refused():
-            self.push_screen(AskScreen(found, self.activity.daemon), self._send)
+            self.push_screen(ConfirmScreen(found, self.activity.daemon), self._send)
 
     def _refused(self) -> bool:
         """Whether nothing can be done, with the reason told."""
-        if self.only_look:
+        if self.read_only:
             self._warn("This console was started to look only (--read-only).")
         elif self.at is not None:
             self._warn("Nothing can be asked from the past; `:live` goes back to now.")
@@ -120,7 +120,7 @@ class Commanding(App[None]):
 
     def _at(self, words: str) -> None:
         try:
-            self.stand_at(parsed_standpoint(self.view.every_run, words) if self.view else None)
+            self.stand_at(parse_as_of(self.view.every_run, words) if self.view else None)
         except ValueError as error:
             self._warn(error)
 
@@ -151,20 +151,20 @@ class Commanding(App[None]):
 
     # ---- sent
 
-    def _send(self, asked: command_parser.Asked | None) -> None:
+    def _send(self, asked: command_parser.PendingRequest | None) -> None:
         if asked is not None:
             self._sent(asked)
 
     @work(thread=True, exit_on_error=False, group="submit")
-    def _sent(self, asked: command_parser.Asked) -> None:
+    def _sent(self, asked: command_parser.PendingRequest) -> None:
         request = asked.request
         try:
             if asked.at_once:
-                told = put_on_record(self.lake_path, request)
+                told = record_decision(self.lake_path, request)
             else:
                 submit(Lake.open(self.lake_path), request)
                 told = f"Asked: {request.action} (screen 8 shows what becomes of it)."
-                self.asked_for[request.request_id] = f"{request.action} {request.target}".strip()
+                self.sent_requests[request.request_id] = f"{request.action} {request.target}".strip()
         except BaseException as error:  # whatever it is has to become a sentence, or nobody would know it was not done
             self.call_from_thread(self._warn, error if isinstance(error, ValueError) else explained(error)[1])
         else:

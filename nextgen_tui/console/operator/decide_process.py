@@ -12,7 +12,7 @@ from pipeline.control.operator.decisions import DecisionError, decide
 from pipeline.control.operator.requests import Request
 
 
-def put_on_record(lake: Path, request: Request) -> str:
+def record_decision(lake: Path, request: Request) -> str:
     """Approve or veto as the request says; under the request's id a word is put on record once.
 
     Returns:

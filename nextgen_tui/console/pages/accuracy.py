@@ -9,11 +9,10 @@ from datetime import date
 import polars as pl
 
 from lake.tables.feedback import FEEDBACK_METRICS, PREDICTION_ACCURACY
-from nextgen_tui.console.charts.charts import Band, Mark, Picture
-from nextgen_tui.console.charts.charts import Line as Path
-from nextgen_tui.console.page import Line, Link, Page, Row, Section, Story, fact, of_slice, said
-from nextgen_tui.console.sheet.sheet import Cell, Col, Mood, Sheet
-from nextgen_tui.console.view import View
+from nextgen_tui.console.charts.charts import Band, Chart, Curve, Mark
+from nextgen_tui.console.lake_view import LakeView
+from nextgen_tui.console.page import Detail, Line, Link, Page, Row, Section, describe_slice, fact, note
+from nextgen_tui.console.sheet.sheet import Cell, Col, Sheet, Style
 from nextgen_tui.summary import coverages, skills
 from nextgen_tui.text import formats
 
@@ -32,7 +31,7 @@ MEANINGS = {
     "interval_scale": "the factor learned from realised coverage that the next intervals are widened by",
 }
 """Measure -> what it means; the order in which they are shown."""
-_MOODS: dict[str, Mood] = {
+_STYLES: dict[str, Style] = {
     "skill": "good",
     "calibrated": "good",
     "unbiased": "good",
@@ -45,7 +44,7 @@ _MOODS: dict[str, Mood] = {
 
 
 @dataclass(frozen=True)
-class Accuracy:
+class AccuracyData:
     """The measures as last computed, and their history."""
 
     session: date | None
@@ -54,24 +53,24 @@ class Accuracy:
     """The measures over all forecasts, every session."""
 
 
-class AccuracyPage(Page[Accuracy]):
+class AccuracyPage(Page[AccuracyData]):
     """Each measure with its interval, its baseline, and how it went."""
 
     number, name = "4", "Accuracy"
     question = "How good were we, and are we still calibrated?"
     tables = (FEEDBACK_METRICS, PREDICTION_ACCURACY)
 
-    def load(self, view: View) -> Accuracy:
+    def load(self, view: LakeView) -> AccuracyData:
         """Today's measures of every slice, and the history of the overall ones."""
         session = view.last(FEEDBACK_METRICS)
         if session is None:
             empty = pl.DataFrame(schema=FEEDBACK_METRICS.stored_schema)
-            return Accuracy(None, with_span(empty), empty)
+            return AccuracyData(None, add_interval(empty), empty)
         history = view.read(FEEDBACK_METRICS, where=pl.col("scope") == "all")
         now = view.read(FEEDBACK_METRICS, since=session, until=session)
-        return Accuracy(session, with_span(now), history)
+        return AccuracyData(session, add_interval(now), history)
 
-    def sentence(self, data: Accuracy) -> str:
+    def sentence(self, data: AccuracyData) -> str:
         """Skill and calibration in words."""
         if data.session is None:
             return "No forecast has matured yet; the first scores come with the shortest horizon."
@@ -89,12 +88,12 @@ class AccuracyPage(Page[Accuracy]):
         calibration = f" 80 % intervals held {', '.join(held)}." if held else ""
         return f"{'; '.join(parts) or 'Too few forecasts to judge skill'}.{calibration}"
 
-    def sheets(self, data: Accuracy) -> tuple[str, ...]:
+    def sheets(self, data: AccuracyData) -> tuple[str, ...]:
         """Overall, and cut by sector, ticker, model or regime."""
         del data
         return MEASURES, SLICES
 
-    def sheet(self, data: Accuracy, name: str) -> Sheet:
+    def sheet(self, data: AccuracyData, name: str) -> Sheet:
         """Overall measures with a sparkline of their history; slices, the worst first."""
         key = ("scope", "slice", "horizon", "metric")
         if name == SLICES:
@@ -107,28 +106,28 @@ class AccuracyPage(Page[Accuracy]):
         rank = pl.col("metric").replace_strict({metric: n for n, metric in enumerate(MEANINGS)}, return_dtype=pl.Int8)
         return Sheet(rows.sort("horizon", rank), COLS, key, "Nothing was measured yet.", "measure")
 
-    def notes(self, data: Accuracy, name: str, row: Row | None) -> tuple[Line, ...]:
+    def notes(self, data: AccuracyData, name: str, row: Row | None) -> tuple[Line, ...]:
         """What the chosen measure means and says."""
         del data, name
         if row is None:
             return ()
-        show = shown(row["metric"])
+        show = metric_format(row["metric"])
         return (
             (
                 Cell(f"{row['metric']}", "accent"),
-                Cell(f"  {row['horizon']} ahead, {of_slice(row['scope'], row['slice'])}", "dim"),
+                Cell(f"  {row['horizon']} ahead, {describe_slice(row['scope'], row['slice'])}", "dim"),
             ),
             fact("measured", f"{show(row['value'])} ({_span(row['span'])})"),
             fact("baseline", show(row["baseline"])),
-            fact("verdict", row["verdict"], _MOODS.get(row["verdict"], "")),
+            fact("verdict", row["verdict"], _STYLES.get(row["verdict"], "")),
             fact(
                 "forecasts",
                 f"{formats.whole(row['n'])}, worth {formats.number(row['n_effective'], 0)} independent ones",
             ),
-            said(MEANINGS.get(row["metric"], ""), "dim"),
+            note(MEANINGS.get(row["metric"], ""), "dim"),
         )
 
-    def pictures(self, data: Accuracy, name: str, row: Row | None) -> tuple[Picture, ...]:
+    def charts(self, data: AccuracyData, name: str, row: Row | None) -> tuple[Chart, ...]:
         """The measure over time with its interval, and the calibration; beside slices all of their kind."""
         if row is None:
             return ()
@@ -136,7 +135,7 @@ class AccuracyPage(Page[Accuracy]):
             return (by_slice(data.now, row),)
         return beside(data, row)
 
-    def story(self, view: View, data: Accuracy, name: str, row: Row) -> Story | None:
+    def detail(self, view: LakeView, data: AccuracyData, name: str, row: Row) -> Detail | None:
         """The measure over time, the calibration, and the forecasts that were worst."""
         at = (pl.col("horizon") == row["horizon"]) & (pl.lit(name == MEASURES) | (pl.col(_column(row)) == row["slice"]))
         scored = view.read(PREDICTION_ACCURACY, where=at).sort("absolute_error", "prediction_id", descending=True)
@@ -153,7 +152,7 @@ class AccuracyPage(Page[Accuracy]):
         section = Section("This measure", self.notes(data, name, row))
         worst = Section("Below: the forecasts with the largest errors", ())
         title = f"{row['metric']}, {row['horizon']} ahead"
-        return Story(title, (section, worst), beside(data, row), links, str(row["value"]))
+        return Detail(title, (section, worst), beside(data, row), links, str(row["value"]))
 
     def origin(self, name: str, row: Row) -> Link | None:
         """The measure's row."""
@@ -162,7 +161,7 @@ class AccuracyPage(Page[Accuracy]):
         return Link(f"{row['metric']} {row['horizon']}", FEEDBACK_METRICS.name, key)
 
 
-def with_span(metrics: pl.DataFrame) -> pl.DataFrame:
+def add_interval(metrics: pl.DataFrame) -> pl.DataFrame:
     """Adds `span`, the interval in one column."""
     return metrics.with_columns(
         span=pl.struct("metric", "low", "high"),
@@ -180,7 +179,7 @@ def trails(history: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def shown(metric: str) -> Callable[[float | None], str]:
+def metric_format(metric: str) -> Callable[[float | None], str]:
     """How a measure's figures are written."""
     if metric == "ic":
         return lambda value: formats.number(value, 3, signed=True)
@@ -191,7 +190,7 @@ def shown(metric: str) -> Callable[[float | None], str]:
     return lambda value: formats.percent(value, 1)
 
 
-def course(history: pl.DataFrame, metric: str, horizon: int) -> Picture:
+def course(history: pl.DataFrame, metric: str, horizon: int) -> Chart:
     """A measure over the sessions, its interval as ground, its baseline as a dotted line."""
     rows = history.filter((pl.col("metric") == metric) & (pl.col("horizon") == horizon)).sort("session")
     xs = tuple(float(number) for number in range(rows.height))
@@ -201,29 +200,29 @@ def course(history: pl.DataFrame, metric: str, horizon: int) -> Picture:
     )
     days = rows["session"].to_list()
     ticks = tuple((float(n), f"{days[n]:%b %d}") for n in sorted({0, len(days) // 2, len(days) - 1})) if days else ()
-    return Picture(
+    return Chart(
         f"{metric}, {horizon} ahead",
         (
-            Path(xs, tuple(rows["value"].to_list()), "own"),
-            Path(xs, tuple(rows["baseline"].to_list()), "rule", dotted=True),
+            Curve(xs, tuple(rows["value"].to_list()), "own"),
+            Curve(xs, tuple(rows["baseline"].to_list()), "rule", dotted=True),
         ),
         (band,) if bounded.height else (),
-        words=shown(metric),
+        words=metric_format(metric),
         ticks=ticks,
         legend=(("⠒", "own", "measured"), ("⠤", "rule", "baseline")),
     )
 
 
-def beside(data: Accuracy, row: Row) -> tuple[Picture, ...]:
+def beside(data: AccuracyData, row: Row) -> tuple[Chart, ...]:
     """The measure over time and the calibration; what the measure is about comes first, for where one has room."""
-    pictures = (course(data.history, row["metric"], row["horizon"]), calibration(data.now))
-    return pictures[::-1] if row["metric"].startswith("coverage") else pictures
+    charts = (course(data.history, row["metric"], row["horizon"]), calibration(data.now))
+    return charts[::-1] if row["metric"].startswith("coverage") else charts
 
 
-def calibration(metrics: pl.DataFrame) -> Picture:
+def calibration(metrics: pl.DataFrame) -> Chart:
     """Stated against realised coverage, one sign per horizon; honest intervals lie on the dotted diagonal."""
     rows = metrics.filter((pl.col("scope") == "all") & pl.col("metric").str.starts_with("coverage_"))
-    lines = [Path((0.4, 1.0), (0.4, 1.0), "rule", dotted=True)]
+    lines = [Curve((0.4, 1.0), (0.4, 1.0), "rule", dotted=True)]
     marks: list[Mark] = []
     horizons = rows["horizon"].unique().sort().to_list()
     roles = ("own", "median", "benchmark", "outcome", "other")
@@ -232,12 +231,12 @@ def calibration(metrics: pl.DataFrame) -> Picture:
         for metric, value, low, high in mine.select("metric", "value", "low", "high").iter_rows():
             stated = int(metric.removeprefix("coverage_")) / 100 + 0.015 * (number - (len(horizons) - 1) / 2)
             if low is not None and high is not None:
-                lines.append(Path((stated, stated), (max(low, 0.3), min(high, 1.0)), roles[number % 5]))
+                lines.append(Curve((stated, stated), (max(low, 0.3), min(high, 1.0)), roles[number % 5]))
             marks.append(Mark(stated, value, SIGNS[number % 5], roles[number % 5]))
     if not marks:
-        return Picture()
+        return Chart()
     levels = [y for line in lines for y in line.ys if y is not None]
-    return Picture(
+    return Chart(
         "realised coverage",
         tuple(lines),
         marks=tuple(marks),
@@ -248,24 +247,24 @@ def calibration(metrics: pl.DataFrame) -> Picture:
     )
 
 
-def by_slice(metrics: pl.DataFrame, row: Row) -> Picture:
+def by_slice(metrics: pl.DataFrame, row: Row) -> Chart:
     """The chosen measure over all slices of its kind, with intervals; the chosen one marked."""
     same = (
         (pl.col("scope") == row["scope"]) & (pl.col("metric") == row["metric"]) & (pl.col("horizon") == row["horizon"])
     )
     rows = metrics.filter(same).sort("value", "slice")
-    lines = [Path((0.0, float(max(rows.height - 1, 1))), (row["baseline"],) * 2, "rule", dotted=True)]
+    lines = [Curve((0.0, float(max(rows.height - 1, 1))), (row["baseline"],) * 2, "rule", dotted=True)]
     marks = []
     for number, one in enumerate(rows.iter_rows(named=True)):
         mine = one["slice"] == row["slice"]
         if one["low"] is not None and one["high"] is not None:
-            lines.append(Path((float(number),) * 2, (one["low"], one["high"]), "hot" if mine else "own"))
+            lines.append(Curve((float(number),) * 2, (one["low"], one["high"]), "hot" if mine else "own"))
         marks.append(Mark(float(number), one["value"], "◆" if mine else "•", "hot" if mine else "own"))
-    return Picture(
+    return Chart(
         f"{row['metric']} by {row['scope']}, {row['horizon']} ahead",
         tuple(lines),
         marks=tuple(marks),
-        words=shown(row["metric"]),
+        words=metric_format(row["metric"]),
         legend=(("◆", "hot", row["slice"]), ("⠤", "rule", "baseline")),
     )
 
@@ -278,18 +277,18 @@ def _span(value: dict[str, float | str | None]) -> str:
     low, high = value["low"], value["high"]
     if not isinstance(low, float) or not isinstance(high, float):
         return "no interval"
-    show = shown(str(value["metric"]))
+    show = metric_format(str(value["metric"]))
     return f"{show(low)} to {show(high)}"
 
 
 def _figure(name: str) -> Callable[[dict[str, object]], str]:
-    return lambda value: shown(str(value["metric"]))(value[name])  # type: ignore[arg-type]
+    return lambda value: metric_format(str(value["metric"]))(value[name])  # type: ignore[arg-type]
 
 
 def _verdict(value: str) -> Cell:
     signs = {"good": "✓ ", "bad": "✗ ", "warn": "! "}
-    mood = _MOODS.get(value, "")
-    return Cell(signs.get(mood, "· ") + value, mood)
+    style = _STYLES.get(value, "")
+    return Cell(signs.get(style, "· ") + value, style)
 
 
 def _trail(values: object) -> Cell:

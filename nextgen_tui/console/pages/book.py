@@ -16,12 +16,11 @@ from lake.tables.trading import (
     PORTFOLIO_VALUE,
     TRADE_REFLECTIONS,
 )
-from nextgen_tui.console.charts.charts import Band, Mark, Picture
-from nextgen_tui.console.charts.charts import Line as Path
-from nextgen_tui.console.page import Line, Link, Page, Row, Section, Story, fact, heading, said
+from nextgen_tui.console.charts.charts import Band, Chart, Curve, Mark
+from nextgen_tui.console.lake_view import LakeView
+from nextgen_tui.console.page import Detail, Line, Link, Page, Row, Section, fact, heading, note
 from nextgen_tui.console.pages.data import candles
-from nextgen_tui.console.sheet.sheet import Cell, Col, Mood, Sheet, signed
-from nextgen_tui.console.view import View
+from nextgen_tui.console.sheet.sheet import Cell, Col, Sheet, Style, signed
 from nextgen_tui.summary import LedgerFacts, ledger_facts
 from nextgen_tui.text import formats
 
@@ -33,7 +32,7 @@ PERCENT = signed(lambda value: formats.percent(value, signed=True))
 
 
 @dataclass(frozen=True)
-class Book:
+class BookData:
     """The book's worth, what it holds and did, and whether its ledger agrees."""
 
     value: pl.DataFrame
@@ -46,14 +45,14 @@ class Book:
     bars: pl.DataFrame
 
 
-class BookPage(Page[Book]):
+class BookPage(Page[BookData]):
     """Holdings beside the equity curve; trades, lessons and the ledger behind them."""
 
     number, name = "6", "Book"
     question = "How is the book doing, and what is my risk?"
     tables = (PORTFOLIO_VALUE, PORTFOLIO_HOLDINGS, EXECUTED_TRADES, TRADE_REFLECTIONS, LEDGER_ENTRIES)
 
-    def load(self, view: View) -> Book:
+    def load(self, view: LakeView) -> BookData:
         """The whole value series and ledger, the last holdings, and bars of what was traded."""
         value = view.read(PORTFOLIO_VALUE)
         ledger = view.read(LEDGER_ENTRIES)
@@ -67,9 +66,9 @@ class BookPage(Page[Book]):
             daily = pl.col("ticker").is_in(wanted) & (pl.col("interval") == "1d")
             span = {"since": last - timedelta(days=DAYS_BACK), "until": last}
             bars = view.read(MARKET_PRICES, where=daily, every_revision=False, **span)
-        return Book(
+        return BookData(
             value=value,
-            holdings=with_sparks(held, bars),
+            holdings=add_closes(held, bars),
             trades=trades,
             lessons=view.read(TRADE_REFLECTIONS).sort("session", "trade_id", descending=True),
             ledger=ledger.sort("session", "sequence", descending=True),
@@ -77,7 +76,7 @@ class BookPage(Page[Book]):
             bars=bars,
         )
 
-    def sentence(self, data: Book) -> str:
+    def sentence(self, data: BookData) -> str:
         """Value, gain, both baselines, drawdown, and whether the ledger agrees."""
         if data.value.is_empty():
             return "The book has not been opened yet; the first cycle funds it."
@@ -92,12 +91,12 @@ class BookPage(Page[Book]):
             f"({beside}); {formats.percent(row['drawdown'], 1)} below the peak. {data.facts.sentence}"
         )
 
-    def sheets(self, data: Book) -> tuple[str, ...]:
+    def sheets(self, data: BookData) -> tuple[str, ...]:
         """Holdings, trades, lessons, ledger, sessions."""
         del data
         return HOLDINGS, TRADES, LESSONS, LEDGER, DAYS
 
-    def sheet(self, data: Book, name: str) -> Sheet:
+    def sheet(self, data: BookData, name: str) -> Sheet:
         """One of them, the newest or the largest first."""
         if name == TRADES:
             return Sheet(data.trades, TRADE_COLS, ("trade_id",), "Nothing has been traded yet.", "trade")
@@ -111,30 +110,30 @@ class BookPage(Page[Book]):
         rows = data.holdings.sort("weight", "ticker", descending=[True, False])
         return Sheet(rows, HOLDING_COLS, ("ticker",), "The book holds nothing but cash.", "holding")
 
-    def notes(self, data: Book, name: str, row: Row | None) -> tuple[Line, ...]:
+    def notes(self, data: BookData, name: str, row: Row | None) -> tuple[Line, ...]:
         """Where the value comes from, or the chosen trade, lesson or entry."""
         if name == TRADES and row is not None:
             return trade_notes(row)
         if name == LESSONS and row is not None:
-            return (said(row["lesson"]), fact("verdict", row["verdict"]), fact("surprise", _sigmas(row["surprise"])))
+            return (note(row["lesson"]), fact("verdict", row["verdict"]), fact("surprise", _sigmas(row["surprise"])))
         if name == LEDGER and row is not None:
             return event_lines(data.ledger, row["event_id"])
         if name == DAYS and row is not None:
             return sources(row)
         return sources(data.value.row(-1, named=True)) if data.value.height else ()
 
-    def pictures(self, data: Book, name: str, row: Row | None) -> tuple[Picture, ...]:
+    def charts(self, data: BookData, name: str, row: Row | None) -> tuple[Chart, ...]:
         """Equity against both baselines with the drawdown; beside a trade the ticker with its fills."""
         if name in (TRADES, LESSONS) and row is not None:
             return (traded(data, row["ticker"]),)
         return equity(data.value)
 
-    def story(self, view: View, data: Book, name: str, row: Row) -> Story | None:
+    def detail(self, view: LakeView, data: BookData, name: str, row: Row) -> Detail | None:
         """A position with its trades and lessons, or what the row rests on."""
         if name == DAYS:
             return None
         if name == HOLDINGS:
-            return position_story(data, row)
+            return position_detail(data, row)
         link = self.origin(name, row)
         if link is None:
             return None
@@ -150,7 +149,7 @@ class BookPage(Page[Book]):
         return Link(str(row[table.key[0]]), table.name, key)
 
 
-def with_sparks(holdings: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
+def add_closes(holdings: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
     """Adds `closes`, the last closes of each holding, and `gain`, its unrealised gain over cost."""
     closes = (
         bars.sort("ticker", "session")
@@ -161,7 +160,7 @@ def with_sparks(holdings: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
     return holdings.drop("closes", strict=False).join(closes, on="ticker", how="left").with_columns(gain=gain)
 
 
-def equity(value: pl.DataFrame) -> tuple[Picture, ...]:
+def equity(value: pl.DataFrame) -> tuple[Chart, ...]:
     """The book's way beside equal weight and the benchmark, with its drawdown below."""
     if value.height < 2:
         return ()
@@ -169,19 +168,19 @@ def equity(value: pl.DataFrame) -> tuple[Picture, ...]:
     days = value["session"].to_list()
     nav = tuple(float(amount) for amount in value["nav"])
     fallen = tuple(-fall for fall in value["drawdown"].to_list())
-    lines = [Path(xs, nav, "own"), Path(xs, tuple(value["equal_weight"].to_list()), "other", dotted=True)]
+    lines = [Curve(xs, nav, "own"), Curve(xs, tuple(value["equal_weight"].to_list()), "other", dotted=True)]
     legend = [("⠒", "own", "book"), ("⠤", "other", "equal weight")]
     if value["benchmark"].null_count() < value.height:
-        lines.append(Path(xs, tuple(value["benchmark"].to_list()), "benchmark", dotted=True))
+        lines.append(Curve(xs, tuple(value["benchmark"].to_list()), "benchmark", dotted=True))
         legend.append(("⠤", "benchmark", "benchmark"))
     step = max(len(days) // 4, 1)
     ticks = tuple((float(number), f"{days[number]:%b %d}") for number in range(0, len(days), step))
     below = Band(xs, fallen, (0.0,) * len(xs), 2)
     return (
-        Picture("value", tuple(lines), words=lambda v: f"{v:,.0f}", legend=tuple(legend), share=0.7),
-        Picture(
+        Chart("value", tuple(lines), words=lambda v: f"{v:,.0f}", legend=tuple(legend), share=0.7),
+        Chart(
             "below the peak",
-            (Path(xs, fallen, "bad"),),
+            (Curve(xs, fallen, "bad"),),
             (below,),
             words=lambda v: formats.percent(v, 1),
             ticks=ticks,
@@ -191,9 +190,9 @@ def equity(value: pl.DataFrame) -> tuple[Picture, ...]:
     )
 
 
-def traded(data: Book, ticker: str, most: int = 60) -> Picture:
+def traded(data: BookData, ticker: str, most: int = 60) -> Chart:
     """The ticker's bars with where the book bought and sold."""
-    picture = candles(data.bars, ticker, most)
+    chart = candles(data.bars, ticker, most)
     days = data.bars.filter(pl.col("ticker") == ticker).sort("session").tail(most)["session"].to_list()
     place = {day: float(number) for number, day in enumerate(days)}
     fills = data.trades.filter((pl.col("ticker") == ticker) & (pl.col("shares") > 0))
@@ -203,7 +202,7 @@ def traded(data: Book, ticker: str, most: int = 60) -> Picture:
         if one["session"] in place
     )
     legend = (("▲", "hot", "bought"), ("▼", "hot", "sold"))
-    return Picture(picture.title, candles=picture.candles, marks=marks, ticks=picture.ticks, legend=legend)
+    return Chart(chart.title, candles=chart.candles, marks=marks, ticks=chart.ticks, legend=legend)
 
 
 def sources(row: Row) -> tuple[Line, ...]:
@@ -216,8 +215,8 @@ def sources(row: Row) -> tuple[Line, ...]:
     ]
     lines = [fact("capital", formats.money(row["capital"]), right=14)]
     for label, amount in gained:
-        mood: Mood = "good" if amount > 0 else "bad" if amount < 0 else ""
-        lines.append(fact(label, formats.money(amount, signed=True), mood, right=14))
+        style: Style = "good" if amount > 0 else "bad" if amount < 0 else ""
+        lines.append(fact(label, formats.money(amount, signed=True), style, right=14))
     lines.append(fact("value", formats.money(row["nav"]), right=14))
     off = row["unexplained"]
     lines.append(
@@ -246,7 +245,7 @@ def trade_notes(row: Row) -> tuple[Line, ...]:
         fact("spread", formats.money(row["spread_cost"])),
         fact("impact", formats.money(row["impact_cost"])),
         fact("commission", formats.money(row["commission"])),
-        *((said(row["reason"], "warn"),) if row["reason"] else ()),
+        *((note(row["reason"], "warn"),) if row["reason"] else ()),
     )
 
 
@@ -261,7 +260,7 @@ def event_lines(ledger: pl.DataFrame, event_id: str) -> tuple[Line, ...]:
     return tuple(lines)
 
 
-def position_story(data: Book, row: Row) -> Story:
+def position_detail(data: BookData, row: Row) -> Detail:
     """A position: what it cost, what it is worth, and every trade in it."""
     ticker = row["ticker"]
     trades = data.trades.filter(pl.col("ticker") == ticker)
@@ -276,7 +275,7 @@ def position_story(data: Book, row: Row) -> Story:
         for one in trades.iter_rows(named=True)
     )
     told = tuple(
-        said(f"{one['session']}  {formats.money(one['profit'], signed=True)}  {one['lesson']}")
+        note(f"{one['session']}  {formats.money(one['profit'], signed=True)}  {one['lesson']}")
         for one in lessons.iter_rows(named=True)
     )
     lines = (
@@ -287,8 +286,8 @@ def position_story(data: Book, row: Row) -> Story:
         fact("held", f"since {row['opened']}, {formats.counted(row['held_sessions'], 'session')}"),
         fact("last close", f"{formats.money(row['close'])} of {row['close_session']}"),
     )
-    sections = (Section(f"{ticker}, {row['sector']}", lines), Section("Lessons", told or (said("none yet", "dim"),)))
-    return Story(f"{ticker}: position", sections, (traded(data, ticker, 80),), links, ticker)
+    sections = (Section(f"{ticker}, {row['sector']}", lines), Section("Lessons", told or (note("none yet", "dim"),)))
+    return Detail(f"{ticker}: position", sections, (traded(data, ticker, 80),), links, ticker)
 
 
 def _sigmas(value: float | None) -> str:

@@ -15,11 +15,10 @@ from lake.tables.market import (
     TICKER_UNIVERSE,
 )
 from lake.tables.news import NEWS_ARTICLES, NEWS_SENTIMENT
-from nextgen_tui.console.charts.charts import Candle, Picture
-from nextgen_tui.console.charts.charts import Line as Path
-from nextgen_tui.console.page import Line, Link, Page, Row, Section, Story, fact, heading, said
+from nextgen_tui.console.charts.charts import Candle, Chart, Curve
+from nextgen_tui.console.lake_view import LakeView
+from nextgen_tui.console.page import Detail, Line, Link, Page, Row, Section, fact, heading, note
 from nextgen_tui.console.sheet.sheet import Cell, Col, Sheet, quiet, signed, texts
-from nextgen_tui.console.view import View
 from nextgen_tui.text import formats
 
 TICKERS, ARRIVALS, QUARANTINED, RESTATED, NEWS = "tickers", "arrivals", "set aside", "restated", "news"
@@ -31,7 +30,7 @@ SPARK = 16
 
 
 @dataclass(frozen=True)
-class Arrived:
+class MarketData:
     """What came in lately."""
 
     session: date | None
@@ -45,18 +44,18 @@ class Arrived:
     actions: pl.DataFrame
 
 
-class DataPage(Page[Arrived]):
+class DataPage(Page[MarketData]):
     """Tickers with their bars, problems first."""
 
     number, name = "2", "Data"
     question = "Is today's data complete and trustworthy?"
     tables = (MARKET_PRICES, TICKER_UNIVERSE, QUARANTINED_ROWS, PRICE_RESTATEMENTS, NEWS_ARTICLES, NEWS_SENTIMENT)
 
-    def load(self, view: View) -> Arrived:
+    def load(self, view: LakeView) -> MarketData:
         """The last session's universe, and some weeks of what came in."""
         session = view.last(TICKER_UNIVERSE)
         if session is None:
-            return Arrived(None, *(pl.DataFrame() for _ in range(7)))
+            return MarketData(None, *(pl.DataFrame() for _ in range(7)))
         bars = view.read(
             MARKET_PRICES,
             since=session - timedelta(days=CALENDAR_DAYS),
@@ -71,7 +70,7 @@ class DataPage(Page[Arrived]):
         news = scored_news(view.read(NEWS_ARTICLES, **recent), view.read(NEWS_SENTIMENT, **recent))
         universe = view.read(TICKER_UNIVERSE, **recent)
         today = universe.filter(pl.col("session") == session)
-        return Arrived(
+        return MarketData(
             session=session,
             tickers=ticker_rows(today, bars, quarantined, restated, news),
             arrivals=arrival_rows(universe, bars, quarantined, restated, news),
@@ -82,7 +81,7 @@ class DataPage(Page[Arrived]):
             actions=view.read(CORPORATE_ACTIONS, since=session - timedelta(days=CALENDAR_DAYS), until=session),
         )
 
-    def sentence(self, data: Arrived) -> str:
+    def sentence(self, data: MarketData) -> str:
         """How many bars arrived of those expected, and what was wrong."""
         if data.session is None:
             return "No data yet; `nextgen init` loads history."
@@ -97,12 +96,12 @@ class DataPage(Page[Arrived]):
         found = " and ".join(filter(None, wrong)) or "nothing restated or set aside"
         return f"{told}; {found}; {formats.counted(row['articles'], 'article')}."
 
-    def sheets(self, data: Arrived) -> tuple[str, ...]:
+    def sheets(self, data: MarketData) -> tuple[str, ...]:
         """Tickers, sessions, set-aside rows, restatements, news."""
         del data
         return TICKERS, ARRIVALS, QUARANTINED, RESTATED, NEWS
 
-    def sheet(self, data: Arrived, name: str) -> Sheet:
+    def sheet(self, data: MarketData, name: str) -> Sheet:
         """One of them; empty on a lake without data."""
         frames = {
             TICKERS: (data.tickers, TICKER_COLS, ("ticker",), "ticker"),
@@ -116,37 +115,37 @@ class DataPage(Page[Arrived]):
             frame = pl.DataFrame(schema=dict.fromkeys([*(col.name for col in cols), *key], pl.String))
         return Sheet(frame, cols, key, f"No {noun} to show for the last {RECENT} days.", noun)
 
-    def notes(self, data: Arrived, name: str, row: Row | None) -> tuple[Line, ...]:
+    def notes(self, data: MarketData, name: str, row: Row | None) -> tuple[Line, ...]:
         """The chosen row in short."""
         del data
         if row is None:
             return ()
         if name == QUARANTINED:
-            return (fact("rule", row["rule"], "warn"), fact("for", row["target"]), said(row["row"], longest=600))
+            return (fact("rule", row["rule"], "warn"), fact("for", row["target"]), note(row["row"], longest=600))
         if name == RESTATED:
             return _restatement(row)
         if name == NEWS:
-            body = () if row["body"] is None else (said(row["body"], "dim", 600),)
-            return (said(row["title"]), fact("tickers", texts(row["tickers"])), fact("url", row["url"] or "–"), *body)
+            body = () if row["body"] is None else (note(row["body"], "dim", 600),)
+            return (note(row["title"]), fact("tickers", texts(row["tickers"])), fact("url", row["url"] or "–"), *body)
         if name == ARRIVALS:
             return (fact("session", row["session"]), fact("late", row["expected"] - row["arrived"]))
         return _ticker(row)
 
-    def pictures(self, data: Arrived, name: str, row: Row | None) -> tuple[Picture, ...]:
+    def charts(self, data: MarketData, name: str, row: Row | None) -> tuple[Chart, ...]:
         """Candles of the chosen ticker; arrivals per session beside the sessions."""
         if row is None or data.session is None:
             return ()
         if name == ARRIVALS:
             shares = [a / e if e else 0.0 for a, e in data.arrivals.select("arrived", "expected").reverse().iter_rows()]
-            line = Path(tuple(float(n) for n in range(len(shares))), tuple(shares), "own")
-            return (Picture("bars arrived of those expected", (line,), words=lambda v: formats.percent(v, 0)),)
+            line = Curve(tuple(float(n) for n in range(len(shares))), tuple(shares), "own")
+            return (Chart("bars arrived of those expected", (line,), words=lambda v: formats.percent(v, 0)),)
         ticker = row["tickers"][0] if name == NEWS and row["tickers"] else row.get("ticker")
         return (candles(data.bars, str(ticker)),) if ticker else ()
 
-    def story(self, view: View, data: Arrived, name: str, row: Row) -> Story | None:
+    def detail(self, view: LakeView, data: MarketData, name: str, row: Row) -> Detail | None:
         """A ticker with its events and news; other rows with all their values."""
         if name == TICKERS:
-            return ticker_story(data, row)
+            return ticker_detail(data, row)
         link = self.origin(name, row)
         if link is None:
             return None
@@ -226,7 +225,7 @@ def scored_news(articles: pl.DataFrame, sentiment: pl.DataFrame) -> pl.DataFrame
     return articles.join(means, on="article_id", how="left").sort("published_at", "article_id", descending=True)
 
 
-def candles(bars: pl.DataFrame, ticker: str, most: int = 60) -> Picture:
+def candles(bars: pl.DataFrame, ticker: str, most: int = 60) -> Chart:
     """The ticker's last sessions as candles, prices as traded."""
     mine = bars.filter(pl.col("ticker") == ticker).sort("session").tail(most)
     made = tuple(
@@ -235,19 +234,19 @@ def candles(bars: pl.DataFrame, ticker: str, most: int = 60) -> Picture:
     )
     days = mine["session"].to_list()
     ticks = tuple((float(n), f"{days[n]:%b %d}") for n in range(0, len(days), max(len(days) // 4, 1)))
-    return Picture(f"{ticker}, as traded", candles=made, ticks=ticks)
+    return Chart(f"{ticker}, as traded", candles=made, ticks=ticks)
 
 
-def ticker_story(data: Arrived, row: Row) -> Story:
+def ticker_detail(data: MarketData, row: Row) -> Detail:
     """Everything known of a ticker's data."""
     ticker = row["ticker"]
     news = data.news.filter(pl.col("tickers").list.contains(ticker)).head(8)
     told = tuple(
-        said(f"{n['published_at']:%b %d %H:%M}  {formats.number(n['score'], 2, signed=True)}  {n['title']}")
+        note(f"{n['published_at']:%b %d %H:%M}  {formats.number(n['score'], 2, signed=True)}  {n['title']}")
         for n in news.iter_rows(named=True)
     )
     actions = data.actions.filter(pl.col("ticker") == ticker).sort("ex_date", descending=True)
-    events = tuple(said(_action(one)) for one in actions.iter_rows(named=True))
+    events = tuple(note(_action(one)) for one in actions.iter_rows(named=True))
     bars = data.bars.filter(pl.col("ticker") == ticker).sort("session", descending=True).head(10)
     links = tuple(
         Link(
@@ -260,10 +259,10 @@ def ticker_story(data: Arrived, row: Row) -> Story:
     )
     sections = (
         Section(ticker, _ticker(row)),
-        Section("Corporate actions", events or (said("none in sight", "dim"),)),
-        Section("News", told or (said("none lately", "dim"),)),
+        Section("Corporate actions", events or (note("none in sight", "dim"),)),
+        Section("News", told or (note("none lately", "dim"),)),
     )
-    return Story(f"{ticker}: data", sections, (candles(data.bars, ticker, 100),), links, ticker)
+    return Detail(f"{ticker}: data", sections, (candles(data.bars, ticker, 100),), links, ticker)
 
 
 def _action(row: Row) -> str:
@@ -298,8 +297,8 @@ def _restatement(row: Row) -> tuple[Line, ...]:
     lines = [fact("bar of", row["session"]), fact("learned", formats.instant(row["available_at"]))]
     for field in ("open", "high", "low", "close"):
         old, new = row[f"old_{field}"], row[f"new_{field}"]
-        mood = "warn" if old != new else "dim"
-        lines.append((Cell(f"{field:<13}", "dim"), Cell(f"{formats.money(old)} → {formats.money(new)}", mood)))  # type: ignore[arg-type]
+        style = "warn" if old != new else "dim"
+        lines.append((Cell(f"{field:<13}", "dim"), Cell(f"{formats.money(old)} → {formats.money(new)}", style)))  # type: ignore[arg-type]
     return tuple(lines)
 
 

@@ -11,12 +11,11 @@ import polars as pl
 
 from lake.tables.control import RUNS, SERVICE_HEARTBEATS, SYSTEM_HEALTH, TASK_ATTEMPTS
 from lake.tables.trading import PORTFOLIO_VALUE
-from nextgen_tui.console.charts.charts import Line as Path
-from nextgen_tui.console.charts.charts import Picture
-from nextgen_tui.console.page import Act, Line, Page, Row, Section, Story, fact, heading, said
-from nextgen_tui.console.pages.runs import CYCLE_COLS, cycle_notes, cycle_story, cycles_of, pace, run_story
+from nextgen_tui.console.charts.charts import Chart, Curve
+from nextgen_tui.console.lake_view import LakeView
+from nextgen_tui.console.page import Action, Detail, Line, Page, Row, Section, fact, heading, note
+from nextgen_tui.console.pages.runs import CYCLE_COLS, cycle_detail, cycle_notes, cycle_rows, pace, run_detail
 from nextgen_tui.console.sheet.sheet import Cell, Col, Sheet, verdict
-from nextgen_tui.console.view import View
 from nextgen_tui.health import Health, health
 from nextgen_tui.text import formats
 from pipeline.control.daemon.daemon_lock import daemon_present
@@ -41,7 +40,7 @@ WHERE = {
 
 
 @dataclass(frozen=True)
-class Daemon:
+class DaemonState:
     """What is known of the daemon."""
 
     present: bool
@@ -66,7 +65,7 @@ class Daemon:
 
 
 @dataclass(frozen=True)
-class Pulse:
+class HealthData:
     """All that the health screen shows."""
 
     verdict: Health
@@ -74,52 +73,52 @@ class Pulse:
     cycles: pl.DataFrame
     runs: pl.DataFrame
     beats: pl.DataFrame
-    daemon: Daemon
+    daemon: DaemonState
     nav: tuple[float, ...]
     free: int
 
 
-def daemon_of(view: View) -> Daemon:
+def read_daemon(view: LakeView) -> DaemonState:
     """Whether a daemon holds the lake now, and what it said last."""
-    return Daemon(daemon_present(view.path / "control"), last_beat(view.path), view.clock())
+    return DaemonState(daemon_present(view.path / "control"), last_beat(view.path), view.clock())
 
 
-class HealthPage(Page[Pulse]):
+class HealthPage(Page[HealthData]):
     """One verdict, the checks behind it, and the last cycles."""
 
     number, name = "1", "Health"
     question = "Is everything alright, did the last cycle run?"
     tables = (RUNS, SYSTEM_HEALTH, TASK_ATTEMPTS, SERVICE_HEARTBEATS, PORTFOLIO_VALUE)
 
-    def load(self, view: View) -> Pulse:
+    def load(self, view: LakeView) -> HealthData:
         """The last report, the runs, the daemon's sign of life, the room on the disk."""
         report = view.read(SYSTEM_HEALTH)
         last = report.filter(pl.col("session") == pl.col("session").max())
         nav = view.read(PORTFOLIO_VALUE, columns=("session", "nav"))["nav"].tail(40)
-        return Pulse(
+        return HealthData(
             verdict=health(report, view.runs, 3),
-            checks=pl.concat([failures(view), _ordered(last)]),
-            cycles=cycles_of(view.runs),
+            checks=pl.concat([failed_tasks(view), _ordered(last)]),
+            cycles=cycle_rows(view.runs),
             runs=view.runs,
             beats=view.read(SERVICE_HEARTBEATS).sort("until", descending=True),
-            daemon=daemon_of(view),
+            daemon=read_daemon(view),
             nav=tuple(float(value) for value in nav),
             free=shutil.disk_usage(view.path).free,
         )
 
-    def sentence(self, data: Pulse) -> str:
+    def sentence(self, data: HealthData) -> str:
         """The verdict in words."""
         stopped = data.checks.filter(pl.col("check").str.starts_with("task "))
         if stopped.height:
             return f"{stopped['check'][0]} stopped: {stopped['message'][0]}"
         return data.verdict.sentence
 
-    def sheets(self, data: Pulse) -> tuple[str, ...]:
+    def sheets(self, data: HealthData) -> tuple[str, ...]:
         """Checks, cycles, heartbeats."""
         del data
         return CHECKS, CYCLES, BEATS
 
-    def sheet(self, data: Pulse, name: str) -> Sheet:
+    def sheet(self, data: HealthData, name: str) -> Sheet:
         """The worst check first, the newest cycle first."""
         if name == CYCLES:
             return Sheet(data.cycles, CYCLE_COLS, ("cycle_id",), "No cycle has run yet.", "cycle")
@@ -127,32 +126,32 @@ class HealthPage(Page[Pulse]):
             return Sheet(data.beats, BEAT_COLS, ("service", "until"), "No daemon has run on this lake.", "heartbeat")
         return Sheet(data.checks, CHECK_COLS, ("service", "check"), "No report yet: no cycle has run.", "check")
 
-    def notes(self, data: Pulse, name: str, row: Row | None) -> tuple[Line, ...]:
+    def notes(self, data: HealthData, name: str, row: Row | None) -> tuple[Line, ...]:
         """The pulse of the operation; beside the cycles, the chosen one."""
         if name == CYCLES and row is not None:
             return cycle_notes(row)
         return (*_last_cycle(data), *_grid(data.runs), *_services(data))
 
-    def pictures(self, data: Pulse, name: str, row: Row | None) -> tuple[Picture, ...]:
+    def charts(self, data: HealthData, name: str, row: Row | None) -> tuple[Chart, ...]:
         """The book's value and how long cycles took lately."""
         del name, row
         if len(data.nav) < 2:
             return ()
-        line = Path(tuple(float(number) for number in range(len(data.nav))), data.nav, "own")
-        book = Picture(f"book, {len(data.nav)} sessions", (line,), words=lambda value: f"{value:,.0f}", share=0.6)
+        line = Curve(tuple(float(number) for number in range(len(data.nav))), data.nav, "own")
+        book = Chart(f"book, {len(data.nav)} sessions", (line,), words=lambda value: f"{value:,.0f}", share=0.6)
         times = [value / 1_000 for value in data.cycles["milliseconds"].head(20).reverse()]
         return book, replace(pace("seconds per cycle", times), share=0.4)
 
-    def story(self, view: View, data: Pulse, name: str, row: Row) -> Story | None:
+    def detail(self, view: LakeView, data: HealthData, name: str, row: Row) -> Detail | None:
         """A check with the run behind it, or a cycle with its runs."""
         if name == CYCLES:
-            return cycle_story(data.runs, row)
+            return cycle_detail(data.runs, row)
         if name == BEATS:
             return None
-        return check_story(view, data.runs, row)
+        return check_detail(view, data.runs, row)
 
 
-def failures(view: View) -> pl.DataFrame:
+def failed_tasks(view: LakeView) -> pl.DataFrame:
     """Tasks that stopped or died and wait for a person, as checks."""
     attempts = view.read(TASK_ATTEMPTS).sort("at", "attempt")
     if view.at is not None:
@@ -169,7 +168,7 @@ def failures(view: View) -> pl.DataFrame:
     )
 
 
-def check_story(view: View, runs: pl.DataFrame, row: Row) -> Story:
+def check_detail(view: LakeView, runs: pl.DataFrame, row: Row) -> Detail:
     """What was looked at, what was found, and the run behind it.
 
     Raises:
@@ -177,17 +176,17 @@ def check_story(view: View, runs: pl.DataFrame, row: Row) -> Story:
     """
     mine = runs.filter(pl.col("stage") == row["service"])
     if mine.height:
-        story = run_story(view, mine["run_id"][-1])
-        return replace(story, sections=(_check(row), *story.sections))
+        detail = run_detail(view, mine["run_id"][-1])
+        return replace(detail, sections=(_check(row), *detail.sections))
     task = str(row["check"]).removeprefix("task ") if str(row["check"]).startswith("task ") else ""
-    acts = (Act("retry", f"retry {task}"),) if task else ()
-    return Story(f"{row['service']}: {row['check']}", (_check(row),), copies=str(row["message"]), acts=acts)
+    actions = (Action("retry", f"retry {task}"),) if task else ()
+    return Detail(f"{row['service']}: {row['check']}", (_check(row),), copies=str(row["message"]), actions=actions)
 
 
 def _check(row: Row) -> Section:
     lines = [
         (verdict(row["status"]), Cell(f"  {row['service']}: {row['check']}")),
-        said(row["message"]),
+        note(row["message"]),
         fact("figure", formats.number(row["value"])),
         fact("held against", formats.number(row["limit"])),
     ]
@@ -201,9 +200,9 @@ def _ordered(report: pl.DataFrame) -> pl.DataFrame:
     return report.sort(rank, "service", "check").select("service", "check", "status", "value", "limit", "message")
 
 
-def _last_cycle(data: Pulse) -> tuple[Line, ...]:
+def _last_cycle(data: HealthData) -> tuple[Line, ...]:
     if data.cycles.is_empty():
-        return (said("No cycle has run yet.", "dim"),)
+        return (note("No cycle has run yet.", "dim"),)
     row = data.cycles.row(0, named=True)
     return (
         (Cell("last cycle   ", "dim"), verdict(row["status"]), Cell(f"  {row['session']}")),
@@ -212,7 +211,7 @@ def _last_cycle(data: Pulse) -> tuple[Line, ...]:
             f"{formats.counted(row['stages'], 'stage')}, {formats.counted(row['written'], 'new row')}, "
             f"{formats.duration(row['milliseconds'] / 1_000)}",
         ),
-        *((said(row["error"], "bad"),) if row["error"] else ()),
+        *((note(row["error"], "bad"),) if row["error"] else ()),
     )
 
 
@@ -242,7 +241,7 @@ def _sign(states: Sequence[str | None]) -> Cell:
     return Cell("✓ ", "good") if known else Cell("· ", "dim")
 
 
-def _services(data: Pulse) -> tuple[Line, ...]:
+def _services(data: HealthData) -> tuple[Line, ...]:
     daemon = data.daemon
     lines = [heading("now"), (Cell("daemon       ", "dim"), daemon.cell)]
     if daemon.present and daemon.beat:

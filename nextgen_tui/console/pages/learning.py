@@ -10,13 +10,12 @@ import polars as pl
 
 from lake.tables.feedback import BIAS_FLAGS, FEEDBACK_METRICS, LEARNING_INSIGHTS, RETRAIN_CANDIDATES
 from lake.tables.models import MODEL_PROMOTIONS, MODEL_REGISTRY
-from nextgen_tui.console.charts.charts import Line as Path
-from nextgen_tui.console.charts.charts import Mark, Picture
+from nextgen_tui.console.charts.charts import Chart, Curve, Mark
+from nextgen_tui.console.lake_view import LakeView
 from nextgen_tui.console.lineage_view import follow
-from nextgen_tui.console.page import Act, Line, Link, Page, Row, Section, Story, fact, of_slice, said
+from nextgen_tui.console.page import Action, Detail, Line, Link, Page, Row, Section, describe_slice, fact, note
 from nextgen_tui.console.pages.accuracy import course
 from nextgen_tui.console.sheet.sheet import Cell, Col, Sheet, quiet, signed
-from nextgen_tui.console.view import View
 from nextgen_tui.text import formats
 
 INSIGHTS, BIAS, MODELS, MEMBERS, RETRAIN = "insights", "bias", "champion", "members", "retrain"
@@ -33,7 +32,7 @@ _STATUS = {"open": 0, "acted": 1, "measured": 2, "retired": 3}
 
 
 @dataclass(frozen=True)
-class Learned:
+class LearningData:
     """Insights as they stand now and all their steps; bias, decisions on models, reasons to train."""
 
     insights: pl.DataFrame
@@ -46,18 +45,18 @@ class Learned:
     """The measures over all forecasts, every session."""
 
 
-class LearningPage(Page[Learned]):
+class LearningPage(Page[LearningData]):
     """Each insight with what was changed because of it and whether that helped."""
 
     number, name = "7", "Learning"
     question = "What has it learned, did the last fix help?"
     tables = (LEARNING_INSIGHTS, BIAS_FLAGS, FEEDBACK_METRICS, MODEL_PROMOTIONS, MODEL_REGISTRY, RETRAIN_CANDIDATES)
 
-    def load(self, view: View) -> Learned:
+    def load(self, view: LakeView) -> LearningData:
         """All insights, the last bias test, every decision on models; never the weights."""
         steps = view.read(LEARNING_INSIGHTS).sort("insight_id", "session")
         columns = tuple(name for name in MODEL_REGISTRY.columns if name != "weights")
-        return Learned(
+        return LearningData(
             insights=insight_rows(steps),
             steps=steps,
             bias=view.last_rows(BIAS_FLAGS).sort("active", "p_value", "slice", descending=[True, False, False]),
@@ -67,7 +66,7 @@ class LearningPage(Page[Learned]):
             retrain=view.last_rows(RETRAIN_CANDIDATES).sort("due", "reason", descending=[True, False]),
         )
 
-    def sentence(self, data: Learned) -> str:
+    def sentence(self, data: LearningData) -> str:
         """Open and measured insights, active adjustments, who decides, and whether training is due."""
         counts = dict(data.insights.group_by("status").len().iter_rows()) if data.insights.height else {}
         states = ", ".join(f"{counts[status]} {status}" for status in _STATUS if counts.get(status))
@@ -82,12 +81,12 @@ class LearningPage(Page[Learned]):
             f"{told}; {formats.counted(active, 'slice')} adjusted for bias; {_champion(data.promotions)}; {training}."
         )
 
-    def sheets(self, data: Learned) -> tuple[str, ...]:
+    def sheets(self, data: LearningData) -> tuple[str, ...]:
         """Insights, bias, champion, members, reasons to train."""
         del data
         return INSIGHTS, BIAS, MODELS, MEMBERS, RETRAIN
 
-    def sheet(self, data: Learned, name: str) -> Sheet:
+    def sheet(self, data: LearningData, name: str) -> Sheet:
         """One of them."""
         if name == BIAS:
             return Sheet(data.bias, BIAS_COLS, ("scope", "slice", "horizon"), "Bias was not tested yet.", "slice")
@@ -100,7 +99,7 @@ class LearningPage(Page[Learned]):
         empty = "No insight yet: nothing errs beyond chance."
         return Sheet(data.insights, INSIGHT_COLS, ("insight_id",), empty, "insight")
 
-    def notes(self, data: Learned, name: str, row: Row | None) -> tuple[Line, ...]:
+    def notes(self, data: LearningData, name: str, row: Row | None) -> tuple[Line, ...]:
         """The chosen row in words."""
         del data
         if row is None:
@@ -113,23 +112,23 @@ class LearningPage(Page[Learned]):
             return member_notes(row)
         if name == RETRAIN:
             return (
-                said(row["evidence"]),
+                note(row["evidence"]),
                 fact("measured", formats.number(row["statistic"])),
                 fact("limit", formats.number(row["threshold"])),
             )
         return insight_notes(row)
 
-    def pictures(self, data: Learned, name: str, row: Row | None) -> tuple[Picture, ...]:
+    def charts(self, data: LearningData, name: str, row: Row | None) -> tuple[Chart, ...]:
         """An insight's error before and since; losses of champion, challenger and naive beside decisions."""
         if row is None:
             return ()
         if name == BIAS:
-            return (bias_picture(data.bias, row),)
+            return (bias_chart(data.bias, row),)
         if name == MODELS:
             return (losses(data.promotions),)
-        return (insight_picture(data, row),) if name == INSIGHTS else ()
+        return (insight_chart(data, row),) if name == INSIGHTS else ()
 
-    def story(self, view: View, data: Learned, name: str, row: Row) -> Story | None:
+    def detail(self, view: LakeView, data: LearningData, name: str, row: Row) -> Detail | None:
         """An insight's life step by step; other rows with all their values."""
         if name != INSIGHTS:
             link = self.origin(name, row)
@@ -139,17 +138,17 @@ class LearningPage(Page[Learned]):
             Section(f"{step['session']}: {step['status']}", insight_notes(step)) for step in steps.iter_rows(named=True)
         ]
         link = self.origin(name, row)
-        believed = Section("What we believe", (said(row["hypothesis"]),))
-        return Story(row["insight_id"], (believed, *sections), links=(link,) if link else (), copies=row["insight_id"])
+        believed = Section("What we believe", (note(row["hypothesis"]),))
+        return Detail(row["insight_id"], (believed, *sections), links=(link,) if link else (), copies=row["insight_id"])
 
-    def acts(self, data: Learned, name: str, row: Row) -> tuple[Act, ...]:
+    def actions(self, data: LearningData, name: str, row: Row) -> tuple[Action, ...]:
         """A registered model can be made champion, and the champion taken back."""
         if name not in (MODELS, MEMBERS):
             return ()
         champion = data.promotions["champion"][0] if data.promotions.height else None
         now = f"champion is {champion or 'nobody: the naive forecast decides'}"
-        acts = [] if row["model_id"] == champion else [Act("promote", f"promote {row['model_id']}", now)]
-        return (*acts, *([Act("rollback", f"rollback {champion}", now)] if champion else []))
+        actions = [] if row["model_id"] == champion else [Action("promote", f"promote {row['model_id']}", now)]
+        return (*actions, *([Action("rollback", f"rollback {champion}", now)] if champion else []))
 
     def origin(self, name: str, row: Row) -> Link | None:
         """The row itself."""
@@ -173,9 +172,9 @@ def insight_notes(row: Row) -> tuple[Line, ...]:
     return (
         (
             _insight_status(row["status"]),
-            Cell(f"  {row['kind']}, {row['horizon']} ahead, {of_slice(row['scope'], row['slice'])}", "dim"),
+            Cell(f"  {row['kind']}, {row['horizon']} ahead, {describe_slice(row['scope'], row['slice'])}", "dim"),
         ),
-        fact("effect", f"{effect.words}{over}", effect.mood),
+        fact("effect", f"{effect.words}{over}", effect.style),
         fact("before", error_words(row["kind"], row["before"])),
         fact("since", error_words(row["kind"], row["after"])),
         fact("error", ERRORS[row["kind"]][0]),
@@ -192,7 +191,7 @@ def error_words(kind: str, value: float | None) -> str:
 def bias_notes(row: Row) -> tuple[Line, ...]:
     """How far a slice errs, how surely, and what was done about it."""
     return (
-        (Cell(of_slice(row["scope"], row["slice"]), "accent"), Cell(f"  {row['horizon']} ahead", "dim")),
+        (Cell(describe_slice(row["scope"], row["slice"]), "accent"), Cell(f"  {row['horizon']} ahead", "dim")),
         fact(
             "mean error",
             f"{formats.percent(row['mean_error'], 3, signed=True)}, "
@@ -216,7 +215,7 @@ def promotion_notes(row: Row) -> tuple[Line, ...]:
             Cell("✓ promoted", "good") if row["promoted"] else Cell("· not promoted", "dim"),
             Cell(f"  {row['model_id']}"),
         ),
-        said(row["reason"]),
+        note(row["reason"]),
         fact(
             "gain",
             f"{formats.percent(row['gain_over_naive'], 2, signed=True)} over naive, "
@@ -244,10 +243,10 @@ def member_notes(row: Row) -> tuple[Line, ...]:
     )
 
 
-def insight_picture(data: Learned, row: Row) -> Picture:
+def insight_chart(data: LearningData, row: Row) -> Chart:
     """The measure an insight is about, over the sessions, with the steps of its life marked."""
     metric = {"bias": "bias", "interval": "coverage_90"}.get(row["kind"], "pinball_skill")
-    picture = course(data.metrics, metric, row["horizon"])
+    chart = course(data.metrics, metric, row["horizon"])
     rows = data.metrics.filter((pl.col("metric") == metric) & (pl.col("horizon") == row["horizon"])).sort("session")
     place = {day: number for number, day in enumerate(rows["session"])}
     steps = data.steps.filter(pl.col("insight_id") == row["insight_id"])
@@ -257,21 +256,21 @@ def insight_picture(data: Learned, row: Row) -> Picture:
         if day in place
     )
     legend = tuple((STEP_SIGNS[status], "hot", status) for status in STEP_SIGNS if status in set(steps["status"]))
-    return replace(picture, marks=marks, legend=(*picture.legend, *legend))
+    return replace(chart, marks=marks, legend=(*chart.legend, *legend))
 
 
-def bias_picture(bias: pl.DataFrame, row: Row) -> Picture:
+def bias_chart(bias: pl.DataFrame, row: Row) -> Chart:
     """The mean errors of all slices of the chosen horizon, smallest first; active ones marked."""
     rows = bias.filter(pl.col("horizon") == row["horizon"]).sort("mean_error", "slice")
-    lines = [Path((0.0, float(max(rows.height - 1, 1))), (0.0, 0.0), "rule", dotted=True)]
+    lines = [Curve((0.0, float(max(rows.height - 1, 1))), (0.0, 0.0), "rule", dotted=True)]
     marks: list[Mark] = []
     for number, one in enumerate(rows.iter_rows(named=True)):
         mine = (one["scope"], one["slice"]) == (row["scope"], row["slice"])
         error = 1.96 * one["standard_error"]
         x = float(number)
-        lines.append(Path((x, x), (one["mean_error"] - error, one["mean_error"] + error), "hot" if mine else "own"))
+        lines.append(Curve((x, x), (one["mean_error"] - error, one["mean_error"] + error), "hot" if mine else "own"))
         marks.append(Mark(x, one["mean_error"], "◆" if one["active"] else "•", "hot" if mine else "own"))
-    return Picture(
+    return Chart(
         f"mean error by slice, {row['horizon']} ahead",
         tuple(lines),
         marks=tuple(marks),
@@ -280,16 +279,16 @@ def bias_picture(bias: pl.DataFrame, row: Row) -> Picture:
     )
 
 
-def losses(promotions: pl.DataFrame) -> Picture:
+def losses(promotions: pl.DataFrame) -> Chart:
     """Out-of-sample loss of each challenger beside champion and naive."""
     rows = promotions.sort("session")
     xs = tuple(float(number) for number in range(rows.height))
-    return Picture(
+    return Chart(
         "loss out of sample",
         (
-            Path(xs, tuple(rows["challenger_loss"].to_list()), "own"),
-            Path(xs, tuple(rows["champion_loss"].to_list()), "median"),
-            Path(xs, tuple(rows["naive_loss"].to_list()), "rule", dotted=True),
+            Curve(xs, tuple(rows["challenger_loss"].to_list()), "own"),
+            Curve(xs, tuple(rows["champion_loss"].to_list()), "median"),
+            Curve(xs, tuple(rows["naive_loss"].to_list()), "rule", dotted=True),
         ),
         words=lambda value: f"{value:.3f}",
         legend=(("⠒", "own", "challenger"), ("⠒", "median", "champion"), ("⠤", "rule", "naive")),

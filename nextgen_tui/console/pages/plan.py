@@ -11,14 +11,13 @@ import polars as pl
 from lake.tables.control import TRADE_DECISIONS
 from lake.tables.predictions import PREDICTIONS
 from lake.tables.trading import EXECUTED_TRADES, STRATEGIC_PRIORITIES, TRADE_PLANS
-from nextgen_tui.console.charts.charts import Line as Path
-from nextgen_tui.console.charts.charts import Picture
-from nextgen_tui.console.charts.fan_chart import fan, no_paths, total_return_paths
-from nextgen_tui.console.page import Act, Line, Link, Page, Row, Section, Story, fact, said
+from nextgen_tui.console.charts.charts import Chart, Curve
+from nextgen_tui.console.charts.fan_chart import empty_paths, fan, read_paths
+from nextgen_tui.console.lake_view import LakeView
+from nextgen_tui.console.page import Action, Detail, Line, Link, Page, Row, Section, fact, note
 from nextgen_tui.console.pages.predictions import MANY, member_lines
 from nextgen_tui.console.sheet.sheet import Cell, Col, Sheet, signed
 from nextgen_tui.console.shortfall import off_by, off_by_briefly
-from nextgen_tui.console.view import View
 from nextgen_tui.text import formats
 
 PLANS, RULES, STANCE = "plan", "rules", "stance"
@@ -33,7 +32,7 @@ PERCENT = signed(lambda value: formats.percent(value, signed=True))
 
 
 @dataclass(frozen=True)
-class Plan:
+class PlanData:
     """The last decision: every trade considered, and the stance behind it."""
 
     session: date | None
@@ -48,31 +47,31 @@ class Plan:
     """The operator's last word on each, where there is one."""
 
 
-class PlanPage(Page[Plan]):
+class PlanPage(Page[PlanData]):
     """Orders first, then what was refused, the narrowest refusal first."""
 
     number, name = "5", "Plan"
     question = "What will it trade, and what did it reject?"
     tables = (TRADE_PLANS, STRATEGIC_PRIORITIES, PREDICTIONS, EXECUTED_TRADES, TRADE_DECISIONS)
 
-    def glance(self, view: View) -> Plan | None:
+    def quick_load(self, view: LakeView) -> PlanData | None:
         """Beside very many forecasts the plan without them; they follow."""
         session = view.last(TRADE_PLANS)
         if session is None or view.last_count(PREDICTIONS) <= MANY:
             return None
-        return planned(view, session, pl.DataFrame(schema=PREDICTIONS.stored_schema), no_paths())
+        return plan_data(view, session, pl.DataFrame(schema=PREDICTIONS.stored_schema), empty_paths())
 
-    def load(self, view: View) -> Plan:
+    def load(self, view: LakeView) -> PlanData:
         """The last session's plans with their forecasts."""
         session = view.last(TRADE_PLANS)
         if session is None:
-            return unplanned(view)
+            return empty_plan(view)
         tickers = view.read(TRADE_PLANS, since=session, until=session)["ticker"].to_list()
         behind = (pl.col("role") != "shadow") & pl.col("ticker").is_in(tickers)
         predictions = view.read(PREDICTIONS, since=session, until=session, where=behind)
-        return planned(view, session, predictions, total_return_paths(view, tickers, session))
+        return plan_data(view, session, predictions, read_paths(view, tickers, session))
 
-    def sentence(self, data: Plan) -> str:
+    def sentence(self, data: PlanData) -> str:
         """How many orders, how many refusals, by what, under which stance."""
         if data.session is None or data.plans.is_empty():
             return "Nothing has been planned yet; plans follow the first forecasts."
@@ -87,12 +86,12 @@ class PlanPage(Page[Plan]):
         stopped = f", {vetoed} vetoed" if vetoed else ""
         return f"{told}{more}{stopped}, {blocked.height} refused{by}. {_stance(data.stance)}"
 
-    def sheets(self, data: Plan) -> tuple[str, ...]:
+    def sheets(self, data: PlanData) -> tuple[str, ...]:
         """The plan, its rules, the stance over time."""
         del data
         return PLANS, RULES, STANCE
 
-    def sheet(self, data: Plan, name: str) -> Sheet:
+    def sheet(self, data: PlanData, name: str) -> Sheet:
         """One of them."""
         if name == RULES:
             return Sheet(data.rules, RULE_COLS, ("rule",), "No rule has been asked yet.", "rule")
@@ -100,7 +99,7 @@ class PlanPage(Page[Plan]):
             return Sheet(data.stance, STANCE_COLS, ("session",), "No stance has been taken yet.", "session")
         return Sheet(data.plans, COLS, ("plan_id",), "Nothing has been planned yet.", "plan")
 
-    def notes(self, data: Plan, name: str, row: Row | None) -> tuple[Line, ...]:
+    def notes(self, data: PlanData, name: str, row: Row | None) -> tuple[Line, ...]:
         """Every rule's verdict on the chosen trade."""
         del data
         if row is None:
@@ -111,13 +110,13 @@ class PlanPage(Page[Plan]):
                 fact("allowed", row["allowed"]),
                 fact("scaled", row["scaled"]),
                 fact("refused", f"{row['refused']}, the first to do so {row['first']} times"),
-                said(f"last said: {row['reason']}", "dim"),
+                note(f"last said: {row['reason']}", "dim"),
             )
         if name == STANCE:
-            return (said(row["reason"]),)
+            return (note(row["reason"]),)
         return (*_head(row), *verdict_lines(row))
 
-    def pictures(self, data: Plan, name: str, row: Row | None) -> tuple[Picture, ...]:
+    def charts(self, data: PlanData, name: str, row: Row | None) -> tuple[Chart, ...]:
         """The forecast the trade rests on; the risk budget over time beside the stance."""
         if row is None or name == RULES:
             return ()
@@ -125,19 +124,19 @@ class PlanPage(Page[Plan]):
             return _budget(data.stance)
         return (fan(data.predictions, data.paths, row["ticker"], data.session),)
 
-    def story(self, view: View, data: Plan, name: str, row: Row) -> Story | None:
+    def detail(self, view: LakeView, data: PlanData, name: str, row: Row) -> Detail | None:
         """The trade with its rules, forecast and what became of it."""
         del view
         if name != PLANS:
             return None
         mine = data.predictions.filter(pl.col("prediction_id") == row["prediction_id"])
         forecast = (
-            member_lines(mine.row(0, named=True)) if mine.height else (said("no forecast stands behind it", "dim"),)
+            member_lines(mine.row(0, named=True)) if mine.height else (note("no forecast stands behind it", "dim"),)
         )
         fills = data.fills.filter(pl.col("plan_id") == row["plan_id"]) if data.fills.height else data.fills
-        became = tuple(said(_fill(one)) for one in fills.iter_rows(named=True)) or (said("not settled yet", "dim"),)
+        became = tuple(note(_fill(one)) for one in fills.iter_rows(named=True)) or (note("not settled yet", "dim"),)
         words = data.said.filter(pl.col("plan_id") == row["plan_id"])
-        spoken = tuple(said(_spoken(one)) for one in words.iter_rows(named=True)) or (said("nothing was said", "dim"),)
+        spoken = tuple(note(_spoken(one)) for one in words.iter_rows(named=True)) or (note("nothing was said", "dim"),)
         sections = (
             Section("The trade", (*_head(row), *_figures(row))),
             Section("Rules, in the order they are asked", verdict_lines(row, everything=True)),
@@ -146,22 +145,22 @@ class PlanPage(Page[Plan]):
             Section("What became of it", became),
         )
         link = self.origin(name, row)
-        return Story(
+        return Detail(
             f"plan {row['plan_id']}",
             sections,
             (fan(data.predictions, data.paths, row["ticker"], data.session),),
             (link,) if link else (),
             row["plan_id"],
-            self.acts(data, name, row),
+            self.actions(data, name, row),
         )
 
-    def acts(self, data: Plan, name: str, row: Row) -> tuple[Act, ...]:
+    def actions(self, data: PlanData, name: str, row: Row) -> tuple[Action, ...]:
         """An order can be approved or vetoed before its open."""
         del data
         if name != PLANS or not row["taken"]:
             return ()
         order = f"{row['side']} {formats.whole(row['shares'])} {row['ticker']} at the open of {row['for_session']}"
-        return tuple(Act(word, f"{word} {row['plan_id']}", order) for word in ("approve", "veto"))
+        return tuple(Action(word, f"{word} {row['plan_id']}", order) for word in ("approve", "veto"))
 
     def origin(self, name: str, row: Row) -> Link | None:
         """The plan."""
@@ -172,20 +171,20 @@ class PlanPage(Page[Plan]):
         return Link(f"plan {row['plan_id']}", TRADE_PLANS.name, {"session": row["session"], "ticker": row["ticker"]})
 
 
-def planned(view: View, session: date, predictions: pl.DataFrame, paths: pl.DataFrame) -> Plan:
+def plan_data(view: LakeView, session: date, predictions: pl.DataFrame, paths: pl.DataFrame) -> PlanData:
     """A session's plans, the words said about them and what became of them.
 
     Raises:
         LakeError: if the lake cannot be read.
     """
     said = last_words(view.read(TRADE_DECISIONS, where=pl.col("plan_id").str.starts_with(f"{session}:")))
-    plans = with_word(with_distance(view.read(TRADE_PLANS, since=session, until=session)), said)
+    plans = add_decision(add_distance(view.read(TRADE_PLANS, since=session, until=session)), said)
     # What became of the orders is known only later: it is read from now, wherever the view stands.
     fills = view.lake.read(EXECUTED_TRADES, since=session)
-    return Plan(session, plans, rule_rows(plans), stances(view), predictions, paths, fills, said)
+    return PlanData(session, plans, rule_rows(plans), stances(view), predictions, paths, fills, said)
 
 
-def unplanned(view: View) -> Plan:
+def empty_plan(view: LakeView) -> PlanData:
     """Where nothing has been planned yet.
 
     Raises:
@@ -196,11 +195,11 @@ def unplanned(view: View) -> Plan:
         for table in (TRADE_PLANS, PREDICTIONS, EXECUTED_TRADES, TRADE_DECISIONS)
     )
     said = last_words(decisions)
-    plans = with_word(with_distance(none), said)
-    return Plan(None, plans, rule_rows(none), stances(view), nothing, no_paths(), fills, said)
+    plans = add_decision(add_distance(none), said)
+    return PlanData(None, plans, rule_rows(none), stances(view), nothing, empty_paths(), fills, said)
 
 
-def stances(view: View) -> pl.DataFrame:
+def stances(view: LakeView) -> pl.DataFrame:
     """Every session's stance, the newest first.
 
     Raises:
@@ -209,7 +208,7 @@ def stances(view: View) -> pl.DataFrame:
     return view.read(STRATEGIC_PRIORITIES).sort("session", descending=True)
 
 
-def with_distance(plans: pl.DataFrame) -> pl.DataFrame:
+def add_distance(plans: pl.DataFrame) -> pl.DataFrame:
     """Adds `verdict`, an order (taken, refused, kept), and how far off the first refusing rule was.
 
     `off` says it in the rule's unit; `nearness` orders by rule, then by how narrow it was.
@@ -239,7 +238,7 @@ def last_words(decisions: pl.DataFrame) -> pl.DataFrame:
     return ordered.unique(subset=["plan_id"], keep="last", maintain_order=True)
 
 
-def with_word(plans: pl.DataFrame, said: pl.DataFrame) -> pl.DataFrame:
+def add_decision(plans: pl.DataFrame, said: pl.DataFrame) -> pl.DataFrame:
     """An order that was approved or vetoed has that as its `verdict`."""
     words = said.select("plan_id", pl.col("decision").replace_strict(SPOKEN, return_dtype=pl.String).alias("word"))
     joined = plans.join(words, on="plan_id", how="left", maintain_order="left")
@@ -284,8 +283,8 @@ def verdict_lines(row: Row, *, everything: bool = False) -> tuple[Line, ...]:
         if one["verdict"] == "refuse":
             far = off_by(one["rule"], one["distance"], one["reason"])
             told += f" (off by {far})" if far != formats.MISSING else ""
-        lines.append((sign, Cell(f"{one['rule']:<21} "), *said(told, "dim")))
-    return tuple(lines) or (said("every rule lets it pass whole", "good"),)
+        lines.append((sign, Cell(f"{one['rule']:<21} "), *note(told, "dim")))
+    return tuple(lines) or (note("every rule lets it pass whole", "good"),)
 
 
 def _head(row: Row) -> tuple[Line, ...]:
@@ -340,16 +339,16 @@ def _stance(stance: pl.DataFrame) -> str:
     )
 
 
-def _budget(stance: pl.DataFrame) -> tuple[Picture, ...]:
+def _budget(stance: pl.DataFrame) -> tuple[Chart, ...]:
     rows = stance.sort("session")
     xs = tuple(float(number) for number in range(rows.height))
     days = rows["session"].to_list()
     return (
-        Picture(
+        Chart(
             "risk",
             (
-                Path(xs, tuple(rows["target_exposure"].to_list()), "own"),
-                Path(xs, tuple(rows["risk_budget"].to_list()), "benchmark", dotted=True),
+                Curve(xs, tuple(rows["target_exposure"].to_list()), "own"),
+                Curve(xs, tuple(rows["risk_budget"].to_list()), "benchmark", dotted=True),
             ),
             words=lambda value: formats.percent(value, 0),
             ticks=((0.0, f"{days[0]:%b %d}"), (xs[-1], f"{days[-1]:%b %d}")),

@@ -15,12 +15,12 @@ from lake.tables.market import MARKET_PRICES
 from lake.tables.models import MODEL_REGISTRY
 from lake.tables.news import NEWS_ARTICLES, NEWS_SENTIMENT
 from lake.tables.predictions import INFERENCE_LOG, PREDICTIONS
-from nextgen_tui.console.charts.charts import Picture
-from nextgen_tui.console.charts.fan_chart import SPARK, fan, no_paths, sparks, total_return_paths
-from nextgen_tui.console.page import LABEL, Line, Link, Page, Row, Section, Story, fact, said
+from nextgen_tui.console.charts.charts import Chart
+from nextgen_tui.console.charts.fan_chart import SPARK, empty_paths, fan, read_paths, sparks
+from nextgen_tui.console.lake_view import LakeView
+from nextgen_tui.console.page import LABEL, Detail, Line, Link, Page, Row, Section, fact, note
 from nextgen_tui.console.pages.data import scored_news
 from nextgen_tui.console.sheet.sheet import Cell, Col, Sheet, quiet, signed
-from nextgen_tui.console.view import View
 from nextgen_tui.text import formats
 
 SILENT, MATURED = "not forecast", "matured"
@@ -52,7 +52,7 @@ PERCENT = signed(lambda value: formats.percent(value, signed=True))
 
 
 @dataclass(frozen=True)
-class Forecasts:
+class PredictionsData:
     """The forecasts of the last session that has some, and what belongs to them."""
 
     session: date | None
@@ -72,14 +72,14 @@ class Forecasts:
         return tuple(self.predictions["horizon"].unique().sort().to_list())
 
 
-class PredictionsPage(Page[Forecasts]):
+class PredictionsPage(Page[PredictionsData]):
     """One sheet per horizon; the chosen ticker's fan beside it."""
 
     number, name = "3", "Predictions"
     question = "What does the system expect, for whom, how surely?"
     tables = (PREDICTIONS, MARKET_PRICES, INFERENCE_LOG, PREDICTION_ACCURACY, MODEL_REGISTRY)
 
-    def glance(self, view: View) -> Forecasts | None:
+    def quick_load(self, view: LakeView) -> PredictionsData | None:
         """Of very many forecasts the nearest horizon in figures; members, pictures and all else follow."""
         session = view.last(PREDICTIONS)
         if session is None or view.last_count(PREDICTIONS) <= MANY:
@@ -89,21 +89,21 @@ class PredictionsPage(Page[Forecasts]):
         nearest = DECIDING & (pl.col("horizon") == horizons.min())
         rows = view.read(PREDICTIONS, since=session, until=session, where=nearest, columns=figures)
         nobody = pl.lit([], dtype=PREDICTIONS.stored_schema["members"]).alias("members")
-        return forecasts(view, session, rows.with_columns(nobody), no_paths(), NONE_MATURED)
+        return predictions_data(view, session, rows.with_columns(nobody), empty_paths(), NONE_MATURED)
 
-    def load(self, view: View) -> Forecasts:
+    def load(self, view: LakeView) -> PredictionsData:
         """One session's forecasts with their tickers' closes; seen from the past, the outcomes known since as well."""
         session = view.last(PREDICTIONS)
         if session is None:
             empty = pl.DataFrame(schema=PREDICTIONS.stored_schema)
-            return Forecasts(None, empty, no_paths(), pl.DataFrame(), NONE_MATURED, None)
+            return PredictionsData(None, empty, empty_paths(), pl.DataFrame(), NONE_MATURED, None)
         lately = view.read(PREDICTION_ACCURACY, since=session - timedelta(days=LATELY), columns=MATURED_COLUMNS)
         matured = lately.sort("session", "ticker", "horizon", descending=[True, False, False])
         rows = view.read(PREDICTIONS, since=session, until=session, where=DECIDING)
-        paths = total_return_paths(view, rows["ticker"].unique().sort().to_list(), session)
-        return forecasts(view, session, rows, paths, matured)
+        paths = read_paths(view, rows["ticker"].unique().sort().to_list(), session)
+        return predictions_data(view, session, rows, paths, matured)
 
-    def sentence(self, data: Forecasts) -> str:
+    def sentence(self, data: PredictionsData) -> str:
         """For how many tickers, by whom, and what stands out."""
         if data.session is None:
             return "There is no forecast yet; `nextgen cycle` or `nextgen replay` makes some."
@@ -119,11 +119,11 @@ class PredictionsPage(Page[Forecasts]):
             f"{formats.percent(best['point'], signed=True)} over {formats.counted(best['horizon'], 'session')}{silent}."
         )
 
-    def sheets(self, data: Forecasts) -> tuple[str, ...]:
+    def sheets(self, data: PredictionsData) -> tuple[str, ...]:
         """One per horizon, then what could not be forecast and what has matured."""
         return (*(f"{horizon} ahead" for horizon in data.horizons), SILENT, MATURED)
 
-    def sheet(self, data: Forecasts, name: str) -> Sheet:
+    def sheet(self, data: PredictionsData, name: str) -> Sheet:
         """The highest expectation first."""
         if name == SILENT:
             frame = _or_empty(data.silent, SILENT_COLS)
@@ -138,27 +138,27 @@ class PredictionsPage(Page[Forecasts]):
         rows = rows.join(sparks(data.paths, data.session), on="ticker", how="left", maintain_order="left")
         return Sheet(rows, COLS, ("ticker",), "There is no forecast yet.", "ticker")
 
-    def notes(self, data: Forecasts, name: str, row: Row | None) -> tuple[Line, ...]:
+    def notes(self, data: PredictionsData, name: str, row: Row | None) -> tuple[Line, ...]:
         """Who said what of the chosen ticker."""
         del data
         if row is None:
             return ()
         if name == SILENT:
-            return (fact("ticker", row["ticker"]), fact("status", row["status"], "warn"), said(row["reason"]))
+            return (fact("ticker", row["ticker"]), fact("status", row["status"], "warn"), note(row["reason"]))
         return matured_notes(row) if name == MATURED else member_lines(row)
 
-    def pictures(self, data: Forecasts, name: str, row: Row | None) -> tuple[Picture, ...]:
+    def charts(self, data: PredictionsData, name: str, row: Row | None) -> tuple[Chart, ...]:
         """The ticker's past and the fan of its forecast."""
         if row is None or name in (SILENT, MATURED):
             return ()
         return (fan(data.predictions, data.paths, row["ticker"], data.session),)
 
-    def story(self, view: View, data: Forecasts, name: str, row: Row) -> Story | None:
+    def detail(self, view: LakeView, data: PredictionsData, name: str, row: Row) -> Detail | None:
         """Why: members, features that moved, news, how earlier forecasts of the ticker did."""
         if name == SILENT:
             return None
         if name == MATURED:
-            return matured_story(view, row)
+            return matured_detail(view, row)
         return why(view, data, row)
 
     def origin(self, name: str, row: Row) -> Link | None:
@@ -170,9 +170,9 @@ class PredictionsPage(Page[Forecasts]):
         return Link(f"{row['ticker']} of {session}", PREDICTIONS.name, key)
 
 
-def forecasts(
-    view: View, session: date, predictions: pl.DataFrame, paths: pl.DataFrame, matured: pl.DataFrame
-) -> Forecasts:
+def predictions_data(
+    view: LakeView, session: date, predictions: pl.DataFrame, paths: pl.DataFrame, matured: pl.DataFrame
+) -> PredictionsData:
     """Forecasts of a session with what else belongs to it.
 
     Raises:
@@ -180,9 +180,9 @@ def forecasts(
     """
     since = view.read(INFERENCE_LOG, since=session)
     now = max([session, *since["session"]])
-    return Forecasts(
+    return PredictionsData(
         session=session,
-        predictions=with_members(predictions),
+        predictions=add_member_columns(predictions),
         paths=paths,
         silent=since.filter((pl.col("session") == now) & (pl.col("status") != "predicted")),
         matured=matured,
@@ -191,7 +191,7 @@ def forecasts(
     )
 
 
-def with_members(predictions: pl.DataFrame) -> pl.DataFrame:
+def add_member_columns(predictions: pl.DataFrame) -> pl.DataFrame:
     """Adds `spread`, how far the members' points lie apart, `naive`, the naive member's point, and `width`."""
     point = pl.element().struct.field("point")
     member = pl.element().struct.field("member")
@@ -242,7 +242,7 @@ def matured_notes(row: Row) -> tuple[Line, ...]:
     )
 
 
-def matured_story(view: View, row: Row) -> Story:
+def matured_detail(view: LakeView, row: Row) -> Detail:
     """A matured forecast with its fan and the outcome.
 
     Raises:
@@ -251,9 +251,9 @@ def matured_story(view: View, row: Row) -> Story:
     made = row["made_session"]
     wanted = (pl.col("ticker") == row["ticker"]) & (pl.col("model_id") == row["model_id"])
     predictions = view.read(PREDICTIONS, since=made, until=made, where=wanted)
-    paths = total_return_paths(view, [row["ticker"]], made)
+    paths = read_paths(view, [row["ticker"]], made)
     link = Link("the forecast", PREDICTIONS.name, {"prediction_id": row["prediction_id"], "session": made})
-    return Story(
+    return Detail(
         f"{row['ticker']}: forecast of {made} and outcome",
         (Section("Forecast and outcome", matured_notes(row)),),
         (fan(predictions, paths, row["ticker"], made),),
@@ -262,7 +262,7 @@ def matured_story(view: View, row: Row) -> Story:
     )
 
 
-def why(view: View, data: Forecasts, row: Row) -> Story:
+def why(view: LakeView, data: PredictionsData, row: Row) -> Detail:
     """Why this forecast: members, the features that moved most in a week, the news, how the last ones did.
 
     Raises:
@@ -281,7 +281,7 @@ def why(view: View, data: Forecasts, row: Row) -> Story:
         Section("How its last forecasts did", track_record(data.matured, ticker)),
     )
     link = PredictionsPage().origin("", row)
-    return Story(
+    return Detail(
         f"{ticker}: why {formats.percent(row['point'], signed=True)} over {formats.counted(row['horizon'], 'session')}",
         sections,
         (fan(data.predictions, data.paths, ticker, data.session),),
@@ -294,7 +294,7 @@ def shifts(features: pl.DataFrame, most: int = 8) -> tuple[Line, ...]:
     """The features that moved most in five sessions, in standard deviations of their last 60."""
     rows = features.sort("session").tail(60)
     if rows.height < 20:
-        return (said("too little history to say", "dim"),)
+        return (note("too little history to say", "dim"),)
     found: list[tuple[float, str, float, float]] = []
     for feature in FEATURES:
         values = rows[feature.name].cast(pl.Float64)
@@ -313,21 +313,21 @@ def shifts(features: pl.DataFrame, most: int = 8) -> tuple[Line, ...]:
     )
 
 
-NO_NEWS: tuple[Line, ...] = (said("none: the forecast rests on prices alone", "dim"),)
+NO_NEWS: tuple[Line, ...] = (note("none: the forecast rests on prices alone", "dim"),)
 
 
 def headline(row: Row) -> Line:
     """An article in a line: when, how it was read, what it says."""
     score = row["score"]
-    mood: Any = "dim" if score is None else "good" if score > 0 else "bad" if score < 0 else ""
+    style: Any = "dim" if score is None else "good" if score > 0 else "bad" if score < 0 else ""
     told = "  ?  " if score is None else f"{score:+.2f}"
-    return Cell(f"{row['published_at']:%b %d %H:%M}  ", "dim"), Cell(f"{told:>6}  ", mood), said(row["title"])[0]
+    return Cell(f"{row['published_at']:%b %d %H:%M}  ", "dim"), Cell(f"{told:>6}  ", style), note(row["title"])[0]
 
 
 def track_record(matured: pl.DataFrame, ticker: str, most: int = 8) -> tuple[Line, ...]:
     """The ticker's last matured forecasts beside what happened."""
     if matured.is_empty():
-        return (said("none has matured yet", "dim"),)
+        return (note("none has matured yet", "dim"),)
     mine = matured.filter(pl.col("ticker") == ticker).head(most)
     return tuple(
         (
@@ -337,10 +337,10 @@ def track_record(matured: pl.DataFrame, ticker: str, most: int = 8) -> tuple[Lin
             Cell("✓ inside 80 %", "good") if row["inside_80"] else Cell("✗ outside 80 %", "warn"),
         )
         for row in mine.iter_rows(named=True)
-    ) or (said("none has matured lately", "dim"),)
+    ) or (note("none has matured lately", "dim"),)
 
 
-def trained_on(view: View, predictions: pl.DataFrame) -> date | None:
+def trained_on(view: LakeView, predictions: pl.DataFrame) -> date | None:
     """The session at which the deciding model was trained; None for the naive forecast."""
     models = view.read(MODEL_REGISTRY, columns=("model_id", "session"))
     found = models.filter(pl.col("model_id").is_in(predictions["model_id"].unique().to_list()))["session"].max()

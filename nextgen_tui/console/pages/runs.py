@@ -9,11 +9,10 @@ from typing import Any
 import polars as pl
 
 from lake.tables.control import RUNS
-from nextgen_tui.console.charts.charts import Line as Path
-from nextgen_tui.console.charts.charts import Picture
-from nextgen_tui.console.page import Act, Line, Link, Page, Row, Section, Story, fact, said
+from nextgen_tui.console.charts.charts import Chart, Curve
+from nextgen_tui.console.lake_view import LakeView
+from nextgen_tui.console.page import Action, Detail, Line, Link, Page, Row, Section, fact, note
 from nextgen_tui.console.sheet.sheet import Cell, Col, Sheet, quiet, verdict
-from nextgen_tui.console.view import View
 from nextgen_tui.text import formats
 from nextgen_tui.text.safe_text import safe_text
 from pipeline.engine.stages import STAGES
@@ -24,14 +23,14 @@ PACE = 30
 
 
 @dataclass(frozen=True)
-class Runs:
+class RunsData:
     """Every run, newest first, and one row per cycle."""
 
     runs: pl.DataFrame
     cycles: pl.DataFrame
 
 
-def cycles_of(runs: pl.DataFrame) -> pl.DataFrame:
+def cycle_rows(runs: pl.DataFrame) -> pl.DataFrame:
     """One row per cycle, newest first: what it ran, how long it took, what failed for good.
 
     A stage that failed and was done by a later attempt of the same cycle does not count as failed.
@@ -55,18 +54,18 @@ def cycles_of(runs: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-class RunsPage(Page[Runs]):
+class RunsPage(Page[RunsData]):
     """Every run and cycle."""
 
     number, name = "9", "Runs"
     question = "What ran, from which inputs, and how did it end?"
     tables = (RUNS,)
 
-    def load(self, view: View) -> Runs:
+    def load(self, view: LakeView) -> RunsData:
         """The runs that the view holds anyway."""
-        return Runs(view.runs.sort("started_at", "run_id", descending=True), cycles_of(view.runs))
+        return RunsData(view.runs.sort("started_at", "run_id", descending=True), cycle_rows(view.runs))
 
-    def sentence(self, data: Runs) -> str:
+    def sentence(self, data: RunsData) -> str:
         """How many there are, and the last failure."""
         if data.runs.is_empty():
             return "Nothing has run yet; `nextgen init` loads history, `nextgen cycle` runs the loop."
@@ -77,12 +76,12 @@ class RunsPage(Page[Runs]):
         last = failed.row(0, named=True)
         return told + f"{failed.height} failed, last {last['stage']} of {last['session']}: {last['error']}"
 
-    def sheets(self, data: Runs) -> tuple[str, ...]:
+    def sheets(self, data: RunsData) -> tuple[str, ...]:
         """Runs, cycles, failures."""
         del data
         return RUNS_SHEET, CYCLES_SHEET, FAILED_SHEET
 
-    def sheet(self, data: Runs, name: str) -> Sheet:
+    def sheet(self, data: RunsData, name: str) -> Sheet:
         """Newest first."""
         if name == CYCLES_SHEET:
             return Sheet(data.cycles, CYCLE_COLS, ("cycle_id",), "No cycle has run yet.", "cycle")
@@ -90,7 +89,7 @@ class RunsPage(Page[Runs]):
         empty = "No run has failed." if name == FAILED_SHEET else "Nothing has run yet."
         return Sheet(runs, RUN_COLS, ("run_id",), empty, "run")
 
-    def notes(self, data: Runs, name: str, row: Row | None) -> tuple[Line, ...]:
+    def notes(self, data: RunsData, name: str, row: Row | None) -> tuple[Line, ...]:
         """The chosen run in short."""
         del data
         if row is None:
@@ -99,7 +98,7 @@ class RunsPage(Page[Runs]):
             return cycle_notes(row)
         return run_notes(row)
 
-    def pictures(self, data: Runs, name: str, row: Row | None) -> tuple[Picture, ...]:
+    def charts(self, data: RunsData, name: str, row: Row | None) -> tuple[Chart, ...]:
         """How long the stage, or the cycles, took lately."""
         if row is None:
             return ()
@@ -109,29 +108,29 @@ class RunsPage(Page[Runs]):
         mine = data.runs.filter((pl.col("stage") == row["stage"]) & (pl.col("status") == "done"))
         return (pace(f"seconds of {row['stage']}", mine["seconds"].head(PACE).reverse().to_list()),)
 
-    def story(self, view: View, data: Runs, name: str, row: Row) -> Story | None:
+    def detail(self, view: LakeView, data: RunsData, name: str, row: Row) -> Detail | None:
         """The run with its whole recipe, or the cycle with its runs."""
         if name == CYCLES_SHEET:
-            return cycle_story(data.runs, row)
-        return run_story(view, row["run_id"])
+            return cycle_detail(data.runs, row)
+        return run_detail(view, row["run_id"])
 
-    def acts(self, data: Runs, name: str, row: Row) -> tuple[Act, ...]:
+    def actions(self, data: RunsData, name: str, row: Row) -> tuple[Action, ...]:
         """A run or cycle that ended well can be verified, a failed one tried again."""
         del data
         if name != CYCLES_SHEET:
-            return run_acts(row)
-        return () if row["failed"] else (Act("reproduce", f"reproduce {row['cycle_id']}"),)
+            return run_actions(row)
+        return () if row["failed"] else (Action("reproduce", f"reproduce {row['cycle_id']}"),)
 
     def origin(self, name: str, row: Row) -> Link | None:
         """The run itself."""
         return None if name == CYCLES_SHEET else Link(row["run_id"], "runs", {"run_id": row["run_id"]})
 
 
-def pace(title: str, times: list[float]) -> Picture:
+def pace(title: str, times: list[float]) -> Chart:
     """Times in their order."""
-    return Picture(
+    return Chart(
         title=title,
-        lines=(Path(tuple(float(n) for n in range(len(times))), tuple(times), "own"),),
+        lines=(Curve(tuple(float(n) for n in range(len(times))), tuple(times), "own"),),
         words=lambda value: f"{value:.2f}",
     )
 
@@ -146,7 +145,7 @@ def run_notes(row: Row) -> tuple[Line, ...]:
         fact("took", formats.duration(row["seconds"])),
         fact("started", formats.instant(row["started_at"])),
     ]
-    return (*lines, *((said(row["error"], "bad"),) if row["error"] else ()))
+    return (*lines, *((note(row["error"], "bad"),) if row["error"] else ()))
 
 
 def cycle_notes(row: Row) -> tuple[Line, ...]:
@@ -158,10 +157,10 @@ def cycle_notes(row: Row) -> tuple[Line, ...]:
         fact("wrote", formats.counted(row["written"], "new row")),
         fact("took", formats.duration(row["milliseconds"] / 1_000)),
     ]
-    return (*lines, *((said(row["error"], "bad"),) if row["error"] else ()))
+    return (*lines, *((note(row["error"], "bad"),) if row["error"] else ()))
 
 
-def cycle_story(runs: pl.DataFrame, row: Row) -> Story:
+def cycle_detail(runs: pl.DataFrame, row: Row) -> Detail:
     """A cycle's runs in their order."""
     mine = runs.filter(pl.col("cycle_id") == row["cycle_id"]).sort("started_at", "run_id")
     links = tuple(
@@ -173,10 +172,10 @@ def cycle_story(runs: pl.DataFrame, row: Row) -> Story:
         )
         for run in mine.iter_rows(named=True)
     )
-    return Story(row["cycle_id"], (Section("This cycle", cycle_notes(row)),), links=links, copies=row["cycle_id"])
+    return Detail(row["cycle_id"], (Section("This cycle", cycle_notes(row)),), links=links, copies=row["cycle_id"])
 
 
-def run_story(view: View, run_id: str) -> Story:
+def run_detail(view: LakeView, run_id: str) -> Detail:
     """A run with its recipe: what it read, at which versions, with which parameters, and what that made impossible.
 
     Raises:
@@ -184,7 +183,7 @@ def run_story(view: View, run_id: str) -> Story:
     """
     found = view.read(RUNS, where=pl.col("run_id") == run_id)
     if found.is_empty():
-        return Story(run_id, (Section("", (said("This run is not among those published at this moment.", "warn"),)),))
+        return Detail(run_id, (Section("", (note("This run is not among those published at this moment.", "warn"),)),))
     row = found.row(0, named=True)
     sections = [Section("Run " + run_id, (*run_notes(row), *_recipe(row)))]
     if row["status"] != "done":
@@ -193,20 +192,20 @@ def run_story(view: View, run_id: str) -> Story:
     sections.append(Section("Read, at these versions", _json_facts(row["inputs"])))
     sections.append(Section("Parameters", _json_facts(row["params"])))
     sections.append(Section("Computed with", _json_facts(row["libraries"])))
-    return Story(
+    return Detail(
         f"run {run_id}",
         tuple(sections),
         copies=f"nextgen reproduce {run_id}",
-        acts=run_acts(row),
+        actions=run_actions(row),
     )
 
 
-def run_acts(row: Row) -> tuple[Act, ...]:
+def run_actions(row: Row) -> tuple[Action, ...]:
     """A pure run that ended well can be computed again, a failed one tried again with its cycle."""
     if row["status"] != "done":
-        return (Act("retry", f"retry cycle {row['session']}"),)
+        return (Action("retry", f"retry cycle {row['session']}"),)
     about = f"{row['stage']} of {row['session']}, {formats.counted(row['rows'], 'row')}"
-    return (Act("reproduce", f"reproduce {row['run_id']}", about),) if row["kind"] == "pure" else ()
+    return (Action("reproduce", f"reproduce {row['run_id']}", about),) if row["kind"] == "pure" else ()
 
 
 def blocked_by(stage: str) -> tuple[Line, ...]:
@@ -217,7 +216,7 @@ def blocked_by(stage: str) -> tuple[Line, ...]:
         if one.name != stage and missing & {read.table.name for read in one.reads}:
             waiting.append(one.name)
             missing.add(one.writes.name)
-    return (said(", ".join(waiting) if waiting else "Nothing reads what it writes."),)
+    return (note(", ".join(waiting) if waiting else "Nothing reads what it writes."),)
 
 
 def what_to_press(row: Row) -> tuple[Line, ...]:
@@ -275,9 +274,9 @@ def _json_facts(text: str) -> tuple[Line, ...]:
     try:
         content = json.loads(text)
     except ValueError:
-        return (said(text),)
+        return (note(text),)
     if not isinstance(content, dict):
-        return (said(text),)
+        return (note(text),)
     return tuple(
         (Cell(f"{safe_text(name, 40):<26} ", "dim"), Cell(safe_text(value, 300))) for name, value in content.items()
     )

@@ -12,13 +12,12 @@ import polars as pl
 from lake.contract import RUN_ID, PolarsType
 from lake.tables import TABLES
 from lake.tables.control import RUNS, SERVICE_HEARTBEATS, TASK_ATTEMPTS, TASK_DEFINITIONS, TASK_REQUESTS
-from nextgen_tui.console.charts.charts import Line as Path
-from nextgen_tui.console.charts.charts import Picture
-from nextgen_tui.console.page import Act, Line, Link, Page, Row, Section, Story, fact, said
-from nextgen_tui.console.pages.health import Daemon, daemon_of
-from nextgen_tui.console.pages.runs import run_story
+from nextgen_tui.console.charts.charts import Chart, Curve
+from nextgen_tui.console.lake_view import LakeView
+from nextgen_tui.console.page import Action, Detail, Line, Link, Page, Row, Section, fact, note
+from nextgen_tui.console.pages.health import DaemonState, read_daemon
+from nextgen_tui.console.pages.runs import run_detail
 from nextgen_tui.console.sheet.sheet import Cell, Col, Sheet, quiet, verdict
-from nextgen_tui.console.view import View
 from nextgen_tui.text import formats
 from pipeline.control.daemon.simulated_pace import market_clock, told_pace
 from pipeline.control.schedule.active_schedule import in_force
@@ -51,7 +50,7 @@ _TASK_SCHEMA: dict[str, PolarsType] = {
 
 
 @dataclass(frozen=True)
-class Schedule:
+class ScheduleData:
     """Tasks with what each owes, and what changed in which table."""
 
     tasks: pl.DataFrame
@@ -61,29 +60,29 @@ class Schedule:
     requests: pl.DataFrame
     attempts: pl.DataFrame
     runs: pl.DataFrame
-    daemon: Daemon
+    daemon: DaemonState
     known: bool
     """False until the exchange's calendar is at hand, without which nobody knows what is due."""
 
 
-class SchedulePage(Page[Schedule]):
+class SchedulePage(Page[ScheduleData]):
     """What is due next, and the tables that changed last."""
 
     number, name = "8", "Schedule"
     question = "What runs next, what did anything change?"
     tables = (RUNS, TASK_ATTEMPTS, TASK_DEFINITIONS, TASK_REQUESTS, SERVICE_HEARTBEATS)
 
-    def glance(self, view: View) -> Schedule | None:
+    def quick_load(self, view: LakeView) -> ScheduleData | None:
         """Without the calendars, until they are at hand."""
         return None if at_hand(view) else self.load(view)
 
-    def prepare(self, view: View) -> None:
+    def prepare(self, view: LakeView) -> None:
         """Let a child compute the calendars, which takes seconds and heavy libraries."""
         with suppress(ValueError, OSError):
-            day, exchange = calendar_wanted(view)
+            day, exchange = required_calendar(view)
             calendars(day)(exchange)
 
-    def load(self, view: View) -> Schedule:
+    def load(self, view: LakeView) -> ScheduleData:
         """The manifest held against the journal, and the last run of each table."""
         attempts = view.read(TASK_ATTEMPTS).drop(RUN_ID).sort("at", descending=True)
         requests = view.read(TASK_REQUESTS).drop(RUN_ID).sort("requested_at", descending=True)
@@ -94,22 +93,22 @@ class SchedulePage(Page[Schedule]):
         now = view.clock()
         try:
             if known := at_hand(view):
-                now = operated_at(view)
+                now = task_clock(view)
                 tasks, trouble = task_rows(view, now)
         except (OSError, ValueError) as error:
             trouble = str(error)
-        return Schedule(
+        return ScheduleData(
             tasks=tasks,
             trouble=trouble,
             changes=change_rows(view.runs),
-            requests=with_state(requests, attempts),
+            requests=add_state(requests, attempts),
             attempts=attempts.filter(pl.col("at") >= now - LATELY) if view.at is None else attempts,
             runs=view.runs,
-            daemon=daemon_of(view),
+            daemon=read_daemon(view),
             known=known,
         )
 
-    def sentence(self, data: Schedule) -> str:
+    def sentence(self, data: ScheduleData) -> str:
         """What comes next, what is owed, what changed last."""
         if data.trouble:
             by = "; the daemon goes on by the one it read before" if data.daemon.present and data.tasks.height else ""
@@ -132,12 +131,12 @@ class SchedulePage(Page[Schedule]):
             last = f" Last change: {change['table']}, {new} for {change['session']}."
         return f"{told}{owed}.{last}{daemon}"
 
-    def sheets(self, data: Schedule) -> tuple[str, ...]:
+    def sheets(self, data: ScheduleData) -> tuple[str, ...]:
         """Tasks, tables that changed, what was asked, what was tried."""
         del data
         return TASKS, CHANGES, REQUESTS, ATTEMPTS
 
-    def sheet(self, data: Schedule, name: str) -> Sheet:
+    def sheet(self, data: ScheduleData, name: str) -> Sheet:
         """One of them."""
         if name == CHANGES:
             return Sheet(data.changes, CHANGE_COLS, ("table",), "Nothing has changed yet.", "table")
@@ -151,7 +150,7 @@ class SchedulePage(Page[Schedule]):
         empty = data.trouble or ("Nothing is scheduled." if data.known else f"{WORKING}.")
         return Sheet(data.tasks, TASK_COLS, ("task",), empty, "task")
 
-    def notes(self, data: Schedule, name: str, row: Row | None) -> tuple[Line, ...]:
+    def notes(self, data: ScheduleData, name: str, row: Row | None) -> tuple[Line, ...]:
         """The chosen row, and whether a daemon is there."""
         daemon = (Cell("daemon       ", "dim"), data.daemon.cell)
         if row is None:
@@ -162,7 +161,7 @@ class SchedulePage(Page[Schedule]):
                 fact("version", row["version"]),
                 fact("written by", row["stage"]),
                 fact("at", formats.instant(row["started_at"])),
-                said(TABLES[row["table"]].doc, "dim"),
+                note(TABLES[row["table"]].doc, "dim"),
             )
         if name == REQUESTS:
             return (
@@ -171,7 +170,7 @@ class SchedulePage(Page[Schedule]):
                 fact("state", row["state"]),
             )
         if name == ATTEMPTS:
-            return (fact("task", f"{row['task']} {row['slot']}"), fact("then", row["follows"]), said(row["reason"]))
+            return (fact("task", f"{row['task']} {row['slot']}"), fact("then", row["follows"]), note(row["reason"]))
         return (
             daemon,
             fact("task", row["task"]),
@@ -180,41 +179,41 @@ class SchedulePage(Page[Schedule]):
             fact("owed", f"{row['owed']}{', the oldest ' + row['oldest'] if row['oldest'] else ''}"),
             fact("last", row["last"] or "never run by a daemon"),
             fact("on failure", row["failover"]),
-            *((said(row["reason"], "warn"),) if row["reason"] else ()),
+            *((note(row["reason"], "warn"),) if row["reason"] else ()),
         )
 
-    def pictures(self, data: Schedule, name: str, row: Row | None) -> tuple[Picture, ...]:
+    def charts(self, data: ScheduleData, name: str, row: Row | None) -> tuple[Chart, ...]:
         """New rows per run of the chosen table."""
         del data
         if name != CHANGES or row is None:
             return ()
         written = [float(value) for value in row["trail"]]
-        line = Path(tuple(float(n) for n in range(len(written))), tuple(written), "own")
-        return (Picture(f"new rows of {row['table']} per run", (line,), words=lambda value: f"{value:,.0f}"),)
+        line = Curve(tuple(float(n) for n in range(len(written))), tuple(written), "own")
+        return (Chart(f"new rows of {row['table']} per run", (line,), words=lambda value: f"{value:,.0f}"),)
 
-    def story(self, view: View, data: Schedule, name: str, row: Row) -> Story | None:
+    def detail(self, view: LakeView, data: ScheduleData, name: str, row: Row) -> Detail | None:
         """The run behind a change; a task's attempts."""
         if name == CHANGES:
-            return run_story(view, row["run_id"])
+            return run_detail(view, row["run_id"])
         if name != TASKS:
             return None
         mine = data.attempts.filter(pl.col("task") == row["task"]).head(30)
         lines = tuple(
-            said(f"{formats.instant(one['at'])}  {one['slot']}  {one['state']}  {one['reason']}")
+            note(f"{formats.instant(one['at'])}  {one['slot']}  {one['state']}  {one['reason']}")
             for one in mine.iter_rows(named=True)
         )
         sections = (
             Section("The task", self.notes(data, name, row)),
-            Section("What happened to it", lines or (said("nothing yet", "dim"),)),
+            Section("What happened to it", lines or (note("nothing yet", "dim"),)),
         )
-        return Story(f"task {row['task']}", sections, copies=row["task"], acts=self.acts(data, name, row))
+        return Detail(f"task {row['task']}", sections, copies=row["task"], actions=self.actions(data, name, row))
 
-    def acts(self, data: Schedule, name: str, row: Row) -> tuple[Act, ...]:
+    def actions(self, data: ScheduleData, name: str, row: Row) -> tuple[Action, ...]:
         """A stopped task can go on."""
         del data
         if name != TASKS or row["state"] != "stopped":
             return ()
-        return (Act("retry", f"retry {row['task']} {row['oldest']}", str(row["reason"])),)
+        return (Action("retry", f"retry {row['task']} {row['oldest']}", str(row["reason"])),)
 
     def origin(self, name: str, row: Row) -> Link | None:
         """The run behind a change."""
@@ -227,30 +226,30 @@ def calendars(today: date) -> ChildCalendars:
     return ChildCalendars(today)
 
 
-def calendar_wanted(view: View) -> tuple[date, str]:
+def required_calendar(view: LakeView) -> tuple[date, str]:
     """The day from which sessions have to be known, and the exchange: a market run at speed has its own."""
     pace = told_pace(view.path)
     return (pace.after, pace.exchange) if pace else (view.clock().date(), EXCHANGE)
 
 
-def at_hand(view: View) -> bool:
+def at_hand(view: LakeView) -> bool:
     """Whether the exchange's calendar is known already."""
-    day, exchange = calendar_wanted(view)
+    day, exchange = required_calendar(view)
     return calendars(day).at_hand(exchange)
 
 
-def operated_at(view: View) -> datetime:
+def task_clock(view: LakeView) -> datetime:
     """The time by which the tasks are due: that of a market which is, or was last, run at speed, else the wall's."""
     pace = told_pace(view.path)
     return market_clock(view.lake, pace, calendars(pace.after)(pace.exchange)).now() if pace else view.clock()
 
 
-def task_rows(view: View, now: datetime) -> tuple[pl.DataFrame, str]:
+def task_rows(view: LakeView, now: datetime) -> tuple[pl.DataFrame, str]:
     """One row per task, where it stands, what it owes, when it is due next; and why the schedule cannot be used.
 
     Where it cannot, the tasks are those that the daemon goes on by, if one runs.
     """
-    known = calendars(calendar_wanted(view)[0])
+    known = calendars(required_calendar(view)[0])
     held_to = in_force(view.path, now, known)
     definitions = lake_definitions(view.lake, known)
     journal = lake_journal(view.lake, now)
@@ -264,9 +263,9 @@ def task_rows(view: View, now: datetime) -> tuple[pl.DataFrame, str]:
 
 
 def _task_row(task: Task, journal: Journal, owed: tuple[Slot, ...], coming: Slot | None) -> dict[str, object]:
-    standings = [journal.standing(task.name, slot.key) for slot in owed]
-    stopped = next((s for s in standings if s.stopped), None)
-    running = any(s.running for s in standings)
+    states = [journal.standing(task.name, slot.key) for slot in owed]
+    stopped = next((s for s in states if s.stopped), None)
+    running = any(s.running for s in states)
     last = journal.newest_settled(task.name)
     state = "stopped" if stopped else "running" if running else "owed" if owed else "waiting" if task.enabled else "off"
     return {
@@ -312,7 +311,7 @@ def change_rows(runs: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def with_state(requests: pl.DataFrame, attempts: pl.DataFrame) -> pl.DataFrame:
+def add_state(requests: pl.DataFrame, attempts: pl.DataFrame) -> pl.DataFrame:
     """Adds `state` and `said`: where each request stands, by the daemon's own record."""
     last = attempts.sort("at", "attempt").unique(subset=["task", "slot"], keep="last", maintain_order=True)
     told = last.select(pl.col("slot").alias("request_id"), pl.col("state"), pl.col("reason").alias("said"))

@@ -10,12 +10,12 @@ from lake.tables.control import RUNS, TABLES
 
 FOLLOWED = TABLES
 """Everything that is published becomes a row of `runs`; the others are read at their newest."""
-Mark = tuple[object, ...]
+ChangeToken = tuple[object, ...]
 
 
-def mark(lake: Path) -> Mark:
+def change_token(lake: Path) -> ChangeToken:
     """Another value whenever something was published, asked, tried or judged, or the lake was replaced."""
-    return (_modified(lake / "lake.json"), *(_newest(log) for log in logs(lake)))
+    return (_modified(lake / "lake.json"), *(_newest(log) for log in log_folders(lake)))
 
 
 def refuse_without_runs(lake: Path) -> None:
@@ -28,7 +28,7 @@ def refuse_without_runs(lake: Path) -> None:
         raise DamageError(f"{RUNS.name} is missing in {lake}; restore it from a backup")
 
 
-def logs(lake: Path) -> list[Path]:
+def log_folders(lake: Path) -> list[Path]:
     """The folders whose entries tell of changes, those that are there."""
     folders = (lake / "tables" / table.name / "_delta_log" for table in FOLLOWED)
     return [folder for folder in folders if folder.is_dir()]

@@ -11,7 +11,7 @@ SELDOM = 50
 
 
 @contextmanager
-def seldom_sought() -> Iterator[None]:
+def rare_full_collections() -> Iterator[None]:
     """Within the block what is there by now is never looked through, and the rest seldom."""
     young, middle, old = gc.get_threshold()
     gc.freeze()

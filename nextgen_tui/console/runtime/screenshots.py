@@ -9,7 +9,7 @@ import click
 from textual.pilot import Pilot
 
 from nextgen_tui.console.app import ConsoleApp
-from nextgen_tui.console.frame import whole
+from nextgen_tui.console.frame import screen_lines
 
 PATIENCE = 30.0
 """Seconds that a screen may take to be read."""
@@ -27,7 +27,7 @@ def terminal_size(words: str) -> tuple[int, int]:
     return int(width), int(height)
 
 
-def take(app: ConsoleApp, folder: Path, size: tuple[int, int]) -> list[Path]:
+def take_screenshots(app: ConsoleApp, folder: Path, size: tuple[int, int]) -> list[Path]:
     """Write one SVG per screen; return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     taken: list[Path] = []
@@ -35,7 +35,7 @@ def take(app: ConsoleApp, folder: Path, size: tuple[int, int]) -> list[Path]:
     async def visit(pilot: Pilot[Any]) -> None:
         for name, page in app.pages.items():
             await pilot.press(page.number)
-            await settled(pilot)
+            await wait_until_loaded(pilot)
             path = folder / f"{page.number}-{name}.svg"
             title = f"nextgen: {page.question}"
             path.write_text(app.export_screenshot(title=title, simplify=True), encoding="utf-8")
@@ -46,23 +46,23 @@ def take(app: ConsoleApp, folder: Path, size: tuple[int, int]) -> list[Path]:
     return taken
 
 
-async def settled(pilot: Pilot[Any]) -> None:
+async def wait_until_loaded(pilot: Pilot[Any]) -> None:
     """Wait until the page in front has been read and shown, or said why it cannot be."""
     app = pilot.app
     assert isinstance(app, ConsoleApp)
     for _ in range(int(PATIENCE / 0.05)):
         await pilot.pause(0.05)
-        shown = app.shown(app.current_mode)
-        if app.trouble or shown.trouble or (shown.data is not None and not shown.partly):
+        shown = app.page_state(app.current_mode)
+        if app.trouble or shown.trouble or (shown.data is not None and not shown.incomplete):
             break
-    await still(pilot)
+    await wait_until_still(pilot)
 
 
-async def still(pilot: Pilot[Any]) -> None:
+async def wait_until_still(pilot: Pilot[Any]) -> None:
     """Wait until nothing moves any more: notes and pictures follow the sheet, and each may move what is around it."""
     before: list[str] = []
     for _ in range(int(PATIENCE / 0.1)):
-        shown = whole(pilot.app.screen)
+        shown = screen_lines(pilot.app.screen)
         if shown == before:
             return
         before = shown

@@ -13,7 +13,7 @@ PATIENCE = 3.0
 NAME = "console"
 
 
-class Readers(ThreadPoolExecutor):
+class ConsoleExecutor(ThreadPoolExecutor):
     """The threads that read and write for the console; once it ends they are waited for only so long."""
 
     def __init__(self) -> None:

@@ -28,7 +28,7 @@ WATCH = 'trap "" HUP INT TERM; read -r ended || { stty "$1" <&1; printf %s "$2";
 
 
 @contextmanager
-def given_back() -> Iterator[None]:
+def restore_terminal() -> Iterator[None]:
     """Let a small shell tidy the terminal if this process is killed within the block; nothing where there is none."""
     try:
         terminal = os.open(os.ttyname(STDIN), os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)

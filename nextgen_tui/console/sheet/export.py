@@ -33,7 +33,7 @@ def export(sheet: Sheet, path: Path) -> int:
     Raises:
         ExportError: if the name ends otherwise or is taken, or the file cannot be written.
     """
-    frame = sheet.shown.select(*dict.fromkeys([*sheet.key, *sheet.sources]))
+    frame = sheet.visible.select(*dict.fromkeys([*sheet.key, *sheet.sources]))
     if path.suffix not in (".csv", ".parquet"):
         raise ExportError(f"{path.name} has to end in .csv or .parquet")
     try:

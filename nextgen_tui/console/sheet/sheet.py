@@ -13,13 +13,13 @@ import polars as pl
 from nextgen_tui.text import table_view
 from nextgen_tui.text.safe_text import safe_text
 
-Mood = Literal["", "good", "warn", "bad", "dim", "accent", "title"]
+Style = Literal["", "good", "warn", "bad", "dim", "accent", "title"]
 """What a word wants to say with its colour; the words say it as well."""
 SAMPLE = 40
 """Rows that are measured to find a column's width, beside those with its longest text, lowest and highest figure."""
-LONGEST_CELL = 200
+MAX_CELL = 200
 """Characters of a cell that are ever looked at."""
-LEAST_WIDTH = 12
+MIN_WIDTH = 12
 """Characters that a column is never cut below."""
 GAP = 2
 """Characters between two columns."""
@@ -30,7 +30,7 @@ class Cell:
     """A piece of text with a mood."""
 
     words: str
-    mood: Mood = ""
+    style: Style = ""
 
 
 Show = Callable[[Any], "str | Cell"]
@@ -57,7 +57,7 @@ class Col:
         """The value as safe text."""
         shown = table_view.cell(value).plain if self.show is None else self.show(value)
         shown = Cell(shown) if isinstance(shown, str) else shown
-        return Cell(safe_text(shown.words, LONGEST_CELL), shown.mood)
+        return Cell(safe_text(shown.words, MAX_CELL), shown.style)
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Sheet:
         return self.frame.height if self.numbers is None else len(self.numbers)
 
     @property
-    def shown(self) -> pl.DataFrame:
+    def visible(self) -> pl.DataFrame:
         """The rows there are, in their order."""
         return self.frame if self.numbers is None else self.frame[self.numbers]
 
@@ -173,7 +173,7 @@ class Sheet:
         # Whatever is still too wide is cut in its widest column, where an ellipsis tells of it.
         widest = max(kept, key=lambda n: widths[n])
         over = sum(widths[n] + GAP for n in kept) - GAP - width
-        widths[widest] -= min(max(over, 0), max(widths[widest] - LEAST_WIDTH, 0))
+        widths[widest] -= min(max(over, 0), max(widths[widest] - MIN_WIDTH, 0))
         return [(n, widths[n]) for n in sorted(kept)]
 
     @cached_property
@@ -194,7 +194,7 @@ class Sheet:
 
 def verdict(status: str) -> Cell:
     """A status with its sign and colour."""
-    signs: dict[str, tuple[str, Mood]] = {
+    signs: dict[str, tuple[str, Style]] = {
         "ok": ("✓", "good"),
         "done": ("✓", "good"),
         "warn": ("!", "warn"),
@@ -205,8 +205,8 @@ def verdict(status: str) -> Cell:
         "running": ("▸", "accent"),
         "waiting": ("·", "dim"),
     }
-    sign, mood = signs.get(status, ("·", ""))
-    return Cell(f"{sign} {status}", mood)
+    sign, style = signs.get(status, ("·", ""))
+    return Cell(f"{sign} {status}", style)
 
 
 def signed(show: Callable[[Any], str]) -> Show:

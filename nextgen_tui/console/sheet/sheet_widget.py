@@ -18,15 +18,15 @@ from textual.strip import Strip
 from nextgen_tui.console.sheet.sheet import GAP, Sheet
 from nextgen_tui.text.safe_text import harmless
 
-MOODS = ("good", "warn", "bad", "dim", "accent")
+STYLES = ("good", "warn", "bad", "dim", "accent")
 RISING, FALLING = " ▲", " ▼"
 
 
-class SheetView(ScrollView, can_focus=True):
+class SheetWidget(ScrollView, can_focus=True):
     """Rows under a heading, one of them chosen."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
-        *(f"sheet--{mood}" for mood in MOODS),
+        *(f"sheet--{style}" for style in STYLES),
         "sheet--heading",
         "sheet--cursor",
         "sheet--odd",
@@ -124,14 +124,14 @@ class SheetView(ScrollView, can_focus=True):
         return self._styles[name]
 
     def _strip(self, parts: Sequence[tuple[str, str]], ground: Style, width: int) -> Strip:
-        segments = [Segment(harmless(words), ground + self._ink(mood) if mood else ground) for words, mood in parts]
+        segments = [Segment(harmless(words), ground + self._ink(style) if style else ground) for words, style in parts]
         return Strip(segments).adjust_cell_length(width, ground)
 
-    def _ink(self, mood: str) -> Style:
-        if f"ink {mood}" not in self._styles:
-            style = self.get_component_rich_style(f"sheet--{mood}")
-            self._styles[f"ink {mood}"] = Style(color=style.color, bold=style.bold)
-        return self._styles[f"ink {mood}"]
+    def _ink(self, style: str) -> Style:
+        if f"ink {style}" not in self._styles:
+            own = self.get_component_rich_style(f"sheet--{style}")
+            self._styles[f"ink {style}"] = Style(color=own.color, bold=own.bold)
+        return self._styles[f"ink {style}"]
 
     def _heading(self) -> list[tuple[str, str]]:
         assert self.sheet is not None
@@ -147,7 +147,7 @@ class SheetView(ScrollView, can_focus=True):
             assert self.sheet is not None
             cells = self.sheet.cells(number)
             shown = [
-                (_fitted(cells[n].words, width, self.sheet.cols[n].right) + " " * GAP, cells[n].mood)
+                (_fitted(cells[n].words, width, self.sheet.cols[n].right) + " " * GAP, cells[n].style)
                 for n, width in self._columns
             ]
             mark = "▌" if number == self.cursor else " "

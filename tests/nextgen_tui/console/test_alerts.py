@@ -12,7 +12,7 @@ from lake.tables.control import RUNS, SYSTEM_HEALTH, TASK_ATTEMPTS
 from lake.tables.feedback import RETRAIN_CANDIDATES
 from nextgen_tui.console.activity import activity
 from nextgen_tui.console.alerts import Alert, alerts, known
-from nextgen_tui.console.view import View, read_runs
+from nextgen_tui.console.lake_view import LakeView, read_runs
 from pipeline.control.daemon.daemon_lock import the_only_daemon
 from pipeline.control.workers.job import Order
 from pipeline.control.workers.job_progress import told
@@ -24,7 +24,7 @@ NOW = datetime(2022, 3, 2, 12, tzinfo=UTC)
 
 
 def look(lake: Lake) -> Any:
-    return known(View(lake, read_runs(lake)))
+    return known(LakeView(lake, read_runs(lake)))
 
 
 def attempt(task: str, slot: str, state: str, follows: str = "nothing", reason: str = "") -> dict[str, Any]:

@@ -23,10 +23,10 @@ from lake.tables.control import TASK_REQUESTS
 from nextgen_tui.cli import exit_codes
 from nextgen_tui.cli.main import outcome
 from nextgen_tui.console.app import ConsoleApp
-from nextgen_tui.console.detail_screen import StoryScreen
-from nextgen_tui.console.dialogs import AskScreen
+from nextgen_tui.console.detail_screen import DetailScreen
+from nextgen_tui.console.dialogs import ConfirmScreen
 from nextgen_tui.console.page_screen import PageScreen
-from nextgen_tui.console.runtime.screenshots import settled
+from nextgen_tui.console.runtime.screenshots import wait_until_loaded
 from nextgen_tui.console.screens import PAGES
 from tests.nextgen_tui.console.test_console import page, sentence, until
 from tests.nextgen_tui.console.test_doing import told
@@ -68,7 +68,7 @@ async def every_screen(pilot: Pilot[None]) -> dict[str, str]:
     said = {}
     for one in PAGES:
         await pilot.press(one.number)
-        await settled(pilot)
+        await wait_until_loaded(pilot)
         said[one.name] = sentence(app)
     assert all(said.values())
     assert not any("Traceback" in words or "should not happen" in words for words in said.values()), said
@@ -78,7 +78,7 @@ async def every_screen(pilot: Pilot[None]) -> dict[str, str]:
 async def asked(pilot: Pilot[None], command: str) -> None:
     """Type a command and confirm it."""
     await pilot.press("colon", *command, "enter")
-    await until(pilot, lambda: isinstance(pilot.app.screen, AskScreen) and bool(pilot.app.screen.query("#send")))
+    await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmScreen) and bool(pilot.app.screen.query("#send")))
     pilot.app.screen.query_one("#send", Button).press()
     await until(pilot, lambda: isinstance(pilot.app.screen, PageScreen))
 
@@ -87,10 +87,10 @@ async def test_while_another_writes_everything_is_read_and_can_be_asked_for(own_
     app = ConsoleApp(own_desk.path)
     async with app.run_test(size=(120, 40)) as pilot:
         with written_by_another(own_desk.path):
-            await settled(pilot)
+            await wait_until_loaded(pilot)
             await every_screen(pilot)
             assert not app.trouble
-            assert not any(app.shown(one.name.lower()).trouble for one in PAGES)
+            assert not any(app.page_state(one.name.lower()).trouble for one in PAGES)
             await asked(pilot, "maintain")
             await until(pilot, lambda: "Asked: maintain" in told(app))
             assert own_desk.read(TASK_REQUESTS).height == 1
@@ -172,7 +172,7 @@ async def test_a_lake_that_is_no_good_is_a_sentence_on_every_screen_until_it_is_
         await pilot.press("enter", "l", "s", "y", "e", "escape", "less_than_sign", "greater_than_sign", "tab", "p")
         await pilot.press("colon", *"maintain", "enter")
         await pilot.pause()
-        assert isinstance(app.screen, PageScreen | AskScreen)
+        assert isinstance(app.screen, PageScreen | ConfirmScreen)
         await pilot.press("escape", "1")
         replaced(own_desk.path, good)
         await until(pilot, lambda: sentence(app) == "The last cycle (2022-03-01) failed: a disk was full")
@@ -193,12 +193,12 @@ async def test_a_lake_that_vanishes_while_it_is_open_and_comes_back_is_taken_up_
     async with app.run_test(size=(120, 30)) as pilot:
         before = await every_screen(pilot)
         await pilot.press("9")
-        await settled(pilot)
+        await wait_until_loaded(pilot)
         own_desk.path.rename(away)
         await until(pilot, lambda: "there is no lake" in sentence(app))
         assert len(page(app).view.text()) > 1, "what was read stays"
         await pilot.press("enter")
-        await until(pilot, lambda: bool(told(app)) or isinstance(app.screen, StoryScreen))
+        await until(pilot, lambda: bool(told(app)) or isinstance(app.screen, DetailScreen))
         assert "should not happen" not in told(app)
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(app.screen, PageScreen))
@@ -233,7 +233,7 @@ async def test_on_a_disk_that_cannot_be_written_one_can_look_and_is_told_why_no_
         async with app.run_test(size=(120, 30)) as pilot:
             await every_screen(pilot)
             assert not app.trouble
-            assert not any(app.shown(one.name.lower()).trouble for one in PAGES)
+            assert not any(app.page_state(one.name.lower()).trouble for one in PAGES)
             for command in ("maintain", "veto 2022-03-01:ACME", "daemon"):
                 app.clear_notifications()
                 await pilot.press("colon", *command, "enter")
@@ -272,9 +272,9 @@ async def test_no_screen_and_no_key_reads_the_lake_where_keys_are_taken(desk_pat
                 await pilot.press(one.number, "tab", "s", "down", "enter")
                 await settled_story(pilot)
             await pilot.press("less_than_sign")
-            await settled(pilot)
+            await wait_until_loaded(pilot)
             await pilot.press("greater_than_sign", "colon", *"maintain", "enter")
-            await until(pilot, lambda: isinstance(app.screen, AskScreen))
+            await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
         finally:
             sys.setprofile(None)
     assert seen == set()
@@ -282,8 +282,8 @@ async def test_no_screen_and_no_key_reads_the_lake_where_keys_are_taken(desk_pat
 
 async def settled_story(pilot: Pilot[None]) -> None:
     """Wait for the story that a key asked for, and leave it."""
-    await until(pilot, lambda: all(one.is_finished for one in pilot.app.workers if one.group == "tell"))
+    await until(pilot, lambda: all(one.is_finished for one in pilot.app.workers if one.group == "detail"))
     await pilot.pause()
-    if isinstance(pilot.app.screen, StoryScreen):
+    if isinstance(pilot.app.screen, DetailScreen):
         await pilot.press("backspace")
         await until(pilot, lambda: isinstance(pilot.app.screen, PageScreen))

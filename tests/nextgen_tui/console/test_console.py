@@ -15,17 +15,16 @@ from textual.widgets import Button
 
 from lake.store import Lake
 from lake.tables.control import SYSTEM_HEALTH, TASK_REQUESTS
-from nextgen_tui.console.app import ConsoleApp, Loaded, Looked, Told
-from nextgen_tui.console.charts.charts import Line as PictureLine
-from nextgen_tui.console.charts.charts import Picture
-from nextgen_tui.console.detail_screen import StoryScreen
-from nextgen_tui.console.dialogs import AskScreen, HelpScreen
-from nextgen_tui.console.frame import whole
-from nextgen_tui.console.page import Link, Section, Shown, Story, said
+from nextgen_tui.console.app import ConsoleApp, DetailRead, LakeChecked, PageLoaded
+from nextgen_tui.console.charts.charts import Chart, Curve
+from nextgen_tui.console.detail_screen import DetailScreen
+from nextgen_tui.console.dialogs import ConfirmScreen, HelpScreen
+from nextgen_tui.console.frame import screen_lines
+from nextgen_tui.console.lake_view import LakeView
+from nextgen_tui.console.page import Detail, Link, PageState, Section, note
 from nextgen_tui.console.page_screen import PageScreen
-from nextgen_tui.console.runtime.screenshots import settled, still, take, terminal_size
+from nextgen_tui.console.runtime.screenshots import take_screenshots, terminal_size, wait_until_loaded, wait_until_still
 from nextgen_tui.console.screens import PAGES
-from nextgen_tui.console.view import View
 from tests.nextgen_tui.console.desk import FIRST, LAST
 from tests.nextgen_tui.hostile import HOSTILE
 from tests.nextgen_tui.lakes import land, rows
@@ -37,7 +36,7 @@ async def until(pilot: Pilot[None], holds: Callable[[], bool]) -> None:
         if holds():
             return
         await pilot.pause(0.05)
-    raise AssertionError("it never came about:\n" + "\n".join(whole(pilot.app.screen)))
+    raise AssertionError("it never came about:\n" + "\n".join(screen_lines(pilot.app.screen)))
 
 
 def page(app: ConsoleApp) -> PageScreen:
@@ -52,18 +51,18 @@ def sentence(app: ConsoleApp) -> str:
 async def test_a_filter_and_the_cursor_are_kept_while_the_operator_is_elsewhere(desk_path: Path) -> None:
     app = ConsoleApp(desk_path)
     async with app.run_test(size=(100, 30)) as pilot:
-        await settled(pilot)
+        await wait_until_loaded(pilot)
         await pilot.press("5")
-        await settled(pilot)
+        await wait_until_loaded(pilot)
         await pilot.press("slash", *"zeta", "enter")
         await pilot.pause()
         assert [line.split()[2] for line in page(app).view.text()[1:]] == ["ZETA"]
         await pilot.press("enter")
-        await until(pilot, lambda: isinstance(app.screen, StoryScreen))
+        await until(pilot, lambda: isinstance(app.screen, DetailScreen))
         await pilot.press("backspace")
         await until(pilot, lambda: isinstance(app.screen, PageScreen))
         await pilot.press("1", "5")
-        await settled(pilot)
+        await wait_until_loaded(pilot)
         assert len(page(app).view.text()) == 2
         await pilot.press("escape")
         await pilot.pause()
@@ -76,7 +75,7 @@ async def test_a_heading_sorts_and_turns(desk_path: Path) -> None:
     app = ConsoleApp(desk_path)
     async with app.run_test(size=(100, 30)) as pilot:
         await pilot.press("5")
-        await settled(pilot)
+        await wait_until_loaded(pilot)
         await pilot.press("s", "s")
         assert page(app).view.text()[0].split()[1:3] == ["ticker", "▲"]
         await pilot.press("S")
@@ -87,11 +86,11 @@ async def test_the_whole_console_stands_in_the_past_and_steps_back_to_now(desk_p
     app = ConsoleApp(desk_path)
     async with app.run_test(size=(100, 30)) as pilot:
         await pilot.press("6")
-        await settled(pilot)
+        await wait_until_loaded(pilot)
         assert sentence(app).startswith("1,010,000.00")
         await pilot.press("less_than_sign")
         await until(pilot, lambda: sentence(app).startswith(f"1,000,000.00 at {FIRST}"))
-        assert f"AS OF {FIRST}" in "\n".join(whole(app.screen))
+        assert f"AS OF {FIRST}" in "\n".join(screen_lines(app.screen))
         await pilot.press("3")
         await until(pilot, lambda: f"at the close of {FIRST}" in sentence(app))
         await pilot.press("colon", *"cycle", "enter")
@@ -107,16 +106,16 @@ async def test_lineage_leads_from_a_trade_to_what_the_vendor_sent(desk_path: Pat
     way = ("trade_plans", "predictions", "feature_windows", "feature_rows", "market_prices", "raw_prices")
     async with app.run_test(size=(140, 40)) as pilot:
         await pilot.press("6")
-        await settled(pilot)
+        await wait_until_loaded(pilot)
         await pilot.press("tab", "l")
-        await until(pilot, lambda: isinstance(app.screen, StoryScreen))
+        await until(pilot, lambda: isinstance(app.screen, DetailScreen))
         for table in way:
             here = app.screen
-            assert isinstance(here, StoryScreen)
-            assert here.story.links[0].table == table
+            assert isinstance(here, DetailScreen)
+            assert here.detail.links[0].table == table
             await pilot.press("enter")
             await until(pilot, lambda here=here: app.screen is not here)
-        assert isinstance(app.screen, StoryScreen)
+        assert isinstance(app.screen, DetailScreen)
         assert '"close":"104.0"' in app.screen.text()
         await pilot.press(*["backspace"] * 7)
         await until(pilot, lambda: isinstance(app.screen, PageScreen))
@@ -124,26 +123,26 @@ async def test_lineage_leads_from_a_trade_to_what_the_vendor_sent(desk_path: Pat
 
 async def test_on_the_smallest_terminal_a_story_has_room_for_its_text_beside_chart_and_ways_on(desk_path: Path) -> None:
     app = ConsoleApp(desk_path)
-    lines = tuple(said(f"line {number}") for number in range(9))
-    line = PictureLine((0.0, 1.0), (0.0, 1.0), "own")
+    lines = tuple(note(f"line {number}") for number in range(9))
+    line = Curve((0.0, 1.0), (0.0, 1.0), "own")
     ways = tuple(Link(f"way {number}", "runs", {"run_id": "x"}) for number in range(30))
     async with app.run_test(size=(80, 24)) as pilot:
-        await settled(pilot)
+        await wait_until_loaded(pilot)
         await app.push_screen(
-            StoryScreen(Story("a story", (Section("It says", lines),), (Picture("", (line,)),), ways))
+            DetailScreen(Detail("a story", (Section("It says", lines),), (Chart("", (line,)),), ways))
         )
-        await still(pilot)
-        shown = "\n".join(whole(app.screen))
+        await wait_until_still(pilot)
+        shown = "\n".join(screen_lines(app.screen))
         assert all(words in shown for words in ("It says", "line 3", "way 4")), shown
 
 
 async def test_a_request_is_shown_first_and_sent_once(own_desk: Lake) -> None:
     app = ConsoleApp(own_desk.path)
     async with app.run_test(size=(100, 40)) as pilot:
-        await settled(pilot)
+        await wait_until_loaded(pilot)
         await pilot.press("colon", *"run plan", "enter")
-        await until(pilot, lambda: isinstance(app.screen, AskScreen))
-        shown = "\n".join(whole(app.screen))
+        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
+        shown = "\n".join(screen_lines(app.screen))
         assert "writes trade_plans" in " ".join(shown.split())
         assert "No daemon runs on this lake" in " ".join(shown.split())
         assert app.focused is app.screen.query_one("#cancel")
@@ -151,7 +150,7 @@ async def test_a_request_is_shown_first_and_sent_once(own_desk: Lake) -> None:
         await until(pilot, lambda: isinstance(app.screen, PageScreen))
         assert own_desk.read(TASK_REQUESTS).is_empty()
         await pilot.press("colon", *"run plan", "enter")
-        await until(pilot, lambda: isinstance(app.screen, AskScreen))
+        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
         send = app.screen.query_one("#send", Button)
         send.press()
         send.press()
@@ -164,7 +163,7 @@ async def test_a_request_is_shown_first_and_sent_once(own_desk: Lake) -> None:
 async def test_what_is_published_appears_without_a_key(own_desk: Lake) -> None:
     app = ConsoleApp(own_desk.path)
     async with app.run_test(size=(100, 30)) as pilot:
-        await settled(pilot)
+        await wait_until_loaded(pilot)
         check = {"session": LAST, "service": "models", "check": "fresh", "status": "fail", "message": "a new worry"}
         land(own_desk, SYSTEM_HEALTH, rows(SYSTEM_HEALTH, check), "later")
         await until(pilot, lambda: "a new worry" in page(app).text())
@@ -178,8 +177,8 @@ async def test_without_a_lake_there_is_a_sentence_and_one_made_later_is_found(tm
         await until(pilot, lambda: sentence(app) == "No session has been run yet.")
         for one in PAGES:
             await pilot.press(one.number)
-            await settled(pilot)
-            assert not app.shown(one.name.lower()).trouble
+            await wait_until_loaded(pilot)
+            assert not app.page_state(one.name.lower()).trouble
             assert sentence(app)
 
 
@@ -187,7 +186,7 @@ async def test_without_a_lake_there_is_a_sentence_and_one_made_later_is_found(tm
 async def test_a_lake_that_goes_wrong_becomes_a_sentence_and_what_was_read_stays(own_desk: Lake, harm: str) -> None:
     app = ConsoleApp(own_desk.path)
     async with app.run_test() as pilot:
-        await settled(pilot)
+        await wait_until_loaded(pilot)
         if harm == "vanishes":
             shutil.rmtree(own_desk.path)
         elif harm == "newer":
@@ -203,7 +202,7 @@ async def test_a_lake_that_goes_wrong_becomes_a_sentence_and_what_was_read_stays
 async def test_help_lists_the_keys_valid_here(desk_path: Path) -> None:
     app = ConsoleApp(desk_path)
     async with app.run_test(size=(100, 60)) as pilot:
-        await settled(pilot)
+        await wait_until_loaded(pilot)
         await pilot.press("question_mark")
         assert isinstance(app.screen, HelpScreen)
         told = "\n".join("".join(cell.words for cell in line) for line in app.screen.lines())
@@ -216,27 +215,27 @@ async def test_help_lists_the_keys_valid_here(desk_path: Path) -> None:
 async def test_while_one_types_the_line_at_the_bottom_tells_the_keys_that_are_no_letters(desk_path: Path) -> None:
     app = ConsoleApp(desk_path)
     async with app.run_test(size=(120, 30)) as pilot:
-        await settled(pilot)
-        before = whole(app.screen)[-1]
+        await wait_until_loaded(pilot)
+        before = screen_lines(app.screen)[-1]
         for key in ("slash", "colon", "t", "e"):
             await pilot.press(key)
-            await still(pilot)
-            assert whole(app.screen)[-1].split() == ["⏎", "Take", "it", "esc", "Leave", "it"]
+            await wait_until_still(pilot)
+            assert screen_lines(app.screen)[-1].split() == ["⏎", "Take", "it", "esc", "Leave", "it"]
             await pilot.press("escape")
-            await still(pilot)
-            assert whole(app.screen)[-1] == before
+            await wait_until_still(pilot)
+            assert screen_lines(app.screen)[-1] == before
 
 
 async def test_while_time_runs_the_bar_offers_to_stop_it(desk_path: Path) -> None:
     app = ConsoleApp(desk_path)
     async with app.run_test(size=(120, 30)) as pilot:
-        await settled(pilot)
+        await wait_until_loaded(pilot)
         await pilot.press("less_than_sign")
-        await until(pilot, lambda: "p play" in whole(app.screen)[0])
+        await until(pilot, lambda: "p play" in screen_lines(app.screen)[0])
         await pilot.press("p")
-        await until(pilot, lambda: "p pause" in whole(app.screen)[0])
+        await until(pilot, lambda: "p pause" in screen_lines(app.screen)[0])
         await pilot.press("p")
-        await until(pilot, lambda: "p play" in whole(app.screen)[0])
+        await until(pilot, lambda: "p play" in screen_lines(app.screen)[0])
 
 
 async def test_hostile_text_is_harmless_in_every_widget(tmp_path: Path) -> None:
@@ -249,12 +248,12 @@ async def test_hostile_text_is_harmless_in_every_widget(tmp_path: Path) -> None:
     land(lake, SYSTEM_HEALTH, rows(SYSTEM_HEALTH, *checks))
     app = ConsoleApp(lake.path)
     async with app.run_test(size=(140, 60)) as pilot:
-        await settled(pilot)
-        assert [sign for sign in dangerous("\n".join(whole(app.screen))) if sign != "\n"] == []
+        await wait_until_loaded(pilot)
+        assert [sign for sign in dangerous("\n".join(screen_lines(app.screen))) if sign != "\n"] == []
         assert "[@click=app.quit]quit[/]" in page(app).text()
         await pilot.press("slash", *"click", "enter", "enter")
-        await until(pilot, lambda: isinstance(app.screen, StoryScreen))
-        assert [sign for sign in dangerous("\n".join(whole(app.screen))) if sign != "\n"] == []
+        await until(pilot, lambda: isinstance(app.screen, DetailScreen))
+        assert [sign for sign in dangerous("\n".join(screen_lines(app.screen))) if sign != "\n"] == []
         for text in texts:
             app.notify(text, markup=False)
             app.copy_to_clipboard(text)
@@ -267,32 +266,32 @@ async def test_every_screen_stands_resizing(desk_path: Path) -> None:
     async with app.run_test(size=(140, 40)) as pilot:
         for one in PAGES[:7]:
             await pilot.press(one.number)
-            await settled(pilot)
+            await wait_until_loaded(pilot)
             for size in ((20, 5), (200, 60)):  # the sizes between are those of the other tests
                 await pilot.resize_terminal(*size)
-                await until(pilot, lambda size=size: len(whole(app.screen)) == size[1])
+                await until(pilot, lambda size=size: len(screen_lines(app.screen)) == size[1])
 
 
 def test_every_screen_has_its_picture_without_a_secret_of_the_environment(
     desk_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "a-secret-of-the-operator")
-    taken = take(ConsoleApp(desk_path), tmp_path / "pictures", terminal_size("100x30"))
+    taken = take_screenshots(ConsoleApp(desk_path), tmp_path / "pictures", terminal_size("100x30"))
     assert [path.name for path in taken] == [f"{one.number}-{one.name.lower()}.svg" for one in PAGES]
-    pictures = [path.read_text() for path in taken]
-    assert all("<svg" in picture and "a-secret" not in picture for picture in pictures)
+    charts = [path.read_text() for path in taken]
+    assert all("<svg" in chart and "a-secret" not in chart for chart in charts)
 
 
 async def test_no_paint_is_held_back_while_screens_change(desk_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     app = ConsoleApp(desk_path)
     held_back = list[int]()
     async with app.run_test(size=(100, 30)) as pilot:
-        await settled(pilot)
+        await wait_until_loaded(pilot)
         paint = app._display
         monkeypatch.setattr(app, "_display", lambda *given: (held_back.append(app._batch_count), paint(*given)))
         for key in "2121":
             await pilot.press(key)
-            await settled(pilot)
+            await wait_until_loaded(pilot)
     assert len(held_back) >= 4
     assert not any(held_back)
 
@@ -300,21 +299,21 @@ async def test_no_paint_is_held_back_while_screens_change(desk_path: Path, monke
 async def test_what_arrives_after_the_last_screen_has_closed_is_passed_over(desk_path: Path) -> None:
     app = ConsoleApp(desk_path)
     async with app.run_test() as pilot:
-        await settled(pilot)
+        await wait_until_loaded(pilot)
         view = app.view
         assert view is not None
-    app.on_looked(Looked(("later",), view))
-    app.on_loaded(Loaded("health", view, Shown()))
-    app.on_told(Told(None, "too late"))
+    app.on_lake_checked(LakeChecked(("later",), view))
+    app.on_page_loaded(PageLoaded("health", view, PageState()))
+    app.on_detail_read(DetailRead(None, "too late"))
 
 
 async def test_what_was_read_before_is_let_go_without_a_search_for_rubbish(desk_path: Path) -> None:
     def views() -> int:
-        return sum(type(one) is View for one in gc.get_objects())
+        return sum(type(one) is LakeView for one in gc.get_objects())
 
     app = ConsoleApp(desk_path)
     async with app.run_test(size=(120, 30)) as pilot:
-        await settled(pilot)
+        await wait_until_loaded(pilot)
         gc.collect()
         gc.disable()
         try:
@@ -322,7 +321,7 @@ async def test_what_was_read_before_is_let_go_without_a_search_for_rubbish(desk_
                 before = app.view
                 app.action_look_again()
                 await until(pilot, lambda before=before: app.view is not before)  # type: ignore[misc]
-                await settled(pilot)
+                await wait_until_loaded(pilot)
             before = None
             assert views() <= 3
         finally:
@@ -332,7 +331,7 @@ async def test_what_was_read_before_is_let_go_without_a_search_for_rubbish(desk_
 async def test_what_is_to_be_read_again_while_it_looks_is_read_again(desk_path: Path) -> None:
     app = ConsoleApp(desk_path)
     async with app.run_test(size=(120, 30)) as pilot:
-        await settled(pilot)
+        await wait_until_loaded(pilot)
         before = app.view
         app.look()
         app.action_look_again()
@@ -343,17 +342,17 @@ async def test_what_is_published_while_it_looks_is_looked_at_once_that_look_is_o
     desk_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("nextgen_tui.console.app.SECONDS_BETWEEN_LOOKS", 3_600.0)
-    looks: list[Looked] = []
+    looks: list[LakeChecked] = []
 
     class Counting(ConsoleApp):  # each class that handles a message is told of it
         CSS_PATH = Path(inspect.getfile(ConsoleApp)).with_name("console.tcss")
 
-        def on_looked(self, message: Looked) -> None:
+        def on_lake_checked(self, message: LakeChecked) -> None:
             looks.append(message)
 
     app = Counting(desk_path)
     async with app.run_test(size=(100, 30)) as pilot:
-        await settled(pilot)
+        await wait_until_loaded(pilot)
         before = len(looks)
         for _ in range(3):
             app.look()

@@ -11,10 +11,10 @@ from textual.widgets import Button
 from lake.store import Lake
 from lake.tables.control import TASK_REQUESTS, TRADE_DECISIONS
 from nextgen_tui.console.app import ConsoleApp
-from nextgen_tui.console.dialogs import AskScreen
-from nextgen_tui.console.frame import whole
+from nextgen_tui.console.dialogs import ConfirmScreen
+from nextgen_tui.console.frame import screen_lines
 from nextgen_tui.console.page_screen import PageScreen
-from nextgen_tui.console.runtime.screenshots import settled, still
+from nextgen_tui.console.runtime.screenshots import wait_until_loaded, wait_until_still
 from tests.nextgen_tui.console.desk import LAST
 from tests.nextgen_tui.console.test_console import until
 
@@ -23,7 +23,7 @@ ORDER = f"{LAST}:ACME"
 
 def words(app: ConsoleApp) -> str:
     """What stands on the screen, as if on one line."""
-    return " ".join(" ".join(whole(app.screen)).replace("│", " ").split())
+    return " ".join(" ".join(screen_lines(app.screen)).replace("│", " ").split())
 
 
 def told(app: ConsoleApp) -> str:
@@ -31,15 +31,15 @@ def told(app: ConsoleApp) -> str:
     return " ".join(str(one.message) for one in app._notifications)
 
 
-async def dialog(pilot: Pilot[None], *keys: str) -> AskScreen:
+async def dialog(pilot: Pilot[None], *keys: str) -> ConfirmScreen:
     """Press keys that lead to a question."""
-    await settled(pilot)
+    await wait_until_loaded(pilot)
     for key in keys:
         await pilot.press(key)
-        await settled(pilot)
-    await until(pilot, lambda: isinstance(pilot.app.screen, AskScreen))
+        await wait_until_loaded(pilot)
+    await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmScreen))
     screen = pilot.app.screen
-    assert isinstance(screen, AskScreen)
+    assert isinstance(screen, ConfirmScreen)
     assert pilot.app.focused is screen.query_one("#cancel"), "nothing happens by pressing enter too fast"
     return screen
 
@@ -120,23 +120,23 @@ async def test_on_the_smallest_terminal_a_dialog_shows_what_is_read_and_written_
 ) -> None:
     app = ConsoleApp(desk_path)
     async with app.run_test(size=(80, 24)) as pilot:
-        await settled(pilot)
+        await wait_until_loaded(pilot)
         await pilot.press("colon", *command, "enter")
-        await until(pilot, lambda: isinstance(app.screen, AskScreen))
-        await still(pilot)
-        shown = "\n".join(whole(app.screen))
+        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
+        await wait_until_still(pilot)
+        shown = "\n".join(screen_lines(app.screen))
         assert all(words in shown for words in (command.split()[0], "reads", "writes", "why", "Cancel", "Ask")), shown
 
 
 @pytest.mark.parametrize("why", ["--read-only", "the past"])
 async def test_where_one_may_only_look_no_key_and_no_command_asks_for_anything(desk_path: Path, why: str) -> None:
-    app = ConsoleApp(desk_path, only_look=why == "--read-only", at="" if why == "--read-only" else "2022-02-28")
+    app = ConsoleApp(desk_path, read_only=why == "--read-only", at="" if why == "--read-only" else "2022-02-28")
     async with app.run_test(size=(120, 40)) as pilot:
-        await settled(pilot)
-        assert ("READ ONLY" if app.only_look else "AS OF") in words(app)
+        await wait_until_loaded(pilot)
+        assert ("READ ONLY" if app.read_only else "AS OF") in words(app)
         for key in ("5", "a", "x", "9", "v"):
             await pilot.press(key)
-            await settled(pilot)
+            await wait_until_loaded(pilot)
             assert isinstance(app.screen, PageScreen)
             assert "Approve" not in words(app)
         for command in (f"veto {ORDER}", "cycle", "daemon"):
@@ -148,4 +148,4 @@ async def test_where_one_may_only_look_no_key_and_no_command_asks_for_anything(d
 
 def refusal(app: ConsoleApp) -> str:
     """How the console says no."""
-    return "to look only" if app.only_look else "Nothing can be asked from the past"
+    return "to look only" if app.read_only else "Nothing can be asked from the past"

@@ -27,17 +27,17 @@ from nextgen_tui.cli.output import Output
 from nextgen_tui.console.activity import Activity
 from nextgen_tui.console.app import ConsoleApp
 from nextgen_tui.console.charts import charts
-from nextgen_tui.console.charts.charts import Picture
-from nextgen_tui.console.detail_screen import StoryScreen
-from nextgen_tui.console.dialogs import AskScreen
-from nextgen_tui.console.frame import Typed
-from nextgen_tui.console.operator.command_parser import Asked
-from nextgen_tui.console.page import Line, Link, Page, Row, Section, Story, fact, said
+from nextgen_tui.console.charts.charts import Chart
+from nextgen_tui.console.detail_screen import DetailScreen
+from nextgen_tui.console.dialogs import ConfirmScreen
+from nextgen_tui.console.frame import SafeInput
+from nextgen_tui.console.lake_view import LakeView
+from nextgen_tui.console.operator.command_parser import PendingRequest
+from nextgen_tui.console.page import Detail, Line, Link, Page, Row, Section, fact, note
 from nextgen_tui.console.page_screen import PageScreen
-from nextgen_tui.console.runtime.screenshots import settled, still
+from nextgen_tui.console.runtime.screenshots import wait_until_loaded, wait_until_still
 from nextgen_tui.console.screens import PAGES
 from nextgen_tui.console.sheet.sheet import Cell, Col, Sheet, quiet
-from nextgen_tui.console.view import View
 from nextgen_tui.text.table_view import frame_grid
 from pipeline.control.operator.requests import Request
 from tests.nextgen_tui.console.desk import LAST, desk
@@ -58,7 +58,7 @@ class HostilePage(Page[Sequence[str]]):
     tables = (RUNS,)
     texts: Sequence[str] = HOSTILE
 
-    def load(self, view: View) -> Sequence[str]:
+    def load(self, view: LakeView) -> Sequence[str]:
         return list(self.texts)
 
     def sentence(self, data: Sequence[str]) -> str:
@@ -75,13 +75,13 @@ class HostilePage(Page[Sequence[str]]):
     def notes(self, data: Sequence[str], name: str, row: Row | None) -> tuple[Line, ...]:
         return tuple(line for text in data for line in lines_of(text))
 
-    def pictures(self, data: Sequence[str], name: str, row: Row | None) -> tuple[Picture, ...]:
+    def charts(self, data: Sequence[str], name: str, row: Row | None) -> tuple[Chart, ...]:
         return tuple(plot(text) for text in data[:3])
 
-    def story(self, view: View, data: Sequence[str], name: str, row: Row) -> Story:
+    def detail(self, view: LakeView, data: Sequence[str], name: str, row: Row) -> Detail:
         sections = [Section(text[:100], lines_of(text)) for text in data]
         links = [Link(storable(text), storable(text)[:40], {}, storable(text)) for text in data]
-        return Story(data[0], tuple(sections), self.pictures(data, name, row), tuple(links), data[0])
+        return Detail(data[0], tuple(sections), self.charts(data, name, row), tuple(links), data[0])
 
 
 def storable(text: str) -> str:
@@ -91,14 +91,14 @@ def storable(text: str) -> str:
 
 def lines_of(text: str) -> tuple[Line, ...]:
     """A text as pages put it into lines: cut to size by them, or as it is."""
-    return (fact(text[:12], text, longest=60), said(text, longest=60), (Cell(text[:60], "accent"), Cell(text[60:80])))
+    return (fact(text[:12], text, longest=60), note(text, longest=60), (Cell(text[:60], "accent"), Cell(text[60:80])))
 
 
-def plot(text: str) -> Picture:
+def plot(text: str) -> Chart:
     """A line with the text wherever a picture has words."""
     ticks = ((0.0, text[:30]), (1.0, text[30:60]))
-    return Picture(
-        text, (charts.Line((0.0, 1.0), (1.0, 2.0), "own"),), ticks=ticks, legend=((text[:1], "own", text[:40]),)
+    return Chart(
+        text, (charts.Curve((0.0, 1.0), (1.0, 2.0), "own"),), ticks=ticks, legend=((text[:1], "own", text[:40]),)
     )
 
 
@@ -124,7 +124,7 @@ def batches(count: int) -> Iterator[list[str]]:
 async def test_no_text_in_any_widget_steers_the_terminal_or_leads_anywhere(desk_path: Path, count: int) -> None:
     app = Fuzzed(desk_path)
     async with app.run_test(size=(200, 240)) as pilot:
-        await settled(pilot)
+        await wait_until_loaded(pilot)
         assert isinstance(app.screen, PageScreen)
         for texts in (list(HOSTILE), *batches(count)):
             await a_page(pilot, texts)
@@ -137,20 +137,20 @@ async def a_page(pilot: Pilot[Any], texts: Sequence[str]) -> None:
     """Sheet, sentence, bars, notes and pictures."""
     app = pilot.app
     assert isinstance(app, Fuzzed)
-    before, app.page.texts = app.shown("health").data, texts
+    before, app.page.texts = app.page_state("health").data, texts
     app.activity = Activity(True, doing=(texts[0][:60],))
     app.action_look_again()
-    await until(pilot, lambda: app.shown("health").data is not before)
+    await until(pilot, lambda: app.page_state("health").data is not before)
     await pilot.pause(0.05)
-    await settled(pilot)
-    assert app.shown("health").data == texts
+    await wait_until_loaded(pilot)
+    assert app.page_state("health").data == texts
     assert steering(app.screen) == []
 
 
 async def a_story(pilot: Pilot[Any]) -> None:
     """What opening a row tells."""
     await pilot.press("enter")
-    await until(pilot, lambda: isinstance(pilot.app.screen, StoryScreen))
+    await until(pilot, lambda: isinstance(pilot.app.screen, DetailScreen))
     await pilot.pause()
     assert steering(pilot.app.screen) == []
     await pilot.press("y", "backspace")
@@ -163,9 +163,9 @@ async def a_dialog(pilot: Pilot[Any], texts: Sequence[str]) -> None:
     moment = datetime.now(UTC)
     names = {"request_id": texts[0][:60], "target": texts[0], "action": "run"}
     request = Request(**names, requested_at=moment, origin="console", session=LAST)
-    pilot.app.push_screen(AskScreen(Asked(request, tuple(text[:300] for text in texts)), daemon=False))
-    await until(pilot, lambda: isinstance(pilot.app.screen, AskScreen) and bool(pilot.app.screen.query("#why")))
-    pilot.app.screen.query_one("#why", Typed).value = texts[-1]
+    pilot.app.push_screen(ConfirmScreen(PendingRequest(request, tuple(text[:300] for text in texts)), daemon=False))
+    await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmScreen) and bool(pilot.app.screen.query("#why")))
+    pilot.app.screen.query_one("#why", SafeInput).value = texts[-1]
     await pilot.pause()
     assert steering(pilot.app.screen) == []
     await pilot.press("escape")
@@ -176,7 +176,7 @@ async def typed_and_told(pilot: Pilot[Any], texts: Sequence[str]) -> None:
     """The line at the bottom, what is said beside the screens, and what went wrong."""
     app, screen = pilot.app, pilot.app.screen
     assert isinstance(app, Fuzzed)
-    line = screen.query_one("#line", Typed)
+    line = screen.query_one("#line", SafeInput)
     for key, words in (("slash", texts[:5]), ("colon", texts)):
         await pilot.press(key)
         for text in words:
@@ -234,14 +234,14 @@ async def test_a_lake_full_of_hostile_values_is_harmless_on_every_real_screen(tm
     async with app.run_test(size=(200, 60)) as pilot:
         for one in PAGES:
             await pilot.press(one.number)
-            await settled(pilot)
-            shown = app.shown(one.name.lower())
+            await wait_until_loaded(pilot)
+            shown = app.page_state(one.name.lower())
             assert not shown.trouble
             for _ in one.sheets(shown.data):
-                await still(pilot)
+                await wait_until_still(pilot)
                 assert steering(app.screen) == []
                 await pilot.press("tab")
-            await still(pilot)
+            await wait_until_still(pilot)
             await a_row_opened(pilot)
 
 
@@ -253,10 +253,10 @@ async def a_row_opened(pilot: Pilot[Any]) -> None:
         if page.row is None or (key == "l" and page.page.origin(page._memory.sheet, page.row) is None):
             continue
         await pilot.press(key)
-        await until(pilot, lambda: all(one.is_finished for one in pilot.app.workers if one.group == "tell"))
+        await until(pilot, lambda: all(one.is_finished for one in pilot.app.workers if one.group == "detail"))
         await pilot.pause()
         assert steering(pilot.app.screen) == []
-        if isinstance(pilot.app.screen, StoryScreen):
+        if isinstance(pilot.app.screen, DetailScreen):
             await pilot.press("backspace")
             await until(pilot, lambda: pilot.app.screen is page)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nextgen_tui.console.app import ConsoleApp
-from nextgen_tui.console.runtime.screenshots import settled
+from nextgen_tui.console.runtime.screenshots import wait_until_loaded
 from nextgen_tui.console.screens import PAGES
 from tests.nextgen_tui.console.painted import BLANK, contrast, painted
 
@@ -22,7 +22,7 @@ async def test_every_word_on_every_screen_can_be_read(desk_path: Path, light: bo
         for page in PAGES:
             if page is not PAGES[0]:
                 await pilot.press(page.number)
-            await settled(pilot)
+            await wait_until_loaded(pilot)
             words = [segment for segment in painted(app.screen) if not set(segment.text) <= BLANK]
             assert len(words) > 20
             faint = {

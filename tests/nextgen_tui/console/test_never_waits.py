@@ -19,7 +19,7 @@ from textual.widgets import Button
 
 from lake.store import Lake
 from nextgen_tui.console.app import ConsoleApp
-from nextgen_tui.console.runtime.screenshots import settled
+from nextgen_tui.console.runtime.screenshots import wait_until_loaded
 from nextgen_tui.console.screens import PAGES
 from nextgen_tui.console.sheet.export import ExportError, export
 from nextgen_tui.console.sheet.sheet import Col, Sheet
@@ -68,24 +68,24 @@ async def test_no_screen_act_or_export_touches_a_file_in_the_thread_that_paints(
     app = ConsoleApp(own_desk.path)
     with touches_of_this_thread(own_desk.path) as touched:
         async with app.run_test(size=(120, 40)) as pilot:
-            await settled(pilot)
+            await wait_until_loaded(pilot)
             for page in PAGES:
                 await pilot.press(page.number)
-                await settled(pilot)
+                await wait_until_loaded(pilot)
                 await pilot.press("enter")
-                await settled(pilot)
+                await wait_until_loaded(pilot)
                 await pilot.press("backspace")
             await pilot.press("3")
-            await settled(pilot)
+            await wait_until_loaded(pilot)
             app.command("export out.csv")
             await until(pilot, lambda: "written to" in told(app))
             screen = await dialog(pilot, "9", "tab", "down", "v")
             screen.query_one("#send", Button).press()
             await until(pilot, lambda: "Asked: reproduce" in told(app))
             await pilot.press("t", *"2022-02-28", "enter")
-            await settled(pilot)
+            await wait_until_loaded(pilot)
             app.command("live")
-            await settled(pilot)
+            await wait_until_loaded(pilot)
     assert not touched, touched[0]
     assert (own_desk.path / "out.csv").stat().st_size > 0
 

@@ -16,16 +16,16 @@ from lake.store import Lake
 from lake.tables.trading import TRADE_PLANS
 from lake.upkeep.compaction import compact_due
 from nextgen_tui.console import shortfall
-from nextgen_tui.console.charts.charts import Band, Candle, Line, Picture, draw, stacked
+from nextgen_tui.console.charts.charts import Band, Candle, Chart, Curve, draw, stacked
+from nextgen_tui.console.lake_view import LakeView, parse_as_of, read_runs, step_as_of
 from nextgen_tui.console.lineage_view import follow
-from nextgen_tui.console.operator.command_parser import Asked, CommandError, Local, parse
-from nextgen_tui.console.page import Link, Page, fact, hung, plain, said
+from nextgen_tui.console.operator.command_parser import CommandError, Local, PendingRequest, parse
+from nextgen_tui.console.page import Link, Page, fact, note, plain_text, wrap_hanging
 from nextgen_tui.console.pages.learning import error_words
 from nextgen_tui.console.pages.schedule import SchedulePage
 from nextgen_tui.console.screens import PAGES
 from nextgen_tui.console.sheet.export import ExportError, export
 from nextgen_tui.console.sheet.sheet import Cell, Col, Sheet
-from nextgen_tui.console.view import View, parsed_standpoint, read_runs, stepped
 from pipeline.control.daemon.clock import PacedClock
 from pipeline.control.daemon.simulated_pace import pace_of
 from pipeline.control.schedule.progress import last_moment
@@ -43,8 +43,8 @@ def sheet(**columns: list[Any]) -> Sheet:
     return Sheet(frame, tuple(Col(name, name, rank=n) for n, name in enumerate(columns)), ("key",))
 
 
-def words(picture: Picture, width: int, height: int) -> list[str]:
-    return ["".join(sign.sign for sign in row) for row in draw(picture, width, height)]
+def words(chart: Chart, width: int, height: int) -> list[str]:
+    return ["".join(sign.sign for sign in row) for row in draw(chart, width, height)]
 
 
 @given(LEVELS, st.integers(0, 90), st.integers(0, 40))
@@ -52,20 +52,20 @@ def test_a_picture_fills_exactly_its_room(levels: list[float], width: int, heigh
     xs = tuple(float(n) for n in range(len(levels)))
     band = Band(xs, tuple(levels), tuple(level + 1 for level in levels), 2)
     candles = tuple(Candle(x, y, y + 1, y - 1, y) for x, y in zip(xs, levels, strict=True))
-    picture = Picture(
+    chart = Chart(
         "title",
-        (Line((), (), "past"), Line(xs, tuple(levels), "own")),
+        (Curve((), (), "past"), Curve(xs, tuple(levels), "own")),
         (band,),
         candles=candles,
         ticks=((0.0, "then"),),
     )
-    for rows in (draw(picture, width, height), stacked([picture, picture], width, height)):
+    for rows in (draw(chart, width, height), stacked([chart, chart], width, height)):
         assert len(rows) == height
         assert {len(row) for row in rows} <= {width}
 
 
 def test_the_highest_level_stands_at_the_top_and_the_lowest_at_the_bottom() -> None:
-    drawn = words(Picture(lines=(Line((0.0, 1.0), (10.0, 20.0), "own"),)), 30, 8)
+    drawn = words(Chart(lines=(Curve((0.0, 1.0), (10.0, 20.0), "own"),)), 30, 8)
     assert drawn[0].startswith("20.00")
     assert drawn[-1].startswith("10.00")
     assert drawn[0].rstrip()[-1] != " "
@@ -73,8 +73,8 @@ def test_the_highest_level_stands_at_the_top_and_the_lowest_at_the_bottom() -> N
 
 
 def test_levels_are_round_and_the_plots_of_a_stack_flush() -> None:
-    value = Picture(lines=(Line((0.0, 1.0), (989_594.0, 1_020_887.0), "own"),))
-    share = Picture(lines=(Line((0.0, 1.0), (-0.0312, 0.0), "bad"),), words=lambda level: f"{level:.1%}")
+    value = Chart(lines=(Curve((0.0, 1.0), (989_594.0, 1_020_887.0), "own"),))
+    share = Chart(lines=(Curve((0.0, 1.0), (-0.0312, 0.0), "bad"),), words=lambda level: f"{level:.1%}")
     drawn = ["".join(sign.sign for sign in row) for row in stacked([value, share], 40, 16)]
     levels = [row[:13].strip() for row in drawn if ",000.00" in row]
     assert levels == ["1,020,000.00", "1,010,000.00", "1,000,000.00", "990,000.00"]
@@ -82,7 +82,7 @@ def test_levels_are_round_and_the_plots_of_a_stack_flush() -> None:
 
 
 def test_what_has_no_room_below_another_picture_gives_way() -> None:
-    one, other = (Picture(title, (Line((0.0, 1.0), (1.0, 2.0), "own"),)) for title in ("first", "second"))
+    one, other = (Chart(title, (Curve((0.0, 1.0), (1.0, 2.0), "own"),)) for title in ("first", "second"))
     assert "second" not in str(stacked([one, other], 40, 9))
     titles = ["".join(sign.sign for sign in row).strip() for row in stacked([one, other], 40, 10)]
     assert {"first", "second"} <= set(titles)
@@ -90,31 +90,37 @@ def test_what_has_no_room_below_another_picture_gives_way() -> None:
 
 def test_a_long_fact_goes_on_below_its_beginning() -> None:
     line = fact("shares", "1,057 of 1,057 wanted at 53.29")
-    assert plain(hung(line, 30)).splitlines() == ["shares       1,057 of 1,057", "             wanted at 53.29"]
-    assert hung(line, 60) == (line,)
+    assert plain_text(wrap_hanging(line, 30)).splitlines() == [
+        "shares       1,057 of 1,057",
+        "             wanted at 53.29",
+    ]
+    assert wrap_hanging(line, 60) == (line,)
 
 
 def test_a_value_with_its_meaning_goes_on_below_the_value_each_in_its_mood() -> None:
     line = (Cell("ts       ", "dim"), Cell("2022-03-01 21:00:00Z"), Cell("   UTC instant: the end of the bar", "dim"))
-    first, *rest = hung(line, 40)
-    assert [cell.mood for cell in first] == ["dim", "", "dim"]
+    first, *rest = wrap_hanging(line, 40)
+    assert [cell.style for cell in first] == ["dim", "", "dim"]
     assert all(row[0].words == " " * 9 and len(row[0].words + row[1].words) <= 40 for row in rest)
-    assert " ".join(plain([first, *rest]).split()) == " ".join(plain([line]).split())
+    assert " ".join(plain_text([first, *rest]).split()) == " ".join(plain_text([line]).split())
 
 
 def test_a_figure_is_never_parted_from_its_percent_sign() -> None:
-    assert plain(hung(said("the market is normal: 95 % of full risk"), 25)).splitlines()[0] == "the market is normal:"
+    assert (
+        plain_text(wrap_hanging(note("the market is normal: 95 % of full risk"), 25)).splitlines()[0]
+        == "the market is normal:"
+    )
 
 
 def test_a_missing_level_interrupts_the_line() -> None:
-    gap = words(Picture(lines=(Line((0.0, 1.0, 2.0, 3.0), (1.0, 1.0, None, 1.0), "own"),), span=(0.0, 2.0)), 30, 4)
+    gap = words(Chart(lines=(Curve((0.0, 1.0, 2.0, 3.0), (1.0, 1.0, None, 1.0), "own"),), span=(0.0, 2.0)), 30, 4)
     assert any("  " in row.strip() for row in gap)
 
 
 def test_the_strongest_band_shows_where_bands_overlap() -> None:
     wide, narrow = Band((0.0, 1.0), (0.0, 0.0), (9.0, 9.0), 1), Band((0.0, 1.0), (4.0, 4.0), (5.0, 5.0), 3)
-    picture = Picture(lines=(Line((0.0, 1.0), (0.0, 9.0), "own"),), bands=(narrow, wide))
-    shades = {sign.band for row in draw(picture, 40, 20) for sign in row}
+    chart = Chart(lines=(Curve((0.0, 1.0), (0.0, 9.0), "own"),), bands=(narrow, wide))
+    shades = {sign.band for row in draw(chart, 40, 20) for sign in row}
     assert shades == {0, 1, 3}
 
 
@@ -133,7 +139,7 @@ def test_a_filter_takes_every_word_literally() -> None:
 
 @given(st.lists(st.one_of(st.none(), st.integers(-5, 5)), min_size=1, max_size=30), st.booleans())
 def test_sorting_keeps_every_row_and_puts_missing_values_last(values: list[int | None], descending: bool) -> None:
-    ordered = sheet(value=values).sorted("value", descending).shown["value"].to_list()
+    ordered = sheet(value=values).sorted("value", descending).visible["value"].to_list()
     present = [value for value in ordered if value is not None]
     assert present == sorted((v for v in values if v is not None), reverse=descending)
     assert ordered[len(present) :] == [None] * (len(values) - len(present))
@@ -162,13 +168,13 @@ def test_an_export_disarms_formulas_and_never_writes_over_a_file(tmp_path: Path)
     with pytest.raises(ExportError, match="has to end in"):
         export(table, tmp_path / "out.txt")
     export(table, tmp_path / "out.parquet")
-    assert pl.read_parquet(tmp_path / "out.parquet").equals(table.shown)
+    assert pl.read_parquet(tmp_path / "out.parquet").equals(table.visible)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_sheet_is_exported_as_plain_figures(page: Page[Any], desk_path: Path, tmp_path: Path) -> None:
     lake = Lake.open(desk_path)
-    data = page.load(View(lake, read_runs(lake)))
+    data = page.load(LakeView(lake, read_runs(lake)))
     for name in page.sheets(data):
         export(page.sheet(data, name), tmp_path / f"{name}.csv")
         assert "{'" not in (tmp_path / f"{name}.csv").read_text(), f"{page.name}: {name}"
@@ -192,7 +198,7 @@ def test_an_insights_error_is_told_in_its_unit() -> None:
 )
 def test_a_command_becomes_the_request_it_says(typed: str, action: str, target: str) -> None:
     asked = parse(typed, NOW)
-    assert isinstance(asked, Asked)
+    assert isinstance(asked, PendingRequest)
     assert (asked.request.action, asked.request.target, asked.request.requested_at) == (action, target, NOW)
     assert asked.lines
 
@@ -217,26 +223,26 @@ def test_what_is_not_understood_is_answered_with_what_can_be_typed(typed: str, t
 
 @pytest.mark.parametrize("typed", [str(FIRST), f"{FIRST}T21:00", "cycle-20220228", "prices-20220228"])
 def test_a_past_moment_is_a_session_a_time_or_a_run(desk_path: Path, typed: str) -> None:
-    found = parsed_standpoint(read_runs(Lake.open(desk_path)), typed)
+    found = parse_as_of(read_runs(Lake.open(desk_path)), typed)
     assert found is not None
     assert found.session == FIRST
 
 
 def test_an_unknown_moment_is_refused_with_what_there_is(desk_path: Path) -> None:
     with pytest.raises(ValueError, match=f"{FIRST} to {LAST}"):
-        parsed_standpoint(read_runs(Lake.open(desk_path)), "1999-01-01")
+        parse_as_of(read_runs(Lake.open(desk_path)), "1999-01-01")
 
 
 def test_a_view_from_the_past_reads_the_versions_published_then(desk_path: Path) -> None:
     lake = Lake.open(desk_path)
     runs = read_runs(lake)
-    then = View(lake, runs, stepped(runs, None, -1))
-    now = View(lake, runs)
+    then = LakeView(lake, runs, step_as_of(runs, None, -1))
+    now = LakeView(lake, runs)
     assert then.session == FIRST
     assert now.versions["portfolio_value"] == then.versions["portfolio_value"] + 1
     assert then.versions["prediction_accuracy"] == 0
-    assert stepped(runs, then.at, 1) is None
-    assert stepped(runs, then.at, -1) == then.at
+    assert step_as_of(runs, then.at, 1) is None
+    assert step_as_of(runs, then.at, -1) == then.at
     assert date(2022, 2, 28) == FIRST
 
 
@@ -244,8 +250,8 @@ def test_what_a_row_holds_several_of_is_told_each_on_a_line_of_its_own(desk_path
     lake = Lake.open(desk_path)
     plan = lake.read(TRADE_PLANS, where=pl.col("ticker") == "ZETA").row(0, named=True)
     key = {name: plan[name] for name in TRADE_PLANS.key}
-    story = follow(View(lake, read_runs(lake)), Link("", TRADE_PLANS.name, key))
-    told = plain([line for section in story.sections for line in section.lines]).splitlines()
+    detail = follow(LakeView(lake, read_runs(lake)), Link("", TRADE_PLANS.name, key))
+    told = plain_text([line for section in detail.sections for line in section.lines]).splitlines()
     rules = [one["rule"] for one in plan["verdicts"]]
     assert rules
     assert [line.split()[1].rstrip(",") for line in told if line.strip().startswith("rule ")] == rules
@@ -253,7 +259,7 @@ def test_what_a_row_holds_several_of_is_told_each_on_a_line_of_its_own(desk_path
 
 def test_every_screen_says_the_same_once_the_lake_was_tidied(own_desk: Lake) -> None:
     def said_by_all() -> list[tuple[str, int]]:
-        view = View(own_desk, read_runs(own_desk), clock=lambda: NOW)
+        view = LakeView(own_desk, read_runs(own_desk), clock=lambda: NOW)
         read = [(page, page.load(view)) for page in PAGES if page.name != "Runs"]
         return [(page.sentence(data), page.sheet(data, page.sheets(data)[-1]).height) for page, data in read]
 
@@ -265,7 +271,7 @@ def test_every_screen_says_the_same_once_the_lake_was_tidied(own_desk: Lake) -> 
 
 def test_in_a_market_that_was_run_at_speed_tasks_are_due_by_its_own_time(own_desk: Lake) -> None:
     def due() -> list[datetime]:
-        view = View(own_desk, read_runs(own_desk), clock=lambda: NOW + timedelta(days=400))
+        view = LakeView(own_desk, read_runs(own_desk), clock=lambda: NOW + timedelta(days=400))
         page = SchedulePage()
         page.prepare(view)
         return page.load(view).tasks["next"].to_list()

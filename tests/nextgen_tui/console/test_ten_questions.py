@@ -12,9 +12,9 @@ from textual.pilot import Pilot
 from nextgen_tui.cli import exit_codes
 from nextgen_tui.cli.main import outcome
 from nextgen_tui.console.app import ConsoleApp
-from nextgen_tui.console.detail_screen import StoryScreen
+from nextgen_tui.console.detail_screen import DetailScreen
 from nextgen_tui.console.page_screen import PageScreen
-from nextgen_tui.console.runtime.screenshots import settled
+from nextgen_tui.console.runtime.screenshots import wait_until_loaded
 from nextgen_tui.daily_questions import QUESTIONS, Question
 
 SIZES = ((80, 24), (140, 40))
@@ -34,19 +34,19 @@ ANSWERS = (
 )
 
 
-async def asked(pilot: Pilot[None], question: Question) -> PageScreen | StoryScreen:
+async def asked(pilot: Pilot[None], question: Question) -> PageScreen | DetailScreen:
     """Press the question's keys, and give the screen that answers."""
     assert len(question.keys) <= 2
-    await settled(pilot)
+    await wait_until_loaded(pilot)
     for key in question.keys:
         await pilot.press(key)
-        await settled(pilot)
+        await wait_until_loaded(pilot)
     for _ in range(200):
-        if isinstance(pilot.app.screen, StoryScreen) or "enter" not in question.keys:
+        if isinstance(pilot.app.screen, DetailScreen) or "enter" not in question.keys:
             break
         await pilot.pause(0.05)
     screen = pilot.app.screen
-    assert isinstance(screen, StoryScreen if "enter" in question.keys else PageScreen)
+    assert isinstance(screen, DetailScreen if "enter" in question.keys else PageScreen)
     return screen
 
 
@@ -69,15 +69,15 @@ async def test_status_gives_a_script_what_the_console_shows_to_each_question(
         for question, answer in zip(QUESTIONS, told, strict=True):
             screen = await asked(pilot, question)
             same(screen, answer)
-            if isinstance(screen, StoryScreen):
+            if isinstance(screen, DetailScreen):
                 await pilot.press("backspace")
 
 
-def same(screen: PageScreen | StoryScreen, answer: dict[str, Any]) -> None:
+def same(screen: PageScreen | DetailScreen, answer: dict[str, Any]) -> None:
     """Hold a script's answer against what stands on the screen."""
     assert not answer["trouble"]
-    if isinstance(screen, StoryScreen):
-        assert answer["sentence"] == screen.story.title
+    if isinstance(screen, DetailScreen):
+        assert answer["sentence"] == screen.detail.title
         shown = [line.rstrip() for line in screen.text().splitlines()[1:] if line.strip()]
         assert shown[: len(answer["story"])] == answer["story"]
         assert not answer["rows"]

@@ -47,13 +47,13 @@ Clock = Callable[[], datetime]
 """Tells the wall's time."""
 
 
-def wall() -> datetime:
+def utc_now() -> datetime:
     """The time now, in UTC."""
     return datetime.now(UTC)
 
 
 @dataclass(frozen=True)
-class Standpoint:
+class AsOf:
     """Where the console stands in time."""
 
     session: date
@@ -61,14 +61,14 @@ class Standpoint:
     """Wall time at which the last run that counts was started."""
 
 
-class View:
+class LakeView:
     """Reads of a lake at one standpoint; None is now.
 
     Raises:
         LakeError: from every read, if the lake cannot be read.
     """
 
-    def __init__(self, lake: Lake, runs: pl.DataFrame, at: Standpoint | None = None, clock: Clock = wall) -> None:
+    def __init__(self, lake: Lake, runs: pl.DataFrame, at: AsOf | None = None, clock: Clock = utc_now) -> None:
         self.lake = lake
         self.clock = clock
         self.at = at
@@ -153,7 +153,7 @@ def sessions_run(runs: pl.DataFrame) -> list[date]:
     return list(cycles["session"].unique().sort())
 
 
-def standpoint(runs: pl.DataFrame, session: date) -> Standpoint | None:
+def as_of_session(runs: pl.DataFrame, session: date) -> AsOf | None:
     """Right after the last cycle that is not later than the session was published; None if there is none.
 
     The report on a cycle follows it as a run of its own, and belongs to it.
@@ -167,10 +167,10 @@ def standpoint(runs: pl.DataFrame, session: date) -> Standpoint | None:
     assert isinstance(moment, datetime)
     later = runs.filter((pl.col("started_at") > moment) & (pl.col("session") == last) & (pl.col("stage") == "report"))
     reported = later["started_at"].min()
-    return Standpoint(last, reported if isinstance(reported, datetime) else moment)
+    return AsOf(last, reported if isinstance(reported, datetime) else moment)
 
 
-def parsed_standpoint(runs: pl.DataFrame, words: str) -> Standpoint | None:
+def parse_as_of(runs: pl.DataFrame, words: str) -> AsOf | None:
     """Read what a person typed: a session, a time in UTC, or the beginning of a run's or cycle's id.
 
     Raises:
@@ -180,7 +180,7 @@ def parsed_standpoint(runs: pl.DataFrame, words: str) -> Standpoint | None:
     if words in ("", "now", "live"):
         return None
     session = _session(runs, words)
-    found = standpoint(runs, session) if session else None
+    found = as_of_session(runs, session) if session else None
     if found is None:
         sessions = sessions_run(runs)
         span = f"{sessions[0]} to {sessions[-1]}" if sessions else "none has been run"
@@ -196,7 +196,7 @@ def _session(runs: pl.DataFrame, words: str) -> date | None:
         return named["session"][0] if named.height else None
 
 
-def stepped(runs: pl.DataFrame, at: Standpoint | None, step: int) -> Standpoint | None:
+def step_as_of(runs: pl.DataFrame, at: AsOf | None, step: int) -> AsOf | None:
     """The standpoint so many sessions later; None is now, which comes after the last session."""
     sessions = sessions_run(runs)
     if not sessions:
@@ -204,4 +204,4 @@ def stepped(runs: pl.DataFrame, at: Standpoint | None, step: int) -> Standpoint 
     newest = len(sessions) - 1
     here = newest if at is None else sum(session < at.session for session in sessions)
     there = max(here + step, 0)
-    return standpoint(runs, sessions[there]) if there < newest else None
+    return as_of_session(runs, sessions[there]) if there < newest else None
