@@ -18,7 +18,7 @@ from lake.errors import LakeError, NoSuchError
 from lake.fingerprint import fingerprint
 from lake.migrations import FORMAT, FORMATS, Formats
 from lake.migrations.steps import names_then, steps_of
-from lake.storage.atomic import commit_files, file_hash, make_durable
+from lake.storage.atomic import commit_files, file_hash, fsync_files
 from lake.storage.commit_pointer import Head, write_head
 from lake.storage.delta_log import commit_entry, publication_hash
 from lake.storage.disk import in_words
@@ -156,14 +156,14 @@ def publish(lake: Lake, runs: Sequence[Run], publication: str, *, durable: bool 
     hashed = [replace(run, files=_file_hashes(lake, run)) for run in runs]
     if durable:
         try:
-            make_durable(path for run in runs for path in _paths(lake, run))
+            fsync_files(path for run in runs for path in _paths(lake, run))
         except OSError as error:
             lake.abandon()
             raise in_words(error, "the runs could not be forced onto the disk") from error
     written = lake.commit(RUNS, run_frame(hashed), publication, {"publishes": publication})
     if durable:
         added = lake.history(RUNS, limit=1)[0]["files"]
-        make_durable(commit_files(lake.uri(RUNS), written.version, added))
+        fsync_files(commit_files(lake.uri(RUNS), written.version, added))
     write_head(lake.path, Head(written.version, publication_hash(lake.uri(RUNS), written.version)), durable=durable)
     return hashed
 

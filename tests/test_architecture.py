@@ -150,3 +150,21 @@ def test_percent_is_written_in_one_way(module: str) -> None:
     ends = [spec.values[-1] for spec in specs if isinstance(spec, ast.JoinedStr) and spec.values]
     written = [end.value for end in ends if isinstance(end, ast.Constant) and str(end.value).endswith("%")]
     assert not written, f"{module} formats with {written}; `pipeline.text_format.percent` writes 1.2 %, with its space"
+
+
+def test_files_are_replaced_in_one_place_only() -> None:
+    offenders = [
+        f"{module}:{node.lineno} calls {ast.unparse(node.func)}"
+        for module, path in MODULES.items()
+        if module != "lake.storage.atomic"
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Call) and replaces_a_file(node)
+    ]
+    assert not offenders, f"{offenders}: `lake.storage.atomic.write_atomic` replaces a file whole or not at all"
+
+
+def replaces_a_file(call: ast.Call) -> bool:
+    """`os.replace`, `os.rename`, `shutil.move`, or the one-argument `path.replace(target)` (text takes two)."""
+    name = ast.unparse(call.func)
+    by_path = name.endswith(".replace") and len(call.args) == 1 and not call.keywords
+    return name in ("os.replace", "os.rename", "shutil.move") or (by_path and not isinstance(call.args[0], ast.Dict))

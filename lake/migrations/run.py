@@ -12,7 +12,7 @@ from lake.contract import Table
 from lake.errors import DamageError, OvertakenError
 from lake.migrations.steps import Step, pending, steps_of
 from lake.runs import Run, publish, unpublished, upkeep_recipe
-from lake.storage.atomic import commit_files, make_durable
+from lake.storage.atomic import commit_files, fsync_files
 from lake.storage.checksums import witness_commit
 from lake.storage.commit_pointer import Head, write_head
 from lake.storage.delta_log import commit_entry, publication_hash
@@ -126,7 +126,7 @@ def _acknowledge(lake: Lake, table: Table, version: int) -> None:
     """What no run publishes is promised at once: `runs` by its witness, the rest by their own."""
     uri = lake.uri(table)
     if lake.durable:
-        make_durable(commit_files(uri, version, commit_entry(uri, version)["files"]))
+        fsync_files(commit_files(uri, version, commit_entry(uri, version)["files"]))
     if table.name == RUNS.name:
         write_head(lake.path, Head(version, publication_hash(uri, version)), durable=lake.durable)
     else:

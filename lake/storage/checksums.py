@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from lake.errors import DamageError
 from lake.storage import delta_log
-from lake.storage.atomic import file_hash, make_durable
+from lake.storage.atomic import file_hash, write_atomic
 
 WITNESSES = "_witness"
 """Folder of a table that holds the hash of each checkpoint. Names with an underscore are no data."""
@@ -71,10 +70,7 @@ def _is_witnessed(witness: Path, file: Path) -> bool:
 
 
 def _write(uri: Path, name: str, text: str, *, durable: bool = False) -> Path:
-    folder = uri / WITNESSES
-    folder.mkdir(exist_ok=True)
-    draft = folder / f"{name}.{os.getpid()}.draft"  # several processes may witness the same file
-    draft.write_text(text, encoding="ascii")
-    if durable:  # a witness that a power cut emptied would accuse a file that is whole; one that is gone accuses none
-        make_durable([draft])
-    return draft.rename(folder / name)
+    path = uri / WITNESSES / name
+    path.parent.mkdir(exist_ok=True)
+    write_atomic(path, text, durable=durable)  # one that a power cut emptied would accuse a file that is whole
+    return path

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from lake.errors import DamageError
+from lake.storage.atomic import write_atomic
 from lake.storage.checksummed_json import sealed, unsealed
 
 HEAD = "HEAD"
@@ -40,18 +40,4 @@ def read_head(lake: Path) -> Head | None:
 
 def write_head(lake: Path, head: Head, *, durable: bool = True) -> None:
     """Replace the witness in one step: after a crash it is the old one or the new one."""
-    draft = lake / f"{HEAD}.draft"
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-    try:
-        os.write(descriptor, sealed(asdict(head)).encode())
-        if durable:
-            os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    draft.replace(lake / HEAD)
-    if durable:
-        folder = os.open(lake, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    write_atomic(lake / HEAD, sealed(asdict(head)), durable=durable)

@@ -12,12 +12,13 @@ import json
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from time import sleep
 
 from lake.errors import BusyError
+from lake.storage.atomic import replace_atomic
 
 TRIES = 100
 """Looks, a hundredth of a second apart, at a post that is taken before its holder stays unnamed."""
@@ -83,17 +84,14 @@ def _sign(lock: Path, purpose: str) -> int:
     """Put the note in place in one step, with its lock, which lasts as long as the descriptor that is returned."""
     since = datetime.now(UTC).isoformat(timespec="seconds")
     words = {"pid": os.getpid(), "host": socket.gethostname(), "purpose": purpose, "since": since}
-    draft = lock.with_suffix(".draft")
-    draft.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        with _though_full():
-            os.write(descriptor, json.dumps(words).encode())
-        draft.replace(note_of(lock))
-    except OSError:
-        os.close(descriptor)
-        raise
+    with ExitStack() as undo:
+        with replace_atomic(note_of(lock), durable=False) as draft:
+            descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            undo.callback(os.close, descriptor)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            with _though_full():
+                os.write(descriptor, json.dumps(words).encode())
+        undo.pop_all()
     return descriptor
 
 

@@ -8,7 +8,7 @@ from unicodedata import category
 
 from lake.errors import NotALakeError, StorageError
 from lake.migrations import FORMAT
-from lake.storage.atomic import make_durable
+from lake.storage.atomic import fsync_files, write_atomic
 from lake.storage.checksummed_json import sealed, unsealed
 
 MARKER = "lake.json"
@@ -33,7 +33,7 @@ def prepare(path: Path) -> None:
             raise NotALakeError(f"{path} is not empty and holds no lake; choose an empty folder or another path")
         path.mkdir(parents=True, exist_ok=True)
         (path / BEGUN).touch()
-        make_durable([path / BEGUN])
+        fsync_files([path / BEGUN])
     except OSError as error:
         raise StorageError(f"no lake can be made at {path}: {error.strerror}; make the folder writable") from error
 
@@ -89,12 +89,7 @@ def refuse_foreign(path: Path, *, older: bool = False) -> int:
 
 
 def _write(path: Path, content: dict[str, object]) -> None:
-    """In one step, and on the disk."""
-    draft = path / f"{MARKER}.draft"
-    draft.write_text(sealed(content), encoding="utf-8")
-    make_durable([draft])  # before it takes the other's place: a name without content would be no lake
-    draft.replace(path / MARKER)
-    make_durable([path / MARKER])
+    write_atomic(path / MARKER, sealed(content))
 
 
 def refuse_path(path: Path) -> None:

@@ -19,7 +19,7 @@ import polars as pl
 from lake.contract import Table
 from lake.errors import DamageError
 from lake.storage import delta_log
-from lake.storage.atomic import make_durable
+from lake.storage.atomic import fsync_files, replace_atomic
 from lake.storage.checksums import HINT, WITNESSES, hint_problem, witnessed_checkpoint
 from lake.storage.commit_pointer import HEAD, Head, read_head, write_head
 from lake.storage.listing import listing_at
@@ -110,7 +110,7 @@ def mend_runs(lake: Path, *, durable: bool) -> list[Repair]:
     if whole > head.version:
         if durable:
             added = range(head.version + 1, whole + 1)
-            make_durable(
+            fsync_files(
                 path for at in added for path in (delta_log.entry_path(uri, at), *delta_log.added_files(uri, at))
             )
         write_head(lake, Head(whole, delta_log.publication_hash(uri, whole)), durable=durable)
@@ -334,10 +334,9 @@ def _neutralise(uri: Path, version: int, aside: Callable[[Path], None]) -> None:
     """Put a commit of nothing in place of a damaged entry: later entries, and other appenders, rest on its number."""
     path = delta_log.entry_path(uri, version)
     info = {"timestamp": 0, "operation": "REPAIR", "operationParameters": {}}
-    draft = path.with_suffix(".repair")
-    draft.write_text(json.dumps({"commitInfo": info}) + "\n", encoding="utf-8")
-    aside(path)
-    draft.rename(path)
+    with replace_atomic(path, durable=False) as draft:
+        draft.write_text(json.dumps({"commitInfo": info}) + "\n", encoding="utf-8")
+        aside(path)
 
 
 def _refuse_gap(uri: Path, versions: list[int], published: int) -> None:

@@ -12,7 +12,7 @@ import polars as pl
 from lake.contract import RUN_ID, Table
 from lake.errors import BusyError, ConflictError, OvertakenError
 from lake.storage import delta
-from lake.storage.atomic import commit_files, make_durable
+from lake.storage.atomic import commit_files, fsync_files
 from lake.storage.checksums import witness_commit
 from lake.storage.delta_log import archived, commit_entry, entry_path, publication_hash
 from lake.storage.disk import in_words
@@ -46,7 +46,7 @@ class Commits:
         """Make the table, empty, and write down the hash of the entry that does; no barrier comes by here again."""
         uri = Path(self._tables.uri(table))
         delta.create(str(uri), table)
-        make_durable((entry_path(uri, 0), witness_commit(uri, 0), uri))
+        fsync_files((entry_path(uri, 0), witness_commit(uri, 0), uri))
 
     def commit(
         self, table: Table, rows: pl.DataFrame, run_id: str, recipe: Mapping[str, Any], *, durable: bool
@@ -156,7 +156,7 @@ class Commits:
         if written.rows and not self._tables.alone:
             uri = self._tables.uri(table)
             if durable:
-                make_durable(commit_files(uri, written.version, commit_entry(uri, written.version)["files"]))
+                fsync_files(commit_files(uri, written.version, commit_entry(uri, written.version)["files"]))
             witness_commit(Path(uri), written.version, durable=durable)
         return written
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from lake.errors import DamageError, NotALakeError
 from lake.storage import delta_log
-from lake.storage.atomic import file_hash, make_durable
+from lake.storage.atomic import DRAFT, file_hash, fsync_files, replace_atomic, write_atomic
 from lake.storage.checksums import WITNESSES
 from lake.storage.lease import LOCK, NOTE
 from lake.storage.manifest import BEGUN, MARKER, made_at, refuse_foreign, refuse_path
@@ -61,7 +61,7 @@ def backup(lake: Lake, target: Path, progress: Progress = lambda *_: None) -> Co
                 new += 1
                 hashes[name] = file_hash(there)
             size += there.stat().st_size
-    make_durable(target / name for name in hashes)
+    fsync_files(target / name for name in hashes)
     _write_manifest(target, hashes)
     progress("backup", len(wanted), len(wanted))
     return Copied(len(hashes), size, new)
@@ -86,7 +86,7 @@ def restore(source: Path, target: Path, progress: Progress = lambda *_: None) ->
     _empty(target)  # of one that was cut off
     target.mkdir(parents=True, exist_ok=True)
     (target / BEGUN).touch()
-    make_durable([target / BEGUN])
+    fsync_files([target / BEGUN])
     try:
         size = _copied_back(source, target, hashes, progress)
     except BaseException:  # whatever ended it, an interrupt too, half a lake is not left
@@ -104,14 +104,14 @@ def _copied_back(source: Path, target: Path, hashes: Mapping[str, str], progress
     for number, name in enumerate(sorted(hashes, key=lambda name: (name == MARKER, name))):
         progress("restore", number, len(hashes))
         if name == MARKER:
-            make_durable(target / other for other in hashes if other != MARKER)
+            fsync_files(target / other for other in hashes if other != MARKER)
         if not (source / name).is_file():
             raise DamageError(f"the backup lacks {source / name}; use an older or a newer backup")
         _copy(source / name, target / name)
         if file_hash(target / name) != hashes[name]:
             raise DamageError(f"{source / name} is not what was backed up; use an older or a newer backup")
         size += (target / name).stat().st_size
-    make_durable([target / MARKER])
+    fsync_files([target / MARKER])
     return size
 
 
@@ -124,14 +124,14 @@ def _empty(folder: Path) -> None:
         else:
             path.unlink()
         if path.name == MARKER:
-            make_durable([folder / BEGUN])
+            fsync_files([folder / BEGUN])
 
 
 def _published_files(lake: Lake) -> Iterator[Path]:
     """The files a restored lake needs: top-level ones, and each table's log, data and witnesses up to its version."""
     loose = {LOCK, NOTE, MANIFEST}
     for path in sorted(lake.path.iterdir()):
-        if path.is_file() and path.name not in loose and path.suffix != ".draft":
+        if path.is_file() and path.name not in loose and path.suffix != DRAFT:
             yield path
     published = lake.published()
     for table in TABLES.values():
@@ -145,7 +145,7 @@ def _published_files(lake: Lake) -> Iterator[Path]:
             if version <= upto:
                 yield delta_log.checkpoint_path(uri, version)
         if (uri / WITNESSES).is_dir():
-            yield from (path for path in sorted((uri / WITNESSES).iterdir()) if path.suffix != ".draft")
+            yield from (path for path in sorted((uri / WITNESSES).iterdir()) if path.suffix != DRAFT)
 
 
 @contextmanager
@@ -203,18 +203,14 @@ def _known(folder: Path) -> dict[str, str]:
 
 def _write_manifest(folder: Path, hashes: dict[str, str]) -> None:
     content = {"made_at": datetime.now(UTC).isoformat(), "files": hashes}
-    draft = folder / f"{MANIFEST}.draft"
-    draft.write_text(json.dumps(content, indent=1), encoding="utf-8")
-    draft.replace(folder / MANIFEST)
+    write_atomic(folder / MANIFEST, json.dumps(content, indent=1))
     (folder / f"{MANIFEST}.begun").unlink(missing_ok=True)
-    make_durable([folder / MANIFEST])
 
 
 def _copy(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.with_name(f"{target.name}.draft")
     try:
-        shutil.copyfile(source, draft)
+        with replace_atomic(target, durable=False) as draft:  # all of them are forced onto the disk at the end
+            shutil.copyfile(source, draft)
     except FileNotFoundError:
         raise DamageError(f"{source} is missing; `nextgen scrub` tells what else is") from None
-    draft.replace(target)

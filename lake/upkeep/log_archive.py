@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lake.storage import delta_log
-from lake.storage.atomic import make_durable
+from lake.storage.atomic import fsync_files
 from lake.storage.checksums import witness_of, witnessed_checkpoint
 
 
@@ -33,10 +33,10 @@ def archive_log(uri: Path, upto: int, *, durable: bool) -> int:
         return 0
     old = list(_below(uri, whole[-2]))
     if durable and old:
-        make_durable(path for at in whole[-2:] for path in (delta_log.checkpoint_path(uri, at), witness_of(uri, at)))
+        fsync_files(path for at in whole[-2:] for path in (delta_log.checkpoint_path(uri, at), witness_of(uri, at)))
     moved = [path for path in old if _link(path, uri / delta_log.ARCHIVE / path.name)]
     if durable and moved:
-        make_durable(uri / delta_log.ARCHIVE / path.name for path in moved)
+        fsync_files(uri / delta_log.ARCHIVE / path.name for path in moved)
     for path in moved:
         path.unlink(missing_ok=True)
     return len(moved)

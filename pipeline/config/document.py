@@ -9,6 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from lake.storage.atomic import write_atomic
 from pipeline.config.home import FILE_NAME
 
 
@@ -57,9 +58,7 @@ def toml_value(value: Any) -> str:
 def write_document(lake: Path, text: str) -> Path:
     """Write the lake's configuration file in one step, so that a reader never sees half of it."""
     path = lake / FILE_NAME
-    draft = path.with_suffix(".toml.new")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)
+    write_atomic(path, text)
     return path
 
 

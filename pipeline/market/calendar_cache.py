@@ -13,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from lake.storage.atomic import write_atomic
 from pipeline.config.home import state_home
 from pipeline.market.sessions import Sessions, exchange_sessions
 
@@ -76,9 +77,7 @@ class ChildCalendars:
         with suppress(OSError):  # a disk that is full or read-only costs the next program its time, and no more
             path = self._file(exchange)
             path.parent.mkdir(parents=True, exist_ok=True)
-            draft = path.with_suffix(f".{os.getpid()}")
-            draft.write_text(json.dumps(values), encoding="ascii")
-            draft.replace(path)
+            write_atomic(path, json.dumps(values), durable=False)
 
     def _file(self, exchange: str) -> Path:
         """A code of odd characters is no exchange's, but may not lead out of the folder either."""

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import polars as pl
 
+from lake.storage.atomic import write_atomic
 from lake.store import Lake
 from lake.tables.control import SERVICE_HEARTBEATS, TASK_ATTEMPTS, TASK_DEFINITIONS, TASK_REQUESTS
 from pipeline.control.daemon.orchestrator import Picture
@@ -95,10 +96,7 @@ class Heart:
             ],
             **detail,
         }
-        path = self._lake.path / "control" / FILE
-        draft = path.with_suffix(".draft")
-        draft.write_text(json.dumps(content), encoding="utf-8")
-        draft.replace(path)
+        write_atomic(self._lake.path / "control" / FILE, json.dumps(content), durable=False)
 
     def _commit(self, picture: Picture, status: Status, reason: str) -> None:
         usage = resource.getrusage(resource.RUSAGE_SELF)

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from lake.storage.atomic import write_atomic
 from pipeline.config.errors import ConfigError
 from pipeline.control.daemon.daemon_lock import daemon_present
 from pipeline.control.daemon.heartbeat import last_beat
@@ -39,9 +40,7 @@ def keep(lake: Path, manifest: Manifest) -> None:
     """Note what the daemon goes by from now on, for whoever looks on."""
     path = lake / "control" / KEPT
     try:
-        draft = path.with_suffix(".draft")
-        draft.write_text(manifest.text, encoding="utf-8")
-        draft.replace(path)
+        write_atomic(path, manifest.text, durable=False)
     except OSError as error:
         log.warning("the schedule in force could not be noted in %s: %s", path, error.strerror)
 

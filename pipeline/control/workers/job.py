@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime, timedelta
@@ -11,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from lake.storage.atomic import write_atomic
 from pipeline.control.schedule.task import Output
 
 GO = "go"
@@ -84,9 +84,7 @@ class Report:
     def write(self, path: Path) -> None:
         """Leave the report where the daemon looks for it, whole or not at all."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_suffix(f".{os.getpid()}")
-        draft.write_text(json.dumps(asdict(self)), encoding="utf-8")
-        draft.replace(path)
+        write_atomic(path, json.dumps(asdict(self)), durable=False)
 
     @staticmethod
     def read(path: Path) -> Report | None:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from lake.storage.atomic import write_atomic
 from pipeline.control.workers.job import Order
 
 FOLDER = "steps"
@@ -38,9 +39,8 @@ def told(lake: Path, order: Order) -> Iterator[Callable[[str, int, int], None]]:
     def tell(what: str, done: int, total: int) -> None:
         with contextlib.suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
-            draft = path.with_suffix(".draft")
-            draft.write_text(json.dumps(asdict(Step(order.task, order.slot, what, done, total))), encoding="utf-8")
-            draft.replace(path)
+            step = Step(order.task, order.slot, what, done, total)
+            write_atomic(path, json.dumps(asdict(step)), durable=False)
 
     try:
         yield tell

@@ -103,7 +103,7 @@ class Processes:
         self._logs.mkdir(parents=True, exist_ok=True)
         log = self._logs / f"{order.task.replace(':', '-')}.log"
         if log.exists() and log.stat().st_size >= LONGEST_LOG:
-            log.replace(log.with_suffix(".log.1"))
+            log.rename(log.with_suffix(".log.1"))
         with log.open("ab") as output:
             process = subprocess.Popen(
                 self._program, stdin=subprocess.PIPE, stdout=output, stderr=output, start_new_session=True

@@ -125,7 +125,7 @@ def test_a_daemon_whose_turns_fail_tells_the_service_manager_that_it_lives_and_w
 ) -> None:
     lake = Lake.create(tmp_path / "lake")
     (lake.path / "schedules.toml").write_text(SCHEDULE)
-    (lake.path / "control" / "heartbeat.draft").mkdir(parents=True)  # so that no turn comes to its end
+    (lake.path / "control" / "heartbeat.json").mkdir(parents=True)  # so that no turn comes to its end
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
         manager.settimeout(60)

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
 
+from lake.storage.atomic import write_atomic
+
 AGENT = "nextgen-trading (feed reader)"
 CHUNK = 65_536
 INFLATED = {"gzip": 31, "x-gzip": 31, "deflate": 15}
@@ -153,10 +155,7 @@ class Fetcher:
 
     def _keep(self, document: Document) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        path = self._path(document.url)
-        draft = path.with_suffix(".draft")
-        draft.write_text(json.dumps(asdict(document)), encoding="utf-8")
-        draft.replace(path)
+        write_atomic(self._path(document.url), json.dumps(asdict(document)), durable=False)
 
 
 def _request(url: str, kept: Document | None) -> urllib.request.Request:

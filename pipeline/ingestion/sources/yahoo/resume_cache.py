@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
+from lake.storage.atomic import write_atomic
+
 
 @dataclass(frozen=True)
 class Kept:
@@ -53,9 +55,7 @@ class Visit:
     def keep(self, answer: Kept) -> None:
         """Remember an answer."""
         path = self._folder / f"{hashlib.sha256(answer.symbol.encode()).hexdigest()[:32]}.json"
-        draft = path.with_suffix(".draft")
-        draft.write_text(json.dumps(asdict(answer)), encoding="utf-8")
-        draft.replace(path)
+        write_atomic(path, json.dumps(asdict(answer)), durable=False)
 
 
 def _forget_old(root: Path, before: float) -> None:
