@@ -14,10 +14,9 @@ from statistics import median
 
 from lake.store import Lake
 from pipeline.control.daemon.heartbeat import last_beat
+from pipeline.control.daemon.main import daemon_command
 from pipeline.control.operator.requests import Request, standing_of, submit
 from pipeline.control.workers.process_identity import PROC
-
-DAEMON = (sys.executable, "-m", "pipeline.control.daemon.main", "--quiet")
 
 
 def main() -> None:
@@ -28,7 +27,7 @@ def main() -> None:
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         lake = Lake.create(Path(folder) / "lake")
-        daemon = subprocess.Popen([*DAEMON, "--lake", str(lake.path)])
+        daemon = subprocess.Popen(daemon_command(lake.path))
         try:
             while last_beat(lake.path) is None:
                 time.sleep(0.05)

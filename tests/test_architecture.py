@@ -168,3 +168,19 @@ def replaces_a_file(call: ast.Call) -> bool:
     name = ast.unparse(call.func)
     by_path = name.endswith(".replace") and len(call.args) == 1 and not call.keywords
     return name in ("os.replace", "os.rename", "shutil.move") or (by_path and not isinstance(call.args[0], ast.Dict))
+
+
+def test_child_processes_are_started_by_the_one_launcher() -> None:
+    """`python -m` would import from the working directory; and a module named in a string is not checked by mypy."""
+    launcher, offenders = "pipeline.engine.children", []
+    for module, path in MODULES.items():
+        for node in ast.walk(tree(path)):
+            by_hand = isinstance(node, ast.Constant) and node.value in ("-m", "-P", "-I")
+            by_hand = by_hand or (isinstance(node, ast.Attribute) and ast.unparse(node) == "sys.executable")
+            if by_hand and module != launcher:
+                offenders.append(f"{module}:{node.lineno} has {ast.unparse(node)}; {launcher} starts children")
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "python_command":
+                name = ast.literal_eval(node.args[0])
+                if name not in MODULES:
+                    offenders.append(f"{module}:{node.lineno} starts {name}, which is no module")
+    assert not offenders, "\n".join(offenders)

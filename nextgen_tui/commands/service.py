@@ -23,8 +23,9 @@ def command() -> None:
 def install_command(invocation: Invocation, only_print: bool, manager: str | None, metrics: int | None) -> None:
     """Write the unit for this lake where the service manager looks for it."""
     from pipeline.control.daemon.service_units import unit
+    from pipeline.engine.children import installed_script
 
-    program = Path(sys.executable).with_name("nextgen-daemon")
+    program = installed_script("nextgen-daemon")
     platform = {"systemd": "linux", "launchd": "darwin"}.get(manager or "", sys.platform)
     try:
         place, text = unit(program, invocation.lake_path, platform, metrics)

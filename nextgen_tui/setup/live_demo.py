@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from lake.errors import LakeError
 from nextgen_tui.cli import exit_codes
 from nextgen_tui.cli.invocation import Invocation
 from nextgen_tui.cli.output import records
+from pipeline.control.daemon.main import daemon_command
 
 if TYPE_CHECKING:
     import polars as pl
@@ -61,16 +61,7 @@ def run_live(invocation: Invocation, live: Live) -> int:
 @contextmanager
 def daemon(lake: Path, seconds: float) -> Iterator[subprocess.Popen[str]]:
     """A daemon that paces the lake's market for the block; afterwards it has ended, and its workers with it."""
-    command = [
-        sys.executable,
-        "-m",
-        "pipeline.control.daemon.main",
-        "--lake",
-        str(lake),
-        "--pace",
-        str(seconds),
-        "--quiet",
-    ]
+    command = daemon_command(lake, "--pace", seconds)
     # A session of its own: ctrl-c is ours to pass on, once, so that what runs can be finished.
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
         try:

@@ -21,6 +21,7 @@ from lake.store import Lake
 from lake.tables import TABLES
 from lake.upkeep.compaction import STAGE as COMPACTION
 from pipeline.config.loading import load
+from pipeline.engine.children import python_command
 from pipeline.engine.code_fingerprint import code_fingerprint, libraries
 from pipeline.engine.runner import Runner
 from pipeline.engine.stage import Stage
@@ -90,7 +91,7 @@ def reproduce_apart(lake: Path, run_ids: Sequence[str], workers: int = 1) -> Ite
 
 def _started(lake: Path, run_ids: Sequence[str]) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "pipeline.engine.reproduction", str(lake), *run_ids],
+        python_command("pipeline.engine.reproduction", lake, *run_ids),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -15,6 +15,7 @@ from typing import Any
 
 from lake.storage.atomic import write_atomic
 from pipeline.config.home import state_home
+from pipeline.engine.children import python_command
 from pipeline.market.sessions import Sessions, exchange_sessions
 
 BACK = timedelta(days=3 * 365)
@@ -63,7 +64,7 @@ class ChildCalendars:
 
     def _computed(self, exchange: str) -> Sessions:
         since = self._since.isoformat()
-        command = [sys.executable, "-m", "pipeline.market.calendar_cache", exchange, since]
+        command = python_command("pipeline.market.calendar_cache", exchange, since)
         child = subprocess.run(command, capture_output=True, text=True, check=False)
         if child.returncode:
             last = child.stderr.strip().splitlines()[-1:] or ["no reason given"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 import threading
@@ -20,6 +21,7 @@ from lake.tables.control import RUNS, SYSTEM_HEALTH, TASK_REQUESTS
 from lake.tables.market import QUARANTINED_ROWS
 from nextgen_tui.cli import exit_codes
 from nextgen_tui.cli.main import COMMANDS, main, outcome
+from pipeline.engine.children import python_command
 from tests.nextgen_tui.hostile import HOSTILE
 from tests.nextgen_tui.lakes import SESSION, land, new_lake, publish, rows, run_row
 from tests.nextgen_tui.test_safe_text import dangerous
@@ -60,7 +62,7 @@ def test_the_help_page_and_the_commands_own_help_agree(name: str) -> None:
 def test_help_comes_at_once_and_lists_the_exit_codes() -> None:
     before = os.times()
     result = subprocess.run(
-        [sys.executable, "-m", "nextgen_tui", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+        python_command("nextgen_tui", "--help"), cwd=ROOT, capture_output=True, text=True, check=True
     )
     after = os.times()
     used = after.children_user + after.children_system - before.children_user - before.children_system
@@ -331,6 +333,7 @@ def test_quiet_leaves_nothing_on_stderr(run: Run) -> None:
 
 
 def test_a_reader_that_has_enough_is_no_error(lake: Lake) -> None:
-    program = f"{sys.executable} -m nextgen_tui show market_prices --limit 1000 --json --lake '{lake.path}' | head -1"
+    words = ("show", "market_prices", "--limit", "1000", "--json", "--lake", lake.path)
+    program = shlex.join(python_command("nextgen_tui", *words)) + " | head -1"
     result = subprocess.run(program, shell=True, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (result.stdout, result.stderr) == ("[\n", "")

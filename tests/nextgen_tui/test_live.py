@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from nextgen_tui.cli.main import outcome
 from pipeline.control.daemon.daemon_lock import daemon_present
 from pipeline.control.daemon.heartbeat import last_beat
 from pipeline.control.workers.process_identity import PROC, identify
+from pipeline.engine.children import python_command
 
 pytestmark = pytest.mark.slow
 DEMO = ("demo", "--sessions", "1", "--live", "--pace", "4")
@@ -33,7 +33,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def started(demo: Path, *options: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "nextgen_tui", *DEMO, *options, "--lake", str(demo)]
+    command = python_command("nextgen_tui", *DEMO, *options, "--lake", demo)
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -56,7 +56,7 @@ def test_sessions_come_one_after_the_other_and_it_ends_by_itself_after_as_many_a
     assert lines[0] < lines[1]
     assert f"nextgen console --lake {demo}" in err
     refuse_leftovers(demo)
-    asked = [sys.executable, "-m", "nextgen_tui", "status", "--json", "--lake", str(demo)]
+    asked = python_command("nextgen_tui", "status", "--json", "--lake", demo)
     told = json.loads(subprocess.run(asked, stdout=subprocess.PIPE, check=False).stdout)["operation"]
     owed = [one["facts"]["owed"] for one in told["services"] if "owed" in one["facts"]]
     assert (len(owed), sum(owed)) == (3, 0), "tasks are due by the time of the market, which stands"

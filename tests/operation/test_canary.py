@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ from pipeline.config.document import toml_document, write_document
 from pipeline.config.resolving import values_of
 from pipeline.config.settings import RuntimeParams, Settings
 from pipeline.control.operator.requests import Request, standing_of, submit
+from pipeline.engine.children import python_command
 from pipeline.engine.runner import Runner
 from pipeline.engine.stages import stage
 from pipeline.ingestion.params import IngestionParams, LanguageModelParams, NewsParams
@@ -84,7 +84,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
         openai.answers = seen.look
         environ = {**os.environ, "OPENAI_API_KEY": CANARY, "NEXTGEN_STATE": str(folder / "state")}
         _daemon_asks(seen, environ)
-        command = [sys.executable, "-m", "nextgen_tui", "run", "ask", "--session", str(session)]
+        command = python_command("nextgen_tui", "run", "ask", "--session", session)
         other = {**environ, "NEXTGEN_STATE": str(folder / "other")}
         told = subprocess.run(
             [*command, "--lake", str(lake.path)], env=other, capture_output=True, text=True, check=False, timeout=120
@@ -132,7 +132,7 @@ def _daemon_asks(seen: Watched, environ: dict[str, str]) -> None:
     )
     submit(seen.lake, request)
     log = (seen.folder / "daemon.log").open("wb")
-    program = [sys.executable, "-m", "pipeline.control.daemon.main", "--lake", str(seen.lake.path)]
+    program = python_command("pipeline.control.daemon.main", "--lake", seen.lake.path)
     with log, subprocess.Popen(program, env=environ, stdout=log, stderr=log) as daemon:
         try:
             end = time.monotonic() + 120

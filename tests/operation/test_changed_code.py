@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import polars as pl
 import pytest
 
 from lake.tables.control import RUNS
+from pipeline.engine.children import python_command
 from tests.operation.conftest import Operation
 
 ROOT = Path(__file__).parents[2]
@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 
 def reproduced(program: Path, lake: Path, run_ids: list[str]) -> list[dict[str, Any]]:
     """The verdicts of a source tree on runs of a lake."""
-    command = [sys.executable, "-m", "pipeline.engine.reproduction", str(lake), *run_ids]
+    command = python_command("pipeline.engine.reproduction", lake, *run_ids)
     environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(program)}
     ended = subprocess.run(command, capture_output=True, text=True, cwd=program, env=environment, check=False)
     assert ended.returncode == 0, ended.stderr

@@ -14,6 +14,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from pipeline.engine.children import python_command
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -71,7 +73,7 @@ class Worker:
             **{name: value for name, value in os.environ.items() if name.startswith("TORTURE_")},
         }
         return subprocess.Popen(
-            [sys.executable, "-m", "tests.torture.worker"],
+            python_command("tests.torture.worker"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -93,8 +95,8 @@ def build_shim(folder: Path) -> Path | None:
 
 
 def command(*words: str) -> list[str]:
-    """The words with which a shell would run `nextgen`, from this source tree."""
-    return [sys.executable, "-c", "import sys; from nextgen_tui.cli.main import main; sys.exit(main())", *words]
+    """The words with which a shell would run `nextgen`, in a process of its own."""
+    return python_command("nextgen_tui", *words)
 
 
 @contextmanager

@@ -6,12 +6,12 @@ import json
 import os
 import random
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from pipeline.engine.children import python_command
 from pipeline.engine.stages import TRAINING
 from tests.torture.conftest import Benches
 from tests.torture.faults import ROOT
@@ -28,7 +28,7 @@ def marks(lake: Path, threads: int, hash_seed: int) -> dict[str, str]:
         "PYTHONHASHSEED": str(hash_seed),
         **dict.fromkeys(("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads)),
     }
-    command = [sys.executable, "-m", "tests.torture.marks", str(lake)]
+    command = python_command("tests.torture.marks", lake)
     ended = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, check=False)
     assert ended.returncode == 0, ended.stderr[-2000:]
     found: dict[str, str] = json.loads(ended.stdout)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pytest
 from lake.store import Lake
 from nextgen_tui.cli import exit_codes
 from pipeline.config.document import toml_document, write_document
+from pipeline.control.daemon.main import daemon_command
 from pipeline.control.operator.requests import Request, standing_of, submit
 from pipeline.engine.runner import Runner
 from pipeline.market.sessions import exchange_sessions
@@ -22,7 +22,6 @@ from tests.torture.settings import as_items, tortured_settings
 from tests.torture.worker import state
 
 TRIES = int(os.environ.get("TORTURE_RACES", "50"))
-DAEMON = (sys.executable, "-m", "pipeline.control.daemon.main", "--quiet", "--once")
 SCHEDULE = '[tasks.upkeep]\nrun = "maintain"\ntrigger = "daily 06:00"\n'
 
 
@@ -54,7 +53,7 @@ def command_and_daemon(lake: Path, session: date) -> None:
         request_id=f"upkeep-{session}", requested_at=datetime.now(UTC), origin="cli", action="maintain", target=""
     )
     submit(Lake.open(lake), asked)
-    daemon = subprocess.Popen([*DAEMON, "--lake", str(lake)], cwd=ROOT)
+    daemon = subprocess.Popen(daemon_command(lake, "--once"), cwd=ROOT)
     by_hand = cycle(lake, session)
     _, said = by_hand.communicate()
     assert by_hand.returncode in (exit_codes.DONE, exit_codes.RETRY), said
@@ -64,7 +63,7 @@ def command_and_daemon(lake: Path, session: date) -> None:
         said = again.communicate()[1]
         assert again.returncode == exit_codes.DONE, said
     if not standing_of(Lake.open(lake), asked).settled:
-        assert subprocess.run([*DAEMON, "--lake", str(lake)], cwd=ROOT, check=False).returncode in (0, 1)
+        assert subprocess.run(daemon_command(lake, "--once"), cwd=ROOT, check=False).returncode in (0, 1)
 
 
 @pytest.mark.torture

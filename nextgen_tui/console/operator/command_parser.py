@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from lake.contract import Table
+from pipeline.control.daemon.main import daemon_command
 from pipeline.control.operator.requests import STANDS_FOR, Request
 from pipeline.control.schedule.task import ACTIONS
 from pipeline.engine.stages import CYCLE, REPORT, TRAINING, stage
@@ -166,9 +166,8 @@ def start_daemon(lake: Path) -> None:
     Raises:
         OSError: if it cannot be started.
     """
-    command = [sys.executable, "-m", "pipeline.control.daemon.main", "--lake", str(lake), "--quiet"]
     subprocess.Popen(
-        command,
+        daemon_command(lake),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

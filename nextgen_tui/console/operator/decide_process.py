@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pipeline.control.operator.decisions import DecisionError, decide
 from pipeline.control.operator.requests import Request
+from pipeline.engine.children import python_command
 
 
 def record_decision(lake: Path, request: Request) -> str:
@@ -23,7 +24,7 @@ def record_decision(lake: Path, request: Request) -> str:
     """
     given = {"plan_id": request.target, "decision": request.action, "reason": request.reason}
     asked = json.dumps({**given, "decision_id": request.request_id})
-    command = [sys.executable, "-m", "nextgen_tui.console.operator.decide_process", str(lake)]
+    command = python_command("nextgen_tui.console.operator.decide_process", lake)
     child = subprocess.run(command, input=asked, capture_output=True, text=True, check=False)
     if child.returncode:
         raise DecisionError(

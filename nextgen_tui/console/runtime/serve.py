@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hmac
 import shlex
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from secrets import token_urlsafe
@@ -13,6 +12,8 @@ from typing import Any
 from aiohttp import web
 from aiohttp.typedefs import Handler
 from textual_serve.server import Server
+
+from pipeline.engine.children import python_command
 
 HOST = "127.0.0.1"
 COOKIE = "nextgen-console"
@@ -23,7 +24,7 @@ class ConsoleServer(Server):
     """Serves one console per page; every visitor needs the key once, and then has it as a cookie."""
 
     def __init__(self, lake: Path, port: int, options: Sequence[str], say: Callable[[str], None]) -> None:
-        command = [sys.executable, "-m", "nextgen_tui", "console", "--lake", str(lake), *options]
+        command = python_command("nextgen_tui", "console", "--lake", lake, *options)
         super().__init__(shlex.join(command), host=HOST, port=port, title="nextgen")
         self._key = token_urlsafe(24)
         self._say = say

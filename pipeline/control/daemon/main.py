@@ -15,8 +15,14 @@ from pipeline.config.errors import ConfigError
 from pipeline.config.folder import Folder
 from pipeline.config.home import lake_home
 from pipeline.control.daemon.daemon_lock import refuse_second
+from pipeline.engine.children import python_command
 
 USAGE, BUSY = 2, 3
+
+
+def daemon_command(lake: Path, *options: object) -> list[str]:
+    """The command line that serves a lake in a process of its own, which writes to its log file alone."""
+    return python_command("pipeline.control.daemon.main", "--lake", lake, "--quiet", *options)
 
 
 @click.command("nextgen-daemon", context_settings={"help_option_names": ["-h", "--help"]})

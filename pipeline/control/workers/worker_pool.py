@@ -6,7 +6,6 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -16,8 +15,9 @@ from typing import Literal, Protocol
 
 from pipeline.control.workers.job import GO, Order, Report
 from pipeline.control.workers.process_identity import Identity, alive, end_group, identify
+from pipeline.engine.children import python_command
 
-PROGRAM = (sys.executable, "-m", "pipeline.control.workers.worker")
+PROGRAM = tuple(python_command("pipeline.control.workers.worker"))
 WATCH_ADOPTED = 2.0
 """Seconds between two looks at a worker that another daemon started: its end rings no bell."""
 LONGEST_LOG = 5 << 20

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from lake.store import Lake
 from lake.tables.control import TASK_ATTEMPTS, TASK_REQUESTS
 from nextgen_tui.console.screens import PAGES
 from pipeline.control.daemon.heartbeat import last_beat
+from pipeline.control.daemon.main import daemon_command
 from tests.nextgen_tui.console.desk import FIRST
 from tests.nextgen_tui.console.tmux import NO_TMUX, PROMPT, Terminal, command_line, console, terminal, wait
 
@@ -151,8 +151,9 @@ def test_a_storm_of_resizes_leaves_every_screen_whole(shell: Terminal, desk_path
 @pytest.fixture
 def daemon(own_desk: Lake) -> Iterator[subprocess.Popen[bytes]]:
     """A daemon on the desk's lake."""
-    command = [sys.executable, "-m", "pipeline.control.daemon.main", "--lake", str(own_desk.path), "--quiet"]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen(
+        daemon_command(own_desk.path), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
         wait(lambda: last_beat(own_desk.path) is not None)
         yield process
         process.kill()

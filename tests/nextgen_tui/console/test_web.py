@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,8 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
+
+from pipeline.engine.children import python_command
 
 pytest.importorskip("textual_serve", reason="the extra `web` is not installed")
 
@@ -38,7 +39,7 @@ def served(desk_path: Path) -> Iterator[Served]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "nextgen_tui", "console", "--web", "--port", str(port), "--lake", str(desk_path)]
+    command = python_command("nextgen_tui", "console", "--web", "--port", port, "--lake", desk_path)
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         try:

@@ -6,11 +6,12 @@ import os
 import shlex
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from pipeline.engine.children import python_command
 
 PATIENCE = 120.0
 """Seconds that anything may take on a machine that does other things as well."""
@@ -110,7 +111,7 @@ def terminal(folder: Path, width: int = 140, height: int = 40) -> Iterator[Termi
 
 def console(lake: Path, *options: str) -> str:
     """The command line that opens the console on a lake."""
-    return shlex.join([sys.executable, "-m", "nextgen_tui", "console", "--lake", str(lake), *options])
+    return shlex.join(python_command("nextgen_tui", "console", "--lake", lake, *options))
 
 
 def children(pid: int) -> list[int]:

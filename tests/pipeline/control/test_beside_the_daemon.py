@@ -18,9 +18,10 @@ from lake.tables.market import INSTRUMENTS
 from nextgen_tui.cli import exit_codes
 from nextgen_tui.cli.main import outcome
 from pipeline.control.daemon.daemon_lock import the_only_daemon
+from pipeline.control.daemon.main import daemon_command
 from tests.frames.control import recipe, run
 from tests.frames.published import instrument_rows, publish_sessions
-from tests.pipeline.control.test_daemon import DAEMON, SCHEDULE, until
+from tests.pipeline.control.test_daemon import SCHEDULE, until
 
 # pandas' own change of mind, inside the calendar library.
 pytestmark = pytest.mark.filterwarnings("ignore:Series.values returning")
@@ -95,7 +96,7 @@ def test_a_daemon_finishes_first_what_a_crash_interrupted_and_readers_see_the_ol
         seen.append(lake.read(INSTRUMENTS)["name"][0])
         return seen[-1] == "the new name"
 
-    with subprocess.Popen([*DAEMON, "--lake", str(lake.path)]) as daemon:
+    with subprocess.Popen(daemon_command(lake.path)) as daemon:
         try:
             until(published, 60)
             until(lambda: lake.read(TASK_ATTEMPTS)["state"].to_list().count("done"))
@@ -109,5 +110,5 @@ def test_a_daemon_finishes_first_what_a_crash_interrupted_and_readers_see_the_ol
 
 
 def test_a_tidy_lake_asks_for_no_recovery(lake: Lake) -> None:
-    subprocess.run([*DAEMON, "--lake", str(lake.path), "--once"], check=True)
+    subprocess.run(daemon_command(lake.path, "--once"), check=True)
     assert lake.read(TASK_REQUESTS).filter(origin="daemon").is_empty()

@@ -24,6 +24,7 @@ from lake.store import Lake
 from lake.tables.control import SERVICE_HEARTBEATS, TASK_ATTEMPTS, TASK_REQUESTS
 from pipeline.control.daemon.daemon_lock import daemon_present
 from pipeline.control.daemon.heartbeat import BATCH, Heart, last_beat
+from pipeline.control.daemon.main import daemon_command
 from pipeline.control.daemon.orchestrator import Picture, Waiting
 from pipeline.control.daemon.service_units import launchd_unit, systemd_unit
 from pipeline.control.monitoring.event_log import tell
@@ -35,7 +36,6 @@ from pipeline.control.schedule.journal import Event
 from pipeline.control.schedule.manifest import load_manifest, read_manifest
 from pipeline.control.workers.process_identity import PROC, identify, open_descriptors
 
-DAEMON = (sys.executable, "-m", "pipeline.control.daemon.main", "--quiet")
 SCHEDULE = '[tasks.upkeep]\nrun = "maintain"\ntrigger = "daily 06:00"\n'
 
 
@@ -55,7 +55,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lake, sub
     """An empty lake with its own schedule, and the daemon that serves it."""
     lake = Lake.create(tmp_path_factory.mktemp("served") / "lake")
     (lake.path / "schedules.toml").write_text(SCHEDULE)
-    daemon = subprocess.Popen([*DAEMON, "--lake", str(lake.path)])
+    daemon = subprocess.Popen(daemon_command(lake.path))
     until(lambda: last_beat(lake.path) is not None)
     yield lake, daemon
     if daemon.poll() is None:
@@ -76,7 +76,7 @@ def test_a_request_is_carried_out_once_however_often_it_is_sent(served: tuple[La
 
 def test_a_second_daemon_is_refused_and_names_the_first(served: tuple[Lake, subprocess.Popen[bytes]]) -> None:
     lake, daemon = served
-    second = subprocess.run([*DAEMON, "--lake", str(lake.path)], capture_output=True, text=True, check=False)
+    second = subprocess.run(daemon_command(lake.path), capture_output=True, text=True, check=False)
     assert second.returncode == 3
     assert f"process {daemon.pid}" in second.stderr
 
@@ -130,7 +130,7 @@ def test_a_daemon_whose_turns_fail_tells_the_service_manager_that_it_lives_and_w
         manager.bind(str(tmp_path / "notify"))
         manager.settimeout(60)
         environ = {**os.environ, "NOTIFY_SOCKET": str(tmp_path / "notify")}
-        with subprocess.Popen([*DAEMON, "--lake", str(lake.path)], env=environ) as daemon:
+        with subprocess.Popen(daemon_command(lake.path), env=environ) as daemon:
             try:
                 assert manager.recv(4096) == b"READY=1\nSTATUS=1 tasks"
                 assert manager.recv(4096).startswith(b"WATCHDOG=1\nSTATUS=it cannot do its work: ")
@@ -162,7 +162,7 @@ def test_a_killed_daemon_leaves_its_lake_free_and_the_next_one_serves(
     assert not daemon_present(lake.path / "control")
     asked = request("waits-for-a-daemon")
     submit(lake, asked)
-    once = subprocess.run([*DAEMON, "--lake", str(lake.path), "--once"], check=False)
+    once = subprocess.run(daemon_command(lake.path, "--once"), check=False)
     assert once.returncode == 0
     assert [event.state for event in standing_of(lake, asked).events] == ["started", "done"]
 
@@ -171,7 +171,7 @@ def test_a_schedule_of_its_own_is_taken_up_later_and_the_first_end_lets_work_fin
     tmp_path: Path,
 ) -> None:
     lake = Lake.create(tmp_path / "lake")
-    daemon = subprocess.Popen([*DAEMON, "--lake", str(lake.path)])
+    daemon = subprocess.Popen(daemon_command(lake.path))
     until(lambda: last_beat(lake.path) is not None)
     own = lake.path / "schedules.toml"
     own.write_text(SCHEDULE)
@@ -269,7 +269,7 @@ def test_once_ends_though_a_task_always_fails_and_says_what_is_still_owed(
 def test_a_schedule_that_cannot_be_used_ends_the_daemon_with_the_line_and_the_fix(tmp_path: Path) -> None:
     lake = Lake.create(tmp_path / "lake")
     (lake.path / "schedules.toml").write_text(SCHEDULE.replace("maintain", "mantain"))
-    result = subprocess.run([*DAEMON, "--lake", str(lake.path)], capture_output=True, text=True, check=False)
+    result = subprocess.run(daemon_command(lake.path), capture_output=True, text=True, check=False)
     assert result.returncode == 2
     assert "schedules.toml:2" in result.stderr
     assert "did you mean 'maintain'" in result.stderr
@@ -278,7 +278,7 @@ def test_a_schedule_that_cannot_be_used_ends_the_daemon_with_the_line_and_the_fi
 def test_a_lake_that_cannot_be_written_ends_the_daemon_in_words_and_for_good(tmp_path: Path) -> None:
     lake = Lake.create(tmp_path / "lake")
     (lake.path / "control").write_text("in the way")
-    ended = subprocess.run([*DAEMON, "--lake", str(lake.path)], capture_output=True, text=True, check=False)
+    ended = subprocess.run(daemon_command(lake.path), capture_output=True, text=True, check=False)
     assert ended.returncode == 2, "a service manager does not start it again and again"
     assert re.fullmatch(r"Error: the daemon cannot serve: .*control.*: \S.*\n", ended.stderr)
 
@@ -287,7 +287,7 @@ def test_a_configuration_that_no_worker_could_use_ends_the_daemon_and_stands_in_
     lake = Lake.create(tmp_path / "lake")
     (lake.path / "schedules.toml").write_text(SCHEDULE)
     (lake.path / "nextgen.toml").write_text("[trading]\ncapitall = 1\n")
-    result = subprocess.run([*DAEMON, "--lake", str(lake.path)], capture_output=True, text=True, check=False)
+    result = subprocess.run(daemon_command(lake.path), capture_output=True, text=True, check=False)
     assert result.returncode == 2
     assert "did you mean trading.capital?" in result.stderr
     assert "did you mean trading.capital?" in (lake.path / "control" / "logs" / "daemon.log").read_text()
@@ -347,7 +347,7 @@ def test_every_line_of_the_log_is_json_that_says_what_it_is_about(tmp_path: Path
     lake = Lake.create(tmp_path / "lake")
     (lake.path / "schedules.toml").write_text(SCHEDULE)
     submit(lake, request("logged"))
-    subprocess.run([*DAEMON, "--lake", str(lake.path), "--once"], check=True, env={**os.environ})
+    subprocess.run(daemon_command(lake.path, "--once"), check=True, env={**os.environ})
     lines = [json.loads(line) for line in (lake.path / "control" / "logs" / "daemon.log").read_text().splitlines()]
     assert {"at", "level", "message"} <= set(lines[0])
     assert {"started", "done"} <= {line.get("state") for line in lines if line.get("slot") == "logged"}

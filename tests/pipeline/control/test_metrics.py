@@ -16,8 +16,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from lake.store import Lake
 from pipeline.control.daemon.heartbeat import last_beat
+from pipeline.control.daemon.main import daemon_command
 from pipeline.control.monitoring.prometheus import HOST, MetricsError, served
-from tests.pipeline.control.test_daemon import DAEMON, SCHEDULE, until
+from tests.pipeline.control.test_daemon import SCHEDULE, until
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def free_port() -> int:
 
 def test_a_daemon_that_is_asked_to_answers_with_its_verdicts_and_figures_on_loopback(lake: Lake) -> None:
     port = free_port()
-    with subprocess.Popen([*DAEMON, "--lake", str(lake.path), "--metrics", str(port)]) as daemon:
+    with subprocess.Popen(daemon_command(lake.path, "--metrics", str(port))) as daemon:
         try:
             until(lambda: last_beat(lake.path) is not None)
             told = figures(port)

@@ -18,8 +18,9 @@ from lake.store import Lake
 from pipeline.control.workers.job import Order
 from pipeline.control.workers.process_identity import Identity, alive, boot_id, identify
 from pipeline.control.workers.worker_pool import LONGEST_LOG, Outcome, Processes
+from pipeline.engine.children import python_command
 
-UNRULY = (sys.executable, "-m", "tests.pipeline.control.unruly")
+UNRULY = python_command("tests.pipeline.control.unruly")
 FAULTS = ("raise", "exit", "abort", "kill")
 
 
