@@ -1,34 +1,53 @@
 # nextgen: every command a person needs. `make` alone lists them.
-PYTHON ?= python3.11
 VENV   := .venv
 BIN    := $(VENV)/bin
-PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --retries 1
-# The CPU build of torch; with a GPU: make install CONSTRAINTS=/dev/null
-CONSTRAINTS ?= constraints.txt
+# Any Python from 3.11 on that can make a virtual environment; the first of these that can is taken: make install PYTHON=...
+PYTHONS := python3.11 python3.12 python3.13 python3.14 python3 python
+PYTHON ?= $(shell for one in $(PYTHONS); do \
+  $$one -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$one; break; }; done)
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# Which build of torch: cpu, or default for the one of the package index, which brings gigabytes of GPU libraries on Linux.
+TORCH  ?= cpu
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 # Processes that share the tests out (tests/conftest.py says how); a bare `pytest FILE` runs in one and can be debugged.
 # Three keep two cores busy: a screen or a daemon that a test waits for needs little of one.
 WORKERS ?= 3
+COMPILE = $(VENV)-lock/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-annotate \
+  --custom-compile-command 'make lock' -c constraints.txt --extra dev --extra metrics --extra web pyproject.toml -o requirements.lock
 # Faults keep their core busy by themselves.
 CORES ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test slow torture check format bench docs clean
+.PHONY: help install lock run test slow torture check format bench docs clean
 
 help: ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-$(BIN)/nextgen: pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(VENV)
-	@echo "installing (a few minutes the first time)"
-	@# torch first: from what is configured, else from its own index of CPU builds; never gigabytes of GPU libraries unasked.
-	@$(PIP) -c $(CONSTRAINTS) --no-deps torch 2>/dev/null \
-	  || $(PIP) -c $(CONSTRAINTS) --no-deps --index-url $(TORCH_INDEX) torch \
-	  || { echo "no CPU build of torch is at hand: give TORCH_INDEX=URL, or take the GPU build with CONSTRAINTS=/dev/null"; exit 1; }
-	@$(PIP) -c $(CONSTRAINTS) -e ".[dev]"
+$(BIN)/nextgen: pyproject.toml requirements.lock
+	@test -n "$(PYTHON)" || { echo "no Python 3.11 or newer with venv on the path (tried $(PYTHONS)); name one: make $(MAKECMDGOALS) PYTHON=/path/to/python"; exit 1; }
+	@echo "installing with $$($(PYTHON) --version) ($$(command -v $(PYTHON))) into $(VENV); a few minutes the first time"
+	@$(PYTHON) -m venv $(VENV)
+	@# The lock names every other package with its version. torch comes first, from where a CPU build is at hand.
+	@grep '^torch==' requirements.lock > $(VENV)/torch.txt
+	@grep -v '^torch==' requirements.lock > $(VENV)/others.txt
+	@if [ "$(TORCH)" = cpu ]; then \
+	  $(PIP) --retries 1 --no-deps -r $(VENV)/torch.txt 2>/dev/null \
+	  || $(PIP) --retries 1 --no-deps --index-url $(TORCH_INDEX) -r $(VENV)/torch.txt 2>/dev/null \
+	  || { echo "no CPU build of torch for this Python is at hand: taking the default build, with its GPU libraries"; false; }; \
+	else false; fi || $(PIP) $$(sed -n 's/^\(torch==[0-9.]*\).*/\1/p' $(VENV)/torch.txt | head -1)
+	@$(PIP) --no-deps -r $(VENV)/others.txt
+	@$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
 
-install: $(BIN)/nextgen ## make .venv with nextgen and nextgen-daemon in it
+install: $(BIN)/nextgen ## make .venv with nextgen and nextgen-daemon in it, always the versions of requirements.lock
+
+lock: ## renew requirements.lock: the newest versions that pyproject.toml and constraints.txt allow
+	$(PYTHON) -m venv $(VENV)-lock
+	$(VENV)-lock/bin/python -m pip install --quiet --disable-pip-version-check uv
+	@# The CPU build of torch may lie in a folder that pip is told of; else it comes from its own index.
+	$(COMPILE) $(if $(PIP_FIND_LINKS),--find-links $(PIP_FIND_LINKS)) 2>/dev/null \
+	  || $(COMPILE) --extra-index-url $(TORCH_INDEX) --index-strategy unsafe-best-match
+	@rm -rf $(VENV)-lock
 
 run: install ## run the demo on the embedded market, then open the console
 	$(BIN)/nextgen demo

@@ -47,7 +47,7 @@ def test_the_stage_whose_code_changed_is_named_and_the_first_differing_row_shown
     changed = strategy.read_text().replace('"risk_budget": ', '"risk_budget": 0.5 * ')
     assert changed != strategy.read_text(), "the line to be changed is not there any more"
     strategy.write_text(changed)
-    value = program / "pipeline" / "trading" / "value.py"
+    value = program / "pipeline" / "trading" / "books" / "value.py"
     value.write_text(value.read_text() + "\n# a remark\n")
     verdicts = reproduced(program, operation.lake.path, last_runs(operation, "strategy", "value", "universe"))
     differs, remarked, untouched = verdicts
