@@ -13,9 +13,9 @@ from pathlib import Path
 from statistics import median
 
 from lake.store import Lake
-from pipeline.control.daemon.heartbeat import last_beat
+from pipeline.control.daemon.heartbeat import read_heartbeat
 from pipeline.control.daemon.main import daemon_command
-from pipeline.control.operator.requests import Request, standing_of, submit
+from pipeline.control.operator.requests import Request, read_request_state, submit
 from pipeline.control.workers.process_identity import PROC
 
 
@@ -29,7 +29,7 @@ def main() -> None:
         lake = Lake.create(Path(folder) / "lake")
         daemon = subprocess.Popen(daemon_command(lake.path))
         try:
-            while last_beat(lake.path) is None:
+            while read_heartbeat(lake.path) is None:
                 time.sleep(0.05)
             report(lake, daemon.pid, asked.requests, asked.idle)
         finally:
@@ -55,12 +55,12 @@ def answer(lake: Lake, number: int) -> float:
     request = Request(request_id=f"bench-{number}", requested_at=now, origin="cli", action="maintain")
     begin = time.perf_counter()
     submit(lake, request)
-    while not (standing := standing_of(lake, request)).events:
+    while not (standing := read_request_state(lake, request)).events:
         time.sleep(0.002)
     took = time.perf_counter() - begin
     while not standing.settled:
         time.sleep(0.05)
-        standing = standing_of(lake, request)
+        standing = read_request_state(lake, request)
     return took
 
 

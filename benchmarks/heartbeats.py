@@ -21,10 +21,10 @@ from lake.store import Lake
 from lake.tables import TABLES
 from lake.tables.control import SERVICE_HEARTBEATS, TASK_ATTEMPTS
 from pipeline.config.settings import Settings
-from pipeline.control.daemon.heartbeat import BATCH, Heart
-from pipeline.control.daemon.orchestrator import Picture
-from pipeline.control.schedule.journal import Event, lake_journal
-from pipeline.control.workers.process_identity import open_descriptors, resident_bytes
+from pipeline.control.daemon.heartbeat import BATCH, HeartbeatWriter
+from pipeline.control.daemon.orchestrator import StepResult
+from pipeline.control.schedule.journal import Event, load_journal
+from pipeline.control.workers.process_identity import count_open_descriptors, count_resident_bytes
 from pipeline.engine.runner import Runner
 from pipeline.ingestion.sources.params import SimulatedParams, SourceParams
 
@@ -94,11 +94,11 @@ def beats(path: Path, days: int) -> Seen:
     lake, reader, seen = Lake.create(path), Lake.open(path), Seen()
     (path / "control").mkdir()
     now = begin = datetime(2024, 1, 2, tzinfo=UTC)
-    heart, journal = Heart(lake, now), lake_journal(lake, now)
+    heart, journal = HeartbeatWriter(lake, now), load_journal(lake, now)
     with anew(path) as read_anew:
         while now < begin + days * DAY:
             now += BATCH
-            heart.beat(Picture(now), "running", "ok", "0 running, 0 waiting")
+            heart.beat(StepResult(now), "running", "ok", "0 running, 0 waiting")
             for due in range(1, BATCH // EVERY + 1):
                 at = now - BATCH + due * EVERY
                 journal.note([attempt(at, "started")])
@@ -107,8 +107,8 @@ def beats(path: Path, days: int) -> Seen:
                 subprocess.run([sys.executable, "-c", KEEP, str(path)], check=True)
             seen.reads.append(timed(reader, now))
             seen.fresh.append(read_anew(now))
-            seen.memory.append(resident_bytes())
-            seen.descriptors.append(open_descriptors())
+            seen.memory.append(count_resident_bytes())
+            seen.descriptors.append(count_open_descriptors())
     return seen
 
 

@@ -22,9 +22,9 @@ def or_ask(invocation: Invocation, request: str) -> Iterator[None]:
     try:
         yield
     except BusyError as error:
-        from pipeline.control.daemon.daemon_lock import daemon_present
+        from pipeline.control.daemon.daemon_lock import daemon_is_running
 
-        if not daemon_present(invocation.lake_path / "control"):
+        if not daemon_is_running(invocation.lake_path / "control"):
             raise
         turn = f"`nextgen request {request} --wait` has the daemon do it in its turn"
         raise BusyError(f"{str(error).removesuffix('; try again later')}; {turn}") from error

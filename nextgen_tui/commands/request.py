@@ -15,7 +15,7 @@ from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocati
 if TYPE_CHECKING:
     from lake.store import Lake
     from pipeline.control.operator.requests import Request
-    from pipeline.control.schedule.journal import Standing
+    from pipeline.control.schedule.journal import SlotState
 
 ACTIONS = (
     *("run", "task", "cycle", "train", "maintain", "recover", "reproduce", "promote", "rollback"),
@@ -54,7 +54,7 @@ def command(
     from uuid import uuid4
 
     from nextgen_tui.standing import refuse_open
-    from pipeline.control.daemon.daemon_lock import daemon_present
+    from pipeline.control.daemon.daemon_lock import daemon_is_running
     from pipeline.control.operator.requests import Request, submit
 
     if session is not None:
@@ -73,7 +73,7 @@ def command(
     new = submit(lake, request)
     if not new:
         _refuse_another(lake, request)
-    if not wait and not daemon_present(lake.path / "control"):
+    if not wait and not daemon_is_running(lake.path / "control"):
         invocation.output.say("no daemon serves this lake; it is done once `nextgen-daemon` runs")
     standing = _answer(lake, request, wait)
     last = standing.last
@@ -90,19 +90,19 @@ def command(
 
 
 def _refuse_senseless(request: Request) -> None:
-    from pipeline.control.operator.requests import RequestError, refuse_senseless
+    from pipeline.control.operator.requests import RequestError, validate_request
 
     try:
-        refuse_senseless(request)
+        validate_request(request)
     except RequestError as error:
         raise click.UsageError(str(error)) from None
 
 
 def _refuse_another(lake: Lake, request: Request) -> None:
     """One name stands for one request: who asks for something else under it is not told that it was asked before."""
-    from pipeline.control.operator.requests import request_of
+    from pipeline.control.operator.requests import find_request
 
-    there = request_of(lake, request.request_id)
+    there = find_request(lake, request.request_id)
     for name in ("action", "target", "session"):
         if (stands := getattr(there, name)) != (asked := getattr(request, name)):
             raise click.UsageError(
@@ -113,12 +113,12 @@ def _refuse_another(lake: Lake, request: Request) -> None:
 
 def _why_it_waits(lake: Lake, request: Request) -> str:
     """What the daemon says of a request that it has not begun; empty where it says nothing."""
-    from pipeline.control.daemon.daemon_lock import daemon_present
-    from pipeline.control.daemon.heartbeat import last_beat
+    from pipeline.control.daemon.daemon_lock import daemon_is_running
+    from pipeline.control.daemon.heartbeat import read_heartbeat
     from pipeline.control.monitoring.health import SILENT
 
-    beat = last_beat(lake.path)
-    if beat is None or not daemon_present(lake.path / "control"):
+    beat = read_heartbeat(lake.path)
+    if beat is None or not daemon_is_running(lake.path / "control"):
         return ""
     if beat.age > SILENT.total_seconds():
         return f"the daemon has been silent for {beat.age:.0f} s; see `nextgen status`"
@@ -128,16 +128,16 @@ def _why_it_waits(lake: Lake, request: Request) -> str:
     return str(waiting.get(request.request_id, ""))
 
 
-def _answer(lake: Lake, request: Request, wait: bool) -> Standing:
+def _answer(lake: Lake, request: Request, wait: bool) -> SlotState:
     """Where the request stands within a second, or at its end, or once nobody is there any more to bring it there."""
-    from pipeline.control.daemon.daemon_lock import daemon_present
-    from pipeline.control.operator.requests import standing_of
+    from pipeline.control.daemon.daemon_lock import daemon_is_running
+    from pipeline.control.operator.requests import read_request_state
 
     control = lake.path / "control"
     patience = time.monotonic() + (float("inf") if wait else 1.0)
     while True:
-        served = daemon_present(control)  # before the look: it may have answered and ended in between
-        standing = standing_of(lake, request)
+        served = daemon_is_running(control)  # before the look: it may have answered and ended in between
+        standing = read_request_state(lake, request)
         if standing.settled or (standing.events and not wait) or time.monotonic() > patience or not served:
             return standing
         time.sleep(LOOK)

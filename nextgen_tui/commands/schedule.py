@@ -35,12 +35,12 @@ def preview_command(invocation: Invocation, days: int, file: Path | None) -> Non
 
     from nextgen_tui.text.safe_text import safe_text
     from nextgen_tui.text.table_view import grid
-    from pipeline.control.schedule.manifest import load_manifest, manifest_path
     from pipeline.control.schedule.preview import preview
+    from pipeline.control.schedule.schedule_file import find_schedule_file, load_schedule
     from pipeline.market.calendar_cache import ChildCalendars
 
     now = datetime.now(UTC)
-    manifest = load_manifest(file or manifest_path(invocation.lake_path), now, ChildCalendars(now.date()))
+    manifest = load_schedule(file or find_schedule_file(invocation.lake_path), now, ChildCalendars(now.date()))
     planned = preview(manifest, now, days)
     view = grid(f"Due in {days} days")
     for heading in ("UTC", "local time", "task", "slot", "session", "after"):
@@ -66,10 +66,10 @@ def check_command(invocation: Invocation, file: Path | None) -> None:
     """Read the schedule as the daemon would; say every line that is wrong."""
     from datetime import UTC, datetime
 
-    from pipeline.control.schedule.manifest import load_manifest, manifest_path
+    from pipeline.control.schedule.schedule_file import find_schedule_file, load_schedule
     from pipeline.market.calendar_cache import ChildCalendars
 
     now = datetime.now(UTC)
-    manifest = load_manifest(file or manifest_path(invocation.lake_path), now, ChildCalendars(now.date()))
+    manifest = load_schedule(file or find_schedule_file(invocation.lake_path), now, ChildCalendars(now.date()))
     invocation.output.show(f"{manifest.origin} can be used: {', '.join(task.name for task in manifest.tasks)}.")
     invocation.output.record({"file": manifest.origin, "tasks": [task.name for task in manifest.tasks]})

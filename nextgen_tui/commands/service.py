@@ -22,13 +22,13 @@ def command() -> None:
 @pass_invocation
 def install_command(invocation: Invocation, only_print: bool, manager: str | None, metrics: int | None) -> None:
     """Write the unit for this lake where the service manager looks for it."""
-    from pipeline.control.daemon.service_units import unit
+    from pipeline.control.daemon.service_units import service_unit
     from pipeline.engine.children import installed_script
 
     program = installed_script("nextgen-daemon")
     platform = {"systemd": "linux", "launchd": "darwin"}.get(manager or "", sys.platform)
     try:
-        place, text = unit(program, invocation.lake_path, platform, metrics)
+        place, text = service_unit(program, invocation.lake_path, platform, metrics)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     if only_print:

@@ -28,15 +28,15 @@ def command(invocation: Invocation, everything: bool) -> int:
     """
     from lake.tables.control import RUNS, SYSTEM_HEALTH
     from nextgen_tui.health import health
-    from pipeline.control.daemon.simulated_pace import operation_clock
+    from pipeline.control.daemon.simulated_pace import make_operation_clock
     from pipeline.control.monitoring.health import condition
-    from pipeline.control.schedule.active_schedule import in_force
+    from pipeline.control.schedule.active_schedule import read_active_schedule
     from pipeline.market.calendar_cache import ChildCalendars
 
     lake = invocation.lake
-    now = operation_clock(lake).now()
+    now = make_operation_clock(lake).now()
     calendars = ChildCalendars(now.date())
-    services = condition(lake, in_force(lake.path, now, calendars), now, calendars)
+    services = condition(lake, read_active_schedule(lake.path, now, calendars), now, calendars)
     columns = ("cycle_id", "stage", "session", "status", "error", "written", "seconds", "started_at")
     report = health(lake.read(SYSTEM_HEALTH), lake.read(RUNS, columns=columns))
     verdict = _over_all(report, services)

@@ -10,10 +10,10 @@ from typing import Any
 
 from nextgen_tui.text import formats
 from nextgen_tui.text.safe_text import safe_text
-from pipeline.control.daemon.daemon_lock import daemon_present
-from pipeline.control.daemon.heartbeat import last_beat
+from pipeline.control.daemon.daemon_lock import daemon_is_running
+from pipeline.control.daemon.heartbeat import read_heartbeat
 from pipeline.control.monitoring.health import LATE
-from pipeline.control.workers.job_progress import Step, steps
+from pipeline.control.workers.job_progress import JobStep, read_steps
 
 REQUESTED = "request:"
 """What the names of tasks that somebody asked for begin with."""
@@ -34,11 +34,11 @@ class Activity:
 
 def activity(lake: Path, now: datetime) -> Activity:
     """What the daemon does; nothing where none runs, for what a dead one said last is no news."""
-    present, beat = daemon_present(lake / "control"), last_beat(lake)
+    present, beat = daemon_is_running(lake / "control"), read_heartbeat(lake)
     writable = os.access(lake, os.W_OK)
     if beat is None or not present:
         return Activity(present, writable)
-    known = steps(lake)
+    known = read_steps(lake)
     running: list[dict[str, Any]] = beat.detail.get("running") or []
     waiting: list[dict[str, Any]] = beat.detail.get("waiting") or []
     return Activity(
@@ -49,7 +49,7 @@ def activity(lake: Path, now: datetime) -> Activity:
     )
 
 
-def _doing(one: dict[str, Any], step: Step | None) -> str:
+def _doing(one: dict[str, Any], step: JobStep | None) -> str:
     name = _named(one)
     if step is None:
         return name

@@ -127,8 +127,8 @@ def test_a_request_that_no_daemon_could_carry_out_is_not_put_on_record(run: Run,
 SERVE_AND_DIE = """
 import sys, time
 from pathlib import Path
-from pipeline.control.daemon.daemon_lock import the_only_daemon
-with the_only_daemon(Path(sys.argv[1])):
+from pipeline.control.daemon.daemon_lock import hold_daemon_lock
+with hold_daemon_lock(Path(sys.argv[1])):
     print("serving", flush=True)
     sys.stdin.readline()
 """

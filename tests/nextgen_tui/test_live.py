@@ -14,8 +14,8 @@ from lake.store import Lake
 from lake.tables.control import TASK_ATTEMPTS
 from nextgen_tui.cli import exit_codes
 from nextgen_tui.cli.main import outcome
-from pipeline.control.daemon.daemon_lock import daemon_present
-from pipeline.control.daemon.heartbeat import last_beat
+from pipeline.control.daemon.daemon_lock import daemon_is_running
+from pipeline.control.daemon.heartbeat import read_heartbeat
 from pipeline.control.workers.process_identity import PROC, identify
 from pipeline.engine.children import python_command
 
@@ -39,7 +39,7 @@ def started(demo: Path, *options: str) -> subprocess.Popen[str]:
 
 def refuse_leftovers(demo: Path) -> None:
     """No daemon, no worker, a tidy lake."""
-    assert not daemon_present(demo / "control")
+    assert not daemon_is_running(demo / "control")
     assert not left_untidy(demo)
     last = Lake.open(demo).read(TASK_ATTEMPTS)
     assert [pid for pid in last["pid"].drop_nulls() if identify(pid)] == []
@@ -72,16 +72,16 @@ def test_told_to_end_it_finishes_what_runs_and_leaves_all_tidy(demo: Path, sign:
         _, err = process.communicate(timeout=300)
     assert process.returncode == exit_codes.DONE, err
     assert "the market stands" in err
-    beat = last_beat(demo)
+    beat = read_heartbeat(demo)
     assert beat is not None
     assert beat.state == "stopped"
     refuse_leftovers(demo)
 
 
 def test_a_lake_that_has_a_daemon_already_is_refused_by_name(demo: Path) -> None:
-    from pipeline.control.daemon.daemon_lock import the_only_daemon
+    from pipeline.control.daemon.daemon_lock import hold_daemon_lock
 
-    with the_only_daemon(demo / "control"), started(demo) as process:
+    with hold_daemon_lock(demo / "control"), started(demo) as process:
         _, err = process.communicate(timeout=300)
     assert process.returncode != exit_codes.DONE
     assert "this lake has a daemon already: process" in err

@@ -14,7 +14,7 @@ from lake.tables.predictions import PREDICTIONS
 from nextgen_tui.cli import exit_codes
 from nextgen_tui.cli.main import outcome
 from nextgen_tui.standing import last_session
-from pipeline.control.workers.job import Order
+from pipeline.control.workers.job import Job
 from pipeline.control.workers.task_actions import perform
 
 # pandas' own change of mind, inside the calendar library.
@@ -64,7 +64,7 @@ def test_a_simulated_market_goes_on_by_one_session_when_a_cycle_is_asked_for_wit
     before, now = last_session(lake), datetime.now(UTC)
     assert before is not None
     assert now.date() - before > timedelta(days=365), "the computer's clock is years ahead"
-    asked = Order(
+    asked = Job(
         task="request:cycle",
         slot="cli-1",
         attempt=0,

@@ -20,13 +20,13 @@ from nextgen_tui.cli import exit_codes
 from nextgen_tui.cli.main import outcome
 from nextgen_tui.console.lake_view import LakeView, read_runs
 from nextgen_tui.console.pages.schedule import SchedulePage
-from pipeline.control.daemon.daemon_lock import the_only_daemon
-from pipeline.control.daemon.heartbeat import FILE, Heart
-from pipeline.control.daemon.orchestrator import Picture, Waiting
-from pipeline.control.schedule.active_schedule import keep
-from pipeline.control.schedule.journal import Event, lake_journal
-from pipeline.control.schedule.manifest import load_manifest
-from pipeline.control.workers.process_identity import boot_id
+from pipeline.control.daemon.daemon_lock import hold_daemon_lock
+from pipeline.control.daemon.heartbeat import FILE, HeartbeatWriter
+from pipeline.control.daemon.orchestrator import StepResult, WaitingRun
+from pipeline.control.schedule.active_schedule import save_active_schedule
+from pipeline.control.schedule.journal import Event, load_journal
+from pipeline.control.schedule.schedule_file import load_schedule
+from pipeline.control.workers.process_identity import read_boot_id
 from tests.nextgen_tui.lakes import rows
 
 # pandas' own change of mind, inside the calendar library.
@@ -54,11 +54,11 @@ def status(lake: Lake, capsys: pytest.CaptureFixture[str]) -> Status:
 def a_daemon(lake: Lake, state: str = "running", **seen: Any) -> Iterator[None]:
     """A daemon that serves the lake's schedule and has just beaten."""
     now = datetime.now(UTC)
-    manifest = load_manifest(lake.path / "schedules.toml", now)
-    with the_only_daemon(lake.path / "control"):
-        keep(lake.path, manifest)
+    manifest = load_schedule(lake.path / "schedules.toml", now)
+    with hold_daemon_lock(lake.path / "control"):
+        save_active_schedule(lake.path, manifest)
         told = {"file": manifest.origin, "given": None, "read_at": now.isoformat()}
-        Heart(lake, now).beat(Picture(now, **seen), state, "ok", "0 running, 0 waiting", schedule=told)
+        HeartbeatWriter(lake, now).beat(StepResult(now, **seen), state, "ok", "0 running, 0 waiting", schedule=told)
         yield
 
 
@@ -151,14 +151,14 @@ def test_a_daemon_that_hangs_is_a_failure(lake: Lake, status: Status) -> None:
 def test_work_that_waits_for_another_writer_is_remarked_on_by_the_writers_name(lake: Lake, status: Status) -> None:
     now = datetime.now(UTC)
     start = Event(
-        task="upkeep", slot="2024-01-02", attempt=0, state="started", due_at=now, at=now, pid=1, boot_id=boot_id()
+        task="upkeep", slot="2024-01-02", attempt=0, state="started", due_at=now, at=now, pid=1, boot_id=read_boot_id()
     )
     with a_daemon(lake), lake.lease("a replay"):
-        lake_journal(lake, now).note([start])
+        load_journal(lake, now).note([start])
         _, _, services = status()
         assert services["writer"]["status"] == "warn"
         assert f"upkeep 2024-01-02 waits for process {os.getpid()}" in services["writer"]["reason"]
-        lake_journal(lake, now).note([replace(start, state="done")])
+        load_journal(lake, now).note([replace(start, state="done")])
         _, _, services = status()
         assert services["writer"]["status"] == "ok"
         assert "a replay" in services["writer"]["reason"]
@@ -194,7 +194,7 @@ def test_who_asks_a_daemon_that_cannot_start_it_now_is_told_why(
 
     with a_daemon(lake, "draining"):
         assert asked("one") == "the daemon is ending; the next one does it"
-    waiting = Waiting("request:maintain", "two", datetime.now(UTC), "group lake is busy")
+    waiting = WaitingRun("request:maintain", "two", datetime.now(UTC), "group lake is busy")
     with a_daemon(lake, waiting=(waiting,)):
         assert asked("two") == "group lake is busy"
         os.utime(lake.path / "control" / FILE, (0, 0))

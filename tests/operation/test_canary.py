@@ -22,7 +22,7 @@ from nextgen_tui.console.runtime.screenshots import take_screenshots
 from pipeline.config.document import toml_document, write_document
 from pipeline.config.resolving import values_of
 from pipeline.config.settings import RuntimeParams, Settings
-from pipeline.control.operator.requests import Request, standing_of, submit
+from pipeline.control.operator.requests import Request, read_request_state, submit
 from pipeline.engine.children import python_command
 from pipeline.engine.runner import Runner
 from pipeline.engine.stages import stage
@@ -136,12 +136,12 @@ def _daemon_asks(seen: Watched, environ: dict[str, str]) -> None:
     with log, subprocess.Popen(program, env=environ, stdout=log, stderr=log) as daemon:
         try:
             end = time.monotonic() + 120
-            while not standing_of(seen.lake, request).settled:
+            while not read_request_state(seen.lake, request).settled:
                 assert time.monotonic() < end and daemon.poll() is None, "the daemon did not do what it was asked"
                 time.sleep(0.05)
         finally:
             daemon.terminate()
-    states = [(event.state, event.reason) for event in standing_of(seen.lake, request).events]
+    states = [(event.state, event.reason) for event in read_request_state(seen.lake, request).events]
     assert states[-1][0] == "done", states
 
 

@@ -13,7 +13,7 @@ from lake.store import Lake
 from nextgen_tui.cli import exit_codes
 from pipeline.config.document import toml_document, write_document
 from pipeline.control.daemon.main import daemon_command
-from pipeline.control.operator.requests import Request, standing_of, submit
+from pipeline.control.operator.requests import Request, read_request_state, submit
 from pipeline.engine.runner import Runner
 from pipeline.market.sessions import exchange_sessions
 from tests.torture.conftest import Bench
@@ -62,7 +62,7 @@ def command_and_daemon(lake: Path, session: date) -> None:
         again = cycle(lake, session)
         said = again.communicate()[1]
         assert again.returncode == exit_codes.DONE, said
-    if not standing_of(Lake.open(lake), asked).settled:
+    if not read_request_state(Lake.open(lake), asked).settled:
         assert subprocess.run(daemon_command(lake, "--once"), cwd=ROOT, check=False).returncode in (0, 1)
 
 

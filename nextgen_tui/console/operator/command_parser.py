@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from lake.contract import Table
 from pipeline.control.daemon.main import daemon_command
-from pipeline.control.operator.requests import STANDS_FOR, Request
+from pipeline.control.operator.requests import EXPIRES_AFTER, Request
 from pipeline.control.schedule.task import ACTIONS
 from pipeline.engine.stages import CYCLE, REPORT, TRAINING, stage
 
@@ -181,7 +181,7 @@ def now() -> datetime:
 
 
 NO_DAEMON = (
-    f"No daemon runs on this lake: the request waits up to {STANDS_FOR.total_seconds() / 3600:.0f} hours for one "
+    f"No daemon runs on this lake: the request waits up to {EXPIRES_AFTER.total_seconds() / 3600:.0f} hours for one "
     "(:daemon starts one)."
 )
 

@@ -18,8 +18,8 @@ from nextgen_tui.console.pages.runs import CYCLE_COLS, cycle_detail, cycle_notes
 from nextgen_tui.console.sheet.sheet import Cell, Col, Sheet, verdict
 from nextgen_tui.health import Health, health
 from nextgen_tui.text import formats
-from pipeline.control.daemon.daemon_lock import daemon_present
-from pipeline.control.daemon.heartbeat import Beat, last_beat
+from pipeline.control.daemon.daemon_lock import daemon_is_running
+from pipeline.control.daemon.heartbeat import Heartbeat, read_heartbeat
 from pipeline.engine.stages import LEARN, LOOK_AHEAD, SCORE, SETTLE
 
 CHECKS, CYCLES, BEATS = "checks", "cycles", "heartbeats"
@@ -44,7 +44,7 @@ class DaemonState:
     """What is known of the daemon."""
 
     present: bool
-    beat: Beat | None
+    beat: Heartbeat | None
     looked_at: datetime
 
     @property
@@ -80,7 +80,7 @@ class HealthData:
 
 def read_daemon(view: LakeView) -> DaemonState:
     """Whether a daemon holds the lake now, and what it said last."""
-    return DaemonState(daemon_present(view.path / "control"), last_beat(view.path), view.clock())
+    return DaemonState(daemon_is_running(view.path / "control"), read_heartbeat(view.path), view.clock())
 
 
 class HealthPage(Page[HealthData]):

@@ -19,11 +19,11 @@ from nextgen_tui.console.pages.health import DaemonState, read_daemon
 from nextgen_tui.console.pages.runs import run_detail
 from nextgen_tui.console.sheet.sheet import Cell, Col, Sheet, quiet, verdict
 from nextgen_tui.text import formats
-from pipeline.control.daemon.simulated_pace import market_clock, told_pace
-from pipeline.control.schedule.active_schedule import in_force
-from pipeline.control.schedule.backlog import debt, next_due
-from pipeline.control.schedule.definitions import lake_definitions
-from pipeline.control.schedule.journal import Journal, lake_journal
+from pipeline.control.daemon.simulated_pace import make_market_clock, read_pace
+from pipeline.control.schedule.active_schedule import read_active_schedule
+from pipeline.control.schedule.backlog import find_backlog, find_next_due
+from pipeline.control.schedule.definitions import load_definitions
+from pipeline.control.schedule.journal import Journal, load_journal
 from pipeline.control.schedule.task import Task
 from pipeline.control.schedule.trigger import Slot
 from pipeline.market.calendar_cache import ChildCalendars
@@ -228,7 +228,7 @@ def calendars(today: date) -> ChildCalendars:
 
 def required_calendar(view: LakeView) -> tuple[date, str]:
     """The day from which sessions have to be known, and the exchange: a market run at speed has its own."""
-    pace = told_pace(view.path)
+    pace = read_pace(view.path)
     return (pace.after, pace.exchange) if pace else (view.clock().date(), EXCHANGE)
 
 
@@ -240,8 +240,8 @@ def at_hand(view: LakeView) -> bool:
 
 def task_clock(view: LakeView) -> datetime:
     """The time by which the tasks are due: that of a market which is, or was last, run at speed, else the wall's."""
-    pace = told_pace(view.path)
-    return market_clock(view.lake, pace, calendars(pace.after)(pace.exchange)).now() if pace else view.clock()
+    pace = read_pace(view.path)
+    return make_market_clock(view.lake, pace, calendars(pace.after)(pace.exchange)).now() if pace else view.clock()
 
 
 def task_rows(view: LakeView, now: datetime) -> tuple[pl.DataFrame, str]:
@@ -250,14 +250,14 @@ def task_rows(view: LakeView, now: datetime) -> tuple[pl.DataFrame, str]:
     Where it cannot, the tasks are those that the daemon goes on by, if one runs.
     """
     known = calendars(required_calendar(view)[0])
-    held_to = in_force(view.path, now, known)
-    definitions = lake_definitions(view.lake, known)
-    journal = lake_journal(view.lake, now)
+    held_to = read_active_schedule(view.path, now, known)
+    definitions = load_definitions(view.lake, known)
+    journal = load_journal(view.lake, now)
     rows = []
     for task in held_to.manifest.tasks:
         epochs = definitions.epochs(task.name)
-        owed = debt(task, epochs, journal, now).owed
-        coming = next_due(task, epochs, now) if epochs else _first_slot(task, now)
+        owed = find_backlog(task, epochs, journal, now).owed
+        coming = find_next_due(task, epochs, now) if epochs else _first_slot(task, now)
         rows.append(_task_row(task, journal, owed, coming))
     return pl.DataFrame(rows, schema=_TASK_SCHEMA), held_to.fault
 

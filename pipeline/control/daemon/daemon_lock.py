@@ -13,7 +13,7 @@ LOCK = "daemon.lock"
 
 
 @contextmanager
-def the_only_daemon(control: Path) -> Iterator[None]:
+def hold_daemon_lock(control: Path) -> Iterator[None]:
     """Be the lake's daemon for the block.
 
     Raises:
@@ -24,24 +24,24 @@ def the_only_daemon(control: Path) -> Iterator[None]:
         try:
             stack.enter_context(held(control / LOCK, "nextgen-daemon"))
         except BusyError as other:
-            raise _refusal(str(other)) from None
+            raise _make_refusal(str(other)) from None
         yield
 
 
-def refuse_second(control: Path) -> None:
+def refuse_second_daemon(control: Path) -> None:
     """Spare a program that is to be the daemon its start, where there is one already.
 
     Raises:
         BusyError: naming the other.
     """
     if other := holder(control / LOCK):
-        raise _refusal(other)
+        raise _make_refusal(other)
 
 
-def daemon_present(control: Path) -> bool:
+def daemon_is_running(control: Path) -> bool:
     """Whether a daemon serves now."""
     return bool(holder(control / LOCK))
 
 
-def _refusal(other: str) -> BusyError:
+def _make_refusal(other: str) -> BusyError:
     return BusyError(f"this lake has a daemon already: {other}; stop it first")

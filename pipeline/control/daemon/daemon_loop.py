@@ -17,30 +17,31 @@ from lake.tables.control import TASK_REQUESTS
 from pipeline.config.errors import ConfigError
 from pipeline.config.loading import load
 from pipeline.control.daemon.clock import Clock, SystemClock
-from pipeline.control.daemon.daemon_lock import the_only_daemon
-from pipeline.control.daemon.heartbeat import Heart, Status
-from pipeline.control.daemon.orchestrator import Orchestrator, Picture
-from pipeline.control.daemon.simulated_pace import pace_of
-from pipeline.control.daemon.systemd_notify import Notify
-from pipeline.control.daemon.wakeups import PULSE, Bell, Rings, Signals, Watch
-from pipeline.control.monitoring.event_log import tell
+from pipeline.control.daemon.daemon_lock import hold_daemon_lock
+from pipeline.control.daemon.heartbeat import HeartbeatWriter, Status
+from pipeline.control.daemon.orchestrator import Orchestrator, StepResult
+from pipeline.control.daemon.simulated_pace import describe_pace
+from pipeline.control.daemon.systemd_notify import SystemdNotifier
+from pipeline.control.daemon.wakeups import PULSE, AlarmClock, FolderWatch, Signals, Wakeup
+from pipeline.control.monitoring.event_log import log_events
 from pipeline.control.operator.inbox import Inbox
 from pipeline.control.operator.requests import Request, submit
-from pipeline.control.schedule.active_schedule import keep
-from pipeline.control.schedule.definitions import lake_definitions
-from pipeline.control.schedule.journal import REMEMBERED, lake_journal
-from pipeline.control.schedule.manifest import ManifestError, load_manifest, manifest_path
-from pipeline.control.schedule.task import Manifest
-from pipeline.control.workers.worker_pool import PROGRAM, Processes
+from pipeline.control.schedule.active_schedule import save_active_schedule
+from pipeline.control.schedule.definitions import load_definitions
+from pipeline.control.schedule.journal import RETENTION, load_journal
+from pipeline.control.schedule.schedule_file import find_schedule_file, load_schedule
+from pipeline.control.schedule.task import Schedule
+from pipeline.control.schedule.toml_lines import ScheduleError
+from pipeline.control.workers.worker_pool import PROGRAM, ProcessPool
 from pipeline.market.calendar_cache import ChildCalendars
 
 log = logging.getLogger(__name__)
 DONE, DEGRADED = 0, 1
 PAUSE_AFTER_ERROR = 5.0
 """Seconds; what keeps failing (a full disk) is not tried in a tight loop."""
-CALENDARS_LAST = timedelta(days=7)
+RELOAD_AFTER = timedelta(days=7)
 """After so long the schedule and the exchanges' calendars are read again by themselves."""
-MOST_FAILED_TURNS = 3
+MAX_FAILED_TURNS = 3
 """In a row, after which a daemon that is to end ends without having told what became of its work."""
 LATE = timedelta(minutes=10)
 """How long an owed slot may wait, for other than an operator, before it is remarked on."""
@@ -68,11 +69,11 @@ class Daemon:
             0; with `once`, 1 if something was given up or is still owed.
 
         Raises:
-            ManifestError: if the schedule cannot be used at the start.
+            ScheduleError: if the schedule cannot be used at the start.
             BusyError: if the lake has a daemon already.
         """
         manifest = self._manifest()
-        with the_only_daemon(self.lake.path / "control"):
+        with hold_daemon_lock(self.lake.path / "control"):
             self._begin(manifest)
             try:
                 return self._serve(once, settled)
@@ -81,27 +82,27 @@ class Daemon:
 
     # ---- inner workings
 
-    def _begin(self, manifest: Manifest) -> None:
-        keep(self.lake.path, manifest)
-        self._bell = Bell()
+    def _begin(self, manifest: Schedule) -> None:
+        save_active_schedule(self.lake.path, manifest)
+        self._bell = Wakeup()
         self._signals = Signals(self._bell)
-        self._notify = Notify(self.environ)
+        self._notify = SystemdNotifier(self.environ)
         self._inbox = Inbox(self.lake, self.clock)
         self._ask_for_recovery()
         self._inbox.look()
-        self._workforce = Processes(self.lake.path, self._bell.ring, self.clock.steady, self.program)
-        self._heart = Heart(self.lake, self.clock.now())
-        self._journal = lake_journal(self.lake, self.clock.now())
+        self._workforce = ProcessPool(self.lake.path, self._bell.ring, self.clock.steady, self.program)
+        self._heart = HeartbeatWriter(self.lake, self.clock.now())
+        self._journal = load_journal(self.lake, self.clock.now())
         self._orchestrator = Orchestrator(
             manifest,
             self._journal,
-            lake_definitions(self.lake, self._calendars),
+            load_definitions(self.lake, self._calendars),
             self._workforce,
             self.clock,
             self._inbox,
         )
-        self._rings = Rings(self._bell)
-        self._watch = Watch(self._bell, [Path(self.lake.uri(TASK_REQUESTS)) / "_delta_log"])
+        self._rings = AlarmClock(self._bell)
+        self._watch = FolderWatch(self._bell, [Path(self.lake.uri(TASK_REQUESTS)) / "_delta_log"])
         self._bad_manifest = ""
         self._trouble = ""
         self._stopping = 0
@@ -132,7 +133,7 @@ class Daemon:
             picture = self._turn(start=self._signals.ends == 0 and not enough)
             failed = failed + 1 if picture is None else 0
             if picture is None:
-                if failed >= MOST_FAILED_TURNS and (once or self._signals.ends > 0):
+                if failed >= MAX_FAILED_TURNS and (once or self._signals.ends > 0):
                     log.error("the daemon ends: it cannot keep its record: %s", self._trouble)
                     return DEGRADED
                 self._bell.wait(PAUSE_AFTER_ERROR)
@@ -145,15 +146,15 @@ class Daemon:
                 return DEGRADED if once and (picture.waiting or self._bad_ends) else DONE
             self._sleep(picture)
 
-    def _turn(self, *, start: bool) -> Picture | None:
+    def _turn(self, *, start: bool) -> StepResult | None:
         """One turn of the loop; None if it failed, which is told and tried again."""
         try:
-            if self._signals.take_reload() or self.clock.steady() - self._read_at > CALENDARS_LAST.total_seconds():
+            if self._signals.take_reload() or self.clock.steady() - self._read_at > RELOAD_AFTER.total_seconds():
                 self._reload()
             self._drain()
             self._inbox.look()
             picture = self._orchestrator.step(start=start)
-            tell(picture.events)
+            log_events(picture.events)
             self._bad_ends += sum(event.follows in ("give-up", "stop", "last-good") for event in picture.events)
             self._beat(picture, "draining" if self._signals.ends else "running")
             self._trouble = ""
@@ -172,9 +173,9 @@ class Daemon:
         with suppress(OSError):
             self._heart.stumble(self.clock.now(), reason)
 
-    def _beat(self, picture: Picture, state: str) -> None:
+    def _beat(self, picture: StepResult, state: str) -> None:
         status, reason = self._verdict(picture)
-        self._heart.beat(picture, state, status, reason, schedule=self._schedule_told(), **pace_of(self.clock))
+        self._heart.beat(picture, state, status, reason, schedule=self._schedule_told(), **describe_pace(self.clock))
         if state == "stopped":
             self._notify.stopping("ended")
         else:
@@ -184,7 +185,7 @@ class Daemon:
         given = str(self.schedule.absolute()) if self.schedule else None
         return {"file": self._orchestrator.manifest.origin, "given": given, "read_at": self._good_at.isoformat()}
 
-    def _verdict(self, picture: Picture) -> tuple[Status, str]:
+    def _verdict(self, picture: StepResult) -> tuple[Status, str]:
         if self._bad_manifest:
             return "fail", f"the schedule of {self._good_at:%Y-%m-%d %H:%M} UTC is kept: {self._bad_manifest}"[:500]
         stopped = [waiting for waiting in picture.waiting if waiting.stopped]
@@ -197,7 +198,7 @@ class Daemon:
             ]
         return "ok", f"{len(picture.running)} running, {len(picture.waiting)} waiting"
 
-    def _sleep(self, picture: Picture) -> None:
+    def _sleep(self, picture: StepResult) -> None:
         waits = [PULSE.total_seconds() * 3]
         if picture.wake is not None:
             waits.append(self.clock.wait(picture.wake))
@@ -216,12 +217,12 @@ class Daemon:
             if self._stopping > 1:
                 self._orchestrator.stop_all()
 
-    def _manifest(self) -> Manifest:
+    def _manifest(self) -> Schedule:
         now = self.clock.now()
         self._calendars = ChildCalendars(now.date())
         self._read_at = self.clock.steady()
         load(self.lake.path, self.environ)  # every worker would stumble over it
-        manifest = load_manifest(self.schedule or manifest_path(self.lake.path), now, self._calendars)
+        manifest = load_schedule(self.schedule or find_schedule_file(self.lake.path), now, self._calendars)
         self._good_at = now
         return manifest
 
@@ -230,12 +231,12 @@ class Daemon:
         try:
             manifest = self._manifest()
             changed = self._orchestrator.replace_manifest(manifest)
-            keep(self.lake.path, manifest)
+            save_active_schedule(self.lake.path, manifest)
             self._bad_manifest = ""
             log.info("the schedule was read again; changed: %s", ", ".join(changed) or "nothing")
         except ConfigError as error:
-            what = "schedule" if isinstance(error, ManifestError) else "configuration"
+            what = "schedule" if isinstance(error, ScheduleError) else "configuration"
             self._bad_manifest = f"the {what} cannot be used: {error}"
             log.error("the %s cannot be used, the last good schedule is kept: %s", what, error)
-        self._journal.forget(self.clock.now() - REMEMBERED)
+        self._journal.forget(self.clock.now() - RETENTION)
         self._notify.ready("schedule read again")

@@ -16,8 +16,8 @@ import polars as pl
 from lake.storage.atomic import write_atomic
 from lake.store import Lake
 from lake.tables.control import SERVICE_HEARTBEATS, TASK_ATTEMPTS, TASK_DEFINITIONS, TASK_REQUESTS
-from pipeline.control.daemon.orchestrator import Picture
-from pipeline.control.workers.process_identity import Identity, identify, open_descriptors, resident_bytes
+from pipeline.control.daemon.orchestrator import StepResult
+from pipeline.control.workers.process_identity import Identity, count_open_descriptors, count_resident_bytes, identify
 
 FILE = "heartbeat.json"
 BATCH = timedelta(minutes=15)
@@ -30,7 +30,7 @@ SERVICE = "daemon"
 
 
 @dataclass(frozen=True)
-class Beat:
+class Heartbeat:
     """What the heartbeat file says."""
 
     who: Identity
@@ -43,7 +43,7 @@ class Beat:
     """Real seconds since it said so."""
 
 
-class Heart:
+class HeartbeatWriter:
     """Beats at every turn of the daemon's loop; many beats make one row."""
 
     def __init__(self, lake: Lake, now: datetime) -> None:
@@ -52,10 +52,10 @@ class Heart:
         self._since = self._last = now
         self._beats = 0
         self._gap = 0.0
-        self._told = Picture(now), "running", dict[str, Any]()
+        self._told = StepResult(now), "running", dict[str, Any]()
         self._checkpoints = {table.name: lake.newest(table) for table in OWN}
 
-    def beat(self, picture: Picture, state: str, status: Status, reason: str, **detail: Any) -> None:
+    def beat(self, picture: StepResult, state: str, status: Status, reason: str, **detail: Any) -> None:
         """Tell that a turn is done, and what came of it."""
         self._gap = max(self._gap, (picture.at - self._last).total_seconds())
         self._last = picture.at
@@ -76,7 +76,7 @@ class Heart:
         picture, state, detail = self._told
         self._write(replace(picture, at=at), state, "fail", reason, detail)
 
-    def _write(self, picture: Picture, state: str, status: Status, reason: str, detail: dict[str, Any]) -> None:
+    def _write(self, picture: StepResult, state: str, status: Status, reason: str, detail: dict[str, Any]) -> None:
         content = {
             "pid": self._who.pid,
             "process_started": self._who.started,
@@ -98,7 +98,7 @@ class Heart:
         }
         write_atomic(self._lake.path / "control" / FILE, json.dumps(content), durable=False)
 
-    def _commit(self, picture: Picture, status: Status, reason: str) -> None:
+    def _commit(self, picture: StepResult, status: Status, reason: str) -> None:
         usage = resource.getrusage(resource.RUSAGE_SELF)
         row = {
             "service": SERVICE,
@@ -107,8 +107,8 @@ class Heart:
             "beats": self._beats,
             "longest_gap": self._gap,
             "pid": self._who.pid,
-            "memory": resident_bytes(),
-            "descriptors": open_descriptors(),
+            "memory": count_resident_bytes(),
+            "descriptors": count_open_descriptors(),
             "cpu": usage.ru_utime + usage.ru_stime,
             "owed": len(picture.waiting) + len(picture.running),
             "running": len(picture.running),
@@ -127,7 +127,7 @@ class Heart:
                 self._checkpoints[table.name] = newest
 
 
-def last_beat(lake: Path) -> Beat | None:
+def read_heartbeat(lake: Path) -> Heartbeat | None:
     """What the daemon of a lake said last; None if none ever ran, or the file cannot be read."""
     try:
         path = lake / "control" / FILE
@@ -135,6 +135,6 @@ def last_beat(lake: Path) -> Beat | None:
         age = max(time.time() - path.stat().st_mtime, 0.0)
         who = Identity(content.pop("pid"), content.pop("process_started"), content.pop("boot_id"))
         at = datetime.fromisoformat(content.pop("at"))
-        return Beat(who, at, content.pop("state"), content.pop("status"), content.pop("reason"), content, age)
+        return Heartbeat(who, at, content.pop("state"), content.pop("status"), content.pop("reason"), content, age)
     except (OSError, ValueError, KeyError, TypeError):
         return None

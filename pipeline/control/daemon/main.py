@@ -14,7 +14,7 @@ from lake.errors import BusyError, LakeError
 from pipeline.config.errors import ConfigError
 from pipeline.config.folder import Folder
 from pipeline.config.home import lake_home
-from pipeline.control.daemon.daemon_lock import refuse_second
+from pipeline.control.daemon.daemon_lock import refuse_second_daemon
 from pipeline.engine.children import python_command
 
 USAGE, BUSY = 2, 3
@@ -49,7 +49,7 @@ def command(
     used, 3 another daemon serves this lake.
     """
     path = (lake or lake_home(os.environ)).absolute()
-    refuse_second(path / "control")
+    refuse_second_daemon(path / "control")
     with _answering(path, metrics):
         return _serve(path, schedule, pace, once=once, quiet=quiet, settled=settled)
 
@@ -73,14 +73,14 @@ def _serve(
     from lake.store import Lake
     from pipeline.control.daemon.clock import SystemClock
     from pipeline.control.daemon.daemon_loop import Daemon
-    from pipeline.control.daemon.simulated_pace import paced_clock
+    from pipeline.control.daemon.simulated_pace import make_paced_clock
     from pipeline.control.monitoring.logs import begin_logging, end_logging
 
     lake = Lake.open(path)
     refuse_read_only(path)
     begin_logging(path / "control" / "logs", quiet=quiet)
     try:
-        clock = paced_clock(lake, pace) if pace else SystemClock()
+        clock = make_paced_clock(lake, pace) if pace else SystemClock()
         return Daemon(lake, schedule, clock).run(once=once, settled=settled)
     except (ConfigError, LakeError) as error:
         if quiet:  # where nobody may see stderr, the log has to say it

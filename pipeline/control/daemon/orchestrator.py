@@ -9,17 +9,24 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from pipeline.control.daemon.clock import Clock
-from pipeline.control.operator.requests import STANDS_FOR, STEERING, Request, RequestError, task_of
-from pipeline.control.schedule.backlog import debt, due_slots, next_due
+from pipeline.control.operator.requests import EXPIRES_AFTER, STEERING, Request, RequestError, make_request_task
+from pipeline.control.schedule.backlog import find_backlog, find_due_slots, find_next_due
 from pipeline.control.schedule.definitions import Definitions
-from pipeline.control.schedule.due_run import Candidate, event_of, first_event, order_for, started, too_old
-from pipeline.control.schedule.journal import Event, Journal, Standing
-from pipeline.control.schedule.retry_policy import ending
-from pipeline.control.schedule.task import Manifest, Task
+from pipeline.control.schedule.due_run import (
+    DueRun,
+    has_expired,
+    make_job,
+    make_request_event,
+    make_slot_event,
+    make_start_event,
+)
+from pipeline.control.schedule.journal import Event, Journal, SlotState
+from pipeline.control.schedule.retry_policy import close_attempt
+from pipeline.control.schedule.task import Schedule, Task
 from pipeline.control.schedule.trigger import Slot
-from pipeline.control.workers.job import Order
+from pipeline.control.workers.job import Job
 from pipeline.control.workers.process_identity import Identity
-from pipeline.control.workers.worker_pool import Workforce
+from pipeline.control.workers.worker_pool import WorkerPool
 
 Inbox = Callable[[], Sequence[Request]]
 """The requests of the last days, answered or not."""
@@ -27,7 +34,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Waiting:
+class WaitingRun:
     """A slot that is owed and has not started, with the reason."""
 
     task: str
@@ -41,12 +48,12 @@ class Waiting:
 
 
 @dataclass(frozen=True)
-class Picture:
+class StepResult:
     """Where things stand after a step."""
 
     at: datetime
     running: tuple[Event, ...] = ()
-    waiting: tuple[Waiting, ...] = ()
+    waiting: tuple[WaitingRun, ...] = ()
     wake: datetime | None = None
     """When the next slot is due or the next retry may start."""
     events: tuple[Event, ...] = field(default=(), repr=False)
@@ -63,10 +70,10 @@ class Orchestrator:
 
     def __init__(
         self,
-        manifest: Manifest,
+        manifest: Schedule,
         journal: Journal,
         definitions: Definitions,
-        workforce: Workforce,
+        workforce: WorkerPool,
         clock: Clock,
         inbox: Inbox = tuple,
     ) -> None:
@@ -82,7 +89,7 @@ class Orchestrator:
         for start in journal.running():
             self._take_over(start)
 
-    def replace_manifest(self, manifest: Manifest) -> list[str]:
+    def replace_manifest(self, manifest: Schedule) -> list[str]:
         """Go by another schedule from now on; return the tasks whose time changed."""
         changed = self._definitions.see(manifest, self._clock.now())
         self.manifest = manifest
@@ -90,7 +97,7 @@ class Orchestrator:
             self._floors.pop(task, None)
         return changed
 
-    def step(self, *, start: bool = True) -> Picture:
+    def step(self, *, start: bool = True) -> StepResult:
         """Bring everything up to now.
 
         Args:
@@ -99,14 +106,14 @@ class Orchestrator:
         now = self._clock.now()
         noted = [*self._close(now), *self._steer(now)]
         if not start:
-            return Picture(now, tuple(self._journal.running()), (), None, tuple(noted))
+            return StepResult(now, tuple(self._journal.running()), (), None, tuple(noted))
         candidates, passed, floors = self._candidates(now)
         self._journal.note(passed)
         self._floors |= floors
-        chosen, waiting, refused = _Choice(self, now).of(candidates)
+        chosen, waiting, refused = _Admission(self, now).of(candidates)
         self._journal.note(refused)
         noted += [*passed, *refused, *self._start(chosen, now)]
-        return Picture(now, tuple(self._journal.running()), tuple(waiting), self._wake(now, waiting), tuple(noted))
+        return StepResult(now, tuple(self._journal.running()), tuple(waiting), self._wake(now, waiting), tuple(noted))
 
     def stop_all(self) -> None:
         """End every attempt; each is tried again when a daemon is back."""
@@ -120,7 +127,7 @@ class Orchestrator:
         events = []
         for outcome in outcomes:
             standing = self._journal.standing(outcome.task, outcome.slot)
-            events.append(ending(self._task(outcome.task, outcome.slot), standing, outcome, now))
+            events.append(close_attempt(self._task(outcome.task, outcome.slot), standing, outcome, now))
         self._journal.note(events)
         for outcome in outcomes:
             self._workforce.dismiss(outcome)
@@ -128,7 +135,7 @@ class Orchestrator:
 
     def _take_over(self, start: Event) -> None:
         task = self._task(start.task, start.slot)
-        order = Order(
+        order = Job(
             task=start.task,
             slot=start.slot,
             attempt=start.attempt,
@@ -147,7 +154,7 @@ class Orchestrator:
             return self.manifest.task(name)
         request = next((one for one in self._inbox() if one.request_id == slot), None)
         try:
-            return task_of(request, self.manifest) if request else None
+            return make_request_task(request, self.manifest) if request else None
         except RequestError:
             return None
 
@@ -164,9 +171,9 @@ class Orchestrator:
 
     def _obey(self, request: Request, now: datetime) -> list[Event]:
         """What a request to cancel, retry or skip leads to; the last event is the request's own."""
-        own = event_of(request, now)
-        if too_old(request, now):
-            return [replace(own, state="skipped", reason=f"nobody took it up for {STANDS_FOR}")]
+        own = make_request_event(request, now)
+        if has_expired(request, now):
+            return [replace(own, state="skipped", reason=f"nobody took it up for {EXPIRES_AFTER}")]
         task, slot = self._named(request.target)
         standing = self._journal.standing(task, slot)
         last = standing.last
@@ -200,7 +207,7 @@ class Orchestrator:
             owed = next((c for c in self._candidates(now)[0] if (c.task.name, c.slot.key) == (task, slot)), None)
             if request is None and owed is None:
                 return None
-            last = event_of(request, now) if request else first_event(owed, now) if owed else None
+            last = make_request_event(request, now) if request else make_slot_event(owed, now) if owed else None
         assert last is not None
         event = replace(last, attempt=standing.attempt, state="cancelled", follows="nothing", at=now, retry_at=None)
         return [replace(event, reason="an operator cancelled it")]
@@ -215,39 +222,43 @@ class Orchestrator:
 
     # ---- what is owed
 
-    def _candidates(self, now: datetime) -> tuple[list[Candidate], list[Event], dict[str, datetime]]:
+    def _candidates(self, now: datetime) -> tuple[list[DueRun], list[Event], dict[str, datetime]]:
         """Everything owed: requests first, then slots as they were due; what a policy passes over; new floors."""
         asked, stale = self._asked(now)
-        owed: list[tuple[datetime, int, Candidate]] = []
+        owed: list[tuple[datetime, int, DueRun]] = []
         passed: list[Event] = list(stale)
         floors: dict[str, datetime] = {}
         for number, task in enumerate(self.manifest.tasks):
             floor = self._floors.get(task.name)
-            found = debt(task, self._definitions.epochs(task.name), self._journal, now, floor)
+            found = find_backlog(task, self._definitions.epochs(task.name), self._journal, now, floor)
             if found.floor is not None:
                 floors[task.name] = found.floor
             for slot in found.owed:
-                owed.append((slot.due_at, number, Candidate(task, slot, self._journal.standing(task.name, slot.key))))
+                owed.append((slot.due_at, number, DueRun(task, slot, self._journal.standing(task.name, slot.key))))
             passed += [self._skipped(task, slot, reason, now) for slot, reason in found.passed]
         return [*asked, *(candidate for _, _, candidate in sorted(owed, key=lambda one: one[:2]))], passed, floors
 
-    def _asked(self, now: datetime) -> tuple[list[Candidate], list[Event]]:
-        candidates: list[Candidate] = []
+    def _asked(self, now: datetime) -> tuple[list[DueRun], list[Event]]:
+        candidates: list[DueRun] = []
         refused: list[Event] = []
         for request in self._inbox():
             standing = self._journal.standing(request.task_name, request.request_id)
             if request.action in STEERING or standing.settled:
                 continue
             try:
-                task = task_of(request, self.manifest)
+                task = make_request_task(request, self.manifest)
             except RequestError as error:
-                refused.append(replace(event_of(request, now), state="failed", follows="give-up", reason=str(error)))
+                refused.append(
+                    replace(make_request_event(request, now), state="failed", follows="give-up", reason=str(error))
+                )
                 continue
-            if not standing.events and too_old(request, now):
-                refused.append(replace(event_of(request, now), state="skipped", reason=f"waited over {STANDS_FOR}"))
+            if not standing.events and has_expired(request, now):
+                refused.append(
+                    replace(make_request_event(request, now), state="skipped", reason=f"waited over {EXPIRES_AFTER}")
+                )
                 continue
             slot = Slot(request.requested_at, request.request_id, request.session)
-            candidates.append(Candidate(task, slot, standing, asked_for=True))
+            candidates.append(DueRun(task, slot, standing, asked_for=True))
         return candidates, refused
 
     def _skipped(self, task: Task, slot: Slot, reason: str, now: datetime) -> Event:
@@ -265,16 +276,16 @@ class Orchestrator:
 
     # ---- starting
 
-    def _start(self, chosen: Iterable[Candidate], now: datetime) -> list[Event]:
+    def _start(self, chosen: Iterable[DueRun], now: datetime) -> list[Event]:
         """Hire the workers, put their attempts on record in one go, and only then give them the word."""
-        orders: list[Order] = []
+        orders: list[Job] = []
         events: list[Event] = []
         try:
             for candidate in chosen:
-                order = order_for(candidate)
+                order = make_job(candidate)
                 who = self._workforce.hire(order)
                 orders.append(order)
-                events.append(started(order, who, now))
+                events.append(make_start_event(order, who, now))
             self._journal.note(events)
         except Exception:  # whatever it was, a worker that is not on record must not begin
             for order in orders:
@@ -284,12 +295,12 @@ class Orchestrator:
             self._workforce.go(order)
         return events
 
-    def _wake(self, now: datetime, waiting: Sequence[Waiting]) -> datetime | None:
+    def _wake(self, now: datetime, waiting: Sequence[WaitingRun]) -> datetime | None:
         """The next moment at which something changes by the clock alone."""
         moments = [
             slot.due_at
             for task in self.manifest.tasks
-            if (slot := next_due(task, self._definitions.epochs(task.name), now)) is not None
+            if (slot := find_next_due(task, self._definitions.epochs(task.name), now)) is not None
         ]
         for one in waiting:
             last = self._journal.standing(one.task, one.slot).last
@@ -297,37 +308,37 @@ class Orchestrator:
                 moments.append(last.retry_at)
         return min(moments, default=None)
 
-    def dependency(self, task: Task, slot: Slot, now: datetime) -> tuple[str, Standing] | None:
+    def dependency(self, task: Task, slot: Slot, now: datetime) -> tuple[str, SlotState] | None:
         """The last slot of a task that was due by the time this one was, and where it stands; None if there is none."""
         epochs = self._definitions.epochs(task.name)
-        due = list(due_slots(epochs, slot.due_at - timedelta(days=40), slot.due_at))
+        due = list(find_due_slots(epochs, slot.due_at - timedelta(days=40), slot.due_at))
         if not due:
             return None
         last = due[-1]
         standing = self._journal.standing(task.name, last.key)
-        owed = standing.events or any(s.key == last.key for s in debt(task, epochs, self._journal, now).owed)
+        owed = standing.events or any(s.key == last.key for s in find_backlog(task, epochs, self._journal, now).owed)
         return (last.key, standing) if owed else None
 
 
-class _Choice:
+class _Admission:
     """Which candidates may start in one step: one slot of a task at a time, dependencies, and room in the group."""
 
     def __init__(self, orchestrator: Orchestrator, now: datetime) -> None:
         self._orchestrator = orchestrator
         self._now = now
         self._full: Counter[str] = Counter()
-        self._barred: dict[str, Waiting] = {}
-        self._line: dict[str, Waiting] = {}
+        self._barred: dict[str, WaitingRun] = {}
+        self._line: dict[str, WaitingRun] = {}
 
-    def of(self, candidates: Sequence[Candidate]) -> tuple[list[Candidate], list[Waiting], list[Event]]:
+    def of(self, candidates: Sequence[DueRun]) -> tuple[list[DueRun], list[WaitingRun], list[Event]]:
         """The candidates to start, those that wait and why, and those whose dependency rules them out."""
         self._full.update(one.task.group.name for one in candidates if one.standing.running)
-        chosen: list[Candidate] = []
-        waiting: list[Waiting] = []
+        chosen: list[DueRun] = []
+        waiting: list[WaitingRun] = []
         refused: list[Event] = []
         for one in candidates:
             if one.standing.running:
-                self._line.setdefault(_queue(one), self._waiting(one, "it is running"))
+                self._line.setdefault(_queue_name(one), self._waiting(one, "it is running"))
                 continue
             if reason := self._ruled_out(one):
                 refused.append(self._orchestrator._skipped(one.task, one.slot, reason, self._now))
@@ -336,20 +347,20 @@ class _Choice:
             if held is None:
                 chosen.append(one)
                 self._full[one.task.group.name] += 1
-                self._line[_queue(one)] = self._waiting(one, "it is running")
+                self._line[_queue_name(one)] = self._waiting(one, "it is running")
                 continue
             waiting.append(held)
-            self._line.setdefault(_queue(one), held)
+            self._line.setdefault(_queue_name(one), held)
             if one.task.group.in_order and not held.stopped and not one.asked_for:
                 self._barred.setdefault(one.task.group.name, held)
         return chosen, waiting, refused
 
-    def _held(self, one: Candidate) -> Waiting | None:
+    def _held(self, one: DueRun) -> WaitingRun | None:
         """Why a slot does not start yet; None if it may."""
         if one.standing.stopped:
             last = one.standing.last
             return self._waiting(one, f"stopped: {last.reason if last else ''}", stopped=True)
-        before = self._line.get(_queue(one))
+        before = self._line.get(_queue_name(one))
         if before is not None:
             return self._behind(one, f"{before.slot} comes first: {before.reason}", before)
         last = one.standing.last
@@ -367,14 +378,14 @@ class _Choice:
             return self._waiting(one, f"group {one.task.group.name} is busy")
         return None
 
-    def _ruled_out(self, one: Candidate) -> str:
+    def _ruled_out(self, one: DueRun) -> str:
         for name, (key, standing) in self._dependencies(one):
             if standing.settled and not standing.good:
                 last = standing.last
                 return f"it comes after {name} {key}, which was {last.state if last else 'not done'}"
         return ""
 
-    def _dependencies(self, one: Candidate) -> list[tuple[str, tuple[str, Standing]]]:
+    def _dependencies(self, one: DueRun) -> list[tuple[str, tuple[str, SlotState]]]:
         found = []
         for name in one.task.after:
             other = self._orchestrator.manifest.task(name)
@@ -383,14 +394,14 @@ class _Choice:
                 found.append((name, state))
         return found
 
-    def _behind(self, one: Candidate, reason: str, first: Waiting) -> Waiting:
+    def _behind(self, one: DueRun, reason: str, first: WaitingRun) -> WaitingRun:
         """It waits for another, and for as long as that one does."""
         return self._waiting(one, reason, stopped=first.stopped, spent=first.spent)
 
-    def _waiting(self, one: Candidate, reason: str, *, stopped: bool = False, spent: bool = False) -> Waiting:
-        return Waiting(one.task.name, one.slot.key, one.slot.due_at, reason, stopped, spent)
+    def _waiting(self, one: DueRun, reason: str, *, stopped: bool = False, spent: bool = False) -> WaitingRun:
+        return WaitingRun(one.task.name, one.slot.key, one.slot.due_at, reason, stopped, spent)
 
 
-def _queue(one: Candidate) -> str:
+def _queue_name(one: DueRun) -> str:
     """Slots of a task go one after the other; each request is a line of its own."""
     return f"{one.task.name}/{one.slot.key}" if one.asked_for else one.task.name

@@ -9,11 +9,11 @@ from xml.sax.saxutils import escape
 
 LABEL = "nextgen-daemon"
 LAUNCHD_LABEL = "org.nextgen.daemon"
-DRAIN = 7_200
+STOP_TIMEOUT = 7_200
 """Seconds that a stop waits for what runs: as long as a cycle may take."""
 WATCHDOG = 120
 """Seconds without a turn of the main loop after which systemd starts the daemon anew."""
-UNFIT = re.compile(r"[\x00-\x1f\x7f]")
+CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def systemd_unit(program: Path, lake: Path, metrics: int | None = None) -> str:
@@ -22,7 +22,7 @@ def systemd_unit(program: Path, lake: Path, metrics: int | None = None) -> str:
     Raises:
         ValueError: if a path has control characters, which no unit can hold.
     """
-    command = f"{_quoted(program)} --lake {_quoted(lake)} --quiet" + (f" --metrics {metrics}" if metrics else "")
+    command = f"{_quote(program)} --lake {_quote(lake)} --quiet" + (f" --metrics {metrics}" if metrics else "")
     return "\n".join(
         (
             "[Unit]",
@@ -41,7 +41,7 @@ def systemd_unit(program: Path, lake: Path, metrics: int | None = None) -> str:
             "RestartPreventExitStatus=2 3",
             # Workers are taken over by the next daemon: stopping this one must not take them along.
             "KillMode=process",
-            f"TimeoutStopSec={DRAIN}",
+            f"TimeoutStopSec={STOP_TIMEOUT}",
             "NoNewPrivileges=true",
             "",
             "[Install]",
@@ -59,7 +59,7 @@ def launchd_unit(program: Path, lake: Path, metrics: int | None = None) -> str:
     """
     arguments = [str(program), "--lake", str(lake), "--quiet", *(["--metrics", str(metrics)] if metrics else [])]
     for one in arguments:
-        _fit(one)
+        _refuse_control_characters(one)
     listed = "\n".join(f"        <string>{escape(one)}</string>" for one in arguments)
     return f"""<?xml version="1.0" encoding="UTF-8"?>
 <!DOCTYPE plist PUBLIC "-//Apple//DTD PLIST 1.0//EN" "http://www.apple.com/DTDs/PropertyList-1.0.dtd">
@@ -81,7 +81,7 @@ def launchd_unit(program: Path, lake: Path, metrics: int | None = None) -> str:
     <key>AbandonProcessGroup</key>
     <true/>
     <key>ExitTimeOut</key>
-    <integer>{DRAIN}</integer>
+    <integer>{STOP_TIMEOUT}</integer>
     <key>ProcessType</key>
     <string>Background</string>
 </dict>
@@ -89,20 +89,28 @@ def launchd_unit(program: Path, lake: Path, metrics: int | None = None) -> str:
 """
 
 
-def unit(program: Path, lake: Path, platform: str = sys.platform, metrics: int | None = None) -> tuple[Path, str]:
+def service_unit(
+    program: Path, lake: Path, platform: str = sys.platform, metrics: int | None = None
+) -> tuple[Path, str]:
     """Where the platform's service manager looks for the unit, below the home folder, and the unit."""
     if platform == "darwin":
         return Path("Library/LaunchAgents") / f"{LAUNCHD_LABEL}.plist", launchd_unit(program, lake, metrics)
     return Path(".config/systemd/user") / f"{LABEL}.service", systemd_unit(program, lake, metrics)
 
 
-def _quoted(path: Path) -> str:
+def _quote(path: Path) -> str:
     """A word of a systemd command: quoted, with its own escapes, specifiers and variables made plain."""
-    text = _fit(str(path)).replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
+    text = (
+        _refuse_control_characters(str(path))
+        .replace("\\", "\\\\")
+        .replace('"', '\\"')
+        .replace("%", "%%")
+        .replace("$", "$$")
+    )
     return f'"{text}"'
 
 
-def _fit(text: str) -> str:
-    if UNFIT.search(text):
+def _refuse_control_characters(text: str) -> str:
+    if CONTROL_CHARACTERS.search(text):
         raise ValueError(f"{text!r} has control characters, which a unit cannot hold; choose another path")
     return text

@@ -14,14 +14,14 @@ from lake.store import Lake
 from lake.tables.control import TASK_DEFINITIONS
 from pipeline.config.loading import load
 from pipeline.control.daemon.clock import Clock, PacedClock, SimulatedClock, SystemClock
-from pipeline.control.daemon.daemon_lock import daemon_present
-from pipeline.control.daemon.heartbeat import last_beat
+from pipeline.control.daemon.daemon_lock import daemon_is_running
+from pipeline.control.daemon.heartbeat import read_heartbeat
 from pipeline.control.schedule.progress import last_covered, last_moment
 from pipeline.market.calendar_cache import ChildCalendars
 from pipeline.market.sessions import Sessions
 
 
-def paced_clock(lake: Lake, seconds: float, environ: Mapping[str, str] = os.environ) -> PacedClock:
+def make_paced_clock(lake: Lake, seconds: float, environ: Mapping[str, str] = os.environ) -> PacedClock:
     """The market at speed, from the close of the last session that the lake covers.
 
     Raises:
@@ -39,7 +39,7 @@ def paced_clock(lake: Lake, seconds: float, environ: Mapping[str, str] = os.envi
     return clock
 
 
-def pace_of(clock: Clock) -> dict[str, Any]:
+def describe_pace(clock: Clock) -> dict[str, Any]:
     """What a heartbeat says of a paced clock, so that others can read the same time; nothing of any other."""
     if not isinstance(clock, PacedClock):
         return {}
@@ -48,7 +48,7 @@ def pace_of(clock: Clock) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Pace:
+class SimulatedPace:
     """How a daemon runs the market at speed, or last did."""
 
     exchange: str
@@ -58,17 +58,19 @@ class Pace:
     began: float
 
 
-def told_pace(lake: Path) -> Pace | None:
+def read_pace(lake: Path) -> SimulatedPace | None:
     """What the last heartbeat of a lake's folder says of a pace; None where it is served in real time, or was last."""
-    beat = last_beat(lake)
+    beat = read_heartbeat(lake)
     try:
         told = beat.detail["pace"] if beat is not None else {}
-        return Pace(str(told["exchange"]), date.fromisoformat(told["after"]), float(told["seconds"]), told["began"])
+        return SimulatedPace(
+            str(told["exchange"]), date.fromisoformat(told["after"]), float(told["seconds"]), told["began"]
+        )
     except (KeyError, TypeError, ValueError):  # no daemon of ours wrote this, or one that runs in real time
         return None
 
 
-def market_clock(lake: Lake, pace: Pace, calendar: Sessions) -> Clock:
+def make_market_clock(lake: Lake, pace: SimulatedPace, calendar: Sessions) -> Clock:
     """The clock of a market that is run at speed; of one that no longer is, the moment at which it stands.
 
     Args:
@@ -76,12 +78,12 @@ def market_clock(lake: Lake, pace: Pace, calendar: Sessions) -> Clock:
         pace: as its daemon told it.
         calendar: of the pace's exchange.
     """
-    if daemon_present(lake.path / "control"):
+    if daemon_is_running(lake.path / "control"):
         return PacedClock(calendar, pace.after, pace.seconds, pace.began)
     return SimulatedClock(last_moment(lake) or calendar.close_at(pace.after))
 
 
-def operation_clock(lake: Lake) -> Clock:
+def make_operation_clock(lake: Lake) -> Clock:
     """The clock by which a lake is operated: its market's, where a daemon ran that at speed last, else the system's."""
-    pace = told_pace(lake.path)
-    return market_clock(lake, pace, ChildCalendars(pace.after)(pace.exchange)) if pace else SystemClock()
+    pace = read_pace(lake.path)
+    return make_market_clock(lake, pace, ChildCalendars(pace.after)(pace.exchange)) if pace else SystemClock()

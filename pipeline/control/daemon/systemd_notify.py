@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 
 
-class Notify:
+class SystemdNotifier:
     """The service manager's socket, if there is one."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:

@@ -12,11 +12,11 @@ from queue import Empty, SimpleQueue
 
 PULSE = timedelta(seconds=10)
 """The longest the daemon sleeps: a laptop that woke, or a clock that was set, is noticed by then."""
-LEAST_PAUSE = 0.05
+MIN_PAUSE = 0.05
 """Seconds; what is due at once still leaves room for the bells of the same moment."""
 
 
-class Bell:
+class Wakeup:
     """Rung by anybody, also from a signal handler; heard by the daemon's loop."""
 
     def __init__(self) -> None:
@@ -37,10 +37,10 @@ class Bell:
             return
 
 
-class Rings:
+class AlarmClock:
     """APScheduler as an alarm clock: a steady pulse, and one ring at the moment something is due."""
 
-    def __init__(self, bell: Bell) -> None:
+    def __init__(self, bell: Wakeup) -> None:
         from apscheduler.executors.pool import ThreadPoolExecutor
         from apscheduler.schedulers.background import BackgroundScheduler
 
@@ -56,7 +56,7 @@ class Rings:
 
     def ring_in(self, seconds: float) -> None:
         """Ring once after so many real seconds, in place of what was asked for before."""
-        when = datetime.now(UTC) + timedelta(seconds=max(seconds, LEAST_PAUSE))
+        when = datetime.now(UTC) + timedelta(seconds=max(seconds, MIN_PAUSE))
         self._scheduler.add_job(self._bell.ring, "date", run_date=when, id="due", replace_existing=True)
 
     def stop(self) -> None:
@@ -64,10 +64,10 @@ class Rings:
         self._scheduler.shutdown(wait=False)
 
 
-class Watch:
+class FolderWatch:
     """Rings when a file changes below some folders."""
 
-    def __init__(self, bell: Bell, folders: Iterable[Path]) -> None:
+    def __init__(self, bell: Wakeup, folders: Iterable[Path]) -> None:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, args=(bell, tuple(folders)), daemon=True)
         self._thread.start()
@@ -77,7 +77,7 @@ class Watch:
         self._stop.set()
         self._thread.join(timeout=2)
 
-    def _watch(self, bell: Bell, folders: tuple[Path, ...]) -> None:
+    def _watch(self, bell: Wakeup, folders: tuple[Path, ...]) -> None:
         from watchfiles import watch
 
         logging.getLogger("watchfiles").setLevel(logging.WARNING)
@@ -91,7 +91,7 @@ class Watch:
 class Signals:
     """What the operator or the system asked of the process: to end, and how often; to read the schedule again."""
 
-    def __init__(self, bell: Bell) -> None:
+    def __init__(self, bell: Wakeup) -> None:
         self._bell = bell
         self.ends = 0
         self.reload = False

@@ -11,18 +11,18 @@ from pipeline.control.schedule.journal import Event
 log = logging.getLogger(__name__)
 
 
-def tell(events: Iterable[Event]) -> None:
+def log_events(events: Iterable[Event]) -> None:
     """Write the lines. After a long absence a task that runs by the minute has hundreds of slots passed over."""
     for (_, state), group in groupby(events, key=lambda event: (event.task, event.state)):
         alike = list(group)
         if state == "skipped" and len(alike) > 1:
-            _tell_skipped(alike)
+            _log_skipped(alike)
             continue
         for event in alike:
-            _tell(event)
+            _log_event(event)
 
 
-def _tell(event: Event) -> None:
+def _log_event(event: Event) -> None:
     level = logging.INFO if event.state in ("started", "done", "released") else logging.WARNING
     about = {"task": event.task, "slot": event.slot, "attempt": event.attempt, "state": event.state}
     then = f"; {event.follows} follows" if event.follows != "nothing" else ""
@@ -30,7 +30,7 @@ def _tell(event: Event) -> None:
     log.log(level, "%s", words, extra=about | {"cycle_id": event.cycle_id})
 
 
-def _tell_skipped(events: list[Event]) -> None:
+def _log_skipped(events: list[Event]) -> None:
     first, last = events[0], events[-1]
     about = {"task": first.task, "slot": last.slot, "state": first.state}
     words = f"{first.task} {first.slot} to {last.slot}: {len(events)} slots skipped; the first: {first.reason}"

@@ -19,15 +19,15 @@ from lake.tables import TABLES
 from lake.tables.control import SERVICE_HEARTBEATS, SYSTEM_HEALTH, TASK_ATTEMPTS
 from pipeline.config.errors import ConfigError
 from pipeline.config.loading import load
-from pipeline.control.daemon.daemon_lock import daemon_present
-from pipeline.control.daemon.heartbeat import last_beat
-from pipeline.control.schedule.active_schedule import InForce
-from pipeline.control.schedule.backlog import debt
-from pipeline.control.schedule.definitions import Definitions, lake_definitions
-from pipeline.control.schedule.expectations import newest_clock
-from pipeline.control.schedule.journal import Event, Journal, events_of
-from pipeline.control.schedule.manifest import Calendars
-from pipeline.control.schedule.task import ASKED, Manifest, Task
+from pipeline.control.daemon.daemon_lock import daemon_is_running
+from pipeline.control.daemon.heartbeat import read_heartbeat
+from pipeline.control.schedule.active_schedule import ActiveSchedule
+from pipeline.control.schedule.backlog import find_backlog
+from pipeline.control.schedule.definitions import Definitions, load_definitions
+from pipeline.control.schedule.expectations import find_newest_time
+from pipeline.control.schedule.journal import Event, Journal, parse_events
+from pipeline.control.schedule.schedule_file import Calendars
+from pipeline.control.schedule.task import OPERATOR_ACTIONS, Schedule, Task
 from pipeline.market.sessions import exchange_sessions
 from pipeline.text_format import percent
 
@@ -44,7 +44,7 @@ LEAST_FREE = 1 << 30
 
 MOST_MEMORY, MOST_DESCRIPTORS = 500_000_000, 200
 """Bytes and open files of a daemon above which it is remarked on: it needs 200 MB and 20."""
-WITHOUT_LEASE = tuple(f"request:{action}" for action in ASKED)
+WITHOUT_LEASE = tuple(f"request:{action}" for action in OPERATOR_ACTIONS)
 REPORTED = ("sources", "news", "predictions", "book")
 """Services of which the last cycle's report is told."""
 
@@ -69,7 +69,9 @@ class Condition:
     services: tuple[Service, ...]
 
 
-def condition(lake: Lake, held_to: InForce, now: datetime, calendars: Calendars = exchange_sessions) -> Condition:
+def condition(
+    lake: Lake, held_to: ActiveSchedule, now: datetime, calendars: Calendars = exchange_sessions
+) -> Condition:
     """Judge a lake's operation from what is on disk; it needs no daemon, and believes none that does no work.
 
     Args:
@@ -79,8 +81,8 @@ def condition(lake: Lake, held_to: InForce, now: datetime, calendars: Calendars 
         calendars: exchange code -> its sessions.
     """
     manifest = held_to.manifest
-    journal = Journal(_refuse, events_of(lake.read(TASK_ATTEMPTS, since=now - timedelta(days=60)).drop(RUN_ID)))
-    definitions = lake_definitions(lake, calendars)
+    journal = Journal(_refuse, parse_events(lake.read(TASK_ATTEMPTS, since=now - timedelta(days=60)).drop(RUN_ID)))
+    definitions = load_definitions(lake, calendars)
     services = [
         _daemon(lake, now),
         _resources(lake, now),
@@ -104,8 +106,8 @@ def overall(now: datetime, services: Sequence[Service]) -> Condition:
 
 
 def _daemon(lake: Lake, now: datetime) -> Service:
-    beat = last_beat(lake.path)
-    present = daemon_present(lake.path / "control")
+    beat = read_heartbeat(lake.path)
+    present = daemon_is_running(lake.path / "control")
     facts = {**(beat.detail if beat else {}), "present": present, "last_beat": beat.at if beat else None}
     if not present:
         if beat is None or beat.state == "stopped":
@@ -138,7 +140,7 @@ def _resources(lake: Lake, now: datetime) -> Service:
     return Service("resources", "warn" if heavy else "ok", words + ("; restart the daemon" if heavy else ""), facts)
 
 
-def _schedule(held_to: InForce) -> Service:
+def _schedule(held_to: ActiveSchedule) -> Service:
     tasks = [task.name for task in held_to.manifest.tasks]
     facts = {"file": str(held_to.file), "tasks": tasks, "read_at": held_to.read_at or None}
     by = f"the daemon runs by what it read at {held_to.read_at:.16} UTC ({', '.join(tasks)})" if held_to.read_at else ""
@@ -173,7 +175,7 @@ def _task(task: Task, definitions: Definitions, journal: Journal, now: datetime)
     mine = [event for event in journal.events() if event.task == task.name]
     good = [event for event in mine if event.state == "done"]
     bad = [event for event in mine if event.state in ("failed", "dead") and event.at > now - RECENT]
-    found = debt(task, definitions.epochs(task.name), journal, now)
+    found = find_backlog(task, definitions.epochs(task.name), journal, now)
     owed = found.owed
     standings = [journal.standing(task.name, slot.key) for slot in owed]
     stopped = next((standing.last for standing in standings if standing.stopped), None)
@@ -206,7 +208,7 @@ def _task_verdict(events: Sequence[Event], stopped: Event | None, late: timedelt
     return "ok", f"done for {last.slot}" if last is not None else "nothing was due yet"
 
 
-def _tables(lake: Lake, manifest: Manifest, now: datetime, calendars: Calendars) -> list[Service]:
+def _tables(lake: Lake, manifest: Schedule, now: datetime, calendars: Calendars) -> list[Service]:
     """The freshness of each table that some task's manifest entry gives a target."""
     found = []
     for task in manifest.tasks:
@@ -214,7 +216,7 @@ def _tables(lake: Lake, manifest: Manifest, now: datetime, calendars: Calendars)
         for output in task.outputs:
             if output.fresh_within is None or not task.enabled:
                 continue
-            newest = newest_clock(lake, TABLES[output.table])
+            newest = find_newest_time(lake, TABLES[output.table])
             facts = {"newest": newest, "target": output.fresh_within.total_seconds()}
             found.append(Service(output.table, *_freshness(newest, session, now, output.fresh_within), facts))
     return found

@@ -10,13 +10,13 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
 
-LARGEST = 5 << 20
+MAX_BYTES = 5 << 20
 """Bytes of one log file."""
-KEPT = 4
+BACKUP_COUNT = 4
 """Older files kept beside the current one."""
 FIELDS = ("task", "slot", "attempt", "state", "cycle_id", "run_id", "stage", "session")
 """What a record can be about, besides its words."""
-LONGEST = 4_000
+MAX_TEXT = 4_000
 
 
 class JsonLines(logging.Formatter):
@@ -33,12 +33,12 @@ class JsonLines(logging.Formatter):
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage()[:LONGEST],
+            "message": record.getMessage()[:MAX_TEXT],
             **self._about,
             **{name: getattr(record, name) for name in FIELDS if hasattr(record, name)},
         }
         if record.exc_info:
-            line["trace"] = self.formatException(record.exc_info)[-LONGEST:]
+            line["trace"] = self.formatException(record.exc_info)[-MAX_TEXT:]
         return json.dumps(line, default=str)
 
 
@@ -58,7 +58,7 @@ def begin_logging(folder: Path, *, quiet: bool = False) -> None:
     ours = logging.getLogger("pipeline")
     ours.setLevel(logging.INFO)
     ours.propagate = False
-    file = RotatingFileHandler(folder / "daemon.log", maxBytes=LARGEST, backupCount=KEPT, encoding="utf-8")
+    file = RotatingFileHandler(folder / "daemon.log", maxBytes=MAX_BYTES, backupCount=BACKUP_COUNT, encoding="utf-8")
     file.setFormatter(JsonLines())
     ours.addHandler(file)
     if not quiet:

@@ -14,10 +14,10 @@ from prometheus_client.registry import Collector
 
 from lake.errors import LakeError
 from lake.store import Lake
-from pipeline.control.daemon.heartbeat import last_beat
-from pipeline.control.daemon.simulated_pace import operation_clock
+from pipeline.control.daemon.heartbeat import read_heartbeat
+from pipeline.control.daemon.simulated_pace import make_operation_clock
 from pipeline.control.monitoring.health import Condition, Status, condition
-from pipeline.control.schedule.active_schedule import in_force
+from pipeline.control.schedule.active_schedule import read_active_schedule
 from pipeline.market.calendar_cache import ChildCalendars
 
 HOST = "127.0.0.1"
@@ -44,7 +44,7 @@ class Figures(Collector):
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """The figures as they are now."""
-        if (beat := last_beat(self._lake.path)) is not None:
+        if (beat := read_heartbeat(self._lake.path)) is not None:
             yield _one("nextgen_beat_timestamp_seconds", "When the daemon's loop last turned.", time.time() - beat.age)
             yield _one("nextgen_running", "Attempts that run.", len(beat.detail.get("running", ())))
             yield _one(
@@ -61,9 +61,11 @@ class Figures(Collector):
 
     def _judge(self) -> Condition:
         if self._condition is None or time.monotonic() - self._judged > FRESH:
-            now = operation_clock(self._lake).now()
+            now = make_operation_clock(self._lake).now()
             calendars = ChildCalendars(now.date())
-            self._condition = condition(self._lake, in_force(self._lake.path, now, calendars), now, calendars)
+            self._condition = condition(
+                self._lake, read_active_schedule(self._lake.path, now, calendars), now, calendars
+            )
             self._judged = time.monotonic()
         return self._condition
 

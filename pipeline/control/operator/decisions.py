@@ -23,7 +23,7 @@ from pipeline.engine.runner import Runner
 Origin = Literal["console", "cli"]
 Decision = Literal["approve", "veto"]
 MOMENT = timedelta(microseconds=1)
-Word = TypeVar("Word", "TradeDecision", "ModelChoice")
+Recorded = TypeVar("Recorded", "TradeDecision", "ModelChoice")
 
 
 class DecisionError(ValueError):
@@ -82,12 +82,14 @@ def decide(
         DecisionError: if there is no such order, or its open has passed.
         StorageError: if the lake cannot be written.
     """
-    lake, decision_id = runner.lake, decision_id or _new_id(origin)
-    if known := _known(lake, TRADE_DECISIONS, decision_id):
-        return _same(TradeDecision(**known), plan_id=plan_id, decision=decision)
-    plan = _order(lake, plan_id)
+    lake, decision_id = runner.lake, decision_id or _make_id(origin)
+    if known := _find_row(lake, TRADE_DECISIONS, decision_id):
+        return _refuse_conflict(TradeDecision(**known), plan_id=plan_id, decision=decision)
+    plan = _find_plan(lake, plan_id)
     opening = runner.calendar.open_at(plan["for_session"])
-    at = _after(lake, TRADE_DECISIONS, pl.col("plan_id") == plan_id, market_time(runner, now or datetime.now(UTC)))
+    at = _order_after(
+        lake, TRADE_DECISIONS, pl.col("plan_id") == plan_id, read_market_time(runner, now or datetime.now(UTC))
+    )
     if at >= opening:
         raise DecisionError(f"too late at {at:%Y-%m-%d %H:%M} UTC: {plan_id} went to the open of {opening:%m-%d %H:%M}")
     made = TradeDecision(
@@ -100,7 +102,7 @@ def decide(
         decided_at=at,
         origin=origin,
     )
-    return TradeDecision(**_kept(lake, TRADE_DECISIONS, asdict(made), decision_id))
+    return TradeDecision(**_insert_once(lake, TRADE_DECISIONS, asdict(made), decision_id))
 
 
 def promote(
@@ -120,15 +122,15 @@ def promote(
         DecisionError: if there is no such model, it cannot forecast from today's features, or it is champion already.
         StorageError: if the lake cannot be written.
     """
-    choice_id = choice_id or _new_id(origin)
-    if known := _known(runner.lake, MODEL_CHOICES, choice_id):
-        return _same(ModelChoice(**known), choice="promote", model_id=model_id)
+    choice_id = choice_id or _make_id(origin)
+    if known := _find_row(runner.lake, MODEL_CHOICES, choice_id):
+        return _refuse_conflict(ModelChoice(**known), choice="promote", model_id=model_id)
     _refuse_unusable(runner.lake, model_id)
-    session, at = _next_cycle(runner, now)
-    if champion_from(runner.lake, session) == model_id:
+    session, at = _find_next_cycle(runner, now)
+    if find_next_champion(runner.lake, session) == model_id:
         raise DecisionError(f"{model_id} is champion already")
     choice = {"choice": "promote", "model_id": model_id, "champion": model_id, "reason": reason, "origin": origin}
-    return _chosen(runner.lake, choice | {"choice_id": choice_id, "session": session, "decided_at": at})
+    return _record_choice(runner.lake, choice | {"choice_id": choice_id, "session": session, "decided_at": at})
 
 
 def rollback(
@@ -148,23 +150,23 @@ def rollback(
         DecisionError: if there is no champion, or it is another, or the one before it cannot forecast any more.
         StorageError: if the lake cannot be written.
     """
-    choice_id = choice_id or _new_id(origin)
-    if known := _known(runner.lake, MODEL_CHOICES, choice_id):
-        return _same(ModelChoice(**known), choice="rollback")
-    session, at = _next_cycle(runner, now)
-    current = champion_from(runner.lake, session)
+    choice_id = choice_id or _make_id(origin)
+    if known := _find_row(runner.lake, MODEL_CHOICES, choice_id):
+        return _refuse_conflict(ModelChoice(**known), choice="rollback")
+    session, at = _find_next_cycle(runner, now)
+    current = find_next_champion(runner.lake, session)
     if current is None:
         raise DecisionError("there is no champion to take back")
     if model_id and model_id != current:
         raise DecisionError(f"champion is {current}, not {model_id}; nothing was taken back")
-    before = _champion_before(runner.lake, current)
+    before = _find_previous_champion(runner.lake, current)
     if before is not None:
         _refuse_unusable(runner.lake, before)
     choice = {"choice": "rollback", "model_id": current, "champion": before, "reason": reason, "origin": origin}
-    return _chosen(runner.lake, choice | {"choice_id": choice_id, "session": session, "decided_at": at})
+    return _record_choice(runner.lake, choice | {"choice_id": choice_id, "session": session, "decided_at": at})
 
 
-def champion_from(lake: Lake, session: date) -> str | None:
+def find_next_champion(lake: Lake, session: date) -> str | None:
     """Who will be champion at a session's cycle as far as it is decided: today's, or what was chosen since."""
     from pipeline.models.champion_override import last_choice
     from pipeline.models.registry import champion
@@ -178,7 +180,7 @@ def champion_from(lake: Lake, session: date) -> str | None:
     return current
 
 
-def market_time(runner: Runner, now: datetime) -> datetime:
+def read_market_time(runner: Runner, now: datetime) -> datetime:
     """Now; in a simulated market, which stands still between cycles, the moment at which the last one decided."""
     if runner.settings.source.name != "simulated":
         return now
@@ -188,7 +190,7 @@ def market_time(runner: Runner, now: datetime) -> datetime:
 # ---- inner workings
 
 
-def _order(lake: Lake, plan_id: str) -> dict[str, Any]:
+def _find_plan(lake: Lake, plan_id: str) -> dict[str, Any]:
     columns = (*TRADE_PLANS.key, "plan_id", "for_session", "taken", "blocked_by")
     found = lake.read(TRADE_PLANS, where=pl.col("plan_id") == plan_id, columns=columns)
     if found.is_empty():
@@ -214,7 +216,7 @@ def _refuse_unusable(lake: Lake, model_id: str) -> None:
         raise DecisionError(str(error)) from error
 
 
-def _champion_before(lake: Lake, current: str) -> str | None:
+def _find_previous_champion(lake: Lake, current: str) -> str | None:
     """Who was champion when this one last became it; today's champion if it has not become it yet."""
     from pipeline.models.registry import champion
 
@@ -227,37 +229,37 @@ def _champion_before(lake: Lake, current: str) -> str | None:
     return before
 
 
-def _next_cycle(runner: Runner, now: datetime | None) -> tuple[date, datetime]:
+def _find_next_cycle(runner: Runner, now: datetime | None) -> tuple[date, datetime]:
     """The first session whose cycle can still know of a choice made now, and the moment it is made."""
     last = last_covered(runner.lake)
     if last is None:
         raise DecisionError("the lake holds no history yet; load it with `nextgen init`")
-    at = market_time(runner, now or datetime.now(UTC))
+    at = read_market_time(runner, now or datetime.now(UTC))
     session = max(runner.calendar.next(last), runner.calendar.at_or_before(at.date() - timedelta(days=1)))
-    at = _after(runner.lake, MODEL_CHOICES, pl.lit(True), at)
+    at = _order_after(runner.lake, MODEL_CHOICES, pl.lit(True), at)
     while runner.decision_time(session) < at:
         session = runner.calendar.next(session)
     return session, at
 
 
-def _after(lake: Lake, table: Table, about: pl.Expr, at: datetime) -> datetime:
+def _order_after(lake: Lake, table: Table, about: pl.Expr, at: datetime) -> datetime:
     """The moment, or just after the last word on the same: words follow each other though clocks stand or go back."""
     last = lake.read(table, where=about, columns=("decided_at",))["decided_at"].max()
     return max(at, last.astimezone(UTC) + MOMENT) if isinstance(last, datetime) else at
 
 
-def _chosen(lake: Lake, row: Mapping[str, Any]) -> ModelChoice:
-    return ModelChoice(**_kept(lake, MODEL_CHOICES, row, str(row["choice_id"])))
+def _record_choice(lake: Lake, row: Mapping[str, Any]) -> ModelChoice:
+    return ModelChoice(**_insert_once(lake, MODEL_CHOICES, row, str(row["choice_id"])))
 
 
-def _kept(lake: Lake, table: Table, row: Mapping[str, Any], name: str) -> dict[str, Any]:
+def _insert_once(lake: Lake, table: Table, row: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Append the row, and give back what stands under its name: another process may have been first."""
     with suppress(ConflictError):
         lake.commit(table, table.check(pl.DataFrame([row], schema=table.schema)), name, {})
-    return _known(lake, table, name)
+    return _find_row(lake, table, name)
 
 
-def _known(lake: Lake, table: Table, name: str) -> dict[str, Any]:
+def _find_row(lake: Lake, table: Table, name: str) -> dict[str, Any]:
     """The row of that name; empty if there is none."""
     rows = lake.read(table, where=pl.col(table.key[0]) == name).drop(RUN_ID)
     if rows.is_empty():
@@ -266,11 +268,11 @@ def _known(lake: Lake, table: Table, name: str) -> dict[str, Any]:
     return row | {"decided_at": row["decided_at"].astimezone(UTC)}
 
 
-def _same(word: Word, **asked: str) -> Word:
+def _refuse_conflict(word: Recorded, **asked: str) -> Recorded:
     if other := {name: value for name, value in asked.items() if getattr(word, name) != value}:
         raise DecisionError(f"another word stands under this id: {word}; it cannot become {other}")
     return word
 
 
-def _new_id(origin: Origin) -> str:
+def _make_id(origin: Origin) -> str:
     return f"{origin}-{uuid4().hex[:12]}"

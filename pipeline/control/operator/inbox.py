@@ -10,7 +10,7 @@ from lake.tables.control import TASK_REQUESTS
 from pipeline.control.daemon.clock import Clock
 from pipeline.control.operator.requests import Request, read_requests
 
-REACH = timedelta(days=3)
+LOOKBACK = timedelta(days=3)
 """How far back requests are read: beyond what one may wait and run."""
 
 
@@ -31,5 +31,5 @@ class Inbox:
         """See whether something was asked."""
         version = self._lake.newest(TASK_REQUESTS)
         if version != self._version:
-            self._requests = read_requests(self._lake, self._clock.now() - REACH)
+            self._requests = read_requests(self._lake, self._clock.now() - LOOKBACK)
             self._version = version

@@ -8,10 +8,10 @@ from lake.errors import LakeError
 from lake.runs import Run, find_run
 from lake.store import Lake
 from lake.tables.control import RUNS
-from pipeline.control.operator.requests import Request, request_of
+from pipeline.control.operator.requests import Request, find_request
 from pipeline.engine.runner import Runner
 
-MOST_NAMED = 6
+MAX_NAMED = 6
 """Stages and libraries that are named as changed since."""
 
 
@@ -29,7 +29,7 @@ def carry_out(runner: Runner, request_id: str) -> str:
         NotIdenticalError: naming the first run, row and column that differ.
         DecisionError: if a model cannot be promoted or taken back, with the reason.
     """
-    request = request_of(runner.lake, request_id)
+    request = find_request(runner.lake, request_id)
     if request.action == "reproduce":
         return _reproduce(runner, request)
     from pipeline.control.operator import decisions
@@ -43,19 +43,19 @@ def carry_out(runner: Runner, request_id: str) -> str:
 def _reproduce(runner: Runner, request: Request) -> str:
     from pipeline.engine.reproduction import reproduce
 
-    runs = _runs(runner.lake, request.target)
+    runs = _find_runs(runner.lake, request.target)
     verdicts = [reproduce(runner, run) for run in runs]
     different = [verdict for verdict in verdicts if not verdict.identical]
     if different:
         first = different[0]
         raise NotIdenticalError(f"{len(different)} of {len(runs)} runs DIFFER: {first.run_id}: {first.difference}")
     changed = sorted({what.removeprefix("code of stage ") for verdict in verdicts for what in verdict.changed_since})
-    more = f" and {len(changed) - MOST_NAMED} more" if len(changed) > MOST_NAMED else ""
-    since = f"; changed since: {', '.join(changed[:MOST_NAMED])}{more}" if changed else ""
+    more = f" and {len(changed) - MAX_NAMED} more" if len(changed) > MAX_NAMED else ""
+    since = f"; changed since: {', '.join(changed[:MAX_NAMED])}{more}" if changed else ""
     return f"IDENTICAL: {len(runs)} run{'s' if len(runs) > 1 else ''} computed again{since}"[:900]
 
 
-def _runs(lake: Lake, target: str) -> list[Run]:
+def _find_runs(lake: Lake, target: str) -> list[Run]:
     """The runs of a cycle, or the one run of that id or its beginning."""
     of_cycle = (pl.col("cycle_id") == target) & (pl.col("status") == "done")
     found = lake.read(RUNS, where=of_cycle).sort("started_at", "run_id")

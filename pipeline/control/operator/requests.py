@@ -14,20 +14,20 @@ from lake.contract import RUN_ID
 from lake.errors import ConflictError
 from lake.store import Lake
 from lake.tables.control import TASK_ATTEMPTS, TASK_REQUESTS
-from pipeline.control.schedule.journal import Standing, events_of
-from pipeline.control.schedule.task import ACTIONS, ASKED, Group, Manifest, Task
+from pipeline.control.schedule.journal import SlotState, parse_events
+from pipeline.control.schedule.task import ACTIONS, OPERATOR_ACTIONS, Group, Schedule, Task
 from pipeline.engine.stages import stage
 
-WORK = ("run", "task", *ACTIONS, *ASKED)
+WORK = ("run", "task", *ACTIONS, *OPERATOR_ACTIONS)
 """Actions that start a worker."""
 STEERING = ("cancel", "retry", "skip")
 """Actions on another slot: they are done as soon as they are read."""
-STANDS_FOR = timedelta(hours=24)
+EXPIRES_AFTER = timedelta(hours=24)
 """A request that found no daemon for so long is not carried out any more: who asked has gone on."""
 TIMEOUT = timedelta(hours=6)
 LAKE_GROUP = "lake"
 """The manifest's group of what writes the lake."""
-ASIDE = Group(name="aside", at_once=2)
+SIDE_GROUP = Group(name="aside", at_once=2)
 """What is asked for and does not hold up what writes the lake."""
 
 
@@ -71,10 +71,10 @@ def submit(lake: Lake, request: Request) -> bool:
 def read_requests(lake: Lake, since: datetime) -> list[Request]:
     """The requests made since a moment, oldest first."""
     rows = lake.read(TASK_REQUESTS, since=since).drop(RUN_ID).sort("requested_at", "request_id")
-    return [_request(row) for row in rows.iter_rows(named=True)]
+    return [_parse_request(row) for row in rows.iter_rows(named=True)]
 
 
-def request_of(lake: Lake, request_id: str) -> Request:
+def find_request(lake: Lake, request_id: str) -> Request:
     """The request of that id.
 
     Raises:
@@ -83,16 +83,16 @@ def request_of(lake: Lake, request_id: str) -> Request:
     rows = lake.read(TASK_REQUESTS, where=pl.col("request_id") == request_id).drop(RUN_ID)
     if rows.is_empty():
         raise RequestError(f"there is no request {request_id!r}")
-    return _request(rows.row(0, named=True))
+    return _parse_request(rows.row(0, named=True))
 
 
-def standing_of(lake: Lake, request: Request) -> Standing:
+def read_request_state(lake: Lake, request: Request) -> SlotState:
     """Where a request stands, from what the daemon recorded."""
     mine = (pl.col("task") == request.task_name) & (pl.col("slot") == request.request_id)
-    return Standing(tuple(events_of(lake.read(TASK_ATTEMPTS, where=mine).drop(RUN_ID))))
+    return SlotState(tuple(parse_events(lake.read(TASK_ATTEMPTS, where=mine).drop(RUN_ID))))
 
 
-def refuse_senseless(request: Request) -> None:
+def validate_request(request: Request) -> None:
     """Refuse what no daemon could carry out, whatever its schedule says.
 
     Raises:
@@ -105,32 +105,32 @@ def refuse_senseless(request: Request) -> None:
     if request.action in ACTIONS and request.target:
         raise RequestError(f"{request.action} takes no target, got {request.target!r}; a session comes after --session")
     if request.action not in ("task", *STEERING):
-        _work(request)
+        _parse_work(request)
 
 
-def task_of(request: Request, manifest: Manifest) -> Task:
+def make_request_task(request: Request, manifest: Schedule) -> Task:
     """The task that a request for work amounts to.
 
     Raises:
         RequestError: if what it names is not there.
     """
     if request.action == "task":
-        return _scheduled(request, manifest)
+        return _make_scheduled_task(request, manifest)
     group = next((task.group for task in manifest.tasks if task.group.name == LAKE_GROUP), Group(name=LAKE_GROUP))
     return Task(
         name=request.task_name,
-        run=_work(request),
+        run=_parse_work(request),
         trigger_text="",
         trigger=None,
         exchange="",
         zone="",
         timeout=TIMEOUT,
         failover="skip",
-        group=ASIDE if request.action in ASKED else group,
+        group=SIDE_GROUP if request.action in OPERATOR_ACTIONS else group,
     )
 
 
-def _scheduled(request: Request, manifest: Manifest) -> Task:
+def _make_scheduled_task(request: Request, manifest: Schedule) -> Task:
     found = manifest.task(request.target)
     if found is None:
         raise RequestError(
@@ -144,10 +144,10 @@ def _scheduled(request: Request, manifest: Manifest) -> Task:
     )
 
 
-def _work(request: Request) -> tuple[str, ...]:
+def _parse_work(request: Request) -> tuple[str, ...]:
     if request.action in ("reproduce", "promote") and not request.target:
-        raise RequestError(f"a request to {request.action} names {ASKED[request.action].split(',')[0]}")
-    if request.action in (*ACTIONS, *ASKED):
+        raise RequestError(f"a request to {request.action} names {OPERATOR_ACTIONS[request.action].split(',')[0]}")
+    if request.action in (*ACTIONS, *OPERATOR_ACTIONS):
         return (request.action,)
     if request.action != "run":
         raise RequestError(f"there is no action {request.action!r}; there are {', '.join((*WORK, *STEERING))}")
@@ -162,7 +162,7 @@ def _work(request: Request) -> tuple[str, ...]:
     return named
 
 
-def _request(row: Mapping[str, Any]) -> Request:
+def _parse_request(row: Mapping[str, Any]) -> Request:
     try:
         arguments = json.loads(row["arguments"])
     except ValueError:

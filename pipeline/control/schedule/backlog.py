@@ -10,14 +10,14 @@ from pipeline.control.schedule.journal import Journal
 from pipeline.control.schedule.task import Task
 from pipeline.control.schedule.trigger import Slot, Trigger
 
-LONGEST_LIST = 500
+MAX_LISTED = 500
 """Slots passed over that are listed one by one; the oldest stands for those before it."""
-LISTING = timedelta(days=400)
+LISTED_BACK = timedelta(days=400)
 """How far back slots are listed that a policy passed over."""
 
 
 @dataclass(frozen=True)
-class Epoch:
+class SchedulePeriod:
     """A time during which a task was scheduled in one way; it ends where the next begins."""
 
     since: datetime
@@ -27,7 +27,7 @@ class Epoch:
 
 
 @dataclass(frozen=True)
-class Debt:
+class Backlog:
     """What one task owes, oldest first, and what its policy passes over, with the reason."""
 
     owed: tuple[Slot, ...] = ()
@@ -36,7 +36,9 @@ class Debt:
     """What was due before this is settled or passed over, and stays so: later looks need not go further back."""
 
 
-def debt(task: Task, epochs: Sequence[Epoch], journal: Journal, now: datetime, floor: datetime | None = None) -> Debt:
+def find_backlog(
+    task: Task, epochs: Sequence[SchedulePeriod], journal: Journal, now: datetime, floor: datetime | None = None
+) -> Backlog:
     """The slots that a task owes at a moment.
 
     A slot that is running or waiting for a retry is still owed. Nothing is owed twice, whatever the clock or the
@@ -50,26 +52,26 @@ def debt(task: Task, epochs: Sequence[Epoch], journal: Journal, now: datetime, f
         floor: that of an earlier look, whose slots passed over are in the journal by now.
     """
     if not task.enabled or not epochs or epochs[-1].trigger is None:
-        return Debt()
-    begin = _listed_from(task, journal, now)
+        return Backlog()
+    begin = _list_from(task, journal, now)
     begin = max(begin, floor) if floor else begin
-    due = list(due_slots(epochs, begin, now))
+    due = list(find_due_slots(epochs, begin, now))
     unsettled = [slot for slot in due if not journal.standing(task.name, slot.key).settled]
     if not unsettled:
-        return Debt(floor=max(begin, now))
+        return Backlog(floor=max(begin, now))
     oldest = now - task.window
     owed: list[Slot] = []
     passed: list[tuple[Slot, str]] = []
     for slot in unsettled:
-        reason = _passed_over(task, slot, due[-1], journal, oldest)
+        reason = _reason_to_skip(task, slot, due[-1], journal, oldest)
         if reason:
             passed.append((slot, reason))
         else:
             owed.append(slot)
-    return Debt(tuple(owed), _shortened(passed), owed[0].due_at if owed else max(begin, now))
+    return Backlog(tuple(owed), _limit_listed(passed), owed[0].due_at if owed else max(begin, now))
 
 
-def due_slots(epochs: Sequence[Epoch], first: datetime, last: datetime) -> Iterator[Slot]:
+def find_due_slots(epochs: Sequence[SchedulePeriod], first: datetime, last: datetime) -> Iterator[Slot]:
     """The slots that fell due between two moments, each at the first moment that the schedule of then made it due."""
     epochs = _since_last_off(epochs)
     if len(epochs) == 1 and epochs[0].trigger is not None:
@@ -81,12 +83,16 @@ def due_slots(epochs: Sequence[Epoch], first: datetime, last: datetime) -> Itera
             continue
         # A slot that an edit moved before the edit itself is due at the edit.
         for slot in epoch.trigger.slots(max(first, epoch.since) - epoch.trigger.slack, min(until, last)):
-            if slot.key not in found and (made := effective(epochs, slot.key)) and first <= made.due_at <= last:
+            if (
+                slot.key not in found
+                and (made := find_effective_slot(epochs, slot.key))
+                and first <= made.due_at <= last
+            ):
                 found[slot.key] = made
     return iter(sorted(found.values()))
 
 
-def effective(epochs: Sequence[Epoch], key: str) -> Slot | None:
+def find_effective_slot(epochs: Sequence[SchedulePeriod], key: str) -> Slot | None:
     """The slot of that key with the moment it fell due under the schedules as they followed each other.
 
     None if no schedule made it due while it was in force. A slot that was still to come when an edit moved it into
@@ -106,24 +112,26 @@ def effective(epochs: Sequence[Epoch], key: str) -> Slot | None:
     return None
 
 
-def next_due(task: Task, epochs: Sequence[Epoch], now: datetime, ahead: timedelta = timedelta(days=40)) -> Slot | None:
+def find_next_due(
+    task: Task, epochs: Sequence[SchedulePeriod], now: datetime, ahead: timedelta = timedelta(days=40)
+) -> Slot | None:
     """The next slot after a moment."""
     if not task.enabled or not epochs or epochs[-1].trigger is None:
         return None
     slots = epochs[-1].trigger.slots(now + timedelta(microseconds=1), now + ahead)
-    return next((slot for slot in slots if (made := effective(epochs, slot.key)) and made.due_at > now), None)
+    return next((slot for slot in slots if (made := find_effective_slot(epochs, slot.key)) and made.due_at > now), None)
 
 
-def _listed_from(task: Task, journal: Journal, now: datetime) -> datetime:
+def _list_from(task: Task, journal: Journal, now: datetime) -> datetime:
     """Look back over the slots since the last settled one, to list them, and as far as the policy reaches."""
     settled = journal.newest_settled(task.name)
-    since = max(settled.due_at, now - LISTING) if settled else now - LISTING
+    since = max(settled.due_at, now - LISTED_BACK) if settled else now - LISTED_BACK
     opened = [event.due_at for event in journal.open(task.name)]
     reach = now - task.window if task.catch_up == "all" or not settled else since
     return min([reach, since, *opened])
 
 
-def _passed_over(task: Task, slot: Slot, newest: Slot, journal: Journal, oldest: datetime) -> str:
+def _reason_to_skip(task: Task, slot: Slot, newest: Slot, journal: Journal, oldest: datetime) -> str:
     """Why the policy leaves the slot out; empty if it does not."""
     standing = journal.standing(task.name, slot.key)
     if standing.running or standing.stopped:
@@ -137,16 +145,16 @@ def _passed_over(task: Task, slot: Slot, newest: Slot, journal: Journal, oldest:
     return ""
 
 
-def _since_last_off(epochs: Sequence[Epoch]) -> Sequence[Epoch]:
+def _since_last_off(epochs: Sequence[SchedulePeriod]) -> Sequence[SchedulePeriod]:
     """Switching a task off cancels what it owed; switching it on begins anew."""
     off = [number for number, epoch in enumerate(epochs) if epoch.trigger is None]
     return epochs[off[-1] + 1 :] if off else epochs
 
 
-def _shortened(passed: list[tuple[Slot, str]]) -> tuple[tuple[Slot, str], ...]:
-    if len(passed) <= LONGEST_LIST:
+def _limit_listed(passed: list[tuple[Slot, str]]) -> tuple[tuple[Slot, str], ...]:
+    if len(passed) <= MAX_LISTED:
         return tuple(passed)
-    hidden = len(passed) - LONGEST_LIST
+    hidden = len(passed) - MAX_LISTED
     kept = passed[hidden:]
     slot, reason = kept[0]
     return ((slot, f"{reason} (and {hidden} before it)"), *kept[1:])

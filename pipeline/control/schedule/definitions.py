@@ -13,10 +13,10 @@ import polars as pl
 from lake.contract import RUN_ID
 from lake.store import Lake
 from lake.tables.control import TASK_DEFINITIONS
-from pipeline.control.schedule.backlog import Epoch
-from pipeline.control.schedule.manifest import Calendars
-from pipeline.control.schedule.task import Manifest, Task
-from pipeline.control.schedule.trigger import Trigger, TriggerError, trigger
+from pipeline.control.schedule.backlog import SchedulePeriod
+from pipeline.control.schedule.schedule_file import Calendars
+from pipeline.control.schedule.task import Schedule, Task
+from pipeline.control.schedule.trigger import Trigger, TriggerError, parse_trigger
 from pipeline.market.sessions import exchange_sessions
 
 
@@ -36,30 +36,30 @@ class Definition:
         return self.trigger, self.exchange, self.zone
 
 
-Keep = Callable[[Sequence[Definition]], None]
+Save = Callable[[Sequence[Definition]], None]
 """Makes definitions durable before they count."""
 
 
 class Definitions:
     """The schedules of every task as they followed each other."""
 
-    def __init__(self, keep: Keep, known: Iterable[Definition] = (), calendars: Calendars = exchange_sessions) -> None:
+    def __init__(self, keep: Save, known: Iterable[Definition] = (), calendars: Calendars = exchange_sessions) -> None:
         self._keep = keep
         self._calendars = calendars
         self._known: dict[str, list[Definition]] = defaultdict(list)
-        self._epochs: dict[str, list[Epoch]] = defaultdict(list)
+        self._epochs: dict[str, list[SchedulePeriod]] = defaultdict(list)
         for definition in sorted(known, key=lambda one: (one.task, one.since)):
             self._take(definition)
 
-    def epochs(self, task: str) -> Sequence[Epoch]:
+    def epochs(self, task: str) -> Sequence[SchedulePeriod]:
         """The task's schedules, oldest first; none if it was never seen."""
         return self._epochs.get(task, ())
 
-    def see(self, manifest: Manifest, now: datetime) -> list[str]:
+    def see(self, manifest: Schedule, now: datetime) -> list[str]:
         """Take note of what changed since the manifest was last seen; return the tasks concerned."""
-        current = {task.name: _definition(task, now) for task in manifest.tasks}
+        current = {task.name: _define(task, now) for task in manifest.tasks}
         gone = [name for name, known in self._known.items() if name not in current and known[-1].trigger]
-        current |= {name: _gone(self._known[name][-1], now) for name in gone}
+        current |= {name: _define_removed(self._known[name][-1], now) for name in gone}
         changed = [
             self._later(definition)
             for definition in current.values()
@@ -73,7 +73,7 @@ class Definitions:
 
     def _take(self, definition: Definition) -> None:
         self._known[definition.task].append(definition)
-        self._epochs[definition.task].append(Epoch(definition.since, self._trigger(definition)))
+        self._epochs[definition.task].append(SchedulePeriod(definition.since, self._trigger(definition)))
 
     def _later(self, definition: Definition) -> Definition:
         """Schedules follow each other in the order they were seen, also if the clock went back between."""
@@ -86,12 +86,12 @@ class Definitions:
         if not definition.trigger:
             return None
         try:
-            return trigger(definition.trigger, self._calendars(definition.exchange), definition.zone)
+            return parse_trigger(definition.trigger, self._calendars(definition.exchange), definition.zone)
         except TriggerError:  # written by a program that knew other triggers: nothing can be owed under it
             return None
 
 
-def lake_definitions(lake: Lake, calendars: Calendars = exchange_sessions) -> Definitions:
+def load_definitions(lake: Lake, calendars: Calendars = exchange_sessions) -> Definitions:
     """The definitions as the lake's `task_definitions` tells them; what is seen is committed there."""
 
     def keep(definitions: Sequence[Definition]) -> None:
@@ -103,10 +103,10 @@ def lake_definitions(lake: Lake, calendars: Calendars = exchange_sessions) -> De
     return Definitions(keep, known, calendars)
 
 
-def _definition(task: Task, now: datetime) -> Definition:
+def _define(task: Task, now: datetime) -> Definition:
     text = task.trigger_text if task.enabled else ""
     return Definition(task=task.name, since=now, trigger=text, exchange=task.exchange, zone=task.zone)
 
 
-def _gone(last: Definition, now: datetime) -> Definition:
+def _define_removed(last: Definition, now: datetime) -> Definition:
     return Definition(task=last.task, since=now, trigger="", exchange=last.exchange, zone=last.zone)

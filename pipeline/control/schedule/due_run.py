@@ -5,28 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from pipeline.control.operator.requests import STANDS_FOR, Request
-from pipeline.control.schedule.journal import Event, Standing
+from pipeline.control.operator.requests import EXPIRES_AFTER, Request
+from pipeline.control.schedule.journal import Event, SlotState
 from pipeline.control.schedule.task import Task
 from pipeline.control.schedule.trigger import Slot
-from pipeline.control.workers.job import Order
+from pipeline.control.workers.job import Job
 from pipeline.control.workers.process_identity import Identity
 
 
 @dataclass(frozen=True)
-class Candidate:
+class DueRun:
     """A slot that is owed, of the schedule or of a request."""
 
     task: Task
     slot: Slot
-    standing: Standing
+    standing: SlotState
     asked_for: bool = False
 
 
-def order_for(one: Candidate) -> Order:
+def make_job(one: DueRun) -> Job:
     """What a worker is told to do for it."""
     task = one.task
-    return Order(
+    return Job(
         task=task.name,
         slot=one.slot.key,
         attempt=one.standing.attempt,
@@ -43,7 +43,7 @@ def order_for(one: Candidate) -> Order:
     )
 
 
-def started(order: Order, who: Identity, now: datetime) -> Event:
+def make_start_event(order: Job, who: Identity, now: datetime) -> Event:
     """The record of an attempt that begins."""
     return Event(
         task=order.task,
@@ -59,7 +59,7 @@ def started(order: Order, who: Identity, now: datetime) -> Event:
     )
 
 
-def event_of(request: Request, now: datetime) -> Event:
+def make_request_event(request: Request, now: datetime) -> Event:
     """The record of a request that is done as soon as it is read."""
     return Event(
         task=request.task_name,
@@ -72,7 +72,7 @@ def event_of(request: Request, now: datetime) -> Event:
     )
 
 
-def first_event(one: Candidate, now: datetime) -> Event:
+def make_slot_event(one: DueRun, now: datetime) -> Event:
     """The record of a slot that nothing has happened to yet."""
     slot = one.slot
     return Event(
@@ -80,6 +80,6 @@ def first_event(one: Candidate, now: datetime) -> Event:
     )
 
 
-def too_old(request: Request, now: datetime) -> bool:
+def has_expired(request: Request, now: datetime) -> bool:
     """Whether who asked has gone on since."""
-    return now - request.requested_at > STANDS_FOR
+    return now - request.requested_at > EXPIRES_AFTER

@@ -10,10 +10,12 @@ import polars as pl
 from lake.contract import Table
 from lake.store import Lake
 from lake.tables import TABLES
-from pipeline.control.schedule.task import Output
+from pipeline.control.schedule.task import ExpectedOutput
 
 
-def missing(lake: Lake, outputs: Sequence[Output], session: date | None, due_at: datetime) -> list[str]:
+def find_missing_outputs(
+    lake: Lake, outputs: Sequence[ExpectedOutput], session: date | None, due_at: datetime
+) -> list[str]:
     """What published tables lack of what was promised, one sentence each; empty if all is there.
 
     Args:
@@ -25,29 +27,29 @@ def missing(lake: Lake, outputs: Sequence[Output], session: date | None, due_at:
     found = []
     for output in outputs:
         table = TABLES[output.table]
-        rows = _rows(lake, table, session)
+        rows = _count_rows(lake, table, session)
         if rows < output.minimum_rows:
             of = f" for session {session}" if session and "session" in table.columns else ""
             found.append(f"{table.name} has {rows} rows{of}, expected are at least {output.minimum_rows}")
         if output.fresh_within is not None:
-            found += _stale(lake, table, output, session, due_at)
+            found += _find_stale(lake, table, output, session, due_at)
     return found
 
 
-def newest_clock(lake: Lake, table: Table) -> date | datetime | None:
+def find_newest_time(lake: Lake, table: Table) -> date | datetime | None:
     """The newest value of the table's clock; None if the table is empty."""
     newest = lake.read(table, columns=(table.clock,))[table.clock].max()
     return newest if isinstance(newest, date) else None
 
 
-def _rows(lake: Lake, table: Table, session: date | None) -> int:
+def _count_rows(lake: Lake, table: Table, session: date | None) -> int:
     if session is None or "session" not in table.columns:
         return lake.rows(table)
     return lake.read(table, where=pl.col("session") == session, columns=table.key).height
 
 
-def _stale(lake: Lake, table: Table, output: Output, session: date | None, due_at: datetime) -> list[str]:
-    newest = newest_clock(lake, table)
+def _find_stale(lake: Lake, table: Table, output: ExpectedOutput, session: date | None, due_at: datetime) -> list[str]:
+    newest = find_newest_time(lake, table)
     if newest is None:
         return [f"{table.name} is empty, expected was something not older than {output.fresh_within}"]
     reference: date = due_at if isinstance(newest, datetime) else session or due_at.date()

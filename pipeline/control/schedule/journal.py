@@ -17,9 +17,9 @@ from lake.tables.control import TASK_ATTEMPTS
 
 State = Literal["started", "done", "failed", "dead", "skipped", "cancelled", "released"]
 Follows = Literal["nothing", "retry", "fallback", "stop", "last-good", "give-up"]
-Keep = Callable[[Sequence["Event"]], None]
+Save = Callable[[Sequence["Event"]], None]
 """Makes events durable before they count."""
-REMEMBERED = timedelta(days=450)
+RETENTION = timedelta(days=450)
 """How far back the record is read when a daemon starts: longer than any sensible window."""
 OPEN_ENDED: tuple[Follows, ...] = ("retry", "fallback", "stop")
 
@@ -61,7 +61,7 @@ class Event:
 
 
 @dataclass(frozen=True)
-class Standing:
+class SlotState:
     """Where a slot stands: its events in the order they happened."""
 
     events: tuple[Event, ...] = ()
@@ -126,10 +126,10 @@ class Standing:
 class Journal:
     """Every event known, by task and slot; what is noted is kept first and counts afterwards."""
 
-    def __init__(self, keep: Keep, events: Iterable[Event] = ()) -> None:
+    def __init__(self, keep: Save, events: Iterable[Event] = ()) -> None:
         self._keep = keep
-        self._slots: dict[str, dict[str, Standing]] = defaultdict(dict)
-        self._open: dict[str, dict[str, Standing]] = defaultdict(dict)
+        self._slots: dict[str, dict[str, SlotState]] = defaultdict(dict)
+        self._open: dict[str, dict[str, SlotState]] = defaultdict(dict)
         self._newest: dict[str, Event] = {}
         for event in events:
             self._take(event)
@@ -141,9 +141,9 @@ class Journal:
             for event in events:
                 self._take(event)
 
-    def standing(self, task: str, slot: str) -> Standing:
+    def standing(self, task: str, slot: str) -> SlotState:
         """Where the slot stands; an empty one if nothing has happened to it."""
-        return self._slots.get(task, {}).get(slot, Standing())
+        return self._slots.get(task, {}).get(slot, SlotState())
 
     def running(self) -> list[Event]:
         """The start of every attempt that nobody has said the end of, oldest first."""
@@ -162,7 +162,7 @@ class Journal:
     def events(self) -> list[Event]:
         """Every event, in the order of its happening."""
         every = [event for slots in self._slots.values() for s in slots.values() for event in s.events]
-        return sorted(every, key=_order)
+        return sorted(every, key=_order_key)
 
     def forget(self, before: datetime) -> None:
         """Drop settled slots that ended before the moment: the lake remembers them, and no policy looks so far back."""
@@ -173,7 +173,7 @@ class Journal:
 
     def _take(self, event: Event) -> None:
         slots = self._slots[event.task]
-        standing = slots[event.slot] = Standing((*slots.get(event.slot, Standing()).events, event))
+        standing = slots[event.slot] = SlotState((*slots.get(event.slot, SlotState()).events, event))
         if standing.settled:
             self._open[event.task].pop(event.slot, None)
         else:
@@ -183,33 +183,33 @@ class Journal:
             self._newest[event.task] = event
 
 
-def lake_journal(lake: Lake, now: datetime) -> Journal:
+def load_journal(lake: Lake, now: datetime) -> Journal:
     """The journal as the lake's `task_attempts` tells it; what is noted is committed there."""
 
     def keep(events: Sequence[Event]) -> None:
         frame = pl.DataFrame([asdict(event) for event in events], schema=TASK_ATTEMPTS.schema)
         lake.commit(TASK_ATTEMPTS, TASK_ATTEMPTS.check(frame), f"attempts-{uuid4().hex}", {})
 
-    rows = lake.read(TASK_ATTEMPTS, since=now - REMEMBERED).drop(RUN_ID)
-    return Journal(keep, events_of(rows))
+    rows = lake.read(TASK_ATTEMPTS, since=now - RETENTION).drop(RUN_ID)
+    return Journal(keep, parse_events(rows))
 
 
-def events_of(rows: pl.DataFrame) -> list[Event]:
+def parse_events(rows: pl.DataFrame) -> list[Event]:
     """The rows of `task_attempts` as events, in the order of their happening."""
-    return sorted((Event(**_in_utc(row)) for row in rows.iter_rows(named=True)), key=_order)
+    return sorted((Event(**_to_utc(row)) for row in rows.iter_rows(named=True)), key=_order_key)
 
 
-def shortened(event: Event) -> Event:
+def fit_reason(event: Event) -> Event:
     """The event with its reason cut to what the table takes."""
     longest = TASK_ATTEMPTS.columns["reason"].longest
     return event if len(event.reason) <= longest else replace(event, reason=event.reason[: longest - 3] + "...")
 
 
-def _in_utc(row: Mapping[str, Any]) -> dict[str, Any]:
+def _to_utc(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: v.astimezone(UTC) if isinstance(v, datetime) else v for name, v in row.items()}
 
 
-def _order(event: Event) -> tuple[str, str, int, int, datetime]:
+def _order_key(event: Event) -> tuple[str, str, int, int, datetime]:
     """Attempts come in order of their number, not of a clock that may have gone back."""
     rank = {"started": 0, "released": 2}.get(event.state, 1)
     return event.task, event.slot, event.attempt, rank, event.at

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from pipeline.control.schedule.task import Manifest
+from pipeline.control.schedule.task import Schedule
 
 
 @dataclass(frozen=True, order=True)
-class Planned:
+class PlannedRun:
     """One run to come."""
 
     due_at: datetime
@@ -21,13 +21,13 @@ class Planned:
     after: tuple[str, ...]
 
 
-def preview(manifest: Manifest, now: datetime, days: int) -> list[Planned]:
+def preview(manifest: Schedule, now: datetime, days: int) -> list[PlannedRun]:
     """What is due within so many days from a moment, in the order in which it would run."""
-    return sorted(_planned(manifest, now, now + timedelta(days=days)))
+    return sorted(_plan(manifest, now, now + timedelta(days=days)))
 
 
-def _planned(manifest: Manifest, first: datetime, last: datetime) -> Iterator[Planned]:
+def _plan(manifest: Schedule, first: datetime, last: datetime) -> Iterator[PlannedRun]:
     for task in manifest.tasks:
         if task.enabled and task.trigger is not None:
             for slot in task.trigger.slots(first, last):
-                yield Planned(slot.due_at, task.name, slot.key, slot.session, task.zone, task.after)
+                yield PlannedRun(slot.due_at, task.name, slot.key, slot.session, task.zone, task.after)

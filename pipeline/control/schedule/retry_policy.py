@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from pipeline.control.schedule.journal import Event, Follows, Standing, shortened
+from pipeline.control.schedule.journal import Event, Follows, SlotState, fit_reason
 from pipeline.control.schedule.task import Task
-from pipeline.control.workers.worker_pool import Outcome
+from pipeline.control.workers.worker_pool import AttemptOutcome
 
-MOST_DEATHS = 10
+MAX_DEATHS = 10
 """Attempts that may vanish with their process or host before the task itself is blamed."""
 
 
-def ending(task: Task | None, standing: Standing, outcome: Outcome, now: datetime) -> Event:
+def close_attempt(task: Task | None, standing: SlotState, outcome: AttemptOutcome, now: datetime) -> Event:
     """The event that closes a running attempt, with what follows by the task's policy.
 
     A vanished process is not the task's fault: it is tried again at once without spending a retry. That is bounded,
@@ -36,19 +36,19 @@ def ending(task: Task | None, standing: Standing, outcome: Outcome, now: datetim
         seconds=max((now - start.at).total_seconds(), 0.0),
     )
     if outcome.state in ("done", "cancelled"):
-        return shortened(event)
+        return fit_reason(event)
     if task is None:
-        return shortened(replace(event, follows="give-up"))
+        return fit_reason(replace(event, follows="give-up"))
     deaths = sum(one.state == "dead" for one in standing.events)
-    if outcome.state == "dead" and deaths < MOST_DEATHS:
-        return shortened(replace(event, follows="retry", retry_at=now))
+    if outcome.state == "dead" and deaths < MAX_DEATHS:
+        return fit_reason(replace(event, follows="retry", retry_at=now))
     failures = standing.failures + 1
     if failures <= task.retries or task.failover == "retry":
-        return shortened(replace(event, follows="retry", retry_at=now + task.pause(failures)))
-    return shortened(replace(event, follows=_last_resort(task, standing), retry_at=now))
+        return fit_reason(replace(event, follows="retry", retry_at=now + task.pause(failures)))
+    return fit_reason(replace(event, follows=_follow_last_retry(task, standing), retry_at=now))
 
 
-def _last_resort(task: Task, standing: Standing) -> Follows:
+def _follow_last_retry(task: Task, standing: SlotState) -> Follows:
     if task.failover == "source":
         return "give-up" if standing.on_fallback else "fallback"
     if task.failover == "last-good":

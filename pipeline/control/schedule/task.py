@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pipeline.control.schedule.trigger import Trigger
 
 CatchUp = Literal["none", "last", "all"]
-Failover = Literal["retry", "skip", "last-good", "source", "stop"]
+OnFailure = Literal["retry", "skip", "last-good", "source", "stop"]
 ACTIONS = {
     "cycle": "the whole loop of a session",
     "train": "a challenger, trained and judged",
@@ -18,17 +18,17 @@ ACTIONS = {
     "recover": "what a crash left, brought to its end",
 }
 """What a task can run besides stages."""
-ASKED = {
+OPERATOR_ACTIONS = {
     "reproduce": "a run or a cycle, computed again and compared to the bit",
     "promote": "a model that is to be champion",
     "rollback": "the champion, taken back for the one before it",
 }
 """What only a person asks for, and no schedule."""
-LONGEST_BACK_OFF = timedelta(minutes=30)
+MAX_BACK_OFF = timedelta(minutes=30)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Output:
+class ExpectedOutput:
     """What a table has to hold once the task is done."""
 
     table: str
@@ -61,7 +61,7 @@ class Task:
     exchange: str
     zone: str
     after: tuple[str, ...] = ()
-    outputs: tuple[Output, ...] = ()
+    outputs: tuple[ExpectedOutput, ...] = ()
     timeout: timedelta = timedelta(hours=1)
     grace: timedelta = timedelta(seconds=10)
     """Between asking a worker to end and ending it."""
@@ -70,7 +70,7 @@ class Task:
     retries: int = 0
     back_off: timedelta = timedelta(minutes=1)
     """Before the first retry; doubles with each, up to half an hour."""
-    failover: Failover = "skip"
+    failover: OnFailure = "skip"
     fallback: str = ""
     """The source to turn to, where the failover is `source`."""
     catch_up: CatchUp = "last"
@@ -84,11 +84,11 @@ class Task:
     def pause(self, failures: int) -> timedelta:
         """How long to wait after so many failures in a row (1 or more)."""
         doubled: timedelta = self.back_off * (1 << min(failures - 1, 20))
-        return min(doubled, max(LONGEST_BACK_OFF, self.back_off))
+        return min(doubled, max(MAX_BACK_OFF, self.back_off))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Manifest:
+class Schedule:
     """Every task, in an order in which each comes after those it depends on."""
 
     tasks: tuple[Task, ...]

@@ -24,7 +24,7 @@ KINDS: dict[type, str] = {
 }
 
 
-class ManifestError(ConfigError):
+class ScheduleError(ConfigError):
     """The schedule cannot be used; each line of the text names a line of the file, what is wrong, and the fix."""
 
 
@@ -33,7 +33,7 @@ class Complaints:
 
     def __init__(self, origin: str, text: str) -> None:
         self.origin = origin
-        self._lines = line_numbers(text)
+        self._lines = find_line_numbers(text)
         self._found: dict[str, int] = {}
 
     def add(self, path: str, what: str) -> None:
@@ -51,14 +51,14 @@ class Complaints:
         """Raise what was found, by line.
 
         Raises:
-            ManifestError: if anything was.
+            ScheduleError: if anything was.
         """
         if self._found:
-            raise ManifestError("\n".join(sorted(self._found, key=lambda text: self._found[text])))
+            raise ScheduleError("\n".join(sorted(self._found, key=lambda text: self._found[text])))
 
 
 @dataclass(frozen=True)
-class Section:
+class TomlTable:
     """A table of the document, read key by key."""
 
     values: Mapping[str, Any]
@@ -69,7 +69,7 @@ class Section:
         """Complain about keys that mean nothing."""
         for name in self.values:
             if name not in known:
-                self.complaints.add(self.at(name), f"there is no such key{nearest(name, known)}")
+                self.complaints.add(self.at(name), f"there is no such key{suggest(name, known)}")
 
     def take(self, name: str, kind: type, default: Any) -> Any:
         """The value of a key; the default where it is missing or, with a complaint, of another kind."""
@@ -88,14 +88,14 @@ class Section:
             return ()
         return tuple(items)
 
-    def sections(self, name: str) -> list[Section]:
+    def sections(self, name: str) -> list[TomlTable]:
         """The tables below a key, in the order of the document."""
         below = self.take(name, dict, {})
         found = []
         for child, values in below.items():
             at = f"{self.at(name)}.{child}"
             if isinstance(values, dict):
-                found.append(Section(values, at, self.complaints))
+                found.append(TomlTable(values, at, self.complaints))
             else:
                 self.complaints.add(at, f"has to be a table: write [{at}] with its keys below")
         return found
@@ -109,35 +109,35 @@ class Section:
         return f"{self.path}.{name}" if self.path else name
 
 
-def document(text: str, origin: str) -> Section:
+def parse_document(text: str, origin: str) -> TomlTable:
     """Read a TOML text.
 
     Raises:
-        ManifestError: if it is no TOML; the library's words name the line.
+        ScheduleError: if it is no TOML; the library's words name the line.
     """
     try:
-        return Section(tomllib.loads(text), "", Complaints(origin, text))
+        return TomlTable(tomllib.loads(text), "", Complaints(origin, text))
     except tomllib.TOMLDecodeError as error:
         line = AT_LINE.search(str(error))
         where = f"{origin}:{line[1]}" if line else origin
-        raise ManifestError(f"{where}: this is not valid TOML: {error}") from error
+        raise ScheduleError(f"{where}: this is not valid TOML: {error}") from error
 
 
 def read_text(path: Path) -> str:
     """The file's text.
 
     Raises:
-        ManifestError: if it cannot be read.
+        ScheduleError: if it cannot be read.
     """
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:
-        raise ManifestError(f"cannot read {path}: {error.strerror}") from error
+        raise ScheduleError(f"cannot read {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise ManifestError(f"{path} is not UTF-8 text ({error.reason}); save it as UTF-8") from error
+        raise ScheduleError(f"{path} is not UTF-8 text ({error.reason}); save it as UTF-8") from error
 
 
-def line_numbers(text: str) -> dict[str, int]:
+def find_line_numbers(text: str) -> dict[str, int]:
     """Dotted path -> the line where it is set. Keys inside a list or an inline table count as their owner's line."""
     found: dict[str, int] = {}
     prefix = ""
@@ -148,16 +148,16 @@ def line_numbers(text: str) -> dict[str, int]:
         )
         code = code.split("#")[0]
         if depth == 0 and (header := HEADER.match(code)):
-            prefix = _path(header[1])
+            prefix = _parse_path(header[1])
             found.setdefault(prefix, number)
             continue
         if depth == 0 and (key := KEY.match(code)):
-            found.setdefault(f"{prefix}.{_path(key[1])}" if prefix else _path(key[1]), number)
+            found.setdefault(f"{prefix}.{_parse_path(key[1])}" if prefix else _parse_path(key[1]), number)
         depth = max(depth + sum(code.count(sign) for sign in "[{") - sum(code.count(sign) for sign in "]}"), 0)
     return found
 
 
-def nearest(name: str, known: Collection[str]) -> str:
+def suggest(name: str, known: Collection[str]) -> str:
     """A hint: the closest of the known names, or all of them if they are few."""
     near = get_close_matches(name, known, n=1, cutoff=0.6)
     if near:
@@ -165,5 +165,5 @@ def nearest(name: str, known: Collection[str]) -> str:
     return f"; there are {', '.join(known)}" if 0 < len(known) <= 20 else ""
 
 
-def _path(text: str) -> str:
+def _parse_path(text: str) -> str:
     return ".".join(part.strip().strip("\"'") for part in text.split("."))

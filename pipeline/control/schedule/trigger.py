@@ -16,8 +16,8 @@ from pipeline.market.sessions import Sessions
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
-LEAST_INTERVAL = timedelta(seconds=10)
-LAST_MONTHLY_DAY = 28
+MIN_INTERVAL = timedelta(seconds=10)
+MAX_MONTH_DAY = 28
 DURATION = r"(?:\d+[smhdw])+"
 GRAMMAR = (
     "close+20m, open-30m, close+20m on fri, weekly close+1h, every 30m while open, every 10m, "
@@ -54,7 +54,7 @@ class Trigger(Protocol):
         """The slot of that key; None if this trigger has none."""
 
 
-def duration(text: str) -> timedelta:
+def parse_duration(text: str) -> timedelta:
     """A length of time such as 90s, 20m, 1h30m, 2d or 1w.
 
     Raises:
@@ -65,7 +65,7 @@ def duration(text: str) -> timedelta:
     return timedelta(seconds=sum(int(n) * UNITS[unit] for n, unit in re.findall(r"(\d+)([smhdw])", text)))
 
 
-def trigger(text: str, calendar: Sessions, zone: str) -> Trigger:
+def parse_trigger(text: str, calendar: Sessions, zone: str) -> Trigger:
     """Read a trigger.
 
     Args:
@@ -78,23 +78,23 @@ def trigger(text: str, calendar: Sessions, zone: str) -> Trigger:
     """
     words = " ".join(text.lower().split())
     rule, _, days = words.partition(" on ")
-    named = _days(days) if days else None
+    named = _parse_days(days) if days else None
     if match := re.fullmatch(rf"(weekly )?(open|close)(?: ?([+-]) ?({DURATION}))?", rule):
         weekly, side, sign, length = match.groups()
-        offset = duration(length) * (-1 if sign == "-" else 1) if length else timedelta()
+        offset = parse_duration(length) * (-1 if sign == "-" else 1) if length else timedelta()
         if weekly and named:
             raise TriggerError(f"{text!r} names a week and its days; leave out one of them")
         return MarketTime(calendar, side == "close", offset, weekly=bool(weekly), days=named)
     if match := re.fullmatch(rf"every ({DURATION})( while open)?", rule):
         if named:
             raise TriggerError(f"{text!r}: an interval takes no weekdays; use `while open`, or a time of day")
-        return _interval(text, duration(match[1]), calendar, bool(match[2]))
+        return _make_interval(text, parse_duration(match[1]), calendar, bool(match[2]))
     if match := re.fullmatch(r"daily (\S+)", rule):
-        return DayTime(calendar, ZoneInfo(zone), _time(match[1]), named or frozenset(range(7)))
+        return DayTime(calendar, ZoneInfo(zone), _parse_time(match[1]), named or frozenset(range(7)))
     if match := re.fullmatch(r"weekly (\S+) (\S+)", rule):
-        return WeekTime(calendar, ZoneInfo(zone), _time(match[2]), _day(match[1]))
+        return WeekTime(calendar, ZoneInfo(zone), _parse_time(match[2]), _parse_day(match[1]))
     if match := re.fullmatch(r"monthly (\d+) (\S+)", rule):
-        return MonthTime(calendar, ZoneInfo(zone), _time(match[2]), _month_day(match[1]))
+        return MonthTime(calendar, ZoneInfo(zone), _parse_time(match[2]), _parse_month_day(match[1]))
     raise TriggerError(f"{text!r} is no trigger; write one of: {GRAMMAR}")
 
 
@@ -126,7 +126,7 @@ class MarketTime:
         """See `Trigger`."""
         if self.weekly:
             return self._weeks.get(key)
-        day = _date(key)
+        day = _parse_date(key)
         if day is None or not self.calendar.is_session(day):
             return None
         return self._at(self.calendar.position(day))
@@ -134,7 +134,7 @@ class MarketTime:
     def _at(self, position: int) -> Slot | None:
         day = self.calendar.days[position]
         if self.weekly:
-            slot = self._weeks[_week(day)]
+            slot = self._weeks[_format_week(day)]
             return slot if slot.session == day else None
         if self.days is not None and day.weekday() not in self.days:
             return None
@@ -147,7 +147,9 @@ class MarketTime:
     @cached_property
     def _weeks(self) -> dict[str, Slot]:
         chosen: dict[str, Slot] = {}
-        for week, members in groupby(zip(self.calendar.days, self._instants, strict=True), lambda pair: _week(pair[0])):
+        for week, members in groupby(
+            zip(self.calendar.days, self._instants, strict=True), lambda pair: _format_week(pair[0])
+        ):
             pairs = list(members)
             day, instant = pairs[-1 if self.at_close else 0]
             chosen[week] = Slot(instant + self.offset, week, day)
@@ -167,14 +169,14 @@ class Interval:
         step = self.length.total_seconds()
         number = -int(-first.timestamp() // step)
         while (due := datetime.fromtimestamp(number * step, UTC)) <= last:
-            yield _instant_slot(due, self.calendar)
+            yield _make_instant_slot(due, self.calendar)
             number += 1
 
     def slot(self, key: str) -> Slot | None:
         """See `Trigger`."""
-        due = _instant(key)
+        due = _parse_instant(key)
         on_grid = due is not None and due.timestamp() % self.length.total_seconds() == 0
-        return _instant_slot(due, self.calendar) if due is not None and on_grid else None
+        return _make_instant_slot(due, self.calendar) if due is not None and on_grid else None
 
 
 @dataclass(frozen=True)
@@ -193,12 +195,12 @@ class WhileOpen:
             begins, ends = self.calendar.opens[position], self.calendar.closes[position]
             due = begins + max(-((begins - first) // self.length), 0) * self.length
             while due < ends and due <= last:
-                yield Slot(due, _key(due), self.calendar.days[position])
+                yield Slot(due, _format_instant(due), self.calendar.days[position])
                 due += self.length
 
     def slot(self, key: str) -> Slot | None:
         """See `Trigger`."""
-        due = _instant(key)
+        due = _parse_instant(key)
         return next(iter(self.slots(due, due)), None) if due is not None else None
 
 
@@ -223,10 +225,10 @@ class DayTime:
 
     def slot(self, key: str) -> Slot | None:
         """See `Trigger`."""
-        day = _date(key)
+        day = _parse_date(key)
         if day is None or day.weekday() not in self.days:
             return None
-        return _local_slot(key, day, self.at, self.zone, self.calendar)
+        return _make_local_slot(key, day, self.at, self.zone, self.calendar)
 
 
 @dataclass(frozen=True)
@@ -241,9 +243,9 @@ class WeekTime:
 
     def slots(self, first: datetime, last: datetime) -> Iterator[Slot]:
         """See `Trigger`."""
-        monday = _monday(first.astimezone(self.zone).date()) - timedelta(days=7)
+        monday = _monday_of(first.astimezone(self.zone).date()) - timedelta(days=7)
         while monday <= last.astimezone(self.zone).date():
-            slot = self.slot(_week(monday))
+            slot = self.slot(_format_week(monday))
             if slot is not None and first <= slot.due_at <= last:
                 yield slot
             monday += timedelta(days=7)
@@ -254,7 +256,7 @@ class WeekTime:
         if match is None:
             return None
         day = date.fromisocalendar(int(match[1]), int(match[2]), self.day + 1)
-        return _local_slot(key, day, self.at, self.zone, self.calendar)
+        return _make_local_slot(key, day, self.at, self.zone, self.calendar)
 
 
 @dataclass(frozen=True)
@@ -282,25 +284,25 @@ class MonthTime:
         if match is None:
             return None
         day = date(int(match[1]), int(match[2]), self.day)
-        return _local_slot(key, day, self.at, self.zone, self.calendar)
+        return _make_local_slot(key, day, self.at, self.zone, self.calendar)
 
 
-def _interval(text: str, length: timedelta, calendar: Sessions, while_open: bool) -> Trigger:
-    if length < LEAST_INTERVAL:
+def _make_interval(text: str, length: timedelta, calendar: Sessions, while_open: bool) -> Trigger:
+    if length < MIN_INTERVAL:
         raise TriggerError(f"{text!r} comes too often; the shortest interval is 10s")
     return WhileOpen(calendar, length) if while_open else Interval(calendar, length)
 
 
-def _days(text: str) -> frozenset[int]:
+def _parse_days(text: str) -> frozenset[int]:
     chosen: set[int] = set()
     for part in text.replace(" ", "").split(","):
         first, dash, last = part.partition("-")
-        low, high = _day(first), _day(last) if dash else _day(first)
+        low, high = _parse_day(first), _parse_day(last) if dash else _parse_day(first)
         chosen.update(range(low, high + 1) if low <= high else {*range(low, 7), *range(high + 1)})
     return frozenset(chosen)
 
 
-def _day(text: str) -> int:
+def _parse_day(text: str) -> int:
     if text.isdigit():
         raise TriggerError(f"weekday {text!r} is a number, which schedulers count differently; write mon ... sun")
     if text not in DAYS:
@@ -308,50 +310,50 @@ def _day(text: str) -> int:
     return DAYS.index(text)
 
 
-def _month_day(text: str) -> int:
-    if not 1 <= int(text) <= LAST_MONTHLY_DAY:
-        raise TriggerError(f"day {text} is not in every month; choose 1 to {LAST_MONTHLY_DAY}")
+def _parse_month_day(text: str) -> int:
+    if not 1 <= int(text) <= MAX_MONTH_DAY:
+        raise TriggerError(f"day {text} is not in every month; choose 1 to {MAX_MONTH_DAY}")
     return int(text)
 
 
-def _time(text: str) -> time:
+def _parse_time(text: str) -> time:
     match = re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)", text)
     if match is None:
         raise TriggerError(f"{text!r} is no time of day; write it as 07:00, in 24 hours")
     return time(int(match[1]), int(match[2]))
 
 
-def _local_slot(key: str, day: date, at: time, zone: ZoneInfo, calendar: Sessions) -> Slot:
+def _make_local_slot(key: str, day: date, at: time, zone: ZoneInfo, calendar: Sessions) -> Slot:
     """The date's one moment: an hour that comes twice counts the first time, one that is skipped as if it had come."""
     due = datetime.combine(day, at, zone).astimezone(UTC)
-    return Slot(due, key, _closed_by(due, calendar))
+    return Slot(due, key, _last_session_closed(due, calendar))
 
 
-def _instant_slot(due: datetime, calendar: Sessions) -> Slot:
-    return Slot(due, _key(due), _closed_by(due, calendar))
+def _make_instant_slot(due: datetime, calendar: Sessions) -> Slot:
+    return Slot(due, _format_instant(due), _last_session_closed(due, calendar))
 
 
-def _closed_by(moment: datetime, calendar: Sessions) -> date | None:
+def _last_session_closed(moment: datetime, calendar: Sessions) -> date | None:
     position = bisect_right(calendar.closes, moment) - 1
     return calendar.days[position] if position >= 0 else None
 
 
-def _key(due: datetime) -> str:
+def _format_instant(due: datetime) -> str:
     return due.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _instant(key: str) -> datetime | None:
+def _parse_instant(key: str) -> datetime | None:
     return datetime.fromisoformat(key) if "T" in key else None
 
 
-def _date(key: str) -> date | None:
+def _parse_date(key: str) -> date | None:
     return date.fromisoformat(key) if re.fullmatch(r"\d{4}-\d\d-\d\d", key) else None
 
 
-def _week(day: date) -> str:
+def _format_week(day: date) -> str:
     year, week, _ = day.isocalendar()
     return f"{year}-W{week:02}"
 
 
-def _monday(day: date) -> date:
+def _monday_of(day: date) -> date:
     return day - timedelta(days=day.weekday())

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from lake.storage.atomic import write_atomic
-from pipeline.control.schedule.task import Output
+from pipeline.control.schedule.task import ExpectedOutput
 
 GO = "go"
 """The line that lets a worker begin: it comes once the attempt is on record."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Order:
+class Job:
     """One attempt at one slot of a task."""
 
     task: str
@@ -33,7 +33,7 @@ class Order:
     fallback: str = ""
     """A source to use in place of the configured one."""
     settings: Mapping[str, Any] = field(default_factory=dict)
-    outputs: tuple[Output, ...] = ()
+    outputs: tuple[ExpectedOutput, ...] = ()
     asked_for: bool = False
     """True where a person asked for it: it is then done again even if it was done before."""
 
@@ -61,7 +61,7 @@ class Order:
         return json.dumps(plain, default=str)
 
     @staticmethod
-    def from_json(text: str) -> Order:
+    def from_json(text: str) -> Job:
         """Read an order back."""
         values = json.loads(text)
         for name in ("timeout", "grace"):
@@ -69,12 +69,12 @@ class Order:
         values["session"] = date.fromisoformat(values["session"]) if values["session"] else None
         values["due_at"] = datetime.fromisoformat(values["due_at"])
         values["run"] = tuple(values["run"])
-        values["outputs"] = tuple(_output(one) for one in values["outputs"])
-        return Order(**values)
+        values["outputs"] = tuple(_parse_output(one) for one in values["outputs"])
+        return Job(**values)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report:
+class JobReport:
     """What a worker says came of its order."""
 
     ok: bool
@@ -87,14 +87,14 @@ class Report:
         write_atomic(path, json.dumps(asdict(self)), durable=False)
 
     @staticmethod
-    def read(path: Path) -> Report | None:
+    def read(path: Path) -> JobReport | None:
         """The report at a path; None if the worker left none."""
         try:
-            return Report(**json.loads(path.read_text(encoding="utf-8")))
+            return JobReport(**json.loads(path.read_text(encoding="utf-8")))
         except (FileNotFoundError, ValueError, TypeError):
             return None
 
 
-def _output(values: dict[str, Any]) -> Output:
+def _parse_output(values: dict[str, Any]) -> ExpectedOutput:
     fresh = values.pop("fresh_within")
-    return Output(**values, fresh_within=timedelta(seconds=fresh) if fresh else None)
+    return ExpectedOutput(**values, fresh_within=timedelta(seconds=fresh) if fresh else None)

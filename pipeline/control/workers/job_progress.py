@@ -10,13 +10,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from lake.storage.atomic import write_atomic
-from pipeline.control.workers.job import Order
+from pipeline.control.workers.job import Job
 
 FOLDER = "steps"
 
 
 @dataclass(frozen=True)
-class Step:
+class JobStep:
     """Where an attempt stands."""
 
     task: str
@@ -29,7 +29,7 @@ class Step:
 
 
 @contextmanager
-def told(lake: Path, order: Order) -> Iterator[Callable[[str, int, int], None]]:
+def report_progress(lake: Path, order: Job) -> Iterator[Callable[[str, int, int], None]]:
     """Give a callable (what, done, total) that tells where the order stands while the block works.
 
     A disk that refuses costs the telling, never the work.
@@ -39,7 +39,7 @@ def told(lake: Path, order: Order) -> Iterator[Callable[[str, int, int], None]]:
     def tell(what: str, done: int, total: int) -> None:
         with contextlib.suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
-            step = Step(order.task, order.slot, what, done, total)
+            step = JobStep(order.task, order.slot, what, done, total)
             write_atomic(path, json.dumps(asdict(step)), durable=False)
 
     try:
@@ -49,12 +49,12 @@ def told(lake: Path, order: Order) -> Iterator[Callable[[str, int, int], None]]:
             path.unlink(missing_ok=True)
 
 
-def steps(lake: Path) -> dict[tuple[str, str], Step]:
+def read_steps(lake: Path) -> dict[tuple[str, str], JobStep]:
     """Task and slot -> where it stands. One whose worker was killed stays until its slot is done: ask who runs."""
-    found: dict[tuple[str, str], Step] = {}
+    found: dict[tuple[str, str], JobStep] = {}
     with contextlib.suppress(OSError):
         for path in sorted((lake / "control" / FOLDER).glob("*.json")):
             with contextlib.suppress(OSError, ValueError, TypeError):
-                step = Step(**json.loads(path.read_text(encoding="utf-8")))
+                step = JobStep(**json.loads(path.read_text(encoding="utf-8")))
                 found[step.task, step.slot] = step
     return found

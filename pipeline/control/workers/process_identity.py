@@ -25,27 +25,27 @@ class Identity:
 
 def identify(pid: int) -> Identity | None:
     """The living process of that number; None if there is none, or if it has ended and only waits to be reaped."""
-    started = _started(pid)
-    return Identity(pid, started, boot_id()) if started else None
+    started = _read_start(pid)
+    return Identity(pid, started, read_boot_id()) if started else None
 
 
-def alive(who: Identity) -> bool:
+def is_alive(who: Identity) -> bool:
     """Whether this very process still runs."""
-    return who.boot_id == boot_id() and _started(who.pid) == who.started
+    return who.boot_id == read_boot_id() and _read_start(who.pid) == who.started
 
 
 @cache
-def boot_id() -> str:
+def read_boot_id() -> str:
     """What tells this boot of the host from every other."""
     try:
         return (PROC / "sys" / "kernel" / "random" / "boot_id").read_text().strip()
     except OSError:
-        return _asked("sysctl", "-n", "kern.boottime") or "unknown"
+        return _run_command("sysctl", "-n", "kern.boottime") or "unknown"
 
 
-def end_group(leader: int, sign: signal.Signals) -> None:
+def signal_group(leader: int, sign: signal.Signals) -> None:
     """Signal everybody in the process group, and in its session where the system lets us see that."""
-    members = session_members(leader) if sign == signal.SIGKILL else []
+    members = find_session_members(leader) if sign == signal.SIGKILL else []
     with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS says the latter of a group of zombies
         os.killpg(leader, sign)
     for pid in members:
@@ -53,17 +53,17 @@ def end_group(leader: int, sign: signal.Signals) -> None:
             os.kill(pid, sign)
 
 
-def session_members(leader: int) -> list[int]:
+def find_session_members(leader: int) -> list[int]:
     """The other processes of the session that the leader began (Linux; empty elsewhere)."""
     found = []
     for entry in PROC.glob("[0-9]*/stat") if sys.platform == "linux" else ():
-        fields = _stat(int(entry.parent.name))
+        fields = _read_stat(int(entry.parent.name))
         if fields and int(fields[3]) == leader and int(entry.parent.name) != leader:
             found.append(int(entry.parent.name))
     return found
 
 
-def resident_bytes() -> int:
+def count_resident_bytes() -> int:
     """Memory that this process holds."""
     try:
         pages = int((PROC / "self" / "statm").read_text().split()[1])
@@ -75,7 +75,7 @@ def resident_bytes() -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-def open_descriptors() -> int:
+def count_open_descriptors() -> int:
     """File descriptors that this process has open; 0 where the system does not tell."""
     for folder in (PROC / "self" / "fd", Path("/dev/fd")):
         if folder.is_dir():
@@ -83,14 +83,14 @@ def open_descriptors() -> int:
     return 0
 
 
-def _started(pid: int) -> str:
+def _read_start(pid: int) -> str:
     if sys.platform != "linux":
-        return _asked("ps", "-o", "lstart=", "-p", str(pid))
-    fields = _stat(pid)
+        return _run_command("ps", "-o", "lstart=", "-p", str(pid))
+    fields = _read_stat(pid)
     return fields[19] if fields and fields[0] not in ("Z", "X") else ""
 
 
-def _stat(pid: int) -> list[str]:
+def _read_stat(pid: int) -> list[str]:
     """The fields of /proc/PID/stat after the name, which may itself hold spaces and brackets."""
     try:
         return (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
@@ -98,7 +98,7 @@ def _stat(pid: int) -> list[str]:
         return []
 
 
-def _asked(*command: str) -> str:
+def _run_command(*command: str) -> str:
     try:
         return subprocess.run(command, capture_output=True, text=True, check=False, timeout=5).stdout.strip()
     except (OSError, subprocess.TimeoutExpired):

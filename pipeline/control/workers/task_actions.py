@@ -17,18 +17,18 @@ from lake.upkeep.compaction import compact_due
 from lake.upkeep.vacuum import collect_garbage
 from pipeline.config.layers import Given
 from pipeline.config.loading import choice, load
-from pipeline.control.operator.decisions import market_time
-from pipeline.control.schedule.expectations import missing
+from pipeline.control.operator.decisions import read_market_time
+from pipeline.control.schedule.expectations import find_missing_outputs
 from pipeline.control.schedule.progress import last_covered
-from pipeline.control.schedule.task import ASKED
-from pipeline.control.workers.job import Order, Report
-from pipeline.control.workers.job_progress import told
+from pipeline.control.schedule.task import OPERATOR_ACTIONS
+from pipeline.control.workers.job import Job, JobReport
+from pipeline.control.workers.job_progress import report_progress
 from pipeline.engine.runner import Progress, Runner
 from pipeline.engine.stages import stage
 
-BETWEEN_TRIES = 0.5
+LEASE_POLL = 0.5
 """Seconds between two looks at whether the lake is free."""
-FARTHEST = timedelta(days=400)
+MAX_CATCH_UP = timedelta(days=400)
 """How far one cycle makes up by itself; more takes hours, and such a lake may be meant to stay in its own time."""
 
 
@@ -36,7 +36,7 @@ class OutputMissingError(LakeError):
     """A task ran to its end and did not leave what its manifest entry promises."""
 
 
-def perform(lake: Lake, order: Order, environ: Mapping[str, str]) -> Report:
+def perform(lake: Lake, order: Job, environ: Mapping[str, str]) -> JobReport:
     """Do what the order says, and check that it left what it should.
 
     Returns:
@@ -46,34 +46,34 @@ def perform(lake: Lake, order: Order, environ: Mapping[str, str]) -> Report:
         OutputMissingError: if a promised output is not there afterwards.
         Exception: whatever the work raises.
     """
-    return fulfil(runner_for(lake, order, environ), order)
+    return carry_out_job(make_runner(lake, order, environ), order)
 
 
-def runner_for(lake: Lake, order: Order, environ: Mapping[str, str]) -> Runner:
+def make_runner(lake: Lake, order: Job, environ: Mapping[str, str]) -> Runner:
     """A runner under the lake's configuration and what the order chooses.
 
     The environment stands over what the schedule says, as everywhere; only a fallback stands over both.
     """
     environ = {k: v for k, v in environ.items() if not (order.fallback and k == "NEXTGEN_SOURCE__NAME")}
-    return Runner(lake, load(lake.path, environ, _chosen(order)).settings)
+    return Runner(lake, load(lake.path, environ, _job_settings(order)).settings)
 
 
-def fulfil(runner: Runner, order: Order) -> Report:
+def carry_out_job(runner: Runner, order: Job) -> JobReport:
     """Do what the order says with a runner that is there; see `perform`."""
-    if order.run[0] in ASKED:
+    if order.run[0] in OPERATOR_ACTIONS:
         from pipeline.control.operator.operator_actions import carry_out
 
-        return Report(ok=True, reason=carry_out(runner, order.slot))
+        return JobReport(ok=True, reason=carry_out(runner, order.slot))
     lake = runner.lake
-    with waiting_lease(lake, f"{order.task} for {order.slot}"), told(lake.path, order) as progress:
-        published = _action(order)(runner, order, progress)
-    if lacking := missing(lake, order.outputs, order.session, order.due_at):
+    with wait_for_lease(lake, f"{order.task} for {order.slot}"), report_progress(lake.path, order) as progress:
+        published = _find_action(order)(runner, order, progress)
+    if lacking := find_missing_outputs(lake, order.outputs, order.session, order.due_at):
         raise OutputMissingError(f"{order.task} ended without its outputs: {'; '.join(lacking)}")
-    return Report(ok=True, cycle_id=published)
+    return JobReport(ok=True, cycle_id=published)
 
 
 @contextmanager
-def waiting_lease(lake: Lake, purpose: str) -> Iterator[None]:
+def wait_for_lease(lake: Lake, purpose: str) -> Iterator[None]:
     """Be the lake's writer, waiting for another to finish; the worker's deadline bounds the wait."""
     while True:
         try:
@@ -81,14 +81,14 @@ def waiting_lease(lake: Lake, purpose: str) -> Iterator[None]:
             held.__enter__()
             break
         except BusyError:
-            time.sleep(BETWEEN_TRIES)
+            time.sleep(LEASE_POLL)
     try:
         yield
     finally:
         held.__exit__(None, None, None)
 
 
-def _chosen(order: Order) -> dict[str, Given]:
+def _job_settings(order: Job) -> dict[str, Given]:
     chosen = {
         key: choice(key, value if isinstance(value, str) else str(value).lower())
         for key, value in order.settings.items()
@@ -96,17 +96,17 @@ def _chosen(order: Order) -> dict[str, Given]:
     return chosen | ({"source.name": choice("source.name", order.fallback)} if order.fallback else {})
 
 
-def _action(order: Order) -> Callable[[Runner, Order, Progress], str]:
-    actions = {"cycle": _cycle, "train": _train, "maintain": _maintain, "recover": _recover}
-    return actions.get(order.run[0], _stages)
+def _find_action(order: Job) -> Callable[[Runner, Job, Progress], str]:
+    actions = {"cycle": _run_cycle, "train": _train, "maintain": _maintain, "recover": _recover}
+    return actions.get(order.run[0], _run_stages)
 
 
-def _cycle(runner: Runner, order: Order, progress: Progress) -> str:
+def _run_cycle(runner: Runner, order: Job, progress: Progress) -> str:
     """Bring the lake up to the session, one session after the other; nothing to do if it is there already."""
     last = last_covered(runner.lake)
     if last is None:
         raise LakeError("the lake holds no history yet; load it with `nextgen init`")
-    session = _cycle_session(runner, order, last)
+    session = _find_cycle_session(runner, order, last)
     if session <= last:
         runner.recover(progress)
         return f"cycle-{session:%Y%m%d}"
@@ -118,28 +118,28 @@ def _cycle(runner: Runner, order: Order, progress: Progress) -> str:
     return f"cycle-{session:%Y%m%d}"
 
 
-def _train(runner: Runner, order: Order, progress: Progress) -> str:
+def _train(runner: Runner, order: Job, progress: Progress) -> str:
     """Train at the session, or at the last one the lake has run if that is earlier; once, unless a person asked."""
     runner.recover(progress)
     last = last_covered(runner.lake)
     if last is None:
         raise LakeError("the lake holds no history yet; load it with `nextgen init`")
-    session = min(_session(runner, order), last)
+    session = min(_find_session(runner, order), last)
     cycle_id = f"training-{session:%Y%m%d}"
-    if order.asked_for or not _published(runner.lake, cycle_id):
+    if order.asked_for or not _is_published(runner.lake, cycle_id):
         runner.train(session, progress)
     return cycle_id
 
 
-def _stages(runner: Runner, order: Order, progress: Progress) -> str:
-    session, published = _session(runner, order), ""
+def _run_stages(runner: Runner, order: Job, progress: Progress) -> str:
+    session, published = _find_session(runner, order), ""
     for number, name in enumerate(order.run):
         progress(name.replace("_", " "), number, len(order.run))
         published = runner.stage(stage(name), session).run_id
     return published
 
 
-def _maintain(runner: Runner, _order: Order, progress: Progress) -> str:
+def _maintain(runner: Runner, _order: Job, progress: Progress) -> str:
     """Finish what a crash left, write small files as large ones, give back what no run names, fold the logs.
 
     Readers are never hurt: they read what runs name, and of that nothing goes.
@@ -154,16 +154,16 @@ def _maintain(runner: Runner, _order: Order, progress: Progress) -> str:
     return ""
 
 
-def _recover(runner: Runner, _order: Order, progress: Progress) -> str:
+def _recover(runner: Runner, _order: Job, progress: Progress) -> str:
     """Bring an interrupted cycle to its end; the lease has repaired what a crash left of files."""
     return ", ".join(dict.fromkeys(run.recipe.cycle_id for run in runner.recover(progress)))[:80]
 
 
-def _session(runner: Runner, order: Order) -> date:
-    return order.session or runner.calendar.last_closed(market_time(runner, order.due_at))
+def _find_session(runner: Runner, order: Job) -> date:
+    return order.session or runner.calendar.last_closed(read_market_time(runner, order.due_at))
 
 
-def _cycle_session(runner: Runner, order: Order, last: date) -> date:
+def _find_cycle_session(runner: Runner, order: Job, last: date) -> date:
     """How far a cycle goes: to its slot's session, or to the last that closed.
 
     A simulated market stands still between cycles, wherever the computer's clock is: it moves on by one session.
@@ -174,15 +174,15 @@ def _cycle_session(runner: Runner, order: Order, last: date) -> date:
     session = order.session or runner.calendar.last_closed(order.due_at)
     if order.session is None and runner.settings.source.name == "simulated":
         return min(runner.calendar.next(last), session)
-    if session - last > FARTHEST and not (order.asked_for and order.session):
+    if session - last > MAX_CATCH_UP and not (order.asked_for and order.session):
         raise LakeError(
             f"the lake stands at {last}, {(session - last).days:,} days before {session}, and a cycle makes up"
-            f" {FARTHEST.days} by itself; `nextgen replay --to {session}` goes further,"
+            f" {MAX_CATCH_UP.days} by itself; `nextgen replay --to {session}` goes further,"
             f" `nextgen request cycle --session {runner.calendar.next(last)}` one session"
         )
     return session
 
 
-def _published(lake: Lake, cycle_id: str) -> bool:
+def _is_published(lake: Lake, cycle_id: str) -> bool:
     mine = (pl.col("cycle_id") == cycle_id) & (pl.col("status") == "done")
     return not lake.read(RUNS, where=mine, columns=("run_id",)).is_empty()

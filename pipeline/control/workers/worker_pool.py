@@ -13,53 +13,53 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Literal, Protocol
 
-from pipeline.control.workers.job import GO, Order, Report
-from pipeline.control.workers.process_identity import Identity, alive, end_group, identify
+from pipeline.control.workers.job import GO, Job, JobReport
+from pipeline.control.workers.process_identity import Identity, identify, is_alive, signal_group
 from pipeline.engine.children import python_command
 
 PROGRAM = tuple(python_command("pipeline.control.workers.worker"))
-WATCH_ADOPTED = 2.0
+POLL_ADOPTED = 2.0
 """Seconds between two looks at a worker that another daemon started: its end rings no bell."""
-LONGEST_LOG = 5 << 20
+MAX_LOG_BYTES = 5 << 20
 """Bytes of a task's log, after which it takes turns with one older one."""
-Ended = Literal["done", "failed", "dead", "cancelled"]
-Ending = Literal["", "deadline", "cancelled", "drained"]
+EndState = Literal["done", "failed", "dead", "cancelled"]
+StopReason = Literal["", "deadline", "cancelled", "drained"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class AttemptOutcome:
     """How an attempt ended."""
 
     task: str
     slot: str
     attempt: int
-    state: Ended
+    state: EndState
     reason: str = ""
     cycle_id: str = ""
 
 
-class Workforce(Protocol):
+class WorkerPool(Protocol):
     """Whoever carries out attempts; the orchestrator decides, this does."""
 
-    def hire(self, order: Order) -> Identity:
+    def hire(self, order: Job) -> Identity:
         """Start a worker that waits for the word."""
 
-    def go(self, order: Order) -> None:
+    def go(self, order: Job) -> None:
         """Give it the word: its attempt is on record."""
 
-    def withdraw(self, order: Order) -> None:
+    def withdraw(self, order: Job) -> None:
         """Send a worker home that never got the word: its attempt could not be put on record."""
 
-    def adopt(self, order: Order, who: Identity, passed: timedelta) -> None:
+    def adopt(self, order: Job, who: Identity, passed: timedelta) -> None:
         """Watch over a worker that an earlier daemon started so long ago; dead ones are reported at once."""
 
-    def stop(self, task: str, slot: str, why: Ending) -> None:
+    def stop(self, task: str, slot: str, why: StopReason) -> None:
         """End an attempt: ask, then after its grace make it."""
 
-    def ended(self) -> list[Outcome]:
+    def ended(self) -> list[AttemptOutcome]:
         """The attempts that ended since the last call; also holds workers to their deadlines."""
 
-    def dismiss(self, outcome: Outcome) -> None:
+    def dismiss(self, outcome: AttemptOutcome) -> None:
         """The outcome is on record: forget the worker."""
 
     def next_look(self) -> float | None:
@@ -68,18 +68,18 @@ class Workforce(Protocol):
 
 @dataclass
 class _Worker:
-    order: Order
+    order: Job
     who: Identity
     deadline: float
     report: Path
     process: subprocess.Popen[bytes] | None = None
     exited: bool = False
-    ending: Ending = ""
+    ending: StopReason = ""
     kill_at: float | None = None
     killed: bool = False
 
 
-class Processes:
+class ProcessPool:
     """A workforce of spawned processes, each leading a session of its own."""
 
     def __init__(
@@ -98,11 +98,11 @@ class Processes:
         self._logs = lake / "control" / "logs"
         self._reports = lake / "control" / "reports"
 
-    def hire(self, order: Order) -> Identity:
-        """See `Workforce`."""
+    def hire(self, order: Job) -> Identity:
+        """See `WorkerPool`."""
         self._logs.mkdir(parents=True, exist_ok=True)
         log = self._logs / f"{order.task.replace(':', '-')}.log"
-        if log.exists() and log.stat().st_size >= LONGEST_LOG:
+        if log.exists() and log.stat().st_size >= MAX_LOG_BYTES:
             log.rename(log.with_suffix(".log.1"))
         with log.open("ab") as output:
             process = subprocess.Popen(
@@ -117,98 +117,98 @@ class Processes:
         threading.Thread(target=self._await, args=(worker,), daemon=True).start()
         return who
 
-    def go(self, order: Order) -> None:
-        """See `Workforce`."""
+    def go(self, order: Job) -> None:
+        """See `WorkerPool`."""
         worker = self._workers[order.key]
         self._tell(worker, f"{GO}\n")
         assert worker.process is not None and worker.process.stdin is not None
         with contextlib.suppress(BrokenPipeError):
             worker.process.stdin.close()
 
-    def withdraw(self, order: Order) -> None:
-        """See `Workforce`."""
+    def withdraw(self, order: Job) -> None:
+        """See `WorkerPool`."""
         if worker := self._workers.pop(order.key, None):
             if not worker.exited:
-                end_group(worker.who.pid, signal.SIGKILL)
+                signal_group(worker.who.pid, signal.SIGKILL)
             if worker.process is not None and worker.process.stdin is not None:
                 worker.process.stdin.close()
 
-    def adopt(self, order: Order, who: Identity, passed: timedelta) -> None:
-        """See `Workforce`."""
+    def adopt(self, order: Job, who: Identity, passed: timedelta) -> None:
+        """See `WorkerPool`."""
         remaining = (order.timeout - max(passed, timedelta())).total_seconds()
         report = self._reports / f"{order.file_stem}.json"
         self._workers[order.key] = _Worker(order, who, self._steady() + remaining, report)
 
-    def stop(self, task: str, slot: str, why: Ending) -> None:
-        """See `Workforce`."""
+    def stop(self, task: str, slot: str, why: StopReason) -> None:
+        """See `WorkerPool`."""
         worker = self._workers.get((task, slot))
         if worker is None or worker.ending or worker.exited:  # the number of one that has ended may be another's by now
             return
-        if worker.process is not None or alive(worker.who):
+        if worker.process is not None or is_alive(worker.who):
             self._ask(worker, why)
 
-    def ended(self) -> list[Outcome]:
-        """See `Workforce`."""
+    def ended(self) -> list[AttemptOutcome]:
+        """See `WorkerPool`."""
         return [self._outcome(worker) for worker in self._workers.values() if not self._still_works(worker)]
 
-    def dismiss(self, outcome: Outcome) -> None:
-        """See `Workforce`."""
+    def dismiss(self, outcome: AttemptOutcome) -> None:
+        """See `WorkerPool`."""
         worker = self._workers.pop((outcome.task, outcome.slot))
         worker.report.unlink(missing_ok=True)
 
     def next_look(self) -> float | None:
-        """See `Workforce`."""
+        """See `WorkerPool`."""
         moments = [w.kill_at if w.kill_at is not None else w.deadline for w in self._workers.values() if not w.killed]
         waits = [max(moment - self._steady(), 0.0) for moment in moments]
         if any(worker.process is None or worker.killed for worker in self._workers.values()):
-            waits.append(WATCH_ADOPTED)
+            waits.append(POLL_ADOPTED)
         return min(waits, default=None)
 
     # ---- inner workings
 
     def _still_works(self, worker: _Worker) -> bool:
-        if worker.exited or (worker.process is None and not alive(worker.who)):
+        if worker.exited or (worker.process is None and not is_alive(worker.who)):
             return False
         now = self._steady()
         if not worker.ending and now >= worker.deadline:
             self._ask(worker, "deadline")
         elif worker.kill_at is not None and now >= worker.kill_at and not worker.killed:
-            end_group(worker.who.pid, signal.SIGKILL)
+            signal_group(worker.who.pid, signal.SIGKILL)
             worker.killed = True
         return True
 
-    def _ask(self, worker: _Worker, why: Ending) -> None:
+    def _ask(self, worker: _Worker, why: StopReason) -> None:
         worker.ending = why
         worker.kill_at = self._steady() + worker.order.grace.total_seconds()
-        end_group(worker.who.pid, signal.SIGTERM)
+        signal_group(worker.who.pid, signal.SIGTERM)
 
     def _await(self, worker: _Worker) -> None:
         """Wait for the process, end what it left behind, and only then reap it, so that its number stays taken."""
         assert worker.process is not None
         if hasattr(os, "waitid"):
             os.waitid(os.P_PID, worker.who.pid, os.WEXITED | os.WNOWAIT)
-            end_group(worker.who.pid, signal.SIGKILL)
+            signal_group(worker.who.pid, signal.SIGKILL)
         worker.process.wait()
         worker.exited = True
         self._ring()
 
-    def _outcome(self, worker: _Worker) -> Outcome:
-        report = Report.read(worker.report)
+    def _outcome(self, worker: _Worker) -> AttemptOutcome:
+        report = JobReport.read(worker.report)
         order = worker.order
-        outcome = Outcome(task=order.task, slot=order.slot, attempt=order.attempt, state="failed")
+        outcome = AttemptOutcome(task=order.task, slot=order.slot, attempt=order.attempt, state="failed")
         if report is not None and report.ok:
-            return _changed(outcome, "done", report.reason, report.cycle_id)
+            return _with_state(outcome, "done", report.reason, report.cycle_id)
         if worker.ending == "cancelled":
-            return _changed(outcome, "cancelled", "an operator cancelled it")
+            return _with_state(outcome, "cancelled", "an operator cancelled it")
         if worker.ending == "drained":
-            return _changed(outcome, "dead", "the daemon was told to stop at once")
+            return _with_state(outcome, "dead", "the daemon was told to stop at once")
         if worker.ending == "deadline":
-            return _changed(outcome, "failed", f"it was not done within {order.timeout} and was ended")
+            return _with_state(outcome, "failed", f"it was not done within {order.timeout} and was ended")
         if report is not None:
-            return _changed(outcome, "failed", report.reason)
+            return _with_state(outcome, "failed", report.reason)
         if worker.process is None:
-            return _changed(outcome, "dead", "its process is gone and left no report")
-        return _changed(outcome, "failed", _exit_in_words(worker.process.returncode))
+            return _with_state(outcome, "dead", "its process is gone and left no report")
+        return _with_state(outcome, "failed", _describe_exit(worker.process.returncode))
 
     def _tell(self, worker: _Worker, text: str) -> None:
         assert worker.process is not None and worker.process.stdin is not None
@@ -218,11 +218,11 @@ class Processes:
             worker.process.stdin.flush()
 
 
-def _changed(outcome: Outcome, state: Ended, reason: str, cycle_id: str = "") -> Outcome:
+def _with_state(outcome: AttemptOutcome, state: EndState, reason: str, cycle_id: str = "") -> AttemptOutcome:
     return replace(outcome, state=state, reason=reason, cycle_id=cycle_id)
 
 
-def _exit_in_words(code: int) -> str:
+def _describe_exit(code: int) -> str:
     if code >= 0:
         return f"its process ended with exit code {code} and left no report"
     name = signal.Signals(-code).name

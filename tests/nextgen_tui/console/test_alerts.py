@@ -13,9 +13,9 @@ from lake.tables.feedback import RETRAIN_CANDIDATES
 from nextgen_tui.console.activity import activity
 from nextgen_tui.console.alerts import Alert, alerts, known
 from nextgen_tui.console.lake_view import LakeView, read_runs
-from pipeline.control.daemon.daemon_lock import the_only_daemon
-from pipeline.control.workers.job import Order
-from pipeline.control.workers.job_progress import told
+from pipeline.control.daemon.daemon_lock import hold_daemon_lock
+from pipeline.control.workers.job import Job
+from pipeline.control.workers.job_progress import report_progress
 from tests.nextgen_tui.console.desk import LAST
 from tests.nextgen_tui.hostile import HOSTILE
 from tests.nextgen_tui.lakes import land, publish, rows, run_row
@@ -85,10 +85,10 @@ def test_a_running_task_tells_its_step_and_an_owed_one_how_late_it_is(tmp_path: 
     beating(tmp_path, running=[{"task": "cycle", "slot": "2022-03-01"}], waiting=waiting)
     assert not activity(tmp_path, NOW).doing, "what a dead daemon said last is no news"
     limits = {"due_at": NOW, "timeout": timedelta(hours=1), "grace": timedelta(0)}
-    order = Order(task="cycle", slot="2022-03-01", attempt=0, run=("cycle",), session=LAST, **limits)
-    with the_only_daemon(tmp_path / "control"):
+    order = Job(task="cycle", slot="2022-03-01", attempt=0, run=("cycle",), session=LAST, **limits)
+    with hold_daemon_lock(tmp_path / "control"):
         assert activity(tmp_path, NOW).doing == ("cycle 2022-03-01",)
-        with told(tmp_path, order) as progress:
+        with report_progress(tmp_path, order) as progress:
             progress("feature rows", 8, 31)
             found = activity(tmp_path, NOW)
             assert found.doing == ("cycle 2022-03-01: feature rows, 9 of 31",)

@@ -27,7 +27,7 @@ from nextgen_tui.console.screens import PAGES
 from nextgen_tui.console.sheet.export import ExportError, export
 from nextgen_tui.console.sheet.sheet import Cell, Col, Sheet
 from pipeline.control.daemon.clock import PacedClock
-from pipeline.control.daemon.simulated_pace import pace_of
+from pipeline.control.daemon.simulated_pace import describe_pace
 from pipeline.control.schedule.progress import last_moment
 from pipeline.market.sessions import exchange_sessions
 from pipeline.trading.planning import rules
@@ -279,7 +279,7 @@ def test_in_a_market_that_was_run_at_speed_tasks_are_due_by_its_own_time(own_des
     assert min(due()) > NOW + timedelta(days=399)
     stands_at = last_moment(own_desk)
     assert stands_at is not None
-    beating(own_desk.path, **pace_of(PacedClock(exchange_sessions("XNYS"), stands_at.date(), 10)))
+    beating(own_desk.path, **describe_pace(PacedClock(exchange_sessions("XNYS"), stands_at.date(), 10)))
     assert stands_at <= min(due()) < stands_at + timedelta(days=4)
 
 

@@ -14,7 +14,7 @@ import pytest
 from lake.store import Lake
 from lake.tables.control import TASK_ATTEMPTS, TASK_REQUESTS
 from nextgen_tui.console.screens import PAGES
-from pipeline.control.daemon.heartbeat import last_beat
+from pipeline.control.daemon.heartbeat import read_heartbeat
 from pipeline.control.daemon.main import daemon_command
 from tests.nextgen_tui.console.desk import FIRST
 from tests.nextgen_tui.console.tmux import NO_TMUX, PROMPT, Terminal, command_line, console, terminal, wait
@@ -154,7 +154,7 @@ def daemon(own_desk: Lake) -> Iterator[subprocess.Popen[bytes]]:
     with subprocess.Popen(
         daemon_command(own_desk.path), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
-        wait(lambda: last_beat(own_desk.path) is not None)
+        wait(lambda: read_heartbeat(own_desk.path) is not None)
         yield process
         process.kill()
 

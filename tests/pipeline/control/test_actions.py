@@ -15,14 +15,14 @@ from lake.store import Lake
 from lake.tables import TABLES
 from lake.tables.control import RUNS
 from lake.tables.market import INSTRUMENTS, MARKET_PRICES
-from pipeline.control.workers.job import Order
+from pipeline.control.workers.job import Job
 from pipeline.control.workers.task_actions import perform
 from tests.frames.published import publish_sessions
 
 MAINTAIN = ("maintain",)
 
 
-def order(*run: str, **given: Any) -> Order:
+def order(*run: str, **given: Any) -> Job:
     """An order due now."""
     legal: dict[str, Any] = {
         "task": "upkeep",
@@ -34,7 +34,7 @@ def order(*run: str, **given: Any) -> Order:
         "timeout": timedelta(hours=1),
         "grace": timedelta(seconds=10),
     }
-    return Order(**(legal | given))
+    return Job(**(legal | given))
 
 
 @pytest.fixture(scope="module")

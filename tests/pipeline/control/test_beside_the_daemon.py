@@ -17,7 +17,7 @@ from lake.tables.control import TASK_ATTEMPTS, TASK_REQUESTS
 from lake.tables.market import INSTRUMENTS
 from nextgen_tui.cli import exit_codes
 from nextgen_tui.cli.main import outcome
-from pipeline.control.daemon.daemon_lock import the_only_daemon
+from pipeline.control.daemon.daemon_lock import hold_daemon_lock
 from pipeline.control.daemon.main import daemon_command
 from tests.frames.control import recipe, run
 from tests.frames.published import instrument_rows, publish_sessions
@@ -41,7 +41,7 @@ def test_who_wants_to_write_while_the_daemon_does_is_told_who_holds_the_lake_and
     lake: Lake, capsys: pytest.CaptureFixture[str], command: tuple[str, ...]
 ) -> None:
     arguments = [*command, "--session", "2021-03-01"]
-    with the_only_daemon(lake.path / "control"), lake.lease("cycle for 2021-03-02"):
+    with hold_daemon_lock(lake.path / "control"), lake.lease("cycle for 2021-03-02"):
         code = outcome([*arguments, "--lake", str(lake.path)])
     told = " ".join(capsys.readouterr().err.split())
     assert code == exit_codes.RETRY

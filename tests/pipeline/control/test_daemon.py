@@ -22,19 +22,19 @@ import pytest
 
 from lake.store import Lake
 from lake.tables.control import SERVICE_HEARTBEATS, TASK_ATTEMPTS, TASK_REQUESTS
-from pipeline.control.daemon.daemon_lock import daemon_present
-from pipeline.control.daemon.heartbeat import BATCH, Heart, last_beat
+from pipeline.control.daemon.daemon_lock import daemon_is_running
+from pipeline.control.daemon.heartbeat import BATCH, HeartbeatWriter, read_heartbeat
 from pipeline.control.daemon.main import daemon_command
-from pipeline.control.daemon.orchestrator import Picture, Waiting
+from pipeline.control.daemon.orchestrator import StepResult, WaitingRun
 from pipeline.control.daemon.service_units import launchd_unit, systemd_unit
-from pipeline.control.monitoring.event_log import tell
+from pipeline.control.monitoring.event_log import log_events
 from pipeline.control.monitoring.health import Service, condition, overall
-from pipeline.control.operator.requests import Request, standing_of, submit
-from pipeline.control.schedule.active_schedule import in_force
-from pipeline.control.schedule.definitions import lake_definitions
+from pipeline.control.operator.requests import Request, read_request_state, submit
+from pipeline.control.schedule.active_schedule import read_active_schedule
+from pipeline.control.schedule.definitions import load_definitions
 from pipeline.control.schedule.journal import Event
-from pipeline.control.schedule.manifest import load_manifest, read_manifest
-from pipeline.control.workers.process_identity import PROC, identify, open_descriptors
+from pipeline.control.schedule.schedule_file import load_schedule, parse_schedule
+from pipeline.control.workers.process_identity import PROC, count_open_descriptors, identify
 
 SCHEDULE = '[tasks.upkeep]\nrun = "maintain"\ntrigger = "daily 06:00"\n'
 
@@ -56,7 +56,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lake, sub
     lake = Lake.create(tmp_path_factory.mktemp("served") / "lake")
     (lake.path / "schedules.toml").write_text(SCHEDULE)
     daemon = subprocess.Popen(daemon_command(lake.path))
-    until(lambda: last_beat(lake.path) is not None)
+    until(lambda: read_heartbeat(lake.path) is not None)
     yield lake, daemon
     if daemon.poll() is None:
         daemon.kill()
@@ -69,8 +69,8 @@ def test_a_request_is_carried_out_once_however_often_it_is_sent(served: tuple[La
     assert submit(lake, asked)
     assert not submit(lake, asked)
     assert not submit(lake, request("twice"))
-    until(lambda: standing_of(lake, asked).settled)
-    assert [event.state for event in standing_of(lake, asked).events] == ["started", "done"]
+    until(lambda: read_request_state(lake, asked).settled)
+    assert [event.state for event in read_request_state(lake, asked).events] == ["started", "done"]
     assert lake.read(TASK_REQUESTS, where=pl.col("request_id") == "twice").height == 1
 
 
@@ -94,21 +94,21 @@ def test_a_bad_schedule_is_refused_by_the_running_daemon_which_keeps_the_last_go
     schedule = lake.path / "schedules.toml"
     schedule.write_text(SCHEDULE.replace("daily 06:00", "weekly 1 06:00"))
     daemon.send_signal(signal.SIGHUP)
-    until(lambda: (beat := last_beat(lake.path)) and beat.status == "fail" and "write mon ... sun" in beat.reason)
-    found = in_force(lake.path, datetime.now(UTC))
+    until(lambda: (beat := read_heartbeat(lake.path)) and beat.status == "fail" and "write mon ... sun" in beat.reason)
+    found = read_active_schedule(lake.path, datetime.now(UTC))
     assert "schedules.toml:3" in found.fault
     assert (found.manifest.text, found.manifest.tasks[0].trigger_text) == (SCHEDULE, "daily 06:00")
     schedule.write_text(SCHEDULE)
     daemon.send_signal(signal.SIGHUP)
-    until(lambda: (beat := last_beat(lake.path)) and beat.status == "ok")
+    until(lambda: (beat := read_heartbeat(lake.path)) and beat.status == "ok")
     asked = request("after-reload")
     submit(lake, asked)
-    until(lambda: standing_of(lake, asked).settled)
+    until(lambda: read_request_state(lake, asked).settled)
 
 
 def test_the_verdict_on_a_lake_with_a_live_daemon_names_what_is_not_well(served: tuple[Lake, object]) -> None:
     lake, _ = served
-    held_to = in_force(lake.path, datetime.now(UTC))
+    held_to = read_active_schedule(lake.path, datetime.now(UTC))
     found = condition(lake, held_to, datetime.now(UTC))
     services = {one.service: one for one in found.services}
     assert services["daemon"].status == "ok"
@@ -142,11 +142,11 @@ def test_a_failed_turn_is_told_beside_what_was_seen_before_it(tmp_path: Path) ->
     lake = Lake.create(tmp_path / "lake")
     (lake.path / "control").mkdir()
     now = datetime(2024, 1, 2, tzinfo=UTC)
-    heart = Heart(lake, now)
-    waiting = Waiting("upkeep", "2024-01-02", now, "group lake is busy")
-    heart.beat(Picture(now, waiting=(waiting,)), "running", "ok", "0 running, 1 waiting")
+    heart = HeartbeatWriter(lake, now)
+    waiting = WaitingRun("upkeep", "2024-01-02", now, "group lake is busy")
+    heart.beat(StepResult(now, waiting=(waiting,)), "running", "ok", "0 running, 1 waiting")
     heart.stumble(now + timedelta(seconds=5), "it cannot do its work: no space left on device")
-    beat = last_beat(lake.path)
+    beat = read_heartbeat(lake.path)
     assert beat is not None
     assert (beat.status, beat.at) == ("fail", now + timedelta(seconds=5))
     assert [one["task"] for one in beat.detail["waiting"]] == ["upkeep"]
@@ -156,15 +156,15 @@ def test_a_killed_daemon_leaves_its_lake_free_and_the_next_one_serves(
     served: tuple[Lake, subprocess.Popen[bytes]],
 ) -> None:
     lake, daemon = served
-    assert daemon_present(lake.path / "control")
+    assert daemon_is_running(lake.path / "control")
     daemon.kill()
     daemon.wait()
-    assert not daemon_present(lake.path / "control")
+    assert not daemon_is_running(lake.path / "control")
     asked = request("waits-for-a-daemon")
     submit(lake, asked)
     once = subprocess.run(daemon_command(lake.path, "--once"), check=False)
     assert once.returncode == 0
-    assert [event.state for event in standing_of(lake, asked).events] == ["started", "done"]
+    assert [event.state for event in read_request_state(lake, asked).events] == ["started", "done"]
 
 
 def test_a_schedule_of_its_own_is_taken_up_later_and_the_first_end_lets_work_finish_and_the_record_says_so(
@@ -172,18 +172,18 @@ def test_a_schedule_of_its_own_is_taken_up_later_and_the_first_end_lets_work_fin
 ) -> None:
     lake = Lake.create(tmp_path / "lake")
     daemon = subprocess.Popen(daemon_command(lake.path))
-    until(lambda: last_beat(lake.path) is not None)
+    until(lambda: read_heartbeat(lake.path) is not None)
     own = lake.path / "schedules.toml"
     own.write_text(SCHEDULE)
     daemon.send_signal(signal.SIGHUP)
-    until(lambda: (beat := last_beat(lake.path)) and beat.detail["schedule"]["file"] == str(own))
+    until(lambda: (beat := read_heartbeat(lake.path)) and beat.detail["schedule"]["file"] == str(own))
     asked = request("at-work")
     submit(lake, asked)
-    until(lambda: standing_of(lake, asked).events)
+    until(lambda: read_request_state(lake, asked).events)
     daemon.terminate()
     assert daemon.wait(120) == 0
-    assert standing_of(lake, asked).events[-1].state == "done"
-    beat = last_beat(lake.path)
+    assert read_request_state(lake, asked).events[-1].state == "done"
+    beat = read_heartbeat(lake.path)
     assert beat is not None
     assert beat.state == "stopped"
 
@@ -207,7 +207,7 @@ def owing(path: Path, task: str, **keys: str) -> Lake:
     given = {"run": '"maintain"', "trigger": '"daily 00:00"', "zone": '"UTC"', **keys}
     lines = "\n".join(f"{name} = {value}" for name, value in given.items())
     (lake.path / "schedules.toml").write_text(f"[tasks.{task}]\n{lines}\n")
-    lake_definitions(lake).see(load_manifest(lake.path / "schedules.toml"), datetime.now(UTC) - timedelta(days=1))
+    load_definitions(lake).see(load_schedule(lake.path / "schedules.toml"), datetime.now(UTC) - timedelta(days=1))
     return lake
 
 
@@ -237,7 +237,7 @@ def test_the_first_end_waits_for_what_runs_and_the_second_ends_it_at_once_though
         worker = lake.read(TASK_ATTEMPTS)["pid"][0]
         until(lambda: deaf(worker))
         daemon.terminate()
-        until(lambda: (beat := last_beat(lake.path)) and beat.state == "draining")
+        until(lambda: (beat := read_heartbeat(lake.path)) and beat.state == "draining")
         assert daemon.poll() is None
         begin = time.monotonic()
         daemon.terminate()
@@ -298,17 +298,17 @@ def test_a_day_of_heartbeats_stays_small_and_leaves_reading_and_descriptors_flat
     lake = Lake.create(tmp_path / "lake")
     (lake.path / "control").mkdir()
     now = datetime(2024, 1, 2, tzinfo=UTC)
-    heart = Heart(lake, now)
+    heart = HeartbeatWriter(lake, now)
     reads: list[float] = []
     descriptors: list[int] = []
     beats = timedelta(days=1) // BATCH
     for _ in range(beats):
         now += BATCH
-        heart.beat(Picture(now), "running", "ok", "0 running, 0 waiting")
+        heart.beat(StepResult(now), "running", "ok", "0 running, 0 waiting")
         begin = time.perf_counter()
         assert lake.read(SERVICE_HEARTBEATS, since=now - timedelta(minutes=1)).height == 1
         reads.append(time.perf_counter() - begin)
-        descriptors.append(open_descriptors())
+        descriptors.append(count_open_descriptors())
     folder = Path(lake.uri(SERVICE_HEARTBEATS))
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     assert lake.rows(SERVICE_HEARTBEATS) == beats
@@ -370,7 +370,7 @@ def test_slots_passed_over_together_are_one_line_with_their_number_and_span(capl
     ]
     begun = replace(skipped[-1], slot="2024-01-03T00:00", state="started", reason="")
     with caplog.at_level("INFO", "pipeline.control"):
-        tell([*skipped, begun])
+        log_events([*skipped, begun])
     assert caplog.messages == [
         "probe 2024-01-02T00:00 to 2024-01-02T00:59: 60 slots skipped; the first: only the last slot is caught up"
         " (and 40 before it)",
@@ -379,5 +379,5 @@ def test_slots_passed_over_together_are_one_line_with_their_number_and_span(capl
 
 
 def test_two_readings_of_one_schedule_are_the_same_schedule() -> None:
-    first, second = (read_manifest(SCHEDULE, "x", datetime(2024, 1, 2, tzinfo=UTC)) for _ in range(2))
+    first, second = (parse_schedule(SCHEDULE, "x", datetime(2024, 1, 2, tzinfo=UTC)) for _ in range(2))
     assert [task.trigger_text for task in first.tasks] == [task.trigger_text for task in second.tasks]

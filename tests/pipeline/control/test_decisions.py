@@ -14,7 +14,7 @@ from lake.tables.control import MODEL_CHOICES, RUNS, TRADE_DECISIONS
 from lake.tables.models import MODEL_PROMOTIONS, MODEL_REGISTRY
 from lake.tables.trading import TRADE_PLANS
 from pipeline.config.loading import load
-from pipeline.control.operator.decisions import DecisionError, champion_from, decide, promote, rollback
+from pipeline.control.operator.decisions import DecisionError, decide, find_next_champion, promote, rollback
 from pipeline.engine.runner import Runner
 from tests.frames.models import SMALL, market, trained
 from tests.nextgen_tui.lakes import publish, rows
@@ -121,10 +121,10 @@ def models(runner: Runner, registered: pl.DataFrame) -> tuple[Runner, str, str]:
 
 def test_a_promotion_counts_from_the_first_cycle_that_can_know_of_it(models: tuple[Runner, str, str]) -> None:
     runner, champion, other = models
-    assert champion_from(runner.lake, NEXT) == champion
+    assert find_next_champion(runner.lake, NEXT) == champion
     choice = promote(runner, other, "calmer", "cli", now=EVENING)
     assert (choice.session, choice.champion) == (NEXT, other)
-    assert champion_from(runner.lake, NEXT) == other
+    assert find_next_champion(runner.lake, NEXT) == other
     late = promote(runner, champion, "no, the other", "cli", now=datetime(2022, 3, 4, 22, tzinfo=UTC))
     assert late.session == date(2022, 3, 7), "after the last close of a week comes the next week"
 
@@ -141,7 +141,7 @@ def test_a_promotion_not_yet_in_effect_can_be_taken_back(models: tuple[Runner, s
     runner, champion, other = models
     promote(runner, other, "", "cli", now=EVENING)
     assert rollback(runner, "", "a slip", "cli", now=EVENING).champion == champion
-    assert champion_from(runner.lake, NEXT) == champion
+    assert find_next_champion(runner.lake, NEXT) == champion
 
 
 def test_choices_that_cannot_be_are_refused_with_the_reason(models: tuple[Runner, str, str]) -> None:

@@ -8,23 +8,23 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.control.schedule.manifest import ManifestError, load_manifest, read_manifest
 from pipeline.control.schedule.preview import preview
-from pipeline.control.schedule.task import Manifest
-from pipeline.control.schedule.toml_lines import line_numbers
-from pipeline.control.schedule.trigger import GRAMMAR, TriggerError, duration, trigger
+from pipeline.control.schedule.schedule_file import load_schedule, parse_schedule
+from pipeline.control.schedule.task import Schedule
+from pipeline.control.schedule.toml_lines import ScheduleError, find_line_numbers
+from pipeline.control.schedule.trigger import GRAMMAR, TriggerError, parse_duration, parse_trigger
 from pipeline.market.sessions import exchange_sessions
 
 NOW = datetime(2025, 11, 24, tzinfo=UTC)
 GOOD = '[tasks.cycle]\nrun = "cycle"\ntrigger = "close+20m"\n'
 
 
-def read(text: str) -> Manifest:
-    return read_manifest(text, "schedules.toml", NOW)
+def read(text: str) -> Schedule:
+    return parse_schedule(text, "schedules.toml", NOW)
 
 
 def test_the_schedule_that_comes_with_the_program_can_be_used() -> None:
-    manifest = load_manifest(Path(__file__).parents[3] / "schedules.toml", NOW)
+    manifest = load_schedule(Path(__file__).parents[3] / "schedules.toml", NOW)
     assert {"cycle", "retrain"} <= {task.name for task in manifest.tasks}
     assert manifest.task("cycle").catch_up == "all"  # type: ignore[union-attr]
 
@@ -71,7 +71,7 @@ BAD = {
 @pytest.mark.parametrize("case", BAD)
 def test_bad_input_is_refused_with_its_line_and_the_fix(case: str) -> None:
     text, line, fix = BAD[case]
-    with pytest.raises(ManifestError) as refusal:
+    with pytest.raises(ScheduleError) as refusal:
         read(text)
     first = str(refusal.value).splitlines()[0]
     assert first.startswith(f"schedules.toml:{line}: "), first
@@ -83,26 +83,26 @@ def test_tasks_that_wait_for_each_other_in_a_circle_are_refused_by_name() -> Non
         GOOD.replace("cycle]", f"{name}]") + f'after = ["{after}"]\n' for name, after in zip("abc", "bca", strict=True)
     )
     with pytest.raises(
-        ManifestError,
+        ScheduleError,
         match=r"in a circle: (a after b after c after a|b after c after a after b|c after a after b after c)",
     ):
         read(tasks)
 
 
 def test_everything_that_is_wrong_is_told_at_once_in_the_order_of_the_lines() -> None:
-    with pytest.raises(ManifestError) as refusal:
+    with pytest.raises(ScheduleError) as refusal:
         read('[tasks.a]\nrun = "x"\ntrigger = "y"\nretries = -1\n')
     assert [int(line.split(":")[1]) for line in str(refusal.value).splitlines()] == [2, 3, 4]
 
 
 def test_what_is_no_toml_is_refused_with_the_parsers_line() -> None:
-    with pytest.raises(ManifestError, match="line 2"):
+    with pytest.raises(ScheduleError, match="line 2"):
         read("[tasks.a]\nrun = \n")
 
 
 def test_lines_are_found_below_lists_and_strings_that_look_like_keys() -> None:
     text = 'a = "x = [1"\n[t]\nlist = [\n  { b = 1 },\n]\n"c d" = 2  # e = 3\n[t.u]\nf.g = 1\n'
-    assert line_numbers(text) == {"a": 1, "t": 2, "t.list": 3, "t.c d": 6, "t.u": 7, "t.u.f.g": 8}
+    assert find_line_numbers(text) == {"a": 1, "t": 2, "t.list": 3, "t.c d": 6, "t.u": 7, "t.u.f.g": 8}
 
 
 def test_a_preview_lists_every_run_to_come_in_order() -> None:
@@ -119,7 +119,7 @@ def test_a_preview_lists_every_run_to_come_in_order() -> None:
 
 @pytest.mark.parametrize("text", GRAMMAR.split(", "))
 def test_a_trigger_finds_each_of_its_slots_again_by_its_name(text: str) -> None:
-    made = trigger(text, exchange_sessions(), "America/New_York")
+    made = parse_trigger(text, exchange_sessions(), "America/New_York")
     slots = list(made.slots(NOW, NOW + timedelta(days=40)))
     assert slots == sorted(slots)
     assert len({slot.key for slot in slots}) == len(slots) > 0
@@ -133,10 +133,10 @@ def test_a_trigger_finds_each_of_its_slots_again_by_its_name(text: str) -> None:
 
 @pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("1h30m", 5_400), ("2d", 172_800), ("1w", 604_800)])
 def test_a_length_of_time_is_read(text: str, seconds: int) -> None:
-    assert duration(text).total_seconds() == seconds
+    assert parse_duration(text).total_seconds() == seconds
 
 
 @pytest.mark.parametrize("text", ["", "20", "m", "1.5h", "-20m", "20 m"])
 def test_a_length_written_otherwise_is_refused(text: str) -> None:
     with pytest.raises(TriggerError):
-        duration(text)
+        parse_duration(text)

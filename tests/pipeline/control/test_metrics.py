@@ -15,7 +15,7 @@ pytest.importorskip("prometheus_client", reason="the extra `metrics` is not inst
 from prometheus_client.parser import text_string_to_metric_families
 
 from lake.store import Lake
-from pipeline.control.daemon.heartbeat import last_beat
+from pipeline.control.daemon.heartbeat import read_heartbeat
 from pipeline.control.daemon.main import daemon_command
 from pipeline.control.monitoring.prometheus import HOST, MetricsError, served
 from tests.pipeline.control.test_daemon import SCHEDULE, until
@@ -46,7 +46,7 @@ def test_a_daemon_that_is_asked_to_answers_with_its_verdicts_and_figures_on_loop
     port = free_port()
     with subprocess.Popen(daemon_command(lake.path, "--metrics", str(port))) as daemon:
         try:
-            until(lambda: last_beat(lake.path) is not None)
+            until(lambda: read_heartbeat(lake.path) is not None)
             told = figures(port)
             assert (told[("nextgen_readable",)], told[("nextgen_running",)]) == (1, 0)
             assert told[("nextgen_service_verdict", "daemon")] == 0

@@ -11,9 +11,9 @@ import pytest
 from lake.store import Lake
 from lake.tables.control import RUNS
 from pipeline.control.daemon.clock import PacedClock, SystemClock
-from pipeline.control.daemon.daemon_lock import the_only_daemon
+from pipeline.control.daemon.daemon_lock import hold_daemon_lock
 from pipeline.control.daemon.heartbeat import FILE
-from pipeline.control.daemon.simulated_pace import operation_clock, pace_of
+from pipeline.control.daemon.simulated_pace import describe_pace, make_operation_clock
 from pipeline.market.sessions import exchange_sessions
 from tests.frames.published import publish_sessions
 
@@ -59,28 +59,28 @@ def lake(tmp_path: Path) -> Lake:
 
 
 def test_who_looks_on_reads_the_daemons_time_as_long_as_the_daemon_is_there(clock: PacedClock, lake: Lake) -> None:
-    beating(lake.path, **pace_of(clock))
-    with the_only_daemon(lake.path / "control"):
-        seen = operation_clock(lake)
+    beating(lake.path, **describe_pace(clock))
+    with hold_daemon_lock(lake.path / "control"):
+        seen = make_operation_clock(lake)
         assert isinstance(seen, PacedClock)
         assert abs(seen.now() - clock.now()) < timedelta(minutes=10)
 
 
 def test_a_market_that_is_no_longer_run_stands_where_its_last_cycle_decided(clock: PacedClock, lake: Lake) -> None:
-    beating(lake.path, **pace_of(clock))
-    assert operation_clock(lake).now() == exchange_sessions("XNYS").close_at(FRIDAY), "no cycle yet"
+    beating(lake.path, **describe_pace(clock))
+    assert make_operation_clock(lake).now() == exchange_sessions("XNYS").close_at(FRIDAY), "no cycle yet"
     publish_sessions(lake, 3)
     decided = max(row["as_of"] for row in lake.read(RUNS).iter_rows(named=True))
-    assert operation_clock(lake).now() == operation_clock(lake).now() == decided
+    assert make_operation_clock(lake).now() == make_operation_clock(lake).now() == decided
 
 
 @pytest.mark.parametrize("pace", [None, {}, {"after": "soon"}, {"after": "2021-03-05"}, ["x"], "fast"])
 def test_a_beat_without_a_pace_that_can_be_read_means_the_systems_clock(lake: Lake, pace: object) -> None:
     beating(lake.path, pace=pace)
-    with the_only_daemon(lake.path / "control"):
-        assert isinstance(operation_clock(lake), SystemClock)
-    assert isinstance(operation_clock(lake), SystemClock)
+    with hold_daemon_lock(lake.path / "control"):
+        assert isinstance(make_operation_clock(lake), SystemClock)
+    assert isinstance(make_operation_clock(lake), SystemClock)
 
 
 def test_the_system_clock_has_no_pace_to_tell() -> None:
-    assert pace_of(SystemClock()) == {}
+    assert describe_pace(SystemClock()) == {}

@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 
 from pipeline.control.operator.requests import Request
-from pipeline.control.workers.job import Order
+from pipeline.control.workers.job import Job
 from pipeline.market.sessions import exchange_sessions
 from tests.pipeline.control.world import DAY, HOUR, MINUTE, World, at
 
@@ -57,7 +57,7 @@ def ask(here: World, action: str, target: str, name: str = "r1") -> Request:
     return request
 
 
-def attempts(here: World, task: str, slot: str) -> list[Order]:
+def attempts(here: World, task: str, slot: str) -> list[Job]:
     return [order for order in here.hands.begun if (order.task, order.slot) == (task, slot)]
 
 
@@ -208,7 +208,7 @@ def test_a_request_that_nobody_could_carry_out_is_answered_in_words() -> None:
 def test_a_month_of_random_faults_runs_every_session_once_and_in_order(seed: int) -> None:
     draw = random.Random(seed)
 
-    def fate(order: Order) -> str:
+    def fate(order: Job) -> str:
         return draw.choice(["", "", "", "broke", "hang"]) if order.attempt < 2 else ""
 
     here = world(LINE.replace('"1m"', '"10s"'), fate)

@@ -15,16 +15,16 @@ from typing import Any
 import pytest
 
 from lake.store import Lake
-from pipeline.control.workers.job import Order
-from pipeline.control.workers.process_identity import Identity, alive, boot_id, identify
-from pipeline.control.workers.worker_pool import LONGEST_LOG, Outcome, Processes
+from pipeline.control.workers.job import Job
+from pipeline.control.workers.process_identity import Identity, identify, is_alive, read_boot_id
+from pipeline.control.workers.worker_pool import MAX_LOG_BYTES, AttemptOutcome, ProcessPool
 from pipeline.engine.children import python_command
 
 UNRULY = python_command("tests.pipeline.control.unruly")
 FAULTS = ("raise", "exit", "abort", "kill")
 
 
-def order(how: str = "done", slot: str = "2024-01-02", **given: Any) -> Order:
+def order(how: str = "done", slot: str = "2024-01-02", **given: Any) -> Job:
     """An order to behave in some way."""
     legal: dict[str, Any] = {
         "task": "cycle",
@@ -37,22 +37,22 @@ def order(how: str = "done", slot: str = "2024-01-02", **given: Any) -> Order:
         "grace": timedelta(seconds=1),
         "settings": {"how": how},
     }
-    return Order(**(legal | given))
+    return Job(**(legal | given))
 
 
 @pytest.fixture
-def processes(tmp_path: Path) -> Processes:
+def processes(tmp_path: Path) -> ProcessPool:
     """A workforce of unruly workers."""
-    return Processes(tmp_path, lambda: None, time.monotonic, UNRULY)
+    return ProcessPool(tmp_path, lambda: None, time.monotonic, UNRULY)
 
 
-def put_to_work(processes: Processes, one: Order) -> Identity:
+def put_to_work(processes: ProcessPool, one: Job) -> Identity:
     who = processes.hire(one)
     processes.go(one)
     return who
 
 
-def wait_for(processes: Processes, count: int = 1, seconds: float = 120) -> list[Outcome]:
+def wait_for(processes: ProcessPool, count: int = 1, seconds: float = 120) -> list[AttemptOutcome]:
     """The outcomes, once there are so many."""
     end = time.monotonic() + seconds
     while len(ended := processes.ended()) < count:
@@ -72,7 +72,7 @@ def until(holds: Callable[[], bool], seconds: float = 60) -> bool:
     return holds()
 
 
-def test_a_worker_that_does_its_work_is_done_and_says_what_it_published(processes: Processes) -> None:
+def test_a_worker_that_does_its_work_is_done_and_says_what_it_published(processes: ProcessPool) -> None:
     put_to_work(processes, order())
     (outcome,) = wait_for(processes)
     assert (outcome.state, outcome.cycle_id) == ("done", "cycle-1")
@@ -83,14 +83,14 @@ def test_a_worker_that_does_its_work_is_done_and_says_what_it_published(processe
 @pytest.mark.parametrize(
     ("how", "words"), [("raise", "exit code 1"), ("exit", "no report"), ("abort", "SIGABRT"), ("kill", "SIGKILL")]
 )
-def test_a_worker_that_breaks_is_a_failed_attempt_with_its_reason(processes: Processes, how: str, words: str) -> None:
+def test_a_worker_that_breaks_is_a_failed_attempt_with_its_reason(processes: ProcessPool, how: str, words: str) -> None:
     put_to_work(processes, order(how))
     (outcome,) = wait_for(processes)
     assert outcome.state == "failed"
     assert words in outcome.reason
 
 
-def test_a_worker_that_never_gets_the_word_does_nothing(processes: Processes) -> None:
+def test_a_worker_that_never_gets_the_word_does_nothing(processes: ProcessPool) -> None:
     one = order()
     who = processes.hire(one)
     processes.withdraw(one)
@@ -102,7 +102,7 @@ def test_a_hanging_worker_that_ignores_the_request_to_end_is_gone_in_time_with_i
     tmp_path: Path,
 ) -> None:
     moment = [0.0]  # time passes when the test says so: a busy machine changes nothing
-    processes = Processes(tmp_path, lambda: None, lambda: moment[0], UNRULY)
+    processes = ProcessPool(tmp_path, lambda: None, lambda: moment[0], UNRULY)
     pids = tmp_path / "pids"
     hanging = order("hang", "hangs", timeout=timedelta(seconds=3), settings={"how": "hang", "pids": str(pids)})
     who = put_to_work(processes, hanging)
@@ -126,30 +126,30 @@ def test_a_hanging_worker_that_ignores_the_request_to_end_is_gone_in_time_with_i
 
 
 def test_a_worker_left_by_a_dead_daemon_is_taken_over_and_its_report_counts(
-    processes: Processes, tmp_path: Path
+    processes: ProcessPool, tmp_path: Path
 ) -> None:
     one = order("slow", settings={"how": "slow", "seconds": 1.0})
     who = put_to_work(processes, one)
-    heir = Processes(tmp_path, lambda: None, time.monotonic, UNRULY)
+    heir = ProcessPool(tmp_path, lambda: None, time.monotonic, UNRULY)
     heir.adopt(one, who, timedelta(seconds=1))
     assert heir.ended() == []
     (outcome,) = wait_for(heir)
     assert outcome.state == "done"
 
 
-def test_a_worker_of_another_boot_or_a_number_used_again_is_dead(processes: Processes) -> None:
+def test_a_worker_of_another_boot_or_a_number_used_again_is_dead(processes: ProcessPool) -> None:
     mine = identify(os.getpid())
     assert mine is not None
-    assert alive(mine)
-    for stranger in (Identity(mine.pid, "1", boot_id()), Identity(mine.pid, mine.started, "another boot")):
+    assert is_alive(mine)
+    for stranger in (Identity(mine.pid, "1", read_boot_id()), Identity(mine.pid, mine.started, "another boot")):
         processes.adopt(order(), stranger, timedelta())
         (outcome,) = processes.ended()
         assert outcome.state == "dead"
         processes.dismiss(outcome)
-    assert alive(mine), "whoever has the number now is left alone"
+    assert is_alive(mine), "whoever has the number now is left alone"
 
 
-def test_a_cancelled_worker_is_asked_to_end_and_counts_as_cancelled(processes: Processes) -> None:
+def test_a_cancelled_worker_is_asked_to_end_and_counts_as_cancelled(processes: ProcessPool) -> None:
     put_to_work(processes, order("slow", settings={"how": "slow", "seconds": 60}))
     time.sleep(0.5)
     processes.stop("cycle", "2024-01-02", "cancelled")
@@ -159,7 +159,7 @@ def test_a_cancelled_worker_is_asked_to_end_and_counts_as_cancelled(processes: P
 
 def test_the_real_worker_tells_what_is_wrong_and_holds_to_its_memory(tmp_path: Path) -> None:
     lake = Lake.create(tmp_path / "lake")
-    real = Processes(lake.path, lambda: None, time.monotonic)
+    real = ProcessPool(lake.path, lambda: None, time.monotonic)
     put_to_work(real, order("", "no history", settings={}, memory=8 << 30))
     (outcome,) = wait_for(real)
     assert outcome.state == "failed"
@@ -176,11 +176,11 @@ def test_a_tasks_log_says_in_json_what_went_wrong_and_takes_turns_with_an_older_
     lake = Lake.create(tmp_path / "lake")
     log = lake.path / "control" / "logs" / "cycle.log"
     log.parent.mkdir(parents=True)
-    log.write_bytes(b"x" * LONGEST_LOG)
-    real = Processes(lake.path, lambda: None, time.monotonic)
+    log.write_bytes(b"x" * MAX_LOG_BYTES)
+    real = ProcessPool(lake.path, lambda: None, time.monotonic)
     put_to_work(real, order("", "no history", settings={}))
     wait_for(real)
-    assert log.with_suffix(".log.1").stat().st_size == LONGEST_LOG
+    assert log.with_suffix(".log.1").stat().st_size == MAX_LOG_BYTES
     (line,) = (json.loads(text) for text in log.read_text().splitlines())
     assert (line["level"], line["task"], line["slot"], line["attempt"]) == ("error", "cycle", "no history", 0)
     assert "Traceback" in line["trace"]
@@ -188,4 +188,4 @@ def test_a_tasks_log_says_in_json_what_went_wrong_and_takes_turns_with_an_older_
 
 def test_the_same_order_comes_back_from_its_json() -> None:
     one = order(timeout=timedelta(seconds=1.5), memory=1 << 30, fallback="files", asked_for=True)
-    assert Order.from_json(one.to_json()) == one
+    assert Job.from_json(one.to_json()) == one

@@ -22,8 +22,8 @@ from lake.tables.control import RUNS
 from pipeline.config.document import toml_document, write_document
 from pipeline.config.loading import load
 from pipeline.control.daemon.clock import SimulatedClock
-from pipeline.control.workers.job import Order
-from pipeline.control.workers.task_actions import fulfil, runner_for
+from pipeline.control.workers.job import Job
+from pipeline.control.workers.task_actions import carry_out_job, make_runner
 from pipeline.engine.runner import Runner
 from pipeline.market.sessions import Sessions
 from tests.pipeline.control.world import HOUR, MINUTE, Hand, Hands, PowerCutError, World
@@ -120,7 +120,7 @@ class RealHands(Hands):
         if hand.fate == "cut" and self.draw is not None:
             runner.lake.left = self.draw.randrange(COMMITS)  # type: ignore[attr-defined]
         try:
-            fulfil(runner, hand.order)
+            carry_out_job(runner, hand.order)
         except PowerCutError:
             hand.gone = True
             self.leave()
@@ -132,12 +132,12 @@ class RealHands(Hands):
             self.leave()
         hand.fate = "reported"
 
-    def _enter(self, order: Order) -> Runner:
+    def _enter(self, order: Job) -> Runner:
         if self._runner is None:
             lake = MortalLake.open(self.path)
             lake.durable = False
             self._held.enter_context(lake.lease("a worker"))
-            self._runner = runner_for(lake, order, {})
+            self._runner = make_runner(lake, order, {})
         return self._runner
 
 
@@ -161,7 +161,7 @@ def operate(path: Path, sessions: int, seed: int | None) -> pl.DataFrame:
     def faulty() -> bool:
         return seed is not None and clock.now() < calm
 
-    def fate(order: Order) -> str:
+    def fate(order: Job) -> str:
         return draw.choice(FATES) if faulty() and order.attempt < 3 else ""
 
     hands = RealHands(clock, 5 * MINUTE, fate, path=path, draw=draw)

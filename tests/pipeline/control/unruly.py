@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from pipeline.control.workers.job import GO, Order, Report
+from pipeline.control.workers.job import GO, Job, JobReport
 
 
 def main() -> None:
@@ -15,7 +15,7 @@ def main() -> None:
     _lake, report, line = (sys.stdin.readline().rstrip("\n") for _ in range(3))
     if sys.stdin.readline().strip() != GO:
         return
-    order = Order.from_json(line)
+    order = Job.from_json(line)
     how = order.settings.get("how", order.task)
     if how == "hang":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -45,7 +45,7 @@ def main() -> None:
         sys.exit(0)
     if how == "raise":
         raise RuntimeError("it would not work")
-    Report(ok=True, cycle_id="cycle-1").write(Path(report))
+    JobReport(ok=True, cycle_id="cycle-1").write(Path(report))
 
 
 if __name__ == "__main__":

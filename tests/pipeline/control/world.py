@@ -8,19 +8,19 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from pipeline.control.daemon.clock import SimulatedClock
-from pipeline.control.daemon.orchestrator import Orchestrator, Picture
+from pipeline.control.daemon.orchestrator import Orchestrator, StepResult
 from pipeline.control.operator.requests import Request
 from pipeline.control.schedule.definitions import Definition, Definitions
 from pipeline.control.schedule.journal import Event, Journal
-from pipeline.control.schedule.manifest import read_manifest
-from pipeline.control.schedule.task import Manifest
-from pipeline.control.workers.job import Order
+from pipeline.control.schedule.schedule_file import parse_schedule
+from pipeline.control.schedule.task import Schedule
+from pipeline.control.workers.job import Job
 from pipeline.control.workers.process_identity import Identity
-from pipeline.control.workers.worker_pool import Ending, Outcome
+from pipeline.control.workers.worker_pool import AttemptOutcome, StopReason
 from pipeline.market.sessions import Sessions, exchange_sessions
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
-Fate = Callable[[Order], str]
+Fate = Callable[[Job], str]
 """What becomes of an attempt: empty if it is done, else why it failed; `hang` never ends."""
 
 
@@ -28,13 +28,13 @@ Fate = Callable[[Order], str]
 class Hand:
     """One simulated worker."""
 
-    order: Order
+    order: Job
     who: Identity
     ends: float
     fate: str
     began: bool = False
     gone: bool = False
-    ending: Ending = ""
+    ending: StopReason = ""
 
 
 @dataclass
@@ -46,11 +46,11 @@ class Hands:
     fate: Fate = lambda _order: ""
     hands: dict[tuple[str, str], Hand] = field(default_factory=dict)
     done: list[tuple[str, str, datetime]] = field(default_factory=list)
-    begun: list[Order] = field(default_factory=list)
+    begun: list[Job] = field(default_factory=list)
     overlapping: int = 0
     number: int = 0
 
-    def hire(self, order: Order) -> Identity:
+    def hire(self, order: Job) -> Identity:
         old = self.hands.get(order.key)
         self.overlapping += old is not None and old.began and not old.gone
         self.number += 1
@@ -58,30 +58,30 @@ class Hands:
         self.hands[order.key] = Hand(order, who, float("inf"), self.fate(order))
         return who
 
-    def go(self, order: Order) -> None:
+    def go(self, order: Job) -> None:
         hand = self.hands[order.key]
         hand.began = True
         self.begun.append(order)
         took = order.timeout + order.grace if hand.fate == "hang" else self.takes
         hand.ends = self.clock.steady() + took.total_seconds()
 
-    def withdraw(self, order: Order) -> None:
+    def withdraw(self, order: Job) -> None:
         self.hands.pop(order.key)
 
-    def adopt(self, order: Order, who: Identity, passed: timedelta) -> None:
+    def adopt(self, order: Job, who: Identity, passed: timedelta) -> None:
         del passed  # simulated workers keep their own time
         hand = self.hands.get(order.key)
         if hand is None or hand.who != who:
             self.hands[order.key] = Hand(order, who, 0.0, "", began=True, gone=True)
 
-    def stop(self, task: str, slot: str, why: Ending) -> None:
+    def stop(self, task: str, slot: str, why: StopReason) -> None:
         if hand := self.hands.get((task, slot)):
             hand.ending, hand.ends = why, self.clock.steady()
 
-    def ended(self) -> list[Outcome]:
+    def ended(self) -> list[AttemptOutcome]:
         return [self._outcome(hand) for hand in self.hands.values() if hand.gone or self._over(hand)]
 
-    def dismiss(self, outcome: Outcome) -> None:
+    def dismiss(self, outcome: AttemptOutcome) -> None:
         self.hands.pop((outcome.task, outcome.slot))
 
     def next_look(self) -> float | None:
@@ -103,7 +103,7 @@ class Hands:
     def _over(self, hand: Hand) -> bool:
         return hand.began and self.clock.steady() >= hand.ends
 
-    def _outcome(self, hand: Hand) -> Outcome:
+    def _outcome(self, hand: Hand) -> AttemptOutcome:
         order = hand.order
         if hand.gone:
             state, reason = "dead", "its process is gone and left no report"
@@ -113,7 +113,7 @@ class Hands:
             state, reason = "cancelled", "an operator cancelled it"
         else:
             state, reason = "failed", hand.fate
-        return Outcome(task=order.task, slot=order.slot, attempt=order.attempt, state=state, reason=reason)  # type: ignore[arg-type]
+        return AttemptOutcome(task=order.task, slot=order.slot, attempt=order.attempt, state=state, reason=reason)  # type: ignore[arg-type]
 
 
 class PowerCutError(BaseException):
@@ -140,12 +140,12 @@ class World:
         self.requests: list[Request] = []
         self.die_at_record = False
         self.manifest = self.read(manifest)
-        self.picture = Picture(start)
+        self.picture = StepResult(start)
         self.begin()
 
-    def read(self, text: str) -> Manifest:
+    def read(self, text: str) -> Schedule:
         calendars = (lambda _name: self.calendar) if self.calendar else exchange_sessions
-        return read_manifest(text, "schedules.toml", self.clock.now(), calendars)  # type: ignore[arg-type]
+        return parse_schedule(text, "schedules.toml", self.clock.now(), calendars)  # type: ignore[arg-type]
 
     def begin(self) -> None:
         """A daemon starts, knowing nothing but what was kept."""

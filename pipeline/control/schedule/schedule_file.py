@@ -15,9 +15,9 @@ from pipeline.config.errors import ConfigError
 from pipeline.config.fields import settings_of
 from pipeline.config.loading import choice
 from pipeline.config.settings import Settings
-from pipeline.control.schedule.task import ACTIONS, Group, Manifest, Output, Task
-from pipeline.control.schedule.toml_lines import ManifestError, Section, document, nearest, read_text
-from pipeline.control.schedule.trigger import Trigger, TriggerError, duration, trigger
+from pipeline.control.schedule.task import ACTIONS, ExpectedOutput, Group, Schedule, Task
+from pipeline.control.schedule.toml_lines import TomlTable, parse_document, read_text, suggest
+from pipeline.control.schedule.trigger import Trigger, TriggerError, parse_duration, parse_trigger
 from pipeline.engine.stages import STAGES
 from pipeline.market.sessions import Sessions, exchange_sessions
 
@@ -26,7 +26,7 @@ FILE_NAME = "schedules.toml"
 TASK_NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 AHEAD = timedelta(days=400)
 """A trigger that has no slot for so long never fires."""
-LEAST_MEMORY = 256 << 20
+MIN_MEMORY = 256 << 20
 SIZES = {"MB": 1 << 20, "GB": 1 << 30}
 TOP_KEYS = ("exchange", "zone", "groups", "tasks")
 GROUP_KEYS = ("at_once", "in_order")
@@ -56,7 +56,7 @@ WINDOWS = {"none": timedelta(minutes=5), "last": timedelta(days=1)}
 """How late a slot may begin where the task does not say."""
 
 
-def manifest_path(lake: Path) -> Path:
+def find_schedule_file(lake: Path) -> Path:
     """The lake's own schedule if it has one, else the one that comes with the program."""
     own = lake / FILE_NAME
     if own.is_file():
@@ -65,14 +65,14 @@ def manifest_path(lake: Path) -> Path:
     return shipped if shipped.is_file() else Path(__file__).parents[3] / FILE_NAME
 
 
-def load_manifest(path: Path, at: datetime | None = None, calendars: Calendars = exchange_sessions) -> Manifest:
-    """Read a schedule from a file; see `read_manifest`."""
-    return read_manifest(read_text(path), str(path), at, calendars)
+def load_schedule(path: Path, at: datetime | None = None, calendars: Calendars = exchange_sessions) -> Schedule:
+    """Read a schedule from a file; see `parse_schedule`."""
+    return parse_schedule(read_text(path), str(path), at, calendars)
 
 
-def read_manifest(
+def parse_schedule(
     text: str, origin: str, at: datetime | None = None, calendars: Calendars = exchange_sessions
-) -> Manifest:
+) -> Schedule:
     """Read a schedule.
 
     Args:
@@ -82,33 +82,33 @@ def read_manifest(
         calendars: exchange code -> its sessions.
 
     Raises:
-        ManifestError: naming every line that is wrong, each with the fix.
+        ScheduleError: naming every line that is wrong, each with the fix.
     """
-    top = document(text, origin)
+    top = parse_document(text, origin)
     top.refuse_others(TOP_KEYS)
-    groups = {name: group for section in top.sections("groups") for name, group in [_group(section)]}
+    groups = {name: group for section in top.sections("groups") for name, group in [_parse_group(section)]}
     reader = _TaskReader(top, groups, calendars, at or datetime.now(UTC))
     tasks = {section.path.partition(".")[2]: reader.task(section) for section in top.sections("tasks")}
     if not tasks:
         top.complaints.add("", "there is no task; write a table such as [tasks.cycle]")
     _refuse_unknown_dependencies(top, tasks)
     top.complaints.check()
-    ordered = _in_order(top, tasks)
+    ordered = _sort_by_dependency(top, tasks)
     top.complaints.check()
-    return Manifest(tasks=tuple(tasks[name] for name in ordered), origin=origin, text=text)
+    return Schedule(tasks=tuple(tasks[name] for name in ordered), origin=origin, text=text)
 
 
 class _TaskReader:
     """Reads one task after the other; what is wrong goes to the document's complaints."""
 
-    def __init__(self, top: Section, groups: Mapping[str, Group], calendars: Calendars, at: datetime) -> None:
+    def __init__(self, top: TomlTable, groups: Mapping[str, Group], calendars: Calendars, at: datetime) -> None:
         self._groups = groups
         self._calendars = calendars
         self._at = at
         self._exchange = top.take("exchange", str, "XNYS")
         self._zone = top.take("zone", str, "")
 
-    def task(self, section: Section) -> Task:
+    def task(self, section: TomlTable) -> Task:
         section.refuse_others(TASK_KEYS)
         name = section.path.partition(".")[2]
         if not TASK_NAME.fullmatch(name):
@@ -117,30 +117,32 @@ class _TaskReader:
         failover, _, fallback = section.take("failover", str, "skip").partition(":")
         task = Task(
             name=name,
-            run=_run(section),
+            run=_parse_run(section),
             trigger_text=section.take("trigger", str, ""),
             trigger=made,
             exchange=exchange,
             zone=zone,
             after=section.texts("after"),
-            outputs=_outputs(section),
-            timeout=_length(section, "timeout", timedelta(hours=1)),
-            grace=_length(section, "grace", timedelta(seconds=10)),
-            memory=_size(section, "memory"),
+            outputs=_parse_outputs(section),
+            timeout=_parse_duration(section, "timeout", timedelta(hours=1)),
+            grace=_parse_duration(section, "grace", timedelta(seconds=10)),
+            memory=_parse_size(section, "memory"),
             retries=section.take("retries", int, 0),
-            back_off=_length(section, "back_off", timedelta(minutes=1)),
+            back_off=_parse_duration(section, "back_off", timedelta(minutes=1)),
             failover=failover,
             fallback=fallback,
             catch_up=section.take("catch_up", str, "last"),
-            window=_length(section, "window", WINDOWS.get(section.take("catch_up", str, "last"), timedelta(days=1))),
-            group=self._group(section, name),
-            settings=_settings(section),
+            window=_parse_duration(
+                section, "window", WINDOWS.get(section.take("catch_up", str, "last"), timedelta(days=1))
+            ),
+            group=self._find_group(section, name),
+            settings=_parse_settings(section),
             enabled=section.take("enabled", bool, True),
         )
         _refuse_contradictions(section, task)
         return task
 
-    def _trigger(self, section: Section) -> tuple[str, str, Trigger | None]:
+    def _trigger(self, section: TomlTable) -> tuple[str, str, Trigger | None]:
         exchange = section.take("exchange", str, self._exchange)
         try:
             calendar = self._calendars(exchange)
@@ -154,10 +156,10 @@ class _TaskReader:
             return exchange, zone, None
         try:
             ZoneInfo(zone)
-            made = trigger(text, calendar, zone)
+            made = parse_trigger(text, calendar, zone)
         except (ZoneInfoNotFoundError, ValueError) as error:
             name = "trigger" if isinstance(error, TriggerError) else "zone"
-            hint = nearest(zone, available_timezones()) or "; write it as America/New_York"
+            hint = suggest(zone, available_timezones()) or "; write it as America/New_York"
             section.complain(name, str(error) if name == "trigger" else f"there is no time zone {zone!r}{hint}")
             return exchange, zone, None
         if next(iter(made.slots(self._at, self._at + AHEAD)), None) is None:
@@ -168,15 +170,15 @@ class _TaskReader:
             )
         return exchange, zone, made
 
-    def _group(self, section: Section, task: str) -> Group:
+    def _find_group(self, section: TomlTable, task: str) -> Group:
         named = section.take("group", str, "")
         if named and named not in self._groups:
-            hint = nearest(named, self._groups) or f"; write [groups.{named}]"
+            hint = suggest(named, self._groups) or f"; write [groups.{named}]"
             section.complain("group", f"there is no group {named!r}{hint}")
         return self._groups.get(named, Group(name=named or task))
 
 
-def _group(section: Section) -> tuple[str, Group]:
+def _parse_group(section: TomlTable) -> tuple[str, Group]:
     section.refuse_others(GROUP_KEYS)
     name = section.path.partition(".")[2]
     at_once, in_order = section.take("at_once", int, 1), section.take("in_order", bool, False)
@@ -187,7 +189,7 @@ def _group(section: Section) -> tuple[str, Group]:
     return name, Group(name=name, at_once=at_once, in_order=in_order)
 
 
-def _run(section: Section) -> tuple[str, ...]:
+def _parse_run(section: TomlTable) -> tuple[str, ...]:
     named = section.texts("run")
     stages = [stage.name for stage in STAGES]
     if not named:
@@ -196,37 +198,37 @@ def _run(section: Section) -> tuple[str, ...]:
         section.complain("run", "an action runs by itself; give it a task of its own and order them with `after`")
     for name in named:
         if name not in ACTIONS and name not in stages:
-            hint = nearest(name, [*ACTIONS, *stages]) or f"; write {', '.join(ACTIONS)}, or one of `nextgen stages`"
+            hint = suggest(name, [*ACTIONS, *stages]) or f"; write {', '.join(ACTIONS)}, or one of `nextgen stages`"
             section.complain("run", f"there is no stage {name!r}{hint}")
     return named
 
 
-def _outputs(section: Section) -> tuple[Output, ...]:
+def _parse_outputs(section: TomlTable) -> tuple[ExpectedOutput, ...]:
     outputs = []
     for number, values in enumerate(section.take("outputs", list, [])):
         if not isinstance(values, dict):
             section.complain("outputs", f"entry {number + 1} has to be a table such as {{ table = 'predictions' }}")
             continue
-        one = Section(values, f"{section.path}.outputs", section.complaints)
+        one = TomlTable(values, f"{section.path}.outputs", section.complaints)
         for name in sorted(set(values) - set(OUTPUT_KEYS)):
-            section.complain("outputs", f"entry {number + 1} has no key {name!r}{nearest(name, OUTPUT_KEYS)}")
+            section.complain("outputs", f"entry {number + 1} has no key {name!r}{suggest(name, OUTPUT_KEYS)}")
         table, least = str(values.get("table", "")), values.get("minimum_rows", 0)
         if table not in TABLES:
-            section.complain("outputs", f"there is no table {table!r}{nearest(table, TABLES)}")
+            section.complain("outputs", f"there is no table {table!r}{suggest(table, TABLES)}")
         if not isinstance(least, int) or isinstance(least, bool) or least < 0:
             section.complain("outputs", f"minimum_rows is a whole number from 0 up, got {least!r}")
             least = 0
-        fresh = _length(one, "fresh_within", timedelta()) if "fresh_within" in values else None
-        outputs.append(Output(table=table, minimum_rows=least, fresh_within=fresh))
+        fresh = _parse_duration(one, "fresh_within", timedelta()) if "fresh_within" in values else None
+        outputs.append(ExpectedOutput(table=table, minimum_rows=least, fresh_within=fresh))
     return tuple(outputs)
 
 
-def _length(section: Section, name: str, default: timedelta) -> timedelta:
+def _parse_duration(section: TomlTable, name: str, default: timedelta) -> timedelta:
     text = section.take(name, str, "")
     if not text:
         return default
     try:
-        length = duration(text)
+        length = parse_duration(text)
     except TriggerError as error:
         section.complain(name, str(error))
         return default
@@ -236,23 +238,23 @@ def _length(section: Section, name: str, default: timedelta) -> timedelta:
     return length
 
 
-def _size(section: Section, name: str) -> int | None:
+def _parse_size(section: TomlTable, name: str) -> int | None:
     text = section.take(name, str, "")
     if not text:
         return None
     match = re.fullmatch(r"(\d+) ?(MB|GB)", text)
-    if match is None or (size := int(match[1]) * SIZES[match[2]]) < LEAST_MEMORY:
+    if match is None or (size := int(match[1]) * SIZES[match[2]]) < MIN_MEMORY:
         section.complain(name, f"{text!r} is no usable amount; write 4GB or 512MB, at least 256MB")
         return None
     return size
 
 
-def _settings(section: Section) -> dict[str, Any]:
+def _parse_settings(section: TomlTable) -> dict[str, Any]:
     chosen = section.take("settings", dict, {})
     known = settings_of(Settings)
     for key, value in chosen.items():
         if key not in known:
-            section.complain("settings", f"there is no setting {key!r}{nearest(key, known)}; quote dotted keys")
+            section.complain("settings", f"there is no setting {key!r}{suggest(key, known)}; quote dotted keys")
             continue
         try:
             choice(key, value if isinstance(value, str) else str(value).lower())
@@ -261,14 +263,14 @@ def _settings(section: Section) -> dict[str, Any]:
     return dict(chosen)
 
 
-def _refuse_contradictions(section: Section, task: Task) -> None:
+def _refuse_contradictions(section: TomlTable, task: Task) -> None:
     """Policies that cannot both be kept."""
     if task.failover not in ("retry", "skip", "last-good", "stop", "source"):
-        section.complain("failover", f"there is no failover {task.failover!r}{nearest(task.failover, FAILOVERS)}")
+        section.complain("failover", f"there is no failover {task.failover!r}{suggest(task.failover, FAILOVERS)}")
     if task.failover == "source" and task.fallback not in SOURCES:
         others = f"write source:NAME with one of {', '.join(SOURCES)}"
         section.complain("failover", f"there is no source {task.fallback!r}; {others}")
-    if task.failover == "source" and not _lands(task):
+    if task.failover == "source" and not _fetches(task):
         section.complain(
             "failover", "this task fetches nothing, so no other source can help; choose retry, skip or stop"
         )
@@ -291,24 +293,24 @@ def _refuse_contradictions(section: Section, task: Task) -> None:
         section.complain("retries", f"the pauses add up to {waits}, longer than the window of {task.window}")
 
 
-def _lands(task: Task) -> bool:
+def _fetches(task: Task) -> bool:
     landings = {stage.name for stage in STAGES if stage.kind == "landing"}
     return "cycle" in task.run or any(name in landings for name in task.run)
 
 
-def _refuse_unknown_dependencies(top: Section, tasks: Mapping[str, Task]) -> None:
+def _refuse_unknown_dependencies(top: TomlTable, tasks: Mapping[str, Task]) -> None:
     for name, task in tasks.items():
         for other in task.after:
             at = f"tasks.{name}.after"
             if other not in tasks:
-                top.complaints.add(at, f"there is no task {other!r}{nearest(other, tasks)}")
+                top.complaints.add(at, f"there is no task {other!r}{suggest(other, tasks)}")
             elif task.enabled and not tasks[other].enabled:
                 top.complaints.add(
                     at, f"{other!r} is switched off, so this would wait for ever; switch it on or drop it"
                 )
 
 
-def _in_order(top: Section, tasks: Mapping[str, Task]) -> list[str]:
+def _sort_by_dependency(top: TomlTable, tasks: Mapping[str, Task]) -> list[str]:
     try:
         return list(TopologicalSorter({name: task.after for name, task in tasks.items()}).static_order())
     except CycleError as error:
@@ -318,6 +320,3 @@ def _in_order(top: Section, tasks: Mapping[str, Task]) -> list[str]:
             f"the tasks wait for each other in a circle: {' after '.join(circle)}; drop one of these",
         )
         return []
-
-
-__all__ = ["ManifestError", "load_manifest", "manifest_path", "read_manifest"]
