@@ -6,7 +6,7 @@ from lake.contract import Column, Table
 from lake.tables.features import FEATURE_SET
 from lake.tables.vocabulary import MODEL_ID, SESSION, count, day, flag, number, text
 
-MEMBER = Column(pl.String(), "name", "a member of the ensemble", pattern="lstm|ridge|naive")
+MEMBER = Column(pl.String(), "name", "a member of the ensemble", pattern=r"[a-z][a-z0-9_]*", longest=40)
 
 MODEL_REGISTRY = Table(
     name="model_registry",

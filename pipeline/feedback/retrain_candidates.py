@@ -170,7 +170,7 @@ def _drift(model: Ensemble, feature_rows: pl.DataFrame, params: RetrainParams) -
     known = feature_rows.filter(pl.col("complete") & (pl.col("feature_set") == CURRENT_FEATURE_SET)).sort(
         "session", "ticker"
     )
-    scaler = next((model.members[name] for name in ("lstm", "ridge") if name in model.members), None)
+    scaler = next((arrays for _, arrays in sorted(model.members.items()) if {"mean", "std"} <= arrays.keys()), None)
     if known.is_empty() or scaler is None:
         return
     count = len(model.features)

@@ -20,8 +20,8 @@ from lake.tables.features import CURRENT_FEATURE_SET, FEATURES
 from pipeline.features.tensors import WindowIndex, training_windows
 from pipeline.market.returns import daily_total_returns, forward_total_returns
 from pipeline.market.sessions import Sessions
-from pipeline.models.members.naive import daily_sigma, scale
 from pipeline.models.params import ModelParams
+from pipeline.models.scaling import daily_sigma, horizon_sigma
 
 Floats = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
@@ -76,7 +76,7 @@ class Examples:
         """The last row of each of these windows: [rows, F]."""
         return self.index.last_rows(self.number[rows])
 
-    def thinned(self, rows: Index, most: int, turn: int = 0) -> Index:
+    def thin(self, rows: Index, most: int, turn: int = 0) -> Index:
         """Keep whole sessions in strides so that about `most` of these remain; each turn takes the next stride.
 
         Labels of neighbouring sessions overlap and names of one session move together, so that little is lost.
@@ -85,7 +85,7 @@ class Examples:
         session = self.session[rows]
         return rows[(session - session[-1] + turn) % stride == 0] if stride > 1 else rows
 
-    def less(self, location: Floats) -> Examples:
+    def subtract(self, location: Floats) -> Examples:
         """The same windows with a forecast [n, H] taken out of the targets that are fitted: what is left to learn."""
         return replace(self, clipped=self.clipped - location, relative=self.relative - location)
 
@@ -120,8 +120,12 @@ def labelled_examples(
 
     Membership is taken as of each session, so that a ticker that later vanished teaches as much as one that stayed;
     a delisting counts with its final value per share. A window with a missing row or value is left out.
+
+    Raises:
+        ValueError: if a row that is said to be complete lacks the value of an input feature.
     """
     rows = feature_rows.filter(pl.col("feature_set") == CURRENT_FEATURE_SET)
+    _check_values(rows, input_features(params))
     index = training_windows(rows, calendar, params.window, input_features(params))
     labels = [f"return_{horizon}" for horizon in params.horizons]
     outcomes = _outcomes(market_prices, corporate_actions, calendar, params.horizons)
@@ -136,7 +140,7 @@ def labelled_examples(
     number, session = (labelled[name].cast(pl.Int64).to_numpy() for name in ("number", "position"))
     sigma = daily_sigma(index.last_rows(number), index.feature_names)
     returns = labelled.select(labels).to_numpy().astype(np.float64).reshape(len(number), len(labels))
-    outcome = returns / scale(sigma, params.horizons)
+    outcome = returns / horizon_sigma(sigma, params.horizons)
     clipped = np.clip(outcome, -params.clip, params.clip)
     relative = clipped - session_means(clipped, session)[_run(session)]
     return Examples(
@@ -165,6 +169,21 @@ def session_sums(values: Floats, session: Index) -> Floats:
 def _run(session: Index) -> Index:
     """Number of each row's session among the distinct ones, from 0."""
     return np.cumsum(np.diff(session, prepend=session[:1]) != 0)
+
+
+def _check_values(feature_rows: pl.DataFrame, names: tuple[str, ...]) -> None:
+    """Every fit would fail or learn nonsense, and none could say why."""
+    lacking = {name: pl.col("complete") & ~pl.col(name).is_finite().fill_null(False) for name in names}
+    counts = feature_rows.select(**{name: rows.sum() for name, rows in lacking.items()})
+    for name in names:
+        if count := counts[name].item():
+            first = feature_rows.filter(lacking[name]).sort("session", "ticker").row(0, named=True)
+            complete = feature_rows["complete"].sum()
+            raise ValueError(
+                f"{count} of {complete} complete feature rows lack a value of {name!r}, the first "
+                f"is {first['ticker']} at {first['session']}; compute the features again, or leave it out of "
+                "models.features"
+            )
 
 
 def _outcomes(

@@ -18,13 +18,13 @@ import numpy.typing as npt
 
 from pipeline.models.dataset import session_means
 from pipeline.models.evaluation import newey_west_error, pinball
+from pipeline.models.member import Floats, Member
+from pipeline.models.members.naive import NAIVE
 
-Floats = npt.NDArray[np.float64]
-
-MEMBERS = ("lstm", "naive", "ridge")
-"""The members, in the order in which they are added up."""
 SAME_LOSS = 1e-9
 """Losses (in units of sigma) that are nearer than this differ by rounding."""
+SAME_SHARE = 1e-9
+"""So do sums of shares."""
 
 
 def combine(members: Mapping[str, Floats], weights: Mapping[str, Floats]) -> Floats:
@@ -83,14 +83,17 @@ def grid_losses(
     return np.array(losses)
 
 
-def choose_weights(losses: Floats, grid: Floats, horizons: Sequence[int], preference: float) -> Floats:
+def choose_weights(
+    losses: Floats, grid: Floats, members: Sequence[Member], horizons: Sequence[int], preference: float
+) -> Floats:
     """Return the weights per horizon: [members, H].
 
     Args:
         losses: [combinations, sessions, H] from `grid_losses`, all folds in time order.
-        grid: [combinations, members], its columns in the order of `MEMBERS`.
+        grid: [combinations, members], its columns in the order of the members' names.
+        members: by name, one of them the naive one.
         horizons: sessions ahead, the overlap of the losses.
-        preference: standard errors of mean loss given up for a smaller share of the network.
+        preference: standard errors of mean loss given up for a smaller share of the members that are not simple.
     """
     chosen = []
     for number, horizon in enumerate(horizons):
@@ -100,17 +103,18 @@ def choose_weights(losses: Floats, grid: Floats, horizons: Sequence[int], prefer
         allowed = [
             c for c in range(len(grid)) if mean[c] - mean[best] <= preference * _error(at[c] - at[best], horizon - 1)
         ]
-        chosen.append(grid[_simplest(allowed, grid, mean)])
+        chosen.append(grid[_simplest(allowed, grid, members, mean)])
     return np.array(chosen).T
 
 
-def _simplest(allowed: Sequence[int], grid: Floats, mean: Floats) -> int:
-    """The least of the network, then the lowest loss; of equal losses (a line of no trust is naive) the most naive."""
-    network, naive = MEMBERS.index("lstm"), MEMBERS.index("naive")
-    least = min(grid[c, network] for c in allowed)
-    left = [c for c in allowed if grid[c, network] == least]
+def _simplest(allowed: Sequence[int], grid: Floats, members: Sequence[Member], mean: Floats) -> int:
+    """The least of what is not simple, then the lowest loss; of equal losses (a line of no trust) the most naive."""
+    bold = grid[:, [not member.simple for member in members]].sum(axis=1)
+    naive = grid[:, [member.name for member in members].index(NAIVE.name)]
+    least = min(bold[c] for c in allowed)
+    left = [c for c in allowed if bold[c] <= least + SAME_SHARE]
     lowest = min(mean[c] for c in left)
-    return max((c for c in left if mean[c] <= lowest + SAME_LOSS), key=lambda c: (grid[c, naive], -c))
+    return max((c for c in left if mean[c] <= lowest + SAME_LOSS), key=lambda c: (naive[c], -c))
 
 
 def _error(series: Floats, lag: int) -> float:

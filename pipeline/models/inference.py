@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.models import scaling
 from pipeline.models.ensemble import combine
-from pipeline.models.members import naive, ridge
 from pipeline.models.registry import Ensemble
 
 Floats = npt.NDArray[np.float64]
-Arrays = Mapping[str, npt.NDArray[Any]]
 
 
 def daily_sigma(ensemble: Ensemble, tensor: npt.NDArray[np.float32]) -> Floats:
     """The daily volatility this ensemble scales with, read off each window's last row: [n] as fractions."""
-    return naive.daily_sigma(_checked(ensemble, tensor)[:, -1], ensemble.features)
+    return scaling.daily_sigma(_checked(ensemble, tensor)[:, -1], ensemble.features)
 
 
 def member_quantiles(
@@ -40,9 +38,9 @@ def member_quantiles(
     sigma = daily_sigma(ensemble, tensor) if sigma is None else np.asarray(sigma, dtype=np.float64)
     if sigma.shape != (len(tensor),) or not (np.isfinite(sigma).all() and (sigma > 0).all()):
         raise ValueError(f"sigma has to be {len(tensor)} positive numbers, one for each window")
-    scale = naive.scale(sigma, ensemble.horizons)[:, :, None]
+    unit = scaling.horizon_sigma(sigma, ensemble.horizons)[:, :, None]
     standardised = standardised_members(ensemble, tensor)
-    return {member: quantiles * scale for member, quantiles in standardised.items()}
+    return {member: quantiles * unit for member, quantiles in standardised.items()}
 
 
 def ensemble_quantiles(members: Mapping[str, Floats], weights: Mapping[str, Floats]) -> Floats:
@@ -60,26 +58,7 @@ def predict_batch(ensemble: Ensemble, tensor: npt.NDArray[np.float32]) -> tuple[
 def standardised_members(ensemble: Ensemble, tensor: npt.NDArray[np.float32]) -> dict[str, Floats]:
     """Each member's quantiles in units of sigma x sqrt(h), [n, H, Q], in the order of their names."""
     windows = _checked(ensemble, tensor)
-    return {
-        member: standardised_quantiles(member, arrays, windows) for member, arrays in sorted(ensemble.members.items())
-    }
-
-
-def standardised_quantiles(member: str, arrays: Arrays, windows: npt.NDArray[np.float32]) -> Floats:
-    """One member's quantiles in units of sigma x sqrt(h): [n, window, features] -> [n, H, Q].
-
-    Raises:
-        ValueError: for a member there is no model of.
-    """
-    if member == "naive":
-        return np.repeat(np.asarray(arrays["z"], dtype=np.float64)[None], len(windows), axis=0)
-    if member == "ridge":
-        return ridge.standardised_quantiles(arrays, windows)
-    if member == "lstm":
-        from pipeline.models.members import lstm
-
-        return lstm.standardised_quantiles(arrays, windows)
-    raise ValueError(f"there is no member {member!r}; there are lstm, naive and ridge")
+    return {name: ensemble.kinds[name].quantiles(arrays, windows) for name, arrays in sorted(ensemble.members.items())}
 
 
 def _checked(ensemble: Ensemble, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from lake.tables.features import CURRENT_FEATURE_SET, FEATURES
-from pipeline.models.members.naive import VOLATILITIES, default_z
+from pipeline.models.member import Arrays, Floats, Member, Sizes
+from pipeline.models.members import MEMBERS
+from pipeline.models.members.naive import NAIVE, default_z
+from pipeline.models.scaling import VOLATILITIES
 from pipeline.models.serialization import WeightsError, decode
-
-Floats = npt.NDArray[np.float64]
-Arrays = Mapping[str, npt.NDArray[Any]]
 
 
 class RegistryError(ValueError):
@@ -42,6 +41,8 @@ class Ensemble:
     """Q probabilities."""
     members: Mapping[str, Arrays]
     """Member -> its fitted arrays."""
+    kinds: Mapping[str, Member]
+    """Member -> the object that turns its arrays into forecasts."""
     weights: Mapping[str, Floats]
     """Member -> its share at each horizon, [H]; the shares of a horizon sum to 1."""
 
@@ -54,16 +55,22 @@ def champion(model_promotions: pl.DataFrame) -> str | None:
     return latest
 
 
-def load_members(model_registry: pl.DataFrame, model_id: str, available: Collection[str] | None = None) -> Ensemble:
+def load_members(
+    model_registry: pl.DataFrame,
+    model_id: str,
+    available: Collection[str] | None = None,
+    members: Sequence[Member] = MEMBERS,
+) -> Ensemble:
     """Return the ensemble, its weights verified against their registered hashes.
 
     Args:
         model_registry: rows of the table; other models may be among them.
         model_id: the ensemble asked for.
         available: features that can be had; the current catalogue by default.
+        members: the kinds of members there are, those of plugins included.
 
     Raises:
-        RegistryError: if the model is unknown, of another feature set, or asks for features there are none of.
+        RegistryError: if the model is unknown, of another feature set, or has members or features there are none of.
         WeightsError: if weights were altered, are no safetensors, or do not have the shapes the row declares.
     """
     rows = model_registry.filter(pl.col("model_id") == model_id).sort("member").to_dicts()
@@ -76,7 +83,8 @@ def load_members(model_registry: pl.DataFrame, model_id: str, available: Collect
         different = [name for name in ("features", "window", "horizons", "quantiles") if row[name] != first[name]]
         if different:
             raise RegistryError(f"model {model_id!r}: its members disagree on {different[0]}; retrain")
-    members = {row["member"]: _arrays(row) for row in rows}
+    kinds = {row["member"]: _kind(row, members) for row in rows}
+    arrays = {row["member"]: _arrays(row, kinds[row["member"]]) for row in rows}
     weights = {row["member"]: np.array(row["ensemble_weights"], dtype=np.float64) for row in rows}
     _check_shares(model_id, weights, len(first["horizons"]))
     return Ensemble(
@@ -87,7 +95,8 @@ def load_members(model_registry: pl.DataFrame, model_id: str, available: Collect
         window=first["window"],
         horizons=tuple(first["horizons"]),
         quantiles=tuple(first["quantiles"]),
-        members=members,
+        members=arrays,
+        kinds=kinds,
         weights=weights,
     )
 
@@ -97,10 +106,10 @@ def naive_shape(model_registry: pl.DataFrame, horizons: tuple[int, ...], quantil
 
     It needs no champion: the shape of standardised returns is measured whether or not anything beats it.
     """
-    naive = model_registry.filter(pl.col("member") == "naive").sort("session", "model_id")
+    naive = model_registry.filter(pl.col("member") == NAIVE.name).sort("session", "model_id")
     for row in reversed(naive.to_dicts()):
         if tuple(row["horizons"]) == horizons and tuple(row["quantiles"]) == quantiles:
-            shape: Floats = _arrays(row)["z"]
+            shape: Floats = _arrays(row, NAIVE)["z"]
             return shape
     return default_z(horizons, quantiles)
 
@@ -127,36 +136,22 @@ def _check_shares(model_id: str, weights: Mapping[str, Floats], horizons: int) -
         raise RegistryError(f"model {model_id!r}: its ensemble weights do not sum to 1; retrain")
 
 
-def _arrays(row: dict[str, Any]) -> Arrays:
+def _kind(row: dict[str, Any], members: Sequence[Member]) -> Member:
+    named = next((member for member in members if member.name == row["member"]), None)
+    if named is None:
+        known = ", ".join(sorted(member.name for member in members))
+        raise RegistryError(
+            f"model {row['model_id']!r} has a member {row['member']!r}, and there are only {known}; train again"
+        )
+    return named
+
+
+def _arrays(row: dict[str, Any], kind: Member) -> Arrays:
     owner = f"model {row['model_id']!r}, member {row['member']!r}"
     arrays = decode(row["weights"], row["weights_sha256"], owner)
-    sizes = (len(row["features"]), len(row["horizons"]), len(row["quantiles"]))
-    for name, shape in _shapes(row["member"], arrays, *sizes).items():
+    sizes = Sizes(len(row["features"]), len(row["horizons"]), len(row["quantiles"]))
+    for name, shape in kind.shapes(arrays, sizes).items():
         found = arrays[name].shape if name in arrays else "nothing"
         if found != shape:
             raise WeightsError(f"{owner}: {name!r} should have the shape {shape} and is {found}; retrain")
     return arrays
-
-
-def _shapes(member: str, arrays: Arrays, features: int, horizons: int, quantiles: int) -> dict[str, Any]:
-    """Member -> array name -> the shape it must have."""
-    if member == "naive":
-        return {"z": (horizons, quantiles)}
-    line = {"mean": (features,), "std": (features,), "coefficients": (features, horizons)}
-    if member == "ridge":
-        return {**line, "z": (horizons, quantiles)}
-    hidden = arrays["lstm.weight_hh_l0"].shape[-1] if "lstm.weight_hh_l0" in arrays else 0
-    seen, steps = hidden + features, horizons * (quantiles - 1)
-    return {
-        **{f"line.{name}": shape for name, shape in line.items()},
-        "mean": (features,),
-        "std": (features,),
-        "naive": (horizons, quantiles),
-        "location_trust": (horizons,),
-        "spread_trust": (horizons,),
-        "lstm.weight_ih_l0": (4 * hidden, features),
-        "lstm.weight_hh_l0": (4 * hidden, hidden),
-        "location.weight": (horizons, seen),
-        "spread.weight": (steps, seen),
-        "spread.bias": (steps,),
-    }

@@ -13,11 +13,11 @@ from lake.tables.models import MODEL_PROMOTIONS, MODEL_REGISTRY
 from lake.tables.predictions import QUANTILES
 from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.models.dataset import Examples, labelled_examples
-from pipeline.models.ensemble import MEMBERS
+from pipeline.models.member import Choices, Member
 from pipeline.models.params import ModelParams
 from pipeline.models.registry import champion
 from pipeline.models.serialization import digest, encode
-from pipeline.models.training import Choices, Trained, run_training
+from pipeline.models.training import Trained, run_training
 from pipeline.models.training_report import compare, dumps, metrics
 
 HISTORY = 1_260
@@ -58,8 +58,8 @@ def _rows(
     moment: Moment,
     params: ModelParams,
 ) -> pl.DataFrame:
-    encoded = {member: encode(trained.members[member]) for member in MEMBERS}
-    name = digest("".join(digest(encoded[member]) for member in MEMBERS).encode())[:8]
+    encoded = {name: encode(fitted.arrays) for name, fitted in trained.members.items()}
+    name = digest("".join(digest(content) for content in encoded.values()).encode())[:8]
     session = examples.session[trained.rows]
     common = {
         "model_id": f"m-{moment.session:%Y%m%d}-{name}",
@@ -83,30 +83,25 @@ def _rows(
     rows = [
         {
             **common,
-            "member": member,
+            "member": member.name,
             "ensemble_weights": trained.weights[number].tolist(),
-            "weights": encoded[member],
-            "weights_sha256": digest(encoded[member]),
-            "config": _config(member, trained.choices, fingerprint, params),
-            "metrics": figures[member],
+            "weights": encoded[member.name],
+            "weights_sha256": digest(encoded[member.name]),
+            "config": _config(member, trained.members[member.name].choices, fingerprint, params),
+            "metrics": figures[member.name],
         }
-        for number, member in enumerate(MEMBERS)
+        for number, member in enumerate(trained.kinds)
     ]
     return pl.DataFrame(rows, schema=MODEL_REGISTRY.schema)
 
 
-def _config(member: str, choices: Choices, rows_sha256: str, params: ModelParams) -> str:
+def _config(member: Member, choices: Choices, rows_sha256: str, params: ModelParams) -> str:
     """The member explains itself: what was set, what was chosen, and which rows it was fitted on."""
-    chosen = {
-        "lstm": {name: getattr(choices, name) for name in ("epochs", "location_trust", "spread_trust")},
-        "ridge": {"penalties": choices.penalties, "trust": choices.line_trust},
-        "naive": {},
-    }
     return dumps(
         {
-            "member": member,
+            "member": member.name,
             "params": asdict(params),
-            "chosen": chosen[member],
+            "chosen": member.settings(choices),
             "rows_sha256": rows_sha256,
         }
     )

@@ -4,41 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import cpu_count
-from statistics import median_high
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from pipeline.models.dataset import Examples, Index, blocks
-from pipeline.models.ensemble import MEMBERS, choose_weights, combine, grid_losses, simplex
+from pipeline.models.ensemble import choose_weights, combine, grid_losses, simplex
 from pipeline.models.folds import Fold, Span, inner_split, walk_forward
-from pipeline.models.inference import standardised_quantiles
-from pipeline.models.members import naive, ridge
+from pipeline.models.member import Arrays, Choices, FitTask, Fitted, Floats, Member, fit_members, sort_members
+from pipeline.models.members import MEMBERS
 from pipeline.models.params import ModelParams
-
-Floats = npt.NDArray[np.float64]
-Arrays = Mapping[str, npt.NDArray[Any]]
-Seed = tuple[int, int]
-"""The run's seed and the number of the fit in it."""
-
-
-@dataclass(frozen=True)
-class Choices:
-    """Hyper-parameters that held-back rows decided."""
-
-    penalties: tuple[float, ...]
-    """Ridge penalty per horizon."""
-    line_trust: tuple[float, ...]
-    """Share of the ridge's fitted amplitude that was earned, per horizon (0..1)."""
-    epochs: int
-    """Passes of the LSTM; 0 where none of them helped."""
-    location_trust: tuple[float, ...]
-    """How far to follow the LSTM's location, per horizon (0..1)."""
-    spread_trust: tuple[float, ...]
-    """How far to follow its spread, per horizon (0..1)."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +24,8 @@ class Tested:
     fold: Fold
     train: Index
     test: Index
-    choices: Choices
+    choices: Mapping[str, Choices]
+    """Member -> what held-back rows decided."""
     forecasts: Mapping[str, Floats]
     """Member -> [test rows, H, Q] in units of sigma x sqrt(h)."""
 
@@ -62,9 +39,10 @@ class Trained:
     """Per fold the weights [members, H] chosen on the folds before it alone; equal shares for the first."""
     weights: Floats
     """[members, H] chosen on all folds."""
-    members: Mapping[str, Arrays]
-    """The final fit on every labelled row."""
-    choices: Choices
+    kinds: tuple[Member, ...]
+    """The members, by name."""
+    members: Mapping[str, Fitted]
+    """The final fit on every labelled row, in the order of the names, as are the weights."""
     rows: Index
     """The rows of the final fit."""
 
@@ -76,7 +54,12 @@ class Trained:
 
 
 def run_training(
-    examples: Examples, quantiles: Sequence[float], params: ModelParams, seed: int, workers: int | None = None
+    examples: Examples,
+    quantiles: Sequence[float],
+    params: ModelParams,
+    seed: int,
+    workers: int | None = None,
+    members: Sequence[Member] = MEMBERS,
 ) -> Trained | None:
     """Run all folds and the final fit; None where history is too short for a single fold.
 
@@ -89,44 +72,51 @@ def run_training(
         params: what is trained.
         seed: the run's.
         workers: folds fitted at a time; None for as many as there are processors.
+        members: what is fitted, in the order in which they build on each other.
     """
     folds = [fold for fold in _folds(examples, params) if _enough(examples, fold, params)]
     if not folds:
         return None
-    rows = np.arange(len(examples), dtype=np.int64)
-    tested, strength = _side_by_side(examples, folds, quantiles, params, seed, workers or cpu_count() or 1)
-    grid = simplex(len(MEMBERS), params.weight_step)
+    tasks = [
+        FitTask(examples=examples, span=fold.train, quantiles=tuple(quantiles), params=params, seed=(seed, number))
+        for number, fold in enumerate(folds)
+    ]
+    tested = _test_folds(folds, tasks, members, workers or cpu_count() or 1)
+    ordered = sort_members(members)
+    grid = simplex(len(ordered), params.weight_step)
     losses = [
         grid_losses(t.forecasts, examples.outcome[t.test], examples.session[t.test], grid, quantiles) for t in tested
     ]
-    weights = [_weights(losses[:number], grid, params) for number in range(len(tested) + 1)]
-    choices = _settled([t.choices for t in tested], strength)
-    members = _fit(examples, rows, quantiles, params, choices, (seed, len(tested)))
-    return Trained(tested, tuple(weights[:-1]), weights[-1], members, choices, rows)
+    weights = [_weights(losses[:number], grid, ordered, params) for number in range(len(tested) + 1)]
+    everything = Span(int(examples.session[0]), int(examples.session[-1]))
+    final = replace(tasks[0], span=everything, seed=(seed, len(tested)))
+    fitted = fit_members(members, final, [t.choices for t in tested])
+    return Trained(
+        tested=tested,
+        fold_weights=tuple(weights[:-1]),
+        weights=weights[-1],
+        kinds=ordered,
+        members={member.name: fitted[member.name] for member in ordered},
+        rows=final.rows,
+    )
 
 
-def _side_by_side(
-    examples: Examples, folds: Sequence[Fold], quantiles: Sequence[float], params: ModelParams, seed: int, workers: int
-) -> tuple[tuple[Tested, ...], ridge.Strength]:
-    """Test all folds, and decide the strength of the final line, several at a time."""
-    from pipeline.models.members.lstm import exact_arithmetic
-
-    # Held around them all: a fold that ends would otherwise set the others' arithmetic back to the process's own.
-    with exact_arithmetic(), ThreadPoolExecutor(min(workers, len(folds))) as pool:
-        tests = [
-            pool.submit(_test, examples, fold, quantiles, params, (seed, number)) for number, fold in enumerate(folds)
-        ]
-        strength = pool.submit(_strength, examples, np.arange(len(examples), dtype=np.int64), params)
+def _test_folds(
+    folds: Sequence[Fold], tasks: Sequence[FitTask], members: Sequence[Member], workers: int
+) -> tuple[Tested, ...]:
+    """Test all folds, several at a time."""
+    with ThreadPoolExecutor(min(workers, len(folds))) as pool:
+        tests = [pool.submit(_test, fold, task, members) for fold, task in zip(folds, tasks, strict=True)]
         try:
-            return tuple(test.result() for test in tests), strength.result()
+            return tuple(test.result() for test in tests)
         except BaseException:  # a fold failed, or the operator has had enough: begin nothing more
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
 
-def ensemble_forecast(forecasts: Mapping[str, Floats], weights: Floats) -> Floats:
-    """Combine members with weights [members, H] in the order of `MEMBERS`."""
-    return combine(forecasts, dict(zip(MEMBERS, weights, strict=True)))
+def combine_forecasts(forecasts: Mapping[str, Floats], weights: Floats) -> Floats:
+    """Combine members with weights [members, H] in the order of their names."""
+    return combine(forecasts, dict(zip(sorted(forecasts), weights, strict=True)))
 
 
 def _folds(examples: Examples, params: ModelParams) -> list[Fold]:
@@ -142,103 +132,31 @@ def _enough(examples: Examples, fold: Fold, params: ModelParams) -> bool:
     return fitted >= params.least_rows and held > 0 and test > 0
 
 
-def _test(examples: Examples, fold: Fold, quantiles: Sequence[float], params: ModelParams, seed: Seed) -> Tested:
-    """Fit the members on what lies before the block and forecast it.
-
-    The LSTM keeps the weights that did best on the held-back end of the span, beside a line that has not seen that end,
-    and is not fitted again; ridge and naive are fitted on the whole span, and so is the line that the LSTM then stands
-    beside.
-    """
-    from pipeline.models.members import lstm
-
-    inner = inner_split(fold.train, params)
-    fitted, held = (examples.between(span.first, span.last) for span in (inner.train, inner.test))
-    train, test = (examples.between(span.first, span.last) for span in (fold.train, fold.test))
-    strength = _strength(examples, train, params)
-    blind = _line(examples, fitted, quantiles, params, strength)
-    choice, network = lstm.choose(_remainder(examples, blind), fitted, held, quantiles, params.lstm, seed)
-    line = _line(examples, train, quantiles, params, strength)
-    members = _members(examples, train, quantiles, line, network)
-    decided = Choices(strength.penalties, strength.trust, choice.epochs, choice.trust.location, choice.trust.spread)
-    forecasts = {name: forecast_rows(examples, name, members[name], test) for name in MEMBERS}
-    return Tested(fold, train, test, decided, forecasts)
-
-
-def _fit(
-    examples: Examples, rows: Index, quantiles: Sequence[float], params: ModelParams, choices: Choices, seed: Seed
-) -> dict[str, Arrays]:
-    """The final fit with everything decided: nothing is held back."""
-    from pipeline.models.members import lstm
-
-    line = _line(examples, rows, quantiles, params, ridge.Strength(choices.penalties, choices.line_trust))
-    choice = lstm.Choice(choices.epochs, lstm.Trust(choices.location_trust, choices.spread_trust))
-    network = lstm.fit(_remainder(examples, line), rows, quantiles, params.lstm, seed, choice)
-    return _members(examples, rows, quantiles, line, network)
-
-
-def _members(
-    examples: Examples, rows: Index, quantiles: Sequence[float], line: Arrays, network: Arrays
-) -> dict[str, Arrays]:
-    from pipeline.models.members import lstm
-
-    flat = naive.fit(examples.clipped[rows], quantiles)
-    return {"naive": flat, "ridge": line, "lstm": lstm.beside(line, network)}
-
-
-def _strength(examples: Examples, rows: Index, params: ModelParams) -> ridge.Strength:
-    """Penalty and trust of the line, by cross-validation within these rows."""
-    thin = examples.thinned(rows, params.ridge.most_rows)
-    return ridge.choose(
-        examples.last_rows(thin),
-        examples.relative[thin],
-        examples.session[thin],
-        params.horizons,
-        params.ridge.penalties,
-        params.ridge.blocks,
-        params.purge + params.embargo,
+def _test(fold: Fold, task: FitTask, members: Sequence[Member]) -> Tested:
+    """Fit the members on what lies before the block and forecast it."""
+    examples = task.examples
+    test = examples.between(fold.test.first, fold.test.last)
+    fitted = fit_members(members, task, [])
+    return Tested(
+        fold=fold,
+        train=task.rows,
+        test=test,
+        choices={name: one.choices for name, one in fitted.items()},
+        forecasts={
+            member.name: _forecast_rows(examples, member, fitted[member.name].arrays, test)
+            for member in sort_members(members)
+        },
     )
 
 
-def _line(
-    examples: Examples, rows: Index, quantiles: Sequence[float], params: ModelParams, strength: ridge.Strength
-) -> Arrays:
-    thin = examples.thinned(rows, params.ridge.most_rows)
-    inputs, relative, clipped = examples.last_rows(thin), examples.relative[thin], examples.clipped[thin]
-    return ridge.fit(inputs, relative, clipped, strength, quantiles)
-
-
-def _remainder(examples: Examples, line: Arrays) -> Examples:
-    """The examples less what the line says: what is left to the network."""
-    return examples.less(ridge.location(line, examples.last_rows(np.arange(len(examples), dtype=np.int64))))
-
-
-def forecast_rows(examples: Examples, member: str, arrays: Arrays, rows: Index) -> Floats:
+def _forecast_rows(examples: Examples, member: Member, arrays: Arrays, rows: Index) -> Floats:
     """One member's standardised quantiles for these examples, gathered block by block: [rows, H, Q]."""
-    return np.concatenate([standardised_quantiles(member, arrays, examples.windows(block)) for block in blocks(rows)])
+    return np.concatenate([member.quantiles(arrays, examples.windows(block)) for block in blocks(rows)])
 
 
-def _weights(losses: Sequence[Floats], grid: Floats, params: ModelParams) -> Floats:
+def _weights(losses: Sequence[Floats], grid: Floats, members: Sequence[Member], params: ModelParams) -> Floats:
     """Weights [members, H] from the folds seen so far; equal shares before there is any."""
     if not losses:
-        return np.full((len(MEMBERS), len(params.horizons)), 1 / len(MEMBERS))
+        return np.full((len(members), len(params.horizons)), 1 / len(members))
     seen = np.concatenate(losses, axis=1)
-    return choose_weights(seen, grid, params.horizons, params.naive_preference)
-
-
-def _settled(folds: Sequence[Choices], strength: ridge.Strength) -> Choices:
-    """What the final fit is made with: the line's strength, and of the LSTM what the folds agree on.
-
-    The mean of the trust, and the median of the passes among the folds that took any: a fold that took none says so by
-    its trust of 0.
-    """
-    return Choices(
-        penalties=strength.penalties,
-        line_trust=strength.trust,
-        epochs=median_high([c.epochs for c in folds if c.epochs] or [0]),
-        location_trust=_means([c.location_trust for c in folds]),
-        spread_trust=_means([c.spread_trust for c in folds]),
-    )
-
-
-def _means(rows: Sequence[tuple[float, ...]]) -> tuple[float, ...]:
-    return tuple(float(np.mean(column)) for column in zip(*rows, strict=True))
+    return choose_weights(seen, grid, members, params.horizons, params.naive_preference)

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from pipeline.models.dataset import Examples, Index, blocks, session_means
-from pipeline.models.ensemble import MEMBERS, combine
+from pipeline.models.ensemble import combine
 from pipeline.models.evaluation import figures, pinball
 from pipeline.models.inference import standardised_members
+from pipeline.models.member import Floats, Member
+from pipeline.models.members.naive import NAIVE
 from pipeline.models.params import ModelParams
 from pipeline.models.registry import Ensemble, RegistryError, load_members
 from pipeline.models.serialization import WeightsError
-from pipeline.models.training import Tested, Trained, ensemble_forecast
-
-Floats = npt.NDArray[np.float64]
+from pipeline.models.training import Tested, Trained, combine_forecasts
 
 
 def metrics(
@@ -40,13 +38,14 @@ def metrics(
     def at(tested: Sequence[Tested], forecasts: Sequence[Floats]) -> dict[str, dict[str, Any]]:
         return _figures(examples, tested, forecasts, quantiles, params)
 
+    names = [member.name for member in trained.kinds]
     facts = [_fold_facts(examples, tested) for tested in trained.tested]
     ensemble = {
         "figures": at([tested for tested, _ in trained.judged], _judged(trained)),
-        "fold_weights": [dict(zip(MEMBERS, weights.tolist(), strict=True)) for weights in trained.fold_weights],
+        "fold_weights": [dict(zip(names, weights.tolist(), strict=True)) for weights in trained.fold_weights],
     }
     result = {}
-    for member in MEMBERS:
+    for member in names:
         forecasts = [tested.forecasts[member] for tested in trained.tested]
         folds = [
             {**fact, "figures": at([tested], [forecast])}
@@ -77,9 +76,9 @@ def compare(
     """
     judged = [tested for tested, _ in trained.judged]
     rows = np.concatenate([tested.test for tested in judged])
-    naive = np.concatenate([tested.forecasts["naive"] for tested in judged])
+    naive = np.concatenate([tested.forecasts[NAIVE.name] for tested in judged])
     places = np.unique(examples.session[rows])
-    champion, missing = _champion(model_registry, parent, examples, quantiles, params)
+    champion, missing = _champion(model_registry, parent, examples, quantiles, params, trained.kinds)
     losses: list[float | None] = [None] * len(places)
     if champion is not None:
         fresh = rows[examples.session[rows] > examples.calendar.position(champion.session)]
@@ -118,13 +117,13 @@ def _fold_facts(examples: Examples, tested: Tested) -> dict[str, Any]:
         "rows_train": len(train),
         "rows_test": len(test),
         "rows_sha256": examples.fingerprint(tested.train),
-        "choices": asdict(tested.choices),
+        "choices": {name: value for own in tested.choices.values() for name, value in own.items()},
     }
 
 
 def _judged(trained: Trained) -> list[Floats]:
     """The ensemble's forecast of each judged fold."""
-    return [ensemble_forecast(tested.forecasts, weights) for tested, weights in trained.judged]
+    return [combine_forecasts(tested.forecasts, weights) for tested, weights in trained.judged]
 
 
 def _figures(
@@ -135,7 +134,7 @@ def _figures(
     params: ModelParams,
 ) -> dict[str, dict[str, Any]]:
     rows = np.concatenate([t.test for t in tested])
-    naive = np.concatenate([t.forecasts["naive"] for t in tested])
+    naive = np.concatenate([t.forecasts[NAIVE.name] for t in tested])
     return figures(
         examples.outcome[rows],
         np.concatenate(forecasts),
@@ -159,12 +158,13 @@ def _champion(
     examples: Examples,
     quantiles: Sequence[float],
     params: ModelParams,
+    members: Sequence[Member],
 ) -> tuple[Ensemble | None, str]:
     """The champion, or None and why it can't be asked: a champion that can't be loaded must not block its successor."""
     if parent is None:
         return None, "there is none"
     try:
-        ensemble = load_members(model_registry, parent, examples.features)
+        ensemble = load_members(model_registry, parent, examples.features, members)
     except (RegistryError, WeightsError) as error:
         return None, str(error)
     asked = (examples.features, params.window, params.horizons, tuple(quantiles))

@@ -20,6 +20,7 @@ from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.features.params import LONGEST_WINDOW
 from pipeline.features.tensors import window_tensor
 from pipeline.market.sessions import Sessions
+from pipeline.models import scaling
 from pipeline.models.ensemble import combine
 from pipeline.models.inference import daily_sigma, member_quantiles
 from pipeline.models.members import naive
@@ -168,7 +169,7 @@ def _corrected(
     params: PredictionParams,
 ) -> Corrected:
     """Combine the members, add back measured bias, widen as realised coverage asks, and bound the result."""
-    sigma = naive.scale(raw.sigma, raw.horizons)
+    sigma = scaling.horizon_sigma(raw.sigma, raw.horizons)
     added = adjustments(bias_flags, tickers["ticker"].to_list(), tickers["sector"].to_list(), raw.horizons)
     scales = interval_scales(feedback_metrics, raw.horizons, params)
     widened_quantiles = widened(combine(raw.members, raw.weights) + added[..., None], scales)
@@ -247,8 +248,8 @@ def _raw_forecast(
 def _naive_forecast(
     windows: pl.DataFrame, feature_rows: pl.DataFrame, model_registry: pl.DataFrame, params: PredictionParams
 ) -> RawForecast:
-    last = window_tensor(feature_rows, windows, naive.VOLATILITIES)[:, -1]
-    sigma = naive.daily_sigma(last, naive.VOLATILITIES)
+    last = window_tensor(feature_rows, windows, scaling.VOLATILITIES)[:, -1]
+    sigma = scaling.daily_sigma(last, scaling.VOLATILITIES)
     shape = naive_shape(model_registry, params.horizons, QUANTILES)
     quantiles = naive.forecast(shape, sigma, params.horizons)
     weights = {"naive": np.ones(len(params.horizons))}

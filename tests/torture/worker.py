@@ -180,7 +180,7 @@ def carry_out(order: dict[str, Any]) -> dict[str, Any]:
 def warm_up() -> None:
     """Import and work out all that every cycle needs, without starting a thread: a fork would not have it."""
     import pipeline.models.inference
-    import pipeline.models.members.lstm  # noqa: F401  # noqa: F401
+    import pipeline.models.members.lstm_network  # noqa: F401
 
     exchange_sessions("XNYS").close_at(date(2020, 1, 2))
     libraries()

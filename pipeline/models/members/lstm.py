@@ -1,365 +1,111 @@
-"""The recurrent member: one LSTM, one location and a fan of quantiles per horizon (imports torch: import it late).
+"""The recurrent member: a network that learns what the linear member leaves (its network imports torch, so it is late).
 
-It learns what the linear member leaves: its targets are less the line's forecast, which is added again to its own, so
-that no capacity and no noise is spent on what a closed form knows better, and so that weight on this member never
-costs the line's knowledge. The network starts as the naive forecast around the line (its heads are zero and its spread
-is the naive one) and earns each departure. Location and spread learn apart: the location from the squared error of the
-market-relative return, the spread from the pinball loss of the raw return around it. Quantiles are the location plus or
-minus sums of softplus steps, so they can not cross. What held-back rows do not confirm is taken back: per horizon,
-location and spread are each drawn towards the line and the naive forecast by a measured `Trust`. Weights are bit-equal
-in any process on one kind of processor: numpy's seeded generator, one thread, one batch shape, deterministic kernels.
-LSTM: Hochreiter and Schmidhuber (1997); quantile loss: Koenker and Bassett (1978); AdamW: Loshchilov and Hutter (2019).
+Its targets are less the line's forecast, which is added again to its own, so that no capacity and no noise is spent on
+what a closed form knows better, and so that weight on this member never costs the line's knowledge.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from statistics import median_high
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import nn
 
 from pipeline.models.dataset import Examples, Index
-from pipeline.models.evaluation import earned, pinball
+from pipeline.models.member import Arrays, Choices, FitTask, Fitted, Floats, Sizes
 from pipeline.models.members import ridge
-from pipeline.models.members.naive import centred_quantiles
-from pipeline.models.params import LstmParams
-
-Floats = npt.NDArray[np.float64]
-Arrays = Mapping[str, npt.NDArray[Any]]
-
-INFERENCE_BATCH = 128
-"""Windows per forward pass. It never varies: another batch size would change the last bits of a forecast."""
-NARROWEST_STEP = 1e-3
-"""Least step between neighbouring quantiles that the spread starts from, in standard deviations."""
-
 
 LINE = "line."
 """Begins the names of the arrays that are the linear member's."""
-SPREAD_TRUST = (0.0, 0.25, 0.5, 0.75, 1.0)
-"""Shares of the network's own spread that are tried."""
+CHOICES = ("epochs", "location_trust", "spread_trust")
 
 
-@dataclass(frozen=True)
-class Trust:
-    """How far to follow the network away from the naive forecast, per horizon: 0 not at all, 1 all the way."""
+class Lstm:
+    """The network together with the line whose remainder it forecasts."""
 
-    location: tuple[float, ...]
-    spread: tuple[float, ...]
+    name = "lstm"
+    simple = False
 
+    def fit(self, task: FitTask) -> Fitted:
+        """In a fold: keep the weights that did best on the held-back end, beside a line that has not seen that end.
 
-@dataclass(frozen=True)
-class Choice:
-    """What the inner validation decided: how many passes to train for, and what to make of the result."""
+        It is not fitted again there; in the end it stands beside the line fitted on the whole span. The last fit trains
+        on everything for as many passes as the folds agree on.
+        """
+        from pipeline.models.members import lstm_network
 
-    epochs: int
-    trust: Trust
+        line = task.earlier["ridge"]
+        if task.folds:
+            choices = settle(task.folds)
+            remainder = subtract_line(task.examples, line.arrays)
+            network = lstm_network.fit(remainder, task.rows, task.quantiles, task.params.lstm, task.seed, choices)
+        else:
+            train, held = task.hold_back()
+            blind = ridge.fit_rows(task, train, ridge.Strength.of(line.choices))
+            remainder = subtract_line(task.examples, blind)
+            choices, network = lstm_network.choose(remainder, train, held, task.quantiles, task.params.lstm, task.seed)
+        return Fitted(put_beside(line.arrays, network), choices)
 
+    def quantiles(self, arrays: Arrays, windows: npt.NDArray[np.float32]) -> Floats:
+        """The network's quantiles around the line; arrays without a line are the network alone."""
+        from pipeline.models.members import lstm_network
 
-class QuantileLstm(nn.Module):
-    """Windows [batch, length, features] -> location [batch, H] and offsets of the quantiles around it [batch, H, Q]."""
+        line = {name.removeprefix(LINE): value for name, value in arrays.items() if name.startswith(LINE)}
+        own = {name: value for name, value in arrays.items() if not name.startswith(LINE)}
+        remainder = lstm_network.forecast(own, windows)
+        return ridge.forecast_location(line, windows[:, -1])[:, :, None] + remainder if line else remainder
 
-    mean: torch.Tensor
-    std: torch.Tensor
-    naive: torch.Tensor
-    location_trust: torch.Tensor
-    spread_trust: torch.Tensor
+    def shapes(self, arrays: Arrays, sizes: Sizes) -> Mapping[str, tuple[int, ...]]:
+        """Of one layer; its hidden units are read off the weights."""
+        features, horizons, quantiles = sizes
+        hidden = arrays["lstm.weight_hh_l0"].shape[-1] if "lstm.weight_hh_l0" in arrays else 0
+        seen, steps = hidden + features, horizons * (quantiles - 1)
+        return {
+            **{LINE + name: shape for name, shape in ridge.line_shapes(sizes).items()},
+            "mean": (features,),
+            "std": (features,),
+            "naive": (horizons, quantiles),
+            "location_trust": (horizons,),
+            "spread_trust": (horizons,),
+            "lstm.weight_ih_l0": (4 * hidden, features),
+            "lstm.weight_hh_l0": (4 * hidden, hidden),
+            "location.weight": (horizons, seen),
+            "spread.weight": (steps, seen),
+            "spread.bias": (steps,),
+        }
 
-    def __init__(self, features: int, hidden: int, layers: int, horizons: int, quantiles: int) -> None:
-        super().__init__()
-        self.horizons, self.quantiles = horizons, quantiles
-        self.register_buffer("mean", torch.zeros(features))
-        self.register_buffer("std", torch.ones(features))
-        self.register_buffer("naive", torch.zeros(horizons, quantiles))
-        self.register_buffer("location_trust", torch.ones(horizons))
-        self.register_buffer("spread_trust", torch.ones(horizons))
-        self.lstm = nn.LSTM(features, hidden, layers, batch_first=True)
-        self.location = nn.Linear(hidden + features, horizons, bias=False)
-        self.spread = nn.Linear(hidden + features, horizons * (quantiles - 1))
-
-    def forward(self, windows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        scaled = ((windows - self.mean) / self.std).clamp(-ridge.MOST_DEVIATIONS, ridge.MOST_DEVIATIONS)
-        # The heads see the last row beside the memory of the window: what is linear need not pass through the gates.
-        seen = torch.cat([self.lstm(scaled)[0][:, -1], scaled[:, -1]], dim=1)
-        steps = nn.functional.softplus(_row_by_row(self.spread, seen)).view(-1, self.horizons, self.quantiles - 1)
-        return _row_by_row(self.location, seen), self._fan(steps)
-
-    def _fan(self, steps: torch.Tensor) -> torch.Tensor:
-        """Steps between neighbouring quantiles [batch, H, Q - 1] -> offsets from the median [batch, H, Q]."""
-        half = self.quantiles // 2
-        below = -torch.cumsum(steps[..., :half].flip(-1), dim=-1).flip(-1)
-        above = torch.cumsum(steps[..., half:], dim=-1)
-        return torch.cat([below, torch.zeros_like(above[..., :1]), above], dim=-1)
-
-
-def fit(
-    examples: Examples,
-    rows: Index,
-    quantiles: Sequence[float],
-    params: LstmParams,
-    seed: Sequence[int],
-    choice: Choice,
-) -> dict[str, npt.NDArray[Any]]:
-    """Train for a given number of passes on these examples, less the line's forecast, and return the network."""
-    with exact_arithmetic():
-        trainer = Trainer(examples, rows, quantiles, params, seed)
-        for epoch in range(choice.epochs):
-            trainer.train_epoch(epoch)
-        return trainer.weights(choice.trust)
+    def settings(self, choices: Choices) -> Mapping[str, Any]:
+        """Passes, and how far to follow location and spread per horizon."""
+        return {name: choices[name] for name in CHOICES}
 
 
-def choose(
-    examples: Examples,
-    train: Index,
-    held: Index,
-    quantiles: Sequence[float],
-    params: LstmParams,
-    seed: Sequence[int],
-) -> tuple[Choice, dict[str, npt.NDArray[Any]]]:
-    """Train until held-back examples stop improving; return the decision and the network of the best pass.
+LSTM = Lstm()
 
-    The examples are less the forecast of a line that was fitted on `train` alone.
+
+def settle(folds: Sequence[Choices]) -> Choices:
+    """What the folds agree on: the mean of the trust, and the median of the passes among the folds that took any.
+
+    A fold that took none says so by its trust of 0.
     """
-    with exact_arithmetic():
-        trainer = Trainer(examples, train, quantiles, params, seed)
-        held = examples.thinned(held, params.windows_per_epoch)
-        best, trust, best_loss = 0, *trainer.judge(held)
-        weights = trainer.weights(trust)
-        for epoch in range(params.epochs):
-            trainer.train_epoch(epoch)
-            trust, loss = trainer.judge(held)
-            if loss < best_loss:
-                weights, best, best_loss = trainer.weights(trust), epoch + 1, loss
-            elif epoch + 1 - best >= params.patience:
-                break
-    return Choice(best, trust_of(weights)), weights
+    return {
+        "epochs": median_high([fold["epochs"] for fold in folds if fold["epochs"]] or [0]),
+        "location_trust": _means([fold["location_trust"] for fold in folds]),
+        "spread_trust": _means([fold["spread_trust"] for fold in folds]),
+    }
 
 
-def beside(line: Arrays, network: Arrays) -> dict[str, npt.NDArray[Any]]:
-    """The member: a network together with the linear member whose remainder it forecasts."""
+def subtract_line(examples: Examples, line: Arrays) -> Examples:
+    """The examples less what the line says: what is left to the network."""
+    everything: Index = np.arange(len(examples), dtype=np.int64)
+    return examples.subtract(ridge.forecast_location(line, examples.last_rows(everything)))
+
+
+def put_beside(line: Arrays, network: Arrays) -> dict[str, npt.NDArray[Any]]:
+    """The member's arrays: the network's, and those of the line whose remainder it forecasts."""
     return {**network, **{LINE + name: line[name] for name in ("mean", "std", "coefficients")}}
 
 
-def spread_trust(error: Floats, offsets: Floats, naive: Floats, quantiles: Sequence[float]) -> tuple[Floats, Floats]:
-    """Return the share of the network's spread with the least pinball loss, and that loss: both [H].
-
-    Args:
-        error: outcome less location [n, H].
-        offsets: the network's quantiles around the location [n, H, Q].
-        naive: the naive member's [H, Q].
-        quantiles: Q probabilities.
-    """
-    losses = np.array(
-        [pinball(error, naive + share * (offsets - naive), quantiles).mean(axis=0) for share in SPREAD_TRUST]
-    )
-    return np.array(SPREAD_TRUST)[losses.argmin(axis=0)], losses.min(axis=0)
-
-
-def trust_of(weights: Arrays) -> Trust:
-    """The trust that is stored with the weights."""
-    return Trust(*(tuple(float(value) for value in weights[name]) for name in ("location_trust", "spread_trust")))
-
-
-def standardised_quantiles(weights: Arrays, windows: npt.NDArray[np.float32]) -> Floats:
-    """Quantiles of the return in units of sigma x sqrt(h): [n, length, F] float32 -> [n, H, Q] float64.
-
-    A window's result does not depend on the others: they pass in batches of one shape, the last one padded. Weights
-    without a line are the network alone.
-    """
-    with exact_arithmetic():
-        model = build(weights)
-        parts = [
-            _trusted(weights, *_one_batch(model, windows[start : start + INFERENCE_BATCH]))
-            for start in range(0, len(windows), INFERENCE_BATCH)
-        ]
-    line = {name.removeprefix(LINE): value for name, value in weights.items() if name.startswith(LINE)}
-    remainder = np.concatenate(parts) if parts else np.empty((0, model.horizons, model.quantiles))
-    return ridge.location(line, windows[:, -1])[:, :, None] + remainder if line else remainder
-
-
-def build(weights: Arrays) -> QuantileLstm:
-    """Rebuild the network; its sizes are read off the weights.
-
-    Raises:
-        RuntimeError: from torch, naming the entry that is missing or misshapen.
-    """
-    hidden = weights["lstm.weight_hh_l0"].shape[1]
-    layers = sum(name.startswith("lstm.weight_hh_l") for name in weights)
-    horizons = weights["location.weight"].shape[0]
-    quantiles = weights["spread.bias"].shape[0] // horizons + 1
-    model = QuantileLstm(len(weights["mean"]), hidden, layers, horizons, quantiles)
-    # Copied: bytes from the registry are read-only, and torch may not write through them.
-    own = {name: value for name, value in weights.items() if not name.startswith(LINE)}
-    model.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in own.items()})
-    return model.eval()
-
-
-@contextmanager
-def exact_arithmetic() -> Iterator[None]:
-    """One thread and deterministic kernels within the block; the process's own settings and random state after it."""
-    threads, mode = torch.get_num_threads(), torch.get_deterministic_debug_mode()
-    torch.set_num_threads(1)
-    # The same switch as use_deterministic_algorithms, which would load torch's compiler for two seconds.
-    torch.set_deterministic_debug_mode("error")
-    try:
-        # torch draws initial weights (which are then overwritten) from the process's generator.
-        with torch.random.fork_rng(devices=[]):
-            yield
-    finally:
-        torch.set_num_threads(threads)
-        torch.set_deterministic_debug_mode(mode)
-
-
-def _row_by_row(layer: nn.Linear, seen: torch.Tensor) -> torch.Tensor:
-    """The linear layer as a sum per row: a matrix product this thin depends, in its last bits, on the row's place."""
-    products = (seen.unsqueeze(-1) * layer.weight.t()).sum(dim=1)
-    return products if layer.bias is None else products + layer.bias
-
-
-class AdamW:
-    """Adam with decoupled weight decay, step by step as in its paper; torch's own loads a compiler for two seconds."""
-
-    BETAS = (0.9, 0.999)
-    LEAST = 1e-8
-
-    def __init__(self, parameters: list[nn.Parameter], learning_rate: float, weight_decay: float) -> None:
-        self.parameters, self.learning_rate, self.weight_decay = parameters, learning_rate, weight_decay
-        self.steps = 0
-        self.first = [torch.zeros_like(value) for value in parameters]
-        self.second = [torch.zeros_like(value) for value in parameters]
-
-    @torch.no_grad()
-    def step(self) -> None:
-        """Move every parameter along its gradient."""
-        self.steps += 1
-        fast, slow = self.BETAS
-        rate = self.learning_rate / (1 - fast**self.steps)
-        unbias = (1 - slow**self.steps) ** -0.5
-        for value, first, second in zip(self.parameters, self.first, self.second, strict=True):
-            gradient = value.grad
-            assert gradient is not None, "step follows backward, which gives every parameter its gradient"
-            first.mul_(fast).add_(gradient, alpha=1 - fast)
-            second.mul_(slow).addcmul_(gradient, gradient, value=1 - slow)
-            value.mul_(1 - self.learning_rate * self.weight_decay)
-            value.addcdiv_(first, second.sqrt().mul_(unbias).add_(self.LEAST), value=-rate)
-
-
-class Trainer:
-    """A network in training on some examples; holds references, gathers one batch at a time."""
-
-    def __init__(
-        self,
-        examples: Examples,
-        rows: Index,
-        quantiles: Sequence[float],
-        params: LstmParams,
-        seed: Sequence[int],
-    ) -> None:
-        self.examples, self.rows, self.params = examples, rows, params
-        self.random = np.random.Generator(np.random.PCG64(np.random.SeedSequence(list(seed))))
-        self.quantiles = tuple(quantiles)
-        self.levels = torch.tensor(self.quantiles, dtype=torch.float32)
-        self.naive = centred_quantiles(examples.clipped[rows], quantiles)
-        self.model = _naive_network(examples, rows, self.naive, params, self.random)
-        self.optimiser = AdamW(list(self.model.parameters()), params.learning_rate, params.weight_decay)
-
-    def train_epoch(self, epoch: int) -> None:
-        """One pass over this epoch's stride of sessions, in random order."""
-        rows = self.random.permutation(self.examples.thinned(self.rows, self.params.windows_per_epoch, epoch))
-        self.model.train()
-        for start in range(0, len(rows), self.params.batch):
-            self._step(rows[start : start + self.params.batch])
-
-    def weights(self, trust: Trust) -> dict[str, npt.NDArray[Any]]:
-        """A copy of the weights by name, with how far to trust them."""
-        now = {name: value.detach().numpy().copy() for name, value in self.model.state_dict().items()}
-        now["location_trust"] = np.array(trust.location, dtype=np.float32)
-        now["spread_trust"] = np.array(trust.spread, dtype=np.float32)
-        return now
-
-    def judge(self, held: Index) -> tuple[Trust, float]:
-        """How far held-back examples confirm the network as it stands, and its loss on them once so trusted."""
-        self.model.eval()
-        location, offsets = _forward(self.model, self.examples, held)
-        followed = earned(location, self.examples.relative[held], self.examples.session[held], self.examples.horizons)
-        location *= followed
-        error = self.examples.clipped[held] - location
-        share, loss = spread_trust(error, offsets, self.naive, self.quantiles)
-        miss = location - self.examples.relative[held]
-        centre = 0.5 * (miss * miss).mean(axis=0)
-        trust = Trust(tuple(followed.tolist()), tuple(share.tolist()))
-        return trust, float((loss + self.params.location_weight * centre).mean())
-
-    def _step(self, rows: Index) -> None:
-        """One gradient step; a short batch is filled up with its first example at weight 0."""
-        count, size = len(rows), self.params.batch
-        rows = np.concatenate([rows, np.repeat(rows[:1], size - count)])
-        windows = torch.from_numpy(self.examples.windows(rows))
-        outcome, relative = (
-            torch.from_numpy(values[rows].astype(np.float32))
-            for values in (self.examples.clipped, self.examples.relative)
-        )
-        weight = torch.zeros(size, 1)
-        weight[:count] = 1.0 / count
-        location, offsets = self.model(windows)
-        error = (outcome - location.detach()).unsqueeze(-1) - offsets
-        spread = torch.maximum(self.levels * error, (self.levels - 1) * error).mean(dim=-1)
-        centre = 0.5 * (location - relative).square()
-        loss = (weight * (spread + self.params.location_weight * centre)).sum() / self.model.horizons
-        self.model.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.model.parameters(), self.params.gradient_norm)
-        self.optimiser.step()
-
-
-def _naive_network(
-    examples: Examples, rows: Index, z: Floats, params: LstmParams, random: np.random.Generator
-) -> QuantileLstm:
-    horizons, quantiles = z.shape
-    model = QuantileLstm(len(examples.features), params.hidden, params.layers, horizons, quantiles)
-    scaling = ridge.scaler(examples.last_rows(rows))
-    steps = np.maximum(np.diff(z, axis=1), NARROWEST_STEP)
-    bound = params.hidden**-0.5
-    with torch.no_grad():
-        for value in model.lstm.parameters():
-            drawn = random.uniform(-bound, bound, size=tuple(value.shape)).astype(np.float32)
-            value.copy_(torch.from_numpy(drawn))
-        for head in (model.location.weight, model.spread.weight):
-            head.zero_()
-        # The inverse of softplus: the spread starts exactly at the naive one.
-        model.spread.bias.copy_(torch.from_numpy(np.log(np.expm1(steps)).ravel().astype(np.float32)))
-        model.mean.copy_(torch.from_numpy(scaling["mean"].astype(np.float32)))
-        model.std.copy_(torch.from_numpy(scaling["std"].astype(np.float32)))
-        model.naive.copy_(torch.from_numpy(z.astype(np.float32)))
-    return model
-
-
-def _trusted(weights: Arrays, location: Floats, offsets: Floats) -> Floats:
-    """Quantiles [n, H, Q] from the network's raw output and the trust put in it."""
-    naive = weights["naive"].astype(np.float64)
-    fan = naive + weights["spread_trust"].astype(np.float64)[:, None] * (offsets - naive)
-    centre = weights["location_trust"].astype(np.float64) * location
-    # Blending can undo the order by a rounding error.
-    return np.maximum.accumulate(centre[:, :, None] + fan, axis=2)
-
-
-def _forward(model: QuantileLstm, examples: Examples, rows: Index) -> tuple[Floats, Floats]:
-    """Location [n, H] and offsets [n, H, Q] of these examples, gathered batch by batch."""
-    parts = [
-        _one_batch(model, examples.windows(rows[start : start + INFERENCE_BATCH]))
-        for start in range(0, len(rows), INFERENCE_BATCH)
-    ]
-    return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
-
-
-def _one_batch(model: QuantileLstm, windows: npt.NDArray[np.float32]) -> tuple[Floats, Floats]:
-    count = len(windows)
-    batch = np.zeros((INFERENCE_BATCH, *windows.shape[1:]), dtype=np.float32)
-    batch[:count] = windows
-    with torch.no_grad():
-        location, offsets = model(torch.from_numpy(batch))
-    return location.numpy()[:count].astype(np.float64), offsets.numpy()[:count].astype(np.float64)
+def _means(rows: Sequence[tuple[float, ...]]) -> tuple[float, ...]:
+    return tuple(float(np.mean(column)) for column in zip(*rows, strict=True))

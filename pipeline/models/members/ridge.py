@@ -24,16 +24,11 @@ import numpy.typing as npt
 
 from pipeline.models.dataset import BLOCK, Index, blocks
 from pipeline.models.evaluation import earned
+from pipeline.models.member import Arrays, Choices, FitTask, Fitted, Floats, Sizes
 from pipeline.models.members.naive import centred_quantiles
+from pipeline.models.scaling import fit_scaler, standardise
 
-Floats = npt.NDArray[np.float64]
 Inputs = npt.NDArray[np.float32]
-Arrays = Mapping[str, npt.NDArray[Any]]
-
-MOST_DEVIATIONS = 5.0
-"""Standardised inputs are held within this many standard deviations: volume and illiquidity have endless tails."""
-LEAST_DEVIATION = 1e-6
-"""An input that varies less is constant: it is only centred."""
 
 
 @dataclass(frozen=True)
@@ -45,15 +40,70 @@ class Strength:
     trust: tuple[float, ...]
     """Share of the fitted amplitude that the held-back forecasts earned (0..1)."""
 
-
-def scaler(inputs: Inputs) -> dict[str, Floats]:
-    """Mean and standard deviation of each input over the training rows alone: `mean` and `std`, [inputs] float64."""
-    mean = inputs.mean(axis=0, dtype=np.float64)
-    std = inputs.std(axis=0, dtype=np.float64)
-    return {"mean": mean, "std": np.where(std > LEAST_DEVIATION, std, 1.0)}
+    @classmethod
+    def of(cls, choices: Choices) -> Strength:
+        """Read it back from the member's choices."""
+        return cls(choices["penalties"], choices["line_trust"])
 
 
-def fit(
+class Ridge:
+    """The line with the amplitude that held-back forecasts earned."""
+
+    name = "ridge"
+    simple = True
+
+    def fit(self, task: FitTask) -> Fitted:
+        """Decide penalty and amplitude within the rows by cross-validation, and fit all of them."""
+        strength = choose_strength(task)
+        return Fitted(
+            fit_rows(task, task.rows, strength), {"penalties": strength.penalties, "line_trust": strength.trust}
+        )
+
+    def quantiles(self, arrays: Arrays, windows: npt.NDArray[np.float32]) -> Floats:
+        """The residuals' quantiles around the line's forecast from the last row."""
+        return forecast_location(arrays, windows[:, -1])[:, :, None] + arrays["z"][None]
+
+    def shapes(self, arrays: Arrays, sizes: Sizes) -> Mapping[str, tuple[int, ...]]:  # noqa: ARG002
+        """The line, and the quantiles around it."""
+        return {**line_shapes(sizes), "z": (sizes.horizons, sizes.quantiles)}
+
+    def settings(self, choices: Choices) -> Mapping[str, Any]:
+        """Penalty and trust per horizon."""
+        return {"penalties": choices["penalties"], "trust": choices["line_trust"]}
+
+
+RIDGE = Ridge()
+
+
+def line_shapes(sizes: Sizes) -> dict[str, tuple[int, ...]]:
+    """The shapes of a line's arrays."""
+    return {"mean": (sizes.features,), "std": (sizes.features,), "coefficients": (sizes.features, sizes.horizons)}
+
+
+def choose_strength(task: FitTask) -> Strength:
+    """Penalty and trust of the line, by cross-validation within the task's rows."""
+    examples, params = task.examples, task.params
+    thin = examples.thin(task.rows, params.ridge.most_rows)
+    return cross_validate(
+        examples.last_rows(thin),
+        examples.relative[thin],
+        examples.session[thin],
+        params.horizons,
+        params.ridge.penalties,
+        params.ridge.blocks,
+        params.purge + params.embargo,
+    )
+
+
+def fit_rows(task: FitTask, rows: Index, strength: Strength) -> dict[str, npt.NDArray[Any]]:
+    """Fit the line on some of the task's examples."""
+    examples = task.examples
+    thin = examples.thin(rows, task.params.ridge.most_rows)
+    inputs, relative, clipped = examples.last_rows(thin), examples.relative[thin], examples.clipped[thin]
+    return fit_line(inputs, relative, clipped, strength, task.quantiles)
+
+
+def fit_line(
     inputs: Inputs, relative: Floats, clipped: Floats, strength: Strength, quantiles: Sequence[float]
 ) -> dict[str, npt.NDArray[Any]]:
     """Return the fitted member.
@@ -69,15 +119,15 @@ def fit(
         `mean`, `std` [F], `coefficients` [F, H], trust included; `z` [H, Q]: quantiles of raw residuals, recentred to
         median 0.
     """
-    scaling = scaler(inputs)
-    gram, moment = _normal_equations(inputs, relative, scaling)
+    scaler = fit_scaler(inputs)
+    gram, moment = _normal_equations(inputs, relative, scaler)
     coefficients = _solve_all(gram, moment, len(inputs), strength.penalties)
-    member = {**scaling, "coefficients": coefficients * np.array(strength.trust)}
-    residual = clipped - location(member, inputs)
+    member = {**scaler, "coefficients": coefficients * np.array(strength.trust)}
+    residual = clipped - forecast_location(member, inputs)
     return {**member, "z": centred_quantiles(residual, quantiles)}
 
 
-def choose(
+def cross_validate(
     inputs: Inputs,
     relative: Floats,
     session: Index,
@@ -101,18 +151,18 @@ def choose(
         The penalty with the least squared error over all blocks. A span too short to leave rows beside its blocks
         decides nothing: then it is the largest penalty, and no trust.
     """
-    scaling = scaler(inputs)
-    gram, moment = _normal_equations(inputs, relative, scaling)
+    scaler = fit_scaler(inputs)
+    gram, moment = _normal_equations(inputs, relative, scaler)
     forecasts, tested = [], []
     for block, zone in _zones(session, count, gap):
         rows = len(inputs) - len(zone)
         if rows == 0 or len(block) == 0:
             continue
-        near_gram, near_moment = _normal_equations(inputs[zone], relative[zone], scaling)
+        near_gram, near_moment = _normal_equations(inputs[zone], relative[zone], scaler)
         lines = [
             _solve_all(gram - near_gram, moment - near_moment, rows, [penalty] * len(horizons)) for penalty in penalties
         ]
-        forecasts.append(_locations({**scaling, "coefficients": np.hstack(lines)}, inputs[block], len(penalties)))
+        forecasts.append(_locations({**scaler, "coefficients": np.hstack(lines)}, inputs[block], len(penalties)))
         tested.append(block)
     if not tested:
         return Strength((max(penalties),) * len(horizons), (0.0,) * len(horizons))
@@ -125,17 +175,12 @@ def choose(
     return Strength(tuple(penalties[number] for number in best), tuple(trust.tolist()))
 
 
-def location(member: Arrays, inputs: npt.NDArray[Any]) -> Floats:
+def forecast_location(member: Arrays, inputs: npt.NDArray[Any]) -> Floats:
     """Forecast of the market-relative return in units of sigma x sqrt(h): [n, F] -> [n, H]."""
     result = np.empty((len(inputs), member["coefficients"].shape[1]))
     for rows in blocks(np.arange(len(inputs))):
-        result[rows] = np.einsum("nf,fh->nh", _standardise(inputs[rows], member), member["coefficients"])
+        result[rows] = np.einsum("nf,fh->nh", standardise(inputs[rows], member), member["coefficients"])
     return result
-
-
-def standardised_quantiles(member: Arrays, windows: npt.NDArray[np.float32]) -> Floats:
-    """Quantiles of the return in units of sigma x sqrt(h): [n, window, F] -> [n, H, Q]."""
-    return location(member, windows[:, -1])[:, :, None] + member["z"][None]
 
 
 def solve(matrix: Floats, right: Floats) -> Floats:
@@ -168,7 +213,7 @@ def _zones(session: Index, count: int, gap: int) -> Iterator[tuple[Index, Index]
 
 def _locations(member: Arrays, inputs: Inputs, count: int) -> Floats:
     """Forecasts of several lines at once, their coefficients side by side: [count, n, H]."""
-    together = location(member, inputs)
+    together = forecast_location(member, inputs)
     return together.reshape(len(inputs), count, -1).swapaxes(0, 1)
 
 
@@ -182,17 +227,12 @@ def _solve_all(gram: Floats, moment: Floats, rows: int, penalties: Sequence[floa
     return result
 
 
-def _normal_equations(inputs: Inputs, relative: Floats, scaling: Arrays) -> tuple[Floats, Floats]:
+def _normal_equations(inputs: Inputs, relative: Floats, scaler: Arrays) -> tuple[Floats, Floats]:
     """X'X and X'y of the standardised inputs, added up block by block in the order of the rows."""
     width = inputs.shape[1]
     gram, moment = np.zeros((width, width)), np.zeros((width, relative.shape[1]))
     for rows in blocks(np.arange(len(inputs), dtype=np.int64), BLOCK):
-        x = _standardise(inputs[rows], scaling)
+        x = standardise(inputs[rows], scaler)
         gram += np.einsum("ni,nj->ij", x, x)
         moment += np.einsum("ni,nh->ih", x, relative[rows])
     return gram, moment
-
-
-def _standardise(inputs: npt.NDArray[Any], scaling: Arrays) -> Floats:
-    scaled = (inputs.astype(np.float64) - scaling["mean"]) / scaling["std"]
-    return np.clip(scaled, -MOST_DEVIATIONS, MOST_DEVIATIONS)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.models.ensemble import MEMBERS, choose_weights, combine, grid_losses, simplex
+from pipeline.models.ensemble import choose_weights, combine, grid_losses, simplex
+from pipeline.models.member import sort_members
+from pipeline.models.members import MEMBERS
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 NORMAL = np.array([-1.645, -0.674, 0.0, 0.674, 1.645])
@@ -15,8 +17,8 @@ def chosen(members: dict[str, np.ndarray], outcome: np.ndarray, names: int = 20)
     session = np.arange(len(outcome)) // names
     grid = simplex(len(members), 0.1)
     losses = grid_losses(members, outcome, session, grid, QUANTILES)
-    weights = choose_weights(losses, grid, (1,), 1.0)
-    return dict(zip(MEMBERS, weights[:, 0].tolist(), strict=True))
+    weights = choose_weights(losses, grid, sort_members(MEMBERS), (1,), 1.0)
+    return dict(zip(sorted(members), weights[:, 0].tolist(), strict=True))
 
 
 def test_the_grid_holds_every_combination_once() -> None:

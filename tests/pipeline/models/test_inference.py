@@ -11,8 +11,9 @@ from pipeline.models.inference import (
     ensemble_quantiles,
     member_quantiles,
     predict_batch,
-    standardised_quantiles,
 )
+from pipeline.models.members.lstm import LSTM
+from pipeline.models.members.ridge import RIDGE
 from pipeline.models.registry import Ensemble, load_members
 from tests.frames.models import FEATURES, market, trained
 
@@ -61,11 +62,11 @@ def test_nor_does_it_at_full_size() -> None:
     network |= {f"line.{name}": values for name, values in line.items()}
     windows = random.standard_normal((500, 20, 79)).astype(np.float32)
     order = random.permutation(500)
-    for member, arrays in {"lstm": network, "ridge": {**line, "z": np.zeros((3, 7))}}.items():
-        together = standardised_quantiles(member, arrays, windows)
-        assert np.array_equal(standardised_quantiles(member, arrays, windows[order]), together[order])
-        assert np.array_equal(standardised_quantiles(member, arrays, windows[77:78])[0], together[77])
-        assert np.array_equal(standardised_quantiles(member, arrays, windows[77:80]), together[77:80])
+    for member, arrays in ((LSTM, network), (RIDGE, {**line, "z": np.zeros((3, 7))})):
+        together = member.quantiles(arrays, windows)
+        assert np.array_equal(member.quantiles(arrays, windows[order]), together[order])
+        assert np.array_equal(member.quantiles(arrays, windows[77:78])[0], together[77])
+        assert np.array_equal(member.quantiles(arrays, windows[77:80]), together[77:80])
 
 
 def test_members_forecast_returns_that_scale_with_volatility(ensemble: Ensemble, tensor: np.ndarray) -> None:

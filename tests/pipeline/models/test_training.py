@@ -12,10 +12,8 @@ import torch
 
 from lake.tables.predictions import QUANTILES
 from pipeline.models.dataset import Examples, labelled_examples
-from pipeline.models.ensemble import MEMBERS
-from pipeline.models.members.ridge import Strength
 from pipeline.models.params import RidgeParams
-from pipeline.models.training import Choices, Trained, _settled, run_training
+from pipeline.models.training import Trained, run_training
 from tests.frames.models import CALENDAR, SMALL, Market, market, trained
 
 
@@ -42,13 +40,14 @@ def test_folds_fitted_side_by_side_give_the_bits_of_folds_fitted_one_by_one(worl
     built = examples(world)
     alone, beside = (run_training(built, QUANTILES, SMALL, 7, count) for count in (1, workers))
     assert alone is not None and beside is not None
-    assert any(choices.epochs for choices in (*(t.choices for t in alone.tested), alone.choices)), "a network learnt"
+    assert any(tested.choices["lstm"]["epochs"] for tested in alone.tested), "a network learnt"
     assert [t.choices for t in beside.tested] == [t.choices for t in alone.tested]
     for one, other in zip(alone.tested, beside.tested, strict=True):
-        assert all(one.forecasts[name].tobytes() == other.forecasts[name].tobytes() for name in MEMBERS)
-    for member in MEMBERS:
-        for name, values in alone.members[member].items():
-            assert values.tobytes() == beside.members[member][name].tobytes(), (member, name)
+        assert all(one.forecasts[name].tobytes() == other.forecasts[name].tobytes() for name in one.forecasts)
+    for member, fitted in alone.members.items():
+        assert fitted.choices == beside.members[member].choices
+        for name, values in fitted.arrays.items():
+            assert values.tobytes() == beside.members[member].arrays[name].tobytes(), (member, name)
     assert beside.weights.tobytes() == alone.weights.tobytes()
 
 
@@ -130,14 +129,3 @@ def test_noise_shows_no_skill_and_mostly_the_naive_forecast_is_kept() -> None:
             assert abs(found["skill"]) <= 2 * found["skill_error"]
     naive = [rows.filter(pl.col("member") == "naive")["ensemble_weights"][0].to_list() for rows in worlds]
     assert np.mean(naive) > 0.7
-
-
-def test_the_final_fit_takes_the_lines_own_strength_and_what_the_folds_found_of_the_network() -> None:
-    folds = [
-        Choices((0.1,), (0.9,), 0, (0.0,), (0.0,)),
-        Choices((10.0,), (0.9,), 4, (1.0,), (0.5,)),
-        Choices((1.0,), (0.9,), 2, (0.5,), (1.0,)),
-    ]
-    strength = Strength((3.0,), (0.7,))
-    assert _settled(folds, strength) == Choices((3.0,), (0.7,), 4, (0.5,), (0.5,))
-    assert _settled(folds[:1], strength).epochs == 0

@@ -123,3 +123,15 @@ def test_targets_are_clipped_for_fitting_and_kept_whole_for_scoring() -> None:
 def test_session_means_are_those_of_each_session() -> None:
     values = np.array([[1.0], [3.0], [10.0]])
     assert session_means(values, np.array([4, 4, 9])).tolist() == [[2.0], [10.0]]
+
+
+@pytest.mark.parametrize("value", [None, float("nan")])
+def test_a_feature_without_a_value_in_a_complete_row_is_named(value: float | None) -> None:
+    world = market(tickers=2, sessions=40)
+    hit = (pl.col("ticker") == "T001") & (pl.col("session") == CALENDAR.days[12])
+    rows = world.feature_rows.with_columns(
+        rsi_14=pl.when(hit).then(pl.lit(value, dtype=pl.Float32)).otherwise("rsi_14")
+    )
+    first = f"1 of 80 complete feature rows lack a value of 'rsi_14', the first is T001 at {CALENDAR.days[12]}; compute"
+    with pytest.raises(ValueError, match=first):
+        examples(replace(world, feature_rows=rows))

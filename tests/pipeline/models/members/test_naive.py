@@ -9,28 +9,16 @@ from lake.tables.predictions import QUANTILES
 from pipeline.models.members import naive
 
 
-def test_volatility_is_the_root_mean_square_of_the_two_estimates() -> None:
-    rows = np.array([[9.0, 0.03, 0.01], [9.0, 0.0, 0.0], [9.0, np.nan, 0.01]], dtype=np.float32)
-    sigma = naive.daily_sigma(rows, ("return_1", "volatility_20", "volatility_60"))
-    assert sigma[0] == pytest.approx(np.sqrt((0.03**2 + 0.01**2) / 2))
-    assert sigma[1] == naive.LEAST_SIGMA and np.isnan(sigma[2])
-
-
-def test_features_without_volatility_are_refused() -> None:
-    with pytest.raises(ValueError, match="lack 'volatility_60'; add it"):
-        naive.daily_sigma(np.zeros((1, 1)), ("volatility_20",))
-
-
 def test_its_intervals_cover_what_they_say_out_of_sample() -> None:
     random = np.random.default_rng(0)
     past, future = random.standard_t(4, (20_000, 1)), random.standard_t(4, (20_000, 1))
-    z = naive.fit(past, QUANTILES)["z"][0]
+    z = naive.centred_quantiles(past, QUANTILES)[0]
     for low, high, stated in ((0, -1, 0.9), (1, -2, 0.8), (2, -3, 0.5)):
         assert np.mean((future >= z[low]) & (future <= z[high])) == pytest.approx(stated, abs=0.015)
 
 
 def test_it_states_no_drift_whatever_the_past_drift() -> None:
-    z = naive.fit(np.random.default_rng(1).standard_normal((500, 2)) + 3, QUANTILES)["z"]
+    z = naive.centred_quantiles(np.random.default_rng(1).standard_normal((500, 2)) + 3, QUANTILES)
     assert (z[:, QUANTILES.index(0.5)] == 0).all() and (np.diff(z, axis=1) > 0).all()
 
 

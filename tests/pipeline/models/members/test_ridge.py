@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from pipeline.models.dataset import Examples, labelled_examples
+from pipeline.models.folds import Span
+from pipeline.models.member import FitTask
 from pipeline.models.members import ridge
+from tests.frames.models import SMALL, Market, market
 
 QUANTILES = (0.25, 0.5, 0.75)
+
+
+def labelled(at: Market) -> Examples:
+    return labelled_examples(
+        at.feature_rows, at.market_prices, at.corporate_actions, at.ticker_universe, at.calendar, SMALL
+    )
 
 
 def test_the_fit_is_the_closed_form_times_the_trust() -> None:
     random = np.random.default_rng(0)
     inputs = random.standard_normal((5_000, 6)).astype(np.float32) * 3 + 7
     relative = random.standard_normal((5_000, 2))
-    fitted = ridge.fit(inputs, relative, relative, ridge.Strength((0.5, 0.01), (1.0, 0.5)), QUANTILES)
+    fitted = ridge.fit_line(inputs, relative, relative, ridge.Strength((0.5, 0.01), (1.0, 0.5)), QUANTILES)
     x = np.clip((inputs - inputs.mean(0, dtype=float)) / inputs.std(0, dtype=float), -5, 5)
     for number, penalty in enumerate((0.5, 0.01)):
         expected = np.linalg.solve(x.T @ x + penalty * 5_000 * np.eye(6), x.T @ relative[:, number])
@@ -26,8 +38,8 @@ def test_intervals_are_the_quantiles_of_the_residuals_around_a_median_of_zero() 
     random = np.random.default_rng(1)
     inputs = random.standard_normal((400, 2)).astype(np.float32)
     raw = random.standard_normal((400, 1)) + 5
-    fitted = ridge.fit(inputs, raw - raw.mean(), raw, ridge.Strength((1.0,), (1.0,)), QUANTILES)
-    residual = raw - ridge.location(fitted, inputs)
+    fitted = ridge.fit_line(inputs, raw - raw.mean(), raw, ridge.Strength((1.0,), (1.0,)), QUANTILES)
+    residual = raw - ridge.forecast_location(fitted, inputs)
     assert fitted["z"][0] == pytest.approx(np.quantile(residual, QUANTILES) - np.median(residual))
     assert fitted["z"][0, 1] == 0
 
@@ -54,22 +66,24 @@ def world(signal: float, seed: int, sessions: int = 200, names: int = 20) -> tup
 
 
 def test_a_line_keeps_a_small_penalty_and_its_amplitude_and_noise_keeps_neither() -> None:
-    chosen = ridge.choose(*world(0.5, 3), (1, 1), (0.01, 1.0, 100.0), 5, 6)
+    chosen = ridge.cross_validate(*world(0.5, 3), (1, 1), (0.01, 1.0, 100.0), 5, 6)
     assert chosen.penalties == (0.01, 100.0)
     assert chosen.trust[0] > 0.95 and chosen.trust[1] < 0.5
 
 
 def test_a_weak_line_is_found_among_many_inputs() -> None:
     inputs, target, session = world(0.1, 4)
-    strength = ridge.choose(inputs, target, session, (1, 1), (0.01, 0.1, 1.0, 10.0, 100.0), 5, 6)
-    fitted = ridge.fit(inputs, target, target, strength, QUANTILES)
+    strength = ridge.cross_validate(inputs, target, session, (1, 1), (0.01, 0.1, 1.0, 10.0, 100.0), 5, 6)
+    fitted = ridge.fit_line(inputs, target, target, strength, QUANTILES)
     fresh, _, _ = world(0.1, 5)
     assert strength.trust[0] > 0.5
-    assert np.corrcoef(ridge.location(fitted, fresh)[:, 0], fresh[:, 0])[0, 1] > 0.75
+    assert np.corrcoef(ridge.forecast_location(fitted, fresh)[:, 0], fresh[:, 0])[0, 1] > 0.75
 
 
 def test_noise_is_mostly_not_trusted() -> None:
-    trusts = [ridge.choose(*world(0.0, seed, 100, 10), (1, 1), (0.1, 10.0), 5, 6).trust for seed in range(10, 30)]
+    trusts = [
+        ridge.cross_validate(*world(0.0, seed, 100, 10), (1, 1), (0.1, 10.0), 5, 6).trust for seed in range(10, 30)
+    ]
     assert np.median(trusts) == 0 and np.mean(trusts) < 0.2
 
 
@@ -84,22 +98,33 @@ def test_the_blocks_are_all_sessions_once_and_each_fit_keeps_the_gap_from_its_bl
 
 def test_too_few_sessions_to_keep_the_gap_decide_nothing() -> None:
     inputs, target, session = world(0.9, 7, sessions=8)
-    assert ridge.choose(inputs, target, session, (1, 5), (0.1, 10.0), 4, 20) == ridge.Strength((10.0, 10.0), (0.0, 0.0))
+    assert ridge.cross_validate(inputs, target, session, (1, 5), (0.1, 10.0), 4, 20) == ridge.Strength(
+        (10.0, 10.0), (0.0, 0.0)
+    )
 
 
 def test_a_constant_input_is_centred_and_does_no_harm() -> None:
     inputs = np.column_stack([np.full(100, 3.0), np.linspace(-1, 1, 100)]).astype(np.float32)
     target = np.linspace(-1, 1, 100)[:, None]
-    fitted = ridge.fit(inputs, target, target, ridge.Strength((0.001,), (1.0,)), QUANTILES)
+    fitted = ridge.fit_line(inputs, target, target, ridge.Strength((0.001,), (1.0,)), QUANTILES)
     assert fitted["std"][0] == 1 and fitted["coefficients"][0, 0] == 0
 
 
 def test_the_forecast_depends_on_the_last_row_of_the_window_alone() -> None:
     inputs, target, _ = world(0.5, 8)
-    fitted = ridge.fit(inputs, target, target, ridge.Strength((0.1, 0.1), (1.0, 1.0)), QUANTILES)
+    fitted = ridge.fit_line(inputs, target, target, ridge.Strength((0.1, 0.1), (1.0, 1.0)), QUANTILES)
     windows = np.random.default_rng(9).standard_normal((6, 4, 20)).astype(np.float32)
     other = windows.copy()
     other[:, :-1] = 0
-    forecast = ridge.standardised_quantiles(fitted, windows)
-    assert np.array_equal(forecast, ridge.standardised_quantiles(fitted, other))
-    assert np.array_equal(forecast[:, :, 1], ridge.location(fitted, windows[:, -1]))
+    forecast = ridge.RIDGE.quantiles(fitted, windows)
+    assert np.array_equal(forecast, ridge.RIDGE.quantiles(fitted, other))
+    assert np.array_equal(forecast[:, :, 1], ridge.forecast_location(fitted, windows[:, -1]))
+
+
+def test_the_last_fit_takes_the_lines_own_strength_whatever_the_folds_found() -> None:
+    built = labelled(market(tickers=6, sessions=130, signal=0.3))
+    span = Span(int(built.session[0]), int(built.session[-1]))
+    task = FitTask(examples=built, span=span, quantiles=QUANTILES, params=SMALL, seed=(7, 0))
+    alone, after = (ridge.RIDGE.fit(replace(task, folds=folds)) for folds in ((), ({"penalties": (9.0, 9.0)},)))
+    assert alone.choices == after.choices
+    assert np.array_equal(alone.arrays["coefficients"], after.arrays["coefficients"])

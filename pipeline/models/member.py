@@ -1,0 +1,119 @@
+"""What a member of the ensemble is: one object that is fitted, asked and checked through one protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.models.dataset import Examples, Index
+from pipeline.models.folds import Span, inner_split
+from pipeline.models.params import ModelParams
+
+Floats = npt.NDArray[np.float64]
+Arrays = Mapping[str, npt.NDArray[Any]]
+"""Name -> fitted values, float32 or float64: all that is stored of a member."""
+Choices = Mapping[str, Any]
+"""Name -> what held-back rows decided: numbers, or tuples of one per horizon. No two members use the same name."""
+
+
+class Sizes(NamedTuple):
+    """How large a model's inputs and outputs are."""
+
+    features: int
+    horizons: int
+    quantiles: int
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A member after a fit."""
+
+    arrays: Arrays
+    choices: Choices = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitTask:
+    """What a member is to learn from: the rows of a fold before its test block, or all of them in the end."""
+
+    examples: Examples
+    span: Span
+    """The sessions it may learn from."""
+    quantiles: tuple[float, ...]
+    """Q probabilities."""
+    params: ModelParams
+    seed: tuple[int, int]
+    """The run's seed and the number of the fit in it."""
+    earlier: Mapping[str, Fitted] = field(default_factory=dict)
+    """The members that were fitted on the same rows before this one, by name."""
+    folds: tuple[Choices, ...] = ()
+    """In the last fit, on all rows: what this member decided in each fold. Empty while a fold is fitted."""
+
+    @property
+    def rows(self) -> Index:
+        """The examples it may learn from."""
+        return self.examples.between(self.span.first, self.span.last)
+
+    def hold_back(self) -> tuple[Index, Index]:
+        """The rows without their end, and that end to decide choices on; purged and embargoed like a test block."""
+        inner = inner_split(self.span, self.params)
+        train, held = (self.examples.between(span.first, span.last) for span in (inner.train, inner.test))
+        return train, held
+
+
+class Member(Protocol):
+    """A way of forecasting; each is declared once, as an object, in a module of `members` or in a plugin."""
+
+    name: str
+    """Lower case; it names the member's rows in the registry for good."""
+    simple: bool
+    """Whether it is preferred to members that are not, as long as the losses don't tell them apart."""
+
+    def fit(self, task: FitTask) -> Fitted:
+        """Fit the member. The same task has to give the same bits in any process and thread.
+
+        Targets are `examples.clipped` and `examples.relative`, [n, H] in units of sigma x sqrt(h).
+        """
+
+    def quantiles(self, arrays: Arrays, windows: npt.NDArray[np.float32]) -> Floats:
+        """Quantiles of the return in units of sigma x sqrt(h): [n, window, F] -> [n, H, Q], never decreasing along Q.
+
+        A window's forecast must not depend, to the bit, on the other windows.
+        """
+
+    def shapes(self, arrays: Arrays, sizes: Sizes) -> Mapping[str, tuple[int, ...]]:
+        """Array name -> the shape it must have. Stored arrays are refused where they differ."""
+
+    def settings(self, choices: Choices) -> Mapping[str, Any]:
+        """The choices as the registry tells them, ready for JSON."""
+
+
+def sort_members(members: Sequence[Member]) -> tuple[Member, ...]:
+    """The members by name: the order in which they are weighed, combined and stored.
+
+    Raises:
+        ValueError: if two have the same name.
+    """
+    names = [member.name for member in members]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise ValueError(f"{len(twice)} members are named {twice[0]!r}; rename all but one")
+    return tuple(sorted(members, key=lambda member: member.name))
+
+
+def fit_members(members: Sequence[Member], task: FitTask, folds: Sequence[Mapping[str, Choices]]) -> dict[str, Fitted]:
+    """Fit members in the order given, each shown those before it: name -> fitted.
+
+    Args:
+        members: in an order in which each finds those it builds on.
+        task: what all of them learn from.
+        folds: in the last fit, each fold's choices by member; else empty.
+    """
+    fitted: dict[str, Fitted] = {}
+    for member in members:
+        own = tuple(fold[member.name] for fold in folds)
+        fitted[member.name] = member.fit(replace(task, earlier=dict(fitted), folds=own))
+    return fitted

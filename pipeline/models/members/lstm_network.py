@@ -1,0 +1,366 @@
+"""The network of the recurrent member: one location and a fan of quantiles per horizon (imports torch: import it late).
+
+It starts as the naive forecast around 0 (its heads are zero and its spread is the naive one) and earns each departure.
+Location and spread learn apart: the location from the squared error of the market-relative return, the spread from the
+pinball loss of the raw return around it. Quantiles are the location plus or minus sums of softplus steps, so they can
+not cross. What held-back rows do not confirm is taken back: per horizon, location and spread are each drawn towards 0
+and the naive forecast by a measured trust. Weights are bit-equal in any process on one kind of processor: numpy's
+seeded generator, one thread, one batch shape, deterministic kernels.
+LSTM: Hochreiter and Schmidhuber (1997); quantile loss: Koenker and Bassett (1978); AdamW: Loshchilov and Hutter (2019).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from pipeline.models.dataset import Examples, Index
+from pipeline.models.evaluation import earned, pinball
+from pipeline.models.member import Arrays, Choices, Floats
+from pipeline.models.members.naive import centred_quantiles
+from pipeline.models.params import LstmParams
+from pipeline.models.scaling import MAX_DEVIATIONS, fit_scaler
+
+INFERENCE_BATCH = 128
+"""Windows per forward pass. It never varies: another batch size would change the last bits of a forecast."""
+NARROWEST_STEP = 1e-3
+"""Least step between neighbouring quantiles that the spread starts from, in standard deviations."""
+
+SPREAD_TRUST = (0.0, 0.25, 0.5, 0.75, 1.0)
+"""Shares of the network's own spread that are tried."""
+
+
+@dataclass(frozen=True)
+class Trust:
+    """How far to follow the network away from the naive forecast, per horizon: 0 not at all, 1 all the way."""
+
+    location_trust: tuple[float, ...]
+    spread_trust: tuple[float, ...]
+
+
+class QuantileLstm(nn.Module):
+    """Windows [batch, length, features] -> location [batch, H] and offsets of the quantiles around it [batch, H, Q]."""
+
+    mean: torch.Tensor
+    std: torch.Tensor
+    naive: torch.Tensor
+    location_trust: torch.Tensor
+    spread_trust: torch.Tensor
+
+    def __init__(self, features: int, hidden: int, layers: int, horizons: int, quantiles: int) -> None:
+        super().__init__()
+        self.horizons, self.quantiles = horizons, quantiles
+        self.register_buffer("mean", torch.zeros(features))
+        self.register_buffer("std", torch.ones(features))
+        self.register_buffer("naive", torch.zeros(horizons, quantiles))
+        self.register_buffer("location_trust", torch.ones(horizons))
+        self.register_buffer("spread_trust", torch.ones(horizons))
+        self.lstm = nn.LSTM(features, hidden, layers, batch_first=True)
+        self.location = nn.Linear(hidden + features, horizons, bias=False)
+        self.spread = nn.Linear(hidden + features, horizons * (quantiles - 1))
+
+    def forward(self, windows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        scaled = ((windows - self.mean) / self.std).clamp(-MAX_DEVIATIONS, MAX_DEVIATIONS)
+        # The heads see the last row beside the memory of the window: what is linear need not pass through the gates.
+        seen = torch.cat([self.lstm(scaled)[0][:, -1], scaled[:, -1]], dim=1)
+        steps = nn.functional.softplus(_row_by_row(self.spread, seen)).view(-1, self.horizons, self.quantiles - 1)
+        return _row_by_row(self.location, seen), self._fan(steps)
+
+    def _fan(self, steps: torch.Tensor) -> torch.Tensor:
+        """Steps between neighbouring quantiles [batch, H, Q - 1] -> offsets from the median [batch, H, Q]."""
+        half = self.quantiles // 2
+        below = -torch.cumsum(steps[..., :half].flip(-1), dim=-1).flip(-1)
+        above = torch.cumsum(steps[..., half:], dim=-1)
+        return torch.cat([below, torch.zeros_like(above[..., :1]), above], dim=-1)
+
+
+def fit(
+    examples: Examples,
+    rows: Index,
+    quantiles: Sequence[float],
+    params: LstmParams,
+    seed: Sequence[int],
+    choices: Choices,
+) -> dict[str, npt.NDArray[Any]]:
+    """Train for a given number of passes on these examples, less the line's forecast, and return the network."""
+    with exact_arithmetic():
+        trainer = Trainer(examples, rows, quantiles, params, seed)
+        for epoch in range(choices["epochs"]):
+            trainer.train_epoch(epoch)
+        return trainer.weights(Trust(choices["location_trust"], choices["spread_trust"]))
+
+
+def choose(
+    examples: Examples,
+    train: Index,
+    held: Index,
+    quantiles: Sequence[float],
+    params: LstmParams,
+    seed: Sequence[int],
+) -> tuple[Choices, dict[str, npt.NDArray[Any]]]:
+    """Train until held-back examples stop improving; return the decision and the network of the best pass.
+
+    The examples are less the forecast of a line that was fitted on `train` alone.
+    """
+    with exact_arithmetic():
+        trainer = Trainer(examples, train, quantiles, params, seed)
+        held = examples.thin(held, params.windows_per_epoch)
+        best, trust, best_loss = 0, *trainer.judge(held)
+        weights = trainer.weights(trust)
+        for epoch in range(params.epochs):
+            trainer.train_epoch(epoch)
+            trust, loss = trainer.judge(held)
+            if loss < best_loss:
+                weights, best, best_loss = trainer.weights(trust), epoch + 1, loss
+            elif epoch + 1 - best >= params.patience:
+                break
+    return {"epochs": best, **asdict(trust_of(weights))}, weights
+
+
+def spread_trust(error: Floats, offsets: Floats, naive: Floats, quantiles: Sequence[float]) -> tuple[Floats, Floats]:
+    """Return the share of the network's spread with the least pinball loss, and that loss: both [H].
+
+    Args:
+        error: outcome less location [n, H].
+        offsets: the network's quantiles around the location [n, H, Q].
+        naive: the naive member's [H, Q].
+        quantiles: Q probabilities.
+    """
+    losses = np.array(
+        [pinball(error, naive + share * (offsets - naive), quantiles).mean(axis=0) for share in SPREAD_TRUST]
+    )
+    return np.array(SPREAD_TRUST)[losses.argmin(axis=0)], losses.min(axis=0)
+
+
+def trust_of(weights: Arrays) -> Trust:
+    """The trust that is stored with the weights."""
+    return Trust(*(tuple(float(value) for value in weights[name]) for name in ("location_trust", "spread_trust")))
+
+
+def forecast(weights: Arrays, windows: npt.NDArray[np.float32]) -> Floats:
+    """Quantiles of the remainder in units of sigma x sqrt(h): [n, length, F] float32 -> [n, H, Q] float64.
+
+    A window's result does not depend on the others: they pass in batches of one shape, the last one padded.
+    """
+    with exact_arithmetic():
+        model = build(weights)
+        parts = [
+            _trusted(weights, *_one_batch(model, windows[start : start + INFERENCE_BATCH]))
+            for start in range(0, len(windows), INFERENCE_BATCH)
+        ]
+    return np.concatenate(parts) if parts else np.empty((0, model.horizons, model.quantiles))
+
+
+def build(weights: Arrays) -> QuantileLstm:
+    """Rebuild the network; its sizes are read off the weights.
+
+    Raises:
+        RuntimeError: from torch, naming the entry that is missing or misshapen.
+    """
+    hidden = weights["lstm.weight_hh_l0"].shape[1]
+    layers = sum(name.startswith("lstm.weight_hh_l") for name in weights)
+    horizons = weights["location.weight"].shape[0]
+    quantiles = weights["spread.bias"].shape[0] // horizons + 1
+    model = QuantileLstm(len(weights["mean"]), hidden, layers, horizons, quantiles)
+    # Copied: bytes from the registry are read-only, and torch may not write through them.
+    model.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in weights.items()})
+    return model.eval()
+
+
+class _ExactArithmetic:
+    """The process's own settings, kept while any thread is inside: the first to enter saves, the last restores."""
+
+    def __init__(self) -> None:
+        self.lock = Lock()
+        self.inside = 0
+        self.own = ExitStack()
+
+    def enter(self) -> None:
+        with self.lock:
+            if self.inside == 0:
+                self.own.callback(torch.set_num_threads, torch.get_num_threads())
+                self.own.callback(torch.set_deterministic_debug_mode, torch.get_deterministic_debug_mode())
+                # torch draws initial weights (which are then overwritten) from the process's generator.
+                self.own.enter_context(torch.random.fork_rng(devices=[]))
+            self.inside += 1
+            torch.set_num_threads(1)
+            # The same switch as use_deterministic_algorithms, which would load torch's compiler for two seconds.
+            torch.set_deterministic_debug_mode("error")
+
+    def leave(self) -> None:
+        with self.lock:
+            self.inside -= 1
+            if self.inside == 0:
+                self.own.close()
+
+
+_EXACT = _ExactArithmetic()
+
+
+@contextmanager
+def exact_arithmetic() -> Iterator[None]:
+    """One thread and deterministic kernels within the block, in however many threads of ours it is entered."""
+    _EXACT.enter()
+    try:
+        yield
+    finally:
+        _EXACT.leave()
+
+
+def _row_by_row(layer: nn.Linear, seen: torch.Tensor) -> torch.Tensor:
+    """The linear layer as a sum per row: a matrix product this thin depends, in its last bits, on the row's place."""
+    products = (seen.unsqueeze(-1) * layer.weight.t()).sum(dim=1)
+    return products if layer.bias is None else products + layer.bias
+
+
+class AdamW:
+    """Adam with decoupled weight decay, step by step as in its paper; torch's own loads a compiler for two seconds."""
+
+    BETAS = (0.9, 0.999)
+    LEAST = 1e-8
+
+    def __init__(self, parameters: list[nn.Parameter], learning_rate: float, weight_decay: float) -> None:
+        self.parameters, self.learning_rate, self.weight_decay = parameters, learning_rate, weight_decay
+        self.steps = 0
+        self.first = [torch.zeros_like(value) for value in parameters]
+        self.second = [torch.zeros_like(value) for value in parameters]
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Move every parameter along its gradient."""
+        self.steps += 1
+        fast, slow = self.BETAS
+        rate = self.learning_rate / (1 - fast**self.steps)
+        unbias = (1 - slow**self.steps) ** -0.5
+        for value, first, second in zip(self.parameters, self.first, self.second, strict=True):
+            gradient = value.grad
+            assert gradient is not None, "step follows backward, which gives every parameter its gradient"
+            first.mul_(fast).add_(gradient, alpha=1 - fast)
+            second.mul_(slow).addcmul_(gradient, gradient, value=1 - slow)
+            value.mul_(1 - self.learning_rate * self.weight_decay)
+            value.addcdiv_(first, second.sqrt().mul_(unbias).add_(self.LEAST), value=-rate)
+
+
+class Trainer:
+    """A network in training on some examples; holds references, gathers one batch at a time."""
+
+    def __init__(
+        self,
+        examples: Examples,
+        rows: Index,
+        quantiles: Sequence[float],
+        params: LstmParams,
+        seed: Sequence[int],
+    ) -> None:
+        self.examples, self.rows, self.params = examples, rows, params
+        self.random = np.random.Generator(np.random.PCG64(np.random.SeedSequence(list(seed))))
+        self.quantiles = tuple(quantiles)
+        self.levels = torch.tensor(self.quantiles, dtype=torch.float32)
+        self.naive = centred_quantiles(examples.clipped[rows], quantiles)
+        self.model = _naive_network(examples, rows, self.naive, params, self.random)
+        self.optimiser = AdamW(list(self.model.parameters()), params.learning_rate, params.weight_decay)
+
+    def train_epoch(self, epoch: int) -> None:
+        """One pass over this epoch's stride of sessions, in random order."""
+        rows = self.random.permutation(self.examples.thin(self.rows, self.params.windows_per_epoch, epoch))
+        self.model.train()
+        for start in range(0, len(rows), self.params.batch):
+            self._step(rows[start : start + self.params.batch])
+
+    def weights(self, trust: Trust) -> dict[str, npt.NDArray[Any]]:
+        """A copy of the weights by name, with how far to trust them."""
+        now = {name: value.detach().numpy().copy() for name, value in self.model.state_dict().items()}
+        now["location_trust"] = np.array(trust.location_trust, dtype=np.float32)
+        now["spread_trust"] = np.array(trust.spread_trust, dtype=np.float32)
+        return now
+
+    def judge(self, held: Index) -> tuple[Trust, float]:
+        """How far held-back examples confirm the network as it stands, and its loss on them once so trusted."""
+        self.model.eval()
+        location, offsets = _forward(self.model, self.examples, held)
+        followed = earned(location, self.examples.relative[held], self.examples.session[held], self.examples.horizons)
+        location *= followed
+        error = self.examples.clipped[held] - location
+        share, loss = spread_trust(error, offsets, self.naive, self.quantiles)
+        miss = location - self.examples.relative[held]
+        centre = 0.5 * (miss * miss).mean(axis=0)
+        trust = Trust(tuple(followed.tolist()), tuple(share.tolist()))
+        return trust, float((loss + self.params.location_weight * centre).mean())
+
+    def _step(self, rows: Index) -> None:
+        """One gradient step; a short batch is filled up with its first example at weight 0."""
+        count, size = len(rows), self.params.batch
+        rows = np.concatenate([rows, np.repeat(rows[:1], size - count)])
+        windows = torch.from_numpy(self.examples.windows(rows))
+        outcome, relative = (
+            torch.from_numpy(values[rows].astype(np.float32))
+            for values in (self.examples.clipped, self.examples.relative)
+        )
+        weight = torch.zeros(size, 1)
+        weight[:count] = 1.0 / count
+        location, offsets = self.model(windows)
+        error = (outcome - location.detach()).unsqueeze(-1) - offsets
+        spread = torch.maximum(self.levels * error, (self.levels - 1) * error).mean(dim=-1)
+        centre = 0.5 * (location - relative).square()
+        loss = (weight * (spread + self.params.location_weight * centre)).sum() / self.model.horizons
+        self.model.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), self.params.gradient_norm)
+        self.optimiser.step()
+
+
+def _naive_network(
+    examples: Examples, rows: Index, z: Floats, params: LstmParams, random: np.random.Generator
+) -> QuantileLstm:
+    horizons, quantiles = z.shape
+    model = QuantileLstm(len(examples.features), params.hidden, params.layers, horizons, quantiles)
+    scaling = fit_scaler(examples.last_rows(rows))
+    steps = np.maximum(np.diff(z, axis=1), NARROWEST_STEP)
+    bound = params.hidden**-0.5
+    with torch.no_grad():
+        for value in model.lstm.parameters():
+            drawn = random.uniform(-bound, bound, size=tuple(value.shape)).astype(np.float32)
+            value.copy_(torch.from_numpy(drawn))
+        for head in (model.location.weight, model.spread.weight):
+            head.zero_()
+        # The inverse of softplus: the spread starts exactly at the naive one.
+        model.spread.bias.copy_(torch.from_numpy(np.log(np.expm1(steps)).ravel().astype(np.float32)))
+        model.mean.copy_(torch.from_numpy(scaling["mean"].astype(np.float32)))
+        model.std.copy_(torch.from_numpy(scaling["std"].astype(np.float32)))
+        model.naive.copy_(torch.from_numpy(z.astype(np.float32)))
+    return model
+
+
+def _trusted(weights: Arrays, location: Floats, offsets: Floats) -> Floats:
+    """Quantiles [n, H, Q] from the network's raw output and the trust put in it."""
+    naive = weights["naive"].astype(np.float64)
+    fan = naive + weights["spread_trust"].astype(np.float64)[:, None] * (offsets - naive)
+    centre = weights["location_trust"].astype(np.float64) * location
+    # Blending can undo the order by a rounding error.
+    return np.maximum.accumulate(centre[:, :, None] + fan, axis=2)
+
+
+def _forward(model: QuantileLstm, examples: Examples, rows: Index) -> tuple[Floats, Floats]:
+    """Location [n, H] and offsets [n, H, Q] of these examples, gathered batch by batch."""
+    parts = [
+        _one_batch(model, examples.windows(rows[start : start + INFERENCE_BATCH]))
+        for start in range(0, len(rows), INFERENCE_BATCH)
+    ]
+    return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+
+
+def _one_batch(model: QuantileLstm, windows: npt.NDArray[np.float32]) -> tuple[Floats, Floats]:
+    count = len(windows)
+    batch = np.zeros((INFERENCE_BATCH, *windows.shape[1:]), dtype=np.float32)
+    batch[:count] = windows
+    with torch.no_grad():
+        location, offsets = model(torch.from_numpy(batch))
+    return location.numpy()[:count].astype(np.float64), offsets.numpy()[:count].astype(np.float64)
