@@ -37,7 +37,12 @@ class Builder:
         """Write the rows, filled up to the contract, and publish them."""
         self._number += 1
         frame = filled(table, rows)
-        run = {"run_id": f"built-{self._number}", "cycle_id": f"built-{self._number}", "stage": table.owner}
+        run = {
+            "run_id": f"built-{self._number}",
+            "work": "single-stage",
+            "cycle_id": f"built-{self._number}",
+            "stage": table.owner,
+        }
         version = self.lake.commit(table, frame, run["run_id"], {}).version
         row = {**run, "session": session, "since": session, "status": "done", "kind": "pure", "rows": frame.height}
         told = {"output_table": table.name, "output_version": version, "written": frame.height}
@@ -175,6 +180,7 @@ def _cycles(lake: Lake, days: list[date]) -> None:
         "stage",
         since="session",
         run_id=pl.format("{}-{}", "stage", day),
+        work=pl.lit("cycle"),
         cycle_id=pl.format("cycle-{}", day),
         started_at=started,
         seconds=0.2,

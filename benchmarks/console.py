@@ -199,7 +199,13 @@ def publish(path: Path) -> None:
     run = {"stage": "report", "status": "done", "kind": "pure", "output_table": "", "rows": 0}
     for number in map(int, sys.stdin):
         session = LAST + timedelta(days=number + 1)
-        name = {"run_id": f"update-{number}", "cycle_id": f"update-{number}", "session": session, "since": session}
+        name = {
+            "run_id": f"update-{number}",
+            "work": "cycle",
+            "cycle_id": f"update-{number}",
+            "session": session,
+            "since": session,
+        }
         check = {"session": session, "service": "book", "check": "reconciled", "status": "ok", "message": str(number)}
         with writer.lease("updating"):
             writer.commit(RUNS, filled(RUNS, pl.DataFrame([{**run, **name}])), f"publish-{number}", {})

@@ -9,9 +9,10 @@ from statistics import median
 
 import polars as pl
 
+from lake.runs import of_work
 from lake.store import Lake
 from lake.tables import TABLES
-from lake.tables.control import RUNS
+from lake.tables.control import RUNS, WorkKind
 from lake.tables.feedback import FEEDBACK_METRICS
 from lake.tables.models import MODEL_PROMOTIONS
 from lake.tables.trading import PORTFOLIO_VALUE
@@ -88,7 +89,7 @@ def book(lake: Lake) -> Iterator[str]:
 
 def effort(lake: Lake) -> Iterator[str]:
     """Rows, and seconds a session took."""
-    runs = lake.read(RUNS, where=pl.col("cycle_id").str.starts_with("cycle-") | (pl.col("stage") == "report"))
+    runs = lake.read(RUNS, where=of_work(WorkKind.CYCLE) | (pl.col("stage") == "report"))
     trained = {stage.name for stage in TRAINING}
     training = runs.filter(pl.col("stage").is_in(trained))["seconds"].sum()
     by_session = runs.filter(~pl.col("stage").is_in(trained)).group_by("session").agg(pl.col("seconds").sum())

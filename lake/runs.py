@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import cached_property
 from hashlib import sha256
@@ -17,20 +17,24 @@ from lake.contract import Table
 from lake.errors import LakeError, NoSuchError
 from lake.fingerprint import fingerprint
 from lake.migrations import FORMAT, FORMATS, Formats
-from lake.migrations.steps import names_then, steps_of
+from lake.migrations.steps import bring_forward, names_then, steps_of
 from lake.storage.atomic import commit_files, file_hash, fsync_files
 from lake.storage.commit_pointer import Head, write_head
 from lake.storage.delta_log import commit_entry, publication_hash
 from lake.storage.disk import in_words
 from lake.store import Lake
 from lake.tables import TABLES
-from lake.tables.control import RUNS
+from lake.tables.control import RUNS, WorkKind
+
+_JSON = ("inputs", "params", "libraries", "plugins", "files")
+"""Columns whose values are kept as JSON."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
     """All that decides a run's result, known before it computes."""
 
+    work: WorkKind
     cycle_id: str
     attempt: int
     stage: str
@@ -45,11 +49,20 @@ class Recipe:
     threads: int
     libraries: dict[str, str]
     output_table: str
+    plugins: dict[str, str] = field(default_factory=dict)
+    """File -> SHA-256 of the operator's plugins that it uses."""
 
     @cached_property
     def run_id(self) -> str:
-        """Stage, session and a hash of the recipe: the same recipe is the same run."""
-        text = json.dumps(_fields(self), sort_keys=True, default=str)
+        """Stage, session and a hash of the recipe: the same recipe is the same run.
+
+        The kind of work is left out, for `cycle_id` tells pieces of work apart, and so are plugins where there are
+        none: a run recorded before there were such fields keeps its id.
+        """
+        fields = {name: value for name, value in _fields(self).items() if name != "work"}
+        if not self.plugins:
+            del fields["plugins"]
+        text = json.dumps(fields, sort_keys=True, default=str)
         return f"{self.stage}-{self.session:%Y%m%d}-{sha256(text.encode()).hexdigest()[:10]}"
 
 
@@ -79,7 +92,7 @@ class Run:
         """The run as a row of the `runs` table."""
         flat = _fields(self.recipe) | _fields(self)
         del flat["recipe"]
-        for name in ("inputs", "params", "libraries", "files"):
+        for name in _JSON:
             flat[name] = json.dumps(flat[name], sort_keys=True, default=str)
         return {"run_id": self.run_id, **flat}
 
@@ -87,9 +100,10 @@ class Run:
     def from_row(row: dict[str, Any]) -> Run:
         """Read a run back from a row of `runs`."""
         values = {k: v for k, v in row.items() if k != "run_id"}
-        for name in ("inputs", "params", "libraries", "files"):
+        for name in _JSON:
             values[name] = json.loads(values[name])
         values["contract"] = values.get("contract") or 1  # nobody wrote it down in the first one
+        values["work"] = WorkKind(values["work"])
         of_recipe = {name: values.pop(name) for name in Recipe.__dataclass_fields__}
         return Run(recipe=Recipe(**of_recipe), **values)
 
@@ -110,7 +124,8 @@ def upkeep_recipe(lake: Lake, stage: str, table: Table, version: int) -> Recipe:
     now = datetime.now(UTC)
     on = session if isinstance(session, date) else now.date()
     return Recipe(
-        cycle_id=f"single-{stage}-{table.name}-{version}",
+        work=WorkKind.UPKEEP,
+        cycle_id=f"{WorkKind.UPKEEP}-{stage}-{table.name}-{version}",
         attempt=0,
         stage=stage,
         kind="pure",
@@ -199,6 +214,111 @@ def find_run(lake: Lake, run_id: str) -> Run:
     return Run.from_row(chosen.row(0, named=True))
 
 
+# ---- questions about past runs
+
+DONE = pl.col("status") == "done"
+"""Runs that are published with what they wrote; the others failed."""
+
+
+def of_work(*kinds: WorkKind) -> pl.Expr:
+    """Whether a run is part of such work."""
+    return pl.col("work").is_in([str(kind) for kind in kinds])
+
+
+COVERING = of_work(WorkKind.CYCLE, WorkKind.BACKFILL) & DONE
+"""Runs of a published cycle, or of the history the lake began with."""
+
+
+def last_cycle(lake: Lake) -> date | None:
+    """The last session whose cycle is published; None in a lake without one."""
+    return _last_session(lake, of_work(WorkKind.CYCLE) & DONE)
+
+
+def last_session(lake: Lake) -> date | None:
+    """The last session that a published cycle or backfill covers; None on a new lake."""
+    return _last_session(lake, COVERING)
+
+
+def last_decision(lake: Lake) -> datetime | None:
+    """The moment, in UTC, up to which the last published cycle or backfill knows; None on a new lake."""
+    last = lake.read(RUNS, where=COVERING, columns=("as_of",))["as_of"].max()
+    return last.astimezone(UTC) if isinstance(last, datetime) else None
+
+
+def backfill_span(lake: Lake) -> tuple[date, date] | None:
+    """The first and last session of all published backfills; None if there is none."""
+    loads = lake.read(RUNS, where=of_work(WorkKind.BACKFILL) & DONE, columns=("since", "session"))
+    first, last = loads["since"].min(), loads["session"].max()
+    return (first, last) if isinstance(first, date) and isinstance(last, date) else None
+
+
+def has_imported(lake: Lake, tables: Sequence[Table]) -> bool:
+    """Whether an import has landed rows in one of these tables."""
+    into = pl.col("output_table").is_in([table.name for table in tables])
+    return lake.read(RUNS, where=of_work(WorkKind.IMPORT) & DONE & into, columns=("run_id",)).height > 0
+
+
+def is_published(lake: Lake, cycle_id: str) -> bool:
+    """Whether a publication of that piece of work is there."""
+    return lake.read(RUNS, where=(pl.col("cycle_id") == cycle_id) & DONE, columns=("run_id",)).height > 0
+
+
+def failed_attempts(lake: Lake, cycle_id: str) -> int:
+    """How many times a piece of work failed."""
+    return lake.read(RUNS, where=(pl.col("cycle_id") == cycle_id) & ~DONE, columns=("run_id",)).height
+
+
+def done_runs(lake: Lake, cycle_id: str | None = None) -> list[Run]:
+    """The published runs of a piece of work, or of all of them, in the order they ran."""
+    where = DONE if cycle_id is None else DONE & (pl.col("cycle_id") == cycle_id)
+    rows = lake.read(RUNS, where=where).sort("started_at", "run_id")
+    return [Run.from_row(row) for row in rows.iter_rows(named=True)]
+
+
+def cycle_sessions(runs: pl.DataFrame) -> list[date]:
+    """The sessions, rising, that a cycle was published for, from rows of `runs`."""
+    return list(runs.filter(of_work(WorkKind.CYCLE), DONE)["session"].unique().sort())
+
+
+def summarize_work(runs: pl.DataFrame) -> pl.DataFrame:
+    """How each piece of work ended, the one that started last first.
+
+    A stage that failed and was done by a later attempt of the same work does not count as failed.
+
+    Args:
+        runs: any rows of `runs`, with run_id, work, cycle_id, stage, session, status, error, written, seconds and
+            started_at.
+
+    Returns:
+        cycle_id, work, session, stages, failed (stages that did so for good), written (rows), milliseconds,
+        started_at, error (of the first stage that failed; empty if none did) and status (done or failed).
+    """
+    final = runs.sort("started_at", "run_id").unique(subset=["cycle_id", "stage"], keep="last", maintain_order=True)
+    return (
+        final.group_by("cycle_id", maintain_order=True)
+        .agg(
+            pl.col("work").first(),
+            pl.col("session").max(),
+            pl.len().cast(pl.Int64).alias("stages"),
+            (~DONE).sum().cast(pl.Int64).alias("failed"),
+            pl.col("written").sum(),
+            (pl.col("seconds") * 1_000).round().cast(pl.Int64).sum().alias("milliseconds"),
+            pl.col("started_at").min(),
+            pl.col("error").filter(~DONE).first().fill_null(""),
+        )
+        .with_columns(status=pl.when(pl.col("failed") > 0).then(pl.lit("failed")).otherwise(pl.lit("done")))
+        .sort("started_at", "cycle_id", descending=True)
+    )
+
+
+# ---- inner workings
+
+
+def _last_session(lake: Lake, where: pl.Expr) -> date | None:
+    last = lake.read(RUNS, where=where, columns=("session",))["session"].max()
+    return last if isinstance(last, date) else None
+
+
 def _interrupted(commit: dict[str, Any], table: str) -> Run:
     try:
         record = commit["recipe"]["run"]
@@ -207,10 +327,17 @@ def _interrupted(commit: dict[str, Any], table: str) -> Run:
             f"{table} has a version {commit['version']} above the published one that no run of ours wrote; "
             "restore the table from a backup, or move the lake aside"
         ) from None
+    record = _in_todays_columns(record)
     record["session"], record["since"] = (date.fromisoformat(record[name]) for name in ("session", "since"))
     record["as_of"], record["started_at"] = (datetime.fromisoformat(record[name]) for name in ("as_of", "started_at"))
     written = commit["recipe"].get("written", record["rows"])
     return replace(Run.from_row(record), output_version=commit["version"], written=written)
+
+
+def _in_todays_columns(record: dict[str, Any]) -> dict[str, Any]:
+    """A row of `runs` as an earlier program wrote it into a commit, with what has been added since."""
+    steps = steps_of(FORMATS, RUNS.name)
+    return bring_forward(pl.LazyFrame([record]), steps, list(record), RUNS.schema).collect().row(0, named=True)
 
 
 def _paths(lake: Lake, run: Run) -> list[Path]:

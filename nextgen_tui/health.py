@@ -8,6 +8,9 @@ from typing import Literal
 
 import polars as pl
 
+from lake.runs import of_work, summarize_work
+from lake.tables.control import WorkKind
+
 Status = Literal["ok", "warn", "fail"]
 
 
@@ -25,7 +28,7 @@ class Check:
 
 @dataclass(frozen=True)
 class CycleFacts:
-    """One cycle, or a run that was published by itself."""
+    """One cycle."""
 
     cycle_id: str
     session: date
@@ -68,40 +71,23 @@ def health(system_health: pl.DataFrame, runs: pl.DataFrame, cycles: int = 10) ->
 
 
 def recent_cycles(runs: pl.DataFrame, count: int) -> tuple[CycleFacts, ...]:
-    """The last cycles by the time they started, newest first.
+    """The last cycles by the time they started, newest first; work that is no cycle is not among them.
 
     A stage that failed and was done by a later attempt of the same cycle does not count as failed.
     """
-    # What follows a cycle as a run of its own is worth a line, and hides how the cycle ended, only if it failed.
-    runs = runs.filter(~pl.col("stage").is_in(["report", "compact"]) | (pl.col("status") != "done"))
-    if runs.is_empty():
-        return ()
-    ordered = runs.sort("started_at", "stage")
-    final = ordered.group_by("cycle_id", "stage", maintain_order=True).last()
-    starts = (
-        ordered.group_by("cycle_id", maintain_order=True)
-        .agg(pl.col("started_at").min(), pl.col("session").max())
-        .sort("started_at", descending=True)
-        .head(count)
-    )
-    return tuple(_cycle(final, row) for row in starts.iter_rows(named=True))
-
-
-def _cycle(final: pl.DataFrame, start: dict[str, object]) -> CycleFacts:
-    mine = final.filter(pl.col("cycle_id") == start["cycle_id"])
-    failed = mine.filter(pl.col("status") != "done")
-    session, started_at = start["session"], start["started_at"]
-    assert isinstance(session, date)
-    assert isinstance(started_at, datetime)
-    return CycleFacts(
-        cycle_id=str(start["cycle_id"]),
-        session=session,
-        runs=mine.height,
-        failed=failed.height,
-        rows_written=int(mine["written"].sum()),
-        seconds=sum(mine["seconds"].to_list()),
-        started_at=started_at,
-        error=str(failed["error"][0]) if failed.height else "",
+    cycles = summarize_work(runs.filter(of_work(WorkKind.CYCLE))).head(count)
+    return tuple(
+        CycleFacts(
+            cycle_id=row["cycle_id"],
+            session=row["session"],
+            runs=row["stages"],
+            failed=row["failed"],
+            rows_written=row["written"],
+            seconds=row["milliseconds"] / 1_000,
+            started_at=row["started_at"],
+            error=row["error"],
+        )
+        for row in cycles.iter_rows(named=True)
     )
 
 

@@ -16,32 +16,18 @@ class NotYetError(Exception):
     """What was asked for cannot be done before a later moment; the text says when."""
 
 
-def last_session(lake: Lake) -> date | None:
-    """The last session that a published history load or cycle covers; None on a new lake."""
-    return _last(lake, "cycle-", "history-")
-
-
 def history_end(lake: Lake) -> date:
     """The last session of the history the lake began with.
 
     Raises:
         click.UsageError: on a lake without history.
     """
-    last = _last(lake, "history-")
-    if last is None:
+    from lake.runs import backfill_span
+
+    span = backfill_span(lake)
+    if span is None:
         raise click.UsageError("the lake holds no history yet; load it with `nextgen init`")
-    return last
-
-
-def _last(lake: Lake, *kinds: str) -> date | None:
-    import polars as pl
-
-    from lake.tables.control import RUNS
-
-    of_kind = pl.any_horizontal(pl.col("cycle_id").str.starts_with(kind) for kind in kinds)
-    runs = lake.read(RUNS, where=of_kind & (pl.col("status") == "done"), columns=("session",))
-    last = runs["session"].max()
-    return last if isinstance(last, date) else None
+    return span[1]
 
 
 def standing(lake: Lake) -> date:
@@ -50,6 +36,8 @@ def standing(lake: Lake) -> date:
     Raises:
         click.UsageError: on a lake without history.
     """
+    from lake.runs import last_session
+
     last = last_session(lake)
     if last is None:
         raise click.UsageError("the lake holds no session yet; load history with `nextgen init`")

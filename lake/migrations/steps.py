@@ -104,9 +104,7 @@ def columns_after(steps: Iterable[Step], columns: Sequence[str]) -> list[str]:
     return after
 
 
-def brought_forward(
-    rows: pl.LazyFrame, steps: Iterable[Step], columns: Sequence[str], schema: pl.Schema
-) -> pl.LazyFrame:
+def bring_forward(rows: pl.LazyFrame, steps: Iterable[Step], columns: Sequence[str], schema: pl.Schema) -> pl.LazyFrame:
     """Rows of an older file as the schema has them.
 
     Args:

@@ -12,7 +12,7 @@ import polars as pl
 from lake.contract import Table, refuse_strange
 from lake.errors import DamageError, LakeError
 from lake.migrations import FORMATS, Formats
-from lake.migrations.steps import brought_forward, columns_after, steps_of
+from lake.migrations.steps import bring_forward, columns_after, steps_of
 from lake.storage import delta
 from lake.storage.checksums import WITNESSES
 from lake.storage.delta_log import entry_versions
@@ -202,9 +202,7 @@ class Snapshots:
         for file in files:
             shapes.setdefault(tuple(self._shape(f"{root}/{file.path}")), []).append(file)
         parts = [
-            brought_forward(
-                self._files.scan(root, alike, self._shape(f"{root}/{alike[0].path}")), steps, columns, schema
-            )
+            bring_forward(self._files.scan(root, alike, self._shape(f"{root}/{alike[0].path}")), steps, columns, schema)
             for columns, alike in shapes.items()
         ]
         return pl.concat(parts)

@@ -1,9 +1,29 @@
 """What ran, what the operator asked for and decided, and how healthy it all is."""
 
+from enum import StrEnum
+
 import polars as pl
 
 from lake.contract import Column, Table
 from lake.tables.vocabulary import SESSION, TICKER, count, instant, number, text
+
+
+class WorkKind(StrEnum):
+    """What a piece of work is: stages that run together and are published in one commit."""
+
+    CYCLE = "cycle"
+    """One session, after its close."""
+    BACKFILL = "backfill"
+    """History from the lake's own sources, loaded in one go before the first cycle."""
+    IMPORT = "import"
+    """What an older system recorded."""
+    TRAINING = "training"
+    """A challenger fitted and evaluated outside a cycle."""
+    SINGLE_STAGE = "single-stage"
+    """One stage by itself, such as the report that follows a cycle."""
+    UPKEEP = "upkeep"
+    """Files written anew with the same rows: compaction, migration."""
+
 
 RUNS = Table(
     name="runs",
@@ -15,7 +35,8 @@ RUNS = Table(
     clock="session",
     columns={
         "run_id": text("stage, session and a hash of the recipe and attempt", unit="id", longest=80),
-        "cycle_id": text("the cycle it belongs to", unit="id", longest=80),
+        "work": Column(pl.String(), "name", "the kind of work it is part of", pattern="|".join(WorkKind)),
+        "cycle_id": text("the piece of work it belongs to: a cycle, a backfill, an import, ...", unit="id", longest=80),
         "attempt": count("count", "0 for the first try"),
         "stage": text("the stage", unit="name", longest=40),
         "kind": Column(pl.String(), "name", "pure, or a landing from outside", pattern="pure|landing"),
@@ -32,6 +53,7 @@ RUNS = Table(
         "code": text("fingerprint of the stage's own source and what it imports of ours", unit="sha256", longest=64),
         "threads": count("threads", "threads it computed with"),
         "libraries": text("versions of the libraries and the processor's instruction set", unit="JSON", longest=4_000),
+        "plugins": text("file -> sha256 of the operator's plugins that it used", unit="JSON", longest=20_000),
         "output_table": text("the table it wrote", unit="table", longest=60),
         "output_version": count("table version", "the version after it; null where it failed", nullable=True),
         "rows": count("rows", "rows it produced"),

@@ -37,7 +37,7 @@ def command(invocation: Invocation, everything: bool) -> int:
     now = make_operation_clock(lake).now()
     calendars = ChildCalendars(now.date())
     services = condition(lake, read_active_schedule(lake.path, now, calendars), now, calendars)
-    columns = ("cycle_id", "stage", "session", "status", "error", "written", "seconds", "started_at")
+    columns = ("run_id", "work", "cycle_id", "stage", "session", "status", "error", "written", "seconds", "started_at")
     report = health(lake.read(SYSTEM_HEALTH), lake.read(RUNS, columns=columns))
     verdict = _over_all(report, services)
     healthy = verdict.status != "fail" and verdict.session is not None

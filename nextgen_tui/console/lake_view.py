@@ -14,13 +14,15 @@ import polars as pl
 
 from lake.contract import Table
 from lake.migrations.run import STAGE as MIGRATION
+from lake.runs import DONE, cycle_sessions, of_work
 from lake.store import Lake
 from lake.tables import TABLES
-from lake.tables.control import RUNS, SYSTEM_HEALTH
+from lake.tables.control import RUNS, SYSTEM_HEALTH, WorkKind
 from lake.upkeep.compaction import STAGE as COMPACTION
 
 RUN_COLUMNS = (
     "run_id",
+    "work",
     "cycle_id",
     "attempt",
     "stage",
@@ -147,18 +149,12 @@ def highest_versions(runs: pl.DataFrame) -> dict[str, int]:
     return dict(done.group_by("output_table").agg(pl.col("output_version").max()).iter_rows())
 
 
-def sessions_run(runs: pl.DataFrame) -> list[date]:
-    """The sessions that a cycle was published for, rising."""
-    cycles = runs.filter(pl.col("cycle_id").str.starts_with("cycle-") & (pl.col("status") == "done"))
-    return list(cycles["session"].unique().sort())
-
-
 def as_of_session(runs: pl.DataFrame, session: date) -> AsOf | None:
     """Right after the last cycle that is not later than the session was published; None if there is none.
 
     The report on a cycle follows it as a run of its own, and belongs to it.
     """
-    cycles = runs.filter(pl.col("cycle_id").str.starts_with("cycle-") & (pl.col("session") <= session))
+    cycles = runs.filter(of_work(WorkKind.CYCLE), DONE, pl.col("session") <= session)
     if cycles.is_empty():
         return None
     last = cycles["session"].max()
@@ -182,7 +178,7 @@ def parse_as_of(runs: pl.DataFrame, words: str) -> AsOf | None:
     session = _session(runs, words)
     found = as_of_session(runs, session) if session else None
     if found is None:
-        sessions = sessions_run(runs)
+        sessions = cycle_sessions(runs)
         span = f"{sessions[0]} to {sessions[-1]}" if sessions else "none has been run"
         raise ValueError(f"there is no past moment {words!r}: give a session ({span}), a UTC time, or a run's id")
     return found
@@ -198,7 +194,7 @@ def _session(runs: pl.DataFrame, words: str) -> date | None:
 
 def step_as_of(runs: pl.DataFrame, at: AsOf | None, step: int) -> AsOf | None:
     """The standpoint so many sessions later; None is now, which comes after the last session."""
-    sessions = sessions_run(runs)
+    sessions = cycle_sessions(runs)
     if not sessions:
         return None
     newest = len(sessions) - 1

@@ -44,8 +44,8 @@ def make_lake(invocation: Invocation, chosen: Mapping[str, Given], until: date |
         OutOfReachError: if the source does not answer; nothing was made.
         NotALakeError: if the folder holds something else.
     """
+    from lake.runs import last_session
     from lake.store import MARKER, Lake
-    from nextgen_tui.standing import last_session
     from pipeline.config.document import toml_document, write_document
     from pipeline.config.loading import load
     from pipeline.engine.runner import Runner

@@ -125,7 +125,7 @@ def _open_console(invocation: Invocation) -> None:
 
 def _follow(invocation: Invocation, live: Live, served: subprocess.Popen[str]) -> None:
     """Write a line for each session as it is published."""
-    from nextgen_tui.standing import last_session
+    from lake.runs import last_session
 
     lake, seen = invocation.lake, 0
     last = last_session(lake)

@@ -10,26 +10,6 @@ import polars as pl
 
 from lake.contract import RUN_ID, Table
 from lake.store import Lake, Written
-from lake.tables.control import RUNS
-
-
-def loaded_span(lake: Lake, since: date, session: date) -> tuple[date, date]:
-    """The first and last session of the load asked for and of all that were published before it."""
-    loads = lake.read(
-        RUNS,
-        where=pl.col("cycle_id").str.starts_with("history-") & (pl.col("status") == "done"),
-        columns=("since", "session"),
-    )
-    return min([since, *loads["since"]]), max([session, *loads["session"]])
-
-
-def history_asked(cycle_id: str) -> tuple[date, date] | None:
-    """The first and last session that a load of history was asked for; None for other work."""
-    kind, _, span = cycle_id.partition("-")
-    if kind != "history":
-        return None
-    first, _, last = span.partition("-")
-    return date.fromisoformat(first), date.fromisoformat(last)
 
 
 def commit_fold(

@@ -15,31 +15,37 @@ import polars as pl
 
 from lake.errors import LakeError, StorageError
 from lake.fingerprint import fingerprint
-from lake.runs import Recipe, Run, publish, unpublished
+from lake.runs import (
+    Recipe,
+    Run,
+    backfill_span,
+    failed_attempts,
+    has_imported,
+    is_published,
+    last_cycle,
+    publish,
+    unpublished,
+)
 from lake.store import Lake
-from lake.tables.control import RUNS
-from lake.tables.market import MARKET_PRICES
+from lake.tables.control import RUNS, WorkKind
+from lake.tables.market import MARKET_PRICES, RAW_PRICES
+from lake.tables.news import RAW_NEWS
 from lake.upkeep.checkpoints import checkpoint_due
 from pipeline.config.settings import Settings
-from pipeline.engine.backfill import commit_fold, history_asked, loaded_span
+from pipeline.engine import work
+from pipeline.engine.backfill import commit_fold
 from pipeline.engine.code_fingerprint import code_fingerprint, libraries
 from pipeline.engine.stage import Moment, Read, Stage
-from pipeline.engine.stages import (
-    CYCLE,
-    HISTORY,
-    REPORT,
-    TAKE_OVER,
-    TRAINING,
-    Wanted,
-    choice_made,
-    training_wanted,
-)
+from pipeline.engine.stages import BACKFILL, REPORT, TRAINING, Wanted, choice_made, training_wanted
+from pipeline.engine.work import Work
 from pipeline.ingestion.sources import Source, open_source
 from pipeline.market.sessions import Sessions, exchange_sessions
 
 log = logging.getLogger(__name__)
 Progress = Callable[[str, int, int], None]
 """Told what is being done, how many steps are done, and of how many."""
+Span = tuple[date, date]
+"""The first and last session of a range."""
 
 
 def silent(what: str, done: int, total: int) -> None:
@@ -108,16 +114,6 @@ class Runner:
             self.recover(progress)
             return self._cycle(session, progress)
 
-    def last_cycle(self) -> date | None:
-        """The last session whose cycle is published; None in a lake without one."""
-        done = self.lake.read(
-            RUNS,
-            where=pl.col("cycle_id").str.starts_with("cycle-") & (pl.col("status") == "done"),
-            columns=("session",),
-        )
-        last = done["session"].max()
-        return last if isinstance(last, date) else None
-
     def replay(self, first: date, last: date, progress: Progress = silent) -> Iterable[Cycle]:
         """Run the cycles of a range of sessions, one after the other, as they would have run live."""
         sessions = self.calendar.between(first, last)
@@ -139,27 +135,21 @@ class Runner:
         """
         with self.lake.lease(f"history {since} to {session}"):
             self.recover(progress)
-            if (done := self.last_cycle()) is not None:
+            if (done := last_cycle(self.lake)) is not None:
                 raise CycleOrderError(
                     f"cycles have run to {done}, and history loaded now would change what they decided on; "
                     "load it into a new lake (`nextgen init --lake FOLDER`) and replay"
                 )
             self._refuse_after_import()
-            return self._published(HISTORY, session, since, f"history-{since:%Y%m%d}-{session:%Y%m%d}", progress)
+            return self._published(work.backfill(since, session), progress)
 
-    def take_over(
-        self, stages: Sequence[Stage], since: date, session: date, cycle_id: str, progress: Progress = silent
-    ) -> Cycle:
+    def run_import(self, imported: Work, progress: Progress = silent) -> Cycle:
         """Land and derive what an import brings for a range of sessions, and publish it at once.
 
         Unlike a load of history it says nothing about which sessions the lake's own source has been asked for.
         """
-        with self.lake.lease(f"import {since} to {session}"):
-            return self._published(stages, session, since, cycle_id, progress)
-
-    def is_published(self, cycle_id: str) -> bool:
-        """Whether a publication of that cycle is there."""
-        return self._is_published(cycle_id)
+        with self.lake.lease(f"import {imported.since} to {imported.session}"):
+            return self._published(imported, progress)
 
     def stage(self, stage: Stage, session: date, since: date | None = None) -> Run:
         """Run one stage for a session and publish it by itself.
@@ -170,14 +160,13 @@ class Runner:
         self.calendar.position(session)
         with self.lake.lease(f"{stage.name} of {session}"):
             self.recover(silent)
-            run = self._execute(stage, session, since or session, f"single-{stage.name}-{session:%Y%m%d}", 0)
-            return self._publish([run], run.run_id)[0]
+            return self._single(stage, session, since)
 
     def train(self, session: date, progress: Progress = silent) -> list[Run]:
         """Train a challenger at a session's close and let it be judged, whether or not training is due."""
         with self.lake.lease(f"training at {session}"):
             self.recover(progress)
-            return list(self._published(TRAINING, session, session, f"training-{session:%Y%m%d}", progress).runs)
+            return list(self._published(work.training(session), progress).runs)
 
     def recover(self, progress: Progress = silent) -> list[Run]:
         """Bring an interrupted cycle to its end before anything else is written; a no-op on a tidy lake."""
@@ -185,59 +174,63 @@ class Runner:
             left = unpublished(self.lake)
             for cycle_id in dict.fromkeys(run.recipe.cycle_id for run in left):
                 done = [run for run in left if run.recipe.cycle_id == cycle_id]
-                head = done[0].recipe
-                if cycle_id.startswith("single-"):
+                interrupted = work.resume(done)
+                if not interrupted.stages:
                     self._publish(done, done[-1].run_id)
-                elif cycle_id.startswith("cycle-"):
-                    self._cycle(head.session, progress, done)
+                elif interrupted.kind is WorkKind.CYCLE:
+                    self._cycle(interrupted.session, progress, done)
                 else:
-                    stages = _resumed(cycle_id)
-                    since, session = history_asked(cycle_id) or (head.since, head.session)
-                    self._published(stages, session, since, cycle_id, progress, done)
+                    self._published(interrupted, progress, done)
         return left
 
     # ---- inner workings
 
     def _cycle(self, session: date, progress: Progress, done: Sequence[Run] = ()) -> Cycle:
-        cycle_id = f"cycle-{session:%Y%m%d}"
-        if self._is_published(cycle_id):
+        wanted = work.cycle(session)
+        if is_published(self.lake, wanted.cycle_id):
             return Cycle(session, (), already_done=True)
         self._refuse_gap(session)
-        cycle = self._published(CYCLE, session, session, cycle_id, progress, done)
-        report = self._execute(REPORT, session, session, f"single-{REPORT.name}-{session:%Y%m%d}", 0)
-        self._publish([report], report.run_id)
+        cycle = self._published(wanted, progress, done)
+        report = self._single(REPORT, session)
         self._checkpoints = checkpoint_due(self.lake, self._checkpoints)
         return replace(cycle, runs=(*cycle.runs, report))
 
-    def _published(
-        self,
-        stages: Sequence[Stage],
-        session: date,
-        since: date,
-        cycle_id: str,
-        progress: Progress,
-        done: Sequence[Run] = (),
-    ) -> Cycle:
+    def _single(self, stage: Stage, session: date, since: date | None = None) -> Run:
+        alone = work.single_stage(stage, session, since)
+        run = self._execute(alone, stage, (alone.since, session), 0)
+        return self._publish([run], run.run_id)[0]
+
+    def _published(self, wanted: Work, progress: Progress, done: Sequence[Run] = ()) -> Cycle:
+        """Run the stages of a piece of work that are not done yet, and publish it."""
         finished = {run.recipe.stage: run for run in done}
-        whole = loaded_span(self.lake, since, session) if stages is HISTORY else None
+        attempt = failed_attempts(self.lake, wanted.cycle_id)
+        loaded = backfill_span(self.lake)
         runs: list[Run] = []
-        attempt = self._attempts(cycle_id)
-        loaded = self._loaded_until()
-        for number, stage in enumerate(stages):
-            progress(stage.name.replace("_", " "), number, len(stages))
-            if stage in HISTORY and stages is CYCLE and session <= loaded:
+        for number, stage in enumerate(wanted.stages):
+            progress(stage.name.replace("_", " "), number, len(wanted.stages))
+            if wanted.skips_idle and self._is_idle(stage, wanted.session, loaded, runs):
                 continue
-            if stage in TRAINING and stages is CYCLE and not self._train_now(stage, session, runs):
-                continue
-            first = self._first_missing(stage, session) if stage.catches_up else since
             if stage.name in finished:
                 runs.append(finished[stage.name])
-            elif whole is not None and stage.reads:
-                runs.append(self._execute(stage, whole[1], whole[0], cycle_id, attempt, fold=True))
-            elif first is not None:
-                runs.append(self._execute(stage, session, first, cycle_id, attempt))
-        progress("publishing", len(stages), len(stages))
-        return Cycle(session, tuple(self._publish(runs, f"{cycle_id}/{attempt}")))
+            elif (span := self._span(wanted, stage, loaded)) is not None:
+                runs.append(self._execute(wanted, stage, span, attempt))
+        progress("publishing", len(wanted.stages), len(wanted.stages))
+        return Cycle(wanted.session, tuple(self._publish(runs, f"{wanted.cycle_id}/{attempt}")))
+
+    def _is_idle(self, stage: Stage, session: date, loaded: Span | None, runs: Sequence[Run]) -> bool:
+        """Whether a cycle has nothing to do for a stage."""
+        if stage in BACKFILL:  # what a load landed and derived has its own time and is not asked for again
+            return loaded is not None and session <= loaded[1]
+        return stage in TRAINING and not self._train_now(stage, session, runs)
+
+    def _span(self, wanted: Work, stage: Stage, loaded: Span | None) -> Span | None:
+        """The first and last session that a stage computes; None where all is there."""
+        if stage.catches_up:
+            first = self._first_missing(stage, wanted.session)
+            return None if first is None else (first, wanted.session)
+        if wanted.folds and stage.reads and loaded is not None:
+            return min(wanted.since, loaded[0]), max(wanted.session, loaded[1])
+        return wanted.since, wanted.session
 
     def _first_missing(self, stage: Stage, session: date) -> date | None:
         """Where a stage that catches up has to begin; None if the session is already there."""
@@ -249,7 +242,7 @@ class Runner:
 
     def _refuse_gap(self, session: date) -> None:
         """The book moves session by session: its cycles can neither go back nor leave one out."""
-        last = self.last_cycle()
+        last = last_cycle(self.lake)
         if last is None or session == (wanted := self.calendar.next(last)):
             return
         if session < wanted:
@@ -262,19 +255,8 @@ class Runner:
             f"run `nextgen replay --from {wanted} --to {session}`"
         )
 
-    def _loaded_until(self) -> date:
-        """The last session of the history load: what it landed and derived has its own time and is not asked again."""
-        loads = self.lake.read(
-            RUNS,
-            where=pl.col("cycle_id").str.starts_with("history-") & (pl.col("status") == "done"),
-            columns=("session",),
-        )
-        last = loads["session"].max()
-        return last if isinstance(last, date) else date.min
-
     def _refuse_after_import(self) -> None:
-        filled = pl.col("cycle_id").str.starts_with("import-") & pl.col("stage").is_in(["land_prices", "land_news"])
-        if self.lake.read(RUNS, where=filled, columns=("run_id",)).height:
+        if has_imported(self.lake, (RAW_PRICES, RAW_NEWS)):
             raise CycleOrderError(
                 "an older system was imported, which fills what the lake's own history lacks; load the history into a "
                 "new lake (`nextgen init --lake FOLDER`), then import there again"
@@ -291,17 +273,16 @@ class Runner:
         moment = self._moment(stage, session, session)
         return wanted.holds(self._frame(Read(wanted.table), self.lake.newest(wanted.table), moment))
 
-    def _execute(
-        self, stage: Stage, session: date, since: date, cycle_id: str, attempt: int, *, fold: bool = False
-    ) -> Run:
+    def _execute(self, wanted: Work, stage: Stage, span: Span, attempt: int) -> Run:
         """Pin the newest inputs, compute, and write one new version; a fold is all there is from `since` on."""
-        recipe = self._recipe(stage, self._moment(stage, session, since), cycle_id, attempt)
+        since, session = span
+        recipe = self._recipe(wanted, stage, self._moment(stage, session, since), attempt)
         started, clock = datetime.now(UTC), perf_counter()
         run = Run(recipe=recipe, files={}, started_at=started)
         try:
             rows = self.compute(stage, recipe)
             run = replace(run, rows=rows.height, fingerprint=fingerprint(rows, stage.writes.key, _content(stage)))
-            if fold and stage.kind == "pure":
+            if wanted.folds and stage.reads and stage.kind == "pure":
                 written = commit_fold(self.lake, stage.writes, rows, since, recipe.run_id, {"run": run.row()})
             else:
                 written = self.lake.commit(stage.writes, rows, recipe.run_id, {"run": run.row()})
@@ -312,7 +293,7 @@ class Runner:
             self.lake.commit(RUNS, _failure(failed, attempt), f"{run.run_id}/failed/{started.isoformat()}", {})
             raise StageFailedError(failed) from error
         run = replace(run, output_version=written.version, written=written.rows, seconds=perf_counter() - clock)
-        about = {"run_id": run.run_id, "stage": stage.name, "cycle_id": cycle_id, "session": session}
+        about = {"run_id": run.run_id, "stage": stage.name, "cycle_id": wanted.cycle_id, "session": session}
         log.info("%s of %s: %d rows in %.2f s", stage.name, session, run.rows, run.seconds, extra=about)
         return run
 
@@ -357,9 +338,10 @@ class Runner:
             calendar=self.calendar,
         )
 
-    def _recipe(self, stage: Stage, moment: Moment, cycle_id: str, attempt: int) -> Recipe:
+    def _recipe(self, wanted: Work, stage: Stage, moment: Moment, attempt: int) -> Recipe:
         return Recipe(
-            cycle_id=cycle_id,
+            work=wanted.kind,
+            cycle_id=wanted.cycle_id,
             attempt=attempt,
             stage=stage.name,
             kind=stage.kind,
@@ -383,21 +365,6 @@ class Runner:
 
     def _publish(self, runs: Sequence[Run], publication: str) -> list[Run]:
         return publish(self.lake, runs, publication, durable=self.settings.runtime.durable)
-
-    def _is_published(self, cycle_id: str) -> bool:
-        mine = (pl.col("cycle_id") == cycle_id) & (pl.col("status") == "done")
-        return not self.lake.read(RUNS, where=mine, columns=("run_id",)).is_empty()
-
-    def _attempts(self, cycle_id: str) -> int:
-        mine = (pl.col("cycle_id") == cycle_id) & (pl.col("status") == "failed")
-        return self.lake.read(RUNS, where=mine, columns=("run_id",)).height
-
-
-def _resumed(cycle_id: str) -> Sequence[Stage]:
-    """What is left to run of an interrupted piece of work that is no cycle."""
-    if cycle_id.startswith("import-"):  # what was landed is there; the older system may not be at hand any more
-        return tuple(stage for stage in TAKE_OVER if stage.kind == "pure")
-    return HISTORY if cycle_id.startswith("history-") else TRAINING
 
 
 def parameters(stage: Stage, values: dict[str, Any]) -> Any:

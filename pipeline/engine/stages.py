@@ -81,12 +81,11 @@ LOOK_AHEAD = (
 """Forecast, and plan for the next open."""
 CYCLE = (*LEARN, *SETTLE, *SCORE, *LOOK_AHEAD)
 """One session, after its close: it settles before it looks ahead."""
-HISTORY = tuple(one for one in LEARN if not one.catches_up)
-"""The start of a lake: all that sources know, landed and normalised in one go."""
+BACKFILL = tuple(one for one in LEARN if not one.catches_up)
+"""The start of a lake: all that its sources know, landed and normalised in one go."""
 IMPORTED = (land_imports.STAGE, imported_predictions.STAGE, imported_trades.STAGE)
 """What an older system forecast and traded; no cycle runs them."""
-_ASKED = {llm_request.STAGE.name}
-TAKE_OVER = (*IMPORTED, *(one for one in HISTORY if one.name not in _ASKED))
+IMPORT = (*IMPORTED, *(one for one in BACKFILL if one is not llm_request.STAGE))
 """An import: an older system's records are landed and derived as history is, and no language model is asked."""
 REPORT = report.STAGE
 """Follows each publication, so that it can judge the runs themselves."""

@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 
 from lake.runs import Recipe, Run
-from lake.tables.control import SYSTEM_HEALTH
+from lake.tables.control import SYSTEM_HEALTH, WorkKind
 
 SESSION = date(2021, 3, 1)
 AS_OF = datetime(2021, 3, 1, 21, 20, tzinfo=UTC)
@@ -30,6 +30,7 @@ def health_rows(*rows: dict[str, Any]) -> pl.DataFrame:
 def recipe(**changes: Any) -> Recipe:
     """A recipe; keyword arguments override what the test is about."""
     legal: dict[str, Any] = {
+        "work": WorkKind.CYCLE,
         "cycle_id": "cycle-20210301",
         "attempt": 0,
         "stage": "universe",

@@ -48,6 +48,7 @@ def run_row(stage: str, **given: Any) -> dict[str, Any]:
     session = given.get("session", SESSION)
     return {
         "run_id": f"{stage}-{session:%Y%m%d}",
+        "work": "cycle",
         "cycle_id": f"cycle-{session:%Y%m%d}",
         "stage": stage,
         "kind": "pure",
@@ -57,6 +58,7 @@ def run_row(stage: str, **given: Any) -> dict[str, Any]:
         "inputs": "{}",
         "params": "{}",
         "libraries": "{}",
+        "plugins": "{}",
         "files": "{}",
         "rows": 1,
         "written": 1,

@@ -42,9 +42,17 @@ def test_a_failed_last_cycle_is_a_failure_whatever_the_report_says() -> None:
     assert found.sentence == f"The last cycle ({SESSION}) failed: no window"
 
 
+def test_a_failed_training_is_no_failed_cycle() -> None:
+    done = run_row("predict")
+    failed = run_row("train", work="training", cycle_id="training-20220301", status="failed", error="no window")
+    found = health(rows(SYSTEM_HEALTH, check("ok")), rows(RUNS, done, failed))
+    assert (found.status, [one.cycle_id for one in found.cycles]) == ("ok", ["cycle-20220301"])
+
+
 def test_upkeep_after_a_failed_cycle_hides_nothing() -> None:
     failed = run_row("predict", status="failed", error="no window", cycle_id="cycle-1")
-    upkeep = run_row("compact", cycle_id="single-compact-runs-1", started_at=MOMENT + timedelta(hours=1))
+    later = MOMENT + timedelta(hours=1)
+    upkeep = run_row("compact", work="upkeep", cycle_id="upkeep-compact-runs-1", started_at=later)
     found = health(rows(SYSTEM_HEALTH, check("ok")), rows(RUNS, failed, upkeep))
     assert (found.status, [one.cycle_id for one in found.cycles]) == ("fail", ["cycle-1"])
 

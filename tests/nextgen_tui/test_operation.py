@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from lake.runs import last_session
 from lake.store import Lake
 from lake.tables.predictions import PREDICTIONS
 from nextgen_tui.cli import exit_codes
 from nextgen_tui.cli.main import outcome
-from nextgen_tui.standing import last_session
 from pipeline.control.workers.job import Job
 from pipeline.control.workers.task_actions import perform
 

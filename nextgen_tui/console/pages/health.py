@@ -9,7 +9,8 @@ from datetime import datetime
 
 import polars as pl
 
-from lake.tables.control import RUNS, SERVICE_HEARTBEATS, SYSTEM_HEALTH, TASK_ATTEMPTS
+from lake.runs import of_work
+from lake.tables.control import RUNS, SERVICE_HEARTBEATS, SYSTEM_HEALTH, TASK_ATTEMPTS, WorkKind
 from lake.tables.trading import PORTFOLIO_VALUE
 from nextgen_tui.console.charts.charts import Chart, Curve
 from nextgen_tui.console.lake_view import LakeView
@@ -217,7 +218,7 @@ def _last_cycle(data: HealthData) -> tuple[Line, ...]:
 
 def _grid(runs: pl.DataFrame) -> tuple[Line, ...]:
     """Stage groups against the last sessions: a tick where all of the group was done."""
-    cycles = runs.filter(pl.col("cycle_id").str.starts_with("cycle-"))
+    cycles = runs.filter(of_work(WorkKind.CYCLE))
     sessions = cycles["session"].unique().sort().tail(GRID).to_list()
     if not sessions:
         return ()

@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from lake.runs import DONE, summarize_work
 from lake.tables.control import RUNS
 from nextgen_tui.console.charts.charts import Chart, Curve
 from nextgen_tui.console.lake_view import LakeView
@@ -31,27 +32,8 @@ class RunsData:
 
 
 def cycle_rows(runs: pl.DataFrame) -> pl.DataFrame:
-    """One row per cycle, newest first: what it ran, how long it took, what failed for good.
-
-    A stage that failed and was done by a later attempt of the same cycle does not count as failed.
-    """
-    told = runs.filter((pl.col("stage") != "report") | (pl.col("status") != "done")).sort("started_at", "run_id")
-    final = told.unique(subset=["cycle_id", "stage"], keep="last", maintain_order=True)
-    failed = pl.col("status") != "done"
-    return (
-        final.group_by("cycle_id", maintain_order=True)
-        .agg(
-            pl.col("session").max(),
-            pl.len().alias("stages"),
-            failed.sum().cast(pl.Int64).alias("failed"),
-            pl.col("written").sum(),
-            (pl.col("seconds") * 1_000).round().cast(pl.Int64).sum().alias("milliseconds"),
-            pl.col("started_at").min(),
-            pl.col("error").filter(failed).first().fill_null(""),
-        )
-        .with_columns(status=pl.when(pl.col("failed") > 0).then(pl.lit("failed")).otherwise(pl.lit("done")))
-        .sort("started_at", "cycle_id", descending=True)
-    )
+    """One row per piece of work, newest first; the report that follows a cycle is worth a line only if it failed."""
+    return summarize_work(runs.filter((pl.col("stage") != "report") | ~DONE))
 
 
 class RunsPage(Page[RunsData]):

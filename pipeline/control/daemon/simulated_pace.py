@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from lake.errors import LakeError
+from lake.runs import last_decision, last_session
 from lake.store import Lake
 from lake.tables.control import TASK_DEFINITIONS
 from pipeline.config.loading import load
 from pipeline.control.daemon.clock import Clock, PacedClock, SimulatedClock, SystemClock
 from pipeline.control.daemon.daemon_lock import daemon_is_running
 from pipeline.control.daemon.heartbeat import read_heartbeat
-from pipeline.control.schedule.progress import last_covered, last_moment
 from pipeline.market.calendar_cache import ChildCalendars
 from pipeline.market.sessions import Sessions
 
@@ -27,7 +27,7 @@ def make_paced_clock(lake: Lake, seconds: float, environ: Mapping[str, str] = os
     Raises:
         LakeError: if the lake holds no history yet, or was served by another clock that is ahead of this one.
     """
-    session = last_covered(lake)
+    session = last_session(lake)
     if session is None:
         raise LakeError("the lake holds no history yet; load it with `nextgen init`")
     exchange = load(lake.path, environ).settings.market.exchange
@@ -80,7 +80,7 @@ def make_market_clock(lake: Lake, pace: SimulatedPace, calendar: Sessions) -> Cl
     """
     if daemon_is_running(lake.path / "control"):
         return PacedClock(calendar, pace.after, pace.seconds, pace.began)
-    return SimulatedClock(last_moment(lake) or calendar.close_at(pace.after))
+    return SimulatedClock(last_decision(lake) or calendar.close_at(pace.after))
 
 
 def make_operation_clock(lake: Lake) -> Clock:

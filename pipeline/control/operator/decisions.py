@@ -13,11 +13,11 @@ import polars as pl
 
 from lake.contract import RUN_ID, Table
 from lake.errors import ConflictError
+from lake.runs import last_decision, last_session
 from lake.store import Lake
 from lake.tables.control import MODEL_CHOICES, TRADE_DECISIONS
 from lake.tables.models import MODEL_PROMOTIONS, MODEL_REGISTRY
 from lake.tables.trading import TRADE_PLANS
-from pipeline.control.schedule.progress import last_covered, last_moment
 from pipeline.engine.runner import Runner
 
 Origin = Literal["console", "cli"]
@@ -172,7 +172,7 @@ def find_next_champion(lake: Lake, session: date) -> str | None:
     from pipeline.models.registry import champion
 
     current = champion(lake.read(MODEL_PROMOTIONS))
-    last = last_covered(lake)
+    last = last_session(lake)
     pending = lake.read(MODEL_CHOICES, until=session, where=pl.col("session") > last if last else None)
     for day in sorted(set(pending["session"])):
         if (choice := last_choice(pending, day)) is not None:
@@ -184,7 +184,7 @@ def read_market_time(runner: Runner, now: datetime) -> datetime:
     """Now; in a simulated market, which stands still between cycles, the moment at which the last one decided."""
     if runner.settings.source.name != "simulated":
         return now
-    return last_moment(runner.lake) or now
+    return last_decision(runner.lake) or now
 
 
 # ---- inner workings
@@ -231,7 +231,7 @@ def _find_previous_champion(lake: Lake, current: str) -> str | None:
 
 def _find_next_cycle(runner: Runner, now: datetime | None) -> tuple[date, datetime]:
     """The first session whose cycle can still know of a choice made now, and the moment it is made."""
-    last = last_covered(runner.lake)
+    last = last_session(runner.lake)
     if last is None:
         raise DecisionError("the lake holds no history yet; load it with `nextgen init`")
     at = read_market_time(runner, now or datetime.now(UTC))

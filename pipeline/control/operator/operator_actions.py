@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import polars as pl
-
 from lake.errors import LakeError
-from lake.runs import Run, find_run
+from lake.runs import Run, done_runs, find_run
 from lake.store import Lake
-from lake.tables.control import RUNS
 from pipeline.control.operator.requests import Request, find_request
 from pipeline.engine.runner import Runner
 
@@ -57,6 +54,4 @@ def _reproduce(runner: Runner, request: Request) -> str:
 
 def _find_runs(lake: Lake, target: str) -> list[Run]:
     """The runs of a cycle, or the one run of that id or its beginning."""
-    of_cycle = (pl.col("cycle_id") == target) & (pl.col("status") == "done")
-    found = lake.read(RUNS, where=of_cycle).sort("started_at", "run_id")
-    return [Run.from_row(row) for row in found.iter_rows(named=True)] or [find_run(lake, target)]
+    return done_runs(lake, target) or [find_run(lake, target)]

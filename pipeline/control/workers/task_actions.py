@@ -7,11 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, timedelta
 
-import polars as pl
-
 from lake.errors import BusyError, LakeError
+from lake.runs import is_published, last_session
 from lake.store import Lake
-from lake.tables.control import RUNS
 from lake.upkeep.checkpoints import checkpoint_due
 from lake.upkeep.compaction import compact_due
 from lake.upkeep.vacuum import collect_garbage
@@ -19,12 +17,12 @@ from pipeline.config.layers import Given
 from pipeline.config.loading import choice, load
 from pipeline.control.operator.decisions import read_market_time
 from pipeline.control.schedule.expectations import find_missing_outputs
-from pipeline.control.schedule.progress import last_covered
 from pipeline.control.schedule.task import OPERATOR_ACTIONS
 from pipeline.control.workers.job import Job, JobReport
 from pipeline.control.workers.job_progress import report_progress
 from pipeline.engine.runner import Progress, Runner
 from pipeline.engine.stages import stage
+from pipeline.engine.work import cycle, training
 
 LEASE_POLL = 0.5
 """Seconds between two looks at whether the lake is free."""
@@ -103,30 +101,30 @@ def _find_action(order: Job) -> Callable[[Runner, Job, Progress], str]:
 
 def _run_cycle(runner: Runner, order: Job, progress: Progress) -> str:
     """Bring the lake up to the session, one session after the other; nothing to do if it is there already."""
-    last = last_covered(runner.lake)
+    last = last_session(runner.lake)
     if last is None:
         raise LakeError("the lake holds no history yet; load it with `nextgen init`")
     session = _find_cycle_session(runner, order, last)
     if session <= last:
         runner.recover(progress)
-        return f"cycle-{session:%Y%m%d}"
+        return cycle(session).cycle_id
     if (first := runner.calendar.next(last)) == session:
         runner.cycle(session, progress)
     else:
         for _ in runner.replay(first, session, progress):
             pass
-    return f"cycle-{session:%Y%m%d}"
+    return cycle(session).cycle_id
 
 
 def _train(runner: Runner, order: Job, progress: Progress) -> str:
     """Train at the session, or at the last one the lake has run if that is earlier; once, unless a person asked."""
     runner.recover(progress)
-    last = last_covered(runner.lake)
+    last = last_session(runner.lake)
     if last is None:
         raise LakeError("the lake holds no history yet; load it with `nextgen init`")
     session = min(_find_session(runner, order), last)
-    cycle_id = f"training-{session:%Y%m%d}"
-    if order.asked_for or not _is_published(runner.lake, cycle_id):
+    cycle_id = training(session).cycle_id
+    if order.asked_for or not is_published(runner.lake, cycle_id):
         runner.train(session, progress)
     return cycle_id
 
@@ -181,8 +179,3 @@ def _find_cycle_session(runner: Runner, order: Job, last: date) -> date:
             f" `nextgen request cycle --session {runner.calendar.next(last)}` one session"
         )
     return session
-
-
-def _is_published(lake: Lake, cycle_id: str) -> bool:
-    mine = (pl.col("cycle_id") == cycle_id) & (pl.col("status") == "done")
-    return not lake.read(RUNS, where=mine, columns=("run_id",)).is_empty()

@@ -13,14 +13,16 @@ from tempfile import TemporaryDirectory
 import polars as pl
 
 from lake.contract import Table
+from lake.runs import is_published, last_cycle
 from lake.store import Lake
 from lake.tables.imports import IMPORTED_PREDICTIONS, IMPORTED_TRADES, RAW_IMPORTS
 from lake.tables.market import INSTRUMENTS, MARKET_PRICES, QUARANTINED_ROWS, RAW_PRICES
 from lake.tables.news import NEWS_ARTICLES, RAW_NEWS
+from pipeline.engine import work
 from pipeline.engine.dry_run import Rehearsal
 from pipeline.engine.runner import Progress, Runner, silent
 from pipeline.engine.stage import Stage
-from pipeline.engine.stages import TAKE_OVER
+from pipeline.engine.stages import IMPORT
 from pipeline.ingestion.imports.chunks import Delivery, Known, correct, deliver, landed_lines
 from pipeline.ingestion.imports.mapping import Mapping
 from pipeline.ingestion.imports.spool import Span, Staged, spans, staged
@@ -144,7 +146,7 @@ class _Import:
         self.lake: Lake = runner.lake
         self.calendar = runner.calendar
         self.until = self.calendar.last_closed(at)
-        self.settled = runner.last_cycle()
+        self.settled = last_cycle(runner.lake)
         self.accounts = {
             part.section.kind: Account(part.section.kind, TARGETS[part.section.kind].name, part.rows) for part in parts
         }
@@ -215,28 +217,28 @@ class _Import:
     def _landed(self, delivery: Delivery, progress: Progress) -> Outcome:
         """Run the stages over the delivery, unless they have been, and read back what they made of it."""
         kinds = {kind for kind, rows in _rows_of(delivery).items() if rows} | self._left(delivery)
-        cycle_id = self._cycle_id(delivery)
-        if kinds and (delivery.payloads or not self.runner.is_published(cycle_id)):
-            cycle_id = self._unpublished(cycle_id)
-            hand = Runner(self.lake, self.runner.settings, delivery)
-            hand.take_over(_stages(kinds), delivery.since, delivery.session, cycle_id, progress)
+        wanted = work.import_from(
+            self.mapping.name, _stages(kinds), delivery.since, delivery.session, self._digest(delivery)
+        )
+        if kinds and (delivery.payloads or not is_published(self.lake, wanted.cycle_id)):
+            unpublished = replace(wanted, cycle_id=self._unpublished(wanted.cycle_id))
+            Runner(self.lake, self.runner.settings, delivery).run_import(unpublished, progress)
         return self._outcome(delivery)
 
     def _left(self, delivery: Delivery) -> set[str]:
         """The kinds that were landed before in these sessions: an import cut short may have left them underived."""
         return {kind for kind in self.accounts if self._payloads(RAW[kind], delivery)}
 
-    def _cycle_id(self, delivery: Delivery) -> str:
-        """Names the work by all that is landed of these sessions: the same landings are derived once."""
+    def _digest(self, delivery: Delivery) -> str:
+        """Of all that is landed of these sessions: the same landings are derived once."""
         tables = {RAW[kind].name: RAW[kind] for kind in self.accounts}
         landed = {one for table in tables.values() for one in self._payloads(table, delivery)}
-        digest = sha256("".join(sorted(landed | set(delivery.payloads))).encode()).hexdigest()[:8]
-        return f"import-{self.mapping.name}-{delivery.since:%Y%m%d}-{delivery.session:%Y%m%d}-{digest}"
+        return sha256("".join(sorted(landed | set(delivery.payloads))).encode()).hexdigest()[:8]
 
     def _unpublished(self, cycle_id: str) -> str:
         """A name that is free: what was recovered of an import cut short before all was landed has the first one."""
         names = (cycle_id, *(f"{cycle_id}-{number}" for number in range(2, 100)))
-        return next(name for name in names if not self.runner.is_published(name))
+        return next(name for name in names if not is_published(self.lake, name))
 
     def _payloads(self, table: Table, delivery: Delivery) -> list[str]:
         mine = pl.col("source") == self.mapping.source
@@ -306,4 +308,4 @@ def _rows_of(delivery: Delivery) -> dict[str, int]:
 
 def _stages(kinds: Iterable[str]) -> tuple[Stage, ...]:
     wanted = frozenset[str]().union(*(STAGES_OF[kind] for kind in kinds))
-    return tuple(stage for stage in TAKE_OVER if stage.name in wanted)
+    return tuple(stage for stage in IMPORT if stage.name in wanted)

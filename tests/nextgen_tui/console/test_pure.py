@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lake.runs import last_decision
 from lake.store import Lake
 from lake.tables.trading import TRADE_PLANS
 from lake.upkeep.compaction import compact_due
@@ -28,7 +29,6 @@ from nextgen_tui.console.sheet.export import ExportError, export
 from nextgen_tui.console.sheet.sheet import Cell, Col, Sheet
 from pipeline.control.daemon.clock import PacedClock
 from pipeline.control.daemon.simulated_pace import describe_pace
-from pipeline.control.schedule.progress import last_moment
 from pipeline.market.sessions import exchange_sessions
 from pipeline.trading.planning import rules
 from tests.nextgen_tui.console.desk import FIRST, LAST
@@ -277,7 +277,7 @@ def test_in_a_market_that_was_run_at_speed_tasks_are_due_by_its_own_time(own_des
         return page.load(view).tasks["next"].to_list()
 
     assert min(due()) > NOW + timedelta(days=399)
-    stands_at = last_moment(own_desk)
+    stands_at = last_decision(own_desk)
     assert stands_at is not None
     beating(own_desk.path, **describe_pace(PacedClock(exchange_sessions("XNYS"), stands_at.date(), 10)))
     assert stands_at <= min(due()) < stands_at + timedelta(days=4)
