@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from nextgen_tui.cli.error_messages import explained
 from nextgen_tui.console.lake_view import LakeView
-from nextgen_tui.console.page import Detail, plain_text
+from nextgen_tui.console.notes import plain_text
+from nextgen_tui.console.page import Detail
 from nextgen_tui.console.screens import PAGES
 from nextgen_tui.console.sheet.sheet import Sheet
 
@@ -52,7 +53,7 @@ class Answer:
     rows: tuple[dict[str, str], ...]
     """Heading -> words, of the first rows of the sheet in front; none where a story answers."""
     rows_in_all: int
-    detail: tuple[str, ...]
+    story: tuple[str, ...]
     """The story's title, then its lines; none where the sheet answers, or there is no row to open."""
     trouble: str
     """Why there is no answer; empty where there is one."""
@@ -91,7 +92,7 @@ def answer(view: LakeView, question: Question) -> Answer:
         sentence=detail.title if detail else page.sentence(data),
         rows=() if detail else tuple(_rows(sheet)),
         rows_in_all=0 if detail else sheet.height,
-        detail=tuple(told(detail)) if detail else (),
+        story=tuple(told(detail)) if detail else (),
         trouble="",
     )
 
@@ -105,4 +106,4 @@ def told(detail: Detail) -> Iterable[str]:
 def _rows(sheet: Sheet) -> Iterable[dict[str, str]]:
     for number in range(min(sheet.height, MOST_ROWS)):
         cells = sheet.cells(number)
-        yield {col.heading: cell.words for col, cell in zip(sheet.cols, cells, strict=True)}
+        yield {col.heading: cell.text for col, cell in zip(sheet.cols, cells, strict=True)}

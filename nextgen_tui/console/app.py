@@ -93,11 +93,11 @@ class ConsoleApp(CommandApp):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]
     BINDINGS = [
         *(Binding(page.number, f"page('{page.name.lower()}')", page.name, show=False, priority=True) for page in PAGES),
-        Binding("less_than_sign", "step(-1)", "A session back", show=False, key_display="<"),
-        Binding("greater_than_sign", "step(1)", "A session on", show=False, key_display=">"),
-        Binding("p", "play", "Let time run", show=False),
-        Binding("r", "look_again", "Read again", show=False),
-        Binding("d", "other_theme", "Dark or light", show=False),
+        Binding("less_than_sign", "step(-1)", "Previous session", show=False, key_display="<"),
+        Binding("greater_than_sign", "step(1)", "Next session", show=False, key_display=">"),
+        Binding("p", "play", "Play", show=False),
+        Binding("r", "look_again", "Reload", show=False),
+        Binding("d", "other_theme", "Switch between dark and light", show=False),
         Binding("question_mark", "help", "Help", key_display="?"),
         Binding("q", "quit", "Quit"),
     ]
@@ -149,7 +149,9 @@ class ConsoleApp(CommandApp):
             self._looking, self._look_began = True, monotonic()
             self._look(self._token)
         elif monotonic() - self._look_began > SECONDS_TO_ANSWER and not self.trouble:
-            self.trouble = f"The disk of {safe_text(self.lake_path)} does not answer; what was read stays."
+            self.trouble = (
+                f"The disk of {safe_text(self.lake_path)} does not respond; the figures are those read before."
+            )
             self.refresh_screen()
 
     @work(thread=True, exit_on_error=False, group="look")
@@ -385,9 +387,9 @@ class ConsoleApp(CommandApp):
             yield SystemCommand(f"{page.number} {page.name}", page.question, partial(self._go, page.name.lower()))
         for name, words in command_parser.REQUEST_COMMANDS.items():
             if name in ("cycle", "train", "maintain"):
-                yield SystemCommand(f"Ask: {name}", words.split("  ")[-1].strip(), partial(self.command, name))
-        yield SystemCommand("Back to now", "leave the past", partial(self.stand_at, None))
-        yield SystemCommand("Dark or light", "swap the theme", self.action_other_theme)
+                yield SystemCommand(f"Request: {name}", words.split("  ")[-1].strip(), partial(self.command, name))
+        yield SystemCommand("Live", "return to now", partial(self.stand_at, None))
+        yield SystemCommand("Theme", "switch between dark and light", self.action_other_theme)
         yield SystemCommand("Help", "the keys valid here", self.action_help)
         del screen
 

@@ -13,16 +13,17 @@ from textual.widgets import Static
 
 from nextgen_tui.console.charts.chart_widget import ChartWidget
 from nextgen_tui.console.frame import Console, KeyBar, NotesWidget, banner
-from nextgen_tui.console.page import ACTION_KEYS, Detail, plain_text
+from nextgen_tui.console.notes import plain_text
+from nextgen_tui.console.page import ACTION_KEYS, Detail
 from nextgen_tui.console.sheet.sheet import Cell, Col, Sheet, quiet
 from nextgen_tui.console.sheet.sheet_widget import SheetWidget
 from nextgen_tui.console.styles import content, sections
 from nextgen_tui.text.safe_text import harmless, safe_text
 
 COLS = (
-    Col("rests on", "table"),
+    Col("based on", "table"),
     Col("row", "words", most=70),
-    Col("which says", "about", quiet, most=160),
+    Col("content", "about", quiet, most=160),
 )
 
 
@@ -33,7 +34,7 @@ class DetailScreen(Screen[None]):
         Binding("backspace,escape", "back", "Back"),
         Binding("y", "copy", "Copy"),
         *(Binding(key, f"act('{name}')", label, key_display=key) for name, (key, label) in ACTION_KEYS.items()),
-        Binding("tab", "app.focus_next", "Text or links", show=False),
+        Binding("tab", "app.focus_next", "Switch between text and links", show=False),
         Binding("pagedown", "scroll(1)", "Page down", show=False),
         Binding("pageup", "scroll(-1)", "Page up", show=False),
     ]
@@ -64,11 +65,11 @@ class DetailScreen(Screen[None]):
         """The ways on have the keys, if there are any."""
         self.query_one(KeyBar).show()
         if self.detail.links:
-            rows = [{"table": link.table, "words": link.words, "about": link.about} for link in self.detail.links]
+            rows = [{"table": link.table, "words": link.text, "about": link.about} for link in self.detail.links]
             frame = pl.DataFrame(rows, schema={"table": pl.String, "words": pl.String, "about": pl.String})
             links = self.query_one("#links", SheetWidget)
             links.styles.height = min(len(rows) + 1, 12)
-            links.show(Sheet(frame, COLS, ("table", "words"), noun="way"), 0, None)
+            links.show(Sheet(frame, COLS, ("table", "words"), noun="link"), 0, None)
             links.focus()
         else:
             self.query_one("#detail").focus()
@@ -108,5 +109,5 @@ class DetailScreen(Screen[None]):
     def text(self) -> str:
         """Title, sections and ways on as text, for tests."""
         lines = [line for section in self.detail.sections for line in ((Cell(section.heading),), *section.lines)]
-        links = [f"{link.table} {link.words} {link.about}" for link in self.detail.links]
+        links = [f"{link.table} {link.text} {link.about}" for link in self.detail.links]
         return "\n".join([self.detail.title, plain_text(lines), *links])

@@ -12,8 +12,8 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
 from nextgen_tui.console.frame import NotesWidget, SafeInput
+from nextgen_tui.console.notes import LABEL, Line, fact, heading, note
 from nextgen_tui.console.operator.command_parser import LOCAL_COMMANDS, NO_DAEMON, REQUEST_COMMANDS, PendingRequest
-from nextgen_tui.console.page import LABEL, Line, fact, heading, note
 from nextgen_tui.console.sheet.sheet import Cell
 from nextgen_tui.console.styles import content
 from nextgen_tui.text.safe_text import safe_text
@@ -69,7 +69,7 @@ class ConfirmScreen(ModalScreen[PendingRequest | None]):
         """What, with what effect, why, and two buttons."""
         request = self._asked.request
         what = " ".join(str(part) for part in (request.action, request.target, request.session or "") if part)
-        title = "Put on record" if self._asked.at_once else "Ask the daemon"
+        title = "Record" if self._asked.at_once else "Ask the daemon"
         lines = [(Cell(f"{title}: {safe_text(what, 120)}", "accent"),), note("")]
         lines += [_effect(line) for line in self._asked.lines]
         lines += [note("")]
@@ -78,11 +78,15 @@ class ConfirmScreen(ModalScreen[PendingRequest | None]):
         with Vertical(id="confirm"):
             with VerticalScroll(id="effects", can_focus=False):
                 yield NotesWidget("effect-lines", lines)
-            why = "why (has to be said: it is judged later)" if self._asked.needs_reason else "why (kept with it)"
+            why = (
+                "reason (required: it is evaluated later)"
+                if self._asked.needs_reason
+                else "reason (optional, recorded with it)"
+            )
             yield SafeInput(placeholder=why, id="why", max_length=1_000)
             with Horizontal(id="buttons"):
                 yield Button(Content("Cancel"), id="cancel", variant="default")
-                yield Button(Content("Put on record" if self._asked.at_once else "Ask"), id="send", variant="primary")
+                yield Button(Content("Record" if self._asked.at_once else "Send"), id="send", variant="primary")
 
     def on_mount(self) -> None:
         """Nothing happens by pressing enter too fast."""
@@ -102,7 +106,7 @@ class ConfirmScreen(ModalScreen[PendingRequest | None]):
     def _send(self) -> None:
         why = self.query_one("#why", Input)
         if self._asked.needs_reason and not why.value.strip():
-            self.notify("Say why first.", severity="warning", markup=False)
+            self.notify("Give a reason first.", severity="warning", markup=False)
             why.focus()
         elif not self._sent:
             self._sent = True
@@ -112,4 +116,4 @@ class ConfirmScreen(ModalScreen[PendingRequest | None]):
 def _effect(line: str) -> Line:
     """What it reads or writes, under its label where it has one."""
     label, gap, rest = line.partition("  ")
-    return fact(label, rest, longest=900) if gap and len(label) < LABEL else note(line, longest=900)
+    return fact(label, rest, max_length=900) if gap and len(label) < LABEL else note(line, max_length=900)

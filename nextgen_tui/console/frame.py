@@ -16,7 +16,8 @@ from textual.widgets import Input, Static
 
 from nextgen_tui.console.activity import Activity
 from nextgen_tui.console.lake_view import AsOf, LakeView
-from nextgen_tui.console.page import Action, Detail, Line, Link, Page, PageState, wrap_hanging
+from nextgen_tui.console.notes import Line, wrap_hanging
+from nextgen_tui.console.page import Action, Detail, Link, Page, PageState
 from nextgen_tui.console.sheet.sheet import Cell
 from nextgen_tui.console.styles import content
 from nextgen_tui.text import formats
@@ -170,7 +171,7 @@ class ScreenTabs(TextLine):
             console.command(f"go {name}")
 
 
-TYPING = (("⏎", "Take it", "enter"), ("esc", "Leave it", "escape"))
+TYPING = (("⏎", "Accept", "enter"), ("esc", "Cancel", "escape"))
 """The keys of the line one types on: every other is a letter there."""
 
 

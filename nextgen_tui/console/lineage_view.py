@@ -12,7 +12,8 @@ from lake.contract import RUN_ID, Table
 from lake.lineage import LINKS, refers
 from lake.tables import TABLES
 from nextgen_tui.console.lake_view import LakeView
-from nextgen_tui.console.page import Detail, Line, Link, Section, note
+from nextgen_tui.console.notes import Line, note
+from nextgen_tui.console.page import Detail, Link, Section
 from nextgen_tui.console.pages.runs import run_detail
 from nextgen_tui.console.sheet.sheet import Cell
 from nextgen_tui.text import formats, table_view
@@ -51,7 +52,7 @@ def follow(view: LakeView, link: Link) -> Detail:
         return run_detail(view, str(link.key["run_id"]))
     rows = _rows(view, table, link.key)
     if rows.is_empty():
-        return Detail(link.words, (Section("", (note("This row is not there any more.", "warn"),)),))
+        return Detail(link.text, (Section("", (note("This row no longer exists.", "warn"),)),))
     return row_detail(view, table, rows.row(0, named=True))
 
 

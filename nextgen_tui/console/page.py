@@ -1,33 +1,28 @@
-"""What a screen is made of, and what opening one of its rows tells: plain values, shown by one thin widget each."""
+"""What a screen is made of: sheets, declared one by one, and what opening a row shows; plain values, no widgets."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from textwrap import wrap
 from typing import Any, ClassVar, Generic, TypeVar
+
+import polars as pl
 
 from lake.contract import Table
 from nextgen_tui.console.charts.charts import Chart
 from nextgen_tui.console.lake_view import LakeView
-from nextgen_tui.console.sheet.sheet import Cell, Sheet, Style
-from nextgen_tui.text.safe_text import safe_text
+from nextgen_tui.console.notes import Line
+from nextgen_tui.console.sheet.sheet import Col, Sheet
 
-Line = tuple[Cell, ...]
-"""A line of notes: pieces of text, each with its mood."""
 Row = Mapping[str, Any]
-LABEL = 12
-"""Characters before a fact."""
-AS_IT_IS: Any = {"expand_tabs": False, "replace_whitespace": False, "break_on_hyphens": False}
-"""How lines are broken: at spaces, never within a date, and nothing in them is changed."""
 
 
 @dataclass(frozen=True)
 class Link:
     """A way on: a row of a table, or a run."""
 
-    words: str
+    text: str
     table: str
     key: Mapping[str, Any]
     about: str = ""
@@ -35,7 +30,7 @@ class Link:
 
 @dataclass(frozen=True)
 class Action:
-    """Something that can be done about a thing: asked for in a dialog, never at once."""
+    """Something that can be done about a row: confirmed in a dialog first, never done at once."""
 
     name: str
     """One of `ACTION_KEYS`."""
@@ -53,7 +48,7 @@ ACTION_KEYS = {
     "reproduce": ("v", "Verify"),
     "retry": ("R", "Retry"),
 }
-"""What can be done -> its key and what the footer calls it."""
+"""Action -> its key and its name in the footer."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +76,41 @@ class Detail:
 Data = TypeVar("Data")
 
 
+@dataclass(frozen=True)
+class SheetSpec(Generic[Data]):
+    """One sheet of a page, and what is shown of, opened from and done about its chosen row: one declaration each."""
+
+    name: str
+    frame: Callable[[Data], pl.DataFrame]
+    """The sheet's rows in their order; a frame without columns stands for no rows."""
+    cols: tuple[Col, ...]
+    key: tuple[str, ...]
+    """The frame's columns that tell its rows apart."""
+    noun: str = "row"
+    empty: str | Callable[[Data], str] = "Nothing here yet."
+    """What to say where there are no rows."""
+    notes: Callable[[Data, Row], tuple[Line, ...]] | None = None
+    """Beside the sheet, of the chosen row; the page's summary where None."""
+    charts: Callable[[Data, Row], tuple[Chart, ...]] | None = None
+    """Beside the sheet, of the chosen row; the page's overview where None."""
+    detail: Callable[[LakeView, Data, Row], Detail | None] | None = None
+    """What opening a row shows; may read the lake."""
+    actions: Callable[[Data, Row], tuple[Action, ...]] | None = None
+    """What can be done about a row."""
+    origin: Callable[[Row], Link | None] | None = None
+    """The row of the lake that a row stands for, from which lineage is walked."""
+
+    def sheet(self, data: Data) -> Sheet:
+        """The sheet of the data."""
+        frame = self.frame(data)
+        if not frame.columns:
+            frame = pl.DataFrame(schema=dict.fromkeys([*(col.name for col in self.cols), *self.key], pl.String))
+        empty = self.empty if isinstance(self.empty, str) else self.empty(data)
+        return Sheet(frame, self.cols, self.key, empty, self.noun)
+
+
 class Page(ABC, Generic[Data]):
-    """One screen: what it reads, and how that is told. Stateless; every method is a pure function of its arguments."""
+    """One screen: what it reads, and how that is shown. Stateless; every method is a pure function of its arguments."""
 
     number: ClassVar[str]
     name: ClassVar[str]
@@ -92,12 +120,12 @@ class Page(ABC, Generic[Data]):
     """The tables it depends on: it is read again when one of them has a new version."""
 
     def quick_load(self, view: LakeView) -> Data | None:
-        """What can be told at once, where reading all takes longer than one should wait; None where it does not."""
+        """What can be shown at once where reading everything takes too long; None where it does not."""
         del view
         return None
 
     def prepare(self, view: LakeView) -> None:
-        """Whatever takes long and needs no lake; other screens are read meanwhile."""
+        """Do what takes long and needs no lake; other screens are read meanwhile."""
         del view
 
     @abstractmethod
@@ -106,40 +134,71 @@ class Page(ABC, Generic[Data]):
 
     @abstractmethod
     def sentence(self, data: Data) -> str:
-        """The answer, in words."""
+        """The answer to the page's question, in words."""
 
     @abstractmethod
+    def specs(self, data: Data) -> tuple[SheetSpec[Data], ...]:
+        """Its sheets; the first one is shown first."""
+
+    def summary(self, data: Data) -> tuple[Line, ...]:
+        """Notes where no row is chosen, or its sheet has none of its own."""
+        del data
+        return ()
+
+    def overview(self, data: Data) -> tuple[Chart, ...]:
+        """Charts where no row is chosen, or its sheet has none of its own."""
+        del data
+        return ()
+
+    def spec(self, data: Data, name: str) -> SheetSpec[Data]:
+        """The sheet of that name.
+
+        Raises:
+            KeyError: if there is none.
+        """
+        found = next((spec for spec in self.specs(data) if spec.name == name), None)
+        if found is None:
+            raise KeyError(f"screen {self.name} has no sheet {name!r}")
+        return found
+
     def sheets(self, data: Data) -> tuple[str, ...]:
-        """The names of its sheets; the first one is shown first."""
+        """The names of its sheets."""
+        return tuple(spec.name for spec in self.specs(data))
 
-    @abstractmethod
     def sheet(self, data: Data, name: str) -> Sheet:
         """One sheet."""
+        return self.spec(data, name).sheet(data)
 
     def notes(self, data: Data, name: str, row: Row | None) -> tuple[Line, ...]:
         """What to say beside the sheet about its chosen row."""
-        del data, name, row
-        return ()
+        notes = self.spec(data, name).notes
+        return self.summary(data) if row is None or notes is None else notes(data, row)
 
     def charts(self, data: Data, name: str, row: Row | None) -> tuple[Chart, ...]:
         """What to draw beside the sheet about its chosen row."""
-        del data, name, row
-        return ()
+        charts = self.spec(data, name).charts
+        return self.overview(data) if row is None or charts is None else charts(data, row)
 
     def detail(self, view: LakeView, data: Data, name: str, row: Row) -> Detail | None:
-        """What opening the row tells; may read."""
-        del view, data, name, row
-        return None
+        """What opening the row shows, with what can be done about it; may read the lake."""
+        detail = self.spec(data, name).detail
+        return detail(view, data, row) if detail else None
 
     def actions(self, data: Data, name: str, row: Row) -> tuple[Action, ...]:
         """What can be done about the row."""
-        del data, name, row
-        return ()
+        actions = self.spec(data, name).actions
+        return actions(data, row) if actions else ()
 
-    def origin(self, name: str, row: Row) -> Link | None:
+    def origin(self, data: Data, name: str, row: Row) -> Link | None:
         """The row of the lake that the sheet's row stands for, from which lineage is walked."""
-        del name, row
-        return None
+        origin = self.spec(data, name).origin
+        return origin(row) if origin else None
+
+
+def row_link(table: Table, row: Row, text: str = "", about: str = "") -> Link:
+    """The link to a sheet's row that is a row of the table; by its key where no text is given."""
+    wanted = {name: row[name] for name in dict.fromkeys((*table.key, table.clock))}
+    return Link(text or " ".join(str(row[name]) for name in table.key), table.name, wanted, about)
 
 
 @dataclass(frozen=True)
@@ -152,66 +211,13 @@ class PageState:
     sheets: Mapping[str, Sheet] = field(default_factory=dict)
     """Those of its sheets that are made already."""
     trouble: str = ""
-    versions: tuple[int, ...] = field(default=())
+    versions: Sequence[int] = ()
     """Of the page's tables; the same versions hold the same data."""
     incomplete: bool = False
     """Whether more is on its way."""
 
 
 def build_state(page: Page[Data], data: Data) -> PageState:
-    """The data with all that a page shows of them first: made where they are read, not where keys wait."""
-    first = page.sheets(data)[0]
-    return PageState(data, page.sentence(data), {first: page.sheet(data, first)})
-
-
-def fact(label: str, words: object, style: Style = "", longest: int = 400, right: int = 0) -> Line:
-    """A label and what it says, figures flush right in so many characters."""
-    return Cell(f"{label:<{LABEL}} ", "dim"), Cell(safe_text(words, longest).rjust(right), style)
-
-
-def wrap_hanging(line: Line, width: int) -> tuple[Line, ...]:
-    """A line that is longer than its room goes on below its own beginning, not below its label."""
-    label, told = (line[:1], line[1:]) if len(line) > 1 and _labels(line[0]) else ((), line)
-    indent = sum(len(cell.words) for cell in label)
-    words = "".join(cell.words for cell in told).replace(" %", "\u00a0%")  # a figure stays with its sign
-    if len(words) <= width - indent or width - indent < LABEL:
-        return (line,)
-    broken: list[Line] = []
-    at = 0
-    for piece in wrap(words, width - indent, **AS_IT_IS):
-        at = words.index(piece, at)
-        broken.append((*label, *_cut(told, at, at + len(piece))))
-        at, label = at + len(piece), (Cell(" " * indent),) if indent else ()
-    return tuple(broken) or (line,)
-
-
-def _labels(cell: Cell) -> bool:
-    return cell.style == "dim" and cell.words.endswith(" ")
-
-
-def _cut(cells: Sequence[Cell], start: int, end: int) -> Iterator[Cell]:
-    """The part of some cells' text between two places, each piece with its mood."""
-    for cell in cells:
-        if piece := cell.words[max(start, 0) : max(end, 0)]:
-            yield Cell(piece, cell.style)
-        start, end = start - len(cell.words), end - len(cell.words)
-
-
-def note(words: object, style: Style = "", longest: int = 400) -> Line:
-    """A plain line."""
-    return (Cell(safe_text(words, longest), style),)
-
-
-def describe_slice(scope: str, part: str) -> str:
-    """Which forecasts a measure is about."""
-    return "all tickers" if scope == "all" else f"{scope} {part}"
-
-
-def heading(words: str) -> Line:
-    """A line that names what follows."""
-    return (Cell(words, "accent"),)
-
-
-def plain_text(lines: Sequence[Line]) -> str:
-    """The lines without their moods."""
-    return "\n".join("".join(cell.words for cell in line) for line in lines)
+    """The data with what a page shows of them first: made where they are read, not where keys wait."""
+    first = page.specs(data)[0]
+    return PageState(data, page.sentence(data), {first.name: first.sheet(data)})

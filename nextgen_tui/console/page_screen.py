@@ -18,7 +18,8 @@ from textual.widgets import Input
 
 from nextgen_tui.console.charts.chart_widget import ChartWidget
 from nextgen_tui.console.frame import Console, KeyBar, NotesWidget, SafeInput, ScreenTabs, TextLine, banner, numbers
-from nextgen_tui.console.page import ACTION_KEYS, Action, Page, PageState, Row, note, plain_text
+from nextgen_tui.console.notes import note, plain_text
+from nextgen_tui.console.page import ACTION_KEYS, Action, Page, PageState, Row
 from nextgen_tui.console.sheet.export import ExportError, export, file_name
 from nextgen_tui.console.sheet.sheet import Cell, Sheet
 from nextgen_tui.console.sheet.sheet_widget import SheetWidget
@@ -28,13 +29,13 @@ from nextgen_tui.text.safe_text import safe_text
 
 REST = 0.03
 """Seconds before notes and picture follow the cursor, so that a held key moves it without a stutter."""
-PROMPTS = {"filter": "/", "command": ":", "time": "as of", "export": "write to"}
+PROMPTS = {"filter": "/", "command": ":", "time": "as of", "export": "export to"}
 """What the line at the bottom is for -> what stands before it."""
 HINTS = {
-    "filter": "rows in which every word occurs",
+    "filter": "show the rows that contain every word",
     "command": "cycle, train, maintain, at, live, daemon ... (? lists them all)",
     "time": "a session as 2026-01-05, a UTC time as 2026-01-05T21:00, or a run's id",
-    "export": "a name that ends in .csv or .parquet",
+    "export": "a file name ending in .csv or .parquet",
 }
 """What it is for -> what can be typed."""
 
@@ -43,7 +44,7 @@ HINTS = {
 class SheetState:
     """Where the operator stands in one sheet: kept while he is elsewhere."""
 
-    words: str = ""
+    filter: str = ""
     order: tuple[str, bool] | None = None
     key: tuple[Any, ...] | None = None
 
@@ -61,10 +62,10 @@ class PageScreen(Screen[None]):
 
     BINDINGS = [
         Binding("tab", "sheet(1)", "Sheet"),
-        Binding("shift+tab", "sheet(-1)", "Sheet before", show=False),
+        Binding("shift+tab", "sheet(-1)", "Previous sheet", show=False),
         Binding("slash", "line('filter')", "Filter", key_display="/", priority=True),
         Binding("s", "sort", "Sort"),
-        Binding("S", "turn", "Turn the order", show=False, key_display="S"),
+        Binding("S", "turn", "Reverse the order", show=False, key_display="S"),
         Binding("l", "lineage", "Lineage"),
         Binding("t", "line('time')", "Time", priority=True),
         Binding("colon", "line('command')", "Command", key_display=":", priority=True),
@@ -86,7 +87,7 @@ class PageScreen(Screen[None]):
         self._purpose = ""
         self._detail_due = False
         self._sheets: dict[tuple[str, tuple[str, bool] | None], Sheet] = {}
-        """The sheets of the data that is state, in each order, whole; made when first looked at."""
+        """The sheets of the data on screen, in each order, unfiltered; made when first shown."""
         self._can: tuple[str, ...] = ()
         """What could be done about the row when the footer was last drawn."""
 
@@ -119,7 +120,7 @@ class PageScreen(Screen[None]):
         if self.is_mounted and self.query("#numbers"):
             self.show_frame()
 
-    # ---- state
+    # ---- shown
 
     @property
     def console(self) -> Console:
@@ -154,7 +155,7 @@ class PageScreen(Screen[None]):
         trouble = self.console.trouble or state.trouble
         words = trouble or state.answer or "Reading the lake ..."
         sentence = self.query_one("#sentence", NotesWidget)
-        sentence.show((note(words, longest=600),))
+        sentence.show((note(words, max_length=600),))
         sentence.set_class(bool(trouble), "trouble")
         if fresh and state.data is not None:
             names = self.page.sheets(state.data)
@@ -176,7 +177,7 @@ class PageScreen(Screen[None]):
             self._sheets[name, None] = self.page.sheet(self._state.data, name)
         if order and (name, order) not in self._sheets:
             self._sheets[name, order] = self._sheets[name, None].sorted(*order)
-        return self._sheets[name, order].filtered(self._here.words)
+        return self._sheets[name, order].filtered(self._here.filter)
 
     def show_frame(self) -> None:
         """Show where the console stands and what the daemon does."""
@@ -195,8 +196,8 @@ class PageScreen(Screen[None]):
             mine = name == self._memory.sheet
             parts += [Cell(f"[{name}]" if mine else f" {name} ", "accent" if mine else "dim")]
         words = f"   {formats.counted(sheet.height, sheet.noun)}"
-        if self._here.words:
-            words += f" with {safe_text(self._here.words, 40)!r}"
+        if self._here.filter:
+            words += f" containing {safe_text(self._here.filter, 40)!r}"
         self.query_one("#sheets", TextLine).show(content([(*parts, Cell(words, "dim"))]))
 
     def on_sheet_widget_moved(self) -> None:
@@ -252,7 +253,7 @@ class PageScreen(Screen[None]):
         self.fill()
 
     def action_sort(self) -> None:
-        """Sort by the next column that is state; after the last, as at first."""
+        """Sort by the next column; after the last, as at first."""
         sheet = self.view.sheet
         if sheet is None:
             return
@@ -275,13 +276,13 @@ class PageScreen(Screen[None]):
 
     def action_back(self) -> None:
         """Show every row again."""
-        if self._here.words:
-            self._here.words = ""
+        if self._here.filter:
+            self._here.filter = ""
             self.fill()
 
     def action_lineage(self) -> None:
         """Walk from the row to what it rests on."""
-        link = self.page.origin(self._memory.sheet, self.row) if self.row is not None else None
+        link = self.page.origin(self._state.data, self._memory.sheet, self.row) if self.row is not None else None
         if link is None:
             self.app.bell()
         else:
@@ -291,7 +292,7 @@ class PageScreen(Screen[None]):
         """Copy the row, its columns apart by tabs."""
         view = self.view
         if view.sheet is not None and view.row is not None:
-            words = "\t".join(cell.words for cell in view.sheet.cells(view.row))
+            words = "\t".join(cell.text for cell in view.sheet.cells(view.row))
             self.app.copy_to_clipboard(words)
             self.notify("Copied the row.", markup=False, timeout=2)
 
@@ -301,7 +302,7 @@ class PageScreen(Screen[None]):
         self.action_line("export", file_name(self.page.name, self._memory.sheet, session))
 
     def write(self, name: str) -> None:
-        """Write the sheet as state to a file, in the folder the console was started in."""
+        """Write the sheet as it is shown to a file, in the folder the console was started in."""
         if self._state.data is not None:
             self._written(self._sheet(), Path(name).expanduser())
 
@@ -325,7 +326,7 @@ class PageScreen(Screen[None]):
         line.display = True
         line.border_title = PROMPTS[purpose]
         line.placeholder = HINTS[purpose]
-        line.value = self._here.words if purpose == "filter" else words
+        line.value = self._here.filter if purpose == "filter" else words
         line.cursor_position = len(line.value)
         self.set_focus(line)  # at once: `focus()` would let keys typed fast go astray
         self.query_one(KeyBar).show()
@@ -353,8 +354,8 @@ class PageScreen(Screen[None]):
 
     def on_input_changed(self, message: Input.Changed) -> None:
         """A filter works while it is typed."""
-        if self._purpose == "filter" and self._state.data is not None and message.value != self._here.words:
-            self._here.words = message.value
+        if self._purpose == "filter" and self._state.data is not None and message.value != self._here.filter:
+            self._here.filter = message.value
             self.fill()
 
     def on_input_submitted(self, message: Input.Submitted) -> None:

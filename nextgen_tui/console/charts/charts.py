@@ -78,8 +78,8 @@ class Chart:
     bands: tuple[Band, ...] = ()
     marks: tuple[Mark, ...] = ()
     candles: tuple[Candle, ...] = ()
-    words: Callable[[float], str] = formats.money
-    """A level as its label."""
+    label: Callable[[float], str] = formats.money
+    """How a level is written on the axis."""
     ticks: tuple[tuple[float, str], ...] = ()
     """Labels below: position and text."""
     legend: tuple[tuple[str, str, str], ...] = ()
@@ -164,7 +164,7 @@ def _framed(chart: Chart, width: int, height: int) -> _Frame:
     plot = height - foot - len(head)
     chart = _with_room(chart, width // 2 - 4)
     levels = _levels(chart)
-    return _Frame(chart, head, foot, plot, levels, _labels(chart.words, *levels, plot))
+    return _Frame(chart, head, foot, plot, levels, _labels(chart.label, *levels, plot))
 
 
 def _filled(frame: _Frame, width: int, margin: int) -> list[list[Sign]]:

@@ -18,29 +18,29 @@ from pipeline.control.schedule.task import ACTIONS
 from pipeline.engine.stages import CYCLE, REPORT, TRAINING, stage
 
 LOCAL_COMMANDS = {
-    "at": "at SESSION     see everything as of then",
-    "live": "live           back to now",
+    "at": "at SESSION     show every screen as of a past session",
+    "live": "live           return to now",
     "go": "go SCREEN      health, data, predictions, ...",
-    "export": "export FILE    the sheet as .csv or .parquet",
-    "theme": "theme          dark or light",
-    "daemon": "daemon         start one on this lake",
+    "export": "export FILE    write the sheet as .csv or .parquet",
+    "theme": "theme          switch between dark and light",
+    "daemon": "daemon         start a daemon on this lake",
     "quit": "quit",
 }
 """Commands that ask nobody, with what they do."""
 REQUEST_COMMANDS = {
-    "cycle": "cycle [SESSION]      the whole loop of a session",
-    "train": "train [SESSION]      a challenger, trained and judged",
-    "maintain": "maintain             the upkeep of the lake",
-    "run": "run STAGE[,STAGE]    stages by themselves",
-    "task": "task NAME            a task of the schedule, now",
-    "approve": "approve PLAN         let a planned trade go to its open",
-    "veto": "veto PLAN            keep a planned trade from its open",
-    "promote": "promote MODEL        champion from the next cycle on",
-    "rollback": "rollback [MODEL]     the champion before this one",
+    "cycle": "cycle [SESSION]      run the whole loop for a session",
+    "train": "train [SESSION]      train a challenger and evaluate it",
+    "maintain": "maintain             run the maintenance of the lake",
+    "run": "run STAGE[,STAGE]    run single stages",
+    "task": "task NAME            run a scheduled task now",
+    "approve": "approve PLAN         approve a planned trade before its open",
+    "veto": "veto PLAN            veto a planned trade before its open",
+    "promote": "promote MODEL        make it champion from the next cycle on",
+    "rollback": "rollback [MODEL]     restore the previous champion",
     "reproduce": "reproduce RUN        compute it again, compare every bit",
-    "retry": "retry TASK SLOT      let a stopped slot go on",
-    "skip": "skip TASK SLOT       pass over a stopped slot",
-    "cancel": "cancel TASK SLOT     stop what runs, or is owed",
+    "retry": "retry TASK SLOT      run a stopped slot again",
+    "skip": "skip TASK SLOT       go on without a stopped slot",
+    "cancel": "cancel TASK SLOT     stop it, or take it off the backlog",
 }
 """Commands that become requests to the daemon, or words that are put on record at once."""
 MAX_NAMES = 12
@@ -115,7 +115,7 @@ def asked(name: str, rest: Sequence[str], moment: datetime, about: str = "") -> 
         lines = _stage_lines(target)
     elif name == "task":
         target = _only(name, rest)
-        lines = (f"runs what the schedule says of the task {target!r}, now instead of when it is due",)
+        lines = (f"runs the scheduled task {target!r} now instead of when it is due",)
     elif name in EFFECTS:
         target = rest[0] if name == "rollback" and rest else "" if name == "rollback" else _only(name, rest)
         lines = EFFECTS[name]
@@ -142,7 +142,7 @@ EFFECTS = {
     "veto": (
         "reads   the plan and the exchange's calendar: after the open it is too late",
         "writes  one row of trade_decisions; the order stays unfilled, with your reason",
-        "        what it would have earned is judged later",
+        "        what it would have earned is evaluated later",
     ),
     "promote": (
         "reads   model_registry: the model's weights, and that they fit today's features",
@@ -181,7 +181,7 @@ def now() -> datetime:
 
 
 NO_DAEMON = (
-    f"No daemon runs on this lake: the request waits up to {EXPIRES_AFTER.total_seconds() / 3600:.0f} hours for one "
+    f"No daemon is running on this lake: the request waits up to {EXPIRES_AFTER.total_seconds() / 3600:.0f} hours for one "
     "(:daemon starts one)."
 )
 
@@ -221,9 +221,9 @@ def _stage_lines(target: str) -> tuple[str, ...]:
 
 def _steering(name: str, target: str) -> str:
     return {
-        "retry": f"lets {target} go on: the daemon tries it again at once",
-        "skip": f"passes over {target}: what waits for it goes ahead without it",
-        "cancel": f"stops {target} if it runs, and does not start it if it is owed",
+        "retry": f"runs {target} again: the daemon tries it at once",
+        "skip": f"skips {target}: what waits for it goes ahead without it",
+        "cancel": f"stops {target} if it is running, and does not start it if it is overdue",
     }[name]
 
 
@@ -233,7 +233,7 @@ def _session(rest: Sequence[str]) -> date | None:
     try:
         return date.fromisoformat(rest[0])
     except ValueError:
-        raise CommandError(f"{rest[0]!r} is no session; write it as 2026-01-05") from None
+        raise CommandError(f"{rest[0]!r} is not a session; write it as 2026-01-05") from None
 
 
 def _only(name: str, rest: Sequence[str]) -> str:

@@ -90,11 +90,11 @@ class CommandApp(App[None]):
     def _refused(self) -> bool:
         """Whether nothing can be done, with the reason told."""
         if self.read_only:
-            self._warn("This console was started to look only (--read-only).")
+            self._warn("This console is read-only (started with --read-only).")
         elif self.at is not None:
-            self._warn("Nothing can be asked from the past; `:live` goes back to now.")
+            self._warn("Requests cannot be made from the past; `:live` returns to now.")
         elif not self.activity.writable:
-            self._warn(f"The lake at {self.lake_path} cannot be written; this console can only look.")
+            self._warn(f"The lake at {self.lake_path} cannot be written to; this console is read-only.")
         else:
             return False
         return True
@@ -135,7 +135,7 @@ class CommandApp(App[None]):
         if self._refused():
             return
         if self.activity.daemon:
-            self.notify("A daemon runs already.", markup=False)
+            self.notify("A daemon is already running.", markup=False)
         else:
             self._daemon_started()
 
@@ -146,7 +146,7 @@ class CommandApp(App[None]):
         except OSError as error:
             self.call_from_thread(self._warn, error)
         else:
-            told = "A daemon was started; it goes on when the console ends."
+            told = "A daemon was started; it keeps running after the console ends."
             self.call_from_thread(self.notify, told, markup=False)
 
     # ---- sent
@@ -163,7 +163,7 @@ class CommandApp(App[None]):
                 told = record_decision(self.lake_path, request)
             else:
                 submit(Lake.open(self.lake_path), request)
-                told = f"Asked: {request.action} (screen 8 shows what becomes of it)."
+                told = f"Queued: {request.action} (screen 8 shows its progress)."
                 self.sent_requests[request.request_id] = f"{request.action} {request.target}".strip()
         except BaseException as error:  # whatever it is has to become a sentence, or nobody would know it was not done
             self.call_from_thread(self._warn, error if isinstance(error, ValueError) else explained(error)[1])

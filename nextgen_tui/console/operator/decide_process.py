@@ -28,7 +28,7 @@ def record_decision(lake: Path, request: Request) -> str:
     child = subprocess.run(command, input=asked, capture_output=True, text=True, check=False)
     if child.returncode:
         raise DecisionError(
-            (child.stderr.strip().splitlines() or ["it was not put on record; no reason was given"])[-1]
+            (child.stderr.strip().splitlines() or ["the decision was not recorded; no reason was given"])[-1]
         )
     return child.stdout.strip()
 

@@ -11,26 +11,33 @@ import polars as pl
 from lake.tables.feedback import FEEDBACK_METRICS, PREDICTION_ACCURACY
 from nextgen_tui.console.charts.charts import Band, Chart, Curve, Mark
 from nextgen_tui.console.lake_view import LakeView
-from nextgen_tui.console.page import Detail, Line, Link, Page, Row, Section, describe_slice, fact, note
-from nextgen_tui.console.sheet.sheet import Cell, Col, Sheet, Style
+from nextgen_tui.console.notes import Line, describe_slice, fact, note
+from nextgen_tui.console.page import Detail, Page, Row, Section, SheetSpec, row_link
+from nextgen_tui.console.sheet.sheet import Cell, Col, Style
 from nextgen_tui.summary import coverages, skills
 from nextgen_tui.text import formats
 
-MEASURES, SLICES = "measures", "by slice"
+KEY = ("scope", "slice", "horizon", "metric")
 SIGNS = "●◆■▲▼"
 """One sign per horizon in the calibration chart."""
-MEANINGS = {
-    "pinball_skill": "1 - pinball loss over the naive forecast's, over all quantiles; above 0 is better",
-    "mae_skill": "1 - mean absolute error over the naive forecast's; above 0 is better",
-    "ic": "rank correlation of forecast and outcome within a session; the naive forecast has 0",
-    "hit_rate": "share of forecasts with the outcome's sign",
-    "coverage_50": "share of outcomes inside the 50 % interval",
-    "coverage_80": "share of outcomes inside the 80 % interval",
-    "coverage_90": "share of outcomes inside the 90 % interval",
-    "bias": "mean of outcome less forecast, beside the naive forecast's",
-    "interval_scale": "the factor learned from realised coverage that the next intervals are widened by",
+MEASURES = {
+    "pinball_skill": (
+        "quantile skill",
+        "1 - pinball loss over the naive forecast's; above 0 is better",
+    ),
+    "mae_skill": ("error skill", "1 - mean absolute error over the naive forecast's; above 0 is better"),
+    "ic": ("rank correlation", "of forecast and outcome within a session (IC); the naive forecast has 0"),
+    "hit_rate": ("hit rate", "share of forecasts with the sign of the outcome"),
+    "coverage_50": ("50 % coverage", "share of outcomes inside the 50 % interval"),
+    "coverage_80": ("80 % coverage", "share of outcomes inside the 80 % interval"),
+    "coverage_90": ("90 % coverage", "share of outcomes inside the 90 % interval"),
+    "bias": ("bias", "mean of outcome less forecast, beside the naive forecast's"),
+    "interval_scale": (
+        "interval width",
+        "factor on the next intervals, learned from realised coverage",
+    ),
 }
-"""Measure -> what it means; the order in which they are shown."""
+"""Measure -> its heading and what it means, in the order in which they are listed."""
 _STYLES: dict[str, Style] = {
     "skill": "good",
     "calibrated": "good",
@@ -76,89 +83,70 @@ class AccuracyPage(Page[AccuracyData]):
             return "No forecast has matured yet; the first scores come with the shortest horizon."
         skill = [one for one in skills(data.now) if one.metric == "pinball_skill"]
         parts = [
-            f"{one.horizon if number else formats.counted(one.horizon, 'session')} ahead {one.finding} "
-            f"({formats.percent(one.value, 1, signed=True)}{'' if number else ' pinball skill'})"
+            f"{formats.counted(one.horizon, 'session')} {one.finding} "
+            f"({formats.percent(one.value, 1, signed=True)}{'' if number else ' quantile skill'})"
             for number, one in enumerate(skill)
         ]
         held = [
-            f"{formats.percent(one.measured, 0)} {one.horizon} ahead ({one.verdict})"
+            f"{formats.percent(one.measured, 0)} over {formats.counted(one.horizon, 'session')} ({one.verdict})"
             for one in coverages(data.now)
             if one.stated == 0.8
         ]
         calibration = f" 80 % intervals held {', '.join(held)}." if held else ""
         return f"{'; '.join(parts) or 'Too few forecasts to judge skill'}.{calibration}"
 
-    def sheets(self, data: AccuracyData) -> tuple[str, ...]:
+    def specs(self, data: AccuracyData) -> tuple[SheetSpec[AccuracyData], ...]:
         """Overall, and cut by sector, ticker, model or regime."""
         del data
-        return MEASURES, SLICES
+        return SHEETS
 
-    def sheet(self, data: AccuracyData, name: str) -> Sheet:
-        """Overall measures with a sparkline of their history; slices, the worst first."""
-        key = ("scope", "slice", "horizon", "metric")
-        if name == SLICES:
-            rows = data.now.filter(pl.col("scope") != "all").sort("metric", "value", "slice", "horizon")
-            wanted = rows.filter(pl.col("metric").is_in(["pinball_skill", "mae_skill", "hit_rate", "coverage_80"]))
-            return Sheet(wanted, SLICE_COLS, key, "Nothing was measured by slice yet.", "slice")
-        rows = data.now.filter(pl.col("scope") == "all").join(
-            trails(data.history), on=["horizon", "metric"], how="left"
-        )
-        rank = pl.col("metric").replace_strict({metric: n for n, metric in enumerate(MEANINGS)}, return_dtype=pl.Int8)
-        return Sheet(rows.sort("horizon", rank), COLS, key, "Nothing was measured yet.", "measure")
 
-    def notes(self, data: AccuracyData, name: str, row: Row | None) -> tuple[Line, ...]:
-        """What the chosen measure means and says."""
-        del data, name
-        if row is None:
-            return ()
-        show = metric_format(row["metric"])
-        return (
-            (
-                Cell(f"{row['metric']}", "accent"),
-                Cell(f"  {row['horizon']} ahead, {describe_slice(row['scope'], row['slice'])}", "dim"),
-            ),
-            fact("measured", f"{show(row['value'])} ({_span(row['span'])})"),
-            fact("baseline", show(row["baseline"])),
-            fact("verdict", row["verdict"], _STYLES.get(row["verdict"], "")),
-            fact(
-                "forecasts",
-                f"{formats.whole(row['n'])}, worth {formats.number(row['n_effective'], 0)} independent ones",
-            ),
-            note(MEANINGS.get(row["metric"], ""), "dim"),
-        )
+def measure_rows(data: AccuracyData) -> pl.DataFrame:
+    """The overall measures by horizon, each with its last values."""
+    rows = data.now.filter(pl.col("scope") == "all").join(trails(data.history), on=["horizon", "metric"], how="left")
+    order = {metric: number for number, metric in enumerate(MEASURES)}
+    rank = pl.col("metric").replace_strict(order, default=len(order), return_dtype=pl.Int8)
+    return rows.sort("horizon", rank, "metric")
 
-    def charts(self, data: AccuracyData, name: str, row: Row | None) -> tuple[Chart, ...]:
-        """The measure over time with its interval, and the calibration; beside slices all of their kind."""
-        if row is None:
-            return ()
-        if name == SLICES:
-            return (by_slice(data.now, row),)
-        return beside(data, row)
 
-    def detail(self, view: LakeView, data: AccuracyData, name: str, row: Row) -> Detail | None:
-        """The measure over time, the calibration, and the forecasts that were worst."""
-        at = (pl.col("horizon") == row["horizon"]) & (pl.lit(name == MEASURES) | (pl.col(_column(row)) == row["slice"]))
-        scored = view.read(PREDICTION_ACCURACY, where=at).sort("absolute_error", "prediction_id", descending=True)
-        links = tuple(
-            Link(
-                f"{one['ticker']} of {one['made_session']}",
-                PREDICTION_ACCURACY.name,
-                {"prediction_id": one["prediction_id"], "session": one["session"]},
-                f"forecast {formats.percent(one['point'], signed=True)}, "
-                f"happened {formats.percent(one['realised'], signed=True)}",
-            )
-            for one in scored.head(15).iter_rows(named=True)
-        )
-        section = Section("This measure", self.notes(data, name, row))
-        worst = Section("Below: the forecasts with the largest errors", ())
-        title = f"{row['metric']}, {row['horizon']} ahead"
-        return Detail(title, (section, worst), beside(data, row), links, str(row["value"]))
+def slice_rows(data: AccuracyData) -> pl.DataFrame:
+    """The measures by slice, the lowest of each first."""
+    rows = data.now.filter(pl.col("scope") != "all").sort("metric", "value", "slice", "horizon")
+    return rows.filter(pl.col("metric").is_in(["pinball_skill", "mae_skill", "hit_rate", "coverage_80"]))
 
-    def origin(self, name: str, row: Row) -> Link | None:
-        """The measure's row."""
-        del name
-        key = {column: row[column] for column in FEEDBACK_METRICS.key}
-        return Link(f"{row['metric']} {row['horizon']}", FEEDBACK_METRICS.name, key)
+
+def measure_notes(row: Row) -> tuple[Line, ...]:
+    """What a measure means and says."""
+    show = metric_format(row["metric"])
+    about = f"  over {formats.counted(row['horizon'], 'session')}, {describe_slice(row['scope'], row['slice'])}"
+    return (
+        (Cell(measure_name(row["metric"]), "accent"), Cell(about, "dim")),
+        fact("measured", f"{show(row['value'])} ({_span(row['span'])})"),
+        fact("baseline", show(row["baseline"])),
+        fact("verdict", row["verdict"], _STYLES.get(row["verdict"], "")),
+        fact("forecasts", f"{formats.whole(row['n'])}, worth {formats.number(row['n_effective'], 0)} independent ones"),
+        note(MEASURES[row["metric"]][1] if row["metric"] in MEASURES else "", "dim"),
+    )
+
+
+def measure_detail(view: LakeView, data: AccuracyData, row: Row) -> Detail:
+    """A measure over time, the calibration, and the forecasts that were worst.
+
+    Raises:
+        LakeError: if the lake cannot be read.
+    """
+    at = pl.col("horizon") == row["horizon"]
+    mine = at if row["scope"] == "all" else at & (pl.col(_column(row)) == row["slice"])
+    scored = view.read(PREDICTION_ACCURACY, where=mine).sort("absolute_error", "prediction_id", descending=True)
+    links = tuple(
+        row_link(PREDICTION_ACCURACY, one, f"{one['ticker']} of {one['made_session']}", _outcome(one))
+        for one in scored.head(15).iter_rows(named=True)
+    )
+    sections = (
+        Section("This measure", measure_notes(row)),
+        Section("Below: the forecasts with the largest errors", ()),
+    )
+    return Detail(_titled(row), sections, beside(data, row), links, str(row["value"]))
 
 
 def add_interval(metrics: pl.DataFrame) -> pl.DataFrame:
@@ -177,6 +165,11 @@ def trails(history: pl.DataFrame) -> pl.DataFrame:
         .group_by("horizon", "metric", maintain_order=True)
         .agg(pl.col("value").tail(16).alias("trail"))
     )
+
+
+def measure_name(metric: str) -> str:
+    """A measure's heading."""
+    return MEASURES[metric][0] if metric in MEASURES else metric.replace("_", " ")
 
 
 def metric_format(metric: str) -> Callable[[float | None], str]:
@@ -201,13 +194,13 @@ def course(history: pl.DataFrame, metric: str, horizon: int) -> Chart:
     days = rows["session"].to_list()
     ticks = tuple((float(n), f"{days[n]:%b %d}") for n in sorted({0, len(days) // 2, len(days) - 1})) if days else ()
     return Chart(
-        f"{metric}, {horizon} ahead",
+        f"{measure_name(metric)} over {formats.counted(horizon, 'session')}",
         (
             Curve(xs, tuple(rows["value"].to_list()), "own"),
             Curve(xs, tuple(rows["baseline"].to_list()), "rule", dotted=True),
         ),
         (band,) if bounded.height else (),
-        words=metric_format(metric),
+        label=metric_format(metric),
         ticks=ticks,
         legend=(("⠒", "own", "measured"), ("⠤", "rule", "baseline")),
     )
@@ -240,9 +233,9 @@ def calibration(metrics: pl.DataFrame) -> Chart:
         "realised coverage",
         tuple(lines),
         marks=tuple(marks),
-        words=lambda value: formats.percent(value, 0),
+        label=lambda value: formats.percent(value, 0),
         ticks=((0.5, "stated 50 %"), (0.8, "80 %"), (0.9, "90 %")),
-        legend=tuple((SIGNS[n % 5], roles[n % 5], f"{h} ahead") for n, h in enumerate(horizons)),
+        legend=tuple((SIGNS[n % 5], roles[n % 5], formats.counted(h, "session")) for n, h in enumerate(horizons)),
         span=(min(0.4, *levels), 1.0),
     )
 
@@ -261,12 +254,21 @@ def by_slice(metrics: pl.DataFrame, row: Row) -> Chart:
             lines.append(Curve((float(number),) * 2, (one["low"], one["high"]), "hot" if mine else "own"))
         marks.append(Mark(float(number), one["value"], "◆" if mine else "•", "hot" if mine else "own"))
     return Chart(
-        f"{row['metric']} by {row['scope']}, {row['horizon']} ahead",
+        f"{measure_name(row['metric'])} by {row['scope']}, {formats.counted(row['horizon'], 'session')}",
         tuple(lines),
         marks=tuple(marks),
-        words=metric_format(row["metric"]),
+        label=metric_format(row["metric"]),
         legend=(("◆", "hot", row["slice"]), ("⠤", "rule", "baseline")),
     )
+
+
+def _titled(row: Row) -> str:
+    return f"{measure_name(row['metric'])} over {formats.counted(row['horizon'], 'session')}"
+
+
+def _outcome(row: Row) -> str:
+    point, realised = (formats.percent(row[name], signed=True) for name in ("point", "realised"))
+    return f"forecast {point}, realised {realised}"
 
 
 def _column(row: Row) -> str:
@@ -296,24 +298,50 @@ def _trail(values: object) -> Cell:
 
 
 COLS = (
-    Col("ahead", "horizon", right=True),
-    Col("measure", "metric"),
+    Col("horizon", "horizon", right=True),
+    Col("measure", "metric", measure_name),
     Col("value", "figure", _figure("value"), right=True, sort="value"),
     Col("95 % interval", "span", _span, right=True, sort="low", rank=1),
     Col("baseline", "held", _figure("baseline"), right=True, sort="baseline"),
     Col("verdict", "verdict", _verdict),
     Col("16 sessions", "trail", _trail, rank=2, sort="value"),
     Col("n", "n", formats.whole, right=True, rank=3),
-    Col("worth", "n_effective", lambda value: formats.number(value, 0), right=True, rank=4),
+    Col("effective n", "n_effective", lambda value: formats.number(value, 0), right=True, rank=4),
 )
 SLICE_COLS = (
     Col("by", "scope"),
     Col("slice", "slice", most=26),
-    Col("ahead", "horizon", right=True),
-    Col("measure", "metric"),
+    Col("horizon", "horizon", right=True),
+    Col("measure", "metric", measure_name),
     Col("value", "figure", _figure("value"), right=True, sort="value"),
     Col("95 % interval", "span", _span, right=True, sort="low", rank=2),
     Col("baseline", "held", _figure("baseline"), right=True, sort="baseline", rank=1),
     Col("verdict", "verdict", _verdict),
     Col("n", "n", formats.whole, right=True, rank=3),
+)
+SHEETS: tuple[SheetSpec[AccuracyData], ...] = (
+    SheetSpec(
+        "measures",
+        measure_rows,
+        COLS,
+        KEY,
+        "measure",
+        "Nothing has been measured yet.",
+        notes=lambda _, row: measure_notes(row),
+        charts=beside,
+        detail=measure_detail,
+        origin=lambda row: row_link(FEEDBACK_METRICS, row),
+    ),
+    SheetSpec(
+        "by slice",
+        slice_rows,
+        SLICE_COLS,
+        KEY,
+        "slice",
+        "Nothing has been measured by slice yet.",
+        notes=lambda _, row: measure_notes(row),
+        charts=lambda data, row: (by_slice(data.now, row),),
+        detail=measure_detail,
+        origin=lambda row: row_link(FEEDBACK_METRICS, row),
+    ),
 )

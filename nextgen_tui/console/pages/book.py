@@ -18,13 +18,14 @@ from lake.tables.trading import (
 )
 from nextgen_tui.console.charts.charts import Band, Chart, Curve, Mark
 from nextgen_tui.console.lake_view import LakeView
-from nextgen_tui.console.page import Detail, Line, Link, Page, Row, Section, fact, heading, note
+from nextgen_tui.console.lineage_view import follow
+from nextgen_tui.console.notes import Line, fact, heading, note
+from nextgen_tui.console.page import Detail, Link, Page, Row, Section, SheetSpec, row_link
 from nextgen_tui.console.pages.data import candles
-from nextgen_tui.console.sheet.sheet import Cell, Col, Sheet, Style, signed
+from nextgen_tui.console.sheet.sheet import Cell, Col, Style, signed
 from nextgen_tui.summary import LedgerFacts, ledger_facts
 from nextgen_tui.text import formats
 
-HOLDINGS, TRADES, LESSONS, LEDGER, DAYS = "holdings", "trades", "lessons", "ledger", "sessions"
 SPARK = 16
 DAYS_BACK = 120
 MONEY = signed(lambda value: formats.money(value, signed=True))
@@ -91,62 +92,18 @@ class BookPage(Page[BookData]):
             f"({beside}); {formats.percent(row['drawdown'], 1)} below the peak. {data.facts.sentence}"
         )
 
-    def sheets(self, data: BookData) -> tuple[str, ...]:
+    def specs(self, data: BookData) -> tuple[SheetSpec[BookData], ...]:
         """Holdings, trades, lessons, ledger, sessions."""
         del data
-        return HOLDINGS, TRADES, LESSONS, LEDGER, DAYS
+        return SHEETS
 
-    def sheet(self, data: BookData, name: str) -> Sheet:
-        """One of them, the newest or the largest first."""
-        if name == TRADES:
-            return Sheet(data.trades, TRADE_COLS, ("trade_id",), "Nothing has been traded yet.", "trade")
-        if name == LESSONS:
-            return Sheet(data.lessons, LESSON_COLS, ("trade_id",), "No position has been closed yet.", "lesson")
-        if name == LEDGER:
-            return Sheet(data.ledger, LEDGER_COLS, ("entry_id",), "The ledger is empty.", "entry")
-        if name == DAYS:
-            days = data.value.sort("session", descending=True)
-            return Sheet(days, DAY_COLS, ("session",), "The book has not been opened yet.", "session")
-        rows = data.holdings.sort("weight", "ticker", descending=[True, False])
-        return Sheet(rows, HOLDING_COLS, ("ticker",), "The book holds nothing but cash.", "holding")
-
-    def notes(self, data: BookData, name: str, row: Row | None) -> tuple[Line, ...]:
-        """Where the value comes from, or the chosen trade, lesson or entry."""
-        if name == TRADES and row is not None:
-            return trade_notes(row)
-        if name == LESSONS and row is not None:
-            return (note(row["lesson"]), fact("verdict", row["verdict"]), fact("surprise", _sigmas(row["surprise"])))
-        if name == LEDGER and row is not None:
-            return event_lines(data.ledger, row["event_id"])
-        if name == DAYS and row is not None:
-            return sources(row)
+    def summary(self, data: BookData) -> tuple[Line, ...]:
+        """Where the value comes from."""
         return sources(data.value.row(-1, named=True)) if data.value.height else ()
 
-    def charts(self, data: BookData, name: str, row: Row | None) -> tuple[Chart, ...]:
-        """Equity against both baselines with the drawdown; beside a trade the ticker with its fills."""
-        if name in (TRADES, LESSONS) and row is not None:
-            return (traded(data, row["ticker"]),)
+    def overview(self, data: BookData) -> tuple[Chart, ...]:
+        """The book beside both baselines, with its drawdown."""
         return equity(data.value)
-
-    def detail(self, view: LakeView, data: BookData, name: str, row: Row) -> Detail | None:
-        """A position with its trades and lessons, or what the row rests on."""
-        if name == DAYS:
-            return None
-        if name == HOLDINGS:
-            return position_detail(data, row)
-        link = self.origin(name, row)
-        if link is None:
-            return None
-        from nextgen_tui.console.lineage_view import follow
-
-        return follow(view, link)
-
-    def origin(self, name: str, row: Row) -> Link | None:
-        """The row itself."""
-        tables = {TRADES: EXECUTED_TRADES, LESSONS: TRADE_REFLECTIONS, LEDGER: LEDGER_ENTRIES, DAYS: PORTFOLIO_VALUE}
-        table = tables.get(name, PORTFOLIO_HOLDINGS)
-        key = {column: row[column] for column in table.key} | {"session": row["session"]}
-        return Link(str(row[table.key[0]]), table.name, key)
 
 
 def add_closes(holdings: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
@@ -177,12 +134,12 @@ def equity(value: pl.DataFrame) -> tuple[Chart, ...]:
     ticks = tuple((float(number), f"{days[number]:%b %d}") for number in range(0, len(days), step))
     below = Band(xs, fallen, (0.0,) * len(xs), 2)
     return (
-        Chart("value", tuple(lines), words=lambda v: f"{v:,.0f}", legend=tuple(legend), share=0.7),
+        Chart("value", tuple(lines), label=lambda v: f"{v:,.0f}", legend=tuple(legend), share=0.7),
         Chart(
             "below the peak",
             (Curve(xs, fallen, "bad"),),
             (below,),
-            words=lambda v: formats.percent(v, 1),
+            label=lambda v: formats.percent(v, 1),
             ticks=ticks,
             span=(min(*fallen, -0.001), 0.0),
             share=0.3,
@@ -247,6 +204,11 @@ def trade_notes(row: Row) -> tuple[Line, ...]:
         fact("commission", formats.money(row["commission"])),
         *((note(row["reason"], "warn"),) if row["reason"] else ()),
     )
+
+
+def lesson_notes(row: Row) -> tuple[Line, ...]:
+    """What a closed position taught."""
+    return (note(row["lesson"]), fact("verdict", row["verdict"]), fact("surprise", _sigmas(row["surprise"])))
 
 
 def event_lines(ledger: pl.DataFrame, event_id: str) -> tuple[Line, ...]:
@@ -326,7 +288,7 @@ TRADE_COLS = (
     Col("spread", "spread_cost", formats.money, right=True, rank=3),
     Col("impact", "impact_cost", formats.money, right=True, rank=3),
     Col("commission", "commission", formats.money, right=True, rank=2),
-    Col("why not whole", "reason", rank=4),
+    Col("unfilled because", "reason", rank=4),
 )
 LESSON_COLS = (
     Col("session", "session"),
@@ -357,4 +319,61 @@ DAY_COLS = (
     Col("exposure", "exposure", lambda value: formats.percent(value, 0), right=True),
     Col("turnover", "turnover", lambda value: formats.percent(value, 1), right=True, rank=2),
     Col("unexplained", "unexplained", formats.money, right=True, rank=3),
+)
+SHEETS: tuple[SheetSpec[BookData], ...] = (
+    SheetSpec(
+        "holdings",
+        lambda data: data.holdings.sort("weight", "ticker", descending=[True, False]),
+        HOLDING_COLS,
+        ("ticker",),
+        "holding",
+        "The book holds nothing but cash.",
+        detail=lambda _, data, row: position_detail(data, row),
+        origin=lambda row: row_link(PORTFOLIO_HOLDINGS, row),
+    ),
+    SheetSpec(
+        "trades",
+        lambda data: data.trades,
+        TRADE_COLS,
+        ("trade_id",),
+        "trade",
+        "Nothing has been traded yet.",
+        notes=lambda _, row: trade_notes(row),
+        charts=lambda data, row: (traded(data, row["ticker"]),),
+        detail=lambda view, _, row: follow(view, row_link(EXECUTED_TRADES, row)),
+        origin=lambda row: row_link(EXECUTED_TRADES, row),
+    ),
+    SheetSpec(
+        "lessons",
+        lambda data: data.lessons,
+        LESSON_COLS,
+        ("trade_id",),
+        "lesson",
+        "No position has been closed yet.",
+        notes=lambda _, row: lesson_notes(row),
+        charts=lambda data, row: (traded(data, row["ticker"]),),
+        detail=lambda view, _, row: follow(view, row_link(TRADE_REFLECTIONS, row)),
+        origin=lambda row: row_link(TRADE_REFLECTIONS, row),
+    ),
+    SheetSpec(
+        "ledger",
+        lambda data: data.ledger,
+        LEDGER_COLS,
+        ("entry_id",),
+        "entry",
+        "The ledger is empty.",
+        notes=lambda data, row: event_lines(data.ledger, row["event_id"]),
+        detail=lambda view, _, row: follow(view, row_link(LEDGER_ENTRIES, row)),
+        origin=lambda row: row_link(LEDGER_ENTRIES, row),
+    ),
+    SheetSpec(
+        "sessions",
+        lambda data: data.value.sort("session", descending=True),
+        DAY_COLS,
+        ("session",),
+        "session",
+        "The book has not been opened yet.",
+        notes=lambda _, row: sources(row),
+        origin=lambda row: row_link(PORTFOLIO_VALUE, row),
+    ),
 )

@@ -17,11 +17,12 @@ from lake.tables.market import (
 from lake.tables.news import NEWS_ARTICLES, NEWS_SENTIMENT
 from nextgen_tui.console.charts.charts import Candle, Chart, Curve
 from nextgen_tui.console.lake_view import LakeView
-from nextgen_tui.console.page import Detail, Line, Link, Page, Row, Section, fact, heading, note
-from nextgen_tui.console.sheet.sheet import Cell, Col, Sheet, quiet, signed, texts
+from nextgen_tui.console.lineage_view import follow
+from nextgen_tui.console.notes import Line, fact, heading, note
+from nextgen_tui.console.page import Detail, Link, Page, Row, Section, SheetSpec, row_link
+from nextgen_tui.console.sheet.sheet import Cell, Col, quiet, signed, texts
 from nextgen_tui.text import formats
 
-TICKERS, ARRIVALS, QUARANTINED, RESTATED, NEWS = "tickers", "arrivals", "set aside", "restated", "news"
 CALENDAR_DAYS = 100
 """How far back bars are shown: about 68 sessions."""
 RECENT = 30
@@ -96,76 +97,10 @@ class DataPage(Page[MarketData]):
         found = " and ".join(filter(None, wrong)) or "nothing restated or set aside"
         return f"{told}; {found}; {formats.counted(row['articles'], 'article')}."
 
-    def sheets(self, data: MarketData) -> tuple[str, ...]:
+    def specs(self, data: MarketData) -> tuple[SheetSpec[MarketData], ...]:
         """Tickers, sessions, set-aside rows, restatements, news."""
         del data
-        return TICKERS, ARRIVALS, QUARANTINED, RESTATED, NEWS
-
-    def sheet(self, data: MarketData, name: str) -> Sheet:
-        """One of them; empty on a lake without data."""
-        frames = {
-            TICKERS: (data.tickers, TICKER_COLS, ("ticker",), "ticker"),
-            ARRIVALS: (data.arrivals, ARRIVAL_COLS, ("session",), "session"),
-            QUARANTINED: (data.quarantined, QUARANTINE_COLS, ("payload_id", "line", "target"), "row"),
-            RESTATED: (data.restated, RESTATED_COLS, ("ticker", "ts", "revision"), "bar"),
-            NEWS: (data.news, NEWS_COLS, ("article_id",), "article"),
-        }
-        frame, cols, key, noun = frames[name]
-        if not frame.columns:
-            frame = pl.DataFrame(schema=dict.fromkeys([*(col.name for col in cols), *key], pl.String))
-        return Sheet(frame, cols, key, f"No {noun} to show for the last {RECENT} days.", noun)
-
-    def notes(self, data: MarketData, name: str, row: Row | None) -> tuple[Line, ...]:
-        """The chosen row in short."""
-        del data
-        if row is None:
-            return ()
-        if name == QUARANTINED:
-            return (fact("rule", row["rule"], "warn"), fact("for", row["target"]), note(row["row"], longest=600))
-        if name == RESTATED:
-            return _restatement(row)
-        if name == NEWS:
-            body = () if row["body"] is None else (note(row["body"], "dim", 600),)
-            return (note(row["title"]), fact("tickers", texts(row["tickers"])), fact("url", row["url"] or "–"), *body)
-        if name == ARRIVALS:
-            return (fact("session", row["session"]), fact("late", row["expected"] - row["arrived"]))
-        return _ticker(row)
-
-    def charts(self, data: MarketData, name: str, row: Row | None) -> tuple[Chart, ...]:
-        """Candles of the chosen ticker; arrivals per session beside the sessions."""
-        if row is None or data.session is None:
-            return ()
-        if name == ARRIVALS:
-            shares = [a / e if e else 0.0 for a, e in data.arrivals.select("arrived", "expected").reverse().iter_rows()]
-            line = Curve(tuple(float(n) for n in range(len(shares))), tuple(shares), "own")
-            return (Chart("bars arrived of those expected", (line,), words=lambda v: formats.percent(v, 0)),)
-        ticker = row["tickers"][0] if name == NEWS and row["tickers"] else row.get("ticker")
-        return (candles(data.bars, str(ticker)),) if ticker else ()
-
-    def detail(self, view: LakeView, data: MarketData, name: str, row: Row) -> Detail | None:
-        """A ticker with its events and news; other rows with all their values."""
-        if name == TICKERS:
-            return ticker_detail(data, row)
-        link = self.origin(name, row)
-        if link is None:
-            return None
-        from nextgen_tui.console.lineage_view import follow
-
-        return follow(view, link)
-
-    def origin(self, name: str, row: Row) -> Link | None:
-        """Where lineage starts: the last bar, the set-aside row, the restatement, the article."""
-        if name == TICKERS and row["ts"] is not None:
-            key = {"ticker": row["ticker"], "interval": "1d", "ts": row["ts"], "revision": row["revision"]}
-            return Link(row["ticker"], MARKET_PRICES.name, {**key, "session": row["bar_session"]})
-        if name == QUARANTINED:
-            return Link("row", QUARANTINED_ROWS.name, {n: row[n] for n in ("payload_id", "line", "target", "session")})
-        if name == RESTATED:
-            keys = ("ticker", "interval", "ts", "revision", "session")
-            return Link("bar", PRICE_RESTATEMENTS.name, {n: row[n] for n in keys})
-        if name == NEWS:
-            return Link("article", NEWS_ARTICLES.name, {"article_id": row["article_id"], "session": row["session"]})
-        return None
+        return SHEETS
 
 
 def ticker_rows(
@@ -237,6 +172,32 @@ def candles(bars: pl.DataFrame, ticker: str, most: int = 60) -> Chart:
     return Chart(f"{ticker}, as traded", candles=made, ticks=ticks)
 
 
+def ticker_candles(data: MarketData, row: Row) -> tuple[Chart, ...]:
+    """The last sessions of the ticker that a row is about, if it is about one."""
+    return (candles(data.bars, row["ticker"]),) if row["ticker"] else ()
+
+
+def news_candles(data: MarketData, row: Row) -> tuple[Chart, ...]:
+    """The last sessions of the first ticker that an article names."""
+    return (candles(data.bars, row["tickers"][0]),) if row["tickers"] else ()
+
+
+def arrival_chart(data: MarketData, row: Row) -> tuple[Chart, ...]:
+    """The share of expected bars that arrived, session by session."""
+    del row
+    shares = [a / e if e else 0.0 for a, e in data.arrivals.select("arrived", "expected").reverse().iter_rows()]
+    line = Curve(tuple(float(n) for n in range(len(shares))), tuple(shares), "own")
+    return (Chart("bars arrived of those expected", (line,), label=lambda v: formats.percent(v, 0)),)
+
+
+def last_bar(row: Row) -> Link | None:
+    """The last bar of a ticker; None if it has none."""
+    if row["ts"] is None:
+        return None
+    key = {"ticker": row["ticker"], "interval": "1d", "ts": row["ts"], "revision": row["revision"]}
+    return Link(row["ticker"], MARKET_PRICES.name, {**key, "session": row["bar_session"]})
+
+
 def ticker_detail(data: MarketData, row: Row) -> Detail:
     """Everything known of a ticker's data."""
     ticker = row["ticker"]
@@ -302,6 +263,11 @@ def _restatement(row: Row) -> tuple[Line, ...]:
     return tuple(lines)
 
 
+def _news(row: Row) -> tuple[Line, ...]:
+    body = () if row["body"] is None else (note(row["body"], "dim", 600),)
+    return (note(row["title"]), fact("tickers", texts(row["tickers"])), fact("url", row["url"] or "–"), *body)
+
+
 def _state(value: object) -> Cell:
     return {"ok": Cell("✓ ok", "good"), "warn": Cell("! late", "warn")}.get(str(value), Cell("· out", "dim"))
 
@@ -356,4 +322,74 @@ NEWS_COLS = (
     Col("score", "score", signed(lambda value: formats.number(value, 2, signed=True)), right=True),
     Col("tickers", "tickers", texts, most=14),
     Col("headline", "title", most=100),
+)
+
+
+def _recent(noun: str) -> str:
+    return f"No {noun} in the last {RECENT} days."
+
+
+SHEETS: tuple[SheetSpec[MarketData], ...] = (
+    SheetSpec(
+        "tickers",
+        lambda data: data.tickers,
+        TICKER_COLS,
+        ("ticker",),
+        "ticker",
+        "No ticker in the universe yet.",
+        notes=lambda _, row: _ticker(row),
+        charts=ticker_candles,
+        detail=lambda _, data, row: ticker_detail(data, row),
+        origin=last_bar,
+    ),
+    SheetSpec(
+        "arrivals",
+        lambda data: data.arrivals,
+        ARRIVAL_COLS,
+        ("session",),
+        "session",
+        _recent("session"),
+        notes=lambda _, row: (fact("session", row["session"]), fact("late", row["expected"] - row["arrived"])),
+        charts=arrival_chart,
+    ),
+    SheetSpec(
+        "set aside",
+        lambda data: data.quarantined,
+        QUARANTINE_COLS,
+        QUARANTINED_ROWS.key,
+        "row",
+        _recent("row set aside"),
+        notes=lambda _, row: (
+            fact("rule", row["rule"], "warn"),
+            fact("for", row["target"]),
+            note(row["row"], max_length=600),
+        ),
+        charts=ticker_candles,
+        detail=lambda view, _, row: follow(view, row_link(QUARANTINED_ROWS, row)),
+        origin=lambda row: row_link(QUARANTINED_ROWS, row),
+    ),
+    SheetSpec(
+        "restated",
+        lambda data: data.restated,
+        RESTATED_COLS,
+        ("ticker", "ts", "revision"),
+        "bar",
+        _recent("restated bar"),
+        notes=lambda _, row: _restatement(row),
+        charts=ticker_candles,
+        detail=lambda view, _, row: follow(view, row_link(PRICE_RESTATEMENTS, row)),
+        origin=lambda row: row_link(PRICE_RESTATEMENTS, row),
+    ),
+    SheetSpec(
+        "news",
+        lambda data: data.news,
+        NEWS_COLS,
+        ("article_id",),
+        "article",
+        _recent("article"),
+        notes=lambda _, row: _news(row),
+        charts=news_candles,
+        detail=lambda view, _, row: follow(view, row_link(NEWS_ARTICLES, row)),
+        origin=lambda row: row_link(NEWS_ARTICLES, row),
+    ),
 )

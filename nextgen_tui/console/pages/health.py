@@ -14,16 +14,16 @@ from lake.tables.control import RUNS, SERVICE_HEARTBEATS, SYSTEM_HEALTH, TASK_AT
 from lake.tables.trading import PORTFOLIO_VALUE
 from nextgen_tui.console.charts.charts import Chart, Curve
 from nextgen_tui.console.lake_view import LakeView
-from nextgen_tui.console.page import Action, Detail, Line, Page, Row, Section, fact, heading, note
+from nextgen_tui.console.notes import Line, fact, heading, note
+from nextgen_tui.console.page import Action, Detail, Page, Row, Section, SheetSpec
 from nextgen_tui.console.pages.runs import CYCLE_COLS, cycle_detail, cycle_notes, cycle_rows, pace, run_detail
-from nextgen_tui.console.sheet.sheet import Cell, Col, Sheet, verdict
+from nextgen_tui.console.sheet.sheet import Cell, Col, verdict
 from nextgen_tui.health import Health, health
 from nextgen_tui.text import formats
 from pipeline.control.daemon.daemon_lock import daemon_is_running
 from pipeline.control.daemon.heartbeat import Heartbeat, read_heartbeat
 from pipeline.engine.stages import LEARN, LOOK_AHEAD, SCORE, SETTLE
 
-CHECKS, CYCLES, BEATS = "checks", "cycles", "heartbeats"
 GRID = 10
 """Sessions whose outcome is shown stage group by stage group."""
 STALE_SECONDS = 120.0
@@ -114,42 +114,23 @@ class HealthPage(Page[HealthData]):
             return f"{stopped['check'][0]} stopped: {stopped['message'][0]}"
         return data.verdict.sentence
 
-    def sheets(self, data: HealthData) -> tuple[str, ...]:
-        """Checks, cycles, heartbeats."""
+    def specs(self, data: HealthData) -> tuple[SheetSpec[HealthData], ...]:
+        """Checks, the worst first; cycles and heartbeats, the newest first."""
         del data
-        return CHECKS, CYCLES, BEATS
+        return SHEETS
 
-    def sheet(self, data: HealthData, name: str) -> Sheet:
-        """The worst check first, the newest cycle first."""
-        if name == CYCLES:
-            return Sheet(data.cycles, CYCLE_COLS, ("cycle_id",), "No cycle has run yet.", "cycle")
-        if name == BEATS:
-            return Sheet(data.beats, BEAT_COLS, ("service", "until"), "No daemon has run on this lake.", "heartbeat")
-        return Sheet(data.checks, CHECK_COLS, ("service", "check"), "No report yet: no cycle has run.", "check")
-
-    def notes(self, data: HealthData, name: str, row: Row | None) -> tuple[Line, ...]:
-        """The pulse of the operation; beside the cycles, the chosen one."""
-        if name == CYCLES and row is not None:
-            return cycle_notes(row)
+    def summary(self, data: HealthData) -> tuple[Line, ...]:
+        """The last cycle, the last sessions, and what runs now."""
         return (*_last_cycle(data), *_grid(data.runs), *_services(data))
 
-    def charts(self, data: HealthData, name: str, row: Row | None) -> tuple[Chart, ...]:
+    def overview(self, data: HealthData) -> tuple[Chart, ...]:
         """The book's value and how long cycles took lately."""
-        del name, row
         if len(data.nav) < 2:
             return ()
         line = Curve(tuple(float(number) for number in range(len(data.nav))), data.nav, "own")
-        book = Chart(f"book, {len(data.nav)} sessions", (line,), words=lambda value: f"{value:,.0f}", share=0.6)
+        book = Chart(f"book, {len(data.nav)} sessions", (line,), label=lambda value: f"{value:,.0f}", share=0.6)
         times = [value / 1_000 for value in data.cycles["milliseconds"].head(20).reverse()]
         return book, replace(pace("seconds per cycle", times), share=0.4)
-
-    def detail(self, view: LakeView, data: HealthData, name: str, row: Row) -> Detail | None:
-        """A check with the run behind it, or a cycle with its runs."""
-        if name == CYCLES:
-            return cycle_detail(data.runs, row)
-        if name == BEATS:
-            return None
-        return check_detail(view, data.runs, row)
 
 
 def failed_tasks(view: LakeView) -> pl.DataFrame:
@@ -189,7 +170,7 @@ def _check(row: Row) -> Section:
         (verdict(row["status"]), Cell(f"  {row['service']}: {row['check']}")),
         note(row["message"]),
         fact("figure", formats.number(row["value"])),
-        fact("held against", formats.number(row["limit"])),
+        fact("limit", formats.number(row["limit"])),
     ]
     if where := WHERE.get(row["service"]):
         lines.append(fact("more", f"screen {where}"))
@@ -247,7 +228,7 @@ def _services(data: HealthData) -> tuple[Line, ...]:
     lines = [heading("now"), (Cell("daemon       ", "dim"), daemon.cell)]
     if daemon.present and daemon.beat:
         waiting = daemon.beat.detail.get("waiting") or []
-        lines.append(fact("owed", formats.counted(len(waiting), "slot"), "warn" if waiting else ""))
+        lines.append(fact("overdue", formats.counted(len(waiting), "run"), "warn" if waiting else ""))
     lines.append(fact("disk", f"{_size(data.free)} free", "bad" if data.free < 1 << 30 else ""))
     if data.nav:
         change = data.nav[-1] / data.nav[-2] - 1 if len(data.nav) > 1 else 0.0
@@ -279,7 +260,36 @@ BEAT_COLS = (
     Col("beats", "beats", formats.whole, right=True),
     Col("longest gap", "longest_gap", formats.duration, right=True),
     Col("memory", "memory", _size, right=True),
-    Col("owed", "owed", formats.whole, right=True),
+    Col("overdue", "owed", formats.whole, right=True),
     Col("running", "running", formats.whole, right=True),
     Col("reason", "reason", rank=1),
+)
+SHEETS: tuple[SheetSpec[HealthData], ...] = (
+    SheetSpec(
+        "checks",
+        lambda data: data.checks,
+        CHECK_COLS,
+        ("service", "check"),
+        "check",
+        "No report yet: no cycle has run.",
+        detail=lambda view, data, row: check_detail(view, data.runs, row),
+    ),
+    SheetSpec(
+        "cycles",
+        lambda data: data.cycles,
+        CYCLE_COLS,
+        ("cycle_id",),
+        "cycle",
+        "No cycle has run yet.",
+        notes=lambda _, row: cycle_notes(row),
+        detail=lambda _, data, row: cycle_detail(data.runs, row),
+    ),
+    SheetSpec(
+        "heartbeats",
+        lambda data: data.beats,
+        BEAT_COLS,
+        ("service", "until"),
+        "heartbeat",
+        "No daemon has run on this lake.",
+    ),
 )

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import polars as pl
 
+from lake.contract import Table
 from lake.tables.feedback import BIAS_FLAGS, FEEDBACK_METRICS, LEARNING_INSIGHTS, RETRAIN_CANDIDATES
 from lake.tables.models import MODEL_PROMOTIONS, MODEL_REGISTRY
 from nextgen_tui.console.charts.charts import Chart, Curve, Mark
 from nextgen_tui.console.lake_view import LakeView
 from nextgen_tui.console.lineage_view import follow
-from nextgen_tui.console.page import Action, Detail, Line, Link, Page, Row, Section, describe_slice, fact, note
+from nextgen_tui.console.notes import Line, describe_slice, fact, note
+from nextgen_tui.console.page import Action, Detail, Page, Row, Section, SheetSpec, row_link
 from nextgen_tui.console.pages.accuracy import course
-from nextgen_tui.console.sheet.sheet import Cell, Col, Sheet, quiet, signed
+from nextgen_tui.console.sheet.sheet import Cell, Col, quiet, signed
 from nextgen_tui.text import formats
 
-INSIGHTS, BIAS, MODELS, MEMBERS, RETRAIN = "insights", "bias", "champion", "members", "retrain"
 PERCENT = signed(lambda value: formats.percent(value, 3, signed=True))
 ERRORS = {
     "bias": ("mean of outcome less forecast", 3),
@@ -81,80 +83,27 @@ class LearningPage(Page[LearningData]):
             f"{told}; {formats.counted(active, 'slice')} adjusted for bias; {_champion(data.promotions)}; {training}."
         )
 
-    def sheets(self, data: LearningData) -> tuple[str, ...]:
-        """Insights, bias, champion, members, reasons to train."""
+    def specs(self, data: LearningData) -> tuple[SheetSpec[LearningData], ...]:
+        """Insights, bias, champions, members, reasons to train."""
         del data
-        return INSIGHTS, BIAS, MODELS, MEMBERS, RETRAIN
+        return SHEETS
 
-    def sheet(self, data: LearningData, name: str) -> Sheet:
-        """One of them."""
-        if name == BIAS:
-            return Sheet(data.bias, BIAS_COLS, ("scope", "slice", "horizon"), "Bias was not tested yet.", "slice")
-        if name == MODELS:
-            return Sheet(data.promotions, MODEL_COLS, ("session", "model_id"), "No model was trained yet.", "decision")
-        if name == MEMBERS:
-            return Sheet(data.members, MEMBER_COLS, ("model_id", "member"), "No model was trained yet.", "member")
-        if name == RETRAIN:
-            return Sheet(data.retrain, RETRAIN_COLS, ("model_id", "reason"), "Nothing speaks for training.", "reason")
-        empty = "No insight yet: nothing errs beyond chance."
-        return Sheet(data.insights, INSIGHT_COLS, ("insight_id",), empty, "insight")
 
-    def notes(self, data: LearningData, name: str, row: Row | None) -> tuple[Line, ...]:
-        """The chosen row in words."""
-        del data
-        if row is None:
-            return ()
-        if name == BIAS:
-            return bias_notes(row)
-        if name == MODELS:
-            return promotion_notes(row)
-        if name == MEMBERS:
-            return member_notes(row)
-        if name == RETRAIN:
-            return (
-                note(row["evidence"]),
-                fact("measured", formats.number(row["statistic"])),
-                fact("limit", formats.number(row["threshold"])),
-            )
-        return insight_notes(row)
+def insight_detail(data: LearningData, row: Row) -> Detail:
+    """An insight's life step by step."""
+    steps = data.steps.filter(pl.col("insight_id") == row["insight_id"])
+    believed = Section("The hypothesis", (note(row["hypothesis"]),))
+    life = (Section(f"{one['session']}: {one['status']}", insight_notes(one)) for one in steps.iter_rows(named=True))
+    link = row_link(LEARNING_INSIGHTS, row)
+    return Detail(row["insight_id"], (believed, *life), links=(link,), copies=row["insight_id"])
 
-    def charts(self, data: LearningData, name: str, row: Row | None) -> tuple[Chart, ...]:
-        """An insight's error before and since; losses of champion, challenger and naive beside decisions."""
-        if row is None:
-            return ()
-        if name == BIAS:
-            return (bias_chart(data.bias, row),)
-        if name == MODELS:
-            return (losses(data.promotions),)
-        return (insight_chart(data, row),) if name == INSIGHTS else ()
 
-    def detail(self, view: LakeView, data: LearningData, name: str, row: Row) -> Detail | None:
-        """An insight's life step by step; other rows with all their values."""
-        if name != INSIGHTS:
-            link = self.origin(name, row)
-            return follow(view, link) if link else None
-        steps = data.steps.filter(pl.col("insight_id") == row["insight_id"])
-        sections = [
-            Section(f"{step['session']}: {step['status']}", insight_notes(step)) for step in steps.iter_rows(named=True)
-        ]
-        link = self.origin(name, row)
-        believed = Section("What we believe", (note(row["hypothesis"]),))
-        return Detail(row["insight_id"], (believed, *sections), links=(link,) if link else (), copies=row["insight_id"])
-
-    def actions(self, data: LearningData, name: str, row: Row) -> tuple[Action, ...]:
-        """A registered model can be made champion, and the champion taken back."""
-        if name not in (MODELS, MEMBERS):
-            return ()
-        champion = data.promotions["champion"][0] if data.promotions.height else None
-        now = f"champion is {champion or 'nobody: the naive forecast decides'}"
-        actions = [] if row["model_id"] == champion else [Action("promote", f"promote {row['model_id']}", now)]
-        return (*actions, *([Action("rollback", f"rollback {champion}", now)] if champion else []))
-
-    def origin(self, name: str, row: Row) -> Link | None:
-        """The row itself."""
-        tables = {BIAS: BIAS_FLAGS, MODELS: MODEL_PROMOTIONS, MEMBERS: MODEL_REGISTRY, RETRAIN: RETRAIN_CANDIDATES}
-        table = tables.get(name, LEARNING_INSIGHTS)
-        return Link(" ".join(str(row[c]) for c in table.key), table.name, {c: row[c] for c in table.key})
+def model_actions(data: LearningData, row: Row) -> tuple[Action, ...]:
+    """A registered model can be made champion, and the champion taken back."""
+    champion = data.promotions["champion"][0] if data.promotions.height else None
+    now = f"champion now: {champion or 'none, the naive forecast decides'}"
+    actions = [] if row["model_id"] == champion else [Action("promote", f"promote {row['model_id']}", now)]
+    return (*actions, *([Action("rollback", f"rollback {champion}", now)] if champion else []))
 
 
 def insight_rows(steps: pl.DataFrame) -> pl.DataFrame:
@@ -169,14 +118,15 @@ def insight_notes(row: Row) -> tuple[Line, ...]:
     """Whether it helped, by which figures; then what was done, and why."""
     effect = _effect(row["effect"])
     over = f" over {formats.counted(row['n'], 'forecast')}" if row["n"] else ""
+    about = describe_slice(row["scope"], row["slice"])
     return (
         (
             _insight_status(row["status"]),
-            Cell(f"  {row['kind']}, {row['horizon']} ahead, {describe_slice(row['scope'], row['slice'])}", "dim"),
+            Cell(f"  {row['kind']}, {formats.counted(row['horizon'], 'session')}, {about}", "dim"),
         ),
-        fact("effect", f"{effect.words}{over}", effect.style),
+        fact("effect", f"{effect.text}{over}", effect.style),
         fact("before", error_words(row["kind"], row["before"])),
-        fact("since", error_words(row["kind"], row["after"])),
+        fact("after", error_words(row["kind"], row["after"])),
         fact("error", ERRORS[row["kind"]][0]),
         fact("action", row["action"] or "–"),
         fact("evidence", row["evidence"]),
@@ -191,18 +141,21 @@ def error_words(kind: str, value: float | None) -> str:
 def bias_notes(row: Row) -> tuple[Line, ...]:
     """How far a slice errs, how surely, and what was done about it."""
     return (
-        (Cell(describe_slice(row["scope"], row["slice"]), "accent"), Cell(f"  {row['horizon']} ahead", "dim")),
+        (
+            Cell(describe_slice(row["scope"], row["slice"]), "accent"),
+            Cell(f"  over {formats.counted(row['horizon'], 'session')}", "dim"),
+        ),
         fact(
             "mean error",
             f"{formats.percent(row['mean_error'], 3, signed=True)}, "
             f"standard error {formats.percent(row['standard_error'], 3)}",
         ),
         fact("t, p", f"{formats.number(row['t'], 2, signed=True)}, {formats.number(row['p_value'], 4)}"),
-        fact("forecasts", f"{formats.whole(row['n'])}, {formats.whole(row['adjusted_n'])} of them adjusted"),
+        fact("forecasts", f"{formats.whole(row['n'])}, {formats.whole(row['adjusted_n'])} adjusted"),
         fact("adjusted", formats.percent(row["adjusted_error"], 3, signed=True)),
-        fact("had it not", formats.percent(row["unadjusted_error"], 3, signed=True)),
+        fact("unadjusted", formats.percent(row["unadjusted_error"], 3, signed=True)),
         fact(
-            "next ones",
+            "next",
             f"{formats.percent(row['adjustment'], 3, signed=True)} added" if row["active"] else "as they are",
         ),
     )
@@ -243,6 +196,15 @@ def member_notes(row: Row) -> tuple[Line, ...]:
     )
 
 
+def reason_notes(row: Row) -> tuple[Line, ...]:
+    """A reason to train, with its figure beside the limit."""
+    return (
+        note(row["evidence"]),
+        fact("measured", formats.number(row["statistic"])),
+        fact("limit", formats.number(row["threshold"])),
+    )
+
+
 def insight_chart(data: LearningData, row: Row) -> Chart:
     """The measure an insight is about, over the sessions, with the steps of its life marked."""
     metric = {"bias": "bias", "interval": "coverage_90"}.get(row["kind"], "pinball_skill")
@@ -271,11 +233,11 @@ def bias_chart(bias: pl.DataFrame, row: Row) -> Chart:
         lines.append(Curve((x, x), (one["mean_error"] - error, one["mean_error"] + error), "hot" if mine else "own"))
         marks.append(Mark(x, one["mean_error"], "◆" if one["active"] else "•", "hot" if mine else "own"))
     return Chart(
-        f"mean error by slice, {row['horizon']} ahead",
+        f"mean error by slice, {formats.counted(row['horizon'], 'session')}",
         tuple(lines),
         marks=tuple(marks),
-        words=lambda value: formats.percent(value, 2, signed=True),
-        legend=(("◆", "own", "adjusted"), ("•", "own", "left alone"), ("•", "hot", str(row["slice"]))),
+        label=lambda value: formats.percent(value, 2, signed=True),
+        legend=(("◆", "own", "adjusted"), ("•", "own", "not adjusted"), ("•", "hot", str(row["slice"]))),
     )
 
 
@@ -290,7 +252,7 @@ def losses(promotions: pl.DataFrame) -> Chart:
             Curve(xs, tuple(rows["champion_loss"].to_list()), "median"),
             Curve(xs, tuple(rows["naive_loss"].to_list()), "rule", dotted=True),
         ),
-        words=lambda value: f"{value:.3f}",
+        label=lambda value: f"{value:.3f}",
         legend=(("⠒", "own", "challenger"), ("⠒", "median", "champion"), ("⠤", "rule", "naive")),
     )
 
@@ -335,10 +297,10 @@ def _yes(words: str) -> Any:
 INSIGHT_COLS = (
     Col("status", "status", _insight_status, sort="rank"),
     Col("effect", "effect", _effect),
-    Col("what we believe", "hypothesis", most=64),
+    Col("hypothesis", "hypothesis", most=64),
     Col("opened", "opened", rank=2),
     Col("before", "before_error", _error("before"), right=True, sort="before", rank=1),
-    Col("since", "after_error", _error("after"), right=True, sort="after", rank=1),
+    Col("after", "after_error", _error("after"), right=True, sort="after", rank=1),
     Col("n", "n", formats.whole, right=True, rank=3),
     Col("action", "action", most=50, rank=4),
 )
@@ -346,7 +308,7 @@ BIAS_COLS = (
     Col("adjusted", "active", _yes("yes")),
     Col("by", "scope"),
     Col("slice", "slice", most=26),
-    Col("ahead", "horizon", right=True),
+    Col("horizon", "horizon", right=True),
     Col("mean error", "mean_error", PERCENT, right=True),
     Col("t", "t", lambda value: formats.number(value, 1, signed=True), right=True),
     Col("p", "p_value", lambda value: formats.number(value, 4), right=True, rank=1),
@@ -378,5 +340,89 @@ RETRAIN_COLS = (
     Col("reason", "reason"),
     Col("measured", "statistic", lambda value: formats.number(value, 3), right=True),
     Col("limit", "threshold", lambda value: formats.number(value, 3), right=True),
-    Col("in words", "evidence", most=80, rank=1),
+    Col("evidence", "evidence", most=80, rank=1),
+)
+
+
+def _table_sheet(
+    name: str,
+    frame: Callable[[LearningData], pl.DataFrame],
+    cols: tuple[Col, ...],
+    key: tuple[str, ...],
+    noun: str,
+    empty: str,
+    table: Table,
+    **more: Any,
+) -> SheetSpec[LearningData]:
+    """A sheet whose rows are rows of a table: opened with all their values."""
+    return SheetSpec(
+        name,
+        frame,
+        cols,
+        key,
+        noun,
+        empty,
+        detail=lambda view, _, row: follow(view, row_link(table, row)),
+        origin=lambda row: row_link(table, row),
+        **more,
+    )
+
+
+SHEETS: tuple[SheetSpec[LearningData], ...] = (
+    SheetSpec(
+        "insights",
+        lambda data: data.insights,
+        INSIGHT_COLS,
+        ("insight_id",),
+        "insight",
+        "No insight yet: no forecast errs beyond chance.",
+        notes=lambda _, row: insight_notes(row),
+        charts=lambda data, row: (insight_chart(data, row),),
+        detail=lambda _, data, row: insight_detail(data, row),
+        origin=lambda row: row_link(LEARNING_INSIGHTS, row),
+    ),
+    _table_sheet(
+        "bias",
+        lambda data: data.bias,
+        BIAS_COLS,
+        ("scope", "slice", "horizon"),
+        "slice",
+        "Bias has not been tested yet.",
+        BIAS_FLAGS,
+        notes=lambda _, row: bias_notes(row),
+        charts=lambda data, row: (bias_chart(data.bias, row),),
+    ),
+    _table_sheet(
+        "champion",
+        lambda data: data.promotions,
+        MODEL_COLS,
+        ("session", "model_id"),
+        "decision",
+        "No model has been trained yet.",
+        MODEL_PROMOTIONS,
+        notes=lambda _, row: promotion_notes(row),
+        charts=lambda data, _: (losses(data.promotions),),
+        actions=model_actions,
+    ),
+    _table_sheet(
+        "members",
+        lambda data: data.members,
+        MEMBER_COLS,
+        ("model_id", "member"),
+        "member",
+        "No model has been trained yet.",
+        MODEL_REGISTRY,
+        notes=lambda _, row: member_notes(row),
+        actions=model_actions,
+    ),
+    _table_sheet(
+        "retrain",
+        lambda data: data.retrain,
+        RETRAIN_COLS,
+        ("model_id", "reason"),
+        "reason",
+        "There is no reason to train.",
+        RETRAIN_CANDIDATES,
+        notes=lambda _, row: reason_notes(row),
+    ),
 )

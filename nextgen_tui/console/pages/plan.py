@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -14,14 +15,14 @@ from lake.tables.trading import EXECUTED_TRADES, STRATEGIC_PRIORITIES, TRADE_PLA
 from nextgen_tui.console.charts.charts import Chart, Curve
 from nextgen_tui.console.charts.fan_chart import empty_paths, fan, read_paths
 from nextgen_tui.console.lake_view import LakeView
-from nextgen_tui.console.page import Action, Detail, Line, Link, Page, Row, Section, fact, note
+from nextgen_tui.console.notes import Line, fact, note
+from nextgen_tui.console.page import Action, Detail, Link, Page, Row, Section, SheetSpec, row_link
 from nextgen_tui.console.pages.predictions import MANY, member_lines
-from nextgen_tui.console.sheet.sheet import Cell, Col, Sheet, signed
-from nextgen_tui.console.shortfall import off_by, off_by_briefly
+from nextgen_tui.console.sheet.sheet import Cell, Col, signed
 from nextgen_tui.text import formats
+from pipeline.trading.planning.rules import unit_of
 
-PLANS, RULES, STANCE = "plan", "rules", "stance"
-SPOKEN = {"approve": "approved", "veto": "vetoed"}
+DECIDED = {"approve": "approved", "veto": "vetoed"}
 VERDICTS = {
     "order": Cell("✓ order", "good"),
     "approved": Cell("✓ approved", "good"),
@@ -33,7 +34,7 @@ PERCENT = signed(lambda value: formats.percent(value, signed=True))
 
 @dataclass(frozen=True)
 class PlanData:
-    """The last decision: every trade considered, and the stance behind it."""
+    """The last plan: every trade considered, and the market regime behind it."""
 
     session: date | None
     plans: pl.DataFrame
@@ -43,8 +44,8 @@ class PlanData:
     paths: pl.DataFrame
     fills: pl.DataFrame
     """What became of the orders; empty until the next open is settled."""
-    said: pl.DataFrame
-    """The operator's last word on each, where there is one."""
+    decisions: pl.DataFrame
+    """The operator's last decision on each order, where there is one."""
 
 
 class PlanPage(Page[PlanData]):
@@ -72,116 +73,37 @@ class PlanPage(Page[PlanData]):
         return plan_data(view, session, predictions, read_paths(view, tickers, session))
 
     def sentence(self, data: PlanData) -> str:
-        """How many orders, how many refusals, by what, under which stance."""
+        """How many orders, how many refusals, by which rule, in which market regime."""
         if data.session is None or data.plans.is_empty():
             return "Nothing has been planned yet; plans follow the first forecasts."
         taken = data.plans.filter(pl.col("taken") & (pl.col("verdict") != "vetoed"))
         vetoed = data.plans.filter(pl.col("verdict") == "vetoed").height
         blocked = data.plans.filter(pl.col("blocked_by").is_not_null())
         most = data.rules.filter(pl.col("first") > 0)
-        by = f", most often by {most['rule'][0]} ({most['first'][0]})" if most.height else ""
+        by = f", most often by {describe_rule(most['rule'][0])} ({most['first'][0]})" if most.height else ""
         told = f"For the open of {data.plans['for_session'][0]}: {formats.counted(taken.height, 'order')}"
         names = ", ".join(f"{side} {ticker}" for side, ticker in taken.select("side", "ticker").head(4).iter_rows())
         more = f" ({names}{', ...' if taken.height > 4 else ''})" if names else ""
         stopped = f", {vetoed} vetoed" if vetoed else ""
         return f"{told}{more}{stopped}, {blocked.height} refused{by}. {_stance(data.stance)}"
 
-    def sheets(self, data: PlanData) -> tuple[str, ...]:
-        """The plan, its rules, the stance over time."""
+    def specs(self, data: PlanData) -> tuple[SheetSpec[PlanData], ...]:
+        """The plan, its rules, the market regime over time."""
         del data
-        return PLANS, RULES, STANCE
-
-    def sheet(self, data: PlanData, name: str) -> Sheet:
-        """One of them."""
-        if name == RULES:
-            return Sheet(data.rules, RULE_COLS, ("rule",), "No rule has been asked yet.", "rule")
-        if name == STANCE:
-            return Sheet(data.stance, STANCE_COLS, ("session",), "No stance has been taken yet.", "session")
-        return Sheet(data.plans, COLS, ("plan_id",), "Nothing has been planned yet.", "plan")
-
-    def notes(self, data: PlanData, name: str, row: Row | None) -> tuple[Line, ...]:
-        """Every rule's verdict on the chosen trade."""
-        del data
-        if row is None:
-            return ()
-        if name == RULES:
-            return (
-                (Cell(row["rule"], "accent"),),
-                fact("allowed", row["allowed"]),
-                fact("scaled", row["scaled"]),
-                fact("refused", f"{row['refused']}, the first to do so {row['first']} times"),
-                note(f"last said: {row['reason']}", "dim"),
-            )
-        if name == STANCE:
-            return (note(row["reason"]),)
-        return (*_head(row), *verdict_lines(row))
-
-    def charts(self, data: PlanData, name: str, row: Row | None) -> tuple[Chart, ...]:
-        """The forecast the trade rests on; the risk budget over time beside the stance."""
-        if row is None or name == RULES:
-            return ()
-        if name == STANCE:
-            return _budget(data.stance)
-        return (fan(data.predictions, data.paths, row["ticker"], data.session),)
-
-    def detail(self, view: LakeView, data: PlanData, name: str, row: Row) -> Detail | None:
-        """The trade with its rules, forecast and what became of it."""
-        del view
-        if name != PLANS:
-            return None
-        mine = data.predictions.filter(pl.col("prediction_id") == row["prediction_id"])
-        forecast = (
-            member_lines(mine.row(0, named=True)) if mine.height else (note("no forecast stands behind it", "dim"),)
-        )
-        fills = data.fills.filter(pl.col("plan_id") == row["plan_id"]) if data.fills.height else data.fills
-        became = tuple(note(_fill(one)) for one in fills.iter_rows(named=True)) or (note("not settled yet", "dim"),)
-        words = data.said.filter(pl.col("plan_id") == row["plan_id"])
-        spoken = tuple(note(_spoken(one)) for one in words.iter_rows(named=True)) or (note("nothing was said", "dim"),)
-        sections = (
-            Section("The trade", (*_head(row), *_figures(row))),
-            Section("Rules, in the order they are asked", verdict_lines(row, everything=True)),
-            Section("The forecast behind it", forecast),
-            Section("The operator's word", spoken),
-            Section("What became of it", became),
-        )
-        link = self.origin(name, row)
-        return Detail(
-            f"plan {row['plan_id']}",
-            sections,
-            (fan(data.predictions, data.paths, row["ticker"], data.session),),
-            (link,) if link else (),
-            row["plan_id"],
-            self.actions(data, name, row),
-        )
-
-    def actions(self, data: PlanData, name: str, row: Row) -> tuple[Action, ...]:
-        """An order can be approved or vetoed before its open."""
-        del data
-        if name != PLANS or not row["taken"]:
-            return ()
-        order = f"{row['side']} {formats.whole(row['shares'])} {row['ticker']} at the open of {row['for_session']}"
-        return tuple(Action(word, f"{word} {row['plan_id']}", order) for word in ("approve", "veto"))
-
-    def origin(self, name: str, row: Row) -> Link | None:
-        """The plan."""
-        if name == STANCE:
-            return Link(str(row["session"]), STRATEGIC_PRIORITIES.name, {"session": row["session"]})
-        if name == RULES:
-            return None
-        return Link(f"plan {row['plan_id']}", TRADE_PLANS.name, {"session": row["session"], "ticker": row["ticker"]})
+        return SHEETS
 
 
 def plan_data(view: LakeView, session: date, predictions: pl.DataFrame, paths: pl.DataFrame) -> PlanData:
-    """A session's plans, the words said about them and what became of them.
+    """A session's plans, the decisions on them and what became of them.
 
     Raises:
         LakeError: if the lake cannot be read.
     """
-    said = last_words(view.read(TRADE_DECISIONS, where=pl.col("plan_id").str.starts_with(f"{session}:")))
-    plans = add_decision(add_distance(view.read(TRADE_PLANS, since=session, until=session)), said)
+    decisions = last_decisions(view.read(TRADE_DECISIONS, where=pl.col("plan_id").str.starts_with(f"{session}:")))
+    plans = add_decision(add_distance(view.read(TRADE_PLANS, since=session, until=session)), decisions)
     # What became of the orders is known only later: it is read from now, wherever the view stands.
     fills = view.lake.read(EXECUTED_TRADES, since=session)
-    return PlanData(session, plans, rule_rows(plans), stances(view), predictions, paths, fills, said)
+    return PlanData(session, plans, rule_rows(plans), stances(view), predictions, paths, fills, decisions)
 
 
 def empty_plan(view: LakeView) -> PlanData:
@@ -190,13 +112,13 @@ def empty_plan(view: LakeView) -> PlanData:
     Raises:
         LakeError: if the lake cannot be read.
     """
-    none, nothing, fills, decisions = (
+    none, nothing, fills, undecided = (
         pl.DataFrame(schema=table.stored_schema)
         for table in (TRADE_PLANS, PREDICTIONS, EXECUTED_TRADES, TRADE_DECISIONS)
     )
-    said = last_words(decisions)
-    plans = add_decision(add_distance(none), said)
-    return PlanData(None, plans, rule_rows(none), stances(view), nothing, empty_paths(), fills, said)
+    decisions = last_decisions(undecided)
+    plans = add_decision(add_distance(none), decisions)
+    return PlanData(None, plans, rule_rows(none), stances(view), nothing, empty_paths(), fills, decisions)
 
 
 def stances(view: LakeView) -> pl.DataFrame:
@@ -225,22 +147,24 @@ def add_distance(plans: pl.DataFrame) -> pl.DataFrame:
         .otherwise(pl.lit("keep")),
     )
     rank = pl.col("verdict").replace_strict({"order": 0, "refused": 1, "keep": 2}, return_dtype=pl.Int8)
-    reasons = rows.select("blocked_by", "distance", pl.col("because").fill_null(""))
-    told = [off_by_briefly(*row) for row in reasons.iter_rows()]
-    rows = rows.with_columns(rank=rank, off=pl.Series(told, dtype=pl.String))
+    refused = rows.select("blocked_by", "distance", "because")
+    off = [off_by(*row, briefly=True) for row in refused.iter_rows()]
+    rows = rows.with_columns(rank=rank, off=pl.Series(off, dtype=pl.String))
     rows = rows.sort("blocked_by", "distance", "ticker", nulls_last=True).with_row_index("nearness")
     return rows.sort(["rank", "edge", "ticker"], descending=[False, True, False], nulls_last=True)
 
 
-def last_words(decisions: pl.DataFrame) -> pl.DataFrame:
-    """One row per plan: the last that was said of it."""
+def last_decisions(decisions: pl.DataFrame) -> pl.DataFrame:
+    """One row per plan: the last decision on it."""
     ordered = decisions.sort("decided_at", "decision_id")
     return ordered.unique(subset=["plan_id"], keep="last", maintain_order=True)
 
 
-def add_decision(plans: pl.DataFrame, said: pl.DataFrame) -> pl.DataFrame:
+def add_decision(plans: pl.DataFrame, decisions: pl.DataFrame) -> pl.DataFrame:
     """An order that was approved or vetoed has that as its `verdict`."""
-    words = said.select("plan_id", pl.col("decision").replace_strict(SPOKEN, return_dtype=pl.String).alias("word"))
+    words = decisions.select(
+        "plan_id", pl.col("decision").replace_strict(DECIDED, return_dtype=pl.String).alias("word")
+    )
     joined = plans.join(words, on="plan_id", how="left", maintain_order="left")
     order = pl.when(pl.col("taken")).then(pl.coalesce("word", "verdict")).otherwise("verdict")
     return joined.with_columns(verdict=order).drop("word")
@@ -270,6 +194,69 @@ def rule_rows(plans: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def plan_detail(data: PlanData, row: Row) -> Detail:
+    """A trade with its rules, its forecast and what became of it."""
+    mine = data.predictions.filter(pl.col("prediction_id") == row["prediction_id"])
+    forecast = member_lines(mine.row(0, named=True)) if mine.height else (note("No forecast stands behind it.", "dim"),)
+    decisions = data.decisions.filter(pl.col("plan_id") == row["plan_id"])
+    fills = data.fills.filter(pl.col("plan_id") == row["plan_id"]) if data.fills.height else data.fills
+    sections = (
+        Section("The trade", (*_head(row), *_figures(row))),
+        Section("Rules, in the order they are applied", verdict_lines(row, everything=True)),
+        Section("The forecast behind it", forecast),
+        Section("Your decision", _lines(decisions, _decision, "None was made.")),
+        Section("What became of it", _lines(fills, _fill, "It is not settled yet.")),
+    )
+    return Detail(
+        f"plan {row['plan_id']}",
+        sections,
+        (fan(data.predictions, data.paths, row["ticker"], data.session),),
+        (plan_link(row),),
+        row["plan_id"],
+        plan_actions(row),
+    )
+
+
+def plan_actions(row: Row) -> tuple[Action, ...]:
+    """An order can be approved or vetoed before its open."""
+    if not row["taken"]:
+        return ()
+    order = f"{row['side']} {formats.whole(row['shares'])} {row['ticker']} at the open of {row['for_session']}"
+    return tuple(Action(word, f"{word} {row['plan_id']}", order) for word in ("approve", "veto"))
+
+
+def plan_link(row: Row) -> Link:
+    """The plan's row."""
+    return Link(f"plan {row['plan_id']}", TRADE_PLANS.name, {"session": row["session"], "ticker": row["ticker"]})
+
+
+def rule_notes(row: Row) -> tuple[Line, ...]:
+    """How often a rule let trades pass, and why it last did not."""
+    return (
+        (Cell(describe_rule(row["rule"]), "accent"),),
+        fact("allowed", row["allowed"]),
+        fact("scaled", row["scaled"]),
+        fact("refused", f"{row['refused']}, {row['first']} of them first"),
+        *((note(f"last reason: {row['reason']}", "dim"),) if row["reason"] else ()),
+    )
+
+
+def describe_rule(name: str) -> str:
+    """A rule's name as it is shown: 'cost awareness'."""
+    return name.replace("_", " ")
+
+
+def off_by(rule: str | None, distance: float | None, reason: str | None, *, briefly: bool = False) -> str:
+    """How far a refused trade was from passing, in the unit of the rule; briefly, without what it is a part of.
+
+    A dash where nothing was refused, or it is not a matter of more or less.
+    """
+    unit = None if rule is None or distance is None else unit_of(rule, reason or "")
+    if unit is None or distance is None:
+        return formats.MISSING
+    return unit.write(distance) if briefly else unit.describe(distance)
+
+
 def verdict_lines(row: Row, *, everything: bool = False) -> tuple[Line, ...]:
     """The rules' verdicts; without `everything` only those that changed something."""
     lines: list[Line] = []
@@ -283,8 +270,8 @@ def verdict_lines(row: Row, *, everything: bool = False) -> tuple[Line, ...]:
         if one["verdict"] == "refuse":
             far = off_by(one["rule"], one["distance"], one["reason"])
             told += f" (off by {far})" if far != formats.MISSING else ""
-        lines.append((sign, Cell(f"{one['rule']:<21} "), *note(told, "dim")))
-    return tuple(lines) or (note("every rule lets it pass whole", "good"),)
+        lines.append((sign, Cell(f"{describe_rule(one['rule']):<21} "), *note(told, "dim")))
+    return tuple(lines) or (note("every rule lets it pass in full", "good"),)
 
 
 def _head(row: Row) -> tuple[Line, ...]:
@@ -317,6 +304,10 @@ def _figures(row: Row) -> tuple[Line, ...]:
     )
 
 
+def _lines(rows: pl.DataFrame, describe: Callable[[Row], str], none: str) -> tuple[Line, ...]:
+    return tuple(note(describe(row)) for row in rows.iter_rows(named=True)) or (note(none, "dim"),)
+
+
 def _fill(row: Row) -> str:
     price = formats.money(row["fill_price"])
     shares = f"{formats.whole(row['shares'])} of {formats.whole(row['ordered'])}"
@@ -324,9 +315,9 @@ def _fill(row: Row) -> str:
     return f"{told}; {row['reason']}" if row["reason"] else told
 
 
-def _spoken(row: Row) -> str:
+def _decision(row: Row) -> str:
     why = f": {row['reason']}" if row["reason"] else ""
-    return f"{formats.instant(row['decided_at'])}  {SPOKEN[row['decision']]} from the {row['origin']}{why}"
+    return f"{formats.instant(row['decided_at'])}  {DECIDED[row['decision']]} in the {row['origin']}{why}"
 
 
 def _stance(stance: pl.DataFrame) -> str:
@@ -334,8 +325,8 @@ def _stance(stance: pl.DataFrame) -> str:
         return ""
     row = stance.row(0, named=True)
     return (
-        f"The market is {row['regime']}: {formats.percent(row['risk_budget'], 0)} of full risk, "
-        f"{formats.percent(row['target_exposure'], 0)} exposure aimed at."
+        f"Market regime: {row['regime']}, {formats.percent(row['risk_budget'], 0)} of full risk, "
+        f"target exposure {formats.percent(row['target_exposure'], 0)}."
     )
 
 
@@ -350,7 +341,7 @@ def _budget(stance: pl.DataFrame) -> tuple[Chart, ...]:
                 Curve(xs, tuple(rows["target_exposure"].to_list()), "own"),
                 Curve(xs, tuple(rows["risk_budget"].to_list()), "benchmark", dotted=True),
             ),
-            words=lambda value: formats.percent(value, 0),
+            label=lambda value: formats.percent(value, 0),
             ticks=((0.0, f"{days[0]:%b %d}"), (xs[-1], f"{days[-1]:%b %d}")),
             legend=(("⠒", "own", "exposure"), ("⠤", "benchmark", "risk budget")),
         ),
@@ -362,14 +353,14 @@ def _verdict(value: str) -> Cell:
 
 
 def _blocked(value: Any) -> Cell:
-    return Cell("–", "dim") if value is None else Cell(str(value), "warn")
+    return Cell("–", "dim") if value is None else Cell(describe_rule(value), "warn")
 
 
 COLS = (
     Col("verdict", "verdict", _verdict, sort="rank"),
     Col("ticker", "ticker"),
     Col("side", "side"),
-    Col("why", "intent", rank=2),
+    Col("intent", "intent", rank=2),
     Col("shares", "shares", formats.whole, right=True),
     Col("wanted", "wanted_shares", formats.whole, right=True, rank=4),
     Col("close", "close", formats.money, right=True, rank=5),
@@ -377,16 +368,16 @@ COLS = (
     Col("cost", "expected_cost", formats.percent, right=True, rank=6),
     Col("edge", "edge", PERCENT, right=True),
     Col("weight", "target_weight", lambda value: formats.percent(value, 1), right=True, rank=7),
-    Col("stopped by", "blocked_by", _blocked),
+    Col("refused by", "blocked_by", _blocked),
     Col("off by", "off", right=True, rank=1, sort="nearness"),
 )
 RULE_COLS = (
-    Col("rule", "rule"),
+    Col("rule", "rule", describe_rule),
     Col("allowed", "allowed", formats.whole, right=True),
     Col("scaled", "scaled", formats.whole, right=True),
     Col("refused", "refused", formats.whole, right=True),
-    Col("first to", "first", formats.whole, right=True),
-    Col("last said", "reason", most=70, rank=1),
+    Col("refused first", "first", formats.whole, right=True),
+    Col("last reason", "reason", most=70, rank=1),
 )
 STANCE_COLS = (
     Col("session", "session"),
@@ -398,4 +389,39 @@ STANCE_COLS = (
     Col("trend", "market_trend", PERCENT, right=True, rank=2),
     Col("drawdown", "drawdown", formats.percent, right=True, rank=3),
     Col("why", "reason", most=80, rank=4),
+)
+SHEETS: tuple[SheetSpec[PlanData], ...] = (
+    SheetSpec(
+        "plan",
+        lambda data: data.plans,
+        COLS,
+        ("plan_id",),
+        "plan",
+        "Nothing has been planned yet.",
+        notes=lambda _, row: (*_head(row), *verdict_lines(row)),
+        charts=lambda data, row: (fan(data.predictions, data.paths, row["ticker"], data.session),),
+        detail=lambda _, data, row: plan_detail(data, row),
+        actions=lambda _, row: plan_actions(row),
+        origin=plan_link,
+    ),
+    SheetSpec(
+        "rules",
+        lambda data: data.rules,
+        RULE_COLS,
+        ("rule",),
+        "rule",
+        "No rule has been applied yet.",
+        notes=lambda _, row: rule_notes(row),
+    ),
+    SheetSpec(
+        "regime",
+        lambda data: data.stance,
+        STANCE_COLS,
+        ("session",),
+        "session",
+        "No regime has been recorded yet.",
+        notes=lambda _, row: (note(row["reason"]),),
+        charts=lambda data, _: _budget(data.stance),
+        origin=lambda row: row_link(STRATEGIC_PRIORITIES, row),
+    ),
 )

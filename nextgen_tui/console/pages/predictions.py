@@ -15,15 +15,14 @@ from lake.tables.market import MARKET_PRICES
 from lake.tables.models import MODEL_REGISTRY
 from lake.tables.news import NEWS_ARTICLES, NEWS_SENTIMENT
 from lake.tables.predictions import INFERENCE_LOG, PREDICTIONS
-from nextgen_tui.console.charts.charts import Chart
 from nextgen_tui.console.charts.fan_chart import SPARK, empty_paths, fan, read_paths, sparks
 from nextgen_tui.console.lake_view import LakeView
-from nextgen_tui.console.page import LABEL, Detail, Line, Link, Page, Row, Section, fact, note
+from nextgen_tui.console.notes import LABEL, Line, fact, note
+from nextgen_tui.console.page import Detail, Link, Page, Row, Section, SheetSpec
 from nextgen_tui.console.pages.data import scored_news
-from nextgen_tui.console.sheet.sheet import Cell, Col, Sheet, quiet, signed
+from nextgen_tui.console.sheet.sheet import Cell, Col, quiet, signed
 from nextgen_tui.text import formats
 
-SILENT, MATURED = "not forecast", "matured"
 LATELY = 45
 """Calendar days over which matured forecasts are listed."""
 MATURED_COLUMNS = (
@@ -119,55 +118,38 @@ class PredictionsPage(Page[PredictionsData]):
             f"{formats.percent(best['point'], signed=True)} over {formats.counted(best['horizon'], 'session')}{silent}."
         )
 
-    def sheets(self, data: PredictionsData) -> tuple[str, ...]:
+    def specs(self, data: PredictionsData) -> tuple[SheetSpec[PredictionsData], ...]:
         """One per horizon, then what could not be forecast and what has matured."""
-        return (*(f"{horizon} ahead" for horizon in data.horizons), SILENT, MATURED)
+        return (*(horizon_sheet(horizon) for horizon in data.horizons), SILENT, MATURED)
 
-    def sheet(self, data: PredictionsData, name: str) -> Sheet:
-        """The highest expectation first."""
-        if name == SILENT:
-            frame = _or_empty(data.silent, SILENT_COLS)
-            return Sheet(frame, SILENT_COLS, ("ticker",), "Every ticker that was due was forecast.", "ticker")
-        if name == MATURED:
-            frame = _or_empty(data.matured, MATURED_COLS)
-            return Sheet(frame, MATURED_COLS, ("prediction_id",), "No forecast has matured lately.", "forecast")
-        rows = data.predictions.filter(pl.col("horizon") == _horizon(name)).sort(
-            "point", "ticker", descending=[True, False]
-        )
-        rows = rows.with_columns(pl.col("role") + (", stale" if data.stale else ""))
-        rows = rows.join(sparks(data.paths, data.session), on="ticker", how="left", maintain_order="left")
-        return Sheet(rows, COLS, ("ticker",), "There is no forecast yet.", "ticker")
 
-    def notes(self, data: PredictionsData, name: str, row: Row | None) -> tuple[Line, ...]:
-        """Who said what of the chosen ticker."""
-        del data
-        if row is None:
-            return ()
-        if name == SILENT:
-            return (fact("ticker", row["ticker"]), fact("status", row["status"], "warn"), note(row["reason"]))
-        return matured_notes(row) if name == MATURED else member_lines(row)
+def horizon_sheet(horizon: int) -> SheetSpec[PredictionsData]:
+    """The forecasts over one horizon, the highest expectation first."""
+    return SheetSpec(
+        formats.counted(horizon, "session"),
+        lambda data: horizon_rows(data, horizon),
+        COLS,
+        ("ticker",),
+        "ticker",
+        "There is no forecast yet.",
+        notes=lambda _, row: member_lines(row),
+        charts=lambda data, row: (fan(data.predictions, data.paths, row["ticker"], data.session),),
+        detail=why,
+        origin=lambda row: prediction_link(row, row["session"]),
+    )
 
-    def charts(self, data: PredictionsData, name: str, row: Row | None) -> tuple[Chart, ...]:
-        """The ticker's past and the fan of its forecast."""
-        if row is None or name in (SILENT, MATURED):
-            return ()
-        return (fan(data.predictions, data.paths, row["ticker"], data.session),)
 
-    def detail(self, view: LakeView, data: PredictionsData, name: str, row: Row) -> Detail | None:
-        """Why: members, features that moved, news, how earlier forecasts of the ticker did."""
-        if name == SILENT:
-            return None
-        if name == MATURED:
-            return matured_detail(view, row)
-        return why(view, data, row)
+def horizon_rows(data: PredictionsData, horizon: int) -> pl.DataFrame:
+    """The forecasts over a horizon, each with its ticker's last closes."""
+    rows = data.predictions.filter(pl.col("horizon") == horizon).sort("point", "ticker", descending=[True, False])
+    rows = rows.with_columns(pl.col("role") + (", stale" if data.stale else ""))
+    return rows.join(sparks(data.paths, data.session), on="ticker", how="left", maintain_order="left")
 
-    def origin(self, name: str, row: Row) -> Link | None:
-        """The forecast."""
-        if name == SILENT:
-            return None
-        session = row["made_session"] if name == MATURED else row["session"]
-        key = {"prediction_id": row["prediction_id"], "session": session}
-        return Link(f"{row['ticker']} of {session}", PREDICTIONS.name, key)
+
+def prediction_link(row: Row, session: date) -> Link:
+    """The forecast that a row is, or is about, made at a session."""
+    key = {"prediction_id": row["prediction_id"], "session": session}
+    return Link(f"{row['ticker']} of {session}", PREDICTIONS.name, key)
 
 
 def predictions_data(
@@ -206,7 +188,10 @@ def add_member_columns(predictions: pl.DataFrame) -> pl.DataFrame:
 def member_lines(row: Row) -> tuple[Line, ...]:
     """Each member's expectation and weight, then what was done to their mean."""
     lines: list[Line] = [
-        (Cell(f"{row['ticker']}", "accent"), Cell(f"  {row['horizon']} ahead, due {row['target_session']}", "dim")),
+        (
+            Cell(f"{row['ticker']}", "accent"),
+            Cell(f"  over {formats.counted(row['horizon'], 'session')}, due {row['target_session']}", "dim"),
+        ),
     ]
     for member in sorted(row["members"], key=lambda one: (-one["weight"], one["member"])):
         bar = formats.bar(member["weight"], 6)
@@ -218,12 +203,12 @@ def member_lines(row: Row) -> tuple[Line, ...]:
                 Cell(f" {formats.percent(member['weight'], 0):>5}"),
             )
         )
-    lines.append(fact("together", formats.percent(row["point"], signed=True)))
+    lines.append(fact("combined", formats.percent(row["point"], signed=True)))
     lines.append(
         fact("80 %", f"{formats.percent(row['q10'], 1, signed=True)} to {formats.percent(row['q90'], 1, signed=True)}")
     )
-    lines.append(fact("bias", f"{formats.percent(row['bias_adjustment'], signed=True)} taken off"))
-    lines.append(fact("width", f"times {formats.number(row['interval_scale'], 2)}"))
+    lines.append(fact("bias", f"{formats.percent(row['bias_adjustment'], signed=True)} removed"))
+    lines.append(fact("interval", f"scaled by {formats.number(row['interval_scale'], 2)}"))
     if row["bounds"]:
         lines.append(fact("bounded by", ", ".join(row["bounds"]), "warn"))
     return tuple(lines)
@@ -233,12 +218,15 @@ def matured_notes(row: Row) -> tuple[Line, ...]:
     """A forecast beside what happened."""
     inside = row["inside_80"]
     return (
-        (Cell(row["ticker"], "accent"), Cell(f"  {row['horizon']} ahead of {row['made_session']}", "dim")),
+        (
+            Cell(row["ticker"], "accent"),
+            Cell(f"  {formats.counted(row['horizon'], 'session')} from {row['made_session']}", "dim"),
+        ),
         fact("forecast", formats.percent(row["point"], signed=True)),
-        fact("happened", formats.percent(row["realised"], signed=True)),
+        fact("realised", formats.percent(row["realised"], signed=True)),
         fact("error", formats.percent(row["error"], signed=True)),
-        fact("naive's", formats.percent(row["naive_absolute_error"])),
-        fact("80 % held", "✓ yes" if inside else "✗ no", "good" if inside else "warn"),
+        fact("naive error", formats.percent(row["naive_absolute_error"])),
+        fact("inside 80 %", "✓ yes" if inside else "✗ no", "good" if inside else "warn"),
     )
 
 
@@ -275,17 +263,16 @@ def why(view: LakeView, data: PredictionsData, row: Row) -> Detail:
     articles = view.read(NEWS_ARTICLES, where=pl.col("tickers").list.contains(ticker), **week)
     news = scored_news(articles, view.read(NEWS_SENTIMENT, where=mine, **week))
     sections = (
-        Section("Who said what", member_lines(row)),
-        Section("Features that moved most against a week ago, in their own 60-session spread", shifts(features)),
+        Section("Who forecasts what", member_lines(row)),
+        Section("Features that moved most in a week, in standard deviations of 60 sessions", shifts(features)),
         Section("News of the week", tuple(headline(one) for one in news.head(10).iter_rows(named=True)) or NO_NEWS),
-        Section("How its last forecasts did", track_record(data.matured, ticker)),
+        Section("How its last forecasts turned out", track_record(data.matured, ticker)),
     )
-    link = PredictionsPage().origin("", row)
     return Detail(
         f"{ticker}: why {formats.percent(row['point'], signed=True)} over {formats.counted(row['horizon'], 'session')}",
         sections,
         (fan(data.predictions, data.paths, ticker, data.session),),
-        (link,) if link else (),
+        (prediction_link(row, session),),
         row["prediction_id"],
     )
 
@@ -294,7 +281,7 @@ def shifts(features: pl.DataFrame, most: int = 8) -> tuple[Line, ...]:
     """The features that moved most in five sessions, in standard deviations of their last 60."""
     rows = features.sort("session").tail(60)
     if rows.height < 20:
-        return (note("too little history to say", "dim"),)
+        return (note("too little history", "dim"),)
     found: list[tuple[float, str, float, float]] = []
     for feature in FEATURES:
         values = rows[feature.name].cast(pl.Float64)
@@ -331,8 +318,8 @@ def track_record(matured: pl.DataFrame, ticker: str, most: int = 8) -> tuple[Lin
     mine = matured.filter(pl.col("ticker") == ticker).head(most)
     return tuple(
         (
-            Cell(f"{row['made_session']}  {row['horizon']:>3} ahead  ", "dim"),
-            Cell(f"forecast {formats.percent(row['point'], signed=True):>9}  happened "),
+            Cell(f"{row['made_session']}  {formats.counted(row['horizon'], 'session'):<12}", "dim"),
+            Cell(f"forecast {formats.percent(row['point'], signed=True):>9}  realised "),
             Cell(f"{formats.percent(row['realised'], signed=True):>9}  "),
             Cell("✓ inside 80 %", "good") if row["inside_80"] else Cell("✗ outside 80 %", "warn"),
         )
@@ -345,16 +332,6 @@ def trained_on(view: LakeView, predictions: pl.DataFrame) -> date | None:
     models = view.read(MODEL_REGISTRY, columns=("model_id", "session"))
     found = models.filter(pl.col("model_id").is_in(predictions["model_id"].unique().to_list()))["session"].max()
     return found if isinstance(found, date) else None
-
-
-def _horizon(name: str) -> int:
-    return int(name.split(maxsplit=1)[0])
-
-
-def _or_empty(frame: pl.DataFrame, cols: tuple[Col, ...]) -> pl.DataFrame:
-    if frame.columns:
-        return frame
-    return pl.DataFrame(schema=dict.fromkeys([*(col.name for col in cols), "ticker", "prediction_id"], pl.String))
 
 
 def _band(value: Any) -> str:
@@ -378,7 +355,7 @@ COLS = (
     Col("expected", "point", PERCENT, right=True),
     Col("80 % interval", "band", _band, right=True, sort="width"),
     Col("up", "probability_up", lambda value: formats.percent(value, 0), right=True),
-    Col("agree", "confidence", lambda value: formats.percent(value, 0), right=True),
+    Col("confidence", "confidence", lambda value: formats.percent(value, 0), right=True),
     Col("spread", "spread", lambda value: formats.percent(value), right=True, rank=4),
     Col("naive", "naive", lambda value: formats.percent(value, signed=True), right=True, rank=5),
     Col("16 sessions", "closes", _spark, rank=3, sort="point"),
@@ -389,13 +366,34 @@ MATURED_COLS = (
     Col("scored", "session"),
     Col("made", "made_session", rank=2),
     Col("ticker", "ticker"),
-    Col("ahead", "horizon", right=True),
+    Col("horizon", "horizon", right=True),
     Col("forecast", "point", PERCENT, right=True),
-    Col("happened", "realised", PERCENT, right=True),
+    Col("realised", "realised", PERCENT, right=True),
     Col("error", "absolute_error", formats.percent, right=True, rank=1),
-    Col("naive's", "naive_absolute_error", formats.percent, right=True, rank=3),
+    Col("naive error", "naive_absolute_error", formats.percent, right=True, rank=3),
     Col("50 %", "inside_50", _held, rank=4),
     Col("80 %", "inside_80", _held),
     Col("90 %", "inside_90", _held, rank=4),
     Col("by", "role", quiet, rank=5),
+)
+
+SILENT: SheetSpec[PredictionsData] = SheetSpec(
+    "not forecast",
+    lambda data: data.silent,
+    SILENT_COLS,
+    ("ticker",),
+    "ticker",
+    "Every ticker that was due was forecast.",
+    notes=lambda _, row: (fact("ticker", row["ticker"]), fact("status", row["status"], "warn"), note(row["reason"])),
+)
+MATURED: SheetSpec[PredictionsData] = SheetSpec(
+    "matured",
+    lambda data: data.matured,
+    MATURED_COLS,
+    ("prediction_id",),
+    "forecast",
+    "No forecast has matured lately.",
+    notes=lambda _, row: matured_notes(row),
+    detail=lambda view, _, row: matured_detail(view, row),
+    origin=lambda row: prediction_link(row, row["made_session"]),
 )

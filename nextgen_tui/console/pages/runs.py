@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,13 +13,14 @@ from lake.runs import DONE, summarize_work
 from lake.tables.control import RUNS
 from nextgen_tui.console.charts.charts import Chart, Curve
 from nextgen_tui.console.lake_view import LakeView
-from nextgen_tui.console.page import Action, Detail, Line, Link, Page, Row, Section, fact, note
-from nextgen_tui.console.sheet.sheet import Cell, Col, Sheet, quiet, verdict
+from nextgen_tui.console.notes import Line, fact, note
+from nextgen_tui.console.page import Action, Detail, Link, Page, Row, Section, SheetSpec
+from nextgen_tui.console.sheet.sheet import Cell, Col, quiet, verdict
 from nextgen_tui.text import formats
 from nextgen_tui.text.safe_text import safe_text
 from pipeline.engine.stages import STAGES
 
-RUNS_SHEET, CYCLES_SHEET, FAILED_SHEET = "runs", "cycles", "failed"
+FAILED = pl.col("status") != "done"
 PACE = 30
 """Runs of a stage whose times are drawn."""
 
@@ -58,54 +60,10 @@ class RunsPage(Page[RunsData]):
         last = failed.row(0, named=True)
         return told + f"{failed.height} failed, last {last['stage']} of {last['session']}: {last['error']}"
 
-    def sheets(self, data: RunsData) -> tuple[str, ...]:
-        """Runs, cycles, failures."""
+    def specs(self, data: RunsData) -> tuple[SheetSpec[RunsData], ...]:
+        """Runs, cycles and failures, the newest first."""
         del data
-        return RUNS_SHEET, CYCLES_SHEET, FAILED_SHEET
-
-    def sheet(self, data: RunsData, name: str) -> Sheet:
-        """Newest first."""
-        if name == CYCLES_SHEET:
-            return Sheet(data.cycles, CYCLE_COLS, ("cycle_id",), "No cycle has run yet.", "cycle")
-        runs = data.runs.filter(pl.col("status") != "done") if name == FAILED_SHEET else data.runs
-        empty = "No run has failed." if name == FAILED_SHEET else "Nothing has run yet."
-        return Sheet(runs, RUN_COLS, ("run_id",), empty, "run")
-
-    def notes(self, data: RunsData, name: str, row: Row | None) -> tuple[Line, ...]:
-        """The chosen run in short."""
-        del data
-        if row is None:
-            return ()
-        if name == CYCLES_SHEET:
-            return cycle_notes(row)
-        return run_notes(row)
-
-    def charts(self, data: RunsData, name: str, row: Row | None) -> tuple[Chart, ...]:
-        """How long the stage, or the cycles, took lately."""
-        if row is None:
-            return ()
-        if name == CYCLES_SHEET:
-            times = [value / 1_000 for value in data.cycles["milliseconds"].head(PACE).reverse()]
-            return (pace("seconds per cycle", times),)
-        mine = data.runs.filter((pl.col("stage") == row["stage"]) & (pl.col("status") == "done"))
-        return (pace(f"seconds of {row['stage']}", mine["seconds"].head(PACE).reverse().to_list()),)
-
-    def detail(self, view: LakeView, data: RunsData, name: str, row: Row) -> Detail | None:
-        """The run with its whole recipe, or the cycle with its runs."""
-        if name == CYCLES_SHEET:
-            return cycle_detail(data.runs, row)
-        return run_detail(view, row["run_id"])
-
-    def actions(self, data: RunsData, name: str, row: Row) -> tuple[Action, ...]:
-        """A run or cycle that ended well can be verified, a failed one tried again."""
-        del data
-        if name != CYCLES_SHEET:
-            return run_actions(row)
-        return () if row["failed"] else (Action("reproduce", f"reproduce {row['cycle_id']}"),)
-
-    def origin(self, name: str, row: Row) -> Link | None:
-        """The run itself."""
-        return None if name == CYCLES_SHEET else Link(row["run_id"], "runs", {"run_id": row["run_id"]})
+        return SHEETS
 
 
 def pace(title: str, times: list[float]) -> Chart:
@@ -113,8 +71,20 @@ def pace(title: str, times: list[float]) -> Chart:
     return Chart(
         title=title,
         lines=(Curve(tuple(float(n) for n in range(len(times))), tuple(times), "own"),),
-        words=lambda value: f"{value:.2f}",
+        label=lambda value: f"{value:.2f}",
     )
+
+
+def stage_pace(data: RunsData, row: Row) -> tuple[Chart, ...]:
+    """How long the stage of a run took lately."""
+    mine = data.runs.filter((pl.col("stage") == row["stage"]) & ~FAILED)
+    return (pace(f"seconds of {row['stage']}", mine["seconds"].head(PACE).reverse().to_list()),)
+
+
+def cycle_pace(data: RunsData, row: Row) -> tuple[Chart, ...]:
+    """How long cycles took lately."""
+    del row
+    return (pace("seconds per cycle", [value / 1_000 for value in data.cycles["milliseconds"].head(PACE).reverse()]),)
 
 
 def run_notes(row: Row) -> tuple[Line, ...]:
@@ -147,7 +117,7 @@ def cycle_detail(runs: pl.DataFrame, row: Row) -> Detail:
     mine = runs.filter(pl.col("cycle_id") == row["cycle_id"]).sort("started_at", "run_id")
     links = tuple(
         Link(
-            f"{verdict(run['status']).words:<9} {run['stage']}",
+            f"{verdict(run['status']).text:<9} {run['stage']}",
             "runs",
             {"run_id": run["run_id"]},
             run["error"] or f"{formats.whole(run['written'])} new rows in {formats.duration(run['seconds'])}",
@@ -165,15 +135,15 @@ def run_detail(view: LakeView, run_id: str) -> Detail:
     """
     found = view.read(RUNS, where=pl.col("run_id") == run_id)
     if found.is_empty():
-        return Detail(run_id, (Section("", (note("This run is not among those published at this moment.", "warn"),)),))
+        return Detail(run_id, (Section("", (note("This run was not published at this moment.", "warn"),)),))
     row = found.row(0, named=True)
     sections = [Section("Run " + run_id, (*run_notes(row), *_recipe(row)))]
     if row["status"] != "done":
-        sections.append(Section("What waits for it", blocked_by(row["stage"])))
-        sections.append(Section("What to press", what_to_press(row)))
-    sections.append(Section("Read, at these versions", _json_facts(row["inputs"])))
+        sections.append(Section("Stages it blocks", blocked_by(row["stage"])))
+        sections.append(Section("What to do", what_to_press(row)))
+    sections.append(Section("Inputs, at these versions", _json_facts(row["inputs"])))
     sections.append(Section("Parameters", _json_facts(row["params"])))
-    sections.append(Section("Computed with", _json_facts(row["libraries"])))
+    sections.append(Section("Library versions", _json_facts(row["libraries"])))
     return Detail(
         f"run {run_id}",
         tuple(sections),
@@ -190,6 +160,11 @@ def run_actions(row: Row) -> tuple[Action, ...]:
     return (Action("reproduce", f"reproduce {row['run_id']}", about),) if row["kind"] == "pure" else ()
 
 
+def cycle_actions(row: Row) -> tuple[Action, ...]:
+    """A cycle that ended well can be computed again."""
+    return () if row["failed"] else (Action("reproduce", f"reproduce {row['cycle_id']}"),)
+
+
 def blocked_by(stage: str) -> tuple[Line, ...]:
     """The stages that read, directly or through others, what this one did not write."""
     waiting: list[str] = []
@@ -204,20 +179,20 @@ def blocked_by(stage: str) -> tuple[Line, ...]:
 def what_to_press(row: Row) -> tuple[Line, ...]:
     """The way on from a failure."""
     return (
-        fact("R", f"ask the daemon to try the cycle of {row['session']} again"),
-        fact("y", "copy the command that computes this run again: nextgen reproduce"),
-        fact("by hand", "nextgen cycle   finishes the session from where it stopped"),
+        fact("R", f"ask the daemon to run the cycle of {row['session']} again"),
+        fact("y", "copy the command that reproduces this run: nextgen reproduce"),
+        fact("by hand", "nextgen cycle   resumes the session where it stopped"),
     )
 
 
 def _recipe(row: Row) -> tuple[Line, ...]:
     return (
         fact("cycle", f"{row['cycle_id']}, attempt {row['attempt']}"),
-        fact("knew", f"what was available at {formats.instant(row['as_of'])}"),
+        fact("as of", f"what was available at {formats.instant(row['as_of'])}"),
         fact("computed", f"sessions {row['since']} to {row['session']}"),
         fact("seed", f"{row['seed']}, {formats.counted(row['threads'], 'thread')}"),
         fact("code", row["code"]),
-        fact("rows' hash", row["fingerprint"] or "–"),
+        fact("fingerprint", row["fingerprint"] or "–"),
     )
 
 
@@ -262,3 +237,37 @@ def _json_facts(text: str) -> tuple[Line, ...]:
     return tuple(
         (Cell(f"{safe_text(name, 40):<26} ", "dim"), Cell(safe_text(value, 300))) for name, value in content.items()
     )
+
+
+def _run_sheet(name: str, frame: Callable[[RunsData], pl.DataFrame], empty: str) -> SheetSpec[RunsData]:
+    return SheetSpec(
+        name,
+        frame,
+        RUN_COLS,
+        ("run_id",),
+        "run",
+        empty,
+        notes=lambda _, row: run_notes(row),
+        charts=stage_pace,
+        detail=lambda view, _, row: run_detail(view, row["run_id"]),
+        actions=lambda _, row: run_actions(row),
+        origin=lambda row: Link(row["run_id"], RUNS.name, {"run_id": row["run_id"]}),
+    )
+
+
+SHEETS: tuple[SheetSpec[RunsData], ...] = (
+    _run_sheet("runs", lambda data: data.runs, "Nothing has run yet."),
+    SheetSpec(
+        "cycles",
+        lambda data: data.cycles,
+        CYCLE_COLS,
+        ("cycle_id",),
+        "cycle",
+        "No cycle has run yet.",
+        notes=lambda _, row: cycle_notes(row),
+        charts=cycle_pace,
+        detail=lambda _, data, row: cycle_detail(data.runs, row),
+        actions=lambda _, row: cycle_actions(row),
+    ),
+    _run_sheet("failed", lambda data: data.runs.filter(FAILED), "No run has failed."),
+)

@@ -14,10 +14,11 @@ from lake.tables import TABLES
 from lake.tables.control import RUNS, SERVICE_HEARTBEATS, TASK_ATTEMPTS, TASK_DEFINITIONS, TASK_REQUESTS
 from nextgen_tui.console.charts.charts import Chart, Curve
 from nextgen_tui.console.lake_view import LakeView
-from nextgen_tui.console.page import Action, Detail, Line, Link, Page, Row, Section, fact, note
+from nextgen_tui.console.notes import Line, fact, note
+from nextgen_tui.console.page import Action, Detail, Link, Page, Row, Section, SheetSpec
 from nextgen_tui.console.pages.health import DaemonState, read_daemon
 from nextgen_tui.console.pages.runs import run_detail
-from nextgen_tui.console.sheet.sheet import Cell, Col, Sheet, quiet, verdict
+from nextgen_tui.console.sheet.sheet import Cell, Col, quiet, verdict
 from nextgen_tui.text import formats
 from pipeline.control.daemon.simulated_pace import make_market_clock, read_pace
 from pipeline.control.schedule.active_schedule import read_active_schedule
@@ -28,13 +29,12 @@ from pipeline.control.schedule.task import Task
 from pipeline.control.schedule.trigger import Slot
 from pipeline.market.calendar_cache import ChildCalendars
 
-TASKS, CHANGES, REQUESTS, ATTEMPTS = "tasks", "changes", "requests", "attempts"
 AHEAD = timedelta(days=40)
 LATELY = timedelta(days=30)
 SPARK = 20
 EXCHANGE = "XNYS"
 """Whose calendar is worked out ahead: the schedule's own tasks go by it."""
-WORKING = "The exchange's calendar is being worked out, which takes some seconds"
+WORKING = "Computing the exchange's calendar, which takes some seconds"
 _TASK_SCHEMA: dict[str, PolarsType] = {
     "task": pl.String,
     "state": pl.String,
@@ -111,18 +111,18 @@ class SchedulePage(Page[ScheduleData]):
     def sentence(self, data: ScheduleData) -> str:
         """What comes next, what is owed, what changed last."""
         if data.trouble:
-            by = "; the daemon goes on by the one it read before" if data.daemon.present and data.tasks.height else ""
+            by = "; the daemon keeps to the one it read before" if data.daemon.present and data.tasks.height else ""
             return f"The schedule cannot be used: {data.trouble}{by}."
         coming = data.tasks.filter(pl.col("next").is_not_null()).sort("next", "task")
         told = "Nothing is scheduled" if data.known else WORKING
         if coming.height:
             row = coming.row(0, named=True)
             told = f"Next: {row['task']} for {row['slot']}, due {formats.instant(row['next'])}"
-        owed = f"; {formats.counted(int(data.tasks['owed'].sum()), 'slot')} owed" if data.known else ""
+        owed = f"; {_overdue(int(data.tasks['owed'].sum()))}" if data.known else ""
         daemon = (
             ""
             if data.daemon.present
-            else " No daemon runs on this lake, so nothing starts by itself (:daemon starts one)."
+            else " No daemon is running on this lake, so nothing starts by itself (:daemon starts one)."
         )
         last = ""
         if data.changes.height:
@@ -131,93 +131,81 @@ class SchedulePage(Page[ScheduleData]):
             last = f" Last change: {change['table']}, {new} for {change['session']}."
         return f"{told}{owed}.{last}{daemon}"
 
-    def sheets(self, data: ScheduleData) -> tuple[str, ...]:
-        """Tasks, tables that changed, what was asked, what was tried."""
+    def specs(self, data: ScheduleData) -> tuple[SheetSpec[ScheduleData], ...]:
+        """Tasks, tables that changed, requests, attempts."""
         del data
-        return TASKS, CHANGES, REQUESTS, ATTEMPTS
+        return SHEETS
 
-    def sheet(self, data: ScheduleData, name: str) -> Sheet:
-        """One of them."""
-        if name == CHANGES:
-            return Sheet(data.changes, CHANGE_COLS, ("table",), "Nothing has changed yet.", "table")
-        if name == REQUESTS:
-            return Sheet(
-                data.requests, REQUEST_COLS, ("request_id",), "Nobody has asked for anything; `:` asks.", "request"
-            )
-        if name == ATTEMPTS:
-            key = ("task", "slot", "attempt", "state")
-            return Sheet(data.attempts, ATTEMPT_COLS, key, "No task has been tried by a daemon yet.", "attempt")
-        empty = data.trouble or ("Nothing is scheduled." if data.known else f"{WORKING}.")
-        return Sheet(data.tasks, TASK_COLS, ("task",), empty, "task")
+    def summary(self, data: ScheduleData) -> tuple[Line, ...]:
+        """Whether a daemon is there."""
+        return ((Cell("daemon       ", "dim"), data.daemon.cell),)
 
-    def notes(self, data: ScheduleData, name: str, row: Row | None) -> tuple[Line, ...]:
-        """The chosen row, and whether a daemon is there."""
-        daemon = (Cell("daemon       ", "dim"), data.daemon.cell)
-        if row is None:
-            return (daemon,)
-        if name == CHANGES:
-            return (
-                fact("table", row["table"]),
-                fact("version", row["version"]),
-                fact("written by", row["stage"]),
-                fact("at", formats.instant(row["started_at"])),
-                note(TABLES[row["table"]].doc, "dim"),
-            )
-        if name == REQUESTS:
-            return (
-                fact("asked", f"{row['action']} {row['target']}"),
-                fact("why", row["reason"] or "–"),
-                fact("state", row["state"]),
-            )
-        if name == ATTEMPTS:
-            return (fact("task", f"{row['task']} {row['slot']}"), fact("then", row["follows"]), note(row["reason"]))
-        return (
-            daemon,
-            fact("task", row["task"]),
-            fact("when", row["trigger"]),
-            fact("next", f"{row['slot']}, due {formats.instant(row['next'])}"),
-            fact("owed", f"{row['owed']}{', the oldest ' + row['oldest'] if row['oldest'] else ''}"),
-            fact("last", row["last"] or "never run by a daemon"),
-            fact("on failure", row["failover"]),
-            *((note(row["reason"], "warn"),) if row["reason"] else ()),
-        )
 
-    def charts(self, data: ScheduleData, name: str, row: Row | None) -> tuple[Chart, ...]:
-        """New rows per run of the chosen table."""
-        del data
-        if name != CHANGES or row is None:
-            return ()
-        written = [float(value) for value in row["trail"]]
-        line = Curve(tuple(float(n) for n in range(len(written))), tuple(written), "own")
-        return (Chart(f"new rows of {row['table']} per run", (line,), words=lambda value: f"{value:,.0f}"),)
+def task_notes(data: ScheduleData, row: Row) -> tuple[Line, ...]:
+    """When a task runs, what it owes, and what becomes of a failure."""
+    return (
+        (Cell("daemon       ", "dim"), data.daemon.cell),
+        fact("task", row["task"]),
+        fact("when", row["trigger"]),
+        fact("next", f"{row['slot']}, due {formats.instant(row['next'])}"),
+        fact("overdue", f"{row['owed']}{', the oldest ' + row['oldest'] if row['oldest'] else ''}"),
+        fact("last", row["last"] or "never run by a daemon"),
+        fact("on failure", row["failover"]),
+        *((note(row["reason"], "warn"),) if row["reason"] else ()),
+    )
 
-    def detail(self, view: LakeView, data: ScheduleData, name: str, row: Row) -> Detail | None:
-        """The run behind a change; a task's attempts."""
-        if name == CHANGES:
-            return run_detail(view, row["run_id"])
-        if name != TASKS:
-            return None
-        mine = data.attempts.filter(pl.col("task") == row["task"]).head(30)
-        lines = tuple(
-            note(f"{formats.instant(one['at'])}  {one['slot']}  {one['state']}  {one['reason']}")
-            for one in mine.iter_rows(named=True)
-        )
-        sections = (
-            Section("The task", self.notes(data, name, row)),
-            Section("What happened to it", lines or (note("nothing yet", "dim"),)),
-        )
-        return Detail(f"task {row['task']}", sections, copies=row["task"], actions=self.actions(data, name, row))
 
-    def actions(self, data: ScheduleData, name: str, row: Row) -> tuple[Action, ...]:
-        """A stopped task can go on."""
-        del data
-        if name != TASKS or row["state"] != "stopped":
-            return ()
-        return (Action("retry", f"retry {row['task']} {row['oldest']}", str(row["reason"])),)
+def task_detail(data: ScheduleData, row: Row) -> Detail:
+    """A task with its attempts."""
+    mine = data.attempts.filter(pl.col("task") == row["task"]).head(30)
+    lines = tuple(
+        note(f"{formats.instant(one['at'])}  {one['slot']}  {one['state']}  {one['reason']}")
+        for one in mine.iter_rows(named=True)
+    )
+    sections = (
+        Section("The task", task_notes(data, row)),
+        Section("Its attempts", lines or (note("none yet", "dim"),)),
+    )
+    return Detail(f"task {row['task']}", sections, copies=row["task"], actions=task_actions(row))
 
-    def origin(self, name: str, row: Row) -> Link | None:
-        """The run behind a change."""
-        return Link(row["run_id"], "runs", {"run_id": row["run_id"]}) if name == CHANGES else None
+
+def task_actions(row: Row) -> tuple[Action, ...]:
+    """A stopped task can go on."""
+    stopped = row["state"] == "stopped"
+    return (Action("retry", f"retry {row['task']} {row['oldest']}", str(row["reason"])),) if stopped else ()
+
+
+def change_notes(row: Row) -> tuple[Line, ...]:
+    """What changed a table last."""
+    return (
+        fact("table", row["table"]),
+        fact("version", row["version"]),
+        fact("written by", row["stage"]),
+        fact("at", formats.instant(row["started_at"])),
+        note(TABLES[row["table"]].doc, "dim"),
+    )
+
+
+def change_charts(data: ScheduleData, row: Row) -> tuple[Chart, ...]:
+    """New rows per run of a table."""
+    del data
+    written = tuple(float(value) for value in row["trail"])
+    line = Curve(tuple(float(n) for n in range(len(written))), written, "own")
+    return (Chart(f"new rows of {row['table']} per run", (line,), label=lambda value: f"{value:,.0f}"),)
+
+
+def request_notes(row: Row) -> tuple[Line, ...]:
+    """What somebody asked for, and why."""
+    return (
+        fact("request", f"{row['action']} {row['target']}"),
+        fact("why", row["reason"] or "–"),
+        fact("state", row["state"]),
+    )
+
+
+def attempt_notes(row: Row) -> tuple[Line, ...]:
+    """What was attempted, and what follows."""
+    return (fact("task", f"{row['task']} {row['slot']}"), fact("then", row["follows"]), note(row["reason"]))
 
 
 @lru_cache(maxsize=1)
@@ -312,17 +300,21 @@ def change_rows(runs: pl.DataFrame) -> pl.DataFrame:
 
 
 def add_state(requests: pl.DataFrame, attempts: pl.DataFrame) -> pl.DataFrame:
-    """Adds `state` and `said`: where each request stands, by the daemon's own record."""
+    """Adds `state` and `answer`: where each request stands, by the daemon's own record."""
     last = attempts.sort("at", "attempt").unique(subset=["task", "slot"], keep="last", maintain_order=True)
-    told = last.select(pl.col("slot").alias("request_id"), pl.col("state"), pl.col("reason").alias("said"))
+    told = last.select(pl.col("slot").alias("request_id"), pl.col("state"), pl.col("reason").alias("answer"))
     joined = requests.join(told, on="request_id", how="left", maintain_order="left")
-    return joined.with_columns(pl.col("state").fill_null("waiting"), pl.col("said").fill_null(""))
+    return joined.with_columns(pl.col("state").fill_null("waiting"), pl.col("answer").fill_null(""))
+
+
+def _overdue(count: int) -> str:
+    return f"{formats.counted(count, 'run')} overdue" if count else "nothing overdue"
 
 
 def _state(value: str) -> Cell:
     if value in ("stopped", "running", "waiting"):
         return verdict(value)
-    return Cell("! owed", "warn") if value == "owed" else Cell(f"· {value}", "dim")
+    return Cell("! overdue", "warn") if value == "owed" else Cell(f"· {value}", "dim")
 
 
 def _trail(values: object) -> Cell:
@@ -334,7 +326,7 @@ TASK_COLS = (
     Col("task", "task"),
     Col("next", "next", formats.instant),
     Col("for", "slot"),
-    Col("owed", "owed", formats.whole, right=True),
+    Col("overdue", "owed", formats.whole, right=True),
     Col("when", "trigger", rank=1),
     Col("last", "last", rank=2),
     Col("why", "reason", rank=3),
@@ -350,21 +342,70 @@ CHANGE_COLS = (
     Col("at", "started_at", formats.instant),
 )
 REQUEST_COLS = (
-    Col("asked", "requested_at", formats.instant),
+    Col("requested", "requested_at", formats.instant),
     Col("state", "state", verdict),
     Col("action", "action"),
     Col("target", "target"),
     Col("by", "origin", rank=1),
     Col("why", "reason", rank=2),
-    Col("answer", "said", rank=3),
+    Col("answer", "answer", rank=3),
 )
 ATTEMPT_COLS = (
     Col("at", "at", formats.instant),
     Col("state", "state", verdict),
     Col("task", "task"),
     Col("slot", "slot"),
-    Col("try", "attempt", formats.whole, right=True),
+    Col("attempt", "attempt", formats.whole, right=True),
     Col("then", "follows", rank=1),
     Col("time", "seconds", lambda value: formats.MISSING if value is None else formats.duration(value), right=True),
     Col("why", "reason", most=80, rank=2),
+)
+
+
+def _no_tasks(data: ScheduleData) -> str:
+    return data.trouble or ("Nothing is scheduled." if data.known else f"{WORKING}.")
+
+
+SHEETS: tuple[SheetSpec[ScheduleData], ...] = (
+    SheetSpec(
+        "tasks",
+        lambda data: data.tasks,
+        TASK_COLS,
+        ("task",),
+        "task",
+        _no_tasks,
+        notes=task_notes,
+        detail=lambda _, data, row: task_detail(data, row),
+        actions=lambda _, row: task_actions(row),
+    ),
+    SheetSpec(
+        "changes",
+        lambda data: data.changes,
+        CHANGE_COLS,
+        ("table",),
+        "table",
+        "Nothing has changed yet.",
+        notes=lambda _, row: change_notes(row),
+        charts=change_charts,
+        detail=lambda view, _, row: run_detail(view, row["run_id"]),
+        origin=lambda row: Link(row["run_id"], RUNS.name, {"run_id": row["run_id"]}),
+    ),
+    SheetSpec(
+        "requests",
+        lambda data: data.requests,
+        REQUEST_COLS,
+        ("request_id",),
+        "request",
+        "No request has been made; type one after `:`.",
+        notes=lambda _, row: request_notes(row),
+    ),
+    SheetSpec(
+        "attempts",
+        lambda data: data.attempts,
+        ATTEMPT_COLS,
+        ("task", "slot", "attempt", "state"),
+        "attempt",
+        "A daemon has not attempted any task yet.",
+        notes=lambda _, row: attempt_notes(row),
+    ),
 )

@@ -29,7 +29,7 @@ GAP = 2
 class Cell:
     """A piece of text with a mood."""
 
-    words: str
+    text: str
     style: Style = ""
 
 
@@ -57,7 +57,7 @@ class Col:
         """The value as safe text."""
         shown = table_view.cell(value).plain if self.show is None else self.show(value)
         shown = Cell(shown) if isinstance(shown, str) else shown
-        return Cell(safe_text(shown.words, MAX_CELL), shown.style)
+        return Cell(safe_text(shown.text, MAX_CELL), shown.style)
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,9 @@ class Sheet:
         lines = (self.whole or self)._lines
         found = reduce(and_, (lines.str.contains(word, literal=True) for word in wanted))
         numbers = found.arg_true() if self.numbers is None else self.numbers.filter(found.gather(self.numbers))
-        return replace(self._with(numbers), empty=f"No {self.noun} with {safe_text(words, 40)!r}; escape shows all.")
+        return replace(
+            self._with(numbers), empty=f"No {self.noun} contains {safe_text(words, 40)!r}; escape shows all."
+        )
 
     @cached_property
     def _lines(self) -> pl.Series:
@@ -185,7 +187,7 @@ class Sheet:
 
     def _width(self, col: Col) -> int:
         values = _telling(self.frame[col.name])
-        longest = max((len(col.cell(value).words) for value in values), default=0)
+        longest = max((len(col.cell(value).text) for value in values), default=0)
         return min(max(longest, len(col.heading) + 2), max(col.most, len(col.heading) + 2))
 
     def _with(self, numbers: pl.Series) -> Sheet:

@@ -147,7 +147,7 @@ class SheetWidget(ScrollView, can_focus=True):
             assert self.sheet is not None
             cells = self.sheet.cells(number)
             shown = [
-                (_fitted(cells[n].words, width, self.sheet.cols[n].right) + " " * GAP, cells[n].style)
+                (_fitted(cells[n].text, width, self.sheet.cols[n].right) + " " * GAP, cells[n].style)
                 for n, width in self._columns
             ]
             mark = "▌" if number == self.cursor else " "

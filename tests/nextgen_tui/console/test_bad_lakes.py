@@ -92,7 +92,7 @@ async def test_while_another_writes_everything_is_read_and_can_be_asked_for(own_
             assert not app.trouble
             assert not any(app.page_state(one.name.lower()).trouble for one in PAGES)
             await asked(pilot, "maintain")
-            await until(pilot, lambda: "Asked: maintain" in told(app))
+            await until(pilot, lambda: "Queued: maintain" in told(app))
             assert own_desk.read(TASK_REQUESTS).height == 1
             assert outcome(["request", "maintain", "--lake", str(own_desk.path)]) == exit_codes.DONE
 
@@ -210,7 +210,7 @@ async def test_a_lake_that_vanishes_while_it_is_open_and_comes_back_is_taken_up_
         await until(pilot, lambda: "there is no lake" not in sentence(app))
         assert await every_screen(pilot) == before
         await asked(pilot, "maintain")
-        await until(pilot, lambda: "Asked: maintain" in told(app))
+        await until(pilot, lambda: "Queued: maintain" in told(app))
 
 
 @pytest.mark.parametrize("table", ["predictions", *(pytest.param(one, marks=pytest.mark.slow) for one in MORE)])
@@ -237,7 +237,7 @@ async def test_on_a_disk_that_cannot_be_written_one_can_look_and_is_told_why_no_
             for command in ("maintain", "veto 2022-03-01:ACME", "daemon"):
                 app.clear_notifications()
                 await pilot.press("colon", *command, "enter")
-                await until(pilot, lambda: "cannot be written; this console can only look" in told(app))
+                await until(pilot, lambda: "cannot be written to; this console is read-only" in told(app))
             await pilot.press("5", "x")
             await pilot.pause()
             assert isinstance(app.screen, PageScreen)

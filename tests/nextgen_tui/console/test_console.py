@@ -21,7 +21,8 @@ from nextgen_tui.console.detail_screen import DetailScreen
 from nextgen_tui.console.dialogs import ConfirmScreen, HelpScreen
 from nextgen_tui.console.frame import screen_lines
 from nextgen_tui.console.lake_view import LakeView
-from nextgen_tui.console.page import Detail, Link, PageState, Section, note
+from nextgen_tui.console.notes import note
+from nextgen_tui.console.page import Detail, Link, PageState, Section
 from nextgen_tui.console.page_screen import PageScreen
 from nextgen_tui.console.runtime.screenshots import take_screenshots, terminal_size, wait_until_loaded, wait_until_still
 from nextgen_tui.console.screens import PAGES
@@ -144,7 +145,7 @@ async def test_a_request_is_shown_first_and_sent_once(own_desk: Lake) -> None:
         await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
         shown = "\n".join(screen_lines(app.screen))
         assert "writes trade_plans" in " ".join(shown.split())
-        assert "No daemon runs on this lake" in " ".join(shown.split())
+        assert "No daemon is running on this lake" in " ".join(shown.split())
         assert app.focused is app.screen.query_one("#cancel")
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, PageScreen))
@@ -205,7 +206,7 @@ async def test_help_lists_the_keys_valid_here(desk_path: Path) -> None:
         await wait_until_loaded(pilot)
         await pilot.press("question_mark")
         assert isinstance(app.screen, HelpScreen)
-        told = "\n".join("".join(cell.words for cell in line) for line in app.screen.lines())
+        told = "\n".join("".join(cell.text for cell in line) for line in app.screen.lines())
         assert "Lineage" in told
         assert "retry TASK SLOT" in told
         await pilot.press("escape")
@@ -220,7 +221,7 @@ async def test_while_one_types_the_line_at_the_bottom_tells_the_keys_that_are_no
         for key in ("slash", "colon", "t", "e"):
             await pilot.press(key)
             await wait_until_still(pilot)
-            assert screen_lines(app.screen)[-1].split() == ["⏎", "Take", "it", "esc", "Leave", "it"]
+            assert screen_lines(app.screen)[-1].split() == ["⏎", "Accept", "esc", "Cancel"]
             await pilot.press("escape")
             await wait_until_still(pilot)
             assert screen_lines(app.screen)[-1] == before

@@ -55,12 +55,12 @@ async def test_a_veto_needs_a_reason_and_is_on_record_at_once(own_desk: Lake) ->
     async with app.run_test(size=(120, 40)) as pilot:
         screen = await dialog(pilot, "5", "x")
         shown = words(app)
-        assert f"Put on record: veto {ORDER}" in shown
+        assert f"Record: veto {ORDER}" in shown
         assert "buy 10 ACME at the open of 2022-03-02" in shown
         assert "writes one row of trade_decisions" in shown
         send = screen.query_one("#send", Button)
         send.press()
-        await until(pilot, lambda: "Say why first." in told(app))
+        await until(pilot, lambda: "Give a reason first." in told(app))
         assert own_desk.read(TRADE_DECISIONS).is_empty()
         assert app.focused is screen.query_one("#why")
         await pilot.press(*"too hot", "enter")
@@ -90,9 +90,9 @@ async def test_a_word_after_the_open_is_refused_in_words(own_desk: Lake) -> None
 @pytest.mark.parametrize(
     ("keys", "shown", "action", "target"),
     [
-        (("7", "tab", "tab", "b"), "champion is m-1", "rollback", "m-1"),
+        (("7", "tab", "tab", "b"), "champion now: m-1", "rollback", "m-1"),
         (("9", "tab", "v"), "writes nothing; the answer is IDENTICAL", "reproduce", "cycle-20220228"),
-        (("9", "tab", "tab", "R"), "lets cycle/2022-03-01 go on", "retry", "cycle/2022-03-01"),
+        (("9", "tab", "tab", "R"), "runs cycle/2022-03-01 again", "retry", "cycle/2022-03-01"),
     ],
     ids=["rollback", "reproduce", "retry"],
 )
@@ -125,7 +125,9 @@ async def test_on_the_smallest_terminal_a_dialog_shows_what_is_read_and_written_
         await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
         await wait_until_still(pilot)
         shown = "\n".join(screen_lines(app.screen))
-        assert all(words in shown for words in (command.split()[0], "reads", "writes", "why", "Cancel", "Ask")), shown
+        assert all(words in shown for words in (command.split()[0], "reads", "writes", "reason", "Cancel", "Send")), (
+            shown
+        )
 
 
 @pytest.mark.parametrize("why", ["--read-only", "the past"])
@@ -148,4 +150,4 @@ async def test_where_one_may_only_look_no_key_and_no_command_asks_for_anything(d
 
 def refusal(app: ConsoleApp) -> str:
     """How the console says no."""
-    return "to look only" if app.read_only else "Nothing can be asked from the past"
+    return "This console is read-only" if app.read_only else "Requests cannot be made from the past"

@@ -32,8 +32,9 @@ from nextgen_tui.console.detail_screen import DetailScreen
 from nextgen_tui.console.dialogs import ConfirmScreen
 from nextgen_tui.console.frame import SafeInput
 from nextgen_tui.console.lake_view import LakeView
+from nextgen_tui.console.notes import Line, fact, note
 from nextgen_tui.console.operator.command_parser import PendingRequest
-from nextgen_tui.console.page import Detail, Line, Link, Page, Row, Section, fact, note
+from nextgen_tui.console.page import Detail, Link, Page, Row, Section
 from nextgen_tui.console.page_screen import PageScreen
 from nextgen_tui.console.runtime.screenshots import wait_until_loaded, wait_until_still
 from nextgen_tui.console.screens import PAGES
@@ -91,7 +92,11 @@ def storable(text: str) -> str:
 
 def lines_of(text: str) -> tuple[Line, ...]:
     """A text as pages put it into lines: cut to size by them, or as it is."""
-    return (fact(text[:12], text, longest=60), note(text, longest=60), (Cell(text[:60], "accent"), Cell(text[60:80])))
+    return (
+        fact(text[:12], text, max_length=60),
+        note(text, max_length=60),
+        (Cell(text[:60], "accent"), Cell(text[60:80])),
+    )
 
 
 def plot(text: str) -> Chart:
@@ -250,7 +255,9 @@ async def a_row_opened(pilot: Pilot[Any]) -> None:
     page = pilot.app.screen
     assert isinstance(page, PageScreen)
     for key in ("enter", "l"):
-        if page.row is None or (key == "l" and page.page.origin(page._memory.sheet, page.row) is None):
+        if page.row is None or (
+            key == "l" and page.page.origin(page._state.data, page._memory.sheet, page.row) is None
+        ):
             continue
         await pilot.press(key)
         await until(pilot, lambda: all(one.is_finished for one in pilot.app.workers if one.group == "detail"))

@@ -81,7 +81,7 @@ async def test_no_screen_act_or_export_touches_a_file_in_the_thread_that_paints(
             await until(pilot, lambda: "written to" in told(app))
             screen = await dialog(pilot, "9", "tab", "down", "v")
             screen.query_one("#send", Button).press()
-            await until(pilot, lambda: "Asked: reproduce" in told(app))
+            await until(pilot, lambda: "Queued: reproduce" in told(app))
             await pilot.press("t", *"2022-02-28", "enter")
             await wait_until_loaded(pilot)
             app.command("live")

@@ -28,7 +28,7 @@ ANSWERS = {
     "5": "1 order (buy ACME), 1 refused",
     "6": "1,010,000.00 at 2022-03-01",
     "7": "1 insight (1 measured)",
-    "8": "owed.",
+    "8": "overdue.",
     "9": "1 failed, last plan",
 }
 
@@ -55,15 +55,15 @@ def test_every_screen_a_filter_a_story_the_past_a_request_and_a_clean_end(
         shell.press(page.number)
         shell.until(f"{page.number} {page.name}", ANSWERS[page.number])
     shell.press("5")
-    shell.until("stopped by", "ZETA")
+    shell.until("refused by", "ZETA")
     shell.press("/")
     shell.until("╭─ /")
     shell.press("z", "e", "t", "a", "Enter")
-    shell.until("1 plan with 'zeta'")
+    shell.until("1 plan containing 'zeta'")
     shell.press("Enter")
-    shell.until("Rules, in the order they are asked")
+    shell.until("Rules, in the order they are applied")
     shell.press("BSpace")
-    shell.until("1 plan with 'zeta'")
+    shell.until("1 plan containing 'zeta'")
     shell.press("<")
     shell.until(f"AS OF {FIRST}")
     shell.press(">")
@@ -75,13 +75,13 @@ def test_every_screen_a_filter_a_story_the_past_a_request_and_a_clean_end(
     shell.type(":live")
     shell.until("live, read", without="AS OF")
     shell.press("?")
-    shell.until("Keys here", "Turn the order")
+    shell.until("Keys here", "Reverse the order")
     shell.press("Escape")
-    shell.until("1 plan with 'zeta'", without="Keys here")
+    shell.until("1 plan containing 'zeta'", without="Keys here")
     shell.type(":maintain")
-    shell.until("Ask the daemon: maintain", "No daemon runs on this lake")
+    shell.until("Ask the daemon: maintain", "No daemon is running on this lake")
     shell.press("Tab", "Enter")
-    shell.until("Asked: maintain")
+    shell.until("Queued: maintain")
     wait(lambda: own_desk.read(TASK_REQUESTS).height == 1)
     shell.press("q")
     back(shell)
@@ -96,13 +96,13 @@ def test_a_disk_that_hangs_is_a_sentence_on_the_screen_and_holds_up_neither_a_ke
     shell.until(ANSWERS["1"])
     (own_desk.path / "control").mkdir(exist_ok=True)
     os.mkfifo(own_desk.path / "control" / "heartbeat.json")  # whoever opens it waits until somebody writes
-    shell.until("does not answer; what was read stays")
+    shell.until("does not respond; the figures are those read before")
     shell.press("6")
-    shell.until("6 Book", "does not answer")
+    shell.until("6 Book", "does not respond")
     shell.press("?")
     shell.until("Keys here")
     shell.press("Escape")
-    shell.until("does not answer", without="Keys here")
+    shell.until("does not respond", without="Keys here")
     shell.press("q")
     back(shell)
 
@@ -169,9 +169,9 @@ def test_console_and_daemon_are_each_killed_without_the_other_noticing(
     shell.type(console(own_desk.path))
     shell.until("daemon", "beat")
     shell.type(":maintain")
-    shell.until("Ask the daemon: maintain", without="No daemon runs")
+    shell.until("Ask the daemon: maintain", without="No daemon is running")
     shell.press("Tab", "Enter")
-    shell.until("Asked: maintain")
+    shell.until("Queued: maintain")
     os.kill(shell.pid_of("nextgen_tui"), signal.SIGKILL)
     wait(lambda: ended() == 1)
     assert daemon.poll() is None
@@ -189,6 +189,6 @@ def test_console_and_daemon_are_each_killed_without_the_other_noticing(
     shell.press("6")
     shell.until(ANSWERS["6"])
     shell.press("8")
-    shell.until("No daemon runs on this lake")
+    shell.until("No daemon is running on this lake")
     shell.press("q")
     back(shell)

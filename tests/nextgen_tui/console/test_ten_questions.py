@@ -22,15 +22,15 @@ WIDE = (320, 60)
 """Room for every column and every word of a row."""
 ANSWERS = (
     ["The last cycle (2022-03-01) failed: a disk was full", "✗ fail"],
-    ["a disk was full", "R", "try the cycle of 2022-03-01 again"],
+    ["a disk was full", "R", "run the cycle of 2022-03-01 again"],
     ["1 of 2 members have a bar for 2022-03-01, 1 late", "1 row set aside", "ZETA"],
     ["2 tickers at the close of 2022-03-01", "highest ACME +1.00 %", "1 could not be"],
-    ["Who said what", "naive", "ACME beats estimates", "happened   +2.00 %"],
-    ["better than naive (+2.0 % pinball skill)", "80 % intervals held 79 % 5 ahead"],
-    ["1 order (buy ACME), 1 refused, most often by cost_awareness (1)", "0.21 %"],
+    ["Who forecasts what", "naive", "ACME beats estimates", "realised   +2.00 %"],
+    ["5 sessions better than naive (+2.0 % quantile skill)", "80 % intervals held 79 % over 5 sessions"],
+    ["1 order (buy ACME), 1 refused, most often by cost awareness (1)", "0.21 %"],
     ["1,010,000.00 at 2022-03-01: +1.00 %", "equal weight +0.40 %", "balances to the cent"],
     ["1 insight (1 measured); 1 helped, 0 hurt", "champion m-1", "forecasts are too low"],
-    ["Next: ", "cycle", "0 slots owed", "No daemon runs"],
+    ["Next: ", "cycle", "nothing overdue", "No daemon is running"],
 )
 
 
