@@ -181,8 +181,8 @@ def now() -> datetime:
 
 
 NO_DAEMON = (
-    f"No daemon is running on this lake: the request waits up to {EXPIRES_AFTER.total_seconds() / 3600:.0f} hours for one "
-    "(:daemon starts one)."
+    "No daemon is running on this lake: the request waits up to "
+    f"{EXPIRES_AFTER.total_seconds() / 3600:.0f} hours for one (:daemon starts one)."
 )
 
 
