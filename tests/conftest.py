@@ -11,7 +11,7 @@ TOGETHER = ("tests/operation/", "tests/torture/")
 LONG = (
     *TOGETHER,
     "tests/pipeline/control/test_daemon.py",
-    "tests/nextgen_tui/console/test_console.py",
+    "tests/nextgen_tui/console/test_app.py",
     "tests/pipeline/feedback/test_learning.py",
     "tests/pipeline/control/test_owed.py",
 )

@@ -28,8 +28,8 @@ from nextgen_tui.console.dialogs import ConfirmScreen
 from nextgen_tui.console.page_screen import PageScreen
 from nextgen_tui.console.runtime.screenshots import wait_until_loaded
 from nextgen_tui.console.screens import PAGES
-from tests.nextgen_tui.console.test_console import page, sentence, until
-from tests.nextgen_tui.console.test_doing import told
+from tests.nextgen_tui.console.operator.test_commands import told
+from tests.nextgen_tui.console.test_app import page, sentence, until
 
 HOLDER = "import sys; from pathlib import Path; from lake.storage.lease import writer_lease\n"
 HOLDER += "with writer_lease(Path(sys.argv[1]), 'a long cycle'): print('held', flush=True); sys.stdin.read()"
@@ -154,7 +154,7 @@ HARMS: dict[Callable[[Path], None], str] = {
 
 MORE = ("system_health", "task_requests", "trade_plans")
 QUICK = (a_file, cut_off, garbled)
-"""Those of the default run; some others `test_console` plays on a lake that is open."""
+"""Those of the default run; some others `test_app` plays on a lake that is open."""
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ from nextgen_tui.text.table_view import frame_grid
 from pipeline.control.operator.requests import Request
 from tests.nextgen_tui.console.desk import LAST, desk
 from tests.nextgen_tui.console.painted import steering
-from tests.nextgen_tui.console.test_console import until
+from tests.nextgen_tui.console.test_app import until
 from tests.nextgen_tui.hostile import HOSTILE, fuzzed
 from tests.nextgen_tui.test_safe_text import dangerous
 

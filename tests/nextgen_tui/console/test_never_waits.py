@@ -24,8 +24,8 @@ from nextgen_tui.console.screens import PAGES
 from nextgen_tui.console.sheet.export import ExportError, export
 from nextgen_tui.console.sheet.sheet import Col, Sheet
 from tests.frames.published import publish_sessions
-from tests.nextgen_tui.console.test_console import until
-from tests.nextgen_tui.console.test_doing import dialog, told
+from tests.nextgen_tui.console.operator.test_commands import dialog, told
+from tests.nextgen_tui.console.test_app import until
 
 TOUCHES = ("open", "os.listdir", "os.scandir", "os.mkdir", "os.rename", "os.remove", "fcntl.flock", "fcntl.lockf")
 SILENT = ("stat", "lstat", "access", "statvfs")

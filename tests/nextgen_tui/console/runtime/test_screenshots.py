@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from nextgen_tui.console.app import ConsoleApp
-from nextgen_tui.console.runtime.screenshots import take, terminal_size
+from nextgen_tui.console.runtime.screenshots import take_screenshots, terminal_size
 from nextgen_tui.console.screens import PAGES
 
-KEPT = Path(__file__).parent / "pictures"
+KEPT = Path(__file__).parents[1] / "pictures"
 ACCEPT = "NEXTGEN_ACCEPT_PICTURES"
 MOMENT = datetime(2022, 3, 2, 12, 0, tzinfo=UTC)
 """When the pictures are taken: the morning after the desk's last session."""
@@ -36,7 +36,7 @@ def test_every_screen_looks_as_it_did(
     monkeypatch.chdir(desk_path.parent)
     monkeypatch.setenv("NEXTGEN_STATE", str(desk_path.parent / "state"))
     app = ConsoleApp(Path(desk_path.name), clock=lambda: MOMENT)
-    taken = {path.name: picture(path) for path in take(app, tmp_path / "pictures", terminal_size(size))}
+    taken = {path.name: picture(path) for path in take_screenshots(app, tmp_path / "pictures", terminal_size(size))}
     folder = KEPT / size
     if os.environ.get(ACCEPT):
         folder.mkdir(parents=True, exist_ok=True)

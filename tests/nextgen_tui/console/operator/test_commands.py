@@ -16,7 +16,7 @@ from nextgen_tui.console.frame import screen_lines
 from nextgen_tui.console.page_screen import PageScreen
 from nextgen_tui.console.runtime.screenshots import wait_until_loaded, wait_until_still
 from tests.nextgen_tui.console.desk import LAST
-from tests.nextgen_tui.console.test_console import until
+from tests.nextgen_tui.console.test_app import until
 
 ORDER = f"{LAST}:ACME"
 

@@ -17,7 +17,7 @@ from nextgen_tui.console.screens import PAGES
 from pipeline.control.daemon.heartbeat import read_heartbeat
 from pipeline.control.daemon.main import daemon_command
 from tests.nextgen_tui.console.desk import FIRST
-from tests.nextgen_tui.console.tmux import NO_TMUX, PROMPT, Terminal, command_line, console, terminal, wait
+from tests.nextgen_tui.console.runtime.tmux import NO_TMUX, PROMPT, Terminal, command_line, console, terminal, wait
 
 pytestmark = pytest.mark.skipif(bool(NO_TMUX), reason=NO_TMUX)
 ANSWERS = {

@@ -17,8 +17,8 @@ from pipeline.engine.children import python_command
 
 pytest.importorskip("textual_serve", reason="the extra `web` is not installed")
 
-from tests.nextgen_tui.console.browser import CHROMIUM, page_at
-from tests.nextgen_tui.console.tmux import children, wait
+from tests.nextgen_tui.console.runtime.browser import CHROMIUM, page_at
+from tests.nextgen_tui.console.runtime.tmux import children, wait
 
 FORBIDDEN = 403
 ANY_ADDRESS = {"00000000", "0" * 32}

@@ -1,0 +1,69 @@
+"""Pages tell figures in their units, by the market's own time, and the same once a lake was tidied."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from lake.runs import last_decision
+from lake.store import Lake
+from lake.upkeep.compaction import compact_due
+from nextgen_tui.console.lake_view import LakeView, read_runs
+from nextgen_tui.console.pages.learning import error_words
+from nextgen_tui.console.pages.plan import off_by
+from nextgen_tui.console.pages.schedule import SchedulePage
+from nextgen_tui.console.screens import PAGES
+from pipeline.control.daemon.clock import PacedClock
+from pipeline.control.daemon.simulated_pace import describe_pace
+from pipeline.market.sessions import exchange_sessions
+from tests.pipeline.control.test_pace import beating
+
+NOW = datetime(2022, 3, 2, tzinfo=UTC)
+
+
+def test_an_insights_error_is_told_in_its_unit() -> None:
+    assert error_words("bias", 0.00123) == "+0.123 %"
+    assert error_words("interval", -0.188) == "-18.8 %"
+    assert error_words("skill", 0.0052) == "+0.52 %"
+    assert error_words("skill", None) == "–"
+
+
+def test_every_rule_says_how_far_off_a_trade_was_in_its_own_unit() -> None:
+    expected = {
+        ("cost_awareness", 0.0021, "edge"): "0.21 % of edge",
+        ("patience", 3.0, "sold 2 sessions ago"): "3 sessions",
+        ("diversification", 1.0, "20 names are held or ordered"): "1 name",
+        ("diversification", 0.0125, "name at 6 %"): "1.25 % of NAV",
+        ("liquidity", 1_200.0, "1 % of the volume"): "1,200 shares",
+        ("liquidity", 1.0, "too few bars to know its usual volume"): "–",
+        ("humility", 0.012, "measured information coefficient -0.012 is not above 0"): "0.012 of skill",
+        ("humility", 0.7, "confidence 0.10"): "70.00 % of its size",
+    }
+    assert {refused: off_by(*refused) for refused in expected} == expected
+    assert off_by("cost_awareness", 0.0021, "edge", briefly=True) == "0.21 %"
+    assert off_by(None, None, "") == "–"
+
+
+def test_every_screen_says_the_same_once_the_lake_was_tidied(own_desk: Lake) -> None:
+    def said_by_all() -> list[tuple[str, int]]:
+        view = LakeView(own_desk, read_runs(own_desk), clock=lambda: NOW)
+        read = [(page, page.load(view)) for page in PAGES if page.name != "Runs"]
+        return [(page.sentence(data), page.sheet(data, page.sheets(data)[-1]).height) for page, data in read]
+
+    before = said_by_all()
+    tidied = compact_due(own_desk, least=2)
+    assert sum(run.written for run in tidied) > 0
+    assert said_by_all() == before
+
+
+def test_in_a_market_that_was_run_at_speed_tasks_are_due_by_its_own_time(own_desk: Lake) -> None:
+    def due() -> list[datetime]:
+        view = LakeView(own_desk, read_runs(own_desk), clock=lambda: NOW + timedelta(days=400))
+        page = SchedulePage()
+        page.prepare(view)
+        return page.load(view).tasks["next"].to_list()
+
+    assert min(due()) > NOW + timedelta(days=399)
+    stands_at = last_decision(own_desk)
+    assert stands_at is not None
+    beating(own_desk.path, **describe_pace(PacedClock(exchange_sessions("XNYS"), stands_at.date(), 10)))
+    assert stands_at <= min(due()) < stands_at + timedelta(days=4)
