@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table as Grid
 
-    from pipeline.ingestion.imports.run_import import Account, Report
+    from pipeline.ingestion.imports.run_import import Account, ImportReport
     from pipeline.ingestion.imports.store import Store
 
 
@@ -111,7 +111,7 @@ def _create(invocation: Invocation) -> None:
         )
 
 
-def _show(invocation: Invocation, report: Report) -> None:
+def _show(invocation: Invocation, report: ImportReport) -> None:
     from nextgen_tui.text.formats import counted, whole
     from nextgen_tui.text.table_view import grid
 
@@ -140,7 +140,7 @@ def _show(invocation: Invocation, report: Report) -> None:
     output.record({**asdict(report), "written": report.written, "accounts": list(map(_recorded, report.accounts))})
 
 
-def _broken(report: Report) -> Grid:
+def _broken(report: ImportReport) -> Grid:
     from nextgen_tui.text import formats
     from nextgen_tui.text.safe_text import safe_text
     from nextgen_tui.text.table_view import grid

@@ -67,7 +67,7 @@ def make_lake(invocation: Invocation, chosen: Mapping[str, Given], until: date |
         raise click.UsageError(
             f"the source has sessions from {first} to {known}; choose --until between them, not {until}"
         )
-    source.reached()
+    source.check_reachable()
     lake = Lake.create(path)
     if chosen:
         write_document(path, toml_document((key, given.value) for key, given in chosen.items()))

@@ -11,7 +11,7 @@ import polars as pl
 
 from lake.contract import UTC
 from pipeline.ingestion.news.feeds import rss, yahoo_news
-from pipeline.ingestion.parsing import spelt
+from pipeline.ingestion.parsing import normalize_ticker
 from pipeline.ingestion.prices.yahoo_chart.decoding import CURRENCY, yahoo_chart
 from pipeline.ingestion.prices.yahoo_chart.screener import yahoo_screener
 
@@ -76,15 +76,15 @@ def decode(raw: pl.DataFrame, fields: tuple[str, ...]) -> pl.DataFrame:
     requests = {text: _request(text) for text in raw["request"].unique(maintain_order=True)}
     schema = {"payload_id": pl.String, "line": pl.Int64, "text": pl.String, "fault": pl.String, CURRENCY: pl.String}
     parts = [pl.DataFrame(schema={**schema, **dict.fromkeys(fields, pl.String)})]
-    for (form, vendor), rows in _alike(raw, requests, fields).items():
+    for (form, vendor), rows in _group_by_format(raw, requests, fields).items():
         payloads = raw.select("payload_id", "ticker", "request", "payload")[rows]
-        part = DECODERS.get(form, _undecoded)(payloads, dict(zip(fields, vendor, strict=True)))
+        part = DECODERS.get(form, _refuse_unknown_formats)(payloads, dict(zip(fields, vendor, strict=True)))
         parts.append(part if CURRENCY in part.columns else part.with_columns(pl.lit(None, pl.String).alias(CURRENCY)))
     lines = pl.concat(part.select(parts[0].columns) for part in parts)
     return (
         lines.join(_facts(raw, requests), on="payload_id", how="left", maintain_order="left")
         .with_columns(
-            *(spelt(name) for name in fields if name in TICKERS),
+            *(normalize_ticker(name) for name in fields if name in TICKERS),
             fault=pl.coalesce("fault", pl.when(pl.col("history").is_null()).then(pl.lit(UNREADABLE_REQUEST))),
             asked_currency=pl.coalesce(CURRENCY, "asked_currency"),
         )
@@ -161,7 +161,7 @@ def _text(value: object) -> str | None:
     return None if value is None else json.dumps(value)
 
 
-def _undecoded(payloads: pl.DataFrame, fields: Fields) -> pl.DataFrame:
+def _refuse_unknown_formats(payloads: pl.DataFrame, fields: Fields) -> pl.DataFrame:
     """A payload in a format nobody can read becomes one faulty row, so that it is seen."""
     nothing = [pl.lit(None, dtype=pl.String).alias(field) for field in fields]
     return payloads.select(
@@ -205,7 +205,7 @@ def _request(text: str) -> Request:
     return request if isinstance(request, dict) and isinstance(request.get("fields", {}), dict) else None
 
 
-def _alike(
+def _group_by_format(
     raw: pl.DataFrame, requests: Mapping[str, Request], fields: tuple[str, ...]
 ) -> Mapping[tuple[str, tuple[str | None, ...]], list[int]]:
     """Row numbers by format and vendor's names: payloads that can be decoded in one go."""
@@ -224,13 +224,13 @@ def _vendor_names(request: Request, fields: tuple[str, ...]) -> tuple[str | None
 
 def _facts(raw: pl.DataFrame, requests: Mapping[str, Request]) -> pl.DataFrame:
     """What a landing says of all its lines; `history` is null where the request cannot be read."""
-    asked = [(text, *_asked(request)) for text, request in requests.items()]
+    asked = [(text, *_requested_names(request)) for text, request in requests.items()]
     said = pl.DataFrame(asked, schema={"request": pl.String(), **{name: FACTS[name] for name in ASKED}}, orient="row")
     landed = raw.select("payload_id", "source", "request", "fetched_at", landed="session")
     return landed.join(said, on="request", how="left", maintain_order="left").select(*FACTS)
 
 
-def _asked(request: Request) -> Iterator[str | bool | None]:
+def _requested_names(request: Request) -> Iterator[str | bool | None]:
     said = request or {}
     texts = [said.get(name) for name in ("interval", "exchange", "currency", "stamp", "role")]
     yield from (text if isinstance(text, str) else None for text in texts)

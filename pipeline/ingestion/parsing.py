@@ -20,7 +20,7 @@ def present(name: str) -> pl.Expr:
     return (pl.col(name).str.strip_chars() != "").fill_null(False)
 
 
-def spelt(name: str) -> pl.Expr:
+def normalize_ticker(name: str) -> pl.Expr:
     """The text column of tickers with a point before the class of a share, as in BRK.B, where it has a _ or a /."""
     return pl.col(name).str.replace_all(SHARE_CLASS, "$1.$2")
 

@@ -18,14 +18,14 @@ from lake.tables.market import (
 )
 from lake.tables.news import NEWS_ARTICLES, RAW_NEWS
 from pipeline.engine.stage import Moment, Read, Stage
-from pipeline.ingestion.imports.validate import judge_predictions, judge_trades
-from pipeline.ingestion.news.articles import judge_articles
+from pipeline.ingestion.imports.validate import validate_predictions, validate_trades
+from pipeline.ingestion.news.articles import validate_articles
 from pipeline.ingestion.params import IngestionParams
-from pipeline.ingestion.prices.corporate_actions import judge_actions
-from pipeline.ingestion.prices.cross_check import judge_checks
-from pipeline.ingestion.prices.validate_bars import LOOKBACK, judge_bars
-from pipeline.ingestion.universe.constituents import judge_spells
-from pipeline.ingestion.universe.instruments import judge_listings
+from pipeline.ingestion.prices.corporate_actions import validate_actions
+from pipeline.ingestion.prices.cross_check import validate_second_source
+from pipeline.ingestion.prices.validate_bars import LOOKBACK, validate_bars
+from pipeline.ingestion.universe.constituents import validate_memberships
+from pipeline.ingestion.universe.instruments import validate_listings
 
 
 def quarantine(
@@ -42,23 +42,23 @@ def quarantine(
 
     Runs after them: a bar that they took is known by then and passes again. Works on a range of sessions.
     """
-    bars = judge_bars(raw_prices, market_prices, instruments, corporate_actions, moment, params).bad
+    bars = validate_bars(raw_prices, market_prices, instruments, corporate_actions, moment, params).bad
     left = {
         MARKET_PRICES.name: bars,
-        CORPORATE_ACTIONS.name: judge_actions(raw_prices, instruments, moment.calendar).bad,
-        INSTRUMENTS.name: judge_listings(raw_prices).bad,
-        CONSTITUENTS.name: judge_spells(raw_prices).bad,
-        NEWS_ARTICLES.name: judge_articles(raw_news, moment.calendar).bad,
-        IMPORTED_PREDICTIONS.name: judge_predictions(raw_imports, moment.calendar).bad,
-        IMPORTED_TRADES.name: judge_trades(raw_imports, moment.calendar).bad,
+        CORPORATE_ACTIONS.name: validate_actions(raw_prices, instruments, moment.calendar).bad,
+        INSTRUMENTS.name: validate_listings(raw_prices).bad,
+        CONSTITUENTS.name: validate_memberships(raw_prices).bad,
+        NEWS_ARTICLES.name: validate_articles(raw_news, moment.calendar).bad,
+        IMPORTED_PREDICTIONS.name: validate_predictions(raw_imports, moment.calendar).bad,
+        IMPORTED_TRADES.name: validate_trades(raw_imports, moment.calendar).bad,
     }
-    checked = judge_checks(raw_prices, market_prices, moment.calendar, params.check)
+    checked = validate_second_source(raw_prices, market_prices, moment.calendar, params.check)
     left[MARKET_PRICES.name] = pl.concat([bars, checked.select(bars.columns)])
     rows = pl.concat(part.with_columns(target=pl.lit(target)) for target, part in left.items())
-    return _kept(rows, moment, params.publication_lag).sort(QUARANTINED_ROWS.key)
+    return _to_contract(rows, moment, params.publication_lag).sort(QUARANTINED_ROWS.key)
 
 
-def _kept(rows: pl.DataFrame, moment: Moment, lag: timedelta) -> pl.DataFrame:
+def _to_contract(rows: pl.DataFrame, moment: Moment, lag: timedelta) -> pl.DataFrame:
     """The contract's columns; texts are bounded, and a row without a ticker has an empty one."""
     public = {day: moment.calendar.close_at(day) + lag for day in rows["landed"].unique()}
     return rows.with_columns(

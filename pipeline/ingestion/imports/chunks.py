@@ -14,8 +14,8 @@ from lake.tables.market import INSTRUMENTS, RAW_PRICES
 from lake.tables.news import RAW_NEWS
 from pipeline.ingestion.decode import decode
 from pipeline.ingestion.imports.mapping import Mapping
-from pipeline.ingestion.imports.spool import KEYS, SCHEMA, Span, Staged, key_of
-from pipeline.ingestion.prices.bar_rules import read_bars, well_formed
+from pipeline.ingestion.imports.spool import KEYS, SCHEMA, DaySpan, Spooled, key_of
+from pipeline.ingestion.prices.bar_rules import is_well_formed, read_bars
 from pipeline.ingestion.sources.payloads import (
     ALL_TICKERS,
     BARS,
@@ -70,7 +70,7 @@ class Delivery:
         """The span."""
         return self.since, self.session
 
-    def reached(self) -> None:
+    def check_reachable(self) -> None:
         """It is at hand already."""
 
     def prices(self, since: date, session: date, *, history: bool) -> pl.DataFrame:  # noqa: ARG002 - a source's
@@ -88,7 +88,7 @@ class Delivery:
 
 
 def deliver(
-    mapping: Mapping, parts: Iterable[Staged], span: Span, known: Known, calendar: Sessions, at: datetime
+    mapping: Mapping, parts: Iterable[Spooled], span: DaySpan, known: Known, calendar: Sessions, at: datetime
 ) -> Delivery:
     """Cut a span's lines out of what was staged, and leave out what was landed before as it is.
 
@@ -100,21 +100,21 @@ def deliver(
     for part in parts:
         kind = part.section.kind
         fetch = _fetch(mapping, part, span, calendar.exchange, at)
-        lines, fields = _identified(part.between(span.first, span.last), part)
-        fresh = lines.join(_unchanged(lines, known.landed[kind]), on="key", how="anti", maintain_order="left")
+        lines, fields = _add_ids(part.between(span.first, span.last), part)
+        fresh = lines.join(_unchanged_keys(lines, known.landed[kind]), on="key", how="anti", maintain_order="left")
         unchanged[kind] = lines.height - fresh.height
         if kind == "prices":
-            checks, fresh = (fresh, fresh.clear()) if known.settled else _parted(fresh, known.others)
-            unsound = _unsound(bars_landed(fetch, BARS, checks, fields), calendar)
-            broken, checks = _parted(checks, unsound, on={"line": "text"})
+            checks, fresh = (fresh, fresh.clear()) if known.settled else _split_known(fresh, known.others)
+            unsound = _unsound(land_bars(fetch, BARS, checks, fields), calendar)
+            broken, checks = _split_known(checks, unsound, on={"line": "text"})
             fresh = pl.concat([fresh, broken])  # these have nothing to compare, and are told with the rule they break
-            corrections, fresh = _parted(fresh, known.landed[kind], on={"key": "key"})
+            corrections, fresh = _split_known(fresh, known.landed[kind], on={"key": "key"})
             compared = checks.height
             come = fresh.clear() if known.settled else fresh  # what is only compared lists nothing
             first = part.firsts.filter(pl.col("ticker").is_in(come["ticker"].implode()))
             prices += [
-                bars_landed(fetch, BARS, fresh, fields),
-                bars_landed(fetch, CHECK, checks, fields),
+                land_bars(fetch, BARS, fresh, fields),
+                land_bars(fetch, CHECK, checks, fields),
                 _listings(fetch, first, known.listed, mapping.benchmark),
             ]
         elif kind == "news":
@@ -135,17 +135,17 @@ def deliver(
 
 
 def correct(
-    mapping: Mapping, part: Staged, lines: pl.DataFrame, session: date, exchange: str, at: datetime
+    mapping: Mapping, part: Spooled, lines: pl.DataFrame, session: date, exchange: str, at: datetime
 ) -> Delivery:
     """Land corrected bars at a session after all their earlier landings: each is a revision, known from then on."""
     first = lines["day"].min()
     assert isinstance(first, date)
-    fetch = _fetch(mapping, part, Span(first, session, first, session), exchange, at)
-    rows = bars_landed(fetch, BARS, lines, part.fields)
+    fetch = _fetch(mapping, part, DaySpan(first, session, first, session), exchange, at)
+    rows = land_bars(fetch, BARS, lines, part.fields)
     return Delivery(mapping.source, first, session, price_rows=rows)
 
 
-def landed_lines(raw: pl.DataFrame, kind: str) -> pl.DataFrame:
+def read_landed_lines(raw: pl.DataFrame, kind: str) -> pl.DataFrame:
     """Key and line of what was landed, only the last landing of each key."""
     lines = decode(raw, KEYS[kind])
     keyed = lines.with_columns(key=key_of(list(KEYS[kind]), kind))
@@ -153,7 +153,7 @@ def landed_lines(raw: pl.DataFrame, kind: str) -> pl.DataFrame:
     return last.select("key", line="text").unique(maintain_order=True)
 
 
-def bars_landed(fetch: Fetch, kind: str, lines: pl.DataFrame, fields: dict[str, str]) -> pl.DataFrame:
+def land_bars(fetch: Fetch, kind: str, lines: pl.DataFrame, fields: dict[str, str]) -> pl.DataFrame:
     """Rows of `raw_prices`: a payload per ticker, or several where one would be too large."""
     request = fetch.request(fields)
     return price_rows(
@@ -166,7 +166,7 @@ def bars_landed(fetch: Fetch, kind: str, lines: pl.DataFrame, fields: dict[str, 
     )
 
 
-def _fetch(mapping: Mapping, part: Staged, span: Span, exchange: str, at: datetime) -> Fetch:
+def _fetch(mapping: Mapping, part: Spooled, span: DaySpan, exchange: str, at: datetime) -> Fetch:
     return Fetch(
         source=mapping.source,
         since=span.since,
@@ -180,7 +180,7 @@ def _fetch(mapping: Mapping, part: Staged, span: Span, exchange: str, at: dateti
     )
 
 
-def _identified(lines: pl.DataFrame, part: Staged) -> tuple[pl.DataFrame, dict[str, str]]:
+def _add_ids(lines: pl.DataFrame, part: Spooled) -> tuple[pl.DataFrame, dict[str, str]]:
     """Give trades without an id one: a hash of the line, and the how-manieth of its like it is."""
     if part.section.kind != "trades" or "id" in part.fields:
         return lines, part.fields
@@ -192,7 +192,7 @@ def _identified(lines: pl.DataFrame, part: Staged) -> tuple[pl.DataFrame, dict[s
     return named.with_columns(line=line).select(lines.columns), {**part.fields, "id": DERIVED_ID}
 
 
-def _parted(
+def _split_known(
     lines: pl.DataFrame, there: pl.DataFrame, on: dict[str, str] | None = None
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The lines that have their like in the other frame, and those that have none."""
@@ -203,7 +203,7 @@ def _parted(
     )
 
 
-def _unchanged(lines: pl.DataFrame, landed: pl.DataFrame) -> pl.DataFrame:
+def _unchanged_keys(lines: pl.DataFrame, landed: pl.DataFrame) -> pl.DataFrame:
     """The keys under which the older system says just what it said last; where it says several things, all of them."""
     said = [
         rows.unique(["key", "line"]).group_by("key").agg(pl.col("line").sort().str.join("\n"))
@@ -220,7 +220,7 @@ def _unsound(bars: pl.DataFrame, calendar: Sessions) -> pl.DataFrame:
 
 def _listings(fetch: Fetch, firsts: pl.DataFrame, listed: frozenset[str], benchmark: str) -> pl.DataFrame:
     """List the tickers that have bars now and no listing yet: an older system seldom keeps one."""
-    new = firsts.filter(well_formed("ticker") & ~pl.col("ticker").is_in(sorted(listed))).sort("ticker")
+    new = firsts.filter(is_well_formed("ticker") & ~pl.col("ticker").is_in(sorted(listed))).sort("ticker")
     if new.is_empty():
         return RAW_PRICES.empty()
     role = pl.when(pl.col("ticker") == benchmark).then(pl.lit("benchmark")).otherwise(pl.lit("stock"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from lake.contract import UTC
-from pipeline.ingestion.imports.mapping import EPOCHS, KINDS, Section
+from pipeline.ingestion.imports.mapping import EPOCHS, KINDS, MappingSection
 from pipeline.ingestion.sources.files.dates import iso_days, read_instants
 
 ISO_INSTANT = "%Y-%m-%dT%H:%M:%S%.6f+00:00"
@@ -13,7 +13,7 @@ MARK = "="
 """Begins the name of a member that was computed from the columns beside it."""
 
 
-def converted(rows: pl.DataFrame, section: Section, zone: str) -> tuple[pl.DataFrame, dict[str, str]]:
+def convert_columns(rows: pl.DataFrame, section: MappingSection, zone: str) -> tuple[pl.DataFrame, dict[str, str]]:
     """Add what has to be rewritten beside the columns as they are.
 
     Days become ISO dates, times UTC instants, numbers are divided, a forecast's value becomes a fraction. A cell that
@@ -34,7 +34,7 @@ def converted(rows: pl.DataFrame, section: Section, zone: str) -> tuple[pl.DataF
         text = _cells(rows, section, name)
         if text is None:
             continue
-        new = _rewritten(text, name, section, zone)
+        new = _rewrite(text, name, section, zone)
         if new is not None or name in section.constants:
             added[name] = text if new is None else new
     if section.kind == "predictions":
@@ -80,37 +80,37 @@ def instants_of(text: pl.Series, form: str, zone: str) -> pl.Series:
     return naive.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null").dt.convert_time_zone("UTC")
 
 
-def _rewritten(text: pl.Series, name: str, section: Section, zone: str) -> pl.Series | None:
+def _rewrite(text: pl.Series, name: str, section: MappingSection, zone: str) -> pl.Series | None:
     """The field's cells in the form ingestion reads; None where they need no rewriting."""
     of = KINDS[section.kind]
     form = section.formats.get(name, "iso")
     if name in of.days:
-        return _or_as_is(days_of(text, form, zone).dt.to_string("%Y-%m-%d"), text)
+        return _else_unchanged(days_of(text, form, zone).dt.to_string("%Y-%m-%d"), text)
     if name in of.instants:
-        return _or_as_is(instants_of(text, form, zone).dt.to_string(ISO_INSTANT), text)
+        return _else_unchanged(instants_of(text, form, zone).dt.to_string(ISO_INSTANT), text)
     if name in section.divide:
         # By a column: polars multiplies by the inverse of a single number, and 10010 cents become 100.10000000000001.
         divisor = pl.repeat(section.divide[name], len(text), dtype=pl.Float64, eager=True)
-        return _or_as_is((text.cast(pl.Float64, strict=False) / divisor).cast(pl.String), text)
+        return _else_unchanged((text.cast(pl.Float64, strict=False) / divisor).cast(pl.String), text)
     return None
 
 
-def _fraction(rows: pl.DataFrame, section: Section, added: dict[str, pl.Series]) -> pl.Series:
+def _fraction(rows: pl.DataFrame, section: MappingSection, added: dict[str, pl.Series]) -> pl.Series:
     """A forecast's value as a return in fractions."""
     cells = {name: added.get(name, _cells(rows, section, name)) for name in ("value", "reference")}
     text = cells["value"]
     assert text is not None  # the mapping needs it
     value = text.cast(pl.Float64, strict=False)
     if section.value == "log return":
-        return _or_as_is((value.exp() - 1).cast(pl.String), text)
+        return _else_unchanged((value.exp() - 1).cast(pl.String), text)
     if section.value == "price":
         reference = cells["reference"]
         assert reference is not None  # the mapping needs it
-        return _or_as_is((value / reference.cast(pl.Float64, strict=False) - 1).cast(pl.String), text)
+        return _else_unchanged((value / reference.cast(pl.Float64, strict=False) - 1).cast(pl.String), text)
     return text
 
 
-def _cells(rows: pl.DataFrame, section: Section, name: str) -> pl.Series | None:
+def _cells(rows: pl.DataFrame, section: MappingSection, name: str) -> pl.Series | None:
     if name in section.columns:
         return rows[section.columns[name]]
     if name in section.constants:
@@ -118,7 +118,7 @@ def _cells(rows: pl.DataFrame, section: Section, name: str) -> pl.Series | None:
     return None
 
 
-def _or_as_is(new: pl.Series, text: pl.Series) -> pl.Series:
+def _else_unchanged(new: pl.Series, text: pl.Series) -> pl.Series:
     return new.fill_null(text)
 
 

@@ -94,24 +94,24 @@ def propose(store: Store, name: str = "old") -> str:
         'benchmark = "SPY"  # listed as the benchmark if it is among the prices',
     ]
     for guess in guesses:
-        lines += ["", *_written(guess)]
+        lines += ["", *_format(guess)]
     return "\n".join(lines) + "\n"
 
 
 def _guesses(store: Store) -> Iterator[_Guess]:
     left = dict(store.tables())
     for kind, usual in USUAL.items():
-        found = {table: _recognised(kind, usual, columns) for table, columns in left.items()}
+        found = {table: _recognise(kind, usual, columns) for table, columns in left.items()}
         fitting = {table: columns for table, columns in found.items() if columns}
         if not fitting:
             continue
         # Of several the one with the most fields, then the one that says so itself.
         table = max(fitting, key=lambda one: (len(fitting[one]), kind.rstrip("s") in one.lower(), one))
-        yield _looked_at(store, _Guess(kind, table, fitting[table]))
+        yield _inspect(store, _Guess(kind, table, fitting[table]))
         del left[table]
 
 
-def _recognised(kind: str, usual: Usual, columns: Sequence[str]) -> dict[str, str]:
+def _recognise(kind: str, usual: Usual, columns: Sequence[str]) -> dict[str, str]:
     """Field -> column; empty where a needed field is not there, or one column would have to be two things."""
     of = KINDS[kind]
     found = recognise(columns, usual, {}, required=(), file="", strict=False)
@@ -125,7 +125,7 @@ def _recognised(kind: str, usual: Usual, columns: Sequence[str]) -> dict[str, st
     return taken if whole else {}
 
 
-def _looked_at(store: Store, guess: _Guess) -> _Guess:
+def _inspect(store: Store, guess: _Guess) -> _Guess:
     rows = next(store.rows(guess.table, tuple(guess.columns.values())), None)
     if rows is None:
         guess.remarks.append("the table is empty")
@@ -223,7 +223,7 @@ def _unit(guess: _Guess, sample: pl.DataFrame) -> None:
         guess.remarks.append("the values look like per cent: they are divided by 100")
 
 
-def _written(guess: _Guess) -> Iterator[str]:
+def _format(guess: _Guess) -> Iterator[str]:
     yield f"[{guess.kind}]"
     yield from (f"# {remark}" for remark in guess.remarks)
     yield f"table = {toml_value(guess.table)}"

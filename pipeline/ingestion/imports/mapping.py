@@ -82,7 +82,7 @@ EVERY = ("table", "columns", "formats", "divide", "constants")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Section:
+class MappingSection:
     """How one kind of record is held by the older system."""
 
     kind: str
@@ -114,7 +114,7 @@ class Mapping:
     zone: str
     currency: str
     benchmark: str
-    sections: tuple[Section, ...]
+    sections: tuple[MappingSection, ...]
 
     @property
     def source(self) -> str:
@@ -165,7 +165,7 @@ def parse_mapping(content: dict[str, Any], where: str) -> Mapping:
     return mapping
 
 
-def _section(kind: str, content: Any, where: str) -> Section:
+def _section(kind: str, content: Any, where: str) -> MappingSection:
     where = f"{where}: [{kind}]"
     if not isinstance(content, dict):
         raise SourceError(f"{where} is no section")
@@ -177,14 +177,14 @@ def _section(kind: str, content: Any, where: str) -> Section:
             "map the unadjusted columns, or leave the section out and load prices from another source"
         )
     named = {part: _texts(content, part, of, where) for part in ("columns", "formats", "constants")}
-    section = Section(
+    section = MappingSection(
         kind=kind,
         table=_text(content, "table", where, kind),
         columns=named["columns"],
         formats=named["formats"],
         divide=_divisors(content, of, where),
         constants=named["constants"],
-        **{name: _text(content, name, where, getattr(Section, name)) for name in ("interval", "stamp", "value")},
+        **{name: _text(content, name, where, getattr(MappingSection, name)) for name in ("interval", "stamp", "value")},
     )
     _refuse_gaps(section, of, where)
     for name, form in section.formats.items():
@@ -192,7 +192,7 @@ def _section(kind: str, content: Any, where: str) -> Section:
     return section
 
 
-def _refuse_gaps(section: Section, of: Kind, where: str) -> None:
+def _refuse_gaps(section: MappingSection, of: Kind, where: str) -> None:
     given = {*section.columns, *section.constants}
     if both := sorted(set(section.columns) & set(section.constants)):
         raise SourceError(f"{where} gives {both[0]!r} a column and a constant; keep one")

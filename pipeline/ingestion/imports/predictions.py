@@ -6,14 +6,14 @@ import polars as pl
 
 from lake.tables.imports import IMPORTED_PREDICTIONS, RAW_IMPORTS
 from pipeline.engine.stage import Moment, Read, Stage
-from pipeline.ingestion.imports.validate import judge_predictions
+from pipeline.ingestion.imports.validate import validate_predictions
 from pipeline.ingestion.params import IngestionParams
 
 
 def imported_predictions(raw_imports: pl.DataFrame, moment: Moment, params: IngestionParams) -> pl.DataFrame:
     """Keep the sound forecasts of an older system; what is not sound is left to the stage `quarantine`."""
     del params  # nothing about them can be set
-    return judge_predictions(raw_imports, moment.calendar).good.select(*IMPORTED_PREDICTIONS.columns)
+    return validate_predictions(raw_imports, moment.calendar).good.select(*IMPORTED_PREDICTIONS.columns)
 
 
 STAGE = Stage(

@@ -23,9 +23,9 @@ from pipeline.engine.dry_run import Rehearsal
 from pipeline.engine.runner import Progress, Runner, silent
 from pipeline.engine.stage import Stage
 from pipeline.engine.stages import IMPORT
-from pipeline.ingestion.imports.chunks import Delivery, Known, correct, deliver, landed_lines
+from pipeline.ingestion.imports.chunks import Delivery, Known, correct, deliver, read_landed_lines
 from pipeline.ingestion.imports.mapping import Mapping
-from pipeline.ingestion.imports.spool import Span, Staged, spans, staged
+from pipeline.ingestion.imports.spool import DaySpan, Spooled, spans, staged
 from pipeline.ingestion.imports.store import Store
 from pipeline.ingestion.prices.cross_check import AGREES
 from pipeline.ingestion.sources.errors import SourceError
@@ -46,7 +46,7 @@ STAGES_OF: dict[str, frozenset[str]] = {
 
 
 @dataclass(frozen=True)
-class Outcome:
+class DeliveryOutcome:
     """What became of a delivery."""
 
     accepted: dict[str, int]
@@ -79,7 +79,7 @@ class Account:
 
 
 @dataclass(frozen=True)
-class Report:
+class ImportReport:
     """What an import did, or would do."""
 
     source: str
@@ -98,7 +98,7 @@ class Report:
 
 def import_system(
     runner: Runner, store: Store, mapping: Mapping, at: datetime, *, dry: bool = False, progress: Progress = silent
-) -> Report:
+) -> ImportReport:
     """Import what a mapping names, or with `dry` only say what would come of it, writing nothing.
 
     Rows are read once, in portions, and landed by stretches of sessions, each published at once: an import that is cut
@@ -120,14 +120,14 @@ def import_system(
         StageFailedError: if a stage raises; what was published before stays.
     """
     with TemporaryDirectory(prefix="nextgen-import-") as folder:
-        parts = _staged(runner, store, mapping, Path(folder), progress)
+        parts = _spool_all(runner, store, mapping, Path(folder), progress)
         with nullcontext() if dry else runner.lake.lease(f"import of {mapping.name}"):
             if not dry:
                 runner.recover()
             return _Import(runner, mapping, parts, at, dry).run(progress)
 
 
-def _staged(runner: Runner, store: Store, mapping: Mapping, folder: Path, progress: Progress) -> list[Staged]:
+def _spool_all(runner: Runner, store: Store, mapping: Mapping, folder: Path, progress: Progress) -> list[Spooled]:
     parts = []
     for number, section in enumerate(mapping.sections):
 
@@ -141,7 +141,7 @@ def _staged(runner: Runner, store: Store, mapping: Mapping, folder: Path, progre
 class _Import:
     """One import at work."""
 
-    def __init__(self, runner: Runner, mapping: Mapping, parts: Sequence[Staged], at: datetime, dry: bool) -> None:
+    def __init__(self, runner: Runner, mapping: Mapping, parts: Sequence[Spooled], at: datetime, dry: bool) -> None:
         self.runner, self.mapping, self.parts, self.at, self.dry = runner, mapping, parts, at, dry
         self.lake: Lake = runner.lake
         self.calendar = runner.calendar
@@ -152,7 +152,7 @@ class _Import:
         }
         self.rehearsal = Rehearsal(runner)
 
-    def run(self, progress: Progress) -> Report:
+    def run(self, progress: Progress) -> ImportReport:
         """Land and judge stretch by stretch; corrected bars come last, as later knowledge."""
         filled = [part for part in self.parts if part.rows]
         self._refuse_late_news(filled)
@@ -160,18 +160,18 @@ class _Import:
         corrections = []
         for number, span in enumerate(cut):
             progress(f"sessions {span.since} to {span.session}", number, len(cut))
-            delivery = deliver(self.mapping, filled, span, self._known(span, filled), self.calendar, self.at)
+            delivery = deliver(self.mapping, filled, span, self._read_known(span, filled), self.calendar, self.at)
             corrections.append(delivery.corrections)
             self._take(delivery, progress)
         changed = pl.concat(corrections)
         if changed.height:
             progress(f"{changed.height:,} corrected bars", len(cut), len(cut))
-            self._take(self._corrected(changed, filled), progress)
+            self._take(self._land_corrections(changed, filled), progress)
         progress("done", len(cut), len(cut))
         accounts = tuple(self.accounts.values())
-        return Report(self.mapping.source, self.dry, cut[0].since, cut[-1].session, accounts, self.settled)
+        return ImportReport(self.mapping.source, self.dry, cut[0].since, cut[-1].session, accounts, self.settled)
 
-    def _refuse_late_news(self, parts: Iterable[Staged]) -> None:
+    def _refuse_late_news(self, parts: Iterable[Spooled]) -> None:
         """What was public then would have counted, and now can count no more: no fact changes under a decision."""
         if self.settled is not None and any(part.section.kind == "news" for part in parts):
             raise SourceError(
@@ -182,7 +182,7 @@ class _Import:
     def _take(self, delivery: Delivery, progress: Progress) -> None:
         for kind, count in delivery.unchanged.items():
             self.accounts[kind].unchanged += count
-        outcome = self._rehearsed(delivery) if self.dry else self._landed(delivery, progress)
+        outcome = self._try(delivery) if self.dry else self._commit(delivery, progress)
         for kind, count in outcome.accepted.items():
             self.accounts[kind].accepted += count
         by_rule = outcome.aside.group_by("target", "rule", maintain_order=True).agg(pl.len(), pl.col("row").first())
@@ -199,7 +199,7 @@ class _Import:
         kind = next((kind for kind, table in TARGETS.items() if table.name == target), "prices")
         return self.accounts[kind]
 
-    def _rehearsed(self, delivery: Delivery) -> Outcome:
+    def _try(self, delivery: Delivery) -> DeliveryOutcome:
         """Try the stages over the delivery without writing."""
         for table, rows in (
             (RAW_PRICES, delivery.price_rows),
@@ -212,20 +212,20 @@ class _Import:
         self.rehearsal.forget((RAW_PRICES, RAW_NEWS, RAW_IMPORTS, *TARGETS.values()), delivery.session)
         mine = pl.col("payload_id").is_in(delivery.payloads)
         accepted = {kind: given[TARGETS[kind].name].filter(mine).height for kind in kinds}
-        return Outcome(accepted, given.get(QUARANTINED_ROWS.name, QUARANTINED_ROWS.empty()).filter(mine))
+        return DeliveryOutcome(accepted, given.get(QUARANTINED_ROWS.name, QUARANTINED_ROWS.empty()).filter(mine))
 
-    def _landed(self, delivery: Delivery, progress: Progress) -> Outcome:
+    def _commit(self, delivery: Delivery, progress: Progress) -> DeliveryOutcome:
         """Run the stages over the delivery, unless they have been, and read back what they made of it."""
-        kinds = {kind for kind, rows in _rows_of(delivery).items() if rows} | self._left(delivery)
+        kinds = {kind for kind, rows in _rows_of(delivery).items() if rows} | self._kinds_underived(delivery)
         wanted = work.import_from(
             self.mapping.name, _stages(kinds), delivery.since, delivery.session, self._digest(delivery)
         )
         if kinds and (delivery.payloads or not is_published(self.lake, wanted.cycle_id)):
-            unpublished = replace(wanted, cycle_id=self._unpublished(wanted.cycle_id))
+            unpublished = replace(wanted, cycle_id=self._free_id(wanted.cycle_id))
             Runner(self.lake, self.runner.settings, delivery).run_import(unpublished, progress)
         return self._outcome(delivery)
 
-    def _left(self, delivery: Delivery) -> set[str]:
+    def _kinds_underived(self, delivery: Delivery) -> set[str]:
         """The kinds that were landed before in these sessions: an import cut short may have left them underived."""
         return {kind for kind in self.accounts if self._payloads(RAW[kind], delivery)}
 
@@ -235,7 +235,7 @@ class _Import:
         landed = {one for table in tables.values() for one in self._payloads(table, delivery)}
         return sha256("".join(sorted(landed | set(delivery.payloads))).encode()).hexdigest()[:8]
 
-    def _unpublished(self, cycle_id: str) -> str:
+    def _free_id(self, cycle_id: str) -> str:
         """A name that is free: what was recovered of an import cut short before all was landed has the first one."""
         names = (cycle_id, *(f"{cycle_id}-{number}" for number in range(2, 100)))
         return next(name for name in names if not is_published(self.lake, name))
@@ -246,18 +246,18 @@ class _Import:
         rows = self.lake.read(table, since=since, until=until, where=mine, columns=("payload_id",))
         return rows["payload_id"].to_list()
 
-    def _outcome(self, delivery: Delivery) -> Outcome:
+    def _outcome(self, delivery: Delivery) -> DeliveryOutcome:
         """What the tables hold of the delivery's payloads."""
         mine = pl.col("payload_id").is_in(delivery.payloads)
         kinds = [kind for kind, rows in _rows_of(delivery).items() if rows]
         tables = {kind: TARGETS[kind] for kind in kinds}
         accepted = {kind: self.lake.read(of, where=mine, columns=of.key).height for kind, of in tables.items()}
         if not kinds:
-            return Outcome({}, QUARANTINED_ROWS.empty())
+            return DeliveryOutcome({}, QUARANTINED_ROWS.empty())
         at = delivery.session
-        return Outcome(accepted, self.lake.read(QUARANTINED_ROWS, since=at, until=at, where=mine))
+        return DeliveryOutcome(accepted, self.lake.read(QUARANTINED_ROWS, since=at, until=at, where=mine))
 
-    def _corrected(self, lines: pl.DataFrame, parts: Iterable[Staged]) -> Delivery:
+    def _land_corrections(self, lines: pl.DataFrame, parts: Iterable[Spooled]) -> Delivery:
         """Land them after every session this system was landed at: a value that stood then cannot change then."""
         landed = self.lake.read(RAW_PRICES, where=pl.col("source") == self.mapping.source, columns=("session",))
         last = landed["session"].max()
@@ -269,9 +269,9 @@ class _Import:
 
     # ---- what the lake holds already
 
-    def _known(self, span: Span, parts: Iterable[Staged]) -> Known:
+    def _read_known(self, span: DaySpan, parts: Iterable[Spooled]) -> Known:
         kinds = [part.section.kind for part in parts]
-        landed = {kind: landed_lines(self._raw(kind, span), kind) for kind in kinds}
+        landed = {kind: read_landed_lines(self._raw(kind, span), kind) for kind in kinds}
         others = pl.DataFrame(schema={"ticker": pl.String, "session": pl.Date})
         if "prices" in kinds:
             interval = next(part.section.interval for part in parts if part.section.kind == "prices")
@@ -287,7 +287,7 @@ class _Import:
         listed = self.lake.read(INSTRUMENTS, columns=("ticker",))["ticker"].to_list()
         return Known(landed, others, frozenset(listed), self.settled is not None)
 
-    def _raw(self, kind: str, span: Span) -> pl.DataFrame:
+    def _raw(self, kind: str, span: DaySpan) -> pl.DataFrame:
         """What was landed of a kind for days of the span; a correction lies at a later session than its bars."""
         table = RAW[kind]
         mine = pl.col("source") == self.mapping.source

@@ -10,11 +10,11 @@ from typing import Literal
 
 import polars as pl
 
-from pipeline.ingestion.imports.convert import converted
-from pipeline.ingestion.imports.mapping import Mapping, Section
+from pipeline.ingestion.imports.convert import convert_columns
+from pipeline.ingestion.imports.mapping import Mapping, MappingSection
 from pipeline.ingestion.imports.store import Store
 from pipeline.ingestion.imports.validate import NEAR
-from pipeline.ingestion.parsing import day, instant, spelt
+from pipeline.ingestion.parsing import day, instant, normalize_ticker
 from pipeline.ingestion.sources.errors import SourceError
 from pipeline.ingestion.sources.payloads import json_lines
 from pipeline.market.sessions import Sessions
@@ -39,10 +39,10 @@ MOST_ROWS = 250_000
 
 
 @dataclass(frozen=True)
-class Staged:
+class Spooled:
     """The lines of one section."""
 
-    section: Section
+    section: MappingSection
     fields: dict[str, str]
     """Our field -> the member of the line that holds it."""
     folder: Path
@@ -63,7 +63,7 @@ class Staged:
 
 
 @dataclass(frozen=True)
-class Span:
+class DaySpan:
     """A stretch of sessions whose rows are landed and judged at once."""
 
     first: date | None
@@ -75,8 +75,13 @@ class Span:
 
 
 def staged(
-    store: Store, mapping: Mapping, section: Section, folder: Path, calendar: Sessions, told: Callable[[int], None]
-) -> Staged:
+    store: Store,
+    mapping: Mapping,
+    section: MappingSection,
+    folder: Path,
+    calendar: Sessions,
+    told: Callable[[int], None],
+) -> Spooled:
     """Read all rows of a section once, in portions, and write them as lines under `folder`, which is made.
 
     Raises:
@@ -99,10 +104,10 @@ def staged(
     if rows and counted["day"].null_count() == counted.height:
         raise SourceError(_no_day(store, section, pl.read_parquet(folder / "000000.parquet")["line"][0], rows))
     firsts_of = pl.concat(firsts) if firsts else pl.DataFrame(schema={"ticker": pl.String, "first": pl.Date})
-    return Staged(section, fields, folder, rows, counted, firsts_of.group_by("ticker").agg(pl.col("first").min()))
+    return Spooled(section, fields, folder, rows, counted, firsts_of.group_by("ticker").agg(pl.col("first").min()))
 
 
-def spans(parts: list[Staged], calendar: Sessions, until: date) -> list[Span]:
+def spans(parts: list[Spooled], calendar: Sessions, until: date) -> list[DaySpan]:
     """Cut the days of all sections into years, and full years into months; only those that hold rows.
 
     Args:
@@ -126,7 +131,7 @@ def spans(parts: list[Staged], calendar: Sessions, until: date) -> list[Span]:
         session = calendar.at_or_before(last)
         since = min(calendar.at_or_after(held.min()), session)  # type: ignore[arg-type]
         ends = number == len(cut) - 1
-        found.append(Span(None if number == 0 else first, None if ends else last, since, session))
+        found.append(DaySpan(None if number == 0 else first, None if ends else last, since, session))
     return found
 
 
@@ -152,15 +157,15 @@ def key_of(fields: dict[str, str] | list[str], kind: str) -> pl.Expr:
 
 
 def _lines(
-    portion: pl.DataFrame, mapping: Mapping, section: Section, calendar: Sessions
+    portion: pl.DataFrame, mapping: Mapping, section: MappingSection, calendar: Sessions
 ) -> tuple[pl.DataFrame, dict[str, str]]:
-    rows, fields = converted(portion, section, mapping.zone)
+    rows, fields = convert_columns(portion, section, mapping.zone)
     ours = rows.select(pl.col(member).alias(name) for name, member in fields.items())
-    ours = ours.with_columns(spelt("ticker")) if "ticker" in fields else ours
+    ours = ours.with_columns(normalize_ticker("ticker")) if "ticker" in fields else ours
     ticker = pl.col("ticker").fill_null("") if "ticker" in fields else pl.lit("")
     placed = ours.with_columns(day=_day(fields, section.kind, calendar), key=key_of(fields, section.kind))
     if section.kind in ("news", "predictions"):
-        placed = _decided(placed, section.kind, calendar)
+        placed = _add_session(placed, section.kind, calendar)
     return placed.select(ticker=ticker, day="day", key="key").with_columns(line=json_lines(rows)), fields
 
 
@@ -171,7 +176,7 @@ def _day(fields: dict[str, str], kind: str, calendar: Sessions) -> pl.Expr:
     return pl.coalesce(tries)
 
 
-def _decided(rows: pl.DataFrame, kind: str, calendar: Sessions) -> pl.DataFrame:
+def _add_session(rows: pl.DataFrame, kind: str, calendar: Sessions) -> pl.DataFrame:
     """Place by the session that a row belongs to: an article's next close, a forecast's last one."""
     stated, timed = DAYS[kind]
     if timed not in rows.columns:
@@ -189,7 +194,7 @@ def _decided(rows: pl.DataFrame, kind: str, calendar: Sessions) -> pl.DataFrame:
     return placed.with_columns(day=pl.coalesce(said, "decided", "day")).select(rows.columns)
 
 
-def _no_day(store: Store, section: Section, line: str, rows: int) -> str:
+def _no_day(store: Store, section: MappingSection, line: str, rows: int) -> str:
     fields = [name for name in DAYS[section.kind] if name in section.columns or name in section.constants]
     return (
         f"none of {rows:,} rows of {section.table!r} in {store.where} has a day that can be read; the first is "

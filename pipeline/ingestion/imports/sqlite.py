@@ -56,19 +56,19 @@ class SqliteStore:
             SourceError: if the table or a column is not there, or reading fails.
         """
         refuse_missing(self, table, columns)
-        chosen = ", ".join(_bounded(column) for column in columns)
-        for rows in self._portions(f"SELECT {chosen} FROM {_quoted(table)}"):
+        chosen = ", ".join(_bound(column) for column in columns)
+        for rows in self._portions(f"SELECT {chosen} FROM {_quote(table)}"):
             cells = zip(*rows, strict=True)
             yield pl.DataFrame(
                 [pl.Series(name, map(_text, of), dtype=pl.String) for name, of in zip(columns, cells, strict=True)]
             )
 
     def _columns(self, table: str, kind: str) -> tuple[str, ...]:
-        named = tuple(str(row[1]) for row in self._ask(f"PRAGMA table_info({_quoted(table)})"))
+        named = tuple(str(row[1]) for row in self._ask(f"PRAGMA table_info({_quote(table)})"))
         if kind == "view" or ROWID in (name.lower() for name in named):
             return named
         try:
-            self._ask(f"SELECT {ROWID} FROM {_quoted(table)} LIMIT 0")
+            self._ask(f"SELECT {ROWID} FROM {_quote(table)} LIMIT 0")
         except SourceError:  # a table WITHOUT ROWID
             return named
         return (*named, ROWID)
@@ -113,13 +113,13 @@ def open_sqlite(path: Path, patience: float = PATIENCE) -> Iterator[SqliteStore]
             connection.execute("PRAGMA query_only = ON")
             connection.execute("BEGIN")
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # here the snapshot is taken
-        connection.set_authorizer(_only_reading)
+        connection.set_authorizer(_open_read_only)
         yield SqliteStore(path, connection)
     finally:
         connection.close()
 
 
-def _only_reading(action: int, *_about: str | None) -> int:
+def _open_read_only(action: int, *_about: str | None) -> int:
     """What a view may do: its text is as foreign as the data."""
     return sqlite3.SQLITE_OK if action in _READING else sqlite3.SQLITE_DENY
 
@@ -140,12 +140,12 @@ def _in_words(where: str) -> Iterator[None]:
         raise SourceError(f"{where} cannot be read: {text}; {fix}") from None
 
 
-def _quoted(name: str) -> str:
+def _quote(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _bounded(column: str) -> str:
-    at = _quoted(column)
+def _bound(column: str) -> str:
+    at = _quote(column)
     return (
         f"CASE typeof({at}) WHEN 'text' THEN substr({at}, 1, {LONGEST_CELL}) "
         f"WHEN 'blob' THEN 'blob ' || hex(substr({at}, 1, 16)) ELSE {at} END"

@@ -6,14 +6,14 @@ import polars as pl
 
 from lake.tables.imports import IMPORTED_TRADES, RAW_IMPORTS
 from pipeline.engine.stage import Moment, Read, Stage
-from pipeline.ingestion.imports.validate import judge_trades
+from pipeline.ingestion.imports.validate import validate_trades
 from pipeline.ingestion.params import IngestionParams
 
 
 def imported_trades(raw_imports: pl.DataFrame, moment: Moment, params: IngestionParams) -> pl.DataFrame:
     """Keep the sound fills of an older system; what is not sound is left to the stage `quarantine`."""
     del params  # nothing about them can be set
-    return judge_trades(raw_imports, moment.calendar).good.select(*IMPORTED_TRADES.columns)
+    return validate_trades(raw_imports, moment.calendar).good.select(*IMPORTED_TRADES.columns)
 
 
 STAGE = Stage(

@@ -12,7 +12,7 @@ from lake.tables.imports import IMPORTED_PREDICTIONS, IMPORTED_TRADES
 from lake.tables.market import QUARANTINED_ROWS
 from pipeline.ingestion.decode import decode
 from pipeline.ingestion.parsing import day, first_broken, instant, number, present
-from pipeline.ingestion.prices.bar_rules import well_formed
+from pipeline.ingestion.prices.bar_rules import is_well_formed
 from pipeline.market.sessions import Sessions
 
 PREDICTION_FIELDS = ("ticker", "session", "made_at", "horizon", "value", "probability_up", "model")
@@ -29,7 +29,7 @@ MOST = {PRICE: 1e12, CENTS: 1e16}
 """What the decimals hold; beyond it a number is no amount."""
 
 
-class JudgedImports(NamedTuple):
+class ValidatedImports(NamedTuple):
     """The two parts of what was delivered; together they are all of it."""
 
     good: pl.DataFrame
@@ -38,7 +38,7 @@ class JudgedImports(NamedTuple):
     """payload_id, line, ticker, source, landed, text (the row as delivered) and rule."""
 
 
-def judge_predictions(raw_imports: pl.DataFrame, calendar: Sessions) -> JudgedImports:
+def validate_predictions(raw_imports: pl.DataFrame, calendar: Sessions) -> ValidatedImports:
     """Judge the delivered forecasts.
 
     A forecast without a session starts from the last close before it was made. It was public when it was made, as far
@@ -68,7 +68,7 @@ def judge_predictions(raw_imports: pl.DataFrame, calendar: Sessions) -> JudgedIm
     )
     placed = _with_close(placed, calendar)
     rules = {
-        "ticker is well-formed": well_formed("ticker"),
+        "ticker is well-formed": is_well_formed("ticker"),
         "session is present": present("session_text") | present("made_at_text"),
         "the time it was made is readable": ~present("made_at_text") | pl.col("made_at").is_not_null(),
         "session is readable": pl.col("session").is_not_null(),
@@ -78,10 +78,10 @@ def judge_predictions(raw_imports: pl.DataFrame, calendar: Sessions) -> JudgedIm
         "probability_up is a number": ~present("probability_up_text")
         | pl.col("probability_up").is_finite().fill_null(False),
     }
-    return _parted(placed, rules, IMPORTED_PREDICTIONS)
+    return _validate(placed, rules, IMPORTED_PREDICTIONS)
 
 
-def judge_trades(raw_imports: pl.DataFrame, calendar: Sessions) -> JudgedImports:
+def validate_trades(raw_imports: pl.DataFrame, calendar: Sessions) -> ValidatedImports:
     """Judge the delivered fills.
 
     Without a side, the sign of the shares is the side. A fill with a time belongs to the day the exchange had then; one
@@ -118,7 +118,7 @@ def judge_trades(raw_imports: pl.DataFrame, calendar: Sessions) -> JudgedImports
         for name in ("shares", "price", "fees", "profit")
     }
     rules = {
-        "ticker is well-formed": well_formed("ticker"),
+        "ticker is well-formed": is_well_formed("ticker"),
         "the time is present": present("at_text") | present("day_text"),
         "the time is readable": pl.col("session").is_not_null() & (~present("at_text") | pl.col("ts").is_not_null()),
         "the exchange trades that day": pl.col("close_at").is_not_null(),
@@ -126,28 +126,28 @@ def judge_trades(raw_imports: pl.DataFrame, calendar: Sessions) -> JudgedImports
         **amounts,
         "side is buy or sell": pl.col("side").is_not_null(),
     }
-    return _parted(placed, rules, IMPORTED_TRADES)
+    return _validate(placed, rules, IMPORTED_TRADES)
 
 
-def _nothing(contract: Table) -> JudgedImports:
+def _nothing(contract: Table) -> ValidatedImports:
     """Of nothing delivered: the case of every session that imports nothing, so it has to cost nothing."""
     aside = QUARANTINED_ROWS.empty().select(*SET_ASIDE[:4], landed="session", text="row", rule="rule")
-    return JudgedImports(contract.empty().with_columns(landed=pl.lit(None, pl.Date)), aside)
+    return ValidatedImports(contract.empty().with_columns(landed=pl.lit(None, pl.Date)), aside)
 
 
-def _parted(typed: pl.DataFrame, rules: dict[str, pl.Expr], contract: Table) -> JudgedImports:
+def _validate(typed: pl.DataFrame, rules: dict[str, pl.Expr], contract: Table) -> ValidatedImports:
     """Hold the rows to the rules of reading, then to the contract; of a key the last import stands."""
     typed = typed.with_columns(broken=pl.coalesce("fault", first_broken(rules)))
     unread = typed.filter(pl.col("broken").is_not_null()).with_columns(rule="broken").select(SET_ASIDE)
     read = typed.filter(pl.col("broken").is_null())
     last = read.filter(pl.col("fetched_at") == pl.col("fetched_at").max().over(contract.key))
-    columns = [_sized(name, column) for name, column in contract.columns.items()]
+    columns = [_max_length_rule(name, column) for name, column in contract.columns.items()]
     carried = [pl.col("landed").alias("~landed"), pl.col("text").alias("~text")]
     good, bad = _split(last.select(*columns, *carried), contract)
     named = {"~landed": "landed", "~text": "text"}
     aside = pl.concat([unread, bad.rename(named).select(SET_ASIDE)])
     kept = good.rename({"~landed": "landed"}).drop("~text").sort(contract.key)
-    return JudgedImports(kept, aside.sort("payload_id", "line"))
+    return ValidatedImports(kept, aside.sort("payload_id", "line"))
 
 
 def _split(rows: pl.DataFrame, contract: Table) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -160,7 +160,7 @@ def _split(rows: pl.DataFrame, contract: Table) -> tuple[pl.DataFrame, pl.DataFr
     return good, pl.concat([bad.select(again.columns), again])
 
 
-def _sized(name: str, column: Column) -> pl.Expr:
+def _max_length_rule(name: str, column: Column) -> pl.Expr:
     return pl.col(name).cast(column.dtype)
 
 

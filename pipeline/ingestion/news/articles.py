@@ -27,7 +27,7 @@ MEMORY = 10
 """Sessions whose known articles are read to recognise a repeat; more than any window in use."""
 
 
-class JudgedArticles(NamedTuple):
+class ValidatedArticles(NamedTuple):
     """The two parts of what was delivered."""
 
     good: pl.DataFrame
@@ -36,7 +36,7 @@ class JudgedArticles(NamedTuple):
     """payload_id, line, ticker, source, landed, text and rule."""
 
 
-def judge_articles(raw_news: pl.DataFrame, calendar: Sessions) -> JudgedArticles:
+def validate_articles(raw_news: pl.DataFrame, calendar: Sessions) -> ValidatedArticles:
     """Part the delivered articles into sound ones and those that break a rule, which is named.
 
     An article needs a title and a publication time with an offset, no later than the close of the session after its
@@ -64,7 +64,7 @@ def judge_articles(raw_news: pl.DataFrame, calendar: Sessions) -> JudgedArticles
         "title is present": present("title"),
     }
     typed = typed.with_columns(rule=pl.coalesce("fault", first_broken(rules)))
-    return JudgedArticles(
+    return ValidatedArticles(
         good=typed.filter(pl.col("rule").is_null()),
         bad=typed.filter(pl.col("rule").is_not_null()).select(SET_ASIDE),
     )
@@ -85,17 +85,17 @@ def articles(
     An article whose source names none is about the listed companies that its title names.
     Works on a range of sessions.
     """
-    delivered = judge_articles(raw_news, moment.calendar).good
-    dated = _dated(delivered, moment.calendar).filter(pl.col("session") <= moment.session)
+    delivered = validate_articles(raw_news, moment.calendar).good
+    dated = _add_session(delivered, moment.calendar).filter(pl.col("session") <= moment.session)
     # Of landings before the first session only what had to wait for it is left.
     dated = dated.filter((pl.col("landed") >= moment.since) | (pl.col("session") >= moment.since))
-    named = _named(dated, instruments, params)
-    united = _united(named)
+    named = _identify(dated, instruments, params)
+    united = _merge_duplicates(named)
     fresh = united.join(news_articles, on="article_id", how="anti")
-    return _without_repeats(fresh, news_articles, params).select(*NEWS_ARTICLES.columns).sort("article_id")
+    return _drop_repeats(fresh, news_articles, params).select(*NEWS_ARTICLES.columns).sort("article_id")
 
 
-def _dated(delivered: pl.DataFrame, calendar: Sessions) -> pl.DataFrame:
+def _add_session(delivered: pl.DataFrame, calendar: Sessions) -> pl.DataFrame:
     """Add session, the first whose decision may use the article, and available_at."""
     if delivered.is_empty():
         return delivered.with_columns(session=pl.lit(None, dtype=pl.Date), available_at=pl.col("published_at"))
@@ -107,7 +107,7 @@ def _dated(delivered: pl.DataFrame, calendar: Sessions) -> pl.DataFrame:
     return by_publication.with_columns(session=seen, available_at=pl.col("published_at"))
 
 
-def _named(dated: pl.DataFrame, instruments: pl.DataFrame, params: IngestionParams) -> pl.DataFrame:
+def _identify(dated: pl.DataFrame, instruments: pl.DataFrame, params: IngestionParams) -> pl.DataFrame:
     """Give each article its identity and the tickers that are listed, sorted and once each.
 
     Where the source names no ticker at all, the title is searched for those it speaks of.
@@ -121,7 +121,7 @@ def _named(dated: pl.DataFrame, instruments: pl.DataFrame, params: IngestionPara
         companies = directory(instruments)
         titles = dated["title"].to_list()
         known = [
-            found if line else companies.mentioned(titles[row])
+            found if line else companies.find_tickers(titles[row])
             for row, (line, found) in enumerate(zip(words, known, strict=True))
         ]
     story = [normal(title) for title in dated["title"]]
@@ -145,7 +145,7 @@ def article_id(story: str, published_at: datetime) -> str:
     return hashlib.sha256(f"{story}\n{published_at.isoformat()}".encode()).hexdigest()
 
 
-def _united(named: pl.DataFrame) -> pl.DataFrame:
+def _merge_duplicates(named: pl.DataFrame) -> pl.DataFrame:
     """One row for each identity: the first delivered, about the tickers of all."""
     ordered = named.sort("article_id", "session", "payload_id", "line")
     twice = ordered["article_id"].is_duplicated()
@@ -159,7 +159,7 @@ def _united(named: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([ordered.filter(~twice), united])
 
 
-def _without_repeats(fresh: pl.DataFrame, known: pl.DataFrame, params: IngestionParams) -> pl.DataFrame:
+def _drop_repeats(fresh: pl.DataFrame, known: pl.DataFrame, params: IngestionParams) -> pl.DataFrame:
     """Leave out what says the same as an earlier article, or a known one, within the window, about no other ticker.
 
     One source lists all companies of a story, another only the first: what adds no ticker adds nothing.

@@ -48,7 +48,7 @@ class Directory:
     names: Mapping[tuple[str, ...], tuple[str, ...]]
     """Words of a name in small letters, without legal ones -> its tickers."""
 
-    def mentioned(self, text: str) -> list[str]:
+    def find_tickers(self, text: str) -> list[str]:
         """The tickers that the text speaks of, sorted."""
         return sorted({*self._symbols(text), *self._names(text)})
 

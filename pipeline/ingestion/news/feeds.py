@@ -219,14 +219,14 @@ def _yahoo_entry(item: Mapping[str, Any], request: Mapping[str, Any]) -> Entry:
     return Entry(
         id=_clean(item.get("id") or item.get("uuid") or content.get("id")),
         published_at=_yahoo_time(content),
-        title=_unescaped(content.get("title")),
-        body=_unescaped(content.get("summary")),
+        title=_unescape(content.get("title")),
+        body=_unescape(content.get("summary")),
         url=_yahoo_url(content),
         tickers=" ".join(sorted(named)) or str(request.get("tickers") or ""),
     )
 
 
-def _unescaped(text: object) -> str | None:
+def _unescape(text: object) -> str | None:
     """Text without HTML; Yahoo writes some signs as entities, whether or not there is a tag beside them."""
     plainly = plain(text)
     return plainly if plainly is None or text != plainly else _clean(HTML_ENTITY.sub(_entity, plainly))

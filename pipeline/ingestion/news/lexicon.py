@@ -54,7 +54,7 @@ LOSS = re.compile(r"\bloss(?:es)?\b")
 PROFIT = re.compile(r"\b(?:profits?|earnings|income|surplus)\b")
 
 
-class Finding(NamedTuple):
+class LexiconFinding(NamedTuple):
     """One thing the text says."""
 
     text: str
@@ -69,7 +69,7 @@ class Opinion(NamedTuple):
     """-1 to 1; None where there is nothing to go by."""
     strength: float
     """0 to 1; how much there is to go by."""
-    findings: tuple[Finding, ...]
+    findings: tuple[LexiconFinding, ...]
 
 
 def findings_as_json(title: str, body: str | None, params: NewsParams) -> str:
@@ -86,7 +86,7 @@ def opinion(title: str, body: str | None, params: NewsParams) -> Opinion:
     """
     found = list(read(title))
     lead = (body or "")[: params.body_characters]
-    found += [Finding(text, weight * params.body_weight) for text, weight in read(lead)]
+    found += [LexiconFinding(text, weight * params.body_weight) for text, weight in read(lead)]
     good = sum(weight for _, weight in found if weight > 0)
     bad = -sum(weight for _, weight in found if weight < 0)
     total = good + bad
@@ -95,7 +95,7 @@ def opinion(title: str, body: str | None, params: NewsParams) -> Opinion:
     return Opinion(round((good - bad) / (total + 1), 6), round(total / (total + 2), 6), tuple(found))
 
 
-def read(text: str) -> Iterator[Finding]:
+def read(text: str) -> Iterator[LexiconFinding]:
     """Yield what each sentence of the text says, in order."""
     lowered = text.lower().replace("’", "'")
     for sentence in re.split(r"(?<=[.!?;])\s+", lowered):
@@ -104,7 +104,7 @@ def read(text: str) -> Iterator[Finding]:
             yield from _read_sentence(sentence, words)
 
 
-def _read_sentence(sentence: str, words: Sequence[str]) -> Iterator[Finding]:
+def _read_sentence(sentence: str, words: Sequence[str]) -> Iterator[LexiconFinding]:
     turn = next((place for place, word in enumerate(words) if word in TURNING), None)
     matches = list(_matches(words))
     shrunk = {match.subject for match in matches if match.weight > 0}
@@ -112,11 +112,11 @@ def _read_sentence(sentence: str, words: Sequence[str]) -> Iterator[Finding]:
         if weight < 0 and shrunk.intersection(range(place, place + length)):
             continue  # a loss that narrows is no bad news of its own
         weight *= _degree(words, place, length) * _clause(words, place, turn)
-        if _negated(words, place):
+        if _is_negated(words, place):
             weight *= TURNED
         if weight:
-            yield Finding(" ".join(words[place : place + length]), weight)
-    yield from _compared(sentence)
+            yield LexiconFinding(" ".join(words[place : place + length]), weight)
+    yield from _read_comparison(sentence)
 
 
 class _Match(NamedTuple):
@@ -195,7 +195,7 @@ def _clause(words: Sequence[str], place: int, turn: int | None) -> float:
     return 1.0
 
 
-def _negated(words: Sequence[str], place: int) -> bool:
+def _is_negated(words: Sequence[str], place: int) -> bool:
     for near in range(place - 1, max(place - NEGATED_WORDS, 0) - 1, -1):
         if words[near] in CLAUSE_ENDS or words[near] == ",":
             return False
@@ -204,14 +204,14 @@ def _negated(words: Sequence[str], place: int) -> bool:
     return False
 
 
-def _compared(sentence: str) -> Iterator[Finding]:
+def _read_comparison(sentence: str) -> Iterator[LexiconFinding]:
     """Two figures of which the first is the newer: `profit was EUR 3 mn, compared with EUR 2 mn`."""
     for match in COMPARISON.finditer(sentence):
         new, old = _amount(match.groups()[:4]), _amount(match.groups()[4:])
         before, between = sentence[: match.start()], match.group(0)
         weight = _swing(before, between) or _change(before, new, old)
         if weight:
-            yield Finding(between, weight)
+            yield LexiconFinding(between, weight)
 
 
 def _swing(before: str, between: str) -> float:

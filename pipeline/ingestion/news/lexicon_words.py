@@ -28,7 +28,7 @@ def _all(verbs: str, irregular: str = "") -> frozenset[str]:
     return frozenset([form for verb in verbs.split() for form in forms(verb)] + irregular.split())
 
 
-def _weighted(groups: Mapping[float, Iterable[str]]) -> dict[str, float]:
+def _assign_weights(groups: Mapping[float, Iterable[str]]) -> dict[str, float]:
     return {word: weight for weight, words in groups.items() for word in words}
 
 
@@ -71,7 +71,7 @@ BAD_WHEN_UP = _words(
 )
 """What an owner wants to see go down."""
 
-GOOD = _weighted(
+GOOD = _assign_weights(
     {
         1.6: _all(
             "outperform beat! exceed surpass outpace upgrade",
@@ -100,7 +100,7 @@ GOOD = _weighted(
 )
 """Good news whatever the subject."""
 
-BAD = _weighted(
+BAD = _assign_weights(
     {
         1.8: _all(
             "default",
@@ -295,7 +295,7 @@ DISCOUNTING = frozenset({"despite", "although", "though", "notwithstanding", "wh
 TURNING = frozenset({"but", "however", "nevertheless", "yet", "nonetheless"})
 """What follows weighs more than what came before."""
 
-DEGREES = _weighted(
+DEGREES = _assign_weights(
     {
         1.5: _words(
             "sharply significantly considerably substantially dramatically massively steeply hugely"

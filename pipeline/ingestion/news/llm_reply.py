@@ -25,7 +25,7 @@ IN_WORDS = {
 """How the reason of a request without an answer begins -> its kind."""
 
 
-class Verdict(NamedTuple):
+class ArticleVerdict(NamedTuple):
     """What became of one article."""
 
     status: str
@@ -41,7 +41,7 @@ class Usage(NamedTuple):
     output_tokens: int | None
 
 
-def verdicts(api: str, body: str, asked: Mapping[str, tuple[str, ...]]) -> dict[str, Verdict]:
+def verdicts(api: str, body: str, asked: Mapping[str, tuple[str, ...]]) -> dict[str, ArticleVerdict]:
     """Label -> verdict, for every label asked about.
 
     One odd number makes one ticker unknown, a missing or repeated id one article; an id that was not asked for, a
@@ -60,7 +60,7 @@ def verdicts(api: str, body: str, asked: Mapping[str, tuple[str, ...]]) -> dict[
         status = "malformed"
     # Half a surrogate pair can stand in JSON, but is no text that could be stored.
     told_instead = text[:LONGEST_TOLD].encode("utf-8", "backslashreplace").decode()
-    return dict.fromkeys(asked, Verdict(status, told_instead))
+    return dict.fromkeys(asked, ArticleVerdict(status, told_instead))
 
 
 def kind_of_failure(reason: str) -> str:
@@ -156,7 +156,7 @@ def _articles(text: str) -> list[dict[str, Any]] | None:
     return items if sound else None
 
 
-def _each(items: list[dict[str, Any]], asked: Mapping[str, tuple[str, ...]]) -> dict[str, Verdict]:
+def _each(items: list[dict[str, Any]], asked: Mapping[str, tuple[str, ...]]) -> dict[str, ArticleVerdict]:
     times = Counter(item["id"] for item in items)
     found = {item["id"]: item for item in items}
     return {
@@ -165,11 +165,11 @@ def _each(items: list[dict[str, Any]], asked: Mapping[str, tuple[str, ...]]) -> 
     }
 
 
-def _absent(times: int) -> Verdict:
-    return Verdict("malformed", LACKS if not times else f"{REPEATS} {times} times")
+def _absent(times: int) -> ArticleVerdict:
+    return ArticleVerdict("malformed", LACKS if not times else f"{REPEATS} {times} times")
 
 
-def _verdict(item: Mapping[str, Any], tickers: tuple[str, ...]) -> Verdict:
+def _verdict(item: Mapping[str, Any], tickers: tuple[str, ...]) -> ArticleVerdict:
     told = item.get("tickers")
     told = [one for one in told if isinstance(one, dict)] if isinstance(told, list) else []
     times = Counter(str(one.get("ticker")) for one in told)
@@ -182,8 +182,8 @@ def _verdict(item: Mapping[str, Any], tickers: tuple[str, ...]) -> Verdict:
         and within(one.get("strength"), 0)
     }
     if not read:
-        return Verdict("malformed", json.dumps(item)[:LONGEST_TOLD])
-    return Verdict("ok", json.dumps({"tickers": dict(sorted(read.items()))}))
+        return ArticleVerdict("malformed", json.dumps(item)[:LONGEST_TOLD])
+    return ArticleVerdict("ok", json.dumps({"tickers": dict(sorted(read.items()))}))
 
 
 def within(value: object, least: float) -> TypeGuard[float]:

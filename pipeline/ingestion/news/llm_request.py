@@ -16,7 +16,7 @@ from pipeline.ingestion.sources.payloads import payload_id
 
 if TYPE_CHECKING:
     from pipeline.ingestion.sources import Source
-    from pipeline.ingestion.sources.openai import Exchange
+    from pipeline.ingestion.sources.openai.transcript import Transcript
 
 
 def ask(
@@ -35,17 +35,17 @@ def ask(
     """
     del source  # whom to ask is a parameter
     own = news_articles.filter(pl.col("session") >= moment.since)
-    left = unanswered(news_articles, raw_replies, moment, params)
+    left = find_unanswered(news_articles, raw_replies, moment, params)
     questions = questions_of(own, params.news) + questions_of(left, params.news)
     if not questions:
         return RAW_REPLIES.empty()
     from pipeline.ingestion.sources.openai import open_scorer
 
-    exchanges = open_scorer(params.news.model, os.environ).ask(questions)
-    return landed(exchanges, questions, moment, params)
+    transcripts = open_scorer(params.news.model, os.environ).ask(questions)
+    return landed(transcripts, questions, moment, params)
 
 
-def unanswered(
+def find_unanswered(
     news_articles: pl.DataFrame, raw_replies: pl.DataFrame, moment: Moment, params: IngestionParams
 ) -> pl.DataFrame:
     """The articles of earlier sessions that were asked about, without an answer so far, and are not too old yet."""
@@ -78,33 +78,33 @@ def questions_of(news_articles: pl.DataFrame, news: NewsParams) -> list[Question
 
 
 def landed(
-    exchanges: list[Exchange], questions: list[Question], moment: Moment, params: IngestionParams
+    transcripts: list[Transcript], questions: list[Question], moment: Moment, params: IngestionParams
 ) -> pl.DataFrame:
     """Rows of `raw_replies`: an exchange under each session of whose articles it speaks, a late one under this one."""
     model = params.news.model
     session = {question.article_id: max(question.session, moment.since) for question in questions}
     rows = []
-    for exchange in exchanges:
-        for day in sorted({session[article] for article in exchange.article_ids if article in session}):
-            asked = (str(day), model.name, VERSION, model.training_cutoff, exchange.asked_at.isoformat())
+    for transcript in transcripts:
+        for day in sorted({session[article] for article in transcript.article_ids if article in session}):
+            asked = (str(day), model.name, VERSION, model.training_cutoff, transcript.asked_at.isoformat())
             rows.append(
                 {
-                    "reply_id": payload_id(*asked, exchange.request, exchange.status, exchange.reply),
+                    "reply_id": payload_id(*asked, transcript.request, transcript.status, transcript.reply),
                     "session": day,
                     "scorer": scorer_name(model.name),
                     "prompt_version": VERSION,
                     "training_cutoff": model.cutoff,
-                    "asked_at": exchange.asked_at,
-                    "api": exchange.api,
-                    "status": exchange.status,
-                    "reason": exchange.reason,
-                    "article_ids": list(exchange.article_ids),
-                    "labels": list(exchange.labels),
-                    "request": exchange.request,
-                    "reply": exchange.reply,
-                    "input_tokens": exchange.input_tokens,
-                    "output_tokens": exchange.output_tokens,
-                    "dollars": exchange.dollars,
+                    "asked_at": transcript.asked_at,
+                    "api": transcript.api,
+                    "status": transcript.status,
+                    "reason": transcript.reason,
+                    "article_ids": list(transcript.article_ids),
+                    "labels": list(transcript.labels),
+                    "request": transcript.request,
+                    "reply": transcript.reply,
+                    "input_tokens": transcript.input_tokens,
+                    "output_tokens": transcript.output_tokens,
+                    "dollars": transcript.dollars,
                 }
             )
     return pl.DataFrame(rows, schema=RAW_REPLIES.schema)

@@ -11,7 +11,7 @@ import polars as pl
 from lake.tables.news import NEWS_ARTICLES, RAW_REPLIES, RAW_SENTIMENT
 from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.ingestion.news.lexicon import VERSION, findings_as_json
-from pipeline.ingestion.news.llm_reply import Verdict, verdicts
+from pipeline.ingestion.news.llm_reply import ArticleVerdict, verdicts
 from pipeline.ingestion.params import MOST_AGAIN, IngestionParams
 
 LEXICON = "lexicon"
@@ -53,14 +53,14 @@ def _models(
 ) -> pl.DataFrame:
     """What the landed replies say, one row for each article that replies of the moment's sessions speak of."""
     about = {row["article_id"]: row for row in news_articles.iter_rows(named=True)} if raw_replies.height else {}
-    standing: dict[tuple[str, str, str], _Said] = {}
+    standing: dict[tuple[str, str, str], _Reading] = {}
     now = set()
     for exchange in raw_replies.sort("asked_at", "reply_id").iter_rows(named=True):
         for article_id, verdict in _verdicts(exchange, about):
             key = (article_id, exchange["scorer"], exchange["prompt_version"])
             if exchange["session"] >= moment.since:
                 now.add(key)
-            said = _Said(_rank(exchange, verdict), exchange, verdict)
+            said = _Reading(_rank(exchange, verdict), exchange, verdict)
             if key not in standing or said.rank > standing[key].rank:
                 standing[key] = said
     # What was settled in an earlier session has its row.
@@ -73,34 +73,34 @@ def _models(
     return pl.DataFrame(rows, schema=RAW_SENTIMENT.schema)
 
 
-class _Said(NamedTuple):
+class _Reading(NamedTuple):
     """What a reply made of an article, and how much that weighs beside other replies."""
 
     rank: int
     exchange: dict[str, Any]
-    verdict: Verdict
+    verdict: ArticleVerdict
 
 
-def _rank(exchange: dict[str, Any], verdict: Verdict) -> int:
+def _rank(exchange: dict[str, Any], verdict: ArticleVerdict) -> int:
     """A later reply takes the place of one of a lower rank."""
     if exchange["status"] != "answered":
         return UNANSWERED
     return LEFT_OPEN if len(exchange["article_ids"]) > 1 and verdict.status != "ok" else FINAL
 
 
-def _verdicts(exchange: dict[str, Any], about: dict[str, dict[str, Any]]) -> Iterator[tuple[str, Verdict]]:
+def _verdicts(exchange: dict[str, Any], about: dict[str, dict[str, Any]]) -> Iterator[tuple[str, ArticleVerdict]]:
     named = dict(zip(exchange["labels"], exchange["article_ids"], strict=True))
     # An exchange can speak of articles of other sessions too: their rows stand there.
     asked = {label: tuple(about[article]["tickers"]) if article in about else () for label, article in named.items()}
     if exchange["status"] == "answered":
         found = verdicts(exchange["api"], exchange["reply"], asked)
     else:
-        found = dict.fromkeys(asked, Verdict(exchange["status"], json.dumps({"reason": exchange["reason"]})))
+        found = dict.fromkeys(asked, ArticleVerdict(exchange["status"], json.dumps({"reason": exchange["reason"]})))
     return ((named[label], verdict) for label, verdict in found.items() if named[label] in about)
 
 
 def _row(
-    exchange: dict[str, Any], article: dict[str, Any], verdict: Verdict, params: IngestionParams
+    exchange: dict[str, Any], article: dict[str, Any], verdict: ArticleVerdict, params: IngestionParams
 ) -> dict[str, Any]:
     """The contract's columns of one opinion."""
     knowing = article["published_at"].date() <= exchange["training_cutoff"] and params.news.model.hindsight != "use"

@@ -39,7 +39,7 @@ def sentiment(
     modelled = (pl.col("score").is_not_null() & (pl.col("scorer") != LEXICON)).any().over("article_id", "ticker")
     told = pl.concat([asked, readings], how="horizontal").with_columns(outdone=(pl.col("scorer") == LEXICON) & modelled)
     return (
-        _to_tell(told, news_sentiment, moment)
+        _to_score(told, news_sentiment, moment)
         .with_columns(
             available_at=pl.max_horizontal("available_at", "published"),
             score=pl.when(~pl.col("outdone")).then("score"),
@@ -50,7 +50,7 @@ def sentiment(
     )
 
 
-def _to_tell(told: pl.DataFrame, standing: pl.DataFrame, moment: Moment) -> pl.DataFrame:
+def _to_score(told: pl.DataFrame, standing: pl.DataFrame, moment: Moment) -> pl.DataFrame:
     """The readings of the moment's sessions, and of earlier ones what a late answer adds or outdoes."""
     key = list(NEWS_SENTIMENT.key)
     before = pl.col("session") < moment.since

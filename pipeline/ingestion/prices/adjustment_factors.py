@@ -38,12 +38,12 @@ def recover_actions(raw_prices: pl.DataFrame, calendar: Sessions) -> pl.DataFram
         available_at as text, and the landing's facts, as `decode` gives them.
     """
     lines = decode(raw_prices.filter(pl.col("kind") == KIND), FIELDS)
-    implied = _implied(_seen(lines, calendar))
+    implied = _implied_actions(_observed_factors(lines, calendar))
     beside = lines.drop(FIELDS).join(implied, on=["payload_id", "line"], how="inner", maintain_order="left")
     return beside.with_columns(fault=pl.coalesce("fault", "implied_fault")).drop("implied_fault")
 
 
-def _seen(lines: pl.DataFrame, calendar: Sessions) -> pl.DataFrame:
+def _observed_factors(lines: pl.DataFrame, calendar: Sessions) -> pl.DataFrame:
     """payload_id, line, ticker, session, close, factor, available_at (String), seen (UTC), and ex_date: the session
     by whose close it was seen, where that is the one after the bar's; null otherwise.
     """
@@ -69,7 +69,7 @@ def _seen(lines: pl.DataFrame, calendar: Sessions) -> pl.DataFrame:
     return beside.with_columns(ex_date=pl.when(next_day).then("ex_date"))
 
 
-def _implied(seen: pl.DataFrame) -> pl.DataFrame:
+def _implied_actions(seen: pl.DataFrame) -> pl.DataFrame:
     """One row per implied action: payload_id, line, implied_fault and the fields of an action as text."""
     candidates = seen.filter(pl.col("ex_date").is_not_null() & ((pl.col("factor") - 1).abs() > LEAST))
     closes = seen.unique(["ticker", "session"], keep="last", maintain_order=True)
@@ -108,7 +108,7 @@ def _action(
             None,
             seen,
         )
-    fault = None if later is None or _moved(later / close, factor) else EFFECTIVE
+    fault = None if later is None or _price_followed(later / close, factor) else EFFECTIVE
     new, old = str(ratio.numerator), str(ratio.denominator)
     return (payload, line, fault, ticker, str(ex_date), "split", new, old, None, None, None, seen)
 
@@ -122,6 +122,6 @@ def _split_ratio(factor: float) -> Fraction | None:
     return ratio if abs(float(ratio) * factor - 1) <= ROUNDING else None
 
 
-def _moved(change: float, factor: float) -> bool:
+def _price_followed(change: float, factor: float) -> bool:
     """Whether a price change is nearer to the factor than to none."""
     return abs(log(change) - log(factor)) < abs(log(factor)) / 2

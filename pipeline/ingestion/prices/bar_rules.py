@@ -50,7 +50,7 @@ def read_bars(raw_prices: pl.DataFrame, instruments: pl.DataFrame, calendar: Ses
     """
     lines = decode(raw_prices.filter(pl.col("kind") == "bars"), FIELDS)
     lines = lines.rename({"asked_interval": "interval", "asked_currency": "currency"})
-    bars = _valued(_placed(lines, calendar))
+    bars = _parse_values(_add_session(lines, calendar))
     rules = {
         **_identity_rules(instruments),
         **_time_rules(),
@@ -60,7 +60,7 @@ def read_bars(raw_prices: pl.DataFrame, instruments: pl.DataFrame, calendar: Ses
     return bars.with_columns(rule=pl.coalesce("fault", first_broken(rules))).select(READ)
 
 
-def _placed(lines: pl.DataFrame, calendar: Sessions) -> pl.DataFrame:
+def _add_session(lines: pl.DataFrame, calendar: Sessions) -> pl.DataFrame:
     """Add session (Date), its position, open_at and close_at, and ts (UTC), the end of the bar."""
     timed = lines.rename({"session": "session_text", "ts": "ts_text"}).with_columns(
         at=instant("ts_text"), daily=pl.col("interval") == "1d"
@@ -79,7 +79,7 @@ def _placed(lines: pl.DataFrame, calendar: Sessions) -> pl.DataFrame:
     )
 
 
-def _valued(bars: pl.DataFrame) -> pl.DataFrame:
+def _parse_values(bars: pl.DataFrame) -> pl.DataFrame:
     """Add the numbers beside their text, and widen the range to an open or close that is off by rounding only."""
     bars = bars.rename({name: f"{name}_text" for name in VALUES}).with_columns(
         stated=instant("available_at"),
@@ -96,13 +96,13 @@ def _valued(bars: pl.DataFrame) -> pl.DataFrame:
 
 
 def _identity_rules(instruments: pl.DataFrame) -> dict[str, pl.Expr]:
-    rules = {"ticker is well-formed": well_formed("ticker")}
+    rules = {"ticker is well-formed": is_well_formed("ticker")}
     if not instruments.is_empty():
         rules["ticker is listed"] = pl.col("ticker").is_in(instruments["ticker"].implode())
     return rules
 
 
-def well_formed(name: str) -> pl.Expr:
+def is_well_formed(name: str) -> pl.Expr:
     """Whether the column holds a ticker as we write it."""
     return pl.col(name).str.contains(f"^(?:{SYMBOL})$").fill_null(False)
 

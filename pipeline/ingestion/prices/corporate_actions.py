@@ -14,7 +14,7 @@ from pipeline.ingestion.decode import SET_ASIDE, decode
 from pipeline.ingestion.params import IngestionParams
 from pipeline.ingestion.parsing import day, first_broken, instant, number, present
 from pipeline.ingestion.prices.adjustment_factors import KIND, recover_actions
-from pipeline.ingestion.prices.bar_rules import well_formed
+from pipeline.ingestion.prices.bar_rules import is_well_formed
 from pipeline.market.sessions import Sessions
 
 FIELDS = (
@@ -27,7 +27,7 @@ CONTENT = ("numerator", "denominator", "amount", "pay_date", "successor")
 GROUP = ("ticker", "ex_date", "kind")
 
 
-class JudgedActions(NamedTuple):
+class ValidatedActions(NamedTuple):
     """The two parts of what was delivered."""
 
     good: pl.DataFrame
@@ -36,7 +36,7 @@ class JudgedActions(NamedTuple):
     """payload_id, line, ticker, source, landed, text and rule."""
 
 
-def judge_actions(raw_prices: pl.DataFrame, instruments: pl.DataFrame, calendar: Sessions) -> JudgedActions:
+def validate_actions(raw_prices: pl.DataFrame, instruments: pl.DataFrame, calendar: Sessions) -> ValidatedActions:
     """Part the actions, delivered or implied by adjusted closes, into sound ones and those that break a rule.
 
     A rule of the table itself (a split without a ratio, a dividend without an amount) is told in the table's words.
@@ -52,19 +52,19 @@ def judge_actions(raw_prices: pl.DataFrame, instruments: pl.DataFrame, calendar:
         stated=instant("available_at"),
     )
     rules = {
-        "ticker is well-formed": well_formed("ticker"),
-        **({} if instruments.is_empty() else {"ticker is listed": _listed(instruments)}),
+        "ticker is well-formed": is_well_formed("ticker"),
+        **({} if instruments.is_empty() else {"ticker is listed": _is_listed(instruments)}),
         **_rules(),
         **{name: rule.holds for name, rule in CORPORATE_ACTIONS.rules.items()},
     }
     typed = typed.with_columns(rule=pl.coalesce("fault", first_broken(rules)))
-    return JudgedActions(
+    return ValidatedActions(
         good=typed.filter(pl.col("rule").is_null()).with_columns(pl.col("numerator", "denominator").cast(pl.Int64)),
         bad=typed.filter(pl.col("rule").is_not_null()).select(*SET_ASIDE),
     )
 
 
-def _listed(instruments: pl.DataFrame) -> pl.Expr:
+def _is_listed(instruments: pl.DataFrame) -> pl.Expr:
     return pl.col("ticker").is_in(instruments["ticker"].implode())
 
 
@@ -76,7 +76,7 @@ def _rules() -> dict[str, pl.Expr]:
         "ex_date is readable": pl.col("ex_date").is_not_null(),
         "pay_date is readable": ~present("pay_date_text") | pl.col("pay_date").is_not_null(),
         "available_at is a time with a zone": ~present("available_at_text") | pl.col("stated").is_not_null(),
-        "successor is well-formed": ~present("successor_text") | well_formed("successor"),
+        "successor is well-formed": ~present("successor_text") | is_well_formed("successor"),
         "a rename has a successor": (pl.col("kind") != "rename") | present("successor_text"),
     }
     for name in ("numerator", "denominator", "amount"):
@@ -99,13 +99,13 @@ def actions(
     Several of one kind on one day are numbered by content. An action without a stated announcement is known at the open
     of its ex-date, or at the landing that brought it late. Works on a range of sessions: landings are taken in order.
     """
-    delivered = _due(judge_actions(raw_prices, instruments, moment.calendar).good, moment)
+    delivered = _due(validate_actions(raw_prices, instruments, moment.calendar).good, moment)
     known = corporate_actions.select(*CORPORATE_ACTIONS.columns)
     new = [known.clear()]
     for landing in delivered.partition_by("due", maintain_order=True):
         public = moment.calendar.close_at(landing["due"][0]) + params.publication_lag
-        fresh = _numbered(landing, _last(known.filter(pl.col("available_at") <= public)))
-        new.append(_dated(fresh, moment, params.publication_lag).select(*CORPORATE_ACTIONS.columns))
+        fresh = _number_revisions(landing, _last(known.filter(pl.col("available_at") <= public)))
+        new.append(_add_availability(fresh, moment, params.publication_lag).select(*CORPORATE_ACTIONS.columns))
         known = pl.concat([known, new[-1]])
     rows = pl.concat(new).join(corporate_actions, on=CORPORATE_ACTIONS.key, how="anti")
     return rows.sort(CORPORATE_ACTIONS.key)
@@ -135,7 +135,7 @@ def _last(known: pl.DataFrame) -> pl.DataFrame:
     return known.sort(CORPORATE_ACTIONS.key).unique(CORPORATE_ACTIONS.entity, keep="last", maintain_order=True)
 
 
-def _numbered(landing: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
+def _number_revisions(landing: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
     """The rows whose content is not known, with sequence and revision (Int32).
 
     A changed row takes the number of a known one of its kind and day that the landing no longer holds; a row too many
@@ -157,7 +157,7 @@ def _numbered(landing: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _dated(fresh: pl.DataFrame, moment: Moment, lag: timedelta) -> pl.DataFrame:
+def _add_availability(fresh: pl.DataFrame, moment: Moment, lag: timedelta) -> pl.DataFrame:
     """Add available_at (UTC): as announced, else the open of the ex-date, or the landing of what came late."""
     calendar = moment.calendar
     opens = {day: calendar.open_at(calendar.at_or_after(max(day, calendar.days[0]))) for day in fresh["ex_date"]}

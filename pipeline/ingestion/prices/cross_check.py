@@ -16,7 +16,7 @@ UNANSWERED = "failure"
 """Format of a landing that says why there was no answer; it is told whatever it holds."""
 
 
-def judge_checks(
+def validate_second_source(
     raw_prices: pl.DataFrame, market_prices: pl.DataFrame, calendar: Sessions, params: CheckParams
 ) -> pl.DataFrame:
     """The second source's bars whose close differs from the standing one by more than the tolerance.

@@ -18,7 +18,7 @@ BAR = ("ticker", "interval", "ts")
 
 
 @dataclass(frozen=True)
-class Verdicts:
+class JumpVerdicts:
     """What became of the bars that were too far from the last one."""
 
     suspended: pl.DataFrame
@@ -27,9 +27,9 @@ class Verdicts:
     """ticker, interval, ts, confirmed_at (UTC): believed since the end of the bar that agreed."""
 
 
-def weigh(
+def judge_jumps(
     candidates: pl.DataFrame, accepted: pl.DataFrame, splits: pl.DataFrame, zone: str, params: JumpParams
-) -> Verdicts:
+) -> JumpVerdicts:
     """Hold each candidate's close against the last accepted one of at most 20 sessions before, splits undone.
 
     A candidate outside 1/ratio..ratio, or one without volume that moved by more than `idle`, is suspended. The bar
@@ -52,7 +52,7 @@ def weigh(
     suspects = chain.filter(pl.col("candidate") & (distance <= MEMORY) & _jumps(pl.col("level") / previous, params))
     series = suspects.select("ticker", "interval").unique().sort("ticker", "interval")
     walk = chain.join(series, on=["ticker", "interval"], how="semi", maintain_order="left")
-    return _walked(walk, params)
+    return _walk_series(walk, params)
 
 
 def _chain(candidates: pl.DataFrame, accepted: pl.DataFrame, splits: pl.DataFrame, zone: str) -> pl.DataFrame:
@@ -113,7 +113,7 @@ class _Step(NamedTuple):
     candidate: bool
 
 
-def _walked(walk: pl.DataFrame, params: JumpParams) -> Verdicts:
+def _walk_series(walk: pl.DataFrame, params: JumpParams) -> JumpVerdicts:
     """Go through the few series with a suspect bar by bar."""
     suspended: list[_Step] = []
     confirmed: list[tuple[str, str, datetime, datetime]] = []
@@ -123,9 +123,9 @@ def _walked(walk: pl.DataFrame, params: JumpParams) -> Verdicts:
     return _verdicts(suspended, confirmed)
 
 
-def _verdicts(suspended: list[_Step], confirmed: list[tuple[str, str, datetime, datetime]]) -> Verdicts:
+def _verdicts(suspended: list[_Step], confirmed: list[tuple[str, str, datetime, datetime]]) -> JumpVerdicts:
     schema: dict[str, PolarsType] = {"ticker": pl.String, "interval": pl.String, "ts": UTC}
-    return Verdicts(
+    return JumpVerdicts(
         suspended=pl.DataFrame([step[:3] for step in suspended], schema=schema, orient="row"),
         confirmed=pl.DataFrame(confirmed, schema={**schema, "confirmed_at": UTC}, orient="row"),
     )

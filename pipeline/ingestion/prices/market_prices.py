@@ -7,7 +7,7 @@ import polars as pl
 from lake.tables.market import CORPORATE_ACTIONS, INSTRUMENTS, MARKET_PRICES, RAW_PRICES
 from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.ingestion.params import IngestionParams
-from pipeline.ingestion.prices.validate_bars import COLUMNS, LOOKBACK, judge_bars
+from pipeline.ingestion.prices.validate_bars import COLUMNS, LOOKBACK, validate_bars
 
 
 def prices(
@@ -23,7 +23,7 @@ def prices(
     What is not sound is left to the stage `quarantine`. Works on a range of sessions as well as on one, and gives the
     same rows again for the same sessions.
     """
-    judged = judge_bars(raw_prices, market_prices, instruments, corporate_actions, moment, params)
+    judged = validate_bars(raw_prices, market_prices, instruments, corporate_actions, moment, params)
     fresh = judged.good.filter("new").select(COLUMNS)
     return fresh.join(market_prices, on=MARKET_PRICES.key, how="anti", maintain_order="left")
 

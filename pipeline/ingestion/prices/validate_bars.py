@@ -13,7 +13,7 @@ from pipeline.engine.stage import Moment
 from pipeline.ingestion.decode import SET_ASIDE
 from pipeline.ingestion.params import IngestionParams
 from pipeline.ingestion.prices.bar_rules import VALUES, read_bars
-from pipeline.ingestion.prices.jumps import BAR, MEMORY, SUSPENDED, weigh
+from pipeline.ingestion.prices.jumps import BAR, MEMORY, SUSPENDED, judge_jumps
 
 LOOKBACK = 30
 """Sessions before the first one computed whose known bars are read: MEMORY and what a daily fetch asks for again."""
@@ -29,7 +29,7 @@ NOT_YET = "the bar was available by the landing"
 COLUMNS = tuple(MARKET_PRICES.columns)
 
 
-class Judged(NamedTuple):
+class ValidatedBars(NamedTuple):
     """The two parts of what was delivered; together they are all of it."""
 
     good: pl.DataFrame
@@ -38,14 +38,14 @@ class Judged(NamedTuple):
     """payload_id, line, ticker, source, landed, text (the line as delivered) and rule."""
 
 
-def judge_bars(
+def validate_bars(
     raw_prices: pl.DataFrame,
     market_prices: pl.DataFrame,
     instruments: pl.DataFrame,
     corporate_actions: pl.DataFrame,
     moment: Moment,
     params: IngestionParams,
-) -> Judged:
+) -> ValidatedBars:
     """Judge all bars landed in the moment's sessions, one session of arrival after the other.
 
     A bar arrives with its landing, or at the availability that the vendor states: what was restated in a load of
@@ -60,7 +60,7 @@ def judge_bars(
         moment: the sessions, and their calendar.
         params: lags and limits.
     """
-    bars = _with_arrival(read_bars(raw_prices, instruments, moment.calendar), moment, params)
+    bars = _add_arrival(read_bars(raw_prices, instruments, moment.calendar), moment, params)
     splits = corporate_actions.filter(pl.col("kind") == "split")
     known = market_prices.select(COLUMNS)
     good = [known.clear().with_columns(new=pl.lit(False))]
@@ -68,14 +68,14 @@ def judge_bars(
     sound = bars.filter(pl.col("rule").is_null())
     for batch in sound.sort("arrival", *BAR).partition_by("arrival", maintain_order=True):
         public = moment.calendar.close_at(batch["arrival"][0]) + params.publication_lag
-        stand, aside = _judge_arrival(batch, _last_known(known, batch, public, moment), splits, moment, params)
+        stand, aside = _validate_arrival(batch, _last_known(known, batch, public, moment), splits, moment, params)
         good.append(stand)
         bad.append(aside)
         known = pl.concat([known, stand.filter("new").drop("new")])
-    return Judged(pl.concat(good).sort(MARKET_PRICES.key), pl.concat(bad).sort("payload_id", "line"))
+    return ValidatedBars(pl.concat(good).sort(MARKET_PRICES.key), pl.concat(bad).sort("payload_id", "line"))
 
 
-def _with_arrival(bars: pl.DataFrame, moment: Moment, params: IngestionParams) -> pl.DataFrame:
+def _add_arrival(bars: pl.DataFrame, moment: Moment, params: IngestionParams) -> pl.DataFrame:
     """Add arrival (Date), the first session whose publication could show the bar, and the rules about age."""
     calendar, since = moment.calendar, moment.calendar.at_or_after(moment.since)
     oldest = calendar.position(since) - REACH
@@ -107,22 +107,22 @@ def _last_known(known: pl.DataFrame, batch: pl.DataFrame, public: datetime, mome
     )
 
 
-def _judge_arrival(
+def _validate_arrival(
     batch: pl.DataFrame, known: pl.DataFrame, splits: pl.DataFrame, moment: Moment, params: IngestionParams
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The bars of one arrival that stand, and those that do not."""
-    batch = _without_repeats(batch)
+    batch = _drop_repeats(batch)
     aside = batch.filter(pl.col("rule").is_not_null()).select(*SET_ASIDE)
-    batch = _beside_known(batch.filter(pl.col("rule").is_null()), known)
-    verdicts = weigh(batch.filter("new"), known, splits, moment.calendar.zone, params.jump)
+    batch = _compare_with_known(batch.filter(pl.col("rule").is_null()), known)
+    verdicts = judge_jumps(batch.filter("new"), known, splits, moment.calendar.zone, params.jump)
     suspended = batch.join(verdicts.suspended, on=BAR, how="semi", maintain_order="left")
     stand = batch.join(verdicts.suspended, on=BAR, how="anti", maintain_order="left")
     stand = stand.join(verdicts.confirmed, on=BAR, how="left", maintain_order="left")
-    stand = _dated(stand, moment, params.publication_lag).select(*COLUMNS, "new")
+    stand = _add_availability(stand, moment, params.publication_lag).select(*COLUMNS, "new")
     return stand, pl.concat([aside, suspended.with_columns(rule=pl.lit(SUSPENDED)).select(*SET_ASIDE)])
 
 
-def _without_repeats(batch: pl.DataFrame) -> pl.DataFrame:
+def _drop_repeats(batch: pl.DataFrame) -> pl.DataFrame:
     """Set aside all but one of identical rows, all of conflicting ones, and what a later answer replaced."""
     twice = batch.select(BAR).is_duplicated()
     if not twice.any():
@@ -140,7 +140,7 @@ def _without_repeats(batch: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([batch.filter(~twice), last.drop("replaced"), replaced.drop("replaced")])
 
 
-def _beside_known(batch: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
+def _compare_with_known(batch: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
     """Add the revision the bar is (Int32), and `new`: whether it differs from what is known, bit for bit."""
     beside = batch.join(
         known.select(*BAR, *(pl.col(name).alias(f"known_{name}") for name in (*VALUES, "revision"))),
@@ -153,7 +153,7 @@ def _beside_known(batch: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
     return beside.with_columns(revision=revision, new=~same)
 
 
-def _dated(stand: pl.DataFrame, moment: Moment, lag: timedelta) -> pl.DataFrame:
+def _add_availability(stand: pl.DataFrame, moment: Moment, lag: timedelta) -> pl.DataFrame:
     """Add available_at: when the bar, as it now stands, could first have been known.
 
     The first value of a load of history was public soon after its bar; what a daily fetch brings, and any change, no

@@ -29,7 +29,7 @@ class Source(Protocol):
     def coverage(self) -> tuple[date, date]:
         """The first and last session there is history for: what a first load should ask."""
 
-    def reached(self) -> None:
+    def check_reachable(self) -> None:
         """Make sure that it answers, before a lake is begun with it.
 
         Raises:
@@ -59,11 +59,11 @@ def open_source(params: SourceParams, calendar: Sessions) -> Source:
     Raises:
         SourceError: for a name there is no source of, naming the nearest, or if the source cannot be opened.
     """
-    source = _named(params, calendar)
+    source = _open_named(params, calendar)
     if params.cross_check:
         from pipeline.ingestion.sources.checked import CheckedSource
 
-        source = CheckedSource(source, _named(replace(params, name=params.cross_check, cross_check=""), calendar))
+        source = CheckedSource(source, _open_named(replace(params, name=params.cross_check, cross_check=""), calendar))
     if not params.rss.feeds:
         return source
     from pipeline.ingestion.sources.rss import WithFeeds, open_feeds
@@ -71,7 +71,7 @@ def open_source(params: SourceParams, calendar: Sessions) -> Source:
     return WithFeeds(source, open_feeds(params.rss, calendar))
 
 
-def _named(params: SourceParams, calendar: Sessions) -> Source:
+def _open_named(params: SourceParams, calendar: Sessions) -> Source:
     if params.name == "simulated":
         from pipeline.ingestion.sources.simulated import SimulatedSource
 

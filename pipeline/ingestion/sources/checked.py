@@ -31,9 +31,9 @@ class CheckedSource:
         """The first source's."""
         return self.first.coverage()
 
-    def reached(self) -> None:
+    def check_reachable(self) -> None:
         """The first source has to answer; the second may be silent."""
-        self.first.reached()
+        self.first.check_reachable()
 
     def prices(self, since: date, session: date, *, history: bool) -> pl.DataFrame:
         """Return the first source's rows, and the second's bars under the kind `check`.
@@ -47,14 +47,14 @@ class CheckedSource:
         try:
             second = self.second.prices(since, session, history=history).filter(pl.col("kind") == BARS)
         except SourceError as error:
-            second = self._silent(session, str(error))
+            second = self._tolerate_failure(session, str(error))
         return pl.concat([rows, as_kind(second, CHECK)])
 
     def news(self, since: date, session: date, *, history: bool) -> pl.DataFrame:
         """The first source's."""
         return self.first.news(since, session, history=history)
 
-    def _silent(self, session: date, error: str) -> pl.DataFrame:
+    def _tolerate_failure(self, session: date, error: str) -> pl.DataFrame:
         payload = json.dumps({"rule": SECOND_ANSWERS, "error": error[:1_000]}, ensure_ascii=False)
         request = json.dumps({"history": False, "until": session.isoformat()})
         row = {

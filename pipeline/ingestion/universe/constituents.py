@@ -11,12 +11,12 @@ from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.ingestion.decode import SET_ASIDE, decode
 from pipeline.ingestion.params import IngestionParams
 from pipeline.ingestion.parsing import day, first_broken, present
-from pipeline.ingestion.prices.bar_rules import well_formed
+from pipeline.ingestion.prices.bar_rules import is_well_formed
 
 FIELDS = ("ticker", "start", "end")
 
 
-class JudgedSpells(NamedTuple):
+class ValidatedMemberships(NamedTuple):
     """The two parts of what was delivered."""
 
     good: pl.DataFrame
@@ -25,19 +25,19 @@ class JudgedSpells(NamedTuple):
     """payload_id, line, ticker, source, landed, text and rule."""
 
 
-def judge_spells(raw_prices: pl.DataFrame) -> JudgedSpells:
+def validate_memberships(raw_prices: pl.DataFrame) -> ValidatedMemberships:
     """Part the delivered membership spells into sound ones and those that break a rule, which is named."""
     lines = decode(raw_prices.filter(pl.col("kind") == "members"), FIELDS)
     typed = lines.with_columns(start_text="start", end_text="end", start=day("start"), end=day("end"))
     rules = {
-        "ticker is well-formed": well_formed("ticker"),
+        "ticker is well-formed": is_well_formed("ticker"),
         "start is readable": pl.col("start").is_not_null(),
         "end is readable": ~present("end_text") | pl.col("end").is_not_null(),
         **{name: rule.holds for name, rule in CONSTITUENTS.rules.items()},
     }
     typed = typed.with_columns(rule=pl.coalesce("fault", first_broken(rules)))
     bad = typed.filter(pl.col("rule").is_not_null()).select(*SET_ASIDE)
-    return JudgedSpells(good=typed.filter(pl.col("rule").is_null()), bad=bad)
+    return ValidatedMemberships(good=typed.filter(pl.col("rule").is_null()), bad=bad)
 
 
 def constituents(
@@ -49,7 +49,7 @@ def constituents(
     """
     del params  # nothing about a membership can be set
     last = (
-        judge_spells(raw_prices)
+        validate_memberships(raw_prices)
         .good.filter(pl.col("start") <= moment.session)
         .sort("ticker", "start", "landed", "fetched_at", "payload_id", "line")
         .unique(["ticker", "start"], keep="last", maintain_order=True)

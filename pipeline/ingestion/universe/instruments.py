@@ -11,7 +11,7 @@ from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.ingestion.decode import SET_ASIDE, decode
 from pipeline.ingestion.params import IngestionParams
 from pipeline.ingestion.parsing import day, first_broken, present
-from pipeline.ingestion.prices.bar_rules import well_formed
+from pipeline.ingestion.prices.bar_rules import is_well_formed
 
 FIELDS = ("ticker", "name", "sector", "role", "exchange", "currency", "listed_on")
 FACTS = tuple(name for name in INSTRUMENTS.columns if name not in ("source", "payload_id"))
@@ -22,7 +22,7 @@ LISTING = (pl.col("kind") == "listings") | ((pl.col("kind") == "bars") & (pl.col
 UNKNOWN = "unknown"
 
 
-class JudgedListings(NamedTuple):
+class ValidatedListings(NamedTuple):
     """The two parts of what was delivered."""
 
     good: pl.DataFrame
@@ -31,7 +31,7 @@ class JudgedListings(NamedTuple):
     """payload_id, line, ticker, source, landed, text and rule."""
 
 
-def judge_listings(raw_prices: pl.DataFrame) -> JudgedListings:
+def validate_listings(raw_prices: pl.DataFrame) -> ValidatedListings:
     """Part the delivered listings into sound ones and those that break a rule, which is named.
 
     A missing name is the ticker, a missing sector 'unknown', a missing role 'stock', a missing exchange or currency the
@@ -41,14 +41,14 @@ def judge_listings(raw_prices: pl.DataFrame) -> JudgedListings:
     # What is wrong with a chart is told of its bars already.
     lines = lines.filter(pl.col("fault").is_null() | ~pl.col("payload_id").is_in(_charts(raw_prices)))
     typed = lines.with_columns(listed_text=pl.col("listed_on"), listed_on=day("listed_on")).with_columns(
-        name=_or("name", pl.col("ticker")).str.slice(0, 200),
-        sector=_or("sector", pl.lit(UNKNOWN)).str.slice(0, 60),
-        role=_or("role", pl.coalesce("asked_role", pl.lit("stock"))),
-        exchange=_or("exchange", pl.col("asked_exchange")),
-        currency=_or("currency", pl.col("asked_currency")),
+        name=_or_else("name", pl.col("ticker")).str.slice(0, 200),
+        sector=_or_else("sector", pl.lit(UNKNOWN)).str.slice(0, 60),
+        role=_or_else("role", pl.coalesce("asked_role", pl.lit("stock"))),
+        exchange=_or_else("exchange", pl.col("asked_exchange")),
+        currency=_or_else("currency", pl.col("asked_currency")),
     )
     rules = {
-        "ticker is well-formed": well_formed("ticker"),
+        "ticker is well-formed": is_well_formed("ticker"),
         "role is stock or benchmark": pl.col("role").is_in(["stock", "benchmark"]),
         "exchange is known": pl.col("exchange").str.contains("^([A-Z]{4}|24/[57])$").fill_null(False),
         "currency is known": pl.col("currency").str.contains("^[A-Z]{3}$").fill_null(False),
@@ -56,7 +56,7 @@ def judge_listings(raw_prices: pl.DataFrame) -> JudgedListings:
         "listed by the landing": pl.col("listed_on") <= pl.col("landed"),
     }
     typed = typed.with_columns(rule=pl.coalesce("fault", first_broken(rules)))
-    return JudgedListings(
+    return ValidatedListings(
         good=typed.filter(pl.col("rule").is_null()),
         bad=typed.filter(pl.col("rule").is_not_null()).select(*SET_ASIDE),
     )
@@ -66,7 +66,7 @@ def _charts(raw_prices: pl.DataFrame) -> list[str]:
     return raw_prices.filter(pl.col("format") == "yahoo-chart")["payload_id"].to_list()
 
 
-def _or(name: str, otherwise: pl.Expr) -> pl.Expr:
+def _or_else(name: str, otherwise: pl.Expr) -> pl.Expr:
     return pl.when(present(name)).then(name).otherwise(otherwise)
 
 
@@ -81,7 +81,7 @@ def instruments(
     """
     del params  # nothing about a listing can be set
     last = (
-        judge_listings(raw_prices)
+        validate_listings(raw_prices)
         .good.sort("ticker", "landed", pl.col("sector") != UNKNOWN, "fetched_at", "payload_id", "line")
         .unique("ticker", keep="last", maintain_order=True)
     )

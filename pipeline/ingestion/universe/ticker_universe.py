@@ -36,12 +36,12 @@ def universe(
     A ticker without a bar in reach keeps its last close from the verdict before.
     """
     sessions = _decisions(moment, params)
-    observed = _observed(market_prices, ticker_universe, sessions, moment)
+    observed = _observe(market_prices, ticker_universe, sessions, moment)
     listed = instruments.select("ticker", "sector", "role")
     observed = observed.join(listed, on="ticker", how="inner", maintain_order="left")
     drawn = observed.with_columns(constituent=_constituent(observed, constituents))
-    ended = _beside_delisting(drawn, corporate_actions, sessions)
-    return _judged(ended, params.universe).select(*TICKER_UNIVERSE.columns).sort(TICKER_UNIVERSE.key)
+    ended = _near_delisting(drawn, corporate_actions, sessions)
+    return _add_verdict(ended, params.universe).select(*TICKER_UNIVERSE.columns).sort(TICKER_UNIVERSE.key)
 
 
 def _decisions(moment: Moment, params: IngestionParams) -> pl.DataFrame:
@@ -52,7 +52,7 @@ def _decisions(moment: Moment, params: IngestionParams) -> pl.DataFrame:
     return frame.select("row", "session", decided_at=pl.col("close_at") + params.decision_lag)
 
 
-def _observed(bars: pl.DataFrame, before: pl.DataFrame, sessions: pl.DataFrame, moment: Moment) -> pl.DataFrame:
+def _observe(bars: pl.DataFrame, before: pl.DataFrame, sessions: pl.DataFrame, moment: Moment) -> pl.DataFrame:
     """session, ticker, close, dollar_volume, history, stale and last_bar (Date): what each decision could see."""
     before = before.filter(pl.col("session") == pl.col("session").max())
     tickers = pl.concat([bars["ticker"], before["ticker"]]).unique().sort()
@@ -169,7 +169,7 @@ def _constituent(rows: pl.DataFrame, constituents: pl.DataFrame) -> pl.Series:
     return beside.sort("number").select(inside).to_series()
 
 
-def _beside_delisting(observed: pl.DataFrame, actions: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
+def _near_delisting(observed: pl.DataFrame, actions: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
     """Add delisted (Date): the ex-date of a delisting known by the decision, with no bar since."""
     decisions = sessions.select(available_at="decided_at", known="session")
     ends = (
@@ -189,7 +189,7 @@ def _beside_delisting(observed: pl.DataFrame, actions: pl.DataFrame, sessions: p
     )
 
 
-def _judged(rows: pl.DataFrame, params: UniverseParams) -> pl.DataFrame:
+def _add_verdict(rows: pl.DataFrame, params: UniverseParams) -> pl.DataFrame:
     """Add member and reason."""
     # A delisting whose ex-date lies before the sessions in reach has no row: nothing in reach can have traded since.
     last_row = pl.col("row") - pl.col("stale")

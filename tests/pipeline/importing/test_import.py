@@ -21,7 +21,7 @@ from lake.tables.news import NEWS_ARTICLES
 from pipeline.config.settings import RuntimeParams, Settings
 from pipeline.engine.reproduction import reproduce
 from pipeline.engine.runner import CycleOrderError, Runner, silent
-from pipeline.ingestion.imports.run_import import Report, import_system
+from pipeline.ingestion.imports.run_import import ImportReport, import_system
 from pipeline.ingestion.imports.sqlite import open_sqlite
 from pipeline.ingestion.prices.cross_check import AGREES
 from pipeline.ingestion.sources import SourceError
@@ -68,16 +68,16 @@ def taken(template: Path, tmp_path: Path) -> Runner:
     return empty(Path(shutil.copytree(template / "lake", tmp_path / "taken")))
 
 
-def imported(runner: Runner, old: Path, *kinds: str, at: datetime = AT, **options: Any) -> Report:
+def imported(runner: Runner, old: Path, *kinds: str, at: datetime = AT, **options: Any) -> ImportReport:
     with open_sqlite(old) as store:
         return import_system(runner, store, mapping(*kinds), at, **options)
 
 
-def counts(report: Report) -> dict[str, tuple[int, int, int, int, int]]:
+def counts(report: ImportReport) -> dict[str, tuple[int, int, int, int, int]]:
     return {one.kind: (one.read, one.accepted, one.known, one.unchanged, one.compared) for one in report.accounts}
 
 
-def aside(report: Report, kind: str) -> dict[str, int]:
+def aside(report: ImportReport, kind: str) -> dict[str, int]:
     account = next(one for one in report.accounts if one.kind == kind)
     return {rule: rows for rule, (rows, _) in account.quarantined.items()}
 

@@ -12,7 +12,7 @@ from lake.tables.market import CORPORATE_ACTIONS, INSTRUMENTS
 from pipeline.engine.stage import Moment
 from pipeline.ingestion.params import IngestionParams
 from pipeline.ingestion.prices.corporate_actions import actions as stage
-from pipeline.ingestion.prices.corporate_actions import judge_actions
+from pipeline.ingestion.prices.corporate_actions import validate_actions
 from tests.frames.market import CALENDAR, DAY, instruments, landing, moment
 
 NEXT = CALENDAR.next(DAY)
@@ -122,7 +122,7 @@ def test_a_range_of_sessions_ends_as_one_by_one() -> None:
     ],
 )
 def test_an_action_that_breaks_a_rule_is_set_aside_by_name(line: Any, rule: str) -> None:
-    good, bad = judge_actions(landed(line), instruments("AAA"), CALENDAR)
+    good, bad = validate_actions(landed(line), instruments("AAA"), CALENDAR)
     assert good.is_empty()
     assert bad["rule"].to_list() == [rule]
 

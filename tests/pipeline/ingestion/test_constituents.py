@@ -15,9 +15,9 @@ from lake.tables.market import CONSTITUENTS, CORPORATE_ACTIONS, TICKER_UNIVERSE
 from pipeline.ingestion.params import IngestionParams, UniverseParams
 from pipeline.ingestion.sources import SourceError
 from pipeline.ingestion.sources.files import FilesSource
-from pipeline.ingestion.sources.files.memberships import read_spells
+from pipeline.ingestion.sources.files.memberships import read_memberships
 from pipeline.ingestion.sources.params import FilesParams
-from pipeline.ingestion.universe.constituents import constituents, judge_spells
+from pipeline.ingestion.universe.constituents import constituents, validate_memberships
 from pipeline.ingestion.universe.ticker_universe import universe
 from pipeline.market.sessions import exchange_sessions
 from tests.frames.market import CALENDAR, DAY, instruments, landing, moment, prices
@@ -85,14 +85,14 @@ def test_an_end_that_becomes_known_replaces_the_open_spell_and_nothing_new_gives
     ],
 )
 def test_a_spell_that_breaks_a_rule_is_set_aside_by_name(line: dict[str, Any], rule: str) -> None:
-    assert judge_spells(landing([line], kind="members")).bad["rule"].to_list() == [rule]
+    assert validate_memberships(landing([line], kind="members")).bad["rule"].to_list() == [rule]
 
 
 def test_a_file_without_a_first_day_is_refused_in_words(tmp_path: Path) -> None:
     path = tmp_path / "members.csv"
     path.write_text("ticker,note\nAAA,x\n")
     with pytest.raises(SourceError, match="has no column for 'start'"):
-        read_spells(str(path))
+        read_memberships(str(path))
 
 
 def test_the_files_source_lands_all_spells_once_and_then_the_changed_ones(tmp_path: Path) -> None:
@@ -110,14 +110,14 @@ def test_the_files_source_lands_all_spells_once_and_then_the_changed_ones(tmp_pa
             (days[-1], days[-1], False),
         )
     ]
-    lines = [judge_spells(raw).good["ticker"].to_list() if raw.height else [] for raw in landed]
+    lines = [validate_memberships(raw).good["ticker"].to_list() if raw.height else [] for raw in landed]
     assert lines == [["AAA", "BBB"], [], ["BBB"]]
 
 
 @pytest.mark.skipif(not SPELLS.exists(), reason="the constituents are not here")
 @pytest.mark.parametrize(("session", "count"), [(date(2000, 1, 3), 491), (date(2018, 1, 2), 505)])
 def test_the_index_had_as_many_members_as_history_says(session: date, count: int) -> None:
-    spells = read_spells(str(SPELLS))
+    spells = read_memberships(str(SPELLS))
     assert len(spells.within(session, session)) == count
     raw = landing(spells.lines.rename({"start_date": "start", "end_date": "end"}).to_dicts(), kind="members")
     at = moment(date(2024, 12, 31), since=date(2024, 12, 30), calendar=exchange_sessions())

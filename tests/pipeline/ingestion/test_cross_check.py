@@ -11,7 +11,7 @@ import pytest
 
 from lake.tables.market import MARKET_PRICES, RAW_PRICES
 from pipeline.ingestion.params import CheckParams
-from pipeline.ingestion.prices.cross_check import AGREES, judge_checks
+from pipeline.ingestion.prices.cross_check import AGREES, validate_second_source
 from pipeline.ingestion.sources import SourceError, open_source
 from pipeline.ingestion.sources.errors import SECOND_ANSWERS
 from pipeline.ingestion.sources.params import FilesParams, SimulatedParams, SourceParams
@@ -24,7 +24,7 @@ DAYS = CALENDAR.between(date(2020, 1, 2), date(2020, 1, 31))
 def checked(*lines: dict[str, object], standing: pl.DataFrame | None = None) -> pl.DataFrame:
     raw = landing(lines, kind="check", source="second")
     known = prices({"close": 100.0}) if standing is None else standing
-    return judge_checks(raw, known, CALENDAR, CheckParams())
+    return validate_second_source(raw, known, CALENDAR, CheckParams())
 
 
 def flat(close: float) -> dict[str, object]:
@@ -74,7 +74,7 @@ def test_a_second_source_that_cannot_answer_costs_nothing_but_is_told(tmp_path: 
     (tmp_path / "one.csv").unlink()
     raw = RAW_PRICES.check(source.prices(DAYS[0], DAYS[-1], history=True))
     assert raw.filter(kind="bars").height > 0
-    told = judge_checks(raw, MARKET_PRICES.empty(), CALENDAR, CheckParams())
+    told = validate_second_source(raw, MARKET_PRICES.empty(), CALENDAR, CheckParams())
     assert told.select("rule", "source").rows() == [(SECOND_ANSWERS, "files")]
 
 

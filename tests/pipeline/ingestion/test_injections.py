@@ -189,8 +189,8 @@ def test_whatever_an_obedient_model_is_told_no_other_article_changes_and_none_go
         expected = 0.5 if order is None else OBEYED.get(order["wish"])
         assert value == expected, (told["title"], order)
         assert strength == (0.0 if value is None else cap), told["title"]
-    answered = Counter(len(asked.articles) for asked in openai.asked)
-    assert answered[1] >= len(CORPUS) and len(openai.asked) <= len(CORPUS) + len(HONEST)
+    find_answers = Counter(len(asked.articles) for asked in openai.asked)
+    assert find_answers[1] >= len(CORPUS) and len(openai.asked) <= len(CORPUS) + len(HONEST)
 
 
 @pytest.mark.parametrize("order", CORPUS, ids=lambda one: str(one["name"]))

@@ -12,7 +12,7 @@ from lake.tables.market import INSTRUMENTS
 from pipeline.engine.stage import Moment
 from pipeline.ingestion.params import IngestionParams
 from pipeline.ingestion.universe.instruments import instruments as stage
-from pipeline.ingestion.universe.instruments import judge_listings
+from pipeline.ingestion.universe.instruments import validate_listings
 from tests.frames.market import CALENDAR, DAY, landing, moment
 
 NEXT = CALENDAR.next(DAY)
@@ -62,6 +62,6 @@ def test_the_first_date_stays_where_a_later_listing_has_none() -> None:
     ],
 )
 def test_a_listing_that_breaks_a_rule_is_set_aside_by_name(changes: dict[str, str], rule: str) -> None:
-    good, bad = judge_listings(landed(LISTING | changes))
+    good, bad = validate_listings(landed(LISTING | changes))
     assert good.is_empty()
     assert bad["rule"].to_list() == [rule]

@@ -13,7 +13,7 @@ from lake.tables.market import INSTRUMENTS
 from lake.tables.news import NEWS_ARTICLES, NEWS_SENTIMENT, RAW_REPLIES, RAW_SENTIMENT
 from pipeline.engine.stage import Moment
 from pipeline.ingestion.news.articles import articles as stage
-from pipeline.ingestion.news.articles import judge_articles
+from pipeline.ingestion.news.articles import validate_articles
 from pipeline.ingestion.news.scores import score
 from pipeline.ingestion.news.sentiment import read_reply, sentiment
 from pipeline.ingestion.params import IngestionParams
@@ -49,7 +49,7 @@ def computed(
     ],
 )
 def test_news_fails_closed(changes: dict[str, Any], rule: str) -> None:
-    good, bad = judge_articles(news_landing([story(**changes)]), CALENDAR)
+    good, bad = validate_articles(news_landing([story(**changes)]), CALENDAR)
     assert good.is_empty()
     assert bad["rule"].to_list() == [rule]
 

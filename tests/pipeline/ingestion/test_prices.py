@@ -21,8 +21,8 @@ from pipeline.ingestion.prices.validate_bars import (
     SUPERSEDED,
     TOO_OLD,
     TWO_VALUES,
-    Judged,
-    judge_bars,
+    ValidatedBars,
+    validate_bars,
 )
 from pipeline.market.sessions import exchange_sessions
 from tests.frames.market import CALENDAR, DAY, actions, bar, instruments, landing, moment, prices
@@ -39,11 +39,11 @@ def judged(
     listed: pl.DataFrame | None = None,
     splits: pl.DataFrame | None = None,
     at: Moment | None = None,
-) -> Judged:
+) -> ValidatedBars:
     known = MARKET_PRICES.empty() if known is None else known
     listed = INSTRUMENTS.empty() if listed is None else listed
     splits = CORPORATE_ACTIONS.empty() if splits is None else splits
-    return judge_bars(raw, known, listed, splits, at or moment(), PARAMS)
+    return validate_bars(raw, known, listed, splits, at or moment(), PARAMS)
 
 
 def computed(raw: pl.DataFrame, known: pl.DataFrame | None = None, *, at: Moment | None = None) -> pl.DataFrame:

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from lake.tables.news import NEWS_ARTICLES, RAW_NEWS
-from pipeline.ingestion.news.articles import articles, judge_articles
+from pipeline.ingestion.news.articles import articles, validate_articles
 from pipeline.ingestion.params import IngestionParams
 from pipeline.ingestion.sources import SourceParams, open_source
 from pipeline.ingestion.sources.params import Feed, RssParams, SimulatedParams
@@ -149,7 +149,7 @@ def test_a_feed_that_cannot_be_had_is_set_aside_by_a_named_rule_and_the_others_c
     page, rule = PAGES[name]
     site.pages |= {"/": page, "/good": Page(feed(item()).encode())}
     raw = landed(feeds(site, tmp_path, "/", "/good"))
-    assert judge_articles(raw, CALENDAR).bad["rule"].to_list() == [rule]
+    assert validate_articles(raw, CALENDAR).bad["rule"].to_list() == [rule]
     assert told(raw)["source"].to_list() == ["rss-f1"]
 
 
@@ -158,7 +158,7 @@ def test_a_server_that_drips_or_is_not_there_is_given_up(site: Site, tmp_path: P
     began = datetime.now(UTC)
     raw = landed(feeds(site, tmp_path, timeout=0.3))
     assert datetime.now(UTC) - began < timedelta(seconds=8), "all of it would take longer"
-    assert judge_articles(raw, CALENDAR).bad["rule"].to_list() == ["the feed can be reached"]
+    assert validate_articles(raw, CALENDAR).bad["rule"].to_list() == ["the feed can be reached"]
     away = Feeds(RssParams(feeds=(Feed(name="a", url="http://127.0.0.1:9/"),)), CALENDAR,
                  Fetcher(folder=tmp_path, timeout=1.0, most_bytes=1_000, reuse=0.0), Clock())  # fmt: skip
     assert landed(away)["format"].to_list() == ["failure"]
@@ -187,7 +187,7 @@ def test_feeds_speak_of_the_present_alone(site: Site, tmp_path: Path) -> None:
 )
 def test_an_item_without_a_sound_time_is_set_aside(published: str | None, rule: str) -> None:
     raw = news_landing([feed(item(published=published))], form="rss")
-    assert judge_articles(raw, CALENDAR).bad["rule"].to_list() == [rule]
+    assert validate_articles(raw, CALENDAR).bad["rule"].to_list() == [rule]
 
 
 @pytest.mark.parametrize("published", ["Wed, 04 Mar 2020 12:00:00 EST", "2020-03-04T17:00:00Z", "4 Mar 2020 17:00 GMT"])
@@ -226,7 +226,7 @@ def test_a_feed_that_is_a_bomb_or_asks_for_files_gives_nothing_of_them() -> None
     for document in (bomb, spy):
         raw = news_landing([document], form="rss", asked={"tickers": "AAA"})
         assert told(raw).is_empty()
-        assert judge_articles(raw, CALENDAR).bad["rule"].to_list() == ["the feed declares no entities of its own"]
+        assert validate_articles(raw, CALENDAR).bad["rule"].to_list() == ["the feed declares no entities of its own"]
 
 
 @pytest.mark.parametrize("number", range(len(HOSTILE)))
@@ -236,7 +236,7 @@ def test_hostile_text_lands_as_it_is_and_is_bounded_as_an_article(site: Site, tm
     site.pages["/"] = Page(document.encode())
     raw = landed(feeds(site, tmp_path, most_bytes=10_000_000))
     assert raw["payload"].to_list() == [document]
-    judged = judge_articles(raw, CALENDAR)
+    judged = validate_articles(raw, CALENDAR)
     assert judged.good.height + judged.bad.height >= 1
     rows = told(raw)
     assert rows["title"].str.len_chars().max() in (None, *range(1_001))
@@ -300,7 +300,7 @@ def test_yahoos_news_is_read_in_each_of_its_shapes() -> None:
     ],
 )
 def test_yahoos_news_fails_closed(payload: str, rule: str) -> None:
-    judged = judge_articles(news_landing([payload], form="yahoo-news"), CALENDAR)
+    judged = validate_articles(news_landing([payload], form="yahoo-news"), CALENDAR)
     assert judged.good.is_empty()
     assert judged.bad["rule"].to_list() == [rule]
 

@@ -28,7 +28,7 @@ from pipeline.ingestion.prices.yahoo_chart.consistency import (
     SPLIT_APPLIED,
     Findings,
     adjusted_close,
-    examine,
+    check_consistency,
 )
 from pipeline.ingestion.prices.yahoo_chart.decoding import REPAIRED
 from pipeline.ingestion.prices.yahoo_chart.reading import Chart, read_chart
@@ -107,7 +107,7 @@ def payload(name: str) -> str:
 @lru_cache(maxsize=64)
 def examined(name: str) -> tuple[Chart, Findings]:
     read = read_chart(payload(name), "X")
-    return read, examine(read)
+    return read, check_consistency(read)
 
 
 @pytest.mark.parametrize("name", FAULTY)

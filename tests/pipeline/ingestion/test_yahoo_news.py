@@ -16,7 +16,7 @@ from lake.tables.control import SYSTEM_HEALTH
 from lake.tables.news import NEWS_ARTICLES, RAW_NEWS
 from pipeline.engine.stage import Moment
 from pipeline.engine.stages import stage
-from pipeline.ingestion.news.articles import articles, judge_articles
+from pipeline.ingestion.news.articles import articles, validate_articles
 from pipeline.ingestion.params import IngestionParams
 from pipeline.ingestion.sources.params import YahooParams
 from pipeline.ingestion.sources.yahoo import LIMITED, UNREACHABLE, YahooSource
@@ -151,7 +151,7 @@ def test_news_that_cannot_be_had_is_landed_as_a_failure_and_the_other_tickers_co
     failure = raw.filter(format="failure").row(0, named=True)
     assert (json.loads(failure["request"])["symbol"], json.loads(failure["payload"])["rule"]) == ("AAA", UNREACHABLE)
     assert told(raw, "AAA", "BBB")["tickers"].to_list() == [["BBB"]]
-    assert judge_articles(raw, CALENDAR).bad["rule"].to_list() == [UNREACHABLE]
+    assert validate_articles(raw, CALENDAR).bad["rule"].to_list() == [UNREACHABLE]
 
 
 def test_too_many_requests_are_told_with_how_many_tickers_were_left_out(yahoo: Yahoo, tmp_path: Path) -> None:
@@ -218,7 +218,7 @@ def test_a_publication_is_read_as_text_as_seconds_and_as_milliseconds(published:
 )
 def test_an_article_without_a_sound_publication_is_set_aside(published: object, rule: str) -> None:
     raw = news_landing([stream(story(published=published)).body], session=DAY, form="yahoo-news")
-    judged = judge_articles(raw, CALENDAR)
+    judged = validate_articles(raw, CALENDAR)
     assert judged.good.is_empty() and judged.bad["rule"].to_list() == [rule]
 
 
@@ -278,7 +278,7 @@ def test_an_article_of_a_search_that_names_no_ticker_is_about_whom_its_title_nam
 
 @pytest.mark.parametrize("payload", ['{"data": {"tickerStream": {"stream": []}}}', '{"news": []}', "[]"])
 def test_an_empty_page_is_no_article_and_no_fault(payload: str) -> None:
-    judged = judge_articles(news_landing([payload], session=DAY, form="yahoo-news"), CALENDAR)
+    judged = validate_articles(news_landing([payload], session=DAY, form="yahoo-news"), CALENDAR)
     assert judged.good.is_empty() and judged.bad.is_empty()
 
 
@@ -286,7 +286,7 @@ def test_an_item_that_is_no_item_costs_itself_alone() -> None:
     odd: list[Any] = [None, 7, {}, {"content": []}, {"content": {"title": None}}]
     raw = news_landing([stream(*odd, story()).body], session=DAY, form="yahoo-news", asked={"tickers": "AAA"})
     assert told(raw)["title"].to_list() == ["Alpha opens a plant"]
-    assert judge_articles(raw, CALENDAR).bad.height == 3, "what is not even an object holds no article"
+    assert validate_articles(raw, CALENDAR).bad.height == 3, "what is not even an object holds no article"
 
 
 # ---- one story, once
@@ -353,7 +353,7 @@ def test_every_recorded_article_arrives_with_its_time_and_its_own_tickers(tmp_pa
         raw = asking.news(session, session, history=True)
     assert sorted(yahoo.news_of) == sorted(symbols)
     assert sorted(raw["payload"]) == sorted(SEARCHES[symbol].body for symbol in symbols)
-    good = judge_articles(raw, calendar).good
+    good = validate_articles(raw, calendar).good
     expected = {
         (one["title"].strip(), datetime.fromtimestamp(one["providerPublishTime"], UTC), one["link"])
         for one in items

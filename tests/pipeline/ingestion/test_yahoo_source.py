@@ -27,9 +27,9 @@ from lake.tables.market import (
 from pipeline.ingestion.prices.yahoo_chart.symbols import our_ticker, vendor_symbol
 from pipeline.ingestion.sources import SourceError
 from pipeline.ingestion.sources.params import YahooParams
+from pipeline.ingestion.sources.rate_limit import RateLimit
 from pipeline.ingestion.sources.yahoo import LIMITED, UNREACHABLE, YahooSource
 from pipeline.ingestion.sources.yahoo.connection import Connection, UnreachableError, state_folder
-from pipeline.ingestion.sources.yahoo.rate_limit import Budget
 from pipeline.market.sessions import exchange_sessions
 from tests.loopback.yahoo import IN_TROUBLE, Answer, Yahoo, chart, serving
 from tests.loopback.yahoo import LIMITED as TOO_MANY
@@ -329,11 +329,11 @@ def test_a_visit_is_over_after_a_while_and_another_question_is_another_visit(tmp
 
 def test_requests_are_spaced_evenly_and_a_hold_lets_nobody_ask(tmp_path: Path) -> None:
     clock = Clock(datetime(2024, 3, 4, tzinfo=UTC))
-    budget = Budget(tmp_path / "budget", 60, now=clock.now, sleep=clock.sleep)
+    budget = RateLimit(tmp_path / "budget", 60, now=clock.now, sleep=clock.sleep)
     for _ in range(4):
         budget.take()
     assert clock.slept == pytest.approx([1.0, 1.0, 1.0])
-    Budget(tmp_path / "budget", 60, now=clock.now, sleep=clock.sleep).hold(300)
+    RateLimit(tmp_path / "budget", 60, now=clock.now, sleep=clock.sleep).hold(300)
     budget.take()
     assert clock.slept[-1] == pytest.approx(300)
 
@@ -342,7 +342,7 @@ def test_requests_are_spaced_evenly_and_a_hold_lets_nobody_ask(tmp_path: Path) -
 def test_a_damaged_budget_is_a_fresh_one(tmp_path: Path, content: str) -> None:
     (tmp_path / "budget").write_text(content)
     clock = Clock(datetime(2024, 3, 4, tzinfo=UTC))
-    Budget(tmp_path / "budget", 60, now=clock.now, sleep=clock.sleep).take()
+    RateLimit(tmp_path / "budget", 60, now=clock.now, sleep=clock.sleep).take()
     assert clock.slept == []
 
 
@@ -350,7 +350,7 @@ def test_processes_share_one_budget(tmp_path: Path) -> None:
     program = (
         "import sys, time\n"
         "from pathlib import Path\n"
-        "from pipeline.ingestion.sources.yahoo.rate_limit import Budget\n"
+        "from pipeline.ingestion.sources.rate_limit import Budget\n"
         "budget = Budget(Path(sys.argv[1]), 1200)\n"
         "for _ in range(8):\n"
         "    budget.take()\n"

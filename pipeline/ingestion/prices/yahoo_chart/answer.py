@@ -8,7 +8,7 @@ from datetime import date
 from functools import cached_property, lru_cache
 from typing import Any
 
-from pipeline.ingestion.prices.yahoo_chart.consistency import Findings, examine
+from pipeline.ingestion.prices.yahoo_chart.consistency import Findings, check_consistency
 from pipeline.ingestion.prices.yahoo_chart.reading import Chart, read_chart
 
 REPAIRED = 1_000_000
@@ -18,7 +18,7 @@ CURRENCY = "said_currency"
 
 
 @dataclass(frozen=True)
-class Answer:
+class ChartAnswer:
     """A chart with what was asked."""
 
     chart: Chart
@@ -30,11 +30,11 @@ class Answer:
     @cached_property
     def findings(self) -> Findings:
         """Where the chart contradicts itself."""
-        return examine(self.chart)
+        return check_consistency(self.chart)
 
 
 @lru_cache(maxsize=8)
-def asked_of(request: str) -> dict[str, Any]:
+def read_question(request: str) -> dict[str, Any]:
     """The request's members; none if it cannot be read."""
     try:
         asked = json.loads(request)
@@ -43,16 +43,16 @@ def asked_of(request: str) -> dict[str, Any]:
     return asked if isinstance(asked, dict) else {}
 
 
-def read_answer(payload: str, symbol: str, request: str) -> Answer:
+def read_answer(payload: str, symbol: str, request: str) -> ChartAnswer:
     """Read a landed answer.
 
     Raises:
         UnreadableChartError: naming the rule that the whole answer breaks.
     """
-    asked = asked_of(request)
+    asked = read_question(request)
     chart = read_chart(payload, symbol)
     try:
         until = date.fromisoformat(str(asked.get("until")))
     except ValueError:
         until = date.max
-    return Answer(chart, str(asked.get("ticker") or symbol), until, str(asked.get("interval")))
+    return ChartAnswer(chart, str(asked.get("ticker") or symbol), until, str(asked.get("interval")))

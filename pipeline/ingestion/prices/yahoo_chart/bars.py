@@ -10,7 +10,7 @@ from datetime import date
 import numpy as np
 import polars as pl
 
-from pipeline.ingestion.prices.yahoo_chart.answer import CURRENCY, REPAIRED, Answer
+from pipeline.ingestion.prices.yahoo_chart.answer import CURRENCY, REPAIRED, ChartAnswer
 from pipeline.ingestion.prices.yahoo_chart.reading import PRICES, Chart, Floats
 
 LIVE = "the bar is no live quote"
@@ -20,11 +20,11 @@ SERIES = (*PRICES, "volume", "adjclose")
 
 
 @dataclass(frozen=True)
-class _Block:
+class _ChartBlock:
     """Some bars of one chart."""
 
     identity: str
-    answer: Answer
+    answer: ChartAnswer
     chart: Chart
     """As delivered, or as repaired."""
     numbers: list[int]
@@ -33,7 +33,7 @@ class _Block:
     """What is told instead of the bar as delivered."""
 
 
-def bar_lines(answers: Sequence[tuple[str, Answer]]) -> pl.DataFrame:
+def bar_lines(answers: Sequence[tuple[str, ChartAnswer]]) -> pl.DataFrame:
     """The bars asked for of each chart, and after them the repaired ones.
 
     Args:
@@ -57,12 +57,12 @@ def bar_lines(answers: Sequence[tuple[str, Answer]]) -> pl.DataFrame:
             "ticker": pl.Series([block.answer.ticker for block in blocks])[owner],
             "session": pl.Series([block.chart.days[n] for block in blocks for n in block.numbers], dtype=pl.Date),
             "timestamp": np.array([block.chart.stamps[n] for block in blocks for n in block.numbers], dtype=np.int64),
-            **{f"said_{name}": np.concatenate([_said(block, name) for block in blocks]) for name in SERIES},
+            **{f"said_{name}": np.concatenate([_series_of(block, name) for block in blocks]) for name in SERIES},
             "divisor": np.array([block.chart.divisor for block in blocks])[owner],
-            "shares": np.concatenate([_shares(block) for block in blocks]),
+            "shares": np.concatenate([_shares_factor(block) for block in blocks]),
         }
     )
-    return _as_text(_widened(_traded(frame)))
+    return _as_text(_widen_range(_undo_adjustments(frame)))
 
 
 def shares_since(chart: Chart, days: Sequence[date]) -> Floats:
@@ -73,39 +73,39 @@ def shares_since(chart: Chart, days: Sequence[date]) -> Floats:
     return shares
 
 
-def _blocks(identity: str, answer: Answer) -> Iterator[_Block]:
+def _blocks(identity: str, answer: ChartAnswer) -> Iterator[_ChartBlock]:
     chart, findings = answer.chart, answer.findings
     asked = list(range(bisect_right(chart.days, answer.until)))
     rules = list(findings.bar_rules)
     if _ends_live(answer):
         rules[-1] = LIVE
-    yield _Block(identity, answer, chart, asked, [rules[n] for n in asked], [None] * len(asked))
+    yield _ChartBlock(identity, answer, chart, asked, [rules[n] for n in asked], [None] * len(asked))
     repaired = [n for n in asked if rules[n] is not None and rules[n] != LIVE]
     if repaired:
         notes: list[str | None] = [f"repaired: {rules[n]}" for n in repaired]
-        yield _Block(identity, answer, findings.repaired, repaired, [None] * len(repaired), notes)
+        yield _ChartBlock(identity, answer, findings.repaired, repaired, [None] * len(repaired), notes)
 
 
-def _ends_live(answer: Answer) -> bool:
+def _ends_live(answer: ChartAnswer) -> bool:
     """Yahoo may append the live quote to daily bars, as a second row of the day: it is no bar."""
     days, chart = answer.chart.days, answer.chart
     return answer.interval == "1d" and len(days) > 1 and days[-1] == days[-2] and chart.stamps[-1] == chart.quoted_at
 
 
-def _lines(block: _Block) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def _lines(block: _ChartBlock) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     return np.array(block.numbers, dtype=np.int64) + (REPAIRED if block.chart is not block.answer.chart else 0)
 
 
-def _said(block: _Block, name: str) -> Floats:
+def _series_of(block: _ChartBlock, name: str) -> Floats:
     values = block.chart.series.get(name)
     return np.full(len(block.numbers), np.nan) if values is None else values[block.numbers]
 
 
-def _shares(block: _Block) -> Floats:
+def _shares_factor(block: _ChartBlock) -> Floats:
     return shares_since(block.chart, [block.chart.days[n] for n in block.numbers])
 
 
-def _traded(bars: pl.DataFrame) -> pl.DataFrame:
+def _undo_adjustments(bars: pl.DataFrame) -> pl.DataFrame:
     """Add open, high, low, close and volume with splits undone and in the whole currency."""
     return bars.with_columns(
         **{name: pl.col(f"said_{name}") / pl.col("divisor") * pl.col("shares") for name in PRICES},
@@ -113,7 +113,7 @@ def _traded(bars: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _widened(bars: pl.DataFrame) -> pl.DataFrame:
+def _widen_range(bars: pl.DataFrame) -> pl.DataFrame:
     """Open and close are trades too: some exchanges' auctions are missing from the vendor's high and low."""
     top, bottom = pl.max_horizontal("open", "close"), pl.min_horizontal("open", "close")
     high, low = pl.col("high"), pl.col("low")

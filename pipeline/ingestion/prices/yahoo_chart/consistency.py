@@ -64,12 +64,12 @@ class Findings:
         return frozenset(rule for rule in found if rule is not None)
 
 
-def examine(chart: Chart) -> Findings:
+def check_consistency(chart: Chart) -> Findings:
     """Find the bars that are a split or a hundredfold off, and the dividends that the prices contradict."""
     rules: list[str | None] = [None] * len(chart.stamps)
     repaired = _in_one_unit(chart, rules)
     for split in chart.splits:
-        repaired = _split_applied(repaired, split.stamp, float(split.ratio), rules)
+        repaired = _apply_split(repaired, split.stamp, float(split.ratio), rules)
     return Findings(tuple(rules), repaired, _dividend_findings(repaired))
 
 
@@ -78,17 +78,17 @@ def examine(chart: Chart) -> Findings:
 
 def _in_one_unit(chart: Chart, rules: list[str | None]) -> Chart:
     scale = _scale(chart.series["close"], HUNDRED, range(len(chart.stamps)), 1.6)
-    return _rescaled(chart, scale, rules, ONE_UNIT, volume=False)
+    return _rescale(chart, scale, rules, ONE_UNIT, volume=False)
 
 
-def _split_applied(chart: Chart, stamp: int, ratio: float, rules: list[str | None]) -> Chart:
+def _apply_split(chart: Chart, stamp: int, ratio: float, rules: list[str | None]) -> Chart:
     """A bar that still is in the shares before the split is `ratio` times too high (low, for a reverse split)."""
     if ratio == 1 or abs(log(ratio)) < log(1.2):  # too near to an ordinary day's move to be told from one
         return chart
     ex = chart.first_from(stamp)
     near = range(max(ex - BEFORE_SPLIT, 0), min(ex + AFTER_SPLIT, len(chart.stamps)))
     scale = _scale(chart.series["close"], ratio, near, 1.05 * max(ratio, 1 / ratio) ** 0.15)
-    return _rescaled(chart, scale, rules, SPLIT_APPLIED, volume=True)
+    return _rescale(chart, scale, rules, SPLIT_APPLIED, volume=True)
 
 
 def _scale(close: Floats, factor: float, near: range, slack: float) -> Floats:
@@ -118,7 +118,7 @@ def _scale(close: Floats, factor: float, near: range, slack: float) -> Floats:
     return scale
 
 
-def _rescaled(chart: Chart, scale: Floats, rules: list[str | None], rule: str, *, volume: bool) -> Chart:
+def _rescale(chart: Chart, scale: Floats, rules: list[str | None], rule: str, *, volume: bool) -> Chart:
     wrong = scale != 1
     if not wrong.any():
         return chart
@@ -151,8 +151,8 @@ class _Payment:
 
 
 def _dividend_findings(chart: Chart) -> tuple[DividendFinding, ...]:
-    payments = [_in_unit(_beside(chart, dividend), chart.unit) for dividend in chart.dividends]
-    twice = _repeated(payments)
+    payments = [_in_unit(_payment_of(chart, dividend), chart.unit) for dividend in chart.dividends]
+    twice = _find_repeats(payments)
     return tuple(_finding(chart, payment, repeated=number in twice) for number, payment in enumerate(payments))
 
 
@@ -162,12 +162,12 @@ def _finding(chart: Chart, payment: _Payment, *, repeated: bool) -> DividendFind
         return DividendFinding(stated, DIVIDEND_CURRENCY, None)
     if repeated:
         return DividendFinding(stated, DIVIDEND_ONCE, None)
-    if payment.rule is None and not _reflected(payment):
+    if payment.rule is None and not _is_reflected(payment):
         return DividendFinding(stated, DIVIDEND_ADJUSTED, payment.amount)
     return DividendFinding(stated, payment.rule, payment.amount)
 
 
-def _beside(chart: Chart, dividend: Dividend) -> _Payment:
+def _payment_of(chart: Chart, dividend: Dividend) -> _Payment:
     close = chart.series["close"]
     known = np.isfinite(close)
     ex = chart.first_from(dividend.stamp)
@@ -178,11 +178,11 @@ def _beside(chart: Chart, dividend: Dividend) -> _Payment:
     implied = np.nan
     if "adjclose" in chart.series:
         adjusted = chart.series["adjclose"]
-        implied = _implied(close[last], adjusted[last], close[first], adjusted[first])
+        implied = _implied_dividend(close[last], adjusted[last], close[first], adjusted[first])
     return _Payment(dividend, dividend.amount, None, float(close[last]), float(close[last] - close[first]), implied)
 
 
-def _implied(close: float, adjusted: float, later_close: float, later_adjusted: float) -> float:
+def _implied_dividend(close: float, adjusted: float, later_close: float, later_adjusted: float) -> float:
     """The dividend between two closes that their adjustments imply; NaN where a value is missing."""
     if not (close > 0 and later_close > 0 and np.isfinite(adjusted) and np.isfinite(later_adjusted) and later_adjusted):
         return np.nan
@@ -212,14 +212,14 @@ def _near(value: float, wanted: float) -> bool:
     return abs(value / wanted - 1) <= 0.01
 
 
-def _reflected(payment: _Payment) -> bool:
+def _is_reflected(payment: _Payment) -> bool:
     """Whether the adjusted closes imply the dividend; True where nothing can be said."""
     if not np.isfinite(payment.implied):
         return True
     return abs(payment.implied - payment.amount) <= payment.amount * ADJUSTED_WITHIN + payment.before * PRICE_GRAIN
 
 
-def _repeated(payments: Sequence[_Payment]) -> set[int]:
+def _find_repeats(payments: Sequence[_Payment]) -> set[int]:
     """The numbers of payments that are another one over again: of two, the one that moved the price less."""
     days = [payment.dividend.stamp / 86_400 for payment in payments]
     gaps = [later - earlier for earlier, later in pairwise(days)]

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 import polars as pl
 
-from pipeline.ingestion.prices.yahoo_chart.answer import CURRENCY, REPAIRED, Answer, asked_of, read_answer
+from pipeline.ingestion.prices.yahoo_chart.answer import CURRENCY, REPAIRED, ChartAnswer, read_answer, read_question
 from pipeline.ingestion.prices.yahoo_chart.bars import bar_lines, shares_since
 from pipeline.ingestion.prices.yahoo_chart.consistency import DividendFinding
 from pipeline.ingestion.prices.yahoo_chart.reading import MINOR_UNITS, Split, UnreadableChartError
@@ -35,13 +35,13 @@ def yahoo_chart(payloads: pl.DataFrame, fields: Mapping[str, str | None]) -> pl.
     """
     schema: dict[str, pl.DataType] = {"payload_id": pl.String(), "line": pl.Int64(), "text": pl.String()}
     schema |= {"fault": pl.String(), CURRENCY: pl.String(), **dict.fromkeys(fields, pl.String())}
-    answers: list[tuple[str, Answer]] = []
+    answers: list[tuple[str, ChartAnswer]] = []
     rows: list[dict[str, object]] = []
     for identity, symbol, request, payload in payloads.select("payload_id", "ticker", "request", "payload").iter_rows():
         try:
             answers.append((identity, read_answer(payload, symbol, request)))
         except UnreadableChartError as error:
-            ticker = asked_of(request).get("ticker") or symbol
+            ticker = read_question(request).get("ticker") or symbol
             text = f"{error.detail} | {payload[:SHOWN]}"
             rows.append({"payload_id": identity, "line": 0, "text": text, "fault": error.rule, "ticker": ticker})
     if "ex_date" in fields:
@@ -51,10 +51,10 @@ def yahoo_chart(payloads: pl.DataFrame, fields: Mapping[str, str | None]) -> pl.
     unread = pl.DataFrame([{name: row.get(name) for name in schema} for row in rows], schema=schema)
     if "ex_date" in fields or "listed_on" in fields:
         return unread
-    return pl.concat([_filled(bar_lines(answers), schema), unread])
+    return pl.concat([_fill_schema(bar_lines(answers), schema), unread])
 
 
-def _filled(lines: pl.DataFrame, schema: Mapping[str, pl.DataType]) -> pl.DataFrame:
+def _fill_schema(lines: pl.DataFrame, schema: Mapping[str, pl.DataType]) -> pl.DataFrame:
     missing = [pl.lit(None, dtype=kind).alias(name) for name, kind in schema.items() if name not in lines.columns]
     return lines.with_columns(missing).select(*schema)
 
@@ -62,13 +62,13 @@ def _filled(lines: pl.DataFrame, schema: Mapping[str, pl.DataType]) -> pl.DataFr
 # ---- actions
 
 
-def _actions(answer: Answer) -> Iterator[dict[str, object]]:
+def _actions(answer: ChartAnswer) -> Iterator[dict[str, object]]:
     """Splits and dividends up to the last day asked for, as they were per share of their day."""
     yield from _split_lines(answer)
     yield from _dividend_lines(answer)
 
 
-def _split_lines(answer: Answer) -> Iterator[dict[str, object]]:
+def _split_lines(answer: ChartAnswer) -> Iterator[dict[str, object]]:
     for number, split in enumerate(answer.chart.splits):
         ex_date = answer.chart.day(split.stamp)
         if ex_date <= answer.until:
@@ -87,7 +87,7 @@ def _split_text(split: Split) -> str:
     return json.dumps({"date": split.stamp, "numerator": split.ratio.numerator, "denominator": split.ratio.denominator})
 
 
-def _dividend_lines(answer: Answer) -> Iterator[dict[str, object]]:
+def _dividend_lines(answer: ChartAnswer) -> Iterator[dict[str, object]]:
     first = len(answer.chart.splits)
     for number, found in enumerate(answer.findings.dividends, start=first):
         if answer.chart.day(found.stated.stamp) > answer.until:
@@ -99,7 +99,7 @@ def _dividend_lines(answer: Answer) -> Iterator[dict[str, object]]:
             yield repaired | {"line": number + REPAIRED, "text": f"repaired: {found.rule}"}
 
 
-def _dividend_line(answer: Answer, found: DividendFinding, amount: float) -> dict[str, object]:
+def _dividend_line(answer: ChartAnswer, found: DividendFinding, amount: float) -> dict[str, object]:
     """A dividend as it was paid: Yahoo's are adjusted for later splits like its prices."""
     chart, stated = answer.chart, found.stated
     ex_date = chart.day(stated.stamp)
@@ -117,7 +117,7 @@ def _dividend_line(answer: Answer, found: DividendFinding, amount: float) -> dic
 # ---- listings
 
 
-def _listing(answer: Answer) -> dict[str, object]:
+def _listing(answer: ChartAnswer) -> dict[str, object]:
     chart = answer.chart
     return {
         "line": 0,

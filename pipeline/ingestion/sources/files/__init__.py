@@ -11,7 +11,7 @@ from pipeline.ingestion.prices.adjustment_factors import LEAST
 from pipeline.ingestion.sources.errors import SourceError
 from pipeline.ingestion.sources.files.content import Bars, Content, Dated, paths_of, read_content
 from pipeline.ingestion.sources.files.dates import read_instants
-from pipeline.ingestion.sources.files.memberships import cut_spells
+from pipeline.ingestion.sources.files.memberships import cut_memberships
 from pipeline.ingestion.sources.params import FilesParams
 from pipeline.ingestion.sources.payloads import (
     ACTIONS,
@@ -70,7 +70,7 @@ class FilesSource:
         """The days that bound what can be learned: a benchmark often goes back further than the stocks."""
         return bars.day.filter((bars.symbol != self.params.benchmark_ticker).fill_null(True))
 
-    def reached(self) -> None:
+    def check_reachable(self) -> None:
         """Do nothing: the files were found when the source was opened."""
 
     def prices(self, since: date, session: date, *, history: bool) -> pl.DataFrame:
@@ -168,7 +168,9 @@ def _cut_factors(bars: Bars, fetch: Fetch, low: date) -> pl.DataFrame:
 
 
 def _cut_members(members: Dated, fetch: Fetch, low: date) -> Dated:
-    return Dated(cut_spells(members.lines, members.fields, low, fetch.session, history=fetch.history), members.fields)
+    return Dated(
+        cut_memberships(members.lines, members.fields, low, fetch.session, history=fetch.history), members.fields
+    )
 
 
 def _cut_listings(listings: Dated, fetch: Fetch, low: date) -> Dated:

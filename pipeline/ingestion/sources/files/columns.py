@@ -116,7 +116,7 @@ def recognise(
         if wanted is not None and wanted in header:
             found[field] = wanted
         elif wanted is not None and strict:
-            raise SourceError(f"{file} has no column {wanted!r}, given for {field!r}; it has {_listed(header)}")
+            raise SourceError(f"{file} has no column {wanted!r}, given for {field!r}; it has {_list_columns(header)}")
         else:
             hit = next((by_plain_name[name] for name in names if name in by_plain_name), None)
             if hit is not None and hit not in overrides.values():
@@ -125,7 +125,7 @@ def recognise(
         if field not in found:
             looked = ", ".join(usual[field])
             raise SourceError(
-                f"{file} has no column for {field!r}: looked for {looked}; it has {_listed(header)}; "
+                f"{file} has no column for {field!r}: looked for {looked}; it has {_list_columns(header)}; "
                 f"say which it is with --column {field}=COLUMN"
             )
     return found
@@ -137,6 +137,6 @@ def _plain(column: str) -> str:
     return "_".join(words)
 
 
-def _listed(header: Sequence[str]) -> str:
+def _list_columns(header: Sequence[str]) -> str:
     shown = ", ".join(repr(column) for column in header[:20])
     return shown if len(header) <= 20 else f"{shown} and {len(header) - 20} more"

@@ -13,7 +13,7 @@ from lake.tables.vocabulary import SYMBOL
 from pipeline.ingestion.sources.errors import SourceError
 from pipeline.ingestion.sources.files import columns
 from pipeline.ingestion.sources.files.dates import is_iso, read_dates
-from pipeline.ingestion.sources.files.memberships import identified, read_identities, read_spells
+from pipeline.ingestion.sources.files.memberships import identify_tickers, read_identities, read_memberships
 from pipeline.ingestion.sources.files.reading import is_readable, read_text, stem
 from pipeline.ingestion.sources.params import FilesParams
 
@@ -126,7 +126,7 @@ class _Reader:
         )
         day = self._days(lines, fields[clock], path)
         if self.identities is not None:
-            lines, fields["ticker"] = identified(lines, lines[fields["ticker"]], day, self.identities)
+            lines, fields["ticker"] = identify_tickers(lines, lines[fields["ticker"]], day, self.identities)
         if daily and not is_iso(lines[fields[clock]]):
             lines, fields["session"] = _with_iso(lines, day, "trading_day")
         return Bars(lines, fields, lines[fields["ticker"]], day)
@@ -198,7 +198,7 @@ class _Reader:
     def _members(self) -> Dated | None:
         if not self.params.constituents:
             return None
-        spells = read_spells(self.params.constituents)
+        spells = read_memberships(self.params.constituents)
         return Dated(spells.lines, spells.fields)
 
     def _recognise(

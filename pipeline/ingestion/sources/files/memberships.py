@@ -30,7 +30,7 @@ IDENTITY = "listed_ticker"
 
 
 @dataclass(frozen=True)
-class Spells:
+class Memberships:
     """The file's lines as they are landed, and what they say."""
 
     fields: dict[str, str]
@@ -46,7 +46,7 @@ class Spells:
         return tuple(self.members.filter(there)["ticker"].drop_nulls().unique().sort())
 
 
-def cut_spells(
+def cut_memberships(
     lines: pl.DataFrame, fields: Mapping[str, str], low: date, session: date, *, history: bool
 ) -> pl.DataFrame:
     """The lines to land: with `history` every spell that had begun, else those that begin or end in these days.
@@ -58,7 +58,7 @@ def cut_spells(
     return lines.filter(begun if history else pl.any_horizontal(edges).fill_null(False))
 
 
-def read_spells(name: str) -> Spells:
+def read_memberships(name: str) -> Memberships:
     """Read the file.
 
     Raises:
@@ -73,7 +73,7 @@ def read_spells(name: str) -> Spells:
     members = texts.select("ticker", start=day("start"), end=day("end"))
     if members["start"].is_null().all():
         raise SourceError(f"{path}: none of {lines.height} values of {fields['start']!r} is a date like 2018-01-02")
-    return Spells(fields, lines, members)
+    return Memberships(fields, lines, members)
 
 
 def read_identities(name: str) -> pl.DataFrame:
@@ -96,7 +96,7 @@ def read_identities(name: str) -> pl.DataFrame:
     return spells.sort("start", "symbol", "ticker")
 
 
-def identified(
+def identify_tickers(
     lines: pl.DataFrame, symbol: pl.Series, days: pl.Series, identities: pl.DataFrame
 ) -> tuple[pl.DataFrame, str]:
     """Add the ticker that each line's symbol meant on its day; return the lines and the column's name.

@@ -16,10 +16,10 @@ from pipeline.config.secrets import Secret, secret
 from pipeline.ingestion.news.llm_prompt import VERSION, Question, batches, input_text
 from pipeline.ingestion.news.llm_reply import usage, verdicts
 from pipeline.ingestion.params import LanguageModelParams
-from pipeline.ingestion.sources.openai.client import Trouble, Wire, open_wire, refusal_to_ask, request_body
-from pipeline.ingestion.sources.openai.response_cache import Memory
-from pipeline.ingestion.sources.openai.transcript import Exchange
-from pipeline.ingestion.sources.yahoo.rate_limit import Budget
+from pipeline.ingestion.sources.openai.client import Client, RequestFailure, open_client, refusal_to_ask, request_body
+from pipeline.ingestion.sources.openai.response_cache import ResponseCache
+from pipeline.ingestion.sources.openai.transcript import Transcript
+from pipeline.ingestion.sources.rate_limit import RateLimit
 
 __all__ = ["Exchange", "Scorer", "open_scorer"]
 
@@ -43,13 +43,13 @@ class Scorer:
     _deadline: float = field(default=0.0, init=False)
 
     def __post_init__(self) -> None:
-        self.memory = Memory(self.state / "asked.sqlite")
-        self.rate = Budget(self.state / "rate", self.params.requests_per_minute)
+        self.memory = ResponseCache(self.state / "asked.sqlite")
+        self.rate = RateLimit(self.state / "rate", self.params.requests_per_minute)
 
-    def ask(self, questions: Sequence[Question]) -> list[Exchange]:
+    def ask(self, questions: Sequence[Question]) -> list[Transcript]:
         """Exchanges that together speak of every question; what was answered before is not asked again."""
-        known = self.memory.answered(self._keys(questions))
-        settled = {article for exchange in known for article in exchange.article_ids}
+        known = self.memory.find_answers(self._keys(questions))
+        settled = {article for transcript in known for article in transcript.article_ids}
         fresh = [question for question in questions if question.article_id not in settled]
         groups = list(batches(fresh, self.params.articles_per_request))
         self._stopped = refusal_to_ask(self.params, self.key)
@@ -61,30 +61,30 @@ class Scorer:
         server = [self.params.base_url, self.params.api, self.params.name, VERSION]
         return [json.dumps([*server, question.article_id, question.content]) for question in questions]
 
-    async def _ask_all(self, groups: Sequence[Sequence[Question]]) -> list[Exchange]:
+    async def _ask_all(self, groups: Sequence[Sequence[Question]]) -> list[Transcript]:
         self._deadline = time.monotonic() + self.params.patience_seconds
         turn = asyncio.Semaphore(self.params.concurrency)
-        wire = open_wire(self.params, self.key)
-        async with wire.client:
-            done = await asyncio.gather(*(self._in_turn(turn, wire, group) for group in groups))
-        return [exchange for part in done for exchange in part]
+        client = open_client(self.params, self.key)
+        async with client.client:
+            done = await asyncio.gather(*(self._in_turn(turn, client, group) for group in groups))
+        return [transcript for part in done for transcript in part]
 
-    async def _in_turn(self, turn: asyncio.Semaphore, wire: Wire, group: Sequence[Question]) -> list[Exchange]:
+    async def _in_turn(self, turn: asyncio.Semaphore, client: Client, group: Sequence[Question]) -> list[Transcript]:
         """Ask about a group; whom its answer leaves unknown is asked about alone, so that none can silence the rest."""
         async with turn:
-            together = await self._about(wire, group)
+            together = await self._about(client, group)
             if len(group) == 1 or together.status != "answered":
                 return [together]
             asked = {label: one.tickers for label, one in zip(together.labels, group, strict=True)}
             found = verdicts(self.params.api, together.reply, asked)
             unknown = [one for label, one in zip(asked, group, strict=True) if found[label].status != "ok"]
-            return [together, *[await self._about(wire, [one]) for one in unknown]]
+            return [together, *[await self._about(client, [one]) for one in unknown]]
 
-    async def _about(self, wire: Wire, group: Sequence[Question]) -> Exchange:
+    async def _about(self, client: Client, group: Sequence[Question]) -> Transcript:
         # Names that nobody can guess: no article can speak for another one.
         labels = tuple(secrets.token_hex(5) for _ in group)
         body = request_body(self.params, input_text(group, labels))
-        exchange = Exchange(
+        transcript = Transcript(
             asked_at=self.now(),
             api=self.params.api,
             article_ids=tuple(question.article_id for question in group),
@@ -92,24 +92,24 @@ class Scorer:
             request=json.dumps(body),
             status="failed",
         )
-        done = await self._persist(wire, body, exchange)
+        done = await self._persist(client, body, transcript)
         if done.status == "answered":
             self._answered = True
             self.memory.keep(done, self._keys(group))
         return done
 
-    async def _persist(self, wire: Wire, body: Mapping[str, object], exchange: Exchange) -> Exchange:
+    async def _persist(self, client: Client, body: Mapping[str, object], transcript: Transcript) -> Transcript:
         """Send until there is an answer, or no use in sending again."""
         told = ""
         for number in range(self.params.tries):
             if self._spent:  # nobody waits for a turn that leads nowhere
-                return replace(exchange, status="budget", reason=self._spent)
+                return replace(transcript, status="budget", reason=self._spent)
             if self._stopped:
-                return replace(exchange, reason=self._stopped)
-            if self._left() <= 0:
-                return replace(exchange, reason=told or self._out_of_time())
-            outcome = await self._once(wire, body, exchange)
-            if isinstance(outcome, Exchange):
+                return replace(transcript, reason=self._stopped)
+            if self._seconds_left() <= 0:
+                return replace(transcript, reason=told or self._out_of_time())
+            outcome = await self._once(client, body, transcript)
+            if isinstance(outcome, Transcript):
                 return outcome
             told = outcome.reason
             if outcome.everybody:
@@ -120,22 +120,24 @@ class Scorer:
                 await self._pause(outcome, number)
         if not self._answered and told.startswith("the server cannot be reached"):
             self._stopped = told  # nobody was ever there: the other requests need not find out for themselves
-        return replace(exchange, reason=told)
+        return replace(transcript, reason=told)
 
-    async def _once(self, wire: Wire, body: Mapping[str, object], exchange: Exchange) -> Exchange | Trouble:
+    async def _once(
+        self, client: Client, body: Mapping[str, object], transcript: Transcript
+    ) -> Transcript | RequestFailure:
         await asyncio.to_thread(self.rate.take)
         at = self.now()
-        most = self.params.cost(len(exchange.request) // CHARACTERS_PER_TOKEN, self.params.most_output_tokens)
+        most = self.params.cost(len(transcript.request) // CHARACTERS_PER_TOKEN, self.params.most_output_tokens)
         forbidden = self.memory.reserve(at, most, self.params.requests_per_day, self.params.dollars_per_day)
         if forbidden:
             self._spent = forbidden
-            return replace(exchange, status="budget", reason=forbidden)
+            return replace(transcript, status="budget", reason=forbidden)
         try:
-            limit = max(min(self.params.timeout_seconds, self._left()), 0.05)
-            outcome: str | Trouble = await asyncio.wait_for(wire.send(dict(body)), limit)
+            limit = max(min(self.params.timeout_seconds, self._seconds_left()), 0.05)
+            outcome: str | RequestFailure = await asyncio.wait_for(client.send(dict(body)), limit)
         except TimeoutError:  # of the whole exchange: the library's own limit starts anew with each byte
-            outcome = Trouble("the server did not answer in time", again=True, charged=True)
-        if isinstance(outcome, Trouble):
+            outcome = RequestFailure("the server did not answer in time", again=True, charged=True)
+        if isinstance(outcome, RequestFailure):
             self.memory.settle(at, most, most if outcome.charged else 0.0)
             return outcome
         took = usage(outcome)
@@ -143,7 +145,7 @@ class Scorer:
         cost = self.params.cost(took.input_tokens or 0, took.output_tokens or 0) if stated else most
         self.memory.settle(at, most, cost)
         return replace(
-            exchange,
+            transcript,
             asked_at=at,
             status="answered",
             reply=outcome,
@@ -152,11 +154,11 @@ class Scorer:
             dollars=cost,
         )
 
-    async def _pause(self, trouble: Trouble, number: int) -> None:
+    async def _pause(self, trouble: RequestFailure, number: int) -> None:
         wanted = FIRST_PAUSE * 2**number if trouble.pause is None else trouble.pause
-        await asyncio.sleep(max(min(wanted, LONGEST_PAUSE, self._left()), 0.0))
+        await asyncio.sleep(max(min(wanted, LONGEST_PAUSE, self._seconds_left()), 0.0))
 
-    def _left(self) -> float:
+    def _seconds_left(self) -> float:
         return self._deadline - time.monotonic()
 
     def _out_of_time(self) -> str:

@@ -18,11 +18,11 @@ OPENAI = "https://api.openai.com/v1"
 NO_KEY = "none"
 """What a server of one's own is told where there is no key: the library insists on one."""
 LONGEST_REASON = 600
-LONGEST_REPLY = 4_000_000
+MAX_REPLY = 4_000_000
 """Characters; no answer to a bounded request is longer."""
 
 
-class Trouble(NamedTuple):
+class RequestFailure(NamedTuple):
     """Why a request brought no answer."""
 
     reason: str
@@ -74,14 +74,14 @@ def request_body(params: LanguageModelParams, articles: str) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Wire:
+class Client:
     """The way to one server."""
 
     client: AsyncOpenAI
     api: str
     key: Secret | None
 
-    async def send(self, body: dict[str, Any]) -> str | Trouble:
+    async def send(self, body: dict[str, Any]) -> str | RequestFailure:
         """The reply's body, or what went wrong, in words without the key."""
         import openai
 
@@ -94,30 +94,30 @@ class Wire:
         except openai.APIStatusError as error:
             return self._of_status(error)
         except openai.APITimeoutError:
-            return Trouble("the server did not answer in time", again=True, charged=True)
+            return RequestFailure("the server did not answer in time", again=True, charged=True)
         except openai.APIConnectionError as error:
-            return Trouble(self.blotted(f"the server cannot be reached: {error.__cause__ or error}"), again=True)
+            return RequestFailure(self.redact(f"the server cannot be reached: {error.__cause__ or error}"), again=True)
         except openai.APIError as error:
-            return Trouble(self.blotted(f"{type(error).__name__}: {error}"), again=False, charged=True)
-        if len(text) > LONGEST_REPLY:
-            return Trouble(f"the reply has {len(text)} characters, above {LONGEST_REPLY}", again=False, charged=True)
+            return RequestFailure(self.redact(f"{type(error).__name__}: {error}"), again=False, charged=True)
+        if len(text) > MAX_REPLY:
+            return RequestFailure(f"the reply has {len(text)} characters, above {MAX_REPLY}", again=False, charged=True)
         return self.key.blot(text) if self.key else text
 
-    def blotted(self, text: str) -> str:
+    def redact(self, text: str) -> str:
         """The text without the key, bounded."""
         text = (self.key.blot(text) if self.key else text).encode("utf-8", "backslashreplace").decode()
         return text if len(text) <= LONGEST_REASON else text[: LONGEST_REASON - 3] + "..."
 
-    def _of_status(self, error: Any) -> Trouble:
+    def _of_status(self, error: Any) -> RequestFailure:
         status, code = error.status_code, getattr(error, "code", None)
-        told = self.blotted(f"HTTP {status}: {error.message}")
+        told = self.redact(f"HTTP {status}: {error.message}")
         if code == "insufficient_quota" or status in (401, 403, 404):
-            return Trouble(told, again=False, everybody=True)
+            return RequestFailure(told, again=False, everybody=True)
         limited = status in (408, 409, 429)
-        return Trouble(told, again=limited or status >= 500, pause=_wanted_pause(error.response.headers))
+        return RequestFailure(told, again=limited or status >= 500, pause=_requested_pause(error.response.headers))
 
 
-def _wanted_pause(headers: Any) -> float | None:
+def _requested_pause(headers: Any) -> float | None:
     """Seconds that Retry-After (or OpenAI's retry-after-ms) asks for; a date or nonsense counts as nothing said."""
     for name, unit in (("retry-after-ms", 1_000.0), ("retry-after", 1.0)):
         try:
@@ -129,7 +129,7 @@ def _wanted_pause(headers: Any) -> float | None:
     return None
 
 
-def open_wire(params: LanguageModelParams, key: Secret | None) -> Wire:
+def open_client(params: LanguageModelParams, key: Secret | None) -> Client:
     """A client that keeps its hands off the environment's other variables and leaves retrying to us."""
     from openai import AsyncOpenAI
 
@@ -139,4 +139,4 @@ def open_wire(params: LanguageModelParams, key: Secret | None) -> Wire:
         timeout=params.timeout_seconds,
         max_retries=0,
     )
-    return Wire(client, params.api, key)
+    return Client(client, params.api, key)

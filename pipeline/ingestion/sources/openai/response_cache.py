@@ -10,7 +10,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pipeline.ingestion.sources.openai.transcript import Exchange
+from pipeline.ingestion.sources.openai.transcript import Transcript
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS spent (day TEXT PRIMARY KEY, requests INTEGER NOT NULL, dollars REAL NOT NULL);
@@ -22,7 +22,7 @@ PATIENCE = 30.0
 """Seconds to wait for another process to let go of the file."""
 
 
-class Memory:
+class ResponseCache:
     """One file for all processes of a user; every change is one transaction, so a crash costs at most a reservation."""
 
     def __init__(self, path: Path) -> None:
@@ -31,7 +31,7 @@ class Memory:
         with self._transaction() as db:
             db.executescript(SCHEMA)
 
-    def answered(self, questions: Iterable[str]) -> list[Exchange]:
+    def find_answers(self, questions: Iterable[str]) -> list[Transcript]:
         """The exchanges that answered any of the questions, each once, in the order they were made."""
         with self._transaction() as db:
             found = {
@@ -45,10 +45,10 @@ class Memory:
             ]
         return [_exchange(text) for text in told]
 
-    def keep(self, exchange: Exchange, questions: Iterable[str]) -> None:
+    def keep(self, transcript: Transcript, questions: Iterable[str]) -> None:
         """Remember an answer under each question it answers; one that was asked alone later has two."""
         with self._transaction() as db:
-            text = json.dumps(asdict(exchange) | {"asked_at": exchange.asked_at.isoformat()})
+            text = json.dumps(asdict(transcript) | {"asked_at": transcript.asked_at.isoformat()})
             number = db.execute("INSERT INTO exchanges (exchange) VALUES (?)", (text,)).lastrowid
             rows = [(question, number) for question in questions]
             db.executemany("INSERT INTO answers VALUES (?, ?)", rows)
@@ -104,8 +104,8 @@ def _day(at: datetime) -> str:
     return at.astimezone(UTC).date().isoformat()
 
 
-def _exchange(text: str) -> Exchange:
+def _exchange(text: str) -> Transcript:
     members = json.loads(text)
     names = ("article_ids", "labels")
     lists = {name: tuple(members[name]) for name in names}
-    return Exchange(**{**members, **lists, "asked_at": datetime.fromisoformat(members["asked_at"])})
+    return Transcript(**{**members, **lists, "asked_at": datetime.fromisoformat(members["asked_at"])})

@@ -7,7 +7,7 @@ from datetime import datetime
 
 
 @dataclass(frozen=True, kw_only=True)
-class Exchange:
+class Transcript:
     """What was sent and what came back, as it lands."""
 
     asked_at: datetime

@@ -92,9 +92,9 @@ class WithFeeds:
         """What the source of prices has."""
         return self.source.coverage()
 
-    def reached(self) -> None:
+    def check_reachable(self) -> None:
         """The source of prices has to answer; a feed may be silent."""
-        self.source.reached()
+        self.source.check_reachable()
 
     def prices(self, since: date, session: date, *, history: bool) -> pl.DataFrame:
         """What the source of prices answers."""

@@ -89,22 +89,22 @@ class Fetcher:
         Raises:
             FeedError: if there is none to be had.
         """
-        kept = self._kept(url)
+        kept = self._read_cached(url)
         at = self.now()
         if kept is not None and 0 <= at - kept.checked_at < max(self.reuse, kept.fresh_seconds):
             return kept
-        found = self._asked(url, kept)
+        found = self._request_document(url, kept)
         if kept is not None and (found.body, found.encoding) == (kept.body, kept.encoding):
             found = replace(found, fetched_at=kept.fetched_at, content_type=kept.content_type)
-        self._keep(found)
+        self._cache(found)
         return found
 
-    def _asked(self, url: str, kept: Document | None) -> Document:
+    def _request_document(self, url: str, kept: Document | None) -> Document:
         opener = urllib.request.build_opener(_CarefulRedirects())
         deadline = time.monotonic() + self.timeout
         try:
             with opener.open(_request(url, kept), timeout=self.timeout) as response:
-                data = _unpacked(self._bytes(response, deadline), response.headers, self.most_bytes)
+                data = _decompress(self._bytes(response, deadline), response.headers, self.most_bytes)
                 return self._document(url, data, response.headers)
         except urllib.error.HTTPError as error:
             with error:
@@ -145,7 +145,7 @@ class Fetcher:
     def _path(self, url: str) -> Path:
         return self.folder / f"{hashlib.sha256(url.encode()).hexdigest()[:32]}.json"
 
-    def _kept(self, url: str) -> Document | None:
+    def _read_cached(self, url: str) -> Document | None:
         """The document kept of an address; an unreadable file is as if there were none."""
         try:
             found = Document(**json.loads(self._path(url).read_text(encoding="utf-8")))
@@ -153,7 +153,7 @@ class Fetcher:
             return None
         return found if found.url == url else None
 
-    def _keep(self, document: Document) -> None:
+    def _cache(self, document: Document) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         write_atomic(self._path(document.url), json.dumps(asdict(document)), durable=False)
 
@@ -186,7 +186,7 @@ def _freshness(headers: Message) -> float:
     return 0.0
 
 
-def _unpacked(data: bytes, headers: Message, most: int) -> bytes:
+def _decompress(data: bytes, headers: Message, most: int) -> bytes:
     coding = str(headers.get("Content-Encoding", "") or "identity").strip().lower()
     if coding == "identity":
         return data

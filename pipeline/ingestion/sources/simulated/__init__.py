@@ -24,9 +24,9 @@ from pipeline.ingestion.sources.payloads import (
 from pipeline.ingestion.sources.simulated import true_model
 from pipeline.ingestion.sources.simulated.bars import Tape, shape_bars, write_tape
 from pipeline.ingestion.sources.simulated.faults import ADDED, TRANSIENT, deliver, draw_faults
-from pipeline.ingestion.sources.simulated.instruments import BENCHMARK, SECTORS, Cast, cast
+from pipeline.ingestion.sources.simulated.instruments import BENCHMARK, SECTORS, Instruments, draw_instruments
 from pipeline.ingestion.sources.simulated.news import FIELDS, write_articles
-from pipeline.ingestion.sources.simulated.returns import Path, simulate
+from pipeline.ingestion.sources.simulated.returns import ReturnPaths, simulate
 from pipeline.market.sessions import Sessions
 
 __all__ = ["BENCHMARK", "SimulatedSource"]
@@ -69,7 +69,7 @@ NEWS_FIELDS = {field: field for field in FIELDS}
 class _Market:
     """Everything simulated so far."""
 
-    path: Path
+    path: ReturnPaths
     tape: Tape
     bars: pl.DataFrame
     faults: pl.DataFrame
@@ -84,7 +84,7 @@ class SimulatedSource:
     def __init__(self, params: SimulatedParams, calendar: Sessions) -> None:
         self.params = params
         self.calendar = calendar
-        self.cast: Cast = cast(params)
+        self.instruments: Instruments = draw_instruments(params)
         try:
             opening = date.fromisoformat(params.first_session)
             if opening < calendar.days[0]:
@@ -102,7 +102,7 @@ class SimulatedSource:
         last = min(self._first + self.params.history_sessions, len(days)) - 1
         return days[self._first], days[last]
 
-    def reached(self) -> None:
+    def check_reachable(self) -> None:
         """Do nothing: the market is made here."""
 
     def prices(self, since: date, session: date, *, history: bool) -> pl.DataFrame:
@@ -140,7 +140,7 @@ class SimulatedSource:
         """
         now = self._position(session)
         market = self._until(now)
-        return true_model.best_forecast(self.cast, market.path, self.params, now, session, horizons)
+        return true_model.best_forecast(self.instruments, market.path, self.params, now, session, horizons)
 
     def faults(self, since: date, session: date) -> pl.DataFrame:
         """Return the vendor's errors: session, ticker, fault, transient. It knows the truth: for tests only."""
@@ -202,15 +202,15 @@ class SimulatedSource:
         return self._grown
 
     def _simulate(self, length: int) -> _Market:
-        path = simulate(self.cast, self.params, length)
-        tape = write_tape(self.cast, path, self.params, self.calendar, self._first)
+        path = simulate(self.instruments, self.params, length)
+        tape = write_tape(self.instruments, path, self.params, self.calendar, self._first)
         days = self.calendar.days[self._first : self._first + length]
         return _Market(
             path=path,
             tape=tape,
-            bars=shape_bars(self.cast, path, tape, self.params, self.calendar, self._first),
-            faults=draw_faults(self.cast, tape, self.params, days),
-            articles=write_articles(self.cast, path, self.params, self.calendar, self._first),
+            bars=shape_bars(self.instruments, path, tape, self.params, self.calendar, self._first),
+            faults=draw_faults(self.instruments, tape, self.params, days),
+            articles=write_articles(self.instruments, path, self.params, self.calendar, self._first),
         )
 
     def _actions(self, market: _Market, fetch: Fetch, low: int) -> pl.DataFrame:
@@ -231,10 +231,18 @@ class SimulatedSource:
     def _listings(self, low: int, high: int, history: bool) -> pl.DataFrame:
         """History: all listed so far. Daily: those listed within the sessions asked for."""
         days = self.calendar.days[self._first :]
-        listed = [int(position) for position in self.cast.listed]
-        new = [name for name in range(self.cast.size) if (history or low <= listed[name]) and listed[name] <= high]
+        listed = [int(position) for position in self.instruments.listed]
+        new = [
+            name for name in range(self.instruments.size) if (history or low <= listed[name]) and listed[name] <= high
+        ]
         rows = [
-            (self.cast.tickers[n], self.cast.companies[n], SECTORS[self.cast.sector[n]], "stock", days[listed[n]])
+            (
+                self.instruments.tickers[n],
+                self.instruments.companies[n],
+                SECTORS[self.instruments.sector[n]],
+                "stock",
+                days[listed[n]],
+            )
             for n in new
         ]
         if history or low == 0:

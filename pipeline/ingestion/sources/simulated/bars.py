@@ -11,9 +11,9 @@ import polars as pl
 
 from lake.contract import UTC
 from pipeline.ingestion.sources.params import SimulatedParams
-from pipeline.ingestion.sources.simulated.instruments import BENCHMARK, QUARTER, Cast, Departure, Floats
-from pipeline.ingestion.sources.simulated.returns import Path
-from pipeline.ingestion.sources.simulated.rng import Stream, draws
+from pipeline.ingestion.sources.simulated.instruments import BENCHMARK, QUARTER, Departure, Floats, Instruments
+from pipeline.ingestion.sources.simulated.returns import ReturnPaths
+from pipeline.ingestion.sources.simulated.rng import Stream, random_stream
 from pipeline.market.sessions import Sessions
 
 Flags = npt.NDArray[np.bool_]
@@ -78,51 +78,53 @@ class _Announcements:
     """(ex position, name, kind, numerator, denominator, amount, announced position)."""
 
 
-def write_tape(cast: Cast, path: Path, params: SimulatedParams, calendar: Sessions, first: int) -> Tape:
+def write_tape(
+    instruments: Instruments, path: ReturnPaths, params: SimulatedParams, calendar: Sessions, first: int
+) -> Tape:
     """Run prices through time; `first` is the calendar position of the first session."""
     length, size = path.total.shape
     close, reference = np.empty((length, size)), np.empty((length, size))
     position = np.arange(length)[:, None]
-    traded = (position >= cast.listed) & (position < cast.ex)
+    traded = (position >= instruments.listed) & (position < instruments.ex)
     dividends = np.zeros((length + DIVIDEND_NOTICE + 1, size))
     told = _Announcements(np.full(size, -1), np.zeros(size, dtype=np.int64), [])
     fraction = np.array([new / old for new, old in SPLITS])
-    price = cast.first_price
+    price = instruments.first_price
     for now in range(length):
         ratio = np.where(told.split_at == now, fraction[told.split_kind], 1.0)
-        started = now > cast.listed
+        started = now > instruments.listed
         growth = np.where(started, 1 + path.total[now], 1.0)
         dividend = np.where(started, dividends[now], 0.0)
         reference[now] = price / ratio - dividend
         price = np.maximum(price * growth / ratio - dividend, 0.02)
         close[now] = price
-        _announce_splits(now, price, traded[now], cast, params, told)
-        _announce_dividends(now, price, traded[now], cast, dividends, told)
-    _announce_departures(close, cast, told)
-    return Tape(close, reference, traded, _actions(told, cast, calendar, first))
+        _announce_splits(now, price, traded[now], instruments, params, told)
+        _announce_dividends(now, price, traded[now], instruments, dividends, told)
+    _announce_departures(close, instruments, told)
+    return Tape(close, reference, traded, _actions(told, instruments, calendar, first))
 
 
-def _leaving(cast: Cast, position: int, notice: int) -> Flags:
+def _leaving(instruments: Instruments, position: int, notice: int) -> Flags:
     """Names whose surprise has come or will before `notice` sessions: they split and pay no more."""
-    leaving = np.zeros(cast.size, dtype=bool)
-    leaving[[d.name for d in cast.departures if d.struck <= position + notice + 2]] = True
+    leaving = np.zeros(instruments.size, dtype=bool)
+    leaving[[d.name for d in instruments.departures if d.struck <= position + notice + 2]] = True
     return leaving
 
 
 def _announce_splits(
-    now: int, price: Floats, traded: Flags, cast: Cast, params: SimulatedParams, told: _Announcements
+    now: int, price: Floats, traded: Flags, instruments: Instruments, params: SimulatedParams, told: _Announcements
 ) -> None:
     told.split_at[told.split_at <= now] = -1
-    considers = traded & ((price > cast.split_above) | (price < LOW_PRICE)) & (told.split_at < 0)
+    considers = traded & ((price > instruments.split_above) | (price < LOW_PRICE)) & (told.split_at < 0)
     if not considers.any():
         return
     # a dividend is declared per share of its ex-date: none may be pending when the share basis changes
-    phase = (now + SPLIT_NOTICE - cast.dividend_phase) % QUARTER
-    pending = (cast.dividend_yield > 0) & ((phase >= QUARTER - DIVIDEND_NOTICE) | (phase == 0))
-    rng = draws(params.seed, Stream.ACTIONS, now)
-    chance, which = rng.random((2, cast.size))
-    announced = considers & ~pending & ~_leaving(cast, now, SPLIT_NOTICE) & (chance < SPLIT_CHANCE)
-    usual = np.where(price > 1.8 * cast.split_above, 2, np.where(which < 0.3, 1, 0))
+    phase = (now + SPLIT_NOTICE - instruments.dividend_phase) % QUARTER
+    pending = (instruments.dividend_yield > 0) & ((phase >= QUARTER - DIVIDEND_NOTICE) | (phase == 0))
+    rng = random_stream(params.seed, Stream.ACTIONS, now)
+    chance, which = rng.random((2, instruments.size))
+    announced = considers & ~pending & ~_leaving(instruments, now, SPLIT_NOTICE) & (chance < SPLIT_CHANCE)
+    usual = np.where(price > 1.8 * instruments.split_above, 2, np.where(which < 0.3, 1, 0))
     kind = np.where(price < LOW_PRICE, 3, usual)
     for name in np.flatnonzero(announced).tolist():
         told.split_at[name], told.split_kind[name] = now + SPLIT_NOTICE, kind[name]
@@ -131,20 +133,20 @@ def _announce_splits(
 
 
 def _announce_dividends(
-    now: int, price: Floats, traded: Flags, cast: Cast, dividends: Floats, told: _Announcements
+    now: int, price: Floats, traded: Flags, instruments: Instruments, dividends: Floats, told: _Announcements
 ) -> None:
     ex = now + DIVIDEND_NOTICE
-    due = traded & (cast.dividend_yield > 0) & ((ex - cast.dividend_phase) % QUARTER == 0)
-    due &= ~_leaving(cast, now, DIVIDEND_NOTICE)
+    due = traded & (instruments.dividend_yield > 0) & ((ex - instruments.dividend_phase) % QUARTER == 0)
+    due &= ~_leaving(instruments, now, DIVIDEND_NOTICE)
     for name in np.flatnonzero(due).tolist():
-        amount = round(float(price[name] * cast.dividend_yield[name] / 4), 2)
+        amount = round(float(price[name] * instruments.dividend_yield[name] / 4), 2)
         if amount >= 0.01:
             dividends[ex, name] = amount
             told.rows.append((ex, name, "dividend", None, None, amount, now))
 
 
-def _announce_departures(close: Floats, cast: Cast, told: _Announcements) -> None:
-    for departure in cast.departures:
+def _announce_departures(close: Floats, instruments: Instruments, told: _Announcements) -> None:
+    for departure in instruments.departures:
         if departure.announced < len(close):
             final = _final_value(departure, close)
             told.rows.append((departure.ex, departure.name, "delisting", None, None, final, departure.announced))
@@ -156,7 +158,7 @@ def _final_value(departure: Departure, close: Floats) -> float:
     return round(float(basis * departure.final), 2)
 
 
-def _actions(told: _Announcements, cast: Cast, calendar: Sessions, first: int) -> pl.DataFrame:
+def _actions(told: _Announcements, instruments: Instruments, calendar: Sessions, first: int) -> pl.DataFrame:
     """The announced actions as a frame; an ex-date may lie after the last simulated session."""
     rows = []
     for ex, name, kind, numerator, denominator, amount, announced in sorted(told.rows, key=lambda row: row[:3]):
@@ -165,7 +167,7 @@ def _actions(told: _Announcements, cast: Cast, calendar: Sessions, first: int) -
         ex_date = calendar.days[first + ex]
         paid = _session_after(calendar, ex_date + PAID_AFTER) if kind == "dividend" else None
         told_at: datetime = calendar.closes[first + announced] + ANNOUNCED_AFTER
-        rows.append((cast.tickers[name], ex_date, kind, numerator, denominator, amount, paid, told_at, ex))
+        rows.append((instruments.tickers[name], ex_date, kind, numerator, denominator, amount, paid, told_at, ex))
     return pl.DataFrame(rows, schema=ACTION_SCHEMA, orient="row")
 
 
@@ -174,7 +176,7 @@ def _session_after(calendar: Sessions, day: date) -> date:
 
 
 def shape_bars(
-    cast: Cast, path: Path, tape: Tape, params: SimulatedParams, calendar: Sessions, first: int
+    instruments: Instruments, path: ReturnPaths, tape: Tape, params: SimulatedParams, calendar: Sessions, first: int
 ) -> pl.DataFrame:
     """Return the true bars in order of session and ticker, the benchmark's among them.
 
@@ -183,9 +185,9 @@ def shape_bars(
     """
     length, size = tape.close.shape
     noise = np.array(
-        [draws(params.seed, Stream.BARS, now).standard_normal((4, size + 1)) for now in range(length)]
+        [random_stream(params.seed, Stream.BARS, now).standard_normal((4, size + 1)) for now in range(length)]
     ).transpose(1, 0, 2)
-    benchmark = _benchmark(cast, path, tape)
+    benchmark = _benchmark(instruments, path, tape)
     close = np.column_stack([tape.close, benchmark.close])
     reference = np.column_stack([tape.reference, benchmark.reference])
     drift = np.column_stack([path.drift, benchmark.drift])
@@ -198,10 +200,10 @@ def shape_bars(
     days = calendar.days[first : first + length]
     short = np.array([calendar.close_at(day) - calendar.open_at(day) < HALF_DAY for day in days], dtype=np.float64)
     activity = np.abs(total) / scale
-    dollars = np.append(cast.dollars, 4e8) * np.exp(0.25 * np.minimum(activity, 6) + 0.3 * noise[3] - 0.2)
+    dollars = np.append(instruments.dollars, 4e8) * np.exp(0.25 * np.minimum(activity, 6) + 0.3 * noise[3] - 0.2)
     dollars = np.clip(dollars * np.exp(8 * (scale - USUAL_SCALE)), 5e6, 5e8) * (1 - 0.5 * short[:, None])
     return _bar_frame(
-        (cast.tickers, np.column_stack([tape.traded, np.ones(length, dtype=bool)]), days),
+        (instruments.tickers, np.column_stack([tape.traded, np.ones(length, dtype=bool)]), days),
         {name: _to_tick(value) for name, value in (("open", opening), ("high", high), ("low", low), ("close", close))},
         dollars / close,
     )
@@ -239,19 +241,19 @@ class _Benchmark:
     scale: Floats
 
 
-def _benchmark(cast: Cast, path: Path, tape: Tape) -> _Benchmark:
+def _benchmark(instruments: Instruments, path: ReturnPaths, tape: Tape) -> _Benchmark:
     """Capitalisation-weighted total return of the names traded at the close before, losses of the departed included."""
     final = np.zeros_like(path.total)
-    for departure in cast.departures:
+    for departure in instruments.departures:
         if departure.ex < path.length:
             last = tape.close[departure.ex - 1, departure.name]
             final[departure.ex, departure.name] = _final_value(departure, tape.close) / last - 1
     returns = np.where(tape.traded, path.total, final)
     returns[0] = 0.0
     started = np.where(tape.traded, returns, 0.0)
-    started[np.minimum(cast.listed, path.length - 1), np.arange(cast.size)] = 0.0
-    value = cast.shares * cast.first_price * np.cumprod(1 + started, axis=0)
-    weight = np.vstack([np.zeros(cast.size), np.where(tape.traded, value, 0.0)[:-1]])
+    started[np.minimum(instruments.listed, path.length - 1), np.arange(instruments.size)] = 0.0
+    value = instruments.shares * instruments.first_price * np.cumprod(1 + started, axis=0)
+    weight = np.vstack([np.zeros(instruments.size), np.where(tape.traded, value, 0.0)[:-1]])
     whole = np.maximum(weight.sum(axis=1), 1.0)
     market = (weight * returns).sum(axis=1) / whole
     close = 250.0 * np.cumprod(1 + market)

@@ -10,8 +10,8 @@ import polars as pl
 
 from pipeline.ingestion.sources.params import SimulatedParams
 from pipeline.ingestion.sources.simulated.bars import Flags, Tape
-from pipeline.ingestion.sources.simulated.instruments import Cast
-from pipeline.ingestion.sources.simulated.rng import Stream, draws
+from pipeline.ingestion.sources.simulated.instruments import Instruments
+from pipeline.ingestion.sources.simulated.rng import Stream, random_stream
 from pipeline.market.sessions import Sessions
 
 TRANSIENT = ("restated", "late", "backfilled")
@@ -42,7 +42,7 @@ FAULT_SCHEMA = {
 }
 
 
-def draw_faults(cast: Cast, tape: Tape, params: SimulatedParams, days: tuple[date, ...]) -> pl.DataFrame:
+def draw_faults(instruments: Instruments, tape: Tape, params: SimulatedParams, days: tuple[date, ...]) -> pl.DataFrame:
     """Return every error the vendor makes: position, session, ticker, fault, size (0 to 1, how it shows).
 
     One fault at most per bar; the benchmark, a name's first sessions and those around actions are spared.
@@ -50,31 +50,33 @@ def draw_faults(cast: Cast, tape: Tape, params: SimulatedParams, days: tuple[dat
     length = tape.close.shape[0]
     kinds = [rate.name for rate in fields(params.faults)]
     steps = np.cumsum([getattr(params.faults, kind) for kind in kinds])
-    uniform = np.array([draws(params.seed, Stream.FAULTS, now).random((2, cast.size)) for now in range(length)])
-    may_err = _may_err(cast, tape)
+    uniform = np.array(
+        [random_stream(params.seed, Stream.FAULTS, now).random((2, instruments.size)) for now in range(length)]
+    )
+    may_err = _may_err(instruments, tape)
     code = np.where(may_err, np.searchsorted(steps, uniform[:, 0], side="right"), len(kinds))
     rows = []
-    halted = np.zeros((length + LONGEST_HALT, cast.size), dtype=bool)
+    halted = np.zeros((length + LONGEST_HALT, instruments.size), dtype=bool)
     for now, name in np.argwhere(code < len(kinds)).tolist():
         kind, size = kinds[code[now, name]], float(uniform[now, 1, name])
         sessions = 1 + int(size * LONGEST_HALT) if kind == "halt" else 1
         for at in range(now, min(now + sessions, length)):
             if may_err[at, name] and not halted[at, name]:
-                rows.append((at, days[at], cast.tickers[name], kind, size))
+                rows.append((at, days[at], instruments.tickers[name], kind, size))
                 halted[at, name] = kind == "halt"
     return pl.DataFrame(rows, schema=FAULT_SCHEMA, orient="row").unique(
         ["position", "ticker"], keep="first", maintain_order=True
     )
 
 
-def _may_err(cast: Cast, tape: Tape) -> Flags:
+def _may_err(instruments: Instruments, tape: Tape) -> Flags:
     length = tape.close.shape[0]
     position = np.arange(length)[:, None]
-    allowed = tape.traded & (position >= cast.listed + SETTLED)
-    number = {ticker: name for name, ticker in enumerate(cast.tickers)}
+    allowed = tape.traded & (position >= instruments.listed + SETTLED)
+    number = {ticker: name for name, ticker in enumerate(instruments.tickers)}
     for ticker, ex in tape.actions.select("ticker", "position").iter_rows():
         allowed[max(ex - 1, 0) : ex + 2, number[ticker]] = False
-    for departure in cast.departures:
+    for departure in instruments.departures:
         allowed[max(departure.struck - 3, 0) :, departure.name] = False
     return allowed
 
@@ -97,7 +99,7 @@ def deliver(bars: pl.DataFrame, faults: pl.DataFrame, calendar: Sessions, newest
     )
     told = told.filter(~pl.col("fault").is_in(["halt", "late"]).fill_null(False))
     lines = _as_text(_wrong_numbers(told))
-    return pl.concat([lines, _added(lines, calendar)]).drop("fault", "size")
+    return pl.concat([lines, _extra_lines(lines, calendar)]).drop("fault", "size")
 
 
 def _wrong_numbers(told: pl.DataFrame) -> pl.DataFrame:
@@ -154,7 +156,7 @@ def _as_text(told: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _added(lines: pl.DataFrame, calendar: Sessions) -> pl.DataFrame:
+def _extra_lines(lines: pl.DataFrame, calendar: Sessions) -> pl.DataFrame:
     """The lines that come on top: repeats, contradictions, closed days, strangers."""
     fault = pl.col("fault")
     more = lines.filter(fault.is_in([*ADDED, "conflict"]))

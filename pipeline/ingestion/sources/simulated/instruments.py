@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from pipeline.ingestion.sources.errors import SourceError
 from pipeline.ingestion.sources.params import SimulatedParams
-from pipeline.ingestion.sources.simulated.rng import Stream, draws
+from pipeline.ingestion.sources.simulated.rng import Stream, random_stream
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -66,7 +66,7 @@ class Departure:
 
 
 @dataclass(frozen=True)
-class Cast:
+class Instruments:
     """All names in ticker order; every array has one value per name."""
 
     tickers: tuple[str, ...]
@@ -103,14 +103,14 @@ class Cast:
         return ends
 
 
-def cast(params: SimulatedParams) -> Cast:
+def draw_instruments(params: SimulatedParams) -> Instruments:
     """Draw the names.
 
     Raises:
         SourceError: if the number of names, the seed or a distance between events cannot be used.
     """
     _check(params)
-    size, rng = params.names, draws(params.seed, Stream.CAST, 0)
+    size, rng = params.names, random_stream(params.seed, Stream.CAST, 0)
     tickers = _tickers(size, rng)
     sector = np.arange(size, dtype=np.int64) % len(SECTORS)
     rng.shuffle(sector)
@@ -118,8 +118,8 @@ def cast(params: SimulatedParams) -> Cast:
     dollars = np.clip(4.5e7 * np.exp(1.0 * rng.standard_normal(size)), 8e6, 3.5e8)
     first_price = np.round(np.clip(52 * np.exp(0.85 * rng.standard_normal(size)), 4, 320), 2)
     pays = rng.random(size) < 0.65
-    listed = _listed(params, rng)
-    return Cast(
+    listed = _draw_listings(params, rng)
+    return Instruments(
         tickers=tickers,
         companies=tuple(
             f"{ticker.capitalize()}{_ENDINGS[i % len(_ENDINGS)]} {_TRADES[SECTORS[sector[i]]]}"
@@ -165,7 +165,7 @@ def _tickers(size: int, rng: np.random.Generator) -> tuple[str, ...]:
     return tuple(sorted(free[i] for i in rng.permutation(len(free))[:size]))
 
 
-def _listed(params: SimulatedParams, rng: np.random.Generator) -> Ints:
+def _draw_listings(params: SimulatedParams, rng: np.random.Generator) -> Ints:
     late = max(3, params.names // 12) if params.names >= 12 else params.names // 4
     listed = np.zeros(params.names, dtype=np.int64)
     chosen = rng.permutation(params.names)[:late]
@@ -178,7 +178,7 @@ def _departures(params: SimulatedParams, listed: Ints) -> tuple[Departure, ...]:
     """One departure per slot of time, of a name that is listed for 100 sessions and still there."""
     gone: list[Departure] = []
     for slot in range(params.names // 3):
-        rng = draws(params.seed, Stream.EVENTS, slot)
+        rng = random_stream(params.seed, Stream.EVENTS, slot)
         every = params.sessions_between_delistings
         struck = int(every * (slot + 0.6 + 0.3 * rng.random()))
         there = (listed + 100 <= struck) | (listed == 0)

@@ -20,9 +20,9 @@ from pipeline.ingestion.sources.simulated.headlines import (
     VERY_GOOD,
     Template,
 )
-from pipeline.ingestion.sources.simulated.instruments import Cast
-from pipeline.ingestion.sources.simulated.returns import BURN_IN, Path
-from pipeline.ingestion.sources.simulated.rng import Stream, draws
+from pipeline.ingestion.sources.simulated.instruments import Instruments
+from pipeline.ingestion.sources.simulated.returns import BURN_IN, ReturnPaths
+from pipeline.ingestion.sources.simulated.rng import Stream, random_stream
 from pipeline.market.sessions import Sessions
 
 IDLE_RATE = 0.04
@@ -52,9 +52,11 @@ FIELDS = ("id", "published_at", "title", "body", "url", "tickers")
 class _Desk:
     """Writes the articles of one session; every choice is a draw of that session alone."""
 
-    def __init__(self, cast: Cast, params: SimulatedParams, calendar: Sessions, first: int, now: int) -> None:
-        self.cast, self.params, self.calendar, self.now = cast, params, calendar, now
-        self.rng = draws(params.seed, Stream.ARTICLES, now)
+    def __init__(
+        self, instruments: Instruments, params: SimulatedParams, calendar: Sessions, first: int, now: int
+    ) -> None:
+        self.instruments, self.params, self.calendar, self.now = instruments, params, calendar, now
+        self.rng = random_stream(params.seed, Stream.ARTICLES, now)
         self.number = first + now
         self.rows: list[tuple[object, ...]] = []
 
@@ -77,16 +79,16 @@ class _Desk:
         return pool[int(self.rng.integers(len(pool)))]
 
     def _write(self, name: int | None, template: Template, impulse: float, told: int) -> None:
-        other = int(self.rng.integers(self.cast.size))
+        other = int(self.rng.integers(self.instruments.size))
         words = self._words(name, other)
         title, body = template.title.format(**words), template.body.format(**words)
         hostile, undated, again, beside, mute = self.rng.random(5)
         if hostile < BROKEN:
             title = HOSTILE[int(hostile / BROKEN * len(HOSTILE))].format(**words)
-        symbols = [] if name is None else [self.cast.tickers[name]]
+        symbols = [] if name is None else [self.instruments.tickers[name]]
         if "{o}" in template.title or (beside < BYSTANDER and name is not None):
-            symbols = sorted({*symbols, self.cast.tickers[other]})
-        published, at = self._published(), self.now
+            symbols = sorted({*symbols, self.instruments.tickers[other]})
+        published, at = self._draw_publication(), self.now
         missing = UNDATED[int(undated / BROKEN * len(UNDATED))] if undated < BROKEN else ""
         when = missing if undated < BROKEN else self._stamp(published)
         said = (title, None if mute < 0.2 else body, " ".join(symbols))
@@ -97,15 +99,15 @@ class _Desk:
 
     def _words(self, name: int | None, other: int) -> dict[str, str]:
         return {
-            "c": "" if name is None else self.cast.companies[name],
-            "t": "" if name is None else self.cast.tickers[name],
-            "o": self.cast.companies[other],
+            "c": "" if name is None else self.instruments.companies[name],
+            "t": "" if name is None else self.instruments.tickers[name],
+            "o": self.instruments.companies[other],
             "q": QUARTERS[int(self.rng.integers(4))],
             "n": f"{self.rng.uniform(2, 29):.1f}",
             "m": str(int(self.rng.integers(11, 990))),
         }
 
-    def _published(self) -> datetime:
+    def _draw_publication(self) -> datetime:
         """During the session, in the hours before it, or in the evening before: too late for that session's close."""
         part, within = (float(draw) for draw in self.rng.random(2))
         opened, closed = self.calendar.opens[self.number], self.calendar.closes[self.number]
@@ -145,7 +147,9 @@ class _Desk:
         return moment.replace(microsecond=0).isoformat()
 
 
-def write_articles(cast: Cast, path: Path, params: SimulatedParams, calendar: Sessions, first: int) -> pl.DataFrame:
+def write_articles(
+    instruments: Instruments, path: ReturnPaths, params: SimulatedParams, calendar: Sessions, first: int
+) -> pl.DataFrame:
     """Return all articles in order of the fetch that first sees them, with the truth behind each.
 
     Columns: position (Int64, session of that fetch), id, published_at (ISO with offset), title, body, url, tickers
@@ -153,11 +157,11 @@ def write_articles(cast: Cast, path: Path, params: SimulatedParams, calendar: Se
     """
     rows: list[tuple[object, ...]] = []
     for now in range(path.length):
-        desk = _Desk(cast, params, calendar, first, now)
+        desk = _Desk(instruments, params, calendar, first, now)
         impulses = path.impulse[BURN_IN + now]
         for name in np.flatnonzero(impulses).tolist():
             desk.about(name, float(impulses[name]))
-        there = np.flatnonzero((cast.listed <= now) & (now < cast.ex))
+        there = np.flatnonzero((instruments.listed <= now) & (now < instruments.ex))
         for name in desk.rng.choice(there, size=desk.rng.poisson(IDLE_RATE * there.size)).tolist():
             desk.idle(name)
         if desk.rng.random() < 0.3:

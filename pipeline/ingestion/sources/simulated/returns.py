@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.ingestion.sources.params import SimulatedParams
-from pipeline.ingestion.sources.simulated.instruments import NEVER, SECTORS, Cast, Floats, Ints
-from pipeline.ingestion.sources.simulated.rng import Stream, draws
+from pipeline.ingestion.sources.simulated.instruments import NEVER, SECTORS, Floats, Instruments, Ints
+from pipeline.ingestion.sources.simulated.rng import Stream, random_stream
 
 BURN_IN = 180
 """Sessions simulated before the first, so that momentum and volatility start in their usual state."""
@@ -36,7 +36,7 @@ SECTOR_VOLATILITY = 0.0038
 
 
 @dataclass(frozen=True)
-class Path:
+class ReturnPaths:
     """What truly happened. Rows are sessions from position 0 unless said otherwise; columns are names."""
 
     regime: Ints
@@ -71,33 +71,33 @@ class _Noise(NamedTuple):
     own_shock: Floats
 
 
-def simulate(cast: Cast, params: SimulatedParams, length: int) -> Path:
+def simulate(instruments: Instruments, params: SimulatedParams, length: int) -> ReturnPaths:
     """Return the path of the first `length` sessions; a longer one begins with the same bits."""
-    noise = _noise(cast, params, length)
+    noise = _noise(instruments, params, length)
     regime = _regimes(noise.switch)
     market_scale = params.market_volatility * COMMON_SCALE[regime] * _clustering(noise.market_shock, 0.08)
-    own_scale = cast.volatility * OWN_SCALE[regime][:, None] * _clustering(noise.own_shock, 0.06)
+    own_scale = instruments.volatility * OWN_SCALE[regime][:, None] * _clustering(noise.own_shock, 0.06)
     mean = regime_drift(params)[regime]
     market = mean + np.clip(market_scale * noise.market, -0.12, 0.12)
     sector = SECTOR_VOLATILITY * COMMON_SCALE[regime][:, None] * noise.sectors
-    common = cast.beta * market[:, None] + sector[:, cast.sector]
-    ordinary = _ordinary(cast, length)
-    impulse = _impulses(cast, params, length) * ordinary
-    surprise = np.clip(own_scale * noise.own, -0.35, 0.35) + NEWS_AT_ONCE * cast.volatility * impulse
-    own, own_drift = _own_returns(surprise * ordinary, impulse, ordinary, cast, params)
+    common = instruments.beta * market[:, None] + sector[:, instruments.sector]
+    ordinary = _ordinary(instruments, length)
+    impulse = _impulses(instruments, params, length) * ordinary
+    surprise = np.clip(own_scale * noise.own, -0.35, 0.35) + NEWS_AT_ONCE * instruments.volatility * impulse
+    own, own_drift = _own_returns(surprise * ordinary, impulse, ordinary, instruments, params)
     after = slice(BURN_IN, None)
-    quiet = np.where(_takeovers(cast), 0.0005, 2.5 * cast.volatility) * noise.own
+    quiet = np.where(_takeovers(instruments), 0.0005, 2.5 * instruments.volatility) * noise.own
     total = np.where(ordinary, common + own, np.clip(quiet, -0.3, 0.3))[after]
-    drift = np.where(ordinary, cast.beta * mean[:, None] + own_drift, 0.0)[after]
-    common_variance = (cast.beta * market_scale[:, None]) ** 2 + SECTOR_VOLATILITY**2
-    return Path(
+    drift = np.where(ordinary, instruments.beta * mean[:, None] + own_drift, 0.0)[after]
+    common_variance = (instruments.beta * market_scale[:, None]) ** 2 + SECTOR_VOLATILITY**2
+    return ReturnPaths(
         regime=regime[after],
         common=common[after],
         own=own,
         impulse=impulse,
         drift=drift,
         scale=np.where(ordinary, np.sqrt(common_variance + own_scale**2), np.abs(quiet) + 0.0002)[after],
-        total=_with_jumps(np.maximum(total, -0.6), cast),
+        total=_with_jumps(np.maximum(total, -0.6), instruments),
     )
 
 
@@ -109,7 +109,7 @@ def regime_drift(params: SimulatedParams) -> Floats:
     return scaled
 
 
-def own_drift(own: Floats, impulse: Floats, cast: Cast, params: SimulatedParams) -> Floats:
+def own_drift(own: Floats, impulse: Floats, instruments: Instruments, params: SimulatedParams) -> Floats:
     """Return the expected idiosyncratic return of the session after the last row: linear in what is given.
 
     Args:
@@ -121,23 +121,23 @@ def own_drift(own: Floats, impulse: Floats, cast: Cast, params: SimulatedParams)
     reversal = own[rows - REVERSAL :].sum(axis=0)
     news = (NEWS_WEIGHTS[::-1, None] * impulse[rows - len(NEWS_WEIGHTS) :]).sum(axis=0)
     drift: Floats = params.signal * (
-        strengths.momentum * momentum - strengths.reversal * reversal + strengths.news * cast.volatility * news
+        strengths.momentum * momentum - strengths.reversal * reversal + strengths.news * instruments.volatility * news
     )
     return drift
 
 
-def _noise(cast: Cast, params: SimulatedParams, length: int) -> _Noise:
+def _noise(instruments: Instruments, params: SimulatedParams, length: int) -> _Noise:
     rows = []
     for index in range(BURN_IN + length):
-        rng = draws(params.seed, Stream.RETURNS, index)
+        rng = random_stream(params.seed, Stream.RETURNS, index)
         rows.append(
             (
                 rng.random(),
                 rng.standard_t(6) / np.sqrt(6 / 4),
                 rng.standard_normal(len(SECTORS)),
-                rng.standard_t(5, cast.size) / np.sqrt(5 / 3),
+                rng.standard_t(5, instruments.size) / np.sqrt(5 / 3),
                 rng.standard_normal(),
-                rng.standard_normal(cast.size),
+                rng.standard_normal(instruments.size),
             )
         )
     return _Noise(*(np.array(column) for column in zip(*rows, strict=True)))
@@ -164,46 +164,46 @@ def _clustering(shocks: Floats, size: float) -> Floats:
     return clustered
 
 
-def _ordinary(cast: Cast, length: int) -> Floats:
+def _ordinary(instruments: Instruments, length: int) -> Floats:
     """1 where a name trades in the ordinary way: listed, and not after the surprise that ends it."""
     position = np.arange(-BURN_IN, length)[:, None]
-    first = np.where(cast.listed == 0, -BURN_IN, cast.listed)
-    struck = np.full(cast.size, NEVER)
-    for departure in cast.departures:
+    first = np.where(instruments.listed == 0, -BURN_IN, instruments.listed)
+    struck = np.full(instruments.size, NEVER)
+    for departure in instruments.departures:
         struck[departure.name] = departure.struck
     return ((position >= first) & (position <= struck)).astype(np.float64)
 
 
-def _takeovers(cast: Cast) -> Floats:
-    bought = np.zeros(cast.size)
-    bought[[departure.name for departure in cast.departures if departure.takeover]] = 1.0
+def _takeovers(instruments: Instruments) -> Floats:
+    bought = np.zeros(instruments.size)
+    bought[[departure.name for departure in instruments.departures if departure.takeover]] = 1.0
     return bought
 
 
-def _impulses(cast: Cast, params: SimulatedParams, length: int) -> Floats:
+def _impulses(instruments: Instruments, params: SimulatedParams, length: int) -> Floats:
     """A rare impulse per name and session: a sign and a size of 0.5 to 1.5."""
     rows = []
     for index in range(BURN_IN + length):
-        rng = draws(params.seed, Stream.NEWS, index)
-        happens, up, size = rng.random((3, cast.size))
+        rng = random_stream(params.seed, Stream.NEWS, index)
+        happens, up, size = rng.random((3, instruments.size))
         rows.append(np.where(happens < params.news_rate, np.where(up < 0.5, 1.0, -1.0) * (0.5 + size), 0.0))
     return np.array(rows)
 
 
 def _own_returns(
-    surprise: Floats, impulse: Floats, ordinary: Floats, cast: Cast, params: SimulatedParams
+    surprise: Floats, impulse: Floats, ordinary: Floats, instruments: Instruments, params: SimulatedParams
 ) -> tuple[Floats, Floats]:
     """Add to each session's surprise the drift that follows from the sessions before it."""
     own, drift = np.zeros_like(surprise), np.zeros_like(surprise)
     for row in range(MOMENTUM_FROM, len(surprise)):
         before = slice(row - MOMENTUM_FROM, row)
-        drift[row] = own_drift(own[before], impulse[before], cast, params) * ordinary[row]
+        drift[row] = own_drift(own[before], impulse[before], instruments, params) * ordinary[row]
         own[row] = surprise[row] + drift[row]
     return own, drift
 
 
-def _with_jumps(total: Floats, cast: Cast) -> Floats:
-    for departure in cast.departures:
+def _with_jumps(total: Floats, instruments: Instruments) -> Floats:
+    for departure in instruments.departures:
         for position, jump in departure.jumps:
             if position < len(total):
                 total[position, departure.name] = (1 + total[position, departure.name]) * (1 + jump) - 1

@@ -20,7 +20,7 @@ class Stream(IntEnum):
     ARTICLES = 8
 
 
-def draws(seed: int, stream: Stream, index: int) -> np.random.Generator:
+def random_stream(seed: int, stream: Stream, index: int) -> np.random.Generator:
     """Return the generator of one address: Philox 4x64 keyed by seed and stream, its counter starting at the index.
 
     The index fills the counter's highest word, so that addresses lie 2**192 blocks apart and never overlap.

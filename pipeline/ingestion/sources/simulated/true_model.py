@@ -8,12 +8,12 @@ import numpy as np
 import polars as pl
 
 from pipeline.ingestion.sources.params import SimulatedParams
-from pipeline.ingestion.sources.simulated.instruments import Cast, Floats
+from pipeline.ingestion.sources.simulated.instruments import Floats, Instruments
 from pipeline.ingestion.sources.simulated.returns import (
     BURN_IN,
     MOMENTUM_FROM,
     TRANSITIONS,
-    Path,
+    ReturnPaths,
     own_drift,
     regime_drift,
 )
@@ -27,7 +27,7 @@ FORECAST_SCHEMA = {
 
 
 def expected_returns(
-    cast: Cast, path: Path, params: SimulatedParams, now: int, horizons: tuple[int, ...]
+    instruments: Instruments, path: ReturnPaths, params: SimulatedParams, now: int, horizons: tuple[int, ...]
 ) -> dict[int, Floats]:
     """Return, per horizon, each name's expected total return from close `now` to close `now + horizon`.
 
@@ -40,21 +40,26 @@ def expected_returns(
     impulse = path.impulse[: BURN_IN + now + 1][-MOMENTUM_FROM:]
     regime = np.eye(len(TRANSITIONS))[path.regime[now]]
     drift = regime_drift(params)
-    growth = np.ones(cast.size)
+    growth = np.ones(instruments.size)
     found: dict[int, Floats] = {}
     for ahead in range(1, max(horizons) + 1):
         regime = (regime[:, None] * TRANSITIONS).sum(axis=0)
-        next_own = own_drift(own, impulse, cast, params)
-        growth = growth * (1 + cast.beta * (regime * drift).sum() + next_own)
+        next_own = own_drift(own, impulse, instruments, params)
+        growth = growth * (1 + instruments.beta * (regime * drift).sum() + next_own)
         own = np.vstack([own[1:], next_own])
-        impulse = np.vstack([impulse[1:], np.zeros(cast.size)])
+        impulse = np.vstack([impulse[1:], np.zeros(instruments.size)])
         if ahead in horizons:
             found[ahead] = growth - 1
     return found
 
 
 def best_forecast(
-    cast: Cast, path: Path, params: SimulatedParams, now: int, session: date, horizons: tuple[int, ...]
+    instruments: Instruments,
+    path: ReturnPaths,
+    params: SimulatedParams,
+    now: int,
+    session: date,
+    horizons: tuple[int, ...],
 ) -> pl.DataFrame:
     """Return session, ticker, horizon (Int32), expected_return (Float64) of the names trading in the ordinary way.
 
@@ -63,11 +68,13 @@ def best_forecast(
     """
     if not horizons or min(horizons) < 1:
         raise ValueError(f"horizons are {horizons}; they count sessions ahead, from 1")
-    struck = {departure.name: departure.struck for departure in cast.departures}
-    there = [name for name in range(cast.size) if cast.listed[name] <= now and now < struck.get(name, now + 1)]
-    expected = expected_returns(cast, path, params, now, horizons)
+    struck = {departure.name: departure.struck for departure in instruments.departures}
+    there = [
+        name for name in range(instruments.size) if instruments.listed[name] <= now and now < struck.get(name, now + 1)
+    ]
+    expected = expected_returns(instruments, path, params, now, horizons)
     rows = [
-        (session, cast.tickers[name], horizon, float(expected[horizon][name]))
+        (session, instruments.tickers[name], horizon, float(expected[horizon][name]))
         for name in there
         for horizon in sorted(set(horizons))
     ]

@@ -18,7 +18,7 @@ from lake.tables.vocabulary import SYMBOL
 from pipeline.ingestion.prices.yahoo_chart.screener import screened_symbols
 from pipeline.ingestion.prices.yahoo_chart.symbols import our_ticker, vendor_symbol
 from pipeline.ingestion.sources.errors import LIMITED, UNREACHABLE, OutOfReachError, SourceError
-from pipeline.ingestion.sources.files.memberships import Spells, cut_spells, read_spells
+from pipeline.ingestion.sources.files.memberships import Memberships, cut_memberships, read_memberships
 from pipeline.ingestion.sources.params import YahooParams
 from pipeline.ingestion.sources.payloads import (
     ACTIONS,
@@ -39,8 +39,8 @@ from pipeline.ingestion.sources.yahoo.connection import (
     UnreachableError,
     state_folder,
 )
-from pipeline.ingestion.sources.yahoo.resume_cache import Kept
-from pipeline.ingestion.sources.yahoo.retry import Unanswered, Visitor, rule_of
+from pipeline.ingestion.sources.yahoo.resume_cache import CachedAnswer
+from pipeline.ingestion.sources.yahoo.retry import RetryingClient, Unanswered, rule_of
 from pipeline.market.sessions import Sessions
 
 __all__ = ["LIMITED", "UNREACHABLE", "YahooSource"]
@@ -59,7 +59,7 @@ class YahooSource:
     name = "yahoo"
 
     def __init__(self, params: YahooParams, calendar: Sessions, connection: Connection | None = None) -> None:
-        wrong = sorted(ticker for ticker in params.tickers if not _well_formed(ticker))
+        wrong = sorted(ticker for ticker in params.tickers if not _is_well_formed(ticker))
         if wrong:
             raise SourceError(
                 f"{len(wrong)} tickers are not well-formed, the first is {wrong[0]!r}; write them like BRK.B"
@@ -76,7 +76,7 @@ class YahooSource:
             timeout=params.timeout_seconds,
             base_url=os.environ.get(URL_VARIABLE, ""),
         )
-        self._spells: Spells | None = None
+        self._spells: Memberships | None = None
         self._silent = False
         """Whether Yahoo was given up on a moment ago: then nobody waits for its news as well."""
 
@@ -88,7 +88,7 @@ class YahooSource:
             raise SourceError(f"source.yahoo.first_session is {asked}, after the last closed session {last}")
         return self.calendar.at_or_after(asked), last
 
-    def reached(self) -> None:
+    def check_reachable(self) -> None:
         """Ask for one chart, once.
 
         Raises:
@@ -117,9 +117,9 @@ class YahooSource:
             )
         low = since if history else self.calendar.offset(self.calendar.at_or_after(since), 1 - REFETCHED)
         question = _Question(self._from(low), session, history)
-        listed, failures = self._screened(question)
-        wanted = self._wanted(low, session, listed)
-        visited = Visitor(self.connection, self.params, self.params.patience_minutes).visit(
+        listed, failures = self._run_screener(question)
+        wanted = self._wanted_tickers(low, session, listed)
+        visited = RetryingClient(self.connection, self.params, self.params.patience_minutes).visit(
             self._identity(question), self._vendors(wanted), lambda symbol, ticker: self._ask(symbol, ticker, question)
         )
         self._silent = visited.given_up is not None
@@ -128,7 +128,7 @@ class YahooSource:
         failures += [self._failure(one.symbols[0], one.rule, one.error, question) for one in visited.failures]
         rows = [*listed, *self._charts(visited.answers, question), *failures, *self._members(question)]
         if visited.given_up:
-            rows.append(self._given_up(visited.given_up, len(wanted), question))
+            rows.append(self._gave_up(visited.given_up, len(wanted), question))
         return pl.DataFrame(rows, schema=RAW_PRICES.schema)
 
     def news(self, since: date, session: date, *, history: bool) -> pl.DataFrame:
@@ -140,7 +140,9 @@ class YahooSource:
         if self.params.news == "none" or session != self.calendar.last_closed(self.connection.instant - FETCH_LAG):
             return RAW_NEWS.empty()
         question = _Question(session, session, history)
-        wanted = set(self._wanted(session, session, self._screened(question)[0])) - {self.params.benchmark_ticker}
+        wanted = set(self._wanted_tickers(session, session, self._run_screener(question)[0])) - {
+            self.params.benchmark_ticker
+        }
         symbols = self._vendors(sorted(wanted))
         patience = 0.0 if self._silent else self.params.patience_minutes
         return news.land(self.connection, self.params, symbols, since, session, history=history, patience=patience)
@@ -159,7 +161,7 @@ class YahooSource:
         kept = OLDEST_DAYS.get(self.params.interval)
         return low if kept is None else max(low, self.connection.instant.date() - timedelta(days=kept))
 
-    def _wanted(self, low: date, session: date, listed: list[dict[str, object]]) -> list[str]:
+    def _wanted_tickers(self, low: date, session: date, listed: list[dict[str, object]]) -> list[str]:
         """Our tickers: those of the configuration, whoever was a constituent in these days, the screener's."""
         screened = {ticker for row in listed for ticker in self._symbols(str(row["payload"]))}
         spells = self._memberships()
@@ -171,18 +173,18 @@ class YahooSource:
         """Yahoo's symbol -> our ticker."""
         return {vendor_symbol(ticker, self.params.exchange): ticker for ticker in tickers}
 
-    def _memberships(self) -> Spells | None:
+    def _memberships(self) -> Memberships | None:
         if self._spells is None and self.params.constituents:
-            self._spells = read_spells(self.params.constituents)
+            self._spells = read_memberships(self.params.constituents)
         return self._spells
 
     def _symbols(self, screened: str) -> list[str]:
         found = (our_ticker(symbol, self.params.exchange) for symbol in screened_symbols(screened))
-        return [ticker for ticker in found if _well_formed(ticker)]
+        return [ticker for ticker in found if _is_well_formed(ticker)]
 
     # ---- asking
 
-    def _screened(self, question: _Question) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
+    def _run_screener(self, question: _Question) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
         """The screener's answer as a landing, or the failure to get one."""
         if not self.params.screener:
             return [], []
@@ -191,14 +193,14 @@ class YahooSource:
         except (LimitedError, UnreachableError) as error:
             return [], [self._failure(f"screener {self.params.screener}", rule_of(error), str(error), question)]
         request = self._request(question, ALL_TICKERS, "stock", reply.url)
-        kept = Kept(ALL_TICKERS, request, reply.body, reply.at.isoformat())
+        kept = CachedAnswer(ALL_TICKERS, request, reply.body, reply.at.isoformat())
         return [self._row(LISTINGS, "yahoo-screener", kept, question)], []
 
-    def _ask(self, symbol: str, ticker: str, question: _Question) -> Kept:
+    def _ask(self, symbol: str, ticker: str, question: _Question) -> CachedAnswer:
         start = datetime.combine(question.low, time(), ZoneInfo(self.calendar.zone))
         reply = self.connection.chart(symbol, self.params.interval, start, self.calendar.zone)
         role = "benchmark" if ticker == self.params.benchmark_ticker else "stock"
-        return Kept(symbol, self._request(question, ticker, role, reply.url), reply.body, reply.at.isoformat())
+        return CachedAnswer(symbol, self._request(question, ticker, role, reply.url), reply.body, reply.at.isoformat())
 
     # ---- landing
 
@@ -222,7 +224,7 @@ class YahooSource:
         }
         return json.dumps(asked, ensure_ascii=False)
 
-    def _charts(self, answers: list[Kept], question: _Question) -> list[dict[str, object]]:
+    def _charts(self, answers: list[CachedAnswer], question: _Question) -> list[dict[str, object]]:
         """A landing of bars for each answer, and one of actions for those that hold events.
 
         The body stands in both: actions are looked for in the landings of a whole quarter, bars only in the newest.
@@ -237,24 +239,26 @@ class YahooSource:
         spells = self._memberships()
         if spells is None:
             return []
-        lines = cut_spells(spells.lines, spells.fields, question.low, question.session, history=question.history)
+        lines = cut_memberships(spells.lines, spells.fields, question.low, question.session, history=question.history)
         if lines.is_empty():
             return []
         asked = json.loads(self._request(question, ALL_TICKERS, "stock", "")) | {"fields": spells.fields}
-        kept = Kept(ALL_TICKERS, json.dumps(asked), payload_text(lines), self.connection.instant.isoformat())
+        kept = CachedAnswer(ALL_TICKERS, json.dumps(asked), payload_text(lines), self.connection.instant.isoformat())
         return [self._row(MEMBERS, "ndjson", kept, question)]
 
     def _failure(self, symbol: str, rule: str, error: str, question: _Question) -> dict[str, object]:
         payload = json.dumps({"rule": rule, "error": error[:1_000]}, ensure_ascii=False)
-        kept = Kept(symbol, self._request(question, symbol, "stock", ""), payload, self.connection.instant.isoformat())
+        kept = CachedAnswer(
+            symbol, self._request(question, symbol, "stock", ""), payload, self.connection.instant.isoformat()
+        )
         return self._row(BARS, "failure", kept, question)
 
-    def _given_up(self, given_up: Unanswered, wanted: int, question: _Question) -> dict[str, object]:
+    def _gave_up(self, given_up: Unanswered, wanted: int, question: _Question) -> dict[str, object]:
         first, left = given_up.symbols[0], len(given_up.symbols)
         told = f"{left} of {wanted} tickers were not asked for, the first is {first}; {given_up.error}"
         return self._failure(ALL_TICKERS, given_up.rule, told, question)
 
-    def _row(self, kind: str, form: str, kept: Kept, question: _Question) -> dict[str, object]:
+    def _row(self, kind: str, form: str, kept: CachedAnswer, question: _Question) -> dict[str, object]:
         return {
             "payload_id": payload_id(self.name, kind, kept.symbol, kept.request, kept.payload),
             "source": self.name,
@@ -279,5 +283,5 @@ class _Question:
         return self.low, self.session, self.history
 
 
-def _well_formed(ticker: str) -> bool:
+def _is_well_formed(ticker: str) -> bool:
     return re.fullmatch(SYMBOL, ticker) is not None

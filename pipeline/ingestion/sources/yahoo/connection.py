@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from pipeline.ingestion.sources.yahoo.rate_limit import Budget
+from pipeline.ingestion.sources.rate_limit import RateLimit
 
 if TYPE_CHECKING:
     from curl_cffi.requests import Session
@@ -70,7 +70,7 @@ class Connection:
     _replies: list[Reply] = field(default_factory=list, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self.budget = Budget(self.state / "budget", self.requests_per_minute, now=self.now, sleep=self.sleep)
+        self.budget = RateLimit(self.state / "budget", self.requests_per_minute, now=self.now, sleep=self.sleep)
 
     @property
     def instant(self) -> datetime:
@@ -89,7 +89,7 @@ class Connection:
         import yfinance
         from yfinance.cache import get_tz_cache
 
-        session = self._opened()
+        session = self._open_session()
         get_tz_cache().store(symbol.upper(), zone)
         with self._asking(CHART):
             # yfinance's own reading of the answer is not used, only its way of getting one.
@@ -106,7 +106,7 @@ class Connection:
         """
         import yfinance
 
-        session = self._opened()
+        session = self._open_session()
         with self._asking(SCREENER):
             yfinance.screen(name, count=size, session=session)
         return self._replies[-1]
@@ -119,7 +119,7 @@ class Connection:
         """
         import yfinance
 
-        session = self._opened()
+        session = self._open_session()
         with self._asking(STREAM):
             yfinance.Ticker(symbol, session=session).get_news(count=count)
         return self._replies[-1]
@@ -133,7 +133,7 @@ class Connection:
         import yfinance
         from yfinance.data import YfData
 
-        session = self._opened()
+        session = self._open_session()
         YfData.cache_get.cache_clear()  # yfinance would give yesterday's answer without asking
         with self._asking(SEARCH):
             yfinance.Search(
@@ -166,7 +166,7 @@ class Connection:
         if last.status >= 500:
             raise UnreachableError(f"HTTP {last.status} of {last.url}")
 
-    def _opened(self) -> Session[Any]:
+    def _open_session(self) -> Session[Any]:
         if self._session is None:
             import yfinance
 
@@ -182,7 +182,7 @@ class Connection:
         body = content.decode("utf-8", "backslashreplace")
         self._replies.append(Reply(url, status, body, self.instant))
 
-    def routed(self, url: str) -> tuple[str, str]:
+    def route(self, url: str) -> tuple[str, str]:
         """Where a request for `url` really goes, and the host it was meant for.
 
         Raises:
@@ -205,7 +205,7 @@ def _recording_session(connection: Connection) -> Session[Any]:
         """A browser-like session that waits its turn and takes down what it is answered."""
 
         def request(self, method: Any, url: str, *args: Any, **options: Any) -> Any:
-            target, host = connection.routed(url)
+            target, host = connection.route(url)
             if target != url:
                 options["headers"] = {**(options.get("headers") or {}), "X-Forwarded-Host": host}
             connection.budget.take()

@@ -12,8 +12,8 @@ from lake.tables.news import RAW_NEWS
 from pipeline.ingestion.sources.params import YahooParams
 from pipeline.ingestion.sources.payloads import ALL_TICKERS, NEWS, payload_id
 from pipeline.ingestion.sources.yahoo.connection import Connection
-from pipeline.ingestion.sources.yahoo.resume_cache import Kept
-from pipeline.ingestion.sources.yahoo.retry import Unanswered, Visitor
+from pipeline.ingestion.sources.yahoo.resume_cache import CachedAnswer
+from pipeline.ingestion.sources.yahoo.retry import RetryingClient, Unanswered
 
 SOURCE = "yahoo"
 
@@ -55,13 +55,13 @@ def land(
         }
         return json.dumps(asked, ensure_ascii=False)
 
-    def ask(symbol: str, ticker: str) -> Kept:
+    def ask(symbol: str, ticker: str) -> CachedAnswer:
         get = connection.stream if params.news == "stream" else connection.search
         reply = get(symbol, params.news_count)
-        return Kept(symbol, request(symbol, ticker, reply.url), reply.body, reply.at.isoformat())
+        return CachedAnswer(symbol, request(symbol, ticker, reply.url), reply.body, reply.at.isoformat())
 
     question = [connection.base_url, "news", params.news, params.news_count, params.exchange, str(session), history]
-    visited = Visitor(connection, params, patience).visit(json.dumps(question), symbols, ask)
+    visited = RetryingClient(connection, params, patience).visit(json.dumps(question), symbols, ask)
     rows = [
         _row(session, "yahoo-news", kept.request, kept.payload, kept.at.astimezone(UTC)) for kept in visited.answers
     ]

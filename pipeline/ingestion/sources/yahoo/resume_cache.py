@@ -15,7 +15,7 @@ from lake.storage.atomic import write_atomic
 
 
 @dataclass(frozen=True)
-class Kept:
+class CachedAnswer:
     """An answer as it came."""
 
     symbol: str
@@ -30,7 +30,7 @@ class Kept:
         return datetime.fromisoformat(self.fetched_at)
 
 
-class Visit:
+class ResumeCache:
     """The answers to one question, each in a file of its own: there whole, or not at all.
 
     The same question within `minutes` is the same visit, also after the answers were landed: a crash may lie between.
@@ -41,18 +41,18 @@ class Visit:
         _forget_old(root, now() - minutes * 60)
         self._folder.mkdir(parents=True, exist_ok=True)
 
-    def answers(self) -> dict[str, Kept]:
+    def answers(self) -> dict[str, CachedAnswer]:
         """Symbol -> answer of all that came so far; an unreadable file is as if it had not come."""
         found = {}
         for path in sorted(self._folder.glob("*.json")):
             try:
-                kept = Kept(**json.loads(path.read_text(encoding="utf-8")))
+                kept = CachedAnswer(**json.loads(path.read_text(encoding="utf-8")))
             except (ValueError, TypeError):
                 continue
             found[kept.symbol] = kept
         return found
 
-    def keep(self, answer: Kept) -> None:
+    def keep(self, answer: CachedAnswer) -> None:
         """Remember an answer."""
         path = self._folder / f"{hashlib.sha256(answer.symbol.encode()).hexdigest()[:32]}.json"
         write_atomic(path, json.dumps(asdict(answer)), durable=False)

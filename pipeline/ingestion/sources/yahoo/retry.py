@@ -9,7 +9,7 @@ from functools import partial
 from pipeline.ingestion.sources.errors import LIMITED, UNREACHABLE
 from pipeline.ingestion.sources.params import YahooParams
 from pipeline.ingestion.sources.yahoo.connection import Connection, LimitedError, UnreachableError
-from pipeline.ingestion.sources.yahoo.resume_cache import Kept, Visit
+from pipeline.ingestion.sources.yahoo.resume_cache import CachedAnswer, ResumeCache
 
 TRIES = 3
 """Times a symbol is asked for when the server fails on it alone."""
@@ -27,10 +27,10 @@ class Unanswered:
 
 
 @dataclass(frozen=True)
-class Visited:
+class Answers:
     """What a visit brought."""
 
-    answers: list[Kept]
+    answers: list[CachedAnswer]
     """In the order asked for."""
     failures: list[Unanswered]
     """The symbols that the server failed on alone, one each."""
@@ -50,7 +50,7 @@ def rule_of(error: LimitedError | UnreachableError) -> str:
 
 
 @dataclass(frozen=True)
-class Visitor:
+class RetryingClient:
     """Whoever asks: the way to the server, and how much patience there is with it."""
 
     connection: Connection
@@ -58,7 +58,7 @@ class Visitor:
     minutes: float
     """Of waiting, in ever longer pauses, until a visit makes do with what it has."""
 
-    def visit(self, question: str, symbols: Mapping[str, str], ask: Callable[[str, str], Kept]) -> Visited:
+    def visit(self, question: str, symbols: Mapping[str, str], ask: Callable[[str, str], CachedAnswer]) -> Answers:
         """The answers, from an earlier visit with the same question that was cut short, or asked for now.
 
         Args:
@@ -67,15 +67,17 @@ class Visitor:
             ask: asks about one symbol and ticker; raises LimitedError or UnreachableError.
         """
         connection = self.connection
-        visit = Visit(connection.state / "visits", question, self.params.reuse_minutes, connection.now)
+        visit = ResumeCache(connection.state / "visits", question, self.params.reuse_minutes, connection.now)
         answers = visit.answers()
         missing = [symbol for symbol in symbols if symbol not in answers]
         deadline = connection.now() + self.minutes * 60
         failures: list[Unanswered] = []
         given_up, reachable = None, True
         for number, symbol in enumerate(missing):
-            outcome = self._patiently(partial(ask, symbol, symbols[symbol]), symbol, deadline, give_way=reachable)
-            if isinstance(outcome, Kept):
+            outcome = self._ask_with_retries(
+                partial(ask, symbol, symbols[symbol]), symbol, deadline, give_way=reachable
+            )
+            if isinstance(outcome, CachedAnswer):
                 visit.keep(outcome)
                 answers[symbol] = outcome
             elif outcome.symbols:
@@ -83,10 +85,12 @@ class Visitor:
             else:
                 given_up = Unanswered(outcome.rule, outcome.error, tuple(missing[number:]))
                 break
-            reachable = isinstance(outcome, Kept)
-        return Visited([answers[symbol] for symbol in symbols if symbol in answers], failures, given_up)
+            reachable = isinstance(outcome, CachedAnswer)
+        return Answers([answers[symbol] for symbol in symbols if symbol in answers], failures, given_up)
 
-    def _patiently(self, ask: Callable[[], Kept], symbol: str, deadline: float, *, give_way: bool) -> Kept | Unanswered:
+    def _ask_with_retries(
+        self, ask: Callable[[], CachedAnswer], symbol: str, deadline: float, *, give_way: bool
+    ) -> CachedAnswer | Unanswered:
         """Ask until there is an answer, the deadline is near, or with `give_way` this symbol has failed TRIES times.
 
         A result without symbols means that there is no use in asking for others either.

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from pipeline.ingestion.imports.convert import converted, days_of, instants_of
-from pipeline.ingestion.imports.mapping import Section
+from pipeline.ingestion.imports.convert import convert_columns, days_of, instants_of
+from pipeline.ingestion.imports.mapping import MappingSection
 
 NEW_YORK = "America/New_York"
 
@@ -75,8 +75,8 @@ def test_a_moment_is_read_in_its_form_and_zone(form: str, cell: object, moment: 
 
 @given(some.integers(-(10**12), 10**12))
 def test_cents_become_the_nearest_number_there_is(cents: int) -> None:
-    section = Section(kind="trades", table="t", columns={"price": "px"}, divide={"price": 100.0})
-    rows, fields = converted(pl.DataFrame({"px": [str(cents), str(cents)]}), section, NEW_YORK)
+    section = MappingSection(kind="trades", table="t", columns={"price": "px"}, divide={"price": 100.0})
+    rows, fields = convert_columns(pl.DataFrame({"px": [str(cents), str(cents)]}), section, NEW_YORK)
     assert rows[fields["price"]].cast(pl.Float64).to_list() == [cents / 100] * 2
 
 
@@ -90,27 +90,27 @@ def test_cents_become_the_nearest_number_there_is(cents: int) -> None:
     ],
 )
 def test_a_forecast_becomes_a_return(value: str, cells: tuple[str, str | None], point: float) -> None:
-    section = Section(kind="predictions", table="t", columns={"value": "v", "reference": "r"}, value=value)
-    rows, fields = converted(pl.DataFrame([cells], schema={"v": str, "r": str}, orient="row"), section, NEW_YORK)
+    section = MappingSection(kind="predictions", table="t", columns={"value": "v", "reference": "r"}, value=value)
+    rows, fields = convert_columns(pl.DataFrame([cells], schema={"v": str, "r": str}, orient="row"), section, NEW_YORK)
     assert float(rows[fields["value"]][0]) == pytest.approx(point, abs=1e-15)
 
 
 def test_what_cannot_be_read_stays_beside_what_was_written() -> None:
-    section = Section(
+    section = MappingSection(
         kind="prices",
         table="t",
         columns={"session": "d", "close": "c"},
         divide={"close": 100.0},
         constants={"ticker": "X"},
     )
-    rows, fields = converted(pl.DataFrame({"d": ["someday"], "c": ["n/a"]}), section, NEW_YORK)
+    rows, fields = convert_columns(pl.DataFrame({"d": ["someday"], "c": ["n/a"]}), section, NEW_YORK)
     assert [rows[fields[name]][0] for name in ("session", "close", "ticker")] == ["someday", "n/a", "X"]
     assert rows.select("d", "c").row(0) == ("someday", "n/a")
 
 
 def test_a_column_that_is_called_like_a_computed_one_is_kept_apart() -> None:
-    section = Section(kind="prices", table="t", columns={"session": "=session"}, formats={"session": "%Y%m%d"})
-    rows, fields = converted(pl.DataFrame({"=session": ["20240105"]}), section, NEW_YORK)
+    section = MappingSection(kind="prices", table="t", columns={"session": "=session"}, formats={"session": "%Y%m%d"})
+    rows, fields = convert_columns(pl.DataFrame({"=session": ["20240105"]}), section, NEW_YORK)
     assert (rows["=session"][0], rows[fields["session"]][0]) == ("20240105", "2024-01-05")
 
 

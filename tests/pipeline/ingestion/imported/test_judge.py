@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from lake.tables.imports import IMPORTED_PREDICTIONS, IMPORTED_TRADES, RAW_IMPORTS
-from pipeline.ingestion.imports.validate import JudgedImports, judge_predictions, judge_trades
+from pipeline.ingestion.imports.validate import ValidatedImports, validate_predictions, validate_trades
 from pipeline.market.sessions import weekday_sessions
 from tests.frames.market import digest
 
@@ -36,14 +36,14 @@ def landed(kind: str, *lines: dict[str, Any] | str, at: datetime = AT) -> pl.Dat
     return RAW_IMPORTS.check(pl.DataFrame([row], schema=RAW_IMPORTS.schema))
 
 
-def forecasts(*changes: dict[str, Any]) -> JudgedImports:
-    judged = judge_predictions(landed("predictions", *(FORECAST | change for change in changes)), CALENDAR)
+def forecasts(*changes: dict[str, Any]) -> ValidatedImports:
+    judged = validate_predictions(landed("predictions", *(FORECAST | change for change in changes)), CALENDAR)
     IMPORTED_PREDICTIONS.check(judged.good.drop("landed"))
     return judged
 
 
-def fills(*changes: dict[str, Any]) -> JudgedImports:
-    judged = judge_trades(landed("trades", *(FILL | change for change in changes)), CALENDAR)
+def fills(*changes: dict[str, Any]) -> ValidatedImports:
+    judged = validate_trades(landed("trades", *(FILL | change for change in changes)), CALENDAR)
     IMPORTED_TRADES.check(judged.good.drop("landed"))
     return judged
 
@@ -103,7 +103,7 @@ def test_a_fill_that_breaks_a_rule_is_set_aside_with_it(change: dict[str, Any], 
 
 
 def test_a_line_that_is_no_row_is_set_aside() -> None:
-    judged = judge_predictions(landed("predictions", "{", json.dumps(FORECAST), "[1]"), CALENDAR)
+    judged = validate_predictions(landed("predictions", "{", json.dumps(FORECAST), "[1]"), CALENDAR)
     assert judged.good.height == 1
     assert judged.bad.select("line", "rule").rows() == [(0, "the line is readable"), (2, "the line is readable")]
 
@@ -178,13 +178,13 @@ def test_what_was_imported_last_of_a_key_stands() -> None:
             landed("predictions", FORECAST | {"value": "0.5"}, at=AT.replace(day=2)),
         ]
     )
-    judged = judge_predictions(raw, CALENDAR)
+    judged = validate_predictions(raw, CALENDAR)
     assert judged.good.select("session", "point").rows() == [(date(2023, 1, 4), 0.5), (date(2023, 1, 5), 0.01)]
     assert judged.bad.is_empty()
 
 
 def test_of_nothing_comes_nothing_in_the_same_shape() -> None:
-    for judge, kind in ((judge_predictions, "predictions"), (judge_trades, "trades")):
+    for judge, kind in ((validate_predictions, "predictions"), (validate_trades, "trades")):
         nothing, something = judge(RAW_IMPORTS.empty(), CALENDAR), judge(landed(kind, "{"), CALENDAR)
         assert nothing.good.schema == something.good.schema
         assert nothing.bad.schema == something.bad.schema

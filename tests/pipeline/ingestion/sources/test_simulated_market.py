@@ -20,7 +20,7 @@ from lake.tables.news import RAW_NEWS
 from pipeline.ingestion.sources.errors import SourceError
 from pipeline.ingestion.sources.params import FaultRates, SimulatedParams, Strengths
 from pipeline.ingestion.sources.simulated import BENCHMARK, SimulatedSource
-from pipeline.ingestion.sources.simulated.instruments import cast
+from pipeline.ingestion.sources.simulated.instruments import draw_instruments
 from pipeline.market.returns import daily_total_returns, forward_total_returns
 from tests.pipeline.ingestion.sources.markets import calendar, full_market, lines, market
 
@@ -238,14 +238,14 @@ def test_names_are_listed_and_delisted_on_the_way() -> None:
 
 def test_no_seed_puts_a_word_on_the_screen_that_nobody_wants_there() -> None:
     unwanted = re.compile("SEX|FUX|SUX|DIX|KOX|KUNQ|KUNX|NAZI|KLUX|HIV|LEZ|PERV|VULV|GAZA|TURZ|^VIX$|^DAX$|^SOX$", re.I)
-    many = [cast(SimulatedParams(names=1_000, seed=seed)) for seed in range(12)]
+    many = [draw_instruments(SimulatedParams(names=1_000, seed=seed)) for seed in range(12)]
     shown = {word for names in many for word in (*names.tickers, *names.companies)}
     assert len(shown) > 2_000, "twelve markets of a thousand names show almost every ticker there is"
     assert sorted(word for word in shown if unwanted.search(word)) == []
 
 
 def test_the_largest_market_still_finds_a_ticker_for_every_name() -> None:
-    names = cast(SimulatedParams(names=2_000))
+    names = draw_instruments(SimulatedParams(names=2_000))
     assert len(set(names.tickers)) == names.size == 2_000
     assert BENCHMARK not in names.tickers
 

@@ -13,7 +13,7 @@ LONGEST_HOLD = 3_600.0
 """Seconds; a moment further away than this was written under another clock and does not count."""
 
 
-class Budget:
+class RateLimit:
     """Gives out moments, evenly spaced, by a small file under a lock; no process can take another's moment.
 
     The file holds two epoch seconds: from when on the next request may go out, and until when nobody may ask because
