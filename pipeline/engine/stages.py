@@ -25,9 +25,7 @@ from pipeline.feedback import (
 )
 from pipeline.health import report
 from pipeline.ingestion import quarantine
-from pipeline.ingestion.imports import landing as land_imports
-from pipeline.ingestion.imports import predictions as imported_predictions
-from pipeline.ingestion.imports import trades as imported_trades
+from pipeline.ingestion.imports import imported_predictions, imported_trades, land_imports
 from pipeline.ingestion.news import articles, land_news, llm_request, scores, sentiment
 from pipeline.ingestion.prices import corporate_actions, land_prices, market_prices, restatements
 from pipeline.ingestion.universe import constituents, instruments, ticker_universe

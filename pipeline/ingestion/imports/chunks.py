@@ -12,7 +12,7 @@ import polars as pl
 from lake.tables.imports import RAW_IMPORTS
 from lake.tables.market import INSTRUMENTS, RAW_PRICES
 from lake.tables.news import RAW_NEWS
-from pipeline.ingestion.decode import decode
+from pipeline.ingestion.decode_payloads import decode
 from pipeline.ingestion.imports.mapping import Mapping
 from pipeline.ingestion.imports.spool import KEYS, SCHEMA, DaySpan, Spooled, key_of
 from pipeline.ingestion.prices.bar_rules import is_well_formed, read_bars

@@ -14,7 +14,7 @@ from pipeline.ingestion.imports.convert import convert_columns
 from pipeline.ingestion.imports.mapping import Mapping, MappingSection
 from pipeline.ingestion.imports.store import Store
 from pipeline.ingestion.imports.validate import NEAR
-from pipeline.ingestion.parsing import day, instant, normalize_ticker
+from pipeline.ingestion.parse_values import day, instant, normalize_ticker
 from pipeline.ingestion.sources.errors import SourceError
 from pipeline.ingestion.sources.payloads import json_lines
 from pipeline.market.sessions import Sessions

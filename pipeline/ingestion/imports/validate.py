@@ -10,8 +10,8 @@ import polars as pl
 from lake.contract import CENTS, PRICE, Column, Table
 from lake.tables.imports import IMPORTED_PREDICTIONS, IMPORTED_TRADES
 from lake.tables.market import QUARANTINED_ROWS
-from pipeline.ingestion.decode import decode
-from pipeline.ingestion.parsing import day, first_broken, instant, number, present
+from pipeline.ingestion.decode_payloads import decode
+from pipeline.ingestion.parse_values import day, first_broken, instant, number, present
 from pipeline.ingestion.prices.bar_rules import is_well_formed
 from pipeline.market.sessions import Sessions
 

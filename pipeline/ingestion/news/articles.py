@@ -15,10 +15,10 @@ from lake.tables.market import INSTRUMENTS
 from lake.tables.news import NEWS_ARTICLES, RAW_NEWS
 from lake.tables.vocabulary import SYMBOL
 from pipeline.engine.stage import Moment, Read, Stage
-from pipeline.ingestion.decode import decode
+from pipeline.ingestion.decode_payloads import decode
 from pipeline.ingestion.news.entity_linking import directory
 from pipeline.ingestion.params import IngestionParams
-from pipeline.ingestion.parsing import first_broken, instant, naive, present
+from pipeline.ingestion.parse_values import first_broken, instant, naive, present
 from pipeline.market.sessions import Sessions
 
 FIELDS = ("id", "published_at", "title", "body", "url", "tickers")

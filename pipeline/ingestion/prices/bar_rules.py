@@ -7,8 +7,8 @@ import polars as pl
 from lake.contract import UTC
 from lake.tables.market import MARKET_PRICES
 from lake.tables.vocabulary import SYMBOL
-from pipeline.ingestion.decode import decode
-from pipeline.ingestion.parsing import day, first_broken, instant, naive, number, present, whole
+from pipeline.ingestion.decode_payloads import decode
+from pipeline.ingestion.parse_values import day, first_broken, instant, naive, number, present, whole
 from pipeline.market.sessions import Sessions
 
 FIELDS = ("ticker", "session", "ts", "open", "high", "low", "close", "volume", "available_at")

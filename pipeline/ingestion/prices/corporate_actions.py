@@ -10,10 +10,10 @@ import polars as pl
 from lake.contract import UTC
 from lake.tables.market import CORPORATE_ACTIONS, INSTRUMENTS, RAW_PRICES
 from pipeline.engine.stage import Moment, Read, Stage
-from pipeline.ingestion.decode import SET_ASIDE, decode
+from pipeline.ingestion.decode_payloads import SET_ASIDE, decode
 from pipeline.ingestion.params import IngestionParams
-from pipeline.ingestion.parsing import day, first_broken, instant, number, present
-from pipeline.ingestion.prices.adjustment_factors import KIND, recover_actions
+from pipeline.ingestion.parse_values import day, first_broken, instant, number, present
+from pipeline.ingestion.prices.actions_from_adjusted_closes import KIND, recover_actions
 from pipeline.ingestion.prices.bar_rules import is_well_formed
 from pipeline.market.sessions import Sessions
 

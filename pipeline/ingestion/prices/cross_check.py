@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from lake.tables.market import INSTRUMENTS, MARKET_PRICES
-from pipeline.ingestion.decode import SET_ASIDE
+from pipeline.ingestion.decode_payloads import SET_ASIDE
 from pipeline.ingestion.params import CheckParams
 from pipeline.ingestion.prices.bar_rules import read_bars
 from pipeline.ingestion.prices.jumps import BAR

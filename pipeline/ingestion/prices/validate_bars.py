@@ -10,7 +10,7 @@ import polars as pl
 from lake.contract import UTC
 from lake.tables.market import MARKET_PRICES
 from pipeline.engine.stage import Moment
-from pipeline.ingestion.decode import SET_ASIDE
+from pipeline.ingestion.decode_payloads import SET_ASIDE
 from pipeline.ingestion.params import IngestionParams
 from pipeline.ingestion.prices.bar_rules import VALUES, read_bars
 from pipeline.ingestion.prices.jumps import BAR, MEMORY, SUSPENDED, judge_jumps

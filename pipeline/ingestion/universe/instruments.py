@@ -8,9 +8,9 @@ import polars as pl
 
 from lake.tables.market import INSTRUMENTS, RAW_PRICES
 from pipeline.engine.stage import Moment, Read, Stage
-from pipeline.ingestion.decode import SET_ASIDE, decode
+from pipeline.ingestion.decode_payloads import SET_ASIDE, decode
 from pipeline.ingestion.params import IngestionParams
-from pipeline.ingestion.parsing import day, first_broken, present
+from pipeline.ingestion.parse_values import day, first_broken, present
 from pipeline.ingestion.prices.bar_rules import is_well_formed
 
 FIELDS = ("ticker", "name", "sector", "role", "exchange", "currency", "listed_on")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.ingestion.decode import UNKNOWN_FORMAT, UNREADABLE, UNREADABLE_REQUEST, decode
+from pipeline.ingestion.decode_payloads import UNKNOWN_FORMAT, UNREADABLE, UNREADABLE_REQUEST, decode
 from tests.frames.market import DAY, landing
 
 

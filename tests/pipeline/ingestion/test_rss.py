@@ -18,7 +18,7 @@ from pipeline.ingestion.params import IngestionParams
 from pipeline.ingestion.sources import SourceParams, open_source
 from pipeline.ingestion.sources.params import Feed, RssParams, SimulatedParams
 from pipeline.ingestion.sources.rss import Feeds, WithFeeds
-from pipeline.ingestion.sources.rss.fetching import Fetcher
+from pipeline.ingestion.sources.rss.fetch_feed import Fetcher
 from tests.frames.market import CALENDAR, DAY, instruments, moment
 from tests.frames.news import NOON, news_landing
 from tests.loopback.rss import PUBLISHED, Page, Site, feed, item, serving

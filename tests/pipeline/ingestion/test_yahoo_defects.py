@@ -30,8 +30,8 @@ from pipeline.ingestion.prices.yahoo_chart.consistency import (
     adjusted_close,
     check_consistency,
 )
-from pipeline.ingestion.prices.yahoo_chart.decoding import REPAIRED
-from pipeline.ingestion.prices.yahoo_chart.reading import Chart, read_chart
+from pipeline.ingestion.prices.yahoo_chart.decode_chart import REPAIRED
+from pipeline.ingestion.prices.yahoo_chart.parse_chart import Chart, read_chart
 from pipeline.ingestion.quarantine import quarantine
 from pipeline.market.sessions import exchange_sessions
 from tests.frames.market import landing, moment

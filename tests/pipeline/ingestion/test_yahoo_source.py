@@ -350,8 +350,8 @@ def test_processes_share_one_budget(tmp_path: Path) -> None:
     program = (
         "import sys, time\n"
         "from pathlib import Path\n"
-        "from pipeline.ingestion.sources.rate_limit import Budget\n"
-        "budget = Budget(Path(sys.argv[1]), 1200)\n"
+        "from pipeline.ingestion.sources.rate_limit import RateLimit\n"
+        "budget = RateLimit(Path(sys.argv[1]), 1200)\n"
         "for _ in range(8):\n"
         "    budget.take()\n"
         "    print(time.time())\n"
@@ -380,7 +380,7 @@ def test_every_request_of_the_library_takes_from_the_budget(tmp_path: Path) -> N
 
 def test_nobody_but_yahoo_is_asked(tmp_path: Path) -> None:
     connection = Connection(tmp_path, 60)
-    assert connection.routed("https://query2.finance.yahoo.com/v8/x")[0] == "https://query2.finance.yahoo.com/v8/x"
+    assert connection.route("https://query2.finance.yahoo.com/v8/x")[0] == "https://query2.finance.yahoo.com/v8/x"
     for url in (
         "https://example.org/",
         "https://yahoo.com.example.org/",
@@ -388,7 +388,7 @@ def test_nobody_but_yahoo_is_asked(tmp_path: Path) -> None:
         "file:///etc/passwd",
     ):
         with pytest.raises(UnreachableError, match="is no host"):
-            connection.routed(url)
+            connection.route(url)
 
 
 def test_members_of_the_index_in_these_days_are_asked_for_and_landed(tmp_path: Path) -> None:

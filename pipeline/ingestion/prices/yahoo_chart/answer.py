@@ -9,7 +9,7 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 from pipeline.ingestion.prices.yahoo_chart.consistency import Findings, check_consistency
-from pipeline.ingestion.prices.yahoo_chart.reading import Chart, read_chart
+from pipeline.ingestion.prices.yahoo_chart.parse_chart import Chart, read_chart
 
 REPAIRED = 1_000_000
 """Added to the line of a bar or event that was repaired: the line as delivered is set aside under its own number."""

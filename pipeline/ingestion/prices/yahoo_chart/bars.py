@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from pipeline.ingestion.prices.yahoo_chart.answer import CURRENCY, REPAIRED, ChartAnswer
-from pipeline.ingestion.prices.yahoo_chart.reading import PRICES, Chart, Floats
+from pipeline.ingestion.prices.yahoo_chart.parse_chart import PRICES, Chart, Floats
 
 LIVE = "the bar is no live quote"
 AUCTION = 0.05

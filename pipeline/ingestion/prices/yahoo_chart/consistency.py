@@ -10,7 +10,7 @@ from statistics import median
 
 import numpy as np
 
-from pipeline.ingestion.prices.yahoo_chart.reading import MINOR_UNITS, SUBDIVIDED, Chart, Dividend, Floats
+from pipeline.ingestion.prices.yahoo_chart.parse_chart import MINOR_UNITS, SUBDIVIDED, Chart, Dividend, Floats
 
 SPLIT_APPLIED = "the prices are adjusted for every split"
 ONE_UNIT = "the prices are in one unit"

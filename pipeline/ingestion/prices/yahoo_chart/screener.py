@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from pipeline.ingestion.prices.yahoo_chart.reading import MINOR_UNITS, READABLE
+from pipeline.ingestion.prices.yahoo_chart.parse_chart import MINOR_UNITS, READABLE
 from pipeline.ingestion.prices.yahoo_chart.symbols import our_ticker
 
 

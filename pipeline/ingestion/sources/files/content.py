@@ -13,8 +13,8 @@ from lake.tables.vocabulary import SYMBOL
 from pipeline.ingestion.sources.errors import SourceError
 from pipeline.ingestion.sources.files import columns
 from pipeline.ingestion.sources.files.dates import is_iso, read_dates
+from pipeline.ingestion.sources.files.file_text import is_readable, read_text, stem
 from pipeline.ingestion.sources.files.memberships import identify_tickers, read_identities, read_memberships
-from pipeline.ingestion.sources.files.reading import is_readable, read_text, stem
 from pipeline.ingestion.sources.params import FilesParams
 
 TICKER_COLUMN = "ticker"

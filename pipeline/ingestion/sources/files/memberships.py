@@ -9,10 +9,10 @@ from pathlib import Path
 
 import polars as pl
 
-from pipeline.ingestion.parsing import day
+from pipeline.ingestion.parse_values import day
 from pipeline.ingestion.sources.errors import SourceError
 from pipeline.ingestion.sources.files.columns import Usual, recognise
-from pipeline.ingestion.sources.files.reading import read_text
+from pipeline.ingestion.sources.files.file_text import read_text
 
 USUAL: Usual = {
     "ticker": ("ticker", "symbol"),

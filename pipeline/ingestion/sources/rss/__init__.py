@@ -15,7 +15,7 @@ from lake.tables.news import RAW_NEWS
 from pipeline.config.home import state_home
 from pipeline.ingestion.sources.params import Feed, RssParams
 from pipeline.ingestion.sources.payloads import FETCH_LAG, NEWS, payload_id
-from pipeline.ingestion.sources.rss.fetching import Document, FeedError, Fetcher
+from pipeline.ingestion.sources.rss.fetch_feed import Document, FeedError, Fetcher
 from pipeline.market.sessions import Sessions
 
 if TYPE_CHECKING:

@@ -276,7 +276,7 @@ def test_the_total_return_of_the_tape_is_the_return_that_was_drawn() -> None:
     source = market(names=64, history_sessions=700)
     first, last = source.coverage()
     daily = daily_total_returns(source.true_bars(first, last), actions(source)).drop_nulls("total_return")
-    drawn = pl.DataFrame(source._until(699).path.total[:700], schema=list(source.cast.tickers)).with_columns(
+    drawn = pl.DataFrame(source._until(699).path.total[:700], schema=list(source.instruments.tickers)).with_columns(
         session=pl.Series(source.calendar.between(first, last))
     )
     joined = daily.join(

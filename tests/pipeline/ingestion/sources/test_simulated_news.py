@@ -57,7 +57,7 @@ def test_wording_tells_the_sign_of_the_impulse_as_often_as_stated() -> None:
 def test_articles_are_about_listed_names_and_idle_ones_mean_nothing() -> None:
     source = full_market()
     told = source.true_articles(*source.coverage())
-    assert set(told["about"].drop_nulls()) <= set(source.cast.tickers)
+    assert set(told["about"].drop_nulls()) <= set(source.instruments.tickers)
     idle = told.filter(pl.col("wording") == 0)
     assert idle.height > 0.1 * told.height
     assert idle["impulse"].abs().max() == 0.0

@@ -10,7 +10,7 @@ import polars as pl
 from pipeline.ingestion.prices.yahoo_chart.answer import CURRENCY, REPAIRED, ChartAnswer, read_answer, read_question
 from pipeline.ingestion.prices.yahoo_chart.bars import bar_lines, shares_since
 from pipeline.ingestion.prices.yahoo_chart.consistency import DividendFinding
-from pipeline.ingestion.prices.yahoo_chart.reading import MINOR_UNITS, Split, UnreadableChartError
+from pipeline.ingestion.prices.yahoo_chart.parse_chart import MINOR_UNITS, Split, UnreadableChartError
 
 __all__ = ["CURRENCY", "REPAIRED", "yahoo_chart"]
 

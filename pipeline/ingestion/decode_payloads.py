@@ -10,9 +10,9 @@ from typing import Any
 import polars as pl
 
 from lake.contract import UTC
-from pipeline.ingestion.news.feeds import rss, yahoo_news
-from pipeline.ingestion.parsing import normalize_ticker
-from pipeline.ingestion.prices.yahoo_chart.decoding import CURRENCY, yahoo_chart
+from pipeline.ingestion.news.parse_feeds import rss, yahoo_news
+from pipeline.ingestion.parse_values import normalize_ticker
+from pipeline.ingestion.prices.yahoo_chart.decode_chart import CURRENCY, yahoo_chart
 from pipeline.ingestion.prices.yahoo_chart.screener import yahoo_screener
 
 Fields = Mapping[str, str | None]

@@ -7,8 +7,8 @@ from math import log
 
 import polars as pl
 
-from pipeline.ingestion.decode import decode
-from pipeline.ingestion.parsing import day, instant, number
+from pipeline.ingestion.decode_payloads import decode
+from pipeline.ingestion.parse_values import day, instant, number
 from pipeline.market.sessions import Sessions
 
 KIND = "factors"
