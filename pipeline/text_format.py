@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import polars as pl
 
 
@@ -23,6 +25,28 @@ def counted(count: int, one: str, many: str | None = None) -> str:
 def counted_each(column: str, one: str) -> pl.Expr:
     """The same of each value of an integer column; null where that is null."""
     return pl.when(pl.col(column) == 1).then(pl.lit(f"1 {one}")).otherwise(pl.format(f"{{}} {_plural(one)}", column))
+
+
+def duration(seconds: float) -> str:
+    """A span of wall time: '0.04 s', '1.4 s', '12 s', '3 min 05 s', '2 h 10 min'."""
+    if seconds < 1:
+        return f"{seconds:.2f} s"
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if (rounded := round(seconds)) < 60:
+        return f"{rounded} s"
+    if rounded < 3600:
+        return f"{rounded // 60} min {rounded % 60:02d} s"
+    return f"{rounded // 3600} h {rounded % 3600 // 60:02d} min"
+
+
+def rough_duration(span: timedelta) -> str:
+    """A span in its largest unit of which there are two or more: '90 s', '3 min', '5 h', '1,659 days'."""
+    seconds = int(span.total_seconds())
+    for size, name in ((86_400, "days"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds // size:,} {name}"
+    return f"{seconds} s"
 
 
 def _plural(noun: str) -> str:

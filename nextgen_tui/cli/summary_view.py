@@ -8,10 +8,18 @@ from rich.console import Group, RenderableType
 from rich.table import Table as Grid
 from rich.text import Text
 
-from nextgen_tui.summary import BookFacts, Coverage, DataFacts, LedgerFacts, PlanFacts, Skill, Trade
 from nextgen_tui.text import formats
 from nextgen_tui.text.safe_text import safe_text
 from nextgen_tui.text.table_view import grid
+from pipeline.reading.summary import (
+    BookFacts,
+    ClosedTrade,
+    CoverageFacts,
+    DataFacts,
+    LedgerFacts,
+    PlanFacts,
+    SkillFacts,
+)
 
 _FINDING_STYLES = {"better than naive": "green", "worse than naive": "red"}
 _METRIC_NAMES = {"pinball_skill": "less loss than naive", "ic": "rank correlation"}
@@ -49,7 +57,7 @@ def set_aside_part(quarantined: Sequence[tuple[str, int]]) -> RenderableType:
     return Group(Text(f"{formats.counted(total, 'row')} set aside by a rule, with the reason kept:"), table)
 
 
-def skill_part(skills: Sequence[Skill]) -> RenderableType:
+def skill_part(skills: Sequence[SkillFacts]) -> RenderableType:
     """How good the forecasts were beside naive ones."""
     if not skills:
         return Group(heading("Forecasts"), Text("No forecast has fallen due yet."))
@@ -72,7 +80,7 @@ def skill_part(skills: Sequence[Skill]) -> RenderableType:
     return Group(heading("Forecasts, beside the naive one"), table)
 
 
-def _interval(one: Skill) -> str:
+def _interval(one: SkillFacts) -> str:
     if one.low is None or one.high is None:
         return formats.MISSING
     return f"{_figure(one.metric, one.low)} to {_figure(one.metric, one.high)}"
@@ -82,7 +90,7 @@ def _figure(metric: str, value: float | None) -> str:
     return formats.number(value, 3, signed=True) if metric == "ic" else formats.percent(value, 1, signed=True)
 
 
-def coverage_part(coverages: Sequence[Coverage]) -> RenderableType:
+def coverage_part(coverages: Sequence[CoverageFacts]) -> RenderableType:
     """How many outcomes fell into the intervals."""
     table = Grid.grid(padding=(0, 2))
     for justify in ("right", "right", "left", "right", "left"):
@@ -140,7 +148,7 @@ def _plans(plans: PlanFacts) -> Text:
     )
 
 
-def trades_part(best: Sequence[Trade], worst: Sequence[Trade]) -> RenderableType:
+def trades_part(best: Sequence[ClosedTrade], worst: Sequence[ClosedTrade]) -> RenderableType:
     """The trades worth remembering, in the reflection's own words."""
     if not best and not worst:
         return Group(heading("Trades"), Text("No position has been sold yet."))

@@ -59,9 +59,9 @@ def command(
 
 def _show(invocation: Invocation, lake: Lake, timing: Timing, seconds: float) -> None:
     from lake.tables import feedback, market, news, trading
-    from nextgen_tui import summary
     from nextgen_tui.cli import summary_view
     from nextgen_tui.text import formats
+    from pipeline.reading import summary
 
     data = summary.data_facts(
         lake.read(market.MARKET_PRICES, columns=("ticker", "session", "revision")),
@@ -71,7 +71,7 @@ def _show(invocation: Invocation, lake: Lake, timing: Timing, seconds: float) ->
     metrics = lake.read(feedback.FEEDBACK_METRICS)
     value = lake.read(trading.PORTFOLIO_VALUE)
     best, worst = summary.best_and_worst(lake.read(trading.TRADE_REFLECTIONS))
-    skills, coverages = summary.skills(metrics), summary.coverages(metrics)
+    skills, coverages = summary.skill_facts(metrics), summary.coverage_facts(metrics)
     book = summary.book_facts(value)
     ledger = summary.ledger_facts(lake.read(trading.LEDGER_ENTRIES), value)
     plans = summary.plan_facts(lake.read(trading.TRADE_PLANS), lake.read(trading.EXECUTED_TRADES))

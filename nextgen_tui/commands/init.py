@@ -142,14 +142,14 @@ def _next_step(beginning: Beginning) -> str:
 def _load(invocation: Invocation, beginning: Beginning) -> int:
     """Load the history, tell what came of it, and give the exit code."""
     from lake.tables.market import MARKET_PRICES, QUARANTINED_ROWS
-    from nextgen_tui.summary import by_rule
     from nextgen_tui.text.formats import duration
+    from pipeline.reading.summary import count_by_rule
 
     started = perf_counter()
     with invocation.output.progress("history") as progress:
         rows = beginning.load(progress)
     usable = rows[MARKET_PRICES.name] > 0
-    _tell(invocation, rows, by_rule(invocation.lake.read(QUARANTINED_ROWS, columns=("rule",))), usable)
+    _tell(invocation, rows, count_by_rule(invocation.lake.read(QUARANTINED_ROWS, columns=("rule",))), usable)
     if not usable:
         invocation.output.complain(_no_bar(invocation, rows[QUARANTINED_ROWS.name]))
         return exit_codes.DEGRADED

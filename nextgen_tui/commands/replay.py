@@ -22,7 +22,7 @@ def command(invocation: Invocation, first: date | None, last: date | None, sessi
     Each session sees only what was public then. Sessions that are done are left alone, so that an interrupted replay
     goes on where it stopped.
     """
-    from nextgen_tui.standing import next_session, refuse_open
+    from nextgen_tui.cli.sessions import next_session, refuse_open
     from nextgen_tui.text.formats import counted, duration
 
     if (last is None) == (sessions is None):

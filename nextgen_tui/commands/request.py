@@ -53,7 +53,7 @@ def command(
     from datetime import UTC, datetime
     from uuid import uuid4
 
-    from nextgen_tui.standing import refuse_open
+    from nextgen_tui.cli.sessions import refuse_open
     from pipeline.control.daemon.daemon_lock import daemon_is_running
     from pipeline.control.operator.requests import Request, submit
 
@@ -113,18 +113,16 @@ def _refuse_another(lake: Lake, request: Request) -> None:
 
 def _why_it_waits(lake: Lake, request: Request) -> str:
     """What the daemon says of a request that it has not begun; empty where it says nothing."""
-    from pipeline.control.daemon.daemon_lock import daemon_is_running
-    from pipeline.control.daemon.heartbeat import read_heartbeat
-    from pipeline.control.monitoring.health import SILENT
+    from datetime import UTC, datetime
 
-    beat = read_heartbeat(lake.path)
-    if beat is None or not daemon_is_running(lake.path / "control"):
-        return ""
-    if beat.age > SILENT.total_seconds():
-        return f"the daemon has been silent for {beat.age:.0f} s; see `nextgen status`"
-    if beat.state == "draining":
-        return "the daemon is ending; the next one does it"
-    waiting = {one["slot"]: one["reason"] for one in beat.detail.get("waiting", [])}
+    from pipeline.reading.daemon import read_daemon
+
+    daemon = read_daemon(lake.path, datetime.now(UTC))
+    if daemon.phase == "silent":
+        return f"{daemon.sentence}; {daemon.fix}"
+    if daemon.phase == "draining":
+        return "the daemon is shutting down; the next one runs it"
+    waiting = {one["slot"]: one["reason"] for one in daemon.waiting}
     return str(waiting.get(request.request_id, ""))
 
 

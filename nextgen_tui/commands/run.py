@@ -21,10 +21,10 @@ def command(invocation: Invocation, stage: str, session: date | None) -> None:
     """
     from nextgen_tui.cli.busy_hint import or_ask
     from nextgen_tui.cli.runs_view import show_runs
-    from nextgen_tui.standing import refuse_open, standing
+    from nextgen_tui.cli.sessions import refuse_open, require_last_session
 
     chosen = stage_named(stage)
-    session = session or standing(invocation.lake)
+    session = session or require_last_session(invocation.lake)
     refuse_open(session, invocation.runner.calendar)
     asked = f"run {chosen.name} --session {session}"
     with or_ask(invocation, asked), invocation.output.progress(f"{chosen.name} of {session}") as progress:

@@ -1,8 +1,8 @@
-"""`nextgen status`: one verdict, and what it rests on."""
+"""`nextgen status`: the verdict on health, and what it rests on."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,110 +10,115 @@ import click
 from nextgen_tui.cli import exit_codes
 from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 
-ORDER = {"fail": 0, "warn": 1, "ok": 2}
-
 if TYPE_CHECKING:
-    from nextgen_tui.health import Health
-    from pipeline.control.monitoring.health import Condition
+    from pipeline.reading.health import Health
 
 
 @click.command("status", cls=ReadingCommand)
-@click.option("--all", "everything", is_flag=True, help="Show the checks that passed as well.")
+@click.option("--all", "everything", is_flag=True, help="Show what passed as well.")
 @pass_invocation
 def command(invocation: Invocation, everything: bool) -> int:
-    """Say whether all is well, and what ran last.
+    """Show whether the operation is healthy, and what ran last.
 
-    Exit code 0 if all is well or merely remarked on, 1 if a check, the last cycle, or something the daemon is to see to
-    failed, or nothing has run yet. With --json, `answers` holds the console's answers to the ten daily questions.
+    The verdict takes the last health report, the last cycle, the daemon, schedule, configuration, tables and disk
+    together. Exit code 0 if it is healthy or has warnings only, 1 if something failed or no session has run yet. With
+    --json, `answers` holds the console's answers to the ten daily questions.
     """
-    from lake.tables.control import RUNS, SYSTEM_HEALTH
-    from nextgen_tui.health import health
-    from pipeline.control.daemon.simulated_pace import make_operation_clock
-    from pipeline.control.monitoring.health import condition
-    from pipeline.control.schedule.active_schedule import read_active_schedule
-    from pipeline.market.calendar_cache import ChildCalendars
+    from pipeline.reading.health import judge_health
 
-    lake = invocation.lake
-    now = make_operation_clock(lake).now()
-    calendars = ChildCalendars(now.date())
-    services = condition(lake, read_active_schedule(lake.path, now, calendars), now, calendars)
-    columns = ("run_id", "work", "cycle_id", "stage", "session", "status", "error", "written", "seconds", "started_at")
-    report = health(lake.read(SYSTEM_HEALTH), lake.read(RUNS, columns=columns))
-    verdict = _over_all(report, services)
-    healthy = verdict.status != "fail" and verdict.session is not None
-    _show(invocation, verdict, everything)
-    _show_services(invocation, services, everything)
+    health = judge_health(invocation.lake)
+    _show(invocation, health, everything)
     if invocation.as_json:
-        record = {"lake": str(invocation.lake_path), "healthy": healthy, **asdict(verdict)}
-        invocation.output.record({**record, "operation": asdict(services), "answers": _answers(invocation)})
-    return exit_codes.DONE if healthy else exit_codes.DEGRADED
+        record = {"lake": str(invocation.lake_path), "healthy": health.healthy, **_record(health)}
+        invocation.output.record({**record, "answers": _answers(invocation)})
+    return exit_codes.DONE if health.healthy else exit_codes.DEGRADED
 
 
-def _over_all(report: Health, services: Condition) -> Health:
-    """The report's verdict, or the operation's where that is worse."""
-    if ORDER[services.status] >= ORDER[report.status]:
-        return report
-    return replace(report, status=services.status, sentence=services.reason)
+def _record(health: Health) -> dict[str, Any]:
+    return {**asdict(health), "checks": [check._asdict() for check in health.checks]}
 
 
 def _answers(invocation: Invocation) -> list[dict[str, Any]]:
     """The ten daily questions as the console answers them."""
+    from nextgen_tui.console.daily_questions import answer_daily_questions
     from nextgen_tui.console.lake_view import LakeView, read_runs
-    from nextgen_tui.daily_questions import answers
 
-    return [asdict(one) for one in answers(LakeView(invocation.lake, read_runs(invocation.lake)))]
+    return [asdict(one) for one in answer_daily_questions(LakeView(invocation.lake, read_runs(invocation.lake)))]
 
 
-def _show_services(invocation: Invocation, services: Condition, everything: bool) -> None:
+def _show(invocation: Invocation, health: Health, everything: bool) -> None:
     from rich.text import Text
 
+    from nextgen_tui.text import formats
     from nextgen_tui.text.safe_text import safe_text
-    from nextgen_tui.text.table_view import cell, grid
+    from nextgen_tui.text.table_view import cell
 
-    shown = [one for one in services.services if everything or one.status != "ok"]
-    if not shown:
-        return
-    view = grid("Services")
-    for heading in ("", "service", "what was found"):
-        view.add_column(heading)
-    for one in shown:
-        view.add_row(cell(one.status), one.service, Text(safe_text(one.reason, 300)))
-    invocation.output.show(view)
+    output = invocation.output
+    output.show(Text.assemble(cell(health.status), "  ", safe_text(health.sentence, 500)))
+    output.show(f"Lake: {safe_text(invocation.lake_path)}")
+    _show_problems(invocation, health)
+    if everything:
+        _show_passed(invocation, health)
+    elif passed := sum(one.status == "ok" for one in health.checks):
+        output.show(f"{formats.counted(passed, 'check')} passed.")
+    _show_cycles(invocation, health)
 
 
-def _show(invocation: Invocation, verdict: Health, everything: bool) -> None:
+def _show_problems(invocation: Invocation, health: Health) -> None:
     from rich.text import Text
 
     from nextgen_tui.text import formats
     from nextgen_tui.text.safe_text import safe_text
     from nextgen_tui.text.table_view import cell, grid
 
-    output = invocation.output
-    output.show(Text.assemble(cell(verdict.status), "  ", safe_text(verdict.sentence, 500)))
-    output.show(f"Lake: {safe_text(invocation.lake_path)}")
-    shown = [check for check in verdict.checks if everything or check.status != "ok"]
-    if shown:
-        view = grid()
-        for heading in ("", "service", "check", "what was found"):
-            view.add_column(heading)
-        for check in shown:
-            view.add_row(cell(check.status), check.service, check.check, Text(safe_text(check.message, 300)))
-        output.show(view)
-    if hidden := len(verdict.checks) - len(shown):
-        output.show(f"{formats.counted(hidden, 'check')} passed.")
-    if verdict.cycles:
-        view = grid("Last cycles")
-        for heading in ("session", "cycle", "runs", "failed", "rows written", "time", "started"):
-            numeric = heading in ("runs", "failed", "rows written", "time")
-            view.add_column(heading, justify="right" if numeric else "left")
-        for cycle in verdict.cycles[:5]:
-            view.add_row(
-                formats.day(cycle.session),
-                safe_text(cycle.cycle_id, 40),
-                formats.whole(cycle.runs),
-                formats.whole(cycle.failed),
-                formats.whole(cycle.rows_written),
-                formats.duration(cycle.seconds),
-                formats.instant(cycle.started_at),
-            )
-        output.show(view)
+    if not health.problems:
+        return
+    view = grid("Problems")
+    for heading in ("", "about", "what", "since", "what to do"):
+        view.add_column(heading)
+    for one in health.problems:
+        what = f"{one.what} ({one.why})" if one.why else one.what
+        since = formats.instant(one.since)
+        view.add_row(cell(one.status), one.part, Text(safe_text(what, 300)), since, Text(safe_text(one.fix, 200)))
+    invocation.output.show(view)
+
+
+def _show_passed(invocation: Invocation, health: Health) -> None:
+    from rich.text import Text
+
+    from nextgen_tui.text.safe_text import safe_text
+    from nextgen_tui.text.table_view import cell, grid
+
+    view = grid("Passed")
+    for heading in ("", "about", "what was found"):
+        view.add_column(heading)
+    found = [(one.service, one.status, one.reason) for one in health.parts]
+    found += [(f"{one.service}, {one.check}", one.status, one.message) for one in health.checks]
+    for about, status, words in found:
+        if status == "ok":
+            view.add_row(cell(status), about, Text(safe_text(words, 300)))
+    invocation.output.show(view)
+
+
+def _show_cycles(invocation: Invocation, health: Health) -> None:
+    from nextgen_tui.text import formats
+    from nextgen_tui.text.safe_text import safe_text
+    from nextgen_tui.text.table_view import grid
+
+    if not health.cycles:
+        return
+    view = grid("Last cycles")
+    for heading in ("session", "cycle", "runs", "failed", "rows written", "time", "started"):
+        numeric = heading in ("runs", "failed", "rows written", "time")
+        view.add_column(heading, justify="right" if numeric else "left")
+    for cycle in health.cycles:
+        view.add_row(
+            formats.day(cycle.session),
+            safe_text(cycle.cycle_id, 40),
+            formats.whole(cycle.runs),
+            formats.whole(cycle.failed),
+            formats.whole(cycle.rows_written),
+            formats.duration(cycle.seconds),
+            formats.instant(cycle.started_at),
+        )
+    invocation.output.show(view)

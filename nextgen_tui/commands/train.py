@@ -24,10 +24,10 @@ def command(invocation: Invocation, session: date | None) -> None:
     from lake.tables.models import MODEL_PROMOTIONS
     from nextgen_tui.cli.busy_hint import or_ask
     from nextgen_tui.cli.output import records
-    from nextgen_tui.standing import refuse_open, standing
+    from nextgen_tui.cli.sessions import refuse_open, require_last_session
     from nextgen_tui.text.safe_text import safe_text
 
-    session = session or standing(invocation.lake)
+    session = session or require_last_session(invocation.lake)
     refuse_open(session, invocation.runner.calendar)
     asked = f"train --session {session}"
     with or_ask(invocation, asked), invocation.output.progress(f"training at {session}") as progress:

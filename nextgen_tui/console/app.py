@@ -25,9 +25,6 @@ from textual.widgets import Input
 from lake.store import Lake
 from nextgen_tui.cli import exit_codes
 from nextgen_tui.cli.error_messages import explained
-from nextgen_tui.console.activity import Activity, activity
-from nextgen_tui.console.alerts import Alert, Known, alerts
-from nextgen_tui.console.alerts import known as known_of
 from nextgen_tui.console.detail_screen import DetailScreen
 from nextgen_tui.console.dialogs import HelpScreen
 from nextgen_tui.console.lake_view import AsOf, Clock, LakeView, parse_as_of, read_runs, step_as_of, utc_now
@@ -36,10 +33,14 @@ from nextgen_tui.console.operator import command_parser
 from nextgen_tui.console.operator.commands import CommandApp
 from nextgen_tui.console.page import Detail, Link, PageState, build_state
 from nextgen_tui.console.page_screen import PageScreen
+from nextgen_tui.console.pages.health import HealthData
 from nextgen_tui.console.runtime.change_detection import ChangeToken, change_token, log_folders, refuse_without_runs
 from nextgen_tui.console.runtime.shutdown import ConsoleExecutor
 from nextgen_tui.console.screens import PAGES
 from nextgen_tui.text.safe_text import safe_text
+from pipeline.reading.alerts import Alert, AlertFacts, find_alerts, read_alert_facts, verdict_alert
+from pipeline.reading.daemon import Activity, read_activity
+from pipeline.reading.health import Health
 
 SECONDS_BETWEEN_LOOKS = 1.0
 """How often the lake is asked for something new where no file event comes; it costs a listing of a few folders."""
@@ -51,7 +52,8 @@ FOLLOW_DAEMON = 5.0
 """Seconds between two looks at the daemon's sign of life, on the screens that show it."""
 UNTOLD = ("Copy selected text", "Scroll Left", "Scroll Right", "Page Left", "Page Right")
 """What keys do that nobody would miss here."""
-DAEMON_PAGES = ("health", "schedule")
+HEALTH = "health"
+DAEMON_PAGES = (HEALTH, "schedule")
 
 
 @dataclass(eq=False)
@@ -124,7 +126,8 @@ class ConsoleApp(CommandApp):
         self._wanted: tuple[str, LakeView] | None = None
         self._playing: Any = None
         self.activity = Activity()
-        self._known: Known | None = None
+        self.health: Health | None = None
+        self._known: AlertFacts | None = None
         self._reported_late: set[str] = set()
 
     # ---- following the lake
@@ -157,7 +160,7 @@ class ConsoleApp(CommandApp):
     @work(thread=True, exit_on_error=False, group="look")
     def _look(self, known: ChangeToken | None) -> None:
         try:
-            found, doing = change_token(self.lake_path), activity(self.lake_path, self.clock())
+            found, doing = change_token(self.lake_path), read_activity(self.lake_path, self.clock())
             if found == known:
                 self.post_message(LakeChecked(found, activity=doing))
                 return
@@ -166,8 +169,8 @@ class ConsoleApp(CommandApp):
                     self._lake = Lake.open(self.lake_path)
                 refuse_without_runs(self.lake_path)
                 view = LakeView(self._lake, read_runs(self._lake), clock=self.clock)
-                before, self._known = self._known, known_of(view)
-            news = alerts(before, self._known, self.sent_requests) if before else ()
+                before, self._known = self._known, read_alert_facts(self._lake, view.every_run)
+            news = find_alerts(before, self._known, self.sent_requests) if before else ()
             self.post_message(LakeChecked(found, view, alerts=news, activity=doing))
         except BaseException as error:  # whatever it is has to become a sentence, or the screen would just stand still
             self._lake = None
@@ -208,7 +211,7 @@ class ConsoleApp(CommandApp):
         late = [Alert(words, "warning") for name, words in doing.late if name not in self._reported_late]
         self._reported_late = {name for name, _ in doing.late}
         for alert in (*news, *late[:1]):
-            self.notify(alert.words, severity=alert.severity, markup=False)
+            self.notify(safe_text(alert.words, 400), severity=alert.severity, markup=False)
 
     @work(exit_on_error=False, group="watch")
     async def _watch(self) -> None:
@@ -227,8 +230,9 @@ class ConsoleApp(CommandApp):
                 await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
 
     def _follow_daemon(self) -> None:
-        if self.current_mode in DAEMON_PAGES and self.view is not None:
-            self._load(self.current_mode)
+        if self.view is not None:
+            for name in {HEALTH, self.current_mode if self.current_mode in DAEMON_PAGES else HEALTH}:
+                self._load(name)
 
     # ---- reading pages
 
@@ -242,6 +246,8 @@ class ConsoleApp(CommandApp):
         if self.view is not None and self._wanted != (name, self.view):
             self._wanted = (name, self.view)
             self._load(name)
+            if name != HEALTH and self.health is None:
+                self._load(HEALTH)  # the bar at the top repeats its verdict on every screen
 
     @work(thread=True, exit_on_error=False, group="load")
     def _load(self, name: str) -> None:
@@ -273,7 +279,16 @@ class ConsoleApp(CommandApp):
         """Show the page if it is still in front and the console still stands there."""
         if message.view is self.view:
             self._states[message.name] = message.state
+            self._take_verdict(message)
             self.refresh_screen()
+
+    def _take_verdict(self, message: PageLoaded) -> None:
+        """Keep the verdict of now for the bar at the top, and alert to it where it turned to failure."""
+        data = message.state.data
+        if message.view.at is None and isinstance(data, HealthData):
+            before, self.health = self.health, data.health
+            if (alert := verdict_alert(before, data.health)) is not None:
+                self.notify(safe_text(alert.words, 400), severity=alert.severity, markup=False)
 
     def refresh_screen(self) -> None:
         """Let the screen in front show what is known now."""

@@ -14,14 +14,15 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from nextgen_tui.console.activity import Activity
 from nextgen_tui.console.lake_view import AsOf, LakeView
 from nextgen_tui.console.notes import Line, wrap_hanging
 from nextgen_tui.console.page import Action, Detail, Link, Page, PageState
-from nextgen_tui.console.sheet.sheet import Cell
+from nextgen_tui.console.sheet.sheet import Cell, Style
 from nextgen_tui.console.styles import content
 from nextgen_tui.text import formats
 from nextgen_tui.text.safe_text import harmless, safe_text
+from pipeline.reading.daemon import Activity
+from pipeline.reading.health import Health
 
 MAX_TYPED = 1_000
 """Characters that a line takes; a megabyte pasted by mistake would stop the console for seconds."""
@@ -43,6 +44,8 @@ class Console(Protocol):
     """Whether time runs."""
     activity: Activity
     """What the daemon does now."""
+    health: Health | None
+    """The verdict of now; None until it was judged."""
 
     def page_state(self, name: str) -> PageState:
         """What is known of a page."""
@@ -71,9 +74,17 @@ def banner(console: Console) -> tuple[Line, bool]:
     read = f"{console.read_at:%H:%M:%S}Z" if console.read_at else formats.MISSING
     mode = "  READ ONLY" if console.read_only else ""
     told = Cell(f"nextgen  session {session}  ● live, read {read}{mode}  ")
-    doing = [Cell(f"▸ {words}  ", "accent") for words in console.activity.doing]
+    doing = [Cell(f"▸ {safe_text(words, 100)}  ", "accent") for words in console.activity.doing]
     idle = [] if console.activity.daemon or console.read_at is None else [Cell("○ no daemon  ", "warn")]
-    return (told, *idle, *doing, lake), False
+    return (told, *_verdict(console.health), *idle, *doing, lake), False
+
+
+def _verdict(health: Health | None) -> Line:
+    """The verdict, where there is something to see to."""
+    if health is None or health.status == "ok":
+        return ()
+    sign: tuple[str, Style] = ("✗", "bad") if health.status == "fail" else ("!", "warn")
+    return (Cell(f"{sign[0]} {safe_text(health.sentence, 200)}  ", sign[1]),)
 
 
 def numbers(pages: Sequence[Page[Any]], here: str, width: int) -> Content:

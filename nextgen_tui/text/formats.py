@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from pipeline import text_format
 from pipeline.text_format import counted as counted
+from pipeline.text_format import duration as duration
 
 MISSING = "–"
 """Shown where there is no value: never 0, never an empty field."""
@@ -45,19 +46,6 @@ def instant(value: datetime | None) -> str:
 def day(value: date | None) -> str:
     """A date."""
     return MISSING if value is None else value.isoformat()
-
-
-def duration(seconds: float) -> str:
-    """A span of wall time: '0.04 s', '1.4 s', '12 s', '3 min 05 s', '2 h 10 min'."""
-    if seconds < 1:
-        return f"{seconds:.2f} s"
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    if (rounded := round(seconds)) < 60:
-        return f"{rounded} s"
-    if rounded < 3600:
-        return f"{rounded // 60} min {rounded % 60:02d} s"
-    return f"{rounded // 3600} h {rounded % 3600 // 60:02d} min"
 
 
 def bar(share: float, width: int = 10) -> str:

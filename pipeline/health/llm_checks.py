@@ -12,7 +12,7 @@ from pipeline.ingestion.news.llm_reply import kind_of_failure, kind_of_unknown
 from pipeline.ingestion.news.scores import LEXICON
 
 
-def opinions(raw_replies: pl.DataFrame, raw_sentiment: pl.DataFrame, params: HealthParams) -> list[Check]:
+def check_replies(raw_replies: pl.DataFrame, raw_sentiment: pl.DataFrame, params: HealthParams) -> list[Check]:
     """Two checks of a session in which a model was asked: how much it said, and the budget. None where nobody was.
 
     Args:
@@ -32,7 +32,7 @@ def _scored(raw_replies: pl.DataFrame, raw_sentiment: pl.DataFrame, params: Heal
     kinds = sorted(Counter(why.values()).items(), key=lambda one: (-one[1], one[0]))
     told = f"; unknown, never 0: {', '.join(f'{count} {kind}' for kind, count in kinds)}" if kinds else ""
     message = f"{len(asked) - len(why)} of {len(asked)} articles have a model's opinion{told}"
-    return (
+    return Check(
         "news",
         "scored",
         "ok" if share >= params.least_scored else "warn",
@@ -62,9 +62,9 @@ def _budget(raw_replies: pl.DataFrame) -> Check:
     dollars = float(raw_replies["dollars"].sum())
     refused = raw_replies.filter(pl.col("status") == "budget")
     if refused.is_empty():
-        return ("news", "budget", "ok", dollars, None, f"{sent} requests, {dollars:.4f} USD")
+        return Check("news", "budget", "ok", dollars, None, f"{sent} requests, {dollars:.4f} USD")
     left = refused["article_ids"].explode().n_unique()
-    return (
+    return Check(
         "news",
         "budget",
         "warn",

@@ -13,8 +13,8 @@ from lake.tables.news import RAW_REPLIES, RAW_SENTIMENT
 from lake.tables.predictions import INFERENCE_LOG, PREDICTIONS
 from lake.tables.trading import PORTFOLIO_VALUE
 from pipeline.engine.stage import Moment, Read, Stage
-from pipeline.health.checks import Check
-from pipeline.health.llm_checks import opinions
+from pipeline.health.checks import Check, Status
+from pipeline.health.llm_checks import check_replies
 from pipeline.health.params import HealthParams
 from pipeline.ingestion.params import MOST_AGAIN
 from pipeline.ingestion.prices.cross_check import AGREES
@@ -48,7 +48,7 @@ def report(
         _quarantined(quarantined_rows, market_prices, params),
         _answered(quarantined_rows),
         _agreed(quarantined_rows),
-        *opinions(raw_replies, raw_sentiment, params),
+        *check_replies(raw_replies, raw_sentiment, params),
         _forecast(inference_log, params),
         *_fresh(predictions, inference_log, moment),
         *_calibration(feedback_metrics, params),
@@ -63,11 +63,11 @@ def report(
 def _stages(runs: pl.DataFrame, params: HealthParams) -> list[Check]:
     last = runs.filter(pl.col("stage") != "report").sort("started_at").group_by("stage", maintain_order=True).last()
     checks: list[Check] = []
-    for stage, status, error, seconds, rows in last.select("stage", "status", "error", "seconds", "rows").iter_rows():
+    for stage, ended, error, seconds, rows in last.select("stage", "status", "error", "seconds", "rows").iter_rows():
         slow = seconds > params.slow_stage_seconds
-        verdict = "fail" if status != "done" else "warn" if slow else "ok"
-        message = error if status != "done" else f"{counted(rows, 'row')} in {seconds:.2f} s"
-        checks.append((stage, "last run", verdict, seconds, params.slow_stage_seconds, message[:500]))
+        status: Status = "fail" if ended != "done" else "warn" if slow else "ok"
+        message = error if ended != "done" else f"{counted(rows, 'row')} in {seconds:.2f} s"
+        checks.append(Check(stage, "last run", status, seconds, params.slow_stage_seconds, message[:500]))
     return checks
 
 
@@ -75,10 +75,10 @@ def _arrived(prices: pl.DataFrame, universe: pl.DataFrame, session: date, params
     members = universe.filter(pl.col("member"))
     there = members.join(prices.filter(pl.col("session") == session), on="ticker", how="semi").height
     if not members.height:
-        return ("market_prices", "arrived", "warn", None, params.least_arrived, "the universe has no members yet")
+        return Check("market_prices", "arrived", "warn", None, params.least_arrived, "the universe has no members yet")
     share = there / members.height
-    verdict = "ok" if share >= params.least_arrived else "fail" if share < params.least_arrived / 2 else "warn"
-    return (
+    verdict: Status = "ok" if share >= params.least_arrived else "fail" if share < params.least_arrived / 2 else "warn"
+    return Check(
         "market_prices",
         "arrived",
         verdict,
@@ -90,38 +90,40 @@ def _arrived(prices: pl.DataFrame, universe: pl.DataFrame, session: date, params
 
 def _quarantined(quarantined: pl.DataFrame, prices: pl.DataFrame, params: HealthParams) -> Check:
     share = quarantined.height / max(quarantined.height + prices.height, 1)
-    verdict = "ok" if share <= params.most_quarantined else "warn"
+    verdict: Status = "ok" if share <= params.most_quarantined else "warn"
     rule = quarantined["rule"].value_counts(sort=True).row(0) if quarantined.height else None
     told = f"; most often: {rule[0]} ({rule[1]})" if rule else ""
     message = f"{counted(quarantined.height, 'row')} set aside this session{told}"
-    return ("market_prices", "quarantined", verdict, share, params.most_quarantined, message[:500])
+    return Check("market_prices", "quarantined", verdict, share, params.most_quarantined, message[:500])
 
 
 def _answered(quarantined: pl.DataFrame) -> Check:
     """A source that did not answer has landed why: the session runs on what is in the lake."""
     silent = quarantined.filter(pl.col("rule").is_in([UNREACHABLE, LIMITED, SECOND_ANSWERS]))
     if silent.is_empty():
-        return ("sources", "answered", "ok", 0.0, 0.0, "every source answered")
-    verdict = "fail" if "*" in silent["ticker"] else "warn"
-    told = f"it does not hold that {silent['rule'][0]}: {silent['row'][0]}; what is in the lake is used"
-    return ("sources", "answered", verdict, float(silent.height), 0.0, told[:500])
+        return Check("sources", "answered", "ok", 0.0, 0.0, "every source answered")
+    verdict: Status = "fail" if "*" in silent["ticker"] else "warn"
+    told = f"failed check: {silent['rule'][0]}: {silent['row'][0]}; what is in the lake is used"
+    return Check("sources", "answered", verdict, float(silent.height), 0.0, told[:500])
 
 
 def _agreed(quarantined: pl.DataFrame) -> Check:
     apart = quarantined.filter(pl.col("rule") == AGREES).sort("ticker")
     if apart.is_empty():
-        return ("sources", "agree", "ok", 0.0, 0.0, "no second source disagrees")
+        return Check("sources", "agree", "ok", 0.0, 0.0, "no second source disagrees")
     told = f"{apart.height} bars differ between the sources, the first is of {apart['ticker'][0]}: {apart['row'][0]}"
-    return ("sources", "agree", "warn", float(apart.height), 0.0, told[:500])
+    return Check("sources", "agree", "warn", float(apart.height), 0.0, told[:500])
 
 
 def _forecast(log: pl.DataFrame, params: HealthParams) -> Check:
     if log.is_empty():
-        return ("predictions", "forecast", "warn", None, params.least_forecast, "nothing was selected for forecasting")
+        return Check(
+            "predictions", "forecast", "warn", None, params.least_forecast, "nothing was selected for forecasting"
+        )
     made = log.filter(pl.col("status") == "predicted").height
     share = made / log.height
-    verdict = "ok" if share >= params.least_forecast else "warn"
-    return (
+    verdict: Status = "ok" if share >= params.least_forecast else "warn"
+    return Check(
         "predictions",
         "forecast",
         verdict,
@@ -143,15 +145,16 @@ def _fresh(predictions: pl.DataFrame, log: pl.DataFrame, moment: Moment) -> list
         since = f"of {newest}, {counted(age, 'session')} old, for no bar has come since"
         told = f"the forecasts are stale: the newest are {since}"
         left = f"; {standing.height} tickers' still stand, and nothing is bought on them"
-        return [("predictions", "fresh", "fail" if age > TOLERATED else "warn", float(age), 0.0, told + left)]
+        return [Check("predictions", "fresh", "fail" if age > TOLERATED else "warn", float(age), 0.0, told + left)]
     left = f"only stale forecasts stand for {counted(stale, 'ticker')} without a bar"
     told = left if stale else "made from the session's own bars"
-    return [("predictions", "fresh", "warn" if stale else "ok", 0.0, 0.0, told)]
+    return [Check("predictions", "fresh", "warn" if stale else "ok", 0.0, 0.0, told)]
 
 
 def _calibration(metrics: pl.DataFrame, params: HealthParams) -> list[Check]:
     overall = metrics.filter(pl.col("scope") == "all").sort("horizon", "metric")
     checks: list[Check] = []
+    status: Status
     for horizon, metric, value, baseline, verdict in overall.select(
         "horizon", "metric", "value", "baseline", "verdict"
     ).iter_rows():
@@ -160,11 +163,11 @@ def _calibration(metrics: pl.DataFrame, params: HealthParams) -> list[Check]:
             off = abs(value - baseline)
             status = "ok" if verdict in ("calibrated", "too few") or off <= params.coverage_tolerance else "warn"
             message = f"80 % intervals held {percent(value, 1)} of outcomes {ahead}: {verdict}"
-            checks.append(("predictions", name, status, value, baseline, message))
+            checks.append(Check("predictions", name, status, value, baseline, message))
         if metric == "ic":
             status = "warn" if verdict == "worse" else "ok"
             message = f"rank correlation {value:+.3f} {ahead}: {verdict}"
-            checks.append(("predictions", name, status, value, baseline, message))
+            checks.append(Check("predictions", name, status, value, baseline, message))
     return checks
 
 
@@ -175,19 +178,19 @@ def _biased(flags: pl.DataFrame) -> Check:
         if active
         else "no slice errs to one side"
     )
-    return ("predictions", "bias", "ok", float(active), None, message)
+    return Check("predictions", "bias", "ok", float(active), None, message)
 
 
 def _book(value: pl.DataFrame, params: HealthParams) -> list[Check]:
     if value.is_empty():
-        return [("book", "reconciled", "warn", None, 0.0, "the book has not been opened yet")]
+        return [Check("book", "reconciled", "warn", None, 0.0, "the book has not been opened yet")]
     row = value.row(-1, named=True)
     off, drawdown = float(row["unexplained"]), row["drawdown"]
     told = "every cent of value is explained" if off == 0 else f"{off:.2f} of value is unexplained"
-    fallen = "fail" if drawdown > params.most_drawdown else "ok"
+    fallen: Status = "fail" if drawdown > params.most_drawdown else "ok"
     return [
-        ("book", "reconciled", "ok" if off == 0 else "fail", off, 0.0, told),
-        ("book", "drawdown", fallen, drawdown, params.most_drawdown, f"{percent(drawdown, 1)} below its peak"),
+        Check("book", "reconciled", "ok" if off == 0 else "fail", off, 0.0, told),
+        Check("book", "drawdown", fallen, drawdown, params.most_drawdown, f"{percent(drawdown, 1)} below its peak"),
     ]
 
 

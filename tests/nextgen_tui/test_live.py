@@ -57,8 +57,8 @@ def test_sessions_come_one_after_the_other_and_it_ends_by_itself_after_as_many_a
     assert f"nextgen console --lake {demo}" in err
     refuse_leftovers(demo)
     asked = python_command("nextgen_tui", "status", "--json", "--lake", demo)
-    told = json.loads(subprocess.run(asked, stdout=subprocess.PIPE, check=False).stdout)["operation"]
-    owed = [one["facts"]["owed"] for one in told["services"] if "owed" in one["facts"]]
+    told = json.loads(subprocess.run(asked, stdout=subprocess.PIPE, check=False).stdout)
+    owed = [one["facts"]["owed"] for one in told["parts"] if "owed" in one["facts"]]
     assert (len(owed), sum(owed)) == (3, 0), "tasks are due by the time of the market, which stands"
 
 

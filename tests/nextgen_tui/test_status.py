@@ -38,14 +38,14 @@ Status = Callable[[], tuple[int, dict[str, Any], dict[str, dict[str, Any]]]]
 
 @pytest.fixture
 def status(lake: Lake, capsys: pytest.CaptureFixture[str]) -> Status:
-    """Ask for the status of a lake with a schedule of its own; give exit code, JSON, and its services by name."""
+    """Ask for the status of a lake with a schedule of its own; give exit code, JSON, and its parts by name."""
     (lake.path / "schedules.toml").write_text(SCHEDULE)
 
     def ask() -> tuple[int, dict[str, Any], dict[str, dict[str, Any]]]:
         capsys.readouterr()
         code = outcome(["status", "--json", "--lake", str(lake.path)])
         told = json.loads(capsys.readouterr().out)
-        return code, told, {one["service"]: one for one in told["operation"]["services"]}
+        return code, told, {one["service"]: one for one in told["parts"]}
 
     return ask
 
@@ -112,14 +112,14 @@ def test_a_schedule_that_the_daemon_has_not_read_since_it_was_changed_is_remarke
         code, _, services = status()
     assert code == exit_codes.DONE
     assert services["schedule"]["status"] == "warn"
-    assert "SIGHUP lets it count" in services["schedule"]["reason"]
+    assert services["schedule"]["fix"] == "send the daemon SIGHUP to apply the change"
 
 
 def test_a_configuration_that_no_task_could_run_with_is_told(lake: Lake, status: Status) -> None:
     (lake.path / "nextgen.toml").write_text("[trading]\ncapitall = 1\n")
     code, told, _ = status()
     assert code == exit_codes.DEGRADED
-    assert told["sentence"].startswith("configuration: no task can run: ")
+    assert told["sentence"].startswith("The configuration cannot be used, so no task can run: ")
     assert "did you mean trading.capital?" in told["sentence"]
 
 
@@ -128,14 +128,17 @@ def test_a_daemon_that_died_is_a_failure_though_nothing_is_late_yet(lake: Lake, 
         pass
     code, told, _ = status()
     assert code == exit_codes.DEGRADED
-    assert told["sentence"].startswith("daemon: it died without a word")
+    assert told["sentence"].startswith("The daemon crashed ")
 
 
 def test_a_daemon_that_was_stopped_is_no_failure(lake: Lake, status: Status) -> None:
     with a_daemon(lake, "stopped"):
         pass
     code, _, services = status()
-    assert (code, services["daemon"]["reason"]) == (exit_codes.DONE, "it was stopped; start `nextgen-daemon`")
+    assert (code, services["daemon"]["reason"]) == (
+        exit_codes.DONE,
+        "The daemon was stopped; start `nextgen-daemon` to go on",
+    )
 
 
 def test_a_daemon_that_hangs_is_a_failure(lake: Lake, status: Status) -> None:
@@ -145,7 +148,7 @@ def test_a_daemon_that_hangs_is_a_failure(lake: Lake, status: Status) -> None:
         beat.write_text(json.dumps(content | {"at": (datetime.now(UTC) - timedelta(minutes=5)).isoformat()}))
         code, told, _ = status()
     assert code == exit_codes.DEGRADED
-    assert told["sentence"] == "daemon: it runs but has been silent for 5 min"
+    assert told["sentence"].startswith("The daemon has not responded for 5 min; end process ")
 
 
 def test_work_that_waits_for_another_writer_is_remarked_on_by_the_writers_name(lake: Lake, status: Status) -> None:
@@ -168,7 +171,7 @@ def test_a_disk_that_is_nearly_full_is_a_failure(lake: Lake, status: Status, mon
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: SimpleNamespace(free=18_000_000))
     code, told, _ = status()
     assert code == exit_codes.DEGRADED
-    assert told["sentence"].startswith("disk: 18 MB free")
+    assert told["sentence"].startswith("The disk has 18 MB free")
 
 
 def test_a_daemon_that_has_grown_is_remarked_on(lake: Lake, status: Status) -> None:
@@ -182,7 +185,8 @@ def test_a_daemon_that_has_grown_is_remarked_on(lake: Lake, status: Status) -> N
     code, _, services = status()
     found = services["resources"]
     assert (code, found["status"]) == (exit_codes.DONE, "warn")
-    assert found["reason"] == "700 MB, 19 descriptors, 0.1 % of a core; restart the daemon"
+    assert found["reason"] == "The daemon uses 700 MB, 19 descriptors, 0.1 % of a core"
+    assert found["fix"] == "restart the daemon"
 
 
 def test_who_asks_a_daemon_that_cannot_start_it_now_is_told_why(
@@ -193,9 +197,9 @@ def test_who_asks_a_daemon_that_cannot_start_it_now_is_told_why(
         return str(json.loads(capsys.readouterr().out)["reason"])
 
     with a_daemon(lake, "draining"):
-        assert asked("one") == "the daemon is ending; the next one does it"
+        assert asked("one") == "the daemon is shutting down; the next one runs it"
     waiting = WaitingRun("request:maintain", "two", datetime.now(UTC), "group lake is busy")
     with a_daemon(lake, waiting=(waiting,)):
         assert asked("two") == "group lake is busy"
         os.utime(lake.path / "control" / FILE, (0, 0))
-        assert "the daemon has been silent for" in asked("three")
+        assert "The daemon has not responded for" in asked("three")

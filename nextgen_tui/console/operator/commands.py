@@ -11,7 +11,6 @@ from textual.notifications import SeverityLevel
 
 from lake.store import Lake
 from nextgen_tui.cli.error_messages import explained
-from nextgen_tui.console.activity import Activity
 from nextgen_tui.console.dialogs import ConfirmScreen
 from nextgen_tui.console.lake_view import AsOf, LakeView, parse_as_of
 from nextgen_tui.console.operator import command_parser
@@ -21,6 +20,7 @@ from nextgen_tui.console.page_screen import PageScreen
 from nextgen_tui.console.screens import PAGES
 from nextgen_tui.text.safe_text import harmless, safe_text
 from pipeline.control.operator.requests import submit
+from pipeline.reading.daemon import Activity
 
 MAX_NOTICE = 400
 """Characters of what is said beside the screens."""

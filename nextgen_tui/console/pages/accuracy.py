@@ -14,8 +14,8 @@ from nextgen_tui.console.lake_view import LakeView
 from nextgen_tui.console.notes import Line, describe_slice, fact, note
 from nextgen_tui.console.page import Detail, Page, Row, Section, SheetSpec, row_link
 from nextgen_tui.console.sheet.sheet import Cell, Col, Style
-from nextgen_tui.summary import coverages, skills
 from nextgen_tui.text import formats
+from pipeline.reading.summary import coverage_facts, skill_facts
 
 KEY = ("scope", "slice", "horizon", "metric")
 SIGNS = "●◆■▲▼"
@@ -81,7 +81,7 @@ class AccuracyPage(Page[AccuracyData]):
         """Skill and calibration in words."""
         if data.session is None:
             return "No forecast has matured yet; the first scores come with the shortest horizon."
-        skill = [one for one in skills(data.now) if one.metric == "pinball_skill"]
+        skill = [one for one in skill_facts(data.now) if one.metric == "pinball_skill"]
         parts = [
             f"{formats.counted(one.horizon, 'session')} {one.finding} "
             f"({formats.percent(one.value, 1, signed=True)}{'' if number else ' quantile skill'})"
@@ -89,7 +89,7 @@ class AccuracyPage(Page[AccuracyData]):
         ]
         held = [
             f"{formats.percent(one.measured, 0)} over {formats.counted(one.horizon, 'session')} ({one.verdict})"
-            for one in coverages(data.now)
+            for one in coverage_facts(data.now)
             if one.stated == 0.8
         ]
         calibration = f" 80 % intervals held {', '.join(held)}." if held else ""

@@ -23,8 +23,8 @@ from nextgen_tui.console.notes import Line, fact, heading, note
 from nextgen_tui.console.page import Detail, Link, Page, Row, Section, SheetSpec, row_link
 from nextgen_tui.console.pages.data import candles
 from nextgen_tui.console.sheet.sheet import Cell, Col, Style, signed
-from nextgen_tui.summary import LedgerFacts, ledger_facts
 from nextgen_tui.text import formats
+from pipeline.reading.summary import LedgerFacts, ledger_facts
 
 SPARK = 16
 DAYS_BACK = 120

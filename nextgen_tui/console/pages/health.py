@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 import polars as pl
 
+from lake.contract import PolarsType
 from lake.runs import of_work
 from lake.tables.control import RUNS, SERVICE_HEARTBEATS, SYSTEM_HEALTH, TASK_ATTEMPTS, WorkKind
 from lake.tables.trading import PORTFOLIO_VALUE
@@ -17,19 +16,25 @@ from nextgen_tui.console.lake_view import LakeView
 from nextgen_tui.console.notes import Line, fact, heading, note
 from nextgen_tui.console.page import Action, Detail, Page, Row, Section, SheetSpec
 from nextgen_tui.console.pages.runs import CYCLE_COLS, cycle_detail, cycle_notes, cycle_rows, pace, run_detail
-from nextgen_tui.console.sheet.sheet import Cell, Col, verdict
-from nextgen_tui.health import Health, health
+from nextgen_tui.console.sheet.sheet import Cell, Col, Style, verdict
 from nextgen_tui.text import formats
-from pipeline.control.daemon.daemon_lock import daemon_is_running
-from pipeline.control.daemon.heartbeat import Heartbeat, read_heartbeat
+from nextgen_tui.text.safe_text import safe_text
 from pipeline.engine.stages import LEARN, LOOK_AHEAD, SCORE, SETTLE
+from pipeline.health.checks import SEVERITY, Status
+from pipeline.reading.daemon import DaemonState, read_daemon
+from pipeline.reading.health import Health, compose_health, judge_health
+from pipeline.reading.market_time import lake_calendars, operation_time, work_out_calendar
 
 GRID = 10
 """Sessions whose outcome is shown stage group by stage group."""
-STALE_SECONDS = 120.0
-"""A heartbeat older than this comes from a daemon that hangs."""
 GROUPS = {"learn": LEARN, "settle": SETTLE, "score": SCORE, "look ahead": LOOK_AHEAD}
-_RANK = {"fail": 0, "warn": 1, "ok": 2}
+STYLES: dict[Status, Style] = {"ok": "", "warn": "warn", "fail": "bad"}
+"""Verdict -> its colour beside a label."""
+CHECK_SCHEMA: dict[str, PolarsType] = {
+    **dict.fromkeys(("service", "check", "status"), pl.String),
+    **dict.fromkeys(("value", "limit"), pl.Float64),
+    **dict.fromkeys(("message", "fix", "retry"), pl.String),
+}
 WHERE = {
     "market_prices": "2 Data",
     "sources": "2 Data",
@@ -41,47 +46,22 @@ WHERE = {
 
 
 @dataclass(frozen=True)
-class DaemonState:
-    """What is known of the daemon."""
-
-    present: bool
-    beat: Heartbeat | None
-    looked_at: datetime
-
-    @property
-    def age(self) -> float | None:
-        """Seconds since its last beat."""
-        return (self.looked_at - self.beat.at).total_seconds() if self.beat else None
-
-    @property
-    def cell(self) -> Cell:
-        """Its state in a few words."""
-        if not self.present:
-            return Cell("not running", "warn")
-        if self.beat is None or self.age is None:
-            return Cell("starting", "dim")
-        if self.age > STALE_SECONDS:
-            return Cell(f"silent for {formats.duration(self.age)}", "bad")
-        return Cell(f"{self.beat.state}, beat {formats.duration(max(self.age, 0))} ago", "good")
-
-
-@dataclass(frozen=True)
 class HealthData:
     """All that the health screen shows."""
 
-    verdict: Health
+    health: Health
     checks: pl.DataFrame
+    """The problems of operation and cycles, then the lines of the last report; worst first."""
     cycles: pl.DataFrame
     runs: pl.DataFrame
     beats: pl.DataFrame
     daemon: DaemonState
     nav: tuple[float, ...]
-    free: int
 
 
-def read_daemon(view: LakeView) -> DaemonState:
-    """Whether a daemon holds the lake now, and what it said last."""
-    return DaemonState(daemon_is_running(view.path / "control"), read_heartbeat(view.path), view.clock())
+def daemon_cell(daemon: DaemonState) -> Cell:
+    """The daemon's state in a few words."""
+    return Cell(safe_text(daemon.sentence, 80), STYLES[daemon.status] if daemon.present or daemon.fix else "warn")
 
 
 class HealthPage(Page[HealthData]):
@@ -91,28 +71,27 @@ class HealthPage(Page[HealthData]):
     question = "Is everything alright, did the last cycle run?"
     tables = (RUNS, SYSTEM_HEALTH, TASK_ATTEMPTS, SERVICE_HEARTBEATS, PORTFOLIO_VALUE)
 
+    def prepare(self, view: LakeView) -> None:
+        """Let a child compute the calendars, without which nobody knows what is late."""
+        work_out_calendar(view.path, view.clock)
+
     def load(self, view: LakeView) -> HealthData:
-        """The last report, the runs, the daemon's sign of life, the room on the disk."""
-        report = view.read(SYSTEM_HEALTH)
-        last = report.filter(pl.col("session") == pl.col("session").max())
+        """The verdict with the last report, the runs, the daemon's sign of life, the room on the disk."""
+        health = judge(view)
         nav = view.read(PORTFOLIO_VALUE, columns=("session", "nav"))["nav"].tail(40)
         return HealthData(
-            verdict=health(report, view.runs, 3),
-            checks=pl.concat([failed_tasks(view), _ordered(last)]),
+            health=health,
+            checks=check_rows(health),
             cycles=cycle_rows(view.runs),
             runs=view.runs,
             beats=view.read(SERVICE_HEARTBEATS).sort("until", descending=True),
-            daemon=read_daemon(view),
+            daemon=read_daemon(view.path, operation_time(view.lake, view.clock)),
             nav=tuple(float(value) for value in nav),
-            free=shutil.disk_usage(view.path).free,
         )
 
     def sentence(self, data: HealthData) -> str:
         """The verdict in words."""
-        stopped = data.checks.filter(pl.col("check").str.starts_with("task "))
-        if stopped.height:
-            return f"{stopped['check'][0]} stopped: {stopped['message'][0]}"
-        return data.verdict.sentence
+        return data.health.sentence
 
     def specs(self, data: HealthData) -> tuple[SheetSpec[HealthData], ...]:
         """Checks, the worst first; cycles and heartbeats, the newest first."""
@@ -133,21 +112,24 @@ class HealthPage(Page[HealthData]):
         return book, replace(pace("seconds per cycle", times), share=0.4)
 
 
-def failed_tasks(view: LakeView) -> pl.DataFrame:
-    """Tasks that stopped or died and wait for a person, as checks."""
-    attempts = view.read(TASK_ATTEMPTS).sort("at", "attempt")
+def judge(view: LakeView) -> Health:
+    """The verdict at the view's standpoint; of a past one, only the report and the runs are known."""
     if view.at is not None:
-        attempts = attempts.filter(pl.col("at") <= view.at.moment)
-    last = attempts.unique(subset=["task", "slot"], keep="last", maintain_order=True)
-    open_ended = last.filter(pl.col("follows").is_in(["stop", "give-up"]))
-    return open_ended.tail(20).select(
-        pl.lit("daemon").alias("service"),
-        (pl.lit("task ") + pl.col("task") + " " + pl.col("slot")).alias("check"),
-        pl.lit("fail").alias("status"),
-        pl.lit(None, dtype=pl.Float64).alias("value"),
-        pl.lit(None, dtype=pl.Float64).alias("limit"),
-        pl.col("reason").alias("message"),
-    )
+        return compose_health(view.at.moment, (), view.read(SYSTEM_HEALTH), view.runs)
+    return judge_health(view.lake, operation_time(view.lake, view.clock), lake_calendars(view.path, view.clock))
+
+
+def check_rows(health: Health) -> pl.DataFrame:
+    """The problems that no line of the report tells, and then those lines; worst first."""
+    rows: list[tuple[object, ...]] = [
+        (one.part, "now", one.status, None, None, one.what, one.fix, one.retry)
+        for one in health.problems
+        if not any(one.part == check.service and one.what.endswith(check.message) for check in health.checks)
+    ]
+    rows += [(*check, "", "") for check in health.checks]
+    frame = pl.DataFrame(rows, schema=CHECK_SCHEMA, orient="row")
+    rank = pl.col("status").replace_strict(SEVERITY, return_dtype=pl.Int8)
+    return frame.sort(rank, descending=True, maintain_order=True)
 
 
 def check_detail(view: LakeView, runs: pl.DataFrame, row: Row) -> Detail:
@@ -156,12 +138,12 @@ def check_detail(view: LakeView, runs: pl.DataFrame, row: Row) -> Detail:
     Raises:
         LakeError: if the lake cannot be read.
     """
-    mine = runs.filter(pl.col("stage") == row["service"])
+    stage = pl.col("stage") == row["service"]
+    mine = runs.filter((pl.col("status") != "done") if row["service"] == "cycle" else stage)
     if mine.height:
         detail = run_detail(view, mine["run_id"][-1])
         return replace(detail, sections=(_check(row), *detail.sections))
-    task = str(row["check"]).removeprefix("task ") if str(row["check"]).startswith("task ") else ""
-    actions = (Action("retry", f"retry {task}"),) if task else ()
+    actions = (Action("retry", f"retry {row['retry']}"),) if row["retry"] else ()
     return Detail(f"{row['service']}: {row['check']}", (_check(row),), copies=str(row["message"]), actions=actions)
 
 
@@ -171,15 +153,11 @@ def _check(row: Row) -> Section:
         note(row["message"]),
         fact("figure", formats.number(row["value"])),
         fact("limit", formats.number(row["limit"])),
+        *((fact("what to do", row["fix"]),) if row["fix"] else ()),
     ]
     if where := WHERE.get(row["service"]):
         lines.append(fact("more", f"screen {where}"))
     return Section("What was found", tuple(lines))
-
-
-def _ordered(report: pl.DataFrame) -> pl.DataFrame:
-    rank = pl.col("status").replace_strict(_RANK, return_dtype=pl.Int8)
-    return report.sort(rank, "service", "check").select("service", "check", "status", "value", "limit", "message")
 
 
 def _last_cycle(data: HealthData) -> tuple[Line, ...]:
@@ -225,11 +203,12 @@ def _sign(states: Sequence[str | None]) -> Cell:
 
 def _services(data: HealthData) -> tuple[Line, ...]:
     daemon = data.daemon
-    lines = [heading("now"), (Cell("daemon       ", "dim"), daemon.cell)]
-    if daemon.present and daemon.beat:
-        waiting = daemon.beat.detail.get("waiting") or []
-        lines.append(fact("overdue", formats.counted(len(waiting), "run"), "warn" if waiting else ""))
-    lines.append(fact("disk", f"{_size(data.free)} free", "bad" if data.free < 1 << 30 else ""))
+    lines = [heading("now"), (Cell("daemon       ", "dim"), daemon_cell(daemon))]
+    if daemon.present:
+        lines.append(fact("overdue", formats.counted(len(daemon.waiting), "run"), "warn" if daemon.waiting else ""))
+    disk = next((part for part in data.health.parts if part.service == "disk"), None)
+    if disk is not None:
+        lines.append(fact("disk", f"{_size(disk.facts['free_bytes'])} free", STYLES[disk.status]))
     if data.nav:
         change = data.nav[-1] / data.nav[-2] - 1 if len(data.nav) > 1 else 0.0
         lines.append(fact("book", f"{formats.money(data.nav[-1])}  {formats.percent(change, signed=True)}"))

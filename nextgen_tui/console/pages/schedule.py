@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from functools import lru_cache
+from datetime import datetime, timedelta
 
 import polars as pl
 
@@ -16,24 +14,22 @@ from nextgen_tui.console.charts.charts import Chart, Curve
 from nextgen_tui.console.lake_view import LakeView
 from nextgen_tui.console.notes import Line, fact, note
 from nextgen_tui.console.page import Action, Detail, Link, Page, Row, Section, SheetSpec
-from nextgen_tui.console.pages.health import DaemonState, read_daemon
+from nextgen_tui.console.pages.health import daemon_cell
 from nextgen_tui.console.pages.runs import run_detail
 from nextgen_tui.console.sheet.sheet import Cell, Col, quiet, verdict
 from nextgen_tui.text import formats
-from pipeline.control.daemon.simulated_pace import make_market_clock, read_pace
 from pipeline.control.schedule.active_schedule import read_active_schedule
 from pipeline.control.schedule.backlog import find_backlog, find_next_due
 from pipeline.control.schedule.definitions import load_definitions
 from pipeline.control.schedule.journal import Journal, load_journal
 from pipeline.control.schedule.task import Task
 from pipeline.control.schedule.trigger import Slot
-from pipeline.market.calendar_cache import ChildCalendars
+from pipeline.reading.daemon import DaemonState, read_daemon
+from pipeline.reading.market_time import calendar_at_hand, lake_calendars, operation_time, work_out_calendar
 
 AHEAD = timedelta(days=40)
 LATELY = timedelta(days=30)
 SPARK = 20
-EXCHANGE = "XNYS"
-"""Whose calendar is worked out ahead: the schedule's own tasks go by it."""
 WORKING = "Computing the exchange's calendar, which takes some seconds"
 _TASK_SCHEMA: dict[str, PolarsType] = {
     "task": pl.String,
@@ -74,13 +70,11 @@ class SchedulePage(Page[ScheduleData]):
 
     def quick_load(self, view: LakeView) -> ScheduleData | None:
         """Without the calendars, until they are at hand."""
-        return None if at_hand(view) else self.load(view)
+        return None if calendar_at_hand(view.path, view.clock) else self.load(view)
 
     def prepare(self, view: LakeView) -> None:
         """Let a child compute the calendars, which takes seconds and heavy libraries."""
-        with suppress(ValueError, OSError):
-            day, exchange = required_calendar(view)
-            calendars(day)(exchange)
+        work_out_calendar(view.path, view.clock)
 
     def load(self, view: LakeView) -> ScheduleData:
         """The manifest held against the journal, and the last run of each table."""
@@ -92,8 +86,8 @@ class SchedulePage(Page[ScheduleData]):
         tasks, trouble, known = pl.DataFrame(schema=_TASK_SCHEMA), "", True
         now = view.clock()
         try:
-            if known := at_hand(view):
-                now = task_clock(view)
+            if known := calendar_at_hand(view.path, view.clock):
+                now = operation_time(view.lake, view.clock)
                 tasks, trouble = task_rows(view, now)
         except (OSError, ValueError) as error:
             trouble = str(error)
@@ -104,7 +98,7 @@ class SchedulePage(Page[ScheduleData]):
             requests=add_state(requests, attempts),
             attempts=attempts.filter(pl.col("at") >= now - LATELY) if view.at is None else attempts,
             runs=view.runs,
-            daemon=read_daemon(view),
+            daemon=read_daemon(view.path, now),
             known=known,
         )
 
@@ -138,13 +132,13 @@ class SchedulePage(Page[ScheduleData]):
 
     def summary(self, data: ScheduleData) -> tuple[Line, ...]:
         """Whether a daemon is there."""
-        return ((Cell("daemon       ", "dim"), data.daemon.cell),)
+        return ((Cell("daemon       ", "dim"), daemon_cell(data.daemon)),)
 
 
 def task_notes(data: ScheduleData, row: Row) -> tuple[Line, ...]:
     """When a task runs, what it owes, and what becomes of a failure."""
     return (
-        (Cell("daemon       ", "dim"), data.daemon.cell),
+        (Cell("daemon       ", "dim"), daemon_cell(data.daemon)),
         fact("task", row["task"]),
         fact("when", row["trigger"]),
         fact("next", f"{row['slot']}, due {formats.instant(row['next'])}"),
@@ -208,36 +202,12 @@ def attempt_notes(row: Row) -> tuple[Line, ...]:
     return (fact("task", f"{row['task']} {row['slot']}"), fact("then", row["follows"]), note(row["reason"]))
 
 
-@lru_cache(maxsize=1)
-def calendars(today: date) -> ChildCalendars:
-    """The exchanges' sessions; made anew every day."""
-    return ChildCalendars(today)
-
-
-def required_calendar(view: LakeView) -> tuple[date, str]:
-    """The day from which sessions have to be known, and the exchange: a market run at speed has its own."""
-    pace = read_pace(view.path)
-    return (pace.after, pace.exchange) if pace else (view.clock().date(), EXCHANGE)
-
-
-def at_hand(view: LakeView) -> bool:
-    """Whether the exchange's calendar is known already."""
-    day, exchange = required_calendar(view)
-    return calendars(day).at_hand(exchange)
-
-
-def task_clock(view: LakeView) -> datetime:
-    """The time by which the tasks are due: that of a market which is, or was last, run at speed, else the wall's."""
-    pace = read_pace(view.path)
-    return make_market_clock(view.lake, pace, calendars(pace.after)(pace.exchange)).now() if pace else view.clock()
-
-
 def task_rows(view: LakeView, now: datetime) -> tuple[pl.DataFrame, str]:
     """One row per task, where it stands, what it owes, when it is due next; and why the schedule cannot be used.
 
     Where it cannot, the tasks are those that the daemon goes on by, if one runs.
     """
-    known = calendars(required_calendar(view)[0])
+    known = lake_calendars(view.path, view.clock)
     held_to = read_active_schedule(view.path, now, known)
     definitions = load_definitions(view.lake, known)
     journal = load_journal(view.lake, now)

@@ -18,7 +18,7 @@ from pipeline.config.errors import ConfigError
 from pipeline.config.loading import load
 from pipeline.control.daemon.clock import Clock, SystemClock
 from pipeline.control.daemon.daemon_lock import hold_daemon_lock
-from pipeline.control.daemon.heartbeat import HeartbeatWriter, Status
+from pipeline.control.daemon.heartbeat import HeartbeatWriter
 from pipeline.control.daemon.orchestrator import Orchestrator, StepResult
 from pipeline.control.daemon.simulated_pace import describe_pace
 from pipeline.control.daemon.systemd_notify import SystemdNotifier
@@ -33,6 +33,7 @@ from pipeline.control.schedule.schedule_file import find_schedule_file, load_sch
 from pipeline.control.schedule.task import Schedule
 from pipeline.control.schedule.toml_lines import ScheduleError
 from pipeline.control.workers.worker_pool import PROGRAM, ProcessPool
+from pipeline.health.checks import Status
 from pipeline.market.calendar_cache import ChildCalendars
 
 log = logging.getLogger(__name__)

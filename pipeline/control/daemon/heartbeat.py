@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import polars as pl
 
@@ -18,6 +18,7 @@ from lake.store import Lake
 from lake.tables.control import SERVICE_HEARTBEATS, TASK_ATTEMPTS, TASK_DEFINITIONS, TASK_REQUESTS
 from pipeline.control.daemon.orchestrator import StepResult
 from pipeline.control.workers.process_identity import Identity, count_open_descriptors, count_resident_bytes, identify
+from pipeline.health.checks import Status
 
 FILE = "heartbeat.json"
 BATCH = timedelta(minutes=15)
@@ -25,7 +26,6 @@ BATCH = timedelta(minutes=15)
 CHECKPOINT_EVERY = 20
 """Commits of a control table between two checkpoints of its log."""
 OWN = (TASK_REQUESTS, TASK_DEFINITIONS, TASK_ATTEMPTS, SERVICE_HEARTBEATS)
-Status = Literal["ok", "warn", "fail"]
 SERVICE = "daemon"
 
 

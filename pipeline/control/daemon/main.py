@@ -58,12 +58,12 @@ def _answering(path: Path, port: int | None) -> AbstractContextManager[object]:
     if port is None:
         return nullcontext()
     try:
-        from pipeline.control.monitoring.prometheus import served
+        from pipeline.reading.prometheus import serve_metrics
     except ModuleNotFoundError as error:
         raise click.UsageError(
             f"--metrics needs the extra `metrics` ({error.name} is missing): pip install 'nextgen-trading[metrics]'"
         ) from None
-    return served(path, port)
+    return serve_metrics(path, port)
 
 
 def _serve(

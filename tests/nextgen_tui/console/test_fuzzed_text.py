@@ -24,7 +24,6 @@ from lake.tables.control import RUNS
 from nextgen_tui import console
 from nextgen_tui.cli.error_messages import explained
 from nextgen_tui.cli.output import Output
-from nextgen_tui.console.activity import Activity
 from nextgen_tui.console.app import ConsoleApp
 from nextgen_tui.console.charts import charts
 from nextgen_tui.console.charts.charts import Chart
@@ -41,6 +40,7 @@ from nextgen_tui.console.screens import PAGES
 from nextgen_tui.console.sheet.sheet import Cell, Col, Sheet, quiet
 from nextgen_tui.text.table_view import frame_grid
 from pipeline.control.operator.requests import Request
+from pipeline.reading.daemon import Activity
 from tests.nextgen_tui.console.desk import LAST, desk
 from tests.nextgen_tui.console.painted import steering
 from tests.nextgen_tui.console.test_app import until

@@ -12,10 +12,10 @@ from textual.pilot import Pilot
 from nextgen_tui.cli import exit_codes
 from nextgen_tui.cli.main import outcome
 from nextgen_tui.console.app import ConsoleApp
+from nextgen_tui.console.daily_questions import DAILY_QUESTIONS, DailyQuestion
 from nextgen_tui.console.detail_screen import DetailScreen
 from nextgen_tui.console.page_screen import PageScreen
 from nextgen_tui.console.runtime.screenshots import wait_until_loaded
-from nextgen_tui.daily_questions import QUESTIONS, Question
 
 SIZES = ((80, 24), (140, 40))
 WIDE = (320, 60)
@@ -34,7 +34,7 @@ ANSWERS = (
 )
 
 
-async def asked(pilot: Pilot[None], question: Question) -> PageScreen | DetailScreen:
+async def asked(pilot: Pilot[None], question: DailyQuestion) -> PageScreen | DetailScreen:
     """Press the question's keys, and give the screen that answers."""
     assert len(question.keys) <= 2
     await wait_until_loaded(pilot)
@@ -50,11 +50,11 @@ async def asked(pilot: Pilot[None], question: Question) -> PageScreen | DetailSc
     return screen
 
 
-@pytest.mark.parametrize("number", range(len(QUESTIONS)))
+@pytest.mark.parametrize("number", range(len(DAILY_QUESTIONS)))
 async def test_it_is_answered_by_at_most_two_keys(desk_path: Path, number: int) -> None:
     app = ConsoleApp(desk_path)
     async with app.run_test(size=SIZES[number % 2]) as pilot:
-        text = (await asked(pilot, QUESTIONS[number])).text()
+        text = (await asked(pilot, DAILY_QUESTIONS[number])).text()
     assert [answer for answer in ANSWERS[number] if answer not in text] == [], text
 
 
@@ -63,10 +63,10 @@ async def test_status_gives_a_script_what_the_console_shows_to_each_question(
 ) -> None:
     assert outcome(["status", "--json", "--lake", str(desk_path)]) == exit_codes.DEGRADED
     told = json.loads(capsys.readouterr().out)["answers"]
-    assert [one["question"] for one in told] == [question.asked for question in QUESTIONS]
+    assert [one["question"] for one in told] == [question.question for question in DAILY_QUESTIONS]
     app = ConsoleApp(desk_path)
     async with app.run_test(size=WIDE) as pilot:
-        for question, answer in zip(QUESTIONS, told, strict=True):
+        for question, answer in zip(DAILY_QUESTIONS, told, strict=True):
             screen = await asked(pilot, question)
             same(screen, answer)
             if isinstance(screen, DetailScreen):
@@ -75,17 +75,23 @@ async def test_status_gives_a_script_what_the_console_shows_to_each_question(
 
 def same(screen: PageScreen | DetailScreen, answer: dict[str, Any]) -> None:
     """Hold a script's answer against what stands on the screen."""
-    assert not answer["trouble"]
+    assert not answer["error"]
     if isinstance(screen, DetailScreen):
         assert answer["sentence"] == screen.detail.title
         shown = [line.rstrip() for line in screen.text().splitlines()[1:] if line.strip()]
-        assert shown[: len(answer["story"])] == answer["story"]
-        assert not answer["rows"]
+        assert shown[: len(answer["details"])] == answer["details"]
+        assert len(answer["rows"]) == 1
         return
     assert answer["sentence"] == screen.answer
-    heading, *rows = screen.view.text()
-    assert answer["rows_in_all"] == len(rows) == len(answer["rows"])
+    _heading, *rows = screen.view.text()
+    assert len(rows) == len(answer["rows"]), "every row"
     for line, row in zip(rows, answer["rows"], strict=True):
-        shown = [words for name, words in row.items() if name in heading]
-        assert [words for words in shown if words not in line] == []
-        assert len(shown) >= 3
+        assert [value for value in row.values() if isinstance(value, str) and value and value in line], (line, row)
+    assert not [value for row in answer["rows"] for value in row.values() if str(value).endswith("…")], "nothing is cut"
+
+
+def test_the_figures_in_an_answer_are_numbers(desk_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert outcome(["status", "--json", "--lake", str(desk_path)]) == exit_codes.DEGRADED
+    told = json.loads(capsys.readouterr().out)["answers"]
+    expected = told[3]["rows"][0]
+    assert isinstance(expected["point"], float), expected

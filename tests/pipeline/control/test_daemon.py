@@ -28,13 +28,13 @@ from pipeline.control.daemon.main import daemon_command
 from pipeline.control.daemon.orchestrator import StepResult, WaitingRun
 from pipeline.control.daemon.service_units import launchd_unit, systemd_unit
 from pipeline.control.monitoring.event_log import log_events
-from pipeline.control.monitoring.health import Service, condition, overall
 from pipeline.control.operator.requests import Request, read_request_state, submit
 from pipeline.control.schedule.active_schedule import read_active_schedule
 from pipeline.control.schedule.definitions import load_definitions
 from pipeline.control.schedule.journal import Event
 from pipeline.control.schedule.schedule_file import load_schedule, parse_schedule
 from pipeline.control.workers.process_identity import PROC, count_open_descriptors, identify
+from pipeline.reading.health import judge_health
 
 SCHEDULE = '[tasks.upkeep]\nrun = "maintain"\ntrigger = "daily 06:00"\n'
 
@@ -108,16 +108,14 @@ def test_a_bad_schedule_is_refused_by_the_running_daemon_which_keeps_the_last_go
 
 def test_the_verdict_on_a_lake_with_a_live_daemon_names_what_is_not_well(served: tuple[Lake, object]) -> None:
     lake, _ = served
-    held_to = read_active_schedule(lake.path, datetime.now(UTC))
-    found = condition(lake, held_to, datetime.now(UTC))
-    services = {one.service: one for one in found.services}
+    services = {one.service: one for one in judge_health(lake).parts}
     assert services["daemon"].status == "ok"
     assert services["upkeep"].status == "ok"
     assert services["disk"].facts["lake_bytes"] > 0
-    hung = condition(lake, held_to, datetime.now(UTC) + timedelta(minutes=5))
-    assert {one.service: one.status for one in hung.services}["daemon"] == "fail"
-    idle = condition(lake, held_to, datetime.now(UTC) + timedelta(days=3))
-    assert {one.service: one.status for one in idle.services}["upkeep"] == "fail", "alive, but no work is done"
+    hung = judge_health(lake, datetime.now(UTC) + timedelta(minutes=5))
+    assert {one.service: one.status for one in hung.parts}["daemon"] == "fail"
+    idle = judge_health(lake, datetime.now(UTC) + timedelta(days=3))
+    assert {one.service: one.status for one in idle.parts}["upkeep"] == "fail", "alive, but no work is done"
 
 
 def test_a_daemon_whose_turns_fail_tells_the_service_manager_that_it_lives_and_why_it_does_nothing(
@@ -316,14 +314,6 @@ def test_a_day_of_heartbeats_stays_small_and_leaves_reading_and_descriptors_flat
     assert max(descriptors[20:]) - min(descriptors[20:]) <= 3
     # A loaded machine makes single reads slow; the medians of the first and the last hours tell growth from noise.
     assert median(reads[-60:]) < 4 * median(reads[10:70]) + 0.01
-
-
-def test_the_worst_verdict_stands_for_all_with_its_reason() -> None:
-    now = datetime(2024, 1, 2, tzinfo=UTC)
-    good, warning = Service("a", "ok", "fine"), Service("b", "warn", "late")
-    assert overall(now, [good, warning]).reason == "b: late"
-    assert overall(now, [good, warning, Service("c", "fail", "stopped")]).status == "fail"
-    assert overall(now, [good]).reason == "all is well"
 
 
 def test_the_units_name_the_program_and_survive_odd_paths() -> None:

@@ -1,4 +1,4 @@
-"""Where a lake stands in time: the last session it has run, and the one that is next."""
+"""Which session a command acts on: the last, the next, or one that the operator names."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def history_end(lake: Lake) -> date:
     return span[1]
 
 
-def standing(lake: Lake) -> date:
+def require_last_session(lake: Lake) -> date:
     """The last session, for commands that act on it.
 
     Raises:
@@ -48,9 +48,10 @@ def next_session(lake: Lake, calendar: Sessions) -> date:
     """The session after the last.
 
     Raises:
+        click.UsageError: on a lake without history.
         NotYetError: if it has not closed yet.
     """
-    session = calendar.next(standing(lake))
+    session = calendar.next(require_last_session(lake))
     refuse_open(session, calendar)
     return session
 

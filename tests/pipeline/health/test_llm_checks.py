@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from pipeline.health.llm_checks import opinions
+from pipeline.health.llm_checks import check_replies
 from pipeline.health.params import HealthParams
 from pipeline.ingestion.news.scores import score
 from pipeline.ingestion.params import IngestionParams
@@ -49,7 +49,9 @@ def checks(*replies: dict[str, Any]) -> dict[str, tuple[str, float | None, str]]
     told = articles(*({} for _ in replies))
     raw = exchanges(*({"article_ids": [digest("article", n)]} | reply for n, reply in enumerate(replies)))
     said = score(told, raw, moment(), IngestionParams())
-    return {check: (status, value, words) for _, check, status, value, _, words in opinions(raw, said, HealthParams())}
+    return {
+        check: (status, value, words) for _, check, status, value, _, words in check_replies(raw, said, HealthParams())
+    }
 
 
 @pytest.mark.parametrize("kind", SILENCES)
@@ -83,8 +85,8 @@ def test_an_article_that_was_asked_about_alone_after_all_is_not_counted_as_silen
     )
     said = score(articles({}), raw, moment(), IngestionParams())
     assert said.filter(scorer="gpt-test")["status"].to_list() == ["ok"]
-    assert opinions(raw, said, HealthParams())[0][5] == "1 of 1 articles have a model's opinion"
+    assert check_replies(raw, said, HealthParams())[0][5] == "1 of 1 articles have a model's opinion"
 
 
 def test_where_nobody_was_asked_nothing_is_said() -> None:
-    assert opinions(exchanges(), pl.DataFrame(), HealthParams()) == []
+    assert check_replies(exchanges(), pl.DataFrame(), HealthParams()) == []

@@ -10,12 +10,12 @@ from typing import Any
 from lake.store import Lake
 from lake.tables.control import RUNS, SYSTEM_HEALTH, TASK_ATTEMPTS
 from lake.tables.feedback import RETRAIN_CANDIDATES
-from nextgen_tui.console.activity import activity
-from nextgen_tui.console.alerts import Alert, alerts, known
-from nextgen_tui.console.lake_view import LakeView, read_runs
+from nextgen_tui.text.safe_text import safe_text
 from pipeline.control.daemon.daemon_lock import hold_daemon_lock
 from pipeline.control.workers.job import Job
 from pipeline.control.workers.job_progress import report_progress
+from pipeline.reading.alerts import Alert, AlertFacts, find_alerts, read_alert_facts
+from pipeline.reading.daemon import read_activity
 from tests.nextgen_tui.console.desk import LAST
 from tests.nextgen_tui.hostile import HOSTILE
 from tests.nextgen_tui.lakes import land, publish, rows, run_row
@@ -23,8 +23,8 @@ from tests.nextgen_tui.lakes import land, publish, rows, run_row
 NOW = datetime(2022, 3, 2, 12, tzinfo=UTC)
 
 
-def look(lake: Lake) -> Any:
-    return known(LakeView(lake, read_runs(lake)))
+def look(lake: Lake) -> AlertFacts:
+    return read_alert_facts(lake, lake.read(RUNS))
 
 
 def attempt(task: str, slot: str, state: str, follows: str = "nothing", reason: str = "") -> dict[str, Any]:
@@ -33,7 +33,7 @@ def attempt(task: str, slot: str, state: str, follows: str = "nothing", reason: 
 
 def test_each_thing_that_went_wrong_is_told_once(own_desk: Lake) -> None:
     before = look(own_desk)
-    assert alerts(before, before, {}) == ()
+    assert find_alerts(before, before, {}) == ()
     with own_desk.lease("a test"):
         failed = run_row("predict", run_id="predict-x", session=LAST, status="failed", error="out of memory")
         own_desk.commit(RUNS, RUNS.check(rows(RUNS, failed)), "publish", {})
@@ -59,7 +59,7 @@ def test_each_thing_that_went_wrong_is_told_once(own_desk: Lake) -> None:
     land(own_desk, TASK_ATTEMPTS, rows(TASK_ATTEMPTS, *tries), "tries")
     after = look(own_desk)
     asked = {"console-1": "reproduce cycle-20220301", "console-2": "promote m-7"}
-    assert alerts(before, after, asked) == (
+    assert find_alerts(before, after, asked) == (
         Alert("predict of 2022-03-01 failed: out of memory", "error"),
         Alert("promote m-7: failed: not registered", "error"),
         Alert("reproduce cycle-20220301: done: IDENTICAL: 31 runs", "information"),
@@ -67,7 +67,7 @@ def test_each_thing_that_went_wrong_is_told_once(own_desk: Lake) -> None:
         Alert("book, reconciled: 3.20 unexplained", "error"),
         Alert("Training is due (drift): volatility has doubled", "warning"),
     )
-    assert alerts(after, after, asked) == ()
+    assert find_alerts(after, after, asked) == ()
 
 
 def beating(lake: Path, **detail: Any) -> None:
@@ -83,18 +83,18 @@ def test_a_running_task_tells_its_step_and_an_owed_one_how_late_it_is(tmp_path: 
     waiting = [{"task": "train", "slot": "2022-W09", "due_at": due, "reason": "it waits for cycle"}]
     waiting.append({"task": "maintain", "slot": "2022-03-02", "due_at": NOW.isoformat(), "reason": ""})
     beating(tmp_path, running=[{"task": "cycle", "slot": "2022-03-01"}], waiting=waiting)
-    assert not activity(tmp_path, NOW).doing, "what a dead daemon said last is no news"
+    assert not read_activity(tmp_path, NOW).doing, "what a dead daemon said last is no news"
     limits = {"due_at": NOW, "timeout": timedelta(hours=1), "grace": timedelta(0)}
     order = Job(task="cycle", slot="2022-03-01", attempt=0, run=("cycle",), session=LAST, **limits)
     with hold_daemon_lock(tmp_path / "control"):
-        assert activity(tmp_path, NOW).doing == ("cycle 2022-03-01",)
+        assert read_activity(tmp_path, NOW).doing == ("cycle 2022-03-01",)
         with report_progress(tmp_path, order) as progress:
             progress("feature rows", 8, 31)
-            found = activity(tmp_path, NOW)
+            found = read_activity(tmp_path, NOW)
             assert found.doing == ("cycle 2022-03-01: feature rows, 9 of 31",)
-            assert found.late == (("train 2022-W09", "train 2022-W09 is owed and 3 h 00 min late: it waits for cycle"),)
+            assert found.late == (("train 2022-W09", "train 2022-W09 is 3 h late: it waits for cycle"),)
             progress(HOSTILE[1], 1, 0)
-            assert activity(tmp_path, NOW).doing == ("cycle 2022-03-01: red",)
-        assert activity(tmp_path, NOW).doing == ("cycle 2022-03-01",), "a step ends with its work"
+            assert [safe_text(words) for words in read_activity(tmp_path, NOW).doing] == ["cycle 2022-03-01: red"]
+        assert read_activity(tmp_path, NOW).doing == ("cycle 2022-03-01",), "a step ends with its work"
         beating(tmp_path, running=[{"task": "request:maintain", "slot": "console-2c9bb574a6934982"}])
-        assert activity(tmp_path, NOW).doing == ("maintain",)
+        assert read_activity(tmp_path, NOW).doing == ("maintain",)

@@ -1,4 +1,4 @@
-"""What happened in a lake, as facts a person enjoys reading: pure functions over published frames."""
+"""What happened in a lake, in figures: data, skill, coverage, book, ledger and plans; pure functions over frames."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Literal
 
 import polars as pl
 
-from nextgen_tui.text.formats import counted
+from pipeline.text_format import counted
 
-Finding = Literal["better than naive", "no skill shown", "worse than naive", "too few to say"]
+SkillFinding = Literal["better than naive", "no skill shown", "worse than naive", "too few to say"]
 
 
 @dataclass(frozen=True)
@@ -48,18 +48,18 @@ def data_facts(
         last=_day(current["session"].max()),
         restated=market_prices.height - current.height,
         articles=news_articles.height,
-        quarantined=by_rule(quarantined_rows),
+        quarantined=count_by_rule(quarantined_rows),
     )
 
 
-def by_rule(quarantined_rows: pl.DataFrame) -> tuple[tuple[str, int], ...]:
+def count_by_rule(quarantined_rows: pl.DataFrame) -> tuple[tuple[str, int], ...]:
     """Rule and rows set aside by it, most frequent first."""
     counts = quarantined_rows.group_by("rule").len().sort(["len", "rule"], descending=[True, False])
     return tuple((str(rule), int(count)) for rule, count in counts.iter_rows())
 
 
 @dataclass(frozen=True)
-class Skill:
+class SkillFacts:
     """One measure of forecast quality beside what the naive forecast would give."""
 
     horizon: int
@@ -71,24 +71,24 @@ class Skill:
     n: int
 
     @property
-    def finding(self) -> Finding:
+    def finding(self) -> SkillFinding:
         """What the interval allows one to say."""
-        return finding(self.low, self.high, self.naive)
+        return compare_with_naive(self.low, self.high, self.naive)
 
 
 SKILL_METRICS = ("pinball_skill", "ic")
 
 
-def skills(feedback_metrics: pl.DataFrame) -> tuple[Skill, ...]:
+def skill_facts(feedback_metrics: pl.DataFrame) -> tuple[SkillFacts, ...]:
     """Skill per horizon as last measured, with what its interval allows one to say."""
     rows = _last_overall(feedback_metrics).filter(pl.col("metric").is_in(SKILL_METRICS))
     wanted = rows.sort("metric", "horizon", descending=[True, False]).select(
         "horizon", "metric", "value", "low", "high", "baseline", "n"
     )
-    return tuple(Skill(*row) for row in wanted.iter_rows())
+    return tuple(SkillFacts(*row) for row in wanted.iter_rows())
 
 
-def finding(low: float | None, high: float | None, naive: float) -> Finding:
+def compare_with_naive(low: float | None, high: float | None, naive: float) -> SkillFinding:
     """What an interval says about a figure for which more is better; one that holds the naive value says nothing."""
     if low is None or high is None:
         return "too few to say"
@@ -98,7 +98,7 @@ def finding(low: float | None, high: float | None, naive: float) -> Finding:
 
 
 @dataclass(frozen=True)
-class Coverage:
+class CoverageFacts:
     """How many outcomes fell into an interval, beside how many were promised."""
 
     horizon: int
@@ -108,18 +108,18 @@ class Coverage:
     verdict: str
 
 
-def coverages(feedback_metrics: pl.DataFrame) -> tuple[Coverage, ...]:
+def coverage_facts(feedback_metrics: pl.DataFrame) -> tuple[CoverageFacts, ...]:
     """Coverage per horizon and stated level, as last measured."""
     rows = _last_overall(feedback_metrics).filter(pl.col("metric").str.starts_with("coverage_"))
     wanted = rows.sort("horizon", "metric").select("horizon", "metric", "value", "n", "verdict")
     return tuple(
-        Coverage(horizon, int(metric.removeprefix("coverage_")) / 100, value, n, verdict)
+        CoverageFacts(horizon, int(metric.removeprefix("coverage_")) / 100, value, n, verdict)
         for horizon, metric, value, n, verdict in wanted.iter_rows()
     )
 
 
 @dataclass(frozen=True)
-class Trade:
+class ClosedTrade:
     """A closed trade and what was learned from it."""
 
     ticker: str
@@ -132,7 +132,9 @@ class Trade:
     lesson: str
 
 
-def best_and_worst(trade_reflections: pl.DataFrame, count: int = 2) -> tuple[tuple[Trade, ...], tuple[Trade, ...]]:
+def best_and_worst(
+    trade_reflections: pl.DataFrame, count: int = 2
+) -> tuple[tuple[ClosedTrade, ...], tuple[ClosedTrade, ...]]:
     """The sales that gained most and those that lost most; a loss is never among the best, nor a gain the worst."""
     ordered = trade_reflections.sort("profit", "trade_id", descending=[True, False])
     gains = ordered.filter(pl.col("profit") > 0).head(count)
@@ -140,9 +142,9 @@ def best_and_worst(trade_reflections: pl.DataFrame, count: int = 2) -> tuple[tup
     return tuple(map(_trade, gains.to_dicts())), tuple(map(_trade, losses.to_dicts()))
 
 
-def _trade(row: dict[str, object]) -> Trade:
+def _trade(row: dict[str, object]) -> ClosedTrade:
     names = {"realised": "realised_return", "expected": "expected_return"}
-    return Trade(**{field: row[names.get(field, field)] for field in Trade.__dataclass_fields__})  # type: ignore[arg-type]
+    return ClosedTrade(**{field: row[names.get(field, field)] for field in ClosedTrade.__dataclass_fields__})  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -237,7 +239,7 @@ class LedgerFacts:
 
 
 def ledger_facts(ledger_entries: pl.DataFrame, portfolio_value: pl.DataFrame) -> LedgerFacts:
-    """Add the ledger up again, exactly, and hold it against the book's last session."""
+    """Add the ledger up again, exactly, and compare it with the book's last session."""
     events = ledger_entries.group_by("event_id").agg(pl.col("amount").sum())
     last = portfolio_value.sort("session").tail(1).to_dicts()
     book = last[0] if last else {"cash": Decimal(0), "receivable": Decimal(0)}

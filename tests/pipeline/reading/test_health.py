@@ -1,4 +1,4 @@
-"""One verdict from the health report and the runs."""
+"""One verdict from the health report, the runs and the parts of the operation."""
 
 from __future__ import annotations
 
@@ -8,8 +8,13 @@ import polars as pl
 import pytest
 
 from lake.tables.control import RUNS, SYSTEM_HEALTH
-from nextgen_tui.health import health
+from pipeline.reading.health import Health, compose_health
+from pipeline.reading.operation import PartHealth
 from tests.nextgen_tui.lakes import MOMENT, SESSION, rows, run_row
+
+
+def health(system_health: pl.DataFrame, runs: pl.DataFrame, *parts: PartHealth) -> Health:
+    return compose_health(MOMENT, parts, system_health, runs)
 
 
 def check(status: str, **given: object) -> dict[str, object]:
@@ -20,8 +25,8 @@ def check(status: str, **given: object) -> dict[str, object]:
     ("statuses", "verdict", "said"),
     [
         (("ok",), "ok", f"All is well as of {SESSION}."),
-        (("ok", "warn"), "warn", f"1 remark on {SESSION}, first book: it is warn"),
-        (("warn", "ok", "fail"), "fail", f"1 of the checks of {SESSION} failed, first book: it is fail"),
+        (("ok", "warn"), "warn", f"book, warn on {SESSION}: it is warn."),
+        (("warn", "ok", "fail"), "fail", f"book, fail on {SESSION}: it is fail (1 more problem)."),
     ],
 )
 def test_the_worst_check_decides(statuses: tuple[str, ...], verdict: str, said: str) -> None:
@@ -39,14 +44,9 @@ def test_a_failed_last_cycle_is_a_failure_whatever_the_report_says() -> None:
     failed = run_row("predict", status="failed", error="no window", started_at=MOMENT + timedelta(seconds=1))
     found = health(rows(SYSTEM_HEALTH, check("ok")), rows(RUNS, run_row("prices"), failed))
     assert found.status == "fail"
-    assert found.sentence == f"The last cycle ({SESSION}) failed: no window"
-
-
-def test_a_failed_training_is_no_failed_cycle() -> None:
-    done = run_row("predict")
-    failed = run_row("train", work="training", cycle_id="training-20220301", status="failed", error="no window")
-    found = health(rows(SYSTEM_HEALTH, check("ok")), rows(RUNS, done, failed))
-    assert (found.status, [one.cycle_id for one in found.cycles]) == ("ok", ["cycle-20220301"])
+    assert found.sentence.startswith(
+        f"The last cycle ({SESSION}) failed: no window; `nextgen cycle --session {SESSION}`"
+    )
 
 
 def test_upkeep_after_a_failed_cycle_hides_nothing() -> None:
@@ -82,8 +82,31 @@ def test_cycles_come_newest_first() -> None:
         )
         for n in range(4)
     )
-    assert [one.cycle_id for one in health(SYSTEM_HEALTH.empty(), frame, 3).cycles] == [
+    assert [one.cycle_id for one in health(SYSTEM_HEALTH.empty(), frame).cycles] == [
         "cycle-3",
         "cycle-2",
         "cycle-1",
+        "cycle-0",
     ]
+
+
+def test_a_failed_training_is_a_warning_of_its_own_and_no_failed_cycle() -> None:
+    training = {"work": "training", "cycle_id": "training-1", "started_at": MOMENT + timedelta(hours=1)}
+    failed = run_row("train", status="failed", error="too few rows", **training)
+    found = health(rows(SYSTEM_HEALTH, check("ok")), rows(RUNS, run_row("prices"), failed))
+    assert (found.status, found.healthy) == ("warn", True)
+    assert found.sentence == (
+        f"The last training ({SESSION}) failed: too few rows; `nextgen train --session {SESSION}` tries again."
+    )
+    assert [one.cycle_id for one in found.cycles] == [f"cycle-{SESSION:%Y%m%d}"]
+
+
+def test_a_part_that_fails_comes_before_what_the_report_warns_of_and_says_since_when_and_what_mends_it() -> None:
+    daemon = PartHealth("daemon", "fail", "The daemon crashed 3 min ago", {}, MOMENT, "start it")
+    fine = PartHealth("disk", "ok", "There is room")
+    found = health(rows(SYSTEM_HEALTH, check("warn")), rows(RUNS, run_row("prices")), fine, daemon)
+    assert (found.status, found.healthy) == ("fail", False)
+    assert found.sentence == "The daemon crashed 3 min ago; start it (1 more problem)."
+    first = found.problems[0]
+    assert (first.part, first.since, first.fix) == ("daemon", MOMENT, "start it")
+    assert [part.service for part in found.parts] == ["daemon", "disk"]

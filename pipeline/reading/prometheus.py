@@ -1,4 +1,4 @@
-"""What Prometheus may ask of a daemon: its verdicts and figures, on loopback only; needs the extra `metrics`."""
+"""The verdict on health and the figures behind it for Prometheus, on loopback only; needs the extra `metrics`."""
 
 from __future__ import annotations
 
@@ -15,28 +15,27 @@ from prometheus_client.registry import Collector
 from lake.errors import LakeError
 from lake.store import Lake
 from pipeline.control.daemon.heartbeat import read_heartbeat
-from pipeline.control.daemon.simulated_pace import make_operation_clock
-from pipeline.control.monitoring.health import Condition, Status, condition
-from pipeline.control.schedule.active_schedule import read_active_schedule
-from pipeline.market.calendar_cache import ChildCalendars
+from pipeline.health.checks import SEVERITY, worst
+from pipeline.reading.health import Health, judge_health
 
 HOST = "127.0.0.1"
-FRESH = 60.0
-"""Seconds for which a judgement is told again: judging reads the lake, and scrapes may come every second."""
-FIGURES: dict[Status, int] = {"ok": 0, "warn": 1, "fail": 2}
+MAX_AGE = 60.0
+"""Seconds for which a verdict is repeated: judging reads the lake, and scrapes may come every second."""
+REPORTED = ("sources", "news", "predictions", "book")
+"""Services that only the last cycle's report speaks of."""
 
 
 class MetricsError(LakeError):
     """The figures cannot be served; the text says why."""
 
 
-class Figures(Collector):
-    """The last beat, and what `nextgen status` says of each service; gathered when asked for, from what is on disk."""
+class HealthCollector(Collector):
+    """The last beat, and what `nextgen status` says; gathered when asked for, from what is on disk."""
 
     def __init__(self, lake: Path) -> None:
         self._lake = Lake.open(lake)
         self._judged = float("-inf")
-        self._condition: Condition | None = None
+        self._health: Health | None = None
 
     def describe(self) -> Iterable[GaugeMetricFamily]:
         """Nothing: names are known by themselves, and registering must not read the lake."""
@@ -46,32 +45,28 @@ class Figures(Collector):
         """The figures as they are now."""
         if (beat := read_heartbeat(self._lake.path)) is not None:
             yield _one("nextgen_beat_timestamp_seconds", "When the daemon's loop last turned.", time.time() - beat.age)
+            waiting = len(beat.detail.get("waiting", ()))
             yield _one("nextgen_running", "Attempts that run.", len(beat.detail.get("running", ())))
-            yield _one(
-                "nextgen_waiting", "Slots that are owed and wait, 20 at most.", len(beat.detail.get("waiting", ()))
-            )
+            yield _one("nextgen_waiting", "Slots that are owed and wait, 20 at most.", waiting)
         try:
             found = self._judge()
         except Exception:  # a damaged lake must not cost the figures that need none of it
             yield _one("nextgen_readable", "Whether the lake could be judged.", 0)
             return
         yield _one("nextgen_readable", "Whether the lake could be judged.", 1)
-        yield _one("nextgen_verdict", "All verdicts in one: 0 ok, 1 warn, 2 fail.", FIGURES[found.status])
+        yield _one("nextgen_verdict", "All verdicts in one: 0 ok, 1 warn, 2 fail.", SEVERITY[found.status])
+        yield _sentence(found)
         yield from _services(found)
 
-    def _judge(self) -> Condition:
-        if self._condition is None or time.monotonic() - self._judged > FRESH:
-            now = make_operation_clock(self._lake).now()
-            calendars = ChildCalendars(now.date())
-            self._condition = condition(
-                self._lake, read_active_schedule(self._lake.path, now, calendars), now, calendars
-            )
+    def _judge(self) -> Health:
+        if self._health is None or time.monotonic() - self._judged > MAX_AGE:
+            self._health = judge_health(self._lake)
             self._judged = time.monotonic()
-        return self._condition
+        return self._health
 
 
 @contextmanager
-def served(lake: Path, port: int) -> Iterator[int]:
+def serve_metrics(lake: Path, port: int) -> Iterator[int]:
     """Answer Prometheus for the block.
 
     Args:
@@ -85,7 +80,7 @@ def served(lake: Path, port: int) -> Iterator[int]:
         MetricsError: if the port is taken.
     """
     registry = CollectorRegistry()
-    registry.register(Figures(lake))
+    registry.register(HealthCollector(lake))
     ProcessCollector(registry=registry)
     try:
         server, thread = start_http_server(port, addr=HOST, registry=registry)
@@ -99,16 +94,26 @@ def served(lake: Path, port: int) -> Iterator[int]:
         thread.join(timeout=5)
 
 
-def _services(found: Condition) -> Iterator[GaugeMetricFamily]:
+def _sentence(found: Health) -> GaugeMetricFamily:
+    family = GaugeMetricFamily("nextgen_verdict_info", "The verdict in words; always 1.", labels=["status", "sentence"])
+    family.add_metric([found.status, found.sentence], 1)
+    return family
+
+
+def _services(found: Health) -> Iterator[GaugeMetricFamily]:
     verdicts = GaugeMetricFamily("nextgen_service_verdict", "0 ok, 1 warn, 2 fail.", labels=["service"])
     facts = GaugeMetricFamily(
         "nextgen_service_fact", "A figure behind a verdict; moments in seconds since 1970.", labels=["service", "fact"]
     )
-    for one in found.services:
-        verdicts.add_metric([one.service], FIGURES[one.status])
-        for name, value in one.facts.items():
+    described = [(part.service, part.status, part.facts) for part in found.parts]
+    for service in REPORTED:
+        if mine := [check for check in found.checks if check.service == service]:
+            described.append((service, worst(c.status for c in mine), {c.check: c.value for c in mine}))
+    for service, status, known in described:
+        verdicts.add_metric([service], SEVERITY[status])
+        for name, value in known.items():
             if (figure := _figure(value)) is not None:
-                facts.add_metric([one.service, name], figure)
+                facts.add_metric([service, name], figure)
     yield verdicts
     yield facts
 

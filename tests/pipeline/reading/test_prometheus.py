@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from lake.store import Lake
 from pipeline.control.daemon.heartbeat import read_heartbeat
 from pipeline.control.daemon.main import daemon_command
-from pipeline.control.monitoring.prometheus import HOST, MetricsError, served
+from pipeline.reading.prometheus import HOST, MetricsError, serve_metrics
 from tests.pipeline.control.test_daemon import SCHEDULE, until
 
 
@@ -70,13 +70,13 @@ def test_a_daemon_that_is_asked_to_answers_with_its_verdicts_and_figures_on_loop
 def test_a_lake_that_cannot_be_judged_is_told_as_such(lake: Lake) -> None:
     for log in lake.path.glob("tables/*/_delta_log/*.json"):
         log.write_text("damaged")
-    with served(lake.path, 0) as port:
+    with serve_metrics(lake.path, 0) as port:
         assert figures(port)[("nextgen_readable",)] == 0
 
 
 def test_a_port_that_is_taken_is_refused_in_words(lake: Lake) -> None:
-    with served(lake.path, 0) as port, pytest.raises(MetricsError, match=f"port {port}: .*; choose another"):
-        served(lake.path, port).__enter__()
+    with serve_metrics(lake.path, 0) as port, pytest.raises(MetricsError, match=f"port {port}: .*; choose another"):
+        serve_metrics(lake.path, port).__enter__()
 
 
 def test_a_daemon_without_the_extra_says_how_to_get_it(lake: Lake) -> None:

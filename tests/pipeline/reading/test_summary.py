@@ -17,7 +17,7 @@ from lake.tables.trading import (
     TRADE_PLANS,
     TRADE_REFLECTIONS,
 )
-from nextgen_tui import summary
+from pipeline.reading import summary
 from tests.nextgen_tui.lakes import SESSION, bars, rows
 
 
@@ -57,7 +57,7 @@ def test_skill_is_claimed_only_where_the_interval_leaves_out_the_naive_forecast(
         "baseline": 0.0,
         "n": 100,
     }
-    (one,) = summary.skills(rows(FEEDBACK_METRICS, metric))
+    (one,) = summary.skill_facts(rows(FEEDBACK_METRICS, metric))
     assert one.finding == expected
 
 
@@ -69,7 +69,7 @@ def test_only_the_last_overall_measurement_counts() -> None:
         {**metric, "scope": "sector", "slice": "Energy", "value": 0.2},
         {**metric, "verdict": "too narrow"},
     )
-    (one,) = summary.coverages(frame)
+    (one,) = summary.coverage_facts(frame)
     assert (one.stated, one.measured, one.verdict) == (0.8, 0.7, "too narrow")
 
 

@@ -1,0 +1,180 @@
+"""Whether the operation is healthy: the one verdict that `status`, the console, alerts and Prometheus repeat."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+
+import polars as pl
+
+from lake.store import Lake
+from lake.tables.control import RUNS, SYSTEM_HEALTH
+from pipeline.control.daemon.simulated_pace import make_operation_clock
+from pipeline.control.schedule.active_schedule import read_active_schedule
+from pipeline.control.schedule.schedule_file import Calendars
+from pipeline.health.checks import SEVERITY, Check, Status, worst
+from pipeline.market.calendar_cache import ChildCalendars
+from pipeline.reading.cycles import CycleFacts, last_training, recent_cycles
+from pipeline.reading.operation import PartHealth, judge_parts
+from pipeline.text_format import counted
+
+RUN_COLUMNS = ("run_id", "work", "cycle_id", "stage", "session", "status", "error", "written", "seconds", "started_at")
+"""What of `runs` a verdict needs."""
+FIXES = {
+    "quarantined": "`nextgen show quarantined_rows` lists them",
+    "arrived": "`nextgen show ticker_universe --where stale>0` lists who is late",
+    "last run": "`nextgen runs --failed` tells more",
+    "reconciled": "`nextgen show portfolio_value --limit 2` shows by how much",
+}
+"""What was checked -> where to go on from there."""
+CYCLES = 5
+"""How many of the last cycles a verdict names."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is not as it should be."""
+
+    status: Status
+    part: str
+    """The part of the operation, the stage or the table it is about."""
+    what: str
+    """A full sentence without its stop."""
+    why: str
+    """The figure behind it; empty if there is none."""
+    since: datetime | None
+    """Since when; None where that is not known."""
+    fix: str
+    """What mends it, or tells more; empty if nothing does."""
+    retry: str = ""
+    """The task and slot that can be tried again; empty where nothing stopped."""
+
+
+@dataclass(frozen=True)
+class Health:
+    """The verdict and what it rests on."""
+
+    at: datetime
+    status: Status
+    sentence: str
+    """The verdict in one sentence: the worst problem, what to do about it, and how many more there are."""
+    session: date | None
+    """The last session that was reported on; None on a lake that has run none."""
+    problems: tuple[Problem, ...]
+    """Worst first."""
+    checks: tuple[Check, ...]
+    """The lines of the last report, worst first."""
+    parts: tuple[PartHealth, ...]
+    """The parts of the operation, worst first; none of a past moment, of which only lake and report are known."""
+    cycles: tuple[CycleFacts, ...]
+    """The last cycles, newest first."""
+
+    @property
+    def healthy(self) -> bool:
+        """Whether nothing has failed and at least one session was run."""
+        return self.status != "fail" and self.session is not None
+
+
+def judge_health(lake: Lake, now: datetime | None = None, calendars: Calendars | None = None) -> Health:
+    """The verdict on a lake as it is now, from report, runs, daemon, schedule, configuration and disk together.
+
+    Args:
+        lake: only read; needs no daemon.
+        now: the time by which the lake is operated; None for that of its clock.
+        calendars: exchange code -> its sessions; None for those worked out by a child process.
+
+    Raises:
+        LakeError: if the lake cannot be read.
+    """
+    now = now or make_operation_clock(lake).now()
+    calendars = calendars or ChildCalendars(now.date())
+    parts = judge_parts(lake, read_active_schedule(lake.path, now, calendars), now, calendars)
+    return compose_health(now, parts, lake.read(SYSTEM_HEALTH), lake.read(RUNS, columns=RUN_COLUMNS))
+
+
+def compose_health(
+    now: datetime, parts: Iterable[PartHealth], system_health: pl.DataFrame, runs: pl.DataFrame
+) -> Health:
+    """The verdict from what was found; without parts, that on a past moment.
+
+    Args:
+        now: the moment judged.
+        parts: the verdicts on the parts of the operation, the most important first.
+        system_health: rows of the table; the last session's are judged.
+        runs: rows of the table, at least `RUN_COLUMNS`.
+    """
+    parts = sorted(parts, key=lambda part: -SEVERITY[part.status])
+    session = system_health["session"].max() if system_health.height else None
+    assert session is None or isinstance(session, date)
+    checks, cycles = last_checks(system_health), recent_cycles(runs, CYCLES)
+    problems = sorted(
+        (*_of_parts(parts), *_of_cycles(cycles), *_of_training(runs), *_of_checks(checks, session)),
+        key=lambda problem: -SEVERITY[problem.status],
+    )
+    status = worst(problem.status for problem in problems)
+    if status == "ok" and session is None:
+        status = "warn"
+    return Health(
+        at=now,
+        status=status,
+        sentence=_sentence(problems, session),
+        session=session,
+        problems=tuple(problems),
+        checks=checks,
+        parts=tuple(parts),
+        cycles=cycles,
+    )
+
+
+def last_checks(system_health: pl.DataFrame) -> tuple[Check, ...]:
+    """The lines of the last report, worst first."""
+    last = system_health.filter(pl.col("session") == pl.col("session").max())
+    found = [Check(*row) for row in last.sort("service", "check").select(Check._fields).iter_rows()]
+    return tuple(sorted(found, key=lambda check: -SEVERITY[check.status]))
+
+
+def _sentence(problems: Sequence[Problem], session: date | None) -> str:
+    if not problems:
+        return f"All is well as of {session}." if session else "No session has been run yet."
+    first, more = problems[0], len(problems) - 1
+    fix = f"; {first.fix}" if first.fix else ""
+    rest = f" ({counted(more, 'more problem')})" if more else ""
+    return f"{first.what}{fix}{rest}."
+
+
+def _of_parts(parts: Iterable[PartHealth]) -> Iterator[Problem]:
+    for part in parts:
+        if part.status != "ok":
+            yield Problem(part.status, part.service, part.reason, "", part.since, part.fix, part.retry)
+
+
+def _of_cycles(cycles: Sequence[CycleFacts]) -> Iterator[Problem]:
+    if cycles and cycles[0].failed:
+        last = cycles[0]
+        fix = f"`nextgen cycle --session {last.session}` goes on where it stopped"
+        what = f"The last cycle ({last.session}) failed: {last.error}"
+        yield Problem("fail", "cycle", what, "", last.started_at, fix, f"cycle {last.session}")
+
+
+def _of_training(runs: pl.DataFrame) -> Iterator[Problem]:
+    last = last_training(runs)
+    if last is not None and last.failed:
+        what = f"The last training ({last.session}) failed: {last.error}"
+        fix = f"`nextgen train --session {last.session}` tries again"
+        yield Problem("warn", "training", what, "", last.started_at, fix)
+
+
+def _of_checks(checks: Iterable[Check], session: date | None) -> Iterator[Problem]:
+    since = datetime.combine(session, time(), UTC) if session else None
+    for check in checks:
+        if check.status != "ok":
+            what = f"{check.service}, {check.check} on {session}: {check.message}"
+            yield Problem(check.status, check.service, what, _figure(check), since, FIXES.get(check.check, ""))
+
+
+def _figure(check: Check) -> str:
+    if check.value is None:
+        return ""
+    limit = "" if check.limit is None else f", limit {check.limit:.4g}"
+    return f"{check.value:.4g}{limit}"

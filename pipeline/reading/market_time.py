@@ -1,0 +1,55 @@
+"""The time by which a lake is operated, and the exchange's calendar that takes, worked out once per process and day."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import date, datetime
+from functools import lru_cache
+from pathlib import Path
+
+from lake.store import Lake
+from pipeline.control.daemon.simulated_pace import make_market_clock, read_pace
+from pipeline.market.calendar_cache import ChildCalendars
+
+EXCHANGE = "XNYS"
+"""Whose calendar is worked out ahead: the schedule's own tasks go by it."""
+Now = Callable[[], datetime]
+"""Gives the wall's time, in UTC."""
+
+
+@lru_cache(maxsize=1)
+def calendars_from(today: date) -> ChildCalendars:
+    """The exchanges' sessions as seen from a day; made anew every day."""
+    return ChildCalendars(today)
+
+
+def lake_calendars(lake: Path, now: Now) -> ChildCalendars:
+    """The exchanges' sessions that a lake needs: a market run at speed has its own day."""
+    return calendars_from(_needed(lake, now)[0])
+
+
+def calendar_at_hand(lake: Path, now: Now) -> bool:
+    """Whether what is due can be told at once, without working a calendar out first."""
+    day, exchange = _needed(lake, now)
+    return calendars_from(day).at_hand(exchange)
+
+
+def work_out_calendar(lake: Path, now: Now) -> None:
+    """Let a child process compute the calendar, which takes seconds and heavy libraries, unless it is at hand."""
+    with suppress(ValueError, OSError):  # who asks for sessions afterwards gets the same error, where it can be shown
+        day, exchange = _needed(lake, now)
+        calendars_from(day)(exchange)
+
+
+def operation_time(lake: Lake, now: Now) -> datetime:
+    """The time by which tasks are due: that of a market which is, or was last, run at speed, else the wall's."""
+    pace = read_pace(lake.path)
+    if pace is None:
+        return now()
+    return make_market_clock(lake, pace, calendars_from(pace.after)(pace.exchange)).now()
+
+
+def _needed(lake: Path, now: Now) -> tuple[date, str]:
+    pace = read_pace(lake)
+    return (pace.after, pace.exchange) if pace else (now().date(), EXCHANGE)

@@ -1,0 +1,239 @@
+"""How each part of the operation is, from what is on disk: daemon, schedule, configuration, tasks, tables, space."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+import polars as pl
+
+from lake.contract import RUN_ID
+from lake.runs import last_decision
+from lake.storage.lease import LOCK
+from lake.storage.lock import holder
+from lake.store import Lake
+from lake.tables import TABLES
+from lake.tables.control import SERVICE_HEARTBEATS, TASK_ATTEMPTS
+from pipeline.config.errors import ConfigError
+from pipeline.config.loading import load
+from pipeline.config.settings import Settings
+from pipeline.control.schedule.active_schedule import ActiveSchedule
+from pipeline.control.schedule.backlog import find_backlog
+from pipeline.control.schedule.definitions import Definitions, load_definitions
+from pipeline.control.schedule.expectations import find_newest_time
+from pipeline.control.schedule.journal import Event, Journal, parse_events
+from pipeline.control.schedule.schedule_file import Calendars
+from pipeline.control.schedule.task import OPERATOR_ACTIONS, Schedule, Task
+from pipeline.health.checks import Status
+from pipeline.reading.daemon import MAX_DELAY, DaemonState, read_daemon
+from pipeline.text_format import percent, rough_duration
+
+MAX_FAILING_DELAY = timedelta(days=1)
+"""How late a slot may be before that counts as a failure."""
+RECENT = timedelta(days=7)
+"""Errors of this time are counted."""
+MIN_FREE = 1 << 30
+"""Bytes of free disk below which it is a failure; below five times as much it is worth a warning."""
+MAX_MEMORY, MAX_DESCRIPTORS = 500_000_000, 200
+"""Bytes and open files of a daemon above which it is worth a warning: it needs 200 MB and 20."""
+WITHOUT_LEASE = tuple(f"request:{action}" for action in OPERATOR_ACTIONS)
+
+
+@dataclass(frozen=True)
+class PartHealth:
+    """The verdict on one part of the operation."""
+
+    service: str
+    status: Status
+    reason: str
+    """A full sentence without its stop."""
+    facts: dict[str, Any] = field(default_factory=dict)
+    """The figures behind it."""
+    since: datetime | None = None
+    """Since when it is so; None where that is not known."""
+    fix: str = ""
+    """What to do about it; empty if nothing."""
+    retry: str = ""
+    """The stopped task and slot, as `retry` takes them; empty where nothing stopped."""
+
+
+def judge_parts(lake: Lake, schedule: ActiveSchedule, now: datetime, calendars: Calendars) -> list[PartHealth]:
+    """Judge every part; it needs no daemon, and believes none that does no work.
+
+    Args:
+        lake: only read.
+        schedule: what the lake's tasks are run by.
+        now: the time by which the lake is operated.
+        calendars: exchange code -> its sessions.
+    """
+    journal = Journal(_refuse, parse_events(lake.read(TASK_ATTEMPTS, since=now - timedelta(days=60)).drop(RUN_ID)))
+    definitions = load_definitions(lake, calendars)
+    settings, configuration = _configuration(lake)
+    return [
+        configuration,
+        _daemon(read_daemon(lake.path, now)),
+        _schedule(schedule),
+        *(_task(task, definitions, journal, now) for task in schedule.manifest.tasks if task.enabled),
+        _disk(lake),
+        *_tables(lake, schedule.manifest, _market_time(lake, settings, now), calendars),
+        _writer(lake, journal),
+        _resources(lake, now),
+    ]
+
+
+def _daemon(daemon: DaemonState) -> PartHealth:
+    beat = daemon.beat
+    facts = {**(beat.detail if beat else {}), "present": daemon.present, "last_beat": daemon.since}
+    return PartHealth("daemon", daemon.status, daemon.sentence, facts, daemon.since, daemon.fix)
+
+
+def _resources(lake: Lake, now: datetime) -> PartHealth:
+    """What the daemon used by its last row of heartbeats, over all that it has run."""
+    rows = lake.read(SERVICE_HEARTBEATS, since=now - timedelta(days=1))
+    if rows.is_empty():
+        return PartHealth("resources", "ok", "No daemon has run for long enough to measure what it uses")
+    last = rows.sort("until").row(-1, named=True)
+    mine = rows.filter(pl.col("pid") == last["pid"]).sort("until")
+    seconds = (last["until"] - mine["since"][0]).total_seconds()
+    share = (last["cpu"] - mine["cpu"][0]) / seconds if mine.height > 1 and seconds > 0 else None
+    facts = {"memory": last["memory"], "descriptors": last["descriptors"], "core": share}
+    words = f"The daemon uses {last['memory'] / 1e6:.0f} MB, {last['descriptors']} descriptors"
+    words += f", {percent(share, 1)} of a core" if share is not None else ""
+    if last["memory"] > MAX_MEMORY or last["descriptors"] > MAX_DESCRIPTORS:
+        return PartHealth("resources", "warn", words, facts, last["until"], "restart the daemon")
+    return PartHealth("resources", "ok", words, facts)
+
+
+def _schedule(schedule: ActiveSchedule) -> PartHealth:
+    tasks = [task.name for task in schedule.manifest.tasks]
+    facts = {"file": str(schedule.file), "tasks": tasks, "read_at": schedule.read_at or None}
+    by = f"the daemon runs by what it read at {schedule.read_at:.16} UTC ({', '.join(tasks)})"
+    by = by if schedule.read_at else ""
+    if schedule.fault:
+        words = f"The schedule cannot be used: {schedule.fault}; {by or 'no daemon can start'}"
+        return PartHealth("schedule", "fail", words, facts, fix="correct it; `nextgen schedule check` reads it again")
+    if schedule.unread:
+        words = f"{schedule.file} was changed since; {by}"
+        return PartHealth("schedule", "warn", words, facts, fix="send the daemon SIGHUP to apply the change")
+    return PartHealth("schedule", "ok", f"{', '.join(tasks)} by {schedule.file}", facts)
+
+
+def _configuration(lake: Lake) -> tuple[Settings | None, PartHealth]:
+    try:
+        settings = load(lake.path, os.environ).settings
+    except ConfigError as error:
+        words = f"The configuration cannot be used, so no task can run: {error}"
+        fix = "correct it; `nextgen config validate` reads it again"
+        return None, PartHealth("configuration", "fail", words, fix=fix)
+    return settings, PartHealth("configuration", "ok", "The configuration can be used")
+
+
+def _writer(lake: Lake, journal: Journal) -> PartHealth:
+    """Who writes the lake; a warning where what the daemon started has to wait for somebody else."""
+    writer = holder(lake.path / LOCK)
+    if not writer:
+        return PartHealth("writer", "ok", "Nothing writes the lake")
+    at_work = [event for event in journal.running() if event.task not in WITHOUT_LEASE]
+    if at_work and not any(f"process {event.pid} " in writer for event in at_work):
+        first = at_work[0]
+        words = f"{first.task} {first.slot} waits for {writer}, which writes the lake"
+        return PartHealth("writer", "warn", words, since=first.at, fix="wait for it to end, or stop it")
+    return PartHealth("writer", "ok", f"{writer} writes the lake")
+
+
+def _task(task: Task, definitions: Definitions, journal: Journal, now: datetime) -> PartHealth:
+    mine = [event for event in journal.events() if event.task == task.name]
+    good = [event for event in mine if event.state == "done"]
+    bad = [event for event in mine if event.state in ("failed", "dead") and event.at > now - RECENT]
+    found = find_backlog(task, definitions.epochs(task.name), journal, now)
+    owed = found.owed
+    standings = [journal.standing(task.name, slot.key) for slot in owed]
+    stopped = next((standing.last for standing in standings if standing.stopped), None)
+    # What a policy passes over is put on record at once by a daemon that works.
+    missed = [slot for slot, _ in found.passed]
+    waiting = missed + [slot for slot, standing in zip(owed, standings, strict=True) if not standing.running]
+    late = max(now - waiting[0].due_at, timedelta()) if waiting else timedelta()
+    facts = {
+        "last_success": max((event.at for event in good), default=None),
+        "errors_of_a_week": len(bad),
+        "owed": len(owed) + len(missed),
+        "late_seconds": late.total_seconds(),
+    }
+    if stopped is not None:
+        words = f"{task.name} {stopped.slot} stopped: {stopped.reason}"
+        fix = f"`nextgen request retry {stopped.task}/{stopped.slot}` tries it again"
+        return PartHealth(task.name, "fail", words, facts, stopped.at, fix, f"{task.name} {stopped.slot}")
+    if late > MAX_DELAY:
+        status: Status = "fail" if late > MAX_FAILING_DELAY else "warn"
+        words = f"{task.name} is owed {facts['owed']} times, the oldest is {rough_duration(late)} late"
+        return PartHealth(task.name, status, words, facts, waiting[0].due_at, "`nextgen-daemon` runs what is owed")
+    return _last_attempt(task.name, mine, facts)
+
+
+def _last_attempt(task: str, events: Sequence[Event], facts: dict[str, Any]) -> PartHealth:
+    last = max((e for e in events if e.state not in ("started", "skipped")), key=lambda e: e.at, default=None)
+    if last is None:
+        return PartHealth(task, "ok", f"{task}: nothing was due yet", facts)
+    if last.follows in ("give-up", "last-good"):
+        fix = f"`nextgen request retry {task}/{last.slot}` tries it again"
+        words = f"{task} {last.slot} was given up: {last.reason}"
+        return PartHealth(task, "warn", words, facts, last.at, fix, f"{task} {last.slot}")
+    if last.follows in ("retry", "fallback"):
+        return PartHealth(task, "warn", f"{task} {last.slot} is tried again: {last.reason}", facts, last.at)
+    return PartHealth(task, "ok", f"{task}: done for {last.slot}", facts)
+
+
+def _market_time(lake: Lake, settings: Settings | None, now: datetime) -> datetime | None:
+    """The time that data are measured against: a simulated market's own, which stands still between its sessions.
+
+    None where nobody knows it, because the configuration cannot be read.
+    """
+    if settings is None:
+        return None
+    return last_decision(lake) if settings.source.name == "simulated" else now
+
+
+def _tables(lake: Lake, manifest: Schedule, now: datetime | None, calendars: Calendars) -> list[PartHealth]:
+    """The freshness of each table that some task's manifest entry gives a target."""
+    found = []
+    for task in manifest.tasks if now is not None else ():
+        assert now is not None
+        session = calendars(task.exchange).last_closed(now - timedelta(hours=2))
+        for output in task.outputs:
+            if output.fresh_within is not None and task.enabled:
+                newest = find_newest_time(lake, TABLES[output.table])
+                found.append(_freshness(output.table, newest, session, now, output.fresh_within))
+    return found
+
+
+def _freshness(
+    table: str, newest: date | datetime | None, session: date, now: datetime, within: timedelta
+) -> PartHealth:
+    facts = {"newest": newest, "target": within.total_seconds()}
+    if newest is None:
+        return PartHealth(table, "warn", f"{table} is empty", facts)
+    behind = now - newest if isinstance(newest, datetime) else session - newest
+    if behind <= within:
+        return PartHealth(table, "ok", f"{table} is up to date, to {newest}", facts)
+    words = f"{table} ends at {newest}, {rough_duration(behind)} behind (the target is {rough_duration(within)})"
+    since = newest if isinstance(newest, datetime) else datetime.combine(newest, time(), UTC)
+    return PartHealth(table, "warn", words, facts, since, "run the missing sessions with `nextgen replay`")
+
+
+def _disk(lake: Lake) -> PartHealth:
+    free = shutil.disk_usage(lake.path).free
+    size = sum(entry.stat().st_size for entry in lake.path.rglob("*") if entry.is_file())
+    facts = {"lake_bytes": size, "free_bytes": free}
+    status: Status = "fail" if free < MIN_FREE else "warn" if free < 5 * MIN_FREE else "ok"
+    room = f"{free / 1e9:.1f} GB" if free >= MIN_FREE else f"{free / 1e6:.0f} MB"
+    fix = "" if status == "ok" else "free some disk; `nextgen gc` deletes files of the lake that no run refers to"
+    words = f"The disk has {room} free; the lake takes {size / 1e6:.0f} MB"
+    return PartHealth("disk", status, words, facts, fix=fix)
+
+
+def _refuse(_events: Sequence[Event]) -> None:
+    raise AssertionError("health only reads")
