@@ -283,20 +283,6 @@ def test_every_screen_has_its_picture_without_a_secret_of_the_environment(
     assert all("<svg" in chart and "a-secret" not in chart for chart in charts)
 
 
-async def test_no_paint_is_held_back_while_screens_change(desk_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    app = ConsoleApp(desk_path)
-    held_back = list[int]()
-    async with app.run_test(size=(100, 30)) as pilot:
-        await wait_until_loaded(pilot)
-        paint = app._display
-        monkeypatch.setattr(app, "_display", lambda *given: (held_back.append(app._batch_count), paint(*given)))
-        for key in "2121":
-            await pilot.press(key)
-            await wait_until_loaded(pilot)
-    assert len(held_back) >= 4
-    assert not any(held_back)
-
-
 async def test_what_arrives_after_the_last_screen_has_closed_is_passed_over(desk_path: Path) -> None:
     app = ConsoleApp(desk_path)
     async with app.run_test() as pilot:
