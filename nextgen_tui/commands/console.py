@@ -51,12 +51,12 @@ def command(
     app = ConsoleApp(invocation.lake_path, light=light, at=at, read_only=read_only)
     if screenshot is None:
         from nextgen_tui.console.runtime.gc_tuning import rare_full_collections
-        from nextgen_tui.console.runtime.shutdown import ended
+        from nextgen_tui.console.runtime.shutdown import finish
         from nextgen_tui.console.runtime.terminal import restore_terminal
 
         with restore_terminal(), rare_full_collections():
             app.run()
-        return ended(app.return_code or exit_codes.DONE)
+        return finish(app.return_code or exit_codes.DONE)
     from nextgen_tui.console.runtime.screenshots import take_screenshots, terminal_size
 
     for path in take_screenshots(app, screenshot, terminal_size(size)):

@@ -50,7 +50,7 @@ SECONDS_PER_STEP = 1.5
 """Between two sessions when time runs."""
 FOLLOW_DAEMON = 5.0
 """Seconds between two looks at the daemon's sign of life, on the screens that show it."""
-UNTOLD = ("Copy selected text", "Scroll Left", "Scroll Right", "Page Left", "Page Right")
+UNLISTED = ("Copy selected text", "Scroll Left", "Scroll Right", "Page Left", "Page Right")
 """What keys do that nobody would miss here."""
 HEALTH = "health"
 DAEMON_PAGES = (HEALTH, "schedule")
@@ -138,8 +138,8 @@ class ConsoleApp(CommandApp):
             asyncio.get_running_loop().set_default_executor(ConsoleExecutor())
         if not (self.is_headless or self.is_web):
             # A hangup ends the process at once, as it should: with its terminal gone it could not even leave in order.
-            ended = partial(self.exit, None, exit_codes.INTERRUPTED)
-            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended)
+            end = partial(self.exit, None, exit_codes.INTERRUPTED)
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, end)
         self.set_interval(SECONDS_BETWEEN_LOOKS, self.look)
         self.set_interval(FOLLOW_DAEMON, self._follow_daemon)
         self.look()
@@ -370,10 +370,10 @@ class ConsoleApp(CommandApp):
             self._playing.stop()
             self._playing = None
         elif self.at is not None:
-            self._playing = self.set_interval(SECONDS_PER_STEP, self._played)
+            self._playing = self.set_interval(SECONDS_PER_STEP, self._play_step)
         self.refresh_screen()
 
-    def _played(self) -> None:
+    def _play_step(self) -> None:
         self.action_step(1)
         if self.at is None:
             self.action_play()
@@ -399,7 +399,9 @@ class ConsoleApp(CommandApp):
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """What the palette offers."""
         for page in PAGES:
-            yield SystemCommand(f"{page.number} {page.name}", page.question, partial(self._go, page.name.lower()))
+            yield SystemCommand(
+                f"{page.number} {page.name}", page.question, partial(self._go_to_screen, page.name.lower())
+            )
         for name, words in command_parser.REQUEST_COMMANDS.items():
             if name in ("cycle", "train", "maintain"):
                 yield SystemCommand(f"Request: {name}", words.split("  ")[-1].strip(), partial(self.command, name))
@@ -415,6 +417,6 @@ def _keys(screen: Screen[Any]) -> Iterable[tuple[str, str]]:
     found = [one for one in screen.active_bindings.items() if one[1].enabled and one[1].binding.description]
     for key, active in sorted(found, key=lambda one: (not one[1].binding.show, isinstance(one[1].node, ScrollView))):
         binding = active.binding
-        if not key.isdigit() and binding.description not in UNTOLD:
+        if not key.isdigit() and binding.description not in UNLISTED:
             keys.setdefault(binding.description, []).append(binding.key_display or key.replace("_", " "))
     return ((" ".join(dict.fromkeys(names)), words) for words, names in keys.items())

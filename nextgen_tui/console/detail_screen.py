@@ -12,18 +12,18 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from nextgen_tui.console.charts.chart_widget import ChartWidget
-from nextgen_tui.console.frame import Console, KeyBar, NotesWidget, banner
+from nextgen_tui.console.frame import Console, KeyBar, NotesWidget, top_bar
 from nextgen_tui.console.notes import plain_text
 from nextgen_tui.console.page import ACTION_KEYS, Detail
-from nextgen_tui.console.sheet.sheet import Cell, Col, Sheet, quiet
+from nextgen_tui.console.sheet.sheet import Cell, Col, Sheet, dim
 from nextgen_tui.console.sheet.sheet_widget import SheetWidget
-from nextgen_tui.console.styles import content, sections
+from nextgen_tui.console.styles import content, section_lines
 from nextgen_tui.text.safe_text import harmless, safe_text
 
 COLS = (
     Col("based on", "table"),
     Col("row", "words", most=70),
-    Col("content", "about", quiet, most=160),
+    Col("content", "about", dim, most=160),
 )
 
 
@@ -46,7 +46,7 @@ class DetailScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """The bar, the way here, pictures, sections, ways on, keys."""
-        top, past = banner(self.console)
+        top, past = top_bar(self.console)
         yield Static(content([top]), id="top", markup=False, classes="past" if past else "")
         way = " › ".join(safe_text(words, 60) for words in self.trail[-3:])
         yield Static(content([(Cell(way, "accent"),)]), id="trail", markup=False)
@@ -56,7 +56,7 @@ class DetailScreen(Screen[None]):
             chart.show(charts)
             yield chart
         with VerticalScroll(id="detail"):
-            yield NotesWidget("sections", sections(self.detail.sections))
+            yield NotesWidget("sections", section_lines(self.detail.sections))
         if self.detail.links:
             yield SheetWidget(id="links")
         yield KeyBar()

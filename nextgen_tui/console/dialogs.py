@@ -18,7 +18,7 @@ from nextgen_tui.console.sheet.sheet import Cell
 from nextgen_tui.console.styles import content
 from nextgen_tui.text.safe_text import safe_text
 
-READING = (
+CHART_HELP = (
     "In the fan, the solid line is the past with dividends and splits taken out, the dotted one the forecast's median; "
     "the grounds hold the outcome in 50, 80 and 90 % of cases if the forecasts are honest, which screen 4 measures."
 )
@@ -50,7 +50,7 @@ class HelpScreen(ModalScreen[None]):
         ]
         lines += [note(""), heading("Commands, after :")]
         lines += [(Cell("  " + words),) for words in (*REQUEST_COMMANDS.values(), *LOCAL_COMMANDS.values())]
-        lines += [note(""), note(READING, "dim"), note(""), note("escape closes this page.", "dim")]
+        lines += [note(""), note(CHART_HELP, "dim"), note(""), note("escape closes this page.", "dim")]
         return lines
 
 
@@ -59,34 +59,34 @@ class ConfirmScreen(ModalScreen[PendingRequest | None]):
 
     BINDINGS = [Binding("escape", "dismiss(None)", "Cancel")]
 
-    def __init__(self, asked: PendingRequest, daemon: bool) -> None:
+    def __init__(self, pending: PendingRequest, daemon: bool) -> None:
         super().__init__()
-        self._asked = asked
+        self._pending = pending
         self._daemon = daemon
         self._sent = False
 
     def compose(self) -> ComposeResult:
         """What, with what effect, why, and two buttons."""
-        request = self._asked.request
+        request = self._pending.request
         what = " ".join(str(part) for part in (request.action, request.target, request.session or "") if part)
-        title = "Record" if self._asked.at_once else "Ask the daemon"
+        title = "Record" if self._pending.immediate else "Ask the daemon"
         lines = [(Cell(f"{title}: {safe_text(what, 120)}", "accent"),), note("")]
-        lines += [_effect(line) for line in self._asked.lines]
+        lines += [_effect(line) for line in self._pending.lines]
         lines += [note("")]
-        lines += [] if self._daemon or self._asked.at_once else [note(NO_DAEMON, "warn")]
+        lines += [] if self._daemon or self._pending.immediate else [note(NO_DAEMON, "warn")]
         lines += [fact("request", request.request_id)]
         with Vertical(id="confirm"):
             with VerticalScroll(id="effects", can_focus=False):
                 yield NotesWidget("effect-lines", lines)
             why = (
                 "reason (required: it is evaluated later)"
-                if self._asked.needs_reason
+                if self._pending.requires_reason
                 else "reason (optional, recorded with it)"
             )
             yield SafeInput(placeholder=why, id="why", max_length=1_000)
             with Horizontal(id="buttons"):
                 yield Button(Content("Cancel"), id="cancel", variant="default")
-                yield Button(Content("Record" if self._asked.at_once else "Send"), id="send", variant="primary")
+                yield Button(Content("Record" if self._pending.immediate else "Send"), id="send", variant="primary")
 
     def on_mount(self) -> None:
         """Nothing happens by pressing enter too fast."""
@@ -105,12 +105,12 @@ class ConfirmScreen(ModalScreen[PendingRequest | None]):
 
     def _send(self) -> None:
         why = self.query_one("#why", Input)
-        if self._asked.needs_reason and not why.value.strip():
+        if self._pending.requires_reason and not why.value.strip():
             self.notify("Give a reason first.", severity="warning", markup=False)
             why.focus()
         elif not self._sent:
             self._sent = True
-            self.dismiss(self._asked.because(why.value.strip()))
+            self.dismiss(self._pending.with_reason(why.value.strip()))
 
 
 def _effect(line: str) -> Line:

@@ -63,7 +63,7 @@ class Console(Protocol):
         """Show what an act would do, and let the operator send it."""
 
 
-def banner(console: Console) -> tuple[Line, bool]:
+def top_bar(console: Console) -> tuple[Line, bool]:
     """The bar at the top, and whether it speaks of the past."""
     lake = Cell(safe_text(console.lake_path, 60), "")
     if console.at is not None:
@@ -87,7 +87,7 @@ def _verdict(health: Health | None) -> Line:
     return (Cell(f"{sign[0]} {safe_text(health.sentence, 200)}  ", sign[1]),)
 
 
-def numbers(pages: Sequence[Page[Any]], here: str, width: int) -> Content:
+def render_tabs(pages: Sequence[Page[Any]], here: str, width: int) -> Content:
     """The screens by number; the one in front stands out. Narrow terminals get only its name."""
     whole = sum(len(page.name) + 5 for page in pages) <= width
     parts: list[Content] = []

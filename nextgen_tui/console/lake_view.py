@@ -39,7 +39,7 @@ RUN_COLUMNS = (
     "started_at",
 )
 """What lists of runs show; the recipe is read when one is opened."""
-TIDIED = pl.col("stage").is_in([COMPACTION, MIGRATION])
+REWRITES = pl.col("stage").is_in([COMPACTION, MIGRATION])
 """Runs that write a table's rows once more: none of them is new, and nothing has changed."""
 FRAMES_KEPT = 24
 """Frames a view remembers, so that going back and forth reads nothing twice."""
@@ -121,7 +121,7 @@ class LakeView:
 
     def _wrote(self, table: Table) -> pl.DataFrame:
         mine = (pl.col("output_table") == table.name) & (pl.col("status") == "done") & (pl.col("rows") > 0)
-        return self.runs.filter(mine & ~TIDIED)
+        return self.runs.filter(mine & ~REWRITES)
 
     @cached_property
     def session(self) -> date | None:
@@ -140,7 +140,7 @@ class LakeView:
 def read_runs(lake: Lake) -> pl.DataFrame:
     """Every published run, without its recipe, in the order they were started."""
     runs = lake.read(RUNS, columns=RUN_COLUMNS).sort("started_at", "run_id")
-    return runs.with_columns(written=pl.when(TIDIED).then(0).otherwise(pl.col("written")))
+    return runs.with_columns(written=pl.when(REWRITES).then(0).otherwise(pl.col("written")))
 
 
 def highest_versions(runs: pl.DataFrame) -> dict[str, int]:

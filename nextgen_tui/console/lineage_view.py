@@ -22,7 +22,7 @@ from nextgen_tui.text.safe_text import safe_text
 MAX_LINKS = 40
 """Rows that a hop lists; a news day has hundreds."""
 MAX_VALUE = 4_000
-REACH = timedelta(days=45)
+LOOKBACK = timedelta(days=45)
 """How far before a row the rows it rests on can lie: a plan waits for the next open, a trade for its horizon."""
 _SAME_SESSION = {("predictions", "feature_windows"), ("trade_plans", "predictions"), ("market_prices", "raw_prices")}
 _SUMMARY = {
@@ -58,7 +58,7 @@ def follow(view: LakeView, link: Link) -> Detail:
 
 def row_detail(view: LakeView, table: Table, row: Mapping[str, Any]) -> Detail:
     """A row with the meaning of each value, the run that wrote it, and what it rests on."""
-    key = ", ".join(_words(row[name]) for name in table.key)
+    key = ", ".join(_format_value(row[name]) for name in table.key)
     told = (line for name in table.columns if name != "payload" for line in _value(table, name, row[name]))
     sections = [Section(table.doc, tuple(told))]
     if table.name in ("raw_prices", "raw_news", "raw_imports"):
@@ -94,7 +94,7 @@ def _clock(table: Table, target: Table, row: Mapping[str, Any]) -> tuple[date | 
         return None, None
     if (table.name, target.name) in _SAME_SESSION or "made_session" in row:
         return session, session
-    return (session - REACH, session) if target.name != "model_registry" else (None, session)
+    return (session - LOOKBACK, session) if target.name != "model_registry" else (None, session)
 
 
 def _rows(
@@ -108,9 +108,9 @@ def _rows(
 
 
 def _link(table: Table, row: Mapping[str, Any]) -> Link:
-    told = [f"{name} {_words(row[name])}" for name in _SUMMARY.get(table.name, ()) if row.get(name) is not None]
+    told = [f"{name} {_format_value(row[name])}" for name in _SUMMARY.get(table.name, ()) if row.get(name) is not None]
     key = {name: row[name] for name in table.key}
-    words = " ".join(safe_text(_words(value), 24) for value in key.values())
+    words = " ".join(safe_text(_format_value(value), 24) for value in key.values())
     return Link(words, table.name, key, safe_text(" · ".join(told), 160))
 
 
@@ -125,13 +125,13 @@ def _value(table: Table, name: str, value: Any) -> Iterator[Line]:
     if isinstance(value, list) and value and isinstance(value[0], dict):
         yield Cell(label, "dim"), Cell(f"{len(value)}"), about
         for one in value:
-            yield Cell(" " * len(label), "dim"), Cell(", ".join(f"{k} {_words(v)}" for k, v in one.items()))
+            yield Cell(" " * len(label), "dim"), Cell(", ".join(f"{k} {_format_value(v)}" for k, v in one.items()))
         return
     words = safe_text(value, MAX_VALUE) if isinstance(value, str) else table_view.cell(value, column).plain
     yield Cell(label, "dim"), Cell(words or "(empty)"), about
 
 
-def _words(value: Any) -> str:
+def _format_value(value: Any) -> str:
     if isinstance(value, float):
         return formats.number(value, 4)
     if isinstance(value, datetime):

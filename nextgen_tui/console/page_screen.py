@@ -17,7 +17,16 @@ from textual.screen import Screen
 from textual.widgets import Input
 
 from nextgen_tui.console.charts.chart_widget import ChartWidget
-from nextgen_tui.console.frame import Console, KeyBar, NotesWidget, SafeInput, ScreenTabs, TextLine, banner, numbers
+from nextgen_tui.console.frame import (
+    Console,
+    KeyBar,
+    NotesWidget,
+    SafeInput,
+    ScreenTabs,
+    TextLine,
+    render_tabs,
+    top_bar,
+)
 from nextgen_tui.console.notes import note, plain_text
 from nextgen_tui.console.page import ACTION_KEYS, Action, Page, PageState, Row
 from nextgen_tui.console.sheet.export import ExportError, export, file_name
@@ -27,7 +36,7 @@ from nextgen_tui.console.styles import content
 from nextgen_tui.text import formats
 from nextgen_tui.text.safe_text import safe_text
 
-REST = 0.03
+DETAIL_DELAY = 0.03
 """Seconds before notes and picture follow the cursor, so that a held key moves it without a stutter."""
 PROMPTS = {"filter": "/", "command": ":", "time": "as of", "export": "export to"}
 """What the line at the bottom is for -> what stands before it."""
@@ -176,18 +185,18 @@ class PageScreen(Screen[None]):
         if (name, None) not in self._sheets:
             self._sheets[name, None] = self.page.sheet(self._state.data, name)
         if order and (name, order) not in self._sheets:
-            self._sheets[name, order] = self._sheets[name, None].sorted(*order)
-        return self._sheets[name, order].filtered(self._here.filter)
+            self._sheets[name, order] = self._sheets[name, None].sort(*order)
+        return self._sheets[name, order].filter(self._here.filter)
 
     def show_frame(self) -> None:
         """Show where the console stands and what the daemon does."""
-        top, past = banner(self.console)
+        top, past = top_bar(self.console)
         bar = self.query_one("#top", TextLine)
         bar.show(content([top]))
         bar.set_class(past, "past")
         line = self.query_one("#numbers", ScreenTabs)
         line.here = self.page.name.lower()
-        line.show(numbers(list(self.console.pages.values()), line.here, max(self.size.width, 1)))
+        line.show(render_tabs(list(self.console.pages.values()), line.here, max(self.size.width, 1)))
         self.query_one(KeyBar).show()
 
     def _sheet_bar(self, sheet: Sheet) -> None:
@@ -210,7 +219,7 @@ class PageScreen(Screen[None]):
         if not self._detail_due:
             self._detail_due = True
             # A timer of the library whose first look comes late never fires, and the notes would stand still.
-            asyncio.get_running_loop().call_later(REST, self.call_later, self._detail)
+            asyncio.get_running_loop().call_later(DETAIL_DELAY, self.call_later, self._detail)
 
     def _detail(self) -> None:
         """Show notes and picture of the chosen row."""
@@ -304,10 +313,10 @@ class PageScreen(Screen[None]):
     def write(self, name: str) -> None:
         """Write the sheet as it is shown to a file, in the folder the console was started in."""
         if self._state.data is not None:
-            self._written(self._sheet(), Path(name).expanduser())
+            self._write_export(self._sheet(), Path(name).expanduser())
 
     @work(thread=True, exit_on_error=False, group="export")
-    def _written(self, sheet: Sheet, path: Path) -> None:
+    def _write_export(self, sheet: Sheet, path: Path) -> None:
         """By a thread of its own: the disk may take its time."""
         tell = partial(self.app.call_from_thread, self.notify, markup=False)
         try:

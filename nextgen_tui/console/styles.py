@@ -31,7 +31,7 @@ def content(lines: Sequence[Line]) -> Content:
     return Content.assemble(*parts)
 
 
-def sections(told: Sequence[Section]) -> tuple[Line, ...]:
+def section_lines(told: Sequence[Section]) -> tuple[Line, ...]:
     """Sections as lines with their headings, a blank line between two."""
     lines: list[Line] = []
     for number, section in enumerate(told):

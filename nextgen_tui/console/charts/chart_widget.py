@@ -57,10 +57,10 @@ class ChartWidget(Widget):
     def _style(self, role: str, band: int) -> Style:
         """Ink and ground: asking the stylesheet for each sign would cost more than drawing them all."""
         if (role, band) not in self._styles:
-            self._styles[role, band] = self._looked_up(role, band)
+            self._styles[role, band] = self._resolve_style(role, band)
         return self._styles[role, band]
 
-    def _looked_up(self, role: str, band: int) -> Style:
+    def _resolve_style(self, role: str, band: int) -> Style:
         ground = self._ground(band)
         if role.startswith("band"):
             return Style(color=self._ground(int(role[4:])).bgcolor, bgcolor=ground.bgcolor)

@@ -119,10 +119,10 @@ def stacked(charts: Sequence[Chart], width: int, height: int) -> list[list[Sign]
     shares = _shares(charts, height)
     if not shares or width < MIN_WIDTH or height < MIN_HEIGHT:
         return [[Sign(" ")] * max(width, 0) for _ in range(max(height, 0))]
-    frames = [_framed(chart, width, rows) for chart, rows in shares]
+    frames = [_frame_chart(chart, width, rows) for chart, rows in shares]
     margin = max(frame.margin for frame in frames)
     margin = margin if width - margin >= MIN_WIDTH // 2 else 0
-    return [row for frame in frames for row in _filled(frame, width, margin)]
+    return [row for frame in frames for row in _fill_frame(frame, width, margin)]
 
 
 def _shares(charts: Sequence[Chart], height: int) -> list[tuple[Chart, int]]:
@@ -157,7 +157,7 @@ class _Frame:
         return max((len(words) for words in self.labels.values()), default=0) + 1
 
 
-def _framed(chart: Chart, width: int, height: int) -> _Frame:
+def _frame_chart(chart: Chart, width: int, height: int) -> _Frame:
     head = _head(chart, width)
     foot = bool(chart.ticks) and height >= MIN_HEIGHT + 2
     head = head if height - foot - len(head) >= 2 else []
@@ -167,7 +167,7 @@ def _framed(chart: Chart, width: int, height: int) -> _Frame:
     return _Frame(chart, head, foot, plot, levels, _labels(chart.label, *levels, plot))
 
 
-def _filled(frame: _Frame, width: int, margin: int) -> list[list[Sign]]:
+def _fill_frame(frame: _Frame, width: int, margin: int) -> list[list[Sign]]:
     """The rows of a picture; without a margin there are no labels."""
     scale = _Scale(*frame.levels, *_positions(frame.chart), width - margin, frame.plot)
     labels = [f"{frame.labels.get(row, ''):>{margin - 1}} " if margin else "" for row in range(frame.plot)]
@@ -356,9 +356,9 @@ def _round_levels(low: float, high: float, most: int) -> list[float]:
 
 def _head(chart: Chart, width: int) -> list[list[Sign]]:
     """The title and what the signs mean; what does not fit is left out whole."""
-    row = written(chart.title, "title", width)
+    row = text_signs(chart.title, "title", width)
     for sign, role, meaning in chart.legend:
-        entry = [*written("  "), *written(sign, role), *written(" "), *written(meaning, "label")]
+        entry = [*text_signs("  "), *text_signs(sign, role), *text_signs(" "), *text_signs(meaning, "label")]
         if len(row) + len(entry) <= width:
             row += entry
     return [row + [Sign(" ")] * (width - len(row))] if row else []
@@ -369,7 +369,7 @@ def _foot(chart: Chart, scale: _Scale, margin: int) -> list[Sign]:
     row = [Sign(" ", "label")] * (margin + scale.width)
     free = 0
     for at, told in sorted(chart.ticks):
-        words = written(told, "label", len(row))
+        words = text_signs(told, "label", len(row))
         start = min(max(margin + scale.x(at) // 2 - len(words) // 2, margin), len(row) - len(words))
         if start >= free and start >= margin:
             row[start : start + len(words)] = words
@@ -377,7 +377,7 @@ def _foot(chart: Chart, scale: _Scale, margin: int) -> list[Sign]:
     return row
 
 
-def written(words: str, role: str = "", most: int = MAX_TEXT) -> list[Sign]:
+def text_signs(words: str, role: str = "", most: int = MAX_TEXT) -> list[Sign]:
     """Words as signs, one for each place they take: a wide sign is followed by an empty one, marks go with none."""
     row: list[Sign] = []
     for sign in harmless(words[: 8 * most + 256]):  # cut first: a megabyte costs no more than a line

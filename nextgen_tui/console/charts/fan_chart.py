@@ -95,7 +95,7 @@ def fan(predictions: pl.DataFrame, paths: pl.DataFrame, ticker: str, session: da
     return Chart(ticker, tuple(lines), bands, ticks=tuple(ticks), legend=tuple(legend))
 
 
-def sparks(paths: pl.DataFrame, session: date | None) -> pl.DataFrame:
+def recent_closes(paths: pl.DataFrame, session: date | None) -> pl.DataFrame:
     """The last closes up to the session of each ticker, as a list: `closes`."""
     known = paths.filter(pl.col("session") <= session) if session else paths
     return known.group_by("ticker", maintain_order=True).agg(pl.col("close").tail(SPARK).alias("closes"))

@@ -45,7 +45,7 @@ REQUEST_COMMANDS = {
 """Commands that become requests to the daemon, or words that are put on record at once."""
 MAX_NAMES = 12
 """Tables that a dialog names one by one."""
-AT_ONCE = ("approve", "veto")
+IMMEDIATE = ("approve", "veto")
 """What needs no daemon: an open waits for nobody."""
 
 
@@ -69,16 +69,16 @@ class PendingRequest:
     lines: tuple[str, ...]
 
     @property
-    def at_once(self) -> bool:
+    def immediate(self) -> bool:
         """Whether it is put on record here and now, without the daemon."""
-        return self.request.action in AT_ONCE
+        return self.request.action in IMMEDIATE
 
     @property
-    def needs_reason(self) -> bool:
+    def requires_reason(self) -> bool:
         """Whether it is refused without one: a veto is judged later, and its reason with it."""
         return self.request.action == "veto"
 
-    def because(self, reason: str) -> PendingRequest:
+    def with_reason(self, reason: str) -> PendingRequest:
         """The same with a reason."""
         return replace(self, request=replace(self.request, reason=reason[:1_000]))
 
@@ -93,13 +93,13 @@ def parse(words: str, moment: datetime, about: str = "") -> Local | PendingReque
     if name in LOCAL_COMMANDS:
         return Local(name, " ".join(rest))
     if name in REQUEST_COMMANDS:
-        return asked(name, rest, moment, about)
+        return build_request(name, rest, moment, about)
     near = get_close_matches(name, [*LOCAL_COMMANDS, *REQUEST_COMMANDS], n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join([*REQUEST_COMMANDS, *LOCAL_COMMANDS])}"
     raise CommandError(f"there is no command {name!r}; {hint}")
 
 
-def asked(name: str, rest: Sequence[str], moment: datetime, about: str = "") -> PendingRequest:
+def build_request(name: str, rest: Sequence[str], moment: datetime, about: str = "") -> PendingRequest:
     """The request a command amounts to, and what it will read and write.
 
     Raises:

@@ -70,24 +70,24 @@ class CommandApp(App[None]):
 
     def command(self, words: str) -> None:
         """Carry out what was typed after the colon."""
-        self._understood(words, "")
+        self._carry_out(words, "")
 
     def act(self, act: Action) -> None:
         """Show what an act would do, and let the operator send it."""
-        self._understood(act.command, act.about)
+        self._carry_out(act.command, act.about)
 
-    def _understood(self, words: str, about: str) -> None:
+    def _carry_out(self, words: str, about: str) -> None:
         try:
             found = command_parser.parse(words, command_parser.now(), safe_text(about, 200))
         except command_parser.CommandError as error:
             self._warn(error)
             return
         if isinstance(found, command_parser.Local):
-            self._here(found)
-        elif not self._refused():
+            self._run_local(found)
+        elif not self._refuse():
             self.push_screen(ConfirmScreen(found, self.activity.daemon), self._send)
 
-    def _refused(self) -> bool:
+    def _refuse(self) -> bool:
         """Whether nothing can be done, with the reason told."""
         if self.read_only:
             self._warn("This console is read-only (started with --read-only).")
@@ -101,12 +101,12 @@ class CommandApp(App[None]):
 
     # ---- done here
 
-    def _here(self, local: command_parser.Local) -> None:
+    def _run_local(self, local: command_parser.Local) -> None:
         argument = local.argument.strip()
         if local.name == "at":
-            self._at(argument)
+            self._stand_at_text(argument)
         elif local.name == "go":
-            self._go(argument.lower())
+            self._go_to_screen(argument.lower())
         elif local.name == "export" and isinstance(self.screen, PageScreen):
             self.screen.write(argument) if argument else self.screen.action_export()
         else:
@@ -118,13 +118,13 @@ class CommandApp(App[None]):
             }
             actions.get(local.name, self.bell)()
 
-    def _at(self, words: str) -> None:
+    def _stand_at_text(self, words: str) -> None:
         try:
             self.stand_at(parse_as_of(self.view.every_run, words) if self.view else None)
         except ValueError as error:
             self._warn(error)
 
-    def _go(self, words: str) -> None:
+    def _go_to_screen(self, words: str) -> None:
         name = next((page.name.lower() for page in PAGES if words in (page.number, page.name.lower())), None)
         if name is None:
             self._warn(f"There is no screen {safe_text(words, 40)!r}.")
@@ -132,15 +132,15 @@ class CommandApp(App[None]):
             self.call_later(self.action_page, name)
 
     def _start_daemon(self) -> None:
-        if self._refused():
+        if self._refuse():
             return
         if self.activity.daemon:
             self.notify("A daemon is already running.", markup=False)
         else:
-            self._daemon_started()
+            self._launch_daemon()
 
     @work(thread=True, exit_on_error=False, group="submit")
-    def _daemon_started(self) -> None:
+    def _launch_daemon(self) -> None:
         try:
             command_parser.start_daemon(self.lake_path)
         except OSError as error:
@@ -151,15 +151,15 @@ class CommandApp(App[None]):
 
     # ---- sent
 
-    def _send(self, asked: command_parser.PendingRequest | None) -> None:
-        if asked is not None:
-            self._sent(asked)
+    def _send(self, pending: command_parser.PendingRequest | None) -> None:
+        if pending is not None:
+            self._submit(pending)
 
     @work(thread=True, exit_on_error=False, group="submit")
-    def _sent(self, asked: command_parser.PendingRequest) -> None:
-        request = asked.request
+    def _submit(self, pending: command_parser.PendingRequest) -> None:
+        request = pending.request
         try:
-            if asked.at_once:
+            if pending.immediate:
                 told = record_decision(self.lake_path, request)
             else:
                 submit(Lake.open(self.lake_path), request)

@@ -92,8 +92,8 @@ class AccuracyPage(Page[AccuracyData]):
             for one in coverage_facts(data.now)
             if one.stated == 0.8
         ]
-        calibration = f" 80 % intervals held {', '.join(held)}." if held else ""
-        return f"{'; '.join(parts) or 'Too few forecasts to judge skill'}.{calibration}"
+        calibration_chart = f" 80 % intervals held {', '.join(held)}." if held else ""
+        return f"{'; '.join(parts) or 'Too few forecasts to judge skill'}.{calibration_chart}"
 
     def specs(self, data: AccuracyData) -> tuple[SheetSpec[AccuracyData], ...]:
         """Overall, and cut by sector, ticker, model or regime."""
@@ -103,7 +103,9 @@ class AccuracyPage(Page[AccuracyData]):
 
 def measure_rows(data: AccuracyData) -> pl.DataFrame:
     """The overall measures by horizon, each with its last values."""
-    rows = data.now.filter(pl.col("scope") == "all").join(trails(data.history), on=["horizon", "metric"], how="left")
+    rows = data.now.filter(pl.col("scope") == "all").join(
+        recent_values(data.history), on=["horizon", "metric"], how="left"
+    )
     order = {metric: number for number, metric in enumerate(MEASURES)}
     rank = pl.col("metric").replace_strict(order, default=len(order), return_dtype=pl.Int8)
     return rows.sort("horizon", rank, "metric")
@@ -146,7 +148,7 @@ def measure_detail(view: LakeView, data: AccuracyData, row: Row) -> Detail:
         Section("This measure", measure_notes(row)),
         Section("Below: the forecasts with the largest errors", ()),
     )
-    return Detail(_titled(row), sections, beside(data, row), links, str(row["value"]))
+    return Detail(_title(row), sections, measure_charts(data, row), links, str(row["value"]))
 
 
 def add_interval(metrics: pl.DataFrame) -> pl.DataFrame:
@@ -158,7 +160,7 @@ def add_interval(metrics: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def trails(history: pl.DataFrame) -> pl.DataFrame:
+def recent_values(history: pl.DataFrame) -> pl.DataFrame:
     """horizon, metric, `trail`: the last values in the order of sessions."""
     return (
         history.sort("session")
@@ -183,7 +185,7 @@ def metric_format(metric: str) -> Callable[[float | None], str]:
     return lambda value: formats.percent(value, 1)
 
 
-def course(history: pl.DataFrame, metric: str, horizon: int) -> Chart:
+def history_chart(history: pl.DataFrame, metric: str, horizon: int) -> Chart:
     """A measure over the sessions, its interval as ground, its baseline as a dotted line."""
     rows = history.filter((pl.col("metric") == metric) & (pl.col("horizon") == horizon)).sort("session")
     xs = tuple(float(number) for number in range(rows.height))
@@ -206,13 +208,13 @@ def course(history: pl.DataFrame, metric: str, horizon: int) -> Chart:
     )
 
 
-def beside(data: AccuracyData, row: Row) -> tuple[Chart, ...]:
+def measure_charts(data: AccuracyData, row: Row) -> tuple[Chart, ...]:
     """The measure over time and the calibration; what the measure is about comes first, for where one has room."""
-    charts = (course(data.history, row["metric"], row["horizon"]), calibration(data.now))
+    charts = (history_chart(data.history, row["metric"], row["horizon"]), calibration_chart(data.now))
     return charts[::-1] if row["metric"].startswith("coverage") else charts
 
 
-def calibration(metrics: pl.DataFrame) -> Chart:
+def calibration_chart(metrics: pl.DataFrame) -> Chart:
     """Stated against realised coverage, one sign per horizon; honest intervals lie on the dotted diagonal."""
     rows = metrics.filter((pl.col("scope") == "all") & pl.col("metric").str.starts_with("coverage_"))
     lines = [Curve((0.4, 1.0), (0.4, 1.0), "rule", dotted=True)]
@@ -240,7 +242,7 @@ def calibration(metrics: pl.DataFrame) -> Chart:
     )
 
 
-def by_slice(metrics: pl.DataFrame, row: Row) -> Chart:
+def slice_chart(metrics: pl.DataFrame, row: Row) -> Chart:
     """The chosen measure over all slices of its kind, with intervals; the chosen one marked."""
     same = (
         (pl.col("scope") == row["scope"]) & (pl.col("metric") == row["metric"]) & (pl.col("horizon") == row["horizon"])
@@ -262,7 +264,7 @@ def by_slice(metrics: pl.DataFrame, row: Row) -> Chart:
     )
 
 
-def _titled(row: Row) -> str:
+def _title(row: Row) -> str:
     return f"{measure_name(row['metric'])} over {formats.counted(row['horizon'], 'session')}"
 
 
@@ -328,7 +330,7 @@ SHEETS: tuple[SheetSpec[AccuracyData], ...] = (
         "measure",
         "Nothing has been measured yet.",
         notes=lambda _, row: measure_notes(row),
-        charts=beside,
+        charts=measure_charts,
         detail=measure_detail,
         origin=lambda row: row_link(FEEDBACK_METRICS, row),
     ),
@@ -340,7 +342,7 @@ SHEETS: tuple[SheetSpec[AccuracyData], ...] = (
         "slice",
         "Nothing has been measured by slice yet.",
         notes=lambda _, row: measure_notes(row),
-        charts=lambda data, row: (by_slice(data.now, row),),
+        charts=lambda data, row: (slice_chart(data.now, row),),
         detail=measure_detail,
         origin=lambda row: row_link(FEEDBACK_METRICS, row),
     ),

@@ -21,7 +21,7 @@ from nextgen_tui.console.lake_view import LakeView
 from nextgen_tui.console.lineage_view import follow
 from nextgen_tui.console.notes import Line, fact, heading, note
 from nextgen_tui.console.page import Detail, Link, Page, Row, Section, SheetSpec, row_link
-from nextgen_tui.console.pages.data import candles
+from nextgen_tui.console.pages.data import candle_chart
 from nextgen_tui.console.sheet.sheet import Cell, Col, Style, signed
 from nextgen_tui.text import formats
 from pipeline.reading.summary import LedgerFacts, ledger_facts
@@ -99,11 +99,11 @@ class BookPage(Page[BookData]):
 
     def summary(self, data: BookData) -> tuple[Line, ...]:
         """Where the value comes from."""
-        return sources(data.value.row(-1, named=True)) if data.value.height else ()
+        return value_sources(data.value.row(-1, named=True)) if data.value.height else ()
 
     def overview(self, data: BookData) -> tuple[Chart, ...]:
         """The book beside both baselines, with its drawdown."""
-        return equity(data.value)
+        return equity_charts(data.value)
 
 
 def add_closes(holdings: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
@@ -117,7 +117,7 @@ def add_closes(holdings: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
     return holdings.drop("closes", strict=False).join(closes, on="ticker", how="left").with_columns(gain=gain)
 
 
-def equity(value: pl.DataFrame) -> tuple[Chart, ...]:
+def equity_charts(value: pl.DataFrame) -> tuple[Chart, ...]:
     """The book's way beside equal weight and the benchmark, with its drawdown below."""
     if value.height < 2:
         return ()
@@ -147,9 +147,9 @@ def equity(value: pl.DataFrame) -> tuple[Chart, ...]:
     )
 
 
-def traded(data: BookData, ticker: str, most: int = 60) -> Chart:
+def trade_chart(data: BookData, ticker: str, most: int = 60) -> Chart:
     """The ticker's bars with where the book bought and sold."""
-    chart = candles(data.bars, ticker, most)
+    chart = candle_chart(data.bars, ticker, most)
     days = data.bars.filter(pl.col("ticker") == ticker).sort("session").tail(most)["session"].to_list()
     place = {day: float(number) for number, day in enumerate(days)}
     fills = data.trades.filter((pl.col("ticker") == ticker) & (pl.col("shares") > 0))
@@ -162,7 +162,7 @@ def traded(data: BookData, ticker: str, most: int = 60) -> Chart:
     return Chart(chart.title, candles=chart.candles, marks=marks, ticks=chart.ticks, legend=legend)
 
 
-def sources(row: Row) -> tuple[Line, ...]:
+def value_sources(row: Row) -> tuple[Line, ...]:
     """Where the value comes from, to the cent, and how much risk stands."""
     gained = [
         ("realised", row["realised"]),
@@ -249,7 +249,7 @@ def position_detail(data: BookData, row: Row) -> Detail:
         fact("last close", f"{formats.money(row['close'])} of {row['close_session']}"),
     )
     sections = (Section(f"{ticker}, {row['sector']}", lines), Section("Lessons", told or (note("none yet", "dim"),)))
-    return Detail(f"{ticker}: position", sections, (traded(data, ticker, 80),), links, ticker)
+    return Detail(f"{ticker}: position", sections, (trade_chart(data, ticker, 80),), links, ticker)
 
 
 def _sigmas(value: float | None) -> str:
@@ -339,7 +339,7 @@ SHEETS: tuple[SheetSpec[BookData], ...] = (
         "trade",
         "Nothing has been traded yet.",
         notes=lambda _, row: trade_notes(row),
-        charts=lambda data, row: (traded(data, row["ticker"]),),
+        charts=lambda data, row: (trade_chart(data, row["ticker"]),),
         detail=lambda view, _, row: follow(view, row_link(EXECUTED_TRADES, row)),
         origin=lambda row: row_link(EXECUTED_TRADES, row),
     ),
@@ -351,7 +351,7 @@ SHEETS: tuple[SheetSpec[BookData], ...] = (
         "lesson",
         "No position has been closed yet.",
         notes=lambda _, row: lesson_notes(row),
-        charts=lambda data, row: (traded(data, row["ticker"]),),
+        charts=lambda data, row: (trade_chart(data, row["ticker"]),),
         detail=lambda view, _, row: follow(view, row_link(TRADE_REFLECTIONS, row)),
         origin=lambda row: row_link(TRADE_REFLECTIONS, row),
     ),
@@ -373,7 +373,7 @@ SHEETS: tuple[SheetSpec[BookData], ...] = (
         ("session",),
         "session",
         "The book has not been opened yet.",
-        notes=lambda _, row: sources(row),
+        notes=lambda _, row: value_sources(row),
         origin=lambda row: row_link(PORTFOLIO_VALUE, row),
     ),
 )

@@ -20,7 +20,7 @@ from nextgen_tui.console.lake_view import LakeView
 from nextgen_tui.console.lineage_view import follow
 from nextgen_tui.console.notes import Line, fact, heading, note
 from nextgen_tui.console.page import Detail, Link, Page, Row, Section, SheetSpec, row_link
-from nextgen_tui.console.sheet.sheet import Cell, Col, quiet, signed, texts
+from nextgen_tui.console.sheet.sheet import Cell, Col, dim, join_values, signed
 from nextgen_tui.text import formats
 
 CALENDAR_DAYS = 100
@@ -68,7 +68,7 @@ class DataPage(Page[MarketData]):
         recent = {"since": since, "until": session}
         quarantined = view.read(QUARANTINED_ROWS, **recent).sort("session", "line", descending=True)
         restated = view.read(PRICE_RESTATEMENTS, **recent).sort("available_at", "ticker", descending=True)
-        news = scored_news(view.read(NEWS_ARTICLES, **recent), view.read(NEWS_SENTIMENT, **recent))
+        news = add_scores(view.read(NEWS_ARTICLES, **recent), view.read(NEWS_SENTIMENT, **recent))
         universe = view.read(TICKER_UNIVERSE, **recent)
         today = universe.filter(pl.col("session") == session)
         return MarketData(
@@ -153,14 +153,14 @@ def arrival_rows(
     )
 
 
-def scored_news(articles: pl.DataFrame, sentiment: pl.DataFrame) -> pl.DataFrame:
+def add_scores(articles: pl.DataFrame, sentiment: pl.DataFrame) -> pl.DataFrame:
     """Articles, newest first, each with the mean score it got; null where nobody could say."""
     scored = sentiment.filter(pl.col("score").is_not_null()).sort("article_id", "ticker", "scorer")
     means = scored.group_by("article_id", maintain_order=True).agg(pl.col("score").mean())
     return articles.join(means, on="article_id", how="left").sort("published_at", "article_id", descending=True)
 
 
-def candles(bars: pl.DataFrame, ticker: str, most: int = 60) -> Chart:
+def candle_chart(bars: pl.DataFrame, ticker: str, most: int = 60) -> Chart:
     """The ticker's last sessions as candles, prices as traded."""
     mine = bars.filter(pl.col("ticker") == ticker).sort("session").tail(most)
     made = tuple(
@@ -174,12 +174,12 @@ def candles(bars: pl.DataFrame, ticker: str, most: int = 60) -> Chart:
 
 def ticker_candles(data: MarketData, row: Row) -> tuple[Chart, ...]:
     """The last sessions of the ticker that a row is about, if it is about one."""
-    return (candles(data.bars, row["ticker"]),) if row["ticker"] else ()
+    return (candle_chart(data.bars, row["ticker"]),) if row["ticker"] else ()
 
 
 def news_candles(data: MarketData, row: Row) -> tuple[Chart, ...]:
     """The last sessions of the first ticker that an article names."""
-    return (candles(data.bars, row["tickers"][0]),) if row["tickers"] else ()
+    return (candle_chart(data.bars, row["tickers"][0]),) if row["tickers"] else ()
 
 
 def arrival_chart(data: MarketData, row: Row) -> tuple[Chart, ...]:
@@ -223,7 +223,7 @@ def ticker_detail(data: MarketData, row: Row) -> Detail:
         Section("Corporate actions", events or (note("none in sight", "dim"),)),
         Section("News", told or (note("none lately", "dim"),)),
     )
-    return Detail(f"{ticker}: data", sections, (candles(data.bars, ticker, 100),), links, ticker)
+    return Detail(f"{ticker}: data", sections, (candle_chart(data.bars, ticker, 100),), links, ticker)
 
 
 def _action(row: Row) -> str:
@@ -265,7 +265,7 @@ def _restatement(row: Row) -> tuple[Line, ...]:
 
 def _news(row: Row) -> tuple[Line, ...]:
     body = () if row["body"] is None else (note(row["body"], "dim", 600),)
-    return (note(row["title"]), fact("tickers", texts(row["tickers"])), fact("url", row["url"] or "–"), *body)
+    return (note(row["title"]), fact("tickers", join_values(row["tickers"])), fact("url", row["url"] or "–"), *body)
 
 
 def _state(value: object) -> Cell:
@@ -292,7 +292,7 @@ TICKER_COLS = (
     Col("news", "news", formats.whole, right=True, rank=1),
     Col("bars", "history", formats.whole, right=True, rank=5),
     Col("sector", "sector", rank=4),
-    Col("universe", "reason", quiet, rank=6),
+    Col("universe", "reason", dim, rank=6),
 )
 ARRIVAL_COLS = (
     Col("session", "session"),
@@ -320,7 +320,7 @@ RESTATED_COLS = (
 NEWS_COLS = (
     Col("published", "published_at", lambda value: f"{value:%m-%d %H:%M}" if value else formats.MISSING),
     Col("score", "score", signed(lambda value: formats.number(value, 2, signed=True)), right=True),
-    Col("tickers", "tickers", texts, most=14),
+    Col("tickers", "tickers", join_values, most=14),
     Col("headline", "title", most=100),
 )
 

@@ -15,7 +15,7 @@ from nextgen_tui.console.charts.charts import Chart, Curve
 from nextgen_tui.console.lake_view import LakeView
 from nextgen_tui.console.notes import Line, fact, heading, note
 from nextgen_tui.console.page import Action, Detail, Page, Row, Section, SheetSpec
-from nextgen_tui.console.pages.runs import CYCLE_COLS, cycle_detail, cycle_notes, cycle_rows, pace, run_detail
+from nextgen_tui.console.pages.runs import CYCLE_COLS, cycle_detail, cycle_notes, cycle_rows, duration_chart, run_detail
 from nextgen_tui.console.sheet.sheet import Cell, Col, Style, verdict
 from nextgen_tui.text import formats
 from nextgen_tui.text.safe_text import safe_text
@@ -109,7 +109,7 @@ class HealthPage(Page[HealthData]):
         line = Curve(tuple(float(number) for number in range(len(data.nav))), data.nav, "own")
         book = Chart(f"book, {len(data.nav)} sessions", (line,), label=lambda value: f"{value:,.0f}", share=0.6)
         times = [value / 1_000 for value in data.cycles["milliseconds"].head(20).reverse()]
-        return book, replace(pace("seconds per cycle", times), share=0.4)
+        return book, replace(duration_chart("seconds per cycle", times), share=0.4)
 
 
 def judge(view: LakeView) -> Health:

@@ -17,8 +17,8 @@ from nextgen_tui.console.lake_view import LakeView
 from nextgen_tui.console.lineage_view import follow
 from nextgen_tui.console.notes import Line, describe_slice, fact, note
 from nextgen_tui.console.page import Action, Detail, Page, Row, Section, SheetSpec, row_link
-from nextgen_tui.console.pages.accuracy import course
-from nextgen_tui.console.sheet.sheet import Cell, Col, quiet, signed
+from nextgen_tui.console.pages.accuracy import history_chart
+from nextgen_tui.console.sheet.sheet import Cell, Col, dim, signed
 from nextgen_tui.text import formats
 
 PERCENT = signed(lambda value: formats.percent(value, 3, signed=True))
@@ -125,15 +125,15 @@ def insight_notes(row: Row) -> tuple[Line, ...]:
             Cell(f"  {row['kind']}, {formats.counted(row['horizon'], 'session')}, {about}", "dim"),
         ),
         fact("effect", f"{effect.text}{over}", effect.style),
-        fact("before", error_words(row["kind"], row["before"])),
-        fact("after", error_words(row["kind"], row["after"])),
+        fact("before", format_error(row["kind"], row["before"])),
+        fact("after", format_error(row["kind"], row["after"])),
         fact("error", ERRORS[row["kind"]][0]),
         fact("action", row["action"] or "–"),
         fact("evidence", row["evidence"]),
     )
 
 
-def error_words(kind: str, value: float | None) -> str:
+def format_error(kind: str, value: float | None) -> str:
     """An insight's error in its unit: each kind measures a share, of a price, of outcomes or of a loss."""
     return formats.percent(value, ERRORS[kind][1], signed=True)
 
@@ -208,7 +208,7 @@ def reason_notes(row: Row) -> tuple[Line, ...]:
 def insight_chart(data: LearningData, row: Row) -> Chart:
     """The measure an insight is about, over the sessions, with the steps of its life marked."""
     metric = {"bias": "bias", "interval": "coverage_90"}.get(row["kind"], "pinball_skill")
-    chart = course(data.metrics, metric, row["horizon"])
+    chart = history_chart(data.metrics, metric, row["horizon"])
     rows = data.metrics.filter((pl.col("metric") == metric) & (pl.col("horizon") == row["horizon"])).sort("session")
     place = {day: number for number, day in enumerate(rows["session"])}
     steps = data.steps.filter(pl.col("insight_id") == row["insight_id"])
@@ -241,7 +241,7 @@ def bias_chart(bias: pl.DataFrame, row: Row) -> Chart:
     )
 
 
-def losses(promotions: pl.DataFrame) -> Chart:
+def loss_chart(promotions: pl.DataFrame) -> Chart:
     """Out-of-sample loss of each challenger beside champion and naive."""
     rows = promotions.sort("session")
     xs = tuple(float(number) for number in range(rows.height))
@@ -287,7 +287,7 @@ def _effect(value: str) -> Cell:
 
 
 def _error(name: str) -> Any:
-    return lambda value: error_words(value["kind"], value[name])
+    return lambda value: format_error(value["kind"], value[name])
 
 
 def _yes(words: str) -> Any:
@@ -329,7 +329,7 @@ MODEL_COLS = (
 MEMBER_COLS = (
     Col("trained", "session"),
     Col("member", "member"),
-    Col("model", "model_id", quiet, most=30),
+    Col("model", "model_id", dim, most=30),
     Col("windows", "rows_train", formats.whole, right=True),
     Col("from", "train_first", rank=1),
     Col("to", "train_last", rank=1),
@@ -401,7 +401,7 @@ SHEETS: tuple[SheetSpec[LearningData], ...] = (
         "No model has been trained yet.",
         MODEL_PROMOTIONS,
         notes=lambda _, row: promotion_notes(row),
-        charts=lambda data, _: (losses(data.promotions),),
+        charts=lambda data, _: (loss_chart(data.promotions),),
         actions=model_actions,
     ),
     _table_sheet(

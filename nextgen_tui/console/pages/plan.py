@@ -17,7 +17,7 @@ from nextgen_tui.console.charts.fan_chart import empty_paths, fan, read_paths
 from nextgen_tui.console.lake_view import LakeView
 from nextgen_tui.console.notes import Line, fact, note
 from nextgen_tui.console.page import Action, Detail, Link, Page, Row, Section, SheetSpec, row_link
-from nextgen_tui.console.pages.predictions import MANY, member_lines
+from nextgen_tui.console.pages.predictions import LARGE_FORECAST, member_lines
 from nextgen_tui.console.sheet.sheet import Cell, Col, signed
 from nextgen_tui.text import formats
 from pipeline.trading.planning.rules import unit_of
@@ -39,7 +39,7 @@ class PlanData:
     session: date | None
     plans: pl.DataFrame
     rules: pl.DataFrame
-    stance: pl.DataFrame
+    regime: pl.DataFrame
     predictions: pl.DataFrame
     paths: pl.DataFrame
     fills: pl.DataFrame
@@ -58,7 +58,7 @@ class PlanPage(Page[PlanData]):
     def quick_load(self, view: LakeView) -> PlanData | None:
         """Beside very many forecasts the plan without them; they follow."""
         session = view.last(TRADE_PLANS)
-        if session is None or view.last_count(PREDICTIONS) <= MANY:
+        if session is None or view.last_count(PREDICTIONS) <= LARGE_FORECAST:
             return None
         return plan_data(view, session, pl.DataFrame(schema=PREDICTIONS.stored_schema), empty_paths())
 
@@ -85,7 +85,7 @@ class PlanPage(Page[PlanData]):
         names = ", ".join(f"{side} {ticker}" for side, ticker in taken.select("side", "ticker").head(4).iter_rows())
         more = f" ({names}{', ...' if taken.height > 4 else ''})" if names else ""
         stopped = f", {vetoed} vetoed" if vetoed else ""
-        return f"{told}{more}{stopped}, {blocked.height} refused{by}. {_stance(data.stance)}"
+        return f"{told}{more}{stopped}, {blocked.height} refused{by}. {_regime_sentence(data.regime)}"
 
     def specs(self, data: PlanData) -> tuple[SheetSpec[PlanData], ...]:
         """The plan, its rules, the market regime over time."""
@@ -103,7 +103,7 @@ def plan_data(view: LakeView, session: date, predictions: pl.DataFrame, paths: p
     plans = add_decision(add_distance(view.read(TRADE_PLANS, since=session, until=session)), decisions)
     # What became of the orders is known only later: it is read from now, wherever the view stands.
     fills = view.lake.read(EXECUTED_TRADES, since=session)
-    return PlanData(session, plans, rule_rows(plans), stances(view), predictions, paths, fills, decisions)
+    return PlanData(session, plans, rule_rows(plans), regime_rows(view), predictions, paths, fills, decisions)
 
 
 def empty_plan(view: LakeView) -> PlanData:
@@ -118,10 +118,10 @@ def empty_plan(view: LakeView) -> PlanData:
     )
     decisions = last_decisions(undecided)
     plans = add_decision(add_distance(none), decisions)
-    return PlanData(None, plans, rule_rows(none), stances(view), nothing, empty_paths(), fills, decisions)
+    return PlanData(None, plans, rule_rows(none), regime_rows(view), nothing, empty_paths(), fills, decisions)
 
 
-def stances(view: LakeView) -> pl.DataFrame:
+def regime_rows(view: LakeView) -> pl.DataFrame:
     """Every session's stance, the newest first.
 
     Raises:
@@ -320,18 +320,18 @@ def _decision(row: Row) -> str:
     return f"{formats.instant(row['decided_at'])}  {DECIDED[row['decision']]} in the {row['origin']}{why}"
 
 
-def _stance(stance: pl.DataFrame) -> str:
-    if stance.is_empty():
+def _regime_sentence(regime: pl.DataFrame) -> str:
+    if regime.is_empty():
         return ""
-    row = stance.row(0, named=True)
+    row = regime.row(0, named=True)
     return (
         f"Market regime: {row['regime']}, {formats.percent(row['risk_budget'], 0)} of full risk, "
         f"target exposure {formats.percent(row['target_exposure'], 0)}."
     )
 
 
-def _budget(stance: pl.DataFrame) -> tuple[Chart, ...]:
-    rows = stance.sort("session")
+def _risk_chart(regime: pl.DataFrame) -> tuple[Chart, ...]:
+    rows = regime.sort("session")
     xs = tuple(float(number) for number in range(rows.height))
     days = rows["session"].to_list()
     return (
@@ -379,7 +379,7 @@ RULE_COLS = (
     Col("refused first", "first", formats.whole, right=True),
     Col("last reason", "reason", most=70, rank=1),
 )
-STANCE_COLS = (
+REGIME_COLS = (
     Col("session", "session"),
     Col("regime", "regime"),
     Col("risk", "risk_budget", lambda value: formats.percent(value, 0), right=True),
@@ -415,13 +415,13 @@ SHEETS: tuple[SheetSpec[PlanData], ...] = (
     ),
     SheetSpec(
         "regime",
-        lambda data: data.stance,
-        STANCE_COLS,
+        lambda data: data.regime,
+        REGIME_COLS,
         ("session",),
         "session",
         "No regime has been recorded yet.",
         notes=lambda _, row: (note(row["reason"]),),
-        charts=lambda data, _: _budget(data.stance),
+        charts=lambda data, _: _risk_chart(data.regime),
         origin=lambda row: row_link(STRATEGIC_PRIORITIES, row),
     ),
 )

@@ -15,12 +15,12 @@ from lake.tables.market import MARKET_PRICES
 from lake.tables.models import MODEL_REGISTRY
 from lake.tables.news import NEWS_ARTICLES, NEWS_SENTIMENT
 from lake.tables.predictions import INFERENCE_LOG, PREDICTIONS
-from nextgen_tui.console.charts.fan_chart import SPARK, empty_paths, fan, read_paths, sparks
+from nextgen_tui.console.charts.fan_chart import SPARK, empty_paths, fan, read_paths, recent_closes
 from nextgen_tui.console.lake_view import LakeView
 from nextgen_tui.console.notes import LABEL, Line, fact, note
 from nextgen_tui.console.page import Detail, Link, Page, Row, Section, SheetSpec
-from nextgen_tui.console.pages.data import scored_news
-from nextgen_tui.console.sheet.sheet import Cell, Col, quiet, signed
+from nextgen_tui.console.pages.data import add_scores
+from nextgen_tui.console.sheet.sheet import Cell, Col, dim, signed
 from nextgen_tui.text import formats
 
 LATELY = 45
@@ -42,8 +42,8 @@ MATURED_COLUMNS = (
     "inside_80",
     "inside_90",
 )
-NONE_MATURED = pl.DataFrame(schema={name: PREDICTION_ACCURACY.stored_schema[name] for name in MATURED_COLUMNS})
-MANY = 20_000
+NO_MATURED = pl.DataFrame(schema={name: PREDICTION_ACCURACY.stored_schema[name] for name in MATURED_COLUMNS})
+LARGE_FORECAST = 20_000
 """Forecasts of a session above which the nearest horizon is shown first."""
 DECIDING = pl.col("role") != "shadow"
 """A shadow model's forecasts are only scored: they decide nothing."""
@@ -81,21 +81,21 @@ class PredictionsPage(Page[PredictionsData]):
     def quick_load(self, view: LakeView) -> PredictionsData | None:
         """Of very many forecasts the nearest horizon in figures; members, pictures and all else follow."""
         session = view.last(PREDICTIONS)
-        if session is None or view.last_count(PREDICTIONS) <= MANY:
+        if session is None or view.last_count(PREDICTIONS) <= LARGE_FORECAST:
             return None
         horizons = view.read(PREDICTIONS, since=session, until=session, columns=("horizon",))["horizon"]
         figures = tuple(name for name in PREDICTIONS.stored_schema if name != "members")
         nearest = DECIDING & (pl.col("horizon") == horizons.min())
         rows = view.read(PREDICTIONS, since=session, until=session, where=nearest, columns=figures)
         nobody = pl.lit([], dtype=PREDICTIONS.stored_schema["members"]).alias("members")
-        return predictions_data(view, session, rows.with_columns(nobody), empty_paths(), NONE_MATURED)
+        return predictions_data(view, session, rows.with_columns(nobody), empty_paths(), NO_MATURED)
 
     def load(self, view: LakeView) -> PredictionsData:
         """One session's forecasts with their tickers' closes; seen from the past, the outcomes known since as well."""
         session = view.last(PREDICTIONS)
         if session is None:
             empty = pl.DataFrame(schema=PREDICTIONS.stored_schema)
-            return PredictionsData(None, empty, empty_paths(), pl.DataFrame(), NONE_MATURED, None)
+            return PredictionsData(None, empty, empty_paths(), pl.DataFrame(), NO_MATURED, None)
         lately = view.read(PREDICTION_ACCURACY, since=session - timedelta(days=LATELY), columns=MATURED_COLUMNS)
         matured = lately.sort("session", "ticker", "horizon", descending=[True, False, False])
         rows = view.read(PREDICTIONS, since=session, until=session, where=DECIDING)
@@ -134,7 +134,7 @@ def horizon_sheet(horizon: int) -> SheetSpec[PredictionsData]:
         "There is no forecast yet.",
         notes=lambda _, row: member_lines(row),
         charts=lambda data, row: (fan(data.predictions, data.paths, row["ticker"], data.session),),
-        detail=why,
+        detail=forecast_detail,
         origin=lambda row: prediction_link(row, row["session"]),
     )
 
@@ -143,7 +143,7 @@ def horizon_rows(data: PredictionsData, horizon: int) -> pl.DataFrame:
     """The forecasts over a horizon, each with its ticker's last closes."""
     rows = data.predictions.filter(pl.col("horizon") == horizon).sort("point", "ticker", descending=[True, False])
     rows = rows.with_columns(pl.col("role") + (", stale" if data.stale else ""))
-    return rows.join(sparks(data.paths, data.session), on="ticker", how="left", maintain_order="left")
+    return rows.join(recent_closes(data.paths, data.session), on="ticker", how="left", maintain_order="left")
 
 
 def prediction_link(row: Row, session: date) -> Link:
@@ -168,7 +168,7 @@ def predictions_data(
         paths=paths,
         silent=since.filter((pl.col("session") == now) & (pl.col("status") != "predicted")),
         matured=matured,
-        trained=trained_on(view, predictions),
+        trained=training_session(view, predictions),
         stale=since.filter(pl.col("session") > session)["session"].n_unique(),
     )
 
@@ -250,7 +250,7 @@ def matured_detail(view: LakeView, row: Row) -> Detail:
     )
 
 
-def why(view: LakeView, data: PredictionsData, row: Row) -> Detail:
+def forecast_detail(view: LakeView, data: PredictionsData, row: Row) -> Detail:
     """Why this forecast: members, the features that moved most in a week, the news, how the last ones did.
 
     Raises:
@@ -261,10 +261,10 @@ def why(view: LakeView, data: PredictionsData, row: Row) -> Detail:
     features = view.read(FEATURE_ROWS, since=session - timedelta(days=120), until=session, where=mine)
     week = {"since": session - timedelta(days=7), "until": session}
     articles = view.read(NEWS_ARTICLES, where=pl.col("tickers").list.contains(ticker), **week)
-    news = scored_news(articles, view.read(NEWS_SENTIMENT, where=mine, **week))
+    news = add_scores(articles, view.read(NEWS_SENTIMENT, where=mine, **week))
     sections = (
         Section("Who forecasts what", member_lines(row)),
-        Section("Features that moved most in a week, in standard deviations of 60 sessions", shifts(features)),
+        Section("Features that moved most in a week, in standard deviations of 60 sessions", feature_shifts(features)),
         Section("News of the week", tuple(headline(one) for one in news.head(10).iter_rows(named=True)) or NO_NEWS),
         Section("How its last forecasts turned out", track_record(data.matured, ticker)),
     )
@@ -277,7 +277,7 @@ def why(view: LakeView, data: PredictionsData, row: Row) -> Detail:
     )
 
 
-def shifts(features: pl.DataFrame, most: int = 8) -> tuple[Line, ...]:
+def feature_shifts(features: pl.DataFrame, most: int = 8) -> tuple[Line, ...]:
     """The features that moved most in five sessions, in standard deviations of their last 60."""
     rows = features.sort("session").tail(60)
     if rows.height < 20:
@@ -327,7 +327,7 @@ def track_record(matured: pl.DataFrame, ticker: str, most: int = 8) -> tuple[Lin
     ) or (note("none has matured lately", "dim"),)
 
 
-def trained_on(view: LakeView, predictions: pl.DataFrame) -> date | None:
+def training_session(view: LakeView, predictions: pl.DataFrame) -> date | None:
     """The session at which the deciding model was trained; None for the naive forecast."""
     models = view.read(MODEL_REGISTRY, columns=("model_id", "session"))
     found = models.filter(pl.col("model_id").is_in(predictions["model_id"].unique().to_list()))["session"].max()
@@ -345,7 +345,7 @@ def _spark(values: Any) -> Cell:
     return Cell(formats.sparkline(list(values), SPARK) if values is not None else "", "dim")
 
 
-def _held(value: bool | None) -> Cell:
+def _inside(value: bool | None) -> Cell:
     return Cell("–", "dim") if value is None else Cell("✓", "good") if value else Cell("✗", "warn")
 
 
@@ -359,7 +359,7 @@ COLS = (
     Col("spread", "spread", lambda value: formats.percent(value), right=True, rank=4),
     Col("naive", "naive", lambda value: formats.percent(value, signed=True), right=True, rank=5),
     Col("16 sessions", "closes", _spark, rank=3, sort="point"),
-    Col("by", "role", quiet, rank=6),
+    Col("by", "role", dim, rank=6),
 )
 SILENT_COLS = (Col("ticker", "ticker"), Col("status", "status"), Col("why", "reason", most=100))
 MATURED_COLS = (
@@ -371,10 +371,10 @@ MATURED_COLS = (
     Col("realised", "realised", PERCENT, right=True),
     Col("error", "absolute_error", formats.percent, right=True, rank=1),
     Col("naive error", "naive_absolute_error", formats.percent, right=True, rank=3),
-    Col("50 %", "inside_50", _held, rank=4),
-    Col("80 %", "inside_80", _held),
-    Col("90 %", "inside_90", _held, rank=4),
-    Col("by", "role", quiet, rank=5),
+    Col("50 %", "inside_50", _inside, rank=4),
+    Col("80 %", "inside_80", _inside),
+    Col("90 %", "inside_90", _inside, rank=4),
+    Col("by", "role", dim, rank=5),
 )
 
 SILENT: SheetSpec[PredictionsData] = SheetSpec(

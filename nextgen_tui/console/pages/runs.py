@@ -15,7 +15,7 @@ from nextgen_tui.console.charts.charts import Chart, Curve
 from nextgen_tui.console.lake_view import LakeView
 from nextgen_tui.console.notes import Line, fact, note
 from nextgen_tui.console.page import Action, Detail, Link, Page, Row, Section, SheetSpec
-from nextgen_tui.console.sheet.sheet import Cell, Col, quiet, verdict
+from nextgen_tui.console.sheet.sheet import Cell, Col, dim, verdict
 from nextgen_tui.text import formats
 from nextgen_tui.text.safe_text import safe_text
 from pipeline.engine.stages import STAGES
@@ -66,7 +66,7 @@ class RunsPage(Page[RunsData]):
         return SHEETS
 
 
-def pace(title: str, times: list[float]) -> Chart:
+def duration_chart(title: str, times: list[float]) -> Chart:
     """Times in their order."""
     return Chart(
         title=title,
@@ -75,16 +75,20 @@ def pace(title: str, times: list[float]) -> Chart:
     )
 
 
-def stage_pace(data: RunsData, row: Row) -> tuple[Chart, ...]:
+def stage_durations(data: RunsData, row: Row) -> tuple[Chart, ...]:
     """How long the stage of a run took lately."""
     mine = data.runs.filter((pl.col("stage") == row["stage"]) & ~FAILED)
-    return (pace(f"seconds of {row['stage']}", mine["seconds"].head(PACE).reverse().to_list()),)
+    return (duration_chart(f"seconds of {row['stage']}", mine["seconds"].head(PACE).reverse().to_list()),)
 
 
-def cycle_pace(data: RunsData, row: Row) -> tuple[Chart, ...]:
+def cycle_durations(data: RunsData, row: Row) -> tuple[Chart, ...]:
     """How long cycles took lately."""
     del row
-    return (pace("seconds per cycle", [value / 1_000 for value in data.cycles["milliseconds"].head(PACE).reverse()]),)
+    return (
+        duration_chart(
+            "seconds per cycle", [value / 1_000 for value in data.cycles["milliseconds"].head(PACE).reverse()]
+        ),
+    )
 
 
 def run_notes(row: Row) -> tuple[Line, ...]:
@@ -139,8 +143,8 @@ def run_detail(view: LakeView, run_id: str) -> Detail:
     row = found.row(0, named=True)
     sections = [Section("Run " + run_id, (*run_notes(row), *_recipe(row)))]
     if row["status"] != "done":
-        sections.append(Section("Stages it blocks", blocked_by(row["stage"])))
-        sections.append(Section("What to do", what_to_press(row)))
+        sections.append(Section("Stages it blocks", blocked_stages(row["stage"])))
+        sections.append(Section("What to do", recovery_steps(row)))
     sections.append(Section("Inputs, at these versions", _json_facts(row["inputs"])))
     sections.append(Section("Parameters", _json_facts(row["params"])))
     sections.append(Section("Library versions", _json_facts(row["libraries"])))
@@ -165,7 +169,7 @@ def cycle_actions(row: Row) -> tuple[Action, ...]:
     return () if row["failed"] else (Action("reproduce", f"reproduce {row['cycle_id']}"),)
 
 
-def blocked_by(stage: str) -> tuple[Line, ...]:
+def blocked_stages(stage: str) -> tuple[Line, ...]:
     """The stages that read, directly or through others, what this one did not write."""
     waiting: list[str] = []
     missing = {one.writes.name for one in STAGES if one.name == stage}
@@ -176,7 +180,7 @@ def blocked_by(stage: str) -> tuple[Line, ...]:
     return (note(", ".join(waiting) if waiting else "Nothing reads what it writes."),)
 
 
-def what_to_press(row: Row) -> tuple[Line, ...]:
+def recovery_steps(row: Row) -> tuple[Line, ...]:
     """The way on from a failure."""
     return (
         fact("R", f"ask the daemon to run the cycle of {row['session']} again"),
@@ -211,7 +215,7 @@ RUN_COLS = (
     Col("version", "output_version", formats.whole, right=True, rank=2),
     Col("started", "started_at", formats.instant, rank=5),
     Col("error", "error", rank=6),
-    Col("run", "run_id", quiet, rank=7),
+    Col("run", "run_id", dim, rank=7),
 )
 CYCLE_COLS = (
     Col("status", "status", verdict),
@@ -248,7 +252,7 @@ def _run_sheet(name: str, frame: Callable[[RunsData], pl.DataFrame], empty: str)
         "run",
         empty,
         notes=lambda _, row: run_notes(row),
-        charts=stage_pace,
+        charts=stage_durations,
         detail=lambda view, _, row: run_detail(view, row["run_id"]),
         actions=lambda _, row: run_actions(row),
         origin=lambda row: Link(row["run_id"], RUNS.name, {"run_id": row["run_id"]}),
@@ -265,7 +269,7 @@ SHEETS: tuple[SheetSpec[RunsData], ...] = (
         "cycle",
         "No cycle has run yet.",
         notes=lambda _, row: cycle_notes(row),
-        charts=cycle_pace,
+        charts=cycle_durations,
         detail=lambda _, data, row: cycle_detail(data.runs, row),
         actions=lambda _, row: cycle_actions(row),
     ),

@@ -16,7 +16,7 @@ from nextgen_tui.console.notes import Line, fact, note
 from nextgen_tui.console.page import Action, Detail, Link, Page, Row, Section, SheetSpec
 from nextgen_tui.console.pages.health import daemon_cell
 from nextgen_tui.console.pages.runs import run_detail
-from nextgen_tui.console.sheet.sheet import Cell, Col, quiet, verdict
+from nextgen_tui.console.sheet.sheet import Cell, Col, dim, verdict
 from nextgen_tui.text import formats
 from pipeline.control.schedule.active_schedule import read_active_schedule
 from pipeline.control.schedule.backlog import find_backlog, find_next_due
@@ -28,9 +28,9 @@ from pipeline.reading.daemon import DaemonState, read_daemon
 from pipeline.reading.market_time import calendar_at_hand, lake_calendars, operation_time, work_out_calendar
 
 AHEAD = timedelta(days=40)
-LATELY = timedelta(days=30)
+RECENT = timedelta(days=30)
 SPARK = 20
-WORKING = "Computing the exchange's calendar, which takes some seconds"
+COMPUTING_CALENDAR = "Computing the exchange's calendar, which takes some seconds"
 _TASK_SCHEMA: dict[str, PolarsType] = {
     "task": pl.String,
     "state": pl.String,
@@ -96,7 +96,7 @@ class SchedulePage(Page[ScheduleData]):
             trouble=trouble,
             changes=change_rows(view.runs),
             requests=add_state(requests, attempts),
-            attempts=attempts.filter(pl.col("at") >= now - LATELY) if view.at is None else attempts,
+            attempts=attempts.filter(pl.col("at") >= now - RECENT) if view.at is None else attempts,
             runs=view.runs,
             daemon=read_daemon(view.path, now),
             known=known,
@@ -108,7 +108,7 @@ class SchedulePage(Page[ScheduleData]):
             by = "; the daemon keeps to the one it read before" if data.daemon.present and data.tasks.height else ""
             return f"The schedule cannot be used: {data.trouble}{by}."
         coming = data.tasks.filter(pl.col("next").is_not_null()).sort("next", "task")
-        told = "Nothing is scheduled" if data.known else WORKING
+        told = "Nothing is scheduled" if data.known else COMPUTING_CALENDAR
         if coming.height:
             row = coming.row(0, named=True)
             told = f"Next: {row['task']} for {row['slot']}, due {formats.instant(row['next'])}"
@@ -306,7 +306,7 @@ CHANGE_COLS = (
     Col("new rows", "written", formats.whole, right=True),
     Col("version", "version", formats.whole, right=True),
     Col("for", "session", rank=1),
-    Col("by", "stage", quiet, rank=3),
+    Col("by", "stage", dim, rank=3),
     Col("20 runs", "trail", _trail, rank=2, sort="written"),
     Col("changes", "changes", formats.whole, right=True, rank=4),
     Col("at", "started_at", formats.instant),
@@ -333,7 +333,7 @@ ATTEMPT_COLS = (
 
 
 def _no_tasks(data: ScheduleData) -> str:
-    return data.trouble or ("Nothing is scheduled." if data.known else f"{WORKING}.")
+    return data.trouble or ("Nothing is scheduled." if data.known else f"{COMPUTING_CALENDAR}.")
 
 
 SHEETS: tuple[SheetSpec[ScheduleData], ...] = (

@@ -6,7 +6,7 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-SELDOM = 50
+FULL_COLLECTION_EVERY = 50
 """Looks at what is new between two looks through everything; by itself Python takes ten."""
 
 
@@ -15,7 +15,7 @@ def rare_full_collections() -> Iterator[None]:
     """Within the block what is there by now is never looked through, and the rest seldom."""
     young, middle, old = gc.get_threshold()
     gc.freeze()
-    gc.set_threshold(young, middle, SELDOM)
+    gc.set_threshold(young, middle, FULL_COLLECTION_EVERY)
     try:
         yield
     finally:

@@ -23,17 +23,17 @@ class ConsoleExecutor(ThreadPoolExecutor):
         """Let them end."""
         super().shutdown(wait=False, cancel_futures=cancel_futures)
         end = monotonic() + (PATIENCE if wait else 0.0)
-        for thread in _left():
+        for thread in _reader_threads():
             thread.join(max(end - monotonic(), 0.0))
 
 
-def ended(code: int) -> int:
+def finish(code: int) -> int:
     """The exit code; but where a thread still waits for its disk, the process ends here: Python would wait with it."""
-    if _left():
+    if _reader_threads():
         sys.stdout.flush()
         os._exit(code)
     return code
 
 
-def _left() -> list[threading.Thread]:
+def _reader_threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name.startswith(f"{NAME}_")]

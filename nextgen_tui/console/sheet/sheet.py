@@ -75,20 +75,20 @@ class Sheet:
     empty: str = "Nothing here yet."
     """What to say where there are no rows."""
     noun: str = "row"
-    whole: Sheet | None = None
+    original: Sheet | None = None
     """What this is a part of, or another order of: its columns are as wide, and none jumps about while one types."""
-    numbers: pl.Series | None = None
+    row_numbers: pl.Series | None = None
     """The frame's rows that are shown, in their order; all as they stand where None."""
 
     @property
     def height(self) -> int:
         """How many rows there are."""
-        return self.frame.height if self.numbers is None else len(self.numbers)
+        return self.frame.height if self.row_numbers is None else len(self.row_numbers)
 
     @property
     def visible(self) -> pl.DataFrame:
         """The rows there are, in their order."""
-        return self.frame if self.numbers is None else self.frame[self.numbers]
+        return self.frame if self.row_numbers is None else self.frame[self.row_numbers]
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -100,16 +100,18 @@ class Sheet:
         parts = [field.name for field in dtype.fields] if isinstance(dtype, pl.Struct) else []
         return parts if parts and set(parts) <= set(self.frame.columns) else [name]
 
-    def filtered(self, words: str) -> Sheet:
+    def filter(self, words: str) -> Sheet:
         """Only the rows in which every word occurs somewhere; case does not matter, and nothing is a pattern."""
         wanted = words.lower().split()
         if not wanted or self.frame.is_empty():
             return self
-        lines = (self.whole or self)._lines
+        lines = (self.original or self)._lines
         found = reduce(and_, (lines.str.contains(word, literal=True) for word in wanted))
-        numbers = found.arg_true() if self.numbers is None else self.numbers.filter(found.gather(self.numbers))
+        row_numbers = (
+            found.arg_true() if self.row_numbers is None else self.row_numbers.filter(found.gather(self.row_numbers))
+        )
         return replace(
-            self._with(numbers), empty=f"No {self.noun} contains {safe_text(words, 40)!r}; escape shows all."
+            self._with(row_numbers), empty=f"No {self.noun} contains {safe_text(words, 40)!r}; escape shows all."
         )
 
     @cached_property
@@ -118,7 +120,7 @@ class Sheet:
         line = pl.concat_str([_text(self.frame, col.name) for col in self.cols], separator=" ", ignore_nulls=True)
         return self.frame.select(line.str.to_lowercase()).to_series()
 
-    def sorted(self, heading: str, descending: bool) -> Sheet:
+    def sort(self, heading: str, descending: bool) -> Sheet:
         """By one column, the key deciding between equals; missing values last; an unknown heading changes nothing.
 
         It orders every row: sort first, then filter.
@@ -152,12 +154,12 @@ class Sheet:
             return None
         tests = [pl.col(name).eq_missing(value) for name, value in zip(self.key, key, strict=True)]
         found = self.frame.select(pl.all_horizontal(tests).arg_true()).to_series()
-        if self.numbers is None or not len(found):
+        if self.row_numbers is None or not len(found):
             return int(found[0]) if len(found) else None
-        return self.numbers.index_of(found[0])
+        return self.row_numbers.index_of(found[0])
 
     def _at(self, number: int) -> int:
-        return number if self.numbers is None else int(self.numbers[number])
+        return number if self.row_numbers is None else int(self.row_numbers[number])
 
     def layout(self, width: int) -> list[tuple[int, int]]:
         """Number and width of each column that fits, in their order."""
@@ -181,17 +183,17 @@ class Sheet:
     @cached_property
     def widths(self) -> tuple[int, ...]:
         """Characters that each column wants."""
-        if self.whole is not None:
-            return self.whole.widths
+        if self.original is not None:
+            return self.original.widths
         return tuple(self._width(col) for col in self.cols)
 
     def _width(self, col: Col) -> int:
-        values = _telling(self.frame[col.name])
+        values = _sample_values(self.frame[col.name])
         longest = max((len(col.cell(value).text) for value in values), default=0)
         return min(max(longest, len(col.heading) + 2), max(col.most, len(col.heading) + 2))
 
-    def _with(self, numbers: pl.Series) -> Sheet:
-        return replace(self, numbers=numbers, whole=self.whole or self)
+    def _with(self, row_numbers: pl.Series) -> Sheet:
+        return replace(self, row_numbers=row_numbers, original=self.original or self)
 
 
 def verdict(status: str) -> Cell:
@@ -214,27 +216,27 @@ def verdict(status: str) -> Cell:
 def signed(show: Callable[[Any], str]) -> Show:
     """Colour a number by its sign; the sign itself is in the words."""
 
-    def coloured(value: Any) -> Cell:
+    def color_by_sign(value: Any) -> Cell:
         if value is None:
             return Cell(show(value), "dim")
         words = show(value)
         zero = not any(sign in "123456789" for sign in words)  # what rounds to nothing is neither good nor bad
         return Cell(words, "" if zero else "good" if value > 0 else "bad")
 
-    return coloured
+    return color_by_sign
 
 
-def quiet(words: Any) -> Cell:
+def dim(words: Any) -> Cell:
     """Text that stays in the background."""
     return Cell(str(words) if words is not None else "–", "dim")
 
 
-def texts(values: Sequence[Any]) -> str:
+def join_values(values: Sequence[Any]) -> str:
     """Several values in one cell."""
     return ", ".join(str(value) for value in values)
 
 
-def _telling(values: pl.Series) -> list[Any]:
+def _sample_values(values: pl.Series) -> list[Any]:
     """Some values, the likely longest among them: measuring every one would cost more than drawing the sheet."""
     places = list(range(0, len(values), max(len(values) // SAMPLE, 1)))
     if values.dtype == pl.String:

@@ -139,7 +139,7 @@ class SheetWidget(ScrollView, can_focus=True):
         for number, width in self._columns:
             col = self.sheet.cols[number]
             arrow = (FALLING if self.order[1] else RISING) if self.order and self.order[0] == col.heading else ""
-            parts.append((_fitted(col.heading + arrow, width, col.right) + " " * GAP, ""))
+            parts.append((_fit(col.heading + arrow, width, col.right) + " " * GAP, ""))
         return [(" ", ""), *parts]
 
     def _cells(self, number: int) -> list[tuple[str, str]]:
@@ -147,7 +147,7 @@ class SheetWidget(ScrollView, can_focus=True):
             assert self.sheet is not None
             cells = self.sheet.cells(number)
             shown = [
-                (_fitted(cells[n].text, width, self.sheet.cols[n].right) + " " * GAP, cells[n].style)
+                (_fit(cells[n].text, width, self.sheet.cols[n].right) + " " * GAP, cells[n].style)
                 for n, width in self._columns
             ]
             mark = "▌" if number == self.cursor else " "
@@ -243,7 +243,7 @@ class SheetWidget(ScrollView, can_focus=True):
         return Region(0, self.cursor - self.scroll_offset.y + 1, self.size.width, 1)
 
 
-def _fitted(words: str, width: int, right: bool) -> str:
+def _fit(words: str, width: int, right: bool) -> str:
     """The words in exactly so many characters; what is cut ends in an ellipsis."""
     from rich.cells import cell_len, set_cell_size
 

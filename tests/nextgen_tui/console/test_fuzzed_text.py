@@ -37,7 +37,7 @@ from nextgen_tui.console.page import Detail, Link, Page, Row, Section
 from nextgen_tui.console.page_screen import PageScreen
 from nextgen_tui.console.runtime.screenshots import wait_until_loaded, wait_until_still
 from nextgen_tui.console.screens import PAGES
-from nextgen_tui.console.sheet.sheet import Cell, Col, Sheet, quiet
+from nextgen_tui.console.sheet.sheet import Cell, Col, Sheet, dim
 from nextgen_tui.text.table_view import frame_grid
 from pipeline.control.operator.requests import Request
 from pipeline.reading.daemon import Activity
@@ -49,7 +49,7 @@ from tests.nextgen_tui.test_safe_text import dangerous
 
 BATCH = 150
 MANY = [300, pytest.param(10_000, marks=pytest.mark.slow)]
-COLS = (Col("plain", "plain", most=60), Col("quiet", "quiet", quiet, most=60), Col("raw", "raw", str, most=60))
+COLS = (Col("plain", "plain", most=60), Col("quiet", "quiet", dim, most=60), Col("raw", "raw", str, most=60))
 
 
 class HostilePage(Page[Sequence[str]]):

@@ -8,7 +8,7 @@ from lake.runs import last_decision
 from lake.store import Lake
 from lake.upkeep.compaction import compact_due
 from nextgen_tui.console.lake_view import LakeView, read_runs
-from nextgen_tui.console.pages.learning import error_words
+from nextgen_tui.console.pages.learning import format_error
 from nextgen_tui.console.pages.plan import off_by
 from nextgen_tui.console.pages.schedule import SchedulePage
 from nextgen_tui.console.screens import PAGES
@@ -21,10 +21,10 @@ NOW = datetime(2022, 3, 2, tzinfo=UTC)
 
 
 def test_an_insights_error_is_told_in_its_unit() -> None:
-    assert error_words("bias", 0.00123) == "+0.123 %"
-    assert error_words("interval", -0.188) == "-18.8 %"
-    assert error_words("skill", 0.0052) == "+0.52 %"
-    assert error_words("skill", None) == "–"
+    assert format_error("bias", 0.00123) == "+0.123 %"
+    assert format_error("interval", -0.188) == "-18.8 %"
+    assert format_error("skill", 0.0052) == "+0.52 %"
+    assert format_error("skill", None) == "–"
 
 
 def test_every_rule_says_how_far_off_a_trade_was_in_its_own_unit() -> None:

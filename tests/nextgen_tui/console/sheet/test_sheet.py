@@ -18,20 +18,20 @@ def sheet(**columns: list[Any]) -> Sheet:
 
 def test_a_filter_that_finds_nothing_says_so_and_not_that_there_is_nothing() -> None:
     table = sheet(text=["a", "b"])
-    assert table.filtered("zz").empty == "No row contains 'zz'; escape shows all."
-    assert sheet(text=[]).filtered("zz").empty == table.empty
+    assert table.filter("zz").empty == "No row contains 'zz'; escape shows all."
+    assert sheet(text=[]).filter("zz").empty == table.empty
 
 
 def test_a_filter_takes_every_word_literally() -> None:
     table = sheet(name=["Alpha One", "beta [x]", "alpha two"])
-    assert table.filtered("ALPHA two").height == 1
-    assert table.filtered("[x]").height == 1
-    assert table.filtered(".*").height == 0
+    assert table.filter("ALPHA two").height == 1
+    assert table.filter("[x]").height == 1
+    assert table.filter(".*").height == 0
 
 
 @given(st.lists(st.one_of(st.none(), st.integers(-5, 5)), min_size=1, max_size=30), st.booleans())
 def test_sorting_keeps_every_row_and_puts_missing_values_last(values: list[int | None], descending: bool) -> None:
-    ordered = sheet(value=values).sorted("value", descending).visible["value"].to_list()
+    ordered = sheet(value=values).sort("value", descending).visible["value"].to_list()
     present = [value for value in ordered if value is not None]
     assert present == sorted((v for v in values if v is not None), reverse=descending)
     assert ordered[len(present) :] == [None] * (len(values) - len(present))
