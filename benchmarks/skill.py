@@ -33,10 +33,10 @@ from pipeline.features import features
 from pipeline.ingestion.sources.params import SimulatedParams, SourceParams
 from pipeline.ingestion.sources.simulated import SimulatedSource
 from pipeline.models import train
-from pipeline.models.dataset import Examples, Index, blocks, labelled_examples
+from pipeline.models.dataset import Examples, Index, cut_blocks, label_examples
 from pipeline.models.ensemble import combine
-from pipeline.models.evaluation import figures, newey_west_error, rank_correlations
-from pipeline.models.inference import standardised_members
+from pipeline.models.evaluation import compute_figures, newey_west_error, rank_correlations
+from pipeline.models.inference import forecast_standardised
 from pipeline.models.params import ModelParams
 from pipeline.models.registry import Ensemble, load_members
 
@@ -114,7 +114,7 @@ def _examples(runner: Runner, models: ModelParams) -> Examples:
     prices, actions, universe, rows = (
         runner.lake.read(table) for table in (MARKET_PRICES, CORPORATE_ACTIONS, TICKER_UNIVERSE, FEATURE_ROWS)
     )
-    return labelled_examples(rows, prices, actions, universe, runner.calendar, models)
+    return label_examples(rows, prices, actions, universe, runner.calendar, models)
 
 
 def _best(source: SimulatedSource, examples: Examples, rows: Index) -> Floats:
@@ -129,11 +129,11 @@ def _best(source: SimulatedSource, examples: Examples, rows: Index) -> Floats:
 
 
 def _skills(model: Ensemble, examples: Examples, rows: Index, best: Floats) -> tuple[Skill, ...]:
-    members = [standardised_members(model, examples.windows(block)) for block in blocks(rows)]
+    members = [forecast_standardised(model, examples.windows(block)) for block in cut_blocks(rows)]
     forecast = np.concatenate([combine(part, model.weights) for part in members])
     naive = np.concatenate([part["naive"] for part in members])
     outcome, session, sigma = examples.outcome[rows], examples.session[rows], examples.sigma[rows]
-    found = figures(outcome, forecast, naive, session, examples.horizons, QUANTILES)
+    found = compute_figures(outcome, forecast, naive, session, examples.horizons, QUANTILES)
     skills = []
     for number, horizon in enumerate(examples.horizons):
         known = np.isfinite(best[:, number])

@@ -22,7 +22,7 @@ PLAN_ID = text("session and ticker of the plan", unit="id", longest=60)
 STRATEGIC_PRIORITIES = Table(
     name="strategic_priorities",
     domain="trading",
-    doc="The stance for the next session: market regime, how much risk to take, and why.",
+    doc="The regime for the next session: state of the market, how much risk to take, and why.",
     key=("session",),
     mode="merge",
     owner="strategy",
@@ -274,7 +274,7 @@ TRADE_REFLECTIONS = Table(
 DECISION_SCORES = Table(
     name="decision_scores",
     domain="trading",
-    doc="The operator's word on a trade, judged: what the trade would have earned over the decision horizon.",
+    doc="The operator's decisions on trades, scored: what each trade would have earned over the decision horizon.",
     key=("plan_id",),
     mode="append",
     owner="decision_scores",
@@ -286,7 +286,7 @@ DECISION_SCORES = Table(
         "ticker": TICKER,
         "side": SIDE,
         "intent": text("the plan's intent", unit="name", longest=20),
-        "decision": Column(pl.String(), "name", "the last word before the open", pattern="approve|veto"),
+        "decision": Column(pl.String(), "name", "the last decision before the open", pattern="approve|veto"),
         "reason": text("why, in the operator's words", longest=1_000),
         "ordered": count("shares", "shares ordered, after splits since the plan"),
         "filled": count("shares", "shares filled"),

@@ -14,7 +14,7 @@ from lake.tables.feedback import BIAS_FLAGS, FEEDBACK_METRICS, RETRAIN_CANDIDATE
 from lake.tables.models import MODEL_PROMOTIONS, MODEL_REGISTRY
 from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.feedback.params import FeedbackParams, RetrainParams
-from pipeline.models.registry import Ensemble, champion, load_members
+from pipeline.models.registry import Ensemble, find_champion, load_members
 from pipeline.text_format import change, counted, percent
 
 DRIFT_SESSIONS = 10
@@ -58,7 +58,7 @@ def retrain_candidates(
     Nothing is due within the cool-down after the last training, successful or not. For `moment.session` only
     (ignores `since`).
     """
-    model_id = champion(model_promotions)
+    model_id = find_champion(model_promotions)
     model = _usable(model_registry, model_id)
     since = _sessions_since_training(model_registry, moment)
     rested = since is None or since >= params.retrain.cool_down

@@ -97,18 +97,18 @@ class Examples:
         return hashlib.sha256(text.encode()).hexdigest()
 
 
-def blocks(rows: Index, size: int = BLOCK) -> Iterator[Index]:
+def cut_blocks(rows: Index, size: int = BLOCK) -> Iterator[Index]:
     """Cut positions into consecutive blocks."""
     for start in range(0, len(rows), size):
         yield rows[start : start + size]
 
 
-def input_features(params: ModelParams) -> tuple[str, ...]:
+def list_input_features(params: ModelParams) -> tuple[str, ...]:
     """The features the models see: those named, or the whole catalogue."""
     return params.features or tuple(feature.name for feature in FEATURES)
 
 
-def labelled_examples(
+def label_examples(
     feature_rows: pl.DataFrame,
     market_prices: pl.DataFrame,
     corporate_actions: pl.DataFrame,
@@ -125,8 +125,8 @@ def labelled_examples(
         ValueError: if a row that is said to be complete lacks the value of an input feature.
     """
     rows = feature_rows.filter(pl.col("feature_set") == CURRENT_FEATURE_SET)
-    _check_values(rows, input_features(params))
-    index = training_windows(rows, calendar, params.window, input_features(params))
+    _check_values(rows, list_input_features(params))
+    index = training_windows(rows, calendar, params.window, list_input_features(params))
     labels = [f"return_{horizon}" for horizon in params.horizons]
     outcomes = _outcomes(market_prices, corporate_actions, calendar, params.horizons)
     members = ticker_universe.filter("member").select("ticker", "session")

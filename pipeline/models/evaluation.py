@@ -50,7 +50,9 @@ def newey_west_error(series: Floats, lag: int) -> float:
     return float(np.sqrt(max(variance, 0.0) / (n - 1)))
 
 
-def earned(forecast: Floats, outcome: Floats, session: npt.NDArray[np.int64], horizons: Sequence[int]) -> Floats:
+def estimate_trust(
+    forecast: Floats, outcome: Floats, session: npt.NDArray[np.int64], horizons: Sequence[int]
+) -> Floats:
     """Share of a forecast's amplitude that outcomes it was not fitted on confirm: [H] within 0..1.
 
     The slope of outcome on forecast through the origin is what over-fitting left of the amplitude. The slope itself is
@@ -94,7 +96,7 @@ def coverage(outcome: Floats, low: Floats, high: Floats) -> float:
     return float(np.mean((outcome >= low) & (outcome <= high)))
 
 
-def figures(
+def compute_figures(
     outcome: Floats,
     forecast: Floats,
     naive: Floats,

@@ -11,7 +11,7 @@ from pipeline.models.params import ModelParams
 
 
 @dataclass(frozen=True)
-class Span:
+class SessionSpan:
     """Consecutive sessions by their position, both ends included."""
 
     first: int
@@ -25,11 +25,11 @@ class Span:
 class Fold:
     """A test block and everything a model may be trained on before it."""
 
-    train: Span
-    test: Span
+    train: SessionSpan
+    test: SessionSpan
 
 
-def walk_forward(labelled: Span, params: ModelParams) -> list[Fold]:
+def walk_forward(labelled: SessionSpan, params: ModelParams) -> list[Fold]:
     """Return the folds, earliest first: as many as leave each enough to train on, at most `params.folds`.
 
     A label of the last training session ends `purge` sessions later, at the latest `embargo` + 1 sessions before the
@@ -40,19 +40,19 @@ def walk_forward(labelled: Span, params: ModelParams) -> list[Fold]:
     folds = []
     for number in range(params.folds):
         test_last = labelled.last - number * params.test_sessions
-        test = Span(test_last - params.test_sessions + 1, test_last)
-        train = Span(labelled.first, last_before(test.first, params))
+        test = SessionSpan(test_last - params.test_sessions + 1, test_last)
+        train = SessionSpan(labelled.first, last_before(test.first, params))
         if len(train) < params.least_train_sessions:
             break
         folds.append(Fold(train, test))
     return folds[::-1]
 
 
-def inner_split(train: Span, params: ModelParams) -> Fold:
+def split_inner(train: SessionSpan, params: ModelParams) -> Fold:
     """Hold back the end of a training span as validation, purged and embargoed like a test block."""
     held = min(params.validation_sessions, len(train) // 4)
     first = train.last - held + 1
-    return Fold(Span(train.first, last_before(first, params)), Span(first, train.last))
+    return Fold(SessionSpan(train.first, last_before(first, params)), SessionSpan(first, train.last))
 
 
 def last_before(first: int, params: ModelParams) -> int:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.models import scaling
-from pipeline.models.ensemble import combine
 from pipeline.models.registry import Ensemble
 
 Floats = npt.NDArray[np.float64]
@@ -19,7 +16,7 @@ def daily_sigma(ensemble: Ensemble, tensor: npt.NDArray[np.float32]) -> Floats:
     return scaling.daily_sigma(_checked(ensemble, tensor)[:, -1], ensemble.features)
 
 
-def member_quantiles(
+def forecast_members(
     ensemble: Ensemble, tensor: npt.NDArray[np.float32], sigma: Floats | None = None
 ) -> dict[str, Floats]:
     """Return each member's quantiles of the total return.
@@ -39,33 +36,21 @@ def member_quantiles(
     if sigma.shape != (len(tensor),) or not (np.isfinite(sigma).all() and (sigma > 0).all()):
         raise ValueError(f"sigma has to be {len(tensor)} positive numbers, one for each window")
     unit = scaling.horizon_sigma(sigma, ensemble.horizons)[:, :, None]
-    standardised = standardised_members(ensemble, tensor)
+    standardised = forecast_standardised(ensemble, tensor)
     return {member: quantiles * unit for member, quantiles in standardised.items()}
 
 
-def ensemble_quantiles(members: Mapping[str, Floats], weights: Mapping[str, Floats]) -> Floats:
-    """Average the members' quantiles with their weights: [n, H, Q], in the members' unit (see `ensemble.combine`)."""
-    return combine(members, weights)
-
-
-def predict_batch(ensemble: Ensemble, tensor: npt.NDArray[np.float32]) -> tuple[Floats, dict[str, Floats], Floats]:
-    """Return (daily sigma [n], members' quantiles, the ensemble's quantiles [n, H, Q]), all as fractions."""
-    sigma = daily_sigma(ensemble, tensor)
-    members = member_quantiles(ensemble, tensor, sigma)
-    return sigma, members, ensemble_quantiles(members, ensemble.weights)
-
-
-def standardised_members(ensemble: Ensemble, tensor: npt.NDArray[np.float32]) -> dict[str, Floats]:
+def forecast_standardised(ensemble: Ensemble, tensor: npt.NDArray[np.float32]) -> dict[str, Floats]:
     """Each member's quantiles in units of sigma x sqrt(h), [n, H, Q], in the order of their names."""
     windows = _checked(ensemble, tensor)
     return {name: ensemble.kinds[name].quantiles(arrays, windows) for name, arrays in sorted(ensemble.members.items())}
 
 
 def _checked(ensemble: Ensemble, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    asked = (ensemble.window, len(ensemble.features))
-    if tensor.ndim != 3 or tensor.shape[1:] != asked or tensor.dtype != np.float32:
+    expected = (ensemble.window, len(ensemble.features))
+    if tensor.ndim != 3 or tensor.shape[1:] != expected or tensor.dtype != np.float32:
         raise ValueError(
-            f"model {ensemble.model_id!r} takes float32 windows of {asked[0]} rows x {asked[1]} features,"
+            f"model {ensemble.model_id!r} takes float32 windows of {expected[0]} rows x {expected[1]} features,"
             f" got {tensor.dtype} {tensor.shape}; gather them with the model's own features and window"
         )
     missing = ~np.isfinite(tensor).all(axis=(1, 2))

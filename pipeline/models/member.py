@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.models.dataset import Examples, Index
-from pipeline.models.folds import Span, inner_split
+from pipeline.models.folds import SessionSpan, split_inner
 from pipeline.models.params import ModelParams
 
 Floats = npt.NDArray[np.float64]
@@ -41,7 +41,7 @@ class FitTask:
     """What a member is to learn from: the rows of a fold before its test block, or all of them in the end."""
 
     examples: Examples
-    span: Span
+    span: SessionSpan
     """The sessions it may learn from."""
     quantiles: tuple[float, ...]
     """Q probabilities."""
@@ -60,7 +60,7 @@ class FitTask:
 
     def hold_back(self) -> tuple[Index, Index]:
         """The rows without their end, and that end to decide choices on; purged and embargoed like a test block."""
-        inner = inner_split(self.span, self.params)
+        inner = split_inner(self.span, self.params)
         train, held = (self.examples.between(span.first, span.last) for span in (inner.train, inner.test))
         return train, held
 

@@ -1,4 +1,4 @@
-"""Stage `promote`: who is champion, by the operator's word or on sessions that neither of two models learned from."""
+"""Stage `promote`: who is champion, by the operator's choice or on sessions that neither of two models learned from."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ import polars as pl
 from lake.tables.control import MODEL_CHOICES
 from lake.tables.models import MODEL_PROMOTIONS, MODEL_REGISTRY
 from pipeline.engine.stage import Moment, Read, Stage
-from pipeline.models.champion_override import Choice, last_choice
+from pipeline.models.champion_override import ChampionOverride, read_last_override
 from pipeline.models.evaluation import newey_west_error
 from pipeline.models.params import ModelParams
-from pipeline.models.registry import champion
+from pipeline.models.registry import find_champion
 from pipeline.text_format import percent
 
 Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Evidence:
+class PairedLosses:
     """Paired losses of one challenger, in units of sigma, one value per session that counts."""
 
     challenger: Floats
@@ -36,7 +36,7 @@ class Evidence:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class PromotionDecision:
     """The decision and its words."""
 
     promoted: bool
@@ -57,25 +57,25 @@ def promote(
     weights are damaged) can't forecast either, and does not stand in the way; one that was trained after every test
     session does. Looks at `moment.session` alone, whatever `moment.since` says.
     """
-    current = champion(model_promotions)
+    current = find_champion(model_promotions)
     rows = []
-    if (choice := last_choice(model_choices, moment.session)) is not None:
-        rows.append(_chosen(choice, model_registry, current, moment, params))
-        current = choice.champion_after(current)
+    if (override := read_last_override(model_choices, moment.session)) is not None:
+        rows.append(_override_row(override, model_registry, current, moment, params))
+        current = override.champion_after(current)
     challengers = model_registry.filter(pl.col("session") == moment.session)
     for row in challengers.sort("model_id", "member").unique("model_id", maintain_order=True).to_dicts():
-        comparison = _comparison(row)
-        evidence = paired(comparison, params)
-        verdict = judge(evidence, comparison, current, params)
-        after = row["model_id"] if verdict.promoted else current
+        comparison = _parse_comparison(row)
+        evidence = pair_losses(comparison, params)
+        decision = decide(evidence, comparison, current, params)
+        after = row["model_id"] if decision.promoted else current
         rows.append(
             {
                 "session": moment.session,
                 "model_id": row["model_id"],
-                "promoted": verdict.promoted,
+                "promoted": decision.promoted,
                 "champion": after,
                 "previous": current,
-                "reason": verdict.reason,
+                "reason": decision.reason,
                 **_figures(evidence, params),
             }
         )
@@ -83,78 +83,82 @@ def promote(
     return pl.DataFrame(rows, schema=MODEL_PROMOTIONS.schema)
 
 
-def _chosen(
-    choice: Choice, model_registry: pl.DataFrame, current: str | None, moment: Moment, params: ModelParams
+def _override_row(
+    override: ChampionOverride, model_registry: pl.DataFrame, current: str | None, moment: Moment, params: ModelParams
 ) -> dict[str, Any]:
     """The row of an operator's choice, with the figures by which the model was judged when it was trained."""
-    mine = model_registry.filter(pl.col("model_id") == choice.model_id)
+    mine = model_registry.filter(pl.col("model_id") == override.model_id)
     if mine.is_empty():
-        raise ValueError(f"the operator chose {choice.model_id}, which is not registered; choose another model")
-    after = choice.champion_after(current)
+        raise ValueError(f"the operator chose {override.model_id}, which is not registered; choose another model")
+    after = override.champion_after(current)
     return {
         "session": moment.session,
-        "model_id": choice.model_id,
-        "promoted": choice.choice == "promote",
+        "model_id": override.model_id,
+        "promoted": override.choice == "promote",
         "champion": after,
         "previous": current,
-        "reason": choice.words(current),
-        **_figures(paired(_comparison(mine.sort("member").row(0, named=True)), params), params),
+        "reason": override.describe(current),
+        **_figures(pair_losses(_parse_comparison(mine.sort("member").row(0, named=True)), params), params),
     }
 
 
-def _comparison(row: Mapping[str, Any]) -> dict[str, Any]:
+def _parse_comparison(row: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(row["metrics"])["comparison"]
     return found
 
 
-def paired(comparison: Mapping[str, Any], params: ModelParams) -> Evidence:
+def pair_losses(comparison: Mapping[str, Any], params: ModelParams) -> PairedLosses:
     """The sessions that count: those the champion can be asked about fairly, or all where there is none to ask."""
     challenger, naive = (np.array(comparison[name], dtype=np.float64) for name in ("challenger", "naive"))
     champion_losses = np.array(comparison["champion"], dtype=np.float64)
     common = np.isfinite(champion_losses)
     missing = comparison["champion_missing"]
     if common.sum() < params.least_paired:
-        return Evidence(challenger, naive, None, missing or f"only {int(common.sum())} sessions in common")
-    return Evidence(challenger[common], naive[common], champion_losses[common], "")
+        return PairedLosses(challenger, naive, None, missing or f"only {int(common.sum())} sessions in common")
+    return PairedLosses(challenger[common], naive[common], champion_losses[common], "")
 
 
-def judge(evidence: Evidence, comparison: Mapping[str, Any], current: str | None, params: ModelParams) -> Verdict:
+def decide(
+    evidence: PairedLosses, comparison: Mapping[str, Any], current: str | None, params: ModelParams
+) -> PromotionDecision:
     """Promote or keep, and say why."""
     sessions = len(evidence.naive)
     if sessions < params.least_paired:
-        return Verdict(False, f"kept: {sessions} test sessions are fewer than {params.least_paired}")
+        return PromotionDecision(False, f"kept: {sessions} test sessions are fewer than {params.least_paired}")
     if comparison["champion_id"] != current:
-        return Verdict(False, f"kept: it was compared with {comparison['champion_id']}, champion is {current}")
-    gain, error = advantage(evidence.naive, evidence.challenger, params)
+        return PromotionDecision(
+            False, f"kept: it was compared with {comparison['champion_id']}, champion is {current}"
+        )
+    gain, error = measure_advantage(evidence.naive, evidence.challenger, params)
     words = f"loss {_percent(gain, evidence.naive)} below the naive forecast's over {sessions} sessions"
     words += f" ({_errors(gain, error)})"
     if not (gain > 0 and gain >= params.naive_z * error):
-        return Verdict(False, f"kept: {words}; {params.naive_z:g} standard errors are asked for")
+        return PromotionDecision(False, f"kept: {words}; {params.naive_z:g} standard errors are asked for")
     if current is None:
-        return Verdict(True, f"promoted: {words}; there was no champion")
+        return PromotionDecision(True, f"promoted: {words}; there was no champion")
     if evidence.champion is None:
         return _without_champion(comparison, current, words, evidence.missing)
-    gain, error = advantage(evidence.champion, evidence.challenger, params)
+    gain, error = measure_advantage(evidence.champion, evidence.challenger, params)
     words += f", {_percent(gain, evidence.champion)} below the champion's ({_errors(gain, error)})"
     better = gain > 0 and gain >= params.champion_z * error
-    return Verdict(better, f"{'promoted' if better else 'kept'}: {words}")
+    return PromotionDecision(better, f"{'promoted' if better else 'kept'}: {words}")
 
 
-def advantage(theirs: Floats, ours: Floats, params: ModelParams) -> tuple[float, float]:
+def measure_advantage(theirs: Floats, ours: Floats, params: ModelParams) -> tuple[float, float]:
     """Mean of their loss less ours, and its Newey-West standard error: neighbouring labels overlap."""
     difference = theirs - ours
     return float(difference.mean()), newey_west_error(difference, max(params.horizons) - 1)
 
 
-def _without_champion(comparison: Mapping[str, Any], current: str, words: str, missing: str) -> Verdict:
+def _without_champion(comparison: Mapping[str, Any], current: str, words: str, missing: str) -> PromotionDecision:
     if comparison["champion_can_forecast"]:
-        return Verdict(False, f"kept: {words}, but champion {current} is too new to compare: {missing}")
-    return Verdict(True, f"promoted: {words}; champion {current} can't forecast: {missing}"[:500])
+        return PromotionDecision(False, f"kept: {words}, but champion {current} is too new to compare: {missing}")
+    return PromotionDecision(True, f"promoted: {words}; champion {current} can't forecast: {missing}"[:500])
 
 
-def _figures(evidence: Evidence, params: ModelParams) -> dict[str, float | int | None]:
+def _figures(evidence: PairedLosses, params: ModelParams) -> dict[str, float | int | None]:
     challenger, naive = float(evidence.challenger.mean()), float(evidence.naive.mean())
-    gain, error = advantage(evidence.naive, evidence.challenger, params)
+    gain, error = measure_advantage(evidence.naive, evidence.challenger, params)
     return {
         "challenger_loss": challenger,
         "champion_loss": None if evidence.champion is None else float(evidence.champion.mean()),

@@ -47,7 +47,7 @@ class Ensemble:
     """Member -> its share at each horizon, [H]; the shares of a horizon sum to 1."""
 
 
-def champion(model_promotions: pl.DataFrame) -> str | None:
+def find_champion(model_promotions: pl.DataFrame) -> str | None:
     """The model that decides after the last decision taken; None while none has earned it."""
     if model_promotions.is_empty():
         return None
@@ -101,7 +101,7 @@ def load_members(
     )
 
 
-def naive_shape(model_registry: pl.DataFrame, horizons: tuple[int, ...], quantiles: tuple[float, ...]) -> Floats:
+def find_naive_shape(model_registry: pl.DataFrame, horizons: tuple[int, ...], quantiles: tuple[float, ...]) -> Floats:
     """The naive forecast's `z` [H, Q] of the newest model with these horizons and quantiles; Student's t before any.
 
     It needs no champion: the shape of standardised returns is measured whether or not anything beats it.

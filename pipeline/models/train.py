@@ -12,13 +12,13 @@ from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES, TICKER_UNIVERSE
 from lake.tables.models import MODEL_PROMOTIONS, MODEL_REGISTRY
 from lake.tables.predictions import QUANTILES
 from pipeline.engine.stage import Moment, Read, Stage
-from pipeline.models.dataset import Examples, labelled_examples
+from pipeline.models.dataset import Examples, label_examples
 from pipeline.models.member import Choices, Member
 from pipeline.models.params import ModelParams
-from pipeline.models.registry import champion
+from pipeline.models.registry import find_champion
 from pipeline.models.serialization import digest, encode
-from pipeline.models.training import Trained, run_training
-from pipeline.models.training_report import compare, dumps, metrics
+from pipeline.models.training import TrainingResult, run_training
+from pipeline.models.training_report import compare, describe_metrics, dump_json
 
 HISTORY = 1_260
 """Sessions of history a fit may use: five years. Markets older than that teach little about the next month."""
@@ -39,20 +39,18 @@ def train(
     Trains at `moment.session` alone, whatever `moment.since` says. Returns no rows while history is too short: fewer
     than `least_sessions` labelled sessions, or no fold with `least_rows` windows to fit.
     """
-    examples = labelled_examples(
-        feature_rows, market_prices, corporate_actions, ticker_universe, moment.calendar, params
-    )
+    examples = label_examples(feature_rows, market_prices, corporate_actions, ticker_universe, moment.calendar, params)
     trained = run_training(examples, QUANTILES, params, moment.seed)
     if trained is None:
         return MODEL_REGISTRY.empty()
-    parent = champion(model_promotions)
+    parent = find_champion(model_promotions)
     comparison = compare(examples, trained, model_registry, parent, QUANTILES, params)
     return _rows(examples, trained, comparison, parent, moment, params)
 
 
 def _rows(
     examples: Examples,
-    trained: Trained,
+    trained: TrainingResult,
     comparison: dict[str, Any],
     parent: str | None,
     moment: Moment,
@@ -76,9 +74,9 @@ def _rows(
         "embargo": params.embargo,
         "seed": moment.seed,
         "parent": parent,
-        "input_versions": dumps(dict(moment.versions)),
+        "input_versions": dump_json(dict(moment.versions)),
     }
-    figures = metrics(examples, trained, comparison, QUANTILES, params)
+    figures = describe_metrics(examples, trained, comparison, QUANTILES, params)
     fingerprint = examples.fingerprint(trained.rows)
     rows = [
         {
@@ -97,7 +95,7 @@ def _rows(
 
 def _config(member: Member, choices: Choices, rows_sha256: str, params: ModelParams) -> str:
     """The member explains itself: what was set, what was chosen, and which rows it was fitted on."""
-    return dumps(
+    return dump_json(
         {
             "member": member.name,
             "params": asdict(params),

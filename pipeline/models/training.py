@@ -9,16 +9,16 @@ from os import cpu_count
 
 import numpy as np
 
-from pipeline.models.dataset import Examples, Index, blocks
+from pipeline.models.dataset import Examples, Index, cut_blocks
 from pipeline.models.ensemble import choose_weights, combine, grid_losses, simplex
-from pipeline.models.folds import Fold, Span, inner_split, walk_forward
+from pipeline.models.folds import Fold, SessionSpan, split_inner, walk_forward
 from pipeline.models.member import Arrays, Choices, FitTask, Fitted, Floats, Member, fit_members, sort_members
 from pipeline.models.members import MEMBERS
 from pipeline.models.params import ModelParams
 
 
 @dataclass(frozen=True)
-class Tested:
+class FoldResult:
     """A fold after its members were fitted before the block and asked about it."""
 
     fold: Fold
@@ -31,10 +31,10 @@ class Tested:
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainingResult:
     """The outcome of a training run."""
 
-    tested: tuple[Tested, ...]
+    tested: tuple[FoldResult, ...]
     fold_weights: tuple[Floats, ...]
     """Per fold the weights [members, H] chosen on the folds before it alone; equal shares for the first."""
     weights: Floats
@@ -47,7 +47,7 @@ class Trained:
     """The rows of the final fit."""
 
     @property
-    def judged(self) -> list[tuple[Tested, Floats]]:
+    def judged(self) -> list[tuple[FoldResult, Floats]]:
         """The folds that count as evidence, with their weights: all but the first, whose weights are only a guess."""
         pairs = list(zip(self.tested, self.fold_weights, strict=True))
         return pairs[1:] or pairs
@@ -60,7 +60,7 @@ def run_training(
     seed: int,
     workers: int | None = None,
     members: Sequence[Member] = MEMBERS,
-) -> Trained | None:
+) -> TrainingResult | None:
     """Run all folds and the final fit; None where history is too short for a single fold.
 
     Folds know nothing of each other, so they are fitted side by side. The result does not depend on how many are: each
@@ -88,10 +88,10 @@ def run_training(
         grid_losses(t.forecasts, examples.outcome[t.test], examples.session[t.test], grid, quantiles) for t in tested
     ]
     weights = [_weights(losses[:number], grid, ordered, params) for number in range(len(tested) + 1)]
-    everything = Span(int(examples.session[0]), int(examples.session[-1]))
+    everything = SessionSpan(int(examples.session[0]), int(examples.session[-1]))
     final = replace(tasks[0], span=everything, seed=(seed, len(tested)))
     fitted = fit_members(members, final, [t.choices for t in tested])
-    return Trained(
+    return TrainingResult(
         tested=tested,
         fold_weights=tuple(weights[:-1]),
         weights=weights[-1],
@@ -103,7 +103,7 @@ def run_training(
 
 def _test_folds(
     folds: Sequence[Fold], tasks: Sequence[FitTask], members: Sequence[Member], workers: int
-) -> tuple[Tested, ...]:
+) -> tuple[FoldResult, ...]:
     """Test all folds, several at a time."""
     with ThreadPoolExecutor(min(workers, len(folds))) as pool:
         tests = [pool.submit(_test, fold, task, members) for fold, task in zip(folds, tasks, strict=True)]
@@ -122,22 +122,22 @@ def combine_forecasts(forecasts: Mapping[str, Floats], weights: Floats) -> Float
 def _folds(examples: Examples, params: ModelParams) -> list[Fold]:
     if len(examples) == 0:
         return []
-    return walk_forward(Span(int(examples.session[0]), int(examples.session[-1])), params)
+    return walk_forward(SessionSpan(int(examples.session[0]), int(examples.session[-1])), params)
 
 
 def _enough(examples: Examples, fold: Fold, params: ModelParams) -> bool:
     """Whether the fold has windows to fit, to hold back and to be tested on."""
-    inner = inner_split(fold.train, params)
+    inner = split_inner(fold.train, params)
     fitted, held, test = (len(examples.between(span.first, span.last)) for span in (inner.train, inner.test, fold.test))
     return fitted >= params.least_rows and held > 0 and test > 0
 
 
-def _test(fold: Fold, task: FitTask, members: Sequence[Member]) -> Tested:
+def _test(fold: Fold, task: FitTask, members: Sequence[Member]) -> FoldResult:
     """Fit the members on what lies before the block and forecast it."""
     examples = task.examples
     test = examples.between(fold.test.first, fold.test.last)
     fitted = fit_members(members, task, [])
-    return Tested(
+    return FoldResult(
         fold=fold,
         train=task.rows,
         test=test,
@@ -151,7 +151,7 @@ def _test(fold: Fold, task: FitTask, members: Sequence[Member]) -> Tested:
 
 def _forecast_rows(examples: Examples, member: Member, arrays: Arrays, rows: Index) -> Floats:
     """One member's standardised quantiles for these examples, gathered block by block: [rows, H, Q]."""
-    return np.concatenate([member.quantiles(arrays, examples.windows(block)) for block in blocks(rows)])
+    return np.concatenate([member.quantiles(arrays, examples.windows(block)) for block in cut_blocks(rows)])
 
 
 def _weights(losses: Sequence[Floats], grid: Floats, members: Sequence[Member], params: ModelParams) -> Floats:

@@ -9,21 +9,21 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from pipeline.models.dataset import Examples, Index, blocks, session_means
+from pipeline.models.dataset import Examples, Index, cut_blocks, session_means
 from pipeline.models.ensemble import combine
-from pipeline.models.evaluation import figures, pinball
-from pipeline.models.inference import standardised_members
+from pipeline.models.evaluation import compute_figures, pinball
+from pipeline.models.inference import forecast_standardised
 from pipeline.models.member import Floats, Member
 from pipeline.models.members.naive import NAIVE
 from pipeline.models.params import ModelParams
 from pipeline.models.registry import Ensemble, RegistryError, load_members
 from pipeline.models.serialization import WeightsError
-from pipeline.models.training import Tested, Trained, combine_forecasts
+from pipeline.models.training import FoldResult, TrainingResult, combine_forecasts
 
 
-def metrics(
+def describe_metrics(
     examples: Examples,
-    trained: Trained,
+    trained: TrainingResult,
     comparison: dict[str, Any],
     quantiles: Sequence[float],
     params: ModelParams,
@@ -35,13 +35,13 @@ def metrics(
     comparison: see `compare`.
     """
 
-    def at(tested: Sequence[Tested], forecasts: Sequence[Floats]) -> dict[str, dict[str, Any]]:
+    def at(tested: Sequence[FoldResult], forecasts: Sequence[Floats]) -> dict[str, dict[str, Any]]:
         return _figures(examples, tested, forecasts, quantiles, params)
 
     names = [member.name for member in trained.kinds]
     facts = [_fold_facts(examples, tested) for tested in trained.tested]
     ensemble = {
-        "figures": at([tested for tested, _ in trained.judged], _judged(trained)),
+        "figures": at([tested for tested, _ in trained.judged], _judged_forecasts(trained)),
         "fold_weights": [dict(zip(names, weights.tolist(), strict=True)) for weights in trained.fold_weights],
     }
     result = {}
@@ -52,13 +52,13 @@ def metrics(
             for fact, tested, forecast in zip(facts, trained.tested, forecasts, strict=True)
         ]
         own = {"folds": folds, "figures": at(trained.tested, forecasts)}
-        result[member] = dumps({"member": own, "ensemble": ensemble, "comparison": comparison})
+        result[member] = dump_json({"member": own, "ensemble": ensemble, "comparison": comparison})
     return result
 
 
 def compare(
     examples: Examples,
-    trained: Trained,
+    trained: TrainingResult,
     model_registry: pl.DataFrame,
     parent: str | None,
     quantiles: Sequence[float],
@@ -86,14 +86,14 @@ def compare(
         known = dict(
             zip(
                 np.unique(examples.session[fresh]).tolist(),
-                _losses(examples, fresh, _ask(examples, champion, fresh), quantiles).tolist(),
+                _losses(examples, fresh, _forecast(examples, champion, fresh), quantiles).tolist(),
                 strict=True,
             )
         )
         losses = [known.get(place) for place in places.tolist()]
     return {
         "sessions": [examples.calendar.days[place].isoformat() for place in places],
-        "challenger": _losses(examples, rows, np.concatenate(_judged(trained)), quantiles).tolist(),
+        "challenger": _losses(examples, rows, np.concatenate(_judged_forecasts(trained)), quantiles).tolist(),
         "naive": _losses(examples, rows, naive, quantiles).tolist(),
         "champion": losses,
         "champion_id": parent,
@@ -102,12 +102,12 @@ def compare(
     }
 
 
-def dumps(value: Any) -> str:
-    """JSON with sorted keys; a number that is none is refused, not written."""
+def dump_json(value: Any) -> str:
+    """Write JSON with sorted keys; a number that is not finite is refused, not written."""
     return json.dumps(value, sort_keys=True, allow_nan=False, separators=(",", ":"))
 
 
-def _fold_facts(examples: Examples, tested: Tested) -> dict[str, Any]:
+def _fold_facts(examples: Examples, tested: FoldResult) -> dict[str, Any]:
     days, train, test = examples.calendar.days, examples.session[tested.train], examples.session[tested.test]
     return {
         "train_first": days[train[0]].isoformat(),
@@ -121,21 +121,21 @@ def _fold_facts(examples: Examples, tested: Tested) -> dict[str, Any]:
     }
 
 
-def _judged(trained: Trained) -> list[Floats]:
+def _judged_forecasts(trained: TrainingResult) -> list[Floats]:
     """The ensemble's forecast of each judged fold."""
     return [combine_forecasts(tested.forecasts, weights) for tested, weights in trained.judged]
 
 
 def _figures(
     examples: Examples,
-    tested: Sequence[Tested],
+    tested: Sequence[FoldResult],
     forecasts: Sequence[Floats],
     quantiles: Sequence[float],
     params: ModelParams,
 ) -> dict[str, dict[str, Any]]:
     rows = np.concatenate([t.test for t in tested])
     naive = np.concatenate([t.forecasts[NAIVE.name] for t in tested])
-    return figures(
+    return compute_figures(
         examples.outcome[rows],
         np.concatenate(forecasts),
         naive,
@@ -167,16 +167,17 @@ def _champion(
         ensemble = load_members(model_registry, parent, examples.features, members)
     except (RegistryError, WeightsError) as error:
         return None, str(error)
-    asked = (examples.features, params.window, params.horizons, tuple(quantiles))
-    if (ensemble.features, ensemble.window, ensemble.horizons, ensemble.quantiles) != asked:
+    wanted = (examples.features, params.window, params.horizons, tuple(quantiles))
+    if (ensemble.features, ensemble.window, ensemble.horizons, ensemble.quantiles) != wanted:
         return None, f"model {parent!r} has other features, window, horizons or quantiles"
     return ensemble, ""
 
 
-def _ask(examples: Examples, champion: Ensemble, rows: Index) -> Floats:
+def _forecast(examples: Examples, champion: Ensemble, rows: Index) -> Floats:
     if len(rows) == 0:
         return np.empty((0, len(champion.horizons), len(champion.quantiles)))
     parts = [
-        combine(standardised_members(champion, examples.windows(block)), champion.weights) for block in blocks(rows)
+        combine(forecast_standardised(champion, examples.windows(block)), champion.weights)
+        for block in cut_blocks(rows)
     ]
     return np.concatenate(parts)

@@ -22,9 +22,9 @@ from pipeline.features.tensors import window_tensor
 from pipeline.market.sessions import Sessions
 from pipeline.models import scaling
 from pipeline.models.ensemble import combine
-from pipeline.models.inference import daily_sigma, member_quantiles
+from pipeline.models.inference import daily_sigma, forecast_members
 from pipeline.models.members import naive
-from pipeline.models.registry import champion, load_members, naive_shape
+from pipeline.models.registry import find_champion, find_naive_shape, load_members
 from pipeline.prediction.bounds import MEDIAN, bound, names
 from pipeline.prediction.corrections import adjustments, interval_scales, measured_skill
 from pipeline.prediction.params import PredictionParams
@@ -227,7 +227,7 @@ def _raw_forecast(
     params: PredictionParams,
 ) -> RawForecast:
     """The champion's members, or the naive one alone where no champion knows the windows' feature set."""
-    model_id = champion(model_promotions)
+    model_id = find_champion(model_promotions)
     mine = model_registry.filter(pl.col("model_id") == (model_id or ""))
     other_features = not mine.is_empty() and mine["feature_set"][0] != windows["feature_set"][0]
     if model_id is None or other_features:
@@ -237,9 +237,9 @@ def _raw_forecast(
         raise ValueError(f"champion {model_id} forecasts quantiles {ensemble.quantiles}, not {QUANTILES}; train again")
     tensor = window_tensor(feature_rows, windows, ensemble.features)
     sigma = daily_sigma(ensemble, tensor)
-    members, weights = member_quantiles(ensemble, tensor, sigma), dict(ensemble.weights)
+    members, weights = forecast_members(ensemble, tensor, sigma), dict(ensemble.weights)
     if "naive" not in members:
-        shape = naive_shape(model_registry, ensemble.horizons, QUANTILES)
+        shape = find_naive_shape(model_registry, ensemble.horizons, QUANTILES)
         members["naive"] = naive.forecast(shape, sigma, ensemble.horizons)
         weights["naive"] = np.zeros(len(ensemble.horizons))
     return RawForecast(model_id, "champion", ensemble.horizons, sigma, members, weights)
@@ -250,7 +250,7 @@ def _naive_forecast(
 ) -> RawForecast:
     last = window_tensor(feature_rows, windows, scaling.VOLATILITIES)[:, -1]
     sigma = scaling.daily_sigma(last, scaling.VOLATILITIES)
-    shape = naive_shape(model_registry, params.horizons, QUANTILES)
+    shape = find_naive_shape(model_registry, params.horizons, QUANTILES)
     quantiles = naive.forecast(shape, sigma, params.horizons)
     weights = {"naive": np.ones(len(params.horizons))}
     return RawForecast("naive", "naive", params.horizons, sigma, {"naive": quantiles}, weights)

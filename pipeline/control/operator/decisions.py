@@ -168,14 +168,14 @@ def rollback(
 
 def find_next_champion(lake: Lake, session: date) -> str | None:
     """Who will be champion at a session's cycle as far as it is decided: today's, or what was chosen since."""
-    from pipeline.models.champion_override import last_choice
-    from pipeline.models.registry import champion
+    from pipeline.models.champion_override import read_last_override
+    from pipeline.models.registry import find_champion
 
-    current = champion(lake.read(MODEL_PROMOTIONS))
+    current = find_champion(lake.read(MODEL_PROMOTIONS))
     last = last_session(lake)
     pending = lake.read(MODEL_CHOICES, until=session, where=pl.col("session") > last if last else None)
     for day in sorted(set(pending["session"])):
-        if (choice := last_choice(pending, day)) is not None:
+        if (choice := read_last_override(pending, day)) is not None:
             current = choice.champion_after(current)
     return current
 
@@ -218,10 +218,10 @@ def _refuse_unusable(lake: Lake, model_id: str) -> None:
 
 def _find_previous_champion(lake: Lake, current: str) -> str | None:
     """Who was champion when this one last became it; today's champion if it has not become it yet."""
-    from pipeline.models.registry import champion
+    from pipeline.models.registry import find_champion
 
     rows = lake.read(MODEL_PROMOTIONS)
-    published = champion(rows)
+    published = find_champion(rows)
     if published != current:
         return published
     came = rows.filter((pl.col("champion") == current) & pl.col("previous").ne_missing(current))

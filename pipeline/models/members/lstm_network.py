@@ -23,7 +23,7 @@ import torch
 from torch import nn
 
 from pipeline.models.dataset import Examples, Index
-from pipeline.models.evaluation import earned, pinball
+from pipeline.models.evaluation import estimate_trust, pinball
 from pipeline.models.member import Arrays, Choices, Floats
 from pipeline.models.members.naive import centred_quantiles
 from pipeline.models.params import LstmParams
@@ -286,7 +286,9 @@ class Trainer:
         """How far held-back examples confirm the network as it stands, and its loss on them once so trusted."""
         self.model.eval()
         location, offsets = _forward(self.model, self.examples, held)
-        followed = earned(location, self.examples.relative[held], self.examples.session[held], self.examples.horizons)
+        followed = estimate_trust(
+            location, self.examples.relative[held], self.examples.session[held], self.examples.horizons
+        )
         location *= followed
         error = self.examples.clipped[held] - location
         share, loss = spread_trust(error, offsets, self.naive, self.quantiles)

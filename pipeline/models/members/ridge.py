@@ -4,8 +4,8 @@ The features already look back over every span that pays (returns over 1 to 120 
 rows of the window would add noise before they add knowledge. Penalty and amplitude are decided by cross-validation
 over blocks of whole sessions inside the training span, each with labels that could overlap it left out on both sides:
 one block of held-back sessions says next to nothing about a signal that explains one per cent of the variance; all of
-them together do. The amplitude is what the held-back forecasts earned (`evaluation.earned`), so that a line fitted to
-noise forecasts nothing.
+them together do. The amplitude is what the held-back forecasts earned (`evaluation.estimate_trust`), so that a line
+fitted to noise forecasts nothing.
 
 All arithmetic is float64 and free of BLAS, whose last bits depend on its number of threads.
 Closed form: Hoerl and Kennard, Ridge Regression, Technometrics (1970). Blocks with gaps: M. López de Prado, Advances in
@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.models.dataset import BLOCK, Index, blocks
-from pipeline.models.evaluation import earned
+from pipeline.models.dataset import BLOCK, Index, cut_blocks
+from pipeline.models.evaluation import estimate_trust
 from pipeline.models.member import Arrays, Choices, FitTask, Fitted, Floats, Sizes
 from pipeline.models.members.naive import centred_quantiles
 from pipeline.models.scaling import fit_scaler, standardise
@@ -171,14 +171,14 @@ def cross_validate(
     miss = target - forecast
     best = np.argmin((miss * miss).mean(axis=1), axis=0)
     chosen = np.stack([forecast[number, :, at] for at, number in enumerate(best)], axis=1)
-    trust = earned(chosen, target, session[asked], horizons)
+    trust = estimate_trust(chosen, target, session[asked], horizons)
     return Strength(tuple(penalties[number] for number in best), tuple(trust.tolist()))
 
 
 def forecast_location(member: Arrays, inputs: npt.NDArray[Any]) -> Floats:
     """Forecast of the market-relative return in units of sigma x sqrt(h): [n, F] -> [n, H]."""
     result = np.empty((len(inputs), member["coefficients"].shape[1]))
-    for rows in blocks(np.arange(len(inputs))):
+    for rows in cut_blocks(np.arange(len(inputs))):
         result[rows] = np.einsum("nf,fh->nh", standardise(inputs[rows], member), member["coefficients"])
     return result
 
@@ -231,7 +231,7 @@ def _normal_equations(inputs: Inputs, relative: Floats, scaler: Arrays) -> tuple
     """X'X and X'y of the standardised inputs, added up block by block in the order of the rows."""
     width = inputs.shape[1]
     gram, moment = np.zeros((width, width)), np.zeros((width, relative.shape[1]))
-    for rows in blocks(np.arange(len(inputs), dtype=np.int64), BLOCK):
+    for rows in cut_blocks(np.arange(len(inputs), dtype=np.int64), BLOCK):
         x = standardise(inputs[rows], scaler)
         gram += np.einsum("ni,nj->ij", x, x)
         moment += np.einsum("ni,nh->ih", x, relative[rows])

@@ -26,7 +26,7 @@ class Leg(NamedTuple):
     due: date | None = None
 
 
-class Event(NamedTuple):
+class LedgerEvent(NamedTuple):
     """Something that happened to the book; its legs sum to zero."""
 
     event_id: str
@@ -79,7 +79,7 @@ class Book:
         """What all positions cost, in cents."""
         return sum(position.cost for position in self.positions.values())
 
-    def post(self, event: Event, session: date) -> None:
+    def post(self, event: LedgerEvent, session: date) -> None:
         """Apply an event.
 
         Raises:
@@ -93,13 +93,13 @@ class Book:
         if event.kind in ACTION_KINDS:
             self.settled.add(event.reference)
 
-    def _opened_before(self, event: Event, session: date) -> date:
+    def _opened_before(self, event: LedgerEvent, session: date) -> date:
         """A renamed position keeps the session it was opened at."""
         if event.kind != "rename":
             return session
         return min(self.positions[leg.ticker].opened for leg in event.legs if leg.ticker in self.positions)
 
-    def _post_leg(self, leg: Leg, event: Event, opened: date) -> None:
+    def _post_leg(self, leg: Leg, event: LedgerEvent, opened: date) -> None:
         if leg.account == "positions":
             self._move(leg, event, opened)
         elif leg.account == "receivable":
@@ -109,7 +109,7 @@ class Book:
         else:
             setattr(self, leg.account, getattr(self, leg.account) - leg.amount)
 
-    def _move(self, leg: Leg, event: Event, opened: date) -> None:
+    def _move(self, leg: Leg, event: LedgerEvent, opened: date) -> None:
         ticker = str(leg.ticker)
         position = self.positions.setdefault(ticker, Position(0, 0, opened))
         position.shares += leg.shares
@@ -192,7 +192,7 @@ def _receivables(claims: pl.DataFrame) -> dict[str, Receivable]:
     return {reference: Receivable(ticker, amount, due) for reference, ticker, amount, due in rows}
 
 
-def entries_of(events: Iterable[Event], session: date) -> pl.DataFrame:
+def build_entries(events: Iterable[LedgerEvent], session: date) -> pl.DataFrame:
     """Return the ledger rows of a session's events, numbered in their order."""
     legs = [(event, number, leg) for event in events for number, leg in enumerate(event.legs)]
     return pl.DataFrame(

@@ -20,7 +20,7 @@ from pipeline.trading.books.money import (
     to_micros,
     value_of,
 )
-from pipeline.trading.books.settlement import Action, actions_in, split_ratio
+from pipeline.trading.books.settlement import Action, select_actions, split_ratio
 from pipeline.trading.params import TradingParams
 
 LOOKBACK = 20
@@ -50,7 +50,7 @@ def holdings(
     tickers = sorted(book.positions)
     if not tickers:
         return PORTFOLIO_HOLDINGS.empty()
-    actions = actions_in(corporate_actions, None, session)
+    actions = select_actions(corporate_actions, None, session)
     marks = _marks(tickers, book, market_prices, portfolio_holdings, actions, session)
     sectors = _sectors(ticker_universe, portfolio_holdings)
     values = [value_of(book.positions[ticker].shares, marks[ticker][1]) for ticker in tickers]
@@ -89,20 +89,20 @@ def _marks(
     carried = portfolio_holdings.select("ticker", "close_session", "close", basis="session")
     known: dict[str, Mark] = {}
     for ticker, when, close, basis in carried.iter_rows():
-        known[ticker] = (when, _restated(to_micros(close), ticker, basis, actions))
+        known[ticker] = (when, _restate(to_micros(close), ticker, basis, actions))
     for action in actions:  # a renamed name goes on from its old name's close until it has a bar of its own
         if action.kind == "rename" and action.successor and action.ticker in known:
             known.setdefault(action.successor, known[action.ticker])
     for ticker, when, close in bars.sort("ticker", "session").unique("ticker", keep="last").iter_rows():
         if ticker not in known or known[ticker][0] <= when:
-            known[ticker] = (when, _restated(to_micros(close), ticker, when, actions))
+            known[ticker] = (when, _restate(to_micros(close), ticker, when, actions))
     for ticker in tickers:
         position = book.positions[ticker]
         known.setdefault(ticker, (session, half_even(position.cost * MICROS_PER_CENT, position.shares)))
     return known
 
 
-def _restated(close: int, ticker: str, basis: date, actions: Iterable[Action]) -> int:
+def _restate(close: int, ticker: str, basis: date, actions: Iterable[Action]) -> int:
     new, old = split_ratio(actions, ticker, basis)
     return half_even(close * old, new)
 
@@ -113,7 +113,7 @@ def _sectors(ticker_universe: pl.DataFrame, portfolio_holdings: pl.DataFrame) ->
     return before | dict(ticker_universe.select("ticker", "sector").iter_rows())
 
 
-def cents_of(frame: pl.DataFrame, column: str) -> int:
+def sum_cents(frame: pl.DataFrame, column: str) -> int:
     """Return the exact sum of a money column in cents."""
     return int(frame[column].cast(CENTS).to_physical().cast(pl.Int64).sum())
 

@@ -11,7 +11,7 @@ import polars as pl
 from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES
 from lake.tables.trading import EXECUTED_TRADES, LEDGER_ENTRIES
 from pipeline.engine.stage import Moment, Read, Stage
-from pipeline.trading.books.book import Book, Event, Leg, Position, entries_of, fold
+from pipeline.trading.books.book import Book, LedgerEvent, Leg, Position, build_entries, fold
 from pipeline.trading.books.money import half_even, to_cents
 from pipeline.trading.books.settlement import LATE_SESSIONS, settle
 from pipeline.trading.params import TradingParams
@@ -31,26 +31,26 @@ def ledger(
     session = moment.session
     opening = moment.calendar.open_at(session)
     book = fold(ledger_entries)
-    events: list[Event] = []
+    events: list[LedgerEvent] = []
     if ledger_entries.is_empty():
         events.append(_funding(to_cents(params.capital), session, opening))
         book.post(events[0], session)
     events += settle(book, ledger_entries, corporate_actions, market_prices, session, moment.calendar)
-    for trade in _in_order(executed_trades, session):
-        for event in fill_events(trade, book, opening):
+    for trade in _sort_fills(executed_trades, session):
+        for event in build_fill_events(trade, book, opening):
             book.post(event, session)
             events.append(event)
     if book.cash < 0:
         raise ValueError(f"the fills of {session} leave {book.cash} cents of cash; execute has to limit its buys")
-    return entries_of(events, session)
+    return build_entries(events, session)
 
 
-def _funding(capital: int, session: date, ts: datetime) -> Event:
+def _funding(capital: int, session: date, ts: datetime) -> LedgerEvent:
     legs = (Leg("cash", capital), Leg("capital", -capital))
-    return Event(f"{session}:fund", "fund", ts, f"{session}:fund", legs)
+    return LedgerEvent(f"{session}:fund", "fund", ts, f"{session}:fund", legs)
 
 
-class Trade(NamedTuple):
+class FilledTrade(NamedTuple):
     """A fill as the books need it; cents."""
 
     trade_id: str
@@ -61,15 +61,15 @@ class Trade(NamedTuple):
     commission: int
 
 
-def _in_order(executed_trades: pl.DataFrame, session: date) -> list[Trade]:
+def _sort_fills(executed_trades: pl.DataFrame, session: date) -> list[FilledTrade]:
     """Sales first, as they were filled: their proceeds pay for the buys."""
     filled = executed_trades.filter((pl.col("session") == session) & (pl.col("shares") > 0))
     cents = pl.col("gross", "commission").to_physical().cast(pl.Int64)
-    rows = filled.with_columns(cents).sort(pl.col("side") == "buy", "trade_id").select(*Trade._fields)
-    return [Trade(*row) for row in rows.iter_rows()]
+    rows = filled.with_columns(cents).sort(pl.col("side") == "buy", "trade_id").select(*FilledTrade._fields)
+    return [FilledTrade(*row) for row in rows.iter_rows()]
 
 
-def fill_events(trade: Trade, book: Book, ts: datetime) -> Iterator[Event]:
+def build_fill_events(trade: FilledTrade, book: Book, ts: datetime) -> Iterator[LedgerEvent]:
     """Return a fill's event and its commission's; to be posted before the next fill is looked at.
 
     Raises:
@@ -80,13 +80,13 @@ def fill_events(trade: Trade, book: Book, ts: datetime) -> Iterator[Event]:
         legs: tuple[Leg, ...] = (Leg("positions", gross, ticker, trade.shares), Leg("cash", -gross, ticker))
     else:
         legs = _sale(book.positions.get(ticker), trade)
-    yield Event(trade.trade_id, trade.side, ts, trade.trade_id, legs)
+    yield LedgerEvent(trade.trade_id, trade.side, ts, trade.trade_id, legs)
     if trade.commission:
         legs = (Leg("commission", trade.commission, ticker), Leg("cash", -trade.commission, ticker))
-        yield Event(f"{trade.trade_id}:commission", "commission", ts, trade.trade_id, legs)
+        yield LedgerEvent(f"{trade.trade_id}:commission", "commission", ts, trade.trade_id, legs)
 
 
-def _sale(position: Position | None, trade: Trade) -> tuple[Leg, ...]:
+def _sale(position: Position | None, trade: FilledTrade) -> tuple[Leg, ...]:
     """Average cost leaves with the shares; the last share takes all cost that is left."""
     held = position.shares if position else 0
     if position is None or trade.shares > held:

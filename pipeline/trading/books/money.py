@@ -45,7 +45,7 @@ def price_series(values: Iterable[int | None]) -> pl.Series:
     return pl.Series([None if v is None else Decimal(v).scaleb(-6) for v in values], dtype=PRICE)
 
 
-def words(cents: int) -> str:
+def format_cents(cents: int) -> str:
     """Return an amount as an operator reads it, e.g. 1,234.50."""
     return f"{Decimal(cents).scaleb(-2):,.2f}"
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import polars as pl
 
 from pipeline.market.sessions import Sessions
-from pipeline.trading.books.book import Book, Event, Leg
+from pipeline.trading.books.book import Book, LedgerEvent, Leg
 from pipeline.trading.books.money import MICROS_PER_CENT, half_even, to_micros
 
 ORDER = {"split": 0, "dividend": 1, "delisting": 2, "rename": 3}
@@ -46,7 +46,7 @@ class Action(NamedTuple):
         return self.numerator, self.denominator
 
 
-def actions_in(corporate_actions: pl.DataFrame, after: date | None, upto: date) -> list[Action]:
+def select_actions(corporate_actions: pl.DataFrame, after: date | None, upto: date) -> list[Action]:
     """Return the actions with `after` < ex-date <= `upto` in the order they take effect."""
     due = corporate_actions.filter(pl.col("ex_date") <= upto)
     due = due if after is None else due.filter(pl.col("ex_date") > after)
@@ -84,7 +84,7 @@ class Quotes:
         return half_even(close * old, new)
 
 
-def quotes(market_prices: pl.DataFrame, session: date, tickers: Iterable[str]) -> Quotes:
+def read_quotes(market_prices: pl.DataFrame, session: date, tickers: Iterable[str]) -> Quotes:
     """Return the session's opens and the closes before it for some tickers."""
     bars = market_prices.filter(pl.col("ticker").is_in(sorted(tickers)), pl.col("interval") == "1d")
     today = bars.filter(pl.col("session") == session).select("ticker", "open").iter_rows()
@@ -106,7 +106,7 @@ def settle(
     market_prices: pl.DataFrame,
     session: date,
     calendar: Sessions,
-) -> list[Event]:
+) -> list[LedgerEvent]:
     """Bring the book from the close before to just before the session's open, and return what happened.
 
     An action learned after its ex-date is applied to the shares that were held at the close before the ex-date.
@@ -119,26 +119,26 @@ def settle(
         market_prices: daily bars of the session and some before (for fractions paid out in cash).
     """
     previous = calendar.previous(session)
-    known = actions_in(corporate_actions, None, session)
+    known = select_actions(corporate_actions, None, session)
     waiting = [a for a in known if a.reference not in book.settled]
     missed = [a for a in waiting if a.ex_date <= previous]
     holders = _holders(ledger_entries, missed)
     late = [a for a in missed if a.reference in holders]
     today = [a for a in waiting if a.ex_date > previous]
-    prices = quotes(market_prices, session, {a.ticker for a in (*late, *today)} & set(book.positions))
-    return Morning(book, holders, known, prices, session, calendar).pass_with([*late, *today])
+    prices = read_quotes(market_prices, session, {a.ticker for a in (*late, *today)} & set(book.positions))
+    return OpeningActions(book, holders, known, prices, session, calendar).apply_all([*late, *today])
 
 
-class Held(NamedTuple):
+class Entitlement(NamedTuple):
     """Shares an action learned late applies to."""
 
     before: int
     """Held at the close before the ex-date."""
-    kept: int
+    unsold: int
     """Of those held before, not sold since; the oldest are taken to go first."""
 
 
-def _holders(ledger_entries: pl.DataFrame, missed: list[Action]) -> dict[str, Held]:
+def _holders(ledger_entries: pl.DataFrame, missed: list[Action]) -> dict[str, Entitlement]:
     """Return, by reference, what was held when each action took effect; those that met no holder are left out."""
     if not missed or ledger_entries.is_empty():
         return {}
@@ -154,16 +154,16 @@ def _holders(ledger_entries: pl.DataFrame, missed: list[Action]) -> dict[str, He
         held=pl.col("shares").filter(before).sum(),
         sold=pl.col("shares").filter(sold).sum(),
     )
-    return {action: Held(held, max(held + gone, 0)) for action, held, gone in shares.iter_rows() if held > 0}
+    return {action: Entitlement(held, max(held + gone, 0)) for action, held, gone in shares.iter_rows() if held > 0}
 
 
 @dataclass
-class Morning:
-    """The hours before an open; posts actions one by one, so that each sees the book the one before left."""
+class OpeningActions:
+    """Posts the corporate actions of a morning one by one, so that each sees the book the one before left."""
 
     book: Book
-    late: dict[str, Held]
-    """By reference: whom an action learned late concerns; an action not named here is of today."""
+    late: dict[str, Entitlement]
+    """By reference: who is entitled to an action learned late; an action not named here is of today."""
     known: list[Action]
     prices: Quotes
     session: date
@@ -173,11 +173,11 @@ class Morning:
     def ts(self) -> datetime:
         return self.calendar.open_at(self.session)
 
-    def pass_with(self, actions: Iterable[Action]) -> list[Event]:
+    def apply_all(self, actions: Iterable[Action]) -> list[LedgerEvent]:
         """Apply the actions in order, then pay what is due, and return what happened."""
-        return [event for action in actions for event in self.apply(action)] + self.pay_what_is_due()
+        return [event for action in actions for event in self.apply(action)] + self.pay_due_claims()
 
-    def apply(self, action: Action) -> Iterator[Event]:
+    def apply(self, action: Action) -> Iterator[LedgerEvent]:
         """Post an action's events one after the other, so that each sees what the one before left."""
         effects = {
             "split": self._split,
@@ -189,11 +189,11 @@ class Morning:
             self.book.post(event, self.session)
             yield event
 
-    def pay_what_is_due(self) -> list[Event]:
+    def pay_due_claims(self) -> list[LedgerEvent]:
         """Turn receivables whose day has come into cash, earliest first."""
         claims = sorted(self.book.receivables.items(), key=lambda item: (item[1].due, item[0]))
         events = [
-            Event(
+            LedgerEvent(
                 f"{self.session}:dividend_paid:{reference}",
                 "dividend_paid",
                 self.ts,
@@ -210,10 +210,10 @@ class Morning:
             self.book.post(event, self.session)
         return events
 
-    def _event(self, kind: str, action: Action, *legs: Leg) -> Event:
-        return Event(f"{self.session}:{kind}:{action.reference}", kind, self.ts, action.reference, legs)
+    def _event(self, kind: str, action: Action, *legs: Leg) -> LedgerEvent:
+        return LedgerEvent(f"{self.session}:{kind}:{action.reference}", kind, self.ts, action.reference, legs)
 
-    def _split(self, action: Action) -> Iterator[Event]:
+    def _split(self, action: Action) -> Iterator[LedgerEvent]:
         """Whole shares stay; the fraction is paid out at the open, its share of the cost with it."""
         position = self.book.positions.get(action.ticker)
         if position is None:
@@ -221,7 +221,7 @@ class Morning:
         new, old = action.ratio
         held, cost = position.shares, position.cost
         late = self.late.get(action.reference)
-        touched = min(held, late.kept) if late else held
+        touched = min(held, late.unsold) if late else held
         if touched == 0:
             return
         whole, remainder = divmod(touched * new, old)
@@ -248,7 +248,7 @@ class Morning:
                 later_new, later_old = later_new * other.ratio[0], later_old * other.ratio[1]
         return half_even(price * later_new, later_old)
 
-    def _dividend(self, action: Action) -> Iterator[Event]:
+    def _dividend(self, action: Action) -> Iterator[LedgerEvent]:
         """Whoever held at the close before the ex-date has a claim, also if sold since."""
         position = self.book.positions.get(action.ticker)
         late = self.late.get(action.reference)
@@ -263,14 +263,14 @@ class Morning:
             claim = Leg("receivable", amount, action.ticker, due=action.pay_date or self.session)
             yield self._event("dividend", action, claim, Leg("dividends", -amount, action.ticker))
 
-    def _delisting(self, action: Action) -> Iterator[Event]:
+    def _delisting(self, action: Action) -> Iterator[LedgerEvent]:
         position = self.book.positions.get(action.ticker)
         if position is not None:
             paid = half_even(position.shares * to_micros(action.amount or 0.0), MICROS_PER_CENT)
             legs = _disposal(action.ticker, paid, position.cost, position.shares)
             yield self._event("delisting", action, *legs)
 
-    def _rename(self, action: Action) -> Iterator[Event]:
+    def _rename(self, action: Action) -> Iterator[LedgerEvent]:
         position = self.book.positions.get(action.ticker)
         if position is not None and action.successor:
             yield self._event(

@@ -14,7 +14,7 @@ from lake.tables.trading import EXECUTED_TRADES, LEDGER_ENTRIES, PORTFOLIO_HOLDI
 from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.market.returns import daily_total_returns
 from pipeline.trading.books.book import Book, fold
-from pipeline.trading.books.holdings import cents_of
+from pipeline.trading.books.holdings import sum_cents
 from pipeline.trading.books.money import to_cents
 from pipeline.trading.params import TradingParams
 
@@ -56,13 +56,13 @@ def value(
     before = _before(portfolio_value, book)
     held = portfolio_holdings.filter(pl.col("session") == session)
     trades = executed_trades.filter(pl.col("session") == session)
-    positions_value, unrealised = cents_of(held, "market_value"), cents_of(held, "unrealised")
+    positions_value, unrealised = sum_cents(held, "market_value"), sum_cents(held, "unrealised")
     nav = book.cash + book.receivable + positions_value
     sources = book.capital + book.realised + unrealised + book.dividends - book.commission + book.rounding
     peak = max(before.peak, nav)
     returns = daily_total_returns(market_prices, corporate_actions)
     previous = moment.calendar.previous(session)
-    gained = _earned(returns, corporate_actions, previous, session)
+    gained = _measure_returns(returns, corporate_actions, previous, session)
     members = ticker_universe.filter((pl.col("session") == previous) & pl.col("member"))["ticker"].to_list()
     references = instruments.filter(pl.col("role") == "benchmark")["ticker"].sort().to_list()
     equal_weight, benchmark = _market(gained, members, references, before)
@@ -76,8 +76,8 @@ def value(
         "unrealised": unrealised,
         "dividends": book.dividends,
         "commission": book.commission,
-        "spread_cost": before.spread_cost + cents_of(trades, "spread_cost"),
-        "impact_cost": before.impact_cost + cents_of(trades, "impact_cost"),
+        "spread_cost": before.spread_cost + sum_cents(trades, "spread_cost"),
+        "impact_cost": before.impact_cost + sum_cents(trades, "impact_cost"),
         "unexplained": nav - sources,
         "peak": peak,
     }
@@ -86,7 +86,7 @@ def value(
         "session": session,
         "positions": held.height,
         "exposure": positions_value / nav if nav else 0.0,
-        "turnover": cents_of(trades, "gross") / nav if nav else 0.0,
+        "turnover": sum_cents(trades, "gross") / nav if nav else 0.0,
         "session_return": nav / before.nav - 1 if before.nav else 0.0,
         "drawdown": 1 - nav / peak if peak else 0.0,
         "equal_weight": equal_weight,
@@ -117,7 +117,9 @@ def _market(
     return equal_weight, before.benchmark * (1 + gained.get(references[0], 0.0))
 
 
-def _earned(returns: pl.DataFrame, corporate_actions: pl.DataFrame, previous: date, session: date) -> dict[str, float]:
+def _measure_returns(
+    returns: pl.DataFrame, corporate_actions: pl.DataFrame, previous: date, session: date
+) -> dict[str, float]:
     """The session's total return of each ticker; a delisted one ends at its final value, one without a bar earned 0."""
     today = returns.filter((pl.col("session") == session) & pl.col("total_return").is_not_null())
     earned: dict[str, float] = dict(today.select("ticker", "total_return").iter_rows())

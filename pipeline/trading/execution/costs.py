@@ -41,7 +41,7 @@ def commission(shares: int, costs: Costs) -> int:
     return max(tariff, to_cents(costs.least_commission * costs.multiple))
 
 
-def fill_at(
+def price_fill(
     side: str, shares: int, open_price: int, median_volume: float | None, volatility: float | None, costs: Costs
 ) -> Fill:
     """Fill shares at an opening price (millionths): a buy pays half-spread and impact on top, a sale gives them up.

@@ -14,12 +14,12 @@ from lake.tables.trading import EXECUTED_TRADES, LEDGER_ENTRIES, TRADE_PLANS
 from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.text_format import percent
 from pipeline.trading.books.book import Book, fold
-from pipeline.trading.books.money import cents_series, price_series, to_micros, words
-from pipeline.trading.books.settlement import Action, actions_in, settle
-from pipeline.trading.execution.costs import Fill, fill_at
-from pipeline.trading.execution.liquidity import LOOKBACK, trading_conditions
+from pipeline.trading.books.money import cents_series, format_cents, price_series, to_micros
+from pipeline.trading.books.settlement import Action, select_actions, settle
+from pipeline.trading.execution.costs import Fill, price_fill
+from pipeline.trading.execution.liquidity import LOOKBACK, measure_conditions
 from pipeline.trading.params import Approval, Costs, TradingParams
-from pipeline.trading.planning.operator_decisions import Word, why_held, words_on_plans
+from pipeline.trading.planning.operator_decisions import OperatorDecision, explain_hold, read_last_decisions
 
 PLAN_COLUMNS = (
     *TRADE_PLANS.key, "plan_id", "for_session", "decided_at", "side", "intent", "taken", "shares", "edge",
@@ -52,7 +52,7 @@ class Bar:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class OrderResult:
     """What became of an order."""
 
     order: Order
@@ -91,15 +91,17 @@ def execute(
         return EXECUTED_TRADES.empty()
     book = fold(ledger_entries)
     settle(book, ledger_entries, corporate_actions, market_prices, session, moment.calendar)
-    words = words_on_plans(trade_decisions, moment.calendar.open_at(session))
-    actions = actions_in(corporate_actions, moment.calendar.previous(session), session)
+    words = read_last_decisions(trade_decisions, moment.calendar.open_at(session))
+    actions = select_actions(corporate_actions, moment.calendar.previous(session), session)
     orders = _orders(plans, actions, words, params.approval)
     bars = _bars(market_prices, corporate_actions, orders, session, moment, params)
     outcomes = list(fill_orders(orders, bars, book, moment.calendar.open_at(session), params.costs))
     return _rows(outcomes, session, moment.calendar.open_at(session))
 
 
-def _orders(plans: pl.DataFrame, actions: list[Action], words: Mapping[str, Word], approval: Approval) -> list[Order]:
+def _orders(
+    plans: pl.DataFrame, actions: list[Action], words: Mapping[str, OperatorDecision], approval: Approval
+) -> list[Order]:
     """Restate each plan to the session's share basis and put them in the order they are filled."""
     orders = []
     for plan in plans.iter_rows(named=True):
@@ -115,7 +117,7 @@ def _orders(plans: pl.DataFrame, actions: list[Action], words: Mapping[str, Word
                 ticker = action.successor
         if shares == 0 and not gone:
             gone = "a reverse split left less than one share of the order"
-        gone = gone or why_held(plan["plan_id"], plan["intent"], words, approval)
+        gone = gone or explain_hold(plan["plan_id"], plan["intent"], words, approval)
         decided = plan["decided_at"]
         orders.append(Order(plan["plan_id"], ticker, plan["side"], shares, plan["edge"] or 0.0, decided, gone))
     return sorted(orders, key=lambda o: (o.side == "buy", -o.edge if o.side == "buy" else 0.0, o.ticker))
@@ -132,7 +134,7 @@ def _bars(
     """The session's bars, beside volatility and volume of the sessions before: at the open no more was known."""
     tickers = sorted({order.ticker for order in orders})
     bars = market_prices.filter(pl.col("ticker").is_in(tickers))
-    before = trading_conditions(
+    before = measure_conditions(
         bars,
         corporate_actions.filter(pl.col("ticker").is_in(tickers)),
         moment.calendar.previous(session),
@@ -147,7 +149,7 @@ def _bars(
 
 def fill_orders(
     orders: list[Order], bars: dict[str, Bar], book: Book, opening: datetime, costs: Costs
-) -> Iterator[Outcome]:
+) -> Iterator[OrderResult]:
     """Fill orders one after the other; each finds the cash that those before left."""
     cash = book.cash
     for order in orders:
@@ -158,9 +160,9 @@ def fill_orders(
         yield outcome
 
 
-def _outcome(order: Order, bar: Bar | None, book: Book, cash: int, opening: datetime, costs: Costs) -> Outcome:
-    if reason := _why_none(order, bar, opening):
-        return Outcome(order, bar, NO_FILL, reason)
+def _outcome(order: Order, bar: Bar | None, book: Book, cash: int, opening: datetime, costs: Costs) -> OrderResult:
+    if reason := _explain_no_fill(order, bar, opening):
+        return OrderResult(order, bar, NO_FILL, reason)
     assert bar is not None
     shares, reason = order.shares, ""
     offered = int(costs.participation * bar.volume)
@@ -173,11 +175,11 @@ def _outcome(order: Order, bar: Bar | None, book: Book, cash: int, opening: date
         shares, reason = held, f"only {held:,} shares are held"
     affordable = _affordable(order.side, shares, bar, cash, costs)
     if affordable < shares:
-        shares, reason = affordable, f"cash of {words(cash)} pays for {affordable:,} shares, commission included"
-    return Outcome(order, bar, _fill(order.side, shares, bar, costs) if shares else NO_FILL, reason)
+        shares, reason = affordable, f"cash of {format_cents(cash)} pays for {affordable:,} shares, commission included"
+    return OrderResult(order, bar, _fill(order.side, shares, bar, costs) if shares else NO_FILL, reason)
 
 
-def _why_none(order: Order, bar: Bar | None, opening: datetime) -> str:
+def _explain_no_fill(order: Order, bar: Bar | None, opening: datetime) -> str:
     if order.gone:
         return order.gone
     if order.decided_at >= opening:
@@ -188,7 +190,7 @@ def _why_none(order: Order, bar: Bar | None, opening: datetime) -> str:
 
 
 def _fill(side: str, shares: int, bar: Bar, costs: Costs) -> Fill:
-    return fill_at(side, shares, bar.open_price, bar.median_volume, bar.volatility, costs)
+    return price_fill(side, shares, bar.open_price, bar.median_volume, bar.volatility, costs)
 
 
 def _affordable(side: str, most: int, bar: Bar, cash: int, costs: Costs) -> int:
@@ -208,7 +210,7 @@ def _affordable(side: str, most: int, bar: Bar, cash: int, costs: Costs) -> int:
     return low
 
 
-def _rows(outcomes: list[Outcome], session: date, opening: datetime) -> pl.DataFrame:
+def _rows(outcomes: list[OrderResult], session: date, opening: datetime) -> pl.DataFrame:
     fills = [outcome.fill for outcome in outcomes]
     orders = [outcome.order for outcome in outcomes]
     count = len(outcomes)

@@ -12,7 +12,7 @@ LOOKBACK = 25
 """Sessions read so that a 20-session window is full in spite of missing bars."""
 
 
-def trading_conditions(
+def measure_conditions(
     market_prices: pl.DataFrame, corporate_actions: pl.DataFrame, upto: date, window: int, *, basis: date
 ) -> pl.DataFrame:
     """Return each ticker's last close, volatility and median volume over its last `window` bars up to a session.

@@ -1,4 +1,4 @@
-"""What the rules look at: a candidate for a trade, and where the book stands while plans are drafted."""
+"""What the rules look at: a candidate for a trade, and the state of the portfolio with the orders accepted so far."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class Candidate:
 
 @dataclass(slots=True)
 class PortfolioState:
-    """Where the book stands with the orders accepted so far; figures in currency unless said otherwise."""
+    """The portfolio with the orders accepted so far; figures in currency unless said otherwise."""
 
     nav: float
     cash: float

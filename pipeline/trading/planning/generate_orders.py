@@ -1,4 +1,4 @@
-"""Draft the candidates for the next open: for each ticker what could be done, and how much would be wanted."""
+"""Generate the candidate orders for the next open: for each ticker what could be done, and how many shares."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 import polars as pl
 
 from pipeline.market.sessions import Sessions
-from pipeline.trading.books.settlement import actions_in, split_ratio
+from pipeline.trading.books.settlement import select_actions, split_ratio
 from pipeline.trading.execution.costs import round_trip
-from pipeline.trading.execution.liquidity import trading_conditions
+from pipeline.trading.execution.liquidity import measure_conditions
 from pipeline.trading.params import TradingParams
 from pipeline.trading.planning.candidates import Candidate, Forecast, Holding, PortfolioState
 
@@ -22,8 +22,8 @@ DECIDING_ROLES = ("champion", "naive")
 
 
 @dataclass(frozen=True)
-class Scene:
-    """All that the drafting looks at, by ticker."""
+class PlanningInputs:
+    """All that candidates are generated from, by ticker."""
 
     session: date
     conditions: dict[str, dict[str, Any]]
@@ -40,7 +40,7 @@ class Scene:
     calendar: Sessions
 
 
-def scene(
+def gather_inputs(
     predictions: pl.DataFrame,
     portfolio_holdings: pl.DataFrame,
     market_prices: pl.DataFrame,
@@ -51,7 +51,7 @@ def scene(
     session: date,
     calendar: Sessions,
     params: TradingParams,
-) -> Scene:
+) -> PlanningInputs:
     """Gather what is known at the close of a session about every ticker with a forecast or a holding."""
     held = portfolio_holdings.filter(pl.col("session") == session)
     fitting = predictions.filter((pl.col("horizon") == params.horizon) & pl.col("role").is_in(DECIDING_ROLES))
@@ -60,10 +60,10 @@ def scene(
     chosen = chosen.unique("ticker", keep="first", maintain_order=True)
     tickers = sorted({*chosen["ticker"].to_list(), *held["ticker"].to_list()})
     bars = market_prices.filter(pl.col("ticker").is_in(tickers))
-    conditions = trading_conditions(bars, corporate_actions, session, params.sizing.window, basis=session)
+    conditions = measure_conditions(bars, corporate_actions, session, params.sizing.window, basis=session)
     universe = ticker_universe.filter(pl.col("session") == session)
     sold = executed_trades.filter((pl.col("side") == "sell") & (pl.col("shares") > 0)).sort("session")
-    return Scene(
+    return PlanningInputs(
         session=session,
         conditions={row["ticker"]: row for row in conditions.iter_rows(named=True)},
         forecasts={row["ticker"]: _forecast(row, session, calendar) for row in chosen.iter_rows(named=True)},
@@ -76,32 +76,34 @@ def scene(
     )
 
 
-def draft(view: Scene, state: PortfolioState, params: TradingParams) -> list[Candidate]:
+def generate_candidates(inputs: PlanningInputs, state: PortfolioState, params: TradingParams) -> list[Candidate]:
     """Return one candidate per ticker: sales first, then buys by edge (largest first) and ticker."""
-    tickers = sorted({*view.forecasts, *view.holdings})
-    candidates = [candidate for ticker in tickers for candidate in _candidates(ticker, view, state, params)]
+    tickers = sorted({*inputs.forecasts, *inputs.holdings})
+    candidates = [candidate for ticker in tickers for candidate in _candidates(ticker, inputs, state, params)]
     rank = {"sell": 0, "hold": 1, "buy": 2}
     return sorted(candidates, key=lambda c: (rank[c.side], -(c.edge or 0.0) if c.side == "buy" else 0.0, c.ticker))
 
 
-def stop_for(entry: float, volatility: float, sigmas: float, horizon: int) -> float:
+def compute_stop(entry: float, volatility: float, sigmas: float, horizon: int) -> float:
     """Return the price `sigmas` standard deviations over the horizon below an entry; never below a tenth of it."""
     return entry * max(1 - sigmas * volatility * sqrt(horizon), 0.1)
 
 
-def _candidates(ticker: str, view: Scene, state: PortfolioState, params: TradingParams) -> Iterator[Candidate]:
-    known = view.conditions.get(ticker, {})
-    row = view.holdings.get(ticker)
-    close = known.get("close") or (float(row["close"]) if row else view.reference[ticker])
+def _candidates(
+    ticker: str, inputs: PlanningInputs, state: PortfolioState, params: TradingParams
+) -> Iterator[Candidate]:
+    known = inputs.conditions.get(ticker, {})
+    row = inputs.holdings.get(ticker)
+    close = known.get("close") or (float(row["close"]) if row else inputs.reference[ticker])
     last = known.get("last_session") or (row["close_session"] if row else None)
     volatility = known.get("volatility") or params.costs.unknown_volatility
-    member, exclusion, sector = view.universe.get(ticker, (False, "not listed in the universe today", "unknown"))
-    holding = _holding(row, view, close, volatility, params) if row else None
+    member, exclusion, sector = inputs.universe.get(ticker, (False, "not listed in the universe today", "unknown"))
+    holding = _holding(row, inputs, close, volatility, params) if row else None
     volume = known.get("median_volume")
     target = params.rules.name_weight * state.risk_budget * state.nav
     value = holding.shares * close if holding else target
     cost = round_trip(value, close, volume, known.get("volatility"), params.costs)
-    forecast = view.forecasts.get(ticker)
+    forecast = inputs.forecasts.get(ticker)
     side, intent, shares = _intent(close, cost, forecast, holding, state, params)
     yield Candidate(
         ticker=ticker,
@@ -110,7 +112,7 @@ def _candidates(ticker: str, view: Scene, state: PortfolioState, params: Trading
         intent=intent,
         shares=shares,
         close=close,
-        stale=view.calendar.distance(last, view.session) if last else len(view.calendar.days),
+        stale=inputs.calendar.distance(last, inputs.session) if last else len(inputs.calendar.days),
         member=member,
         exclusion=exclusion,
         volatility=volatility,
@@ -118,7 +120,7 @@ def _candidates(ticker: str, view: Scene, state: PortfolioState, params: Trading
         cost=cost,
         forecast=forecast,
         holding=holding,
-        since_sale=view.sales.get(ticker) if holding is None else None,
+        since_sale=inputs.sales.get(ticker) if holding is None else None,
     )
 
 
@@ -176,15 +178,17 @@ def _forecast(row: dict[str, Any], session: date, calendar: Sessions) -> Forecas
     )
 
 
-def _holding(row: dict[str, Any], view: Scene, close: float, volatility: float, params: TradingParams) -> Holding:
+def _holding(
+    row: dict[str, Any], inputs: PlanningInputs, close: float, volatility: float, params: TradingParams
+) -> Holding:
     """A position with its stop: under cost at first, then trailing the best close once in profit, never lowered."""
     cost = float(row["cost"]) / row["shares"]
-    stop = stop_for(cost, volatility, params.rules.stop_sigmas, params.horizon)
-    stated, before = view.stops.get(row["ticker"], (date.min, 0.0))
-    if stated >= view.calendar.previous(row["opened"]):  # not a stop of an earlier position
+    stop = compute_stop(cost, volatility, params.rules.stop_sigmas, params.horizon)
+    stated, before = inputs.stops.get(row["ticker"], (date.min, 0.0))
+    if stated >= inputs.calendar.previous(row["opened"]):  # not a stop of an earlier position
         stop = before
     if close > cost:
-        stop = max(stop, stop_for(close, volatility, params.rules.trail_sigmas, params.horizon))
+        stop = max(stop, compute_stop(close, volatility, params.rules.trail_sigmas, params.horizon))
     return Holding(
         shares=row["shares"],
         cost=cost,
@@ -196,7 +200,7 @@ def _holding(row: dict[str, Any], view: Scene, close: float, volatility: float, 
 
 
 def _stops(trade_plans: pl.DataFrame, corporate_actions: pl.DataFrame, session: date) -> dict[str, tuple[date, float]]:
-    splits = [a for a in actions_in(corporate_actions, None, session) if a.kind == "split"]
+    splits = [a for a in select_actions(corporate_actions, None, session) if a.kind == "split"]
     stops = {}
     stated = trade_plans.filter(pl.col("stop").is_not_null()).sort("session", "ticker")
     for ticker, when, stop in stated.select("ticker", "session", "stop").iter_rows():

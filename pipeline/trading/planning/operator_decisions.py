@@ -1,4 +1,4 @@
-"""The operator's word on planned trades, as it stood when the market opened."""
+"""The operator's approvals and vetoes of planned trades, as they stood when the market opened."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ import polars as pl
 
 from pipeline.trading.params import Approval
 
-LONGEST_REASON = 280
+MAX_REASON = 280
 """Characters of the operator's reason that stand beside an order."""
 
 
 @dataclass(frozen=True)
-class Word:
-    """The last thing said of a plan."""
+class OperatorDecision:
+    """What the operator decided last about a plan."""
 
-    decision: str
+    verdict: str
     """approve or veto."""
     reason: str
 
 
-def words_on_plans(trade_decisions: pl.DataFrame, opening: datetime) -> dict[str, Word]:
-    """Return plan -> the last word on it before the open; what was said at the open or later does not count."""
-    said = trade_decisions.filter(pl.col("decided_at") < opening).sort("plan_id", "decided_at", "decision_id")
-    rows = said.select("plan_id", "decision", "reason").iter_rows()
-    return {plan: Word(decision, reason) for plan, decision, reason in rows}
+def read_last_decisions(trade_decisions: pl.DataFrame, opening: datetime) -> dict[str, OperatorDecision]:
+    """Return plan -> the last decision on it before the open; one at the open or later does not count."""
+    in_time = trade_decisions.filter(pl.col("decided_at") < opening).sort("plan_id", "decided_at", "decision_id")
+    rows = in_time.select("plan_id", "decision", "reason").iter_rows()
+    return {plan: OperatorDecision(verdict, reason) for plan, verdict, reason in rows}
 
 
-def why_held(plan_id: str, intent: str, words: Mapping[str, Word], approval: Approval) -> str:
-    """Return why the operator's word keeps an order from the open; empty if it does not."""
-    word = words.get(plan_id)
-    if word is not None and word.decision == "veto":
-        because = f": {word.reason}" if word.reason else ""
-        return f"vetoed{because}"[:LONGEST_REASON]
-    if word is None and approval == "required" and intent != "stop":
+def explain_hold(plan_id: str, intent: str, decisions: Mapping[str, OperatorDecision], approval: Approval) -> str:
+    """Return why the operator keeps an order from the open; empty if it may go."""
+    decision = decisions.get(plan_id)
+    if decision is not None and decision.verdict == "veto":
+        because = f": {decision.reason}" if decision.reason else ""
+        return f"vetoed{because}"[:MAX_REASON]
+    if decision is None and approval == "required" and intent != "stop":
         return "nobody approved it before the open, and trading.approval asks for it"
     return ""

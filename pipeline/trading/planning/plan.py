@@ -21,8 +21,8 @@ from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.trading.execution.liquidity import LOOKBACK
 from pipeline.trading.params import TradingParams
 from pipeline.trading.planning.candidates import Candidate, PortfolioState
-from pipeline.trading.planning.generate_orders import draft, scene, stop_for
-from pipeline.trading.planning.rule import Rule, Verdict
+from pipeline.trading.planning.generate_orders import compute_stop, gather_inputs, generate_candidates
+from pipeline.trading.planning.rule import Rule, RuleVerdict
 from pipeline.trading.planning.rules import RULES
 
 COOL_DOWN_LOOKBACK = 20
@@ -32,7 +32,7 @@ PREDICTION_COLUMNS = (
     *PREDICTIONS.key, "prediction_id", "reference_close", "point", "q05", "q10", "q90", "confidence", "role",
 )  # fmt: skip
 
-Decision = tuple[Candidate, list[Verdict], int, str | None]
+Decision = tuple[Candidate, list[RuleVerdict], int, str | None]
 """The candidate as wanted, every rule's verdict, the shares that passed, and the rule that blocked it."""
 
 
@@ -55,12 +55,12 @@ def plan(
     """
     session = moment.session
     state = _portfolio_state(strategic_priorities, portfolio_value, portfolio_holdings, session, params)
-    view = scene(
+    inputs = gather_inputs(
         predictions, portfolio_holdings, market_prices, corporate_actions, trade_plans, executed_trades,
         ticker_universe, session, moment.calendar, params,
     )  # fmt: skip
     decisions = []
-    for candidate in draft(view, state, params):
+    for candidate in generate_candidates(inputs, state, params):
         verdicts, shares, blocked_by = judge(candidate, state, params)
         if shares:
             state.accept(replace(candidate, shares=shares))
@@ -70,7 +70,7 @@ def plan(
 
 def judge(
     candidate: Candidate, state: PortfolioState, params: TradingParams, rules: Sequence[Rule] = RULES
-) -> tuple[list[Verdict], int, str | None]:
+) -> tuple[list[RuleVerdict], int, str | None]:
     """Ask every rule in order, each about the size the ones before left; after a refusal the others still speak.
 
     Returns:
@@ -81,7 +81,7 @@ def judge(
         verdict = rule.judge(current, state, params)
         if verdict.verdict == "scale":
             scaled = replace(current, shares=int(current.shares * verdict.scale))
-            verdict = _or_refuse(verdict, current, scaled, params)
+            verdict = _refuse_if_tiny(verdict, current, scaled, params)
             current = current if verdict.verdict == "refuse" else scaled
         if verdict.verdict == "refuse":
             blocked_by = blocked_by or verdict.rule
@@ -90,7 +90,7 @@ def judge(
     return verdicts, passed, blocked_by
 
 
-def _or_refuse(verdict: Verdict, before: Candidate, after: Candidate, params: TradingParams) -> Verdict:
+def _refuse_if_tiny(verdict: RuleVerdict, before: Candidate, after: Candidate, params: TradingParams) -> RuleVerdict:
     """A rule that leaves less than the smallest order is what blocked the trade, not the one that notices it."""
     least = params.rules.smallest_order
     passes = before.value < least or after.value >= least if before.side == "buy" else after.shares or not before.shares
@@ -107,12 +107,12 @@ def _portfolio_state(
     session: date,
     params: TradingParams,
 ) -> PortfolioState:
-    stance = strategic_priorities.filter(pl.col("session") == session)
-    worth = portfolio_value.filter(pl.col("session") == session)
-    for name, frame in (("strategic_priorities", stance), ("portfolio_value", worth)):
+    regime = strategic_priorities.filter(pl.col("session") == session)
+    value = portfolio_value.filter(pl.col("session") == session)
+    for name, frame in (("strategic_priorities", regime), ("portfolio_value", value)):
         if frame.height != 1:
             raise ValueError(f"{name} has {frame.height} rows for {session}; plan needs one: run its stage first")
-    priorities, book = stance.row(0, named=True), worth.row(0, named=True)
+    priorities, book = regime.row(0, named=True), value.row(0, named=True)
     held = portfolio_holdings.filter(pl.col("session") == session).sort("ticker")
     state = PortfolioState(
         nav=float(book["nav"]),
@@ -149,7 +149,7 @@ def _rows(decisions: list[Decision], state: PortfolioState, moment: Moment, para
     return frame.select(*TRADE_PLANS.columns)
 
 
-def _verdicts(verdicts: list[list[Verdict]]) -> pl.Series:
+def _verdicts(verdicts: list[list[RuleVerdict]]) -> pl.Series:
     """Every ticker has a verdict of every rule, so a flat frame folds into lists without a copy per row."""
     names = ("rule", "verdict", "scale", "distance", "reason")
     types = (pl.String, pl.String, pl.Float64, pl.Float64, pl.String)
@@ -166,7 +166,7 @@ def _row(
     after = held + shares if candidate.side == "buy" else held - shares
     stop = holding.stop if holding else None
     if stop is None and shares:
-        stop = stop_for(candidate.close, candidate.volatility, params.rules.stop_sigmas, params.horizon)
+        stop = compute_stop(candidate.close, candidate.volatility, params.rules.stop_sigmas, params.horizon)
     return {
         "ticker": candidate.ticker,
         "sector": candidate.sector,

@@ -1,4 +1,4 @@
-"""Take a stance for the next session: the market's regime, and how much of the full risk to take."""
+"""Decide for the next session what regime the market is in, and how much of the full risk to take."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LOOKBACK = 80
 
 
 @dataclass(frozen=True)
-class Skill:
+class MeasuredSkill:
     """The information coefficient as measured; None where there is too little to measure."""
 
     value: float | None
@@ -43,7 +43,7 @@ def strategy(
     moment: Moment,
     params: TradingParams,
 ) -> pl.DataFrame:
-    """Return the stance after `moment.session` (that session alone; it rests on the book's own drawdown)."""
+    """Return regime and risk after `moment.session` (that session alone; it rests on the book's own drawdown)."""
     market = market_returns(market_prices, corporate_actions, ticker_universe)
     volatility = _volatility(market[-params.regimes.volatility_sessions :], moment.calendar, moment.session)
     trend = _compound(market[-params.regimes.trend_sessions :])
@@ -119,7 +119,7 @@ def _compound(returns: list[float]) -> float:
     return level - 1
 
 
-def _skill(feedback_metrics: pl.DataFrame, horizon: int) -> Skill:
+def _skill(feedback_metrics: pl.DataFrame, horizon: int) -> MeasuredSkill:
     measured = feedback_metrics.filter(
         (pl.col("metric") == "ic")
         & (pl.col("scope") == "all")
@@ -127,8 +127,8 @@ def _skill(feedback_metrics: pl.DataFrame, horizon: int) -> Skill:
         & (pl.col("verdict") != "too few")
     ).sort("session", "slice")
     if measured.is_empty():
-        return Skill(None, None)
-    return Skill(*measured.select("value", "low").row(-1))
+        return MeasuredSkill(None, None)
+    return MeasuredSkill(*measured.select("value", "low").row(-1))
 
 
 def _regime(volatility: float, trend: float, regimes: Regimes) -> str:
@@ -137,7 +137,7 @@ def _regime(volatility: float, trend: float, regimes: Regimes) -> str:
     return "calm" if volatility < regimes.calm_below else "normal"
 
 
-def _risk_factors(volatility: float, skill: Skill, params: TradingParams) -> dict[str, float]:
+def _risk_factors(volatility: float, skill: MeasuredSkill, params: TradingParams) -> dict[str, float]:
     """Each between 0 and 1; their product is the risk budget. The drawdown has a rule of its own: not counted twice."""
     regimes = params.regimes
     market = min(regimes.target_volatility / volatility, 1.0) if volatility > 0 else 1.0
@@ -146,7 +146,7 @@ def _risk_factors(volatility: float, skill: Skill, params: TradingParams) -> dic
 
 
 def _reason(
-    regime: str, volatility: float, trend: float, drawdown: float, skill: Skill, factors: dict[str, float]
+    regime: str, volatility: float, trend: float, drawdown: float, skill: MeasuredSkill, factors: dict[str, float]
 ) -> str:
     if skill.value is None:
         known = "skill is not measured yet"

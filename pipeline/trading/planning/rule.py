@@ -47,7 +47,7 @@ class Ruling(NamedTuple):
     reason: str
 
 
-class Verdict(NamedTuple):
+class RuleVerdict(NamedTuple):
     """A ruling with the name of its rule, as `trade_plans.verdicts` holds it."""
 
     rule: str
@@ -95,9 +95,9 @@ class Rule:
     exceptions: Mapping[str, Unit | None] = field(default_factory=dict)
     """Words of a reason -> the unit of those refusals that are measured otherwise, or not a matter of more or less."""
 
-    def judge(self, candidate: Candidate, state: PortfolioState, params: TradingParams) -> Verdict:
+    def judge(self, candidate: Candidate, state: PortfolioState, params: TradingParams) -> RuleVerdict:
         """Check a candidate whose size is what the rules before left of it."""
-        return Verdict(self.name, *self.check(candidate, state, params))
+        return RuleVerdict(self.name, *self.check(candidate, state, params))
 
     def unit_of(self, reason: str) -> Unit | None:
         """The unit of a refusal's distance; None if it is not a matter of more or less."""

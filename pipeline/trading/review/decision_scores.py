@@ -1,4 +1,4 @@
-"""Judge the operator's word on trades: what each trade would have earned over the decision horizon, and what it did."""
+"""Score the operator's decisions on trades: what each trade would have earned over the horizon, and what it did."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from lake.tables.trading import DECISION_SCORES, EXECUTED_TRADES, TRADE_PLANS
 from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.market.returns import daily_total_returns
 from pipeline.trading.books.money import cents_series, half_even, price_series, to_cents, to_micros, value_of
-from pipeline.trading.books.settlement import actions_in
+from pipeline.trading.books.settlement import select_actions
 from pipeline.trading.params import TradingParams
-from pipeline.trading.planning.operator_decisions import Word, words_on_plans
+from pipeline.trading.planning.operator_decisions import OperatorDecision, read_last_decisions
 
 LOOKBACK = 21
 """Sessions read, for the longest horizon that is forecast; decisions of a longer one are not judged."""
@@ -40,14 +40,14 @@ def decision_scores(
     never opened has no price to be judged by, and is left out.
     """
     opened = moment.calendar.offset(moment.session, 1 - params.horizon)
-    said = trade_decisions.filter(pl.col("for_session") == opened)
-    words = words_on_plans(said, moment.calendar.open_at(opened)) if said.height else {}
-    if not words:
+    about = trade_decisions.filter(pl.col("for_session") == opened)
+    decisions = read_last_decisions(about, moment.calendar.open_at(opened)) if about.height else {}
+    if not decisions:
         return DECISION_SCORES.empty()
-    fills = executed_trades.filter((pl.col("session") == opened) & pl.col("plan_id").is_in(sorted(words)))
-    plans = {row["plan_id"]: row for row in trade_plans.iter_rows(named=True) if row["plan_id"] in words}
-    earned = _earned(fills["ticker"].to_list(), market_prices, corporate_actions, opened, moment.session)
-    rows = list(_rows(fills, words, plans, earned, moment.session))
+    fills = executed_trades.filter((pl.col("session") == opened) & pl.col("plan_id").is_in(sorted(decisions)))
+    plans = {row["plan_id"]: row for row in trade_plans.iter_rows(named=True) if row["plan_id"] in decisions}
+    earned = _measure_returns(fills["ticker"].to_list(), market_prices, corporate_actions, opened, moment.session)
+    rows = list(_rows(fills, decisions, plans, earned, moment.session))
     return pl.DataFrame(
         {name: _column(name, [row[name] for row in rows]) for name in DECISION_SCORES.columns},
         schema=DECISION_SCORES.schema,
@@ -60,7 +60,7 @@ def _column(name: str, values: list[Any]) -> list[Any] | pl.Series:
     return price_series(values) if name == "open_price" else values
 
 
-def _earned(
+def _measure_returns(
     tickers: list[str], market_prices: pl.DataFrame, corporate_actions: pl.DataFrame, first: date, last: date
 ) -> dict[str, tuple[int, float]]:
     """Ticker -> its opening price in millionths at the first session, and its total return from there to the end.
@@ -78,7 +78,7 @@ def _earned(
         opening, level = float(begin["open"][0]), float(begin["close"][0])
         for day in days.filter(pl.col("session") > first)["total_return"].to_list():
             level *= 1 + day
-        for action in (a for a in actions_in(actions, first, last) if (a.ticker, a.kind) == (ticker, "delisting")):
+        for action in (a for a in select_actions(actions, first, last) if (a.ticker, a.kind) == (ticker, "delisting")):
             level *= (action.amount or 0.0) / float(days["close"][-1])
         found[str(ticker)] = to_micros(opening), level / opening - 1
     return found
@@ -86,13 +86,13 @@ def _earned(
 
 def _rows(
     fills: pl.DataFrame,
-    words: dict[str, Word],
+    decisions: dict[str, OperatorDecision],
     plans: dict[str, dict[str, Any]],
     earned: dict[str, tuple[int, float]],
     session: date,
 ) -> Iterator[dict[str, Any]]:
     for fill in fills.iter_rows(named=True):
-        word, plan = words[fill["plan_id"]], plans[fill["plan_id"]]
+        decision, plan = decisions[fill["plan_id"]], plans[fill["plan_id"]]
         if fill["ticker"] not in earned or not fill["ordered"]:
             continue
         opening, ratio = earned[fill["ticker"]]
@@ -102,7 +102,7 @@ def _rows(
         cost = to_cents(value / 100 * plan["expected_cost"] / (1 if buys else 2))
         gain = to_cents(value / 100 * ratio) * (1 if buys else -1) - cost
         filled = half_even(gain * fill["shares"], fill["ordered"])
-        decided = -gain if word.decision == "veto" else filled
+        decided = -gain if decision.verdict == "veto" else filled
         yield {
             "plan_id": fill["plan_id"],
             "session": session,
@@ -110,8 +110,8 @@ def _rows(
             "ticker": fill["ticker"],
             "side": fill["side"],
             "intent": plan["intent"],
-            "decision": word.decision,
-            "reason": word.reason,
+            "decision": decision.verdict,
+            "reason": decision.reason,
             "ordered": fill["ordered"],
             "filled": fill["shares"],
             "open_price": opening,

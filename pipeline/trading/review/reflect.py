@@ -103,13 +103,13 @@ def reflect(
     )
     if ended.is_empty():
         return TRADE_REFLECTIONS.empty()
-    closings = closings_of(ended["ticker"].to_list(), ledger_entries, executed_trades, session)
+    closings = collect_closings(ended["ticker"].to_list(), ledger_entries, executed_trades, session)
     plans = trade_plans.filter(pl.col("taken"))
     rows = [_row(closing, plans, session, moment.calendar, params) for closing in closings]
     return pl.DataFrame(rows, schema=TRADE_REFLECTIONS.schema).sort("trade_id")
 
 
-def closings_of(
+def collect_closings(
     tickers: list[str], ledger_entries: pl.DataFrame, executed_trades: pl.DataFrame, session: date
 ) -> list[Closing]:
     """Walk the books of some tickers and return their closings at a session, with their part of the entry's costs."""

@@ -10,12 +10,12 @@ import polars as pl
 import pytest
 
 from lake.tables.market import CORPORATE_ACTIONS
-from pipeline.models.dataset import Examples, labelled_examples, session_means
+from pipeline.models.dataset import Examples, label_examples, session_means
 from tests.frames.models import CALENDAR, FEATURES, SMALL, Market, market
 
 
 def examples(at: Market) -> Examples:
-    return labelled_examples(
+    return label_examples(
         at.feature_rows, at.market_prices, at.corporate_actions, at.ticker_universe, at.calendar, SMALL
     )
 

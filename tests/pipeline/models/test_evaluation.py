@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.models.evaluation import coverage, earned, figures, newey_west_error, pinball, rank_correlations
+from pipeline.models.evaluation import (
+    compute_figures,
+    coverage,
+    estimate_trust,
+    newey_west_error,
+    pinball,
+    rank_correlations,
+)
 
 QUANTILES = (0.1, 0.5, 0.9)
 
@@ -46,20 +53,20 @@ def test_what_is_earned_is_the_slope_shrunk_by_its_error() -> None:
     slope = float((forecast * outcome).sum() / (forecast * forecast).sum())
     score = ((forecast * (outcome - slope * forecast)).reshape(200, 10)).sum(axis=1)
     error = score.std(ddof=1) / 200**0.5 / ((forecast * forecast).sum() / 200) * (199 / 197) ** 0.5
-    found = earned(forecast, outcome, session, (1,))[0]
+    found = estimate_trust(forecast, outcome, session, (1,))[0]
     assert found == pytest.approx(slope * (1 - (error / slope) ** 2)) and 0.1 < found < slope
 
 
 def test_a_forecast_earns_at_most_its_amplitude_and_a_wrong_one_nothing() -> None:
-    assert 0.99 < earned(*evidence(3.0, 200), (1,))[0] <= 1
-    assert earned(*evidence(-0.5, 200), (1,))[0] == 0
+    assert 0.99 < estimate_trust(*evidence(3.0, 200), (1,))[0] <= 1
+    assert estimate_trust(*evidence(-0.5, 200), (1,))[0] == 0
     forecast, outcome, session = evidence(0.5, 200)
-    assert earned(0 * forecast, outcome, session, (1,))[0] == 0
+    assert estimate_trust(0 * forecast, outcome, session, (1,))[0] == 0
 
 
 def test_three_independent_observations_earn_nothing_whatever_they_say() -> None:
-    assert earned(*evidence(3.0, 60), (20,))[0] == 0
-    assert earned(*evidence(3.0, 60), (5,))[0] > 0.9
+    assert estimate_trust(*evidence(3.0, 60), (20,))[0] == 0
+    assert estimate_trust(*evidence(3.0, 60), (5,))[0] > 0.9
 
 
 def test_rank_correlation_shares_ranks_among_ties_and_skips_what_cannot_be_ranked() -> None:
@@ -78,6 +85,6 @@ def test_coverage_counts_the_ends() -> None:
 def test_a_forecast_equal_to_the_naive_one_has_no_skill_and_no_rank_correlation() -> None:
     outcome = np.random.default_rng(2).standard_normal((60, 1))
     flat = np.tile([[[-1.28, 0.0, 1.28]]], (60, 1, 1))
-    found = figures(outcome, flat, flat, np.repeat(np.arange(6), 10), (5,), QUANTILES)["5"]
+    found = compute_figures(outcome, flat, flat, np.repeat(np.arange(6), 10), (5,), QUANTILES)["5"]
     assert (found["skill"], found["skill_error"], found["ic"], found["sessions"]) == (0, 0, None, 6)
     assert found["coverage_80"] == pytest.approx(np.mean(np.abs(outcome) <= 1.28))

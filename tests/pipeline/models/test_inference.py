@@ -6,11 +6,10 @@ import numpy as np
 import polars as pl
 import pytest
 
+from pipeline.models.ensemble import combine
 from pipeline.models.inference import (
     daily_sigma,
-    ensemble_quantiles,
-    member_quantiles,
-    predict_batch,
+    forecast_members,
 )
 from pipeline.models.members.lstm import LSTM
 from pipeline.models.members.ridge import RIDGE
@@ -34,12 +33,12 @@ def tensor() -> np.ndarray:
 
 
 def test_a_forecast_does_not_depend_on_the_company_or_the_place(ensemble: Ensemble, tensor: np.ndarray) -> None:
-    together = member_quantiles(ensemble, tensor)
-    backwards = member_quantiles(ensemble, tensor[::-1].copy())
+    together = forecast_members(ensemble, tensor)
+    backwards = forecast_members(ensemble, tensor[::-1].copy())
     for member, quantiles in together.items():
         assert np.array_equal(backwards[member][::-1], quantiles)
         for row in (0, 1, 127, 128, 299):
-            alone = member_quantiles(ensemble, tensor[row : row + 1])[member][0]
+            alone = forecast_members(ensemble, tensor[row : row + 1])[member][0]
             assert np.array_equal(alone, quantiles[row]), (member, row)
 
 
@@ -71,8 +70,8 @@ def test_nor_does_it_at_full_size() -> None:
 
 def test_members_forecast_returns_that_scale_with_volatility(ensemble: Ensemble, tensor: np.ndarray) -> None:
     sigma = daily_sigma(ensemble, tensor)
-    members = member_quantiles(ensemble, tensor, sigma)
-    doubled = member_quantiles(ensemble, tensor, 2 * sigma)
+    members = forecast_members(ensemble, tensor, sigma)
+    doubled = forecast_members(ensemble, tensor, 2 * sigma)
     for member, quantiles in members.items():
         assert quantiles.shape == (300, 2, 7)
         assert doubled[member] == pytest.approx(2 * quantiles)
@@ -82,36 +81,36 @@ def test_members_forecast_returns_that_scale_with_volatility(ensemble: Ensemble,
 
 
 def test_without_a_volatility_the_windows_own_is_taken(ensemble: Ensemble, tensor: np.ndarray) -> None:
-    given = member_quantiles(ensemble, tensor, daily_sigma(ensemble, tensor))
-    assert all(np.array_equal(given[name], found) for name, found in member_quantiles(ensemble, tensor).items())
+    given = forecast_members(ensemble, tensor, daily_sigma(ensemble, tensor))
+    assert all(np.array_equal(given[name], found) for name, found in forecast_members(ensemble, tensor).items())
 
 
 def test_the_ensemble_is_the_weighted_mean_of_its_members(ensemble: Ensemble, tensor: np.ndarray) -> None:
-    sigma, members, combined = predict_batch(ensemble, tensor)
+    members = forecast_members(ensemble, tensor)
+    combined = combine(members, ensemble.weights)
     expected = 0.5 * members["lstm"][:, 0] + 0.25 * members["naive"][:, 0] + 0.25 * members["ridge"][:, 0]
     assert combined[:, 0] == pytest.approx(expected)
-    assert np.array_equal(ensemble_quantiles(members, ensemble.weights), combined) and sigma.shape == (300,)
 
 
 def test_no_windows_give_no_forecasts(ensemble: Ensemble, tensor: np.ndarray) -> None:
-    shapes = [found.shape for found in member_quantiles(ensemble, tensor[:0]).values()]
+    shapes = [found.shape for found in forecast_members(ensemble, tensor[:0]).values()]
     assert shapes == [(0, 2, 7)] * 3
 
 
 def test_windows_of_another_shape_or_type_are_refused(ensemble: Ensemble, tensor: np.ndarray) -> None:
     with pytest.raises(ValueError, match=r"takes float32 windows of 5 rows x 5 features, got float32 \(300, 4, 5\)"):
-        member_quantiles(ensemble, tensor[:, 1:])
+        forecast_members(ensemble, tensor[:, 1:])
     with pytest.raises(ValueError, match="got float64"):
-        member_quantiles(ensemble, tensor.astype(np.float64))
+        forecast_members(ensemble, tensor.astype(np.float64))
 
 
 def test_a_window_that_lacks_a_value_is_refused(ensemble: Ensemble, tensor: np.ndarray) -> None:
     holed = tensor.copy()
     holed[3, 1, 0] = np.nan
     with pytest.raises(ValueError, match="1 of 300 windows lack a value, the first is number 3"):
-        member_quantiles(ensemble, holed)
+        forecast_members(ensemble, holed)
 
 
 def test_a_volatility_that_is_none_is_refused(ensemble: Ensemble, tensor: np.ndarray) -> None:
     with pytest.raises(ValueError, match="300 positive numbers"):
-        member_quantiles(ensemble, tensor, np.zeros(300))
+        forecast_members(ensemble, tensor, np.zeros(300))

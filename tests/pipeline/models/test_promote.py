@@ -13,7 +13,7 @@ import pytest
 from lake.tables.control import MODEL_CHOICES
 from lake.tables.models import MODEL_PROMOTIONS
 from pipeline.models.promote import promote
-from pipeline.models.registry import champion
+from pipeline.models.registry import find_champion
 from tests.frames.models import CALENDAR, SMALL, challenger, market, moment, promotions, trained
 
 SESSION = date(2016, 1, 4)
@@ -192,7 +192,7 @@ def test_a_challenger_of_the_same_session_does_not_overrule_the_operator() -> No
     better = challenger(comparison(0.20, champion=0.28), model_id="m-20160104-00000001")
     rows = chosen({}, registry=pl.concat([REGISTRY, better])).sort("session", "model_id")
     assert rows["champion"].to_list() == [OLDER, OLDER]
-    assert champion(pl.concat([promotions(OLD), rows])) == OLDER
+    assert find_champion(pl.concat([promotions(OLD), rows])) == OLDER
 
 
 def test_a_choice_of_another_session_changes_nothing() -> None:

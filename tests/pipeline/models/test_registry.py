@@ -12,7 +12,7 @@ import pytest
 from lake.tables.models import MODEL_PROMOTIONS
 from lake.tables.predictions import QUANTILES
 from pipeline.models.members.naive import default_z
-from pipeline.models.registry import RegistryError, champion, load_members, naive_shape
+from pipeline.models.registry import RegistryError, find_champion, find_naive_shape, load_members
 from pipeline.models.serialization import WeightsError, decode, digest, encode
 from tests.frames.models import FEATURES, market, promotions, trained
 
@@ -132,15 +132,17 @@ def test_a_missing_member_leaves_weights_that_do_not_sum_to_one(rows: pl.DataFra
 
 
 def test_the_champion_is_the_one_after_the_last_decision() -> None:
-    assert champion(MODEL_PROMOTIONS.empty()) is None
+    assert find_champion(MODEL_PROMOTIONS.empty()) is None
     first, kept = promotions("m-20150302-aaaaaaaa"), promotions(None, date(2015, 6, 1))
-    assert champion(first) == "m-20150302-aaaaaaaa"
+    assert find_champion(first) == "m-20150302-aaaaaaaa"
     later = kept.with_columns(champion=pl.lit("m-20150302-aaaaaaaa"))
-    assert champion(pl.concat([later, first])) == "m-20150302-aaaaaaaa"
-    assert champion(promotions(None)) is None
+    assert find_champion(pl.concat([later, first])) == "m-20150302-aaaaaaaa"
+    assert find_champion(promotions(None)) is None
 
 
 def test_the_naive_shape_needs_no_champion(rows: pl.DataFrame) -> None:
-    assert np.array_equal(naive_shape(rows.clear(), (1, 5), QUANTILES), default_z((1, 5), QUANTILES))
-    assert np.array_equal(naive_shape(rows, (1, 5), QUANTILES), load_members(rows, name(rows)).members["naive"]["z"])
-    assert np.array_equal(naive_shape(rows, (1, 5, 20), QUANTILES), default_z((1, 5, 20), QUANTILES))
+    assert np.array_equal(find_naive_shape(rows.clear(), (1, 5), QUANTILES), default_z((1, 5), QUANTILES))
+    assert np.array_equal(
+        find_naive_shape(rows, (1, 5), QUANTILES), load_members(rows, name(rows)).members["naive"]["z"]
+    )
+    assert np.array_equal(find_naive_shape(rows, (1, 5, 20), QUANTILES), default_z((1, 5, 20), QUANTILES))

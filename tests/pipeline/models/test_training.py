@@ -11,19 +11,19 @@ import pytest
 import torch
 
 from lake.tables.predictions import QUANTILES
-from pipeline.models.dataset import Examples, labelled_examples
+from pipeline.models.dataset import Examples, label_examples
 from pipeline.models.params import RidgeParams
-from pipeline.models.training import Trained, run_training
+from pipeline.models.training import TrainingResult, run_training
 from tests.frames.models import CALENDAR, SMALL, Market, market, trained
 
 
 def examples(at: Market) -> Examples:
-    return labelled_examples(
+    return label_examples(
         at.feature_rows, at.market_prices, at.corporate_actions, at.ticker_universe, at.calendar, SMALL
     )
 
 
-def run(at: Market) -> tuple[Examples, Trained]:
+def run(at: Market) -> tuple[Examples, TrainingResult]:
     built = examples(at)
     result = run_training(built, QUANTILES, SMALL, 7)
     assert result is not None

@@ -14,7 +14,7 @@ from lake.tables.features import CURRENT_FEATURE_SET, FEATURE_ROWS, FEATURE_WIND
 from lake.tables.predictions import QUANTILE_COLUMNS, QUANTILES
 from pipeline.features.tensors import window_tensor
 from pipeline.models.ensemble import combine
-from pipeline.models.inference import member_quantiles
+from pipeline.models.inference import forecast_members
 from pipeline.models.members.naive import default_z
 from pipeline.models.registry import RegistryError, load_members
 from pipeline.prediction import inference_log, predict
@@ -83,7 +83,7 @@ def quantiles(rows: pl.DataFrame) -> np.ndarray[Any, Any]:
 def test_the_forecast_is_the_weighted_mean_of_the_members_quantiles(trained: Setting) -> None:
     ensemble = load_members(trained.tables["model_registry"], trained.model_id)
     tensor = window_tensor(trained.tables["feature_rows"], trained.tables["feature_windows"], ensemble.features)
-    expected = combine(member_quantiles(ensemble, tensor), ensemble.weights)
+    expected = combine(forecast_members(ensemble, tensor), ensemble.weights)
     rows = trained.forecasts()
     assert rows["ticker"].to_list() == [ticker for ticker in trained.tickers for _ in ensemble.horizons]
     assert rows["horizon"].to_list() == list(ensemble.horizons) * len(trained.tickers)

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lake.tables.predictions import QUANTILES
-from pipeline.models.dataset import Examples, labelled_examples
+from pipeline.models.dataset import Examples, label_examples
 from pipeline.models.member import Choices
 from pipeline.models.members import lstm, lstm_network, ridge
 from pipeline.models.members.naive import centred_quantiles
@@ -23,7 +23,7 @@ FULL: Choices = {"epochs": 2, "location_trust": (1.0, 1.0), "spread_trust": (1.0
 
 
 def examples(at: Market) -> Examples:
-    return labelled_examples(
+    return label_examples(
         at.feature_rows, at.market_prices, at.corporate_actions, at.ticker_universe, at.calendar, SMALL
     )
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline.models.dataset import Examples, labelled_examples
-from pipeline.models.folds import Span
+from pipeline.models.dataset import Examples, label_examples
+from pipeline.models.folds import SessionSpan
 from pipeline.models.member import FitTask
 from pipeline.models.members import ridge
 from tests.frames.models import SMALL, Market, market
@@ -17,7 +17,7 @@ QUANTILES = (0.25, 0.5, 0.75)
 
 
 def labelled(at: Market) -> Examples:
-    return labelled_examples(
+    return label_examples(
         at.feature_rows, at.market_prices, at.corporate_actions, at.ticker_universe, at.calendar, SMALL
     )
 
@@ -123,7 +123,7 @@ def test_the_forecast_depends_on_the_last_row_of_the_window_alone() -> None:
 
 def test_the_last_fit_takes_the_lines_own_strength_whatever_the_folds_found() -> None:
     built = labelled(market(tickers=6, sessions=130, signal=0.3))
-    span = Span(int(built.session[0]), int(built.session[-1]))
+    span = SessionSpan(int(built.session[0]), int(built.session[-1]))
     task = FitTask(examples=built, span=span, quantiles=QUANTILES, params=SMALL, seed=(7, 0))
     alone, after = (ridge.RIDGE.fit(replace(task, folds=folds)) for folds in ((), ({"penalties": (9.0, 9.0)},)))
     assert alone.choices == after.choices

@@ -22,10 +22,10 @@ from lake.tables.trading import (
     TRADE_PLANS,
 )
 from pipeline.trading.books import holdings, ledger, value
-from pipeline.trading.books.book import Book, Event, Leg, fold
-from pipeline.trading.books.ledger import Trade, fill_events
+from pipeline.trading.books.book import Book, LedgerEvent, Leg, fold
+from pipeline.trading.books.ledger import FilledTrade, build_fill_events
 from pipeline.trading.books.money import half_even, to_cents, to_micros
-from pipeline.trading.books.settlement import ORDER, Action, Morning, Quotes
+from pipeline.trading.books.settlement import ORDER, Action, OpeningActions, Quotes
 from pipeline.trading.execution import execute
 from pipeline.trading.execution.execute import Bar, Order, fill_orders
 from pipeline.trading.params import Costs, TradingParams
@@ -230,7 +230,9 @@ def _folds_as_it_was_posted(entries: pl.DataFrame) -> None:
                 Leg(leg["account"], to_cents(leg["amount"]), leg["ticker"], leg["shares"], leg["due"])
                 for leg in legs.iter_rows(named=True)
             )
-            posted.post(Event(first["event_id"], first["kind"], first["ts"], first["reference"], parts), session[0])  # type: ignore[arg-type]
+            posted.post(
+                LedgerEvent(first["event_id"], first["kind"], first["ts"], first["reference"], parts), session[0]
+            )  # type: ignore[arg-type]
     assert posted == fold(entries)
 
 
@@ -239,7 +241,7 @@ def check_events(history: History) -> None:
     actions = [_action(row) for row in history.actions]
     actions.sort(key=lambda a: (a.ex_date, ORDER[a.kind], a.ticker, a.sequence))
     capital = to_cents(history.capital)
-    fund = Event("fund", "fund", CALENDAR.opens[0], "fund", (Leg("cash", capital), Leg("capital", -capital)))
+    fund = LedgerEvent("fund", "fund", CALENDAR.opens[0], "fund", (Leg("cash", capital), Leg("capital", -capital)))
     book, simple, events = Book(), Simple(cash=capital), [fund]
     book.post(fund, DAYS[0])
     for session in DAYS[:SESSIONS]:
@@ -259,16 +261,16 @@ def _action(row: dict[str, Any]) -> Action:
     return Action(*[({"kind": "split"} | row).get(name) for name in names])  # type: ignore[arg-type]
 
 
-def _morning(book: Book, actions: list[Action], history: History, session: date) -> list[Event]:
+def _morning(book: Book, actions: list[Action], history: History, session: date) -> list[LedgerEvent]:
     bars = [b for b in history.bars if b["session"] <= session]
     opens = {b["ticker"]: to_micros(b["open"]) for b in bars if b["session"] == session}
     closes = {b["ticker"]: (b["session"], to_micros(b["close"])) for b in bars if b["session"] < session}
     known = [a for a in actions if a.ex_date <= session]
-    morning = Morning(book, {}, known, Quotes(session, opens, closes), session, CALENDAR)
-    return morning.pass_with([a for a in known if a.ex_date == session])
+    morning = OpeningActions(book, {}, known, Quotes(session, opens, closes), session, CALENDAR)
+    return morning.apply_all([a for a in known if a.ex_date == session])
 
 
-def _opening(book: Book, history: History, session: date, simple: Simple) -> list[Event]:
+def _opening(book: Book, history: History, session: date, simple: Simple) -> list[LedgerEvent]:
     """Fill the orders of the close before at the session's bars."""
     bars = {
         b["ticker"]: Bar(to_micros(b["open"]), b["volume"], 5_000.0, 0.02)
@@ -290,8 +292,8 @@ def _opening(book: Book, history: History, session: date, simple: Simple) -> lis
             assert (fill.gross, fill.commission, fill.spread_cost, fill.impact_cost) == (0, 0, 0, 0)
             continue
         trade_id = f"{session}:{order.ticker}:{order.side}"
-        trade = Trade(trade_id, order.ticker, order.side, fill.shares, fill.gross, fill.commission)
-        for event in fill_events(trade, book, CALENDAR.open_at(session)):
+        trade = FilledTrade(trade_id, order.ticker, order.side, fill.shares, fill.gross, fill.commission)
+        for event in build_fill_events(trade, book, CALENDAR.open_at(session)):
             book.post(event, session)
             events.append(event)
         simple.change_hands(order.ticker, order.side, fill.shares, fill.gross, fill.commission)

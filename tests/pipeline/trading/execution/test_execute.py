@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from lake.tables.market import INSTRUMENTS
 from lake.tables.trading import EXECUTED_TRADES, LEDGER_ENTRIES
 from pipeline.trading.books import ledger
-from pipeline.trading.books.book import Book, Event, Leg, entries_of
+from pipeline.trading.books.book import Book, LedgerEvent, Leg, build_entries
 from pipeline.trading.books.money import half_even, to_cents, value_of
 from pipeline.trading.execution import execute
-from pipeline.trading.execution.costs import commission, fill_at, round_trip
-from pipeline.trading.execution.liquidity import trading_conditions
+from pipeline.trading.execution.costs import commission, price_fill, round_trip
+from pipeline.trading.execution.liquidity import measure_conditions
 from pipeline.trading.params import Costs, TradingParams
 from tests.frames import market
 from tests.frames.trading import CALENDAR, DAYS, World, bar, dividend, free, split
@@ -71,8 +71,8 @@ def test_costs_apart_add_up_to_the_difference_from_the_open() -> None:
 
 def test_impact_follows_the_square_root_law() -> None:
     costs = Costs(half_spread=0.0)
-    small = fill_at("buy", 100, 100_000_000, 1_000_000.0, 0.02, costs)
-    large = fill_at("buy", 10_000, 100_000_000, 1_000_000.0, 0.02, costs)
+    small = price_fill("buy", 100, 100_000_000, 1_000_000.0, 0.02, costs)
+    large = price_fill("buy", 10_000, 100_000_000, 1_000_000.0, 0.02, costs)
     assert small.price / 100_000_000 - 1 == pytest.approx(0.02 * sqrt(1e-4), abs=1e-8)
     assert large.price / 100_000_000 - 1 == pytest.approx(0.02 * sqrt(1e-2), abs=1e-8)
 
@@ -87,7 +87,7 @@ def test_impact_follows_the_square_root_law() -> None:
 def test_no_fill_is_better_than_the_open_and_costs_are_exact(
     side: str, shares: int, price: int, volume: float | None, volatility: float | None
 ) -> None:
-    fill = fill_at(side, shares, price, volume, volatility, Costs())
+    fill = price_fill(side, shares, price, volume, volatility, Costs())
     assert fill.price >= price if side == "buy" else 0 < fill.price <= price
     assert min(fill.spread_cost, fill.impact_cost) >= 0
     difference = fill.gross - value_of(shares, price)
@@ -160,7 +160,7 @@ def test_a_sale_never_exceeds_what_is_held() -> None:
 def test_volume_before_a_split_is_restated_to_the_shares_after_it() -> None:
     days = DAYS[:12]
     bars = [bar("AAA", day, 100.0, volume=1000) for day in days[:-1]] + [bar("AAA", days[-1], 50.0, volume=2000)]
-    rows = trading_conditions(
+    rows = measure_conditions(
         market.prices(*bars, calendar=CALENDAR),
         market.actions(split("AAA", days[-1], 2, 1), calendar=CALENDAR),
         days[-2],
@@ -177,16 +177,16 @@ def test_conditions_of_a_ticker_do_not_change_with_other_tickers_or_later_bars()
         return market.prices(*rows, calendar=CALENDAR)
 
     none = market.actions(calendar=CALENDAR)
-    alone = trading_conditions(bars("A", 20), none, DAYS[19], 20, basis=DAYS[19])
-    among = trading_conditions(bars("ABC", 30), none, DAYS[19], 20, basis=DAYS[19]).filter(pl.col("ticker") == "A")
+    alone = measure_conditions(bars("A", 20), none, DAYS[19], 20, basis=DAYS[19])
+    among = measure_conditions(bars("ABC", 30), none, DAYS[19], 20, basis=DAYS[19]).filter(pl.col("ticker") == "A")
     assert alone.equals(among)
 
 
 def test_the_round_trip_planned_for_is_near_what_two_fills_cost() -> None:
     costs = Costs()
     shares, price = 1000, 50_000_000
-    buy = fill_at("buy", shares, price, 1e6, 0.02, costs)
-    sale = fill_at("sell", shares, price, 1e6, 0.02, costs)
+    buy = price_fill("buy", shares, price, 1e6, 0.02, costs)
+    sale = price_fill("sell", shares, price, 1e6, 0.02, costs)
     paid = (buy.gross + buy.commission - sale.gross + sale.commission) / value_of(shares, price)
     assert round_trip(50_000.0, 50.0, 1e6, 0.02, costs) == pytest.approx(paid, rel=1e-3)
 
@@ -231,8 +231,8 @@ def test_the_ledger_refuses_trades_that_execution_should_have_limited() -> None:
 
 
 def test_an_event_that_does_not_balance_is_refused() -> None:
-    lame = Event("e", "buy", CALENDAR.open_at(FUND), "e", (Leg("cash", -100), Leg("positions", 99, "AAA", 1)))
+    lame = LedgerEvent("e", "buy", CALENDAR.open_at(FUND), "e", (Leg("cash", -100), Leg("positions", 99, "AAA", 1)))
     with pytest.raises(ValueError, match="out of balance by -1 cents"):
         Book().post(lame, FUND)
     with pytest.raises(Exception, match="legs of an event sum to zero"):
-        LEDGER_ENTRIES.check(entries_of([lame], FUND))
+        LEDGER_ENTRIES.check(build_entries([lame], FUND))

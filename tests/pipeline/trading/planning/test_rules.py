@@ -11,7 +11,7 @@ import pytest
 from pipeline.trading.params import Rules, TradingParams
 from pipeline.trading.planning import plan
 from pipeline.trading.planning.candidates import Candidate, Forecast, Holding, PortfolioState
-from pipeline.trading.planning.rule import Verdict, allow, refuse, rule
+from pipeline.trading.planning.rule import RuleVerdict, allow, refuse, rule
 from pipeline.trading.planning.rules import RULES, unit_of
 
 FORECAST = Forecast(
@@ -42,7 +42,7 @@ def portfolio(**values: Any) -> PortfolioState:
     return PortfolioState(**(legal | values))
 
 
-def says(rule: str, candidate: Candidate, state: PortfolioState | None = None, **rules: Any) -> Verdict:
+def says(rule: str, candidate: Candidate, state: PortfolioState | None = None, **rules: Any) -> RuleVerdict:
     declared = next(one for one in RULES if one.name == rule)
     return declared.judge(candidate, state or portfolio(), TradingParams(rules=Rules(**rules)))
 
