@@ -73,16 +73,9 @@ def load_members(
         RegistryError: if the model is unknown, of another feature set, or has members or features there are none of.
         WeightsError: if weights were altered, are no safetensors, or do not have the shapes the row declares.
     """
-    rows = model_registry.filter(pl.col("model_id") == model_id).sort("member").to_dicts()
-    if not rows:
-        known = model_registry["model_id"].unique().sort().to_list()
-        raise RegistryError(f"model {model_id!r} is not registered; there are {known[-5:] or 'none'}")
+    rows = _member_rows(model_registry, model_id)
     first = rows[0]
     _check_features(first, available if available is not None else {feature.name for feature in FEATURES})
-    for row in rows:
-        different = [name for name in ("features", "window", "horizons", "quantiles") if row[name] != first[name]]
-        if different:
-            raise RegistryError(f"model {model_id!r}: its members disagree on {different[0]}; retrain")
     kinds = {row["member"]: _kind(row, members) for row in rows}
     arrays = {row["member"]: _arrays(row, kinds[row["member"]]) for row in rows}
     weights = {row["member"]: np.array(row["ensemble_weights"], dtype=np.float64) for row in rows}
@@ -112,6 +105,18 @@ def find_naive_shape(model_registry: pl.DataFrame, horizons: tuple[int, ...], qu
             shape: Floats = _arrays(row, NAIVE)["z"]
             return shape
     return default_z(horizons, quantiles)
+
+
+def _member_rows(model_registry: pl.DataFrame, model_id: str) -> list[dict[str, Any]]:
+    """The model's rows by member, which agree on what they take and forecast."""
+    rows = model_registry.filter(pl.col("model_id") == model_id).sort("member").to_dicts()
+    if not rows:
+        known = model_registry["model_id"].unique().sort().to_list()
+        raise RegistryError(f"model {model_id!r} is not registered; there are {known[-5:] or 'none'}")
+    for name in ("features", "window", "horizons", "quantiles"):
+        if any(row[name] != rows[0][name] for row in rows):
+            raise RegistryError(f"model {model_id!r}: its members disagree on {name}; retrain")
+    return rows
 
 
 def _check_features(row: dict[str, Any], available: Collection[str]) -> None:

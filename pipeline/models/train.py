@@ -58,23 +58,10 @@ def _rows(
 ) -> pl.DataFrame:
     encoded = {name: encode(fitted.arrays) for name, fitted in trained.members.items()}
     name = digest("".join(digest(content) for content in encoded.values()).encode())[:8]
-    session = examples.session[trained.rows]
     common = {
         "model_id": f"m-{moment.session:%Y%m%d}-{name}",
-        "session": moment.session,
-        "feature_set": CURRENT_FEATURE_SET,
-        "features": list(examples.features),
-        "window": params.window,
-        "horizons": list(params.horizons),
-        "quantiles": list(QUANTILES),
-        "train_first": examples.calendar.days[session[0]],
-        "train_last": examples.calendar.days[session[-1]],
-        "rows_train": len(trained.rows),
-        "purge": params.purge,
-        "embargo": params.embargo,
-        "seed": moment.seed,
         "parent": parent,
-        "input_versions": dump_json(dict(moment.versions)),
+        **_describe_fit(examples, trained, moment, params),
     }
     figures = describe_metrics(examples, trained, comparison, QUANTILES, params)
     fingerprint = examples.fingerprint(trained.rows)
@@ -91,6 +78,26 @@ def _rows(
         for number, member in enumerate(trained.kinds)
     ]
     return pl.DataFrame(rows, schema=MODEL_REGISTRY.schema)
+
+
+def _describe_fit(examples: Examples, trained: TrainingResult, moment: Moment, params: ModelParams) -> dict[str, Any]:
+    """What all members have in common: what they take, what they were fitted on, and with which seed."""
+    session = examples.session[trained.rows]
+    return {
+        "session": moment.session,
+        "feature_set": CURRENT_FEATURE_SET,
+        "features": list(examples.features),
+        "window": params.window,
+        "horizons": list(params.horizons),
+        "quantiles": list(QUANTILES),
+        "train_first": examples.calendar.days[session[0]],
+        "train_last": examples.calendar.days[session[-1]],
+        "rows_train": len(trained.rows),
+        "purge": params.purge,
+        "embargo": params.embargo,
+        "seed": moment.seed,
+        "input_versions": dump_json(dict(moment.versions)),
+    }
 
 
 def _config(member: Member, choices: Choices, rows_sha256: str, params: ModelParams) -> str:

@@ -33,17 +33,12 @@ def measure_conditions(
         below half a window), median_volume (Float64, shares, null below half a window), sorted by ticker.
     """
     bars = market_prices.filter(pl.col("session") <= upto)
-    splits = _splits(corporate_actions.filter(pl.col("ex_date") <= basis))
     returns = daily_total_returns(bars, corporate_actions.filter(pl.col("ex_date") <= upto))
     volumes = bars.select("ticker", "session", "volume")
-    recent = (
-        returns.join(volumes, on=["ticker", "session"], how="left", maintain_order="left")
-        .filter(pl.int_range(pl.len(), 0, -1).over("ticker") <= window)
-        .with_columns(factor=pl.lit(1.0))
+    recent = returns.join(volumes, on=["ticker", "session"], how="left", maintain_order="left").filter(
+        pl.int_range(pl.len(), 0, -1).over("ticker") <= window
     )
-    for ticker, ex_date, ratio in splits:
-        before = (pl.col("ticker") == ticker) & (pl.col("session") < ex_date)
-        recent = recent.with_columns(factor=pl.when(before).then(pl.col("factor") * ratio).otherwise("factor"))
+    recent = _add_factor(recent, corporate_actions.filter(pl.col("ex_date") <= basis))
     enough = pl.len().over("ticker") >= max(window // 2, 2)
     return (
         recent.with_columns(
@@ -55,6 +50,15 @@ def measure_conditions(
         .unique("ticker", keep="last", maintain_order=True)
         .select("ticker", "last_session", "close", "volatility", "median_volume")
     )
+
+
+def _add_factor(bars: pl.DataFrame, corporate_actions: pl.DataFrame) -> pl.DataFrame:
+    """Add `factor`: today's shares for one share of the bar's session."""
+    bars = bars.with_columns(factor=pl.lit(1.0))
+    for ticker, ex_date, ratio in _splits(corporate_actions):
+        before = (pl.col("ticker") == ticker) & (pl.col("session") < ex_date)
+        bars = bars.with_columns(factor=pl.when(before).then(pl.col("factor") * ratio).otherwise("factor"))
+    return bars
 
 
 def _splits(corporate_actions: pl.DataFrame) -> list[tuple[str, date, float]]:
