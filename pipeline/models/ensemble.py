@@ -75,12 +75,17 @@ def grid_losses(
     ordered = [members[name] for name in sorted(members)]
     losses = []
     for shares in grid:
-        total = np.zeros_like(ordered[0])
-        for share, quantile in zip(shares, ordered, strict=True):
-            if share > 0:
-                total += share * quantile
+        total = _weighted_sum(ordered, shares)
         losses.append(session_means(pinball(outcome, total, quantiles), session))
     return np.array(losses)
+
+
+def _weighted_sum(members: Sequence[Floats], shares: Floats) -> Floats:
+    total = np.zeros_like(members[0])
+    for share, quantile in zip(shares, members, strict=True):
+        if share > 0:
+            total += share * quantile
+    return total
 
 
 def choose_weights(
@@ -98,13 +103,16 @@ def choose_weights(
     chosen = []
     for number, horizon in enumerate(horizons):
         at = losses[:, :, number]
-        mean = at.mean(axis=1)
-        best = int(np.argmin(mean))
-        allowed = [
-            c for c in range(len(grid)) if mean[c] - mean[best] <= preference * _error(at[c] - at[best], horizon - 1)
-        ]
-        chosen.append(grid[_simplest(allowed, grid, members, mean)])
+        allowed = _within_error(at, horizon - 1, preference)
+        chosen.append(grid[_simplest(allowed, grid, members, at.mean(axis=1))])
     return np.array(chosen).T
+
+
+def _within_error(losses: Floats, lag: int, preference: float) -> list[int]:
+    """The combinations whose loss is not told apart from the best one's: losses [combinations, sessions]."""
+    mean = losses.mean(axis=1)
+    best = int(np.argmin(mean))
+    return [c for c in range(len(mean)) if mean[c] - mean[best] <= preference * _error(losses[c] - losses[best], lag)]
 
 
 def _simplest(allowed: Sequence[int], grid: Floats, members: Sequence[Member], mean: Floats) -> int:

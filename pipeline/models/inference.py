@@ -24,7 +24,7 @@ def forecast_members(
     Args:
         ensemble: from `load_members`.
         tensor: windows [n, window, features] float32, the last axis ordered as `ensemble.features`.
-        sigma: daily volatility [n] as a fraction. Leave it out to use what the models were fitted with, `daily_sigma`.
+        sigma: daily volatility [n] as a fraction; by default the models' own, `daily_sigma`.
 
     Returns:
         Member -> [n, H, Q] float64 as fractions, never decreasing along the quantiles.
@@ -33,11 +33,10 @@ def forecast_members(
         ValueError: if the tensor has another shape than the model takes, or a value is missing.
     """
     sigma = daily_sigma(ensemble, tensor) if sigma is None else np.asarray(sigma, dtype=np.float64)
-    if sigma.shape != (len(tensor),) or not (np.isfinite(sigma).all() and (sigma > 0).all()):
+    if sigma.shape != (len(tensor),) or not (np.isfinite(sigma) & (sigma > 0)).all():
         raise ValueError(f"sigma has to be {len(tensor)} positive numbers, one for each window")
     unit = scaling.horizon_sigma(sigma, ensemble.horizons)[:, :, None]
-    standardised = forecast_standardised(ensemble, tensor)
-    return {member: quantiles * unit for member, quantiles in standardised.items()}
+    return {member: quantiles * unit for member, quantiles in forecast_standardised(ensemble, tensor).items()}
 
 
 def forecast_standardised(ensemble: Ensemble, tensor: npt.NDArray[np.float32]) -> dict[str, Floats]:

@@ -106,7 +106,7 @@ def fit_rows(task: FitTask, rows: Index, strength: Strength) -> dict[str, npt.ND
 def fit_line(
     inputs: Inputs, relative: Floats, clipped: Floats, strength: Strength, quantiles: Sequence[float]
 ) -> dict[str, npt.NDArray[Any]]:
-    """Return the fitted member.
+    """Fit the line.
 
     Args:
         inputs: [n, F] last rows of the training windows.
@@ -116,15 +116,13 @@ def fit_line(
         quantiles: Q probabilities.
 
     Returns:
-        `mean`, `std` [F], `coefficients` [F, H], trust included; `z` [H, Q]: quantiles of raw residuals, recentred to
-        median 0.
+        `mean`, `std` [F], `coefficients` [F, H], trust included; `z` [H, Q]: raw residuals' quantiles, median 0.
     """
     scaler = fit_scaler(inputs)
     gram, moment = _normal_equations(inputs, relative, scaler)
     coefficients = _solve_all(gram, moment, len(inputs), strength.penalties)
-    member = {**scaler, "coefficients": coefficients * np.array(strength.trust)}
-    residual = clipped - forecast_location(member, inputs)
-    return {**member, "z": centred_quantiles(residual, quantiles)}
+    line = {**scaler, "coefficients": coefficients * np.array(strength.trust)}
+    return {**line, "z": centred_quantiles(clipped - forecast_location(line, inputs), quantiles)}
 
 
 def cross_validate(
