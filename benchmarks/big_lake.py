@@ -87,7 +87,7 @@ def build(path: Path, *, tickers: int, sessions: int, forecasts: int) -> Lake:
         forecasts: rows of `predictions` for the last session, over five horizons.
     """
     made, days = Builder(path), weekdays(sessions)
-    with made.lake.lease("building"):
+    with made.lake.lock("building"):
         _fill(made, days, tickers, forecasts)
     return made.lake
 

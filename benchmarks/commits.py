@@ -17,8 +17,8 @@ import polars as pl
 
 from lake.store import Lake
 from lake.tables.control import SERVICE_HEARTBEATS
-from lake.upkeep.checkpoints import CHECKPOINT_EVERY, checkpoint_due
-from lake.upkeep.compaction import compact_due
+from lake.upkeep.checkpoints import CHECKPOINT_EVERY, write_checkpoints
+from lake.upkeep.compaction import compact_tables
 
 MARKS = (50, 200, 500, 1_000, 2_000, 3_000, 5_000)
 COMPACT_EVERY = 200
@@ -65,10 +65,10 @@ def measure(path: Path, commits: int, clock: Callable[[], float]) -> dict[int, d
             timed(near, "open", partial(Lake.open(path).newest, SERVICE_HEARTBEATS))
             timed(near, "read", partial(Lake.open(path).read, SERVICE_HEARTBEATS, since=moment(number - 20)))
         if number % CHECKPOINT_EVERY == 0:
-            with lake.lease("upkeep"):
+            with lake.lock("upkeep"):
                 if number % COMPACT_EVERY == 0:
-                    compact_due(lake)
-                checkpoint_due(lake, {})
+                    compact_tables(lake)
+                write_checkpoints(lake, {})
     return {mark: {what: median(times) for what, times in sorted(found.items())} for mark, found in spent.items()}
 
 

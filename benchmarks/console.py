@@ -207,7 +207,7 @@ def publish(path: Path) -> None:
             "since": session,
         }
         check = {"session": session, "service": "book", "check": "reconciled", "status": "ok", "message": str(number)}
-        with writer.lease("updating"):
+        with writer.lock("updating"):
             writer.commit(RUNS, filled(RUNS, pl.DataFrame([{**run, **name}])), f"publish-{number}", {})
         writer.commit(SYSTEM_HEALTH, filled(SYSTEM_HEALTH, pl.DataFrame([check])), f"report-{number}", {})
         if number % 20 == 19:

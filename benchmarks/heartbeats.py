@@ -36,15 +36,15 @@ UPKEEP = timedelta(hours=11)
 KEEP = """
 import sys
 from pathlib import Path
-from lake.upkeep.compaction import compact_due
-from lake.upkeep.vacuum import collect_garbage
-from lake.upkeep.checkpoints import checkpoint_due
+from lake.upkeep.compaction import compact_tables
+from lake.upkeep.vacuum import vacuum
+from lake.upkeep.checkpoints import write_checkpoints
 from lake.store import Lake
 lake = Lake.open(Path(sys.argv[1]))
-with lake.lease("upkeep"):
-    compact_due(lake)
-    collect_garbage(lake)
-    checkpoint_due(lake, {})
+with lake.lock("upkeep"):
+    compact_tables(lake)
+    vacuum(lake)
+    write_checkpoints(lake, {})
 """
 """What a worker does then of the upkeep."""
 READ = """

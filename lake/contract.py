@@ -1,4 +1,4 @@
-"""What a table promises, and the two ways to hold rows to it: refuse them, or set them aside."""
+"""The contract of a table: its columns, key and rules, and how rows are checked against them."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class Column:
     doc: str
     nullable: bool = False
     pattern: str | None = None
-    """Regular expression that a text value has to match whole."""
-    longest: int = 4_000
-    """Longest text in characters; text from outside is bounded before it is written."""
+    """Regular expression that a text value has to match completely."""
+    max_length: int = 4_000
+    """Characters of the longest text; text from outside is truncated before it is written."""
     provenance: bool = False
-    """True where the value names table versions: kept, but no part of the content fingerprint."""
+    """True where the value names table versions: stored, but not part of the content fingerprint."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Table:
     """The contract of one table.
 
     `append` tables are insert-only by key: a row once written never changes. `merge` tables keep the latest row of
-    each key. `replace` tables are folds, written whole.
+    each key. `replace` tables are rewritten completely by every run.
     """
 
     name: str
@@ -72,17 +72,17 @@ class Table:
     """The column saying when the fact became public; an as-of read shows nothing later."""
     entity: tuple[str, ...] = ()
     """Rows that share these values restate each other; an as-of read keeps the last one available."""
-    story: bool = True
-    """True if readers see it only as published together with its run; False: always at its newest version."""
+    published_by_run: bool = True
+    """True if readers see the version that the last published run left; False if they see the newest version."""
 
     def __post_init__(self) -> None:
         named = {*self.key, self.clock, *self.entity} | ({self.available} if self.available else set())
         if unknown := sorted(named - set(self.columns)):
-            raise TypeError(f"table {self.name!r} names columns it does not have: {unknown}")
+            raise TypeError(f"table {self.name!r} refers to columns it does not have: {unknown}")
 
     @cached_property
     def schema(self) -> pl.Schema:
-        """What a stage produces: the contract's columns, without `run_id`. Made once, like all that costs to make."""
+        """What a stage produces: the contract's columns, without `run_id`."""
         return pl.Schema({name: column.dtype for name, column in self.columns.items()})
 
     @cached_property
@@ -96,7 +96,7 @@ class Table:
 
     @cached_property
     def _no_rows(self) -> pl.DataFrame:
-        """Made once: typing some thirty columns takes milliseconds, and every stage that finds nothing asks for it."""
+        """Cached: typing some thirty columns takes milliseconds, and every stage that finds nothing needs it."""
         return pl.DataFrame(schema=self.schema)
 
     @cached_property
@@ -115,46 +115,46 @@ class Table:
         Raises:
             ContractError: naming the table, how many rows break which rule, the first of them, and the fix.
         """
-        frame = self._in_shape(frame)
-        if not frame.is_empty() and not all(frame.select(self._promises).row(0)):
+        frame = self._conform(frame)
+        if not frame.is_empty() and not all(frame.select(self._conditions).row(0)):
             self._refuse(frame)
         return frame
 
     def split(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """Part the frame into legal rows and the others, which gain `rule`: the first rule each breaks.
+        """Split the frame into valid rows and the others, which gain `rule`: the first rule that each breaks.
 
-        Identical repeats keep one row; rows that give one key two values are all set aside. The result does not
+        Of identical rows one is kept; rows that give one key two values are all rejected. The result does not
         depend on the order of the rows.
         """
-        carried = [name for name in frame.columns if name not in self.columns]
-        frame = pl.concat([self._in_shape(frame.drop(carried)), frame.select(carried)], how="horizontal")
+        extra = [name for name in frame.columns if name not in self.columns]
+        frame = pl.concat([self._conform(frame.drop(extra)), frame.select(extra)], how="horizontal")
         frame = frame.with_columns(rule=self._first_broken)
-        legal = frame.filter(pl.col("rule").is_null())
-        legal = legal.with_columns(rule=self._repeats(carried)) if self.key else legal
-        good = legal.filter(pl.col("rule").is_null()).drop("rule")
-        bad = pl.concat([frame.filter(pl.col("rule").is_not_null()), legal.filter(pl.col("rule").is_not_null())])
+        valid = frame.filter(pl.col("rule").is_null())
+        valid = valid.with_columns(rule=self._repeats(extra)) if self.key else valid
+        good = valid.filter(pl.col("rule").is_null()).drop("rule")
+        bad = pl.concat([frame.filter(pl.col("rule").is_not_null()), valid.filter(pl.col("rule").is_not_null())])
         return good, bad
 
     @cached_property
-    def _promises(self) -> tuple[pl.Expr, ...]:
-        """Whether every row meets each rule, and no key repeats: asked in one pass, because nearly always all hold."""
-        kept = [rule.holds.fill_null(True).all().alias(name) for name, rule in self.all_rules.items()]
-        once = [~pl.struct(self.key).is_duplicated().any().alias("key is unique")] if self.key else []
-        return (*kept, *once)
+    def _conditions(self) -> tuple[pl.Expr, ...]:
+        """Whether every row meets each rule, and no key repeats: in one pass, because nearly always all hold."""
+        met = [rule.holds.fill_null(True).all().alias(name) for name, rule in self.all_rules.items()]
+        unique = [~pl.struct(self.key).is_duplicated().any().alias("key is unique")] if self.key else []
+        return (*met, *unique)
 
     def _refuse(self, frame: pl.DataFrame) -> None:
         for name, rule in self.all_rules.items():
             broken = frame.filter(~rule.holds.fill_null(True))
             if not broken.is_empty():
-                raise ContractError(self._complaint(name, rule.fix, broken, frame.height))
-        twice = frame.filter(pl.struct(self.key).is_duplicated())
+                raise ContractError(self._describe_violation(name, rule.fix, broken, frame.height))
+        repeated = frame.filter(pl.struct(self.key).is_duplicated())
         fix = "drop the repeats before writing"
-        raise ContractError(self._complaint(f"key {self.key} is unique", fix, twice, frame.height))
+        raise ContractError(self._describe_violation(f"key {self.key} is unique", fix, repeated, frame.height))
 
-    def _repeats(self, carried: list[str]) -> pl.Expr:
-        content = pl.struct([name for name in self.columns if name not in carried])
+    def _repeats(self, extra: list[str]) -> pl.Expr:
+        content = pl.struct([name for name in self.columns if name not in extra])
         one_value = content.n_unique().over(self.key) == 1
-        first = pl.int_range(pl.len()).over(self.key, order_by=carried or None) == 0
+        first = pl.int_range(pl.len()).over(self.key, order_by=extra or None) == 0
         return (
             pl.when(one_value & first)
             .then(None)
@@ -182,8 +182,8 @@ class Table:
                     at.is_finite(), "leave out what is not a number; a missing value is null"
                 )
             if column.dtype == pl.String:
-                rules[f"{name} has at most {column.longest} characters"] = Rule(
-                    at.str.len_chars() <= column.longest, "shorten the text before it is written"
+                rules[f"{name} has at most {column.max_length} characters"] = Rule(
+                    at.str.len_chars() <= column.max_length, "shorten the text before it is written"
                 )
             if column.pattern is not None:
                 rules[f"{name} is well-formed"] = Rule(
@@ -191,16 +191,16 @@ class Table:
                 )
         return rules
 
-    def _in_shape(self, frame: pl.DataFrame) -> pl.DataFrame:
-        held = frame.schema
-        if held == self.schema:
+    def _conform(self, frame: pl.DataFrame) -> pl.DataFrame:
+        found = frame.schema
+        if found == self.schema:
             return frame
-        missing = [name for name in self.columns if name not in held]
-        extra = [name for name in held if name not in self.columns]
+        missing = [name for name in self.columns if name not in found]
+        extra = [name for name in found if name not in self.columns]
         other = [
-            f"{name} is {held[name]} and should be {dtype}"
+            f"{name} is {found[name]} and should be {dtype}"
             for name, dtype in self.schema.items()
-            if name in held and held[name] != dtype
+            if name in found and found[name] != dtype
         ]
         wrong = [
             *([f"{len(missing)} columns are missing, the first is {missing[0]!r}"] if missing else []),
@@ -211,25 +211,36 @@ class Table:
             raise ContractError(f"{self.name}: {'; '.join(wrong)}; make the frame match the contract")
         return frame.select(*self.columns)
 
-    def _complaint(self, rule: str, fix: str, broken: pl.DataFrame, total: int) -> str:
-        first = {name: _short(value) for name, value in broken.row(0, named=True).items()}
+    def _describe_violation(self, rule: str, fix: str, broken: pl.DataFrame, total: int) -> str:
+        first = {name: _shorten(value) for name, value in broken.row(0, named=True).items()}
         return f"{self.name}: {broken.height} of {total} rows break {rule!r}; the first is {first}; {fix}"
 
 
-def _short(value: object) -> object:
+def _shorten(value: object) -> object:
     text = str(value)
     return value if len(text) <= 80 else text[:77] + "..."
 
 
-def refuse_strange(uri: str, table: Table, columns: Collection[str]) -> None:
-    """Let only a table pass that holds the contract's columns.
+def require_columns(uri: str, table: Table, columns: Collection[str]) -> None:
+    """Check that a table on disk has the contract's columns.
+
+    Args:
+        uri: the table's folder.
+        table: its contract.
+        columns: those on disk, after the migration steps this program knows.
 
     Raises:
-        NotALakeError: naming the first column that differs.
+        NotALakeError: naming the first column that differs, and what to do about it.
     """
-    wanted = list(table.stored_schema)
-    if strange := [name for name in columns if name not in wanted] or [name for name in wanted if name not in columns]:
+    expected = table.stored_schema
+    if unknown := [name for name in columns if name not in expected]:
         raise NotALakeError(
-            f"{uri} is not this program's table {table.name}: the first column that differs is {strange[0]!r}; "
-            "move the folder aside, or use the program that made it"
+            f"{uri} has {len(unknown)} columns that this program does not know, the first is {unknown[0]!r}: "
+            "a newer program or another one made them; use that program"
+        )
+    if missing := [name for name in expected if name not in columns]:
+        raise NotALakeError(
+            f"{uri} lacks {len(missing)} columns of the table {table.name}, the first is {missing[0]!r}: "
+            "it is new in this program; run `nextgen migrate`, or, if you have just added the column, "
+            "declare the step in lake/migrations"
         )

@@ -214,7 +214,7 @@ def resting_on(lake: Lake, name: str, row: Mapping[str, Any], target: str, colum
     wanted = {there: row[here] for there, here in columns.items()}
     if any(value is None for value in wanted.values()):
         return pl.DataFrame(schema=table.stored_schema)
-    at = wanted.get(table.clock) if table.story else None
+    at = wanted.get(table.clock) if table.published_by_run else None
     return lake.read(table, since=at, until=at, where=refers(table, wanted))
 
 

@@ -11,7 +11,7 @@ import polars as pl
 
 from lake.contract import Table
 from lake.errors import LakeError
-from lake.storage.listing import FileSpan, overlapping
+from lake.storage.snapshot import FileSpan, select_overlapping
 from lake.store import Lake
 
 Sign = Literal["=", "!=", "<", "<=", ">", ">="]
@@ -125,7 +125,7 @@ class Query:
     def files(self) -> list[FileSpan]:
         """The files that `read` opens: the others cannot hold an answer."""
         version = self.lake.version(self.table) if self.version is None else self.version
-        return overlapping(self.lake.files(self.table, version), *self._span())
+        return select_overlapping(self.lake.files(self.table, version), *self._span())
 
     # ---- inner workings
 

@@ -18,10 +18,11 @@ from lake.errors import LakeError, NoSuchError
 from lake.fingerprint import fingerprint
 from lake.migrations import FORMAT, FORMATS, Formats
 from lake.migrations.steps import bring_forward, names_then, steps_of
-from lake.storage.atomic import commit_files, file_hash, fsync_files
-from lake.storage.commit_pointer import Head, write_head
-from lake.storage.delta_log import commit_entry, publication_hash
-from lake.storage.disk import in_words
+from lake.storage.atomic import fsync_files
+from lake.storage.checksums import hash_file
+from lake.storage.commit_pointer import CommitPointer, write_pointer
+from lake.storage.delta_log import commit_entry, commit_paths, publication_hash
+from lake.storage.disk import as_storage_error
 from lake.store import Lake
 from lake.tables import TABLES
 from lake.tables.control import RUNS, WorkKind
@@ -165,7 +166,7 @@ def publish(lake: Lake, runs: Sequence[Run], publication: str, *, durable: bool 
         The runs as published, with the hash of every file they added.
 
     Raises:
-        StorageError: if the disk refuses. What was not forced onto it is put aside, to be written anew: asking a
+        StorageError: if the disk refuses. What was not forced onto it is put quarantine, to be written anew: asking a
             disk a second time can be answered with success for content that is lost.
     """
     hashed = [replace(run, files=_file_hashes(lake, run)) for run in runs]
@@ -173,23 +174,25 @@ def publish(lake: Lake, runs: Sequence[Run], publication: str, *, durable: bool 
         try:
             fsync_files(path for run in runs for path in _paths(lake, run))
         except OSError as error:
-            lake.abandon()
-            raise in_words(error, "the runs could not be forced onto the disk") from error
+            lake.discard_unpublished()
+            raise as_storage_error(error, "the runs could not be forced onto the disk") from error
     written = lake.commit(RUNS, run_frame(hashed), publication, {"publishes": publication})
     if durable:
         added = lake.history(RUNS, limit=1)[0]["files"]
-        fsync_files(commit_files(lake.uri(RUNS), written.version, added))
-    write_head(lake.path, Head(written.version, publication_hash(lake.uri(RUNS), written.version)), durable=durable)
+        fsync_files(commit_paths(lake.uri(RUNS), written.version, added))
+    write_pointer(
+        lake.path, CommitPointer(written.version, publication_hash(lake.uri(RUNS), written.version)), durable=durable
+    )
     return hashed
 
 
 def unpublished(lake: Lake) -> list[Run]:
     """The runs whose commits lie above the published versions: what an interrupted cycle left behind, oldest first."""
-    published = lake.published()
+    published = lake.published_versions()
     found = [
         _interrupted(commit, name)
         for name, table in TABLES.items()
-        if table.story and name != RUNS.name
+        if table.published_by_run and name != RUNS.name
         for commit in lake.commits_after(table, published[name])
     ]
     return sorted(found, key=lambda run: run.started_at)
@@ -344,7 +347,7 @@ def _paths(lake: Lake, run: Run) -> list[Path]:
     if not run.written or run.output_version is None:
         return []
     uri = lake.uri(TABLES[run.recipe.output_table])
-    return commit_files(uri, run.output_version, _added(lake, run))
+    return commit_paths(uri, run.output_version, _added(lake, run))
 
 
 def _added(lake: Lake, run: Run) -> list[str]:
@@ -353,4 +356,4 @@ def _added(lake: Lake, run: Run) -> list[str]:
 
 
 def _file_hashes(lake: Lake, run: Run) -> dict[str, str]:
-    return {path.name: file_hash(path) for path in _paths(lake, run)}
+    return {path.name: hash_file(path) for path in _paths(lake, run)}

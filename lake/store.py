@@ -1,4 +1,4 @@
-"""The lake: open it, read a table at a version or as of a time, and commit rows exactly once."""
+"""The lake: open it, read a table at a version or as of a moment, and commit rows exactly once."""
 
 from __future__ import annotations
 
@@ -14,18 +14,24 @@ from lake.contract import Table
 from lake.errors import LakeError
 from lake.migrations import FORMATS, Formats
 from lake.storage import recovery
-from lake.storage.checksums import witness_checkpoint
-from lake.storage.commit_pointer import Head, write_head
+from lake.storage.checksums import record_checkpoint_checksum
+from lake.storage.commit_pointer import CommitPointer, write_pointer
 from lake.storage.delta_log import commit_entry
-from lake.storage.disk import LEAST_FREE, refusals_in_words, refuse_full_disk, refuse_read_only, room_for
-from lake.storage.lease import writer_lease
-from lake.storage.listing import Clock, FileSpan
-from lake.storage.manifest import MARKER as MARKER
-from lake.storage.manifest import mark, prepare, refuse_foreign, refuse_path
-from lake.storage.predicates import last_revisions, predicates
-from lake.storage.snapshots import Snapshots
-from lake.storage.writer import Commits
-from lake.storage.writer import Written as Written
+from lake.storage.disk import (
+    MIN_FREE_BYTES,
+    estimate_space,
+    require_free_space,
+    require_writable,
+    translate_disk_errors,
+)
+from lake.storage.lock import writer_lock
+from lake.storage.manifest import MANIFEST as MANIFEST
+from lake.storage.manifest import check_format, check_path, prepare_folder, write_manifest
+from lake.storage.predicates import build_predicates, select_last_revisions
+from lake.storage.reader import Reader
+from lake.storage.snapshot import Clock, FileSpan
+from lake.storage.writer import CommitResult as CommitResult
+from lake.storage.writer import Writer
 from lake.tables import TABLES
 from lake.tables.control import RUNS
 from lake.upkeep.log_archive import archive_log
@@ -40,10 +46,10 @@ class Lake:
         """How the tables have changed since the first program; older versions are read through it."""
         self.durable = True
         """False where a power cut may cost the lake, such as a demo's: nothing waits for the disk."""
-        self._tables = Snapshots(path, formats)
-        self._commits = Commits(self._tables)
+        self._tables = Reader(path, formats)
+        self._writer = Writer(self._tables)
         self.repairs: list[recovery.Repair] = []
-        """What was put right when the lease was taken."""
+        """What was repaired when the writer lock was taken."""
 
     # ---- opening
 
@@ -52,20 +58,20 @@ class Lake:
         """Make a lake with every table, empty; opening an existing one is the same as `open`.
 
         Raises:
-            NotALakeError: if the folder holds something else, or its path has characters that cannot be used.
-            StorageError: if the disk refuses; the next call goes on.
+            NotALakeError: if the folder contains something else, or its path has characters that cannot be used.
+            StorageError: if the disk refuses; the next call resumes.
         """
-        refuse_path(path)
-        if (path / MARKER).exists():
+        check_path(path)
+        if (path / MANIFEST).exists():
             return cls.open(path)
-        prepare(path)
-        lake, aside = cls(path), recovery.Aside(path)
-        with refusals_in_words(f"the lake at {path} could not be made to the end"):
+        prepare_folder(path)
+        lake, quarantine = cls(path), recovery.Quarantine(path)
+        with translate_disk_errors(f"the lake at {path} could not be completed"):
             for table in TABLES.values():
-                recovery.put_aside_half_made(path, table, aside)
-                lake._commits.create(table)
-            write_head(path, Head(0, ""))
-            mark(path)  # last: a lake with a marker is whole
+                recovery.quarantine_unfinished_table(path, table, quarantine)
+                lake._writer.create(table)
+            write_pointer(path, CommitPointer(0, ""))
+            write_manifest(path)  # last: a lake with a manifest is complete
         return lake
 
     @classmethod
@@ -74,58 +80,58 @@ class Lake:
 
         Args:
             path: its folder.
-            older: True opens a lake of an earlier program as well, to read it, copy it, or bring it up to date.
+            older: True opens a lake of an earlier program as well, to read, copy or migrate it.
 
         Raises:
             NotALakeError: if there is none at the path, or a newer program made it, or an earlier one.
         """
-        refuse_foreign(path, older=older)
+        check_format(path, older=older)
         return cls(path)
 
     def uri(self, table: Table) -> str:
-        """Where the table lies."""
+        """The table's folder."""
         return self._tables.uri(table)
 
     @contextmanager
-    def lease(self, purpose: str, room: int = LEAST_FREE) -> Iterator[None]:
-        """Be the lake's one writer for the block; what a crash left is repaired first.
+    def lock(self, purpose: str, min_free: int = MIN_FREE_BYTES) -> Iterator[None]:
+        """Hold the writer lock for the block; what a crash left is repaired first.
 
         Args:
-            purpose: what for, told to others who want to write.
-            room: bytes that have to be free on the disk; 0 for what only gives room back.
+            purpose: what for; others who want to write are told.
+            min_free: bytes that have to be free on the disk; 0 for what only frees space.
 
         Raises:
             BusyError: naming the holder, if there is another writer.
             DamageError: if something published is missing or damaged, naming the file.
             StorageError: if the folder cannot be written, or the disk is nearly full.
         """
-        if self._tables.alone:
+        if self._tables.is_writer:
             yield
             return
-        with writer_lease(self.path, purpose) as tidy:
-            self._forget()
-            with refusals_in_words(f"the lake at {self.path} could not be looked after"):
-                self.repairs = self._mend(tidy, room)
+        with writer_lock(self.path, purpose) as released:
+            self._reset()
+            with translate_disk_errors(f"the lake at {self.path} could not be repaired"):
+                self.repairs = self._repair(released, min_free)
                 self._add_missing_tables()
-            self._tables.alone = True
+            self._tables.is_writer = True
             try:
                 yield
             finally:
-                self._tables.alone = False
+                self._tables.is_writer = False
 
     # ---- versions
 
-    def has(self, table: Table) -> bool:
+    def has_table(self, table: Table) -> bool:
         """Whether the table is there at all; a lake of an earlier program lacks those added since."""
-        return self._tables.has(table)
+        return self._tables.has_table(table)
 
     def newest(self, table: Table) -> int:
         """The last version on disk, published or not; 0 for a table that the lake does not have yet."""
         return self._tables.newest(table)
 
-    def published(self) -> dict[str, int]:
-        """Table name -> the version readers see. Tables without a story are always at their newest."""
-        return self._tables.published()
+    def published_versions(self) -> dict[str, int]:
+        """Table name -> the version readers see. Tables that no run publishes are at their newest."""
+        return self._tables.published_versions()
 
     def version(self, table: Table) -> int:
         """The version readers see."""
@@ -162,18 +168,18 @@ class Lake:
             DamageError: if a file of the version is missing or unreadable.
         """
         version = self.version(table) if version is None else version
-        conditions = predicates(table, since, until, as_of, where)
+        conditions = build_predicates(table, since, until, as_of, where)
         extra = tuple(c for c in table.key if columns is not None and c not in columns)
         wanted = (*columns, *extra) if columns is not None else None
         frame = self._tables.load(table, version, wanted, conditions, since, until, order=table.key)
         if table.entity and not every_revision and not frame.is_empty():
-            frame = last_revisions(frame, table)
+            frame = select_last_revisions(frame, table)
         return frame.drop(extra) if extra else frame
 
     def rows(self, table: Table, version: int | None = None) -> int:
         """How many rows the table has, from its log alone."""
-        listing = self._tables.listing(table, self.version(table) if version is None else version)
-        return sum(span.rows for span in listing)
+        files = self._tables.files(table, self.version(table) if version is None else version)
+        return sum(file.rows for file in files)
 
     def clock_span(self, table: Table, *, until: date) -> tuple[date, date] | None:
         """First and last clock value not after a date, at the newest version; None if there is none."""
@@ -194,31 +200,31 @@ class Lake:
 
     def files(self, table: Table, version: int) -> tuple[FileSpan, ...]:
         """The data files of a version with their rows and the span of the clock in each."""
-        return self._tables.listing(table, version)
+        return self._tables.files(table, version)
 
     # ---- writing
 
-    def commit(self, table: Table, rows: pl.DataFrame, run_id: str, recipe: Mapping[str, Any]) -> Written:
+    def commit(self, table: Table, rows: pl.DataFrame, run_id: str, recipe: Mapping[str, Any]) -> CommitResult:
         """Write rows in the table's mode, exactly once per run.
 
         Rows already there with the same content are left out; if nothing is new there is no new version. The recipe
-        goes into the commit itself. A table with a story is written only under the lease.
+        goes into the commit itself. A table that runs publish is written only under the writer lock.
 
         Raises:
             ConflictError: if an append table holds a row of the same key with other content.
-            LakeError: if the lease is not held.
+            LakeError: if the writer lock is not held.
             StorageError: if the folder cannot be written, or the disk has no room for the rows.
         """
-        if table.story:
-            self._refuse_without_lease(table, "written")
+        if table.published_by_run:
+            self._require_lock(table, "written")
         else:
-            refuse_read_only(self.path)  # the lease does it where one is needed
-        refuse_full_disk(self.path, room_for(rows), f"writing {table.name}")
-        return self._commits.commit(table, rows, run_id, recipe, durable=self.durable)
+            require_writable(self.path)  # taking the lock does so where one is needed
+        require_free_space(self.path, estimate_space(rows), f"writing {table.name}")
+        return self._writer.commit(table, rows, run_id, recipe, durable=self.durable)
 
-    def committed(self, table: Table, run_id: str) -> int | None:
+    def find_commit(self, table: Table, run_id: str) -> int | None:
         """The version at which the run wrote the table; None if it did not, as far back as it can matter."""
-        return self._commits.committed(table, run_id)
+        return self._writer.find_commit(table, run_id)
 
     def rewrite(
         self,
@@ -229,12 +235,12 @@ class Lake:
         recipe: Mapping[str, Any],
         before: int | None = None,
     ) -> int:
-        """Write again all rows, each with its own `run_id`, whose clock is not before `since`; returns the version.
+        """Rewrite all rows whose clock is not before `since`, each with its own `run_id`, and return the version.
 
         Args:
             table: its contract.
-            rows: the rows as they are to stand.
-            since: the first value of the clock that is written again.
+            rows: what takes their place.
+            since: the first value of the clock that is rewritten.
             run_id: who does it.
             recipe: goes into the commit itself.
             before: the version the rows were read at; needed of a table that others append to.
@@ -242,7 +248,7 @@ class Lake:
         Raises:
             OvertakenError: if another process has written since then.
         """
-        return self._commits.rewrite(table, rows, since, run_id, recipe, before)
+        return self._writer.rewrite(table, rows, since, run_id, recipe, before)
 
     def columns(self, table: Table) -> tuple[str, ...]:
         """The columns that the newest version has on disk; a lake of an earlier program can lack some."""
@@ -251,76 +257,78 @@ class Lake:
     def reshape(
         self, table: Table, rows: pl.DataFrame | None, run_id: str, recipe: Mapping[str, Any], before: int
     ) -> int:
-        """Give the table on disk the contract's columns, in one commit; returns the version. Under the lease.
+        """Give the table on disk the contract's columns, in one commit, and return the version. Needs the writer lock.
 
         Args:
             table: its contract.
-            rows: what takes the place of all rows, each with its own `run_id`; None leaves them as they are, and
-                they have null in the columns that are new.
+            rows: what takes the place of all rows, each with its own `run_id`; None leaves them as they are, with
+                null in the new columns.
             run_id: who does it.
             recipe: goes into the commit itself.
             before: the version the rows were read at.
 
         Raises:
-            LakeError: if the lease is not held.
+            LakeError: if the writer lock is not held.
             OvertakenError: if another process has written since then.
         """
-        self._refuse_without_lease(table, "reshaped")
-        return self._commits.reshape(table, rows, run_id, recipe, before)
+        self._require_lock(table, "reshaped")
+        return self._writer.reshape(table, rows, run_id, recipe, before)
 
     def checkpoint(self, table: Table) -> None:
-        """Fold the table's log into a checkpoint, which keeps opening it fast."""
-        handle = self._tables.handle(table)
+        """Write a checkpoint of the table's log, which keeps opening it fast."""
+        handle = self._tables.open_for_writing(table)
         version = int(handle.version())
-        with refusals_in_words(f"{table.name} got no checkpoint"):
+        with translate_disk_errors(f"{table.name} could not be given a checkpoint"):
             handle.create_checkpoint()
-            witness_checkpoint(Path(self.uri(table)), version)
-        # A handle goes on reading the log it was opened on; only a new one begins at the checkpoint.
-        self._tables.let_go(table)
+            record_checkpoint_checksum(Path(self.uri(table)), version)
+        # An open handle goes on reading the log from where it began; only a new one begins at the checkpoint.
+        self._tables.close(table)
 
-    def archive(self, table: Table) -> int:
-        """Take what lies far behind the last checkpoint out of the log; under the lease. Returns the files moved.
+    def archive_log(self, table: Table) -> int:
+        """Archive what lies far behind the last checkpoint of the log, and return the number of files moved.
+
+        Needs the writer lock.
 
         Raises:
-            LakeError: if the lease is not held.
+            LakeError: if the writer lock is not held.
         """
-        self._refuse_without_lease(table, "archived")
-        with refusals_in_words(f"the log of {table.name} was not archived"):
+        self._require_lock(table, "archived")
+        with translate_disk_errors(f"the log of {table.name} was not archived"):
             moved = archive_log(Path(self.uri(table)), self.version(table), durable=self.durable)
         if moved:
-            self._tables.let_go(table)
+            self._tables.close(table)
         return moved
 
-    def abandon(self) -> None:
-        """Put every unpublished commit aside, so that its work is done again; under the lease."""
-        self.repairs += recovery.abandon(self.path, self._promised()[0])
-        self._forget()
+    def discard_unpublished(self) -> None:
+        """Put every unpublished commit quarantine, so that its work is done again; under the lease."""
+        self.repairs += recovery.discard_unpublished(self.path, self._read_promises()[0])
+        self._reset()
 
     # ---- inner workings
 
-    def _refuse_without_lease(self, table: Table, what: str) -> None:
-        if not self._tables.alone:
-            raise LakeError(f"{table.name} is {what} only under the writer lease; use `with lake.lease(...)`")
+    def _require_lock(self, table: Table, what: str) -> None:
+        if not self._tables.is_writer:
+            raise LakeError(f"{table.name} is {what} only under the writer lease; use `with lake.lock(...)`")
 
-    def _forget(self) -> None:
-        self._tables.forget()
-        self._commits.forget()
+    def _reset(self) -> None:
+        self._tables.reset()
+        self._writer.reset()
 
-    def _mend(self, tidy: bool, room: int) -> list[recovery.Repair]:
-        refuse_full_disk(self.path, room)
-        repairs = recovery.mend_runs(self.path, durable=self.durable)
-        published, recorded = self._promised()
-        if later := recovery.mend_tables(self.path, published, recorded):
-            self._forget()
-        # Last, because what is left over is told by the logs, and those have to be readable again.
-        return repairs + later + ([] if tidy else recovery.sweep_leftovers(self.path))
+    def _repair(self, released: bool, min_free: int) -> list[recovery.Repair]:
+        require_free_space(self.path, min_free)
+        repairs = recovery.repair_runs(self.path, durable=self.durable)
+        published, recorded = self._read_promises()
+        if table_repairs := recovery.repair_tables(self.path, published, recorded):
+            self._reset()
+        # Last, because the logs say what is left over, and they have to be readable again.
+        return repairs + table_repairs + ([] if released else recovery.remove_leftovers(self.path))
 
-    def _promised(self) -> tuple[dict[str, int], recovery.Hashes]:
+    def _read_promises(self) -> tuple[dict[str, int], recovery.Hashes]:
         columns = ("session", "output_table", "output_version", "files")
-        return recovery.promised(self._tables.load(RUNS, self.newest(RUNS), columns, [pl.col("status") == "done"]))
+        return recovery.read_promises(self._tables.load(RUNS, self.newest(RUNS), columns, [pl.col("status") == "done"]))
 
     def _add_missing_tables(self) -> None:
-        """A lake made by an earlier program lacks the tables added since; they begin empty."""
+        """Create the tables, empty, that an earlier program did not know."""
         for table in TABLES.values():
-            if not self._tables.has(table):
-                self._commits.create(table)
+            if not self._tables.has_table(table):
+                self._writer.create(table)

@@ -12,17 +12,17 @@ from lake.contract import Table
 from lake.errors import DamageError, OvertakenError
 from lake.migrations.steps import Step, pending, steps_of
 from lake.runs import Run, publish, unpublished, upkeep_recipe
-from lake.storage.atomic import commit_files, fsync_files
-from lake.storage.checksums import witness_commit
-from lake.storage.commit_pointer import Head, write_head
-from lake.storage.delta_log import commit_entry, publication_hash
-from lake.storage.disk import refusals_in_words
-from lake.storage.manifest import mark_migrated
+from lake.storage.atomic import fsync_files
+from lake.storage.checksums import record_commit_checksums
+from lake.storage.commit_pointer import CommitPointer, write_pointer
+from lake.storage.delta_log import commit_entry, commit_paths, publication_hash
+from lake.storage.disk import translate_disk_errors
+from lake.storage.manifest import record_migration
 from lake.storage.recovery import Repair
 from lake.store import Lake
 from lake.tables import TABLES
 from lake.tables.control import RUNS
-from lake.upkeep.compaction import content_mark
+from lake.upkeep.compaction import hash_content
 
 STAGE = "migrate"
 """The name under which a change to a table with a story stands among the runs."""
@@ -71,23 +71,23 @@ def migrate(lake: Lake, progress: Progress = lambda *_: None, tables: Mapping[st
     """Change what has to be changed, one commit a table, and then say in the marker that it is done.
 
     Cut off at any point, the next call goes on from there. What an interrupted cycle of the earlier program left
-    unpublished is put aside, to be done again.
+    unpublished is put quarantine, to be done again.
 
     Raises:
         BusyError: if another process is writing.
         StorageError: if the disk refuses; the next call goes on.
         DamageError: if a table's rows are not the same after it.
     """
-    with lake.lease("migrate"), refusals_in_words("the lake could not be migrated to the end"):
+    with lake.lock("migrate"), translate_disk_errors("the lake could not be migrated to the end"):
         if any(run.recipe.stage != STAGE for run in unpublished(lake)):
-            lake.abandon()
+            lake.discard_unpublished()
         changes = planned(lake, tables)
         for number, change in enumerate(changes):
             progress(change.table, number, len(changes))
             _apply(lake, tables[change.table], change.rewrites)
         if left := unpublished(lake):
             publish(lake, left, f"{STAGE}/{left[0].run_id}", durable=lake.durable)
-        mark_migrated(lake.path)
+        record_migration(lake.path)
         progress("migrate", len(changes), len(changes))
         return Migrated(tuple(changes), tuple(lake.repairs))
 
@@ -111,14 +111,14 @@ def _change(lake: Lake, table: Table, before: int, rewrites: bool) -> None:
     started, clock = datetime.now(UTC), perf_counter()
     recipe = upkeep_recipe(lake, STAGE, table, before)
     whole = lake.read(table, version=before)
-    mark = content_mark(table, whole)
+    mark = hash_content(table, whole)
     run = Run(recipe=recipe, rows=whole.height, fingerprint=mark, files={}, started_at=started)
     rows = whole.sort(table.clock, *table.key) if rewrites else None
     record = replace(run, seconds=perf_counter() - clock).row()
     version = lake.reshape(table, rows, recipe.run_id, {"run": record}, before)
-    if content_mark(table, lake.read(table, version=version)) != mark:
+    if hash_content(table, lake.read(table, version=version)) != mark:
         raise DamageError(f"{table.name}: migration to version {version} changed rows; restore it from a backup")
-    if table.name == RUNS.name or not table.story:
+    if table.name == RUNS.name or not table.published_by_run:
         _acknowledge(lake, table, version)
 
 
@@ -126,8 +126,8 @@ def _acknowledge(lake: Lake, table: Table, version: int) -> None:
     """What no run publishes is promised at once: `runs` by its witness, the rest by their own."""
     uri = lake.uri(table)
     if lake.durable:
-        fsync_files(commit_files(uri, version, commit_entry(uri, version)["files"]))
+        fsync_files(commit_paths(uri, version, commit_entry(uri, version)["files"]))
     if table.name == RUNS.name:
-        write_head(lake.path, Head(version, publication_hash(uri, version)), durable=lake.durable)
+        write_pointer(lake.path, CommitPointer(version, publication_hash(uri, version)), durable=lake.durable)
     else:
-        witness_commit(Path(uri), version, durable=lake.durable)
+        record_commit_checksums(Path(uri), version, durable=lake.durable)

@@ -6,10 +6,8 @@ import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from hashlib import sha256
 from pathlib import Path
 from threading import get_native_id
-from urllib.parse import unquote
 
 DRAFT = ".draft"
 """How the name of a file ends that is still being written; what a crash left of one means nothing."""
@@ -63,22 +61,6 @@ def fsync_files(files: Iterable[Path]) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(_fsync, paths))
         list(pool.map(_fsync, folders))
-
-
-def commit_files(uri: str, version: int, added: Iterable[str]) -> list[Path]:
-    """The data files of a commit and its log entry."""
-    root = Path(uri)
-    log = root / "_delta_log" / f"{version:020d}.json"
-    return [*(root / unquote(name) for name in added), log]
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of the file's bytes."""
-    with path.open("rb") as file:
-        digest = sha256()
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _fsync(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The only door to the Delta library: how a contract becomes a table on disk, and how its log is read."""
+"""The only module that imports the Delta library: make a table from its contract, open it, commit to it."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from deltalake.exceptions import DeltaError as DeltaError
 from deltalake.schema import ArrayType, PrimitiveType, StructType
 from polars.datatypes import DataType
 
-from lake.contract import Table, refuse_strange
+from lake.contract import Table, require_columns
 from lake.storage.delta_log import METADATA
 
 APP = "nextgen"
-"""One application id for all commits: two at once exclude each other, and the log stays as short as can be. An id per
-run would live in every checkpoint for ever."""
+"""One application id for all commits: concurrent ones exclude each other, and checkpoints stay small. An id per run
+would stay in every checkpoint for ever."""
 PROPERTIES = {
-    # Delta's defaults forget old versions after 30 and 7 days; ours are kept until our own gc decides.
+    # Delta's defaults forget old versions after 30 and 7 days; ours are kept until `nextgen gc` removes them.
     "delta.logRetentionDuration": "interval 36500 days",
     "delta.enableExpiredLogCleanup": "false",
     "delta.deletedFileRetentionDuration": "interval 36500 days",
@@ -63,14 +63,14 @@ def create(uri: str, table: Table) -> None:
     )
 
 
-def opened(uri: str, table: Table) -> DeltaTable:
-    """Open a table, at its newest version, that holds what its contract says.
+def open_table(uri: str, table: Table) -> DeltaTable:
+    """Open a table at its newest version.
 
     Raises:
-        NotALakeError: if a table of other columns lies there.
+        NotALakeError: if its columns are not the contract's.
     """
     handle = DeltaTable(uri)
-    refuse_strange(uri, table, [field.name for field in handle.schema().fields])
+    require_columns(uri, table, [field.name for field in handle.schema().fields])
     return handle
 
 
@@ -86,7 +86,7 @@ def append(handle: DeltaTable, rows: pl.DataFrame, recipe: Mapping[str, Any]) ->
 
 
 def overwrite(handle: DeltaTable, rows: pl.DataFrame, recipe: Mapping[str, Any], predicate: str | None) -> None:
-    """Put rows in place of those that meet the predicate (all of them where None), in one commit."""
+    """Replace the rows that meet the predicate (all of them where None), in one commit."""
     write_deltalake(
         handle,
         rows,
@@ -98,7 +98,7 @@ def overwrite(handle: DeltaTable, rows: pl.DataFrame, recipe: Mapping[str, Any],
 
 
 def add_columns(handle: DeltaTable, table: Table, recipe: Mapping[str, Any]) -> None:
-    """Give the table the contract's columns that it lacks; no row is written, they are null in what is there."""
+    """Add the contract's columns that the table lacks; no row is written, existing rows have null in them."""
     there = {field.name for field in handle.schema().fields}
     handle.alter.add_columns(
         [_field(table, name, dtype) for name, dtype in table.stored_schema.items() if name not in there],
@@ -108,7 +108,7 @@ def add_columns(handle: DeltaTable, table: Table, recipe: Mapping[str, Any]) -> 
 
 
 def reshape(handle: DeltaTable, table: Table, rows: pl.DataFrame, recipe: Mapping[str, Any]) -> None:
-    """Put rows in the contract's columns in place of all rows and columns there are, in one commit."""
+    """Replace all rows and all columns by rows in the contract's columns, in one commit."""
     import pyarrow as pa
 
     schema = pa.schema(_schema(table).to_arrow())  # names what may be null, and carries unit and meaning

@@ -1,10 +1,11 @@
-"""A table's log, read by hand: what each entry says, what it weighs, and whether it is whole."""
+"""A table's Delta log, read without the library: where each entry lies, what it says, and whether it is complete."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -21,17 +22,17 @@ METADATA = "nextgen"
 """The key in a commit's metadata under which the recipe lies."""
 _ENTRY = re.compile(r"(\d{20})\.json")
 _NO_ENTRY = (ValueError, KeyError, TypeError, AttributeError, OverflowError, OSError)
-"""What reading an entry can raise whose bytes are not what they were."""
+"""What reading a damaged entry can raise."""
 _CHECKPOINT = re.compile(r"(\d{20})\.checkpoint\.parquet")
 
 
 def entry_path(uri: str | Path, version: int) -> Path:
     """Where the log entry of a version lies, or would lie: in the archive if it is there."""
-    old = archived(uri, version)
+    old = archived_entry_path(uri, version)
     return old if old.exists() else Path(uri) / FOLDER / old.name
 
 
-def archived(uri: str | Path, version: int) -> Path:
+def archived_entry_path(uri: str | Path, version: int) -> Path:
     """Where the log entry of a version lies if it is archived."""
     return Path(uri) / ARCHIVE / f"{version:020d}.json"
 
@@ -41,7 +42,7 @@ def entry_versions(uri: str | Path) -> list[int]:
     return _versions(Path(uri) / FOLDER, _ENTRY)
 
 
-def every_version(uri: str | Path) -> list[int]:
+def all_versions(uri: str | Path) -> list[int]:
     """The versions that have an entry in the log or in the archive, rising."""
     return sorted({*_versions(Path(uri) / ARCHIVE, _ENTRY), *entry_versions(uri)})
 
@@ -72,16 +73,16 @@ def publication_hash(uri: str | Path, version: int) -> str:
 
 
 def commit_entry(uri: str | Path, version: int) -> dict[str, Any]:
-    """What a commit says of itself.
+    """Read what a commit says of itself.
 
     Returns:
-        version, timestamp (UTC), operation, run_id, recipe ({} if it is none of ours), and the paths of its files.
+        version, timestamp (UTC), operation, run_id, recipe ({} if another program made it), and the paths of its files.
 
     Raises:
-        DamageError: if the entry is not whole, naming its file.
+        DamageError: if the entry is not complete, naming its file.
     """
     path = entry_path(uri, version)
-    found = actions(path)
+    found = read_actions(path)
     try:
         info = next(action["commitInfo"] for action in found if "commitInfo" in action)
         recipe = json.loads(info.get(METADATA, "{}"))
@@ -97,14 +98,14 @@ def commit_entry(uri: str | Path, version: int) -> dict[str, Any]:
         raise _damaged(path) from None
 
 
-def actions(path: Path) -> list[dict[str, Any]]:
+def read_actions(path: Path) -> list[dict[str, Any]]:
     """The actions of a log entry.
 
     The storage library takes an empty entry for a commit of nothing, and one cut after a whole line for a smaller
     commit; here both are damage.
 
     Raises:
-        DamageError: naming the file, if it is missing, cut short, or no log entry at all.
+        DamageError: naming the file, if it is missing, cut short, or not a log entry at all.
     """
     try:
         found = [json.loads(line) for line in path.read_bytes().splitlines()]
@@ -122,10 +123,16 @@ def added_files(uri: str | Path, version: int) -> dict[Path, int]:
     """The data files that a commit added, with their sizes in bytes as it recorded them."""
     path = entry_path(uri, version)
     try:
-        found = [action["add"] for action in actions(path) if "add" in action]
+        found = [action["add"] for action in read_actions(path) if "add" in action]
         return {Path(uri) / unquote(add["path"]): int(add["size"]) for add in found}
     except _NO_ENTRY:
         raise _damaged(path) from None
+
+
+def commit_paths(uri: str | Path, version: int, added: Iterable[str]) -> list[Path]:
+    """The data files of a commit, named as in its entry, and the entry itself."""
+    root = Path(uri)
+    return [*(root / unquote(name) for name in added), root / FOLDER / f"{version:020d}.json"]
 
 
 def _damaged(path: Path) -> DamageError:

@@ -1,4 +1,4 @@
-"""What the disk can do to us, in words: full, read-only, failing."""
+"""Disks that are full, read-only or failing: check before a write, and name the cause when one refuses."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ import polars as pl
 
 from lake.errors import LakeError, StorageError
 
-LEAST_FREE = 64 * 1024 * 1024
-"""Bytes that have to be free before a writer begins: about twice what a session of 500 names adds. A tiny commit can
-still pass on a disk where the next, larger one fails."""
-LEAST_FOR_A_COMMIT = 1024 * 1024
-"""Bytes that a commit of a few rows may take, with its log entry and its witness."""
-_SIGNS = {
+MIN_FREE_BYTES = 64 * 1024 * 1024
+"""Bytes that have to be free before a writer begins: about twice what a session of 500 names adds. A tiny commit may
+still succeed on a disk where the next, larger one fails."""
+MIN_COMMIT_BYTES = 1024 * 1024
+"""Bytes that a commit of a few rows may take, with its log entry and its checksums."""
+_REFUSALS = {
     errno.ENOSPC: ("No space left on device", "free some space"),
     errno.EDQUOT: ("Disk quota exceeded", "free some space"),
     errno.EROFS: ("Read-only file system", "make it writable"),
     errno.EACCES: ("Permission denied", "make the folder writable"),
-    errno.EIO: ("Input/output error", "see to the disk"),
+    errno.EIO: ("Input/output error", "check the disk"),
 }
 
 
-def in_words(error: Exception, what: str) -> Exception:
-    """A storage error for what the disk refused, said by the system or only quoted by a library; else the error."""
+def as_storage_error(error: Exception, what: str) -> Exception:
+    """Turn what the disk refused, named by the system or quoted by a library, into a storage error; else return it."""
     number = error.errno if isinstance(error, OSError) else None
-    for code, (sign, fix) in _SIGNS.items():
-        if code == number or sign.lower() in str(error).lower():
-            return StorageError(f"{what}: {sign.lower()}; {fix} and try again, nothing that was published is lost")
+    for code, (message, fix) in _REFUSALS.items():
+        if code == number or message.lower() in str(error).lower():
+            return StorageError(f"{what}: {message.lower()}; {fix} and try again, nothing that was published is lost")
     return error
 
 
 @contextmanager
-def refusals_in_words(what: str) -> Iterator[None]:
-    """Let what the disk refuses within the block be told as such; other errors pass as they are.
+def translate_disk_errors(what: str) -> Iterator[None]:
+    """Raise what the disk refuses within the block as a storage error; other errors pass unchanged.
 
     Raises:
         StorageError: if the disk refused.
@@ -47,33 +47,33 @@ def refusals_in_words(what: str) -> Iterator[None]:
         yield
     except LakeError:
         raise
-    except Exception as error:  # a library tells of a full disk by errors of many kinds
-        if (told := in_words(error, what)) is error:
+    except Exception as error:  # libraries report a full disk with errors of many kinds
+        if (refusal := as_storage_error(error, what)) is error:
             raise
-        raise told from error
+        raise refusal from error
 
 
-def room_for(rows: pl.DataFrame) -> int:
+def estimate_space(rows: pl.DataFrame) -> int:
     """Bytes that have to be free before rows are committed: more than they take on disk."""
-    return LEAST_FOR_A_COMMIT + int(rows.estimated_size())
+    return MIN_COMMIT_BYTES + int(rows.estimated_size())
 
 
-def refuse_full_disk(path: Path, least: int = LEAST_FREE, what: str = "a run") -> None:
-    """Begin no write on a disk that is nearly full: the storage library would panic on the way out, on stderr.
+def require_free_space(path: Path, min_free: int = MIN_FREE_BYTES, what: str = "a run") -> None:
+    """Refuse to begin a write on a disk that is nearly full: the storage library would panic on stderr at exit.
 
     Raises:
         StorageError: saying how much is free and how much is needed.
     """
     free = shutil.disk_usage(path).free
-    if free < least:
+    if free < min_free:
         raise StorageError(
-            f"only {free / 1e6:.0f} MB are free at {path} and {what} needs {least / 1e6:.0f} MB; "
+            f"only {free / 1e6:.0f} MB are free at {path} and {what} needs {min_free / 1e6:.0f} MB; "
             "free some space, nothing was written"
         )
 
 
-def refuse_read_only(path: Path) -> None:
-    """Begin no write where none can end: the storage library would panic on the way out.
+def require_writable(path: Path) -> None:
+    """Refuse to begin a write in a read-only folder: the storage library would panic on stderr at exit.
 
     Raises:
         StorageError: if the folder cannot be written.

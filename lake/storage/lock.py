@@ -1,7 +1,8 @@
-"""A post that one process at a time can hold: a kernel lock that dies with its holder, and a note naming the holder.
+"""Locks that one process at a time can hold, the writer lock of a lake among them: kernel locks that die with their
+holder, each with a file that names the holder.
 
-The note is whole and locked before anybody can see it. So a note that is locked names who holds the post now, one that
-is not was left by the dead, and whoever only looks never keeps anybody from taking the post.
+The holder file is complete and locked before anybody can see it. So one that is locked names the present holder, one
+that is not was left by a process that died, and whoever only looks never keeps anybody from taking the lock.
 """
 
 from __future__ import annotations
@@ -19,85 +20,121 @@ from time import sleep
 
 from lake.errors import BusyError
 from lake.storage.atomic import replace_atomic
+from lake.storage.disk import as_storage_error
 
+WRITER_LOCK = ".writer.lock"
+"""In the lake's folder; its holder is the lake's one writer."""
+WRITER_HOLDER = ".writer.holder"
 TRIES = 100
-"""Looks, a hundredth of a second apart, at a post that is taken before its holder stays unnamed."""
+"""Looks, a hundredth of a second apart, at a lock that is taken before its holder stays unnamed."""
+
+
+# ---- the writer lock of a lake
 
 
 @contextmanager
-def held(lock: Path, purpose: str) -> Iterator[bool]:
-    """Hold the post for the block.
+def writer_lock(lake: Path, purpose: str) -> Iterator[bool]:
+    """Hold the lake's writer lock for the block.
+
+    Yields:
+        Whether the last holder released it; False after a crash, when its holder file is still there.
+
+    Raises:
+        BusyError: at once, naming the holder, if another process has it.
+        StorageError: if the folder cannot be written.
+    """
+    with ExitStack() as stack:
+        try:
+            released = stack.enter_context(hold_lock(lake / WRITER_LOCK, purpose))
+        except BusyError as holder:
+            raise BusyError(f"the lake at {lake} is being written by {holder}; try again later") from None
+        except OSError as error:
+            raise as_storage_error(error, f"the lake at {lake} cannot be written") from error
+        yield released
+
+
+def writer_died(lake: Path) -> bool:
+    """Whether the last writer ended without releasing the lock, and nobody has written since."""
+    return holder_died(lake / WRITER_LOCK)
+
+
+# ---- any lock
+
+
+@contextmanager
+def hold_lock(lock: Path, purpose: str) -> Iterator[bool]:
+    """Hold a lock for the block.
 
     Args:
         lock: its file, made if it is not there.
-        purpose: what for, told to others who want it.
+        purpose: what for; others who want the lock are told.
 
     Yields:
-        Whether the last holder gave it back; False after a crash, when its note is still there.
+        Whether the last holder released it; False after a crash, when its holder file is still there.
 
     Raises:
-        BusyError: at once, its text naming the holder, if another has the post.
+        BusyError: at once, its text naming the holder, if another process has the lock.
         OSError: if the folder cannot be written.
     """
     descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        _take(descriptor, lock)
-        tidy = not note_of(lock).exists()
-        note = _sign(lock, purpose)
+        _acquire(descriptor, lock)
+        released = not holder_file(lock).exists()
+        holder = _write_holder(lock, purpose)
         try:
-            yield tidy
-            note_of(lock).unlink(missing_ok=True)
+            yield released
+            holder_file(lock).unlink(missing_ok=True)
         finally:
-            os.close(note)
+            os.close(holder)
     finally:
         os.close(descriptor)
 
 
-def holder(lock: Path) -> str:
-    """Who holds the post now, in words; empty if nobody does."""
-    found = _note(lock)
-    return _in_words(found[0]) if found and found[1] else ""
+def find_holder(lock: Path) -> str:
+    """Describe who holds the lock now; empty if nobody does."""
+    found = _read_holder(lock)
+    return _describe(found[0]) if found and found[1] else ""
 
 
-def left_behind(lock: Path) -> bool:
-    """Whether the last holder ended without giving the post back, and nobody has taken it since."""
-    found = _note(lock)
+def holder_died(lock: Path) -> bool:
+    """Whether the last holder ended without releasing the lock, and nobody has taken it since."""
+    found = _read_holder(lock)
     return found is not None and not found[1]
 
 
-def note_of(lock: Path) -> Path:
-    """Where the holder's note lies while the post is held, and after a crash."""
+def holder_file(lock: Path) -> Path:
+    """The file that names the holder while the lock is held, and after a crash."""
     return lock.with_suffix(".holder")
 
 
-def _take(descriptor: int, lock: Path) -> None:
+def _acquire(descriptor: int, lock: Path) -> None:
     for _ in range(TRIES):
-        if _locked(descriptor, fcntl.LOCK_EX):
+        if _try_flock(descriptor, fcntl.LOCK_EX):
             return
-        if named := holder(lock):
-            raise BusyError(named)
-        sleep(0.01)  # it signs in this moment, or it is leaving
+        if holder := find_holder(lock):
+            raise BusyError(holder)
+        sleep(0.01)  # it is writing its holder file, or releasing the lock
     raise BusyError("another process")
 
 
-def _sign(lock: Path, purpose: str) -> int:
-    """Put the note in place in one step, with its lock, which lasts as long as the descriptor that is returned."""
+def _write_holder(lock: Path, purpose: str) -> int:
+    """Put the holder file in place in one step, with its own lock, which lasts as long as the descriptor returned."""
     since = datetime.now(UTC).isoformat(timespec="seconds")
-    words = {"pid": os.getpid(), "host": socket.gethostname(), "purpose": purpose, "since": since}
+    content = {"pid": os.getpid(), "host": socket.gethostname(), "purpose": purpose, "since": since}
     with ExitStack() as undo:
-        with replace_atomic(note_of(lock), durable=False) as draft:
+        with replace_atomic(holder_file(lock), durable=False) as draft:
             descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             undo.callback(os.close, descriptor)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-            with _though_full():
-                os.write(descriptor, json.dumps(words).encode())
+            with _ignore_full_disk():
+                os.write(descriptor, json.dumps(content).encode())
         undo.pop_all()
     return descriptor
 
 
 @contextmanager
-def _though_full() -> Iterator[None]:
-    """A note without words bars others all the same, and whoever gives room back has to hold the post for it."""
+def _ignore_full_disk() -> Iterator[None]:
+    """An empty holder file excludes others just as well, and whoever frees space has to hold the lock to do so."""
     try:
         yield
     except OSError as error:
@@ -105,28 +142,28 @@ def _though_full() -> Iterator[None]:
             raise
 
 
-def _note(lock: Path) -> tuple[str, bool] | None:
-    """What the note says, and whether its writer lives; None where there is no note."""
+def _read_holder(lock: Path) -> tuple[str, bool] | None:
+    """The content of the holder file, and whether its writer lives; None where there is no such file."""
     try:
-        descriptor = os.open(note_of(lock), os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(holder_file(lock), os.O_RDONLY | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
         return None
     try:
-        return os.pread(descriptor, 4096, 0).decode(errors="replace"), not _locked(descriptor, fcntl.LOCK_SH)
+        return os.pread(descriptor, 4096, 0).decode(errors="replace"), not _try_flock(descriptor, fcntl.LOCK_SH)
     finally:
         os.close(descriptor)
 
 
-def _locked(descriptor: int, kind: int) -> bool:
+def _try_flock(descriptor: int, kind: int) -> bool:
     with suppress(BlockingIOError):
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
         return True
     return False
 
 
-def _in_words(note: str) -> str:
+def _describe(holder: str) -> str:
     try:
-        values = json.loads(note)
+        values = json.loads(holder)
         return f"process {values['pid']} on {values['host']} ({values['purpose']}, since {values['since']})"
     except (ValueError, KeyError, TypeError):
         return "another process"

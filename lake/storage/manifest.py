@@ -1,4 +1,4 @@
-"""The file that makes a folder a lake, and what a folder has to be to become one."""
+"""The file lake.json, which makes a folder a lake, and the checks on a folder that is to become one."""
 
 from __future__ import annotations
 
@@ -9,73 +9,73 @@ from unicodedata import category
 from lake.errors import NotALakeError, StorageError
 from lake.migrations import FORMAT
 from lake.storage.atomic import fsync_files, write_atomic
-from lake.storage.checksummed_json import sealed, unsealed
+from lake.storage.checksums import dump_checksummed, load_checksummed
 
-MARKER = "lake.json"
-BEGUN = ".creating"
-"""Lies in a folder while a lake is made there, so that one interrupted can be made after all."""
+MANIFEST = "lake.json"
+CREATING = ".creating"
+"""File in a folder while a lake is being made there, so that an interrupted creation can be completed."""
 FORBIDDEN_IN_PATH = "%[]*"
-"""The storage library misreads these in a path, so a lake cannot live under one."""
+"""The storage library misreads these in a path, so a lake cannot lie under one."""
 
 
-def prepare(path: Path) -> None:
-    """Make the folder that a lake is to be made in.
+def prepare_folder(path: Path) -> None:
+    """Make the folder for a new lake.
 
     Raises:
         NotALakeError: if it holds something else, or its path has characters that cannot be used.
         StorageError: if it cannot be written.
     """
-    refuse_path(path)
+    check_path(path)
     if path.exists() and not path.is_dir():
         raise NotALakeError(f"{path} is a file; choose an empty folder or another path")
     try:
-        if path.exists() and not (path / BEGUN).exists() and any(path.iterdir()):
-            raise NotALakeError(f"{path} is not empty and holds no lake; choose an empty folder or another path")
+        if path.exists() and not (path / CREATING).exists() and any(path.iterdir()):
+            raise NotALakeError(f"{path} is neither empty nor a lake; choose an empty folder or another path")
         path.mkdir(parents=True, exist_ok=True)
-        (path / BEGUN).touch()
-        fsync_files([path / BEGUN])
+        (path / CREATING).touch()
+        fsync_files([path / CREATING])
     except OSError as error:
-        raise StorageError(f"no lake can be made at {path}: {error.strerror}; make the folder writable") from error
+        raise StorageError(f"a lake cannot be made at {path}: {error.strerror}; make the folder writable") from error
 
 
-def mark(path: Path) -> None:
-    """Make the folder a lake, after everything else is there."""
+def write_manifest(path: Path) -> None:
+    """Make the folder a lake, after everything else is in place."""
     _write(path, {"format": FORMAT, "created_at": datetime.now(UTC).isoformat()})
-    (path / BEGUN).unlink(missing_ok=True)
+    (path / CREATING).unlink(missing_ok=True)
 
 
-def mark_migrated(path: Path) -> None:
-    """Say that the lake is of this program's format, after all its tables are."""
-    content = unsealed((path / MARKER).read_bytes())
+def record_migration(path: Path) -> None:
+    """Record that the lake has this program's format, after all its tables have."""
+    content = load_checksummed((path / MANIFEST).read_bytes())
     _write(path, {**content, "format": FORMAT, "migrated_at": datetime.now(UTC).isoformat()})
 
 
-def made_at(path: Path) -> str:
-    """When the lake was made, which tells it from every other; empty where its marker does not say."""
+def read_created_at(path: Path) -> str:
+    """When the lake was made, which distinguishes it from every other; empty where its manifest does not say."""
     try:
-        return str(unsealed((path / MARKER).read_bytes()).get("created_at", ""))
+        return str(load_checksummed((path / MANIFEST).read_bytes()).get("created_at", ""))
     except ValueError:
         return ""
 
 
-def refuse_foreign(path: Path, *, older: bool = False) -> int:
-    """Let only lakes pass that this program can use; returns the format.
+def check_format(path: Path, *, older: bool = False) -> int:
+    """Check that this program can use the lake, and return its format.
 
     Args:
         path: the lake's folder.
-        older: True lets lakes of earlier programs pass, to look at or to bring up to date.
+        older: True accepts lakes of earlier programs, to read or to migrate.
 
     Raises:
         NotALakeError: if there is no lake at the path, or a newer program made it, or an earlier one.
     """
-    refuse_path(path)
-    marker = path / MARKER
-    if not marker.exists():
+    check_path(path)
+    manifest = path / MANIFEST
+    if not manifest.exists():
         raise NotALakeError(f"there is no lake at {path}; make one with `nextgen init`, or name another with --lake")
     try:
-        made_with = int(unsealed(marker.read_bytes())["format"])
+        made_with = int(load_checksummed(manifest.read_bytes())["format"])
     except (ValueError, KeyError, TypeError) as error:
-        raise NotALakeError(f"{marker} cannot be read; restore it from a backup") from error
+        raise NotALakeError(f"{manifest} cannot be read; restore it from a backup") from error
     if made_with > FORMAT:
         raise NotALakeError(
             f"the lake at {path} has format {made_with}, this program knows up to {FORMAT}; upgrade the program"
@@ -89,13 +89,17 @@ def refuse_foreign(path: Path, *, older: bool = False) -> int:
 
 
 def _write(path: Path, content: dict[str, object]) -> None:
-    write_atomic(path / MARKER, sealed(content))
+    write_atomic(path / MANIFEST, dump_checksummed(content))
 
 
-def refuse_path(path: Path) -> None:
-    """Refuse a path that the storage library would misread, or not read at all."""
+def check_path(path: Path) -> None:
+    """Check that the storage library can read the path.
+
+    Raises:
+        NotALakeError: naming the characters that it cannot.
+    """
     if any(category(sign) in ("Cc", "Cs") for sign in str(path.absolute())):
         shown = ascii(str(path.absolute()))
-        raise NotALakeError(f"a lake cannot live at {shown}: its path has a control character; choose another folder")
+        raise NotALakeError(f"a lake cannot be at {shown}: the path has a control character; choose another folder")
     if bad := sorted({sign for sign in str(path.absolute()) if sign in FORBIDDEN_IN_PATH}):
-        raise NotALakeError(f"a lake cannot live at {path}: its path has {' '.join(bad)}; choose another folder")
+        raise NotALakeError(f"a lake cannot be at {path}: the path has {' '.join(bad)}; choose another folder")

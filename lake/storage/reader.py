@@ -1,134 +1,219 @@
-"""Read the rows of data files in one query, and keep the small ones at hand: files never change once written."""
+"""Read the tables of a lake: which versions there are, the files that make one up, and the rows in them."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
 
-from lake.storage.listing import FileSpan
+from lake.contract import Table, require_columns
+from lake.errors import DamageError, LakeError
+from lake.migrations import FORMATS, Formats
+from lake.migrations.steps import bring_forward, columns_after, steps_of
+from lake.storage import delta
+from lake.storage.checksums import CHECKSUMS
+from lake.storage.delta_log import entry_versions
+from lake.storage.file_cache import FileCache, collect_rows
+from lake.storage.recovery import find_damaged_file
+from lake.storage.snapshot import EMPTY, Clock, FileSpan, Snapshot, read_snapshot, select_overlapping
+from lake.tables import TABLES
+from lake.tables.control import RUNS
 
-SMALL = 5_000
-"""Rows up to which a file is kept: a session's worth. Opening one costs more than reading it."""
-FEW = 50_000
-"""Rows up to which a query runs in one go: below that the streaming engine takes longer to set up than to work."""
-MOST_KEPT = 512 * 1024 * 1024
-"""Bytes kept in memory before the file used longest ago is let go."""
-LEAST = 25_000
-"""Bytes a file's rows take however few they are: every column is an object of its own."""
-JOINED = 4_000
-"""Files in all the lists whose rows are kept together: what one session's stages ask for."""
-UNUSED = 400
-"""Reads after which what none of them asked for is let go: two sessions' worth. A reader that stays for months meets
-new files all the time, and old ones are compacted away."""
-
-
-Paths = tuple[str, ...]
+MAX_SNAPSHOTS = 16
+"""Snapshots remembered of each table: a walk over its history goes on from the last one."""
 
 
-def gathered(query: pl.LazyFrame, files: Sequence[FileSpan]) -> pl.DataFrame:
-    """The result of a query over the files' rows; the same by either engine where an order is asked for."""
-    return query.collect(engine="in-memory" if sum(file.rows for file in files) <= FEW else "streaming")
+class Reader:
+    """The tables of one lake as one process sees them; keeps them open between reads."""
 
+    def __init__(self, path: Path, formats: Formats = FORMATS) -> None:
+        self.path = path
+        self._root = str(path / "tables")
+        self._formats = formats
+        self.is_writer = False
+        """True while this process holds the writer lock: nobody else changes a table that runs publish."""
+        self._handles: dict[str, delta.DeltaTable] = {}
+        self._snapshots: dict[str, OrderedDict[int, Snapshot]] = {}
+        self._cache = FileCache()
+        self._schemas: dict[str, pl.Schema] = {}
+        """Data file -> the columns it was written with, of tables whose columns have changed."""
+        self._distinct_schemas: dict[tuple[tuple[str, pl.DataType], ...], pl.Schema] = {}
+        """Each of these schemas once: thousands of files have a few among them."""
+        self._published: tuple[int, dict[str, int]] = (-1, {})
+        self._pinned = ""
+        """The table a commit is being made to: it rests on one version of it, and fails if somebody else commits."""
 
-class Recent:
-    """Frames by the files they hold, each with a weight and the read that asked for it last: the longest ago first."""
+    def uri(self, table: Table) -> str:
+        """The table's folder."""
+        return f"{self._root}/{table.name}"
 
-    def __init__(self) -> None:
-        self._frames: OrderedDict[Paths, tuple[pl.DataFrame, int, int]] = OrderedDict()
-        self._weight = 0
+    def has_table(self, table: Table) -> bool:
+        """Whether the lake has the table at all; one made by an earlier program may not.
 
-    def take(self, paths: Paths, read: int) -> pl.DataFrame | None:
-        """The frame of those files, asked for anew; None if it is not here."""
-        if paths not in self._frames:
-            return None
-        frame, weight, _ = self._frames[paths]
-        self._frames[paths] = frame, weight, read
-        self._frames.move_to_end(paths)
-        return frame
+        A folder in which nothing was ever finished does not count: creating the table was cut off, and is done again.
+        """
+        if table.name in self._handles:
+            return True
+        uri = Path(self.uri(table))
+        return bool(entry_versions(uri)) or any(uri.glob(f"{CHECKSUMS}/*.commit")) or any(uri.glob("*.parquet"))
 
-    def keep(self, paths: Paths, frame: pl.DataFrame, read: int, *, weight: int) -> None:
-        """Hold a frame that is not here yet."""
-        self._frames[paths] = frame, weight, read
-        self._weight += weight
+    # ---- versions
 
-    def largest_within(self, paths: Paths) -> Paths:
-        """The most of these files whose rows are here as one frame; none where there are not at least two."""
-        wanted = set(paths)
-        return max((one for one in self._frames if len(one) > 1 and wanted.issuperset(one)), key=len, default=())
+    def newest(self, table: Table) -> int:
+        """The last version on disk, published or not; 0 for a table that the lake does not have yet."""
+        if table.name in self._handles and self._is_pinned(table):
+            return int(self._handles[table.name].version())
+        return max(entry_versions(self.uri(table)), default=0)
 
-    def pop(self, paths: Paths) -> pl.DataFrame:
-        """The frame of those files, which is let go."""
-        frame, weight, _ = self._frames.pop(paths)
-        self._weight -= weight
-        return frame
+    def version(self, table: Table) -> int:
+        """The version readers see."""
+        if not table.published_by_run or table.name == RUNS.name:
+            return self.newest(table)
+        return self._published_by_runs().get(table.name, 0)
 
-    def let_go(self, most: int, before: int) -> None:
-        """Drop what weighs too much in all, and what no read since `before` asked for; the last one stays."""
-        while len(self._frames) > 1:
-            _, weight, read = next(iter(self._frames.values()))
-            if self._weight <= most and read >= before:
-                return
-            self._frames.popitem(last=False)
-            self._weight -= weight
+    def published_versions(self) -> dict[str, int]:
+        """Table name -> the version readers see. Tables that no run publishes are at their newest."""
+        versions = {name: self._published_by_runs().get(name, 0) for name in TABLES}
+        return versions | {
+            t.name: self.newest(t) for t in TABLES.values() if not t.published_by_run or t.name == RUNS.name
+        }
 
+    def _published_by_runs(self) -> dict[str, int]:
+        newest = self.newest(RUNS)
+        if newest != self._published[0]:
+            runs = self.load(RUNS, newest, ("output_table", "output_version"), [pl.col("status") == "done"])
+            highest = runs.group_by("output_table").agg(pl.col("output_version").max())
+            self._published = (newest, dict(highest.iter_rows()))
+        return self._published[1]
 
-class FileReader:
-    """Reads data files of tables; holds recently read small ones in memory."""
+    # ---- opening
 
-    def __init__(self) -> None:
-        self._reads = 0
-        self._kept = Recent()
-        self._joined = Recent()
+    def open_for_writing(self, table: Table) -> delta.DeltaTable:
+        """The table opened for writing, at its newest version."""
+        handle = self._handles.get(table.name)
+        if handle is None:
+            handle = self._handles[table.name] = self._open(table)
+        elif not self._is_pinned(table):
+            handle.update_incremental()
+        return handle
 
-    def scan(self, root: Path, files: Sequence[FileSpan], schema: pl.Schema) -> pl.LazyFrame:
-        """A query over the files' rows, in no particular order. `files` may not be empty.
+    @contextmanager
+    def pin(self, table: Table) -> Iterator[None]:
+        """Stay at the table's present version for the block."""
+        self.open_for_writing(table)
+        self._pinned = table.name
+        try:
+            yield
+        finally:
+            self._pinned = ""
+
+    def close(self, table: Table) -> None:
+        """Open the table again next time: it has changed in a way that an open handle does not notice."""
+        self._handles.pop(table.name, None)
+
+    def reset(self) -> None:
+        """Forget what is known of the tables: another process may have changed them, or a repair will."""
+        self._handles.clear()
+        self._snapshots.clear()
+        self._published = (-1, {})
+
+    def _is_pinned(self, table: Table) -> bool:
+        """Whether nobody else can change the version that counts now."""
+        return self._pinned == table.name or (self.is_writer and table.published_by_run)
+
+    def _open(self, table: Table) -> delta.DeltaTable:
+        try:
+            return delta.open_table(self.uri(table), table)
+        except LakeError:
+            raise
+        except Exception as error:  # the library raises errors of many kinds; each means the table cannot be opened
+            raise DamageError(f"{table.name} cannot be opened in {self.path}: {error}") from error
+
+    # ---- files and rows
+
+    def files(self, table: Table, version: int) -> tuple[FileSpan, ...]:
+        """The version's files with their row counts and the span of the clock in each.
 
         Raises:
-            FileNotFoundError: if a file is missing (for large ones when the query is collected).
+            LakeError: if there is no such version.
+            DamageError: naming the log entry that is missing or damaged.
+            NotALakeError: if a table of other columns lies there.
         """
-        small = tuple(f"{root}/{file.path}" for file in files if file.rows <= SMALL)
-        large = [f"{root}/{file.path}" for file in files if file.rows > SMALL]
-        few = sum(file.rows for file in files if file.rows <= SMALL) <= SMALL
-        parts = [self._at_hand(small, schema, few).lazy()] if small else []
-        parts += [pl.scan_parquet(large, glob=False, schema=schema)] if large else []
-        return parts[0] if len(parts) == 1 else pl.concat(parts)
+        if version == 0 and not self.has_table(table):
+            return ()
+        return self._snapshot(table, version).spans
 
-    def _at_hand(self, paths: Paths, schema: pl.Schema, few: bool) -> pl.DataFrame:
-        self._reads += 1
-        frame = self._piece(paths, schema) if few else self._together(paths, schema)
-        self._joined.let_go(JOINED, self._reads - UNUSED)
-        self._kept.let_go(MOST_KEPT, self._reads - UNUSED)
-        return frame
+    def columns(self, table: Table) -> tuple[str, ...]:
+        """The stored columns of the newest version, as they lie on disk."""
+        return self._snapshot(table, self.newest(table)).columns
 
-    def _together(self, paths: Paths, schema: pl.Schema) -> pl.DataFrame:
-        """The files' rows in one frame, which shares their memory; a session asks for the same files many times."""
-        joined = self._joined.take(paths, self._reads)
-        if joined is None:
-            joined = pl.concat([self._piece((path,), schema) for path in paths])
-            self._joined.keep(paths, joined, self._reads, weight=len(paths))
-        return joined
+    def _snapshot(self, table: Table, version: int) -> Snapshot:
+        kept = self._snapshots.setdefault(table.name, OrderedDict())
+        if version in kept:
+            kept.move_to_end(version)
+            return kept[version]
+        nearest = max((at for at in kept if at < version), default=-1)
+        snapshot = read_snapshot(Path(self.uri(table)), table, version, kept.get(nearest, EMPTY))
+        require_columns(self.uri(table), table, columns_after(steps_of(self._formats, table.name), snapshot.columns))
+        kept[version] = snapshot
+        while len(kept) > MAX_SNAPSHOTS:
+            kept.popitem(last=False)
+        return snapshot
 
-    def _piece(self, paths: Paths, schema: pl.Schema) -> pl.DataFrame:
-        """The rows of a small file, or of files that together are no more than one, in memory of their own."""
-        frame = self._kept.take(paths, self._reads)
-        if frame is None:
-            frame = self._merged(paths, schema) if len(paths) > 1 else _read(paths[0], schema)
-            self._kept.keep(paths, frame, self._reads, weight=max(int(frame.estimated_size()), LEAST))
-        return frame
+    def load(
+        self,
+        table: Table,
+        version: int,
+        columns: tuple[str, ...] | None = None,
+        conditions: list[pl.Expr] | None = None,
+        since: Clock | None = None,
+        until: Clock | None = None,
+        order: tuple[str, ...] = (),
+    ) -> pl.DataFrame:
+        """Read in one query; columns, conditions and whole files are pushed down; unordered where `order` is empty.
 
-    def _merged(self, paths: Paths, schema: pl.Schema) -> pl.DataFrame:
-        """One frame of files of few rows: a thousand of one row each would take long to go through, and much memory.
-
-        Where files came to those of an earlier read it goes on from there, and nobody asks for each of them any more.
+        Raises:
+            DamageError: naming the table, the version and the file, if one is missing or unreadable.
         """
-        known = self._kept.largest_within(paths)
-        frames = [self._kept.pop(known)] if known else []
-        frames += [self._piece((path,), schema) for path in sorted(set(paths).difference(known))]
-        return pl.concat(frames, rechunk=True)
+        schema = table.stored_schema
+        wanted = list(columns) if columns is not None else list(schema)
+        files = select_overlapping(self.files(table, version), since, until)
+        if not files:
+            return pl.DataFrame(schema={name: schema[name] for name in wanted})
+        try:
+            scan = self._scan(table, files)
+            rows = scan.filter(*conditions).select(wanted) if conditions else scan.select(wanted)
+            return collect_rows(rows.sort(order) if order else rows, files)
+        except FileNotFoundError as error:
+            raise DamageError(f"{table.name} at version {version}: a data file is missing: {error}") from error
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+            if (file := find_damaged_file(Path(self.uri(table)), (span.path for span in files))) is None:
+                raise
+            raise DamageError(f"{table.name} at version {version}: the data file {file} is damaged") from error
 
+    def _scan(self, table: Table, files: list[FileSpan]) -> pl.LazyFrame:
+        """The files' rows in the contract's columns, whatever columns each file was written with."""
+        root, schema = Path(self.uri(table)), table.stored_schema
+        steps = steps_of(self._formats, table.name)
+        if not steps:
+            return self._cache.scan(root, files, schema)
+        by_columns: dict[tuple[str, ...], list[FileSpan]] = {}
+        for file in files:
+            by_columns.setdefault(tuple(self._schema(f"{root}/{file.path}")), []).append(file)
+        parts = [
+            bring_forward(
+                self._cache.scan(root, alike, self._schema(f"{root}/{alike[0].path}")), steps, columns, schema
+            )
+            for columns, alike in by_columns.items()
+        ]
+        return pl.concat(parts)
 
-def _read(path: str, schema: pl.Schema) -> pl.DataFrame:
-    return pl.scan_parquet(path, glob=False, schema=schema).collect(engine="in-memory")
+    def _schema(self, file: str) -> pl.Schema:
+        """The columns a file was written with; files never change."""
+        if file not in self._schemas:
+            schema = pl.Schema(pl.read_parquet_schema(file))
+            self._schemas[file] = self._distinct_schemas.setdefault(tuple(schema.items()), schema)
+        return self._schemas[file]

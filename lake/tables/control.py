@@ -34,11 +34,13 @@ RUNS = Table(
     owner="kernel",
     clock="session",
     columns={
-        "run_id": text("stage, session and a hash of the recipe and attempt", unit="id", longest=80),
+        "run_id": text("stage, session and a hash of the recipe and attempt", unit="id", max_length=80),
         "work": Column(pl.String(), "name", "the kind of work it is part of", pattern="|".join(WorkKind)),
-        "cycle_id": text("the piece of work it belongs to: a cycle, a backfill, an import, ...", unit="id", longest=80),
+        "cycle_id": text(
+            "the piece of work it belongs to: a cycle, a backfill, an import, ...", unit="id", max_length=80
+        ),
         "attempt": count("count", "0 for the first try"),
-        "stage": text("the stage", unit="name", longest=40),
+        "stage": text("the stage", unit="name", max_length=40),
         "kind": Column(pl.String(), "name", "pure, or a landing from outside", pattern="pure|landing"),
         "session": SESSION,
         "since": Column(
@@ -46,20 +48,22 @@ RUNS = Table(
         ),
         "as_of": instant("what it was allowed to know"),
         "status": Column(pl.String(), "name", "how it ended", pattern="done|failed|dead"),
-        "error": text("what went wrong, in words; empty if nothing", longest=4_000),
-        "inputs": text("table -> version read", unit="JSON", longest=20_000),
-        "params": text("parameters", unit="JSON", longest=20_000),
+        "error": text("what went wrong, in words; empty if nothing", max_length=4_000),
+        "inputs": text("table -> version read", unit="JSON", max_length=20_000),
+        "params": text("parameters", unit="JSON", max_length=20_000),
         "seed": count("seed", "random seed"),
-        "code": text("fingerprint of the stage's own source and what it imports of ours", unit="sha256", longest=64),
+        "code": text("fingerprint of the stage's own source and what it imports of ours", unit="sha256", max_length=64),
         "threads": count("threads", "threads it computed with"),
-        "libraries": text("versions of the libraries and the processor's instruction set", unit="JSON", longest=4_000),
-        "plugins": text("file -> sha256 of the operator's plugins that it used", unit="JSON", longest=20_000),
-        "output_table": text("the table it wrote", unit="table", longest=60),
+        "libraries": text(
+            "versions of the libraries and the processor's instruction set", unit="JSON", max_length=4_000
+        ),
+        "plugins": text("file -> sha256 of the operator's plugins that it used", unit="JSON", max_length=20_000),
+        "output_table": text("the table it wrote", unit="table", max_length=60),
         "output_version": count("table version", "the version after it; null where it failed", nullable=True),
         "rows": count("rows", "rows it produced"),
         "written": count("rows", "rows that were new"),
-        "fingerprint": text("hash of the rows it produced", unit="sha256", longest=64),
-        "files": text("data file -> sha256 for the files it added", unit="JSON", longest=1_000_000),
+        "fingerprint": text("hash of the rows it produced", unit="sha256", max_length=64),
+        "files": text("data file -> sha256 for the files it added", unit="JSON", max_length=1_000_000),
         "started_at": instant("wall time"),
         "seconds": number("seconds", "wall time it took"),
         "contract": count(
@@ -78,18 +82,18 @@ TASK_REQUESTS = Table(
     mode="append",
     owner="operator",
     clock="requested_at",
-    story=False,
+    published_by_run=False,
     columns={
-        "request_id": text("made by the asking side, so that asking twice asks once", unit="id", longest=80),
+        "request_id": text("made by the asking side, so that asking twice asks once", unit="id", max_length=80),
         "requested_at": instant("when"),
         "origin": Column(
             pl.String(), "name", "who asked; the daemon itself where a crash left work", pattern="console|cli|daemon"
         ),
-        "action": text("run, cycle, cancel, ...", unit="name", longest=40),
-        "target": text("what it is about", longest=200),
+        "action": text("run, cycle, cancel, ...", unit="name", max_length=40),
+        "target": text("what it is about", max_length=200),
         "session": Column(pl.Date(), "exchange date", "the session concerned", nullable=True),
-        "arguments": text("further arguments", unit="JSON", longest=20_000),
-        "reason": text("why, in the operator's words", longest=1_000),
+        "arguments": text("further arguments", unit="JSON", max_length=20_000),
+        "reason": text("why, in the operator's words", max_length=1_000),
     },
 )
 
@@ -101,15 +105,15 @@ SYSTEM_HEALTH = Table(
     mode="merge",
     owner="report",
     clock="session",
-    story=False,
+    published_by_run=False,
     columns={
         "session": SESSION,
-        "service": text("a stage, a table, or 'predictions', 'book'", unit="name", longest=60),
-        "check": text("what was looked at", unit="name", longest=60),
+        "service": text("a stage, a table, or 'predictions', 'book'", unit="name", max_length=60),
+        "check": text("what was looked at", unit="name", max_length=60),
         "status": Column(pl.String(), "name", "verdict", pattern="ok|warn|fail"),
         "value": number("see check", "the figure", nullable=True),
         "limit": number("see check", "the level it is held against", nullable=True),
-        "message": text("the verdict in words", longest=500),
+        "message": text("the verdict in words", max_length=500),
         "as_of": instant("the moment it speaks of"),
     },
 )
@@ -122,11 +126,11 @@ TASK_ATTEMPTS = Table(
     mode="append",
     owner="kernel",
     clock="at",
-    story=False,
+    published_by_run=False,
     columns={
-        "task": text("the task of the manifest, or request:<action>", unit="name", longest=60),
+        "task": text("the task of the manifest, or request:<action>", unit="name", max_length=60),
         "slot": text(
-            "which of its runs: a session, a date, a week, an instant, or a request's id", unit="id", longest=80
+            "which of its runs: a session, a date, a week, an instant, or a request's id", unit="id", max_length=80
         ),
         "attempt": count("count", "0 for the first try"),
         "state": Column(
@@ -146,11 +150,11 @@ TASK_ATTEMPTS = Table(
         "at": instant("when it happened"),
         "retry_at": instant("earliest moment of the next attempt", nullable=True),
         "pid": count("process id", "the worker; null where none was started", nullable=True),
-        "process_started": text("the worker's start as its system tells it: a pid alone is used again", longest=80),
-        "boot_id": text("the boot of the host it ran under", unit="id", longest=80),
-        "cycle_id": text("the cycle or run it published; empty if none", unit="id", longest=80),
+        "process_started": text("the worker's start as its system tells it: a pid alone is used again", max_length=80),
+        "boot_id": text("the boot of the host it ran under", unit="id", max_length=80),
+        "cycle_id": text("the cycle or run it published; empty if none", unit="id", max_length=80),
         "seconds": number("seconds", "how long the attempt took", nullable=True),
-        "reason": text("why, in words; empty if there is nothing to say", longest=1_000),
+        "reason": text("why, in words; empty if there is nothing to say", max_length=1_000),
     },
 )
 
@@ -162,13 +166,13 @@ TASK_DEFINITIONS = Table(
     mode="append",
     owner="kernel",
     clock="since",
-    story=False,
+    published_by_run=False,
     columns={
-        "task": text("the task", unit="name", longest=60),
+        "task": text("the task", unit="name", max_length=60),
         "since": instant("when the daemon first saw this definition"),
-        "trigger": text("when it is due; empty where it is off or gone", longest=120),
-        "exchange": text("whose sessions the trigger speaks of", unit="ISO 10383", longest=8),
-        "zone": text("whose clock the trigger speaks of", unit="IANA zone", longest=60),
+        "trigger": text("when it is due; empty where it is off or gone", max_length=120),
+        "exchange": text("whose sessions the trigger speaks of", unit="ISO 10383", max_length=8),
+        "zone": text("whose clock the trigger speaks of", unit="IANA zone", max_length=60),
     },
 )
 
@@ -180,9 +184,9 @@ SERVICE_HEARTBEATS = Table(
     mode="append",
     owner="kernel",
     clock="until",
-    story=False,
+    published_by_run=False,
     columns={
-        "service": text("the service", unit="name", longest=40),
+        "service": text("the service", unit="name", max_length=40),
         "until": instant("the last beat in the row"),
         "since": instant("the first beat in the row"),
         "beats": count("count", "beats between them"),
@@ -194,7 +198,7 @@ SERVICE_HEARTBEATS = Table(
         "owed": count("count", "slots owed and not yet settled at the last beat"),
         "running": count("count", "attempts running at the last beat"),
         "status": Column(pl.String(), "name", "its own verdict", pattern="ok|warn|fail"),
-        "reason": text("the verdict in words", longest=500),
+        "reason": text("the verdict in words", max_length=500),
     },
 )
 
@@ -207,14 +211,14 @@ TRADE_DECISIONS = Table(
     owner="operator",
     clock="for_session",
     available="decided_at",
-    story=False,
+    published_by_run=False,
     columns={
-        "decision_id": text("made by the asking side, so that saying it twice says it once", unit="id", longest=80),
-        "plan_id": text("the plan", unit="id", longest=60),
+        "decision_id": text("made by the asking side, so that saying it twice says it once", unit="id", max_length=80),
+        "plan_id": text("the plan", unit="id", max_length=60),
         "for_session": Column(pl.Date(), "exchange date", "the session at whose open the plan may be filled"),
         "ticker": TICKER,
         "decision": Column(pl.String(), "name", "what was decided", pattern="approve|veto"),
-        "reason": text("why, in the operator's words", longest=1_000),
+        "reason": text("why, in the operator's words", max_length=1_000),
         "decided_at": instant("when; in a simulated market, its own time"),
         "origin": Column(pl.String(), "name", "where it was said", pattern="console|cli"),
     },
@@ -229,16 +233,19 @@ MODEL_CHOICES = Table(
     owner="operator",
     clock="session",
     available="decided_at",
-    story=False,
+    published_by_run=False,
     columns={
-        "choice_id": text("made by the asking side, so that choosing twice chooses once", unit="id", longest=80),
+        "choice_id": text("made by the asking side, so that choosing twice chooses once", unit="id", max_length=80),
         "session": Column(pl.Date(), "exchange date", "the session from whose cycle on it counts"),
         "choice": Column(pl.String(), "name", "what was chosen", pattern="promote|rollback"),
-        "model_id": text("the model promoted, or the champion taken back", unit="id", longest=80),
+        "model_id": text("the model promoted, or the champion taken back", unit="id", max_length=80),
         "champion": text(
-            "who is champion then; null where none was before the one taken back", unit="id", nullable=True, longest=80
+            "who is champion then; null where none was before the one taken back",
+            unit="id",
+            nullable=True,
+            max_length=80,
         ),
-        "reason": text("why, in the operator's words", longest=1_000),
+        "reason": text("why, in the operator's words", max_length=1_000),
         "decided_at": instant("when; in a simulated market, its own time"),
         "origin": Column(pl.String(), "name", "where it was said", pattern="console|cli"),
     },

@@ -7,7 +7,7 @@ from lake.tables.predictions import PREDICTION_ID
 from lake.tables.vocabulary import HORIZON, MODEL_ID, SESSION, TICKER, count, day, flag, number, text
 
 SCOPE = Column(pl.String(), "name", "what the slice is cut by", pattern="all|sector|ticker|model|regime")
-SLICE = text("the slice: a sector, a ticker, a model, or 'all'", unit="name", longest=80)
+SLICE = text("the slice: a sector, a ticker, a model, or 'all'", unit="name", max_length=80)
 
 PREDICTION_ACCURACY = Table(
     name="prediction_accuracy",
@@ -23,10 +23,10 @@ PREDICTION_ACCURACY = Table(
         "made_session": day("the session it was made at"),
         "target_session": day("the session it was for"),
         "ticker": TICKER,
-        "sector": text("sector as known when scored", unit="name", longest=60),
+        "sector": text("sector as known when scored", unit="name", max_length=60),
         "horizon": HORIZON,
         "model_id": MODEL_ID,
-        "role": text("champion, shadow or naive, as forecast", unit="name", longest=20),
+        "role": text("champion, shadow or naive, as forecast", unit="name", max_length=20),
         "point": number("fraction", "the forecast"),
         "realised": number("fraction", "total return from the reference close to the target close"),
         "error": number("fraction", "realised less forecast"),
@@ -70,7 +70,7 @@ SESSION_SCORES = Table(
         "slice": SLICE,
         "horizon": HORIZON,
         "model_id": MODEL_ID,
-        "role": text("champion, shadow or naive, as forecast", unit="name", longest=20),
+        "role": text("champion, shadow or naive, as forecast", unit="name", max_length=20),
         "n": count("forecasts", "forecasts scored"),
         "ic": number("correlation", "rank correlation of forecast and outcome", nullable=True),
         "error": number("fraction", "sum of realised less forecast"),
@@ -109,7 +109,7 @@ VALIDATION_EVENTS = Table(
         "horizon": HORIZON,
         "target_session": day("the session it was for"),
         "event": Column(pl.String(), "name", "what happened", pattern="scored|waiting|void"),
-        "reason": text("the same in words", longest=300),
+        "reason": text("the same in words", max_length=300),
     },
 )
 
@@ -190,7 +190,7 @@ RETRAIN_CANDIDATES = Table(
     clock="session",
     columns={
         "session": SESSION,
-        "model_id": text("the champion in question, or 'none'", unit="id", longest=80),
+        "model_id": text("the champion in question, or 'none'", unit="id", max_length=80),
         "reason": Column(
             pl.String(),
             "name",
@@ -200,7 +200,7 @@ RETRAIN_CANDIDATES = Table(
         "statistic": number("see reason", "what was measured"),
         "threshold": number("see reason", "the level it is held against"),
         "due": flag("the statistic is beyond the threshold"),
-        "evidence": text("the same in words", longest=500),
+        "evidence": text("the same in words", max_length=500),
     },
 )
 
@@ -214,7 +214,7 @@ LEARNING_INSIGHTS = Table(
     clock="session",
     columns={
         "insight_id": text(
-            "what it is about: kind, scope, slice, horizon, and the session it opened", unit="id", longest=160
+            "what it is about: kind, scope, slice, horizon, and the session it opened", unit="id", max_length=160
         ),
         "session": Column(pl.Date(), "exchange date", "the session of this step of its life"),
         "opened": day("when it was opened"),
@@ -223,9 +223,9 @@ LEARNING_INSIGHTS = Table(
         "slice": SLICE,
         "horizon": HORIZON,
         "status": Column(pl.String(), "name", "its state after this step", pattern="open|acted|measured|retired"),
-        "hypothesis": text("what we believe", longest=500),
-        "evidence": text("the figures behind it", longest=1_000),
-        "action": text("what was changed because of it", longest=500),
+        "hypothesis": text("what we believe", max_length=500),
+        "evidence": text("the figures behind it", max_length=1_000),
+        "action": text("what was changed because of it", max_length=500),
         "before": number(
             "fraction",
             "the error before the action: mean error as a return, coverage of the 90 % interval less 0.9, or pinball "

@@ -30,7 +30,7 @@ RAW_IMPORTS = Table(
     mode="append",
     owner="source",
     clock="session",
-    story=False,
+    published_by_run=False,
     columns={
         "payload_id": Column(
             pl.String(), "sha256", "hash of source, kind, request and payload", pattern=r"[0-9a-f]{64}"
@@ -42,8 +42,8 @@ RAW_IMPORTS = Table(
             UTC, "UTC instant", "when it was imported; the same payload once more keeps the first", provenance=True
         ),
         "format": Column(pl.String(), "name", "how to decode the payload", pattern="ndjson"),
-        "request": text("the mapping as JSON: how each field is called in the payload", unit="JSON", longest=20_000),
-        "payload": text("the rows, one JSON object a line", unit="JSON lines", longest=50_000_000),
+        "request": text("the mapping as JSON: how each field is called in the payload", unit="JSON", max_length=20_000),
+        "payload": text("the rows, one JSON object a line", unit="JSON lines", max_length=50_000_000),
     },
 )
 
@@ -61,7 +61,7 @@ IMPORTED_PREDICTIONS = Table(
         "session": Column(pl.Date(), "exchange date", "the session at whose close the forecast starts"),
         "ticker": TICKER,
         "horizon": HORIZON,
-        "model": text("the older system's model; its own name where it has none", unit="name", longest=80),
+        "model": text("the older system's model; its own name where it has none", unit="name", max_length=80),
         "point": number("fraction", "expected return over the horizon, as a fraction whatever the system wrote"),
         "probability_up": number("0 to 1", "probability of a rise, where it states one", nullable=True),
         "made_at": instant("when it says that it was made; null where it does not say", nullable=True),
@@ -88,7 +88,7 @@ IMPORTED_TRADES = Table(
     available="available_at",
     columns={
         "source": IMPORT_SOURCE,
-        "trade_id": text("the older system's id, else a hash of the row and its count", unit="id", longest=90),
+        "trade_id": text("the older system's id, else a hash of the row and its count", unit="id", max_length=90),
         "session": SESSION,
         "ts": instant("when it was filled; null where only the day is known", nullable=True),
         "ticker": TICKER,

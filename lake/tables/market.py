@@ -27,7 +27,7 @@ RAW_PRICES = Table(
     mode="append",
     owner="source",
     clock="session",
-    story=False,
+    published_by_run=False,
     columns={
         "payload_id": Column(
             pl.String(),
@@ -43,7 +43,7 @@ RAW_PRICES = Table(
             " members: spells of an index; check: bars of a second source, only compared with",
             pattern="bars|actions|factors|listings|members|check",
         ),
-        "ticker": text("the symbol asked for, as the vendor spells it", unit="vendor symbol", longest=200),
+        "ticker": text("the symbol asked for, as the vendor spells it", unit="vendor symbol", max_length=200),
         "session": Column(pl.Date(), "exchange date", "the last session the payload can speak of"),
         "fetched_at": Column(
             UTC,
@@ -57,8 +57,8 @@ RAW_PRICES = Table(
             "how to decode the payload; failure: there was no answer, the payload says why",
             pattern=r"ndjson|yahoo-chart|yahoo-screener|failure",
         ),
-        "request": text("the request as JSON: what was asked, in which words", unit="JSON", longest=20_000),
-        "payload": text("the answer, byte for byte", unit="vendor text", longest=50_000_000),
+        "request": text("the request as JSON: what was asked, in which words", unit="JSON", max_length=20_000),
+        "payload": text("the answer, byte for byte", unit="vendor text", max_length=50_000_000),
     },
 )
 
@@ -134,7 +134,7 @@ CORPORATE_ACTIONS = Table(
         ),
         "pay_date": day("dividend: when the cash arrives", nullable=True),
         "successor": Column(
-            pl.String(), "symbol", "rename: the new ticker", nullable=True, pattern=TICKER.pattern, longest=20
+            pl.String(), "symbol", "rename: the new ticker", nullable=True, pattern=TICKER.pattern, max_length=20
         ),
         "source": SOURCE,
         "available_at": AVAILABLE_AT,
@@ -201,11 +201,11 @@ QUARANTINED_ROWS = Table(
     columns={
         "payload_id": PAYLOAD_ID,
         "line": count("index", "the line within the payload"),
-        "target": text("the table it was meant for", unit="table", longest=60),
+        "target": text("the table it was meant for", unit="table", max_length=60),
         "session": Column(pl.Date(), "exchange date", "the session of the landing it came with"),
-        "ticker": text("the symbol as delivered", unit="vendor symbol", longest=200),
-        "rule": text("the first rule it breaks", longest=300),
-        "row": text("the row as delivered", unit="JSON", longest=20_000),
+        "ticker": text("the symbol as delivered", unit="vendor symbol", max_length=200),
+        "rule": text("the first rule it breaks", max_length=300),
+        "row": text("the row as delivered", unit="JSON", max_length=20_000),
         "source": SOURCE,
         "available_at": AVAILABLE_AT,
     },
@@ -221,8 +221,8 @@ INSTRUMENTS = Table(
     clock="listed_on",
     columns={
         "ticker": TICKER,
-        "name": text("the issuer", longest=200),
-        "sector": text("industry sector; 'unknown' where the source has none", unit="name", longest=60),
+        "name": text("the issuer", max_length=200),
+        "sector": text("industry sector; 'unknown' where the source has none", unit="name", max_length=60),
         "role": Column(
             pl.String(),
             "name",
@@ -267,8 +267,8 @@ TICKER_UNIVERSE = Table(
         "session": SESSION,
         "ticker": TICKER,
         "member": flag("in the universe for decisions at this session's close"),
-        "reason": text("'member', or the first filter it fails, in words", longest=200),
-        "sector": text("sector as known", unit="name", longest=60),
+        "reason": text("'member', or the first filter it fails, in words", max_length=200),
+        "sector": text("sector as known", unit="name", max_length=60),
         "close": number("currency per share", "the last close known", nullable=True),
         "dollar_volume": number("currency per session", "median close x volume, 20 sessions", nullable=True),
         "history": count("sessions", "bars known so far"),

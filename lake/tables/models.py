@@ -6,7 +6,7 @@ from lake.contract import Column, Table
 from lake.tables.features import FEATURE_SET
 from lake.tables.vocabulary import MODEL_ID, SESSION, count, day, flag, number, text
 
-MEMBER = Column(pl.String(), "name", "a member of the ensemble", pattern=r"[a-z][a-z0-9_]*", longest=40)
+MEMBER = Column(pl.String(), "name", "a member of the ensemble", pattern=r"[a-z][a-z0-9_]*", max_length=40)
 
 MODEL_REGISTRY = Table(
     name="model_registry",
@@ -28,15 +28,15 @@ MODEL_REGISTRY = Table(
         "ensemble_weights": Column(pl.List(pl.Float64()), "share", "the member's weight at each horizon"),
         "weights": Column(pl.Binary(), "safetensors", "fitted parameters and the scaler"),
         "weights_sha256": Column(pl.String(), "sha256", "hash of `weights`", pattern=r"[0-9a-f]{64}"),
-        "config": text("hyper-parameters", unit="JSON", longest=100_000),
-        "metrics": text("out-of-sample figures per fold and horizon", unit="JSON", longest=1_000_000),
+        "config": text("hyper-parameters", unit="JSON", max_length=100_000),
+        "metrics": text("out-of-sample figures per fold and horizon", unit="JSON", max_length=1_000_000),
         "train_first": day("first session of the training rows"),
         "train_last": day("last session of the training rows; their labels end no later than `session`"),
         "rows_train": count("windows", "training examples"),
         "purge": count("sessions", "sessions dropped before each test block so that no label overlaps it"),
         "embargo": count("sessions", "further sessions dropped"),
         "seed": count("seed", "random seed of the fit"),
-        "parent": text("the champion when it was trained", unit="model_id", nullable=True, longest=80),
+        "parent": text("the champion when it was trained", unit="model_id", nullable=True, max_length=80),
         "input_versions": Column(pl.String(), "JSON", "versions of the tables it was trained from", provenance=True),
     },
 )
@@ -57,10 +57,10 @@ MODEL_PROMOTIONS = Table(
             "the champion after this decision; null where none has earned it",
             unit="model_id",
             nullable=True,
-            longest=80,
+            max_length=80,
         ),
-        "previous": text("the champion before", unit="model_id", nullable=True, longest=80),
-        "reason": text("the decision in words", longest=500),
+        "previous": text("the champion before", unit="model_id", nullable=True, max_length=80),
+        "reason": text("the decision in words", max_length=500),
         "challenger_loss": number("pinball loss / sigma", "challenger's loss on the common test sessions"),
         "champion_loss": number("pinball loss / sigma", "champion's loss on the same rows", nullable=True),
         "naive_loss": number("pinball loss / sigma", "the naive forecast's loss on the same rows"),

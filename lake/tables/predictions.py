@@ -77,7 +77,7 @@ PREDICTIONS = Table(
         "bias_adjustment": number("fraction", "subtracted from the raw point because of measured bias"),
         "interval_scale": number("factor", "widening or narrowing learned from realised coverage"),
         "bounds": Column(pl.List(pl.String()), "names", "bounds that changed the raw forecast"),
-        "features_id": text("the batch of windows it was made from", unit="id", longest=60),
+        "features_id": text("the batch of windows it was made from", unit="id", max_length=60),
         "model_id": MODEL_ID,
         "role": Column(pl.String(), "name", "champion decides; shadow is only scored", pattern="champion|shadow|naive"),
     },
@@ -113,9 +113,11 @@ INFERENCE_LOG = Table(
             "predicted; stale: without a bar at the session an earlier forecast stands; or what was lacking",
             pattern="predicted|stale|no_window|incomplete_window|no_bar|not_selected|failed",
         ),
-        "reason": text("the same in words", longest=300),
-        "features_id": text("the batch of windows; where stale, the earlier one", unit="id", nullable=True, longest=60),
-        "model_id": text("the model that was asked", unit="id", nullable=True, longest=80),
+        "reason": text("the same in words", max_length=300),
+        "features_id": text(
+            "the batch of windows; where stale, the earlier one", unit="id", nullable=True, max_length=60
+        ),
+        "model_id": text("the model that was asked", unit="id", nullable=True, max_length=80),
         "horizons": count("forecasts", "how many horizons were forecast"),
     },
 )

@@ -17,7 +17,7 @@ def price(doc: str, *, nullable: bool = False) -> Column:
 
 
 SIDE = Column(pl.String(), "name", "buy or sell", pattern="buy|sell")
-PLAN_ID = text("session and ticker of the plan", unit="id", longest=60)
+PLAN_ID = text("session and ticker of the plan", unit="id", max_length=60)
 
 STRATEGIC_PRIORITIES = Table(
     name="strategic_priorities",
@@ -38,7 +38,7 @@ STRATEGIC_PRIORITIES = Table(
         "risk_budget": number("0 to 1", "share of the full risk that may be taken"),
         "target_exposure": number("fraction of NAV", "gross exposure aimed at"),
         "most_positions": count("positions", "most names to hold"),
-        "reason": text("why, in words", longest=500),
+        "reason": text("why, in words", max_length=500),
     },
 )
 
@@ -56,7 +56,7 @@ TRADE_PLANS = Table(
         "for_session": day("the session at whose open it may be filled"),
         "decided_at": instant("the moment of decision"),
         "ticker": TICKER,
-        "sector": text("sector", unit="name", longest=60),
+        "sector": text("sector", unit="name", max_length=60),
         "side": Column(pl.String(), "name", "what was considered", pattern="buy|sell|hold"),
         "intent": Column(
             pl.String(),
@@ -91,9 +91,11 @@ TRADE_PLANS = Table(
             "see rule",
             "each rule in order: allow, scale or refuse; distance is how far from passing whole (0 where it passed)",
         ),
-        "blocked_by": text("the first rule that refused; null where none did", unit="rule", nullable=True, longest=60),
-        "prediction_id": text("the forecast it rests on", unit="id", nullable=True, longest=40),
-        "model_id": text("the model behind it", unit="id", nullable=True, longest=80),
+        "blocked_by": text(
+            "the first rule that refused; null where none did", unit="rule", nullable=True, max_length=60
+        ),
+        "prediction_id": text("the forecast it rests on", unit="id", nullable=True, max_length=40),
+        "model_id": text("the model behind it", unit="id", nullable=True, max_length=80),
     },
     rules={
         "shares are not negative": Rule(pl.col("shares") >= 0, "state the side in `side`"),
@@ -111,14 +113,14 @@ EXECUTED_TRADES = Table(
     owner="execute",
     clock="session",
     columns={
-        "trade_id": text("session, ticker and side", unit="id", longest=60),
+        "trade_id": text("session, ticker and side", unit="id", max_length=60),
         "plan_id": PLAN_ID,
         "session": Column(pl.Date(), "exchange date", "the session of the open"),
         "ts": instant("the open at which it was filled"),
         "ticker": TICKER,
         "side": SIDE,
         "status": Column(pl.String(), "name", "what happened", pattern="filled|partial|unfilled"),
-        "reason": text("why not, or not in full", longest=300),
+        "reason": text("why not, or not in full", max_length=300),
         "ordered": count("shares", "shares ordered, after splits since the plan"),
         "shares": count("shares", "shares filled"),
         "open_price": price("the session's opening price", nullable=True),
@@ -145,8 +147,8 @@ LEDGER_ENTRIES = Table(
     owner="ledger",
     clock="session",
     columns={
-        "entry_id": text("event and leg number", unit="id", longest=90),
-        "event_id": text("the event whose legs balance", unit="id", longest=80),
+        "entry_id": text("event and leg number", unit="id", max_length=90),
+        "event_id": text("the event whose legs balance", unit="id", max_length=80),
         "session": SESSION,
         "ts": instant("when it took effect"),
         "sequence": count("count", "order of the entry within the session"),
@@ -158,11 +160,11 @@ LEDGER_ENTRIES = Table(
         ),
         "account": Column(pl.String(), "name", "the account", pattern=ACCOUNTS),
         "ticker": Column(
-            pl.String(), "symbol", "the security concerned", nullable=True, pattern=TICKER.pattern, longest=20
+            pl.String(), "symbol", "the security concerned", nullable=True, pattern=TICKER.pattern, max_length=20
         ),
         "amount": money("debit positive, credit negative"),
         "shares": count("shares", "change in shares held; only on the positions account"),
-        "reference": text("trade_id, or the action it stems from", unit="id", longest=90),
+        "reference": text("trade_id, or the action it stems from", unit="id", max_length=90),
         "due": day("receivable: when it is paid", nullable=True),
     },
     rules={
@@ -186,7 +188,7 @@ PORTFOLIO_HOLDINGS = Table(
     columns={
         "session": SESSION,
         "ticker": TICKER,
-        "sector": text("sector", unit="name", longest=60),
+        "sector": text("sector", unit="name", max_length=60),
         "shares": count("shares", "shares held"),
         "cost": money("what they cost, commission apart"),
         "close": price("last close known"),
@@ -246,13 +248,13 @@ TRADE_REFLECTIONS = Table(
     owner="reflect",
     clock="session",
     columns={
-        "trade_id": text("the sale, or the event of a delisting", unit="id", longest=90),
+        "trade_id": text("the sale, or the event of a delisting", unit="id", max_length=90),
         "session": SESSION,
         "ticker": TICKER,
         "opened": day("session of the first buy"),
         "held_sessions": count("sessions", "how long it was held"),
         "shares": count("shares", "shares sold"),
-        "intent": text("why it was sold: the plan's intent, or delisting", unit="name", longest=20),
+        "intent": text("why it was sold: the plan's intent, or delisting", unit="name", max_length=20),
         "expected_return": number("fraction", "forecast at entry over the decision horizon", nullable=True),
         "realised_return": number("fraction", "gain after all costs over what was paid"),
         "gross_return": number("fraction", "gain from open to open, before costs, dividends included"),
@@ -265,9 +267,9 @@ TRADE_REFLECTIONS = Table(
             "what explains it",
             pattern="as expected|good luck|bad luck|forecast wrong|cost|unforecast",
         ),
-        "lesson": text("the same in words", longest=500),
-        "entry_plan_id": text("the plan that opened it", unit="id", nullable=True, longest=60),
-        "prediction_id": text("the forecast at entry", unit="id", nullable=True, longest=40),
+        "lesson": text("the same in words", max_length=500),
+        "entry_plan_id": text("the plan that opened it", unit="id", nullable=True, max_length=60),
+        "prediction_id": text("the forecast at entry", unit="id", nullable=True, max_length=40),
     },
 )
 
@@ -285,9 +287,9 @@ DECISION_SCORES = Table(
         "for_session": day("the open it was about"),
         "ticker": TICKER,
         "side": SIDE,
-        "intent": text("the plan's intent", unit="name", longest=20),
+        "intent": text("the plan's intent", unit="name", max_length=20),
         "decision": Column(pl.String(), "name", "the last decision before the open", pattern="approve|veto"),
-        "reason": text("why, in the operator's words", longest=1_000),
+        "reason": text("why, in the operator's words", max_length=1_000),
         "ordered": count("shares", "shares ordered, after splits since the plan"),
         "filled": count("shares", "shares filled"),
         "open_price": price("the opening price at which it would have been filled"),

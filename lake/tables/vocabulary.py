@@ -7,13 +7,13 @@ from lake.contract import UTC, Column
 SYMBOL = r"[A-Z0-9^][A-Z0-9.\-=^]{0,19}"
 """A ticker as we write it: no slash, no space, no quote, so it is safe in a path, a predicate and on screen."""
 
-TICKER = Column(pl.String(), "symbol", "the security's standard ticker", pattern=SYMBOL, longest=20)
+TICKER = Column(pl.String(), "symbol", "the security's standard ticker", pattern=SYMBOL, max_length=20)
 SESSION = Column(pl.Date(), "exchange date", "the trading session the row belongs to")
 AVAILABLE_AT = Column(UTC, "UTC instant", "first moment the fact could have been known")
 HORIZON = Column(pl.Int32(), "sessions", "how far ahead the forecast looks")
 PAYLOAD_ID = Column(pl.String(), "sha256", "the raw landing this row was read from", pattern=r"[0-9a-f]{64}")
 SOURCE = Column(pl.String(), "name", "the source that delivered it", pattern=r"[a-z][a-z0-9_\-]{0,30}")
-MODEL_ID = Column(pl.String(), "id", "the trained ensemble, a row set of model_registry", longest=80)
+MODEL_ID = Column(pl.String(), "id", "the trained ensemble, a row set of model_registry", max_length=80)
 
 
 def number(unit: str, doc: str, *, nullable: bool = False) -> Column:
@@ -26,9 +26,9 @@ def count(unit: str, doc: str, *, nullable: bool = False) -> Column:
     return Column(pl.Int64(), unit, doc, nullable=nullable)
 
 
-def text(doc: str, *, unit: str = "text", nullable: bool = False, longest: int = 4_000) -> Column:
+def text(doc: str, *, unit: str = "text", nullable: bool = False, max_length: int = 4_000) -> Column:
     """A bounded piece of text."""
-    return Column(pl.String(), unit, doc, nullable=nullable, longest=longest)
+    return Column(pl.String(), unit, doc, nullable=nullable, max_length=max_length)
 
 
 def flag(doc: str, *, nullable: bool = False) -> Column:

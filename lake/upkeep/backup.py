@@ -1,4 +1,4 @@
-"""Copy what is published to another folder, and bring it back, every byte checked on the way."""
+"""Copy what is published to another folder, and restore it, with every file verified."""
 
 from __future__ import annotations
 
@@ -13,40 +13,40 @@ from pathlib import Path
 
 from lake.errors import DamageError, NotALakeError
 from lake.storage import delta_log
-from lake.storage.atomic import DRAFT, file_hash, fsync_files, replace_atomic, write_atomic
-from lake.storage.checksums import WITNESSES
-from lake.storage.lease import LOCK, NOTE
-from lake.storage.manifest import BEGUN, MARKER, made_at, refuse_foreign, refuse_path
+from lake.storage.atomic import DRAFT, fsync_files, replace_atomic, write_atomic
+from lake.storage.checksums import CHECKSUMS, hash_file
+from lake.storage.lock import WRITER_HOLDER, WRITER_LOCK
+from lake.storage.manifest import CREATING, MANIFEST, check_format, check_path, read_created_at
 from lake.store import Lake
 from lake.tables import TABLES
 
-MANIFEST = "backup.json"
-"""Written last: a folder without it is no backup, and what it does not name is no part of one."""
+BACKUP_MANIFEST = "backup.json"
+"""CommitResult last: a folder without it is no backup, and what it does not name is no part of one."""
 Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
-class Copied:
+class CopyResult:
     """What a backup or a restore did."""
 
     files: int
     bytes: int
     new: int
-    """Files that were not there from an earlier backup."""
+    """Files that an earlier backup did not have."""
 
 
-def backup(lake: Lake, target: Path, progress: Progress = lambda *_: None) -> Copied:
-    """Copy everything published to a folder; a second time copies only what is new, for files never change.
+def backup(lake: Lake, target: Path, progress: Progress = lambda *_: None) -> CopyResult:
+    """Copy everything published to a folder; a second backup copies only what is new, for files never change.
 
     Raises:
-        NotALakeError: if the folder holds something that is no backup of this lake, or lies within the lake.
+        NotALakeError: if the folder contains something other than a backup of this lake, or lies within the lake.
         DamageError: if a file of the lake is missing.
     """
     known = _earlier(lake, target)
     target.mkdir(parents=True, exist_ok=True)
-    (target / f"{MANIFEST}.begun").touch()  # one cut off can be gone on with
-    with _undisturbed(lake):
-        # What an earlier backup names and this one replaces comes last: cut off before that, the earlier one is whole.
+    (target / f"{BACKUP_MANIFEST}.begun").touch()  # an interrupted one can be resumed
+    with _lock_unless_read_only(lake):
+        # What replaces a file of an earlier backup comes last: interrupted before that, the earlier one is intact.
         wanted = sorted(_published_files(lake), key=lambda path: _is_rewritten(path, lake))
         hashes: dict[str, str] = {}
         new = size = 0
@@ -59,139 +59,139 @@ def backup(lake: Lake, target: Path, progress: Progress = lambda *_: None) -> Co
             else:
                 _copy(path, there)
                 new += 1
-                hashes[name] = file_hash(there)
+                hashes[name] = hash_file(there)
             size += there.stat().st_size
     fsync_files(target / name for name in hashes)
     _write_manifest(target, hashes)
     progress("backup", len(wanted), len(wanted))
-    return Copied(len(hashes), size, new)
+    return CopyResult(len(hashes), size, new)
 
 
-def restore(source: Path, target: Path, progress: Progress = lambda *_: None) -> Copied:
-    """Make a lake out of a backup in an empty folder, holding each file against its hash before it counts.
+def restore(source: Path, target: Path, progress: Progress = lambda *_: None) -> CopyResult:
+    """Make a lake out of a backup in an empty folder, verifying each file against its checksum.
 
     Raises:
-        NotALakeError: if the source is no backup or the target is not empty.
+        NotALakeError: if the source is not a backup or the target is not empty.
         DamageError: naming the first file of the backup that is missing or has changed; no lake is left behind.
     """
-    refuse_path(target)
+    check_path(target)
     hashes = _known(source)
     if not hashes:
-        raise NotALakeError(f"{source} holds no backup; name a folder that `nextgen backup` wrote")
-    _refuse_within(target, source, "a lake within its backup would be lost with it")
-    # With a marker it is a lake, whatever lies beside it: a power cut can bring back the name of what was removed.
-    cut_off = (target / BEGUN).exists() and not (target / MARKER).exists()
+        raise NotALakeError(f"{source} is not a backup; name a folder that `nextgen backup` wrote")
+    _refuse_within(target, source, "a lake inside its backup would be lost with it")
+    # With a manifest it is a lake, whatever else is there: a power cut can bring back the name of a removed file.
+    cut_off = (target / CREATING).exists() and not (target / MANIFEST).exists()
     if target.exists() and any(target.iterdir()) and not cut_off:
         raise NotALakeError(f"{target} is not empty; restore into an empty folder")
-    _empty(target)  # of one that was cut off
+    _empty(target)  # of a restore that was cut off
     target.mkdir(parents=True, exist_ok=True)
-    (target / BEGUN).touch()
-    fsync_files([target / BEGUN])
+    (target / CREATING).touch()
+    fsync_files([target / CREATING])
     try:
-        size = _copied_back(source, target, hashes, progress)
-    except BaseException:  # whatever ended it, an interrupt too, half a lake is not left
+        size = _copy_back(source, target, hashes, progress)
+    except BaseException:  # whatever ended it, an interrupt too, no partial lake is left
         _empty(target)
         raise
-    (target / BEGUN).unlink()
-    refuse_foreign(target, older=True)
+    (target / CREATING).unlink()
+    check_format(target, older=True)
     progress("restore", len(hashes), len(hashes))
-    return Copied(len(hashes), size, len(hashes))
+    return CopyResult(len(hashes), size, len(hashes))
 
 
-def _copied_back(source: Path, target: Path, hashes: Mapping[str, str], progress: Progress) -> int:
+def _copy_back(source: Path, target: Path, hashes: Mapping[str, str], progress: Progress) -> int:
     size = 0
     # The marker comes last, after the disk has the rest: only with it the folder is a lake.
-    for number, name in enumerate(sorted(hashes, key=lambda name: (name == MARKER, name))):
+    for number, name in enumerate(sorted(hashes, key=lambda name: (name == MANIFEST, name))):
         progress("restore", number, len(hashes))
-        if name == MARKER:
-            fsync_files(target / other for other in hashes if other != MARKER)
+        if name == MANIFEST:
+            fsync_files(target / other for other in hashes if other != MANIFEST)
         if not (source / name).is_file():
             raise DamageError(f"the backup lacks {source / name}; use an older or a newer backup")
         _copy(source / name, target / name)
-        if file_hash(target / name) != hashes[name]:
-            raise DamageError(f"{source / name} is not what was backed up; use an older or a newer backup")
+        if hash_file(target / name) != hashes[name]:
+            raise DamageError(f"{source / name} has changed since the backup; use an older or a newer backup")
         size += (target / name).stat().st_size
-    fsync_files([target / MARKER])
+    fsync_files([target / MANIFEST])
     return size
 
 
 def _empty(folder: Path) -> None:
-    """Take everything out. Half emptied it is no lake, and one can be restored into it: its marker goes first."""
+    """Remove everything, the manifest first: interrupted, it is not a lake, and one can be restored into it."""
     left = list(folder.iterdir()) if folder.is_dir() else []
-    for path in sorted(left, key=lambda path: (path.name != MARKER, path.name == BEGUN)):
+    for path in sorted(left, key=lambda path: (path.name != MANIFEST, path.name == CREATING)):
         if path.is_dir():
             shutil.rmtree(path)
         else:
             path.unlink()
-        if path.name == MARKER:
-            fsync_files([folder / BEGUN])
+        if path.name == MANIFEST:
+            fsync_files([folder / CREATING])
 
 
 def _published_files(lake: Lake) -> Iterator[Path]:
-    """The files a restored lake needs: top-level ones, and each table's log, data and witnesses up to its version."""
-    loose = {LOCK, NOTE, MANIFEST}
+    """The files a restored lake needs: top-level ones, and each table's log, data and checksums up to its version."""
+    loose = {WRITER_LOCK, WRITER_HOLDER, BACKUP_MANIFEST}
     for path in sorted(lake.path.iterdir()):
         if path.is_file() and path.name not in loose and path.suffix != DRAFT:
             yield path
-    published = lake.published()
+    published = lake.published_versions()
     for table in TABLES.values():
         uri = Path(lake.uri(table))
         upto = published[table.name]
         for version in range(upto + 1):
             yield delta_log.entry_path(uri, version)
-            # A file that is gone was only in versions nobody names: gc removed it.
+            # A file that is gone was only in versions that no run refers to: gc removed it.
             yield from (file for file in delta_log.added_files(uri, version) if file.exists())
         for version in (*delta_log.archived_checkpoints(uri), *delta_log.checkpoint_versions(uri)):
             if version <= upto:
                 yield delta_log.checkpoint_path(uri, version)
-        if (uri / WITNESSES).is_dir():
-            yield from (path for path in sorted((uri / WITNESSES).iterdir()) if path.suffix != DRAFT)
+        if (uri / CHECKSUMS).is_dir():
+            yield from (path for path in sorted((uri / CHECKSUMS).iterdir()) if path.suffix != DRAFT)
 
 
 @contextmanager
-def _undisturbed(lake: Lake) -> Iterator[None]:
-    """Keep writers out, except where nobody can write: a disk that has failed is to be read while that is possible."""
+def _lock_unless_read_only(lake: Lake) -> Iterator[None]:
+    """Exclude writers, unless nobody can write: a failing disk has to be read while that is possible."""
     if os.statvfs(lake.path).f_flag & os.ST_RDONLY:
         yield
         return
-    with lake.lease("backup"):
+    with lake.lock("backup"):
         yield
 
 
 def _is_rewritten(path: Path, lake: Lake) -> bool:
-    """Whether the file takes the place of an earlier one of its name; entries of logs and data files never do."""
-    return path.parent == lake.path or "checkpoint" in path.name or path.parent.name == WITNESSES
+    """Whether the file replaces an earlier one of its name; log entries and data files never do."""
+    return path.parent == lake.path or "checkpoint" in path.name or path.parent.name == CHECKSUMS
 
 
 def _is_there(path: Path, there: Path, digest: str | None) -> bool:
     """Whether an earlier backup has the file.
 
-    A data file has its name for ever. What has a number can be another in a lake that was restored and went on from
-    there, so it is compared.
+    A data file keeps its name for ever. A numbered file may differ in a lake that was restored and then continued,
+    so it is compared.
     """
     if digest is None or not there.exists() or there.stat().st_size != path.stat().st_size:
         return False
-    return (path.suffix == ".parquet" and "checkpoint" not in path.name) or file_hash(path) == digest
+    return (path.suffix == ".parquet" and "checkpoint" not in path.name) or hash_file(path) == digest
 
 
 def _earlier(lake: Lake, target: Path) -> dict[str, str]:
     """The files of an earlier backup of the lake in the folder, with their hashes."""
-    _refuse_within(target, lake.path, "a backup within its lake would be lost with it")
+    _refuse_within(target, lake.path, "a backup inside its lake would be lost with it")
     known = _known(target)
-    if not known and target.exists() and any(target.iterdir()) and not (target / f"{MANIFEST}.begun").exists():
-        raise NotALakeError(f"{target} is not empty and holds no backup; name an empty folder")
-    if (target / MARKER).exists() and (made := made_at(target)) != made_at(lake.path):
-        raise NotALakeError(f"{target} holds a backup of another lake, made {made:.19}; name another folder")
+    if not known and target.exists() and any(target.iterdir()) and not (target / f"{BACKUP_MANIFEST}.begun").exists():
+        raise NotALakeError(f"{target} is neither empty nor a backup; name an empty folder")
+    if (target / MANIFEST).exists() and (made := read_created_at(target)) != read_created_at(lake.path):
+        raise NotALakeError(f"{target} contains a backup of another lake, made {made:.19}; name another folder")
     return known
 
 
 def _refuse_within(inner: Path, outer: Path, why: str) -> None:
     if inner.resolve().is_relative_to(outer.resolve()):
-        raise NotALakeError(f"{inner} lies within {outer}, and {why}; name a folder outside it")
+        raise NotALakeError(f"{inner} is inside {outer}, and {why}; name a folder outside it")
 
 
 def _known(folder: Path) -> dict[str, str]:
-    manifest = folder / MANIFEST
+    manifest = folder / BACKUP_MANIFEST
     if not manifest.exists():
         return {}
     try:
@@ -203,8 +203,8 @@ def _known(folder: Path) -> dict[str, str]:
 
 def _write_manifest(folder: Path, hashes: dict[str, str]) -> None:
     content = {"made_at": datetime.now(UTC).isoformat(), "files": hashes}
-    write_atomic(folder / MANIFEST, json.dumps(content, indent=1))
-    (folder / f"{MANIFEST}.begun").unlink(missing_ok=True)
+    write_atomic(folder / BACKUP_MANIFEST, json.dumps(content, indent=1))
+    (folder / f"{BACKUP_MANIFEST}.begun").unlink(missing_ok=True)
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -213,4 +213,4 @@ def _copy(source: Path, target: Path) -> None:
         with replace_atomic(target, durable=False) as draft:  # all of them are forced onto the disk at the end
             shutil.copyfile(source, draft)
     except FileNotFoundError:
-        raise DamageError(f"{source} is missing; `nextgen scrub` tells what else is") from None
+        raise DamageError(f"{source} is missing; `nextgen scrub` lists what else is") from None

@@ -1,4 +1,4 @@
-"""What keeps a lake fast over thousands of commits; run between cycles, under the lease."""
+"""Checkpoints of the tables' logs, which keep a lake fast over thousands of commits."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from lake.store import Lake
 from lake.tables import TABLES
 
 CHECKPOINT_EVERY = 20
-"""Commits: most of the cost of a long history is the log's tail behind the last checkpoint."""
+"""Writer: most of the cost of a long history is the log's tail behind the last checkpoint."""
 
 
-def checkpoint_due(lake: Lake, last: dict[str, int]) -> dict[str, int]:
-    """Write a checkpoint for each table whose log has grown by `CHECKPOINT_EVERY`, and archive what that makes old.
+def write_checkpoints(lake: Lake, last: dict[str, int]) -> dict[str, int]:
+    """Write a checkpoint for each table whose log has grown by `CHECKPOINT_EVERY`, and archive what is then old.
 
     Args:
-        lake: held under the lease.
-        last: table name -> version of its last checkpoint; what is not named is looked up on disk.
+        lake: under the writer lock, between cycles.
+        last: table name -> version of its last checkpoint; where one is missing it is looked up on disk.
 
     Returns:
         The same for the tables now.
@@ -28,6 +28,6 @@ def checkpoint_due(lake: Lake, last: dict[str, int]) -> dict[str, int]:
         if due := version - now[name] >= CHECKPOINT_EVERY:
             lake.checkpoint(table)
             now[name] = version
-        if due or name not in last:  # only a new checkpoint makes a log old, or what an earlier process left
-            lake.archive(table)
+        if due or name not in last:  # only after a new checkpoint, or what an earlier process left
+            lake.archive_log(table)
     return now

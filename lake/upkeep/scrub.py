@@ -1,4 +1,4 @@
-"""Read every file the lake ever promised and hold it against the hash recorded when it was published."""
+"""Verify every file of a lake against the checksum that was recorded when it was published."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ import polars as pl
 
 from lake.errors import DamageError
 from lake.storage import delta_log
-from lake.storage.atomic import file_hash
-from lake.storage.checksummed_json import is_sealed
 from lake.storage.checksums import (
+    CHECKSUMS,
     HINT,
-    WITNESSES,
-    hint_problem,
-    witness_of,
-    witnessed_checkpoint,
-    witnessed_commits,
+    checkpoint_checksum_path,
+    diagnose_hint,
+    has_valid_checksum,
+    hash_file,
+    is_checkpoint_intact,
+    read_commit_checksums,
 )
-from lake.storage.commit_pointer import HEAD, Head, read_head
-from lake.storage.manifest import MARKER, refuse_foreign
-from lake.storage.recovery import chain_problem, promised
+from lake.storage.commit_pointer import HEAD, CommitPointer, read_pointer
+from lake.storage.manifest import MANIFEST, check_format
+from lake.storage.recovery import diagnose_publication, read_promises
 from lake.store import Lake
 from lake.tables import TABLES
 from lake.tables.control import RUNS
 
 Progress = Callable[[str, int, int], None]
-SEALED_SINCE = 2
-"""The format from which on the files outside the tables vouch for themselves."""
+CHECKSUMMED_SINCE = 2
+"""The first format whose files outside the tables contain a checksum of themselves."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A file that is not what it was."""
+    """A file that is missing or has changed."""
 
     table: str
     file: str
@@ -43,90 +43,90 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Scrubbed:
-    """What a scrub looked at and found."""
+class ScrubReport:
+    """What a scrub verified and found."""
 
     files: int
-    unwitnessed: int
-    """Files whose hash nobody recorded; they were only read."""
+    without_checksum: int
+    """Files whose checksum was never recorded; they were only read."""
     findings: tuple[Finding, ...]
 
 
-def scrub(lake: Lake, progress: Progress = lambda *_: None) -> Scrubbed:
-    """Verify every published data file, log entry, checkpoint and witness; changes nothing, and needs no lease."""
+def scrub(lake: Lake, progress: Progress = lambda *_: None) -> ScrubReport:
+    """Verify every published data file, log entry, checkpoint and checksum file; changes nothing, needs no lock."""
     findings = _scrub_top(lake.path)
     try:
-        found, files = _scrub_runs(lake, read_head(lake.path) or _head_as_found(lake))
+        found, files = _scrub_runs(lake, read_pointer(lake.path) or _pointer_to_newest(lake))
     except DamageError as error:
-        return Scrubbed(1, 0, (*findings, Finding(RUNS.name, HEAD, str(error))))
+        return ScrubReport(1, 0, (*findings, Finding(RUNS.name, HEAD, str(error))))
     findings += found
-    if found:  # hashes out of a damaged table prove nothing
-        return Scrubbed(files, 0, tuple(findings))
+    if found:  # hashes from a damaged table prove nothing
+        return ScrubReport(files, 0, tuple(findings))
     columns = ("session", "output_table", "output_version", "files")
     runs = lake.read(RUNS, where=pl.col("status") == "done", columns=columns)
-    published, recorded = promised(runs, back=None)
+    published, recorded = read_promises(runs, back=None)
     by_table: dict[str, dict[str, str]] = {}
     for (name, _), hashes in recorded.items():
         by_table.setdefault(name, {}).update(hashes)
-    unwitnessed = 0
+    without_checksum = 0
     for number, table in enumerate(table for table in TABLES.values() if table.name != RUNS.name):
         progress(table.name, number, len(TABLES) - 1)
-        if not lake.has(table) and not published.get(table.name, 0):
-            continue  # a lake of an earlier program lacks the tables added since, until somebody writes
-        upto = published.get(table.name, 0) if table.story else lake.newest(table)
+        if not lake.has_table(table) and not published.get(table.name, 0):
+            continue  # an older lake lacks the tables added since, until the next writer creates them
+        upto = published.get(table.name, 0) if table.published_by_run else lake.newest(table)
         seen, bare, found = _scrub_table(lake.path, table.name, upto, by_table.get(table.name, {}))
-        files, unwitnessed = files + seen, unwitnessed + bare
+        files, without_checksum = files + seen, without_checksum + bare
         findings += found
     progress("scrub", len(TABLES) - 1, len(TABLES) - 1)
-    return Scrubbed(files, unwitnessed, tuple(findings))
+    return ScrubReport(files, without_checksum, tuple(findings))
 
 
 def _scrub_top(lake: Path) -> list[Finding]:
-    """The two files outside the tables. Those of earlier programs carry no seal, and get one with the next writer."""
+    """Verify the two files outside the tables; those of format 1 have no checksum until the next writer."""
     findings: list[Finding] = []
-    sealed = refuse_foreign(lake, older=True) >= SEALED_SINCE
-    for name in (MARKER, HEAD):
+    checksummed = check_format(lake, older=True) >= CHECKSUMMED_SINCE
+    for name in (MANIFEST, HEAD):
         path = lake / name
         if not path.exists():
-            what = "it is missing; the next writer makes it again if the chain of publications is whole"
+            what = "it is missing; the next writer rebuilds it if the chain of publications is intact"
             findings.append(Finding("", name, what))
-        elif sealed and not is_sealed(path.read_bytes()):
+        elif checksummed and not has_valid_checksum(path.read_bytes()):
             findings.append(Finding("", name, "its content has changed; restore it from a backup"))
     return findings
 
 
-def _head_as_found(lake: Lake) -> Head:
+def _pointer_to_newest(lake: Lake) -> CommitPointer:
     newest = lake.newest(RUNS)
-    return Head(newest, delta_log.publication_hash(lake.uri(RUNS), newest) if newest else "")
+    return CommitPointer(newest, delta_log.publication_hash(lake.uri(RUNS), newest) if newest else "")
 
 
-def _scrub_runs(lake: Lake, head: Head) -> tuple[list[Finding], int]:
-    """Walk the whole chain of publications; each names the hash of the one before it, files included."""
+def _scrub_runs(lake: Lake, head: CommitPointer) -> tuple[list[Finding], int]:
+    """Verify the chain of publications; each names the hash of the one before it, files included."""
     uri = Path(lake.uri(RUNS))
     findings: list[Finding] = []
     files = 0
     for version in range(head.version, 0, -1):
         files += 2
         try:
-            problem = chain_problem(uri, version, head)
+            problem = diagnose_publication(uri, version, head)
         except DamageError as error:
             problem = str(error)
         if problem:
             findings.append(Finding(RUNS.name, str(delta_log.entry_path(uri, version).relative_to(lake.path)), problem))
-    witnessed, _, found = _scrub_table(lake.path, RUNS.name, -1, {})
-    return findings + found, files + witnessed
+    seen, _, found = _scrub_table(lake.path, RUNS.name, -1, {})
+    return findings + found, files + seen
 
 
 def _scrub_table(lake: Path, name: str, upto: int, recorded: dict[str, str]) -> tuple[int, int, list[Finding]]:
-    """Files seen, files without a recorded hash, and what is wrong."""
+    """Verify a table; returns files seen, files without a recorded checksum, and what is wrong."""
     uri = lake / "tables" / name
     findings = _scrub_checkpoints(lake, name)
     known = {file: (digest, "") for file, digest in recorded.items()}
     try:
-        for witness, hashes in witnessed_commits(uri):
-            known |= {file: (digest, f" (or its witness {witness.name} has)") for file, digest in hashes.items()}
+        for path, hashes in read_commit_checksums(uri):
+            known |= {file: (digest, f" (or its checksum file {path.name} has)") for file, digest in hashes.items()}
     except DamageError as error:
-        findings.append(Finding(name, str((uri / WITNESSES).relative_to(lake)), str(error)))
+        findings.append(Finding(name, str((uri / CHECKSUMS).relative_to(lake)), str(error)))
     findings += _scrub_known(lake, name, known)
     bare = 0
     for version in range(upto + 1):
@@ -138,29 +138,29 @@ def _scrub_table(lake: Path, name: str, upto: int, recorded: dict[str, str]) -> 
 
 
 def _scrub_known(lake: Path, name: str, known: Mapping[str, tuple[str, str]]) -> list[Finding]:
-    """Hold each file against its recorded hash."""
+    """Compare each file with its recorded checksum."""
     uri = lake / "tables" / name
     present = {path.name: path for path in uri.glob("*.parquet")}
-    present |= {(path := delta_log.entry_path(uri, version)).name: path for version in delta_log.every_version(uri)}
+    present |= {(path := delta_log.entry_path(uri, version)).name: path for version in delta_log.all_versions(uri)}
     findings: list[Finding] = []
     for file, (digest, doubt) in known.items():
         path = present.get(file, uri / "_delta_log" / file if file.endswith(".json") else uri / file)
         if file not in present:
             findings.append(Finding(name, str(path.relative_to(lake)), f"it is missing{doubt}"))
-        elif file_hash(path) != digest:
+        elif hash_file(path) != digest:
             findings.append(Finding(name, str(path.relative_to(lake)), f"its content has changed{doubt}"))
     return findings
 
 
 def _scrub_bare(lake: Path, name: str, version: int, known: Mapping[str, object]) -> list[Finding]:
-    """What can be said of an entry without a recorded hash."""
+    """Check what can be checked of an entry without a recorded checksum."""
     path = delta_log.entry_path(lake / "tables" / name, version)
     try:
         added = delta_log.added_files(lake / "tables" / name, version)
     except DamageError as error:
         return [Finding(name, str(path.relative_to(lake)), str(error))]
     return [
-        Finding(name, str(data.relative_to(lake)), "it is missing or cut short")
+        Finding(name, str(data.relative_to(lake)), "it is missing or truncated")
         for data, size in added.items()
         if data.name not in known and (not data.exists() or data.stat().st_size != size)
     ]
@@ -172,11 +172,11 @@ def _scrub_checkpoints(lake: Path, name: str) -> list[Finding]:
         Finding(
             name,
             str(delta_log.checkpoint_path(uri, version).relative_to(lake)),
-            f"its content has changed (or its witness {witness_of(uri, version).name} has)",
+            f"its content has changed (or its checksum {checkpoint_checksum_path(uri, version).name} has)",
         )
         for version in (*delta_log.archived_checkpoints(uri), *delta_log.checkpoint_versions(uri))
-        if not witnessed_checkpoint(uri, version)
+        if not is_checkpoint_intact(uri, version)
     ]
-    if what := hint_problem(uri):
+    if what := diagnose_hint(uri):
         findings.append(Finding(name, str((uri / delta_log.FOLDER / HINT).relative_to(lake)), what))
     return findings

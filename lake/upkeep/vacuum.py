@@ -1,4 +1,4 @@
-"""Remove what nothing needs any more, and never a file of a version that a run names."""
+"""Vacuum: remove data files that no recorded run refers to, and what crashes left behind."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from urllib.parse import unquote
 
 from lake.contract import Table
 from lake.storage import delta_log
-from lake.storage.disk import refusals_in_words
-from lake.storage.recovery import ASIDE
+from lake.storage.disk import translate_disk_errors
+from lake.storage.recovery import QUARANTINE
 from lake.store import Lake
 from lake.tables import TABLES
 from lake.tables.control import RUNS
 
-RIPE_SECONDS = 24 * 3600.0
-"""Age from which a file that no log names is taken for a leftover: a writer may have made it just before its commit."""
-ASIDE_SECONDS = 30 * 24 * 3600.0
-"""Age from which damaged files that were put aside are let go."""
+LEFTOVER_SECONDS = 24 * 3600.0
+"""Age from which a file that no log entry names counts as a leftover: a writer makes it just before its commit."""
+QUARANTINE_SECONDS = 30 * 24 * 3600.0
+"""Age from which files in quarantine are removed."""
 
 
 @dataclass(frozen=True)
-class Garbage:
+class UnneededFile:
     """A file that is not needed."""
 
     table: str
@@ -35,17 +35,17 @@ class Garbage:
     why: str
 
 
-def pinned_versions(lake: Lake) -> dict[str, set[int]]:
-    """Table name -> the versions that a run reads or wrote, with the published and the newest one.
+def find_pinned_versions(lake: Lake) -> dict[str, set[int]]:
+    """Table name -> the versions that a run read or wrote, with the published and the newest one.
 
-    Of `runs` it is every version, for the chain of publications is proven with the files themselves; and of the logs
-    of tasks, which no run names.
+    Of the control tables it is every version: the chain of publications is verified with the files of `runs`, and
+    no run refers to the others.
     """
     pins = {
         name: set(range(lake.newest(table) + 1)) if table.domain == "control" else {lake.newest(table)}
         for name, table in TABLES.items()
     }
-    for name, version in lake.published().items():
+    for name, version in lake.published_versions().items():
         pins[name].add(version)
     runs = lake.read(RUNS, columns=("output_table", "output_version", "inputs"))
     for name, version, inputs in runs.select("output_table", "output_version", "inputs").iter_rows():
@@ -56,68 +56,70 @@ def pinned_versions(lake: Lake) -> dict[str, set[int]]:
     return pins
 
 
-def needless(lives: Mapping[str, tuple[int, int | None]], pins: Iterable[int]) -> set[str]:
-    """The files that no pinned version holds.
+def select_unneeded(lives: Mapping[str, tuple[int, int | None]], pins: Iterable[int]) -> set[str]:
+    """The files that belong to no pinned version.
 
     Args:
         lives: file -> the version that added it, and the one that removed it (None while it is still there).
-        pins: versions that have to stay readable.
+        pins: the versions that have to stay readable.
     """
-    kept = sorted(set(pins))
+    pinned = sorted(set(pins))
     return {
         file
         for file, (added, removed) in lives.items()
-        if not any(added <= pin and (removed is None or pin < removed) for pin in kept)
+        if not any(added <= pin and (removed is None or pin < removed) for pin in pinned)
     }
 
 
-def find_garbage(lake: Lake) -> list[Garbage]:
-    """Everything that could go, without touching it.
+def find_unneeded(lake: Lake) -> list[UnneededFile]:
+    """List what could be removed, without touching it.
 
     Raises:
-        DamageError: if a log entry is missing or damaged: what a table needs cannot be told then.
+        DamageError: if a log entry is missing or damaged: it is not known then what the table needs.
     """
-    # The logs first: what is put on record meanwhile, which needs no lease, is then either pinned or not seen yet.
+    # The logs first: what is committed meanwhile, which needs no lock, is then either pinned or not seen yet.
     lives = {name: _lives(Path(lake.uri(table))) for name, table in TABLES.items()}
-    pins = pinned_versions(lake)
+    pins = find_pinned_versions(lake)
     return [one for name, table in TABLES.items() for one in _of_table(lake, table, lives[name], pins[name])]
 
 
-def collect_garbage(lake: Lake) -> list[Garbage]:
-    """Remove it, under the lease; returns what was removed.
+def vacuum(lake: Lake) -> list[UnneededFile]:
+    """Remove what `find_unneeded` lists, and return it.
 
-    The log is left as it is: a version nobody names stays listed but can no longer be read.
+    The log stays as it is: a version that no run refers to remains listed but can no longer be read.
 
     Raises:
         BusyError: if another process is writing.
-        StorageError: if the disk refuses; what was removed stays so.
+        StorageError: if the disk refuses; what was removed stays removed.
     """
-    with lake.lease("gc", room=0), refusals_in_words("the lake could not be tidied to the end"):
-        found = find_garbage(lake)
+    with lake.lock("gc", min_free=0), translate_disk_errors("the lake could not be vacuumed completely"):
+        found = find_unneeded(lake)
         for one in found:
             (lake.path / one.file).unlink(missing_ok=True)
-        _let_go_of_old(lake.path / ASIDE)
+        _empty_quarantine(lake.path / QUARANTINE)
     return found
 
 
-def _of_table(lake: Lake, table: Table, lives: Mapping[str, tuple[int, int | None]], pins: set[int]) -> list[Garbage]:
+def _of_table(
+    lake: Lake, table: Table, lives: Mapping[str, tuple[int, int | None]], pins: set[int]
+) -> list[UnneededFile]:
     uri = Path(lake.uri(table))
-    unneeded = needless(lives, pins)
-    found: list[Garbage] = []
+    unneeded = select_unneeded(lives, pins)
+    found: list[UnneededFile] = []
     for path in sorted(uri.glob("*.parquet*")):
         if "#" in path.name or path.name not in lives:
-            if time() - path.stat().st_mtime > RIPE_SECONDS:
-                found.append(_garbage(lake.path, table, path, "no version ever held it"))
+            if time() - path.stat().st_mtime > LEFTOVER_SECONDS:
+                found.append(_garbage(lake.path, table, path, "it never belonged to any version"))
         elif path.name in unneeded:
-            found.append(_garbage(lake.path, table, path, "only in versions that no run names"))
+            found.append(_garbage(lake.path, table, path, "only in versions that no run refers to"))
     return found
 
 
 def _lives(uri: Path) -> dict[str, tuple[int, int | None]]:
     """File -> the versions that added and removed it, from the whole log."""
     lives: dict[str, tuple[int, int | None]] = {}
-    for version in range(max(delta_log.every_version(uri), default=-1) + 1):
-        for action in delta_log.actions(delta_log.entry_path(uri, version)):
+    for version in range(max(delta_log.all_versions(uri), default=-1) + 1):
+        for action in delta_log.read_actions(delta_log.entry_path(uri, version)):
             if "add" in action:
                 lives[unquote(action["add"]["path"])] = (version, None)
             elif "remove" in action:
@@ -126,11 +128,11 @@ def _lives(uri: Path) -> dict[str, tuple[int, int | None]]:
     return lives
 
 
-def _let_go_of_old(aside: Path) -> None:
-    for folder in aside.iterdir() if aside.is_dir() else ():
-        if time() - folder.stat().st_mtime > ASIDE_SECONDS:
+def _empty_quarantine(quarantine: Path) -> None:
+    for folder in quarantine.iterdir() if quarantine.is_dir() else ():
+        if time() - folder.stat().st_mtime > QUARANTINE_SECONDS:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _garbage(lake: Path, table: Table, path: Path, why: str) -> Garbage:
-    return Garbage(table.name, str(path.relative_to(lake)), path.stat().st_size, why)
+def _garbage(lake: Path, table: Table, path: Path, why: str) -> UnneededFile:
+    return UnneededFile(table.name, str(path.relative_to(lake)), path.stat().st_size, why)

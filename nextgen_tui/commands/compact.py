@@ -15,14 +15,14 @@ def command(invocation: Invocation, everything: bool) -> None:
 
     The rows stay the same; the new version stands among the runs, and older versions stay readable.
     """
-    from lake.upkeep.checkpoints import checkpoint_due
-    from lake.upkeep.compaction import DUE_FILES, compact_due
+    from lake.upkeep.checkpoints import write_checkpoints
+    from lake.upkeep.compaction import DUE_FILES, compact_tables
     from nextgen_tui.text.formats import counted
 
     invocation.runner.recover()
-    with invocation.lake.lease("compact"):
-        runs = compact_due(invocation.lake, least=2 if everything else DUE_FILES)
-        checkpoint_due(invocation.lake, {})
+    with invocation.lake.lock("compact"):
+        runs = compact_tables(invocation.lake, min_files=2 if everything else DUE_FILES)
+        write_checkpoints(invocation.lake, {})
     for run in runs:
         invocation.output.say(f"{run.recipe.output_table}: {run.written:,} rows written in one piece")
     invocation.output.say(f"{counted(len(runs), 'table')} compacted; `nextgen gc` gives back what nothing needs")

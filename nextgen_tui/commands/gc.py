@@ -17,11 +17,11 @@ def command(invocation: Invocation, dry_run: bool) -> None:
 
     Every version that a run read or wrote stays readable, however old it is.
     """
-    from lake.upkeep.vacuum import collect_garbage, find_garbage
+    from lake.upkeep.vacuum import find_unneeded, vacuum
     from nextgen_tui.text.formats import counted
     from nextgen_tui.text.table_view import grid
 
-    found = find_garbage(invocation.lake) if dry_run else collect_garbage(invocation.lake)
+    found = find_unneeded(invocation.lake) if dry_run else vacuum(invocation.lake)
     if found:
         view = grid()
         for heading in ("table", "files", "bytes", "why"):

@@ -102,9 +102,9 @@ def _run(invocation: Invocation, store: Store, mapping: Path | None, *, propose:
 
 
 def _create(invocation: Invocation) -> None:
-    from lake.store import MARKER, Lake
+    from lake.store import MANIFEST, Lake
 
-    if not (invocation.lake_path / MARKER).exists():
+    if not (invocation.lake_path / MANIFEST).exists():
         Lake.create(invocation.lake_path)
         invocation.output.say(
             f"made an empty lake at {invocation.lake_path}; before its first cycle, set source.name in its nextgen.toml"

@@ -20,12 +20,12 @@ def command(invocation: Invocation, dry_run: bool) -> None:
     """
     from lake.migrations import FORMAT
     from lake.migrations.run import migrate, planned
-    from lake.storage.manifest import refuse_foreign
+    from lake.storage.manifest import check_format
     from lake.store import Lake
     from nextgen_tui.text.formats import counted
     from nextgen_tui.text.table_view import grid
 
-    now = refuse_foreign(invocation.lake_path, older=True)
+    now = check_format(invocation.lake_path, older=True)
     lake = Lake.open(invocation.lake_path, older=True)
     if now == FORMAT:
         invocation.output.say(f"the lake has format {FORMAT}, which is this program's: nothing to do")

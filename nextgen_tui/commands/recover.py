@@ -20,7 +20,7 @@ def command(invocation: Invocation) -> None:
     from nextgen_tui.text.formats import counted
 
     lake, runner = invocation.lake, invocation.runner
-    with lake.lease("recovery"):
+    with lake.lock("recovery"):
         repairs = list(lake.repairs)
         finished = runner.recover()
     for repair in repairs:

@@ -33,7 +33,11 @@ def command(invocation: Invocation) -> int:
         for one in result.findings:
             view.add_row(one.table, safe_text(one.file, 200), safe_text(one.what, 300))
         invocation.output.show(view)
-    bare = f"; {result.unwitnessed} of them have no recorded hash and were only read" if result.unwitnessed else ""
+    bare = (
+        f"; {result.without_checksum} of them have no recorded hash and were only read"
+        if result.without_checksum
+        else ""
+    )
     invocation.output.say(f"{counted(result.files, 'file')} looked at, {len(result.findings)} not what they were{bare}")
     invocation.output.record(asdict(result))
     return exit_codes.DAMAGE if result.findings else exit_codes.DONE

@@ -87,7 +87,7 @@ class LakeView:
     def versions(self) -> Mapping[str, int]:
         """Table -> the version that was published at the standpoint."""
         if self.at is None:
-            return self.lake.published()
+            return self.lake.published_versions()
         return dict.fromkeys(TABLES, 0) | highest_versions(self.runs)
 
     def version(self, table: Table) -> int:
@@ -96,7 +96,7 @@ class LakeView:
 
     def read(self, table: Table, **how: Any) -> pl.DataFrame:
         """Rows as they were published at the standpoint; see `Lake.read`."""
-        if self.at is not None and table.story:
+        if self.at is not None and table.published_by_run:
             how["version"] = self.version(table)
         elif self.at is not None and table.name == SYSTEM_HEALTH.name:
             how["until"] = min(how.get("until") or self.at.session, self.at.session)

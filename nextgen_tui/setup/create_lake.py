@@ -45,7 +45,7 @@ def make_lake(invocation: Invocation, chosen: Mapping[str, Given], until: date |
         NotALakeError: if the folder holds something else.
     """
     from lake.runs import last_session
-    from lake.store import MARKER, Lake
+    from lake.store import MANIFEST, Lake
     from pipeline.config.document import toml_document, write_document
     from pipeline.config.loading import load
     from pipeline.engine.runner import Runner
@@ -53,7 +53,7 @@ def make_lake(invocation: Invocation, chosen: Mapping[str, Given], until: date |
     from pipeline.market.sessions import exchange_sessions
 
     path = invocation.lake_path
-    if (path / MARKER).exists() and (done := last_session(Lake.open(path))) is not None:
+    if (path / MANIFEST).exists() and (done := last_session(Lake.open(path))) is not None:
         raise click.UsageError(
             f"there already is a lake at {path}, with history to {done}; go on with `nextgen replay`, "
             "or name another with --lake"

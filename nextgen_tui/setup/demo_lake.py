@@ -50,9 +50,9 @@ def prepare(invocation: Invocation, fresh: bool) -> None:
 
 
 def _throw_away(path: Path) -> None:
-    from lake.storage.lease import writer_lease
+    from lake.storage.lock import writer_lock
 
-    with writer_lease(path, "throwing the demo away"):
+    with writer_lock(path, "throwing the demo away"):
         shutil.rmtree(path)
 
 

@@ -9,12 +9,12 @@ from typing import Any
 import polars as pl
 
 from lake.contract import RUN_ID, Table
-from lake.store import Lake, Written
+from lake.store import CommitResult, Lake
 
 
 def commit_fold(
     lake: Lake, table: Table, rows: pl.DataFrame, since: date, run_id: str, recipe: Mapping[str, Any]
-) -> Written:
+) -> CommitResult:
     """Make the rows all that the table holds from `since` on, in one commit.
 
     A row that stays as it was keeps the run that wrote it. What an earlier load derived without knowing this one's
@@ -43,4 +43,4 @@ def commit_fold(
         return lake.commit(table, rows, run_id, recipe)  # nothing that stands changes
     ordered = pl.concat([stored[table.clock], whole[table.clock]]).sort()
     version = lake.rewrite(table, whole.sort(table.clock, *table.key), ordered[0], run_id, recipe)
-    return Written(version, fresh + gone)
+    return CommitResult(version, fresh + gone)

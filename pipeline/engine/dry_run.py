@@ -8,7 +8,7 @@ from datetime import date, timedelta
 import polars as pl
 
 from lake.contract import Table
-from lake.storage.predicates import last_revisions, predicates
+from lake.storage.predicates import build_predicates, select_last_revisions
 from pipeline.engine.runner import Runner
 from pipeline.engine.stage import Moment, Read, Stage
 
@@ -58,12 +58,14 @@ class Rehearsal:
         table, calendar = read.table, moment.calendar
         since = None if read.lookback is None else calendar.offset(moment.since, -read.lookback)
         until = moment.session if read.upto == "session" else calendar.previous(moment.since)
-        tests = predicates(table, since, until, moment.as_of, read.where)
+        tests = build_predicates(table, since, until, moment.as_of, read.where)
         lake, every = self.runner.lake, pl.all_horizontal(tests) if tests else None
         there = lake.read(table, version=lake.newest(table), since=since, until=until, where=every)
         there = there.select(*table.columns)
         above = self._above.get(table.name, table.empty()).filter(*tests)
         both = (there, above) if table.mode == "append" else (above, there)
         rows = pl.concat(both).unique(table.key, keep="first", maintain_order=True).sort(table.key)
-        rows = rows if read.every_revision or not table.entity or rows.is_empty() else last_revisions(rows, table)
+        rows = (
+            rows if read.every_revision or not table.entity or rows.is_empty() else select_last_revisions(rows, table)
+        )
         return rows.select(read.columns or tuple(table.columns))

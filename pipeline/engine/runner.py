@@ -30,7 +30,7 @@ from lake.store import Lake
 from lake.tables.control import RUNS, WorkKind
 from lake.tables.market import MARKET_PRICES, RAW_PRICES
 from lake.tables.news import RAW_NEWS
-from lake.upkeep.checkpoints import checkpoint_due
+from lake.upkeep.checkpoints import write_checkpoints
 from pipeline.config.settings import Settings
 from pipeline.engine import work
 from pipeline.engine.backfill import commit_fold
@@ -110,14 +110,14 @@ class Runner:
             BusyError: if another process is writing.
         """
         self.calendar.position(session)
-        with self.lake.lease(f"cycle of {session}"):
+        with self.lake.lock(f"cycle of {session}"):
             self.recover(progress)
             return self._cycle(session, progress)
 
     def replay(self, first: date, last: date, progress: Progress = silent) -> Iterable[Cycle]:
         """Run the cycles of a range of sessions, one after the other, as they would have run live."""
         sessions = self.calendar.between(first, last)
-        with self.lake.lease(f"replay {first} to {last}"):
+        with self.lake.lock(f"replay {first} to {last}"):
             self.recover(silent)
             for number, session in enumerate(sessions):
                 progress(f"session {session}", number, len(sessions))
@@ -133,7 +133,7 @@ class Runner:
             CycleOrderError: if cycles have run: what they decided on cannot change under them; or if an older system
                 was imported, which fills what the lake's own history lacks and so has to come after it.
         """
-        with self.lake.lease(f"history {since} to {session}"):
+        with self.lake.lock(f"history {since} to {session}"):
             self.recover(progress)
             if (done := last_cycle(self.lake)) is not None:
                 raise CycleOrderError(
@@ -148,7 +148,7 @@ class Runner:
 
         Unlike a load of history it says nothing about which sessions the lake's own source has been asked for.
         """
-        with self.lake.lease(f"import {imported.since} to {imported.session}"):
+        with self.lake.lock(f"import {imported.since} to {imported.session}"):
             return self._published(imported, progress)
 
     def stage(self, stage: Stage, session: date, since: date | None = None) -> Run:
@@ -158,19 +158,19 @@ class Runner:
             StageFailedError: if it raises.
         """
         self.calendar.position(session)
-        with self.lake.lease(f"{stage.name} of {session}"):
+        with self.lake.lock(f"{stage.name} of {session}"):
             self.recover(silent)
             return self._single(stage, session, since)
 
     def train(self, session: date, progress: Progress = silent) -> list[Run]:
         """Train a challenger at a session's close and let it be judged, whether or not training is due."""
-        with self.lake.lease(f"training at {session}"):
+        with self.lake.lock(f"training at {session}"):
             self.recover(progress)
             return list(self._published(work.training(session), progress).runs)
 
     def recover(self, progress: Progress = silent) -> list[Run]:
         """Bring an interrupted cycle to its end before anything else is written; a no-op on a tidy lake."""
-        with self.lake.lease("recovery"):
+        with self.lake.lock("recovery"):
             left = unpublished(self.lake)
             for cycle_id in dict.fromkeys(run.recipe.cycle_id for run in left):
                 done = [run for run in left if run.recipe.cycle_id == cycle_id]
@@ -192,7 +192,7 @@ class Runner:
         self._refuse_gap(session)
         cycle = self._published(wanted, progress, done)
         report = self._single(REPORT, session)
-        self._checkpoints = checkpoint_due(self.lake, self._checkpoints)
+        self._checkpoints = write_checkpoints(self.lake, self._checkpoints)
         return replace(cycle, runs=(*cycle.runs, report))
 
     def _single(self, stage: Stage, session: date, since: date | None = None) -> Run:

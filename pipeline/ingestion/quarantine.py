@@ -62,9 +62,9 @@ def _to_contract(rows: pl.DataFrame, moment: Moment, lag: timedelta) -> pl.DataF
     """The contract's columns; texts are bounded, and a row without a ticker has an empty one."""
     public = {day: moment.calendar.close_at(day) + lag for day in rows["landed"].unique()}
     return rows.with_columns(
-        pl.col("ticker").fill_null("").str.slice(0, QUARANTINED_ROWS.columns["ticker"].longest),
+        pl.col("ticker").fill_null("").str.slice(0, QUARANTINED_ROWS.columns["ticker"].max_length),
         session="landed",
-        row=pl.col("text").str.slice(0, QUARANTINED_ROWS.columns["row"].longest),
+        row=pl.col("text").str.slice(0, QUARANTINED_ROWS.columns["row"].max_length),
         available_at=pl.col("landed").replace_strict(
             list(public), list(public.values()), default=None, return_dtype=UTC
         ),

@@ -13,8 +13,7 @@ import polars as pl
 
 from lake.contract import RUN_ID
 from lake.runs import last_decision
-from lake.storage.lease import LOCK
-from lake.storage.lock import holder
+from lake.storage.lock import WRITER_LOCK, find_holder
 from lake.store import Lake
 from lake.tables import TABLES
 from lake.tables.control import SERVICE_HEARTBEATS, TASK_ATTEMPTS
@@ -134,7 +133,7 @@ def _configuration(lake: Lake) -> tuple[Settings | None, PartHealth]:
 
 def _writer(lake: Lake, journal: Journal) -> PartHealth:
     """Who writes the lake; a warning where what the daemon started has to wait for somebody else."""
-    writer = holder(lake.path / LOCK)
+    writer = find_holder(lake.path / WRITER_LOCK)
     if not writer:
         return PartHealth("writer", "ok", "Nothing writes the lake")
     at_work = [event for event in journal.running() if event.task not in WITHOUT_LEASE]

@@ -71,7 +71,7 @@ def write_session(lake: Lake, number: int) -> list[Run]:
 
 def publish_sessions(lake: Lake, count: int, start: int = 0) -> None:
     """Write and publish that many sessions, and ask for something each time."""
-    with lake.lease("sessions"):
+    with lake.lock("sessions"):
         for number in range(start, start + count):
             publish(lake, write_session(lake, number), f"cycle {number}/0", durable=False)
     for number in range(start, start + count):

@@ -12,34 +12,33 @@ from deltalake import DeltaTable
 
 from lake.errors import DamageError, LakeError
 from lake.storage import delta_log
-from lake.storage.lease import NOTE
-from lake.storage.listing import listing_at
-from lake.storage.snapshots import Snapshots
-from lake.storage.writer import Commits
+from lake.storage.lock import WRITER_HOLDER
+from lake.storage.reader import Reader
+from lake.storage.snapshot import read_snapshot
+from lake.storage.writer import Writer
 from lake.store import Lake
 from lake.tables import TABLES
 from lake.tables.control import RUNS, TASK_REQUESTS
 from lake.tables.market import INSTRUMENTS, MARKET_PRICES
 from lake.upkeep.backup import backup, restore
-from lake.upkeep.compaction import compact_due
-from lake.upkeep.log_archive import archive_log, took_back_late
+from lake.upkeep.compaction import compact_tables
+from lake.upkeep.log_archive import archive_log, undo_late_commit
 from lake.upkeep.scrub import scrub
-from lake.upkeep.vacuum import collect_garbage, find_garbage, pinned_versions
-from lake.watch import publication_mark
+from lake.upkeep.vacuum import find_pinned_versions, find_unneeded, vacuum
 from tests.frames.published import publish_sessions, request_rows
 
 MOVED = (MARKET_PRICES, INSTRUMENTS, RUNS, TASK_REQUESTS)
 
 
 def checkpoint_all(lake: Lake) -> None:
-    with lake.lease("upkeep"):
+    with lake.lock("upkeep"):
         for table in MOVED:
             lake.checkpoint(table)
 
 
 def archive_all(lake: Lake) -> int:
-    with lake.lease("upkeep"):
-        return sum(lake.archive(table) for table in MOVED)
+    with lake.lock("upkeep"):
+        return sum(lake.archive_log(table) for table in MOVED)
 
 
 def grown(path: Path) -> Lake:
@@ -99,7 +98,7 @@ def test_a_version_is_listed_as_the_storage_library_lists_it(long: Lake) -> None
     for table in MOVED:
         for version in range(long.newest(table) + 1):
             theirs = {Path(uri).name for uri in DeltaTable(long.uri(table), version=version).file_uris()}
-            assert set(listing_at(Path(long.uri(table)), table, version).files) == theirs
+            assert set(read_snapshot(Path(long.uri(table)), table, version).files) == theirs
 
 
 def test_archiving_again_moves_nothing_and_work_goes_on(old: Lake) -> None:
@@ -113,7 +112,7 @@ def test_archiving_again_moves_nothing_and_work_goes_on(old: Lake) -> None:
 
 def test_only_the_writer_archives(long: Lake) -> None:
     with pytest.raises(LakeError, match="writer lease"):
-        long.archive(MARKET_PRICES)
+        long.archive_log(MARKET_PRICES)
 
 
 def test_what_is_not_published_is_not_archived(long: Lake) -> None:
@@ -135,16 +134,18 @@ def test_an_open_reader_and_an_open_writer_go_on_across_the_archiving(long: Lake
 
 
 def test_a_commit_that_slept_through_the_archiving_is_made_on_the_table_as_it_is_now(long: Lake) -> None:
-    tables = Snapshots(long.path)
-    with tables.held(TASK_REQUESTS):
+    tables = Reader(long.path)
+    with tables.pin(TASK_REQUESTS):
         asleep = tables.newest(TASK_REQUESTS)
         publish_sessions(long, 2, start=7)
         checkpoint_all(long)
         publish_sessions(long, 1, start=9)
         checkpoint_all(long)
         archive_all(long)
-        assert delta_log.archived(long.uri(TASK_REQUESTS), asleep + 1).exists(), "its number was not given away"
-        written = Commits(tables).commit(TASK_REQUESTS, request_rows(100), "request 100", {}, durable=False)
+        assert delta_log.archived_entry_path(long.uri(TASK_REQUESTS), asleep + 1).exists(), (
+            "its number was not given away"
+        )
+        written = Writer(tables).commit(TASK_REQUESTS, request_rows(100), "request 100", {}, durable=False)
     assert written.version == asleep + 4
     ids = Lake.open(long.path).read(TASK_REQUESTS)["request_id"].to_list()
     assert sorted(ids) == sorted(f"request {number}" for number in (*range(10), 100))
@@ -152,23 +153,27 @@ def test_a_commit_that_slept_through_the_archiving_is_made_on_the_table_as_it_is
 
 def late_entry(lake: Lake) -> Path:
     """An entry under a number that is in the archive already, as a writer that slept would make it."""
-    path = Path(lake.uri(TASK_REQUESTS)) / delta_log.FOLDER / delta_log.archived(lake.uri(TASK_REQUESTS), 2).name
+    path = (
+        Path(lake.uri(TASK_REQUESTS))
+        / delta_log.FOLDER
+        / delta_log.archived_entry_path(lake.uri(TASK_REQUESTS), 2).name
+    )
     path.write_bytes(delta_log.entry_path(lake.uri(TASK_REQUESTS), 7).read_bytes())
     return path
 
 
 def test_a_commit_that_came_too_late_is_taken_back(old: Lake) -> None:
     path, before = late_entry(old), contents(old)
-    assert took_back_late(Path(old.uri(TASK_REQUESTS)), 2)
+    assert undo_late_commit(Path(old.uri(TASK_REQUESTS)), 2)
     assert not path.exists()
-    assert not took_back_late(Path(old.uri(TASK_REQUESTS)), old.newest(TASK_REQUESTS))
+    assert not undo_late_commit(Path(old.uri(TASK_REQUESTS)), old.newest(TASK_REQUESTS))
     assert contents(Lake.open(old.path)) == before
 
 
 def test_a_commit_whose_writer_died_before_it_knew_that_it_came_too_late_is_put_aside(old: Lake) -> None:
     before, path = contents(old), late_entry(old)
     assert contents(Lake.open(old.path)) == before, "a reader follows the entry that came too late"
-    with old.lease("the next writer"):
+    with old.lock("the next writer"):
         assert [(one.file, one.what) for one in old.repairs] == [
             (
                 str(path.relative_to(old.path)),
@@ -184,7 +189,7 @@ def test_a_move_cut_off_half_way_is_brought_to_its_end(old: Lake, names: int) ->
     before = contents(old)
     for table in MOVED:
         for version in range(4, 4 - names, -1):
-            path = delta_log.archived(old.uri(table), version)
+            path = delta_log.archived_entry_path(old.uri(table), version)
             shutil.copy(path, Path(old.uri(table)) / delta_log.FOLDER / path.name)
     assert contents(Lake.open(old.path)) == before
     publish_sessions(Lake.open(old.path), 1, start=7)
@@ -203,7 +208,7 @@ def test_a_log_whose_checkpoints_are_lost_comes_back_from_the_archive(old: Lake,
             os.utime(path, (0, 0))  # no longer one that another process is just making
     assert contents(Lake.open(old.path)) == before, "a reader trusted a damaged checkpoint"
     again = Lake.open(old.path)
-    with again.lease("the next writer"):
+    with again.lock("the next writer"):
         pass
     assert sum("came back from the archive" in one.what for one in again.repairs) == len(MOVED)
     assert delta_log.entry_versions(old.uri(RUNS))[0] == (0 if lose_old_ones else 3)
@@ -214,7 +219,7 @@ def test_a_log_whose_checkpoints_are_lost_comes_back_from_the_archive(old: Lake,
 
 
 def test_an_archived_entry_that_is_gone_is_named_by_scrub_and_by_whoever_reads_through_it(old: Lake) -> None:
-    path = delta_log.archived(old.uri(MARKET_PRICES), 2)
+    path = delta_log.archived_entry_path(old.uri(MARKET_PRICES), 2)
     path.unlink()
     assert path.name in {Path(one.file).name for one in scrub(old).findings}
     with pytest.raises(DamageError, match=path.name):
@@ -223,18 +228,18 @@ def test_an_archived_entry_that_is_gone_is_named_by_scrub_and_by_whoever_reads_t
 
 def test_an_archive_that_is_gone_stops_the_writer_with_the_files_name(old: Lake) -> None:
     shutil.rmtree(Path(old.uri(MARKET_PRICES)) / delta_log.ARCHIVE)
-    with pytest.raises(DamageError, match=r"00000\.json is missing"), Lake.open(old.path).lease("the next writer"):
+    with pytest.raises(DamageError, match=r"00000\.json is missing"), Lake.open(old.path).lock("the next writer"):
         pass
 
 
 def test_gc_compaction_and_sweeping_know_what_the_archive_names(old: Lake) -> None:
-    before = {at: rows for at, rows in contents(old).items() if at[1] in pinned_versions(old)[at[0]]}
-    (old.path / NOTE).write_text("{}")  # a crash: leftovers are swept
+    before = {at: rows for at, rows in contents(old).items() if at[1] in find_pinned_versions(old)[at[0]]}
+    (old.path / WRITER_HOLDER).write_text("{}")  # a crash: leftovers are swept
     for path in old.path.rglob("*"):  # a copy that kept no times
         os.utime(path, (0, 0)) if path.suffix == ".json" else os.utime(path)
-    assert compact_due(old, least=2)
-    collect_garbage(old)
-    assert find_garbage(old) == []
+    assert compact_tables(old, min_files=2)
+    vacuum(old)
+    assert find_unneeded(old) == []
     now = Lake.open(old.path)
     assert {at: now.read(TABLES[at[0]], version=at[1]).rows() for at in before} == before
     assert scrub(old).findings == ()
@@ -247,14 +252,6 @@ def test_a_backup_of_an_archived_log_comes_back_whole(old: Lake, tmp_path: Path)
     assert contents(restored) == contents(old)
     assert scrub(restored).findings == ()
     publish_sessions(restored, 1, start=7)
-
-
-def test_a_watcher_is_told_of_publications_and_of_nothing_else(long: Lake) -> None:
-    before = publication_mark(long.path)
-    archive_all(long)
-    assert publication_mark(long.path) == before
-    publish_sessions(long, 1, start=7)
-    assert publication_mark(long.path) != before
 
 
 @pytest.mark.parametrize("seed", [1])
@@ -272,7 +269,7 @@ def test_whatever_the_order_of_upkeep_every_version_reads_the_same(new_lake: Pat
             case "archive":
                 archive_all(lake)
             case "compact":
-                compact_due(lake, least=2)
+                compact_tables(lake, min_files=2)
         now = contents(Lake.open(lake.path))
         assert {at: now[at] for at in known} == known
         known = now

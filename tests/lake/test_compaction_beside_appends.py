@@ -10,7 +10,7 @@ import pytest
 from lake.errors import OvertakenError
 from lake.store import Lake
 from lake.tables.control import TASK_REQUESTS
-from lake.upkeep.compaction import compact_due
+from lake.upkeep.compaction import compact_tables
 from tests.frames.published import request_rows
 
 
@@ -28,7 +28,7 @@ def test_rows_read_before_another_appended_cannot_replace_the_table(asked: Lake)
     before = asked.newest(TASK_REQUESTS)
     rows = asked.read(TASK_REQUESTS)
     Lake.open(asked.path).commit(TASK_REQUESTS, request_rows(6), "request 6", {})
-    with asked.lease("compact"), pytest.raises(OvertakenError, match="task_requests"):
+    with asked.lock("compact"), pytest.raises(OvertakenError, match="task_requests"):
         asked.rewrite(TASK_REQUESTS, rows, rows["requested_at"][0], "compact", {}, before=before)
     assert Lake.open(asked.path).rows(TASK_REQUESTS) == 7
 
@@ -49,9 +49,9 @@ def test_no_acknowledged_append_is_lost_to_compactions_beside_it(asked: Lake) ->
     beside = threading.Thread(target=append)
     beside.start()
     while not done.is_set():
-        compact_due(asked, least=2)
+        compact_tables(asked, min_files=2)
     beside.join()
-    compacted = compact_due(asked, least=2)
+    compacted = compact_tables(asked, min_files=2)
     whole = Lake.open(asked.path)
     assert acknowledged == whole.rows(TASK_REQUESTS) == 46
     assert whole.read(TASK_REQUESTS)["request_id"].n_unique() == 46

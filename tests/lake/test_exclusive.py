@@ -11,14 +11,13 @@ from pathlib import Path
 import pytest
 
 from lake.errors import BusyError
-from lake.storage.lease import left_untidy, writer_lease
-from lake.storage.lock import held, holder, left_behind, note_of
+from lake.storage.lock import find_holder, hold_lock, holder_died, holder_file, writer_died, writer_lock
 
 TAKE_AND_DIE = """
 import os, sys
 from pathlib import Path
-from lake.storage.lock import held
-with held(Path(sys.argv[1]), "the dead"):
+from lake.storage.lock import hold_lock
+with hold_lock(Path(sys.argv[1]), "the dead"):
     os.kill(os.getpid(), 9)
 """
 TAKINGS = 300
@@ -33,30 +32,30 @@ def lock(tmp_path: Path) -> Path:
 def orphaned(lock: Path) -> Path:
     """A post whose holder was killed."""
     subprocess.run([sys.executable, "-c", TAKE_AND_DIE, str(lock)], check=False)
-    assert note_of(lock).exists()
+    assert holder_file(lock).exists()
     return lock
 
 
 def test_a_post_that_is_held_names_its_holder_and_one_given_back_nobody(lock: Path) -> None:
-    assert holder(lock) == ""
-    with held(lock, "a test") as tidy:
+    assert find_holder(lock) == ""
+    with hold_lock(lock, "a test") as tidy:
         assert tidy
-        assert "(a test, since " in holder(lock)
-        assert not left_behind(lock)
-        with pytest.raises(BusyError, match="a test"), held(lock, "another"):
+        assert "(a test, since " in find_holder(lock)
+        assert not holder_died(lock)
+        with pytest.raises(BusyError, match="a test"), hold_lock(lock, "another"):
             pass
-    assert holder(lock) == ""
-    assert not left_behind(lock)
+    assert find_holder(lock) == ""
+    assert not holder_died(lock)
 
 
 def test_the_dead_hold_nothing_and_leave_a_sign_until_the_next_holder(orphaned: Path) -> None:
-    assert holder(orphaned) == ""
-    assert left_behind(orphaned)
-    with held(orphaned, "the next") as tidy:
+    assert find_holder(orphaned) == ""
+    assert holder_died(orphaned)
+    with hold_lock(orphaned, "the next") as tidy:
         assert not tidy
-        assert "the next" in holder(orphaned)
-        assert not left_behind(orphaned)
-    assert not left_behind(orphaned)
+        assert "the next" in find_holder(orphaned)
+        assert not holder_died(orphaned)
+    assert not holder_died(orphaned)
 
 
 def test_a_holder_that_has_not_signed_yet_is_never_called_by_the_name_of_a_dead_one(
@@ -68,7 +67,7 @@ def test_a_holder_that_has_not_signed_yet_is_never_called_by_the_name_of_a_dead_
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as silent:
         assert silent.stdout is not None
         silent.stdout.readline()
-        with pytest.raises(BusyError, match=r"^another process$"), held(orphaned, "a test"):
+        with pytest.raises(BusyError, match=r"^another process$"), hold_lock(orphaned, "a test"):
             pass
         silent.communicate("\n")
 
@@ -78,15 +77,15 @@ def test_whoever_only_looks_never_bars_a_writer(tmp_path: Path) -> None:
 
     def look() -> None:
         while not stop.is_set():
-            left_untidy(tmp_path)
-            holder(tmp_path / ".writer.lock")
+            writer_died(tmp_path)
+            find_holder(tmp_path / ".writer.lock")
 
     lookers = [threading.Thread(target=look) for _ in range(2)]
     for looker in lookers:
         looker.start()
     try:
         for _ in range(TAKINGS):
-            with writer_lease(tmp_path, "a test") as tidy:
+            with writer_lock(tmp_path, "a test") as tidy:
                 assert tidy
     finally:
         stop.set()
@@ -95,8 +94,8 @@ def test_whoever_only_looks_never_bars_a_writer(tmp_path: Path) -> None:
 
 
 def test_a_note_nobody_can_read_still_says_that_somebody_was_there(lock: Path) -> None:
-    note_of(lock).write_text("\0" * 20)
-    assert left_behind(lock)
-    with held(lock, "the next") as tidy:
+    holder_file(lock).write_text("\0" * 20)
+    assert holder_died(lock)
+    with hold_lock(lock, "the next") as tidy:
         assert not tidy
-        assert json.loads(note_of(lock).read_text())["purpose"] == "the next"
+        assert json.loads(holder_file(lock).read_text())["purpose"] == "the next"

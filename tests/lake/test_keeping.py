@@ -19,15 +19,15 @@ from lake.contract import Table
 from lake.errors import DamageError, LakeError, NotALakeError
 from lake.fingerprint import fingerprint
 from lake.storage import delta_log
-from lake.storage.lease import LOCK, NOTE
+from lake.storage.lock import WRITER_HOLDER, WRITER_LOCK
 from lake.store import Lake
 from lake.tables import TABLES
 from lake.tables.control import RUNS, TASK_REQUESTS
 from lake.tables.market import INSTRUMENTS, MARKET_PRICES
 from lake.upkeep.backup import backup, restore
-from lake.upkeep.compaction import compact_due
+from lake.upkeep.compaction import compact_tables
 from lake.upkeep.scrub import scrub
-from lake.upkeep.vacuum import collect_garbage, find_garbage, needless, pinned_versions
+from lake.upkeep.vacuum import find_pinned_versions, find_unneeded, select_unneeded, vacuum
 from tests.frames.published import publish_sessions, request_rows
 
 
@@ -35,7 +35,7 @@ def every_version(lake: Lake) -> dict[tuple[str, int], str]:
     """A hash of each version of each table that a run names."""
     return {
         (name, version): fingerprint(lake.read(TABLES[name], version=version), TABLES[name].key)
-        for name, versions in pinned_versions(lake).items()
+        for name, versions in find_pinned_versions(lake).items()
         for version in versions
     }
 
@@ -46,9 +46,9 @@ def aged(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lake = Lake.create(tmp_path_factory.mktemp("aged") / "lake")
     for start in (0, 2, 4):
         publish_sessions(lake, 2, start=start)
-        with lake.lease("upkeep"):
+        with lake.lock("upkeep"):
             lake.checkpoint(INSTRUMENTS)
-            lake.archive(INSTRUMENTS)
+            lake.archive_log(INSTRUMENTS)
     publish_sessions(lake, 2, start=6)
     return lake.path
 
@@ -85,7 +85,9 @@ def kind_of(lake: Path, path: Path) -> str:
 def kinds(lake: Path) -> dict[str, list[Path]]:
     """Every file there is but the lock and its note, which say only who wrote last."""
     found: dict[str, list[Path]] = {}
-    for path in sorted(path for path in lake.rglob("*") if path.is_file() and path.name not in (LOCK, NOTE)):
+    for path in sorted(
+        path for path in lake.rglob("*") if path.is_file() and path.name not in (WRITER_LOCK, WRITER_HOLDER)
+    ):
         found.setdefault(kind_of(lake, path), []).append(path)
     return found
 
@@ -176,7 +178,7 @@ def test_gc_takes_a_file_exactly_if_no_pinned_version_holds_it(
         for file, (added, removed) in files.items()
         if added <= pin and (removed is None or removed > pin)
     }
-    assert needless(files, pins) == set(files) - held
+    assert select_unneeded(files, pins) == set(files) - held
 
 
 @settings(max_examples=4, deadline=None, phases=[Phase.generate])
@@ -192,9 +194,9 @@ def test_every_version_a_run_names_reads_the_same_whatever_upkeep_was_done(
             publish_sessions(lake, 2, start=number)
             number += 2
         elif step == "compact":
-            compact_due(lake, least=2)
+            compact_tables(lake, min_files=2)
         elif step == "gc":
-            collect_garbage(lake)
+            vacuum(lake)
         now = every_version(Lake.open(path))
         assert {at: now[at] for at in seen if at in now} == {at: mark for at, mark in seen.items() if at in now}
         assert set(seen) - set(now) <= {(name, 0) for name in TABLES}, "a version that was named no longer is"
@@ -205,18 +207,18 @@ def test_every_version_a_run_names_reads_the_same_whatever_upkeep_was_done(
 def test_gc_removes_files_of_versions_that_nobody_names_and_leftovers(
     old: Lake,
 ) -> None:
-    with old.lease("by hand"):
+    with old.lock("by hand"):
         old.rewrite(INSTRUMENTS, old.read(INSTRUMENTS), old.read(INSTRUMENTS)["listed_on"][0], "by hand", {})
         unnamed = old.newest(INSTRUMENTS)
         old.rewrite(INSTRUMENTS, old.read(INSTRUMENTS), old.read(INSTRUMENTS)["listed_on"][0], "by hand again", {})
     orphan = Path(old.uri(MARKET_PRICES)) / "part-orphan.parquet"
     orphan.write_bytes(b"half")
-    gone = {Path(one.file).name for one in find_garbage(old)}
+    gone = {Path(one.file).name for one in find_unneeded(old)}
     assert gone == {next(iter(delta_log.added_files(old.uri(INSTRUMENTS), unnamed))).name}, (
         "a young orphan is left alone"
     )
     os.utime(orphan, (0, 0))
-    assert orphan.name in {Path(one.file).name for one in find_garbage(old)}
+    assert orphan.name in {Path(one.file).name for one in find_unneeded(old)}
 
 
 def test_what_is_asked_for_while_gc_looks_is_never_taken_for_garbage(old: Lake) -> None:
@@ -228,7 +230,7 @@ def test_what_is_asked_for_while_gc_looks_is_never_taken_for_garbage(old: Lake) 
                 Lake.open(self.path).commit(TASK_REQUESTS, request_rows(100), "request 100", {})
             return super().read(table, **options)
 
-    collect_garbage(Beside.open(old.path))
+    vacuum(Beside.open(old.path))
     assert "request 100" in Lake.open(old.path).read(TASK_REQUESTS)["request_id"]
 
 
@@ -244,7 +246,7 @@ def test_a_restore_never_empties_a_lake_even_where_the_name_of_its_making_came_b
 def test_compaction_keeps_every_row_with_the_run_that_wrote_it(old: Lake) -> None:
     before = {table.name: old.read(table) for table in (MARKET_PRICES, TASK_REQUESTS)}
     runs = old.rows(RUNS)
-    compacted = {run.recipe.output_table for run in compact_due(old, least=2)}
+    compacted = {run.recipe.output_table for run in compact_tables(old, min_files=2)}
     assert compacted >= {"market_prices", "task_requests", "runs"}
     fresh = Lake.open(old.path)
     for name, rows in before.items():
@@ -275,7 +277,7 @@ def test_a_backup_comes_back_with_every_version_and_a_second_one_copies_only_wha
 def test_a_backup_leaves_out_what_is_not_published(old: Lake, tmp_path: Path) -> None:
     from tests.frames.published import write_session
 
-    with old.lease("a writer that dies"):
+    with old.lock("a writer that dies"):
         write_session(old, 8)
     backup(old, tmp_path / "safe")
     restore(tmp_path / "safe", tmp_path / "back")

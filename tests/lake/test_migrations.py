@@ -21,7 +21,7 @@ from lake.migrations.steps import Formats
 from lake.runs import Run, find_run, fingerprint_then, publish
 from lake.storage import delta
 from lake.storage.delta_log import commit_entry, entry_versions
-from lake.storage.manifest import MARKER
+from lake.storage.manifest import MANIFEST
 from lake.store import Lake
 from lake.tables import TABLES
 from lake.tables.control import RUNS, TASK_REQUESTS
@@ -113,7 +113,7 @@ def test_work_goes_on_in_a_migrated_lake_and_a_second_migration_does_nothing(gol
     assert migrate(Lake.open(golden)).changes == ()
     assert files(golden / "tables") == before
     lake = Lake.open(golden)
-    with lake.lease("test"):
+    with lake.lock("test"):
         publish(lake, [run(recipe=recipe(), written=0, output_version=0)], "after", durable=False)
     assert find_run(Lake.open(golden), "universe-20210301").contract == FORMAT
     assert scrub(lake).findings == ()
@@ -124,14 +124,14 @@ def test_an_earlier_lake_can_be_backed_up_scrubbed_and_restored_as_it_is(golden:
     assert scrub(old).findings == ()
     backup(old, tmp_path / "safe")
     restore(tmp_path / "safe", tmp_path / "back")
-    assert (tmp_path / "back" / MARKER).read_bytes() == (golden / MARKER).read_bytes()
+    assert (tmp_path / "back" / MANIFEST).read_bytes() == (golden / MANIFEST).read_bytes()
     migrate(Lake.open(tmp_path / "back", older=True))
     assert Lake.open(tmp_path / "back").rows(RUNS) == 152
 
 
 def test_an_earlier_lake_that_was_opened_to_be_looked_at_takes_no_rows(golden: Path) -> None:
     old = Lake.open(golden, older=True)
-    with pytest.raises(NotALakeError, match="work"), old.lease("test"):
+    with pytest.raises(NotALakeError, match="work"), old.lock("test"):
         publish(old, [run(recipe=recipe(), written=0)], "too early", durable=False)
     assert old.newest(RUNS) == 9
 
@@ -207,7 +207,7 @@ def test_a_changed_table_is_on_disk_what_its_contract_says_units_and_nulls_inclu
         for name, column in table.columns.items():
             assert fields[name].nullable == column.nullable
             assert fields[name].metadata == {"unit": column.unit, "doc": column.doc}
-    assert set(delta.opened(changed.uri(PRICED), PRICED).metadata().configuration) >= set(delta.PROPERTIES)
+    assert set(delta.open_table(changed.uri(PRICED), PRICED).metadata().configuration) >= set(delta.PROPERTIES)
 
 
 def test_rows_are_written_restated_and_found_again_across_the_change(changed: Lake) -> None:
@@ -216,7 +216,7 @@ def test_rows_are_written_restated_and_found_again_across_the_change(changed: La
     new = new.with_columns(letters=pl.col("name").str.len_chars().cast(pl.Int64), note=pl.lit("new"))
     new = new.select(*RENAMED.columns)
     bars = changed.read(PRICED).drop("run_id").with_columns(lot=pl.lit(None, pl.Int64))
-    with changed.lease("test"):
+    with changed.lock("test"):
         assert changed.commit(PRICED, bars, "again", {}).rows == 0, "rows that were there were taken for new"
         assert changed.commit(RENAMED, new, "restated", {}).rows == 2
     assert changed.read(RENAMED, version=5)["letters"].to_list() == [13, 13]
@@ -241,7 +241,7 @@ def test_a_migration_cut_off_between_its_commits_is_brought_to_its_end(lake: Lak
     publish_sessions(lake, 3)
     half = {name: CONTRACTS[name] for name in ("runs", "instruments")}
     later = Lake(lake.path, LATER)
-    with later.lease("a migration that dies"):
+    with later.lock("a migration that dies"):
         rows = later.read(RENAMED, version=3).sort("listed_on", "ticker")
         record = run(recipe=recipe(stage="migrate", output_table="instruments", cycle_id="single-migrate"), written=1)
         later.reshape(RENAMED, rows, record.run_id, {"run": record.row()}, before=3)
@@ -255,7 +255,7 @@ def test_a_migration_cut_off_between_its_commits_is_brought_to_its_end(lake: Lak
 
 def test_what_an_interrupted_cycle_left_is_put_aside_before_a_migration(lake: Lake) -> None:
     publish_sessions(lake, 2)
-    with lake.lease("a writer that dies"):
+    with lake.lock("a writer that dies"):
         write_session(lake, 2)
     done = migrate(Lake(lake.path, LATER), tables=CONTRACTS)
     assert sum("to be done again" in one.what for one in done.repairs) == 2
@@ -271,7 +271,7 @@ def test_only_the_writer_changes_a_table(lake: Lake) -> None:
 def test_rows_that_another_appended_meanwhile_are_not_lost_to_a_change(lake: Lake) -> None:
     publish_sessions(lake, 2)
     later = Lake(lake.path, LATER)
-    with later.lease("migrate"):
+    with later.lock("migrate"):
         rows = later.read(ASKED)
         lake.commit(TASK_REQUESTS, request_rows(7), "request 7", {})
         with pytest.raises(OvertakenError, match="task_requests"):

@@ -32,7 +32,7 @@ def bars(*rows: dict[str, Any]) -> pl.DataFrame:
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A lake with five sessions of two tickers, a file for each; AAA's first bar was restated on the fourth."""
     lake = Lake.create(tmp_path_factory.mktemp("asked") / "lake")
-    with lake.lease("a test"):
+    with lake.lock("a test"):
         for number, day in enumerate(DAYS):
             rows = [{"ticker": ticker, "session": day, "close": 10.0 + number} for ticker in ("AAA", "BBB")]
             lake.commit(MARKET_PRICES, bars(*rows), f"day {number}", {})
@@ -81,7 +81,7 @@ def test_a_superseded_value_meets_no_condition_for_the_one_that_took_its_place(a
 
 
 def test_the_latest_of_all_and_of_a_ticker_that_stopped(lake: Lake) -> None:
-    with lake.lease("a test"):
+    with lake.lock("a test"):
         lake.commit(MARKET_PRICES, bars({"ticker": "OLD", "session": DAYS[1]}), "old", {})
     asked = query(lake, MARKET_PRICES).at(lake.newest(MARKET_PRICES))
     assert told(asked.latest()) == [("AAA", DAYS[4], 14.0), ("BBB", DAYS[4], 14.0)]
@@ -125,7 +125,7 @@ def test_an_as_of_read_of_prices_opens_no_file_of_later_days(lake: Lake) -> None
 
 def test_a_condition_is_pushed_down_into_a_large_file(lake: Lake) -> None:
     tickers = [f"T{n:05d}" for n in range(6_000)]
-    with lake.lease("a test"):
+    with lake.lock("a test"):
         lake.commit(MARKET_PRICES, bars(*({"ticker": one, "session": DAYS[4]} for one in tickers)), "many", {})
     asked = query(lake, MARKET_PRICES).at(lake.newest(MARKET_PRICES))
     assert asked.of("T00007").latest()["ticker"].to_list() == ["T00007"]
@@ -141,7 +141,7 @@ def test_a_condition_is_pushed_down_into_a_large_file(lake: Lake) -> None:
 @pytest.mark.parametrize("value", [float("inf"), float("-inf")])
 def test_an_infinite_value_costs_no_other_row_its_place(lake: Lake, value: float) -> None:
     """A reader that trusts statistics broken by an infinity gives 0 of 3 rows."""
-    with lake.lease("a test"):
+    with lake.lock("a test"):
         rows = bars(*({"ticker": one, "session": DAYS[4], "close": 5.0} for one in ("X1", "X2", "X3")))
         broken = rows.with_columns(close=pl.Series([5.0, value, 7.0]))
         lake.commit(MARKET_PRICES, broken, "infinite", {})
@@ -152,7 +152,7 @@ def test_an_infinite_value_costs_no_other_row_its_place(lake: Lake, value: float
 
 
 def test_no_number_is_neither_above_nor_below_anything(lake: Lake) -> None:
-    with lake.lease("a test"):
+    with lake.lock("a test"):
         rows = bars(*({"ticker": one, "session": DAYS[4]} for one in ("X1", "X2")))
         lake.commit(MARKET_PRICES, rows.with_columns(close=pl.Series([5.0, float("nan")])), "no number", {})
     asked = query(lake, MARKET_PRICES).at(lake.newest(MARKET_PRICES)).of("X1", "X2")
@@ -263,7 +263,7 @@ def test_articles_are_asked_by_the_tickers_they_are_about(lake: Lake) -> None:
         "source": "test",
         "payload_id": "0" * 64,
     }
-    with lake.lease("a test"):
+    with lake.lock("a test"):
         lake.commit(NEWS_ARTICLES, pl.DataFrame([row], schema=NEWS_ARTICLES.schema), "news", {})
     asked = query(lake, NEWS_ARTICLES).at(lake.newest(NEWS_ARTICLES))
     assert asked.of("BBB").read().height == asked.of("ZZZ", "AAA").read().height == 1

@@ -27,7 +27,7 @@ from lake.store import Lake
 path = Path(sys.argv[1])
 for word in sys.stdin:  # try
     try:
-        with Lake.open(path).lease("a race"):
+        with Lake.open(path).lock("a race"):
             inside = os.open(path.parent / "inside", os.O_CREAT | os.O_EXCL)  # fails if another writer is
             print("inside", flush=True)
             sys.stdin.readline()  # leave
@@ -49,7 +49,7 @@ from tests.frames.published import FIRST, instrument_rows
 lake, done = Lake.open(Path(sys.argv[1])), 0
 while done < int(sys.argv[2]):
     try:
-        with lake.lease("counting"):
+        with lake.lock("counting"):
             number = int(lake.read(INSTRUMENTS)["name"][0].split()[1]) + 1
             one = run(recipe=recipe(stage="instruments", cycle_id=f"count-{number}", output_table="instruments",
                                     session=FIRST, since=FIRST, inputs={}))
@@ -65,7 +65,7 @@ HOLDER = """
 import subprocess, sys, time
 from pathlib import Path
 from lake.store import Lake
-with Lake.open(Path(sys.argv[1])).lease("a writer that is killed"):
+with Lake.open(Path(sys.argv[1])).lock("a writer that is killed"):
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], stdout=subprocess.DEVNULL)
     print(child.pid, flush=True)
     time.sleep(600)
@@ -111,11 +111,11 @@ def test_a_killed_writer_leaves_the_lake_free_at_once_even_while_a_child_of_its_
     holder = started(HOLDER, lake.path)
     child = int(answer(holder))
     try:
-        with pytest.raises(BusyError, match=f"process {holder.pid}"), lake.lease("impatient"):
+        with pytest.raises(BusyError, match=f"process {holder.pid}"), lake.lock("impatient"):
             pass
         holder.kill()
         holder.communicate()
-        with Lake.open(lake.path).lease("next"):
+        with Lake.open(lake.path).lock("next"):
             pass
         os.kill(child, 0)  # it lives: nothing of the lease was its
     finally:

@@ -6,9 +6,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from lake.storage import reader as reader_module
-from lake.storage.listing import FileSpan
-from lake.storage.reader import FileReader
+from lake.storage import file_cache
+from lake.storage.file_cache import FileCache
+from lake.storage.snapshot import FileSpan
 from lake.store import Lake
 from lake.tables.control import RUNS
 from tests.frames.published import publish_sessions
@@ -21,23 +21,23 @@ def written(folder: Path, name: str) -> FileSpan:
     return FileSpan(name, 1, None, None)
 
 
-def read(reader: FileReader, folder: Path, *files: FileSpan) -> list[int]:
+def read(reader: FileCache, folder: Path, *files: FileSpan) -> list[int]:
     return reader.scan(folder, files, SCHEMA).collect()["x"].to_list()
 
 
 def test_a_small_file_is_read_from_disk_once(tmp_path: Path) -> None:
-    reader, file = FileReader(), written(tmp_path, "one")
+    reader, file = FileCache(), written(tmp_path, "one")
     assert read(reader, tmp_path, file) == [3]
     (tmp_path / "one").unlink()
     assert read(reader, tmp_path, file) == [3]
 
 
 def test_what_no_read_asks_for_any_more_is_let_go_and_what_they_ask_for_stays(tmp_path: Path) -> None:
-    reader, old, asked = FileReader(), written(tmp_path, "old"), written(tmp_path, "asked")
+    reader, old, asked = FileCache(), written(tmp_path, "old"), written(tmp_path, "asked")
     read(reader, tmp_path, old, asked)
     for name in ("old", "asked"):
         (tmp_path / name).unlink()
-    for number in range(reader_module.UNUSED + 1):
+    for number in range(file_cache.MAX_IDLE_READS + 1):
         # Every time another list, as when a session's file is added to those of the sessions before it.
         assert read(reader, tmp_path, asked, written(tmp_path, f"f{number}"))[0] == 5
     with pytest.raises(FileNotFoundError):
@@ -47,9 +47,9 @@ def test_what_no_read_asks_for_any_more_is_let_go_and_what_they_ask_for_stays(tm
 def test_what_takes_too_much_is_let_go_the_longest_unasked_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reader_module, "MOST_KEPT", 2 * reader_module.LEAST)
-    monkeypatch.setattr(reader_module, "JOINED", 1)
-    reader = FileReader()
+    monkeypatch.setattr(file_cache, "MAX_BYTES", 2 * file_cache.MIN_FRAME_BYTES)
+    monkeypatch.setattr(file_cache, "MAX_JOINED_FILES", 1)
+    reader = FileCache()
     files = [written(tmp_path, name) for name in ("a", "bb", "ccc")]
     for file in files:
         read(reader, tmp_path, file)
@@ -61,8 +61,8 @@ def test_what_takes_too_much_is_let_go_the_longest_unasked_first(
 
 
 def test_files_of_few_rows_are_gone_on_from_and_no_longer_held_one_by_one(tmp_path: Path) -> None:
-    reader, files = FileReader(), [written(tmp_path, "first")]
-    for number in range(reader_module.UNUSED + 1):
+    reader, files = FileCache(), [written(tmp_path, "first")]
+    for number in range(file_cache.MAX_IDLE_READS + 1):
         files.append(written(tmp_path, f"f{number}"))
         assert len(read(reader, tmp_path, *files)) == len(files)
     for file in files:

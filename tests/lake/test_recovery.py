@@ -11,7 +11,7 @@ from lake.contract import Table
 from lake.errors import DamageError
 from lake.runs import publish, unpublished
 from lake.storage import delta_log
-from lake.storage.lease import NOTE
+from lake.storage.lock import WRITER_HOLDER
 from lake.store import Lake
 from lake.tables.control import RUNS, TASK_REQUESTS
 from lake.tables.market import INSTRUMENTS, MARKET_PRICES
@@ -60,7 +60,7 @@ def made(new_lake: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[
         lake = Lake.open(shutil.copytree(new_lake, folder / f"{sessions}{interrupted}"))
         publish_sessions(lake, sessions)
         if interrupted:
-            with lake.lease("a writer that dies"):
+            with lake.lock("a writer that dies"):
                 write_session(lake, sessions)
         return lake.path
 
@@ -82,7 +82,7 @@ def interrupted(made: Callable[[int, bool], Path], tmp_path: Path) -> Lake:
 def resume(path: Path) -> Lake:
     """The next writer: what a crash left is repaired, then the third session is done if it is not there."""
     lake = Lake.open(path)
-    with lake.lease("the next writer"):
+    with lake.lock("the next writer"):
         left = {run.recipe.output_table: run for run in unpublished(lake)}
         runs = [left.get(run.recipe.output_table, run) for run in write_session(lake, 2)]
         publish(lake, runs, "cycle 2/0", durable=False)
@@ -97,7 +97,7 @@ def test_damage_above_the_published_version_is_put_aside_and_done_again(
     damage(delta_log.entry_path(interrupted.uri(table), 3))
     again = resume(interrupted.path)
     assert {one.table for one in again.repairs} >= ({table.name} if damage is not missing else set())
-    assert again.published()["market_prices"] == again.published()["instruments"] == 3
+    assert again.published_versions()["market_prices"] == again.published_versions()["instruments"] == 3
     assert again.read(MARKET_PRICES)["close"].to_list() == [10.0, 10.01, 10.02]
     assert again.read(INSTRUMENTS)["name"].to_list() == ["name 2"]
     assert again.rows(RUNS) == 6
@@ -108,7 +108,7 @@ def test_a_dead_writers_leftovers_beside_a_damaged_entry_are_swept_too(interrupt
     root = Path(interrupted.uri(MARKET_PRICES))
     orphan = Path(shutil.copy(next(root.glob("*.parquet")), root / "part-named-by-nobody.parquet"))
     damage(delta_log.entry_path(root, 3))
-    (interrupted.path / NOTE).write_text("it did not give the lease back")
+    (interrupted.path / WRITER_HOLDER).write_text("it did not give the lease back")
     assert resume(interrupted.path).read(MARKET_PRICES).height == 3
     assert not orphan.exists()
 
@@ -118,9 +118,9 @@ def test_a_table_whose_making_was_cut_off_is_made_by_the_next_writer(aged: Calla
     root = Path(lake.uri(DECISION_SCORES))
     shutil.rmtree(root)
     (root / delta_log.FOLDER).mkdir(parents=True)
-    assert scrub(lake).findings == () and not lake.has(DECISION_SCORES)
-    with lake.lease("the next writer"):
-        assert lake.has(DECISION_SCORES)
+    assert scrub(lake).findings == () and not lake.has_table(DECISION_SCORES)
+    with lake.lock("the next writer"):
+        assert lake.has_table(DECISION_SCORES)
     assert scrub(lake).findings == () and lake.read(DECISION_SCORES).is_empty()
 
 
@@ -135,7 +135,7 @@ def test_a_table_whose_making_a_power_cut_undid_is_put_aside_and_made_again(
     if not witness:
         empty(root / "_witness" / f"{0:020d}.commit")
     again = Lake.open(lake.path)
-    with again.lease("the next writer"):
+    with again.lock("the next writer"):
         assert [repair.table for repair in again.repairs] == [DECISION_SCORES.name]
     assert scrub(again).findings == () and again.read(DECISION_SCORES).is_empty()
 
@@ -147,7 +147,7 @@ def test_a_table_with_rows_whose_first_entry_is_damaged_is_not_made_again(
     lake = aged(1)
     path = delta_log.entry_path(lake.uri(TASK_REQUESTS), 0)
     damage(path)
-    with pytest.raises(DamageError, match=path.name), Lake.open(lake.path).lease("the next writer"):
+    with pytest.raises(DamageError, match=path.name), Lake.open(lake.path).lock("the next writer"):
         pass
 
 
@@ -160,7 +160,7 @@ def test_damage_at_or_below_the_published_version_stops_the_writer_with_the_file
     path = delta_log.entry_path(interrupted.uri(table), version)
     damage(path)
     before = sorted(path.parent.iterdir())
-    with pytest.raises(DamageError, match=path.name), Lake.open(interrupted.path).lease("the next writer"):
+    with pytest.raises(DamageError, match=path.name), Lake.open(interrupted.path).lock("the next writer"):
         pass
     assert sorted(path.parent.iterdir()) == before, "something was written"
 
@@ -184,7 +184,7 @@ def test_a_whole_publication_whose_witness_was_not_written_counts(aged: Callable
     head = (lake.path / "HEAD").read_bytes()
     publish_sessions(lake, 1, start=1)
     (lake.path / "HEAD").write_bytes(head)
-    with Lake.open(lake.path).lease("the next writer"):
+    with Lake.open(lake.path).lock("the next writer"):
         pass
     assert (lake.path / "HEAD").read_bytes() != head
     assert Lake.open(lake.path).rows(RUNS) == 4
@@ -193,7 +193,7 @@ def test_a_whole_publication_whose_witness_was_not_written_counts(aged: Callable
 def test_publications_that_vanish_with_their_log_are_missed(aged: Callable[[int], Lake]) -> None:
     lake = aged(3)
     delta_log.entry_path(lake.uri(RUNS), 3).unlink()
-    with pytest.raises(DamageError, match=r"00003\.json is missing"), Lake.open(lake.path).lease("next"):
+    with pytest.raises(DamageError, match=r"00003\.json is missing"), Lake.open(lake.path).lock("next"):
         pass
 
 
@@ -201,7 +201,7 @@ def test_publications_that_vanish_with_their_log_are_missed(aged: Callable[[int]
 def test_an_unreadable_witness_is_named(aged: Callable[[int], Lake], damage: Damage) -> None:
     lake = aged(1)
     damage(lake.path / "HEAD")
-    with pytest.raises(DamageError, match="HEAD"), Lake.open(lake.path).lease("next"):
+    with pytest.raises(DamageError, match="HEAD"), Lake.open(lake.path).lock("next"):
         pass
 
 
@@ -210,15 +210,15 @@ def test_a_witness_that_is_gone_is_told_and_made_again_where_the_chain_is_whole(
     head = (lake.path / "HEAD").read_bytes()
     (lake.path / "HEAD").unlink()
     assert [(one.file, one.what) for one in scrub(lake).findings] == [
-        ("HEAD", "it is missing; the next writer makes it again if the chain of publications is whole")
+        ("HEAD", "it is missing; the next writer rebuilds it if the chain of publications is intact")
     ]
     again = Lake.open(lake.path)
-    with again.lease("next"):
+    with again.lock("next"):
         assert [(one.file, one.what) for one in again.repairs] == [
             ("HEAD", "it was missing; it is written again from the chain of publications, whole up to 3")
         ]
     assert (lake.path / "HEAD").read_bytes() == head
-    with again.lease("next"):
+    with again.lock("next"):
         assert again.repairs == []
 
 
@@ -229,7 +229,7 @@ def test_a_witness_that_is_gone_is_not_made_again_from_a_broken_chain(
     lake = aged(3)
     (lake.path / "HEAD").unlink()
     damage(delta_log.entry_path(lake.uri(RUNS), 2))
-    with pytest.raises(DamageError, match=r"00002\.json"), Lake.open(lake.path).lease("next"):
+    with pytest.raises(DamageError, match=r"00002\.json"), Lake.open(lake.path).lock("next"):
         pass
     assert not (lake.path / "HEAD").exists()
     assert scrub(lake).findings
@@ -241,7 +241,7 @@ def test_a_chain_that_lost_its_end_together_with_the_witness_is_refused(aged: Ca
     for version in (3, 4):
         delta_log.entry_path(lake.uri(RUNS), version).unlink()
     for _ in range(2):  # the first refusal may not make it pass the second time
-        with pytest.raises(DamageError, match="HEAD is missing, and 2 pieces"), Lake.open(lake.path).lease("next"):
+        with pytest.raises(DamageError, match="HEAD is missing, and 2 cycles"), Lake.open(lake.path).lock("next"):
             pass
 
 
@@ -249,7 +249,7 @@ def test_a_witness_whose_bits_changed_is_told_from_damage_to_the_runs(aged: Call
     lake = aged(2)
     path = lake.path / "HEAD"
     path.write_bytes(path.read_bytes().replace(b'"version": 2', b'"version": 1'))
-    with pytest.raises(DamageError, match="HEAD is damaged"), Lake.open(lake.path).lease("next"):
+    with pytest.raises(DamageError, match="HEAD is damaged"), Lake.open(lake.path).lock("next"):
         pass
     assert [one.file for one in scrub(lake).findings] == ["HEAD", "HEAD"]
 
@@ -267,7 +267,7 @@ def test_damage_to_a_log_that_several_append_to_loses_that_entry_only(
 @damages
 def test_a_damaged_checkpoint_is_healed_from_the_log(aged: Callable[[int], Lake], damage: Damage) -> None:
     lake = aged(3)
-    with lake.lease("upkeep"):
+    with lake.lock("upkeep"):
         lake.checkpoint(MARKET_PRICES)
         lake.checkpoint(RUNS)
     for table in (MARKET_PRICES, RUNS):
@@ -279,7 +279,7 @@ def test_a_damaged_checkpoint_is_healed_from_the_log(aged: Callable[[int], Lake]
 @damages
 def test_a_damaged_hint_at_the_checkpoint_does_no_harm(aged: Callable[[int], Lake], damage: Damage) -> None:
     lake = aged(2)
-    with lake.lease("upkeep"):
+    with lake.lock("upkeep"):
         lake.checkpoint(MARKET_PRICES)
     damage(Path(lake.uri(MARKET_PRICES)) / delta_log.FOLDER / "_last_checkpoint")
     publish_sessions(Lake.open(lake.path), 1, start=2)
@@ -296,9 +296,9 @@ def test_what_a_dead_writer_had_begun_is_swept(aged: Callable[[int], Lake]) -> N
     ]
     for path in leftovers:
         path.write_bytes(b"half")
-    (lake.path / NOTE).write_text("{}")  # the note of a holder that did not give the lease back
+    (lake.path / WRITER_HOLDER).write_text("{}")  # the note of a holder that did not give the lease back
     fresh = Lake.open(lake.path)
-    with fresh.lease("next"):
+    with fresh.lock("next"):
         pass
     assert not [path for path in leftovers if path.exists()]
     assert fresh.rows(MARKET_PRICES) == 1
@@ -307,7 +307,7 @@ def test_what_a_dead_writer_had_begun_is_swept(aged: Callable[[int], Lake]) -> N
 @damages
 def test_an_old_version_is_not_read_through_a_damaged_log(aged: Callable[[int], Lake], damage: Damage) -> None:
     lake = aged(3)
-    with lake.lease("upkeep"):
+    with lake.lock("upkeep"):
         lake.checkpoint(MARKET_PRICES)
     damage(delta_log.entry_path(lake.uri(MARKET_PRICES), 1))
     with pytest.raises(DamageError, match=r"00001\.json"):
@@ -328,5 +328,5 @@ def test_a_data_file_that_was_swapped_or_cut_is_never_read_silently(aged: Callab
     file.write_bytes(file.read_bytes()[:-100])
     with pytest.raises(DamageError, match=file.name):
         Lake.open(lake.path).read(MARKET_PRICES)
-    with pytest.raises(DamageError, match=file.name), Lake.open(lake.path).lease("next"):
+    with pytest.raises(DamageError, match=file.name), Lake.open(lake.path).lock("next"):
         pass

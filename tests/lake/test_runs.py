@@ -32,7 +32,7 @@ def _write(lake: Lake, one: Run) -> Run:
 
 
 def test_publication_makes_the_version_visible_and_records_the_files(lake: Lake) -> None:
-    with lake.lease("test"):
+    with lake.lock("test"):
         one = _write(lake, run(recipe=recipe(output_table="market_prices", stage="prices")))
         assert lake.version(MARKET_PRICES) == 0
         published = publish(lake, [one], "cycle-20210301/0")
@@ -42,7 +42,7 @@ def test_publication_makes_the_version_visible_and_records_the_files(lake: Lake)
 
 
 def test_publishing_twice_publishes_once(lake: Lake) -> None:
-    with lake.lease("test"):
+    with lake.lock("test"):
         one = _write(lake, run(recipe=recipe(output_table="market_prices")))
         publish(lake, [one], "cycle-20210301/0")
         publish(lake, [one], "cycle-20210301/0")
@@ -51,14 +51,14 @@ def test_publishing_twice_publishes_once(lake: Lake) -> None:
 
 def test_what_an_interrupted_cycle_left_is_found_with_its_recipe(lake: Lake) -> None:
     one = run(recipe=recipe(output_table="market_prices", stage="prices"))
-    with lake.lease("test"):
+    with lake.lock("test"):
         _write(lake, one)
     left = unpublished(Lake.open(lake.path))
     assert [(r.recipe, r.output_version) for r in left] == [(one.recipe, 1)]
 
 
 def test_a_commit_that_no_run_of_ours_made_is_named(lake: Lake) -> None:
-    with lake.lease("test"):
+    with lake.lock("test"):
         lake.commit(MARKET_PRICES, bar_rows({}), "stranger", {})
     with pytest.raises(LakeError, match=r"market_prices has a version 1 .* no run of ours"):
         unpublished(lake)
@@ -67,7 +67,7 @@ def test_a_commit_that_no_run_of_ours_made_is_named(lake: Lake) -> None:
 def test_a_run_is_found_by_the_start_of_its_id(lake: Lake) -> None:
     early = run(recipe=recipe(), written=0)
     late = run(recipe=recipe(stage="plan"), written=0)
-    with lake.lease("test"):
+    with lake.lock("test"):
         publish(lake, [early, late], "cycle-20210301/0", durable=False)
     assert find_run(lake, "plan") == late
     with pytest.raises(LakeError, match="nextgen runs"):
@@ -82,5 +82,5 @@ def test_instants_keep_their_microseconds_in_a_row() -> None:
 def test_a_lake_is_only_a_lake_when_it_is_whole(tmp_path: Path) -> None:
     lake = Lake.create(tmp_path / "lake")
     (lake.path / "lake.json").unlink()
-    with pytest.raises(LakeError, match="holds no lake"):
+    with pytest.raises(LakeError, match="neither empty nor a lake"):
         Lake.create(lake.path)

@@ -45,7 +45,7 @@ def test_a_path_the_storage_library_misreads_is_refused(tmp_path: Path, name: st
 
 def test_a_folder_with_other_things_in_it_is_not_made_a_lake(tmp_path: Path) -> None:
     (tmp_path / "thesis.doc").write_text("mine")
-    with pytest.raises(NotALakeError, match="not empty"):
+    with pytest.raises(NotALakeError, match="neither empty nor a lake"):
         Lake.create(tmp_path)
 
 
@@ -85,10 +85,10 @@ def test_a_merge_table_takes_the_new_value_and_keeps_the_old_version(lake: Lake)
 
 
 def test_an_append_table_refuses_to_change_a_row_and_writes_nothing(lake: Lake) -> None:
-    with lake.lease("test"):
+    with lake.lock("test"):
         lake.commit(MARKET_PRICES, bar_rows({"close": 10.0}), "one", {})
         changed = bar_rows({"close": 10.5}, {"ticker": "NEW"})
-        with pytest.raises(ConflictError, match=r"1 rows are already there.*'ticker': 'AAA'"):
+        with pytest.raises(ConflictError, match=r"1 rows already exist.*'ticker': 'AAA'"):
             lake.commit(MARKET_PRICES, changed, "two", {})
         assert lake.newest(MARKET_PRICES) == 1
 
@@ -99,7 +99,7 @@ def test_a_table_with_a_story_is_written_only_under_the_lease(lake: Lake) -> Non
 
 
 def test_readers_do_not_see_what_is_not_published(lake: Lake) -> None:
-    with lake.lease("test"):
+    with lake.lock("test"):
         lake.commit(MARKET_PRICES, bar_rows({}), "one", {})
     assert lake.newest(MARKET_PRICES) == 1
     assert lake.version(MARKET_PRICES) == 0
@@ -109,9 +109,9 @@ def test_readers_do_not_see_what_is_not_published(lake: Lake) -> None:
 def test_a_second_writer_is_told_who_holds_the_lease(lake: Lake) -> None:
     other = (
         "import sys; from lake.store import Lake; from pathlib import Path\n"
-        "with Lake.open(Path(sys.argv[1])).lease('mine'): pass"
+        "with Lake.open(Path(sys.argv[1])).lock('mine'): pass"
     )
-    with lake.lease("a long replay"):
+    with lake.lock("a long replay"):
         result = subprocess.run(
             [sys.executable, "-c", other, str(lake.path)], capture_output=True, text=True, check=False
         )
@@ -126,7 +126,7 @@ def test_reading_as_of_a_time_shows_the_revision_known_then(lake: Lake) -> None:
     first = bar_rows({"close": 10.0})
     known = first["available_at"][0]
     later = known.replace(day=known.day + 1)
-    with lake.lease("test"):
+    with lake.lock("test"):
         lake.commit(MARKET_PRICES, first, "one", {})
         lake.commit(MARKET_PRICES, bar_rows({"close": 10.1, "revision": 1, "available_at": later}), "two", {})
 

@@ -15,11 +15,11 @@ import pytest
 from deltalake import write_deltalake
 
 from lake.errors import NotALakeError, StorageError
-from lake.storage.disk import in_words, refuse_full_disk
+from lake.storage.disk import as_storage_error, require_free_space
 from lake.store import Lake
 from lake.tables.control import TASK_REQUESTS
 from lake.tables.market import MARKET_PRICES
-from lake.upkeep.vacuum import collect_garbage
+from lake.upkeep.vacuum import vacuum
 from tests.frames.published import publish_sessions, request_rows
 
 ROOT = Path(__file__).parents[2]
@@ -61,14 +61,14 @@ def test_a_foreign_table_of_the_same_name_is_left_alone(lake: Lake) -> None:
     shutil.rmtree(folder)
     write_deltalake(str(folder), pl.DataFrame({"isin": ["DE000"], "close": [1.0]}))
     before = sorted(folder.rglob("*"))
-    with pytest.raises(NotALakeError, match=r"market_prices.*'isin'.*move the folder aside"):
+    with pytest.raises(NotALakeError, match=r"market_prices.*'isin'.*use that program"):
         publish_sessions(Lake.open(lake.path), 1)
     assert sorted(folder.rglob("*")) == before
 
 
 def test_a_full_disk_is_refused_before_the_first_write(lake: Lake) -> None:
     with pytest.raises(StorageError, match="free some space, nothing was written"):
-        refuse_full_disk(lake.path, least=1 << 60)
+        require_free_space(lake.path, min_free=1 << 60)
 
 
 def test_on_a_full_disk_a_request_is_refused_in_words_alone_and_gc_still_gives_room_back(
@@ -81,7 +81,7 @@ def test_on_a_full_disk_a_request_is_refused_in_words_alone_and_gc_still_gives_r
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage(1 << 30, 1 << 30, 4096))
     with pytest.raises(StorageError, match=r"0 MB are free .* writing task_requests needs 1 MB; free some space"):
         lake.commit(TASK_REQUESTS, request_rows(1), "request 1", {})
-    assert [one.file for one in collect_garbage(lake)] == [str(orphan.relative_to(lake.path))]
+    assert [one.file for one in vacuum(lake)] == [str(orphan.relative_to(lake.path))]
     assert capfd.readouterr() == ("", ""), "the storage library had no reason to panic"
 
 
@@ -94,14 +94,14 @@ def test_on_a_full_disk_a_request_is_refused_in_words_alone_and_gc_still_gives_r
     ],
 )
 def test_what_a_disk_refuses_is_told_with_what_to_do(error: Exception, words: str) -> None:
-    told = in_words(error, "the rows could not be written")
+    told = as_storage_error(error, "the rows could not be written")
     assert isinstance(told, StorageError)
     assert words in str(told)
 
 
 @pytest.mark.parametrize("name", ["new\nline", "tab\t", "no\udcfftext"])
 def test_a_path_that_cannot_be_read_back_is_refused_before_anything_is_made(tmp_path: Path, name: str) -> None:
-    with pytest.raises(NotALakeError, match="its path has a control character; choose another folder"):
+    with pytest.raises(NotALakeError, match="the path has a control character; choose another folder"):
         Lake.create(tmp_path / name)
     assert list(tmp_path.iterdir()) == []
 

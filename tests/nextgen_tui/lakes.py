@@ -70,7 +70,7 @@ def run_row(stage: str, **given: Any) -> dict[str, Any]:
 
 def publish(lake: Lake, table: Table, frame: pl.DataFrame, *, name: str = "test", **given: Any) -> None:
     """Commit the rows and publish them, as a run would."""
-    with lake.lease("a test"):
+    with lake.lock("a test"):
         run = run_row(name, output_table=table.name, **given)
         run["output_version"] = lake.commit(table, table.check(frame), run["run_id"], {}).version
         lake.commit(RUNS, RUNS.check(rows(RUNS, run)), f"publish-{run['run_id']}", {})
@@ -78,7 +78,7 @@ def publish(lake: Lake, table: Table, frame: pl.DataFrame, *, name: str = "test"
 
 def land(lake: Lake, table: Table, frame: pl.DataFrame, run_id: str = "test") -> None:
     """Commit rows of a table that readers see at its newest version."""
-    with lake.lease("a test"):
+    with lake.lock("a test"):
         lake.commit(table, table.check(frame), run_id, {})
 
 

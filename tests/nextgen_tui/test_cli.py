@@ -15,7 +15,7 @@ from typing import Any
 import click
 import pytest
 
-from lake.storage.lease import writer_lease
+from lake.storage.lock import writer_lock
 from lake.store import Lake
 from lake.tables.control import RUNS, SYSTEM_HEALTH, TASK_REQUESTS
 from lake.tables.market import QUARANTINED_ROWS
@@ -190,8 +190,8 @@ def test_an_empty_path_is_not_the_folder_one_is_in(capsys: pytest.CaptureFixture
 
 def test_a_busy_lake_is_worth_a_later_try(run: Run, lake: Lake) -> None:
     program = (
-        "import sys, pathlib\nfrom lake.storage.lease import writer_lease\n"
-        "with writer_lease(pathlib.Path(sys.argv[1]), 'a test'):\n print('held', flush=True)\n sys.stdin.read()"
+        "import sys, pathlib\nfrom lake.storage.lock import writer_lock\n"
+        "with writer_lock(pathlib.Path(sys.argv[1]), 'a test'):\n print('held', flush=True)\n sys.stdin.read()"
     )
     with subprocess.Popen(
         [sys.executable, "-c", program, str(lake.path)],
@@ -206,7 +206,7 @@ def test_a_busy_lake_is_worth_a_later_try(run: Run, lake: Lake) -> None:
         holder.communicate("")
     assert code == exit_codes.RETRY
     assert "is being written by process" in " ".join(err.split())
-    with writer_lease(lake.path, "afterwards"):
+    with writer_lock(lake.path, "afterwards"):
         pass
 
 
@@ -268,7 +268,7 @@ def test_columns_that_do_not_fit_are_named(run: Run) -> None:
 
 def test_runs_lists_and_explains(run: Run, lake: Lake) -> None:
     failed = run_row("score", status="failed", error="the \x1b[31mmodel\x1b[0m is gone", session=SESSION)
-    with lake.lease("a test"):
+    with lake.lock("a test"):
         lake.commit(RUNS, RUNS.check(rows(RUNS, failed)), "failed", {})
     assert [row["status"] for row in json_of(run, "runs", "--failed")] == ["failed"]
     _, out, err = run("runs", "--failed")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lake.storage.lease import NOTE
+from lake.storage.lock import WRITER_HOLDER
 from lake.store import Lake
 from lake.tables.market import MARKET_PRICES
 from nextgen_tui.cli.main import outcome
@@ -67,7 +67,7 @@ def test_compact_then_gc_keep_every_row(lake: Path, capsys: pytest.CaptureFixtur
 
 def test_recover_says_what_it_put_right(lake: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (lake / "tables" / "market_prices" / "part-0.parquet#1").write_bytes(b"half")
-    (lake / NOTE).write_text("{}")
+    (lake / WRITER_HOLDER).write_text("{}")
     code, _, err = said(capsys, "recover", "--lake", str(lake))
     assert (code, "part-0.parquet#1: a file that was being written was removed" in err) == (0, True)
     assert said(capsys, "recover", "--lake", str(lake))[2].startswith("0 repairs")

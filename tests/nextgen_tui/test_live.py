@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lake.storage.lease import left_untidy
+from lake.storage.lock import writer_died
 from lake.store import Lake
 from lake.tables.control import TASK_ATTEMPTS
 from nextgen_tui.cli import exit_codes
@@ -40,7 +40,7 @@ def started(demo: Path, *options: str) -> subprocess.Popen[str]:
 def refuse_leftovers(demo: Path) -> None:
     """No daemon, no worker, a tidy lake."""
     assert not daemon_is_running(demo / "control")
-    assert not left_untidy(demo)
+    assert not writer_died(demo)
     last = Lake.open(demo).read(TASK_ATTEMPTS)
     assert [pid for pid in last["pid"].drop_nulls() if identify(pid)] == []
     ours = [entry for entry in PROC.glob("[0-9]*/cmdline") if str(demo).encode() in entry.read_bytes()]

@@ -156,7 +156,7 @@ def test_work_that_waits_for_another_writer_is_remarked_on_by_the_writers_name(l
     start = Event(
         task="upkeep", slot="2024-01-02", attempt=0, state="started", due_at=now, at=now, pid=1, boot_id=read_boot_id()
     )
-    with a_daemon(lake), lake.lease("a replay"):
+    with a_daemon(lake), lake.lock("a replay"):
         load_journal(lake, now).note([start])
         _, _, services = status()
         assert services["writer"]["status"] == "warn"

@@ -32,7 +32,7 @@ class Poisoned:
         self.runner = Runner(self.lake, operation.settings)
         self.session = session
         self.after = self.runner.decision_time(session) + timedelta(minutes=1)
-        with self.lake.lease("poison"):
+        with self.lake.lock("poison"):
             self._restate_bars()
             self._invent_splits()
             self._shout_news()

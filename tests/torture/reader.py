@@ -49,7 +49,7 @@ class Reader(threading.Thread):
                     self.wrong.append(f"{type(error).__name__}: {error}")
 
     def _look(self, lake: Lake, seen: dict[str, int]) -> dict[str, int]:
-        now = lake.published()
+        now = lake.published_versions()
         self.wrong += [f"{name} went from {seen[name]} back to {now[name]}" for name in seen if now[name] < seen[name]]
         self.wrong += halves(lake, now)
         self.reads += 1

@@ -11,7 +11,7 @@ import pytest
 from lake.fingerprint import fingerprint
 from lake.store import Lake
 from lake.tables import TABLES
-from lake.upkeep.vacuum import pinned_versions
+from lake.upkeep.vacuum import find_pinned_versions
 from tests.torture.conftest import Bench, Benches
 from tests.torture.faults import Fault
 
@@ -40,7 +40,7 @@ def every_version(lake: Path) -> dict[tuple[str, int], str]:
     opened = Lake.open(lake)
     return {
         (name, version): fingerprint(opened.read(TABLES[name], version=version), TABLES[name].key)
-        for name, versions in pinned_versions(opened).items()
+        for name, versions in find_pinned_versions(opened).items()
         for version in versions
     }
 

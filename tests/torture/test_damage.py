@@ -59,21 +59,21 @@ def interrupted(bench: Bench) -> Path:
 
 def unpublished(lake: Path) -> Iterator[Hurt]:
     """All that can happen to each log entry and data file above the published versions."""
-    published = Lake.open(lake).published()
+    published = Lake.open(lake).published_versions()
     for table in TABLES.values():
         uri = lake / "tables" / table.name
-        for version in delta_log.entry_versions(uri) if table.story else []:
+        for version in delta_log.entry_versions(uri) if table.published_by_run else []:
             if version > published[table.name]:
                 yield from (Hurt(table.name, version, 0, damage) for damage in KINDS)
                 added = range(1, len(delta_log.added_files(uri, version)) + 1)
                 yield from (Hurt(table.name, version, which, damage) for which in added for damage in DATA_KINDS)
 
 
-def promised(lake: Path) -> Iterator[Hurt]:
+def read_promises(lake: Path) -> Iterator[Hurt]:
     """All that can happen to each table's last published log entry, and the first one behind its last checkpoint."""
     opened = Lake.open(lake)
     for table in TABLES.values():
-        last = opened.version(table) if table.story else 0
+        last = opened.version(table) if table.published_by_run else 0
         checkpoints = delta_log.checkpoint_versions(lake / "tables" / table.name)
         first = max([at for at in checkpoints if at <= last], default=0) + 1
         for version in sorted({first, last}) if first <= last else []:
@@ -110,7 +110,7 @@ def flipped(bench: Bench, seed: int) -> None:
     """Play: one bit is turned, or the end cut off, the content replaced by another file's, or the file removed."""
     chance, lake = random.Random(seed), bench.prepared.lake
     promised = Lake.open(lake)
-    tables = [table for table in TABLES.values() if table.story and promised.version(table) > 0]
+    tables = [table for table in TABLES.values() if table.published_by_run and promised.version(table) > 0]
     table = chance.choice(tables)
     uri = lake / "tables" / table.name
     files = [
@@ -145,7 +145,7 @@ def test_damage_to_what_is_not_published_is_repaired_and_the_cycle_ends_the_same
 
 
 def test_damage_to_what_was_promised_stops_the_writer_with_the_files_name(bench: Bench) -> None:
-    ledger = [hurt for hurt in promised(bench.prepared.lake) if hurt.table == "ledger_entries"]
+    ledger = [hurt for hurt in read_promises(bench.prepared.lake) if hurt.table == "ledger_entries"]
     refused(bench, next(hurt for hurt in ledger if hurt.damage is nulls))
 
 
@@ -165,7 +165,7 @@ def test_every_kind_of_damage_to_every_unpublished_file_is_repaired(bench: Bench
 def test_every_kind_of_damage_to_promised_entries_of_every_table_stops_the_writer(
     benches: Benches, prepared: Before
 ) -> None:
-    hurts = list(promised(prepared.lake))
+    hurts = list(read_promises(prepared.lake))
     assert len(hurts) >= 30
     benches.each("promised damage", hurts[::STRIDE], refused)
 

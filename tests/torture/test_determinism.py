@@ -35,7 +35,7 @@ def marks(lake: Path, threads: int, hash_seed: int) -> dict[str, str]:
     return found
 
 
-def differing(found: Sequence[dict[str, str]]) -> list[str]:
+def select_changed(found: Sequence[dict[str, str]]) -> list[str]:
     """The stages that did not come out the same everywhere."""
     return [stage for stage in found[0] if len({one.get(stage) for one in found}) > 1]
 
@@ -46,4 +46,4 @@ def test_every_stage_training_included_gives_the_same_rows_in_sixty_fresh_proces
     ways = [(threads, chance.randrange(2**32)) for threads in (1, 2, 4) for _ in range(PROCESSES)]
     found = benches.each("fresh processes", ways, lambda bench, way: marks(bench.prepared.lake, *way))
     assert {stage.name for stage in TRAINING} <= set(found[0]), "no model was trained: nothing was shown of it"
-    assert differing(found) == []
+    assert select_changed(found) == []

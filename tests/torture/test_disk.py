@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lake.storage.lease import LOCK, NOTE
+from lake.storage.lock import WRITER_HOLDER, WRITER_LOCK
 from tests.torture.conftest import Bench
 from tests.torture.faults import ROOT, Fault, command
 
@@ -27,7 +27,7 @@ exit $code
 
 
 def contents(lake: Path) -> dict[str, str]:
-    files = (path for path in lake.rglob("*") if path.is_file() and path.name not in (LOCK, NOTE))
+    files = (path for path in lake.rglob("*") if path.is_file() and path.name not in (WRITER_LOCK, WRITER_HOLDER))
     return {str(path.relative_to(lake)): sha256(path.read_bytes()).hexdigest() for path in files}
 
 

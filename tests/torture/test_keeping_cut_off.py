@@ -14,7 +14,7 @@ from deltalake import DeltaTable
 
 from lake.errors import NotALakeError
 from lake.migrations.run import migrate
-from lake.storage.manifest import MARKER
+from lake.storage.manifest import MANIFEST
 from lake.store import Lake
 from lake.tables.control import RUNS, TASK_REQUESTS
 from lake.upkeep.backup import backup, restore
@@ -93,7 +93,7 @@ def appending(tmp_path_factory: pytest.TempPathFactory) -> Play:
 
     def goes_on(path: Path) -> None:
         again = Lake.open(path)
-        with again.lease("the next writer"):
+        with again.lock("the next writer"):
             pass
         again.commit(TASK_REQUESTS, request_rows(100), "request 100", {})
         assert Lake.open(path).rows(TASK_REQUESTS) == 2
@@ -118,7 +118,7 @@ def as_before(lake: Lake) -> tuple[Check, Check]:
 
     def goes_on(path: Path) -> None:
         again = Lake.open(path)
-        with again.lease("the next writer"):
+        with again.lock("the next writer"):
             pass
         whole(path)
         for table in MOVED:
@@ -170,13 +170,13 @@ def restoring(seven: Lake, tmp_path_factory: pytest.TempPathFactory) -> Play:
     backup(seven, safe / "backup")
 
     def whole(path: Path) -> None:
-        if (path / "restored" / MARKER).exists():
+        if (path / "restored" / MANIFEST).exists():
             assert contents(Lake.open(path / "restored")) == before
             assert scrub(Lake.open(path / "restored")).findings == ()
 
     def goes_on(path: Path) -> None:
         whole(path)
-        if not (path / "restored" / MARKER).exists():
+        if not (path / "restored" / MANIFEST).exists():
             restore(path / "backup", path / "restored")
         whole(path)
 

@@ -34,7 +34,7 @@ def deaths(bench: Bench, lake: Path, seed: int) -> Iterator[str]:
 
 def test_a_reader_of_half_a_cycle_would_be_told_on(bench: Bench) -> None:
     lake = Lake.open(bench.copy())
-    versions = lake.published()
+    versions = lake.published_versions()
     assert halves(lake, versions) == []
     before = next(v for v in range(versions[PORTFOLIO_VALUE.name], 0, -1) if v < versions[PORTFOLIO_VALUE.name])
     assert halves(lake, versions | {PORTFOLIO_VALUE.name: before}) != []
@@ -46,7 +46,7 @@ def test_a_reader_meanwhile_sees_whole_cycles_only_and_never_goes_back(bench: Be
         next(deaths(bench, lake, seed=1))
     assert reader.wrong == []
     assert reader.reads > 10
-    assert Lake.open(lake).published()[RUNS.name] > min(reader.publications)
+    assert Lake.open(lake).published_versions()[RUNS.name] > min(reader.publications)
 
 
 @pytest.mark.torture

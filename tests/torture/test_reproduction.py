@@ -24,9 +24,9 @@ from lake.tables.features import FEATURE_WINDOWS
 from lake.tables.market import MARKET_PRICES
 from lake.tables.predictions import PREDICTIONS
 from lake.upkeep.backup import backup, restore
-from lake.upkeep.compaction import compact_due
+from lake.upkeep.compaction import compact_tables
 from lake.upkeep.scrub import scrub
-from lake.upkeep.vacuum import collect_garbage, pinned_versions
+from lake.upkeep.vacuum import find_pinned_versions, vacuum
 from pipeline.engine.reproduction import reproduce_apart
 from tests.torture.faults import ROOT, command
 
@@ -46,7 +46,7 @@ def age(lake: Path, days: int) -> None:
 def every_version(lake: Lake) -> dict[tuple[str, int], str]:
     return {
         (name, version): fingerprint(lake.read(TABLES[name], version=version), TABLES[name].key)
-        for name, versions in pinned_versions(lake).items()
+        for name, versions in find_pinned_versions(lake).items()
         for version in versions
     }
 
@@ -55,12 +55,12 @@ def through_the_years(path: Path, folder: Path) -> Lake:
     lake = Lake.open(path)
     lake.durable = False
     before = every_version(lake)
-    with lake.lease("upkeep"):
+    with lake.lock("upkeep"):
         for table in TABLES.values():
             lake.checkpoint(table)
-    assert compact_due(lake, least=2)
+    assert compact_tables(lake, min_files=2)
     age(path, 400)
-    collect_garbage(lake)
+    vacuum(lake)
     backup(lake, folder / "safe")
     restore(folder / "safe", folder / "back")
     restored = Lake.open(folder / "back")

@@ -29,11 +29,11 @@ from lake.tables import TABLES
 from lake.tables.control import RUNS, TASK_REQUESTS
 from lake.tables.trading import LEDGER_ENTRIES
 from lake.upkeep.backup import backup, restore
-from lake.upkeep.checkpoints import checkpoint_due
+from lake.upkeep.checkpoints import write_checkpoints
 from lake.upkeep.compaction import STAGE as COMPACT
-from lake.upkeep.compaction import compact_due
+from lake.upkeep.compaction import compact_tables
 from lake.upkeep.scrub import scrub
-from lake.upkeep.vacuum import collect_garbage
+from lake.upkeep.vacuum import vacuum
 from nextgen_tui.cli.error_messages import explained
 from pipeline.engine.code_fingerprint import code_fingerprint, libraries
 from pipeline.engine.runner import Runner, parameters
@@ -75,15 +75,15 @@ def work(order: dict[str, Any]) -> dict[str, Any]:
     elif order["do"] == "recover":
         runner.recover()
     elif order["do"] == "checkpoint":
-        with lake.lease("checkpoints"):
+        with lake.lock("checkpoints"):
             # The logs that hold nothing yet are all alike: one stands for the rest.
             empty = [name for name, table in TABLES.items() if not lake.newest(table)]
-            checkpoint_due(lake, dict.fromkeys(TABLES, -100) | dict.fromkeys(empty[1:], 0))
+            write_checkpoints(lake, dict.fromkeys(TABLES, -100) | dict.fromkeys(empty[1:], 0))
     elif order["do"] == "migrate":
         migrate(lake)
     elif order["do"] == "tidy":
-        compact_due(lake, least=2)
-        collect_garbage(lake)
+        compact_tables(lake, min_files=2)
+        vacuum(lake)
     elif order["do"] == "upkeep":
         upkeep(lake, Path(order["safe"]))
     elif order["do"] == "operate":
@@ -101,8 +101,8 @@ def begin(runner: Runner, cycles: int) -> None:
 
 def upkeep(lake: Lake, safe: Path) -> None:
     """All that removes, rewrites or copies files, one after the other."""
-    compact_due(lake, least=2)
-    collect_garbage(lake)
+    compact_tables(lake, min_files=2)
+    vacuum(lake)
     backup(lake, safe / "backup")
     restore(safe / "backup", safe / "restored")
     assert scrub(Lake.open(safe / "restored")).findings == ()
@@ -110,7 +110,7 @@ def upkeep(lake: Lake, safe: Path) -> None:
 
 def state(lake: Lake) -> dict[str, Any]:
     """What a reader sees: one hash per table, and whether the books and the runs hold together."""
-    tables = {t.name: t for t in TABLES.values() if t.story and t.name != RUNS.name}
+    tables = {t.name: t for t in TABLES.values() if t.published_by_run and t.name != RUNS.name}
     marks = {name: fingerprint(lake.read(t).drop("run_id"), t.key, t.content_columns) for name, t in tables.items()}
     # A report tells the day's weather, and upkeep writes the same rows anew where there is much to tidy.
     runs = lake.read(RUNS).filter(pl.col("status") == "done", ~pl.col("stage").is_in([REPORT.name, COMPACT]))

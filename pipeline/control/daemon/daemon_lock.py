@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from lake.errors import BusyError
-from lake.storage.lock import held, holder
+from lake.storage.lock import find_holder, hold_lock
 
 LOCK = "daemon.lock"
 
@@ -22,7 +22,7 @@ def hold_daemon_lock(control: Path) -> Iterator[None]:
     control.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         try:
-            stack.enter_context(held(control / LOCK, "nextgen-daemon"))
+            stack.enter_context(hold_lock(control / LOCK, "nextgen-daemon"))
         except BusyError as other:
             raise _make_refusal(str(other)) from None
         yield
@@ -34,13 +34,13 @@ def refuse_second_daemon(control: Path) -> None:
     Raises:
         BusyError: naming the other.
     """
-    if other := holder(control / LOCK):
+    if other := find_holder(control / LOCK):
         raise _make_refusal(other)
 
 
 def daemon_is_running(control: Path) -> bool:
     """Whether a daemon serves now."""
-    return bool(holder(control / LOCK))
+    return bool(find_holder(control / LOCK))
 
 
 def _make_refusal(other: str) -> BusyError:

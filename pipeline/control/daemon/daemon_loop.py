@@ -11,7 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from lake.storage.lease import left_untidy
+from lake.storage.lock import writer_died
 from lake.store import Lake
 from lake.tables.control import TASK_REQUESTS
 from pipeline.config.errors import ConfigError
@@ -113,7 +113,7 @@ class Daemon:
 
     def _ask_for_recovery(self) -> None:
         """What a crash interrupted comes first, in a worker like all work: readers see what was published meanwhile."""
-        if left_untidy(self.lake.path):
+        if writer_died(self.lake.path):
             now = self.clock.now()
             name = f"recovery-{now:%Y%m%dT%H%M%S%f}"
             reason = "the last writer ended without giving the lease back"

@@ -69,7 +69,7 @@ def _answering(path: Path, port: int | None) -> AbstractContextManager[object]:
 def _serve(
     path: Path, schedule: Path | None, pace: float | None, *, once: bool, quiet: bool, settled: int | None
 ) -> int:
-    from lake.storage.disk import refuse_read_only
+    from lake.storage.disk import require_writable
     from lake.store import Lake
     from pipeline.control.daemon.clock import SystemClock
     from pipeline.control.daemon.daemon_loop import Daemon
@@ -77,7 +77,7 @@ def _serve(
     from pipeline.control.monitoring.logs import begin_logging, end_logging
 
     lake = Lake.open(path)
-    refuse_read_only(path)
+    require_writable(path)
     begin_logging(path / "control" / "logs", quiet=quiet)
     try:
         clock = make_paced_clock(lake, pace) if pace else SystemClock()

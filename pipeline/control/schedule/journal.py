@@ -201,7 +201,7 @@ def parse_events(rows: pl.DataFrame) -> list[Event]:
 
 def fit_reason(event: Event) -> Event:
     """The event with its reason cut to what the table takes."""
-    longest = TASK_ATTEMPTS.columns["reason"].longest
+    longest = TASK_ATTEMPTS.columns["reason"].max_length
     return event if len(event.reason) <= longest else replace(event, reason=event.reason[: longest - 3] + "...")
 
 

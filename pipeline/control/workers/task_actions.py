@@ -10,9 +10,9 @@ from datetime import date, timedelta
 from lake.errors import BusyError, LakeError
 from lake.runs import is_published, last_session
 from lake.store import Lake
-from lake.upkeep.checkpoints import checkpoint_due
-from lake.upkeep.compaction import compact_due
-from lake.upkeep.vacuum import collect_garbage
+from lake.upkeep.checkpoints import write_checkpoints
+from lake.upkeep.compaction import compact_tables
+from lake.upkeep.vacuum import vacuum
 from pipeline.config.layers import Given
 from pipeline.config.loading import choice, load
 from pipeline.control.operator.decisions import read_market_time
@@ -75,7 +75,7 @@ def wait_for_lease(lake: Lake, purpose: str) -> Iterator[None]:
     """Be the lake's writer, waiting for another to finish; the worker's deadline bounds the wait."""
     while True:
         try:
-            held = lake.lease(purpose)
+            held = lake.lock(purpose)
             held.__enter__()
             break
         except BusyError:
@@ -144,11 +144,11 @@ def _maintain(runner: Runner, _order: Job, progress: Progress) -> str:
     """
     runner.recover(progress)
     progress("compacting", 0, 3)
-    compact_due(runner.lake)
+    compact_tables(runner.lake)
     progress("collecting garbage", 1, 3)
-    collect_garbage(runner.lake)
+    vacuum(runner.lake)
     progress("folding logs", 2, 3)
-    checkpoint_due(runner.lake, {})
+    write_checkpoints(runner.lake, {})
     return ""
 
 

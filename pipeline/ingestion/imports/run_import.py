@@ -121,7 +121,7 @@ def import_system(
     """
     with TemporaryDirectory(prefix="nextgen-import-") as folder:
         parts = _spool_all(runner, store, mapping, Path(folder), progress)
-        with nullcontext() if dry else runner.lake.lease(f"import of {mapping.name}"):
+        with nullcontext() if dry else runner.lake.lock(f"import of {mapping.name}"):
             if not dry:
                 runner.recover()
             return _Import(runner, mapping, parts, at, dry).run(progress)

@@ -44,7 +44,7 @@ def validate_articles(raw_news: pl.DataFrame, calendar: Sessions) -> ValidatedAr
     of NUL; a URL that is too long is left out.
     """
     lines = decode(raw_news, FIELDS).rename({"published_at": "published_text"})
-    longest = {name: NEWS_ARTICLES.columns[name].longest for name in ("title", "body", "url")}
+    longest = {name: NEWS_ARTICLES.columns[name].max_length for name in ("title", "body", "url")}
     clean = {name: pl.col(name).str.replace_all("\0", "", literal=True).str.strip_chars() for name in longest}
     typed = lines.with_columns(published_at=instant("published_text"), **clean).with_columns(
         title=pl.col("title").str.slice(0, longest["title"]),

@@ -67,7 +67,7 @@ def publish_cycle(
 ) -> None:
     """Commit each stage's rows and publish them all in one commit of runs."""
     runs = []
-    with lake.lease("a test"):
+    with lake.lock("a test"):
         for number, (stage, (table, given)) in enumerate(written.items()):
             frame = table.check(rows(table, *(spoil(table, row) for row in given)))
             at = datetime.combine(session, datetime.min.time(), UTC) + timedelta(hours=22, seconds=number)

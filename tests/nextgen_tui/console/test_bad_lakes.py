@@ -17,7 +17,7 @@ from textual.pilot import Pilot
 from textual.widgets import Button
 
 import lake as lake_package
-from lake.storage.manifest import BEGUN, MARKER
+from lake.storage.manifest import CREATING, MANIFEST
 from lake.store import Lake
 from lake.tables.control import TASK_REQUESTS
 from nextgen_tui.cli import exit_codes
@@ -31,8 +31,8 @@ from nextgen_tui.console.screens import PAGES
 from tests.nextgen_tui.console.operator.test_commands import told
 from tests.nextgen_tui.console.test_app import page, sentence, until
 
-HOLDER = "import sys; from pathlib import Path; from lake.storage.lease import writer_lease\n"
-HOLDER += "with writer_lease(Path(sys.argv[1]), 'a long cycle'): print('held', flush=True); sys.stdin.read()"
+HOLDER = "import sys; from pathlib import Path; from lake.storage.lock import writer_lock\n"
+HOLDER += "with writer_lock(Path(sys.argv[1]), 'a long cycle'): print('held', flush=True); sys.stdin.read()"
 
 
 @contextmanager
@@ -113,26 +113,26 @@ def a_file(lake: Path) -> None:
 
 def cut_off(lake: Path) -> None:
     """Its making ended before the marker was set."""
-    (lake / MARKER).unlink()
-    (lake / BEGUN).touch()
+    (lake / MANIFEST).unlink()
+    (lake / CREATING).touch()
     for table in sorted((lake / "tables").iterdir())[20:]:
         shutil.rmtree(table)
 
 
 def unmarked(lake: Path) -> None:
-    (lake / MARKER).unlink()
+    (lake / MANIFEST).unlink()
 
 
 def garbled(lake: Path) -> None:
-    (lake / MARKER).write_bytes(b"\x00\xff{")
+    (lake / MANIFEST).write_bytes(b"\x00\xff{")
 
 
 def newer(lake: Path) -> None:
-    (lake / MARKER).write_text(json.dumps({"format": 99}))
+    (lake / MANIFEST).write_text(json.dumps({"format": 99}))
 
 
 def older(lake: Path) -> None:
-    (lake / MARKER).write_text(json.dumps({"format": 0}))
+    (lake / MANIFEST).write_text(json.dumps({"format": 0}))
 
 
 def without_runs(lake: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lake.storage.lease import left_untidy
+from lake.storage.lock import writer_died
 from lake.store import Lake
 from lake.tables.control import TASK_ATTEMPTS, TASK_REQUESTS
 from lake.tables.market import INSTRUMENTS
@@ -41,7 +41,7 @@ def test_who_wants_to_write_while_the_daemon_does_is_told_who_holds_the_lake_and
     lake: Lake, capsys: pytest.CaptureFixture[str], command: tuple[str, ...]
 ) -> None:
     arguments = [*command, "--session", "2021-03-01"]
-    with hold_daemon_lock(lake.path / "control"), lake.lease("cycle for 2021-03-02"):
+    with hold_daemon_lock(lake.path / "control"), lake.lock("cycle for 2021-03-02"):
         code = outcome([*arguments, "--lake", str(lake.path)])
     told = " ".join(capsys.readouterr().err.split())
     assert code == exit_codes.RETRY
@@ -51,7 +51,7 @@ def test_who_wants_to_write_while_the_daemon_does_is_told_who_holds_the_lake_and
 
 
 def test_without_a_daemon_there_is_nobody_to_ask(lake: Lake, capsys: pytest.CaptureFixture[str]) -> None:
-    with lake.lease("a replay"):
+    with lake.lock("a replay"):
         code = outcome(["run", "universe", "--session", "2021-03-01", "--lake", str(lake.path)])
     told = capsys.readouterr().err
     assert code == exit_codes.RETRY
@@ -66,7 +66,7 @@ from lake.store import Lake
 from tests.pipeline.control.test_beside_the_daemon import leave_unpublished
 
 lake = Lake.open(Path(sys.argv[1]))
-with lake.lease("a stage"):
+with lake.lock("a stage"):
     leave_unpublished(lake)
     os._exit(9)
 """
@@ -88,7 +88,7 @@ def test_a_daemon_finishes_first_what_a_crash_interrupted_and_readers_see_the_ol
     lake: Lake,
 ) -> None:
     assert subprocess.run([sys.executable, "-c", CRASH, str(lake.path)], check=False).returncode == 9
-    assert left_untidy(lake.path)
+    assert writer_died(lake.path)
     seen = [lake.read(INSTRUMENTS)["name"][0]]
     assert seen == ["name 0"], "what is not published is not seen"
 
@@ -106,7 +106,7 @@ def test_a_daemon_finishes_first_what_a_crash_interrupted_and_readers_see_the_ol
     assert seen == sorted(seen), "nothing goes back"
     assert lake.read(TASK_REQUESTS).filter(origin="daemon")["action"].to_list() == ["recover"]
     assert lake.read(TASK_ATTEMPTS).sort("at")["cycle_id"][-1] == "single-instruments-20210302"
-    assert not left_untidy(lake.path)
+    assert not writer_died(lake.path)
 
 
 def test_a_tidy_lake_asks_for_no_recovery(lake: Lake) -> None:

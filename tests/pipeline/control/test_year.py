@@ -17,7 +17,7 @@ import polars as pl
 import pytest
 
 from lake.contract import Table
-from lake.store import Lake, Written
+from lake.store import CommitResult, Lake
 from lake.tables.control import RUNS
 from pipeline.config.document import toml_document, write_document
 from pipeline.config.loading import load
@@ -75,7 +75,7 @@ class MortalLake(Lake):
 
     left: int | None = None
 
-    def commit(self, table: Table, rows: pl.DataFrame, run_id: str, recipe: Mapping[str, Any]) -> Written:
+    def commit(self, table: Table, rows: pl.DataFrame, run_id: str, recipe: Mapping[str, Any]) -> CommitResult:
         if self.left is not None:
             if self.left == 0:
                 raise PowerCutError
@@ -136,7 +136,7 @@ class RealHands(Hands):
         if self._runner is None:
             lake = MortalLake.open(self.path)
             lake.durable = False
-            self._held.enter_context(lake.lease("a worker"))
+            self._held.enter_context(lake.lock("a worker"))
             self._runner = make_runner(lake, order, {})
         return self._runner
 

@@ -34,7 +34,7 @@ def attempt(task: str, slot: str, state: str, follows: str = "nothing", reason: 
 def test_each_thing_that_went_wrong_is_told_once(own_desk: Lake) -> None:
     before = look(own_desk)
     assert find_alerts(before, before, {}) == ()
-    with own_desk.lease("a test"):
+    with own_desk.lock("a test"):
         failed = run_row("predict", run_id="predict-x", session=LAST, status="failed", error="out of memory")
         own_desk.commit(RUNS, RUNS.check(rows(RUNS, failed)), "publish", {})
     worse = {"session": LAST + timedelta(days=1), "status": "fail"}

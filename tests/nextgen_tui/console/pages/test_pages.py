@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from lake.runs import last_decision
 from lake.store import Lake
-from lake.upkeep.compaction import compact_due
+from lake.upkeep.compaction import compact_tables
 from nextgen_tui.console.lake_view import LakeView, read_runs
 from nextgen_tui.console.pages.learning import format_error
 from nextgen_tui.console.pages.plan import off_by
@@ -50,7 +50,7 @@ def test_every_screen_says_the_same_once_the_lake_was_tidied(own_desk: Lake) -> 
         return [(page.sentence(data), page.sheet(data, page.sheets(data)[-1]).height) for page, data in read]
 
     before = said_by_all()
-    tidied = compact_due(own_desk, least=2)
+    tidied = compact_tables(own_desk, min_files=2)
     assert sum(run.written for run in tidied) > 0
     assert said_by_all() == before
 
