@@ -177,7 +177,7 @@ def test_a_commit_whose_writer_died_before_it_knew_that_it_came_too_late_is_put_
         assert [(one.file, one.what) for one in old.repairs] == [
             (
                 str(path.relative_to(old.path)),
-                "an entry was put aside that came too late and was never acknowledged",
+                "an entry that came too late and was never acknowledged was moved to quarantine",
             )
         ]
     assert not path.exists()
@@ -210,7 +210,7 @@ def test_a_log_whose_checkpoints_are_lost_comes_back_from_the_archive(old: Lake,
     again = Lake.open(old.path)
     with again.lock("the next writer"):
         pass
-    assert sum("came back from the archive" in one.what for one in again.repairs) == len(MOVED)
+    assert sum("restored from the archive" in one.what for one in again.repairs) == len(MOVED)
     assert delta_log.entry_versions(old.uri(RUNS))[0] == (0 if lose_old_ones else 3)
     after = contents(Lake.open(old.path))
     assert {at: after[at] for at in before} == before

@@ -313,16 +313,16 @@ def test_a_backup_of_a_lake_that_was_restored_and_went_another_way_is_of_the_lak
 def test_a_backup_of_another_lake_is_not_written_over(old: Lake, tmp_path: Path) -> None:
     backup(old, tmp_path / "safe")
     before = (tmp_path / "safe" / "backup.json").read_bytes()
-    with pytest.raises(NotALakeError, match=r"holds a backup of another lake, made \d{4}-.*; name another folder"):
+    with pytest.raises(NotALakeError, match=r"contains a backup of another lake, made \d{4}-.*; name another folder"):
         backup(Lake.create(tmp_path / "other"), tmp_path / "safe")
     assert (tmp_path / "safe" / "backup.json").read_bytes() == before
 
 
 def test_neither_a_backup_nor_a_lake_lies_within_the_other(old: Lake, tmp_path: Path) -> None:
-    with pytest.raises(NotALakeError, match=r"lies within .* would be lost with it"):
+    with pytest.raises(NotALakeError, match=r"is inside .* would be lost with it"):
         backup(old, old.path / "safe")
     backup(old, tmp_path / "safe")
-    with pytest.raises(NotALakeError, match=r"lies within .* would be lost with it"):
+    with pytest.raises(NotALakeError, match=r"is inside .* would be lost with it"):
         restore(tmp_path / "safe", tmp_path / "safe" / "back")
     assert not (old.path / "safe").exists()
 
@@ -349,9 +349,9 @@ def test_restoring_never_writes_over_anything(old: Lake, tmp_path: Path) -> None
     backup(old, tmp_path / "safe")
     with pytest.raises(NotALakeError, match="not empty"):
         restore(tmp_path / "safe", old.path)
-    with pytest.raises(NotALakeError, match="holds no backup"):
+    with pytest.raises(NotALakeError, match="neither empty nor a backup"):
         backup(old, tmp_path)
-    with pytest.raises(NotALakeError, match="holds no backup; name a folder that `nextgen backup` wrote"):
+    with pytest.raises(NotALakeError, match="is not a backup; name a folder that `nextgen backup` wrote"):
         restore(old.path, tmp_path / "back")
 
 

@@ -215,7 +215,7 @@ def test_a_witness_that_is_gone_is_told_and_made_again_where_the_chain_is_whole(
     again = Lake.open(lake.path)
     with again.lock("next"):
         assert [(one.file, one.what) for one in again.repairs] == [
-            ("HEAD", "it was missing; it is written again from the chain of publications, whole up to 3")
+            ("HEAD", "it was missing and has been rebuilt from the chain of publications up to version 3")
         ]
     assert (lake.path / "HEAD").read_bytes() == head
     with again.lock("next"):
