@@ -16,7 +16,7 @@ from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.health.checks import Check, Status
 from pipeline.health.llm_checks import check_replies
 from pipeline.health.params import HealthParams
-from pipeline.ingestion.params import MOST_AGAIN
+from pipeline.ingestion.params import MAX_AGAIN
 from pipeline.ingestion.prices.cross_check import AGREES
 from pipeline.ingestion.sources.errors import LIMITED, SECOND_ANSWERS, UNREACHABLE
 from pipeline.prediction.inference_log import STANDING, standing_forecasts
@@ -203,7 +203,7 @@ STAGE = Stage(
         Read(TICKER_UNIVERSE),
         Read(QUARANTINED_ROWS, columns=("payload_id", "line", "target", "rule", "ticker", "row")),
         Read(RAW_REPLIES, columns=("reply_id", "session", "status", "reason", "asked_at", "article_ids", "dollars")),
-        Read(RAW_SENTIMENT, lookback=MOST_AGAIN),
+        Read(RAW_SENTIMENT, lookback=MAX_AGAIN),
         Read(
             PREDICTIONS,
             lookback=STANDING,

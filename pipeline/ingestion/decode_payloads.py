@@ -182,8 +182,8 @@ def failure(payloads: pl.DataFrame, fields: Fields) -> pl.DataFrame:
             (0, payload[:2_000], rule or UNREADABLE, *(ticker if field == "ticker" else None for field in fields))
         )
     schema = {"line": pl.Int64, "text": pl.String, "fault": pl.String, **dict.fromkeys(fields, pl.String)}
-    told = pl.DataFrame(rows, schema=schema, orient="row")
-    return pl.concat([payloads.select("payload_id"), told], how="horizontal")
+    failures = pl.DataFrame(rows, schema=schema, orient="row")
+    return pl.concat([payloads.select("payload_id"), failures], how="horizontal")
 
 
 DECODERS: dict[str, Decoder] = {
@@ -224,14 +224,16 @@ def _vendor_names(request: Request, fields: tuple[str, ...]) -> tuple[str | None
 
 def _facts(raw: pl.DataFrame, requests: Mapping[str, Request]) -> pl.DataFrame:
     """What a landing says of all its lines; `history` is null where the request cannot be read."""
-    asked = [(text, *_requested_names(request)) for text, request in requests.items()]
-    said = pl.DataFrame(asked, schema={"request": pl.String(), **{name: FACTS[name] for name in ASKED}}, orient="row")
+    requested = [(text, *_requested_names(request)) for text, request in requests.items()]
+    stated = pl.DataFrame(
+        requested, schema={"request": pl.String(), **{name: FACTS[name] for name in ASKED}}, orient="row"
+    )
     landed = raw.select("payload_id", "source", "request", "fetched_at", landed="session")
-    return landed.join(said, on="request", how="left", maintain_order="left").select(*FACTS)
+    return landed.join(stated, on="request", how="left", maintain_order="left").select(*FACTS)
 
 
 def _requested_names(request: Request) -> Iterator[str | bool | None]:
-    said = request or {}
-    texts = [said.get(name) for name in ("interval", "exchange", "currency", "stamp", "role")]
+    stated = request or {}
+    texts = [stated.get(name) for name in ("interval", "exchange", "currency", "stamp", "role")]
     yield from (text if isinstance(text, str) else None for text in texts)
-    yield None if request is None else said.get("history") is True
+    yield None if request is None else stated.get("history") is True

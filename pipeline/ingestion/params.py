@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
-MOST_AGAIN = 5
+MAX_AGAIN = 5
 """Sessions of articles and replies that are read to ask again; no setting goes beyond."""
 
 
@@ -132,8 +132,8 @@ class LanguageModelParams:
             )
         if min(self.requests_per_minute, self.timeout_seconds, self.patience_seconds) <= 0:
             raise ValueError(f"requests_per_minute, timeout_seconds, patience_seconds have to be above 0; got {self}")
-        if not 0 <= self.again_sessions <= MOST_AGAIN:
-            raise ValueError(f"again_sessions has to lie in 0..{MOST_AGAIN}; got {self.again_sessions}")
+        if not 0 <= self.again_sessions <= MAX_AGAIN:
+            raise ValueError(f"again_sessions has to lie in 0..{MAX_AGAIN}; got {self.again_sessions}")
         if min(self.requests_per_day, self.dollars_per_day, *self._prices) < 0:
             raise ValueError(f"budgets and prices have to be 0 or more; got {self}")
 

@@ -133,7 +133,7 @@ def read_mapping(path: Path) -> Mapping:
             raise SourceError(f"{path} has {path.stat().st_size:,} bytes; a mapping has at most {LARGEST:,}")
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise SourceError(f"{path} is no TOML: {error}; `nextgen import ... --propose` writes one") from None
+        raise SourceError(f"{path} is not valid TOML: {error}; `nextgen import ... --propose` writes one") from None
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {error.strerror}; `--propose` writes a first mapping") from None
     return parse_mapping(content, str(path))
@@ -168,7 +168,7 @@ def parse_mapping(content: dict[str, Any], where: str) -> Mapping:
 def _section(kind: str, content: Any, where: str) -> MappingSection:
     where = f"{where}: [{kind}]"
     if not isinstance(content, dict):
-        raise SourceError(f"{where} is no section")
+        raise SourceError(f"{where} is not a section")
     of = KINDS[kind]
     _refuse_unknown(content, {*EVERY, *of.settings}, where)
     if kind == "prices" and content.get("adjusted") is not False:
@@ -215,7 +215,7 @@ def _refuse_gaps(section: MappingSection, of: Kind, where: str) -> None:
 def _divisors(content: dict[str, Any], of: Kind, where: str) -> dict[str, float]:
     given = content.get("divide", {})
     if not isinstance(given, dict):
-        raise SourceError(f"{where}: divide is no table of fields and numbers")
+        raise SourceError(f"{where}: divide must be a table of fields and numbers")
     _refuse_unknown(given, set(of.numbers), f"{where} divide")
     for name, value in given.items():
         if isinstance(value, bool) or not isinstance(value, int | float) or not 1e-9 <= value <= 1e9:
@@ -226,7 +226,7 @@ def _divisors(content: dict[str, Any], of: Kind, where: str) -> dict[str, float]
 def _texts(content: dict[str, Any], part: str, of: Kind, where: str) -> dict[str, str]:
     given = content.get(part, {})
     if not isinstance(given, dict):
-        raise SourceError(f"{where}: {part} is no table of fields and texts")
+        raise SourceError(f"{where}: {part} must be a table of fields and texts")
     allowed = {*of.days, *of.instants} if part == "formats" else set(of.fields)
     _refuse_unknown(given, allowed, f"{where} {part}")
     for name, value in given.items():

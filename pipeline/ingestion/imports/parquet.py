@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from pipeline.ingestion.imports.store import LONGEST_CELL, PORTION, refuse_missing
+from pipeline.ingestion.imports.store import MAX_CELL, PORTION, refuse_missing
 from pipeline.ingestion.sources.errors import SourceError
 
 ENDINGS = (".parquet", ".pq")
@@ -112,4 +112,4 @@ def _as_text(name: str, dtype: pl.DataType, file: Path) -> pl.Expr:
         raise SourceError(f"column {name!r} of {file} holds {dtype}; leave it out of the mapping")
     else:
         text = column.cast(pl.String)
-    return text.str.slice(0, LONGEST_CELL).alias(name)
+    return text.str.slice(0, MAX_CELL).alias(name)

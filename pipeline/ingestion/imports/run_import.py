@@ -131,10 +131,10 @@ def _spool_all(runner: Runner, store: Store, mapping: Mapping, folder: Path, pro
     parts = []
     for number, section in enumerate(mapping.sections):
 
-        def told(rows: int, kind: str = section.kind, number: int = number) -> None:
+        def report_progress(rows: int, kind: str = section.kind, number: int = number) -> None:
             progress(f"reading {kind}: {rows:,} rows", number, len(mapping.sections))
 
-        parts.append(staged(store, mapping, section, folder / section.kind, runner.calendar, told))
+        parts.append(staged(store, mapping, section, folder / section.kind, runner.calendar, report_progress))
     return parts
 
 

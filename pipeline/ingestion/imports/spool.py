@@ -80,7 +80,7 @@ def staged(
     section: MappingSection,
     folder: Path,
     calendar: Sessions,
-    told: Callable[[int], None],
+    report_progress: Callable[[int], None],
 ) -> Spooled:
     """Read all rows of a section once, in portions, and write them as lines under `folder`, which is made.
 
@@ -98,7 +98,7 @@ def staged(
         days.append(lines.group_by("day").agg(rows=pl.len().cast(pl.Int64)))
         firsts.append(lines.drop_nulls("day").group_by("ticker").agg(first=pl.col("day").min()))
         rows += lines.height
-        told(rows)
+        report_progress(rows)
     counted = pl.concat(days) if days else pl.DataFrame(schema={"day": pl.Date, "rows": pl.Int64})
     counted = counted.group_by("day").agg(pl.col("rows").sum()).sort("day")
     if rows and counted["day"].null_count() == counted.height:

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import polars as pl
 
-from pipeline.ingestion.imports.store import LONGEST_CELL, PORTION, refuse_missing
+from pipeline.ingestion.imports.store import MAX_CELL, PORTION, refuse_missing
 from pipeline.ingestion.sources.errors import SourceError
 
 MAGIC = b"SQLite format 3\x00"
@@ -100,7 +100,7 @@ def open_sqlite(path: Path, patience: float = PATIENCE) -> Iterator[SqliteStore]
     with path.open("rb") as file:
         head = file.read(len(MAGIC))
     if head != MAGIC:
-        what = "is empty" if not head else "is no SQLite database"
+        what = "is empty" if not head else "is not a SQLite database"
         raise SourceError(f"{path} {what}; give the database your system writes to")
     with _in_words(str(path)):
         connection = sqlite3.connect(
@@ -147,7 +147,7 @@ def _quote(name: str) -> str:
 def _bound(column: str) -> str:
     at = _quote(column)
     return (
-        f"CASE typeof({at}) WHEN 'text' THEN substr({at}, 1, {LONGEST_CELL}) "
+        f"CASE typeof({at}) WHEN 'text' THEN substr({at}, 1, {MAX_CELL}) "
         f"WHEN 'blob' THEN 'blob ' || hex(substr({at}, 1, 16)) ELSE {at} END"
     )
 

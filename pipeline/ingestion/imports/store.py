@@ -11,7 +11,7 @@ from pipeline.ingestion.sources.errors import SourceError
 
 PORTION = 50_000
 """Rows read at a time: what bounds the memory, however large the older system is."""
-LONGEST_CELL = 200_000
+MAX_CELL = 200_000
 """Characters of a cell that are read; no price is longer, and an article is cut further on anyway."""
 
 

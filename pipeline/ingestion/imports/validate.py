@@ -97,12 +97,12 @@ def validate_trades(raw_imports: pl.DataFrame, calendar: Sessions) -> ValidatedI
     lines = decode(fills, TRADE_FIELDS)
     texts = lines.rename({name: f"{name}_text" for name in TRADE_FIELDS if name not in ("ticker", "id")})
     shares = number("shares_text")
-    said = pl.col("side_text").str.strip_chars().str.to_lowercase().replace_strict(SIDES, default=None)
+    side = pl.col("side_text").str.strip_chars().str.to_lowercase().replace_strict(SIDES, default=None)
     signed = pl.when(shares < 0).then(pl.lit("sell")).when(shares > 0).then(pl.lit("buy"))
     typed = texts.with_columns(
         trade_id=pl.col("id").str.strip_chars(),
         ts=instant("at_text"),
-        side=pl.when(present("side_text")).then(said).otherwise(signed),
+        side=pl.when(present("side_text")).then(side).otherwise(signed),
         shares=_exact(shares.abs(), PRICE),
         price=_exact(number("price_text"), PRICE),
         fees=_exact(number("fees_text"), CENTS),

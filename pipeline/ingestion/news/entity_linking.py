@@ -34,9 +34,9 @@ PLAIN_WORDS = _words(
     "union united unity universal universe us ventures vertex visa vital waters wave west world zoom"
 )
 """Names that are words of their own: in a title they mean themselves more often than the company."""
-LONGEST_NAME = 5
+MAX_NAME = 5
 """Words of a name that are looked for."""
-LEAST_LETTERS = 4
+MIN_LETTERS = 4
 """Letters a name of one word has at least."""
 
 
@@ -65,7 +65,7 @@ class Directory:
         lowered = [word.casefold() for word in words]
         place = 0
         while place < len(words):
-            for length in range(min(LONGEST_NAME, len(words) - place), 0, -1):
+            for length in range(min(MAX_NAME, len(words) - place), 0, -1):
                 found = self.names.get(tuple(lowered[place : place + length]))
                 if found and all(not word[0].islower() for word in words[place : place + length]):
                     yield from found
@@ -91,7 +91,7 @@ def distinctive(name: str) -> tuple[str, ...]:
         words.pop()
     while len(words) > 1 and words[0] in ("the",):
         words.pop(0)
-    if not words or len(words) > LONGEST_NAME:
+    if not words or len(words) > MAX_NAME:
         return ()
     alone = len(words) == 1
-    return () if alone and (len(words[0]) < LEAST_LETTERS or words[0] in PLAIN_WORDS) else tuple(words)
+    return () if alone and (len(words[0]) < MIN_LETTERS or words[0] in PLAIN_WORDS) else tuple(words)

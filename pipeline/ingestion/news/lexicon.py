@@ -25,7 +25,7 @@ from pipeline.ingestion.params import NewsParams
 
 VERSION = "lexicon-1"
 """Changes whenever a word or a rule does."""
-MOST_FINDINGS = 40
+MAX_FINDINGS = 40
 """Findings kept in a reply; a text with more is no headline."""
 
 WORD = re.compile(r"[a-z]+(?:'[a-z]+)?|\d+(?:[.,]\d+)*|[.;:,!?()]")
@@ -75,8 +75,8 @@ class Opinion(NamedTuple):
 def findings_as_json(title: str, body: str | None, params: NewsParams) -> str:
     """The opinion on an article as a reply: score, strength and the findings behind them."""
     score, strength, findings = opinion(title, body, params)
-    told = [{"text": text, "weight": round(weight, 4)} for text, weight in findings[:MOST_FINDINGS]]
-    return json.dumps({"score": score, "strength": strength, "findings": told})
+    listed = [{"text": text, "weight": round(weight, 4)} for text, weight in findings[:MAX_FINDINGS]]
+    return json.dumps({"score": score, "strength": strength, "findings": listed})
 
 
 def opinion(title: str, body: str | None, params: NewsParams) -> Opinion:

@@ -142,8 +142,8 @@ def batches(questions: Sequence[Question], most: int) -> Iterator[list[Question]
 
 def input_text(questions: Sequence[Question], labels: Sequence[str]) -> str:
     """The articles as one JSON object in ASCII: no quotation can end early, no control sign stands bare."""
-    told = [
+    quoted = [
         {"id": label, "tickers": list(one.tickers), "title": one.title, "text": one.text}
         for one, label in zip(questions, labels, strict=True)
     ]
-    return json.dumps({"articles": told}, ensure_ascii=True)
+    return json.dumps({"articles": quoted}, ensure_ascii=True)

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeGuard
 
-LONGEST_TOLD = 2_000
+MAX_QUOTED = 2_000
 """Characters kept of a refusal or of an answer that cannot be read; the whole reply stands in raw_replies."""
 
 
@@ -54,12 +54,12 @@ def verdicts(api: str, body: str, asked: Mapping[str, tuple[str, ...]]) -> dict[
     """
     status, text = _content(api, body)
     if status == "ok":
-        told = _articles(text)
-        if told is not None and all(item["id"] in asked for item in told):
-            return _each(told, asked)
+        parsed = _articles(text)
+        if parsed is not None and all(item["id"] in asked for item in parsed):
+            return _each(parsed, asked)
         status = "malformed"
     # Half a surrogate pair can stand in JSON, but is no text that could be stored.
-    told_instead = text[:LONGEST_TOLD].encode("utf-8", "backslashreplace").decode()
+    told_instead = text[:MAX_QUOTED].encode("utf-8", "backslashreplace").decode()
     return dict.fromkeys(asked, ArticleVerdict(status, told_instead))
 
 
@@ -83,10 +83,10 @@ def kind_of_unknown(status: str, reply: str) -> str:
 def _out_of_range(reply: str) -> bool:
     """Whether it is an article's own part of an answer, well-formed but for a number that lies nowhere allowed."""
     item = _object(reply)
-    told = item.get("tickers") if item else None
+    parsed = item.get("tickers") if item else None
     numbers = [
         (one.get(name), least)
-        for one in (told if isinstance(told, list) else [])
+        for one in (parsed if isinstance(parsed, list) else [])
         if isinstance(one, dict)
         for name, least in (("score", -1.0), ("strength", 0.0))
     ]
@@ -96,11 +96,11 @@ def _out_of_range(reply: str) -> bool:
 def usage(body: str) -> Usage:
     """The tokens a reply of either kind says that it took."""
     envelope = _object(body)
-    said = envelope.get("usage") if envelope else None
-    said = said if isinstance(said, dict) else {}
+    stated = envelope.get("usage") if envelope else None
+    stated = stated if isinstance(stated, dict) else {}
     return Usage(
-        _count(said.get("input_tokens", said.get("prompt_tokens"))),
-        _count(said.get("output_tokens", said.get("completion_tokens"))),
+        _count(stated.get("input_tokens", stated.get("prompt_tokens"))),
+        _count(stated.get("output_tokens", stated.get("completion_tokens"))),
     )
 
 
@@ -115,8 +115,8 @@ def _content(api: str, body: str) -> tuple[str, str]:
 def _of_response(envelope: Mapping[str, Any]) -> tuple[str, str]:
     status = envelope.get("status")
     if status != "completed":
-        told = envelope.get("incomplete_details") or envelope.get("error") or status
-        return ("incomplete" if status == "incomplete" else "failed"), json.dumps(told)
+        parsed = envelope.get("incomplete_details") or envelope.get("error") or status
+        return ("incomplete" if status == "incomplete" else "failed"), json.dumps(parsed)
     output = envelope.get("output")
     messages = [item.get("content") for item in output if isinstance(item, dict)] if isinstance(output, list) else []
     parts = [part for content in messages if isinstance(content, list) for part in content if isinstance(part, dict)]
@@ -170,19 +170,19 @@ def _absent(times: int) -> ArticleVerdict:
 
 
 def _verdict(item: Mapping[str, Any], tickers: tuple[str, ...]) -> ArticleVerdict:
-    told = item.get("tickers")
-    told = [one for one in told if isinstance(one, dict)] if isinstance(told, list) else []
-    times = Counter(str(one.get("ticker")) for one in told)
+    parsed = item.get("tickers")
+    parsed = [one for one in parsed if isinstance(one, dict)] if isinstance(parsed, list) else []
+    times = Counter(str(one.get("ticker")) for one in parsed)
     read = {
         one["ticker"]: {"score": one["score"], "strength": one["strength"]}
-        for one in told
+        for one in parsed
         if one.get("ticker") in tickers
         and times[one["ticker"]] == 1
         and within(one.get("score"), -1)
         and within(one.get("strength"), 0)
     }
     if not read:
-        return ArticleVerdict("malformed", json.dumps(item)[:LONGEST_TOLD])
+        return ArticleVerdict("malformed", json.dumps(item)[:MAX_QUOTED])
     return ArticleVerdict("ok", json.dumps({"tickers": dict(sorted(read.items()))}))
 
 

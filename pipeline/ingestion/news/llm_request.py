@@ -11,7 +11,7 @@ import polars as pl
 from lake.tables.news import NEWS_ARTICLES, RAW_REPLIES
 from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.ingestion.news.llm_prompt import VERSION, Question
-from pipeline.ingestion.params import MOST_AGAIN, IngestionParams, NewsParams
+from pipeline.ingestion.params import MAX_AGAIN, IngestionParams, NewsParams
 from pipeline.ingestion.sources.payloads import payload_id
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def scorer_name(model: str) -> str:
 STAGE = Stage(
     name="ask",
     function=ask,
-    reads=(Read(NEWS_ARTICLES, lookback=MOST_AGAIN), Read(RAW_REPLIES, lookback=MOST_AGAIN, upto="previous")),
+    reads=(Read(NEWS_ARTICLES, lookback=MAX_AGAIN), Read(RAW_REPLIES, lookback=MAX_AGAIN, upto="previous")),
     writes=RAW_REPLIES,
     params=IngestionParams(),
     section="ingestion",

@@ -19,9 +19,9 @@ from pipeline.ingestion.prices.yahoo_chart.symbols import our_ticker
 NO_FEED = "the payload is a feed"
 ENTITIES = "the feed declares no entities of its own"
 NO_NEWS = "the payload is Yahoo's news"
-LONGEST_TOLD = 2_000
+MAX_QUOTED = 2_000
 """Characters of a payload that cannot be read which are kept beside the rule."""
-MOST_ENTRIES = 5_000
+MAX_ENTRIES = 5_000
 """Entries read of one payload; no feed has more, and every one costs time."""
 ENTITY = re.compile(r"<!ENTITY", re.IGNORECASE)
 """No feed needs entities of its own; they serve to blow a parser up or to read files through it."""
@@ -76,21 +76,21 @@ def _lines(payloads: pl.DataFrame, fields: Mapping[str, str | None], read: Any, 
         entries = None if bomb else read(payload, _request(request))
         if entries is None:
             broken = ENTITIES if bomb else rule
-            rows.append((payload_id, 0, payload[:LONGEST_TOLD], broken, *(None for _ in fields)))
+            rows.append((payload_id, 0, payload[:MAX_QUOTED], broken, *(None for _ in fields)))
             continue
-        for line, entry in enumerate(entries[:MOST_ENTRIES]):
-            told = entry._asdict()
-            rows.append((payload_id, line, json.dumps(told), None, *(told.get(field) for field in fields)))
+        for line, entry in enumerate(entries[:MAX_ENTRIES]):
+            parsed = entry._asdict()
+            rows.append((payload_id, line, json.dumps(parsed), None, *(parsed.get(field) for field in fields)))
     schema = {"payload_id": pl.String, "line": pl.Int64, "text": pl.String, "fault": pl.String}
     return pl.DataFrame(rows, schema={**schema, **dict.fromkeys(fields, pl.String)}, orient="row")
 
 
 def _request(text: str) -> dict[str, Any]:
     try:
-        said = json.loads(text)
+        stated = json.loads(text)
     except ValueError:
         return {}
-    return said if isinstance(said, dict) else {}
+    return stated if isinstance(stated, dict) else {}
 
 
 # ---- feeds
@@ -127,10 +127,10 @@ def _feed_entry(entry: Any, tickers: str) -> Entry:
 
 def _last_time(entry: Any) -> str | None:
     """When the words we read were public: a later update counts, for nobody knows what it changed."""
-    said = [str(dict.get(entry, name)) for name in ("published", "updated") if dict.get(entry, name)]
-    read = [(instant, text) for text in said if (instant := _instant(text)) is not None]
-    if not said or len(read) < len(said):
-        return _naive_or_verbatim(said[0]) if said else None
+    stated = [str(dict.get(entry, name)) for name in ("published", "updated") if dict.get(entry, name)]
+    read = [(instant, text) for text in stated if (instant := _instant(text)) is not None]
+    if not stated or len(read) < len(stated):
+        return _naive_or_verbatim(stated[0]) if stated else None
     return max(read)[0].isoformat()
 
 
@@ -195,16 +195,16 @@ def _clean(text: object) -> str | None:
 
 def _yahoo_entries(payload: str, request: Mapping[str, Any]) -> list[Entry] | None:
     try:
-        told = json.loads(payload)
+        parsed = json.loads(payload)
     except (ValueError, RecursionError):
         return None
-    items = _yahoo_items(told)
+    items = _yahoo_items(parsed)
     return None if items is None else [_yahoo_entry(item, request) for item in items if not item.get("ad")]
 
 
-def _yahoo_items(told: Any) -> list[dict[str, Any]] | None:
+def _yahoo_items(parsed: Any) -> list[dict[str, Any]] | None:
     for path in (("data", "tickerStream", "stream"), ("news",), ()):
-        found = told
+        found = parsed
         for name in path:
             found = found.get(name) if isinstance(found, dict) else None
         if isinstance(found, list):
@@ -242,20 +242,20 @@ def _yahoo_time(content: Mapping[str, Any]) -> str | None:
     A search states seconds since 1970, as a number or as digits. What cannot be read stays as it was written.
     """
     published = content.get("pubDate", content.get("providerPublishTime"))
-    said = _yahoo_instant(published)
+    stated = _yahoo_instant(published)
     shown = _yahoo_instant(content.get("displayTime"))
-    if said is None:
+    if stated is None:
         return _clean(published if isinstance(published, str) else None if published is None else str(published))
-    return (said if shown is None else max(said, shown)).isoformat()
+    return (stated if shown is None else max(stated, shown)).isoformat()
 
 
-def _yahoo_instant(said: object) -> datetime | None:
-    if isinstance(said, str) and not EPOCH.fullmatch(said.strip()):
-        return _instant(said)
-    if isinstance(said, bool) or not isinstance(said, (str, int, float)):
+def _yahoo_instant(stated: object) -> datetime | None:
+    if isinstance(stated, str) and not EPOCH.fullmatch(stated.strip()):
+        return _instant(stated)
+    if isinstance(stated, bool) or not isinstance(stated, (str, int, float)):
         return None
     try:
-        seconds = float(said)
+        seconds = float(stated)
         return datetime.fromtimestamp(seconds / 1_000 if seconds >= IN_MILLISECONDS else seconds, UTC)
     except (OverflowError, OSError, ValueError):
         return None
@@ -273,8 +273,8 @@ def _yahoo_symbols(item: Mapping[str, Any], content: Mapping[str, Any]) -> Itera
 def _yahoo_url(content: Mapping[str, Any]) -> str | None:
     """The article's address, absolute, if it is one of the web."""
     links = [content.get(name) for name in ("canonicalUrl", "clickThroughUrl")]
-    said = [link.get("url") for link in links if isinstance(link, dict)] + [content.get("link")]
-    for link in said:
+    stated = [link.get("url") for link in links if isinstance(link, dict)] + [content.get("link")]
+    for link in stated:
         if isinstance(link, str) and link.strip():
             try:
                 whole = urljoin(YAHOO, link.strip())

@@ -12,7 +12,7 @@ from lake.tables.news import NEWS_ARTICLES, RAW_REPLIES, RAW_SENTIMENT
 from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.ingestion.news.lexicon import VERSION, findings_as_json
 from pipeline.ingestion.news.llm_reply import ArticleVerdict, verdicts
-from pipeline.ingestion.params import MOST_AGAIN, IngestionParams
+from pipeline.ingestion.params import MAX_AGAIN, IngestionParams
 
 LEXICON = "lexicon"
 UNANSWERED, LEFT_OPEN, FINAL = range(3)
@@ -31,8 +31,8 @@ def score(
     not answered about and will be asked about again has no row of the model yet.
     """
     own = news_articles.filter(pl.col("session") >= moment.since)
-    said = pl.concat([_lexicon(own, params), _models(news_articles, raw_replies, moment, params)])
-    return said.sort(RAW_SENTIMENT.key)
+    readings = pl.concat([_lexicon(own, params), _models(news_articles, raw_replies, moment, params)])
+    return readings.sort(RAW_SENTIMENT.key)
 
 
 def _lexicon(news_articles: pl.DataFrame, params: IngestionParams) -> pl.DataFrame:
@@ -60,15 +60,15 @@ def _models(
             key = (article_id, exchange["scorer"], exchange["prompt_version"])
             if exchange["session"] >= moment.since:
                 now.add(key)
-            said = _Reading(_rank(exchange, verdict), exchange, verdict)
-            if key not in standing or said.rank > standing[key].rank:
-                standing[key] = said
+            readings = _Reading(_rank(exchange, verdict), exchange, verdict)
+            if key not in standing or readings.rank > standing[key].rank:
+                standing[key] = readings
     # What was settled in an earlier session has its row.
     last_open = moment.calendar.offset(moment.session, -params.news.model.again_sessions)
     rows = [
-        _row(said.exchange, about[key[0]], said.verdict, params)
-        for key, said in standing.items()
-        if key in now and (said.rank > UNANSWERED or about[key[0]]["session"] <= last_open)
+        _row(readings.exchange, about[key[0]], readings.verdict, params)
+        for key, readings in standing.items()
+        if key in now and (readings.rank > UNANSWERED or about[key[0]]["session"] <= last_open)
     ]
     return pl.DataFrame(rows, schema=RAW_SENTIMENT.schema)
 
@@ -121,7 +121,7 @@ def _row(
 STAGE = Stage(
     name="score",
     function=score,
-    reads=(Read(NEWS_ARTICLES, lookback=MOST_AGAIN), Read(RAW_REPLIES, lookback=MOST_AGAIN)),
+    reads=(Read(NEWS_ARTICLES, lookback=MAX_AGAIN), Read(RAW_REPLIES, lookback=MAX_AGAIN)),
     writes=RAW_SENTIMENT,
     params=IngestionParams(),
     section="ingestion",

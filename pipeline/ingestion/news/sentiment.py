@@ -10,7 +10,7 @@ from lake.tables.news import NEWS_ARTICLES, NEWS_SENTIMENT, RAW_SENTIMENT
 from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.ingestion.news.llm_reply import within
 from pipeline.ingestion.news.scores import LEXICON
-from pipeline.ingestion.params import MOST_AGAIN, IngestionParams
+from pipeline.ingestion.params import MAX_AGAIN, IngestionParams
 
 Reading = tuple[float | None, float]
 """Score (-1 to 1; None is unknown) and strength (0 to 1)."""
@@ -32,14 +32,16 @@ def sentiment(
     was heard. No article counts more than the most it may.
     """
     about = news_articles.select("article_id", "tickers", published="available_at")
-    asked = raw_sentiment.join(about, on="article_id", how="inner", maintain_order="left")
-    asked = asked.explode("tickers").rename({"tickers": "ticker"}).drop_nulls("ticker")
-    read = [read_reply(*row) for row in asked.select("status", "reply", "ticker").iter_rows()]
+    replies = raw_sentiment.join(about, on="article_id", how="inner", maintain_order="left")
+    replies = replies.explode("tickers").rename({"tickers": "ticker"}).drop_nulls("ticker")
+    read = [read_reply(*row) for row in replies.select("status", "reply", "ticker").iter_rows()]
     readings = pl.DataFrame(read, schema={"score": pl.Float64, "strength": pl.Float64}, orient="row")
     modelled = (pl.col("score").is_not_null() & (pl.col("scorer") != LEXICON)).any().over("article_id", "ticker")
-    told = pl.concat([asked, readings], how="horizontal").with_columns(outdone=(pl.col("scorer") == LEXICON) & modelled)
+    scored = pl.concat([replies, readings], how="horizontal").with_columns(
+        outdone=(pl.col("scorer") == LEXICON) & modelled
+    )
     return (
-        _to_score(told, news_sentiment, moment)
+        _to_score(scored, news_sentiment, moment)
         .with_columns(
             available_at=pl.max_horizontal("available_at", "published"),
             score=pl.when(~pl.col("outdone")).then("score"),
@@ -50,14 +52,14 @@ def sentiment(
     )
 
 
-def _to_score(told: pl.DataFrame, standing: pl.DataFrame, moment: Moment) -> pl.DataFrame:
+def _to_score(scored: pl.DataFrame, standing: pl.DataFrame, moment: Moment) -> pl.DataFrame:
     """The readings of the moment's sessions, and of earlier ones what a late answer adds or outdoes."""
     key = list(NEWS_SENTIMENT.key)
     before = pl.col("session") < moment.since
-    own = told.filter(~before & ~pl.col("outdone"))
-    late = told.filter(before & (pl.col("scorer") != LEXICON)).join(standing, on=key, how="anti")
+    own = scored.filter(~before & ~pl.col("outdone"))
+    late = scored.filter(before & (pl.col("scorer") != LEXICON)).join(standing, on=key, how="anti")
     stood_in = standing.filter(pl.col("score").is_not_null())
-    outdone = told.filter(before & pl.col("outdone")).join(stood_in, on=key, how="semi")
+    outdone = scored.filter(before & pl.col("outdone")).join(stood_in, on=key, how="semi")
     return pl.concat([own, late, outdone])
 
 
@@ -66,14 +68,14 @@ def read_reply(status: str, reply: str, ticker: str) -> Reading:
     if status != "ok":
         return UNKNOWN
     try:
-        said = json.loads(reply)
+        stated = json.loads(reply)
     except (ValueError, RecursionError):
         return UNKNOWN
-    if isinstance(said, dict) and isinstance(said.get("tickers"), dict):
-        said = said["tickers"].get(ticker)
-    if not isinstance(said, dict):
+    if isinstance(stated, dict) and isinstance(stated.get("tickers"), dict):
+        stated = stated["tickers"].get(ticker)
+    if not isinstance(stated, dict):
         return UNKNOWN
-    score, strength = said.get("score"), said.get("strength")
+    score, strength = stated.get("score"), stated.get("strength")
     return (float(score), float(strength)) if within(score, -1) and within(strength, 0) else UNKNOWN
 
 
@@ -81,9 +83,9 @@ STAGE = Stage(
     name="sentiment",
     function=sentiment,
     reads=(
-        Read(RAW_SENTIMENT, lookback=MOST_AGAIN),
-        Read(NEWS_ARTICLES, lookback=MOST_AGAIN),
-        Read(NEWS_SENTIMENT, lookback=MOST_AGAIN, upto="previous"),
+        Read(RAW_SENTIMENT, lookback=MAX_AGAIN),
+        Read(NEWS_ARTICLES, lookback=MAX_AGAIN),
+        Read(NEWS_SENTIMENT, lookback=MAX_AGAIN, upto="previous"),
     ),
     writes=NEWS_SENTIMENT,
     params=IngestionParams(),

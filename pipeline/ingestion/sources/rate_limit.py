@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-LONGEST_HOLD = 3_600.0
+MAX_HOLD = 3_600.0
 """Seconds; a moment further away than this was written under another clock and does not count."""
 
 
@@ -49,7 +49,7 @@ class RateLimit:
         with self._file() as file:
             now = self._now()
             next_free, held_until = _read(file, now)
-            _write(file, next_free, max(held_until, now + min(seconds, LONGEST_HOLD)))
+            _write(file, next_free, max(held_until, now + min(seconds, MAX_HOLD)))
 
     def _file(self) -> IO[str]:
         self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -66,7 +66,7 @@ def _read(file: IO[str], now: float) -> tuple[float, float]:
         next_free, held_until = (float(moment) for moment in found)
     except (ValueError, TypeError):
         return 0.0, 0.0
-    far = now + LONGEST_HOLD
+    far = now + MAX_HOLD
     return (next_free if next_free <= far else 0.0), (held_until if held_until <= far else 0.0)
 
 

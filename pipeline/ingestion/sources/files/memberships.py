@@ -92,7 +92,9 @@ def read_identities(name: str) -> pl.DataFrame:
     spells = texts.select("symbol", "ticker", start=day("start"), end=day("end"))
     unread = spells.filter(pl.col("start").is_null())
     if not unread.is_empty():
-        raise SourceError(f"{path}: {unread.height} spells have no first day, the first is {unread.row(0)}; write it")
+        raise SourceError(
+            f"{path}: {unread.height} memberships have no first day, the first is {unread.row(0)}; add it"
+        )
     return spells.sort("start", "symbol", "ticker")
 
 

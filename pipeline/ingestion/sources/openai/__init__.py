@@ -25,7 +25,7 @@ __all__ = ["Exchange", "Scorer", "open_scorer"]
 
 CHARACTERS_PER_TOKEN = 3
 """Fewer than English has, so that a request never costs more than was reserved for it."""
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
+FIRST_PAUSE, MAX_PAUSE = 1.0, 60.0
 """Seconds before the second try, doubled for each further one, and the longest there is."""
 
 
@@ -100,27 +100,27 @@ class Scorer:
 
     async def _persist(self, client: Client, body: Mapping[str, object], transcript: Transcript) -> Transcript:
         """Send until there is an answer, or no use in sending again."""
-        told = ""
+        text = ""
         for number in range(self.params.tries):
             if self._spent:  # nobody waits for a turn that leads nowhere
                 return replace(transcript, status="budget", reason=self._spent)
             if self._stopped:
                 return replace(transcript, reason=self._stopped)
             if self._seconds_left() <= 0:
-                return replace(transcript, reason=told or self._out_of_time())
+                return replace(transcript, reason=text or self._out_of_time())
             outcome = await self._once(client, body, transcript)
             if isinstance(outcome, Transcript):
                 return outcome
-            told = outcome.reason
+            text = outcome.reason
             if outcome.everybody:
-                self._stopped = told
+                self._stopped = text
             if not outcome.again:
                 break
             if number + 1 < self.params.tries:
                 await self._pause(outcome, number)
-        if not self._answered and told.startswith("the server cannot be reached"):
-            self._stopped = told  # nobody was ever there: the other requests need not find out for themselves
-        return replace(transcript, reason=told)
+        if not self._answered and text.startswith("the server cannot be reached"):
+            self._stopped = text  # nobody was ever there: the other requests need not find out for themselves
+        return replace(transcript, reason=text)
 
     async def _once(
         self, client: Client, body: Mapping[str, object], transcript: Transcript
@@ -156,7 +156,7 @@ class Scorer:
 
     async def _pause(self, trouble: RequestFailure, number: int) -> None:
         wanted = FIRST_PAUSE * 2**number if trouble.pause is None else trouble.pause
-        await asyncio.sleep(max(min(wanted, LONGEST_PAUSE, self._seconds_left()), 0.0))
+        await asyncio.sleep(max(min(wanted, MAX_PAUSE, self._seconds_left()), 0.0))
 
     def _seconds_left(self) -> float:
         return self._deadline - time.monotonic()

@@ -110,11 +110,11 @@ class Client:
 
     def _of_status(self, error: Any) -> RequestFailure:
         status, code = error.status_code, getattr(error, "code", None)
-        told = self.redact(f"HTTP {status}: {error.message}")
+        text = self.redact(f"HTTP {status}: {error.message}")
         if code == "insufficient_quota" or status in (401, 403, 404):
-            return RequestFailure(told, again=False, everybody=True)
+            return RequestFailure(text, again=False, everybody=True)
         limited = status in (408, 409, 429)
-        return RequestFailure(told, again=limited or status >= 500, pause=_requested_pause(error.response.headers))
+        return RequestFailure(text, again=limited or status >= 500, pause=_requested_pause(error.response.headers))
 
 
 def _requested_pause(headers: Any) -> float | None:

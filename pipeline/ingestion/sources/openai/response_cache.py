@@ -39,11 +39,11 @@ class ResponseCache:
                 for question in questions
                 for row in db.execute("SELECT exchange FROM answers WHERE question = ?", (question,))
             }
-            told = [
+            text = [
                 db.execute("SELECT exchange FROM exchanges WHERE id = ?", (number,)).fetchone()[0]
                 for number in sorted(found)
             ]
-        return [_exchange(text) for text in told]
+        return [_exchange(text) for text in text]
 
     def keep(self, transcript: Transcript, questions: Iterable[str]) -> None:
         """Remember an answer under each question it answers; one that was asked alone later has two."""

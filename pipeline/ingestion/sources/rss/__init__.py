@@ -51,8 +51,8 @@ class Feeds:
         try:
             found = self.fetcher.fetch(feed.url)
         except FeedError as error:
-            told = json.dumps({"rule": error.rule, "error": str(error)})
-            return _row(feed, session, asked, "failure", told, at)
+            text = json.dumps({"rule": error.rule, "error": str(error)})
+            return _row(feed, session, asked, "failure", text, at)
         return self._document(feed, session, asked, found)
 
     def _document(self, feed: Feed, session: date, asked: Mapping[str, object], found: Document) -> dict[str, object]:

@@ -28,8 +28,8 @@ INFLATED = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 class FeedError(Exception):
     """There is no usable answer; `rule` names what it breaks, the text says more."""
 
-    def __init__(self, rule: str, told: str) -> None:
-        super().__init__(told)
+    def __init__(self, rule: str, text: str) -> None:
+        super().__init__(text)
         self.rule = rule
 
 

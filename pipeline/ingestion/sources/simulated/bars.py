@@ -87,21 +87,21 @@ def write_tape(
     position = np.arange(length)[:, None]
     traded = (position >= instruments.listed) & (position < instruments.ex)
     dividends = np.zeros((length + DIVIDEND_NOTICE + 1, size))
-    told = _Announcements(np.full(size, -1), np.zeros(size, dtype=np.int64), [])
+    text = _Announcements(np.full(size, -1), np.zeros(size, dtype=np.int64), [])
     fraction = np.array([new / old for new, old in SPLITS])
     price = instruments.first_price
     for now in range(length):
-        ratio = np.where(told.split_at == now, fraction[told.split_kind], 1.0)
+        ratio = np.where(text.split_at == now, fraction[text.split_kind], 1.0)
         started = now > instruments.listed
         growth = np.where(started, 1 + path.total[now], 1.0)
         dividend = np.where(started, dividends[now], 0.0)
         reference[now] = price / ratio - dividend
         price = np.maximum(price * growth / ratio - dividend, 0.02)
         close[now] = price
-        _announce_splits(now, price, traded[now], instruments, params, told)
-        _announce_dividends(now, price, traded[now], instruments, dividends, told)
-    _announce_departures(close, instruments, told)
-    return Tape(close, reference, traded, _actions(told, instruments, calendar, first))
+        _announce_splits(now, price, traded[now], instruments, params, text)
+        _announce_dividends(now, price, traded[now], instruments, dividends, text)
+    _announce_departures(close, instruments, text)
+    return Tape(close, reference, traded, _actions(text, instruments, calendar, first))
 
 
 def _leaving(instruments: Instruments, position: int, notice: int) -> Flags:
@@ -112,10 +112,10 @@ def _leaving(instruments: Instruments, position: int, notice: int) -> Flags:
 
 
 def _announce_splits(
-    now: int, price: Floats, traded: Flags, instruments: Instruments, params: SimulatedParams, told: _Announcements
+    now: int, price: Floats, traded: Flags, instruments: Instruments, params: SimulatedParams, text: _Announcements
 ) -> None:
-    told.split_at[told.split_at <= now] = -1
-    considers = traded & ((price > instruments.split_above) | (price < LOW_PRICE)) & (told.split_at < 0)
+    text.split_at[text.split_at <= now] = -1
+    considers = traded & ((price > instruments.split_above) | (price < LOW_PRICE)) & (text.split_at < 0)
     if not considers.any():
         return
     # a dividend is declared per share of its ex-date: none may be pending when the share basis changes
@@ -127,13 +127,13 @@ def _announce_splits(
     usual = np.where(price > 1.8 * instruments.split_above, 2, np.where(which < 0.3, 1, 0))
     kind = np.where(price < LOW_PRICE, 3, usual)
     for name in np.flatnonzero(announced).tolist():
-        told.split_at[name], told.split_kind[name] = now + SPLIT_NOTICE, kind[name]
+        text.split_at[name], text.split_kind[name] = now + SPLIT_NOTICE, kind[name]
         new, old = SPLITS[kind[name]]
-        told.rows.append((now + SPLIT_NOTICE, name, "split", new, old, None, now))
+        text.rows.append((now + SPLIT_NOTICE, name, "split", new, old, None, now))
 
 
 def _announce_dividends(
-    now: int, price: Floats, traded: Flags, instruments: Instruments, dividends: Floats, told: _Announcements
+    now: int, price: Floats, traded: Flags, instruments: Instruments, dividends: Floats, text: _Announcements
 ) -> None:
     ex = now + DIVIDEND_NOTICE
     due = traded & (instruments.dividend_yield > 0) & ((ex - instruments.dividend_phase) % QUARTER == 0)
@@ -142,14 +142,14 @@ def _announce_dividends(
         amount = round(float(price[name] * instruments.dividend_yield[name] / 4), 2)
         if amount >= 0.01:
             dividends[ex, name] = amount
-            told.rows.append((ex, name, "dividend", None, None, amount, now))
+            text.rows.append((ex, name, "dividend", None, None, amount, now))
 
 
-def _announce_departures(close: Floats, instruments: Instruments, told: _Announcements) -> None:
+def _announce_departures(close: Floats, instruments: Instruments, text: _Announcements) -> None:
     for departure in instruments.departures:
         if departure.announced < len(close):
             final = _final_value(departure, close)
-            told.rows.append((departure.ex, departure.name, "delisting", None, None, final, departure.announced))
+            text.rows.append((departure.ex, departure.name, "delisting", None, None, final, departure.announced))
 
 
 def _final_value(departure: Departure, close: Floats) -> float:
@@ -158,10 +158,10 @@ def _final_value(departure: Departure, close: Floats) -> float:
     return round(float(basis * departure.final), 2)
 
 
-def _actions(told: _Announcements, instruments: Instruments, calendar: Sessions, first: int) -> pl.DataFrame:
+def _actions(text: _Announcements, instruments: Instruments, calendar: Sessions, first: int) -> pl.DataFrame:
     """The announced actions as a frame; an ex-date may lie after the last simulated session."""
     rows = []
-    for ex, name, kind, numerator, denominator, amount, announced in sorted(told.rows, key=lambda row: row[:3]):
+    for ex, name, kind, numerator, denominator, amount, announced in sorted(text.rows, key=lambda row: row[:3]):
         if first + ex >= len(calendar.days):
             continue
         ex_date = calendar.days[first + ex]

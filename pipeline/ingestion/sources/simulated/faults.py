@@ -31,7 +31,7 @@ STRANGERS = (
 """Symbols that were never listed; all but the first could do harm."""
 SETTLED = 25
 """Bars a name has before the vendor first errs about it."""
-LONGEST_HALT = 3
+MAX_HALT = 3
 PRICES = ("open", "high", "low", "close")
 FAULT_SCHEMA = {
     "position": pl.Int64,
@@ -56,10 +56,10 @@ def draw_faults(instruments: Instruments, tape: Tape, params: SimulatedParams, d
     may_err = _may_err(instruments, tape)
     code = np.where(may_err, np.searchsorted(steps, uniform[:, 0], side="right"), len(kinds))
     rows = []
-    halted = np.zeros((length + LONGEST_HALT, instruments.size), dtype=bool)
+    halted = np.zeros((length + MAX_HALT, instruments.size), dtype=bool)
     for now, name in np.argwhere(code < len(kinds)).tolist():
         kind, size = kinds[code[now, name]], float(uniform[now, 1, name])
-        sessions = 1 + int(size * LONGEST_HALT) if kind == "halt" else 1
+        sessions = 1 + int(size * MAX_HALT) if kind == "halt" else 1
         for at in range(now, min(now + sessions, length)):
             if may_err[at, name] and not halted[at, name]:
                 rows.append((at, days[at], instruments.tickers[name], kind, size))
@@ -91,22 +91,22 @@ def deliver(bars: pl.DataFrame, faults: pl.DataFrame, calendar: Sessions, newest
     """
     transient = pl.col("fault").is_in(TRANSIENT)
     happen = ~transient if newest is None else ~transient | (pl.col("position") == newest)
-    told = bars.join(
+    text = bars.join(
         faults.filter(happen).select("position", "ticker", "fault", "size"),
         on=["position", "ticker"],
         how="left",
         maintain_order="left",
     )
-    told = told.filter(~pl.col("fault").is_in(["halt", "late"]).fill_null(False))
-    lines = _as_text(_wrong_numbers(told))
+    text = text.filter(~pl.col("fault").is_in(["halt", "late"]).fill_null(False))
+    lines = _as_text(_wrong_numbers(text))
     return pl.concat([lines, _extra_lines(lines, calendar)]).drop("fault", "size")
 
 
-def _wrong_numbers(told: pl.DataFrame) -> pl.DataFrame:
+def _wrong_numbers(text: pl.DataFrame) -> pl.DataFrame:
     fault, size, close = pl.col("fault"), pl.col("size"), pl.col("close")
     slip = pl.when(size < 0.5).then(close * 10).otherwise(close / 10)
     amiss = close * pl.when(size < 0.5).then(0.985 + 0.02 * size).otherwise(1.005 + 0.01 * size)
-    told = told.with_columns(
+    text = text.with_columns(
         close=pl.when(fault == "fat_finger")
         .then(slip)
         .when(fault == "restated")
@@ -118,21 +118,21 @@ def _wrong_numbers(told: pl.DataFrame) -> pl.DataFrame:
     )
     # a wrong close that is a plausible one lies within its range
     widened = fault.is_in(["fat_finger", "restated"])
-    told = told.with_columns(
+    text = text.with_columns(
         high=pl.when(widened).then(pl.max_horizontal("high", "close")).otherwise("high"),
         low=pl.when(widened).then(pl.min_horizontal("low", "close")).otherwise("low"),
     )
     swapped = fault == "high_below_low"
-    told = told.with_columns(
+    text = text.with_columns(
         # the two differ even where nothing moved that day
         high=pl.when(swapped).then(pl.col("low") - 0.01).otherwise("high"),
         low=pl.when(swapped).then("high").otherwise("low"),
     )
     cents = pl.when(fault == "unit_error").then(100.0).otherwise(1.0)
-    return told.with_columns((pl.col(price) * cents).round(4) for price in PRICES)
+    return text.with_columns((pl.col(price) * cents).round(4) for price in PRICES)
 
 
-def _as_text(told: pl.DataFrame) -> pl.DataFrame:
+def _as_text(text: pl.DataFrame) -> pl.DataFrame:
     fault, size, opening = pl.col("fault"), pl.col("size"), pl.col("open").cast(pl.String)
     garbled = (
         pl.when(size < 0.34)
@@ -143,7 +143,7 @@ def _as_text(told: pl.DataFrame) -> pl.DataFrame:
     )
     nothing = pl.lit("NaN")
     gone = fault == "backfilled"
-    return told.select(
+    return text.select(
         symbol="ticker",
         date=pl.col("session").dt.to_string("%Y-%m-%d"),
         open=pl.when(fault == "text_price").then(garbled).when(gone).then(nothing).otherwise(opening),

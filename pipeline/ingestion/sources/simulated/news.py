@@ -62,10 +62,10 @@ class _Desk:
 
     def about(self, name: int, impulse: float) -> None:
         """Write about an impulse; its sign decides the words, with the reliability the parameters set."""
-        told = np.sign(impulse) * (1 if self.rng.random() < self.params.news_reliability else -1)
+        text = np.sign(impulse) * (1 if self.rng.random() < self.params.news_reliability else -1)
         strong = abs(impulse) > 1.15
-        pool = (VERY_GOOD if strong else GOOD) if told > 0 else (VERY_BAD if strong else BAD)
-        self._write(name, self._pick(pool), impulse, int(told))
+        pool = (VERY_GOOD if strong else GOOD) if text > 0 else (VERY_BAD if strong else BAD)
+        self._write(name, self._pick(pool), impulse, int(text))
 
     def idle(self, name: int) -> None:
         """Write something about a name that means nothing."""
@@ -78,7 +78,7 @@ class _Desk:
     def _pick(self, pool: tuple[Template, ...]) -> Template:
         return pool[int(self.rng.integers(len(pool)))]
 
-    def _write(self, name: int | None, template: Template, impulse: float, told: int) -> None:
+    def _write(self, name: int | None, template: Template, impulse: float, text: int) -> None:
         other = int(self.rng.integers(self.instruments.size))
         words = self._words(name, other)
         title, body = template.title.format(**words), template.body.format(**words)
@@ -92,7 +92,7 @@ class _Desk:
         missing = UNDATED[int(undated / BROKEN * len(UNDATED))] if undated < BROKEN else ""
         when = missing if undated < BROKEN else self._stamp(published)
         said = (title, None if mute < 0.2 else body, " ".join(symbols))
-        truth = (words["t"] or None, impulse, told)
+        truth = (words["t"] or None, impulse, text)
         self._file(at, when, said, truth)
         if again < REPEATED and undated >= BROKEN:
             self._repeat(published, again / REPEATED, said, truth)

@@ -255,8 +255,8 @@ class YahooSource:
 
     def _gave_up(self, given_up: Unanswered, wanted: int, question: _Question) -> dict[str, object]:
         first, left = given_up.symbols[0], len(given_up.symbols)
-        told = f"{left} of {wanted} tickers were not asked for, the first is {first}; {given_up.error}"
-        return self._failure(ALL_TICKERS, given_up.rule, told, question)
+        text = f"{left} of {wanted} tickers were not asked for, the first is {first}; {given_up.error}"
+        return self._failure(ALL_TICKERS, given_up.rule, text, question)
 
     def _row(self, kind: str, form: str, kept: CachedAnswer, question: _Question) -> dict[str, object]:
         return {

@@ -191,7 +191,7 @@ class Connection:
         parts = urlsplit(url)
         host = parts.hostname or ""
         if host != VENDOR and not host.endswith(f".{VENDOR}"):
-            raise UnreachableError(f"{host!r} is no host of {VENDOR}; nothing else is asked")
+            raise UnreachableError(f"{host!r} is not a host of {VENDOR}; no other host is contacted")
         if not self.base_url:
             return url, host
         base = urlsplit(self.base_url)

@@ -69,8 +69,8 @@ def land(
     if visited.given_up:
         failures.append((ALL_TICKERS, _in_words(visited.given_up, len(symbols))))
     for symbol, failure in failures:
-        told = json.dumps({"rule": failure.rule, "error": failure.error[:1_000]}, ensure_ascii=False)
-        rows.append(_row(session, "failure", request(symbol, "", ""), told, connection.instant))
+        text = json.dumps({"rule": failure.rule, "error": failure.error[:1_000]}, ensure_ascii=False)
+        rows.append(_row(session, "failure", request(symbol, "", ""), text, connection.instant))
     return pl.DataFrame(rows, schema=RAW_NEWS.schema)
 
 

@@ -13,7 +13,7 @@ from pipeline.ingestion.sources.yahoo.resume_cache import CachedAnswer, ResumeCa
 
 TRIES = 3
 """Times a symbol is asked for when the server fails on it alone."""
-FIRST_PAUSE, LONGEST_PAUSE = {LIMITED: 60.0, UNREACHABLE: 2.0}, {LIMITED: 900.0, UNREACHABLE: 60.0}
+FIRST_PAUSE, MAX_PAUSE = {LIMITED: 60.0, UNREACHABLE: 2.0}, {LIMITED: 900.0, UNREACHABLE: 60.0}
 """Seconds before the second try, doubled for each further one, and the longest there is."""
 
 
@@ -40,8 +40,8 @@ class Answers:
     @property
     def reason(self) -> str:
         """Why there are not more answers, in words."""
-        told = [self.given_up] if self.given_up else self.failures
-        return told[0].error if told else "no reason is known"
+        text = [self.given_up] if self.given_up else self.failures
+        return text[0].error if text else "no reason is known"
 
 
 def rule_of(error: LimitedError | UnreachableError) -> str:
@@ -100,11 +100,11 @@ class RetryingClient:
             try:
                 return ask()
             except (LimitedError, UnreachableError) as error:
-                rule, told = rule_of(error), str(error)
+                rule, text = rule_of(error), str(error)
             tries += 1
             if rule == UNREACHABLE and give_way and tries >= TRIES:
-                return Unanswered(rule, told, (symbol,))
-            pause = min(FIRST_PAUSE[rule] * 2 ** (tries - 1), LONGEST_PAUSE[rule])
+                return Unanswered(rule, text, (symbol,))
+            pause = min(FIRST_PAUSE[rule] * 2 ** (tries - 1), MAX_PAUSE[rule])
             if self.connection.now() + pause > deadline:
-                return Unanswered(rule, told, ())
+                return Unanswered(rule, text, ())
             self.connection.budget.hold(pause)  # the next request, of whatever process, waits for its end

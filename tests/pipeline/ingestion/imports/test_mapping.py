@@ -37,7 +37,7 @@ def test_a_whole_mapping_is_read() -> None:
         (lambda m: m.update(zone="Mars/Olympus"), r"there is no time zone 'Mars/Olympus'"),
         (lambda m: m.update(zone="../../etc/passwd"), r"there is no time zone"),
         (lambda m: m.update(currency="dollars"), r"currency is 'dollars'; use an ISO 4217 code"),
-        (lambda m: m.update(prices=7), r"\[prices\] is no section"),
+        (lambda m: m.update(prices=7), r"\[prices\] is not a section"),
         (lambda m: m["prices"].pop("adjusted"), r"\[prices\] has to say `adjusted = false`"),
         (lambda m: m["prices"].update(adjusted=True), r"the lake keeps prices as traded"),
         (lambda m: m["prices"].update(interval="1w"), r"interval is one of 1d, 1h, 5m and 1m"),
@@ -72,8 +72,8 @@ def test_a_file_that_is_no_mapping_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="cannot be read: No such file"):
         read_mapping(path)
     for content, words in (
-        (b"name = ", "is no TOML"),
-        (b"\xff\xfe", "is no TOML"),
+        (b"name = ", "is not valid TOML"),
+        (b"\xff\xfe", "is not valid TOML"),
         (b"#" * 1_000_001, "1,000,001 bytes"),
     ):
         path.write_bytes(content)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.ingestion.imports.sqlite import SqliteStore, open_sqlite
-from pipeline.ingestion.imports.store import LONGEST_CELL, PORTION
+from pipeline.ingestion.imports.store import MAX_CELL, PORTION
 from pipeline.ingestion.sources import SourceError
 from tests.frames.older import execute, insert
 
@@ -57,7 +57,7 @@ def test_a_cell_of_megabytes_is_cut(path: Path) -> None:
     execute(path, "CREATE TABLE bars (a)")
     insert(path, "bars", [("x" * 5_000_000,), (b"\xab" * 5_000_000,)])
     text, blob = column(path)
-    assert text == "x" * LONGEST_CELL
+    assert text == "x" * MAX_CELL
     assert blob == "blob " + "AB" * 16
 
 

@@ -387,7 +387,7 @@ def test_nobody_but_yahoo_is_asked(tmp_path: Path) -> None:
         "https://notyahoo.com/",
         "file:///etc/passwd",
     ):
-        with pytest.raises(UnreachableError, match="is no host"):
+        with pytest.raises(UnreachableError, match="is not a host"):
             connection.route(url)
 
 
