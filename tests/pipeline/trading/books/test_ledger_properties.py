@@ -27,7 +27,8 @@ from pipeline.trading.books.ledger import FilledTrade, build_fill_events
 from pipeline.trading.books.money import half_even, to_cents, to_micros
 from pipeline.trading.books.settlement import ORDER, Action, OpeningActions, Quotes
 from pipeline.trading.execution import execute
-from pipeline.trading.execution.execute import Bar, Order, fill_orders
+from pipeline.trading.execution.fills import fill_orders
+from pipeline.trading.execution.orders import MARKET_ON_OPEN, Bar, Order
 from pipeline.trading.params import Costs, TradingParams
 from tests.frames import market
 from tests.frames.trading import CALENDAR, DAYS, World, bar, delisting, dividend, plans, split
@@ -278,15 +279,24 @@ def _opening(book: Book, history: History, session: date, simple: Simple) -> lis
         if b["session"] == session
     }
     orders = [
-        Order(str(session), o["ticker"], o["side"], o["shares"], 0.0, CALENDAR.close_at(o["session"]), "")
+        Order(
+            plan_id=str(session),
+            ticker=o["ticker"],
+            side=o["side"],
+            shares=o["shares"],
+            edge=0.0,
+            decided_at=CALENDAR.close_at(o["session"]),
+            kind=MARKET_ON_OPEN,
+            withheld="",
+        )
         for o in sorted(history.orders, key=lambda o: (o["side"] == "buy", o["ticker"]))
         if CALENDAR.next(o["session"]) == session
     ]
     events = []
     # Execution sees the book as it is at the open; the ledger changes it afterwards.
-    outcomes = list(fill_orders(orders, bars, book, CALENDAR.open_at(session), history.costs))
-    for outcome in outcomes:
-        order, fill = outcome.order, outcome.fill
+    results = list(fill_orders(orders, bars, book, CALENDAR.open_at(session), history.costs))
+    for result in results:
+        order, fill = result.order, result.fill
         assert 0 <= fill.shares <= order.shares
         if not fill.shares:
             assert (fill.gross, fill.commission, fill.spread_cost, fill.impact_cost) == (0, 0, 0, 0)

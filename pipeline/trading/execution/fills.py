@@ -1,0 +1,114 @@
+"""Fill orders one by one, each limited to the session's volume, to what is held and to the cash that is left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from pipeline.text_format import percent
+from pipeline.trading.books.book import Book
+from pipeline.trading.books.money import format_cents
+from pipeline.trading.execution.costs import Fill, price_fill
+from pipeline.trading.execution.orders import Bar, Order
+from pipeline.trading.params import Costs
+
+
+@dataclass(frozen=True)
+class OrderResult:
+    """What became of an order."""
+
+    order: Order
+    bar: Bar | None
+    fill: Fill
+    reason: str
+
+    @property
+    def status(self) -> str:
+        """filled, partial or unfilled."""
+        if self.fill.shares == 0:
+            return "unfilled"
+        return "filled" if self.fill.shares == self.order.shares else "partial"
+
+
+NO_FILL = Fill(0, 0, 0, 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A bar with the price at which an order is filled in it, millionths before costs."""
+
+    bar: Bar
+    price: int
+
+    def fill(self, side: str, shares: int, costs: Costs) -> Fill:
+        """Fill shares at that price."""
+        return price_fill(side, shares, self.price, self.bar.median_volume, self.bar.volatility, costs)
+
+
+def fill_orders(
+    orders: list[Order], bars: dict[str, Bar], book: Book, opening: datetime, costs: Costs
+) -> Iterator[OrderResult]:
+    """Fill orders one after the other; each finds the cash that those before left."""
+    cash = book.cash
+    for order in orders:
+        result = _fill_order(order, bars.get(order.ticker), book, cash, opening, costs)
+        signed = -result.fill.gross if order.side == "buy" else result.fill.gross
+        cash += signed - result.fill.commission
+        yield result
+
+
+def _fill_order(order: Order, bar: Bar | None, book: Book, cash: int, opening: datetime, costs: Costs) -> OrderResult:
+    if reason := _explain_no_market(order, bar, opening):
+        return OrderResult(order, bar, NO_FILL, reason)
+    assert bar is not None
+    quote = order.kind.quote(order, bar)
+    if quote.price is None:
+        return OrderResult(order, bar, NO_FILL, quote.reason)
+    offer = Offer(bar, quote.price)
+    shares, reason = _limit_size(order, offer, book, cash, costs)
+    return OrderResult(order, bar, offer.fill(order.side, shares, costs) if shares else NO_FILL, reason)
+
+
+def _explain_no_market(order: Order, bar: Bar | None, opening: datetime) -> str:
+    if order.withheld:
+        return order.withheld
+    if order.decided_at >= opening:
+        return f"decided at {order.decided_at:%Y-%m-%d %H:%M} UTC, after the open of {opening:%Y-%m-%d %H:%M} UTC"
+    if bar is None:
+        return "no bar: the ticker did not trade, and the order expired"
+    return ""
+
+
+def _limit_size(order: Order, offer: Offer, book: Book, cash: int, costs: Costs) -> tuple[int, str]:
+    """The shares that can be filled, and what limits them."""
+    shares, reason = order.shares, ""
+    volume = offer.bar.volume
+    if (available := int(costs.participation * volume)) < shares:
+        share = percent(costs.participation, 1)
+        shares, reason = available, f"only {share} of the volume of {volume:,} shares may be taken"
+    position = book.positions.get(order.ticker)
+    held = position.shares if position else 0
+    if order.side == "sell" and held < shares:
+        shares, reason = held, f"only {held:,} shares are held"
+    affordable = _find_affordable(order.side, shares, offer, cash, costs)
+    if affordable < shares:
+        shares, reason = affordable, f"cash of {format_cents(cash)} pays for {affordable:,} shares, commission included"
+    return shares, reason
+
+
+def _find_affordable(side: str, wanted: int, offer: Offer, cash: int, costs: Costs) -> int:
+    """The most shares whose cash flow, commission included, leaves no debt; cost rises with size, so bisect."""
+
+    def fits(shares: int) -> bool:
+        fill = offer.fill(side, shares, costs)
+        flow = -fill.gross if side == "buy" else fill.gross
+        return cash + flow - fill.commission >= 0
+
+    if wanted == 0 or fits(wanted):
+        return wanted
+    low, high = 0, wanted
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle)
+    return low
