@@ -30,7 +30,7 @@ class Day(click.ParamType[date]):
         try:
             return date.fromisoformat(value)
         except ValueError:
-            self.fail(f"{value!r} is no date; write it as 2026-01-05", param, ctx)
+            self.fail(f"{value!r} is not a date; write it as 2026-01-05", param, ctx)
 
 
 class Instant(click.ParamType[datetime]):
@@ -48,9 +48,9 @@ class Instant(click.ParamType[datetime]):
                 return midnight + timedelta(days=1, microseconds=-1)
             moment = datetime.fromisoformat(value)
         except ValueError:
-            self.fail(f"{value!r} is no time; write it as 2026-01-05 or 2026-01-05T21:20Z", param, ctx)
+            self.fail(f"{value!r} is not a time; write it as 2026-01-05 or 2026-01-05T21:20Z", param, ctx)
         if moment.tzinfo is None:
-            self.fail(f"{value!r} says no zone; add Z for UTC, or an offset such as -05:00", param, ctx)
+            self.fail(f"{value!r} has no time zone; add Z for UTC, or an offset such as -05:00", param, ctx)
         return moment.astimezone(UTC)
 
 
@@ -58,7 +58,7 @@ DAY = Day()
 INSTANT = Instant()
 
 
-def table_named(name: str) -> Table:
+def find_table(name: str) -> Table:
     """The table of that name, or a usage error naming the nearest."""
     from lake.tables import table
 
@@ -68,7 +68,7 @@ def table_named(name: str) -> Table:
         raise click.UsageError(str(error.args[0])) from None
 
 
-def stage_named(name: str) -> Stage:
+def find_stage(name: str) -> Stage:
     """The stage of that name, or a usage error naming the nearest."""
     from pipeline.engine.stages import STAGES
 
@@ -80,29 +80,29 @@ def stage_named(name: str) -> Stage:
     raise click.UsageError(f"there is no stage {name!r}{hint}")
 
 
-def condition(table: Table, text: str) -> tuple[str, Sign, Any]:
+def parse_condition(table: Table, text: str) -> tuple[str, Sign, Any]:
     """A condition such as `ticker=ACME` or `session>=2026-01-05`: column, sign, value; nothing after = is null."""
-    column, sign, value = _parts(table, text)
+    column, sign, value = _split(table, text)
     if value == "" and sign in ("=", "!="):
         return column, cast("Sign", sign), None
-    return column, cast("Sign", sign), _value(table, column, value)
+    return column, cast("Sign", sign), _parse_value(table, column, value)
 
 
-def key(table: Table, texts: tuple[str, ...]) -> dict[str, Any]:
+def parse_key(table: Table, texts: tuple[str, ...]) -> dict[str, Any]:
     """Column -> value from texts such as `ticker=ACME`; a usage error unless each is `column=value`."""
     found: dict[str, Any] = {}
     for text in texts:
-        column, sign, value = _parts(table, text)
+        column, sign, value = _split(table, text)
         if sign != "=":
-            raise click.UsageError(f"a key names exact values; write {column}={value or 'VALUE'}")
-        found[column] = _value(table, column, value)
+            raise click.UsageError(f"a key needs exact values; write {column}={value or 'VALUE'}")
+        found[column] = _parse_value(table, column, value)
     return found
 
 
-def _parts(table: Table, text: str) -> tuple[str, str, str]:
+def _split(table: Table, text: str) -> tuple[str, str, str]:
     match = _CONDITION.fullmatch(text)
     if match is None:
-        raise click.UsageError(f"{text!r} is no condition; write it as column=value, with = != < <= > or >=")
+        raise click.UsageError(f"{text!r} is not a condition; write it as column=value, with = != < <= > or >=")
     column, sign, value = match.groups()
     if column not in table.stored_schema:
         near = get_close_matches(column, table.stored_schema, n=1)
@@ -111,7 +111,7 @@ def _parts(table: Table, text: str) -> tuple[str, str, str]:
     return column, sign, value
 
 
-def _value(table: Table, column: str, text: str) -> Any:
+def _parse_value(table: Table, column: str, text: str) -> Any:
     import polars as pl
 
     dtype = table.stored_schema[column]
@@ -132,4 +132,4 @@ def _value(table: Table, column: str, text: str) -> Any:
         raise click.UsageError(f"{column} of {table.name} is {dtype}, and {text!r} is not") from None
     if isinstance(dtype, pl.String):
         return text
-    raise click.UsageError(f"{column} of {table.name} holds {dtype}, which cannot be compared here")
+    raise click.UsageError(f"{column} of {table.name} is of type {dtype}, which cannot be compared")

@@ -1,4 +1,4 @@
-"""Another process is writing: what the operator can do about it."""
+"""Suggests a request to the daemon to who is refused because another process writes."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def or_ask(invocation: Invocation, request: str) -> Iterator[None]:
-    """Where a daemon serves the lake, tell who is refused how to have the daemon do it in its turn.
+def suggest_request(invocation: Invocation, request: str) -> Iterator[None]:
+    """Where a daemon serves the lake, add to a refusal how to have the daemon do it when its turn comes.
 
     Raises:
         BusyError: naming who holds the lease, and the request that waits for it.
@@ -26,5 +26,5 @@ def or_ask(invocation: Invocation, request: str) -> Iterator[None]:
 
         if not daemon_is_running(invocation.lake_path / "control"):
             raise
-        turn = f"`nextgen request {request} --wait` has the daemon do it in its turn"
+        turn = f"`nextgen request {request} --wait` queues it for the daemon"
         raise BusyError(f"{str(error).removesuffix('; try again later')}; {turn}") from error

@@ -1,4 +1,4 @@
-"""Telling what became of an operator's word, for the commands that take one."""
+"""Recording an operator's decision, and showing what it means, for the commands that take one."""
 
 from __future__ import annotations
 
@@ -12,27 +12,30 @@ if TYPE_CHECKING:
     from nextgen_tui.cli.invocation import Invocation
     from pipeline.control.operator.decisions import ModelChoice, TradeDecision
 
-Word = TypeVar("Word")
+Decision = TypeVar("Decision")
 
 
-def said(say: Callable[[], Word]) -> Word:
-    """What was put on record; a word that cannot count is a usage error with its reason."""
+def record_decision(decide: Callable[[], Decision]) -> Decision:
+    """Record the decision; one that comes too late or cannot be is a usage error with its reason."""
     from pipeline.control.operator.decisions import DecisionError
 
     try:
-        return say()
+        return decide()
     except DecisionError as error:
         raise click.UsageError(str(error)) from None
 
 
-def tell_trade(invocation: Invocation, word: TradeDecision) -> None:
-    """Say what stands about a planned trade."""
-    done = {"approve": "approved", "veto": "vetoed"}[word.decision]
-    invocation.output.show(f"{word.plan_id} is {done}; it was to be filled at the open of {word.for_session}.")
-    invocation.output.record(asdict(word))
+def show_trade_decision(invocation: Invocation, decision: TradeDecision) -> None:
+    """Show what now holds for a planned trade."""
+    done = {"approve": "approved", "veto": "vetoed"}[decision.decision]
+    invocation.output.show(f"{decision.plan_id} is {done} for the open of {decision.for_session}.")
+    invocation.output.record(asdict(decision))
 
 
-def tell_champion(invocation: Invocation, choice: ModelChoice) -> None:
-    """Say who is champion, and from when."""
-    invocation.output.show(f"{choice.champion or 'Nobody'} is champion from the cycle of {choice.session} on.")
+def show_model_choice(invocation: Invocation, choice: ModelChoice) -> None:
+    """Show who is champion, and from when."""
+    if choice.champion:
+        invocation.output.show(f"{choice.champion} is champion from the cycle of {choice.session} on.")
+    else:
+        invocation.output.show(f"No champion from {choice.session} (naive forecast until one is promoted).")
     invocation.output.record(asdict(choice))

@@ -10,13 +10,13 @@ from nextgen_tui.cli.sessions import NotYetError
 from nextgen_tui.text.safe_text import safe_text
 from pipeline.config.errors import ConfigError
 
-LONGEST = 1_000
+MAX_LENGTH = 1_000
 """Characters of an error's sentence that are shown."""
-MOST_LINES = 20
+MAX_LINES = 20
 """Complaints about one file that are shown."""
 
 
-def explained(error: BaseException) -> tuple[int, str]:
+def describe_error(error: BaseException) -> tuple[int, str]:
     """The exit code for an error, and its sentence, safe to print."""
     return _code(error), _sentence(error)
 
@@ -41,13 +41,13 @@ def _code(error: BaseException) -> int:
 def _sentence(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         at = f"{error.filename}: " if error.filename else ""
-        return safe_text(f"{at}{error.strerror}", LONGEST)
+        return safe_text(f"{at}{error.strerror}", MAX_LENGTH)
     if _code(error) == exit_codes.INTERNAL:
         words = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        return safe_text(f"this should not happen: {words} (run again with --debug to see where)", LONGEST)
+        return safe_text(f"this is a bug: {words} (run again with --debug for the traceback)", MAX_LENGTH)
     if isinstance(error, ConfigError):  # everything that is wrong with a file, a line each
-        return "\n".join(safe_text(line, LONGEST) for line in str(error).splitlines()[:MOST_LINES])
-    return safe_text(error, LONGEST)
+        return "\n".join(safe_text(line, MAX_LENGTH) for line in str(error).splitlines()[:MAX_LINES])
+    return safe_text(error, MAX_LENGTH)
 
 
 def _defined_in(error: BaseException, package: str, name: str) -> bool:

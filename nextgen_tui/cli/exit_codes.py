@@ -9,11 +9,11 @@ DEGRADED = 1
 USAGE = 2
 """The command or the configuration is wrong; nothing was changed."""
 RETRY = 3
-"""Busy or out of reach for now: try again later."""
+"""Busy or unreachable for now: try again later."""
 DAMAGE = 74
 """Files on disk are damaged, or reading or writing them failed."""
 INTERNAL = 70
-"""A mistake in this program; --debug shows where."""
+"""A bug in this program; --debug prints the traceback."""
 INTERRUPTED = 130
 """Stopped by the operator."""
 
@@ -21,8 +21,8 @@ MEANINGS: dict[int, str] = {
     DONE: "done, healthy, identical",
     DEGRADED: "degraded, a run failed, or not identical",
     USAGE: "the command or the configuration is wrong; nothing was changed",
-    RETRY: "busy or out of reach: try again later",
-    INTERNAL: "a mistake in this program (--debug shows where)",
+    RETRY: "busy or unreachable: try again later",
+    INTERNAL: "a bug in this program (--debug prints the traceback)",
     DAMAGE: "files are damaged, or cannot be read or written",
     INTERRUPTED: "interrupted",
 }

@@ -1,4 +1,4 @@
-"""What every command has at hand: the options common to all, the streams, the lake and its configuration."""
+"""What every command works with: the options common to all, the streams, the lake and its configuration."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Invocation:
 pass_invocation = click.make_pass_decorator(Invocation, ensure=True)
 
 
-def _kept(name: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
+def _store(name: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
     def keep(context: click.Context, _parameter: click.Parameter, value: Any) -> Any:
         if value is not None and value is not False:
             setattr(context.ensure_object(Invocation), name, value)
@@ -95,21 +95,21 @@ def common_options() -> list[click.Parameter]:
             metavar="PATH",
             help="Folder of the lake (default: NEXTGEN_LAKE, or the user's data folder).",
             expose_value=False,
-            callback=_kept("lake_option"),
+            callback=_store("lake_option"),
         ),
         click.Option(
             ["--quiet", "-q"],
             is_flag=True,
-            help="Say nothing but errors on stderr.",
+            help="Print errors only.",
             expose_value=False,
-            callback=_kept("quiet"),
+            callback=_store("quiet"),
         ),
         click.Option(
             ["--debug"],
             is_flag=True,
-            help="Show where an error comes from.",
+            help="Print the traceback of an error.",
             expose_value=False,
-            callback=_kept("debug"),
+            callback=_store("debug"),
         ),
     ]
 
@@ -119,9 +119,9 @@ def json_option() -> click.Parameter:
     return click.Option(
         ["--json"],
         is_flag=True,
-        help="Give the data as JSON on stdout.",
+        help="Print the data as JSON.",
         expose_value=False,
-        callback=_kept("as_json"),
+        callback=_store("as_json"),
     )
 
 

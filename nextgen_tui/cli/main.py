@@ -13,10 +13,11 @@ import click
 
 from nextgen_tui.cli import exit_codes
 from nextgen_tui.cli.invocation import Invocation, common_options, json_option
+from nextgen_tui.cli.version import print_version
 
 
 @dataclass(frozen=True)
-class Entry:
+class CommandEntry:
     """A command that is imported when it is called for."""
 
     module: str
@@ -24,53 +25,53 @@ class Entry:
     """What `nextgen --help` says of it; the command's own help starts with the same words."""
 
 
-COMMANDS: dict[str, dict[str, Entry]] = {
-    "Begin": {
-        "demo": Entry("demo", "Build a simulated lake, replay it, and show what came of it."),
-        "init": Entry("init", "Make a lake and load its price history."),
-        "import": Entry("import_", "Bring an older system's prices, news, forecasts and trades into the lake."),
-        "config": Entry("config", "Show or check the configuration."),
+COMMANDS: dict[str, dict[str, CommandEntry]] = {
+    "Set up": {
+        "demo": CommandEntry("demo", "Build a simulated lake, replay it and show the results."),
+        "init": CommandEntry("init", "Create a lake and load its price history."),
+        "import": CommandEntry("import_", "Import an older system's prices, news, forecasts and trades."),
+        "config": CommandEntry("config", "Show or check the configuration."),
     },
-    "Work": {
-        "cycle": Entry("cycle", "Run the whole loop for one session."),
-        "replay": Entry("replay", "Run the loop session by session over history."),
-        "run": Entry("run", "Run one stage by itself."),
-        "train": Entry("train", "Train a challenger and let it be judged."),
-        "predict-batch": Entry("predict_batch", "Forecast from a batch of feature windows."),
+    "Run": {
+        "cycle": CommandEntry("cycle", "Run every stage for one session."),
+        "replay": CommandEntry("replay", "Run the cycles of past sessions, one after the other."),
+        "run": CommandEntry("run", "Run a single stage."),
+        "train": CommandEntry("train", "Train a challenger and evaluate it."),
+        "predict-batch": CommandEntry("predict_batch", "Forecast from a batch of feature windows."),
     },
-    "Run by itself": {
-        "schedule": Entry("schedule", "Show what will run when, or check the schedule."),
-        "request": Entry("request", "Ask the daemon for work, or steer what it does."),
-        "service": Entry("service", "Keep the daemon running under systemd or launchd."),
+    "Automate": {
+        "schedule": CommandEntry("schedule", "Show what will run when, or check the schedule."),
+        "request": CommandEntry("request", "Queue work for the daemon, or cancel, retry or skip it."),
+        "service": CommandEntry("service", "Install the daemon as a systemd or launchd service."),
     },
     "Decide": {
-        "approve": Entry("approve", "Approve a planned trade before its open."),
-        "veto": Entry("veto", "Keep a planned trade from its open."),
-        "promote": Entry("promote", "Make a trained model champion."),
-        "rollback": Entry("rollback", "Take the champion back for the one before it."),
+        "approve": CommandEntry("approve", "Approve a planned trade before the open."),
+        "veto": CommandEntry("veto", "Veto a planned trade before the open."),
+        "promote": CommandEntry("promote", "Promote a trained model to champion."),
+        "rollback": CommandEntry("rollback", "Restore the previous champion."),
     },
-    "Look": {
-        "status": Entry("status", "Say whether all is well, and what ran last."),
-        "console": Entry("console", "Open the console."),
-        "runs": Entry("runs", "List what ran."),
-        "show": Entry("show", "Show rows of a table, as published or as of a past moment."),
-        "tables": Entry("tables", "List the tables, or describe the columns of one."),
-        "stages": Entry("stages", "List the stages with what they read and write."),
+    "Inspect": {
+        "status": CommandEntry("status", "Show whether the operation is healthy, and what ran last."),
+        "console": CommandEntry("console", "Open the console."),
+        "runs": CommandEntry("runs", "List past runs, or show the recipe of one."),
+        "show": CommandEntry("show", "Show rows of a table, as published or as of a past moment."),
+        "tables": CommandEntry("tables", "List the tables, or describe the columns of one."),
+        "stages": CommandEntry("stages", "List the stages with what they read and write."),
     },
-    "Prove": {
-        "lineage": Entry("lineage", "Walk from a row back to what it was made from."),
-        "impact": Entry("impact", "List what was derived from a row, in every table."),
-        "compare": Entry("compare", "Hold an imported system's figures against the lake's."),
-        "reproduce": Entry("reproduce", "Compute runs again and compare every bit."),
+    "Audit": {
+        "lineage": CommandEntry("lineage", "Trace a row back to what it was made from."),
+        "impact": CommandEntry("impact", "List everything derived from a row, in every table."),
+        "compare": CommandEntry("compare", "Compare an imported system's figures with the lake's."),
+        "reproduce": CommandEntry("reproduce", "Recompute runs and compare every bit."),
     },
-    "Keep": {
-        "backup": Entry("backup", "Copy everything published to a folder, with the hash of each file."),
-        "restore": Entry("restore", "Make a lake out of a backup, in the empty folder that --lake names."),
-        "scrub": Entry("scrub", "Read every file and hold it against its recorded hash."),
-        "gc": Entry("gc", "Remove files that no version named by a run holds."),
-        "compact": Entry("compact", "Write the many small files of each table as a few large ones."),
-        "migrate": Entry("migrate", "Bring a lake made by an earlier program up to date."),
-        "recover": Entry("recover", "Repair what a crash left, and finish the interrupted cycle."),
+    "Maintain": {
+        "backup": CommandEntry("backup", "Copy everything published to a folder, with checksums."),
+        "restore": CommandEntry("restore", "Restore a backup into the empty folder given by --lake."),
+        "scrub": CommandEntry("scrub", "Verify every file against its recorded checksum."),
+        "gc": CommandEntry("gc", "Delete data files that no recorded run refers to."),
+        "compact": CommandEntry("compact", "Rewrite each table's many small files as a few large ones."),
+        "migrate": CommandEntry("migrate", "Upgrade a lake made by an earlier version to the current format."),
+        "recover": CommandEntry("recover", "Repair what a crash left behind, and finish the interrupted cycle."),
     },
 }
 """Heading -> command name -> where it lives."""
@@ -123,13 +124,20 @@ class Commands(click.Group):
     params=[*common_options(), json_option()],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.version_option(package_name="nextgen-trading", prog_name="nextgen")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=print_version,
+    help="Print version, commit and lake format, and exit.",
+)
 def main() -> None:
     """One operator's trading research in a box: versioned lake, learning loop, exact ledger."""
 
 
 def outcome(arguments: Sequence[str]) -> int:
-    """Run one command and return its exit code; errors are told on stderr, in a sentence."""
+    """Run one command and return its exit code; errors go to stderr, in a sentence."""
     invocation = Invocation()
     try:
         result = main.main(list(arguments), prog_name="nextgen", standalone_mode=False, obj=invocation)
@@ -139,7 +147,7 @@ def outcome(arguments: Sequence[str]) -> int:
         error.show()
         return exit_codes.USAGE
     except (click.Abort, KeyboardInterrupt):
-        invocation.output.say("interrupted; what was published stays")
+        invocation.output.say("interrupted; everything published so far is kept")
         return exit_codes.INTERRUPTED
     except BrokenPipeError:
         # The reader of our output has enough, as `head` does; Python would complain again at exit.
@@ -152,12 +160,12 @@ def outcome(arguments: Sequence[str]) -> int:
 
 
 def _failed(error: BaseException, invocation: Invocation) -> int:
-    from nextgen_tui.cli.error_messages import explained
+    from nextgen_tui.cli.error_messages import describe_error
 
-    code, sentence = explained(error)
+    code, sentence = describe_error(error)
     if invocation.debug:
         import traceback
 
         traceback.print_exception(error)
-    invocation.output.complain(sentence)
+    invocation.output.show_error(sentence)
     return code

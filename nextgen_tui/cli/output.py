@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from nextgen_tui.cli.progress import Progress, narrated
+from nextgen_tui.cli.progress import Progress, show_progress
 from nextgen_tui.text.safe_text import safe_text
 
 if TYPE_CHECKING:
@@ -46,15 +46,15 @@ class Output:
     def record(self, content: Any) -> None:
         """Write one JSON document; nothing unless JSON was asked for."""
         if self.as_json:
-            self.data.file.write(json.dumps(content, default=json_value, indent=2) + "\n")
+            self.data.file.write(json.dumps(content, default=to_json_value, indent=2) + "\n")
 
     def say(self, sentence: str) -> None:
-        """Tell the operator something beside the data."""
+        """Tell the operator something beside the data; nothing with --quiet."""
         if not self.quiet:
             self.narration.print(Text(safe_text(sentence, 1_000)), soft_wrap=True)
 
-    def complain(self, sentence: str) -> None:
-        """Say what went wrong: shown however quiet."""
+    def show_error(self, sentence: str) -> None:
+        """Say what went wrong, with --quiet as well."""
         lines = "\n".join(safe_text(line, 1_000) for line in sentence.splitlines())
         line = Text.assemble(("Error: ", "bold red"), lines)
         self.narration.print(line, soft_wrap=True)
@@ -62,16 +62,16 @@ class Output:
     @contextmanager
     def progress(self, title: str) -> Iterator[Progress]:
         """Give a callable (what, done, total) that keeps the operator informed while the block works."""
-        with narrated(self.narration, title, quiet=self.quiet) as progress:
+        with show_progress(self.narration, title, quiet=self.quiet) as progress:
             yield progress
 
 
-def records(frame: pl.DataFrame) -> list[dict[str, Any]]:
+def to_records(frame: pl.DataFrame) -> list[dict[str, Any]]:
     """A frame's rows as JSON takes them."""
     return frame.to_dicts()
 
 
-def json_value(value: Any) -> Any:
+def to_json_value(value: Any) -> Any:
     """A value that JSON has no type for, as text: ISO dates and instants, exact decimals.
 
     Raises:

@@ -20,7 +20,7 @@ SECONDS_BETWEEN_LINES = 5.0
 
 
 @contextmanager
-def narrated(console: Console, title: str, *, quiet: bool) -> Iterator[Progress]:
+def show_progress(console: Console, title: str, *, quiet: bool) -> Iterator[Progress]:
     """Give a progress callable that suits the console."""
     if quiet:
         yield _silent

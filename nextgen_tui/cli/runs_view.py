@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 def show_cycle(output: Output, cycle: Cycle) -> None:
-    """Tell what a cycle did."""
+    """Show what a cycle did."""
     if cycle.already_done:
-        output.show(f"Session {cycle.session} had been done before; nothing was changed.")
+        output.show(f"Session {cycle.session} was already done; nothing was changed.")
         output.record({"session": cycle.session, "already_done": True, "runs": []})
         return
     show_runs(output, cycle.runs, wrap={"session": cycle.session, "already_done": False})

@@ -39,7 +39,7 @@ def data_part(facts: DataFacts) -> RenderableType:
         f"{formats.day(facts.first)} to {formats.day(facts.last)}, "
         f"{formats.counted(facts.restated, 'restatement')}; {formats.counted(facts.articles, 'article')}."
     )
-    return Group(heading("What came in"), came, set_aside_part(facts.quarantined))
+    return Group(heading("Data"), came, set_aside_part(facts.quarantined))
 
 
 def set_aside_part(quarantined: Sequence[tuple[str, int]]) -> RenderableType:
@@ -54,7 +54,7 @@ def set_aside_part(quarantined: Sequence[tuple[str, int]]) -> RenderableType:
         table.add_row(formats.whole(count), Text(safe_text(rule, 80)))
     if rest := sum(count for _, count in quarantined[6:]):
         table.add_row(formats.whole(rest), Text("by other rules", "dim"))
-    return Group(Text(f"{formats.counted(total, 'row')} set aside by a rule, with the reason kept:"), table)
+    return Group(Text(f"{formats.counted(total, 'row')} set aside for breaking a rule:"), table)
 
 
 def skill_part(skills: Sequence[SkillFacts]) -> RenderableType:
@@ -62,11 +62,11 @@ def skill_part(skills: Sequence[SkillFacts]) -> RenderableType:
     if not skills:
         return Group(heading("Forecasts"), Text("No forecast has fallen due yet."))
     table = grid()
-    for name, justify in (("measure", "left"), ("ahead", "right"), ("value", "right"), ("95 % interval", "left")):
+    for name, justify in (("measure", "left"), ("horizon", "right"), ("value", "right"), ("95 % interval", "left")):
         table.add_column(name, justify=justify)  # type: ignore[arg-type]
     table.add_column("naive", justify="right")
     table.add_column("forecasts", justify="right")
-    table.add_column("what that allows one to say")
+    table.add_column("finding")
     for one in skills:
         table.add_row(
             _METRIC_NAMES.get(one.metric, one.metric),
@@ -97,10 +97,10 @@ def coverage_part(coverages: Sequence[CoverageFacts]) -> RenderableType:
         table.add_column(justify=justify)
     for one in coverages:
         table.add_row(
-            f"{one.horizon} ahead",
-            f"{formats.percent(one.stated, 0)} promised",
+            formats.counted(one.horizon, "session"),
+            f"{formats.percent(one.stated, 0)} stated",
             Text(formats.bar(one.measured, 20), "cyan"),
-            f"{formats.percent(one.measured, 1)} held",
+            f"{formats.percent(one.measured, 1)} measured",
             one.verdict,
         )
     return Group(heading("Intervals"), table if coverages else Text("No interval has been tested yet."))

@@ -1,4 +1,4 @@
-"""`nextgen approve`: the operator's word on a planned trade."""
+"""`nextgen approve`: the operator's decision on a planned trade."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocati
 
 @click.command("approve", cls=ReadingCommand)
 @click.argument("plan")
-@click.option("--reason", default="", help="Why, for the record.")
+@click.option("--reason", default="", help="Why; it is recorded.")
 @pass_invocation
 def command(invocation: Invocation, plan: str, reason: str) -> None:
-    """Approve a planned trade before its open.
+    """Approve a planned trade before the open.
 
     PLAN is session and ticker, such as 2026-01-05:AAPL; `nextgen show trade_plans --where taken=true` lists them.
-    It is recorded, and judged later. Where the setting trading.approval is `required`, no order but a stop goes to the
-    open without it. It takes an earlier veto back.
+    The decision is recorded and evaluated later, and revokes an earlier veto. Where the setting trading.approval is
+    `required`, only approved orders and stops are executed.
     """
-    from nextgen_tui.cli.decision_output import said, tell_trade
+    from nextgen_tui.cli.decision_output import record_decision, show_trade_decision
     from pipeline.control.operator.decisions import decide
 
-    tell_trade(invocation, said(lambda: decide(invocation.runner, plan, "approve", reason, "cli")))
+    show_trade_decision(invocation, record_decision(lambda: decide(invocation.runner, plan, "approve", reason, "cli")))

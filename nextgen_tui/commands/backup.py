@@ -15,9 +15,9 @@ from pipeline.config.folder import Folder
 @click.argument("folder", type=Folder())
 @pass_invocation
 def command(invocation: Invocation, folder: Path) -> None:
-    """Copy everything published to a folder, with the hash of each file.
+    """Copy everything published to a folder, with checksums.
 
-    Into a folder with an earlier backup of this lake only what is new is copied.
+    A folder that holds an earlier backup of this lake receives only what is new.
     """
     from lake.store import Lake
     from lake.upkeep.backup import backup
@@ -26,7 +26,7 @@ def command(invocation: Invocation, folder: Path) -> None:
     with invocation.output.progress("backup") as progress:
         copied = backup(Lake.open(invocation.lake_path, older=True), folder.absolute(), progress)
     invocation.output.say(
-        f"{counted(copied.files, 'file')} ({copied.bytes:,} bytes) safe in {folder}, {copied.new} of them new; "
-        f"bring them back with `nextgen restore {folder} --lake NEW`"
+        f"{counted(copied.files, 'file')} ({copied.bytes:,} bytes) backed up in {folder}, {copied.new} of them new; "
+        f"`nextgen restore {folder} --lake NEW` restores them"
     )
     invocation.output.record(asdict(copied))

@@ -8,12 +8,12 @@ from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocati
 
 
 @click.command("compact", cls=ReadingCommand)
-@click.option("--all", "everything", is_flag=True, help="Also tables with only a few small files.")
+@click.option("--all", "everything", is_flag=True, help="Include tables with only a few small files.")
 @pass_invocation
 def command(invocation: Invocation, everything: bool) -> None:
-    """Write the many small files of each table as a few large ones.
+    """Rewrite each table's many small files as a few large ones.
 
-    The rows stay the same; the new version stands among the runs, and older versions stay readable.
+    The rows stay the same. The new version is recorded as a run, and older versions stay readable.
     """
     from lake.upkeep.checkpoints import write_checkpoints
     from lake.upkeep.compaction import DUE_FILES, compact_tables
@@ -24,6 +24,6 @@ def command(invocation: Invocation, everything: bool) -> None:
         runs = compact_tables(invocation.lake, min_files=2 if everything else DUE_FILES)
         write_checkpoints(invocation.lake, {})
     for run in runs:
-        invocation.output.say(f"{run.recipe.output_table}: {run.written:,} rows written in one piece")
-    invocation.output.say(f"{counted(len(runs), 'table')} compacted; `nextgen gc` gives back what nothing needs")
+        invocation.output.say(f"{run.recipe.output_table}: {run.written:,} rows rewritten")
+    invocation.output.say(f"{counted(len(runs), 'table')} compacted; `nextgen gc` deletes what is no longer needed")
     invocation.output.record([run.row() for run in runs])

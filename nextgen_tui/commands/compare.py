@@ -22,8 +22,14 @@ _FRACTION = click.FloatRange(min=0)
 @click.argument("system", required=False)
 @click.option("--from", "first", type=DAY, help="First session (default: the first that was imported).")
 @click.option("--to", "last", type=DAY, help="Last session (default: the last that both have).")
-@click.option("--tolerance", type=_FRACTION, default=1e-4, show_default=True, help="Fraction of a price or profit.")
-@click.option("--forecast-tolerance", type=_FRACTION, help="Also judge forecasts: fraction they may lie apart.")
+@click.option(
+    "--tolerance",
+    type=_FRACTION,
+    default=1e-4,
+    show_default=True,
+    help="Relative difference allowed.",
+)
+@click.option("--forecast-tolerance", type=_FRACTION, help="Compare forecasts too, with this tolerance.")
 @pass_invocation
 def command(
     invocation: Invocation,
@@ -33,10 +39,10 @@ def command(
     tolerance: float,
     forecast_tolerance: float | None,
 ) -> int:
-    """Hold an imported system's figures against the lake's.
+    """Compare an imported system's figures with the lake's.
 
-    Closes, forecasts by horizon, fills, positions and realised profit, for the same sessions. Exit code 0 if all that
-    is judged agrees within the tolerance, 1 if not. Forecasts are only judged with --forecast-tolerance.
+    Compares closes, forecasts by horizon, fills, positions and realised profit for the same sessions. Exit code 0 if
+    they agree within the tolerance, 1 if not. Forecasts count only with --forecast-tolerance.
     """
     from nextgen_tui.cli import exit_codes
     from pipeline.comparison.compare import Tolerances, compare
@@ -56,13 +62,13 @@ def _show(invocation: Invocation, found: Comparison) -> None:
     output = invocation.output
     view = grid()
     view.add_column("")
-    for heading in ("matched", "taken over", "differs", "missing here", "missing there"):
+    for heading in ("matched", "imported", "differs", "missing here", "missing there"):
         view.add_column(heading, justify="right")
     view.add_column("verdict")
-    view.add_column("the first")
+    view.add_column("first difference")
     for one in found.figures:
         counts = (one.matched, one.taken_over, one.differs, one.missing_here, one.missing_there)
-        verdict = "not judged" if not one.judged else "agrees" if one.within else "differs"
+        verdict = "not compared" if not one.judged else "agrees" if one.within else "differs"
         view.add_row(safe_text(one.name, 60), *map(formats.whole, counts), verdict, safe_text(one.first, 120))
     output.show(view)
     for one in found.figures:
@@ -70,7 +76,7 @@ def _show(invocation: Invocation, found: Comparison) -> None:
             output.show(safe_text(f"{one.name}: {_numbers(one)}", 400))
     output.say(f"{found.source}, {found.first} to {found.last}")
     if not found.figures:
-        output.say("there is nothing that both systems have")
+        output.say("the two systems have no figure in common")
     record = {**asdict(found), "within": found.within}
     output.record({**record, "figures": [{**asdict(one), "within": one.within} for one in found.figures]})
 

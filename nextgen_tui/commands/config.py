@@ -1,4 +1,4 @@
-"""`nextgen config`: what is set, by whom, and whether it can be used."""
+"""`nextgen config`: every setting, where its value comes from, and whether it is valid."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def command() -> None:
 
 @command.command("show", cls=ReadingCommand)
 @click.argument("section", required=False)
-@click.option("--changed", is_flag=True, help="Only what differs from the defaults.")
-@click.option("--explain", is_flag=True, help="Say what each setting means.")
+@click.option("--changed", is_flag=True, help="Show only settings that differ from their default.")
+@click.option("--explain", is_flag=True, help="Explain each setting.")
 @pass_invocation
 def show(invocation: Invocation, section: str | None, changed: bool, explain: bool) -> None:
-    """Print every setting as TOML, with where its value comes from."""
+    """Print every setting as TOML, with the source of its value."""
     from pipeline.config.document import toml_document
     from pipeline.config.fields import settings_of
     from pipeline.config.layers import nearest
@@ -45,21 +45,24 @@ def show(invocation: Invocation, section: str | None, changed: bool, explain: bo
     if values:
         invocation.output.document(toml_document(values, remarks))
     else:
-        invocation.output.say("every setting has its default")
+        invocation.output.say("every setting has its default value")
     invocation.output.record({key: {"value": value, "origin": loaded.origins[key]} for key, value in values})
 
 
 @command.command("validate", cls=ReadingCommand)
 @pass_invocation
 def validate(invocation: Invocation) -> None:
-    """Check the file and the environment; exit code 2 if they cannot be used."""
+    """Check the configuration.
+
+    Exit code 2 if the file or the environment is not valid.
+    """
     from pipeline.config.resolving import DEFAULT
 
     loaded = invocation.loaded
     changed = [key for key, origin in loaded.origins.items() if origin != DEFAULT]
     where = str(loaded.file) if loaded.file else "no file"
     invocation.output.show(
-        f"The configuration can be used ({where}; {len(changed)} of {len(loaded.origins)} settings differ "
+        f"The configuration is valid ({where}; {len(changed)} of {len(loaded.origins)} settings differ "
         "from their defaults)."
     )
     invocation.output.record({"valid": True, "file": where, "changed": changed})

@@ -13,18 +13,18 @@ from pipeline.config.folder import Folder
 
 
 @click.command("console", cls=Command)
-@click.option("--light", is_flag=True, help="Start with dark letters on a light ground.")
+@click.option("--light", is_flag=True, help="Start in the light theme.")
 @click.option("--at", metavar="SESSION", default="", help="Start in the past: a session, a UTC time, or a run's id.")
-@click.option("--read-only", is_flag=True, help="Look only: nothing can be asked for or decided.")
+@click.option("--read-only", is_flag=True, help="Allow no requests and no decisions.")
 @click.option(
     "--screenshot",
     type=Folder(),
     metavar="DIR",
-    help="Write an SVG picture of every screen into a folder, and end.",
+    help="Save every screen as an SVG picture in a folder, and exit.",
 )
 @click.option("--size", default="140x40", metavar="WxH", help="Size of the pictures in characters.", show_default=True)
-@click.option("--web", is_flag=True, help="Serve it to a browser on this machine; needs the extra `web`.")
-@click.option("--port", type=click.IntRange(1, 65_535), default=8_137, help="With --web: where.", show_default=True)
+@click.option("--web", is_flag=True, help="Serve the console to a browser on this machine; needs the extra `web`.")
+@click.option("--port", type=click.IntRange(1, 65_535), default=8_137, help="Port for --web.", show_default=True)
 @pass_invocation
 def command(
     invocation: Invocation,
@@ -38,7 +38,8 @@ def command(
 ) -> int:
     """Open the console.
 
-    It follows what is published, starts without a lake as well, and asks the daemon for work but writes nothing else.
+    It follows what is published, and starts without a lake as well. It queues requests and records decisions, and
+    writes nothing else.
     """
     if web:
         flags = {"--light": light, "--read-only": read_only}

@@ -14,12 +14,12 @@ from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocati
 @click.option("--session", type=DAY, help="The session (default: the one after the last).")
 @pass_invocation
 def command(invocation: Invocation, session: date | None) -> None:
-    """Run the whole loop for one session.
+    """Run every stage for one session.
 
-    It settles what was planned, scores what fell due, forecasts, and plans for the next open. A session that is done
-    is left alone.
+    It settles what was planned, scores forecasts that fell due, makes new ones, and plans trades for the next open. A
+    session that is already done is skipped.
     """
-    from nextgen_tui.cli.busy_hint import or_ask
+    from nextgen_tui.cli.busy_hint import suggest_request
     from nextgen_tui.cli.runs_view import show_cycle
     from nextgen_tui.cli.sessions import next_session, refuse_open
 
@@ -28,6 +28,6 @@ def command(invocation: Invocation, session: date | None) -> None:
         session = next_session(invocation.lake, calendar)
     refuse_open(session, calendar)
     asked = f"cycle --session {session}"
-    with or_ask(invocation, asked), invocation.output.progress(f"cycle {session}") as progress:
+    with suggest_request(invocation, asked), invocation.output.progress(f"cycle {session}") as progress:
         cycle = invocation.runner.cycle(session, progress)
     show_cycle(invocation.output, cycle)

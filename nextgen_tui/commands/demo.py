@@ -18,14 +18,16 @@ if TYPE_CHECKING:
 
 
 @click.command("demo", cls=ReadingCommand)
-@click.option("--fresh", is_flag=True, help="Throw the present demo lake away and begin again.")
+@click.option("--fresh", is_flag=True, help="Delete the present demo lake and start over.")
 @click.option("--sessions", type=click.IntRange(min=1), default=60, show_default=True, help="Sessions to replay.")
-@click.option("--live", is_flag=True, help="Then let the market run on, a session every few seconds, till ctrl-c.")
+@click.option("--live", is_flag=True, help="Then run the market on, one session every few seconds, until ctrl-c.")
 @click.option(
-    "--pace", type=click.FloatRange(min=0.1), default=10, show_default=True, help="With --live: seconds each."
+    "--pace", type=click.FloatRange(min=0.1), default=10, show_default=True, help="With --live: seconds per session."
 )
-@click.option("--stop-after", type=click.IntRange(min=1), metavar="N", help="With --live: end after N sessions more.")
-@click.option("--set", "chosen", multiple=True, metavar="KEY=VALUE", help="A setting, e.g. source.simulated.signal=0.")
+@click.option("--stop-after", type=click.IntRange(min=1), metavar="N", help="With --live: stop after N more sessions.")
+@click.option(
+    "--set", "chosen", multiple=True, metavar="KEY=VALUE", help="A setting, such as source.simulated.signal=0."
+)
 @pass_invocation
 def command(
     invocation: Invocation,
@@ -36,18 +38,18 @@ def command(
     stop_after: int | None,
     chosen: tuple[str, ...],
 ) -> int:
-    """Build a simulated lake, replay it, and show what came of it.
+    """Build a simulated lake, replay it and show the results.
 
-    The market is made up, with a weak signal planted in it for the models to find. Called again, it goes on where it
-    stopped. A lake that is not a demo is never touched. With --live a daemon runs the market on at speed: the console
-    opens where there is a terminal, else a line is written for each session.
+    The market is simulated, with a weak signal planted in it for the models to find. Run again, it continues where it
+    stopped. It never touches a lake that is not a demo. With --live, a daemon runs the market at speed: in a terminal
+    the console opens, elsewhere each session prints a line.
     """
-    from nextgen_tui.commands.init import read_choices
+    from nextgen_tui.commands.init import parse_settings
     from nextgen_tui.setup.demo_lake import prepare, replay
 
     prepare(invocation, fresh)
     started = perf_counter()
-    timing = replay(invocation, read_choices(chosen), sessions)
+    timing = replay(invocation, parse_settings(chosen), sessions)
     _show(invocation, invocation.lake, timing, perf_counter() - started)
     if not live:
         return exit_codes.DONE

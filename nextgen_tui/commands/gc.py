@@ -10,10 +10,10 @@ from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocati
 
 
 @click.command("gc", cls=ReadingCommand)
-@click.option("--dry-run", is_flag=True, help="Say what would go, and remove nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what would be deleted, and delete nothing.")
 @pass_invocation
 def command(invocation: Invocation, dry_run: bool) -> None:
-    """Remove files that no version named by a run holds.
+    """Delete data files that no recorded run refers to.
 
     Every version that a run read or wrote stays readable, however old it is.
     """
@@ -30,6 +30,7 @@ def command(invocation: Invocation, dry_run: bool) -> None:
             sizes = [one.size for one in found if (one.table, one.why) == (table, why)]
             view.add_row(table, str(len(sizes)), f"{sum(sizes):,}", why)
         invocation.output.show(view)
-    verb = "could go" if dry_run else "removed"
-    invocation.output.say(f"{counted(len(found), 'file')} {verb}, {sum(one.size for one in found):,} bytes")
+    verb = "would be deleted" if dry_run else "deleted"
+    total = f"{counted(len(found), 'file')} {verb}, {sum(one.size for one in found):,} bytes."
+    invocation.output.say(total if found else "Nothing to delete.")
     invocation.output.record([asdict(one) for one in found])

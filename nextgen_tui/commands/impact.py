@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from nextgen_tui.cli.arguments import key, table_named
+from nextgen_tui.cli.arguments import find_table, parse_key
 from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 
 
@@ -13,7 +13,7 @@ from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocati
 @click.argument("keys", metavar="COLUMN=VALUE...", nargs=-1, required=True)
 @pass_invocation
 def command(invocation: Invocation, table: str, keys: tuple[str, ...]) -> None:
-    """List what was derived from a row, in every table.
+    """List everything derived from a row, in every table.
 
     For a price that turns out wrong: the features, forecasts, scores and trades that used it. Example:
     nextgen impact market_prices ticker=ACME session=2022-03-01
@@ -26,18 +26,20 @@ def command(invocation: Invocation, table: str, keys: tuple[str, ...]) -> None:
     from nextgen_tui.text.table_view import grid
     from pipeline.engine.stages import stage
 
-    contract = table_named(table)
+    contract = find_table(table)
     reach = max(read.lookback or 0 for read in stage("features").reads if read.table is MARKET_PRICES)
-    found = impact(invocation.lake, contract, key(contract, keys), reach)
+    found = impact(invocation.lake, contract, parse_key(contract, keys), reach)
     view = grid()
-    for heading in ("table", "rows", "the first", "the last"):
+    for heading in ("table", "rows", "first", "last"):
         view.add_column(heading)
     for one in found:
         named = one.rows.select(TABLES[one.table].key)
         ends = [", ".join(safe_text(value, 40) for value in named.row(at)) for at in (0, -1)]
         view.add_row(one.table, f"{one.rows.height:,}", *ends)
     invocation.output.show(view)
-    invocation.output.say(f"{counted(sum(one.rows.height for one in found), 'row')} in {len(found)} tables rest on it")
+    invocation.output.say(
+        f"{counted(sum(one.rows.height for one in found), 'row')} in {len(found)} tables were derived from it"
+    )
     invocation.output.record(
         [
             {"table": one.table, "through": one.through, "rows": one.rows.select(TABLES[one.table].key).to_dicts()}

@@ -28,19 +28,19 @@ if TYPE_CHECKING:
 
 @click.group("import", params=[*common_options(), json_option()])
 def command() -> None:
-    """Bring an older system's prices, news, forecasts and trades into the lake.
+    """Import an older system's prices, news, forecasts and trades.
 
-    A mapping file says which column means what; --propose writes a first one. Rows that break a rule are set aside
-    with the rule, and importing the same file again adds nothing.
+    A mapping file states which column means what; --propose prints a first draft. Rows that break a rule are set
+    aside, and importing the same file again adds nothing.
     """
 
 
 def _options(function: Callable[..., None]) -> Callable[..., None]:
     for option in (
-        click.option("--mapping", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="The mapping."),
-        click.option("--propose", is_flag=True, help="Print a first mapping by guessing, and import nothing."),
-        click.option("--dry-run", is_flag=True, help="Say what would become of each row, and write nothing."),
-        click.option("--create", is_flag=True, help="Make the lake if there is none."),
+        click.option("--mapping", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Mapping file."),
+        click.option("--propose", is_flag=True, help="Print a draft of the mapping, and import nothing."),
+        click.option("--dry-run", is_flag=True, help="Show what would become of each row, and write nothing."),
+        click.option("--create", is_flag=True, help="Create the lake if there is none."),
     ):
         function = option(function)
     return function
@@ -53,9 +53,9 @@ def _options(function: Callable[..., None]) -> Callable[..., None]:
 def sqlite_command(
     invocation: Invocation, file: Path, mapping: Path | None, propose: bool, dry_run: bool, create: bool
 ) -> None:
-    """Import from a SQLite database, which is only read.
+    """Import from a SQLite database, opened read-only.
 
-    Begin with --propose > mapping.toml, correct it, then look at --dry-run.
+    Start with --propose > mapping.toml, correct it, then check it with --dry-run.
     """
     from pipeline.ingestion.imports.sqlite import open_sqlite
 
@@ -70,9 +70,9 @@ def sqlite_command(
 def parquet_command(
     invocation: Invocation, folder: Path, mapping: Path | None, propose: bool, dry_run: bool, create: bool
 ) -> None:
-    """Import from a folder of Parquet files, which are only read.
+    """Import from a folder of Parquet files, opened read-only.
 
-    A file is a table of its name; so is a folder, whose files are its parts.
+    Each file is a table of that name; so is each subfolder, whose files are its parts.
     """
     from pipeline.ingestion.imports.parquet import ParquetStore
 
@@ -87,7 +87,7 @@ def _run(invocation: Invocation, store: Store, mapping: Path | None, *, propose:
     from pipeline.ingestion.imports.run_import import import_system
 
     if propose == (mapping is not None):
-        raise click.UsageError("give either --mapping FILE, or --propose to get a first mapping")
+        raise click.UsageError("give either --mapping FILE, or --propose for a draft of it")
     if mapping is None:
         text = proposed(store)
         invocation.output.document(text)
@@ -107,7 +107,7 @@ def _create(invocation: Invocation) -> None:
     if not (invocation.lake_path / MANIFEST).exists():
         Lake.create(invocation.lake_path)
         invocation.output.say(
-            f"made an empty lake at {invocation.lake_path}; before its first cycle, set source.name in its nextgen.toml"
+            f"created an empty lake at {invocation.lake_path}; set source.name in its nextgen.toml before a cycle"
         )
 
 
@@ -127,15 +127,15 @@ def _show(invocation: Invocation, report: ImportReport) -> None:
     output.show(view)
     if any(account.quarantined for account in report.accounts):
         output.show(_broken(report))
-    verb = "would come" if report.dry else "came"
+    verb = "would be imported" if report.dry else "imported"
     output.say(f"{counted(report.written, 'row')} {verb} from {report.source}, {report.first} to {report.last}")
     if report.settled is not None and any(account.kind == "prices" for account in report.accounts):
-        output.say(f"cycles have run to {report.settled}: bars are compared with the lake's and used for nothing else")
+        output.say(f"cycles have run to {report.settled}: bars are only compared with the lake's")
     prices = next((account for account in report.accounts if account.kind == "prices"), None)
     if prices is not None and prices.accepted:
         output.say(
             "bars count as public soon after their close, as in any load of history, unless the mapping has "
-            "available_at; corrected ones from this import on"
+            "available_at; corrected bars count from this import on"
         )
     output.record({**asdict(report), "written": report.written, "accounts": list(map(_recorded, report.accounts))})
 
@@ -146,10 +146,10 @@ def _broken(report: ImportReport) -> Grid:
     from nextgen_tui.text.table_view import grid
 
     view = grid("Set aside" if not report.dry else "Would be set aside")
-    for heading in ("table", "rule it breaks"):
+    for heading in ("table", "broken rule"):
         view.add_column(heading)
     view.add_column("rows", justify="right")
-    view.add_column("the first")
+    view.add_column("first case")
     for account in report.accounts:
         for rule, (count, first) in account.quarantined.items():
             view.add_row(account.table, safe_text(rule, 60), formats.whole(count), safe_text(first, 160))

@@ -1,4 +1,4 @@
-"""`nextgen init`: a lake with its history."""
+"""`nextgen init`: a new lake with its history."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nextgen_tui.cli.arguments import DAY
 from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 
 if TYPE_CHECKING:
-    from nextgen_tui.setup.create_lake import Beginning
+    from nextgen_tui.setup.create_lake import NewLake
     from pipeline.config.layers import Given
 
 _OPTIONS = {
@@ -35,10 +35,10 @@ _A_FILE = click.Path(exists=True, path_type=Path)
 @click.option("--actions", type=_A_FILE, help="File with splits, dividends, delistings, renames.")
 @click.option("--listings", type=_A_FILE, help="File that lists the instruments.")
 @click.option("--news", type=_A_FILE, help="File with news.")
-@click.option("--tickers", metavar="A,B,C", help="Tickers to ask Yahoo for, written like AAPL,BRK.B.")
-@click.option("--start", type=DAY, help="First session to ask Yahoo for (default: 2018-01-02).")
-@click.option("--column", multiple=True, metavar="CANONICAL=VENDOR", help="Name a column, e.g. close=LAST.")
-@click.option("--until", type=DAY, help="Load history up to this session (default: all there is).")
+@click.option("--tickers", metavar="A,B,C", help="Tickers to load from Yahoo, written like AAPL,BRK.B.")
+@click.option("--start", type=DAY, help="First session to load from Yahoo (default: 2018-01-02).")
+@click.option("--column", multiple=True, metavar="CANONICAL=VENDOR", help="Map a column, e.g. close=LAST.")
+@click.option("--until", type=DAY, help="Load history up to this session (default: all).")
 @click.option("--set", "chosen", multiple=True, metavar="KEY=VALUE", help="Any other setting of the lake.")
 @pass_invocation
 def command(
@@ -56,17 +56,17 @@ def command(
     until: date | None,
     chosen: tuple[str, ...],
 ) -> int:
-    """Make a lake and load its price history.
+    """Create a lake and load its price history.
 
-    What is chosen here is written to nextgen.toml in the lake. Yahoo is asked for --tickers from --start on, gently:
-    some hundred tickers take some minutes. With --until before the end of the data, the sessions
-    after it are left for `nextgen replay`.
+    The choices made here are written to nextgen.toml in the lake. Loading from Yahoo is throttled: a few hundred
+    tickers take some minutes. With --until before the end of the data, the sessions after it are left for
+    `nextgen replay`.
     """
     from nextgen_tui.setup.create_lake import make_lake
     from pipeline.config.home import CONFIG_VARIABLE
     from pipeline.config.layers import Given
 
-    given = read_choices(chosen)
+    given = parse_settings(chosen)
     files = {
         "prices": tuple(str(path.absolute()) for path in prices),
         "benchmark": _absolute(benchmark),
@@ -91,13 +91,13 @@ def command(
     settings = {f"source.{source or 'files'}.{name}": Given(value, "the command line") for name, value in own.items()}
     if source is not None or settings:
         given["source.name"] = Given(source or "files", "the command line")
-    beginning = make_lake(invocation, {**given, **settings}, until)
+    new_lake = make_lake(invocation, {**given, **settings}, until)
     if CONFIG_VARIABLE in invocation.environ:
-        invocation.output.say(f"{CONFIG_VARIABLE} is set: its file is read instead of the lake's nextgen.toml")
-    return _load(invocation, beginning)
+        invocation.output.say(f"{CONFIG_VARIABLE} is set: its file is used instead of the lake's nextgen.toml")
+    return _load(invocation, new_lake)
 
 
-def read_choices(texts: tuple[str, ...]) -> dict[str, Given]:
+def parse_settings(texts: tuple[str, ...]) -> dict[str, Given]:
     """Settings from texts such as `source.simulated.names=32`, by dotted key."""
     from pipeline.config.loading import choice
 
@@ -105,7 +105,7 @@ def read_choices(texts: tuple[str, ...]) -> dict[str, Given]:
     for text in texts:
         key, sign, value = text.partition("=")
         if not sign:
-            raise click.UsageError(f"{text!r} sets nothing; write it as section.field=value")
+            raise click.UsageError(f"{text!r} is not a setting; write it as section.field=value")
         found[key.strip()] = choice(key.strip(), value)
     return found
 
@@ -124,41 +124,41 @@ def _absolute(path: Path | None) -> str:
     return str(path.absolute()) if path else ""
 
 
-def _next_step(beginning: Beginning) -> str:
+def _next_step(new_lake: NewLake) -> str:
     """What can be done with the lake, which depends on what its source has left."""
-    if beginning.last < beginning.known:
-        return f"Next: nextgen replay --to {beginning.known}, then nextgen status and nextgen console."
-    if beginning.runner.settings.source.name == "simulated":
+    if new_lake.last < new_lake.known:
+        return f"Next: nextgen replay --to {new_lake.known}, then nextgen status and nextgen console."
+    if new_lake.runner.settings.source.name == "simulated":
         return (
             "Its market is simulated; --source names a real one. "
             "Next: nextgen replay --sessions 20, then nextgen status and nextgen console."
         )
     return (
-        f"All that the source has, to {beginning.last}, is history now. Next: `nextgen replay --from DATE --to DATE` "
-        "runs any stretch of it as if it were live, knowing only what was public then."
+        f"Everything the source has, to {new_lake.last}, is loaded as history. Next: `nextgen replay --from DATE "
+        "--to DATE` runs any part of it as if live, knowing only what was public then."
     )
 
 
-def _load(invocation: Invocation, beginning: Beginning) -> int:
-    """Load the history, tell what came of it, and give the exit code."""
+def _load(invocation: Invocation, new_lake: NewLake) -> int:
+    """Load the history, show the result, and return the exit code."""
     from lake.tables.market import MARKET_PRICES, QUARANTINED_ROWS
     from nextgen_tui.text.formats import duration
     from pipeline.reading.summary import count_by_rule
 
     started = perf_counter()
     with invocation.output.progress("history") as progress:
-        rows = beginning.load(progress)
+        rows = new_lake.load(progress)
     usable = rows[MARKET_PRICES.name] > 0
     _tell(invocation, rows, count_by_rule(invocation.lake.read(QUARANTINED_ROWS, columns=("rule",))), usable)
     if not usable:
-        invocation.output.complain(_no_bar(invocation, rows[QUARANTINED_ROWS.name]))
+        invocation.output.show_error(_no_bar(invocation, rows[QUARANTINED_ROWS.name]))
         return exit_codes.DEGRADED
     if not _has_benchmark(invocation):
         invocation.output.say(
-            "no benchmark came in, so the book is held against nothing; --benchmark or --benchmark-ticker names one"
+            "no benchmark was loaded, so the book is compared with none; --benchmark or --benchmark-ticker names one"
         )
     invocation.output.show(f"The lake at {invocation.lake_path} is ready ({duration(perf_counter() - started)}).")
-    invocation.output.show(_next_step(beginning))
+    invocation.output.show(_next_step(new_lake))
     return exit_codes.DONE
 
 
@@ -169,11 +169,11 @@ def _has_benchmark(invocation: Invocation) -> bool:
 
 
 def _no_bar(invocation: Invocation, quarantined: int) -> str:
-    found = f"all {quarantined:,} rows were set aside by the rules above" if quarantined else "the files hold no row"
+    found = f"all {quarantined:,} rows were set aside by the rules above" if quarantined else "the files have no rows"
     return (
-        f"not one bar came in: {found}, so the lake at {invocation.lake_path} is of no use. "
-        "`nextgen show quarantined_rows --json --limit 3` shows rows as they came; prices are wanted once a session, "
-        "with ticker, date, open, high, low, close and volume (--column names columns). Then make another lake"
+        f"no bar was loaded: {found}, so the lake at {invocation.lake_path} is unusable. "
+        "`nextgen show quarantined_rows --json --limit 3` shows rows as they arrived; prices need one row per session "
+        "with ticker, date, open, high, low, close and volume (--column maps columns). Then create another lake"
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import click
 
-from nextgen_tui.cli.arguments import key, table_named
+from nextgen_tui.cli.arguments import find_table, parse_key
 from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 
 MANY = 100
@@ -16,12 +16,12 @@ MANY = 100
 @click.command("lineage", cls=ReadingCommand)
 @click.argument("table")
 @click.argument("keys", metavar="COLUMN=VALUE...", nargs=-1, required=True)
-@click.option("--depth", type=click.IntRange(min=1), metavar="N", help="Go back so many steps (default: to the end).")
+@click.option("--depth", type=click.IntRange(min=1), metavar="N", help="Go back N steps (default: to the end).")
 @pass_invocation
 def command(invocation: Invocation, table: str, keys: tuple[str, ...], depth: int | None) -> None:
-    """Walk from a row back to what it was made from.
+    """Trace a row back to what it was made from.
 
-    Each line names a table, the row, the run that wrote it and the version it was read at; at the end, the versions
+    Each line shows a table, the row, the run that wrote it and the version it was read at; the last line, the versions
     that the first row's run read. Example:
     nextgen lineage executed_trades ticker=ACME session=2022-03-01
     """
@@ -31,8 +31,8 @@ def command(invocation: Invocation, table: str, keys: tuple[str, ...], depth: in
     from lake.lineage import trace
     from nextgen_tui.text.safe_text import safe_text
 
-    contract = table_named(table)
-    hops = trace(invocation.lake, contract, key(contract, keys), depth=depth)
+    contract = find_table(table)
+    hops = trace(invocation.lake, contract, parse_key(contract, keys), depth=depth)
     branches: list[Tree] = []
     for hop in hops:
         named = ", ".join(f"{name}={safe_text(value, 40)}" for name, value in hop.key.items())
@@ -45,7 +45,7 @@ def command(invocation: Invocation, table: str, keys: tuple[str, ...], depth: in
             branches[-1].add(Text(f"and {count:,} more rows of {name}", "dim"))
     invocation.output.show(branches[0])
     if depth is None and len(hops) > MANY:
-        invocation.output.say(f"{len(hops):,} rows; --depth 3 goes back three steps only")
+        invocation.output.say(f"{len(hops):,} rows; --depth 3 shows three steps only")
     if read := ", ".join(f"{name} v{version}" for name, version in hops[0].inputs.items()):
         invocation.output.say(f"{hops[0].run_id} read {read}")
     invocation.output.record([asdict(hop) for hop in hops])

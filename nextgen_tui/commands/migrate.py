@@ -10,13 +10,13 @@ from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocati
 
 
 @click.command("migrate", cls=ReadingCommand)
-@click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
 @pass_invocation
 def command(invocation: Invocation, dry_run: bool) -> None:
-    """Bring a lake made by an earlier program up to date.
+    """Upgrade a lake made by an earlier version to the current format.
 
-    Every version stays readable, and runs recorded before come out the same. An earlier program cannot use the lake
-    afterwards; `nextgen backup` keeps a copy that it can.
+    Every version stays readable, and recorded runs still reproduce. Earlier versions of the program cannot open the
+    lake afterwards; `nextgen backup` keeps a copy that they can.
     """
     from lake.migrations import FORMAT
     from lake.migrations.run import migrate, planned
@@ -28,7 +28,7 @@ def command(invocation: Invocation, dry_run: bool) -> None:
     now = check_format(invocation.lake_path, older=True)
     lake = Lake.open(invocation.lake_path, older=True)
     if now == FORMAT:
-        invocation.output.say(f"the lake has format {FORMAT}, which is this program's: nothing to do")
+        invocation.output.say(f"the lake already has the current format {FORMAT}: nothing to do")
         invocation.output.record({"format": now, "changes": []})
         return
     if dry_run:
@@ -44,10 +44,10 @@ def command(invocation: Invocation, dry_run: bool) -> None:
         for heading in ("table", "change", "rows", "after version", "how"):
             view.add_column(heading)
         for one in changes:
-            how = "rows written anew" if one.rewrites else "columns only"
+            how = "rows rewritten" if one.rewrites else "columns only"
             view.add_row(one.table, one.words, f"{one.rows:,}", str(one.version), how)
         invocation.output.show(view)
-    told = "would change" if dry_run else "changed"
-    hint = "; copy the lake with `nextgen backup FOLDER` before, there is no way back" if dry_run else ""
-    invocation.output.say(f"format {now} to {FORMAT}: {counted(len(changes), 'table')} {told}{hint}")
+    verb = "would change" if dry_run else "changed"
+    hint = "; back the lake up first with `nextgen backup FOLDER`, it cannot be undone" if dry_run else ""
+    invocation.output.say(f"format {now} to {FORMAT}: {counted(len(changes), 'table')} {verb}{hint}")
     invocation.output.record({"format": now, "to": FORMAT, "changes": [asdict(one) for one in changes]})

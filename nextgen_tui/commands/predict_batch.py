@@ -15,20 +15,20 @@ if TYPE_CHECKING:
 
 @click.command("predict-batch", cls=ReadingCommand)
 @click.argument("features_id")
-@click.option("--horizon", type=click.IntRange(min=1), help="Only this many sessions ahead.")
+@click.option("--horizon", type=click.IntRange(min=1), help="Show only this horizon, in sessions.")
 @pass_invocation
 def command(invocation: Invocation, features_id: str, horizon: int | None) -> None:
     """Forecast from a batch of feature windows.
 
-    Every usable window of the batch is forecast as the champion of its session would, from what was known then.
-    Nothing is written: the `predict` stage of a cycle does that.
+    Every usable window of the batch gets the forecast that its session's champion would make, from what was known
+    then. Nothing is written; that is done by the `predict` stage of a cycle.
     """
     import polars as pl
 
     from lake.tables.features import FEATURE_WINDOWS
     from lake.tables.predictions import PREDICTIONS
-    from nextgen_tui.cli.output import records
-    from nextgen_tui.text.table_view import fitting_columns, frame_grid
+    from nextgen_tui.cli.output import to_records
+    from nextgen_tui.text.table_view import choose_columns, frame_grid
 
     windows = invocation.lake.read(FEATURE_WINDOWS, where=pl.col("features_id") == features_id)
     if windows.is_empty():
@@ -39,10 +39,10 @@ def command(invocation: Invocation, features_id: str, horizon: int | None) -> No
     if horizon is not None:
         forecasts = forecasts.filter(pl.col("horizon") == horizon)
     output = invocation.output
-    output.record(records(forecasts))
+    output.record(to_records(forecasts))
     if not output.as_json:
         first = ("ticker", "horizon", "target_session", "reference_close", "point", "q05", "q50", "q95")
-        names = fitting_columns(forecasts, (*first, "probability_up", "confidence"), output.data.width, PREDICTIONS)
+        names = choose_columns(forecasts, (*first, "probability_up", "confidence"), output.data.width, PREDICTIONS)
         output.show(frame_grid(forecasts.select(names), PREDICTIONS))
     output.say(f"{forecasts.height} forecasts from {windows.height} windows of {windows['session'][0]}")
 

@@ -1,4 +1,4 @@
-"""`nextgen promote`: the operator's word on who is champion."""
+"""`nextgen promote`: the operator's choice of champion."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocati
 
 @click.command("promote", cls=ReadingCommand)
 @click.argument("model")
-@click.option("--reason", default="", help="Why, for the record.")
+@click.option("--reason", default="", help="Why; it is recorded.")
 @pass_invocation
 def command(invocation: Invocation, model: str, reason: str) -> None:
-    """Make a trained model champion.
+    """Promote a trained model to champion.
 
-    It counts from the next cycle on, and is put on record there like every decision on the champion. `nextgen show
-    model_promotions` lists the models that were judged.
+    It takes effect with the next cycle, which records it like every decision on the champion. `nextgen show
+    model_promotions` lists the models that were evaluated.
     """
-    from nextgen_tui.cli.decision_output import said, tell_champion
+    from nextgen_tui.cli.decision_output import record_decision, show_model_choice
     from pipeline.control.operator.decisions import promote
 
-    tell_champion(invocation, said(lambda: promote(invocation.runner, model, reason, "cli")))
+    show_model_choice(invocation, record_decision(lambda: promote(invocation.runner, model, reason, "cli")))

@@ -12,10 +12,10 @@ from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocati
 @click.command("recover", cls=ReadingCommand)
 @pass_invocation
 def command(invocation: Invocation) -> None:
-    """Repair what a crash left, and finish the interrupted cycle.
+    """Repair what a crash left behind, and finish the interrupted cycle.
 
-    Every command that writes does this first by itself. What was published is checked; damage there is named, and
-    nothing is changed.
+    Every command that writes does this first. What was published is checked; damage to it is reported, and nothing is
+    changed.
     """
     from nextgen_tui.text.formats import counted
 
@@ -25,7 +25,5 @@ def command(invocation: Invocation) -> None:
         finished = runner.recover()
     for repair in repairs:
         invocation.output.say(f"{repair.file}: {repair.what}")
-    invocation.output.say(
-        f"{counted(len(repairs), 'repair')}; {counted(len(finished), 'interrupted run')} brought to an end"
-    )
+    invocation.output.say(f"{counted(len(repairs), 'repair')}; {counted(len(finished), 'interrupted run')} finished")
     invocation.output.record({"repairs": [asdict(one) for one in repairs], "finished": [r.run_id for r in finished]})

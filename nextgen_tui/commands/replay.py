@@ -14,30 +14,30 @@ from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocati
 @click.command("replay", cls=ReadingCommand)
 @click.option("--from", "first", type=DAY, help="First session (default: the one after the last).")
 @click.option("--to", "last", type=DAY, help="Last session.")
-@click.option("--sessions", type=click.IntRange(min=1), help="Instead of --to: how many sessions.")
+@click.option("--sessions", type=click.IntRange(min=1), help="Number of sessions, instead of --to.")
 @pass_invocation
 def command(invocation: Invocation, first: date | None, last: date | None, sessions: int | None) -> None:
-    """Run the loop session by session over history.
+    """Run the cycles of past sessions, one after the other.
 
-    Each session sees only what was public then. Sessions that are done are left alone, so that an interrupted replay
-    goes on where it stopped.
+    Each session sees only what was public then. Sessions already done are skipped, so that an interrupted replay
+    continues where it stopped.
     """
     from nextgen_tui.cli.sessions import next_session, refuse_open
     from nextgen_tui.text.formats import counted, duration
 
     if (last is None) == (sessions is None):
-        raise click.UsageError("say where to stop: --to YYYY-MM-DD, or --sessions N")
+        raise click.UsageError("give an end: --to YYYY-MM-DD, or --sessions N")
     calendar = invocation.runner.calendar
     first = calendar.at_or_after(first) if first else next_session(invocation.lake, calendar)
     last = calendar.offset(first, sessions - 1) if sessions else calendar.at_or_before(last or first)
     if last < first:
-        raise click.UsageError(f"a replay from {first} cannot end before, at {last}")
+        raise click.UsageError(f"a replay from {first} cannot end earlier, at {last}")
     refuse_open(last, calendar)
     started, done, skipped = perf_counter(), 0, 0
     with invocation.output.progress("replay") as progress:
         for cycle in invocation.runner.replay(first, last, progress):
             done, skipped = done + (not cycle.already_done), skipped + cycle.already_done
     seconds = perf_counter() - started
-    left = f", {skipped} had been done before" if skipped else ""
+    left = f", {skipped} already done" if skipped else ""
     invocation.output.show(f"Replayed {counted(done, 'session')} from {first} to {last} in {duration(seconds)}{left}.")
     invocation.output.record({"first": first, "last": last, "done": done, "already_done": skipped, "seconds": seconds})

@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
 @click.command("reproduce", cls=ReadingCommand)
 @click.argument("runs", metavar="RUN...", nargs=-1)
-@click.option("--all", "everything", is_flag=True, help="Every run that is done.")
-@click.option("--cycle", "cycle", metavar="ID", help="Every run of a cycle, such as cycle-20260105.")
-@click.option("--sample", type=click.IntRange(min=1), metavar="N", help="N runs drawn at random.")
-@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes to work in.")
+@click.option("--all", "everything", is_flag=True, help="Recompute every completed run.")
+@click.option("--cycle", "cycle", metavar="ID", help="Recompute the runs of a cycle, such as cycle-20260105.")
+@click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Recompute N runs chosen at random.")
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Number of processes.")
 @pass_invocation
 def command(
     invocation: Invocation, runs: tuple[str, ...], everything: bool, cycle: str | None, sample: int | None, workers: int
 ) -> int:
-    """Compute runs again and compare every bit.
+    """Recompute runs and compare every bit.
 
-    Each run is computed in a fresh process, from the table versions, parameters and seed it pinned. Exit code 1 if any
-    is not identical.
+    Each run is recomputed in a fresh process, from the table versions, parameters and seed that it recorded. Exit code
+    1 if any is not identical.
     """
     if sum((bool(runs), everything, cycle is not None, sample is not None)) != 1:
         raise click.UsageError("name the runs to reproduce, or give --all, --cycle or --sample")
@@ -59,7 +59,7 @@ def _chosen(invocation: Invocation, names: tuple[str, ...], cycle: str | None, s
     done = invocation.lake.read(RUNS, where=pl.col("status") == "done").sort("started_at", "run_id")
     of_cycle = done if cycle is None else done.filter(pl.col("cycle_id") == cycle)
     if of_cycle.is_empty():
-        raise click.UsageError(f"no run that is done belongs to {cycle!r}; `nextgen runs` lists them")
+        raise click.UsageError(f"no completed run belongs to {cycle!r}; `nextgen runs` lists them")
     ids = of_cycle["run_id"].to_list()
     return ids if sample is None else random.sample(ids, min(sample, len(ids)))
 
@@ -80,5 +80,5 @@ def _show(invocation: Invocation, verdicts: list[Verdict]) -> None:
         view.add_row(one.run_id, verdict, Text(safe_text(one.difference, 300)), Text(safe_text(changed, 120), "dim"))
     invocation.output.show(view)
     different = sum(not one.identical for one in verdicts)
-    invocation.output.say(f"{counted(len(verdicts), 'run')} computed again, {different} not identical")
+    invocation.output.say(f"{counted(len(verdicts), 'run')} recomputed, {different} not identical")
     invocation.output.record([asdict(one) for one in verdicts])

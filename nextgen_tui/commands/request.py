@@ -1,4 +1,4 @@
-"""`nextgen request`: ask the daemon for work, and steer what it does."""
+"""`nextgen request`: queue work for the daemon, and cancel, retry or skip it."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ LOOK = 0.05
 @click.argument("action", metavar="ACTION", type=click.Choice(ACTIONS))
 @click.argument("target", default="")
 @click.option(
-    "--session", type=DAY, help="The session (default: the last that closed; a simulated market goes on by one)."
+    "--session", type=DAY, help="The session (default: the last that closed; in a simulated market, the next)."
 )
-@click.option("--reason", default="", help="Why, for the record.")
-@click.option("--id", "request_id", help="Name the request; asking twice under one name asks once.")
-@click.option("--wait", is_flag=True, help="Stay until it is done.")
+@click.option("--reason", default="", help="Why; it is recorded.")
+@click.option("--id", "request_id", help="Name of the request; the same name twice is one request.")
+@click.option("--wait", is_flag=True, help="Wait for completion.")
 @pass_invocation
 def command(
     invocation: Invocation,
@@ -44,7 +44,7 @@ def command(
     request_id: str | None,
     wait: bool,
 ) -> int:
-    """Ask the daemon for work, or steer what it does.
+    """Queue work for the daemon, or cancel, retry or skip it.
 
     ACTION is run, task, cycle, train, maintain, recover, reproduce, promote or rollback; or cancel, retry or skip.
     TARGET is a stage (run), a task of the schedule (task), a run or a cycle (reproduce), a model (promote, rollback),
@@ -74,16 +74,16 @@ def command(
     if not new:
         _refuse_another(lake, request)
     if not wait and not daemon_is_running(lake.path / "control"):
-        invocation.output.say("no daemon serves this lake; it is done once `nextgen-daemon` runs")
+        invocation.output.say("no daemon serves this lake; start `nextgen-daemon` to run it")
     standing = _answer(lake, request, wait)
     last = standing.last
-    state = last.state if last else "asked"
+    state = last.state if last else "queued"
     reason = (last.reason or last.cycle_id) if last else _why_it_waits(lake, request)
-    again = " (asked before)" if not new else ""
+    again = " (already requested)" if not new else ""
     invocation.output.show(f"{request.request_id}: {state}{again}{': ' if reason else ''}{reason}")
     invocation.output.record({"request_id": request.request_id, "new": new, "state": state, "reason": reason})
     if wait and not standing.settled:
-        invocation.output.complain(f"nobody is there to do {request.request_id}; it is done once `nextgen-daemon` runs")
+        invocation.output.show_error(f"no daemon runs: {request.request_id} stays queued until `nextgen-daemon` starts")
         return exit_codes.RETRY
     bad = last is not None and last.state in ("failed", "dead", "cancelled", "skipped")
     return exit_codes.DEGRADED if bad else exit_codes.DONE
@@ -106,7 +106,7 @@ def _refuse_another(lake: Lake, request: Request) -> None:
     for name in ("action", "target", "session"):
         if (stands := getattr(there, name)) != (asked := getattr(request, name)):
             raise click.UsageError(
-                f"another request stands under {request.request_id!r}, with {name} {stands or 'none'} and not "
+                f"{request.request_id!r} names another request already, with {name} {stands or 'none'} and not "
                 f"{asked or 'none'}; give this one a name of its own"
             )
 
@@ -127,7 +127,7 @@ def _why_it_waits(lake: Lake, request: Request) -> str:
 
 
 def _answer(lake: Lake, request: Request, wait: bool) -> SlotState:
-    """Where the request stands within a second, or at its end, or once nobody is there any more to bring it there."""
+    """The request's state within a second, or, with `wait`, at its end or once no daemon is there to run it."""
     from pipeline.control.daemon.daemon_lock import daemon_is_running
     from pipeline.control.operator.requests import read_request_state
 

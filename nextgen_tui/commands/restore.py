@@ -15,9 +15,9 @@ from pipeline.config.folder import Folder
 @click.argument("folder", type=Folder(exists=True))
 @pass_invocation
 def command(invocation: Invocation, folder: Path) -> None:
-    """Make a lake out of a backup, in the empty folder that --lake names.
+    """Restore a backup into the empty folder given by --lake.
 
-    Every file is held against its hash; if one has changed, no lake comes of it.
+    Every file is verified against its checksum; if one differs, nothing is restored.
     """
     from lake.upkeep.backup import restore
     from nextgen_tui.text.formats import counted

@@ -1,4 +1,4 @@
-"""`nextgen rollback`: the champion taken back."""
+"""`nextgen rollback`: back to the previous champion."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocati
 
 @click.command("rollback", cls=ReadingCommand)
 @click.argument("model", default="")
-@click.option("--reason", default="", help="Why, for the record.")
+@click.option("--reason", default="", help="Why; it is recorded.")
 @pass_invocation
 def command(invocation: Invocation, model: str, reason: str) -> None:
-    """Take the champion back for the one before it.
+    """Restore the previous champion.
 
-    It counts from the next cycle on. Give MODEL to be sure that no other champion than the one you mean is taken back.
+    It takes effect with the next cycle. Give MODEL, the champion you mean to replace, to have the command refuse if
+    another model is champion by now.
     """
-    from nextgen_tui.cli.decision_output import said, tell_champion
+    from nextgen_tui.cli.decision_output import record_decision, show_model_choice
     from pipeline.control.operator.decisions import rollback
 
-    tell_champion(invocation, said(lambda: rollback(invocation.runner, model, reason, "cli")))
+    show_model_choice(invocation, record_decision(lambda: rollback(invocation.runner, model, reason, "cli")))

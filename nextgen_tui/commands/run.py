@@ -6,7 +6,7 @@ from datetime import date
 
 import click
 
-from nextgen_tui.cli.arguments import DAY, stage_named
+from nextgen_tui.cli.arguments import DAY, find_stage
 from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 
 
@@ -15,19 +15,19 @@ from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocati
 @click.option("--session", type=DAY, help="The session (default: the last one).")
 @pass_invocation
 def command(invocation: Invocation, stage: str, session: date | None) -> None:
-    """Run one stage by itself.
+    """Run a single stage.
 
-    It is published at once, apart from any cycle. `nextgen stages` lists the stages.
+    Its result is published at once, outside any cycle. `nextgen stages` lists the stages.
     """
-    from nextgen_tui.cli.busy_hint import or_ask
+    from nextgen_tui.cli.busy_hint import suggest_request
     from nextgen_tui.cli.runs_view import show_runs
     from nextgen_tui.cli.sessions import refuse_open, require_last_session
 
-    chosen = stage_named(stage)
+    chosen = find_stage(stage)
     session = session or require_last_session(invocation.lake)
     refuse_open(session, invocation.runner.calendar)
     asked = f"run {chosen.name} --session {session}"
-    with or_ask(invocation, asked), invocation.output.progress(f"{chosen.name} of {session}") as progress:
+    with suggest_request(invocation, asked), invocation.output.progress(f"{chosen.name} of {session}") as progress:
         progress(chosen.doc, 0, 1)
         run = invocation.runner.stage(chosen, session)
         progress(chosen.doc, 1, 1)

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import click
 
-from nextgen_tui.cli.arguments import DAY, stage_named
+from nextgen_tui.cli.arguments import DAY, find_stage
 from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 
 _SHOWN = ("run_id", "stage", "session", "status", "rows", "written", "seconds", "started_at")
@@ -16,10 +16,17 @@ _AS_JSON = ("inputs", "params", "libraries", "files")
 
 @click.command("runs", cls=ReadingCommand)
 @click.argument("run", required=False)
-@click.option("--session", type=DAY, help="Only runs for this session.")
-@click.option("--stage", help="Only runs of this stage.")
-@click.option("--failed", is_flag=True, help="Only runs that failed.")
-@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="The last so many.")
+@click.option("--session", type=DAY, help="Show only runs of this session.")
+@click.option("--stage", help="Show only runs of this stage.")
+@click.option("--failed", is_flag=True, help="Show only failed runs.")
+@click.option(
+    "--limit",
+    metavar="N",
+    type=click.IntRange(min=1),
+    default=20,
+    show_default=True,
+    help="Show at most N runs (the last ones).",
+)
 @pass_invocation
 def command(
     invocation: Invocation,
@@ -29,14 +36,14 @@ def command(
     failed: bool,
     limit: int,
 ) -> None:
-    """List what ran.
+    """List past runs, or show the recipe of one.
 
-    With a run's id (or the beginning of one), show its whole recipe: inputs, parameters, seed, code, libraries.
+    With RUN, a run's id or the beginning of one, show its whole recipe: inputs, parameters, seed, code and libraries.
     """
     import polars as pl
 
     from lake.tables.control import RUNS
-    from nextgen_tui.cli.output import records
+    from nextgen_tui.cli.output import to_records
     from nextgen_tui.text.table_view import frame_grid
 
     if run is not None:
@@ -50,11 +57,11 @@ def command(
     where = pl.all_horizontal(conditions) if conditions else None
     rows = invocation.lake.read(RUNS, where=where).sort("started_at", "run_id")
     if stage and rows.is_empty():
-        stage_named(stage)  # what has run under a name that the program no longer has is listed all the same
+        find_stage(stage)  # what has run under a name that the program no longer has is listed all the same
     shown = rows.tail(limit)
     output = invocation.output
-    output.record(records(shown.drop(*_AS_JSON)))
-    output.show(frame_grid(shown.select(_SHOWN), RUNS) if shown.height else "No run is like that.")
+    output.record(to_records(shown.drop(*_AS_JSON)))
+    output.show(frame_grid(shown.select(_SHOWN), RUNS) if shown.height else "No such run.")
     if shown.height < rows.height:
         output.say(f"the last {shown.height} of {rows.height:,} runs; --limit shows more")
     for run_id, error in shown.filter(pl.col("error") != "").select("run_id", "error").iter_rows():

@@ -21,15 +21,15 @@ def command() -> None:
     """Show what will run when, or check the schedule."""
 
 
-FILE = click.option("--file", type=click.Path(dir_okay=False, path_type=Path), help="Another schedules.toml.")
+FILE = click.option("--file", type=click.Path(dir_okay=False, path_type=Path), help="Use another schedules.toml.")
 
 
 @command.command("preview", cls=ReadingCommand)
-@click.option("--days", type=click.IntRange(1, 366), default=10, show_default=True, help="How far ahead.")
+@click.option("--days", type=click.IntRange(1, 366), default=10, show_default=True, help="Days to look ahead.")
 @FILE
 @pass_invocation
 def preview_command(invocation: Invocation, days: int, file: Path | None) -> None:
-    """List what will run in the days ahead."""
+    """List what will run in the coming days."""
     from datetime import UTC, datetime
     from zoneinfo import ZoneInfo
 
@@ -63,7 +63,10 @@ def preview_command(invocation: Invocation, days: int, file: Path | None) -> Non
 @FILE
 @pass_invocation
 def check_command(invocation: Invocation, file: Path | None) -> None:
-    """Read the schedule as the daemon would; say every line that is wrong."""
+    """Report every line of the schedule that is wrong.
+
+    The schedule is read as the daemon would read it.
+    """
     from datetime import UTC, datetime
 
     from pipeline.control.schedule.schedule_file import find_schedule_file, load_schedule
@@ -71,5 +74,5 @@ def check_command(invocation: Invocation, file: Path | None) -> None:
 
     now = datetime.now(UTC)
     manifest = load_schedule(file or find_schedule_file(invocation.lake_path), now, ChildCalendars(now.date()))
-    invocation.output.show(f"{manifest.origin} can be used: {', '.join(task.name for task in manifest.tasks)}.")
+    invocation.output.show(f"{manifest.origin} is valid: {', '.join(task.name for task in manifest.tasks)}.")
     invocation.output.record({"file": manifest.origin, "tasks": [task.name for task in manifest.tasks]})

@@ -13,10 +13,10 @@ from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocati
 @click.command("scrub", cls=ReadingCommand)
 @pass_invocation
 def command(invocation: Invocation) -> int:
-    """Read every file and hold it against its recorded hash.
+    """Verify every file against its recorded checksum.
 
-    Changes nothing and may run beside a writer. Exit code 74 if a file is damaged or missing; bring it back from a
-    backup with `nextgen restore`.
+    Changes nothing, and may run while the lake is written. Exit code 74 if a file is damaged or missing; restore it
+    from a backup with `nextgen restore`.
     """
     from lake.store import Lake
     from lake.upkeep.scrub import scrub
@@ -34,10 +34,10 @@ def command(invocation: Invocation) -> int:
             view.add_row(one.table, safe_text(one.file, 200), safe_text(one.what, 300))
         invocation.output.show(view)
     bare = (
-        f"; {result.without_checksum} of them have no recorded hash and were only read"
+        f"; {result.without_checksum} of them have no recorded checksum and were only read"
         if result.without_checksum
         else ""
     )
-    invocation.output.say(f"{counted(result.files, 'file')} looked at, {len(result.findings)} not what they were{bare}")
+    invocation.output.say(f"{counted(result.files, 'file')} checked, {len(result.findings)} damaged or missing{bare}")
     invocation.output.record(asdict(result))
     return exit_codes.DAMAGE if result.findings else exit_codes.DONE

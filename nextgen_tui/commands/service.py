@@ -12,16 +12,24 @@ from nextgen_tui.cli.invocation import Command, Invocation, common_options, pass
 
 @click.group("service", params=common_options())
 def command() -> None:
-    """Keep the daemon running under systemd or launchd."""
+    """Install the daemon as a systemd or launchd service."""
 
 
 @command.command("install", cls=Command)
-@click.option("--print", "only_print", is_flag=True, help="Write the unit to stdout and change nothing.")
-@click.option("--for", "manager", type=click.Choice(["systemd", "launchd"]), help="Default: this computer's.")
-@click.option("--metrics", type=click.IntRange(1, 65_535), metavar="PORT", help="Answer Prometheus on loopback.")
+@click.option("--print", "only_print", is_flag=True, help="Print the unit, and change nothing.")
+@click.option("--for", "manager", type=click.Choice(["systemd", "launchd"]), help="Default: this computer's own.")
+@click.option(
+    "--metrics",
+    type=click.IntRange(1, 65_535),
+    metavar="PORT",
+    help="Serve Prometheus metrics on loopback.",
+)
 @pass_invocation
 def install_command(invocation: Invocation, only_print: bool, manager: str | None, metrics: int | None) -> None:
-    """Write the unit for this lake where the service manager looks for it."""
+    """Install the unit for this lake.
+
+    It is written to where the service manager looks for it.
+    """
     from pipeline.control.daemon.service_units import service_unit
     from pipeline.engine.children import installed_script
 
@@ -36,7 +44,7 @@ def install_command(invocation: Invocation, only_print: bool, manager: str | Non
         return
     path = Path.home() / place
     if path.exists() and path.read_text(encoding="utf-8") != text:
-        raise click.UsageError(f"{path} is there already with other content; move it away, or use --print")
+        raise click.UsageError(f"{path} already exists with other content; move it away, or use --print")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
     start = (
@@ -44,4 +52,4 @@ def install_command(invocation: Invocation, only_print: bool, manager: str | Non
         if platform == "darwin"
         else "systemctl --user enable --now nextgen-daemon"
     )
-    invocation.output.say(f"{path} is written; start it with `{start}`")
+    invocation.output.say(f"{path} was written; start the daemon with `{start}`")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nextgen_tui.cli.arguments import INSTANT, condition, table_named
+from nextgen_tui.cli.arguments import INSTANT, find_table, parse_condition
 from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 
 if TYPE_CHECKING:
@@ -19,11 +19,18 @@ if TYPE_CHECKING:
 
 @click.command("show", cls=ReadingCommand)
 @click.argument("table")
-@click.option("--version", type=click.IntRange(min=0), help="A version of the table (default: the published one).")
-@click.option("--as-of", type=INSTANT, help="Only what was public at that moment: a date, or a time with its zone.")
-@click.option("--where", multiple=True, metavar="COLUMN=VALUE", help="Also != < <= > >=; may be repeated.")
-@click.option("--columns", metavar="A,B,...", help="Only these columns, in this order.")
-@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="The last so many rows.")
+@click.option("--version", type=click.IntRange(min=0), help="Version of the table (default: the published one).")
+@click.option("--as-of", type=INSTANT, help="Show what was public then: a date, or a time with its zone.")
+@click.option("--where", multiple=True, metavar="COLUMN=VALUE", help="Filter rows; also != < <= > >=; repeatable.")
+@click.option("--columns", metavar="A,B,...", help="Show only these columns, in this order.")
+@click.option(
+    "--limit",
+    metavar="N",
+    type=click.IntRange(min=1),
+    default=20,
+    show_default=True,
+    help="Show at most N rows (the last ones).",
+)
 @pass_invocation
 def command(
     invocation: Invocation,
@@ -38,10 +45,10 @@ def command(
 
     The last rows by the table's clock are shown. Example: nextgen show predictions --where ticker=ACME --limit 5
     """
-    from nextgen_tui.cli.output import records
-    from nextgen_tui.text.table_view import fitting_columns, frame_grid
+    from nextgen_tui.cli.output import to_records
+    from nextgen_tui.text.table_view import choose_columns, frame_grid
 
-    contract = table_named(table)
+    contract = find_table(table)
     wanted = _columns(contract, columns)
     lake = invocation.lake
     _refuse_future(lake, contract, version)
@@ -49,13 +56,13 @@ def command(
     shown = rows.sort(contract.clock, *contract.key).tail(limit)
     shown = shown.select(wanted) if wanted else shown
     output = invocation.output
-    output.record(records(shown))
+    output.record(to_records(shown))
     if not output.as_json:
         at = output.data.width
         if shown.is_empty():
-            output.show("No row is like that.")
+            output.show("No such row.")
             return
-        names = shown.columns if wanted else fitting_columns(shown, (contract.clock, *contract.key), at, contract)
+        names = shown.columns if wanted else choose_columns(shown, (contract.clock, *contract.key), at, contract)
         output.show(frame_grid(shown.select(names), contract))
         _say_what_is_left_out(invocation, rows, shown, names)
 
@@ -67,7 +74,7 @@ def _rows(
 
     asked = query(lake, table)
     for text in where:
-        asked = asked.having(*condition(table, text))
+        asked = asked.having(*parse_condition(table, text))
     asked = asked.as_of(as_of) if as_of is not None else asked
     asked = asked.at(version) if version is not None else asked
     return asked.read()
@@ -92,5 +99,5 @@ def _say_what_is_left_out(invocation: Invocation, rows: pl.DataFrame, shown: pl.
     if len(names) < shown.width:
         left = [name for name in shown.columns if name not in names]
         invocation.output.say(
-            f"{len(left)} columns do not fit: {', '.join(left)}; choose with --columns, or take --json"
+            f"{len(left)} columns do not fit: {', '.join(left)}; choose with --columns, or use --json"
         )

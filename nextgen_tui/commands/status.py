@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -65,22 +66,28 @@ def _show(invocation: Invocation, health: Health, everything: bool) -> None:
 
 
 def _show_problems(invocation: Invocation, health: Health) -> None:
+    """Each problem with the figure behind it, since when it is so, and what to do about it."""
+    from rich.table import Table as Grid
     from rich.text import Text
 
-    from nextgen_tui.text import formats
     from nextgen_tui.text.safe_text import safe_text
-    from nextgen_tui.text.table_view import cell, grid
+    from nextgen_tui.text.table_view import cell
 
-    if not health.problems:
-        return
-    view = grid("Problems")
-    for heading in ("", "about", "what", "since", "what to do"):
-        view.add_column(heading)
+    view = Grid.grid(padding=(0, 2))
     for one in health.problems:
-        what = f"{one.what} ({one.why})" if one.why else one.what
-        since = formats.instant(one.since)
-        view.add_row(cell(one.status), one.part, Text(safe_text(what, 300)), since, Text(safe_text(one.fix, 200)))
-    invocation.output.show(view)
+        why = f" ({one.why})" if one.why else ""
+        view.add_row(cell(one.status), Text(safe_text(f"{one.what}{why}", 600)))
+        since = f"since {_moment(one.since)}" if one.since else ""
+        if about := ": ".join(filter(None, (since, one.fix))):
+            view.add_row("", Text(safe_text(about, 300), "dim"))
+    if health.problems:
+        invocation.output.show(view)
+
+
+def _moment(since: datetime | date) -> str:
+    from nextgen_tui.text import formats
+
+    return formats.instant(since) if isinstance(since, datetime) else formats.day(since)
 
 
 def _show_passed(invocation: Invocation, health: Health) -> None:

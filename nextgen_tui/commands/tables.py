@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from nextgen_tui.cli.arguments import table_named
+from nextgen_tui.cli.arguments import find_table
 from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 
 
@@ -31,7 +31,7 @@ def _list(invocation: Invocation) -> None:
         lake = invocation.lake
         found = {name: (lake.version(table), lake.rows(table)) for name, table in TABLES.items()}
     except NotALakeError as error:
-        invocation.output.say(f"{error}; the tables are listed without their contents")
+        invocation.output.say(f"{error}; the tables are listed without versions and rows")
         found = {}
     view = grid()
     for heading in ("domain", "table", "mode", "written by", "version", "rows", "what it holds"):
@@ -67,7 +67,7 @@ def _list(invocation: Invocation) -> None:
 def _describe(invocation: Invocation, name: str) -> None:
     from nextgen_tui.text.table_view import grid
 
-    table = table_named(name)
+    table = find_table(name)
     view = grid(f"{table.name}: {table.doc}")
     for heading in ("column", "type", "unit", "may be missing", "meaning"):
         view.add_column(heading)

@@ -14,23 +14,23 @@ from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocati
 @click.option("--session", type=DAY, help="Train at this session's close (default: the last one).")
 @pass_invocation
 def command(invocation: Invocation, session: date | None) -> None:
-    """Train a challenger and let it be judged.
+    """Train a challenger and evaluate it.
 
-    It becomes champion only if it beats the naive forecast and the present champion out of sample.
+    It becomes champion only if it beats the naive forecast and the current champion out of sample.
     """
     import polars as pl
     from rich.text import Text
 
     from lake.tables.models import MODEL_PROMOTIONS
-    from nextgen_tui.cli.busy_hint import or_ask
-    from nextgen_tui.cli.output import records
+    from nextgen_tui.cli.busy_hint import suggest_request
+    from nextgen_tui.cli.output import to_records
     from nextgen_tui.cli.sessions import refuse_open, require_last_session
     from nextgen_tui.text.safe_text import safe_text
 
     session = session or require_last_session(invocation.lake)
     refuse_open(session, invocation.runner.calendar)
     asked = f"train --session {session}"
-    with or_ask(invocation, asked), invocation.output.progress(f"training at {session}") as progress:
+    with suggest_request(invocation, asked), invocation.output.progress(f"training at {session}") as progress:
         invocation.runner.train(session, progress)
     decided = invocation.lake.read(MODEL_PROMOTIONS, where=pl.col("session") == session)
     for row in decided.iter_rows(named=True):
@@ -38,5 +38,5 @@ def command(invocation: Invocation, session: date | None) -> None:
         sentence = f"{row['model_id']} {verdict}: {row['reason']}"
         invocation.output.show(Text(safe_text(sentence, 600)))
     if decided.is_empty():
-        invocation.output.show(f"Nothing was trained at {session}: there is too little labelled history.")
-    invocation.output.record(records(decided))
+        invocation.output.show(f"Nothing was trained at {session}: there is not enough labelled history.")
+    invocation.output.record(to_records(decided))

@@ -1,4 +1,4 @@
-"""`nextgen veto`: the operator's word on a planned trade."""
+"""`nextgen veto`: the operator's decision on a planned trade."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocati
 
 @click.command("veto", cls=ReadingCommand)
 @click.argument("plan")
-@click.option("--reason", required=True, help="Why, for the record.")
+@click.option("--reason", required=True, help="Why; it is recorded.")
 @pass_invocation
 def command(invocation: Invocation, plan: str, reason: str) -> None:
-    """Keep a planned trade from its open.
+    """Veto a planned trade before the open.
 
     PLAN is session and ticker, such as 2026-01-05:AAPL; `nextgen show trade_plans --where taken=true` lists them.
-    The order stands as unfilled with your reason, and what it would have earned is judged later.
+    The order is recorded as unfilled with your reason, and what it would have earned is evaluated later.
     """
-    from nextgen_tui.cli.decision_output import said, tell_trade
+    from nextgen_tui.cli.decision_output import record_decision, show_trade_decision
     from pipeline.control.operator.decisions import decide
 
-    tell_trade(invocation, said(lambda: decide(invocation.runner, plan, "veto", reason, "cli")))
+    show_trade_decision(invocation, record_decision(lambda: decide(invocation.runner, plan, "veto", reason, "cli")))

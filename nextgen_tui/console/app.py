@@ -24,7 +24,7 @@ from textual.widgets import Input
 
 from lake.store import Lake
 from nextgen_tui.cli import exit_codes
-from nextgen_tui.cli.error_messages import explained
+from nextgen_tui.cli.error_messages import describe_error
 from nextgen_tui.console.detail_screen import DetailScreen
 from nextgen_tui.console.dialogs import HelpScreen
 from nextgen_tui.console.lake_view import AsOf, Clock, LakeView, parse_as_of, read_runs, step_as_of, utc_now
@@ -175,7 +175,7 @@ class ConsoleApp(CommandApp):
         except BaseException as error:  # whatever it is has to become a sentence, or the screen would just stand still
             self._lake = None
             doing = Activity(writable=os.access(self.lake_path, os.W_OK))
-            self.post_message(LakeChecked(None, trouble=explained(error)[1], activity=doing))
+            self.post_message(LakeChecked(None, trouble=describe_error(error)[1], activity=doing))
 
     def on_lake_checked(self, message: LakeChecked) -> None:
         """Take what was found to the screen in front."""
@@ -273,7 +273,7 @@ class ConsoleApp(CommandApp):
                 data = page.load(view)
             self.post_message(PageLoaded(name, view, replace(build_state(page, data), versions=versions)))
         except BaseException as error:  # as above
-            self.post_message(PageLoaded(name, view, replace(known, trouble=explained(error)[1], versions=())))
+            self.post_message(PageLoaded(name, view, replace(known, trouble=describe_error(error)[1], versions=())))
 
     def on_page_loaded(self, message: PageLoaded) -> None:
         """Show the page if it is still in front and the console still stands there."""
@@ -327,7 +327,7 @@ class ConsoleApp(CommandApp):
             with self._reading:
                 self.post_message(DetailRead(job(view)))
         except BaseException as error:  # as above
-            self.post_message(DetailRead(None, explained(error)[1]))
+            self.post_message(DetailRead(None, describe_error(error)[1]))
 
     def on_detail_read(self, message: DetailRead) -> None:
         """Open the story over the screen in front."""

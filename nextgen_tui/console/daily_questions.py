@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from nextgen_tui.cli.error_messages import explained
+from nextgen_tui.cli.error_messages import describe_error
 from nextgen_tui.console.lake_view import LakeView
 from nextgen_tui.console.notes import plain_text
 from nextgen_tui.console.page import Detail
@@ -68,7 +68,7 @@ def _answer_or_error(view: LakeView, question: DailyQuestion) -> DailyAnswer:
     except BaseException as error:  # a storage library's panic is no Exception
         if isinstance(error, KeyboardInterrupt | SystemExit):
             raise
-        return DailyAnswer(question.question, question.keys, "", (), (), explained(error)[1])
+        return DailyAnswer(question.question, question.keys, "", (), (), describe_error(error)[1])
 
 
 def answer(view: LakeView, question: DailyQuestion) -> DailyAnswer:

@@ -1,4 +1,4 @@
-"""Making a lake: its folder, its configuration file, and its history."""
+"""Creates a lake: its folder, its configuration file, and its history."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Beginning:
+class NewLake:
     """A lake made and configured, whose history is still to be loaded."""
 
     runner: Runner
@@ -33,11 +33,11 @@ class Beginning:
         return {run.recipe.output_table: run.rows for run in cycle.runs}
 
 
-def make_lake(invocation: Invocation, chosen: Mapping[str, Given], until: date | None) -> Beginning:
+def make_lake(invocation: Invocation, chosen: Mapping[str, Given], until: date | None) -> NewLake:
     """Make the invocation's lake and leave what was chosen in its configuration file.
 
     The source is opened before anything is written, so that a mistake in a file's name leaves no half-made lake. A
-    lake that was made but holds no history yet (an interrupted beginning) is taken up again.
+    lake that was made but holds no history yet (an interrupted new_lake) is taken up again.
 
     Raises:
         click.UsageError: if the lake has history already, or `until` leaves nothing to load.
@@ -55,7 +55,7 @@ def make_lake(invocation: Invocation, chosen: Mapping[str, Given], until: date |
     path = invocation.lake_path
     if (path / MANIFEST).exists() and (done := last_session(Lake.open(path))) is not None:
         raise click.UsageError(
-            f"there already is a lake at {path}, with history to {done}; go on with `nextgen replay`, "
+            f"there is a lake at {path} already, with history to {done}; continue with `nextgen replay`, "
             "or name another with --lake"
         )
     settings = load(path, invocation.environ, chosen).settings
@@ -71,4 +71,4 @@ def make_lake(invocation: Invocation, chosen: Mapping[str, Given], until: date |
     lake = Lake.create(path)
     if chosen:
         write_document(path, toml_document((key, given.value) for key, given in chosen.items()))
-    return Beginning(Runner(lake, settings, source), first, last, known)
+    return NewLake(Runner(lake, settings, source), first, last, known)

@@ -44,7 +44,7 @@ def prepare(invocation: Invocation, fresh: bool) -> None:
     """
     path = invocation.lake_path
     if path.exists() and any(path.iterdir()) and not is_demo(path):
-        raise click.UsageError(f"{path} holds something that is not a demo lake; name another folder with --lake")
+        raise click.UsageError(f"{path} is not a demo lake; choose another folder with --lake")
     if fresh and is_demo(path):
         _throw_away(path)
 
@@ -52,7 +52,7 @@ def prepare(invocation: Invocation, fresh: bool) -> None:
 def _throw_away(path: Path) -> None:
     from lake.storage.lock import writer_lock
 
-    with writer_lock(path, "throwing the demo away"):
+    with writer_lock(path, "deleting the demo"):
         shutil.rmtree(path)
 
 
@@ -68,7 +68,7 @@ def replay(invocation: Invocation, chosen: Mapping[str, Given], sessions: int) -
     path = invocation.lake_path
     begun = is_demo(path) and last_session(invocation.lake) is not None
     if begun and chosen:
-        raise click.UsageError("this demo lake has its settings already; add --fresh to begin again with others")
+        raise click.UsageError("this demo lake already has its settings; add --fresh to start over with others")
     history = 0.0 if begun else _begin(invocation, chosen)
     started = perf_counter()
     calendar = invocation.runner.calendar
@@ -90,8 +90,8 @@ def _begin(invocation: Invocation, chosen: Mapping[str, Given]) -> float:
         "source.name": Given("simulated", "the demo"),
         "runtime.durable": Given(False, "the demo"),
     }
-    beginning = make_lake(invocation, {**own, **chosen}, None)
+    new_lake = make_lake(invocation, {**own, **chosen}, None)
     (invocation.lake_path / NOTE).write_text("{}\n", encoding="utf-8")
     with invocation.output.progress("history") as progress:
-        beginning.load(progress)
+        new_lake.load(progress)
     return perf_counter() - started

@@ -1,4 +1,4 @@
-"""The simulated market run before one's eyes: a daemon that paces it, and a console or a line per session."""
+"""The demo's market run live: a daemon that paces it, and a console or a line per session."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from lake.errors import LakeError
 from nextgen_tui.cli import exit_codes
 from nextgen_tui.cli.invocation import Invocation
-from nextgen_tui.cli.output import records
+from nextgen_tui.cli.output import to_records
 from pipeline.control.daemon.main import daemon_command
 
 if TYPE_CHECKING:
@@ -46,15 +46,15 @@ def run_live(invocation: Invocation, live: Live) -> int:
     Raises:
         LakeError: if the daemon does not come to serve the lake, in its words.
     """
-    with told_to_end(), daemon(invocation.lake_path, live.seconds) as served:
+    with end_on_sigterm(), daemon(invocation.lake_path, live.seconds) as served:
         try:
             if live.console:
                 _open_console(invocation)
             else:
                 _follow(invocation, live, served)
         except KeyboardInterrupt:
-            invocation.output.say("ending: what runs is finished first; ctrl-c again ends it at once")
-    invocation.output.say("the market stands; call it again and it goes on")
+            invocation.output.say("stopping once the running work is finished; ctrl-c again stops at once")
+    invocation.output.say("the market is paused; run the command again to continue")
     return exit_codes.DONE
 
 
@@ -72,7 +72,7 @@ def daemon(lake: Path, seconds: float) -> Iterator[subprocess.Popen[str]]:
 
 
 @contextmanager
-def told_to_end() -> Iterator[None]:
+def end_on_sigterm() -> Iterator[None]:
     """Let SIGTERM end the block as ctrl-c does: a daemon must not be left behind."""
 
     def end(_number: int, _frame: Any) -> None:
@@ -93,7 +93,7 @@ def _until_ready(lake: Path, process: subprocess.Popen[str]) -> None:
         if process.poll() is not None or waited > READY:
             process.kill()
             words = process.communicate()[1].strip().removeprefix("Error: ")
-            raise LakeError(words or "the daemon ended before it served; its log is in control/logs of the lake")
+            raise LakeError(words or "the daemon stopped before it was ready; its log is in control/logs of the lake")
         _wait(process, LOOK)
         waited += LOOK
 
@@ -130,13 +130,13 @@ def _follow(invocation: Invocation, live: Live, served: subprocess.Popen[str]) -
     lake, seen = invocation.lake, 0
     last = last_session(lake)
     lake_option = f" --lake {invocation.lake_path}" if invocation.lake_option else ""
-    invocation.output.say(f"a session every {live.seconds:g} s; watch it with `nextgen console{lake_option}`")
+    invocation.output.say(f"one session every {live.seconds:g} s; watch with `nextgen console{lake_option}`")
     while live.sessions is None or seen < live.sessions:
-        for row in records(_since(lake, last)):
+        for row in to_records(_since(lake, last)):
             invocation.output.show(_line(row))
             last, seen = row["session"], seen + 1
         if served.poll() is not None:
-            raise LakeError("the daemon has ended; its log is in control/logs of the lake")
+            raise LakeError("the daemon has stopped; its log is in control/logs of the lake")
         _wait(served, LOOK)
 
 

@@ -55,8 +55,8 @@ def bar(share: float, width: int = 10) -> str:
 
 
 def sparkline(values: Sequence[float], width: int = 40, low: float | None = None, high: float | None = None) -> str:
-    """Values as a line of blocks, thinned to `width`; `low` and `high` let several lines share a scale."""
-    points = thinned(values, width)
+    """Values as a line of blocks, thin to `width`; `low` and `high` let several lines share a scale."""
+    points = thin(values, width)
     if not points:
         return ""
     low = min(points) if low is None else low
@@ -67,7 +67,7 @@ def sparkline(values: Sequence[float], width: int = 40, low: float | None = None
     return "".join(_BLOCKS[min(max(step, 0), highest)] for step in steps)
 
 
-def thinned(values: Sequence[float], width: int) -> list[float]:
+def thin(values: Sequence[float], width: int) -> list[float]:
     """At most `width` of the values, evenly spaced, the first and the last always among them."""
     count = len(values)
     if count <= width or width < 2:

@@ -102,7 +102,7 @@ def _listed(values: list[Any]) -> str:
     return safe_text(", ".join(str(value) for value in values), LONGEST_CELL)
 
 
-def fitting_columns(frame: pl.DataFrame, first: Sequence[str], width: int, contract: Table | None = None) -> list[str]:
+def choose_columns(frame: pl.DataFrame, first: Sequence[str], width: int, contract: Table | None = None) -> list[str]:
     """As many columns as fit the width, those named first before the others; always at least one."""
     order = dict.fromkeys((*first, *frame.columns))
     columns = contract.columns if contract else {}

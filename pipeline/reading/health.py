@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime
 
 import polars as pl
 
@@ -43,8 +43,8 @@ class Problem:
     """A full sentence without its stop."""
     why: str
     """The figure behind it; empty if there is none."""
-    since: datetime | None
-    """Since when; None where that is not known."""
+    since: datetime | date | None
+    """Since when, or since which session; None where that is not known."""
     fix: str
     """What mends it, or tells more; empty if nothing does."""
     retry: str = ""
@@ -166,11 +166,10 @@ def _of_training(runs: pl.DataFrame) -> Iterator[Problem]:
 
 
 def _of_checks(checks: Iterable[Check], session: date | None) -> Iterator[Problem]:
-    since = datetime.combine(session, time(), UTC) if session else None
     for check in checks:
         if check.status != "ok":
             what = f"{check.service}, {check.check} on {session}: {check.message}"
-            yield Problem(check.status, check.service, what, _figure(check), since, FIXES.get(check.check, ""))
+            yield Problem(check.status, check.service, what, _figure(check), session, FIXES.get(check.check, ""))
 
 
 def _figure(check: Check) -> str:

@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import polars as pl
@@ -52,7 +52,7 @@ class PartHealth:
     """A full sentence without its stop."""
     facts: dict[str, Any] = field(default_factory=dict)
     """The figures behind it."""
-    since: datetime | None = None
+    since: datetime | date | None = None
     """Since when it is so; None where that is not known."""
     fix: str = ""
     """What to do about it; empty if nothing."""
@@ -219,8 +219,7 @@ def _freshness(
     if behind <= within:
         return PartHealth(table, "ok", f"{table} is up to date, to {newest}", facts)
     words = f"{table} ends at {newest}, {rough_duration(behind)} behind (the target is {rough_duration(within)})"
-    since = newest if isinstance(newest, datetime) else datetime.combine(newest, time(), UTC)
-    return PartHealth(table, "warn", words, facts, since, "run the missing sessions with `nextgen replay`")
+    return PartHealth(table, "warn", words, facts, newest, "run the missing sessions with `nextgen replay`")
 
 
 def _disk(lake: Lake) -> PartHealth:

@@ -86,13 +86,13 @@ def test_help_imports_neither_polars_nor_textual() -> None:
         (("show", "predicions"), "did you mean 'predictions'?"),
         (("show", "predictions", "--where", "tickr=A"), "predictions has no column 'tickr'; did you mean 'ticker'?"),
         (("show", "predictions", "--where", "horizon=x"), "horizon of predictions is Int32, and 'x' is not"),
-        (("show", "predictions", "--where", "ticker"), "'ticker' is no condition"),
+        (("show", "predictions", "--where", "ticker"), "'ticker' is not a condition"),
         (("show", "predictions", "--version", "99"), "there is no version 99"),
-        (("show", "predictions", "--as-of", "2022-03-01T10:00"), "says no zone"),
-        (("cycle", "--session", "1st of May"), "is no date"),
-        (("replay",), "say where to stop"),
+        (("show", "predictions", "--as-of", "2022-03-01T10:00"), "has no time zone"),
+        (("cycle", "--session", "1st of May"), "is not a date"),
+        (("replay",), "give an end"),
         (("reproduce",), "name the runs to reproduce, or give --all"),
-        (("lineage", "predictions", "horizon>5"), "a key names exact values"),
+        (("lineage", "predictions", "horizon>5"), "a key needs exact values"),
         (("run", "predikt"), "did you mean 'predict'?"),
         (("runs", "--stage", "predikt"), "did you mean 'predict'?"),
         (("runs", "nothing"), "no run is called 'nothing'"),
@@ -137,7 +137,7 @@ with hold_daemon_lock(Path(sys.argv[1])):
 def test_who_waits_for_a_request_is_not_told_that_it_is_done_where_nobody_does_it(run: Run) -> None:
     code, out, err = run("request", "maintain", "--id", "mine", "--wait")
     assert code == exit_codes.RETRY
-    assert "mine: asked" in out and "nobody is there to do mine" in " ".join(err.split())
+    assert "mine: queued" in out and "no daemon runs: mine stays queued" in " ".join(err.split())
 
 
 def test_who_waits_is_let_go_when_the_daemon_dies(run: Run, lake: Lake) -> None:
@@ -151,16 +151,16 @@ def test_who_waits_is_let_go_when_the_daemon_dies(run: Run, lake: Lake) -> None:
 
 def test_one_name_stands_for_one_request(run: Run, lake: Lake) -> None:
     assert run("request", "maintain", "--id", "mine")[0] == exit_codes.DONE
-    assert "mine: asked (asked before)" in run("request", "maintain", "--id", "mine")[1]
+    assert "mine: queued (already requested)" in run("request", "maintain", "--id", "mine")[1]
     code, _, err = run("request", "train", "--id", "mine")
     assert code == exit_codes.USAGE
-    assert "another request stands under 'mine', with action maintain and not train" in " ".join(err.split())
+    assert "'mine' names another request already, with action maintain and not train" in " ".join(err.split())
     assert lake.read(TASK_REQUESTS).height == 1
 
 
 def test_nothing_found_is_said_and_is_an_empty_list_to_a_script(run: Run) -> None:
     for command in (("show", "predictions", "--where", "ticker=NONE"), ("runs", "--session", "2001-01-03")):
-        assert run(*command)[1].strip() in ("No row is like that.", "No run is like that.")
+        assert run(*command)[1].strip() in ("No such row.", "No such run.")
         assert json_of(run, *command) == []
 
 

@@ -46,7 +46,7 @@ def test_a_figure_reads_as_expected(shown: str, expected: str) -> None:
 
 @given(st.lists(st.floats(-1e9, 1e9), max_size=300), st.integers(min_value=2, max_value=80))
 def test_thinning_keeps_the_ends_and_the_width(values: list[float], width: int) -> None:
-    kept = formats.thinned(values, width)
+    kept = formats.thin(values, width)
     assert len(kept) == min(len(values), width)
     assert kept[:1] == values[:1]
     assert kept[-1:] == values[-1:]

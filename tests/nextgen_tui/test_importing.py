@@ -63,7 +63,7 @@ def test_from_a_proposal_to_a_comparison(run: Run) -> None:
         ("prices", "news", "predictions", "trades"), True
     )
     code, out, said = run("import", "sqlite", "old.db", "--mapping", "mapping.toml")
-    assert code == exit_codes.DONE and "0 rows came from import-legacy" in said
+    assert code == exit_codes.DONE and "0 rows imported from import-legacy" in said
     assert "prices -> market_prices" in out
     code, out, _ = run("compare", "--json")
     figures = {one["name"]: one for one in json.loads(out)["figures"]}
@@ -90,6 +90,7 @@ def test_the_comparison_ends_with_1_where_they_differ(run: Run, tmp_path: Path) 
         lake,
         MARKET_PRICES,
         rows(MARKET_PRICES, *(row | {"ts": close, "available_at": close} for row in own)),
+        work="backfill",
         cycle_id="history-1",
     )
     assert run("import", "sqlite", "old.db", "--mapping", "mapping.toml")[0] == exit_codes.DONE

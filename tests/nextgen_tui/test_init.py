@@ -98,7 +98,7 @@ def test_prices_of_which_not_one_can_be_used_are_told_with_the_rule_and_the_fix(
     assert outcome(asked) == exit_codes.DEGRADED
     told = capsys.readouterr()
     assert "20 rows set aside" in told.out and "one bar has two values" in told.out
-    assert "not one bar came in: all 20 rows" in told.err and "once a session" in told.err
+    assert "no bar was loaded: all 20 rows" in told.err and "once a session" in told.err
     assert "is ready" not in told.out
 
 

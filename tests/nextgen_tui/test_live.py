@@ -71,7 +71,7 @@ def test_told_to_end_it_finishes_what_runs_and_leaves_all_tidy(demo: Path, sign:
         process.send_signal(sign)
         _, err = process.communicate(timeout=300)
     assert process.returncode == exit_codes.DONE, err
-    assert "the market stands" in err
+    assert "the market is paused" in err
     beat = read_heartbeat(demo)
     assert beat is not None
     assert beat.state == "stopped"

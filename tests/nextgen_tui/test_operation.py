@@ -107,7 +107,7 @@ def test_a_batch_is_forecast_as_its_session_was(demo: Path, capsys: pytest.Captu
 def test_a_lake_is_begun_once(demo: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = said(capsys, "init", "--source", "simulated", "--lake", str(demo))
     assert code == exit_codes.USAGE
-    assert "there already is a lake at" in err
+    assert "there is a lake at" in err
 
 
 def test_the_demo_touches_nothing_that_is_not_a_demo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

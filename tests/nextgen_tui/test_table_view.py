@@ -11,7 +11,7 @@ from rich.console import Console
 
 from lake.contract import Column
 from lake.tables.predictions import PREDICTIONS
-from nextgen_tui.text.table_view import cell, fitting_columns, frame_grid
+from nextgen_tui.text.table_view import cell, choose_columns, frame_grid
 from tests.nextgen_tui.lakes import forecast, rows
 
 
@@ -41,7 +41,7 @@ def test_a_value_reads_by_its_type_and_unit(value: object, unit: str, expected: 
 @pytest.mark.parametrize("width", [40, 80, 160, 400])
 def test_the_columns_chosen_fit_the_width(width: int) -> None:
     frame = rows(PREDICTIONS, forecast("ACME"), forecast("LONGTICKER.WITH-DOTS", reference_close=123456.789))
-    names = fitting_columns(frame, ("session", *PREDICTIONS.key), width, PREDICTIONS)
+    names = choose_columns(frame, ("session", *PREDICTIONS.key), width, PREDICTIONS)
     assert names[0] == "session"
     console = Console(file=StringIO(), width=10_000)
     console.print(frame_grid(frame.select(names), PREDICTIONS))
@@ -50,4 +50,4 @@ def test_the_columns_chosen_fit_the_width(width: int) -> None:
 
 
 def test_at_least_one_column_is_shown() -> None:
-    assert fitting_columns(rows(PREDICTIONS, forecast("ACME")), ("ticker",), 1, PREDICTIONS) == ["ticker"]
+    assert choose_columns(rows(PREDICTIONS, forecast("ACME")), ("ticker",), 1, PREDICTIONS) == ["ticker"]

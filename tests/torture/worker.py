@@ -34,7 +34,7 @@ from lake.upkeep.compaction import STAGE as COMPACT
 from lake.upkeep.compaction import compact_tables
 from lake.upkeep.scrub import scrub
 from lake.upkeep.vacuum import vacuum
-from nextgen_tui.cli.error_messages import explained
+from nextgen_tui.cli.error_messages import describe_error
 from pipeline.engine.code_fingerprint import code_fingerprint, libraries
 from pipeline.engine.runner import Runner, parameters
 from pipeline.engine.stages import REPORT, STAGES
@@ -144,7 +144,7 @@ def child(order: dict[str, Any], answers: int) -> None:
     try:
         answer = work(order)
     except BaseException as error:
-        code, sentence = explained(error)
+        code, sentence = describe_error(error)
         answer = {"error": f"{type(error).__name__}: {sentence}", "code": code, "trace": traceback.format_exc()[-3000:]}
     answer |= {"calls": int(shim.fault_calls()) if "mode" in order else 0, "cpu": process_time()}
     os.write(answers, json.dumps(answer).encode())

@@ -10,7 +10,7 @@ from textual.app import App
 from textual.notifications import SeverityLevel
 
 from lake.store import Lake
-from nextgen_tui.cli.error_messages import explained
+from nextgen_tui.cli.error_messages import describe_error
 from nextgen_tui.console.dialogs import ConfirmScreen
 from nextgen_tui.console.lake_view import AsOf, LakeView, parse_as_of
 from nextgen_tui.console.operator import command_parser
@@ -166,7 +166,7 @@ class CommandApp(App[None]):
                 told = f"Queued: {request.action} (screen 8 shows its progress)."
                 self.sent_requests[request.request_id] = f"{request.action} {request.target}".strip()
         except BaseException as error:  # whatever it is has to become a sentence, or nobody would know it was not done
-            self.call_from_thread(self._warn, error if isinstance(error, ValueError) else explained(error)[1])
+            self.call_from_thread(self._warn, error if isinstance(error, ValueError) else describe_error(error)[1])
         else:
             self.call_from_thread(self.notify, safe_text(told, 300), markup=False)
 

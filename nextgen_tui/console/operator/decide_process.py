@@ -36,7 +36,7 @@ def record_decision(lake: Path, request: Request) -> str:
 def main(lake: str) -> int:
     """Read what was decided as JSON from stdin, put it on record, and say what stands; errors in one line on stderr."""
     from lake.store import Lake
-    from nextgen_tui.cli.error_messages import explained
+    from nextgen_tui.cli.error_messages import describe_error
     from pipeline.config.loading import load
     from pipeline.engine.runner import Runner
 
@@ -48,7 +48,7 @@ def main(lake: str) -> int:
         sys.stderr.write(f"{error}\n")
         return 1
     except BaseException as error:  # whatever it is has to become a sentence in the console
-        sys.stderr.write(f"{explained(error)[1]}\n")
+        sys.stderr.write(f"{describe_error(error)[1]}\n")
         return 1
     done = {"approve": "approved", "veto": "vetoed"}[word.decision]
     sys.stdout.write(f"{word.plan_id} is {done} for the open of {word.for_session}.\n")

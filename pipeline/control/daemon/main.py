@@ -27,12 +27,12 @@ def daemon_command(lake: Path, *options: object) -> list[str]:
 
 @click.command("nextgen-daemon", context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--lake", type=Folder(), help="Folder of the lake.")
-@click.option("--schedule", type=click.Path(dir_okay=False, path_type=Path), help="Read this schedules.toml.")
-@click.option("--once", is_flag=True, help="Do what is owed now, then end.")
-@click.option("--quiet", is_flag=True, help="Write only to the log file.")
-@click.option("--pace", type=click.FloatRange(min=0.1), metavar="SECONDS", help="A session every so many seconds.")
-@click.option("--metrics", type=click.IntRange(1, 65_535), metavar="PORT", help="Answer Prometheus on loopback.")
-@click.option("--settled", type=click.IntRange(min=1), metavar="N", help="End after so many runs of the schedule.")
+@click.option("--schedule", type=click.Path(dir_okay=False, path_type=Path), help="Use this schedules.toml.")
+@click.option("--once", is_flag=True, help="Run what is overdue, then exit.")
+@click.option("--quiet", is_flag=True, help="Write to the log file only.")
+@click.option("--pace", type=click.FloatRange(min=0.1), metavar="SECONDS", help="Seconds per simulated session.")
+@click.option("--metrics", type=click.IntRange(1, 65_535), metavar="PORT", help="Serve Prometheus metrics on loopback.")
+@click.option("--settled", type=click.IntRange(min=1), metavar="N", help="Exit after N runs of the schedule.")
 def command(
     lake: Path | None,
     schedule: Path | None,
@@ -42,11 +42,11 @@ def command(
     metrics: int | None,
     settled: int | None,
 ) -> int:
-    """Run what is owed, when it is due, until told to end.
+    """Run the schedule's tasks when they are due.
 
-    SIGTERM lets what runs finish and ends; a second one ends it at once. SIGHUP reads the schedule again. Exit codes:
-    0 done, 1 something was given up or is still owed (--once; the log names it), 2 the schedule or the lake cannot be
-    used, 3 another daemon serves this lake.
+    SIGTERM finishes the running work and stops; a second SIGTERM stops at once. SIGHUP reads the schedule again. Exit
+    codes: 0 done, 1 something was given up or is still overdue (--once; the log names it), 2 the schedule or the lake
+    cannot be used, 3 another daemon serves this lake.
     """
     path = (lake or lake_home(os.environ)).absolute()
     refuse_second_daemon(path / "control")

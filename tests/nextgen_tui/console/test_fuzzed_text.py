@@ -22,7 +22,7 @@ from lake.contract import Table
 from lake.store import Lake
 from lake.tables.control import RUNS
 from nextgen_tui import console
-from nextgen_tui.cli.error_messages import explained
+from nextgen_tui.cli.error_messages import describe_error
 from nextgen_tui.cli.output import Output
 from nextgen_tui.console.app import ConsoleApp
 from nextgen_tui.console.charts import charts
@@ -200,7 +200,7 @@ async def typed_and_told(pilot: Pilot[Any], texts: Sequence[str]) -> None:
     for text in texts[:4]:
         app.notify(text, title=text)
         app.command(text)
-    app.trouble = explained(ValueError(" ".join(text[:100] for text in texts)))[1]
+    app.trouble = describe_error(ValueError(" ".join(text[:100] for text in texts)))[1]
     app.refresh_screen()
     await pilot.pause()
     assert steering(screen) == []
@@ -227,7 +227,7 @@ def test_no_text_on_the_command_lines_streams_steers_the_terminal(
     for text in texts:
         output.say(text)
         output.complain(text)
-        output.complain(explained(OSError(5, text, text))[1])
+        output.complain(describe_error(OSError(5, text, text))[1])
     out, err = capsys.readouterr()
     assert set(dangerous(out + err)) <= {"\n"}
     assert "\x1b" not in out + err
