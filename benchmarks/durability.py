@@ -47,7 +47,7 @@ def begin(path: Path, names: int, history: int, durable: bool) -> tuple[Runner, 
         Settings(),
         source=SourceParams(simulated=market),
         runtime=RuntimeParams(durable=durable),
-        models=ModelParams(least_sessions=NEVER_TRAINED),
+        models=ModelParams(min_sessions=NEVER_TRAINED),
     )
     runner = Runner(Lake.create(path), settings)
     first, last = runner.source.coverage()

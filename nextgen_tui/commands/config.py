@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from nextgen_tui.cli.invocation import Invocation, ReadingCommand, common_options, pass_invocation
+
+if TYPE_CHECKING:
+    from pipeline.config.fields import Setting
+    from pipeline.config.resolving import Loaded
+    from pipeline.config.settings import Settings
 
 
 @click.group("config", params=common_options())
@@ -41,7 +48,7 @@ def show(invocation: Invocation, section: str | None, changed: bool, explain: bo
         raise click.UsageError(f"there is no section {section!r}{nearest(section or '', sections)}")
     if changed:
         values = [(key, value) for key, value in values if loaded.origins[key] != DEFAULT]
-    remarks = {key: f"{loaded.origins[key]}: {known[key].doc}" if explain else loaded.origins[key] for key, _ in values}
+    remarks = {key: _remark(known[key], loaded, explain) for key, _ in values}
     if values:
         invocation.output.document(toml_document(values, remarks))
     else:
@@ -65,4 +72,14 @@ def validate(invocation: Invocation) -> None:
         f"The configuration is valid ({where}; {len(changed)} of {len(loaded.origins)} settings differ "
         "from their defaults)."
     )
-    invocation.output.record({"valid": True, "file": where, "changed": changed})
+    for key, former in loaded.renamed.items():
+        invocation.output.show(f"{former} is now called {key}; the earlier name still works ({loaded.origins[key]}).")
+    invocation.output.record({"valid": True, "file": where, "changed": changed, "renamed": dict(loaded.renamed)})
+
+
+def _remark(setting: Setting, loaded: Loaded[Settings], explain: bool) -> str:
+    """Where a setting comes from, under which earlier name, and on demand what it means and may be."""
+    origin = loaded.origins[setting.key]
+    if former := loaded.renamed.get(setting.key):
+        origin = f"{origin}, by its earlier name {former}"
+    return f"{origin}: {setting.doc} Has to be {setting.expects}." if explain else origin

@@ -1,17 +1,20 @@
-"""The keys a tree of parameter dataclasses has, with type, default and the sentence under each field."""
+"""The settings that a tree of parameter dataclasses declares: key, type with range, default, and its sentence."""
 
 from __future__ import annotations
 
 import ast
 import inspect
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from functools import cache
 from itertools import pairwise
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
-from pydantic import TypeAdapter
+from pydantic import ConfigDict, TypeAdapter
+
+from pipeline.config.setting_types import Formerly
+from pipeline.config.type_description import describe
 
 
 @dataclass(frozen=True)
@@ -20,11 +23,23 @@ class Setting:
 
     key: str
     """Section and field, joined by dots."""
-    type: Any
+    annotation: Any
+    """The declared type with its bounds, choices and pattern."""
     default: Any
     """The value where nobody says otherwise; MISSING where there is none."""
     owner: type
     """The dataclass that has the field."""
+
+    @property
+    def type(self) -> Any:
+        """The type without what is declared beside it."""
+        return get_args(self.annotation)[0] if get_origin(self.annotation) is Annotated else self.annotation
+
+    @property
+    def former_keys(self) -> tuple[str, ...]:
+        """The keys it used to have, which still work."""
+        section = self.key.rpartition(".")[0]
+        return tuple(f"{section}.{name}" for name in former_names(self.annotation))
 
     @property
     def doc(self) -> str:
@@ -33,28 +48,33 @@ class Setting:
 
     @property
     def expects(self) -> str:
-        """The type in words for an error message."""
-        return in_words(self.type)
+        """Type and range in words: 'a whole number from 1 to 256'."""
+        return describe(self.annotation)
+
+    @property
+    def remedy(self) -> str:
+        """What an operator can do about a bad value."""
+        return "change it" if self.default is MISSING else f"change it, or remove it for the default, {self.default!r}"
 
     @property
     def adapter(self) -> TypeAdapter[Any]:
-        """Turns what a file or variable holds into the field's type."""
-        return _adapter(self.type)
+        """Turns what a file or variable holds into the field's type, and refuses what is out of range."""
+        return _adapter(self.owner, self.key.rsplit(".", 1)[-1])
 
 
-def settings_of(cls: type, prefix: str = "") -> dict[str, Setting]:
+def settings_of(cls: type, prefix: str = "") -> Mapping[str, Setting]:
     """Dotted key -> setting, for every leaf of a dataclass of dataclasses, in order of declaration."""
-    return dict(_settings_of(cls, prefix))
+    return _settings_of(cls, prefix)
 
 
 @cache
-def _settings_of(cls: type, prefix: str) -> dict[str, Setting]:
+def _settings_of(cls: type, prefix: str) -> Mapping[str, Setting]:
     """Worked out once: every task of a schedule asks for all of them, and resolving the hints takes milliseconds."""
     return {setting.key: setting for setting in _walk(cls, prefix, MISSING)}
 
 
 def _walk(cls: type, prefix: str, value: Any) -> Iterator[Setting]:
-    hints = get_type_hints(cls)
+    hints = annotations_of(cls)
     for field in fields(cls):
         key = f"{prefix}{field.name}"
         default = _default(field) if value is MISSING else getattr(value, field.name)
@@ -62,6 +82,21 @@ def _walk(cls: type, prefix: str, value: Any) -> Iterator[Setting]:
             yield from _walk(hints[field.name], f"{key}.", default)
         else:
             yield Setting(key, hints[field.name], default, cls)
+
+
+def annotations_of(cls: type) -> Mapping[str, Any]:
+    """Field name -> declared type, with what stands beside it."""
+    return _annotations_of(cls)
+
+
+@cache
+def _annotations_of(cls: type) -> Mapping[str, Any]:
+    return get_type_hints(cls, include_extras=True)
+
+
+def former_names(annotation: Any) -> tuple[str, ...]:
+    """The names a field used to have."""
+    return tuple(one.name for one in getattr(annotation, "__metadata__", ()) if isinstance(one, Formerly))
 
 
 def is_section(hint: Any) -> bool:
@@ -110,29 +145,6 @@ def _docs_in(cls: type) -> dict[str, str]:
     }
 
 
-_WORDS = {
-    int: "a whole number",
-    float: "a number",
-    str: "text",
-    bool: "true or false",
-    type(None): "nothing",
-}
-
-
-def in_words(hint: Any) -> str:
-    """A type as the operator would say it: 'a whole number', 'a list of text', "'a' or 'b'"."""
-    arguments = get_args(hint)
-    if hint in _WORDS:
-        return _WORDS[hint]
-    if get_origin(hint) is tuple and arguments[1:] == (...,):
-        return f"a list, each {in_words(arguments[0])}"
-    if get_origin(hint) is tuple:
-        return f"a list of {len(arguments)}: {', '.join(in_words(one) for one in arguments)}"
-    if arguments:
-        return " or ".join(in_words(one) if isinstance(one, type) else repr(one) for one in arguments)
-    return f"a {getattr(hint, '__name__', hint)}"
-
-
 @cache
-def _adapter(hint: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(hint)
+def _adapter(owner: type, name: str) -> TypeAdapter[Any]:
+    return TypeAdapter(annotations_of(owner)[name], config=ConfigDict(allow_inf_nan=False))

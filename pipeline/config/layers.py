@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import json
-import math
 import tomllib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import fields as dataclass_fields
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from types import NoneType
-from typing import Any, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import ValidationError
 
 from pipeline.config.errors import ConfigError
 from pipeline.config.fields import Setting, rows_of
 from pipeline.config.home import NOT_SETTINGS, NOT_SETTINGS_PREFIXES, PREFIX
+from pipeline.config.type_description import describe_value
 
 
 @dataclass(frozen=True)
@@ -26,13 +27,16 @@ class Given:
 
     value: Any
     origin: str
+    former_key: str = ""
+    """The key as it was written, where that is one the setting used to have."""
 
 
 def from_file(path: Path, settings: Mapping[str, Setting]) -> dict[str, Given]:
     """Dotted key -> value for each key of the file.
 
     Raises:
-        ConfigError: if the file is unreadable, is no TOML, has an unknown key, or a value of the wrong type.
+        ConfigError: if the file is unreadable or not valid TOML; else a line for every key that is unknown and every
+            value of the wrong type or out of range.
     """
     try:
         tree = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -42,29 +46,62 @@ def from_file(path: Path, settings: Mapping[str, Setting]) -> dict[str, Given]:
         raise ConfigError(f"{path} is not UTF-8 text ({error.reason}); save it as UTF-8") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path} is not valid TOML: {error}") from error
-    origin = f"file {path}"
-    return {
-        key: Given(_from_toml(settings[key], value, origin), origin)
-        for key, value in _leaves(tree, "", settings, origin)
-    }
+    origin, names = f"file {path}", names_of(settings)
+    entries = [
+        (key, origin, partial(_from_tree, names, settings, key, value, origin))
+        for key, value in _leaves(tree, "", names)
+    ]
+    return _read(entries, names)
 
 
 def from_environment(environ: Mapping[str, str], settings: Mapping[str, Setting]) -> dict[str, Given]:
     """Dotted key -> value for each variable that starts with NEXTGEN_ and names a setting.
 
     Raises:
-        ConfigError: for a NEXTGEN_ variable that names nothing, or whose text does not fit the setting.
+        ConfigError: a line for every NEXTGEN_ variable that names nothing, or whose text does not fit the setting.
     """
-    variables = {variable_of(key): key for key in settings}
-    given: dict[str, Given] = {}
-    for name in sorted(environ):
-        if not name.startswith(PREFIX) or name in NOT_SETTINGS or name.startswith(NOT_SETTINGS_PREFIXES):
-            continue
+    names = names_of(settings)
+    variables = {variable_of(key): key for key in names}
+    ours = [
+        name
+        for name in sorted(environ)
+        if name.startswith(PREFIX) and name not in NOT_SETTINGS and not name.startswith(NOT_SETTINGS_PREFIXES)
+    ]
+
+    def read(name: str) -> Any:
         if name not in variables:
-            near = nearest(name, [*variables, *NOT_SETTINGS])
+            near = nearest(name, [*map(variable_of, settings), *NOT_SETTINGS])
             raise ConfigError(f"the environment variable {name} sets nothing{near}; unset or correct it")
-        key = variables[name]
-        given[key] = Given(from_text(settings[key], environ[name], f"env {name}"), f"env {name}")
+        return from_text(names[variables[name]], environ[name], f"env {name}")
+
+    return _read([(variables.get(name, ""), f"env {name}", partial(read, name)) for name in ours], names)
+
+
+def names_of(settings: Mapping[str, Setting]) -> dict[str, Setting]:
+    """Every name that a file may use, those of earlier versions included -> its setting."""
+    former = {key: setting for setting in settings.values() for key in setting.former_keys}
+    return {**former, **settings}
+
+
+def _read(entries: Sequence[tuple[str, str, Callable[[], Any]]], names: Mapping[str, Setting]) -> dict[str, Given]:
+    """Read every entry of a layer, so that all that is wrong with it is said at once."""
+    given: dict[str, Given] = {}
+    wrong: list[str] = []
+    for written, origin, read in entries:
+        try:
+            value = read()
+        except ConfigError as error:
+            wrong.append(str(error))
+            continue
+        key = names[written].key
+        if key in given and given[key].value != value:
+            wrong.append(
+                f"{origin}: {key} is set twice, once by its earlier name {given[key].former_key or written},"
+                f" to {given[key].value!r} and {value!r}; keep {key}"
+            )
+        given[key] = Given(value, origin, written if written != key else "")
+    if wrong:
+        raise ConfigError("\n".join(wrong))
     return given
 
 
@@ -81,20 +118,23 @@ def nearest(name: str, known: Collection[str]) -> str:
     return f"; did you mean {folded[near[0]]}?" if near else ""
 
 
-def _leaves(
-    tree: Mapping[str, Any], prefix: str, settings: Mapping[str, Setting], origin: str
-) -> Iterator[tuple[str, Any]]:
+def _leaves(tree: Mapping[str, Any], prefix: str, names: Mapping[str, Setting]) -> Iterator[tuple[str, Any]]:
+    """The keys of a file that are settings or nothing known, with what they hold."""
     for name, value in tree.items():
         key = f"{prefix}{name}"
-        below = any(known.startswith(f"{key}.") for known in settings)
-        if key in settings:
-            yield key, value
-        elif below and isinstance(value, Mapping):
-            yield from _leaves(value, f"{key}.", settings, origin)
-        elif below:
-            raise ConfigError(f"{origin}: {key} is a section of further keys, got {_shown(value)}")
+        is_table = isinstance(value, Mapping) and any(known.startswith(f"{key}.") for known in names)
+        if is_table and key not in names:
+            yield from _leaves(value, f"{key}.", names)
         else:
-            raise ConfigError(f"{origin}: there is no setting {key}{_nearest_key(key, settings)}")
+            yield key, value
+
+
+def _from_tree(names: Mapping[str, Setting], settings: Mapping[str, Setting], key: str, value: Any, origin: str) -> Any:
+    if key in names:
+        return _from_toml(names[key], value, origin)
+    if any(known.startswith(f"{key}.") for known in settings):
+        raise ConfigError(f"{origin}: {key} is a section of further keys, got {describe_value(value)}")
+    raise ConfigError(f"{origin}: there is no setting {key}{_nearest_key(key, settings)}")
 
 
 def _nearest_key(key: str, settings: Mapping[str, Setting]) -> str:
@@ -112,10 +152,9 @@ def _from_toml(setting: Setting, value: Any, origin: str) -> Any:
     _refuse_unknown_fields(setting, value, origin)
     try:
         # By way of JSON, so that strict typing still takes a list for a tuple and an ISO text for a date.
-        result = setting.adapter.validate_json(json.dumps(value, default=str), strict=True)
+        return setting.adapter.validate_json(json.dumps(value, default=str), strict=True)
     except ValidationError as error:
         raise ConfigError(_wrong(setting, value, origin, error)) from error
-    return _finite(setting, result, origin)
 
 
 def _refuse_unknown_fields(setting: Setting, value: Any, origin: str) -> None:
@@ -137,15 +176,14 @@ def from_text(setting: Setting, text: str, origin: str) -> Any:
         ConfigError: if the text does not fit, naming the origin.
     """
     try:
-        result = _parsed(setting, text)
+        return _parsed(setting, text)
     except (ValidationError, json.JSONDecodeError) as error:
         raise ConfigError(_wrong(setting, text, origin, error)) from error
-    return _finite(setting, result, origin)
 
 
 def _parsed(setting: Setting, text: str) -> Any:
     if setting.type is str:
-        return text
+        return setting.adapter.validate_python(text)
     if NoneType in get_args(setting.type) and text == "":
         return None
     if get_origin(setting.type) is tuple:
@@ -155,24 +193,15 @@ def _parsed(setting: Setting, text: str) -> Any:
     return setting.adapter.validate_strings(text.strip())
 
 
-def _finite(setting: Setting, value: Any, origin: str) -> Any:
-    for number in value if isinstance(value, tuple) else (value,):
-        if isinstance(number, float) and not math.isfinite(number):
-            raise ConfigError(f"{origin}: {setting.key} has to be a finite number, got {number}")
-    return value
-
-
 def _wrong(setting: Setting, value: Any, origin: str, error: ValidationError | ValueError) -> str:
-    where = ""
-    if isinstance(error, ValidationError) and (path := error.errors()[0]["loc"]):
-        at = ", ".join(str(step) for step in path if isinstance(step, int))
-        where = f" at position {at}" if at else ""
-    return f"{origin}: {setting.key} expects {setting.expects}, got {_shown(value)}{where}"
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    kind = {str: "text", bool: "true/false", int: "whole number", float: "number", list: "list"}.get(
-        type(value), type(value).__name__
-    )
-    return f"the {kind} {text if len(text) <= 60 else text[:57] + '...'}"
+    where, why = "", ""
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        place = first["loc"]
+        if place and isinstance(place[0], int):
+            where = f" at position {', '.join(map(str, place))}"
+        why = f": {first['ctx']['error']}" if first["type"] == "value_error" else ""
+    if get_origin(setting.type) is Literal and isinstance(value, str):
+        why = nearest(value, [str(one) for one in get_args(setting.type)])
+    got = f"got {describe_value(value)}{where}{why}"
+    return f"{origin}: {setting.key} has to be {setting.expects}, {got}; {setting.remedy}"

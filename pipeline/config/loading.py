@@ -8,7 +8,7 @@ from pathlib import Path
 from pipeline.config.errors import ConfigError
 from pipeline.config.fields import settings_of
 from pipeline.config.home import config_file
-from pipeline.config.layers import Given, from_text, nearest
+from pipeline.config.layers import Given, from_text, names_of, nearest
 from pipeline.config.resolving import Loaded, resolve
 from pipeline.config.settings import Settings
 
@@ -22,18 +22,21 @@ def load(lake: Path | None, environ: Mapping[str, str], chosen: Mapping[str, Giv
         chosen: values given on the spot, by dotted key (see `choice`); they stand over the file's.
 
     Raises:
-        ConfigError: for an unknown key, a value of the wrong type or out of range, or an unreadable file.
+        ConfigError: for an unreadable file, unknown keys, values of the wrong type or out of range, or settings that
+            contradict each other; all of them at once.
     """
     return resolve(Settings, config_file(lake, environ), environ, chosen)
 
 
 def choice(key: str, text: str) -> Given:
-    """A value for a dotted key, read from text as an environment variable's would be.
+    """A value for a dotted key, be it an earlier one, read from text as an environment variable's would be.
 
     Raises:
         ConfigError: if there is no such key, or the text does not fit it.
     """
     settings = settings_of(Settings)
-    if key not in settings:
+    setting = names_of(settings).get(key)
+    if setting is None:
         raise ConfigError(f"there is no setting {key}{nearest(key, settings)}")
-    return Given(from_text(settings[key], text, "the command line"), "the command line")
+    value = from_text(setting, text, "the command line")
+    return Given(value, "the command line", key if key != setting.key else "")

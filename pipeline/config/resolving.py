@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Generic, TypeVar, get_type_hints
+from typing import Any, Generic, TypeVar
 
 from pipeline.config.errors import ConfigError
-from pipeline.config.fields import is_section, settings_of
-from pipeline.config.layers import Given, from_environment, from_file
+from pipeline.config.fields import annotations_of, is_section, settings_of
+from pipeline.config.layers import Given, from_environment, from_file, names_of
 
 T = TypeVar("T")
 DEFAULT = "default"
@@ -22,6 +22,8 @@ class Loaded(Generic[T]):
     settings: T
     origins: Mapping[str, str]
     file: Path | None
+    renamed: Mapping[str, str]
+    """Key -> the earlier key by which a layer sets it."""
 
 
 def resolve(
@@ -30,30 +32,32 @@ def resolve(
     """Resolve a dataclass of dataclasses; later layers win: defaults, file, choices on the spot, environment.
 
     Raises:
-        ConfigError: for an unknown key, a value of the wrong type or out of range, or an unreadable file.
+        ConfigError: if the file cannot be read; else a line for each unknown key and each value of the wrong type or
+            out of range; else one for each two settings that contradict each other.
     """
     settings = settings_of(cls)
+    names = names_of(settings)
     given = {
         **(from_file(file, settings) if file else {}),
-        **(chosen or {}),
+        **{names[key].key: value for key, value in (chosen or {}).items()},
         **from_environment(environ, settings),
     }
     origins = {key: given[key].origin if key in given else DEFAULT for key in settings}
-    return Loaded(built(cls, given), origins, file)
+    resolved = built(cls, given)
+    if wrong := list(_contradictions(resolved, given)):
+        raise ConfigError("\n".join(wrong))
+    renamed = {key: one.former_key for key, one in given.items() if one.former_key}
+    return Loaded(resolved, origins, file, renamed)
 
 
 def built(cls: type[T], given: Mapping[str, Given], prefix: str = "") -> T:
-    """An instance with the given values (dotted keys) over its defaults.
-
-    Raises:
-        ConfigError: if the class refuses them, naming where they came from.
-    """
+    """An instance with the given values (dotted keys) over its defaults."""
     return _replaced(cls, None, given, prefix)
 
 
 def _replaced(cls: type[T], base: T | None, given: Mapping[str, Given], prefix: str) -> T:
     values: dict[str, Any] = {}
-    hints = get_type_hints(cls)
+    hints = annotations_of(cls)
     for field in fields(cls):  # type: ignore[arg-type]  # T is bound to a dataclass by its use
         key = f"{prefix}{field.name}"
         if key in given:
@@ -66,9 +70,7 @@ def _replaced(cls: type[T], base: T | None, given: Mapping[str, Given], prefix: 
     try:
         return cls(**values)
     except (TypeError, ValueError) as error:
-        origins = sorted({given[key].origin for key in given if key.startswith(prefix)})
-        section = prefix.rstrip(".") or "the configuration"
-        raise ConfigError(f"{section}: {error} (set by {', '.join(origins) or DEFAULT})") from error
+        raise ConfigError(f"{_place(prefix)}: {error}{_origins(given, prefix)}") from error
 
 
 def _defaults(cls: type[T]) -> T | None:
@@ -78,9 +80,28 @@ def _defaults(cls: type[T]) -> T | None:
         return None
 
 
+def _contradictions(section: Any, given: Mapping[str, Given], prefix: str = "") -> Iterator[str]:
+    """What each section says of settings that are fine alone and impossible together."""
+    hints = annotations_of(type(section))
+    for field in fields(section):
+        if is_section(hints[field.name]):
+            yield from _contradictions(getattr(section, field.name), given, f"{prefix}{field.name}.")
+    for sentence in section.contradictions() if hasattr(section, "contradictions") else ():
+        yield f"{_place(prefix)}: {sentence}{_origins(given, prefix)}"
+
+
+def _place(prefix: str) -> str:
+    return prefix.rstrip(".") or "the configuration"
+
+
+def _origins(given: Mapping[str, Given], prefix: str) -> str:
+    origins = sorted({one.origin for key, one in given.items() if key.startswith(prefix)})
+    return f" (set by {', '.join(origins) or DEFAULT})"
+
+
 def values_of(settings: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Dotted key and value of every leaf, in order of declaration."""
-    hints = get_type_hints(type(settings))
+    hints = annotations_of(type(settings))
     for field in fields(settings):
         value = getattr(settings, field.name)
         if is_section(hints[field.name]):

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import Field
+
+from pipeline.config.setting_types import DISTINCT, Exchange, Seed
 from pipeline.features.params import FeatureParams
 from pipeline.feedback.params import FeedbackParams
 from pipeline.health.params import HealthParams
@@ -15,55 +19,40 @@ from pipeline.models.params import ModelParams
 from pipeline.prediction.params import PredictionParams
 from pipeline.trading.params import TradingParams
 
+PluginFile = Annotated[
+    str, Field(pattern=r"^[^\x00-\x1f]{1,4000}\.py$", description="the path of a Python file, ending in .py")
+]
+
 
 @dataclass(frozen=True, kw_only=True)
 class MarketParams:
     """Where and when decisions are made."""
 
-    exchange: str = "XNYS"
+    exchange: Exchange = "XNYS"
     """ISO 10383 code of the exchange whose sessions everything follows."""
-    decision_lag_minutes: int = 20
-    """Minutes from a session's close to the decision; what becomes public later counts for the next one."""
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.decision_lag_minutes <= 16 * 60:
-            raise ValueError(
-                f"decision_lag_minutes has to lie in 0..960, so that a decision falls between a close and "
-                f"the next open; got {self.decision_lag_minutes}"
-            )
+    decision_lag_minutes: Annotated[int, Field(ge=0, le=960)] = 20
+    """Minutes from a session's close to the decision, which has to fall before the next open; what becomes public later
+    counts for the next session."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RuntimeParams:
     """What makes a run repeatable."""
 
-    seed: int = 20_260_105
+    seed: Seed = 20_260_105
     """Root of every random draw; two lakes with the same seed and data agree bit for bit."""
-    threads: int = 1
+    threads: Annotated[int, Field(ge=1, le=256)] = 1
     """Threads a model trains with; bits are promised per thread count, so a run records it."""
     durable: bool = True
     """Force every publication onto the disk before it counts; switch off only for a lake that may be lost."""
-
-    def __post_init__(self) -> None:
-        if self.seed < 0:
-            raise ValueError(f"seed has to be 0 or more, got {self.seed}")
-        if not 1 <= self.threads <= 256:
-            raise ValueError(f"threads has to lie in 1..256, got {self.threads}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class PluginParams:
     """Python files of the operator that declare features, rules and model members of their own."""
 
-    files: tuple[str, ...] = ()
+    files: Annotated[tuple[PluginFile, ...], Field(max_length=100), DISTINCT] = ()
     """Python files (.py), relative to the lake's folder or absolute; their code is part of every run that uses them."""
-
-    def __post_init__(self) -> None:
-        for name in self.files:
-            if not name.endswith(".py"):
-                raise ValueError(f"plugins.files names {name!r}; a plugin is a Python file, so its name ends in .py")
-        if len(set(self.files)) < len(self.files):
-            raise ValueError(f"plugins.files names a file twice: {', '.join(self.files)}; name each once")
 
     def paths(self, lake: Path) -> tuple[Path, ...]:
         """The files, those given by a relative path taken from the lake's folder; they may not exist."""
@@ -86,13 +75,26 @@ class Settings:
     health: HealthParams = field(default_factory=HealthParams)
     plugins: PluginParams = field(default_factory=PluginParams)
 
-    def __post_init__(self) -> None:
-        own = getattr(getattr(self.source, self.source.name, None), "exchange", self.market.exchange)
-        if own != self.market.exchange:
-            raise ValueError(
-                f"market.exchange is {self.market.exchange} but source.{self.source.name}.exchange is {own}; "
-                "a lake follows one exchange: set both to the same"
+    def contradictions(self) -> Iterator[str]:
+        """What two sections say of the same thing."""
+        for name in filter(None, (self.source.name, self.source.cross_check)):
+            own = getattr(getattr(self.source, name), "exchange", None)
+            if own not in (None, self.market.exchange):
+                yield (
+                    f"market.exchange is {self.market.exchange} and source.{name}.exchange is {own}; a lake follows one"
+                    f" exchange: set market.exchange to the right one and remove source.{name}.exchange"
+                )
+        if self.features.window != self.models.window:
+            yield (
+                f"features.window is {self.features.window} and models.window is {self.models.window}; a model is"
+                " trained on windows as long as those it forecasts from, so set both to the same"
             )
+        for name, horizons in (("prediction", self.prediction.horizons), ("models", self.models.horizons)):
+            if self.trading.horizon not in horizons:
+                yield (
+                    f"trading.horizon is {self.trading.horizon} and {name}.horizons are"
+                    f" {', '.join(map(str, horizons))}; trades rest on a forecast, so choose a horizon that is forecast"
+                )
 
     def section(self, name: str) -> Any:
         """The parameters of a section, as a stage names it.

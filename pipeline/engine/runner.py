@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime, timedelta
-from functools import lru_cache
 from hashlib import sha256
 from time import perf_counter
 from typing import Any
@@ -31,6 +30,7 @@ from lake.tables.control import RUNS, WorkKind
 from lake.tables.market import MARKET_PRICES, RAW_PRICES
 from lake.tables.news import RAW_NEWS
 from lake.upkeep.checkpoints import write_checkpoints
+from pipeline.config.recorded import from_record
 from pipeline.config.settings import Settings
 from pipeline.engine import work
 from pipeline.engine.backfill import commit_fold
@@ -369,16 +369,7 @@ class Runner:
 
 def parameters(stage: Stage, values: dict[str, Any]) -> Any:
     """The stage's parameter object from what a recipe recorded."""
-    kind: Any = type(stage.params)
-    return _adapter(kind).validate_python(values)
-
-
-@lru_cache(maxsize=32)
-def _adapter(kind: Any) -> Any:
-    """Building one costs more than all that it validates in a session."""
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(kind)
+    return from_record(type(stage.params), values)
 
 
 def _content(stage: Stage) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import polars as pl
 from lake.tables.features import CURRENT_FEATURE_SET, FEATURE_ROWS, FEATURE_WINDOWS, FEATURES
 from lake.tables.market import TICKER_UNIVERSE
 from pipeline.engine.stage import Moment, Read, Stage
-from pipeline.features.params import LONGEST_WINDOW, FeatureParams
+from pipeline.features.params import MAX_WINDOW, FeatureParams
 from pipeline.features.tensors import Tensor, dense_windows
 
 
@@ -67,7 +67,7 @@ def _features_id(session: date, tickers: list[str], hashes: list[str]) -> str:
 STAGE = Stage(
     name="windows",
     function=windows,
-    reads=(Read(FEATURE_ROWS, lookback=LONGEST_WINDOW - 1), Read(TICKER_UNIVERSE)),
+    reads=(Read(FEATURE_ROWS, lookback=MAX_WINDOW - 1), Read(TICKER_UNIVERSE)),
     writes=FEATURE_WINDOWS,
     params=FeatureParams(),
     section="features",

@@ -97,9 +97,9 @@ def _speaks(one: Tested, number: int, was_active: bool, params: BiasParams) -> b
 def _flag(one: Tested, number: int, was_active: bool, barred: bool, params: BiasParams) -> dict[str, object]:
     mean, error = float(one.test.mean[number]), float(one.test.standard_error[number])
     rate = float(one.rates[number])
-    adjustment = _adjustment(mean, error, params.most_sigmas * float(one.errors.sigma[number]))
+    adjustment = _adjustment(mean, error, params.max_sigmas * float(one.errors.sigma[number]))
     recent = _recent_mean(one.errors.series[:, number], max(params.recent, one.horizon))
-    enough = one.test.sessions[number] >= max(params.least_sessions, 3 * one.horizon)
+    enough = one.test.sessions[number] >= max(params.min_sessions, 3 * one.horizon)
     # The recent sessions are nearer to the adjustment than to none; once active, a little less will do.
     share = recent / adjustment if adjustment else 0.0
     active = bool(

@@ -29,7 +29,7 @@ def learned_scale(histograms: NDArray[np.int64], ages: NDArray[np.int64], params
         params: level, half-life, prior and bounds.
 
     Returns:
-        The scale, within `narrowest` and `widest`; 1 without any scores.
+        The scale, within `min_scale` and `max_scale`; 1 without any scores.
     """
     per_session = histograms.sum(axis=1)
     if not per_session.any():
@@ -39,7 +39,7 @@ def learned_scale(histograms: NDArray[np.int64], ages: NDArray[np.int64], params
     typical = counted.sum() / weights[per_session > 0].sum()
     mass = counted + params.prior_sessions * typical * _calibrated()
     scale = _quantile(mass, params.level)
-    return float(min(max(scale, params.narrowest), params.widest))
+    return float(min(max(scale, params.min_scale), params.max_scale))
 
 
 def _calibrated() -> NDArray[np.float64]:

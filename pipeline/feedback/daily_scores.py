@@ -31,7 +31,7 @@ def session_scores(prediction_accuracy: pl.DataFrame, moment: Moment, params: Fe
     return (
         groups.with_columns(session=pl.lit(moment.session), n=_counts(starts, scores.height))
         .with_columns(
-            pl.Series("ic", _rank_correlations(scores, starts, params.metrics.least_names), dtype=pl.Float64),
+            pl.Series("ic", _rank_correlations(scores, starts, params.metrics.min_names), dtype=pl.Float64),
             *(pl.Series(name, _sums(scores, name, starts), dtype=pl.Float64) for name in SUMS),
             *(pl.Series(name, _sums(scores, name, starts)).cast(pl.Int64) for name in COUNTS),
             pl.Series("scale_histogram", _histograms(scores, starts), dtype=pl.List(pl.Int64)),

@@ -116,7 +116,7 @@ def _figure(
 ) -> dict[str, object]:
     above, below = (float(one.sums[name].sum()) for name in RATIOS[metric])
     value = float(_shaped(metric, np.array(above / below)))
-    enough = (one.sums[RATIOS[metric][1]] > 0).sum() >= max(params.least_sessions, 4 * horizon)
+    enough = (one.sums[RATIOS[metric][1]] > 0).sum() >= max(params.min_sessions, 4 * horizon)
     known = _shaped(metric, draws[~np.isnan(draws)])
     low, high = (float(end) for end in np.quantile(known, (0.025, 0.975))) if enough else (None, None)
     n = int(one.sums["n"].sum())
@@ -179,7 +179,7 @@ def _scale(scores: pl.DataFrame, horizon: int, moment: Moment, params: FeedbackP
     ages = np.array([moment.calendar.distance(target, moment.session) for target in targets], dtype=np.int64)
     histograms = np.array(decided["scale_histogram"].to_list(), dtype=np.int64)
     histograms = histograms.reshape(len(ages), len(SCALE_EDGES) + 1)
-    enough = targets.n_unique() >= max(params.intervals.least_sessions, horizon)
+    enough = targets.n_unique() >= max(params.intervals.min_sessions, horizon)
     return {
         "scope": "all",
         "slice": "all",

@@ -35,9 +35,9 @@ def _scored(raw_replies: pl.DataFrame, raw_sentiment: pl.DataFrame, params: Heal
     return Check(
         "news",
         "scored",
-        "ok" if share >= params.least_scored else "warn",
+        "ok" if share >= params.min_scored else "warn",
         share,
-        params.least_scored,
+        params.min_scored,
         message[:500],
     )
 

@@ -75,26 +75,26 @@ def _arrived(prices: pl.DataFrame, universe: pl.DataFrame, session: date, params
     members = universe.filter(pl.col("member"))
     there = members.join(prices.filter(pl.col("session") == session), on="ticker", how="semi").height
     if not members.height:
-        return Check("market_prices", "arrived", "warn", None, params.least_arrived, "the universe has no members yet")
+        return Check("market_prices", "arrived", "warn", None, params.min_arrived, "the universe has no members yet")
     share = there / members.height
-    verdict: Status = "ok" if share >= params.least_arrived else "fail" if share < params.least_arrived / 2 else "warn"
+    verdict: Status = "ok" if share >= params.min_arrived else "fail" if share < params.min_arrived / 2 else "warn"
     return Check(
         "market_prices",
         "arrived",
         verdict,
         share,
-        params.least_arrived,
+        params.min_arrived,
         f"{there} of {members.height} members have a bar",
     )
 
 
 def _quarantined(quarantined: pl.DataFrame, prices: pl.DataFrame, params: HealthParams) -> Check:
     share = quarantined.height / max(quarantined.height + prices.height, 1)
-    verdict: Status = "ok" if share <= params.most_quarantined else "warn"
+    verdict: Status = "ok" if share <= params.max_quarantined else "warn"
     rule = quarantined["rule"].value_counts(sort=True).row(0) if quarantined.height else None
     told = f"; most often: {rule[0]} ({rule[1]})" if rule else ""
     message = f"{counted(quarantined.height, 'row')} set aside this session{told}"
-    return Check("market_prices", "quarantined", verdict, share, params.most_quarantined, message[:500])
+    return Check("market_prices", "quarantined", verdict, share, params.max_quarantined, message[:500])
 
 
 def _answered(quarantined: pl.DataFrame) -> Check:
@@ -118,17 +118,17 @@ def _agreed(quarantined: pl.DataFrame) -> Check:
 def _forecast(log: pl.DataFrame, params: HealthParams) -> Check:
     if log.is_empty():
         return Check(
-            "predictions", "forecast", "warn", None, params.least_forecast, "nothing was selected for forecasting"
+            "predictions", "forecast", "warn", None, params.min_forecast, "nothing was selected for forecasting"
         )
     made = log.filter(pl.col("status") == "predicted").height
     share = made / log.height
-    verdict: Status = "ok" if share >= params.least_forecast else "warn"
+    verdict: Status = "ok" if share >= params.min_forecast else "warn"
     return Check(
         "predictions",
         "forecast",
         verdict,
         share,
-        params.least_forecast,
+        params.min_forecast,
         f"{made} of {log.height} tickers forecast",
     )
 
@@ -187,10 +187,10 @@ def _book(value: pl.DataFrame, params: HealthParams) -> list[Check]:
     row = value.row(-1, named=True)
     off, drawdown = float(row["unexplained"]), row["drawdown"]
     told = "every cent of value is explained" if off == 0 else f"{off:.2f} of value is unexplained"
-    fallen: Status = "fail" if drawdown > params.most_drawdown else "ok"
+    fallen: Status = "fail" if drawdown > params.max_drawdown else "ok"
     return [
         Check("book", "reconciled", "ok" if off == 0 else "fail", off, 0.0, told),
-        Check("book", "drawdown", fallen, drawdown, params.most_drawdown, f"{percent(drawdown, 1)} below its peak"),
+        Check("book", "drawdown", fallen, drawdown, params.max_drawdown, f"{percent(drawdown, 1)} below its peak"),
     ]
 
 

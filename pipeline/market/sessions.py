@@ -141,7 +141,7 @@ def weekday_sessions(first: date, last: date, *, zone: str = "America/New_York")
     days = [day for day in days if day.weekday() < 5]
     local = ZoneInfo(zone)
     return Sessions(
-        exchange="TEST",
+        exchange="XNYS",
         days=tuple(days),
         opens=tuple(datetime(d.year, d.month, d.day, 9, 30, tzinfo=local).astimezone(UTC) for d in days),
         closes=tuple(datetime(d.year, d.month, d.day, 16, 0, tzinfo=local).astimezone(UTC) for d in days),

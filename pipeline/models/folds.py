@@ -33,16 +33,16 @@ def walk_forward(labelled: SessionSpan, params: ModelParams) -> list[Fold]:
     """Return the folds, earliest first: as many as leave each enough to train on, at most `params.folds`.
 
     A label of the last training session ends `purge` sessions later, at the latest `embargo` + 1 sessions before the
-    test block starts. There is no fold where fewer than `least_sessions` sessions are labelled.
+    test block starts. There is no fold where fewer than `min_sessions` sessions are labelled.
     """
-    if len(labelled) < params.least_sessions:
+    if len(labelled) < params.min_sessions:
         return []
     folds = []
     for number in range(params.folds):
         test_last = labelled.last - number * params.test_sessions
         test = SessionSpan(test_last - params.test_sessions + 1, test_last)
         train = SessionSpan(labelled.first, last_before(test.first, params))
-        if len(train) < params.least_train_sessions:
+        if len(train) < params.min_train_sessions:
             break
         folds.append(Fold(train, test))
     return folds[::-1]

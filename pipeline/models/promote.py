@@ -113,7 +113,7 @@ def pair_losses(comparison: Mapping[str, Any], params: ModelParams) -> PairedLos
     champion_losses = np.array(comparison["champion"], dtype=np.float64)
     common = np.isfinite(champion_losses)
     missing = comparison["champion_missing"]
-    if common.sum() < params.least_paired:
+    if common.sum() < params.min_paired:
         return PairedLosses(challenger, naive, None, missing or f"only {int(common.sum())} sessions in common")
     return PairedLosses(challenger[common], naive[common], champion_losses[common], "")
 
@@ -123,8 +123,8 @@ def decide(
 ) -> PromotionDecision:
     """Promote or keep, and say why."""
     sessions = len(evidence.naive)
-    if sessions < params.least_paired:
-        return PromotionDecision(False, f"kept: {sessions} test sessions are fewer than {params.least_paired}")
+    if sessions < params.min_paired:
+        return PromotionDecision(False, f"kept: {sessions} test sessions are fewer than {params.min_paired}")
     if comparison["champion_id"] != current:
         return PromotionDecision(
             False, f"kept: it was compared with {comparison['champion_id']}, champion is {current}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 import polars as pl
@@ -11,6 +10,7 @@ from lake.tables.features import CURRENT_FEATURE_SET, FEATURE_ROWS
 from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES, TICKER_UNIVERSE
 from lake.tables.models import MODEL_PROMOTIONS, MODEL_REGISTRY
 from lake.tables.predictions import QUANTILES
+from pipeline.config.recorded import first_names
 from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.models.dataset import Examples, label_examples
 from pipeline.models.member import Choices, Member
@@ -37,7 +37,7 @@ def train(
     """Fit an ensemble walk-forward and register its members, one row each.
 
     Trains at `moment.session` alone, whatever `moment.since` says. Returns no rows while history is too short: fewer
-    than `least_sessions` labelled sessions, or no fold with `least_rows` windows to fit.
+    than `min_sessions` labelled sessions, or no fold with `min_rows` windows to fit.
     """
     examples = label_examples(feature_rows, market_prices, corporate_actions, ticker_universe, moment.calendar, params)
     trained = run_training(examples, QUANTILES, params, moment.seed)
@@ -105,7 +105,7 @@ def _config(member: Member, choices: Choices, rows_sha256: str, params: ModelPar
     return dump_json(
         {
             "member": member.name,
-            "params": asdict(params),
+            "params": first_names(params),
             "chosen": member.settings(choices),
             "rows_sha256": rows_sha256,
         }

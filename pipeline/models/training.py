@@ -129,7 +129,7 @@ def _enough(examples: Examples, fold: Fold, params: ModelParams) -> bool:
     """Whether the fold has windows to fit, to hold back and to be tested on."""
     inner = split_inner(fold.train, params)
     fitted, held, test = (len(examples.between(span.first, span.last)) for span in (inner.train, inner.test, fold.test))
-    return fitted >= params.least_rows and held > 0 and test > 0
+    return fitted >= params.min_rows and held > 0 and test > 0
 
 
 def _test(fold: Fold, task: FitTask, members: Sequence[Member]) -> FoldResult:

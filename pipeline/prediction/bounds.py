@@ -17,8 +17,8 @@ BOUNDS = ("crossing", "point_cap", "total_loss")
 def bound(quantiles: Floats, sigma: Floats, params: PredictionParams) -> tuple[Floats, NDArray[np.bool_]]:
     """Hold every forecast within what can be believed.
 
-    crossing: no quantile lies below the one before it. point_cap: a median farther out than `most_sigmas` is moved to
-    that distance, with its whole distribution. total_loss: no quantile lies below `lowest_return`.
+    crossing: no quantile lies below the one before it. point_cap: a median farther out than `max_sigmas` is moved to
+    that distance, with its whole distribution. total_loss: no quantile lies below `min_return`.
 
     Args:
         quantiles: [n, horizons, quantiles] as fractions.
@@ -30,11 +30,11 @@ def bound(quantiles: Floats, sigma: Floats, params: PredictionParams) -> tuple[F
     """
     ordered = np.maximum.accumulate(quantiles, axis=-1)
     median = ordered[..., MEDIAN, None]
-    most = params.most_sigmas * sigma[..., None]
+    most = params.max_sigmas * sigma[..., None]
     capped = np.clip(median, -most, most)
     # Measured from the median, so that the point lies on the cap to the bit and nothing crosses by a rounding error.
     moved = np.where(capped != median, capped + (ordered - median), ordered)
-    floored = np.maximum(moved, params.lowest_return)
+    floored = np.maximum(moved, params.min_return)
     steps = ((quantiles, ordered), (ordered, moved), (moved, floored))
     return floored, np.stack([(before != after).any(axis=-1) for before, after in steps], axis=-1)
 

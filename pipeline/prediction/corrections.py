@@ -42,7 +42,7 @@ def interval_scales(feedback_metrics: pl.DataFrame, horizons: Sequence[int], par
     """The latest learned scale of each horizon's intervals, within bounds; 1 where none has been learned."""
     learned = {row["horizon"]: row["value"] for row in _overall(feedback_metrics, "interval_scale")}
     scales = np.array([learned.get(horizon, 1.0) for horizon in horizons], dtype=np.float64)
-    return np.clip(scales, params.narrowest, params.widest)
+    return np.clip(scales, params.min_scale, params.max_scale)
 
 
 def measured_skill(feedback_metrics: pl.DataFrame, horizons: Sequence[int], params: PredictionParams) -> Floats:

@@ -112,7 +112,7 @@ def _reason(params: PredictionParams) -> pl.Expr:
             counted_each("age", "session"),
             counted_each("standing", "horizon"),
         ),
-        "not_selected": pl.format("rank {} lies beyond the first {}", "rank", pl.lit(params.most_tickers)),
+        "not_selected": pl.format("rank {} lies beyond the first {}", "rank", pl.lit(params.max_tickers)),
         "no_window": pl.lit("no window: it is no member of the universe at this session"),
         "incomplete_window": pl.format("{} of {} sessions have complete features", "present", "length"),
         "no_bar": pl.lit("no bar at this session: there is no close to start from"),

@@ -17,7 +17,7 @@ from lake.tables.market import MARKET_PRICES, TICKER_UNIVERSE
 from lake.tables.models import MODEL_PROMOTIONS, MODEL_REGISTRY
 from lake.tables.predictions import PREDICTIONS, QUANTILE_COLUMNS, QUANTILES, TICKER_PRIORITIES
 from pipeline.engine.stage import Moment, Read, Stage
-from pipeline.features.params import LONGEST_WINDOW
+from pipeline.features.params import MAX_WINDOW
 from pipeline.features.tensors import window_tensor
 from pipeline.market.sessions import Sessions
 from pipeline.models import scaling
@@ -284,7 +284,7 @@ STAGE = Stage(
     function=predict,
     reads=(
         Read(FEATURE_WINDOWS),
-        Read(FEATURE_ROWS, lookback=LONGEST_WINDOW - 1),
+        Read(FEATURE_ROWS, lookback=MAX_WINDOW - 1),
         Read(TICKER_PRIORITIES),
         Read(
             MARKET_PRICES,

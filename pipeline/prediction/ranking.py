@@ -21,7 +21,7 @@ def priorities(
     moment: Moment,
     params: PredictionParams,
 ) -> pl.DataFrame:
-    """Rank the universe's members and what is held; the first `most_tickers` and all held ones are selected.
+    """Rank the universe's members and what is held; the first `max_tickers` and all held ones are selected.
 
     Held tickers come first, then by score, then by name. For `moment.session` only (ignores `since`).
     """
@@ -49,7 +49,7 @@ def priorities(
         ranked.with_columns(
             pl.col("rank").cast(pl.Int64),
             session=pl.lit(moment.session),
-            selected=pl.col("held") | (pl.col("rank") <= params.most_tickers),
+            selected=pl.col("held") | (pl.col("rank") <= params.max_tickers),
         )
         .select(*TICKER_PRIORITIES.columns)
         .sort("ticker")

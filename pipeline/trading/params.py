@@ -2,71 +2,77 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from pipeline.config.setting_types import Formerly, Horizon, Share
 
 
 @dataclass(frozen=True, kw_only=True)
 class Costs:
     """What a fill costs beside the price on the screen."""
 
-    half_spread: float = 0.0003
+    half_spread: Annotated[float, Field(ge=0, le=0.1)] = 0.0003
     """Fraction of price: half the quoted spread of a liquid large cap at the open, 3 basis points."""
-    impact: float = 1.0
+    impact: Annotated[float, Field(ge=0, le=100)] = 1.0
     """Factor Y of the square-root law: a fill moves the price by Y x daily volatility x sqrt(shares / daily volume);
     measured values lie between 0.5 and 1, so 1 errs on the dear side."""
-    commission_per_share: float = 0.005
+    commission_per_share: Annotated[float, Field(ge=0, le=100)] = 0.005
     """Currency per share, the usual retail tariff."""
-    least_commission: float = 1.0
+    min_commission: Annotated[float, Field(ge=0, le=10_000), Formerly("least_commission")] = 1.0
     """Currency per order: the tariff's minimum."""
-    participation: float = 0.025
+    participation: Annotated[float, Field(gt=0, le=1)] = 0.025
     """Share of the session's volume that one order may take; beyond it the square-root law is not trusted."""
-    unknown_volatility: float = 0.03
+    unknown_volatility: Annotated[float, Field(gt=0, le=1)] = 0.03
     """Fraction per session, taken where a ticker has too few bars to measure: above that of most stocks."""
-    multiple: float = 1.0
+    multiple: Annotated[float, Field(ge=0, le=100)] = 1.0
     """Factor on spread, impact and commission: 0 and 2 show how far a result hangs on its costs."""
-
-    def __post_init__(self) -> None:
-        for name in ("half_spread", "impact", "commission_per_share", "least_commission", "multiple"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"costs.{name} is {getattr(self, name)}; a cost is never negative")
-        if not 0 < self.participation <= 1:
-            raise ValueError(f"costs.participation is {self.participation}; use a share above 0 and up to 1")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Regimes:
     """How the state of the market sets the risk that may be taken."""
 
-    calm_below: float = 0.12
+    calm_below: Annotated[float, Field(ge=0, le=5)] = 0.12
     """Fraction per year: market volatility under this is calm (about its lower third since 1990)."""
-    stressed_above: float = 0.28
+    stressed_above: Annotated[float, Field(gt=0, le=10)] = 0.28
     """Fraction per year: volatility over this is stressed (about its upper tenth)."""
-    bad_trend: float = -0.10
+    bad_trend: Annotated[float, Field(gt=-1, le=0)] = -0.10
     """Fraction: a 60-session market fall beyond this is stressed whatever the volatility."""
-    volatility_sessions: int = 20
+    volatility_sessions: Annotated[int, Field(ge=2, le=80)] = 20
     """Sessions of the volatility estimate: one month."""
-    trend_sessions: int = 60
+    trend_sessions: Annotated[int, Field(ge=1, le=80)] = 60
     """Sessions of the trend: one quarter."""
-    target_volatility: float = 0.15
+    target_volatility: Annotated[float, Field(gt=0, le=10)] = 0.15
     """Fraction per year: above it risk shrinks in proportion, so that the book's own swings stay level."""
-    unproven_risk: float = 0.25
+    unproven_risk: Share = 0.25
     """Share of the risk budget while skill is not measured or may be none: enough to learn from, too little to hurt."""
-    stressed_positions: float = 0.5
+    stressed_positions: Share = 0.5
     """Share of the usual number of names under stress, when names fall together."""
+
+    def contradictions(self) -> Iterator[str]:
+        """Regimes that overlap."""
+        if self.stressed_above <= self.calm_below:
+            yield (
+                f"stressed_above is {self.stressed_above} and calm_below is {self.calm_below}; no market is calm and"
+                " stressed at once, so stressed_above has to be the larger"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sizing:
     """How an edge becomes a position."""
 
-    kelly: float = 0.10
+    kelly: Annotated[float, Field(ge=0, le=10)] = 0.10
     """Fraction of the Kelly weight edge / variance: a tenth, since the edge itself is an estimate."""
-    rebalance_band: float = 0.01
+    rebalance_band: Share = 0.01
     """Fraction of NAV: a held name is added to only if it is this far below its target, for turnover's sake."""
-    overweight: float = 1.25
+    overweight: Annotated[float, Field(ge=1, le=100)] = 1.25
     """Factor on the name limit beyond which a grown position is cut back to it."""
-    window: int = 20
+    window: Annotated[int, Field(ge=2, le=25)] = 20
     """Sessions over which volatility and median volume are measured."""
 
 
@@ -74,49 +80,57 @@ class Sizing:
 class Rules:
     """The limits of the rules; each says which rule applies it."""
 
-    position_loss: float = 0.005
+    position_loss: Annotated[float, Field(gt=0, le=1)] = 0.005
     """capital_preservation, fraction of NAV: most a position may lose at its 5 % quantile."""
-    cool_down: int = 5
+    cool_down: Annotated[int, Field(ge=0, le=20)] = 5
     """patience, sessions (at most 20): no new buy so soon after a sale of the same name."""
-    least_holding: int = 2
+    min_holding: Annotated[int, Field(ge=0, le=250), Formerly("least_holding")] = 2
     """patience, sessions: a forecast may not close a position younger than this; a stop may."""
-    name_weight: float = 0.06
+    name_weight: Annotated[float, Field(gt=0, le=1)] = 0.06
     """diversification, fraction of NAV in one name."""
-    sector_weight: float = 0.30
+    sector_weight: Annotated[float, Field(gt=0, le=1)] = 0.30
     """diversification, fraction of NAV in one sector; 'unknown' counts as one."""
-    most_positions: int = 40
+    max_positions: Annotated[int, Field(ge=1, le=10_000), Formerly("most_positions")] = 40
     """diversification, names: beyond it each is too small to matter."""
-    full_confidence: float = 0.5
+    full_confidence: Annotated[float, Field(gt=0, le=1)] = 0.5
     """humility, 0 to 1: members agreeing this much earn the full size, less agreement less."""
-    wide_interval: float = 3.0
+    wide_interval: Annotated[float, Field(gt=0, le=1000)] = 3.0
     """humility, factor: an 80 % interval this many times as wide as past volatility implies halves the size."""
-    stop_sigmas: float = 2.0
+    stop_sigmas: Annotated[float, Field(gt=0, le=100)] = 2.0
     """cutting_losses: standard deviations over the decision horizon below cost at which a position is cut."""
-    trail_sigmas: float = 2.5
+    trail_sigmas: Annotated[float, Field(gt=0, le=100)] = 2.5
     """letting_winners_run: the same below the best close since, once in profit."""
-    cost_margin: float = 1.0
+    cost_margin: Annotated[float, Field(ge=0, le=100)] = 1.0
     """cost_awareness, factor m: the edge, already after costs, has to exceed m x the round trip's cost."""
-    exit_below: float = 0.0
+    exit_below: Annotated[float, Field(ge=-1, le=1)] = 0.0
     """Fraction over the horizon: a forecast below this, and below minus its cost, wants the position closed."""
-    turnover: float = 0.20
+    turnover: Annotated[float, Field(gt=0, le=2)] = 0.20
     """turnover, fraction of NAV that may be traded in a session; stops are exempt."""
-    drawdown_soft: float = 0.08
+    drawdown_soft: Annotated[float, Field(ge=0, lt=1)] = 0.08
     """drawdown_stop, fraction under the peak from which new buys shrink."""
-    drawdown_hard: float = 0.15
+    drawdown_hard: Annotated[float, Field(gt=0, le=1)] = 0.15
     """drawdown_stop, fraction under the peak from which there are none."""
-    stale_forecast: int = 0
+    stale_forecast: Annotated[int, Field(ge=0, le=250)] = 0
     """staleness, sessions: oldest forecast that may open a position."""
-    cash_reserve: float = 0.01
+    cash_reserve: Annotated[float, Field(ge=0, lt=1)] = 0.01
     """solvency, fraction of NAV kept in cash: an open above the close has to be paid too."""
-    smallest_order: float = 500.0
+    min_order: Annotated[float, Field(ge=0, le=1_000_000_000), Formerly("smallest_order")] = 500.0
     """significance, currency: below it the commission's minimum eats the edge."""
+
+    def contradictions(self) -> Iterator[str]:
+        """Limits that exclude each other."""
+        if self.drawdown_hard <= self.drawdown_soft:
+            yield (
+                f"drawdown_hard is {self.drawdown_hard} and drawdown_soft is {self.drawdown_soft}; buying shrinks from"
+                " the soft limit to nothing at the hard one, so drawdown_hard has to be the larger"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reflection:
     """When an outcome counts as what was expected."""
 
-    as_expected_sigmas: float = 0.67
+    as_expected_sigmas: Annotated[float, Field(gt=0, le=10)] = 0.67
     """Standard deviations around the forecast within which half of all outcomes fall."""
 
 
@@ -127,14 +141,14 @@ Approval = Literal["none", "required"]
 class TradingParams:
     """The paper book: long only, whole shares, cash account."""
 
-    capital: float = 1_000_000.0
+    capital: Annotated[float, Field(gt=0, le=1_000_000_000_000)] = 1_000_000.0
     """Currency paid in at the first session; exact to the cent."""
-    horizon: int = 5
+    horizon: Horizon = 5
     """Sessions: the forecast horizon that decisions rest on."""
     approval: Approval = "none"
     """`required` holds every order that nobody approved before its open, but for stops, which cut a loss whether or
     not anybody is there; a veto counts either way."""
-    full_exposure: float = 0.95
+    full_exposure: Annotated[float, Field(gt=0, le=1)] = 0.95
     """Fraction of NAV invested at full risk; the rest is for gaps and costs."""
     costs: Costs = field(default_factory=Costs)
     """What a fill costs."""

@@ -39,7 +39,7 @@ def recipe(**changes: Any) -> Recipe:
         "since": SESSION,
         "as_of": AS_OF,
         "inputs": {"market_prices": 3},
-        "params": {"least_history": 120},
+        "params": {"min_history": 120},
         "seed": 1,
         "code": "c" * 64,
         "threads": 1,

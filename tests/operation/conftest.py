@@ -43,14 +43,14 @@ def small_settings(signal: float = 2.0) -> Settings:
         models=ModelParams(
             folds=2,
             test_sessions=30,
-            least_train_sessions=60,
-            least_sessions=100,
-            least_rows=500,
+            min_train_sessions=60,
+            min_sessions=100,
+            min_rows=500,
             naive_z=-100.0,
             lstm=LstmParams(hidden=4, epochs=1),
         ),
         trading=TradingParams(
-            horizon=20, costs=Costs(multiple=0.05), rules=Rules(cost_margin=0.0, least_holding=1, full_confidence=0.01)
+            horizon=20, costs=Costs(multiple=0.05), rules=Rules(cost_margin=0.0, min_holding=1, full_confidence=0.01)
         ),
     )
 

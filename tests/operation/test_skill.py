@@ -42,9 +42,9 @@ def assert_nothing(skill: Skill) -> None:
 SMALL = ModelParams(
     folds=2,
     test_sessions=40,
-    least_train_sessions=100,
-    least_sessions=150,
-    least_rows=500,
+    min_train_sessions=100,
+    min_sessions=150,
+    min_rows=500,
     lstm=LstmParams(hidden=8, epochs=2, windows_per_epoch=4_000),
 )
 

@@ -45,7 +45,7 @@ def sentiment(
         .with_columns(
             available_at=pl.max_horizontal("available_at", "published"),
             score=pl.when(~pl.col("outdone")).then("score"),
-            strength=pl.when("outdone").then(0.0).otherwise(pl.min_horizontal("strength", params.news.most_strength)),
+            strength=pl.when("outdone").then(0.0).otherwise(pl.min_horizontal("strength", params.news.max_strength)),
         )
         .select(*NEWS_SENTIMENT.columns)
         .sort(NEWS_SENTIMENT.key)

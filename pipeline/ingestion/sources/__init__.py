@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date
 from difflib import get_close_matches
-from typing import Protocol
+from typing import Protocol, get_args
 
 import polars as pl
 
 from pipeline.ingestion.sources.errors import OutOfReachError, SourceError
-from pipeline.ingestion.sources.params import SourceParams
+from pipeline.ingestion.sources.params import SourceName, SourceParams
 from pipeline.market.sessions import Sessions
 
 __all__ = ["SOURCES", "OutOfReachError", "Source", "SourceError", "SourceParams", "open_source"]
 
-SOURCES: tuple[str, ...] = ("simulated", "files", "yahoo")
+SOURCES: tuple[str, ...] = get_args(SourceName)
 """The sources there are."""
 
 
@@ -72,18 +72,19 @@ def open_source(params: SourceParams, calendar: Sessions) -> Source:
 
 
 def _open_named(params: SourceParams, calendar: Sessions) -> Source:
-    if params.name == "simulated":
+    name: str = params.name
+    if name == "simulated":
         from pipeline.ingestion.sources.simulated import SimulatedSource
 
         return SimulatedSource(params.simulated, calendar)
-    if params.name == "files":
+    if name == "files":
         from pipeline.ingestion.sources.files import FilesSource
 
         return FilesSource(params.files, calendar)
-    if params.name == "yahoo":
+    if name == "yahoo":
         from pipeline.ingestion.sources.yahoo import YahooSource
 
         return YahooSource(params.yahoo, calendar)
-    near = get_close_matches(params.name, SOURCES, n=1, cutoff=0.4)
+    near = get_close_matches(name, SOURCES, n=1, cutoff=0.4)
     hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(SOURCES)}"
-    raise SourceError(f"there is no source {params.name!r}; {hint}")
+    raise SourceError(f"there is no source {name!r}; {hint}")

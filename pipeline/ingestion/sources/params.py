@@ -2,22 +2,46 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from pipeline.config.setting_types import (
+    DISTINCT,
+    AnyText,
+    Currency,
+    Day,
+    Exchange,
+    FilePath,
+    Formerly,
+    Seed,
+    Share,
+    Ticker,
+    TickerOrNone,
+    WebAddress,
+    Zone,
+)
+
+Interval = Literal["1d", "1h", "5m", "1m"]
+SourceName = Literal["simulated", "files", "yahoo"]
+ColumnMapping = Annotated[
+    str, Field(pattern=r"^[a-z_]+=.{1,200}$", description="a field and its column, such as close=LAST")
+]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Strengths:
     """How strongly the simulated market can be forecast, before `signal` scales all of it."""
 
-    momentum: float = 0.0078
+    momentum: Annotated[float, Field(ge=0, le=10)] = 0.0078
     """Per session and unit of the idiosyncratic return summed over sessions t-60..t-6: drift that follows it."""
-    reversal: float = 0.036
+    reversal: Annotated[float, Field(ge=0, le=10)] = 0.036
     """Per session and unit of the idiosyncratic return summed over the last 5 sessions: drift against it."""
-    news: float = 0.55
+    news: Annotated[float, Field(ge=0, le=10)] = 0.55
     """Idiosyncratic sigmas of drift that follow one unit of a news impulse over the next 5 sessions in all."""
-    regime: float = 1.0
+    regime: Annotated[float, Field(ge=0, le=10)] = 1.0
     """How far the market's drift differs between regimes; 0 gives all regimes the mean drift."""
 
 
@@ -25,33 +49,33 @@ class Strengths:
 class FaultRates:
     """How often the simulated vendor errs: probability per ticker and session."""
 
-    nan_price: float = 0.0002
+    nan_price: Share = 0.0002
     """The close is the text NaN, in every delivery."""
-    text_price: float = 0.0002
+    text_price: Share = 0.0002
     """A price is text no number can be read from, in every delivery."""
-    negative_price: float = 0.0002
+    negative_price: Share = 0.0002
     """A price has lost its meaning and is negative, in every delivery."""
-    high_below_low: float = 0.0002
+    high_below_low: Share = 0.0002
     """High and low are swapped, in every delivery."""
-    duplicate: float = 0.0004
+    duplicate: Share = 0.0004
     """The same line comes twice, in every delivery."""
-    conflict: float = 0.0002
+    conflict: Share = 0.0002
     """A second line gives the same session another close, in every delivery."""
-    off_session: float = 0.0001
+    off_session: Share = 0.0001
     """One more bar, dated on a day without a session, in every delivery."""
-    unit_error: float = 0.0002
+    unit_error: Share = 0.0002
     """All prices in cents instead of dollars (x100), in every delivery."""
-    fat_finger: float = 0.0002
+    fat_finger: Share = 0.0002
     """The close misses by a decimal place (x10 or x0.1), in every delivery."""
-    halt: float = 0.0004
+    halt: Share = 0.0004
     """No bar for one to three sessions, in every delivery."""
-    stranger: float = 0.0001
+    stranger: Share = 0.0001
     """A bar of a ticker that was never listed, or whose text is hostile, in every delivery."""
-    restated: float = 0.002
+    restated: Share = 0.002
     """The first delivery has a slightly wrong close; every later one is right."""
-    late: float = 0.0005
+    late: Share = 0.0005
     """The first delivery lacks the bar; every later one has it."""
-    backfilled: float = 0.0005
+    backfilled: Share = 0.0005
     """The first delivery has NaN for the prices; every later one is right."""
 
 
@@ -59,31 +83,31 @@ class FaultRates:
 class SimulatedParams:
     """The seeded market: a longer or later simulation never changes what it said about earlier sessions."""
 
-    seed: int = 7
+    seed: Seed = 7
     """Seed of every draw, 0 or more; two seeds are two markets."""
-    names: int = 64
+    names: Annotated[int, Field(ge=4, le=2_000)] = 64
     """Stocks, those listed or delisted on the way included; from 4 to 2,000."""
-    first_session: str = "2018-01-02"
+    first_session: Day = "2018-01-02"
     """First session of the simulation (ISO date); the next one, if the exchange is closed that day."""
-    history_sessions: int = 1040
+    history_sessions: Annotated[int, Field(ge=1, le=20_000)] = 1040
     """Sessions before the first daily fetch: a little over four years."""
-    exchange: str = "XNYS"
-    """ISO 10383 code of the exchange whose calendar it trades on."""
-    signal: float = 1.0
+    exchange: Exchange | None = None
+    """Set by older files; the market's exchange counts, and this may only repeat it."""
+    signal: Annotated[float, Field(ge=0, le=2)] = 1.0
     """Scale of everything planted for a learner to find; 0 makes returns unforecastable beyond a constant drift."""
     strengths: Strengths = field(default_factory=Strengths)
     """What is planted, at signal 1."""
-    drift: float = 0.00035
+    drift: Annotated[float, Field(ge=-0.01, le=0.01)] = 0.00035
     """Mean market return per session (about 9 % a year), the part nobody has to learn."""
-    market_volatility: float = 0.0085
+    market_volatility: Annotated[float, Field(gt=0, le=0.2)] = 0.0085
     """Standard deviation of the market's return per session in a normal regime (13 % a year)."""
-    news_rate: float = 0.09
+    news_rate: Share = 0.09
     """Chance per name and session of a news impulse."""
-    news_reliability: float = 0.85
+    news_reliability: Share = 0.85
     """Chance that an article's wording has the sign of its impulse."""
-    sessions_between_listings: int = 150
+    sessions_between_listings: Annotated[int, Field(ge=20, le=10_000)] = 150
     """Mean distance between two new listings; one name in twelve, at least three of 64, is listed late."""
-    sessions_between_delistings: int = 200
+    sessions_between_delistings: Annotated[int, Field(ge=40, le=10_000)] = 200
     """Distance between two delistings, bankruptcies and takeovers in turn; at most a third of the names go."""
     faults: FaultRates = field(default_factory=FaultRates)
     """The vendor's errors."""
@@ -93,97 +117,90 @@ class SimulatedParams:
 class FilesParams:
     """Files the operator has: CSV (also .tsv, .csv.gz) or Parquet, taken as they are."""
 
-    prices: tuple[str, ...] = ()
+    prices: Annotated[tuple[FilePath, ...], Field(max_length=10_000), DISTINCT] = ()
     """Files with bars, or folders with one file per ticker (the file's name is the ticker)."""
-    actions: str = ""
+    actions: FilePath = ""
     """File with splits, dividends, delistings, renames; none if empty."""
-    listings: str = ""
+    listings: FilePath = ""
     """File that lists the instruments; if empty they are taken from the price files."""
-    news: str = ""
+    news: FilePath = ""
     """File with news; none if empty."""
-    constituents: str = ""
+    constituents: FilePath = ""
     """File with membership spells (ticker, start, end) of the index that alone may be traded; none if empty."""
-    identities: str = ""
+    identities: FilePath = ""
     """File with listing spells (symbol, ticker, start, end; the end no longer in it): which company a symbol of the
     price files meant when. Two companies that shared a symbol, or one that changed its own, so get one ticker each."""
-    benchmark: str = ""
+    benchmark: FilePath = ""
     """File with the benchmark's bars; if empty the benchmark is looked for among the prices."""
-    benchmark_ticker: str = "SPY"
+    benchmark_ticker: TickerOrNone = "SPY"
     """The benchmark: compared with, never traded."""
-    columns: tuple[str, ...] = ()
+    columns: Annotated[tuple[ColumnMapping, ...], Field(max_length=100), DISTINCT] = ()
     """What cannot be recognised: `canonical=column of the file`, for instance `close=LAST`."""
-    date_format: str = ""
+    date_format: Annotated[
+        str, Field(max_length=100), AnyText("a format that fits no date is refused beside the dates it does not fit")
+    ] = ""
     """strptime format of the dates, for instance %d/%m/%Y; if empty it is found out."""
-    interval: str = "1d"
+    interval: Interval = "1d"
     """Bar length: 1d, 1h, 5m or 1m."""
-    stamp: str = "start"
+    stamp: Literal["start", "end"] = "start"
     """What the time of an intraday bar marks: start or end."""
-    exchange: str = "XNYS"
-    """ISO 10383 code of the exchange."""
-    currency: str = "USD"
-    """ISO 4217 code of the prices' currency."""
-    zone: str = "America/New_York"
-    """Time zone in which a timestamp's trading day is read."""
+    exchange: Exchange | None = None
+    """Set by older files; the market's exchange counts, and this may only repeat it."""
+    currency: Currency | None = None
+    """ISO 4217 code of the prices' currency; unless set, the currency of the market's exchange."""
+    zone: Zone | None = None
+    """Time zone in which a timestamp's trading day is read; unless set, that of the market's exchange."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class YahooParams:
     """What is asked of Yahoo, and how gently."""
 
-    tickers: tuple[str, ...] = ()
+    tickers: Annotated[tuple[Ticker, ...], Field(max_length=20_000), DISTINCT] = ()
     """Tickers as we write them, such as BRK.B; those of `constituents` and `screener` come on top."""
-    constituents: str = ""
+    constituents: FilePath = ""
     """File with membership spells (ticker, start, end): its members are asked for, and they alone may be traded."""
-    screener: str = ""
+    screener: Annotated[
+        str,
+        Field(
+            pattern=r"^([a-z][a-z0-9_]{0,63})?$",
+            description="the name of a screener, such as most_actives, or empty for none",
+        ),
+    ] = ""
     """One of Yahoo's own screeners, such as most_actives or day_gainers; none if empty."""
-    screener_size: int = 100
+    screener_size: Annotated[int, Field(ge=1, le=250)] = 100
     """Symbols a screener is asked for, at most 250."""
-    benchmark_ticker: str = "SPY"
+    benchmark_ticker: TickerOrNone = "SPY"
     """The benchmark: compared with, never traded; none if empty."""
-    first_session: str = "2018-01-02"
+    first_session: Day = "2018-01-02"
     """First session of a load of history (ISO date)."""
-    news: str = "stream"
+    news: Literal["stream", "search", "none"] = "stream"
     """stream (each ticker's newest articles), search (those beside a search for it) or none; a request per ticker."""
-    news_count: int = 10
+    news_count: Annotated[int, Field(ge=1, le=100)] = 10
     """Articles a ticker is asked for, at most 100."""
-    interval: str = "1d"
+    interval: Interval = "1d"
     """Bar length: 1d; or 1h, 5m and 1m, of which Yahoo keeps two years, two months and a week."""
-    exchange: str = "XNYS"
-    """ISO 10383 code of the exchange whose sessions the tickers follow."""
-    requests_per_minute: float = 60.0
+    exchange: Exchange | None = None
+    """Set by older files; the market's exchange counts, and this may only repeat it."""
+    requests_per_minute: Annotated[float, Field(gt=0, le=1_000_000)] = 60.0
     """Requests of all processes of this user together; above 1 or 2 a second Yahoo begins to refuse."""
-    timeout_seconds: float = 10.0
+    timeout_seconds: Annotated[float, Field(gt=0, le=3_600)] = 10.0
     """Seconds until a request counts as unanswered."""
-    patience_minutes: float = 30.0
+    patience_minutes: Annotated[float, Field(ge=0, le=1_440)] = 30.0
     """Minutes of waiting, in ever longer pauses, until a visit makes do with what it has."""
-    reuse_minutes: float = 120.0
+    reuse_minutes: Annotated[float, Field(gt=0, le=10_080)] = 120.0
     """Minutes within which the same question is the same visit: one cut short asks only for what is missing."""
-
-    def __post_init__(self) -> None:
-        positive = (self.requests_per_minute, self.timeout_seconds, self.reuse_minutes)
-        if min(positive) <= 0 or self.patience_minutes < 0 or not 1 <= self.screener_size <= 250:
-            raise ValueError(
-                "requests_per_minute, timeout_seconds and reuse_minutes have to be above 0, patience_minutes 0 or"
-                f" more and screener_size from 1 to 250, not {self}"
-            )
-        if self.news not in ("stream", "search", "none") or not 1 <= self.news_count <= 100:
-            raise ValueError(
-                f"news is {self.news!r} and news_count is {self.news_count};"
-                " choose stream, search or none, and 1 to 100 articles"
-            )
-        if self.interval not in ("1d", "1h", "5m", "1m"):
-            raise ValueError(f"interval is {self.interval!r}; Yahoo is asked for 1d, 1h, 5m or 1m")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Feed:
     """One RSS or Atom feed."""
 
-    name: str
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,20}$")]
     """Short name, small letters, digits and hyphens; its articles come from the source rss-<name>."""
-    url: str
+    url: WebAddress
     """Address, http or https, without user name, password or key: it stands in the lake."""
-    tickers: tuple[str, ...] = ()
+    tickers: Annotated[tuple[Ticker, ...], Field(max_length=1_000), DISTINCT] = ()
     """What every article is about, for a feed of one company; if empty, the titles are searched for companies."""
 
 
@@ -191,37 +208,27 @@ class Feed:
 class RssParams:
     """News feeds, read beside whichever source brings the prices."""
 
-    feeds: tuple[Feed, ...] = ()
+    feeds: Annotated[tuple[Feed, ...], Field(max_length=1_000)] = ()
     """The feeds; none if empty."""
-    timeout_seconds: float = 20.0
+    timeout_seconds: Annotated[float, Field(gt=0, le=3_600)] = 20.0
     """Seconds for a whole answer, however slowly it drips."""
-    most_bytes: int = 5_000_000
+    max_bytes: Annotated[int, Field(ge=1_000, le=40_000_000), Formerly("most_bytes")] = 5_000_000
     """Bytes of a feed, unpacked; a larger one is refused."""
-    reuse_minutes: float = 5.0
+    reuse_minutes: Annotated[float, Field(ge=0, le=10_080)] = 5.0
     """Minutes within which a feed is not asked for again; after them only whether it has changed."""
 
-    def __post_init__(self) -> None:
-        if self.timeout_seconds <= 0 or self.reuse_minutes < 0 or not 1_000 <= self.most_bytes <= 40_000_000:
-            raise ValueError(
-                "timeout_seconds has to be above 0, reuse_minutes 0 or more, and most_bytes from 1,000 to 40,000,000;"
-                f" got {self.timeout_seconds}, {self.reuse_minutes} and {self.most_bytes}"
-            )
-        for feed in self.feeds:
-            parts = urlsplit(feed.url)
-            if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
-                raise ValueError(f"feed {feed.name!r} needs a plain http or https address, not {feed.url[:80]!r}")
-            if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,20}", feed.name):
-                raise ValueError(f"a feed's name is small letters, digits and hyphens, at most 21, not {feed.name!r}")
+    def contradictions(self) -> Iterator[str]:
+        """Two feeds of one name."""
         names = [feed.name for feed in self.feeds]
         if len(set(names)) < len(names):
-            raise ValueError(f"{len(names)} feeds have {len(set(names))} names; give each its own")
+            yield f"{len(names)} feeds have {len(set(names))} names; give each feed its own name"
 
 
 @dataclass(frozen=True, kw_only=True)
 class SourceParams:
     """Which source is in use, with the parameters of each."""
 
-    name: str = "simulated"
+    name: SourceName = "simulated"
     """simulated, files or yahoo."""
     simulated: SimulatedParams = field(default_factory=SimulatedParams)
     """The seeded market."""
@@ -229,14 +236,15 @@ class SourceParams:
     """The operator's own files."""
     yahoo: YahooParams = field(default_factory=YahooParams)
     """Yahoo's charts."""
-    cross_check: str = ""
+    cross_check: Literal["", SourceName] = ""
     """A second source whose bars are compared with those of the first and used for nothing else; none if empty."""
-
-    def __post_init__(self) -> None:
-        if self.cross_check and self.cross_check == self.name:
-            raise ValueError(
-                f"cross_check is {self.cross_check!r}, the source itself; name another one or leave it empty"
-            )
-
     rss: RssParams = field(default_factory=RssParams)
     """Feeds of news that join whichever source is in use."""
+
+    def contradictions(self) -> Iterator[str]:
+        """A source checked against itself."""
+        if self.cross_check == self.name:
+            yield (
+                f"cross_check is {self.cross_check!r} and so is name, the source itself; name another one or leave"
+                " cross_check empty"
+            )

@@ -198,21 +198,19 @@ def _add_verdict(rows: pl.DataFrame, params: UniverseParams) -> pl.DataFrame:
         _failing(pl.col("role") == "benchmark", "a benchmark: compared with, never traded"),
         _failing(~pl.col("constituent"), "no constituent of the index at this session"),
         _failing(gone, "delisted on {}", pl.col("delisted")),
+        _failing(pl.col("stale") > params.max_stale, f"no bar for {{}} sessions (at most {params.max_stale})", "stale"),
         _failing(
-            pl.col("stale") > params.most_stale, f"no bar for {{}} sessions (at most {params.most_stale})", "stale"
+            pl.col("history") < params.min_history, f"{{}} of {params.min_history} sessions of history", "history"
         ),
         _failing(
-            pl.col("history") < params.least_history, f"{{}} of {params.least_history} sessions of history", "history"
-        ),
-        _failing(
-            pl.col("close") < params.least_close,
-            f"close {{}} below {params.least_close}",
+            pl.col("close") < params.min_close,
+            f"close {{}} below {params.min_close}",
             pl.col("close").round(4),
         ),
         _failing(pl.col("dollar_volume").is_null(), f"nothing traded for {LIQUIDITY} sessions"),
         _failing(
-            pl.col("dollar_volume") < params.least_dollar_volume,
-            f"dollar volume {{}} below {params.least_dollar_volume:.0f}",
+            pl.col("dollar_volume") < params.min_dollar_volume,
+            f"dollar volume {{}} below {params.min_dollar_volume:.0f}",
             pl.col("dollar_volume").round(0).cast(pl.Int64),
         ),
     )
@@ -221,8 +219,8 @@ def _add_verdict(rows: pl.DataFrame, params: UniverseParams) -> pl.DataFrame:
     )
     rank = pl.int_range(1, pl.len() + 1).over("session", "passes")
     ranked = passed.with_columns(passes=pl.col("reason").is_null()).with_columns(rank=rank)
-    least = f"rank {{}} by dollar volume (at most {params.most_members})"
-    beyond = _failing(pl.col("passes") & (pl.col("rank") > params.most_members), least, "rank")
+    least = f"rank {{}} by dollar volume (at most {params.max_members})"
+    beyond = _failing(pl.col("passes") & (pl.col("rank") > params.max_members), least, "rank")
     reason = pl.coalesce("reason", beyond, pl.lit("member"))
     return ranked.with_columns(reason=reason).with_columns(member=pl.col("reason") == "member")
 

@@ -83,7 +83,7 @@ def line_shapes(sizes: Sizes) -> dict[str, tuple[int, ...]]:
 def choose_strength(task: FitTask) -> Strength:
     """Penalty and trust of the line, by cross-validation within the task's rows."""
     examples, params = task.examples, task.params
-    thin = examples.thin(task.rows, params.ridge.most_rows)
+    thin = examples.thin(task.rows, params.ridge.max_rows)
     return cross_validate(
         examples.last_rows(thin),
         examples.relative[thin],
@@ -98,7 +98,7 @@ def choose_strength(task: FitTask) -> Strength:
 def fit_rows(task: FitTask, rows: Index, strength: Strength) -> dict[str, npt.NDArray[Any]]:
     """Fit the line on some of the task's examples."""
     examples = task.examples
-    thin = examples.thin(rows, task.params.ridge.most_rows)
+    thin = examples.thin(rows, task.params.ridge.max_rows)
     inputs, relative, clipped = examples.last_rows(thin), examples.relative[thin], examples.clipped[thin]
     return fit_line(inputs, relative, clipped, strength, task.quantiles)
 

@@ -38,7 +38,7 @@ def commission(shares: int, costs: Costs) -> int:
     if shares == 0:
         return 0
     tariff = half_even(shares * to_micros(costs.commission_per_share * costs.multiple), 10_000)
-    return max(tariff, to_cents(costs.least_commission * costs.multiple))
+    return max(tariff, to_cents(costs.min_commission * costs.multiple))
 
 
 def price_fill(

@@ -92,7 +92,7 @@ def judge(
 
 def _refuse_if_tiny(verdict: RuleVerdict, before: Candidate, after: Candidate, params: TradingParams) -> RuleVerdict:
     """A rule that leaves less than the smallest order is what blocked the trade, not the one that notices it."""
-    least = params.rules.smallest_order
+    least = params.rules.min_order
     passes = before.value < least or after.value >= least if before.side == "buy" else after.shares or not before.shares
     if passes:
         return verdict

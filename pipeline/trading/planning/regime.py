@@ -53,7 +53,7 @@ def strategy(
     regime = _regime(volatility, trend, params.regimes)
     factors = _risk_factors(volatility, skill, params)
     risk = factors["market"] * factors["skill"]
-    names = params.rules.most_positions
+    names = params.rules.max_positions
     if regime == "stressed":
         names = max(int(names * params.regimes.stressed_positions), 1)
     row = {

@@ -87,8 +87,8 @@ def patience(candidate: Candidate, state: PortfolioState, params: TradingParams)
         reason = f"sold {counted(candidate.since_sale, 'session')} ago; cool-down is {params.rules.cool_down}"
         return refuse(left, reason) if left > 0 else allow(reason)
     if candidate.intent == "exit" and candidate.holding is not None:
-        left = params.rules.least_holding - candidate.holding.held_sessions
-        held, least = candidate.holding.held_sessions, params.rules.least_holding
+        left = params.rules.min_holding - candidate.holding.held_sessions
+        held, least = candidate.holding.held_sessions, params.rules.min_holding
         reason = f"held {counted(held, 'session')}; a forecast may close it after {least}"
         return refuse(left, reason) if left > 0 else allow(reason)
     return allow("nothing to wait for")
@@ -152,7 +152,7 @@ def diversification(candidate: Candidate, state: PortfolioState, params: Trading
     """No name, no sector and no crowd of names gets too large."""
     if candidate.side != "buy":
         return allow("concerns buys only")
-    names, most = len(state.names), min(state.most_positions, params.rules.most_positions)
+    names, most = len(state.names), min(state.most_positions, params.rules.max_positions)
     if candidate.ticker not in state.names and names >= most:
         return refuse(names - most + 1, f"{names} {TOO_MANY_NAMES}; the most is {most}")
     name = state.weight(state.by_name.get(candidate.ticker, 0.0))
@@ -218,7 +218,7 @@ def significance(candidate: Candidate, state: PortfolioState, params: TradingPar
     """What is left must be worth an order; sales of whole positions always are."""
     if candidate.side != "buy":
         return allow("sales are always worth it")
-    least = params.rules.smallest_order
+    least = params.rules.min_order
     reason = f"{candidate.value:,.0f} of at least {least:,.0f}"
     if candidate.value < least or candidate.shares == 0:
         return refuse(max(least - candidate.value, 0.0), reason)

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Annotated
 
 import pytest
+from pydantic import Field
 
 from pipeline.config.errors import ConfigError
+from pipeline.config.layers import Given
+from pipeline.config.recorded import first_names, from_record
 from pipeline.config.resolving import Loaded, resolve
+from pipeline.config.setting_types import Formerly
 
 
 @dataclass(frozen=True, kw_only=True)
 class Costs:
     half_spread: float = 5.0
     """Basis points paid against the open."""
-    minimum: int = 1
+    minimum: Annotated[int, Field(ge=0, le=9), Formerly("least"), Formerly("lowest")] = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,9 +40,9 @@ class Trading:
     bands: tuple[Band, ...] = ()
     sector: str | None = None
 
-    def __post_init__(self) -> None:
+    def contradictions(self) -> Iterator[str]:
         if not self.horizons:
-            raise ValueError("horizons must not be empty")
+            yield "horizons must not be empty"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,13 +109,13 @@ def test_rows_in_a_list_become_their_dataclass(tmp_path: Path) -> None:
         ),
         ("zzz = 1", "there is no setting zzz; there are trading"),
         ("trading = 5", "trading is a section of further keys, got the whole number 5"),
-        ("[trading]\ncapital = 5", "trading.capital expects text, got the whole number 5"),
+        ("[trading]\ncapital = 5", "trading.capital has to be text, got the whole number 5"),
         (
             "[trading]\nhorizons = [1, 'x']",
-            "trading.horizons expects a list, each a whole number, got the list [1, 'x'] at position 1",
+            "trading.horizons has to be a list, each a whole number, got the list [1, 'x'] at position 1",
         ),
-        ("[trading.costs]\nhalf_spread = nan", "trading.costs.half_spread has to be a finite number"),
-        ("[trading]\nshorts = 1", "trading.shorts expects true or false, got the whole number 1"),
+        ("[trading.costs]\nhalf_spread = nan", "trading.costs.half_spread has to be a number, got the number nan"),
+        ("[trading]\nshorts = 1", "trading.shorts has to be true or false, got the whole number 1"),
         ("[trading]\nbands = [{nam = 'x'}]", "trading.bands[0] has no field nam; did you mean name?"),
         ("[trading]\nhorizons = []", "trading: horizons must not be empty (set by file "),
         ("[trading\n", "is not valid TOML"),
@@ -134,10 +140,14 @@ def test_a_mistake_in_the_file_is_named_with_the_file_and_the_key(tmp_path: Path
         (
             "NEXTGEN_TRADING__COSTS__MINIMUM",
             "many",
-            "trading.costs.minimum expects a whole number, got the text 'many'",
+            "trading.costs.minimum has to be a whole number from 0 to 9, got the text 'many'",
         ),
-        ("NEXTGEN_TRADING__COSTS__HALF_SPREAD", "inf", "has to be a finite number, got inf"),
-        ("NEXTGEN_TRADING__HORIZONS", "[1,", "trading.horizons expects a list, each a whole number"),
+        (
+            "NEXTGEN_TRADING__COSTS__HALF_SPREAD",
+            "inf",
+            "trading.costs.half_spread has to be a number, got the text 'inf'",
+        ),
+        ("NEXTGEN_TRADING__HORIZONS", "[1,", "trading.horizons has to be a list, each a whole number"),
         (
             "NEXTGEN_TRADING__HORIZONS",
             "",
@@ -161,3 +171,50 @@ def test_a_file_that_is_not_text_is_refused_in_words(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigError, match="is not UTF-8 text"):
         resolve(Small, path, {})
+
+
+def test_an_earlier_name_still_works_in_file_environment_and_choice(tmp_path: Path) -> None:
+    loaded = resolved(tmp_path, "[trading.costs]\nleast = 3\n")
+    assert loaded.settings.trading.costs.minimum == 3
+    assert loaded.origins["trading.costs.minimum"] == f"file {tmp_path / 'nextgen.toml'}"
+    assert loaded.renamed == {"trading.costs.minimum": "trading.costs.least"}
+    environ = {"NEXTGEN_TRADING__COSTS__LOWEST": "4"}
+    loaded = resolved(tmp_path, "[trading.costs]\nleast = 3\n", environ)
+    assert loaded.settings.trading.costs.minimum == 4
+    assert loaded.renamed == {"trading.costs.minimum": "trading.costs.lowest"}
+    chosen = {"trading.costs.least": Given(5, "the command line")}
+    assert resolve(Small, None, {}, chosen).settings.trading.costs.minimum == 5
+    assert resolved(tmp_path, "[trading.costs]\nminimum = 3\n").renamed == {}
+
+
+def test_two_names_of_one_setting_may_not_say_different_things(tmp_path: Path) -> None:
+    both = "[trading.costs]\nleast = 3\nminimum = {}\n"
+    assert resolved(tmp_path, both.format(3)).settings.trading.costs.minimum == 3
+    with pytest.raises(
+        ConfigError, match=r"costs\.minimum is set twice, once by its earlier name trading\.costs\.least"
+    ):
+        resolved(tmp_path, both.format(4))
+
+
+def test_a_mistake_under_an_earlier_name_names_the_setting(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"trading\.costs\.minimum has to be a whole number from 0 to 9, got .* 10"):
+        resolved(tmp_path, "[trading.costs]\nleast = 10\n")
+
+
+def test_what_a_run_recorded_is_read_as_it_was() -> None:
+    old = {"capital": "7", "horizons": [], "costs": {"least": -5, "gone": 1}, "bands": [{"name": "n", "width": 2}]}
+    read = from_record(Trading, old)
+    assert read.costs == Costs(half_spread=5.0, minimum=-5), (
+        "no range is asked of history, and names that went are left"
+    )
+    assert (read.capital, read.horizons, read.shorts, read.sector) == ("7", (), False, None)
+    assert read.bands == (Band(name="n", width=2),)
+
+
+def test_every_new_record_can_be_read_back() -> None:
+    params = Trading(horizons=(1, 2), costs=Costs(minimum=7), bands=(Band(name="n"),))
+    assert from_record(Trading, json.loads(json.dumps(asdict(params)))) == params
+
+
+def test_content_keeps_the_first_name_of_a_setting() -> None:
+    assert first_names(Trading(costs=Costs(minimum=7)))["costs"] == {"half_spread": 5.0, "lowest": 7}

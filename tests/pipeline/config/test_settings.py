@@ -1,26 +1,202 @@
-"""The real settings: documented, settable from file and environment, and consistent."""
+"""The real settings: documented, bounded, settable from file and environment, and consistent."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
 
 import pytest
 
-from pipeline.config.document import toml_document
+from pipeline.config.document import toml_document, toml_value
 from pipeline.config.errors import ConfigError
-from pipeline.config.fields import settings_of
+from pipeline.config.fields import Setting, settings_of
 from pipeline.config.layers import variable_of
 from pipeline.config.loading import choice, load
 from pipeline.config.resolving import values_of
+from pipeline.config.setting_types import AnyText
 from pipeline.config.settings import Settings
+from pipeline.config.type_description import bounds_of
 from pipeline.engine.stages import STAGES
 
 KNOWN = settings_of(Settings)
 
 
-@pytest.mark.parametrize("key", KNOWN)
-def test_every_setting_says_what_it_is(key: str) -> None:
-    assert len(KNOWN[key].doc) > 10, f"{key} has no sentence under it"
+def refusal(lines: dict[str, Any], path: Path, environ: dict[str, str] | None = None) -> str:
+    """What is said of a file with these keys and values; nothing where it is accepted."""
+    (path / "nextgen.toml").write_text("".join(f"{key} = {_toml(value)}\n" for key, value in lines.items()))
+    try:
+        load(path, environ or {})
+    except ConfigError as error:
+        return str(error)
+    return ""
+
+
+def _toml(value: Any) -> str:
+    return value if isinstance(value, str) and value.startswith("[{") else toml_value(value)
+
+
+def leaf(annotation: Any) -> Any:
+    """The declared type of a single value: of the entries for a list, without None for what may be left unset."""
+    if get_origin(annotation) is not None and hasattr(annotation, "__metadata__"):
+        inner = get_args(annotation)[0]
+        return leaf(inner) if get_origin(inner) is tuple else annotation
+    if get_origin(annotation) is tuple:
+        return leaf(get_args(annotation)[0])
+    without_none = [one for one in get_args(annotation) if one is not type(None)]
+    return annotation if get_origin(annotation) is Literal or len(without_none) != 1 else leaf(without_none[0])
+
+
+def plain(annotation: Any) -> Any:
+    return get_args(annotation)[0] if hasattr(annotation, "__metadata__") else annotation
+
+
+def test_every_setting_says_what_it_is() -> None:
+    assert not [key for key, setting in KNOWN.items() if len(setting.doc) <= 10]
+
+
+def test_every_setting_is_bounded_or_says_why_anything_goes() -> None:
+    def bounded(key: str, setting: Setting) -> bool:
+        declared = leaf(setting.annotation)
+        bounds, kind = bounds_of(declared), plain(declared)
+        checked = any(not isinstance(one, AnyText) and callable(getattr(one, "func", None))
+                      for one in getattr(declared, "__metadata__", ()))  # fmt: skip
+        free = any(isinstance(one, AnyText) and one.why for one in getattr(declared, "__metadata__", ()))
+        if kind in (int, float):
+            return len({"ge", "gt"} & set(bounds)) == 1 and len({"le", "lt"} & set(bounds)) == 1
+        if kind is str:
+            return "pattern" in bounds or checked or (free and "max_length" in bounds)
+        return kind is bool or get_origin(kind) is Literal or key == "source.rss.feeds"
+
+    assert not [key for key, setting in KNOWN.items() if not bounded(key, setting)]
+
+
+def test_every_default_lies_within_its_own_range() -> None:
+    for setting in KNOWN.values():
+        assert setting.adapter.validate_python(setting.default) == setting.default, setting.key
+
+
+def wrong_values(setting: Setting) -> Iterator[Any]:
+    """Values that no such setting can take: of another kind, just outside its range, and not quite numbers."""
+    declared = leaf(setting.annotation)
+    kind, bounds = plain(declared), bounds_of(declared)
+    is_list = get_origin(plain(setting.annotation)) is tuple
+    step = 1 if kind is int else 1e-9
+    singles: list[Any] = [] if kind is str else ["nonsense"]
+    singles += [bounds["ge"] - step] if "ge" in bounds else []
+    singles += [bounds["le"] + step * max(1, abs(bounds["le"]))] if "le" in bounds else []
+    singles += [bounds[name] for name in ("gt", "lt") if name in bounds]
+    singles += [float("nan"), float("inf"), float("-inf")] if kind in (int, float) else []
+    singles += [5, True, "\x00" if "pattern" in bounds else "x" * 5_000] if kind is str else []
+    singles += [True] if kind in (int, float) else [0] if kind is bool else []
+    yield from [[one] for one in singles] if is_list else singles
+    if is_list:
+        yield "not a list" if kind is not str else 5
+        if bounds_of(setting.annotation).get("min_length"):
+            yield []
+    else:
+        yield []
+
+
+def within(value: Any) -> bool:
+    return not isinstance(value, int) or isinstance(value, bool) or -(2**63) <= value < 2**63
+
+
+def test_every_setting_refuses_what_it_cannot_be_by_name_range_and_origin(tmp_path: Path) -> None:
+    """Of the wrong type, one below and one above the range, nan and inf; from the file and from the environment."""
+    wrong = {key: list(filter(within, wrong_values(setting))) for key, setting in KNOWN.items()}
+    offenders = []
+    for number in range(max(map(len, wrong.values()))):
+        lines = {key: values[number] for key, values in wrong.items() if number < len(values)}
+        said = refusal(lines, tmp_path).splitlines()
+        for key, value in lines.items():
+            start = f"file {tmp_path / 'nextgen.toml'}: {key} has to be {KNOWN[key].expects}, got the "
+            mine = [line for line in said if line.startswith(start)]
+            if len(mine) != 1 or "; change it, or remove it for the default, " not in mine[0]:
+                offenders.append((key, value, mine))
+        numbers = {key: value for key, value in lines.items() if plain(KNOWN[key].annotation) in (int, float)}
+        said = refusal({}, tmp_path, {variable_of(key): str(value) for key, value in numbers.items()}).splitlines()
+        for key, value in numbers.items():
+            if sum(line.startswith(f"env {variable_of(key)}: {key} has to be ") for line in said) != 1:
+                offenders.append((variable_of(key), value, said))
+    assert not offenders
+    assert sum(map(len, wrong.values())) > 5 * len(KNOWN)
+
+
+def test_lists_refuse_what_stands_in_them_twice_or_out_of_order(tmp_path: Path) -> None:
+    twice = {
+        "models.horizons": [5, 5],
+        "prediction.horizons": [5, 1],
+        "models.ridge.penalties": [1.0, 1.0],
+        "models.features": ["volatility_20", "volatility_20"],
+        "source.files.prices": ["a.csv", "a.csv"],
+        "source.files.columns": ["close=LAST", "close=LAST"],
+        "source.yahoo.tickers": ["AAA", "AAA"],
+        "plugins.files": ["a.py", "a.py"],
+    }
+    for key, value in twice.items():
+        said = refusal({key: value}, tmp_path)
+        assert f"{key} has to be " in said, key
+        assert "twice" in said or "do not rise" in said, said
+
+
+def test_everything_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
+    said = refusal({"trading.capital": -100, "trading.sizing.kelly": -1, "trading.horizn": 5}, tmp_path)
+    assert [line.split(": ")[1].split(" ")[0] for line in said.splitlines()] == [
+        "trading.capital",
+        "trading.sizing.kelly",
+        "there",
+    ]
+
+
+CONTRADICTIONS: list[tuple[dict[str, Any], tuple[str, ...]]] = [
+    ({"trading.horizon": 7}, ("trading.horizon is 7", "prediction.horizons are 1, 5, 20")),
+    ({"trading.horizon": 7, "prediction.horizons": [7]}, ("trading.horizon is 7", "models.horizons are 1, 5, 20")),
+    ({"trading.rules.drawdown_hard": 0.08}, ("drawdown_hard is 0.08", "drawdown_soft is 0.08")),
+    ({"trading.regimes.calm_below": 0.5}, ("stressed_above is 0.28", "calm_below is 0.5")),
+    ({"feedback.bias.recent": 30, "feedback.bias.window": 20}, ("recent is 30", "window is 20")),
+    ({"feedback.bias.min_sessions": 30, "feedback.bias.window": 20}, ("min_sessions is 30", "window is 20")),
+    ({"feedback.bias.leave": 0.001}, ("leave is 0.001", "enter is 0.01")),
+    ({"feedback.metrics.window": 10}, ("min_sessions is 20", "window is 10")),
+    ({"models.weight_step": 0.3}, ("weight_step is 0.3", "divide 1")),
+    ({"models.window": 10}, ("features.window is 20", "models.window is 10")),
+    ({"ingestion.publication_lag_minutes": 30}, ("publication_lag_minutes is 30", "decision_lag_minutes is 20")),
+    ({"ingestion.news.model.name": "m"}, ("name is 'm'", "training_cutoff is empty")),
+    (
+        {"ingestion.news.model.name": "m", "ingestion.news.model.training_cutoff": "2025-01-01"},
+        ("model 'm'", "dollars_per_million_input", "dollars_per_million_output"),
+    ),
+    ({"source.cross_check": "files", "source.name": "files"}, ("cross_check is 'files'", "name", "the source itself")),
+    ({"source.simulated.exchange": "XLON"}, ("market.exchange is XNYS", "source.simulated.exchange is XLON")),
+    (
+        {"source.rss.feeds": "[{name = 'a', url = 'https://x.example/1'}, {name = 'a', url = 'https://x.example/2'}]"},
+        ("2 feeds have 1 names", "source.rss"),
+    ),
+]
+
+
+def test_settings_that_contradict_each_other_are_refused_with_both_names_and_the_origin(tmp_path: Path) -> None:
+    for lines, parts in CONTRADICTIONS:
+        said = refusal(lines, tmp_path)
+        assert all(part in said for part in (*parts, f"(set by file {tmp_path / 'nextgen.toml'})")), (lines, said)
+
+
+def test_a_feed_needs_a_plain_name_and_a_plain_address(tmp_path: Path) -> None:
+    for name, url in [
+        ("A", "https://x.example/"),
+        ("a", "file:///etc/passwd"),
+        ("a", "https://me:secret@x.example/"),
+        ("a", "https:///x"),
+    ]:
+        said = refusal({"source.rss.feeds": f"[{{name = '{name}', url = '{url}'}}]"}, tmp_path)
+        assert "source.rss.feeds has to be a list" in said, said
+        assert "at position 0, " in said, said
+
+
+def test_a_wrong_choice_is_answered_with_the_nearest_right_one() -> None:
+    with pytest.raises(ConfigError, match=r"'files' or 'yahoo', got the text 'yaho'; did you mean yahoo\?"):
+        choice("source.name", "yaho")
 
 
 def test_every_stage_finds_its_section_of_the_right_kind() -> None:
@@ -35,38 +211,34 @@ def test_all_defaults_written_to_a_file_and_read_back_are_the_same(tmp_path: Pat
     (tmp_path / "nextgen.toml").write_text(toml_document(values_of(Settings())), encoding="utf-8")
     loaded = load(tmp_path, {})
     assert loaded.settings == Settings()
-    assert "default" not in loaded.origins.values()
+    assert [key for key, origin in loaded.origins.items() if origin == "default"] == [
+        key for key, setting in KNOWN.items() if setting.default is None
+    ]
 
 
 def test_no_two_settings_share_a_variable() -> None:
     assert len({variable_of(key) for key in KNOWN}) == len(KNOWN)
 
 
-def test_a_lake_follows_one_exchange() -> None:
-    both = {"NEXTGEN_MARKET__EXCHANGE": "XLON", "NEXTGEN_SOURCE__SIMULATED__EXCHANGE": "XLON"}
-    assert load(None, both).settings.market.exchange == "XLON"
-    with pytest.raises(ConfigError, match=r"market\.exchange is XLON but source\.simulated\.exchange is XNYS"):
-        load(None, {"NEXTGEN_MARKET__EXCHANGE": "XLON"})
-
-
-@pytest.mark.parametrize(
-    ("variable", "value", "said"),
-    [
-        ("NEXTGEN_RUNTIME__THREADS", "0", "threads has to lie in 1..256"),
-        ("NEXTGEN_RUNTIME__SEED", "-1", "seed has to be 0 or more"),
-        ("NEXTGEN_MARKET__DECISION_LAG_MINUTES", "-5", "decision_lag_minutes has to lie in 0..960"),
-    ],
-)
-def test_a_value_out_of_range_is_refused_with_its_origin(variable: str, value: str, said: str) -> None:
-    with pytest.raises(ConfigError) as refusal:
-        load(None, {variable: value})
-    assert said in str(refusal.value)
-    assert f"env {variable}" in str(refusal.value)
+def test_an_exchange_is_one_setting() -> None:
+    settings = load(None, {"NEXTGEN_MARKET__EXCHANGE": "XLON"}).settings
+    assert settings.market.exchange == "XLON"
+    repeated = {"NEXTGEN_MARKET__EXCHANGE": "XLON", "NEXTGEN_SOURCE__SIMULATED__EXCHANGE": "XLON"}
+    assert load(None, repeated).settings.market.exchange == "XLON", "older files said it twice"
+    unused = {"NEXTGEN_MARKET__EXCHANGE": "XLON", "NEXTGEN_SOURCE__YAHOO__EXCHANGE": "XNYS"}
+    assert load(None, unused).settings.market.exchange == "XLON", "only the source in use counts"
 
 
 def test_a_choice_on_the_spot_is_held_to_the_same_rules() -> None:
     assert choice("runtime.seed", "5").value == 5
     with pytest.raises(ConfigError, match=r"there is no setting runtime\.sede; did you mean runtime\.seed\?"):
         choice("runtime.sede", "5")
-    with pytest.raises(ConfigError, match=r"the command line: runtime\.seed expects a whole number"):
+    with pytest.raises(ConfigError, match=r"the command line: runtime\.seed has to be a whole number from 0 to"):
         choice("runtime.seed", "five")
+
+
+def test_plugins_are_looked_for_beside_the_lake(tmp_path: Path) -> None:
+    settings = load(None, {"NEXTGEN_PLUGINS__FILES": json.dumps(["mine.py", "/srv/ours.py"])}).settings
+    assert settings.plugins.paths(tmp_path) == (tmp_path / "mine.py", Path("/srv/ours.py"))
+    with pytest.raises(ConfigError, match=r"plugins\.files has to be a list, each the path of a Python file"):
+        load(None, {"NEXTGEN_PLUGINS__FILES": "mine.txt"})

@@ -34,8 +34,8 @@ SETTINGS = {
     "source.simulated.history_sessions": 330,
     "models.folds": 2,
     "models.test_sessions": 30,
-    "models.least_sessions": 100,
-    "models.least_rows": 500,
+    "models.min_sessions": 100,
+    "models.min_rows": 500,
     "models.lstm.hidden": 4,
     "models.lstm.epochs": 1,
 }

@@ -89,7 +89,7 @@ def test_the_score_is_the_sum_of_its_components() -> None:
 
 def test_what_is_held_is_always_selected_even_outside_the_universe() -> None:
     tables = {"ticker_universe": members("AAA", "BBB", "CCC"), "portfolio_holdings": holdings("AAA", "ZZZ")}
-    found = ranked(tables, most_tickers=1)
+    found = ranked(tables, max_tickers=1)
     assert {t for t, row in found.items() if row["selected"]} == {"AAA", "ZZZ"}
     assert {t for t, row in found.items() if row["held"]} == {"AAA", "ZZZ"}
 
@@ -101,7 +101,7 @@ def test_what_was_sold_before_the_last_session_is_no_longer_held() -> None:
 
 
 def test_no_more_than_asked_are_selected() -> None:
-    found = ranked({"ticker_universe": members("AAA", "BBB", "CCC")}, most_tickers=2)
+    found = ranked({"ticker_universe": members("AAA", "BBB", "CCC")}, max_tickers=2)
     assert [row["selected"] for row in found.values()] == [True, True, False]
 
 

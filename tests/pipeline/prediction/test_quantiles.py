@@ -28,7 +28,7 @@ def forecast(point: float, sigma: float = 0.02) -> np.ndarray:
 def test_no_bounded_forecast_crosses_or_loses_more_than_all(quantiles: np.ndarray, sigma: np.ndarray) -> None:
     bounded, _ = bound(quantiles, sigma, PARAMS)
     assert (np.diff(bounded, axis=-1) >= 0).all()
-    assert (bounded >= PARAMS.lowest_return).all()
+    assert (bounded >= PARAMS.min_return).all()
 
 
 @given(anything, widths)

@@ -28,6 +28,7 @@ from pipeline.ingestion.sources.payloads import (
     payload_text,
     price_rows,
 )
+from pipeline.market.currencies import currency_of
 from pipeline.market.sessions import Sessions
 
 __all__ = ["FilesSource"]
@@ -43,6 +44,8 @@ class FilesSource:
             raise SourceError("the source 'files' has no price file; name one or more with --prices PATH")
         self.params = params
         self.calendar = calendar
+        self.currency = params.currency or currency_of(calendar.exchange)
+        self.zone = params.zone or calendar.zone
         self._seen: tuple[tuple[str, int, int], ...] = ()
         self._content: Content | None = None
 
@@ -98,7 +101,7 @@ class FilesSource:
         content, fetch = self._read(), self._fetch(since, session, history)
         if content.news is None:
             return news_rows(fetch, [])
-        at = read_instants(content.news.lines[content.news.fields["published_at"]], zone=self.params.zone)
+        at = read_instants(content.news.lines[content.news.fields["published_at"]], zone=self.zone)
         after = self.calendar.close_at(self.calendar.previous(since)) + FETCH_LAG
         until = self.calendar.close_at(session) + FETCH_LAG
         wanted = ((at > after) & (at <= until)).fill_null(history)
@@ -115,8 +118,8 @@ class FilesSource:
             fetched_at=datetime.now(UTC),
             history=history,
             interval=self.params.interval,
-            exchange=self.params.exchange,
-            currency=self.params.currency,
+            exchange=self.calendar.exchange,
+            currency=self.currency,
             stamp=self.params.stamp,
         )
 
@@ -126,7 +129,7 @@ class FilesSource:
             (str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in paths_of(self.params) if path.exists()
         )
         if self._content is None or stamp != self._seen:
-            self._content, self._seen = read_content(self.params), stamp
+            self._content, self._seen = read_content(self.params, self.calendar), stamp
         return self._content
 
     def _cut_actions(self, actions: Dated, fetch: Fetch, low: date) -> Dated:
@@ -134,7 +137,7 @@ class FilesSource:
         ex = actions.lines[actions.fields["ex_date"]].str.to_date("%Y-%m-%d", strict=False)
         wanted = ex.is_between(low, fetch.session).fill_null(fetch.history)
         if "available_at" in actions.fields:
-            announced = read_instants(actions.lines[actions.fields["available_at"]], zone=self.params.zone)
+            announced = read_instants(actions.lines[actions.fields["available_at"]], zone=self.zone)
             by = self.calendar.close_at(fetch.session) + FETCH_LAG
             wanted = wanted | ((ex > fetch.session) & (announced <= by)).fill_null(False)
         return Dated(actions.lines.filter(wanted), actions.fields)

@@ -16,6 +16,8 @@ from pipeline.ingestion.sources.files.dates import is_iso, read_dates
 from pipeline.ingestion.sources.files.file_text import is_readable, read_text, stem
 from pipeline.ingestion.sources.files.memberships import identify_tickers, read_identities, read_memberships
 from pipeline.ingestion.sources.params import FilesParams
+from pipeline.market.currencies import currency_of
+from pipeline.market.sessions import Sessions
 
 TICKER_COLUMN = "ticker"
 """Added where a file does not say whose bars it holds."""
@@ -70,18 +72,21 @@ def paths_of(params: FilesParams) -> list[Path]:
     return [file for path in paths for file in (_files_in(path) if path.is_dir() else [path])]
 
 
-def read_content(params: FilesParams) -> Content:
-    """Read all files.
+def read_content(params: FilesParams, calendar: Sessions) -> Content:
+    """Read all files; what they leave open of exchange, currency and zone is the market's.
 
     Raises:
         SourceError: for a file that is missing, unreadable or empty, or a column that cannot be found.
     """
-    return _Reader(params).content()
+    return _Reader(params, calendar).content()
 
 
 class _Reader:
-    def __init__(self, params: FilesParams) -> None:
+    def __init__(self, params: FilesParams, calendar: Sessions) -> None:
         self.params = params
+        self.exchange = calendar.exchange
+        self.currency = params.currency or currency_of(calendar.exchange)
+        self.zone = params.zone or calendar.zone
         self.overrides = columns.parse_overrides(params.columns)
         self.identities = read_identities(params.identities) if params.identities else None
 
@@ -147,7 +152,7 @@ class _Reader:
         filled = {name: f"listing_{name}" for name in open_fields}
         defaults = known.select(pl.col("ticker").alias(ticker), *(pl.col(f).alias(to) for f, to in filled.items()))
         usual = {"name": pl.col(ticker), "sector": pl.lit("unknown"), "role": pl.lit("stock")}
-        usual |= {"exchange": pl.lit(self.params.exchange), "currency": pl.lit(self.params.currency)}
+        usual |= {"exchange": pl.lit(self.exchange), "currency": pl.lit(self.currency)}
         lines = lines.join(defaults, on=ticker, how="left", maintain_order="left").with_columns(
             pl.col(filled[name]).fill_null(value) for name, value in usual.items() if name in filled
         )
@@ -168,8 +173,8 @@ class _Reader:
                 name="ticker",
                 sector=pl.lit("unknown"),
                 role=pl.when(benchmark).then(pl.lit("benchmark")).otherwise(pl.lit("stock")),
-                exchange=pl.lit(self.params.exchange),
-                currency=pl.lit(self.params.currency),
+                exchange=pl.lit(self.exchange),
+                currency=pl.lit(self.currency),
                 listed_on=pl.col("day").dt.to_string("%Y-%m-%d"),
             )
         )
@@ -214,7 +219,7 @@ class _Reader:
 
     def _days(self, lines: pl.DataFrame, column: str, path: Path) -> pl.Series:
         params, where = self.params, f"column {column!r} of {path}"
-        return read_dates(lines[column], date_format=params.date_format, zone=params.zone, where=where)
+        return read_dates(lines[column], date_format=params.date_format, zone=self.zone, where=where)
 
 
 def _missing_benchmark(known: pl.DataFrame, lines: pl.DataFrame, fields: Mapping[str, str]) -> pl.DataFrame:

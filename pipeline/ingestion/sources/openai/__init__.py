@@ -127,7 +127,7 @@ class Scorer:
     ) -> Transcript | RequestFailure:
         await asyncio.to_thread(self.rate.take)
         at = self.now()
-        most = self.params.cost(len(transcript.request) // CHARACTERS_PER_TOKEN, self.params.most_output_tokens)
+        most = self.params.cost(len(transcript.request) // CHARACTERS_PER_TOKEN, self.params.max_output_tokens)
         forbidden = self.memory.reserve(at, most, self.params.requests_per_day, self.params.dollars_per_day)
         if forbidden:
             self._spent = forbidden

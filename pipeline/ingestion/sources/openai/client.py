@@ -61,14 +61,14 @@ def request_body(params: LanguageModelParams, articles: str) -> dict[str, Any]:
             "model": params.name,
             "messages": [{"role": "system", "content": INSTRUCTIONS}, {"role": "user", "content": articles}],
             "response_format": {"type": "json_schema", "json_schema": shape},
-            "max_completion_tokens": params.most_output_tokens,
+            "max_completion_tokens": params.max_output_tokens,
         }
     return {
         "model": params.name,
         "instructions": INSTRUCTIONS,
         "input": articles,
         "text": {"format": {"type": "json_schema", "name": SCHEMA_NAME, "strict": True, "schema": SCHEMA}},
-        "max_output_tokens": params.most_output_tokens,
+        "max_output_tokens": params.max_output_tokens,
         "store": False,
     }
 

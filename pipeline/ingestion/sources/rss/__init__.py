@@ -111,7 +111,7 @@ def open_feeds(params: RssParams, calendar: Sessions) -> Feeds:
     fetcher = Fetcher(
         folder=state_home(os.environ) / "feeds",
         timeout=params.timeout_seconds,
-        most_bytes=params.most_bytes,
+        max_bytes=params.max_bytes,
         reuse=params.reuse_minutes * 60,
     )
     return Feeds(params, calendar, fetcher)

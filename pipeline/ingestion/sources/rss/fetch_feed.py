@@ -78,7 +78,7 @@ class Fetcher:
     folder: Path
     timeout: float
     """Seconds for a whole answer."""
-    most_bytes: int
+    max_bytes: int
     reuse: float
     """Seconds within which a feed is not asked for again."""
     now: Callable[[], float] = time.time
@@ -104,7 +104,7 @@ class Fetcher:
         deadline = time.monotonic() + self.timeout
         try:
             with opener.open(_request(url, kept), timeout=self.timeout) as response:
-                data = _decompress(self._bytes(response, deadline), response.headers, self.most_bytes)
+                data = _decompress(self._bytes(response, deadline), response.headers, self.max_bytes)
                 return self._document(url, data, response.headers)
         except urllib.error.HTTPError as error:
             with error:
@@ -119,8 +119,8 @@ class Fetcher:
         data = bytearray()
         while chunk := response.read1(CHUNK):
             data += chunk
-            if len(data) > self.most_bytes:
-                raise FeedError(SMALL, f"it has more than {self.most_bytes} bytes")
+            if len(data) > self.max_bytes:
+                raise FeedError(SMALL, f"it has more than {self.max_bytes} bytes")
             if time.monotonic() > deadline:
                 raise FeedError(REACHED, f"it is not complete after {self.timeout:g} seconds")
         if response.length:

@@ -27,6 +27,7 @@ from pipeline.ingestion.sources.simulated.faults import ADDED, TRANSIENT, delive
 from pipeline.ingestion.sources.simulated.instruments import BENCHMARK, SECTORS, Instruments, draw_instruments
 from pipeline.ingestion.sources.simulated.news import FIELDS, write_articles
 from pipeline.ingestion.sources.simulated.returns import ReturnPaths, simulate
+from pipeline.market.currencies import CURRENCIES
 from pipeline.market.sessions import Sessions
 
 __all__ = ["BENCHMARK", "SimulatedSource"]
@@ -84,6 +85,8 @@ class SimulatedSource:
     def __init__(self, params: SimulatedParams, calendar: Sessions) -> None:
         self.params = params
         self.calendar = calendar
+        # A made-up market may lie at an exchange that nobody trades at.
+        self.currency = CURRENCIES.get(calendar.exchange, "USD")
         self.instruments: Instruments = draw_instruments(params)
         try:
             opening = date.fromisoformat(params.first_session)
@@ -190,7 +193,8 @@ class SimulatedSource:
             session=session,
             fetched_at=fetched_at,
             history=history,
-            exchange=self.params.exchange,
+            exchange=self.calendar.exchange,
+            currency=self.currency,
         )
 
     def _until(self, position: int) -> _Market:
@@ -248,7 +252,7 @@ class SimulatedSource:
         if history or low == 0:
             rows.append((BENCHMARK, "Whole Market Index", "Index", "benchmark", days[0]))
         return pl.DataFrame(
-            [(*row[:4], self.params.exchange, "USD", row[4].isoformat()) for row in rows],
+            [(*row[:4], self.calendar.exchange, self.currency, row[4].isoformat()) for row in rows],
             schema=dict.fromkeys(LISTING_FIELDS.values(), pl.String),
             orient="row",
         )

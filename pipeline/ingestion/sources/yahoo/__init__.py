@@ -145,7 +145,16 @@ class YahooSource:
         }
         symbols = self._vendors(sorted(wanted))
         patience = 0.0 if self._silent else self.params.patience_minutes
-        return news.land(self.connection, self.params, symbols, since, session, history=history, patience=patience)
+        return news.land(
+            self.connection,
+            self.params,
+            self.calendar.exchange,
+            symbols,
+            since,
+            session,
+            history=history,
+            patience=patience,
+        )
 
     # ---- what to ask
 
@@ -171,7 +180,7 @@ class YahooSource:
 
     def _vendors(self, tickers: Iterable[str]) -> dict[str, str]:
         """Yahoo's symbol -> our ticker."""
-        return {vendor_symbol(ticker, self.params.exchange): ticker for ticker in tickers}
+        return {vendor_symbol(ticker, self.calendar.exchange): ticker for ticker in tickers}
 
     def _memberships(self) -> Memberships | None:
         if self._spells is None and self.params.constituents:
@@ -179,7 +188,7 @@ class YahooSource:
         return self._spells
 
     def _symbols(self, screened: str) -> list[str]:
-        found = (our_ticker(symbol, self.params.exchange) for symbol in screened_symbols(screened))
+        found = (our_ticker(symbol, self.calendar.exchange) for symbol in screened_symbols(screened))
         return [ticker for ticker in found if _is_well_formed(ticker)]
 
     # ---- asking
@@ -207,7 +216,9 @@ class YahooSource:
     def _identity(self, question: _Question) -> str:
         """What makes two visits one: the whole question and whom it is put to."""
         params = self.params
-        return json.dumps([self.connection.base_url, params.interval, params.exchange, *map(str, question.parts)])
+        return json.dumps(
+            [self.connection.base_url, params.interval, self.calendar.exchange, *map(str, question.parts)]
+        )
 
     def _request(self, question: _Question, ticker: str, role: str, url: str) -> str:
         """The request as JSON, in the words of the landing contract."""
@@ -216,7 +227,7 @@ class YahooSource:
             "ticker": ticker,
             "role": role,
             "interval": self.params.interval,
-            "exchange": self.params.exchange,
+            "exchange": self.calendar.exchange,
             "stamp": "start",
             "history": question.history,
             "since": question.low.isoformat(),

@@ -21,6 +21,7 @@ SOURCE = "yahoo"
 def land(
     connection: Connection,
     params: YahooParams,
+    exchange: str,
     symbols: Mapping[str, str],
     since: date,
     session: date,
@@ -36,6 +37,7 @@ def land(
     Args:
         connection: the way to Yahoo.
         params: which of Yahoo's two answers is asked for, and how many articles.
+        exchange: ISO 10383 code of the exchange whose sessions the tickers follow.
         symbols: Yahoo's symbol -> our ticker.
         since: first session wanted; only written down, for Yahoo speaks of the present alone.
         session: the session the answers are filed under.
@@ -48,7 +50,7 @@ def land(
             "url": url,
             "symbol": symbol,
             "tickers": ticker if params.news == "stream" else "",
-            "exchange": params.exchange,
+            "exchange": exchange,
             "history": history,
             "since": since.isoformat(),
             "until": session.isoformat(),
@@ -60,7 +62,7 @@ def land(
         reply = get(symbol, params.news_count)
         return CachedAnswer(symbol, request(symbol, ticker, reply.url), reply.body, reply.at.isoformat())
 
-    question = [connection.base_url, "news", params.news, params.news_count, params.exchange, str(session), history]
+    question = [connection.base_url, "news", params.news, params.news_count, exchange, str(session), history]
     visited = RetryingClient(connection, params, patience).visit(json.dumps(question), symbols, ask)
     rows = [
         _row(session, "yahoo-news", kept.request, kept.payload, kept.at.astimezone(UTC)) for kept in visited.answers

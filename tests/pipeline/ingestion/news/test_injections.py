@@ -182,7 +182,7 @@ def test_whatever_an_obedient_model_is_told_no_other_article_changes_and_none_go
         article: (value, strength) for article, value, strength in rows.select("article_id", "score", "strength").rows()
     }
     assert set(rows["ticker"]) == {"AAA"} and len(found) == rows.height <= news.height
-    cap = NewsParams().most_strength
+    cap = NewsParams().max_strength
     for number, told in enumerate(mixed):
         value, strength = found.get(digest("article", number), (None, 0.0))
         order = next((one for one in CORPUS if one["title"] == told["title"]), None)

@@ -154,8 +154,3 @@ def test_what_nobody_was_ever_asked_about_is_not_dug_up(openai: OpenAI) -> None:
     world = days(openai)
     world.run(DAYS[1])
     assert openai.asked == []
-
-
-def test_a_limit_beyond_what_is_read_is_refused(openai: OpenAI) -> None:
-    with pytest.raises(ValueError, match="again_sessions"):
-        params(openai, again_sessions=6)

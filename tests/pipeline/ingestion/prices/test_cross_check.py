@@ -78,8 +78,6 @@ def test_a_second_source_that_cannot_answer_costs_nothing_but_is_told(tmp_path: 
     assert told.select("rule", "source").rows() == [(SECOND_ANSWERS, "files")]
 
 
-def test_a_source_is_not_checked_against_itself() -> None:
-    with pytest.raises(ValueError, match="the source itself"):
-        SourceParams(name="files", cross_check="files")
+def test_a_source_that_does_not_exist_checks_nothing() -> None:
     with pytest.raises(SourceError, match="there is no source 'nobody'"):
         open_source(SourceParams(cross_check="nobody"), weekday_sessions(date(2018, 1, 1), date(2026, 1, 1)))

@@ -56,7 +56,7 @@ def params(openai: OpenAI, **changes: Any) -> IngestionParams:
         "requests_per_minute": 60_000.0,
         "dollars_per_million_input": 1.0,
         "dollars_per_million_output": 10.0,
-        "most_output_tokens": 1_000,
+        "max_output_tokens": 1_000,
         "timeout_seconds": 5.0,
         "tries": 2,
         "again_sessions": 0,
@@ -339,27 +339,6 @@ def test_hindsight_can_be_marked_and_does_not_count_nor_look_as_if_it_had_been_k
 def test_an_honest_models_opinion_is_known_as_soon_as_the_article_is(openai: OpenAI) -> None:
     said = score(news(), landed(news(), params(openai)), moment(), params(openai))
     assert said["available_at"].unique().to_list() == [NOON.astimezone(UTC)]
-
-
-@pytest.mark.parametrize(
-    ("changes", "word"),
-    [
-        ({"training_cutoff": ""}, "training_cutoff"),
-        ({"training_cutoff": "soon"}, "training_cutoff"),
-        ({"hindsight": "ignore"}, "hindsight"),
-        ({"api": "grpc"}, "api"),
-        ({"base_url": "", "dollars_per_million_output": 0.0}, "prices"),
-        ({"tries": 0}, "tries"),
-        ({"concurrency": 1_000}, "concurrency"),
-        ({"requests_per_day": -1}, "budgets"),
-        ({"timeout_seconds": 0.0}, "timeout_seconds"),
-    ],
-)
-def test_a_model_that_cannot_be_held_to_its_limits_is_refused(
-    openai: OpenAI, changes: dict[str, Any], word: str
-) -> None:
-    with pytest.raises(ValueError, match=word):
-        params(openai, **changes)
 
 
 def test_without_a_key_openai_is_not_asked_and_the_reason_is_told(

@@ -18,7 +18,6 @@ from pipeline.engine.stage import Moment
 from pipeline.engine.stages import stage
 from pipeline.ingestion.news.articles import articles, validate_articles
 from pipeline.ingestion.params import IngestionParams
-from pipeline.ingestion.sources.params import YahooParams
 from pipeline.ingestion.sources.yahoo import LIMITED, UNREACHABLE, YahooSource
 from pipeline.market.sessions import exchange_sessions
 from tests.frames.market import instruments
@@ -366,9 +365,3 @@ def test_every_recorded_article_arrives_with_its_time_and_its_own_tickers(tmp_pa
         for one in items
     }
     assert all(set(tickers.split()) == own[title] for title, tickers in good.select("title", "tickers").iter_rows())
-
-
-def test_a_choice_that_is_none_is_refused() -> None:
-    for wrong in ({"news": "all"}, {"news_count": 0}, {"news_count": 1_000}):
-        with pytest.raises(ValueError, match="news"):
-            YahooParams(tickers=("AAA",), **wrong)  # type: ignore[arg-type]

@@ -24,6 +24,7 @@ def yahoo_source(
     state: Path,
     *tickers: str,
     connection: Connection | None = None,
+    exchange: str = "XNYS",
     **changes: Any,
 ) -> YahooSource:
     """A source whose Yahoo is the server; it asks as fast as it likes and gives up at once."""
@@ -32,13 +33,13 @@ def yahoo_source(
     connection = connection or Connection(
         state=state, requests_per_minute=params.requests_per_minute, base_url=yahoo.base_url
     )
-    return YahooSource(params, exchange_sessions(params.exchange), connection)
+    return YahooSource(params, exchange_sessions(exchange), connection)
 
 
 def yahoo_runner(path: Path, source: YahooSource) -> Runner:
     """A runner of the lake at the path, fed by the source."""
     settings = Settings(
-        market=MarketParams(exchange=source.params.exchange),
+        market=MarketParams(exchange=source.calendar.exchange),
         runtime=RuntimeParams(durable=False),
         source=SourceParams(name="yahoo", yahoo=source.params),
     )

@@ -24,7 +24,7 @@ from tests.real_data import REAL_DATA
 
 SHARED = REAL_DATA
 SPELLS = SHARED / "sp500_constituents" / "ticker_start_end.parquet"
-PARAMS = replace(IngestionParams(), universe=UniverseParams(least_history=1, least_dollar_volume=1.0))
+PARAMS = replace(IngestionParams(), universe=UniverseParams(min_history=1, min_dollar_volume=1.0))
 BEFORE, NEXT = CALENDAR.previous(DAY), CALENDAR.next(DAY)
 
 

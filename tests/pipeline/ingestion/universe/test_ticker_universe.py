@@ -16,7 +16,7 @@ from pipeline.ingestion.params import IngestionParams, UniverseParams
 from pipeline.ingestion.universe.ticker_universe import universe
 from tests.frames.market import CALENDAR, DAY, actions, instruments, moment, prices
 
-SMALL = UniverseParams(most_stale=1, least_history=3, least_close=1.0, least_dollar_volume=1e6, most_members=2)
+SMALL = UniverseParams(max_stale=1, min_history=3, min_close=1.0, min_dollar_volume=1e6, max_members=2)
 PARAMS = replace(IngestionParams(), universe=SMALL)
 
 

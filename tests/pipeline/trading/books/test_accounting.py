@@ -75,7 +75,7 @@ def test_a4_sale_proceeds_are_credited_whole() -> None:
 
 
 def test_a5_commission_never_drives_cash_below_zero() -> None:
-    params = TradingParams(capital=10_000.0, costs=Costs(half_spread=0.0, impact=0.0, least_commission=5.0))
+    params = TradingParams(capital=10_000.0, costs=Costs(half_spread=0.0, impact=0.0, min_commission=5.0))
     given = world(bar("AAA", FUND), bar("AAA", DAY1), params=params)
     given.order(FUND, "AAA", "buy", 100)
     given.settle_to(DAY1)

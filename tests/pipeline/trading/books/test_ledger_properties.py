@@ -55,7 +55,7 @@ def histories(draw: st.DrawFn) -> History:
     history = History(
         capital=draw(st.sampled_from((1_000.01, 50_000.0, 1_000_000.0))),
         costs=Costs(
-            multiple=draw(st.sampled_from((0.0, 1.0, 2.0))), least_commission=draw(st.sampled_from((0.0, 1.0, 35.0)))
+            multiple=draw(st.sampled_from((0.0, 1.0, 2.0))), min_commission=draw(st.sampled_from((0.0, 1.0, 35.0)))
         ),
     )
     for ticker in TICKERS:

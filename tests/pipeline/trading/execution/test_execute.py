@@ -133,7 +133,7 @@ def test_when_cash_is_short_the_best_edge_is_served_first() -> None:
 
 def test_the_commission_of_one_order_is_not_there_for_the_next() -> None:
     bars = [bar(ticker, day) for ticker in ("AAA", "BBB") for day in (FUND, DAY1)]
-    costs = Costs(half_spread=0.0, impact=0.0, least_commission=5.0)
+    costs = Costs(half_spread=0.0, impact=0.0, min_commission=5.0)
     world = World(*bars, params=TradingParams(capital=10_005.0, costs=costs))
     world.order(FUND, "AAA", "buy", 50, edge=0.02)
     world.order(FUND, "BBB", "buy", 50, edge=0.01)

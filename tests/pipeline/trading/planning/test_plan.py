@@ -121,7 +121,7 @@ def test_who_is_not_in_the_universe_is_not_bought() -> None:
 
 def test_budgets_that_are_shared_go_to_the_best_edge_first() -> None:
     tickers = [f"T{n}" for n in range(6)]
-    given = world(*tickers, params=TradingParams(rules=Rules(most_positions=2)))
+    given = world(*tickers, params=TradingParams(rules=Rules(max_positions=2)))
     predict(given, *[{"ticker": t, "point": 0.02 + 0.01 * n} for n, t in enumerate(tickers)])
     given.look_ahead(FUND)
     rows = given.rows("trade_plans")
@@ -223,7 +223,7 @@ def test_a_bad_forecast_closes_a_position_but_not_the_day_after_it_was_opened() 
     predict(given, {"point": -0.05}, session=NEXT)
     row = planned(given, session=NEXT)
     assert (row["intent"], row["blocked_by"]) == ("exit", "patience")
-    patient = holder(params=TradingParams(rules=Rules(least_holding=0)))
+    patient = holder(params=TradingParams(rules=Rules(min_holding=0)))
     predict(patient, {"point": -0.05}, session=NEXT)
     assert planned(patient, session=NEXT)["taken"]
 

@@ -37,7 +37,7 @@ def word(decision: str, ticker: str = "AAA", **given: Any) -> dict[str, Any]:
 
 def world(*words: dict[str, Any], closes: tuple[float, ...] = (100.0,) * 6, **params: Any) -> World:
     """A hundred shares of AAA planned for DAY1's open at 100, and what was said of it."""
-    free = TradingParams(costs=Costs(half_spread=0.0, impact=0.0, commission_per_share=0, least_commission=0), **params)
+    free = TradingParams(costs=Costs(half_spread=0.0, impact=0.0, commission_per_share=0, min_commission=0), **params)
     made = World(*(bar("AAA", day, close) for day, close in zip(DAYS, closes, strict=False)), params=free)
     made.order(FUND, "AAA", "buy", 100)
     if words:

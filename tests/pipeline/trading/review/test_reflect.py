@@ -41,7 +41,7 @@ def test_the_verdict_says_where_in_the_forecasts_band_the_outcome_fell(price: fl
 
 
 def test_a_gain_that_costs_ate_is_blamed_on_the_costs() -> None:
-    row = sold_at(100.3, TradingParams(costs=Costs(least_commission=40.0)))
+    row = sold_at(100.3, TradingParams(costs=Costs(min_commission=40.0)))
     assert row["verdict"] == "cost"
     assert row["gross_return"] > 0 > row["realised_return"]
 

@@ -1,0 +1,111 @@
+"""The types that settings share, and what can stand beside one: an earlier name, or why any text is allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from typing import Annotated, Any, TypeVar
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, Field
+
+from lake.tables.vocabulary import SYMBOL
+
+
+@dataclass(frozen=True)
+class Formerly:
+    """The name a setting used to have. Files, environment variables and recorded runs that use it still count."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class AnyText:
+    """Beside a text without a choice or a pattern: why every text is allowed."""
+
+    why: str
+
+
+T = TypeVar("T")
+
+
+def _distinct(values: tuple[T, ...]) -> tuple[T, ...]:
+    if len(set(values)) < len(values):
+        raise ValueError("a value stands in the list twice")
+    return values
+
+
+def _rising(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    if list(values) != sorted(set(values)):
+        raise ValueError("the values do not rise")
+    return values
+
+
+def _date(text: str) -> str:
+    date.fromisoformat(text)
+    return text
+
+
+def _or_empty(check: Callable[[str], str]) -> AfterValidator:
+    return AfterValidator(lambda text: check(text) if text else text)
+
+
+def _web_address(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+        raise ValueError("it is not a plain http or https address")
+    return text
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, OSError) as error:
+        raise ValueError(f"there is no time zone {name!r}") from error
+    return name
+
+
+DISTINCT = AfterValidator(_distinct)
+"""For a list: no value stands in it twice."""
+RISING = AfterValidator(_rising)
+"""For a list: every value is larger than the one before it."""
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Horizon = Annotated[int, Field(ge=1, le=20)]
+"""Sessions ahead. What learns from a forecast reads 45 sessions back: 20, the grace, and some without a run."""
+Horizons = Annotated[
+    tuple[Horizon, ...],
+    Field(min_length=1, max_length=10, description="1 to 10 numbers of sessions, each from 1 to 20, in rising order"),
+    RISING,
+]
+Day = Annotated[
+    str, Field(pattern=r"^\d{4}-\d\d-\d\d$", description="a date, written like 2018-01-02"), AfterValidator(_date)
+]
+DayOrNone = Annotated[
+    str, Field(max_length=10, description="a date, written like 2018-01-02, or empty for none"), _or_empty(_date)
+]
+WebAddress = Annotated[
+    str,
+    Field(max_length=2000, description="an http or https address without user name or password"),
+    AfterValidator(_web_address),
+]
+WebAddressOrNone = Annotated[
+    str,
+    Field(max_length=2000, description="an http or https address without user name or password, or empty for none"),
+    _or_empty(_web_address),
+]
+Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
+Exchange = Annotated[
+    str, Field(pattern=r"^([A-Z]{4}|24/[57])$", description="the ISO 10383 code of an exchange, such as XNYS")
+]
+Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="an ISO 4217 currency code, such as USD")]
+Zone = Annotated[
+    str, Field(max_length=64, description="the name of a time zone, such as America/New_York"), AfterValidator(_zone)
+]
+Ticker = Annotated[str, Field(pattern=f"^(?:{SYMBOL})$", description="a ticker, such as BRK.B")]
+TickerOrNone = Annotated[
+    str, Field(pattern=f"^(?:{SYMBOL})?$", description="a ticker, such as BRK.B, or empty for none")
+]
+FilePath = Annotated[str, Field(max_length=4096), AnyText("the path is checked where the file is opened, in words")]
