@@ -38,20 +38,23 @@ def from_file(path: Path, settings: Mapping[str, Setting]) -> dict[str, Given]:
         ConfigError: if the file is unreadable or not valid TOML; else a line for every key that is unknown and every
             value of the wrong type or out of range.
     """
+    origin, names = f"file {path}", names_of(settings)
+    entries = [
+        (key, origin, partial(_from_tree, names, settings, key, value, origin))
+        for key, value in _leaves(_read_toml(path), "", names)
+    ]
+    return _read(entries, names)
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path} is not UTF-8 text ({error.reason}); save it as UTF-8") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path} is not valid TOML: {error}") from error
-    origin, names = f"file {path}", names_of(settings)
-    entries = [
-        (key, origin, partial(_from_tree, names, settings, key, value, origin))
-        for key, value in _leaves(tree, "", names)
-    ]
-    return _read(entries, names)
 
 
 def from_environment(environ: Mapping[str, str], settings: Mapping[str, Setting]) -> dict[str, Given]:
@@ -62,11 +65,7 @@ def from_environment(environ: Mapping[str, str], settings: Mapping[str, Setting]
     """
     names = names_of(settings)
     variables = {variable_of(key): key for key in names}
-    ours = [
-        name
-        for name in sorted(environ)
-        if name.startswith(PREFIX) and name not in NOT_SETTINGS and not name.startswith(NOT_SETTINGS_PREFIXES)
-    ]
+    ours = filter(_is_setting, sorted(environ))
 
     def read(name: str) -> Any:
         if name not in variables:
@@ -75,6 +74,10 @@ def from_environment(environ: Mapping[str, str], settings: Mapping[str, Setting]
         return from_text(names[variables[name]], environ[name], f"env {name}")
 
     return _read([(variables.get(name, ""), f"env {name}", partial(read, name)) for name in ours], names)
+
+
+def _is_setting(name: str) -> bool:
+    return name.startswith(PREFIX) and name not in NOT_SETTINGS and not name.startswith(NOT_SETTINGS_PREFIXES)
 
 
 def names_of(settings: Mapping[str, Setting]) -> dict[str, Setting]:

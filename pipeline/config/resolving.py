@@ -35,17 +35,16 @@ def resolve(
         ConfigError: if the file cannot be read; else a line for each unknown key and each value of the wrong type or
             out of range; else one for each two settings that contradict each other.
     """
-    settings = settings_of(cls)
-    names = names_of(settings)
+    names = names_of(settings := settings_of(cls))
     given = {
         **(from_file(file, settings) if file else {}),
         **{names[key].key: value for key, value in (chosen or {}).items()},
         **from_environment(environ, settings),
     }
-    origins = {key: given[key].origin if key in given else DEFAULT for key in settings}
     resolved = built(cls, given)
     if wrong := list(_contradictions(resolved, given)):
         raise ConfigError("\n".join(wrong))
+    origins = {key: given[key].origin if key in given else DEFAULT for key in settings}
     renamed = {key: one.former_key for key, one in given.items() if one.former_key}
     return Loaded(resolved, origins, file, renamed)
 

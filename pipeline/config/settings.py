@@ -77,13 +77,7 @@ class Settings:
 
     def contradictions(self) -> Iterator[str]:
         """What two sections say of the same thing."""
-        for name in filter(None, (self.source.name, self.source.cross_check)):
-            own = getattr(getattr(self.source, name), "exchange", None)
-            if own not in (None, self.market.exchange):
-                yield (
-                    f"market.exchange is {self.market.exchange} and source.{name}.exchange is {own}; a lake follows one"
-                    f" exchange: set market.exchange to the right one and remove source.{name}.exchange"
-                )
+        yield from self._other_exchanges()
         if self.features.window != self.models.window:
             yield (
                 f"features.window is {self.features.window} and models.window is {self.models.window}; a model is"
@@ -94,6 +88,15 @@ class Settings:
                 yield (
                     f"trading.horizon is {self.trading.horizon} and {name}.horizons are"
                     f" {', '.join(map(str, horizons))}; trades rest on a forecast, so choose a horizon that is forecast"
+                )
+
+    def _other_exchanges(self) -> Iterator[str]:
+        for name in filter(None, (self.source.name, self.source.cross_check)):
+            own = getattr(getattr(self.source, name), "exchange", None)
+            if own not in (None, self.market.exchange):
+                yield (
+                    f"market.exchange is {self.market.exchange} and source.{name}.exchange is {own}; a lake follows one"
+                    f" exchange: set market.exchange to the right one and remove source.{name}.exchange"
                 )
 
     def section(self, name: str) -> Any:

@@ -30,8 +30,7 @@ def describe(annotation: Any) -> str:
     """A type with its range as an operator would say it."""
     if said := next((info.description for info in _field_infos(annotation) if info.description), None):
         return said
-    hint = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
-    bounds = bounds_of(annotation)
+    hint, bounds = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation, bounds_of(annotation)
     if hint is str and "max_length" in bounds:
         return f"text of at most {bounds['max_length']:,} characters"
     if hint in _WORDS:

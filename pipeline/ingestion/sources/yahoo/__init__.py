@@ -145,15 +145,9 @@ class YahooSource:
         }
         symbols = self._vendors(sorted(wanted))
         patience = 0.0 if self._silent else self.params.patience_minutes
+        exchange = self.calendar.exchange
         return news.land(
-            self.connection,
-            self.params,
-            self.calendar.exchange,
-            symbols,
-            since,
-            session,
-            history=history,
-            patience=patience,
+            self.connection, self.params, exchange, symbols, since, session, history=history, patience=patience
         )
 
     # ---- what to ask
