@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from lake.tables.features import FEATURES
+from pipeline.features.catalogue import BUILT_IN
 from pipeline.features.features import features
 from pipeline.features.params import FeatureParams
 from pipeline.features.tensors import training_windows, window_tensor
@@ -23,7 +23,7 @@ from pipeline.features.windows import windows
 from tests.frames.features import Market, feature_rows, moment, random_market, universe
 
 LOOKBACK = 280
-NAMES = [feature.name for feature in FEATURES]
+NAMES = [feature.name for feature in BUILT_IN]
 
 
 def seconds(work: Callable[[], Any], repeats: int = 7) -> float:

@@ -10,7 +10,10 @@ import click
 
 from lake.contract import Column, Table
 from lake.tables import DOMAINS, TABLES
+from lake.tables.features import FEATURE_ROWS
 from pipeline.engine.stages import IMPORTED, STAGES
+from pipeline.features.catalogue import BUILT_IN
+from pipeline.features.feature import Feature
 
 HERE = Path(__file__).parent
 NOTE = "<!-- Made from the code by `make docs`; change the code, not this page. -->\n"
@@ -45,7 +48,16 @@ def _table(table: Table) -> Iterator[str]:
     yield "|---|---|---|---|"
     for name, column in table.columns.items():
         yield f"| `{name}` | {_type(column)} | {_cell(column.unit)} | {_cell(column.doc)} |"
+    if table is FEATURE_ROWS:
+        yield from (
+            f"| `{one.name}` | Float32, may be null | {_cell(one.unit)} | {_cell(one.formula)} |" for one in BUILT_IN
+        )
+    elif table.further is not None:
+        yield f"| further ones | {_type(table.further)} | {_cell(table.further.unit)} | {_cell(table.further.doc)} |"
     yield ""
+    if table is FEATURE_ROWS:
+        yield " ".join((Feature.__doc__ or "").split("\n\n")[1].split())
+        yield ""
     if table.rules:
         yield "Rules: " + "; ".join(table.rules) + "."
         yield ""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
 
@@ -22,6 +23,8 @@ PRICE = pl.Decimal(18, 6)
 
 Mode = Literal["append", "merge", "replace"]
 RUN_ID = "run_id"
+COLUMN_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+"""What a further column of an open table may be called."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,9 @@ class Table:
     """The column saying when the fact became public; an as-of read shows nothing later."""
     entity: tuple[str, ...] = ()
     """Rows that share these values restate each other; an as-of read keeps the last one available."""
+    further: Column | None = None
+    """What every further column is, in a table that takes columns its contract does not name: a commit that brings one
+    adds it, and rows written before have null in it. None where the columns are all there are."""
     published_by_run: bool = True
     """True if readers see the version that the last published run left; False if they see the newest version."""
 
@@ -79,6 +85,33 @@ class Table:
         named = {*self.key, self.clock, *self.entity} | ({self.available} if self.available else set())
         if unknown := sorted(named - set(self.columns)):
             raise TypeError(f"table {self.name!r} refers to columns it does not have: {unknown}")
+        if self.further is not None and not self.further.nullable:
+            raise TypeError(f"table {self.name!r}: a further column is null in rows from before it, so let it be")
+
+    def for_columns(self, names: Iterable[str]) -> Table:
+        """The contract with the further columns among these names; the table itself where it takes none.
+
+        Raises:
+            ContractError: if a further column has no name that a column may have.
+        """
+        if self.further is None:
+            return self
+        added = tuple(name for name in names if name not in self.columns and name != RUN_ID)
+        if not added:
+            return self
+        if wrong := [name for name in added if not COLUMN_NAME.fullmatch(name)]:
+            raise ContractError(
+                f"{self.name}: {len(wrong)} columns have no name that a column may have, the first is {wrong[0]!r}; "
+                "use lower-case letters, digits and underscores, at most 63 of them"
+            )
+        if added not in self._widened:
+            self._widened[added] = replace(self, columns={**self.columns, **dict.fromkeys(added, self.further)})
+        return self._widened[added]
+
+    @cached_property
+    def _widened(self) -> dict[tuple[str, ...], Table]:
+        """Each contract once: its rules and expressions cost more than a check with them."""
+        return {}
 
     @cached_property
     def schema(self) -> pl.Schema:
@@ -115,6 +148,8 @@ class Table:
         Raises:
             ContractError: naming the table, how many rows break which rule, the first of them, and the fix.
         """
+        if (widened := self.for_columns(frame.columns)) is not self:
+            return widened.check(frame)
         frame = self._conform(frame)
         if not frame.is_empty() and not all(frame.select(self._conditions).row(0)):
             self._refuse(frame)
@@ -232,13 +267,14 @@ def require_columns(uri: str, table: Table, columns: Collection[str]) -> None:
     Raises:
         NotALakeError: naming the first column that differs, and what to do about it.
     """
-    expected = table.stored_schema
+    expected = table.for_columns(columns).stored_schema
+    further = {name for name, column in table.columns.items() if column is table.further}
     if unknown := [name for name in columns if name not in expected]:
         raise NotALakeError(
             f"{uri} has {len(unknown)} columns that this program does not know, the first is {unknown[0]!r}: "
             "a newer program or another one made them; use that program"
         )
-    if missing := [name for name in expected if name not in columns]:
+    if missing := [name for name in expected if name not in columns and name not in further]:
         raise NotALakeError(
             f"{uri} lacks {len(missing)} columns of the table {table.name}, the first is {missing[0]!r}: "
             "it is new in this program; run `nextgen migrate`, or, if you have just added the column, "

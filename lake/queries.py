@@ -174,7 +174,7 @@ class Query:
 
 def query(lake: Lake, table: Table) -> Query:
     """Ask about a table."""
-    return Query(lake, table)
+    return Query(lake, lake.contract(table))
 
 
 def compared(table: Table, column: str, sign: Sign, value: Any) -> pl.Expr:

@@ -220,6 +220,7 @@ class Lake:
         else:
             require_writable(self.path)  # taking the lock does so where one is needed
         require_free_space(self.path, estimate_space(rows), f"writing {table.name}")
+        table = table.for_columns(rows.columns)
         return self._writer.commit(table, rows, run_id, recipe, durable=self.durable)
 
     def find_commit(self, table: Table, run_id: str) -> int | None:
@@ -253,6 +254,12 @@ class Lake:
     def columns(self, table: Table) -> tuple[str, ...]:
         """The columns that the newest version has on disk; a lake of an earlier program can lack some."""
         return self._tables.columns(table)
+
+    def contract(self, table: Table, version: int | None = None) -> Table:
+        """The table's contract with the further columns that it has at a version; at the newest where None."""
+        if table.further is None:
+            return table
+        return table.for_columns(self._tables.columns_at(table, self.newest(table) if version is None else version))
 
     def reshape(
         self, table: Table, rows: pl.DataFrame | None, run_id: str, recipe: Mapping[str, Any], before: int

@@ -75,11 +75,13 @@ def open_table(uri: str, table: Table) -> DeltaTable:
 
 
 def append(handle: DeltaTable, rows: pl.DataFrame, recipe: Mapping[str, Any]) -> None:
-    """Add rows in one commit that carries the recipe."""
+    """Add rows in one commit that carries the recipe; the table gains the columns that only they have."""
+    there = {field.name for field in handle.schema().fields}
     write_deltalake(
         handle,
         rows,
         mode="append",
+        schema_mode=None if set(rows.columns) == there else "merge",
         post_commithook_properties=NO_HOOK,
         commit_properties=_commit(handle, recipe),
     )

@@ -150,6 +150,10 @@ class Reader:
         """The stored columns of the newest version, as they lie on disk."""
         return self._snapshot(table, self.newest(table)).columns
 
+    def columns_at(self, table: Table, version: int) -> tuple[str, ...]:
+        """The stored columns of a version; none of a table that is not there yet."""
+        return () if version == 0 and not self.has_table(table) else self._snapshot(table, version).columns
+
     def _snapshot(self, table: Table, version: int) -> Snapshot:
         kept = self._snapshots.setdefault(table.name, OrderedDict())
         if version in kept:
@@ -178,9 +182,11 @@ class Reader:
         Raises:
             DamageError: naming the table, the version and the file, if one is missing or unreadable.
         """
+        files = select_overlapping(self.files(table, version), since, until)
+        if table.further is not None:
+            table = table.for_columns((*self.columns_at(table, version), *(columns or ())))
         schema = table.stored_schema
         wanted = list(columns) if columns is not None else list(schema)
-        files = select_overlapping(self.files(table, version), since, until)
         if not files:
             return pl.DataFrame(schema={name: schema[name] for name in wanted})
         try:
@@ -198,17 +204,17 @@ class Reader:
         """The files' rows in the contract's columns, whatever columns each file was written with."""
         root, schema = Path(self.uri(table)), table.stored_schema
         steps = steps_of(self._formats, table.name)
-        if not steps:
+        if not steps and table.further is None:
             return self._cache.scan(root, files, schema)
         by_columns: dict[tuple[str, ...], list[FileSpan]] = {}
         for file in files:
             by_columns.setdefault(tuple(self._schema(f"{root}/{file.path}")), []).append(file)
-        parts = [
-            bring_forward(
-                self._cache.scan(root, alike, self._schema(f"{root}/{alike[0].path}")), steps, columns, schema
-            )
-            for columns, alike in by_columns.items()
-        ]
+        parts = []
+        for columns, alike in by_columns.items():
+            rows = self._cache.scan(root, alike, self._schema(f"{root}/{alike[0].path}"))
+            lacking = [name for name, one in table.columns.items() if one is table.further and name not in columns]
+            rows = rows.with_columns(pl.lit(None, dtype=schema[name]).alias(name) for name in lacking)
+            parts.append(bring_forward(rows, steps, [*columns, *lacking], schema))
         return pl.concat(parts)
 
     def _schema(self, file: str) -> pl.Schema:

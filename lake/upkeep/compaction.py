@@ -69,4 +69,4 @@ def _compact(lake: Lake, table: Table, min_files: int) -> Run | None:
 
 def hash_content(table: Table, rows: pl.DataFrame) -> str:
     """Hash all rows over every stored column, including the run that wrote each row."""
-    return fingerprint(rows, table.key, list(table.stored_schema))
+    return fingerprint(rows, table.key, list(table.for_columns(rows.columns).stored_schema))

@@ -48,9 +48,9 @@ def command(
     from nextgen_tui.cli.output import to_records
     from nextgen_tui.text.table_view import choose_columns, frame_grid
 
-    contract = find_table(table)
-    wanted = _columns(contract, columns)
     lake = invocation.lake
+    contract = lake.contract(find_table(table))
+    wanted = _columns(contract, columns)
     _refuse_future(lake, contract, version)
     rows = _rows(lake, contract, version, as_of, where)
     shown = rows.sort(contract.clock, *contract.key).tail(limit)

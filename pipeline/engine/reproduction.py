@@ -57,7 +57,11 @@ def reproduce(runner: Runner, run: Run) -> Verdict:
     rows: pl.DataFrame | None = _landed(runner, run) if stage.kind == "landing" else runner.compute(stage, run.recipe)
     if stage.kind == "landing" and run.written != run.rows:
         rows = None  # a repeat of an earlier landing: nothing of it was stored under this run
-    same = rows is None or fingerprint_then(run, stage.writes, rows, stage.writes.content_columns) == run.fingerprint
+    same = (
+        rows is None
+        or fingerprint_then(run, stage.writes, rows, stage.writes.for_columns(rows.columns).content_columns)
+        == run.fingerprint
+    )
     difference = "" if same or rows is None else _first_difference(runner, run, stage, rows)
     return Verdict(run.run_id, stage.name, same, difference, _changes(stage, run))
 
@@ -111,7 +115,7 @@ def main() -> None:
 def _kept(runner: Runner, run: Run) -> Verdict:
     """A compaction or a migration comes out the same if the table holds the same rows before and after it."""
     table, lake = TABLES[run.recipe.output_table], runner.lake
-    columns = list(table.stored_schema)
+    columns = list(lake.contract(table, run.output_version).stored_schema)
     versions = (run.recipe.inputs[table.name], run.output_version)
     marks = {fingerprint_then(run, table, lake.read(table, version=version), columns) for version in versions}
     same = marks == {run.fingerprint}
@@ -139,7 +143,9 @@ def _first_difference(runner: Runner, run: Run, stage: Stage, again: pl.DataFram
     if not missing.is_empty():
         return f"{missing.height} rows are new, the first is {_named(missing, table.key)}"
     held = stored.join(again.select(table.key), on=table.key, how="semi", nulls_equal=True)
-    for name in table.content_columns:
+    for name in table.for_columns(again.columns).content_columns:
+        if name not in held.columns:
+            return f"it has values of {name}, which the table did not have then"
         differs = again[name].ne_missing(held[name])
         if differs.any():
             at = differs.arg_true()[0]

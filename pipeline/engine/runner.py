@@ -281,7 +281,7 @@ class Runner:
         run = Run(recipe=recipe, files={}, started_at=started)
         try:
             rows = self.compute(stage, recipe)
-            run = replace(run, rows=rows.height, fingerprint=fingerprint(rows, stage.writes.key, _content(stage)))
+            run = replace(run, rows=rows.height, fingerprint=fingerprint(rows, stage.writes.key, _content(stage, rows)))
             if wanted.folds and stage.reads and stage.kind == "pure":
                 written = commit_fold(self.lake, stage.writes, rows, since, recipe.run_id, {"run": run.row()})
             else:
@@ -316,9 +316,10 @@ class Runner:
     def _frame(self, read: Read, version: int, moment: Moment) -> pl.DataFrame:
         """What a stage sees of a table: cut to the clock and to what was public, sorted by key, without `run_id`."""
         calendar = moment.calendar
-        columns = read.columns or tuple(read.table.columns)
+        table = self.lake.contract(read.table, version)
+        columns = read.columns or tuple(table.columns)
         return self.lake.read(
-            read.table,
+            table,
             version=version,
             since=None if read.lookback is None else calendar.offset(moment.since, -read.lookback),
             until=moment.session if read.upto == "session" else calendar.previous(moment.since),
@@ -372,8 +373,8 @@ def parameters(stage: Stage, values: dict[str, Any]) -> Any:
     return from_record(type(stage.params), values)
 
 
-def _content(stage: Stage) -> tuple[str, ...]:
-    return stage.writes.content_columns
+def _content(stage: Stage, rows: pl.DataFrame) -> tuple[str, ...]:
+    return stage.writes.for_columns(rows.columns).content_columns
 
 
 def _failure(run: Run, attempt: int) -> pl.DataFrame:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import polars as pl
 
 from lake.contract import Table
+from pipeline.engine.extensions import NONE, Extensions, Kind
 from pipeline.market.sessions import Sessions
 
 
@@ -49,6 +50,8 @@ class Moment:
     versions: Mapping[str, int]
     """Table name -> version read."""
     calendar: Sessions
+    extensions: Extensions = NONE
+    """What the run uses of its kinds beyond the built-in features, rules and members."""
 
     def __post_init__(self) -> None:
         if self.since > self.session:
@@ -80,6 +83,8 @@ class Stage:
     catches_up: bool = False
     """True where a cycle computes every session since the table's last one, not only its own: a lake's first cycle
     then derives all history, knowing no more than that cycle may know."""
+    uses: tuple[Kind, ...] = ()
+    """The kinds of extension it sees in `moment.extensions`; a plugin that declares others does not concern it."""
 
     def __post_init__(self) -> None:
         takes = tuple(signature(self.function).parameters)

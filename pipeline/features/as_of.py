@@ -38,7 +38,7 @@ _ENTITIES = {
 
 
 def epochs(facts: Facts, moment: Moment) -> Iterator[Epoch]:
-    """Part the sessions to compute wherever a late fact became known.
+    """Split the sessions to compute wherever a late fact became known.
 
     A session of a range knows what had become public by as long after its close as the run's as-of lies after
     the close of the last session, and before the next open. A fact that became public later than that, such as a
@@ -46,25 +46,26 @@ def epochs(facts: Facts, moment: Moment) -> Iterator[Epoch]:
     epoch, so the common case costs one pass.
     """
     sessions = moment.sessions
-    cutoffs = np.array([_micros(instant) for instant in _knowledge(moment)], dtype=np.int64)
-    known = {name: _known_from(getattr(facts, name), name, sessions, cutoffs) for name in _CLOCKS}
+    cutoffs = np.array([_to_microseconds(instant) for instant in _list_cutoffs(moment)], dtype=np.int64)
+    known = {name: _when_known(getattr(facts, name), name, sessions, cutoffs) for name in _CLOCKS}
     starts = sorted({0, *(int(at) for late in known.values() for at in late.starts if at < len(sessions))})
     for start, end in zip(starts, [*starts[1:], len(sessions)], strict=True):
         state = {
-            name: _last(getattr(facts, name).filter(pl.Series(late.since < end)), name) for name, late in known.items()
+            name: _keep_last_revisions(getattr(facts, name).filter(pl.Series(late.since < end)), name)
+            for name, late in known.items()
         }
         yield Epoch(sessions[start:end], Facts(**state))
 
 
 @dataclass(frozen=True)
-class _Known:
+class _Knowledge:
     since: np.ndarray
     """Per row: number of the first session that knows it; the count of sessions if none does."""
     starts: np.ndarray
     """Numbers of the sessions at which late rows became known."""
 
 
-def _knowledge(moment: Moment) -> list[datetime]:
+def _list_cutoffs(moment: Moment) -> list[datetime]:
     """Until when each session to compute could learn facts."""
     calendar, last = moment.calendar, moment.session
     lag = moment.as_of - calendar.close_at(last)
@@ -76,20 +77,20 @@ def _knowledge(moment: Moment) -> list[datetime]:
     return [*earlier, moment.as_of]
 
 
-def _known_from(frame: pl.DataFrame, name: str, sessions: list[date], cutoffs: np.ndarray) -> _Known:
+def _when_known(frame: pl.DataFrame, name: str, sessions: list[date], cutoffs: np.ndarray) -> _Knowledge:
     available = frame["available_at"].dt.epoch("us").to_numpy()
     days = np.array(sessions, dtype="datetime64[D]").astype(np.int64)
     own = np.searchsorted(days, frame[_CLOCKS[name]].to_physical().to_numpy())
     since = np.maximum(np.searchsorted(cutoffs, available), own)
-    return _Known(since, np.unique(since[since > own]))
+    return _Knowledge(since, np.unique(since[since > own]))
 
 
-def _last(frame: pl.DataFrame, name: str) -> pl.DataFrame:
+def _keep_last_revisions(frame: pl.DataFrame, name: str) -> pl.DataFrame:
     """The last revision of each entity; the frame is sorted by its table's key, so that is the last of its rows."""
     entity = _ENTITIES[name]
     differs = pl.any_horizontal(pl.col(part) != pl.col(part).shift(-1) for part in entity)
     return frame.filter(differs.fill_null(True))
 
 
-def _micros(instant: datetime) -> int:
+def _to_microseconds(instant: datetime) -> int:
     return int(np.datetime64(instant.astimezone(UTC).replace(tzinfo=None), "us").astype(np.int64))

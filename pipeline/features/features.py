@@ -1,4 +1,4 @@
-"""Compute every feature of every listed ticker that traded."""
+"""Stage `features`: compute every feature of every listed ticker that traded."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from lake.tables.features import CURRENT_FEATURE_SET, FEATURE_ROWS
+from lake.tables.features import FEATURE_ROWS
 from lake.tables.market import CORPORATE_ACTIONS, INSTRUMENTS, MARKET_PRICES, TICKER_UNIVERSE
 from lake.tables.news import NEWS_SENTIMENT
 from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.features.as_of import Facts, epochs
-from pipeline.features.catalogue import LIBRARY, evaluate
+from pipeline.features.evaluate import evaluate
+from pipeline.features.feature_set import FeatureSet, feature_set
 from pipeline.features.panel import DEPTH, MARGIN, build_panel
 from pipeline.features.params import FeatureParams
 from pipeline.features.trailing_window import View
@@ -35,16 +36,17 @@ def features(
     hold; computing a range at once or session by session gives the same bits.
     """
     benchmarks = instruments.filter(pl.col("role") == "benchmark").select("ticker")
+    chosen = feature_set(moment.extensions)
     listed = ticker_universe.join(benchmarks, on="ticker", how="anti", maintain_order="left")
     facts = Facts(market_prices, corporate_actions, news_sentiment)
     blocks = [
-        _Block(session, panel.tickers_at(view.asked), evaluate(view))
+        _Block(session, panel.tickers_at(view.has_row), evaluate(view, chosen.features))
         for epoch in epochs(facts, moment)
         for panel in [build_panel(epoch, listed, moment.calendar, params)]
         for session in epoch.sessions
         for view in [View(panel, session, moment.calendar, params)]
     ]
-    return _frame(blocks)
+    return _frame(blocks, chosen)
 
 
 class _Block(NamedTuple):
@@ -55,19 +57,19 @@ class _Block(NamedTuple):
     values: npt.NDArray[np.float32]
 
 
-def _frame(blocks: list[_Block]) -> pl.DataFrame:
+def _frame(blocks: list[_Block], chosen: FeatureSet) -> pl.DataFrame:
     values = np.concatenate([block.values for block in blocks])
-    columns = {name: np.ascontiguousarray(values[:, at]) for at, name in enumerate(LIBRARY)}
+    columns = {name: np.ascontiguousarray(values[:, at]) for at, name in enumerate(chosen.names)}
     sessions = pl.Series([block.session for block in blocks], dtype=pl.Date)
     return pl.DataFrame(
         {
-            "feature_set": pl.repeat(CURRENT_FEATURE_SET, len(values), dtype=pl.String, eager=True),
+            "feature_set": pl.repeat(chosen.name, len(values), dtype=pl.String, eager=True),
             "session": sessions.gather(np.repeat(np.arange(len(blocks)), [len(block.tickers) for block in blocks])),
             "ticker": pl.Series([ticker for block in blocks for ticker in block.tickers], dtype=pl.String),
-            "complete": pl.Series(~np.isnan(values).any(axis=1), dtype=pl.Boolean),
+            "complete": pl.Series(~np.isnan(values[:, : chosen.own]).any(axis=1), dtype=pl.Boolean),
             **columns,
         }
-    ).with_columns(pl.col(*LIBRARY).fill_nan(None))
+    ).with_columns(pl.col(*chosen.names).fill_nan(None))
 
 
 STAGE = Stage(
@@ -89,5 +91,6 @@ STAGE = Stage(
     writes=FEATURE_ROWS,
     params=FeatureParams(),
     section="features",
+    uses=("features",),
     catches_up=True,
 )

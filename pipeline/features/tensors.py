@@ -55,6 +55,8 @@ def training_windows(
 ) -> WindowIndex:
     """Index every run of `length` consecutive exchange sessions for which a ticker has complete rows.
 
+    A row that lacks one of the features is left out as well: those beyond the base set may be null in complete rows.
+
     Args:
         feature_rows: rows of one feature set, in any order.
         calendar: the exchange's sessions; a missing session breaks a window.
@@ -64,16 +66,17 @@ def training_windows(
     Raises:
         ValueError: if the rows mix feature sets.
     """
-    _check_one(feature_rows, "feature_set")
-    rows = feature_rows.filter(pl.col("complete")).select("ticker", "session", *feature_names)
-    rows = rows.sort("ticker", "session")
+    _refuse_mixed(feature_rows, "feature_set")
+    rows = feature_rows.filter(pl.col("complete"))
+    rows = rows.select("ticker", "session").hstack(select_features(rows, feature_names).get_columns())
+    rows = rows.drop_nulls().sort("ticker", "session")
     position = _positions(rows["session"], calendar)
     run = rows["ticker"].rle_id().to_numpy().astype(np.int64)
     ends = np.arange(length - 1, rows.height)
     starts = ends - (length - 1)
     whole = (run[ends] == run[starts]) & (position[ends] - position[starts] == length - 1)
     keys = rows.select("ticker", "session")[ends[whole]]
-    base = rows.select(feature_names).to_numpy(order="c").astype(np.float32, copy=False)
+    base = select_features(rows, feature_names).to_numpy(order="c").astype(np.float32, copy=False)
     return WindowIndex(base, starts[whole], length, tuple(feature_names), keys)
 
 
@@ -90,7 +93,7 @@ def window_tensor(feature_rows: pl.DataFrame, windows: pl.DataFrame, feature_nam
     """
     if windows.is_empty():
         return np.empty((0, 0, len(feature_names)), dtype=np.float32)
-    _check_one(windows, "features_id")
+    _refuse_mixed(windows, "features_id")
     unusable = windows.filter(~pl.col("usable"))
     if not unusable.is_empty():
         raise ValueError(
@@ -112,6 +115,14 @@ def window_tensor(feature_rows: pl.DataFrame, windows: pl.DataFrame, feature_nam
     return values
 
 
+def select_features(feature_rows: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    """These columns; null in rows of before a feature was there."""
+    there = set(feature_rows.columns)
+    return feature_rows.select(
+        pl.col(name) if name in there else pl.lit(None, dtype=pl.Float32).alias(name) for name in names
+    )
+
+
 def dense_windows(
     feature_rows: pl.DataFrame, tickers: Sequence[str], sessions: Sequence[date], feature_names: Sequence[str]
 ) -> tuple[Tensor, npt.NDArray[np.bool_]]:
@@ -119,17 +130,17 @@ def dense_windows(
 
     Returns:
         values [tickers, sessions, features] float32, NaN where missing; complete [tickers, sessions], whether the
-        row is there with every feature of its set.
+        row is there with every feature of its base set.
     """
-    asked = pl.Series(sessions, dtype=pl.Date)
-    kept = feature_rows.filter(pl.col("session").is_in(asked.implode()) & pl.col("ticker").is_in(list(tickers)))
+    wanted = pl.Series(sessions, dtype=pl.Date)
+    rows = feature_rows.filter(pl.col("session").is_in(wanted.implode()) & pl.col("ticker").is_in(list(tickers)))
     column = {ticker: number for number, ticker in enumerate(tickers)}
-    at_ticker = np.array([column[ticker] for ticker in kept["ticker"]], dtype=np.int64)
-    at_session = asked.search_sorted(kept["session"]).to_numpy()
+    at_ticker = np.array([column[ticker] for ticker in rows["ticker"]], dtype=np.int64)
+    at_session = wanted.search_sorted(rows["session"]).to_numpy()
     values = np.full((len(tickers), len(sessions), len(feature_names)), np.nan, dtype=np.float32)
-    values[at_ticker, at_session] = kept.select(feature_names).to_numpy(order="c")
+    values[at_ticker, at_session] = select_features(rows, feature_names).to_numpy(order="c")
     complete = np.zeros((len(tickers), len(sessions)), dtype=bool)
-    complete[at_ticker, at_session] = kept["complete"].to_numpy()
+    complete[at_ticker, at_session] = rows["complete"].to_numpy()
     return values, complete
 
 
@@ -139,7 +150,7 @@ def _positions(sessions: pl.Series, calendar: Sessions) -> npt.NDArray[np.int64]
     return numbers[distinct.search_sorted(sessions).to_numpy()] if len(distinct) else numbers
 
 
-def _check_one(frame: pl.DataFrame, name: str) -> None:
+def _refuse_mixed(frame: pl.DataFrame, name: str) -> None:
     distinct = frame[name].unique().sort()
     if len(distinct) > 1:
         raise ValueError(

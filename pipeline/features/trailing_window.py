@@ -30,12 +30,12 @@ class View:
         self.panel = panel
         self._end = panel.row(session, calendar) + 1
         row = self._end - 1
-        self.peers: Flags = panel.member[row]
+        self.members: Flags = panel.member[row]
         """[tickers] the universe members that traded: whom ranks and sector means compare with."""
         self.sector: Ints = panel.sector[row]
-        self.asked: Flags = panel.bar[row] & panel.listed[row]
+        self.has_row: Flags = panel.bar[row] & panel.listed[row]
         """[tickers] traded and listed: these get a row."""
-        self._kept: dict[str, Floats] = {}
+        self._values: dict[str, Floats] = {}
 
     def last(self, name: str, sessions: int) -> npt.NDArray[np.float64]:
         """The panel's matrix `name`, [sessions, tickers] (or [sessions] for the market), ending at the session."""
@@ -49,7 +49,7 @@ class View:
     @cached_property
     def level(self) -> Floats:
         """[DEPTH, tickers] close grown by total return, in units of the session's close; NaN before history starts."""
-        return 1.0 / _linked(self.last("growth", DEPTH))
+        return 1.0 / _link_backwards(self.last("growth", DEPTH))
 
     def close(self, sessions: int) -> Floats:
         """Grown closes, [sessions, tickers]."""
@@ -78,20 +78,20 @@ class View:
     @cached_property
     def _volume(self) -> Floats:
         # A split at session s multiplies the shares of all sessions before s.
-        return self.last("volume", 60) * _linked(self.last("ratio", 60))
+        return self.last("volume", 60) * _link_backwards(self.last("ratio", 60))
 
     def volume(self, sessions: int) -> Floats:
         """Shares traded on the session's share basis, [sessions <= 60, tickers]; NaN without a bar."""
         return self._volume[60 - sessions :]
 
-    def kept(self, name: str, compute: Callable[[View], Floats]) -> Floats:
+    def compute_once(self, name: str, compute: Callable[[View], Floats]) -> Floats:
         """The values of a feature that others build on, computed once."""
-        if name not in self._kept:
-            self._kept[name] = compute(self)
-        return self._kept[name]
+        if name not in self._values:
+            self._values[name] = compute(self)
+        return self._values[name]
 
 
-def _linked(factors: Floats) -> Floats:
+def _link_backwards(factors: Floats) -> Floats:
     """Product of all later factors at each row, [sessions, tickers], linked from the last row backwards."""
     linked = np.ones_like(factors)
     np.multiply.accumulate(factors[:0:-1], axis=0, out=linked[-2::-1])
@@ -127,7 +127,7 @@ def mean(values: Floats) -> Floats:
     return total(values) / len(values)
 
 
-def weighted(weights: Floats, values: Floats) -> Floats:
+def weighted_sum(weights: Floats, values: Floats) -> Floats:
     """Weighted sum over sessions; the weights run oldest first like the sessions."""
     return total(weights[:, None] * values)
 
@@ -149,7 +149,7 @@ def deviation(values: Floats) -> Floats:
 def slope(values: Floats) -> Floats:
     """Least-squares slope over sessions, per session."""
     time = centred_time(len(values))
-    return weighted(time, values) / float((time * time).sum())
+    return weighted_sum(time, values) / float((time * time).sum())
 
 
 def centred_time(sessions: int) -> Floats:
@@ -157,7 +157,7 @@ def centred_time(sessions: int) -> Floats:
     return np.arange(sessions, dtype=np.float64) - (sessions - 1) / 2
 
 
-def or_neutral(numerator: Floats, denominator: Floats) -> Floats:
+def divide_or_zero(numerator: Floats, denominator: Floats) -> Floats:
     """The quotient, and 0 where the denominator is 0: nothing moved, so nothing leans to either side."""
     still = denominator == 0
     return np.where(still, 0.0 * denominator, numerator / np.where(still, 1.0, denominator))

@@ -1,4 +1,4 @@
-"""Reference, for every member of the universe, the feature rows a model looks through."""
+"""Stage `windows`: reference, for every member of the universe, the feature rows a model looks through."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from hashlib import sha256
 
 import polars as pl
 
-from lake.tables.features import CURRENT_FEATURE_SET, FEATURE_ROWS, FEATURE_WINDOWS, FEATURES
+from lake.tables.features import FEATURE_ROWS, FEATURE_WINDOWS
 from lake.tables.market import TICKER_UNIVERSE
 from pipeline.engine.stage import Moment, Read, Stage
+from pipeline.features.feature_set import FeatureSet, feature_set
 from pipeline.features.params import MAX_WINDOW, FeatureParams
 from pipeline.features.tensors import Tensor, dense_windows
 
@@ -26,17 +27,18 @@ def windows(
     tickers = today["ticker"].sort().to_list()
     if not tickers:
         return FEATURE_WINDOWS.empty()
-    sessions = _sessions(moment, params.window)
-    rows = feature_rows.filter(pl.col("feature_set") == CURRENT_FEATURE_SET)
-    values, complete = dense_windows(rows, tickers, sessions, [feature.name for feature in FEATURES])
-    hashes = [_hash(window) for window in values]
+    chosen = feature_set(moment.extensions)
+    sessions = _list_sessions(moment, params.window)
+    rows = feature_rows.filter(pl.col("feature_set") == chosen.name)
+    values, complete = dense_windows(rows, tickers, sessions, chosen.names)
+    hashes = [_hash_window(window) for window in values]
     present = complete.sum(axis=1)
     return pl.DataFrame(
         {
-            "features_id": _features_id(moment.session, tickers, hashes),
+            "features_id": _name_batch(chosen, moment.session, tickers, hashes),
             "ticker": tickers,
             "session": moment.session,
-            "feature_set": CURRENT_FEATURE_SET,
+            "feature_set": chosen.name,
             "length": params.window,
             "first_session": sessions[0],
             "present": present,
@@ -48,20 +50,20 @@ def windows(
     )
 
 
-def _sessions(moment: Moment, length: int) -> list[date]:
+def _list_sessions(moment: Moment, length: int) -> list[date]:
     """The window's exchange sessions; fewer where the calendar starts later."""
     return moment.calendar.between(moment.calendar.offset(moment.session, 1 - length), moment.session)
 
 
-def _hash(window: Tensor) -> str:
+def _hash_window(window: Tensor) -> str:
     """Hash of the values, oldest row first, as little-endian singles; what is missing is NaN."""
     return sha256(window.astype("<f4", copy=False).tobytes()).hexdigest()
 
 
-def _features_id(session: date, tickers: list[str], hashes: list[str]) -> str:
+def _name_batch(chosen: FeatureSet, session: date, tickers: list[str], hashes: list[str]) -> str:
     """Name the batch by the values in it, ticker by ticker."""
     lines = "".join(f"{ticker} {value}\n" for ticker, value in zip(tickers, hashes, strict=True))
-    return f"{CURRENT_FEATURE_SET}-{session:%Y%m%d}-{sha256(lines.encode()).hexdigest()[:12]}"
+    return f"{chosen.base}-{session:%Y%m%d}-{sha256(lines.encode()).hexdigest()[:12]}"
 
 
 STAGE = Stage(
@@ -71,4 +73,5 @@ STAGE = Stage(
     writes=FEATURE_WINDOWS,
     params=FeatureParams(),
     section="features",
+    uses=("features",),
 )

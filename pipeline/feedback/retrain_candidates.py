@@ -9,10 +9,12 @@ from datetime import date
 import numpy as np
 import polars as pl
 
-from lake.tables.features import CURRENT_FEATURE_SET, FEATURE_ROWS
+from lake.tables.features import FEATURE_ROWS
 from lake.tables.feedback import BIAS_FLAGS, FEEDBACK_METRICS, RETRAIN_CANDIDATES
 from lake.tables.models import MODEL_PROMOTIONS, MODEL_REGISTRY
 from pipeline.engine.stage import Moment, Read, Stage
+from pipeline.features.feature_set import contains, feature_set
+from pipeline.features.tensors import select_features
 from pipeline.feedback.params import FeedbackParams, RetrainParams
 from pipeline.models.registry import Ensemble, find_champion, load_members
 from pipeline.text_format import change, counted, percent
@@ -59,18 +61,19 @@ def retrain_candidates(
     (ignores `since`).
     """
     model_id = find_champion(model_promotions)
-    model = _usable(model_registry, model_id)
+    here = feature_set(moment.extensions).name
+    model = _usable(model_registry, model_id, here)
     since = _sessions_since_training(model_registry, moment)
     rested = since is None or since >= params.retrain.cool_down
     if model is None:
-        findings = [_no_model(model_id)]
+        findings = [_no_model(model_id, here)]
     else:
         findings = [
             _age(model, moment, params.retrain),
             *_skill_loss(model, model_promotions, feedback_metrics, params.retrain),
             *_coverage(model, feedback_metrics, params.retrain),
             *_bias(bias_flags, params.retrain),
-            *_drift(model, feature_rows, params.retrain),
+            *_drift(model, feature_rows, here, params.retrain),
         ]
     wait = "" if rested else f"; not due yet: {since} of {params.retrain.cool_down} sessions since the last training"
     rows = [
@@ -88,11 +91,13 @@ def retrain_candidates(
     return pl.DataFrame(rows, schema=RETRAIN_CANDIDATES.schema).sort(RETRAIN_CANDIDATES.key)
 
 
-def _usable(registry: pl.DataFrame, model_id: str | None) -> Ensemble | None:
+def _usable(registry: pl.DataFrame, model_id: str | None, here: str) -> Ensemble | None:
     if model_id is None:
         return None
-    mine = registry.filter((pl.col("model_id") == model_id) & (pl.col("feature_set") == CURRENT_FEATURE_SET))
-    return None if mine.is_empty() else load_members(mine, model_id)
+    mine = registry.filter(pl.col("model_id") == model_id)
+    if mine.is_empty() or not contains(here, mine["feature_set"][0]):
+        return None
+    return load_members(mine, model_id, feature_set=here)
 
 
 def _sessions_since_training(registry: pl.DataFrame, moment: Moment) -> int | None:
@@ -100,11 +105,11 @@ def _sessions_since_training(registry: pl.DataFrame, moment: Moment) -> int | No
     return None if last is None else moment.calendar.distance(last, moment.session)
 
 
-def _no_model(model_id: str | None) -> Finding:
+def _no_model(model_id: str | None, here: str) -> Finding:
     why = (
         "no model has earned the championship; forecasts are naive"
         if model_id is None
-        else f"champion {model_id} was not trained on feature set {CURRENT_FEATURE_SET}; forecasts are naive"
+        else f"champion {model_id} was not trained on feature set {here}; forecasts are naive"
     )
     return Finding("no_model", 1.0, 0.0, why)
 
@@ -165,16 +170,15 @@ def _bias(flags: pl.DataFrame, params: RetrainParams) -> Iterator[Finding]:
         )
 
 
-def _drift(model: Ensemble, feature_rows: pl.DataFrame, params: RetrainParams) -> Iterator[Finding]:
+def _drift(model: Ensemble, feature_rows: pl.DataFrame, here: str, params: RetrainParams) -> Iterator[Finding]:
     """Mean over the features of how far their recent mean has moved, in the training rows' standard deviations."""
-    known = feature_rows.filter(pl.col("complete") & (pl.col("feature_set") == CURRENT_FEATURE_SET)).sort(
-        "session", "ticker"
-    )
+    known = feature_rows.filter(pl.col("complete") & (pl.col("feature_set") == here)).sort("session", "ticker")
+    known = select_features(known, model.features).drop_nulls()
     scaler = next((arrays for _, arrays in sorted(model.members.items()) if {"mean", "std"} <= arrays.keys()), None)
     if known.is_empty() or scaler is None:
         return
     count = len(model.features)
-    recent = known.select(model.features).to_numpy().astype(np.float64).mean(axis=0)
+    recent = known.to_numpy().astype(np.float64).mean(axis=0)
     shifts = np.abs(recent - scaler["mean"][:count]) / np.maximum(scaler["std"][:count], 1e-12)
     worst = int(np.argmax(shifts))
     yield Finding(
@@ -208,4 +212,5 @@ STAGE = Stage(
     writes=RETRAIN_CANDIDATES,
     params=FeedbackParams(),
     section="feedback",
+    uses=("features", "members"),
 )

@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from lake.tables.features import CURRENT_FEATURE_SET, FEATURES
-from pipeline.features.tensors import WindowIndex, training_windows
+from pipeline.features.feature_set import FeatureSet, current_set
+from pipeline.features.tensors import WindowIndex, select_features, training_windows
 from pipeline.market.returns import daily_total_returns, forward_total_returns
 from pipeline.market.sessions import Sessions
 from pipeline.models.params import ModelParams
@@ -54,6 +54,8 @@ class Examples:
     """[n, H] the same within the clip."""
     relative: Floats
     """[n, H] `clipped` less its mean over the session's examples."""
+    feature_set: str
+    """The set whose rows the windows are made of."""
 
     def __len__(self) -> int:
         return len(self.session)
@@ -103,9 +105,9 @@ def cut_blocks(rows: Index, size: int = BLOCK) -> Iterator[Index]:
         yield rows[start : start + size]
 
 
-def list_input_features(params: ModelParams) -> tuple[str, ...]:
-    """The features the models see: those named, or the whole catalogue."""
-    return params.features or tuple(feature.name for feature in FEATURES)
+def list_input_features(params: ModelParams, chosen: FeatureSet) -> tuple[str, ...]:
+    """The features the models see: those named, or the whole set."""
+    return params.features or chosen.names
 
 
 def label_examples(
@@ -115,18 +117,23 @@ def label_examples(
     ticker_universe: pl.DataFrame,
     calendar: Sessions,
     params: ModelParams,
+    chosen: FeatureSet | None = None,
 ) -> Examples:
     """Return every window whose ticker was a member at its last session and whose outcomes are all known.
 
     Membership is taken as of each session, so that a ticker that later vanished teaches as much as one that stayed;
     a delisting counts with its final value per share. A window with a missing row or value is left out.
 
+    The rows are those of the built-in set of features, or of the one given.
+
     Raises:
         ValueError: if a row that is said to be complete lacks the value of an input feature.
     """
-    rows = feature_rows.filter(pl.col("feature_set") == CURRENT_FEATURE_SET)
-    _check_values(rows, list_input_features(params))
-    index = training_windows(rows, calendar, params.window, list_input_features(params))
+    chosen = chosen or current_set()
+    rows = feature_rows.filter(pl.col("feature_set") == chosen.name)
+    names = list_input_features(params, chosen)
+    _check_values(rows, names, further=frozenset(chosen.definitions))
+    index = training_windows(rows, calendar, params.window, names)
     labels = [f"return_{horizon}" for horizon in params.horizons]
     outcomes = _outcomes(market_prices, corporate_actions, calendar, params.horizons)
     members = ticker_universe.filter("member").select("ticker", "session")
@@ -144,7 +151,17 @@ def label_examples(
     clipped = np.clip(outcome, -params.clip, params.clip)
     relative = clipped - session_means(clipped, session)[_run(session)]
     return Examples(
-        index, calendar, params.horizons, number, labelled["ticker"], session, sigma, outcome, clipped, relative
+        index=index,
+        calendar=calendar,
+        horizons=params.horizons,
+        number=number,
+        ticker=labelled["ticker"],
+        session=session,
+        sigma=sigma,
+        outcome=outcome,
+        clipped=clipped,
+        relative=relative,
+        feature_set=chosen.name,
     )
 
 
@@ -171,16 +188,17 @@ def _run(session: Index) -> Index:
     return np.cumsum(np.diff(session, prepend=session[:1]) != 0)
 
 
-def _check_values(feature_rows: pl.DataFrame, names: tuple[str, ...]) -> None:
-    """Every fit would fail or learn nonsense, and none could say why."""
-    lacking = {name: pl.col("complete") & ~pl.col(name).is_finite().fill_null(False) for name in names}
-    counts = feature_rows.select(**{name: rows.sum() for name, rows in lacking.items()})
+def _check_values(feature_rows: pl.DataFrame, names: tuple[str, ...], further: frozenset[str]) -> None:
+    """Every fit would fail or learn nonsense, and none could say why. Further features may lack some values."""
+    complete = feature_rows.filter(pl.col("complete"))
+    values = select_features(complete, names)
     for name in names:
-        if count := counts[name].item():
-            first = feature_rows.filter(lacking[name]).sort("session", "ticker").row(0, named=True)
-            complete = feature_rows["complete"].sum()
+        lacking = ~values[name].is_finite().fill_null(False)
+        count = int(lacking.sum())
+        if count and not (name in further and count < complete.height):
+            first = complete.filter(lacking).sort("session", "ticker").row(0, named=True)
             raise ValueError(
-                f"{count} of {complete} complete feature rows lack a value of {name!r}, the first "
+                f"{count} of {complete.height} complete feature rows lack a value of {name!r}, the first "
                 f"is {first['ticker']} at {first['session']}; compute the features again, or leave it out of "
                 "models.features"
             )

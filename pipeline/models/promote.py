@@ -188,4 +188,5 @@ STAGE = Stage(
     writes=MODEL_PROMOTIONS,
     params=ModelParams(),
     section="models",
+    uses=("members",),
 )

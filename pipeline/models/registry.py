@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from lake.tables.features import CURRENT_FEATURE_SET, FEATURES
+from pipeline.features.feature_set import contains, current_set
 from pipeline.models.member import Arrays, Floats, Member, Sizes
 from pipeline.models.members import MEMBERS
 from pipeline.models.members.naive import NAIVE, default_z
@@ -60,14 +60,17 @@ def load_members(
     model_id: str,
     available: Collection[str] | None = None,
     members: Sequence[Member] = MEMBERS,
+    *,
+    feature_set: str | None = None,
 ) -> Ensemble:
     """Return the ensemble, its weights verified against their registered hashes.
 
     Args:
         model_registry: rows of the table; other models may be among them.
         model_id: the ensemble asked for.
-        available: features that can be had; the current catalogue by default.
+        available: features that can be had; all of the feature set by default.
         members: the kinds of members there are, those of plugins included.
+        feature_set: name of the set whose rows it would be shown; the built-in one by default.
 
     Raises:
         RegistryError: if the model is unknown, of another feature set, or has members or features there are none of.
@@ -75,7 +78,7 @@ def load_members(
     """
     rows = _member_rows(model_registry, model_id)
     first = rows[0]
-    _check_features(first, available if available is not None else {feature.name for feature in FEATURES})
+    _check_features(first, available, feature_set or current_set().name)
     kinds = {row["member"]: _kind(row, members) for row in rows}
     arrays = {row["member"]: _arrays(row, kinds[row["member"]]) for row in rows}
     weights = {row["member"]: np.array(row["ensemble_weights"], dtype=np.float64) for row in rows}
@@ -119,14 +122,13 @@ def _member_rows(model_registry: pl.DataFrame, model_id: str) -> list[dict[str, 
     return rows
 
 
-def _check_features(row: dict[str, Any], available: Collection[str]) -> None:
+def _check_features(row: dict[str, Any], available: Collection[str] | None, feature_set: str) -> None:
     name = row["model_id"]
-    if row["feature_set"] != CURRENT_FEATURE_SET:
+    if not contains(feature_set, row["feature_set"]):
         raise RegistryError(
-            f"model {name!r} was trained on feature set {row['feature_set']!r}, current is {CURRENT_FEATURE_SET!r};"
-            " train again"
+            f"model {name!r} was trained on feature set {row['feature_set']!r}, current is {feature_set!r}; train again"
         )
-    if unknown := [feature for feature in row["features"] if feature not in available]:
+    if unknown := [feature for feature in row["features"] if available is not None and feature not in available]:
         raise RegistryError(
             f"model {name!r} needs {len(unknown)} features that are not available, the first is {unknown[0]!r};"
             " train again"

@@ -6,12 +6,13 @@ from typing import Any
 
 import polars as pl
 
-from lake.tables.features import CURRENT_FEATURE_SET, FEATURE_ROWS
+from lake.tables.features import FEATURE_ROWS
 from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES, TICKER_UNIVERSE
 from lake.tables.models import MODEL_PROMOTIONS, MODEL_REGISTRY
 from lake.tables.predictions import QUANTILES
 from pipeline.config.recorded import first_names
 from pipeline.engine.stage import Moment, Read, Stage
+from pipeline.features.feature_set import feature_set
 from pipeline.models.dataset import Examples, label_examples
 from pipeline.models.member import Choices, Member
 from pipeline.models.params import ModelParams
@@ -39,7 +40,15 @@ def train(
     Trains at `moment.session` alone, whatever `moment.since` says. Returns no rows while history is too short: fewer
     than `min_sessions` labelled sessions, or no fold with `min_rows` windows to fit.
     """
-    examples = label_examples(feature_rows, market_prices, corporate_actions, ticker_universe, moment.calendar, params)
+    examples = label_examples(
+        feature_rows,
+        market_prices,
+        corporate_actions,
+        ticker_universe,
+        moment.calendar,
+        params,
+        feature_set(moment.extensions),
+    )
     trained = run_training(examples, QUANTILES, params, moment.seed)
     if trained is None:
         return MODEL_REGISTRY.empty()
@@ -85,7 +94,7 @@ def _describe_fit(examples: Examples, trained: TrainingResult, moment: Moment, p
     session = examples.session[trained.rows]
     return {
         "session": moment.session,
-        "feature_set": CURRENT_FEATURE_SET,
+        "feature_set": feature_set(moment.extensions).name_of(examples.features),
         "features": list(examples.features),
         "window": params.window,
         "horizons": list(params.horizons),
@@ -126,4 +135,5 @@ STAGE = Stage(
     writes=MODEL_REGISTRY,
     params=ModelParams(),
     section="models",
+    uses=("features", "members"),
 )

@@ -164,7 +164,7 @@ def _champion(
     if parent is None:
         return None, "there is none"
     try:
-        ensemble = load_members(model_registry, parent, examples.features, members)
+        ensemble = load_members(model_registry, parent, examples.features, members, feature_set=examples.feature_set)
     except (RegistryError, WeightsError) as error:
         return None, str(error)
     wanted = (examples.features, params.window, params.horizons, tuple(quantiles))

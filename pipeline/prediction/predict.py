@@ -17,6 +17,7 @@ from lake.tables.market import MARKET_PRICES, TICKER_UNIVERSE
 from lake.tables.models import MODEL_PROMOTIONS, MODEL_REGISTRY
 from lake.tables.predictions import PREDICTIONS, QUANTILE_COLUMNS, QUANTILES, TICKER_PRIORITIES
 from pipeline.engine.stage import Moment, Read, Stage
+from pipeline.features.feature_set import contains
 from pipeline.features.params import MAX_WINDOW
 from pipeline.features.tensors import window_tensor
 from pipeline.market.sessions import Sessions
@@ -229,10 +230,11 @@ def _raw_forecast(
     """The champion's members, or the naive one alone where no champion knows the windows' feature set."""
     model_id = find_champion(model_promotions)
     mine = model_registry.filter(pl.col("model_id") == (model_id or ""))
-    other_features = not mine.is_empty() and mine["feature_set"][0] != windows["feature_set"][0]
+    here = windows["feature_set"][0]
+    other_features = not mine.is_empty() and not contains(here, mine["feature_set"][0])
     if model_id is None or other_features:
         return _naive_forecast(windows, feature_rows, model_registry, params)
-    ensemble = load_members(mine, model_id)
+    ensemble = load_members(mine, model_id, feature_set=here)
     if ensemble.quantiles != QUANTILES:
         raise ValueError(f"champion {model_id} forecasts quantiles {ensemble.quantiles}, not {QUANTILES}; train again")
     tensor = window_tensor(feature_rows, windows, ensemble.features)
@@ -305,4 +307,5 @@ STAGE = Stage(
     writes=PREDICTIONS,
     params=PredictionParams(),
     section="prediction",
+    uses=("features", "members"),
 )

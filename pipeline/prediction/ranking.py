@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import polars as pl
 
-from lake.tables.features import CURRENT_FEATURE_SET, FEATURE_ROWS
+from lake.tables.features import FEATURE_ROWS
 from lake.tables.market import TICKER_UNIVERSE
 from lake.tables.news import NEWS_ARTICLES
 from lake.tables.predictions import TICKER_PRIORITIES
 from lake.tables.trading import PORTFOLIO_HOLDINGS
 from pipeline.engine.stage import Moment, Read, Stage
+from pipeline.features.feature_set import feature_set
 from pipeline.prediction.params import PredictionParams
 
 
@@ -74,7 +75,7 @@ def _moves(feature_rows: pl.DataFrame, moment: Moment) -> pl.DataFrame:
     """The session's absolute return in the ticker's own volatility."""
     today = feature_rows.filter(
         (pl.col("session") == moment.session)
-        & (pl.col("feature_set") == CURRENT_FEATURE_SET)
+        & (pl.col("feature_set") == feature_set(moment.extensions).name)
         & (pl.col("volatility_20") > 0)
     )
     return today.select(
@@ -94,4 +95,5 @@ STAGE = Stage(
     writes=TICKER_PRIORITIES,
     params=PredictionParams(),
     section="prediction",
+    uses=("features",),
 )

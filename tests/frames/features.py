@@ -8,15 +8,18 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 import polars as pl
 
-from lake.tables.features import CURRENT_FEATURE_SET, FEATURE_ROWS, FEATURES
+from lake.tables.features import FEATURE_ROWS
 from lake.tables.market import CORPORATE_ACTIONS, INSTRUMENTS, MARKET_PRICES, TICKER_UNIVERSE
 from lake.tables.news import NEWS_SENTIMENT
 from pipeline.engine.stage import Moment
+from pipeline.features.catalogue import BUILT_IN
 from pipeline.features.features import features
 from pipeline.features.params import FeatureParams
 from pipeline.market.sessions import Sessions, weekday_sessions
 
 HASH = "0" * 64
+WITH_FEATURES = FEATURE_ROWS.for_columns(feature.name for feature in BUILT_IN)
+"""The contract with the columns of the built-in features."""
 DECISION_LAG = timedelta(minutes=20)
 CALENDAR = weekday_sessions(date(2020, 1, 1), date(2025, 12, 31))
 SECTORS = ("energy", "health", "tech")
@@ -209,13 +212,13 @@ def feature_rows(tickers: list[str], days: list[date], *, seed: int = 0, complet
     count = len(tickers) * len(days)
     return pl.DataFrame(
         {
-            "feature_set": [CURRENT_FEATURE_SET] * count,
+            "feature_set": ["f1"] * count,
             "session": [day for day in days for _ in tickers],
             "ticker": tickers * len(days),
             "complete": [complete] * count,
-            **{feature.name: rng.normal(size=count).astype(np.float32) for feature in FEATURES},
+            **{feature.name: rng.normal(size=count).astype(np.float32) for feature in BUILT_IN},
         },
-        schema=FEATURE_ROWS.schema,
+        schema=WITH_FEATURES.schema,
     ).sort(FEATURE_ROWS.key)
 
 

@@ -31,7 +31,8 @@ def seen(read: Read, tables: Tables, at: Moment) -> pl.DataFrame:
     """What a stage sees of a table: the promise that `Read` makes, kept on a frame."""
     table = read.table
     clock = pl.col(table.clock)
-    frame = tables[table.name] if table.name in tables else table.empty()
+    empty = table.for_columns(read.columns or ()).empty()
+    frame = tables.get(table.name, empty)
     seen_to = at.session if read.upto == "session" else at.calendar.previous(at.since)
     visible = [clock <= seen_to]
     if read.lookback is not None:
@@ -43,7 +44,7 @@ def seen(read: Read, tables: Tables, at: Moment) -> pl.DataFrame:
     frame = frame.filter(visible).sort(table.key)
     if table.entity:
         frame = frame.unique(table.entity, keep="last", maintain_order=True)
-    return frame.select(read.columns or list(table.columns))
+    return frame.select(read.columns or list(table.for_columns(frame.columns).columns))
 
 
 def run(stage: Stage, tables: Tables, at: Moment, params: object = None) -> pl.DataFrame:

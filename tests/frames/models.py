@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from lake.tables.features import CURRENT_FEATURE_SET
 from lake.tables.market import CORPORATE_ACTIONS
 from lake.tables.models import MODEL_PROMOTIONS, MODEL_REGISTRY
 from pipeline.engine.stage import Moment
@@ -197,7 +196,7 @@ def _features(
     return (
         _grid(days, told.shape[1])
         .with_columns(
-            feature_set=pl.lit(CURRENT_FEATURE_SET),
+            feature_set=pl.lit("f1"),
             complete=pl.lit(True),
             **{name: pl.Series(value.ravel().astype(np.float32)) for name, value in values.items()},
         )

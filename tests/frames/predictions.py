@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from lake.tables.features import CURRENT_FEATURE_SET, FEATURE_WINDOWS
+from lake.tables.features import FEATURE_WINDOWS
 from lake.tables.market import TICKER_UNIVERSE
 from lake.tables.predictions import PREDICTIONS, QUANTILE_COLUMNS, TICKER_PRIORITIES
 from lake.tables.trading import PORTFOLIO_HOLDINGS
@@ -17,7 +17,7 @@ from tests.frames.market import CALENDAR, DAY
 
 Z = (-1.645, -1.282, -0.674, 0.0, 0.674, 1.282, 1.645)
 """Quantiles of a normal distribution at the stated levels."""
-BATCH = f"{CURRENT_FEATURE_SET}-{DAY:%Y%m%d}-0123456789ab"
+BATCH = f"f1-{DAY:%Y%m%d}-0123456789ab"
 
 
 def normal(point: float, sigma: float) -> dict[str, float]:
@@ -75,7 +75,7 @@ def windows(*tickers: str, **values: object) -> pl.DataFrame:
     legal = {
         "features_id": BATCH,
         "session": session,
-        "feature_set": CURRENT_FEATURE_SET,
+        "feature_set": "f1",
         "length": length,
         "first_session": first,
         "present": length,

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from lake.tables.features import FEATURE_ROWS, FEATURES
+from lake.tables.features import FEATURE_ROWS
 from lake.tables.feedback import PREDICTION_ACCURACY
 from lake.tables.market import MARKET_PRICES
 from lake.tables.models import MODEL_REGISTRY
@@ -283,12 +283,12 @@ def feature_shifts(features: pl.DataFrame, most: int = 8) -> tuple[Line, ...]:
     if rows.height < 20:
         return (note("too little history", "dim"),)
     found: list[tuple[float, str, float, float]] = []
-    for feature in FEATURES:
-        values = rows[feature.name].cast(pl.Float64)
+    for name in (name for name in rows.columns if name not in FEATURE_ROWS.stored_schema):
+        values = rows[name].cast(pl.Float64)
         now, before, spread = values[-1], values[-6], values.std()
         if now is None or before is None or not isinstance(spread, float) or spread <= 1e-12:
             continue
-        found.append(((now - before) / spread, feature.name, before, now))
+        found.append(((now - before) / spread, name, before, now))
     found.sort(key=lambda one: (-abs(one[0]), one[1]))
     return tuple(
         (

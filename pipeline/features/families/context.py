@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from pipeline.features.families.risk import dollar_volume_20, relative_volume_20, volatility
-from pipeline.features.families.trend import Kernel, log_return
+from pipeline.features.families.trend import log_return
+from pipeline.features.feature import Feature, Kernel
 from pipeline.features.panel import Floats
 from pipeline.features.trailing_window import View, deviation, mean, total
 
@@ -17,8 +17,8 @@ def rank(name: str, of: Kernel) -> Kernel:
     """Share of the members below less share above, the ticker itself left out; NaN where there is no one else."""
 
     def kernel(view: View) -> Floats:
-        values = view.kept(name, of)
-        counted = view.peers & ~np.isnan(values)
+        values = view.compute_once(name, of)
+        counted = view.members & ~np.isnan(values)
         ordered = np.sort(values[counted])
         below = np.searchsorted(ordered, values, side="left")
         above = len(ordered) - np.searchsorted(ordered, values, side="right")
@@ -31,7 +31,7 @@ def rank(name: str, of: Kernel) -> Kernel:
 
 def sector_mean(view: View, values: Floats) -> Floats:
     """[tickers] mean of the values over the members of each ticker's sector; NaN where it has none with a value."""
-    counted = view.peers & ~np.isnan(values)
+    counted = view.members & ~np.isnan(values)
     size = int(view.sector.max(initial=-1)) + 1
     added = np.bincount(view.sector[counted], weights=values[counted], minlength=size)
     count = np.bincount(view.sector[counted], minlength=size)
@@ -61,33 +61,33 @@ def residual_return(sessions: int) -> Kernel:
     """The return that beta times the market's does not explain."""
 
     def kernel(view: View) -> Floats:
-        own = view.kept(f"return_{sessions}", log_return(sessions))
-        return own - view.kept("beta_60", beta_60) * float(view.last("market", sessions).sum())
+        own = view.compute_once(f"return_{sessions}", log_return(sessions))
+        return own - view.compute_once("beta_60", beta_60) * float(view.last("market", sessions).sum())
 
     return kernel
 
 
 def residual_volatility_60(view: View) -> Floats:
     """Volatility that the market does not explain."""
-    share = view.kept("correlation_60", correlation_60)
-    return view.kept("volatility_60", volatility(60)) * np.sqrt(np.maximum(1 - share * share, 0.0))
+    share = view.compute_once("correlation_60", correlation_60)
+    return view.compute_once("volatility_60", volatility(60)) * np.sqrt(np.maximum(1 - share * share, 0.0))
 
 
 def market_return_20(view: View) -> Floats:
     """The members' equal-weight return; the same for every ticker."""
-    return _for_all(view, float(view.last("market", 20).sum()))
+    return _same_for_all(view, float(view.last("market", 20).sum()))
 
 
 def market_volatility_20(view: View) -> Floats:
     """Standard deviation of the members' equal-weight daily return; the same for every ticker."""
-    return _for_all(view, float(deviation(view.last("market", 20)[:, None])[0]))
+    return _same_for_all(view, float(deviation(view.last("market", 20)[:, None])[0]))
 
 
 def sector_return(sessions: int) -> Kernel:
     """Return less the mean of the sector's members."""
 
     def kernel(view: View) -> Floats:
-        own = view.kept(f"return_{sessions}", log_return(sessions))
+        own = view.compute_once(f"return_{sessions}", log_return(sessions))
         return own - sector_mean(view, own)
 
     return kernel
@@ -102,28 +102,98 @@ def _fit(view: View) -> _Fit:
     return _Fit(together / spread, together / np.sqrt(total(own * own) * spread))
 
 
-def _for_all(view: View, value: float) -> Floats:
-    return np.full(len(view.peers), value)
+def _same_for_all(view: View, value: float) -> Floats:
+    return np.full(len(view.members), value)
 
 
-RANK: Mapping[str, Kernel] = {
-    f"rank_{name}": rank(name, of)
-    for name, of in {
-        "return_5": log_return(5),
-        "return_20": log_return(20),
-        "return_60": log_return(60),
-        "volatility_20": volatility(20),
-        "dollar_volume_20": dollar_volume_20,
-        "relative_volume_20": relative_volume_20,
-    }.items()
-}
-MARKET: Mapping[str, Kernel] = {
-    "market_return_20": market_return_20,
-    "market_volatility_20": market_volatility_20,
-    "beta_60": beta_60,
-    "correlation_60": correlation_60,
-    **{f"residual_return_{n}": residual_return(n) for n in (1, 5, 20, 60)},
-    "residual_volatility_60": residual_volatility_60,
-    "sector_return_5": sector_return(5),
-    "sector_return_20": sector_return(20),
-}
+RANK = tuple(
+    Feature(
+        f"rank_{name}",
+        "rank",
+        unit="-1 to 1",
+        formula=f"share of universe members with a lower {name} less share with a higher one, itself left out",
+        warm_up=warm_up,
+        kernel=rank(name, of),
+    )
+    for name, warm_up, of in (
+        ("return_5", 5, log_return(5)),
+        ("return_20", 20, log_return(20)),
+        ("return_60", 60, log_return(60)),
+        ("volatility_20", 20, volatility(20)),
+        ("dollar_volume_20", 19, dollar_volume_20),
+        ("relative_volume_20", 19, relative_volume_20),
+    )
+)
+
+MARKET = (
+    Feature(
+        "market_return_20",
+        "market",
+        unit="log return",
+        formula="equal-weight return of the universe's members, 20 sessions",
+        warm_up=20,
+        kernel=market_return_20,
+    ),
+    Feature(
+        "market_volatility_20",
+        "market",
+        unit="log return per session",
+        formula="sample sd of the members' equal-weight return, 20 sessions",
+        warm_up=20,
+        kernel=market_volatility_20,
+    ),
+    Feature(
+        "beta_60",
+        "market",
+        unit="ratio",
+        formula="covariance of return_1 with the members' equal-weight return over its variance, 60 sessions",
+        warm_up=60,
+        kernel=beta_60,
+    ),
+    Feature(
+        "correlation_60",
+        "market",
+        unit="correlation",
+        formula="of return_1 with the members' equal-weight return, 60 sessions",
+        warm_up=60,
+        kernel=correlation_60,
+    ),
+    *(
+        Feature(
+            f"residual_return_{n}",
+            "market",
+            unit="log return",
+            formula=f"return_{n} less beta_60 times the members' equal-weight return over {n} sessions",
+            warm_up=60,
+            kernel=residual_return(n),
+        )
+        for n in (1, 5, 20, 60)
+    ),
+    Feature(
+        "residual_volatility_60",
+        "market",
+        unit="log return per session",
+        formula="volatility_60 x sqrt(1 - correlation_60^2): what the market does not explain",
+        warm_up=60,
+        kernel=residual_volatility_60,
+    ),
+    Feature(
+        "sector_return_5",
+        "market",
+        unit="log return",
+        formula="return_5 less its mean over the sector's members",
+        warm_up=5,
+        kernel=sector_return(5),
+    ),
+    Feature(
+        "sector_return_20",
+        "market",
+        unit="log return",
+        formula="return_20 less its mean over the sector's members",
+        warm_up=20,
+        kernel=sector_return(20),
+    ),
+)
+
+FEATURES = (*RANK, *MARKET)
+"""What this module declares, in the order of the columns."""

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from math import log
 
 import numpy as np
 
-from pipeline.features.families.trend import Kernel, average_true_range
+from pipeline.features.families.trend import average_true_range
+from pipeline.features.feature import Feature, Kernel
 from pipeline.features.panel import DEPTH, Floats
 from pipeline.features.trailing_window import (
     View,
     deviation,
+    divide_or_zero,
     latest,
     ln,
     ln1p,
     mean,
     mean_present,
-    or_neutral,
     slope,
     total,
 )
@@ -53,7 +53,7 @@ def downside_20(view: View) -> Floats:
 
 def volatility_ratio_5_20(view: View) -> Floats:
     """Volatility of a week over that of a month, less 1."""
-    return view.kept("volatility_5", volatility(5)) / view.kept("volatility_20", volatility(20)) - 1
+    return view.compute_once("volatility_5", volatility(5)) / view.compute_once("volatility_20", volatility(20)) - 1
 
 
 def skewness_60(view: View) -> Floats:
@@ -77,7 +77,7 @@ def intraday_1(view: View) -> Floats:
 def close_location_1(view: View) -> Floats:
     """Where the close lies in the session's range."""
     top, bottom = view.high(1)[0], view.low(1)[0]
-    return or_neutral(2.0 - top - bottom, top - bottom)
+    return divide_or_zero(2.0 - top - bottom, top - bottom)
 
 
 def range_ratio_1_20(view: View) -> Floats:
@@ -147,7 +147,7 @@ def money_flow_14(view: View) -> Floats:
     """Volume on rising less falling typical prices over both."""
     typical, volume = view.typical(15), view.volume(14)
     flow = np.sign(np.diff(typical, axis=0)) * typical[1:] * np.where(np.isnan(volume), 0.0, volume)
-    return or_neutral(total(flow), total(np.abs(flow)))
+    return divide_or_zero(total(flow), total(np.abs(flow)))
 
 
 def _log_range(view: View, sessions: int) -> Floats:
@@ -158,31 +158,194 @@ def _if_old_enough(view: View, values: Floats) -> Floats:
     return np.where(np.isnan(view.close(YOUNGEST)[0]), np.nan, values)
 
 
-VOLATILITY: Mapping[str, Kernel] = {
-    **{f"volatility_{n}": volatility(n) for n in (5, 20, 60)},
-    "parkinson_20": parkinson_20,
-    "garman_klass_20": garman_klass_20,
-    "downside_20": downside_20,
-    "volatility_ratio_5_20": volatility_ratio_5_20,
-    "skewness_60": skewness_60,
-}
-VOLUME: Mapping[str, Kernel] = {
-    "relative_volume_20": relative_volume_20,
-    "relative_volume_5_60": relative_volume_5_60,
-    "dollar_volume_20": dollar_volume_20,
-    "dollar_volume_z_60": dollar_volume_z_60,
-    "on_balance_slope_20": on_balance_slope_20,
-    "amihud_20": amihud_20,
-    "money_flow_14": money_flow_14,
-}
-RANGE: Mapping[str, Kernel] = {
-    "atr_14": average_true_range,
-    "gap_1": gap_1,
-    "intraday_1": intraday_1,
-    "close_location_1": close_location_1,
-    "range_ratio_1_20": range_ratio_1_20,
-    "high_20": high_20,
-    "low_20": low_20,
-    "high_252": high_252,
-    "low_252": low_252,
-}
+VOLATILITY = (
+    *(
+        Feature(
+            f"volatility_{n}",
+            "volatility",
+            unit="log return per session",
+            formula=f"sample standard deviation of return_1, {n} sessions",
+            warm_up=n,
+            kernel=volatility(n),
+        )
+        for n in (5, 20, 60)
+    ),
+    Feature(
+        "parkinson_20",
+        "volatility",
+        unit="log return per session",
+        formula="sqrt(mean (ln H/L)^2 / (4 ln 2)), 20 sessions (Parkinson 1980)",
+        warm_up=19,
+        kernel=parkinson_20,
+    ),
+    Feature(
+        "garman_klass_20",
+        "volatility",
+        unit="log return per session",
+        formula="sqrt(mean of (ln H/L)^2/2 - (2 ln 2 - 1)(ln C/O)^2), 20 sessions (Garman and Klass 1980)",
+        warm_up=19,
+        kernel=garman_klass_20,
+    ),
+    Feature(
+        "downside_20",
+        "volatility",
+        unit="log return per session",
+        formula="sqrt(mean of min(return_1, 0)^2), 20 sessions",
+        warm_up=20,
+        kernel=downside_20,
+    ),
+    Feature(
+        "volatility_ratio_5_20",
+        "volatility",
+        unit="ratio less 1",
+        formula="volatility_5 over volatility_20, less 1",
+        warm_up=20,
+        kernel=volatility_ratio_5_20,
+    ),
+    Feature(
+        "skewness_60",
+        "volatility",
+        unit="ratio",
+        formula="third central moment of return_1 over sd^3 (population), 60 sessions",
+        warm_up=60,
+        kernel=skewness_60,
+    ),
+)
+
+VOLUME = (
+    Feature(
+        "relative_volume_20",
+        "volume",
+        unit="ratio less 1",
+        formula="V over its mean, 20 sessions, less 1",
+        warm_up=19,
+        kernel=relative_volume_20,
+    ),
+    Feature(
+        "relative_volume_5_60",
+        "volume",
+        unit="ratio less 1",
+        formula="mean V of 5 sessions over that of 60, less 1",
+        warm_up=59,
+        kernel=relative_volume_5_60,
+    ),
+    Feature(
+        "dollar_volume_20",
+        "volume",
+        unit="ln currency",
+        formula="ln(1 + mean of close x shares as traded), 20 sessions",
+        warm_up=19,
+        kernel=dollar_volume_20,
+    ),
+    Feature(
+        "dollar_volume_z_60",
+        "volume",
+        unit="standard deviations",
+        formula="ln(1 + close x shares): distance from its mean, 60 sessions",
+        warm_up=59,
+        kernel=dollar_volume_z_60,
+    ),
+    Feature(
+        "on_balance_slope_20",
+        "volume",
+        unit="average volumes per session",
+        formula="least-squares slope of on-balance volume (Granville 1963) over mean V, 20 sessions",
+        warm_up=20,
+        kernel=on_balance_slope_20,
+    ),
+    Feature(
+        "amihud_20",
+        "volume",
+        unit="ln per million currency",
+        formula="ln(1e-9 + mean |return_1| per million traded), 20 sessions, "
+        "those without trade left out (Amihud 2002)",
+        warm_up=20,
+        kernel=amihud_20,
+    ),
+    Feature(
+        "money_flow_14",
+        "volume",
+        unit="-1 to 1",
+        formula="P x V of sessions with rising P less falling, over both, 14 sessions; 0 if none (Quong and Soudack)",
+        warm_up=14,
+        kernel=money_flow_14,
+    ),
+)
+
+RANGE = (
+    Feature(
+        "atr_14",
+        "range",
+        unit="fraction of price",
+        formula="mean true range over C, 14 sessions, simple average (Wilder 1978)",
+        warm_up=14,
+        kernel=average_true_range,
+    ),
+    Feature(
+        "gap_1",
+        "range",
+        unit="log return",
+        formula="ln O(t)/C(t-1)",
+        warm_up=1,
+        kernel=gap_1,
+    ),
+    Feature(
+        "intraday_1",
+        "range",
+        unit="log return",
+        formula="ln C/O of the session",
+        warm_up=0,
+        kernel=intraday_1,
+    ),
+    Feature(
+        "close_location_1",
+        "range",
+        unit="-1 to 1",
+        formula="(2 C - H - L)/(H - L) of the session; 0 if H = L",
+        warm_up=0,
+        kernel=close_location_1,
+    ),
+    Feature(
+        "range_ratio_1_20",
+        "range",
+        unit="ratio less 1",
+        formula="ln H/L of the session over its mean, 20 sessions, less 1",
+        warm_up=19,
+        kernel=range_ratio_1_20,
+    ),
+    Feature(
+        "high_20",
+        "range",
+        unit="log ratio",
+        formula="ln C over the highest H, 20 sessions",
+        warm_up=19,
+        kernel=high_20,
+    ),
+    Feature(
+        "low_20",
+        "range",
+        unit="log ratio",
+        formula="ln C over the lowest L, 20 sessions",
+        warm_up=19,
+        kernel=low_20,
+    ),
+    Feature(
+        "high_252",
+        "range",
+        unit="log ratio",
+        formula="ln C over the highest H, 252 sessions or all there are if at least 120 (George and Hwang 2004)",
+        warm_up=DEPTH - 1,
+        kernel=high_252,
+    ),
+    Feature(
+        "low_252",
+        "range",
+        unit="log ratio",
+        formula="ln C over the lowest L, 252 sessions or all there are if at least 120",
+        warm_up=DEPTH - 1,
+        kernel=low_252,
+    ),
+)
+
+FEATURES = (*VOLATILITY, *VOLUME, *RANGE)
+"""What this module declares, in the order of the columns."""

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 import numpy as np
 
+from pipeline.features.feature import Feature, Kernel
 from pipeline.features.panel import Floats
 from pipeline.features.trailing_window import (
     View,
     centred_time,
+    divide_or_zero,
     latest,
     ln,
     mean,
-    or_neutral,
     slope,
     total,
-    weighted,
+    weighted_sum,
 )
-
-Kernel = Callable[[View], Floats]
-"""One feature: [tickers] float64 of a view, NaN where it cannot be known."""
 
 
 def log_return(sessions: int) -> Kernel:
@@ -47,12 +44,12 @@ def average_true_range(view: View) -> Floats:
 
 def macd(view: View) -> Floats:
     """MACD line in average true ranges."""
-    return weighted(_macd_weights(), view.close(78)) / view.kept("atr_14", average_true_range)
+    return weighted_sum(_macd_weights(), view.close(78)) / view.compute_once("atr_14", average_true_range)
 
 
 def macd_histogram(view: View) -> Floats:
     """MACD line less its signal line, in average true ranges."""
-    return weighted(_histogram_weights(), view.close(104)) / view.kept("atr_14", average_true_range)
+    return weighted_sum(_histogram_weights(), view.close(104)) / view.compute_once("atr_14", average_true_range)
 
 
 def slope_of_log(sessions: int) -> Kernel:
@@ -65,7 +62,7 @@ def trend_fit_60(view: View) -> Floats:
     level = ln(view.close(60))
     apart = level - mean(level)
     time = centred_time(60)
-    return weighted(time, apart) / np.sqrt(float((time * time).sum()) * total(apart * apart))
+    return weighted_sum(time, apart) / np.sqrt(float((time * time).sum()) * total(apart * apart))
 
 
 def directional_14(view: View) -> Floats:
@@ -81,7 +78,7 @@ def adx_14(view: View) -> Floats:
 def rsi_14(view: View) -> Floats:
     """Cutler's RSI on -1 to 1."""
     moves = np.diff(view.close(15), axis=0)
-    return or_neutral(total(moves), total(np.abs(moves)))
+    return divide_or_zero(total(moves), total(np.abs(moves)))
 
 
 def place_in_range(sessions: int) -> Kernel:
@@ -89,7 +86,7 @@ def place_in_range(sessions: int) -> Kernel:
 
     def kernel(view: View) -> Floats:
         top, bottom = view.high(sessions).max(axis=0), view.low(sessions).min(axis=0)
-        return or_neutral(2.0 - top - bottom, top - bottom)
+        return divide_or_zero(2.0 - top - bottom, top - bottom)
 
     return kernel
 
@@ -98,14 +95,14 @@ def cci_20(view: View) -> Floats:
     """Commodity channel index over 100."""
     typical = view.typical(20)
     average = mean(typical)
-    return or_neutral(latest(typical) - average, 1.5 * mean(np.abs(typical - average)))
+    return divide_or_zero(latest(typical) - average, 1.5 * mean(np.abs(typical - average)))
 
 
 def bollinger_20(view: View) -> Floats:
     """Distance from the average in half-widths of the band."""
     closes = view.close(20)
     apart = closes - mean(closes)
-    return or_neutral(latest(apart), 2 * np.sqrt(mean(apart * apart)))
+    return divide_or_zero(latest(apart), 2 * np.sqrt(mean(apart * apart)))
 
 
 def _directional(view: View) -> Floats:
@@ -115,7 +112,7 @@ def _directional(view: View) -> Floats:
     plus = np.where((up > down) & (up > 0), up, 0.0) + 0.0 * (up + down)
     minus = np.where((down > up) & (down > 0), down, 0.0) + 0.0 * (up + down)
     sums = [_trailing_sums(plus - minus), _trailing_sums(plus + minus)]
-    return or_neutral(*sums)
+    return divide_or_zero(*sums)
 
 
 def _trailing_sums(values: Floats) -> Floats:
@@ -145,24 +142,141 @@ def _histogram_weights() -> Floats:
     return line - np.convolve(_exponential(9, 27), _macd_weights())
 
 
-RETURNS: Mapping[str, Kernel] = {
-    **{f"return_{n}": log_return(n) for n in (1, 2, 3, 5, 10, 20, 60, 120)},
-    "momentum_120_20": momentum_120_20,
-}
-TREND: Mapping[str, Kernel] = {
-    **{f"sma_ratio_{n}": sma_ratio(n) for n in (5, 20, 60)},
-    "macd_12_26": macd,
-    "macd_histogram_12_26_9": macd_histogram,
-    "slope_20": slope_of_log(20),
-    "slope_60": slope_of_log(60),
-    "trend_fit_60": trend_fit_60,
-    "directional_14": directional_14,
-    "adx_14": adx_14,
-}
-OSCILLATORS: Mapping[str, Kernel] = {
-    "rsi_14": rsi_14,
-    "stochastic_14": place_in_range(14),
-    "williams_28": place_in_range(28),
-    "cci_20": cci_20,
-    "bollinger_20": bollinger_20,
-}
+RETURNS = (
+    *(
+        Feature(
+            f"return_{n}",
+            "returns",
+            unit="log return",
+            formula=f"ln C(t)/C(t-{n}): total return over {n} sessions",
+            warm_up=n,
+            kernel=log_return(n),
+        )
+        for n in (1, 2, 3, 5, 10, 20, 60, 120)
+    ),
+    Feature(
+        "momentum_120_20",
+        "returns",
+        unit="log return",
+        formula="ln C(t-20)/C(t-120): momentum without its last month (Jegadeesh and Titman 1993)",
+        warm_up=120,
+        kernel=momentum_120_20,
+    ),
+)
+
+TREND = (
+    *(
+        Feature(
+            f"sma_ratio_{n}",
+            "trend",
+            unit="log ratio",
+            formula=f"ln C over the simple average of C, {n} sessions",
+            warm_up=n - 1,
+            kernel=sma_ratio(n),
+        )
+        for n in (5, 20, 60)
+    ),
+    Feature(
+        "macd_12_26",
+        "trend",
+        unit="average true ranges",
+        formula="exponential averages of C, span 12 less span 26, over atr_14 (Appel); weights end after 78 sessions",
+        warm_up=77,
+        kernel=macd,
+    ),
+    Feature(
+        "macd_histogram_12_26_9",
+        "trend",
+        unit="average true ranges",
+        formula="the MACD line less its exponential average of span 9 (weights end after 27), over atr_14 (Appel)",
+        warm_up=103,
+        kernel=macd_histogram,
+    ),
+    Feature(
+        "slope_20",
+        "trend",
+        unit="log return per session",
+        formula="least-squares slope of ln C on time, 20 sessions",
+        warm_up=19,
+        kernel=slope_of_log(20),
+    ),
+    Feature(
+        "slope_60",
+        "trend",
+        unit="log return per session",
+        formula="least-squares slope of ln C on time, 60 sessions",
+        warm_up=59,
+        kernel=slope_of_log(60),
+    ),
+    Feature(
+        "trend_fit_60",
+        "trend",
+        unit="correlation",
+        formula="correlation of ln C with time, 60 sessions",
+        warm_up=59,
+        kernel=trend_fit_60,
+    ),
+    Feature(
+        "directional_14",
+        "trend",
+        unit="-1 to 1",
+        formula="(+DM - -DM)/(+DM + -DM), sums over 14 sessions (Wilder 1978, not smoothed); 0 without movement",
+        warm_up=14,
+        kernel=directional_14,
+    ),
+    Feature(
+        "adx_14",
+        "trend",
+        unit="0 to 1",
+        formula="mean over 14 sessions of |directional_14| (Wilder 1978, simple averages)",
+        warm_up=27,
+        kernel=adx_14,
+    ),
+)
+
+OSCILLATORS = (
+    Feature(
+        "rsi_14",
+        "oscillators",
+        unit="-1 to 1",
+        formula="(gains - losses)/(gains + losses) of C, 14 sessions: Cutler's RSI/50 - 1; 0 if C never moved",
+        warm_up=14,
+        kernel=rsi_14,
+    ),
+    Feature(
+        "stochastic_14",
+        "oscillators",
+        unit="-1 to 1",
+        formula="2 (C - lowest L)/(highest H - lowest L) - 1, 14 sessions (Lane's %K); 0 if flat",
+        warm_up=13,
+        kernel=place_in_range(14),
+    ),
+    Feature(
+        "williams_28",
+        "oscillators",
+        unit="-1 to 1",
+        formula="1 - 2 (highest H - C)/(highest H - lowest L), 28 sessions (Williams' %R); 0 if flat",
+        warm_up=27,
+        kernel=place_in_range(28),
+    ),
+    Feature(
+        "cci_20",
+        "oscillators",
+        unit="hundreds",
+        formula="(P - mean P)/(1.5 mean |P - mean P|), P = (H + L + C)/3, 20 sessions "
+        "(Lambert 1980, over 100); 0 if flat",
+        warm_up=19,
+        kernel=cci_20,
+    ),
+    Feature(
+        "bollinger_20",
+        "oscillators",
+        unit="half bands",
+        formula="(C - mean C)/(2 sd of C), 20 sessions (Bollinger); 0 if flat",
+        warm_up=19,
+        kernel=bollinger_20,
+    ),
+)
+
+FEATURES = (*RETURNS, *TREND, *OSCILLATORS)
+"""What this module declares, in the order of the columns."""

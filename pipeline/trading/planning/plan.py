@@ -227,4 +227,5 @@ STAGE = Stage(
     writes=TRADE_PLANS,
     params=TradingParams(),
     section="trading",
+    uses=("rules",),
 )

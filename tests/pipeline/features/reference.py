@@ -9,7 +9,7 @@ from itertools import pairwise
 from math import cos, exp, isnan, log, log1p, nan, pi, sin, sqrt
 from statistics import fmean, pstdev, stdev
 
-from lake.tables.features import FEATURES
+from pipeline.features.catalogue import BUILT_IN
 from tests.frames.features import Market
 
 STALE = 5
@@ -52,7 +52,7 @@ def reference(market: Market, session: date) -> dict[str, dict[str, float]]:
         values[ticker].update(_market(values[ticker], pasts[ticker], index))
     for ticker in asked:
         values[ticker].update(_among(ticker, values, members, sector))
-    return {ticker: {feature.name: values[ticker][feature.name] for feature in FEATURES} for ticker in asked}
+    return {ticker: {feature.name: values[ticker][feature.name] for feature in BUILT_IN} for ticker in asked}
 
 
 def _past(seen: Market, rows: dict, ticker: str, days: list[date]) -> Past:

@@ -8,13 +8,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from lake.tables.features import FEATURE_WINDOWS, FEATURES
+from lake.tables.features import FEATURE_WINDOWS
+from pipeline.features.catalogue import BUILT_IN
 from pipeline.features.params import FeatureParams
 from pipeline.features.tensors import training_windows, window_tensor
 from pipeline.features.windows import windows
 from tests.frames.features import CALENDAR, feature_rows, moment, universe
 
-NAMES = [feature.name for feature in FEATURES]
+NAMES = [feature.name for feature in BUILT_IN]
 DAYS = list(CALENDAR.days[100:108])
 TICKERS = ["AAA", "BBB", "CCC"]
 PARAMS = FeatureParams(window=5)

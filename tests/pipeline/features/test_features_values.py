@@ -12,10 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lake.tables.features import CURRENT_FEATURE_SET, FEATURES
 from lake.tables.market import CORPORATE_ACTIONS
 from lake.tables.news import NEWS_SENTIMENT
-from pipeline.features.catalogue import FAMILIES, LIBRARY, check_library
+from pipeline.features.catalogue import BUILT_IN
 from pipeline.market.sessions import Sessions
 from tests.frames.features import (
     CALENDAR,
@@ -31,25 +30,8 @@ from tests.frames.features import (
 )
 from tests.pipeline.features.reference import reference
 
-NAMES = [feature.name for feature in FEATURES]
+NAMES = [feature.name for feature in BUILT_IN]
 OF_CURRENCY = {"dollar_volume_20", "dollar_volume_z_60", "amihud_20", "rank_dollar_volume_20"}
-
-
-def test_every_feature_of_the_catalogue_is_computed_and_no_other() -> None:
-    assert list(LIBRARY) == NAMES
-    assert len(NAMES) == len(set(NAMES)) >= 44
-
-
-def test_a_feature_that_is_computed_but_not_in_the_catalogue_is_refused() -> None:
-    catalogue = {feature.name: feature.family for feature in FEATURES if feature.name != "gap_1"}
-    with pytest.raises(TypeError, match=r"1 features differ .* 'gap_1' in 'range'"):
-        check_library(FAMILIES, catalogue)
-
-
-def test_a_feature_of_the_catalogue_that_is_not_computed_is_refused() -> None:
-    catalogue = {feature.name: feature.family for feature in FEATURES} | {"moon_phase": "calendar"}
-    with pytest.raises(TypeError, match="'moon_phase' in 'calendar'"):
-        check_library(FAMILIES, catalogue)
 
 
 @pytest.mark.parametrize(("seed", "at"), [(1, 299), (2, 262), (3, 200), (4, 121), (5, 64), (6, 3), (7, 0)])
@@ -274,7 +256,7 @@ def test_a_bar_on_a_day_without_trading_is_refused_by_name() -> None:
 
 def test_rows_carry_the_current_feature_set() -> None:
     market = random_market(2, 5)
-    assert set(run(market, market.sessions[-1])["feature_set"]) == {CURRENT_FEATURE_SET}
+    assert set(run(market, market.sessions[-1])["feature_set"]) == {"f1"}
 
 
 def _with_gaps(market: Market, seed: int) -> Market:

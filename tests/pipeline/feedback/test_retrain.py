@@ -121,17 +121,10 @@ def test_inputs_unlike_the_training_rows_speak_for_training(registry: pl.DataFra
         return_5=pl.col("return_5") + shift,
         rsi_14=pl.col("rsi_14") + shift,
     )
-    tables["feature_rows"] = pl.concat([recent, missing_features(recent)], how="horizontal")
+    tables["feature_rows"] = recent
     row = found(tables, session)["drift"]
     assert row["due"] == due
     assert row["statistic"] == pytest.approx(0.6 * shift, abs=0.3)
-
-
-def missing_features(rows: pl.DataFrame) -> pl.DataFrame:
-    from lake.tables.features import FEATURE_ROWS
-
-    absent = [name for name in FEATURE_ROWS.columns if name not in rows.columns]
-    return pl.DataFrame({name: pl.Series([None] * rows.height, dtype=pl.Float32) for name in absent})
 
 
 def test_the_runner_trains_when_any_reason_of_the_latest_session_is_due() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from lake.tables.features import CURRENT_FEATURE_SET, FEATURE_ROWS, FEATURE_WINDOWS
+from lake.tables.features import FEATURE_WINDOWS
 from lake.tables.predictions import QUANTILE_COLUMNS, QUANTILES
 from pipeline.features.tensors import window_tensor
 from pipeline.models.ensemble import combine
@@ -22,6 +22,7 @@ from pipeline.prediction.params import PredictionParams
 from pipeline.prediction.predict import predict_batch
 from pipeline.text_format import counted
 from tests.frames import models
+from tests.frames.features import WITH_FEATURES
 from tests.frames.feedback import Tables, at, flags, metric_rows, run, run_and_keep
 from tests.frames.market import prices
 from tests.frames.predictions import priorities, universe, windows
@@ -55,8 +56,8 @@ def trained() -> Setting:
     rows = market.feature_rows
     tickers = rows["ticker"].unique().sort().to_list()
     registry = models.trained(market)
-    absent = [name for name in FEATURE_ROWS.columns if name not in rows.columns]
-    batch = f"{CURRENT_FEATURE_SET}-{session:%Y%m%d}-0123456789ab"
+    absent = [name for name in WITH_FEATURES.columns if name not in rows.columns]
+    batch = f"f1-{session:%Y%m%d}-0123456789ab"
     bars = ({"ticker": t, "session": session, "close": 50.0 + n} for n, t in enumerate(tickers))
     first = CALENDAR.offset(session, -4)
     batched = windows(*tickers, session=session, first_session=first, features_id=batch)

@@ -8,10 +8,10 @@ from typing import Any
 import polars as pl
 import pytest
 
-from lake.tables.features import CURRENT_FEATURE_SET, FEATURE_ROWS
 from lake.tables.news import NEWS_ARTICLES
 from pipeline.prediction import ranking
 from pipeline.prediction.params import PredictionParams
+from tests.frames.features import WITH_FEATURES
 from tests.frames.feedback import Tables, at, run
 from tests.frames.market import CALENDAR, DAY, digest
 from tests.frames.predictions import holdings, universe
@@ -39,12 +39,12 @@ def articles(*about: list[str]) -> pl.DataFrame:
 
 def moves(**returns: float | None) -> pl.DataFrame:
     rows = [
-        {"feature_set": CURRENT_FEATURE_SET, "session": DAY, "ticker": t, "return_1": r, "volatility_20": 0.02}
+        {"feature_set": "f1", "session": DAY, "ticker": t, "return_1": r, "volatility_20": 0.02}
         for t, r in returns.items()
     ]
-    absent = {name: pl.lit(None, pl.Float32) for name in FEATURE_ROWS.columns if name not in rows[0]}
+    absent = {name: pl.lit(None, pl.Float32) for name in WITH_FEATURES.columns if name not in rows[0]}
     frame = pl.DataFrame(rows).with_columns(**absent | {"complete": pl.lit(True)})
-    return frame.cast({"return_1": pl.Float32, "volatility_20": pl.Float32}).select(*FEATURE_ROWS.columns)
+    return frame.cast({"return_1": pl.Float32, "volatility_20": pl.Float32}).select(*WITH_FEATURES.columns)
 
 
 def ranked(tables: Tables, **params: Any) -> dict[str, dict[str, Any]]:

@@ -1,0 +1,69 @@
+"""What a feature is: its name, unit, formula, the sessions it looks back on, and the function that computes it."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+
+from pipeline.features.panel import DEPTH, Floats
+from pipeline.features.trailing_window import View
+
+Kernel = Callable[[View], Floats]
+"""Computes one feature at one session: [tickers] float64, NaN where it cannot be known."""
+
+NAME = r"[a-z][a-z0-9_]{0,62}"
+"""What a feature may be called: it is the name of a column."""
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One feature, declared in one place.
+
+    In the formulas: C, O, H, L are a session's prices grown by total return (splits and dividends taken out), V its
+    shares on today's share basis, ln the natural logarithm, t this session. Windows count exchange sessions and end
+    at t. A session without a bar stands at the last close, for at most `FeatureParams.stale_sessions` in a row;
+    averages of volume leave it out and need bars for 80 % of the window.
+
+    Raises:
+        TypeError: naming the feature and what is wrong with its declaration.
+    """
+
+    name: str
+    """The column's name. Values once written keep their meaning: what computes something else gets another name."""
+    family: str
+    unit: str
+    formula: str
+    warm_up: int
+    """Sessions before its own that it looks back on; at most DEPTH - 1."""
+    kernel: Kernel
+
+    def __post_init__(self) -> None:
+        for field in ("name", "family", "unit", "formula"):
+            value = getattr(self, field)
+            if not isinstance(value, str) or not value.strip():
+                raise TypeError(f"feature {self.name!r}: its {field} is {value!r}; give it a text")
+        if not re.fullmatch(NAME, self.name):
+            raise TypeError(
+                f"feature {self.name!r}: use lower-case letters, digits and underscores, at most 63 of them"
+            )
+        if not isinstance(self.warm_up, int) or not 0 <= self.warm_up < DEPTH:
+            raise TypeError(f"feature {self.name!r}: warm_up is {self.warm_up!r}; choose 0 to {DEPTH - 1} sessions")
+        if not callable(self.kernel):
+            raise TypeError(f"feature {self.name!r}: its kernel is {self.kernel!r}; give it a function of a View")
+
+
+def refuse_duplicates(features: Iterable[Feature], taken: Collection[str] = ()) -> None:
+    """Let no two features share a name.
+
+    Args:
+        features: those to check.
+        taken: names that are in use already.
+
+    Raises:
+        TypeError: naming the first name that is used twice.
+    """
+    counts = Counter([*taken, *(feature.name for feature in features)])
+    if twice := [name for name, count in counts.items() if count > 1]:
+        raise TypeError(f"{len(twice)} features are declared twice, the first is {twice[0]!r}; give one another name")
