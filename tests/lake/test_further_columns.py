@@ -55,7 +55,7 @@ def test_a_column_that_no_commit_has_brought_is_null(lake: Lake) -> None:
 def test_rows_that_are_there_are_compared_by_the_columns_they_bring(lake: Lake) -> None:
     version = commit(lake, rows(DAYS[0], one=1.0), "a")
     assert commit(lake, rows(DAYS[0], one=1.0), "b") == version
-    with pytest.raises(ConflictError, match="already there with other content"):
+    with pytest.raises(ConflictError, match="already exist with other content"):
         commit(lake, rows(DAYS[0], one=1.0, two=2.0), "c")
 
 
