@@ -58,7 +58,7 @@ def answer(lake: Lake, number: int) -> float:
     while not (standing := read_request_state(lake, request)).events:
         time.sleep(0.002)
     took = time.perf_counter() - begin
-    while not standing.settled:
+    while not standing.finished:
         time.sleep(0.05)
         standing = read_request_state(lake, request)
     return took

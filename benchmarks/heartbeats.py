@@ -98,7 +98,7 @@ def beats(path: Path, days: int) -> Seen:
     with anew(path) as read_anew:
         while now < begin + days * DAY:
             now += BATCH
-            heart.beat(StepResult(now), "running", "ok", "0 running, 0 waiting")
+            heart.write(StepResult(now), "running", "ok", "0 running, 0 waiting")
             for due in range(1, BATCH // EVERY + 1):
                 at = now - BATCH + due * EVERY
                 journal.note([attempt(at, "started")])

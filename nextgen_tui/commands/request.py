@@ -82,7 +82,7 @@ def command(
     again = " (already requested)" if not new else ""
     invocation.output.show(f"{request.request_id}: {state}{again}{': ' if reason else ''}{reason}")
     invocation.output.record({"request_id": request.request_id, "new": new, "state": state, "reason": reason})
-    if wait and not standing.settled:
+    if wait and not standing.finished:
         invocation.output.show_error(f"no daemon runs: {request.request_id} stays queued until `nextgen-daemon` starts")
         return exit_codes.RETRY
     bad = last is not None and last.state in ("failed", "dead", "cancelled", "skipped")
@@ -136,6 +136,6 @@ def _answer(lake: Lake, request: Request, wait: bool) -> SlotState:
     while True:
         served = daemon_is_running(control)  # before the look: it may have answered and ended in between
         standing = read_request_state(lake, request)
-        if standing.settled or (standing.events and not wait) or time.monotonic() > patience or not served:
+        if standing.finished or (standing.events and not wait) or time.monotonic() > patience or not served:
             return standing
         time.sleep(LOOK)

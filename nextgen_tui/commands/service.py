@@ -30,13 +30,13 @@ def install_command(invocation: Invocation, only_print: bool, manager: str | Non
 
     It is written to where the service manager looks for it.
     """
-    from pipeline.control.daemon.service_units import service_unit
+    from pipeline.control.daemon.service_units import choose_service_unit
     from pipeline.engine.children import installed_script
 
     program = installed_script("nextgen-daemon")
     platform = {"systemd": "linux", "launchd": "darwin"}.get(manager or "", sys.platform)
     try:
-        place, text = service_unit(program, invocation.lake_path, platform, metrics)
+        place, text = choose_service_unit(program, invocation.lake_path, platform, metrics)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     if only_print:

@@ -76,9 +76,9 @@ def judge_parts(lake: Lake, schedule: ActiveSchedule, now: datetime, calendars: 
         configuration,
         _daemon(read_daemon(lake.path, now)),
         _schedule(schedule),
-        *(_task(task, definitions, journal, now) for task in schedule.manifest.tasks if task.enabled),
+        *(_task(task, definitions, journal, now) for task in schedule.schedule.tasks if task.enabled),
         _disk(lake),
-        *_tables(lake, schedule.manifest, _market_time(lake, settings, now), calendars),
+        *_tables(lake, schedule.schedule, _market_time(lake, settings, now), calendars),
         _writer(lake, journal),
         _resources(lake, now),
     ]
@@ -108,14 +108,14 @@ def _resources(lake: Lake, now: datetime) -> PartHealth:
 
 
 def _schedule(schedule: ActiveSchedule) -> PartHealth:
-    tasks = [task.name for task in schedule.manifest.tasks]
+    tasks = [task.name for task in schedule.schedule.tasks]
     facts = {"file": str(schedule.file), "tasks": tasks, "read_at": schedule.read_at or None}
     by = f"the daemon runs by what it read at {schedule.read_at:.16} UTC ({', '.join(tasks)})"
     by = by if schedule.read_at else ""
-    if schedule.fault:
-        words = f"The schedule cannot be used: {schedule.fault}; {by or 'no daemon can start'}"
+    if schedule.error:
+        words = f"The schedule cannot be used: {schedule.error}; {by or 'no daemon can start'}"
         return PartHealth("schedule", "fail", words, facts, fix="correct it; `nextgen schedule check` reads it again")
-    if schedule.unread:
+    if schedule.reload_pending:
         words = f"{schedule.file} was changed since; {by}"
         return PartHealth("schedule", "warn", words, facts, fix="send the daemon SIGHUP to apply the change")
     return PartHealth("schedule", "ok", f"{', '.join(tasks)} by {schedule.file}", facts)
@@ -148,12 +148,12 @@ def _task(task: Task, definitions: Definitions, journal: Journal, now: datetime)
     mine = [event for event in journal.events() if event.task == task.name]
     good = [event for event in mine if event.state == "done"]
     bad = [event for event in mine if event.state in ("failed", "dead") and event.at > now - RECENT]
-    found = find_backlog(task, definitions.epochs(task.name), journal, now)
-    owed = found.owed
-    standings = [journal.standing(task.name, slot.key) for slot in owed]
+    found = find_backlog(task, definitions.periods(task.name), journal, now)
+    owed = found.due
+    standings = [journal.slot_state(task.name, slot.key) for slot in owed]
     stopped = next((standing.last for standing in standings if standing.stopped), None)
     # What a policy passes over is put on record at once by a daemon that works.
-    missed = [slot for slot, _ in found.passed]
+    missed = [slot for slot, _ in found.skipped]
     waiting = missed + [slot for slot, standing in zip(owed, standings, strict=True) if not standing.running]
     late = max(now - waiting[0].due_at, timedelta()) if waiting else timedelta()
     facts = {

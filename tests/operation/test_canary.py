@@ -136,7 +136,7 @@ def _daemon_asks(seen: Watched, environ: dict[str, str]) -> None:
     with log, subprocess.Popen(program, env=environ, stdout=log, stderr=log) as daemon:
         try:
             end = time.monotonic() + 120
-            while not read_request_state(seen.lake, request).settled:
+            while not read_request_state(seen.lake, request).finished:
                 assert time.monotonic() < end and daemon.poll() is None, "the daemon did not do what it was asked"
                 time.sleep(0.05)
         finally:

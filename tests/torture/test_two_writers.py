@@ -62,7 +62,7 @@ def command_and_daemon(lake: Path, session: date) -> None:
         again = cycle(lake, session)
         said = again.communicate()[1]
         assert again.returncode == exit_codes.DONE, said
-    if not read_request_state(Lake.open(lake), asked).settled:
+    if not read_request_state(Lake.open(lake), asked).finished:
         assert subprocess.run(daemon_command(lake, "--once"), cwd=ROOT, check=False).returncode in (0, 1)
 
 

@@ -212,19 +212,19 @@ def task_rows(view: LakeView, now: datetime) -> tuple[pl.DataFrame, str]:
     definitions = load_definitions(view.lake, known)
     journal = load_journal(view.lake, now)
     rows = []
-    for task in held_to.manifest.tasks:
-        epochs = definitions.epochs(task.name)
-        owed = find_backlog(task, epochs, journal, now).owed
+    for task in held_to.schedule.tasks:
+        epochs = definitions.periods(task.name)
+        owed = find_backlog(task, epochs, journal, now).due
         coming = find_next_due(task, epochs, now) if epochs else _first_slot(task, now)
         rows.append(_task_row(task, journal, owed, coming))
-    return pl.DataFrame(rows, schema=_TASK_SCHEMA), held_to.fault
+    return pl.DataFrame(rows, schema=_TASK_SCHEMA), held_to.error
 
 
 def _task_row(task: Task, journal: Journal, owed: tuple[Slot, ...], coming: Slot | None) -> dict[str, object]:
-    states = [journal.standing(task.name, slot.key) for slot in owed]
+    states = [journal.slot_state(task.name, slot.key) for slot in owed]
     stopped = next((s for s in states if s.stopped), None)
     running = any(s.running for s in states)
-    last = journal.newest_settled(task.name)
+    last = journal.newest_finished(task.name)
     state = "stopped" if stopped else "running" if running else "owed" if owed else "waiting" if task.enabled else "off"
     return {
         "task": task.name,
@@ -235,7 +235,7 @@ def _task_row(task: Task, journal: Journal, owed: tuple[Slot, ...], coming: Slot
         "oldest": owed[0].key if owed else "",
         "trigger": task.trigger_text,
         "last": f"{last.slot} {last.state} {formats.instant(last.at)}" if last else "",
-        "failover": task.failover,
+        "failover": task.on_failure,
         "reason": stopped.last.reason if stopped and stopped.last else "",
     }
 

@@ -1,4 +1,4 @@
-"""What time it is, as the daemon is told: the system's clock, a simulated one, or a market run at speed."""
+"""The clocks a daemon can run by: the system's, a simulated one, or that of a market run at speed."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from pipeline.market.sessions import Sessions
 
 
 class Clock(Protocol):
-    """Two readings: the wall, which may jump, and a steady one, which measures how long something took."""
+    """Two readings: the wall clock, which may jump, and a steady one that measures how long something took."""
 
     def now(self) -> datetime:
-        """The wall's time, in UTC."""
+        """The wall clock, in UTC."""
 
     def steady(self) -> float:
-        """Seconds since some moment; never goes back, whatever happens to the wall."""
+        """Seconds since some moment; never goes back, whatever happens to the wall clock."""
 
     def wait(self, until: datetime) -> float:
-        """Real seconds from now until the wall shows `until`; 0 if it already has."""
+        """Real seconds from now until the wall clock shows `until`; 0 if it already has."""
 
 
 class SystemClock:
     """The computer's clock."""
 
     def now(self) -> datetime:
-        """The wall's time, in UTC."""
+        """The wall clock, in UTC."""
         return datetime.now(UTC)
 
     def steady(self) -> float:
@@ -47,33 +47,33 @@ class SimulatedClock:
         self._steady = 0.0
 
     def now(self) -> datetime:
-        """Where the wall stands."""
+        """The wall clock, in UTC."""
         return self._wall
 
     def steady(self) -> float:
-        """Seconds that have passed in all."""
+        """Seconds that have passed since the start."""
         return self._steady
 
     def wait(self, until: datetime) -> float:
         """Simulated seconds until then."""
         return max((until - self._wall).total_seconds(), 0.0)
 
-    def pass_(self, time: timedelta) -> None:
-        """Let time pass for everybody."""
+    def advance(self, time: timedelta) -> None:
+        """Let time pass on both clocks."""
         if time < timedelta():
-            raise ValueError(f"time does not pass backwards, got {time}; use `set_wall` for a clock set wrong")
+            raise ValueError(f"time cannot pass backwards, got {time}; use `shift_wall` for a wall clock that was set")
         self._wall += time
         self._steady += time.total_seconds()
 
-    def set_wall(self, shift: timedelta) -> None:
-        """Move the wall alone, forwards or backwards: a clock set wrong, put right, or a machine that slept."""
+    def shift_wall(self, shift: timedelta) -> None:
+        """Move the wall clock alone, forwards or backwards: it was set, or the machine slept."""
         self._wall += shift
 
 
 class PacedClock:
     """The market at speed: every session takes the same few real seconds, nights and holidays included.
 
-    The wall moves evenly from one close to the next, so that everything due between them is due in its order.
+    The wall clock moves evenly from one close to the next, so that everything due between them is due in its order.
     """
 
     def __init__(self, calendar: Sessions, after: date, seconds: float, began: float | None = None) -> None:

@@ -1,4 +1,4 @@
-"""One daemon per lake."""
+"""The lock that lets only one daemon serve a lake."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ LOCK = "daemon.lock"
 
 @contextmanager
 def hold_daemon_lock(control: Path) -> Iterator[None]:
-    """Be the lake's daemon for the block.
+    """Be the only daemon of the lake for the block.
 
     Raises:
-        BusyError: at once, naming the other, if there is one.
+        BusyError: at once, naming the other daemon, if there is one.
     """
     control.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
@@ -29,19 +29,19 @@ def hold_daemon_lock(control: Path) -> Iterator[None]:
 
 
 def refuse_second_daemon(control: Path) -> None:
-    """Spare a program that is to be the daemon its start, where there is one already.
+    """Refuse early, before a second daemon loads its libraries.
 
     Raises:
-        BusyError: naming the other.
+        BusyError: naming the other daemon.
     """
     if other := find_holder(control / LOCK):
         raise _make_refusal(other)
 
 
 def daemon_is_running(control: Path) -> bool:
-    """Whether a daemon serves now."""
+    """Whether a daemon serves the lake now."""
     return bool(find_holder(control / LOCK))
 
 
 def _make_refusal(other: str) -> BusyError:
-    return BusyError(f"this lake has a daemon already: {other}; stop it first")
+    return BusyError(f"this lake already has a daemon: {other}; stop it first")

@@ -1,4 +1,4 @@
-"""The resident loop: wakes when something may be due, and does what is owed, until told to end."""
+"""The daemon's loop: wakes when something may be due, runs what is due, and ends when told to."""
 
 from __future__ import annotations
 
@@ -39,205 +39,215 @@ from pipeline.market.calendar_cache import ChildCalendars
 log = logging.getLogger(__name__)
 DONE, DEGRADED = 0, 1
 PAUSE_AFTER_ERROR = 5.0
-"""Seconds; what keeps failing (a full disk) is not tried in a tight loop."""
+"""Seconds; what keeps failing (a full disk) is not retried in a tight loop."""
 RELOAD_AFTER = timedelta(days=7)
-"""After so long the schedule and the exchanges' calendars are read again by themselves."""
+"""The schedule and the exchanges' calendars are read again this often without being asked."""
 MAX_FAILED_TURNS = 3
-"""In a row, after which a daemon that is to end ends without having told what became of its work."""
+"""Iterations that may fail in a row once a daemon is to end; then it ends without having recorded its work."""
 LATE = timedelta(minutes=10)
-"""How long an owed slot may wait, for other than an operator, before it is remarked on."""
+"""How long a due slot may wait, for anything but an operator, before the heartbeat warns."""
+MAX_REASON = 500
 
 
 @dataclass
 class Daemon:
-    """The resident loop around the orchestrator."""
+    """The loop around the orchestrator."""
 
     lake: Lake
     schedule: Path | None = None
-    """The schedule to go by; where None the lake's own, from the moment it has one, or else the program's."""
+    """The schedule file; where None the lake's own, from the moment it has one, or else the program's."""
     clock: Clock = field(default_factory=SystemClock)
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     program: Sequence[str] = PROGRAM
 
-    def run(self, *, once: bool = False, settled: int | None = None) -> int:
-        """Serve until told to end; with `once`, until nothing owed can be done.
+    def run(self, *, once: bool = False, max_runs: int | None = None) -> int:
+        """Serve until told to end; with `once`, until nothing more can be done now.
 
         Args:
-            once: end when what is owed now is done, or has used up the retries it counts.
-            settled: end after so many slots of the schedule were settled; for a market run at speed.
+            once: end when everything due now is done, or has used up its retries.
+            max_runs: end after so many slots of the schedule have finished; for a market run at speed.
 
         Returns:
-            0; with `once`, 1 if something was given up or is still owed.
+            0; with `once`, 1 if something was given up or is still due.
 
         Raises:
             ScheduleError: if the schedule cannot be used at the start.
-            BusyError: if the lake has a daemon already.
+            BusyError: if the lake already has a daemon.
         """
-        manifest = self._manifest()
+        schedule = self._load_schedule()
         with hold_daemon_lock(self.lake.path / "control"):
-            self._begin(manifest)
+            self._begin(schedule)
             try:
-                return self._serve(once, settled)
+                return self._serve(once, max_runs)
             finally:
                 self._end()
 
-    # ---- inner workings
+    # ---- begin and end
 
-    def _begin(self, manifest: Schedule) -> None:
-        save_active_schedule(self.lake.path, manifest)
-        self._bell = Wakeup()
-        self._signals = Signals(self._bell)
-        self._notify = SystemdNotifier(self.environ)
+    def _begin(self, schedule: Schedule) -> None:
+        save_active_schedule(self.lake.path, schedule)
+        self._wakeup = Wakeup()
+        self._signals = Signals(self._wakeup)
+        self._notifier = SystemdNotifier(self.environ)
         self._inbox = Inbox(self.lake, self.clock)
-        self._ask_for_recovery()
-        self._inbox.look()
-        self._workforce = ProcessPool(self.lake.path, self._bell.ring, self.clock.steady, self.program)
-        self._heart = HeartbeatWriter(self.lake, self.clock.now())
+        self._request_recovery()
+        self._inbox.refresh()
+        self._workers = ProcessPool(self.lake.path, self._wakeup.wake, self.clock.steady, self.program)
+        self._heartbeat = HeartbeatWriter(self.lake, self.clock.now())
         self._journal = load_journal(self.lake, self.clock.now())
         self._orchestrator = Orchestrator(
-            manifest,
+            schedule,
             self._journal,
             load_definitions(self.lake, self._calendars),
-            self._workforce,
+            self._workers,
             self.clock,
             self._inbox,
         )
-        self._rings = AlarmClock(self._bell)
-        self._watch = FolderWatch(self._bell, [Path(self.lake.uri(TASK_REQUESTS)) / "_delta_log"])
-        self._bad_manifest = ""
-        self._trouble = ""
-        self._stopping = 0
-        self._bad_ends = 0
-        log.info("the daemon serves %s with %d tasks of %s", self.lake.path, len(manifest.tasks), manifest.origin)
-        self._notify.ready(f"{len(manifest.tasks)} tasks")
+        self._alarm = AlarmClock(self._wakeup)
+        self._watch = FolderWatch(self._wakeup, [Path(self.lake.uri(TASK_REQUESTS)) / "_delta_log"])
+        self._schedule_error = ""
+        self._last_error = ""
+        self._stop_requests = 0
+        self._given_up = 0
+        log.info("the daemon serves %s with %d tasks from %s", self.lake.path, len(schedule.tasks), schedule.origin)
+        self._notifier.report_ready(f"{len(schedule.tasks)} tasks")
 
-    def _ask_for_recovery(self) -> None:
-        """What a crash interrupted comes first, in a worker like all work: readers see what was published meanwhile."""
+    def _request_recovery(self) -> None:
+        """Finish first what a crash interrupted; a worker does it, and readers see what was published meanwhile."""
         if writer_died(self.lake.path):
             now = self.clock.now()
-            name = f"recovery-{now:%Y%m%dT%H%M%S%f}"
-            reason = "the last writer ended without giving the lease back"
-            submit(
-                self.lake,
-                Request(request_id=name, requested_at=now, origin="daemon", action="recover", reason=reason),
+            request = Request(
+                request_id=f"recovery-{now:%Y%m%dT%H%M%S%f}",
+                requested_at=now,
+                origin="daemon",
+                action="recover",
+                reason="the last writer crashed: it did not release the lake",
             )
+            submit(self.lake, request)
 
     def _end(self) -> None:
-        self._rings.stop()
+        self._alarm.stop()
         self._watch.stop()
         log.info("the daemon has ended")
 
-    def _serve(self, once: bool, most: int | None) -> int:
-        settled = failed = 0
-        while True:
-            enough = most is not None and settled >= most
-            picture = self._turn(start=self._signals.ends == 0 and not enough)
-            failed = failed + 1 if picture is None else 0
-            if picture is None:
-                if failed >= MAX_FAILED_TURNS and (once or self._signals.ends > 0):
-                    log.error("the daemon ends: it cannot keep its record: %s", self._trouble)
-                    return DEGRADED
-                self._bell.wait(PAUSE_AFTER_ERROR)
-                continue
-            settled += sum(event.settles and not event.task.startswith("request:") for event in picture.events)
-            if ((self._signals.ends > 0 or enough) and not picture.running) or (once and picture.idle):
-                self._beat(picture, "stopped")
-                for owed in picture.waiting:
-                    log.warning("%s %s is still owed: %s", owed.task, owed.slot, owed.reason)
-                return DEGRADED if once and (picture.waiting or self._bad_ends) else DONE
-            self._sleep(picture)
+    # ---- the loop
 
-    def _turn(self, *, start: bool) -> StepResult | None:
-        """One turn of the loop; None if it failed, which is told and tried again."""
+    def _serve(self, once: bool, max_runs: int | None) -> int:
+        finished = failed = 0
+        while True:
+            enough = max_runs is not None and finished >= max_runs
+            result = self._iterate(start=self._signals.stop_requests == 0 and not enough)
+            failed = failed + 1 if result is None else 0
+            if result is None:
+                if failed >= MAX_FAILED_TURNS and (once or self._signals.stop_requests > 0):
+                    log.error("the daemon ends without having recorded its last work: %s", self._last_error)
+                    return DEGRADED
+                self._wakeup.wait(PAUSE_AFTER_ERROR)
+                continue
+            finished += sum(event.finishes and not event.task.startswith("request:") for event in result.events)
+            if ((self._signals.stop_requests > 0 or enough) and not result.running) or (once and result.idle):
+                self._write_heartbeat(result, "stopped")
+                for run in result.waiting:
+                    log.warning("%s %s has not run: %s", run.task, run.slot, run.reason)
+                return DEGRADED if once and (result.waiting or self._given_up) else DONE
+            self._sleep(result)
+
+    def _iterate(self, *, start: bool) -> StepResult | None:
+        """One iteration; None if it failed, which is reported and tried again."""
         try:
             if self._signals.take_reload() or self.clock.steady() - self._read_at > RELOAD_AFTER.total_seconds():
                 self._reload()
             self._drain()
-            self._inbox.look()
-            picture = self._orchestrator.step(start=start)
-            log_events(picture.events)
-            self._bad_ends += sum(event.follows in ("give-up", "stop", "last-good") for event in picture.events)
-            self._beat(picture, "draining" if self._signals.ends else "running")
-            self._trouble = ""
-        except Exception as error:  # the daemon outlives a full disk or a damaged table, and says so
-            if str(error) != self._trouble:
-                log.exception("a turn of the daemon failed: %s", error)
-            self._trouble = str(error)
-            self._limp()
+            self._inbox.refresh()
+            result = self._orchestrator.step(start=start)
+            log_events(result.events)
+            self._given_up += sum(event.follows in ("give-up", "stop", "last-good") for event in result.events)
+            self._write_heartbeat(result, "draining" if self._signals.stop_requests else "running")
+            self._last_error = ""
+        except Exception as error:  # the daemon outlives a full disk or a damaged table, and reports it
+            if str(error) != self._last_error:
+                log.exception("an iteration of the daemon failed: %s", error)
+            self._last_error = str(error)
+            self._report_failure()
             return None
-        return picture
+        return result
 
-    def _limp(self) -> None:
-        """Say what is wrong where that can still be said; a service manager's restart would not mend it."""
-        reason = f"it cannot do its work: {self._trouble}"[:500]
-        self._notify.alive(reason)
+    def _report_failure(self) -> None:
+        """Report the error wherever that is still possible; a restart by the service manager would not help."""
+        reason = f"it cannot work: {self._last_error}"[:MAX_REASON]
+        self._notifier.report_alive(reason)
         with suppress(OSError):
-            self._heart.stumble(self.clock.now(), reason)
+            self._heartbeat.write_failure(self.clock.now(), reason)
 
-    def _beat(self, picture: StepResult, state: str) -> None:
-        status, reason = self._verdict(picture)
-        self._heart.beat(picture, state, status, reason, schedule=self._schedule_told(), **describe_pace(self.clock))
+    def _write_heartbeat(self, result: StepResult, state: str) -> None:
+        status, reason = self._judge(result)
+        self._heartbeat.write(
+            result, state, status, reason, schedule=self._describe_schedule(), **describe_pace(self.clock)
+        )
         if state == "stopped":
-            self._notify.stopping("ended")
+            self._notifier.report_stopping("ended")
         else:
-            self._notify.alive(reason)
+            self._notifier.report_alive(reason)
 
-    def _schedule_told(self) -> dict[str, Any]:
+    def _describe_schedule(self) -> dict[str, Any]:
         given = str(self.schedule.absolute()) if self.schedule else None
-        return {"file": self._orchestrator.manifest.origin, "given": given, "read_at": self._good_at.isoformat()}
+        return {"file": self._orchestrator.schedule.origin, "given": given, "read_at": self._loaded_at.isoformat()}
 
-    def _verdict(self, picture: StepResult) -> tuple[Status, str]:
-        if self._bad_manifest:
-            return "fail", f"the schedule of {self._good_at:%Y-%m-%d %H:%M} UTC is kept: {self._bad_manifest}"[:500]
-        stopped = [waiting for waiting in picture.waiting if waiting.stopped]
+    def _judge(self, result: StepResult) -> tuple[Status, str]:
+        """What the heartbeat says of the daemon: its schedule, and the slot that most needs attention."""
+        if self._schedule_error:
+            reason = f"the schedule of {self._loaded_at:%Y-%m-%d %H:%M} UTC stays active: {self._schedule_error}"
+            return "fail", reason[:MAX_REASON]
+        stopped = [run for run in result.waiting if run.stopped]
         if stopped:
-            return "fail", f"{stopped[0].task} {stopped[0].slot} {stopped[0].reason}"[:500]
-        late = [waiting for waiting in picture.waiting if picture.at - waiting.due_at > LATE]
+            return "fail", f"{stopped[0].task} {stopped[0].slot} {stopped[0].reason}"[:MAX_REASON]
+        late = [run for run in result.waiting if result.at - run.due_at > LATE]
         if late:
-            return "warn", f"{late[0].task} {late[0].slot} waits since {late[0].due_at:%H:%M} UTC: {late[0].reason}"[
-                :500
-            ]
-        return "ok", f"{len(picture.running)} running, {len(picture.waiting)} waiting"
+            reason = f"{late[0].task} {late[0].slot} has waited since {late[0].due_at:%H:%M} UTC: {late[0].reason}"
+            return "warn", reason[:MAX_REASON]
+        return "ok", f"{len(result.running)} running, {len(result.waiting)} waiting"
 
-    def _sleep(self, picture: StepResult) -> None:
+    def _sleep(self, result: StepResult) -> None:
         waits = [PULSE.total_seconds() * 3]
-        if picture.wake is not None:
-            waits.append(self.clock.wait(picture.wake))
-        if (look := self._workforce.next_look()) is not None:
-            waits.append(look)
-        if self._notify.watchdog is not None:
-            waits.append(self._notify.watchdog / 2)
-        self._rings.ring_in(min(waits))
-        self._bell.wait(max(waits[0], 1.0))
+        if result.wake_at is not None:
+            waits.append(self.clock.wait(result.wake_at))
+        if (check := self._workers.seconds_to_check()) is not None:
+            waits.append(check)
+        if self._notifier.watchdog is not None:
+            waits.append(self._notifier.watchdog / 2)
+        self._alarm.wake_in(min(waits))
+        self._wakeup.wait(max(waits[0], 1.0))
 
     def _drain(self) -> None:
-        if self._signals.ends > self._stopping:
-            self._stopping = self._signals.ends
-            self._notify.stopping("draining" if self._stopping == 1 else "ending at once")
-            log.info("told to end: %s", "finishing what runs" if self._stopping == 1 else "ending what runs")
-            if self._stopping > 1:
+        if self._signals.stop_requests > self._stop_requests:
+            self._stop_requests = self._signals.stop_requests
+            self._notifier.report_stopping("draining" if self._stop_requests == 1 else "ending at once")
+            log.info("stop requested: %s running work", "finishing" if self._stop_requests == 1 else "ending")
+            if self._stop_requests > 1:
                 self._orchestrator.stop_all()
 
-    def _manifest(self) -> Schedule:
+    # ---- the schedule
+
+    def _load_schedule(self) -> Schedule:
         now = self.clock.now()
         self._calendars = ChildCalendars(now.date())
         self._read_at = self.clock.steady()
-        load(self.lake.path, self.environ)  # every worker would stumble over it
-        manifest = load_schedule(self.schedule or find_schedule_file(self.lake.path), now, self._calendars)
-        self._good_at = now
-        return manifest
+        load(self.lake.path, self.environ)  # every worker would fail over a configuration that cannot be used
+        schedule = load_schedule(self.schedule or find_schedule_file(self.lake.path), now, self._calendars)
+        self._loaded_at = now
+        return schedule
 
     def _reload(self) -> None:
-        self._notify.reloading()
+        self._notifier.report_reloading()
         try:
-            manifest = self._manifest()
-            changed = self._orchestrator.replace_manifest(manifest)
-            save_active_schedule(self.lake.path, manifest)
-            self._bad_manifest = ""
+            schedule = self._load_schedule()
+            changed = self._orchestrator.replace_schedule(schedule)
+            save_active_schedule(self.lake.path, schedule)
+            self._schedule_error = ""
             log.info("the schedule was read again; changed: %s", ", ".join(changed) or "nothing")
         except ConfigError as error:
             what = "schedule" if isinstance(error, ScheduleError) else "configuration"
-            self._bad_manifest = f"the {what} cannot be used: {error}"
-            log.error("the %s cannot be used, the last good schedule is kept: %s", what, error)
-        self._journal.forget(self.clock.now() - RETENTION)
-        self._notify.ready("schedule read again")
+            self._schedule_error = f"the {what} cannot be used: {error}"
+            log.error("the %s cannot be used, the last good schedule stays active: %s", what, error)
+        self._journal.prune(self.clock.now() - RETENTION)
+        self._notifier.report_ready("schedule read again")

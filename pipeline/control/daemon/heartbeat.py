@@ -1,4 +1,4 @@
-"""The daemon's sign of life: a small file at every turn, and a row in the lake every few minutes."""
+"""The daemon's heartbeat: a small file at every iteration of its loop, and a row in the lake every few minutes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SERVICE = "daemon"
 
 @dataclass(frozen=True)
 class Heartbeat:
-    """What the heartbeat file says."""
+    """The content of the heartbeat file."""
 
     who: Identity
     at: datetime
@@ -40,11 +40,11 @@ class Heartbeat:
     reason: str
     detail: dict[str, Any]
     age: float
-    """Real seconds since it said so."""
+    """Real seconds since it was written."""
 
 
 class HeartbeatWriter:
-    """Beats at every turn of the daemon's loop; many beats make one row."""
+    """Writes the file at every iteration of the daemon's loop; many beats make one row."""
 
     def __init__(self, lake: Lake, now: datetime) -> None:
         self._lake = lake
@@ -52,74 +52,74 @@ class HeartbeatWriter:
         self._since = self._last = now
         self._beats = 0
         self._gap = 0.0
-        self._told = StepResult(now), "running", dict[str, Any]()
+        self._last_written = StepResult(now), "running", dict[str, Any]()
         self._checkpoints = {table.name: lake.newest(table) for table in OWN}
 
-    def beat(self, picture: StepResult, state: str, status: Status, reason: str, **detail: Any) -> None:
-        """Tell that a turn is done, and what came of it."""
-        self._gap = max(self._gap, (picture.at - self._last).total_seconds())
-        self._last = picture.at
+    def write(self, result: StepResult, state: str, status: Status, reason: str, **detail: Any) -> None:
+        """Write that an iteration is done, and its result."""
+        self._gap = max(self._gap, (result.at - self._last).total_seconds())
+        self._last = result.at
         self._beats += 1
-        self._told = picture, state, detail
-        self._write(picture, state, status, reason, detail)
-        # A clock that went back ends the batch as well: its rows are told apart by their last beat.
-        if abs(picture.at - self._since) >= BATCH or state == "stopped":
-            self._commit(picture, status, reason)
-            self._keep_logs_short()
+        self._last_written = result, state, detail
+        self._write(result, state, status, reason, detail)
+        # A clock that went back also ends the batch: rows are distinguished by their last beat.
+        if abs(result.at - self._since) >= BATCH or state == "stopped":
+            self._commit(result, status, reason)
+            self._checkpoint_logs()
 
-    def stumble(self, at: datetime, reason: str) -> None:
-        """Tell that a turn failed; what ran and waited before it is told again.
+    def write_failure(self, at: datetime, reason: str) -> None:
+        """Write that an iteration failed; what ran and waited before it is repeated.
 
         Raises:
             OSError: if the file cannot be written.
         """
-        picture, state, detail = self._told
-        self._write(replace(picture, at=at), state, "fail", reason, detail)
+        result, state, detail = self._last_written
+        self._write(replace(result, at=at), state, "fail", reason, detail)
 
-    def _write(self, picture: StepResult, state: str, status: Status, reason: str, detail: dict[str, Any]) -> None:
+    def _write(self, result: StepResult, state: str, status: Status, reason: str, detail: dict[str, Any]) -> None:
         content = {
             "pid": self._who.pid,
             "process_started": self._who.started,
             "boot_id": self._who.boot_id,
-            "at": picture.at.isoformat(),
+            "at": result.at.isoformat(),
             "state": state,
             "status": status,
             "reason": reason,
-            "next": picture.wake.isoformat() if picture.wake else None,
+            "next": result.wake_at.isoformat() if result.wake_at else None,
             "running": [
                 {"task": e.task, "slot": e.slot, "attempt": e.attempt, "since": e.at.isoformat()}
-                for e in picture.running
+                for e in result.running
             ],
             "waiting": [
                 {"task": w.task, "slot": w.slot, "due_at": w.due_at.isoformat(), "reason": w.reason}
-                for w in picture.waiting[:20]
+                for w in result.waiting[:20]
             ],
             **detail,
         }
         write_atomic(self._lake.path / "control" / FILE, json.dumps(content), durable=False)
 
-    def _commit(self, picture: StepResult, status: Status, reason: str) -> None:
+    def _commit(self, result: StepResult, status: Status, reason: str) -> None:
         usage = resource.getrusage(resource.RUSAGE_SELF)
         row = {
             "service": SERVICE,
-            "until": picture.at,
-            "since": min(self._since, picture.at),
+            "until": result.at,
+            "since": min(self._since, result.at),
             "beats": self._beats,
             "longest_gap": self._gap,
             "pid": self._who.pid,
             "memory": count_resident_bytes(),
             "descriptors": count_open_descriptors(),
             "cpu": usage.ru_utime + usage.ru_stime,
-            "owed": len(picture.waiting) + len(picture.running),
-            "running": len(picture.running),
+            "owed": len(result.waiting) + len(result.running),
+            "running": len(result.running),
             "status": status,
             "reason": reason[:500],
         }
         frame = SERVICE_HEARTBEATS.check(pl.DataFrame([row], schema=SERVICE_HEARTBEATS.schema))
-        self._lake.commit(SERVICE_HEARTBEATS, frame, f"{SERVICE}-{self._who.pid}-{picture.at.isoformat()}", {})
-        self._since, self._beats, self._gap = picture.at, 0, 0.0
+        self._lake.commit(SERVICE_HEARTBEATS, frame, f"{SERVICE}-{self._who.pid}-{result.at.isoformat()}", {})
+        self._since, self._beats, self._gap = result.at, 0, 0.0
 
-    def _keep_logs_short(self) -> None:
+    def _checkpoint_logs(self) -> None:
         for table in OWN:
             newest = self._lake.newest(table)
             if newest - self._checkpoints[table.name] >= CHECKPOINT_EVERY:
@@ -128,7 +128,7 @@ class HeartbeatWriter:
 
 
 def read_heartbeat(lake: Path) -> Heartbeat | None:
-    """What the daemon of a lake said last; None if none ever ran, or the file cannot be read."""
+    """Read the last heartbeat of a lake's daemon; None if none ever ran, or the file cannot be read."""
     try:
         path = lake / "control" / FILE
         content = json.loads(path.read_text(encoding="utf-8"))

@@ -32,7 +32,7 @@ def daemon_command(lake: Path, *options: object) -> list[str]:
 @click.option("--quiet", is_flag=True, help="Write to the log file only.")
 @click.option("--pace", type=click.FloatRange(min=0.1), metavar="SECONDS", help="Seconds per simulated session.")
 @click.option("--metrics", type=click.IntRange(1, 65_535), metavar="PORT", help="Serve Prometheus metrics on loopback.")
-@click.option("--settled", type=click.IntRange(min=1), metavar="N", help="Exit after N runs of the schedule.")
+@click.option("--max-runs", "--settled", type=click.IntRange(min=1), metavar="N", help="Exit after N runs of the schedule.")
 def command(
     lake: Path | None,
     schedule: Path | None,
@@ -40,7 +40,7 @@ def command(
     quiet: bool,
     pace: float | None,
     metrics: int | None,
-    settled: int | None,
+    max_runs: int | None,
 ) -> int:
     """Run the schedule's tasks when they are due.
 
@@ -50,11 +50,11 @@ def command(
     """
     path = (lake or lake_home(os.environ)).absolute()
     refuse_second_daemon(path / "control")
-    with _answering(path, metrics):
-        return _serve(path, schedule, pace, once=once, quiet=quiet, settled=settled)
+    with _serve_metrics(path, metrics):
+        return _serve(path, schedule, pace, once=once, quiet=quiet, max_runs=max_runs)
 
 
-def _answering(path: Path, port: int | None) -> AbstractContextManager[object]:
+def _serve_metrics(path: Path, port: int | None) -> AbstractContextManager[object]:
     if port is None:
         return nullcontext()
     try:
@@ -67,7 +67,7 @@ def _answering(path: Path, port: int | None) -> AbstractContextManager[object]:
 
 
 def _serve(
-    path: Path, schedule: Path | None, pace: float | None, *, once: bool, quiet: bool, settled: int | None
+    path: Path, schedule: Path | None, pace: float | None, *, once: bool, quiet: bool, max_runs: int | None
 ) -> int:
     from lake.storage.disk import require_writable
     from lake.store import Lake
@@ -81,10 +81,10 @@ def _serve(
     begin_logging(path / "control" / "logs", quiet=quiet)
     try:
         clock = make_paced_clock(lake, pace) if pace else SystemClock()
-        return Daemon(lake, schedule, clock).run(once=once, settled=settled)
+        return Daemon(lake, schedule, clock).run(once=once, max_runs=max_runs)
     except (ConfigError, LakeError) as error:
-        if quiet:  # where nobody may see stderr, the log has to say it
-            logging.getLogger("pipeline.control.daemon.main").error("the daemon does not serve: %s", error)
+        if quiet:  # nobody may see stderr then, so the log has to say it
+            logging.getLogger("pipeline.control.daemon.main").error("the daemon cannot start: %s", error)
         raise
     finally:
         end_logging()
@@ -104,7 +104,7 @@ def main() -> None:
         click.echo(f"Error: {error}", err=True)
         sys.exit(USAGE)
     except OSError as error:
-        click.echo(f"Error: the daemon cannot serve: {error.filename or 'the disk'}: {error.strerror}", err=True)
+        click.echo(f"Error: the daemon cannot start: {error.filename or 'the disk'}: {error.strerror}", err=True)
         sys.exit(USAGE)
 
 

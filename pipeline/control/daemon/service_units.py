@@ -1,4 +1,4 @@
-"""The units that keep the daemon running: systemd's and launchd's."""
+"""The units that keep the daemon running under systemd or launchd."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from xml.sax.saxutils import escape
 LABEL = "nextgen-daemon"
 LAUNCHD_LABEL = "org.nextgen.daemon"
 STOP_TIMEOUT = 7_200
-"""Seconds that a stop waits for what runs: as long as a cycle may take."""
+"""Seconds that a stop waits for running work: as long as a cycle may take."""
 WATCHDOG = 120
-"""Seconds without a turn of the main loop after which systemd starts the daemon anew."""
+"""Seconds without an iteration of the main loop after which systemd restarts the daemon."""
 CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f]")
 
 
-def systemd_unit(program: Path, lake: Path, metrics: int | None = None) -> str:
-    """A user unit: `Type=notify` with a watchdog; stopping lets what runs finish, reloading reads the schedule again.
+def format_systemd_unit(program: Path, lake: Path, metrics: int | None = None) -> str:
+    """Write a systemd user unit: `Type=notify`, a watchdog, a stop that drains, a reload that reads the schedule.
 
     Raises:
-        ValueError: if a path has control characters, which no unit can hold.
+        ValueError: if a path has control characters, which a unit file cannot contain.
     """
     command = f"{_quote(program)} --lake {_quote(lake)} --quiet" + (f" --metrics {metrics}" if metrics else "")
     return "\n".join(
@@ -37,9 +37,9 @@ def systemd_unit(program: Path, lake: Path, metrics: int | None = None) -> str:
             f"WatchdogSec={WATCHDOG}",
             "Restart=on-failure",
             "RestartSec=10",
-            # 2 and 3 are a schedule that cannot be used and another daemon: starting again would not help.
+            # 2: the schedule cannot be used, 3: there is another daemon. A restart would not help.
             "RestartPreventExitStatus=2 3",
-            # Workers are taken over by the next daemon: stopping this one must not take them along.
+            # The next daemon adopts the workers: stopping this one must not kill them.
             "KillMode=process",
             f"TimeoutStopSec={STOP_TIMEOUT}",
             "NoNewPrivileges=true",
@@ -51,8 +51,8 @@ def systemd_unit(program: Path, lake: Path, metrics: int | None = None) -> str:
     )
 
 
-def launchd_unit(program: Path, lake: Path, metrics: int | None = None) -> str:
-    """A launch agent that keeps the daemon running.
+def format_launchd_unit(program: Path, lake: Path, metrics: int | None = None) -> str:
+    """Write a launch agent that keeps the daemon running.
 
     Raises:
         ValueError: if a path has control characters.
@@ -89,17 +89,17 @@ def launchd_unit(program: Path, lake: Path, metrics: int | None = None) -> str:
 """
 
 
-def service_unit(
+def choose_service_unit(
     program: Path, lake: Path, platform: str = sys.platform, metrics: int | None = None
 ) -> tuple[Path, str]:
-    """Where the platform's service manager looks for the unit, below the home folder, and the unit."""
+    """Choose the platform's unit: its path below the home folder, where the service manager looks, and its text."""
     if platform == "darwin":
-        return Path("Library/LaunchAgents") / f"{LAUNCHD_LABEL}.plist", launchd_unit(program, lake, metrics)
-    return Path(".config/systemd/user") / f"{LABEL}.service", systemd_unit(program, lake, metrics)
+        return Path("Library/LaunchAgents") / f"{LAUNCHD_LABEL}.plist", format_launchd_unit(program, lake, metrics)
+    return Path(".config/systemd/user") / f"{LABEL}.service", format_systemd_unit(program, lake, metrics)
 
 
 def _quote(path: Path) -> str:
-    """A word of a systemd command: quoted, with its own escapes, specifiers and variables made plain."""
+    """Quote a word of a systemd command and escape its special characters."""
     text = (
         _refuse_control_characters(str(path))
         .replace("\\", "\\\\")
@@ -112,5 +112,5 @@ def _quote(path: Path) -> str:
 
 def _refuse_control_characters(text: str) -> str:
     if CONTROL_CHARACTERS.search(text):
-        raise ValueError(f"{text!r} has control characters, which a unit cannot hold; choose another path")
+        raise ValueError(f"{text!r} has control characters, which a unit file cannot contain; choose another path")
     return text

@@ -1,4 +1,4 @@
-"""The market run at speed: the clock of a daemon that paces it, and the same clock for whoever looks on."""
+"""A simulated market run at speed: the clock of the daemon that paces it, and the same clock for other processes."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ from pipeline.market.sessions import Sessions
 
 
 def make_paced_clock(lake: Lake, seconds: float, environ: Mapping[str, str] = os.environ) -> PacedClock:
-    """The market at speed, from the close of the last session that the lake covers.
+    """Make the clock of a market at speed, from the close of the last session that the lake covers.
 
     Raises:
-        LakeError: if the lake holds no history yet, or was served by another clock that is ahead of this one.
+        LakeError: if the lake has no history yet, or was run by another clock that is ahead of this one.
     """
     session = last_session(lake)
     if session is None:
-        raise LakeError("the lake holds no history yet; load it with `nextgen init`")
+        raise LakeError("the lake has no history yet; load it with `nextgen init`")
     exchange = load(lake.path, environ).settings.market.exchange
     clock = PacedClock(ChildCalendars(session)(exchange), session, seconds)
     if not lake.read(TASK_DEFINITIONS, since=clock.now() + timedelta(days=1)).is_empty():
         raise LakeError(
-            f"this lake was served in real time, and its market stands at {session}; pace a lake of its own"
+            f"this lake was run in real time beyond its last session, {session}; use --pace with a lake of its own"
         )
     return clock
 
 
 def describe_pace(clock: Clock) -> dict[str, Any]:
-    """What a heartbeat says of a paced clock, so that others can read the same time; nothing of any other."""
+    """Describe a paced clock for the heartbeat, so that other processes can read the same time; empty for any other."""
     if not isinstance(clock, PacedClock):
         return {}
     pace = {"exchange": clock.exchange, "after": clock.after.isoformat()}
@@ -59,23 +59,23 @@ class SimulatedPace:
 
 
 def read_pace(lake: Path) -> SimulatedPace | None:
-    """What the last heartbeat of a lake's folder says of a pace; None where it is served in real time, or was last."""
+    """Read the pace from a lake's last heartbeat; None where its daemon runs, or last ran, in real time."""
     beat = read_heartbeat(lake)
     try:
-        told = beat.detail["pace"] if beat is not None else {}
+        pace = beat.detail["pace"] if beat is not None else {}
         return SimulatedPace(
-            str(told["exchange"]), date.fromisoformat(told["after"]), float(told["seconds"]), told["began"]
+            str(pace["exchange"]), date.fromisoformat(pace["after"]), float(pace["seconds"]), pace["began"]
         )
-    except (KeyError, TypeError, ValueError):  # no daemon of ours wrote this, or one that runs in real time
+    except (KeyError, TypeError, ValueError):  # another version wrote this, or a daemon that runs in real time
         return None
 
 
 def make_market_clock(lake: Lake, pace: SimulatedPace, calendar: Sessions) -> Clock:
-    """The clock of a market that is run at speed; of one that no longer is, the moment at which it stands.
+    """Make the clock of a market run at speed; where no daemon runs it now, a clock that stands at its last moment.
 
     Args:
-        lake: what is operated.
-        pace: as its daemon told it.
+        lake: whose market it is.
+        pace: from its daemon's heartbeat.
         calendar: of the pace's exchange.
     """
     if daemon_is_running(lake.path / "control"):
@@ -84,6 +84,6 @@ def make_market_clock(lake: Lake, pace: SimulatedPace, calendar: Sessions) -> Cl
 
 
 def make_operation_clock(lake: Lake) -> Clock:
-    """The clock by which a lake is operated: its market's, where a daemon ran that at speed last, else the system's."""
+    """Make the clock a lake is operated by: its market's, where a daemon last ran that at speed, else the system's."""
     pace = read_pace(lake.path)
     return make_market_clock(lake, pace, ChildCalendars(pace.after)(pace.exchange)) if pace else SystemClock()

@@ -1,4 +1,4 @@
-"""Telling systemd how the daemon is (sd_notify): ready, alive, reloading, stopping. Nothing elsewhere."""
+"""Reports the daemon's state to systemd (sd_notify): ready, alive, reloading, stopping. Does nothing elsewhere."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ class SystemdNotifier:
         usec, pid = environ.get("WATCHDOG_USEC", ""), environ.get("WATCHDOG_PID", "")
         ours = not pid or pid == str(os.getpid())
         self.watchdog = int(usec) / 1e6 if usec.isdigit() and ours else None
-        """Seconds within which the manager wants to hear that we are alive; None if it does not."""
+        """Seconds within which the service manager expects a sign of life; None if it expects none."""
 
-    def ready(self, status: str) -> None:
+    def report_ready(self, status: str) -> None:
         """The daemon serves."""
         self._send("READY=1", f"STATUS={status}")
 
-    def alive(self, status: str) -> None:
-        """A turn of the main loop is done: this is what the watchdog waits for."""
+    def report_alive(self, status: str) -> None:
+        """An iteration of the main loop is done: this is what the watchdog waits for."""
         self._send("WATCHDOG=1", f"STATUS={status}")
 
-    def reloading(self) -> None:
-        """The schedule is being read again; `ready` follows."""
+    def report_reloading(self) -> None:
+        """The schedule is being read again; `report_ready` follows."""
         self._send("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1_000}")
 
-    def stopping(self, status: str) -> None:
-        """No more work is taken on."""
+    def report_stopping(self, status: str) -> None:
+        """No more work is started."""
         self._send("STOPPING=1", f"STATUS={status}")
 
     def _send(self, *lines: str) -> None:
@@ -43,4 +43,4 @@ class SystemdNotifier:
             try:
                 channel.sendto("\n".join(lines).encode(), address)
             except OSError:
-                return  # the manager is gone; the work is not
+                return  # the service manager is gone; the work goes on

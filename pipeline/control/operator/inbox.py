@@ -27,7 +27,7 @@ class Inbox:
         """The requests, oldest first."""
         return self._requests
 
-    def look(self) -> None:
+    def refresh(self) -> None:
         """See whether something was asked."""
         version = self._lake.newest(TASK_REQUESTS)
         if version != self._version:

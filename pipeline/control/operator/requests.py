@@ -125,7 +125,7 @@ def make_request_task(request: Request, manifest: Schedule) -> Task:
         exchange="",
         zone="",
         timeout=TIMEOUT,
-        failover="skip",
+        on_failure="skip",
         group=SIDE_GROUP if request.action in OPERATOR_ACTIONS else group,
     )
 

@@ -1,4 +1,4 @@
-"""The schedule a lake is held to: what its file says, or what its daemon last read where the file cannot be used."""
+"""The schedule a lake runs by: its file, or what its daemon last read where the file cannot be used."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pipeline.control.schedule.task import Schedule
 from pipeline.market.sessions import exchange_sessions
 
 FILE = "schedule.toml"
-"""Below `control` of a lake: the text its daemon goes by."""
+"""Below `control` of a lake: the text its daemon runs by."""
 log = logging.getLogger(__name__)
 
 
@@ -25,47 +25,47 @@ log = logging.getLogger(__name__)
 class ActiveSchedule:
     """A schedule, where it came from, and what is wrong with its file."""
 
-    manifest: Schedule
+    schedule: Schedule
     """What the daemon runs by; without a daemon, what one would run by."""
     file: Path
-    fault: str = ""
+    error: str = ""
     """Why the file cannot be used; empty where it can."""
-    unread: bool = False
-    """True where the daemon that runs has not read the file since it was changed."""
+    reload_pending: bool = False
+    """True where the running daemon has not read the file since it was changed."""
     read_at: str = ""
-    """When the daemon that runs read its schedule."""
+    """When the running daemon read its schedule."""
 
 
-def save_active_schedule(lake: Path, manifest: Schedule) -> None:
-    """Note what the daemon goes by from now on, for whoever looks on."""
+def save_active_schedule(lake: Path, schedule: Schedule) -> None:
+    """Save what the daemon runs by from now on, for other processes to read."""
     path = lake / "control" / FILE
     try:
-        write_atomic(path, manifest.text, durable=False)
+        write_atomic(path, schedule.text, durable=False)
     except OSError as error:
-        log.warning("the schedule in force could not be noted in %s: %s", path, error.strerror)
+        log.warning("the active schedule could not be saved to %s: %s", path, error.strerror)
 
 
 def read_active_schedule(lake: Path, now: datetime, calendars: Calendars = exchange_sessions) -> ActiveSchedule:
-    """The schedule to hold a lake to; where its file cannot be used and no daemon runs, one without tasks."""
-    told = _read_from_heartbeat(lake) if daemon_is_running(lake / "control") else {}
-    given = told.get("given")
+    """Read the schedule a lake runs by; where its file cannot be used and no daemon runs, one without tasks."""
+    reported = _read_from_heartbeat(lake) if daemon_is_running(lake / "control") else {}
+    given = reported.get("given")
     file = Path(given) if given else find_schedule_file(lake)
-    fault = ""
+    problem = ""
     try:
-        manifest = load_schedule(file, now, calendars)
+        schedule = load_schedule(file, now, calendars)
     except ConfigError as error:
-        manifest, fault = Schedule(tasks=(), origin=str(file)), str(error)
-    if not told:
-        return ActiveSchedule(manifest, file, fault)
-    running = _read_saved(lake, str(told.get("file", "")), now, calendars)
-    unread = not fault and running is not None and running.text != manifest.text
-    return ActiveSchedule(running or manifest, file, fault, unread, str(told.get("read_at", "")))
+        schedule, problem = Schedule(tasks=(), origin=str(file)), str(error)
+    if not reported:
+        return ActiveSchedule(schedule, file, problem)
+    running = _read_saved(lake, str(reported.get("file", "")), now, calendars)
+    pending = not problem and running is not None and running.text != schedule.text
+    return ActiveSchedule(running or schedule, file, problem, pending, str(reported.get("read_at", "")))
 
 
 def _read_from_heartbeat(lake: Path) -> dict[str, Any]:
     beat = read_heartbeat(lake)
-    told = beat.detail.get("schedule") if beat is not None else None
-    return told if isinstance(told, dict) else {}
+    reported = beat.detail.get("schedule") if beat is not None else None
+    return reported if isinstance(reported, dict) else {}
 
 
 def _read_saved(lake: Path, origin: str, now: datetime, calendars: Calendars) -> Schedule | None:

@@ -1,4 +1,4 @@
-"""What is owed: the slots that are due under each task's schedule, less those the journal says are settled."""
+"""The backlog of a task: the slots that have fallen due under its schedule, less those that have finished."""
 
 from __future__ import annotations
 
@@ -11,101 +11,101 @@ from pipeline.control.schedule.task import Task
 from pipeline.control.schedule.trigger import Slot, Trigger
 
 MAX_LISTED = 500
-"""Slots passed over that are listed one by one; the oldest stands for those before it."""
+"""Skipped slots that are listed one by one; the oldest of them stands for those before it."""
 LISTED_BACK = timedelta(days=400)
-"""How far back slots are listed that a policy passed over."""
+"""How far back skipped slots are listed."""
 
 
 @dataclass(frozen=True)
 class SchedulePeriod:
-    """A time during which a task was scheduled in one way; it ends where the next begins."""
+    """A time during which a task had one trigger; it ends where the next period begins."""
 
     since: datetime
-    """When the definition was first seen; what was due before that is none of its business."""
+    """When the definition was first seen; slots due before that do not belong to it."""
     trigger: Trigger | None
-    """None while the task was off."""
+    """None while the task was disabled."""
 
 
 @dataclass(frozen=True)
 class Backlog:
-    """What one task owes, oldest first, and what its policy passes over, with the reason."""
+    """The slots of one task that are to run, oldest first, and those its policy skips, with the reason."""
 
-    owed: tuple[Slot, ...] = ()
-    passed: tuple[tuple[Slot, str], ...] = ()
+    due: tuple[Slot, ...] = ()
+    skipped: tuple[tuple[Slot, str], ...] = ()
     floor: datetime | None = None
-    """What was due before this is settled or passed over, and stays so: later looks need not go further back."""
+    """Everything due before this has finished or is skipped for good: later searches may start here."""
 
 
 def find_backlog(
-    task: Task, epochs: Sequence[SchedulePeriod], journal: Journal, now: datetime, floor: datetime | None = None
+    task: Task, periods: Sequence[SchedulePeriod], journal: Journal, now: datetime, floor: datetime | None = None
 ) -> Backlog:
-    """The slots that a task owes at a moment.
+    """Find the slots of a task that are to run at a moment.
 
-    A slot that is running or waiting for a retry is still owed. Nothing is owed twice, whatever the clock or the
-    schedule did in between, because a slot goes by its name and not by when it was looked at.
+    A slot that is running or waiting for a retry is still in the backlog. No slot runs twice, whatever the clock or
+    the schedule did in between, because a slot is identified by its key and not by when it was looked at.
 
     Args:
         task: its definition now.
-        epochs: the ways in which it was scheduled, oldest first.
+        periods: its triggers over time, oldest first.
         journal: what happened so far.
-        now: the wall's time.
-        floor: that of an earlier look, whose slots passed over are in the journal by now.
+        now: the wall clock.
+        floor: that of an earlier search, whose skipped slots are in the journal by now.
     """
-    if not task.enabled or not epochs or epochs[-1].trigger is None:
+    if not task.enabled or not periods or periods[-1].trigger is None:
         return Backlog()
     begin = _list_from(task, journal, now)
     begin = max(begin, floor) if floor else begin
-    due = list(find_due_slots(epochs, begin, now))
-    unsettled = [slot for slot in due if not journal.standing(task.name, slot.key).settled]
-    if not unsettled:
+    fallen_due = list(find_due_slots(periods, begin, now))
+    unfinished = [slot for slot in fallen_due if not journal.slot_state(task.name, slot.key).finished]
+    if not unfinished:
         return Backlog(floor=max(begin, now))
     oldest = now - task.window
-    owed: list[Slot] = []
-    passed: list[tuple[Slot, str]] = []
-    for slot in unsettled:
-        reason = _reason_to_skip(task, slot, due[-1], journal, oldest)
+    due: list[Slot] = []
+    skipped: list[tuple[Slot, str]] = []
+    for slot in unfinished:
+        reason = _reason_to_skip(task, slot, fallen_due[-1], journal, oldest)
         if reason:
-            passed.append((slot, reason))
+            skipped.append((slot, reason))
         else:
-            owed.append(slot)
-    return Backlog(tuple(owed), _limit_listed(passed), owed[0].due_at if owed else max(begin, now))
+            due.append(slot)
+    return Backlog(tuple(due), _limit_listed(skipped), due[0].due_at if due else max(begin, now))
 
 
-def find_due_slots(epochs: Sequence[SchedulePeriod], first: datetime, last: datetime) -> Iterator[Slot]:
-    """The slots that fell due between two moments, each at the first moment that the schedule of then made it due."""
-    epochs = _since_last_off(epochs)
-    if len(epochs) == 1 and epochs[0].trigger is not None:
-        return epochs[0].trigger.slots(max(first, epochs[0].since), last)
+def find_due_slots(periods: Sequence[SchedulePeriod], first: datetime, last: datetime) -> Iterator[Slot]:
+    """Find the slots that fell due between two moments, each at the first moment its schedule made it due."""
+    periods = _drop_before_disabled(periods)
+    if len(periods) == 1 and periods[0].trigger is not None:
+        return periods[0].trigger.slots(max(first, periods[0].since), last)
     found: dict[str, Slot] = {}
-    for number, epoch in enumerate(epochs):
-        until = epochs[number + 1].since if number + 1 < len(epochs) else last
-        if epoch.trigger is None or until < first:
+    for number, period in enumerate(periods):
+        until = periods[number + 1].since if number + 1 < len(periods) else last
+        if period.trigger is None or until < first:
             continue
-        # A slot that an edit moved before the edit itself is due at the edit.
-        for slot in epoch.trigger.slots(max(first, epoch.since) - epoch.trigger.slack, min(until, last)):
+        # A slot that an edit moved to before the edit itself is due at the edit.
+        for slot in period.trigger.slots(max(first, period.since) - period.trigger.slack, min(until, last)):
             if (
                 slot.key not in found
-                and (made := find_effective_slot(epochs, slot.key))
+                and (made := find_effective_slot(periods, slot.key))
                 and first <= made.due_at <= last
             ):
                 found[slot.key] = made
     return iter(sorted(found.values()))
 
 
-def find_effective_slot(epochs: Sequence[SchedulePeriod], key: str) -> Slot | None:
-    """The slot of that key with the moment it fell due under the schedules as they followed each other.
+def find_effective_slot(periods: Sequence[SchedulePeriod], key: str) -> Slot | None:
+    """Find the slot of that key, with the moment it fell due under the triggers as they followed each other.
 
-    None if no schedule made it due while it was in force. A slot that was still to come when an edit moved it into
-    the past was not run yet and is not lost: it falls due at the edit.
+    None if no trigger made it due while it was active. A slot that was still to come when an edit moved it into the
+    past has not run and is not lost: it falls due at the edit.
     """
-    for number, epoch in enumerate(epochs):
-        slot = epoch.trigger.slot(key) if epoch.trigger else None
-        until = epochs[number + 1].since if number + 1 < len(epochs) else None
-        if slot is None or slot.due_at < epoch.since:
+    for number, period in enumerate(periods):
+        slot = period.trigger.slot(key) if period.trigger else None
+        until = periods[number + 1].since if number + 1 < len(periods) else None
+        if slot is None or slot.due_at < period.since:
             continue
         if until is None or slot.due_at < until:
             return slot
-        following = epochs[number + 1].trigger
+        following = periods[number + 1].trigger
         moved = following.slot(key) if following else None
         if moved is not None and moved.due_at < until:
             return Slot(until, key, moved.session)
@@ -113,48 +113,50 @@ def find_effective_slot(epochs: Sequence[SchedulePeriod], key: str) -> Slot | No
 
 
 def find_next_due(
-    task: Task, epochs: Sequence[SchedulePeriod], now: datetime, ahead: timedelta = timedelta(days=40)
+    task: Task, periods: Sequence[SchedulePeriod], now: datetime, ahead: timedelta = timedelta(days=40)
 ) -> Slot | None:
-    """The next slot after a moment."""
-    if not task.enabled or not epochs or epochs[-1].trigger is None:
+    """Find the first slot after a moment."""
+    if not task.enabled or not periods or periods[-1].trigger is None:
         return None
-    slots = epochs[-1].trigger.slots(now + timedelta(microseconds=1), now + ahead)
-    return next((slot for slot in slots if (made := find_effective_slot(epochs, slot.key)) and made.due_at > now), None)
+    slots = periods[-1].trigger.slots(now + timedelta(microseconds=1), now + ahead)
+    return next(
+        (slot for slot in slots if (made := find_effective_slot(periods, slot.key)) and made.due_at > now), None
+    )
 
 
 def _list_from(task: Task, journal: Journal, now: datetime) -> datetime:
-    """Look back over the slots since the last settled one, to list them, and as far as the policy reaches."""
-    settled = journal.newest_settled(task.name)
-    since = max(settled.due_at, now - LISTED_BACK) if settled else now - LISTED_BACK
-    opened = [event.due_at for event in journal.open(task.name)]
-    reach = now - task.window if task.catch_up == "all" or not settled else since
-    return min([reach, since, *opened])
+    """Look back to the last finished slot, so that skipped ones are listed, and as far as the policy reaches."""
+    finished = journal.newest_finished(task.name)
+    since = max(finished.due_at, now - LISTED_BACK) if finished else now - LISTED_BACK
+    unfinished = [event.due_at for event in journal.unfinished(task.name)]
+    reach = now - task.window if task.catch_up == "all" or not finished else since
+    return min([reach, since, *unfinished])
 
 
 def _reason_to_skip(task: Task, slot: Slot, newest: Slot, journal: Journal, oldest: datetime) -> str:
-    """Why the policy leaves the slot out; empty if it does not."""
-    standing = journal.standing(task.name, slot.key)
-    if standing.running or standing.stopped:
+    """Why the policy skips the slot; empty if it does not."""
+    state = journal.slot_state(task.name, slot.key)
+    if state.running or state.stopped:
         return ""
-    if slot.due_at < oldest and not (standing.begun and task.failover != "retry"):
-        return f"it was due {slot.due_at:%Y-%m-%d %H:%M} UTC, longer ago than the window of {task.window}"
+    if slot.due_at < oldest and not (state.attempted and task.on_failure != "retry"):
+        return f"it was due at {slot.due_at:%Y-%m-%d %H:%M} UTC, before the window of {task.window}"
     if task.catch_up == "last" and slot != newest:
-        return f"only the last slot is caught up, and {newest.key} is due"
-    if task.catch_up == "none" and slot != newest and not standing.begun:
-        return f"nothing is caught up, and {newest.key} is due"
+        return f'catch_up = "last" runs only the newest slot, {newest.key}'
+    if task.catch_up == "none" and slot != newest and not state.attempted:
+        return f'catch_up = "none", and {newest.key} is due'
     return ""
 
 
-def _since_last_off(epochs: Sequence[SchedulePeriod]) -> Sequence[SchedulePeriod]:
-    """Switching a task off cancels what it owed; switching it on begins anew."""
-    off = [number for number, epoch in enumerate(epochs) if epoch.trigger is None]
-    return epochs[off[-1] + 1 :] if off else epochs
+def _drop_before_disabled(periods: Sequence[SchedulePeriod]) -> Sequence[SchedulePeriod]:
+    """Disabling a task empties its backlog; enabling it starts anew."""
+    disabled = [number for number, period in enumerate(periods) if period.trigger is None]
+    return periods[disabled[-1] + 1 :] if disabled else periods
 
 
-def _limit_listed(passed: list[tuple[Slot, str]]) -> tuple[tuple[Slot, str], ...]:
-    if len(passed) <= MAX_LISTED:
-        return tuple(passed)
-    hidden = len(passed) - MAX_LISTED
-    kept = passed[hidden:]
-    slot, reason = kept[0]
-    return ((slot, f"{reason} (and {hidden} before it)"), *kept[1:])
+def _limit_listed(skipped: list[tuple[Slot, str]]) -> tuple[tuple[Slot, str], ...]:
+    if len(skipped) <= MAX_LISTED:
+        return tuple(skipped)
+    hidden = len(skipped) - MAX_LISTED
+    listed = skipped[hidden:]
+    slot, reason = listed[0]
+    return ((slot, f"{reason} (and {hidden} before it)"), *listed[1:])

@@ -1,4 +1,4 @@
-"""Since when each task is scheduled as it is: kept in the lake, so that an edit counts from when it was first seen."""
+"""How each task was scheduled over time, kept in the lake so that an edit counts from when it was first seen."""
 
 from __future__ import annotations
 
@@ -32,75 +32,75 @@ class Definition:
 
     @property
     def schedule(self) -> tuple[str, str, str]:
-        """What makes two definitions the same."""
+        """What two definitions are compared by."""
         return self.trigger, self.exchange, self.zone
 
 
 Save = Callable[[Sequence[Definition]], None]
-"""Makes definitions durable before they count."""
+"""Writes definitions to disk; they count only once it has returned."""
 
 
 class Definitions:
-    """The schedules of every task as they followed each other."""
+    """The schedule periods of every task."""
 
-    def __init__(self, keep: Save, known: Iterable[Definition] = (), calendars: Calendars = exchange_sessions) -> None:
-        self._keep = keep
+    def __init__(self, save: Save, known: Iterable[Definition] = (), calendars: Calendars = exchange_sessions) -> None:
+        self._save = save
         self._calendars = calendars
         self._known: dict[str, list[Definition]] = defaultdict(list)
-        self._epochs: dict[str, list[SchedulePeriod]] = defaultdict(list)
+        self._periods: dict[str, list[SchedulePeriod]] = defaultdict(list)
         for definition in sorted(known, key=lambda one: (one.task, one.since)):
-            self._take(definition)
+            self._add(definition)
 
-    def epochs(self, task: str) -> Sequence[SchedulePeriod]:
-        """The task's schedules, oldest first; none if it was never seen."""
-        return self._epochs.get(task, ())
+    def periods(self, task: str) -> Sequence[SchedulePeriod]:
+        """The task's schedule periods, oldest first; none if it was never seen."""
+        return self._periods.get(task, ())
 
-    def see(self, manifest: Schedule, now: datetime) -> list[str]:
-        """Take note of what changed since the manifest was last seen; return the tasks concerned."""
-        current = {task.name: _define(task, now) for task in manifest.tasks}
-        gone = [name for name, known in self._known.items() if name not in current and known[-1].trigger]
-        current |= {name: _define_removed(self._known[name][-1], now) for name in gone}
+    def record_schedule(self, schedule: Schedule, now: datetime) -> list[str]:
+        """Record what changed since the schedule was last seen; return the names of the tasks that changed."""
+        current = {task.name: _define(task, now) for task in schedule.tasks}
+        removed = [name for name, known in self._known.items() if name not in current and known[-1].trigger]
+        current |= {name: _define_removed(self._known[name][-1], now) for name in removed}
         changed = [
-            self._later(definition)
+            self._order_after_known(definition)
             for definition in current.values()
             if not (known := self._known.get(definition.task)) or known[-1].schedule != definition.schedule
         ]
         if changed:
-            self._keep(changed)
+            self._save(changed)
             for definition in changed:
-                self._take(definition)
+                self._add(definition)
         return [definition.task for definition in changed]
 
-    def _take(self, definition: Definition) -> None:
+    def _add(self, definition: Definition) -> None:
         self._known[definition.task].append(definition)
-        self._epochs[definition.task].append(SchedulePeriod(definition.since, self._trigger(definition)))
+        self._periods[definition.task].append(SchedulePeriod(definition.since, self._parse_trigger(definition)))
 
-    def _later(self, definition: Definition) -> Definition:
-        """Schedules follow each other in the order they were seen, also if the clock went back between."""
+    def _order_after_known(self, definition: Definition) -> Definition:
+        """Give periods the order they were seen in, even if the clock went back between them."""
         known = self._known.get(definition.task)
         if not known or definition.since > known[-1].since:
             return definition
         return Definition(**(asdict(definition) | {"since": known[-1].since + timedelta(microseconds=1)}))
 
-    def _trigger(self, definition: Definition) -> Trigger | None:
+    def _parse_trigger(self, definition: Definition) -> Trigger | None:
         if not definition.trigger:
             return None
         try:
             return parse_trigger(definition.trigger, self._calendars(definition.exchange), definition.zone)
-        except TriggerError:  # written by a program that knew other triggers: nothing can be owed under it
+        except TriggerError:  # written by a version that knew other triggers: nothing falls due under it
             return None
 
 
 def load_definitions(lake: Lake, calendars: Calendars = exchange_sessions) -> Definitions:
-    """The definitions as the lake's `task_definitions` tells them; what is seen is committed there."""
+    """Read the definitions from `task_definitions`; what is recorded is committed there."""
 
-    def keep(definitions: Sequence[Definition]) -> None:
+    def save(definitions: Sequence[Definition]) -> None:
         frame = pl.DataFrame([asdict(one) for one in definitions], schema=TASK_DEFINITIONS.schema)
         lake.commit(TASK_DEFINITIONS, TASK_DEFINITIONS.check(frame), f"definitions-{uuid4().hex}", {})
 
     rows = lake.read(TASK_DEFINITIONS).drop(RUN_ID)
     known = [Definition(**(row | {"since": row["since"].astimezone(UTC)})) for row in rows.iter_rows(named=True)]
-    return Definitions(keep, known, calendars)
+    return Definitions(save, known, calendars)
 
 
 def _define(task: Task, now: datetime) -> Definition:

@@ -1,4 +1,4 @@
-"""A slot that is owed, and the order and the records that come of it."""
+"""A slot that is to run now, and the job and the records that come of it."""
 
 from __future__ import annotations
 
@@ -15,43 +15,43 @@ from pipeline.control.workers.process_identity import Identity
 
 @dataclass(frozen=True)
 class DueRun:
-    """A slot that is owed, of the schedule or of a request."""
+    """A slot that is to run, of the schedule or of a request."""
 
     task: Task
     slot: Slot
-    standing: SlotState
-    asked_for: bool = False
+    state: SlotState
+    requested: bool = False
 
 
-def make_job(one: DueRun) -> Job:
-    """What a worker is told to do for it."""
-    task = one.task
+def make_job(run: DueRun) -> Job:
+    """Describe to a worker what it has to do."""
+    task = run.task
     return Job(
         task=task.name,
-        slot=one.slot.key,
-        attempt=one.standing.attempt,
+        slot=run.slot.key,
+        attempt=run.state.attempt,
         run=task.run,
-        session=one.slot.session,
-        due_at=one.slot.due_at,
+        session=run.slot.session,
+        due_at=run.slot.due_at,
         timeout=task.timeout,
         grace=task.grace,
         memory=task.memory,
-        fallback=task.fallback if one.standing.on_fallback else "",
+        fallback=task.fallback if run.state.on_fallback else "",
         settings=task.settings,
         outputs=task.outputs,
-        asked_for=one.asked_for,
+        requested=run.requested,
     )
 
 
-def make_start_event(order: Job, who: Identity, now: datetime) -> Event:
-    """The record of an attempt that begins."""
+def make_start_event(job: Job, who: Identity, now: datetime) -> Event:
+    """Record that an attempt begins."""
     return Event(
-        task=order.task,
-        slot=order.slot,
-        attempt=order.attempt,
+        task=job.task,
+        slot=job.slot,
+        attempt=job.attempt,
         state="started",
-        due_at=order.due_at,
-        session=order.session,
+        due_at=job.due_at,
+        session=job.session,
         at=now,
         pid=who.pid,
         process_started=who.started,
@@ -60,7 +60,7 @@ def make_start_event(order: Job, who: Identity, now: datetime) -> Event:
 
 
 def make_request_event(request: Request, now: datetime) -> Event:
-    """The record of a request that is done as soon as it is read."""
+    """Record that a request was carried out the moment it was read."""
     return Event(
         task=request.task_name,
         slot=request.request_id,
@@ -72,14 +72,28 @@ def make_request_event(request: Request, now: datetime) -> Event:
     )
 
 
-def make_slot_event(one: DueRun, now: datetime) -> Event:
-    """The record of a slot that nothing has happened to yet."""
-    slot = one.slot
+def make_slot_event(run: DueRun, now: datetime) -> Event:
+    """Make the first record of a slot."""
+    slot = run.slot
     return Event(
-        task=one.task.name, slot=slot.key, attempt=0, state="done", due_at=slot.due_at, session=slot.session, at=now
+        task=run.task.name, slot=slot.key, attempt=0, state="done", due_at=slot.due_at, session=slot.session, at=now
+    )
+
+
+def make_skip_event(task: Task, slot: Slot, attempt: int, reason: str, now: datetime) -> Event:
+    """Record that a slot is not run, with the reason."""
+    return Event(
+        task=task.name,
+        slot=slot.key,
+        attempt=attempt,
+        state="skipped",
+        due_at=slot.due_at,
+        session=slot.session,
+        at=now,
+        reason=reason,
     )
 
 
 def has_expired(request: Request, now: datetime) -> bool:
-    """Whether who asked has gone on since."""
+    """Whether the request has waited so long that whoever made it no longer expects it to run."""
     return now - request.requested_at > EXPIRES_AFTER

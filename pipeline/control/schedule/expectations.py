@@ -28,9 +28,9 @@ def find_missing_outputs(
     for output in outputs:
         table = TABLES[output.table]
         rows = _count_rows(lake, table, session)
-        if rows < output.minimum_rows:
+        if rows < output.min_rows:
             of = f" for session {session}" if session and "session" in table.columns else ""
-            found.append(f"{table.name} has {rows} rows{of}, expected are at least {output.minimum_rows}")
+            found.append(f"{table.name} has {rows} rows{of}, expected are at least {output.min_rows}")
         if output.fresh_within is not None:
             found += _find_stale(lake, table, output, session, due_at)
     return found

@@ -1,4 +1,4 @@
-"""The record of what happened to each task and slot, and what it says about where each stands."""
+"""The record of every attempt at every slot of a task, and the state each slot is in because of it."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from lake.tables.control import TASK_ATTEMPTS
 State = Literal["started", "done", "failed", "dead", "skipped", "cancelled", "released"]
 Follows = Literal["nothing", "retry", "fallback", "stop", "last-good", "give-up"]
 Save = Callable[[Sequence["Event"]], None]
-"""Makes events durable before they count."""
+"""Writes events to disk; they count only once it has returned."""
 RETENTION = timedelta(days=450)
-"""How far back the record is read when a daemon starts: longer than any sensible window."""
+"""How far back a daemon reads the record when it starts: longer than any sensible window."""
 OPEN_ENDED: tuple[Follows, ...] = ("retry", "fallback", "stop")
 
 
@@ -50,19 +50,19 @@ class Event:
         return self.task, self.slot
 
     @property
-    def settles(self) -> bool:
-        """Whether the slot is over and done with."""
+    def finishes(self) -> bool:
+        """Whether nothing more will happen to the slot after this event."""
         return self.state not in ("started", "released") and self.follows not in OPEN_ENDED
 
     @property
-    def good(self) -> bool:
-        """Whether those that depend on the slot may go ahead."""
-        return self.settles and (self.state == "done" or self.follows == "last-good")
+    def unblocks(self) -> bool:
+        """Whether tasks that depend on the slot may run."""
+        return self.finishes and (self.state == "done" or self.follows == "last-good")
 
 
 @dataclass(frozen=True)
 class SlotState:
-    """Where a slot stands: its events in the order they happened."""
+    """The state of a slot, derived from its events, oldest first."""
 
     events: tuple[Event, ...] = ()
 
@@ -73,18 +73,18 @@ class SlotState:
 
     @property
     def running(self) -> bool:
-        """Whether an attempt was started and nobody has said how it ended."""
+        """Whether an attempt was started and its end is not on record."""
         return self.last is not None and self.last.state == "started"
 
     @property
-    def settled(self) -> bool:
-        """Whether nothing further happens by itself or by an operator's release."""
-        return self.last is not None and self.last.settles
+    def finished(self) -> bool:
+        """Whether nothing more will happen, neither by itself nor by an operator's retry."""
+        return self.last is not None and self.last.finishes
 
     @property
-    def good(self) -> bool:
-        """Whether it is settled so that those that depend on it may go ahead."""
-        return self.last is not None and self.last.good
+    def unblocks(self) -> bool:
+        """Whether it has finished in a way that lets dependent tasks run."""
+        return self.last is not None and self.last.unblocks
 
     @property
     def stopped(self) -> bool:
@@ -92,7 +92,7 @@ class SlotState:
         return self.last is not None and self.last.follows == "stop"
 
     @property
-    def begun(self) -> bool:
+    def attempted(self) -> bool:
         """Whether any attempt was started."""
         return any(event.state == "started" for event in self.events)
 
@@ -109,7 +109,7 @@ class SlotState:
 
     @property
     def failures(self) -> int:
-        """Attempts that failed since an operator last released it or the fallback was turned to."""
+        """Failed attempts since an operator last retried it, or since it switched to the fallback source."""
         count = 0
         for event in self._since_release:
             count += event.state == "failed"
@@ -119,88 +119,88 @@ class SlotState:
 
     @property
     def _since_release(self) -> tuple[Event, ...]:
-        released = [number for number, event in enumerate(self.events) if event.state == "released"]
-        return self.events[released[-1] + 1 :] if released else self.events
+        releases = [number for number, event in enumerate(self.events) if event.state == "released"]
+        return self.events[releases[-1] + 1 :] if releases else self.events
 
 
 class Journal:
-    """Every event known, by task and slot; what is noted is kept first and counts afterwards."""
+    """Every known event by task and slot; an appended event is saved first and counts afterwards."""
 
-    def __init__(self, keep: Save, events: Iterable[Event] = ()) -> None:
-        self._keep = keep
+    def __init__(self, save: Save, events: Iterable[Event] = ()) -> None:
+        self._save = save
         self._slots: dict[str, dict[str, SlotState]] = defaultdict(dict)
         self._open: dict[str, dict[str, SlotState]] = defaultdict(dict)
         self._newest: dict[str, Event] = {}
         for event in events:
-            self._take(event)
+            self._add(event)
 
-    def note(self, events: Sequence[Event]) -> None:
-        """Keep the events, all in one go, and let them count."""
+    def append(self, events: Sequence[Event]) -> None:
+        """Save the events in one commit, then let them count."""
         if events:
-            self._keep(events)
+            self._save(events)
             for event in events:
-                self._take(event)
+                self._add(event)
 
-    def standing(self, task: str, slot: str) -> SlotState:
-        """Where the slot stands; an empty one if nothing has happened to it."""
+    def slot_state(self, task: str, slot: str) -> SlotState:
+        """The state of the slot; an empty one if nothing has happened to it."""
         return self._slots.get(task, {}).get(slot, SlotState())
 
     def running(self) -> list[Event]:
-        """The start of every attempt that nobody has said the end of, oldest first."""
+        """The start event of every attempt whose end is not on record, oldest first."""
         found = [s.last for slots in self._open.values() for s in slots.values() if s.running]
         return sorted((event for event in found if event is not None), key=lambda event: (event.at, event.key))
 
-    def open(self, task: str) -> list[Event]:
-        """The last event of each slot of the task that was begun and is not settled, oldest due first."""
+    def unfinished(self, task: str) -> list[Event]:
+        """The last event of each slot of the task that has events and has not finished, oldest due first."""
         found = [s.last for s in self._open.get(task, {}).values() if s.last is not None]
         return sorted(found, key=lambda event: (event.due_at, event.slot))
 
-    def newest_settled(self, task: str) -> Event | None:
-        """The settled slot that was due last."""
+    def newest_finished(self, task: str) -> Event | None:
+        """The last event of the finished slot with the latest due time."""
         return self._newest.get(task)
 
     def events(self) -> list[Event]:
-        """Every event, in the order of its happening."""
+        """Every event, in the order they happened."""
         every = [event for slots in self._slots.values() for s in slots.values() for event in s.events]
         return sorted(every, key=_order_key)
 
-    def forget(self, before: datetime) -> None:
-        """Drop settled slots that ended before the moment: the lake remembers them, and no policy looks so far back."""
+    def prune(self, before: datetime) -> None:
+        """Drop finished slots that ended before the moment: the lake has them, and no policy looks back so far."""
         for task, slots in self._slots.items():
             self._slots[task] = {
-                slot: s for slot, s in slots.items() if not (s.settled and s.last is not None and s.last.at < before)
+                slot: s for slot, s in slots.items() if not (s.finished and s.last is not None and s.last.at < before)
             }
 
-    def _take(self, event: Event) -> None:
+    def _add(self, event: Event) -> None:
         slots = self._slots[event.task]
-        standing = slots[event.slot] = SlotState((*slots.get(event.slot, SlotState()).events, event))
-        if standing.settled:
+        state = slots[event.slot] = SlotState((*slots.get(event.slot, SlotState()).events, event))
+        if state.finished:
             self._open[event.task].pop(event.slot, None)
         else:
-            self._open[event.task][event.slot] = standing
+            self._open[event.task][event.slot] = state
         newest = self._newest.get(event.task)
-        if event.settles and (newest is None or event.due_at >= newest.due_at):
+        if event.finishes and (newest is None or event.due_at >= newest.due_at):
             self._newest[event.task] = event
 
 
 def load_journal(lake: Lake, now: datetime) -> Journal:
-    """The journal as the lake's `task_attempts` tells it; what is noted is committed there."""
+    """Read the journal from `task_attempts`; what is appended to it is committed there."""
 
-    def keep(events: Sequence[Event]) -> None:
+    def save(events: Sequence[Event]) -> None:
         frame = pl.DataFrame([asdict(event) for event in events], schema=TASK_ATTEMPTS.schema)
         lake.commit(TASK_ATTEMPTS, TASK_ATTEMPTS.check(frame), f"attempts-{uuid4().hex}", {})
 
     rows = lake.read(TASK_ATTEMPTS, since=now - RETENTION).drop(RUN_ID)
-    return Journal(keep, parse_events(rows))
+    return Journal(save, parse_events(rows))
 
 
 def parse_events(rows: pl.DataFrame) -> list[Event]:
-    """The rows of `task_attempts` as events, in the order of their happening."""
+    """Convert rows of `task_attempts` to events, in the order they happened."""
     return sorted((Event(**_to_utc(row)) for row in rows.iter_rows(named=True)), key=_order_key)
 
 
 def fit_reason(event: Event) -> Event:
-    """The event with its reason cut to what the table takes."""
+    """Cut the event's reason to the length the table allows."""
     longest = TASK_ATTEMPTS.columns["reason"].max_length
     return event if len(event.reason) <= longest else replace(event, reason=event.reason[: longest - 3] + "...")
 
@@ -210,6 +210,6 @@ def _to_utc(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _order_key(event: Event) -> tuple[str, str, int, int, datetime]:
-    """Attempts come in order of their number, not of a clock that may have gone back."""
+    """Sort attempts by number: the clock may have gone back between them."""
     rank = {"started": 0, "released": 2}.get(event.state, 1)
     return event.task, event.slot, event.attempt, rank, event.at

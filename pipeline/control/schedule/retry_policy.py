@@ -1,4 +1,4 @@
-"""What follows from how an attempt ended: another try, another source, the last good data, or a stopped line."""
+"""What follows from how an attempt ended: a retry, the fallback source, the last good data, or a stopped task."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ MAX_DEATHS = 10
 """Attempts that may vanish with their process or host before the task itself is blamed."""
 
 
-def close_attempt(task: Task | None, standing: SlotState, outcome: AttemptOutcome, now: datetime) -> Event:
-    """The event that closes a running attempt, with what follows by the task's policy.
+def close_attempt(task: Task | None, slot_state: SlotState, outcome: AttemptOutcome, now: datetime) -> Event:
+    """Make the event that ends a running attempt, with what follows by the task's policy.
 
-    A vanished process is not the task's fault: it is tried again at once without spending a retry. That is bounded,
+    A vanished process is not the task's fault: it is retried at once and does not use up a retry. That is bounded,
     because a task may be what brings its host down.
 
     Args:
-        task: its definition now; None if the manifest no longer has it, and then nothing follows.
-        standing: where the slot stands, the attempt running.
+        task: its definition now; None if the schedule no longer has it, and then nothing follows.
+        slot_state: the state of the slot, whose attempt is running.
         outcome: how it ended.
-        now: the wall's time.
+        now: the wall clock.
     """
-    start = standing.last
+    start = slot_state.last
     assert start is not None
     event = replace(
         start,
@@ -39,18 +39,18 @@ def close_attempt(task: Task | None, standing: SlotState, outcome: AttemptOutcom
         return fit_reason(event)
     if task is None:
         return fit_reason(replace(event, follows="give-up"))
-    deaths = sum(one.state == "dead" for one in standing.events)
+    deaths = sum(one.state == "dead" for one in slot_state.events)
     if outcome.state == "dead" and deaths < MAX_DEATHS:
         return fit_reason(replace(event, follows="retry", retry_at=now))
-    failures = standing.failures + 1
-    if failures <= task.retries or task.failover == "retry":
-        return fit_reason(replace(event, follows="retry", retry_at=now + task.pause(failures)))
-    return fit_reason(replace(event, follows=_follow_last_retry(task, standing), retry_at=now))
+    failures = slot_state.failures + 1
+    if failures <= task.retries or task.on_failure == "retry":
+        return fit_reason(replace(event, follows="retry", retry_at=now + task.back_off_after(failures)))
+    return fit_reason(replace(event, follows=_follow_last_retry(task, slot_state), retry_at=now))
 
 
-def _follow_last_retry(task: Task, standing: SlotState) -> Follows:
-    if task.failover == "source":
-        return "give-up" if standing.on_fallback else "fallback"
-    if task.failover == "last-good":
+def _follow_last_retry(task: Task, slot_state: SlotState) -> Follows:
+    if task.on_failure == "source":
+        return "give-up" if slot_state.on_fallback else "fallback"
+    if task.on_failure == "last-good":
         return "last-good"
-    return "stop" if task.failover == "stop" else "give-up"
+    return "stop" if task.on_failure == "stop" else "give-up"

@@ -85,16 +85,16 @@ def parse_schedule(
         ScheduleError: naming every line that is wrong, each with the fix.
     """
     top = parse_document(text, origin)
-    top.refuse_others(TOP_KEYS)
-    groups = {name: group for section in top.sections("groups") for name, group in [_parse_group(section)]}
+    top.refuse_unknown(TOP_KEYS)
+    groups = {name: group for section in top.tables("groups") for name, group in [_parse_group(section)]}
     reader = _TaskReader(top, groups, calendars, at or datetime.now(UTC))
-    tasks = {section.path.partition(".")[2]: reader.task(section) for section in top.sections("tasks")}
+    tasks = {section.path.partition(".")[2]: reader.task(section) for section in top.tables("tasks")}
     if not tasks:
-        top.complaints.add("", "there is no task; write a table such as [tasks.cycle]")
+        top.errors.add("", "there is no task; write a table such as [tasks.cycle]")
     _refuse_unknown_dependencies(top, tasks)
-    top.complaints.check()
+    top.errors.check()
     ordered = _sort_by_dependency(top, tasks)
-    top.complaints.check()
+    top.errors.check()
     return Schedule(tasks=tuple(tasks[name] for name in ordered), origin=origin, text=text)
 
 
@@ -105,54 +105,54 @@ class _TaskReader:
         self._groups = groups
         self._calendars = calendars
         self._at = at
-        self._exchange = top.take("exchange", str, "XNYS")
-        self._zone = top.take("zone", str, "")
+        self._exchange = top.read("exchange", str, "XNYS")
+        self._zone = top.read("zone", str, "")
 
     def task(self, section: TomlTable) -> Task:
-        section.refuse_others(TASK_KEYS)
+        section.refuse_unknown(TASK_KEYS)
         name = section.path.partition(".")[2]
         if not TASK_NAME.fullmatch(name):
-            section.complaints.add(section.path, "a task's name is small letters, digits and hyphens, 40 at most")
+            section.errors.add(section.path, "a task's name is small letters, digits and hyphens, 40 at most")
         exchange, zone, made = self._trigger(section)
-        failover, _, fallback = section.take("failover", str, "skip").partition(":")
+        failover, _, fallback = section.read("failover", str, "skip").partition(":")
         task = Task(
             name=name,
             run=_parse_run(section),
-            trigger_text=section.take("trigger", str, ""),
+            trigger_text=section.read("trigger", str, ""),
             trigger=made,
             exchange=exchange,
             zone=zone,
-            after=section.texts("after"),
+            after=section.strings("after"),
             outputs=_parse_outputs(section),
             timeout=_parse_duration(section, "timeout", timedelta(hours=1)),
             grace=_parse_duration(section, "grace", timedelta(seconds=10)),
             memory=_parse_size(section, "memory"),
-            retries=section.take("retries", int, 0),
+            retries=section.read("retries", int, 0),
             back_off=_parse_duration(section, "back_off", timedelta(minutes=1)),
-            failover=failover,
+            on_failure=failover,
             fallback=fallback,
-            catch_up=section.take("catch_up", str, "last"),
+            catch_up=section.read("catch_up", str, "last"),
             window=_parse_duration(
-                section, "window", WINDOWS.get(section.take("catch_up", str, "last"), timedelta(days=1))
+                section, "window", WINDOWS.get(section.read("catch_up", str, "last"), timedelta(days=1))
             ),
             group=self._find_group(section, name),
             settings=_parse_settings(section),
-            enabled=section.take("enabled", bool, True),
+            enabled=section.read("enabled", bool, True),
         )
         _refuse_contradictions(section, task)
         return task
 
     def _trigger(self, section: TomlTable) -> tuple[str, str, Trigger | None]:
-        exchange = section.take("exchange", str, self._exchange)
+        exchange = section.read("exchange", str, self._exchange)
         try:
             calendar = self._calendars(exchange)
         except ValueError as error:
-            section.complain("exchange", str(error))
+            section.add_error("exchange", str(error))
             return exchange, "UTC", None
-        zone = section.take("zone", str, self._zone or calendar.zone)
-        text = section.take("trigger", str, "")
+        zone = section.read("zone", str, self._zone or calendar.zone)
+        text = section.read("trigger", str, "")
         if not text:
-            section.complain("trigger", 'it says when the task is due; write for example trigger = "close+20m"')
+            section.add_error("trigger", 'it says when the task is due; write for example trigger = "close+20m"')
             return exchange, zone, None
         try:
             ZoneInfo(zone)
@@ -160,10 +160,10 @@ class _TaskReader:
         except (ZoneInfoNotFoundError, ValueError) as error:
             name = "trigger" if isinstance(error, TriggerError) else "zone"
             hint = suggest(zone, available_timezones()) or "; write it as America/New_York"
-            section.complain(name, str(error) if name == "trigger" else f"there is no time zone {zone!r}{hint}")
+            section.add_error(name, str(error) if name == "trigger" else f"there is no time zone {zone!r}{hint}")
             return exchange, zone, None
         if next(iter(made.slots(self._at, self._at + AHEAD)), None) is None:
-            section.complain(
+            section.add_error(
                 "trigger",
                 f"{text!r} never fires on {exchange}: its calendar has no such moment; choose days on which it trades, "
                 "or a time of day such as daily 07:00",
@@ -171,126 +171,126 @@ class _TaskReader:
         return exchange, zone, made
 
     def _find_group(self, section: TomlTable, task: str) -> Group:
-        named = section.take("group", str, "")
+        named = section.read("group", str, "")
         if named and named not in self._groups:
             hint = suggest(named, self._groups) or f"; write [groups.{named}]"
-            section.complain("group", f"there is no group {named!r}{hint}")
+            section.add_error("group", f"there is no group {named!r}{hint}")
         return self._groups.get(named, Group(name=named or task))
 
 
 def _parse_group(section: TomlTable) -> tuple[str, Group]:
-    section.refuse_others(GROUP_KEYS)
+    section.refuse_unknown(GROUP_KEYS)
     name = section.path.partition(".")[2]
-    at_once, in_order = section.take("at_once", int, 1), section.take("in_order", bool, False)
+    at_once, in_order = section.read("at_once", int, 1), section.read("in_order", bool, False)
     if not 1 <= at_once <= 64:
-        section.complain("at_once", f"has to lie in 1..64, got {at_once}")
+        section.add_error("at_once", f"has to lie in 1..64, got {at_once}")
     if in_order and at_once > 1:
-        section.complain("in_order", f"contradicts at_once = {at_once}: what runs side by side has no order")
+        section.add_error("in_order", f"contradicts at_once = {at_once}: what runs side by side has no order")
     return name, Group(name=name, at_once=at_once, in_order=in_order)
 
 
 def _parse_run(section: TomlTable) -> tuple[str, ...]:
-    named = section.texts("run")
+    named = section.strings("run")
     stages = [stage.name for stage in STAGES]
     if not named:
-        section.complain("run", f"it names an action ({', '.join(ACTIONS)}) or stages")
+        section.add_error("run", f"it names an action ({', '.join(ACTIONS)}) or stages")
     if len(named) > 1 and any(name in ACTIONS for name in named):
-        section.complain("run", "an action runs by itself; give it a task of its own and order them with `after`")
+        section.add_error("run", "an action runs by itself; give it a task of its own and order them with `after`")
     for name in named:
         if name not in ACTIONS and name not in stages:
             hint = suggest(name, [*ACTIONS, *stages]) or f"; write {', '.join(ACTIONS)}, or one of `nextgen stages`"
-            section.complain("run", f"there is no stage {name!r}{hint}")
+            section.add_error("run", f"there is no stage {name!r}{hint}")
     return named
 
 
 def _parse_outputs(section: TomlTable) -> tuple[ExpectedOutput, ...]:
     outputs = []
-    for number, values in enumerate(section.take("outputs", list, [])):
+    for number, values in enumerate(section.read("outputs", list, [])):
         if not isinstance(values, dict):
-            section.complain("outputs", f"entry {number + 1} has to be a table such as {{ table = 'predictions' }}")
+            section.add_error("outputs", f"entry {number + 1} has to be a table such as {{ table = 'predictions' }}")
             continue
-        one = TomlTable(values, f"{section.path}.outputs", section.complaints)
+        one = TomlTable(values, f"{section.path}.outputs", section.errors)
         for name in sorted(set(values) - set(OUTPUT_KEYS)):
-            section.complain("outputs", f"entry {number + 1} has no key {name!r}{suggest(name, OUTPUT_KEYS)}")
+            section.add_error("outputs", f"entry {number + 1} has no key {name!r}{suggest(name, OUTPUT_KEYS)}")
         table, least = str(values.get("table", "")), values.get("minimum_rows", 0)
         if table not in TABLES:
-            section.complain("outputs", f"there is no table {table!r}{suggest(table, TABLES)}")
+            section.add_error("outputs", f"there is no table {table!r}{suggest(table, TABLES)}")
         if not isinstance(least, int) or isinstance(least, bool) or least < 0:
-            section.complain("outputs", f"minimum_rows is a whole number from 0 up, got {least!r}")
+            section.add_error("outputs", f"minimum_rows is a whole number from 0 up, got {least!r}")
             least = 0
         fresh = _parse_duration(one, "fresh_within", timedelta()) if "fresh_within" in values else None
-        outputs.append(ExpectedOutput(table=table, minimum_rows=least, fresh_within=fresh))
+        outputs.append(ExpectedOutput(table=table, min_rows=least, fresh_within=fresh))
     return tuple(outputs)
 
 
 def _parse_duration(section: TomlTable, name: str, default: timedelta) -> timedelta:
-    text = section.take(name, str, "")
+    text = section.read(name, str, "")
     if not text:
         return default
     try:
         length = parse_duration(text)
     except TriggerError as error:
-        section.complain(name, str(error))
+        section.add_error(name, str(error))
         return default
     if not length:
-        section.complain(name, "has to be longer than nothing")
+        section.add_error(name, "has to be longer than nothing")
         return default
     return length
 
 
 def _parse_size(section: TomlTable, name: str) -> int | None:
-    text = section.take(name, str, "")
+    text = section.read(name, str, "")
     if not text:
         return None
     match = re.fullmatch(r"(\d+) ?(MB|GB)", text)
     if match is None or (size := int(match[1]) * SIZES[match[2]]) < MIN_MEMORY:
-        section.complain(name, f"{text!r} is no usable amount; write 4GB or 512MB, at least 256MB")
+        section.add_error(name, f"{text!r} is no usable amount; write 4GB or 512MB, at least 256MB")
         return None
     return size
 
 
 def _parse_settings(section: TomlTable) -> dict[str, Any]:
-    chosen = section.take("settings", dict, {})
+    chosen = section.read("settings", dict, {})
     known = settings_of(Settings)
     for key, value in chosen.items():
         if key not in known:
-            section.complain("settings", f"there is no setting {key!r}{suggest(key, known)}; quote dotted keys")
+            section.add_error("settings", f"there is no setting {key!r}{suggest(key, known)}; quote dotted keys")
             continue
         try:
             choice(key, value if isinstance(value, str) else str(value).lower())
         except ConfigError as error:
-            section.complain("settings", str(error))
+            section.add_error("settings", str(error))
     return dict(chosen)
 
 
 def _refuse_contradictions(section: TomlTable, task: Task) -> None:
     """Policies that cannot both be kept."""
-    if task.failover not in ("retry", "skip", "last-good", "stop", "source"):
-        section.complain("failover", f"there is no failover {task.failover!r}{suggest(task.failover, FAILOVERS)}")
-    if task.failover == "source" and task.fallback not in SOURCES:
+    if task.on_failure not in ("retry", "skip", "last-good", "stop", "source"):
+        section.add_error("failover", f"there is no failover {task.on_failure!r}{suggest(task.on_failure, FAILOVERS)}")
+    if task.on_failure == "source" and task.fallback not in SOURCES:
         others = f"write source:NAME with one of {', '.join(SOURCES)}"
-        section.complain("failover", f"there is no source {task.fallback!r}; {others}")
-    if task.failover == "source" and not _fetches(task):
-        section.complain(
+        section.add_error("failover", f"there is no source {task.fallback!r}; {others}")
+    if task.on_failure == "source" and not _fetches(task):
+        section.add_error(
             "failover", "this task fetches nothing, so no other source can help; choose retry, skip or stop"
         )
     if task.catch_up not in ("none", "last", "all"):
-        section.complain("catch_up", f"is none, last or all, not {task.catch_up!r}")
+        section.add_error("catch_up", f"is none, last or all, not {task.catch_up!r}")
     if task.catch_up == "all" and "window" not in section.values:
-        section.complain("catch_up", 'all needs a window, so that it is bounded; write for example window = "30d"')
-    if task.failover == "stop" and task.catch_up != "all":
-        section.complain(
+        section.add_error("catch_up", 'all needs a window, so that it is bounded; write for example window = "30d"')
+    if task.on_failure == "stop" and task.catch_up != "all":
+        section.add_error(
             "failover",
             f"stop contradicts catch_up = {task.catch_up!r}, which passes over what was stopped; "
             'write catch_up = "all" and a window such as "400d"',
         )
     if not 0 <= task.retries <= 100:
-        section.complain("retries", f"has to lie in 0..100, got {task.retries}")
-    if "back_off" in section.values and not task.retries and task.failover != "retry":
-        section.complain("back_off", "contradicts retries = 0: there is nothing to wait for")
-    waits = sum((task.pause(n) for n in range(1, min(task.retries, 100) + 1)), timedelta())
+        section.add_error("retries", f"has to lie in 0..100, got {task.retries}")
+    if "back_off" in section.values and not task.retries and task.on_failure != "retry":
+        section.add_error("back_off", "contradicts retries = 0: there is nothing to wait for")
+    waits = sum((task.back_off_after(n) for n in range(1, min(task.retries, 100) + 1)), timedelta())
     if waits > task.window:
-        section.complain("retries", f"the pauses add up to {waits}, longer than the window of {task.window}")
+        section.add_error("retries", f"the pauses add up to {waits}, longer than the window of {task.window}")
 
 
 def _fetches(task: Task) -> bool:
@@ -303,11 +303,9 @@ def _refuse_unknown_dependencies(top: TomlTable, tasks: Mapping[str, Task]) -> N
         for other in task.after:
             at = f"tasks.{name}.after"
             if other not in tasks:
-                top.complaints.add(at, f"there is no task {other!r}{suggest(other, tasks)}")
+                top.errors.add(at, f"there is no task {other!r}{suggest(other, tasks)}")
             elif task.enabled and not tasks[other].enabled:
-                top.complaints.add(
-                    at, f"{other!r} is switched off, so this would wait for ever; switch it on or drop it"
-                )
+                top.errors.add(at, f"{other!r} is switched off, so this would wait for ever; switch it on or drop it")
 
 
 def _sort_by_dependency(top: TomlTable, tasks: Mapping[str, Task]) -> list[str]:
@@ -315,7 +313,7 @@ def _sort_by_dependency(top: TomlTable, tasks: Mapping[str, Task]) -> list[str]:
         return list(TopologicalSorter({name: task.after for name, task in tasks.items()}).static_order())
     except CycleError as error:
         circle = list(error.args[1])[::-1]
-        top.complaints.add(
+        top.errors.add(
             f"tasks.{circle[0]}.after",
             f"the tasks wait for each other in a circle: {' after '.join(circle)}; drop one of these",
         )

@@ -32,7 +32,7 @@ class ExpectedOutput:
     """What a table has to hold once the task is done."""
 
     table: str
-    minimum_rows: int = 0
+    min_rows: int = 0
     """Rows for the slot's session, or in all where the table has no session."""
     fresh_within: timedelta | None = None
     """How far the newest value of the table's clock may lie behind the slot's session or due moment."""
@@ -70,7 +70,7 @@ class Task:
     retries: int = 0
     back_off: timedelta = timedelta(minutes=1)
     """Before the first retry; doubles with each, up to half an hour."""
-    failover: OnFailure = "skip"
+    on_failure: OnFailure = "skip"
     fallback: str = ""
     """The source to turn to, where the failover is `source`."""
     catch_up: CatchUp = "last"
@@ -81,7 +81,7 @@ class Task:
     """Dotted key -> value over the lake's configuration."""
     enabled: bool = True
 
-    def pause(self, failures: int) -> timedelta:
+    def back_off_after(self, failures: int) -> timedelta:
         """How long to wait after so many failures in a row (1 or more)."""
         doubled: timedelta = self.back_off * (1 << min(failures - 1, 20))
         return min(doubled, max(MAX_BACK_OFF, self.back_off))

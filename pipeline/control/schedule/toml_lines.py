@@ -28,7 +28,7 @@ class ScheduleError(ConfigError):
     """The schedule cannot be used; each line of the text names a line of the file, what is wrong, and the fix."""
 
 
-class Complaints:
+class ErrorList:
     """Gathers everything that is wrong with a document, so that it can be put right in one go."""
 
     def __init__(self, origin: str, text: str) -> None:
@@ -63,48 +63,48 @@ class TomlTable:
 
     values: Mapping[str, Any]
     path: str
-    complaints: Complaints
+    errors: ErrorList
 
-    def refuse_others(self, known: Collection[str]) -> None:
+    def refuse_unknown(self, known: Collection[str]) -> None:
         """Complain about keys that mean nothing."""
         for name in self.values:
             if name not in known:
-                self.complaints.add(self.at(name), f"there is no such key{suggest(name, known)}")
+                self.errors.add(self.path_of(name), f"there is no such key{suggest(name, known)}")
 
-    def take(self, name: str, kind: type, default: Any) -> Any:
+    def read(self, name: str, kind: type, default: Any) -> Any:
         """The value of a key; the default where it is missing or, with a complaint, of another kind."""
         value = self.values.get(name, default)
         if name in self.values and (not isinstance(value, kind) or (kind is int and isinstance(value, bool))):
-            self.complain(name, f"has to be {KINDS[kind]}, got {value!r}")
+            self.add_error(name, f"has to be {KINDS[kind]}, got {value!r}")
             return default
         return value
 
-    def texts(self, name: str) -> tuple[str, ...]:
+    def strings(self, name: str) -> tuple[str, ...]:
         """A list of texts; one text stands for a list of one."""
         value = self.values.get(name, [])
         items = [value] if isinstance(value, str) else value
         if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
-            self.complain(name, f"has to be a list of texts, got {value!r}")
+            self.add_error(name, f"has to be a list of texts, got {value!r}")
             return ()
         return tuple(items)
 
-    def sections(self, name: str) -> list[TomlTable]:
+    def tables(self, name: str) -> list[TomlTable]:
         """The tables below a key, in the order of the document."""
-        below = self.take(name, dict, {})
+        below = self.read(name, dict, {})
         found = []
         for child, values in below.items():
-            at = f"{self.at(name)}.{child}"
+            at = f"{self.path_of(name)}.{child}"
             if isinstance(values, dict):
-                found.append(TomlTable(values, at, self.complaints))
+                found.append(TomlTable(values, at, self.errors))
             else:
-                self.complaints.add(at, f"has to be a table: write [{at}] with its keys below")
+                self.errors.add(at, f"has to be a table: write [{at}] with its keys below")
         return found
 
-    def complain(self, name: str, what: str) -> None:
+    def add_error(self, name: str, what: str) -> None:
         """Complain about a key of this table."""
-        self.complaints.add(self.at(name), what)
+        self.errors.add(self.path_of(name), what)
 
-    def at(self, name: str) -> str:
+    def path_of(self, name: str) -> str:
         """The dotted path of a key."""
         return f"{self.path}.{name}" if self.path else name
 
@@ -116,7 +116,7 @@ def parse_document(text: str, origin: str) -> TomlTable:
         ScheduleError: if it is no TOML; the library's words name the line.
     """
     try:
-        return TomlTable(tomllib.loads(text), "", Complaints(origin, text))
+        return TomlTable(tomllib.loads(text), "", ErrorList(origin, text))
     except tomllib.TOMLDecodeError as error:
         line = AT_LINE.search(str(error))
         where = f"{origin}:{line[1]}" if line else origin

@@ -1,4 +1,4 @@
-"""What a worker is told to do and what it says it did: the two documents that pass between daemon and worker."""
+"""What a worker is to do, and what it reports: the two documents that pass between daemon and worker."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class Job:
     """A source to use in place of the configured one."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     outputs: tuple[ExpectedOutput, ...] = ()
-    asked_for: bool = False
-    """True where a person asked for it: it is then done again even if it was done before."""
+    requested: bool = False
+    """True where a person requested it: it is then done again even if it was done before."""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -44,7 +44,7 @@ class Job:
 
     @property
     def file_stem(self) -> str:
-        """A name that is safe in a path, and tells attempts apart."""
+        """A file name for the attempt: safe in a path, unique."""
         plain = "".join(sign if sign.isalnum() else "-" for sign in f"{self.task}-{self.slot}")[:60]
         return f"{plain}-{sha256(repr(self.key).encode()).hexdigest()[:8]}-{self.attempt}"
 
@@ -62,7 +62,7 @@ class Job:
 
     @staticmethod
     def from_json(text: str) -> Job:
-        """Read an order back."""
+        """Read a job back."""
         values = json.loads(text)
         for name in ("timeout", "grace"):
             values[name] = timedelta(seconds=values[name])
@@ -75,14 +75,14 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True)
 class JobReport:
-    """What a worker says came of its order."""
+    """How a worker reports the end of its job."""
 
     ok: bool
     reason: str = ""
     cycle_id: str = ""
 
     def write(self, path: Path) -> None:
-        """Leave the report where the daemon looks for it, whole or not at all."""
+        """Write the report where the daemon looks for it, atomically."""
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, json.dumps(asdict(self)), durable=False)
 

@@ -1,4 +1,4 @@
-"""How far the daemon's workers are: a small file for each that runs, for whoever watches; nothing depends on it."""
+"""The progress of running jobs: a small file for each, for display only."""
 
 from __future__ import annotations
 
@@ -17,40 +17,40 @@ FOLDER = "steps"
 
 @dataclass(frozen=True)
 class JobStep:
-    """Where an attempt stands."""
+    """The progress of an attempt."""
 
     task: str
     slot: str
     what: str
-    """The stage or session it is at."""
+    """The stage or session it works on."""
     done: int
     total: int
-    """How many there are; 0 where nobody knows."""
+    """How many there are; 0 where that is unknown."""
 
 
 @contextmanager
-def report_progress(lake: Path, order: Job) -> Iterator[Callable[[str, int, int], None]]:
-    """Give a callable (what, done, total) that tells where the order stands while the block works.
+def report_progress(lake: Path, job: Job) -> Iterator[Callable[[str, int, int], None]]:
+    """Yield a function (what, done, total) that writes the progress of a job; the file is gone after the block.
 
-    A disk that refuses costs the telling, never the work.
+    A disk error costs the progress file, never the work.
     """
-    path = lake / "control" / FOLDER / f"{order.file_stem}.json"
+    path = lake / "control" / FOLDER / f"{job.file_stem}.json"
 
-    def tell(what: str, done: int, total: int) -> None:
+    def write(what: str, done: int, total: int) -> None:
         with contextlib.suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
-            step = JobStep(order.task, order.slot, what, done, total)
+            step = JobStep(job.task, job.slot, what, done, total)
             write_atomic(path, json.dumps(asdict(step)), durable=False)
 
     try:
-        yield tell
+        yield write
     finally:
         with contextlib.suppress(OSError):
             path.unlink(missing_ok=True)
 
 
 def read_steps(lake: Path) -> dict[tuple[str, str], JobStep]:
-    """Task and slot -> where it stands. One whose worker was killed stays until its slot is done: ask who runs."""
+    """Read task and slot -> progress. The file of a killed worker stays: check which attempts are running."""
     found: dict[tuple[str, str], JobStep] = {}
     with contextlib.suppress(OSError):
         for path in sorted((lake / "control" / FOLDER).glob("*.json")):

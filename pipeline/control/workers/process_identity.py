@@ -1,4 +1,4 @@
-"""Which process a pid means: its start and the boot it ran under, so that a number used again deceives nobody."""
+"""Which process a pid means: its start time and boot tell it from a later process with the same pid."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PROC = Path("/proc")
 
 @dataclass(frozen=True)
 class Identity:
-    """A process beyond mistaking."""
+    """A process, told apart from any later one with the same pid."""
 
     pid: int
     started: str
@@ -24,7 +24,7 @@ class Identity:
 
 
 def identify(pid: int) -> Identity | None:
-    """The living process of that number; None if there is none, or if it has ended and only waits to be reaped."""
+    """Find the living process with that pid; None if there is none, or if it is a zombie."""
     started = _read_start(pid)
     return Identity(pid, started, read_boot_id()) if started else None
 
@@ -36,7 +36,7 @@ def is_alive(who: Identity) -> bool:
 
 @cache
 def read_boot_id() -> str:
-    """What tells this boot of the host from every other."""
+    """Read what identifies this boot of the host."""
     try:
         return (PROC / "sys" / "kernel" / "random" / "boot_id").read_text().strip()
     except OSError:
@@ -44,7 +44,7 @@ def read_boot_id() -> str:
 
 
 def signal_group(leader: int, sign: signal.Signals) -> None:
-    """Signal everybody in the process group, and in its session where the system lets us see that."""
+    """Signal every process in the group, and for SIGKILL in its session, where the system lets us see that."""
     members = find_session_members(leader) if sign == signal.SIGKILL else []
     with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS says the latter of a group of zombies
         os.killpg(leader, sign)
@@ -54,7 +54,7 @@ def signal_group(leader: int, sign: signal.Signals) -> None:
 
 
 def find_session_members(leader: int) -> list[int]:
-    """The other processes of the session that the leader began (Linux; empty elsewhere)."""
+    """Find the other processes in the leader's session (Linux; empty elsewhere)."""
     found = []
     for entry in PROC.glob("[0-9]*/stat") if sys.platform == "linux" else ():
         fields = _read_stat(int(entry.parent.name))
@@ -64,7 +64,7 @@ def find_session_members(leader: int) -> list[int]:
 
 
 def count_resident_bytes() -> int:
-    """Memory that this process holds."""
+    """Count the bytes of memory this process uses."""
     try:
         pages = int((PROC / "self" / "statm").read_text().split()[1])
     except OSError:
@@ -76,7 +76,7 @@ def count_resident_bytes() -> int:
 
 
 def count_open_descriptors() -> int:
-    """File descriptors that this process has open; 0 where the system does not tell."""
+    """Count the open file descriptors of this process; 0 where the system does not say."""
     for folder in (PROC / "self" / "fd", Path("/dev/fd")):
         if folder.is_dir():
             return len(list(folder.iterdir()))
@@ -91,7 +91,7 @@ def _read_start(pid: int) -> str:
 
 
 def _read_stat(pid: int) -> list[str]:
-    """The fields of /proc/PID/stat after the name, which may itself hold spaces and brackets."""
+    """The fields of /proc/PID/stat after the name, which may itself contain spaces and brackets."""
     try:
         return (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
     except (OSError, UnicodeDecodeError):

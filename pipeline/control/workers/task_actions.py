@@ -1,4 +1,4 @@
-"""What a worker does for a task: run the cycle, train, run stages, or keep the lake in shape."""
+"""What a worker does for a task: run a cycle, train, run stages, or maintain the lake."""
 
 from __future__ import annotations
 
@@ -25,54 +25,54 @@ from pipeline.engine.stages import stage
 from pipeline.engine.work import cycle, training
 
 LEASE_POLL = 0.5
-"""Seconds between two looks at whether the lake is free."""
+"""Seconds between two attempts to take the lake's lease."""
 MAX_CATCH_UP = timedelta(days=400)
-"""How far one cycle makes up by itself; more takes hours, and such a lake may be meant to stay in its own time."""
+"""How far one cycle catches up by itself; more takes hours, and such a lake may be meant to stay in the past."""
 
 
 class OutputMissingError(LakeError):
-    """A task ran to its end and did not leave what its manifest entry promises."""
+    """A task ran to its end without the outputs its schedule entry expects."""
 
 
-def perform(lake: Lake, order: Job, environ: Mapping[str, str]) -> JobReport:
-    """Do what the order says, and check that it left what it should.
+def perform(lake: Lake, job: Job, environ: Mapping[str, str]) -> JobReport:
+    """Do a job, and check that its expected outputs are there.
 
     Returns:
-        What was published, or what came of it in words.
+        What was published, or the result in words.
 
     Raises:
-        OutputMissingError: if a promised output is not there afterwards.
+        OutputMissingError: if an expected output is missing afterwards.
         Exception: whatever the work raises.
     """
-    return carry_out_job(make_runner(lake, order, environ), order)
+    return carry_out_job(make_runner(lake, job, environ), job)
 
 
-def make_runner(lake: Lake, order: Job, environ: Mapping[str, str]) -> Runner:
-    """A runner under the lake's configuration and what the order chooses.
+def make_runner(lake: Lake, job: Job, environ: Mapping[str, str]) -> Runner:
+    """Make a runner with the lake's configuration and the job's settings.
 
-    The environment stands over what the schedule says, as everywhere; only a fallback stands over both.
+    The environment overrides the schedule's settings, as everywhere; only a fallback source overrides both.
     """
-    environ = {k: v for k, v in environ.items() if not (order.fallback and k == "NEXTGEN_SOURCE__NAME")}
-    return Runner(lake, load(lake.path, environ, _job_settings(order)).settings)
+    environ = {k: v for k, v in environ.items() if not (job.fallback and k == "NEXTGEN_SOURCE__NAME")}
+    return Runner(lake, load(lake.path, environ, _job_settings(job)).settings)
 
 
-def carry_out_job(runner: Runner, order: Job) -> JobReport:
-    """Do what the order says with a runner that is there; see `perform`."""
-    if order.run[0] in OPERATOR_ACTIONS:
+def carry_out_job(runner: Runner, job: Job) -> JobReport:
+    """Do a job with a runner; see `perform`."""
+    if job.run[0] in OPERATOR_ACTIONS:
         from pipeline.control.operator.operator_actions import carry_out
 
-        return JobReport(ok=True, reason=carry_out(runner, order.slot))
+        return JobReport(ok=True, reason=carry_out(runner, job.slot))
     lake = runner.lake
-    with wait_for_lease(lake, f"{order.task} for {order.slot}"), report_progress(lake.path, order) as progress:
-        published = _find_action(order)(runner, order, progress)
-    if lacking := find_missing_outputs(lake, order.outputs, order.session, order.due_at):
-        raise OutputMissingError(f"{order.task} ended without its outputs: {'; '.join(lacking)}")
+    with wait_for_lease(lake, f"{job.task} for {job.slot}"), report_progress(lake.path, job) as progress:
+        published = _find_action(job)(runner, job, progress)
+    if lacking := find_missing_outputs(lake, job.outputs, job.session, job.due_at):
+        raise OutputMissingError(f"{job.task} ended without its expected outputs: {'; '.join(lacking)}")
     return JobReport(ok=True, cycle_id=published)
 
 
 @contextmanager
 def wait_for_lease(lake: Lake, purpose: str) -> Iterator[None]:
-    """Be the lake's writer, waiting for another to finish; the worker's deadline bounds the wait."""
+    """Hold the lake's lease for the block, waiting for another writer; the worker's timeout bounds the wait."""
     while True:
         try:
             held = lake.lock(purpose)
@@ -86,25 +86,24 @@ def wait_for_lease(lake: Lake, purpose: str) -> Iterator[None]:
         held.__exit__(None, None, None)
 
 
-def _job_settings(order: Job) -> dict[str, Given]:
+def _job_settings(job: Job) -> dict[str, Given]:
     chosen = {
-        key: choice(key, value if isinstance(value, str) else str(value).lower())
-        for key, value in order.settings.items()
+        key: choice(key, value if isinstance(value, str) else str(value).lower()) for key, value in job.settings.items()
     }
-    return chosen | ({"source.name": choice("source.name", order.fallback)} if order.fallback else {})
+    return chosen | ({"source.name": choice("source.name", job.fallback)} if job.fallback else {})
 
 
-def _find_action(order: Job) -> Callable[[Runner, Job, Progress], str]:
+def _find_action(job: Job) -> Callable[[Runner, Job, Progress], str]:
     actions = {"cycle": _run_cycle, "train": _train, "maintain": _maintain, "recover": _recover}
-    return actions.get(order.run[0], _run_stages)
+    return actions.get(job.run[0], _run_stages)
 
 
-def _run_cycle(runner: Runner, order: Job, progress: Progress) -> str:
-    """Bring the lake up to the session, one session after the other; nothing to do if it is there already."""
+def _run_cycle(runner: Runner, job: Job, progress: Progress) -> str:
+    """Run cycles up to the session, one after the other; nothing to do if it is covered already."""
     last = last_session(runner.lake)
     if last is None:
-        raise LakeError("the lake holds no history yet; load it with `nextgen init`")
-    session = _find_cycle_session(runner, order, last)
+        raise LakeError("the lake has no history yet; load it with `nextgen init`")
+    session = _find_cycle_session(runner, job, last)
     if session <= last:
         runner.recover(progress)
         return cycle(session).cycle_id
@@ -116,66 +115,66 @@ def _run_cycle(runner: Runner, order: Job, progress: Progress) -> str:
     return cycle(session).cycle_id
 
 
-def _train(runner: Runner, order: Job, progress: Progress) -> str:
-    """Train at the session, or at the last one the lake has run if that is earlier; once, unless a person asked."""
+def _train(runner: Runner, job: Job, progress: Progress) -> str:
+    """Train at the session, or at the last one covered if that is earlier; once, unless a person requested it."""
     runner.recover(progress)
     last = last_session(runner.lake)
     if last is None:
-        raise LakeError("the lake holds no history yet; load it with `nextgen init`")
-    session = min(_find_session(runner, order), last)
+        raise LakeError("the lake has no history yet; load it with `nextgen init`")
+    session = min(_find_session(runner, job), last)
     cycle_id = training(session).cycle_id
-    if order.asked_for or not is_published(runner.lake, cycle_id):
+    if job.requested or not is_published(runner.lake, cycle_id):
         runner.train(session, progress)
     return cycle_id
 
 
-def _run_stages(runner: Runner, order: Job, progress: Progress) -> str:
-    session, published = _find_session(runner, order), ""
-    for number, name in enumerate(order.run):
-        progress(name.replace("_", " "), number, len(order.run))
+def _run_stages(runner: Runner, job: Job, progress: Progress) -> str:
+    session, published = _find_session(runner, job), ""
+    for number, name in enumerate(job.run):
+        progress(name.replace("_", " "), number, len(job.run))
         published = runner.stage(stage(name), session).run_id
     return published
 
 
-def _maintain(runner: Runner, _order: Job, progress: Progress) -> str:
-    """Finish what a crash left, write small files as large ones, give back what no run names, fold the logs.
+def _maintain(runner: Runner, _job: Job, progress: Progress) -> str:
+    """Finish what a crash interrupted, compact small files, delete unreferenced ones, checkpoint the logs.
 
-    Readers are never hurt: they read what runs name, and of that nothing goes.
+    Readers are never affected: they read what runs refer to, and none of that is deleted.
     """
     runner.recover(progress)
     progress("compacting", 0, 3)
     compact_tables(runner.lake)
-    progress("collecting garbage", 1, 3)
+    progress("deleting unreferenced files", 1, 3)
     vacuum(runner.lake)
-    progress("folding logs", 2, 3)
+    progress("checkpointing logs", 2, 3)
     write_checkpoints(runner.lake, {})
     return ""
 
 
-def _recover(runner: Runner, _order: Job, progress: Progress) -> str:
-    """Bring an interrupted cycle to its end; the lease has repaired what a crash left of files."""
+def _recover(runner: Runner, _job: Job, progress: Progress) -> str:
+    """Finish an interrupted cycle; taking the lease has already repaired the files."""
     return ", ".join(dict.fromkeys(run.recipe.cycle_id for run in runner.recover(progress)))[:80]
 
 
-def _find_session(runner: Runner, order: Job) -> date:
-    return order.session or runner.calendar.last_closed(read_market_time(runner, order.due_at))
+def _find_session(runner: Runner, job: Job) -> date:
+    return job.session or runner.calendar.last_closed(read_market_time(runner, job.due_at))
 
 
-def _find_cycle_session(runner: Runner, order: Job, last: date) -> date:
-    """How far a cycle goes: to its slot's session, or to the last that closed.
+def _find_cycle_session(runner: Runner, job: Job, last: date) -> date:
+    """The last session a cycle runs: that of its slot, or the last that closed.
 
-    A simulated market stands still between cycles, wherever the computer's clock is: it moves on by one session.
+    A simulated market stands still between cycles, whatever the computer's clock says: it moves on by one session.
 
     Raises:
-        LakeError: if that is further than anybody asked for in so many words.
+        LakeError: if that is further than a cycle goes without an explicit session.
     """
-    session = order.session or runner.calendar.last_closed(order.due_at)
-    if order.session is None and runner.settings.source.name == "simulated":
+    session = job.session or runner.calendar.last_closed(job.due_at)
+    if job.session is None and runner.settings.source.name == "simulated":
         return min(runner.calendar.next(last), session)
-    if session - last > MAX_CATCH_UP and not (order.asked_for and order.session):
+    if session - last > MAX_CATCH_UP and not (job.requested and job.session):
         raise LakeError(
-            f"the lake stands at {last}, {(session - last).days:,} days before {session}, and a cycle makes up"
-            f" {MAX_CATCH_UP.days} by itself; `nextgen replay --to {session}` goes further,"
-            f" `nextgen request cycle --session {runner.calendar.next(last)}` one session"
+            f"the lake covers sessions up to {last}, {(session - last).days:,} days before {session}, and a cycle"
+            f" catches up {MAX_CATCH_UP.days} days at most; `nextgen replay --to {session}` goes further,"
+            f" `nextgen request cycle --session {runner.calendar.next(last)}` runs one session"
         )
     return session

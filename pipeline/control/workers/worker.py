@@ -1,4 +1,4 @@
-"""The process of one attempt: reads its order, waits for the word, works within its limits, and reports."""
+"""The process of one attempt: reads its job, waits until it may begin, works within its limits, and reports."""
 
 from __future__ import annotations
 
@@ -15,47 +15,47 @@ MAX_REASON = 900
 
 
 def main() -> int:
-    """Read the lake's folder, the report's path and the order from stdin; do it once `go` follows.
+    """Read the lake's folder, the report's path and the job from stdin; do it once `go` follows.
 
-    If the daemon dies before it has put the attempt on record, stdin ends without the word and nothing is done.
+    If the daemon dies before the attempt is on record, stdin ends without `go` and nothing is done.
     """
-    lake, report, order_line = (sys.stdin.readline().rstrip("\n") for _ in range(3))
+    lake, report, job_line = (sys.stdin.readline().rstrip("\n") for _ in range(3))
     if sys.stdin.readline().strip() != GO:
         return 0
-    order = Job.from_json(order_line)
-    begin_worker_logging(task=order.task, slot=order.slot, attempt=order.attempt)
+    job = Job.from_json(job_line)
+    begin_worker_logging(task=job.task, slot=job.slot, attempt=job.attempt)
     try:
-        _limit_memory(order.memory)
-        outcome = _perform(Path(lake), order)
+        _limit_memory(job.memory)
+        report_made = _perform(Path(lake), job)
     except BaseException as error:  # SystemExit and a panic of the storage library end an attempt, not the record
-        outcome = JobReport(ok=False, reason=_describe(error))
-        log.error("%s", outcome.reason, exc_info=error, extra=_name_run(error))
-    outcome.write(Path(report))
-    # Threads that a stage left behind cannot keep the process: what counts is on disk.
+        report_made = JobReport(ok=False, reason=_describe(error))
+        log.error("%s", report_made.reason, exc_info=error, extra=_name_run(error))
+    report_made.write(Path(report))
+    # Threads left behind by a stage must not keep the process alive: what counts is on disk.
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(0 if outcome.ok else 1)
+    os._exit(0 if report_made.ok else 1)
 
 
-def _perform(lake: Path, order: Job) -> JobReport:
+def _perform(lake: Path, job: Job) -> JobReport:
     from lake.store import Lake
     from pipeline.control.workers.task_actions import perform
 
-    return perform(Lake.open(lake), order, dict(os.environ))
+    return perform(Lake.open(lake), job, dict(os.environ))
 
 
-def _limit_memory(most: int | None) -> None:
-    if most is None:
+def _limit_memory(max_bytes: int | None) -> None:
+    if max_bytes is None:
         return
     import resource
 
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    soft = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    soft = max_bytes if hard == resource.RLIM_INFINITY else min(max_bytes, hard)
     resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 def _name_run(error: BaseException) -> dict[str, str]:
-    """The run that failed, where it is a stage that did."""
+    """The fields of the log record that name the failed run, if a stage failed."""
     run = getattr(error, "run", None)
     return {"run_id": run.run_id, "stage": run.recipe.stage, "cycle_id": run.recipe.cycle_id} if run else {}
 
@@ -65,7 +65,7 @@ def _describe(error: BaseException) -> str:
         return f"it called sys.exit({error.code!r})"
     if isinstance(error, MemoryError):
         return f"it ran out of memory: {error}" if str(error) else "it ran out of memory"
-    own = type(error).__module__.partition(".")[0] in ("lake", "pipeline")  # these are sentences already
+    own = type(error).__module__.partition(".")[0] in ("lake", "pipeline")  # their messages are sentences already
     text = str(error) if own and str(error) else f"{type(error).__name__}: {error}"
     return text if len(text) <= MAX_REASON else text[:MAX_REASON] + "..."
 

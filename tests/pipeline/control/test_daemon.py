@@ -26,7 +26,7 @@ from pipeline.control.daemon.daemon_lock import daemon_is_running
 from pipeline.control.daemon.heartbeat import BATCH, HeartbeatWriter, read_heartbeat
 from pipeline.control.daemon.main import daemon_command
 from pipeline.control.daemon.orchestrator import StepResult, WaitingRun
-from pipeline.control.daemon.service_units import launchd_unit, systemd_unit
+from pipeline.control.daemon.service_units import format_launchd_unit, format_systemd_unit
 from pipeline.control.monitoring.event_log import log_events
 from pipeline.control.operator.requests import Request, read_request_state, submit
 from pipeline.control.schedule.active_schedule import read_active_schedule
@@ -69,7 +69,7 @@ def test_a_request_is_carried_out_once_however_often_it_is_sent(served: tuple[La
     assert submit(lake, asked)
     assert not submit(lake, asked)
     assert not submit(lake, request("twice"))
-    until(lambda: read_request_state(lake, asked).settled)
+    until(lambda: read_request_state(lake, asked).finished)
     assert [event.state for event in read_request_state(lake, asked).events] == ["started", "done"]
     assert lake.read(TASK_REQUESTS, where=pl.col("request_id") == "twice").height == 1
 
@@ -96,14 +96,14 @@ def test_a_bad_schedule_is_refused_by_the_running_daemon_which_keeps_the_last_go
     daemon.send_signal(signal.SIGHUP)
     until(lambda: (beat := read_heartbeat(lake.path)) and beat.status == "fail" and "write mon ... sun" in beat.reason)
     found = read_active_schedule(lake.path, datetime.now(UTC))
-    assert "schedules.toml:3" in found.fault
+    assert "schedules.toml:3" in found.error
     assert (found.manifest.text, found.manifest.tasks[0].trigger_text) == (SCHEDULE, "daily 06:00")
     schedule.write_text(SCHEDULE)
     daemon.send_signal(signal.SIGHUP)
     until(lambda: (beat := read_heartbeat(lake.path)) and beat.status == "ok")
     asked = request("after-reload")
     submit(lake, asked)
-    until(lambda: read_request_state(lake, asked).settled)
+    until(lambda: read_request_state(lake, asked).finished)
 
 
 def test_the_verdict_on_a_lake_with_a_live_daemon_names_what_is_not_well(served: tuple[Lake, object]) -> None:
@@ -142,8 +142,8 @@ def test_a_failed_turn_is_told_beside_what_was_seen_before_it(tmp_path: Path) ->
     now = datetime(2024, 1, 2, tzinfo=UTC)
     heart = HeartbeatWriter(lake, now)
     waiting = WaitingRun("upkeep", "2024-01-02", now, "group lake is busy")
-    heart.beat(StepResult(now, waiting=(waiting,)), "running", "ok", "0 running, 1 waiting")
-    heart.stumble(now + timedelta(seconds=5), "it cannot do its work: no space left on device")
+    heart.write(StepResult(now, waiting=(waiting,)), "running", "ok", "0 running, 1 waiting")
+    heart.write_failure(now + timedelta(seconds=5), "it cannot do its work: no space left on device")
     beat = read_heartbeat(lake.path)
     assert beat is not None
     assert (beat.status, beat.at) == ("fail", now + timedelta(seconds=5))
@@ -205,7 +205,9 @@ def owing(path: Path, task: str, **keys: str) -> Lake:
     given = {"run": '"maintain"', "trigger": '"daily 00:00"', "zone": '"UTC"', **keys}
     lines = "\n".join(f"{name} = {value}" for name, value in given.items())
     (lake.path / "schedules.toml").write_text(f"[tasks.{task}]\n{lines}\n")
-    load_definitions(lake).see(load_schedule(lake.path / "schedules.toml"), datetime.now(UTC) - timedelta(days=1))
+    load_definitions(lake).record_schedule(
+        load_schedule(lake.path / "schedules.toml"), datetime.now(UTC) - timedelta(days=1)
+    )
     return lake
 
 
@@ -302,7 +304,7 @@ def test_a_day_of_heartbeats_stays_small_and_leaves_reading_and_descriptors_flat
     beats = timedelta(days=1) // BATCH
     for _ in range(beats):
         now += BATCH
-        heart.beat(StepResult(now), "running", "ok", "0 running, 0 waiting")
+        heart.write(StepResult(now), "running", "ok", "0 running, 0 waiting")
         begin = time.perf_counter()
         assert lake.read(SERVICE_HEARTBEATS, since=now - timedelta(minutes=1)).height == 1
         reads.append(time.perf_counter() - begin)
@@ -318,19 +320,19 @@ def test_a_day_of_heartbeats_stays_small_and_leaves_reading_and_descriptors_flat
 
 def test_the_units_name_the_program_and_survive_odd_paths() -> None:
     lake = Path('/home/John Smith/50% "lake" $x & <y>')
-    systemd = systemd_unit(Path("/opt/nextgen-daemon"), lake)
+    systemd = format_systemd_unit(Path("/opt/nextgen-daemon"), lake)
     assert 'ExecStart="/opt/nextgen-daemon" --lake "/home/John Smith/50%% \\"lake\\" $$x & <y>" --quiet' in systemd
     assert "Type=notify" in systemd
     assert "WatchdogSec=" in systemd
     import plistlib
 
-    plist = plistlib.loads(launchd_unit(Path("/opt/nextgen-daemon"), lake).encode())
+    plist = plistlib.loads(format_launchd_unit(Path("/opt/nextgen-daemon"), lake).encode())
     assert plist["ProgramArguments"] == ["/opt/nextgen-daemon", "--lake", str(lake), "--quiet"]
-    asked = plistlib.loads(launchd_unit(Path("/opt/nextgen-daemon"), lake, 9_464).encode())
+    asked = plistlib.loads(format_launchd_unit(Path("/opt/nextgen-daemon"), lake, 9_464).encode())
     assert asked["ProgramArguments"][-2:] == ["--metrics", "9464"]
-    assert "--quiet --metrics 9464\n" in systemd_unit(Path("/opt/nextgen-daemon"), lake, 9_464)
+    assert "--quiet --metrics 9464\n" in format_systemd_unit(Path("/opt/nextgen-daemon"), lake, 9_464)
     with pytest.raises(ValueError, match="control characters"):
-        systemd_unit(Path("/opt/nextgen-daemon"), Path("/a\nExecStartPre=/bin/sh"))
+        format_systemd_unit(Path("/opt/nextgen-daemon"), Path("/a\nExecStartPre=/bin/sh"))
 
 
 def test_every_line_of_the_log_is_json_that_says_what_it_is_about(tmp_path: Path) -> None:

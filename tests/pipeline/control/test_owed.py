@@ -131,9 +131,9 @@ def test_a_clock_set_wrong_and_right_again_neither_loses_nor_doubles(
     start = start_of(seed)
     world = World(manifest(policy), start, takes=MINUTE)
     world.run(timedelta(minutes=random.Random(seed).randrange(1, 600)))
-    world.clock.set_wall(shift)
+    world.clock.shift_wall(shift)
     world.run(back)
-    world.clock.set_wall(-shift)
+    world.clock.shift_wall(-shift)
     world.run(5 * DAY)
     for task, trigger in TRIGGERS.items():
         wanted = Counter(slot for _, slot in dues(trigger, exchange_sessions(), start, world.clock.now() - HOUR))

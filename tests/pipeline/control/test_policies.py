@@ -225,9 +225,9 @@ def test_a_month_of_random_faults_runs_every_session_once_and_in_order(seed: int
                 here.sleep(timedelta(minutes=draw.randrange(1, 2_000)))
             case 2:
                 shift = timedelta(minutes=draw.randrange(-60, 60))
-                here.clock.set_wall(shift)
+                here.clock.shift_wall(shift)
                 here.run(20 * MINUTE)
-                here.clock.set_wall(-shift)
+                here.clock.shift_wall(-shift)
     here.run(3 * DAY)
     done = [slot for task, slot, _ in here.hands.done if task == "cycle"]
     sessions = [day.isoformat() for day in exchange_sessions().between(MONDAY.date(), (here.clock.now() - DAY).date())]

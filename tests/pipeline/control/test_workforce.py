@@ -47,15 +47,15 @@ def processes(tmp_path: Path) -> ProcessPool:
 
 
 def put_to_work(processes: ProcessPool, one: Job) -> Identity:
-    who = processes.hire(one)
-    processes.go(one)
+    who = processes.spawn(one)
+    processes.begin(one)
     return who
 
 
 def wait_for(processes: ProcessPool, count: int = 1, seconds: float = 120) -> list[AttemptOutcome]:
     """The outcomes, once there are so many."""
     end = time.monotonic() + seconds
-    while len(ended := processes.ended()) < count:
+    while len(ended := processes.collect_ended()) < count:
         assert time.monotonic() < end, "the workers did not end in time"
         time.sleep(0.02)
     return ended
@@ -76,8 +76,8 @@ def test_a_worker_that_does_its_work_is_done_and_says_what_it_published(processe
     put_to_work(processes, order())
     (outcome,) = wait_for(processes)
     assert (outcome.state, outcome.cycle_id) == ("done", "cycle-1")
-    processes.dismiss(outcome)
-    assert processes.ended() == []
+    processes.forget(outcome)
+    assert processes.collect_ended() == []
 
 
 @pytest.mark.parametrize(
@@ -92,8 +92,8 @@ def test_a_worker_that_breaks_is_a_failed_attempt_with_its_reason(processes: Pro
 
 def test_a_worker_that_never_gets_the_word_does_nothing(processes: ProcessPool) -> None:
     one = order()
-    who = processes.hire(one)
-    processes.withdraw(one)
+    who = processes.spawn(one)
+    processes.discard(one)
     assert until(lambda: gone(who.pid))
     assert not list((processes._reports).glob("*.json"))
 
@@ -109,14 +109,14 @@ def test_a_hanging_worker_that_ignores_the_request_to_end_is_gone_in_time_with_i
     put_to_work(processes, order("done", "other"))
     (other,) = wait_for(processes)
     assert (other.slot, other.state) == ("other", "done")
-    processes.dismiss(other)
+    processes.forget(other)
     assert until(pids.exists)
     children = [int(pid) for pid in pids.read_text().split()]
     assert len(children) == 3
-    assert processes.next_look() == 3
+    assert processes.seconds_to_check() == 3
     moment[0] = 3
-    assert processes.ended() == []
-    assert processes.next_look() == 1, "it was asked to end and has its grace"
+    assert processes.collect_ended() == []
+    assert processes.seconds_to_check() == 1, "it was asked to end and has its grace"
     assert not any(gone(pid) for pid in (who.pid, *children)), "none of them heeds the request"
     moment[0] = 4
     (outcome,) = wait_for(processes)
@@ -132,7 +132,7 @@ def test_a_worker_left_by_a_dead_daemon_is_taken_over_and_its_report_counts(
     who = put_to_work(processes, one)
     heir = ProcessPool(tmp_path, lambda: None, time.monotonic, UNRULY)
     heir.adopt(one, who, timedelta(seconds=1))
-    assert heir.ended() == []
+    assert heir.collect_ended() == []
     (outcome,) = wait_for(heir)
     assert outcome.state == "done"
 
@@ -143,9 +143,9 @@ def test_a_worker_of_another_boot_or_a_number_used_again_is_dead(processes: Proc
     assert is_alive(mine)
     for stranger in (Identity(mine.pid, "1", read_boot_id()), Identity(mine.pid, mine.started, "another boot")):
         processes.adopt(order(), stranger, timedelta())
-        (outcome,) = processes.ended()
+        (outcome,) = processes.collect_ended()
         assert outcome.state == "dead"
-        processes.dismiss(outcome)
+        processes.forget(outcome)
     assert is_alive(mine), "whoever has the number now is left alone"
 
 
@@ -187,5 +187,5 @@ def test_a_tasks_log_says_in_json_what_went_wrong_and_takes_turns_with_an_older_
 
 
 def test_the_same_order_comes_back_from_its_json() -> None:
-    one = order(timeout=timedelta(seconds=1.5), memory=1 << 30, fallback="files", asked_for=True)
+    one = order(timeout=timedelta(seconds=1.5), memory=1 << 30, fallback="files", requested=True)
     assert Job.from_json(one.to_json()) == one

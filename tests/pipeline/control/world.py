@@ -50,7 +50,7 @@ class Hands:
     overlapping: int = 0
     number: int = 0
 
-    def hire(self, order: Job) -> Identity:
+    def spawn(self, order: Job) -> Identity:
         old = self.hands.get(order.key)
         self.overlapping += old is not None and old.began and not old.gone
         self.number += 1
@@ -58,14 +58,14 @@ class Hands:
         self.hands[order.key] = Hand(order, who, float("inf"), self.fate(order))
         return who
 
-    def go(self, order: Job) -> None:
+    def begin(self, order: Job) -> None:
         hand = self.hands[order.key]
         hand.began = True
         self.begun.append(order)
         took = order.timeout + order.grace if hand.fate == "hang" else self.takes
         hand.ends = self.clock.steady() + took.total_seconds()
 
-    def withdraw(self, order: Job) -> None:
+    def discard(self, order: Job) -> None:
         self.hands.pop(order.key)
 
     def adopt(self, order: Job, who: Identity, passed: timedelta) -> None:
@@ -78,13 +78,13 @@ class Hands:
         if hand := self.hands.get((task, slot)):
             hand.ending, hand.ends = why, self.clock.steady()
 
-    def ended(self) -> list[AttemptOutcome]:
+    def collect_ended(self) -> list[AttemptOutcome]:
         return [self._outcome(hand) for hand in self.hands.values() if hand.gone or self._over(hand)]
 
-    def dismiss(self, outcome: AttemptOutcome) -> None:
+    def forget(self, outcome: AttemptOutcome) -> None:
         self.hands.pop((outcome.task, outcome.slot))
 
-    def next_look(self) -> float | None:
+    def seconds_to_check(self) -> float | None:
         working = [hand for hand in self.hands.values() if hand.began and not hand.gone and not self._over(hand)]
         return min((hand.ends - self.clock.steady() for hand in working), default=None)
 
@@ -167,7 +167,7 @@ class World:
         """The operator changes the schedule and reloads it."""
         self.manifest = self.read(manifest)
         if self.daemon is not None:
-            self.daemon.replace_manifest(self.manifest)
+            self.daemon.replace_schedule(self.manifest)
 
     def run(self, length: timedelta, pulse: timedelta = 6 * HOUR) -> None:
         """Let time pass, the daemon (if there is one) waking as it would."""
@@ -178,11 +178,11 @@ class World:
             if left <= 0:
                 return
             waits = [left, pulse.total_seconds()]
-            if self.daemon is not None and self.picture.wake is not None:
-                waits.append(max(self.clock.wait(self.picture.wake), 0.001))
-            if (look := self.hands.next_look()) is not None:
+            if self.daemon is not None and self.picture.wake_at is not None:
+                waits.append(max(self.clock.wait(self.picture.wake_at), 0.001))
+            if (look := self.hands.seconds_to_check()) is not None:
                 waits.append(max(look, 0.001))
-            self.clock.pass_(timedelta(seconds=min(waits)))
+            self.clock.advance(timedelta(seconds=min(waits)))
 
     def turn(self) -> None:
         """One turn of the daemon, if there is one."""
@@ -200,7 +200,7 @@ class World:
 
     def sleep(self, length: timedelta) -> None:
         """The machine sleeps: the wall goes on, nothing else does."""
-        self.clock.set_wall(length)
+        self.clock.shift_wall(length)
 
     def ran(self, task: str) -> Counter[str]:
         """Slot -> how often a worker did it to the end."""
