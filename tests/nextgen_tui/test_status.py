@@ -58,7 +58,7 @@ def a_daemon(lake: Lake, state: str = "running", **seen: Any) -> Iterator[None]:
     with hold_daemon_lock(lake.path / "control"):
         save_active_schedule(lake.path, manifest)
         told = {"file": manifest.origin, "given": None, "read_at": now.isoformat()}
-        HeartbeatWriter(lake, now).beat(StepResult(now, **seen), state, "ok", "0 running, 0 waiting", schedule=told)
+        HeartbeatWriter(lake, now).write(StepResult(now, **seen), state, "ok", "0 running, 0 waiting", schedule=told)
         yield
 
 

@@ -97,7 +97,7 @@ def test_a_bad_schedule_is_refused_by_the_running_daemon_which_keeps_the_last_go
     until(lambda: (beat := read_heartbeat(lake.path)) and beat.status == "fail" and "write mon ... sun" in beat.reason)
     found = read_active_schedule(lake.path, datetime.now(UTC))
     assert "schedules.toml:3" in found.error
-    assert (found.manifest.text, found.manifest.tasks[0].trigger_text) == (SCHEDULE, "daily 06:00")
+    assert (found.schedule.text, found.schedule.tasks[0].trigger_text) == (SCHEDULE, "daily 06:00")
     schedule.write_text(SCHEDULE)
     daemon.send_signal(signal.SIGHUP)
     until(lambda: (beat := read_heartbeat(lake.path)) and beat.status == "ok")
@@ -131,7 +131,7 @@ def test_a_daemon_whose_turns_fail_tells_the_service_manager_that_it_lives_and_w
         with subprocess.Popen(daemon_command(lake.path), env=environ) as daemon:
             try:
                 assert manager.recv(4096) == b"READY=1\nSTATUS=1 tasks"
-                assert manager.recv(4096).startswith(b"WATCHDOG=1\nSTATUS=it cannot do its work: ")
+                assert manager.recv(4096).startswith(b"WATCHDOG=1\nSTATUS=it cannot work: ")
             finally:
                 daemon.kill()
 
@@ -143,7 +143,7 @@ def test_a_failed_turn_is_told_beside_what_was_seen_before_it(tmp_path: Path) ->
     heart = HeartbeatWriter(lake, now)
     waiting = WaitingRun("upkeep", "2024-01-02", now, "group lake is busy")
     heart.write(StepResult(now, waiting=(waiting,)), "running", "ok", "0 running, 1 waiting")
-    heart.write_failure(now + timedelta(seconds=5), "it cannot do its work: no space left on device")
+    heart.write_failure(now + timedelta(seconds=5), "it cannot work: no space left on device")
     beat = read_heartbeat(lake.path)
     assert beat is not None
     assert (beat.status, beat.at) == ("fail", now + timedelta(seconds=5))
@@ -280,7 +280,7 @@ def test_a_lake_that_cannot_be_written_ends_the_daemon_in_words_and_for_good(tmp
     (lake.path / "control").write_text("in the way")
     ended = subprocess.run(daemon_command(lake.path), capture_output=True, text=True, check=False)
     assert ended.returncode == 2, "a service manager does not start it again and again"
-    assert re.fullmatch(r"Error: the daemon cannot serve: .*control.*: \S.*\n", ended.stderr)
+    assert re.fullmatch(r"Error: the daemon cannot start: .*control.*: \S.*\n", ended.stderr)
 
 
 def test_a_configuration_that_no_worker_could_use_ends_the_daemon_and_stands_in_its_log(tmp_path: Path) -> None:

@@ -175,8 +175,8 @@ def test_what_neither_runs_nor_is_owed_cannot_be_cancelled_and_the_operator_is_t
     ask(here, "cancel", "cycle/2030-01-02", "never")
     here.run(HOUR)
     said = {event.slot: (event.state, event.reason) for event in here.events if event.task == "request:cancel"}
-    assert said["over"] == ("failed", "'cycle/2024-03-04' is over: it was done")
-    assert said["never"] == ("failed", "'cycle/2030-01-02' neither runs nor is owed")
+    assert said["over"] == ("failed", "'cycle/2024-03-04' has ended: it was done")
+    assert said["never"] == ("failed", "'cycle/2030-01-02' neither runs nor is due")
 
 
 def test_a_running_attempt_is_cancelled_and_stays_cancelled() -> None:

@@ -81,7 +81,7 @@ def test_a_worker_that_does_its_work_is_done_and_says_what_it_published(processe
 
 
 @pytest.mark.parametrize(
-    ("how", "words"), [("raise", "exit code 1"), ("exit", "no report"), ("abort", "SIGABRT"), ("kill", "SIGKILL")]
+    ("how", "words"), [("raise", "exited with code 1"), ("exit", "without a report"), ("abort", "SIGABRT"), ("kill", "SIGKILL")]
 )
 def test_a_worker_that_breaks_is_a_failed_attempt_with_its_reason(processes: ProcessPool, how: str, words: str) -> None:
     put_to_work(processes, order(how))
@@ -121,7 +121,7 @@ def test_a_hanging_worker_that_ignores_the_request_to_end_is_gone_in_time_with_i
     moment[0] = 4
     (outcome,) = wait_for(processes)
     assert outcome.state == "failed"
-    assert "not done within 0:00:03" in outcome.reason
+    assert "exceeded its timeout of 0:00:03" in outcome.reason
     assert until(lambda: all(gone(pid) for pid in (who.pid, *children)))
 
 

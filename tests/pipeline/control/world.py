@@ -106,11 +106,11 @@ class Hands:
     def _outcome(self, hand: Hand) -> AttemptOutcome:
         order = hand.order
         if hand.gone:
-            state, reason = "dead", "its process is gone and left no report"
+            state, reason = "dead", "its process has vanished without a report"
         elif hand.fate in ("", "reported"):
             state, reason = "done", ""
         elif hand.ending == "cancelled":
-            state, reason = "cancelled", "an operator cancelled it"
+            state, reason = "cancelled", "cancelled by an operator"
         else:
             state, reason = "failed", hand.fate
         return AttemptOutcome(task=order.task, slot=order.slot, attempt=order.attempt, state=state, reason=reason)  # type: ignore[arg-type]
