@@ -101,8 +101,8 @@ def beats(path: Path, days: int) -> Seen:
             heart.write(StepResult(now), "running", "ok", "0 running, 0 waiting")
             for due in range(1, BATCH // EVERY + 1):
                 at = now - BATCH + due * EVERY
-                journal.note([attempt(at, "started")])
-                journal.note([attempt(at, "done")])
+                journal.append([attempt(at, "started")])
+                journal.append([attempt(at, "done")])
             if (now - begin) % DAY == UPKEEP:
                 subprocess.run([sys.executable, "-c", KEEP, str(path)], check=True)
             seen.reads.append(timed(reader, now))

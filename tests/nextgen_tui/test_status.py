@@ -157,11 +157,11 @@ def test_work_that_waits_for_another_writer_is_remarked_on_by_the_writers_name(l
         task="upkeep", slot="2024-01-02", attempt=0, state="started", due_at=now, at=now, pid=1, boot_id=read_boot_id()
     )
     with a_daemon(lake), lake.lock("a replay"):
-        load_journal(lake, now).note([start])
+        load_journal(lake, now).append([start])
         _, _, services = status()
         assert services["writer"]["status"] == "warn"
         assert f"upkeep 2024-01-02 waits for process {os.getpid()}" in services["writer"]["reason"]
-        load_journal(lake, now).note([replace(start, state="done")])
+        load_journal(lake, now).append([replace(start, state="done")])
         _, _, services = status()
         assert services["writer"]["status"] == "ok"
         assert "a replay" in services["writer"]["reason"]

@@ -224,7 +224,7 @@ def _with_state(outcome: AttemptOutcome, state: EndState, reason: str, cycle_id:
 
 def _describe_exit(code: int) -> str:
     if code >= 0:
-        return f"its process exited with code {code} without a report"
+        return f"its process exited with code {code} and left no report"
     name = signal.Signals(-code).name
     hint = "; the system may have run out of memory" if name == "SIGKILL" else ""
     return f"its process was killed by {name}{hint}"

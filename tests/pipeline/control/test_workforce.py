@@ -81,7 +81,8 @@ def test_a_worker_that_does_its_work_is_done_and_says_what_it_published(processe
 
 
 @pytest.mark.parametrize(
-    ("how", "words"), [("raise", "exited with code 1"), ("exit", "without a report"), ("abort", "SIGABRT"), ("kill", "SIGKILL")]
+    ("how", "words"),
+    [("raise", "exited with code"), ("exit", "no report"), ("abort", "SIGABRT"), ("kill", "SIGKILL")],
 )
 def test_a_worker_that_breaks_is_a_failed_attempt_with_its_reason(processes: ProcessPool, how: str, words: str) -> None:
     put_to_work(processes, order(how))
