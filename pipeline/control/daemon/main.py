@@ -32,7 +32,9 @@ def daemon_command(lake: Path, *options: object) -> list[str]:
 @click.option("--quiet", is_flag=True, help="Write to the log file only.")
 @click.option("--pace", type=click.FloatRange(min=0.1), metavar="SECONDS", help="Seconds per simulated session.")
 @click.option("--metrics", type=click.IntRange(1, 65_535), metavar="PORT", help="Serve Prometheus metrics on loopback.")
-@click.option("--max-runs", "--settled", type=click.IntRange(min=1), metavar="N", help="Exit after N runs of the schedule.")
+@click.option(
+    "--max-runs", "--settled", type=click.IntRange(min=1), metavar="N", help="Exit after N runs of the schedule."
+)
 def command(
     lake: Path | None,
     schedule: Path | None,
