@@ -15,7 +15,7 @@ from nextgen_tui.cli import exit_codes
 from nextgen_tui.cli.main import outcome
 from pipeline.config.loading import load
 from tests.loopback.yahoo import LIMITED, Answer, Yahoo, serving
-from tests.pipeline.ingestion.test_yahoo_source import CALENDAR, daily
+from tests.pipeline.ingestion.sources.test_yahoo import CALENDAR, daily
 
 DAYS = CALENDAR.between(date(2024, 3, 4), date(2024, 3, 15))
 ASKED = ("init", "--source", "yahoo", "--tickers", "aapl, BRK.B", "--start", "2024-03-04", "--until", "2024-03-15")

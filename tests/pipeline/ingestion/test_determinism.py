@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
 
-ROOT = Path(__file__).parents[3]
+from tests.real_data import ROOT
+
 PROGRAM = """
 import hashlib
 import numpy as np, polars as pl

@@ -19,6 +19,7 @@ from pipeline.ingestion.sources.files import FilesSource
 from pipeline.ingestion.sources.params import FilesParams
 from pipeline.market.sessions import weekday_sessions
 from tests.pipeline.ingestion.sources.markets import bars, lines
+from tests.real_data import REAL_DATA
 
 CALENDAR = weekday_sessions(date(2020, 1, 1), date(2020, 12, 31))
 HEADER = "Date,Symbol,Open,High,Low,Close,Volume"
@@ -350,7 +351,7 @@ def test_intraday_bars_land_with_their_time_as_it_is_written(tmp_path: Path) -> 
     assert (request["interval"], request["stamp"]) == ("5m", "end")
 
 
-DATA = Path(os.environ.get("NEXTGEN_DATA", Path(__file__).parents[5] / "shared" / "data"))
+DATA = REAL_DATA
 
 
 @pytest.mark.parametrize(

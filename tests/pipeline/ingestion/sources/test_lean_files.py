@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from datetime import date, timedelta
 from fractions import Fraction
-from pathlib import Path
 
 import polars as pl
 import pytest
@@ -18,8 +16,9 @@ from pipeline.ingestion.prices.adjustment import adjustment_factors
 from pipeline.ingestion.sources.params import FilesParams, SourceParams
 from pipeline.market.sessions import exchange_sessions
 from tests.frames.market import actions, prices
+from tests.real_data import REAL_DATA
 
-DATA = Path(os.environ.get("NEXTGEN_DATA") or Path(__file__).parents[4] / "shared" / "data") / "lean_us_equity"
+DATA = REAL_DATA / "lean_us_equity"
 needs_data = pytest.mark.skipif(not DATA.exists(), reason="the adjusted series are not here")
 LAST = date(2021, 3, 31)
 COMPANIES = ("AAPL", "IBM", "SPY", "BAC", "AIG", "GOOG", "GOOGL", "WM", "QQQ", "IWM", "EEM", "AAA.1", "USO", "FB")

@@ -30,8 +30,8 @@ from tests.frames.market import DAY, moment
 from tests.frames.news import NOON, articles
 from tests.loopback.openai import CHAT, Answer, Asked, OpenAI, completion, praise, refusal, response, serving, trouble
 from tests.nextgen_tui.hostile import HOSTILE
+from tests.real_data import ROOT
 
-ROOT = Path(__file__).parents[3]
 CANARY = "sk-canary-5f1d2c7e9b"
 
 
@@ -398,7 +398,7 @@ def test_hostile_text_reaches_the_model_quoted_whole_and_harms_nobody(openai: Op
 
 KILLED = """
 import json, sys
-from tests.pipeline.ingestion.test_openai import landed, news, params
+from tests.pipeline.ingestion.sources.test_openai import landed, news, params
 from tests.loopback.openai import OpenAI
 landed(news(5), params(OpenAI(base_url=sys.argv[1]), articles_per_request=1, concurrency=1))
 """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -21,8 +20,9 @@ from pipeline.ingestion.universe.constituents import constituents, validate_memb
 from pipeline.ingestion.universe.ticker_universe import universe
 from pipeline.market.sessions import exchange_sessions
 from tests.frames.market import CALENDAR, DAY, instruments, landing, moment, prices
+from tests.real_data import REAL_DATA
 
-SHARED = Path(os.environ.get("NEXTGEN_DATA") or Path(__file__).parents[4] / "shared" / "data")
+SHARED = REAL_DATA
 SPELLS = SHARED / "sp500_constituents" / "ticker_start_end.parquet"
 PARAMS = replace(IngestionParams(), universe=UniverseParams(min_history=1, min_dollar_volume=1.0))
 BEFORE, NEXT = CALENDAR.previous(DAY), CALENDAR.next(DAY)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import date, timedelta
 from itertools import permutations
 from pathlib import Path
@@ -22,8 +21,9 @@ from pipeline.config.settings import RuntimeParams, Settings
 from pipeline.engine.runner import CycleOrderError, Runner
 from pipeline.ingestion.sources.params import FilesParams, SimulatedParams, SourceParams
 from pipeline.market.sessions import exchange_sessions
+from tests.real_data import REAL_DATA
 
-DATA = Path(os.environ.get("NEXTGEN_DATA") or Path(__file__).parents[4] / "shared" / "data") / "us_markets"
+DATA = REAL_DATA / "us_markets"
 VINTAGES, RECOVERED = (
     DATA / "us_daily_vintages_2015_2017.parquet",
     DATA / "us_corporate_actions_recovered_2015_2017.parquet",

@@ -26,10 +26,11 @@ from tests.frames.news import story as told_by_a_wire
 from tests.loopback.rss import feed, item
 from tests.loopback.yahoo import IN_TROUBLE, Answer, Yahoo, recorded_searches, serving, story, stream
 from tests.loopback.yahoo import LIMITED as TOO_MANY
-from tests.pipeline.ingestion.test_yahoo_source import CALENDAR, Clock, after, connected, daily
-from tests.pipeline.ingestion.yahoo_lake import yahoo_runner, yahoo_source
+from tests.pipeline.ingestion.sources.test_yahoo import CALENDAR, Clock, after, connected, daily
+from tests.pipeline.ingestion.sources.yahoo_lake import yahoo_runner, yahoo_source
+from tests.real_data import REAL_DATA
 
-SHARED = Path(os.environ.get("NEXTGEN_DATA") or Path(__file__).parents[4] / "shared" / "data") / "yahoo_raw_json"
+SHARED = REAL_DATA / "yahoo_raw_json"
 SEARCHES = recorded_searches(Path(os.environ.get("NEXTGEN_YAHOO_RECORDINGS") or SHARED))
 DAY = date(2024, 3, 15)
 THREE = datetime(2024, 3, 15, 15, tzinfo=UTC)

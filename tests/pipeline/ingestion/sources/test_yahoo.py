@@ -33,9 +33,9 @@ from pipeline.ingestion.sources.yahoo.connection import Connection, UnreachableE
 from pipeline.market.sessions import exchange_sessions
 from tests.loopback.yahoo import IN_TROUBLE, Answer, Yahoo, chart, serving
 from tests.loopback.yahoo import LIMITED as TOO_MANY
-from tests.pipeline.ingestion.yahoo_lake import loaded, rows, yahoo_runner, yahoo_source
+from tests.pipeline.ingestion.sources.yahoo_lake import loaded, rows, yahoo_runner, yahoo_source
+from tests.real_data import ROOT
 
-ROOT = Path(__file__).parents[3]
 CALENDAR = exchange_sessions()
 NEW_YORK = ZoneInfo("America/New_York")
 DAYS = CALENDAR.between(date(2024, 3, 4), date(2024, 3, 15))
@@ -275,7 +275,7 @@ import sys
 from datetime import date
 from pathlib import Path
 from tests.loopback.yahoo import Yahoo
-from tests.pipeline.ingestion.yahoo_lake import yahoo_source
+from tests.pipeline.ingestion.sources.yahoo_lake import yahoo_source
 
 base_url, state, first, last, *tickers = sys.argv[1:]
 source = yahoo_source(Yahoo(base_url=base_url), Path(state), *tickers)

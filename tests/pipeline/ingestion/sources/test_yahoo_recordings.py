@@ -17,9 +17,10 @@ from lake.tables.market import CORPORATE_ACTIONS, INSTRUMENTS, MARKET_PRICES, QU
 from pipeline.ingestion.prices.yahoo_chart.symbols import our_ticker
 from pipeline.market.sessions import exchange_sessions
 from tests.loopback.yahoo import Recording, Yahoo, recorded_charts, serving
-from tests.pipeline.ingestion.yahoo_lake import loaded, rows, yahoo_source
+from tests.pipeline.ingestion.sources.yahoo_lake import loaded, rows, yahoo_source
+from tests.real_data import REAL_DATA
 
-SHARED = Path(os.environ.get("NEXTGEN_DATA") or Path(__file__).parents[4] / "shared" / "data") / "yahoo_raw_json"
+SHARED = REAL_DATA / "yahoo_raw_json"
 FOLDER = Path(os.environ.get("NEXTGEN_YAHOO_RECORDINGS") or SHARED)
 INTERVALS = ("1d", "1h", "5m", "1m")
 CALENDARS = {
