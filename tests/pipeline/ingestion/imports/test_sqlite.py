@@ -148,7 +148,11 @@ def test_a_writer_that_does_not_let_go_is_named_with_the_way_out(path: Path) -> 
 def test_what_is_no_database_is_said_to_be_none(tmp_path: Path) -> None:
     (tmp_path / "empty.db").touch()
     (tmp_path / "text.db").write_text("date,close\n")
-    for name, words in (("empty.db", "is empty"), ("text.db", "not a SQLite database"), ("none.db", "there is no file")):
+    for name, words in (
+        ("empty.db", "is empty"),
+        ("text.db", "not a SQLite database"),
+        ("none.db", "there is no file"),
+    ):
         with pytest.raises(SourceError, match=words), open_sqlite(tmp_path / name):
             pass
     with pytest.raises(SourceError, match="there is no file"), open_sqlite(tmp_path):
