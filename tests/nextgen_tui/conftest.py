@@ -11,13 +11,27 @@ from lake.store import Lake
 from lake.tables.control import SYSTEM_HEALTH
 from lake.tables.market import MARKET_PRICES
 from lake.tables.predictions import PREDICTIONS
+from nextgen_tui.cli.main import outcome
 from tests.nextgen_tui.lakes import bars, forecast, land, new_lake, publish, rows
+from tests.nextgen_tui.runner import Run
 
 
 @pytest.fixture
 def lake(template: Path, tmp_path: Path) -> Lake:
     """A copy of the small lake, for a test to do with as it likes."""
     return Lake.open(shutil.copytree(template, tmp_path / "lake"))
+
+
+@pytest.fixture
+def run(lake: Lake, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run `nextgen` on the small lake, in this process; give exit code, stdout, stderr."""
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        code = outcome([*arguments, "--lake", str(lake.path)])
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return call
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from rich.segment import Segment
 from textual.color import Color
 from textual.screen import Screen
 
-from tests.nextgen_tui.test_safe_text import dangerous
+from tests.nextgen_tui.text.test_safe_text import dangerous
 
 BLANK = set(" ▌▀▁▂▃▄▅▆▇█│┃─╭╮╰╯▔▊▎") | {chr(braille) for braille in range(0x2800, 0x2900)}
 """Signs that are ground, edge or ink of a chart rather than words."""

@@ -29,7 +29,7 @@ from nextgen_tui.console.screens import PAGES
 from tests.nextgen_tui.console.desk import FIRST, LAST
 from tests.nextgen_tui.hostile import HOSTILE
 from tests.nextgen_tui.lakes import land, rows
-from tests.nextgen_tui.test_safe_text import dangerous
+from tests.nextgen_tui.text.test_safe_text import dangerous
 
 
 async def until(pilot: Pilot[None], holds: Callable[[], bool]) -> None:

@@ -45,7 +45,7 @@ from tests.nextgen_tui.console.desk import LAST, desk
 from tests.nextgen_tui.console.painted import steering
 from tests.nextgen_tui.console.test_app import until
 from tests.nextgen_tui.hostile import HOSTILE, fuzzed
-from tests.nextgen_tui.test_safe_text import dangerous
+from tests.nextgen_tui.text.test_safe_text import dangerous
 
 BATCH = 150
 MANY = [300, pytest.param(10_000, marks=pytest.mark.slow)]

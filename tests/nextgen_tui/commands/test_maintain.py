@@ -69,5 +69,5 @@ def test_recover_says_what_it_put_right(lake: Path, capsys: pytest.CaptureFixtur
     (lake / "tables" / "market_prices" / "part-0.parquet#1").write_bytes(b"half")
     (lake / WRITER_HOLDER).write_text("{}")
     code, _, err = said(capsys, "recover", "--lake", str(lake))
-    assert (code, "part-0.parquet#1: a file that was being written was removed" in err) == (0, True)
+    assert (code, "part-0.parquet#1: an unfinished file was removed" in err) == (0, True)
     assert said(capsys, "recover", "--lake", str(lake))[2].startswith("0 repairs")

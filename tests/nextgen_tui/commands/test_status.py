@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from lake.store import Lake
-from lake.tables.control import SERVICE_HEARTBEATS
+from lake.tables.control import SERVICE_HEARTBEATS, SYSTEM_HEALTH
 from nextgen_tui.cli import exit_codes
 from nextgen_tui.cli.main import outcome
 from nextgen_tui.console.lake_view import LakeView, read_runs
@@ -27,7 +28,8 @@ from pipeline.control.schedule.active_schedule import save_active_schedule
 from pipeline.control.schedule.journal import Event, load_journal
 from pipeline.control.schedule.schedule_file import load_schedule
 from pipeline.control.workers.process_identity import read_boot_id
-from tests.nextgen_tui.lakes import rows
+from tests.nextgen_tui.lakes import land, new_lake, rows
+from tests.nextgen_tui.runner import Run, json_of
 
 # pandas' own change of mind, inside the calendar library.
 pytestmark = pytest.mark.filterwarnings("ignore:Series.values returning")
@@ -89,10 +91,10 @@ def test_the_console_shows_a_broken_schedules_fault_and_the_tasks_that_the_daemo
         (lake.path / "schedules.toml").write_text(SCHEDULE.replace("maintain", "mantain"))
         served = page.load(view)
         assert "there is no stage 'mantain'" in page.sentence(served)
-        assert "the daemon goes on by the one it read before" in page.sentence(served)
+        assert "the daemon keeps to the one it read before" in page.sentence(served)
     assert page.sheet(served, "tasks").frame["task"].to_list() == ["upkeep"]
     alone = page.load(view)
-    assert "there is no stage 'mantain'" in page.sentence(alone) and "goes on" not in page.sentence(alone)
+    assert "there is no stage 'mantain'" in page.sentence(alone) and "keeps to" not in page.sentence(alone)
     assert alone.tasks.is_empty()
 
 
@@ -203,3 +205,23 @@ def test_who_asks_a_daemon_that_cannot_start_it_now_is_told_why(
         assert asked("two") == "group lake is busy"
         os.utime(lake.path / "control" / FILE, (0, 0))
         assert "The daemon has not responded for" in asked("three")
+
+
+def test_status_says_what_the_health_report_says(run: Run) -> None:
+    code, out, _ = run("status")
+    assert code == exit_codes.DONE
+    assert "1 of 2 members have a bar" in out
+    assert "1 check passed" in out
+    assert json_of(run, "status")["status"] == "warn"
+
+
+def test_status_fails_when_a_check_fails(run: Run, lake: Lake) -> None:
+    failed = {"service": "book", "check": "x", "status": "fail", "message": "a cent is missing"}
+    land(lake, SYSTEM_HEALTH, rows(SYSTEM_HEALTH, failed), "another")
+    code, out, _ = run("status")
+    assert code == exit_codes.DEGRADED
+    assert "a cent is missing" in out
+
+
+def test_status_of_an_empty_lake_is_not_healthy(tmp_path: Path) -> None:
+    assert outcome(["status", "--quiet", "--lake", str(new_lake(tmp_path).path)]) == exit_codes.DEGRADED

@@ -98,7 +98,7 @@ def test_prices_of_which_not_one_can_be_used_are_told_with_the_rule_and_the_fix(
     assert outcome(asked) == exit_codes.DEGRADED
     told = capsys.readouterr()
     assert "20 rows set aside" in told.out and "one bar has two values" in told.out
-    assert "no bar was loaded: all 20 rows" in told.err and "once a session" in told.err
+    assert "no bar was loaded: all 20 rows" in told.err and "one row per session" in told.err
     assert "is ready" not in told.out
 
 
@@ -121,4 +121,4 @@ def test_a_lake_without_a_benchmark_is_told_so_where_it_is_made(
     prices.write_text("\n".join(["ticker,date,open,high,low,close,volume", *bars]))
     asked = ["init", "--prices", str(prices), "--benchmark-ticker", ticker, "--lake", str(tmp_path / "lake")]
     assert outcome(asked) == exit_codes.DONE
-    assert ("no benchmark came in" in " ".join(capsys.readouterr().err.split())) == told
+    assert ("no benchmark was loaded" in " ".join(capsys.readouterr().err.split())) == told
