@@ -26,7 +26,7 @@ def tables_page() -> str:
         "# Tables",
         "",
         "Every table is a Delta Lake table under `tables/` in the lake. It also has `run_id`: who wrote the row.",
-        "`append` tables never change a row, `merge` tables keep a key's last row, `replace` tables are written whole.",
+        "`append` tables never change a row, `merge` tables keep a key's last row, `replace` tables are rewritten.",
         "",
     ]
     for domain in DOMAINS:
@@ -57,6 +57,10 @@ def _table(table: Table) -> Iterator[str]:
     yield ""
     if table is FEATURE_ROWS:
         yield " ".join((Feature.__doc__ or "").split("\n\n")[1].split())
+        yield ""
+    if table.references:
+        sources = [f"`{one.table}` by `{'`, `'.join(one.columns.values())}`" for one in table.references]
+        yield f"Derived from: {'; '.join(sources)}."
         yield ""
     if table.rules:
         yield "Rules: " + "; ".join(table.rules) + "."

@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import product
 from typing import Literal
 
 import polars as pl
@@ -41,6 +42,32 @@ class Column:
     """Characters of the longest text; text from outside is truncated before it is written."""
     provenance: bool = False
     """True where the value names table versions: stored, but not part of the content fingerprint."""
+    refers: tuple[str, ...] = ()
+    """"table.column" of the rows that this one is derived from. Columns that refer to the same table are compared
+    together; several that refer to the same column of it are references of their own. A list refers to each value."""
+    refers_until: str | None = None
+    """Where the row rests on a span of sessions, of which this column has the first: the column with the last."""
+
+    def refer_to(self, *targets: str, until: str | None = None) -> Column:
+        """The same column, referring to these columns ("table.column") of other tables; see `refers`."""
+        return replace(self, refers=targets, refers_until=until)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Which rows of another table a row is derived from: those with the same values in these columns."""
+
+    table: str
+    columns: Mapping[str, str]
+    """Column there -> column here."""
+    span: tuple[str, str] | None = None
+    """Columns here with the first and last session of a span; the other columns are equal."""
+
+    @property
+    def last_columns(self) -> Mapping[str, str]:
+        """Column there -> column here, of a span its last session."""
+        first, last = self.span or ("", "")
+        return {there: last if here == first else here for there, here in self.columns.items()}
 
 
 @dataclass(frozen=True)
@@ -78,6 +105,11 @@ class Table:
     further: Column | None = None
     """What every further column is, in a table that takes columns its contract does not name: a commit that brings one
     adds it, and rows written before have null in it. None where the columns are all there are."""
+    root: str = ""
+    """What the rows are, where they are derived from no other row of the lake."""
+    diffuse: bool = False
+    """True where each row has a little influence on everything after it, such as a model: what it influenced is listed
+    when it is asked about, but not when it is met on the way from another row."""
     published_by_run: bool = True
     """True if readers see the version that the last published run left; False if they see the newest version."""
 
@@ -136,6 +168,29 @@ class Table:
     def content_columns(self) -> tuple[str, ...]:
         """The columns that make up a row's content (all but provenance)."""
         return tuple(name for name, column in self.columns.items() if not column.provenance)
+
+    @cached_property
+    def references(self) -> tuple[Reference, ...]:
+        """What rows of this table are derived from, as their columns say; shared sessions and tickers come last."""
+        targets: dict[str, dict[str, list[str]]] = {}
+        for name, column in self.columns.items():
+            for target in column.refers:
+                table, _, there = target.partition(".")
+                targets.setdefault(table, {}).setdefault(there, []).append(name)
+        found = [
+            self._make_reference(table, dict(zip(columns, names, strict=True)))
+            for table, columns in targets.items()
+            for names in product(*columns.values())
+        ]
+        return tuple(sorted(found, key=lambda reference: not self._has_id(reference)))
+
+    def _make_reference(self, table: str, columns: dict[str, str]) -> Reference:
+        spans = [(name, until) for name in columns.values() if (until := self.columns[name].refers_until) is not None]
+        return Reference(table, columns, spans[0] if spans else None)
+
+    def _has_id(self, reference: Reference) -> bool:
+        names = reference.columns.values()
+        return any(name != "ticker" and self.columns[name].dtype != pl.Date for name in names)
 
     @cached_property
     def all_rules(self) -> Mapping[str, Rule]:

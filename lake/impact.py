@@ -1,4 +1,4 @@
-"""What was derived from a row: every feature, window, forecast, score, plan and trade that used it."""
+"""Impact: everything that was derived from a row, every feature, window, forecast, score, plan and trade."""
 
 from __future__ import annotations
 
@@ -8,97 +8,87 @@ from typing import Any
 
 import polars as pl
 
-from lake.contract import Table
-from lake.lineage import LINKS, SPANS, find
+from lake.contract import Reference, Table
+from lake.lineage import find_rows
 from lake.store import Lake
 from lake.tables import TABLES
 
 _SEEN, _ROW = "seen at", "row number"
-DIFFUSE = frozenset(
-    {
-        ("predictions", "model_registry"),
-        ("retrain_candidates", "model_registry"),
-        ("model_promotions", "model_registry"),
-        ("model_choices", "model_registry"),
-        ("trade_plans", "strategic_priorities"),
-    }
-)
-"""(table, table it rests on): through these one value touches everything a little. They are followed from the row
-asked for, and not from what was found on the way: a bar's impact names the models it trained, not all they forecast."""
+"""Names of helper columns that no table has."""
 
 
 @dataclass(frozen=True)
 class Impact:
-    """The rows of one table that rest on the row asked for, directly or through others."""
+    """The rows of one table that are derived from the row asked about, directly or through others."""
 
     table: str
     through: tuple[str, ...]
-    """The tables they rest on it through."""
+    """The tables through which they are."""
     rows: pl.DataFrame
     """Whole rows, with the run that wrote each, sorted by key."""
 
 
-def impact(lake: Lake, table: Table, key: Mapping[str, Any], reach: int) -> list[Impact]:
+def trace_impact(lake: Lake, table: Table, key: Mapping[str, Any], reach: int) -> list[Impact]:
     """Follow the references of the contracts upwards from the rows of that key, as published.
 
     Args:
         lake: to look in.
-        table: where the rows lie.
+        table: where the rows are.
         key: column -> value.
         reach: sessions for which a bar counts in the features of later sessions: the look-back of their stage.
 
     Returns:
-        One entry per table that holds rows resting on them, in the order data flows.
+        One entry per table with rows derived from them, in the order data flows.
 
     Raises:
-        LakeError: if there is no such row.
+        NoSuchError: if there is no such row.
     """
-    used = {table.name: find(lake, table, key)}
+    used = {table.name: find_rows(lake, table, key)}
     found: list[Impact] = []
-    for name in _downstream(table.name):
-        parents = [
-            (parent, columns)
-            for parent, columns in LINKS[name]
-            if parent in used and ((name, parent) not in DIFFUSE or parent == table.name)
+    for name in _sort_downstream(table.name):
+        # What a diffuse row influenced is followed only from the row asked about: a bar's impact names the models
+        # that were trained on it, and not all that they forecast.
+        references = [
+            reference
+            for reference in TABLES[name].references
+            if reference.table in used and (reference.table == table.name or not TABLES[reference.table].diffuse)
         ]
-        if not parents:
+        if not references:
             continue
         rows = lake.read(TABLES[name])
-        hits = [_resting(rows, name, parent, used[parent], columns, reach) for parent, columns in parents]
-        resting = pl.concat(hits).unique(subset=list(TABLES[name].key), keep="first").sort(TABLES[name].key)
-        if not resting.is_empty():
-            used[name] = resting
-            found.append(Impact(name, tuple(dict.fromkeys(parent for parent, _ in parents)), resting))
+        hits = [_select_derived(rows, name, reference, used[reference.table], reach) for reference in references]
+        derived = pl.concat(hits).unique(subset=list(TABLES[name].key), keep="first").sort(TABLES[name].key)
+        if not derived.is_empty():
+            used[name] = derived
+            found.append(Impact(name, tuple(dict.fromkeys(reference.table for reference in references)), derived))
     return found
 
 
-def _downstream(start: str) -> list[str]:
-    """The tables that can rest on it, each after those it rests on."""
+def _sort_downstream(start: str) -> list[str]:
+    """The tables whose rows can be derived from it, each after those that its own are derived from."""
+    parents = {name: {reference.table for reference in table.references} - {name} for name, table in TABLES.items()}
     order: list[str] = []
     reached, before = {start}, -1
     while len(reached) != before:
         before = len(reached)
-        reached |= {name for name, links in LINKS.items() if any(parent in reached for parent, _ in links)}
+        reached |= {name for name in TABLES if parents[name] & reached}
     waiting = reached - {start}
     while waiting:
-        ready = [
-            name
-            for name in TABLES
-            if name in waiting and not any(parent in waiting for parent, _ in LINKS[name] if parent != name)
-        ]
+        ready = [name for name in TABLES if name in waiting and not parents[name] & waiting]
         order += ready
         waiting -= set(ready)
     return order
 
 
-def _resting(
-    rows: pl.DataFrame, name: str, parent: str, used: pl.DataFrame, columns: Mapping[str, str], reach: int
+def _select_derived(
+    rows: pl.DataFrame, name: str, reference: Reference, used: pl.DataFrame, reach: int
 ) -> pl.DataFrame:
-    """The rows of a table that refer to rows used: by equal columns, or by a span of sessions that holds them."""
-    if (parent, name) == ("market_prices", "feature_rows"):
-        return _within_reach(rows, used, reach)
-    if (name, parent) in SPANS:
-        return _spanning(rows, used, *SPANS[name, parent])
+    """The rows of a table that refer to rows used: by equal columns, or by a span of sessions that contains them."""
+    if (reference.table, name) == ("market_prices", "feature_rows"):
+        return _select_within_reach(rows, used, reach)
+    if reference.span is not None:
+        return _select_spanning(rows, used, reference, reference.span)
+    columns = reference.columns
     numbered = rows.with_row_index(_ROW)
     here, refers = numbered, used.select([pl.col(there).alias(here) for there, here in columns.items()]).unique()
     for column in columns.values():
@@ -109,17 +99,20 @@ def _resting(
     return numbered.filter(pl.col(_ROW).is_in(hits.implode())).drop(_ROW)
 
 
-def _spanning(rows: pl.DataFrame, used: pl.DataFrame, first: str, last: str) -> pl.DataFrame:
-    """The rows whose span of sessions holds a session used; of the same ticker where they are about one."""
-    on = ["ticker"] if "ticker" in rows.columns else []
-    at = used.select(*on, pl.col("session").alias(_SEEN)).unique()
-    numbered = rows.with_row_index(_ROW)
-    both = numbered.join(at, on=on) if on else numbered.join(at, how="cross")
-    hits = both.filter(pl.col(_SEEN).is_between(first, last))[_ROW].unique()
+def _select_spanning(
+    rows: pl.DataFrame, used: pl.DataFrame, reference: Reference, span: tuple[str, str]
+) -> pl.DataFrame:
+    """The rows whose span of sessions contains a session used, and that are equal in the other columns."""
+    session = next(there for there, here in reference.columns.items() if here == span[0])
+    others = {there: here for there, here in reference.columns.items() if there != session}
+    at = used.select(pl.col(session).alias(_SEEN), *(pl.col(there).alias(here) for there, here in others.items()))
+    numbered, on = rows.with_row_index(_ROW), list(others.values())
+    both = numbered.join(at.unique(), on=on) if on else numbered.join(at.unique(), how="cross")
+    hits = both.filter(pl.col(_SEEN).is_between(*span))[_ROW].unique()
     return numbered.filter(pl.col(_ROW).is_in(hits.implode())).drop(_ROW)
 
 
-def _within_reach(rows: pl.DataFrame, used: pl.DataFrame, reach: int) -> pl.DataFrame:
+def _select_within_reach(rows: pl.DataFrame, used: pl.DataFrame, reach: int) -> pl.DataFrame:
     """A bar counts in the features of its own session and of the `reach` sessions after it."""
     sessions = rows.select("session").unique().sort("session").with_row_index("number")
     numbered = rows.join(sessions, on="session")

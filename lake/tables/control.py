@@ -33,6 +33,7 @@ RUNS = Table(
     mode="append",
     owner="kernel",
     clock="session",
+    root="the record of a run; its inputs name the versions it read",
     columns={
         "run_id": text("stage, session and a hash of the recipe and attempt", unit="id", max_length=80),
         "work": Column(pl.String(), "name", "the kind of work it is part of", pattern="|".join(WorkKind)),
@@ -82,6 +83,7 @@ TASK_REQUESTS = Table(
     mode="append",
     owner="operator",
     clock="requested_at",
+    root="an operator's word",
     published_by_run=False,
     columns={
         "request_id": text("made by the asking side, so that asking twice asks once", unit="id", max_length=80),
@@ -97,24 +99,73 @@ TASK_REQUESTS = Table(
     },
 )
 
-SYSTEM_HEALTH = Table(
-    name="system_health",
+TRADE_DECISIONS = Table(
+    name="trade_decisions",
     domain="control",
-    doc="One verdict per service and session, with the figure behind it.",
-    key=("session", "service", "check"),
-    mode="merge",
-    owner="report",
-    clock="session",
+    doc="What the operator said of a planned trade: the last word before its open counts, a later one does not.",
+    key=("decision_id",),
+    mode="append",
+    owner="operator",
+    clock="for_session",
+    available="decided_at",
     published_by_run=False,
     columns={
-        "session": SESSION,
-        "service": text("a stage, a table, or 'predictions', 'book'", unit="name", max_length=60),
-        "check": text("what was looked at", unit="name", max_length=60),
-        "status": Column(pl.String(), "name", "verdict", pattern="ok|warn|fail"),
-        "value": number("see check", "the figure", nullable=True),
-        "limit": number("see check", "the level it is held against", nullable=True),
-        "message": text("the verdict in words", max_length=500),
-        "as_of": instant("the moment it speaks of"),
+        "decision_id": text("made by the asking side, so that saying it twice says it once", unit="id", max_length=80),
+        "plan_id": text("the plan", unit="id", max_length=60).refer_to("trade_plans.plan_id"),
+        "for_session": Column(pl.Date(), "exchange date", "the session at whose open the plan may be filled"),
+        "ticker": TICKER,
+        "decision": Column(pl.String(), "name", "what was decided", pattern="approve|veto"),
+        "reason": text("why, in the operator's words", max_length=1_000),
+        "decided_at": instant("when; in a simulated market, its own time"),
+        "origin": Column(pl.String(), "name", "where it was said", pattern="console|cli"),
+    },
+)
+
+MODEL_CHOICES = Table(
+    name="model_choices",
+    domain="control",
+    doc="The operator's word on who is champion; `promote` puts the last one of a session into effect in its cycle.",
+    key=("choice_id",),
+    mode="append",
+    owner="operator",
+    clock="session",
+    available="decided_at",
+    published_by_run=False,
+    columns={
+        "choice_id": text("made by the asking side, so that choosing twice chooses once", unit="id", max_length=80),
+        "session": Column(pl.Date(), "exchange date", "the session from whose cycle on it counts"),
+        "choice": Column(pl.String(), "name", "what was chosen", pattern="promote|rollback"),
+        "model_id": text("the model promoted, or the champion taken back", unit="id", max_length=80).refer_to(
+            "model_registry.model_id"
+        ),
+        "champion": text(
+            "who is champion then; null where none was before the one taken back",
+            unit="id",
+            nullable=True,
+            max_length=80,
+        ),
+        "reason": text("why, in the operator's words", max_length=1_000),
+        "decided_at": instant("when; in a simulated market, its own time"),
+        "origin": Column(pl.String(), "name", "where it was said", pattern="console|cli"),
+    },
+)
+
+TASK_DEFINITIONS = Table(
+    name="task_definitions",
+    domain="control",
+    doc="Since when each task is scheduled as it is: an edit counts from the moment it was first seen, never before.",
+    key=("task", "since"),
+    mode="append",
+    owner="kernel",
+    clock="since",
+    root="the schedule as it stood",
+    published_by_run=False,
+    columns={
+        "task": text("the task", unit="name", max_length=60),
+        "since": instant("when the daemon first saw this definition"),
+        "trigger": text("when it is due; empty where it is off or gone", max_length=120),
+        "exchange": text("whose sessions the trigger speaks of", unit="ISO 10383", max_length=8),
+        "zone": text("whose clock the trigger speaks of", unit="IANA zone", max_length=60),
     },
 )
 
@@ -131,7 +182,7 @@ TASK_ATTEMPTS = Table(
         "task": text("the task of the manifest, or request:<action>", unit="name", max_length=60),
         "slot": text(
             "which of its runs: a session, a date, a week, an instant, or a request's id", unit="id", max_length=80
-        ),
+        ).refer_to("task_requests.request_id"),
         "attempt": count("count", "0 for the first try"),
         "state": Column(
             pl.String(),
@@ -158,21 +209,24 @@ TASK_ATTEMPTS = Table(
     },
 )
 
-TASK_DEFINITIONS = Table(
-    name="task_definitions",
+SYSTEM_HEALTH = Table(
+    name="system_health",
     domain="control",
-    doc="Since when each task is scheduled as it is: an edit counts from the moment it was first seen, never before.",
-    key=("task", "since"),
-    mode="append",
-    owner="kernel",
-    clock="since",
+    doc="One verdict per service and session, with the figure behind it.",
+    key=("session", "service", "check"),
+    mode="merge",
+    owner="report",
+    clock="session",
     published_by_run=False,
     columns={
-        "task": text("the task", unit="name", max_length=60),
-        "since": instant("when the daemon first saw this definition"),
-        "trigger": text("when it is due; empty where it is off or gone", max_length=120),
-        "exchange": text("whose sessions the trigger speaks of", unit="ISO 10383", max_length=8),
-        "zone": text("whose clock the trigger speaks of", unit="IANA zone", max_length=60),
+        "session": SESSION.refer_to("runs.session"),
+        "service": text("a stage, a table, or 'predictions', 'book'", unit="name", max_length=60),
+        "check": text("what was looked at", unit="name", max_length=60),
+        "status": Column(pl.String(), "name", "verdict", pattern="ok|warn|fail"),
+        "value": number("see check", "the figure", nullable=True),
+        "limit": number("see check", "the level it is held against", nullable=True),
+        "message": text("the verdict in words", max_length=500),
+        "as_of": instant("the moment it speaks of"),
     },
 )
 
@@ -184,6 +238,7 @@ SERVICE_HEARTBEATS = Table(
     mode="append",
     owner="kernel",
     clock="until",
+    root="a sign of life",
     published_by_run=False,
     columns={
         "service": text("the service", unit="name", max_length=40),
@@ -200,64 +255,4 @@ SERVICE_HEARTBEATS = Table(
         "status": Column(pl.String(), "name", "its own verdict", pattern="ok|warn|fail"),
         "reason": text("the verdict in words", max_length=500),
     },
-)
-
-TRADE_DECISIONS = Table(
-    name="trade_decisions",
-    domain="control",
-    doc="What the operator said of a planned trade: the last word before its open counts, a later one does not.",
-    key=("decision_id",),
-    mode="append",
-    owner="operator",
-    clock="for_session",
-    available="decided_at",
-    published_by_run=False,
-    columns={
-        "decision_id": text("made by the asking side, so that saying it twice says it once", unit="id", max_length=80),
-        "plan_id": text("the plan", unit="id", max_length=60),
-        "for_session": Column(pl.Date(), "exchange date", "the session at whose open the plan may be filled"),
-        "ticker": TICKER,
-        "decision": Column(pl.String(), "name", "what was decided", pattern="approve|veto"),
-        "reason": text("why, in the operator's words", max_length=1_000),
-        "decided_at": instant("when; in a simulated market, its own time"),
-        "origin": Column(pl.String(), "name", "where it was said", pattern="console|cli"),
-    },
-)
-
-MODEL_CHOICES = Table(
-    name="model_choices",
-    domain="control",
-    doc="The operator's word on who is champion; `promote` puts the last one of a session into effect in its cycle.",
-    key=("choice_id",),
-    mode="append",
-    owner="operator",
-    clock="session",
-    available="decided_at",
-    published_by_run=False,
-    columns={
-        "choice_id": text("made by the asking side, so that choosing twice chooses once", unit="id", max_length=80),
-        "session": Column(pl.Date(), "exchange date", "the session from whose cycle on it counts"),
-        "choice": Column(pl.String(), "name", "what was chosen", pattern="promote|rollback"),
-        "model_id": text("the model promoted, or the champion taken back", unit="id", max_length=80),
-        "champion": text(
-            "who is champion then; null where none was before the one taken back",
-            unit="id",
-            nullable=True,
-            max_length=80,
-        ),
-        "reason": text("why, in the operator's words", max_length=1_000),
-        "decided_at": instant("when; in a simulated market, its own time"),
-        "origin": Column(pl.String(), "name", "where it was said", pattern="console|cli"),
-    },
-)
-
-TABLES = (
-    RUNS,
-    TASK_REQUESTS,
-    TRADE_DECISIONS,
-    MODEL_CHOICES,
-    TASK_DEFINITIONS,
-    TASK_ATTEMPTS,
-    SYSTEM_HEALTH,
-    SERVICE_HEARTBEATS,
 )

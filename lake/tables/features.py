@@ -22,8 +22,12 @@ FEATURE_ROWS = Table(
     clock="session",
     columns={
         "feature_set": FEATURE_SET,
-        "session": SESSION,
-        "ticker": TICKER,
+        "session": SESSION.refer_to(
+            "market_prices.session", "news_sentiment.session", "corporate_actions.ex_date", "ticker_universe.session"
+        ),
+        "ticker": TICKER.refer_to(
+            "market_prices.ticker", "news_sentiment.ticker", "corporate_actions.ticker", "ticker_universe.ticker"
+        ),
         "complete": flag("every feature of the base set (the part before any +) has a value"),
     },
     further=Column(pl.Float32(), "see the feature", "a feature that the row's set has", nullable=True),
@@ -44,11 +48,11 @@ FEATURE_WINDOWS = Table(
             "the batch: base of the feature set, session and a hash of the values",
             pattern=r"f[0-9a-f]+-[0-9]{8}-[0-9a-f]{12}",
         ),
-        "ticker": TICKER,
+        "ticker": TICKER.refer_to("feature_rows.ticker"),
         "session": SESSION,
         "feature_set": FEATURE_SET,
         "length": count("sessions", "rows the window asks for"),
-        "first_session": day("session of the window's first row"),
+        "first_session": day("session of the window's first row").refer_to("feature_rows.session", until="session"),
         "present": count("sessions", "complete feature rows found in the window"),
         "usable": flag("all of its rows are there and complete"),
         "window_hash": Column(pl.String(), "sha256", "hash of the window's values in order", pattern=r"[0-9a-f]{64}"),
@@ -58,5 +62,3 @@ FEATURE_WINDOWS = Table(
     },
     rules={"present is at most length": Rule(pl.col("present") <= pl.col("length"), "count each session once")},
 )
-
-TABLES = (FEATURE_ROWS, FEATURE_WINDOWS)

@@ -18,11 +18,11 @@ PREDICTION_ACCURACY = Table(
     owner="validate",
     clock="session",
     columns={
-        "prediction_id": PREDICTION_ID,
+        "prediction_id": PREDICTION_ID.refer_to("predictions.prediction_id"),
         "session": Column(pl.Date(), "exchange date", "the session at whose close it was scored"),
-        "made_session": day("the session it was made at"),
-        "target_session": day("the session it was for"),
-        "ticker": TICKER,
+        "made_session": day("the session it was made at").refer_to("market_prices.session"),
+        "target_session": day("the session it was for").refer_to("market_prices.session"),
+        "ticker": TICKER.refer_to("market_prices.ticker"),
         "sector": text("sector as known when scored", unit="name", max_length=60),
         "horizon": HORIZON,
         "model_id": MODEL_ID,
@@ -55,6 +55,25 @@ PREDICTION_ACCURACY = Table(
 SCALE_EDGES = tuple(2.0 ** (step / 12) for step in range(-36, 37))
 """Edges of the histogram of needed scales: from 1/8 to 8 in twelfths of a doubling (6 % each)."""
 
+VALIDATION_EVENTS = Table(
+    name="validation_events",
+    domain="feedback",
+    doc="What became of each forecast that fell due: scored, waiting for a bar, or void, and why.",
+    key=("prediction_id", "event"),
+    mode="append",
+    owner="validation_events",
+    clock="session",
+    columns={
+        "prediction_id": PREDICTION_ID.refer_to("predictions.prediction_id"),
+        "session": SESSION,
+        "ticker": TICKER,
+        "horizon": HORIZON,
+        "target_session": day("the session it was for"),
+        "event": Column(pl.String(), "name", "what happened", pattern="scored|waiting|void"),
+        "reason": text("the same in words", max_length=300),
+    },
+)
+
 SESSION_SCORES = Table(
     name="session_scores",
     domain="feedback",
@@ -64,12 +83,16 @@ SESSION_SCORES = Table(
     owner="session_scores",
     clock="session",
     columns={
-        "session": Column(pl.Date(), "exchange date", "the session at whose close they were scored"),
-        "target_session": day("the session they were for; earlier than `session` where a bar came late"),
+        "session": Column(pl.Date(), "exchange date", "the session at whose close they were scored").refer_to(
+            "prediction_accuracy.session"
+        ),
+        "target_session": day("the session they were for; earlier than `session` where a bar came late").refer_to(
+            "prediction_accuracy.target_session"
+        ),
         "scope": SCOPE,
         "slice": SLICE,
-        "horizon": HORIZON,
-        "model_id": MODEL_ID,
+        "horizon": HORIZON.refer_to("prediction_accuracy.horizon"),
+        "model_id": MODEL_ID.refer_to("prediction_accuracy.model_id"),
         "role": text("champion, shadow or naive, as forecast", unit="name", max_length=20),
         "n": count("forecasts", "forecasts scored"),
         "ic": number("correlation", "rank correlation of forecast and outcome", nullable=True),
@@ -94,25 +117,6 @@ SESSION_SCORES = Table(
     rules={"something was scored": Rule(pl.col("n") > 0, "leave out what is empty")},
 )
 
-VALIDATION_EVENTS = Table(
-    name="validation_events",
-    domain="feedback",
-    doc="What became of each forecast that fell due: scored, waiting for a bar, or void, and why.",
-    key=("prediction_id", "event"),
-    mode="append",
-    owner="validation_events",
-    clock="session",
-    columns={
-        "prediction_id": PREDICTION_ID,
-        "session": SESSION,
-        "ticker": TICKER,
-        "horizon": HORIZON,
-        "target_session": day("the session it was for"),
-        "event": Column(pl.String(), "name", "what happened", pattern="scored|waiting|void"),
-        "reason": text("the same in words", max_length=300),
-    },
-)
-
 FEEDBACK_METRICS = Table(
     name="feedback_metrics",
     domain="feedback",
@@ -122,10 +126,10 @@ FEEDBACK_METRICS = Table(
     owner="metrics",
     clock="session",
     columns={
-        "session": SESSION,
-        "scope": SCOPE,
-        "slice": SLICE,
-        "horizon": HORIZON,
+        "session": SESSION.refer_to("session_scores.session"),
+        "scope": SCOPE.refer_to("session_scores.scope"),
+        "slice": SLICE.refer_to("session_scores.slice"),
+        "horizon": HORIZON.refer_to("session_scores.horizon"),
         "metric": Column(
             pl.String(),
             "name",
@@ -156,10 +160,10 @@ BIAS_FLAGS = Table(
     owner="bias",
     clock="session",
     columns={
-        "session": SESSION,
+        "session": SESSION.refer_to("prediction_accuracy.session"),
         "scope": SCOPE,
         "slice": SLICE,
-        "horizon": HORIZON,
+        "horizon": HORIZON.refer_to("prediction_accuracy.horizon"),
         "mean_error": number(
             "fraction",
             "mean of realised less unadjusted forecast; a sector beyond all, a ticker beyond its sector",
@@ -189,8 +193,10 @@ RETRAIN_CANDIDATES = Table(
     owner="retrain_candidates",
     clock="session",
     columns={
-        "session": SESSION,
-        "model_id": text("the champion in question, or 'none'", unit="id", max_length=80),
+        "session": SESSION.refer_to("feedback_metrics.session"),
+        "model_id": text("the champion in question, or 'none'", unit="id", max_length=80).refer_to(
+            "model_registry.model_id"
+        ),
         "reason": Column(
             pl.String(),
             "name",
@@ -216,12 +222,14 @@ LEARNING_INSIGHTS = Table(
         "insight_id": text(
             "what it is about: kind, scope, slice, horizon, and the session it opened", unit="id", max_length=160
         ),
-        "session": Column(pl.Date(), "exchange date", "the session of this step of its life"),
+        "session": Column(pl.Date(), "exchange date", "the session of this step of its life").refer_to(
+            "bias_flags.session", "feedback_metrics.session"
+        ),
         "opened": day("when it was opened"),
         "kind": Column(pl.String(), "name", "what kind of error", pattern="bias|interval|skill"),
-        "scope": SCOPE,
-        "slice": SLICE,
-        "horizon": HORIZON,
+        "scope": SCOPE.refer_to("bias_flags.scope", "feedback_metrics.scope"),
+        "slice": SLICE.refer_to("bias_flags.slice", "feedback_metrics.slice"),
+        "horizon": HORIZON.refer_to("bias_flags.horizon", "feedback_metrics.horizon"),
         "status": Column(pl.String(), "name", "its state after this step", pattern="open|acted|measured|retired"),
         "hypothesis": text("what we believe", max_length=500),
         "evidence": text("the figures behind it", max_length=1_000),
@@ -235,14 +243,4 @@ LEARNING_INSIGHTS = Table(
         "effect": Column(pl.String(), "name", "what the action did", pattern="pending|helped|no effect|hurt"),
         "n": count("forecasts", "forecasts measured since the action"),
     },
-)
-
-TABLES = (
-    PREDICTION_ACCURACY,
-    VALIDATION_EVENTS,
-    SESSION_SCORES,
-    FEEDBACK_METRICS,
-    BIAS_FLAGS,
-    RETRAIN_CANDIDATES,
-    LEARNING_INSIGHTS,
 )

@@ -30,6 +30,7 @@ RAW_IMPORTS = Table(
     mode="append",
     owner="source",
     clock="session",
+    root="what an older system held",
     published_by_run=False,
     columns={
         "payload_id": Column(
@@ -66,7 +67,7 @@ IMPORTED_PREDICTIONS = Table(
         "probability_up": number("0 to 1", "probability of a rise, where it states one", nullable=True),
         "made_at": instant("when it says that it was made; null where it does not say", nullable=True),
         "available_at": AVAILABLE_AT,
-        "payload_id": PAYLOAD_ID,
+        "payload_id": PAYLOAD_ID.refer_to("raw_imports.payload_id"),
         "line": count("index", "the line of the payload it was read from"),
     },
     rules={
@@ -98,7 +99,7 @@ IMPORTED_TRADES = Table(
         "fees": Column(CENTS, "currency", "fees beside the price; null where unknown", nullable=True),
         "profit": Column(CENTS, "currency", "realised profit as it states it; null where it does not", nullable=True),
         "available_at": AVAILABLE_AT,
-        "payload_id": PAYLOAD_ID,
+        "payload_id": PAYLOAD_ID.refer_to("raw_imports.payload_id"),
         "line": count("index", "the line of the payload it was read from"),
     },
     rules={
@@ -107,5 +108,3 @@ IMPORTED_TRADES = Table(
         "trade_id is not empty": Rule(pl.col("trade_id").str.len_chars() > 0, "give every trade its id, or map none"),
     },
 )
-
-TABLES = (RAW_IMPORTS, IMPORTED_PREDICTIONS, IMPORTED_TRADES)

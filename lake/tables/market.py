@@ -27,6 +27,7 @@ RAW_PRICES = Table(
     mode="append",
     owner="source",
     clock="session",
+    root="what a price source sent",
     published_by_run=False,
     columns={
         "payload_id": Column(
@@ -62,6 +63,32 @@ RAW_PRICES = Table(
     },
 )
 
+INSTRUMENTS = Table(
+    name="instruments",
+    domain="market",
+    doc="What a ticker is: name, sector, exchange, currency, as the source lists it.",
+    key=("ticker",),
+    mode="merge",
+    owner="instruments",
+    clock="listed_on",
+    columns={
+        "ticker": TICKER,
+        "name": text("the issuer", max_length=200),
+        "sector": text("industry sector; 'unknown' where the source has none", unit="name", max_length=60),
+        "role": Column(
+            pl.String(),
+            "name",
+            "stock: may be traded; benchmark: only compared with",
+            pattern="stock|benchmark",
+        ),
+        "exchange": Column(pl.String(), "ISO 10383", "exchange calendar", pattern="[A-Z]{4}|24/[57]"),
+        "currency": Column(pl.String(), "ISO 4217", "currency of its prices", pattern="[A-Z]{3}"),
+        "listed_on": day("first session known"),
+        "source": SOURCE,
+        "payload_id": PAYLOAD_ID.refer_to("raw_prices.payload_id"),
+    },
+)
+
 MARKET_PRICES = Table(
     name="market_prices",
     domain="market",
@@ -86,7 +113,7 @@ MARKET_PRICES = Table(
         "currency": Column(pl.String(), "ISO 4217", "currency of the prices", pattern="[A-Z]{3}"),
         "source": SOURCE,
         "available_at": AVAILABLE_AT,
-        "payload_id": PAYLOAD_ID,
+        "payload_id": PAYLOAD_ID.refer_to("raw_prices.payload_id"),
         "line": count("index", "the line of the payload the bar was read from"),
     },
     rules={
@@ -138,7 +165,7 @@ CORPORATE_ACTIONS = Table(
         ),
         "source": SOURCE,
         "available_at": AVAILABLE_AT,
-        "payload_id": PAYLOAD_ID,
+        "payload_id": PAYLOAD_ID.refer_to("raw_prices.payload_id"),
     },
     rules={
         "a split has a positive ratio other than 1": Rule(
@@ -170,10 +197,10 @@ PRICE_RESTATEMENTS = Table(
     clock="session",
     available="available_at",
     columns={
-        "ticker": TICKER,
-        "interval": INTERVAL,
+        "ticker": TICKER.refer_to("market_prices.ticker"),
+        "interval": INTERVAL.refer_to("market_prices.interval"),
         "session": SESSION,
-        "ts": instant("the end of the bar"),
+        "ts": instant("the end of the bar").refer_to("market_prices.ts"),
         "revision": Column(pl.Int32(), "count", "the revision that replaced the one before"),
         **{
             f"{when}_{field}": number("currency per share", f"{field} {when} the change")
@@ -185,7 +212,7 @@ PRICE_RESTATEMENTS = Table(
         "close_change": number("fraction", "new close over old close, less 1"),
         "source": SOURCE,
         "available_at": AVAILABLE_AT,
-        "payload_id": PAYLOAD_ID,
+        "payload_id": PAYLOAD_ID.refer_to("raw_prices.payload_id"),
     },
 )
 
@@ -199,7 +226,7 @@ QUARANTINED_ROWS = Table(
     clock="session",
     available="available_at",
     columns={
-        "payload_id": PAYLOAD_ID,
+        "payload_id": PAYLOAD_ID.refer_to("raw_prices.payload_id", "raw_news.payload_id", "raw_imports.payload_id"),
         "line": count("index", "the line within the payload"),
         "target": text("the table it was meant for", unit="table", max_length=60),
         "session": Column(pl.Date(), "exchange date", "the session of the landing it came with"),
@@ -208,32 +235,6 @@ QUARANTINED_ROWS = Table(
         "row": text("the row as delivered", unit="JSON", max_length=20_000),
         "source": SOURCE,
         "available_at": AVAILABLE_AT,
-    },
-)
-
-INSTRUMENTS = Table(
-    name="instruments",
-    domain="market",
-    doc="What a ticker is: name, sector, exchange, currency, as the source lists it.",
-    key=("ticker",),
-    mode="merge",
-    owner="instruments",
-    clock="listed_on",
-    columns={
-        "ticker": TICKER,
-        "name": text("the issuer", max_length=200),
-        "sector": text("industry sector; 'unknown' where the source has none", unit="name", max_length=60),
-        "role": Column(
-            pl.String(),
-            "name",
-            "stock: may be traded; benchmark: only compared with",
-            pattern="stock|benchmark",
-        ),
-        "exchange": Column(pl.String(), "ISO 10383", "exchange calendar", pattern="[A-Z]{4}|24/[57]"),
-        "currency": Column(pl.String(), "ISO 4217", "currency of its prices", pattern="[A-Z]{3}"),
-        "listed_on": day("first session known"),
-        "source": SOURCE,
-        "payload_id": PAYLOAD_ID,
     },
 )
 
@@ -250,7 +251,7 @@ CONSTITUENTS = Table(
         "start": day("first day as a member"),
         "end": Column(pl.Date(), "date", "first day no longer a member; null for a member still", nullable=True),
         "source": SOURCE,
-        "payload_id": PAYLOAD_ID,
+        "payload_id": PAYLOAD_ID.refer_to("raw_prices.payload_id"),
     },
     rules={"a spell ends after it starts": Rule(pl.col("end") > pl.col("start"), "correct the spell's days")},
 )
@@ -264,8 +265,8 @@ TICKER_UNIVERSE = Table(
     owner="universe",
     clock="session",
     columns={
-        "session": SESSION,
-        "ticker": TICKER,
+        "session": SESSION.refer_to("market_prices.session"),
+        "ticker": TICKER.refer_to("market_prices.ticker", "instruments.ticker", "constituents.ticker"),
         "member": flag("in the universe for decisions at this session's close"),
         "reason": text("'member', or the first filter it fails, in words", max_length=200),
         "sector": text("sector as known", unit="name", max_length=60),
@@ -274,15 +275,4 @@ TICKER_UNIVERSE = Table(
         "history": count("sessions", "bars known so far"),
         "stale": count("sessions", "sessions since its last bar; 0 if it traded today"),
     },
-)
-
-TABLES = (
-    RAW_PRICES,
-    INSTRUMENTS,
-    MARKET_PRICES,
-    CORPORATE_ACTIONS,
-    PRICE_RESTATEMENTS,
-    QUARANTINED_ROWS,
-    CONSTITUENTS,
-    TICKER_UNIVERSE,
 )

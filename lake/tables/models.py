@@ -16,6 +16,7 @@ MODEL_REGISTRY = Table(
     mode="append",
     owner="train",
     clock="session",
+    diffuse=True,
     columns={
         "model_id": MODEL_ID,
         "member": MEMBER,
@@ -30,7 +31,7 @@ MODEL_REGISTRY = Table(
         "weights_sha256": Column(pl.String(), "sha256", "hash of `weights`", pattern=r"[0-9a-f]{64}"),
         "config": text("hyper-parameters", unit="JSON", max_length=100_000),
         "metrics": text("out-of-sample figures per fold and horizon", unit="JSON", max_length=1_000_000),
-        "train_first": day("first session of the training rows"),
+        "train_first": day("first session of the training rows").refer_to("feature_rows.session", until="train_last"),
         "train_last": day("last session of the training rows; their labels end no later than `session`"),
         "rows_train": count("windows", "training examples"),
         "purge": count("sessions", "sessions dropped before each test block so that no label overlaps it"),
@@ -50,8 +51,8 @@ MODEL_PROMOTIONS = Table(
     owner="promote",
     clock="session",
     columns={
-        "session": SESSION,
-        "model_id": MODEL_ID,
+        "session": SESSION.refer_to("model_choices.session"),
+        "model_id": MODEL_ID.refer_to("model_registry.model_id"),
         "promoted": flag("the challenger became champion"),
         "champion": text(
             "the champion after this decision; null where none has earned it",
@@ -69,5 +70,3 @@ MODEL_PROMOTIONS = Table(
         "sessions": count("sessions", "test sessions compared"),
     },
 )
-
-TABLES = (MODEL_REGISTRY, MODEL_PROMOTIONS)

@@ -23,6 +23,7 @@ RAW_NEWS = Table(
     mode="append",
     owner="source",
     clock="session",
+    root="what a news source sent",
     published_by_run=False,
     columns={
         "payload_id": Column(pl.String(), "sha256", "hash of source, request and payload", pattern=r"[0-9a-f]{64}"),
@@ -54,7 +55,7 @@ NEWS_ARTICLES = Table(
         "url": text("where it was", unit="URL", nullable=True, max_length=2_000),
         "tickers": Column(pl.List(pl.String()), "symbols", "the tickers it is about"),
         "source": SOURCE,
-        "payload_id": PAYLOAD_ID,
+        "payload_id": PAYLOAD_ID.refer_to("raw_news.payload_id"),
     },
     rules={
         "public only after publication": Rule(
@@ -89,7 +90,9 @@ RAW_REPLIES = Table(
             pattern="answered|failed|budget",
         ),
         "reason": text("why there is no reply, in words; empty if there is one", max_length=1_000),
-        "article_ids": Column(pl.List(pl.String()), "sha256", "the articles asked about, in order"),
+        "article_ids": Column(pl.List(pl.String()), "sha256", "the articles asked about, in order").refer_to(
+            "news_articles.article_id"
+        ),
         "labels": Column(pl.List(pl.String()), "names", "what each article was called in the request, in that order"),
         "request": text("the request's body, without the key", unit="JSON", max_length=5_000_000),
         "reply": text("the reply's body as it came, the key blotted out; empty if there is none", max_length=5_000_000),
@@ -114,7 +117,7 @@ RAW_SENTIMENT = Table(
     clock="session",
     available="available_at",
     columns={
-        "article_id": ARTICLE_ID,
+        "article_id": ARTICLE_ID.refer_to("news_articles.article_id", "raw_replies.article_ids"),
         "scorer": SCORER,
         "prompt_version": text("version of the word list or the prompt", unit="version", max_length=40),
         "session": DECISION_SESSION,
@@ -140,10 +143,12 @@ NEWS_SENTIMENT = Table(
     clock="session",
     available="available_at",
     columns={
-        "article_id": ARTICLE_ID,
+        "article_id": ARTICLE_ID.refer_to("news_articles.article_id", "raw_sentiment.article_id"),
         "ticker": TICKER,
-        "scorer": SCORER,
-        "prompt_version": text("version of the word list or the prompt", unit="version", max_length=40),
+        "scorer": SCORER.refer_to("raw_sentiment.scorer"),
+        "prompt_version": text("version of the word list or the prompt", unit="version", max_length=40).refer_to(
+            "raw_sentiment.prompt_version"
+        ),
         "session": DECISION_SESSION,
         "available_at": AVAILABLE_AT,
         "score": number("-1 to 1", "bad to good news; null is unknown", nullable=True),
@@ -154,5 +159,3 @@ NEWS_SENTIMENT = Table(
         "strength lies in 0..1": Rule(pl.col("strength").is_between(0, 1), "strength is a share"),
     },
 )
-
-TABLES = (RAW_NEWS, NEWS_ARTICLES, RAW_REPLIES, RAW_SENTIMENT, NEWS_SENTIMENT)

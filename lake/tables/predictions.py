@@ -24,8 +24,8 @@ TICKER_PRIORITIES = Table(
     owner="priorities",
     clock="session",
     columns={
-        "session": SESSION,
-        "ticker": TICKER,
+        "session": SESSION.refer_to("ticker_universe.session", "feature_rows.session"),
+        "ticker": TICKER.refer_to("ticker_universe.ticker", "feature_rows.ticker"),
         "rank": count("rank", "1 is first"),
         "score": number("score", "sum of the components below"),
         "held": flag("in the book: always forecast"),
@@ -46,9 +46,9 @@ PREDICTIONS = Table(
     clock="session",
     columns={
         "prediction_id": PREDICTION_ID,
-        "session": SESSION,
+        "session": SESSION.refer_to("ticker_priorities.session"),
         "made_at": instant("the moment of decision: everything used was available by then"),
-        "ticker": TICKER,
+        "ticker": TICKER.refer_to("feature_windows.ticker", "ticker_priorities.ticker"),
         "horizon": HORIZON,
         "target_session": day("the session at whose close it matures"),
         "reference_close": number("currency per share", "the close it starts from, as traded"),
@@ -77,8 +77,10 @@ PREDICTIONS = Table(
         "bias_adjustment": number("fraction", "subtracted from the raw point because of measured bias"),
         "interval_scale": number("factor", "widening or narrowing learned from realised coverage"),
         "bounds": Column(pl.List(pl.String()), "names", "bounds that changed the raw forecast"),
-        "features_id": text("the batch of windows it was made from", unit="id", max_length=60),
-        "model_id": MODEL_ID,
+        "features_id": text("the batch of windows it was made from", unit="id", max_length=60).refer_to(
+            "feature_windows.features_id"
+        ),
+        "model_id": MODEL_ID.refer_to("model_registry.model_id"),
         "role": Column(pl.String(), "name", "champion decides; shadow is only scored", pattern="champion|shadow|naive"),
     },
     rules={
@@ -105,8 +107,8 @@ INFERENCE_LOG = Table(
     owner="inference_log",
     clock="session",
     columns={
-        "session": SESSION,
-        "ticker": TICKER,
+        "session": SESSION.refer_to("ticker_priorities.session"),
+        "ticker": TICKER.refer_to("ticker_priorities.ticker", "feature_windows.ticker"),
         "status": Column(
             pl.String(),
             "name",
@@ -116,10 +118,8 @@ INFERENCE_LOG = Table(
         "reason": text("the same in words", max_length=300),
         "features_id": text(
             "the batch of windows; where stale, the earlier one", unit="id", nullable=True, max_length=60
-        ),
+        ).refer_to("feature_windows.features_id"),
         "model_id": text("the model that was asked", unit="id", nullable=True, max_length=80),
         "horizons": count("forecasts", "how many horizons were forecast"),
     },
 )
-
-TABLES = (TICKER_PRIORITIES, PREDICTIONS, INFERENCE_LOG)

@@ -19,6 +19,7 @@ def price(doc: str, *, nullable: bool = False) -> Column:
 SIDE = Column(pl.String(), "name", "buy or sell", pattern="buy|sell")
 PLAN_ID = text("session and ticker of the plan", unit="id", max_length=60)
 
+# Derived from the book's value as well; a reference to it would lead in a circle, from plan to plan.
 STRATEGIC_PRIORITIES = Table(
     name="strategic_priorities",
     domain="trading",
@@ -27,8 +28,9 @@ STRATEGIC_PRIORITIES = Table(
     mode="merge",
     owner="strategy",
     clock="session",
+    diffuse=True,
     columns={
-        "session": SESSION,
+        "session": SESSION.refer_to("feedback_metrics.session"),
         "regime": Column(pl.String(), "name", "state of the market", pattern="calm|normal|stressed"),
         "market_volatility": number("fraction per year", "realised volatility of the equal-weight market, 20 sessions"),
         "market_trend": number("fraction", "equal-weight market return, 60 sessions"),
@@ -52,10 +54,12 @@ TRADE_PLANS = Table(
     clock="session",
     columns={
         "plan_id": PLAN_ID,
-        "session": Column(pl.Date(), "exchange date", "the close at which it was decided"),
+        "session": Column(pl.Date(), "exchange date", "the close at which it was decided").refer_to(
+            "strategic_priorities.session", "market_prices.session"
+        ),
         "for_session": day("the session at whose open it may be filled"),
         "decided_at": instant("the moment of decision"),
-        "ticker": TICKER,
+        "ticker": TICKER.refer_to("market_prices.ticker"),
         "sector": text("sector", unit="name", max_length=60),
         "side": Column(pl.String(), "name", "what was considered", pattern="buy|sell|hold"),
         "intent": Column(
@@ -94,7 +98,9 @@ TRADE_PLANS = Table(
         "blocked_by": text(
             "the first rule that refused; null where none did", unit="rule", nullable=True, max_length=60
         ),
-        "prediction_id": text("the forecast it rests on", unit="id", nullable=True, max_length=40),
+        "prediction_id": text("the forecast it rests on", unit="id", nullable=True, max_length=40).refer_to(
+            "predictions.prediction_id"
+        ),
         "model_id": text("the model behind it", unit="id", nullable=True, max_length=80),
     },
     rules={
@@ -114,10 +120,10 @@ EXECUTED_TRADES = Table(
     clock="session",
     columns={
         "trade_id": text("session, ticker and side", unit="id", max_length=60),
-        "plan_id": PLAN_ID,
-        "session": Column(pl.Date(), "exchange date", "the session of the open"),
+        "plan_id": PLAN_ID.refer_to("trade_plans.plan_id", "trade_decisions.plan_id"),
+        "session": Column(pl.Date(), "exchange date", "the session of the open").refer_to("market_prices.session"),
         "ts": instant("the open at which it was filled"),
-        "ticker": TICKER,
+        "ticker": TICKER.refer_to("market_prices.ticker"),
         "side": SIDE,
         "status": Column(pl.String(), "name", "what happened", pattern="filled|partial|unfilled"),
         "reason": text("why not, or not in full", max_length=300),
@@ -149,7 +155,7 @@ LEDGER_ENTRIES = Table(
     columns={
         "entry_id": text("event and leg number", unit="id", max_length=90),
         "event_id": text("the event whose legs balance", unit="id", max_length=80),
-        "session": SESSION,
+        "session": SESSION.refer_to("corporate_actions.ex_date"),
         "ts": instant("when it took effect"),
         "sequence": count("count", "order of the entry within the session"),
         "kind": Column(
@@ -161,10 +167,12 @@ LEDGER_ENTRIES = Table(
         "account": Column(pl.String(), "name", "the account", pattern=ACCOUNTS),
         "ticker": Column(
             pl.String(), "symbol", "the security concerned", nullable=True, pattern=TICKER.pattern, max_length=20
-        ),
+        ).refer_to("corporate_actions.ticker"),
         "amount": money("debit positive, credit negative"),
         "shares": count("shares", "change in shares held; only on the positions account"),
-        "reference": text("trade_id, or the action it stems from", unit="id", max_length=90),
+        "reference": text("trade_id, or the action it stems from", unit="id", max_length=90).refer_to(
+            "executed_trades.trade_id"
+        ),
         "due": day("receivable: when it is paid", nullable=True),
     },
     rules={
@@ -186,13 +194,15 @@ PORTFOLIO_HOLDINGS = Table(
     owner="holdings",
     clock="session",
     columns={
-        "session": SESSION,
-        "ticker": TICKER,
+        "session": SESSION.refer_to("ledger_entries.session"),
+        "ticker": TICKER.refer_to("ledger_entries.ticker", "market_prices.ticker"),
         "sector": text("sector", unit="name", max_length=60),
         "shares": count("shares", "shares held"),
         "cost": money("what they cost, commission apart"),
         "close": price("last close known"),
-        "close_session": day("the session of that close; earlier than `session` if it did not trade"),
+        "close_session": day("the session of that close; earlier than `session` if it did not trade").refer_to(
+            "market_prices.session"
+        ),
         "market_value": money("shares x close, rounded half to even"),
         "unrealised": money("market value less cost"),
         "weight": number("fraction of NAV", "market value over portfolio value"),
@@ -211,7 +221,7 @@ PORTFOLIO_VALUE = Table(
     owner="value",
     clock="session",
     columns={
-        "session": SESSION,
+        "session": SESSION.refer_to("portfolio_holdings.session", "ledger_entries.session"),
         "cash": money("cash"),
         "receivable": money("dividends due but not paid"),
         "positions_value": money("holdings at the close"),
@@ -248,7 +258,9 @@ TRADE_REFLECTIONS = Table(
     owner="reflect",
     clock="session",
     columns={
-        "trade_id": text("the sale, or the event of a delisting", unit="id", max_length=90),
+        "trade_id": text("the sale, or the event of a delisting", unit="id", max_length=90).refer_to(
+            "executed_trades.trade_id"
+        ),
         "session": SESSION,
         "ticker": TICKER,
         "opened": day("session of the first buy"),
@@ -268,8 +280,12 @@ TRADE_REFLECTIONS = Table(
             pattern="as expected|good luck|bad luck|forecast wrong|cost|unforecast",
         ),
         "lesson": text("the same in words", max_length=500),
-        "entry_plan_id": text("the plan that opened it", unit="id", nullable=True, max_length=60),
-        "prediction_id": text("the forecast at entry", unit="id", nullable=True, max_length=40),
+        "entry_plan_id": text("the plan that opened it", unit="id", nullable=True, max_length=60).refer_to(
+            "trade_plans.plan_id"
+        ),
+        "prediction_id": text("the forecast at entry", unit="id", nullable=True, max_length=40).refer_to(
+            "predictions.prediction_id"
+        ),
     },
 )
 
@@ -282,10 +298,12 @@ DECISION_SCORES = Table(
     owner="decision_scores",
     clock="session",
     columns={
-        "plan_id": PLAN_ID,
-        "session": Column(pl.Date(), "exchange date", "the close that ended the decision horizon"),
+        "plan_id": PLAN_ID.refer_to("trade_decisions.plan_id", "trade_plans.plan_id"),
+        "session": Column(pl.Date(), "exchange date", "the close that ended the decision horizon").refer_to(
+            "market_prices.session"
+        ),
         "for_session": day("the open it was about"),
-        "ticker": TICKER,
+        "ticker": TICKER.refer_to("market_prices.ticker"),
         "side": SIDE,
         "intent": text("the plan's intent", unit="name", max_length=20),
         "decision": Column(pl.String(), "name", "the last decision before the open", pattern="approve|veto"),
@@ -301,15 +319,4 @@ DECISION_SCORES = Table(
         "decision_gain": money("what the decision earned: minus that for a veto, the filled share of it else"),
         "verdict": Column(pl.String(), "name", "whether it helped", pattern="helped|hurt|no difference"),
     },
-)
-
-TABLES = (
-    STRATEGIC_PRIORITIES,
-    TRADE_PLANS,
-    EXECUTED_TRADES,
-    LEDGER_ENTRIES,
-    PORTFOLIO_HOLDINGS,
-    PORTFOLIO_VALUE,
-    TRADE_REFLECTIONS,
-    DECISION_SCORES,
 )

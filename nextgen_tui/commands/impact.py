@@ -18,7 +18,7 @@ def command(invocation: Invocation, table: str, keys: tuple[str, ...]) -> None:
     For a price that turns out wrong: the features, forecasts, scores and trades that used it. Example:
     nextgen impact market_prices ticker=ACME session=2022-03-01
     """
-    from lake.impact import impact
+    from lake.impact import trace_impact
     from lake.tables import TABLES
     from lake.tables.market import MARKET_PRICES
     from nextgen_tui.text.formats import counted
@@ -28,7 +28,7 @@ def command(invocation: Invocation, table: str, keys: tuple[str, ...]) -> None:
 
     contract = find_table(table)
     reach = max(read.lookback or 0 for read in stage("features").reads if read.table is MARKET_PRICES)
-    found = impact(invocation.lake, contract, parse_key(contract, keys), reach)
+    found = trace_impact(invocation.lake, contract, parse_key(contract, keys), reach)
     view = grid()
     for heading in ("table", "rows", "first", "last"):
         view.add_column(heading)

@@ -41,7 +41,7 @@ def command(invocation: Invocation, table: str, keys: tuple[str, ...], depth: in
         )
         del branches[hop.depth :]
         branches.append(branches[-1].add(label) if branches else Tree(label))
-        for name, count in hop.left.items():
+        for name, count in hop.not_followed.items():
             branches[-1].add(Text(f"and {count:,} more rows of {name}", "dim"))
     invocation.output.show(branches[0])
     if depth is None and len(hops) > MANY:

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from lake.contract import RUN_ID, Table
-from lake.lineage import LINKS, refers
+from lake.lineage import match_values
 from lake.tables import TABLES
 from nextgen_tui.console.lake_view import LakeView
 from nextgen_tui.console.notes import Line, note
@@ -74,12 +74,13 @@ def row_detail(view: LakeView, table: Table, row: Mapping[str, Any]) -> Detail:
 
 def _resting_on(view: LakeView, table: Table, row: Mapping[str, Any]) -> list[Link]:
     links: list[Link] = []
-    for target, columns in LINKS.get(table.name, ()):
-        wanted = {there: row[here] for there, here in columns.items()}
+    for reference in table.references:
+        wanted = {there: row[here] for there, here in reference.last_columns.items()}
+        target = TABLES[reference.table]
         if any(value is None for value in wanted.values()):
             continue
-        found = _rows(view, TABLES[target], wanted, _clock(table, TABLES[target], row))
-        links += [_link(TABLES[target], one) for one in found.head(MAX_LINKS).iter_rows(named=True)]
+        found = _rows(view, target, wanted, _clock(table, target, row))
+        links += [_link(target, one) for one in found.head(MAX_LINKS).iter_rows(named=True)]
     return links
 
 
@@ -104,7 +105,7 @@ def _rows(
     if table.clock in wanted:
         since = until = wanted[table.clock]
     columns = tuple(name for name in table.stored_schema if table.columns.get(name) is None or name != "weights")
-    return view.read(table, since=since, until=until, where=refers(table, wanted), columns=columns)
+    return view.read(table, since=since, until=until, where=match_values(table, wanted), columns=columns)
 
 
 def _link(table: Table, row: Mapping[str, Any]) -> Link:

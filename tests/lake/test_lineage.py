@@ -3,62 +3,73 @@
 from __future__ import annotations
 
 from graphlib import TopologicalSorter
+from types import ModuleType
+from typing import Any
 
 import polars as pl
 import pytest
 
-from lake.impact import DIFFUSE
-from lake.lineage import LINKS, ROOTS, SPANS, refers
-from lake.tables import TABLES
+from lake.contract import Table
+from lake.lineage import match_values
+from lake.tables import MODULES, TABLES, collect_tables
+from lake.tables.vocabulary import SESSION
 
-
-def test_every_table_rests_on_another_or_is_a_root() -> None:
-    assert sorted(LINKS.keys() | ROOTS.keys()) == sorted(TABLES)
-    assert not LINKS.keys() & ROOTS.keys()
+SOURCES = {name: {reference.table for reference in table.references} for name, table in TABLES.items()}
 
 
 def test_something_rests_on_every_vendor_table_and_all_ways_lead_to_a_root() -> None:
-    below: dict[str, set[str]] = {name: {target for target, _ in links} for name, links in LINKS.items()}
-
     def roots(name: str) -> set[str]:
-        return {name} if name in ROOTS else set().union(*(roots(target) for target in below[name]))
+        return {name} if TABLES[name].root else set().union(*(roots(source) for source in SOURCES[name]))
 
-    assert all(roots(name) <= ROOTS.keys() for name in LINKS)
-    assert {"raw_prices", "raw_news", "raw_imports"} <= set().union(*below.values())
+    assert all(TABLES[root].root for name in TABLES for root in roots(name))
+    assert {"raw_prices", "raw_news", "raw_imports"} <= set().union(*SOURCES.values())
     assert "raw_prices" in roots("portfolio_value") and "raw_news" in roots("trade_plans")
 
 
-def test_the_links_lead_in_no_circle() -> None:
-    graph = {name: {target for target, _ in links} - {name} for name, links in LINKS.items()}
+def test_the_references_lead_in_no_circle() -> None:
+    graph = {name: sources - {name} for name, sources in SOURCES.items()}
     assert list(TopologicalSorter(graph).static_order())
 
 
-@pytest.mark.parametrize("name", LINKS)
-def test_a_link_joins_columns_that_both_tables_have_and_that_hold_the_same(name: str) -> None:
-    for target, columns in LINKS[name]:
-        for there, here in columns.items():
-            types = [TABLES[target].schema[there], TABLES[name].schema[here]]
-            plain = [dtype.inner if isinstance(dtype, pl.List) else dtype for dtype in types]
-            assert plain[0] == plain[1], f"{name}.{here} and {target}.{there}"
-    for target in {target for target, _ in LINKS[name]}:
-        for column in SPANS.get((name, target), ()):
-            assert TABLES[name].schema[column] == pl.Date
+def test_several_columns_that_refer_to_one_are_references_of_their_own() -> None:
+    bars = [one.columns for one in TABLES["prediction_accuracy"].references if one.table == "market_prices"]
+    assert bars == [{"session": day, "ticker": "ticker"} for day in ("made_session", "target_session")]
 
 
-def test_what_is_followed_only_from_the_start_is_a_link() -> None:
-    for name, target in DIFFUSE:
-        assert target in {one for one, _ in LINKS[name]}
+def test_a_span_is_told_by_its_first_and_last_column() -> None:
+    (rows,) = TABLES["feature_windows"].references
+    assert rows.span == ("first_session", "session") and rows.columns["session"] == "first_session"
+    assert rows.last_columns == {"session": "session", "ticker": "ticker"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"columns": {"session": SESSION.refer_to("market_prices.day")}}, "'market_prices.day', which does not exist"),
+        ({"columns": {"session": SESSION.refer_to("bars.session")}}, "'bars.session', which does not exist"),
+        ({"columns": {"session": SESSION.refer_to("market_prices.ticker")}}, "which has another type"),
+        ({"columns": {"session": SESSION.refer_to("market_prices.session", until="end")}}, "refers until 'end'"),
+        ({"columns": {"session": SESSION}}, "has to say what its rows are derived from"),
+        ({"columns": {"session": SESSION}, "root": "x", "name": "runs"}, "two tables are named 'runs'"),
+    ],
+)
+def test_a_reference_that_leads_nowhere_is_refused_when_the_tables_load(changes: dict[str, Any], fault: str) -> None:
+    fields = {"name": "mine", "domain": "test", "doc": "", "key": ("session",), "mode": "append", "owner": "test"}
+    module = ModuleType("mine")
+    module.MINE = Table(**{**fields, "clock": "session", **changes})  # type: ignore[attr-defined]
+    with pytest.raises(TypeError, match=fault):
+        collect_tables((*MODULES, module))
 
 
 def test_a_list_refers_to_each_of_its_values_and_is_referred_to_by_them() -> None:
     replies = pl.DataFrame({"article_ids": [["a", "b"], ["c"], []]}, schema={"article_ids": pl.List(pl.String)})
-    assert replies.filter(refers(TABLES["raw_replies"], {"article_ids": "b"})).height == 1
+    assert replies.filter(match_values(TABLES["raw_replies"], {"article_ids": "b"})).height == 1
     articles = pl.DataFrame({"article_id": ["a", "b", "c"]})
-    assert articles.filter(refers(TABLES["news_articles"], {"article_id": ["a", "c", "z"]})).height == 2
-    assert articles.filter(refers(TABLES["news_articles"], {"article_id": []})).is_empty()
+    assert articles.filter(match_values(TABLES["news_articles"], {"article_id": ["a", "c", "z"]})).height == 2
+    assert articles.filter(match_values(TABLES["news_articles"], {"article_id": []})).is_empty()
 
 
 def test_a_value_that_a_person_typed_is_compared_as_text() -> None:
     rows = pl.DataFrame({"horizon": pl.Series([1, 5], dtype=pl.Int32)})
-    assert rows.filter(refers(TABLES["predictions"], {"horizon": "5"})).height == 1
-    assert rows.filter(refers(TABLES["predictions"], {"horizon": 5})).height == 1
+    assert rows.filter(match_values(TABLES["predictions"], {"horizon": "5"})).height == 1
+    assert rows.filter(match_values(TABLES["predictions"], {"horizon": 5})).height == 1

@@ -5,12 +5,13 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from lake.impact import impact
-from lake.lineage import BREADTH, LINKS, ROOTS, find, resting_on, trace
+from lake.impact import trace_impact
+from lake.lineage import MAX_BREADTH, find_rows, read_sources, trace
 from lake.tables import TABLES
 from tests.operation.conftest import Operation
 
 REACH = 252
+DERIVED = [name for name, table in TABLES.items() if not table.root]
 SAMPLED = 12
 RARE = {
     ("ledger_entries", "corporate_actions"),
@@ -30,17 +31,18 @@ def sample(operation: Operation, name: str) -> pl.DataFrame:
     return pl.concat([rows.head(SAMPLED), rows.tail(SAMPLED)]).unique(TABLES[name].key, maintain_order=True)
 
 
-@pytest.mark.parametrize("name", LINKS)
+@pytest.mark.parametrize("name", DERIVED)
 def test_what_a_row_refers_to_is_there(operation: Operation, name: str) -> None:
     rows = sample(operation, name)
-    for target, columns in LINKS[name]:
+    for reference in TABLES[name].references:
+        target = reference.table
         if rows.is_empty() or not operation.lake.rows(TABLES[target]):
             continue
-        found = [resting_on(operation.lake, name, row, target, columns).height for row in rows.iter_rows(named=True)]
+        found = [read_sources(operation.lake, row, reference).height for row in rows.iter_rows(named=True)]
         assert (name, target) in RARE or any(found), f"no row of {name} finds what it rests on in {target}"
 
 
-@pytest.mark.parametrize("name", [name for name in TABLES if name not in ROOTS])
+@pytest.mark.parametrize("name", DERIVED)
 def test_every_row_leads_to_a_root(operation: Operation, name: str) -> None:
     rows = sample(operation, name)
     if rows.is_empty():
@@ -48,7 +50,7 @@ def test_every_row_leads_to_a_root(operation: Operation, name: str) -> None:
     row = rows.row(-1, named=True)
     hops = trace(operation.lake, TABLES[name], {column: row[column] for column in TABLES[name].key}, breadth=2)
     assert hops[0].table == name and hops[0].depth == 0
-    assert {hop.table for hop in hops} & ROOTS.keys()
+    assert {hop.table for hop in hops} & {table.name for table in TABLES.values() if table.root}
     if hops[0].run_id in set(operation.lake.read(TABLES["runs"], columns=("run_id",))["run_id"]):
         assert hops[0].inputs, "the run that wrote it names what it read"
 
@@ -61,7 +63,7 @@ def test_a_trade_leads_to_the_vendors_own_words_and_they_lead_back_to_it(operati
     assert {"trade_plans", "predictions", "feature_windows", "feature_rows", "market_prices", "raw_prices"} <= way
     assert hops[0].inputs["trade_plans"] > 0
     bar = next(hop for hop in hops if hop.table == "market_prices" and hop.row["ticker"] == row["ticker"])
-    upwards = {one.table: one.rows for one in impact(operation.lake, TABLES["market_prices"], bar.key, REACH)}
+    upwards = {one.table: one.rows for one in trace_impact(operation.lake, TABLES["market_prices"], bar.key, REACH)}
     assert row["trade_id"] in upwards["executed_trades"]["trade_id"].to_list()
     for table in ("feature_rows", "feature_windows", "predictions", "trade_plans", "ledger_entries"):
         assert upwards[table].height, table
@@ -79,22 +81,23 @@ def test_a_bar_that_a_model_was_trained_on_names_the_model_and_not_all_it_foreca
     model = sample(operation, "model_registry").row(0, named=True)
     bars = operation.lake.read(TABLES["market_prices"], since=model["train_first"], until=model["train_first"])
     key = {name: bars.row(0, named=True)[name] for name in ("ticker", "session")}
-    above = {one.table: one for one in impact(operation.lake, TABLES["market_prices"], key, 5)}
+    above = {one.table: one for one in trace_impact(operation.lake, TABLES["market_prices"], key, 5)}
     assert model["model_id"] in above["model_registry"].rows["model_id"].to_list()
     assert "predictions" not in above
 
 
-@pytest.mark.parametrize("name", [name for name in LINKS if name not in ("system_health", "task_attempts")])
+@pytest.mark.parametrize("name", [name for name in DERIVED if name not in ("system_health", "task_attempts")])
 def test_both_directions_agree(operation: Operation, name: str) -> None:
     """What a row rests on, asked what was made of it, names the row."""
     rows = sample(operation, name)
-    for target, columns in LINKS[name]:
+    for reference in TABLES[name].references:
+        target = reference.table
         for row in rows.tail(3).iter_rows(named=True):
-            below = resting_on(operation.lake, name, row, target, columns)
+            below = read_sources(operation.lake, row, reference)
             if below.is_empty():
                 continue
             key = {column: below.row(-1, named=True)[column] for column in TABLES[target].key}
-            above = {one.table: one.rows for one in impact(operation.lake, TABLES[target], key, REACH)}
+            above = {one.table: one.rows for one in trace_impact(operation.lake, TABLES[target], key, REACH)}
             own = pl.DataFrame(
                 [{column: row[column] for column in TABLES[name].key}],
                 schema_overrides={column: TABLES[name].schema[column] for column in TABLES[name].key},
@@ -107,7 +110,7 @@ def test_a_wide_row_is_followed_in_part_and_says_how_much_it_left(operation: Ope
     key = sample(operation, "model_registry").select("model_id", "member").row(0, named=True)
     hops = trace(operation.lake, TABLES["model_registry"], key)
     below = [hop for hop in hops if hop.depth == 1]
-    assert len(below) == BREADTH
-    row = find(operation.lake, TABLES["model_registry"], key).row(0, named=True)
+    assert len(below) == MAX_BREADTH
+    row = find_rows(operation.lake, TABLES["model_registry"], key).row(0, named=True)
     whole = operation.lake.read(TABLES["feature_rows"], since=row["train_first"], until=row["train_last"]).height
-    assert hops[0].left == {"feature_rows": whole - BREADTH}
+    assert hops[0].not_followed == {"feature_rows": whole - MAX_BREADTH}

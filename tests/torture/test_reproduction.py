@@ -14,7 +14,7 @@ import pytest
 from deltalake import DeltaTable
 
 from lake.fingerprint import fingerprint
-from lake.impact import impact
+from lake.impact import trace_impact
 from lake.lineage import trace
 from lake.runs import Run
 from lake.store import Lake
@@ -108,7 +108,7 @@ def test_what_rests_on_a_bar_is_what_leads_back_to_it(copy: Copy) -> None:
     lake = Lake.open(copy())
     window = lake.read(FEATURE_WINDOWS).row(0, named=True)
     bar = {"ticker": window["ticker"], "session": str(window["session"])}
-    found = {one.table: one.rows for one in impact(lake, MARKET_PRICES, bar, reach=60)}
+    found = {one.table: one.rows for one in trace_impact(lake, MARKET_PRICES, bar, reach=60)}
     assert found["feature_rows"]["ticker"].unique().to_list() == [window["ticker"]]
     assert found["feature_rows"]["session"].min() == window["session"]
     last = found["predictions"].sort("session").row(-1, named=True)
@@ -120,5 +120,5 @@ def test_nothing_rests_on_a_bar_before_its_session(copy: Copy) -> None:
     lake = Lake.open(copy())
     latest = lake.read(MARKET_PRICES)["session"].max()
     ticker = lake.read(FEATURE_WINDOWS)["ticker"][0]
-    for one in impact(lake, MARKET_PRICES, {"ticker": ticker, "session": str(latest)}, reach=60):
+    for one in trace_impact(lake, MARKET_PRICES, {"ticker": ticker, "session": str(latest)}, reach=60):
         assert one.rows["session"].min() == latest, one.table

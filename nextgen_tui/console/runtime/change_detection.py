@@ -6,9 +6,10 @@ import os
 from pathlib import Path
 
 from lake.errors import DamageError
-from lake.tables.control import RUNS, TABLES
+from lake.tables import TABLES
+from lake.tables.control import RUNS
 
-FOLLOWED = TABLES
+FOLLOWED = tuple(table for table in TABLES.values() if table.domain == "control")
 """Everything that is published becomes a row of `runs`; the others are read at their newest."""
 ChangeToken = tuple[object, ...]
 
