@@ -12,27 +12,91 @@ from numpy.typing import NDArray
 from lake.tables.feedback import FEEDBACK_METRICS, SCALE_EDGES, SESSION_SCORES
 from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.feedback.calibration import learned_scale
+from pipeline.feedback.metric import Floats, Metric, RatioMetric
 from pipeline.feedback.params import FeedbackParams, MetricParams
 from pipeline.feedback.statistics import block_bootstrap_ratios
 
-Floats = NDArray[np.float64]
-OVERALL = ("ic", "mae_skill", "pinball_skill", "hit_rate")
-"""Figures of what a model claims: forecasts of role champion only; a naive forecast claims nothing."""
-DECIDED = ("bias", "coverage_50", "coverage_80", "coverage_90")
-"""Figures of whatever forecast decided, the naive one included."""
-RATIOS = {
-    "ic": ("ic", "ranked"),
-    "mae_skill": ("absolute_error", "naive_absolute_error"),
-    "pinball_skill": ("pinball", "naive_pinball"),
-    "bias": ("error", "n"),
-    "hit_rate": ("hits", "directions"),
-    "coverage_50": ("inside_50", "n"),
-    "coverage_80": ("inside_80", "n"),
-    "coverage_90": ("inside_90", "n"),
-}
-"""Metric -> the sums it is the ratio of; a skill is 1 less that ratio."""
-STATED = {"hit_rate": 0.5, "coverage_50": 0.5, "coverage_80": 0.8, "coverage_90": 0.9}
-SUMMED = ("n", "ic", "ranked", "squared_error", "realised", *(name for pair in RATIOS.values() for name in pair))
+CALIBRATION = ("too narrow", "calibrated", "too wide")
+PINBALL_SKILL = RatioMetric(
+    name="pinball_skill",
+    title="quantile skill",
+    unit="fraction",
+    doc="1 - pinball loss over the naive forecast's; above 0 is better",
+    above="pinball",
+    below="naive_pinball",
+    complement=True,
+    claims=True,
+    by=("sector", "model"),
+)
+MAE_SKILL = RatioMetric(
+    name="mae_skill",
+    title="error skill",
+    unit="fraction",
+    doc="1 - mean absolute error over the naive forecast's; above 0 is better",
+    above="absolute_error",
+    below="naive_absolute_error",
+    complement=True,
+    claims=True,
+)
+IC = RatioMetric(
+    name="ic",
+    title="rank correlation",
+    unit="correlation",
+    doc="of forecast and outcome within a session (IC); the naive forecast has 0",
+    above="ic",
+    below="ranked",
+    claims=True,
+)
+HIT_RATE = RatioMetric(
+    name="hit_rate",
+    title="hit rate",
+    unit="share",
+    doc="share of forecasts with the sign of the outcome",
+    above="hits",
+    below="directions",
+    claims=True,
+    level=0.5,
+)
+BIAS = RatioMetric(
+    name="bias",
+    title="bias",
+    unit="fraction",
+    doc="mean of outcome less forecast, beside the naive forecast's",
+    above="error",
+    below="n",
+    claims=False,
+    baseline=("realised", "n"),
+    verdicts=("biased", "unbiased", "biased"),
+)
+INTERVAL_SCALE = Metric(
+    name="interval_scale",
+    title="interval width",
+    unit="factor",
+    doc="factor on the next intervals, learned from realised coverage",
+)
+
+
+def _coverage(percent: int, by: tuple[str, ...] = ()) -> RatioMetric:
+    return RatioMetric(
+        name=f"coverage_{percent}",
+        title=f"{percent} % coverage",
+        unit="share",
+        doc=f"share of outcomes inside the {percent} % interval",
+        above=f"inside_{percent}",
+        below="n",
+        claims=False,
+        by=by,
+        level=percent / 100,
+        verdicts=CALIBRATION,
+    )
+
+
+RATIOS = (
+    PINBALL_SKILL, MAE_SKILL, IC, HIT_RATE, _coverage(50), _coverage(80, ("sector", "model")), _coverage(90), BIAS,
+)  # fmt: skip
+METRICS: tuple[Metric, ...] = (*RATIOS, INTERVAL_SCALE)
+"""All there are, in the order in which they are listed."""
+SUMMED = tuple(dict.fromkeys(("n", "error", "squared_error", *(name for metric in RATIOS for name in metric.sums))))
 WINDOW = MetricParams().window
 """Sessions read; a configured window can be shorter, not longer."""
 
@@ -43,16 +107,15 @@ class Slice:
 
     scope: str
     name: str
-    metrics: tuple[str, ...]
+    metrics: tuple[RatioMetric, ...]
     sums: dict[str, Floats]
 
 
 def metrics(session_scores: pl.DataFrame, moment: Moment, params: FeedbackParams) -> pl.DataFrame:
     """Compute every figure of the trailing window that ends with `moment.session`.
 
-    Overall per horizon: ic, mae_skill, pinball_skill, hit_rate, bias, coverage and the learned interval_scale; per
-    sector and per model: pinball_skill and coverage_80. Intervals come from a moving-block bootstrap over sessions.
-    For `moment.session` only (ignores `since`).
+    Overall per horizon: every metric; per sector and per model: those that are declared so. Intervals come from a
+    moving-block bootstrap over sessions. For `moment.session` only (ignores `since`).
     """
     first = moment.calendar.offset(moment.session, 1 - params.metrics.window)
     scores = session_scores.filter(pl.col("target_session") >= first)
@@ -71,11 +134,11 @@ def _slices(scores: pl.DataFrame) -> Iterator[Slice]:
     """Every slice there is, on one grid of target sessions."""
     sessions = scores["target_session"].unique().sort()
     position = sessions.search_sorted(scores["target_session"]).to_numpy()
-    columns = {name: scores[name].cast(pl.Float64).to_numpy() for name in dict.fromkeys(SUMMED)}
+    columns = {name: scores[name].cast(pl.Float64).to_numpy() for name in SUMMED}
     scope, role = scores["scope"].to_numpy(), scores["role"].to_numpy()
     named, model = scores["slice"].to_numpy(), scores["model_id"].to_numpy()
 
-    def cut(scope_name: str, name: str, asked: tuple[str, ...], rows: NDArray[np.bool_]) -> Iterator[Slice]:
+    def cut(scope_name: str, name: str, asked: tuple[RatioMetric, ...], rows: NDArray[np.bool_]) -> Iterator[Slice]:
         if rows.any():
             at = position[rows]
             sums = {
@@ -84,22 +147,27 @@ def _slices(scores: pl.DataFrame) -> Iterator[Slice]:
             }
             yield Slice(scope_name, name, asked, sums)
 
-    everyone = scope == "all"
-    yield from cut("all", "all", OVERALL, everyone & (role == "champion"))
-    yield from cut("all", "all", DECIDED, everyone & (role != "shadow"))
+    everyone, decided = scope == "all", role != "shadow"
+    claims, others = (tuple(metric for metric in RATIOS if metric.claims is which) for which in (True, False))
+    yield from cut("all", "all", claims, everyone & (role == "champion"))
+    yield from cut("all", "all", others, everyone & decided)
     for sector in sorted(set(named[scope == "sector"])):
         mine = (scope == "sector") & (named == sector)
-        yield from cut("sector", sector, ("pinball_skill",), mine & (role == "champion"))
-        yield from cut("sector", sector, ("coverage_80",), mine & (role != "shadow"))
+        yield from cut("sector", sector, _measured_by("sector", claims), mine & (role == "champion"))
+        yield from cut("sector", sector, _measured_by("sector", others), mine & decided)
     for model_id in sorted(set(model)):
-        yield from cut("model", model_id, ("pinball_skill", "coverage_80"), everyone & (model == model_id))
+        yield from cut("model", model_id, _measured_by("model", RATIOS), everyone & (model == model_id))
+
+
+def _measured_by(scope: str, metrics: tuple[RatioMetric, ...]) -> tuple[RatioMetric, ...]:
+    return tuple(metric for metric in metrics if scope in metric.by)
 
 
 def _figures(slices: list[Slice], horizon: int, seed: int, params: MetricParams) -> Iterator[dict[str, object]]:
     """Value, interval, baseline, sample and verdict of each metric of each slice."""
-    asked = [(one, metric) for one in slices for metric in (*one.metrics, "bias")]
-    above = np.column_stack([one.sums[RATIOS[metric][0]] for one, metric in asked])
-    below = np.column_stack([one.sums[RATIOS[metric][1]] for one, metric in asked])
+    asked = [(one, metric) for one in slices for metric in (*one.metrics, BIAS)]
+    above = np.column_stack([one.sums[metric.above] for one, metric in asked])
+    below = np.column_stack([one.sums[metric.below] for one, metric in asked])
     draws = block_bootstrap_ratios(above, below, horizon, params.draws, seed)
     width = 0
     for one in slices:
@@ -112,31 +180,31 @@ def _figures(slices: list[Slice], horizon: int, seed: int, params: MetricParams)
 
 
 def _figure(
-    one: Slice, metric: str, draws: Floats, independent: float, horizon: int, params: MetricParams
+    one: Slice, metric: RatioMetric, draws: Floats, independent: float, horizon: int, params: MetricParams
 ) -> dict[str, object]:
-    above, below = (float(one.sums[name].sum()) for name in RATIOS[metric])
-    value = float(_shaped(metric, np.array(above / below)))
-    enough = (one.sums[RATIOS[metric][1]] > 0).sum() >= max(params.min_sessions, 4 * horizon)
-    known = _shaped(metric, draws[~np.isnan(draws)])
+    value = float(metric.from_ratio(np.array(_ratio(one, metric.above, metric.below))))
+    enough = (one.sums[metric.below] > 0).sum() >= max(params.min_sessions, 4 * horizon)
+    known = metric.from_ratio(draws[~np.isnan(draws)])
     low, high = (float(end) for end in np.quantile(known, (0.025, 0.975))) if enough else (None, None)
     n = int(one.sums["n"].sum())
-    baseline = float(one.sums["realised"].sum()) / n if metric == "bias" else STATED.get(metric, 0.0)
+    variance = metric.variance_of_one(value)
+    effective = independent if variance is None else _over(variance, float(np.var(known)))
     return {
         "scope": one.scope,
         "slice": one.name,
-        "metric": metric,
+        "metric": metric.name,
         "value": value,
         "low": low,
         "high": high,
-        "baseline": baseline,
+        "baseline": _ratio(one, *metric.baseline) if metric.baseline else metric.level,
         "n": n,
-        "n_effective": min(max(_effective(metric, value, known, independent), 1.0), float(n)),
-        "verdict": _verdict(metric, low, high),
+        "n_effective": min(max(effective, 1.0), float(n)),
+        "verdict": metric.judge(low, high),
     }
 
 
-def _shaped(metric: str, ratio: Floats) -> Floats:
-    return 1 - ratio if metric.endswith("_skill") else ratio
+def _ratio(one: Slice, above: str, below: str) -> float:
+    return float(one.sums[above].sum()) / float(one.sums[below].sum())
 
 
 def _independent(one: Slice, mean_errors: Floats) -> float:
@@ -146,30 +214,8 @@ def _independent(one: Slice, mean_errors: Floats) -> float:
     return _over(one.sums["squared_error"].sum() / n - mean * mean, float(np.nanvar(mean_errors)))
 
 
-def _effective(metric: str, value: float, draws: Floats, independent: float) -> float:
-    """The same for a share (p (1 - p) / variance) and a correlation (1 / variance); else the errors' own."""
-    if metric == "ic":
-        return _over(1.0, float(np.var(draws)))
-    if metric in STATED:
-        return _over(value * (1 - value), float(np.var(draws)))
-    return independent
-
-
 def _over(variance: float, of_mean: float) -> float:
     return variance / of_mean if of_mean > 0 else float("inf")
-
-
-def _verdict(metric: str, low: float | None, high: float | None) -> str:
-    """What the interval allows one to say: it excludes the level in question, or nothing is claimed."""
-    if low is None or high is None:
-        return "too few"
-    level = STATED.get(metric, 0.0)
-    if metric == "bias":
-        return "unbiased" if low <= level <= high else "biased"
-    below, within, above = (
-        ("too narrow", "calibrated", "too wide") if metric.startswith("coverage") else ("worse", "no skill", "skill")
-    )
-    return above if low > level else below if high < level else within
 
 
 def _scale(scores: pl.DataFrame, horizon: int, moment: Moment, params: FeedbackParams) -> dict[str, object]:
@@ -183,7 +229,7 @@ def _scale(scores: pl.DataFrame, horizon: int, moment: Moment, params: FeedbackP
     return {
         "scope": "all",
         "slice": "all",
-        "metric": "interval_scale",
+        "metric": INTERVAL_SCALE.name,
         "value": learned_scale(histograms, ages, params.intervals) if enough else 1.0,
         "low": None,
         "high": None,

@@ -15,29 +15,21 @@ from nextgen_tui.console.notes import Line, describe_slice, fact, note
 from nextgen_tui.console.page import Detail, Page, Row, Section, SheetSpec, row_link
 from nextgen_tui.console.sheet.sheet import Cell, Col, Style
 from nextgen_tui.text import formats
+from pipeline.feedback.metrics import METRICS
 from pipeline.reading.summary import coverage_facts, skill_facts
 
 KEY = ("scope", "slice", "horizon", "metric")
 SIGNS = "●◆■▲▼"
 """One sign per horizon in the calibration chart."""
-MEASURES = {
-    "pinball_skill": (
-        "quantile skill",
-        "1 - pinball loss over the naive forecast's; above 0 is better",
-    ),
-    "mae_skill": ("error skill", "1 - mean absolute error over the naive forecast's; above 0 is better"),
-    "ic": ("rank correlation", "of forecast and outcome within a session (IC); the naive forecast has 0"),
-    "hit_rate": ("hit rate", "share of forecasts with the sign of the outcome"),
-    "coverage_50": ("50 % coverage", "share of outcomes inside the 50 % interval"),
-    "coverage_80": ("80 % coverage", "share of outcomes inside the 80 % interval"),
-    "coverage_90": ("90 % coverage", "share of outcomes inside the 90 % interval"),
-    "bias": ("bias", "mean of outcome less forecast, beside the naive forecast's"),
-    "interval_scale": (
-        "interval width",
-        "factor on the next intervals, learned from realised coverage",
-    ),
+MEASURES = {metric.name: metric for metric in METRICS}
+"""In the order in which they are listed."""
+_FORMATS: dict[str, Callable[[float | None], str]] = {
+    "correlation": lambda value: formats.number(value, 3, signed=True),
+    "factor": lambda value: formats.number(value, 2),
+    "fraction": lambda value: formats.percent(value, 2, signed=True),
+    "share": lambda value: formats.percent(value, 1),
 }
-"""Measure -> its heading and what it means, in the order in which they are listed."""
+"""Unit of a measure -> how its figures are written."""
 _STYLES: dict[str, Style] = {
     "skill": "good",
     "calibrated": "good",
@@ -113,8 +105,7 @@ def measure_rows(data: AccuracyData) -> pl.DataFrame:
 
 def slice_rows(data: AccuracyData) -> pl.DataFrame:
     """The measures by slice, the lowest of each first."""
-    rows = data.now.filter(pl.col("scope") != "all").sort("metric", "value", "slice", "horizon")
-    return rows.filter(pl.col("metric").is_in(["pinball_skill", "mae_skill", "hit_rate", "coverage_80"]))
+    return data.now.filter(pl.col("scope") != "all").sort("metric", "value", "slice", "horizon")
 
 
 def measure_notes(row: Row) -> tuple[Line, ...]:
@@ -127,7 +118,7 @@ def measure_notes(row: Row) -> tuple[Line, ...]:
         fact("baseline", show(row["baseline"])),
         fact("verdict", row["verdict"], _STYLES.get(row["verdict"], "")),
         fact("forecasts", f"{formats.whole(row['n'])}, worth {formats.number(row['n_effective'], 0)} independent ones"),
-        note(MEASURES[row["metric"]][1] if row["metric"] in MEASURES else "", "dim"),
+        note(MEASURES[row["metric"]].doc if row["metric"] in MEASURES else "", "dim"),
     )
 
 
@@ -171,18 +162,12 @@ def recent_values(history: pl.DataFrame) -> pl.DataFrame:
 
 def measure_name(metric: str) -> str:
     """A measure's heading."""
-    return MEASURES[metric][0] if metric in MEASURES else metric.replace("_", " ")
+    return MEASURES[metric].title if metric in MEASURES else metric.replace("_", " ")
 
 
 def metric_format(metric: str) -> Callable[[float | None], str]:
     """How a measure's figures are written."""
-    if metric == "ic":
-        return lambda value: formats.number(value, 3, signed=True)
-    if metric == "interval_scale":
-        return lambda value: formats.number(value, 2)
-    if metric in ("bias", "mae_skill", "pinball_skill"):
-        return lambda value: formats.percent(value, 2, signed=True)
-    return lambda value: formats.percent(value, 1)
+    return _FORMATS[MEASURES[metric].unit] if metric in MEASURES else formats.number
 
 
 def history_chart(history: pl.DataFrame, metric: str, horizon: int) -> Chart:
