@@ -181,9 +181,9 @@ class Lake:
         files = self._tables.files(table, self.version(table) if version is None else version)
         return sum(file.rows for file in files)
 
-    def clock_span(self, table: Table, *, until: date) -> tuple[date, date] | None:
+    def clock_span(self, table: Table, *, until: date, where: pl.Expr | None = None) -> tuple[date, date] | None:
         """First and last clock value not after a date, at the newest version; None if there is none."""
-        conditions = [pl.col(table.clock) <= until]
+        conditions = [pl.col(table.clock) <= until, *([where] if where is not None else [])]
         frame = self._tables.load(table, self.newest(table), (table.clock,), conditions, until=until)
         first, last = frame[table.clock].min(), frame[table.clock].max()
         return (first, last) if isinstance(first, date) and isinstance(last, date) else None

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
 from hashlib import sha256
 from time import perf_counter
 from typing import Any
@@ -27,6 +28,7 @@ from lake.runs import (
 )
 from lake.store import Lake
 from lake.tables.control import RUNS, WorkKind
+from lake.tables.features import FEATURE_ROWS
 from lake.tables.market import MARKET_PRICES, RAW_PRICES
 from lake.tables.news import RAW_NEWS
 from lake.upkeep.checkpoints import write_checkpoints
@@ -35,15 +37,19 @@ from pipeline.config.settings import Settings
 from pipeline.engine import work
 from pipeline.engine.backfill import commit_fold
 from pipeline.engine.code_fingerprint import code_fingerprint, libraries
+from pipeline.engine.plugins import Plugins
 from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.engine.stages import BACKFILL, REPORT, TRAINING, Wanted, choice_made, training_wanted
 from pipeline.engine.work import Work
+from pipeline.features.feature_set import feature_set
 from pipeline.ingestion.sources import Source, open_source
 from pipeline.market.sessions import Sessions, exchange_sessions
 
 log = logging.getLogger(__name__)
 Progress = Callable[[str, int, int], None]
 """Told what is being done, how many steps are done, and of how many."""
+EXTENSIONS = "extensions"
+"""Where a recipe's parameters say what the run used beyond what the program began with."""
 Span = tuple[date, date]
 """The first and last session of a range."""
 
@@ -95,6 +101,11 @@ class Runner:
         if self._source is None:
             self._source = open_source(self.settings.source, self.calendar)
         return self._source
+
+    @cached_property
+    def plugins(self) -> Plugins:
+        """The operator's plugins, loaded once."""
+        return Plugins.load(self.settings.plugins.paths(self.lake.path), self.calendar)
 
     def decision_time(self, session: date) -> datetime:
         """The moment a session's decisions are made: what is public later does not exist for them."""
@@ -202,6 +213,7 @@ class Runner:
 
     def _published(self, wanted: Work, progress: Progress, done: Sequence[Run] = ()) -> Cycle:
         """Run the stages of a piece of work that are not done yet, and publish it."""
+        self.plugins.require_working([kind for stage in wanted.stages for kind in stage.uses])
         finished = {run.recipe.stage: run for run in done}
         attempt = failed_attempts(self.lake, wanted.cycle_id)
         loaded = backfill_span(self.lake)
@@ -234,11 +246,17 @@ class Runner:
 
     def _first_missing(self, stage: Stage, session: date) -> date | None:
         """Where a stage that catches up has to begin; None if the session is already there."""
-        there = self.lake.clock_span(stage.writes, until=session)
+        there = self.lake.clock_span(stage.writes, until=session, where=self._own_rows(stage))
         if there is not None:
             return self.calendar.next(there[1]) if there[1] < session else None
         bars = self.lake.clock_span(MARKET_PRICES, until=session)
         return self.calendar.at_or_after(bars[0]) if bars else session
+
+    def _own_rows(self, stage: Stage) -> pl.Expr | None:
+        """Which of a table's rows are of the kind that a run writes now: those of another set of features are not."""
+        if stage.writes is not FEATURE_ROWS:
+            return None
+        return pl.col("feature_set") == feature_set(self.plugins.extend(stage.uses)).name
 
     def _refuse_gap(self, session: date) -> None:
         """The book moves session by session: its cycles can neither go back nor leave one out."""
@@ -306,6 +324,7 @@ class Runner:
             seed=recipe.seed,
             versions=recipe.inputs,
             calendar=self.calendar,
+            extensions=self.plugins.restore(stage.uses, recipe.params.get(EXTENSIONS, {})),
         )
         # A table that the run did not know yet is empty for it, as it was.
         frames = [self._frame(read, recipe.inputs.get(read.table.name, 0), moment) for read in stage.reads]
@@ -337,9 +356,11 @@ class Runner:
             seed=_seed(self.settings.runtime.seed, stage.name, session),
             versions={read.table.name: self.lake.newest(read.table) for read in stage.reads},
             calendar=self.calendar,
+            extensions=self.plugins.extend(stage.uses),
         )
 
     def _recipe(self, wanted: Work, stage: Stage, moment: Moment, attempt: int) -> Recipe:
+        extensions = moment.extensions.record()
         return Recipe(
             work=wanted.kind,
             cycle_id=wanted.cycle_id,
@@ -350,12 +371,13 @@ class Runner:
             since=moment.since,
             as_of=moment.as_of,
             inputs=dict(moment.versions),
-            params=self._parameters(stage.section),
+            params=self._parameters(stage.section) | ({EXTENSIONS: extensions} if extensions else {}),
             seed=moment.seed,
             code=code_fingerprint(stage),
             threads=self.settings.runtime.threads,
             libraries=libraries(),
             output_table=stage.writes.name,
+            plugins=self.plugins.hashes(stage.uses),
         )
 
     def _parameters(self, section: str) -> dict[str, Any]:
@@ -370,7 +392,7 @@ class Runner:
 
 def parameters(stage: Stage, values: dict[str, Any]) -> Any:
     """The stage's parameter object from what a recipe recorded."""
-    return from_record(type(stage.params), values)
+    return from_record(type(stage.params), {name: value for name, value in values.items() if name != EXTENSIONS})
 
 
 def _content(stage: Stage, rows: pl.DataFrame) -> tuple[str, ...]:

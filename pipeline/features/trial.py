@@ -1,0 +1,106 @@
+"""Try a feature on made-up sessions: whether it gives a number a ticker, looks back no further than it says, and no
+state of its own decides what it gives."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from pipeline.features.feature import Feature
+from pipeline.features.panel import DEPTH, MARGIN, Floats, Panel
+from pipeline.features.params import FeatureParams
+from pipeline.features.trailing_window import View
+from pipeline.market.sessions import Sessions
+
+TICKERS = ("AAA", "BBB", "CCC")
+
+
+def try_feature(feature: Feature, calendar: Sessions) -> None:
+    """Compute a feature on a sample.
+
+    Raises:
+        TypeError: naming the feature, what it did wrong, and what to do.
+    """
+    panel = _sample(calendar)
+    session = calendar.days[panel.first + DEPTH + MARGIN]
+    values = _compute(feature, View(panel, session, calendar, FeatureParams()))
+    again = _compute(feature, View(panel, session, calendar, FeatureParams()))
+    if values.tobytes() != again.tobytes():
+        raise TypeError(f"feature {feature.name!r} gives other values the second time; let it depend on its view alone")
+    short = View(_forget(panel, DEPTH + MARGIN - feature.warm_up), session, calendar, FeatureParams())
+    if values.tobytes() != _compute(feature, short).tobytes():
+        raise TypeError(
+            f"feature {feature.name!r} looks back further than the {feature.warm_up} sessions of its warm_up; "
+            "raise it, or shorten what the kernel reads"
+        )
+
+
+def _compute(feature: Feature, view: View) -> Floats:
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        values = feature.kernel(view)
+    if not isinstance(values, np.ndarray) or values.shape != view.has_row.shape or values.dtype.kind != "f":
+        got = f"{values.dtype} of shape {values.shape}" if isinstance(values, np.ndarray) else type(values).__name__
+        raise TypeError(
+            f"feature {feature.name!r} gives {got} for {len(view.has_row)} tickers; "
+            "let its kernel return an array of one float64 for each"
+        )
+    return values
+
+
+def _sample(calendar: Sessions) -> Panel:
+    """DEPTH + MARGIN sessions and the one after, of a few tickers on random walks; its arrays refuse to be written."""
+    shape = (DEPTH + MARGIN + 1, len(TICKERS))
+    random = np.random.default_rng(0)
+    growth = np.exp(random.normal(0.0, 0.01, shape))
+    spread = np.abs(random.normal(0.0, 0.01, shape))
+    volume = np.exp(random.normal(13.0, 0.5, shape))
+    ones = np.ones(shape)
+    matrices = {
+        "growth": growth,
+        "log_growth": np.log(growth),
+        "open": 1 + random.normal(0.0, 0.003, shape),
+        "high": 1 + spread,
+        "low": 1 - spread,
+        "volume": volume,
+        "ratio": ones,
+        "dollars": volume * 50.0,
+        "bar": ones.astype(bool),
+        "listed": ones.astype(bool),
+        "member": ones.astype(bool),
+        "sector": np.zeros(shape, dtype=np.int64),
+        "market": np.log(growth.mean(axis=1)),
+        "news_signal": random.normal(0.0, 1.0, shape),
+        "news_weight": np.abs(random.normal(1.0, 0.5, shape)),
+        "articles": random.integers(0, 3, shape).astype(np.float64),
+    }
+    for matrix in matrices.values():
+        matrix.setflags(write=False)
+    first = max(len(calendar.days) // 2 - len(growth), 0)
+    return Panel(first=first, tickers=TICKERS, **matrices)
+
+
+def _forget(panel: Panel, rows: int) -> Panel:
+    """The panel without what its first rows hold, as if history began after them."""
+    return replace(
+        panel,
+        # The first bar there is has no return: nothing is before it.
+        growth=_blank(panel.growth, rows + 1, np.nan),
+        log_growth=_blank(panel.log_growth, rows + 1, np.nan),
+        market=_blank(panel.market, rows + 1, np.nan),
+        open=_blank(panel.open, rows, np.nan),
+        high=_blank(panel.high, rows, np.nan),
+        low=_blank(panel.low, rows, np.nan),
+        volume=_blank(panel.volume, rows, np.nan),
+        dollars=_blank(panel.dollars, rows, np.nan),
+        news_signal=_blank(panel.news_signal, rows, 0.0),
+        news_weight=_blank(panel.news_weight, rows, 0.0),
+        articles=_blank(panel.articles, rows, 0.0),
+    )
+
+
+def _blank(matrix: Floats, rows: int, value: float) -> Floats:
+    known = matrix.copy()
+    known[:rows] = value
+    known.setflags(write=False)
+    return known
