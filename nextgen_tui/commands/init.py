@@ -99,14 +99,14 @@ def command(
 
 def parse_settings(texts: tuple[str, ...]) -> dict[str, Given]:
     """Settings from texts such as `source.simulated.names=32`, by dotted key."""
-    from pipeline.config.loading import choice
+    from pipeline.config.loading import choice, current_key
 
     found: dict[str, Given] = {}
     for text in texts:
         key, sign, value = text.partition("=")
         if not sign:
             raise click.UsageError(f"{text!r} is not a setting; write it as section.field=value")
-        found[key.strip()] = choice(key.strip(), value)
+        found[current_key(key.strip())] = choice(key.strip(), value)
     return found
 
 

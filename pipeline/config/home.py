@@ -55,7 +55,7 @@ def config_file(lake: Path | None, environ: Mapping[str, str]) -> Path | None:
     if named := environ.get(CONFIG_VARIABLE):
         path = _expanded(named, environ)
         if not path.is_file():
-            raise ConfigError(f"{CONFIG_VARIABLE} names {path}, which is no file; correct or unset it")
+            raise ConfigError(f"{CONFIG_VARIABLE} names {path}, which is not a file; correct or unset it")
         return path
     if lake is None:
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from dataclasses import fields as dataclass_fields
 from difflib import get_close_matches
 from functools import partial
@@ -182,6 +182,18 @@ def from_text(setting: Setting, text: str, origin: str) -> Any:
         return _parsed(setting, text)
     except (ValidationError, json.JSONDecodeError) as error:
         raise ConfigError(_wrong(setting, text, origin, error)) from error
+
+
+def check_value(setting: Setting, given: Given) -> Given:
+    """A value that a command was given, held to the same rules.
+
+    Raises:
+        ConfigError: if it does not fit, naming the origin.
+    """
+    try:
+        return replace(given, value=setting.adapter.validate_python(given.value))
+    except ValidationError as error:
+        raise ConfigError(_wrong(setting, given.value, given.origin, error)) from error
 
 
 def _parsed(setting: Setting, text: str) -> Any:

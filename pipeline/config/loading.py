@@ -28,6 +28,12 @@ def load(lake: Path | None, environ: Mapping[str, str], chosen: Mapping[str, Giv
     return resolve(Settings, config_file(lake, environ), environ, chosen)
 
 
+def current_key(key: str) -> str:
+    """The key of the setting that has or had this key; the key itself where there is no such setting."""
+    setting = names_of(settings_of(Settings)).get(key)
+    return setting.key if setting else key
+
+
 def choice(key: str, text: str) -> Given:
     """A value for a dotted key, be it an earlier one, read from text as an environment variable's would be.
 

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from pipeline.config.errors import ConfigError
 from pipeline.config.fields import annotations_of, is_section, settings_of
-from pipeline.config.layers import Given, from_environment, from_file, names_of
+from pipeline.config.layers import Given, check_value, from_environment, from_file, names_of
 
 T = TypeVar("T")
 DEFAULT = "default"
@@ -38,7 +38,7 @@ def resolve(
     names = names_of(settings := settings_of(cls))
     given = {
         **(from_file(file, settings) if file else {}),
-        **{names[key].key: value for key, value in (chosen or {}).items()},
+        **{names[key].key: check_value(names[key], value) for key, value in (chosen or {}).items()},
         **from_environment(environ, settings),
     }
     resolved = built(cls, given)

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 from lake.tables import TABLES
 from pipeline.config.errors import ConfigError
 from pipeline.config.fields import settings_of
-from pipeline.config.loading import choice
+from pipeline.config.loading import choice, current_key
 from pipeline.config.settings import Settings
 from pipeline.control.schedule.task import ACTIONS, ExpectedOutput, Group, Schedule, Task
 from pipeline.control.schedule.toml_lines import TomlTable, parse_document, read_text, suggest
@@ -253,7 +253,7 @@ def _parse_settings(section: TomlTable) -> dict[str, Any]:
     chosen = section.read("settings", dict, {})
     known = settings_of(Settings)
     for key, value in chosen.items():
-        if key not in known:
+        if current_key(key) not in known:
             section.add_error("settings", f"there is no setting {key!r}{suggest(key, known)}; quote dotted keys")
             continue
         try:

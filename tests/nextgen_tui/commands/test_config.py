@@ -31,3 +31,30 @@ def test_a_mistake_in_the_configuration_is_a_usage_error(run: Run, lake: Lake) -
     code, _, err = run("config", "validate")
     assert code == exit_codes.USAGE
     assert "did you mean trading.capital?" in " ".join(err.split())
+
+
+def test_settings_that_cannot_work_are_refused_by_name_before_anything_runs(run: Run, lake: Lake) -> None:
+    refused = {
+        "trading.capital=-100": "trading.capital has to be a number above 0",
+        "trading.sizing.kelly=-1": "trading.sizing.kelly has to be a number from 0 to 10",
+        "trading.horizon=0": "trading.horizon has to be a whole number from 1 to 20",
+        "trading.horizon=7": "trading.horizon is 7 and prediction.horizons are 1, 5, 20",
+        "trading.rules.drawdown_hard=0.08": "drawdown_hard is 0.08 and drawdown_soft is 0.08",
+    }
+    for line, sentence in refused.items():
+        (lake.path / "nextgen.toml").write_text(line + "\n", encoding="utf-8")
+        for command in (["config", "validate"], ["run", "features"]):
+            code, _, err = run(*command)
+            assert code == exit_codes.USAGE, line
+            assert sentence in " ".join(err.split()), err
+            assert f"file {lake.path / 'nextgen.toml'}" in " ".join(err.split())
+
+
+def test_an_earlier_name_of_a_setting_works_and_the_new_one_is_told(run: Run, lake: Lake) -> None:
+    (lake.path / "nextgen.toml").write_text("[trading.rules]\nleast_holding = 3\n", encoding="utf-8")
+    code, out, _ = run("config", "validate")
+    assert code == exit_codes.DONE
+    assert "trading.rules.least_holding is now called trading.rules.min_holding" in " ".join(out.split())
+    _, out, _ = run("config", "show", "--changed")
+    assert "min_holding = 3" in out
+    assert "by its earlier name trading.rules.least_holding" in out

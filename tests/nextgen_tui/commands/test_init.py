@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lake.store import Lake
-from lake.tables.market import MARKET_PRICES
+from lake.tables.market import INSTRUMENTS, MARKET_PRICES, QUARANTINED_ROWS
 from nextgen_tui.cli import exit_codes
 from nextgen_tui.cli.main import outcome
 from pipeline.config.loading import load
@@ -75,7 +75,8 @@ def test_when_yahoo_does_not_answer_nothing_is_made_and_it_is_said(
         (("--source", "files", "--start", "2024-03-04"), "the files source takes no --start"),
         (("--source", "yahoo", "--tickers", "AAPL", "--column", "close=LAST"), "the yahoo source takes no --column"),
         (("--source", "simulated", "--benchmark-ticker", "QQQ"), "has a benchmark of its own"),
-        (("--tickers", "../etc"), "not well-formed"),
+        (("--tickers", "../etc"), "source.yahoo.tickers has to be a list, each a ticker, such as BRK.B"),
+        (("--tickers", "AAPL,aapl"), "a value stands in the list twice"),
         (("--tickers", "AAPL", "--start", "2100-01-04"), "after the last closed session"),
     ],
 )
@@ -122,3 +123,15 @@ def test_a_lake_without_a_benchmark_is_told_so_where_it_is_made(
     asked = ["init", "--prices", str(prices), "--benchmark-ticker", ticker, "--lake", str(tmp_path / "lake")]
     assert outcome(asked) == exit_codes.DONE
     assert ("no benchmark was loaded" in " ".join(capsys.readouterr().err.split())) == told
+
+
+def test_another_exchange_is_one_setting(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    at = ("--lake", str(tmp_path / "lake"))
+    small = ("--set", "source.simulated.names=4", "--set", "source.simulated.history_sessions=30")
+    asked = ("init", "--source", "simulated", "--set", "market.exchange=XLON", *small, *at)
+    assert outcome(list(asked)) == exit_codes.DONE, capsys.readouterr().err
+    lake = Lake.open(tmp_path / "lake")
+    assert set(lake.read(INSTRUMENTS).select("exchange", "currency").iter_rows()) == {("XLON", "GBP")}
+    assert lake.read(QUARANTINED_ROWS).filter(rule="the exchange trades that day").is_empty()
+    ends = lake.read(MARKET_PRICES)["ts"].dt.convert_time_zone("Europe/London").dt.hour()
+    assert set(ends.unique()) <= {16, 12}, "London closes at half past four, and at half past twelve on half-days"

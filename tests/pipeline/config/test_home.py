@@ -37,5 +37,5 @@ def test_a_lakes_own_file_is_read_unless_another_is_named(tmp_path: Path) -> Non
 
 
 def test_a_named_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"NEXTGEN_CONFIG names .*gone\.toml, which is no file"):
+    with pytest.raises(ConfigError, match=r"NEXTGEN_CONFIG names .*gone\.toml, which is not a file"):
         config_file(tmp_path, {"NEXTGEN_CONFIG": str(tmp_path / "gone.toml")})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -14,6 +15,7 @@ from pipeline.config.errors import ConfigError
 from pipeline.config.fields import Setting, settings_of
 from pipeline.config.layers import variable_of
 from pipeline.config.loading import choice, load
+from pipeline.config.recorded import first_names, from_record
 from pipeline.config.resolving import values_of
 from pipeline.config.setting_types import AnyText
 from pipeline.config.settings import Settings
@@ -214,6 +216,22 @@ def test_all_defaults_written_to_a_file_and_read_back_are_the_same(tmp_path: Pat
     assert [key for key, origin in loaded.origins.items() if origin == "default"] == [
         key for key, setting in KNOWN.items() if setting.default is None
     ]
+
+
+def test_every_earlier_name_still_works(tmp_path: Path) -> None:
+    former = {name: setting for setting in KNOWN.values() for name in setting.former_keys}
+    assert len(former) > 25
+    assert not set(former) & set(KNOWN)
+    file = "".join(f"{name} = {toml_value(setting.default)}\n" for name, setting in former.items())
+    (tmp_path / "nextgen.toml").write_text(file, encoding="utf-8")
+    assert load(tmp_path, {}).renamed == {setting.key: name for name, setting in former.items()}
+    assert {choice(name, str(setting.default)).value == setting.default for name, setting in former.items()} == {True}
+
+
+def test_what_every_stage_recorded_under_earlier_names_reads_back_the_same() -> None:
+    for stage in STAGES:
+        for record in (first_names(stage.params), asdict(stage.params)):
+            assert from_record(type(stage.params), json.loads(json.dumps(record))) == stage.params, stage.name
 
 
 def test_no_two_settings_share_a_variable() -> None:

@@ -107,9 +107,8 @@ def draw_instruments(params: SimulatedParams) -> Instruments:
     """Draw the names.
 
     Raises:
-        SourceError: if the number of names, the seed or a distance between events cannot be used.
+        SourceError: if there are fewer made-up tickers than names.
     """
-    _check(params)
     size, rng = params.names, random_stream(params.seed, Stream.CAST, 0)
     tickers = _tickers(size, rng)
     sector = np.arange(size, dtype=np.int64) % len(SECTORS)
@@ -137,21 +136,6 @@ def draw_instruments(params: SimulatedParams) -> Instruments:
         listed=listed,
         departures=_departures(params, listed),
     )
-
-
-def _check(params: SimulatedParams) -> None:
-    limits = {
-        "names": (params.names, 4, 2_000),
-        "seed": (params.seed, 0, 2**63),
-        "history_sessions": (params.history_sessions, 1, 20_000),
-        "sessions_between_listings": (params.sessions_between_listings, 20, 10_000),
-        "sessions_between_delistings": (params.sessions_between_delistings, 40, 10_000),
-    }
-    for field, (value, least, most) in limits.items():
-        if not least <= value <= most:
-            raise SourceError(f"simulated {field} is {value}; choose a value from {least} to {most}")
-    if not 0 <= params.signal <= 2:
-        raise SourceError(f"simulated signal is {params.signal}; choose 0 (none) to 2, beyond which prices explode")
 
 
 def _tickers(size: int, rng: np.random.Generator) -> tuple[str, ...]:

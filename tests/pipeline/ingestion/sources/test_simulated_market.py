@@ -310,9 +310,6 @@ def test_a_session_before_the_market_opened_is_refused_in_words() -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"names": 3}, "names is 3"),
-        ({"seed": -1}, "seed is -1"),
-        ({"signal": 5.0}, "signal is 5.0"),
         ({"first_session": "soon"}, "first_session is 'soon'"),
         ({"first_session": "1901-01-01"}, "first_session is '1901-01-01'"),
         ({"first_session": "2901-01-01"}, "first_session is '2901-01-01'"),
