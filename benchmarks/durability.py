@@ -51,7 +51,7 @@ def begin(path: Path, names: int, history: int, durable: bool) -> tuple[Runner, 
     )
     runner = Runner(Lake.create(path), settings)
     first, last = runner.source.coverage()
-    runner.load_history(first, last)
+    runner.backfill(first, last)
     session = runner.calendar.next(last)
     runner.cycle(session)  # derives the history; no measure of what follows
     return runner, runner.calendar.next(session)

@@ -164,7 +164,7 @@ def cycle_metadata(path: Path, names: int, history: int) -> int:
     settings = replace(Settings(), source=SourceParams(simulated=market))
     runner = Runner(Lake.create(path), settings)
     first, last = runner.source.coverage()
-    runner.load_history(first, last)
+    runner.backfill(first, last)
     begin = runner.calendar.next(last)
     runner.cycle(begin)
     before = metadata(runner.lake)

@@ -52,7 +52,7 @@ def measure(path: Path, names: int, history: int, sessions: int) -> tuple[float,
     runner = Runner(Lake.create(path), settings)
     first, last = runner.source.coverage()
     start = perf_counter()
-    runner.load_history(first, last)
+    runner.backfill(first, last)
     loaded = perf_counter() - start
     begin = runner.calendar.next(last)
     measured: list[Session] = []

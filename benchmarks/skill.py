@@ -28,7 +28,7 @@ from lake.tables.models import MODEL_REGISTRY
 from lake.tables.predictions import QUANTILES
 from pipeline.config.settings import RuntimeParams, Settings
 from pipeline.engine.runner import Runner
-from pipeline.engine.stages import LEARN
+from pipeline.engine.stages import INGEST
 from pipeline.features import features
 from pipeline.ingestion.sources.params import SimulatedParams, SourceParams
 from pipeline.ingestion.sources.simulated import SimulatedSource
@@ -91,12 +91,12 @@ def measure(path: Path, market: SimulatedParams, sessions: int, models: ModelPar
     )
     runner = Runner(Lake.create(path), settings)
     first, last = runner.source.coverage()
-    history = {run.recipe.stage for run in runner.load_history(first, last).runs}
-    for stage in (*(one for one in LEARN if one.name not in history), features.STAGE):
-        runner.stage(stage, last, first)
+    history = {run.recipe.stage for run in runner.backfill(first, last).runs}
+    for stage in (*(one for one in INGEST if one.name not in history), features.STAGE):
+        runner.run_stage(stage, last, first)
     trained_at = runner.calendar.offset(last, -sessions - max(models.horizons) + 1)
     start = perf_counter()
-    runner.stage(train.STAGE, trained_at)
+    runner.run_stage(train.STAGE, trained_at)
     seconds = perf_counter() - start
     registry = runner.lake.read(MODEL_REGISTRY)
     if registry.is_empty():

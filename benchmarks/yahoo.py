@@ -39,7 +39,7 @@ def main() -> None:
         root = Path(folder)
         runner = _runner(root / "lake", root / "state", server.base_url, tickers)
         start = perf_counter()
-        cycle = runner.load_history(first, last)
+        cycle = runner.backfill(first, last)
         wall = perf_counter() - start
         _report(runner, cycle, wall, server.asked())
         _resumed(root / "killed", server, tickers, first, last)

@@ -11,7 +11,7 @@ import click
 from lake.contract import Column, Table
 from lake.tables import DOMAINS, TABLES
 from lake.tables.features import FEATURE_ROWS
-from pipeline.engine.stages import IMPORTED, STAGES
+from pipeline.engine.stages import IMPORT_ONLY, STAGES
 from pipeline.features.catalogue import BUILT_IN
 from pipeline.features.feature import Feature
 
@@ -81,7 +81,7 @@ def _cell(text: str) -> str:
 def stages_page() -> str:
     """Every stage in the order a session runs them."""
     order = "In the order a session runs them; each reads pinned versions and writes one table. "
-    order += f"Only an import runs {', '.join(f'`{stage.name}`' for stage in IMPORTED)}."
+    order += f"Only an import runs {', '.join(f'`{stage.name}`' for stage in IMPORT_ONLY)}."
     lines = [NOTE, "# Stages", "", order, ""]
     lines += ["| stage | what it does | reads | writes |", "|---|---|---|---|"]
     for stage in STAGES:

@@ -157,7 +157,7 @@ def publish(lake: Lake, runs: Sequence[Run], publication: str, *, durable: bool 
     """Make the runs' versions visible to readers, all in one commit, after forcing their files onto the disk.
 
     Args:
-        lake: held under the lease.
+        lake: under the writer lock.
         runs: the runs of one cycle, in order.
         publication: the id of this publication; publishing it twice publishes it once.
         durable: False skips the barrier (for lakes that may be lost, such as a test's).
@@ -184,6 +184,13 @@ def publish(lake: Lake, runs: Sequence[Run], publication: str, *, durable: bool 
         lake.path, CommitPointer(written.version, publication_hash(lake.uri(RUNS), written.version)), durable=durable
     )
     return hashed
+
+
+def record_failure(lake: Lake, run: Run) -> None:
+    """Record a run that failed: it publishes nothing. Under the writer lock."""
+    row = run.row() | {"run_id": f"{run.run_id}-failed-{run.recipe.attempt}"}
+    failed = RUNS.check(pl.DataFrame([row], schema=RUNS.schema))
+    lake.commit(RUNS, failed, f"{run.run_id}/failed/{run.started_at.isoformat()}", {})
 
 
 def unpublished(lake: Lake) -> list[Run]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,10 @@ from lake.storage.writer import Writer
 from lake.tables import TABLES
 from lake.tables.control import RUNS
 from lake.upkeep.log_archive import archive_log
+
+
+class _UnrepairedError(Exception):
+    """Leaves the writer lock as a crash does."""
 
 
 class Lake:
@@ -118,6 +122,31 @@ class Lake:
                 yield
             finally:
                 self._tables.is_writer = False
+
+    @contextmanager
+    def lock_for_runs(self, purpose: str) -> Iterator[None]:
+        """Hold the writer lock to write `runs` alone, in a lake whose other tables may be damaged.
+
+        The other tables are not checked; the lock then counts as not released, so that the next writer repairs them.
+
+        Raises:
+            BusyError: naming the holder, if there is another writer.
+            DamageError: if `runs` itself is damaged.
+            StorageError: if the folder cannot be written.
+        """
+        if self._tables.is_writer:
+            yield
+            return
+        with suppress(_UnrepairedError), writer_lock(self.path, purpose):
+            self._reset()
+            with translate_disk_errors(f"the runs of the lake at {self.path} could not be repaired"):
+                self.repairs = recovery.repair_runs(self.path, durable=self.durable)
+            self._tables.is_writer = True
+            try:
+                yield
+            finally:
+                self._tables.is_writer = False
+            raise _UnrepairedError
 
     # ---- versions
 

@@ -24,10 +24,10 @@ def command(invocation: Invocation, table: str, keys: tuple[str, ...]) -> None:
     from nextgen_tui.text.formats import counted
     from nextgen_tui.text.safe_text import safe_text
     from nextgen_tui.text.table_view import grid
-    from pipeline.engine.stages import stage
+    from pipeline.engine.stages import find_stage
 
     contract = find_table(table)
-    reach = max(read.lookback or 0 for read in stage("features").reads if read.table is MARKET_PRICES)
+    reach = max(read.lookback or 0 for read in find_stage("features").reads if read.table is MARKET_PRICES)
     found = trace_impact(invocation.lake, contract, parse_key(contract, keys), reach)
     view = grid()
     for heading in ("table", "rows", "first", "last"):

@@ -29,6 +29,6 @@ def command(invocation: Invocation, stage: str, session: date | None) -> None:
     asked = f"run {chosen.name} --session {session}"
     with suggest_request(invocation, asked), invocation.output.progress(f"{chosen.name} of {session}") as progress:
         progress(chosen.doc, 0, 1)
-        run = invocation.runner.stage(chosen, session)
+        run = invocation.runner.run_stage(chosen, session)
         progress(chosen.doc, 1, 1)
     show_runs(invocation.output, [run])

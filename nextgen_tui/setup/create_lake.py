@@ -29,7 +29,7 @@ class NewLake:
 
     def load(self, progress: Progress) -> dict[str, int]:
         """Load the history; return table -> rows."""
-        cycle = self.runner.load_history(self.first, self.last, progress)
+        cycle = self.runner.backfill(self.first, self.last, progress)
         return {run.recipe.output_table: run.rows for run in cycle.runs}
 
 

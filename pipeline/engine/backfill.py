@@ -22,7 +22,7 @@ def commit_fold(
     nothing changes there is no commit.
 
     Args:
-        lake: its lease is held.
+        lake: under the writer lock.
         table: a pure stage's, whose clock is a date.
         rows: what the stage derived from the landings of all loads, in the contract's columns.
         since: the fold's first session.

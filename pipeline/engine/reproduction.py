@@ -25,7 +25,7 @@ from pipeline.engine.children import python_command
 from pipeline.engine.code_fingerprint import code_fingerprint, libraries
 from pipeline.engine.runner import Runner
 from pipeline.engine.stage import Stage
-from pipeline.engine.stages import stage as stage_of
+from pipeline.engine.stages import find_stage
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def reproduce(runner: Runner, run: Run) -> Verdict:
         raise LakeError(f"run {run.run_id} ended as {run.status!r}; only runs that are done can be reproduced")
     if run.recipe.stage in (COMPACTION, MIGRATION):
         return _kept(runner, run)
-    stage = stage_of(run.recipe.stage)
+    stage = find_stage(run.recipe.stage)
     rows: pl.DataFrame | None = _landed(runner, run) if stage.kind == "landing" else runner.compute(stage, run.recipe)
     if stage.kind == "landing" and run.written != run.rows:
         rows = None  # a repeat of an earlier landing: nothing of it was stored under this run

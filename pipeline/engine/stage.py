@@ -63,6 +63,15 @@ class Moment:
         return self.calendar.between(self.since, self.session)
 
 
+@dataclass(frozen=True)
+class Condition:
+    """A question about a table, asked before a cycle runs a stage that is not always needed."""
+
+    table: Table
+    holds: Callable[[pl.DataFrame], bool]
+    """Whether the rows of the session call for the stage."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Stage:
     """A pure function `(*frames, moment, params) -> rows` with its declaration.

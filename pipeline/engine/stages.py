@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from difflib import get_close_matches
 
-import polars as pl
-
-from lake.contract import Table
 from lake.tables import TABLES
 from lake.tables.control import MODEL_CHOICES
 from lake.tables.feedback import RETRAIN_CANDIDATES
-from pipeline.engine.stage import Stage
+from pipeline.engine.stage import Condition, Stage
 from pipeline.features import features, windows
 from pipeline.feedback import (
     bias,
@@ -36,7 +31,7 @@ from pipeline.trading.execution import execute
 from pipeline.trading.planning import plan, regime
 from pipeline.trading.review import decision_scores, reflect
 
-LEARN = (
+INGEST = (
     land_prices.STAGE,
     land_news.STAGE,
     instruments.STAGE,
@@ -66,7 +61,7 @@ SCORE = (
 """Judge the forecasts that fell due and learn from them."""
 TRAINING = (train.STAGE, promote.STAGE)
 """Fit a challenger and decide who is champion; in a cycle only when the feedback asks for it."""
-LOOK_AHEAD = (
+FORECAST = (
     features.STAGE,
     windows.STAGE,
     *TRAINING,
@@ -77,34 +72,26 @@ LOOK_AHEAD = (
     plan.STAGE,
 )
 """Forecast, and plan for the next open."""
-CYCLE = (*LEARN, *SETTLE, *SCORE, *LOOK_AHEAD)
+CYCLE = (*INGEST, *SETTLE, *SCORE, *FORECAST)
 """One session, after its close: it settles before it looks ahead."""
-BACKFILL = tuple(one for one in LEARN if not one.catches_up)
+BACKFILL = tuple(one for one in INGEST if not one.catches_up)
 """The start of a lake: all that its sources know, landed and normalised in one go."""
-IMPORTED = (land_imports.STAGE, imported_predictions.STAGE, imported_trades.STAGE)
+IMPORT_ONLY = (land_imports.STAGE, imported_predictions.STAGE, imported_trades.STAGE)
 """What an older system forecast and traded; no cycle runs them."""
-IMPORT = (*IMPORTED, *(one for one in BACKFILL if one is not llm_request.STAGE))
+IMPORT = (*IMPORT_ONLY, *(one for one in BACKFILL if one is not llm_request.STAGE))
 """An import: an older system's records are landed and derived as history is, and no language model is asked."""
 REPORT = report.STAGE
 """Follows each publication, so that it can judge the runs themselves."""
-STAGES = (*IMPORTED, *CYCLE, REPORT)
+STAGES = (*IMPORT_ONLY, *CYCLE, REPORT)
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """A question the runner asks of a table before it runs a stage."""
-
-    table: Table
-    holds: Callable[[pl.DataFrame], bool]
-
-
-training_wanted = Wanted(RETRAIN_CANDIDATES, retrain_candidates.training_due)
+TRAINING_DUE = Condition(RETRAIN_CANDIDATES, retrain_candidates.training_due)
 """Training is due when any reason for it is beyond its threshold."""
-choice_made = Wanted(MODEL_CHOICES, lambda rows: not rows.is_empty())
+CHAMPION_CHOSEN = Condition(MODEL_CHOICES, lambda rows: not rows.is_empty())
 """Who is champion has to be decided also where nothing was trained, if the operator chose."""
 
 
-def stage(name: str) -> Stage:
+def find_stage(name: str) -> Stage:
     """The stage of that name.
 
     Raises:

@@ -11,6 +11,9 @@ from lake.tables.control import WorkKind
 from pipeline.engine.stage import Stage
 from pipeline.engine.stages import BACKFILL, CYCLE, IMPORT, TRAINING
 
+Span = tuple[date, date]
+"""The first and last session of a range."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
@@ -25,9 +28,10 @@ class Work:
     """What is to run; none where all of it has run and only the publication is missing."""
     skips_idle: bool = False
     """True where a stage is left out that has nothing to do: a session that a backfill loaded, training not due."""
-    folds: bool = False
-    """True where what is derived is derived anew from the landings of all such work, so that its order leaves no
-    trace."""
+
+    def folds(self, stage: Stage) -> bool:
+        """Whether a stage derives anew from the landings of all backfills, so that their order leaves no trace."""
+        return self.kind is WorkKind.BACKFILL and bool(stage.reads)
 
 
 def cycle(session: date) -> Work:
@@ -50,7 +54,6 @@ def backfill(since: date, session: date) -> Work:
         since=since,
         session=session,
         stages=BACKFILL,
-        folds=True,
     )
 
 

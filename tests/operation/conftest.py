@@ -59,7 +59,7 @@ def operate(path: Path, settings: Settings, sessions: int) -> Operation:
     lake = Lake.create(path)
     runner = Runner(lake, settings)
     first, last = runner.source.coverage()
-    history = runner.load_history(first, last)
+    history = runner.backfill(first, last)
     start = runner.calendar.next(last)
     cycles = tuple(runner.replay(start, runner.calendar.offset(start, sessions - 1)))
     return Operation(lake, settings, runner, history, cycles)

@@ -25,7 +25,7 @@ from pipeline.config.settings import RuntimeParams, Settings
 from pipeline.control.operator.requests import Request, read_request_state, submit
 from pipeline.engine.children import python_command
 from pipeline.engine.runner import Runner
-from pipeline.engine.stages import stage
+from pipeline.engine.stages import find_stage
 from pipeline.ingestion.params import IngestionParams, LanguageModelParams, NewsParams
 from pipeline.ingestion.sources.params import SimulatedParams, SourceParams
 from tests.loopback.openai import Answer, Asked, OpenAI, praise, response, serving, trouble
@@ -113,7 +113,7 @@ def _lake(path: Path, openai: OpenAI) -> tuple[Lake, date]:
     runner = Runner(lake, settings)
     first, last = runner.source.coverage()
     for name in STAGES:
-        runner.stage(stage(name), last, since=first)
+        runner.run_stage(find_stage(name), last, since=first)
     write_document(path, toml_document(values_of(settings)))
     (path / "schedules.toml").write_text(SCHEDULE, encoding="utf-8")
     about = lake.read(NEWS_ARTICLES).filter(lake.read(NEWS_ARTICLES)["tickers"].list.len() > 0)

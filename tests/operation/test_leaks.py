@@ -16,7 +16,7 @@ from lake.tables.control import RUNS
 from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES, TICKER_UNIVERSE
 from lake.tables.news import NEWS_SENTIMENT
 from pipeline.engine.runner import Runner
-from pipeline.engine.stages import stage
+from pipeline.engine.stages import find_stage
 from tests.operation.conftest import Operation
 
 JUDGED = ("universe", "features", "windows", "priorities", "predict", "strategy", "plan")
@@ -40,7 +40,7 @@ class Poisoned:
 
     def newest(self, recipe: Recipe) -> dict[str, int]:
         """The recipe's inputs at their newest versions, poison included."""
-        return {read.table.name: self.lake.newest(read.table) for read in stage(recipe.stage).reads}
+        return {read.table.name: self.lake.newest(read.table) for read in find_stage(recipe.stage).reads}
 
     def _restate_bars(self) -> None:
         """Every bar, past ones too, times a thousand or upside down, as a restatement published after the moment."""
@@ -104,8 +104,8 @@ def test_decisions_stand_whatever_becomes_public_later(operation: Operation, cop
         runs = operation.lake.read(RUNS, where=(pl.col("session") == session) & pl.col("stage").is_in(JUDGED))
         for run in map(Run.from_row, runs.iter_rows(named=True)):
             recipe = Recipe(**{**vars_of(run.recipe), "inputs": poisoned.newest(run.recipe)})
-            rows = poisoned.runner.compute(stage(recipe.stage), recipe)
-            table = stage(recipe.stage).writes
+            rows = poisoned.runner.compute(find_stage(recipe.stage), recipe)
+            table = find_stage(recipe.stage).writes
             again = fingerprint(rows, table.key, table.content_columns)
             assert again == run.fingerprint, f"{recipe.stage} of {session} sees what came later"
         pairs += tickers
@@ -124,7 +124,7 @@ def test_features_of_any_past_session_stand_too(operation: Operation, copies: Pa
 
 def _features(runner: Runner, session: date) -> pl.DataFrame:
     """The features stage run for one past session on the newest versions there are."""
-    features = stage("features")
+    features = find_stage("features")
     recipe = runner._recipe(features, runner._moment(features, session, session), "look", 0)
     rows = runner.compute(features, recipe)
     assert rows.height > 0

@@ -15,14 +15,15 @@ from lake.store import Lake
 from lake.tables import TABLES
 from lake.tables.control import RUNS
 from lake.tables.trading import LEDGER_ENTRIES, PORTFOLIO_VALUE
+from pipeline.engine.errors import CycleOrderError
 from pipeline.engine.reproduction import reproduce
-from pipeline.engine.runner import CycleOrderError, Runner
-from pipeline.engine.stages import CYCLE, IMPORTED, STAGES, TRAINING
+from pipeline.engine.runner import Runner
+from pipeline.engine.stages import CYCLE, IMPORT_ONLY, STAGES, TRAINING
 from tests.operation.conftest import SESSIONS, Operation
 
 
 def test_every_stage_of_the_loop_ran_in_every_cycle(operation: Operation) -> None:
-    optional = {stage.name for stage in (*TRAINING, *IMPORTED)} | {stage.name for stage in CYCLE if stage.catches_up}
+    optional = {stage.name for stage in (*TRAINING, *IMPORT_ONLY)} | {stage.name for stage in CYCLE if stage.catches_up}
     for cycle in operation.cycles:
         ran = {run.recipe.stage for run in cycle.runs}
         assert {stage.name for stage in STAGES} - ran <= optional
@@ -31,7 +32,7 @@ def test_every_stage_of_the_loop_ran_in_every_cycle(operation: Operation) -> Non
 def test_every_table_that_the_loop_fills_has_rows(operation: Operation) -> None:
     rows = {name: operation.lake.rows(table) for name, table in TABLES.items()}
     asked_for = {name for name, table in TABLES.items() if not table.published_by_run}
-    asked_for |= {stage.writes.name for stage in IMPORTED}  # come from an older system
+    asked_for |= {stage.writes.name for stage in IMPORT_ONLY}  # come from an older system
     asked_for.add("constituents")  # comes from a file of the operator's, which this operation has none of
     asked_for.add(
         "decision_scores"
@@ -60,7 +61,7 @@ def test_a_cycle_run_again_adds_nothing(operation: Operation) -> None:
 def test_each_run_is_logged_by_its_name(operation: Operation, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     copy = Lake.open(shutil.copytree(operation.lake.path, tmp_path / "lake"))
     session = operation.runner.calendar.next(operation.sessions[-1])
-    with caplog.at_level("INFO", "pipeline.engine.runner"):
+    with caplog.at_level("INFO", "pipeline.engine.executor"):
         cycle = Runner(copy, operation.settings).cycle(session)
     logged = [record.run_id for record in caplog.records if record.cycle_id == f"cycle-{session:%Y%m%d}"]  # type: ignore[attr-defined]
     assert logged == [run.run_id for run in cycle.runs if run.recipe.stage != "report"]

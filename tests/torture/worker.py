@@ -36,7 +36,8 @@ from lake.upkeep.scrub import scrub
 from lake.upkeep.vacuum import vacuum
 from nextgen_tui.cli.error_messages import describe_error
 from pipeline.engine.code_fingerprint import code_fingerprint, libraries
-from pipeline.engine.runner import Runner, parameters
+from pipeline.engine.executor import parse_params
+from pipeline.engine.runner import Runner
 from pipeline.engine.stages import REPORT, STAGES
 from pipeline.market.sessions import exchange_sessions
 from tests.frames.published import request_rows
@@ -93,7 +94,7 @@ def work(order: dict[str, Any]) -> dict[str, Any]:
 
 def begin(runner: Runner, cycles: int) -> None:
     first, last = runner.source.coverage()
-    runner.load_history(first, last)
+    runner.backfill(first, last)
     start = runner.calendar.next(last)
     for _ in runner.replay(start, runner.calendar.offset(start, cycles - 1)):
         pass
@@ -187,7 +188,7 @@ def warm_up() -> None:
     settings = tortured_settings()
     for stage in STAGES:
         code_fingerprint(stage)
-        parameters(stage, asdict(settings.section(stage.section)))
+        parse_params(stage, asdict(settings.section(stage.section)))
     others = [task for task in Path("/proc/self/task").iterdir() if task.name != str(os.getpid())]
     busy = [name for task in others if not (name := (task / "comm").read_text()).startswith(HOUSEKEEPING)]
     assert not busy, f"threads run before the fork: {busy}"

@@ -15,7 +15,7 @@ from lake.contract import Table
 from pipeline.control.daemon.main import daemon_command
 from pipeline.control.operator.requests import EXPIRES_AFTER, Request
 from pipeline.control.schedule.task import ACTIONS
-from pipeline.engine.stages import CYCLE, REPORT, TRAINING, stage
+from pipeline.engine.stages import CYCLE, REPORT, TRAINING, find_stage
 
 LOCAL_COMMANDS = {
     "at": "at SESSION     show every screen as of a past session",
@@ -212,7 +212,7 @@ def _stage_lines(target: str) -> tuple[str, ...]:
     lines = []
     for name in target.split(","):
         try:
-            one = stage(name)
+            one = find_stage(name)
         except KeyError as error:
             raise CommandError(str(error.args[0])) from None
         lines.append(f"{one.name}: reads {', '.join(read.table.name for read in one.reads)}; writes {one.writes.name}")

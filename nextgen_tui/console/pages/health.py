@@ -19,7 +19,7 @@ from nextgen_tui.console.pages.runs import CYCLE_COLS, cycle_detail, cycle_notes
 from nextgen_tui.console.sheet.sheet import Cell, Col, Style, verdict
 from nextgen_tui.text import formats
 from nextgen_tui.text.safe_text import safe_text
-from pipeline.engine.stages import LEARN, LOOK_AHEAD, SCORE, SETTLE
+from pipeline.engine.stages import FORECAST, INGEST, SCORE, SETTLE
 from pipeline.health.checks import SEVERITY, Status
 from pipeline.reading.daemon import DaemonState, read_daemon
 from pipeline.reading.health import Health, compose_health, judge_health
@@ -27,7 +27,7 @@ from pipeline.reading.market_time import lake_calendars, operation_time, work_ou
 
 GRID = 10
 """Sessions whose outcome is shown stage group by stage group."""
-GROUPS = {"learn": LEARN, "settle": SETTLE, "score": SCORE, "look ahead": LOOK_AHEAD}
+GROUPS = {"learn": INGEST, "settle": SETTLE, "score": SCORE, "look ahead": FORECAST}
 STYLES: dict[Status, Style] = {"ok": "", "warn": "warn", "fail": "bad"}
 """Verdict -> its colour beside a label."""
 CHECK_SCHEMA: dict[str, PolarsType] = {

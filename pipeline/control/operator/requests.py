@@ -16,7 +16,7 @@ from lake.store import Lake
 from lake.tables.control import TASK_ATTEMPTS, TASK_REQUESTS
 from pipeline.control.schedule.journal import SlotState, parse_events
 from pipeline.control.schedule.task import ACTIONS, OPERATOR_ACTIONS, Group, Schedule, Task
-from pipeline.engine.stages import stage
+from pipeline.engine.stages import find_stage
 
 WORK = ("run", "task", *ACTIONS, *OPERATOR_ACTIONS)
 """Actions that start a worker."""
@@ -156,7 +156,7 @@ def _parse_work(request: Request) -> tuple[str, ...]:
         raise RequestError("a request to run names the stages to run")
     for name in named:
         try:
-            stage(name)
+            find_stage(name)
         except KeyError as error:
             raise RequestError(str(error.args[0])) from None
     return named

@@ -21,7 +21,7 @@ from pipeline.control.schedule.task import OPERATOR_ACTIONS
 from pipeline.control.workers.job import Job, JobReport
 from pipeline.control.workers.job_progress import report_progress
 from pipeline.engine.runner import Progress, Runner
-from pipeline.engine.stages import stage
+from pipeline.engine.stages import find_stage
 from pipeline.engine.work import cycle, training
 
 LEASE_POLL = 0.5
@@ -132,7 +132,7 @@ def _run_stages(runner: Runner, job: Job, progress: Progress) -> str:
     session, published = _find_session(runner, job), ""
     for number, name in enumerate(job.run):
         progress(name.replace("_", " "), number, len(job.run))
-        published = runner.stage(stage(name), session).run_id
+        published = runner.run_stage(find_stage(name), session).run_id
     return published
 
 

@@ -91,7 +91,6 @@ def test_the_comparison_ends_with_1_where_they_differ(run: Run, tmp_path: Path) 
         MARKET_PRICES,
         rows(MARKET_PRICES, *(row | {"ts": close, "available_at": close} for row in own)),
         work="backfill",
-        cycle_id="history-1",
     )
     assert run("import", "sqlite", "old.db", "--mapping", "mapping.toml")[0] == exit_codes.DONE
     code, out, _ = run("compare", "legacy", "--from", str(LAST), "--to", str(LAST))

@@ -147,7 +147,7 @@ def beginning(path: Path) -> tuple[datetime, Sessions]:
     write_document(path, toml_document(SETTINGS.items()))
     runner = Runner(lake, load(path, {}).settings)
     first, last = runner.source.coverage()
-    runner.load_history(first, last)
+    runner.backfill(first, last)
     return runner.calendar.close_at(last) + HOUR, runner.calendar
 
 

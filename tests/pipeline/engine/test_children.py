@@ -20,7 +20,7 @@ from pipeline.control.operator.decisions import DecisionError
 from pipeline.control.operator.requests import Request
 from pipeline.engine.children import installed_script, python_command
 from pipeline.engine.runner import Runner
-from pipeline.engine.stages import stage
+from pipeline.engine.stages import find_stage
 from pipeline.ingestion.sources.params import SimulatedParams, SourceParams
 
 PLANTED = "from pathlib import Path\nPath(__file__).with_name('imported').touch()\nraise SystemExit('planted')\n"
@@ -33,7 +33,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     lake = Lake.create(tmp_path_factory.mktemp("children") / "lake")
     settings = Settings(source=SourceParams(simulated=SimulatedParams(names=4, history_sessions=10)))
     runner = Runner(lake, settings)
-    runner.stage(stage("land_prices"), runner.source.coverage()[1])
+    runner.run_stage(find_stage("land_prices"), runner.source.coverage()[1])
     (lake.path / "schedules.toml").write_text(SCHEDULE)
     return lake
 

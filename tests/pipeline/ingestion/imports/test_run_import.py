@@ -19,8 +19,9 @@ from lake.tables.imports import IMPORTED_PREDICTIONS, IMPORTED_TRADES
 from lake.tables.market import INSTRUMENTS, MARKET_PRICES, PRICE_RESTATEMENTS, QUARANTINED_ROWS, RAW_PRICES
 from lake.tables.news import NEWS_ARTICLES
 from pipeline.config.settings import RuntimeParams, Settings
+from pipeline.engine.errors import CycleOrderError
 from pipeline.engine.reproduction import reproduce
-from pipeline.engine.runner import CycleOrderError, Runner, silent
+from pipeline.engine.runner import Runner, silent
 from pipeline.ingestion.imports.run_import import ImportReport, import_system
 from pipeline.ingestion.imports.sqlite import open_sqlite
 from pipeline.ingestion.prices.cross_check import AGREES
@@ -274,7 +275,7 @@ def files_lake(tmp_path: Path, closes: dict[date, float]) -> Runner:
     files = FilesParams(prices=(str(tmp_path / "own.csv"),))
     settings = Settings(runtime=RuntimeParams(durable=False), source=SourceParams(name="files", files=files))
     runner = Runner(Lake.create(tmp_path / "own"), settings)
-    runner.load_history(min(closes), max(closes))
+    runner.backfill(min(closes), max(closes))
     return runner
 
 
@@ -320,11 +321,11 @@ def test_once_cycles_have_run_bars_are_only_compared_and_news_refused(taken: Run
 def test_history_is_loaded_before_an_import_or_not_at_all(tmp_path: Path, old: Path) -> None:
     runner = files_lake(tmp_path, {DAYS[10]: 101.0})
     imported(runner, old, "trades")
-    runner.load_history(DAYS[10], DAYS[10])  # trades fill nothing
+    runner.backfill(DAYS[10], DAYS[10])  # trades fill nothing
     imported(runner, old, "prices")
     before = versions(runner.lake)
     with pytest.raises(CycleOrderError, match=r"an older system was imported, .* then import there again"):
-        runner.load_history(DAYS[10], DAYS[10])
+        runner.backfill(DAYS[10], DAYS[10])
     assert versions(runner.lake) == before
 
 

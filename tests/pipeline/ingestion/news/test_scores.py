@@ -70,7 +70,7 @@ def operated(path: Path, openai: OpenAI) -> Runner:
     runner = Runner(Lake.create(path), settings(openai))
     first, last = runner.source.coverage()
     for stage in STAGES:
-        runner.stage(stage, last, since=first)
+        runner.run_stage(stage, last, since=first)
     return runner
 
 
@@ -90,7 +90,7 @@ def test_replies_land_with_the_lake_and_scoring_can_be_reproduced_without_the_se
         assert reproduce(runner, run).identical
     before = lake.rows(RAW_REPLIES)
     first, last = runner.source.coverage()
-    runner.stage(llm_request.STAGE, last, since=runner.calendar.next(first))  # another run about the same articles
+    runner.run_stage(llm_request.STAGE, last, since=runner.calendar.next(first))  # another run about the same articles
     assert (lake.rows(RAW_REPLIES), len(openai.asked)) == (before, asked)
 
 

@@ -18,7 +18,8 @@ from lake.tables.market import (
     RAW_PRICES,
 )
 from pipeline.config.settings import RuntimeParams, Settings
-from pipeline.engine.runner import CycleOrderError, Runner
+from pipeline.engine.errors import CycleOrderError
+from pipeline.engine.runner import Runner
 from pipeline.ingestion.sources.params import FilesParams, SimulatedParams, SourceParams
 from pipeline.market.sessions import exchange_sessions
 from tests.real_data import REAL_DATA
@@ -61,7 +62,7 @@ def runner(folder: Path, *parts: pl.DataFrame) -> Runner:
 def load(folder: Path, *parts: pl.DataFrame, times: int = 1, last: date = date(2015, 12, 31)) -> Lake:
     made = runner(folder, *parts)
     for _ in range(times):
-        made.load_history(FIRST, last)
+        made.backfill(FIRST, last)
     return made.lake
 
 
@@ -89,13 +90,13 @@ def test_the_order_of_lines_and_files_changes_nothing(lake: Lake, tmp_path: Path
 
 def test_loading_again_adds_no_row(tmp_path: Path) -> None:
     once = runner(tmp_path / "again", vintages())
-    once.load_history(FIRST, date(2015, 12, 31))
+    once.backfill(FIRST, date(2015, 12, 31))
     before = content(once.lake)
     landed = once.lake.read(RAW_PRICES).height
     for stage in ("land_prices", "instruments", "actions", "prices", "quarantine", "restatements"):
-        from pipeline.engine.stages import stage as named
+        from pipeline.engine.stages import find_stage
 
-        assert once.stage(named(stage), date(2015, 12, 31), FIRST).written == 0, stage
+        assert once.run_stage(find_stage(stage), date(2015, 12, 31), FIRST).written == 0, stage
     assert content(once.lake) == before
     assert once.lake.read(RAW_PRICES).height == landed
 
@@ -142,7 +143,7 @@ def load_one_by_one(folder: Path, parts: list[tuple[date, date, pl.DataFrame]]) 
         path = folder / f"{number}.parquet"
         part.drop("seen", "collected").write_parquet(path)
         source = SourceParams(name="files", files=FilesParams(prices=(str(path),), benchmark_ticker="AAPL"))
-        Runner(lake, Settings(runtime=RuntimeParams(durable=False), source=source)).load_history(first, last)
+        Runner(lake, Settings(runtime=RuntimeParams(durable=False), source=source)).backfill(first, last)
     return lake
 
 
@@ -191,10 +192,10 @@ def test_history_is_not_loaded_under_the_decisions_of_cycles(tmp_path: Path) -> 
     one = Runner(Lake.create(tmp_path / "lake"), settings)
     first, last = one.source.coverage()
     middle = one.calendar.offset(last, -20)
-    one.load_history(first, middle)
+    one.backfill(first, middle)
     one.cycle(one.calendar.next(middle))
     with pytest.raises(CycleOrderError, match=r"cycles have run to .* load it into a new lake"):
-        one.load_history(first, last)
+        one.backfill(first, last)
 
 
 @pytest.mark.slow

@@ -101,7 +101,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     )
     source = SourceParams(name="files", files=files)
     runner = Runner(Lake.create(folder / "lake"), Settings(runtime=RuntimeParams(durable=False), source=source))
-    runner.load_history(*runner.source.coverage())
+    runner.backfill(*runner.source.coverage())
     return runner.lake
 
 

@@ -93,12 +93,12 @@ def told(raw: pl.DataFrame) -> list[tuple[str, str]]:
 def test_a_load_and_a_day_later_only_what_is_new_becomes_rows(tmp_path: Path) -> None:
     with serving(Yahoo(charts={"AAA": daily("AAA", DAYS[:-1])})) as yahoo:
         runner = yahoo_runner(tmp_path / "lake", yahoo_source(yahoo, tmp_path / "one", "AAA"))
-        runner.load_history(DAYS[0], DAYS[-2])
+        runner.backfill(DAYS[0], DAYS[-2])
         assert rows(runner.lake, MARKET_PRICES).height == 9
         yahoo.charts["AAA"] = daily("AAA")
         later = yahoo_runner(tmp_path / "lake", yahoo_source(yahoo, tmp_path / "two", "AAA"))
         for name in ("land_prices", "instruments", "actions", "prices"):
-            run = later.stage(_named(name), DAYS[-1])
+            run = later.run_stage(_named(name), DAYS[-1])
             assert run.written == {"land_prices": 1, "instruments": 0, "actions": 0, "prices": 1}[name], name
         asked = [one for one in yahoo.asked if one.path.endswith("/AAA")]
     first = datetime.fromtimestamp(int(asked[-1].query["period1"]), NEW_YORK).date()
@@ -109,13 +109,13 @@ def test_a_load_and_a_day_later_only_what_is_new_becomes_rows(tmp_path: Path) ->
 def test_a_changed_bar_is_a_restatement_and_never_an_overwrite(tmp_path: Path) -> None:
     with serving(Yahoo(charts={"AAA": daily("AAA", DAYS[:-1])})) as yahoo:
         runner = yahoo_runner(tmp_path / "lake", yahoo_source(yahoo, tmp_path / "one", "AAA"))
-        runner.load_history(DAYS[0], DAYS[-2])
+        runner.backfill(DAYS[0], DAYS[-2])
         closes = [100.0 + number for number in range(10)]
         closes[7] = 107.5
         yahoo.charts["AAA"] = daily("AAA", closes=closes)
         later = yahoo_runner(tmp_path / "lake", yahoo_source(yahoo, tmp_path / "two", "AAA"))
         for name in ("land_prices", "prices", "restatements"):
-            later.stage(_named(name), DAYS[-1])
+            later.run_stage(_named(name), DAYS[-1])
     bars = rows(later.lake, MARKET_PRICES, every_revision=True).filter(session=DAYS[7])
     assert bars.select("revision", "close").rows() == [(0, 107.0), (1, 107.5)]
     changes = rows(later.lake, PRICE_RESTATEMENTS)
@@ -449,6 +449,6 @@ def test_state_lies_where_the_user_says(tmp_path: Path) -> None:
 
 
 def _named(name: str) -> Any:
-    from pipeline.engine.stages import stage
+    from pipeline.engine.stages import find_stage
 
-    return stage(name)
+    return find_stage(name)

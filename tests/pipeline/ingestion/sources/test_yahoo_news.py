@@ -15,7 +15,7 @@ import pytest
 from lake.tables.control import SYSTEM_HEALTH
 from lake.tables.news import NEWS_ARTICLES, RAW_NEWS
 from pipeline.engine.stage import Moment
-from pipeline.engine.stages import stage
+from pipeline.engine.stages import find_stage
 from pipeline.ingestion.news.articles import articles, validate_articles
 from pipeline.ingestion.params import IngestionParams
 from pipeline.ingestion.sources.yahoo import LIMITED, UNREACHABLE, YahooSource
@@ -178,7 +178,7 @@ def test_a_failure_of_news_is_told_on_the_health_report(yahoo: Yahoo, tmp_path: 
     yahoo.news_faults = [Answer("<html>consent</html>", content_type="text/html")]
     runner = yahoo_runner(tmp_path / "lake", source(yahoo, tmp_path / "state"))
     for name in ("land_prices", "land_news", "instruments", "actions", "prices", "quarantine", "report"):
-        runner.stage(stage(name), DAY)
+        runner.run_stage(find_stage(name), DAY)
     health = runner.lake.read(SYSTEM_HEALTH).filter(service="market_prices", check="quarantined")
     assert "the payload is Yahoo's news" in health["message"][0]
 

@@ -49,7 +49,7 @@ def yahoo_runner(path: Path, source: YahooSource) -> Runner:
 def loaded(path: Path, source: YahooSource, since: date, session: date) -> Lake:
     """A lake with the source's history of these sessions."""
     runner = yahoo_runner(path, source)
-    runner.load_history(since, session)
+    runner.backfill(since, session)
     return runner.lake
 
 

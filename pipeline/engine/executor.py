@@ -1,0 +1,188 @@
+"""Runs one stage: pins the newest versions of its inputs, computes, and writes one new version of its table."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict, replace
+from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
+from hashlib import sha256
+from time import perf_counter
+from typing import Any
+
+import polars as pl
+
+from lake.errors import StorageError
+from lake.fingerprint import fingerprint
+from lake.runs import Recipe, Run, record_failure
+from lake.store import CommitResult, Lake
+from pipeline.config.recorded import from_record
+from pipeline.config.settings import Settings
+from pipeline.engine.backfill import commit_fold
+from pipeline.engine.code_fingerprint import code_fingerprint, libraries
+from pipeline.engine.errors import StageFailedError
+from pipeline.engine.failures import describe_error
+from pipeline.engine.plugins import Plugins
+from pipeline.engine.stage import Condition, Moment, Read, Stage
+from pipeline.engine.work import Span, Work
+from pipeline.ingestion.sources import Source, open_source
+from pipeline.market.sessions import Sessions, exchange_sessions
+
+log = logging.getLogger(__name__)
+EXTENSIONS = "extensions"
+"""Where a recipe's parameters say what the run used beyond what the program began with."""
+
+
+class Executor:
+    """Runs stages of one lake under one configuration; holds the calendar and the source between them."""
+
+    def __init__(self, lake: Lake, settings: Settings, source: Source | None = None) -> None:
+        self.lake = lake
+        self.settings = settings
+        self._source = source
+        self._sections: dict[str, dict[str, Any]] = {}
+
+    @property
+    def calendar(self) -> Sessions:
+        """The sessions of the configured exchange."""
+        return exchange_sessions(self.settings.market.exchange)
+
+    @property
+    def source(self) -> Source:
+        """The configured source of prices and news."""
+        if self._source is None:
+            self._source = open_source(self.settings.source, self.calendar)
+        return self._source
+
+    @cached_property
+    def plugins(self) -> Plugins:
+        """The operator's plugins, loaded once."""
+        return Plugins.load(self.settings.plugins.paths(self.lake.path), self.calendar)
+
+    def decision_time(self, session: date) -> datetime:
+        """The moment a session's decisions are made: what is public later does not exist for them."""
+        return self.calendar.close_at(session) + timedelta(minutes=self.settings.market.decision_lag_minutes)
+
+    def execute(self, work: Work, stage: Stage, span: Span, attempt: int) -> Run:
+        """Run a stage of a piece of work; what it wrote is not published yet.
+
+        Args:
+            work: what it is part of.
+            stage: one of its stages.
+            span: the first and last session to compute.
+            attempt: 0 for the first try of the work.
+
+        Raises:
+            StageFailedError: if the stage raises; its run is recorded as failed.
+            StorageError: if the disk refuses; the next run goes on from here.
+        """
+        recipe = self._recipe(work, stage, self._moment(stage, span), attempt)
+        clock = perf_counter()
+        run = Run(recipe=recipe, files={}, started_at=datetime.now(UTC))
+        try:
+            rows = self.compute(stage, recipe)
+            content = stage.writes.for_columns(rows.columns).content_columns
+            run = replace(run, rows=rows.height, fingerprint=fingerprint(rows, stage.writes.key, content))
+            written = self._write(work, stage, rows, run)
+        except StorageError:
+            raise  # the work is interrupted, not wrong: what it has done so far is used again
+        except Exception as error:  # whatever a stage raises ends this piece of work and is recorded in words
+            failed = replace(run, status="failed", error=describe_error(error), seconds=perf_counter() - clock)
+            record_failure(self.lake, failed)
+            raise StageFailedError(failed) from error
+        run = replace(run, output_version=written.version, written=written.rows, seconds=perf_counter() - clock)
+        about = {"run_id": run.run_id, "stage": stage.name, "cycle_id": work.cycle_id, "session": recipe.session}
+        log.info("%s of %s: %d rows in %.2f s", stage.name, recipe.session, run.rows, run.seconds, extra=about)
+        return run
+
+    def compute(self, stage: Stage, recipe: Recipe) -> pl.DataFrame:
+        """The rows a stage gives for a recipe: a function of the pinned versions and nothing else. Writes nothing."""
+        moment = Moment(
+            session=recipe.session,
+            since=recipe.since,
+            as_of=recipe.as_of,
+            seed=recipe.seed,
+            versions=recipe.inputs,
+            calendar=self.calendar,
+            extensions=self.plugins.restore(stage.uses, recipe.params.get(EXTENSIONS, {})),
+        )
+        # A table that the run did not know yet is empty for it, as it was.
+        frames = [self._read(read, recipe.inputs.get(read.table.name, 0), moment) for read in stage.reads]
+        params = parse_params(stage, recipe.params)
+        first = [self.source] if stage.kind == "landing" else []
+        return stage.writes.check(stage.function(*first, *frames, moment, params))
+
+    def holds(self, condition: Condition, stage: Stage, session: date) -> bool:
+        """Whether a condition holds at a session, where the stage would run."""
+        moment = self._moment(stage, (session, session))
+        return condition.holds(self._read(Read(condition.table), self.lake.newest(condition.table), moment))
+
+    def _write(self, work: Work, stage: Stage, rows: pl.DataFrame, run: Run) -> CommitResult:
+        recipe = {"run": run.row()}
+        if work.folds(stage) and stage.kind == "pure":
+            return commit_fold(self.lake, stage.writes, rows, run.recipe.since, run.run_id, recipe)
+        return self.lake.commit(stage.writes, rows, run.run_id, recipe)
+
+    def _read(self, read: Read, version: int, moment: Moment) -> pl.DataFrame:
+        """What a stage sees of a table: cut to the clock and to what was public, sorted by key, without `run_id`."""
+        calendar = moment.calendar
+        table = self.lake.contract(read.table, version)
+        columns = read.columns or tuple(table.columns)
+        return self.lake.read(
+            table,
+            version=version,
+            since=None if read.lookback is None else calendar.offset(moment.since, -read.lookback),
+            until=moment.session if read.upto == "session" else calendar.previous(moment.since),
+            as_of=moment.as_of,
+            where=read.where,
+            columns=columns,
+            every_revision=read.every_revision,
+        )
+
+    def _moment(self, stage: Stage, span: Span) -> Moment:
+        since, session = span
+        return Moment(
+            session=session,
+            since=since,
+            as_of=self.decision_time(session),
+            seed=_seed(self.settings.runtime.seed, stage.name, session),
+            versions={read.table.name: self.lake.newest(read.table) for read in stage.reads},
+            calendar=self.calendar,
+            extensions=self.plugins.extend(stage.uses),
+        )
+
+    def _recipe(self, work: Work, stage: Stage, moment: Moment, attempt: int) -> Recipe:
+        extensions = moment.extensions.record()
+        return Recipe(
+            work=work.kind,
+            cycle_id=work.cycle_id,
+            attempt=attempt,
+            stage=stage.name,
+            kind=stage.kind,
+            session=moment.session,
+            since=moment.since,
+            as_of=moment.as_of,
+            inputs=dict(moment.versions),
+            params=self._params(stage.section) | ({EXTENSIONS: extensions} if extensions else {}),
+            seed=moment.seed,
+            code=code_fingerprint(stage),
+            threads=self.settings.runtime.threads,
+            libraries=libraries(),
+            output_table=stage.writes.name,
+            plugins=self.plugins.hashes(stage.uses),
+        )
+
+    def _params(self, section: str) -> dict[str, Any]:
+        """The section as plain values; made once, because every run records it."""
+        if section not in self._sections:
+            self._sections[section] = asdict(self.settings.section(section))
+        return self._sections[section]
+
+
+def parse_params(stage: Stage, values: dict[str, Any]) -> Any:
+    """The stage's parameter object from what a recipe recorded."""
+    return from_record(type(stage.params), {name: value for name, value in values.items() if name != EXTENSIONS})
+
+
+def _seed(root: int, stage: str, session: date) -> int:
+    return int.from_bytes(sha256(f"{root}:{stage}:{session}".encode()).digest()[:7])

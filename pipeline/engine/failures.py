@@ -1,0 +1,70 @@
+"""Leaves a failed run where a piece of work ends outside its stages: over a damaged file, or a disk that refuses."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from lake.errors import BusyError, LakeError, StorageError
+from lake.runs import Recipe, Run, failed_attempts, record_failure
+from lake.store import Lake
+from pipeline.engine.errors import CycleOrderError, StageFailedError
+from pipeline.engine.work import Work
+
+log = logging.getLogger(__name__)
+MAX_ERROR = 3_900
+"""Characters of an error that a run keeps."""
+
+
+@contextmanager
+def recorded_failures(lake: Lake, work: Work) -> Iterator[None]:
+    """Record whatever ends the block as a failed run of the work, and let it pass on.
+
+    Not recorded are a stage's own failure, which its run tells of; a lake that another process is writing; and work
+    out of order, of which nothing was begun.
+    """
+    try:
+        yield
+    except (StageFailedError, BusyError, CycleOrderError):
+        raise
+    except Exception as error:  # whatever it is, the work has failed, and `nextgen runs --failed` is asked for it
+        _record(lake, work, error)
+        raise
+
+
+def describe_error(error: Exception) -> str:
+    """The error's kind and text, within what a run keeps."""
+    text = f"{type(error).__name__}: {error}"
+    return text if len(text) <= MAX_ERROR else text[:MAX_ERROR] + "..."
+
+
+def _record(lake: Lake, work: Work, error: Exception) -> None:
+    stage, now = work.stages[0], datetime.now(UTC)
+    recipe = Recipe(
+        work=work.kind,
+        cycle_id=work.cycle_id,
+        attempt=0,
+        stage=stage.name,
+        kind=stage.kind,
+        session=work.session,
+        since=work.since,
+        as_of=now,
+        inputs={},
+        params={},
+        seed=0,
+        code="",
+        threads=1,
+        libraries={},
+        output_table=stage.writes.name,
+    )
+    failed = Run(recipe=recipe, status="failed", error=describe_error(error), files={}, started_at=now)
+    try:
+        with lake.lock_for_runs(f"recording that {work.cycle_id} failed"):
+            attempt = failed_attempts(lake, work.cycle_id)
+            record_failure(lake, replace(failed, recipe=replace(recipe, attempt=attempt)))
+    except (LakeError, StorageError) as refused:
+        # Where `runs` itself is damaged or the disk refuses this row too, the error itself is all that can be told.
+        log.warning("the failure of %s could not be recorded: %s", work.cycle_id, refused)
