@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 from lake.contract import Table
 from lake.storage import delta_log
+from lake.storage.atomic import DRAFT
 from lake.storage.disk import translate_disk_errors
 from lake.storage.recovery import QUARANTINE
 from lake.store import Lake
@@ -80,7 +81,8 @@ def find_unneeded(lake: Lake) -> list[UnneededFile]:
     # The logs first: what is committed meanwhile, which needs no lock, is then either pinned or not seen yet.
     lives = {name: _lives(Path(lake.uri(table))) for name, table in TABLES.items()}
     pins = find_pinned_versions(lake)
-    return [one for name, table in TABLES.items() for one in _of_table(lake, table, lives[name], pins[name])]
+    found = [one for name, table in TABLES.items() for one in _find_in_table(lake, table, lives[name], pins[name])]
+    return found + _find_drafts(lake)
 
 
 def vacuum(lake: Lake) -> list[UnneededFile]:
@@ -100,7 +102,7 @@ def vacuum(lake: Lake) -> list[UnneededFile]:
     return found
 
 
-def _of_table(
+def _find_in_table(
     lake: Lake, table: Table, lives: Mapping[str, tuple[int, int | None]], pins: set[int]
 ) -> list[UnneededFile]:
     uri = Path(lake.uri(table))
@@ -109,9 +111,20 @@ def _of_table(
     for path in sorted(uri.glob("*.parquet*")):
         if "#" in path.name or path.name not in lives:
             if time() - path.stat().st_mtime > LEFTOVER_SECONDS:
-                found.append(_garbage(lake.path, table, path, "it never belonged to any version"))
+                found.append(_describe(lake.path, table.name, path, "it never belonged to any version"))
         elif path.name in unneeded:
-            found.append(_garbage(lake.path, table, path, "only in versions that no run refers to"))
+            found.append(_describe(lake.path, table.name, path, "only in versions that no run refers to"))
+    return found
+
+
+def _find_drafts(lake: Lake) -> list[UnneededFile]:
+    """What is left of files whose writing a crash cut off."""
+    tables = lake.path / "tables"
+    found: list[UnneededFile] = []
+    for path in sorted(lake.path.rglob(f"*{DRAFT}")):
+        if path.is_file() and time() - path.stat().st_mtime > LEFTOVER_SECONDS:
+            table = path.relative_to(tables).parts[0] if path.is_relative_to(tables) else ""
+            found.append(_describe(lake.path, table, path, "its writing was cut off"))
     return found
 
 
@@ -134,5 +147,5 @@ def _empty_quarantine(quarantine: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _garbage(lake: Path, table: Table, path: Path, why: str) -> UnneededFile:
-    return UnneededFile(table.name, str(path.relative_to(lake)), path.stat().st_size, why)
+def _describe(lake: Path, table: str, path: Path, why: str) -> UnneededFile:
+    return UnneededFile(table, str(path.relative_to(lake)), path.stat().st_size, why)

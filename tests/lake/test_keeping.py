@@ -219,6 +219,11 @@ def test_gc_removes_files_of_versions_that_nobody_names_and_leftovers(
     )
     os.utime(orphan, (0, 0))
     assert orphan.name in {Path(one.file).name for one in find_unneeded(old)}
+    draft = old.path / "HEAD.1234.draft"
+    draft.write_bytes(b"half")
+    os.utime(draft, (0, 0))
+    vacuum(old)
+    assert not orphan.exists() and not draft.exists()
 
 
 def test_what_is_asked_for_while_gc_looks_is_never_taken_for_garbage(old: Lake) -> None:
