@@ -2,11 +2,12 @@
 
 LakeError
 ├── ContractError       rows break a table's contract: fix the rows
-├── ConflictError       a fact already written would change: keep the first, or restate it properly
-├── BusyError           another process is writing: wait, or stop it
-├── DamageError         files on disk are not what was recorded: restore or repair
-├── StorageError        the disk refuses: free some space, or see to its permissions and its health
-├── NoSuchError         what was named is not in the lake: name another
+├── ConflictError       a row already written would change: keep the first, or restate it properly
+├── OvertakenError      another process wrote in between: read again
+├── BusyError           another process holds the lock: wait, or stop it
+├── DamageError         files on disk differ from what was recorded: restore or repair
+├── StorageError        the disk refuses: free some space, or check its permissions and its health
+├── NoSuchError         the lake does not have what was named: name another
 └── NotALakeError       the folder is not a lake this program can use: initialise or upgrade
 """
 
@@ -20,15 +21,15 @@ class ContractError(LakeError):
 
 
 class ConflictError(LakeError):
-    """A row that was written once would be given other values."""
+    """A row that was already written would change."""
 
 
 class OvertakenError(LakeError):
-    """Another process wrote what was read before it could be written again; nothing was changed."""
+    """Another process wrote to the table after it was read; nothing was changed."""
 
 
 class BusyError(LakeError):
-    """Another process holds the writer lease."""
+    """Another process holds the lock."""
 
 
 class DamageError(LakeError):
@@ -36,7 +37,7 @@ class DamageError(LakeError):
 
 
 class StorageError(LakeError):
-    """The disk is full, read-only or failing; what was published before stands."""
+    """The disk is full, read-only or failing; what was published before is unaffected."""
 
 
 class NoSuchError(LakeError):
@@ -44,4 +45,4 @@ class NoSuchError(LakeError):
 
 
 class NotALakeError(LakeError):
-    """The folder holds no lake, or one that this program cannot use."""
+    """The folder is not a lake, or not one that this program can use."""

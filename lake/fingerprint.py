@@ -1,4 +1,4 @@
-"""One hash for the logical content of a frame: the same rows give the same hash, however they lie in files."""
+"""One hash for the logical content of a frame: the same rows give the same hash, however they are stored."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import polars as pl
 
 
 def fingerprint(frame: pl.DataFrame, key: Sequence[str], columns: Sequence[str] | None = None) -> str:
-    """Hash names, types and values of the columns, rows in order of the key, nulls told from values, floats by bits.
+    """Hash names, types and values of the columns, rows ordered by the key, nulls distinct from values, floats by bits.
 
     Args:
         frame: any frame; its row order does not matter if the key is unique.
         key: the columns that order the rows; they are sorted by their bytes, nulls first.
-        columns: the columns that count; all where None.
+        columns: the columns to hash; all where None.
 
     Returns:
         64 hex digits.
@@ -23,22 +23,22 @@ def fingerprint(frame: pl.DataFrame, key: Sequence[str], columns: Sequence[str] 
     types = frame.schema
     names = sorted(columns if columns is not None else types)
     with_nulls = {name for name in names if frame.get_column(name).null_count()}
-    values, absent = _in_order(frame, key, names, with_nulls)
+    values, absent = _canonicalise(frame, key, names, with_nulls)
     digest = sha256(f"{frame.height}".encode())
     for name in names:
         digest.update(f"|{name}:{types[name]}|".encode())
         digest.update(absent[name].to_numpy().tobytes() if name in with_nulls else bytes(frame.height))
-        for part in _parts(values[name]):
+        for part in _to_bytes(values[name]):
             digest.update(part)
     return digest.hexdigest()
 
 
-def _in_order(
+def _canonicalise(
     frame: pl.DataFrame, key: Sequence[str], names: Sequence[str], with_nulls: Collection[str]
 ) -> tuple[dict[str, pl.Series], dict[str, pl.Series]]:
-    """The values as they are hashed, and which of them are null; in one query, which costs more than the hashing."""
+    """The values in the form in which they are hashed, and which are null; in one query, which costs the most."""
     types = frame.schema
-    values = [_canonical(name, types[name]).alias(f"{n}") for n, name in enumerate(names)]
+    values = [_canonical_expression(name, types[name]).alias(f"{n}") for n, name in enumerate(names)]
     absent = [pl.col(name).is_null().alias(f"{n} absent") for n, name in enumerate(names) if name in with_nulls]
     rows = frame.lazy().sort(list(key), nulls_last=False) if key else frame.lazy()
     found = rows.select(*values, *absent).collect(engine="in-memory").get_columns()
@@ -46,7 +46,7 @@ def _in_order(
     return dict(zip(names, found, strict=False)), dict(zip(nulls, found[len(names) :], strict=True))
 
 
-def _canonical(name: str, dtype: pl.DataType) -> pl.Expr:
+def _canonical_expression(name: str, dtype: pl.DataType) -> pl.Expr:
     """Text where the values have no fixed width, else floats, truths, or integers; a null is an empty text or 0."""
     column = pl.col(name)
     if dtype == pl.Binary:
@@ -60,8 +60,8 @@ def _canonical(name: str, dtype: pl.DataType) -> pl.Expr:
     return column.to_physical().cast(pl.Int64).fill_null(0)
 
 
-def _parts(column: pl.Series) -> Iterator[bytes]:
-    """The bytes of the values. Text is its lengths in bytes (UInt32), so that it is told apart however it is cut, and
+def _to_bytes(column: pl.Series) -> Iterator[bytes]:
+    """The bytes of the values. Text is its lengths in bytes (UInt32), so that it is distinct however it is split, and
     then all of it."""
     if column.dtype != pl.String:
         yield column.to_numpy().tobytes()

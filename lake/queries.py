@@ -1,4 +1,4 @@
-"""Questions to any table in its own terms: by ticker, session, as of a moment, the latest; answered from few files."""
+"""Query any table by ticker, session, moment of knowledge or latest, opening only the files that can have an answer."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from lake.storage.snapshot import FileSpan, select_overlapping
 from lake.store import Lake
 
 Sign = Literal["=", "!=", "<", "<=", ">", ">="]
-NEVER_BEFORE = frozenset({"market_prices", "price_restatements"})
-"""Tables whose rows are public no earlier than the day of their clock: an as-of read need not open later files."""
+PUBLIC_BY_CLOCK = frozenset({"market_prices", "price_restatements"})
+"""Tables whose rows become public no earlier than the day of their clock: an as-of read skips later files."""
 
 
 @dataclass(frozen=True)
 class Query:
-    """A question to one table; each method gives a narrower one, and nothing is read before `read`.
+    """A query of one table; each method returns a narrower one, and nothing is read before `read`.
 
-    Tickers, sessions and the moment of knowledge become predicates of the scan, and files that cannot hold an answer
+    Tickers, sessions and the moment of knowledge become predicates of the scan, and files that cannot have an answer
     are not opened. Values are compared by type: a naive moment, a ticker for a table that has none, or a text for a
-    number is refused with a sentence.
+    number is an error.
     """
 
     lake: Lake
@@ -35,22 +35,22 @@ class Query:
     last: date | datetime | None = None
     moment: datetime | None = None
     tests: tuple[tuple[pl.Expr, bool], ...] = ()
-    """Conditions, and whether each speaks only of what revisions of one fact share."""
+    """Conditions, and whether each uses only columns that all revisions of one fact share."""
     columns: tuple[str, ...] | None = None
 
     # ---- narrower
 
     def of(self, *tickers: str) -> Query:
-        """Only rows of these tickers; of articles, those that are about any of them."""
+        """Only rows of these tickers; of articles, those about any of them."""
         if "ticker" in self.table.columns:
-            return self._tested(pl.col("ticker").is_in(tickers), "ticker")
+            return self._add_test(pl.col("ticker").is_in(tickers), "ticker")
         if "tickers" in self.table.columns:
             about = [pl.col("tickers").list.contains(ticker) for ticker in tickers]
-            return self._tested(pl.any_horizontal(about) if about else pl.lit(False), "tickers")
+            return self._add_test(pl.any_horizontal(about) if about else pl.lit(False), "tickers")
         raise LakeError(f"{self.table.name} has no tickers; it has {', '.join(self.table.columns)}")
 
     def between(self, first: date | None = None, last: date | None = None) -> Query:
-        """Only rows whose clock lies between the two, both included; a day of an instant is a day in UTC."""
+        """Only rows whose clock is between the two, inclusive; a day of an instant is a day in UTC."""
         return replace(self, first=self._clock(first, ends=False), last=self._clock(last, ends=True))
 
     def on(self, session: date) -> Query:
@@ -60,7 +60,7 @@ class Query:
     def as_of(self, moment: datetime) -> Query:
         """Only what was public at the moment, each fact in its last revision by then.
 
-        Where a table does not say when its rows were public, its clock does: rows of later days are left out.
+        Where a table does not say when its rows became public, its clock does: rows of later days are left out.
         """
         return replace(self, moment=_aware(moment, f"{self.table.name} as of"))
 
@@ -75,8 +75,8 @@ class Query:
         return replace(self, version=version)
 
     def having(self, column: str, sign: Sign, value: Any) -> Query:
-        """Only rows whose column stands so to the value; None is null, NaN is neither above nor below anything."""
-        return self._tested(compared(self.table, column, sign, value), column)
+        """Only rows whose column compares so with the value; None is null, NaN is neither above nor below anything."""
+        return self._add_test(compare(self.table, column, sign, value), column)
 
     def only(self, *columns: str) -> Query:
         """Only these columns, in this order.
@@ -85,7 +85,7 @@ class Query:
             LakeError: if the table lacks one.
         """
         for column in columns:
-            _known(self.table, column)
+            _find_type(self.table, column)
         return replace(self, columns=columns)
 
     # ---- answers
@@ -106,7 +106,7 @@ class Query:
             columns=None if after else self._loaded(),
             every_revision=not reducing,
         )
-        # What a superseded revision said may meet a condition that the last one does not.
+        # A superseded revision may meet a condition that the last one does not.
         rows = rows.filter(*after) if after else rows
         return rows.select(self.columns) if self.columns is not None else rows
 
@@ -123,26 +123,26 @@ class Query:
         return self.read().clear()
 
     def files(self) -> list[FileSpan]:
-        """The files that `read` opens: the others cannot hold an answer."""
+        """The files that `read` opens: the others cannot have an answer."""
         version = self.lake.version(self.table) if self.version is None else self.version
         return select_overlapping(self.lake.files(self.table, version), *self._span())
 
     # ---- inner workings
 
-    def _tested(self, test: pl.Expr, column: str) -> Query:
+    def _add_test(self, test: pl.Expr, column: str) -> Query:
         shared = column in self.table.entity or column == self.table.clock
         return replace(self, tests=(*self.tests, (test, shared)))
 
     def _span(self) -> tuple[date | datetime | None, date | datetime | None]:
-        """The span of the clock, cut at what the moment of knowledge says of it."""
-        bounded = self.table.available is None or self.table.name in NEVER_BEFORE
+        """The span of the clock, limited by the moment of knowledge."""
+        bounded = self.table.available is None or self.table.name in PUBLIC_BY_CLOCK
         if self.moment is None or not bounded:
             return self.first, self.last
         moment = self.moment if self._is_instant else self.moment.date()
         return self.first, moment if self.last is None else min(self.last, moment)
 
     def _within(self, span: FileSpan) -> Query:
-        """The question to the rows of a file's span; to all of them where the log does not tell the span."""
+        """The query limited to a file's span; not limited where the log does not record the span."""
         first, last = self._span()
         low = max((one for one in (first, span.first) if one is not None), default=None)
         high = min((one for one in (last, span.last) if one is not None), default=None)
@@ -164,7 +164,7 @@ class Query:
         name = f"{self.table.name}.{self.table.clock}"
         if isinstance(value, datetime):
             if not self._is_instant:
-                raise LakeError(f"{name} is a day, and {value.isoformat()} is one only in some zone; give a date")
+                raise LakeError(f"{name} is a day, and {value.isoformat()} is a moment; give a date")
             return _aware(value, name)
         if not self._is_instant:
             return value
@@ -177,23 +177,23 @@ def query(lake: Lake, table: Table) -> Query:
     return Query(lake, lake.contract(table))
 
 
-def compared(table: Table, column: str, sign: Sign, value: Any) -> pl.Expr:
-    """A condition on a column, sound for every value a number can have.
+def compare(table: Table, column: str, sign: Sign, value: Any) -> pl.Expr:
+    """A condition on a column, correct for every value that a number can have.
 
-    Null asks for null. polars takes NaN for greater than any number; here it is neither above nor below anything.
+    None matches null. polars treats NaN as greater than any number; here it is neither above nor below anything.
 
     Raises:
-        LakeError: if there is no such column, or it cannot hold the value.
+        LakeError: if there is no such column, or the value has another type.
     """
-    dtype = _known(table, column)
+    dtype = _find_type(table, column)
     at = pl.col(column)
     if value is None:
         if sign not in ("=", "!="):
-            raise LakeError(f"{table.name}.{column} {sign} nothing is no question; ask with = or !=")
+            raise LakeError(f"{table.name}.{column} {sign} null is always unknown; use = or !=")
         return at.is_null() if sign == "=" else at.is_not_null()
     if isinstance(value, datetime):
         value = _aware(value, f"{table.name}.{column}")
-    _refuse_other(table, column, dtype, value)
+    _check_type(table, column, dtype, value)
     literal = pl.lit(value, dtype=dtype)
     number = at.is_not_nan() if dtype.is_float() else pl.lit(True)
     found: dict[str, pl.Expr] = {
@@ -207,8 +207,8 @@ def compared(table: Table, column: str, sign: Sign, value: Any) -> pl.Expr:
     return found[sign]
 
 
-def _refuse_other(table: Table, column: str, dtype: pl.DataType, value: Any) -> None:
-    """A text that looks like a number, or a day for a moment, is a mistake and not a question."""
+def _check_type(table: Table, column: str, dtype: pl.DataType, value: Any) -> None:
+    """Refuse a text that looks like a number, or a day for a moment."""
     kinds: Iterable[type] = (str,)
     if isinstance(dtype, pl.Datetime):
         kinds = (datetime,)
@@ -221,13 +221,13 @@ def _refuse_other(table: Table, column: str, dtype: pl.DataType, value: Any) -> 
 
         kinds = (int, float, Decimal) if not dtype.is_integer() else (int,)
     elif dtype.is_nested() or dtype == pl.Binary:
-        raise LakeError(f"{table.name}.{column} holds {dtype}, which cannot be compared")
+        raise LakeError(f"{table.name}.{column} is {dtype}, which cannot be compared")
     mistaken = (isinstance(value, bool) and dtype != pl.Boolean) or (isinstance(value, datetime) and dtype == pl.Date)
     if mistaken or not isinstance(value, tuple(kinds)):
         raise LakeError(f"{table.name}.{column} is {dtype}, and {value!r} is not")
 
 
-def _known(table: Table, column: str) -> pl.DataType:
+def _find_type(table: Table, column: str) -> pl.DataType:
     schema = table.stored_schema
     if column not in schema:
         from difflib import get_close_matches
@@ -240,10 +240,10 @@ def _known(table: Table, column: str) -> pl.DataType:
 
 def _aware(moment: datetime, what: str) -> datetime:
     if moment.tzinfo is None:
-        raise LakeError(f"{what} {moment.isoformat()} has no zone; give one, or nobody knows which moment it is")
+        raise LakeError(f"{what} {moment.isoformat()} has no time zone; add one")
     return moment.astimezone(UTC)
 
 
 def _late(span: FileSpan) -> tuple[bool, Any]:
-    """Order by the last value of the clock; a file that does not tell its own comes last of all, to be opened first."""
+    """Order by the last value of the clock; a file without one comes last of all, to be opened first."""
     return (True, "") if span.last is None else (False, span.last)

@@ -1,4 +1,4 @@
-"""What ran, what the operator asked for and decided, and how healthy it all is."""
+"""What ran, what the operator requested and decided, and how healthy the operation is."""
 
 from enum import StrEnum
 
@@ -28,7 +28,7 @@ class WorkKind(StrEnum):
 RUNS = Table(
     name="runs",
     domain="control",
-    doc="One row per stage run with its whole recipe; a commit of rows here is what publishes a cycle.",
+    doc="One row per stage run with its complete recipe; a commit of rows here publishes a cycle.",
     key=("run_id",),
     mode="append",
     owner="kernel",
@@ -49,7 +49,7 @@ RUNS = Table(
         ),
         "as_of": instant("what it was allowed to know"),
         "status": Column(pl.String(), "name", "how it ended", pattern="done|failed|dead"),
-        "error": text("what went wrong, in words; empty if nothing", max_length=4_000),
+        "error": text("what went wrong, as a sentence; empty if nothing", max_length=4_000),
         "inputs": text("table -> version read", unit="JSON", max_length=20_000),
         "params": text("parameters", unit="JSON", max_length=20_000),
         "seed": count("seed", "random seed"),
@@ -78,7 +78,7 @@ RUNS = Table(
 TASK_REQUESTS = Table(
     name="task_requests",
     domain="control",
-    doc="What a person asked the daemon to do; its state is derived from task_attempts.",
+    doc="What an operator asked the daemon to do; its state follows from task_attempts.",
     key=("request_id",),
     mode="append",
     owner="operator",
@@ -86,10 +86,10 @@ TASK_REQUESTS = Table(
     root="an operator's word",
     published_by_run=False,
     columns={
-        "request_id": text("made by the asking side, so that asking twice asks once", unit="id", max_length=80),
+        "request_id": text("chosen by the client, so that a repeated request counts once", unit="id", max_length=80),
         "requested_at": instant("when"),
         "origin": Column(
-            pl.String(), "name", "who asked; the daemon itself where a crash left work", pattern="console|cli|daemon"
+            pl.String(), "name", "who requested it; the daemon itself after a crash", pattern="console|cli|daemon"
         ),
         "action": text("run, cycle, cancel, ...", unit="name", max_length=40),
         "target": text("what it is about", max_length=200),
@@ -102,7 +102,7 @@ TASK_REQUESTS = Table(
 TRADE_DECISIONS = Table(
     name="trade_decisions",
     domain="control",
-    doc="What the operator said of a planned trade: the last word before its open counts, a later one does not.",
+    doc="The operator's decision on a planned trade; the last one before its open counts.",
     key=("decision_id",),
     mode="append",
     owner="operator",
@@ -110,21 +110,21 @@ TRADE_DECISIONS = Table(
     available="decided_at",
     published_by_run=False,
     columns={
-        "decision_id": text("made by the asking side, so that saying it twice says it once", unit="id", max_length=80),
+        "decision_id": text("chosen by the client, so that a repeated decision counts once", unit="id", max_length=80),
         "plan_id": text("the plan", unit="id", max_length=60).refer_to("trade_plans.plan_id"),
         "for_session": Column(pl.Date(), "exchange date", "the session at whose open the plan may be filled"),
         "ticker": TICKER,
         "decision": Column(pl.String(), "name", "what was decided", pattern="approve|veto"),
         "reason": text("why, in the operator's words", max_length=1_000),
         "decided_at": instant("when; in a simulated market, its own time"),
-        "origin": Column(pl.String(), "name", "where it was said", pattern="console|cli"),
+        "origin": Column(pl.String(), "name", "where it was made", pattern="console|cli"),
     },
 )
 
 MODEL_CHOICES = Table(
     name="model_choices",
     domain="control",
-    doc="The operator's word on who is champion; `promote` puts the last one of a session into effect in its cycle.",
+    doc="The operator's choice of champion; `promote` puts the last one of a session into effect in its cycle.",
     key=("choice_id",),
     mode="append",
     owner="operator",
@@ -132,21 +132,21 @@ MODEL_CHOICES = Table(
     available="decided_at",
     published_by_run=False,
     columns={
-        "choice_id": text("made by the asking side, so that choosing twice chooses once", unit="id", max_length=80),
+        "choice_id": text("chosen by the client, so that a repeated choice counts once", unit="id", max_length=80),
         "session": Column(pl.Date(), "exchange date", "the session from whose cycle on it counts"),
         "choice": Column(pl.String(), "name", "what was chosen", pattern="promote|rollback"),
-        "model_id": text("the model promoted, or the champion taken back", unit="id", max_length=80).refer_to(
+        "model_id": text("the model promoted, or the champion rolled back", unit="id", max_length=80).refer_to(
             "model_registry.model_id"
         ),
         "champion": text(
-            "who is champion then; null where none was before the one taken back",
+            "the champion then; null if there was none before the one rolled back",
             unit="id",
             nullable=True,
             max_length=80,
         ),
         "reason": text("why, in the operator's words", max_length=1_000),
         "decided_at": instant("when; in a simulated market, its own time"),
-        "origin": Column(pl.String(), "name", "where it was said", pattern="console|cli"),
+        "origin": Column(pl.String(), "name", "where it was made", pattern="console|cli"),
     },
 )
 
@@ -164,15 +164,15 @@ TASK_DEFINITIONS = Table(
         "task": text("the task", unit="name", max_length=60),
         "since": instant("when the daemon first saw this definition"),
         "trigger": text("when it is due; empty where it is off or gone", max_length=120),
-        "exchange": text("whose sessions the trigger speaks of", unit="ISO 10383", max_length=8),
-        "zone": text("whose clock the trigger speaks of", unit="IANA zone", max_length=60),
+        "exchange": text("the exchange whose sessions the trigger refers to", unit="ISO 10383", max_length=8),
+        "zone": text("the time zone that the trigger refers to", unit="IANA zone", max_length=60),
     },
 )
 
 TASK_ATTEMPTS = Table(
     name="task_attempts",
     domain="control",
-    doc="What happened to each task and slot, one row per event: with the calendar, all that decides what is owed.",
+    doc="One row per event of each task and slot; with the calendar, they determine what is due.",
     key=("task", "slot", "attempt", "state"),
     mode="append",
     owner="kernel",
@@ -187,13 +187,13 @@ TASK_ATTEMPTS = Table(
         "state": Column(
             pl.String(),
             "name",
-            "what happened; released is an operator letting a stopped line go on",
+            "what happened; released: an operator let a stopped task go on",
             pattern="started|done|failed|dead|skipped|cancelled|released",
         ),
         "follows": Column(
             pl.String(),
             "name",
-            "what comes next: nothing while it runs or where it is settled for good",
+            "what comes next; nothing while it runs or once it is settled",
             pattern="nothing|retry|fallback|stop|last-good|give-up",
         ),
         "due_at": instant("when the slot was due; for a request, when it was made"),
@@ -201,11 +201,13 @@ TASK_ATTEMPTS = Table(
         "at": instant("when it happened"),
         "retry_at": instant("earliest moment of the next attempt", nullable=True),
         "pid": count("process id", "the worker; null where none was started", nullable=True),
-        "process_started": text("the worker's start as its system tells it: a pid alone is used again", max_length=80),
+        "process_started": text(
+            "when the worker's process started, according to its system: process ids are reused", max_length=80
+        ),
         "boot_id": text("the boot of the host it ran under", unit="id", max_length=80),
         "cycle_id": text("the cycle or run it published; empty if none", unit="id", max_length=80),
         "seconds": number("seconds", "how long the attempt took", nullable=True),
-        "reason": text("why, in words; empty if there is nothing to say", max_length=1_000),
+        "reason": text("why, as a sentence; empty if there is nothing to say", max_length=1_000),
     },
 )
 
@@ -224,16 +226,16 @@ SYSTEM_HEALTH = Table(
         "check": text("what was looked at", unit="name", max_length=60),
         "status": Column(pl.String(), "name", "verdict", pattern="ok|warn|fail"),
         "value": number("see check", "the figure", nullable=True),
-        "limit": number("see check", "the level it is held against", nullable=True),
-        "message": text("the verdict in words", max_length=500),
-        "as_of": instant("the moment it speaks of"),
+        "limit": number("see check", "the level it is compared with", nullable=True),
+        "message": text("the verdict as a sentence", max_length=500),
+        "as_of": instant("the moment it describes"),
     },
 )
 
 SERVICE_HEARTBEATS = Table(
     name="service_heartbeats",
     domain="control",
-    doc="That the daemon was alive and what it used: one row for some minutes of beats, to keep the log small.",
+    doc="The daemon's heartbeats and what it used: one row for some minutes of beats, to keep the log small.",
     key=("service", "until"),
     mode="append",
     owner="kernel",
@@ -250,9 +252,9 @@ SERVICE_HEARTBEATS = Table(
         "memory": count("bytes", "resident memory at the last beat"),
         "descriptors": count("count", "open file descriptors at the last beat"),
         "cpu": number("seconds", "processor time used since the process began"),
-        "owed": count("count", "slots owed and not yet settled at the last beat"),
+        "owed": count("count", "slots due and not yet settled at the last beat"),
         "running": count("count", "attempts running at the last beat"),
         "status": Column(pl.String(), "name", "its own verdict", pattern="ok|warn|fail"),
-        "reason": text("the verdict in words", max_length=500),
+        "reason": text("the verdict as a sentence", max_length=500),
     },
 )

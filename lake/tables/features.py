@@ -15,7 +15,7 @@ FEATURE_SET = Column(
 FEATURE_ROWS = Table(
     name="feature_rows",
     domain="features",
-    doc="What was computable about a ticker at a session's close; null where history is too short.",
+    doc="The features of a ticker at a session's close; null where its history is too short.",
     key=("feature_set", "session", "ticker"),
     mode="append",
     owner="features",
@@ -36,7 +36,7 @@ FEATURE_ROWS = Table(
 FEATURE_WINDOWS = Table(
     name="feature_windows",
     domain="features",
-    doc="A model's view of a ticker: `length` consecutive sessions of feature rows, by reference, ending at `session`.",
+    doc="A model's input for a ticker: `length` consecutive sessions of feature rows by reference, up to `session`.",
     key=("features_id", "ticker"),
     mode="append",
     owner="windows",
@@ -51,10 +51,10 @@ FEATURE_WINDOWS = Table(
         "ticker": TICKER.refer_to("feature_rows.ticker"),
         "session": SESSION,
         "feature_set": FEATURE_SET,
-        "length": count("sessions", "rows the window asks for"),
+        "length": count("sessions", "rows that the window spans"),
         "first_session": day("session of the window's first row").refer_to("feature_rows.session", until="session"),
         "present": count("sessions", "complete feature rows found in the window"),
-        "usable": flag("all of its rows are there and complete"),
+        "usable": flag("all of its rows exist and are complete"),
         "window_hash": Column(pl.String(), "sha256", "hash of the window's values in order", pattern=r"[0-9a-f]{64}"),
         "feature_rows_version": Column(
             pl.Int64(), "table version", "the version of feature_rows it refers to", provenance=True

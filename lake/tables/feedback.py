@@ -1,4 +1,4 @@
-"""How good the forecasts were, what follows from it, and whether acting on it helped."""
+"""How good the forecasts were, what follows from that, and whether acting on it helped."""
 
 import polars as pl
 
@@ -58,7 +58,7 @@ SCALE_EDGES = tuple(2.0 ** (step / 12) for step in range(-36, 37))
 VALIDATION_EVENTS = Table(
     name="validation_events",
     domain="feedback",
-    doc="What became of each forecast that fell due: scored, waiting for a bar, or void, and why.",
+    doc="What became of each forecast that matured: scored, waiting for a bar, or void, and why.",
     key=("prediction_id", "event"),
     mode="append",
     owner="validation_events",
@@ -70,14 +70,14 @@ VALIDATION_EVENTS = Table(
         "horizon": HORIZON,
         "target_session": day("the session it was for"),
         "event": Column(pl.String(), "name", "what happened", pattern="scored|waiting|void"),
-        "reason": text("the same in words", max_length=300),
+        "reason": text("the same as a sentence", max_length=300),
     },
 )
 
 SESSION_SCORES = Table(
     name="session_scores",
     domain="feedback",
-    doc="A session's new scores in sums, of which trailing figures are made; no forecast is read twice.",
+    doc="A session's new scores as sums, from which trailing figures are computed; no forecast is read twice.",
     key=("session", "target_session", "scope", "slice", "horizon", "model_id"),
     mode="append",
     owner="session_scores",
@@ -145,7 +145,7 @@ FEEDBACK_METRICS = Table(
         "verdict": Column(
             pl.String(),
             "name",
-            "what the interval allows one to say",
+            "what the interval supports",
             pattern="skill|no skill|worse|calibrated|too narrow|too wide|biased|unbiased|too few|learned",
         ),
     },
@@ -154,7 +154,7 @@ FEEDBACK_METRICS = Table(
 BIAS_FLAGS = Table(
     name="bias_flags",
     domain="feedback",
-    doc="Where forecasts err to one side more than chance allows, and by how much the next ones are adjusted.",
+    doc="Where forecasts are biased more than chance allows, and by how much the next ones are adjusted.",
     key=("session", "scope", "slice", "horizon"),
     mode="merge",
     owner="bias",
@@ -200,29 +200,29 @@ RETRAIN_CANDIDATES = Table(
         "reason": Column(
             pl.String(),
             "name",
-            "what speaks for training",
+            "what calls for training",
             pattern="no_model|age|skill_loss|coverage|bias|drift",
         ),
         "statistic": number("see reason", "what was measured"),
-        "threshold": number("see reason", "the level it is held against"),
+        "threshold": number("see reason", "the level it is compared with"),
         "due": flag("the statistic is beyond the threshold"),
-        "evidence": text("the same in words", max_length=500),
+        "evidence": text("the same as a sentence", max_length=500),
     },
 )
 
 LEARNING_INSIGHTS = Table(
     name="learning_insights",
     domain="feedback",
-    doc="A hypothesis about our own errors through its life: opened on evidence, acted on, measured, retired.",
+    doc="A hypothesis about the system's own errors and its life: opened on evidence, acted on, measured, retired.",
     key=("insight_id", "session"),
     mode="append",
     owner="insights",
     clock="session",
     columns={
         "insight_id": text(
-            "what it is about: kind, scope, slice, horizon, and the session it opened", unit="id", max_length=160
+            "what it is about: kind, scope, slice, horizon, and the session of its opening", unit="id", max_length=160
         ),
-        "session": Column(pl.Date(), "exchange date", "the session of this step of its life").refer_to(
+        "session": Column(pl.Date(), "exchange date", "the session of this step in its life").refer_to(
             "bias_flags.session", "feedback_metrics.session"
         ),
         "opened": day("when it was opened"),
@@ -231,7 +231,7 @@ LEARNING_INSIGHTS = Table(
         "slice": SLICE.refer_to("bias_flags.slice", "feedback_metrics.slice"),
         "horizon": HORIZON.refer_to("bias_flags.horizon", "feedback_metrics.horizon"),
         "status": Column(pl.String(), "name", "its state after this step", pattern="open|acted|measured|retired"),
-        "hypothesis": text("what we believe", max_length=500),
+        "hypothesis": text("what is believed", max_length=500),
         "evidence": text("the figures behind it", max_length=1_000),
         "action": text("what was changed because of it", max_length=500),
         "before": number(

@@ -1,4 +1,4 @@
-"""What an older system forecast and traded: kept beside our own, compared with it, and used for nothing else."""
+"""What an older system forecast and traded: stored for comparison with our own, and used for nothing else."""
 
 import polars as pl
 
@@ -25,7 +25,7 @@ IMPORT_SOURCE = Column(
 RAW_IMPORTS = Table(
     name="raw_imports",
     domain="imports",
-    doc="Forecasts and trades as an older system holds them, verbatim; its prices and news are in the raw tables.",
+    doc="Forecasts and trades of an older system, verbatim; its prices and news are in the raw tables.",
     key=("payload_id",),
     mode="append",
     owner="source",
@@ -37,13 +37,13 @@ RAW_IMPORTS = Table(
             pl.String(), "sha256", "hash of source, kind, request and payload", pattern=r"[0-9a-f]{64}"
         ),
         "source": IMPORT_SOURCE,
-        "kind": Column(pl.String(), "name", "what the payload holds", pattern="predictions|trades"),
-        "session": Column(pl.Date(), "exchange date", "the last session the payload can speak of"),
+        "kind": Column(pl.String(), "name", "what the payload contains", pattern="predictions|trades"),
+        "session": Column(pl.Date(), "exchange date", "the last session that the payload can contain"),
         "fetched_at": Column(
-            UTC, "UTC instant", "when it was imported; the same payload once more keeps the first", provenance=True
+            UTC, "UTC instant", "when it was imported; a repeated payload keeps the first time", provenance=True
         ),
         "format": Column(pl.String(), "name", "how to decode the payload", pattern="ndjson"),
-        "request": text("the mapping as JSON: how each field is called in the payload", unit="JSON", max_length=20_000),
+        "request": text("the mapping as JSON: the name of each field in the payload", unit="JSON", max_length=20_000),
         "payload": text("the rows, one JSON object a line", unit="JSON lines", max_length=50_000_000),
     },
 )
@@ -63,9 +63,9 @@ IMPORTED_PREDICTIONS = Table(
         "ticker": TICKER,
         "horizon": HORIZON,
         "model": text("the older system's model; its own name where it has none", unit="name", max_length=80),
-        "point": number("fraction", "expected return over the horizon, as a fraction whatever the system wrote"),
+        "point": number("fraction", "expected return over the horizon, converted to a fraction"),
         "probability_up": number("0 to 1", "probability of a rise, where it states one", nullable=True),
-        "made_at": instant("when it says that it was made; null where it does not say", nullable=True),
+        "made_at": instant("when it was made according to the system; null where it does not say", nullable=True),
         "available_at": AVAILABLE_AT,
         "payload_id": PAYLOAD_ID.refer_to("raw_imports.payload_id"),
         "line": count("index", "the line of the payload it was read from"),
@@ -81,7 +81,7 @@ IMPORTED_PREDICTIONS = Table(
 IMPORTED_TRADES = Table(
     name="imported_trades",
     domain="imports",
-    doc="One fill of an older system; it moves nothing in our own ledger.",
+    doc="One fill of an older system; it has no effect on our own ledger.",
     key=("source", "trade_id"),
     mode="merge",
     owner="imported_trades",
@@ -97,7 +97,9 @@ IMPORTED_TRADES = Table(
         "shares": Column(PRICE, "shares", "shares filled, fractions included"),
         "price": Column(PRICE, "currency per share", "price paid or received"),
         "fees": Column(CENTS, "currency", "fees beside the price; null where unknown", nullable=True),
-        "profit": Column(CENTS, "currency", "realised profit as it states it; null where it does not", nullable=True),
+        "profit": Column(
+            CENTS, "currency", "realised profit according to the system; null where it does not say", nullable=True
+        ),
         "available_at": AVAILABLE_AT,
         "payload_id": PAYLOAD_ID.refer_to("raw_imports.payload_id"),
         "line": count("index", "the line of the payload it was read from"),

@@ -1,4 +1,4 @@
-"""Prices as traded, corporate actions apart, and who could be traded when."""
+"""Prices as traded, corporate actions apart, and what could be traded when."""
 
 import polars as pl
 
@@ -22,7 +22,7 @@ INTERVAL = Column(pl.String(), "bar length", "1d, 1h, 5m or 1m", pattern=r"1d|1h
 RAW_PRICES = Table(
     name="raw_prices",
     domain="market",
-    doc="What a price source answered, verbatim, before anybody interpreted it.",
+    doc="What a price source answered, verbatim, before any interpretation.",
     key=("payload_id",),
     mode="append",
     owner="source",
@@ -40,25 +40,25 @@ RAW_PRICES = Table(
         "kind": Column(
             pl.String(),
             "name",
-            "what the payload holds; factors: bars whose adjusted close tells of an action;"
-            " members: spells of an index; check: bars of a second source, only compared with",
+            "what the payload contains; factors: bars whose adjusted close implies an action;"
+            " members: membership intervals of an index; check: bars of a second source, for comparison only",
             pattern="bars|actions|factors|listings|members|check",
         ),
-        "ticker": text("the symbol asked for, as the vendor spells it", unit="vendor symbol", max_length=200),
-        "session": Column(pl.Date(), "exchange date", "the last session the payload can speak of"),
+        "ticker": text("the symbol requested, as the vendor spells it", unit="vendor symbol", max_length=200),
+        "session": Column(pl.Date(), "exchange date", "the last session that the payload can contain"),
         "fetched_at": Column(
             UTC,
             "UTC instant",
-            "when the answer came; the same answer landed once more keeps the first",
+            "when the answer came; a repeated answer keeps the first time",
             provenance=True,
         ),
         "format": Column(
             pl.String(),
             "name",
-            "how to decode the payload; failure: there was no answer, the payload says why",
+            "how to decode the payload; failure: there was no answer, and the payload says why",
             pattern=r"ndjson|yahoo-chart|yahoo-screener|failure",
         ),
-        "request": text("the request as JSON: what was asked, in which words", unit="JSON", max_length=20_000),
+        "request": text("the request as JSON", unit="JSON", max_length=20_000),
         "payload": text("the answer, byte for byte", unit="vendor text", max_length=50_000_000),
     },
 )
@@ -78,7 +78,7 @@ INSTRUMENTS = Table(
         "role": Column(
             pl.String(),
             "name",
-            "stock: may be traded; benchmark: only compared with",
+            "stock: may be traded; benchmark: for comparison only",
             pattern="stock|benchmark",
         ),
         "exchange": Column(pl.String(), "ISO 10383", "exchange calendar", pattern="[A-Z]{4}|24/[57]"),
@@ -92,7 +92,7 @@ INSTRUMENTS = Table(
 MARKET_PRICES = Table(
     name="market_prices",
     domain="market",
-    doc="One bar as traded (not adjusted); a changed bar is a further revision, the earlier one stays.",
+    doc="One bar as traded (not adjusted); a changed bar becomes a further revision, the earlier one stays.",
     key=("ticker", "interval", "ts", "revision"),
     entity=("ticker", "interval", "ts"),
     mode="append",
@@ -103,7 +103,7 @@ MARKET_PRICES = Table(
         "ticker": TICKER,
         "interval": INTERVAL,
         "session": SESSION,
-        "ts": instant("the end of the bar: nothing of it was known before"),
+        "ts": instant("the end of the bar, before which it was not known"),
         "revision": Column(pl.Int32(), "count", "0 for the first value seen, then 1, 2, ..."),
         "open": number("currency per share", "first trade"),
         "high": number("currency per share", "highest trade"),
@@ -119,7 +119,7 @@ MARKET_PRICES = Table(
     rules={
         "prices are positive": Rule(
             (pl.col("open") > 0) & (pl.col("high") > 0) & (pl.col("low") > 0) & (pl.col("close") > 0),
-            "a bar without a price is no bar: leave it out or fetch it again",
+            "leave out bars without a price, or fetch them again",
         ),
         "high is not below low": Rule(pl.col("high") >= pl.col("low"), "fetch the bar again"),
         "open lies within the range": Rule(
@@ -129,9 +129,7 @@ MARKET_PRICES = Table(
             (pl.col("close") <= pl.col("high")) & (pl.col("close") >= pl.col("low")), "fetch the bar again"
         ),
         "volume is not negative": Rule(pl.col("volume") >= 0, "fetch the bar again"),
-        "known only after it ended": Rule(
-            pl.col("available_at") >= pl.col("ts"), "an unfinished bar is no bar: wait for its end"
-        ),
+        "known only after it ended": Rule(pl.col("available_at") >= pl.col("ts"), "wait for the end of the bar"),
         "revision counts from 0": Rule(pl.col("revision") >= 0, "number revisions 0, 1, 2, ..."),
     },
 )
@@ -153,7 +151,7 @@ CORPORATE_ACTIONS = Table(
         "sequence": Column(pl.Int32(), "count", "0, 1, ... for several of one kind on one day"),
         "revision": Column(pl.Int32(), "count", "0 for the first statement, then corrections"),
         "numerator": count("shares", "split: new shares ...", nullable=True),
-        "denominator": count("shares", "split: ... for each of so many old ones", nullable=True),
+        "denominator": count("shares", "split: ... for this many old ones", nullable=True),
         "amount": number(
             "currency per share",
             "dividend: cash per share held; delisting: final value per share",
@@ -190,7 +188,7 @@ CORPORATE_ACTIONS = Table(
 PRICE_RESTATEMENTS = Table(
     name="price_restatements",
     domain="market",
-    doc="Every change a source made to a bar it had already delivered: before, after, and when we learned it.",
+    doc="Every change a source made to a bar that it had already delivered: before, after, and when it was learned.",
     key=("ticker", "interval", "ts", "revision"),
     mode="append",
     owner="restatements",
@@ -219,7 +217,7 @@ PRICE_RESTATEMENTS = Table(
 QUARANTINED_ROWS = Table(
     name="quarantined_rows",
     domain="market",
-    doc="Rows that broke a rule: kept whole, with the rule, and shown; they never reach a canonical table.",
+    doc="Rows that broke a rule, stored completely with the rule; they never reach a canonical table.",
     key=("payload_id", "line", "target"),
     mode="append",
     owner="quarantine",
@@ -229,7 +227,7 @@ QUARANTINED_ROWS = Table(
         "payload_id": PAYLOAD_ID.refer_to("raw_prices.payload_id", "raw_news.payload_id", "raw_imports.payload_id"),
         "line": count("index", "the line within the payload"),
         "target": text("the table it was meant for", unit="table", max_length=60),
-        "session": Column(pl.Date(), "exchange date", "the session of the landing it came with"),
+        "session": Column(pl.Date(), "exchange date", "the session of the landing that it came with"),
         "ticker": text("the symbol as delivered", unit="vendor symbol", max_length=200),
         "rule": text("the first rule it breaks", max_length=300),
         "row": text("the row as delivered", unit="JSON", max_length=20_000),
@@ -241,7 +239,7 @@ QUARANTINED_ROWS = Table(
 CONSTITUENTS = Table(
     name="constituents",
     domain="market",
-    doc="Who belonged to the index that the universe is drawn from: one row per spell, past members included.",
+    doc="Members of the index that the universe is drawn from: one row per membership interval, past ones included.",
     key=("ticker", "start"),
     mode="merge",
     owner="constituents",
@@ -249,17 +247,17 @@ CONSTITUENTS = Table(
     columns={
         "ticker": TICKER,
         "start": day("first day as a member"),
-        "end": Column(pl.Date(), "date", "first day no longer a member; null for a member still", nullable=True),
+        "end": Column(pl.Date(), "date", "first day no longer a member; null for a present member", nullable=True),
         "source": SOURCE,
         "payload_id": PAYLOAD_ID.refer_to("raw_prices.payload_id"),
     },
-    rules={"a spell ends after it starts": Rule(pl.col("end") > pl.col("start"), "correct the spell's days")},
+    rules={"a spell ends after it starts": Rule(pl.col("end") > pl.col("start"), "correct the days of the interval")},
 )
 
 TICKER_UNIVERSE = Table(
     name="ticker_universe",
     domain="market",
-    doc="Who could be traded at each session, who could not, and the first filter that kept them out.",
+    doc="Which tickers could be traded at each session, which could not, and the first filter that excluded them.",
     key=("session", "ticker"),
     mode="merge",
     owner="universe",
@@ -268,7 +266,7 @@ TICKER_UNIVERSE = Table(
         "session": SESSION.refer_to("market_prices.session"),
         "ticker": TICKER.refer_to("market_prices.ticker", "instruments.ticker", "constituents.ticker"),
         "member": flag("in the universe for decisions at this session's close"),
-        "reason": text("'member', or the first filter it fails, in words", max_length=200),
+        "reason": text("'member', or the first filter it fails, as a sentence", max_length=200),
         "sector": text("sector as known", unit="name", max_length=60),
         "close": number("currency per share", "the last close known", nullable=True),
         "dollar_volume": number("currency per session", "median close x volume, 20 sessions", nullable=True),

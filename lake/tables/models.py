@@ -1,4 +1,4 @@
-"""Trained ensembles with all that is needed to use, judge and repeat them, and who is champion."""
+"""Trained ensembles with all that is needed to use, evaluate and repeat them, and which is champion."""
 
 import polars as pl
 
@@ -45,7 +45,7 @@ MODEL_REGISTRY = Table(
 MODEL_PROMOTIONS = Table(
     name="model_promotions",
     domain="models",
-    doc="Each decision on who is champion, with the comparison it rests on.",
+    doc="Each decision on the champion, with the comparison that it is based on.",
     key=("session", "model_id"),
     mode="append",
     owner="promote",
@@ -55,13 +55,13 @@ MODEL_PROMOTIONS = Table(
         "model_id": MODEL_ID.refer_to("model_registry.model_id"),
         "promoted": flag("the challenger became champion"),
         "champion": text(
-            "the champion after this decision; null where none has earned it",
+            "the champion after this decision; null where no model has earned it",
             unit="model_id",
             nullable=True,
             max_length=80,
         ),
         "previous": text("the champion before", unit="model_id", nullable=True, max_length=80),
-        "reason": text("the decision in words", max_length=500),
+        "reason": text("the decision as a sentence", max_length=500),
         "challenger_loss": number("pinball loss / sigma", "challenger's loss on the common test sessions"),
         "champion_loss": number("pinball loss / sigma", "champion's loss on the same rows", nullable=True),
         "naive_loss": number("pinball loss / sigma", "the naive forecast's loss on the same rows"),

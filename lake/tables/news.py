@@ -1,4 +1,4 @@
-"""News as published, and what each article says about each ticker."""
+"""News as published, and what each article means for each ticker."""
 
 import polars as pl
 
@@ -12,7 +12,7 @@ SCORER = Column(
 DECISION_SESSION = Column(
     pl.Date(),
     "exchange date",
-    "the first session whose decision may use it; after the close counts for the next",
+    "the first session whose decision may use it; after the close it is the next one",
 )
 
 RAW_NEWS = Table(
@@ -28,8 +28,8 @@ RAW_NEWS = Table(
     columns={
         "payload_id": Column(pl.String(), "sha256", "hash of source, request and payload", pattern=r"[0-9a-f]{64}"),
         "source": SOURCE,
-        "session": Column(pl.Date(), "exchange date", "the last session the payload can speak of"),
-        "fetched_at": instant("when it was landed"),
+        "session": Column(pl.Date(), "exchange date", "the last session that the payload can contain"),
+        "fetched_at": instant("when it was fetched"),
         "format": Column(pl.String(), "name", "how to decode the payload", pattern="ndjson|rss|yahoo-news|failure"),
         "request": text("the request as JSON", unit="JSON", max_length=20_000),
         "payload": text("the answer, byte for byte", unit="vendor text", max_length=50_000_000),
@@ -39,7 +39,7 @@ RAW_NEWS = Table(
 NEWS_ARTICLES = Table(
     name="news_articles",
     domain="news",
-    doc="One article, once, with the moment it was public; without a publication time nothing gets in.",
+    doc="Each article once, with the moment it became public; without a publication time it is rejected.",
     key=("article_id",),
     mode="merge",
     owner="articles",
@@ -50,8 +50,8 @@ NEWS_ARTICLES = Table(
         "session": DECISION_SESSION,
         "published_at": instant("when it was published"),
         "available_at": AVAILABLE_AT,
-        "title": text("headline, as text (hostile until escaped)", max_length=1_000),
-        "body": text("summary or text, bounded", nullable=True, max_length=20_000),
+        "title": text("headline (untrusted text)", max_length=1_000),
+        "body": text("summary or text, truncated", nullable=True, max_length=20_000),
         "url": text("where it was", unit="URL", nullable=True, max_length=2_000),
         "tickers": Column(pl.List(pl.String()), "symbols", "the tickers it is about"),
         "source": SOURCE,
@@ -69,7 +69,7 @@ NEWS_ARTICLES = Table(
 RAW_REPLIES = Table(
     name="raw_replies",
     domain="news",
-    doc="One request to a language model and its reply, verbatim; or why there was none.",
+    doc="One request to a language model with its reply, verbatim, or why there was none.",
     key=("reply_id",),
     mode="append",
     owner="source",
@@ -80,25 +80,25 @@ RAW_REPLIES = Table(
         "session": DECISION_SESSION,
         "scorer": SCORER,
         "prompt_version": text("version of the prompt", unit="version", max_length=40),
-        "training_cutoff": Column(pl.Date(), "date", "last day the model can have read about when it was trained"),
-        "asked_at": instant("when it was asked"),
-        "api": Column(pl.String(), "name", "how the reply is built", pattern="responses|chat"),
+        "training_cutoff": Column(pl.Date(), "date", "last day that the model's training data can cover"),
+        "asked_at": instant("when it was requested"),
+        "api": Column(pl.String(), "name", "the API, which determines the reply's structure", pattern="responses|chat"),
         "status": Column(
             pl.String(),
             "name",
-            "answered, or whether the request failed or the budget forbade it",
+            "answered, failed, or not sent because of the budget",
             pattern="answered|failed|budget",
         ),
-        "reason": text("why there is no reply, in words; empty if there is one", max_length=1_000),
-        "article_ids": Column(pl.List(pl.String()), "sha256", "the articles asked about, in order").refer_to(
+        "reason": text("why there is no reply, as a sentence; empty if there is one", max_length=1_000),
+        "article_ids": Column(pl.List(pl.String()), "sha256", "the articles in the request, in order").refer_to(
             "news_articles.article_id"
         ),
-        "labels": Column(pl.List(pl.String()), "names", "what each article was called in the request, in that order"),
+        "labels": Column(pl.List(pl.String()), "names", "the label of each article in the request, in that order"),
         "request": text("the request's body, without the key", unit="JSON", max_length=5_000_000),
-        "reply": text("the reply's body as it came, the key blotted out; empty if there is none", max_length=5_000_000),
-        "input_tokens": Column(pl.Int64(), "tokens", "as the reply states", nullable=True),
-        "output_tokens": Column(pl.Int64(), "tokens", "as the reply states", nullable=True),
-        "dollars": number("USD", "what it cost by the configured prices; 0 for what was not sent"),
+        "reply": text("the reply's body verbatim, the key redacted; empty if there is none", max_length=5_000_000),
+        "input_tokens": Column(pl.Int64(), "tokens", "according to the reply", nullable=True),
+        "output_tokens": Column(pl.Int64(), "tokens", "according to the reply", nullable=True),
+        "dollars": number("USD", "its cost at the configured prices; 0 if it was not sent"),
     },
     rules={
         "each article has a label": Rule(
@@ -121,22 +121,22 @@ RAW_SENTIMENT = Table(
         "scorer": SCORER,
         "prompt_version": text("version of the word list or the prompt", unit="version", max_length=40),
         "session": DECISION_SESSION,
-        "requested_at": instant("when it was asked"),
+        "requested_at": instant("when it was requested"),
         "available_at": AVAILABLE_AT,
         "status": Column(
             pl.String(),
             "name",
-            "ok, or why there is no answer that counts; hindsight is of a model that may have known what followed",
+            "ok, or why there is no valid answer; hindsight: the model may have known what followed",
             pattern="ok|refused|incomplete|malformed|failed|budget|hindsight",
         ),
-        "reply": text("the reply as it came", unit="JSON", max_length=100_000),
+        "reply": text("the reply verbatim", unit="JSON", max_length=100_000),
     },
 )
 
 NEWS_SENTIMENT = Table(
     name="news_sentiment",
     domain="news",
-    doc="How an article bears on a ticker; unknown is null, never 0.",
+    doc="What an article means for a ticker; unknown is null, never 0.",
     key=("article_id", "ticker", "scorer", "prompt_version"),
     mode="merge",
     owner="sentiment",
@@ -151,8 +151,8 @@ NEWS_SENTIMENT = Table(
         ),
         "session": DECISION_SESSION,
         "available_at": AVAILABLE_AT,
-        "score": number("-1 to 1", "bad to good news; null is unknown", nullable=True),
-        "strength": number("0 to 1", "how much the scorer found to go by"),
+        "score": number("-1 to 1", "from bad to good news; null is unknown", nullable=True),
+        "strength": number("0 to 1", "how much evidence the scorer found"),
     },
     rules={
         "score lies in -1..1": Rule(pl.col("score").is_between(-1, 1), "a score out of range is unknown: null"),

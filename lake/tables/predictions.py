@@ -1,4 +1,4 @@
-"""What is forecast, for whom first, with which honest interval, and what could not be forecast."""
+"""What is forecast, in which order, with which interval, and what could not be forecast."""
 
 from itertools import pairwise
 
@@ -18,7 +18,7 @@ PREDICTION_ID = Column(pl.String(), "id", "hash of session, ticker, horizon and 
 TICKER_PRIORITIES = Table(
     name="ticker_priorities",
     domain="predictions",
-    doc="In which order tickers are forecast, and how many: attention goes where it pays.",
+    doc="In which order tickers are forecast, and which of them.",
     key=("session", "ticker"),
     mode="merge",
     owner="priorities",
@@ -28,7 +28,7 @@ TICKER_PRIORITIES = Table(
         "ticker": TICKER.refer_to("ticker_universe.ticker", "feature_rows.ticker"),
         "rank": count("rank", "1 is first"),
         "score": number("score", "sum of the components below"),
-        "held": flag("in the book: always forecast"),
+        "held": flag("in the portfolio, and so always forecast"),
         "liquidity": number("0 to 1", "rank of dollar volume"),
         "newsworthy": number("0 to 1", "share of the session's news"),
         "unusual": number("0 to 1", "rank of today's absolute move in its own volatility"),
@@ -58,7 +58,7 @@ PREDICTIONS = Table(
             for name, q in zip(QUANTILE_COLUMNS, QUANTILES, strict=True)
         },
         "probability_up": number("0 to 1", "probability of a return above 0"),
-        "confidence": number("0 to 1", "how far the members agree, weighed by measured skill"),
+        "confidence": number("0 to 1", "how far the members agree, weighted by measured skill"),
         "sigma": number("fraction", "expected standard deviation over the horizon before calibration"),
         "members": Column(
             pl.List(
@@ -77,11 +77,13 @@ PREDICTIONS = Table(
         "bias_adjustment": number("fraction", "subtracted from the raw point because of measured bias"),
         "interval_scale": number("factor", "widening or narrowing learned from realised coverage"),
         "bounds": Column(pl.List(pl.String()), "names", "bounds that changed the raw forecast"),
-        "features_id": text("the batch of windows it was made from", unit="id", max_length=60).refer_to(
+        "features_id": text("the batch of windows that it was made from", unit="id", max_length=60).refer_to(
             "feature_windows.features_id"
         ),
         "model_id": MODEL_ID.refer_to("model_registry.model_id"),
-        "role": Column(pl.String(), "name", "champion decides; shadow is only scored", pattern="champion|shadow|naive"),
+        "role": Column(
+            pl.String(), "name", "champion decides; shadow and naive are only scored", pattern="champion|shadow|naive"
+        ),
     },
     rules={
         "quantiles do not cross": Rule(
@@ -101,7 +103,7 @@ PREDICTIONS = Table(
 INFERENCE_LOG = Table(
     name="inference_log",
     domain="predictions",
-    doc="For each ticker that was to be forecast: done, or why not. A missing forecast stays missing.",
+    doc="For each ticker that was to be forecast: done, or why not. A missing forecast is never filled in.",
     key=("session", "ticker"),
     mode="append",
     owner="inference_log",
@@ -112,14 +114,14 @@ INFERENCE_LOG = Table(
         "status": Column(
             pl.String(),
             "name",
-            "predicted; stale: without a bar at the session an earlier forecast stands; or what was lacking",
+            "predicted; stale: without a bar at the session the earlier forecast stands; or what was missing",
             pattern="predicted|stale|no_window|incomplete_window|no_bar|not_selected|failed",
         ),
-        "reason": text("the same in words", max_length=300),
+        "reason": text("the same as a sentence", max_length=300),
         "features_id": text(
             "the batch of windows; where stale, the earlier one", unit="id", nullable=True, max_length=60
         ).refer_to("feature_windows.features_id"),
-        "model_id": text("the model that was asked", unit="id", nullable=True, max_length=80),
-        "horizons": count("forecasts", "how many horizons were forecast"),
+        "model_id": text("the model that was used", unit="id", nullable=True, max_length=80),
+        "horizons": count("forecasts", "number of horizons forecast"),
     },
 )

@@ -1,4 +1,4 @@
-"""What was planned and refused, what was filled, and the books, exact to the cent."""
+"""What was planned and refused, what was filled, and the ledger, exact to the cent."""
 
 import polars as pl
 
@@ -7,7 +7,7 @@ from lake.tables.vocabulary import SESSION, TICKER, count, day, flag, instant, n
 
 
 def money(doc: str, *, nullable: bool = False) -> Column:
-    """An amount in the book's currency, exact to the cent."""
+    """An amount in the portfolio's currency, exact to the cent."""
     return Column(CENTS, "currency", doc, nullable=nullable)
 
 
@@ -34,13 +34,13 @@ STRATEGIC_PRIORITIES = Table(
         "regime": Column(pl.String(), "name", "state of the market", pattern="calm|normal|stressed"),
         "market_volatility": number("fraction per year", "realised volatility of the equal-weight market, 20 sessions"),
         "market_trend": number("fraction", "equal-weight market return, 60 sessions"),
-        "drawdown": number("fraction", "the book's fall from its peak, 0 or more"),
+        "drawdown": number("fraction", "the portfolio's fall from its peak, 0 or more"),
         "skill": number("correlation", "measured information coefficient of the decision horizon", nullable=True),
         "skill_low": number("correlation", "lower end of its interval", nullable=True),
         "risk_budget": number("0 to 1", "share of the full risk that may be taken"),
         "target_exposure": number("fraction of NAV", "gross exposure aimed at"),
-        "most_positions": count("positions", "most names to hold"),
-        "reason": text("why, in words", max_length=500),
+        "most_positions": count("positions", "maximum number of positions"),
+        "reason": text("why, as a sentence", max_length=500),
     },
 )
 
@@ -96,9 +96,9 @@ TRADE_PLANS = Table(
             "each rule in order: allow, scale or refuse; distance is how far from passing whole (0 where it passed)",
         ),
         "blocked_by": text(
-            "the first rule that refused; null where none did", unit="rule", nullable=True, max_length=60
+            "the first rule that refused it; null where none did", unit="rule", nullable=True, max_length=60
         ),
-        "prediction_id": text("the forecast it rests on", unit="id", nullable=True, max_length=40).refer_to(
+        "prediction_id": text("the forecast that it is based on", unit="id", nullable=True, max_length=40).refer_to(
             "predictions.prediction_id"
         ),
         "model_id": text("the model behind it", unit="id", nullable=True, max_length=80),
@@ -113,7 +113,7 @@ TRADE_PLANS = Table(
 EXECUTED_TRADES = Table(
     name="executed_trades",
     domain="trading",
-    doc="What became of each order at its open: filled, filled in part, or not, with every cost apart.",
+    doc="What became of each order at its open: filled, partly filled, or not, with each cost apart.",
     key=("trade_id",),
     mode="append",
     owner="execute",
@@ -126,7 +126,7 @@ EXECUTED_TRADES = Table(
         "ticker": TICKER.refer_to("market_prices.ticker"),
         "side": SIDE,
         "status": Column(pl.String(), "name", "what happened", pattern="filled|partial|unfilled"),
-        "reason": text("why not, or not in full", max_length=300),
+        "reason": text("why it was not filled, or only partly", max_length=300),
         "ordered": count("shares", "shares ordered, after splits since the plan"),
         "shares": count("shares", "shares filled"),
         "open_price": price("the session's opening price", nullable=True),
@@ -215,7 +215,7 @@ PORTFOLIO_HOLDINGS = Table(
 PORTFOLIO_VALUE = Table(
     name="portfolio_value",
     domain="trading",
-    doc="The book's worth after each session, beside equal weight and the benchmark, with its reconciliation.",
+    doc="The portfolio's value after each session, beside equal weight and the benchmark, with its reconciliation.",
     key=("session",),
     mode="append",
     owner="value",
@@ -233,8 +233,8 @@ PORTFOLIO_VALUE = Table(
         "commission": money("commission paid so far"),
         "spread_cost": money("half-spreads paid so far (inside the fill prices)"),
         "impact_cost": money("impact paid so far (inside the fill prices)"),
-        "unexplained": money("nav less all of its sources; 0 or the books are wrong"),
-        "positions": count("positions", "names held"),
+        "unexplained": money("nav less all of its sources; anything but 0 is an error in the ledger"),
+        "positions": count("positions", "number of positions"),
         "exposure": number("fraction of NAV", "positions value over NAV"),
         "turnover": number("fraction of NAV", "value traded this session over NAV"),
         "session_return": number("fraction", "change of NAV over the previous session"),
@@ -244,7 +244,7 @@ PORTFOLIO_VALUE = Table(
         "benchmark": number("currency", "the same capital in the benchmark, total return", nullable=True),
     },
     rules={
-        "cash is not negative": Rule(pl.col("cash") >= 0, "never buy on money that is not there"),
+        "cash is not negative": Rule(pl.col("cash") >= 0, "never buy for more than the cash there is"),
         "nothing is unexplained": Rule(pl.col("unexplained") == 0, "find the entry that does not balance"),
     },
 )
@@ -252,7 +252,7 @@ PORTFOLIO_VALUE = Table(
 TRADE_REFLECTIONS = Table(
     name="trade_reflections",
     domain="trading",
-    doc="A look back at each sale: what was expected, what happened, and whether forecast, cost or luck explains it.",
+    doc="A review of each sale: what was expected, what happened, and whether forecast, cost or luck explains it.",
     key=("trade_id",),
     mode="append",
     owner="reflect",
@@ -279,7 +279,7 @@ TRADE_REFLECTIONS = Table(
             "what explains it",
             pattern="as expected|good luck|bad luck|forecast wrong|cost|unforecast",
         ),
-        "lesson": text("the same in words", max_length=500),
+        "lesson": text("the same as a sentence", max_length=500),
         "entry_plan_id": text("the plan that opened it", unit="id", nullable=True, max_length=60).refer_to(
             "trade_plans.plan_id"
         ),
@@ -302,7 +302,7 @@ DECISION_SCORES = Table(
         "session": Column(pl.Date(), "exchange date", "the close that ended the decision horizon").refer_to(
             "market_prices.session"
         ),
-        "for_session": day("the open it was about"),
+        "for_session": day("the open that it was for"),
         "ticker": TICKER.refer_to("market_prices.ticker"),
         "side": SIDE,
         "intent": text("the plan's intent", unit="name", max_length=20),

@@ -5,13 +5,13 @@ import polars as pl
 from lake.contract import UTC, Column
 
 SYMBOL = r"[A-Z0-9^][A-Z0-9.\-=^]{0,19}"
-"""A ticker as we write it: no slash, no space, no quote, so it is safe in a path, a predicate and on screen."""
+"""A ticker as it is stored: no slash, space or quote, so that it is safe in a path, a predicate and on screen."""
 
 TICKER = Column(pl.String(), "symbol", "the security's standard ticker", pattern=SYMBOL, max_length=20)
 SESSION = Column(pl.Date(), "exchange date", "the trading session the row belongs to")
-AVAILABLE_AT = Column(UTC, "UTC instant", "first moment the fact could have been known")
+AVAILABLE_AT = Column(UTC, "UTC instant", "first moment at which the fact could have been known")
 HORIZON = Column(pl.Int32(), "sessions", "how far ahead the forecast looks")
-PAYLOAD_ID = Column(pl.String(), "sha256", "the raw landing this row was read from", pattern=r"[0-9a-f]{64}")
+PAYLOAD_ID = Column(pl.String(), "sha256", "the raw payload that this row was read from", pattern=r"[0-9a-f]{64}")
 SOURCE = Column(pl.String(), "name", "the source that delivered it", pattern=r"[a-z][a-z0-9_\-]{0,30}")
 MODEL_ID = Column(pl.String(), "id", "the trained ensemble, a row set of model_registry", max_length=80)
 
@@ -27,7 +27,7 @@ def count(unit: str, doc: str, *, nullable: bool = False) -> Column:
 
 
 def text(doc: str, *, unit: str = "text", nullable: bool = False, max_length: int = 4_000) -> Column:
-    """A bounded piece of text."""
+    """A text of bounded length."""
     return Column(pl.String(), unit, doc, nullable=nullable, max_length=max_length)
 
 
