@@ -17,7 +17,8 @@ from time import perf_counter
 from lake.store import Lake
 from pipeline.config.settings import RuntimeParams, Settings
 from pipeline.engine.runner import Runner
-from pipeline.ingestion.sources.params import SimulatedParams, SourceParams
+from pipeline.ingestion.sources.registry import SourceParams
+from pipeline.ingestion.sources.simulated.params import SimulatedParams
 from pipeline.models.params import ModelParams
 
 NEVER_TRAINED = 1_000_000

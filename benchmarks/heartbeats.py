@@ -26,7 +26,8 @@ from pipeline.control.daemon.orchestrator import StepResult
 from pipeline.control.schedule.journal import Event, load_journal
 from pipeline.control.workers.process_identity import count_open_descriptors, count_resident_bytes
 from pipeline.engine.runner import Runner
-from pipeline.ingestion.sources.params import SimulatedParams, SourceParams
+from pipeline.ingestion.sources.registry import SourceParams
+from pipeline.ingestion.sources.simulated.params import SimulatedParams
 
 DAY = timedelta(days=1)
 EVERY = timedelta(minutes=7.5)

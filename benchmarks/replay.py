@@ -16,7 +16,8 @@ from lake.store import Lake
 from pipeline.config.settings import Settings
 from pipeline.engine.runner import Cycle, Runner
 from pipeline.engine.stages import TRAINING
-from pipeline.ingestion.sources.params import SimulatedParams, SourceParams
+from pipeline.ingestion.sources.registry import SourceParams
+from pipeline.ingestion.sources.simulated.params import SimulatedParams
 
 
 @dataclass(frozen=True)

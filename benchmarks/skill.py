@@ -30,8 +30,9 @@ from pipeline.config.settings import RuntimeParams, Settings
 from pipeline.engine.runner import Runner
 from pipeline.engine.stages import INGEST
 from pipeline.features import features
-from pipeline.ingestion.sources.params import SimulatedParams, SourceParams
-from pipeline.ingestion.sources.simulated import SimulatedSource
+from pipeline.ingestion.sources.registry import SourceParams
+from pipeline.ingestion.sources.simulated.params import SimulatedParams
+from pipeline.ingestion.sources.simulated.source import SimulatedSource
 from pipeline.models import train
 from pipeline.models.dataset import Examples, Index, cut_blocks, label_examples
 from pipeline.models.ensemble import combine

@@ -19,9 +19,10 @@ from lake.store import Lake
 from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES
 from pipeline.config.settings import RuntimeParams, Settings
 from pipeline.engine.runner import Runner
-from pipeline.ingestion.sources.params import SourceParams, YahooParams
-from pipeline.ingestion.sources.yahoo import YahooSource
+from pipeline.ingestion.sources.registry import SourceParams
 from pipeline.ingestion.sources.yahoo.connection import Connection
+from pipeline.ingestion.sources.yahoo.params import YahooParams
+from pipeline.ingestion.sources.yahoo.source import YahooSource
 from pipeline.market.sessions import Sessions, exchange_sessions
 
 

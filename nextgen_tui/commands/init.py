@@ -13,6 +13,7 @@ import click
 from nextgen_tui.cli import exit_codes
 from nextgen_tui.cli.arguments import DAY
 from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
+from pipeline.ingestion.sources.registry import SOURCES
 
 if TYPE_CHECKING:
     from nextgen_tui.setup.create_lake import NewLake
@@ -28,7 +29,7 @@ _A_FILE = click.Path(exists=True, path_type=Path)
 
 
 @click.command("init", cls=ReadingCommand)
-@click.option("--source", type=click.Choice(["simulated", "files", "yahoo"]), help="Where prices and news come from.")
+@click.option("--source", type=click.Choice(SOURCES), help="Where prices and news come from.")
 @click.option("--prices", type=_A_FILE, multiple=True, help="CSV or Parquet file with bars, or a folder of them.")
 @click.option("--benchmark", type=_A_FILE, help="File with the benchmark's bars.")
 @click.option("--benchmark-ticker", help="The benchmark's ticker (default: SPY).")

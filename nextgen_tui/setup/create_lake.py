@@ -49,7 +49,7 @@ def make_lake(invocation: Invocation, chosen: Mapping[str, Given], until: date |
     from pipeline.config.document import toml_document, write_document
     from pipeline.config.loading import load
     from pipeline.engine.runner import Runner
-    from pipeline.ingestion.sources import open_source
+    from pipeline.ingestion.sources.registry import open_source
     from pipeline.market.sessions import exchange_sessions
 
     path = invocation.lake_path

@@ -14,7 +14,7 @@ from pipeline.features.params import FeatureParams
 from pipeline.feedback.params import FeedbackParams
 from pipeline.health.params import HealthParams
 from pipeline.ingestion.params import IngestionParams
-from pipeline.ingestion.sources.params import SourceParams
+from pipeline.ingestion.sources.registry import SourceParams
 from pipeline.models.params import ModelParams
 from pipeline.prediction.params import PredictionParams
 from pipeline.trading.params import TradingParams

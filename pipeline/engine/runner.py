@@ -36,7 +36,7 @@ from pipeline.engine.stage import Stage
 from pipeline.engine.stages import BACKFILL, CHAMPION_CHOSEN, REPORT, TRAINING, TRAINING_DUE
 from pipeline.engine.work import Span, Work
 from pipeline.features.feature_set import feature_set
-from pipeline.ingestion.sources import Source
+from pipeline.ingestion.sources.source import Source
 from pipeline.market.sessions import Sessions
 
 Progress = Callable[[str, int, int], None]

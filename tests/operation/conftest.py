@@ -11,7 +11,8 @@ from lake.store import Lake
 from pipeline.config.settings import RuntimeParams, Settings
 from pipeline.engine.runner import Cycle, Runner
 from pipeline.ingestion.params import IngestionParams
-from pipeline.ingestion.sources.params import SimulatedParams, SourceParams
+from pipeline.ingestion.sources.registry import SourceParams
+from pipeline.ingestion.sources.simulated.params import SimulatedParams
 from pipeline.models.params import LstmParams, ModelParams
 from pipeline.trading.params import Costs, Rules, TradingParams
 

@@ -27,7 +27,8 @@ from pipeline.engine.children import python_command
 from pipeline.engine.runner import Runner
 from pipeline.engine.stages import find_stage
 from pipeline.ingestion.params import IngestionParams, LanguageModelParams, NewsParams
-from pipeline.ingestion.sources.params import SimulatedParams, SourceParams
+from pipeline.ingestion.sources.registry import SourceParams
+from pipeline.ingestion.sources.simulated.params import SimulatedParams
 from tests.loopback.openai import Answer, Asked, OpenAI, praise, response, serving, trouble
 
 CANARY = "sk-canary-0c5e81f2aa7d"

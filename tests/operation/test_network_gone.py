@@ -15,9 +15,9 @@ from lake.tables.trading import EXECUTED_TRADES, PORTFOLIO_VALUE, TRADE_PLANS
 from nextgen_tui.console.lake_view import LakeView, read_runs
 from nextgen_tui.console.pages.predictions import PredictionsPage
 from pipeline.engine.runner import Runner
-from pipeline.ingestion.sources.params import YahooParams
-from pipeline.ingestion.sources.yahoo import YahooSource
 from pipeline.ingestion.sources.yahoo.connection import Connection
+from pipeline.ingestion.sources.yahoo.params import YahooParams
+from pipeline.ingestion.sources.yahoo.source import YahooSource
 from tests.loopback.yahoo import serving
 from tests.operation.conftest import Operation
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from benchmarks.skill import Measured, Skill, measure
-from pipeline.ingestion.sources.params import SimulatedParams
+from pipeline.ingestion.sources.simulated.params import SimulatedParams
 from pipeline.models.params import LstmParams, ModelParams
 
 DEFAULTS = SimulatedParams()

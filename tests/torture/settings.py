@@ -5,7 +5,8 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from pipeline.config.settings import RuntimeParams, Settings
-from pipeline.ingestion.sources.params import SimulatedParams, SourceParams
+from pipeline.ingestion.sources.registry import SourceParams
+from pipeline.ingestion.sources.simulated.params import SimulatedParams
 from pipeline.models.params import LstmParams, ModelParams
 from pipeline.trading.params import Costs, Regimes, Rules, Sizing, TradingParams
 

@@ -19,6 +19,7 @@ from pipeline.control.schedule.task import ACTIONS, ExpectedOutput, Group, Sched
 from pipeline.control.schedule.toml_lines import TomlTable, parse_document, read_text, suggest
 from pipeline.control.schedule.trigger import Trigger, TriggerError, parse_duration, parse_trigger
 from pipeline.engine.stages import STAGES
+from pipeline.ingestion.sources.registry import SOURCES
 from pipeline.market.sessions import Sessions, exchange_sessions
 
 Calendars = Callable[[str], Sessions]
@@ -51,7 +52,6 @@ TASK_KEYS = (
     "enabled",
 )
 FAILOVERS = ("retry", "skip", "last-good", "stop", "source:NAME")
-SOURCES = ("simulated", "files", "yahoo")
 WINDOWS = {"none": timedelta(minutes=5), "last": timedelta(days=1)}
 """How late a slot may begin where the task does not say."""
 

@@ -12,7 +12,7 @@ from pipeline.ingestion.params import IngestionParams
 from pipeline.ingestion.sources.errors import SourceError
 
 if TYPE_CHECKING:
-    from pipeline.ingestion.sources import Source
+    from pipeline.ingestion.sources.source import Source
 
 
 def land_imports(source: Source, moment: Moment, params: IngestionParams) -> pl.DataFrame:

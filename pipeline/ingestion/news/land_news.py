@@ -11,7 +11,7 @@ from pipeline.engine.stage import Moment, Stage
 from pipeline.ingestion.params import IngestionParams
 
 if TYPE_CHECKING:
-    from pipeline.ingestion.sources import Source
+    from pipeline.ingestion.sources.source import Source
 
 
 def land_news(source: Source, moment: Moment, params: IngestionParams) -> pl.DataFrame:

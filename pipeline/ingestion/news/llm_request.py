@@ -15,8 +15,8 @@ from pipeline.ingestion.params import MAX_AGAIN, IngestionParams, NewsParams
 from pipeline.ingestion.sources.payloads import payload_id
 
 if TYPE_CHECKING:
-    from pipeline.ingestion.sources import Source
     from pipeline.ingestion.sources.openai.transcript import Transcript
+    from pipeline.ingestion.sources.source import Source
 
 
 def ask(
@@ -39,7 +39,7 @@ def ask(
     questions = questions_of(own, params.news) + questions_of(left, params.news)
     if not questions:
         return RAW_REPLIES.empty()
-    from pipeline.ingestion.sources.openai import open_scorer
+    from pipeline.ingestion.sources.openai.scorer import open_scorer
 
     transcripts = open_scorer(params.news.model, os.environ).ask(questions)
     return landed(transcripts, questions, moment, params)

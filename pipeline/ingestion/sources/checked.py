@@ -13,7 +13,7 @@ from pipeline.ingestion.sources.errors import SECOND_ANSWERS, SourceError
 from pipeline.ingestion.sources.payloads import ALL_TICKERS, BARS, CHECK, as_kind, payload_id
 
 if TYPE_CHECKING:
-    from pipeline.ingestion.sources import Source
+    from pipeline.ingestion.sources.source import Source
 
 
 class CheckedSource:

@@ -15,7 +15,7 @@ from pipeline.ingestion.sources.files import columns
 from pipeline.ingestion.sources.files.dates import is_iso, read_dates
 from pipeline.ingestion.sources.files.file_text import is_readable, read_text, stem
 from pipeline.ingestion.sources.files.memberships import identify_tickers, read_identities, read_memberships
-from pipeline.ingestion.sources.params import FilesParams
+from pipeline.ingestion.sources.files.params import FilesParams
 from pipeline.market.currencies import currency_of
 from pipeline.market.sessions import Sessions
 

@@ -10,8 +10,8 @@ import numpy.typing as npt
 import polars as pl
 
 from lake.contract import UTC
-from pipeline.ingestion.sources.params import SimulatedParams
 from pipeline.ingestion.sources.simulated.instruments import BENCHMARK, QUARTER, Departure, Floats, Instruments
+from pipeline.ingestion.sources.simulated.params import SimulatedParams
 from pipeline.ingestion.sources.simulated.returns import ReturnPaths
 from pipeline.ingestion.sources.simulated.rng import Stream, random_stream
 from pipeline.market.sessions import Sessions

@@ -8,9 +8,9 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 
-from pipeline.ingestion.sources.params import SimulatedParams
 from pipeline.ingestion.sources.simulated.bars import Flags, Tape
 from pipeline.ingestion.sources.simulated.instruments import Instruments
+from pipeline.ingestion.sources.simulated.params import SimulatedParams
 from pipeline.ingestion.sources.simulated.rng import Stream, random_stream
 from pipeline.market.sessions import Sessions
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.ingestion.sources.errors import SourceError
-from pipeline.ingestion.sources.params import SimulatedParams
+from pipeline.ingestion.sources.simulated.params import SimulatedParams
 from pipeline.ingestion.sources.simulated.rng import Stream, random_stream
 
 Floats = npt.NDArray[np.float64]

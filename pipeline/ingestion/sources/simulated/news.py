@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 import numpy as np
 import polars as pl
 
-from pipeline.ingestion.sources.params import SimulatedParams
 from pipeline.ingestion.sources.simulated.headlines import (
     BAD,
     GOOD,
@@ -21,6 +20,7 @@ from pipeline.ingestion.sources.simulated.headlines import (
     Template,
 )
 from pipeline.ingestion.sources.simulated.instruments import Instruments
+from pipeline.ingestion.sources.simulated.params import SimulatedParams
 from pipeline.ingestion.sources.simulated.returns import BURN_IN, ReturnPaths
 from pipeline.ingestion.sources.simulated.rng import Stream, random_stream
 from pipeline.market.sessions import Sessions

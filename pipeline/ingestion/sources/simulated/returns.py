@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.ingestion.sources.params import SimulatedParams
 from pipeline.ingestion.sources.simulated.instruments import NEVER, SECTORS, Floats, Instruments, Ints
+from pipeline.ingestion.sources.simulated.params import SimulatedParams
 from pipeline.ingestion.sources.simulated.rng import Stream, random_stream
 
 BURN_IN = 180

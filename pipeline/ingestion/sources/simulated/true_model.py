@@ -7,8 +7,8 @@ from datetime import date
 import numpy as np
 import polars as pl
 
-from pipeline.ingestion.sources.params import SimulatedParams
 from pipeline.ingestion.sources.simulated.instruments import Floats, Instruments
+from pipeline.ingestion.sources.simulated.params import SimulatedParams
 from pipeline.ingestion.sources.simulated.returns import (
     BURN_IN,
     MOMENTUM_FROM,

@@ -9,9 +9,9 @@ from datetime import UTC, date, datetime
 import polars as pl
 
 from lake.tables.news import RAW_NEWS
-from pipeline.ingestion.sources.params import YahooParams
 from pipeline.ingestion.sources.payloads import ALL_TICKERS, NEWS, payload_id
 from pipeline.ingestion.sources.yahoo.connection import Connection
+from pipeline.ingestion.sources.yahoo.params import YahooParams
 from pipeline.ingestion.sources.yahoo.resume_cache import CachedAnswer
 from pipeline.ingestion.sources.yahoo.retry import RetryingClient, Unanswered
 

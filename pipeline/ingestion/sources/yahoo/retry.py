@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from pipeline.ingestion.sources.errors import LIMITED, UNREACHABLE
-from pipeline.ingestion.sources.params import YahooParams
 from pipeline.ingestion.sources.yahoo.connection import Connection, LimitedError, UnreachableError
+from pipeline.ingestion.sources.yahoo.params import YahooParams
 from pipeline.ingestion.sources.yahoo.resume_cache import CachedAnswer, ResumeCache
 
 TRIES = 3

@@ -14,7 +14,7 @@ from pipeline.ingestion.imports.infer_mapping import propose
 from pipeline.ingestion.imports.mapping import parse_mapping
 from pipeline.ingestion.imports.parquet import ParquetStore
 from pipeline.ingestion.imports.sqlite import open_sqlite
-from pipeline.ingestion.sources import SourceError
+from pipeline.ingestion.sources.errors import SourceError
 from tests.frames.older import execute, insert
 
 BARS = "CREATE TABLE daily (symbol, date, open, high, low, close, volume)"

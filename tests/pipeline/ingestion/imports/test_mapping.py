@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pipeline.ingestion.imports.mapping import parse_mapping, read_mapping
-from pipeline.ingestion.sources import SourceError
+from pipeline.ingestion.sources.errors import SourceError
 from tests.frames.older import CONTENT
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.ingestion.imports.parquet import ParquetStore
 from pipeline.ingestion.imports.store import PORTION
-from pipeline.ingestion.sources import SourceError
+from pipeline.ingestion.sources.errors import SourceError
 
 
 def read(folder: Path, table: str, *columns: str) -> pl.DataFrame:

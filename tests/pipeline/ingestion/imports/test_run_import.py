@@ -25,8 +25,9 @@ from pipeline.engine.runner import Runner, silent
 from pipeline.ingestion.imports.run_import import ImportReport, import_system
 from pipeline.ingestion.imports.sqlite import open_sqlite
 from pipeline.ingestion.prices.cross_check import AGREES
-from pipeline.ingestion.sources import SourceError
-from pipeline.ingestion.sources.params import FilesParams, SourceParams
+from pipeline.ingestion.sources.errors import SourceError
+from pipeline.ingestion.sources.files.params import FilesParams
+from pipeline.ingestion.sources.registry import SourceParams
 from pipeline.market.sessions import exchange_sessions
 from tests.frames.older import FIRST, LAST, cents, execute, insert, mapping, older_system
 from tests.nextgen_tui.lakes import publish

@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.ingestion.imports.sqlite import SqliteStore, open_sqlite
 from pipeline.ingestion.imports.store import MAX_CELL, PORTION
-from pipeline.ingestion.sources import SourceError
+from pipeline.ingestion.sources.errors import SourceError
 from tests.frames.older import execute, insert
 
 HOSTILE_NAMES = ['say "hi"', "x; DROP TABLE bars; --", "it's", "[a]", "naïve ünï", "a\nb", "*", "rowid2", "%s {0}"]

@@ -25,7 +25,8 @@ from pipeline.engine.stage import Stage
 from pipeline.ingestion.news import articles, land_news, llm_request, scores, sentiment
 from pipeline.ingestion.params import IngestionParams, LanguageModelParams, NewsParams
 from pipeline.ingestion.prices import land_prices
-from pipeline.ingestion.sources.params import SimulatedParams, SourceParams
+from pipeline.ingestion.sources.registry import SourceParams
+from pipeline.ingestion.sources.simulated.params import SimulatedParams
 from pipeline.ingestion.universe import instruments
 from tests.loopback.openai import Answer, OpenAI, praise, response, serving, trouble
 

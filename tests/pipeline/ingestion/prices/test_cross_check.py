@@ -12,9 +12,10 @@ import pytest
 from lake.tables.market import MARKET_PRICES, RAW_PRICES
 from pipeline.ingestion.params import CheckParams
 from pipeline.ingestion.prices.cross_check import AGREES, validate_second_source
-from pipeline.ingestion.sources import SourceError, open_source
-from pipeline.ingestion.sources.errors import SECOND_ANSWERS
-from pipeline.ingestion.sources.params import FilesParams, SimulatedParams, SourceParams
+from pipeline.ingestion.sources.errors import SECOND_ANSWERS, SourceError
+from pipeline.ingestion.sources.files.params import FilesParams
+from pipeline.ingestion.sources.registry import SourceParams, open_source
+from pipeline.ingestion.sources.simulated.params import SimulatedParams
 from pipeline.market.sessions import weekday_sessions
 from tests.frames.market import CALENDAR, DAY, bar, landing, prices
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import polars as pl
 
-from pipeline.ingestion.sources.params import FaultRates, SimulatedParams
-from pipeline.ingestion.sources.simulated import SimulatedSource
+from pipeline.ingestion.sources.simulated.params import FaultRates, SimulatedParams
+from pipeline.ingestion.sources.simulated.source import SimulatedSource
 from pipeline.market.sessions import Sessions, weekday_sessions
 
 FAULTLESS = FaultRates(**dict.fromkeys((rate.name for rate in fields(FaultRates)), 0.0))

@@ -14,9 +14,9 @@ import pytest
 
 from lake.tables.market import RAW_PRICES
 from lake.tables.news import RAW_NEWS
-from pipeline.ingestion.sources import SourceError
-from pipeline.ingestion.sources.files import FilesSource
-from pipeline.ingestion.sources.params import FilesParams
+from pipeline.ingestion.sources.errors import SourceError
+from pipeline.ingestion.sources.files.params import FilesParams
+from pipeline.ingestion.sources.files.source import FilesSource
 from pipeline.market.sessions import weekday_sessions
 from tests.pipeline.ingestion.sources.markets import bars, lines
 from tests.real_data import REAL_DATA

@@ -13,7 +13,8 @@ from lake.tables.market import CORPORATE_ACTIONS, INSTRUMENTS, MARKET_PRICES, QU
 from pipeline.config.settings import RuntimeParams, Settings
 from pipeline.engine.runner import Runner
 from pipeline.ingestion.prices.adjustment import adjustment_factors
-from pipeline.ingestion.sources.params import FilesParams, SourceParams
+from pipeline.ingestion.sources.files.params import FilesParams
+from pipeline.ingestion.sources.registry import SourceParams
 from pipeline.market.sessions import exchange_sessions
 from tests.frames.market import actions, prices
 from tests.real_data import REAL_DATA

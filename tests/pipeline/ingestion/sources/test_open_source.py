@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.ingestion.sources import SourceError, SourceParams, open_source
+from pipeline.ingestion.sources.errors import SourceError
 from pipeline.ingestion.sources.payloads import payload_id
+from pipeline.ingestion.sources.registry import SourceParams, open_source
 from tests.pipeline.ingestion.sources.markets import calendar
 
 

@@ -24,8 +24,8 @@ from pipeline.ingestion.news.llm_request import STAGE, ask, scorer_name
 from pipeline.ingestion.news.scores import score
 from pipeline.ingestion.news.sentiment import sentiment
 from pipeline.ingestion.params import IngestionParams, LanguageModelParams, NewsParams
-from pipeline.ingestion.sources.openai import Scorer
 from pipeline.ingestion.sources.openai.client import refusal_to_ask
+from pipeline.ingestion.sources.openai.scorer import Scorer
 from tests.frames.market import DAY, moment
 from tests.frames.news import NOON, articles
 from tests.loopback.openai import CHAT, Answer, Asked, OpenAI, completion, praise, refusal, response, serving, trouble

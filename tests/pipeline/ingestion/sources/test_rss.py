@@ -15,10 +15,11 @@ import pytest
 from lake.tables.news import NEWS_ARTICLES, RAW_NEWS
 from pipeline.ingestion.news.articles import articles, validate_articles
 from pipeline.ingestion.params import IngestionParams
-from pipeline.ingestion.sources import SourceParams, open_source
-from pipeline.ingestion.sources.params import Feed, RssParams, SimulatedParams
-from pipeline.ingestion.sources.rss import Feeds, WithFeeds
+from pipeline.ingestion.sources.registry import SourceParams, open_source
 from pipeline.ingestion.sources.rss.fetch_feed import Fetcher
+from pipeline.ingestion.sources.rss.params import Feed, RssParams
+from pipeline.ingestion.sources.rss.source import Feeds, WithFeeds
+from pipeline.ingestion.sources.simulated.params import SimulatedParams
 from tests.frames.market import CALENDAR, DAY, instruments, moment
 from tests.frames.news import NOON, news_landing
 from tests.loopback.rss import PUBLISHED, Page, Site, feed, item, serving

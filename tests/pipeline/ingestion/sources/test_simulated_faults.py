@@ -8,9 +8,9 @@ from functools import cache
 import polars as pl
 import pytest
 
-from pipeline.ingestion.sources.params import FaultRates
-from pipeline.ingestion.sources.simulated import SimulatedSource
 from pipeline.ingestion.sources.simulated.faults import STRANGERS, TRANSIENT
+from pipeline.ingestion.sources.simulated.params import FaultRates
+from pipeline.ingestion.sources.simulated.source import SimulatedSource
 from tests.pipeline.ingestion.sources.markets import FAULTLESS, as_text, bars, calendar, full_market, market
 
 KINDS = [rate.name for rate in fields(FaultRates)]

@@ -18,9 +18,9 @@ import pytest
 from lake.tables.market import RAW_PRICES
 from lake.tables.news import RAW_NEWS
 from pipeline.ingestion.sources.errors import SourceError
-from pipeline.ingestion.sources.params import FaultRates, SimulatedParams, Strengths
-from pipeline.ingestion.sources.simulated import BENCHMARK, SimulatedSource
 from pipeline.ingestion.sources.simulated.instruments import draw_instruments
+from pipeline.ingestion.sources.simulated.params import FaultRates, SimulatedParams, Strengths
+from pipeline.ingestion.sources.simulated.source import BENCHMARK, SimulatedSource
 from pipeline.market.returns import daily_total_returns, forward_total_returns
 from tests.pipeline.ingestion.sources.markets import calendar, full_market, lines, market
 

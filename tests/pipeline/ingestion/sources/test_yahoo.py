@@ -25,11 +25,11 @@ from lake.tables.market import (
     RAW_PRICES,
 )
 from pipeline.ingestion.prices.yahoo_chart.symbols import our_ticker, vendor_symbol
-from pipeline.ingestion.sources import SourceError
-from pipeline.ingestion.sources.params import YahooParams
+from pipeline.ingestion.sources.errors import SourceError
 from pipeline.ingestion.sources.rate_limit import RateLimit
-from pipeline.ingestion.sources.yahoo import LIMITED, UNREACHABLE, YahooSource
 from pipeline.ingestion.sources.yahoo.connection import Connection, UnreachableError, state_folder
+from pipeline.ingestion.sources.yahoo.params import YahooParams
+from pipeline.ingestion.sources.yahoo.source import LIMITED, UNREACHABLE, YahooSource
 from pipeline.market.sessions import exchange_sessions
 from tests.loopback.yahoo import IN_TROUBLE, Answer, Yahoo, chart, serving
 from tests.loopback.yahoo import LIMITED as TOO_MANY

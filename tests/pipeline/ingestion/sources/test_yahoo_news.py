@@ -18,7 +18,7 @@ from pipeline.engine.stage import Moment
 from pipeline.engine.stages import find_stage
 from pipeline.ingestion.news.articles import articles, validate_articles
 from pipeline.ingestion.params import IngestionParams
-from pipeline.ingestion.sources.yahoo import LIMITED, UNREACHABLE, YahooSource
+from pipeline.ingestion.sources.yahoo.source import LIMITED, UNREACHABLE, YahooSource
 from pipeline.market.sessions import exchange_sessions
 from tests.frames.market import instruments
 from tests.frames.news import news_landing

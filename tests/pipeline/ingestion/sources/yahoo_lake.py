@@ -12,9 +12,10 @@ from lake.contract import Table
 from lake.store import Lake
 from pipeline.config.settings import MarketParams, RuntimeParams, Settings
 from pipeline.engine.runner import Runner
-from pipeline.ingestion.sources.params import SourceParams, YahooParams
-from pipeline.ingestion.sources.yahoo import YahooSource
+from pipeline.ingestion.sources.registry import SourceParams
 from pipeline.ingestion.sources.yahoo.connection import Connection
+from pipeline.ingestion.sources.yahoo.params import YahooParams
+from pipeline.ingestion.sources.yahoo.source import YahooSource
 from pipeline.market.sessions import exchange_sessions
 from tests.loopback.yahoo import Yahoo
 

@@ -12,10 +12,10 @@ import pytest
 
 from lake.tables.market import CONSTITUENTS, CORPORATE_ACTIONS, TICKER_UNIVERSE
 from pipeline.ingestion.params import IngestionParams, UniverseParams
-from pipeline.ingestion.sources import SourceError
-from pipeline.ingestion.sources.files import FilesSource
+from pipeline.ingestion.sources.errors import SourceError
 from pipeline.ingestion.sources.files.memberships import read_memberships
-from pipeline.ingestion.sources.params import FilesParams
+from pipeline.ingestion.sources.files.params import FilesParams
+from pipeline.ingestion.sources.files.source import FilesSource
 from pipeline.ingestion.universe.constituents import constituents, validate_memberships
 from pipeline.ingestion.universe.ticker_universe import universe
 from pipeline.market.sessions import exchange_sessions

@@ -1,0 +1,62 @@
+"""What can be set about the operator's files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from pipeline.config.setting_types import (
+    DISTINCT,
+    AnyText,
+    Currency,
+    Exchange,
+    FilePath,
+    TickerOrNone,
+    Zone,
+)
+from pipeline.ingestion.sources.source import Interval
+
+ColumnMapping = Annotated[
+    str, Field(pattern=r"^[a-z_]+=.{1,200}$", description="a field and its column, such as close=LAST")
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilesParams:
+    """Files the operator has: CSV (also .tsv, .csv.gz) or Parquet, taken as they are."""
+
+    prices: Annotated[tuple[FilePath, ...], Field(max_length=10_000), DISTINCT] = ()
+    """Files with bars, or folders with one file per ticker (the file's name is the ticker)."""
+    actions: FilePath = ""
+    """File with splits, dividends, delistings, renames; none if empty."""
+    listings: FilePath = ""
+    """File that lists the instruments; if empty they are taken from the price files."""
+    news: FilePath = ""
+    """File with news; none if empty."""
+    constituents: FilePath = ""
+    """File with membership spells (ticker, start, end) of the index that alone may be traded; none if empty."""
+    identities: FilePath = ""
+    """File with listing spells (symbol, ticker, start, end; the end no longer in it): which company a symbol of the
+    price files meant when. Two companies that shared a symbol, or one that changed its own, so get one ticker each."""
+    benchmark: FilePath = ""
+    """File with the benchmark's bars; if empty the benchmark is looked for among the prices."""
+    benchmark_ticker: TickerOrNone = "SPY"
+    """The benchmark: compared with, never traded."""
+    columns: Annotated[tuple[ColumnMapping, ...], Field(max_length=100), DISTINCT] = ()
+    """What cannot be recognised: `canonical=column of the file`, for instance `close=LAST`."""
+    date_format: Annotated[
+        str, Field(max_length=100), AnyText("a format that fits no date is refused beside the dates it does not fit")
+    ] = ""
+    """strptime format of the dates, for instance %d/%m/%Y; if empty it is found out."""
+    interval: Interval = "1d"
+    """Bar length: 1d, 1h, 5m or 1m."""
+    stamp: Literal["start", "end"] = "start"
+    """What the time of an intraday bar marks: start or end."""
+    exchange: Exchange | None = None
+    """Set by older files; the market's exchange counts, and this may only repeat it."""
+    currency: Currency | None = None
+    """ISO 4217 code of the prices' currency; unless set, the currency of the market's exchange."""
+    zone: Zone | None = None
+    """Time zone in which a timestamp's trading day is read; unless set, that of the market's exchange."""

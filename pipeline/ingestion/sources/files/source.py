@@ -1,0 +1,183 @@
+"""The operator's own files as a source: landed as they are, cut to the sessions asked for."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+import polars as pl
+
+from pipeline.ingestion.prices.actions_from_adjusted_closes import FIELDS as FACTOR_FIELDS
+from pipeline.ingestion.prices.actions_from_adjusted_closes import LEAST
+from pipeline.ingestion.sources.errors import SourceError
+from pipeline.ingestion.sources.files.content import Bars, Content, Dated, paths_of, read_content
+from pipeline.ingestion.sources.files.dates import read_instants
+from pipeline.ingestion.sources.files.memberships import cut_memberships
+from pipeline.ingestion.sources.files.params import FilesParams
+from pipeline.ingestion.sources.payloads import (
+    ACTIONS,
+    ALL_TICKERS,
+    FACTORS,
+    FETCH_LAG,
+    LISTINGS,
+    MEMBERS,
+    REFETCHED,
+    Fetch,
+    as_kind,
+    bar_rows,
+    news_rows,
+    payload_text,
+    price_rows,
+)
+from pipeline.market.currencies import currency_of
+from pipeline.market.sessions import Sessions
+
+__all__ = ["FilesSource"]
+
+
+class FilesSource:
+    """Bars, actions, listings and news from files; they are read at the first question and again when they change."""
+
+    name = "files"
+
+    def __init__(self, params: FilesParams, calendar: Sessions) -> None:
+        if not params.prices:
+            raise SourceError("the source 'files' has no price file; name one or more with --prices PATH")
+        self.params = params
+        self.calendar = calendar
+        self.currency = params.currency or currency_of(calendar.exchange)
+        self.zone = params.zone or calendar.zone
+        self._seen: tuple[tuple[str, int, int], ...] = ()
+        self._content: Content | None = None
+
+    def coverage(self) -> tuple[date, date]:
+        """The first and last session the price files have bars for, the benchmark's own aside.
+
+        Raises:
+            SourceError: if none of their days lies within the calendar.
+        """
+        days = pl.concat([self._stock_days(bars) for bars in self._read().bars]).drop_nulls()
+        opening, closing = self.calendar.days[0], self.calendar.days[-1]
+        inside = days.filter(days.is_between(opening, closing))
+        first, last = inside.min(), inside.max()
+        if not isinstance(first, date) or not isinstance(last, date):
+            shown = ", ".join(str(day) for day in days.sort().head(1)) or "missing"
+            raise SourceError(
+                f"the price files have no day of a stock from {opening} to {closing}, the calendar of "
+                f"{self.calendar.exchange}; the first of their {len(days)} days is {shown}: "
+                "check date_format and exchange"
+            )
+        start, end = self.calendar.at_or_after(first), self.calendar.at_or_before(last)
+        return min(start, end), end
+
+    def _stock_days(self, bars: Bars) -> pl.Series:
+        """The days that bound what can be learned: a benchmark often goes back further than the stocks."""
+        return bars.day.filter((bars.symbol != self.params.benchmark_ticker).fill_null(True))
+
+    def check_reachable(self) -> None:
+        """Do nothing: the files were found when the source was opened."""
+
+    def prices(self, since: date, session: date, *, history: bool) -> pl.DataFrame:
+        """Return RAW_PRICES rows of the files' lines; history also lands the lines whose day cannot be read."""
+        content, fetch = self._read(), self._fetch(since, session, history)
+        low = since if history else self.calendar.offset(since, 1 - REFETCHED)
+        parts = [_cut_bars(bars, fetch, low) for bars in content.bars]
+        if content.actions is None:
+            parts += [_cut_factors(bars, fetch, low) for bars in content.bars if _tells_actions(bars)]
+        others = [(LISTINGS, _cut_listings(content.listings, fetch, low))]
+        if content.actions is not None:
+            others.append((ACTIONS, self._cut_actions(content.actions, fetch, low)))
+        if content.members is not None:
+            others.append((MEMBERS, _cut_members(content.members, fetch, low)))
+        payloads = [
+            (kind, ALL_TICKERS, fetch.request(dated.fields), payload_text(dated.lines))
+            for kind, dated in others
+            if dated.lines.height
+        ]
+        rows = pl.concat([*parts, price_rows(fetch, payloads)])
+        return rows.unique("payload_id", keep="first", maintain_order=True)  # a file named twice is landed once
+
+    def news(self, since: date, session: date, *, history: bool) -> pl.DataFrame:
+        """Return RAW_NEWS rows; history also lands the lines whose time cannot be read, a daily fetch never does."""
+        content, fetch = self._read(), self._fetch(since, session, history)
+        if content.news is None:
+            return news_rows(fetch, [])
+        at = read_instants(content.news.lines[content.news.fields["published_at"]], zone=self.zone)
+        after = self.calendar.close_at(self.calendar.previous(since)) + FETCH_LAG
+        until = self.calendar.close_at(session) + FETCH_LAG
+        wanted = ((at > after) & (at <= until)).fill_null(history)
+        lines = content.news.lines.filter(wanted)
+        if lines.is_empty():
+            return news_rows(fetch, [])
+        return news_rows(fetch, [(fetch.request(content.news.fields), payload_text(lines))])
+
+    def _fetch(self, since: date, session: date, history: bool) -> Fetch:
+        return Fetch(
+            source=self.name,
+            since=since,
+            session=session,
+            fetched_at=datetime.now(UTC),
+            history=history,
+            interval=self.params.interval,
+            exchange=self.calendar.exchange,
+            currency=self.currency,
+            stamp=self.params.stamp,
+        )
+
+    def _read(self) -> Content:
+        """The files' content, read again if any of them was changed since."""
+        stamp = tuple(
+            (str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in paths_of(self.params) if path.exists()
+        )
+        if self._content is None or stamp != self._seen:
+            self._content, self._seen = read_content(self.params, self.calendar), stamp
+        return self._content
+
+    def _cut_actions(self, actions: Dated, fetch: Fetch, low: date) -> Dated:
+        """Actions ex within the sessions asked for, and later ones if they were announced by then."""
+        ex = actions.lines[actions.fields["ex_date"]].str.to_date("%Y-%m-%d", strict=False)
+        wanted = ex.is_between(low, fetch.session).fill_null(fetch.history)
+        if "available_at" in actions.fields:
+            announced = read_instants(actions.lines[actions.fields["available_at"]], zone=self.zone)
+            by = self.calendar.close_at(fetch.session) + FETCH_LAG
+            wanted = wanted | ((ex > fetch.session) & (announced <= by)).fill_null(False)
+        return Dated(actions.lines.filter(wanted), actions.fields)
+
+
+def _cut_bars(bars: Bars, fetch: Fetch, low: date) -> pl.DataFrame:
+    wanted = bars.day.is_between(low, fetch.session).fill_null(fetch.history)
+    return bar_rows(fetch, bars.fields, bars.lines.filter(wanted), bars.symbol.filter(wanted))
+
+
+def _tells_actions(bars: Bars) -> bool:
+    """Whether the file says when it saw each adjusted close: only then does a change of one date an action."""
+    return {"adj_close", "available_at"} <= bars.fields.keys()
+
+
+def _cut_factors(bars: Bars, fetch: Fetch, low: date) -> pl.DataFrame:
+    """The lines whose adjusted close has left the close, and the ticker's next ones, whose price confirms it."""
+    fields = {name: bars.fields[name] for name in FACTOR_FIELDS}
+    close, adjusted = (bars.lines[bars.fields[name]].cast(pl.Float64, strict=False) for name in ("close", "adj_close"))
+    lines = bars.lines.select(fields.values()).with_columns(
+        symbol_of_line=bars.symbol,
+        day_of_line=bars.day,
+        left=((adjusted / close - 1).abs() > LEAST).fill_null(False),
+    )
+    wanted = lines.filter(bars.day.is_between(low, fetch.session).fill_null(False))
+    moved = wanted.filter("left").select("symbol_of_line", "day_of_line")
+    following = pl.concat([moved.with_columns(pl.col("day_of_line").dt.offset_by(f"{n}d")) for n in range(5)])
+    kept = wanted.join(following.unique(), on=["symbol_of_line", "day_of_line"], how="semi", maintain_order="left")
+    landed = bar_rows(fetch, fields, kept.select(fields.values()), kept["symbol_of_line"])
+    return as_kind(landed, FACTORS)
+
+
+def _cut_members(members: Dated, fetch: Fetch, low: date) -> Dated:
+    return Dated(
+        cut_memberships(members.lines, members.fields, low, fetch.session, history=fetch.history), members.fields
+    )
+
+
+def _cut_listings(listings: Dated, fetch: Fetch, low: date) -> Dated:
+    """History: whoever was listed by the session. Daily: who was listed within the sessions asked for."""
+    listed = listings.lines[listings.fields["listed_on"]].str.to_date("%Y-%m-%d", strict=False)
+    wanted = (listed <= fetch.session) & (pl.lit(fetch.history) | (listed >= low))
+    return Dated(listings.lines.filter(wanted.fill_null(fetch.history)), listings.fields)

@@ -1,0 +1,46 @@
+"""What every source of prices and news looks like from the pipeline."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Interval = Literal["1d", "1h", "5m", "1m"]
+"""The lengths of bars that a source can be asked for."""
+
+
+class Source(Protocol):
+    """Whoever answers with prices and news; the answer is landed as it came."""
+
+    @property
+    def name(self) -> str:
+        """The source's name, as it stands in the raw tables."""
+
+    def coverage(self) -> tuple[date, date]:
+        """The first and last session there is history for: what a first load should ask."""
+
+    def check_reachable(self) -> None:
+        """Make sure that it answers, before a lake is begun with it.
+
+        Raises:
+            OutOfReachError: if it does not for the moment.
+        """
+
+    def prices(self, since: date, session: date, *, history: bool) -> pl.DataFrame:
+        """Return RAW_PRICES rows of the kinds bars, actions and listings.
+
+        Args:
+            since: first session wanted.
+            session: last session wanted; its close has passed.
+            history: True loads everything between the two as known at the end; False is the daily fetch, which asks
+                for the last five sessions again.
+
+        Raises:
+            SourceError: if the source cannot answer.
+        """
+
+    def news(self, since: date, session: date, *, history: bool) -> pl.DataFrame:
+        """Return RAW_NEWS rows: all articles between the sessions, or those of the session's day alone."""

@@ -1,0 +1,58 @@
+"""What is asked of Yahoo, and how gently."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from pipeline.config.setting_types import (
+    DISTINCT,
+    Day,
+    Exchange,
+    FilePath,
+    Ticker,
+    TickerOrNone,
+)
+from pipeline.ingestion.sources.source import Interval
+
+
+@dataclass(frozen=True, kw_only=True)
+class YahooParams:
+    """What is asked of Yahoo, and how gently."""
+
+    tickers: Annotated[tuple[Ticker, ...], Field(max_length=20_000), DISTINCT] = ()
+    """Tickers as we write them, such as BRK.B; those of `constituents` and `screener` come on top."""
+    constituents: FilePath = ""
+    """File with membership spells (ticker, start, end): its members are asked for, and they alone may be traded."""
+    screener: Annotated[
+        str,
+        Field(
+            pattern=r"^([a-z][a-z0-9_]{0,63})?$",
+            description="the name of a screener, such as most_actives, or empty for none",
+        ),
+    ] = ""
+    """One of Yahoo's own screeners, such as most_actives or day_gainers; none if empty."""
+    screener_size: Annotated[int, Field(ge=1, le=250)] = 100
+    """Symbols a screener is asked for, at most 250."""
+    benchmark_ticker: TickerOrNone = "SPY"
+    """The benchmark: compared with, never traded; none if empty."""
+    first_session: Day = "2018-01-02"
+    """First session of a load of history (ISO date)."""
+    news: Literal["stream", "search", "none"] = "stream"
+    """stream (each ticker's newest articles), search (those beside a search for it) or none; a request per ticker."""
+    news_count: Annotated[int, Field(ge=1, le=100)] = 10
+    """Articles a ticker is asked for, at most 100."""
+    interval: Interval = "1d"
+    """Bar length: 1d; or 1h, 5m and 1m, of which Yahoo keeps two years, two months and a week."""
+    exchange: Exchange | None = None
+    """Set by older files; the market's exchange counts, and this may only repeat it."""
+    requests_per_minute: Annotated[float, Field(gt=0, le=1_000_000)] = 60.0
+    """Requests of all processes of this user together; above 1 or 2 a second Yahoo begins to refuse."""
+    timeout_seconds: Annotated[float, Field(gt=0, le=3_600)] = 10.0
+    """Seconds until a request counts as unanswered."""
+    patience_minutes: Annotated[float, Field(ge=0, le=1_440)] = 30.0
+    """Minutes of waiting, in ever longer pauses, until a visit makes do with what it has."""
+    reuse_minutes: Annotated[float, Field(gt=0, le=10_080)] = 120.0
+    """Minutes within which the same question is the same visit: one cut short asks only for what is missing."""
