@@ -25,8 +25,8 @@ from pipeline.engine.failures import describe_error
 from pipeline.engine.plugins import Plugins
 from pipeline.engine.stage import Condition, Moment, Read, Stage
 from pipeline.engine.work import Span, Work
-from pipeline.ingestion.sources.source import Source
 from pipeline.ingestion.sources.registry import open_source
+from pipeline.ingestion.sources.source import Source
 from pipeline.market.sessions import Sessions, exchange_sessions
 
 log = logging.getLogger(__name__)

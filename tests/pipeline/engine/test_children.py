@@ -21,8 +21,8 @@ from pipeline.control.operator.requests import Request
 from pipeline.engine.children import installed_script, python_command
 from pipeline.engine.runner import Runner
 from pipeline.engine.stages import find_stage
-from pipeline.ingestion.sources.simulated.params import SimulatedParams
 from pipeline.ingestion.sources.registry import SourceParams
+from pipeline.ingestion.sources.simulated.params import SimulatedParams
 
 PLANTED = "from pathlib import Path\nPath(__file__).with_name('imported').touch()\nraise SystemExit('planted')\n"
 SCHEDULE = '[tasks.upkeep]\nrun = "maintain"\nexchange = "XNYS"\ntrigger = "daily 06:00"\n'

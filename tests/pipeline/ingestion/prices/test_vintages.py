@@ -21,8 +21,8 @@ from pipeline.config.settings import RuntimeParams, Settings
 from pipeline.engine.errors import CycleOrderError
 from pipeline.engine.runner import Runner
 from pipeline.ingestion.sources.files.params import FilesParams
-from pipeline.ingestion.sources.simulated.params import SimulatedParams
 from pipeline.ingestion.sources.registry import SourceParams
+from pipeline.ingestion.sources.simulated.params import SimulatedParams
 from pipeline.market.sessions import exchange_sessions
 from tests.real_data import REAL_DATA
 
