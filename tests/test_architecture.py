@@ -222,3 +222,43 @@ def test_child_processes_are_started_by_the_one_launcher() -> None:
                 if name not in MODULES:
                     offenders.append(f"{module}:{node.lineno} starts {name}, which is no module")
     assert not offenders, "\n".join(offenders)
+
+
+WITNESSES = (
+    "pipeline.control.daemon.daemon_lock",
+    "pipeline.control.daemon.heartbeat",
+    "pipeline.control.schedule.active_schedule",
+    "pipeline.control.schedule.backlog",
+    "pipeline.market.returns",
+)
+"""What a verdict or a figure is computed from: `pipeline.reading` asks them, so that all who tell it say the same."""
+STATISTICS = ("numpy", "scipy", "statistics", "shutil.disk_usage")
+VERDICTS = {"ok", "warn", "fail"}
+
+
+def literals(node: ast.AST) -> set[object]:
+    return {one.value for one in ast.walk(node) if isinstance(one, ast.Constant)}
+
+
+def test_health_is_judged_in_one_place_and_the_console_only_renders() -> None:
+    """`pipeline.reading` computes what people are told; nobody above it looks at the witnesses, or has verdicts of its own."""
+    found = [
+        f"{module} imports {name}"
+        for module, path in MODULES.items()
+        if within(module, "nextgen_tui")
+        for name in sorted(imported(path))
+        if any(within(name, one) for one in (*WITNESSES, *STATISTICS))
+    ]
+    own = [
+        f"{module} declares verdicts; `pipeline.health.checks` does"
+        for module, path in MODULES.items()
+        if module != "pipeline.health.checks"
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Subscript) and ast.unparse(node.value) == "Literal" and literals(node) == VERDICTS
+    ]
+    assert not found + own, "\n".join(found + own)
+
+
+def test_only_the_entry_point_stands_beside_the_rooms_of_the_console() -> None:
+    beside = {path.name for path in (ROOT / "nextgen_tui").glob("*.py")}
+    assert beside == {"__init__.py", "__main__.py"}

@@ -22,9 +22,9 @@ def suggest_request(invocation: Invocation, request: str) -> Iterator[None]:
     try:
         yield
     except BusyError as error:
-        from pipeline.control.daemon.daemon_lock import daemon_is_running
+        from pipeline.reading.daemon import read_daemon
 
-        if not daemon_is_running(invocation.lake_path / "control"):
+        if not read_daemon(invocation.lake_path).present:
             raise
         turn = f"`nextgen request {request} --wait` queues it for the daemon"
         raise BusyError(f"{str(error).removesuffix('; try again later')}; {turn}") from error

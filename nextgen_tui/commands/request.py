@@ -54,8 +54,8 @@ def command(
     from uuid import uuid4
 
     from nextgen_tui.cli.sessions import refuse_open
-    from pipeline.control.daemon.daemon_lock import daemon_is_running
     from pipeline.control.operator.requests import Request, submit
+    from pipeline.reading.daemon import read_daemon
 
     if session is not None:
         refuse_open(session, invocation.runner.calendar)
@@ -73,7 +73,7 @@ def command(
     new = submit(lake, request)
     if not new:
         _refuse_another(lake, request)
-    if not wait and not daemon_is_running(lake.path / "control"):
+    if not wait and not read_daemon(lake.path).present:
         invocation.output.say("no daemon serves this lake; start `nextgen-daemon` to run it")
     standing = _answer(lake, request, wait)
     last = standing.last
@@ -113,11 +113,9 @@ def _refuse_another(lake: Lake, request: Request) -> None:
 
 def _why_it_waits(lake: Lake, request: Request) -> str:
     """What the daemon says of a request that it has not begun; empty where it says nothing."""
-    from datetime import UTC, datetime
-
     from pipeline.reading.daemon import read_daemon
 
-    daemon = read_daemon(lake.path, datetime.now(UTC))
+    daemon = read_daemon(lake.path)
     if daemon.phase == "silent":
         return f"{daemon.sentence}; {daemon.fix}"
     if daemon.phase == "draining":
@@ -128,13 +126,12 @@ def _why_it_waits(lake: Lake, request: Request) -> str:
 
 def _answer(lake: Lake, request: Request, wait: bool) -> SlotState:
     """The request's state within a second, or, with `wait`, at its end or once no daemon is there to run it."""
-    from pipeline.control.daemon.daemon_lock import daemon_is_running
     from pipeline.control.operator.requests import read_request_state
+    from pipeline.reading.daemon import read_daemon
 
-    control = lake.path / "control"
     patience = time.monotonic() + (float("inf") if wait else 1.0)
     while True:
-        served = daemon_is_running(control)  # before the look: it may have answered and ended in between
+        served = read_daemon(lake.path).present  # before the look: it may have answered and ended in between
         standing = read_request_state(lake, request)
         if standing.finished or (standing.events and not wait) or time.monotonic() > patience or not served:
             return standing

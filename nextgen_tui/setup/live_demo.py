@@ -86,10 +86,10 @@ def end_on_sigterm() -> Iterator[None]:
 
 
 def _until_ready(lake: Path, process: subprocess.Popen[str]) -> None:
-    from pipeline.control.daemon.heartbeat import read_heartbeat
+    from pipeline.reading.daemon import read_daemon
 
     waited = 0.0
-    while (beat := read_heartbeat(lake)) is None or beat.who.pid != process.pid:
+    while (beat := read_daemon(lake).beat) is None or beat.who.pid != process.pid:
         if process.poll() is not None or waited > READY:
             process.kill()
             words = process.communicate()[1].strip().removeprefix("Error: ")

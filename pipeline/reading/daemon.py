@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -53,13 +53,14 @@ class DaemonState:
         return tuple(self.beat.detail.get("waiting") or ()) if self.beat and self.present else ()
 
 
-def read_daemon(lake: Path, now: datetime) -> DaemonState:
+def read_daemon(lake: Path, now: datetime | None = None) -> DaemonState:
     """How the daemon of a lake is.
 
     Args:
         lake: the lake's folder.
-        now: the time by which the lake is operated.
+        now: the time by which the lake is operated; None for the wall's.
     """
+    now = now or datetime.now(UTC)
     beat = read_heartbeat(lake)
     since = beat.at if beat else None
     if not daemon_is_running(lake / "control"):

@@ -25,6 +25,7 @@ from nextgen_tui.console.pages.data import candle_chart
 from nextgen_tui.console.sheet.sheet import Cell, Col, Style, signed
 from nextgen_tui.text import formats
 from pipeline.reading.summary import LedgerFacts, ledger_facts
+from pipeline.reading.ticker_paths import add_closes
 
 SPARK = 16
 DAYS_BACK = 120
@@ -104,17 +105,6 @@ class BookPage(Page[BookData]):
     def overview(self, data: BookData) -> tuple[Chart, ...]:
         """The book beside both baselines, with its drawdown."""
         return equity_charts(data.value)
-
-
-def add_closes(holdings: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
-    """Adds `closes`, the last closes of each holding, and `gain`, its unrealised gain over cost."""
-    closes = (
-        bars.sort("ticker", "session")
-        .group_by("ticker", maintain_order=True)
-        .agg(pl.col("close").tail(SPARK).alias("closes"))
-    )
-    gain = pl.col("unrealised").cast(pl.Float64) / pl.col("cost").cast(pl.Float64)
-    return holdings.drop("closes", strict=False).join(closes, on="ticker", how="left").with_columns(gain=gain)
 
 
 def equity_charts(value: pl.DataFrame) -> tuple[Chart, ...]:

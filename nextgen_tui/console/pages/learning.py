@@ -20,6 +20,7 @@ from nextgen_tui.console.page import Action, Detail, Page, Row, Section, SheetSp
 from nextgen_tui.console.pages.accuracy import history_chart
 from nextgen_tui.console.sheet.sheet import Cell, Col, dim, signed
 from nextgen_tui.text import formats
+from pipeline.reading.insights import INSIGHT_STATES, confidence_interval, insight_rows
 
 PERCENT = signed(lambda value: formats.percent(value, 3, signed=True))
 ERRORS = {
@@ -30,7 +31,6 @@ ERRORS = {
 """Kind of insight -> the error it is about, and the digits that tell two of them apart."""
 STEP_SIGNS = {"open": "?", "acted": "▶", "measured": "✓", "retired": "■"}
 """Signs of the steps of an insight's life in its chart."""
-_STATUS = {"open": 0, "acted": 1, "measured": 2, "retired": 3}
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class LearningPage(Page[LearningData]):
     def sentence(self, data: LearningData) -> str:
         """Open and measured insights, active adjustments, who decides, and whether training is due."""
         counts = dict(data.insights.group_by("status").len().iter_rows()) if data.insights.height else {}
-        states = ", ".join(f"{counts[status]} {status}" for status in _STATUS if counts.get(status))
+        states = ", ".join(f"{counts[status]} {status}" for status in INSIGHT_STATES if counts.get(status))
         helped = data.insights.filter(pl.col("effect") == "helped").height
         hurt = data.insights.filter(pl.col("effect") == "hurt").height
         told = f"{formats.counted(data.insights.height, 'insight')}"
@@ -104,14 +104,6 @@ def model_actions(data: LearningData, row: Row) -> tuple[Action, ...]:
     now = f"champion now: {champion or 'none, the naive forecast decides'}"
     actions = [] if row["model_id"] == champion else [Action("promote", f"promote {row['model_id']}", now)]
     return (*actions, *([Action("rollback", f"rollback {champion}", now)] if champion else []))
-
-
-def insight_rows(steps: pl.DataFrame) -> pl.DataFrame:
-    """Each insight at the last step of its life: those that wait for something first."""
-    last = steps.unique(subset=["insight_id"], keep="last", maintain_order=True)
-    rank = pl.col("status").replace_strict(_STATUS, return_dtype=pl.Int8)
-    errors = {f"{name}_error": pl.struct("kind", name) for name in ("before", "after")}
-    return last.with_columns(rank=rank, **errors).sort("rank", "session", "insight_id", descending=[False, True, False])
 
 
 def insight_notes(row: Row) -> tuple[Line, ...]:
@@ -228,9 +220,9 @@ def bias_chart(bias: pl.DataFrame, row: Row) -> Chart:
     marks: list[Mark] = []
     for number, one in enumerate(rows.iter_rows(named=True)):
         mine = (one["scope"], one["slice"]) == (row["scope"], row["slice"])
-        error = 1.96 * one["standard_error"]
+        interval = confidence_interval(one["mean_error"], one["standard_error"])
         x = float(number)
-        lines.append(Curve((x, x), (one["mean_error"] - error, one["mean_error"] + error), "hot" if mine else "own"))
+        lines.append(Curve((x, x), interval, "hot" if mine else "own"))
         marks.append(Mark(x, one["mean_error"], "◆" if one["active"] else "•", "hot" if mine else "own"))
     return Chart(
         f"mean error by slice, {formats.counted(row['horizon'], 'session')}",

@@ -13,16 +13,17 @@ from lake.tables.control import TRADE_DECISIONS
 from lake.tables.predictions import PREDICTIONS
 from lake.tables.trading import EXECUTED_TRADES, STRATEGIC_PRIORITIES, TRADE_PLANS
 from nextgen_tui.console.charts.charts import Chart, Curve
-from nextgen_tui.console.charts.fan_chart import empty_paths, fan, read_paths
+from nextgen_tui.console.charts.fan_chart import fan
 from nextgen_tui.console.lake_view import LakeView
 from nextgen_tui.console.notes import Line, fact, note
 from nextgen_tui.console.page import Action, Detail, Link, Page, Row, Section, SheetSpec, row_link
 from nextgen_tui.console.pages.predictions import LARGE_FORECAST, member_lines
 from nextgen_tui.console.sheet.sheet import Cell, Col, signed
 from nextgen_tui.text import formats
+from pipeline.reading.plans import DECIDED, add_decision, last_decisions, rule_rows
+from pipeline.reading.ticker_paths import empty_paths, read_paths
 from pipeline.trading.planning.rules import unit_of
 
-DECIDED = {"approve": "approved", "veto": "vetoed"}
 VERDICTS = {
     "order": Cell("✓ order", "good"),
     "approved": Cell("✓ approved", "good"),
@@ -70,7 +71,7 @@ class PlanPage(Page[PlanData]):
         tickers = view.read(TRADE_PLANS, since=session, until=session)["ticker"].to_list()
         behind = (pl.col("role") != "shadow") & pl.col("ticker").is_in(tickers)
         predictions = view.read(PREDICTIONS, since=session, until=session, where=behind)
-        return plan_data(view, session, predictions, read_paths(view, tickers, session))
+        return plan_data(view, session, predictions, read_paths(view.lake, tickers, session))
 
     def sentence(self, data: PlanData) -> str:
         """How many orders, how many refusals, by which rule, in which market regime."""
@@ -152,46 +153,6 @@ def add_distance(plans: pl.DataFrame) -> pl.DataFrame:
     rows = rows.with_columns(rank=rank, off=pl.Series(off, dtype=pl.String))
     rows = rows.sort("blocked_by", "distance", "ticker", nulls_last=True).with_row_index("nearness")
     return rows.sort(["rank", "edge", "ticker"], descending=[False, True, False], nulls_last=True)
-
-
-def last_decisions(decisions: pl.DataFrame) -> pl.DataFrame:
-    """One row per plan: the last decision on it."""
-    ordered = decisions.sort("decided_at", "decision_id")
-    return ordered.unique(subset=["plan_id"], keep="last", maintain_order=True)
-
-
-def add_decision(plans: pl.DataFrame, decisions: pl.DataFrame) -> pl.DataFrame:
-    """An order that was approved or vetoed has that as its `verdict`."""
-    words = decisions.select(
-        "plan_id", pl.col("decision").replace_strict(DECIDED, return_dtype=pl.String).alias("word")
-    )
-    joined = plans.join(words, on="plan_id", how="left", maintain_order="left")
-    order = pl.when(pl.col("taken")).then(pl.coalesce("word", "verdict")).otherwise("verdict")
-    return joined.with_columns(verdict=order).drop("word")
-
-
-def rule_rows(plans: pl.DataFrame) -> pl.DataFrame:
-    """One row per rule, the most often decisive first: how often it allowed, scaled, refused, and refused first."""
-    asked = plans.select("blocked_by", "verdicts").explode("verdicts").filter(pl.col("verdicts").is_not_null())
-    if asked.is_empty():
-        counts = ("allowed", "scaled", "refused", "first")
-        return pl.DataFrame(schema={"rule": pl.String, **dict.fromkeys(counts, pl.Int64), "reason": pl.String})
-    asked = asked.unnest("verdicts")
-
-    def count(test: pl.Expr, name: str) -> pl.Expr:
-        return test.fill_null(False).sum().cast(pl.Int64).alias(name)
-
-    return (
-        asked.group_by("rule", maintain_order=True)
-        .agg(
-            count(pl.col("verdict") == "allow", "allowed"),
-            count(pl.col("verdict") == "scale", "scaled"),
-            count(pl.col("verdict") == "refuse", "refused"),
-            count(pl.col("rule") == pl.col("blocked_by"), "first"),
-            pl.col("reason").filter(pl.col("verdict") != "allow").last().fill_null("").alias("reason"),
-        )
-        .sort(["first", "refused", "scaled", "rule"], descending=[True, True, True, False])
-    )
 
 
 def plan_detail(data: PlanData, row: Row) -> Detail:

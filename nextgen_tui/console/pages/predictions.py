@@ -15,13 +15,15 @@ from lake.tables.market import MARKET_PRICES
 from lake.tables.models import MODEL_REGISTRY
 from lake.tables.news import NEWS_ARTICLES, NEWS_SENTIMENT
 from lake.tables.predictions import INFERENCE_LOG, PREDICTIONS
-from nextgen_tui.console.charts.fan_chart import SPARK, empty_paths, fan, read_paths, recent_closes
+from nextgen_tui.console.charts.fan_chart import fan
 from nextgen_tui.console.lake_view import LakeView
 from nextgen_tui.console.notes import LABEL, Line, fact, note
 from nextgen_tui.console.page import Detail, Link, Page, Row, Section, SheetSpec
-from nextgen_tui.console.pages.data import add_scores
 from nextgen_tui.console.sheet.sheet import Cell, Col, dim, signed
 from nextgen_tui.text import formats
+from pipeline.reading.arrivals import add_scores
+from pipeline.reading.forecasts import add_member_columns, feature_shifts, training_session
+from pipeline.reading.ticker_paths import SPARK, empty_paths, read_paths, recent_closes
 
 LATELY = 45
 """Calendar days over which matured forecasts are listed."""
@@ -99,7 +101,7 @@ class PredictionsPage(Page[PredictionsData]):
         lately = view.read(PREDICTION_ACCURACY, since=session - timedelta(days=LATELY), columns=MATURED_COLUMNS)
         matured = lately.sort("session", "ticker", "horizon", descending=[True, False, False])
         rows = view.read(PREDICTIONS, since=session, until=session, where=DECIDING)
-        paths = read_paths(view, rows["ticker"].unique().sort().to_list(), session)
+        paths = read_paths(view.lake, rows["ticker"].unique().sort().to_list(), session)
         return predictions_data(view, session, rows, paths, matured)
 
     def sentence(self, data: PredictionsData) -> str:
@@ -168,20 +170,8 @@ def predictions_data(
         paths=paths,
         silent=since.filter((pl.col("session") == now) & (pl.col("status") != "predicted")),
         matured=matured,
-        trained=training_session(view, predictions),
+        trained=training_session(view.lake, predictions),
         stale=since.filter(pl.col("session") > session)["session"].n_unique(),
-    )
-
-
-def add_member_columns(predictions: pl.DataFrame) -> pl.DataFrame:
-    """Adds `spread`, how far the members' points lie apart, `naive`, the naive member's point, and `width`."""
-    point = pl.element().struct.field("point")
-    member = pl.element().struct.field("member")
-    return predictions.with_columns(
-        spread=pl.col("members").list.eval(point).list.max() - pl.col("members").list.eval(point).list.min(),
-        naive=pl.col("members").list.eval(pl.when(member == "naive").then(point)).list.max(),
-        width=pl.col("q90") - pl.col("q10"),
-        band=pl.struct("q10", "q90"),
     )
 
 
@@ -239,7 +229,7 @@ def matured_detail(view: LakeView, row: Row) -> Detail:
     made = row["made_session"]
     wanted = (pl.col("ticker") == row["ticker"]) & (pl.col("model_id") == row["model_id"])
     predictions = view.read(PREDICTIONS, since=made, until=made, where=wanted)
-    paths = read_paths(view, [row["ticker"]], made)
+    paths = read_paths(view.lake, [row["ticker"]], made)
     link = Link("the forecast", PREDICTIONS.name, {"prediction_id": row["prediction_id"], "session": made})
     return Detail(
         f"{row['ticker']}: forecast of {made} and outcome",
@@ -264,7 +254,7 @@ def forecast_detail(view: LakeView, data: PredictionsData, row: Row) -> Detail:
     news = add_scores(articles, view.read(NEWS_SENTIMENT, where=mine, **week))
     sections = (
         Section("Who forecasts what", member_lines(row)),
-        Section("Features that moved most in a week, in standard deviations of 60 sessions", feature_shifts(features)),
+        Section("Features that moved most in a week, in standard deviations of 60 sessions", feature_lines(features)),
         Section("News of the week", tuple(headline(one) for one in news.head(10).iter_rows(named=True)) or NO_NEWS),
         Section("How its last forecasts turned out", track_record(data.matured, ticker)),
     )
@@ -277,26 +267,18 @@ def forecast_detail(view: LakeView, data: PredictionsData, row: Row) -> Detail:
     )
 
 
-def feature_shifts(features: pl.DataFrame, most: int = 8) -> tuple[Line, ...]:
+def feature_lines(features: pl.DataFrame) -> tuple[Line, ...]:
     """The features that moved most in five sessions, in standard deviations of their last 60."""
-    rows = features.sort("session").tail(60)
-    if rows.height < 20:
+    shifts = feature_shifts(features)
+    if shifts is None:
         return (note("too little history", "dim"),)
-    found: list[tuple[float, str, float, float]] = []
-    for name in (name for name in rows.columns if name not in FEATURE_ROWS.stored_schema):
-        values = rows[name].cast(pl.Float64)
-        now, before, spread = values[-1], values[-6], values.std()
-        if now is None or before is None or not isinstance(spread, float) or spread <= 1e-12:
-            continue
-        found.append(((now - before) / spread, name, before, now))
-    found.sort(key=lambda one: (-abs(one[0]), one[1]))
     return tuple(
         (
             Cell(f"{name:<26}"),
             Cell(f"{before:>10.4f} → {now:>9.4f}   ", "dim"),
             Cell(f"{moved:+.1f} sd", "good" if moved > 0 else "bad"),
         )
-        for moved, name, before, now in found[:most]
+        for moved, name, before, now in shifts
     )
 
 
@@ -325,13 +307,6 @@ def track_record(matured: pl.DataFrame, ticker: str, most: int = 8) -> tuple[Lin
         )
         for row in mine.iter_rows(named=True)
     ) or (note("none has matured lately", "dim"),)
-
-
-def training_session(view: LakeView, predictions: pl.DataFrame) -> date | None:
-    """The session at which the deciding model was trained; None for the naive forecast."""
-    models = view.read(MODEL_REGISTRY, columns=("model_id", "session"))
-    found = models.filter(pl.col("model_id").is_in(predictions["model_id"].unique().to_list()))["session"].max()
-    return found if isinstance(found, date) else None
 
 
 def _band(value: Any) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import polars as pl
 
-from lake.contract import RUN_ID, PolarsType
+from lake.contract import RUN_ID
 from lake.tables import TABLES
 from lake.tables.control import RUNS, SERVICE_HEARTBEATS, TASK_ATTEMPTS, TASK_DEFINITIONS, TASK_REQUESTS
 from nextgen_tui.console.charts.charts import Chart, Curve
@@ -18,31 +18,12 @@ from nextgen_tui.console.pages.health import daemon_cell
 from nextgen_tui.console.pages.runs import run_detail
 from nextgen_tui.console.sheet.sheet import Cell, Col, dim, verdict
 from nextgen_tui.text import formats
-from pipeline.control.schedule.active_schedule import read_active_schedule
-from pipeline.control.schedule.backlog import find_backlog, find_next_due
-from pipeline.control.schedule.definitions import load_definitions
-from pipeline.control.schedule.journal import Journal, load_journal
-from pipeline.control.schedule.task import Task
-from pipeline.control.schedule.trigger import Slot
 from pipeline.reading.daemon import DaemonState, read_daemon
 from pipeline.reading.market_time import calendar_at_hand, lake_calendars, operation_time, work_out_calendar
+from pipeline.reading.schedule import SPARK, TASK_SCHEMA, add_state, change_rows, task_rows
 
-AHEAD = timedelta(days=40)
 RECENT = timedelta(days=30)
-SPARK = 20
 COMPUTING_CALENDAR = "Computing the exchange's calendar, which takes some seconds"
-_TASK_SCHEMA: dict[str, PolarsType] = {
-    "task": pl.String,
-    "state": pl.String,
-    "next": pl.Datetime("us", "UTC"),
-    "slot": pl.String,
-    "owed": pl.Int64,
-    "oldest": pl.String,
-    "trigger": pl.String,
-    "last": pl.String,
-    "failover": pl.String,
-    "reason": pl.String,
-}
 
 
 @dataclass(frozen=True)
@@ -83,12 +64,12 @@ class SchedulePage(Page[ScheduleData]):
         if view.at is not None:
             attempts = attempts.filter(pl.col("at") <= view.at.moment)
             requests = requests.filter(pl.col("requested_at") <= view.at.moment)
-        tasks, trouble, known = pl.DataFrame(schema=_TASK_SCHEMA), "", True
+        tasks, trouble, known = pl.DataFrame(schema=TASK_SCHEMA), "", True
         now = view.clock()
         try:
             if known := calendar_at_hand(view.path, view.clock):
                 now = operation_time(view.lake, view.clock)
-                tasks, trouble = task_rows(view, now)
+                tasks, trouble = task_rows(view.lake, now, lake_calendars(view.path, view.clock))
         except (OSError, ValueError) as error:
             trouble = str(error)
         return ScheduleData(
@@ -200,81 +181,6 @@ def request_notes(row: Row) -> tuple[Line, ...]:
 def attempt_notes(row: Row) -> tuple[Line, ...]:
     """What was attempted, and what follows."""
     return (fact("task", f"{row['task']} {row['slot']}"), fact("then", row["follows"]), note(row["reason"]))
-
-
-def task_rows(view: LakeView, now: datetime) -> tuple[pl.DataFrame, str]:
-    """One row per task, where it stands, what it owes, when it is due next; and why the schedule cannot be used.
-
-    Where it cannot, the tasks are those that the daemon goes on by, if one runs.
-    """
-    known = lake_calendars(view.path, view.clock)
-    held_to = read_active_schedule(view.path, now, known)
-    definitions = load_definitions(view.lake, known)
-    journal = load_journal(view.lake, now)
-    rows = []
-    for task in held_to.schedule.tasks:
-        epochs = definitions.periods(task.name)
-        owed = find_backlog(task, epochs, journal, now).due
-        coming = find_next_due(task, epochs, now) if epochs else _first_slot(task, now)
-        rows.append(_task_row(task, journal, owed, coming))
-    return pl.DataFrame(rows, schema=_TASK_SCHEMA), held_to.error
-
-
-def _task_row(task: Task, journal: Journal, owed: tuple[Slot, ...], coming: Slot | None) -> dict[str, object]:
-    states = [journal.slot_state(task.name, slot.key) for slot in owed]
-    stopped = next((s for s in states if s.stopped), None)
-    running = any(s.running for s in states)
-    last = journal.newest_finished(task.name)
-    state = "stopped" if stopped else "running" if running else "owed" if owed else "waiting" if task.enabled else "off"
-    return {
-        "task": task.name,
-        "state": state,
-        "next": coming.due_at if coming else None,
-        "slot": coming.key if coming else "–",
-        "owed": len(owed),
-        "oldest": owed[0].key if owed else "",
-        "trigger": task.trigger_text,
-        "last": f"{last.slot} {last.state} {formats.instant(last.at)}" if last else "",
-        "failover": task.on_failure,
-        "reason": stopped.last.reason if stopped and stopped.last else "",
-    }
-
-
-def _first_slot(task: Task, now: datetime) -> Slot | None:
-    if not task.enabled or task.trigger is None:
-        return None
-    return next(iter(task.trigger.slots(now, now + AHEAD)), None)
-
-
-def change_rows(runs: pl.DataFrame) -> pl.DataFrame:
-    """One row per table that ever changed, the newest change first: by whom, at which version, how many new rows."""
-    done = runs.filter((pl.col("status") == "done") & pl.col("output_version").is_not_null()).sort(
-        "started_at", "run_id"
-    )
-    wrote = done.filter(pl.col("written") > 0)
-    return (
-        wrote.group_by("output_table", maintain_order=True)
-        .agg(
-            pl.col("output_version").last().alias("version"),
-            pl.col("stage").last(),
-            pl.col("session").last(),
-            pl.col("written").tail(SPARK).alias("trail"),
-            pl.col("written").last(),
-            pl.col("started_at").last(),
-            pl.col("run_id").last(),
-            pl.len().cast(pl.Int64).alias("changes"),
-        )
-        .rename({"output_table": "table"})
-        .sort("started_at", "table", descending=[True, False])
-    )
-
-
-def add_state(requests: pl.DataFrame, attempts: pl.DataFrame) -> pl.DataFrame:
-    """Adds `state` and `answer`: where each request stands, by the daemon's own record."""
-    last = attempts.sort("at", "attempt").unique(subset=["task", "slot"], keep="last", maintain_order=True)
-    told = last.select(pl.col("slot").alias("request_id"), pl.col("state"), pl.col("reason").alias("answer"))
-    joined = requests.join(told, on="request_id", how="left", maintain_order="left")
-    return joined.with_columns(pl.col("state").fill_null("waiting"), pl.col("answer").fill_null(""))
 
 
 def _overdue(count: int) -> str:

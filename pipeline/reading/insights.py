@@ -1,0 +1,21 @@
+"""What was learned: each insight where it stands, and how sure a mean error is."""
+
+from __future__ import annotations
+
+import polars as pl
+
+INSIGHT_STATES = {"open": 0, "acted": 1, "measured": 2, "retired": 3}
+"""State of an insight -> its place in a list: those that wait for something first."""
+
+
+def insight_rows(steps: pl.DataFrame) -> pl.DataFrame:
+    """Each insight at the last step of its life: those that wait for something first."""
+    last = steps.unique(subset=["insight_id"], keep="last", maintain_order=True)
+    rank = pl.col("status").replace_strict(INSIGHT_STATES, return_dtype=pl.Int8)
+    errors = {f"{name}_error": pl.struct("kind", name) for name in ("before", "after")}
+    return last.with_columns(rank=rank, **errors).sort("rank", "session", "insight_id", descending=[False, True, False])
+
+
+def confidence_interval(mean: float, standard_error: float) -> tuple[float, float]:
+    """The 95 % confidence interval of a mean."""
+    return mean - 1.96 * standard_error, mean + 1.96 * standard_error

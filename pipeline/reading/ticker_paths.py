@@ -1,0 +1,84 @@
+"""A ticker's past and what came of it: closes and total returns around a session."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+import polars as pl
+
+from lake.store import Lake
+from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES
+from pipeline.market.returns import daily_total_returns
+
+DAYS_BEFORE = 120
+"""Calendar days of closes before the forecasts: about 82 sessions."""
+DAYS_AFTER = 45
+"""Calendar days after them in which an outcome is looked for: beyond the longest horizon."""
+PATH = 60
+"""Sessions drawn before a forecast."""
+SPARK = 16
+"""Closes in a sparkline."""
+
+
+def read_paths(lake: Lake, tickers: Sequence[str], session: date) -> pl.DataFrame:
+    """Closes and total returns around a session; what came after it is read from now, whatever is looked at.
+
+    Returns:
+        ticker, session, close, total_return; sorted by ticker and session.
+    """
+    wanted = pl.col("ticker").is_in(list(tickers))
+    since, until = session - timedelta(days=DAYS_BEFORE), session + timedelta(days=DAYS_AFTER)
+    daily = wanted & (pl.col("interval") == "1d")
+    prices = lake.read(MARKET_PRICES, since=since, until=until, where=daily, every_revision=False)
+    actions = lake.read(CORPORATE_ACTIONS, since=since, until=until, where=wanted, every_revision=False)
+    if prices.is_empty():
+        return empty_paths()
+    return (
+        daily_total_returns(prices, actions)
+        .select("ticker", "session", "close", "total_return")
+        .sort("ticker", "session")
+    )
+
+
+def empty_paths() -> pl.DataFrame:
+    """Paths of nothing."""
+    return pl.DataFrame(
+        schema={"ticker": pl.String, "session": pl.Date, "close": pl.Float64, "total_return": pl.Float64}
+    )
+
+
+def levels(paths: pl.DataFrame, ticker: str, origin: date) -> tuple[list[float], list[float], list[date]]:
+    """The ticker's total-return path through the close at the origin: up to it, after it, and the sessions of both.
+
+    Splits and dividends leave no step in it.
+    """
+    rows = paths.filter(pl.col("ticker") == ticker)
+    before = rows.filter(pl.col("session") <= origin).tail(PATH)
+    after = rows.filter(pl.col("session") > origin)
+    if before.is_empty():
+        return [], [], []
+    past = [float(before["close"][-1])]
+    for change in reversed(before["total_return"].to_list()[1:]):
+        past.append(past[-1] / (1 + (change or 0.0)))
+    later: list[float] = []
+    for change in after["total_return"]:
+        later.append((later or [past[0]])[-1] * (1 + (change or 0.0)))
+    return past[::-1], later, [*before["session"].to_list(), *after["session"].to_list()]
+
+
+def recent_closes(paths: pl.DataFrame, session: date | None) -> pl.DataFrame:
+    """The last closes up to the session of each ticker, as a list: `closes`."""
+    known = paths.filter(pl.col("session") <= session) if session else paths
+    return known.group_by("ticker", maintain_order=True).agg(pl.col("close").tail(SPARK).alias("closes"))
+
+
+def add_closes(holdings: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
+    """Adds `closes`, the last closes of each holding, and `gain`, its unrealised gain over cost."""
+    closes = (
+        bars.sort("ticker", "session")
+        .group_by("ticker", maintain_order=True)
+        .agg(pl.col("close").tail(SPARK).alias("closes"))
+    )
+    gain = pl.col("unrealised").cast(pl.Float64) / pl.col("cost").cast(pl.Float64)
+    return holdings.drop("closes", strict=False).join(closes, on="ticker", how="left").with_columns(gain=gain)
