@@ -241,7 +241,7 @@ def literals(node: ast.AST) -> set[object]:
 
 
 def test_health_is_judged_in_one_place_and_the_console_only_renders() -> None:
-    """`pipeline.reading` computes what people are told; nobody above it looks at the witnesses, or has verdicts of its own."""
+    """`pipeline.reading` computes what people are told; above it nothing asks the witnesses or has own verdicts."""
     found = [
         f"{module} imports {name}"
         for module, path in MODULES.items()

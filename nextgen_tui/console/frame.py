@@ -76,7 +76,7 @@ def top_bar(console: Console) -> tuple[Line, bool]:
     told = Cell(f"nextgen  session {session}  ● live, read {read}{mode}  ")
     doing = [Cell(f"▸ {safe_text(words, 100)}  ", "accent") for words in console.activity.doing]
     idle = [] if console.activity.daemon or console.read_at is None else [Cell("○ no daemon  ", "warn")]
-    return (told, *_verdict(console.health), *idle, *doing, lake), False
+    return (told, *idle, *doing, *_verdict(console.health), lake), False
 
 
 def _verdict(health: Health | None) -> Line:

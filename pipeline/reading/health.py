@@ -109,7 +109,7 @@ def compose_health(
     assert session is None or isinstance(session, date)
     checks, cycles = last_checks(system_health), recent_cycles(runs, CYCLES)
     problems = sorted(
-        (*_of_parts(parts), *_of_cycles(cycles), *_of_training(runs), *_of_checks(checks, session)),
+        (*_of_parts(parts), *_of_cycles(cycles), *_of_training(runs), *_of_checks(checks, session, cycles)),
         key=lambda problem: -SEVERITY[problem.status],
     )
     status = worst(problem.status for problem in problems)
@@ -165,9 +165,10 @@ def _of_training(runs: pl.DataFrame) -> Iterator[Problem]:
         yield Problem("warn", "training", what, "", last.started_at, fix)
 
 
-def _of_checks(checks: Iterable[Check], session: date | None) -> Iterator[Problem]:
+def _of_checks(checks: Iterable[Check], session: date | None, cycles: Sequence[CycleFacts]) -> Iterator[Problem]:
+    known = cycles[0].error if cycles else ""  # the failed stage is the last cycle's failure, which is told already
     for check in checks:
-        if check.status != "ok":
+        if check.status != "ok" and not (known and check.message == known[:500]):
             what = f"{check.service}, {check.check} on {session}: {check.message}"
             yield Problem(check.status, check.service, what, _figure(check), session, FIXES.get(check.check, ""))
 

@@ -226,8 +226,8 @@ def test_no_text_on_the_command_lines_streams_steers_the_terminal(
     output.show(frame_grid(pl.DataFrame({"text": stored, "list": [[text] for text in stored]})))
     for text in texts:
         output.say(text)
-        output.complain(text)
-        output.complain(describe_error(OSError(5, text, text))[1])
+        output.show_error(text)
+        output.show_error(describe_error(OSError(5, text, text))[1])
     out, err = capsys.readouterr()
     assert set(dangerous(out + err)) <= {"\n"}
     assert "\x1b" not in out + err
