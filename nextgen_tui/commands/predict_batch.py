@@ -49,6 +49,7 @@ def command(invocation: Invocation, features_id: str, horizon: int | None) -> No
 
 def _forecast(invocation: Invocation, features_id: str, session: date) -> pl.DataFrame:
     """What the predict stage would see at the session, given to its core for the whole batch."""
+    from pipeline.models.members import list_members
     from pipeline.prediction.predict import STAGE, predict_batch
 
     runner, calendar = invocation.runner, invocation.runner.calendar
@@ -72,4 +73,5 @@ def _forecast(invocation: Invocation, features_id: str, session: date) -> pl.Dat
         made_at=made_at,
         calendar=calendar,
         params=invocation.settings.prediction,
+        members=list_members(),
     )

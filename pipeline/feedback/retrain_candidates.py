@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -16,6 +16,8 @@ from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.features.feature_set import contains, feature_set
 from pipeline.features.tensors import select_features
 from pipeline.feedback.params import FeedbackParams, RetrainParams
+from pipeline.models.member import Member
+from pipeline.models.members import list_members
 from pipeline.models.registry import Ensemble, find_champion, load_members
 from pipeline.text_format import change, counted, percent
 
@@ -62,7 +64,7 @@ def retrain_candidates(
     """
     model_id = find_champion(model_promotions)
     here = feature_set(moment.extensions).name
-    model = _usable(model_registry, model_id, here)
+    model = _usable(model_registry, model_id, here, list_members(moment.extensions.members))
     since = _sessions_since_training(model_registry, moment)
     rested = since is None or since >= params.retrain.cool_down
     if model is None:
@@ -91,13 +93,13 @@ def retrain_candidates(
     return pl.DataFrame(rows, schema=RETRAIN_CANDIDATES.schema).sort(RETRAIN_CANDIDATES.key)
 
 
-def _usable(registry: pl.DataFrame, model_id: str | None, here: str) -> Ensemble | None:
+def _usable(registry: pl.DataFrame, model_id: str | None, here: str, members: Sequence[Member]) -> Ensemble | None:
     if model_id is None:
         return None
     mine = registry.filter(pl.col("model_id") == model_id)
     if mine.is_empty() or not contains(here, mine["feature_set"][0]):
         return None
-    return load_members(mine, model_id, feature_set=here)
+    return load_members(mine, model_id, members=members, feature_set=here)
 
 
 def _sessions_since_training(registry: pl.DataFrame, moment: Moment) -> int | None:

@@ -93,14 +93,7 @@ class Member(Protocol):
 
 
 def sort_members(members: Sequence[Member]) -> tuple[Member, ...]:
-    """The members by name: the order in which they are weighed, combined and stored.
-
-    Raises:
-        ValueError: if two have the same name.
-    """
-    names = [member.name for member in members]
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise ValueError(f"{len(twice)} members are named {twice[0]!r}; rename all but one")
+    """The members by name: the order in which they are weighed, combined and stored."""
     return tuple(sorted(members, key=lambda member: member.name))
 
 
@@ -111,9 +104,21 @@ def fit_members(members: Sequence[Member], task: FitTask, folds: Sequence[Mappin
         members: in an order in which each finds those it builds on.
         task: what all of them learn from.
         folds: in the last fit, each fold's choices by member; else empty.
+
+    Raises:
+        ValueError: if two members use the same name for a choice.
     """
     fitted: dict[str, Fitted] = {}
     for member in members:
         own = tuple(fold[member.name] for fold in folds)
-        fitted[member.name] = member.fit(replace(task, earlier=dict(fitted), folds=own))
+        one = member.fit(replace(task, earlier=dict(fitted), folds=own))
+        _check_choices(member.name, one, fitted)
+        fitted[member.name] = one
     return fitted
+
+
+def _check_choices(name: str, one: Fitted, earlier: Mapping[str, Fitted]) -> None:
+    """The report of a training run lists all choices side by side."""
+    for other, before in earlier.items():
+        if shared := sorted(set(one.choices) & set(before.choices)):
+            raise ValueError(f"the members {other} and {name} both have a choice {shared[0]!r}; rename one")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -16,6 +17,9 @@ from pipeline.models.members import MEMBERS
 from pipeline.models.members.naive import NAIVE, default_z
 from pipeline.models.scaling import VOLATILITIES
 from pipeline.models.serialization import WeightsError, decode
+
+DECLARED_IN = "declared_in"
+"""In a member's config: the file of the plugin that declares it."""
 
 
 class RegistryError(ValueError):
@@ -146,9 +150,10 @@ def _check_shares(model_id: str, weights: Mapping[str, Floats], horizons: int) -
 def _kind(row: dict[str, Any], members: Sequence[Member]) -> Member:
     named = next((member for member in members if member.name == row["member"]), None)
     if named is None:
-        known = ", ".join(sorted(member.name for member in members))
+        file = json.loads(row["config"]).get(DECLARED_IN, "a file that is not on record")
         raise RegistryError(
-            f"model {row['model_id']!r} has a member {row['member']!r}, and there are only {known}; train again"
+            f"model {row['model_id']!r} needs the member {row['member']!r}, which the plugin {file} declared and"
+            " nothing declares now; name that file in plugins.files again, or promote another model"
         )
     return named
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from inspect import getfile
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -15,8 +17,9 @@ from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.features.feature_set import feature_set
 from pipeline.models.dataset import Examples, label_examples
 from pipeline.models.member import Choices, Member
+from pipeline.models.members import MEMBERS, list_members
 from pipeline.models.params import ModelParams
-from pipeline.models.registry import find_champion
+from pipeline.models.registry import DECLARED_IN, find_champion
 from pipeline.models.serialization import digest, encode
 from pipeline.models.training import TrainingResult, run_training
 from pipeline.models.training_report import compare, describe_metrics, dump_json
@@ -49,7 +52,8 @@ def train(
         params,
         feature_set(moment.extensions),
     )
-    trained = run_training(examples, QUANTILES, params, moment.seed)
+    members = list_members(moment.extensions.members)
+    trained = run_training(examples, QUANTILES, params, moment.seed, members=members)
     if trained is None:
         return MODEL_REGISTRY.empty()
     parent = find_champion(model_promotions)
@@ -110,13 +114,14 @@ def _describe_fit(examples: Examples, trained: TrainingResult, moment: Moment, p
 
 
 def _config(member: Member, choices: Choices, rows_sha256: str, params: ModelParams) -> str:
-    """The member explains itself: what was set, what was chosen, and which rows it was fitted on."""
+    """The member explains itself: what was set, what was chosen, the rows it was fitted on, and a plugin's file."""
     return dump_json(
         {
             "member": member.name,
             "params": first_names(params),
             "chosen": member.settings(choices),
             "rows_sha256": rows_sha256,
+            **({} if member in MEMBERS else {DECLARED_IN: Path(getfile(type(member))).name}),
         }
     )
 

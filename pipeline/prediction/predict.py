@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from hashlib import sha256
@@ -24,7 +24,8 @@ from pipeline.market.sessions import Sessions
 from pipeline.models import scaling
 from pipeline.models.ensemble import combine
 from pipeline.models.inference import daily_sigma, forecast_members
-from pipeline.models.members import naive
+from pipeline.models.member import Member
+from pipeline.models.members import MEMBERS, list_members, naive
 from pipeline.models.registry import find_champion, find_naive_shape, load_members
 from pipeline.prediction.bounds import MEDIAN, bound, names
 from pipeline.prediction.corrections import adjustments, interval_scales, measured_skill
@@ -85,6 +86,7 @@ def predict(
         made_at=moment.as_of,
         calendar=moment.calendar,
         params=params,
+        members=list_members(moment.extensions.members),
     )
 
 
@@ -102,6 +104,7 @@ def predict_batch(
     made_at: datetime,
     calendar: Sessions,
     params: PredictionParams,
+    members: Sequence[Member] = MEMBERS,
 ) -> pl.DataFrame:
     """Forecast a whole batch of windows: the core of the stage, and all there is to `nextgen predict-batch`.
 
@@ -118,6 +121,7 @@ def predict_batch(
         made_at: the moment of decision.
         calendar: the exchange's sessions.
         params: bounds.
+        members: the kinds of members there are, those of plugins included.
 
     Returns:
         Rows of predictions, one per usable window with a bar and horizon, sorted by ticker and horizon.
@@ -135,7 +139,7 @@ def predict_batch(
     tickers = _forecastable(batch, market_prices, ticker_universe, session)
     if tickers.is_empty():
         return PREDICTIONS.empty()
-    raw = _raw_forecast(tickers, feature_rows, model_registry, model_promotions, params)
+    raw = _raw_forecast(tickers, feature_rows, model_registry, model_promotions, members, params)
     final = _corrected(raw, tickers, bias_flags, feedback_metrics, params)
     targets = {horizon: calendar.offset(session, horizon) for horizon in raw.horizons}
     return (
@@ -225,6 +229,7 @@ def _raw_forecast(
     feature_rows: pl.DataFrame,
     model_registry: pl.DataFrame,
     model_promotions: pl.DataFrame,
+    kinds: Sequence[Member],
     params: PredictionParams,
 ) -> RawForecast:
     """The champion's members, or the naive one alone where no champion knows the windows' feature set."""
@@ -234,7 +239,7 @@ def _raw_forecast(
     other_features = not mine.is_empty() and not contains(here, mine["feature_set"][0])
     if model_id is None or other_features:
         return _naive_forecast(windows, feature_rows, model_registry, params)
-    ensemble = load_members(mine, model_id, feature_set=here)
+    ensemble = load_members(mine, model_id, members=kinds, feature_set=here)
     if ensemble.quantiles != QUANTILES:
         raise ValueError(f"champion {model_id} forecasts quantiles {ensemble.quantiles}, not {QUANTILES}; train again")
     tensor = window_tensor(feature_rows, windows, ensemble.features)

@@ -13,8 +13,10 @@ import polars as pl
 
 from lake.tables.market import CORPORATE_ACTIONS
 from lake.tables.models import MODEL_PROMOTIONS, MODEL_REGISTRY
+from pipeline.engine.extensions import Extensions
 from pipeline.engine.stage import Moment
 from pipeline.market.sessions import Sessions, weekday_sessions
+from pipeline.models.member import Member
 from pipeline.models.params import LstmParams, ModelParams, RidgeParams
 from pipeline.models.train import train
 
@@ -96,8 +98,8 @@ def market(
     )
 
 
-def moment(at: Market, *, seed: int = 7) -> Moment:
-    """The last session of the market, an hour after its close."""
+def moment(at: Market, *, seed: int = 7, members: Sequence[Member] = ()) -> Moment:
+    """The last session of the market, an hour after its close; `members` are those that plugins declare."""
     session = at.sessions[-1]
     return Moment(
         session=session,
@@ -106,6 +108,7 @@ def moment(at: Market, *, seed: int = 7) -> Moment:
         seed=seed,
         versions={"feature_rows": 3, "market_prices": 5},
         calendar=at.calendar,
+        extensions=Extensions(members=tuple(members)),
     )
 
 
@@ -116,6 +119,7 @@ def trained(
     seed: int = 7,
     registry: pl.DataFrame | None = None,
     promotions: pl.DataFrame | None = None,
+    members: Sequence[Member] = (),
 ) -> pl.DataFrame:
     """Run the train stage at the market's last session; the rows have passed the contract."""
     rows = train(
@@ -125,7 +129,7 @@ def trained(
         at.ticker_universe,
         MODEL_REGISTRY.empty() if registry is None else registry,
         MODEL_PROMOTIONS.empty() if promotions is None else promotions,
-        moment(at, seed=seed),
+        moment(at, seed=seed, members=members),
         params,
     )
     return MODEL_REGISTRY.check(rows)

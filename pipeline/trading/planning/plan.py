@@ -23,7 +23,7 @@ from pipeline.trading.params import TradingParams
 from pipeline.trading.planning.candidates import Candidate, PortfolioState
 from pipeline.trading.planning.generate_orders import compute_stop, gather_inputs, generate_candidates
 from pipeline.trading.planning.rule import Rule, RuleVerdict
-from pipeline.trading.planning.rules import RULES
+from pipeline.trading.planning.rules import RULES, list_rules
 
 COOL_DOWN_LOOKBACK = 20
 """Sessions of sales that patience can look back on."""
@@ -55,13 +55,14 @@ def plan(
     """
     session = moment.session
     state = _portfolio_state(strategic_priorities, portfolio_value, portfolio_holdings, session, params)
+    rules = list_rules(moment.extensions.rules)
     inputs = gather_inputs(
         predictions, portfolio_holdings, market_prices, corporate_actions, trade_plans, executed_trades,
         ticker_universe, session, moment.calendar, params,
     )  # fmt: skip
     decisions = []
     for candidate in generate_candidates(inputs, state, params):
-        verdicts, shares, blocked_by = judge(candidate, state, params)
+        verdicts, shares, blocked_by = judge(candidate, state, params, rules)
         if shares:
             state.accept(replace(candidate, shares=shares))
         decisions.append((candidate, verdicts, shares, blocked_by))

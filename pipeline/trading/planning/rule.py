@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import isfinite
+from re import fullmatch
 from typing import NamedTuple
 
 from pipeline.text_format import counted, percent
@@ -33,6 +35,9 @@ def share_of(whole: str) -> Unit:
 def count_of(noun: str) -> Unit:
     """A count of something, in the singular: 'session'."""
     return Unit(noun, lambda distance: counted(round(distance), noun))
+
+
+VERDICTS = ("allow", "scale", "refuse")
 
 
 class Ruling(NamedTuple):
@@ -95,9 +100,25 @@ class Rule:
     exceptions: Mapping[str, Unit | None] = field(default_factory=dict)
     """Words of a reason -> the unit of those refusals that are measured otherwise, or not a matter of more or less."""
 
+    def __post_init__(self) -> None:
+        if not fullmatch(r"[a-z][a-z0-9_]{0,59}", self.name):
+            raise ValueError(
+                f"a rule is named {self.name!r}; use at most 60 small letters, digits and underscores, a letter first"
+            )
+
     def judge(self, candidate: Candidate, state: PortfolioState, params: TradingParams) -> RuleVerdict:
-        """Check a candidate whose size is what the rules before left of it."""
-        return RuleVerdict(self.name, *self.check(candidate, state, params))
+        """Check a candidate whose size is what the rules before left of it.
+
+        Raises:
+            ValueError: if the check's answer is none.
+        """
+        ruling = self.check(candidate, state, params)
+        if ruling.verdict not in VERDICTS or not 0 <= ruling.scale <= 1 or not isfinite(ruling.distance):
+            raise ValueError(
+                f"the rule {self.name} says {ruling.verdict!r} to {candidate.ticker} with scale {ruling.scale} and "
+                f"distance {ruling.distance}; answer with `allow`, `refuse`, `scale` or `fit`"
+            )
+        return RuleVerdict(self.name, *ruling)
 
     def unit_of(self, reason: str) -> Unit | None:
         """The unit of a refusal's distance; None if it is not a matter of more or less."""

@@ -245,6 +245,19 @@ RULES: tuple[Rule, ...] = (
 """In the order they speak; the first to refuse is what blocked a trade."""
 
 
+def list_rules(declared: Iterable[Rule] = ()) -> tuple[Rule, ...]:
+    """The built-in rules, and after them those that plugins declare: they speak of the size that is left.
+
+    Raises:
+        ValueError: if two have the same name.
+    """
+    rules = (*RULES, *declared)
+    names = [rule.name for rule in rules]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise ValueError(f"{len(twice)} rules are named {twice[0]!r}; rename all but one")
+    return rules
+
+
 def unit_of(name: str, reason: str, rules: Iterable[Rule] = RULES) -> Unit | None:
     """Return the unit of a stored refusal's distance; None if it is not a matter of more or less."""
     named = next((rule for rule in rules if rule.name == name), None)

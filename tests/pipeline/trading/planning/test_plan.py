@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
@@ -11,8 +12,11 @@ from lake.tables.feedback import FEEDBACK_METRICS
 from lake.tables.market import MARKET_PRICES, TICKER_UNIVERSE
 from lake.tables.predictions import PREDICTIONS
 from lake.tables.trading import TRADE_PLANS
+from pipeline.engine.extensions import Extensions
 from pipeline.trading.params import Rules, Sizing, TradingParams
 from pipeline.trading.planning import plan, regime
+from pipeline.trading.planning.candidates import Candidate, PortfolioState
+from pipeline.trading.planning.rule import Ruling, fit, refuse, rule, share_of
 from pipeline.trading.planning.rules import RULES
 from tests.frames import market
 from tests.frames.trading import DAYS, World, bar, forecasts, members, skill, split
@@ -177,6 +181,27 @@ def test_a_missing_stance_is_an_error_in_words() -> None:
     given = world()
     with pytest.raises(ValueError, match="strategic_priorities has 0 rows"):
         given.compute(plan.STAGE, FUND)
+
+
+@rule(share_of("NAV"))
+def no_a(candidate: Candidate, state: PortfolioState, params: TradingParams) -> Ruling:
+    """Nothing that begins with A, and of the rest no more than 2 % of NAV."""
+    if candidate.ticker.startswith("A"):
+        return refuse(0.5, "it begins with A")
+    return fit(state.weight(candidate.value), 0.02, "at most 2 % of NAV")
+
+
+def test_a_rule_of_a_plugin_speaks_after_the_built_in_ones_and_refuses_and_scales_like_them() -> None:
+    given = world("AAA", "BBB")
+    predict(given, {"point": 0.03}, {"ticker": "BBB", "point": 0.03})
+    given.run(regime.STAGE, FUND)
+    moment = replace(given.moment(FUND), extensions=Extensions(rules=(no_a,)))
+    frames = [given.frame(read, moment) for read in plan.STAGE.reads]
+    first, second = TRADE_PLANS.check(plan.plan(*frames, moment, given.params)).iter_rows(named=True)
+    assert (first["blocked_by"], first["shares"]) == ("no_a", 0)
+    assert (second["blocked_by"], verdict(second, "no_a")["verdict"]) == (None, "scale")
+    assert 0.019 < second["target_weight"] <= 0.02
+    assert [one["rule"] for one in second["verdicts"]] == [*(rule.name for rule in RULES), "no_a"]
 
 
 # ---- what is held

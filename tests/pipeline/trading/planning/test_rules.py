@@ -11,8 +11,8 @@ import pytest
 from pipeline.trading.params import Rules, TradingParams
 from pipeline.trading.planning import plan
 from pipeline.trading.planning.candidates import Candidate, Forecast, Holding, PortfolioState
-from pipeline.trading.planning.rule import RuleVerdict, allow, refuse, rule
-from pipeline.trading.planning.rules import RULES, unit_of
+from pipeline.trading.planning.rule import Rule, RuleVerdict, Ruling, allow, refuse, rule
+from pipeline.trading.planning.rules import RULES, list_rules, unit_of
 
 FORECAST = Forecast(
     prediction_id="p",
@@ -176,3 +176,21 @@ def test_the_distance_of_a_rule_that_is_gone_is_still_told_as_a_number() -> None
     unit = unit_of("of_a_plugin", "too far")
     assert unit is not None
     assert unit.describe(0.25) == "0.2500"
+
+
+@pytest.mark.parametrize("name", ["", "No_Tech", "9lives", "a" * 61, "drop table"])
+def test_a_name_that_could_not_be_stored_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="small letters, digits and underscores"):
+        Rule(name, None, lambda *_: allow("fine"))
+
+
+@pytest.mark.parametrize("ruling", [("alow", 1.0, 0.0), ("scale", 1.5, 0.0), ("refuse", 0.0, float("nan"))])
+def test_an_answer_that_is_none_is_refused_naming_the_rule_and_the_ticker(ruling: tuple[str, float, float]) -> None:
+    broken = Rule("broken", None, lambda *_: Ruling(*ruling, "because"))
+    with pytest.raises(ValueError, match=r"the rule broken says .* to AAA .* answer with `allow`"):
+        broken.judge(BUY, portfolio(), TradingParams())
+
+
+def test_two_rules_of_one_name_are_refused() -> None:
+    with pytest.raises(ValueError, match="2 rules are named 'exposure'; rename all but one"):
+        list_rules([Rule("exposure", None, lambda *_: allow("fine"))])
