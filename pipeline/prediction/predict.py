@@ -130,11 +130,7 @@ def predict_batch(
         ValueError: if no window belongs to the batch.
         RegistryError: if the champion cannot be used.
     """
-    batch = feature_windows.filter(pl.col("features_id") == features_id)
-    if batch.is_empty():
-        raise ValueError(
-            f"there are no windows of batch {features_id!r}; `nextgen show feature_windows` lists those there are"
-        )
+    batch = _select_batch(feature_windows, features_id)
     session: date = batch["session"][0]
     tickers = _forecastable(batch, market_prices, ticker_universe, session)
     if tickers.is_empty():
@@ -152,6 +148,15 @@ def predict_batch(
         )
         .select(*PREDICTIONS.columns)
     )
+
+
+def _select_batch(feature_windows: pl.DataFrame, features_id: str) -> pl.DataFrame:
+    batch = feature_windows.filter(pl.col("features_id") == features_id)
+    if batch.is_empty():
+        raise ValueError(
+            f"there are no windows of batch {features_id!r}; `nextgen show feature_windows` lists those there are"
+        )
+    return batch
 
 
 @dataclass(frozen=True)
