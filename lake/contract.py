@@ -152,7 +152,7 @@ class Table:
 
     @cached_property
     def stored_schema(self) -> pl.Schema:
-        """What lies on disk: the contract's columns and the run that wrote the row."""
+        """What is stored: the contract's columns and the run that wrote the row."""
         return pl.Schema({**self.schema, RUN_ID: pl.String()})
 
     def empty(self) -> pl.DataFrame:

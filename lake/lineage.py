@@ -58,7 +58,7 @@ def trace(
 
     Args:
         lake: to look in, as published.
-        table: where the row lies.
+        table: where the row is.
         key: column -> value.
         breadth: rows of one reference that the walk follows; the rest are counted.
         depth: steps from the row after which it ends; None follows to the roots.

@@ -321,7 +321,7 @@ class Lake:
         self._tables.close(table)
 
     def archive_log(self, table: Table) -> int:
-        """Archive what lies far behind the last checkpoint of the log, and return the number of files moved.
+        """Archive what is far behind the last checkpoint of the log, and return the number of files moved.
 
         Needs the writer lock.
 
@@ -336,15 +336,15 @@ class Lake:
         return moved
 
     def discard_unpublished(self) -> None:
-        """Put every unpublished commit quarantine, so that its work is done again; under the lease."""
-        self.repairs += recovery.discard_unpublished(self.path, self._read_promises()[0])
+        """Quarantine every unpublished commit, so that its work is done again. Needs the writer lock."""
+        self.repairs += recovery.discard_unpublished(self.path, self._read_published()[0])
         self._reset()
 
     # ---- inner workings
 
     def _require_lock(self, table: Table, what: str) -> None:
         if not self._tables.is_writer:
-            raise LakeError(f"{table.name} is {what} only under the writer lease; use `with lake.lock(...)`")
+            raise LakeError(f"{table.name} is {what} only under the writer lock; use `with lake.lock(...)`")
 
     def _reset(self) -> None:
         self._tables.reset()
@@ -353,15 +353,17 @@ class Lake:
     def _repair(self, released: bool, min_free: int) -> list[recovery.Repair]:
         require_free_space(self.path, min_free)
         repairs = recovery.repair_runs(self.path, durable=self.durable)
-        published, recorded = self._read_promises()
+        published, recorded = self._read_published()
         if table_repairs := recovery.repair_tables(self.path, published, recorded):
             self._reset()
         # Last, because the logs say what is left over, and they have to be readable again.
         return repairs + table_repairs + ([] if released else recovery.remove_leftovers(self.path))
 
-    def _read_promises(self) -> tuple[dict[str, int], recovery.Hashes]:
+    def _read_published(self) -> tuple[dict[str, int], recovery.Hashes]:
         columns = ("session", "output_table", "output_version", "files")
-        return recovery.read_promises(self._tables.load(RUNS, self.newest(RUNS), columns, [pl.col("status") == "done"]))
+        return recovery.read_published(
+            self._tables.load(RUNS, self.newest(RUNS), columns, [pl.col("status") == "done"])
+        )
 
     def _add_missing_tables(self) -> None:
         """Create the tables, empty, that an earlier program did not know."""

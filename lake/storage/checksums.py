@@ -93,7 +93,7 @@ def record_checkpoint_checksum(uri: Path, version: int) -> None:
 
 
 def checkpoint_checksum_path(uri: Path, version: int) -> Path:
-    """Where the checksum of a checkpoint lies."""
+    """The file with the checksum of a checkpoint."""
     return uri / CHECKSUMS / f"{version:020d}.sha256"
 
 

@@ -19,7 +19,7 @@ class CommitPointer:
     version: int
     """The version of `runs`."""
     entry: str
-    """SHA-256 of its log entry and data files; empty for version 0, which holds no row."""
+    """SHA-256 of its log entry and data files; empty for version 0, which has no rows."""
 
 
 def read_pointer(lake: Path) -> CommitPointer | None:

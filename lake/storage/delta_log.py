@@ -1,4 +1,4 @@
-"""A table's Delta log, read without the library: where each entry lies, what it says, and whether it is complete."""
+"""A table's Delta log, read without the library: where each entry is, what it says, and whether it is complete."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from lake.errors import DamageError
 
 FOLDER = "_delta_log"
 ARCHIVE = "_log_archive"
-"""Folder of a table that holds the older part of its log, so that opening the table does not list it. Names with an
+"""Folder of a table with the older part of its log, so that opening the table does not list it. Names with an
 underscore are no data."""
 METADATA = "nextgen"
-"""The key in a commit's metadata under which the recipe lies."""
+"""The key of the recipe in a commit's metadata."""
 _ENTRY = re.compile(r"(\d{20})\.json")
 _NO_ENTRY = (ValueError, KeyError, TypeError, AttributeError, OverflowError, OSError)
 """What reading a damaged entry can raise."""
@@ -27,13 +27,13 @@ _CHECKPOINT = re.compile(r"(\d{20})\.checkpoint\.parquet")
 
 
 def entry_path(uri: str | Path, version: int) -> Path:
-    """Where the log entry of a version lies, or would lie: in the archive if it is there."""
+    """The log entry of a version, existing or not: in the archive if it is there."""
     old = archived_entry_path(uri, version)
     return old if old.exists() else Path(uri) / FOLDER / old.name
 
 
 def archived_entry_path(uri: str | Path, version: int) -> Path:
-    """Where the log entry of a version lies if it is archived."""
+    """The log entry of a version if it is archived."""
     return Path(uri) / ARCHIVE / f"{version:020d}.json"
 
 
@@ -48,7 +48,7 @@ def all_versions(uri: str | Path) -> list[int]:
 
 
 def checkpoint_path(uri: str | Path, version: int) -> Path:
-    """Where the checkpoint of a version lies, or would lie: in the archive if it is only there."""
+    """The checkpoint of a version, existing or not: in the archive if it is only there."""
     name = f"{version:020d}.checkpoint.parquet"
     here, old = Path(uri) / FOLDER / name, Path(uri) / ARCHIVE / name
     return old if not here.exists() and old.exists() else here
@@ -101,7 +101,7 @@ def commit_entry(uri: str | Path, version: int) -> dict[str, Any]:
 def read_actions(path: Path) -> list[dict[str, Any]]:
     """The actions of a log entry.
 
-    The storage library takes an empty entry for a commit of nothing, and one cut after a whole line for a smaller
+    The storage library reads an empty entry as an empty commit, and one truncated after a complete line as a smaller
     commit; here both are damage.
 
     Raises:
@@ -109,12 +109,12 @@ def read_actions(path: Path) -> list[dict[str, Any]]:
     """
     try:
         found = [json.loads(line) for line in path.read_bytes().splitlines()]
-        whole = bool(found) and all(isinstance(action, dict) and action for action in found) and _complete(found)
+        complete = bool(found) and all(isinstance(action, dict) and action for action in found) and _is_complete(found)
     except FileNotFoundError:
         raise DamageError(f"the log entry {path} is missing; restore it from a backup") from None
     except _NO_ENTRY:
-        whole = False
-    if not whole:
+        complete = False
+    if not complete:
         raise _damaged(path)
     return found
 
@@ -139,8 +139,8 @@ def _damaged(path: Path) -> DamageError:
     return DamageError(f"the log entry {path} is damaged; restore it from a backup")
 
 
-def _complete(found: list[dict[str, Any]]) -> bool:
-    """Whether the entry holds as many files as it says it added, and what our commits end with."""
+def _is_complete(found: list[dict[str, Any]]) -> bool:
+    """Whether the entry has as many files as it says it added, and what our commits end with."""
     infos = [action["commitInfo"] for action in found if "commitInfo" in action]
     if len(infos) != 1:
         return False

@@ -15,14 +15,14 @@ MANIFEST = "lake.json"
 CREATING = ".creating"
 """File in a folder while a lake is being made there, so that an interrupted creation can be completed."""
 FORBIDDEN_IN_PATH = "%[]*"
-"""The storage library misreads these in a path, so a lake cannot lie under one."""
+"""The storage library misreads these in a path, so that no lake can be under one."""
 
 
 def prepare_folder(path: Path) -> None:
     """Make the folder for a new lake.
 
     Raises:
-        NotALakeError: if it holds something else, or its path has characters that cannot be used.
+        NotALakeError: if it contains something else, or its path has characters that cannot be used.
         StorageError: if it cannot be written.
     """
     check_path(path)

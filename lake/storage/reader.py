@@ -140,14 +140,14 @@ class Reader:
         Raises:
             LakeError: if there is no such version.
             DamageError: naming the log entry that is missing or damaged.
-            NotALakeError: if a table of other columns lies there.
+            NotALakeError: if its columns are not the contract's.
         """
         if version == 0 and not self.has_table(table):
             return ()
         return self._snapshot(table, version).spans
 
     def columns(self, table: Table) -> tuple[str, ...]:
-        """The stored columns of the newest version, as they lie on disk."""
+        """The stored columns of the newest version, as they are on disk."""
         return self._snapshot(table, self.newest(table)).columns
 
     def columns_at(self, table: Table, version: int) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ QUARANTINE = "quarantine"
 """Folder of the lake that damaged and discarded files are moved to; nothing reads it, `nextgen gc` empties it."""
 SETTLED_SECONDS = 60.0
 """Age below which a file of a table that several processes append to may still be in the making."""
-VERIFIED = timedelta(days=60)
+VERIFIED_SPAN = timedelta(days=60)
 """How far back a writer compares log entries with their recorded hashes; scrub compares all of them."""
 
 Hashes = Mapping[tuple[str, int], Mapping[str, str]]
@@ -63,7 +63,7 @@ class Quarantine:
             path.rename(target)
 
 
-def read_promises(runs: pl.DataFrame, *, back: timedelta | None = VERIFIED) -> tuple[dict[str, int], Hashes]:
+def read_published(runs: pl.DataFrame, *, back: timedelta | None = VERIFIED_SPAN) -> tuple[dict[str, int], Hashes]:
     """What the runs that are done published: table -> version, and the file hashes of recent versions.
 
     Args:
@@ -87,7 +87,7 @@ def repair_runs(lake: Path, *, durable: bool) -> list[Repair]:
     """
     uri = _uri(lake, RUNS)
     quarantine = Quarantine(lake)
-    repairs = repair_checkpoints(lake, RUNS, quarantine)
+    repairs = quarantine_late_entries(lake, RUNS, quarantine) + repair_checkpoints(lake, RUNS, quarantine)
     versions = delta_log.entry_versions(uri)
     pointer = read_pointer(lake)
     if pointer is None:
@@ -146,7 +146,7 @@ def _check_nothing_lost(lake: Path, newest: int) -> None:
     files = [uri / file for file in read_snapshot(uri, RUNS, newest).files] if newest else []
     columns = ["session", "status", "output_table", "output_version", "files"]
     runs = pl.concat(pl.read_parquet(file, columns=columns, glob=False) for file in files) if files else None
-    published = read_promises(runs.filter(status="done"))[0] if runs is not None else {}
+    published = read_published(runs.filter(status="done"))[0] if runs is not None else {}
     cycles = {
         str(delta_log.commit_entry(_uri(lake, table), version)["recipe"].get("run", {}).get("cycle_id"))
         for table in TABLES.values()
@@ -177,11 +177,15 @@ def repair_tables(lake: Path, published: Mapping[str, int], recorded: Hashes) ->
     """
     quarantine = Quarantine(lake)
     repairs: list[Repair] = []
+    is_damaged = False
     for table in TABLES.values():
         if table.name != RUNS.name:
-            repairs += repair_checkpoints(lake, table, quarantine)
-            repairs += _repair_tail(lake, table, published.get(table.name, 0), recorded, quarantine)
-    if any(TABLES[repair.table].domain != "control" and "checkpoint" not in repair.what for repair in repairs):
+            late = quarantine_late_entries(lake, table, quarantine)
+            repairs += late + repair_checkpoints(lake, table, quarantine)
+            damaged = _repair_tail(lake, table, published.get(table.name, 0), recorded, quarantine)
+            repairs += damaged
+            is_damaged |= bool(late or damaged) and table.domain != "control"
+    if is_damaged:
         repairs += discard_unpublished(lake, published, quarantine)
     return repairs
 
@@ -222,14 +226,25 @@ def discard_unpublished(
                 files = [] if diagnose_entry(uri, version, {}, contents=False) else delta_log.added_files(uri, version)
                 for file in (path, *files):  # the entry first: without it nothing names the data
                     quarantine(file)
-                repairs.append(_repair(lake, table, path, "an unpublished commit was put quarantine, to be done again"))
+                repairs.append(
+                    _repair(lake, table, path, "an unpublished commit was moved to quarantine, to be done again")
+                )
     return repairs
+
+
+def quarantine_late_entries(lake: Path, table: Table, quarantine: Callable[[Path], None]) -> list[Repair]:
+    """Complete an interrupted archiving, and quarantine the entries whose version was archived before they came."""
+    late = finish_archiving(_uri(lake, table))
+    for path in late:
+        quarantine(path)
+    what = "an entry that came too late and was never acknowledged was moved to quarantine"
+    return [_repair(lake, table, path, what) for path in late]
 
 
 def repair_checkpoints(lake: Path, table: Table, quarantine: Callable[[Path], None]) -> list[Repair]:
     """Quarantine damaged checkpoints; the log itself, archive included, contains all that they say."""
     uri = _uri(lake, table)
-    repairs = [_quarantine_late_entry(lake, table, path, quarantine) for path in finish_archiving(uri)]
+    repairs: list[Repair] = []
     versions: list[int] = []
     for version in delta_log.checkpoint_versions(uri):
         path = delta_log.checkpoint_path(uri, version)
@@ -247,11 +262,6 @@ def repair_checkpoints(lake: Path, table: Table, quarantine: Callable[[Path], No
         what = f"{len(back)} files were restored from the archive, because the checkpoint after them is lost"
         repairs.append(_repair(lake, table, back[-1], what))
     return repairs
-
-
-def _quarantine_late_entry(lake: Path, table: Table, path: Path, quarantine: Callable[[Path], None]) -> Repair:
-    quarantine(path)
-    return _repair(lake, table, path, "an entry that came too late and was never acknowledged was moved to quarantine")
 
 
 def diagnose_entry(uri: Path, version: int, recorded: Mapping[str, str], *, contents: bool) -> str | None:

@@ -26,7 +26,7 @@ MAX_STEPS = 32
 _UNREADABLE = (KeyError, TypeError, ValueError, AttributeError)
 """What reading a damaged action can raise."""
 _COARSE = timedelta(microseconds=999)
-"""Statistics of instants are cut to milliseconds: the last value lies up to this much later."""
+"""Statistics of instants are truncated to milliseconds: the last value may be up to this much later."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def read_snapshot(uri: Path, table: Table, version: int, before: Snapshot = EMPT
 
 
 def select_overlapping(spans: Iterable[FileSpan], since: Clock | None, until: Clock | None) -> list[FileSpan]:
-    """The files that can hold rows of the span."""
+    """The files that may have rows in the span."""
     return [span for span in spans if span.may_hold(since, until)]
 
 

@@ -213,7 +213,7 @@ class Writer:
         changed: pl.DataFrame,
         recipe: Mapping[str, Any],
     ) -> None:
-        """Replace changed rows within the span of the clock that holds them, in one commit."""
+        """Replace changed rows within the span of the clock that contains them, in one commit."""
         stored = self._tables.load(table, self._tables.newest(table))
         old = stored.join(changed.select(table.key), on=table.key, how="semi", nulls_equal=True)
         low, high = _clock_range(table, pl.concat([old.drop(RUN_ID), fresh, changed]))

@@ -39,7 +39,7 @@ def backup(lake: Lake, target: Path, progress: Progress = lambda *_: None) -> Co
     """Copy everything published to a folder; a second backup copies only what is new, for files never change.
 
     Raises:
-        NotALakeError: if the folder contains something other than a backup of this lake, or lies within the lake.
+        NotALakeError: if the folder contains something other than a backup of this lake, or is inside the lake.
         DamageError: if a file of the lake is missing.
     """
     known = _earlier(lake, target)
@@ -100,7 +100,7 @@ def restore(source: Path, target: Path, progress: Progress = lambda *_: None) ->
 
 def _copy_back(source: Path, target: Path, hashes: Mapping[str, str], progress: Progress) -> int:
     size = 0
-    # The marker comes last, after the disk has the rest: only with it the folder is a lake.
+    # The manifest comes last, after the disk has the rest: only with it is the folder a lake.
     for number, name in enumerate(sorted(hashes, key=lambda name: (name == MANIFEST, name))):
         progress("restore", number, len(hashes))
         if name == MANIFEST:

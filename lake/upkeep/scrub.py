@@ -22,7 +22,7 @@ from lake.storage.checksums import (
 )
 from lake.storage.commit_pointer import HEAD, CommitPointer, read_pointer
 from lake.storage.manifest import MANIFEST, check_format
-from lake.storage.recovery import diagnose_publication, read_promises
+from lake.storage.recovery import diagnose_publication, read_published
 from lake.store import Lake
 from lake.tables import TABLES
 from lake.tables.control import RUNS
@@ -64,7 +64,7 @@ def scrub(lake: Lake, progress: Progress = lambda *_: None) -> ScrubReport:
         return ScrubReport(files, 0, tuple(findings))
     columns = ("session", "output_table", "output_version", "files")
     runs = lake.read(RUNS, where=pl.col("status") == "done", columns=columns)
-    published, recorded = read_promises(runs, back=None)
+    published, recorded = read_published(runs, back=None)
     by_table: dict[str, dict[str, str]] = {}
     for (name, _), hashes in recorded.items():
         by_table.setdefault(name, {}).update(hashes)

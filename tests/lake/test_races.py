@@ -131,7 +131,7 @@ def test_a_counter_raised_by_several_processes_ends_at_the_number_acknowledged(l
 
 
 def test_rows_of_a_story_are_not_written_without_the_lease(lake: Lake) -> None:
-    with pytest.raises(LakeError, match="only under the writer lease"):
+    with pytest.raises(LakeError, match="only under the writer lock"):
         lake.commit(INSTRUMENTS, instrument_rows("name 1"), "somebody", {})
 
 
