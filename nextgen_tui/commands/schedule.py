@@ -35,13 +35,13 @@ def preview_command(invocation: Invocation, days: int, file: Path | None) -> Non
 
     from nextgen_tui.text.safe_text import safe_text
     from nextgen_tui.text.table_view import grid
+    from pipeline.control.schedule.active_schedule import load_lake_schedule
     from pipeline.control.schedule.preview import preview
-    from pipeline.control.schedule.schedule_file import find_schedule_file, load_schedule
     from pipeline.market.calendar_cache import ChildCalendars
 
     now = datetime.now(UTC)
-    manifest = load_schedule(file or find_schedule_file(invocation.lake_path), now, ChildCalendars(now.date()))
-    planned = preview(manifest, now, days)
+    schedule = load_lake_schedule(invocation.lake_path, now, ChildCalendars(now.date()), file)
+    planned = preview(schedule, now, days)
     view = grid(f"Due in {days} days")
     for heading in ("UTC", "local time", "task", "slot", "session", "after"):
         view.add_column(heading)
@@ -69,10 +69,10 @@ def check_command(invocation: Invocation, file: Path | None) -> None:
     """
     from datetime import UTC, datetime
 
-    from pipeline.control.schedule.schedule_file import find_schedule_file, load_schedule
+    from pipeline.control.schedule.active_schedule import load_lake_schedule
     from pipeline.market.calendar_cache import ChildCalendars
 
     now = datetime.now(UTC)
-    manifest = load_schedule(file or find_schedule_file(invocation.lake_path), now, ChildCalendars(now.date()))
-    invocation.output.show(f"{manifest.origin} is valid: {', '.join(task.name for task in manifest.tasks)}.")
-    invocation.output.record({"file": manifest.origin, "tasks": [task.name for task in manifest.tasks]})
+    schedule = load_lake_schedule(invocation.lake_path, now, ChildCalendars(now.date()), file)
+    invocation.output.show(f"{schedule.origin} is valid: {', '.join(task.name for task in schedule.tasks)}.")
+    invocation.output.record({"file": schedule.origin, "tasks": [task.name for task in schedule.tasks]})

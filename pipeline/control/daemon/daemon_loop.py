@@ -232,8 +232,10 @@ class Daemon:
         now = self.clock.now()
         self._calendars = ChildCalendars(now.date())
         self._read_at = self.clock.steady()
-        load(self.lake.path, self.environ)  # every worker would fail over a configuration that cannot be used
-        schedule = load_schedule(self.schedule or find_schedule_file(self.lake.path), now, self._calendars)
+        # Every worker would fail over a configuration that cannot be used.
+        exchange = load(self.lake.path, self.environ).settings.market.exchange
+        file = self.schedule or find_schedule_file(self.lake.path)
+        schedule = load_schedule(file, now, self._calendars, exchange)
         self._loaded_at = now
         return schedule
 

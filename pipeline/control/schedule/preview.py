@@ -1,4 +1,4 @@
-"""What a schedule will do: every slot of the days ahead, in order."""
+"""Lists what a schedule will run in the days ahead, in order."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ class PlannedRun:
     after: tuple[str, ...]
 
 
-def preview(manifest: Schedule, now: datetime, days: int) -> list[PlannedRun]:
-    """What is due within so many days from a moment, in the order in which it would run."""
-    return sorted(_plan(manifest, now, now + timedelta(days=days)))
+def preview(schedule: Schedule, now: datetime, days: int) -> list[PlannedRun]:
+    """List what falls due within some days from a moment, in the order in which it would run."""
+    return sorted(_plan(schedule, now, now + timedelta(days=days)))
 
 
-def _plan(manifest: Schedule, first: datetime, last: datetime) -> Iterator[PlannedRun]:
-    for task in manifest.tasks:
+def _plan(schedule: Schedule, first: datetime, last: datetime) -> Iterator[PlannedRun]:
+    for task in schedule.tasks:
         if task.enabled and task.trigger is not None:
             for slot in task.trigger.slots(first, last):
                 yield PlannedRun(slot.due_at, task.name, slot.key, slot.session, task.zone, task.after)

@@ -13,9 +13,9 @@ CatchUp = Literal["none", "last", "all"]
 OnFailure = Literal["retry", "skip", "last-good", "source", "stop"]
 ACTIONS = {
     "cycle": "the whole loop of a session",
-    "train": "a challenger, trained and judged",
-    "maintain": "the upkeep of the lake",
-    "recover": "what a crash left, brought to its end",
+    "train": "train a challenger and evaluate it",
+    "maintain": "maintain the lake",
+    "recover": "finish what a crash interrupted",
 }
 """What a task can run besides stages."""
 OPERATOR_ACTIONS = {
@@ -23,13 +23,13 @@ OPERATOR_ACTIONS = {
     "promote": "a model that is to be champion",
     "rollback": "the champion, taken back for the one before it",
 }
-"""What only a person asks for, and no schedule."""
+"""What only a person requests, and no schedule."""
 MAX_BACK_OFF = timedelta(minutes=30)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExpectedOutput:
-    """What a table has to hold once the task is done."""
+    """What a table must contain once the task is done."""
 
     table: str
     min_rows: int = 0
@@ -40,56 +40,56 @@ class ExpectedOutput:
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """Tasks that share something: at most so many of them run at once."""
+    """Tasks that share a limit: at most `at_once` of them run at the same time."""
 
     name: str
     at_once: int = 1
     in_order: bool = False
-    """True where a slot waits for all that were due before it, so that a retry cannot be overtaken."""
+    """True where a slot waits for all that were due before it, so that none overtakes a retry."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """One entry of the manifest."""
+    """One task of the schedule."""
 
     name: str
     run: tuple[str, ...]
     """An action, or stages in their order."""
     trigger_text: str
     trigger: Trigger | None
-    """None for what a person asks for: it is due at once."""
+    """None for what a person requests: it is due at once."""
     exchange: str
     zone: str
     after: tuple[str, ...] = ()
     outputs: tuple[ExpectedOutput, ...] = ()
     timeout: timedelta = timedelta(hours=1)
     grace: timedelta = timedelta(seconds=10)
-    """Between asking a worker to end and ending it."""
+    """The time between SIGTERM and SIGKILL."""
     memory: int | None = None
     """Bytes of address space."""
     retries: int = 0
     back_off: timedelta = timedelta(minutes=1)
-    """Before the first retry; doubles with each, up to half an hour."""
+    """The wait before the first retry; it doubles with each, up to half an hour."""
     on_failure: OnFailure = "skip"
     fallback: str = ""
-    """The source to turn to, where the failover is `source`."""
+    """The source to use instead, where `on_failure` is `source`."""
     catch_up: CatchUp = "last"
     window: timedelta = timedelta(days=1)
-    """How late a slot may still begin."""
+    """How late a slot may still start."""
     group: Group = field(default_factory=lambda: Group(name=""))
     settings: Mapping[str, Any] = field(default_factory=dict)
-    """Dotted key -> value over the lake's configuration."""
+    """Dotted key -> value; overrides the lake's configuration."""
     enabled: bool = True
 
     def back_off_after(self, failures: int) -> timedelta:
-        """How long to wait after so many failures in a row (1 or more)."""
+        """How long to wait after this many failures in a row (1 or more)."""
         doubled: timedelta = self.back_off * (1 << min(failures - 1, 20))
         return min(doubled, max(MAX_BACK_OFF, self.back_off))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """Every task, in an order in which each comes after those it depends on."""
+    """Every task, each after those it depends on."""
 
     tasks: tuple[Task, ...]
     origin: str

@@ -1,11 +1,11 @@
-"""A TOML document whose values know their line, so that a complaint can say where to look."""
+"""A TOML document whose values know their line, so that an error can say where to look."""
 
 from __future__ import annotations
 
 import re
 import tomllib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ HEADER = re.compile(r"\s*\[+\s*([^\]]+?)\s*\]+\s*(?:#.*)?$")
 KEY = re.compile(r"""\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*'))*)\s*=""")
 AT_LINE = re.compile(r"at line (\d+)")
 KINDS: dict[type, str] = {
-    str: "text in quotes",
+    str: "a string in quotes",
     int: "a whole number",
     bool: "true or false",
     list: "a list",
@@ -29,7 +29,7 @@ class ScheduleError(ConfigError):
 
 
 class ErrorList:
-    """Gathers everything that is wrong with a document, so that it can be put right in one go."""
+    """Collects everything that is wrong with a document, so that it can be fixed in one go."""
 
     def __init__(self, origin: str, text: str) -> None:
         self.origin = origin
@@ -37,7 +37,7 @@ class ErrorList:
         self._found: dict[str, int] = {}
 
     def add(self, path: str, what: str) -> None:
-        """Note what is wrong at a dotted path."""
+        """Add what is wrong at a dotted path."""
         line = self.line(path)
         self._found.setdefault(f"{self.origin}:{line}: {path}: {what}" if path else f"{self.origin}: {what}", line)
 
@@ -48,10 +48,10 @@ class ErrorList:
         return self._lines.get(path, 1)
 
     def check(self) -> None:
-        """Raise what was found, by line.
+        """Raise the errors, sorted by line.
 
         Raises:
-            ScheduleError: if anything was.
+            ScheduleError: if there are any.
         """
         if self._found:
             raise ScheduleError("\n".join(sorted(self._found, key=lambda text: self._found[text])))
@@ -64,27 +64,43 @@ class TomlTable:
     values: Mapping[str, Any]
     path: str
     errors: ErrorList
+    written: Mapping[str, str] = field(default_factory=dict)
+    """Key -> the older name under which the document has it."""
+
+    def accept_old_names(self, renamed: Mapping[str, str]) -> TomlTable:
+        """The table with keys by their present names.
+
+        Args:
+            renamed: old name -> present name.
+        """
+        written = {renamed[name]: name for name in self.values if name in renamed}
+        for name, old in written.items():
+            if name in self.values:
+                self.errors.add(
+                    f"{self.path}.{old}", f"is the old name of {name!r}, which is set too; drop one of them"
+                )
+        return replace(self, values={renamed.get(k, k): v for k, v in self.values.items()}, written=written)
 
     def refuse_unknown(self, known: Collection[str]) -> None:
-        """Complain about keys that mean nothing."""
+        """Add an error for every key that is not known."""
         for name in self.values:
             if name not in known:
-                self.errors.add(self.path_of(name), f"there is no such key{suggest(name, known)}")
+                self.errors.add(self.path_of(name), f"unknown key{suggest(name, known)}")
 
     def read(self, name: str, kind: type, default: Any) -> Any:
-        """The value of a key; the default where it is missing or, with a complaint, of another kind."""
+        """The value of a key; the default where it is missing or, with an error, of another type."""
         value = self.values.get(name, default)
         if name in self.values and (not isinstance(value, kind) or (kind is int and isinstance(value, bool))):
-            self.add_error(name, f"has to be {KINDS[kind]}, got {value!r}")
+            self.add_error(name, f"must be {KINDS[kind]}, got {value!r}")
             return default
         return value
 
     def strings(self, name: str) -> tuple[str, ...]:
-        """A list of texts; one text stands for a list of one."""
+        """A list of strings; one string stands for a list of one."""
         value = self.values.get(name, [])
         items = [value] if isinstance(value, str) else value
         if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
-            self.add_error(name, f"has to be a list of texts, got {value!r}")
+            self.add_error(name, f"must be a list of strings, got {value!r}")
             return ()
         return tuple(items)
 
@@ -97,15 +113,16 @@ class TomlTable:
             if isinstance(values, dict):
                 found.append(TomlTable(values, at, self.errors))
             else:
-                self.errors.add(at, f"has to be a table: write [{at}] with its keys below")
+                self.errors.add(at, f"must be a table: write [{at}] with its keys below")
         return found
 
     def add_error(self, name: str, what: str) -> None:
-        """Complain about a key of this table."""
+        """Add an error at a key of this table."""
         self.errors.add(self.path_of(name), what)
 
     def path_of(self, name: str) -> str:
         """The dotted path of a key."""
+        name = self.written.get(name, name)
         return f"{self.path}.{name}" if self.path else name
 
 
@@ -113,7 +130,7 @@ def parse_document(text: str, origin: str) -> TomlTable:
     """Read a TOML text.
 
     Raises:
-        ScheduleError: if it is no TOML; the library's words name the line.
+        ScheduleError: if it is not valid TOML, naming the line.
     """
     try:
         return TomlTable(tomllib.loads(text), "", ErrorList(origin, text))
@@ -138,7 +155,7 @@ def read_text(path: Path) -> str:
 
 
 def find_line_numbers(text: str) -> dict[str, int]:
-    """Dotted path -> the line where it is set. Keys inside a list or an inline table count as their owner's line."""
+    """Find dotted path -> the line where it is set. Keys inside a list or an inline table have their owner's line."""
     found: dict[str, int] = {}
     prefix = ""
     depth = 0
@@ -158,7 +175,7 @@ def find_line_numbers(text: str) -> dict[str, int]:
 
 
 def suggest(name: str, known: Collection[str]) -> str:
-    """A hint: the closest of the known names, or all of them if they are few."""
+    """Suggest the closest of the known names, or all of them if they are few."""
     near = get_close_matches(name, known, n=1, cutoff=0.6)
     if near:
         return f"; did you mean {near[0]!r}?"

@@ -1,4 +1,4 @@
-"""When a task is due, in the market's terms: text such as `close+20m`, and the slots it stands for."""
+"""When a task is due, in the market's terms: triggers such as `close+20m`, and the slots they stand for."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ GRAMMAR = (
 
 
 class TriggerError(ValueError):
-    """A trigger cannot be read; the text says what is wrong and how to write it."""
+    """A trigger is not valid; the text says why and how to write it."""
 
 
 @dataclass(frozen=True, order=True)
 class Slot:
-    """One time that a task is due."""
+    """One time at which a task is due."""
 
     due_at: datetime
     key: str
-    """What it is the run of: a date, an ISO week, a month, an instant. Two triggers that share a key share the run."""
+    """Which run it is: a date, an ISO week, a month, an instant. Two triggers with the same key share the run."""
     session: date | None = None
-    """The session it is for: its own, or the last one that had closed."""
+    """Its session: its own, or the last one that had closed."""
 
 
 class Trigger(Protocol):
@@ -45,7 +45,7 @@ class Trigger(Protocol):
 
     @property
     def slack(self) -> timedelta:
-        """How far a slot's due moment can move when a trigger of the same kind takes this one's place."""
+        """How far a slot's due moment can move when a trigger of the same kind replaces this one."""
 
     def slots(self, first: datetime, last: datetime) -> Iterator[Slot]:
         """The slots due from `first` to `last`, both included, in order."""
@@ -55,18 +55,18 @@ class Trigger(Protocol):
 
 
 def parse_duration(text: str) -> timedelta:
-    """A length of time such as 90s, 20m, 1h30m, 2d or 1w.
+    """Parse a duration such as 90s, 20m, 1h30m, 2d or 1w.
 
     Raises:
-        TriggerError: if it is written otherwise.
+        TriggerError: if it is not a duration.
     """
     if not re.fullmatch(DURATION, text):
-        raise TriggerError(f"{text!r} is no length of time; write 90s, 20m, 1h30m, 2d or 1w")
+        raise TriggerError(f"{text!r} is not a duration; write 90s, 20m, 1h30m, 2d or 1w")
     return timedelta(seconds=sum(int(n) * UNITS[unit] for n, unit in re.findall(r"(\d+)([smhdw])", text)))
 
 
 def parse_trigger(text: str, calendar: Sessions, zone: str) -> Trigger:
-    """Read a trigger.
+    """Parse a trigger.
 
     Args:
         text: see `GRAMMAR`.
@@ -74,7 +74,7 @@ def parse_trigger(text: str, calendar: Sessions, zone: str) -> Trigger:
         zone: IANA name of the zone that times of day refer to.
 
     Raises:
-        TriggerError: if it cannot be read.
+        TriggerError: if it is not valid.
     """
     words = " ".join(text.lower().split())
     rule, _, days = words.partition(" on ")
@@ -83,11 +83,11 @@ def parse_trigger(text: str, calendar: Sessions, zone: str) -> Trigger:
         weekly, side, sign, length = match.groups()
         offset = parse_duration(length) * (-1 if sign == "-" else 1) if length else timedelta()
         if weekly and named:
-            raise TriggerError(f"{text!r} names a week and its days; leave out one of them")
+            raise TriggerError(f"{text!r} names both a week and days; drop one of them")
         return MarketTime(calendar, side == "close", offset, weekly=bool(weekly), days=named)
     if match := re.fullmatch(rf"every ({DURATION})( while open)?", rule):
         if named:
-            raise TriggerError(f"{text!r}: an interval takes no weekdays; use `while open`, or a time of day")
+            raise TriggerError(f"{text!r}: an interval cannot have weekdays; use `while open`, or a time of day")
         return _make_interval(text, parse_duration(match[1]), calendar, bool(match[2]))
     if match := re.fullmatch(r"daily (\S+)", rule):
         return DayTime(calendar, ZoneInfo(zone), _parse_time(match[1]), named or frozenset(range(7)))
@@ -95,12 +95,12 @@ def parse_trigger(text: str, calendar: Sessions, zone: str) -> Trigger:
         return WeekTime(calendar, ZoneInfo(zone), _parse_time(match[2]), _parse_day(match[1]))
     if match := re.fullmatch(r"monthly (\d+) (\S+)", rule):
         return MonthTime(calendar, ZoneInfo(zone), _parse_time(match[2]), _parse_month_day(match[1]))
-    raise TriggerError(f"{text!r} is no trigger; write one of: {GRAMMAR}")
+    raise TriggerError(f"{text!r} is not a trigger; write one of: {GRAMMAR}")
 
 
 @dataclass(frozen=True)
 class MarketTime:
-    """Some time before or after an exchange opens or closes: each session, some weekdays, or once a week."""
+    """Before or after an exchange opens or closes: each session, on some weekdays, or once a week."""
 
     calendar: Sessions
     at_close: bool
@@ -158,7 +158,7 @@ class MarketTime:
 
 @dataclass(frozen=True)
 class Interval:
-    """Every so often, counted from midnight UTC of 1970, so that a restart changes nothing."""
+    """At an interval counted from midnight UTC of 1970, so that a restart changes nothing."""
 
     calendar: Sessions
     length: timedelta
@@ -181,7 +181,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class WhileOpen:
-    """Every so often from the open of a session until before its close."""
+    """At an interval from the open of a session until before its close."""
 
     calendar: Sessions
     length: timedelta
@@ -206,7 +206,7 @@ class WhileOpen:
 
 @dataclass(frozen=True)
 class DayTime:
-    """A time of day on some weekdays: once on every one of those dates, whatever the clock does that day."""
+    """A time of day on some weekdays: once on each of those dates, even when daylight saving time begins or ends."""
 
     calendar: Sessions
     zone: ZoneInfo
@@ -289,7 +289,7 @@ class MonthTime:
 
 def _make_interval(text: str, length: timedelta, calendar: Sessions, while_open: bool) -> Trigger:
     if length < MIN_INTERVAL:
-        raise TriggerError(f"{text!r} comes too often; the shortest interval is 10s")
+        raise TriggerError(f"{text!r} is too short; the shortest interval is 10s")
     return WhileOpen(calendar, length) if while_open else Interval(calendar, length)
 
 
@@ -306,7 +306,7 @@ def _parse_day(text: str) -> int:
     if text.isdigit():
         raise TriggerError(f"weekday {text!r} is a number, which schedulers count differently; write mon ... sun")
     if text not in DAYS:
-        raise TriggerError(f"{text!r} is no weekday; write one of {', '.join(DAYS)}")
+        raise TriggerError(f"{text!r} is not a weekday; write one of {', '.join(DAYS)}")
     return DAYS.index(text)
 
 
@@ -319,12 +319,12 @@ def _parse_month_day(text: str) -> int:
 def _parse_time(text: str) -> time:
     match = re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)", text)
     if match is None:
-        raise TriggerError(f"{text!r} is no time of day; write it as 07:00, in 24 hours")
+        raise TriggerError(f"{text!r} is not a time of day; write it as 07:00, in 24 hours")
     return time(int(match[1]), int(match[2]))
 
 
 def _make_local_slot(key: str, day: date, at: time, zone: ZoneInfo, calendar: Sessions) -> Slot:
-    """The date's one moment: an hour that comes twice counts the first time, one that is skipped as if it had come."""
+    """The one moment of that date: an hour that comes twice counts the first time, a skipped one as if it had come."""
     due = datetime.combine(day, at, zone).astimezone(UTC)
     return Slot(due, key, _last_session_closed(due, calendar))
 
