@@ -10,10 +10,10 @@ TOGETHER = ("tests/operation/", "tests/torture/")
 """Folders whose tests share a fixture of many seconds: one process runs the folder, and it is built once."""
 LONG = (
     *TOGETHER,
-    "tests/pipeline/control/test_daemon.py",
+    "tests/pipeline/control/daemon/test_daemon.py",
     "tests/nextgen_tui/console/test_app.py",
     "tests/pipeline/feedback/test_learning.py",
-    "tests/pipeline/control/test_owed.py",
+    "tests/pipeline/control/schedule/test_backlog.py",
 )
 """What takes longest, so that nobody is left with it at the end. A name out of date costs time, nothing else."""
 

@@ -123,6 +123,9 @@ class SlotState:
         return self.events[releases[-1] + 1 :] if releases else self.events
 
 
+_EMPTY = SlotState()
+
+
 class Journal:
     """Every known event by task and slot; an appended event is saved first and counts afterwards."""
 
@@ -143,7 +146,7 @@ class Journal:
 
     def slot_state(self, task: str, slot: str) -> SlotState:
         """The state of the slot; an empty one if nothing has happened to it."""
-        return self._slots.get(task, {}).get(slot, SlotState())
+        return self._slots.get(task, {}).get(slot, _EMPTY)
 
     def running(self) -> list[Event]:
         """The start event of every attempt whose end is not on record, oldest first."""
@@ -173,7 +176,7 @@ class Journal:
 
     def _add(self, event: Event) -> None:
         slots = self._slots[event.task]
-        state = slots[event.slot] = SlotState((*slots.get(event.slot, SlotState()).events, event))
+        state = slots[event.slot] = SlotState((*slots.get(event.slot, _EMPTY).events, event))
         if state.finished:
             self._open[event.task].pop(event.slot, None)
         else:

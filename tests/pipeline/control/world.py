@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from pipeline.control.daemon.clock import SimulatedClock
 from pipeline.control.daemon.orchestrator import Orchestrator, StepResult
@@ -28,7 +29,7 @@ Fate = Callable[[Job], str]
 class Hand:
     """One simulated worker."""
 
-    order: Job
+    job: Job
     who: Identity
     ends: float
     fate: str
@@ -43,36 +44,36 @@ class Hands:
 
     clock: SimulatedClock
     takes: timedelta = 5 * MINUTE
-    fate: Fate = lambda _order: ""
+    fate: Fate = lambda _job: ""
     hands: dict[tuple[str, str], Hand] = field(default_factory=dict)
     done: list[tuple[str, str, datetime]] = field(default_factory=list)
     begun: list[Job] = field(default_factory=list)
     overlapping: int = 0
     number: int = 0
 
-    def spawn(self, order: Job) -> Identity:
-        old = self.hands.get(order.key)
+    def spawn(self, job: Job) -> Identity:
+        old = self.hands.get(job.key)
         self.overlapping += old is not None and old.began and not old.gone
         self.number += 1
         who = Identity(self.number, f"start-{self.number}", "boot")
-        self.hands[order.key] = Hand(order, who, float("inf"), self.fate(order))
+        self.hands[job.key] = Hand(job, who, float("inf"), self.fate(job))
         return who
 
-    def begin(self, order: Job) -> None:
-        hand = self.hands[order.key]
+    def begin(self, job: Job) -> None:
+        hand = self.hands[job.key]
         hand.began = True
-        self.begun.append(order)
-        took = order.timeout + order.grace if hand.fate == "hang" else self.takes
+        self.begun.append(job)
+        took = job.timeout + job.grace if hand.fate == "hang" else self.takes
         hand.ends = self.clock.steady() + took.total_seconds()
 
-    def discard(self, order: Job) -> None:
-        self.hands.pop(order.key)
+    def discard(self, job: Job) -> None:
+        self.hands.pop(job.key)
 
-    def adopt(self, order: Job, who: Identity, passed: timedelta) -> None:
+    def adopt(self, job: Job, who: Identity, passed: timedelta) -> None:
         del passed  # simulated workers keep their own time
-        hand = self.hands.get(order.key)
+        hand = self.hands.get(job.key)
         if hand is None or hand.who != who:
-            self.hands[order.key] = Hand(order, who, 0.0, "", began=True, gone=True)
+            self.hands[job.key] = Hand(job, who, 0.0, "", began=True, gone=True)
 
     def stop(self, task: str, slot: str, why: StopReason) -> None:
         if hand := self.hands.get((task, slot)):
@@ -98,13 +99,13 @@ class Hands:
         for hand in self.hands.values():
             if hand.began and not hand.gone and self._over(hand) and not hand.fate and not hand.ending:
                 hand.fate = "reported"
-                self.done.append((hand.order.task, hand.order.slot, self.clock.now()))
+                self.done.append((hand.job.task, hand.job.slot, self.clock.now()))
 
     def _over(self, hand: Hand) -> bool:
         return hand.began and self.clock.steady() >= hand.ends
 
     def _outcome(self, hand: Hand) -> AttemptOutcome:
-        order = hand.order
+        job = hand.job
         if hand.gone:
             state, reason = "dead", "its process has vanished without a report"
         elif hand.fate in ("", "reported"):
@@ -113,7 +114,7 @@ class Hands:
             state, reason = "cancelled", "cancelled by an operator"
         else:
             state, reason = "failed", hand.fate
-        return AttemptOutcome(task=order.task, slot=order.slot, attempt=order.attempt, state=state, reason=reason)  # type: ignore[arg-type]
+        return AttemptOutcome(task=job.task, slot=job.slot, attempt=job.attempt, state=state, reason=reason)  # type: ignore[arg-type]
 
 
 class PowerCutError(BaseException):
@@ -125,11 +126,11 @@ class World:
 
     def __init__(
         self,
-        manifest: str,
+        schedule: str,
         start: datetime,
         calendar: Sessions | None = None,
         takes: timedelta = 5 * MINUTE,
-        fate: Fate = lambda _order: "",
+        fate: Fate = lambda _job: "",
         hands: Hands | None = None,
     ) -> None:
         self.calendar = calendar
@@ -139,8 +140,8 @@ class World:
         self.definitions: list[Definition] = []
         self.requests: list[Request] = []
         self.die_at_record = False
-        self.manifest = self.read(manifest)
-        self.picture = StepResult(start)
+        self.schedule = self.read(schedule)
+        self.result = StepResult(start)
         self.begin()
 
     def read(self, text: str) -> Schedule:
@@ -151,7 +152,7 @@ class World:
         """A daemon starts, knowing nothing but what was kept."""
         calendars = (lambda _name: self.calendar) if self.calendar else exchange_sessions
         self.daemon: Orchestrator | None = Orchestrator(
-            self.manifest,
+            self.schedule,
             Journal(self._keep, list(self.events)),
             Definitions(self.definitions.extend, list(self.definitions), calendars),  # type: ignore[arg-type]
             self.hands,
@@ -163,11 +164,11 @@ class World:
         """kill -9 of the daemon; its workers live on."""
         self.daemon = None
 
-    def edit(self, manifest: str) -> None:
+    def edit(self, schedule: str) -> None:
         """The operator changes the schedule and reloads it."""
-        self.manifest = self.read(manifest)
+        self.schedule = self.read(schedule)
         if self.daemon is not None:
-            self.daemon.replace_schedule(self.manifest)
+            self.daemon.replace_schedule(self.schedule)
 
     def run(self, length: timedelta, pulse: timedelta = 6 * HOUR) -> None:
         """Let time pass, the daemon (if there is one) waking as it would."""
@@ -178,8 +179,8 @@ class World:
             if left <= 0:
                 return
             waits = [left, pulse.total_seconds()]
-            if self.daemon is not None and self.picture.wake_at is not None:
-                waits.append(max(self.clock.wait(self.picture.wake_at), 0.001))
+            if self.daemon is not None and self.result.wake_at is not None:
+                waits.append(max(self.clock.wait(self.result.wake_at), 0.001))
             if (look := self.hands.seconds_to_check()) is not None:
                 waits.append(max(look, 0.001))
             self.clock.advance(timedelta(seconds=min(waits)))
@@ -192,8 +193,8 @@ class World:
         try:
             # A step may end one thing and start the next: as the real loop, go on until nothing is new.
             while True:
-                self.picture = self.daemon.step()
-                if not self.picture.events:
+                self.result = self.daemon.step()
+                if not self.result.events:
                     return
         except PowerCutError:
             self.daemon = None
@@ -214,9 +215,20 @@ class World:
         if self.die_at_record and any(event.state == "started" for event in events):
             self.die_at_record = False
             for hand in [hand for hand in self.hands.hands.values() if not hand.began]:
-                self.hands.hands.pop(hand.order.key)  # stdin ends without the word: the worker goes home
+                self.hands.hands.pop(hand.job.key)  # stdin ends without the word: the worker goes home
             raise PowerCutError
         self.events.extend(events)
+
+
+def check_each(cases: Iterable[tuple[Any, ...]], check: Callable[..., None]) -> None:
+    """Check every case, and fail with all that do not hold: a property of many cases is one test."""
+    failed = []
+    for case in cases:
+        try:
+            check(*case)
+        except AssertionError as error:
+            failed.append(f"{case}: {error}")
+    assert not failed, f"{len(failed)} cases do not hold:\n" + "\n".join(failed)
 
 
 def at(text: str) -> datetime:

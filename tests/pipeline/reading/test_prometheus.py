@@ -18,7 +18,7 @@ from lake.store import Lake
 from pipeline.control.daemon.heartbeat import read_heartbeat
 from pipeline.control.daemon.main import daemon_command
 from pipeline.reading.prometheus import HOST, MetricsError, serve_metrics
-from tests.pipeline.control.test_daemon import SCHEDULE, until
+from tests.pipeline.control.daemon.test_daemon import SCHEDULE, until
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from nextgen_tui.console.screens import PAGES
 from pipeline.control.daemon.clock import PacedClock
 from pipeline.control.daemon.simulated_pace import describe_pace
 from pipeline.market.sessions import exchange_sessions
-from tests.pipeline.control.test_pace import beating
+from tests.pipeline.control.daemon.test_simulated_pace import beating
 
 NOW = datetime(2022, 3, 2, tzinfo=UTC)
 

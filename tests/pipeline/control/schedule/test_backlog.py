@@ -6,13 +6,14 @@ import random
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import product
 from time import process_time
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from pipeline.market.sessions import Sessions, exchange_sessions, weekday_sessions
-from tests.pipeline.control.world import DAY, HOUR, MINUTE, World, at
+from tests.pipeline.control.world import DAY, HOUR, MINUTE, World, at, check_each
 
 WINDOW = {"none": 5 * MINUTE, "last": DAY, "all": 400 * DAY}
 POLICIES = tuple(WINDOW)
@@ -22,7 +23,7 @@ ZONES = ("America/New_York", "Europe/London", "Europe/Berlin", "Australia/Sydney
 YEARS = range(2016, 2026)
 
 
-def manifest(policy: str, **triggers: str) -> str:
+def schedule(policy: str, **triggers: str) -> str:
     """Tasks of one policy, each free of the others."""
     window = 'window = "400d"' if policy == "all" else ""
     tasks = [
@@ -80,22 +81,23 @@ def outages(kind: str, seed: int) -> tuple[timedelta, timedelta]:
     return before, length
 
 
-@pytest.mark.parametrize(
-    ("kind", "seed"),
-    [
-        *((kind, seed) for kind in ("8 hours", "3 days", "10 minutes") for seed in SEEDS),
-        ("10 months", 0),
-        pytest.param("10 months", 1, marks=pytest.mark.slow),
-    ],
-)
-@pytest.mark.parametrize("policy", POLICIES)
-@pytest.mark.parametrize("how", ["asleep", "killed"])
-def test_what_fell_due_while_nobody_was_awake_is_caught_up_as_the_policy_says(
-    how: str, kind: str, policy: str, seed: int
-) -> None:
+HOW = ("asleep", "killed")
+
+
+def test_what_fell_due_while_nobody_was_awake_is_caught_up_as_the_policy_says() -> None:
+    kinds = [*product(("8 hours", "3 days", "10 minutes"), SEEDS), ("10 months", 0)]
+    check_each(((*one, *two) for one, two in product(product(HOW, POLICIES), kinds)), check_catch_up)
+
+
+@pytest.mark.slow
+def test_what_fell_due_in_another_ten_months_is_caught_up_as_the_policy_says() -> None:
+    check_each(product(HOW, POLICIES, ["10 months"], [1]), check_catch_up)
+
+
+def check_catch_up(how: str, policy: str, kind: str, seed: int) -> None:
     start = start_of(seed)
     before, away = outages(kind, seed)
-    world = World(manifest(policy), start, takes=MINUTE)
+    world = World(schedule(policy), start, takes=MINUTE)
     world.run(before)
     gone = world.clock.now()
     if how == "asleep":
@@ -121,15 +123,14 @@ def test_what_fell_due_while_nobody_was_awake_is_caught_up_as_the_policy_says(
     assert world.hands.overlapping == 0
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("shift", [HOUR, -HOUR])
-@pytest.mark.parametrize("back", [30 * MINUTE, 30 * HOUR])
-@pytest.mark.parametrize("policy", ["last", "all"])
-def test_a_clock_set_wrong_and_right_again_neither_loses_nor_doubles(
-    policy: str, back: timedelta, shift: timedelta, seed: int
-) -> None:
+def test_a_clock_set_wrong_and_right_again_neither_loses_nor_doubles() -> None:
+    cases = product(("last", "all"), (30 * MINUTE, 30 * HOUR), (HOUR, -HOUR), SEEDS)
+    check_each(cases, check_wrong_clock)
+
+
+def check_wrong_clock(policy: str, back: timedelta, shift: timedelta, seed: int) -> None:
     start = start_of(seed)
-    world = World(manifest(policy), start, takes=MINUTE)
+    world = World(schedule(policy), start, takes=MINUTE)
     world.run(timedelta(minutes=random.Random(seed).randrange(1, 600)))
     world.clock.shift_wall(shift)
     world.run(back)
@@ -141,12 +142,14 @@ def test_a_clock_set_wrong_and_right_again_neither_loses_nor_doubles(
         assert {slot: n for slot, n in ran.items() if slot in wanted} == wanted
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("how", ["daemon", "host", "before the record", "again and again"])
-@pytest.mark.parametrize("policy", ["last", "all"])
-def test_a_daemon_killed_while_it_works_loses_and_doubles_nothing(policy: str, how: str, seed: int) -> None:
+def test_a_daemon_killed_while_it_works_loses_and_doubles_nothing() -> None:
+    how = ("daemon", "host", "before the record", "again and again")
+    check_each(product(("last", "all"), how, SEEDS), check_killed_daemon)
+
+
+def check_killed_daemon(policy: str, how: str, seed: int) -> None:
     start = start_of(seed)
-    world = World(manifest(policy), start, takes=20 * MINUTE)
+    world = World(schedule(policy), start, takes=20 * MINUTE)
     draw = random.Random(f"{how}{seed}")
     for _ in range(5 if how == "again and again" else 1):
         if how == "before the record":
@@ -183,18 +186,20 @@ EDITS = {
 }
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("edit", EDITS)
-@pytest.mark.parametrize("running", [True, False], ids=["seen at once", "seen after a restart"])
-def test_an_edited_schedule_runs_no_slot_twice_and_nothing_of_the_past(running: bool, edit: str, seed: int) -> None:
+def test_an_edited_schedule_runs_no_slot_twice_and_nothing_of_the_past() -> None:
+    check_each(product(("seen at once", "seen after a restart"), EDITS, SEEDS), check_edit)
+
+
+def check_edit(seen_when: str, edit: str, seed: int) -> None:
+    running = seen_when == "seen at once"
     old, new = EDITS[edit]
     start = start_of(seed)
-    world = World(manifest("all", task=old), start, takes=MINUTE)
+    world = World(schedule("all", task=old), start, takes=MINUTE)
     world.run(timedelta(minutes=random.Random(f"{edit}{seed}").randrange(1, 4 * 24 * 60)))
     before = world.ran("task")
     if not running:
         world.kill()
-    world.edit(manifest("all", task=new))
+    world.edit(schedule("all", task=new))
     if not running:
         world.begin()
     seen = world.clock.now()
@@ -222,11 +227,13 @@ def _days(first: date, count: int) -> Iterator[date]:
     return (first + timedelta(days=n) for n in range(count))
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("policy", POLICIES)
-def test_a_task_switched_off_and_on_again_owes_nothing_for_the_time_between(policy: str, seed: int) -> None:
+def test_a_task_disabled_and_enabled_again_owes_nothing_for_the_time_between() -> None:
+    check_each(product(POLICIES, SEEDS), check_disabled)
+
+
+def check_disabled(policy: str, seed: int) -> None:
     start = start_of(seed)
-    text = manifest(policy, task="close+20m")
+    text = schedule(policy, task="close+20m")
     world = World(text, start, takes=MINUTE)
     world.run(2 * DAY)
     off = world.clock.now()
@@ -254,16 +261,17 @@ def transitions(zone: str, year: int) -> list[date]:
     return found
 
 
-@pytest.mark.parametrize("year", YEARS)
-@pytest.mark.parametrize("zone", ZONES)
-@pytest.mark.parametrize("which", [0, 1], ids=["first change", "second change"])
-def test_the_days_the_clock_changes_have_one_run_of_each_task(zone: str, year: int, which: int) -> None:
+def test_the_days_the_clock_changes_have_one_run_of_each_task() -> None:
+    check_each(product(ZONES, YEARS, (0, 1)), check_clock_change)
+
+
+def check_clock_change(zone: str, year: int, which: int) -> None:
     days = transitions(zone, year)
     assert len(days) == 2
     day = days[which]
     calendar = weekday_sessions(day - timedelta(days=20), day + timedelta(days=40), zone=zone)
     triggers = {"gap": "daily 02:30", "fold": "daily 01:30", "midnight": "daily 00:10", "cycle": "close+20m"}
-    text = manifest("all", **triggers).replace("America/New_York", zone)
+    text = schedule("all", **triggers).replace("America/New_York", zone)
     local = ZoneInfo(zone)
     start = datetime.combine(day - timedelta(days=4), time(12), local).astimezone(UTC)
     world = World(text, start, calendar, takes=MINUTE)
@@ -275,23 +283,25 @@ def test_the_days_the_clock_changes_have_one_run_of_each_task(zone: str, year: i
     assert {slot: world.ran("cycle")[slot] for slot in sessions} == dict.fromkeys(sessions, 1)
 
 
-@pytest.mark.parametrize("year", range(2015, 2026))
-@pytest.mark.parametrize("policy", POLICIES)
-def test_holidays_have_no_run_and_half_days_have_theirs_after_the_early_close(policy: str, year: int) -> None:
+def test_holidays_have_no_run_and_half_days_have_theirs_after_the_early_close() -> None:
+    check_each(product(POLICIES, range(2015, 2026)), check_holidays)
+
+
+def check_holidays(policy: str, year: int) -> None:
     calendar = exchange_sessions()
     start = datetime(year, 11, 18, tzinfo=UTC)
-    world = World(manifest(policy, cycle="close+20m"), start, takes=MINUTE)
+    world = World(schedule(policy, cycle="close+20m"), start, takes=MINUTE)
     world.run(45 * DAY, pulse=DAY)
     sessions = calendar.between(start.date(), date(year, 12, 31))
     assert list(world.ran("cycle")) == [day.isoformat() for day in sessions if day <= date(year, 12, 31)]
     half = [day for day in sessions if calendar.close_at(day) - calendar.open_at(day) < 6 * HOUR]
     assert half
-    began = {order.slot: order.due_at for order in world.hands.begun}
+    began = {job.slot: job.due_at for job in world.hands.begun}
     assert all(began[day.isoformat()] == calendar.close_at(day) + 20 * MINUTE for day in half)
 
 
 def test_ten_months_off_cost_less_than_a_second_to_work_out() -> None:
-    world = World(manifest("last", task="every 30m while open"), at("2024-01-03T12:00"), takes=MINUTE)
+    world = World(schedule("last", task="every 30m while open"), at("2024-01-03T12:00"), takes=MINUTE)
     world.run(DAY)
     world.kill()
     world.sleep(300 * DAY)

@@ -95,7 +95,7 @@ def test_a_stopped_line_holds_its_own_slots_and_dependents_but_nobody_else() -> 
     assert here.ran("cycle") == Counter({"2024-03-04": 1})
     assert set(here.ran("retrain")) == {"2024-03-04"}
     assert set(here.ran("other")) == {"2024-03-04", "2024-03-05", "2024-03-06"}
-    assert any(waiting.stopped and waiting.slot == "2024-03-05" for waiting in here.picture.waiting)
+    assert any(waiting.stopped and waiting.slot == "2024-03-05" for waiting in here.result.waiting)
 
 
 def test_an_operator_lets_a_stopped_line_go_on_and_it_catches_up_in_order() -> None:
@@ -182,7 +182,7 @@ def test_what_neither_runs_nor_is_owed_cannot_be_cancelled_and_the_operator_is_t
 def test_a_running_attempt_is_cancelled_and_stays_cancelled() -> None:
     here = world(LINE, fails("nothing"), takes=2 * HOUR)
     here.run(7 * HOUR)
-    assert [event.task for event in here.picture.running if event.task == "cycle"] == ["cycle"]
+    assert [event.task for event in here.result.running if event.task == "cycle"] == ["cycle"]
     here.hands.hands[("cycle", "2024-03-04")].fate = "stopped"
     ask(here, "cancel", "cycle/2024-03-04")
     here.run(HOUR)

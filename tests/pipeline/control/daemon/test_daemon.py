@@ -191,7 +191,7 @@ import sys
 from pathlib import Path
 from lake.store import Lake
 from pipeline.control.daemon.daemon_loop import Daemon
-from tests.pipeline.control.test_workforce import UNRULY
+from tests.pipeline.control.workers.test_worker_pool import UNRULY
 
 lake = Lake.open(Path(sys.argv[1]))
 sys.exit(Daemon(lake, lake.path / "schedules.toml", program=UNRULY).run(once="--once" in sys.argv))

@@ -20,7 +20,7 @@ from pipeline.control.workers.process_identity import Identity, identify, is_ali
 from pipeline.control.workers.worker_pool import MAX_LOG_BYTES, AttemptOutcome, ProcessPool
 from pipeline.engine.children import python_command
 
-UNRULY = python_command("tests.pipeline.control.unruly")
+UNRULY = python_command("tests.pipeline.control.workers.unruly")
 FAULTS = ("raise", "exit", "abort", "kill")
 
 

@@ -21,7 +21,7 @@ from pipeline.control.daemon.daemon_lock import hold_daemon_lock
 from pipeline.control.daemon.main import daemon_command
 from tests.frames.control import recipe, run
 from tests.frames.published import instrument_rows, publish_sessions
-from tests.pipeline.control.test_daemon import SCHEDULE, until
+from tests.pipeline.control.daemon.test_daemon import SCHEDULE, until
 
 # pandas' own change of mind, inside the calendar library.
 pytestmark = pytest.mark.filterwarnings("ignore:Series.values returning")
@@ -63,7 +63,7 @@ CRASH = """
 import os, sys
 from pathlib import Path
 from lake.store import Lake
-from tests.pipeline.control.test_beside_the_daemon import leave_unpublished
+from tests.pipeline.control.daemon.test_beside_the_daemon import leave_unpublished
 
 lake = Lake.open(Path(sys.argv[1]))
 with lake.lock("a stage"):

@@ -174,7 +174,7 @@ def operate(path: Path, sessions: int, seed: int | None) -> pl.DataFrame:
             world.run(timedelta(minutes=draw.randrange(1, 300)))
             world.begin()
     hands.leave()
-    assert world.picture.idle
+    assert world.result.idle
     sys.stdout.write(f"FAULTS_SEED={seed}: {sessions} sessions, {hands.reboots} deaths of the host, ")
     sys.stdout.write(f"attempts {dict(Counter(event.state for event in world.events))}\n")
     return published(Lake.open(path), last)
