@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal
 
@@ -136,12 +136,7 @@ def _make_scheduled_task(request: Request, manifest: Schedule) -> Task:
         raise RequestError(
             f"the schedule has no task {request.target!r}; it has {', '.join(t.name for t in manifest.tasks)}"
         )
-    return Task(
-        **(
-            {name: getattr(found, name) for name in Task.__dataclass_fields__}
-            | {"name": request.task_name, "trigger": None, "after": (), "retries": 0, "failover": "skip"}
-        )
-    )
+    return replace(found, name=request.task_name, trigger=None, after=(), retries=0, on_failure="skip")
 
 
 def _parse_work(request: Request) -> tuple[str, ...]:

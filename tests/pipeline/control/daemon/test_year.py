@@ -48,7 +48,7 @@ trigger = "close+20m"
 group = "lake"
 retries = 6
 back_off = "1m"
-failover = "stop"
+on_failure = "stop"
 catch_up = "all"
 window = "400d"
 [tasks.retrain]

@@ -24,7 +24,7 @@ trigger = "close+20m"
 group = "lake"
 retries = 2
 back_off = "1m"
-failover = "stop"
+on_failure = "stop"
 catch_up = "all"
 window = "100d"
 [tasks.retrain]
@@ -40,7 +40,7 @@ trigger = "daily 16:21"
 
 def single(failover: str, **more: str) -> str:
     extra = "".join(f"{key} = {value}\n" for key, value in more.items())
-    return f'[tasks.cycle]\nrun = "cycle"\ntrigger = "close+20m"\nretries = 2\nfailover = "{failover}"\n{extra}'
+    return f'[tasks.cycle]\nrun = "cycle"\ntrigger = "close+20m"\nretries = 2\non_failure = "{failover}"\n{extra}'
 
 
 def fails(task: str, slot: str = "") -> object:

@@ -86,9 +86,7 @@ def test_old_names_of_settings_still_work_and_are_named_where_they_are_wrong() -
     assert old == read(GOOD + 'on_failure = "retry"\n' + outputs.format("min_rows", 5)).tasks[0]
     with pytest.raises(ScheduleError, match=r":4: tasks\.cycle\.failover: there is no policy 'retyr'; did you mean"):
         read(GOOD + 'failover = "retyr"')
-    with pytest.raises(
-        ScheduleError, match=r":5: tasks\.cycle\.failover: is the old name of 'on_failure'"
-    ):
+    with pytest.raises(ScheduleError, match=r":5: tasks\.cycle\.failover: is the old name of 'on_failure'"):
         read(GOOD + 'on_failure = "skip"\nfailover = "skip"')
     with pytest.raises(ScheduleError, match=r":4: tasks\.cycle\.outputs: minimum_rows must be 0 or more, got -1"):
         read(GOOD + outputs.format("minimum_rows", -1))
