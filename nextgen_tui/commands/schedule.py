@@ -35,8 +35,8 @@ def preview_command(invocation: Invocation, days: int, file: Path | None) -> Non
 
     from nextgen_tui.text.safe_text import safe_text
     from nextgen_tui.text.table_view import grid
-    from pipeline.control.schedule.active_schedule import load_lake_schedule
     from pipeline.control.schedule.preview import preview
+    from pipeline.control.schedule.schedule_file import load_lake_schedule
     from pipeline.market.calendar_cache import ChildCalendars
 
     now = datetime.now(UTC)
@@ -69,7 +69,7 @@ def check_command(invocation: Invocation, file: Path | None) -> None:
     """
     from datetime import UTC, datetime
 
-    from pipeline.control.schedule.active_schedule import load_lake_schedule
+    from pipeline.control.schedule.schedule_file import load_lake_schedule
     from pipeline.market.calendar_cache import ChildCalendars
 
     now = datetime.now(UTC)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,11 +10,15 @@ from typing import Any
 
 from lake.storage.atomic import write_atomic
 from pipeline.config.errors import ConfigError
-from pipeline.config.loading import load
-from pipeline.config.settings import MarketParams
 from pipeline.control.daemon.daemon_lock import daemon_is_running
 from pipeline.control.daemon.heartbeat import read_heartbeat
-from pipeline.control.schedule.schedule_file import Calendars, find_schedule_file, load_schedule, parse_schedule
+from pipeline.control.schedule.schedule_file import (
+    Calendars,
+    find_schedule_file,
+    load_schedule,
+    parse_schedule,
+    read_exchange,
+)
 from pipeline.control.schedule.task import Schedule
 from pipeline.market.sessions import exchange_sessions
 
@@ -48,21 +51,12 @@ def save_active_schedule(lake: Path, schedule: Schedule) -> None:
         log.warning("the active schedule could not be saved to %s: %s", path, error.strerror)
 
 
-def load_lake_schedule(lake: Path, now: datetime, calendars: Calendars, file: Path | None = None) -> Schedule:
-    """Read the schedule that a daemon would run a lake by, or another file in its place.
-
-    Raises:
-        ScheduleError: naming every line that is wrong, each with the fix.
-    """
-    return load_schedule(file or find_schedule_file(lake), now, calendars, _read_exchange(lake))
-
-
 def read_active_schedule(lake: Path, now: datetime, calendars: Calendars = exchange_sessions) -> ActiveSchedule:
     """Read the schedule a lake runs by; where its file cannot be used and no daemon runs, one without tasks."""
     reported = _read_from_heartbeat(lake) if daemon_is_running(lake / "control") else {}
     given = reported.get("given")
     file = Path(given) if given else find_schedule_file(lake)
-    exchange, problem = _read_exchange(lake), ""
+    exchange, problem = read_exchange(lake), ""
     try:
         schedule = load_schedule(file, now, calendars, exchange)
     except ConfigError as error:
@@ -72,14 +66,6 @@ def read_active_schedule(lake: Path, now: datetime, calendars: Calendars = excha
     running = _read_saved(lake, str(reported.get("file", "")), now, calendars, exchange)
     pending = not problem and running is not None and running.text != schedule.text
     return ActiveSchedule(running or schedule, file, problem, pending, str(reported.get("read_at", "")))
-
-
-def _read_exchange(lake: Path) -> str:
-    """Read the exchange a lake follows; the default one where its configuration cannot be used."""
-    try:
-        return load(lake, os.environ).settings.market.exchange
-    except ConfigError:
-        return MarketParams().exchange
 
 
 def _read_from_heartbeat(lake: Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 from lake.tables import TABLES
 from pipeline.config.errors import ConfigError
 from pipeline.config.fields import settings_of
-from pipeline.config.loading import choice, current_key
+from pipeline.config.loading import choice, current_key, load
 from pipeline.config.settings import MarketParams, Settings
 from pipeline.control.schedule.task import ACTIONS, ExpectedOutput, Group, Schedule, Task
 from pipeline.control.schedule.toml_lines import TomlTable, parse_document, read_text, suggest
@@ -65,6 +66,23 @@ def find_schedule_file(lake: Path) -> Path:
         return own
     shipped = Path(__file__).with_name(FILE_NAME)
     return shipped if shipped.is_file() else Path(__file__).parents[3] / FILE_NAME
+
+
+def load_lake_schedule(lake: Path, now: datetime, calendars: Calendars, file: Path | None = None) -> Schedule:
+    """Read the schedule that a daemon would run a lake by, or another file in its place.
+
+    Raises:
+        ScheduleError: naming every line that is wrong, each with the fix.
+    """
+    return load_schedule(file or find_schedule_file(lake), now, calendars, read_exchange(lake))
+
+
+def read_exchange(lake: Path) -> str:
+    """Read the exchange a lake follows; the default one where its configuration cannot be used."""
+    try:
+        return load(lake, os.environ).settings.market.exchange
+    except ConfigError:
+        return MarketParams().exchange
 
 
 def load_schedule(
