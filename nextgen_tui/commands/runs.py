@@ -10,8 +10,8 @@ import click
 from nextgen_tui.cli.arguments import DAY, find_stage
 from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 
-_SHOWN = ("run_id", "stage", "session", "status", "rows", "written", "seconds", "started_at")
-_AS_JSON = ("inputs", "params", "libraries", "files")
+_SHOWN = ("run_id", "work", "stage", "session", "status", "rows", "written", "seconds", "started_at")
+_AS_JSON = ("inputs", "params", "libraries", "plugins", "files")
 
 
 @click.command("runs", cls=ReadingCommand)

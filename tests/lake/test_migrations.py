@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tarfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,30 +17,26 @@ from lake.fingerprint import fingerprint
 from lake.migrations import FORMAT, FORMATS, AddColumn, RenameColumn
 from lake.migrations.run import migrate, planned
 from lake.migrations.steps import Formats
-from lake.runs import Run, find_run, fingerprint_then, publish
+from lake.runs import Run, done_runs, find_run, fingerprint_then, publish, unpublished
 from lake.storage import delta
 from lake.storage.delta_log import commit_entry, entry_versions
 from lake.storage.manifest import MANIFEST
 from lake.store import Lake
 from lake.tables import TABLES
-from lake.tables.control import RUNS, TASK_REQUESTS
+from lake.tables.control import RUNS, TASK_REQUESTS, WorkKind
 from lake.tables.market import INSTRUMENTS, MARKET_PRICES
 from lake.tables.vocabulary import count, text
 from lake.upkeep.backup import backup, restore
 from lake.upkeep.scrub import scrub
+from tests.frames.bars import bar_rows
 from tests.frames.control import recipe, run
+from tests.frames.golden import FIRST, SECOND, unpack
 from tests.frames.published import instrument_rows, publish_sessions, request_rows, write_session
-
-GOLDEN = Path(__file__).with_name("golden") / "format_1.tar.xz"
-"""A lake of 4 names, 170 sessions of history and 4 cycles, as the first program made it. It is never made anew."""
 
 
 @pytest.fixture(scope="module")
 def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("golden")
-    with tarfile.open(GOLDEN) as archive:
-        archive.extractall(folder, filter="data")
-    return folder / "lake"
+    return unpack(FIRST, tmp_path_factory.mktemp("golden"))
 
 
 @pytest.fixture
@@ -49,6 +44,12 @@ def golden(unpacked: Path, tmp_path: Path) -> Path:
     """The lake as the first program left it."""
     shutil.copytree(unpacked, tmp_path / "golden")
     return tmp_path / "golden"
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The lake as the demo of format 2 left it."""
+    return unpack(SECOND, tmp_path_factory.mktemp("demo"))
 
 
 def files(path: Path) -> dict[str, bytes]:
@@ -134,6 +135,63 @@ def test_an_earlier_lake_that_was_opened_to_be_looked_at_takes_no_rows(golden: P
     with pytest.raises(NotALakeError, match="work"), old.lock("test"):
         publish(old, [run(recipe=recipe(), written=0)], "too early", durable=False)
     assert old.newest(RUNS) == 9
+
+
+# ---- a lake as the demo of format 2 made it
+
+
+def test_the_plan_for_a_demo_lake_says_that_runs_gain_their_kind_of_work_and_changes_nothing(demo: Path) -> None:
+    before = files(demo)
+    with pytest.raises(NotALakeError, match=rf"format 2, .* {FORMAT}; .*`nextgen migrate`"):
+        Lake.open(demo)
+    (change,) = planned(Lake.open(demo, older=True))
+    assert (change.table, change.rows, change.rewrites) == ("runs", 358, True)
+    assert "gains work" in change.words and "gains plugins" in change.words
+    assert files(demo) == before
+
+
+@pytest.fixture(scope="module")
+def migrated(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    """The demo's lake after its migration, which this module only reads."""
+    path = tmp_path_factory.mktemp("migrated") / "lake"
+    shutil.copytree(demo, path)
+    migrate(Lake.open(path, older=True))
+    return Lake.open(path)
+
+
+def test_a_migration_keeps_every_row_and_adds_which_work_it_was(demo: Path, migrated: Lake) -> None:
+    old = Lake.open(demo, older=True)
+    for name, table in TABLES.items():
+        assert migrated.read(table).equals(old.read(table)), name
+    assert scrub(migrated).findings == ()
+    kinds = dict(migrated.read(RUNS).group_by("work").len().iter_rows())
+    assert kinds == {"backfill": 12, "cycle": 333, "training": 2, "single-stage": 11}
+    assert set(migrated.read(RUNS)["plugins"]) == {"{}"}
+
+
+def test_a_run_recorded_before_it_said_its_work_keeps_its_id(golden: Path, migrated: Lake) -> None:
+    for runs in (migrated.read(RUNS), Lake.open(golden, older=True).read(RUNS)):
+        assert [Run.from_row(row).run_id for row in runs.iter_rows(named=True)] == runs["run_id"].to_list()
+
+
+def test_every_run_of_the_demo_comes_out_the_same_after_the_migration(migrated: Lake) -> None:
+    from pipeline.config.loading import load
+    from pipeline.engine.reproduction import reproduce
+    from pipeline.engine.runner import Runner
+
+    runner = Runner(migrated, load(migrated.path, {}).settings)
+    verdicts = [reproduce(runner, one) for one in done_runs(migrated)]
+    assert len(verdicts) == 358
+    assert [f"{one.run_id}: {one.difference}" for one in verdicts if not one.identical] == []
+
+
+def test_a_run_left_unpublished_by_an_earlier_program_is_read_with_its_work(lake: Lake) -> None:
+    one = run(recipe=recipe(output_table="market_prices", stage="prices", cycle_id="history-20210301-20210302"))
+    older = {name: value for name, value in one.row().items() if name not in ("work", "plugins", "contract")}
+    with lake.lock("a program of format 1"):
+        lake.commit(MARKET_PRICES, bar_rows({}), one.run_id, {"run": older})
+    (left,) = unpublished(lake)
+    assert (left.recipe.work, left.recipe.plugins, left.run_id) == (WorkKind.BACKFILL, {}, one.run_id)
 
 
 # ---- kinds of change, on contracts of the tests' own

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from datetime import date, timedelta
+from functools import partial
 
 from lake.errors import BusyError, LakeError
 from lake.runs import is_published, last_session
@@ -20,9 +21,10 @@ from pipeline.control.schedule.expectations import find_missing_outputs
 from pipeline.control.schedule.task import OPERATOR_ACTIONS
 from pipeline.control.workers.job import Job, JobReport
 from pipeline.control.workers.job_progress import report_progress
+from pipeline.engine.failures import recorded_failures
 from pipeline.engine.runner import Progress, Runner
 from pipeline.engine.stages import find_stage
-from pipeline.engine.work import cycle, training
+from pipeline.engine.work import cycle, single_stage, training
 
 LEASE_POLL = 0.5
 """Seconds between two attempts to take the lake's lease."""
@@ -63,7 +65,10 @@ def carry_out_job(runner: Runner, job: Job) -> JobReport:
 
         return JobReport(ok=True, reason=carry_out(runner, job.slot))
     lake = runner.lake
-    with wait_for_lease(lake, f"{job.task} for {job.slot}"), report_progress(lake.path, job) as progress:
+    with ExitStack() as stack:
+        with _recorded_failures(runner, job):
+            stack.enter_context(wait_for_lease(lake, f"{job.task} for {job.slot}"))
+        progress = stack.enter_context(report_progress(lake.path, job))
         published = _find_action(job)(runner, job, progress)
     if lacking := find_missing_outputs(lake, job.outputs, job.session, job.due_at):
         raise OutputMissingError(f"{job.task} ended without its expected outputs: {'; '.join(lacking)}")
@@ -84,6 +89,17 @@ def wait_for_lease(lake: Lake, purpose: str) -> Iterator[None]:
         yield
     finally:
         held.__exit__(None, None, None)
+
+
+def _recorded_failures(runner: Runner, job: Job) -> AbstractContextManager[None]:
+    """Record that the work asked for failed where it cannot even begin; upkeep has its attempt alone."""
+    last = last_session(runner.lake)
+    if job.run[0] in ("maintain", "recover") or last is None:
+        return nullcontext()
+    session = job.session or (runner.calendar.next(last) if job.run[0] == "cycle" else last)
+    works = {"cycle": cycle, "train": training}
+    make = works.get(job.run[0]) or partial(single_stage, find_stage(job.run[0]))
+    return recorded_failures(runner.lake, make(session))
 
 
 def _job_settings(job: Job) -> dict[str, Given]:

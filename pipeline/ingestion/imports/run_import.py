@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from hashlib import sha256
@@ -20,9 +20,11 @@ from lake.tables.market import INSTRUMENTS, MARKET_PRICES, QUARANTINED_ROWS, RAW
 from lake.tables.news import NEWS_ARTICLES, RAW_NEWS
 from pipeline.engine import work
 from pipeline.engine.dry_run import Rehearsal
+from pipeline.engine.failures import recorded_failures
 from pipeline.engine.runner import Progress, Runner, silent
 from pipeline.engine.stage import Stage
 from pipeline.engine.stages import IMPORT
+from pipeline.engine.work import Work
 from pipeline.ingestion.imports.chunks import Delivery, Known, correct, deliver, read_landed_lines
 from pipeline.ingestion.imports.mapping import Mapping
 from pipeline.ingestion.imports.spool import DaySpan, Spooled, spans, staged
@@ -121,10 +123,18 @@ def import_system(
     """
     with TemporaryDirectory(prefix="nextgen-import-") as folder:
         parts = _spool_all(runner, store, mapping, Path(folder), progress)
-        with nullcontext() if dry else runner.lake.lock(f"import of {mapping.name}"):
+        with ExitStack() as stack:
             if not dry:
-                runner.recover()
+                with recorded_failures(runner.lake, _unbegun(runner, mapping, at)):
+                    stack.enter_context(runner.lake.lock(f"import of {mapping.name}"))
+                    runner.recover()
             return _Import(runner, mapping, parts, at, dry).run(progress)
+
+
+def _unbegun(runner: Runner, mapping: Mapping, at: datetime) -> Work:
+    """The import as a whole, before it is known which sessions it brings."""
+    session = runner.calendar.last_closed(at)
+    return work.import_from(mapping.name, IMPORT, session, session, f"{at:%Y%m%dT%H%M%S}")
 
 
 def _spool_all(runner: Runner, store: Store, mapping: Mapping, folder: Path, progress: Progress) -> list[Spooled]:
