@@ -28,6 +28,7 @@ FIXES = {
     "reconciled": "`nextgen show portfolio_value --limit 2` shows by how much",
 }
 """What was checked -> where to go on from there."""
+AFTER_DAMAGE = "`nextgen scrub` lists damaged files, `nextgen restore` makes a lake of a backup"
 CYCLES = 5
 """How many of the last cycles a verdict names."""
 
@@ -152,7 +153,8 @@ def _of_parts(parts: Iterable[PartHealth]) -> Iterator[Problem]:
 def _of_cycles(cycles: Sequence[CycleFacts]) -> Iterator[Problem]:
     if cycles and cycles[0].failed:
         last = cycles[0]
-        fix = f"`nextgen cycle --session {last.session}` goes on where it stopped"
+        damaged = last.error.startswith("DamageError")
+        fix = AFTER_DAMAGE if damaged else f"`nextgen cycle --session {last.session}` goes on where it stopped"
         what = f"The last cycle ({last.session}) failed: {last.error}"
         yield Problem("fail", "cycle", what, "", last.started_at, fix, f"cycle {last.session}")
 
