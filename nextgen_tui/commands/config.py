@@ -61,11 +61,13 @@ def show(invocation: Invocation, section: str | None, changed: bool, explain: bo
 def validate(invocation: Invocation) -> None:
     """Check the configuration.
 
-    Exit code 2 if the file or the environment is not valid.
+    Exit code 2 if the file or the environment is not valid, or a plugin file does not exist.
     """
+    from pipeline.config.loading import require_plugins
     from pipeline.config.resolving import DEFAULT
 
     loaded = invocation.loaded
+    require_plugins(loaded.settings, invocation.lake_path)
     changed = [key for key, origin in loaded.origins.items() if origin != DEFAULT]
     where = str(loaded.file) if loaded.file else "no file"
     invocation.output.show(

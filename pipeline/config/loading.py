@@ -28,6 +28,19 @@ def load(lake: Path | None, environ: Mapping[str, str], chosen: Mapping[str, Giv
     return resolve(Settings, config_file(lake, environ), environ, chosen)
 
 
+def require_plugins(settings: Settings, lake: Path) -> None:
+    """Make sure that every plugin file exists. Not part of `load`: a missing one stops only what needs it.
+
+    Raises:
+        ConfigError: a line for each that does not.
+    """
+    missing = [path for path in settings.plugins.paths(lake) if not path.is_file()]
+    if missing:
+        raise ConfigError(
+            "\n".join(f"plugins.files: there is no file {path}; correct the path or take it out" for path in missing)
+        )
+
+
 def current_key(key: str) -> str:
     """The key of the setting that has or had this key; the key itself where there is no such setting."""
     setting = names_of(settings_of(Settings)).get(key)

@@ -1,4 +1,4 @@
-"""What can be set about features."""
+"""The settings of the features."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MAX_WINDOW = 20
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureParams:
-    """The knobs of the features domain. Window lengths of single features are part of their names instead."""
+    """The settings of the features domain. Window lengths of single features are part of their names instead."""
 
     window: Annotated[int, Field(ge=2, le=MAX_WINDOW)] = 20
     """Sessions a model looks back on: a trading month. At most MAX_WINDOW."""

@@ -1,4 +1,4 @@
-"""What the feedback stages can be told."""
+"""The settings of the feedback stages."""
 
 from __future__ import annotations
 
@@ -38,22 +38,22 @@ class IntervalParams:
     """How the width of the intervals is learned from realised coverage."""
 
     level: Annotated[float, Field(gt=0, lt=1)] = 0.90
-    """The stated coverage that is made true; the other intervals are scaled alike."""
+    """The nominal coverage that is made true; the other intervals are scaled alike."""
     half_life: Annotated[float, Field(gt=0, le=1000)] = 8.0
     """Sessions after which a score weighs half: short enough to follow a change of regime within weeks."""
     prior_sessions: Annotated[float, Field(gt=0, le=1000)] = 0.5
-    """Weight, in sessions, of the belief that the model's own width is right: holds the scale while scores are few."""
+    """Weight, in sessions, of the prior that the model's own width is right: holds the scale while scores are few."""
     min_sessions: Annotated[int, Field(ge=1, le=250), Formerly("least_sessions")] = 5
     """Sessions of scores before anything is learned, and never less than the horizon; the prior does the rest."""
     min_scale: Annotated[float, Field(gt=0, le=1), Formerly("narrowest")] = 0.5
-    """Least scale; below it the model should be trained again, not corrected."""
+    """Smallest scale; below it the model should be trained again, not corrected."""
     max_scale: Annotated[float, Field(ge=1, le=100), Formerly("widest")] = 2.0
     """Largest scale, for the same reason."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class BiasParams:
-    """When a one-sided error is believed, and how far it is corrected."""
+    """When a one-sided error counts as a bias, and how far it is corrected."""
 
     window: Annotated[int, Field(ge=2, le=60)] = 60
     """Sessions of scores tested; the stage reads no more than 60."""
@@ -91,14 +91,14 @@ class BiasParams:
 
 @dataclass(frozen=True, kw_only=True)
 class RetrainParams:
-    """When training is asked for."""
+    """When training is requested."""
 
     age: Annotated[int, Field(ge=1, le=2_500)] = 60
     """Sessions after which a champion is old: about a quarter, the rhythm at which markets change their habits."""
     cool_down: Annotated[int, Field(ge=0, le=2_500)] = 20
-    """Least sessions between two trainings, successful or not; without it a lasting reason would train each session."""
+    """Sessions between two trainings at least, successful or not; or a lasting reason would train each session."""
     skill_loss: Annotated[float, Field(ge=0, le=1)] = 0.02
-    """Fall of the pinball skill below what the court measured before promotion, beyond its own uncertainty."""
+    """Fall of the pinball skill below what was measured at promotion, beyond its own uncertainty."""
     coverage_gap: Share = 0.05
     """Miss of the 90 % interval's coverage, beyond its own uncertainty."""
     bias_t: Annotated[float, Field(gt=0, le=1000)] = 4.0
@@ -109,10 +109,10 @@ class RetrainParams:
 
 @dataclass(frozen=True, kw_only=True)
 class InsightParams:
-    """When a belief about our own errors is opened, judged and closed."""
+    """When a hypothesis about our own errors is opened, evaluated and closed."""
 
     measure_after: Annotated[int, Field(ge=1, le=30)] = 15
-    """Scored sessions since the action before its effect is judged, and between two judgements."""
+    """Scored sessions since the action before its effect is evaluated, and between two evaluations."""
     interval_moved: Annotated[float, Field(gt=0, le=100)] = 0.15
     """Change of the interval scale, as a fraction, that is worth an insight of its own."""
     tolerance: Annotated[float, Field(ge=0, lt=1)] = 0.25
@@ -121,7 +121,7 @@ class InsightParams:
 
 @dataclass(frozen=True, kw_only=True)
 class FeedbackParams:
-    """Everything that turns outcomes into lessons."""
+    """Everything that turns labels into corrections."""
 
     grace: Annotated[int, Field(ge=0, le=20)] = 5
     """Sessions to wait for a target session's bar before a forecast is void: vendors deliver late, seldom later."""

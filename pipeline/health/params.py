@@ -1,4 +1,4 @@
-"""When a figure on the health screen turns from ok to warn or fail."""
+"""The settings of the health report: when a check turns from ok to warn or fail."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ class HealthParams:
     """Limits of the health report."""
 
     slow_stage_seconds: Annotated[float, Field(gt=0, le=86_400)] = 60.0
-    """Seconds a stage may take before a warning; training takes longest."""
+    """Seconds a stage may take before the report warns; training takes longest."""
     min_arrived: Annotated[Share, Formerly("least_arrived")] = 0.95
     """Share of universe members that should have a bar for the session."""
     max_quarantined: Annotated[Share, Formerly("most_quarantined")] = 0.02
-    """Share of the session's rows that may be set aside before a warning."""
+    """Share of the session's rows that may be quarantined before the report warns."""
     min_scored: Annotated[Share, Formerly("least_scored")] = 0.80
-    """Share of the articles that a language model was asked about that should have a score from it."""
+    """Share of the articles sent to a language model that should come back scored."""
     min_forecast: Annotated[Share, Formerly("least_forecast")] = 0.90
     """Share of selected tickers that should get a forecast."""
     coverage_tolerance: Share = 0.05

@@ -1,4 +1,4 @@
-"""What the operator may set about ingestion."""
+"""The settings of ingestion: what is believed, who may be traded, how news is read."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class JumpParams:
 
 @dataclass(frozen=True, kw_only=True)
 class CheckParams:
-    """How far a second source may differ before it is told."""
+    """How far a second source may differ before it is reported."""
 
     close: Annotated[float, Field(gt=0, lt=1)] = 0.005
     """Fraction of the close; vendors' closes differ by a tick, and by half a per cent only if one of them is wrong."""
@@ -58,17 +58,17 @@ class UniverseParams:
 
 @dataclass(frozen=True, kw_only=True)
 class LanguageModelParams:
-    """The language model that is asked about articles, and what it may cost; none unless it has a name.
+    """The language model that scores articles, and what it may cost; none unless it has a name.
 
     The key is read from OPENAI_API_KEY alone and stands in no configuration.
     """
 
     name: Annotated[str, Field(max_length=200), AnyText("every server names its models in its own way")] = ""
-    """The model's name as its server knows it; empty asks nobody, and the lexicon alone scores."""
+    """The model's name as its server knows it; empty for none, so that the lexicon alone scores."""
     training_cutoff: DayOrNone = ""
     """ISO date, the last day the model can have read about; needed, because of earlier news it may know the outcome."""
     hindsight: Literal["refuse", "mark", "use"] = "refuse"
-    """What to do about articles that are no later than the cut-off.
+    """What to do about articles published on or before the cut-off.
 
     refuse does not ask about them, mark asks but lets no score count, use counts them (no fair backtest then).
     """
@@ -77,29 +77,29 @@ class LanguageModelParams:
     base_url: WebAddressOrNone = ""
     """Base URL of a server that speaks OpenAI's protocol, such as http://127.0.0.1:8080/v1; empty is OpenAI itself."""
     articles_per_request: Annotated[int, Field(ge=1, le=64)] = 8
-    """Articles asked about at a time; 1 keeps each from the others at the price of more requests."""
+    """Articles per request; 1 keeps them apart at the price of more requests."""
     concurrency: Annotated[int, Field(ge=1, le=64)] = 4
-    """Requests under way at a time."""
+    """Requests in flight at the same time."""
     requests_per_minute: Annotated[float, Field(gt=0, le=100_000)] = 60.0
     """Requests of all processes of this user together, retries included."""
     requests_per_day: Annotated[int, Field(ge=0, le=10_000_000)] = 500
-    """Requests per UTC day of all processes of this user, retries included; what is beyond stays unknown."""
+    """Requests per UTC day of all processes of this user, retries included; articles beyond it stay unscored."""
     dollars_per_day: Annotated[float, Field(ge=0, le=100_000)] = 1.0
-    """USD per UTC day by the prices below; a request that might lead beyond is not sent."""
+    """USD per UTC day by the prices below; a request that might exceed it is not sent."""
     dollars_per_million_input: Annotated[float, Field(ge=0, le=10_000)] = 0.0
     """USD per million input tokens; needed unless base_url names a server of one's own."""
     dollars_per_million_output: Annotated[float, Field(ge=0, le=10_000)] = 0.0
     """USD per million output tokens; needed unless base_url names a server of one's own."""
     max_output_tokens: Annotated[int, Field(ge=1, le=1_000_000), Formerly("most_output_tokens")] = 4_000
-    """Tokens a reply may have, reasoning included; it also bounds what a request can cost."""
+    """Maximum tokens of a reply, reasoning included; it also bounds what a request can cost."""
     tries: Annotated[int, Field(ge=1, le=100)] = 3
-    """Times a request is sent that is limited, not answered in time, or fails on the server."""
+    """Attempts per request that is rate limited, times out or fails on the server."""
     timeout_seconds: Annotated[float, Field(gt=0, le=3_600)] = 60.0
     """Seconds a request may take from its start to the last byte of its reply."""
     patience_seconds: Annotated[float, Field(gt=0, le=86_400)] = 600.0
-    """Seconds for all requests of a session; what is not answered by then stays unknown."""
+    """Seconds for all requests of a session; articles not answered by then stay unscored."""
     again_sessions: Annotated[int, Field(ge=0, le=MAX_AGAIN)] = 2
-    """Sessions after its own in which an article that nobody answered about is asked about again; 0 to 5."""
+    """Sessions after its own in which an unanswered article is tried again; 0 to 5."""
 
     def contradictions(self) -> Iterator[str]:
         """What a model that has a name needs as well."""
@@ -141,7 +141,7 @@ class NewsParams:
     max_strength: Annotated[float, Field(gt=0, le=1), Formerly("most_strength")] = 0.8
     """0 to 1; the most that one article may count, whatever its scorer says: no single text may move a position."""
     model: LanguageModelParams = field(default_factory=LanguageModelParams)
-    """The language model that is asked about articles."""
+    """The language model that scores articles."""
 
 
 @dataclass(frozen=True, kw_only=True)

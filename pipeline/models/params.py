@@ -1,4 +1,4 @@
-"""Every knob of the models, each with its unit and its reason."""
+"""The settings of the models, each with its unit and its reason."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class LstmParams:
     layers: Annotated[int, Field(ge=1, le=8)] = 1
     """Stacked layers."""
     epochs: Annotated[int, Field(ge=0, le=1_000)] = 6
-    """Most passes; the inner validation picks how many of them are kept, 0 included."""
+    """Passes over the data at most; the inner validation picks how many of them are kept, 0 included."""
     patience: Annotated[int, Field(ge=1, le=1_000)] = 2
     """Passes without improvement on the inner validation after which training stops."""
     windows_per_epoch: Annotated[int, Field(ge=1, le=100_000_000)] = 16_000
@@ -51,7 +51,7 @@ class LstmParams:
     location_weight: Annotated[float, Field(ge=0, le=1000)] = 0.25
     """Weight of the squared error of the location beside the pinball loss of the spread."""
     gradient_norm: Annotated[float, Field(gt=0, le=1_000)] = 1.0
-    """Longest gradient; a crash in the data moves the weights no further than a quiet day."""
+    """Largest norm of a gradient; a crash in the data moves the weights no further than a quiet day."""
 
 
 @dataclass(frozen=True, kw_only=True)

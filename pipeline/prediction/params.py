@@ -1,4 +1,4 @@
-"""What the prediction stages can be told."""
+"""The settings of the prediction stages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class PredictionParams:
     """How many tickers are forecast, and the bounds no forecast leaves."""
 
     max_tickers: Annotated[int, Field(ge=1, le=20_000), Formerly("most_tickers")] = 500
-    """Tickers forecast per session, those held always among them: bounds the time a session takes."""
+    """Tickers forecast per session, held ones always among them: bounds the time a session takes."""
     horizons: Horizons = (1, 5, 20)
     """Sessions ahead of the naive forecast while there is no champion; a champion brings its own."""
     max_sigmas: Annotated[float, Field(gt=0, le=100), Formerly("most_sigmas")] = 2.0
@@ -23,8 +23,8 @@ class PredictionParams:
     min_return: Annotated[float, Field(gt=-1, lt=0), Formerly("lowest_return")] = -0.99
     """Floor of every quantile, as a fraction: a share can't lose more than all of its value."""
     min_scale: Annotated[float, Field(gt=0, le=1), Formerly("narrowest")] = 0.5
-    """Least interval scale taken over from the measured coverage."""
+    """Smallest interval scale taken over from the measured coverage."""
     max_scale: Annotated[float, Field(ge=1, le=100), Formerly("widest")] = 2.0
-    """Greatest interval scale taken over, for the same reason: beyond it a model needs training, not correction."""
+    """Largest interval scale taken over, for the same reason: beyond it a model needs training, not correction."""
     unmeasured_skill: Share = 0.25
-    """Skill (0 to 1) granted to a champion none of whose forecasts have matured: it passed the court, no more."""
+    """Skill (0 to 1) granted to a champion none of whose forecasts have matured: it was promoted, no more."""

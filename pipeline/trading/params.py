@@ -1,4 +1,4 @@
-"""Every figure the trading stages turn on, with its unit and why it has that value."""
+"""The settings of the trading stages, each with its unit and why it has that value."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Rules:
     """The limits of the rules; each says which rule applies it."""
 
     position_loss: Annotated[float, Field(gt=0, le=1)] = 0.005
-    """capital_preservation, fraction of NAV: most a position may lose at its 5 % quantile."""
+    """capital_preservation, fraction of NAV: the most a position may lose at its 5 % quantile."""
     cool_down: Annotated[int, Field(ge=0, le=20)] = 5
     """patience, sessions (at most 20): no new buy so soon after a sale of the same name."""
     min_holding: Annotated[int, Field(ge=0, le=250), Formerly("least_holding")] = 2
@@ -128,7 +128,7 @@ class Rules:
 
 @dataclass(frozen=True, kw_only=True)
 class Reflection:
-    """When an outcome counts as what was expected."""
+    """When an outcome counts as expected."""
 
     as_expected_sigmas: Annotated[float, Field(gt=0, le=10)] = 0.67
     """Standard deviations around the forecast within which half of all outcomes fall."""

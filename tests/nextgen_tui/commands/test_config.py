@@ -50,6 +50,16 @@ def test_settings_that_cannot_work_are_refused_by_name_before_anything_runs(run:
             assert f"file {lake.path / 'nextgen.toml'}" in " ".join(err.split())
 
 
+def test_a_plugin_file_that_does_not_exist_is_told_and_stops_nothing_else(run: Run, lake: Lake) -> None:
+    (lake.path / "nextgen.toml").write_text("plugins.files = ['mine.py']\n", encoding="utf-8")
+    code, _, err = run("config", "validate")
+    assert code == exit_codes.USAGE
+    assert f"plugins.files: there is no file {lake.path / 'mine.py'}" in " ".join(err.split())
+    assert run("config", "show")[0] == exit_codes.DONE
+    (lake.path / "mine.py").touch()
+    assert run("config", "validate")[0] == exit_codes.DONE
+
+
 def test_an_earlier_name_of_a_setting_works_and_the_new_one_is_told(run: Run, lake: Lake) -> None:
     (lake.path / "nextgen.toml").write_text("[trading.rules]\nleast_holding = 3\n", encoding="utf-8")
     code, out, _ = run("config", "validate")

@@ -36,20 +36,20 @@ class FilesParams:
     news: FilePath = ""
     """File with news; none if empty."""
     constituents: FilePath = ""
-    """File with membership spells (ticker, start, end) of the index that alone may be traded; none if empty."""
+    """File with membership intervals (ticker, start, end) of the index that alone may be traded; none if empty."""
     identities: FilePath = ""
-    """File with listing spells (symbol, ticker, start, end; the end no longer in it): which company a symbol of the
+    """File with listing intervals (symbol, ticker, start, end; the end no longer in it): which company a symbol of the
     price files meant when. Two companies that shared a symbol, or one that changed its own, so get one ticker each."""
     benchmark: FilePath = ""
     """File with the benchmark's bars; if empty the benchmark is looked for among the prices."""
     benchmark_ticker: TickerOrNone = "SPY"
     """The benchmark: compared with, never traded."""
     columns: Annotated[tuple[ColumnMapping, ...], Field(max_length=100), DISTINCT] = ()
-    """What cannot be recognised: `canonical=column of the file`, for instance `close=LAST`."""
+    """Columns that are not recognised: `field=column of the file`, for instance `close=LAST`."""
     date_format: Annotated[
         str, Field(max_length=100), AnyText("a format that fits no date is refused beside the dates it does not fit")
     ] = ""
-    """strptime format of the dates, for instance %d/%m/%Y; if empty it is found out."""
+    """strptime format of the dates, for instance %d/%m/%Y; if empty it is detected."""
     interval: Interval = "1d"
     """Bar length: 1d, 1h, 5m or 1m."""
     stamp: Literal["start", "end"] = "start"

@@ -35,11 +35,11 @@ class RssParams:
     feeds: Annotated[tuple[Feed, ...], Field(max_length=1_000)] = ()
     """The feeds; none if empty."""
     timeout_seconds: Annotated[float, Field(gt=0, le=3_600)] = 20.0
-    """Seconds for a whole answer, however slowly it drips."""
+    """Seconds for a complete response, however slowly it arrives."""
     max_bytes: Annotated[int, Field(ge=1_000, le=40_000_000), Formerly("most_bytes")] = 5_000_000
-    """Bytes of a feed, unpacked; a larger one is refused."""
+    """Largest feed in bytes, decompressed; a larger one is refused."""
     reuse_minutes: Annotated[float, Field(ge=0, le=10_080)] = 5.0
-    """Minutes within which a feed is not asked for again; after them only whether it has changed."""
+    """Minutes within which a feed is not requested again; after that, only if it has changed."""
 
     def contradictions(self) -> Iterator[str]:
         """Two feeds of one name."""

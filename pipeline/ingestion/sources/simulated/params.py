@@ -70,7 +70,7 @@ class SimulatedParams:
     seed: Seed = 7
     """Seed of every draw, 0 or more; two seeds are two markets."""
     names: Annotated[int, Field(ge=4, le=2_000)] = 64
-    """Stocks, those listed or delisted on the way included; from 4 to 2,000."""
+    """Stocks, those listed or delisted on the way included."""
     first_session: Day = "2018-01-02"
     """First session of the simulation (ISO date); the next one, if the exchange is closed that day."""
     history_sessions: Annotated[int, Field(ge=1, le=20_000)] = 1040

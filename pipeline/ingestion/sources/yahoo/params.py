@@ -1,4 +1,4 @@
-"""What is asked of Yahoo, and how gently."""
+"""What is requested from Yahoo, and how often."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from pipeline.ingestion.sources.source import Interval
 
 @dataclass(frozen=True, kw_only=True)
 class YahooParams:
-    """What is asked of Yahoo, and how gently."""
+    """What is requested from Yahoo, and how often."""
 
     tickers: Annotated[tuple[Ticker, ...], Field(max_length=20_000), DISTINCT] = ()
     """Tickers as we write them, such as BRK.B; those of `constituents` and `screener` come on top."""
     constituents: FilePath = ""
-    """File with membership spells (ticker, start, end): its members are asked for, and they alone may be traded."""
+    """File with membership intervals (ticker, start, end): its members are requested, and they alone may be traded."""
     screener: Annotated[
         str,
         Field(
@@ -35,7 +35,7 @@ class YahooParams:
     ] = ""
     """One of Yahoo's own screeners, such as most_actives or day_gainers; none if empty."""
     screener_size: Annotated[int, Field(ge=1, le=250)] = 100
-    """Symbols a screener is asked for, at most 250."""
+    """Symbols requested from a screener."""
     benchmark_ticker: TickerOrNone = "SPY"
     """The benchmark: compared with, never traded; none if empty."""
     first_session: Day = "2018-01-02"
@@ -43,7 +43,7 @@ class YahooParams:
     news: Literal["stream", "search", "none"] = "stream"
     """stream (each ticker's newest articles), search (those beside a search for it) or none; a request per ticker."""
     news_count: Annotated[int, Field(ge=1, le=100)] = 10
-    """Articles a ticker is asked for, at most 100."""
+    """Articles requested per ticker."""
     interval: Interval = "1d"
     """Bar length: 1d; or 1h, 5m and 1m, of which Yahoo keeps two years, two months and a week."""
     exchange: Exchange | None = None
@@ -51,8 +51,8 @@ class YahooParams:
     requests_per_minute: Annotated[float, Field(gt=0, le=1_000_000)] = 60.0
     """Requests of all processes of this user together; above 1 or 2 a second Yahoo begins to refuse."""
     timeout_seconds: Annotated[float, Field(gt=0, le=3_600)] = 10.0
-    """Seconds until a request counts as unanswered."""
+    """Seconds until a request times out."""
     patience_minutes: Annotated[float, Field(ge=0, le=1_440)] = 30.0
-    """Minutes of waiting, in ever longer pauses, until a visit makes do with what it has."""
+    """Minutes of retrying, with ever longer pauses, before a fetch goes on with what it has."""
     reuse_minutes: Annotated[float, Field(gt=0, le=10_080)] = 120.0
-    """Minutes within which the same question is the same visit: one cut short asks only for what is missing."""
+    """Minutes within which an interrupted fetch is resumed: only what is missing is requested again."""
