@@ -10,6 +10,9 @@ from hypothesis import strategies as st
 
 from lake.tables.market import INSTRUMENTS
 from lake.tables.trading import EXECUTED_TRADES, LEDGER_ENTRIES
+from pipeline.config.errors import ConfigError
+from pipeline.config.layers import Given
+from pipeline.config.resolving import resolve
 from pipeline.trading.books import ledger
 from pipeline.trading.books.book import Book, LedgerEvent, Leg, build_entries
 from pipeline.trading.books.money import half_even, to_cents, value_of
@@ -107,8 +110,8 @@ def test_commission_has_a_minimum_and_is_nothing_for_nothing() -> None:
 
 
 def test_a_negative_cost_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"costs\.impact is -1"):
-        Costs(impact=-1)
+    with pytest.raises(ConfigError, match=r"costs\.impact"):
+        resolve(TradingParams, None, {}, {"costs.impact": Given(-1.0, "--set")})
 
 
 def test_sales_are_filled_before_buys_and_pay_for_them() -> None:
