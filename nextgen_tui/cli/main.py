@@ -31,6 +31,7 @@ COMMANDS: dict[str, dict[str, CommandEntry]] = {
         "init": CommandEntry("init", "Create a lake and load its price history."),
         "import": CommandEntry("import_", "Import an older system's prices, news, forecasts and trades."),
         "config": CommandEntry("config", "Show or check the configuration."),
+        "plugins": CommandEntry("plugins", "List the plugins, what each declares, and whether it works."),
     },
     "Run": {
         "cycle": CommandEntry("cycle", "Run every stage for one session."),

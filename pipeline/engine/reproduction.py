@@ -23,6 +23,7 @@ from lake.upkeep.compaction import STAGE as COMPACTION
 from pipeline.config.loading import load
 from pipeline.engine.children import python_command
 from pipeline.engine.code_fingerprint import code_fingerprint, libraries
+from pipeline.engine.plugins import PluginError
 from pipeline.engine.runner import Runner
 from pipeline.engine.stage import Stage
 from pipeline.engine.stages import find_stage
@@ -38,7 +39,7 @@ class Verdict:
     difference: str
     """The first row and column that differ, with both values; empty where identical."""
     changed_since: tuple[str, ...]
-    """What is different now: the code of a stage, or a library with both versions."""
+    """What is different now: the code of a stage or a plugin, or a library with both versions."""
 
 
 def reproduce(runner: Runner, run: Run) -> Verdict:
@@ -54,7 +55,15 @@ def reproduce(runner: Runner, run: Run) -> Verdict:
     if run.recipe.stage in (COMPACTION, MIGRATION):
         return _kept(runner, run)
     stage = find_stage(run.recipe.stage)
-    rows: pl.DataFrame | None = _landed(runner, run) if stage.kind == "landing" else runner.compute(stage, run.recipe)
+    changes = _changes(runner, stage, run)
+    try:
+        rows: pl.DataFrame | None = (
+            _landed(runner, run) if stage.kind == "landing" else runner.compute(stage, run.recipe)
+        )
+    except Exception as error:  # a plugin that is gone or was changed since can fail in any way
+        if not run.recipe.plugins and not isinstance(error, PluginError):
+            raise
+        return Verdict(run.run_id, stage.name, False, f"it cannot be done again: {error}", changes)
     if stage.kind == "landing" and run.written != run.rows:
         rows = None  # a repeat of an earlier landing: nothing of it was stored under this run
     same = (
@@ -63,7 +72,7 @@ def reproduce(runner: Runner, run: Run) -> Verdict:
         == run.fingerprint
     )
     difference = "" if same or rows is None else _first_difference(runner, run, stage, rows)
-    return Verdict(run.run_id, stage.name, same, difference, _changes(stage, run))
+    return Verdict(run.run_id, stage.name, same, difference, changes)
 
 
 def reproduce_apart(lake: Path, run_ids: Sequence[str], workers: int = 1) -> Iterator[Verdict]:
@@ -128,10 +137,11 @@ def _landed(runner: Runner, run: Run) -> pl.DataFrame:
     return rows.drop(RUN_ID)
 
 
-def _changes(stage: Stage, run: Run) -> tuple[str, ...]:
+def _changes(runner: Runner, stage: Stage, run: Run) -> tuple[str, ...]:
     now = libraries()
     other = [f"{name} {was} -> {now.get(name)}" for name, was in run.recipe.libraries.items() if now.get(name) != was]
-    return (*([f"code of stage {stage.name}"] if code_fingerprint(stage) != run.recipe.code else []), *other)
+    code = [f"code of stage {stage.name}"] if code_fingerprint(stage) != run.recipe.code else []
+    return (*code, *runner.plugins.changes(run.recipe.plugins), *other)
 
 
 def _first_difference(runner: Runner, run: Run, stage: Stage, again: pl.DataFrame) -> str:

@@ -6,7 +6,9 @@ import ast
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import lru_cache, partial
 from hashlib import sha256
+from importlib.abc import InspectLoader
 from importlib.util import find_spec
+from pathlib import Path
 from types import FunctionType
 from typing import Any
 
@@ -165,7 +167,10 @@ def _parse(source: str) -> _Parsed:
 
 def _own_source(function: Callable[..., Any]) -> str:
     """The source of the module that a function was made in, as it was loaded."""
-    return str(function.__globals__["__spec__"].loader.get_source(function.__module__))
+    loader = function.__globals__["__spec__"].loader
+    if isinstance(loader, InspectLoader):
+        return str(loader.get_source(function.__module__))
+    return Path(function.__globals__["__file__"]).read_text(encoding="utf-8")
 
 
 @lru_cache(maxsize=256)

@@ -167,7 +167,9 @@ def _champion(
         ensemble = load_members(model_registry, parent, examples.features, members, feature_set=examples.feature_set)
     except (RegistryError, WeightsError) as error:
         return None, str(error)
-    wanted = (examples.features, params.window, params.horizons, tuple(quantiles))
+    # One of a smaller set is asked with the features it has; of the same set, it has to have been given the same ones.
+    smaller = model_registry.filter(pl.col("model_id") == parent)["feature_set"][0] != examples.feature_set
+    wanted = (ensemble.features if smaller else examples.features, params.window, params.horizons, tuple(quantiles))
     if (ensemble.features, ensemble.window, ensemble.horizons, ensemble.quantiles) != wanted:
         return None, f"model {parent!r} has other features, window, horizons or quantiles"
     return ensemble, ""
@@ -176,8 +178,12 @@ def _champion(
 def _forecast(examples: Examples, champion: Ensemble, rows: Index) -> Floats:
     if len(rows) == 0:
         return np.empty((0, len(champion.horizons), len(champion.quantiles)))
+    columns = [examples.features.index(name) for name in champion.features]
+    own = slice(None) if champion.features == examples.features else columns
     parts = [
-        combine(forecast_standardised(champion, examples.windows(block)), champion.weights)
+        combine(
+            forecast_standardised(champion, np.ascontiguousarray(examples.windows(block)[:, :, own])), champion.weights
+        )
         for block in cut_blocks(rows)
     ]
     return np.concatenate(parts)
