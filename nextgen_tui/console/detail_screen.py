@@ -18,7 +18,7 @@ from nextgen_tui.console.page import ACTION_KEYS, Detail
 from nextgen_tui.console.sheet.sheet import Cell, Col, Sheet, dim
 from nextgen_tui.console.sheet.sheet_widget import SheetWidget
 from nextgen_tui.console.styles import content, section_lines
-from nextgen_tui.text.safe_text import harmless, safe_text
+from nextgen_tui.text.safe_text import remove_unsafe, safe_text
 
 COLS = (
     Col("based on", "table"),
@@ -94,7 +94,7 @@ class DetailScreen(Screen[None]):
 
     def action_copy(self) -> None:
         """Copy the name, or the command that leads here."""
-        words = harmless(self.detail.copies)  # on one line: pasted into a shell, a second one would be run
+        words = remove_unsafe(self.detail.copies)  # on one line: pasted into a shell, a second one would be run
         self.app.copy_to_clipboard(words or plain_text([line for s in self.detail.sections for line in s.lines]))
         self.notify(f"Copied: {safe_text(self.detail.copies or self.detail.title, 80)}", markup=False, timeout=3)
 

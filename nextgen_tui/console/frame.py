@@ -20,7 +20,7 @@ from nextgen_tui.console.page import Action, Detail, Link, Page, PageState
 from nextgen_tui.console.sheet.sheet import Cell, Style
 from nextgen_tui.console.styles import content
 from nextgen_tui.text import formats
-from nextgen_tui.text.safe_text import harmless, safe_text
+from nextgen_tui.text.safe_text import remove_unsafe, safe_text
 from pipeline.reading.daemon import Activity
 from pipeline.reading.health import Health
 
@@ -166,7 +166,7 @@ class SafeInput(Input):
 
     def validate_value(self, value: str) -> str:
         """What stays of what was typed or pasted."""
-        return harmless(value[: 4 * MAX_TYPED])[:MAX_TYPED]
+        return remove_unsafe(value[: 4 * MAX_TYPED])[:MAX_TYPED]
 
 
 class ScreenTabs(TextLine):

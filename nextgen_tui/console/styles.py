@@ -9,7 +9,7 @@ from textual.content import Content
 from nextgen_tui.console.notes import Line
 from nextgen_tui.console.page import Section
 from nextgen_tui.console.sheet.sheet import Cell
-from nextgen_tui.text.safe_text import harmless
+from nextgen_tui.text.safe_text import remove_unsafe
 
 STYLES = {
     "": "",
@@ -27,7 +27,7 @@ def content(lines: Sequence[Line]) -> Content:
     parts: list[Content] = []
     for number, line in enumerate(lines):
         parts += [Content("\n")] if number else []
-        parts += [Content.styled(harmless(cell.text), STYLES[cell.style]) for cell in line]
+        parts += [Content.styled(remove_unsafe(cell.text), STYLES[cell.style]) for cell in line]
     return Content.assemble(*parts)
 
 

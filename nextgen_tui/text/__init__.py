@@ -1,1 +1,1 @@
-"""Text for people: figures, tables, and text from outside made harmless."""
+"""Text for people: figures, tables, and text from outside made remove_unsafe."""

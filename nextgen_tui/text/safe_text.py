@@ -16,27 +16,27 @@ _SELECTOR = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 _SPACES = {"Zs", "Zl", "Zp"}
 _DROPPED = {"Cc", "Cf", "Cs", "Co", "Cn"}
 """Control, format (bidi and zero-width signs), surrogate, private and unassigned characters."""
-_MOST_MARKS = 4
+_MAX_MARKS = 4
 """Combining marks kept on one letter; more pile up over the lines around it."""
 
 
-def safe_text(value: object, longest: int = 200) -> str:
+def safe_text(value: object, max_length: int = 200) -> str:
     """Return the value's text on one line, without what could steer a terminal or reorder a line.
 
     Escape sequences, control, bidi and other invisible characters are removed, white space becomes single spaces,
-    and what is longer than `longest` characters ends in an ellipsis. Markup stays as it is: show the result
+    and what is longer than `max_length` characters ends in an ellipsis. Markup stays as it is: show the result
     through `rich.text.Text` or `textual.content.Content`, never as markup.
     """
     text = str(value)
     # Cut before cleaning, so that a headline of megabytes costs as little as a short one.
-    cut = len(text) > (bound := 8 * longest + 256)
-    line = " ".join(harmless(text[:bound]).split())
-    if len(line) > longest or cut:
-        return line[: max(longest - 1, 0)].rstrip() + "…"
+    cut = len(text) > (bound := 8 * max_length + 256)
+    line = " ".join(remove_unsafe(text[:bound]).split())
+    if len(line) > max_length or cut:
+        return line[: max(max_length - 1, 0)].rstrip() + "…"
     return line
 
 
-def harmless(text: str) -> str:
+def remove_unsafe(text: str) -> str:
     """Return the text without what could steer a terminal or reorder a line, its spaces as they are.
 
     The last step before a widget, which may have lined the text up: what went through `safe_text` stays as it is.
@@ -50,6 +50,6 @@ def harmless(text: str) -> str:
         marks = marks + 1 if category in ("Mn", "Me") else 0
         if sign in "\t\n\r\x0b\x0c\x85" or (category in _SPACES and sign != "\u00a0"):
             kept.append(" ")
-        elif category not in _DROPPED and marks <= _MOST_MARKS and not _SELECTOR.match(sign):
+        elif category not in _DROPPED and marks <= _MAX_MARKS and not _SELECTOR.match(sign):
             kept.append(sign)
     return "".join(kept)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from lake.contract import Column, Table
 
-LONGEST_CELL = 48
+MAX_CELL = 48
 """Characters of a text that a table cell shows; --json gives it whole."""
 COLUMN_GAP = 3
 """Characters between two columns."""
@@ -83,7 +83,7 @@ def _words(value: Any, column: Column | None) -> str:
         return formats.counted(len(value), "byte")
     if isinstance(value, list):
         return _listed(value)
-    return safe_text(value, LONGEST_CELL)
+    return safe_text(value, MAX_CELL)
 
 
 def _float(value: float, column: Column | None) -> str:
@@ -99,7 +99,7 @@ def _float(value: float, column: Column | None) -> str:
 def _listed(values: list[Any]) -> str:
     if values and isinstance(values[0], dict):
         return formats.counted(len(values), "entry", "entries")
-    return safe_text(", ".join(str(value) for value in values), LONGEST_CELL)
+    return safe_text(", ".join(str(value) for value in values), MAX_CELL)
 
 
 def choose_columns(frame: pl.DataFrame, first: Sequence[str], width: int, contract: Table | None = None) -> list[str]:
@@ -109,8 +109,8 @@ def choose_columns(frame: pl.DataFrame, first: Sequence[str], width: int, contra
     chosen: list[str] = []
     used = 0
     for name in order:
-        longest = max((len(_words(value, columns.get(name))) for value in frame[name]), default=0)
-        used += max(len(name), longest) + COLUMN_GAP
+        widest = max((len(_words(value, columns.get(name))) for value in frame[name]), default=0)
+        used += max(len(name), widest) + COLUMN_GAP
         if chosen and used > width:
             break
         chosen.append(name)

@@ -11,7 +11,7 @@ from math import ceil, floor, log10
 from rich.cells import cell_len
 
 from nextgen_tui.text import formats
-from nextgen_tui.text.safe_text import harmless
+from nextgen_tui.text.safe_text import remove_unsafe
 
 BRAILLE = 0x2800
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
@@ -380,7 +380,7 @@ def _foot(chart: Chart, scale: _Scale, margin: int) -> list[Sign]:
 def text_signs(words: str, role: str = "", most: int = MAX_TEXT) -> list[Sign]:
     """Words as signs, one for each place they take: a wide sign is followed by an empty one, marks go with none."""
     row: list[Sign] = []
-    for sign in harmless(words[: 8 * most + 256]):  # cut first: a megabyte costs no more than a line
+    for sign in remove_unsafe(words[: 8 * most + 256]):  # cut first: a megabyte costs no more than a line
         room = cell_len(sign)
         if room and len(row) + room <= most:
             row += [Sign(sign, role), *([Sign("", role)] * (room - 1))]

@@ -18,7 +18,7 @@ from nextgen_tui.console.operator.decide_process import record_decision
 from nextgen_tui.console.page import Action
 from nextgen_tui.console.page_screen import PageScreen
 from nextgen_tui.console.screens import PAGES
-from nextgen_tui.text.safe_text import harmless, safe_text
+from nextgen_tui.text.safe_text import remove_unsafe, safe_text
 from pipeline.control.operator.requests import submit
 from pipeline.reading.daemon import Activity
 
@@ -63,7 +63,7 @@ class CommandApp(App[None]):
 
     def copy_to_clipboard(self, text: str) -> None:
         """Copy it without what would steer the terminal it is pasted into; lines and columns stay apart."""
-        lines = ("\t".join(harmless(part) for part in line.split("\t")) for line in text.split("\n"))
+        lines = ("\t".join(remove_unsafe(part) for part in line.split("\t")) for line in text.split("\n"))
         super().copy_to_clipboard("\n".join(lines))
 
     # ---- understood

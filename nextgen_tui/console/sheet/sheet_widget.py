@@ -16,7 +16,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from nextgen_tui.console.sheet.sheet import GAP, Sheet
-from nextgen_tui.text.safe_text import harmless
+from nextgen_tui.text.safe_text import remove_unsafe
 
 STYLES = ("good", "warn", "bad", "dim", "accent")
 RISING, FALLING = " ▲", " ▼"
@@ -124,7 +124,9 @@ class SheetWidget(ScrollView, can_focus=True):
         return self._styles[name]
 
     def _strip(self, parts: Sequence[tuple[str, str]], ground: Style, width: int) -> Strip:
-        segments = [Segment(harmless(words), ground + self._ink(style) if style else ground) for words, style in parts]
+        segments = [
+            Segment(remove_unsafe(words), ground + self._ink(style) if style else ground) for words, style in parts
+        ]
         return Strip(segments).adjust_cell_length(width, ground)
 
     def _ink(self, style: str) -> Style:
