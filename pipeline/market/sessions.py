@@ -5,9 +5,8 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from functools import cached_property, lru_cache
-from zoneinfo import ZoneInfo
 
 import polars as pl
 
@@ -85,7 +84,7 @@ class Sessions:
         if session not in self._position:
             low = self._checked(bisect_left(self.days, session) or -1, session)
             near = [day.isoformat() for day in self.days[max(low - 1, 0) : low + 1]]
-            raise ValueError(f"{session} is no session of {self.exchange}; the nearest are {' and '.join(near)}")
+            raise ValueError(f"{session} is not a session of {self.exchange}; the nearest are {' and '.join(near)}")
         return self._position[session]
 
     @cached_property
@@ -105,7 +104,7 @@ class Sessions:
         if 0 <= position < len(self.days):
             return position
         raise ValueError(
-            f"{asked} leads outside the calendar of {self.exchange}, which runs from {self.days[0]} to {self.days[-1]}"
+            f"{asked} is outside the calendar of {self.exchange}, which runs from {self.days[0]} to {self.days[-1]}"
         )
 
 
@@ -132,20 +131,6 @@ def exchange_sessions(exchange: str = "XNYS") -> Sessions:
         opens=_instants(schedule["open"]),
         closes=_instants(schedule["close"]),
         zone=str(calendar.tz),
-    )
-
-
-def weekday_sessions(first: date, last: date, *, zone: str = "America/New_York") -> Sessions:
-    """A made-up exchange that trades 9:30 to 16:00 on weekdays: for tests that need no real calendar."""
-    days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
-    days = [day for day in days if day.weekday() < 5]
-    local = ZoneInfo(zone)
-    return Sessions(
-        exchange="XNYS",
-        days=tuple(days),
-        opens=tuple(datetime(d.year, d.month, d.day, 9, 30, tzinfo=local).astimezone(UTC) for d in days),
-        closes=tuple(datetime(d.year, d.month, d.day, 16, 0, tzinfo=local).astimezone(UTC) for d in days),
-        zone=zone,
     )
 
 

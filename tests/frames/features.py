@@ -15,7 +15,8 @@ from pipeline.engine.stage import Moment
 from pipeline.features.catalogue import BUILT_IN
 from pipeline.features.features import features
 from pipeline.features.params import FeatureParams
-from pipeline.market.sessions import Sessions, weekday_sessions
+from pipeline.market.sessions import Sessions
+from tests.frames.sessions import weekday_sessions
 
 HASH = "0" * 64
 WITH_FEATURES = FEATURE_ROWS.for_columns(feature.name for feature in BUILT_IN)

@@ -12,7 +12,8 @@ import polars as pl
 
 from lake.tables.market import CORPORATE_ACTIONS, INSTRUMENTS, MARKET_PRICES, RAW_PRICES
 from pipeline.engine.stage import Moment
-from pipeline.market.sessions import Sessions, weekday_sessions
+from pipeline.market.sessions import Sessions
+from tests.frames.sessions import weekday_sessions
 
 CALENDAR = weekday_sessions(date(2019, 1, 1), date(2024, 12, 31))
 DAY = date(2020, 3, 4)

@@ -15,7 +15,7 @@ from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES, TICKER_UNIVERSE
 from lake.tables.predictions import PREDICTIONS
 from lake.tables.trading import TRADE_PLANS
 from pipeline.engine.stage import Moment, Read, Stage
-from pipeline.market.sessions import Sessions, weekday_sessions
+from pipeline.market.sessions import Sessions
 from pipeline.trading.books import holdings, ledger, value
 from pipeline.trading.books.book import Book, fold
 from pipeline.trading.execution import execute
@@ -23,6 +23,7 @@ from pipeline.trading.params import TradingParams
 from pipeline.trading.planning import plan, regime
 from pipeline.trading.review import decision_scores, reflect
 from tests.frames import market
+from tests.frames.sessions import weekday_sessions
 
 CALENDAR = weekday_sessions(date(2021, 3, 1), date(2022, 6, 30))
 DAYS = CALENDAR.days

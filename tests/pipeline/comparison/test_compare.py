@@ -21,8 +21,8 @@ from lake.tables.predictions import PREDICTIONS
 from lake.tables.trading import EXECUTED_TRADES, PORTFOLIO_HOLDINGS, PORTFOLIO_VALUE
 from pipeline.comparison.compare import Comparison, Tolerances, compare
 from pipeline.comparison.figure import Figure
-from pipeline.market.sessions import weekday_sessions
 from tests.frames.market import bar, landing, prices
+from tests.frames.sessions import weekday_sessions
 from tests.nextgen_tui.lakes import forecast, land, publish, rows
 
 CALENDAR = weekday_sessions(date(2020, 1, 1), date(2020, 12, 31))

@@ -231,21 +231,3 @@ def _find_repeats(payments: Sequence[_Payment]) -> set[int]:
         if gap <= close and abs(one.amount - other.amount) <= ALIKE * largest:
             twice.add(number if not one.fall > other.fall else number + 1)
     return twice
-
-
-def adjusted_close(chart: Chart, dividends: Sequence[tuple[int, float]]) -> Floats:
-    """Closes with every dividend reinvested: each one scales what lies before its ex-date by 1 - amount / last close.
-
-    Args:
-        chart: its closes are taken, in the vendor's unit.
-        dividends: epoch second and amount, in the same unit.
-    """
-    close = chart.series["close"]
-    known, factor = np.isfinite(close), np.ones(len(close))
-    for stamp, amount in dividends:
-        ex = chart.first_from(stamp)
-        earlier = np.flatnonzero(known[:ex])
-        if len(earlier) and ex < len(close):
-            factor[:ex] *= 1 - amount / close[earlier[-1]]
-    adjusted: Floats = close * factor
-    return adjusted

@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from pipeline.market.sessions import Sessions, exchange_sessions, weekday_sessions
+from pipeline.market.sessions import Sessions, exchange_sessions
+from tests.frames.sessions import weekday_sessions
 from tests.pipeline.control.world import DAY, HOUR, MINUTE, World, at, check_each
 
 WINDOW = {"none": 5 * MINUTE, "last": DAY, "all": 400 * DAY}

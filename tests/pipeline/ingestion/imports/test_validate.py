@@ -12,8 +12,8 @@ import pytest
 
 from lake.tables.imports import IMPORTED_PREDICTIONS, IMPORTED_TRADES, RAW_IMPORTS
 from pipeline.ingestion.imports.validate import ValidatedImports, validate_predictions, validate_trades
-from pipeline.market.sessions import weekday_sessions
 from tests.frames.market import digest
+from tests.frames.sessions import weekday_sessions
 
 CALENDAR = weekday_sessions(date(2023, 1, 2), date(2023, 3, 31))
 AT = datetime(2023, 2, 1, 12, tzinfo=UTC)

@@ -16,8 +16,8 @@ from pipeline.ingestion.sources.errors import SECOND_ANSWERS, SourceError
 from pipeline.ingestion.sources.files.params import FilesParams
 from pipeline.ingestion.sources.registry import SourceParams, open_source
 from pipeline.ingestion.sources.simulated.params import SimulatedParams
-from pipeline.market.sessions import weekday_sessions
 from tests.frames.market import CALENDAR, DAY, bar, landing, prices
+from tests.frames.sessions import weekday_sessions
 
 DAYS = CALENDAR.between(date(2020, 1, 2), date(2020, 1, 31))
 

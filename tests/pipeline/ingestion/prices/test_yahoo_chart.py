@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from fractions import Fraction
 from functools import lru_cache
@@ -27,7 +28,6 @@ from pipeline.ingestion.prices.yahoo_chart.consistency import (
     ONE_UNIT,
     SPLIT_APPLIED,
     Findings,
-    adjusted_close,
     check_consistency,
 )
 from pipeline.ingestion.prices.yahoo_chart.decode_chart import REPAIRED
@@ -142,6 +142,23 @@ def test_the_repaired_series_is_the_fixed_twin(name: str) -> None:
     both = np.isfinite(adjusted) & np.isfinite(twin.series["adjclose"])
     tolerance = TWIN_AT_ODDS.get(name, 2e-5)
     np.testing.assert_allclose(adjusted[both], twin.series["adjclose"][both], rtol=tolerance)
+
+
+def adjusted_close(chart: Chart, dividends: Sequence[tuple[int, float]]) -> np.ndarray:
+    """Closes with every dividend reinvested: each one scales what lies before its ex-date by 1 - amount / last close.
+
+    Args:
+        chart: its closes are taken, in the vendor's unit.
+        dividends: epoch second and amount, in the same unit.
+    """
+    close = chart.series["close"]
+    known, factor = np.isfinite(close), np.ones(len(close))
+    for stamp, amount in dividends:
+        ex = chart.first_from(stamp)
+        earlier = np.flatnonzero(known[:ex])
+        if len(earlier) and ex < len(close):
+            factor[:ex] *= 1 - amount / close[earlier[-1]]
+    return close * factor
 
 
 def ingested(name: str) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:

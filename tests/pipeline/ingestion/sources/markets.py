@@ -12,7 +12,8 @@ import polars as pl
 
 from pipeline.ingestion.sources.simulated.params import FaultRates, SimulatedParams
 from pipeline.ingestion.sources.simulated.source import SimulatedSource
-from pipeline.market.sessions import Sessions, weekday_sessions
+from pipeline.market.sessions import Sessions
+from tests.frames.sessions import weekday_sessions
 
 FAULTLESS = FaultRates(**dict.fromkeys((rate.name for rate in fields(FaultRates)), 0.0))
 

@@ -17,7 +17,7 @@ from lake.tables.news import RAW_NEWS
 from pipeline.ingestion.sources.errors import SourceError
 from pipeline.ingestion.sources.files.params import FilesParams
 from pipeline.ingestion.sources.files.source import FilesSource
-from pipeline.market.sessions import weekday_sessions
+from tests.frames.sessions import weekday_sessions
 from tests.pipeline.ingestion.sources.markets import bars, lines
 from tests.real_data import REAL_DATA
 

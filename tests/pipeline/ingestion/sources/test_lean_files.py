@@ -12,10 +12,10 @@ from lake.store import Lake
 from lake.tables.market import CORPORATE_ACTIONS, INSTRUMENTS, MARKET_PRICES, QUARANTINED_ROWS
 from pipeline.config.settings import RuntimeParams, Settings
 from pipeline.engine.runner import Runner
-from pipeline.ingestion.prices.adjustment import adjustment_factors
 from pipeline.ingestion.sources.files.params import FilesParams
 from pipeline.ingestion.sources.registry import SourceParams
 from pipeline.market.sessions import exchange_sessions
+from tests.frames.adjustment import adjustment_factors
 from tests.frames.market import actions, prices
 from tests.real_data import REAL_DATA
 

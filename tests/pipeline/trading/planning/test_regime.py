@@ -7,10 +7,10 @@ import pytest
 
 from lake.tables.feedback import FEEDBACK_METRICS
 from lake.tables.market import TICKER_UNIVERSE
-from pipeline.market.sessions import weekday_sessions
 from pipeline.trading.planning import regime
 from pipeline.trading.planning.regime import market_returns, sessions_per_year
 from tests.frames import market
+from tests.frames.sessions import weekday_sessions
 from tests.frames.trading import CALENDAR, DAYS, World, bar, delisting, members, skill
 
 LAST = DAYS[69]
