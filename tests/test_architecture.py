@@ -224,6 +224,43 @@ def test_child_processes_are_started_by_the_one_launcher() -> None:
     assert not offenders, "\n".join(offenders)
 
 
+WORK_NAMES = ("cycle-", "history-", "training-", "single-")
+"""How ids of pieces of work begin: made in `pipeline.engine.work`, read by nobody but the migration of older lakes."""
+TEXT_TESTS = {
+    "starts_with",
+    "startswith",
+    "contains",
+    "extract",
+    "split",
+    "partition",
+    "removeprefix",
+    "match",
+    "slice",
+}
+
+
+def names_work(node: ast.AST) -> bool:
+    text = isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value
+    return bool(text) and text.startswith(WORK_NAMES) and text != "single-stage"  # the kind itself
+
+
+def parses_work(node: ast.AST) -> bool:
+    test = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in TEXT_TESTS
+    return test and "cycle_id" in ast.unparse(node)
+
+
+def test_what_kind_of_work_a_run_is_stands_in_its_column_and_is_read_out_of_no_name() -> None:
+    offenders = [
+        f"{module}:{node.lineno} {'makes' if names_work(node) else 'reads'} {ast.unparse(node)}; the kind of work is "
+        "the column `work`, and pipeline.engine.work makes the ids"
+        for module, path in MODULES.items()
+        if module not in ("pipeline.engine.work", "lake.migrations.format_3")
+        for node in ast.walk(tree(path))
+        if names_work(node) or parses_work(node)
+    ]
+    assert not offenders, listed(offenders)
+
+
 WITNESSES = (
     "pipeline.control.daemon.daemon_lock",
     "pipeline.control.daemon.heartbeat",
