@@ -113,7 +113,7 @@ def test_a_plugin_that_does_not_load_stops_the_cycle_before_it_begins_and_no_oth
     assert {name for name in after if after[name] != before[name]} == {"runs"}
     (failed,) = extended.lake.read(RUNS, where=pl.col("status") == "failed").rows(named=True)
     assert "broken.py, line 2: ZeroDivisionError" in failed["error"]
-    run = runner.stage(find_stage("instruments"), extended.second.session)
+    run = runner.run_stage(find_stage("instruments"), extended.second.session)
     assert run.status == "done"
     (features,) = (run for run in extended.first.runs if run.recipe.stage == "instruments")
     assert reproduce(runner, features).identical
