@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import date, datetime
@@ -9,11 +10,12 @@ from functools import lru_cache
 from pathlib import Path
 
 from lake.store import Lake
+from pipeline.config.errors import ConfigError
+from pipeline.config.loading import load
+from pipeline.config.settings import MarketParams
 from pipeline.control.daemon.simulated_pace import make_market_clock, read_pace
 from pipeline.market.calendar_cache import ChildCalendars
 
-EXCHANGE = "XNYS"
-"""Whose calendar is worked out ahead: the schedule's own tasks go by it."""
 Now = Callable[[], datetime]
 """Gives the wall's time, in UTC."""
 
@@ -52,4 +54,12 @@ def operation_time(lake: Lake, now: Now) -> datetime:
 
 def _needed(lake: Path, now: Now) -> tuple[date, str]:
     pace = read_pace(lake)
-    return (pace.after, pace.exchange) if pace else (now().date(), EXCHANGE)
+    return (pace.after, pace.exchange) if pace else (now().date(), _market_exchange(lake))
+
+
+def _market_exchange(lake: Path) -> str:
+    """Whose calendar is worked out ahead: the schedule's own tasks go by it."""
+    try:
+        return load(lake, os.environ).settings.market.exchange
+    except ConfigError:  # who needs the configuration itself says what is wrong with it
+        return MarketParams().exchange

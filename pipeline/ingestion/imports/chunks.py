@@ -27,6 +27,7 @@ from pipeline.ingestion.sources.payloads import (
     payload_text,
     price_rows,
 )
+from pipeline.market.currencies import currency_of
 from pipeline.market.sessions import Sessions
 
 LARGEST = 10_000_000
@@ -175,7 +176,7 @@ def _fetch(mapping: Mapping, part: Spooled, span: DaySpan, exchange: str, at: da
         history=True,
         interval=part.section.interval,
         exchange=exchange,
-        currency=mapping.currency,
+        currency=mapping.currency or currency_of(exchange),
         stamp=part.section.stamp,
     )
 

@@ -89,8 +89,8 @@ def propose(store: Store, name: str = "old") -> str:
     lines = [
         f"# A first mapping of {_comment(store.where)}: check every line, then try it with --dry-run.",
         f"name = {toml_value(name)}",
-        'zone = "America/New_York"  # of times that state no offset',
-        'currency = "USD"',
+        '# zone = "America/New_York"  # of times that state no offset; unless set, the zone of the exchange',
+        '# currency = "USD"  # unless set, the currency of the exchange',
         'benchmark = "SPY"  # listed as the benchmark if it is among the prices',
     ]
     for guess in guesses:

@@ -112,7 +112,9 @@ class Mapping:
 
     name: str
     zone: str
+    """Of times that state no offset; empty for that of the market's exchange."""
     currency: str
+    """Of prices; empty for that of the market's exchange."""
     benchmark: str
     sections: tuple[MappingSection, ...]
 
@@ -152,16 +154,17 @@ def parse_mapping(content: dict[str, Any], where: str) -> Mapping:
         raise SourceError(f"{where} maps nothing; add at least one of the sections {', '.join(KINDS)}")
     mapping = Mapping(
         name=_text(content, "name", where, "old"),
-        zone=_text(content, "zone", where, "America/New_York"),
-        currency=_text(content, "currency", where, "USD"),
+        zone=_text(content, "zone", where, ""),
+        currency=_text(content, "currency", where, ""),
         benchmark=_text(content, "benchmark", where, "SPY"),
         sections=sections,
     )
     if not re.fullmatch(NAME, mapping.name):
         raise SourceError(f"{where}: name is {mapping.name!r}; use small letters, digits and hyphens, at most 23")
-    if not re.fullmatch("[A-Z]{3}", mapping.currency):
+    if mapping.currency and not re.fullmatch("[A-Z]{3}", mapping.currency):
         raise SourceError(f"{where}: currency is {mapping.currency!r}; use an ISO 4217 code such as USD")
-    _refuse_zone(mapping.zone, where)
+    if mapping.zone:
+        _refuse_zone(mapping.zone, where)
     return mapping
 
 

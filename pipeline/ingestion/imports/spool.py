@@ -159,7 +159,7 @@ def key_of(fields: dict[str, str] | list[str], kind: str) -> pl.Expr:
 def _lines(
     portion: pl.DataFrame, mapping: Mapping, section: MappingSection, calendar: Sessions
 ) -> tuple[pl.DataFrame, dict[str, str]]:
-    rows, fields = convert_columns(portion, section, mapping.zone)
+    rows, fields = convert_columns(portion, section, mapping.zone or calendar.zone)
     ours = rows.select(pl.col(member).alias(name) for name, member in fields.items())
     ours = ours.with_columns(normalize_ticker("ticker")) if "ticker" in fields else ours
     ticker = pl.col("ticker").fill_null("") if "ticker" in fields else pl.lit("")
