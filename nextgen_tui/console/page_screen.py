@@ -238,6 +238,11 @@ class PageScreen(Screen[None]):
         chart.display = bool(charts)
         self.query_one("#notes").set_class(not charts, "alone")
 
+    @property
+    def settled(self) -> bool:
+        """Whether what the app knows of the page is shown, and notes and charts are those of the chosen row."""
+        return not self._detail_due and self._state is self.console.page_state(self.page.name.lower())
+
     # ---- done
 
     def on_sheet_widget_chosen(self) -> None:

@@ -10,6 +10,7 @@ from textual.pilot import Pilot
 
 from nextgen_tui.console.app import ConsoleApp
 from nextgen_tui.console.frame import screen_lines
+from nextgen_tui.console.page_screen import DETAIL_DELAY, PageScreen
 
 PATIENCE = 30.0
 """Seconds that a screen may take to be read."""
@@ -36,6 +37,7 @@ def take_screenshots(app: ConsoleApp, folder: Path, size: tuple[int, int]) -> li
         for name, page in app.pages.items():
             await pilot.press(page.number)
             await wait_until_loaded(pilot)
+            await wait_until_still(pilot)
             path = folder / f"{page.number}-{name}.svg"
             title = f"nextgen: {page.question}"
             path.write_text(app.export_screenshot(title=title, simplify=True), encoding="utf-8")
@@ -55,11 +57,22 @@ async def wait_until_loaded(pilot: Pilot[Any]) -> None:
         shown = app.page_state(app.current_mode)
         if app.trouble or shown.trouble or (shown.data is not None and not shown.incomplete):
             break
-    await wait_until_still(pilot)
+    await wait_until_settled(pilot)
+
+
+async def wait_until_settled(pilot: Pilot[Any]) -> None:
+    """Wait until notes and charts have followed the sheet of the screen in front, and what they moved is laid out."""
+    for _ in range(int(PATIENCE / DETAIL_DELAY)):
+        screen = pilot.app.screen
+        if not isinstance(screen, PageScreen) or screen.settled:
+            break
+        await pilot.pause(DETAIL_DELAY)
+    for _ in range(2):  # the first lets widgets draw, the second those that were moved by it
+        await pilot.pause()
 
 
 async def wait_until_still(pilot: Pilot[Any]) -> None:
-    """Wait until nothing moves any more: notes and pictures follow the sheet, and each may move what is around it."""
+    """Wait until two looks at the whole screen are the same."""
     before: list[str] = []
     for _ in range(int(PATIENCE / 0.1)):
         shown = screen_lines(pilot.app.screen)

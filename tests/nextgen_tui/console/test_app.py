@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gc
 import inspect
-import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -181,23 +179,6 @@ async def test_without_a_lake_there_is_a_sentence_and_one_made_later_is_found(tm
             await wait_until_loaded(pilot)
             assert not app.page_state(one.name.lower()).trouble
             assert sentence(app)
-
-
-@pytest.mark.parametrize("harm", ["vanishes", "newer", "damaged"])
-async def test_a_lake_that_goes_wrong_becomes_a_sentence_and_what_was_read_stays(own_desk: Lake, harm: str) -> None:
-    app = ConsoleApp(own_desk.path)
-    async with app.run_test() as pilot:
-        await wait_until_loaded(pilot)
-        if harm == "vanishes":
-            shutil.rmtree(own_desk.path)
-        elif harm == "newer":
-            (own_desk.path / "lake.json").write_text(json.dumps({"format": 99}))
-        else:
-            shutil.rmtree(own_desk.path / "tables" / "runs")
-        words = {"vanishes": "there is no lake", "newer": "upgrade the program", "damaged": "runs"}[harm]
-        await until(pilot, lambda: words in sentence(app))
-        assert app.screen.query_one("#sentence").has_class("trouble")
-        assert len(page(app).view.text()) > 1
 
 
 async def test_help_lists_the_keys_valid_here(desk_path: Path) -> None:

@@ -9,14 +9,11 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 import pytest
 from textual.pilot import Pilot
 from textual.widgets import Button
 
-import lake as lake_package
 from lake.storage.manifest import CREATING, MANIFEST
 from lake.store import Lake
 from lake.tables.control import TASK_REQUESTS
@@ -153,14 +150,38 @@ HARMS: dict[Callable[[Path], None], str] = {
 
 
 MORE = ("system_health", "task_requests", "trade_plans")
-QUICK = (a_file, cut_off, garbled)
-"""Those of the default run; some others `test_app` plays on a lake that is open."""
+QUICK = (a_file, cut_off, garbled, newer, without_runs)
+"""Those of the default run, one after the other on one console: it starts on the first, and is open at the rest."""
 
 
-@pytest.mark.parametrize(
-    "harm", [pytest.param(one, marks=[] if one in QUICK else pytest.mark.slow, id=one.__name__) for one in HARMS]
-)
 async def test_a_lake_that_is_no_good_is_a_sentence_on_every_screen_until_it_is_good(
+    own_desk: Lake, tmp_path: Path
+) -> None:
+    copies = [Path(shutil.copytree(own_desk.path, tmp_path / f"good-{harm.__name__}")) for harm in QUICK]
+    QUICK[0](own_desk.path)
+    app = ConsoleApp(own_desk.path)
+    async with app.run_test(size=(120, 30)) as pilot:
+        for harm, good in zip(QUICK, copies, strict=True):
+            if harm is not QUICK[0]:
+                harm(own_desk.path)
+            await until(pilot, lambda harm=harm: HARMS[harm] in sentence(app))
+            if harm is QUICK[0]:
+                assert all(HARMS[harm] in words for words in (await every_screen(pilot)).values())
+                await keys_of_all_kinds(pilot)
+            else:
+                assert len(page(app).view.text()) > 1, "what was read stays"
+            assert app.screen.query_one("#sentence").has_class("trouble")
+            replaced(own_desk.path, good)
+            await until(pilot, lambda: sentence(app).startswith(GOOD))
+            assert not app.screen.query_one("#sentence").has_class("trouble")
+
+
+GOOD = "The last cycle (2022-03-01) failed: a disk was full"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("harm", HARMS, ids=lambda harm: harm.__name__)
+async def test_a_console_that_starts_on_a_lake_that_is_no_good_says_so_on_every_screen(
     own_desk: Lake, tmp_path: Path, harm: Callable[[Path], None]
 ) -> None:
     good = shutil.copytree(own_desk.path, tmp_path / "good")
@@ -169,20 +190,24 @@ async def test_a_lake_that_is_no_good_is_a_sentence_on_every_screen_until_it_is_
     async with app.run_test(size=(120, 30)) as pilot:
         await until(pilot, lambda: HARMS[harm] in sentence(app))
         assert all(HARMS[harm] in words for words in (await every_screen(pilot)).values())
-        await pilot.press("enter", "l", "s", "y", "e", "escape", "less_than_sign", "greater_than_sign", "tab", "p")
-        await pilot.press("colon", *"maintain", "enter")
-        await pilot.pause()
-        assert isinstance(app.screen, PageScreen | ConfirmScreen)
-        await pilot.press("escape", "1")
+        await keys_of_all_kinds(pilot)
         replaced(own_desk.path, good)
-        await until(pilot, lambda: sentence(app) == "The last cycle (2022-03-01) failed: a disk was full")
-        assert not app.screen.query_one("#sentence").has_class("trouble")
+        await until(pilot, lambda: sentence(app).startswith(GOOD))
+
+
+async def keys_of_all_kinds(pilot: Pilot[None]) -> None:
+    """Press keys that would read, write or move about; end on the first screen."""
+    await pilot.press("enter", "l", "s", "y", "e", "escape", "less_than_sign", "greater_than_sign", "tab", "p")
+    await pilot.press("colon", *"maintain", "enter")
+    await pilot.pause()
+    assert isinstance(pilot.app.screen, PageScreen | ConfirmScreen)
+    await pilot.press("escape", "1")
 
 
 def replaced(lake: Path, good: Path) -> None:
     """Put the good lake in the place of the other."""
     if lake.is_dir():
-        lake.rename(lake.with_name("bad"))
+        shutil.rmtree(lake)
     lake.unlink(missing_ok=True)
     good.rename(lake)
 
@@ -197,6 +222,7 @@ async def test_a_lake_that_vanishes_while_it_is_open_and_comes_back_is_taken_up_
         own_desk.path.rename(away)
         await until(pilot, lambda: "there is no lake" in sentence(app))
         assert len(page(app).view.text()) > 1, "what was read stays"
+        assert app.screen.query_one("#sentence").has_class("trouble")
         await pilot.press("enter")
         await until(pilot, lambda: bool(told(app)) or isinstance(app.screen, DetailScreen))
         assert "should not happen" not in told(app)
@@ -247,43 +273,3 @@ async def test_on_a_disk_that_cannot_be_written_one_can_look_and_is_told_why_no_
         words = capsys.readouterr().err
         assert "cannot be written" in words
         assert "Traceback" not in words
-
-
-READS = ("store", "reading", "log", "delta", "listing", "snapshots", "archive", "committing", "runs", "marker", "head")
-"""The lake's modules that touch the disk."""
-
-
-async def test_no_screen_and_no_key_reads_the_lake_where_keys_are_taken(desk_path: Path) -> None:
-    folder = Path(next(iter(lake_package.__path__)))
-    forbidden = {str(folder / f"{name}.py") for name in READS}
-    seen: set[str] = set()
-
-    def watch(frame: FrameType, event: str, argument: Any) -> None:
-        del argument
-        if event == "call" and frame.f_code.co_filename in forbidden:
-            seen.add(f"{Path(frame.f_code.co_filename).name}: {frame.f_code.co_qualname}")
-
-    app = ConsoleApp(desk_path)
-    async with app.run_test(size=(120, 30)) as pilot:
-        sys.setprofile(watch)  # of this thread alone, which is the one that takes the keys
-        try:
-            await every_screen(pilot)
-            for one in PAGES:
-                await pilot.press(one.number, "tab", "s", "down", "enter")
-                await settled_story(pilot)
-            await pilot.press("less_than_sign")
-            await wait_until_loaded(pilot)
-            await pilot.press("greater_than_sign", "colon", *"maintain", "enter")
-            await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
-        finally:
-            sys.setprofile(None)
-    assert seen == set()
-
-
-async def settled_story(pilot: Pilot[None]) -> None:
-    """Wait for the story that a key asked for, and leave it."""
-    await until(pilot, lambda: all(one.is_finished for one in pilot.app.workers if one.group == "detail"))
-    await pilot.pause()
-    if isinstance(pilot.app.screen, DetailScreen):
-        await pilot.press("backspace")
-        await until(pilot, lambda: isinstance(pilot.app.screen, PageScreen))

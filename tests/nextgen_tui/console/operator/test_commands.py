@@ -87,47 +87,45 @@ async def test_a_word_after_the_open_is_refused_in_words(own_desk: Lake) -> None
         assert own_desk.read(TRADE_DECISIONS).is_empty()
 
 
-@pytest.mark.parametrize(
-    ("keys", "shown", "action", "target"),
-    [
-        (("7", "tab", "tab", "b"), "champion now: m-1", "rollback", "m-1"),
-        (("9", "tab", "v"), "writes nothing; the answer is IDENTICAL", "reproduce", "cycle-20220228"),
-        (("9", "tab", "tab", "R"), "runs cycle/2022-03-01 again", "retry", "cycle/2022-03-01"),
-    ],
-    ids=["rollback", "reproduce", "retry"],
+KEYS = (
+    (("7", "tab", "tab", "b"), "champion now: m-1", "rollback", "m-1"),
+    (("9", "tab", "down", "v"), "writes nothing; the answer is IDENTICAL", "reproduce", "cycle-20220228"),
+    (("9", "tab", "R"), "runs cycle/2022-03-01 again", "retry", "cycle/2022-03-01"),
 )
-async def test_a_key_on_a_row_asks_the_daemon_once_it_is_confirmed(
-    own_desk: Lake, keys: tuple[str, ...], shown: str, action: str, target: str
-) -> None:
+"""Keys that lead to a question; the newest cycle failed, so the one before it can be verified, and the run retried."""
+
+
+async def test_a_key_on_a_row_asks_the_daemon_once_it_is_confirmed(own_desk: Lake) -> None:
     app = ConsoleApp(own_desk.path)
     async with app.run_test(size=(120, 40)) as pilot:
-        if action == "reproduce":
-            keys = (*keys[:-1], "down", keys[-1])  # the newest cycle failed; the one before it can be verified
-        screen = await dialog(pilot, *keys)
-        assert shown in words(app)
-        await pilot.press("enter")
-        await until(pilot, lambda: isinstance(app.screen, PageScreen))
-        assert own_desk.read(TASK_REQUESTS).is_empty(), "enter was Cancel"
-        screen = await dialog(pilot, keys[-1])
-        screen.query_one("#send", Button).press()
-        await until(pilot, lambda: own_desk.read(TASK_REQUESTS).height == 1)
-        assert own_desk.read(TASK_REQUESTS).select("action", "target", "origin").rows() == [(action, target, "console")]
+        for number, (keys, shown, action, target) in enumerate(KEYS):
+            await dialog(pilot, *keys)
+            assert shown in words(app)
+            await pilot.press("enter")
+            await until(pilot, lambda: isinstance(app.screen, PageScreen))
+            assert own_desk.read(TASK_REQUESTS).height == number, "enter was Cancel"
+            screen = await dialog(pilot, keys[-1])
+            screen.query_one("#send", Button).press()
+            await until(pilot, lambda number=number: own_desk.read(TASK_REQUESTS).height == number + 1)  # type: ignore[misc]
+            asked = own_desk.read(TASK_REQUESTS).sort("requested_at").row(-1, named=True)
+            assert (asked["action"], asked["target"], asked["origin"]) == (action, target, "console")
 
 
-@pytest.mark.parametrize("command", ["cycle", "train", "maintain", "reproduce cycle-20220301"])
 async def test_on_the_smallest_terminal_a_dialog_shows_what_is_read_and_written_and_its_buttons(
-    desk_path: Path, command: str
+    desk_path: Path,
 ) -> None:
     app = ConsoleApp(desk_path)
     async with app.run_test(size=(80, 24)) as pilot:
         await wait_until_loaded(pilot)
-        await pilot.press("colon", *command, "enter")
-        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
-        await wait_until_still(pilot)
-        shown = "\n".join(screen_lines(app.screen))
-        assert all(words in shown for words in (command.split()[0], "reads", "writes", "reason", "Cancel", "Send")), (
-            shown
-        )
+        for command in ("cycle", "train", "maintain", "reproduce cycle-20220301"):
+            await pilot.press("colon", *command, "enter")
+            await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
+            await wait_until_still(pilot)
+            shown = "\n".join(screen_lines(app.screen))
+            expected = (command.split()[0], "reads", "writes", "reason", "Cancel", "Send")
+            assert all(part in shown for part in expected), shown
+            await pilot.press("escape")
+            await until(pilot, lambda: isinstance(app.screen, PageScreen))
 
 
 @pytest.mark.parametrize("why", ["--read-only", "the past"])
