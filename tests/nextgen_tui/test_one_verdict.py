@@ -1,0 +1,116 @@
+"""One verdict: `status`, its exit code, its JSON, screen 1, the bar at the top and the metric say the same sentence."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from lake.store import Lake
+from nextgen_tui.cli import exit_codes
+from nextgen_tui.cli.main import outcome
+from nextgen_tui.console.app import ConsoleApp
+from nextgen_tui.console.frame import top_bar
+from nextgen_tui.console.notes import plain_text
+from nextgen_tui.console.page_screen import PageScreen
+from nextgen_tui.console.runtime.screenshots import wait_until_loaded
+from pipeline.control.daemon.heartbeat import FILE
+from pipeline.health.checks import SEVERITY
+from tests.nextgen_tui.commands.test_status import SCHEDULE, a_daemon
+
+# pandas' own change of mind, inside the calendar library.
+pytestmark = pytest.mark.filterwarnings("ignore:Series.values returning")
+
+
+@contextmanager
+def killed(lake: Lake) -> Iterator[None]:
+    with a_daemon(lake):
+        pass
+    aged(lake, timedelta(minutes=3))
+    yield
+
+
+@contextmanager
+def stopped_for_three_minutes(lake: Lake) -> Iterator[None]:
+    with a_daemon(lake):
+        aged(lake, timedelta(minutes=3, seconds=20))
+        yield
+
+
+def aged(lake: Lake, by: timedelta) -> None:
+    """Let the daemon's last sign of life be so old."""
+    beat = lake.path / "control" / FILE
+    at = datetime.now(UTC) - by
+    beat.write_text(json.dumps(json.loads(beat.read_text()) | {"at": at.isoformat()}))
+    os.utime(beat, (at.timestamp(), at.timestamp()))
+
+
+@contextmanager
+def unreadable_configuration(lake: Lake) -> Iterator[None]:
+    (lake.path / "nextgen.toml").write_text("foo = [\n")
+    yield
+
+
+@contextmanager
+def book_far_behind(lake: Lake) -> Iterator[None]:
+    """The lake of a real market whose tables end in 2022, and a schedule that wants them fresh."""
+    (lake.path / "nextgen.toml").write_text('[source]\nname = "files"\n')
+    fresh = 'outputs = [{ table = "market_prices", fresh_within = "1d" }]\n'
+    (lake.path / "schedules.toml").write_text(SCHEDULE + fresh)
+    yield
+
+
+CASES = {
+    "a daemon that was killed": (killed, "fail", "The daemon crashed 3 min ago; start `nextgen-daemon`"),
+    "a daemon that hangs": (stopped_for_three_minutes, "fail", "The daemon has not responded for 3 min; end process"),
+    "a configuration that is not TOML": (
+        unreadable_configuration,
+        "fail",
+        "The configuration cannot be used, so no task can run:",
+    ),
+    "a book that is years behind": (book_far_behind, "warn", "market_prices ends at 2022-03-01, "),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+async def test_every_mouth_says_the_same(lake: Lake, capsys: pytest.CaptureFixture[str], case: str) -> None:
+    pytest.importorskip("prometheus_client", reason="the extra `metrics` is not installed")
+    happen, status, begins = CASES[case]
+    (lake.path / "schedules.toml").write_text(SCHEDULE)
+    with happen(lake):
+        code = outcome(["status", "--lake", str(lake.path)])
+        shown = " ".join(capsys.readouterr().out.split())
+        assert outcome(["status", "--json", "--lake", str(lake.path)]) == code
+        told = json.loads(capsys.readouterr().out)
+        sentence = told["sentence"]
+        assert sentence.startswith(begins)
+        assert shown.startswith(f"{status} {' '.join(sentence.split())[:60]}")
+        assert (told["status"], told["healthy"]) == (status, status != "fail")
+        assert code == (exit_codes.DEGRADED if status == "fail" else exit_codes.DONE)
+        assert told["answers"][0]["sentence"] == sentence
+        assert told["problems"][0]["what"] in sentence and told["problems"][0]["fix"] in sentence
+        from pipeline.reading.prometheus import HealthCollector  # needs the extra `metrics`
+
+        families = {family.name: family for family in HealthCollector(lake.path).collect()}
+        assert families["nextgen_verdict"].samples[0].value == SEVERITY[status]
+        assert families["nextgen_verdict_info"].samples[0].labels == {"status": status, "sentence": sentence}
+        app = ConsoleApp(lake.path)
+        async with app.run_test(size=(160, 40)) as pilot:
+            await wait_until_loaded(pilot)
+            screen = pilot.app.screen
+            assert isinstance(screen, PageScreen)
+            assert screen.answer == sentence
+            assert sentence[:100] in plain_text([top_bar(app)[0]])
+
+
+def test_a_simulated_market_is_measured_against_its_own_time(lake: Lake, capsys: pytest.CaptureFixture[str]) -> None:
+    with book_far_behind(lake):
+        (lake.path / "nextgen.toml").write_text('[source]\nname = "simulated"\n')
+        assert outcome(["status", "--json", "--lake", str(lake.path)]) == exit_codes.DONE
+    told = json.loads(capsys.readouterr().out)
+    parts = {one["service"]: one for one in told["parts"]}
+    assert parts["market_prices"]["status"] == "ok", "years after its last session nothing of it is late"

@@ -14,8 +14,10 @@ from nextgen_tui.text.safe_text import safe_text
 from pipeline.control.daemon.daemon_lock import hold_daemon_lock
 from pipeline.control.workers.job import Job
 from pipeline.control.workers.job_progress import report_progress
-from pipeline.reading.alerts import Alert, AlertFacts, find_alerts, read_alert_facts
+from pipeline.health.checks import Status
+from pipeline.reading.alerts import Alert, AlertFacts, find_alerts, read_alert_facts, verdict_alert
 from pipeline.reading.daemon import read_activity
+from pipeline.reading.health import Health, Problem
 from tests.nextgen_tui.console.desk import LAST
 from tests.nextgen_tui.hostile import HOSTILE
 from tests.nextgen_tui.lakes import land, publish, rows, run_row
@@ -98,3 +100,18 @@ def test_a_running_task_tells_its_step_and_an_owed_one_how_late_it_is(tmp_path: 
         assert read_activity(tmp_path, NOW).doing == ("cycle 2022-03-01",), "a step ends with its work"
         beating(tmp_path, running=[{"task": "request:maintain", "slot": "console-2c9bb574a6934982"}])
         assert read_activity(tmp_path, NOW).doing == ("maintain",)
+
+
+def judged(status: Status, part: str) -> Health:
+    problem = Problem(status, part, f"{part} is broken", "", None, "mend it")
+    problems = () if status == "ok" else (problem,)
+    return Health(NOW, status, f"{part} is {status}", LAST, problems, (), (), ())
+
+
+def test_the_verdicts_sentence_is_an_alert_when_it_turns_to_failure_or_fails_by_another_part() -> None:
+    well, daemon, disk = judged("ok", "all"), judged("fail", "daemon"), judged("fail", "disk")
+    assert verdict_alert(None, daemon) is None, "what was so at the start is on the screen"
+    assert verdict_alert(well, daemon) == Alert("daemon is fail", "error")
+    assert verdict_alert(daemon, daemon) is None
+    assert verdict_alert(daemon, disk) == Alert("disk is fail", "error")
+    assert verdict_alert(disk, well) is None
