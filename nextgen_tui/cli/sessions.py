@@ -26,7 +26,7 @@ def history_end(lake: Lake) -> date:
 
     span = backfill_span(lake)
     if span is None:
-        raise click.UsageError("the lake holds no history yet; load it with `nextgen init`")
+        raise click.UsageError("the lake has no history yet; load it with `nextgen init`")
     return span[1]
 
 

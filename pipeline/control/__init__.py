@@ -1,1 +1,1 @@
-"""The resident control plane: what is owed, when, and what to do on failure."""
+"""The control plane: what is due, when it runs, and what to do when it fails."""

@@ -1,4 +1,4 @@
-"""Exchange calendars without the heavy libraries: computed by a child process, and kept for a week."""
+"""Exchange calendars without loading the heavy libraries: computed by a child process, and cached for a week."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from pipeline.market.sessions import Sessions, exchange_sessions
 
 BACK = timedelta(days=3 * 365)
 """How much of the past a schedule can look at: more than the longest window."""
-KEPT = timedelta(days=7)
-"""Calendars end a year after they were made, and exchanges change their holidays: older ones are computed anew."""
+MAX_AGE = timedelta(days=7)
+"""Calendars end a year after they were made, and exchanges change their holidays: older ones are computed again."""
 
 
 class ChildCalendars:
     """Exchange code -> sessions, from three years before a day to about a year from now.
 
-    What was computed is kept in the user's folder for state, for every program and lake; a file there that cannot be
-    used, begins too late, is a week old, or was made by another version of the calendar library counts as none.
+    The cache lies in the user's state folder, for every program and lake; a file there that cannot be used, begins too
+    late, is a week old, or was made by another version of the calendar library is ignored.
     """
 
-    def __init__(self, today: date, kept: Path | None = None) -> None:
-        """Sessions as seen from a day; `kept` is the folder for what was computed, the user's own where None."""
+    def __init__(self, today: date, cache: Path | None = None) -> None:
+        """Sessions as seen from a day; `cache` is the cache folder, the user's own where None."""
         self._since = today - BACK
-        self._kept = kept or state_home(os.environ) / "calendars"
+        self._cache = cache or state_home(os.environ) / "calendars"
         self._known: dict[str, Sessions] = {}
 
     def __call__(self, exchange: str) -> Sessions:
@@ -44,25 +44,25 @@ class ChildCalendars:
             ValueError: for an exchange code that is not known.
         """
         if exchange not in self._known:
-            self._known[exchange] = self.recalled(exchange) or self._computed(exchange)
+            self._known[exchange] = self.read_cached(exchange) or self._compute(exchange)
         return self._known[exchange]
 
-    def at_hand(self, exchange: str) -> bool:
-        """Whether the exchange's sessions can be had at once."""
-        return exchange in self._known or self.recalled(exchange) is not None
+    def is_cached(self, exchange: str) -> bool:
+        """Whether the exchange's sessions need not be computed."""
+        return exchange in self._known or self.read_cached(exchange) is not None
 
-    def recalled(self, exchange: str) -> Sessions | None:
-        """What was kept; None if there is nothing, or nothing that can be used."""
+    def read_cached(self, exchange: str) -> Sessions | None:
+        """The cached sessions; None if there are none, or none that can be used."""
         try:
             values = json.loads(self._file(exchange).read_bytes())
             made, since = (date.fromisoformat(values[name]) for name in ("made", "since"))
-            fresh = made <= datetime.now(UTC).date() < made + KEPT and since <= self._since
+            fresh = made <= datetime.now(UTC).date() < made + MAX_AGE and since <= self._since
             ours = values["library"] == version("exchange_calendars")
-            return _sessions(exchange, values) if fresh and ours else None
+            return _make_sessions(exchange, values) if fresh and ours else None
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
-    def _computed(self, exchange: str) -> Sessions:
+    def _compute(self, exchange: str) -> Sessions:
         since = self._since.isoformat()
         command = python_command("pipeline.market.calendar_cache", exchange, since)
         child = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -71,24 +71,24 @@ class ChildCalendars:
             raise ValueError(last[0].removeprefix("ValueError: "))
         values = json.loads(child.stdout)
         made = datetime.now(UTC).date().isoformat()
-        self._keep(exchange, values | {"made": made, "since": since, "library": version("exchange_calendars")})
-        return _sessions(exchange, values)
+        self._write_cache(exchange, values | {"made": made, "since": since, "library": version("exchange_calendars")})
+        return _make_sessions(exchange, values)
 
-    def _keep(self, exchange: str, values: dict[str, Any]) -> None:
-        with suppress(OSError):  # a disk that is full or read-only costs the next program its time, and no more
+    def _write_cache(self, exchange: str, values: dict[str, Any]) -> None:
+        with suppress(OSError):  # a full or read-only disk costs the next program its time, and no more
             path = self._file(exchange)
             path.parent.mkdir(parents=True, exist_ok=True)
             write_atomic(path, json.dumps(values), durable=False)
 
     def _file(self, exchange: str) -> Path:
-        """A code of odd characters is no exchange's, but may not lead out of the folder either."""
-        return self._kept / f"{''.join(sign if sign.isalnum() else '-' for sign in exchange)}.json"
+        """A code with odd characters is not an exchange's, but must not lead out of the folder either."""
+        return self._cache / f"{''.join(sign if sign.isalnum() else '-' for sign in exchange)}.json"
 
 
-def _sessions(exchange: str, values: dict[str, Any]) -> Sessions:
+def _make_sessions(exchange: str, values: dict[str, Any]) -> Sessions:
     days, opens, closes = values["days"], values["opens"], values["closes"]
     if not days or not len(days) == len(opens) == len(closes):
-        raise ValueError(f"the calendar of {exchange} that was kept is not whole")
+        raise ValueError(f"the cached calendar of {exchange} is incomplete")
     return Sessions(
         exchange=exchange,
         days=tuple(date.fromisoformat(day) for day in days),

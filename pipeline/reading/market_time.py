@@ -34,7 +34,7 @@ def lake_calendars(lake: Path, now: Now) -> ChildCalendars:
 def calendar_at_hand(lake: Path, now: Now) -> bool:
     """Whether what is due can be told at once, without working a calendar out first."""
     day, exchange = _needed(lake, now)
-    return calendars_from(day).at_hand(exchange)
+    return calendars_from(day).is_cached(exchange)
 
 
 def work_out_calendar(lake: Path, now: Now) -> None:

@@ -1,4 +1,4 @@
-"""What the log says of what a step of the daemon put on record: a line each, and one for slots passed over together."""
+"""Logs what a step of the daemon put on record: one line for each event, and one for slots skipped together."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 
 
 def log_events(events: Iterable[Event]) -> None:
-    """Write the lines. After a long absence a task that runs by the minute has hundreds of slots passed over."""
+    """Log events. After a long absence, a task that runs every minute has hundreds of skipped slots."""
     for (_, state), group in groupby(events, key=lambda event: (event.task, event.state)):
         alike = list(group)
         if state == "skipped" and len(alike) > 1:

@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object a line, in files that take turns."""
+"""Structured logs: one JSON object per line, in rotated files."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from typing import Any
 MAX_BYTES = 5 << 20
 """Bytes of one log file."""
 BACKUP_COUNT = 4
-"""Older files kept beside the current one."""
+"""Rotated files kept beside the current one."""
 FIELDS = ("task", "slot", "attempt", "state", "cycle_id", "run_id", "stage", "session")
-"""What a record can be about, besides its words."""
+"""Fields of a record besides its message."""
 MAX_TEXT = 4_000
 
 
 class JsonLines(logging.Formatter):
-    """A record as one line of JSON: time, level, logger, words, and what it is about."""
+    """Formats a record as one line of JSON: time, level, logger, message, and its fields."""
 
     def __init__(self, **about: Any) -> None:
-        """Say of every record what it is about."""
+        """Add these fields to every record."""
         super().__init__()
         self._about = about
 
@@ -43,17 +43,17 @@ class JsonLines(logging.Formatter):
 
 
 def begin_worker_logging(**about: Any) -> None:
-    """Send what our own modules say to stderr, which is the task's log, each line with what the worker is there for."""
+    """Log our own modules to stderr, which is the task's log file, each line with the worker's job."""
     ours = logging.getLogger("pipeline")
     ours.setLevel(logging.INFO)
     ours.propagate = False
-    told = logging.StreamHandler(sys.stderr)
-    told.setFormatter(JsonLines(**about))
-    ours.addHandler(told)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines(**about))
+    ours.addHandler(handler)
 
 
 def begin_logging(folder: Path, *, quiet: bool = False) -> None:
-    """Send what our own modules say to `daemon.log` in the folder, and to stderr unless quiet."""
+    """Log our own modules to `daemon.log` in the folder, and to stderr unless quiet."""
     folder.mkdir(parents=True, exist_ok=True)
     ours = logging.getLogger("pipeline")
     ours.setLevel(logging.INFO)
@@ -62,9 +62,9 @@ def begin_logging(folder: Path, *, quiet: bool = False) -> None:
     file.setFormatter(JsonLines())
     ours.addHandler(file)
     if not quiet:
-        told = logging.StreamHandler(sys.stderr)
-        told.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
-        ours.addHandler(told)
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
+        ours.addHandler(handler)
 
 
 def end_logging() -> None:

@@ -1,4 +1,4 @@
-"""The operator's word, put on record: on a planned trade before its open, and on who is champion."""
+"""The operator's decisions: to approve or veto a planned trade before its open, and to choose the champion."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Recorded = TypeVar("Recorded", "TradeDecision", "ModelChoice")
 
 
 class DecisionError(ValueError):
-    """A word that cannot count any more, or is about nothing there is; the text says why."""
+    """A decision that comes too late, or is about something that does not exist; the text says why."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,16 +67,16 @@ def decide(
     decision_id: str = "",
     now: datetime | None = None,
 ) -> TradeDecision:
-    """Approve or veto a planned trade; the last word before the open counts.
+    """Approve or veto a planned trade; the last decision before the open counts.
 
     Args:
         runner: of the lake; nothing is run.
-        plan_id: session and ticker of a plan that was taken, such as 2026-01-05:AAPL.
+        plan_id: session and ticker of a plan that became an order, such as 2026-01-05:AAPL.
         decision: approve or veto.
         reason: why, for the record.
-        origin: where it was said.
-        decision_id: made by the asking side; under one id a word is put on record once, and given back after that.
-        now: the wall's time; the computer's clock where None.
+        origin: where it was made.
+        decision_id: made by the caller; a second call with the same id returns the first decision.
+        now: the wall clock; the computer's where None.
 
     Raises:
         DecisionError: if there is no such order, or its open has passed.
@@ -91,7 +91,9 @@ def decide(
         lake, TRADE_DECISIONS, pl.col("plan_id") == plan_id, read_market_time(runner, now or datetime.now(UTC))
     )
     if at >= opening:
-        raise DecisionError(f"too late at {at:%Y-%m-%d %H:%M} UTC: {plan_id} went to the open of {opening:%m-%d %H:%M}")
+        raise DecisionError(
+            f"too late at {at:%Y-%m-%d %H:%M} UTC: {plan_id} was an order for the open at {opening:%m-%d %H:%M}"
+        )
     made = TradeDecision(
         decision_id=decision_id,
         plan_id=plan_id,
@@ -114,9 +116,9 @@ def promote(
         runner: of the lake; nothing is run.
         model_id: the model.
         reason: why, for the record.
-        origin: where it was said.
-        choice_id: made by the asking side; under one id a choice is put on record once, and given back after that.
-        now: the wall's time; the computer's clock where None.
+        origin: where it was made.
+        choice_id: made by the caller; a second call with the same id returns the first choice.
+        now: the wall clock; the computer's where None.
 
     Raises:
         DecisionError: if there is no such model, it cannot forecast from today's features, or it is champion already.
@@ -128,7 +130,7 @@ def promote(
     _refuse_unusable(runner.lake, model_id)
     session, at = _find_next_cycle(runner, now)
     if find_next_champion(runner.lake, session) == model_id:
-        raise DecisionError(f"{model_id} is champion already")
+        raise DecisionError(f"{model_id} is already champion")
     choice = {"choice": "promote", "model_id": model_id, "champion": model_id, "reason": reason, "origin": origin}
     return _record_choice(runner.lake, choice | {"choice_id": choice_id, "session": session, "decided_at": at})
 
@@ -136,18 +138,18 @@ def promote(
 def rollback(
     runner: Runner, model_id: str, reason: str, origin: Origin, choice_id: str = "", now: datetime | None = None
 ) -> ModelChoice:
-    """Take the champion back: from the next cycle on, the one before it is champion, or nobody if none was.
+    """Restore the previous champion from the next cycle on; there is no champion if there was none before.
 
     Args:
         runner: of the lake; nothing is run.
-        model_id: the champion to take back, so that nobody takes back another than was meant; any where empty.
+        model_id: the champion to replace, so that no other is replaced by mistake; any where empty.
         reason: why, for the record.
-        origin: where it was said.
-        choice_id: made by the asking side; under one id a choice is put on record once, and given back after that.
-        now: the wall's time; the computer's clock where None.
+        origin: where it was made.
+        choice_id: made by the caller; a second call with the same id returns the first choice.
+        now: the wall clock; the computer's where None.
 
     Raises:
-        DecisionError: if there is no champion, or it is another, or the one before it cannot forecast any more.
+        DecisionError: if there is no champion, or it is another, or the previous one can no longer forecast.
         StorageError: if the lake cannot be written.
     """
     choice_id = choice_id or _make_id(origin)
@@ -156,9 +158,9 @@ def rollback(
     session, at = _find_next_cycle(runner, now)
     current = find_next_champion(runner.lake, session)
     if current is None:
-        raise DecisionError("there is no champion to take back")
+        raise DecisionError("there is no champion to roll back")
     if model_id and model_id != current:
-        raise DecisionError(f"champion is {current}, not {model_id}; nothing was taken back")
+        raise DecisionError(f"the champion is {current}, not {model_id}; nothing was changed")
     before = _find_previous_champion(runner.lake, current)
     if before is not None:
         _refuse_unusable(runner.lake, before)
@@ -167,7 +169,7 @@ def rollback(
 
 
 def find_next_champion(lake: Lake, session: date) -> str | None:
-    """Who will be champion at a session's cycle as far as it is decided: today's, or what was chosen since."""
+    """Find who will be champion at a session's cycle, as decided so far: today's champion, or what was chosen since."""
     from pipeline.models.champion_override import read_last_override
     from pipeline.models.registry import find_champion
 
@@ -181,7 +183,7 @@ def find_next_champion(lake: Lake, session: date) -> str | None:
 
 
 def read_market_time(runner: Runner, now: datetime) -> datetime:
-    """Now; in a simulated market, which stands still between cycles, the moment at which the last one decided."""
+    """Now; in a simulated market, which stands still between cycles, the decision time of the last one."""
     if runner.settings.source.name != "simulated":
         return now
     return last_decision(runner.lake) or now
@@ -194,11 +196,11 @@ def _find_plan(lake: Lake, plan_id: str) -> dict[str, Any]:
     columns = (*TRADE_PLANS.key, "plan_id", "for_session", "taken", "blocked_by")
     found = lake.read(TRADE_PLANS, where=pl.col("plan_id") == plan_id, columns=columns)
     if found.is_empty():
-        raise DecisionError(f"there is no plan {plan_id!r}; a plan is named like 2026-01-05:AAPL")
+        raise DecisionError(f"there is no plan {plan_id!r}; a plan's id looks like 2026-01-05:AAPL")
     plan = found.row(0, named=True)
     if not plan["taken"]:
         by = f" by the rule {plan['blocked_by']}" if plan["blocked_by"] else ""
-        raise DecisionError(f"{plan_id} was refused{by}, so there is no order to decide on")
+        raise DecisionError(f"{plan_id} was refused{by}, so there is no order to approve or veto")
     return plan
 
 
@@ -209,7 +211,7 @@ def _refuse_unusable(lake: Lake, model_id: str) -> None:
     known = lake.read(MODEL_REGISTRY, columns=("model_id", "session"))
     if model_id not in known["model_id"]:
         newest = known.sort("session", "model_id")["model_id"].unique(maintain_order=True).to_list()[-5:]
-        raise DecisionError(f"model {model_id!r} is not registered; there are {', '.join(newest) or 'none'}")
+        raise DecisionError(f"model {model_id!r} is not registered; the newest are {', '.join(newest) or 'none'}")
     try:
         load_members(lake.read(MODEL_REGISTRY, where=pl.col("model_id") == model_id), model_id)
     except (RegistryError, WeightsError) as error:
@@ -217,7 +219,7 @@ def _refuse_unusable(lake: Lake, model_id: str) -> None:
 
 
 def _find_previous_champion(lake: Lake, current: str) -> str | None:
-    """Who was champion when this one last became it; today's champion if it has not become it yet."""
+    """The champion before this one; today's champion if this one is only chosen so far."""
     from pipeline.models.registry import find_champion
 
     rows = lake.read(MODEL_PROMOTIONS)
@@ -230,10 +232,10 @@ def _find_previous_champion(lake: Lake, current: str) -> str | None:
 
 
 def _find_next_cycle(runner: Runner, now: datetime | None) -> tuple[date, datetime]:
-    """The first session whose cycle can still know of a choice made now, and the moment it is made."""
+    """The first session whose cycle can still take account of a choice made now, and the moment of the choice."""
     last = last_session(runner.lake)
     if last is None:
-        raise DecisionError("the lake holds no history yet; load it with `nextgen init`")
+        raise DecisionError("the lake has no history yet; load it with `nextgen init`")
     at = read_market_time(runner, now or datetime.now(UTC))
     session = max(runner.calendar.next(last), runner.calendar.at_or_before(at.date() - timedelta(days=1)))
     at = _order_after(runner.lake, MODEL_CHOICES, pl.lit(True), at)
@@ -243,7 +245,7 @@ def _find_next_cycle(runner: Runner, now: datetime | None) -> tuple[date, dateti
 
 
 def _order_after(lake: Lake, table: Table, about: pl.Expr, at: datetime) -> datetime:
-    """The moment, or just after the last word on the same: words follow each other though clocks stand or go back."""
+    """The moment, or just after the last decision on the same: their order survives a clock that goes back."""
     last = lake.read(table, where=about, columns=("decided_at",))["decided_at"].max()
     return max(at, last.astimezone(UTC) + MOMENT) if isinstance(last, datetime) else at
 
@@ -253,14 +255,14 @@ def _record_choice(lake: Lake, row: Mapping[str, Any]) -> ModelChoice:
 
 
 def _insert_once(lake: Lake, table: Table, row: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """Append the row, and give back what stands under its name: another process may have been first."""
+    """Append the row, and return what is stored under its id: another process may have been first."""
     with suppress(ConflictError):
         lake.commit(table, table.check(pl.DataFrame([row], schema=table.schema)), name, {})
     return _find_row(lake, table, name)
 
 
 def _find_row(lake: Lake, table: Table, name: str) -> dict[str, Any]:
-    """The row of that name; empty if there is none."""
+    """The row with that id; empty if there is none."""
     rows = lake.read(table, where=pl.col(table.key[0]) == name).drop(RUN_ID)
     if rows.is_empty():
         return {}
@@ -268,10 +270,10 @@ def _find_row(lake: Lake, table: Table, name: str) -> dict[str, Any]:
     return row | {"decided_at": row["decided_at"].astimezone(UTC)}
 
 
-def _refuse_conflict(word: Recorded, **asked: str) -> Recorded:
-    if other := {name: value for name, value in asked.items() if getattr(word, name) != value}:
-        raise DecisionError(f"another word stands under this id: {word}; it cannot become {other}")
-    return word
+def _refuse_conflict(recorded: Recorded, **requested: str) -> Recorded:
+    if other := {name: value for name, value in requested.items() if getattr(recorded, name) != value}:
+        raise DecisionError(f"another decision is recorded under this id: {recorded}; it cannot become {other}")
+    return recorded
 
 
 def _make_id(origin: Origin) -> str:

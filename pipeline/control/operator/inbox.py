@@ -11,11 +11,11 @@ from pipeline.control.daemon.clock import Clock
 from pipeline.control.operator.requests import Request, read_requests
 
 LOOKBACK = timedelta(days=3)
-"""How far back requests are read: beyond what one may wait and run."""
+"""How far back requests are read: longer than one may wait and run."""
 
 
 class Inbox:
-    """Gives the requests as of the last look."""
+    """The requests as of the last refresh."""
 
     def __init__(self, lake: Lake, clock: Clock) -> None:
         self._lake = lake
@@ -28,7 +28,7 @@ class Inbox:
         return self._requests
 
     def refresh(self) -> None:
-        """See whether something was asked."""
+        """Read the requests if there are new ones."""
         version = self._lake.newest(TASK_REQUESTS)
         if version != self._version:
             self._requests = read_requests(self._lake, self._clock.now() - LOOKBACK)

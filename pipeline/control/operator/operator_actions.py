@@ -1,4 +1,4 @@
-"""What only a person asks for: to compute past runs again, to promote a model, to take the champion back."""
+"""Requests that only a person makes: reproduce past runs, promote a model, roll back the champion."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from pipeline.control.operator.requests import Request, find_request
 from pipeline.engine.runner import Runner
 
 MAX_NAMED = 6
-"""Stages and libraries that are named as changed since."""
+"""How many changed stages and libraries are named."""
 
 
 class NotIdenticalError(LakeError):
-    """A run computed again did not come out the same."""
+    """A run that was computed again gave other rows."""
 
 
 def carry_out(runner: Runner, request_id: str) -> str:
-    """Do what the request says; nothing of it writes a table of the story, so that the lease is not needed.
+    """Carry out the request; it needs no lease, because it writes no table of a cycle.
 
     Returns:
-        What came of it, in words.
+        The result, in words.
 
     Raises:
         NotIdenticalError: naming the first run, row and column that differ.
-        DecisionError: if a model cannot be promoted or taken back, with the reason.
+        DecisionError: if a model cannot be promoted or rolled back, with the reason.
     """
     request = find_request(runner.lake, request_id)
     if request.action == "reproduce":
@@ -34,7 +34,11 @@ def carry_out(runner: Runner, request_id: str) -> str:
     change = decisions.promote if request.action == "promote" else decisions.rollback
     origin: decisions.Origin = "console" if request.origin == "console" else "cli"
     choice = change(runner, request.target, request.reason, origin, request.request_id)
-    return f"{choice.champion or 'nobody'} is champion from the cycle of {choice.session} on"
+    return (
+        f"{choice.champion} is champion from {choice.session}"
+        if choice.champion
+        else f"no champion from {choice.session} (naive forecast until one is promoted)"
+    )
 
 
 def _reproduce(runner: Runner, request: Request) -> str:
@@ -53,5 +57,5 @@ def _reproduce(runner: Runner, request: Request) -> str:
 
 
 def _find_runs(lake: Lake, target: str) -> list[Run]:
-    """The runs of a cycle, or the one run of that id or its beginning."""
+    """The runs of a cycle, or the one run whose id is or begins with the target."""
     return done_runs(lake, target) or [find_run(lake, target)]

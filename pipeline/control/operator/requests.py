@@ -1,4 +1,4 @@
-"""What a person asks of the daemon: appended once under an id made by the asking side, then understood or refused."""
+"""Requests to the daemon: appended once under an id made by the caller, then turned into a task or refused."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from pipeline.engine.stages import find_stage
 WORK = ("run", "task", *ACTIONS, *OPERATOR_ACTIONS)
 """Actions that start a worker."""
 STEERING = ("cancel", "retry", "skip")
-"""Actions on another slot: they are done as soon as they are read."""
+"""Actions on another slot: they are carried out as soon as they are read."""
 EXPIRES_AFTER = timedelta(hours=24)
-"""A request that found no daemon for so long is not carried out any more: who asked has gone on."""
+"""A request that no daemon has read for this long is skipped: whoever made it no longer expects it to run."""
 TIMEOUT = timedelta(hours=6)
 LAKE_GROUP = "lake"
-"""The manifest's group of what writes the lake."""
+"""The schedule's group of the tasks that write the lake."""
 SIDE_GROUP = Group(name="aside", at_once=2)
-"""What is asked for and does not hold up what writes the lake."""
+"""The group of requests that need not wait for the tasks that write the lake."""
 
 
 class RequestError(ValueError):
@@ -50,15 +50,15 @@ class Request:
 
     @property
     def task_name(self) -> str:
-        """What the journal calls it."""
+        """Its name in the journal."""
         return f"request:{self.action}"
 
 
 def submit(lake: Lake, request: Request) -> bool:
-    """Append a request; False if one of that id is there already, which then stands.
+    """Append a request; False if there already is one with that id, which stays as it is.
 
     Raises:
-        ContractError: if a value is not what the table takes.
+        ContractError: if a value breaks the table's contract.
     """
     row = asdict(request) | {"arguments": json.dumps(dict(request.arguments), sort_keys=True)}
     frame = TASK_REQUESTS.check(pl.DataFrame([row], schema=TASK_REQUESTS.schema))
@@ -69,13 +69,13 @@ def submit(lake: Lake, request: Request) -> bool:
 
 
 def read_requests(lake: Lake, since: datetime) -> list[Request]:
-    """The requests made since a moment, oldest first."""
+    """Read the requests made since a moment, oldest first."""
     rows = lake.read(TASK_REQUESTS, since=since).drop(RUN_ID).sort("requested_at", "request_id")
     return [_parse_request(row) for row in rows.iter_rows(named=True)]
 
 
 def find_request(lake: Lake, request_id: str) -> Request:
-    """The request of that id.
+    """Find the request with that id.
 
     Raises:
         RequestError: if there is none.
@@ -87,36 +87,36 @@ def find_request(lake: Lake, request_id: str) -> Request:
 
 
 def read_request_state(lake: Lake, request: Request) -> SlotState:
-    """Where a request stands, from what the daemon recorded."""
+    """Read the state of a request from what the daemon recorded."""
     mine = (pl.col("task") == request.task_name) & (pl.col("slot") == request.request_id)
     return SlotState(tuple(parse_events(lake.read(TASK_ATTEMPTS, where=mine).drop(RUN_ID))))
 
 
 def validate_request(request: Request) -> None:
-    """Refuse what no daemon could carry out, whatever its schedule says.
+    """Refuse a request that no daemon could carry out, whatever its schedule says.
 
     Raises:
         RequestError: saying what is missing or unknown.
     """
     if request.action == "task" and not request.target:
-        raise RequestError("a request for a task names one of the schedule; `nextgen schedule preview` lists them")
+        raise RequestError("name a task of the schedule; `nextgen schedule preview` lists them")
     if request.action in STEERING and not request.target:
-        raise RequestError(f"a request to {request.action} names TASK/SLOT, or a request; `nextgen status` lists them")
+        raise RequestError(f"name what to {request.action}: TASK/SLOT, or a request; `nextgen status` lists them")
     if request.action in ACTIONS and request.target:
-        raise RequestError(f"{request.action} takes no target, got {request.target!r}; a session comes after --session")
+        raise RequestError(f"{request.action} takes no target, got {request.target!r}; give a session with --session")
     if request.action not in ("task", *STEERING):
         _parse_work(request)
 
 
-def make_request_task(request: Request, manifest: Schedule) -> Task:
-    """The task that a request for work amounts to.
+def make_request_task(request: Request, schedule: Schedule) -> Task:
+    """Make the task that carries out a request.
 
     Raises:
-        RequestError: if what it names is not there.
+        RequestError: if its target does not exist.
     """
     if request.action == "task":
-        return _make_scheduled_task(request, manifest)
-    group = next((task.group for task in manifest.tasks if task.group.name == LAKE_GROUP), Group(name=LAKE_GROUP))
+        return _make_scheduled_task(request, schedule)
+    group = next((task.group for task in schedule.tasks if task.group.name == LAKE_GROUP), Group(name=LAKE_GROUP))
     return Task(
         name=request.task_name,
         run=_parse_work(request),
@@ -130,25 +130,25 @@ def make_request_task(request: Request, manifest: Schedule) -> Task:
     )
 
 
-def _make_scheduled_task(request: Request, manifest: Schedule) -> Task:
-    found = manifest.task(request.target)
+def _make_scheduled_task(request: Request, schedule: Schedule) -> Task:
+    found = schedule.task(request.target)
     if found is None:
         raise RequestError(
-            f"the schedule has no task {request.target!r}; it has {', '.join(t.name for t in manifest.tasks)}"
+            f"the schedule has no task {request.target!r}; it has {', '.join(t.name for t in schedule.tasks)}"
         )
     return replace(found, name=request.task_name, trigger=None, after=(), retries=0, on_failure="skip")
 
 
 def _parse_work(request: Request) -> tuple[str, ...]:
     if request.action in ("reproduce", "promote") and not request.target:
-        raise RequestError(f"a request to {request.action} names {OPERATOR_ACTIONS[request.action].split(',')[0]}")
+        raise RequestError(f"name what to {request.action}: {OPERATOR_ACTIONS[request.action].split(',')[0]}")
     if request.action in (*ACTIONS, *OPERATOR_ACTIONS):
         return (request.action,)
     if request.action != "run":
         raise RequestError(f"there is no action {request.action!r}; there are {', '.join((*WORK, *STEERING))}")
     named = tuple(name.strip() for name in request.target.split(",") if name.strip())
     if not named:
-        raise RequestError("a request to run names the stages to run")
+        raise RequestError("name the stages to run")
     for name in named:
         try:
             find_stage(name)

@@ -19,9 +19,9 @@ ACTIONS = {
 }
 """What a task can run besides stages."""
 OPERATOR_ACTIONS = {
-    "reproduce": "a run or a cycle, computed again and compared to the bit",
-    "promote": "a model that is to be champion",
-    "rollback": "the champion, taken back for the one before it",
+    "reproduce": "a run or a cycle, computed again and compared bit by bit",
+    "promote": "a model to make champion",
+    "rollback": "the champion to replace by the previous one",
 }
 """What only a person requests, and no schedule."""
 MAX_BACK_OFF = timedelta(minutes=30)

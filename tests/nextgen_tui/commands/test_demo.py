@@ -139,4 +139,4 @@ def test_a_session_that_is_not_over_is_for_later(demo: Path, capsys: pytest.Capt
 def test_a_day_without_trading_is_no_session(demo: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = said(capsys, "cycle", "--session", "2022-01-01", "--lake", str(demo))
     assert code == exit_codes.USAGE
-    assert "2022-01-01 is no session of XNYS" in err
+    assert "2022-01-01 is not a session of XNYS" in err

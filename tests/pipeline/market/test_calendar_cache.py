@@ -55,13 +55,13 @@ def test_what_was_kept_is_used_without_computing_anything(computed: Path, tmp_pa
 )
 def test_what_cannot_be_trusted_is_not_used(computed: Path, tmp_path: Path, changes: dict[str, Any]) -> None:
     folder = kept(computed, tmp_path, **{"days": ["2025-11-24"], "opens": [1.0], "closes": [2.0], **changes})
-    assert ChildCalendars(TODAY, folder).recalled("XNYS") is None
+    assert ChildCalendars(TODAY, folder).read_cached("XNYS") is None
 
 
 def test_a_code_that_no_exchange_has_is_refused_and_leads_nowhere_else(computed: Path, tmp_path: Path) -> None:
     kept(computed, tmp_path).joinpath("XNYS.json").rename(tmp_path / "---XNYS.json")
     (tmp_path / "deeper").mkdir()
-    assert ChildCalendars(TODAY, tmp_path / "deeper").recalled("../XNYS") is None
+    assert ChildCalendars(TODAY, tmp_path / "deeper").read_cached("../XNYS") is None
 
 
 def test_a_folder_that_cannot_be_written_costs_only_time(computed: Path, tmp_path: Path) -> None:

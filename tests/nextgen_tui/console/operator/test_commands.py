@@ -83,7 +83,7 @@ async def test_a_word_after_the_open_is_refused_in_words(own_desk: Lake) -> None
     async with app.run_test(size=(120, 40)) as pilot:
         screen = await dialog(pilot, "5", "a")
         screen.query_one("#send", Button).press()
-        await until(pilot, lambda: f"{ORDER} went to the open" in told(app))
+        await until(pilot, lambda: f"{ORDER} was an order for the open" in told(app))
         assert own_desk.read(TRADE_DECISIONS).is_empty()
 
 

@@ -56,7 +56,7 @@ def test_a_word_is_on_record_at_once_and_once_however_often_it_is_sent(runner: R
     stored = runner.lake.read(TRADE_DECISIONS)
     assert stored.height == 1
     assert stored.row(0, named=True) | {"run_id": "one"} == {**vars(first), "run_id": "one"}
-    with pytest.raises(DecisionError, match="another word stands"):
+    with pytest.raises(DecisionError, match="another decision is recorded"):
         said(runner, "approve", decision_id="one")
 
 
@@ -146,7 +146,7 @@ def test_a_promotion_not_yet_in_effect_can_be_taken_back(models: tuple[Runner, s
 
 def test_choices_that_cannot_be_are_refused_with_the_reason(models: tuple[Runner, str, str]) -> None:
     runner, champion, other = models
-    with pytest.raises(DecisionError, match="is champion already"):
+    with pytest.raises(DecisionError, match="is already champion"):
         promote(runner, champion, "", "cli", now=EVENING)
     with pytest.raises(DecisionError, match="not registered"):
         promote(runner, "m-1", "", "cli", now=EVENING)
