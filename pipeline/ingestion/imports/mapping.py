@@ -111,10 +111,10 @@ class Mapping:
     """A whole mapping file."""
 
     name: str
-    zone: str
-    """Of times that state no offset; empty for that of the market's exchange."""
-    currency: str
-    """Of prices; empty for that of the market's exchange."""
+    zone: str | None
+    """Of times that state no offset; None for that of the market's exchange."""
+    currency: str | None
+    """Of prices; None for that of the market's exchange."""
     benchmark: str
     sections: tuple[MappingSection, ...]
 
@@ -154,8 +154,8 @@ def parse_mapping(content: dict[str, Any], where: str) -> Mapping:
         raise SourceError(f"{where} maps nothing; add at least one of the sections {', '.join(KINDS)}")
     mapping = Mapping(
         name=_text(content, "name", where, "old"),
-        zone=_text(content, "zone", where, ""),
-        currency=_text(content, "currency", where, ""),
+        zone=_text(content, "zone", where, "") if "zone" in content else None,
+        currency=_text(content, "currency", where, "") if "currency" in content else None,
         benchmark=_text(content, "benchmark", where, "SPY"),
         sections=sections,
     )
