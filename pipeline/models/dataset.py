@@ -78,12 +78,12 @@ class Examples:
         """The last row of each of these windows: [rows, F]."""
         return self.index.last_rows(self.number[rows])
 
-    def thin(self, rows: Index, most: int, turn: int = 0) -> Index:
-        """Keep whole sessions in strides so that about `most` of these remain; each turn takes the next stride.
+    def thin(self, rows: Index, max_rows: int, turn: int = 0) -> Index:
+        """Keep whole sessions in strides so that about `max_rows` of these remain; each turn takes the next stride.
 
         Labels of neighbouring sessions overlap and names of one session move together, so that little is lost.
         """
-        stride = -(-len(rows) // most)
+        stride = -(-len(rows) // max_rows)
         session = self.session[rows]
         return rows[(session - session[-1] + turn) % stride == 0] if stride > 1 else rows
 
@@ -127,7 +127,7 @@ def label_examples(
     The rows are those of the built-in set of features, or of the one given.
 
     Raises:
-        ValueError: if a row that is said to be complete lacks the value of an input feature.
+        ValueError: if a complete row lacks the value of an input feature.
     """
     chosen = chosen or current_set()
     rows = feature_rows.filter(pl.col("feature_set") == chosen.name)

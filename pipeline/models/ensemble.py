@@ -109,7 +109,7 @@ def choose_weights(
 
 
 def _within_error(losses: Floats, lag: int, preference: float) -> list[int]:
-    """The combinations whose loss is not told apart from the best one's: losses [combinations, sessions]."""
+    """The combinations whose loss is within its error of the best: losses [combinations, sessions]."""
     mean = losses.mean(axis=1)
     best = int(np.argmin(mean))
     return [c for c in range(len(mean)) if mean[c] - mean[best] <= preference * _error(losses[c] - losses[best], lag)]

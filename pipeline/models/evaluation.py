@@ -11,7 +11,7 @@ import numpy.typing as npt
 from pipeline.models.dataset import session_means, session_sums
 
 Floats = npt.NDArray[np.float64]
-LEAST_NAMES = 5
+MIN_NAMES = 5
 """Names a session needs for a rank correlation to mean anything."""
 
 
@@ -107,7 +107,7 @@ def compute_figures(
     """Return the figures of a forecast per horizon: losses, skill, rank correlation and coverage.
 
     Losses are in units of sigma x sqrt(h), averaged within a session first: a session is one observation. `*_error` are
-    Newey-West standard errors over sessions with lag h - 1. A figure that cannot be had is None.
+    Newey-West standard errors over sessions with lag h - 1. A figure that is not defined is None.
     """
     losses = session_means(pinball(outcome, forecast, quantiles), session)
     base = session_means(pinball(outcome, naive, quantiles), session)
@@ -142,7 +142,7 @@ def _intervals(quantiles: Sequence[float]) -> list[tuple[int, int, int]]:
 
 
 def _spearman(a: Floats, b: Floats) -> float | None:
-    if len(a) < LEAST_NAMES or a.min() == a.max() or b.min() == b.max():
+    if len(a) < MIN_NAMES or a.min() == a.max() or b.min() == b.max():
         return None
     x, y = _ranks(a), _ranks(b)
     x, y = x - x.mean(), y - y.mean()

@@ -1,4 +1,4 @@
-"""Forecasts from a trained ensemble; a ticker's forecast does not depend on who else is asked about, to the bit."""
+"""Forecasts from a trained ensemble; a ticker's is the same to the bit whatever others are forecast with it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Floats = npt.NDArray[np.float64]
 
 def daily_sigma(ensemble: Ensemble, tensor: npt.NDArray[np.float32]) -> Floats:
     """The daily volatility this ensemble scales with, read off each window's last row: [n] as fractions."""
-    return scaling.daily_sigma(_checked(ensemble, tensor)[:, -1], ensemble.features)
+    return scaling.daily_sigma(_check_windows(ensemble, tensor)[:, -1], ensemble.features)
 
 
 def forecast_members(
@@ -41,11 +41,11 @@ def forecast_members(
 
 def forecast_standardised(ensemble: Ensemble, tensor: npt.NDArray[np.float32]) -> dict[str, Floats]:
     """Each member's quantiles in units of sigma x sqrt(h), [n, H, Q], in the order of their names."""
-    windows = _checked(ensemble, tensor)
+    windows = _check_windows(ensemble, tensor)
     return {name: ensemble.kinds[name].quantiles(arrays, windows) for name, arrays in sorted(ensemble.members.items())}
 
 
-def _checked(ensemble: Ensemble, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def _check_windows(ensemble: Ensemble, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     expected = (ensemble.window, len(ensemble.features))
     if tensor.ndim != 3 or tensor.shape[1:] != expected or tensor.dtype != np.float32:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""What a member of the ensemble is: one object that is fitted, asked and checked through one protocol."""
+"""What a member of the ensemble is: one object with one protocol to fit it, to forecast with it and to check it."""
 
 from __future__ import annotations
 

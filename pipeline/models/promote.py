@@ -30,7 +30,7 @@ class PairedLosses:
     challenger: Floats
     naive: Floats
     champion: Floats | None
-    """None where there is no champion, or it can't be asked."""
+    """None where there is no champion, or it can't be compared."""
     missing: str
     """Why it can't."""
 
@@ -53,7 +53,7 @@ def promote(
     """Put the operator's choice for the session into effect, then decide on every challenger trained: a row each.
 
     A challenger is promoted if its mean loss is below the naive forecast's by `naive_z` standard errors and below the
-    champion's by `champion_z`, over the same sessions. A champion that can't be asked (its feature set is gone, its
+    champion's by `champion_z`, over the same sessions. A champion that can't be loaded (its feature set is gone, its
     weights are damaged) can't forecast either, and does not stand in the way; one that was trained after every test
     session does. Looks at `moment.session` alone, whatever `moment.since` says.
     """
@@ -108,7 +108,7 @@ def _parse_comparison(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def pair_losses(comparison: Mapping[str, Any], params: ModelParams) -> PairedLosses:
-    """The sessions that count: those the champion can be asked about fairly, or all where there is none to ask."""
+    """The sessions that count: those in which the comparison is fair to the champion, or all where there is none."""
     challenger, naive = (np.array(comparison[name], dtype=np.float64) for name in ("challenger", "naive"))
     champion_losses = np.array(comparison["champion"], dtype=np.float64)
     common = np.isfinite(champion_losses)
@@ -137,7 +137,7 @@ def decide(
     if current is None:
         return PromotionDecision(True, f"promoted: {words}; there was no champion")
     if evidence.champion is None:
-        return _without_champion(comparison, current, words, evidence.missing)
+        return _decide_without_champion(comparison, current, words, evidence.missing)
     gain, error = measure_advantage(evidence.champion, evidence.challenger, params)
     words += f", {_percent(gain, evidence.champion)} below the champion's ({_errors(gain, error)})"
     better = gain > 0 and gain >= params.champion_z * error
@@ -150,7 +150,9 @@ def measure_advantage(theirs: Floats, ours: Floats, params: ModelParams) -> tupl
     return float(difference.mean()), newey_west_error(difference, max(params.horizons) - 1)
 
 
-def _without_champion(comparison: Mapping[str, Any], current: str, words: str, missing: str) -> PromotionDecision:
+def _decide_without_champion(
+    comparison: Mapping[str, Any], current: str, words: str, missing: str
+) -> PromotionDecision:
     if comparison["champion_can_forecast"]:
         return PromotionDecision(False, f"kept: {words}, but champion {current} is too new to compare: {missing}")
     return PromotionDecision(True, f"promoted: {words}; champion {current} can't forecast: {missing}"[:500])

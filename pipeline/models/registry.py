@@ -71,8 +71,8 @@ def load_members(
 
     Args:
         model_registry: rows of the table; other models may be among them.
-        model_id: the ensemble asked for.
-        available: features that can be had; all of the feature set by default.
+        model_id: which ensemble.
+        available: features that are there; all of the feature set by default.
         members: the kinds of members there are, those of plugins included.
         feature_set: name of the set whose rows it would be shown; the built-in one by default.
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-LARGEST = 64 * 2**20
+MAX_BYTES = 64 * 2**20
 """Bytes; a member is some 60 kB, so what is larger is no model of ours."""
 
 
@@ -41,8 +41,8 @@ def decode(content: bytes, sha256: str, owner: str) -> dict[str, npt.NDArray[Any
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
-    if len(content) > LARGEST:
-        raise WeightsError(f"{owner}: {len(content)} bytes of weights exceed {LARGEST}; restore the lake or retrain")
+    if len(content) > MAX_BYTES:
+        raise WeightsError(f"{owner}: {len(content)} bytes of weights exceed {MAX_BYTES}; restore the lake or retrain")
     if (found := digest(content)) != sha256:
         raise WeightsError(
             f"{owner}: weights hash to {found[:12]}, registered was {sha256[:12]}; restore the lake or retrain"

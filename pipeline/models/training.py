@@ -19,7 +19,7 @@ from pipeline.models.params import ModelParams
 
 @dataclass(frozen=True)
 class FoldResult:
-    """A fold after its members were fitted before the block and asked about it."""
+    """A fold whose members were fitted on what lies before its block and have forecast it."""
 
     fold: Fold
     train: Index
@@ -47,7 +47,7 @@ class TrainingResult:
     """The rows of the final fit."""
 
     @property
-    def judged(self) -> list[tuple[FoldResult, Floats]]:
+    def evidence(self) -> list[tuple[FoldResult, Floats]]:
         """The folds that count as evidence, with their weights: all but the first, whose weights are only a guess."""
         pairs = list(zip(self.tested, self.fold_weights, strict=True))
         return pairs[1:] or pairs

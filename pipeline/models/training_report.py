@@ -41,7 +41,7 @@ def describe_metrics(
     names = [member.name for member in trained.kinds]
     facts = [_fold_facts(examples, tested) for tested in trained.tested]
     ensemble = {
-        "figures": at([tested for tested, _ in trained.judged], _judged_forecasts(trained)),
+        "figures": at([tested for tested, _ in trained.evidence], _evidence_forecasts(trained)),
         "fold_weights": [dict(zip(names, weights.tolist(), strict=True)) for weights in trained.fold_weights],
     }
     result = {}
@@ -64,7 +64,7 @@ def compare(
     quantiles: Sequence[float],
     params: ModelParams,
 ) -> dict[str, Any]:
-    """Return the paired losses per judged session: challenger, naive, and the champion where it can be asked fairly.
+    """Return the paired losses per test session: challenger, naive, and the champion where that is fair to it.
 
     The challenger is the fold's model, trained before the block, with weights from earlier folds. The champion is its
     stored weights on the same rows, in sessions after it was trained. Losses are the mean pinball loss in units of
@@ -74,9 +74,9 @@ def compare(
         sessions (ISO dates), challenger, naive, champion (lists of the same length, the last with nulls), champion_id,
         champion_can_forecast, champion_missing (why the champion has no losses at all; empty if it has).
     """
-    judged = [tested for tested, _ in trained.judged]
-    rows = np.concatenate([tested.test for tested in judged])
-    naive = np.concatenate([tested.forecasts[NAIVE.name] for tested in judged])
+    evidence = [tested for tested, _ in trained.evidence]
+    rows = np.concatenate([tested.test for tested in evidence])
+    naive = np.concatenate([tested.forecasts[NAIVE.name] for tested in evidence])
     places = np.unique(examples.session[rows])
     champion, missing = _champion(model_registry, parent, examples, quantiles, params, trained.kinds)
     losses: list[float | None] = [None] * len(places)
@@ -93,7 +93,7 @@ def compare(
         losses = [known.get(place) for place in places.tolist()]
     return {
         "sessions": [examples.calendar.days[place].isoformat() for place in places],
-        "challenger": _losses(examples, rows, np.concatenate(_judged_forecasts(trained)), quantiles).tolist(),
+        "challenger": _losses(examples, rows, np.concatenate(_evidence_forecasts(trained)), quantiles).tolist(),
         "naive": _losses(examples, rows, naive, quantiles).tolist(),
         "champion": losses,
         "champion_id": parent,
@@ -121,9 +121,9 @@ def _fold_facts(examples: Examples, tested: FoldResult) -> dict[str, Any]:
     }
 
 
-def _judged_forecasts(trained: TrainingResult) -> list[Floats]:
+def _evidence_forecasts(trained: TrainingResult) -> list[Floats]:
     """The ensemble's forecast of each judged fold."""
-    return [combine_forecasts(tested.forecasts, weights) for tested, weights in trained.judged]
+    return [combine_forecasts(tested.forecasts, weights) for tested, weights in trained.evidence]
 
 
 def _figures(
@@ -146,7 +146,7 @@ def _figures(
 
 
 def _losses(examples: Examples, rows: Index, forecast: Floats, quantiles: Sequence[float]) -> Floats:
-    """Mean loss per session over names and horizons, rounded far below what is told apart: [sessions]."""
+    """Mean loss per session over names and horizons, rounded far below any difference that matters: [sessions]."""
     loss = pinball(examples.outcome[rows], forecast, quantiles)
     means: Floats = session_means(loss, examples.session[rows]).mean(axis=1).round(8)
     return means
@@ -160,7 +160,7 @@ def _champion(
     params: ModelParams,
     members: Sequence[Member],
 ) -> tuple[Ensemble | None, str]:
-    """The champion, or None and why it can't be asked: a champion that can't be loaded must not block its successor."""
+    """The champion, or None and why it can't forecast: one that can't be loaded must not block its successor."""
     if parent is None:
         return None, "there is none"
     try:

@@ -29,7 +29,7 @@ class Costs:
     unknown_volatility: Annotated[float, Field(gt=0, le=1)] = 0.03
     """Fraction per session, taken where a ticker has too few bars to measure: above that of most stocks."""
     multiple: Annotated[float, Field(ge=0, le=100)] = 1.0
-    """Factor on spread, impact and commission: 0 and 2 show how far a result hangs on its costs."""
+    """Factor on spread, impact and commission: 0 and 2 show how far a result depends on its costs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,8 +146,8 @@ class TradingParams:
     horizon: Horizon = 5
     """Sessions: the forecast horizon that decisions rest on."""
     approval: Approval = "none"
-    """`required` holds every order that nobody approved before its open, but for stops, which cut a loss whether or
-    not anybody is there; a veto counts either way."""
+    """`required` withholds every order that was not approved before its open, except stops, which cut a loss whether or
+    not the operator is there; a veto counts either way."""
     full_exposure: Annotated[float, Field(gt=0, le=1)] = 0.95
     """Fraction of NAV invested at full risk; the rest is for gaps and costs."""
     costs: Costs = field(default_factory=Costs)

@@ -31,7 +31,7 @@ from pipeline.models.scaling import MAX_DEVIATIONS, fit_scaler
 
 INFERENCE_BATCH = 128
 """Windows per forward pass. It never varies: another batch size would change the last bits of a forecast."""
-NARROWEST_STEP = 1e-3
+MIN_STEP = 1e-3
 """Least step between neighbouring quantiles that the spread starts from, in standard deviations."""
 
 SPREAD_TRUST = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -122,7 +122,7 @@ def choose(
                 weights, best, best_loss = trainer.weights(trust), epoch + 1, loss
             elif epoch + 1 - best >= params.patience:
                 break
-    return {"epochs": best, **asdict(trust_of(weights))}, weights
+    return {"epochs": best, **asdict(read_trust(weights))}, weights
 
 
 def spread_trust(error: Floats, offsets: Floats, naive: Floats, quantiles: Sequence[float]) -> tuple[Floats, Floats]:
@@ -140,7 +140,7 @@ def spread_trust(error: Floats, offsets: Floats, naive: Floats, quantiles: Seque
     return np.array(SPREAD_TRUST)[losses.argmin(axis=0)], losses.min(axis=0)
 
 
-def trust_of(weights: Arrays) -> Trust:
+def read_trust(weights: Arrays) -> Trust:
     """The trust that is stored with the weights."""
     return Trust(*(tuple(float(value) for value in weights[name]) for name in ("location_trust", "spread_trust")))
 
@@ -153,7 +153,7 @@ def forecast(weights: Arrays, windows: npt.NDArray[np.float32]) -> Floats:
     with exact_arithmetic():
         model = build(weights)
         parts = [
-            _trusted(weights, *_one_batch(model, windows[start : start + INFERENCE_BATCH]))
+            _apply_trust(weights, *_one_batch(model, windows[start : start + INFERENCE_BATCH]))
             for start in range(0, len(windows), INFERENCE_BATCH)
         ]
     return np.concatenate(parts) if parts else np.empty((0, model.horizons, model.quantiles))
@@ -225,7 +225,7 @@ class AdamW:
     """Adam with decoupled weight decay, step by step as in its paper; torch's own loads a compiler for two seconds."""
 
     BETAS = (0.9, 0.999)
-    LEAST = 1e-8
+    EPSILON = 1e-8
 
     def __init__(self, parameters: list[nn.Parameter], learning_rate: float, weight_decay: float) -> None:
         self.parameters, self.learning_rate, self.weight_decay = parameters, learning_rate, weight_decay
@@ -246,7 +246,7 @@ class AdamW:
             first.mul_(fast).add_(gradient, alpha=1 - fast)
             second.mul_(slow).addcmul_(gradient, gradient, value=1 - slow)
             value.mul_(1 - self.learning_rate * self.weight_decay)
-            value.addcdiv_(first, second.sqrt().mul_(unbias).add_(self.LEAST), value=-rate)
+            value.addcdiv_(first, second.sqrt().mul_(unbias).add_(self.EPSILON), value=-rate)
 
 
 class Trainer:
@@ -325,7 +325,7 @@ def _naive_network(
     horizons, quantiles = z.shape
     model = QuantileLstm(len(examples.features), params.hidden, params.layers, horizons, quantiles)
     scaling = fit_scaler(examples.last_rows(rows))
-    steps = np.maximum(np.diff(z, axis=1), NARROWEST_STEP)
+    steps = np.maximum(np.diff(z, axis=1), MIN_STEP)
     bound = params.hidden**-0.5
     with torch.no_grad():
         for value in model.lstm.parameters():
@@ -341,7 +341,7 @@ def _naive_network(
     return model
 
 
-def _trusted(weights: Arrays, location: Floats, offsets: Floats) -> Floats:
+def _apply_trust(weights: Arrays, location: Floats, offsets: Floats) -> Floats:
     """Quantiles [n, H, Q] from the network's raw output and the trust put in it."""
     naive = weights["naive"].astype(np.float64)
     fan = naive + weights["spread_trust"].astype(np.float64)[:, None] * (offsets - naive)

@@ -153,23 +153,23 @@ def cross_validate(
     gram, moment = _normal_equations(inputs, relative, scaler)
     forecasts, tested = [], []
     for block, zone in _zones(session, count, gap):
-        rows = len(inputs) - len(zone)
-        if rows == 0 or len(block) == 0:
+        left = len(inputs) - len(zone)
+        if left == 0 or len(block) == 0:
             continue
         near_gram, near_moment = _normal_equations(inputs[zone], relative[zone], scaler)
         lines = [
-            _solve_all(gram - near_gram, moment - near_moment, rows, [penalty] * len(horizons)) for penalty in penalties
+            _solve_all(gram - near_gram, moment - near_moment, left, [penalty] * len(horizons)) for penalty in penalties
         ]
         forecasts.append(_locations({**scaler, "coefficients": np.hstack(lines)}, inputs[block], len(penalties)))
         tested.append(block)
     if not tested:
         return Strength((max(penalties),) * len(horizons), (0.0,) * len(horizons))
-    asked = np.concatenate(tested)
-    forecast, target = np.concatenate(forecasts, axis=1), relative[asked]
+    rows = np.concatenate(tested)
+    forecast, target = np.concatenate(forecasts, axis=1), relative[rows]
     miss = target - forecast
     best = np.argmin((miss * miss).mean(axis=1), axis=0)
     chosen = np.stack([forecast[number, :, at] for at, number in enumerate(best)], axis=1)
-    trust = estimate_trust(chosen, target, session[asked], horizons)
+    trust = estimate_trust(chosen, target, session[rows], horizons)
     return Strength(tuple(penalties[number] for number in best), tuple(trust.tolist()))
 
 

@@ -110,7 +110,7 @@ def _market(
     if before.session is None:
         return before.equal_weight, before.equal_weight if references else None
     market = [gained.get(ticker, 0.0) for ticker in members]
-    # fsum is exact, so the mean does not hang on the order of the members.
+    # fsum is exact, so the mean does not depend on the order of the members.
     equal_weight = before.equal_weight * (1 + (fsum(market) / len(market) if market else 0.0))
     if before.benchmark is None or not references:
         return equal_weight, before.benchmark

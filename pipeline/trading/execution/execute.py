@@ -39,7 +39,7 @@ def execute(
     """Return what became of each order for `moment.session` alone: an order lives for one open.
 
     Sales come first, then buys by edge and ticker, each limited to the cash that is there after those before. An order
-    that the operator vetoed before the open is not filled, nor one that waits for an approval where that is asked for.
+    that the operator vetoed before the open is not filled, nor one that lacks an approval where that is required.
     """
     session = moment.session
     plans = trade_plans.filter(pl.col("taken") & (pl.col("for_session") == session))

@@ -18,7 +18,7 @@ def measure_conditions(
     """Return each ticker's last close, volatility and median volume over its last `window` bars up to a session.
 
     Volumes are restated to the share basis of `basis` (a split between a bar and that day multiplies its shares), so
-    that a volume from before a split can be held against an order after it. Each window is a ticker's own: bars of
+    that a volume from before a split can be compared with an order after it. Each window is a ticker's own: bars of
     other tickers, later bars and the frame's order change nothing.
 
     Args:

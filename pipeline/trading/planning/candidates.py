@@ -94,7 +94,7 @@ class PortfolioState:
     """Fraction under the peak."""
     risk_budget: float
     target_exposure: float
-    most_positions: int
+    max_positions: int
     horizon: int
     skill: float | None
     skill_low: float | None

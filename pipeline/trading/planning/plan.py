@@ -122,7 +122,7 @@ def _portfolio_state(
         drawdown=book["drawdown"],
         risk_budget=priorities["risk_budget"],
         target_exposure=priorities["target_exposure"],
-        most_positions=priorities["most_positions"],
+        max_positions=priorities["most_positions"],
         horizon=params.horizon,
         skill=priorities["skill"],
         skill_low=priorities["skill_low"],

@@ -90,7 +90,7 @@ def market_returns(
     market = pl.DataFrame({"session": sessions, "settled": known.gather(before)})
     earned = returns.join(market, on="session").join(universe, on=["settled", "ticker"], how="semi")
     by_session = earned.group_by("session").agg("total_return").sort("session")
-    # fsum is exact, so the means do not hang on the order of the rows.
+    # fsum is exact, so the means do not depend on the order of the rows.
     return [fsum(gains) / len(gains) for gains in by_session["total_return"].to_list()]
 
 

@@ -88,8 +88,8 @@ def patience(candidate: Candidate, state: PortfolioState, params: TradingParams)
         return refuse(left, reason) if left > 0 else allow(reason)
     if candidate.intent == "exit" and candidate.holding is not None:
         left = params.rules.min_holding - candidate.holding.held_sessions
-        held, least = candidate.holding.held_sessions, params.rules.min_holding
-        reason = f"held {counted(held, 'session')}; a forecast may close it after {least}"
+        held, needed = candidate.holding.held_sessions, params.rules.min_holding
+        reason = f"held {counted(held, 'session')}; a forecast may close it after {needed}"
         return refuse(left, reason) if left > 0 else allow(reason)
     return allow("nothing to wait for")
 
@@ -152,9 +152,9 @@ def diversification(candidate: Candidate, state: PortfolioState, params: Trading
     """No name, no sector and no crowd of names gets too large."""
     if candidate.side != "buy":
         return allow("concerns buys only")
-    names, most = len(state.names), min(state.most_positions, params.rules.max_positions)
-    if candidate.ticker not in state.names and names >= most:
-        return refuse(names - most + 1, f"{names} {TOO_MANY_NAMES}; the most is {most}")
+    names, limit = len(state.names), min(state.max_positions, params.rules.max_positions)
+    if candidate.ticker not in state.names and names >= limit:
+        return refuse(names - limit + 1, f"{names} {TOO_MANY_NAMES}; the most is {limit}")
     name = state.weight(state.by_name.get(candidate.ticker, 0.0))
     sector = state.weight(state.by_sector.get(candidate.sector, 0.0))
     room = min(params.rules.name_weight - name, params.rules.sector_weight - sector)
@@ -182,11 +182,11 @@ def liquidity(candidate: Candidate, state: PortfolioState, params: TradingParams
         if candidate.side != "buy":
             return allow("usual volume is not known; the session's own volume will limit the sale")
         return refuse(1.0, UNKNOWN_VOLUME)
-    most = int(params.costs.participation * candidate.median_volume)
-    reason = f"{percent(params.costs.participation, 1)} of the median volume is {most:,} shares"
+    limit = int(params.costs.participation * candidate.median_volume)
+    reason = f"{percent(params.costs.participation, 1)} of the median volume is {limit:,} shares"
     if candidate.side != "buy":
         return allow(f"{reason}; what does not fit is sold on later days")
-    return fit(candidate.shares, most, reason)
+    return fit(candidate.shares, limit, reason)
 
 
 @rule(NAV)
@@ -218,10 +218,10 @@ def significance(candidate: Candidate, state: PortfolioState, params: TradingPar
     """What is left must be worth an order; sales of whole positions always are."""
     if candidate.side != "buy":
         return allow("sales are always worth it")
-    least = params.rules.min_order
-    reason = f"{candidate.value:,.0f} of at least {least:,.0f}"
-    if candidate.value < least or candidate.shares == 0:
-        return refuse(max(least - candidate.value, 0.0), reason)
+    minimum = params.rules.min_order
+    reason = f"{candidate.value:,.0f} of at least {minimum:,.0f}"
+    if candidate.value < minimum or candidate.shares == 0:
+        return refuse(max(minimum - candidate.value, 0.0), reason)
     return allow(reason)
 
 

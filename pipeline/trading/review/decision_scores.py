@@ -36,7 +36,7 @@ def decision_scores(
 ) -> pl.DataFrame:
     """Return one row per trade approved or vetoed whose decision horizon ends at `moment.session` (that alone).
 
-    The trade is held against its own open and the horizon's last close, with the ticker's dividends and splits. What
+    The trade is measured from its own open to the horizon's last close, with the ticker's dividends and splits. What
     never opened has no price to be judged by, and is left out.
     """
     opened = moment.calendar.offset(moment.session, 1 - params.horizon)

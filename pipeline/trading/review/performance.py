@@ -51,7 +51,7 @@ def measure(returns: Sequence[float], sessions_per_year: float) -> Performance:
     Raises:
         ValueError: if a return is not a number or below -1.
     """
-    r = _checked(returns)
+    r = _check_returns(returns)
     if r.size == 0:
         return Performance(
             sessions=0, total_return=0.0, cagr=None, volatility=None, sharpe=None, sortino=None, max_drawdown=0.0,
@@ -79,7 +79,7 @@ def measure(returns: Sequence[float], sessions_per_year: float) -> Performance:
 
 def sharpe(returns: Sequence[float], sessions_per_year: float) -> float | None:
     """Return the annualised Sharpe ratio over a riskless rate of 0; None if undefined (no variation)."""
-    r = _checked(returns)
+    r = _check_returns(returns)
     if r.size < 2 or _flat(r):
         return None
     return float(r.mean() / r.std(ddof=1)) * sqrt(sessions_per_year)
@@ -87,14 +87,14 @@ def sharpe(returns: Sequence[float], sessions_per_year: float) -> float | None:
 
 def sortino(returns: Sequence[float], sessions_per_year: float) -> float | None:
     """Return mean over downside deviation, the root mean square of the losses over all sessions, annualised."""
-    r = _checked(returns)
+    r = _check_returns(returns)
     downside = sqrt(float((np.minimum(r, 0.0) ** 2).mean())) if r.size else 0.0
     return float(r.mean()) / downside * sqrt(sessions_per_year) if downside > 0 else None
 
 
 def max_drawdown(returns: Sequence[float]) -> float:
     """Return the deepest fall of the compounded value from its highest point so far, the start included."""
-    level = np.concatenate([[1.0], np.cumprod(1 + _checked(returns))])
+    level = np.concatenate([[1.0], np.cumprod(1 + _check_returns(returns))])
     return float((1 - level / np.maximum.accumulate(level)).max())
 
 
@@ -130,7 +130,7 @@ def compare(
     Raises:
         ValueError: if the two do not cover the same sessions.
     """
-    r, o = _checked(returns), _checked(other)
+    r, o = _check_returns(returns), _check_returns(other)
     if r.size != o.size:
         raise ValueError(f"the records cover {r.size} and {o.size} sessions; compare them over the same ones")
     difference = r - o
@@ -168,7 +168,7 @@ def sharpe_difference_interval(
     same sessions are drawn for both, which keeps their correlation. Mean block length is n^(1/3). (None, None) where
     either ratio is undefined or there are fewer than 20 sessions.
     """
-    r, o = _checked(returns), _checked(other)
+    r, o = _check_returns(returns), _check_returns(other)
     if r.size < 20 or r.size != o.size or _flat(r) or _flat(o):
         return None, None
     draws = stationary_indices(r.size, resamples, ceil(r.size ** (1 / 3)), seed)
@@ -195,7 +195,7 @@ def probabilistic_sharpe(returns: Sequence[float], threshold: float) -> float | 
 
     Bailey and Lopez de Prado (2012), "The Sharpe ratio efficient frontier": allows for skew and fat tails.
     """
-    r = _checked(returns)
+    r = _check_returns(returns)
     if r.size < 3 or _flat(r):
         return None
     ratio = float(r.mean() / r.std(ddof=1))
@@ -294,7 +294,7 @@ def _flat(r: Floats) -> bool:
     return bool(r.max() == r.min())
 
 
-def _checked(returns: Sequence[float]) -> Floats:
+def _check_returns(returns: Sequence[float]) -> Floats:
     r = np.asarray(returns, dtype=np.float64)
     wrong = np.flatnonzero(~np.isfinite(r) | (r < -1))
     if wrong.size:

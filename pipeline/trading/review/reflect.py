@@ -199,7 +199,7 @@ def _plan_for(plans: pl.DataFrame, ticker: str, session: date, intents: tuple[st
 def _surprise(gross: float, entry: dict[str, Any], held: int, horizon: int) -> tuple[float | None, bool | None]:
     """Return (realised - expected) / sigma, and whether it lies in the forecast's 80 % band.
 
-    A position held for other than the horizon is held against the forecast scaled to its span: the expectation in
+    A position held for other than the horizon is compared with the forecast scaled to its span: the expectation in
     proportion, the band with the square root of time.
     """
     point, low, high = (entry.get(name) for name in ("expected_return", "low_80", "high_80"))

@@ -37,7 +37,7 @@ SALE = replace(BUY, side="sell", intent="expire", holding=HOLDING)
 def portfolio(**values: Any) -> PortfolioState:
     legal: dict[str, Any] = {
         "nav": 1e6, "cash": 1e6, "invested": 0.0, "drawdown": 0.0, "risk_budget": 1.0, "target_exposure": 0.95,
-        "most_positions": 40, "horizon": 5, "skill": 0.05, "skill_low": 0.02,
+        "max_positions": 40, "horizon": 5, "skill": 0.05, "skill_low": 0.02,
     }  # fmt: skip
     return PortfolioState(**(legal | values))
 
