@@ -79,7 +79,7 @@ rows = st.lists(st.tuples(st.sampled_from(["A", "B", "C", "/etc", "", None]), va
 
 
 @given(rows, st.randoms(use_true_random=False))
-def test_good_and_set_aside_rows_make_up_the_input_whatever_its_order(
+def test_valid_and_rejected_rows_make_up_the_input_whatever_its_order(
     drawn: list[tuple[str | None, float | None, float | None]], random: object
 ) -> None:
     good, bad = QUOTES.split(quotes(*drawn))

@@ -48,5 +48,5 @@ def test_null_is_not_zero_and_not_empty_text() -> None:
         assert fingerprint(pl.DataFrame({"x": empty}), []) != fingerprint(pl.DataFrame({"x": filled}), [])
 
 
-def test_text_is_told_apart_however_it_is_cut() -> None:
+def test_texts_are_distinct_however_they_are_split() -> None:
     assert fingerprint(pl.DataFrame({"x": ["ab", "c"]}), []) != fingerprint(pl.DataFrame({"x": ["a", "bc"]}), [])

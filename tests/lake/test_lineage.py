@@ -36,7 +36,7 @@ def test_several_columns_that_refer_to_one_are_references_of_their_own() -> None
     assert bars == [{"session": day, "ticker": "ticker"} for day in ("made_session", "target_session")]
 
 
-def test_a_span_is_told_by_its_first_and_last_column() -> None:
+def test_a_span_is_named_by_its_first_and_last_column() -> None:
     (rows,) = TABLES["feature_windows"].references
     assert rows.span == ("first_session", "session") and rows.columns["session"] == "first_session"
     assert rows.last_columns == {"session": "session", "ticker": "ticker"}

@@ -190,7 +190,7 @@ def test_a_moment_without_a_zone_is_refused_and_one_of_any_zone_is_the_same_mome
         assert told(asked.of("AAA").on(DAYS[0]).as_of(there).read()) == [("AAA", DAYS[0], 99.0)]
 
 
-def test_a_day_is_no_moment_and_a_moment_no_day(asked: Query, lake: Lake) -> None:
+def test_a_day_is_not_a_moment_and_a_moment_not_a_day(asked: Query, lake: Lake) -> None:
     with pytest.raises(LakeError, match=r"session is a day, and .* is a moment; give a date"):
         asked.between(datetime(2021, 3, 1, 23, tzinfo=UTC))
     for column, value in (("session", datetime(2021, 3, 1, tzinfo=UTC)), ("ts", date(2021, 3, 1)), ("close", "10")):
@@ -222,7 +222,9 @@ def test_a_day_of_instants_is_a_whole_day_in_utc(lake: Lake) -> None:
         ("ticker", "=", 1, r"ticker is String, and 1 is not"),
     ],
 )
-def test_a_question_that_makes_no_sense_is_refused(asked: Query, column: str, sign: Any, value: Any, said: str) -> None:
+def test_a_comparison_that_makes_no_sense_is_refused(
+    asked: Query, column: str, sign: Any, value: Any, said: str
+) -> None:
     with pytest.raises(LakeError, match=said):
         asked.having(column, sign, value)
 

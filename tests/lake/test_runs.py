@@ -79,7 +79,7 @@ def test_instants_keep_their_microseconds_in_a_row() -> None:
     assert run_frame([run(recipe=recipe(as_of=moment))])["as_of"][0] == moment
 
 
-def test_a_lake_is_only_a_lake_when_it_is_whole(tmp_path: Path) -> None:
+def test_a_folder_is_a_lake_only_when_it_is_complete(tmp_path: Path) -> None:
     lake = Lake.create(tmp_path / "lake")
     (lake.path / "lake.json").unlink()
     with pytest.raises(LakeError, match="neither empty nor a lake"):

@@ -43,7 +43,7 @@ def test_a_path_the_storage_library_misreads_is_refused(tmp_path: Path, name: st
         Lake.create(tmp_path / name)
 
 
-def test_a_folder_with_other_things_in_it_is_not_made_a_lake(tmp_path: Path) -> None:
+def test_a_folder_with_other_things_in_it_does_not_become_a_lake(tmp_path: Path) -> None:
     (tmp_path / "thesis.doc").write_text("mine")
     with pytest.raises(NotALakeError, match="neither empty nor a lake"):
         Lake.create(tmp_path)
@@ -93,8 +93,8 @@ def test_an_append_table_refuses_to_change_a_row_and_writes_nothing(lake: Lake) 
         assert lake.newest(MARKET_PRICES) == 1
 
 
-def test_a_table_with_a_story_is_written_only_under_the_lease(lake: Lake) -> None:
-    with pytest.raises(LakeError, match="writer lease"):
+def test_a_table_that_runs_publish_is_written_only_under_the_lock(lake: Lake) -> None:
+    with pytest.raises(LakeError, match="writer lock"):
         lake.commit(MARKET_PRICES, bar_rows({}), "one", {})
 
 
@@ -106,7 +106,7 @@ def test_readers_do_not_see_what_is_not_published(lake: Lake) -> None:
     assert lake.read(MARKET_PRICES).is_empty()
 
 
-def test_a_second_writer_is_told_who_holds_the_lease(lake: Lake) -> None:
+def test_a_second_writer_learns_who_holds_the_lock(lake: Lake) -> None:
     other = (
         "import sys; from lake.store import Lake; from pathlib import Path\n"
         "with Lake.open(Path(sys.argv[1])).lock('mine'): pass"

@@ -20,8 +20,8 @@ from lake.tables.control import RUNS, TASK_REQUESTS
 from lake.upkeep.backup import backup, restore
 from lake.upkeep.scrub import scrub
 from tests.frames.published import publish_sessions, request_rows
-from tests.lake.test_archive import MOVED, contents, grown
-from tests.lake.test_migrations import unpacked as unpacked
+from tests.lake.migrations.test_run import unpacked as unpacked
+from tests.lake.upkeep.test_log_archive import MOVED, contents, grown
 from tests.torture.faults import Fault, Worker, cut_power
 from tests.torture.test_crashes import STRIDE
 
@@ -191,7 +191,7 @@ def test_a_lake_whose_making_a_power_cut_undid_is_made_after_all(
     making.cut_off(order, Fault.KILL, int(making.calls(order) * part), drop_names)
 
 
-def test_a_disk_that_is_full_while_a_lake_is_made_is_told_in_words(order: Worker, making: Play) -> None:
+def test_a_disk_that_is_full_while_a_lake_is_made_is_named_as_such(order: Worker, making: Play) -> None:
     making.cut_off(order, Fault.NO_SPACE, 205)  # a folder is made
 
 

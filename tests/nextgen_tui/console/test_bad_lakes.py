@@ -34,7 +34,7 @@ HOLDER += "with writer_lock(Path(sys.argv[1]), 'a long cycle'): print('held', fl
 
 @contextmanager
 def written_by_another(lake: Path) -> Iterator[None]:
-    """Another process holds the writer lease during the block."""
+    """Another process holds the writer lock during the block."""
     command = [sys.executable, "-c", HOLDER, str(lake)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
@@ -109,7 +109,7 @@ def a_file(lake: Path) -> None:
 
 
 def cut_off(lake: Path) -> None:
-    """Its making ended before the marker was set."""
+    """Its making ended before the manifest was written."""
     (lake / MANIFEST).unlink()
     (lake / CREATING).touch()
     for table in sorted((lake / "tables").iterdir())[20:]:

@@ -39,7 +39,7 @@ def part(feature: Feature) -> str:
 def test_the_code_of_the_first_set_is_vouched_for() -> None:
     assert code_of_f1() == CODE_OF_F1, (
         f"the code that computes the features of f1 changed. If the golden lakes still come out the same "
-        f'(tests/lake/test_migrations.py), set CODE_OF_F1 = "{code_of_f1()}" in pipeline/features/feature_set.py; '
+        f'(tests/lake/migrations/test_run.py), set CODE_OF_F1 = "{code_of_f1()}" in pipeline/features/feature_set.py; '
         "else the set gets a name of its own, and models have to be trained again"
     )
 

@@ -9,9 +9,11 @@ import pytest
 
 from lake.errors import OvertakenError
 from lake.store import Lake
-from lake.tables.control import TASK_REQUESTS
+from lake.tables import TABLES
+from lake.tables.control import RUNS, TASK_REQUESTS
+from lake.tables.market import MARKET_PRICES
 from lake.upkeep.compaction import compact_tables
-from tests.frames.published import request_rows
+from tests.frames.published import publish_sessions, request_rows
 
 
 @pytest.fixture
@@ -57,3 +59,17 @@ def test_no_acknowledged_append_is_lost_to_compactions_beside_it(asked: Lake) ->
     assert whole.read(TASK_REQUESTS)["request_id"].n_unique() == 46
     assert len(compacted) <= 2
     assert len(whole.files(TASK_REQUESTS, whole.newest(TASK_REQUESTS))) < 46
+
+
+def test_compaction_keeps_every_row_with_the_run_that_wrote_it(old: Lake) -> None:
+    before = {table.name: old.read(table) for table in (MARKET_PRICES, TASK_REQUESTS)}
+    runs = old.rows(RUNS)
+    compacted = {run.recipe.output_table for run in compact_tables(old, min_files=2)}
+    assert compacted >= {"market_prices", "task_requests", "runs"}
+    fresh = Lake.open(old.path)
+    for name, rows in before.items():
+        assert fresh.read(TABLES[name]).equals(rows)
+    assert len(fresh.files(MARKET_PRICES, fresh.version(MARKET_PRICES))) == 1
+    assert fresh.rows(RUNS) == runs + len(compacted)
+    publish_sessions(fresh, 1, start=8)
+    assert fresh.rows(MARKET_PRICES) == 9

@@ -16,7 +16,7 @@ from lake.store import Lake
 from lake.tables.market import INSTRUMENTS
 from tests.frames.published import instrument_rows, publish_sessions
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 TRIES = 50
 RAISES = 5
 RACER = """
@@ -88,7 +88,7 @@ def answer(racer: subprocess.Popen[str]) -> str:
     return racer.stdout.readline().rstrip()
 
 
-def test_of_two_writers_at_once_one_writes_and_the_other_is_told_who_does(lake: Lake) -> None:
+def test_of_two_writers_at_once_one_writes_and_the_other_learns_who_does(lake: Lake) -> None:
     racers = [started(RACER, lake.path) for _ in range(2)]
     try:
         for number in range(TRIES):
@@ -130,7 +130,7 @@ def test_a_counter_raised_by_several_processes_ends_at_the_number_acknowledged(l
     assert Lake.open(lake.path).read(INSTRUMENTS)["name"].to_list() == [f"name {3 * RAISES}"]
 
 
-def test_rows_of_a_story_are_not_written_without_the_lease(lake: Lake) -> None:
+def test_rows_that_runs_publish_are_not_written_without_the_lock(lake: Lake) -> None:
     with pytest.raises(LakeError, match="only under the writer lock"):
         lake.commit(INSTRUMENTS, instrument_rows("name 1"), "somebody", {})
 

@@ -311,7 +311,7 @@ def test_a_migration_cut_off_between_its_commits_is_brought_to_its_end(lake: Lak
     assert scrub(Lake(lake.path, LATER)).findings == ()
 
 
-def test_what_an_interrupted_cycle_left_is_put_aside_before_a_migration(lake: Lake) -> None:
+def test_what_an_interrupted_cycle_left_is_quarantined_before_a_migration(lake: Lake) -> None:
     publish_sessions(lake, 2)
     with lake.lock("a writer that dies"):
         write_session(lake, 2)
@@ -322,7 +322,7 @@ def test_what_an_interrupted_cycle_left_is_put_aside_before_a_migration(lake: La
 
 
 def test_only_the_writer_changes_a_table(lake: Lake) -> None:
-    with pytest.raises(LakeError, match="writer lease"):
+    with pytest.raises(LakeError, match="writer lock"):
         lake.reshape(INSTRUMENTS, None, "x", {}, before=0)
 
 

@@ -22,7 +22,7 @@ from lake.tables.market import MARKET_PRICES
 from lake.upkeep.vacuum import vacuum
 from tests.frames.published import publish_sessions, request_rows
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 WRITER = """
 import sys
 from pathlib import Path
@@ -93,7 +93,7 @@ def test_on_a_full_disk_a_request_is_refused_in_words_alone_and_gc_still_gives_r
         (RuntimeError("Generic LocalFileSystem error: No space left on device (os error 28)"), "free some space"),
     ],
 )
-def test_what_a_disk_refuses_is_told_with_what_to_do(error: Exception, words: str) -> None:
+def test_what_a_disk_refuses_is_an_error_that_says_what_to_do(error: Exception, words: str) -> None:
     told = as_storage_error(error, "the rows could not be written")
     assert isinstance(told, StorageError)
     assert words in str(told)

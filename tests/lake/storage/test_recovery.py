@@ -91,7 +91,7 @@ def resume(path: Path) -> Lake:
 
 @damages
 @pytest.mark.parametrize("table", [MARKET_PRICES, INSTRUMENTS], ids=lambda table: table.name)
-def test_damage_above_the_published_version_is_put_aside_and_done_again(
+def test_damage_above_the_published_version_is_quarantined_and_done_again(
     interrupted: Lake, table: Table, damage: Damage
 ) -> None:
     damage(delta_log.entry_path(interrupted.uri(table), 3))
@@ -113,7 +113,7 @@ def test_a_dead_writers_leftovers_beside_a_damaged_entry_are_swept_too(interrupt
     assert not orphan.exists()
 
 
-def test_a_table_whose_making_was_cut_off_is_made_by_the_next_writer(aged: Callable[[int], Lake]) -> None:
+def test_a_table_whose_creation_was_cut_off_is_created_by_the_next_writer(aged: Callable[[int], Lake]) -> None:
     lake = aged(1)
     root = Path(lake.uri(DECISION_SCORES))
     shutil.rmtree(root)
@@ -126,7 +126,7 @@ def test_a_table_whose_making_was_cut_off_is_made_by_the_next_writer(aged: Calla
 
 @damages
 @pytest.mark.parametrize("witness", [True, False])
-def test_a_table_whose_making_a_power_cut_undid_is_put_aside_and_made_again(
+def test_a_table_whose_creation_a_power_cut_interrupted_is_created_again(
     aged: Callable[[int], Lake], damage: Damage, witness: bool
 ) -> None:
     lake = aged(1)
@@ -179,7 +179,7 @@ def test_a_publication_that_was_never_acknowledged_is_published_again(
     assert again.read(INSTRUMENTS)["name"].to_list() == ["name 2"]
 
 
-def test_a_whole_publication_whose_witness_was_not_written_counts(aged: Callable[[int], Lake]) -> None:
+def test_a_complete_publication_whose_commit_pointer_was_not_written_counts(aged: Callable[[int], Lake]) -> None:
     lake = aged(1)
     head = (lake.path / "HEAD").read_bytes()
     publish_sessions(lake, 1, start=1)
@@ -198,14 +198,16 @@ def test_publications_that_vanish_with_their_log_are_missed(aged: Callable[[int]
 
 
 @pytest.mark.parametrize("damage", [empty, cut_in_a_line, garbage], ids=lambda damage: damage.__name__)
-def test_an_unreadable_witness_is_named(aged: Callable[[int], Lake], damage: Damage) -> None:
+def test_an_unreadable_commit_pointer_is_named(aged: Callable[[int], Lake], damage: Damage) -> None:
     lake = aged(1)
     damage(lake.path / "HEAD")
     with pytest.raises(DamageError, match="HEAD"), Lake.open(lake.path).lock("next"):
         pass
 
 
-def test_a_witness_that_is_gone_is_told_and_made_again_where_the_chain_is_whole(aged: Callable[[int], Lake]) -> None:
+def test_a_missing_commit_pointer_is_reported_and_rebuilt_where_the_chain_is_intact(
+    aged: Callable[[int], Lake],
+) -> None:
     lake = aged(3)
     head = (lake.path / "HEAD").read_bytes()
     (lake.path / "HEAD").unlink()
@@ -223,7 +225,7 @@ def test_a_witness_that_is_gone_is_told_and_made_again_where_the_chain_is_whole(
 
 
 @pytest.mark.parametrize("damage", [nulls, garbage, missing, cut_after_a_line], ids=lambda damage: damage.__name__)
-def test_a_witness_that_is_gone_is_not_made_again_from_a_broken_chain(
+def test_a_missing_commit_pointer_is_not_rebuilt_from_a_broken_chain(
     aged: Callable[[int], Lake], damage: Damage
 ) -> None:
     lake = aged(3)
@@ -235,7 +237,7 @@ def test_a_witness_that_is_gone_is_not_made_again_from_a_broken_chain(
     assert scrub(lake).findings
 
 
-def test_a_chain_that_lost_its_end_together_with_the_witness_is_refused(aged: Callable[[int], Lake]) -> None:
+def test_a_chain_that_lost_its_end_together_with_the_commit_pointer_is_refused(aged: Callable[[int], Lake]) -> None:
     lake = aged(4)
     (lake.path / "HEAD").unlink()
     for version in (3, 4):
@@ -245,7 +247,7 @@ def test_a_chain_that_lost_its_end_together_with_the_witness_is_refused(aged: Ca
             pass
 
 
-def test_a_witness_whose_bits_changed_is_told_from_damage_to_the_runs(aged: Callable[[int], Lake]) -> None:
+def test_a_commit_pointer_whose_bits_changed_is_distinct_from_damage_to_the_runs(aged: Callable[[int], Lake]) -> None:
     lake = aged(2)
     path = lake.path / "HEAD"
     path.write_bytes(path.read_bytes().replace(b'"version": 2', b'"version": 1'))

@@ -25,21 +25,21 @@ TAKINGS = 300
 
 @pytest.fixture
 def lock(tmp_path: Path) -> Path:
-    return tmp_path / "post.lock"
+    return tmp_path / "some.lock"
 
 
 @pytest.fixture
 def orphaned(lock: Path) -> Path:
-    """A post whose holder was killed."""
+    """A lock whose holder was killed."""
     subprocess.run([sys.executable, "-c", TAKE_AND_DIE, str(lock)], check=False)
     assert holder_file(lock).exists()
     return lock
 
 
-def test_a_post_that_is_held_names_its_holder_and_one_given_back_nobody(lock: Path) -> None:
+def test_a_lock_names_its_holder_and_after_its_release_nobody(lock: Path) -> None:
     assert find_holder(lock) == ""
-    with hold_lock(lock, "a test") as tidy:
-        assert tidy
+    with hold_lock(lock, "a test") as released:
+        assert released
         assert "(a test, since " in find_holder(lock)
         assert not holder_died(lock)
         with pytest.raises(BusyError, match="a test"), hold_lock(lock, "another"):
@@ -51,8 +51,8 @@ def test_a_post_that_is_held_names_its_holder_and_one_given_back_nobody(lock: Pa
 def test_the_dead_hold_nothing_and_leave_a_sign_until_the_next_holder(orphaned: Path) -> None:
     assert find_holder(orphaned) == ""
     assert holder_died(orphaned)
-    with hold_lock(orphaned, "the next") as tidy:
-        assert not tidy
+    with hold_lock(orphaned, "the next") as released:
+        assert not released
         assert "the next" in find_holder(orphaned)
         assert not holder_died(orphaned)
     assert not holder_died(orphaned)
@@ -85,17 +85,17 @@ def test_whoever_only_looks_never_bars_a_writer(tmp_path: Path) -> None:
         looker.start()
     try:
         for _ in range(TAKINGS):
-            with writer_lock(tmp_path, "a test") as tidy:
-                assert tidy
+            with writer_lock(tmp_path, "a test") as released:
+                assert released
     finally:
         stop.set()
         for looker in lookers:
             looker.join()
 
 
-def test_a_note_nobody_can_read_still_says_that_somebody_was_there(lock: Path) -> None:
+def test_an_unreadable_holder_file_still_says_that_somebody_was_there(lock: Path) -> None:
     holder_file(lock).write_text("\0" * 20)
     assert holder_died(lock)
-    with hold_lock(lock, "the next") as tidy:
-        assert not tidy
+    with hold_lock(lock, "the next") as released:
+        assert not released
         assert json.loads(holder_file(lock).read_text())["purpose"] == "the next"

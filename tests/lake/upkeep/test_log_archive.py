@@ -111,7 +111,7 @@ def test_archiving_again_moves_nothing_and_work_goes_on(old: Lake) -> None:
 
 
 def test_only_the_writer_archives(long: Lake) -> None:
-    with pytest.raises(LakeError, match="writer lease"):
+    with pytest.raises(LakeError, match="writer lock"):
         long.archive_log(MARKET_PRICES)
 
 
@@ -170,7 +170,7 @@ def test_a_commit_that_came_too_late_is_taken_back(old: Lake) -> None:
     assert contents(Lake.open(old.path)) == before
 
 
-def test_a_commit_whose_writer_died_before_it_knew_that_it_came_too_late_is_put_aside(old: Lake) -> None:
+def test_a_commit_whose_writer_died_before_it_knew_that_it_came_too_late_is_quarantined(old: Lake) -> None:
     before, path = contents(old), late_entry(old)
     assert contents(Lake.open(old.path)) == before, "a reader follows the entry that came too late"
     with old.lock("the next writer"):

@@ -32,7 +32,7 @@ def test_a_small_file_is_read_from_disk_once(tmp_path: Path) -> None:
     assert read(reader, tmp_path, file) == [3]
 
 
-def test_what_no_read_asks_for_any_more_is_let_go_and_what_they_ask_for_stays(tmp_path: Path) -> None:
+def test_what_no_read_asks_for_any_more_is_evicted_and_what_they_ask_for_stays(tmp_path: Path) -> None:
     reader, old, asked = FileCache(), written(tmp_path, "old"), written(tmp_path, "asked")
     read(reader, tmp_path, old, asked)
     for name in ("old", "asked"):
@@ -44,7 +44,7 @@ def test_what_no_read_asks_for_any_more_is_let_go_and_what_they_ask_for_stays(tm
         read(reader, tmp_path, old)
 
 
-def test_what_takes_too_much_is_let_go_the_longest_unasked_first(
+def test_what_takes_too_much_is_evicted_least_recently_used_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(file_cache, "MAX_BYTES", 2 * file_cache.MIN_FRAME_BYTES)
@@ -60,7 +60,7 @@ def test_what_takes_too_much_is_let_go_the_longest_unasked_first(
         read(reader, tmp_path, files[0])
 
 
-def test_files_of_few_rows_are_gone_on_from_and_no_longer_held_one_by_one(tmp_path: Path) -> None:
+def test_frames_of_small_files_are_extended_and_the_files_no_longer_cached_singly(tmp_path: Path) -> None:
     reader, files = FileCache(), [written(tmp_path, "first")]
     for number in range(file_cache.MAX_IDLE_READS + 1):
         files.append(written(tmp_path, f"f{number}"))
@@ -72,7 +72,7 @@ def test_files_of_few_rows_are_gone_on_from_and_no_longer_held_one_by_one(tmp_pa
         read(reader, tmp_path, files[0])
 
 
-def test_the_columns_of_many_files_are_held_once(tmp_path: Path) -> None:
+def test_the_columns_of_many_files_are_stored_once(tmp_path: Path) -> None:
     publish_sessions(Lake.create(tmp_path / "lake"), 20)
     lake = Lake.open(tmp_path / "lake")
     before = schemas()
