@@ -116,7 +116,7 @@ def _reason(params: PredictionParams) -> pl.Expr:
         "no_window": pl.lit("no window: it is no member of the universe at this session"),
         "incomplete_window": pl.format("{} of {} sessions have complete features", "present", "length"),
         "no_bar": pl.lit("no bar at this session: there is no close to start from"),
-        "failed": pl.lit("it had a usable window and a bar, and yet got no forecast"),
+        "failed": pl.lit("it had a usable window and a bar, but a feature that the model uses has no value in it"),
     }
     expression = pl.lit(None, dtype=pl.String)
     for status, reason in words.items():

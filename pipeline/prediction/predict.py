@@ -17,7 +17,7 @@ from lake.tables.market import MARKET_PRICES, TICKER_UNIVERSE
 from lake.tables.models import MODEL_PROMOTIONS, MODEL_REGISTRY
 from lake.tables.predictions import PREDICTIONS, QUANTILE_COLUMNS, QUANTILES, TICKER_PRIORITIES
 from pipeline.engine.stage import Moment, Read, Stage
-from pipeline.features.feature_set import contains
+from pipeline.features.feature_set import F1, contains
 from pipeline.features.params import MAX_WINDOW
 from pipeline.features.tensors import window_tensor
 from pipeline.market.sessions import Sessions
@@ -26,7 +26,7 @@ from pipeline.models.ensemble import combine
 from pipeline.models.inference import daily_sigma, forecast_members
 from pipeline.models.member import Member
 from pipeline.models.members import MEMBERS, list_members, naive
-from pipeline.models.registry import find_champion, find_naive_shape, load_members
+from pipeline.models.registry import Ensemble, find_champion, find_naive_shape, load_members
 from pipeline.prediction.bounds import MEDIAN, bound, names
 from pipeline.prediction.corrections import adjustments, interval_scales, measured_skill
 from pipeline.prediction.params import PredictionParams
@@ -135,7 +135,12 @@ def predict_batch(
     tickers = _forecastable(batch, market_prices, ticker_universe, session)
     if tickers.is_empty():
         return PREDICTIONS.empty()
-    raw = _raw_forecast(tickers, feature_rows, model_registry, model_promotions, members, params)
+    ensemble = _load_champion(batch["feature_set"][0], model_registry, model_promotions, members)
+    if ensemble is not None:
+        tickers = _with_values(tickers, feature_rows, ensemble.features)
+    if tickers.is_empty():
+        return PREDICTIONS.empty()
+    raw = _raw_forecast(tickers, feature_rows, model_registry, ensemble, params)
     final = _corrected(raw, tickers, bias_flags, feedback_metrics, params)
     targets = {horizon: calendar.offset(session, horizon) for horizon in raw.horizons}
     return (
@@ -229,24 +234,40 @@ def _forecastable(
     )
 
 
+def _load_champion(
+    feature_set: str, model_registry: pl.DataFrame, model_promotions: pl.DataFrame, kinds: Sequence[Member]
+) -> Ensemble | None:
+    """The champion; None where there is none that knows the windows' feature set."""
+    model_id = find_champion(model_promotions)
+    mine = model_registry.filter(pl.col("model_id") == (model_id or ""))
+    other_features = not mine.is_empty() and not contains(feature_set, mine["feature_set"][0])
+    if model_id is None or other_features:
+        return None
+    ensemble = load_members(mine, model_id, members=kinds, feature_set=feature_set)
+    if ensemble.quantiles != QUANTILES:
+        raise ValueError(f"champion {model_id} forecasts quantiles {ensemble.quantiles}, not {QUANTILES}; train again")
+    return ensemble
+
+
+def _with_values(windows: pl.DataFrame, feature_rows: pl.DataFrame, features: Sequence[str]) -> pl.DataFrame:
+    """The windows that have every value of these features: those beyond the base set may lack some."""
+    further = [name for name in features if name not in F1]
+    if not further:
+        return windows
+    known = ~np.isnan(window_tensor(feature_rows, windows, further)).any(axis=(1, 2))
+    return windows.filter(pl.Series(known))
+
+
 def _raw_forecast(
     windows: pl.DataFrame,
     feature_rows: pl.DataFrame,
     model_registry: pl.DataFrame,
-    model_promotions: pl.DataFrame,
-    kinds: Sequence[Member],
+    ensemble: Ensemble | None,
     params: PredictionParams,
 ) -> RawForecast:
-    """The champion's members, or the naive one alone where no champion knows the windows' feature set."""
-    model_id = find_champion(model_promotions)
-    mine = model_registry.filter(pl.col("model_id") == (model_id or ""))
-    here = windows["feature_set"][0]
-    other_features = not mine.is_empty() and not contains(here, mine["feature_set"][0])
-    if model_id is None or other_features:
+    """The champion's members, or the naive one alone where there is no champion."""
+    if ensemble is None:
         return _naive_forecast(windows, feature_rows, model_registry, params)
-    ensemble = load_members(mine, model_id, members=kinds, feature_set=here)
-    if ensemble.quantiles != QUANTILES:
-        raise ValueError(f"champion {model_id} forecasts quantiles {ensemble.quantiles}, not {QUANTILES}; train again")
     tensor = window_tensor(feature_rows, windows, ensemble.features)
     sigma = daily_sigma(ensemble, tensor)
     members, weights = forecast_members(ensemble, tensor, sigma), dict(ensemble.weights)
@@ -254,7 +275,7 @@ def _raw_forecast(
         shape = find_naive_shape(model_registry, ensemble.horizons, QUANTILES)
         members["naive"] = naive.forecast(shape, sigma, ensemble.horizons)
         weights["naive"] = np.zeros(len(ensemble.horizons))
-    return RawForecast(model_id, "champion", ensemble.horizons, sigma, members, weights)
+    return RawForecast(ensemble.model_id, "champion", ensemble.horizons, sigma, members, weights)
 
 
 def _naive_forecast(

@@ -136,6 +136,25 @@ def test_a_champion_of_another_feature_set_gives_way_to_the_naive_forecast(train
     assert set(trained.forecasts(model_registry=other)["role"]) == {"naive"}
 
 
+def test_a_window_that_lacks_a_further_feature_gets_no_forecast_of_a_model_that_uses_it(trained: Setting) -> None:
+    name, tables = "f1+0123abcd", trained.tables
+    lacking = (pl.col("ticker") == "T001") & (pl.col("session") == trained.session)
+    rows = tables["feature_rows"].with_columns(
+        feature_set=pl.lit(name), further=pl.when(lacking).then(None).otherwise(pl.col("return_5"))
+    )
+    changes = {
+        "feature_rows": rows,
+        "feature_windows": tables["feature_windows"].with_columns(feature_set=pl.lit(name)),
+    }
+    assert trained.forecasts(**changes).equals(trained.forecasts()), "the model does not use it"
+    registry = tables["model_registry"]
+    features = [["further" if one == "return_5" else one for one in registry["features"][0]]] * registry.height
+    registry = registry.with_columns(feature_set=pl.lit(name), features=pl.Series(features))
+    made = trained.forecasts(**changes, model_registry=registry)
+    assert set(made["ticker"]) == {*trained.tickers} - {"T001"}
+    assert made.equals(trained.forecasts().filter(pl.col("ticker") != "T001"))
+
+
 def test_a_champion_that_is_not_registered_is_an_error_and_not_a_naive_forecast(trained: Setting) -> None:
     lost = models.promotions("m-20150302-00000000", trained.session)
     with pytest.raises(RegistryError, match="is not registered"):
