@@ -133,11 +133,8 @@ def predict_batch(
     batch = _select_batch(feature_windows, features_id)
     session: date = batch["session"][0]
     tickers = _forecastable(batch, market_prices, ticker_universe, session)
-    if tickers.is_empty():
-        return PREDICTIONS.empty()
-    ensemble = _load_champion(batch["feature_set"][0], model_registry, model_promotions, members)
-    if ensemble is not None:
-        tickers = _with_values(tickers, feature_rows, ensemble.features)
+    ensemble = _load_champion(tickers, model_registry, model_promotions, members)
+    tickers = _with_values(tickers, feature_rows, ensemble)
     if tickers.is_empty():
         return PREDICTIONS.empty()
     raw = _raw_forecast(tickers, feature_rows, model_registry, ensemble, params)
@@ -235,10 +232,12 @@ def _forecastable(
 
 
 def _load_champion(
-    feature_set: str, model_registry: pl.DataFrame, model_promotions: pl.DataFrame, kinds: Sequence[Member]
+    windows: pl.DataFrame, model_registry: pl.DataFrame, model_promotions: pl.DataFrame, kinds: Sequence[Member]
 ) -> Ensemble | None:
-    """The champion; None where there is none that knows the windows' feature set."""
-    model_id = find_champion(model_promotions)
+    """The champion; None where there is none that knows the windows' feature set, or no window to ask it about."""
+    if windows.is_empty():
+        return None
+    feature_set, model_id = windows["feature_set"][0], find_champion(model_promotions)
     mine = model_registry.filter(pl.col("model_id") == (model_id or ""))
     other_features = not mine.is_empty() and not contains(feature_set, mine["feature_set"][0])
     if model_id is None or other_features:
@@ -249,9 +248,9 @@ def _load_champion(
     return ensemble
 
 
-def _with_values(windows: pl.DataFrame, feature_rows: pl.DataFrame, features: Sequence[str]) -> pl.DataFrame:
-    """The windows that have every value of these features: those beyond the base set may lack some."""
-    further = [name for name in features if name not in F1]
+def _with_values(windows: pl.DataFrame, feature_rows: pl.DataFrame, ensemble: Ensemble | None) -> pl.DataFrame:
+    """The windows that have every value the model uses: features beyond the base set may lack some."""
+    further = [name for name in ensemble.features if name not in F1] if ensemble is not None else []
     if not further:
         return windows
     known = ~np.isnan(window_tensor(feature_rows, windows, further)).any(axis=(1, 2))
