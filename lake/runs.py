@@ -17,7 +17,7 @@ from lake.contract import Table
 from lake.errors import LakeError, NoSuchError
 from lake.fingerprint import fingerprint
 from lake.migrations import FORMAT, FORMATS, Formats
-from lake.migrations.steps import bring_forward, names_then, steps_of
+from lake.migrations.steps import names_before, select_steps, upgrade_rows
 from lake.storage.atomic import fsync_files
 from lake.storage.checksums import hash_file
 from lake.storage.commit_pointer import CommitPointer, write_pointer
@@ -114,7 +114,7 @@ def _fields(record: Recipe | Run) -> dict[str, Any]:
     return {name: getattr(record, name) for name in record.__dataclass_fields__}
 
 
-def run_frame(runs: Sequence[Run]) -> pl.DataFrame:
+def runs_to_frame(runs: Sequence[Run]) -> pl.DataFrame:
     """The runs as rows of the `runs` table."""
     return RUNS.check(pl.DataFrame([run.row() for run in runs], schema=RUNS.schema))
 
@@ -143,12 +143,12 @@ def upkeep_recipe(lake: Lake, stage: str, table: Table, version: int) -> Recipe:
     )
 
 
-def fingerprint_then(
+def recompute_fingerprint(
     run: Run, table: Table, rows: pl.DataFrame, columns: Sequence[str], formats: Formats = FORMATS
 ) -> str:
     """The fingerprint of rows over those of the columns that the table had when the run ran, as they were called."""
-    steps = steps_of(formats[run.contract :], table.name)
-    then = names_then(steps, columns)
+    steps = select_steps(formats[run.contract :], table.name)
+    then = names_before(steps, columns)
     rows = rows.select(pl.col(today).alias(name) for today, name in then.items())
     return fingerprint(rows, [then[name] for name in table.key], list(then.values()))
 
@@ -166,8 +166,8 @@ def publish(lake: Lake, runs: Sequence[Run], publication: str, *, durable: bool 
         The runs as published, with the hash of every file they added.
 
     Raises:
-        StorageError: if the disk refuses. What was not forced onto it is put quarantine, to be written anew: asking a
-            disk a second time can be answered with success for content that is lost.
+        StorageError: if the disk refuses. What was not forced onto it goes to the quarantine, to be written anew:
+            asking a disk a second time can be answered with success for content that is lost.
     """
     hashed = [replace(run, files=_file_hashes(lake, run)) for run in runs]
     if durable:
@@ -176,7 +176,7 @@ def publish(lake: Lake, runs: Sequence[Run], publication: str, *, durable: bool 
         except OSError as error:
             lake.discard_unpublished()
             raise as_storage_error(error, "the runs could not be forced onto the disk") from error
-    written = lake.commit(RUNS, run_frame(hashed), publication, {"publishes": publication})
+    written = lake.commit(RUNS, runs_to_frame(hashed), publication, {"publishes": publication})
     if durable:
         added = lake.history(RUNS, limit=1)[0]["files"]
         fsync_files(commit_paths(lake.uri(RUNS), written.version, added))
@@ -193,7 +193,7 @@ def record_failure(lake: Lake, run: Run) -> None:
     lake.commit(RUNS, failed, f"{run.run_id}/failed/{run.started_at.isoformat()}", {})
 
 
-def unpublished(lake: Lake) -> list[Run]:
+def find_unpublished(lake: Lake) -> list[Run]:
     """The runs whose commits lie above the published versions: what an interrupted cycle left behind, oldest first."""
     published = lake.published_versions()
     found = [
@@ -278,7 +278,7 @@ def failed_attempts(lake: Lake, cycle_id: str) -> int:
     return lake.read(RUNS, where=(pl.col("cycle_id") == cycle_id) & ~DONE, columns=("run_id",)).height
 
 
-def done_runs(lake: Lake, cycle_id: str | None = None) -> list[Run]:
+def find_done_runs(lake: Lake, cycle_id: str | None = None) -> list[Run]:
     """The published runs of a piece of work, or of all of them, in the order they ran."""
     where = DONE if cycle_id is None else DONE & (pl.col("cycle_id") == cycle_id)
     rows = lake.read(RUNS, where=where).sort("started_at", "run_id")
@@ -346,8 +346,8 @@ def _interrupted(commit: dict[str, Any], table: str) -> Run:
 
 def _in_todays_columns(record: dict[str, Any]) -> dict[str, Any]:
     """A row of `runs` as an earlier program wrote it into a commit, with what has been added since."""
-    steps = steps_of(FORMATS, RUNS.name)
-    return bring_forward(pl.LazyFrame([record]), steps, list(record), RUNS.schema).collect().row(0, named=True)
+    steps = select_steps(FORMATS, RUNS.name)
+    return upgrade_rows(pl.LazyFrame([record]), steps, list(record), RUNS.schema).collect().row(0, named=True)
 
 
 def _paths(lake: Lake, run: Run) -> list[Path]:

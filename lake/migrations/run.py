@@ -10,8 +10,8 @@ from time import perf_counter
 
 from lake.contract import Table
 from lake.errors import DamageError, OvertakenError
-from lake.migrations.steps import Step, pending, steps_of
-from lake.runs import Run, publish, unpublished, upkeep_recipe
+from lake.migrations.steps import Step, pending, select_steps
+from lake.runs import Run, find_unpublished, publish, upkeep_recipe
 from lake.storage.atomic import fsync_files
 from lake.storage.checksums import record_commit_checksums
 from lake.storage.commit_pointer import CommitPointer, write_pointer
@@ -34,7 +34,7 @@ class Change:
     """What a table still lacks."""
 
     table: str
-    words: str
+    description: str
     rows: int
     version: int
     """The table's newest version, which the change will follow; it stays readable."""
@@ -43,35 +43,35 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Migrated:
+class MigrationResult:
     """What a migration did."""
 
     changes: tuple[Change, ...]
     repairs: tuple[Repair, ...]
-    """What was put right before, unpublished work put aside among it."""
+    """What was repaired before, unpublished work moved to the quarantine among it."""
 
 
-def planned(lake: Lake, tables: Mapping[str, Table] = TABLES) -> list[Change]:
+def plan_migration(lake: Lake, tables: Mapping[str, Table] = TABLES) -> list[Change]:
     """What would change, `runs` first, for it records the rest; nothing is written."""
     ordered = sorted(tables.values(), key=lambda table: table.name != RUNS.name)
     return [
         Change(
             table=table.name,
-            words="; ".join(step.words for step in steps),
+            description="; ".join(step.description for step in steps),
             rows=lake.rows(table, lake.newest(table)),
             version=lake.newest(table),
             rewrites=any(step.rewrites for step in steps),
         )
         for table in ordered
-        if (steps := _ahead(lake, table))
+        if (steps := _pending_steps(lake, table))
     ]
 
 
-def migrate(lake: Lake, progress: Progress = lambda *_: None, tables: Mapping[str, Table] = TABLES) -> Migrated:
+def migrate(lake: Lake, progress: Progress = lambda *_: None, tables: Mapping[str, Table] = TABLES) -> MigrationResult:
     """Change what has to be changed, one commit a table, and then say in the marker that it is done.
 
     Cut off at any point, the next call goes on from there. What an interrupted cycle of the earlier program left
-    unpublished is put quarantine, to be done again.
+    unpublished is moved to the quarantine, to be done again.
 
     Raises:
         BusyError: if another process is writing.
@@ -79,25 +79,25 @@ def migrate(lake: Lake, progress: Progress = lambda *_: None, tables: Mapping[st
         DamageError: if a table's rows are not the same after it.
     """
     with lake.lock("migrate"), translate_disk_errors("the lake could not be migrated to the end"):
-        if any(run.recipe.stage != STAGE for run in unpublished(lake)):
+        if any(run.recipe.stage != STAGE for run in find_unpublished(lake)):
             lake.discard_unpublished()
-        changes = planned(lake, tables)
+        changes = plan_migration(lake, tables)
         for number, change in enumerate(changes):
             progress(change.table, number, len(changes))
-            _apply(lake, tables[change.table], change.rewrites)
-        if left := unpublished(lake):
+            _change_in_turn(lake, tables[change.table], change.rewrites)
+        if left := find_unpublished(lake):
             publish(lake, left, f"{STAGE}/{left[0].run_id}", durable=lake.durable)
         record_migration(lake.path)
         progress("migrate", len(changes), len(changes))
-        return Migrated(tuple(changes), tuple(lake.repairs))
+        return MigrationResult(tuple(changes), tuple(lake.repairs))
 
 
-def _ahead(lake: Lake, table: Table) -> list[Step]:
-    steps = steps_of(lake.formats, table.name)
+def _pending_steps(lake: Lake, table: Table) -> list[Step]:
+    steps = select_steps(lake.formats, table.name)
     return pending(steps, lake.columns(table)) if steps else []
 
 
-def _apply(lake: Lake, table: Table, rewrites: bool) -> None:
+def _change_in_turn(lake: Lake, table: Table, rewrites: bool) -> None:
     for last in (False, False, True):
         try:
             return _change(lake, table, lake.newest(table), rewrites)

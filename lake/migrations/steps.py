@@ -23,24 +23,24 @@ class AddColumn:
         return self.value is not None
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         """The change in words."""
         return f"gains {self.column}" + (", computed for older rows" if self.rewrites else ", null in older rows")
 
-    def wanting(self, columns: Sequence[str]) -> bool:
+    def is_pending(self, columns: Sequence[str]) -> bool:
         """Whether a table or file with these columns is from before the change."""
         return self.column not in columns
 
-    def renamed(self, columns: Sequence[str]) -> list[str]:
+    def columns_after(self, columns: Sequence[str]) -> list[str]:
         """The columns after the change."""
         return [*columns, self.column]
 
-    def forward(self, rows: pl.LazyFrame, schema: pl.Schema) -> pl.LazyFrame:
+    def upgrade(self, rows: pl.LazyFrame, schema: pl.Schema) -> pl.LazyFrame:
         """Rows from before, as they look after it."""
         value = pl.lit(None) if self.value is None else self.value
         return rows.with_columns(value.cast(schema.get(self.column, pl.Null)).alias(self.column))
 
-    def back(self, name: str) -> str | None:
+    def former_name(self, name: str) -> str | None:
         """What the column of that name was called before; None if there was none."""
         return None if name == self.column else name
 
@@ -55,23 +55,23 @@ class RenameColumn:
     rewrites = True
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         """The change in words."""
         return f"{self.old} becomes {self.new}"
 
-    def wanting(self, columns: Sequence[str]) -> bool:
+    def is_pending(self, columns: Sequence[str]) -> bool:
         """Whether a table or file with these columns is from before the change."""
         return self.old in columns and self.new not in columns
 
-    def renamed(self, columns: Sequence[str]) -> list[str]:
+    def columns_after(self, columns: Sequence[str]) -> list[str]:
         """The columns after the change."""
         return [self.new if name == self.old else name for name in columns]
 
-    def forward(self, rows: pl.LazyFrame, schema: pl.Schema) -> pl.LazyFrame:  # noqa: ARG002
+    def upgrade(self, rows: pl.LazyFrame, schema: pl.Schema) -> pl.LazyFrame:  # noqa: ARG002
         """Rows from before, as they look after it."""
         return rows.rename({self.old: self.new})
 
-    def back(self, name: str) -> str | None:
+    def former_name(self, name: str) -> str | None:
         """What the column of that name was called before."""
         return self.old if name == self.new else name
 
@@ -81,7 +81,7 @@ Formats = tuple[tuple[Step, ...], ...]
 """The steps of each format, from format 1 on."""
 
 
-def steps_of(formats: Iterable[Iterable[Step]], table: str) -> tuple[Step, ...]:
+def select_steps(formats: Iterable[Iterable[Step]], table: str) -> tuple[Step, ...]:
     """A table's steps in their order."""
     return tuple(step for steps in formats for step in steps if step.table == table)
 
@@ -90,8 +90,8 @@ def pending(steps: Iterable[Step], columns: Sequence[str]) -> list[Step]:
     """The steps that a table or file with these columns is from before."""
     ahead: list[Step] = []
     for step in steps:
-        if step.wanting(columns):
-            columns = step.renamed(columns)
+        if step.is_pending(columns):
+            columns = step.columns_after(columns)
             ahead.append(step)
     return ahead
 
@@ -100,11 +100,11 @@ def columns_after(steps: Iterable[Step], columns: Sequence[str]) -> list[str]:
     """The columns once all steps are done."""
     after = list(columns)
     for step in pending(steps, columns):
-        after = step.renamed(after)
+        after = step.columns_after(after)
     return after
 
 
-def bring_forward(rows: pl.LazyFrame, steps: Iterable[Step], columns: Sequence[str], schema: pl.Schema) -> pl.LazyFrame:
+def upgrade_rows(rows: pl.LazyFrame, steps: Iterable[Step], columns: Sequence[str], schema: pl.Schema) -> pl.LazyFrame:
     """Rows of an older file as the schema has them.
 
     Args:
@@ -114,13 +114,13 @@ def bring_forward(rows: pl.LazyFrame, steps: Iterable[Step], columns: Sequence[s
         schema: of the table today; its columns come out in its order.
     """
     for step in pending(steps, columns):
-        rows = step.forward(rows, schema)
+        rows = step.upgrade(rows, schema)
     return rows.select(list(schema))
 
 
-def names_then(steps: Iterable[Step], columns: Iterable[str]) -> dict[str, str]:
+def names_before(steps: Iterable[Step], columns: Iterable[str]) -> dict[str, str]:
     """Name today -> name before the steps, for the columns that were there."""
     then = {name: name for name in columns}
     for step in reversed(tuple(steps)):
-        then = {today: old for today, name in then.items() if (old := step.back(name)) is not None}
+        then = {today: old for today, name in then.items() if (old := step.former_name(name)) is not None}
     return then

@@ -12,7 +12,7 @@ import polars as pl
 from lake.contract import Table, require_columns
 from lake.errors import DamageError, LakeError
 from lake.migrations import FORMATS, Formats
-from lake.migrations.steps import bring_forward, columns_after, steps_of
+from lake.migrations.steps import columns_after, select_steps, upgrade_rows
 from lake.storage import delta
 from lake.storage.checksums import CHECKSUMS
 from lake.storage.delta_log import entry_versions
@@ -161,7 +161,9 @@ class Reader:
             return kept[version]
         nearest = max((at for at in kept if at < version), default=-1)
         snapshot = read_snapshot(Path(self.uri(table)), table, version, kept.get(nearest, EMPTY))
-        require_columns(self.uri(table), table, columns_after(steps_of(self._formats, table.name), snapshot.columns))
+        require_columns(
+            self.uri(table), table, columns_after(select_steps(self._formats, table.name), snapshot.columns)
+        )
         kept[version] = snapshot
         while len(kept) > MAX_SNAPSHOTS:
             kept.popitem(last=False)
@@ -203,7 +205,7 @@ class Reader:
     def _scan(self, table: Table, files: list[FileSpan]) -> pl.LazyFrame:
         """The files' rows in the contract's columns, whatever columns each file was written with."""
         root, schema = Path(self.uri(table)), table.stored_schema
-        steps = steps_of(self._formats, table.name)
+        steps = select_steps(self._formats, table.name)
         if not steps and table.further is None:
             return self._cache.scan(root, files, schema)
         by_columns: dict[tuple[str, ...], list[FileSpan]] = {}
@@ -214,7 +216,7 @@ class Reader:
             rows = self._cache.scan(root, alike, self._schema(f"{root}/{alike[0].path}"))
             lacking = [name for name, one in table.columns.items() if one is table.further and name not in columns]
             rows = rows.with_columns(pl.lit(None, dtype=schema[name]).alias(name) for name in lacking)
-            parts.append(bring_forward(rows, steps, [*columns, *lacking], schema))
+            parts.append(upgrade_rows(rows, steps, [*columns, *lacking], schema))
         return pl.concat(parts)
 
     def _schema(self, file: str) -> pl.Schema:

@@ -19,7 +19,7 @@ def command(invocation: Invocation, dry_run: bool) -> None:
     lake afterwards; `nextgen backup` keeps a copy that they can.
     """
     from lake.migrations import FORMAT
-    from lake.migrations.run import migrate, planned
+    from lake.migrations.run import migrate, plan_migration
     from lake.storage.manifest import check_format
     from lake.store import Lake
     from nextgen_tui.text.formats import counted
@@ -32,7 +32,7 @@ def command(invocation: Invocation, dry_run: bool) -> None:
         invocation.output.record({"format": now, "changes": []})
         return
     if dry_run:
-        changes = planned(lake)
+        changes = plan_migration(lake)
     else:
         with invocation.output.progress("migrating") as progress:
             done = migrate(lake, progress)
@@ -45,7 +45,7 @@ def command(invocation: Invocation, dry_run: bool) -> None:
             view.add_column(heading)
         for one in changes:
             how = "rows rewritten" if one.rewrites else "columns only"
-            view.add_row(one.table, one.words, f"{one.rows:,}", str(one.version), how)
+            view.add_row(one.table, one.description, f"{one.rows:,}", str(one.version), how)
         invocation.output.show(view)
     verb = "would change" if dry_run else "changed"
     hint = "; back the lake up first with `nextgen backup FOLDER`, it cannot be undone" if dry_run else ""

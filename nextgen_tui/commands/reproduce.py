@@ -11,7 +11,7 @@ from nextgen_tui.cli import exit_codes
 from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 
 if TYPE_CHECKING:
-    from pipeline.engine.reproduction import Verdict
+    from pipeline.engine.reproduction import Reproduction
 
 
 @click.command("reproduce", cls=ReadingCommand)
@@ -31,13 +31,13 @@ def command(
     """
     if sum((bool(runs), everything, cycle is not None, sample is not None)) != 1:
         raise click.UsageError("name the runs to reproduce, or give --all, --cycle or --sample")
-    from pipeline.engine.reproduction import reproduce_apart
+    from pipeline.engine.reproduction import reproduce_in_processes
 
     chosen = _chosen(invocation, runs, cycle, sample)
-    verdicts: list[Verdict] = []
+    verdicts: list[Reproduction] = []
     with invocation.output.progress("reproducing") as progress:
         progress("starting", 0, len(chosen))
-        for verdict in reproduce_apart(invocation.lake_path, chosen, workers):
+        for verdict in reproduce_in_processes(invocation.lake_path, chosen, workers):
             verdicts.append(verdict)
             progress(verdict.run_id, len(verdicts), len(chosen))
     _show(invocation, verdicts)
@@ -64,7 +64,7 @@ def _chosen(invocation: Invocation, names: tuple[str, ...], cycle: str | None, s
     return ids if sample is None else random.sample(ids, min(sample, len(ids)))
 
 
-def _show(invocation: Invocation, verdicts: list[Verdict]) -> None:
+def _show(invocation: Invocation, verdicts: list[Reproduction]) -> None:
     from rich.text import Text
 
     from nextgen_tui.text.formats import counted

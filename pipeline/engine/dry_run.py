@@ -12,11 +12,11 @@ from lake.storage.predicates import build_predicates, select_last_revisions
 from pipeline.engine.runner import Runner
 from pipeline.engine.stage import Moment, Read, Stage
 
-KEPT = timedelta(days=120)
-"""How far back rows of a rehearsal stay in mind: more than any stage of an import looks."""
+MEMORY = timedelta(days=120)
+"""How far back rows of a dry run stay in memory: more than any stage of an import looks."""
 
 
-class Rehearsal:
+class DryRun:
     """A lake as it would be after stages that have been tried, and nothing of it on disk."""
 
     def __init__(self, runner: Runner) -> None:
@@ -39,21 +39,21 @@ class Rehearsal:
             versions={},
             calendar=self.runner.calendar,
         )
-        given = {}
+        results = {}
         for stage in (stage for stage in stages if stage.kind == "pure"):
             params = self.runner.settings.section(stage.section)
-            rows = stage.function(*(self._seen(read, moment) for read in stage.reads), moment, params)
-            given[stage.writes.name] = stage.writes.check(rows)
+            rows = stage.function(*(self._read(read, moment) for read in stage.reads), moment, params)
+            results[stage.writes.name] = stage.writes.check(rows)
             self.land(stage.writes, rows)
-        return given
+        return results
 
     def forget(self, tables: Sequence[Table], before: date) -> None:
         """Let go of rows of these tables that no later session looks back to."""
         for table in tables:
             if (rows := self._above.get(table.name)) is not None:
-                self._above[table.name] = rows.filter(pl.col(table.clock) > before - KEPT)
+                self._above[table.name] = rows.filter(pl.col(table.clock) > before - MEMORY)
 
-    def _seen(self, read: Read, moment: Moment) -> pl.DataFrame:
+    def _read(self, read: Read, moment: Moment) -> pl.DataFrame:
         """What a stage would see of a table: the lake's rows and those above them, cut as the runner cuts them."""
         table, calendar = read.table, moment.calendar
         since = None if read.lookback is None else calendar.offset(moment.since, -read.lookback)

@@ -20,7 +20,7 @@ MAX_ERROR = 3_900
 
 
 @contextmanager
-def recorded_failures(lake: Lake, work: Work) -> Iterator[None]:
+def record_failures(lake: Lake, work: Work) -> Iterator[None]:
     """Record whatever ends the block as a failed run of the work, and let it pass on.
 
     Not recorded are a stage's own failure, which its run tells of; a lake that another process is writing; and work

@@ -16,7 +16,7 @@ import polars as pl
 from lake.contract import RUN_ID
 from lake.errors import LakeError
 from lake.migrations.run import STAGE as MIGRATION
-from lake.runs import Run, find_run, fingerprint_then
+from lake.runs import Run, find_run, recompute_fingerprint
 from lake.store import Lake
 from lake.tables import TABLES
 from lake.upkeep.compaction import STAGE as COMPACTION
@@ -30,7 +30,7 @@ from pipeline.engine.stages import find_stage
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Reproduction:
     """Whether a run came out the same again."""
 
     run_id: str
@@ -42,7 +42,7 @@ class Verdict:
     """What is different now: the code of a stage or a plugin, or a library with both versions."""
 
 
-def reproduce(runner: Runner, run: Run) -> Verdict:
+def reproduce(runner: Runner, run: Run) -> Reproduction:
     """Compute a run again at its pinned versions and compare with what it wrote.
 
     A landing is not asked of the world again: its stored rows are compared with the fingerprint they were landed with.
@@ -53,29 +53,29 @@ def reproduce(runner: Runner, run: Run) -> Verdict:
     if run.status != "done" or run.output_version is None:
         raise LakeError(f"run {run.run_id} ended as {run.status!r}; only runs that are done can be reproduced")
     if run.recipe.stage in (COMPACTION, MIGRATION):
-        return _kept(runner, run)
+        return _compare_versions(runner, run)
     stage = find_stage(run.recipe.stage)
-    changes = _changes(runner, stage, run)
+    changes = _find_changes(runner, stage, run)
     try:
         rows: pl.DataFrame | None = (
-            _landed(runner, run) if stage.kind == "landing" else runner.compute(stage, run.recipe)
+            _read_landing(runner, run) if stage.kind == "landing" else runner.compute(stage, run.recipe)
         )
     except Exception as error:  # a plugin that is gone or was changed since can fail in any way
         if not run.recipe.plugins and not isinstance(error, PluginError):
             raise
-        return Verdict(run.run_id, stage.name, False, f"it cannot be done again: {error}", changes)
+        return Reproduction(run.run_id, stage.name, False, f"it cannot be done again: {error}", changes)
     if stage.kind == "landing" and run.written != run.rows:
         rows = None  # a repeat of an earlier landing: nothing of it was stored under this run
     same = (
         rows is None
-        or fingerprint_then(run, stage.writes, rows, stage.writes.for_columns(rows.columns).content_columns)
+        or recompute_fingerprint(run, stage.writes, rows, stage.writes.for_columns(rows.columns).content_columns)
         == run.fingerprint
     )
     difference = "" if same or rows is None else _first_difference(runner, run, stage, rows)
-    return Verdict(run.run_id, stage.name, same, difference, changes)
+    return Reproduction(run.run_id, stage.name, same, difference, changes)
 
 
-def reproduce_apart(lake: Path, run_ids: Sequence[str], workers: int = 1) -> Iterator[Verdict]:
+def reproduce_in_processes(lake: Path, run_ids: Sequence[str], workers: int = 1) -> Iterator[Reproduction]:
     """Compute runs again in fresh processes, which share nothing with this one but the lake and the configuration.
 
     Args:
@@ -90,19 +90,19 @@ def reproduce_apart(lake: Path, run_ids: Sequence[str], workers: int = 1) -> Ite
         LakeError: if a process ended without an answer, with what it said last.
     """
     shares = [run_ids[first::workers] for first in range(min(workers, len(run_ids)))]
-    processes = [_started(lake, share) for share in shares]
+    processes = [_start(lake, share) for share in shares]
     for process in processes:
         with process:
             assert process.stdout is not None and process.stderr is not None
             for line in process.stdout:
                 answer = json.loads(line)
-                yield Verdict(**{**answer, "changed_since": tuple(answer["changed_since"])})
+                yield Reproduction(**{**answer, "changed_since": tuple(answer["changed_since"])})
             words = process.stderr.read().strip()
         if process.returncode != 0:
             raise LakeError(f"a worker process could not reproduce: {words.splitlines()[-1] if words else 'no word'}")
 
 
-def _started(lake: Path, run_ids: Sequence[str]) -> subprocess.Popen[str]:
+def _start(lake: Path, run_ids: Sequence[str]) -> subprocess.Popen[str]:
     return subprocess.Popen(
         python_command("pipeline.engine.reproduction", lake, *run_ids),
         stdout=subprocess.PIPE,
@@ -121,23 +121,25 @@ def main() -> None:
         sys.stdout.flush()
 
 
-def _kept(runner: Runner, run: Run) -> Verdict:
+def _compare_versions(runner: Runner, run: Run) -> Reproduction:
     """A compaction or a migration comes out the same if the table holds the same rows before and after it."""
     table, lake = TABLES[run.recipe.output_table], runner.lake
     columns = list(lake.contract(table, run.output_version).stored_schema)
     versions = (run.recipe.inputs[table.name], run.output_version)
-    marks = {fingerprint_then(run, table, lake.read(table, version=version), columns) for version in versions}
+    marks = {recompute_fingerprint(run, table, lake.read(table, version=version), columns) for version in versions}
     same = marks == {run.fingerprint}
-    return Verdict(run.run_id, run.recipe.stage, same, "" if same else f"{table.name} holds other rows after it", ())
+    return Reproduction(
+        run.run_id, run.recipe.stage, same, "" if same else f"{table.name} holds other rows after it", ()
+    )
 
 
-def _landed(runner: Runner, run: Run) -> pl.DataFrame:
+def _read_landing(runner: Runner, run: Run) -> pl.DataFrame:
     table = TABLES[run.recipe.output_table]
     rows = runner.lake.read(table, version=run.output_version, where=pl.col(RUN_ID) == run.run_id)
     return rows.drop(RUN_ID)
 
 
-def _changes(runner: Runner, stage: Stage, run: Run) -> tuple[str, ...]:
+def _find_changes(runner: Runner, stage: Stage, run: Run) -> tuple[str, ...]:
     now = libraries()
     other = [f"{name} {was} -> {now.get(name)}" for name, was in run.recipe.libraries.items() if now.get(name) != was]
     code = [f"code of stage {stage.name}"] if code_fingerprint(stage) != run.recipe.code else []
@@ -151,7 +153,7 @@ def _first_difference(runner: Runner, run: Run, stage: Stage, again: pl.DataFram
     again = again.sort(table.key)
     missing = again.join(stored, on=table.key, how="anti", nulls_equal=True)
     if not missing.is_empty():
-        return f"{missing.height} rows are new, the first is {_named(missing, table.key)}"
+        return f"{missing.height} rows are new, the first is {_key_of(missing, table.key)}"
     held = stored.join(again.select(table.key), on=table.key, how="semi", nulls_equal=True)
     for name in table.for_columns(again.columns).content_columns:
         if name not in held.columns:
@@ -159,11 +161,11 @@ def _first_difference(runner: Runner, run: Run, stage: Stage, again: pl.DataFram
         differs = again[name].ne_missing(held[name])
         if differs.any():
             at = differs.arg_true()[0]
-            return f"{_named(again[at], table.key)}: {name} was {held[name][at]!r} and is now {again[name][at]!r}"
+            return f"{_key_of(again[at], table.key)}: {name} was {held[name][at]!r} and is now {again[name][at]!r}"
     return f"it gave {run.rows} rows then and {again.height} now"
 
 
-def _named(frame: pl.DataFrame, key: tuple[str, ...]) -> dict[str, Any]:
+def _key_of(frame: pl.DataFrame, key: tuple[str, ...]) -> dict[str, Any]:
     return dict(zip(key, frame.select(key).row(0), strict=True))
 
 

@@ -14,11 +14,11 @@ from lake.runs import (
     Run,
     backfill_span,
     failed_attempts,
+    find_unpublished,
     has_imported,
     is_published,
     last_cycle,
     publish,
-    unpublished,
 )
 from lake.store import Lake
 from lake.tables.control import WorkKind
@@ -30,7 +30,7 @@ from pipeline.config.settings import Settings
 from pipeline.engine import work
 from pipeline.engine.errors import CycleOrderError
 from pipeline.engine.executor import Executor
-from pipeline.engine.failures import recorded_failures
+from pipeline.engine.failures import record_failures
 from pipeline.engine.plugins import Plugins
 from pipeline.engine.stage import Stage
 from pipeline.engine.stages import BACKFILL, CHAMPION_CHOSEN, REPORT, TRAINING, TRAINING_DUE
@@ -149,7 +149,7 @@ class Runner:
     def recover(self, progress: Progress = silent) -> list[Run]:
         """Bring interrupted work to its end before anything else is written; nothing to do on a tidy lake."""
         with self.lake.lock("recovery"):
-            left = unpublished(self.lake)
+            left = find_unpublished(self.lake)
             for cycle_id in dict.fromkeys(run.recipe.cycle_id for run in left):
                 done = [run for run in left if run.recipe.cycle_id == cycle_id]
                 interrupted = work.resume(done)
@@ -167,7 +167,7 @@ class Runner:
     def _lock(self, wanted: Work, purpose: str, progress: Progress = silent) -> Iterator[None]:
         """Be the lake's writer for the block, on a tidy lake; where that fails, the work wanted has failed."""
         with ExitStack() as stack:
-            with recorded_failures(self.lake, wanted):
+            with record_failures(self.lake, wanted):
                 stack.enter_context(self.lake.lock(purpose))
                 self.recover(progress)
             yield
@@ -183,13 +183,13 @@ class Runner:
         return replace(cycle, runs=(*cycle.runs, report))
 
     def _run_alone(self, alone: Work) -> Run:
-        with recorded_failures(self.lake, alone):
+        with record_failures(self.lake, alone):
             run = self.executor.execute(alone, alone.stages[0], (alone.since, alone.session), 0)
             return self._publish([run], run.run_id)[0]
 
     def _run_work(self, wanted: Work, progress: Progress, done: Sequence[Run] = ()) -> Cycle:
         """Run the stages of a piece of work that are not done yet, and publish it."""
-        with recorded_failures(self.lake, wanted):
+        with record_failures(self.lake, wanted):
             self.plugins.require_working([kind for stage in wanted.stages for kind in stage.uses])
             finished = {run.recipe.stage: run for run in done}
             attempt = failed_attempts(self.lake, wanted.cycle_id)

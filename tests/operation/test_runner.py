@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from lake.errors import LakeError
-from lake.runs import Run, last_cycle, unpublished
+from lake.runs import Run, find_unpublished, last_cycle
 from lake.store import Lake
 from lake.tables import TABLES
 from lake.tables.control import RUNS
@@ -149,10 +149,10 @@ def test_a_cycle_cut_off_in_the_middle_is_finished_first_and_ends_the_same(
     with pytest.raises(ProcessDiedError):
         broken.cycle(session, die)
     fresh = Runner(Lake.open(broken.lake.path), operation.settings, operation.runner.source)
-    assert unpublished(fresh.lake)
+    assert find_unpublished(fresh.lake)
     assert last_cycle(fresh.lake) == operation.sessions[-1]
     fresh.recover()
-    assert not unpublished(fresh.lake)
+    assert not find_unpublished(fresh.lake)
     assert _fingerprints(fresh.lake, session) == _fingerprints(one_further.lake, session)
 
 

@@ -57,7 +57,7 @@ def interrupted(bench: Bench) -> Path:
     return lake
 
 
-def unpublished(lake: Path) -> Iterator[Hurt]:
+def find_unpublished(lake: Path) -> Iterator[Hurt]:
     """All that can happen to each log entry and data file above the published versions."""
     published = Lake.open(lake).published_versions()
     for table in TABLES.values():
@@ -138,7 +138,7 @@ def flipped(bench: Bench, seed: int) -> None:
 
 def test_damage_to_what_is_not_published_is_repaired_and_the_cycle_ends_the_same(bench: Bench) -> None:
     lake = interrupted(bench)
-    hurts = {(hurt.table, hurt.which, hurt.damage): hurt for hurt in unpublished(lake)}
+    hurts = {(hurt.table, hurt.which, hurt.damage): hurt for hurt in find_unpublished(lake)}
     hurts["ledger_entries", 0, cut_in_a_line].strike(lake)
     hurts["executed_trades", 1, nulls].strike(lake)
     repaired(bench, lake)
@@ -156,7 +156,7 @@ def test_a_changed_file_of_a_real_operation_is_found(bench: Bench) -> None:
 
 @pytest.mark.torture
 def test_every_kind_of_damage_to_every_unpublished_file_is_repaired(bench: Bench, benches: Benches) -> None:
-    hurts = list(unpublished(interrupted(bench)))
+    hurts = list(find_unpublished(interrupted(bench)))
     assert len(hurts) >= 36
     benches.each("unpublished damage", hurts[::STRIDE], struck)
 

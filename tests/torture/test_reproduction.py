@@ -27,7 +27,7 @@ from lake.upkeep.backup import backup, restore
 from lake.upkeep.compaction import compact_tables
 from lake.upkeep.scrub import scrub
 from lake.upkeep.vacuum import find_pinned_versions, vacuum
-from pipeline.engine.reproduction import reproduce_apart
+from pipeline.engine.reproduction import reproduce_in_processes
 from tests.torture.faults import ROOT, command
 
 Copy = Callable[[], Path]
@@ -80,7 +80,7 @@ def test_runs_reproduce_in_fresh_processes_after_upkeep_ageing_and_restoring(cop
     ids = done(lake)
     compactions = [one for one in ids if one.startswith("compact-")]
     chosen = [*ids[:: len(ids) // 12], *compactions[:1]]
-    verdicts = list(reproduce_apart(lake.path, chosen))
+    verdicts = list(reproduce_in_processes(lake.path, chosen))
     assert [verdict.run_id for verdict in verdicts] == chosen
     assert [f"{v.run_id}: {v.difference}" for v in verdicts if not v.identical] == []
 
@@ -88,7 +88,7 @@ def test_runs_reproduce_in_fresh_processes_after_upkeep_ageing_and_restoring(cop
 @pytest.mark.torture
 def test_every_run_reproduces_after_upkeep_ageing_and_restoring(copy: Copy, tmp_path: Path) -> None:
     lake = through_the_years(copy(), tmp_path)
-    verdicts = list(reproduce_apart(lake.path, done(lake), workers=2))
+    verdicts = list(reproduce_in_processes(lake.path, done(lake), workers=2))
     assert [f"{v.run_id}: {v.difference}" for v in verdicts if not v.identical] == []
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lake.errors import LakeError
-from lake.runs import Run, done_runs, find_run
+from lake.runs import Run, find_done_runs, find_run
 from lake.store import Lake
 from pipeline.control.operator.requests import Request, find_request
 from pipeline.engine.runner import Runner
@@ -58,4 +58,4 @@ def _reproduce(runner: Runner, request: Request) -> str:
 
 def _find_runs(lake: Lake, target: str) -> list[Run]:
     """The runs of a cycle, or the one run whose id is or begins with the target."""
-    return done_runs(lake, target) or [find_run(lake, target)]
+    return find_done_runs(lake, target) or [find_run(lake, target)]

@@ -21,7 +21,7 @@ from pipeline.control.schedule.expectations import find_missing_outputs
 from pipeline.control.schedule.task import OPERATOR_ACTIONS
 from pipeline.control.workers.job import Job, JobReport
 from pipeline.control.workers.job_progress import report_progress
-from pipeline.engine.failures import recorded_failures
+from pipeline.engine.failures import record_failures
 from pipeline.engine.runner import Progress, Runner
 from pipeline.engine.stages import find_stage
 from pipeline.engine.work import cycle, single_stage, training
@@ -66,7 +66,7 @@ def carry_out_job(runner: Runner, job: Job) -> JobReport:
         return JobReport(ok=True, reason=carry_out(runner, job.slot))
     lake = runner.lake
     with ExitStack() as stack:
-        with _recorded_failures(runner, job):
+        with _record_failures(runner, job):
             stack.enter_context(wait_for_lease(lake, f"{job.task} for {job.slot}"))
         progress = stack.enter_context(report_progress(lake.path, job))
         published = _find_action(job)(runner, job, progress)
@@ -91,7 +91,7 @@ def wait_for_lease(lake: Lake, purpose: str) -> Iterator[None]:
         held.__exit__(None, None, None)
 
 
-def _recorded_failures(runner: Runner, job: Job) -> AbstractContextManager[None]:
+def _record_failures(runner: Runner, job: Job) -> AbstractContextManager[None]:
     """Record that the work asked for failed where it cannot even begin; upkeep has its attempt alone."""
     last = last_session(runner.lake)
     if job.run[0] in ("maintain", "recover") or last is None:
@@ -99,7 +99,7 @@ def _recorded_failures(runner: Runner, job: Job) -> AbstractContextManager[None]
     session = job.session or (runner.calendar.next(last) if job.run[0] == "cycle" else last)
     works = {"cycle": cycle, "train": training}
     make = works.get(job.run[0]) or partial(single_stage, find_stage(job.run[0]))
-    return recorded_failures(runner.lake, make(session))
+    return record_failures(runner.lake, make(session))
 
 
 def _job_settings(job: Job) -> dict[str, Given]:

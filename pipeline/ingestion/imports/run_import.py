@@ -19,8 +19,8 @@ from lake.tables.imports import IMPORTED_PREDICTIONS, IMPORTED_TRADES, RAW_IMPOR
 from lake.tables.market import INSTRUMENTS, MARKET_PRICES, QUARANTINED_ROWS, RAW_PRICES
 from lake.tables.news import NEWS_ARTICLES, RAW_NEWS
 from pipeline.engine import work
-from pipeline.engine.dry_run import Rehearsal
-from pipeline.engine.failures import recorded_failures
+from pipeline.engine.dry_run import DryRun
+from pipeline.engine.failures import record_failures
 from pipeline.engine.runner import Progress, Runner, silent
 from pipeline.engine.stage import Stage
 from pipeline.engine.stages import IMPORT
@@ -125,7 +125,7 @@ def import_system(
         parts = _spool_all(runner, store, mapping, Path(folder), progress)
         with ExitStack() as stack:
             if not dry:
-                with recorded_failures(runner.lake, _unbegun(runner, mapping, at)):
+                with record_failures(runner.lake, _unbegun(runner, mapping, at)):
                     stack.enter_context(runner.lake.lock(f"import of {mapping.name}"))
                     runner.recover()
             return _Import(runner, mapping, parts, at, dry).run(progress)
@@ -160,7 +160,7 @@ class _Import:
         self.accounts = {
             part.section.kind: Account(part.section.kind, TARGETS[part.section.kind].name, part.rows) for part in parts
         }
-        self.rehearsal = Rehearsal(runner)
+        self.dry_run = DryRun(runner)
 
     def run(self, progress: Progress) -> ImportReport:
         """Land and judge stretch by stretch; corrected bars come last, as later knowledge."""
@@ -216,10 +216,10 @@ class _Import:
             (RAW_NEWS, delivery.news_rows),
             (RAW_IMPORTS, delivery.imports),
         ):
-            self.rehearsal.land(table, rows)
+            self.dry_run.land(table, rows)
         kinds = {kind for kind, rows in _rows_of(delivery).items() if rows}
-        given = self.rehearsal.run(_stages(kinds), delivery.since, delivery.session)
-        self.rehearsal.forget((RAW_PRICES, RAW_NEWS, RAW_IMPORTS, *TARGETS.values()), delivery.session)
+        given = self.dry_run.run(_stages(kinds), delivery.since, delivery.session)
+        self.dry_run.forget((RAW_PRICES, RAW_NEWS, RAW_IMPORTS, *TARGETS.values()), delivery.session)
         mine = pl.col("payload_id").is_in(delivery.payloads)
         accepted = {kind: given[TARGETS[kind].name].filter(mine).height for kind in kinds}
         return DeliveryOutcome(accepted, given.get(QUARANTINED_ROWS.name, QUARANTINED_ROWS.empty()).filter(mine))

@@ -15,9 +15,9 @@ from lake.contract import Table
 from lake.errors import LakeError, NotALakeError, OvertakenError
 from lake.fingerprint import fingerprint
 from lake.migrations import FORMAT, FORMATS, AddColumn, RenameColumn
-from lake.migrations.run import migrate, planned
+from lake.migrations.run import migrate, plan_migration
 from lake.migrations.steps import Formats
-from lake.runs import Run, done_runs, find_run, fingerprint_then, publish, unpublished
+from lake.runs import Run, find_done_runs, find_run, find_unpublished, publish, recompute_fingerprint
 from lake.storage import delta
 from lake.storage.delta_log import commit_entry, entry_versions
 from lake.storage.manifest import MANIFEST
@@ -68,10 +68,10 @@ def test_a_lake_of_an_earlier_program_is_refused_with_what_to_do_and_left_as_it_
 
 def test_a_plan_names_each_table_and_changes_nothing(golden: Path) -> None:
     before = files(golden)
-    (change,) = planned(Lake.open(golden, older=True))
+    (change,) = plan_migration(Lake.open(golden, older=True))
     assert (change.table, change.rows, change.version, change.rewrites) == ("runs", 152, 9, True)
     computed = [f"gains {column}, computed for older rows" for column in ("work", "plugins")]
-    assert change.words.split("; ") == ["gains contract, null in older rows", *computed]
+    assert change.description.split("; ") == ["gains contract, null in older rows", *computed]
     assert files(golden) == before
 
 
@@ -86,7 +86,7 @@ def test_every_row_of_an_earlier_lake_is_there_after_its_migration_and_at_its_ol
     assert new.read(RUNS, version=9)["contract"].null_count() == 152
     assert [field.name for field in DeltaTable(new.uri(RUNS)).schema().fields][-1] == "contract"
     assert scrub(new).findings == ()
-    assert planned(new) == []
+    assert plan_migration(new) == []
 
 
 def test_runs_recorded_before_a_migration_come_out_the_same_after_it(golden: Path) -> None:
@@ -144,9 +144,9 @@ def test_the_plan_for_a_demo_lake_says_that_runs_gain_their_kind_of_work_and_cha
     before = files(demo)
     with pytest.raises(NotALakeError, match=rf"format 2, .* {FORMAT}; .*`nextgen migrate`"):
         Lake.open(demo)
-    (change,) = planned(Lake.open(demo, older=True))
+    (change,) = plan_migration(Lake.open(demo, older=True))
     assert (change.table, change.rows, change.rewrites) == ("runs", 358, True)
-    assert "gains work" in change.words and "gains plugins" in change.words
+    assert "gains work" in change.description and "gains plugins" in change.description
     assert files(demo) == before
 
 
@@ -180,7 +180,7 @@ def test_every_run_of_the_demo_comes_out_the_same_after_the_migration(migrated: 
     from pipeline.engine.runner import Runner
 
     runner = Runner(migrated, load(migrated.path, {}).settings)
-    verdicts = [reproduce(runner, one) for one in done_runs(migrated)]
+    verdicts = [reproduce(runner, one) for one in find_done_runs(migrated)]
     assert len(verdicts) == 358
     assert [f"{one.run_id}: {one.difference}" for one in verdicts if not one.identical] == []
 
@@ -190,7 +190,7 @@ def test_a_run_left_unpublished_by_an_earlier_program_is_read_with_its_work(lake
     older = {name: value for name, value in one.row().items() if name not in ("work", "plugins", "contract")}
     with lake.lock("a program of format 1"):
         lake.commit(MARKET_PRICES, bar_rows({}), one.run_id, {"run": older})
-    (left,) = unpublished(lake)
+    (left,) = find_unpublished(lake)
     assert (left.recipe.work, left.recipe.plugins, left.run_id) == (WorkKind.BACKFILL, {}, one.run_id)
 
 
@@ -231,8 +231,8 @@ def changed(lake: Lake) -> Lake:
 
 def test_a_plan_says_in_words_what_each_table_is_to_become(lake: Lake) -> None:
     publish_sessions(lake, 3)
-    plan = {one.table: one for one in planned(Lake(lake.path, LATER), CONTRACTS)}
-    assert plan["instruments"].words == (
+    plan = {one.table: one for one in plan_migration(Lake(lake.path, LATER), CONTRACTS)}
+    assert plan["instruments"].description == (
         "sector becomes industry; gains letters, computed for older rows; gains note, null in older rows"
     )
     assert {name: one.rewrites for name, one in plan.items()} == {
@@ -288,11 +288,11 @@ def test_a_fingerprint_is_taken_again_over_the_columns_of_then(changed: Lake) ->
     then = fingerprint(before, INSTRUMENTS.key, INSTRUMENTS.content_columns)
     older = run(recipe=recipe(output_table="instruments"), contract=FORMAT)
     now = changed.read(RENAMED).drop("run_id")
-    assert fingerprint_then(older, RENAMED, now, RENAMED.content_columns, LATER) == then
+    assert recompute_fingerprint(older, RENAMED, now, RENAMED.content_columns, LATER) == then
     other = now.with_columns(industry=pl.lit("energy"))
-    assert fingerprint_then(older, RENAMED, other, RENAMED.content_columns, LATER) != then
+    assert recompute_fingerprint(older, RENAMED, other, RENAMED.content_columns, LATER) != then
     today = replace(older, contract=len(LATER))
-    assert fingerprint_then(today, RENAMED, now, RENAMED.content_columns, LATER) != then
+    assert recompute_fingerprint(today, RENAMED, now, RENAMED.content_columns, LATER) != then
 
 
 def test_a_migration_cut_off_between_its_commits_is_brought_to_its_end(lake: Lake) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from lake.contract import Table
 from lake.errors import DamageError
-from lake.runs import publish, unpublished
+from lake.runs import find_unpublished, publish
 from lake.storage import delta_log
 from lake.storage.lock import WRITER_HOLDER
 from lake.store import Lake
@@ -83,7 +83,7 @@ def resume(path: Path) -> Lake:
     """The next writer: what a crash left is repaired, then the third session is done if it is not there."""
     lake = Lake.open(path)
     with lake.lock("the next writer"):
-        left = {run.recipe.output_table: run for run in unpublished(lake)}
+        left = {run.recipe.output_table: run for run in find_unpublished(lake)}
         runs = [left.get(run.recipe.output_table, run) for run in write_session(lake, 2)]
         publish(lake, runs, "cycle 2/0", durable=False)
     return lake
