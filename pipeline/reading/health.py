@@ -77,20 +77,25 @@ class Health:
         return self.status != "fail" and self.session is not None
 
 
-def judge_health(lake: Lake, now: datetime | None = None, calendars: Calendars | None = None) -> Health:
+def judge_health(
+    lake: Lake, now: datetime | None = None, calendars: Calendars | None = None, *, measure_lake: bool = True
+) -> Health:
     """The verdict on a lake as it is now, from report, runs, daemon, schedule, configuration and disk together.
 
     Args:
         lake: only read; needs no daemon.
         now: the time by which the lake is operated; None for that of its clock.
         calendars: exchange code -> its sessions; None for those worked out by a child process.
+        measure_lake: whether the figures hold the lake's size, which takes seconds in a lake of many files.
 
     Raises:
         LakeError: if the lake cannot be read.
     """
     now = now or make_operation_clock(lake).now()
     calendars = calendars or ChildCalendars(now.date())
-    parts = judge_parts(lake, read_active_schedule(lake.path, now, calendars), now, calendars)
+    parts = judge_parts(
+        lake, read_active_schedule(lake.path, now, calendars), now, calendars, measure_lake=measure_lake
+    )
     return compose_health(now, parts, lake.read(SYSTEM_HEALTH), lake.read(RUNS, columns=RUN_COLUMNS))
 
 

@@ -60,7 +60,9 @@ class PartHealth:
     """The stopped task and slot, as `retry` takes them; empty where nothing stopped."""
 
 
-def judge_parts(lake: Lake, schedule: ActiveSchedule, now: datetime, calendars: Calendars) -> list[PartHealth]:
+def judge_parts(
+    lake: Lake, schedule: ActiveSchedule, now: datetime, calendars: Calendars, *, measure_lake: bool = True
+) -> list[PartHealth]:
     """Judge every part; it needs no daemon, and believes none that does no work.
 
     Args:
@@ -68,6 +70,7 @@ def judge_parts(lake: Lake, schedule: ActiveSchedule, now: datetime, calendars: 
         schedule: what the lake's tasks are run by.
         now: the time by which the lake is operated.
         calendars: exchange code -> its sessions.
+        measure_lake: whether to add up the size of all files, which takes seconds in a lake of many.
     """
     journal = Journal(_refuse, parse_events(lake.read(TASK_ATTEMPTS, since=now - timedelta(days=60)).drop(RUN_ID)))
     definitions = load_definitions(lake, calendars)
@@ -77,7 +80,7 @@ def judge_parts(lake: Lake, schedule: ActiveSchedule, now: datetime, calendars: 
         _daemon(read_daemon(lake.path, now)),
         _schedule(schedule),
         *(_task(task, definitions, journal, now) for task in schedule.schedule.tasks if task.enabled),
-        _disk(lake),
+        _disk(lake, measure_lake),
         *_tables(lake, schedule.schedule, _market_time(lake, settings, now), calendars),
         _writer(lake, journal),
         _resources(lake, now),
@@ -222,15 +225,15 @@ def _freshness(
     return PartHealth(table, "warn", words, facts, newest, "run the missing sessions with `nextgen replay`")
 
 
-def _disk(lake: Lake) -> PartHealth:
+def _disk(lake: Lake, measure_lake: bool) -> PartHealth:
     free = shutil.disk_usage(lake.path).free
-    size = sum(entry.stat().st_size for entry in lake.path.rglob("*") if entry.is_file())
-    facts = {"lake_bytes": size, "free_bytes": free}
+    facts = {"free_bytes": free}
+    if measure_lake:
+        facts["lake_bytes"] = sum(entry.stat().st_size for entry in lake.path.rglob("*") if entry.is_file())
     status: Status = "fail" if free < MIN_FREE else "warn" if free < 5 * MIN_FREE else "ok"
     room = f"{free / 1e9:.1f} GB" if free >= MIN_FREE else f"{free / 1e6:.0f} MB"
     fix = "" if status == "ok" else "free some disk; `nextgen gc` deletes files of the lake that no run refers to"
-    words = f"The disk has {room} free; the lake takes {size / 1e6:.0f} MB"
-    return PartHealth("disk", status, words, facts, fix=fix)
+    return PartHealth("disk", status, f"The disk has {room} free", facts, fix=fix)
 
 
 def _refuse(_events: Sequence[Event]) -> None:

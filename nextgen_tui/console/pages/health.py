@@ -116,7 +116,8 @@ def judge(view: LakeView) -> Health:
     """The verdict at the view's standpoint; of a past one, only the report and the runs are known."""
     if view.at is not None:
         return compose_health(view.at.moment, (), view.read(SYSTEM_HEALTH), view.runs)
-    return judge_health(view.lake, operation_time(view.lake, view.clock), lake_calendars(view.path, view.clock))
+    now, calendars = operation_time(view.lake, view.clock), lake_calendars(view.path, view.clock)
+    return judge_health(view.lake, now, calendars, measure_lake=False)  # it is judged every few seconds
 
 
 def check_rows(health: Health) -> pl.DataFrame:
