@@ -8,10 +8,12 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-import polars as pl
+from typing import TYPE_CHECKING
 
 from lake.errors import LakeError, StorageError
+
+if TYPE_CHECKING:  # programs that only ask who holds the lake start without the libraries
+    import polars as pl
 
 MIN_FREE_BYTES = 64 * 1024 * 1024
 """Bytes that have to be free before a writer begins: about twice what a session of 500 names adds. A tiny commit may

@@ -47,7 +47,7 @@ def test_who_wants_to_write_while_the_daemon_does_is_told_who_holds_the_lake_and
     assert code == exit_codes.RETRY
     assert f"process {os.getpid()}" in told
     assert "cycle for 2021-03-02" in told
-    assert f"`nextgen request {' '.join(arguments)} --wait` has the daemon do it in its turn" in told
+    assert f"`nextgen request {' '.join(arguments)} --wait` queues it for the daemon" in told
 
 
 def test_without_a_daemon_there_is_nobody_to_ask(lake: Lake, capsys: pytest.CaptureFixture[str]) -> None:
