@@ -267,7 +267,7 @@ class ConsoleApp(CommandApp):
                     return  # the operator has gone on
                 session = view.at.session.toordinal() if view.at else 0
                 versions = (session, *(view.version(table) for table in page.tables))
-                # Where a daemon stands is no table's version, so those pages are always told anew.
+                # Where a daemon stands is no table's version, so those pages are always read again.
                 if versions == known.versions and name not in DAEMON_PAGES and not known.trouble:
                     return
                 data = page.load(view)

@@ -73,10 +73,10 @@ def top_bar(console: Console) -> tuple[Line, bool]:
     session = formats.day(console.view.session) if console.view else formats.MISSING
     read = f"{console.read_at:%H:%M:%S}Z" if console.read_at else formats.MISSING
     mode = "  READ ONLY" if console.read_only else ""
-    told = Cell(f"nextgen  session {session}  ● live, read {read}{mode}  ")
+    position = Cell(f"nextgen  session {session}  ● live, read {read}{mode}  ")
     doing = [Cell(f"▸ {safe_text(words, 100)}  ", "accent") for words in console.activity.doing]
     idle = [] if console.activity.daemon or console.read_at is None else [Cell("○ no daemon  ", "warn")]
-    return (told, *idle, *doing, *_verdict(console.health), lake), False
+    return (position, *idle, *doing, *_verdict(console.health), lake), False
 
 
 def _verdict(health: Health | None) -> Line:
@@ -230,10 +230,10 @@ def visible_keys(screen: Screen[Any]) -> Iterable[tuple[str, str, str]]:
         for key, (_node, binding, enabled, _tip) in screen.active_bindings.items()
         if enabled and binding.show and binding.description
     ]
-    told: set[str] = set()
+    seen: set[str] = set()
     for shown, words, key, action in sorted(found, key=lambda one: not one[3].startswith("act(")):
-        if action not in told:  # a second key for it is in the help
-            told.add(action)
+        if action not in seen:  # a second key for it is in the help
+            seen.add(action)
             yield shown, words, key
 
 

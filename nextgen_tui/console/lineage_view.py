@@ -59,8 +59,8 @@ def follow(view: LakeView, link: Link) -> Detail:
 def row_detail(view: LakeView, table: Table, row: Mapping[str, Any]) -> Detail:
     """A row with the meaning of each value, the run that wrote it, and what it rests on."""
     key = ", ".join(_format_value(row[name]) for name in table.key)
-    told = (line for name in table.columns if name != "payload" for line in _value(table, name, row[name]))
-    sections = [Section(table.doc, tuple(told))]
+    parts = (line for name in table.columns if name != "payload" for line in _value(table, name, row[name]))
+    sections = [Section(table.doc, tuple(parts))]
     if table.name in ("raw_prices", "raw_news", "raw_imports"):
         sections = [*sections, _payload(row)]
     links = [*_resting_on(view, table, row), _run(str(row[RUN_ID]))]
@@ -109,10 +109,10 @@ def _rows(
 
 
 def _link(table: Table, row: Mapping[str, Any]) -> Link:
-    told = [f"{name} {_format_value(row[name])}" for name in _SUMMARY.get(table.name, ()) if row.get(name) is not None]
+    parts = [f"{name} {_format_value(row[name])}" for name in _SUMMARY.get(table.name, ()) if row.get(name) is not None]
     key = {name: row[name] for name in table.key}
     words = " ".join(safe_text(_format_value(value), 24) for value in key.values())
-    return Link(words, table.name, key, safe_text(" · ".join(told), 160))
+    return Link(words, table.name, key, safe_text(" · ".join(parts), 160))
 
 
 def _run(run_id: str) -> Link:
@@ -142,12 +142,14 @@ def _format_value(value: Any) -> str:
 
 def _payload(row: Mapping[str, Any]) -> Section:
     """What the vendor sent, line by line; only the beginning of long answers."""
-    text = str(row["payload"])
-    lines = text[:60_000].splitlines()[:200]
-    told: list[Line] = [(Cell(f"{number:>5} ", "dim"), Cell(safe_text(line, 300))) for number, line in enumerate(lines)]
-    if (whole := len(text)) > 60_000 or len(text.splitlines()) > len(lines):
-        told.append(note(f"... {whole:,} characters in all; `nextgen show {_table(row)}` gives the rest", "dim"))
-    return Section("What the vendor sent, byte for byte", tuple(told))
+    payload = str(row["payload"])
+    lines = payload[:60_000].splitlines()[:200]
+    parts: list[Line] = [
+        (Cell(f"{number:>5} ", "dim"), Cell(safe_text(line, 300))) for number, line in enumerate(lines)
+    ]
+    if (whole := len(payload)) > 60_000 or len(payload.splitlines()) > len(lines):
+        parts.append(note(f"... {whole:,} characters in all; `nextgen show {_table(row)}` gives the rest", "dim"))
+    return Section("What the vendor sent, byte for byte", tuple(parts))
 
 
 def _table(row: Mapping[str, Any]) -> str:

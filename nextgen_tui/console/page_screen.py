@@ -397,7 +397,7 @@ class PageScreen(Screen[None]):
         else:
             self.action_back()
 
-    # ---- told
+    # ---- for tests
 
     def keys_here(self) -> Iterable[tuple[str, str]]:
         """Every key valid here, with what it does."""

@@ -31,10 +31,10 @@ def content(lines: Sequence[Line]) -> Content:
     return Content.assemble(*parts)
 
 
-def section_lines(told: Sequence[Section]) -> tuple[Line, ...]:
+def section_lines(sections: Sequence[Section]) -> tuple[Line, ...]:
     """Sections as lines with their headings, a blank line between two."""
     lines: list[Line] = []
-    for number, section in enumerate(told):
+    for number, section in enumerate(sections):
         lines += [(Cell(""),)] if number else []
         lines += [(Cell(section.heading, "title"),)] if section.heading else []
         lines += section.lines

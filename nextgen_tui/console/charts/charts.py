@@ -335,9 +335,9 @@ def _labels(words: Callable[[float], str], low: float, high: float, rows: int) -
     if high <= low:
         return {rows // 2: words(low)}
     scale = _Scale(low, high, 0.0, 1.0, 1, max(rows, 1))
-    told = {scale.y(level) // 4: words(level) for level in _round_levels(low, high, min(TICKS, rows // 2))}
-    if len(told) >= 2 and len(set(told.values())) == len(told):
-        return told
+    labels = {scale.y(level) // 4: words(level) for level in _round_levels(low, high, min(TICKS, rows // 2))}
+    if len(labels) >= 2 and len(set(labels.values())) == len(labels):
+        return labels
     return {0: words(high), max(rows - 1, 0): words(low)}
 
 
@@ -368,8 +368,8 @@ def _foot(chart: Chart, scale: _Scale, margin: int) -> list[Sign]:
     """The labels below the plot; one that would touch another is left out."""
     row = [Sign(" ", "label")] * (margin + scale.width)
     free = 0
-    for at, told in sorted(chart.ticks):
-        words = text_signs(told, "label", len(row))
+    for at, label in sorted(chart.ticks):
+        words = text_signs(label, "label", len(row))
         start = min(max(margin + scale.x(at) // 2 - len(words) // 2, margin), len(row) - len(words))
         if start >= free and start >= margin:
             row[start : start + len(words)] = words

@@ -146,8 +146,8 @@ class CommandApp(App[None]):
         except OSError as error:
             self.call_from_thread(self._warn, error)
         else:
-            told = "A daemon was started; it keeps running after the console ends."
-            self.call_from_thread(self.notify, told, markup=False)
+            text = "A daemon was started; it keeps running after the console ends."
+            self.call_from_thread(self.notify, text, markup=False)
 
     # ---- sent
 
@@ -160,15 +160,15 @@ class CommandApp(App[None]):
         request = pending.request
         try:
             if pending.immediate:
-                told = record_decision(self.lake_path, request)
+                text = record_decision(self.lake_path, request)
             else:
                 submit(Lake.open(self.lake_path), request)
-                told = f"Queued: {request.action} (screen 8 shows its progress)."
+                text = f"Queued: {request.action} (screen 8 shows its progress)."
                 self.sent_requests[request.request_id] = f"{request.action} {request.target}".strip()
         except BaseException as error:  # whatever it is has to become a sentence, or nobody would know it was not done
             self.call_from_thread(self._warn, error if isinstance(error, ValueError) else describe_error(error)[1])
         else:
-            self.call_from_thread(self.notify, safe_text(told, 300), markup=False)
+            self.call_from_thread(self.notify, safe_text(text, 300), markup=False)
 
     def _warn(self, words: object) -> None:
         self.notify(str(words), severity="warning")

@@ -226,7 +226,7 @@ def position_detail(data: BookData, row: Row) -> Detail:
         )
         for one in trades.iter_rows(named=True)
     )
-    told = tuple(
+    learned = tuple(
         note(f"{one['session']}  {formats.money(one['profit'], signed=True)}  {one['lesson']}")
         for one in lessons.iter_rows(named=True)
     )
@@ -238,7 +238,7 @@ def position_detail(data: BookData, row: Row) -> Detail:
         fact("held", f"since {row['opened']}, {formats.counted(row['held_sessions'], 'session')}"),
         fact("last close", f"{formats.money(row['close'])} of {row['close_session']}"),
     )
-    sections = (Section(f"{ticker}, {row['sector']}", lines), Section("Lessons", told or (note("none yet", "dim"),)))
+    sections = (Section(f"{ticker}, {row['sector']}", lines), Section("Lessons", learned or (note("none yet", "dim"),)))
     return Detail(f"{ticker}: position", sections, (trade_chart(data, ticker, 80),), links, ticker)
 
 

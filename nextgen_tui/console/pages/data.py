@@ -89,14 +89,14 @@ class DataPage(Page[MarketData]):
             return "No data yet; `nextgen init` loads history."
         row = data.arrivals.row(0, named=True)
         late = row["expected"] - row["arrived"]
-        told = f"{row['arrived']} of {row['expected']} members have a bar for {data.session}"
-        told += f", {late} late" if late else ", none late"
+        text = f"{row['arrived']} of {row['expected']} members have a bar for {data.session}"
+        text += f", {late} late" if late else ", none late"
         wrong = [
             f"{row['restated']} restated" if row["restated"] else "",
             f"{formats.counted(row['quarantined'], 'row')} set aside" if row["quarantined"] else "",
         ]
         found = " and ".join(filter(None, wrong)) or "nothing restated or set aside"
-        return f"{told}; {found}; {formats.counted(row['articles'], 'article')}."
+        return f"{text}; {found}; {formats.counted(row['articles'], 'article')}."
 
     def specs(self, data: MarketData) -> tuple[SheetSpec[MarketData], ...]:
         """Tickers, sessions, set-aside rows, restatements, news."""
@@ -146,7 +146,7 @@ def ticker_detail(data: MarketData, row: Row) -> Detail:
     """Everything known of a ticker's data."""
     ticker = row["ticker"]
     news = data.news.filter(pl.col("tickers").list.contains(ticker)).head(8)
-    told = tuple(
+    headlines = tuple(
         note(f"{n['published_at']:%b %d %H:%M}  {formats.number(n['score'], 2, signed=True)}  {n['title']}")
         for n in news.iter_rows(named=True)
     )
@@ -165,7 +165,7 @@ def ticker_detail(data: MarketData, row: Row) -> Detail:
     sections = (
         Section(ticker, _ticker(row)),
         Section("Corporate actions", events or (note("none in sight", "dim"),)),
-        Section("News", told or (note("none lately", "dim"),)),
+        Section("News", headlines or (note("none lately", "dim"),)),
     )
     return Detail(f"{ticker}: data", sections, (candle_chart(data.bars, ticker, 100),), links, ticker)
 

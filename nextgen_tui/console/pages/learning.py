@@ -74,13 +74,13 @@ class LearningPage(Page[LearningData]):
         states = ", ".join(f"{counts[status]} {status}" for status in INSIGHT_STATES if counts.get(status))
         helped = data.insights.filter(pl.col("effect") == "helped").height
         hurt = data.insights.filter(pl.col("effect") == "hurt").height
-        told = f"{formats.counted(data.insights.height, 'insight')}"
-        told += f" ({states}); {helped} helped, {hurt} hurt" if states else ""
+        text = f"{formats.counted(data.insights.height, 'insight')}"
+        text += f" ({states}); {helped} helped, {hurt} hurt" if states else ""
         active = data.bias.filter(pl.col("active")).height if data.bias.height else 0
         due = data.retrain.filter(pl.col("due"))["reason"].to_list() if data.retrain.height else []
         training = f"training is due: {', '.join(due)}" if due else "no training due"
         return (
-            f"{told}; {formats.counted(active, 'slice')} adjusted for bias; {_champion(data.promotions)}; {training}."
+            f"{text}; {formats.counted(active, 'slice')} adjusted for bias; {_champion(data.promotions)}; {training}."
         )
 
     def specs(self, data: LearningData) -> tuple[SheetSpec[LearningData], ...]:

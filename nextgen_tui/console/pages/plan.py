@@ -82,11 +82,11 @@ class PlanPage(Page[PlanData]):
         blocked = data.plans.filter(pl.col("blocked_by").is_not_null())
         most = data.rules.filter(pl.col("first") > 0)
         by = f", most often by {describe_rule(most['rule'][0])} ({most['first'][0]})" if most.height else ""
-        told = f"For the open of {data.plans['for_session'][0]}: {formats.counted(taken.height, 'order')}"
+        text = f"For the open of {data.plans['for_session'][0]}: {formats.counted(taken.height, 'order')}"
         names = ", ".join(f"{side} {ticker}" for side, ticker in taken.select("side", "ticker").head(4).iter_rows())
         more = f" ({names}{', ...' if taken.height > 4 else ''})" if names else ""
         stopped = f", {vetoed} vetoed" if vetoed else ""
-        return f"{told}{more}{stopped}, {blocked.height} refused{by}. {_regime_sentence(data.regime)}"
+        return f"{text}{more}{stopped}, {blocked.height} refused{by}. {_regime_sentence(data.regime)}"
 
     def specs(self, data: PlanData) -> tuple[SheetSpec[PlanData], ...]:
         """The plan, its rules, the market regime over time."""
@@ -225,13 +225,13 @@ def verdict_lines(row: Row, *, everything: bool = False) -> tuple[Line, ...]:
         if one["verdict"] == "allow" and not everything:
             continue
         sign = {"allow": Cell("✓ ", "good"), "scale": Cell("~ ", "warn"), "refuse": Cell("✗ ", "bad")}[one["verdict"]]
-        told = f"{one['reason']}"
+        text = f"{one['reason']}"
         if one["verdict"] == "scale":
-            told = f"to {formats.percent(one['scale'], 0)}: {told}"
+            text = f"to {formats.percent(one['scale'], 0)}: {text}"
         if one["verdict"] == "refuse":
             far = off_by(one["rule"], one["distance"], one["reason"])
-            told += f" (off by {far})" if far != formats.MISSING else ""
-        lines.append((sign, Cell(f"{describe_rule(one['rule']):<21} "), *note(told, "dim")))
+            text += f" (off by {far})" if far != formats.MISSING else ""
+        lines.append((sign, Cell(f"{describe_rule(one['rule']):<21} "), *note(text, "dim")))
     return tuple(lines) or (note("every rule lets it pass in full", "good"),)
 
 
@@ -272,8 +272,8 @@ def _lines(rows: pl.DataFrame, describe: Callable[[Row], str], none: str) -> tup
 def _fill(row: Row) -> str:
     price = formats.money(row["fill_price"])
     shares = f"{formats.whole(row['shares'])} of {formats.whole(row['ordered'])}"
-    told = f"{row['session']}: {row['status']}, {shares} at {price}"
-    return f"{told}; {row['reason']}" if row["reason"] else told
+    text = f"{row['session']}: {row['status']}, {shares} at {price}"
+    return f"{text}; {row['reason']}" if row["reason"] else text
 
 
 def _decision(row: Row) -> str:

@@ -289,8 +289,8 @@ def headline(row: Row) -> Line:
     """An article in a line: when, how it was read, what it says."""
     score = row["score"]
     style: Any = "dim" if score is None else "good" if score > 0 else "bad" if score < 0 else ""
-    told = "  ?  " if score is None else f"{score:+.2f}"
-    return Cell(f"{row['published_at']:%b %d %H:%M}  ", "dim"), Cell(f"{told:>6}  ", style), note(row["title"])[0]
+    text = "  ?  " if score is None else f"{score:+.2f}"
+    return Cell(f"{row['published_at']:%b %d %H:%M}  ", "dim"), Cell(f"{text:>6}  ", style), note(row["title"])[0]
 
 
 def track_record(matured: pl.DataFrame, ticker: str, most: int = 8) -> tuple[Line, ...]:

@@ -54,11 +54,11 @@ class RunsPage(Page[RunsData]):
         if data.runs.is_empty():
             return "Nothing has run yet; `nextgen init` loads history, `nextgen cycle` runs the loop."
         failed = data.runs.filter(pl.col("status") != "done")
-        told = f"{formats.counted(data.cycles.height, 'publication')}, {formats.counted(data.runs.height, 'run')}; "
+        text = f"{formats.counted(data.cycles.height, 'publication')}, {formats.counted(data.runs.height, 'run')}; "
         if failed.is_empty():
-            return told + "none failed."
+            return text + "none failed."
         last = failed.row(0, named=True)
-        return told + f"{failed.height} failed, last {last['stage']} of {last['session']}: {last['error']}"
+        return text + f"{failed.height} failed, last {last['stage']} of {last['session']}: {last['error']}"
 
     def specs(self, data: RunsData) -> tuple[SheetSpec[RunsData], ...]:
         """Runs, cycles and failures, the newest first."""

@@ -1,4 +1,4 @@
-"""Screen 8: what runs next, what is owed, and what did anything change?"""
+"""Screen 8: what runs next, what is overdue, and what did anything change?"""
 
 from __future__ import annotations
 
@@ -84,15 +84,15 @@ class SchedulePage(Page[ScheduleData]):
         )
 
     def sentence(self, data: ScheduleData) -> str:
-        """What comes next, what is owed, what changed last."""
+        """What comes next, what is overdue, what changed last."""
         if data.trouble:
             by = "; the daemon keeps to the one it read before" if data.daemon.present and data.tasks.height else ""
             return f"The schedule cannot be used: {data.trouble}{by}."
         coming = data.tasks.filter(pl.col("next").is_not_null()).sort("next", "task")
-        told = "Nothing is scheduled" if data.known else COMPUTING_CALENDAR
+        text = "Nothing is scheduled" if data.known else COMPUTING_CALENDAR
         if coming.height:
             row = coming.row(0, named=True)
-            told = f"Next: {row['task']} for {row['slot']}, due {formats.instant(row['next'])}"
+            text = f"Next: {row['task']} for {row['slot']}, due {formats.instant(row['next'])}"
         owed = f"; {_overdue(int(data.tasks['owed'].sum()))}" if data.known else ""
         daemon = (
             ""
@@ -104,7 +104,7 @@ class SchedulePage(Page[ScheduleData]):
             change = data.changes.row(0, named=True)
             new = formats.counted(change["written"], "new row")
             last = f" Last change: {change['table']}, {new} for {change['session']}."
-        return f"{told}{owed}.{last}{daemon}"
+        return f"{text}{owed}.{last}{daemon}"
 
     def specs(self, data: ScheduleData) -> tuple[SheetSpec[ScheduleData], ...]:
         """Tasks, tables that changed, requests, attempts."""

@@ -59,8 +59,8 @@ def safe_for_spreadsheets(frame: pl.DataFrame) -> pl.DataFrame:
     columns = []
     for name, dtype in frame.schema.items():
         if dtype.is_nested():
-            told = [None if value is None else str(value) for value in frame[name].to_list()]
-            columns.append(pl.Series(name, told, pl.String))
+            values = [None if value is None else str(value) for value in frame[name].to_list()]
+            columns.append(pl.Series(name, values, pl.String))
         elif dtype == pl.Binary:
             columns.append(pl.Series(name, [None] * frame.height, pl.String))
         else:
