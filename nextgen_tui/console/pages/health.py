@@ -15,6 +15,7 @@ from nextgen_tui.console.charts.charts import Chart, Curve
 from nextgen_tui.console.lake_view import LakeView
 from nextgen_tui.console.notes import Line, fact, heading, note
 from nextgen_tui.console.page import Action, Detail, Page, Row, Section, SheetSpec
+from nextgen_tui.console.pages.accuracy import measure_name
 from nextgen_tui.console.pages.runs import CYCLE_COLS, cycle_detail, cycle_notes, cycle_rows, duration_chart, run_detail
 from nextgen_tui.console.sheet.sheet import Cell, Col, Style, verdict
 from nextgen_tui.text import formats
@@ -27,6 +28,8 @@ from pipeline.reading.market_time import lake_calendars, operation_time, work_ou
 
 GRID = 10
 """Sessions whose outcome is shown stage group by stage group."""
+MEASURED = re.compile(r"(?P<metric>\w+) h(?P<horizon>\d+)")
+"""The name of a check of a measure at a horizon."""
 GROUPS = {"learn": INGEST, "settle": SETTLE, "score": SCORE, "look ahead": FORECAST}
 STYLES: dict[Status, Style] = {"ok": "", "warn": "warn", "fail": "bad"}
 """Verdict -> its colour beside a label."""
@@ -148,9 +151,17 @@ def check_detail(view: LakeView, runs: pl.DataFrame, row: Row) -> Detail:
     return Detail(f"{row['service']}: {row['check']}", (_check(row),), copies=str(row["message"]), actions=actions)
 
 
+def describe_check(name: str) -> str:
+    """A check as it is shown: `coverage_80 h20` is '80 % coverage, 20 sessions'."""
+    measured = MEASURED.fullmatch(name)
+    if measured is None:
+        return name
+    return f"{measure_name(measured['metric'])}, {formats.counted(int(measured['horizon']), 'session')}"
+
+
 def _check(row: Row) -> Section:
     lines = [
-        (verdict(row["status"]), Cell(f"  {row['service']}: {row['check']}")),
+        (verdict(row["status"]), Cell(f"  {row['service']}: {describe_check(row['check'])}")),
         note(row["message"]),
         fact("figure", formats.number(row["value"])),
         fact("limit", formats.number(row["limit"])),
@@ -228,7 +239,7 @@ def _size(count: int) -> str:
 CHECK_COLS = (
     Col("verdict", "status", verdict),
     Col("service", "service"),
-    Col("check", "check"),
+    Col("check", "check", describe_check),
     Col("what was found", "message", most=90),
     Col("figure", "value", lambda value: formats.number(value, 3), right=True, rank=1),
     Col("limit", "limit", lambda value: formats.number(value, 3), right=True, rank=2),

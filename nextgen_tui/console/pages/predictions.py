@@ -330,7 +330,7 @@ COLS = (
     Col("expected", "point", PERCENT, right=True),
     Col("80 % interval", "band", _band, right=True, sort="width"),
     Col("up", "probability_up", lambda value: formats.percent(value, 0), right=True),
-    Col("confidence", "confidence", lambda value: formats.percent(value, 0), right=True),
+    Col("agree", "confidence", lambda value: formats.percent(value, 0), right=True),
     Col("spread", "spread", lambda value: formats.percent(value), right=True, rank=4),
     Col("naive", "naive", lambda value: formats.percent(value, signed=True), right=True, rank=5),
     Col("16 sessions", "closes", _spark, rank=3, sort="point"),

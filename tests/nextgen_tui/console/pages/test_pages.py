@@ -8,6 +8,7 @@ from lake.runs import last_decision
 from lake.store import Lake
 from lake.upkeep.compaction import compact_tables
 from nextgen_tui.console.lake_view import LakeView, read_runs
+from nextgen_tui.console.pages.health import describe_check
 from nextgen_tui.console.pages.learning import format_error
 from nextgen_tui.console.pages.plan import off_by
 from nextgen_tui.console.pages.schedule import SchedulePage
@@ -67,3 +68,9 @@ def test_in_a_market_that_was_run_at_speed_tasks_are_due_by_its_own_time(own_des
     assert stands_at is not None
     beating(own_desk.path, **describe_pace(PacedClock(exchange_sessions("XNYS"), stands_at.date(), 10)))
     assert stands_at <= min(due()) < stands_at + timedelta(days=4)
+
+
+def test_a_check_of_a_measure_is_told_by_the_measures_heading() -> None:
+    assert describe_check("coverage_80 h20") == "80 % coverage, 20 sessions"
+    assert describe_check("ic h1") == "rank correlation, 1 session"
+    assert describe_check("last run") == "last run"
