@@ -241,7 +241,7 @@ class PageScreen(Screen[None]):
     @property
     def settled(self) -> bool:
         """Whether what the app knows of the page is shown, and notes and charts are those of the chosen row."""
-        return not self._detail_due and self._state is self.console.page_state(self.page.name.lower())
+        return not self._detail_due and self._state.data is self.console.page_state(self.page.name.lower()).data
 
     # ---- done
 
