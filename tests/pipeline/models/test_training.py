@@ -35,6 +35,11 @@ def world() -> Market:
     return market(tickers=8, sessions=150, signal=0.3)
 
 
+@pytest.fixture(scope="module")
+def fitted(world: Market) -> tuple[Examples, TrainingResult]:
+    return run(world)
+
+
 @pytest.mark.parametrize("workers", [2, 3])
 def test_folds_fitted_side_by_side_give_the_bits_of_folds_fitted_one_by_one(world: Market, workers: int) -> None:
     built = examples(world)
@@ -63,8 +68,10 @@ def test_a_fold_that_fails_ends_the_training_with_its_own_error(world: Market) -
         run_training(examples(world), QUANTILES, replace(SMALL, ridge=RidgeParams(penalties=(-1e9,))), 7, 2)
 
 
-def test_the_label_of_every_training_row_ends_before_its_test_block_by_more_than_the_embargo(world: Market) -> None:
-    built, result = run(world)
+def test_the_label_of_every_training_row_ends_before_its_test_block_by_more_than_the_embargo(
+    fitted: tuple[Examples, TrainingResult],
+) -> None:
+    built, result = fitted
     assert len(result.tested) == 2
     for tested in result.tested:
         label_ends = built.session[tested.train] + max(SMALL.horizons)
@@ -72,8 +79,10 @@ def test_the_label_of_every_training_row_ends_before_its_test_block_by_more_than
     assert not set(result.tested[0].test) & set(result.tested[1].test)
 
 
-def test_features_of_a_test_row_change_nothing_but_its_own_forecast(world: Market) -> None:
-    built, result = run(world)
+def test_features_of_a_test_row_change_nothing_but_its_own_forecast(
+    world: Market, fitted: tuple[Examples, TrainingResult]
+) -> None:
+    built, result = fitted
     day = CALENDAR.days[int(built.session[-1])]
     hit = (pl.col("session") == day) & (pl.col("ticker") == "T000")
     rows = world.feature_rows.with_columns(
@@ -88,8 +97,10 @@ def test_features_of_a_test_row_change_nothing_but_its_own_forecast(world: Marke
     assert not np.array_equal(before.forecasts["ridge"][own], after.forecasts["ridge"][own])
 
 
-def test_outcomes_after_a_fold_was_trained_change_neither_its_models_nor_its_weights(world: Market) -> None:
-    built, result = run(world)
+def test_outcomes_after_a_fold_was_trained_change_neither_its_models_nor_its_weights(
+    world: Market, fitted: tuple[Examples, TrainingResult]
+) -> None:
+    built, result = fitted
     first = CALENDAR.days[int(built.session[result.tested[0].test[0]])]
     later = pl.col("session") > first
     prices = world.market_prices.with_columns(
@@ -103,8 +114,10 @@ def test_outcomes_after_a_fold_was_trained_change_neither_its_models_nor_its_wei
     assert not np.array_equal(result.tested[1].forecasts["naive"], poisoned.tested[1].forecasts["naive"])
 
 
-def test_a_fold_is_judged_with_weights_from_earlier_folds_alone(world: Market) -> None:
-    built, result = run(world)
+def test_a_fold_is_judged_with_weights_from_earlier_folds_alone(
+    world: Market, fitted: tuple[Examples, TrainingResult]
+) -> None:
+    built, result = fitted
     last = CALENDAR.days[int(built.session[result.tested[-1].test[0]])]
     prices = world.market_prices.with_columns(
         close=pl.when(pl.col("session") > last).then(pl.col("close") * (pl.col("ts").dt.day() + 1)).otherwise("close")
