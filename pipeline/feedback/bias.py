@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from lake.tables.feedback import BIAS_FLAGS, LEARNING_INSIGHTS, PREDICTION_ACCURACY
 from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.feedback.params import BiasParams, FeedbackParams
-from pipeline.feedback.signed_errors import NestedErrors, nested_errors
+from pipeline.feedback.signed_errors import NestedErrors, nest_errors
 from pipeline.feedback.statistics import MeanTest, false_discovery_rates, mean_test
 from pipeline.market.sessions import Sessions
 
@@ -26,7 +26,7 @@ ACTED_ON = 100
 
 
 @dataclass(frozen=True)
-class Tested:
+class TestedSlices:
     """A scope's slices at one horizon with the test of each."""
 
     horizon: int
@@ -53,28 +53,28 @@ def bias(
     first = moment.calendar.offset(moment.session, 1 - params.bias.window)
     yesterday = bias_flags.filter(pl.col("session") == moment.calendar.previous(moment.session))
     before = {_key(row) for row in yesterday.to_dicts()}
-    applied = _applied(bias_flags, moment.calendar)
-    barred = _barred(learning_insights, moment.calendar.offset(moment.session, -params.bias.quarantine))
+    applied = _find_applied(bias_flags, moment.calendar)
+    barred = _find_barred(learning_insights, moment.calendar.offset(moment.session, -params.bias.quarantine))
     rows: list[dict[str, object]] = []
-    for one in _tested(prediction_accuracy, first):
+    for one in _test_slices(prediction_accuracy, first):
         for number, name in enumerate(one.errors.slices):
             key = (one.errors.scope, name, one.horizon)
-            if _speaks(one, number, key in before, params.bias):
-                row = _flag(one, number, key in before, key in barred, params.bias)
+            if _deserves_row(one, number, key in before, params.bias):
+                row = _flag_row(one, number, key in before, key in barred, params.bias)
                 rows.append(row | _effect(one.errors, number, applied.get(key, {})))
     frame = pl.DataFrame(rows, schema={name: BIAS_FLAGS.schema[name] for name in BIAS_FLAGS.columns})
     return frame.with_columns(session=pl.lit(moment.session)).select(*BIAS_FLAGS.columns).sort(BIAS_FLAGS.key)
 
 
-def _tested(accuracy: pl.DataFrame, first: date) -> list[Tested]:
+def _test_slices(accuracy: pl.DataFrame, first: date) -> list[TestedSlices]:
     """Every slice of every scope and horizon, with false discovery rates within each scope."""
     decided = accuracy.filter(pl.col("role") != "shadow")
     found = [
-        Tested(horizon, errors, mean_test(errors.series, horizon), np.empty(0))
+        TestedSlices(horizon, errors, mean_test(errors.series, horizon), np.empty(0))
         for horizon in sorted(decided["horizon"].unique())
-        for errors in nested_errors(decided.filter(pl.col("horizon") == horizon), first)
+        for errors in nest_errors(decided.filter(pl.col("horizon") == horizon), first)
     ]
-    tested: list[Tested] = []
+    tested: list[TestedSlices] = []
     for scope in ("all", "sector", "ticker"):
         mine = [one for one in found if one.errors.scope == scope]
         p = np.concatenate([one.test.p for one in mine] or [np.empty(0)])
@@ -82,19 +82,19 @@ def _tested(accuracy: pl.DataFrame, first: date) -> list[Tested]:
         rates[p < 1] = false_discovery_rates(p[p < 1])  # 1 is what could not be tested
         ends = np.cumsum([one.test.p.size for one in mine])
         tested += [
-            Tested(one.horizon, one.errors, one.test, rates[end - one.test.p.size : end])
+            TestedSlices(one.horizon, one.errors, one.test, rates[end - one.test.p.size : end])
             for one, end in zip(mine, ends, strict=True)
         ]
     return tested
 
 
-def _speaks(one: Tested, number: int, was_active: bool, params: BiasParams) -> bool:
+def _deserves_row(one: TestedSlices, number: int, was_active: bool, params: BiasParams) -> bool:
     """Whether a slice is worth a row: the few wide ones always, a ticker only on suspicion."""
     suspect = one.test.p[number] <= params.suspect or one.rates[number] <= params.enter
     return one.errors.scope != "ticker" or was_active or bool(suspect)
 
 
-def _flag(one: Tested, number: int, was_active: bool, barred: bool, params: BiasParams) -> dict[str, object]:
+def _flag_row(one: TestedSlices, number: int, was_active: bool, barred: bool, params: BiasParams) -> dict[str, object]:
     mean, error = float(one.test.mean[number]), float(one.test.standard_error[number])
     rate = float(one.rates[number])
     adjustment = _adjustment(mean, error, params.max_sigmas * float(one.errors.sigma[number]))
@@ -153,7 +153,7 @@ def _key(row: dict[str, object]) -> Key:
     return str(row["scope"]), str(row["slice"]), int(str(row["horizon"]))
 
 
-def _applied(flags: pl.DataFrame, calendar: Sessions) -> dict[Key, dict[date, float]]:
+def _find_applied(flags: pl.DataFrame, calendar: Sessions) -> dict[Key, dict[date, float]]:
     """Per slice: the session a forecast was made at -> what this slice's flag of the session before added to it."""
     applied: dict[Key, dict[date, float]] = {}
     for row in flags.select(*BIAS_FLAGS.key, "adjustment").to_dicts():
@@ -161,7 +161,7 @@ def _applied(flags: pl.DataFrame, calendar: Sessions) -> dict[Key, dict[date, fl
     return applied
 
 
-def _barred(insights: pl.DataFrame, first: date) -> set[Key]:
+def _find_barred(insights: pl.DataFrame, first: date) -> set[Key]:
     """Slices whose last adjustment was measured to hurt, since that session."""
     hurt = insights.filter((pl.col("kind") == "bias") & (pl.col("effect") == "hurt") & (pl.col("session") > first))
     return {_key(row) for row in hurt.to_dicts()}

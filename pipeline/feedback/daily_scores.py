@@ -25,7 +25,7 @@ def session_scores(prediction_accuracy: pl.DataFrame, moment: Moment, params: Fe
     """
     if prediction_accuracy.is_empty():
         return SESSION_SCORES.empty()
-    scores = _sliced(prediction_accuracy)
+    scores = _slice_scores(prediction_accuracy)
     groups = scores.select(GROUP).unique(maintain_order=True)
     starts = np.flatnonzero(np.r_[True, _new_group(scores)])
     return (
@@ -41,7 +41,7 @@ def session_scores(prediction_accuracy: pl.DataFrame, moment: Moment, params: Fe
     )
 
 
-def _sliced(accuracy: pl.DataFrame) -> pl.DataFrame:
+def _slice_scores(accuracy: pl.DataFrame) -> pl.DataFrame:
     """Each score once in the slice of all and once in its sector's, in an order that fixes every sum."""
     scores = accuracy.with_columns(
         squared_error=pl.col("error") ** 2,

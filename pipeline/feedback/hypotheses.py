@@ -1,4 +1,4 @@
-"""What today's figures say about each belief on our own errors: one-sided errors, interval widths, lost skill."""
+"""What today's figures say about each hypothesis on our own errors: one-sided, too wide or narrow, without skill."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ class Measurement:
 
 
 @dataclass(frozen=True)
-class Belief:
-    """One belief in the light of a session's figures."""
+class Hypothesis:
+    """One hypothesis in the light of a session's figures."""
 
     key: Key
     opens: bool
     """The evidence is strong enough to open it."""
     holds: bool
     """The evidence is strong enough to keep it."""
-    hypothesis: str
+    statement: str
     evidence: str
     action: str
     acted: bool
@@ -55,20 +55,20 @@ class Belief:
     """None while too little has been scored since the action."""
 
 
-def bias_beliefs(
+def bias_hypotheses(
     flags: pl.DataFrame, live: Mapping[Key, Row], session: date, calendar: Sessions, params: InsightParams
-) -> Iterator[Belief]:
-    """One per flag that is active or was believed in, with its adjustment's effect on the forecasts that had it."""
+) -> Iterator[Hypothesis]:
+    """One per flag that is active or was held so far, with its adjustment's effect on the forecasts that had it."""
     seen = {("bias", row["scope"], row["slice"], row["horizon"]): row for row in flags.to_dicts()}
     for key in sorted({*(k for k, row in seen.items() if row["active"]), *(k for k in live if k[0] == "bias")}):
         row, last = seen.get(key), live.get(key)
         active = row is not None and row["active"]
         where = "all tickers" if key[1] == "all" else f"{key[1]} {key[2]}"
-        yield Belief(
+        yield Hypothesis(
             key=key,
             opens=active,
             holds=active,
-            hypothesis=f"{key[3]}-session forecasts of {where} err to one side",
+            statement=f"{key[3]}-session forecasts of {where} err to one side",
             evidence=_bias_evidence(row),
             action="the next forecasts are adjusted by "
             + (change(row["adjustment"], 3) if row is not None and active else "nothing any more"),
@@ -97,14 +97,14 @@ def _bias_measurement(
     return Measurement(row["unadjusted_error"], row["adjusted_error"], row["adjusted_n"])
 
 
-def interval_beliefs(
+def interval_hypotheses(
     metrics: pl.DataFrame,
     scores: pl.DataFrame,
     live: Mapping[Key, Row],
     session: date,
     calendar: Sessions,
     params: InsightParams,
-) -> Iterator[Belief]:
+) -> Iterator[Hypothesis]:
     """One per horizon: the intervals' width is off, as the learned scale says; measured by coverage of the 90 % one."""
     scales = metrics.filter((pl.col("metric") == "interval_scale") & (pl.col("verdict") == "learned"))
     for row in scales.sort("horizon").to_dicts():
@@ -114,11 +114,11 @@ def interval_beliefs(
         mine = scores.filter((pl.col("horizon") == horizon) & (pl.col("scope") == "all") & (pl.col("role") != "shadow"))
         recent = _coverage_gap(mine, calendar.offset(session, 1 - params.measure_after - horizon))
         moved, least = abs(log(scale)), log(1 + params.interval_moved)
-        yield Belief(
+        yield Hypothesis(
             key=key,
             opens=moved > least and recent is not None,
             holds=moved > least / 2,
-            hypothesis=f"{horizon}-session intervals are too {'narrow' if scale > 1 else 'wide'}",
+            statement=f"{horizon}-session intervals are too {'narrow' if scale > 1 else 'wide'}",
             evidence=f"learned scale {scale:.2f}"
             + ("" if recent is None else f"; 90 % intervals lately {_covered(*recent)}"),
             action=f"intervals are made {scale:.2f} times as wide as the model's",
@@ -147,18 +147,18 @@ def _interval_measurement(
     first = calendar.offset(last["opened"], 1 + last["horizon"])
     if first > session or calendar.distance(first, session) + 1 < params.measure_after:
         return None
-    # Of a long life only the latest stretch counts: the scale follows, and so does its judgement.
+    # Of a long life only the latest stretch counts: the scale follows, and so does its evaluation.
     latest = max(first, calendar.offset(session, 1 - params.measure_after - last["horizon"]))
     gap = _coverage_gap(scores, latest)
     return None if gap is None else Measurement(last["before"], gap[0], gap[1])
 
 
-def skill_beliefs(
+def skill_hypotheses(
     metrics: pl.DataFrame,
     promotions: pl.DataFrame,
     live: Mapping[Key, Row],
     session: date,
-) -> Iterator[Belief]:
+) -> Iterator[Hypothesis]:
     """One per horizon: forecasts are worse than naive; acted on by a new champion, measured by its own scores."""
     for row in (
         metrics.filter((pl.col("metric") == "pinball_skill") & (pl.col("scope") == "all")).sort("horizon").to_dicts()
@@ -169,12 +169,12 @@ def skill_beliefs(
         newer = promotions.filter(pl.col("promoted") & (pl.col("session") >= opened)).sort("session")
         successor = newer["model_id"][-1] if last is not None and newer.height else None
         measurement = _skill_measurement(metrics, successor, last)
-        yield Belief(
+        yield Hypothesis(
             key=key,
             opens=row["verdict"] == "worse",
             holds=(successor is not None and measurement is None)
             or (measurement is None and row["verdict"] in ("worse", "no skill") and row["value"] < 0),
-            hypothesis=f"{row['horizon']}-session forecasts are worse than the naive ones",
+            statement=f"{row['horizon']}-session forecasts are worse than the naive ones",
             evidence=f"pinball skill {change(row['value'])}"
             + ("" if row["low"] is None else f" ({change(row['low'])} to {change(row['high'])})")
             + f" over {row['n']} forecasts",

@@ -1,4 +1,4 @@
-"""Follow each belief about our own errors through its life: opened on evidence, acted on, measured, retired."""
+"""Follow each hypothesis about our own errors through its life: opened on evidence, acted on, measured, retired."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import polars as pl
 from lake.tables.feedback import BIAS_FLAGS, FEEDBACK_METRICS, LEARNING_INSIGHTS, SESSION_SCORES
 from lake.tables.models import MODEL_PROMOTIONS
 from pipeline.engine.stage import Moment, Read, Stage
-from pipeline.feedback.hypotheses import Belief, Key, Row, bias_beliefs, interval_beliefs, skill_beliefs
+from pipeline.feedback.hypotheses import Hypothesis, Key, Row, bias_hypotheses, interval_hypotheses, skill_hypotheses
 from pipeline.feedback.params import FeedbackParams, InsightParams
 from pipeline.market.sessions import Sessions
 
 LOOKBACK = 80
-"""Sessions of scores read: enough to judge an action on the longest horizon."""
+"""Sessions of scores read: enough to evaluate an action on the longest horizon."""
 
 
 def insights(
@@ -30,16 +30,16 @@ def insights(
 
     A bias adjustment that was measured to hurt is not renewed: the bias stage reads the verdict and bars the slice
     for a while, which takes the adjustment out of the next forecasts and retires the insight. An interval scale
-    follows coverage by itself and is only judged. For `moment.session` only (ignores `since`).
+    follows coverage by itself and is only evaluated. For `moment.session` only (ignores `since`).
     """
     live = _live(learning_insights)
     session, calendar = moment.session, moment.calendar
-    beliefs = [
-        *bias_beliefs(bias_flags, live, session, calendar, params.insights),
-        *interval_beliefs(feedback_metrics, session_scores, live, session, calendar, params.insights),
-        *skill_beliefs(feedback_metrics, model_promotions, live, session),
+    hypotheses = [
+        *bias_hypotheses(bias_flags, live, session, calendar, params.insights),
+        *interval_hypotheses(feedback_metrics, session_scores, live, session, calendar, params.insights),
+        *skill_hypotheses(feedback_metrics, model_promotions, live, session),
     ]
-    rows = [_step(belief, live.get(belief.key), session, calendar, params.insights) for belief in beliefs]
+    rows = [_step(one, live.get(one.key), session, calendar, params.insights) for one in hypotheses]
     changed = [row for row in rows if row is not None]
     return pl.DataFrame(changed, schema=LEARNING_INSIGHTS.schema).sort(LEARNING_INSIGHTS.key)
 
@@ -54,26 +54,28 @@ def _live(insights: pl.DataFrame) -> dict[Key, Row]:
     }
 
 
-def _step(belief: Belief, last: Row | None, session: date, calendar: Sessions, params: InsightParams) -> Row | None:
+def _step(
+    hypothesis: Hypothesis, last: Row | None, session: date, calendar: Sessions, params: InsightParams
+) -> Row | None:
     """The next step of one insight's life, if there is one today."""
     if last is None:
-        return _row(belief, "open", None, session, params) if belief.opens else None
-    if not belief.holds:
-        return _row(belief, "retired", last, session, params)
+        return _row(hypothesis, "open", None, session, params) if hypothesis.opens else None
+    if not hypothesis.holds:
+        return _row(hypothesis, "retired", last, session, params)
     if last["status"] == "open":
-        return _row(belief, "acted", last, session, params) if belief.acted else None
-    judged_lately = last["status"] == "measured" and (
+        return _row(hypothesis, "acted", last, session, params) if hypothesis.acted else None
+    evaluated_lately = last["status"] == "measured" and (
         calendar.distance(last["session"], session) < params.measure_after
     )
-    if belief.measurement is None or judged_lately:
+    if hypothesis.measurement is None or evaluated_lately:
         return None
-    return _row(belief, "measured", last, session, params)
+    return _row(hypothesis, "measured", last, session, params)
 
 
-def _row(belief: Belief, status: str, last: Row | None, session: date, params: InsightParams) -> Row:
-    kind, scope, name, horizon = belief.key
+def _row(hypothesis: Hypothesis, status: str, last: Row | None, session: date, params: InsightParams) -> Row:
+    kind, scope, name, horizon = hypothesis.key
     opened = last["opened"] if last is not None else session
-    measurement = belief.measurement if status in ("measured", "retired") else None
+    measurement = hypothesis.measurement if status in ("measured", "retired") else None
     kept = last if last is not None and measurement is None and last["status"] == "measured" else None
     return {
         "insight_id": f"{kind}:{scope}:{name}:{horizon}:{opened}",
@@ -84,20 +86,20 @@ def _row(belief: Belief, status: str, last: Row | None, session: date, params: I
         "slice": name,
         "horizon": horizon,
         "status": status,
-        "hypothesis": last["hypothesis"] if last is not None else belief.hypothesis,
-        "evidence": belief.evidence,
-        "action": _action(belief, status),
-        "before": last["before"] if last is not None else belief.before,
+        "hypothesis": last["hypothesis"] if last is not None else hypothesis.statement,
+        "evidence": hypothesis.evidence,
+        "action": _action(hypothesis, status),
+        "before": last["before"] if last is not None else hypothesis.before,
         "after": measurement.after if measurement else (kept["after"] if kept else None),
         "effect": measurement.effect(params.tolerance) if measurement else (kept["effect"] if kept else "pending"),
         "n": measurement.n if measurement else (kept["n"] if kept else 0),
     }
 
 
-def _action(belief: Belief, status: str) -> str:
+def _action(hypothesis: Hypothesis, status: str) -> str:
     if status == "open":
-        return f"from the next session on {belief.action}" if belief.key[0] != "skill" else belief.action
-    return f"retired: the evidence no longer stands; {belief.action}" if status == "retired" else belief.action
+        return f"from the next session on {hypothesis.action}" if hypothesis.key[0] != "skill" else hypothesis.action
+    return f"retired: the evidence no longer stands; {hypothesis.action}" if status == "retired" else hypothesis.action
 
 
 STAGE = Stage(

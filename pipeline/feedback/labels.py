@@ -1,4 +1,4 @@
-"""What became of a forecast's ticker between two closes: the total return, or that it is not known."""
+"""Labels: the total return of a forecast's ticker between two closes, where it is known."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import polars as pl
 from pipeline.market.returns import daily_total_returns
 
 
-def outcomes(due: pl.DataFrame, market_prices: pl.DataFrame, corporate_actions: pl.DataFrame) -> pl.DataFrame:
+def label_forecasts(due: pl.DataFrame, market_prices: pl.DataFrame, corporate_actions: pl.DataFrame) -> pl.DataFrame:
     """Join the realised total return to forecasts that fell due, where it is known.
 
     The return runs from the close of `session` to the close of `target_session`. A ticker without a bar at the
-    target has no outcome, however many bars come later, unless it was delisted: then its final value per share stands
+    target has no label, however many bars come later, unless it was delisted: then its final value per share stands
     for the close, also where trading had stopped before the target and the delisting came after it. Leaving those
     out would score only survivors.
 

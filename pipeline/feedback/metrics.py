@@ -103,7 +103,7 @@ WINDOW = MetricParams().window
 
 @dataclass(frozen=True)
 class Slice:
-    """One slice at one horizon: sums per target session (0 where there is none) and the metrics asked of it."""
+    """One slice at one horizon: sums per target session (0 where there is none) and the metrics computed of it."""
 
     scope: str
     name: str
@@ -138,14 +138,14 @@ def _slices(scores: pl.DataFrame) -> Iterator[Slice]:
     scope, role = scores["scope"].to_numpy(), scores["role"].to_numpy()
     named, model = scores["slice"].to_numpy(), scores["model_id"].to_numpy()
 
-    def cut(scope_name: str, name: str, asked: tuple[RatioMetric, ...], rows: NDArray[np.bool_]) -> Iterator[Slice]:
+    def cut(scope_name: str, name: str, wanted: tuple[RatioMetric, ...], rows: NDArray[np.bool_]) -> Iterator[Slice]:
         if rows.any():
             at = position[rows]
             sums = {
                 column: np.bincount(at, weights=values[rows], minlength=len(sessions)).astype(np.float64)
                 for column, values in columns.items()
             }
-            yield Slice(scope_name, name, asked, sums)
+            yield Slice(scope_name, name, wanted, sums)
 
     everyone, decided = scope == "all", role != "shadow"
     claims, others = (tuple(metric for metric in RATIOS if metric.claims is which) for which in (True, False))
@@ -153,21 +153,21 @@ def _slices(scores: pl.DataFrame) -> Iterator[Slice]:
     yield from cut("all", "all", others, everyone & decided)
     for sector in sorted(set(named[scope == "sector"])):
         mine = (scope == "sector") & (named == sector)
-        yield from cut("sector", sector, _measured_by("sector", claims), mine & (role == "champion"))
-        yield from cut("sector", sector, _measured_by("sector", others), mine & decided)
+        yield from cut("sector", sector, _metrics_for("sector", claims), mine & (role == "champion"))
+        yield from cut("sector", sector, _metrics_for("sector", others), mine & decided)
     for model_id in sorted(set(model)):
-        yield from cut("model", model_id, _measured_by("model", RATIOS), everyone & (model == model_id))
+        yield from cut("model", model_id, _metrics_for("model", RATIOS), everyone & (model == model_id))
 
 
-def _measured_by(scope: str, metrics: tuple[RatioMetric, ...]) -> tuple[RatioMetric, ...]:
+def _metrics_for(scope: str, metrics: tuple[RatioMetric, ...]) -> tuple[RatioMetric, ...]:
     return tuple(metric for metric in metrics if scope in metric.by)
 
 
 def _figures(slices: list[Slice], horizon: int, seed: int, params: MetricParams) -> Iterator[dict[str, object]]:
     """Value, interval, baseline, sample and verdict of each metric of each slice."""
-    asked = [(one, metric) for one in slices for metric in (*one.metrics, BIAS)]
-    above = np.column_stack([one.sums[metric.above] for one, metric in asked])
-    below = np.column_stack([one.sums[metric.below] for one, metric in asked])
+    wanted = [(one, metric) for one in slices for metric in (*one.metrics, BIAS)]
+    above = np.column_stack([one.sums[metric.above] for one, metric in wanted])
+    below = np.column_stack([one.sums[metric.below] for one, metric in wanted])
     draws = block_bootstrap_ratios(above, below, horizon, params.draws, seed)
     width = 0
     for one in slices:

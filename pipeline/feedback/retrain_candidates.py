@@ -26,7 +26,7 @@ DRIFT_SESSIONS = 10
 
 
 @dataclass(frozen=True)
-class Finding:
+class RetrainReason:
     """One reason, measured."""
 
     reason: str
@@ -64,7 +64,7 @@ def retrain_candidates(
     """
     model_id = find_champion(model_promotions)
     here = feature_set(moment.extensions).name
-    model = _usable(model_registry, model_id, here, list_members(moment.extensions.members))
+    model = _load_usable(model_registry, model_id, here, list_members(moment.extensions.members))
     since = _sessions_since_training(model_registry, moment)
     rested = since is None or since >= params.retrain.cool_down
     if model is None:
@@ -93,7 +93,7 @@ def retrain_candidates(
     return pl.DataFrame(rows, schema=RETRAIN_CANDIDATES.schema).sort(RETRAIN_CANDIDATES.key)
 
 
-def _usable(registry: pl.DataFrame, model_id: str | None, here: str, members: Sequence[Member]) -> Ensemble | None:
+def _load_usable(registry: pl.DataFrame, model_id: str | None, here: str, members: Sequence[Member]) -> Ensemble | None:
     if model_id is None:
         return None
     mine = registry.filter(pl.col("model_id") == model_id)
@@ -107,34 +107,35 @@ def _sessions_since_training(registry: pl.DataFrame, moment: Moment) -> int | No
     return None if last is None else moment.calendar.distance(last, moment.session)
 
 
-def _no_model(model_id: str | None, here: str) -> Finding:
+def _no_model(model_id: str | None, here: str) -> RetrainReason:
     why = (
         "no model has earned the championship; forecasts are naive"
         if model_id is None
         else f"champion {model_id} was not trained on feature set {here}; forecasts are naive"
     )
-    return Finding("no_model", 1.0, 0.0, why)
+    return RetrainReason("no_model", 1.0, 0.0, why)
 
 
-def _age(model: Ensemble, moment: Moment, params: RetrainParams) -> Finding:
+def _age(model: Ensemble, moment: Moment, params: RetrainParams) -> RetrainReason:
     age = moment.calendar.distance(model.session, moment.session)
-    return Finding("age", float(age), float(params.age), f"trained {counted(age, 'session')} ago, at {model.session}")
+    evidence = f"trained {counted(age, 'session')} ago, at {model.session}"
+    return RetrainReason("age", float(age), float(params.age), evidence)
 
 
 def _skill_loss(
     model: Ensemble, promotions: pl.DataFrame, metrics: pl.DataFrame, params: RetrainParams
-) -> Iterator[Finding]:
-    """The court's gain over naive less the realised one, less two standard errors of the difference."""
-    court = promotions.filter((pl.col("model_id") == model.model_id) & pl.col("promoted")).tail(1).to_dicts()
-    live = _measured(metrics, "model", model.model_id, "pinball_skill").to_dicts()
-    if not court or not live:
+) -> Iterator[RetrainReason]:
+    """The gain over naive at promotion less the realised one, less two standard errors of the difference."""
+    promotion_test = promotions.filter((pl.col("model_id") == model.model_id) & pl.col("promoted")).tail(1).to_dicts()
+    live = _select_metric(metrics, "model", model.model_id, "pinball_skill").to_dicts()
+    if not promotion_test or not live:
         return
     realised = sum(row["value"] for row in live) / len(live)
     # Horizons share their sessions, so that their errors do not average out.
     error = max((row["high"] - row["low"]) / 3.92 for row in live)
-    promised = court[0]["gain_over_naive"]
-    noise = 2 * float(np.hypot(error, court[0]["gain_error"]))
-    yield Finding(
+    promised = promotion_test[0]["gain_over_naive"]
+    noise = 2 * float(np.hypot(error, promotion_test[0]["gain_error"]))
+    yield RetrainReason(
         "skill_loss",
         promised - realised - noise,
         params.skill_loss,
@@ -143,14 +144,14 @@ def _skill_loss(
     )
 
 
-def _coverage(model: Ensemble, metrics: pl.DataFrame, params: RetrainParams) -> Iterator[Finding]:
+def _coverage(model: Ensemble, metrics: pl.DataFrame, params: RetrainParams) -> Iterator[RetrainReason]:
     """The farthest that the end of a 90 % interval's measured coverage lies from 90 %."""
     del model
-    live = _measured(metrics, "all", "all", "coverage_90").to_dicts()
+    live = _select_metric(metrics, "all", "all", "coverage_90").to_dicts()
     gaps = [(max(row["low"] - 0.9, 0.9 - row["high"], 0.0), row) for row in live]
     if gaps:
         gap, row = max(gaps, key=lambda one: (one[0], -one[1]["horizon"]))
-        yield Finding(
+        yield RetrainReason(
             "coverage",
             gap,
             params.coverage_gap,
@@ -159,11 +160,11 @@ def _coverage(model: Ensemble, metrics: pl.DataFrame, params: RetrainParams) -> 
         )
 
 
-def _bias(flags: pl.DataFrame, params: RetrainParams) -> Iterator[Finding]:
+def _bias(flags: pl.DataFrame, params: RetrainParams) -> Iterator[RetrainReason]:
     active = flags.filter(pl.col("active") & (pl.col("scope") == "all")).to_dicts()
     if active:
         worst = max(active, key=lambda row: (abs(row["t"]), -row["horizon"]))
-        yield Finding(
+        yield RetrainReason(
             "bias",
             abs(worst["t"]),
             params.bias_t,
@@ -172,7 +173,7 @@ def _bias(flags: pl.DataFrame, params: RetrainParams) -> Iterator[Finding]:
         )
 
 
-def _drift(model: Ensemble, feature_rows: pl.DataFrame, here: str, params: RetrainParams) -> Iterator[Finding]:
+def _drift(model: Ensemble, feature_rows: pl.DataFrame, here: str, params: RetrainParams) -> Iterator[RetrainReason]:
     """Mean over the features of how far their recent mean has moved, in the training rows' standard deviations."""
     known = feature_rows.filter(pl.col("complete") & (pl.col("feature_set") == here)).sort("session", "ticker")
     known = select_features(known, model.features).drop_nulls()
@@ -183,7 +184,7 @@ def _drift(model: Ensemble, feature_rows: pl.DataFrame, here: str, params: Retra
     recent = known.to_numpy().astype(np.float64).mean(axis=0)
     shifts = np.abs(recent - scaler["mean"][:count]) / np.maximum(scaler["std"][:count], 1e-12)
     worst = int(np.argmax(shifts))
-    yield Finding(
+    yield RetrainReason(
         "drift",
         float(shifts.mean()),
         params.drift,
@@ -192,7 +193,7 @@ def _drift(model: Ensemble, feature_rows: pl.DataFrame, here: str, params: Retra
     )
 
 
-def _measured(metrics: pl.DataFrame, scope: str, name: str, metric: str) -> pl.DataFrame:
+def _select_metric(metrics: pl.DataFrame, scope: str, name: str, metric: str) -> pl.DataFrame:
     return metrics.filter(
         (pl.col("scope") == scope)
         & (pl.col("slice") == name)

@@ -28,7 +28,7 @@ class NestedErrors:
     """[sessions, slices] how many forecasts each mean is of."""
 
 
-def nested_errors(accuracy: pl.DataFrame, first: date) -> list[NestedErrors]:
+def nest_errors(accuracy: pl.DataFrame, first: date) -> list[NestedErrors]:
     """Split the unadjusted errors of one horizon's deciding forecasts into nested means.
 
     Centring a sector on all and a ticker on its sector takes out the moves they share, so that each slice is tested

@@ -8,7 +8,7 @@ from lake.tables.feedback import PREDICTION_ACCURACY, VALIDATION_EVENTS
 from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES, TICKER_UNIVERSE
 from lake.tables.predictions import INTERVALS, PREDICTIONS, QUANTILE_COLUMNS, QUANTILES
 from pipeline.engine.stage import Moment, Read, Stage
-from pipeline.feedback.labels import outcomes
+from pipeline.feedback.labels import label_forecasts
 from pipeline.feedback.params import FeedbackParams
 
 LOOKBACK = 45
@@ -39,7 +39,7 @@ def validate(
     due = predictions.filter(pl.col("target_session") <= moment.session).join(
         settled, on="prediction_id", how="anti", maintain_order="left"
     )
-    known = outcomes(due, market_prices, corporate_actions).with_columns(pl.col("horizon").cast(pl.Int32))
+    known = label_forecasts(due, market_prices, corporate_actions).with_columns(pl.col("horizon").cast(pl.Int32))
     sectors = _last_known_sectors(ticker_universe)
     return (
         known.join(sectors, on="ticker", how="left", maintain_order="left")

@@ -1,4 +1,4 @@
-"""The bounds no forecast leaves, and which of them had to act."""
+"""The bounds that no forecast exceeds, and which of them applied."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pipeline.prediction.params import PredictionParams
 Floats = NDArray[np.float64]
 MEDIAN = QUANTILES.index(0.50)
 BOUNDS = ("crossing", "point_cap", "total_loss")
-"""In the order in which they act."""
+"""In the order in which they are applied."""
 
 
 def bound(quantiles: Floats, sigma: Floats, params: PredictionParams) -> tuple[Floats, NDArray[np.bool_]]:
-    """Hold every forecast within what can be believed.
+    """Keep every forecast within what is plausible.
 
     crossing: no quantile lies below the one before it. point_cap: a median farther out than `max_sigmas` is moved to
     that distance, with its whole distribution. total_loss: no quantile lies below `min_return`.
@@ -39,6 +39,6 @@ def bound(quantiles: Floats, sigma: Floats, params: PredictionParams) -> tuple[F
     return floored, np.stack([(before != after).any(axis=-1) for before, after in steps], axis=-1)
 
 
-def names(acted: NDArray[np.bool_]) -> list[list[str]]:
-    """[rows, bounds] -> for each row the names of the bounds that acted."""
+def name_bounds(acted: NDArray[np.bool_]) -> list[list[str]]:
+    """[rows, bounds] -> for each row the names of the bounds that applied."""
     return [[name for name, changed in zip(BOUNDS, row, strict=True) if changed] for row in acted.tolist()]

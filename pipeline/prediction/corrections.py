@@ -1,4 +1,4 @@
-"""What feedback has taught so far, as arrays beside a batch: bias adjustments, interval scales, measured skill."""
+"""What feedback has learned so far, as arrays beside a batch: bias adjustments, interval scales, measured skill."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pipeline.prediction.params import PredictionParams
 Floats = NDArray[np.float64]
 
 
-def adjustments(
+def bias_adjustments(
     bias_flags: pl.DataFrame, tickers: Sequence[str], sectors: Sequence[str], horizons: Sequence[int]
 ) -> Floats:
     """Return what is added to each point forecast: [tickers, horizons] as fractions.

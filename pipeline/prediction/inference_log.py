@@ -26,9 +26,9 @@ def inference_log(
     """One row per selected or held ticker of `moment.session` (ignores `since`): predicted, or what was lacking.
 
     Without a bar at the session nothing new is known of a ticker, so its last forecast is not stated again, which would
-    score it twice: it stands until it matures, and is told as stale, with its age in sessions.
+    score it twice: it stands until it matures, and is reported as stale, with its age in sessions.
     """
-    asked = ticker_priorities.filter((pl.col("session") == moment.session) & (pl.col("selected") | pl.col("held")))
+    wanted = ticker_priorities.filter((pl.col("session") == moment.session) & (pl.col("selected") | pl.col("held")))
     windows = feature_windows.filter(pl.col("session") == moment.session)
     bars = market_prices.filter(pl.col("session") == moment.session).select("ticker", bar=pl.lit(True)).unique()
     made = (
@@ -37,7 +37,7 @@ def inference_log(
         .agg(pl.len().cast(pl.Int64).alias("horizons"), pl.col("model_id").first())
     )
     return (
-        asked.select("session", "ticker", "selected", "rank")
+        wanted.select("session", "ticker", "selected", "rank")
         .join(windows.select("ticker", "features_id", "usable", "present", "length"), on="ticker", how="left")
         .join(bars, on="ticker", how="left")
         .join(made, on="ticker", how="left")

@@ -27,10 +27,10 @@ from pipeline.models.inference import daily_sigma, forecast_members
 from pipeline.models.member import Member
 from pipeline.models.members import MEMBERS, list_members, naive
 from pipeline.models.registry import Ensemble, find_champion, find_naive_shape, load_members
-from pipeline.prediction.bounds import MEDIAN, bound, names
-from pipeline.prediction.corrections import adjustments, interval_scales, measured_skill
+from pipeline.prediction.bounds import MEDIAN, bound, name_bounds
+from pipeline.prediction.corrections import bias_adjustments, interval_scales, measured_skill
 from pipeline.prediction.params import PredictionParams
-from pipeline.prediction.quantiles import agreement, probability_up, widened
+from pipeline.prediction.quantiles import agreement, probability_up, widen
 
 Floats = NDArray[np.float64]
 
@@ -132,13 +132,13 @@ def predict_batch(
     """
     batch = _select_batch(feature_windows, features_id)
     session: date = batch["session"][0]
-    tickers = _forecastable(batch, market_prices, ticker_universe, session)
+    tickers = _select_forecastable(batch, market_prices, ticker_universe, session)
     ensemble = _load_champion(tickers, model_registry, model_promotions, members)
     tickers = _with_values(tickers, feature_rows, ensemble)
     if tickers.is_empty():
         return PREDICTIONS.empty()
     raw = _raw_forecast(tickers, feature_rows, model_registry, ensemble, params)
-    final = _corrected(raw, tickers, bias_flags, feedback_metrics, params)
+    final = _correct(raw, tickers, bias_flags, feedback_metrics, params)
     targets = {horizon: calendar.offset(session, horizon) for horizon in raw.horizons}
     return (
         _rows(tickers, raw, final, targets)
@@ -162,8 +162,8 @@ def _select_batch(feature_windows: pl.DataFrame, features_id: str) -> pl.DataFra
 
 
 @dataclass(frozen=True)
-class Corrected:
-    """A forecast after the lessons of feedback and the bounds; arrays are [tickers, horizons] and more."""
+class CorrectedForecast:
+    """A forecast after the corrections of feedback and the bounds; arrays are [tickers, horizons] and more."""
 
     quantiles: np.ndarray
     acted: np.ndarray
@@ -173,24 +173,24 @@ class Corrected:
     confidence: np.ndarray
 
 
-def _corrected(
+def _correct(
     raw: RawForecast,
     tickers: pl.DataFrame,
     bias_flags: pl.DataFrame,
     feedback_metrics: pl.DataFrame,
     params: PredictionParams,
-) -> Corrected:
+) -> CorrectedForecast:
     """Combine the members, add back measured bias, widen as realised coverage asks, and bound the result."""
     sigma = scaling.horizon_sigma(raw.sigma, raw.horizons)
-    added = adjustments(bias_flags, tickers["ticker"].to_list(), tickers["sector"].to_list(), raw.horizons)
+    added = bias_adjustments(bias_flags, tickers["ticker"].to_list(), tickers["sector"].to_list(), raw.horizons)
     scales = interval_scales(feedback_metrics, raw.horizons, params)
-    widened_quantiles = widened(combine(raw.members, raw.weights) + added[..., None], scales)
+    widened_quantiles = widen(combine(raw.members, raw.weights) + added[..., None], scales)
     quantiles, acted = bound(widened_quantiles, sigma, params)
     confidence = agreement(raw.members) * measured_skill(feedback_metrics, raw.horizons, params)
-    return Corrected(quantiles, acted, sigma, added, scales, confidence)
+    return CorrectedForecast(quantiles, acted, sigma, added, scales, confidence)
 
 
-def _rows(tickers: pl.DataFrame, raw: RawForecast, final: Corrected, targets: dict[int, date]) -> pl.DataFrame:
+def _rows(tickers: pl.DataFrame, raw: RawForecast, final: CorrectedForecast, targets: dict[int, date]) -> pl.DataFrame:
     """One row per ticker and horizon, in that order."""
     count = len(tickers)
     flat = final.quantiles.reshape(count * len(raw.horizons), len(QUANTILES))
@@ -208,7 +208,7 @@ def _rows(tickers: pl.DataFrame, raw: RawForecast, final: Corrected, targets: di
             # Stored as what was subtracted: a positive bias means forecasts were too high.
             bias_adjustment=pl.Series(0.0 - final.added.ravel()),
             interval_scale=pl.Series(np.tile(final.scales, count)),
-            bounds=pl.Series(names(final.acted.reshape(len(flat), -1)), dtype=pl.List(pl.String)),
+            bounds=pl.Series(name_bounds(final.acted.reshape(len(flat), -1)), dtype=pl.List(pl.String)),
             model_id=pl.lit(raw.model_id),
             role=pl.lit(raw.role),
             target_session=pl.col("horizon").replace_strict(targets, return_dtype=pl.Date),
@@ -216,7 +216,7 @@ def _rows(tickers: pl.DataFrame, raw: RawForecast, final: Corrected, targets: di
     )
 
 
-def _forecastable(
+def _select_forecastable(
     batch: pl.DataFrame, market_prices: pl.DataFrame, ticker_universe: pl.DataFrame, session: date
 ) -> pl.DataFrame:
     """The batch's usable windows with the session's close and the ticker's sector, by ticker."""

@@ -42,7 +42,7 @@ def _tail(distance: Floats, next_distance: Floats) -> Floats:
     return QUANTILES[0] * np.exp(-np.maximum(steps, 0.0))
 
 
-def widened(quantiles: Floats, scales: Floats) -> Floats:
+def widen(quantiles: Floats, scales: Floats) -> Floats:
     """Move every quantile [n, horizons, quantiles] away from its median by the horizon's scale [horizons]."""
     median = quantiles[..., MEDIAN, None]
     return np.asarray(median + (quantiles - median) * scales[None, :, None], dtype=np.float64)

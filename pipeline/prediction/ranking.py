@@ -1,4 +1,4 @@
-"""Decide which tickers are forecast first, and how many: attention goes where it pays."""
+"""Decide which tickers are forecast first, and how many: the budget goes where it pays."""
 
 from __future__ import annotations
 

@@ -14,9 +14,9 @@ from lake.tables.market import MARKET_PRICES, TICKER_UNIVERSE
 from lake.tables.predictions import PREDICTIONS, QUANTILE_COLUMNS
 from pipeline.engine.stage import Read, Stage
 from pipeline.feedback import bias, daily_scores, insights, metrics, validate, validation_events
-from pipeline.prediction.corrections import adjustments, interval_scales
+from pipeline.prediction.corrections import bias_adjustments, interval_scales
 from pipeline.prediction.params import PredictionParams
-from pipeline.prediction.quantiles import widened
+from pipeline.prediction.quantiles import widen
 from tests.frames.feedback import Tables, at, run_and_keep, seen
 from tests.frames.market import CALENDAR, DAY
 from tests.frames.predictions import Z
@@ -86,10 +86,10 @@ class World:
         flags, figures = (frame.filter(pl.col("session") < day) for frame in (flags, figures))
         horizons = list(self.horizons)
         sigma = np.hypot(self.own, self.market) * np.sqrt(np.array(horizons))
-        added = adjustments(flags, self.names, self.sectors, horizons)
+        added = bias_adjustments(flags, self.names, self.sectors, horizons)
         scales = interval_scales(figures, horizons, PredictionParams())
         raw = bias[:, None, None] + sigma[None, :, None] * np.array(Z)[None, None, :]
-        quantiles = widened(raw + added[..., None], scales)
+        quantiles = widen(raw + added[..., None], scales)
         naive = sigma[:, None] * np.array(Z)[None, :]
         return PREDICTIONS.check(
             pl.DataFrame(

@@ -183,7 +183,7 @@ def test_learned_coverage_widens_the_interval_around_the_same_point(trained: Set
     assert rows["interval_scale"].to_list() == scale.tolist()
 
 
-def test_lessons_of_the_session_itself_and_of_stale_ones_do_not_speak(trained: Setting) -> None:
+def test_corrections_of_the_session_itself_and_stale_ones_do_not_count(trained: Setting) -> None:
     stale = CALENDAR.offset(trained.session, -6)
     lessons = flags({"session": trained.session}, {"session": stale})
     assert trained.forecasts(bias_flags=lessons).equals(trained.forecasts())

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from lake.tables.predictions import QUANTILES
-from pipeline.prediction.bounds import BOUNDS, MEDIAN, bound, names
+from pipeline.prediction.bounds import BOUNDS, MEDIAN, bound, name_bounds
 from pipeline.prediction.params import PredictionParams
-from pipeline.prediction.quantiles import agreement, probability_up, widened
+from pipeline.prediction.quantiles import agreement, probability_up, widen
 from tests.frames.predictions import Z
 
 PARAMS = PredictionParams()
@@ -43,20 +43,20 @@ def test_a_believable_forecast_is_left_alone() -> None:
     quantiles = forecast(0.01)
     bounded, acted = bound(quantiles, np.array([[0.02]]), PARAMS)
     assert np.array_equal(bounded, quantiles)
-    assert names(acted.reshape(1, -1)) == [[]]
+    assert name_bounds(acted.reshape(1, -1)) == [[]]
 
 
 def test_a_point_too_far_out_takes_its_whole_distribution_back() -> None:
     bounded, acted = bound(forecast(0.30), np.array([[0.02]]), PARAMS)
     assert bounded[0, 0, MEDIAN] == 2 * 0.02
     assert np.diff(bounded).ravel() == pytest.approx(np.diff(forecast(0.30)).ravel())
-    assert names(acted.reshape(1, -1)) == [["point_cap"]]
+    assert name_bounds(acted.reshape(1, -1)) == [["point_cap"]]
 
 
 def test_every_bound_that_acts_is_named() -> None:
     wild = np.array([[[-3.0, -2.0, -2.5, 0.5, 0.4, 0.6, 0.7]]])
     _, acted = bound(wild, np.array([[0.02]]), PARAMS)
-    assert names(acted.reshape(1, -1)) == [list(BOUNDS)]
+    assert name_bounds(acted.reshape(1, -1)) == [list(BOUNDS)]
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_a_forecast_without_width_is_as_sure_as_it_says() -> None:
 
 
 def test_widening_keeps_the_median_and_stretches_the_rest() -> None:
-    wide = widened(forecast(0.01), np.array([1.5]))
+    wide = widen(forecast(0.01), np.array([1.5]))
     assert wide.ravel() == pytest.approx((0.01 + 1.5 * 0.02 * NORMAL).ravel())
     assert QUANTILES[MEDIAN] == 0.5
 

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from lake.tables.feedback import BIAS_FLAGS, FEEDBACK_METRICS
-from pipeline.prediction.corrections import adjustments, interval_scales, measured_skill
+from pipeline.prediction.corrections import bias_adjustments, interval_scales, measured_skill
 from pipeline.prediction.params import PredictionParams
 from tests.frames.feedback import flags, metric_rows
 from tests.frames.market import CALENDAR, DAY
@@ -16,7 +16,7 @@ YESTERDAY = CALENDAR.previous(DAY)
 
 
 def added(bias_flags: pl.DataFrame) -> list[list[float]]:
-    return adjustments(bias_flags, ["AAA", "BBB"], ["tech", "energy"], (1, 5)).tolist()
+    return bias_adjustments(bias_flags, ["AAA", "BBB"], ["tech", "energy"], (1, 5)).tolist()
 
 
 def test_adjustments_of_all_the_sector_and_the_ticker_add_up() -> None:
