@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,11 +22,11 @@ from lake.storage.recovery import Repair
 from lake.store import Lake
 from lake.tables import TABLES
 from lake.tables.control import RUNS
+from lake.upkeep import Progress
 from lake.upkeep.compaction import hash_content
 
 STAGE = "migrate"
 """The name under which a change to a table with a story stands among the runs."""
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def plan_migration(lake: Lake, tables: Mapping[str, Table] = TABLES) -> list[Cha
 
 
 def migrate(lake: Lake, progress: Progress = lambda *_: None, tables: Mapping[str, Table] = TABLES) -> MigrationResult:
-    """Change what has to be changed, one commit a table, and then say in the marker that it is done.
+    """Change what has to be changed, one commit a table, and then record it in the manifest.
 
     Cut off at any point, the next call goes on from there. What an interrupted cycle of the earlier program left
     unpublished is moved to the quarantine, to be done again.
@@ -101,7 +101,7 @@ def _change_in_turn(lake: Lake, table: Table, rewrites: bool) -> None:
     for last in (False, False, True):
         try:
             return _change(lake, table, lake.newest(table), rewrites)
-        except OvertakenError:  # by a process that appends without the lease
+        except OvertakenError:  # by a process that appends without the lock
             if last:
                 raise
     raise AssertionError("unreachable")
@@ -123,7 +123,7 @@ def _change(lake: Lake, table: Table, before: int, rewrites: bool) -> None:
 
 
 def _acknowledge(lake: Lake, table: Table, version: int) -> None:
-    """What no run publishes is promised at once: `runs` by its witness, the rest by their own."""
+    """Make durable what no run publishes: `runs` by the commit pointer, the rest by checksums of their own."""
     uri = lake.uri(table)
     if lake.durable:
         fsync_files(commit_paths(uri, version, commit_entry(uri, version)["files"]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,10 +19,10 @@ from lake.storage.lock import WRITER_HOLDER, WRITER_LOCK
 from lake.storage.manifest import CREATING, MANIFEST, check_format, check_path, read_created_at
 from lake.store import Lake
 from lake.tables import TABLES
+from lake.upkeep import Progress
 
 BACKUP_MANIFEST = "backup.json"
-"""CommitResult last: a folder without it is no backup, and what it does not name is no part of one."""
-Progress = Callable[[str, int, int], None]
+"""Written last: a folder without it is not a backup, and what it does not name is not part of one."""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,8 +26,8 @@ from lake.storage.recovery import diagnose_publication, read_published
 from lake.store import Lake
 from lake.tables import TABLES
 from lake.tables.control import RUNS
+from lake.upkeep import Progress
 
-Progress = Callable[[str, int, int], None]
 CHECKSUMMED_SINCE = 2
 """The first format whose files outside the tables contain a checksum of themselves."""
 

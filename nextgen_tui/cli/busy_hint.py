@@ -17,7 +17,7 @@ def suggest_request(invocation: Invocation, request: str) -> Iterator[None]:
     """Where a daemon serves the lake, add to a refusal how to have the daemon do it when its turn comes.
 
     Raises:
-        BusyError: naming who holds the lease, and the request that waits for it.
+        BusyError: naming who holds the lock, and the request that waits for it.
     """
     try:
         yield

@@ -48,7 +48,7 @@ def request_rows(number: int) -> pl.DataFrame:
 
 
 def write_session(lake: Lake, number: int) -> list[Run]:
-    """What a cycle writes, unpublished: one bar more, and the instrument under another name. Under the lease."""
+    """What a cycle writes, unpublished: one bar more, and the instrument under another name. Needs the writer lock."""
     session = FIRST + timedelta(days=number)
     at = datetime(session.year, session.month, session.day, 21, tzinfo=UTC)
     bars = bar_rows({"session": session, "ts": at, "available_at": at, "close": 10.0 + number / 100})

@@ -17,7 +17,7 @@ class NotIdenticalError(LakeError):
 
 
 def carry_out(runner: Runner, request_id: str) -> str:
-    """Carry out the request; it needs no lease, because it writes no table of a cycle.
+    """Carry out the request; it needs no writer lock, because it writes no table of a cycle.
 
     Returns:
         The result, in words.

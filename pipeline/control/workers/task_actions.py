@@ -27,7 +27,7 @@ from pipeline.engine.stages import find_stage
 from pipeline.engine.work import cycle, single_stage, training
 
 LEASE_POLL = 0.5
-"""Seconds between two attempts to take the lake's lease."""
+"""Seconds between two attempts to take the lake's writer lock."""
 MAX_CATCH_UP = timedelta(days=400)
 """How far one cycle catches up by itself; more takes hours, and such a lake may be meant to stay in the past."""
 
@@ -77,7 +77,7 @@ def carry_out_job(runner: Runner, job: Job) -> JobReport:
 
 @contextmanager
 def wait_for_lease(lake: Lake, purpose: str) -> Iterator[None]:
-    """Hold the lake's lease for the block, waiting for another writer; the worker's timeout bounds the wait."""
+    """Hold the lake's writer lock for the block, waiting for another writer; the worker's timeout bounds the wait."""
     while True:
         try:
             held = lake.lock(purpose)
@@ -168,7 +168,7 @@ def _maintain(runner: Runner, _job: Job, progress: Progress) -> str:
 
 
 def _recover(runner: Runner, _job: Job, progress: Progress) -> str:
-    """Finish an interrupted cycle; taking the lease has already repaired the files."""
+    """Finish an interrupted cycle; taking the lock has already repaired the files."""
     return ", ".join(dict.fromkeys(run.recipe.cycle_id for run in runner.recover(progress)))[:80]
 
 

@@ -117,7 +117,7 @@ def test_a_killed_writer_leaves_the_lake_free_at_once_even_while_a_child_of_its_
         holder.communicate()
         with Lake.open(lake.path).lock("next"):
             pass
-        os.kill(child, 0)  # it lives: nothing of the lease was its
+        os.kill(child, 0)  # it lives: it never had the lock
     finally:
         os.kill(child, signal.SIGKILL)
 

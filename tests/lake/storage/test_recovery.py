@@ -108,7 +108,7 @@ def test_a_dead_writers_leftovers_beside_a_damaged_entry_are_swept_too(interrupt
     root = Path(interrupted.uri(MARKET_PRICES))
     orphan = Path(shutil.copy(next(root.glob("*.parquet")), root / "part-named-by-nobody.parquet"))
     damage(delta_log.entry_path(root, 3))
-    (interrupted.path / WRITER_HOLDER).write_text("it did not give the lease back")
+    (interrupted.path / WRITER_HOLDER).write_text("it did not release the lock")
     assert resume(interrupted.path).read(MARKET_PRICES).height == 3
     assert not orphan.exists()
 
@@ -298,7 +298,7 @@ def test_what_a_dead_writer_had_begun_is_swept(aged: Callable[[int], Lake]) -> N
     ]
     for path in leftovers:
         path.write_bytes(b"half")
-    (lake.path / WRITER_HOLDER).write_text("{}")  # the note of a holder that did not give the lease back
+    (lake.path / WRITER_HOLDER).write_text("{}")  # of a holder that did not release the lock
     fresh = Lake.open(lake.path)
     with fresh.lock("next"):
         pass

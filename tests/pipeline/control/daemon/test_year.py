@@ -87,7 +87,7 @@ class MortalLake(Lake):
 class RealHands(Hands):
     """Workers that do the real work when their simulated time is over.
 
-    To save the start of a process each, one that ended well hands its runner and its lease on to the next; after a
+    To save the start of a process each, one that ended well hands its runner and its lock on to the next; after a
     fault the next begins from what is on disk.
     """
 
