@@ -49,18 +49,13 @@ def _chosen(invocation: Invocation, names: tuple[str, ...], cycle: str | None, s
     """The ids of the runs asked for, in the order they ran."""
     import random
 
-    import polars as pl
-
-    from lake.runs import find_run
-    from lake.tables.control import RUNS
+    from lake.runs import find_done_runs, find_run
 
     if names:
         return [find_run(invocation.lake, name).run_id for name in names]
-    done = invocation.lake.read(RUNS, where=pl.col("status") == "done").sort("started_at", "run_id")
-    of_cycle = done if cycle is None else done.filter(pl.col("cycle_id") == cycle)
-    if of_cycle.is_empty():
+    ids = [run.run_id for run in find_done_runs(invocation.lake, cycle)]
+    if not ids:
         raise click.UsageError(f"no completed run belongs to {cycle!r}; `nextgen runs` lists them")
-    ids = of_cycle["run_id"].to_list()
     return ids if sample is None else random.sample(ids, min(sample, len(ids)))
 
 

@@ -51,5 +51,12 @@ def recipe(**changes: Any) -> Recipe:
 
 def run(**changes: Any) -> Run:
     """A finished run; `recipe` and the outcome's fields can be overridden."""
-    legal: dict[str, Any] = {"recipe": recipe(), "output_version": 1, "rows": 1, "written": 1, "files": {}}
-    return Run(started_at=AS_OF, **(legal | changes))
+    legal: dict[str, Any] = {
+        "recipe": recipe(),
+        "output_version": 1,
+        "rows": 1,
+        "written": 1,
+        "files": {},
+        "started_at": AS_OF,
+    }
+    return Run(**(legal | changes))

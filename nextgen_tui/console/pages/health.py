@@ -86,7 +86,7 @@ class HealthPage(Page[HealthData]):
         return HealthData(
             health=health,
             checks=check_rows(health),
-            cycles=cycle_rows(view.runs),
+            cycles=cycle_rows(view.runs.filter(of_work(WorkKind.CYCLE))),
             runs=view.runs,
             beats=view.read(SERVICE_HEARTBEATS).sort("until", descending=True),
             daemon=read_daemon(view.path, operation_time(view.lake, view.clock)),

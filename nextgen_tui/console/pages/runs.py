@@ -182,10 +182,18 @@ def blocked_stages(stage: str) -> tuple[Line, ...]:
 
 def recovery_steps(row: Row) -> tuple[Line, ...]:
     """The way on from a failure."""
+    by_hand = {
+        "cycle": "nextgen cycle   resumes the session where it stopped",
+        "backfill": "nextgen init   resumes the load where it stopped",
+        "import": "nextgen import   resumes where it stopped",
+        "training": f"nextgen train --session {row['session']}",
+        "single-stage": f"nextgen run {row['stage']} --session {row['session']}",
+    }
+    again = (fact("R", f"ask the daemon to run the cycle of {row['session']} again"),)
     return (
-        fact("R", f"ask the daemon to run the cycle of {row['session']} again"),
+        *(again if row["work"] == "cycle" else ()),
         fact("y", "copy the command that reproduces this run: nextgen reproduce"),
-        fact("by hand", "nextgen cycle   resumes the session where it stopped"),
+        *((fact("by hand", by_hand[row["work"]]),) if row["work"] in by_hand else ()),
     )
 
 
