@@ -25,7 +25,7 @@ def _code(error: BaseException) -> int:
     if _defined_in(error, "pipeline.ingestion.sources", "OutOfReachError"):
         return exit_codes.RETRY
     usage = _defined_in(error, "pipeline.ingestion.sources", "SourceError") or _defined_in(
-        error, "pipeline.engine.errors", "CycleOrderError"
+        error, "pipeline.engine.failures", "CycleOrderError"
     )
     if usage or isinstance(error, (ConfigError, NotALakeError, NoSuchError)):
         return exit_codes.USAGE
@@ -33,7 +33,7 @@ def _code(error: BaseException) -> int:
         return exit_codes.RETRY
     if isinstance(error, (DamageError, StorageError, OSError)):
         return exit_codes.DAMAGE
-    if isinstance(error, LakeError) or _defined_in(error, "pipeline.engine.errors", "StageFailedError"):
+    if isinstance(error, LakeError) or _defined_in(error, "pipeline.engine.failures", "StageFailedError"):
         return exit_codes.DEGRADED
     return exit_codes.INTERNAL
 

@@ -20,8 +20,7 @@ from pipeline.config.recorded import from_record
 from pipeline.config.settings import Settings
 from pipeline.engine.backfill import commit_fold
 from pipeline.engine.code_fingerprint import code_fingerprint, libraries
-from pipeline.engine.errors import StageFailedError
-from pipeline.engine.failures import describe_error
+from pipeline.engine.failures import StageFailedError, describe_error
 from pipeline.engine.plugins import Plugins
 from pipeline.engine.stage import Condition, Moment, Read, Stage
 from pipeline.engine.work import Span, Work

@@ -1,4 +1,4 @@
-"""Leaves a failed run where a piece of work ends outside its stages: over a damaged file, or a disk that refuses."""
+"""What can end a piece of work, and the failed run it leaves where that happens outside its stages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from lake.errors import BusyError, LakeError, StorageError
 from lake.runs import Recipe, Run, failed_attempts, record_failure
 from lake.store import Lake
-from pipeline.engine.errors import CycleOrderError, StageFailedError
 from pipeline.engine.work import Work
 
 log = logging.getLogger(__name__)
@@ -19,12 +18,25 @@ MAX_ERROR = 3_900
 """Characters of an error that a run keeps."""
 
 
+class StageFailedError(Exception):
+    """A stage raised; the lake is as it was published before. The cause is the exception it raised."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(f"stage {run.recipe.stage} failed for session {run.recipe.session}: {run.error}")
+        self.run = run
+
+
+class CycleOrderError(LakeError):
+    """A cycle was asked for out of order."""
+
+
 @contextmanager
 def record_failures(lake: Lake, work: Work) -> Iterator[None]:
     """Record whatever ends the block as a failed run of the work, and let it pass on.
 
-    Not recorded are a stage's own failure, which its run tells of; a lake that another process is writing; and work
-    out of order, of which nothing was begun.
+    That may be a damaged file, a disk that refuses, or a plugin that does not load. Not recorded are a stage's own
+    failure, which its run tells of; a lake that another process is writing; and work out of order, of which nothing
+    was begun.
     """
     try:
         yield

@@ -28,9 +28,8 @@ from lake.tables.news import RAW_NEWS
 from lake.upkeep.checkpoints import write_checkpoints
 from pipeline.config.settings import Settings
 from pipeline.engine import work
-from pipeline.engine.errors import CycleOrderError
 from pipeline.engine.executor import Executor
-from pipeline.engine.failures import record_failures
+from pipeline.engine.failures import CycleOrderError, record_failures
 from pipeline.engine.plugins import Plugins
 from pipeline.engine.stage import Stage
 from pipeline.engine.stages import BACKFILL, CHAMPION_CHOSEN, REPORT, TRAINING, TRAINING_DUE

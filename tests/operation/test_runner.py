@@ -15,7 +15,7 @@ from lake.store import Lake
 from lake.tables import TABLES
 from lake.tables.control import RUNS
 from lake.tables.trading import LEDGER_ENTRIES, PORTFOLIO_VALUE
-from pipeline.engine.errors import CycleOrderError
+from pipeline.engine.failures import CycleOrderError
 from pipeline.engine.reproduction import reproduce
 from pipeline.engine.runner import Runner
 from pipeline.engine.stages import CYCLE, IMPORT_ONLY, STAGES, TRAINING

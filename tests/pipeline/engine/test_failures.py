@@ -22,7 +22,7 @@ from nextgen_tui.console.pages.runs import cycle_rows
 from pipeline.control.workers.job import Job
 from pipeline.control.workers.task_actions import carry_out_job
 from pipeline.engine import work
-from pipeline.engine.errors import CycleOrderError, StageFailedError
+from pipeline.engine.failures import CycleOrderError, StageFailedError
 from pipeline.engine.runner import Runner
 from pipeline.engine.stages import find_stage
 from pipeline.engine.work import Work

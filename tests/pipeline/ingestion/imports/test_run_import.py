@@ -19,7 +19,7 @@ from lake.tables.imports import IMPORTED_PREDICTIONS, IMPORTED_TRADES
 from lake.tables.market import INSTRUMENTS, MARKET_PRICES, PRICE_RESTATEMENTS, QUARANTINED_ROWS, RAW_PRICES
 from lake.tables.news import NEWS_ARTICLES
 from pipeline.config.settings import RuntimeParams, Settings
-from pipeline.engine.errors import CycleOrderError
+from pipeline.engine.failures import CycleOrderError
 from pipeline.engine.reproduction import reproduce
 from pipeline.engine.runner import Runner, silent
 from pipeline.ingestion.imports.run_import import ImportReport, import_system

@@ -18,7 +18,7 @@ from lake.tables.market import (
     RAW_PRICES,
 )
 from pipeline.config.settings import RuntimeParams, Settings
-from pipeline.engine.errors import CycleOrderError
+from pipeline.engine.failures import CycleOrderError
 from pipeline.engine.runner import Runner
 from pipeline.ingestion.sources.files.params import FilesParams
 from pipeline.ingestion.sources.registry import SourceParams
