@@ -73,7 +73,7 @@ def test_a_simulated_market_goes_on_by_one_session_when_a_cycle_is_asked_for_wit
         due_at=now,
         timeout=timedelta(hours=1),
         grace=timedelta(seconds=10),
-        asked_for=True,
+        requested=True,
     )
     done = perform(lake, asked, {})
     after = last_session(lake)
