@@ -15,7 +15,9 @@ from lake.tables.control import RUNS
 from lake.tables.features import FEATURE_ROWS
 from lake.tables.models import MODEL_REGISTRY
 from lake.tables.predictions import PREDICTIONS
+from lake.tables.trading import TRADE_PLANS
 from pipeline.config.settings import PluginParams
+from pipeline.control.operator.decisions import promote
 from pipeline.engine.plugins import PluginError
 from pipeline.engine.reproduction import reproduce
 from pipeline.engine.runner import Cycle, Runner
@@ -39,6 +41,8 @@ class Extended:
         last = operation.sessions[-1]
         self.first: Cycle = runner.cycle(runner.calendar.next(last))
         runner.train(self.first.session)
+        self.challenger = self.lake.read(MODEL_REGISTRY)["model_id"][-1]
+        promote(runner, self.challenger, "to see it forecast", "cli")
         self.second: Cycle = runner.cycle(runner.calendar.next(self.first.session))
 
     def runner(self, *files: str) -> Runner:
@@ -81,7 +85,7 @@ def test_a_model_trained_since_uses_the_feature_and_is_compared_with_the_champio
 def test_every_run_is_recorded_with_the_plugin_where_it_used_one_and_comes_out_the_same(extended: Extended) -> None:
     runner = extended.runner()
     with_it = {run.recipe.stage for run in extended.second.runs if run.recipe.plugins}
-    assert with_it == {"retrain_candidates", "features", "windows", "priorities", "predict", "plan"}
+    assert with_it == {"retrain_candidates", "features", "windows", "promote", "priorities", "predict", "plan"}
     for run in (*extended.first.runs, *extended.second.runs):
         verdict = reproduce(runner, run)
         assert (verdict.identical, verdict.changed_since) == (True, ()), verdict
@@ -117,3 +121,17 @@ def test_a_plugin_that_does_not_load_stops_the_cycle_before_it_begins_and_no_oth
     assert run.status == "done"
     (features,) = (run for run in extended.first.runs if run.recipe.stage == "instruments")
     assert reproduce(runner, features).identical
+
+
+def test_the_rules_verdict_stands_in_the_plans(extended: Extended) -> None:
+    plans = extended.lake.read(TRADE_PLANS, since=extended.second.session)
+    assert plans.height > 0
+    for verdicts in plans["verdicts"]:
+        assert "calm_names" in {one["rule"] for one in verdicts}
+
+
+def test_the_members_forecast_stands_in_the_ensemble(extended: Extended) -> None:
+    made = extended.lake.read(PREDICTIONS, since=extended.second.session)
+    assert made.height > 0
+    for members in made["members"]:
+        assert "reversal" in {one["member"] for one in members}

@@ -127,7 +127,7 @@ def promote(
     choice_id = choice_id or _make_id(origin)
     if known := _find_row(runner.lake, MODEL_CHOICES, choice_id):
         return _refuse_conflict(ModelChoice(**known), choice="promote", model_id=model_id)
-    _refuse_unusable(runner.lake, model_id)
+    _refuse_unusable(runner, model_id)
     session, at = _find_next_cycle(runner, now)
     if find_next_champion(runner.lake, session) == model_id:
         raise DecisionError(f"{model_id} is already champion")
@@ -163,7 +163,7 @@ def rollback(
         raise DecisionError(f"the champion is {current}, not {model_id}; nothing was changed")
     before = _find_previous_champion(runner.lake, current)
     if before is not None:
-        _refuse_unusable(runner.lake, before)
+        _refuse_unusable(runner, before)
     choice = {"choice": "rollback", "model_id": current, "champion": before, "reason": reason, "origin": origin}
     return _record_choice(runner.lake, choice | {"choice_id": choice_id, "session": session, "decided_at": at})
 
@@ -204,16 +204,24 @@ def _find_plan(lake: Lake, plan_id: str) -> dict[str, Any]:
     return plan
 
 
-def _refuse_unusable(lake: Lake, model_id: str) -> None:
+def _refuse_unusable(runner: Runner, model_id: str) -> None:
+    from pipeline.features.feature_set import feature_set
+    from pipeline.models.members import list_members
     from pipeline.models.registry import RegistryError, load_members
     from pipeline.models.serialization import WeightsError
 
-    known = lake.read(MODEL_REGISTRY, columns=("model_id", "session"))
+    known = runner.lake.read(MODEL_REGISTRY, columns=("model_id", "session"))
+    extensions = runner.plugins.extend(("features", "members"))
     if model_id not in known["model_id"]:
         newest = known.sort("session", "model_id")["model_id"].unique(maintain_order=True).to_list()[-5:]
         raise DecisionError(f"model {model_id!r} is not registered; the newest are {', '.join(newest) or 'none'}")
     try:
-        load_members(lake.read(MODEL_REGISTRY, where=pl.col("model_id") == model_id), model_id)
+        load_members(
+            runner.lake.read(MODEL_REGISTRY, where=pl.col("model_id") == model_id),
+            model_id,
+            members=list_members(extensions.members),
+            feature_set=feature_set(extensions).name,
+        )
     except (RegistryError, WeightsError) as error:
         raise DecisionError(str(error)) from error
 
