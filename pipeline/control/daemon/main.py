@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
@@ -92,10 +94,10 @@ def _serve(
         end_logging()
 
 
-def main() -> None:
-    """Run the daemon and leave with its exit code."""
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the daemon and exit with its exit code; the arguments are those of the command line where None."""
     try:
-        sys.exit(command.main(standalone_mode=False))
+        sys.exit(command.main(arguments, standalone_mode=False))
     except click.ClickException as error:
         error.show()
         sys.exit(USAGE)

@@ -73,3 +73,4 @@ def end_logging() -> None:
     for handler in list(ours.handlers):
         ours.removeHandler(handler)
         handler.close()
+    ours.propagate = True

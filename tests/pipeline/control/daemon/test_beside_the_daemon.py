@@ -21,7 +21,7 @@ from pipeline.control.daemon.daemon_lock import hold_daemon_lock
 from pipeline.control.daemon.main import daemon_command
 from tests.frames.control import recipe, run
 from tests.frames.published import instrument_rows, publish_sessions
-from tests.pipeline.control.daemon.test_daemon import SCHEDULE, until
+from tests.pipeline.control.daemon.test_daemon import SCHEDULE, run_here, until
 
 # pandas' own change of mind, inside the calendar library.
 pytestmark = pytest.mark.filterwarnings("ignore:Series.values returning")
@@ -110,5 +110,5 @@ def test_a_daemon_finishes_first_what_a_crash_interrupted_and_readers_see_the_ol
 
 
 def test_a_tidy_lake_asks_for_no_recovery(lake: Lake) -> None:
-    subprocess.run(daemon_command(lake.path, "--once"), check=True)
+    assert run_here(lake, "--once") == 0
     assert lake.read(TASK_REQUESTS).filter(origin="daemon").is_empty()

@@ -23,8 +23,9 @@ import pytest
 from lake.store import Lake
 from lake.tables.control import SERVICE_HEARTBEATS, TASK_ATTEMPTS, TASK_REQUESTS
 from pipeline.control.daemon.daemon_lock import daemon_is_running
+from pipeline.control.daemon.daemon_loop import Daemon
 from pipeline.control.daemon.heartbeat import BATCH, HeartbeatWriter, read_heartbeat
-from pipeline.control.daemon.main import daemon_command
+from pipeline.control.daemon.main import daemon_command, main
 from pipeline.control.daemon.orchestrator import StepResult, WaitingRun
 from pipeline.control.daemon.service_units import format_launchd_unit, format_systemd_unit
 from pipeline.control.monitoring.event_log import log_events
@@ -35,6 +36,7 @@ from pipeline.control.schedule.journal import Event
 from pipeline.control.schedule.schedule_file import load_schedule, parse_schedule
 from pipeline.control.workers.process_identity import PROC, count_open_descriptors, identify
 from pipeline.reading.health import judge_health
+from tests.pipeline.control.workers.test_worker_pool import UNRULY
 
 SCHEDULE = '[tasks.upkeep]\nrun = "maintain"\ntrigger = "daily 06:00"\n'
 
@@ -212,6 +214,24 @@ def owing(path: Path, task: str, **keys: str) -> Lake:
 
 
 @contextmanager
+def signals_restored() -> Iterator[None]:
+    """A daemon that runs in this process takes signals over; afterwards they are as before."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def run_here(lake: Lake, *options: str) -> object:
+    """Run the daemon's command in this process, where the libraries are loaded; return its exit code."""
+    with signals_restored(), pytest.raises(SystemExit) as ended:
+        main(daemon_command(lake.path, *options)[4:])
+    return ended.value.code
+
+
+@contextmanager
 def hosted(lake: Lake, *options: str) -> Iterator[subprocess.Popen[bytes]]:
     """The daemon for the block; gone after it, whatever happened."""
     with subprocess.Popen([sys.executable, "-c", HOSTED, str(lake.path), *options]) as daemon:
@@ -261,35 +281,39 @@ def test_once_ends_though_a_task_always_fails_and_says_what_is_still_owed(
     tmp_path: Path, keys: dict[str, str], code: int, states: list[str]
 ) -> None:
     lake = owing(tmp_path / "lake", "raise", **keys)
-    with hosted(lake, "--once") as daemon:
-        assert daemon.wait(60) == code
+    with signals_restored():
+        assert Daemon(lake, lake.path / "schedules.toml", program=UNRULY).run(once=True) == code
     assert lake.read(TASK_ATTEMPTS).sort("at")["state"].to_list() == states
 
 
-def test_a_schedule_that_cannot_be_used_ends_the_daemon_with_the_line_and_the_fix(tmp_path: Path) -> None:
+def test_a_schedule_that_cannot_be_used_ends_the_daemon_with_the_line_and_the_fix(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     lake = Lake.create(tmp_path / "lake")
     (lake.path / "schedules.toml").write_text(SCHEDULE.replace("maintain", "mantain"))
-    result = subprocess.run(daemon_command(lake.path), capture_output=True, text=True, check=False)
-    assert result.returncode == 2
-    assert "schedules.toml:2" in result.stderr
-    assert "did you mean 'maintain'" in result.stderr
+    assert run_here(lake) == 2
+    err = capsys.readouterr().err
+    assert "schedules.toml:2" in err
+    assert "did you mean 'maintain'" in err
 
 
-def test_a_lake_that_cannot_be_written_ends_the_daemon_in_words_and_for_good(tmp_path: Path) -> None:
+def test_a_lake_that_cannot_be_written_ends_the_daemon_in_words_and_for_good(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     lake = Lake.create(tmp_path / "lake")
     (lake.path / "control").write_text("in the way")
-    ended = subprocess.run(daemon_command(lake.path), capture_output=True, text=True, check=False)
-    assert ended.returncode == 2, "a service manager does not start it again and again"
-    assert re.fullmatch(r"Error: the daemon cannot start: .*control.*: \S.*\n", ended.stderr)
+    assert run_here(lake) == 2, "a service manager does not start it again and again"
+    assert re.fullmatch(r"Error: the daemon cannot start: .*control.*: \S.*\n", capsys.readouterr().err)
 
 
-def test_a_configuration_that_no_worker_could_use_ends_the_daemon_and_stands_in_its_log(tmp_path: Path) -> None:
+def test_a_configuration_that_no_worker_could_use_ends_the_daemon_and_stands_in_its_log(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     lake = Lake.create(tmp_path / "lake")
     (lake.path / "schedules.toml").write_text(SCHEDULE)
     (lake.path / "nextgen.toml").write_text("[trading]\ncapitall = 1\n")
-    result = subprocess.run(daemon_command(lake.path), capture_output=True, text=True, check=False)
-    assert result.returncode == 2
-    assert "did you mean trading.capital?" in result.stderr
+    assert run_here(lake) == 2
+    assert "did you mean trading.capital?" in capsys.readouterr().err
     assert "did you mean trading.capital?" in (lake.path / "control" / "logs" / "daemon.log").read_text()
 
 
@@ -339,7 +363,7 @@ def test_every_line_of_the_log_is_json_that_says_what_it_is_about(tmp_path: Path
     lake = Lake.create(tmp_path / "lake")
     (lake.path / "schedules.toml").write_text(SCHEDULE)
     submit(lake, request("logged"))
-    subprocess.run(daemon_command(lake.path, "--once"), check=True, env={**os.environ})
+    assert run_here(lake, "--once") == 0
     lines = [json.loads(line) for line in (lake.path / "control" / "logs" / "daemon.log").read_text().splitlines()]
     assert {"at", "level", "message"} <= set(lines[0])
     assert {"started", "done"} <= {line.get("state") for line in lines if line.get("slot") == "logged"}
