@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from difflib import get_close_matches
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -12,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, Field
 
 from lake.tables.vocabulary import SYMBOL
+from pipeline.market.currencies import EXCHANGES
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,13 @@ def _web_address(text: str) -> str:
     return text
 
 
+def _exchange(code: str) -> str:
+    if code not in EXCHANGES:
+        near = get_close_matches(code, sorted(EXCHANGES), n=1)
+        raise ValueError("there is no calendar of it" + (f"; did you mean {near[0]}?" if near else ""))
+    return code
+
+
 def _zone(name: str) -> str:
     try:
         ZoneInfo(name)
@@ -98,7 +107,9 @@ WebAddressOrNone = Annotated[
 ]
 Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
 Exchange = Annotated[
-    str, Field(pattern=r"^([A-Z]{4}|24/[57])$", description="the ISO 10383 code of an exchange, such as XNYS")
+    str,
+    Field(pattern=r"^([A-Z]{4}|24/[57])$", description="the ISO 10383 code of an exchange, such as XNYS"),
+    AfterValidator(_exchange),
 ]
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="an ISO 4217 currency code, such as USD")]
 Zone = Annotated[

@@ -1,17 +1,16 @@
-"""In which currency an exchange quotes its shares."""
+"""Which exchanges there are, and in which currency each quotes its shares."""
 
 from __future__ import annotations
 
 _EXCHANGES = {
-    "AED": ("XDFM", "XADS"),
     "ARS": ("XBUE",),
     "AUD": ("XASX",),
     "BMD": ("XBDA",),
     "BRL": ("BVMF",),
-    "CAD": ("XTSE",),
+    "CAD": ("XTSE", "XTSX"),
     "CHF": ("XSWX",),
     "CLP": ("XSGO",),
-    "CNY": ("XSHG", "XSHE"),
+    "CNY": ("XSHG",),
     "COP": ("XBOG",),
     "CZK": ("XPRA",),
     "DKK": ("XCSE",),
@@ -32,14 +31,14 @@ _EXCHANGES = {
             "XLIS",
             "XLJU",
         ),
-        *("XLUX", "XMAD", "XMIL", "XPAR", "XRIS", "XSTU", "XTAL", "XLIT", "XWBO", "XZAG"),
+        *("XLUX", "XMAD", "XMIL", "XPAR", "XRIS", "XSTU", "XTAL", "XLIT", "XWBO", "XZAG", "XCYS"),
     ),
     "GBP": ("XLON",),
-    "HKD": ("XHKG",),
+    "HKD": ("XHKG", "HKEX"),
     "HUF": ("XBUD",),
     "IDR": ("XIDX",),
-    "ILS": ("XTAE",),
-    "INR": ("XBOM", "XNSE"),
+    "ILS": ("XTAE", "TASE"),
+    "INR": ("XBOM",),
     "ISK": ("XICE",),
     "JPY": ("XTKS",),
     "KRW": ("XKRX",),
@@ -53,6 +52,7 @@ _EXCHANGES = {
     "PKR": ("XKAR",),
     "PLN": ("XWAR",),
     "RON": ("XBSE",),
+    "RSD": ("XBEL",),
     "RUB": ("XMOS",),
     "SAR": ("XSAU",),
     "SEK": ("XSTO",),
@@ -60,11 +60,13 @@ _EXCHANGES = {
     "THB": ("XBKK",),
     "TRY": ("XIST",),
     "TWD": ("XTAI",),
-    "USD": ("XNYS", "XNAS", "XASE", "ARCX", "BATS", "XCBF", "CMES", "IEPA"),
+    "USD": ("XNYS", "NYSE", "XNAS", "XASE", "ARCX", "BATS", "OOTC", "XCBF", "CMES", "CBOT", "IEPA", "NYFE"),
     "ZAR": ("XJSE",),
 }
 CURRENCIES = {exchange: currency for currency, exchanges in _EXCHANGES.items() for exchange in exchanges}
-"""ISO 10383 code of an exchange -> ISO 4217 code of the currency its shares are quoted in."""
+"""Code of an exchange -> ISO 4217 code of the currency its shares are quoted in."""
+EXCHANGES = frozenset({*CURRENCIES, "24/5", "24/7"})
+"""The codes that have a calendar; said here as well, because the library of calendars takes a second to import."""
 
 
 def currency_of(exchange: str) -> str:

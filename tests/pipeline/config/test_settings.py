@@ -247,6 +247,13 @@ def test_an_exchange_is_one_setting() -> None:
     assert load(None, unused).settings.market.exchange == "XLON", "only the source in use counts"
 
 
+def test_an_exchange_without_a_calendar_is_refused_before_anything_runs() -> None:
+    with pytest.raises(
+        ConfigError, match=r"market\.exchange has to be .* there is no calendar of it; did you mean XLON"
+    ):
+        choice("market.exchange", "XLOM")
+
+
 def test_a_choice_on_the_spot_is_held_to_the_same_rules() -> None:
     assert choice("runtime.seed", "5").value == 5
     with pytest.raises(ConfigError, match=r"there is no setting runtime\.sede; did you mean runtime\.seed\?"):

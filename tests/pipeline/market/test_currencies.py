@@ -1,0 +1,22 @@
+"""Every exchange that has a calendar is known, with its currency."""
+
+from __future__ import annotations
+
+import re
+
+import exchange_calendars
+import pytest
+
+from pipeline.market.currencies import CURRENCIES, EXCHANGES, currency_of
+
+
+def test_every_calendar_of_the_library_may_be_configured() -> None:
+    names = exchange_calendars.get_calendar_names(include_aliases=True)
+    assert {name for name in names if re.fullmatch(r"[A-Z]{4}|24/[57]", name)} == EXCHANGES
+
+
+def test_an_exchange_says_its_currency_and_another_what_to_set() -> None:
+    assert [currency_of(code) for code in ("XNYS", "XLON", "XETR", "XTKS")] == ["USD", "GBP", "EUR", "JPY"]
+    assert all(re.fullmatch("[A-Z]{3}", currency) for currency in CURRENCIES.values())
+    with pytest.raises(ValueError, match=r"prices at 24/7 is not known; set source\.files\.currency"):
+        currency_of("24/7")
