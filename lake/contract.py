@@ -326,12 +326,16 @@ def require_columns(uri: str, table: Table, columns: Collection[str]) -> None:
     further = {name for name, column in table.columns.items() if column is table.further}
     if unknown := [name for name in columns if name not in expected]:
         raise NotALakeError(
-            f"{uri} has {len(unknown)} columns that this program does not know, the first is {unknown[0]!r}: "
-            "a newer program or another one made them; use that program"
+            f"{uri} has {_name_first(unknown)}, which this program does not know: a newer program or another "
+            "one made it; use that program"
         )
     if missing := [name for name in expected if name not in columns and name not in further]:
         raise NotALakeError(
-            f"{uri} lacks {len(missing)} columns of the table {table.name}, the first is {missing[0]!r}: "
-            "it is new in this program; run `nextgen migrate`, or, if you have just added the column, "
-            "declare the step in lake/migrations"
+            f"{uri} lacks {_name_first(missing)}, new in this program; run `nextgen migrate`, or, if you are adding it "
+            f"to {table.name} yourself, declare the step in lake/migrations"
         )
+
+
+def _name_first(columns: list[str]) -> str:
+    others = f" and {len(columns) - 1} more" if len(columns) > 1 else ""
+    return f"the column {columns[0]!r}{others}"

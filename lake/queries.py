@@ -103,7 +103,7 @@ class Query:
             until=last,
             as_of=self.moment,
             where=pl.all_horizontal(pushed) if pushed else None,
-            columns=None if after else self._loaded(),
+            columns=None if after else self._columns_to_read(),
             every_revision=not reducing,
         )
         # A superseded revision may meet a condition that the last one does not.
@@ -148,7 +148,7 @@ class Query:
         high = min((one for one in (last, span.last) if one is not None), default=None)
         return replace(self, first=low, last=high)
 
-    def _loaded(self) -> tuple[str, ...] | None:
+    def _columns_to_read(self) -> tuple[str, ...] | None:
         """The chosen columns, and those that reducing to last revisions needs."""
         if self.columns is None:
             return None

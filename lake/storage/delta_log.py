@@ -95,7 +95,7 @@ def commit_entry(uri: str | Path, version: int) -> dict[str, Any]:
             "files": [action["add"]["path"] for action in found if "add" in action],
         }
     except _NO_ENTRY:
-        raise _damaged(path) from None
+        raise _damage_error(path) from None
 
 
 def read_actions(path: Path) -> list[dict[str, Any]]:
@@ -115,7 +115,7 @@ def read_actions(path: Path) -> list[dict[str, Any]]:
     except _NO_ENTRY:
         complete = False
     if not complete:
-        raise _damaged(path)
+        raise _damage_error(path)
     return found
 
 
@@ -126,7 +126,7 @@ def added_files(uri: str | Path, version: int) -> dict[Path, int]:
         found = [action["add"] for action in read_actions(path) if "add" in action]
         return {Path(uri) / unquote(add["path"]): int(add["size"]) for add in found}
     except _NO_ENTRY:
-        raise _damaged(path) from None
+        raise _damage_error(path) from None
 
 
 def commit_paths(uri: str | Path, version: int, added: Iterable[str]) -> list[Path]:
@@ -135,7 +135,7 @@ def commit_paths(uri: str | Path, version: int, added: Iterable[str]) -> list[Pa
     return [*(root / unquote(name) for name in added), root / FOLDER / f"{version:020d}.json"]
 
 
-def _damaged(path: Path) -> DamageError:
+def _damage_error(path: Path) -> DamageError:
     return DamageError(f"the log entry {path} is damaged; restore it from a backup")
 
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lake.contract import Column, Rule, Table
-from lake.errors import ContractError
+from lake.contract import Column, Rule, Table, require_columns
+from lake.errors import ContractError, NotALakeError
 from lake.tables import TABLES, table
 from lake.tables.vocabulary import TICKER, number
 
@@ -118,3 +118,16 @@ def test_a_table_that_names_a_column_it_lacks_is_refused_when_it_is_declared() -
 def test_an_unknown_table_is_answered_with_the_nearest_one() -> None:
     with pytest.raises(KeyError, match="did you mean 'market_prices'"):
         table("market_price")
+
+
+@pytest.mark.parametrize(
+    ("columns", "advice"),
+    [
+        ([*QUOTES.columns], "lacks the column 'run_id', new in this program; run `nextgen migrate`"),
+        (["run_id"], r"lacks the column .* and \d+ more, new in this program"),
+        ([*QUOTES.stored_schema, "return_40"], "has the column 'return_40', which this program .* a newer program"),
+    ],
+)
+def test_a_table_with_other_columns_is_refused_with_what_to_do(columns: list[str], advice: str) -> None:
+    with pytest.raises(NotALakeError, match=advice):
+        require_columns("lake/tables/quotes", QUOTES, columns)
