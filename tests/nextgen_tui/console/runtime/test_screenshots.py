@@ -1,4 +1,4 @@
-"""Every screen looks as it did, narrow and wide; `NEXTGEN_ACCEPT_PICTURES=1` keeps what is drawn now."""
+"""Every screen looks as it did, narrow and wide; `ACCEPT_PICTURES=1` keeps what is drawn now."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nextgen_tui.console.runtime.screenshots import take_screenshots, terminal_s
 from nextgen_tui.console.screens import PAGES
 
 KEPT = Path(__file__).parents[1] / "pictures"
-ACCEPT = "NEXTGEN_ACCEPT_PICTURES"
+ACCEPT = "ACCEPT_PICTURES"
 MOMENT = datetime(2022, 3, 2, 12, 0, tzinfo=UTC)
 """When the pictures are taken: the morning after the desk's last session."""
 FREE_DISK = re.compile(r'textLength="[^"]*"( [^>]*>[^<]*?)[\d.]+&#160;[kMGT]?B&#160;free')
