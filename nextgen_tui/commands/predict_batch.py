@@ -73,5 +73,5 @@ def _forecast(invocation: Invocation, features_id: str, session: date) -> pl.Dat
         made_at=made_at,
         calendar=calendar,
         params=invocation.settings.prediction,
-        members=list_members(),
+        members=list_members(runner.plugins.extend(STAGE.uses).members),
     )

@@ -99,7 +99,7 @@ def max_drawdown(returns: Sequence[float]) -> float:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison:
+class RecordComparison:
     """A track record beside another's over the same sessions."""
 
     excess_return: float
@@ -124,7 +124,7 @@ def compare(
     seed: int,
     resamples: int = 2_000,
     level: float = 0.95,
-) -> Comparison:
+) -> RecordComparison:
     """Return how a record stands beside another, with a stationary-bootstrap interval of the Sharpe difference.
 
     Raises:
@@ -141,7 +141,7 @@ def compare(
         returns, other, sessions_per_year, seed=seed, resamples=resamples, level=level
     )
     annual = sqrt(sessions_per_year)
-    return Comparison(
+    return RecordComparison(
         excess_return=float(np.prod(1 + r) - np.prod(1 + o)),
         tracking_error=None if r.size < 2 else float(difference.std(ddof=1)) * annual,
         information_ratio=None if steady else float(difference.mean() / difference.std(ddof=1)) * annual,
@@ -232,7 +232,7 @@ def deflated_sharpe(returns: Sequence[float], trials: int, trial_variance: float
 
 
 @dataclass(frozen=True, kw_only=True)
-class Activity:
+class TradingActivity:
     """What trading the book did and what it paid for it; money in currency."""
 
     trades: int
@@ -256,7 +256,7 @@ def activity(
     trade_reflections: pl.DataFrame,
     portfolio_value: pl.DataFrame,
     sessions_per_year: float,
-) -> Activity:
+) -> TradingActivity:
     """Return the trading figures of a span; the three frames cover the same sessions. Sums are of exact decimals."""
     filled = executed_trades.filter(pl.col("shares") > 0)
     money = {name: float(filled[name].sum() or 0) for name in ("gross", "commission", "spread_cost", "impact_cost")}
@@ -267,7 +267,7 @@ def activity(
     losses = trade_reflections.filter(pl.col("profit") < 0)["profit"]
     closed = trade_reflections.height
     costs = money["commission"] + money["spread_cost"] + money["impact_cost"]
-    return Activity(
+    return TradingActivity(
         trades=filled.height,
         unfilled=executed_trades.height - filled.height,
         turnover=money["gross"] / base if base else None,
