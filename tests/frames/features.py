@@ -13,6 +13,7 @@ from lake.tables.market import CORPORATE_ACTIONS, INSTRUMENTS, MARKET_PRICES, TI
 from lake.tables.news import NEWS_SENTIMENT
 from pipeline.engine.stage import Moment
 from pipeline.features.catalogue import BUILT_IN
+from pipeline.features.feature_set import current_set, extend
 from pipeline.features.features import features
 from pipeline.features.params import FeatureParams
 from pipeline.market.sessions import Sessions
@@ -78,6 +79,7 @@ def moment(session: date, since: date | None = None, calendar: Sessions = CALEND
         seed=1,
         versions={"feature_rows": 7},
         calendar=calendar,
+        extensions=extend(),
     )
 
 
@@ -213,7 +215,7 @@ def feature_rows(tickers: list[str], days: list[date], *, seed: int = 0, complet
     count = len(tickers) * len(days)
     return pl.DataFrame(
         {
-            "feature_set": ["f1"] * count,
+            "feature_set": [current_set().name] * count,
             "session": [day for day in days for _ in tickers],
             "ticker": tickers * len(days),
             "complete": [complete] * count,

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from lake.tables.market import CORPORATE_ACTIONS
 from lake.tables.news import NEWS_SENTIMENT
 from pipeline.features.catalogue import BUILT_IN
+from pipeline.features.feature_set import F1, current_set
 from pipeline.market.sessions import Sessions
 from tests.frames.features import (
     CALENDAR,
@@ -46,10 +47,10 @@ def test_every_feature_equals_its_plain_definition(seed: int, at: int) -> None:
             _same(row[name], expected[row["ticker"]][name], f"{row['ticker']} {session} {name}")
 
 
-def test_complete_says_that_every_feature_has_a_value() -> None:
+def test_complete_says_that_every_feature_of_the_first_set_has_a_value() -> None:
     market = random_market(4, 140)
     rows = run(market, market.sessions[-1], market.sessions[100])
-    whole = pl.all_horizontal(pl.col(name).is_not_null() for name in NAMES)
+    whole = pl.all_horizontal(pl.col(name).is_not_null() for name in F1)
     assert rows.select((pl.col("complete") == whole).all()).item()
     assert set(rows["complete"]) == {True, False}
 
@@ -256,7 +257,7 @@ def test_a_bar_on_a_day_without_trading_is_refused_by_name() -> None:
 
 def test_rows_carry_the_current_feature_set() -> None:
     market = random_market(2, 5)
-    assert set(run(market, market.sessions[-1])["feature_set"]) == {"f1"}
+    assert set(run(market, market.sessions[-1])["feature_set"]) == {current_set().name}
 
 
 def _with_gaps(market: Market, seed: int) -> Market:
