@@ -93,18 +93,18 @@ class Sessions:
 
     @cached_property
     def _whole(self) -> pl.DataFrame:
-        """All of it as a frame; a part of that costs nothing, making one anew costs milliseconds."""
+        """All of it as a frame; a slice of it costs nothing, making another costs milliseconds."""
         instant = pl.Datetime("us", "UTC")
         return pl.DataFrame(
             {"session": self.days, "position": range(len(self.days)), "open_at": self.opens, "close_at": self.closes},
             schema={"session": pl.Date, "position": pl.Int64, "open_at": instant, "close_at": instant},
         )
 
-    def _checked(self, position: int, asked: date) -> int:
+    def _checked(self, position: int, day: date) -> int:
         if 0 <= position < len(self.days):
             return position
         raise ValueError(
-            f"{asked} is outside the calendar of {self.exchange}, which runs from {self.days[0]} to {self.days[-1]}"
+            f"{day} is outside the calendar of {self.exchange}, which runs from {self.days[0]} to {self.days[-1]}"
         )
 
 

@@ -1,1 +1,1 @@
-"""The resident process: its loop, its clock, its lock, and what it decides at each step."""
+"""The daemon: its loop, its clocks, its lock, and what it decides at each step."""

@@ -1,1 +1,1 @@
-"""What is said of a running operation: logs, metrics, health."""
+"""The logs of the daemon and its workers."""

@@ -1,1 +1,1 @@
-"""What a person asks of the daemon and decides."""
+"""An operator's requests to the daemon, and decisions on trades and models."""

@@ -1,1 +1,1 @@
-"""When which task runs: the schedule, what is due under it, and what became of each run."""
+"""When each task runs: the schedule, what is due under it, and the record of every attempt."""

@@ -1,1 +1,1 @@
-"""The processes that do the work: started, watched, ended."""
+"""The processes that do the work: spawned, watched, ended."""

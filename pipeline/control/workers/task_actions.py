@@ -80,15 +80,15 @@ def wait_for_lease(lake: Lake, purpose: str) -> Iterator[None]:
     """Hold the lake's writer lock for the block, waiting for another writer; the worker's timeout bounds the wait."""
     while True:
         try:
-            held = lake.lock(purpose)
-            held.__enter__()
+            lock = lake.lock(purpose)
+            lock.__enter__()
             break
         except BusyError:
             time.sleep(LEASE_POLL)
     try:
         yield
     finally:
-        held.__exit__(None, None, None)
+        lock.__exit__(None, None, None)
 
 
 def _record_failures(runner: Runner, job: Job) -> AbstractContextManager[None]:
