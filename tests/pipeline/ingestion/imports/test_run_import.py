@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from lake.errors import DamageError
 from lake.runs import find_run
 from lake.store import Lake
 from lake.tables import TABLES
@@ -400,3 +401,13 @@ def test_what_the_older_system_said_lies_verbatim_in_the_landing(taken: Runner) 
     raw = taken.lake.read(RAW_PRICES).filter(payload_id=row["payload_id"])
     line = raw["payload"][0].split("\n")[row["line"]]
     assert '"d":"01/04/2023"' in line and '"c":"10010"' in line
+
+
+def test_an_import_into_a_damaged_lake_leaves_a_failed_run(taken: Runner, old: Path) -> None:
+    file = next(Path(taken.lake.uri(MARKET_PRICES)).glob("*.parquet"))
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(DamageError, match="market_prices"):
+        imported(taken, old)
+    (failed,) = taken.lake.read(RUNS, where=pl.col("status") == "failed").to_dicts()
+    assert (failed["work"], failed["stage"]) == ("import", "land_imports")
+    assert "market_prices" in failed["error"]
