@@ -13,7 +13,7 @@ from lake.store import Lake
 from lake.tables.control import TASK_ATTEMPTS
 from nextgen_tui.cli import exit_codes
 from nextgen_tui.cli.main import outcome
-from nextgen_tui.console.operator.decide_process import put_on_record
+from nextgen_tui.console.operator.decide_process import record_decision
 from pipeline.config.settings import Settings
 from pipeline.control.daemon.main import daemon_command
 from pipeline.control.operator.decisions import DecisionError
@@ -79,7 +79,7 @@ def test_a_decision_in_the_console_imports_nothing_from_the_working_directory(la
         request_id="veto-1", requested_at=datetime.now(UTC), origin="console", action="veto", target="no-such-plan"
     )
     with pytest.raises(DecisionError, match="no-such-plan"):
-        put_on_record(lake.path, veto)
+        record_decision(lake.path, veto)
     assert imported(planted) == []
 
 
