@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
@@ -32,6 +33,10 @@ ONLY_IN = {
 BANNED_NAMES = {"utils", "helpers", "manager", "common", "misc", "base"}
 BANNED_CALLS = {"eval", "exec", "torch.load", "pickle.load", "pickle.loads", "yaml.load"}
 MAX_MODULE, MAX_FUNCTION = 450, 60
+MIN_MODULE, MAX_ROOM = 15, 14
+"""Lines of the shortest module, and modules that stand side by side."""
+LISTS = ("tables", "families", "members", "commands", "pages", "migrations")
+"""Rooms that are lists by nature."""
 A_THOUGHT = 20
 """Lines of nine functions out of ten, docstring included."""
 
@@ -137,7 +142,7 @@ def test_nothing_grows_past_reading() -> None:
     long_modules = [f"{module} has {count} lines" for module, count in lines.items() if count > MAX_MODULE]
     assert not long_modules, listed(long_modules)
     lengths = {
-        f"{module}.{node.name}": (node.end_lineno or 0) - node.lineno + 1
+        f"{module}:{node.lineno} {node.name}": (node.end_lineno or 0) - node.lineno + 1
         for module, path in MODULES.items()
         for node in ast.walk(tree(path))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
@@ -146,6 +151,26 @@ def test_nothing_grows_past_reading() -> None:
     assert not long_functions, listed(long_functions)
     within_a_thought = sum(length <= A_THOUGHT for length in lengths.values())
     assert within_a_thought >= 0.9 * len(lengths), f"only {within_a_thought} of {len(lengths)} functions are that short"
+
+
+def test_no_room_is_a_long_flat_list_and_no_module_is_a_scrap() -> None:
+    modules = {module: path for module, path in MODULES.items() if path.name != "__init__.py"}
+    rooms = Counter(path.parent for path in modules.values() if path.parent.name not in LISTS)
+    crowded = [f"{room.relative_to(ROOT)} holds {count} modules" for room, count in rooms.items() if count > MAX_ROOM]
+    assert not crowded, listed(crowded)
+    lines = {module: path.read_text(encoding="utf-8").count("\n") for module, path in modules.items()}
+    scraps = [f"{module} has {count} lines" for module, count in lines.items() if count < MIN_MODULE]
+    assert not scraps, listed(scraps)
+
+
+def test_a_class_name_means_one_thing_in_a_package() -> None:
+    homes: dict[tuple[str, str], list[str]] = {}
+    for module, path in MODULES.items():
+        for node in tree(path).body:
+            if isinstance(node, ast.ClassDef):
+                homes.setdefault((module.split(".")[0], node.name), []).append(module)
+    twice = [f"{name} is in {' and '.join(found)}" for (_, name), found in homes.items() if len(found) > 1]
+    assert not twice, listed(twice)
 
 
 def test_every_broad_except_says_why() -> None:
@@ -298,4 +323,4 @@ def test_health_is_judged_in_one_place_and_the_console_only_renders() -> None:
 
 def test_only_the_entry_point_stands_beside_the_rooms_of_the_console() -> None:
     beside = {path.name for path in (ROOT / "nextgen_tui").glob("*.py")}
-    assert beside == {"__init__.py", "__main__.py"}
+    assert beside == {"__init__.py"}

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from pipeline.features.feature import Feature
 from pipeline.features.panel import Floats
 from pipeline.features.trailing_window import View, ln
-from pipeline.models.member import Arrays, Choices, FitTask, Fitted, Sizes
+from pipeline.models.members.member import Arrays, Choices, FitTask, Fitted, Sizes
 from pipeline.models.members.naive import centred_quantiles
 from pipeline.trading.params import TradingParams
 from pipeline.trading.planning.candidates import Candidate, PortfolioState

@@ -8,7 +8,7 @@ from lake.errors import BusyError, DamageError, LakeError, NoSuchError, NotALake
 from nextgen_tui.cli import exit_codes
 from nextgen_tui.cli.sessions import NotYetError
 from nextgen_tui.text.safe_text import safe_text
-from pipeline.config.errors import ConfigError
+from pipeline.config import ConfigError
 
 MAX_LENGTH = 1_000
 """Characters of an error's sentence that are shown."""

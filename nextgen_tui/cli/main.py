@@ -170,3 +170,7 @@ def _failed(error: BaseException, invocation: Invocation) -> int:
         traceback.print_exception(error)
     invocation.output.show_error(sentence)
     return code
+
+
+if __name__ == "__main__":
+    main()

@@ -11,7 +11,7 @@ from nextgen_tui.cli import exit_codes
 from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 
 if TYPE_CHECKING:
-    from pipeline.engine.plugin_file import Plugin
+    from pipeline.plugins.plugin_file import Plugin
 
 
 @click.command("plugins", cls=ReadingCommand)
@@ -31,8 +31,8 @@ def command(invocation: Invocation, files: tuple[Path, ...]) -> int:
     is 1 if one does not work. Example: nextgen plugins --check ./alpha_plugin.py
     """
     from nextgen_tui.text.formats import counted
-    from pipeline.engine.plugins import Plugins
     from pipeline.market.sessions import exchange_sessions
+    from pipeline.plugins.load_plugins import Plugins
 
     settings = invocation.settings
     paths = (*settings.plugins.paths(invocation.lake_path), *(path.absolute() for path in files))

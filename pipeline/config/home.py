@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from pipeline.config.errors import ConfigError
+from pipeline.config import ConfigError
 
 PREFIX = "NEXTGEN_"
 LAKE_VARIABLE = "NEXTGEN_LAKE"

@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic import ValidationError
 
-from pipeline.config.errors import ConfigError
+from pipeline.config import ConfigError
 from pipeline.config.fields import Setting, rows_of
 from pipeline.config.home import NOT_SETTINGS, NOT_SETTINGS_PREFIXES, PREFIX
 from pipeline.config.type_description import describe_value

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from pipeline.config.errors import ConfigError
+from pipeline.config import ConfigError
 from pipeline.config.fields import settings_of
 from pipeline.config.home import config_file
 from pipeline.config.layers import Given, from_text, names_of, nearest

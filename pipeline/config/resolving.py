@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from pipeline.config.errors import ConfigError
+from pipeline.config import ConfigError
 from pipeline.config.fields import annotations_of, is_section, settings_of
 from pipeline.config.layers import Given, check_value, from_environment, from_file, names_of
 

@@ -23,10 +23,10 @@ from lake.upkeep.compaction import STAGE as COMPACTION
 from pipeline.config.loading import load
 from pipeline.engine.children import python_command
 from pipeline.engine.code_fingerprint import code_fingerprint, libraries
-from pipeline.engine.plugins import PluginError
 from pipeline.engine.runner import Runner
 from pipeline.engine.stage import Stage
 from pipeline.engine.stages import find_stage
+from pipeline.plugins.load_plugins import PluginError
 
 
 @dataclass(frozen=True)

@@ -30,13 +30,13 @@ from pipeline.config.settings import Settings
 from pipeline.engine import work
 from pipeline.engine.executor import Executor
 from pipeline.engine.failures import CycleOrderError, record_failures
-from pipeline.engine.plugins import Plugins
 from pipeline.engine.stage import Stage
 from pipeline.engine.stages import BACKFILL, CHAMPION_CHOSEN, REPORT, TRAINING, TRAINING_DUE
 from pipeline.engine.work import Span, Work
 from pipeline.features.feature_set import feature_set
 from pipeline.ingestion.sources.source import Source
 from pipeline.market.sessions import Sessions
+from pipeline.plugins.load_plugins import Plugins
 
 Progress = Callable[[str, int, int], None]
 """Told what is being done, how many steps are done, and of how many."""

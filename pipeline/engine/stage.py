@@ -11,8 +11,8 @@ from typing import Any, Literal
 import polars as pl
 
 from lake.contract import Table
-from pipeline.engine.extensions import NONE, Extensions, Kind
 from pipeline.market.sessions import Sessions
+from pipeline.plugins.extensions import NONE, Extensions, Kind
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from pipeline.engine.extensions import Extensions
 from pipeline.features.catalogue import BUILT_IN
 from pipeline.features.definition import Code, digest, digest_code
 from pipeline.features.feature import Feature
+from pipeline.plugins.extensions import Extensions
 
 _NAMES = """
 return_1 return_2 return_3 return_5 return_10 return_20 return_60 return_120 momentum_120_20 sma_ratio_5

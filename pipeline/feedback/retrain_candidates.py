@@ -16,8 +16,8 @@ from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.features.feature_set import contains, feature_set
 from pipeline.features.tensors import select_features
 from pipeline.feedback.params import FeedbackParams, RetrainParams
-from pipeline.models.member import Member
 from pipeline.models.members import list_members
+from pipeline.models.members.member import Member
 from pipeline.models.registry import Ensemble, find_champion, load_members
 from pipeline.text_format import change, counted, percent
 

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from pipeline.models.dataset import session_means
 from pipeline.models.evaluation import newey_west_error, pinball
-from pipeline.models.member import Floats, Member
+from pipeline.models.members.member import Floats, Member
 from pipeline.models.members.naive import NAIVE
 
 SAME_LOSS = 1e-9

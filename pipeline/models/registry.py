@@ -12,8 +12,8 @@ import numpy as np
 import polars as pl
 
 from pipeline.features.feature_set import contains, current_set
-from pipeline.models.member import Arrays, Floats, Member, Sizes
 from pipeline.models.members import MEMBERS
+from pipeline.models.members.member import Arrays, Floats, Member, Sizes
 from pipeline.models.members.naive import NAIVE, default_z
 from pipeline.models.scaling import VOLATILITIES
 from pipeline.models.serialization import WeightsError, decode

@@ -16,8 +16,8 @@ from pipeline.config.recorded import first_names
 from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.features.feature_set import feature_set
 from pipeline.models.dataset import Examples, label_examples
-from pipeline.models.member import Choices, Member
 from pipeline.models.members import MEMBERS, list_members
+from pipeline.models.members.member import Choices, Member
 from pipeline.models.params import ModelParams
 from pipeline.models.registry import DECLARED_IN, find_champion
 from pipeline.models.serialization import digest, encode

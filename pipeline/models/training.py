@@ -12,8 +12,8 @@ import numpy as np
 from pipeline.models.dataset import Examples, Index, cut_blocks
 from pipeline.models.ensemble import choose_weights, combine, grid_losses, simplex
 from pipeline.models.folds import Fold, SessionSpan, split_inner, walk_forward
-from pipeline.models.member import Arrays, Choices, FitTask, Fitted, Floats, Member, fit_members, sort_members
 from pipeline.models.members import MEMBERS
+from pipeline.models.members.member import Arrays, Choices, FitTask, Fitted, Floats, Member, fit_members, sort_members
 from pipeline.models.params import ModelParams
 
 

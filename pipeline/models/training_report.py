@@ -13,7 +13,7 @@ from pipeline.models.dataset import Examples, Index, cut_blocks, session_means
 from pipeline.models.ensemble import combine
 from pipeline.models.evaluation import compute_figures, pinball
 from pipeline.models.inference import forecast_standardised
-from pipeline.models.member import Floats, Member
+from pipeline.models.members.member import Floats, Member
 from pipeline.models.members.naive import NAIVE
 from pipeline.models.params import ModelParams
 from pipeline.models.registry import Ensemble, RegistryError, load_members

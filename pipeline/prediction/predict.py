@@ -24,8 +24,8 @@ from pipeline.market.sessions import Sessions
 from pipeline.models import scaling
 from pipeline.models.ensemble import combine
 from pipeline.models.inference import daily_sigma, forecast_members
-from pipeline.models.member import Member
 from pipeline.models.members import MEMBERS, list_members, naive
+from pipeline.models.members.member import Member
 from pipeline.models.registry import Ensemble, find_champion, find_naive_shape, load_members
 from pipeline.prediction.bounds import MEDIAN, bound, name_bounds
 from pipeline.prediction.corrections import bias_adjustments, interval_scales, measured_skill

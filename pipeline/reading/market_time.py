@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from lake.store import Lake
-from pipeline.config.errors import ConfigError
+from pipeline.config import ConfigError
 from pipeline.config.loading import load
 from pipeline.config.settings import MarketParams
 from pipeline.control.daemon.simulated_pace import make_market_clock, read_pace

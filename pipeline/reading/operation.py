@@ -17,7 +17,7 @@ from lake.storage.lock import WRITER_LOCK, find_holder
 from lake.store import Lake
 from lake.tables import TABLES
 from lake.tables.control import SERVICE_HEARTBEATS, TASK_ATTEMPTS
-from pipeline.config.errors import ConfigError
+from pipeline.config import ConfigError
 from pipeline.config.loading import load
 from pipeline.config.settings import Settings
 from pipeline.control.schedule.active_schedule import ActiveSchedule

@@ -13,12 +13,12 @@ import polars as pl
 
 from lake.tables.market import CORPORATE_ACTIONS
 from lake.tables.models import MODEL_PROMOTIONS, MODEL_REGISTRY
-from pipeline.engine.extensions import Extensions
 from pipeline.engine.stage import Moment
 from pipeline.market.sessions import Sessions
-from pipeline.models.member import Member
+from pipeline.models.members.member import Member
 from pipeline.models.params import LstmParams, ModelParams, RidgeParams
 from pipeline.models.train import train
+from pipeline.plugins.extensions import Extensions
 from tests.frames.sessions import weekday_sessions
 
 CALENDAR = weekday_sessions(date(2015, 1, 1), date(2021, 12, 31))

@@ -85,7 +85,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
         openai.answers = seen.look
         environ = {**os.environ, "OPENAI_API_KEY": CANARY, "NEXTGEN_STATE": str(folder / "state")}
         _daemon_asks(seen, environ)
-        command = python_command("nextgen_tui", "run", "ask", "--session", session)
+        command = python_command("nextgen_tui.cli.main", "run", "ask", "--session", session)
         other = {**environ, "NEXTGEN_STATE": str(folder / "other")}
         told = subprocess.run(
             [*command, "--lake", str(lake.path)], env=other, capture_output=True, text=True, check=False, timeout=120

@@ -18,10 +18,10 @@ from lake.tables.predictions import PREDICTIONS
 from lake.tables.trading import TRADE_PLANS
 from pipeline.config.settings import PluginParams
 from pipeline.control.operator.decisions import promote
-from pipeline.engine.plugins import PluginError
 from pipeline.engine.reproduction import reproduce
 from pipeline.engine.runner import Cycle, Runner
 from pipeline.engine.stages import find_stage
+from pipeline.plugins.load_plugins import PluginError
 from tests.operation.conftest import Operation
 
 EXAMPLE = Path("docs/examples/alpha_plugin.py").absolute()

@@ -96,7 +96,7 @@ def build_shim(folder: Path) -> Path | None:
 
 def command(*words: str) -> list[str]:
     """The words with which a shell would run `nextgen`, in a process of its own."""
-    return python_command("nextgen_tui", *words)
+    return python_command("nextgen_tui.cli.main", *words)
 
 
 @contextmanager

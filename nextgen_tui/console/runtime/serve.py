@@ -24,7 +24,7 @@ class ConsoleServer(Server):
     """Serves one console per page; every visitor needs the key once, and then has it as a cookie."""
 
     def __init__(self, lake: Path, port: int, options: Sequence[str], say: Callable[[str], None]) -> None:
-        command = python_command("nextgen_tui", "console", "--lake", lake, *options)
+        command = python_command("nextgen_tui.cli.main", "console", "--lake", lake, *options)
         super().__init__(shlex.join(command), host=HOST, port=port, title="nextgen")
         self._key = token_urlsafe(24)
         self._say = say

@@ -14,7 +14,7 @@ from typing import Any
 from lake.storage.lock import writer_died
 from lake.store import Lake
 from lake.tables.control import TASK_REQUESTS
-from pipeline.config.errors import ConfigError
+from pipeline.config import ConfigError
 from pipeline.config.loading import load
 from pipeline.control.daemon.clock import Clock, SystemClock
 from pipeline.control.daemon.daemon_lock import hold_daemon_lock

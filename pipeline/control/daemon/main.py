@@ -13,7 +13,7 @@ from typing import NoReturn
 import click
 
 from lake.errors import BusyError, LakeError
-from pipeline.config.errors import ConfigError
+from pipeline.config import ConfigError
 from pipeline.config.folder import Folder
 from pipeline.config.home import lake_home
 from pipeline.control.daemon.daemon_lock import refuse_second_daemon

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lake.storage.atomic import write_atomic
-from pipeline.config.errors import ConfigError
+from pipeline.config import ConfigError
 from pipeline.control.daemon.daemon_lock import daemon_is_running
 from pipeline.control.daemon.heartbeat import read_heartbeat
 from pipeline.control.schedule.schedule_file import (

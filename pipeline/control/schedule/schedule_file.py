@@ -12,7 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from lake.tables import TABLES
-from pipeline.config.errors import ConfigError
+from pipeline.config import ConfigError
 from pipeline.config.fields import settings_of
 from pipeline.config.loading import choice, current_key, load
 from pipeline.config.settings import MarketParams, Settings

@@ -1,4 +1,4 @@
-"""What can go wrong in a source."""
+"""What can go wrong in a source: it cannot deliver, or it does not answer at the moment."""
 
 LIMITED = "the source does not limit requests"
 UNREACHABLE = "the source can be reached"
@@ -11,4 +11,7 @@ class SourceError(ValueError):
 
 
 class OutOfReachError(SourceError):
-    """A source does not answer at the moment; nothing is wrong with what was asked."""
+    """A source does not answer at the moment; nothing is wrong with what was asked.
+
+    Asking again later may help: the command line ends with the code for that.
+    """

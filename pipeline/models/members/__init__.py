@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from pipeline.models.member import Member
 from pipeline.models.members.lstm import LSTM
+from pipeline.models.members.member import Member
 from pipeline.models.members.naive import NAIVE
 from pipeline.models.members.ridge import RIDGE
 

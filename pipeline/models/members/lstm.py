@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.models.dataset import Examples, Index
-from pipeline.models.member import Arrays, Choices, FitTask, Fitted, Floats, Sizes
 from pipeline.models.members import ridge
+from pipeline.models.members.member import Arrays, Choices, FitTask, Fitted, Floats, Sizes
 
 LINE = "line."
 """Begins the names of the arrays that are the linear member's."""

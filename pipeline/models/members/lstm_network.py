@@ -24,7 +24,7 @@ from torch import nn
 
 from pipeline.models.dataset import Examples, Index
 from pipeline.models.evaluation import estimate_trust, pinball
-from pipeline.models.member import Arrays, Choices, Floats
+from pipeline.models.members.member import Arrays, Choices, Floats
 from pipeline.models.members.naive import centred_quantiles
 from pipeline.models.params import LstmParams
 from pipeline.models.scaling import MAX_DEVIATIONS, fit_scaler

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.models.member import Arrays, Choices, FitTask, Fitted, Floats, Sizes
+from pipeline.models.members.member import Arrays, Choices, FitTask, Fitted, Floats, Sizes
 from pipeline.models.scaling import horizon_sigma
 
 T5 = {0.05: -1.5608, 0.10: -1.1432, 0.25: -0.5629, 0.50: 0.0, 0.75: 0.5629, 0.90: 1.1432, 0.95: 1.5608}

@@ -24,7 +24,7 @@ import numpy.typing as npt
 
 from pipeline.models.dataset import BLOCK, Index, cut_blocks
 from pipeline.models.evaluation import estimate_trust
-from pipeline.models.member import Arrays, Choices, FitTask, Fitted, Floats, Sizes
+from pipeline.models.members.member import Arrays, Choices, FitTask, Fitted, Floats, Sizes
 from pipeline.models.members.naive import centred_quantiles
 from pipeline.models.scaling import fit_scaler, standardise
 

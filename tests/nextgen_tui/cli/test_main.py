@@ -42,7 +42,7 @@ def test_the_help_page_and_the_commands_own_help_agree() -> None:
 def test_help_comes_at_once_and_lists_the_exit_codes() -> None:
     before = os.times()
     result = subprocess.run(
-        python_command("nextgen_tui", "--help"), cwd=ROOT, capture_output=True, text=True, check=True
+        python_command("nextgen_tui.cli.main", "--help"), cwd=ROOT, capture_output=True, text=True, check=True
     )
     after = os.times()
     used = after.children_user + after.children_system - before.children_user - before.children_system
@@ -173,6 +173,6 @@ def test_quiet_leaves_nothing_on_stderr(run: Run) -> None:
 
 def test_a_reader_that_has_enough_is_no_error(lake: Lake) -> None:
     words = ("show", "market_prices", "--limit", "1000", "--json", "--lake", lake.path)
-    program = shlex.join(python_command("nextgen_tui", *words)) + " | head -1"
+    program = shlex.join(python_command("nextgen_tui.cli.main", *words)) + " | head -1"
     result = subprocess.run(program, shell=True, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (result.stdout, result.stderr) == ("[\n", "")

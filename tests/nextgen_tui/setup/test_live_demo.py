@@ -33,7 +33,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def started(demo: Path, *options: str) -> subprocess.Popen[str]:
-    command = python_command("nextgen_tui", *DEMO, *options, "--lake", demo)
+    command = python_command("nextgen_tui.cli.main", *DEMO, *options, "--lake", demo)
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -56,7 +56,7 @@ def test_sessions_come_one_after_the_other_and_it_ends_by_itself_after_as_many_a
     assert lines[0] < lines[1]
     assert f"nextgen console --lake {demo}" in err
     refuse_leftovers(demo)
-    asked = python_command("nextgen_tui", "status", "--json", "--lake", demo)
+    asked = python_command("nextgen_tui.cli.main", "status", "--json", "--lake", demo)
     told = json.loads(subprocess.run(asked, stdout=subprocess.PIPE, check=False).stdout)
     owed = [one["facts"]["owed"] for one in told["parts"] if "owed" in one["facts"]]
     assert (len(owed), sum(owed)) == (3, 0), "tasks are due by the time of the market, which stands"

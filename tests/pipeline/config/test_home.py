@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config.errors import ConfigError
+from pipeline.config import ConfigError
 from pipeline.config.home import config_file, lake_home
 
 

@@ -11,7 +11,7 @@ from typing import Annotated
 import pytest
 from pydantic import Field
 
-from pipeline.config.errors import ConfigError
+from pipeline.config import ConfigError
 from pipeline.config.layers import Given
 from pipeline.config.recorded import first_names, from_record
 from pipeline.config.resolving import Loaded, resolve

@@ -10,8 +10,8 @@ from typing import Any, Literal, get_args, get_origin
 
 import pytest
 
+from pipeline.config import ConfigError
 from pipeline.config.document import toml_document, toml_value
-from pipeline.config.errors import ConfigError
 from pipeline.config.fields import Setting, settings_of
 from pipeline.config.layers import variable_of
 from pipeline.config.loading import choice, load

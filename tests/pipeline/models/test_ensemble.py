@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from pipeline.models.ensemble import choose_weights, combine, grid_losses, simplex
-from pipeline.models.member import sort_members
 from pipeline.models.members import MEMBERS
+from pipeline.models.members.member import sort_members
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 NORMAL = np.array([-1.645, -0.674, 0.0, 0.674, 1.645])

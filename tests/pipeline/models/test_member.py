@@ -15,8 +15,8 @@ from lake.tables.models import MODEL_REGISTRY
 from lake.tables.predictions import QUANTILES
 from pipeline.models.ensemble import combine
 from pipeline.models.inference import forecast_members
-from pipeline.models.member import Arrays, Choices, FitTask, Fitted, Floats, Sizes
 from pipeline.models.members import MEMBERS, list_members
+from pipeline.models.members.member import Arrays, Choices, FitTask, Fitted, Floats, Sizes
 from pipeline.models.registry import Ensemble, RegistryError, load_members
 from tests.frames.models import FEATURES, Market, market, promotions, trained
 

@@ -39,7 +39,7 @@ def served(desk_path: Path) -> Iterator[Served]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = python_command("nextgen_tui", "console", "--web", "--port", port, "--lake", desk_path)
+    command = python_command("nextgen_tui.cli.main", "console", "--web", "--port", port, "--lake", desk_path)
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         try:

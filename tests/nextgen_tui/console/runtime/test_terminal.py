@@ -116,7 +116,7 @@ def test_a_killed_console_leaves_the_terminal_as_it_found_it(
     shell.type(console(desk_path))
     shell.until(ANSWERS["1"])
     assert shell.foreign != {}, "a console that changes nothing would make this test empty"
-    os.kill(shell.pid_of("nextgen_tui"), sign)
+    os.kill(shell.pid_of("nextgen_tui.cli.main"), sign)
     wait(lambda: shell.foreign == {})
     assert shell.settings(tmp_path) == before
     back(shell)
@@ -125,7 +125,7 @@ def test_a_killed_console_leaves_the_terminal_as_it_found_it(
 def test_a_console_whose_terminal_goes_away_goes_too(shell: Terminal, desk_path: Path) -> None:
     shell.type(console(desk_path))
     shell.until(ANSWERS["1"])
-    own = shell.pid_of("nextgen_tui")
+    own = shell.pid_of("nextgen_tui.cli.main")
     shell.tmux("kill-server")
     wait(lambda: not command_line(own))
 
@@ -172,7 +172,7 @@ def test_console_and_daemon_are_each_killed_without_the_other_noticing(
     shell.until("Ask the daemon: maintain", without="No daemon is running")
     shell.press("Tab", "Enter")
     shell.until("Queued: maintain")
-    os.kill(shell.pid_of("nextgen_tui"), signal.SIGKILL)
+    os.kill(shell.pid_of("nextgen_tui.cli.main"), signal.SIGKILL)
     wait(lambda: ended() == 1)
     assert daemon.poll() is None
     shell.until(PROMPT)

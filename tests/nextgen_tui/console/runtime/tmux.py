@@ -111,7 +111,7 @@ def terminal(folder: Path, width: int = 140, height: int = 40) -> Iterator[Termi
 
 def console(lake: Path, *options: str) -> str:
     """The command line that opens the console on a lake."""
-    return shlex.join(python_command("nextgen_tui", "console", "--lake", lake, *options))
+    return shlex.join(python_command("nextgen_tui.cli.main", "console", "--lake", lake, *options))
 
 
 def children(pid: int) -> list[int]:

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from lake.tables.predictions import QUANTILES
 from pipeline.models.dataset import Examples, label_examples
-from pipeline.models.member import Choices
 from pipeline.models.members import lstm, lstm_network, ridge
+from pipeline.models.members.member import Choices
 from pipeline.models.members.naive import centred_quantiles
 from tests.frames.models import SMALL, Market, market
 

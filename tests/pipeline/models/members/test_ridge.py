@@ -9,8 +9,8 @@ import pytest
 
 from pipeline.models.dataset import Examples, label_examples
 from pipeline.models.folds import SessionSpan
-from pipeline.models.member import FitTask
 from pipeline.models.members import ridge
+from pipeline.models.members.member import FitTask
 from tests.frames.models import SMALL, Market, market
 
 QUANTILES = (0.25, 0.5, 0.75)

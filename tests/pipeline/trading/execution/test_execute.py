@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lake.tables.market import INSTRUMENTS
 from lake.tables.trading import EXECUTED_TRADES, LEDGER_ENTRIES
-from pipeline.config.errors import ConfigError
+from pipeline.config import ConfigError
 from pipeline.config.layers import Given
 from pipeline.config.resolving import resolve
 from pipeline.trading.books import ledger

@@ -12,7 +12,7 @@ from lake.tables.feedback import FEEDBACK_METRICS
 from lake.tables.market import MARKET_PRICES, TICKER_UNIVERSE
 from lake.tables.predictions import PREDICTIONS
 from lake.tables.trading import TRADE_PLANS
-from pipeline.engine.extensions import Extensions
+from pipeline.plugins.extensions import Extensions
 from pipeline.trading.params import Rules, Sizing, TradingParams
 from pipeline.trading.planning import plan, regime
 from pipeline.trading.planning.candidates import Candidate, PortfolioState

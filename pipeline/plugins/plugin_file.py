@@ -24,8 +24,8 @@ from pipeline.features.definition import Code
 from pipeline.features.feature import Feature, refuse_duplicates
 from pipeline.features.trial import try_feature
 from pipeline.market.sessions import Sessions
-from pipeline.models.member import Member
 from pipeline.models.members import MEMBERS
+from pipeline.models.members.member import Member
 from pipeline.trading.planning.rule import Rule
 from pipeline.trading.planning.rules import RULES
 
@@ -161,7 +161,7 @@ def _check_members(members: tuple[Any, ...]) -> None:
             )
         if lacking:
             raise _DeclarationError(
-                f"MEMBERS holds {member!r}, which lacks {', '.join(lacking)}; see pipeline.models.member.Member"
+                f"MEMBERS holds {member!r}, which lacks {', '.join(lacking)}; see pipeline.models.members.member.Member"
             )
         if not re.fullmatch(r"[a-z][a-z0-9_]{0,30}", member.name):
             raise _DeclarationError(

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from lake.errors import LakeError
-from pipeline.engine.extensions import NONE, Extensions, Kind
-from pipeline.engine.plugin_file import Plugin, load_plugin
 from pipeline.features.catalogue import BUILT_IN
 from pipeline.features.feature_set import extend
 from pipeline.market.sessions import Sessions
+from pipeline.plugins.extensions import NONE, Extensions, Kind
+from pipeline.plugins.plugin_file import Plugin, load_plugin
 
 
 class PluginError(LakeError):

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.engine.plugins import PluginError, Plugins
 from pipeline.features.feature_set import feature_set
+from pipeline.plugins.load_plugins import PluginError, Plugins
 from tests.frames.features import CALENDAR
 
 EXAMPLE = Path("docs/examples/alpha_plugin.py").absolute()

@@ -26,7 +26,7 @@ class Extensions:
     rules: tuple[Any, ...] = ()
     """Rules (`pipeline.trading.planning.rule.Rule`) beyond the built-in ones."""
     members: tuple[Any, ...] = ()
-    """Members (`pipeline.models.member.Member`) beyond the built-in ones."""
+    """Members (`pipeline.models.members.member.Member`) beyond the built-in ones."""
 
     def record(self) -> dict[str, Any]:
         """What a recipe keeps: names only; nothing of what is as it always was."""
