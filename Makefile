@@ -39,7 +39,7 @@ $(BIN)/nextgen: pyproject.toml requirements.lock
 	@$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
 
-install: $(BIN)/nextgen ## make .venv with nextgen and nextgen-daemon in it, always the versions of requirements.lock
+install: $(BIN)/nextgen ## make .venv with nextgen, nextgen-daemon and the versions of requirements.lock
 
 lock: ## renew requirements.lock: the newest versions that pyproject.toml and constraints.txt allow
 	$(PYTHON) -m venv $(VENV)-lock
@@ -49,17 +49,17 @@ lock: ## renew requirements.lock: the newest versions that pyproject.toml and co
 	  || $(COMPILE) --extra-index-url $(TORCH_INDEX) --index-strategy unsafe-best-match
 	@rm -rf $(VENV)-lock
 
-run: install ## run the demo on the embedded market, then open the console
+run: install ## run the demo on the simulated market, then open the console
 	$(BIN)/nextgen demo
 	@if [ -t 0 ] && [ -t 1 ]; then $(BIN)/nextgen console; else echo "no terminal: open the console later with $(BIN)/nextgen console"; fi
 
 test: install ## run the tests (a few minutes)
 	$(BIN)/python -m pytest -n $(WORKERS)
 
-slow: install ## run the bigger versions, and the statistics of whole simulated histories
+slow: install ## run the larger tests, and the statistics of complete simulated histories
 	$(BIN)/python -m pytest -m slow
 
-torture: install ## run the programme of faults (docs/torture.md; some hours)
+torture: install ## run the tests with faults (docs/torture.md; some hours)
 	TORTURE_PROCESSES=$(CORES) $(BIN)/python -m pytest -m torture --hypothesis-profile=default -o log_cli=true --log-cli-level=INFO
 
 check: install ## format, lint, types, tests
@@ -68,15 +68,15 @@ check: install ## format, lint, types, tests
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n $(WORKERS)
 
-format: install ## put the code in shape
+format: install ## format the code and fix what lint can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-docs: install ## write the generated pages (table reference, commands)
+docs: install ## write the generated pages (tables, stages, commands)
 	$(BIN)/python -m docs.generate
 
 bench: install ## measure seconds per session (`python -m benchmarks` lists the others)
 	$(BIN)/python -m benchmarks.replay
 
-clean: ## remove what was built here (never a lake)
+clean: ## delete what was built here (never a lake)
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info

@@ -28,6 +28,27 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         assert (page.parent / target).exists(), f"{page.name} links to {target}, which is not there"
 
 
+def test_every_path_named_in_the_documents_exists() -> None:
+    roots = "lake|pipeline|nextgen_tui|tests|benchmarks|docs"
+    gone = [
+        f"{page.relative_to(ROOT)}: {path}"
+        for page in WRITTEN
+        for path in re.findall(rf"`((?:{roots})/[\w./-]*)", page.read_text(encoding="utf-8"))
+        if not (ROOT / path).exists()
+    ]
+    assert not gone, f"the documents name paths that do not exist: {gone}"
+
+
+def test_every_test_named_in_the_documents_exists() -> None:
+    defined = {
+        name
+        for file in (ROOT / "tests").rglob("test_*.py")
+        for name in re.findall(r"^def (test_\w+)\(", file.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    named = {name for page in WRITTEN for name in re.findall(r"`(test_\w+)`", page.read_text(encoding="utf-8"))}
+    assert not named - defined, f"the documents name tests that do not exist: {sorted(named - defined)}"
+
+
 @pytest.mark.parametrize("page", WRITTEN, ids=lambda p: str(p.relative_to(ROOT)))
 def test_commands_named_in_the_documents_exist(page: Path) -> None:
     known = set(main.list_commands(None))  # type: ignore[arg-type]
