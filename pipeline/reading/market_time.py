@@ -20,9 +20,9 @@ Now = Callable[[], datetime]
 """Gives the wall's time, in UTC."""
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=2)
 def calendars_from(today: date) -> ChildCalendars:
-    """The exchanges' sessions as seen from a day; made anew every day."""
+    """The exchanges' sessions as seen from a day; made anew every day of the tasks' time and of the market's."""
     return ChildCalendars(today)
 
 

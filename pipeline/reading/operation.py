@@ -29,6 +29,7 @@ from pipeline.control.schedule.schedule_file import Calendars
 from pipeline.control.schedule.task import OPERATOR_ACTIONS, Schedule, Task
 from pipeline.health.checks import Status
 from pipeline.reading.daemon import MAX_DELAY, DaemonState, read_daemon
+from pipeline.reading.market_time import calendars_from
 from pipeline.text_format import percent, rough_duration
 
 MAX_FAILING_DELAY = timedelta(days=1)
@@ -75,13 +76,14 @@ def judge_parts(
     journal = Journal(_refuse, parse_events(lake.read(TASK_ATTEMPTS, since=now - timedelta(days=60)).drop(RUN_ID)))
     definitions = load_definitions(lake, calendars)
     settings, configuration = _configuration(lake)
+    market_time = _market_time(lake, settings, now)
     return [
         configuration,
         _daemon(read_daemon(lake.path, now)),
         _schedule(schedule),
         *(_task(task, definitions, journal, now) for task in schedule.schedule.tasks if task.enabled),
         _disk(lake, measure_lake),
-        *_tables(lake, schedule.schedule, _market_time(lake, settings, now), calendars),
+        *(_tables(lake, schedule.schedule, market_time) if market_time else ()),
         _writer(lake, journal),
         _resources(lake, now),
     ]
@@ -199,11 +201,11 @@ def _market_time(lake: Lake, settings: Settings | None, now: datetime) -> dateti
     return last_decision(lake) if settings.source.name == "simulated" else now
 
 
-def _tables(lake: Lake, manifest: Schedule, now: datetime | None, calendars: Calendars) -> list[PartHealth]:
-    """The freshness of each table that some task's manifest entry gives a target."""
+def _tables(lake: Lake, manifest: Schedule, now: datetime) -> list[PartHealth]:
+    """The freshness of each table that some task's manifest entry gives a target, by the market's own time."""
     found = []
-    for task in manifest.tasks if now is not None else ():
-        assert now is not None
+    calendars = calendars_from(now.date())  # a simulated market may lie years before the days that tasks are due on
+    for task in manifest.tasks:
         session = calendars(task.exchange).last_closed(now - timedelta(hours=2))
         for output in task.outputs:
             if output.fresh_within is not None and task.enabled:
