@@ -5,7 +5,6 @@ import sys
 import tomllib
 from collections.abc import Iterable
 from functools import cache
-from importlib.metadata import packages_distributions
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -15,6 +14,8 @@ ROOT = Path(__file__).parent.parent
 OURS = ("lake", "pipeline", "nextgen_tui")
 OPTIONAL = {"aiohttp": "web", "prometheus-client": "metrics", "textual-serve": "web"}
 """Distribution -> the extra that brings it."""
+ALIASES = {"xdist": "pytest-xdist"}
+"""What is imported under another name than its distribution has."""
 TOOLS = {"mypy", "ruff", "pre-commit", "pytest-asyncio", "pytest-xdist", "hatchling", "editables", "textual-serve"}
 """What the developer's extra brings to be run or plugged in, not imported."""
 
@@ -37,13 +38,9 @@ def imported_distributions(folders: Iterable[str]) -> dict[str, Path]:
                 names.update((alias.name.split(".")[0], path) for alias in node.names)
             elif isinstance(node, ast.ImportFrom) and node.module:
                 names[node.module.split(".")[0]] = path
-    known = packages_distributions()
-    return {
-        canonicalize_name(distribution): path
-        for name, path in names.items()
-        if name not in sys.stdlib_module_names and name not in (*OURS, "tests", "benchmarks", "docs")
-        for distribution in known.get(name, [f"nothing installed has {name}"])
-    }
+    foreign = {*names} - {*sys.stdlib_module_names} - {*OURS, "tests", "benchmarks", "docs"}
+    # Looking the names up in what is installed would read the list of every file of every library.
+    return {canonicalize_name(ALIASES.get(name, name)): names[name] for name in foreign}
 
 
 def test_what_the_packages_import_is_what_is_declared() -> None:
