@@ -88,10 +88,10 @@ MISTAKES: tuple[tuple[tuple[str, ...], str], ...] = (
     (("train", "--session", "1890-01-03"), "is outside the calendar of XNYS, which runs from"),
     (("request", "run"), "name the stages to run"),
     (("request", "run", "predikt"), "did you mean 'predict'?"),
-    (("request", "promote"), "a request to promote names a model"),
+    (("request", "promote"), "name what to promote: a model to make champion"),
     (("request", "cycle", "2022-03-02"), "cycle takes no target, got '2022-03-02'"),
     (("request", "cycle", "--session", "2022-01-01"), "the nearest are 2021-12-31 and 2022-01-03"),
-    (("request", "cancel"), "a request to cancel names TASK/SLOT, or a request"),
+    (("request", "cancel"), "name what to cancel: TASK/SLOT, or a request"),
     (("console",), "the console needs a terminal"),
 )
 

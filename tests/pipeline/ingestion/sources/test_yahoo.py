@@ -398,7 +398,7 @@ def test_members_of_the_index_in_these_days_are_asked_for_and_landed(tmp_path: P
         source = yahoo_source(yahoo, tmp_path / "state", constituents=str(members), benchmark_ticker="SPY")
         lake = loaded(tmp_path / "lake", source, DAYS[0], DAYS[-1])
         for name in ("constituents", "universe"):
-            yahoo_runner(tmp_path / "lake", source).stage(_named(name), DAYS[-1])
+            yahoo_runner(tmp_path / "lake", source).run_stage(_named(name), DAYS[-1])
     assert yahoo.symbols == ["AAA", "BRK-B", "SPY"]
     assert set(rows(lake, MARKET_PRICES)["ticker"]) == {"AAA", "BRK.B", "SPY"}
     assert rows(lake, CONSTITUENTS)["ticker"].to_list() == ["AAA", "BRK.B", "OLD"]
