@@ -11,7 +11,7 @@ from rich.text import Text
 from nextgen_tui.text import formats
 from nextgen_tui.text.safe_text import safe_text
 from nextgen_tui.text.table_view import grid
-from pipeline.reading.summary import (
+from pipeline.reading.results.summary import (
     BookFacts,
     ClosedTrade,
     CoverageFacts,

@@ -63,7 +63,7 @@ def _show(invocation: Invocation, lake: Lake, timing: Timing, seconds: float) ->
     from lake.tables import feedback, market, news, trading
     from nextgen_tui.cli import summary_view
     from nextgen_tui.text import formats
-    from pipeline.reading import summary
+    from pipeline.reading.results import summary
 
     data = summary.data_facts(
         lake.read(market.MARKET_PRICES, columns=("ticker", "session", "revision")),

@@ -144,7 +144,7 @@ def _load(invocation: Invocation, new_lake: NewLake) -> int:
     """Load the history, show the result, and return the exit code."""
     from lake.tables.market import MARKET_PRICES, QUARANTINED_ROWS
     from nextgen_tui.text.formats import duration
-    from pipeline.reading.summary import count_by_rule
+    from pipeline.reading.results.summary import count_by_rule
 
     started = perf_counter()
     with invocation.output.progress("history") as progress:

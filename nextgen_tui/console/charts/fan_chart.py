@@ -8,7 +8,7 @@ import polars as pl
 
 from lake.tables.predictions import INTERVALS, QUANTILE_COLUMNS
 from nextgen_tui.console.charts.charts import Band, Chart, Curve
-from pipeline.reading.ticker_paths import levels
+from pipeline.reading.results.ticker_paths import levels
 
 
 def fan(predictions: pl.DataFrame, paths: pl.DataFrame, ticker: str, session: date | None) -> Chart:

@@ -16,7 +16,7 @@ from nextgen_tui.console.page import Detail, Page, Row, Section, SheetSpec, row_
 from nextgen_tui.console.sheet.sheet import Cell, Col, Style
 from nextgen_tui.text import formats
 from pipeline.feedback.metrics import METRICS
-from pipeline.reading.summary import coverage_facts, skill_facts
+from pipeline.reading.results.summary import coverage_facts, skill_facts
 
 KEY = ("scope", "slice", "horizon", "metric")
 SIGNS = "●◆■▲▼"

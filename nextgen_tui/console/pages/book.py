@@ -24,8 +24,8 @@ from nextgen_tui.console.page import Detail, Link, Page, Row, Section, SheetSpec
 from nextgen_tui.console.pages.data import candle_chart
 from nextgen_tui.console.sheet.sheet import Cell, Col, Style, signed
 from nextgen_tui.text import formats
-from pipeline.reading.summary import LedgerFacts, ledger_facts
-from pipeline.reading.ticker_paths import add_closes
+from pipeline.reading.results.summary import LedgerFacts, ledger_facts
+from pipeline.reading.results.ticker_paths import add_closes
 
 SPARK = 16
 DAYS_BACK = 120

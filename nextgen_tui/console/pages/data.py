@@ -22,7 +22,7 @@ from nextgen_tui.console.notes import Line, fact, heading, note
 from nextgen_tui.console.page import Detail, Link, Page, Row, Section, SheetSpec, row_link
 from nextgen_tui.console.sheet.sheet import Cell, Col, dim, join_values, signed
 from nextgen_tui.text import formats
-from pipeline.reading.arrivals import add_scores, arrival_rows, ticker_rows
+from pipeline.reading.results.arrivals import add_scores, arrival_rows, ticker_rows
 
 CALENDAR_DAYS = 100
 """How far back bars are shown: about 68 sessions."""

@@ -20,7 +20,7 @@ from nextgen_tui.console.page import Action, Detail, Page, Row, Section, SheetSp
 from nextgen_tui.console.pages.accuracy import history_chart
 from nextgen_tui.console.sheet.sheet import Cell, Col, dim, signed
 from nextgen_tui.text import formats
-from pipeline.reading.insights import INSIGHT_STATES, confidence_interval, insight_rows
+from pipeline.reading.results.insights import INSIGHT_STATES, confidence_interval, insight_rows
 
 PERCENT = signed(lambda value: formats.percent(value, 3, signed=True))
 ERRORS = {

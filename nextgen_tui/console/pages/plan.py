@@ -20,8 +20,8 @@ from nextgen_tui.console.page import Action, Detail, Link, Page, Row, Section, S
 from nextgen_tui.console.pages.predictions import LARGE_FORECAST, member_lines
 from nextgen_tui.console.sheet.sheet import Cell, Col, signed
 from nextgen_tui.text import formats
-from pipeline.reading.plans import DECIDED, add_decision, last_decisions, rule_rows
-from pipeline.reading.ticker_paths import empty_paths, read_paths
+from pipeline.reading.results.plans import DECIDED, add_decision, last_decisions, rule_rows
+from pipeline.reading.results.ticker_paths import empty_paths, read_paths
 from pipeline.trading.planning.rules import unit_of
 
 VERDICTS = {

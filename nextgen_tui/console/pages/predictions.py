@@ -21,9 +21,9 @@ from nextgen_tui.console.notes import LABEL, Line, fact, note
 from nextgen_tui.console.page import Detail, Link, Page, Row, Section, SheetSpec
 from nextgen_tui.console.sheet.sheet import Cell, Col, dim, signed
 from nextgen_tui.text import formats
-from pipeline.reading.arrivals import add_scores
-from pipeline.reading.forecasts import add_member_columns, feature_shifts, training_session
-from pipeline.reading.ticker_paths import SPARK, empty_paths, read_paths, recent_closes
+from pipeline.reading.results.arrivals import add_scores
+from pipeline.reading.results.forecasts import add_member_columns, feature_shifts, training_session
+from pipeline.reading.results.ticker_paths import SPARK, empty_paths, read_paths, recent_closes
 
 LATELY = 45
 """Calendar days over which matured forecasts are listed."""

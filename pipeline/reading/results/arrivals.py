@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from pipeline.reading.ticker_paths import SPARK
+from pipeline.reading.results.ticker_paths import SPARK
 
 
 def ticker_rows(

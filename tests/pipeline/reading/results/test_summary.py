@@ -17,7 +17,7 @@ from lake.tables.trading import (
     TRADE_PLANS,
     TRADE_REFLECTIONS,
 )
-from pipeline.reading import summary
+from pipeline.reading.results import summary
 from tests.nextgen_tui.lakes import SESSION, bars, rows
 
 
