@@ -24,9 +24,9 @@ class Extensions:
     definitions: Mapping[str, str] = field(default_factory=dict)
     """Name of each of these features -> the hash of its declaration and code."""
     rules: tuple[Any, ...] = ()
-    """Rules (`pipeline.trading.planning.rule.Rule`) beyond the built-in ones."""
+    """Rules (`pipeline.trading.planning.rule.Rule`) beyond the first program's: built-in, then plugins'."""
     members: tuple[Any, ...] = ()
-    """Members (`pipeline.models.members.member.Member`) beyond the built-in ones."""
+    """Members (`pipeline.models.members.member.Member`) beyond the first program's: built-in, then plugins'."""
 
     def record(self) -> dict[str, Any]:
         """What a recipe keeps: names only; nothing of what is as it always was."""

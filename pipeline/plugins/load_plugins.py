@@ -12,8 +12,10 @@ from lake.errors import LakeError
 from pipeline.features.catalogue import BUILT_IN
 from pipeline.features.feature_set import extend
 from pipeline.market.sessions import Sessions
+from pipeline.models.members import FIRST_MEMBERS, MEMBERS
 from pipeline.plugins.extensions import NONE, Extensions, Kind
 from pipeline.plugins.plugin_file import Plugin, load_plugin
+from pipeline.trading.planning.rules import FIRST_RULES, RULES
 
 
 class PluginError(LakeError):
@@ -66,8 +68,8 @@ class Plugins:
             feature_set=record.get("feature_set", "f1"),
             features=self._named("feature", record.get("features", ()), (*BUILT_IN, *self._declared("features"))),
             definitions=dict(record.get("features", {})),
-            rules=self._named("rule", record.get("rules", ()), tuple(self._declared("rules"))),
-            members=self._named("member", record.get("members", ()), tuple(self._declared("members"))),
+            rules=self._named("rule", record.get("rules", ()), (*RULES, *self._declared("rules"))),
+            members=self._named("member", record.get("members", ()), (*MEMBERS, *self._declared("members"))),
         )
 
     def hashes(self, uses: Sequence[Kind]) -> dict[str, str]:
@@ -90,8 +92,8 @@ class Plugins:
             feature_set=added.feature_set,
             features=added.features,
             definitions=added.definitions,
-            rules=tuple(self._declared("rules")),
-            members=tuple(self._declared("members")),
+            rules=(*(one for one in RULES if one.name not in FIRST_RULES), *self._declared("rules")),
+            members=(*(one for one in MEMBERS if one.name not in FIRST_MEMBERS), *self._declared("members")),
         )
 
     def _declared(self, kind: Kind) -> Iterator[Any]:

@@ -243,15 +243,25 @@ RULES: tuple[Rule, ...] = (
     significance,
 )
 """In the order they speak; the first to refuse is what blocked a trade."""
+FIRST_RULES = (
+    "eligibility", "staleness", "humility", "cost_awareness", "patience", "cutting_losses", "letting_winners_run",
+    "drawdown_stop", "capital_preservation", "diversification", "exposure", "liquidity", "turnover", "solvency",
+    "significance",
+)  # fmt: skip
+"""The names of the first program's rules, which every run has; a run records whatever other rules it has."""
 
 
-def list_rules(declared: Iterable[Rule] = ()) -> tuple[Rule, ...]:
-    """The built-in rules, and after them those that plugins declare: they speak of the size that is left.
+def list_rules(recorded: Iterable[Rule] = ()) -> tuple[Rule, ...]:
+    """The first program's rules and those that a run records: built-in ones in their order, then those of plugins.
+
+    Rules of plugins come last: they speak of the size that is left.
 
     Raises:
         ValueError: if two have the same name.
     """
-    rules = (*RULES, *declared)
+    recorded = tuple(recorded)
+    built_in = tuple(one for one in RULES if one.name in FIRST_RULES or one in recorded)
+    rules = (*built_in, *(one for one in recorded if one not in RULES))
     names = [rule.name for rule in rules]
     if twice := [name for name in names if names.count(name) > 1]:
         raise ValueError(f"{len(twice)} rules are named {twice[0]!r}; rename all but one")

@@ -8,7 +8,12 @@ from pathlib import Path
 import pytest
 
 from pipeline.features.feature_set import feature_set
+from pipeline.models import members
+from pipeline.models.members.naive import Naive
+from pipeline.plugins import load_plugins
 from pipeline.plugins.load_plugins import PluginError, Plugins
+from pipeline.trading.planning import rules
+from pipeline.trading.planning.rule import Rule, allow
 from tests.frames.features import CALENDAR
 
 EXAMPLE = Path("docs/examples/alpha_plugin.py").absolute()
@@ -131,3 +136,27 @@ def test_what_is_gone_or_changed_since_a_run_is_said_in_words(tmp_path: Path) ->
     assert load().changes(hashes) == ["plugin own.py (no longer among plugins.files)"]
     with pytest.raises(PluginError, match="used 1 features that nothing declares any more, the first is 'own'"):
         load().restore(["features"], record)
+
+
+class Later(Naive):
+    name = "later"
+
+
+def test_a_rule_and_a_member_that_the_program_gains_are_recorded_and_no_run_of_before_has_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before_rules, before_members, uses = rules.RULES, members.MEMBERS, ("rules", "members")
+    now_rules = (Rule("later", None, lambda *_: allow("fine")), *before_rules)
+    now_members = (Later(), *before_members)
+    for module in (rules, load_plugins):
+        monkeypatch.setattr(module, "RULES", now_rules)
+    for module in (members, load_plugins):
+        monkeypatch.setattr(module, "MEMBERS", now_members)
+    now = load().extend(uses)
+    assert (now.record()["rules"][0], now.record()["members"][0]) == ("later", "later")
+    again, old = load().restore(uses, now.record()), load().restore(uses, {})
+    assert rules.list_rules(now.rules) == rules.list_rules(again.rules) == now_rules
+    assert members.list_members(now.members) == members.list_members(again.members) == now_members
+    first_rules, first_members = rules.list_rules(old.rules), members.list_members(old.members)
+    assert [rule.name for rule in first_rules] == list(rules.FIRST_RULES)
+    assert sorted(member.name for member in first_members) == sorted(members.FIRST_MEMBERS)
