@@ -290,6 +290,12 @@ def cycle_sessions(runs: pl.DataFrame) -> list[date]:
     return list(runs.filter(of_work(WorkKind.CYCLE), DONE)["session"].unique().sort())
 
 
+def highest_versions(runs: pl.DataFrame) -> dict[str, int]:
+    """Table -> the highest version that the runs published."""
+    done = runs.filter(DONE & pl.col("output_version").is_not_null())
+    return dict(done.group_by("output_table").agg(pl.col("output_version").max()).iter_rows())
+
+
 def summarize_work(runs: pl.DataFrame) -> pl.DataFrame:
     """How each piece of work ended, the one that started last first.
 

@@ -295,6 +295,10 @@ WITNESSES = (
 )
 """What a verdict or a figure is computed from: `pipeline.reading` asks them, so that all who tell it say the same."""
 STATISTICS = ("numpy", "scipy", "statistics", "shutil.disk_usage")
+COMPUTATIONS = {"agg", "cum_sum", "median", "over", "quantile", "replace_strict", "rolling_mean", "std", "var"}
+"""Methods of frames by which figures come about: above `pipeline.reading` rows are chosen, sorted and written."""
+DECLARATIONS = ("pipeline.feedback.metrics", "pipeline.trading.planning.rules.unit_of")
+"""What a figure means is declared here: `pipeline.reading.results` asks it, so that a metric or rule is one place."""
 VERDICTS = {"ok", "warn", "fail"}
 
 
@@ -309,7 +313,21 @@ def test_health_is_judged_in_one_place_and_the_console_only_renders() -> None:
         for module, path in MODULES.items()
         if within(module, "nextgen_tui")
         for name in sorted(imported(path))
-        if any(within(name, one) for one in (*WITNESSES, *STATISTICS))
+        if any(within(name, one) for one in (*WITNESSES, *STATISTICS, *DECLARATIONS))
+    ]
+    found += [
+        f"{module}:{node.lineno} computes by {node.func.attr}; `pipeline.reading` does"
+        for module, path in MODULES.items()
+        if within(module, "nextgen_tui")
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in COMPUTATIONS
+    ]
+    found += [
+        f"{module}:{node.lineno} holds {node.value}, a quantile of the normal distribution"
+        for module, path in MODULES.items()
+        if within(module, "nextgen_tui")
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Constant) and node.value in (1.64, 1.645, 1.96, 2.58)
     ]
     own = [
         f"{module} declares verdicts; `pipeline.health.checks` does"

@@ -14,7 +14,7 @@ import polars as pl
 
 from lake.contract import Table
 from lake.migrations.run import STAGE as MIGRATION
-from lake.runs import DONE, cycle_sessions, of_work
+from lake.runs import DONE, cycle_sessions, highest_versions, of_work
 from lake.store import Lake
 from lake.tables import TABLES
 from lake.tables.control import RUNS, SYSTEM_HEALTH, WorkKind
@@ -141,12 +141,6 @@ def read_runs(lake: Lake) -> pl.DataFrame:
     """Every published run, without its recipe, in the order they were started."""
     runs = lake.read(RUNS, columns=RUN_COLUMNS).sort("started_at", "run_id")
     return runs.with_columns(written=pl.when(REWRITES).then(0).otherwise(pl.col("written")))
-
-
-def highest_versions(runs: pl.DataFrame) -> dict[str, int]:
-    """Table -> the highest version that the runs published."""
-    done = runs.filter((pl.col("status") == "done") & pl.col("output_version").is_not_null())
-    return dict(done.group_by("output_table").agg(pl.col("output_version").max()).iter_rows())
 
 
 def as_of_session(runs: pl.DataFrame, session: date) -> AsOf | None:

@@ -91,9 +91,8 @@ def _coverage(percent: int, by: tuple[str, ...] = ()) -> RatioMetric:
     )
 
 
-RATIOS = (
-    PINBALL_SKILL, MAE_SKILL, IC, HIT_RATE, _coverage(50), _coverage(80, ("sector", "model")), _coverage(90), BIAS,
-)  # fmt: skip
+COVERAGES = (_coverage(50), _coverage(80, ("sector", "model")), _coverage(90))
+RATIOS = (PINBALL_SKILL, MAE_SKILL, IC, HIT_RATE, *COVERAGES, BIAS)
 METRICS: tuple[Metric, ...] = (*RATIOS, INTERVAL_SCALE)
 """All there are, in the order in which they are listed."""
 SUMMED = tuple(dict.fromkeys(("n", "error", "squared_error", *(name for metric in RATIOS for name in metric.sums))))

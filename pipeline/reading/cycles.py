@@ -1,15 +1,21 @@
-"""The last cycles, and the last training, as they ended."""
+"""The last cycles, and the last training, as they ended: each as a whole, and by groups of stages."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 
 from lake.runs import of_work, summarize_work
 from lake.tables.control import WorkKind
+from pipeline.engine.stages import FORECAST, INGEST, SCORE, SETTLE
+
+GROUPS = {"learn": INGEST, "settle": SETTLE, "score": SCORE, "look ahead": FORECAST}
+"""Name of a group of stages -> its stages."""
+GroupEnd = Literal["done", "failed", "not run"]
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,42 @@ def recent_cycles(runs: pl.DataFrame, count: int) -> tuple[CycleFacts, ...]:
 def last_training(runs: pl.DataFrame) -> CycleFacts | None:
     """The last training that was started by itself; None if there was none."""
     return next(iter(_newest(runs, WorkKind.TRAINING, 1)), None)
+
+
+@dataclass(frozen=True)
+class StageGrid:
+    """How groups of stages ended in the last sessions."""
+
+    sessions: tuple[date, ...]
+    groups: dict[str, tuple[GroupEnd, ...]]
+    """Group -> how it ended in each of the sessions."""
+
+
+def read_stage_grid(runs: pl.DataFrame, count: int) -> StageGrid:
+    """How each group of stages ended in the last sessions that a cycle ran.
+
+    Args:
+        runs: rows of the table `runs`, in the order they were started; work that is no cycle is passed over.
+        count: how many sessions at most.
+    """
+    cycles = runs.filter(of_work(WorkKind.CYCLE))
+    sessions = cycles["session"].unique().sort().tail(count).to_list()
+    final = cycles.filter(pl.col("session").is_in(sessions)).unique(
+        subset=["session", "stage"], keep="last", maintain_order=True
+    )
+    ends = {(session, stage): status for session, stage, status in final.select("session", "stage", "status").rows()}
+    groups = {
+        name: tuple(_group_end([ends.get((session, stage.name)) for stage in stages]) for session in sessions)
+        for name, stages in GROUPS.items()
+    }
+    return StageGrid(tuple(sessions), groups)
+
+
+def _group_end(states: Sequence[str | None]) -> GroupEnd:
+    ran = [state for state in states if state is not None]
+    if not ran:
+        return "not run"
+    return "done" if all(state == "done" for state in ran) else "failed"
 
 
 def _newest(runs: pl.DataFrame, kind: WorkKind, count: int) -> tuple[CycleFacts, ...]:

@@ -8,6 +8,7 @@ from datetime import date, datetime
 
 import polars as pl
 
+from lake.contract import PolarsType
 from lake.store import Lake
 from lake.tables.control import RUNS, SYSTEM_HEALTH
 from pipeline.control.daemon.simulated_pace import make_operation_clock
@@ -28,6 +29,11 @@ FIXES = {
     "reconciled": "`nextgen show portfolio_value --limit 2` shows by how much",
 }
 """What was checked -> where to go on from there."""
+CHECK_SCHEMA: dict[str, PolarsType] = {
+    **dict.fromkeys(("service", "check", "status"), pl.String),
+    **dict.fromkeys(("value", "limit"), pl.Float64),
+    **dict.fromkeys(("message", "fix", "retry"), pl.String),
+}
 AFTER_DAMAGE = "`nextgen scrub` lists damaged files, `nextgen restore` makes a lake of a backup"
 CYCLES = 5
 """How many of the last cycles a verdict names."""
@@ -138,6 +144,19 @@ def last_checks(system_health: pl.DataFrame) -> tuple[Check, ...]:
     last = system_health.filter(pl.col("session") == pl.col("session").max())
     found = [Check(*row) for row in last.sort("service", "check").select(Check._fields).iter_rows()]
     return tuple(sorted(found, key=lambda check: -SEVERITY[check.status]))
+
+
+def check_rows(health: Health) -> pl.DataFrame:
+    """The problems that no line of the report tells, and then those lines; worst first: `CHECK_SCHEMA`."""
+    rows: list[tuple[object, ...]] = [
+        (one.part, "now", one.status, None, None, one.what, one.fix, one.retry)
+        for one in health.problems
+        if not any(one.part == check.service and one.what.endswith(check.message) for check in health.checks)
+    ]
+    rows += [(*check, "", "") for check in health.checks]
+    frame = pl.DataFrame(rows, schema=CHECK_SCHEMA, orient="row")
+    rank = pl.col("status").replace_strict(SEVERITY, return_dtype=pl.Int8)
+    return frame.sort(rank, descending=True, maintain_order=True)
 
 
 def _sentence(problems: Sequence[Problem], session: date | None) -> str:

@@ -6,9 +6,9 @@ from datetime import date
 
 import polars as pl
 
-from lake.tables.predictions import INTERVALS, QUANTILE_COLUMNS
+from lake.tables.predictions import INTERVALS
 from nextgen_tui.console.charts.charts import Band, Chart, Curve
-from pipeline.reading.results.ticker_paths import levels
+from pipeline.reading.results.ticker_paths import forecast_levels, levels
 
 
 def fan(predictions: pl.DataFrame, paths: pl.DataFrame, ticker: str, session: date | None) -> Chart:
@@ -17,17 +17,16 @@ def fan(predictions: pl.DataFrame, paths: pl.DataFrame, ticker: str, session: da
     if rows.is_empty() or session is None:
         return Chart()
     past, later, days = levels(paths, ticker, session)
-    start = float(rows["reference_close"][0])
     origin = float(max(len(past) - 1, 0))
     steps = (origin, *(origin + h for h in rows["horizon"]))
-    curve = {name: (start, *(start * (1 + value) for value in rows[name])) for name in QUANTILE_COLUMNS}
+    curve = forecast_levels(rows)
     shades = {90: 1, 80: 2, 50: 3}
     bands = tuple(Band(steps, curve[low], curve[high], shades[p]) for p, (low, high) in INTERVALS.items())
     known = later[: int(rows["horizon"][-1])]
     lines = [Curve(tuple(float(n) for n in range(len(past))), tuple(past), "past")]
     legend = [*(("█", f"band{shades[p]}", f"{p} %") for p in sorted(shades)), ("⠤", "median", "median")]
     if known:
-        lines.append(Curve(tuple(origin + n for n in range(len(known) + 1)), (start, *known), "outcome"))
+        lines.append(Curve(tuple(origin + n for n in range(len(known) + 1)), (curve["q50"][0], *known), "outcome"))
         legend.append(("⠒", "outcome", "what happened"))
     lines.append(Curve(steps, curve["q50"], "median", dotted=True))
     legend.append(("⠒", "past", "past"))

@@ -15,14 +15,26 @@ from nextgen_tui.console.notes import Line, describe_slice, fact, note
 from nextgen_tui.console.page import Detail, Page, Row, Section, SheetSpec, row_link
 from nextgen_tui.console.sheet.sheet import Cell, Col, Style
 from nextgen_tui.text import formats
-from pipeline.feedback.metrics import METRICS
+from pipeline.reading.results.accuracy import (
+    SPARK,
+    find_measure,
+    largest_errors,
+    measure_history,
+    measure_rows,
+    measure_title,
+    same_slices,
+    slice_filter,
+    slice_rows,
+)
 from pipeline.reading.results.summary import coverage_facts, skill_facts
 
+WORST = 15
+"""Forecasts listed under a measure."""
 KEY = ("scope", "slice", "horizon", "metric")
 SIGNS = "●◆■▲▼"
 """One sign per horizon in the calibration chart."""
-MEASURES = {metric.name: metric for metric in METRICS}
-"""In the order in which they are listed."""
+ROLES = ("own", "median", "benchmark", "outcome", "other")
+"""One colour per horizon there."""
 _FORMATS: dict[str, Callable[[float | None], str]] = {
     "correlation": lambda value: formats.number(value, 3, signed=True),
     "factor": lambda value: formats.number(value, 2),
@@ -79,13 +91,13 @@ class AccuracyPage(Page[AccuracyData]):
             f"({formats.percent(one.value, 1, signed=True)}{'' if number else ' quantile skill'})"
             for number, one in enumerate(skill)
         ]
-        held = [
+        coverage = [
             f"{formats.percent(one.measured, 0)} over {formats.counted(one.horizon, 'session')} ({one.verdict})"
             for one in coverage_facts(data.now)
             if one.stated == 0.8
         ]
-        calibration_chart = f" 80 % intervals held {', '.join(held)}." if held else ""
-        return f"{'; '.join(parts) or 'Too few forecasts to judge skill'}.{calibration_chart}"
+        intervals = f" 80 % intervals held {', '.join(coverage)}." if coverage else ""
+        return f"{'; '.join(parts) or 'Too few forecasts to judge skill'}.{intervals}"
 
     def specs(self, data: AccuracyData) -> tuple[SheetSpec[AccuracyData], ...]:
         """Overall, and cut by sector, ticker, model or regime."""
@@ -93,32 +105,17 @@ class AccuracyPage(Page[AccuracyData]):
         return SHEETS
 
 
-def measure_rows(data: AccuracyData) -> pl.DataFrame:
-    """The overall measures by horizon, each with its last values."""
-    rows = data.now.filter(pl.col("scope") == "all").join(
-        recent_values(data.history), on=["horizon", "metric"], how="left"
-    )
-    order = {metric: number for number, metric in enumerate(MEASURES)}
-    rank = pl.col("metric").replace_strict(order, default=len(order), return_dtype=pl.Int8)
-    return rows.sort("horizon", rank, "metric")
-
-
-def slice_rows(data: AccuracyData) -> pl.DataFrame:
-    """The measures by slice, the lowest of each first."""
-    return data.now.filter(pl.col("scope") != "all").sort("metric", "value", "slice", "horizon")
-
-
 def measure_notes(row: Row) -> tuple[Line, ...]:
     """What a measure means and says."""
-    show = metric_format(row["metric"])
+    show, measure = metric_format(row["metric"]), find_measure(row["metric"])
     about = f"  over {formats.counted(row['horizon'], 'session')}, {describe_slice(row['scope'], row['slice'])}"
     return (
-        (Cell(measure_name(row["metric"]), "accent"), Cell(about, "dim")),
+        (Cell(measure_title(row["metric"]), "accent"), Cell(about, "dim")),
         fact("measured", f"{show(row['value'])} ({_span(row['span'])})"),
         fact("baseline", show(row["baseline"])),
         fact("verdict", row["verdict"], _STYLES.get(row["verdict"], "")),
         fact("forecasts", f"{formats.whole(row['n'])}, worth {formats.number(row['n_effective'], 0)} independent ones"),
-        note(MEASURES[row["metric"]].doc if row["metric"] in MEASURES else "", "dim"),
+        note(measure.doc if measure else "", "dim"),
     )
 
 
@@ -128,12 +125,11 @@ def measure_detail(view: LakeView, data: AccuracyData, row: Row) -> Detail:
     Raises:
         LakeError: if the lake cannot be read.
     """
-    at = pl.col("horizon") == row["horizon"]
-    mine = at if row["scope"] == "all" else at & (pl.col(_column(row)) == row["slice"])
-    scored = view.read(PREDICTION_ACCURACY, where=mine).sort("absolute_error", "prediction_id", descending=True)
+    mine = slice_filter(row["scope"], row["slice"], row["horizon"])
+    scored = largest_errors(view.read(PREDICTION_ACCURACY, where=mine), WORST)
     links = tuple(
         row_link(PREDICTION_ACCURACY, one, f"{one['ticker']} of {one['made_session']}", _outcome(one))
-        for one in scored.head(15).iter_rows(named=True)
+        for one in scored.iter_rows(named=True)
     )
     sections = (
         Section("This measure", measure_notes(row)),
@@ -143,36 +139,23 @@ def measure_detail(view: LakeView, data: AccuracyData, row: Row) -> Detail:
 
 
 def add_interval(metrics: pl.DataFrame) -> pl.DataFrame:
-    """Adds `span`, the interval in one column."""
+    """Adds `span`, `figure` and `beside`: the columns a cell is written from, each with its measure's name."""
     return metrics.with_columns(
         span=pl.struct("metric", "low", "high"),
         figure=pl.struct("metric", "value"),
-        held=pl.struct("metric", "baseline"),
+        beside=pl.struct("metric", "baseline"),
     )
-
-
-def recent_values(history: pl.DataFrame) -> pl.DataFrame:
-    """horizon, metric, `trail`: the last values in the order of sessions."""
-    return (
-        history.sort("session")
-        .group_by("horizon", "metric", maintain_order=True)
-        .agg(pl.col("value").tail(16).alias("trail"))
-    )
-
-
-def measure_name(metric: str) -> str:
-    """A measure's heading."""
-    return MEASURES[metric].title if metric in MEASURES else metric.replace("_", " ")
 
 
 def metric_format(metric: str) -> Callable[[float | None], str]:
     """How a measure's figures are written."""
-    return _FORMATS[MEASURES[metric].unit] if metric in MEASURES else formats.number
+    measure = find_measure(metric)
+    return _FORMATS[measure.unit] if measure else formats.number
 
 
 def history_chart(history: pl.DataFrame, metric: str, horizon: int) -> Chart:
     """A measure over the sessions, its interval as ground, its baseline as a dotted line."""
-    rows = history.filter((pl.col("metric") == metric) & (pl.col("horizon") == horizon)).sort("session")
+    rows = measure_history(history, metric, horizon)
     xs = tuple(float(number) for number in range(rows.height))
     bounded = rows.with_row_index("x").filter(pl.col("low").is_not_null() & pl.col("high").is_not_null())
     band = Band(
@@ -181,7 +164,7 @@ def history_chart(history: pl.DataFrame, metric: str, horizon: int) -> Chart:
     days = rows["session"].to_list()
     ticks = tuple((float(n), f"{days[n]:%b %d}") for n in sorted({0, len(days) // 2, len(days) - 1})) if days else ()
     return Chart(
-        f"{measure_name(metric)} over {formats.counted(horizon, 'session')}",
+        f"{measure_title(metric)} over {formats.counted(horizon, 'session')}",
         (
             Curve(xs, tuple(rows["value"].to_list()), "own"),
             Curve(xs, tuple(rows["baseline"].to_list()), "rule", dotted=True),
@@ -201,18 +184,16 @@ def measure_charts(data: AccuracyData, row: Row) -> tuple[Chart, ...]:
 
 def calibration_chart(metrics: pl.DataFrame) -> Chart:
     """Stated against realised coverage, one sign per horizon; honest intervals lie on the dotted diagonal."""
-    rows = metrics.filter((pl.col("scope") == "all") & pl.col("metric").str.starts_with("coverage_"))
+    facts = coverage_facts(metrics)
+    horizons = sorted({one.horizon for one in facts})
     lines = [Curve((0.4, 1.0), (0.4, 1.0), "rule", dotted=True)]
     marks: list[Mark] = []
-    horizons = rows["horizon"].unique().sort().to_list()
-    roles = ("own", "median", "benchmark", "outcome", "other")
-    for number, horizon in enumerate(horizons):
-        mine = rows.filter(pl.col("horizon") == horizon).sort("metric")
-        for metric, value, low, high in mine.select("metric", "value", "low", "high").iter_rows():
-            stated = int(metric.removeprefix("coverage_")) / 100 + 0.015 * (number - (len(horizons) - 1) / 2)
-            if low is not None and high is not None:
-                lines.append(Curve((stated, stated), (max(low, 0.3), min(high, 1.0)), roles[number % 5]))
-            marks.append(Mark(stated, value, SIGNS[number % 5], roles[number % 5]))
+    for one in facts:
+        number = horizons.index(one.horizon)
+        x = one.stated + 0.015 * (number - (len(horizons) - 1) / 2)  # beside each other
+        if one.low is not None and one.high is not None:
+            lines.append(Curve((x, x), (max(one.low, 0.3), min(one.high, 1.0)), ROLES[number % 5]))
+        marks.append(Mark(x, one.measured, SIGNS[number % 5], ROLES[number % 5]))
     if not marks:
         return Chart()
     levels = [y for line in lines for y in line.ys if y is not None]
@@ -222,17 +203,14 @@ def calibration_chart(metrics: pl.DataFrame) -> Chart:
         marks=tuple(marks),
         label=lambda value: formats.percent(value, 0),
         ticks=((0.5, "stated 50 %"), (0.8, "80 %"), (0.9, "90 %")),
-        legend=tuple((SIGNS[n % 5], roles[n % 5], formats.counted(h, "session")) for n, h in enumerate(horizons)),
+        legend=tuple((SIGNS[n % 5], ROLES[n % 5], formats.counted(h, "session")) for n, h in enumerate(horizons)),
         span=(min(0.4, *levels), 1.0),
     )
 
 
 def slice_chart(metrics: pl.DataFrame, row: Row) -> Chart:
     """The chosen measure over all slices of its kind, with intervals; the chosen one marked."""
-    same = (
-        (pl.col("scope") == row["scope"]) & (pl.col("metric") == row["metric"]) & (pl.col("horizon") == row["horizon"])
-    )
-    rows = metrics.filter(same).sort("value", "slice")
+    rows = same_slices(metrics, row["scope"], row["metric"], row["horizon"])
     lines = [Curve((0.0, float(max(rows.height - 1, 1))), (row["baseline"],) * 2, "rule", dotted=True)]
     marks = []
     for number, one in enumerate(rows.iter_rows(named=True)):
@@ -241,7 +219,7 @@ def slice_chart(metrics: pl.DataFrame, row: Row) -> Chart:
             lines.append(Curve((float(number),) * 2, (one["low"], one["high"]), "hot" if mine else "own"))
         marks.append(Mark(float(number), one["value"], "◆" if mine else "•", "hot" if mine else "own"))
     return Chart(
-        f"{measure_name(row['metric'])} by {row['scope']}, {formats.counted(row['horizon'], 'session')}",
+        f"{measure_title(row['metric'])} by {row['scope']}, {formats.counted(row['horizon'], 'session')}",
         tuple(lines),
         marks=tuple(marks),
         label=metric_format(row["metric"]),
@@ -250,16 +228,12 @@ def slice_chart(metrics: pl.DataFrame, row: Row) -> Chart:
 
 
 def _title(row: Row) -> str:
-    return f"{measure_name(row['metric'])} over {formats.counted(row['horizon'], 'session')}"
+    return f"{measure_title(row['metric'])} over {formats.counted(row['horizon'], 'session')}"
 
 
 def _outcome(row: Row) -> str:
     point, realised = (formats.percent(row[name], signed=True) for name in ("point", "realised"))
     return f"forecast {point}, realised {realised}"
-
-
-def _column(row: Row) -> str:
-    return {"sector": "sector", "ticker": "ticker", "model": "model_id"}.get(row["scope"], "ticker")
 
 
 def _span(value: dict[str, float | str | None]) -> str:
@@ -281,15 +255,15 @@ def _verdict(value: str) -> Cell:
 
 
 def _trail(values: object) -> Cell:
-    return Cell(formats.sparkline(list(values), 16) if values is not None else "", "dim")  # type: ignore[call-overload]
+    return Cell(formats.sparkline(list(values), SPARK) if values is not None else "", "dim")  # type: ignore[call-overload]
 
 
 COLS = (
     Col("horizon", "horizon", right=True),
-    Col("measure", "metric", measure_name),
+    Col("measure", "metric", measure_title),
     Col("value", "figure", _figure("value"), right=True, sort="value"),
     Col("95 % interval", "span", _span, right=True, sort="low", rank=1),
-    Col("baseline", "held", _figure("baseline"), right=True, sort="baseline"),
+    Col("baseline", "beside", _figure("baseline"), right=True, sort="baseline"),
     Col("verdict", "verdict", _verdict),
     Col("16 sessions", "trail", _trail, rank=2, sort="value"),
     Col("n", "n", formats.whole, right=True, rank=3),
@@ -299,17 +273,17 @@ SLICE_COLS = (
     Col("by", "scope"),
     Col("slice", "slice", most=26),
     Col("horizon", "horizon", right=True),
-    Col("measure", "metric", measure_name),
+    Col("measure", "metric", measure_title),
     Col("value", "figure", _figure("value"), right=True, sort="value"),
     Col("95 % interval", "span", _span, right=True, sort="low", rank=2),
-    Col("baseline", "held", _figure("baseline"), right=True, sort="baseline", rank=1),
+    Col("baseline", "beside", _figure("baseline"), right=True, sort="baseline", rank=1),
     Col("verdict", "verdict", _verdict),
     Col("n", "n", formats.whole, right=True, rank=3),
 )
 SHEETS: tuple[SheetSpec[AccuracyData], ...] = (
     SheetSpec(
         "measures",
-        measure_rows,
+        lambda data: measure_rows(data.now, data.history),
         COLS,
         KEY,
         "measure",
@@ -321,7 +295,7 @@ SHEETS: tuple[SheetSpec[AccuracyData], ...] = (
     ),
     SheetSpec(
         "by slice",
-        slice_rows,
+        lambda data: slice_rows(data.now),
         SLICE_COLS,
         KEY,
         "slice",

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import polars as pl
 
-from lake.contract import PolarsType
 from lake.runs import of_work
 from lake.tables.control import RUNS, SERVICE_HEARTBEATS, SYSTEM_HEALTH, TASK_ATTEMPTS, WorkKind
 from lake.tables.trading import PORTFOLIO_VALUE
@@ -16,29 +13,26 @@ from nextgen_tui.console.charts.charts import Chart, Curve
 from nextgen_tui.console.lake_view import LakeView
 from nextgen_tui.console.notes import Line, fact, heading, note
 from nextgen_tui.console.page import Action, Detail, Page, Row, Section, SheetSpec
-from nextgen_tui.console.pages.accuracy import measure_name
 from nextgen_tui.console.pages.runs import CYCLE_COLS, cycle_detail, cycle_notes, cycle_rows, duration_chart, run_detail
 from nextgen_tui.console.sheet.sheet import Cell, Col, Style, verdict
 from nextgen_tui.text import formats
 from nextgen_tui.text.safe_text import safe_text
-from pipeline.engine.stages import FORECAST, INGEST, SCORE, SETTLE
-from pipeline.health.checks import SEVERITY, Status
+from pipeline.health.checks import Status
+from pipeline.reading.cycles import GroupEnd, read_stage_grid
 from pipeline.reading.daemon import DaemonState, read_daemon
-from pipeline.reading.health import Health, compose_health, judge_health
+from pipeline.reading.health import Health, check_rows, compose_health, judge_health
 from pipeline.reading.market_time import lake_calendars, operation_time, work_out_calendar
+from pipeline.reading.results.accuracy import describe_check
 
 GRID = 10
 """Sessions whose outcome is shown stage group by stage group."""
-MEASURED = re.compile(r"(?P<metric>\w+) h(?P<horizon>\d+)")
-"""The name of a check of a measure at a horizon."""
-GROUPS = {"learn": INGEST, "settle": SETTLE, "score": SCORE, "look ahead": FORECAST}
+GRID_SIGNS: dict[GroupEnd, Cell] = {
+    "done": Cell("✓ ", "good"),
+    "failed": Cell("✗ ", "bad"),
+    "not run": Cell("· ", "dim"),
+}
 STYLES: dict[Status, Style] = {"ok": "", "warn": "warn", "fail": "bad"}
 """Verdict -> its colour beside a label."""
-CHECK_SCHEMA: dict[str, PolarsType] = {
-    **dict.fromkeys(("service", "check", "status"), pl.String),
-    **dict.fromkeys(("value", "limit"), pl.Float64),
-    **dict.fromkeys(("message", "fix", "retry"), pl.String),
-}
 WHERE = {
     "market_prices": "2 Data",
     "sources": "2 Data",
@@ -124,19 +118,6 @@ def judge(view: LakeView) -> Health:
     return judge_health(view.lake, now, calendars, measure_lake=False)  # it is judged every few seconds
 
 
-def check_rows(health: Health) -> pl.DataFrame:
-    """The problems that no line of the report tells, and then those lines; worst first."""
-    rows: list[tuple[object, ...]] = [
-        (one.part, "now", one.status, None, None, one.what, one.fix, one.retry)
-        for one in health.problems
-        if not any(one.part == check.service and one.what.endswith(check.message) for check in health.checks)
-    ]
-    rows += [(*check, "", "") for check in health.checks]
-    frame = pl.DataFrame(rows, schema=CHECK_SCHEMA, orient="row")
-    rank = pl.col("status").replace_strict(SEVERITY, return_dtype=pl.Int8)
-    return frame.sort(rank, descending=True, maintain_order=True)
-
-
 def check_detail(view: LakeView, runs: pl.DataFrame, row: Row) -> Detail:
     """What was looked at, what was found, and the run behind it.
 
@@ -150,14 +131,6 @@ def check_detail(view: LakeView, runs: pl.DataFrame, row: Row) -> Detail:
         return replace(detail, sections=(_check(row), *detail.sections))
     actions = (Action("retry", f"retry {row['retry']}"),) if row["retry"] else ()
     return Detail(f"{row['service']}: {row['check']}", (_check(row),), copies=str(row["message"]), actions=actions)
-
-
-def describe_check(name: str) -> str:
-    """A check as it is shown: `coverage_80 h20` is '80 % coverage, 20 sessions'."""
-    measured = MEASURED.fullmatch(name)
-    if measured is None:
-        return name
-    return f"{measure_name(measured['metric'])}, {formats.counted(int(measured['horizon']), 'session')}"
 
 
 def _check(row: Row) -> Section:
@@ -189,29 +162,13 @@ def _last_cycle(data: HealthData) -> tuple[Line, ...]:
 
 
 def _grid(runs: pl.DataFrame) -> tuple[Line, ...]:
-    """Stage groups against the last sessions: a tick where all of the group was done."""
-    cycles = runs.filter(of_work(WorkKind.CYCLE))
-    sessions = cycles["session"].unique().sort().tail(GRID).to_list()
-    if not sessions:
+    """Groups of stages against the last sessions: a tick where all of the group was done."""
+    grid = read_stage_grid(runs, GRID)
+    if not grid.sessions:
         return ()
-    final = cycles.filter(pl.col("session").is_in(sessions)).unique(
-        subset=["session", "stage"], keep="last", maintain_order=True
-    )
-    ended: dict[tuple[object, str], str] = {
-        (s, g): status for s, g, status in final.select("session", "stage", "status").iter_rows()
-    }
-    lines = [heading(f"the last {formats.counted(len(sessions), 'session')}, to {sessions[-1]:%b %d}")]
-    for name, stages in GROUPS.items():
-        signs = [_sign([ended.get((session, stage.name)) for stage in stages]) for session in sessions]
-        lines.append((Cell(f"{name:<13}", "dim"), *signs))
-    return tuple(lines)
-
-
-def _sign(states: Sequence[str | None]) -> Cell:
-    known = [state for state in states if state is not None]
-    if any(state != "done" for state in known):
-        return Cell("✗ ", "bad")
-    return Cell("✓ ", "good") if known else Cell("· ", "dim")
+    last = f"the last {formats.counted(len(grid.sessions), 'session')}, to {grid.sessions[-1]:%b %d}"
+    signs = ((Cell(f"{name:<13}", "dim"), *(GRID_SIGNS[one] for one in ends)) for name, ends in grid.groups.items())
+    return (heading(last), *signs)
 
 
 def _services(data: HealthData) -> tuple[Line, ...]:

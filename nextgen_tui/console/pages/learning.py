@@ -20,6 +20,7 @@ from nextgen_tui.console.page import Action, Detail, Page, Row, Section, SheetSp
 from nextgen_tui.console.pages.accuracy import history_chart
 from nextgen_tui.console.sheet.sheet import Cell, Col, dim, signed
 from nextgen_tui.text import formats
+from pipeline.reading.results.accuracy import measure_history
 from pipeline.reading.results.insights import INSIGHT_STATES, confidence_interval, insight_rows
 
 PERCENT = signed(lambda value: formats.percent(value, 3, signed=True))
@@ -201,7 +202,7 @@ def insight_chart(data: LearningData, row: Row) -> Chart:
     """The measure an insight is about, over the sessions, with the steps of its life marked."""
     metric = {"bias": "bias", "interval": "coverage_90"}.get(row["kind"], "pinball_skill")
     chart = history_chart(data.metrics, metric, row["horizon"])
-    rows = data.metrics.filter((pl.col("metric") == metric) & (pl.col("horizon") == row["horizon"])).sort("session")
+    rows = measure_history(data.metrics, metric, row["horizon"])
     place = {day: number for number, day in enumerate(rows["session"])}
     steps = data.steps.filter(pl.col("insight_id") == row["insight_id"])
     marks = tuple(

@@ -20,9 +20,11 @@ from nextgen_tui.console.page import Action, Detail, Link, Page, Row, Section, S
 from nextgen_tui.console.pages.predictions import LARGE_FORECAST, member_lines
 from nextgen_tui.console.sheet.sheet import Cell, Col, signed
 from nextgen_tui.text import formats
-from pipeline.reading.results.plans import DECIDED, add_decision, last_decisions, rule_rows
+from pipeline.reading.market_time import lake_calendars
+from pipeline.reading.results.plans import DECIDED, describe_distance, last_decisions, plan_rows, read_rules, rule_rows
 from pipeline.reading.results.ticker_paths import empty_paths, read_paths
-from pipeline.trading.planning.rules import unit_of
+from pipeline.trading.planning.rule import Rule
+from pipeline.trading.planning.rules import RULES
 
 VERDICTS = {
     "order": Cell("✓ order", "good"),
@@ -39,7 +41,10 @@ class PlanData:
 
     session: date | None
     plans: pl.DataFrame
-    rules: pl.DataFrame
+    rules: tuple[Rule, ...]
+    """Those that can be behind a refusal, with the units of their distances."""
+    rule_counts: pl.DataFrame
+    """How often each rule allowed, scaled and refused."""
     regime: pl.DataFrame
     predictions: pl.DataFrame
     paths: pl.DataFrame
@@ -80,8 +85,8 @@ class PlanPage(Page[PlanData]):
         taken = data.plans.filter(pl.col("taken") & (pl.col("verdict") != "vetoed"))
         vetoed = data.plans.filter(pl.col("verdict") == "vetoed").height
         blocked = data.plans.filter(pl.col("blocked_by").is_not_null())
-        most = data.rules.filter(pl.col("first") > 0)
-        by = f", most often by {describe_rule(most['rule'][0])} ({most['first'][0]})" if most.height else ""
+        first = data.rule_counts.filter(pl.col("first") > 0)
+        by = f", most often by {describe_rule(first['rule'][0])} ({first['first'][0]})" if first.height else ""
         text = f"For the open of {data.plans['for_session'][0]}: {formats.counted(taken.height, 'order')}"
         names = ", ".join(f"{side} {ticker}" for side, ticker in taken.select("side", "ticker").head(4).iter_rows())
         more = f" ({names}{', ...' if taken.height > 4 else ''})" if names else ""
@@ -101,10 +106,13 @@ def plan_data(view: LakeView, session: date, predictions: pl.DataFrame, paths: p
         LakeError: if the lake cannot be read.
     """
     decisions = last_decisions(view.read(TRADE_DECISIONS, where=pl.col("plan_id").str.starts_with(f"{session}:")))
-    plans = add_decision(add_distance(view.read(TRADE_PLANS, since=session, until=session)), decisions)
+    planned = view.read(TRADE_PLANS, since=session, until=session)
+    rules = read_rules(view.path, planned, lambda: lake_calendars(view.path, view.clock))
+    plans = plan_rows(planned, decisions, rules)
     # What became of the orders is known only later: it is read from now, wherever the view stands.
     fills = view.lake.read(EXECUTED_TRADES, since=session)
-    return PlanData(session, plans, rule_rows(plans), regime_rows(view), predictions, paths, fills, decisions)
+    counts, regime = rule_rows(plans), regime_rows(view)
+    return PlanData(session, plans, rules, counts, regime, predictions, paths, fills, decisions)
 
 
 def empty_plan(view: LakeView) -> PlanData:
@@ -118,8 +126,8 @@ def empty_plan(view: LakeView) -> PlanData:
         for table in (TRADE_PLANS, PREDICTIONS, EXECUTED_TRADES, TRADE_DECISIONS)
     )
     decisions = last_decisions(undecided)
-    plans = add_decision(add_distance(none), decisions)
-    return PlanData(None, plans, rule_rows(none), regime_rows(view), nothing, empty_paths(), fills, decisions)
+    plans, counts = plan_rows(none, decisions), rule_rows(none)
+    return PlanData(None, plans, RULES, counts, regime_rows(view), nothing, empty_paths(), fills, decisions)
 
 
 def regime_rows(view: LakeView) -> pl.DataFrame:
@@ -131,30 +139,6 @@ def regime_rows(view: LakeView) -> pl.DataFrame:
     return view.read(STRATEGIC_PRIORITIES).sort("session", descending=True)
 
 
-def add_distance(plans: pl.DataFrame) -> pl.DataFrame:
-    """Adds `verdict`, an order (taken, refused, kept), and how far off the first refusing rule was.
-
-    `off` says it in the rule's unit; `nearness` orders by rule, then by how narrow it was.
-    """
-    refusing = pl.col("verdicts").list.eval(pl.element().filter(pl.element().struct.field("verdict") == "refuse"))
-    first = refusing.list.first()
-    rows = plans.with_columns(
-        distance=first.struct.field("distance"),
-        because=first.struct.field("reason"),
-        verdict=pl.when(pl.col("taken"))
-        .then(pl.lit("order"))
-        .when(pl.col("blocked_by").is_not_null())
-        .then(pl.lit("refused"))
-        .otherwise(pl.lit("keep")),
-    )
-    rank = pl.col("verdict").replace_strict({"order": 0, "refused": 1, "keep": 2}, return_dtype=pl.Int8)
-    refused = rows.select("blocked_by", "distance", "because")
-    off = [off_by(*row, briefly=True) for row in refused.iter_rows()]
-    rows = rows.with_columns(rank=rank, off=pl.Series(off, dtype=pl.String))
-    rows = rows.sort("blocked_by", "distance", "ticker", nulls_last=True).with_row_index("nearness")
-    return rows.sort(["rank", "edge", "ticker"], descending=[False, True, False], nulls_last=True)
-
-
 def plan_detail(data: PlanData, row: Row) -> Detail:
     """A trade with its rules, its forecast and what became of it."""
     mine = data.predictions.filter(pl.col("prediction_id") == row["prediction_id"])
@@ -163,7 +147,7 @@ def plan_detail(data: PlanData, row: Row) -> Detail:
     fills = data.fills.filter(pl.col("plan_id") == row["plan_id"]) if data.fills.height else data.fills
     sections = (
         Section("The trade", (*_head(row), *_figures(row))),
-        Section("Rules, in the order they are applied", verdict_lines(row, everything=True)),
+        Section("Rules, in the order they are applied", verdict_lines(row, data.rules, everything=True)),
         Section("The forecast behind it", forecast),
         Section("Your decision", _lines(decisions, _decision, "None was made.")),
         Section("What became of it", _lines(fills, _fill, "It is not settled yet.")),
@@ -207,18 +191,7 @@ def describe_rule(name: str) -> str:
     return name.replace("_", " ")
 
 
-def off_by(rule: str | None, distance: float | None, reason: str | None, *, briefly: bool = False) -> str:
-    """How far a refused trade was from passing, in the unit of the rule; briefly, without what it is a part of.
-
-    A dash where nothing was refused, or it is not a matter of more or less.
-    """
-    unit = None if rule is None or distance is None else unit_of(rule, reason or "")
-    if unit is None or distance is None:
-        return formats.MISSING
-    return unit.write(distance) if briefly else unit.describe(distance)
-
-
-def verdict_lines(row: Row, *, everything: bool = False) -> tuple[Line, ...]:
+def verdict_lines(row: Row, rules: tuple[Rule, ...], *, everything: bool = False) -> tuple[Line, ...]:
     """The rules' verdicts; without `everything` only those that changed something."""
     lines: list[Line] = []
     for one in row["verdicts"]:
@@ -229,8 +202,8 @@ def verdict_lines(row: Row, *, everything: bool = False) -> tuple[Line, ...]:
         if one["verdict"] == "scale":
             text = f"to {formats.percent(one['scale'], 0)}: {text}"
         if one["verdict"] == "refuse":
-            far = off_by(one["rule"], one["distance"], one["reason"])
-            text += f" (off by {far})" if far != formats.MISSING else ""
+            far = describe_distance(one["rule"], one["distance"], one["reason"], rules)
+            text += f" (off by {far})" if far else ""
         lines.append((sign, Cell(f"{describe_rule(one['rule']):<21} "), *note(text, "dim")))
     return tuple(lines) or (note("every rule lets it pass in full", "good"),)
 
@@ -330,7 +303,7 @@ COLS = (
     Col("edge", "edge", PERCENT, right=True),
     Col("weight", "target_weight", lambda value: formats.percent(value, 1), right=True, rank=7),
     Col("refused by", "blocked_by", _blocked),
-    Col("off by", "off", right=True, rank=1, sort="nearness"),
+    Col("off by", "off", lambda value: value or formats.MISSING, right=True, rank=1, sort="nearness"),
 )
 RULE_COLS = (
     Col("rule", "rule", describe_rule),
@@ -359,7 +332,7 @@ SHEETS: tuple[SheetSpec[PlanData], ...] = (
         ("plan_id",),
         "plan",
         "Nothing has been planned yet.",
-        notes=lambda _, row: (*_head(row), *verdict_lines(row)),
+        notes=lambda data, row: (*_head(row), *verdict_lines(row, data.rules)),
         charts=lambda data, row: (fan(data.predictions, data.paths, row["ticker"], data.session),),
         detail=lambda _, data, row: plan_detail(data, row),
         actions=lambda _, row: plan_actions(row),
@@ -367,7 +340,7 @@ SHEETS: tuple[SheetSpec[PlanData], ...] = (
     ),
     SheetSpec(
         "rules",
-        lambda data: data.rules,
+        lambda data: data.rule_counts,
         RULE_COLS,
         ("rule",),
         "rule",

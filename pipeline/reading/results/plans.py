@@ -1,8 +1,18 @@
-"""What was planned: which rule decided how often, and what the operator decided."""
+"""What was planned: which rule decided how often, how narrowly it refused, and what the operator decided."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
+from pathlib import Path
+
 import polars as pl
+
+from pipeline.config import ConfigError
+from pipeline.config.loading import load
+from pipeline.control.schedule.schedule_file import Calendars
+from pipeline.trading.planning.rule import Rule
+from pipeline.trading.planning.rules import RULES, list_rules, unit_of
 
 DECIDED = {"approve": "approved", "veto": "vetoed"}
 
@@ -11,6 +21,75 @@ def last_decisions(decisions: pl.DataFrame) -> pl.DataFrame:
     """One row per plan: the last decision on it."""
     ordered = decisions.sort("decided_at", "decision_id")
     return ordered.unique(subset=["plan_id"], keep="last", maintain_order=True)
+
+
+def read_rules(lake: Path, plans: pl.DataFrame, calendars: Callable[[], Calendars]) -> tuple[Rule, ...]:
+    """The rules behind some plans: the built-in ones and, where others refused, those that the lake's plugins declare.
+
+    A rule whose plugin is broken or no longer named is left out.
+
+    Args:
+        lake: the lake's folder.
+        plans: rows of `trade_plans`.
+        calendars: gives the exchanges' sessions, on which plugins are tried.
+    """
+    known = {rule.name for rule in RULES}
+    if known.issuperset(plans["verdicts"].explode().struct.field("rule").drop_nulls().unique()):
+        return RULES
+    from pipeline.plugins.load_plugins import Plugins  # loads the members, which no other plan needs
+
+    try:
+        settings = load(lake, os.environ).settings
+        loaded = Plugins.load(settings.plugins.paths(lake), calendars()(settings.market.exchange))
+        return list_rules(rule for plugin in loaded.files for rule in plugin.rules)
+    except (ConfigError, OSError, ValueError):  # the verdict on health says what is wrong with the configuration
+        return RULES
+
+
+def plan_rows(plans: pl.DataFrame, decisions: pl.DataFrame, rules: tuple[Rule, ...] = RULES) -> pl.DataFrame:
+    """Orders first, then what was refused, then what is kept as it is; each by its edge.
+
+    Args:
+        plans: rows of `trade_plans`.
+        decisions: the last decision on each plan.
+        rules: those that may have refused, with the units of their distances.
+
+    Returns:
+        The plans with `verdict` (order, approved, vetoed, refused or keep), `off` (how far the first refusing rule was
+        from passing, in its unit; empty where that is not a matter of more or less) and `nearness`, which orders by
+        rule and then by how narrow it was.
+    """
+    return add_decision(_add_distance(plans, rules), decisions)
+
+
+def _add_distance(plans: pl.DataFrame, rules: tuple[Rule, ...]) -> pl.DataFrame:
+    refusing = pl.col("verdicts").list.eval(pl.element().filter(pl.element().struct.field("verdict") == "refuse"))
+    first = refusing.list.first()
+    refused = pl.when(pl.col("blocked_by").is_not_null()).then(pl.lit("refused")).otherwise(pl.lit("keep"))
+    rows = plans.with_columns(
+        distance=first.struct.field("distance"),
+        because=first.struct.field("reason"),
+        verdict=pl.when(pl.col("taken")).then(pl.lit("order")).otherwise(refused),
+    )
+    rank = pl.col("verdict").replace_strict({"order": 0, "refused": 1, "keep": 2}, return_dtype=pl.Int8)
+    distances = rows.select("blocked_by", "distance", "because").iter_rows()
+    off = [describe_distance(rule, far, because, rules, briefly=True) for rule, far, because in distances]
+    rows = rows.with_columns(rank=rank, off=pl.Series(off, dtype=pl.String))
+    rows = rows.sort("blocked_by", "distance", "ticker", nulls_last=True).with_row_index("nearness")
+    return rows.sort(["rank", "edge", "ticker"], descending=[False, True, False], nulls_last=True)
+
+
+def describe_distance(
+    rule: str | None, distance: float | None, reason: str | None, rules: tuple[Rule, ...], *, briefly: bool = False
+) -> str:
+    """How far a refused trade was from passing, in the unit of its rule; a plain number where the rule is unknown.
+
+    Briefly, without what it is a part of. Empty where nothing was refused, or it is not a matter of more or less.
+    """
+    unit = None if rule is None or distance is None else unit_of(rule, reason or "", rules)
+    if unit is None or distance is None:
+        return ""
+    return unit.write(distance) if briefly else unit.describe(distance)
 
 
 def add_decision(plans: pl.DataFrame, decisions: pl.DataFrame) -> pl.DataFrame:
@@ -25,17 +104,17 @@ def add_decision(plans: pl.DataFrame, decisions: pl.DataFrame) -> pl.DataFrame:
 
 def rule_rows(plans: pl.DataFrame) -> pl.DataFrame:
     """One row per rule, the most often decisive first: how often it allowed, scaled, refused, and refused first."""
-    asked = plans.select("blocked_by", "verdicts").explode("verdicts").filter(pl.col("verdicts").is_not_null())
-    if asked.is_empty():
+    rulings = plans.select("blocked_by", "verdicts").explode("verdicts").filter(pl.col("verdicts").is_not_null())
+    if rulings.is_empty():
         counts = ("allowed", "scaled", "refused", "first")
         return pl.DataFrame(schema={"rule": pl.String, **dict.fromkeys(counts, pl.Int64), "reason": pl.String})
-    asked = asked.unnest("verdicts")
+    rulings = rulings.unnest("verdicts")
 
     def count(test: pl.Expr, name: str) -> pl.Expr:
         return test.fill_null(False).sum().cast(pl.Int64).alias(name)
 
     return (
-        asked.group_by("rule", maintain_order=True)
+        rulings.group_by("rule", maintain_order=True)
         .agg(
             count(pl.col("verdict") == "allow", "allowed"),
             count(pl.col("verdict") == "scale", "scaled"),

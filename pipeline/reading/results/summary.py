@@ -9,8 +9,11 @@ from typing import Literal
 
 import polars as pl
 
+from pipeline.feedback.metrics import COVERAGES
 from pipeline.text_format import counted
 
+COVERAGE_LEVELS = {metric.name: metric.level for metric in COVERAGES}
+"""Measure of coverage -> the share of outcomes that its interval promises."""
 SkillFinding = Literal["better than naive", "no skill shown", "worse than naive", "too few to say"]
 
 
@@ -104,18 +107,17 @@ class CoverageFacts:
     horizon: int
     stated: float
     measured: float
+    low: float | None
+    high: float | None
     n: int
     verdict: str
 
 
 def coverage_facts(feedback_metrics: pl.DataFrame) -> tuple[CoverageFacts, ...]:
     """Coverage per horizon and stated level, as last measured."""
-    rows = _last_overall(feedback_metrics).filter(pl.col("metric").str.starts_with("coverage_"))
-    wanted = rows.sort("horizon", "metric").select("horizon", "metric", "value", "n", "verdict")
-    return tuple(
-        CoverageFacts(horizon, int(metric.removeprefix("coverage_")) / 100, value, n, verdict)
-        for horizon, metric, value, n, verdict in wanted.iter_rows()
-    )
+    rows = _last_overall(feedback_metrics).filter(pl.col("metric").is_in(list(COVERAGE_LEVELS)))
+    wanted = rows.sort("horizon", "metric").select("horizon", "metric", "value", "low", "high", "n", "verdict")
+    return tuple(CoverageFacts(horizon, COVERAGE_LEVELS[metric], *row) for horizon, metric, *row in wanted.iter_rows())
 
 
 @dataclass(frozen=True)

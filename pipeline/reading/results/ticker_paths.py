@@ -9,6 +9,7 @@ import polars as pl
 
 from lake.store import Lake
 from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES
+from lake.tables.predictions import QUANTILE_COLUMNS
 from pipeline.market.returns import daily_total_returns
 
 DAYS_BEFORE = 120
@@ -65,6 +66,16 @@ def levels(paths: pl.DataFrame, ticker: str, origin: date) -> tuple[list[float],
     for change in after["total_return"]:
         later.append((later or [past[0]])[-1] * (1 + (change or 0.0)))
     return past[::-1], later, [*before["session"].to_list(), *after["session"].to_list()]
+
+
+def forecast_levels(predictions: pl.DataFrame) -> dict[str, tuple[float, ...]]:
+    """Quantile -> the prices that a ticker's forecasts mean, from the close they start at, by horizon.
+
+    Args:
+        predictions: a ticker's rows of one session, by horizon; at least one.
+    """
+    start = float(predictions["reference_close"][0])
+    return {name: (start, *(start * (1 + value) for value in predictions[name])) for name in QUANTILE_COLUMNS}
 
 
 def recent_closes(paths: pl.DataFrame, session: date | None) -> pl.DataFrame:

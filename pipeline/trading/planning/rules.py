@@ -268,7 +268,7 @@ def list_rules(recorded: Iterable[Rule] = ()) -> tuple[Rule, ...]:
     return rules
 
 
-def unit_of(name: str, reason: str, rules: Iterable[Rule] = RULES) -> Unit | None:
+def unit_of(name: str, reason: str, rules: Iterable[Rule]) -> Unit | None:
     """Return the unit of a stored refusal's distance; None if it is not a matter of more or less."""
     named = next((rule for rule in rules if rule.name == name), None)
     return UNKNOWN if named is None else named.unit_of(reason)

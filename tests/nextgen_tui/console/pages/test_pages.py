@@ -8,9 +8,7 @@ from lake.runs import last_decision
 from lake.store import Lake
 from lake.upkeep.compaction import compact_tables
 from nextgen_tui.console.lake_view import LakeView, read_runs
-from nextgen_tui.console.pages.health import describe_check
 from nextgen_tui.console.pages.learning import format_error
-from nextgen_tui.console.pages.plan import off_by
 from nextgen_tui.console.pages.schedule import SchedulePage
 from nextgen_tui.console.screens import PAGES
 from pipeline.control.daemon.clock import PacedClock
@@ -26,22 +24,6 @@ def test_an_insights_error_is_told_in_its_unit() -> None:
     assert format_error("interval", -0.188) == "-18.8 %"
     assert format_error("skill", 0.0052) == "+0.52 %"
     assert format_error("skill", None) == "–"
-
-
-def test_every_rule_says_how_far_off_a_trade_was_in_its_own_unit() -> None:
-    expected = {
-        ("cost_awareness", 0.0021, "edge"): "0.21 % of edge",
-        ("patience", 3.0, "sold 2 sessions ago"): "3 sessions",
-        ("diversification", 1.0, "20 names are held or ordered"): "1 name",
-        ("diversification", 0.0125, "name at 6 %"): "1.25 % of NAV",
-        ("liquidity", 1_200.0, "1 % of the volume"): "1,200 shares",
-        ("liquidity", 1.0, "too few bars to know its usual volume"): "–",
-        ("humility", 0.012, "measured information coefficient -0.012 is not above 0"): "0.012 of skill",
-        ("humility", 0.7, "confidence 0.10"): "70.00 % of its size",
-    }
-    assert {refused: off_by(*refused) for refused in expected} == expected
-    assert off_by("cost_awareness", 0.0021, "edge", briefly=True) == "0.21 %"
-    assert off_by(None, None, "") == "–"
 
 
 def test_every_screen_says_the_same_once_the_lake_was_tidied(own_desk: Lake) -> None:
@@ -68,9 +50,3 @@ def test_in_a_market_that_was_run_at_speed_tasks_are_due_by_its_own_time(own_des
     assert stands_at is not None
     beating(own_desk.path, **describe_pace(PacedClock(exchange_sessions("XNYS"), stands_at.date(), 10)))
     assert stands_at <= min(due()) < stands_at + timedelta(days=4)
-
-
-def test_a_check_of_a_measure_is_told_by_the_measures_heading() -> None:
-    assert describe_check("coverage_80 h20") == "80 % coverage, 20 sessions"
-    assert describe_check("ic h1") == "rank correlation, 1 session"
-    assert describe_check("last run") == "last run"

@@ -156,7 +156,7 @@ def test_a_refusal_is_measured_in_the_rules_own_unit_or_not_at_all(
 ) -> None:
     verdicts, _, blocked_by = plan.judge(candidate, portfolio(**state), TradingParams())
     refusal = next(one for one in verdicts if one.rule == blocked_by)
-    unit = unit_of(refusal.rule, refusal.reason)
+    unit = unit_of(refusal.rule, refusal.reason, RULES)
     assert (unit.describe(refusal.distance) if unit else None) == told
 
 
@@ -173,7 +173,7 @@ def test_a_rule_is_one_declaration_and_its_name_is_the_functions() -> None:
 
 
 def test_the_distance_of_a_rule_that_is_gone_is_still_told_as_a_number() -> None:
-    unit = unit_of("of_a_plugin", "too far")
+    unit = unit_of("of_a_plugin", "too far", RULES)
     assert unit is not None
     assert unit.describe(0.25) == "0.2500"
 
