@@ -31,7 +31,7 @@ from nextgen_tui.console.lake_view import AsOf, Clock, LakeView, parse_as_of, re
 from nextgen_tui.console.lineage_view import follow
 from nextgen_tui.console.operator import command_parser
 from nextgen_tui.console.operator.commands import CommandApp
-from nextgen_tui.console.page import Detail, Link, PageState, build_state
+from nextgen_tui.console.page import Detail, Link, Page, PageState, build_state
 from nextgen_tui.console.page_screen import PageScreen
 from nextgen_tui.console.pages.health import HealthData
 from nextgen_tui.console.runtime.change_detection import ChangeToken, change_token, log_folders, refuse_without_runs
@@ -84,6 +84,13 @@ class DetailRead(Message):
     trouble: str = ""
 
 
+def bind_pages(pages: Iterable[Page[Any]]) -> list[Binding]:
+    """The keys that lead to the pages."""
+    return [
+        Binding(page.number, f"page('{page.name.lower()}')", page.name, show=False, priority=True) for page in pages
+    ]
+
+
 class ConsoleApp(CommandApp):
     """Reads the lake in threads, when something new is published, and shows it."""
 
@@ -94,7 +101,7 @@ class ConsoleApp(CommandApp):
     DEFAULT_MODE = "health"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]
     BINDINGS = [
-        *(Binding(page.number, f"page('{page.name.lower()}')", page.name, show=False, priority=True) for page in PAGES),
+        *bind_pages(PAGES),
         Binding("less_than_sign", "step(-1)", "Previous session", show=False, key_display="<"),
         Binding("greater_than_sign", "step(1)", "Next session", show=False, key_display=">"),
         Binding("p", "play", "Play", show=False),
@@ -303,7 +310,7 @@ class ConsoleApp(CommandApp):
     # ---- going places
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """A digit goes to its screen before any other key is looked at, unless something is being typed or asked."""
+        """A screen's key goes there before any other key is looked at, unless something is being typed or asked."""
         del parameters
         typing = isinstance(self.focused, Input) or isinstance(self.screen, ModalScreen)
         return not (action == "page" and typing)
@@ -393,7 +400,7 @@ class ConsoleApp(CommandApp):
     def action_help(self) -> None:
         """Say which keys do what here."""
         keys = list(_keys(self.screen))
-        screens = [(page.number, page.name, page.question) for page in PAGES]
+        screens = [(page.number, page.name, page.question) for page in self.pages.values()]
         self.push_screen(HelpScreen(keys, screens))
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
@@ -417,6 +424,6 @@ def _keys(screen: Screen[Any]) -> Iterable[tuple[str, str]]:
     found = [one for one in screen.active_bindings.items() if one[1].enabled and one[1].binding.description]
     for key, active in sorted(found, key=lambda one: (not one[1].binding.show, isinstance(one[1].node, ScrollView))):
         binding = active.binding
-        if not key.isdigit() and binding.description not in UNLISTED:
+        if not binding.action.startswith("page(") and binding.description not in UNLISTED:
             keys.setdefault(binding.description, []).append(binding.key_display or key.replace("_", " "))
     return ((" ".join(dict.fromkeys(names)), words) for words, names in keys.items())

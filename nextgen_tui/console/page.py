@@ -49,6 +49,8 @@ ACTION_KEYS = {
     "retry": ("R", "Retry"),
 }
 """Action -> its key and its name in the footer."""
+PAGE_KEYS = "1234567890ABCDEFHIJKLMNOQTUVWXYZ"
+"""The keys that can lead to a page: digits, and the capitals that do nothing else."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,7 @@ class Page(ABC, Generic[Data]):
     """One screen: what it reads, and how that is shown. Stateless; every method is a pure function of its arguments."""
 
     number: ClassVar[str]
+    """Its number, which is the key that leads to it: one of `PAGE_KEYS`, a letter once the digits are used up."""
     name: ClassVar[str]
     question: ClassVar[str]
     """What an operator comes here to ask."""
