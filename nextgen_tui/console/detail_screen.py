@@ -46,7 +46,7 @@ class DetailScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """The bar, the way here, pictures, sections, ways on, keys."""
-        top, past = top_bar(self.console)
+        top, past = top_bar(self.console, self.app.size.width - 2)
         yield Static(content([top]), id="top", markup=False, classes="past" if past else "")
         way = " › ".join(safe_text(words, 60) for words in self.trail[-3:])
         yield Static(content([(Cell(way, "accent"),)]), id="trail", markup=False)

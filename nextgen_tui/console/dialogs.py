@@ -13,7 +13,12 @@ from textual.widgets import Button, Input, Static
 
 from nextgen_tui.console.frame import NotesWidget, SafeInput
 from nextgen_tui.console.notes import LABEL, Line, fact, heading, note
-from nextgen_tui.console.operator.command_parser import LOCAL_COMMANDS, NO_DAEMON, REQUEST_COMMANDS, PendingRequest
+from nextgen_tui.console.operator.command_parser import (
+    LOCAL_COMMANDS,
+    REQUEST_COMMANDS,
+    WAITS_FOR_DAEMON,
+    PendingRequest,
+)
 from nextgen_tui.console.sheet.sheet import Cell
 from nextgen_tui.console.styles import content
 from nextgen_tui.text.safe_text import safe_text
@@ -73,7 +78,7 @@ class ConfirmScreen(ModalScreen[PendingRequest | None]):
         lines = [(Cell(f"{title}: {safe_text(what, 120)}", "accent"),), note("")]
         lines += [_effect(line) for line in self._pending.lines]
         lines += [note("")]
-        lines += [] if self._daemon or self._pending.immediate else [note(NO_DAEMON, "warn")]
+        lines += [] if self._daemon or self._pending.immediate else [note(WAITS_FOR_DAEMON, "warn")]
         lines += [fact("request", request.request_id)]
         with Vertical(id="confirm"):
             with VerticalScroll(id="effects", can_focus=False):

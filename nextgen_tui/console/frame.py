@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -63,28 +64,64 @@ class Console(Protocol):
         """Show what an act would do, and let the operator send it."""
 
 
-def top_bar(console: Console) -> tuple[Line, bool]:
-    """The bar at the top, and whether it speaks of the past."""
-    lake = Cell(safe_text(console.lake_path, 60), "")
+@dataclass(frozen=True)
+class BarPiece:
+    """A piece of the bar at the top, and how it is written where there is less room."""
+
+    texts: tuple[str, ...]
+    """From the longest to the shortest; an empty one leaves the piece out."""
+    style: Style = ""
+    order: int = 0
+    """Pieces of the lowest order give way first."""
+
+
+def top_bar(console: Console, width: int) -> tuple[Line, bool]:
+    """The bar at the top, as much of it as fits the width, and whether it speaks of the past."""
+    lake = BarPiece((safe_text(console.lake_path, 60), safe_text(console.lake_path.name, 24)), order=0)
     if console.at is not None:
         play = "p pause" if console.playing else "p play"
-        words = f"◀ AS OF {console.at.session}   < earlier   > later   {play}   :live for now   "
-        return (Cell(words), lake), True
+        steps = BarPiece(("< earlier   > later", "< >"), order=2)
+        live = BarPiece((":live for now", ":live"), order=1)
+        pieces = [BarPiece((f"◀ AS OF {console.at.session}",)), steps, BarPiece((play,)), live, lake]
+        return fit_pieces(pieces, width), True
     session = formats.day(console.view.session) if console.view else formats.MISSING
     read = f"{console.read_at:%H:%M:%S}Z" if console.read_at else formats.MISSING
-    mode = "  READ ONLY" if console.read_only else ""
-    position = Cell(f"nextgen  session {session}  ● live, read {read}{mode}  ")
-    doing = [Cell(f"▸ {safe_text(words, 100)}  ", "accent") for words in console.activity.doing]
-    idle = [] if console.activity.daemon or console.read_at is None else [Cell("○ no daemon  ", "warn")]
-    return (position, *idle, *doing, *_verdict(console.health), lake), False
+    doing = [safe_text(words, 100) for words in console.activity.doing]
+    pieces = [
+        BarPiece((f"nextgen  session {session}", f"session {session}", session), order=3),
+        BarPiece((f"● live, read {read}", "● live"), order=2),
+        *([BarPiece(("READ ONLY",))] if console.read_only else []),
+        *([] if console.activity.daemon or console.read_at is None else [BarPiece(("○ no daemon",), "warn")]),
+        *(BarPiece((f"▸ {words}", f"▸ {safe_text(words, 20)}", ""), "accent", 1) for words in doing),
+        *_verdict(console.health),
+        lake,
+    ]
+    return fit_pieces(pieces, width), False
 
 
-def _verdict(health: Health | None) -> Line:
-    """The verdict, where there is something to see to."""
+def fit_pieces(pieces: Sequence[BarPiece], width: int) -> Line:
+    """The pieces, two spaces apart, those of the lowest order shortened until all fit the width."""
+    shown = [0] * len(pieces)
+
+    def texts() -> list[str]:
+        return [piece.texts[number] for piece, number in zip(pieces, shown, strict=True)]
+
+    while sum(cell_len(text) + 2 for text in texts() if text) - 2 > width:
+        shrinking = [at for at, piece in enumerate(pieces) if shown[at] + 1 < len(piece.texts)]
+        if not shrinking:
+            break
+        shown[min(shrinking, key=lambda at: pieces[at].order)] += 1
+    kept = [(text, piece.style) for text, piece in zip(texts(), pieces, strict=True) if text]
+    return tuple(Cell(f"{text}  " if at < len(kept) - 1 else text, style) for at, (text, style) in enumerate(kept))
+
+
+def _verdict(health: Health | None) -> tuple[BarPiece, ...]:
+    """The verdict in short, where there is something to see to; screen 1 says it whole."""
     if health is None or health.status == "ok":
         return ()
     sign: tuple[str, Style] = ("✗", "bad") if health.status == "fail" else ("!", "warn")
-    return (Cell(f"{sign[0]} {safe_text(health.sentence, 200)}  ", sign[1]),)
+    texts = (safe_text(f"{sign[0]} {health.describe_briefly(count)}", 60) for count in (3, 1))
+    return (BarPiece((*texts, f"{sign[0]} {health.status}"), sign[1], order=4),)
 
 
 def render_tabs(pages: Sequence[Page[Any]], here: str, width: int) -> Content:

@@ -190,7 +190,7 @@ class PageScreen(Screen[None]):
 
     def show_frame(self) -> None:
         """Show where the console stands and what the daemon does."""
-        top, past = top_bar(self.console)
+        top, past = top_bar(self.console, self.app.size.width - 2)
         bar = self.query_one("#top", TextLine)
         bar.show(content([top]))
         bar.set_class(past, "past")

@@ -18,6 +18,7 @@ MAX_SILENCE = timedelta(seconds=90)
 """A daemon beats at least every half minute; after so long its loop hangs."""
 MAX_DELAY = timedelta(minutes=30)
 """How long a slot may be owed before it counts as late."""
+NO_DAEMON = "No daemon is running on this lake"
 START = "start `nextgen-daemon`"
 REQUESTED = "request:"
 """What the names of tasks that somebody asked for begin with."""
@@ -65,7 +66,7 @@ def read_daemon(lake: Path, now: datetime | None = None) -> DaemonState:
     since = beat.at if beat else None
     if not daemon_is_running(lake / "control"):
         if beat is None:
-            return DaemonState("absent", "ok", f"No daemon runs; {START} to run the schedule")
+            return DaemonState("absent", "ok", f"{NO_DAEMON}; {START} to run the schedule")
         if beat.state == "stopped":
             return DaemonState("stopped", "ok", f"The daemon was stopped; {START} to go on", since, beat=beat)
         return DaemonState(

@@ -82,6 +82,14 @@ class Health:
         """Whether nothing has failed and at least one session was run."""
         return self.status != "fail" and self.session is not None
 
+    def describe_briefly(self, max_parts: int) -> str:
+        """The status and what is affected, the worst first: 'fail: daemon, cycle and 2 more'; 'ok' where nothing is."""
+        parts = list(dict.fromkeys(problem.part for problem in self.problems))
+        if not parts:
+            return self.status
+        more = f" and {len(parts) - max_parts} more" if len(parts) > max_parts else ""
+        return f"{self.status}: {', '.join(parts[:max_parts])}{more}"
+
 
 def judge_health(
     lake: Lake, now: datetime | None = None, calendars: Calendars | None = None, *, measure_lake: bool = True

@@ -104,7 +104,11 @@ async def test_every_mouth_says_the_same(lake: Lake, capsys: pytest.CaptureFixtu
             screen = pilot.app.screen
             assert isinstance(screen, PageScreen)
             assert screen.answer == sentence
-            assert sentence[:100] in plain_text([top_bar(app)[0]])
+            assert app.health is not None
+            for width in (78, 138):
+                bar = plain_text([top_bar(app, width)[0]])
+                assert f"{status}: {app.health.problems[0].part}" in bar
+                assert lake.path.name in bar and len(bar) <= width
 
 
 def test_a_simulated_market_is_measured_against_its_own_time(lake: Lake, capsys: pytest.CaptureFixture[str]) -> None:

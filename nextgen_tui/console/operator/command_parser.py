@@ -16,6 +16,7 @@ from pipeline.control.daemon.main import daemon_command
 from pipeline.control.operator.requests import EXPIRES_AFTER, Request
 from pipeline.control.schedule.task import ACTIONS
 from pipeline.engine.stages import CYCLE, REPORT, TRAINING, find_stage
+from pipeline.reading.daemon import NO_DAEMON
 
 LOCAL_COMMANDS = {
     "at": "at SESSION     show every screen as of a past session",
@@ -180,10 +181,8 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-NO_DAEMON = (
-    "No daemon is running on this lake: the request waits up to "
-    f"{EXPIRES_AFTER.total_seconds() / 3600:.0f} hours for one (:daemon starts one)."
-)
+WAITING_HOURS = f"{EXPIRES_AFTER.total_seconds() / 3600:.0f} hours"
+WAITS_FOR_DAEMON = f"{NO_DAEMON}: the request waits up to {WAITING_HOURS} for one (:daemon starts one)."
 
 
 def _work_lines(name: str) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from lake.runs import DONE, summarize_work
-from lake.tables.control import RUNS
+from lake.tables.control import RUNS, WorkKind
 from nextgen_tui.console.charts.charts import Chart, Curve
 from nextgen_tui.console.lake_view import LakeView
 from nextgen_tui.console.notes import Line, fact, note
@@ -27,10 +27,10 @@ PACE = 30
 
 @dataclass(frozen=True)
 class RunsData:
-    """Every run, newest first, and one row per cycle."""
+    """Every run and every piece of work, newest first."""
 
     runs: pl.DataFrame
-    cycles: pl.DataFrame
+    work: pl.DataFrame
 
 
 def cycle_rows(runs: pl.DataFrame) -> pl.DataFrame:
@@ -39,7 +39,7 @@ def cycle_rows(runs: pl.DataFrame) -> pl.DataFrame:
 
 
 class RunsPage(Page[RunsData]):
-    """Every run and cycle."""
+    """Every run and piece of work."""
 
     number, name = "9", "Runs"
     question = "What ran, from which inputs, and how did it end?"
@@ -54,16 +54,22 @@ class RunsPage(Page[RunsData]):
         if data.runs.is_empty():
             return "Nothing has run yet; `nextgen init` loads history, `nextgen cycle` runs the loop."
         failed = data.runs.filter(pl.col("status") != "done")
-        text = f"{formats.counted(data.cycles.height, 'publication')}, {formats.counted(data.runs.height, 'run')}; "
+        text = f"{formats.counted(data.work.height, 'publication')}, {formats.counted(data.runs.height, 'run')}; "
         if failed.is_empty():
             return text + "none failed."
         last = failed.row(0, named=True)
-        return text + f"{failed.height} failed, last {last['stage']} of {last['session']}: {last['error']}"
+        of_work = "" if last["work"] == WorkKind.CYCLE else f" ({describe_work(last['work'])})"
+        return text + f"{failed.height} failed, last {last['stage']} of {last['session']}{of_work}: {last['error']}"
 
     def specs(self, data: RunsData) -> tuple[SheetSpec[RunsData], ...]:
-        """Runs, cycles and failures, the newest first."""
+        """Runs, pieces of work and failures, the newest first."""
         del data
         return SHEETS
+
+
+def describe_work(kind: str) -> str:
+    """A kind of work in words: 'single stage'."""
+    return kind.replace("-", " ")
 
 
 def duration_chart(title: str, times: list[float]) -> Chart:
@@ -81,12 +87,13 @@ def stage_durations(data: RunsData, row: Row) -> tuple[Chart, ...]:
     return (duration_chart(f"seconds of {row['stage']}", mine["seconds"].head(PACE).reverse().to_list()),)
 
 
-def cycle_durations(data: RunsData, row: Row) -> tuple[Chart, ...]:
-    """How long cycles took lately."""
-    del row
+def work_durations(data: RunsData, row: Row) -> tuple[Chart, ...]:
+    """How long work of the kind took lately."""
+    mine = data.work.filter(pl.col("work") == row["work"])
     return (
         duration_chart(
-            "seconds per cycle", [value / 1_000 for value in data.cycles["milliseconds"].head(PACE).reverse()]
+            f"seconds per {describe_work(row['work'])}",
+            [value / 1_000 for value in mine["milliseconds"].head(PACE).reverse()],
         ),
     )
 
@@ -94,7 +101,7 @@ def cycle_durations(data: RunsData, row: Row) -> tuple[Chart, ...]:
 def run_notes(row: Row) -> tuple[Line, ...]:
     """A run in short."""
     lines = [
-        (verdict(row["status"]), Cell("  " + row["stage"])),
+        (verdict(row["status"]), Cell(f"  {row['stage']}"), Cell(f"  {describe_work(row['work'])}", "dim")),
         fact("session", row["session"]),
         fact("wrote", f"{formats.whole(row['written'])} new of {formats.counted(row['rows'], 'row')}"),
         fact("into", f"{row['output_table']} {_at(row['output_version'])}"),
@@ -107,7 +114,7 @@ def run_notes(row: Row) -> tuple[Line, ...]:
 def cycle_notes(row: Row) -> tuple[Line, ...]:
     """A cycle in short."""
     lines = [
-        (verdict(row["status"]), Cell("  " + row["cycle_id"])),
+        (verdict(row["status"]), Cell(f"  {row['cycle_id']}"), Cell(f"  {describe_work(row['work'])}", "dim")),
         fact("session", row["session"]),
         fact("stages", f"{row['stages']}, {row['failed']} failed"),
         fact("wrote", formats.counted(row["written"], "new row")),
@@ -128,7 +135,7 @@ def cycle_detail(runs: pl.DataFrame, row: Row) -> Detail:
         )
         for run in mine.iter_rows(named=True)
     )
-    return Detail(row["cycle_id"], (Section("This cycle", cycle_notes(row)),), links=links, copies=row["cycle_id"])
+    return Detail(row["cycle_id"], (Section("This work", cycle_notes(row)),), links=links, copies=row["cycle_id"])
 
 
 def run_detail(view: LakeView, run_id: str) -> Detail:
@@ -157,9 +164,9 @@ def run_detail(view: LakeView, run_id: str) -> Detail:
 
 
 def run_actions(row: Row) -> tuple[Action, ...]:
-    """A pure run that ended well can be computed again, a failed one tried again with its cycle."""
+    """A pure run that ended well can be computed again, a failed one of a cycle tried again with its cycle."""
     if row["status"] != "done":
-        return (Action("retry", f"retry cycle {row['session']}"),)
+        return (Action("retry", f"retry cycle {row['session']}"),) if row["work"] == WorkKind.CYCLE else ()
     about = f"{row['stage']} of {row['session']}, {formats.counted(row['rows'], 'row')}"
     return (Action("reproduce", f"reproduce {row['run_id']}", about),) if row["kind"] == "pure" else ()
 
@@ -212,8 +219,10 @@ def _at(version: Any) -> str:
     return f"@ {version}" if version is not None else "(nothing)"
 
 
+WORK = Col("work", "work", describe_work)
 RUN_COLS = (
     Col("status", "status", verdict),
+    WORK,
     Col("stage", "stage"),
     Col("session", "session"),
     Col("rows", "rows", formats.whole, right=True, rank=4),
@@ -270,14 +279,14 @@ def _run_sheet(name: str, frame: Callable[[RunsData], pl.DataFrame], empty: str)
 SHEETS: tuple[SheetSpec[RunsData], ...] = (
     _run_sheet("runs", lambda data: data.runs, "Nothing has run yet."),
     SheetSpec(
-        "cycles",
-        lambda data: data.cycles,
-        CYCLE_COLS,
+        "work",
+        lambda data: data.work,
+        (CYCLE_COLS[0], WORK, *CYCLE_COLS[1:]),
         ("cycle_id",),
-        "cycle",
-        "No cycle has run yet.",
+        "piece of work",
+        "Nothing has run yet.",
         notes=lambda _, row: cycle_notes(row),
-        charts=cycle_durations,
+        charts=work_durations,
         detail=lambda _, data, row: cycle_detail(data.runs, row),
         actions=lambda _, row: cycle_actions(row),
     ),

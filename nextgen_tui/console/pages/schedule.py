@@ -94,11 +94,7 @@ class SchedulePage(Page[ScheduleData]):
             row = coming.row(0, named=True)
             text = f"Next: {row['task']} for {row['slot']}, due {formats.instant(row['next'])}"
         owed = f"; {_overdue(int(data.tasks['owed'].sum()))}" if data.known else ""
-        daemon = (
-            ""
-            if data.daemon.present
-            else " No daemon is running on this lake, so nothing starts by itself (:daemon starts one)."
-        )
+        daemon = "" if data.daemon.present else f" {data.daemon.sentence} (:daemon starts one)."
         last = ""
         if data.changes.height:
             change = data.changes.row(0, named=True)

@@ -6,14 +6,17 @@ from datetime import UTC, datetime, timedelta
 
 from lake.runs import last_decision
 from lake.store import Lake
+from lake.tables.control import RUNS
 from lake.upkeep.compaction import compact_tables
 from nextgen_tui.console.lake_view import LakeView, read_runs
 from nextgen_tui.console.pages.learning import format_error
+from nextgen_tui.console.pages.runs import RunsData, RunsPage, cycle_rows
 from nextgen_tui.console.pages.schedule import SchedulePage
 from nextgen_tui.console.screens import PAGES
 from pipeline.control.daemon.clock import PacedClock
 from pipeline.control.daemon.simulated_pace import describe_pace
 from pipeline.market.sessions import exchange_sessions
+from tests.nextgen_tui.lakes import rows, run_row
 from tests.pipeline.control.daemon.test_simulated_pace import beating
 
 NOW = datetime(2022, 3, 2, tzinfo=UTC)
@@ -50,3 +53,17 @@ def test_in_a_market_that_was_run_at_speed_tasks_are_due_by_its_own_time(own_des
     assert stands_at is not None
     beating(own_desk.path, **describe_pace(PacedClock(exchange_sessions("XNYS"), stands_at.date(), 10)))
     assert stands_at <= min(due()) < stands_at + timedelta(days=4)
+
+
+def test_a_failed_training_is_listed_as_a_training_and_offers_no_retry_of_a_cycle() -> None:
+    failed = run_row("train", work="training", cycle_id="training-20220301", status="failed", error="no data")
+    runs = rows(RUNS, run_row("prices"), failed)
+    data = RunsData(runs, cycle_rows(runs))
+    page = RunsPage()
+    assert page.sheet(data, "failed").frame["work"].to_list() == ["training"]
+    assert dict(page.sheet(data, "work").frame.select("work", "status").iter_rows()) == {
+        "cycle": "done",
+        "training": "failed",
+    }
+    assert "1 failed, last train of 2022-03-01 (training): no data" in page.sentence(data)
+    assert page.actions(data, "failed", failed) == ()
