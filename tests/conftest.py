@@ -1,10 +1,15 @@
-"""How several processes share the tests out: what rests on one costly fixture stays together, and long things first."""
+"""How several processes share the tests out (what rests on one costly fixture stays together, and long things first),
+and how the tests' children start."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Generator
 from typing import Any
 
 import pytest
+
+from tests import warm
 
 TOGETHER = ("tests/operation/", "tests/torture/")
 """Folders whose tests share a fixture of many seconds: one process runs the folder, and it is built once."""
@@ -48,3 +53,24 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """A process that is one of several lines up the long units first; a person's own order is left as it is."""
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: place(item.nodeid))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--cold", action="store_true", help="start every child as a fresh process (see tests/warm.py)")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if sys.platform == "linux" and not config.getoption("--cold"):
+        warm.install()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """The children of a test that is marked `cold`, and of the fixtures built for it, are fresh processes."""
+    if item.get_closest_marker("cold") is None or not warm.is_installed():
+        return (yield)
+    warm.uninstall()
+    try:
+        return (yield)
+    finally:
+        warm.install()

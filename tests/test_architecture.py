@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parent.parent
 LAYERS = (
     ("lake",),
@@ -196,6 +198,7 @@ def test_nothing_from_outside_can_become_code() -> None:
     assert not offenders, listed(offenders)
 
 
+@pytest.mark.cold
 def test_the_list_of_stages_loads_without_the_heavy_libraries() -> None:
     program = (
         "import sys, pipeline.engine.stages\n"

@@ -84,6 +84,7 @@ def test_every_run_comes_out_identical_again(operation: Operation) -> None:
     assert [f"{v.run_id}: {v.difference}" for v in verdicts if not v.identical] == []
 
 
+@pytest.mark.cold
 @pytest.mark.parametrize("threads", ["1", pytest.param("4", marks=pytest.mark.slow)])
 def test_a_stage_run_in_another_process_with_another_thread_count_gives_the_same_rows(
     operation: Operation, threads: str

@@ -42,11 +42,10 @@ from pipeline.engine.stages import REPORT, STAGES
 from pipeline.market.sessions import exchange_sessions
 from tests.frames.published import request_rows
 from tests.torture.settings import tortured_settings
+from tests.warm import refuse_threads
 
 HUNG = int(os.environ.get("TORTURE_PATIENCE", "300"))
 """Seconds after which an order counts as hung: far more than any takes on a busy machine."""
-HOUSEKEEPING = ("jemalloc", "polars-ooc")
-"""Begin the names of threads that libraries start when imported, to tidy memory; a fork does well without them."""
 
 
 def work(order: dict[str, Any]) -> dict[str, Any]:
@@ -189,9 +188,7 @@ def warm_up() -> None:
     for stage in STAGES:
         code_fingerprint(stage)
         parse_params(stage, asdict(settings.section(stage.section)))
-    others = [task for task in Path("/proc/self/task").iterdir() if task.name != str(os.getpid())]
-    busy = [name for task in others if not (name := (task / "comm").read_text()).startswith(HOUSEKEEPING)]
-    assert not busy, f"threads run before the fork: {busy}"
+    refuse_threads()
 
 
 def main() -> None:

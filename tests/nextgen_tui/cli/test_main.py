@@ -39,6 +39,7 @@ def test_the_help_page_and_the_commands_own_help_agree() -> None:
             assert (command.help or "").split("\n")[0] == entry.summary
 
 
+@pytest.mark.cold
 def test_help_comes_at_once_and_lists_the_exit_codes() -> None:
     before = os.times()
     result = subprocess.run(
@@ -56,6 +57,7 @@ def test_the_version_is_told_with_commit_and_lake_format(capsys: pytest.CaptureF
     assert re.fullmatch(rf"nextgen \S+, commit ([0-9a-f]{{12}}(-dirty)?|unknown), lake format {FORMAT}\n", words), words
 
 
+@pytest.mark.cold
 def test_help_imports_neither_polars_nor_textual() -> None:
     program = (
         "import sys\nfrom nextgen_tui.cli.main import outcome\noutcome(['--help'])\n"

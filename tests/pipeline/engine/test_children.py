@@ -24,6 +24,7 @@ from pipeline.engine.stages import find_stage
 from pipeline.ingestion.sources.registry import SourceParams
 from pipeline.ingestion.sources.simulated.params import SimulatedParams
 
+pytestmark = pytest.mark.cold
 PLANTED = "from pathlib import Path\nPath(__file__).with_name('imported').touch()\nraise SystemExit('planted')\n"
 SCHEDULE = '[tasks.upkeep]\nrun = "maintain"\nexchange = "XNYS"\ntrigger = "daily 06:00"\n'
 

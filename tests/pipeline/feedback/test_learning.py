@@ -120,6 +120,7 @@ for name in ("prediction_accuracy", "session_scores", "feedback_metrics", "bias_
 """
 
 
+@pytest.mark.cold
 def test_every_process_and_thread_count_gives_the_same_bits() -> None:
     running = [
         subprocess.Popen(

@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from tests.real_data import ROOT
 
 PROGRAM = """
@@ -42,6 +44,7 @@ print(bars.height, told.height, hashlib.sha256(text.encode()).hexdigest())
 """
 
 
+@pytest.mark.cold
 def test_threads_and_hash_seeds_change_no_bit() -> None:
     found = {
         subprocess.run(

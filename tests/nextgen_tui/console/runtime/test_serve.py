@@ -20,6 +20,7 @@ pytest.importorskip("textual_serve", reason="the extra `web` is not installed")
 from tests.nextgen_tui.console.runtime.browser import CHROMIUM, page_at
 from tests.nextgen_tui.console.runtime.tmux import children, wait
 
+pytestmark = pytest.mark.cold  # it counts the processes that are started
 FORBIDDEN = 403
 ANY_ADDRESS = {"00000000", "0" * 32}
 

@@ -83,6 +83,7 @@ def test_a_second_daemon_is_refused_and_names_the_first(served: tuple[Lake, subp
     assert f"process {daemon.pid}" in second.stderr
 
 
+@pytest.mark.cold
 def test_a_second_daemon_is_refused_before_the_libraries_load() -> None:
     heavy = "{'polars', 'deltalake', 'apscheduler'} & set(sys.modules)"
     program = f"import sys, pipeline.control.daemon.main; sys.exit(str({heavy}) if {heavy} else 0)"

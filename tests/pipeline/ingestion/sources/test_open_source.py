@@ -34,6 +34,7 @@ def test_no_two_lists_of_parts_share_a_payload_id(one: list[str], other: list[st
     assert (payload_id(*one) == payload_id(*other)) == (one == other)
 
 
+@pytest.mark.cold
 def test_importing_the_sources_pulls_in_no_heavy_library() -> None:
     code = (
         "import sys\n"

@@ -96,6 +96,7 @@ def test_a_longer_simulation_never_changes_what_was_said_about_earlier_sessions(
     assert short.faults(days[0], days[-1]).equals(long.faults(days[0], days[-1]))
 
 
+@pytest.mark.cold
 @pytest.mark.parametrize("threads", ["1", "2"])
 def test_another_process_with_other_threads_and_hashes_says_the_same(threads: str) -> None:
     code = (
