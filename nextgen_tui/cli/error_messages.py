@@ -6,7 +6,7 @@ import sys
 
 from lake.errors import BusyError, DamageError, LakeError, NoSuchError, NotALakeError, StorageError
 from nextgen_tui.cli import exit_codes
-from nextgen_tui.cli.sessions import NotYetError
+from nextgen_tui.cli.session_choice import NotYetError
 from nextgen_tui.text.safe_text import safe_text
 from pipeline.config import ConfigError
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nextgen_tui.cli.output import Output
-from pipeline.config.folder import Folder
+from pipeline.config.folder_option import Folder
 
 if TYPE_CHECKING:
     from lake.store import Lake

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
-from pipeline.config.folder import Folder
+from pipeline.config.folder_option import Folder
 
 
 @click.command("backup", cls=ReadingCommand)

@@ -9,7 +9,7 @@ import click
 
 from nextgen_tui.cli import exit_codes
 from nextgen_tui.cli.invocation import Command, Invocation, pass_invocation
-from pipeline.config.folder import Folder
+from pipeline.config.folder_option import Folder
 
 
 @click.command("console", cls=Command)

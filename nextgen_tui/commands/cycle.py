@@ -21,7 +21,7 @@ def command(invocation: Invocation, session: date | None) -> None:
     """
     from nextgen_tui.cli.busy_hint import suggest_request
     from nextgen_tui.cli.runs_view import show_cycle
-    from nextgen_tui.cli.sessions import next_session, refuse_open
+    from nextgen_tui.cli.session_choice import next_session, refuse_open
 
     calendar = invocation.runner.calendar
     if session is None:

@@ -15,15 +15,15 @@ from nextgen_tui.cli.invocation import (
     json_option,
     pass_invocation,
 )
-from pipeline.config.folder import Folder
+from pipeline.config.folder_option import Folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rich.table import Table as Grid
 
+    from pipeline.ingestion.imports.old_system import Store
     from pipeline.ingestion.imports.run_import import Account, ImportReport
-    from pipeline.ingestion.imports.store import Store
 
 
 @click.group("import", params=[*common_options(), json_option()])

@@ -11,7 +11,7 @@ from nextgen_tui.cli import exit_codes
 from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 
 if TYPE_CHECKING:
-    from pipeline.plugins.plugin_file import Plugin
+    from pipeline.plugins.load_plugin_file import Plugin
 
 
 @click.command("plugins", cls=ReadingCommand)
@@ -32,7 +32,7 @@ def command(invocation: Invocation, files: tuple[Path, ...]) -> int:
     """
     from nextgen_tui.text.formats import counted
     from pipeline.market.sessions import exchange_sessions
-    from pipeline.plugins.load_plugins import Plugins
+    from pipeline.plugins.plugins import Plugins
 
     settings = invocation.settings
     paths = (*settings.plugins.paths(invocation.lake_path), *(path.absolute() for path in files))

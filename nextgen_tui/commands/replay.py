@@ -22,7 +22,7 @@ def command(invocation: Invocation, first: date | None, last: date | None, sessi
     Each session sees only what was public then. Sessions already done are skipped, so that an interrupted replay
     continues where it stopped.
     """
-    from nextgen_tui.cli.sessions import next_session, refuse_open
+    from nextgen_tui.cli.session_choice import next_session, refuse_open
     from nextgen_tui.text.formats import counted, duration
 
     if (last is None) == (sessions is None):

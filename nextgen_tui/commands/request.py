@@ -53,7 +53,7 @@ def command(
     from datetime import UTC, datetime
     from uuid import uuid4
 
-    from nextgen_tui.cli.sessions import refuse_open
+    from nextgen_tui.cli.session_choice import refuse_open
     from pipeline.control.operator.requests import Request, submit
     from pipeline.reading.daemon import read_daemon
 

@@ -21,7 +21,7 @@ def command(invocation: Invocation, stage: str, session: date | None) -> None:
     """
     from nextgen_tui.cli.busy_hint import suggest_request
     from nextgen_tui.cli.runs_view import show_runs
-    from nextgen_tui.cli.sessions import refuse_open, require_last_session
+    from nextgen_tui.cli.session_choice import refuse_open, require_last_session
 
     chosen = find_stage(stage)
     session = session or require_last_session(invocation.lake)

@@ -31,7 +31,7 @@ def install_command(invocation: Invocation, only_print: bool, manager: str | Non
     It is written to where the service manager looks for it.
     """
     from pipeline.control.daemon.service_units import choose_service_unit
-    from pipeline.engine.children import installed_script
+    from pipeline.engine.child_command import installed_script
 
     program = installed_script("nextgen-daemon")
     platform = {"systemd": "linux", "launchd": "darwin"}.get(manager or "", sys.platform)

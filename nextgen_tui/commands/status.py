@@ -12,7 +12,7 @@ from nextgen_tui.cli import exit_codes
 from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 
 if TYPE_CHECKING:
-    from pipeline.reading.health import Health
+    from pipeline.reading.health_verdict import Health
 
 
 @click.command("status", cls=ReadingCommand)
@@ -25,7 +25,7 @@ def command(invocation: Invocation, everything: bool) -> int:
     together. Exit code 0 if it is healthy or has warnings only, 1 if something failed or no session has run yet. With
     --json, `answers` holds the console's answers to the ten daily questions.
     """
-    from pipeline.reading.health import judge_health
+    from pipeline.reading.health_verdict import judge_health
 
     health = judge_health(invocation.lake)
     _show(invocation, health, everything)

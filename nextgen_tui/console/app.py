@@ -40,7 +40,7 @@ from nextgen_tui.console.screens import PAGES
 from nextgen_tui.text.safe_text import safe_text
 from pipeline.reading.alerts import Alert, AlertFacts, find_alerts, read_alert_facts, verdict_alert
 from pipeline.reading.daemon import Activity, read_activity
-from pipeline.reading.health import Health
+from pipeline.reading.health_verdict import Health
 
 SECONDS_BETWEEN_LOOKS = 1.0
 """How often the lake is asked for something new where no file event comes; it costs a listing of a few folders."""

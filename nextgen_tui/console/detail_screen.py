@@ -12,9 +12,9 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from nextgen_tui.console.charts.chart_widget import ChartWidget
-from nextgen_tui.console.frame import Console, KeyBar, NotesWidget, top_bar
 from nextgen_tui.console.notes import plain_text
 from nextgen_tui.console.page import ACTION_KEYS, Detail
+from nextgen_tui.console.screen_frame import Console, KeyBar, NotesWidget, top_bar
 from nextgen_tui.console.sheet.sheet import Cell, Col, Sheet, dim
 from nextgen_tui.console.sheet.sheet_widget import SheetWidget
 from nextgen_tui.console.styles import content, section_lines

@@ -11,7 +11,6 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
-from nextgen_tui.console.frame import NotesWidget, SafeInput
 from nextgen_tui.console.notes import LABEL, Line, fact, heading, note
 from nextgen_tui.console.operator.command_parser import (
     LOCAL_COMMANDS,

@@ -17,7 +17,9 @@ from textual.screen import Screen
 from textual.widgets import Input
 
 from nextgen_tui.console.charts.chart_widget import ChartWidget
-from nextgen_tui.console.frame import (
+from nextgen_tui.console.notes import note, plain_text
+from nextgen_tui.console.page import ACTION_KEYS, Action, Page, PageState, Row
+from nextgen_tui.console.screen_frame import (
     Console,
     KeyBar,
     NotesWidget,
@@ -27,8 +29,6 @@ from nextgen_tui.console.frame import (
     render_tabs,
     top_bar,
 )
-from nextgen_tui.console.notes import note, plain_text
-from nextgen_tui.console.page import ACTION_KEYS, Action, Page, PageState, Row
 from nextgen_tui.console.sheet.export import ExportError, export, file_name
 from nextgen_tui.console.sheet.sheet import Cell, Sheet
 from nextgen_tui.console.sheet.sheet_widget import SheetWidget

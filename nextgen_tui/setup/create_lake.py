@@ -46,8 +46,8 @@ def make_lake(invocation: Invocation, chosen: Mapping[str, Given], until: date |
     """
     from lake.runs import last_session
     from lake.store import MANIFEST, Lake
-    from pipeline.config.document import toml_document, write_document
     from pipeline.config.loading import load
+    from pipeline.config.toml_document import toml_document, write_document
     from pipeline.engine.runner import Runner
     from pipeline.ingestion.sources.registry import open_source
     from pipeline.market.sessions import exchange_sessions

@@ -63,7 +63,7 @@ def replay(invocation: Invocation, chosen: Mapping[str, Given], sessions: int) -
         click.UsageError: if settings are given for a demo lake that exists already.
     """
     from lake.runs import last_session
-    from nextgen_tui.cli.sessions import history_end
+    from nextgen_tui.cli.session_choice import history_end
 
     path = invocation.lake_path
     begun = is_demo(path) and last_session(invocation.lake) is not None

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from lake.errors import BusyError, LakeError, StorageError
 from lake.runs import Recipe, Run, failed_attempts, record_failure
 from lake.store import Lake
-from pipeline.engine.work import Work
+from pipeline.engine.work_kinds import Work
 
 log = logging.getLogger(__name__)
 MAX_ERROR = 3_900

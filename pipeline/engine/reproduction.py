@@ -21,12 +21,12 @@ from lake.store import Lake
 from lake.tables import TABLES
 from lake.upkeep.compaction import STAGE as COMPACTION
 from pipeline.config.loading import load
-from pipeline.engine.children import python_command
+from pipeline.engine.child_command import python_command
 from pipeline.engine.code_fingerprint import code_fingerprint, libraries
 from pipeline.engine.runner import Runner
 from pipeline.engine.stage import Stage
 from pipeline.engine.stages import find_stage
-from pipeline.plugins.load_plugins import PluginError
+from pipeline.plugins.plugins import PluginError
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from pipeline.ingestion import quarantine
 from pipeline.ingestion.imports import imported_predictions, imported_trades, land_imports
 from pipeline.ingestion.news import articles, land_news, llm_request, scores, sentiment
 from pipeline.ingestion.prices import corporate_actions, land_prices, market_prices, restatements
-from pipeline.ingestion.universe import constituents, instruments, ticker_universe
+from pipeline.ingestion.universe import index_constituents, instruments, ticker_universe
 from pipeline.models import promote, train
 from pipeline.prediction import inference_log, predict, ranking
 from pipeline.trading.books import holdings, ledger, value
@@ -39,7 +39,7 @@ INGEST = (
     market_prices.STAGE,
     quarantine.STAGE,
     restatements.STAGE,
-    constituents.STAGE,
+    index_constituents.STAGE,
     ticker_universe.STAGE,
     articles.STAGE,
     llm_request.STAGE,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from pipeline.features.catalogue import BUILT_IN
-from pipeline.features.definition import Code, digest, digest_code
+from pipeline.features.definition_hash import Code, digest, digest_code
 from pipeline.features.feature import Feature
 from pipeline.plugins.extensions import Extensions
 

@@ -24,7 +24,7 @@ from pipeline.ingestion.params import IngestionParams
 from pipeline.ingestion.prices.corporate_actions import validate_actions
 from pipeline.ingestion.prices.cross_check import validate_second_source
 from pipeline.ingestion.prices.validate_bars import LOOKBACK, validate_bars
-from pipeline.ingestion.universe.constituents import validate_memberships
+from pipeline.ingestion.universe.index_constituents import validate_memberships
 from pipeline.ingestion.universe.instruments import validate_listings
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from lake.storage.atomic import write_atomic
 from pipeline.config.home import state_home
-from pipeline.engine.children import python_command
+from pipeline.engine.child_command import python_command
 from pipeline.market.sessions import Sessions, exchange_sessions
 
 BACK = timedelta(days=3 * 365)

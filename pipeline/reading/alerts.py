@@ -11,7 +11,7 @@ import polars as pl
 from lake.store import Lake
 from lake.tables.control import SYSTEM_HEALTH, TASK_ATTEMPTS
 from lake.tables.feedback import RETRAIN_CANDIDATES
-from pipeline.reading.health import Health
+from pipeline.reading.health_verdict import Health
 
 MAX_ALERTS = 3
 """Alerts of a kind at a time: more would bury each other."""

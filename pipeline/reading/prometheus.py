@@ -16,7 +16,7 @@ from lake.errors import LakeError
 from lake.store import Lake
 from pipeline.control.daemon.heartbeat import read_heartbeat
 from pipeline.health.checks import SEVERITY, worst
-from pipeline.reading.health import Health, judge_health
+from pipeline.reading.health_verdict import Health, judge_health
 
 HOST = "127.0.0.1"
 MAX_AGE = 60.0

@@ -14,10 +14,10 @@ from lake.store import Lake
 from nextgen_tui.cli import exit_codes
 from nextgen_tui.cli.main import outcome
 from nextgen_tui.console.app import ConsoleApp
-from nextgen_tui.console.frame import top_bar
 from nextgen_tui.console.notes import plain_text
 from nextgen_tui.console.page_screen import PageScreen
 from nextgen_tui.console.runtime.screenshots import wait_until_loaded
+from nextgen_tui.console.screen_frame import top_bar
 from pipeline.control.daemon.heartbeat import FILE
 from pipeline.health.checks import SEVERITY
 from tests.nextgen_tui.commands.test_status import SCHEDULE, a_daemon

@@ -19,11 +19,11 @@ from nextgen_tui.cli import exit_codes
 from nextgen_tui.cli.main import outcome
 from nextgen_tui.console.app import ConsoleApp
 from nextgen_tui.console.runtime.screenshots import take_screenshots
-from pipeline.config.document import toml_document, write_document
 from pipeline.config.resolving import values_of
 from pipeline.config.settings import RuntimeParams, Settings
+from pipeline.config.toml_document import toml_document, write_document
 from pipeline.control.operator.requests import Request, read_request_state, submit
-from pipeline.engine.children import python_command
+from pipeline.engine.child_command import python_command
 from pipeline.engine.runner import Runner
 from pipeline.engine.stages import find_stage
 from pipeline.ingestion.params import IngestionParams, LanguageModelParams, NewsParams

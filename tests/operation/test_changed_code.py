@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from lake.tables.control import RUNS
-from pipeline.engine.children import python_command
+from pipeline.engine.child_command import python_command
 from tests.operation.conftest import Operation
 
 ROOT = Path(__file__).parents[2]

@@ -21,7 +21,7 @@ from pipeline.control.operator.decisions import promote
 from pipeline.engine.reproduction import reproduce
 from pipeline.engine.runner import Cycle, Runner
 from pipeline.engine.stages import find_stage
-from pipeline.plugins.load_plugins import PluginError
+from pipeline.plugins.plugins import PluginError
 from tests.operation.conftest import Operation
 
 EXAMPLE = Path("docs/examples/alpha_plugin.py").absolute()

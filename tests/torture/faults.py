@@ -14,7 +14,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from pipeline.engine.children import python_command
+from pipeline.engine.child_command import python_command
 
 ROOT = Path(__file__).parents[2]
 

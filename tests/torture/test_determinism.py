@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.engine.children import python_command
+from pipeline.engine.child_command import python_command
 from pipeline.engine.stages import TRAINING
 from tests.torture.conftest import Benches
 from tests.torture.faults import ROOT

@@ -11,7 +11,7 @@ import pytest
 
 from lake.store import Lake
 from nextgen_tui.cli import exit_codes
-from pipeline.config.document import toml_document, write_document
+from pipeline.config.toml_document import toml_document, write_document
 from pipeline.control.daemon.main import daemon_command
 from pipeline.control.operator.requests import Request, read_request_state, submit
 from pipeline.engine.runner import Runner

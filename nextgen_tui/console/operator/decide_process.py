@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pipeline.control.operator.decisions import DecisionError, decide
 from pipeline.control.operator.requests import Request
-from pipeline.engine.children import python_command
+from pipeline.engine.child_command import python_command
 
 
 def record_decision(lake: Path, request: Request) -> str:

@@ -20,7 +20,7 @@ from nextgen_tui.text.safe_text import safe_text
 from pipeline.health.checks import Status
 from pipeline.reading.cycles import GroupEnd, read_stage_grid
 from pipeline.reading.daemon import DaemonState, read_daemon
-from pipeline.reading.health import Health, check_rows, compose_health, judge_health
+from pipeline.reading.health_verdict import Health, check_rows, compose_health, judge_health
 from pipeline.reading.market_time import lake_calendars, operation_time, work_out_calendar
 from pipeline.reading.results.accuracy import describe_check
 

@@ -9,8 +9,8 @@ import click
 from textual.pilot import Pilot
 
 from nextgen_tui.console.app import ConsoleApp
-from nextgen_tui.console.frame import screen_lines
 from nextgen_tui.console.page_screen import DETAIL_DELAY, PageScreen
+from nextgen_tui.console.screen_frame import screen_lines
 
 PATIENCE = 30.0
 """Seconds that a screen may take to be read."""

@@ -13,7 +13,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from textual_serve.server import Server
 
-from pipeline.engine.children import python_command
+from pipeline.engine.child_command import python_command
 
 HOST = "127.0.0.1"
 COOKIE = "nextgen-console"

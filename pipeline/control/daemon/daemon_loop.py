@@ -23,7 +23,7 @@ from pipeline.control.daemon.orchestrator import Orchestrator, StepResult
 from pipeline.control.daemon.simulated_pace import describe_pace
 from pipeline.control.daemon.systemd_notify import SystemdNotifier
 from pipeline.control.daemon.wakeups import PULSE, AlarmClock, FolderWatch, Signals, Wakeup
-from pipeline.control.monitoring.event_log import log_events
+from pipeline.control.logging.event_log import log_events
 from pipeline.control.operator.inbox import Inbox
 from pipeline.control.operator.requests import Request, submit
 from pipeline.control.schedule.active_schedule import save_active_schedule

@@ -14,10 +14,10 @@ import click
 
 from lake.errors import BusyError, LakeError
 from pipeline.config import ConfigError
-from pipeline.config.folder import Folder
+from pipeline.config.folder_option import Folder
 from pipeline.config.home import lake_home
 from pipeline.control.daemon.daemon_lock import refuse_second_daemon
-from pipeline.engine.children import python_command
+from pipeline.engine.child_command import python_command
 
 USAGE, BUSY = 2, 3
 
@@ -78,7 +78,7 @@ def _serve(
     from pipeline.control.daemon.clock import SystemClock
     from pipeline.control.daemon.daemon_loop import Daemon
     from pipeline.control.daemon.simulated_pace import make_paced_clock
-    from pipeline.control.monitoring.logs import begin_logging, end_logging
+    from pipeline.control.logging.json_logs import begin_logging, end_logging
 
     lake = Lake.open(path)
     require_writable(path)

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from pipeline.control.daemon.admission import Admission, WaitingRun
+from pipeline.control.daemon.cancel_retry_skip import Steering
 from pipeline.control.daemon.clock import Clock
-from pipeline.control.daemon.steering import Steering
 from pipeline.control.operator.requests import EXPIRES_AFTER, STEERING, Request, RequestError, make_request_task
 from pipeline.control.schedule.backlog import find_backlog, find_next_due
 from pipeline.control.schedule.definitions import Definitions

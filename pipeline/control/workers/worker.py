@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from pipeline.control.monitoring.logs import begin_worker_logging
+from pipeline.control.logging.json_logs import begin_worker_logging
 from pipeline.control.workers.job import GO, Job, JobReport
 
 log = logging.getLogger("pipeline.control.workers.worker")

@@ -15,7 +15,7 @@ from typing import Literal, Protocol
 
 from pipeline.control.workers.job import GO, Job, JobReport
 from pipeline.control.workers.process_identity import Identity, identify, is_alive, signal_group
-from pipeline.engine.children import python_command
+from pipeline.engine.child_command import python_command
 
 PROGRAM = tuple(python_command("pipeline.control.workers.worker"))
 POLL_ADOPTED = 2.0

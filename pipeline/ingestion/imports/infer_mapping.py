@@ -8,11 +8,11 @@ from typing import Any
 
 import polars as pl
 
-from pipeline.config.document import toml_value
+from pipeline.config.toml_document import toml_value
 from pipeline.ingestion.imports.convert import days_of, instants_of
 from pipeline.ingestion.imports.mapping import EPOCHS, KINDS
+from pipeline.ingestion.imports.old_system import Store
 from pipeline.ingestion.imports.sqlite import ROWID
-from pipeline.ingestion.imports.store import Store
 from pipeline.ingestion.sources.errors import SourceError
 from pipeline.ingestion.sources.files.columns import DAILY_BARS, DAY, NEWS, TICKER, Usual, recognise
 from pipeline.ingestion.sources.files.dates import FORMATS

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from pipeline.ingestion.imports.store import MAX_CELL, PORTION, refuse_missing
+from pipeline.ingestion.imports.old_system import MAX_CELL, PORTION, refuse_missing
 from pipeline.ingestion.sources.errors import SourceError
 
 ENDINGS = (".parquet", ".pq")

@@ -12,7 +12,7 @@ import polars as pl
 
 from pipeline.ingestion.imports.convert import convert_columns
 from pipeline.ingestion.imports.mapping import Mapping, MappingSection
-from pipeline.ingestion.imports.store import Store
+from pipeline.ingestion.imports.old_system import Store
 from pipeline.ingestion.imports.validate import NEAR
 from pipeline.ingestion.parse_values import day, instant, normalize_ticker
 from pipeline.ingestion.sources.errors import SourceError

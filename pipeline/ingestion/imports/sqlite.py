@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import polars as pl
 
-from pipeline.ingestion.imports.store import MAX_CELL, PORTION, refuse_missing
+from pipeline.ingestion.imports.old_system import MAX_CELL, PORTION, refuse_missing
 from pipeline.ingestion.sources.errors import SourceError
 
 MAGIC = b"SQLite format 3\x00"

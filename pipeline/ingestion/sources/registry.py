@@ -81,7 +81,7 @@ def open_source(params: SourceParams, calendar: Sessions) -> Source:
     """
     source = _open(params.name, params, calendar)
     if params.cross_check:
-        from pipeline.ingestion.sources.checked import CheckedSource
+        from pipeline.ingestion.sources.cross_checked_source import CheckedSource
 
         source = CheckedSource(source, _open(params.cross_check, params, calendar))
     if not params.rss.feeds:

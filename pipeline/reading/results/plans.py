@@ -36,7 +36,7 @@ def read_rules(lake: Path, plans: pl.DataFrame, calendars: Callable[[], Calendar
     known = {rule.name for rule in RULES}
     if known.issuperset(plans["verdicts"].explode().struct.field("rule").drop_nulls().unique()):
         return RULES
-    from pipeline.plugins.load_plugins import Plugins  # loads the members, which no other plan needs
+    from pipeline.plugins.plugins import Plugins  # loads the members, which no other plan needs
 
     try:
         settings = load(lake, os.environ).settings

@@ -16,8 +16,8 @@ from pipeline.trading.books.book import fold
 from pipeline.trading.books.money import cents_series, price_series, to_micros
 from pipeline.trading.books.settlement import Action, select_actions, settle
 from pipeline.trading.execution.fills import OrderResult, fill_orders
-from pipeline.trading.execution.liquidity import LOOKBACK, measure_conditions
 from pipeline.trading.execution.orders import ORDER_TYPES, Bar, Order
+from pipeline.trading.execution.volatility_and_volume import LOOKBACK, measure_conditions
 from pipeline.trading.params import Approval, TradingParams
 from pipeline.trading.planning.operator_decisions import OperatorDecision, explain_hold, read_last_decisions
 

@@ -13,7 +13,7 @@ import polars as pl
 from pipeline.market.sessions import Sessions
 from pipeline.trading.books.settlement import select_actions, split_ratio
 from pipeline.trading.execution.costs import round_trip
-from pipeline.trading.execution.liquidity import measure_conditions
+from pipeline.trading.execution.volatility_and_volume import measure_conditions
 from pipeline.trading.params import TradingParams
 from pipeline.trading.planning.candidates import Candidate, Forecast, Holding, PortfolioState
 

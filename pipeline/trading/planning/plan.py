@@ -18,7 +18,7 @@ from lake.tables.trading import (
     TRADE_PLANS,
 )
 from pipeline.engine.stage import Moment, Read, Stage
-from pipeline.trading.execution.liquidity import LOOKBACK
+from pipeline.trading.execution.volatility_and_volume import LOOKBACK
 from pipeline.trading.params import TradingParams
 from pipeline.trading.planning.candidates import Candidate, PortfolioState
 from pipeline.trading.planning.generate_orders import compute_stop, gather_inputs, generate_candidates

@@ -19,7 +19,7 @@ from lake.tables.control import SYSTEM_HEALTH
 from lake.tables.market import QUARANTINED_ROWS
 from nextgen_tui.cli import exit_codes
 from nextgen_tui.cli.main import COMMANDS, main, outcome
-from pipeline.engine.children import python_command
+from pipeline.engine.child_command import python_command
 from tests.nextgen_tui.hostile import HOSTILE
 from tests.nextgen_tui.lakes import land, new_lake, publish, rows
 from tests.nextgen_tui.runner import Run, json_of

@@ -17,12 +17,12 @@ from nextgen_tui.console.app import ConsoleApp, DetailRead, LakeChecked, PageLoa
 from nextgen_tui.console.charts.charts import Chart, Curve
 from nextgen_tui.console.detail_screen import DetailScreen
 from nextgen_tui.console.dialogs import ConfirmScreen, HelpScreen
-from nextgen_tui.console.frame import screen_lines
 from nextgen_tui.console.lake_view import LakeView
 from nextgen_tui.console.notes import note
 from nextgen_tui.console.page import Detail, Link, PageState, Section
 from nextgen_tui.console.page_screen import PageScreen
 from nextgen_tui.console.runtime.screenshots import take_screenshots, terminal_size, wait_until_loaded, wait_until_still
+from nextgen_tui.console.screen_frame import screen_lines
 from nextgen_tui.console.screens import PAGES
 from tests.nextgen_tui.console.desk import FIRST, LAST
 from tests.nextgen_tui.hostile import HOSTILE

@@ -28,13 +28,13 @@ from nextgen_tui.console.charts import charts
 from nextgen_tui.console.charts.charts import Chart
 from nextgen_tui.console.detail_screen import DetailScreen
 from nextgen_tui.console.dialogs import ConfirmScreen
-from nextgen_tui.console.frame import SafeInput
 from nextgen_tui.console.lake_view import LakeView
 from nextgen_tui.console.notes import Line, fact, note
 from nextgen_tui.console.operator.command_parser import PendingRequest
 from nextgen_tui.console.page import Detail, Link, Page, Section, SheetSpec
 from nextgen_tui.console.page_screen import PageScreen
 from nextgen_tui.console.runtime.screenshots import wait_until_loaded, wait_until_settled
+from nextgen_tui.console.screen_frame import SafeInput
 from nextgen_tui.console.screens import PAGES
 from nextgen_tui.console.sheet.sheet import Cell, Col, dim
 from nextgen_tui.text.table_view import frame_grid

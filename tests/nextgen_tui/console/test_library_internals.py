@@ -16,8 +16,8 @@ from textual.widgets import Input, Static
 
 from nextgen_tui import console
 from nextgen_tui.console.app import ConsoleApp
-from nextgen_tui.console.frame import screen_lines
 from nextgen_tui.console.runtime.screenshots import wait_until_loaded
+from nextgen_tui.console.screen_frame import screen_lines
 
 USED = {"_compositor", "_css_update_count", "_make_app"}
 """What is known to be used; each has its test: those below and, of `_make_app`, `runtime/test_serve.py`."""

@@ -11,12 +11,12 @@ import pytest
 from nextgen_tui.console.app import ConsoleApp, bind_pages
 from nextgen_tui.console.detail_screen import DetailScreen
 from nextgen_tui.console.dialogs import HelpScreen
-from nextgen_tui.console.frame import screen_lines, tab_at
 from nextgen_tui.console.notes import plain_text
 from nextgen_tui.console.page import PAGE_KEYS
 from nextgen_tui.console.page_screen import PageScreen
 from nextgen_tui.console.pages.runs import RunsPage
 from nextgen_tui.console.runtime.screenshots import wait_until_loaded
+from nextgen_tui.console.screen_frame import screen_lines, tab_at
 from nextgen_tui.console.screens import PAGES, check_keys
 from nextgen_tui.console.sheet.sheet_widget import SheetWidget
 

@@ -17,7 +17,7 @@ from nextgen_tui.cli.main import outcome
 from pipeline.control.daemon.daemon_lock import daemon_is_running
 from pipeline.control.daemon.heartbeat import read_heartbeat
 from pipeline.control.workers.process_identity import PROC, identify
-from pipeline.engine.children import python_command
+from pipeline.engine.child_command import python_command
 
 pytestmark = pytest.mark.slow
 DEMO = ("demo", "--sessions", "1", "--live", "--pace", "4")

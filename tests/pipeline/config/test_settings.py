@@ -11,7 +11,6 @@ from typing import Any, Literal, get_args, get_origin
 import pytest
 
 from pipeline.config import ConfigError
-from pipeline.config.document import toml_document, toml_value
 from pipeline.config.fields import Setting, settings_of
 from pipeline.config.layers import variable_of
 from pipeline.config.loading import choice, load
@@ -19,6 +18,7 @@ from pipeline.config.recorded import first_names, from_record
 from pipeline.config.resolving import values_of
 from pipeline.config.setting_types import AnyText
 from pipeline.config.settings import Settings
+from pipeline.config.toml_document import toml_document, toml_value
 from pipeline.config.type_description import bounds_of
 from pipeline.engine.stages import STAGES
 

@@ -12,7 +12,7 @@ from pipeline.features.feature import Feature, Kernel
 from pipeline.features.feature_set import CODE_OF_F1, F1, code_of_f1, contains, current_set, extend, feature_set
 from pipeline.features.panel import Floats
 from pipeline.features.trailing_window import View, mean
-from pipeline.features.trial import try_feature
+from pipeline.features.try_feature import try_feature
 from pipeline.plugins.extensions import Extensions
 from tests.frames.features import CALENDAR
 

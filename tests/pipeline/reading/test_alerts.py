@@ -17,7 +17,7 @@ from pipeline.control.workers.job_progress import report_progress
 from pipeline.health.checks import Status
 from pipeline.reading.alerts import Alert, AlertFacts, find_alerts, read_alert_facts, verdict_alert
 from pipeline.reading.daemon import read_activity
-from pipeline.reading.health import Health, Problem
+from pipeline.reading.health_verdict import Health, Problem
 from tests.nextgen_tui.console.desk import LAST
 from tests.nextgen_tui.hostile import HOSTILE
 from tests.nextgen_tui.lakes import land, publish, rows, run_row

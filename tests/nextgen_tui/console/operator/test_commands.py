@@ -12,9 +12,9 @@ from lake.store import Lake
 from lake.tables.control import TASK_REQUESTS, TRADE_DECISIONS
 from nextgen_tui.console.app import ConsoleApp
 from nextgen_tui.console.dialogs import ConfirmScreen
-from nextgen_tui.console.frame import screen_lines
 from nextgen_tui.console.page_screen import PageScreen
 from nextgen_tui.console.runtime.screenshots import wait_until_loaded, wait_until_still
+from nextgen_tui.console.screen_frame import screen_lines
 from tests.nextgen_tui.console.desk import LAST
 from tests.nextgen_tui.console.test_app import until
 

@@ -13,7 +13,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from pipeline.engine.children import python_command
+from pipeline.engine.child_command import python_command
 
 pytest.importorskip("textual_serve", reason="the extra `web` is not installed")
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline.engine.children import python_command
+from pipeline.engine.child_command import python_command
 
 PATIENCE = 120.0
 """Seconds that anything may take on a machine that does other things as well."""

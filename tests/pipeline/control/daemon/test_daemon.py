@@ -28,14 +28,14 @@ from pipeline.control.daemon.heartbeat import BATCH, HeartbeatWriter, read_heart
 from pipeline.control.daemon.main import daemon_command, main
 from pipeline.control.daemon.orchestrator import StepResult, WaitingRun
 from pipeline.control.daemon.service_units import format_launchd_unit, format_systemd_unit
-from pipeline.control.monitoring.event_log import log_events
+from pipeline.control.logging.event_log import log_events
 from pipeline.control.operator.requests import Request, read_request_state, submit
 from pipeline.control.schedule.active_schedule import read_active_schedule
 from pipeline.control.schedule.definitions import load_definitions
 from pipeline.control.schedule.journal import Event
 from pipeline.control.schedule.schedule_file import load_schedule, parse_schedule
 from pipeline.control.workers.process_identity import PROC, count_open_descriptors, identify
-from pipeline.reading.health import judge_health
+from pipeline.reading.health_verdict import judge_health
 from tests.pipeline.control.workers.test_worker_pool import UNRULY
 
 SCHEDULE = '[tasks.upkeep]\nrun = "maintain"\ntrigger = "daily 06:00"\n'

@@ -19,8 +19,8 @@ import pytest
 from lake.contract import Table
 from lake.store import CommitResult, Lake
 from lake.tables.control import RUNS
-from pipeline.config.document import toml_document, write_document
 from pipeline.config.loading import load
+from pipeline.config.toml_document import toml_document, write_document
 from pipeline.control.daemon.clock import SimulatedClock
 from pipeline.control.workers.job import Job
 from pipeline.control.workers.task_actions import carry_out_job, make_runner

@@ -18,7 +18,7 @@ from lake.store import Lake
 from pipeline.control.workers.job import Job
 from pipeline.control.workers.process_identity import Identity, identify, is_alive, read_boot_id
 from pipeline.control.workers.worker_pool import MAX_LOG_BYTES, AttemptOutcome, ProcessPool
-from pipeline.engine.children import python_command
+from pipeline.engine.child_command import python_command
 
 UNRULY = python_command("tests.pipeline.control.workers.unruly")
 FAULTS = ("raise", "exit", "abort", "kill")

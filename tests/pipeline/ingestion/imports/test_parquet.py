@@ -9,8 +9,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from pipeline.ingestion.imports.old_system import PORTION
 from pipeline.ingestion.imports.parquet import ParquetStore
-from pipeline.ingestion.imports.store import PORTION
 from pipeline.ingestion.sources.errors import SourceError
 
 

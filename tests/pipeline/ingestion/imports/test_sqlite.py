@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.ingestion.imports.old_system import MAX_CELL, PORTION
 from pipeline.ingestion.imports.sqlite import SqliteStore, open_sqlite
-from pipeline.ingestion.imports.store import MAX_CELL, PORTION
 from pipeline.ingestion.sources.errors import SourceError
 from tests.frames.older import execute, insert
 

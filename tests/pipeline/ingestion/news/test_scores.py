@@ -16,9 +16,9 @@ from lake.store import Lake
 from lake.tables import TABLES
 from lake.tables.control import RUNS
 from lake.tables.news import NEWS_ARTICLES, NEWS_SENTIMENT, RAW_REPLIES
-from pipeline.config.document import toml_document
 from pipeline.config.resolving import values_of
 from pipeline.config.settings import RuntimeParams, Settings
+from pipeline.config.toml_document import toml_document
 from pipeline.engine.reproduction import reproduce
 from pipeline.engine.runner import Runner
 from pipeline.engine.stage import Stage

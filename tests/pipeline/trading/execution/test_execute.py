@@ -18,7 +18,7 @@ from pipeline.trading.books.book import Book, LedgerEvent, Leg, build_entries
 from pipeline.trading.books.money import half_even, to_cents, value_of
 from pipeline.trading.execution import execute
 from pipeline.trading.execution.costs import commission, price_fill, round_trip
-from pipeline.trading.execution.liquidity import measure_conditions
+from pipeline.trading.execution.volatility_and_volume import measure_conditions
 from pipeline.trading.params import Costs, TradingParams
 from tests.frames import market
 from tests.frames.trading import CALENDAR, DAYS, World, bar, dividend, free, split

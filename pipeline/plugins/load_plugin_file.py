@@ -20,9 +20,9 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from pipeline.features.catalogue import BUILT_IN
-from pipeline.features.definition import Code
+from pipeline.features.definition_hash import Code
 from pipeline.features.feature import Feature, refuse_duplicates
-from pipeline.features.trial import try_feature
+from pipeline.features.try_feature import try_feature
 from pipeline.market.sessions import Sessions
 from pipeline.models.members import MEMBERS
 from pipeline.models.members.member import Member

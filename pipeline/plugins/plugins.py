@@ -14,7 +14,7 @@ from pipeline.features.feature_set import extend
 from pipeline.market.sessions import Sessions
 from pipeline.models.members import FIRST_MEMBERS, MEMBERS
 from pipeline.plugins.extensions import NONE, Extensions, Kind
-from pipeline.plugins.plugin_file import Plugin, load_plugin
+from pipeline.plugins.load_plugin_file import Plugin, load_plugin
 from pipeline.trading.planning.rules import FIRST_RULES, RULES
 
 

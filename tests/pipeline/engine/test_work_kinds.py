@@ -9,18 +9,18 @@ import pytest
 
 from lake.runs import Run
 from lake.tables.control import WorkKind
-from pipeline.engine import work
+from pipeline.engine import work_kinds
 from pipeline.engine.stages import BACKFILL, CYCLE, IMPORT, TRAINING, find_stage
-from pipeline.engine.work import Work
+from pipeline.engine.work_kinds import Work
 from tests.frames.control import recipe, run
 
 FIRST, LAST = date(2021, 3, 1), date(2021, 3, 5)
 ALL = (
-    work.cycle(LAST),
-    work.backfill(FIRST, LAST),
-    work.import_from("old", IMPORT, FIRST, LAST, "abcd"),
-    work.training(LAST),
-    work.single_stage(find_stage("plan"), LAST),
+    work_kinds.cycle(LAST),
+    work_kinds.backfill(FIRST, LAST),
+    work_kinds.import_from("old", IMPORT, FIRST, LAST, "abcd"),
+    work_kinds.training(LAST),
+    work_kinds.single_stage(find_stage("plan"), LAST),
 )
 
 
@@ -54,17 +54,17 @@ def test_ids_are_those_that_earlier_programs_gave() -> None:
 
 @pytest.mark.parametrize("wanted", [ALL[0], ALL[1], ALL[3]], ids=["cycle", "backfill", "training"])
 def test_what_was_cut_off_goes_on_as_the_same_work(wanted: Work) -> None:
-    assert work.resume([left_by(wanted), left_by(wanted, "prices")]) == wanted
+    assert work_kinds.resume([left_by(wanted), left_by(wanted, "prices")]) == wanted
 
 
 def test_an_import_goes_on_without_the_older_system() -> None:
-    resumed = work.resume([left_by(ALL[2])])
+    resumed = work_kinds.resume([left_by(ALL[2])])
     assert resumed == replace(ALL[2], stages=tuple(stage for stage in IMPORT if stage.kind == "pure"))
 
 
 @pytest.mark.parametrize("kind", [WorkKind.SINGLE_STAGE, WorkKind.UPKEEP])
 def test_one_stage_or_the_files_of_one_table_are_done_with_their_commit(kind: WorkKind) -> None:
-    assert work.resume([left_by(replace(ALL[4], kind=kind))]).stages == ()
+    assert work_kinds.resume([left_by(replace(ALL[4], kind=kind))]).stages == ()
 
 
 def test_a_backfill_alone_derives_anew_from_all_landings() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.config.document import toml_document, toml_value, write_document
+from pipeline.config.toml_document import toml_document, toml_value, write_document
 
 scalars = st.one_of(
     st.booleans(),

@@ -10,8 +10,8 @@ import pytest
 from pipeline.features.feature_set import feature_set
 from pipeline.models import members
 from pipeline.models.members.naive import Naive
-from pipeline.plugins import load_plugins
-from pipeline.plugins.load_plugins import PluginError, Plugins
+from pipeline.plugins import plugins
+from pipeline.plugins.plugins import PluginError, Plugins
 from pipeline.trading.planning import rules
 from pipeline.trading.planning.rule import Rule, allow
 from tests.frames.features import CALENDAR
@@ -148,9 +148,9 @@ def test_a_rule_and_a_member_that_the_program_gains_are_recorded_and_no_run_of_b
     before_rules, before_members, uses = rules.RULES, members.MEMBERS, ("rules", "members")
     now_rules = (Rule("later", None, lambda *_: allow("fine")), *before_rules)
     now_members = (Later(), *before_members)
-    for module in (rules, load_plugins):
+    for module in (rules, plugins):
         monkeypatch.setattr(module, "RULES", now_rules)
-    for module in (members, load_plugins):
+    for module in (members, plugins):
         monkeypatch.setattr(module, "MEMBERS", now_members)
     now = load().extend(uses)
     assert (now.record()["rules"][0], now.record()["members"][0]) == ("later", "later")

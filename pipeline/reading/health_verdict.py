@@ -17,7 +17,7 @@ from pipeline.control.schedule.schedule_file import Calendars
 from pipeline.health.checks import SEVERITY, Check, Status, worst
 from pipeline.market.calendar_cache import ChildCalendars
 from pipeline.reading.cycles import CycleFacts, last_training, recent_cycles
-from pipeline.reading.operation import PartHealth, judge_parts
+from pipeline.reading.operation_parts import PartHealth, judge_parts
 from pipeline.text_format import counted
 
 RUN_COLUMNS = ("run_id", "work", "cycle_id", "stage", "session", "status", "error", "written", "seconds", "started_at")

@@ -23,7 +23,7 @@ from nextgen_tui.console.styles import content
 from nextgen_tui.text import formats
 from nextgen_tui.text.safe_text import remove_unsafe, safe_text
 from pipeline.reading.daemon import Activity
-from pipeline.reading.health import Health
+from pipeline.reading.health_verdict import Health
 
 MAX_TYPED = 1_000
 """Characters that a line takes; a megabyte pasted by mistake would stop the console for seconds."""

@@ -18,7 +18,7 @@ from pipeline.config.settings import Settings
 from pipeline.control.daemon.main import daemon_command
 from pipeline.control.operator.decisions import DecisionError
 from pipeline.control.operator.requests import Request
-from pipeline.engine.children import installed_script, python_command
+from pipeline.engine.child_command import installed_script, python_command
 from pipeline.engine.runner import Runner
 from pipeline.engine.stages import find_stage
 from pipeline.ingestion.sources.registry import SourceParams

@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 
 from lake.tables.control import RUNS, SYSTEM_HEALTH
-from pipeline.reading.health import Health, compose_health
-from pipeline.reading.operation import PartHealth
+from pipeline.reading.health_verdict import Health, compose_health
+from pipeline.reading.operation_parts import PartHealth
 from tests.nextgen_tui.lakes import MOMENT, SESSION, rows, run_row
 
 

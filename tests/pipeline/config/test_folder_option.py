@@ -8,7 +8,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from pipeline.config.folder import Folder
+from pipeline.config.folder_option import Folder
 from pipeline.control.daemon.main import command
 
 
