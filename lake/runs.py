@@ -4,27 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import cached_property
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from lake.contract import Table
-from lake.errors import LakeError, NoSuchError
+from lake.errors import NoSuchError
 from lake.fingerprint import fingerprint
 from lake.migrations import FORMAT, FORMATS, Formats
-from lake.migrations.steps import names_before, select_steps, upgrade_rows
-from lake.storage.atomic import fsync_files
-from lake.storage.checksums import hash_file
-from lake.storage.commit_pointer import CommitPointer, write_pointer
-from lake.storage.delta_log import commit_entry, commit_paths, publication_hash
-from lake.storage.disk import as_storage_error
+from lake.migrations.steps import names_before, select_steps
 from lake.store import Lake
-from lake.tables import TABLES
 from lake.tables.control import RUNS, WorkKind
 
 _JSON = ("inputs", "params", "libraries", "plugins", "files")
@@ -151,58 +144,6 @@ def recompute_fingerprint(
     then = names_before(steps, columns)
     rows = rows.select(pl.col(today).alias(name) for today, name in then.items())
     return fingerprint(rows, [then[name] for name in table.key], list(then.values()))
-
-
-def publish(lake: Lake, runs: Sequence[Run], publication: str, *, durable: bool = True) -> list[Run]:
-    """Make the runs' versions visible to readers, all in one commit, after forcing their files onto the disk.
-
-    Args:
-        lake: under the writer lock.
-        runs: the runs of one cycle, in order.
-        publication: the id of this publication; publishing it twice publishes it once.
-        durable: False skips the barrier (for lakes that may be lost, such as a test's).
-
-    Returns:
-        The runs as published, with the hash of every file they added.
-
-    Raises:
-        StorageError: if the disk refuses. What was not forced onto it goes to the quarantine, to be written anew:
-            asking a disk a second time can be answered with success for content that is lost.
-    """
-    hashed = [replace(run, files=_file_hashes(lake, run)) for run in runs]
-    if durable:
-        try:
-            fsync_files(path for run in runs for path in _paths(lake, run))
-        except OSError as error:
-            lake.discard_unpublished()
-            raise as_storage_error(error, "the runs could not be forced onto the disk") from error
-    written = lake.commit(RUNS, runs_to_frame(hashed), publication, {"publishes": publication})
-    if durable:
-        added = lake.history(RUNS, limit=1)[0]["files"]
-        fsync_files(commit_paths(lake.uri(RUNS), written.version, added))
-    write_pointer(
-        lake.path, CommitPointer(written.version, publication_hash(lake.uri(RUNS), written.version)), durable=durable
-    )
-    return hashed
-
-
-def record_failure(lake: Lake, run: Run) -> None:
-    """Record a run that failed: it publishes nothing. Under the writer lock."""
-    row = run.row() | {"run_id": f"{run.run_id}-failed-{run.recipe.attempt}"}
-    failed = RUNS.check(pl.DataFrame([row], schema=RUNS.schema))
-    lake.commit(RUNS, failed, f"{run.run_id}/failed/{run.started_at.isoformat()}", {})
-
-
-def find_unpublished(lake: Lake) -> list[Run]:
-    """The runs whose commits lie above the published versions: what an interrupted cycle left behind, oldest first."""
-    published = lake.published_versions()
-    found = [
-        _interrupted(commit, name)
-        for name, table in TABLES.items()
-        if table.published_by_run and name != RUNS.name
-        for commit in lake.commits_after(table, published[name])
-    ]
-    return sorted(found, key=lambda run: run.started_at)
 
 
 def find_run(lake: Lake, run_id: str) -> Run:
@@ -333,40 +274,3 @@ def summarize_work(runs: pl.DataFrame) -> pl.DataFrame:
 def _last_session(lake: Lake, where: pl.Expr) -> date | None:
     last = lake.read(RUNS, where=where, columns=("session",))["session"].max()
     return last if isinstance(last, date) else None
-
-
-def _interrupted(commit: dict[str, Any], table: str) -> Run:
-    try:
-        record = commit["recipe"]["run"]
-    except KeyError:
-        raise LakeError(
-            f"{table} has a version {commit['version']} above the published one that no run of ours wrote; "
-            "restore the table from a backup, or move the lake aside"
-        ) from None
-    record = _in_todays_columns(record)
-    record["session"], record["since"] = (date.fromisoformat(record[name]) for name in ("session", "since"))
-    record["as_of"], record["started_at"] = (datetime.fromisoformat(record[name]) for name in ("as_of", "started_at"))
-    written = commit["recipe"].get("written", record["rows"])
-    return replace(Run.from_row(record), output_version=commit["version"], written=written)
-
-
-def _in_todays_columns(record: dict[str, Any]) -> dict[str, Any]:
-    """A row of `runs` as an earlier program wrote it into a commit, with what has been added since."""
-    steps = select_steps(FORMATS, RUNS.name)
-    return upgrade_rows(pl.LazyFrame([record]), steps, list(record), RUNS.schema).collect().row(0, named=True)
-
-
-def _paths(lake: Lake, run: Run) -> list[Path]:
-    if not run.written or run.output_version is None:
-        return []
-    uri = lake.uri(TABLES[run.recipe.output_table])
-    return commit_paths(uri, run.output_version, _added(lake, run))
-
-
-def _added(lake: Lake, run: Run) -> list[str]:
-    assert run.output_version is not None
-    return list(commit_entry(lake.uri(TABLES[run.recipe.output_table]), run.output_version)["files"])
-
-
-def _file_hashes(lake: Lake, run: Run) -> dict[str, str]:
-    return {path.name: hash_file(path) for path in _paths(lake, run)}

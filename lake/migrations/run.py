@@ -11,7 +11,8 @@ from time import perf_counter
 from lake.contract import Table
 from lake.errors import DamageError, OvertakenError
 from lake.migrations.steps import Step, pending, select_steps
-from lake.runs import Run, find_unpublished, publish, upkeep_recipe
+from lake.publication import find_unpublished, publish
+from lake.runs import Run, upkeep_recipe
 from lake.storage.atomic import fsync_files
 from lake.storage.checksums import record_commit_checksums
 from lake.storage.commit_pointer import CommitPointer, write_pointer

@@ -12,7 +12,8 @@ import polars as pl
 from lake.contract import Table
 from lake.errors import DamageError, OvertakenError
 from lake.fingerprint import fingerprint
-from lake.runs import Run, publish, upkeep_recipe
+from lake.publication import publish
+from lake.runs import Run, upkeep_recipe
 from lake.storage.disk import translate_disk_errors
 from lake.store import Lake
 from lake.tables import TABLES

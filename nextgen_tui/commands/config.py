@@ -30,8 +30,8 @@ def command() -> None:
 @pass_invocation
 def show(invocation: Invocation, section: str | None, changed: bool, explain: bool) -> None:
     """Print every setting as TOML, with the source of its value."""
+    from pipeline.config.check_values import nearest
     from pipeline.config.fields import settings_of
-    from pipeline.config.layers import nearest
     from pipeline.config.resolving import DEFAULT, values_of
     from pipeline.config.settings import Settings
     from pipeline.config.toml_document import toml_document

@@ -17,7 +17,7 @@ from pipeline.ingestion.sources.registry import SOURCES
 
 if TYPE_CHECKING:
     from nextgen_tui.setup.create_lake import NewLake
-    from pipeline.config.layers import Given
+    from pipeline.config.check_values import Given
 
 _OPTIONS = {
     **{name: f"--{name}" for name in ("prices", "benchmark", "actions", "listings", "news", "tickers")},
@@ -64,8 +64,8 @@ def command(
     `nextgen replay`.
     """
     from nextgen_tui.setup.create_lake import make_lake
+    from pipeline.config.check_values import Given
     from pipeline.config.home import CONFIG_VARIABLE
-    from pipeline.config.layers import Given
 
     given = parse_settings(chosen)
     files = {

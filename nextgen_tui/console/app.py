@@ -27,7 +27,7 @@ from nextgen_tui.cli import exit_codes
 from nextgen_tui.cli.error_messages import describe_error
 from nextgen_tui.console.detail_screen import DetailScreen
 from nextgen_tui.console.dialogs import HelpScreen
-from nextgen_tui.console.lake_view import AsOf, Clock, LakeView, parse_as_of, read_runs, step_as_of, utc_now
+from nextgen_tui.console.lake_view import Clock, LakeView, read_runs, utc_now
 from nextgen_tui.console.lineage_view import follow
 from nextgen_tui.console.operator import command_parser
 from nextgen_tui.console.operator.commands import CommandApp
@@ -37,6 +37,7 @@ from nextgen_tui.console.pages.health import HealthData
 from nextgen_tui.console.runtime.change_detection import ChangeToken, change_token, log_folders, refuse_without_runs
 from nextgen_tui.console.runtime.shutdown import ConsoleExecutor
 from nextgen_tui.console.screens import PAGES
+from nextgen_tui.console.time_travel import AsOf, parse_as_of, step_as_of
 from nextgen_tui.text.safe_text import safe_text
 from pipeline.reading.alerts import Alert, AlertFacts, find_alerts, read_alert_facts, verdict_alert
 from pipeline.reading.daemon import Activity, read_activity

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
@@ -14,11 +13,12 @@ import polars as pl
 
 from lake.contract import Table
 from lake.migrations.run import STAGE as MIGRATION
-from lake.runs import DONE, cycle_sessions, highest_versions, of_work
+from lake.runs import highest_versions
 from lake.store import Lake
 from lake.tables import TABLES
-from lake.tables.control import RUNS, SYSTEM_HEALTH, WorkKind
+from lake.tables.control import RUNS, SYSTEM_HEALTH
 from lake.upkeep.compaction import STAGE as COMPACTION
+from nextgen_tui.console.time_travel import AsOf
 
 RUN_COLUMNS = (
     "run_id",
@@ -52,15 +52,6 @@ Clock = Callable[[], datetime]
 def utc_now() -> datetime:
     """The time now, in UTC."""
     return datetime.now(UTC)
-
-
-@dataclass(frozen=True)
-class AsOf:
-    """Where the console stands in time."""
-
-    session: date
-    moment: datetime
-    """Wall time at which the last run that counts was started."""
 
 
 class LakeView:
@@ -141,57 +132,3 @@ def read_runs(lake: Lake) -> pl.DataFrame:
     """Every published run, without its recipe, in the order they were started."""
     runs = lake.read(RUNS, columns=RUN_COLUMNS).sort("started_at", "run_id")
     return runs.with_columns(written=pl.when(REWRITES).then(0).otherwise(pl.col("written")))
-
-
-def as_of_session(runs: pl.DataFrame, session: date) -> AsOf | None:
-    """Right after the last cycle that is not later than the session was published; None if there is none.
-
-    The report on a cycle follows it as a run of its own, and belongs to it.
-    """
-    cycles = runs.filter(of_work(WorkKind.CYCLE), DONE, pl.col("session") <= session)
-    if cycles.is_empty():
-        return None
-    last = cycles["session"].max()
-    assert isinstance(last, date)
-    moment = cycles.filter(pl.col("session") == last)["started_at"].max()
-    assert isinstance(moment, datetime)
-    later = runs.filter((pl.col("started_at") > moment) & (pl.col("session") == last) & (pl.col("stage") == "report"))
-    reported = later["started_at"].min()
-    return AsOf(last, reported if isinstance(reported, datetime) else moment)
-
-
-def parse_as_of(runs: pl.DataFrame, words: str) -> AsOf | None:
-    """Read what a person typed: a session, a time in UTC, or the beginning of a run's or cycle's id.
-
-    Raises:
-        ValueError: saying what can be typed, if it is none of these or lies before the first cycle.
-    """
-    words = words.strip()
-    if words in ("", "now", "live"):
-        return None
-    session = _session(runs, words)
-    found = as_of_session(runs, session) if session else None
-    if found is None:
-        sessions = cycle_sessions(runs)
-        span = f"{sessions[0]} to {sessions[-1]}" if sessions else "none has been run"
-        raise ValueError(f"there is no past moment {words!r}: give a session ({span}), a UTC time, or a run's id")
-    return found
-
-
-def _session(runs: pl.DataFrame, words: str) -> date | None:
-    try:
-        return date.fromisoformat(words[:10])
-    except ValueError:
-        named = runs.filter(pl.col("run_id").str.starts_with(words) | (pl.col("cycle_id") == words))
-        return named["session"][0] if named.height else None
-
-
-def step_as_of(runs: pl.DataFrame, at: AsOf | None, step: int) -> AsOf | None:
-    """The standpoint so many sessions later; None is now, which comes after the last session."""
-    sessions = cycle_sessions(runs)
-    if not sessions:
-        return None
-    newest = len(sessions) - 1
-    here = newest if at is None else sum(session < at.session for session in sessions)
-    there = max(here + step, 0)
-    return as_of_session(runs, sessions[there]) if there < newest else None

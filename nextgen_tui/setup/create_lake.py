@@ -13,7 +13,7 @@ from nextgen_tui.cli.invocation import Invocation
 from nextgen_tui.cli.progress import Progress
 
 if TYPE_CHECKING:
-    from pipeline.config.layers import Given
+    from pipeline.config.check_values import Given
     from pipeline.engine.runner import Runner
 
 

@@ -15,7 +15,7 @@ from nextgen_tui.cli.invocation import Invocation
 from nextgen_tui.setup.create_lake import make_lake
 
 if TYPE_CHECKING:
-    from pipeline.config.layers import Given
+    from pipeline.config.check_values import Given
 
 NOTE = "demo.json"
 """Lies in a demo lake and in no other."""
@@ -82,7 +82,7 @@ def replay(invocation: Invocation, chosen: Mapping[str, Given], sessions: int) -
 
 
 def _begin(invocation: Invocation, chosen: Mapping[str, Given]) -> float:
-    from pipeline.config.layers import Given
+    from pipeline.config.check_values import Given
 
     started = perf_counter()
     # A demo can be made again at any time: what a power cut may cost is not worth waiting for the disk.

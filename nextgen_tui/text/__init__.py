@@ -1,1 +1,1 @@
-"""Text for people: figures, tables, and text from outside made remove_unsafe."""
+"""Text for people: figures, tables, and text from outside made safe to show."""

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pipeline.config import ConfigError
+from pipeline.config.check_values import Given, from_text, nearest
 from pipeline.config.fields import settings_of
 from pipeline.config.home import config_file
-from pipeline.config.layers import Given, from_text, names_of, nearest
+from pipeline.config.layers import names_of
 from pipeline.config.resolving import Loaded, resolve
 from pipeline.config.settings import Settings
 

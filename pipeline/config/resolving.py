@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from pipeline.config import ConfigError
+from pipeline.config.check_values import Given, check_value
 from pipeline.config.fields import annotations_of, is_section, settings_of
-from pipeline.config.layers import Given, check_value, from_environment, from_file, names_of
+from pipeline.config.layers import from_environment, from_file, names_of
 
 T = TypeVar("T")
 DEFAULT = "default"

@@ -14,7 +14,8 @@ import polars as pl
 
 from lake.errors import StorageError
 from lake.fingerprint import fingerprint
-from lake.runs import Recipe, Run, record_failure
+from lake.publication import record_failure
+from lake.runs import Recipe, Run
 from lake.store import CommitResult, Lake
 from pipeline.config.recorded import from_record
 from pipeline.config.settings import Settings

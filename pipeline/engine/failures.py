@@ -9,7 +9,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from lake.errors import BusyError, LakeError, StorageError
-from lake.runs import Recipe, Run, failed_attempts, record_failure
+from lake.publication import record_failure
+from lake.runs import Recipe, Run, failed_attempts
 from lake.store import Lake
 from pipeline.engine.work_kinds import Work
 

@@ -9,17 +9,8 @@ from datetime import date, datetime
 
 import polars as pl
 
-from lake.runs import (
-    Recipe,
-    Run,
-    backfill_span,
-    failed_attempts,
-    find_unpublished,
-    has_imported,
-    is_published,
-    last_cycle,
-    publish,
-)
+from lake.publication import find_unpublished, publish
+from lake.runs import Recipe, Run, backfill_span, failed_attempts, has_imported, is_published, last_cycle
 from lake.store import Lake
 from lake.tables.control import WorkKind
 from lake.tables.features import FEATURE_ROWS

@@ -1,17 +1,66 @@
-"""What feedback has learned so far, as arrays beside a batch: bias adjustments, interval scales, measured skill."""
+"""Corrects forecasts by what feedback has learned: bias added back, intervals rescaled, confidence by skill."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from math import erf, sqrt
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from pipeline.models import scaling
+from pipeline.models.ensemble import combine
+from pipeline.prediction.bounds import bound
 from pipeline.prediction.params import PredictionParams
+from pipeline.prediction.quantiles import agreement, widen
 
 Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class RawForecast:
+    """What the models say, before feedback and bounds."""
+
+    model_id: str
+    role: str
+    horizons: tuple[int, ...]
+    sigma: Floats
+    """[n] daily standard deviation."""
+    members: Mapping[str, Floats]
+    """Member -> [n, horizons, quantiles] as fractions; the naive one is always there."""
+    weights: Mapping[str, Floats]
+    """Member -> [horizons]."""
+
+
+@dataclass(frozen=True)
+class CorrectedForecast:
+    """A forecast after the corrections of feedback and the bounds; arrays are [tickers, horizons] and more."""
+
+    quantiles: np.ndarray
+    acted: np.ndarray
+    sigma: np.ndarray
+    added: np.ndarray
+    scales: np.ndarray
+    confidence: np.ndarray
+
+
+def correct(
+    raw: RawForecast,
+    tickers: pl.DataFrame,
+    bias_flags: pl.DataFrame,
+    feedback_metrics: pl.DataFrame,
+    params: PredictionParams,
+) -> CorrectedForecast:
+    """Combine the members, add back measured bias, widen as realised coverage asks, and bound the result."""
+    sigma = scaling.horizon_sigma(raw.sigma, raw.horizons)
+    added = bias_adjustments(bias_flags, tickers["ticker"].to_list(), tickers["sector"].to_list(), raw.horizons)
+    scales = interval_scales(feedback_metrics, raw.horizons, params)
+    widened_quantiles = widen(combine(raw.members, raw.weights) + added[..., None], scales)
+    quantiles, acted = bound(widened_quantiles, sigma, params)
+    confidence = agreement(raw.members) * measured_skill(feedback_metrics, raw.horizons, params)
+    return CorrectedForecast(quantiles, acted, sigma, added, scales, confidence)
 
 
 def bias_adjustments(

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import date, datetime
 from hashlib import sha256
 
@@ -22,32 +21,16 @@ from pipeline.features.params import MAX_WINDOW
 from pipeline.features.tensors import window_tensor
 from pipeline.market.sessions import Sessions
 from pipeline.models import scaling
-from pipeline.models.ensemble import combine
 from pipeline.models.inference import daily_sigma, forecast_members
 from pipeline.models.members import MEMBERS, list_members, naive
 from pipeline.models.members.member import Member
 from pipeline.models.registry import Ensemble, find_champion, find_naive_shape, load_members
-from pipeline.prediction.bounds import MEDIAN, bound, name_bounds
-from pipeline.prediction.corrections import bias_adjustments, interval_scales, measured_skill
+from pipeline.prediction.bounds import MEDIAN, name_bounds
+from pipeline.prediction.corrections import CorrectedForecast, RawForecast, correct
 from pipeline.prediction.params import PredictionParams
-from pipeline.prediction.quantiles import agreement, probability_up, widen
+from pipeline.prediction.quantiles import probability_up
 
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class RawForecast:
-    """What the models say, before feedback and bounds."""
-
-    model_id: str
-    role: str
-    horizons: tuple[int, ...]
-    sigma: Floats
-    """[n] daily standard deviation."""
-    members: Mapping[str, Floats]
-    """Member -> [n, horizons, quantiles] as fractions; the naive one is always there."""
-    weights: Mapping[str, Floats]
-    """Member -> [horizons]."""
 
 
 def predict(
@@ -138,7 +121,7 @@ def predict_batch(
     if tickers.is_empty():
         return PREDICTIONS.empty()
     raw = _raw_forecast(tickers, feature_rows, model_registry, ensemble, params)
-    final = _correct(raw, tickers, bias_flags, feedback_metrics, params)
+    final = correct(raw, tickers, bias_flags, feedback_metrics, params)
     targets = {horizon: calendar.offset(session, horizon) for horizon in raw.horizons}
     return (
         _rows(tickers, raw, final, targets)
@@ -159,35 +142,6 @@ def _select_batch(feature_windows: pl.DataFrame, features_id: str) -> pl.DataFra
             f"there are no windows of batch {features_id!r}; `nextgen show feature_windows` lists those there are"
         )
     return batch
-
-
-@dataclass(frozen=True)
-class CorrectedForecast:
-    """A forecast after the corrections of feedback and the bounds; arrays are [tickers, horizons] and more."""
-
-    quantiles: np.ndarray
-    acted: np.ndarray
-    sigma: np.ndarray
-    added: np.ndarray
-    scales: np.ndarray
-    confidence: np.ndarray
-
-
-def _correct(
-    raw: RawForecast,
-    tickers: pl.DataFrame,
-    bias_flags: pl.DataFrame,
-    feedback_metrics: pl.DataFrame,
-    params: PredictionParams,
-) -> CorrectedForecast:
-    """Combine the members, add back measured bias, widen as realised coverage asks, and bound the result."""
-    sigma = scaling.horizon_sigma(raw.sigma, raw.horizons)
-    added = bias_adjustments(bias_flags, tickers["ticker"].to_list(), tickers["sector"].to_list(), raw.horizons)
-    scales = interval_scales(feedback_metrics, raw.horizons, params)
-    widened_quantiles = widen(combine(raw.members, raw.weights) + added[..., None], scales)
-    quantiles, acted = bound(widened_quantiles, sigma, params)
-    confidence = agreement(raw.members) * measured_skill(feedback_metrics, raw.horizons, params)
-    return CorrectedForecast(quantiles, acted, sigma, added, scales, confidence)
 
 
 def _rows(tickers: pl.DataFrame, raw: RawForecast, final: CorrectedForecast, targets: dict[int, date]) -> pl.DataFrame:

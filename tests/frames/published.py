@@ -6,7 +6,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 
-from lake.runs import Run, publish
+from lake.publication import publish
+from lake.runs import Run
 from lake.store import Lake
 from lake.tables.control import TASK_REQUESTS
 from lake.tables.market import INSTRUMENTS, MARKET_PRICES

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from lake.errors import LakeError
+from lake.publication import find_unpublished, publish, record_failure
 from lake.runs import (
     Run,
     backfill_span,
@@ -14,14 +15,11 @@ from lake.runs import (
     failed_attempts,
     find_done_runs,
     find_run,
-    find_unpublished,
     has_imported,
     is_published,
     last_cycle,
     last_decision,
     last_session,
-    publish,
-    record_failure,
     runs_to_frame,
     summarize_work,
 )

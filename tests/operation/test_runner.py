@@ -10,7 +10,8 @@ import polars as pl
 import pytest
 
 from lake.errors import LakeError
-from lake.runs import Run, find_unpublished, last_cycle
+from lake.publication import find_unpublished
+from lake.runs import Run, last_cycle
 from lake.store import Lake
 from lake.tables import TABLES
 from lake.tables.control import RUNS

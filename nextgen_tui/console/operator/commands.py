@@ -12,12 +12,13 @@ from textual.notifications import SeverityLevel
 from lake.store import Lake
 from nextgen_tui.cli.error_messages import describe_error
 from nextgen_tui.console.dialogs import ConfirmScreen
-from nextgen_tui.console.lake_view import AsOf, LakeView, parse_as_of
+from nextgen_tui.console.lake_view import LakeView
 from nextgen_tui.console.operator import command_parser
 from nextgen_tui.console.operator.decide_process import record_decision
 from nextgen_tui.console.page import Action
 from nextgen_tui.console.page_screen import PageScreen
 from nextgen_tui.console.screens import PAGES
+from nextgen_tui.console.time_travel import AsOf, parse_as_of
 from nextgen_tui.text.safe_text import remove_unsafe, safe_text
 from pipeline.control.operator.requests import submit
 from pipeline.reading.daemon import Activity

@@ -14,7 +14,7 @@ from lake.store import Lake
 from lake.upkeep.checkpoints import write_checkpoints
 from lake.upkeep.compaction import compact_tables
 from lake.upkeep.vacuum import vacuum
-from pipeline.config.layers import Given
+from pipeline.config.check_values import Given
 from pipeline.config.loading import choice, load
 from pipeline.control.operator.decisions import read_market_time
 from pipeline.control.schedule.expectations import find_missing_outputs

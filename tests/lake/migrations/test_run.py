@@ -17,7 +17,8 @@ from lake.fingerprint import fingerprint
 from lake.migrations import FORMAT, FORMATS, AddColumn, RenameColumn
 from lake.migrations.run import migrate, plan_migration
 from lake.migrations.steps import Formats
-from lake.runs import Run, find_done_runs, find_run, find_unpublished, publish, recompute_fingerprint
+from lake.publication import find_unpublished, publish
+from lake.runs import Run, find_done_runs, find_run, recompute_fingerprint
 from lake.storage import delta
 from lake.storage.delta_log import commit_entry, entry_versions
 from lake.storage.manifest import MANIFEST

@@ -41,7 +41,7 @@ COUNTER = """
 import sys, time
 from pathlib import Path
 from lake.errors import BusyError
-from lake.runs import publish
+from lake.publication import publish
 from lake.store import Lake
 from lake.tables.market import INSTRUMENTS
 from tests.frames.control import recipe, run

@@ -9,7 +9,7 @@ import pytest
 
 from lake.contract import Table
 from lake.errors import DamageError
-from lake.runs import find_unpublished, publish
+from lake.publication import find_unpublished, publish
 from lake.storage import delta_log
 from lake.storage.lock import WRITER_HOLDER
 from lake.store import Lake

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from lake.store import Lake
-from nextgen_tui.console.lake_view import LakeView, parse_as_of, read_runs, step_as_of
+from nextgen_tui.console.lake_view import LakeView, read_runs
+from nextgen_tui.console.time_travel import parse_as_of, step_as_of
 from tests.nextgen_tui.console.desk import FIRST, LAST
 
 

@@ -12,7 +12,7 @@ import pytest
 from pydantic import Field
 
 from pipeline.config import ConfigError
-from pipeline.config.layers import Given
+from pipeline.config.check_values import Given
 from pipeline.config.recorded import first_names, from_record
 from pipeline.config.resolving import Loaded, resolve
 from pipeline.config.setting_types import Formerly

@@ -16,6 +16,7 @@ from pipeline.config.secrets import Secret, secret
 from pipeline.ingestion.news.llm_prompt import VERSION, Question, batches, input_text
 from pipeline.ingestion.news.llm_reply import usage, verdicts
 from pipeline.ingestion.params import LanguageModelParams
+from pipeline.ingestion.sources.openai.budget import Budget
 from pipeline.ingestion.sources.openai.client import Client, RequestFailure, open_client, refusal_to_ask, request_body
 from pipeline.ingestion.sources.openai.response_cache import ResponseCache
 from pipeline.ingestion.sources.openai.transcript import Transcript
@@ -41,12 +42,13 @@ class Scorer:
     _deadline: float = field(default=0.0, init=False)
 
     def __post_init__(self) -> None:
-        self.memory = ResponseCache(self.state / "asked.sqlite")
+        self.cache = ResponseCache(self.state / "asked.sqlite")
+        self.budget = Budget(self.state / "asked.sqlite")
         self.rate = RateLimit(self.state / "rate", self.params.requests_per_minute)
 
     def ask(self, questions: Sequence[Question]) -> list[Transcript]:
         """Exchanges that together speak of every question; what was answered before is not asked again."""
-        known = self.memory.find_answers(self._keys(questions))
+        known = self.cache.find_answers(self._keys(questions))
         settled = {article for transcript in known for article in transcript.article_ids}
         fresh = [question for question in questions if question.article_id not in settled]
         groups = list(batches(fresh, self.params.articles_per_request))
@@ -93,7 +95,7 @@ class Scorer:
         done = await self._persist(client, body, transcript)
         if done.status == "answered":
             self._answered = True
-            self.memory.keep(done, self._keys(group))
+            self.cache.keep(done, self._keys(group))
         return done
 
     async def _persist(self, client: Client, body: Mapping[str, object], transcript: Transcript) -> Transcript:
@@ -126,7 +128,7 @@ class Scorer:
         await asyncio.to_thread(self.rate.take)
         at = self.now()
         most = self.params.cost(len(transcript.request) // CHARACTERS_PER_TOKEN, self.params.max_output_tokens)
-        forbidden = self.memory.reserve(at, most, self.params.requests_per_day, self.params.dollars_per_day)
+        forbidden = self.budget.reserve(at, most, self.params.requests_per_day, self.params.dollars_per_day)
         if forbidden:
             self._spent = forbidden
             return replace(transcript, status="budget", reason=forbidden)
@@ -136,12 +138,12 @@ class Scorer:
         except TimeoutError:  # of the whole exchange: the library's own limit starts anew with each byte
             outcome = RequestFailure("the server did not answer in time", again=True, charged=True)
         if isinstance(outcome, RequestFailure):
-            self.memory.settle(at, most, most if outcome.charged else 0.0)
+            self.budget.settle(at, most, most if outcome.charged else 0.0)
             return outcome
         took = usage(outcome)
         stated = took.input_tokens is not None and took.output_tokens is not None
         cost = self.params.cost(took.input_tokens or 0, took.output_tokens or 0) if stated else most
-        self.memory.settle(at, most, cost)
+        self.budget.settle(at, most, cost)
         return replace(
             transcript,
             asked_at=at,

@@ -87,21 +87,21 @@ def write_tape(
     position = np.arange(length)[:, None]
     traded = (position >= instruments.listed) & (position < instruments.ex)
     dividends = np.zeros((length + DIVIDEND_NOTICE + 1, size))
-    text = _Announcements(np.full(size, -1), np.zeros(size, dtype=np.int64), [])
+    announcements = _Announcements(np.full(size, -1), np.zeros(size, dtype=np.int64), [])
     fraction = np.array([new / old for new, old in SPLITS])
     price = instruments.first_price
     for now in range(length):
-        ratio = np.where(text.split_at == now, fraction[text.split_kind], 1.0)
+        ratio = np.where(announcements.split_at == now, fraction[announcements.split_kind], 1.0)
         started = now > instruments.listed
         growth = np.where(started, 1 + path.total[now], 1.0)
         dividend = np.where(started, dividends[now], 0.0)
         reference[now] = price / ratio - dividend
         price = np.maximum(price * growth / ratio - dividend, 0.02)
         close[now] = price
-        _announce_splits(now, price, traded[now], instruments, params, text)
-        _announce_dividends(now, price, traded[now], instruments, dividends, text)
-    _announce_departures(close, instruments, text)
-    return Tape(close, reference, traded, _actions(text, instruments, calendar, first))
+        _announce_splits(now, price, traded[now], instruments, params, announcements)
+        _announce_dividends(now, price, traded[now], instruments, dividends, announcements)
+    _announce_departures(close, instruments, announcements)
+    return Tape(close, reference, traded, _actions(announcements, instruments, calendar, first))
 
 
 def _leaving(instruments: Instruments, position: int, notice: int) -> Flags:
@@ -112,10 +112,15 @@ def _leaving(instruments: Instruments, position: int, notice: int) -> Flags:
 
 
 def _announce_splits(
-    now: int, price: Floats, traded: Flags, instruments: Instruments, params: SimulatedParams, text: _Announcements
+    now: int,
+    price: Floats,
+    traded: Flags,
+    instruments: Instruments,
+    params: SimulatedParams,
+    announcements: _Announcements,
 ) -> None:
-    text.split_at[text.split_at <= now] = -1
-    considers = traded & ((price > instruments.split_above) | (price < LOW_PRICE)) & (text.split_at < 0)
+    announcements.split_at[announcements.split_at <= now] = -1
+    considers = traded & ((price > instruments.split_above) | (price < LOW_PRICE)) & (announcements.split_at < 0)
     if not considers.any():
         return
     # a dividend is declared per share of its ex-date: none may be pending when the share basis changes
@@ -127,13 +132,13 @@ def _announce_splits(
     usual = np.where(price > 1.8 * instruments.split_above, 2, np.where(which < 0.3, 1, 0))
     kind = np.where(price < LOW_PRICE, 3, usual)
     for name in np.flatnonzero(announced).tolist():
-        text.split_at[name], text.split_kind[name] = now + SPLIT_NOTICE, kind[name]
+        announcements.split_at[name], announcements.split_kind[name] = now + SPLIT_NOTICE, kind[name]
         new, old = SPLITS[kind[name]]
-        text.rows.append((now + SPLIT_NOTICE, name, "split", new, old, None, now))
+        announcements.rows.append((now + SPLIT_NOTICE, name, "split", new, old, None, now))
 
 
 def _announce_dividends(
-    now: int, price: Floats, traded: Flags, instruments: Instruments, dividends: Floats, text: _Announcements
+    now: int, price: Floats, traded: Flags, instruments: Instruments, dividends: Floats, announcements: _Announcements
 ) -> None:
     ex = now + DIVIDEND_NOTICE
     due = traded & (instruments.dividend_yield > 0) & ((ex - instruments.dividend_phase) % QUARTER == 0)
@@ -142,14 +147,16 @@ def _announce_dividends(
         amount = round(float(price[name] * instruments.dividend_yield[name] / 4), 2)
         if amount >= 0.01:
             dividends[ex, name] = amount
-            text.rows.append((ex, name, "dividend", None, None, amount, now))
+            announcements.rows.append((ex, name, "dividend", None, None, amount, now))
 
 
-def _announce_departures(close: Floats, instruments: Instruments, text: _Announcements) -> None:
+def _announce_departures(close: Floats, instruments: Instruments, announcements: _Announcements) -> None:
     for departure in instruments.departures:
         if departure.announced < len(close):
             final = _final_value(departure, close)
-            text.rows.append((departure.ex, departure.name, "delisting", None, None, final, departure.announced))
+            announcements.rows.append(
+                (departure.ex, departure.name, "delisting", None, None, final, departure.announced)
+            )
 
 
 def _final_value(departure: Departure, close: Floats) -> float:
@@ -158,10 +165,12 @@ def _final_value(departure: Departure, close: Floats) -> float:
     return round(float(basis * departure.final), 2)
 
 
-def _actions(text: _Announcements, instruments: Instruments, calendar: Sessions, first: int) -> pl.DataFrame:
+def _actions(announcements: _Announcements, instruments: Instruments, calendar: Sessions, first: int) -> pl.DataFrame:
     """The announced actions as a frame; an ex-date may lie after the last simulated session."""
     rows = []
-    for ex, name, kind, numerator, denominator, amount, announced in sorted(text.rows, key=lambda row: row[:3]):
+    for ex, name, kind, numerator, denominator, amount, announced in sorted(
+        announcements.rows, key=lambda row: row[:3]
+    ):
         if first + ex >= len(calendar.days):
             continue
         ex_date = calendar.days[first + ex]

@@ -40,8 +40,8 @@ class Answers:
     @property
     def reason(self) -> str:
         """Why there are not more answers, in words."""
-        text = [self.given_up] if self.given_up else self.failures
-        return text[0].error if text else "no reason is known"
+        unanswered = [self.given_up] if self.given_up else self.failures
+        return unanswered[0].error if unanswered else "no reason is known"
 
 
 def rule_of(error: LimitedError | UnreachableError) -> str:

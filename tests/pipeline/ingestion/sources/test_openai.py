@@ -308,7 +308,7 @@ def test_the_days_dollars_are_a_budget_and_what_was_not_spent_is_given_back(open
     rows = landed(news(9), given).sort("asked_at")
     assert rows["status"].to_list() == ["answered"] * 4 + ["budget"] * 5
     assert "USD" in rows["reason"][8]
-    requests, dollars = Scorer(given.news.model, None, state / "openai").memory.spent(datetime.now(UTC))
+    requests, dollars = Scorer(given.news.model, None, state / "openai").budget.spent(datetime.now(UTC))
     assert (requests, dollars) == (4, pytest.approx(0.008))
 
 
@@ -316,7 +316,7 @@ def test_a_timeout_may_have_cost_all_it_could(openai: OpenAI, state: Path) -> No
     openai.answers = lambda _: Answer(delay=1.0)
     given = params(openai, timeout_seconds=0.2, tries=1)
     landed(news(), given)
-    assert Scorer(given.news.model, None, state / "openai").memory.spent(datetime.now(UTC))[1] > 0.01
+    assert Scorer(given.news.model, None, state / "openai").budget.spent(datetime.now(UTC))[1] > 0.01
 
 
 def test_a_model_that_was_trained_later_is_not_asked_about_what_it_may_know(openai: OpenAI) -> None:

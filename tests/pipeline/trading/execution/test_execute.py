@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lake.tables.market import INSTRUMENTS
 from lake.tables.trading import EXECUTED_TRADES, LEDGER_ENTRIES
 from pipeline.config import ConfigError
-from pipeline.config.layers import Given
+from pipeline.config.check_values import Given
 from pipeline.config.resolving import resolve
 from pipeline.trading.books import ledger
 from pipeline.trading.books.book import Book, LedgerEvent, Leg, build_entries
