@@ -30,9 +30,9 @@ IMPORTED = (
     "pipeline.engine.stages",
     "pipeline.engine.reproduction",
     "pipeline.control.daemon.daemon_loop",
-    "pipeline.control.monitoring.logs",
+    "pipeline.control.logging.json_logs",
     "pipeline.control.workers.task_actions",
-    "pipeline.reading.health",
+    "pipeline.reading.health_verdict",
     "nextgen_tui.cli.main",
     "exchange_calendars",
 )

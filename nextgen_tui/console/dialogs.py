@@ -18,6 +18,7 @@ from nextgen_tui.console.operator.command_parser import (
     WAITS_FOR_DAEMON,
     PendingRequest,
 )
+from nextgen_tui.console.screen_frame import NotesWidget, SafeInput
 from nextgen_tui.console.sheet.sheet import Cell
 from nextgen_tui.console.styles import content
 from nextgen_tui.text.safe_text import safe_text

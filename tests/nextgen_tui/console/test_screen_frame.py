@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from nextgen_tui.console.frame import BarPiece, fit_pieces
 from nextgen_tui.console.notes import plain_text
+from nextgen_tui.console.screen_frame import BarPiece, fit_pieces
 
 PIECES = (
     BarPiece(("session 2022-03-01", "2022-03-01"), order=2),
