@@ -78,7 +78,7 @@ class BarPiece:
 
 def top_bar(console: Console, width: int) -> tuple[Line, bool]:
     """The bar at the top, as much of it as fits the width, and whether it speaks of the past."""
-    lake = BarPiece((safe_text(console.lake_path, 60), safe_text(console.lake_path.name, 24)), order=0)
+    lake = BarPiece((safe_text(console.lake_path, 60), safe_text(console.lake_path.absolute().name, 24)), order=0)
     if console.at is not None:
         play = "p pause" if console.playing else "p play"
         steps = BarPiece(("< earlier   > later", "< >"), order=2)
