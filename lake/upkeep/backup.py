@@ -75,7 +75,7 @@ def restore(source: Path, target: Path, progress: Progress = lambda *_: None) ->
         DamageError: naming the first file of the backup that is missing or has changed; no lake is left behind.
     """
     check_path(target)
-    hashes = _known(source)
+    hashes = _read_known_hashes(source)
     if not hashes:
         raise NotALakeError(f"{source} is not a backup; name a folder that `nextgen backup` wrote")
     _refuse_within(target, source, "a lake inside its backup would be lost with it")
@@ -177,7 +177,7 @@ def _is_there(path: Path, there: Path, digest: str | None) -> bool:
 def _earlier(lake: Lake, target: Path) -> dict[str, str]:
     """The files of an earlier backup of the lake in the folder, with their hashes."""
     _refuse_within(target, lake.path, "a backup inside its lake would be lost with it")
-    known = _known(target)
+    known = _read_known_hashes(target)
     if not known and target.exists() and any(target.iterdir()) and not (target / f"{BACKUP_MANIFEST}.begun").exists():
         raise NotALakeError(f"{target} is neither empty nor a backup; name an empty folder")
     if (target / MANIFEST).exists() and (made := read_created_at(target)) != read_created_at(lake.path):
@@ -190,7 +190,7 @@ def _refuse_within(inner: Path, outer: Path, why: str) -> None:
         raise NotALakeError(f"{inner} is inside {outer}, and {why}; name a folder outside it")
 
 
-def _known(folder: Path) -> dict[str, str]:
+def _read_known_hashes(folder: Path) -> dict[str, str]:
     manifest = folder / BACKUP_MANIFEST
     if not manifest.exists():
         return {}

@@ -157,10 +157,10 @@ def outcome(arguments: Sequence[str]) -> int:
     except SystemExit:
         raise
     except BaseException as error:  # the last place that can turn it into words; a library's panic is no Exception
-        return _failed(error, invocation)
+        return _report_failure(error, invocation)
 
 
-def _failed(error: BaseException, invocation: Invocation) -> int:
+def _report_failure(error: BaseException, invocation: Invocation) -> int:
     from nextgen_tui.cli.error_messages import describe_error
 
     code, sentence = describe_error(error)

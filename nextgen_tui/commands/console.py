@@ -44,7 +44,7 @@ def command(
     if web:
         flags = {"--light": light, "--read-only": read_only}
         options = [*(flag for flag, given in flags.items() if given), *(["--at", at] if at else [])]
-        return _served(invocation, port, options)
+        return _serve(invocation, port, options)
     if screenshot is None:
         _refuse_without_terminal(invocation)
     from nextgen_tui.console.app import ConsoleApp
@@ -71,7 +71,7 @@ def _refuse_without_terminal(invocation: Invocation) -> None:
         raise click.UsageError("the console needs a terminal; `nextgen status --json` answers a script")
 
 
-def _served(invocation: Invocation, port: int, options: list[str]) -> int:
+def _serve(invocation: Invocation, port: int, options: list[str]) -> int:
     try:
         from nextgen_tui.console.runtime.serve import serve
     except ModuleNotFoundError as error:

@@ -137,7 +137,7 @@ def _show(invocation: Invocation, report: ImportReport) -> None:
             "bars count as public soon after their close, as in any load of history, unless the mapping has "
             "available_at; corrected bars count from this import on"
         )
-    output.record({**asdict(report), "written": report.written, "accounts": list(map(_recorded, report.accounts))})
+    output.record({**asdict(report), "written": report.written, "accounts": list(map(_to_record, report.accounts))})
 
 
 def _broken(report: ImportReport) -> Grid:
@@ -156,6 +156,6 @@ def _broken(report: ImportReport) -> Grid:
     return view
 
 
-def _recorded(account: Account) -> dict[str, object]:
+def _to_record(account: Account) -> dict[str, object]:
     aside = [{"rule": rule, "rows": rows, "first": first} for rule, (rows, first) in account.quarantined.items()]
     return {**asdict(account), "known": account.known, "quarantined": aside}

@@ -80,15 +80,15 @@ def command(
         "tickers": tuple((tickers or "").replace(",", " ").upper().split()),
         "first_session": start.isoformat() if start else "",
     }
-    named = {"files": _named(files), "yahoo": _named(asked)}
-    source = source or _implied(named)
+    named = {"files": _select_given(files), "yahoo": _select_given(asked)}
+    source = source or _find_implied_source(named)
     for other in ("files", "yahoo"):
         if named[other] and source != other:
             option = _OPTIONS[next(iter(named[other]))]
             raise click.UsageError(f"the {source} source takes no {option}; leave it out, or use --source {other}")
     if benchmark_ticker and source == "simulated":
         raise click.UsageError("the simulated source has a benchmark of its own; leave --benchmark-ticker out")
-    own = named.get(source or "", {}) | _named({"benchmark_ticker": benchmark_ticker})
+    own = named.get(source or "", {}) | _select_given({"benchmark_ticker": benchmark_ticker})
     settings = {f"source.{source or 'files'}.{name}": Given(value, "the command line") for name, value in own.items()}
     if source is not None or settings:
         given["source.name"] = Given(source or "files", "the command line")
@@ -111,12 +111,12 @@ def parse_settings(texts: tuple[str, ...]) -> dict[str, Given]:
     return found
 
 
-def _named(values: Mapping[str, object]) -> dict[str, object]:
+def _select_given(values: Mapping[str, object]) -> dict[str, object]:
     """The options that were given."""
     return {name: value for name, value in values.items() if value}
 
 
-def _implied(named: Mapping[str, Mapping[str, object]]) -> str | None:
+def _find_implied_source(named: Mapping[str, Mapping[str, object]]) -> str | None:
     """The source that the options speak of; None where they speak of none."""
     return next((source for source, options in named.items() if options), None)
 

@@ -82,7 +82,7 @@ def _words(value: Any, column: Column | None) -> str:
     if isinstance(value, bytes):
         return formats.counted(len(value), "byte")
     if isinstance(value, list):
-        return _listed(value)
+        return _list_values(value)
     return safe_text(value, MAX_CELL)
 
 
@@ -96,7 +96,7 @@ def _float(value: float, column: Column | None) -> str:
     return formats.number(value)
 
 
-def _listed(values: list[Any]) -> str:
+def _list_values(values: list[Any]) -> str:
     if values and isinstance(values[0], dict):
         return formats.counted(len(values), "entry", "entries")
     return safe_text(", ".join(str(value) for value in values), MAX_CELL)

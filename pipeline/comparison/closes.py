@@ -34,7 +34,7 @@ def closes(lake: Lake, source: str, first: date, last: date, calendar: Sessions,
     if not held:
         return None
     reach = pl.concat(held).group_by("ticker").agg(begins=pl.col("session").min(), ends=pl.col("session").max())
-    return merged([_compared(lake, source, old, reach, tolerance) for old in held], "closes")
+    return merged([_compare(lake, source, old, reach, tolerance) for old in held], "closes")
 
 
 def _by_year(lake: Lake, source: str, first: date, last: date, calendar: Sessions) -> Iterator[pl.DataFrame]:
@@ -52,7 +52,7 @@ def _by_year(lake: Lake, source: str, first: date, last: date, calendar: Session
         yield last_said.select(*AT, old="close")
 
 
-def _compared(lake: Lake, source: str, old: pl.DataFrame, reach: pl.DataFrame, tolerance: float) -> Figure:
+def _compare(lake: Lake, source: str, old: pl.DataFrame, reach: pl.DataFrame, tolerance: float) -> Figure:
     first, last = old["session"].min(), old["session"].max()
     assert isinstance(first, date) and isinstance(last, date)
     stands = lake.read(

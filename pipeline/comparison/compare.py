@@ -65,7 +65,7 @@ def compare(
     Raises:
         LakeError: if nothing was imported, or it is not clear what is to be compared.
     """
-    landed = _landed(lake)
+    landed = _read_landed_days(lake)
     source = _chosen(landed, source)
     since, until = landed[source]
     span = lake.clock_span(MARKET_PRICES, until=until)
@@ -80,7 +80,7 @@ def compare(
     return Comparison(source, first, last, tuple(figures))
 
 
-def _landed(lake: Lake) -> dict[str, tuple[date, date]]:
+def _read_landed_days(lake: Lake) -> dict[str, tuple[date, date]]:
     """Older system -> first and last day that its landings speak of."""
     mine = pl.col("source").str.starts_with("import-")
     parts = [lake.read(of, where=mine, columns=("source", "session", "request")) for of in (RAW_PRICES, RAW_IMPORTS)]

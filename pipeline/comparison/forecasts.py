@@ -42,7 +42,7 @@ def forecasts(
     if old.is_empty():
         return []
     ours = _ours(lake, first, last)
-    happened = _happened(lake, old, calendar)
+    happened = _read_outcomes(lake, old, calendar)
     return list(_figures(old, ours, happened, tolerance))
 
 
@@ -59,7 +59,7 @@ def _ours(lake: Lake, first: date, last: date) -> pl.DataFrame:
     return ordered.select(*AT, ours="point")
 
 
-def _happened(lake: Lake, old: pl.DataFrame, calendar: Sessions) -> pl.DataFrame:
+def _read_outcomes(lake: Lake, old: pl.DataFrame, calendar: Sessions) -> pl.DataFrame:
     """session, ticker, horizon, happened: total returns that are known by now."""
     first = old["session"].min()
     assert isinstance(first, date)

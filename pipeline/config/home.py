@@ -33,14 +33,14 @@ def lake_home(environ: Mapping[str, str], platform: str = sys.platform) -> Path:
         ConfigError: if there is no variable and no home folder to fall back on.
     """
     if named := environ.get(LAKE_VARIABLE):
-        return _expanded(named, environ)
+        return _expand(named, environ)
     return _user_data(environ, platform) / "nextgen" / "lake"
 
 
 def state_home(environ: Mapping[str, str]) -> Path:
     """The folder for what may be lost at the price of asking again: NEXTGEN_STATE, or the XDG place for state."""
     if named := environ.get(STATE_VARIABLE):
-        return _expanded(named, environ)
+        return _expand(named, environ)
     named = environ.get("XDG_STATE_HOME", "")
     root = Path(named) if named and Path(named).is_absolute() else _user_home(environ) / ".local" / "state"
     return root / "nextgen"
@@ -53,7 +53,7 @@ def config_file(lake: Path | None, environ: Mapping[str, str]) -> Path | None:
         ConfigError: if NEXTGEN_CONFIG names a file that does not exist.
     """
     if named := environ.get(CONFIG_VARIABLE):
-        path = _expanded(named, environ)
+        path = _expand(named, environ)
         if not path.is_file():
             raise ConfigError(f"{CONFIG_VARIABLE} names {path}, which is not a file; correct or unset it")
         return path
@@ -82,7 +82,7 @@ def _user_home(environ: Mapping[str, str]) -> Path:
         raise ConfigError(f"there is no home folder to keep a lake in; set {LAKE_VARIABLE}") from error
 
 
-def _expanded(named: str, environ: Mapping[str, str]) -> Path:
+def _expand(named: str, environ: Mapping[str, str]) -> Path:
     if named == "~" or named.startswith("~/"):
         return _user_home(environ) / named[2:]
     return Path(named)

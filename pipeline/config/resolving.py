@@ -52,10 +52,10 @@ def resolve(
 
 def built(cls: type[T], given: Mapping[str, Given], prefix: str = "") -> T:
     """An instance with the given values (dotted keys) over its defaults."""
-    return _replaced(cls, None, given, prefix)
+    return _replace(cls, None, given, prefix)
 
 
-def _replaced(cls: type[T], base: T | None, given: Mapping[str, Given], prefix: str) -> T:
+def _replace(cls: type[T], base: T | None, given: Mapping[str, Given], prefix: str) -> T:
     values: dict[str, Any] = {}
     hints = annotations_of(cls)
     for field in fields(cls):  # type: ignore[arg-type]  # T is bound to a dataclass by its use
@@ -64,7 +64,7 @@ def _replaced(cls: type[T], base: T | None, given: Mapping[str, Given], prefix: 
             values[field.name] = given[key].value
         elif is_section(hints[field.name]) and any(name.startswith(f"{key}.") for name in given):
             start = base if base is not None else _defaults(cls)
-            values[field.name] = _replaced(hints[field.name], getattr(start, field.name, None), given, f"{key}.")
+            values[field.name] = _replace(hints[field.name], getattr(start, field.name, None), given, f"{key}.")
         elif base is not None:
             values[field.name] = getattr(base, field.name)
     try:

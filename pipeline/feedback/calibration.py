@@ -37,12 +37,12 @@ def learned_scale(histograms: NDArray[np.int64], ages: NDArray[np.int64], params
     weights = 0.5 ** (ages / params.half_life)
     counted = (histograms * weights[:, None]).sum(axis=0)
     typical = counted.sum() / weights[per_session > 0].sum()
-    mass = counted + params.prior_sessions * typical * _calibrated()
+    mass = counted + params.prior_sessions * typical * _calibrated_shares()
     scale = _quantile(mass, params.level)
     return float(min(max(scale, params.min_scale), params.max_scale))
 
 
-def _calibrated() -> NDArray[np.float64]:
+def _calibrated_shares() -> NDArray[np.float64]:
     """Share of each bin if errors are normal and the 90 % interval is right."""
     below = np.array([1 - erfc(edge * Z90 / sqrt(2)) for edge in SCALE_EDGES])
     return np.diff(np.r_[0.0, below, 1.0])

@@ -120,7 +120,7 @@ def interval_hypotheses(
             holds=moved > least / 2,
             statement=f"{horizon}-session intervals are too {'narrow' if scale > 1 else 'wide'}",
             evidence=f"learned scale {scale:.2f}"
-            + ("" if recent is None else f"; 90 % intervals lately {_covered(*recent)}"),
+            + ("" if recent is None else f"; 90 % intervals lately {_describe_coverage(*recent)}"),
             action=f"intervals are made {scale:.2f} times as wide as the model's",
             acted=last is not None and last["opened"] < session,
             before=recent[0] if recent is not None else 0.0,
@@ -128,7 +128,7 @@ def interval_hypotheses(
         )
 
 
-def _covered(gap: float, n: int) -> str:
+def _describe_coverage(gap: float, n: int) -> str:
     return f"covered {percent(0.9 + gap, 1)} of {counted(n, 'outcome')}"
 
 

@@ -22,10 +22,10 @@ def check_replies(raw_replies: pl.DataFrame, raw_sentiment: pl.DataFrame, params
     """
     if raw_replies.is_empty():
         return []
-    return [_scored(raw_replies, raw_sentiment, params), _budget(raw_replies)]
+    return [_check_scored(raw_replies, raw_sentiment, params), _budget(raw_replies)]
 
 
-def _scored(raw_replies: pl.DataFrame, raw_sentiment: pl.DataFrame, params: HealthParams) -> Check:
+def _check_scored(raw_replies: pl.DataFrame, raw_sentiment: pl.DataFrame, params: HealthParams) -> Check:
     asked = set(raw_replies["article_ids"].explode().drop_nulls())
     why = _unknown(raw_replies, raw_sentiment.filter(pl.col("article_id").is_in(sorted(asked))))
     share = 1 - len(why) / max(len(asked), 1)

@@ -44,15 +44,15 @@ def report(
     """Judge the session's runs, data, forecasts and book. Single session: `since` is ignored."""
     checks: list[Check] = [
         *_stages(runs, params),
-        _arrived(market_prices, ticker_universe, moment.session, params),
-        _quarantined(quarantined_rows, market_prices, params),
-        _answered(quarantined_rows),
+        _check_arrived(market_prices, ticker_universe, moment.session, params),
+        _check_quarantined(quarantined_rows, market_prices, params),
+        _check_answered(quarantined_rows),
         _agreed(quarantined_rows),
         *check_replies(raw_replies, raw_sentiment, params),
         _forecast(inference_log, params),
         *_fresh(predictions, inference_log, moment),
         *_calibration(feedback_metrics, params),
-        _biased(bias_flags),
+        _check_bias(bias_flags),
         *_book(portfolio_value, params),
     ]
     names = ("service", "check", "status", "value", "limit", "message")
@@ -71,7 +71,7 @@ def _stages(runs: pl.DataFrame, params: HealthParams) -> list[Check]:
     return checks
 
 
-def _arrived(prices: pl.DataFrame, universe: pl.DataFrame, session: date, params: HealthParams) -> Check:
+def _check_arrived(prices: pl.DataFrame, universe: pl.DataFrame, session: date, params: HealthParams) -> Check:
     members = universe.filter(pl.col("member"))
     there = members.join(prices.filter(pl.col("session") == session), on="ticker", how="semi").height
     if not members.height:
@@ -88,7 +88,7 @@ def _arrived(prices: pl.DataFrame, universe: pl.DataFrame, session: date, params
     )
 
 
-def _quarantined(quarantined: pl.DataFrame, prices: pl.DataFrame, params: HealthParams) -> Check:
+def _check_quarantined(quarantined: pl.DataFrame, prices: pl.DataFrame, params: HealthParams) -> Check:
     share = quarantined.height / max(quarantined.height + prices.height, 1)
     verdict: Status = "ok" if share <= params.max_quarantined else "warn"
     rule = quarantined["rule"].value_counts(sort=True).row(0) if quarantined.height else None
@@ -97,7 +97,7 @@ def _quarantined(quarantined: pl.DataFrame, prices: pl.DataFrame, params: Health
     return Check("market_prices", "quarantined", verdict, share, params.max_quarantined, message[:500])
 
 
-def _answered(quarantined: pl.DataFrame) -> Check:
+def _check_answered(quarantined: pl.DataFrame) -> Check:
     """A source that did not answer has landed why: the session runs on what is in the lake."""
     silent = quarantined.filter(pl.col("rule").is_in([UNREACHABLE, LIMITED, SECOND_ANSWERS]))
     if silent.is_empty():
@@ -171,7 +171,7 @@ def _calibration(metrics: pl.DataFrame, params: HealthParams) -> list[Check]:
     return checks
 
 
-def _biased(flags: pl.DataFrame) -> Check:
+def _check_bias(flags: pl.DataFrame) -> Check:
     active = flags.filter(pl.col("active")).height
     message = (
         f"{counted(active, 'slice')} with errors to one side, which are adjusted"

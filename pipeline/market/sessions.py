@@ -32,15 +32,15 @@ class Sessions:
 
     def at_or_before(self, day: date) -> date:
         """The last session not after the day."""
-        return self.days[self._checked(bisect_right(self.days, day) - 1, day)]
+        return self.days[self._check(bisect_right(self.days, day) - 1, day)]
 
     def at_or_after(self, day: date) -> date:
         """The first session not before the day."""
-        return self.days[self._checked(bisect_left(self.days, day), day)]
+        return self.days[self._check(bisect_left(self.days, day), day)]
 
     def offset(self, session: date, count: int) -> date:
         """The session `count` sessions later (earlier if negative), held within the calendar's first session."""
-        return self.days[self._checked(max(self.position(session) + count, 0), session)]
+        return self.days[self._check(max(self.position(session) + count, 0), session)]
 
     def next(self, session: date) -> date:
         """The session after this one."""
@@ -68,7 +68,7 @@ class Sessions:
 
     def last_closed(self, moment: datetime) -> date:
         """The last session that had closed by the moment."""
-        return self.days[self._checked(bisect_right(self.closes, moment) - 1, moment.date())]
+        return self.days[self._check(bisect_right(self.closes, moment) - 1, moment.date())]
 
     def frame(self, first: date, last: date) -> pl.DataFrame:
         """Columns session (Date), position (Int64), open_at and close_at (UTC microseconds), in order."""
@@ -82,7 +82,7 @@ class Sessions:
             ValueError: if the exchange did not trade that day, naming its neighbours, or how far the calendar goes.
         """
         if session not in self._position:
-            low = self._checked(bisect_left(self.days, session) or -1, session)
+            low = self._check(bisect_left(self.days, session) or -1, session)
             near = [day.isoformat() for day in self.days[max(low - 1, 0) : low + 1]]
             raise ValueError(f"{session} is not a session of {self.exchange}; the nearest are {' and '.join(near)}")
         return self._position[session]
@@ -100,7 +100,7 @@ class Sessions:
             schema={"session": pl.Date, "position": pl.Int64, "open_at": instant, "close_at": instant},
         )
 
-    def _checked(self, position: int, day: date) -> int:
+    def _check(self, position: int, day: date) -> int:
         if 0 <= position < len(self.days):
             return position
         raise ValueError(

@@ -122,9 +122,9 @@ def compute_figures(
             "pinball": loss,
             "naive_pinball": reference,
             "skill": 1 - loss / reference,
-            "skill_error": _known(newey_west_error(gain, horizon - 1) / reference),
-            "ic": _known(float(ic.mean())) if len(ic) else None,
-            "ic_error": _known(newey_west_error(ic, horizon - 1)),
+            "skill_error": _finite_or_none(newey_west_error(gain, horizon - 1) / reference),
+            "ic": _finite_or_none(float(ic.mean())) if len(ic) else None,
+            "ic_error": _finite_or_none(newey_west_error(ic, horizon - 1)),
             **{
                 f"coverage_{percent}": coverage(outcome[:, number], at[:, low], at[:, high])
                 for percent, low, high in _intervals(quantiles)
@@ -157,5 +157,5 @@ def _ranks(values: Floats) -> Floats:
     return ranks
 
 
-def _known(value: float) -> float | None:
+def _finite_or_none(value: float) -> float | None:
     return value if np.isfinite(value) else None

@@ -69,7 +69,12 @@ def find_alerts(before: AlertFacts, now: AlertFacts, requested: Mapping[str, str
         now: the same lake at this look.
         requested: id of a request sent from here -> what it asked for.
     """
-    found = (*_failed(before, now), *_attempts(before, now, requested), *_checks(before, now), *_drift(before, now))
+    found = (
+        *_failures(before, now),
+        *_attempts(before, now, requested),
+        *_checks(before, now),
+        *_drift(before, now),
+    )
     return tuple(dict.fromkeys(found))
 
 
@@ -81,7 +86,7 @@ def verdict_alert(before: Health | None, now: Health) -> Alert | None:
     return None if known else Alert(now.sentence, "error")
 
 
-def _failed(before: AlertFacts, now: AlertFacts) -> Iterator[Alert]:
+def _failures(before: AlertFacts, now: AlertFacts) -> Iterator[Alert]:
     fresh = _new(("run_id",), before.runs, now.runs)
     for row in fresh.filter(pl.col("status") != "done").head(MAX_ALERTS).iter_rows(named=True):
         yield Alert(f"{row['stage']} of {row['session']} failed: {row['error']}", "error")

@@ -28,19 +28,19 @@ def calendars_from(today: date) -> ChildCalendars:
 
 def lake_calendars(lake: Path, now: Now) -> ChildCalendars:
     """The exchanges' sessions that a lake needs: a market run at speed has its own day."""
-    return calendars_from(_needed(lake, now)[0])
+    return calendars_from(_find_needed(lake, now)[0])
 
 
 def calendar_at_hand(lake: Path, now: Now) -> bool:
     """Whether what is due can be told at once, without working a calendar out first."""
-    day, exchange = _needed(lake, now)
+    day, exchange = _find_needed(lake, now)
     return calendars_from(day).is_cached(exchange)
 
 
 def work_out_calendar(lake: Path, now: Now) -> None:
     """Let a child process compute the calendar, which takes seconds and heavy libraries, unless it is at hand."""
     with suppress(ValueError, OSError):  # who asks for sessions afterwards gets the same error, where it can be shown
-        day, exchange = _needed(lake, now)
+        day, exchange = _find_needed(lake, now)
         calendars_from(day)(exchange)
 
 
@@ -52,7 +52,7 @@ def operation_time(lake: Lake, now: Now) -> datetime:
     return make_market_clock(lake, pace, calendars_from(pace.after)(pace.exchange)).now()
 
 
-def _needed(lake: Path, now: Now) -> tuple[date, str]:
+def _find_needed(lake: Path, now: Now) -> tuple[date, str]:
     pace = read_pace(lake)
     return (pace.after, pace.exchange) if pace else (now().date(), _market_exchange(lake))
 

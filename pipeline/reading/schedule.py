@@ -27,7 +27,7 @@ TASK_SCHEMA: dict[str, PolarsType] = {
     "oldest": pl.String,
     "trigger": pl.String,
     "last": pl.String,
-    "failover": pl.String,
+    "on_failure": pl.String,
     "reason": pl.String,
 }
 
@@ -95,7 +95,7 @@ def _task_row(task: Task, journal: Journal, owed: tuple[Slot, ...], coming: Slot
         "oldest": owed[0].key if owed else "",
         "trigger": task.trigger_text,
         "last": f"{last.slot} {last.state} {f'{last.at:%Y-%m-%d %H:%M:%S}Z'}" if last else "",
-        "failover": task.on_failure,
+        "on_failure": task.on_failure,
         "reason": stopped.last.reason if stopped and stopped.last else "",
     }
 

@@ -191,12 +191,12 @@ def _work_lines(name: str) -> tuple[str, ...]:
         return ("reads   every table", "writes  many small files as a few large ones, and checkpoints; no row changes")
     return (
         f"runs    {len(stages)} stages: {ACTIONS[name]}",
-        f"reads   {_named(read.table for one in stages for read in one.reads)}",
-        f"writes  {_named(one.writes for one in stages)}",
+        f"reads   {_name_tables(read.table for one in stages for read in one.reads)}",
+        f"writes  {_name_tables(one.writes for one in stages)}",
     )
 
 
-def _named(tables: Iterable[Table]) -> str:
+def _name_tables(tables: Iterable[Table]) -> str:
     """Tables by name, or how many of each domain where nobody would read so many names."""
     domains = {table.name: table.domain for table in tables}
     if len(domains) <= MAX_NAMES:

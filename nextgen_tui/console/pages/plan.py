@@ -286,7 +286,7 @@ def _verdict(value: str) -> Cell:
     return VERDICTS.get(value, Cell("· keep", "dim"))
 
 
-def _blocked(value: Any) -> Cell:
+def _show_rule(value: Any) -> Cell:
     return Cell("–", "dim") if value is None else Cell(describe_rule(value), "warn")
 
 
@@ -302,7 +302,7 @@ COLS = (
     Col("cost", "expected_cost", formats.percent, right=True, rank=6),
     Col("edge", "edge", PERCENT, right=True),
     Col("weight", "target_weight", lambda value: formats.percent(value, 1), right=True, rank=7),
-    Col("refused by", "blocked_by", _blocked),
+    Col("refused by", "blocked_by", _show_rule),
     Col("off by", "off", lambda value: value or formats.MISSING, right=True, rank=1, sort="nearness"),
 )
 RULE_COLS = (

@@ -121,7 +121,7 @@ def task_notes(data: ScheduleData, row: Row) -> tuple[Line, ...]:
         fact("next", f"{row['slot']}, due {formats.instant(row['next'])}"),
         fact("overdue", f"{row['owed']}{', the oldest ' + row['oldest'] if row['oldest'] else ''}"),
         fact("last", row["last"] or "never run by a daemon"),
-        fact("on failure", row["failover"]),
+        fact("on failure", row["on_failure"]),
         *((note(row["reason"], "warn"),) if row["reason"] else ()),
     )
 

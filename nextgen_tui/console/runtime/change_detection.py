@@ -16,7 +16,7 @@ ChangeToken = tuple[object, ...]
 
 def change_token(lake: Path) -> ChangeToken:
     """Another value whenever something was published, asked, tried or judged, or the lake was replaced."""
-    return (_modified(lake / "lake.json"), *(_newest(log) for log in log_folders(lake)))
+    return (_modification_time(lake / "lake.json"), *(_newest(log) for log in log_folders(lake)))
 
 
 def refuse_without_runs(lake: Path) -> None:
@@ -43,7 +43,7 @@ def _newest(log: Path) -> str:
         return ""
 
 
-def _modified(path: Path) -> int:
+def _modification_time(path: Path) -> int:
     try:
         return path.stat().st_mtime_ns
     except OSError:

@@ -41,11 +41,11 @@ class ConsoleServer(Server):
 
     async def _make_app(self) -> web.Application:
         app = await super()._make_app()
-        app.middlewares.append(self._guarded)
+        app.middlewares.append(self._guard)
         return app
 
     @web.middleware
-    async def _guarded(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Refuse other names for this machine, pages of other origins, and whoever has no key."""
         given = request.query.get("key", "") or request.cookies.get(COOKIE, "")
         if not _ours(request, self.port) or not hmac.compare_digest(given.encode(), self._key.encode()):

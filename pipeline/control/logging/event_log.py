@@ -16,7 +16,7 @@ def log_events(events: Iterable[Event]) -> None:
     for (_, state), group in groupby(events, key=lambda event: (event.task, event.state)):
         alike = list(group)
         if state == "skipped" and len(alike) > 1:
-            _log_skipped(alike)
+            _log_skips(alike)
             continue
         for event in alike:
             _log_event(event)
@@ -30,7 +30,7 @@ def _log_event(event: Event) -> None:
     log.log(level, "%s", words, extra=about | {"cycle_id": event.cycle_id})
 
 
-def _log_skipped(events: list[Event]) -> None:
+def _log_skips(events: list[Event]) -> None:
     first, last = events[0], events[-1]
     about = {"task": first.task, "slot": last.slot, "state": first.state}
     words = f"{first.task} {first.slot} to {last.slot}: {len(events)} slots skipped; the first: {first.reason}"

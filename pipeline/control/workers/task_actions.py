@@ -67,7 +67,7 @@ def carry_out_job(runner: Runner, job: Job) -> JobReport:
     lake = runner.lake
     with ExitStack() as stack:
         with _record_failures(runner, job):
-            stack.enter_context(wait_for_lease(lake, f"{job.task} for {job.slot}"))
+            stack.enter_context(wait_for_writer_lock(lake, f"{job.task} for {job.slot}"))
         progress = stack.enter_context(report_progress(lake.path, job))
         published = _find_action(job)(runner, job, progress)
     if lacking := find_missing_outputs(lake, job.outputs, job.session, job.due_at):
@@ -76,7 +76,7 @@ def carry_out_job(runner: Runner, job: Job) -> JobReport:
 
 
 @contextmanager
-def wait_for_lease(lake: Lake, purpose: str) -> Iterator[None]:
+def wait_for_writer_lock(lake: Lake, purpose: str) -> Iterator[None]:
     """Hold the lake's writer lock for the block, waiting for another writer; the worker's timeout bounds the wait."""
     while True:
         try:

@@ -34,7 +34,7 @@ DAYS: dict[str, tuple[str, str]] = {
 }
 """Fields that place a line in time: the day, and the moment."""
 SCHEMA = pl.Schema({"ticker": pl.String(), "day": pl.Date(), "key": pl.String(), "line": pl.String()})
-MOST_ROWS = 250_000
+MAX_ROWS = 250_000
 """Rows of a portion of sessions that is judged at once; a year that holds more is cut into months."""
 
 
@@ -142,7 +142,7 @@ def _cut(inside: pl.DataFrame, until: date) -> Iterator[tuple[date, date]]:
     years = inside.group_by(year=pl.col("day").dt.year()).agg(pl.col("rows").sum()).sort("year")
     months = inside.group_by(year=pl.col("day").dt.year(), month=pl.col("day").dt.month()).agg(pl.col("rows").sum())
     for year, rows in years.iter_rows():
-        if rows <= MOST_ROWS:
+        if rows <= MAX_ROWS:
             yield date(year, 1, 1), min(date(year, 12, 31), last_day, until)
             continue
         for month in sorted(months.filter(year=year)["month"]):

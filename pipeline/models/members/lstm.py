@@ -46,7 +46,7 @@ class Lstm:
             blind = ridge.fit_rows(task, train, ridge.Strength.of(line.choices))
             remainder = subtract_line(task.examples, blind)
             choices, network = lstm_network.choose(remainder, train, held, task.quantiles, task.params.lstm, task.seed)
-        return Fitted(put_beside(line.arrays, network), choices)
+        return Fitted(merge_arrays(line.arrays, network), choices)
 
     def quantiles(self, arrays: Arrays, windows: npt.NDArray[np.float32]) -> Floats:
         """The network's quantiles around the line; arrays without a line are the network alone."""
@@ -102,7 +102,7 @@ def subtract_line(examples: Examples, line: Arrays) -> Examples:
     return examples.subtract(ridge.forecast_location(line, examples.last_rows(everything)))
 
 
-def put_beside(line: Arrays, network: Arrays) -> dict[str, npt.NDArray[Any]]:
+def merge_arrays(line: Arrays, network: Arrays) -> dict[str, npt.NDArray[Any]]:
     """The member's arrays: the network's, and those of the line whose remainder it forecasts."""
     return {**network, **{LINE + name: line[name] for name in ("mean", "std", "coefficients")}}
 

@@ -22,12 +22,12 @@ def half_even(numerator: int, denominator: int) -> int:
 
 def to_cents(amount: float | Decimal) -> int:
     """Return an amount in cents; a float means the decimal number it prints as."""
-    return _scaled(amount, 100)
+    return _scale(amount, 100)
 
 
 def to_micros(price: float | Decimal) -> int:
     """Return a price in millionths; a float means the decimal number it prints as."""
-    return _scaled(price, 1_000_000)
+    return _scale(price, 1_000_000)
 
 
 def value_of(shares: int, price: int) -> int:
@@ -50,6 +50,6 @@ def format_cents(cents: int) -> str:
     return f"{Decimal(cents).scaleb(-2):,.2f}"
 
 
-def _scaled(number: float | Decimal, factor: int) -> int:
+def _scale(number: float | Decimal, factor: int) -> int:
     exact = number if isinstance(number, Decimal) else Decimal(repr(float(number)))
     return int((exact * factor).to_integral_value(rounding=ROUND_HALF_EVEN))

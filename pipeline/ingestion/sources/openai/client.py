@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 OPENAI = "https://api.openai.com/v1"
 NO_KEY = "none"
 """What a server of one's own is told where there is no key: the library insists on one."""
-LONGEST_REASON = 600
+MAX_REASON = 600
 MAX_REPLY = 4_000_000
 """Characters; no answer to a bounded request is longer."""
 
@@ -106,7 +106,7 @@ class Client:
     def redact(self, text: str) -> str:
         """The text without the key, bounded."""
         text = (self.key.blot(text) if self.key else text).encode("utf-8", "backslashreplace").decode()
-        return text if len(text) <= LONGEST_REASON else text[: LONGEST_REASON - 3] + "..."
+        return text if len(text) <= MAX_REASON else text[: MAX_REASON - 3] + "..."
 
     def _of_status(self, error: Any) -> RequestFailure:
         status, code = error.status_code, getattr(error, "code", None)

@@ -111,7 +111,7 @@ def test_beside_a_line_it_forecasts_the_line_and_its_own_remainder(built: Exampl
     network = fit(lstm.subtract_line(built, line), rows)
     windows = built.windows(rows[:40])
     alone = lstm_network.forecast(network, windows)
-    together = lstm.LSTM.quantiles(lstm.put_beside(line, network), windows)
+    together = lstm.LSTM.quantiles(lstm.merge_arrays(line, network), windows)
     assert np.array_equal(together, ridge.forecast_location(line, windows[:, -1])[:, :, None] + alone)
 
 
