@@ -22,8 +22,8 @@ from nextgen_tui.text.safe_text import remove_unsafe, safe_text
 
 COLS = (
     Col("based on", "table"),
-    Col("row", "words", most=70),
-    Col("content", "about", dim, most=160),
+    Col("row", "words", max_width=70),
+    Col("content", "about", dim, max_width=160),
 )
 
 

@@ -112,8 +112,10 @@ def fit_pieces(pieces: Sequence[BarPiece], width: int) -> Line:
         if not shrinking:
             break
         shown[min(shrinking, key=lambda at: pieces[at].order)] += 1
-    kept = [(text, piece.style) for text, piece in zip(texts(), pieces, strict=True) if text]
-    return tuple(Cell(f"{text}  " if at < len(kept) - 1 else text, style) for at, (text, style) in enumerate(kept))
+    fitting = [(text, piece.style) for text, piece in zip(texts(), pieces, strict=True) if text]
+    return tuple(
+        Cell(f"{text}  " if at < len(fitting) - 1 else text, style) for at, (text, style) in enumerate(fitting)
+    )
 
 
 def _verdict(health: Health | None) -> tuple[BarPiece, ...]:

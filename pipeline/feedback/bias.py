@@ -121,12 +121,12 @@ def _flag_row(one: TestedSlices, number: int, was_active: bool, barred: bool, pa
     }
 
 
-def _adjustment(mean: float, error: float, most: float) -> float:
+def _adjustment(mean: float, error: float, max_size: float) -> float:
     """Shrink the mean towards 0 by its unreliability (James and Stein, 1961, positive part), and cap it."""
     if mean == 0:
         return 0.0
     shrunk = mean * max(0.0, 1 - (error / mean) ** 2)
-    return min(max(shrunk, -most), most)
+    return min(max(shrunk, -max_size), max_size)
 
 
 def _recent_mean(series: Floats, sessions: int) -> float:

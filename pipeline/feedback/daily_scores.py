@@ -66,11 +66,12 @@ def _sums(scores: pl.DataFrame, name: str, starts: np.ndarray) -> np.ndarray:
     return np.add.reduceat(scores[name].cast(pl.Float64).to_numpy(), starts)
 
 
-def _rank_correlations(scores: pl.DataFrame, starts: np.ndarray, least: int) -> list[float | None]:
+def _rank_correlations(scores: pl.DataFrame, starts: np.ndarray, min_count: int) -> list[float | None]:
     point, realised = scores["point"].to_numpy(), scores["realised"].to_numpy()
     spans = zip(starts, np.r_[starts[1:], scores.height], strict=True)
     return [
-        rank_correlation(point[low:high], realised[low:high]) if high - low >= least else None for low, high in spans
+        rank_correlation(point[low:high], realised[low:high]) if high - low >= min_count else None
+        for low, high in spans
     ]
 
 

@@ -30,8 +30,8 @@ def _check_scored(raw_replies: pl.DataFrame, raw_sentiment: pl.DataFrame, params
     why = _unknown(raw_replies, raw_sentiment.filter(pl.col("article_id").is_in(sorted(asked))))
     share = 1 - len(why) / max(len(asked), 1)
     kinds = sorted(Counter(why.values()).items(), key=lambda one: (-one[1], one[0]))
-    told = f"; unknown, never 0: {', '.join(f'{count} {kind}' for kind, count in kinds)}" if kinds else ""
-    message = f"{len(asked) - len(why)} of {len(asked)} articles have a model's opinion{told}"
+    unknown = f"; unknown, never 0: {', '.join(f'{count} {kind}' for kind, count in kinds)}" if kinds else ""
+    message = f"{len(asked) - len(why)} of {len(asked)} articles have a model's opinion{unknown}"
     return Check(
         "news",
         "scored",

@@ -92,8 +92,8 @@ def _check_quarantined(quarantined: pl.DataFrame, prices: pl.DataFrame, params: 
     share = quarantined.height / max(quarantined.height + prices.height, 1)
     verdict: Status = "ok" if share <= params.max_quarantined else "warn"
     rule = quarantined["rule"].value_counts(sort=True).row(0) if quarantined.height else None
-    told = f"; most often: {rule[0]} ({rule[1]})" if rule else ""
-    message = f"{counted(quarantined.height, 'row')} set aside this session{told}"
+    often = f"; most often: {rule[0]} ({rule[1]})" if rule else ""
+    message = f"{counted(quarantined.height, 'row')} set aside this session{often}"
     return Check("market_prices", "quarantined", verdict, share, params.max_quarantined, message[:500])
 
 
@@ -103,16 +103,16 @@ def _check_answered(quarantined: pl.DataFrame) -> Check:
     if silent.is_empty():
         return Check("sources", "answered", "ok", 0.0, 0.0, "every source answered")
     verdict: Status = "fail" if "*" in silent["ticker"] else "warn"
-    told = f"failed check: {silent['rule'][0]}: {silent['row'][0]}; what is in the lake is used"
-    return Check("sources", "answered", verdict, float(silent.height), 0.0, told[:500])
+    message = f"failed check: {silent['rule'][0]}: {silent['row'][0]}; what is in the lake is used"
+    return Check("sources", "answered", verdict, float(silent.height), 0.0, message[:500])
 
 
 def _agreed(quarantined: pl.DataFrame) -> Check:
     apart = quarantined.filter(pl.col("rule") == AGREES).sort("ticker")
     if apart.is_empty():
         return Check("sources", "agree", "ok", 0.0, 0.0, "no second source disagrees")
-    told = f"{apart.height} bars differ between the sources, the first is of {apart['ticker'][0]}: {apart['row'][0]}"
-    return Check("sources", "agree", "warn", float(apart.height), 0.0, told[:500])
+    message = f"{apart.height} bars differ between the sources, the first is of {apart['ticker'][0]}: {apart['row'][0]}"
+    return Check("sources", "agree", "warn", float(apart.height), 0.0, message[:500])
 
 
 def _forecast(log: pl.DataFrame, params: HealthParams) -> Check:
@@ -143,12 +143,12 @@ def _fresh(predictions: pl.DataFrame, log: pl.DataFrame, moment: Moment) -> list
     stale = log.filter(pl.col("status") == "stale").height
     if age:
         since = f"of {newest}, {counted(age, 'session')} old, for no bar has come since"
-        told = f"the forecasts are stale: the newest are {since}"
+        message = f"the forecasts are stale: the newest are {since}"
         left = f"; {standing.height} tickers' still stand, and nothing is bought on them"
-        return [Check("predictions", "fresh", "fail" if age > TOLERATED else "warn", float(age), 0.0, told + left)]
+        return [Check("predictions", "fresh", "fail" if age > TOLERATED else "warn", float(age), 0.0, message + left)]
     left = f"only stale forecasts stand for {counted(stale, 'ticker')} without a bar"
-    told = left if stale else "made from the session's own bars"
-    return [Check("predictions", "fresh", "warn" if stale else "ok", 0.0, 0.0, told)]
+    message = left if stale else "made from the session's own bars"
+    return [Check("predictions", "fresh", "warn" if stale else "ok", 0.0, 0.0, message)]
 
 
 def _calibration(metrics: pl.DataFrame, params: HealthParams) -> list[Check]:
@@ -186,10 +186,10 @@ def _book(value: pl.DataFrame, params: HealthParams) -> list[Check]:
         return [Check("book", "reconciled", "warn", None, 0.0, "the book has not been opened yet")]
     row = value.row(-1, named=True)
     off, drawdown = float(row["unexplained"]), row["drawdown"]
-    told = "every cent of value is explained" if off == 0 else f"{off:.2f} of value is unexplained"
+    message = "every cent of value is explained" if off == 0 else f"{off:.2f} of value is unexplained"
     fallen: Status = "fail" if drawdown > params.max_drawdown else "ok"
     return [
-        Check("book", "reconciled", "ok" if off == 0 else "fail", off, 0.0, told),
+        Check("book", "reconciled", "ok" if off == 0 else "fail", off, 0.0, message),
         Check("book", "drawdown", fallen, drawdown, params.max_drawdown, f"{percent(drawdown, 1)} below its peak"),
     ]
 

@@ -40,7 +40,7 @@ MIN_FREE = 1 << 30
 """Bytes of free disk below which it is a failure; below five times as much it is worth a warning."""
 MAX_MEMORY, MAX_DESCRIPTORS = 500_000_000, 200
 """Bytes and open files of a daemon above which it is worth a warning: it needs 200 MB and 20."""
-WITHOUT_LEASE = tuple(f"request:{action}" for action in OPERATOR_ACTIONS)
+WITHOUT_LOCK = tuple(f"request:{action}" for action in OPERATOR_ACTIONS)
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ def _writer(lake: Lake, journal: Journal) -> PartHealth:
     writer = find_holder(lake.path / WRITER_LOCK)
     if not writer:
         return PartHealth("writer", "ok", "Nothing writes the lake")
-    at_work = [event for event in journal.running() if event.task not in WITHOUT_LEASE]
+    at_work = [event for event in journal.running() if event.task not in WITHOUT_LOCK]
     if at_work and not any(f"process {event.pid} " in writer for event in at_work):
         first = at_work[0]
         words = f"{first.task} {first.slot} waits for {writer}, which writes the lake"

@@ -75,8 +75,8 @@ def change_rows(runs: pl.DataFrame) -> pl.DataFrame:
 def add_state(requests: pl.DataFrame, attempts: pl.DataFrame) -> pl.DataFrame:
     """Adds `state` and `answer`: where each request stands, by the daemon's own record."""
     last = attempts.sort("at", "attempt").unique(subset=["task", "slot"], keep="last", maintain_order=True)
-    told = last.select(pl.col("slot").alias("request_id"), pl.col("state"), pl.col("reason").alias("answer"))
-    joined = requests.join(told, on="request_id", how="left", maintain_order="left")
+    answers = last.select(pl.col("slot").alias("request_id"), pl.col("state"), pl.col("reason").alias("answer"))
+    joined = requests.join(answers, on="request_id", how="left", maintain_order="left")
     return joined.with_columns(pl.col("state").fill_null("waiting"), pl.col("answer").fill_null(""))
 
 

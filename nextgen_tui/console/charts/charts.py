@@ -176,14 +176,14 @@ def _fill_frame(frame: _Frame, width: int, margin: int) -> list[list[Sign]]:
     return frame.head + body + ([_foot(frame.chart, scale, margin)] if frame.foot else [])
 
 
-def _with_room(chart: Chart, most: int) -> Chart:
+def _with_room(chart: Chart, max_candles: int) -> Chart:
     """At most so many candles, the last ones, so that none touches another."""
-    if len(chart.candles) <= most:
+    if len(chart.candles) <= max_candles:
         return chart
-    kept = chart.candles[-most:]
-    marks = tuple(mark for mark in chart.marks if mark.x >= kept[0].x)
-    ticks = tuple(tick for tick in chart.ticks if tick[0] >= kept[0].x)
-    return replace(chart, candles=kept, marks=marks, ticks=ticks)
+    shown = chart.candles[-max_candles:]
+    marks = tuple(mark for mark in chart.marks if mark.x >= shown[0].x)
+    ticks = tuple(tick for tick in chart.ticks if tick[0] >= shown[0].x)
+    return replace(chart, candles=shown, marks=marks, ticks=ticks)
 
 
 @dataclass(frozen=True)
@@ -341,15 +341,15 @@ def _labels(words: Callable[[float], str], low: float, high: float, rows: int) -
     return {0: words(high), max(rows - 1, 0): words(low)}
 
 
-def _round_levels(low: float, high: float, most: int) -> list[float]:
+def _round_levels(low: float, high: float, max_count: int) -> list[float]:
     """At most so many multiples of 1, 2 or 5 times a power of ten."""
     span = high - low
-    if most < 2 or span <= 1e-9 * max(abs(low), abs(high)) or span < 1e-300:
+    if max_count < 2 or span <= 1e-9 * max(abs(low), abs(high)) or span < 1e-300:
         return []
-    power = 10.0 ** floor(log10(span / most))
+    power = 10.0 ** floor(log10(span / max_count))
     for step in (power * factor for factor in (1, 2, 5, 10, 20)):
         first, last = ceil(low / step - 1e-9), floor(high / step + 1e-9)
-        if last - first < most:
+        if last - first < max_count:
             return [number * step for number in range(first, last + 1)]
     return []
 
@@ -377,11 +377,11 @@ def _foot(chart: Chart, scale: _Scale, margin: int) -> list[Sign]:
     return row
 
 
-def text_signs(words: str, role: str = "", most: int = MAX_TEXT) -> list[Sign]:
+def text_signs(words: str, role: str = "", max_width: int = MAX_TEXT) -> list[Sign]:
     """Words as signs, one for each place they take: a wide sign is followed by an empty one, marks go with none."""
     row: list[Sign] = []
-    for sign in remove_unsafe(words[: 8 * most + 256]):  # cut first: a megabyte costs no more than a line
+    for sign in remove_unsafe(words[: 8 * max_width + 256]):  # cut first: a megabyte costs no more than a line
         room = cell_len(sign)
-        if room and len(row) + room <= most:
+        if room and len(row) + room <= max_width:
             row += [Sign(sign, role), *([Sign("", role)] * (room - 1))]
     return row

@@ -271,7 +271,7 @@ COLS = (
 )
 SLICE_COLS = (
     Col("by", "scope"),
-    Col("slice", "slice", most=26),
+    Col("slice", "slice", max_width=26),
     Col("horizon", "horizon", right=True),
     Col("measure", "metric", measure_title),
     Col("value", "figure", _figure("value"), right=True, sort="value"),

@@ -137,10 +137,10 @@ def equity_charts(value: pl.DataFrame) -> tuple[Chart, ...]:
     )
 
 
-def trade_chart(data: BookData, ticker: str, most: int = 60) -> Chart:
+def trade_chart(data: BookData, ticker: str, max_candles: int = 60) -> Chart:
     """The ticker's bars with where the book bought and sold."""
-    chart = candle_chart(data.bars, ticker, most)
-    days = data.bars.filter(pl.col("ticker") == ticker).sort("session").tail(most)["session"].to_list()
+    chart = candle_chart(data.bars, ticker, max_candles)
+    days = data.bars.filter(pl.col("ticker") == ticker).sort("session").tail(max_candles)["session"].to_list()
     place = {day: float(number) for number, day in enumerate(days)}
     fills = data.trades.filter((pl.col("ticker") == ticker) & (pl.col("shares") > 0))
     marks = tuple(
@@ -288,7 +288,7 @@ LESSON_COLS = (
     Col("realised", "realised_return", PERCENT, right=True),
     Col("held", "held_sessions", formats.whole, right=True, rank=2),
     Col("verdict", "verdict"),
-    Col("lesson", "lesson", most=70, rank=3),
+    Col("lesson", "lesson", max_width=70, rank=3),
 )
 LEDGER_COLS = (
     Col("session", "session"),

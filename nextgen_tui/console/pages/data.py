@@ -104,9 +104,9 @@ class DataPage(Page[MarketData]):
         return SHEETS
 
 
-def candle_chart(bars: pl.DataFrame, ticker: str, most: int = 60) -> Chart:
+def candle_chart(bars: pl.DataFrame, ticker: str, max_candles: int = 60) -> Chart:
     """The ticker's last sessions as candles, prices as traded."""
-    mine = bars.filter(pl.col("ticker") == ticker).sort("session").tail(most)
+    mine = bars.filter(pl.col("ticker") == ticker).sort("session").tail(max_candles)
     made = tuple(
         Candle(float(number), *row)
         for number, row in enumerate(mine.select("open", "high", "low", "close").iter_rows())
@@ -248,10 +248,10 @@ ARRIVAL_COLS = (
 )
 QUARANTINE_COLS = (
     Col("landed", "session"),
-    Col("ticker", "ticker", most=14),
-    Col("rule", "rule", most=40),
+    Col("ticker", "ticker", max_width=14),
+    Col("rule", "rule", max_width=40),
     Col("for", "target", rank=2),
-    Col("row as delivered", "row", most=90, rank=1),
+    Col("row as delivered", "row", max_width=90, rank=1),
 )
 RESTATED_COLS = (
     Col("ticker", "ticker"),
@@ -264,8 +264,8 @@ RESTATED_COLS = (
 NEWS_COLS = (
     Col("published", "published_at", lambda value: f"{value:%m-%d %H:%M}" if value else formats.MISSING),
     Col("score", "score", signed(lambda value: formats.number(value, 2, signed=True)), right=True),
-    Col("tickers", "tickers", join_values, most=14),
-    Col("headline", "title", most=100),
+    Col("tickers", "tickers", join_values, max_width=14),
+    Col("headline", "title", max_width=100),
 )
 
 

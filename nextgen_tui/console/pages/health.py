@@ -198,7 +198,7 @@ CHECK_COLS = (
     Col("verdict", "status", verdict),
     Col("service", "service"),
     Col("check", "check", describe_check),
-    Col("what was found", "message", most=90),
+    Col("what was found", "message", max_width=90),
     Col("figure", "value", lambda value: formats.number(value, 3), right=True, rank=1),
     Col("limit", "limit", lambda value: formats.number(value, 3), right=True, rank=2),
 )

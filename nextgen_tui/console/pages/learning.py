@@ -290,17 +290,17 @@ def _yes(words: str) -> Any:
 INSIGHT_COLS = (
     Col("status", "status", _insight_status, sort="rank"),
     Col("effect", "effect", _effect),
-    Col("hypothesis", "hypothesis", most=64),
+    Col("hypothesis", "hypothesis", max_width=64),
     Col("opened", "opened", rank=2),
     Col("before", "before_error", _error("before"), right=True, sort="before", rank=1),
     Col("after", "after_error", _error("after"), right=True, sort="after", rank=1),
     Col("n", "n", formats.whole, right=True, rank=3),
-    Col("action", "action", most=50, rank=4),
+    Col("action", "action", max_width=50, rank=4),
 )
 BIAS_COLS = (
     Col("adjusted", "active", _yes("yes")),
     Col("by", "scope"),
-    Col("slice", "slice", most=26),
+    Col("slice", "slice", max_width=26),
     Col("horizon", "horizon", right=True),
     Col("mean error", "mean_error", PERCENT, right=True),
     Col("t", "t", lambda value: formats.number(value, 1, signed=True), right=True),
@@ -311,18 +311,18 @@ BIAS_COLS = (
 )
 MODEL_COLS = (
     Col("session", "session"),
-    Col("challenger", "model_id", most=30),
+    Col("challenger", "model_id", max_width=30),
     Col("promoted", "promoted", _yes("yes")),
     Col("gain over naive", "gain_over_naive", signed(lambda value: formats.percent(value, 2, signed=True)), right=True),
     Col("±", "gain_error", lambda value: formats.percent(value, 2), right=True),
     Col("sessions", "sessions", formats.whole, right=True, rank=1),
-    Col("champion now", "champion", lambda value: value or "none", rank=2, most=30),
-    Col("why", "reason", most=70, rank=3),
+    Col("champion now", "champion", lambda value: value or "none", rank=2, max_width=30),
+    Col("why", "reason", max_width=70, rank=3),
 )
 MEMBER_COLS = (
     Col("trained", "session"),
     Col("member", "member"),
-    Col("model", "model_id", dim, most=30),
+    Col("model", "model_id", dim, max_width=30),
     Col("windows", "rows_train", formats.whole, right=True),
     Col("from", "train_first", rank=1),
     Col("to", "train_last", rank=1),
@@ -333,7 +333,7 @@ RETRAIN_COLS = (
     Col("reason", "reason"),
     Col("measured", "statistic", lambda value: formats.number(value, 3), right=True),
     Col("limit", "threshold", lambda value: formats.number(value, 3), right=True),
-    Col("evidence", "evidence", most=80, rank=1),
+    Col("evidence", "evidence", max_width=80, rank=1),
 )
 
 

@@ -311,7 +311,7 @@ RULE_COLS = (
     Col("scaled", "scaled", formats.whole, right=True),
     Col("refused", "refused", formats.whole, right=True),
     Col("refused first", "first", formats.whole, right=True),
-    Col("last reason", "reason", most=70, rank=1),
+    Col("last reason", "reason", max_width=70, rank=1),
 )
 REGIME_COLS = (
     Col("session", "session"),
@@ -322,7 +322,7 @@ REGIME_COLS = (
     Col("volatility", "market_volatility", lambda value: formats.percent(value, 0), right=True, rank=1),
     Col("trend", "market_trend", PERCENT, right=True, rank=2),
     Col("drawdown", "drawdown", formats.percent, right=True, rank=3),
-    Col("why", "reason", most=80, rank=4),
+    Col("why", "reason", max_width=80, rank=4),
 )
 SHEETS: tuple[SheetSpec[PlanData], ...] = (
     SheetSpec(

@@ -293,11 +293,11 @@ def headline(row: Row) -> Line:
     return Cell(f"{row['published_at']:%b %d %H:%M}  ", "dim"), Cell(f"{text:>6}  ", style), note(row["title"])[0]
 
 
-def track_record(matured: pl.DataFrame, ticker: str, most: int = 8) -> tuple[Line, ...]:
+def track_record(matured: pl.DataFrame, ticker: str, max_rows: int = 8) -> tuple[Line, ...]:
     """The ticker's last matured forecasts beside what happened."""
     if matured.is_empty():
         return (note("none has matured yet", "dim"),)
-    mine = matured.filter(pl.col("ticker") == ticker).head(most)
+    mine = matured.filter(pl.col("ticker") == ticker).head(max_rows)
     return tuple(
         (
             Cell(f"{row['made_session']}  {formats.counted(row['horizon'], 'session'):<12}", "dim"),
@@ -336,7 +336,7 @@ COLS = (
     Col("16 sessions", "closes", _spark, rank=3, sort="point"),
     Col("by", "role", dim, rank=6),
 )
-SILENT_COLS = (Col("ticker", "ticker"), Col("status", "status"), Col("why", "reason", most=100))
+SILENT_COLS = (Col("ticker", "ticker"), Col("status", "status"), Col("why", "reason", max_width=100))
 MATURED_COLS = (
     Col("scored", "session"),
     Col("made", "made_session", rank=2),

@@ -230,7 +230,7 @@ ATTEMPT_COLS = (
     Col("attempt", "attempt", formats.whole, right=True),
     Col("then", "follows", rank=1),
     Col("time", "seconds", lambda value: formats.MISSING if value is None else formats.duration(value), right=True),
-    Col("why", "reason", most=80, rank=2),
+    Col("why", "reason", max_width=80, rank=2),
 )
 
 

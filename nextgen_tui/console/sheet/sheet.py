@@ -48,7 +48,7 @@ class Col:
     right: bool = False
     rank: int = 0
     """0 is always shown; where there is too little room, the highest rank goes first."""
-    most: int = 48
+    max_width: int = 48
     """Characters at most."""
     sort: str = ""
     """The frame's column it sorts by, where that is another one."""
@@ -190,7 +190,7 @@ class Sheet:
     def _width(self, col: Col) -> int:
         values = _sample_values(self.frame[col.name])
         longest = max((len(col.cell(value).text) for value in values), default=0)
-        return min(max(longest, len(col.heading) + 2), max(col.most, len(col.heading) + 2))
+        return min(max(longest, len(col.heading) + 2), max(col.max_width, len(col.heading) + 2))
 
     def _with(self, row_numbers: pl.Series) -> Sheet:
         return replace(self, row_numbers=row_numbers, original=self.original or self)

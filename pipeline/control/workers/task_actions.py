@@ -26,7 +26,7 @@ from pipeline.engine.runner import Progress, Runner
 from pipeline.engine.stages import find_stage
 from pipeline.engine.work_kinds import cycle, single_stage, training
 
-LEASE_POLL = 0.5
+LOCK_POLL = 0.5
 """Seconds between two attempts to take the lake's writer lock."""
 MAX_CATCH_UP = timedelta(days=400)
 """How far one cycle catches up by itself; more takes hours, and such a lake may be meant to stay in the past."""
@@ -84,7 +84,7 @@ def wait_for_writer_lock(lake: Lake, purpose: str) -> Iterator[None]:
             lock.__enter__()
             break
         except BusyError:
-            time.sleep(LEASE_POLL)
+            time.sleep(LOCK_POLL)
     try:
         yield
     finally:

@@ -126,7 +126,7 @@ def _is_odd(sign: str) -> bool:
     return unicodedata.category(sign) in ODD_KINDS
 
 
-def batches(questions: Sequence[Question], most: int) -> Iterator[list[Question]]:
+def batches(questions: Sequence[Question], max_size: int) -> Iterator[list[Question]]:
     """Groups of at most so many articles of one session; who addresses the model stands alone, and touches nobody."""
     open_groups: dict[date, list[Question]] = {}
     for question in questions:
@@ -135,7 +135,7 @@ def batches(questions: Sequence[Question], most: int) -> Iterator[list[Question]
             continue
         group = open_groups.setdefault(question.session, [])
         group.append(question)
-        if len(group) == most:
+        if len(group) == max_size:
             yield open_groups.pop(question.session)
     yield from open_groups.values()
 

@@ -85,10 +85,10 @@ def _out_of_range(reply: str) -> bool:
     item = _object(reply)
     parsed = item.get("tickers") if item else None
     numbers = [
-        (one.get(name), least)
+        (one.get(name), minimum)
         for one in (parsed if isinstance(parsed, list) else [])
         if isinstance(one, dict)
-        for name, least in (("score", -1.0), ("strength", 0.0))
+        for name, minimum in (("score", -1.0), ("strength", 0.0))
     ]
     return any(isinstance(n, (int, float)) and not isinstance(n, bool) and not within(n, low) for n, low in numbers)
 
@@ -186,9 +186,9 @@ def _verdict(item: Mapping[str, Any], tickers: tuple[str, ...]) -> ArticleVerdic
     return ArticleVerdict("ok", json.dumps({"tickers": dict(sorted(read.items()))}))
 
 
-def within(value: object, least: float) -> TypeGuard[float]:
-    """Whether it is a number in least..1; a NaN lies nowhere, and true is no number."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and least <= value <= 1
+def within(value: object, minimum: float) -> TypeGuard[float]:
+    """Whether it is a number in minimum..1; a NaN lies nowhere, and true is no number."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and minimum <= value <= 1
 
 
 def _object(text: str, *, strict: bool = False) -> dict[str, Any] | None:

@@ -48,7 +48,11 @@ from tests.nextgen_tui.text.test_safe_text import dangerous
 
 BATCH = 150
 MANY = [150, pytest.param(10_000, marks=pytest.mark.slow)]
-COLS = (Col("plain", "plain", most=60), Col("quiet", "quiet", dim, most=60), Col("raw", "raw", str, most=60))
+COLS = (
+    Col("plain", "plain", max_width=60),
+    Col("quiet", "quiet", dim, max_width=60),
+    Col("raw", "raw", str, max_width=60),
+)
 
 
 class HostilePage(Page[Sequence[str]]):

@@ -186,7 +186,7 @@ def _freshness(headers: Message) -> float:
     return 0.0
 
 
-def _decompress(data: bytes, headers: Message, most: int) -> bytes:
+def _decompress(data: bytes, headers: Message, max_bytes: int) -> bytes:
     coding = str(headers.get("Content-Encoding", "") or "identity").strip().lower()
     if coding == "identity":
         return data
@@ -194,11 +194,11 @@ def _decompress(data: bytes, headers: Message, most: int) -> bytes:
         raise FeedError(WELL, f"its coding {coding[:40]!r} was not asked for")
     unpacker = zlib.decompressobj(INFLATED[coding])
     try:
-        plain = unpacker.decompress(data, most + 1)
+        plain = unpacker.decompress(data, max_bytes + 1)
     except zlib.error as error:
         raise FeedError(WELL, f"its {coding} coding is broken: {error}") from None
-    if len(plain) > most:
-        raise FeedError(SMALL, f"it unpacks to more than {most} bytes")
+    if len(plain) > max_bytes:
+        raise FeedError(SMALL, f"it unpacks to more than {max_bytes} bytes")
     if not unpacker.eof:
         raise FeedError(WELL, f"its {coding} coding is cut short")
     return plain

@@ -83,7 +83,7 @@ def test_words_on_one_plan_follow_each_other_though_the_clock_goes_back(runner: 
     assert second.decided_at > first.decided_at
 
 
-def test_no_lease_is_needed_so_that_a_running_cycle_holds_nobody_up(runner: Runner) -> None:
+def test_no_writer_lock_is_needed_so_that_a_running_cycle_holds_nobody_up(runner: Runner) -> None:
     with Lake.open(runner.lake.path).lock("a cycle"):
         said(runner)
     assert runner.lake.read(TRADE_DECISIONS).height == 1
