@@ -68,7 +68,7 @@ def find_unpublished(lake: Lake) -> list[Run]:
     """The runs whose commits lie above the published versions: what an interrupted cycle left behind, oldest first."""
     published = lake.published_versions()
     found = [
-        _interrupted(commit, name)
+        _read_interrupted(commit, name)
         for name, table in TABLES.items()
         if table.published_by_run and name != RUNS.name
         for commit in lake.commits_after(table, published[name])
@@ -76,7 +76,7 @@ def find_unpublished(lake: Lake) -> list[Run]:
     return sorted(found, key=lambda run: run.started_at)
 
 
-def _interrupted(commit: dict[str, Any], table: str) -> Run:
+def _read_interrupted(commit: dict[str, Any], table: str) -> Run:
     try:
         record = commit["recipe"]["run"]
     except KeyError:
@@ -101,10 +101,10 @@ def _paths(lake: Lake, run: Run) -> list[Path]:
     if not run.written or run.output_version is None:
         return []
     uri = lake.uri(TABLES[run.recipe.output_table])
-    return commit_paths(uri, run.output_version, _added(lake, run))
+    return commit_paths(uri, run.output_version, _list_added_files(lake, run))
 
 
-def _added(lake: Lake, run: Run) -> list[str]:
+def _list_added_files(lake: Lake, run: Run) -> list[str]:
     assert run.output_version is not None
     return list(commit_entry(lake.uri(TABLES[run.recipe.output_table]), run.output_version)["files"])
 

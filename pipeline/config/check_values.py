@@ -68,7 +68,7 @@ def from_text(setting: Setting, text: str, origin: str) -> Any:
         ConfigError: if the text does not fit, naming the origin.
     """
     try:
-        return _parsed(setting, text)
+        return _parse(setting, text)
     except (ValidationError, json.JSONDecodeError) as error:
         raise ConfigError(_wrong(setting, text, origin, error)) from error
 
@@ -85,7 +85,7 @@ def check_value(setting: Setting, given: Given) -> Given:
         raise ConfigError(_wrong(setting, given.value, given.origin, error)) from error
 
 
-def _parsed(setting: Setting, text: str) -> Any:
+def _parse(setting: Setting, text: str) -> Any:
     if setting.type is str:
         return setting.adapter.validate_python(text)
     if NoneType in get_args(setting.type) and text == "":
