@@ -133,7 +133,7 @@ class Table:
             return self
         if wrong := [name for name in added if not COLUMN_NAME.fullmatch(name)]:
             raise ContractError(
-                f"{self.name}: {len(wrong)} columns have no name that a column may have, the first is {wrong[0]!r}; "
+                f"{self.name}: {len(wrong)} columns have invalid names, the first is {wrong[0]!r}; "
                 "use lower-case letters, digits and underscores, at most 63 of them"
             )
         if added not in self._widened:

@@ -189,7 +189,7 @@ def compare(table: Table, column: str, sign: Sign, value: Any) -> pl.Expr:
     at = pl.col(column)
     if value is None:
         if sign not in ("=", "!="):
-            raise LakeError(f"{table.name}.{column} {sign} null is always unknown; use = or !=")
+            raise LakeError(f"{table.name}.{column} {sign} null is never true; use = or !=")
         return at.is_null() if sign == "=" else at.is_not_null()
     if isinstance(value, datetime):
         value = _aware(value, f"{table.name}.{column}")

@@ -344,7 +344,7 @@ class Lake:
 
     def _require_lock(self, table: Table, what: str) -> None:
         if not self._tables.is_writer:
-            raise LakeError(f"{table.name} is {what} only under the writer lock; use `with lake.lock(...)`")
+            raise LakeError(f"{table.name} can be {what} only under the writer lock; use `with lake.lock(...)`")
 
     def _reset(self) -> None:
         self._tables.reset()

@@ -79,7 +79,7 @@ def migrate(lake: Lake, progress: Progress = lambda *_: None, tables: Mapping[st
         StorageError: if the disk refuses; the next call goes on.
         DamageError: if a table's rows are not the same after it.
     """
-    with lake.lock("migrate"), translate_disk_errors("the lake could not be migrated to the end"):
+    with lake.lock("migrate"), translate_disk_errors("the lake could not be migrated completely"):
         if any(run.recipe.stage != STAGE for run in find_unpublished(lake)):
             lake.discard_unpublished()
         changes = plan_migration(lake, tables)

@@ -35,7 +35,7 @@ def prepare_folder(path: Path) -> None:
         (path / CREATING).touch()
         fsync_files([path / CREATING])
     except OSError as error:
-        raise StorageError(f"a lake cannot be made at {path}: {error.strerror}; make the folder writable") from error
+        raise StorageError(f"a lake cannot be created at {path}: {error.strerror}; make the folder writable") from error
 
 
 def write_manifest(path: Path) -> None:
@@ -71,18 +71,20 @@ def check_format(path: Path, *, older: bool = False) -> int:
     check_path(path)
     manifest = path / MANIFEST
     if not manifest.exists():
-        raise NotALakeError(f"there is no lake at {path}; make one with `nextgen init`, or name another with --lake")
+        raise NotALakeError(
+            f"there is no lake at {path}; create one with `nextgen init`, or choose another with --lake"
+        )
     try:
         made_with = int(load_checksummed(manifest.read_bytes())["format"])
     except (ValueError, KeyError, TypeError) as error:
         raise NotALakeError(f"{manifest} cannot be read; restore it from a backup") from error
     if made_with > FORMAT:
         raise NotALakeError(
-            f"the lake at {path} has format {made_with}, this program knows up to {FORMAT}; upgrade the program"
+            f"the lake at {path} has format {made_with}, newer than this program's {FORMAT}; upgrade the program"
         )
     if made_with < FORMAT and not older:
         raise NotALakeError(
-            f"the lake at {path} has format {made_with}, this program works with {FORMAT}; copy it with "
+            f"the lake at {path} has format {made_with}, and this program works with format {FORMAT}; copy it with "
             "`nextgen backup`, then run `nextgen migrate` (with --dry-run to see what would change)"
         )
     return made_with

@@ -133,7 +133,7 @@ def _rebuild_pointer(uri: Path, versions: list[int]) -> CommitPointer:
         if problem or not _links_to_previous(uri, version):
             raise DamageError(
                 f"{uri.parent.parent / HEAD} is missing, and without it the publications cannot be verified: "
-                f"{problem or f'{delta_log.entry_path(uri, version)} does not follow the one before it'}; "
+                f"{problem or f'{delta_log.entry_path(uri, version)} does not follow its predecessor'}; "
                 "restore the lake from a backup"
             )
     _check_nothing_lost(uri.parent.parent, newest)
@@ -204,9 +204,7 @@ def quarantine_unfinished_table(lake: Path, table: Table, quarantine: Callable[[
         return []
     for path in left:
         quarantine(path)
-    return [
-        _repair(lake, table, path, "a table whose creation was cut off was moved to quarantine") for path in left[:1]
-    ]
+    return [_repair(lake, table, path, "a partly created table was moved to quarantine") for path in left[:1]]
 
 
 def discard_unpublished(
@@ -227,7 +225,7 @@ def discard_unpublished(
                 for file in (path, *files):  # the entry first: without it nothing names the data
                     quarantine(file)
                 repairs.append(
-                    _repair(lake, table, path, "an unpublished commit was moved to quarantine, to be done again")
+                    _repair(lake, table, path, "an unpublished commit was moved to quarantine and will be made again")
                 )
     return repairs
 
@@ -257,7 +255,7 @@ def repair_checkpoints(lake: Path, table: Table, quarantine: Callable[[Path], No
     hint = uri / delta_log.FOLDER / HINT
     if hint.exists() and not (versions and _read_hint(hint) == versions[-1] and not diagnose_hint(uri)):
         hint.unlink()
-        repairs.append(_repair(lake, table, hint, "a wrong hint at the last checkpoint was removed"))
+        repairs.append(_repair(lake, table, hint, "a wrong pointer to the last checkpoint was removed"))
     if back := restore_from_archive(uri):
         what = f"{len(back)} files were restored from the archive, because the checkpoint after them is lost"
         repairs.append(_repair(lake, table, back[-1], what))

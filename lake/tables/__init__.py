@@ -64,5 +64,5 @@ def table(name: str) -> Table:
     from difflib import get_close_matches
 
     near = get_close_matches(name, TABLES, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(TABLES)}"
+    hint = f"; did you mean {near[0]!r}?" if near else "; `nextgen tables` lists them"
     raise KeyError(f"there is no table {name!r}{hint}")

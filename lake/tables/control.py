@@ -47,7 +47,7 @@ RUNS = Table(
         "since": Column(
             pl.Date(), "exchange date", "first session it computed; equals session but for loads of history"
         ),
-        "as_of": instant("what it was allowed to know"),
+        "as_of": instant("the run sees only what was public by then"),
         "status": Column(pl.String(), "name", "how it ended", pattern="done|failed|dead"),
         "error": text("what went wrong, as a sentence; empty if nothing", max_length=4_000),
         "inputs": text("table -> version read", unit="JSON", max_length=20_000),
@@ -83,7 +83,7 @@ TASK_REQUESTS = Table(
     mode="append",
     owner="operator",
     clock="requested_at",
-    root="an operator's word",
+    root="the operator's request or decision",
     published_by_run=False,
     columns={
         "request_id": text("chosen by the client, so that a repeated request counts once", unit="id", max_length=80),
@@ -92,7 +92,7 @@ TASK_REQUESTS = Table(
             pl.String(), "name", "who requested it; the daemon itself after a crash", pattern="console|cli|daemon"
         ),
         "action": text("run, cycle, cancel, ...", unit="name", max_length=40),
-        "target": text("what it is about", max_length=200),
+        "target": text("the stage, task, run or model concerned", max_length=200),
         "session": Column(pl.Date(), "exchange date", "the session concerned", nullable=True),
         "arguments": text("further arguments", unit="JSON", max_length=20_000),
         "reason": text("why, in the operator's words", max_length=1_000),

@@ -12,7 +12,7 @@ SLICE = text("the slice: a sector, a ticker, a model, or 'all'", unit="name", ma
 PREDICTION_ACCURACY = Table(
     name="prediction_accuracy",
     domain="feedback",
-    doc="A matured forecast beside what happened and beside the naive forecast; scored once.",
+    doc="A matured forecast with its outcome and the naive forecast's error; scored once.",
     key=("prediction_id",),
     mode="append",
     owner="validate",
@@ -111,7 +111,7 @@ SESSION_SCORES = Table(
         "scale_histogram": Column(
             pl.List(pl.Int64()),
             "forecasts",
-            "how many needed which interval scale: below, between each two of, above SCALE_EDGES",
+            "histogram of the interval scale needed: counts below, between and above the SCALE_EDGES",
         ),
     },
     rules={"something was scored": Rule(pl.col("n") > 0, "leave out what is empty")},

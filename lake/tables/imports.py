@@ -105,7 +105,9 @@ IMPORTED_TRADES = Table(
         "line": count("index", "the line of the payload it was read from"),
     },
     rules={
-        "shares are positive": Rule(pl.col("shares") > 0, "state the side apart, or map signed shares without a side"),
+        "shares are positive": Rule(
+            pl.col("shares") > 0, "state the side in its own column, or map signed shares without a side"
+        ),
         "price is positive": Rule(pl.col("price") > 0, "check the mapping's unit of the price"),
         "trade_id is not empty": Rule(pl.col("trade_id").str.len_chars() > 0, "give every trade its id, or map none"),
     },

@@ -93,7 +93,7 @@ TRADE_PLANS = Table(
                 )
             ),
             "see rule",
-            "each rule in order: allow, scale or refuse; distance is how far from passing whole (0 where it passed)",
+            "each rule in order: allow, scale or refuse; distance is how far from passing in full (0 where it passed)",
         ),
         "blocked_by": text(
             "the first rule that refused it; null where none did", unit="rule", nullable=True, max_length=60
@@ -215,7 +215,7 @@ PORTFOLIO_HOLDINGS = Table(
 PORTFOLIO_VALUE = Table(
     name="portfolio_value",
     domain="trading",
-    doc="The portfolio's value after each session, beside equal weight and the benchmark, with its reconciliation.",
+    doc="The portfolio's value after each session, with its reconciliation, equal weight and the benchmark.",
     key=("session",),
     mode="append",
     owner="value",
@@ -314,7 +314,7 @@ DECISION_SCORES = Table(
         "total_return": number("fraction", "of the ticker from that open to the close, dividends included"),
         "whole_cost": money("expected cost of the whole order: a round trip for a buy, one way for a sale"),
         "whole_gain": money(
-            "what the whole order would have earned after it: a buy by the rise, a sale by the fall spared"
+            "what the whole order would have earned after costs: a buy from the rise, a sale from the fall avoided"
         ),
         "decision_gain": money("what the decision earned: minus that for a veto, the filled share of it else"),
         "verdict": Column(pl.String(), "name", "whether it helped", pattern="helped|hurt|no difference"),

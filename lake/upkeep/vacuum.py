@@ -124,7 +124,7 @@ def _find_drafts(lake: Lake) -> list[UnneededFile]:
     for path in sorted(lake.path.rglob(f"*{DRAFT}")):
         if path.is_file() and time() - path.stat().st_mtime > LEFTOVER_SECONDS:
             table = path.relative_to(tables).parts[0] if path.is_relative_to(tables) else ""
-            found.append(_describe(lake.path, table, path, "its writing was cut off"))
+            found.append(_describe(lake.path, table, path, "it was never completely written"))
     return found
 
 

@@ -11,9 +11,9 @@ from nextgen_tui.text.safe_text import safe_text
 from pipeline.config import ConfigError
 
 MAX_LENGTH = 1_000
-"""Characters of an error's sentence that are shown."""
+"""Longest error message shown, in characters."""
 MAX_LINES = 20
-"""Complaints about one file that are shown."""
+"""Most errors shown for one file."""
 
 
 def describe_error(error: BaseException) -> tuple[int, str]:

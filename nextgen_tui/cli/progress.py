@@ -16,7 +16,7 @@ from nextgen_tui.text.safe_text import safe_text
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much is done, and how much there is."""
 SECONDS_BETWEEN_LINES = 5.0
-"""How often a run that is not watched in a terminal says where it is."""
+"""How often progress is printed where no terminal shows a bar."""
 
 
 @contextmanager

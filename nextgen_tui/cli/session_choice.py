@@ -40,7 +40,7 @@ def require_last_session(lake: Lake) -> date:
 
     last = last_session(lake)
     if last is None:
-        raise click.UsageError("the lake holds no session yet; load history with `nextgen init`")
+        raise click.UsageError("the lake has no session yet; load history with `nextgen init`")
     return last
 
 

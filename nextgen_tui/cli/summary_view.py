@@ -77,7 +77,7 @@ def skill_part(skills: Sequence[SkillFacts]) -> RenderableType:
             formats.whole(one.n),
             Text(one.finding, _FINDING_STYLES.get(one.finding, "")),
         )
-    return Group(heading("Forecasts, beside the naive one"), table)
+    return Group(heading("Forecasts, compared with the naive one"), table)
 
 
 def _interval(one: SkillFacts) -> str:
@@ -128,12 +128,12 @@ def book_part(facts: BookFacts | None, plans: PlanFacts) -> RenderableType:
     costs = (
         f"Costs {formats.money(facts.costs)}: commission {formats.money(facts.commission)}, half-spreads "
         f"{formats.money(facts.spread_cost)}, impact {formats.money(facts.impact_cost)}. "
-        f"Deepest fall {formats.percent(facts.deepest, 1)}; {formats.percent(facts.turnover, 1)} of the book "
+        f"Maximum drawdown {formats.percent(facts.deepest, 1)}; {formats.percent(facts.turnover, 1)} of the book "
         "traded per session."
     )
     worth = (
         f"{formats.counted(facts.sessions, 'session')} from {facts.first} to {facts.last}: "
-        f"{formats.money(facts.capital)} became {formats.money(facts.nav)}, "
+        f"{formats.money(facts.capital)} became {formats.money(facts.nav)}; "
         f"{formats.counted(facts.positions, 'position')} held."
     )
     return Group(heading("The book"), Text(worth), table, Text(costs), _plans(plans))
@@ -141,7 +141,7 @@ def book_part(facts: BookFacts | None, plans: PlanFacts) -> RenderableType:
 
 def _plans(plans: PlanFacts) -> Text:
     refused = ", ".join(f"{rule} {formats.whole(count)}" for rule, count in plans.blocked_by[:4])
-    tail = f" First refusals: {safe_text(refused, 160)}." if refused else ""
+    tail = f" Refused first by: {safe_text(refused, 160)}." if refused else ""
     return Text(
         f"{formats.counted(plans.considered, 'plan')} considered, {formats.whole(plans.taken)} taken, "
         f"{formats.counted(plans.filled, 'fill')}.{tail}"
@@ -156,7 +156,7 @@ def trades_part(best: Sequence[ClosedTrade], worst: Sequence[ClosedTrade]) -> Re
     for name, justify in (("", "left"), ("sold", "left"), ("profit", "right"), ("return", "right")):
         table.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]
     table.add_column("expected", justify="right", no_wrap=True)
-    table.add_column("what the reflection says")
+    table.add_column("review")
     for label, trades, style in (("best", best, "green"), ("worst", worst, "red")):
         for trade in trades:
             table.add_row(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.command("demo", cls=ReadingCommand)
 @click.option("--fresh", is_flag=True, help="Delete the present demo lake and start over.")
 @click.option("--sessions", type=click.IntRange(min=1), default=60, show_default=True, help="Sessions to replay.")
-@click.option("--live", is_flag=True, help="Then run the market on, one session every few seconds, until ctrl-c.")
+@click.option("--live", is_flag=True, help="Then keep the market running, one session every few seconds, until ctrl-c.")
 @click.option(
     "--pace", type=click.FloatRange(min=0.1), default=10, show_default=True, help="With --live: seconds per session."
 )
@@ -40,9 +40,9 @@ def command(
 ) -> int:
     """Build a simulated lake, replay it and show the results.
 
-    The market is simulated, with a weak signal planted in it for the models to find. Run again, it continues where it
-    stopped. It never touches a lake that is not a demo. With --live, a daemon runs the market at speed: in a terminal
-    the console opens, elsewhere each session prints a line.
+    The market is simulated, with a weak signal planted in it for the models to find. Run it again to
+    continue where it stopped. It never touches a lake that is not a demo. With --live, a daemon runs the market at
+    high speed: in a terminal the console opens, elsewhere each session prints a line.
     """
     from nextgen_tui.commands.init import parse_settings
     from nextgen_tui.setup.demo_lake import prepare, replay

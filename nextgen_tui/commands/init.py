@@ -87,7 +87,7 @@ def command(
             option = _OPTIONS[next(iter(named[other]))]
             raise click.UsageError(f"the {source} source takes no {option}; leave it out, or use --source {other}")
     if benchmark_ticker and source == "simulated":
-        raise click.UsageError("the simulated source has a benchmark of its own; leave --benchmark-ticker out")
+        raise click.UsageError("the simulated source has its own benchmark; leave --benchmark-ticker out")
     own = named.get(source or "", {}) | _select_given({"benchmark_ticker": benchmark_ticker})
     settings = {f"source.{source or 'files'}.{name}": Given(value, "the command line") for name, value in own.items()}
     if source is not None or settings:
@@ -156,7 +156,7 @@ def _load(invocation: Invocation, new_lake: NewLake) -> int:
         return exit_codes.DEGRADED
     if not _has_benchmark(invocation):
         invocation.output.say(
-            "no benchmark was loaded, so the book is compared with none; --benchmark or --benchmark-ticker names one"
+            "no benchmark was loaded, so the book is not compared with one; choose it with --benchmark"
         )
     invocation.output.show(f"The lake at {invocation.lake_path} is ready ({duration(perf_counter() - started)}).")
     invocation.output.show(_next_step(new_lake))

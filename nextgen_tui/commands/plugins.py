@@ -40,7 +40,7 @@ def command(invocation: Invocation, files: tuple[Path, ...]) -> int:
     _show(invocation, plugins)
     broken = sum(bool(plugin.error) for plugin in plugins)
     if plugins:
-        invocation.output.say(f"{counted(len(plugins), 'plugin')}, {broken} of them not working")
+        invocation.output.say(f"{counted(len(plugins), 'plugin')}, {broken} of them broken")
     else:
         invocation.output.say('no plugins; name files in nextgen.toml: [plugins] files = ["alpha_plugin.py"]')
     return exit_codes.DEGRADED if broken else exit_codes.DONE

@@ -32,7 +32,7 @@ LOOK = 0.05
     "--session", type=DAY, help="The session (default: the last that closed; in a simulated market, the next)."
 )
 @click.option("--reason", default="", help="Why; it is recorded.")
-@click.option("--id", "request_id", help="Name of the request; the same name twice is one request.")
+@click.option("--id", "request_id", help="Id of the request; sending the same id again makes no second request.")
 @click.option("--wait", is_flag=True, help="Wait for completion.")
 @pass_invocation
 def command(
@@ -106,8 +106,8 @@ def _refuse_another(lake: Lake, request: Request) -> None:
     for name in ("action", "target", "session"):
         if (stands := getattr(there, name)) != (asked := getattr(request, name)):
             raise click.UsageError(
-                f"{request.request_id!r} names another request already, with {name} {stands or 'none'} and not "
-                f"{asked or 'none'}; give this one a name of its own"
+                f"{request.request_id!r} is already the id of another request, with {name} "
+                f"{stands or 'none'} instead of {asked or 'none'}; choose another --id"
             )
 
 

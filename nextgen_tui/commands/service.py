@@ -17,7 +17,12 @@ def command() -> None:
 
 @command.command("install", cls=Command)
 @click.option("--print", "only_print", is_flag=True, help="Print the unit, and change nothing.")
-@click.option("--for", "manager", type=click.Choice(["systemd", "launchd"]), help="Default: this computer's own.")
+@click.option(
+    "--for",
+    "manager",
+    type=click.Choice(["systemd", "launchd"]),
+    help="Service manager (default: that of this computer).",
+)
 @click.option(
     "--metrics",
     type=click.IntRange(1, 65_535),

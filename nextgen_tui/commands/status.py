@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command("status", cls=ReadingCommand)
-@click.option("--all", "everything", is_flag=True, help="Show what passed as well.")
+@click.option("--all", "everything", is_flag=True, help="Show the checks that passed as well.")
 @pass_invocation
 def command(invocation: Invocation, everything: bool) -> int:
     """Show whether the operation is healthy, and what ran last.

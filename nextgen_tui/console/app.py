@@ -46,13 +46,13 @@ from pipeline.reading.health_verdict import Health
 SECONDS_BETWEEN_LOOKS = 1.0
 """How often the lake is asked for something new where no file event comes; it costs a listing of a few folders."""
 SECONDS_TO_ANSWER = 10.0
-"""A look that takes longer waits for a disk that is asleep, or gone."""
+"""A read that takes longer is waiting for a disk that is asleep, or gone."""
 SECONDS_PER_STEP = 1.5
 """Between two sessions when time runs."""
 FOLLOW_DAEMON = 5.0
 """Seconds between two looks at the daemon's sign of life, on the screens that show it."""
 UNLISTED = ("Copy selected text", "Scroll Left", "Scroll Right", "Page Left", "Page Right")
-"""What keys do that nobody would miss here."""
+"""Built-in key bindings that have no use here."""
 HEALTH = "health"
 DAEMON_PAGES = (HEALTH, "schedule")
 
@@ -161,7 +161,7 @@ class ConsoleApp(CommandApp):
             self._look(self._token)
         elif monotonic() - self._look_began > SECONDS_TO_ANSWER and not self.trouble:
             self.trouble = (
-                f"The disk of {safe_text(self.lake_path)} does not respond; the figures are those read before."
+                f"The disk of {safe_text(self.lake_path)} does not respond; the figures shown were read before."
             )
             self.refresh_screen()
 

@@ -74,7 +74,7 @@ class ConfirmScreen(ModalScreen[PendingRequest | None]):
         """What, with what effect, why, and two buttons."""
         request = self._pending.request
         what = " ".join(str(part) for part in (request.action, request.target, request.session or "") if part)
-        title = "Record" if self._pending.immediate else "Ask the daemon"
+        title = "Record" if self._pending.immediate else "Request to the daemon"
         lines = [(Cell(f"{title}: {safe_text(what, 120)}", "accent"),), note("")]
         lines += [_effect(line) for line in self._pending.lines]
         lines += [note("")]
@@ -84,9 +84,9 @@ class ConfirmScreen(ModalScreen[PendingRequest | None]):
             with VerticalScroll(id="effects", can_focus=False):
                 yield NotesWidget("effect-lines", lines)
             why = (
-                "reason (required: it is evaluated later)"
+                "reason (required; recorded with the decision)"
                 if self._pending.requires_reason
-                else "reason (optional, recorded with it)"
+                else "reason (optional; recorded with it)"
             )
             yield SafeInput(placeholder=why, id="why", max_length=1_000)
             with Horizontal(id="buttons"):
@@ -111,7 +111,7 @@ class ConfirmScreen(ModalScreen[PendingRequest | None]):
     def _send(self) -> None:
         why = self.query_one("#why", Input)
         if self._pending.requires_reason and not why.value.strip():
-            self.notify("Give a reason first.", severity="warning", markup=False)
+            self.notify("Enter a reason first.", severity="warning", markup=False)
             why.focus()
         elif not self._sent:
             self._sent = True

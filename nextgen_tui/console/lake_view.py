@@ -46,7 +46,7 @@ FRAMES_KEPT = 24
 
 
 Clock = Callable[[], datetime]
-"""Tells the wall's time."""
+"""Returns the current time."""
 
 
 def utc_now() -> datetime:

@@ -38,7 +38,7 @@ class Console(Protocol):
     view: LakeView | None
     at: AsOf | None
     read_only: bool
-    """Whether it was started to look only."""
+    """Whether it was started with --read-only."""
     trouble: str
     """What went wrong at the last look, in a sentence; empty if nothing."""
     read_at: datetime | None

@@ -41,7 +41,7 @@ class Live:
 
 
 def run_live(invocation: Invocation, live: Live) -> int:
-    """Serve the lake at speed until the operator has seen enough; nothing is left running behind.
+    """Serve the lake at high speed until the operator has seen enough; nothing is left running behind.
 
     Raises:
         LakeError: if the daemon does not come to serve the lake, in its words.

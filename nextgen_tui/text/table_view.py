@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lake.contract import Column, Table
 
 MAX_CELL = 48
-"""Characters of a text that a table cell shows; --json gives it whole."""
+"""Characters of a text that a table cell shows; --json gives all of it."""
 COLUMN_GAP = 3
 """Characters between two columns."""
 _VERDICTS = {

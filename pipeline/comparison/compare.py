@@ -91,11 +91,11 @@ def _read_landed_days(lake: Lake) -> dict[str, tuple[date, date]]:
 
 def _chosen(landed: dict[str, tuple[date, date]], source: str | None) -> str:
     if not landed:
-        raise LakeError("nothing was imported yet; bring an older system's records with `nextgen import`")
+        raise LakeError("no older system has been imported; import one with `nextgen import`")
     if source is None and len(landed) == 1:
         return next(iter(landed))
     for name in landed:
         if source in (name, name.removeprefix("import-")):
             return name
-    wanted = "say which older system" if source is None else f"there is no older system {source!r}"
-    raise LakeError(f"{wanted}; imported were {', '.join(name.removeprefix('import-') for name in landed)}")
+    wanted = "name the older system to compare" if source is None else f"there is no older system {source!r}"
+    raise LakeError(f"{wanted}; imported systems: {', '.join(name.removeprefix('import-') for name in landed)}")

@@ -17,5 +17,5 @@ class Folder(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Read a path."""
         if value == "":
-            self.fail("an empty path names no folder; write . for the one you are in", param, ctx)
+            self.fail("the path of a folder is empty; write . for the current folder", param, ctx)
         return super().convert(value, param, ctx)

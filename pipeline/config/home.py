@@ -18,7 +18,7 @@ FILE_NAME = "nextgen.toml"
 NOT_SETTINGS: dict[str, str] = {
     LAKE_VARIABLE: "folder of the lake",
     CONFIG_VARIABLE: "configuration file to read instead of the lake's own",
-    STATE_VARIABLE: "folder for what may be lost: kept answers of feeds and models, budgets spent",
+    STATE_VARIABLE: "cache folder: answers of feeds and models, budgets spent; may be deleted",
     "NEXTGEN_DATA": "folder of real market data that some tests read",
 }
 """Variables of ours that set no field, with their meaning."""

@@ -124,4 +124,4 @@ def _nearest_key(key: str, settings: Mapping[str, Setting]) -> str:
     if hint:
         return hint
     names = [one.rpartition(".")[2] for one in siblings]
-    return f"; there are {', '.join(names)}" if names else ""
+    return f"; choose from {', '.join(names)}" if names else ""

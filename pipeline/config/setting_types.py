@@ -35,13 +35,13 @@ T = TypeVar("T")
 
 def _distinct(values: tuple[T, ...]) -> tuple[T, ...]:
     if len(set(values)) < len(values):
-        raise ValueError("a value stands in the list twice")
+        raise ValueError("a value is in the list twice")
     return values
 
 
 def _rising(values: tuple[Any, ...]) -> tuple[Any, ...]:
     if list(values) != sorted(set(values)):
-        raise ValueError("the values do not rise")
+        raise ValueError("the values are not in rising order")
     return values
 
 
@@ -64,7 +64,7 @@ def _web_address(text: str) -> str:
 def _exchange(code: str) -> str:
     if code not in EXCHANGES:
         near = get_close_matches(code, sorted(EXCHANGES), n=1)
-        raise ValueError("there is no calendar of it" + (f"; did you mean {near[0]}?" if near else ""))
+        raise ValueError("there is no calendar for it" + (f"; did you mean {near[0]}?" if near else ""))
     return code
 
 

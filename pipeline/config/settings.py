@@ -40,11 +40,11 @@ class RuntimeParams:
     """What makes a run repeatable."""
 
     seed: Seed = 20_260_105
-    """Root of every random draw; two lakes with the same seed and data agree bit for bit."""
+    """Root of every random draw; two lakes with the same seed and data are identical to the last bit."""
     threads: Annotated[int, Field(ge=1, le=256)] = 1
-    """Threads a model trains with; bits are promised per thread count, so a run records it."""
+    """Threads a model trains with. Results are identical only for the same number, so each run records it."""
     durable: bool = True
-    """Force every publication onto the disk before it counts; switch off only for a lake that may be lost."""
+    """Force every publication onto the disk before it counts; off only for a lake you can afford to lose."""
 
 
 @dataclass(frozen=True, kw_only=True)

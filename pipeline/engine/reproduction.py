@@ -63,7 +63,7 @@ def reproduce(runner: Runner, run: Run) -> Reproduction:
     except Exception as error:  # a plugin that is gone or was changed since can fail in any way
         if not run.recipe.plugins and not isinstance(error, PluginError):
             raise
-        return Reproduction(run.run_id, stage.name, False, f"it cannot be done again: {error}", changes)
+        return Reproduction(run.run_id, stage.name, False, f"it cannot be recomputed: {error}", changes)
     if stage.kind == "landing" and run.written != run.rows:
         rows = None  # a repeat of an earlier landing: nothing of it was stored under this run
     same = (
@@ -128,9 +128,7 @@ def _compare_versions(runner: Runner, run: Run) -> Reproduction:
     versions = (run.recipe.inputs[table.name], run.output_version)
     marks = {recompute_fingerprint(run, table, lake.read(table, version=version), columns) for version in versions}
     same = marks == {run.fingerprint}
-    return Reproduction(
-        run.run_id, run.recipe.stage, same, "" if same else f"{table.name} holds other rows after it", ()
-    )
+    return Reproduction(run.run_id, run.recipe.stage, same, "" if same else f"{table.name} has other rows after it", ())
 
 
 def _read_landing(runner: Runner, run: Run) -> pl.DataFrame:

@@ -99,7 +99,7 @@ class Runner:
             for number, session in enumerate(sessions):
                 progress(f"session {session}", number, len(sessions))
                 yield self._run_cycle(session, silent)
-            progress("replay", len(sessions), len(sessions))
+            progress("done", len(sessions), len(sessions))
 
     def backfill(self, since: date, session: date, progress: Progress = silent) -> Cycle:
         """Land all history from the source and derive what does not depend on the book: the start of a lake.
@@ -232,7 +232,7 @@ class Runner:
             return
         if session < wanted:
             raise CycleOrderError(
-                f"{session} lies before the first cycle of this lake, and cycles only go forward: the last was {last}, "
+                f"{session} is before the first cycle of this lake, and cycles only go forward: the last was {last}, "
                 f"the next is {wanted}"
             )
         raise CycleOrderError(

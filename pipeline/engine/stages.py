@@ -101,7 +101,7 @@ def find_stage(name: str) -> Stage:
         if one.name == name:
             return one
     near = get_close_matches(name, [one.name for one in STAGES], n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(one.name for one in STAGES)}"
+    hint = f"; did you mean {near[0]!r}?" if near else "; `nextgen stages` lists them"
     raise KeyError(f"there is no stage {name!r}{hint}")
 
 

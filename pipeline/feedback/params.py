@@ -65,7 +65,7 @@ class BiasParams:
     """False discovery rate at which a flag becomes active (Benjamini-Hochberg within a scope, all horizons together);
     well below the usual 0.05 because every session tests anew."""
     leave: Annotated[float, Field(gt=0, le=1)] = 0.10
-    """Rate above which an active flag is dropped; wider than `enter` so that flags do not flutter."""
+    """Rate above which an active flag is dropped; wider than `enter` so that flags do not flip back and forth."""
     suspect: Share = 0.01
     """A ticker that is not active gets a row only below this unadjusted p-value: the rest is silence."""
     max_sigmas: Annotated[float, Field(gt=0, le=10), Formerly("most_sigmas")] = 0.5

@@ -22,7 +22,7 @@ class JumpParams:
     ratio: Annotated[float, Field(gt=1, le=1000)] = 3.0
     """Close over the last accepted close, splits undone: outside 1/ratio..ratio a bar waits for a second one.
 
-    Three leaves the violent days of real stocks alone (failed trials, takeovers) and catches unit errors of 10 and 100.
+    Three accepts the violent days of real stocks (failed trials, takeovers) and catches unit errors of 10 and 100.
     """
     idle: Annotated[float, Field(gt=0, le=1000)] = 0.5
     """Fraction; a bar without volume may not move further than this: nobody traded at that price."""
@@ -43,7 +43,7 @@ class UniverseParams:
     """Who may be traded."""
 
     max_stale: Annotated[int, Field(ge=0, le=250), Formerly("most_stale")] = 2
-    """Sessions without a bar that are forgiven: a short halt is no reason to forget a stock."""
+    """Sessions without a bar that are tolerated: a short halt does not exclude a stock."""
     min_history: Annotated[int, Field(ge=1, le=280), Formerly("least_history")] = 120
     """Sessions of bars before a stock counts: the longest common feature look-back."""
     min_close: Annotated[float, Field(ge=0, le=1_000_000), Formerly("least_close")] = 1.0
@@ -53,7 +53,7 @@ class UniverseParams:
     )
     """Currency per session, median of 20 sessions; below it our own order would move the price."""
     max_members: Annotated[int, Field(ge=1, le=20_000), Formerly("most_members")] = 1_000
-    """Count; the most liquid ones stay."""
+    """Largest number of members; the most liquid ones stay."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,16 +66,16 @@ class LanguageModelParams:
     name: Annotated[str, Field(max_length=200), AnyText("every server names its models in its own way")] = ""
     """The model's name as its server knows it; empty for none, so that the lexicon alone scores."""
     training_cutoff: DayOrNone = ""
-    """ISO date, the last day the model can have read about; needed, because of earlier news it may know the outcome."""
+    """ISO date: last day the model can have read about. Required, because it may know what followed earlier news."""
     hindsight: Literal["refuse", "mark", "use"] = "refuse"
-    """What to do about articles published on or before the cut-off.
+    """What to do with articles published on or before the cut-off.
 
     refuse does not ask about them, mark asks but lets no score count, use counts them (no fair backtest then).
     """
     api: Literal["responses", "chat"] = "responses"
     """responses, or chat for the chat completions that most local model servers speak."""
     base_url: WebAddressOrNone = ""
-    """Base URL of a server that speaks OpenAI's protocol, such as http://127.0.0.1:8080/v1; empty is OpenAI itself."""
+    """Base URL of a server that speaks OpenAI's protocol, such as http://127.0.0.1:8080/v1; if empty, OpenAI's own."""
     articles_per_request: Annotated[int, Field(ge=1, le=64)] = 8
     """Articles per request; 1 keeps them apart at the price of more requests."""
     concurrency: Annotated[int, Field(ge=1, le=64)] = 4
@@ -87,9 +87,9 @@ class LanguageModelParams:
     dollars_per_day: Annotated[float, Field(ge=0, le=100_000)] = 1.0
     """USD per UTC day by the prices below; a request that might exceed it is not sent."""
     dollars_per_million_input: Annotated[float, Field(ge=0, le=10_000)] = 0.0
-    """USD per million input tokens; needed unless base_url names a server of one's own."""
+    """USD per million input tokens; required unless base_url names your own server."""
     dollars_per_million_output: Annotated[float, Field(ge=0, le=10_000)] = 0.0
-    """USD per million output tokens; needed unless base_url names a server of one's own."""
+    """USD per million output tokens; required unless base_url names your own server."""
     max_output_tokens: Annotated[int, Field(ge=1, le=1_000_000), Formerly("most_output_tokens")] = 4_000
     """Maximum tokens of a reply, reasoning included; it also bounds what a request can cost."""
     tries: Annotated[int, Field(ge=1, le=100)] = 3
@@ -106,12 +106,12 @@ class LanguageModelParams:
         if self.name and not self.training_cutoff:
             yield (
                 f"name is {self.name!r} and training_cutoff is empty; give the date, such as 2025-06-30, after which"
-                " the model cannot have read anything, or nobody can tell memory from judgement"
+                " the model cannot have read anything; memory and judgement cannot be told apart without it"
             )
         if self.name and not self.base_url and not (self.dollars_per_million_input and self.dollars_per_million_output):
             yield (
                 f"the prices of model {self.name!r} are missing; set dollars_per_million_input and"
-                " dollars_per_million_output, or the daily budget cannot hold"
+                " dollars_per_million_output, or the daily budget cannot be enforced"
             )
 
     @property
@@ -131,9 +131,9 @@ class NewsParams:
     """How articles are told apart, and how their words are weighed."""
 
     repeat_hours: Annotated[int, Field(ge=0, le=240)] = 72
-    """Hours within which the same title about the same tickers is the same story; wires repeat over a weekend."""
+    """Hours within which the same title about the same tickers counts as one story; wires repeat over a weekend."""
     body_weight: Share = 0.5
-    """0 to 1; what a finding in the body counts beside one in the title, which says what the story is."""
+    """0 to 1; weight of a finding in the body relative to one in the title, which says what the story is."""
     body_characters: Annotated[int, Field(ge=0, le=1_000_000)] = 2_000
     """Characters of the body that are read: the lead carries the news, the rest is background."""
     link: bool = True

@@ -119,7 +119,7 @@ def _member_rows(model_registry: pl.DataFrame, model_id: str) -> list[dict[str, 
     rows = model_registry.filter(pl.col("model_id") == model_id).sort("member").to_dicts()
     if not rows:
         known = model_registry["model_id"].unique().sort().to_list()
-        raise RegistryError(f"model {model_id!r} is not registered; there are {known[-5:] or 'none'}")
+        raise RegistryError(f"model {model_id!r} is not registered; the newest are {known[-5:] or 'none'}")
     for name in ("features", "window", "horizons", "quantiles"):
         if any(row[name] != rows[0][name] for row in rows):
             raise RegistryError(f"model {model_id!r}: its members disagree on {name}; retrain")

@@ -16,7 +16,7 @@ from pipeline.reading.health_verdict import Health
 MAX_ALERTS = 3
 """Alerts of a kind at a time: more would bury each other."""
 ENDED = ("done", "failed", "dead", "cancelled", "skipped")
-NEEDS_OPERATOR = {"stop": "stopped", "give-up": "was given up"}
+NEEDS_OPERATOR = {"stop": "stopped", "give-up": "failed, without further retries"}
 """What follows an attempt and needs a person -> how to say it."""
 Severity = Literal["information", "warning", "error"]
 

@@ -15,13 +15,13 @@ from pipeline.health.checks import Status
 from pipeline.text_format import rough_duration
 
 MAX_SILENCE = timedelta(seconds=90)
-"""A daemon beats at least every half minute; after so long its loop hangs."""
+"""A daemon writes a heartbeat at least every half minute; after this long its loop counts as hung."""
 MAX_DELAY = timedelta(minutes=30)
-"""How long a slot may be owed before it counts as late."""
+"""How long a slot may be overdue before it counts as late."""
 NO_DAEMON = "No daemon is running on this lake"
 START = "start `nextgen-daemon`"
 REQUESTED = "request:"
-"""What the names of tasks that somebody asked for begin with."""
+"""Prefix of the names of requested tasks."""
 DaemonPhase = Literal["absent", "stopped", "crashed", "starting", "silent", "draining", "running"]
 
 
@@ -33,7 +33,7 @@ class DaemonState:
     status: Status
     sentence: str
     since: datetime | None = None
-    """When it last gave a sign of life; None if it never did."""
+    """Time of its last heartbeat; None if there was none."""
     fix: str = ""
     """What to do about it; empty if nothing."""
     beat: Heartbeat | None = None
@@ -68,7 +68,7 @@ def read_daemon(lake: Path, now: datetime | None = None) -> DaemonState:
         if beat is None:
             return DaemonState("absent", "ok", f"{NO_DAEMON}; {START} to run the schedule")
         if beat.state == "stopped":
-            return DaemonState("stopped", "ok", f"The daemon was stopped; {START} to go on", since, beat=beat)
+            return DaemonState("stopped", "ok", f"The daemon was stopped; {START} to resume", since, beat=beat)
         return DaemonState(
             "crashed",
             "fail",

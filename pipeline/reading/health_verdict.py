@@ -24,8 +24,8 @@ RUN_COLUMNS = ("run_id", "work", "cycle_id", "stage", "session", "status", "erro
 """What of `runs` a verdict needs."""
 FIXES = {
     "quarantined": "`nextgen show quarantined_rows` lists them",
-    "arrived": "`nextgen show ticker_universe --where stale>0` lists who is late",
-    "last run": "`nextgen runs --failed` tells more",
+    "arrived": "`nextgen show ticker_universe --where stale>0` lists the late tickers",
+    "last run": "`nextgen runs --failed` shows the details",
     "reconciled": "`nextgen show portfolio_value --limit 2` shows by how much",
 }
 """What was checked -> where to go on from there."""
@@ -34,7 +34,7 @@ CHECK_SCHEMA: dict[str, PolarsType] = {
     **dict.fromkeys(("value", "limit"), pl.Float64),
     **dict.fromkeys(("message", "fix", "retry"), pl.String),
 }
-AFTER_DAMAGE = "`nextgen scrub` lists damaged files, `nextgen restore` makes a lake of a backup"
+AFTER_DAMAGE = "`nextgen scrub` lists damaged files, `nextgen restore` restores a backup"
 CYCLES = 5
 """How many of the last cycles a verdict names."""
 
@@ -53,7 +53,7 @@ class Problem:
     since: datetime | date | None
     """Since when, or since which session; None where that is not known."""
     fix: str
-    """What mends it, or tells more; empty if nothing does."""
+    """What fixes it, or shows more; empty if nothing does."""
     retry: str = ""
     """The task and slot that can be tried again; empty where nothing stopped."""
 
@@ -186,7 +186,7 @@ def _of_cycles(cycles: Sequence[CycleFacts]) -> Iterator[Problem]:
     if cycles and cycles[0].failed:
         last = cycles[0]
         damaged = last.error.startswith("DamageError")
-        fix = AFTER_DAMAGE if damaged else f"`nextgen cycle --session {last.session}` goes on where it stopped"
+        fix = AFTER_DAMAGE if damaged else f"`nextgen cycle --session {last.session}` continues where it stopped"
         what = f"The last cycle ({last.session}) failed: {last.error}"
         yield Problem("fail", "cycle", what, "", last.started_at, fix, f"cycle {last.session}")
 

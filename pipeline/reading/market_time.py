@@ -17,7 +17,7 @@ from pipeline.control.daemon.simulated_pace import make_market_clock, read_pace
 from pipeline.market.calendar_cache import ChildCalendars
 
 Now = Callable[[], datetime]
-"""Gives the wall's time, in UTC."""
+"""Returns the current time, in UTC."""
 
 
 @lru_cache(maxsize=2)
@@ -27,7 +27,7 @@ def calendars_from(today: date) -> ChildCalendars:
 
 
 def lake_calendars(lake: Path, now: Now) -> ChildCalendars:
-    """The exchanges' sessions that a lake needs: a market run at speed has its own day."""
+    """The exchanges' sessions that a lake needs: an accelerated market has its own day."""
     return calendars_from(_find_needed(lake, now)[0])
 
 
@@ -45,7 +45,7 @@ def work_out_calendar(lake: Path, now: Now) -> None:
 
 
 def operation_time(lake: Lake, now: Now) -> datetime:
-    """The time by which tasks are due: that of a market which is, or was last, run at speed, else the wall's."""
+    """The time by which tasks are due: that of an accelerated market if a daemon last ran one, else the system's."""
     pace = read_pace(lake.path)
     if pace is None:
         return now()

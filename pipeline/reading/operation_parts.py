@@ -115,7 +115,7 @@ def _resources(lake: Lake, now: datetime) -> PartHealth:
 def _schedule(schedule: ActiveSchedule) -> PartHealth:
     tasks = [task.name for task in schedule.schedule.tasks]
     facts = {"file": str(schedule.file), "tasks": tasks, "read_at": schedule.read_at or None}
-    by = f"the daemon runs by what it read at {schedule.read_at:.16} UTC ({', '.join(tasks)})"
+    by = f"the daemon uses the schedule it read at {schedule.read_at:.16} UTC ({', '.join(tasks)})"
     by = by if schedule.read_at else ""
     if schedule.error:
         words = f"The schedule cannot be used: {schedule.error}; {by or 'no daemon can start'}"
@@ -133,19 +133,19 @@ def _configuration(lake: Lake) -> tuple[Settings | None, PartHealth]:
         words = f"The configuration cannot be used, so no task can run: {error}"
         fix = "correct it; `nextgen config validate` reads it again"
         return None, PartHealth("configuration", "fail", words, fix=fix)
-    return settings, PartHealth("configuration", "ok", "The configuration can be used")
+    return settings, PartHealth("configuration", "ok", "The configuration is valid")
 
 
 def _writer(lake: Lake, journal: Journal) -> PartHealth:
     """Who writes the lake; a warning where what the daemon started has to wait for somebody else."""
     writer = find_holder(lake.path / WRITER_LOCK)
     if not writer:
-        return PartHealth("writer", "ok", "Nothing writes the lake")
+        return PartHealth("writer", "ok", "No process is writing the lake")
     at_work = [event for event in journal.running() if event.task not in WITHOUT_LOCK]
     if at_work and not any(f"process {event.pid} " in writer for event in at_work):
         first = at_work[0]
         words = f"{first.task} {first.slot} waits for {writer}, which writes the lake"
-        return PartHealth("writer", "warn", words, since=first.at, fix="wait for it to end, or stop it")
+        return PartHealth("writer", "warn", words, since=first.at, fix="wait until it ends, or stop it")
     return PartHealth("writer", "ok", f"{writer} writes the lake")
 
 
@@ -168,13 +168,13 @@ def _task(task: Task, definitions: Definitions, journal: Journal, now: datetime)
         "late_seconds": late.total_seconds(),
     }
     if stopped is not None:
-        words = f"{task.name} {stopped.slot} stopped: {stopped.reason}"
+        words = f"{task.name} {stopped.slot} has stopped: {stopped.reason}"
         fix = f"`nextgen request retry {stopped.task}/{stopped.slot}` tries it again"
         return PartHealth(task.name, "fail", words, facts, stopped.at, fix, f"{task.name} {stopped.slot}")
     if late > MAX_DELAY:
         status: Status = "fail" if late > MAX_FAILING_DELAY else "warn"
-        words = f"{task.name} is owed {facts['owed']} times, the oldest is {rough_duration(late)} late"
-        return PartHealth(task.name, status, words, facts, waiting[0].due_at, "`nextgen-daemon` runs what is owed")
+        words = f"{task.name} is overdue {facts['owed']} times, the oldest by {rough_duration(late)} late"
+        return PartHealth(task.name, status, words, facts, waiting[0].due_at, "`nextgen-daemon` runs what is overdue")
     return _last_attempt(task.name, mine, facts)
 
 
@@ -184,10 +184,10 @@ def _last_attempt(task: str, events: Sequence[Event], facts: dict[str, Any]) -> 
         return PartHealth(task, "ok", f"{task}: nothing was due yet", facts)
     if last.follows in ("give-up", "last-good"):
         fix = f"`nextgen request retry {task}/{last.slot}` tries it again"
-        words = f"{task} {last.slot} was given up: {last.reason}"
+        words = f"{task} {last.slot} failed, without further retries: {last.reason}"
         return PartHealth(task, "warn", words, facts, last.at, fix, f"{task} {last.slot}")
     if last.follows in ("retry", "fallback"):
-        return PartHealth(task, "warn", f"{task} {last.slot} is tried again: {last.reason}", facts, last.at)
+        return PartHealth(task, "warn", f"{task} {last.slot} will be retried: {last.reason}", facts, last.at)
     return PartHealth(task, "ok", f"{task}: done for {last.slot}", facts)
 
 
@@ -234,7 +234,7 @@ def _disk(lake: Lake, measure_lake: bool) -> PartHealth:
         facts["lake_bytes"] = sum(entry.stat().st_size for entry in lake.path.rglob("*") if entry.is_file())
     status: Status = "fail" if free < MIN_FREE else "warn" if free < 5 * MIN_FREE else "ok"
     room = f"{free / 1e9:.1f} GB" if free >= MIN_FREE else f"{free / 1e6:.0f} MB"
-    fix = "" if status == "ok" else "free some disk; `nextgen gc` deletes files of the lake that no run refers to"
+    fix = "" if status == "ok" else "free disk space; `nextgen gc` deletes data files that no run refers to"
     return PartHealth("disk", status, f"The disk has {room} free", facts, fix=fix)
 
 

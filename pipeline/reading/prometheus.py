@@ -44,10 +44,10 @@ class HealthCollector(Collector):
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """The figures as they are now."""
         if (beat := read_heartbeat(self._lake.path)) is not None:
-            yield _one("nextgen_beat_timestamp_seconds", "When the daemon's loop last turned.", time.time() - beat.age)
+            yield _one("nextgen_beat_timestamp_seconds", "Time of the daemon's last heartbeat.", time.time() - beat.age)
             waiting = len(beat.detail.get("waiting", ()))
-            yield _one("nextgen_running", "Attempts that run.", len(beat.detail.get("running", ())))
-            yield _one("nextgen_waiting", "Slots that are owed and wait, 20 at most.", waiting)
+            yield _one("nextgen_running", "Running attempts.", len(beat.detail.get("running", ())))
+            yield _one("nextgen_waiting", "Overdue slots that wait, 20 at most.", waiting)
         try:
             found = self._judge()
         except Exception:  # a damaged lake must not cost the figures that need none of it
@@ -85,7 +85,7 @@ def serve_metrics(lake: Path, port: int) -> Iterator[int]:
     try:
         server, thread = start_http_server(port, addr=HOST, registry=registry)
     except OSError as error:
-        raise MetricsError(f"figures cannot be served on port {port}: {error.strerror}; choose another") from error
+        raise MetricsError(f"metrics cannot be served on port {port}: {error.strerror}; choose another") from error
     try:
         yield server.server_port
     finally:

@@ -19,7 +19,7 @@ class Costs:
     """Fraction of price: half the quoted spread of a liquid large cap at the open, 3 basis points."""
     impact: Annotated[float, Field(ge=0, le=100)] = 1.0
     """Factor Y of the square-root law: a fill moves the price by Y x daily volatility x sqrt(shares / daily volume);
-    measured values lie between 0.5 and 1, so 1 errs on the dear side."""
+    measured values lie between 0.5 and 1, so 1 errs on the expensive side."""
     commission_per_share: Annotated[float, Field(ge=0, le=100)] = 0.005
     """Currency per share, the usual retail tariff."""
     min_commission: Annotated[float, Field(ge=0, le=10_000), Formerly("least_commission")] = 1.0
@@ -83,7 +83,7 @@ class Rules:
     position_loss: Annotated[float, Field(gt=0, le=1)] = 0.005
     """capital_preservation, fraction of NAV: the most a position may lose at its 5 % quantile."""
     cool_down: Annotated[int, Field(ge=0, le=20)] = 5
-    """patience, sessions (at most 20): no new buy so soon after a sale of the same name."""
+    """patience, sessions (at most 20): no new buy of a name this soon after selling it."""
     min_holding: Annotated[int, Field(ge=0, le=250), Formerly("least_holding")] = 2
     """patience, sessions: a forecast may not close a position younger than this; a stop may."""
     name_weight: Annotated[float, Field(gt=0, le=1)] = 0.06
@@ -93,7 +93,7 @@ class Rules:
     max_positions: Annotated[int, Field(ge=1, le=10_000), Formerly("most_positions")] = 40
     """diversification, names: beyond it each is too small to matter."""
     full_confidence: Annotated[float, Field(gt=0, le=1)] = 0.5
-    """humility, 0 to 1: members agreeing this much earn the full size, less agreement less."""
+    """humility, 0 to 1: agreement of the members that earns the full size; less agreement earns less."""
     wide_interval: Annotated[float, Field(gt=0, le=1000)] = 3.0
     """humility, factor: an 80 % interval this many times as wide as past volatility implies halves the size."""
     stop_sigmas: Annotated[float, Field(gt=0, le=100)] = 2.0
@@ -109,11 +109,11 @@ class Rules:
     drawdown_soft: Annotated[float, Field(ge=0, lt=1)] = 0.08
     """drawdown_stop, fraction under the peak from which new buys shrink."""
     drawdown_hard: Annotated[float, Field(gt=0, le=1)] = 0.15
-    """drawdown_stop, fraction under the peak from which there are none."""
+    """drawdown_stop, fraction under the peak from which there are no new buys."""
     stale_forecast: Annotated[int, Field(ge=0, le=250)] = 0
     """staleness, sessions: oldest forecast that may open a position."""
     cash_reserve: Annotated[float, Field(ge=0, lt=1)] = 0.01
-    """solvency, fraction of NAV kept in cash: an open above the close has to be paid too."""
+    """solvency, fraction of NAV kept in cash, in case the open is above the close."""
     min_order: Annotated[float, Field(ge=0, le=1_000_000_000), Formerly("smallest_order")] = 500.0
     """significance, currency: below it the commission's minimum eats the edge."""
 

@@ -216,7 +216,7 @@ def test_a_day_of_instants_is_a_whole_day_in_utc(lake: Lake) -> None:
     ("column", "sign", "value", "said"),
     [
         ("clsoe", "=", 1.0, r"has no column 'clsoe'; did you mean 'close'\?"),
-        ("close", "<", None, r"close < null is always unknown"),
+        ("close", "<", None, r"close < null is never true"),
         ("volume", "=", 1.5, r"volume is Int64, and 1\.5 is not"),
         ("volume", "=", True, r"volume is Int64, and True is not"),
         ("ticker", "=", 1, r"ticker is String, and 1 is not"),

@@ -73,7 +73,7 @@ def test_cycles_neither_skip_a_session_nor_go_back(operation: Operation) -> None
     ahead = calendar.offset(operation.sessions[-1], 2)
     with pytest.raises(CycleOrderError, match=r"the next is .*nextgen replay --from"):
         operation.runner.cycle(ahead)
-    with pytest.raises(CycleOrderError, match=r"lies before the first cycle of this lake.*the next is"):
+    with pytest.raises(CycleOrderError, match=r"is before the first cycle of this lake.*the next is"):
         operation.runner.cycle(calendar.offset(operation.sessions[0], -1))
 
 

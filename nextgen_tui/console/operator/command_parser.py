@@ -27,27 +27,27 @@ LOCAL_COMMANDS = {
     "daemon": "daemon         start a daemon on this lake",
     "quit": "quit",
 }
-"""Commands that ask nobody, with what they do."""
+"""Commands of the console itself, with what they do."""
 REQUEST_COMMANDS = {
-    "cycle": "cycle [SESSION]      run the whole loop for a session",
+    "cycle": "cycle [SESSION]      run the whole cycle of a session",
     "train": "train [SESSION]      train a challenger and evaluate it",
-    "maintain": "maintain             run the maintenance of the lake",
+    "maintain": "maintain             maintain the lake",
     "run": "run STAGE[,STAGE]    run single stages",
     "task": "task NAME            run a scheduled task now",
     "approve": "approve PLAN         approve a planned trade before its open",
     "veto": "veto PLAN            veto a planned trade before its open",
     "promote": "promote MODEL        make it champion from the next cycle on",
     "rollback": "rollback [MODEL]     restore the previous champion",
-    "reproduce": "reproduce RUN        compute it again, compare every bit",
+    "reproduce": "reproduce RUN        recompute it, compare every bit",
     "retry": "retry TASK SLOT      run a stopped slot again",
     "skip": "skip TASK SLOT       go on without a stopped slot",
     "cancel": "cancel TASK SLOT     stop it, or take it off the backlog",
 }
-"""Commands that become requests to the daemon, or words that are put on record at once."""
+"""Commands that become requests to the daemon, or decisions that are recorded at once."""
 MAX_NAMES = 12
 """Tables that a dialog names one by one."""
 IMMEDIATE = ("approve", "veto")
-"""What needs no daemon: an open waits for nobody."""
+"""What needs no daemon: a decision has to be recorded before the open."""
 
 
 class CommandError(ValueError):
@@ -96,7 +96,7 @@ def parse(words: str, moment: datetime, about: str = "") -> Local | PendingReque
     if name in REQUEST_COMMANDS:
         return build_request(name, rest, moment, about)
     near = get_close_matches(name, [*LOCAL_COMMANDS, *REQUEST_COMMANDS], n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join([*REQUEST_COMMANDS, *LOCAL_COMMANDS])}"
+    hint = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join([*REQUEST_COMMANDS, *LOCAL_COMMANDS])}"
     raise CommandError(f"there is no command {name!r}; {hint}")
 
 

@@ -368,7 +368,7 @@ SHEETS: tuple[SheetSpec[LearningData], ...] = (
         INSIGHT_COLS,
         ("insight_id",),
         "insight",
-        "No insight yet: no forecast errs beyond chance.",
+        "No insight yet: no forecast error is larger than chance explains.",
         notes=lambda _, row: insight_notes(row),
         charts=lambda data, row: (insight_chart(data, row),),
         detail=lambda _, data, row: insight_detail(data, row),

@@ -142,7 +142,9 @@ def regime_rows(view: LakeView) -> pl.DataFrame:
 def plan_detail(data: PlanData, row: Row) -> Detail:
     """A trade with its rules, its forecast and what became of it."""
     mine = data.predictions.filter(pl.col("prediction_id") == row["prediction_id"])
-    forecast = member_lines(mine.row(0, named=True)) if mine.height else (note("No forecast stands behind it.", "dim"),)
+    forecast = (
+        member_lines(mine.row(0, named=True)) if mine.height else (note("It is not based on a forecast.", "dim"),)
+    )
     decisions = data.decisions.filter(pl.col("plan_id") == row["plan_id"])
     fills = data.fills.filter(pl.col("plan_id") == row["plan_id"]) if data.fills.height else data.fills
     sections = (
@@ -205,7 +207,7 @@ def verdict_lines(row: Row, rules: tuple[Rule, ...], *, everything: bool = False
             far = describe_distance(one["rule"], one["distance"], one["reason"], rules)
             text += f" (off by {far})" if far else ""
         lines.append((sign, Cell(f"{describe_rule(one['rule']):<21} "), *note(text, "dim")))
-    return tuple(lines) or (note("every rule lets it pass in full", "good"),)
+    return tuple(lines) or (note("every rule allows it in full", "good"),)
 
 
 def _head(row: Row) -> tuple[Line, ...]:

@@ -23,7 +23,7 @@ from pipeline.reading.market_time import calendar_at_hand, lake_calendars, opera
 from pipeline.reading.schedule import SPARK, TASK_SCHEMA, add_state, change_rows, task_rows
 
 RECENT = timedelta(days=30)
-COMPUTING_CALENDAR = "Computing the exchange's calendar, which takes some seconds"
+COMPUTING_CALENDAR = "Computing the exchange's calendar, which takes a few seconds"
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class SchedulePage(Page[ScheduleData]):
     def sentence(self, data: ScheduleData) -> str:
         """What comes next, what is overdue, what changed last."""
         if data.trouble:
-            by = "; the daemon keeps to the one it read before" if data.daemon.present and data.tasks.height else ""
+            by = "; the daemon keeps running by the last good one" if data.daemon.present and data.tasks.height else ""
             return f"The schedule cannot be used: {data.trouble}{by}."
         coming = data.tasks.filter(pl.col("next").is_not_null()).sort("next", "task")
         text = "Nothing is scheduled" if data.known else COMPUTING_CALENDAR

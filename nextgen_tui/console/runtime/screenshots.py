@@ -24,7 +24,7 @@ def terminal_size(words: str) -> tuple[int, int]:
     """
     width, _, height = words.lower().partition("x")
     if not (width.isdigit() and height.isdigit() and int(width) >= 40 and int(height) >= 12):
-        raise click.BadParameter(f"{words!r} is no size; write it as 140x40, at least 40x12", param_hint="--size")
+        raise click.BadParameter(f"{words!r} is not a size; write it as 140x40, at least 40x12", param_hint="--size")
     return int(width), int(height)
 
 

@@ -37,7 +37,7 @@ class ConsoleServer(Server):
     async def on_startup(self, _app: web.Application) -> None:
         """Say where."""
         self._say(f"The console is at {self.address}")
-        self._say("It is reached from this machine only; ctrl+c ends it.")
+        self._say("It can be reached from this machine only; ctrl+c stops it.")
 
     async def _make_app(self) -> web.Application:
         app = await super()._make_app()

@@ -1,4 +1,4 @@
-"""The clocks a daemon can run by: the system's, a simulated one, or that of a market run at speed."""
+"""The clocks a daemon can run by: the system's, a simulated one, or that of an accelerated market."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class SimulatedClock:
 
 
 class PacedClock:
-    """The market at speed: every session takes the same few real seconds, nights and holidays included.
+    """An accelerated market: every session takes the same few real seconds, nights and holidays included.
 
     The wall clock moves evenly from one close to the next, so that everything due between them is due in its order.
     """

@@ -65,7 +65,7 @@ class Daemon:
 
         Args:
             once: end when everything due now is done, or has used up its retries.
-            max_runs: end after so many slots of the schedule have finished; for a market run at speed.
+            max_runs: end after so many slots of the schedule have finished; for an accelerated market.
 
         Returns:
             0; with `once`, 1 if something was given up or is still due.

@@ -1,4 +1,4 @@
-"""A simulated market run at speed: the clock of the daemon that paces it, and the same clock for other processes."""
+"""An accelerated simulated market: the clock of the daemon that paces it, and the same clock for other processes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from pipeline.market.sessions import Sessions
 
 
 def make_paced_clock(lake: Lake, seconds: float, environ: Mapping[str, str] = os.environ) -> PacedClock:
-    """Make the clock of a market at speed, from the close of the last session that the lake covers.
+    """Make the clock of an accelerated market, from the close of the last session that the lake covers.
 
     Raises:
         LakeError: if the lake has no history yet, or was run by another clock that is ahead of this one.
@@ -49,7 +49,7 @@ def describe_pace(clock: Clock) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class SimulatedPace:
-    """How a daemon runs the market at speed, or last did."""
+    """How a daemon runs the accelerated market, or last did."""
 
     exchange: str
     after: date
@@ -71,7 +71,7 @@ def read_pace(lake: Path) -> SimulatedPace | None:
 
 
 def make_market_clock(lake: Lake, pace: SimulatedPace, calendar: Sessions) -> Clock:
-    """Make the clock of a market run at speed; where no daemon runs it now, a clock that stands at its last moment.
+    """Make the clock of an accelerated market; where no daemon runs it now, a clock that stands at its last moment.
 
     Args:
         lake: whose market it is.
@@ -84,6 +84,6 @@ def make_market_clock(lake: Lake, pace: SimulatedPace, calendar: Sessions) -> Cl
 
 
 def make_operation_clock(lake: Lake) -> Clock:
-    """Make the clock a lake is operated by: its market's, where a daemon last ran that at speed, else the system's."""
+    """Make the clock a lake is operated by: its market's, where a daemon last accelerated it, else the system's."""
     pace = read_pace(lake.path)
     return make_market_clock(lake, pace, ChildCalendars(pace.after)(pace.exchange)) if pace else SystemClock()

@@ -145,10 +145,10 @@ def _parse_work(request: Request) -> tuple[str, ...]:
     if request.action in (*ACTIONS, *OPERATOR_ACTIONS):
         return (request.action,)
     if request.action != "run":
-        raise RequestError(f"there is no action {request.action!r}; there are {', '.join((*WORK, *STEERING))}")
+        raise RequestError(f"there is no action {request.action!r}; choose from {', '.join((*WORK, *STEERING))}")
     named = tuple(name.strip() for name in request.target.split(",") if name.strip())
     if not named:
-        raise RequestError("name the stages to run")
+        raise RequestError("name the stages to run; `nextgen stages` lists them")
     for name in named:
         try:
             find_stage(name)

@@ -179,7 +179,7 @@ def suggest(name: str, known: Collection[str]) -> str:
     near = get_close_matches(name, known, n=1, cutoff=0.6)
     if near:
         return f"; did you mean {near[0]!r}?"
-    return f"; there are {', '.join(known)}" if 0 < len(known) <= 20 else ""
+    return f"; choose from {', '.join(known)}" if 0 < len(known) <= 20 else ""
 
 
 def _parse_path(text: str) -> str:

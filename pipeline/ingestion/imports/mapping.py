@@ -204,7 +204,7 @@ def _refuse_gaps(section: MappingSection, of: Kind, where: str) -> None:
     if of.one_of and not given & set(of.one_of):
         raise SourceError(f"{where} maps neither {' nor '.join(map(repr, of.one_of))}; one of them is needed")
     if not section.columns:
-        raise SourceError(f"{where} maps no column at all; constants alone say nothing")
+        raise SourceError(f"{where} maps no column; add at least one besides the constants")
     if section.interval not in ("1d", "1h", "5m", "1m") or section.stamp not in ("start", "end"):
         raise SourceError(f"{where}: interval is one of 1d, 1h, 5m and 1m, and stamp is start or end")
     if section.interval != "1d" and "ts" not in given:
@@ -242,7 +242,7 @@ def _refuse_unknown(given: dict[str, Any], known: set[str], where: str) -> None:
     for name in given:
         if name not in known:
             near = get_close_matches(name, sorted(known), n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(known))}"
+            hint = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(sorted(known))}"
             raise SourceError(f"{where} has {name!r}, which means nothing here; {hint}")
 
 

@@ -28,7 +28,7 @@ class ParquetStore:
         self._root = path.resolve()
         self._files = self._found()
         if not self._files:
-            raise SourceError(f"{path} holds no file that ends in {' or '.join(ENDINGS)}")
+            raise SourceError(f"{path} contains no file that ends in {' or '.join(ENDINGS)}")
         self._schemas = {file: self._schema(file) for files in self._files.values() for file in files}
 
     def tables(self) -> dict[str, tuple[str, ...]]:

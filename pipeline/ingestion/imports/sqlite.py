@@ -43,7 +43,7 @@ class SqliteStore:
             names = [(name, kind) for name, kind in self._ask(listed) if not str(name).startswith("sqlite_")]
             self._tables = {name: self._columns(name, kind) for name, kind in names}
             if not self._tables:
-                raise SourceError(f"{self.where} holds no table; give the file your system writes to")
+                raise SourceError(f"{self.where} contains no table; give the file your system writes to")
         return self._tables
 
     def rows(self, table: str, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
@@ -134,9 +134,7 @@ def _in_words(where: str) -> Iterator[None]:
         if "locked" in text or "busy" in text:
             fix = "stop the program that writes to it, or import a copy made with `sqlite3 FILE '.backup COPY'`"
         elif "readonly" in text or "unable to open" in text:
-            fix = (
-                "its last writer did not end well or it lies in a read-only folder; import a copy that sqlite3 can open"
-            )
+            fix = "its last writer crashed, or it is in a read-only folder; import a copy that sqlite3 can open"
         raise SourceError(f"{where} cannot be read: {text}; {fix}") from None
 
 

@@ -95,5 +95,5 @@ def _open(name: str, params: SourceParams, calendar: Sessions) -> Source:
     if name in OPENERS:
         return OPENERS[name](params, calendar)
     near = get_close_matches(name, SOURCES, n=1, cutoff=0.4)
-    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(SOURCES)}"
+    hint = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(SOURCES)}"
     raise SourceError(f"there is no source {name!r}; {hint}")

@@ -317,7 +317,7 @@ def test_what_an_interrupted_cycle_left_is_quarantined_before_a_migration(lake: 
     with lake.lock("a writer that dies"):
         write_session(lake, 2)
     done = migrate(Lake(lake.path, LATER), tables=CONTRACTS)
-    assert sum("to be done again" in one.what for one in done.repairs) == 2
+    assert sum("will be made again" in one.what for one in done.repairs) == 2
     assert Lake(lake.path, LATER).read(RENAMED)["name"].to_list() == ["name 1"]
     assert Lake(lake.path, LATER).rows(PRICED) == 2
 

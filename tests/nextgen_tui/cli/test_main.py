@@ -88,7 +88,7 @@ MISTAKES: tuple[tuple[tuple[str, ...], str], ...] = (
     (("promote", "nothing"), "model 'nothing' is not registered"),
     (("train", "--session", "2222-01-03"), "is outside the calendar of XNYS, which runs from"),
     (("train", "--session", "1890-01-03"), "is outside the calendar of XNYS, which runs from"),
-    (("request", "run"), "name the stages to run"),
+    (("request", "run"), "name the stages to run; `nextgen stages` lists them"),
     (("request", "run", "predikt"), "did you mean 'predict'?"),
     (("request", "promote"), "name what to promote: a model to make champion"),
     (("request", "cycle", "2022-03-02"), "cycle takes no target, got '2022-03-02'"),
@@ -115,7 +115,7 @@ def test_nothing_found_is_said_and_is_an_empty_list_to_a_script(run: Run) -> Non
 
 def test_a_missing_lake_is_said_with_the_way_to_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert outcome(["status", "--lake", str(tmp_path / "none")]) == exit_codes.USAGE
-    assert "make one with `nextgen init`" in " ".join(capsys.readouterr().err.split())
+    assert "create one with `nextgen init`" in " ".join(capsys.readouterr().err.split())
 
 
 def test_an_empty_path_is_not_the_folder_one_is_in(capsys: pytest.CaptureFixture[str]) -> None:

@@ -107,7 +107,7 @@ def test_the_comparison_ends_with_1_where_they_differ(run: Run, tmp_path: Path) 
         (("import", "sqlite", "none.db", "--propose"), "there is no file none.db"),
         (("import", "sqlite", "mapping.toml", "--propose"), "mapping.toml is not a SQLite database"),
         (("import", "sqlite", "old.db", "--mapping", "old.db"), "is not valid TOML"),
-        (("import", "parquet", ".", "--propose"), "holds no file that ends in .parquet"),
+        (("import", "parquet", ".", "--propose"), "contains no file that ends in .parquet"),
         (("import", "sqlite", "old.db", "--mapping", "mapping.toml"), "there is no lake at"),
     ],
 )
@@ -130,4 +130,4 @@ def test_a_lake_without_an_import_has_nothing_to_compare(run: Run, tmp_path: Pat
     Lake.create(tmp_path / "lake")
     code, _, err = run("compare")
     assert code == exit_codes.DEGRADED
-    assert "nothing was imported yet" in err
+    assert "no older system has been imported" in err

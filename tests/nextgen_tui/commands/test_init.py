@@ -76,7 +76,7 @@ def test_when_yahoo_does_not_answer_nothing_is_made_and_it_is_said(
         (("--source", "yahoo", "--tickers", "AAPL", "--column", "close=LAST"), "the yahoo source takes no --column"),
         (("--source", "simulated", "--benchmark-ticker", "QQQ"), "has a benchmark of its own"),
         (("--tickers", "../etc"), "source.yahoo.tickers has to be a list, each a ticker, such as BRK.B"),
-        (("--tickers", "AAPL,aapl"), "a value stands in the list twice"),
+        (("--tickers", "AAPL,aapl"), "a value is in the list twice"),
         (("--tickers", "AAPL", "--start", "2100-01-04"), "after the last closed session"),
     ],
 )

@@ -48,5 +48,5 @@ def test_one_name_stands_for_one_request(run: Run, lake: Lake) -> None:
     assert "mine: queued (already requested)" in run("request", "maintain", "--id", "mine")[1]
     code, _, err = run("request", "train", "--id", "mine")
     assert code == exit_codes.USAGE
-    assert "'mine' names another request already, with action maintain and not train" in " ".join(err.split())
+    assert "'mine' is already the id of another request, with action maintain instead of train" in " ".join(err.split())
     assert lake.read(TASK_REQUESTS).height == 1

@@ -37,6 +37,4 @@ def test_a_cycle_that_fails_by_hand_before_its_first_stage_is_listed_and_is_what
     assert [(row["work"], row["session"], row["status"]) for row in failed] == [("cycle", "2022-03-02", "failed")]
     told = json_of(run, "status")
     assert told["sentence"].startswith("The last cycle (2022-03-02) failed: ")
-    assert (
-        told["problems"][0]["fix"] == "`nextgen scrub` lists damaged files, `nextgen restore` makes a lake of a backup"
-    )
+    assert told["problems"][0]["fix"] == "`nextgen scrub` lists damaged files, `nextgen restore` restores a backup"

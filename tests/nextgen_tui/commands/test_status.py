@@ -79,7 +79,7 @@ def test_a_broken_schedule_is_told_with_its_line_and_what_the_daemon_runs_by_ins
         code, told, services = status()
     assert (code, told["healthy"], told["status"]) == (exit_codes.DEGRADED, False, "fail")
     assert "schedules.toml:2: tasks.upkeep.run: there is no stage 'mantain'; did you mean" in told["sentence"]
-    assert "the daemon runs by what it read at" in services["schedule"]["reason"]
+    assert "the daemon uses the schedule it read at" in services["schedule"]["reason"]
     assert services["upkeep"]["status"] == "ok", "the last good schedule's tasks are judged on"
 
 
@@ -91,10 +91,10 @@ def test_the_console_shows_a_broken_schedules_fault_and_the_tasks_that_the_daemo
         (lake.path / "schedules.toml").write_text(SCHEDULE.replace("maintain", "mantain"))
         served = page.load(view)
         assert "there is no stage 'mantain'" in page.sentence(served)
-        assert "the daemon keeps to the one it read before" in page.sentence(served)
+        assert "the daemon keeps running by the last good one" in page.sentence(served)
     assert page.sheet(served, "tasks").frame["task"].to_list() == ["upkeep"]
     alone = page.load(view)
-    assert "there is no stage 'mantain'" in page.sentence(alone) and "keeps to" not in page.sentence(alone)
+    assert "there is no stage 'mantain'" in page.sentence(alone) and "last good one" not in page.sentence(alone)
     assert alone.tasks.is_empty()
 
 
@@ -139,7 +139,7 @@ def test_a_daemon_that_was_stopped_is_no_failure(lake: Lake, status: Status) -> 
     code, _, services = status()
     assert (code, services["daemon"]["reason"]) == (
         exit_codes.DONE,
-        "The daemon was stopped; start `nextgen-daemon` to go on",
+        "The daemon was stopped; start `nextgen-daemon` to resume",
     )
 
 

@@ -171,7 +171,7 @@ async def test_what_is_published_appears_without_a_key(own_desk: Lake) -> None:
 async def test_without_a_lake_there_is_a_sentence_and_one_made_later_is_found(tmp_path: Path) -> None:
     app = ConsoleApp(tmp_path / "lake")
     async with app.run_test() as pilot:
-        await until(pilot, lambda: "make one with `nextgen init`" in sentence(app))
+        await until(pilot, lambda: "create one with `nextgen init`" in sentence(app))
         Lake.create(tmp_path / "lake")
         await until(pilot, lambda: sentence(app) == "No session has been run yet.")
         for one in PAGES:

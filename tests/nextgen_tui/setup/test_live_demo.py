@@ -1,4 +1,4 @@
-"""The demo's market run on at speed: sessions come by themselves, and nothing is left running behind."""
+"""The demo's market run at high speed: sessions come by themselves, and nothing is left running behind."""
 
 from __future__ import annotations
 

@@ -302,15 +302,15 @@ def test_a_system_that_did_not_trade_is_not_compared(lake: Lake) -> None:
 
 
 def test_what_is_to_be_compared_has_to_be_clear(lake: Lake) -> None:
-    with pytest.raises(LakeError, match=r"nothing was imported yet; .* `nextgen import`"):
+    with pytest.raises(LakeError, match=r"no older system has been imported; .* `nextgen import`"):
         compared(lake)
     old_bars(lake, {("AAA", DAYS[0]): 10.0})
     assert compared(lake, source="old").source == compared(lake, source=OLD).source == OLD
-    with pytest.raises(LakeError, match="there is no older system 'new'; imported were old"):
+    with pytest.raises(LakeError, match="there is no older system 'new'; imported systems: old"):
         compared(lake, source="new")
     spoken = landing([bar()], source="import-other", session=DAYS[-1], request={"since": DAYS[0].isoformat()})
     land(lake, RAW_PRICES, spoken, "other")
-    with pytest.raises(LakeError, match="say which older system; imported were old, other"):
+    with pytest.raises(LakeError, match="name the older system to compare; imported systems: old, other"):
         compared(lake)
 
 

@@ -107,7 +107,7 @@ def test_rows_in_a_list_become_their_dataclass(tmp_path: Path) -> None:
             "[trading.costs]\nhalf_spred = 1",
             "no setting trading.costs.half_spred; did you mean trading.costs.half_spread?",
         ),
-        ("zzz = 1", "there is no setting zzz; there are trading"),
+        ("zzz = 1", "there is no setting zzz; choose from trading"),
         ("trading = 5", "trading is a section of further keys, got the whole number 5"),
         ("[trading]\ncapital = 5", "trading.capital has to be text, got the whole number 5"),
         (

@@ -140,7 +140,7 @@ def test_lists_refuse_what_stands_in_them_twice_or_out_of_order(tmp_path: Path) 
     for key, value in twice.items():
         said = refusal({key: value}, tmp_path)
         assert f"{key} has to be " in said, key
-        assert "twice" in said or "do not rise" in said, said
+        assert "twice" in said or "not in rising order" in said, said
 
 
 def test_everything_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
@@ -249,7 +249,7 @@ def test_an_exchange_is_one_setting() -> None:
 
 def test_an_exchange_without_a_calendar_is_refused_before_anything_runs() -> None:
     with pytest.raises(
-        ConfigError, match=r"market\.exchange has to be .* there is no calendar of it; did you mean XLON"
+        ConfigError, match=r"market\.exchange has to be .* there is no calendar for it; did you mean XLON"
     ):
         choice("market.exchange", "XLOM")
 

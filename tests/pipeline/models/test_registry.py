@@ -46,7 +46,7 @@ def test_an_ensemble_comes_back_as_it_was_trained(rows: pl.DataFrame) -> None:
 
 
 def test_an_unknown_model_is_refused_with_those_there_are(rows: pl.DataFrame) -> None:
-    with pytest.raises(RegistryError, match=f"'m-x' is not registered; there are .*{name(rows)}"):
+    with pytest.raises(RegistryError, match=f"'m-x' is not registered; the newest are .*{name(rows)}"):
         load_members(rows, "m-x")
 
 

@@ -82,7 +82,7 @@ def parse_overrides(columns: Sequence[str]) -> dict[str, str]:
             raise SourceError(f"the column mapping {text!r} is not of the form canonical=column, such as close=LAST")
         if field not in CANONICAL:
             near = get_close_matches(field, sorted(CANONICAL), n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(CANONICAL))}"
+            hint = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(sorted(CANONICAL))}"
             raise SourceError(f"the column mapping {text!r} names the field {field!r}, which does not exist; {hint}")
         if field in overrides:
             raise SourceError(f"the field {field!r} is mapped twice, to {overrides[field]!r} and {column!r}; keep one")

@@ -101,7 +101,7 @@ class _Reader:
             return self._bars(_with_ticker(read_text(path), path, self.overrides), path, strict=True)
         files = _files_in(path)
         if not files:
-            raise SourceError(f"the folder {path} holds no CSV or Parquet file; give one file per ticker")
+            raise SourceError(f"the folder {path} contains no CSV or Parquet file; give one file per ticker")
         lines = pl.concat([_per_ticker(file, self.overrides) for file in files], how="diagonal")
         return self._bars(lines, path, strict=True)
 

@@ -26,7 +26,7 @@ def read_text(path: Path) -> pl.DataFrame:
         raise SourceError(f"there is no file {path}; give the path of a CSV or Parquet file that exists")
     if not is_readable(path):
         known = ", ".join((*CSV_ENDINGS, *PARQUET_ENDINGS))
-        raise SourceError(f"{path} has the unknown ending {path.suffix!r}; convert it to one of {known}")
+        raise SourceError(f"{path} has the unsupported extension {path.suffix!r}; convert it to one of {known}")
     try:
         frame = _read_csv(path) if path.name.lower().endswith(CSV_ENDINGS) else _read_parquet(path)
     except SourceError:

@@ -66,7 +66,7 @@ class YahooSource:
             )
         if not params.tickers and not params.constituents and not params.screener:
             raise SourceError(
-                "the source 'yahoo' has nothing to ask for; set source.yahoo.tickers, constituents or screener"
+                "the source 'yahoo' has no tickers; set tickers, constituents or screener under [source.yahoo]"
             )
         self.params = params
         self.calendar = calendar
@@ -260,7 +260,7 @@ class YahooSource:
 
     def _gave_up(self, given_up: Unanswered, wanted: int, question: _Question) -> dict[str, object]:
         first, left = given_up.symbols[0], len(given_up.symbols)
-        text = f"{left} of {wanted} tickers were not asked for, the first is {first}; {given_up.error}"
+        text = f"{left} of {wanted} tickers were not requested, the first is {first}; {given_up.error}"
         return self._failure(ALL_TICKERS, given_up.rule, text, question)
 
     def _row(self, kind: str, form: str, kept: CachedAnswer, question: _Question) -> dict[str, object]:

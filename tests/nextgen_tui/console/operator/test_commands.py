@@ -60,7 +60,7 @@ async def test_a_veto_needs_a_reason_and_is_on_record_at_once(own_desk: Lake) ->
         assert "writes one row of trade_decisions" in shown
         send = screen.query_one("#send", Button)
         send.press()
-        await until(pilot, lambda: "Give a reason first." in told(app))
+        await until(pilot, lambda: "Enter a reason first." in told(app))
         assert own_desk.read(TRADE_DECISIONS).is_empty()
         assert app.focused is screen.query_one("#why")
         await pilot.press(*"too hot", "enter")

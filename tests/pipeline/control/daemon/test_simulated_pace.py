@@ -1,4 +1,4 @@
-"""The market at speed: its clock goes from close to close, and whoever looks on reads the same time."""
+"""The market at high speed: its clock goes from close to close, and whoever looks on reads the same time."""
 
 from __future__ import annotations
 

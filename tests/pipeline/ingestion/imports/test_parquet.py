@@ -78,7 +78,7 @@ def test_rows_come_in_portions(tmp_path: Path) -> None:
 def test_what_cannot_be_read_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="there is no folder"):
         ParquetStore(tmp_path / "none")
-    with pytest.raises(SourceError, match="holds no file that ends in"):
+    with pytest.raises(SourceError, match="contains no file that ends in"):
         ParquetStore(tmp_path)
     (tmp_path / "t.parquet").write_bytes(b"PAR1 this is none PAR1")
     with pytest.raises(SourceError, match=r"t\.parquet cannot be read"):

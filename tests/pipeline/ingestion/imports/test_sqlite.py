@@ -169,7 +169,7 @@ def test_a_damaged_database_is_a_sentence_and_no_crash(path: Path) -> None:
         whole[:4096] + b"\x07" * (len(whole) - 4096),
     ):
         path.write_bytes(damaged)
-        with pytest.raises(SourceError, match=r"cannot be read|holds no table|integrity_check"):
+        with pytest.raises(SourceError, match=r"cannot be read|contains no table|integrity_check"):
             column(path)
 
 
@@ -181,7 +181,7 @@ def test_a_database_without_tables_and_a_missing_column_are_named(path: Path) ->
         with pytest.raises(SourceError, match=r"has no column 'clsoe'; did you mean 'close'\?"):
             list(opened.rows("bars", ("clsoe",)))
     execute(path, "DROP TABLE bars")
-    with open_sqlite(path) as opened, pytest.raises(SourceError, match="holds no table"):
+    with open_sqlite(path) as opened, pytest.raises(SourceError, match="contains no table"):
         opened.tables()
 
 

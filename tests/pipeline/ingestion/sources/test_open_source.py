@@ -25,7 +25,7 @@ def test_the_simulated_source_is_the_default() -> None:
 def test_an_unknown_source_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(SourceError, match="did you mean 'simulated'"):
         open_source(SourceParams(name="simulate"), calendar())
-    with pytest.raises(SourceError, match="there are simulated, files"):
+    with pytest.raises(SourceError, match="choose from simulated, files"):
         open_source(SourceParams(name="quux"), calendar())
 
 

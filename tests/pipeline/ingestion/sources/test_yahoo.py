@@ -225,7 +225,7 @@ def test_limited_is_never_read_as_delisted(tmp_path: Path) -> None:
     assert set(rows(lake, MARKET_PRICES)["ticker"]) == {"AAA"}
     aside = rows(lake, QUARANTINED_ROWS)
     assert aside["rule"].to_list() == [LIMITED]
-    assert "2 of 3 tickers were not asked for, the first is BBB" in aside["row"][0]
+    assert "2 of 3 tickers were not requested, the first is BBB" in aside["row"][0]
     assert rows(lake, CORPORATE_ACTIONS).is_empty()
 
 
@@ -434,7 +434,7 @@ def test_a_ticker_is_spelt_as_each_side_spells_it(ticker: str, exchange: str, sy
 
 def test_a_source_that_can_do_nothing_says_so(tmp_path: Path) -> None:
     connection = Connection(tmp_path, 60)
-    with pytest.raises(SourceError, match="nothing to ask for"):
+    with pytest.raises(SourceError, match="has no tickers"):
         YahooSource(YahooParams(), CALENDAR, connection)
     with pytest.raises(SourceError, match="the first is 'a b'"):
         YahooSource(YahooParams(tickers=("AAA", "a b")), CALENDAR, connection)
