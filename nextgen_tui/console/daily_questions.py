@@ -29,7 +29,7 @@ class DailyQuestion:
 
 
 DAILY_QUESTIONS = (
-    DailyQuestion("Is everything alright, did the last cycle run?", ("1",)),
+    DailyQuestion("Is everything all right, did the last cycle run?", ("1",)),
     DailyQuestion("What failed, why, and what do I press?", ("1", "enter")),
     DailyQuestion("Is today's data complete and trustworthy?", ("2",)),
     DailyQuestion("What does the system expect?", ("3",)),

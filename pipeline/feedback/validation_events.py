@@ -1,4 +1,4 @@
-"""Tell what became of each forecast that fell due: scored, waiting for a bar, or void."""
+"""Record what became of each forecast that fell due: scored, waiting for a bar, or void."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Whether everything is alright, in one verdict per service."""
+"""Whether everything is all right, in one verdict per service."""

@@ -1,4 +1,4 @@
-"""Keeps every delivered row that broke a rule: whole, with the rule, so that nothing is lost in silence."""
+"""Keeps every delivered row that broke a rule: complete, with the rule, so that nothing is lost silently."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def quarantine(
     moment: Moment,
     params: IngestionParams,
 ) -> pl.DataFrame:
-    """Judge everything landed in the moment's sessions as the other stages do, and keep what they left.
+    """Check everything landed in the moment's sessions as the other stages do, and keep the rows they set aside.
 
     Runs after them: a bar that they took is known by then and passes again. Works on a range of sessions.
     """

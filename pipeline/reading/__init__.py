@@ -1,1 +1,1 @@
-"""What people are told, computed once for the command line, the console and Prometheus, which only render it."""
+"""What the operator is shown, computed once for the command line, the console and Prometheus, which only render it."""

@@ -1,4 +1,4 @@
-"""Screen 1: is everything alright, and did the last cycle run?"""
+"""Screen 1: is everything all right, and did the last cycle run?"""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class HealthPage(Page[HealthData]):
     """One verdict, the checks behind it, and the last cycles."""
 
     number, name = "1", "Health"
-    question = "Is everything alright, did the last cycle run?"
+    question = "Is everything all right, did the last cycle run?"
     tables = (RUNS, SYSTEM_HEALTH, TASK_ATTEMPTS, SERVICE_HEARTBEATS, PORTFOLIO_VALUE)
 
     def prepare(self, view: LakeView) -> None:

@@ -77,7 +77,7 @@ class PredictionsPage(Page[PredictionsData]):
     """One sheet per horizon; the chosen ticker's fan beside it."""
 
     number, name = "3", "Predictions"
-    question = "What does the system expect, for whom, how surely?"
+    question = "What does the system expect of each ticker, how surely?"
     tables = (PREDICTIONS, MARKET_PRICES, INFERENCE_LOG, PREDICTION_ACCURACY, MODEL_REGISTRY)
 
     def quick_load(self, view: LakeView) -> PredictionsData | None:

@@ -44,7 +44,7 @@ class StepResult:
     wake_at: datetime | None = None
     """When the next slot is due or the next retry may start."""
     events: tuple[Event, ...] = field(default=(), repr=False)
-    """What this step put on record."""
+    """What this step recorded."""
 
     @property
     def idle(self) -> bool:

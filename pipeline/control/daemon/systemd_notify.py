@@ -16,7 +16,7 @@ class SystemdNotifier:
         usec, pid = environ.get("WATCHDOG_USEC", ""), environ.get("WATCHDOG_PID", "")
         ours = not pid or pid == str(os.getpid())
         self.watchdog = int(usec) / 1e6 if usec.isdigit() and ours else None
-        """Seconds within which the service manager expects a sign of life; None if it expects none."""
+        """Seconds within which the service manager expects a heartbeat; None if it expects none."""
 
     def report_ready(self, status: str) -> None:
         """The daemon serves."""

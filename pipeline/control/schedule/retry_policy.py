@@ -10,7 +10,7 @@ from pipeline.control.schedule.task import Task
 from pipeline.control.workers.worker_pool import AttemptOutcome
 
 MAX_DEATHS = 10
-"""Attempts that may vanish with their process or host before the task itself is blamed."""
+"""Attempts that may vanish with their process or host before that counts as the task's own failure."""
 
 
 def close_attempt(task: Task | None, slot_state: SlotState, outcome: AttemptOutcome, now: datetime) -> Event:

@@ -201,7 +201,7 @@ class ProcessPool:
         if worker.ending == "cancelled":
             return _with_state(outcome, "cancelled", "cancelled by an operator")
         if worker.ending == "drained":
-            return _with_state(outcome, "dead", "the daemon was told to stop at once")
+            return _with_state(outcome, "dead", "the daemon was stopped at once")
         if worker.ending == "deadline":
             return _with_state(outcome, "failed", f"it exceeded its timeout of {job.timeout} and was ended")
         if report is not None:

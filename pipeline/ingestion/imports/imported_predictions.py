@@ -11,7 +11,7 @@ from pipeline.ingestion.params import IngestionParams
 
 
 def imported_predictions(raw_imports: pl.DataFrame, moment: Moment, params: IngestionParams) -> pl.DataFrame:
-    """Keep the sound forecasts of an older system; what is not sound is left to the stage `quarantine`."""
+    """Keep the sound forecasts of an older system; the others are left to the stage `quarantine`."""
     del params  # nothing about them can be set
     return validate_predictions(raw_imports, moment.calendar).good.select(*IMPORTED_PREDICTIONS.columns)
 

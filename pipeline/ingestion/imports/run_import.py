@@ -1,4 +1,4 @@
-"""Moves an older system's records into the lake: staged, landed verbatim, derived by the same stages, and told."""
+"""Moves an older system's records into the lake: staged, landed verbatim, derived by the same stages, and reported."""
 
 from __future__ import annotations
 

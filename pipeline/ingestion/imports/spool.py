@@ -1,4 +1,4 @@
-"""Takes an older system's rows down as lines in temporary files: read once, then cut to any span of days."""
+"""Writes an older system's rows as lines in temporary files: read once, then cut to any span of days."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parts an older system's forecasts and trades into those that stand and those that are set aside, with the rule."""
+"""Separates an older system's sound forecasts and trades from those that are set aside, with the rule they break."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def ask(
     moment: Moment,
     params: IngestionParams,
 ) -> pl.DataFrame:
-    """Return rows of `raw_replies` that speak of every article about a ticker; none where no model is named.
+    """Return rows of `raw_replies` that cover every article about a ticker; none if no model is configured.
 
     A landing: it touches the network, unless every article was answered before. It does not raise for what a server
     does: a request without an answer lands as failed, one that the day's budget forbids as such, each with the reason.

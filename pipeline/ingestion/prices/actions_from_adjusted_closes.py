@@ -1,4 +1,4 @@
-"""Recovers splits and dividends from the adjusted closes of a vendor that tells no actions."""
+"""Recovers splits and dividends from the adjusted closes of a vendor that states no actions."""
 
 from __future__ import annotations
 

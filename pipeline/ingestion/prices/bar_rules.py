@@ -1,4 +1,4 @@
-"""Reads bars out of delivered text and holds each one, by itself, to the rules of a bar."""
+"""Reads bars from delivered text and checks each one, by itself, against the rules of a bar."""
 
 from __future__ import annotations
 

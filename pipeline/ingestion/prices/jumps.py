@@ -1,4 +1,4 @@
-"""Tells a price that is too far from the last one to be believed until the next session confirms it."""
+"""Holds back a price that is too far from the last one, until the next session confirms it."""
 
 from __future__ import annotations
 

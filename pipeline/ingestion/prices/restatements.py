@@ -1,4 +1,4 @@
-"""Tells every change a source made to a bar it had already delivered."""
+"""Records every change a source made to a bar it had already delivered."""
 
 from __future__ import annotations
 

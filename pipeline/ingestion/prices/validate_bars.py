@@ -1,4 +1,4 @@
-"""Parts delivered bars into those that stand and those that are set aside, each with the rule it breaks."""
+"""Separates sound bars from those that are set aside, each with the rule it breaks."""
 
 from __future__ import annotations
 

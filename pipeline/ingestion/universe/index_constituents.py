@@ -1,4 +1,4 @@
-"""Keeps who belonged to the index that the universe is drawn from, spell by spell."""
+"""Keeps who belonged to the index that the universe is drawn from, one membership interval per row."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def validate_memberships(raw_prices: pl.DataFrame) -> ValidatedMemberships:
 def constituents(
     raw_prices: pl.DataFrame, constituents: pl.DataFrame, moment: Moment, params: IngestionParams
 ) -> pl.DataFrame:
-    """Keep what the last landing says of each spell, if it says something new.
+    """Keep what the last landing says of each membership, if it says something new.
 
     A spell that starts after the session is left for later. Works on a range of sessions: the last statement counts.
     """

@@ -1,4 +1,4 @@
-"""The members of the ensemble, in the order in which they are fitted: the network builds on the line."""
+"""The members of the ensemble, in the order in which they are fitted: the network builds on the linear member."""
 
 from collections.abc import Iterable
 

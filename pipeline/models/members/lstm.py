@@ -1,4 +1,4 @@
-"""The recurrent member: a network that learns what the linear member leaves (its network imports torch, so it is late).
+"""The recurrent member: a network that learns what the linear member leaves (torch is imported only when needed).
 
 Its targets are less the line's forecast, which is added again to its own, so that no capacity and no noise is spent on
 what a closed form knows better, and so that weight on this member never costs the line's knowledge.

@@ -1,4 +1,4 @@
-"""Holds a chart's prices and dividends against each other, and repairs what can have only one meaning."""
+"""Compares a chart's prices and dividends with each other, and repairs what can have only one meaning."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which column of a file means what: the operator's word first, then the usual names."""
+"""Which column of a file means what: the operator's mapping first, then the usual names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads files of spells: who belonged to the index when, and which company a symbol meant when."""
+"""Reads files of membership intervals: who was in the index when, and which company a symbol meant when."""
 
 from __future__ import annotations
 

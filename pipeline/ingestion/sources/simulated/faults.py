@@ -1,4 +1,4 @@
-"""What the simulated vendor gets wrong, kept apart from the truth so that tests can hold ingestion to it."""
+"""What the simulated vendor gets wrong, kept apart from the truth so that tests can check ingestion against it."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Yahoo's charts, screeners and news, asked gently and kept as they came."""
+"""Yahoo's charts, screeners and news, requested slowly and landed as they came."""

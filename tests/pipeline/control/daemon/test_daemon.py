@@ -266,7 +266,7 @@ def test_the_first_end_waits_for_what_runs_and_the_second_ends_it_at_once_though
     assert time.monotonic() - begin < 8, "a second of grace, and no more"
     assert identify(worker) is None
     last = lake.read(TASK_ATTEMPTS).sort("at").row(-1, named=True)
-    assert (last["state"], last["follows"], last["reason"]) == ("dead", "retry", "the daemon was told to stop at once")
+    assert (last["state"], last["follows"], last["reason"]) == ("dead", "retry", "the daemon was stopped at once")
 
 
 @pytest.mark.parametrize(
