@@ -127,7 +127,7 @@ def test_an_empty_path_is_not_the_folder_one_is_in(capsys: pytest.CaptureFixture
         ["console", "--screenshot", ""],
     ):
         assert outcome(words) == exit_codes.USAGE
-        assert "an empty path names no folder" in capsys.readouterr().err
+        assert "the path of a folder is empty" in capsys.readouterr().err
 
 
 def test_a_busy_lake_is_worth_a_later_try(run: Run, lake: Lake) -> None:

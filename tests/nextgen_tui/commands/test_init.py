@@ -70,11 +70,11 @@ def test_when_yahoo_does_not_answer_nothing_is_made_and_it_is_said(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--source", "yahoo"), "set source.yahoo.tickers"),
+        (("--source", "yahoo"), "set tickers, constituents or screener"),
         (("--source", "simulated", "--tickers", "AAPL"), "the simulated source takes no --tickers"),
         (("--source", "files", "--start", "2024-03-04"), "the files source takes no --start"),
         (("--source", "yahoo", "--tickers", "AAPL", "--column", "close=LAST"), "the yahoo source takes no --column"),
-        (("--source", "simulated", "--benchmark-ticker", "QQQ"), "has a benchmark of its own"),
+        (("--source", "simulated", "--benchmark-ticker", "QQQ"), "has its own benchmark"),
         (("--tickers", "../etc"), "source.yahoo.tickers has to be a list, each a ticker, such as BRK.B"),
         (("--tickers", "AAPL,aapl"), "a value is in the list twice"),
         (("--tickers", "AAPL", "--start", "2100-01-04"), "after the last closed session"),
