@@ -20,6 +20,7 @@ from lake.tables.market import MARKET_PRICES
 from lake.tables.news import NEWS_ARTICLES
 from tests.frames.bars import bar_rows
 from tests.frames.published import request_rows
+from tests.new_lake import new_lake
 
 DAYS = [date(2021, 3, 1) + timedelta(days=n) for n in range(5)]
 
@@ -31,7 +32,7 @@ def bars(*rows: dict[str, Any]) -> pl.DataFrame:
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A lake with five sessions of two tickers, a file for each; AAA's first bar was restated on the fourth."""
-    lake = Lake.create(tmp_path_factory.mktemp("asked") / "lake")
+    lake = new_lake(tmp_path_factory.mktemp("asked") / "lake")
     with lake.lock("a test"):
         for number, day in enumerate(DAYS):
             rows = [{"ticker": ticker, "session": day, "close": 10.0 + number} for ticker in ("AAA", "BBB")]

@@ -12,6 +12,7 @@ from lake.storage.snapshot import FileSpan
 from lake.store import Lake
 from lake.tables.control import RUNS
 from tests.frames.published import publish_sessions
+from tests.new_lake import new_lake
 
 SCHEMA = pl.Schema({"x": pl.Int64})
 
@@ -73,7 +74,7 @@ def test_frames_of_small_files_are_extended_and_the_files_no_longer_cached_singl
 
 
 def test_the_columns_of_many_files_are_stored_once(tmp_path: Path) -> None:
-    publish_sessions(Lake.create(tmp_path / "lake"), 20)
+    publish_sessions(new_lake(tmp_path / "lake"), 20)
     lake = Lake.open(tmp_path / "lake")
     before = schemas()
     assert lake.read(RUNS).height >= 20

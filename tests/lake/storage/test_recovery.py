@@ -18,6 +18,7 @@ from lake.tables.market import INSTRUMENTS, MARKET_PRICES
 from lake.tables.trading import DECISION_SCORES
 from lake.upkeep.scrub import scrub
 from tests.frames.published import publish_sessions, write_session
+from tests.new_lake import new_lake
 
 Damage = Callable[[Path], None]
 
@@ -51,13 +52,13 @@ damages = pytest.mark.parametrize("damage", KINDS, ids=lambda damage: damage.__n
 
 
 @pytest.fixture(scope="module")
-def made(new_lake: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[int, bool], Path]:
+def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int, bool], Path]:
     """Lakes some sessions old, each made once; nobody writes to them."""
     folder = tmp_path_factory.mktemp("made")
 
     @cache
     def make(sessions: int, interrupted: bool) -> Path:
-        lake = Lake.open(shutil.copytree(new_lake, folder / f"{sessions}{interrupted}"))
+        lake = new_lake(folder / f"{sessions}{interrupted}")
         publish_sessions(lake, sessions)
         if interrupted:
             with lake.lock("a writer that dies"):

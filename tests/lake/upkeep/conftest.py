@@ -14,6 +14,7 @@ from lake.tables import TABLES
 from lake.tables.market import INSTRUMENTS
 from lake.upkeep.vacuum import find_pinned_versions
 from tests.frames.published import publish_sessions
+from tests.new_lake import new_lake
 
 
 def every_version(lake: Lake) -> dict[tuple[str, int], str]:
@@ -28,7 +29,7 @@ def every_version(lake: Lake) -> dict[tuple[str, int], str]:
 @pytest.fixture(scope="session")
 def aged(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A lake some sessions old, checkpointed and archived. Tests work on copies."""
-    lake = Lake.create(tmp_path_factory.mktemp("aged") / "lake")
+    lake = new_lake(tmp_path_factory.mktemp("aged") / "lake")
     for start in (0, 2, 4):
         publish_sessions(lake, 2, start=start)
         with lake.lock("upkeep"):

@@ -14,12 +14,13 @@ from lake.tables.control import RUNS, TASK_REQUESTS
 from lake.tables.market import MARKET_PRICES
 from lake.upkeep.compaction import compact_tables
 from tests.frames.published import publish_sessions, request_rows
+from tests.new_lake import new_lake
 
 
 @pytest.fixture
 def asked(tmp_path: Path) -> Lake:
     """A lake with six requests, each in a file of its own."""
-    lake = Lake.create(tmp_path / "lake")
+    lake = new_lake(tmp_path / "lake")
     lake.durable = False
     for number in range(6):
         lake.commit(TASK_REQUESTS, request_rows(number), f"request {number}", {})

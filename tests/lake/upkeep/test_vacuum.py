@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from lake.upkeep.scrub import scrub
 from lake.upkeep.vacuum import find_unneeded, select_unneeded, vacuum
 from tests.frames.published import publish_sessions, request_rows
 from tests.lake.upkeep.conftest import every_version
+from tests.new_lake import new_lake
 
 lives = st.dictionaries(
     st.text("abcdef", min_size=1, max_size=3),
@@ -51,11 +51,10 @@ def test_gc_takes_a_file_exactly_if_no_pinned_version_holds_it(
 @settings(max_examples=4, deadline=None, phases=[Phase.generate])
 @given(steps=st.lists(st.sampled_from(["publish", "compact", "gc"]), min_size=3, max_size=5))
 def test_every_version_a_run_names_reads_the_same_whatever_upkeep_was_done(
-    new_lake: Path, tmp_path_factory: pytest.TempPathFactory, steps: list[str]
+    tmp_path_factory: pytest.TempPathFactory, steps: list[str]
 ) -> None:
     path = tmp_path_factory.mktemp("upkeep") / "lake"
-    shutil.copytree(new_lake, path)
-    lake, number, seen = Lake.open(path), 0, {}
+    lake, number, seen = new_lake(path), 0, {}
     for step in steps:
         if step == "publish":
             publish_sessions(lake, 2, start=number)

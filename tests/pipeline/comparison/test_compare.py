@@ -23,6 +23,7 @@ from pipeline.comparison.compare import Comparison, Tolerances, compare
 from pipeline.comparison.figure import Figure
 from tests.frames.market import bar, landing, prices
 from tests.frames.sessions import weekday_sessions
+from tests.new_lake import new_lake
 from tests.nextgen_tui.lakes import forecast, land, publish, rows
 
 CALENDAR = weekday_sessions(date(2020, 1, 1), date(2020, 12, 31))
@@ -33,7 +34,7 @@ AT = datetime(2020, 4, 1, tzinfo=UTC)
 
 @pytest.fixture(scope="module")
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return Lake.create(tmp_path_factory.mktemp("empty") / "lake").path
+    return new_lake(tmp_path_factory.mktemp("empty") / "lake").path
 
 
 @pytest.fixture

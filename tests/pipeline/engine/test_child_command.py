@@ -23,6 +23,7 @@ from pipeline.engine.runner import Runner
 from pipeline.engine.stages import find_stage
 from pipeline.ingestion.sources.registry import SourceParams
 from pipeline.ingestion.sources.simulated.params import SimulatedParams
+from tests.new_lake import new_lake
 
 pytestmark = pytest.mark.cold
 PLANTED = "from pathlib import Path\nPath(__file__).with_name('imported').touch()\nraise SystemExit('planted')\n"
@@ -32,7 +33,7 @@ SCHEDULE = '[tasks.upkeep]\nrun = "maintain"\nexchange = "XNYS"\ntrigger = "dail
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     """A lake with one run of a few simulated instruments."""
-    lake = Lake.create(tmp_path_factory.mktemp("children") / "lake")
+    lake = new_lake(tmp_path_factory.mktemp("children") / "lake")
     settings = Settings(source=SourceParams(simulated=SimulatedParams(names=4, history_sessions=10)))
     runner = Runner(lake, settings)
     runner.run_stage(find_stage("land_prices"), runner.source.coverage()[1])

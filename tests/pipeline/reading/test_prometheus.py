@@ -18,13 +18,14 @@ from lake.store import Lake
 from pipeline.control.daemon.heartbeat import read_heartbeat
 from pipeline.control.daemon.main import daemon_command
 from pipeline.reading.prometheus import HOST, MetricsError, serve_metrics
+from tests.new_lake import new_lake
 from tests.pipeline.control.daemon.test_daemon import SCHEDULE, until
 
 
 @pytest.fixture
 def lake(tmp_path: Path) -> Lake:
     """An empty lake with its own schedule."""
-    made = Lake.create(tmp_path / "lake")
+    made = new_lake(tmp_path / "lake")
     (made.path / "schedules.toml").write_text(SCHEDULE)
     return made
 

@@ -31,6 +31,7 @@ from pipeline.ingestion.sources.files.params import FilesParams
 from pipeline.ingestion.sources.registry import SourceParams
 from pipeline.market.sessions import exchange_sessions
 from tests.frames.older import FIRST, LAST, cents, execute, insert, mapping, older_system
+from tests.new_lake import new_lake
 from tests.nextgen_tui.lakes import publish
 
 AT = datetime(2023, 2, 8, 12, tzinfo=UTC)
@@ -50,7 +51,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def empty(path: Path) -> Runner:
-    return Runner(Lake.create(path), Settings(runtime=RuntimeParams(durable=False)))
+    return Runner(new_lake(path), Settings(runtime=RuntimeParams(durable=False)))
 
 
 @pytest.fixture
@@ -276,7 +277,7 @@ def files_lake(tmp_path: Path, closes: dict[date, float]) -> Runner:
     (tmp_path / "own.csv").write_text("ticker,date,open,high,low,close,volume\n" + "\n".join(lines))
     files = FilesParams(prices=(str(tmp_path / "own.csv"),))
     settings = Settings(runtime=RuntimeParams(durable=False), source=SourceParams(name="files", files=files))
-    runner = Runner(Lake.create(tmp_path / "own"), settings)
+    runner = Runner(new_lake(tmp_path / "own"), settings)
     runner.backfill(min(closes), max(closes))
     return runner
 

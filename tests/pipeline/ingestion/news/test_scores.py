@@ -29,6 +29,7 @@ from pipeline.ingestion.sources.registry import SourceParams
 from pipeline.ingestion.sources.simulated.params import SimulatedParams
 from pipeline.ingestion.universe import instruments
 from tests.loopback.openai import Answer, OpenAI, praise, response, serving, trouble
+from tests.new_lake import new_lake
 
 CANARY = "sk-canary-77aa0c31d4"
 STAGES: tuple[Stage, ...] = (
@@ -68,7 +69,7 @@ def settings(openai: OpenAI) -> Settings:
 
 def operated(path: Path, openai: OpenAI) -> Runner:
     """A lake with a few weeks of the simulated market's news, asked about and scored."""
-    runner = Runner(Lake.create(path), settings(openai))
+    runner = Runner(new_lake(path), settings(openai))
     first, last = runner.source.coverage()
     for stage in STAGES:
         runner.run_stage(stage, last, since=first)

@@ -17,6 +17,7 @@ from pipeline.ingestion.sources.registry import SourceParams
 from pipeline.market.sessions import exchange_sessions
 from tests.frames.adjustment import adjustment_factors
 from tests.frames.market import actions, prices
+from tests.new_lake import new_lake
 from tests.real_data import REAL_DATA
 
 DATA = REAL_DATA / "lean_us_equity"
@@ -101,7 +102,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
         identities=str(folder / "spells.parquet"),
     )
     source = SourceParams(name="files", files=files)
-    runner = Runner(Lake.create(folder / "lake"), Settings(runtime=RuntimeParams(durable=False), source=source))
+    runner = Runner(new_lake(folder / "lake"), Settings(runtime=RuntimeParams(durable=False), source=source))
     runner.backfill(*runner.source.coverage())
     return runner.lake
 

@@ -18,6 +18,7 @@ from pipeline.ingestion.sources.yahoo.params import YahooParams
 from pipeline.ingestion.sources.yahoo.source import YahooSource
 from pipeline.market.sessions import exchange_sessions
 from tests.loopback.yahoo import Yahoo
+from tests.new_lake import new_lake
 
 
 def yahoo_source(
@@ -44,7 +45,7 @@ def yahoo_runner(path: Path, source: YahooSource) -> Runner:
         runtime=RuntimeParams(durable=False),
         source=SourceParams(name="yahoo", yahoo=source.params),
     )
-    return Runner(Lake.create(path), settings, source)
+    return Runner(new_lake(path), settings, source)
 
 
 def loaded(path: Path, source: YahooSource, since: date, session: date) -> Lake:
