@@ -9,7 +9,7 @@ import polars as pl
 
 from lake.store import Lake
 from lake.tables.market import INSTRUMENTS, MARKET_PRICES, RAW_PRICES
-from pipeline.comparison.figure import Figure, counted, merged, shown, states
+from pipeline.comparison.figure import Figure, counted, merge_figures, states, to_words
 from pipeline.ingestion.prices.bar_rules import read_bars
 from pipeline.market.sessions import Sessions
 
@@ -34,7 +34,7 @@ def closes(lake: Lake, source: str, first: date, last: date, calendar: Sessions,
     if not held:
         return None
     reach = pl.concat(held).group_by("ticker").agg(begins=pl.col("session").min(), ends=pl.col("session").max())
-    return merged([_compare(lake, source, old, reach, tolerance) for old in held], "closes")
+    return merge_figures([_compare(lake, source, old, reach, tolerance) for old in held], "closes")
 
 
 def _by_year(lake: Lake, source: str, first: date, last: date, calendar: Sessions) -> Iterator[pl.DataFrame]:
@@ -69,5 +69,5 @@ def _compare(lake: Lake, source: str, old: pl.DataFrame, reach: pl.DataFrame, to
     both = both.with_columns(states((pl.col("old") / pl.col("ours") - 1).abs() > tolerance))
     ourselves = (pl.col("state") == "matched") & (pl.col("from_source") == source)
     both = both.with_columns(state=pl.when(ourselves).then(pl.lit("taken_over")).otherwise("state"))
-    words = pl.format("{} {}: {} there, {} here", "ticker", "session", shown("old"), shown("ours"))
+    words = pl.format("{} {}: {} there, {} here", "ticker", "session", to_words("old"), to_words("ours"))
     return counted("closes", both, words, ("session", "ticker"))

@@ -34,7 +34,7 @@ class Figure:
         return not self.judged or not (self.differs or self.missing_here or self.missing_there)
 
 
-def merged(figures: list[Figure], name: str) -> Figure:
+def merge_figures(figures: list[Figure], name: str) -> Figure:
     """The same figure of several stretches of time as one."""
     counts = ("matched", "differs", "missing_here", "missing_there", "taken_over")
     worst = [one.first for one in figures if one.differs and one.first] + [one.first for one in figures if one.first]
@@ -69,6 +69,6 @@ def counted(name: str, both: pl.DataFrame, words: pl.Expr, order: tuple[str, ...
     return Figure(name=name, first=first, **counts)
 
 
-def shown(name: str) -> pl.Expr:
+def to_words(name: str) -> pl.Expr:
     """A value in words."""
     return pl.col(name).cast(pl.String).fill_null("nothing")

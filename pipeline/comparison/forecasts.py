@@ -12,7 +12,7 @@ from lake.store import Lake
 from lake.tables.imports import IMPORTED_PREDICTIONS
 from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES
 from lake.tables.predictions import PREDICTIONS
-from pipeline.comparison.figure import Figure, counted, shown, states
+from pipeline.comparison.figure import Figure, counted, states, to_words
 from pipeline.market.returns import daily_total_returns, forward_total_returns
 from pipeline.market.sessions import Sessions
 
@@ -91,7 +91,7 @@ def _figure(
     apart = (pl.col("old") - pl.col("ours")).abs() > (float("inf") if tolerance is None else tolerance)
     both = both.with_columns(states(apart))
     pairs = both.drop_nulls(["old", "ours"]).sort(AT)
-    words = pl.format("{} {}: {} there, {} here", "ticker", "session", shown("old"), shown("ours"))
+    words = pl.format("{} {}: {} there, {} here", "ticker", "session", to_words("old"), to_words("ours"))
     figure = counted(name, both, words, ("session", "ticker"))
     first = figure.first if figure.differs else ""
     return replace(figure, first=first, judged=tolerance is not None, numbers=_numbers(pairs))

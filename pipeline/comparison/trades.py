@@ -13,7 +13,7 @@ from lake.store import Lake
 from lake.tables.imports import IMPORTED_TRADES
 from lake.tables.market import CORPORATE_ACTIONS
 from lake.tables.trading import EXECUTED_TRADES, PORTFOLIO_HOLDINGS, PORTFOLIO_VALUE
-from pipeline.comparison.figure import Figure, counted, shown, states
+from pipeline.comparison.figure import Figure, counted, states, to_words
 
 AT = ("session", "ticker", "side")
 
@@ -57,7 +57,7 @@ def _fills(old: pl.DataFrame, filled: pl.DataFrame, tolerance: float) -> Figure:
     words = pl.format(
         "{} {} {}: {} shares at {} there, {} at {} here",
         *("session", "side", "ticker"),
-        *map(shown, ("old", "old_price", "ours", "our_price")),
+        *map(to_words, ("old", "old_price", "ours", "our_price")),
     )
     return counted("fills", both, words, AT)
 
@@ -80,7 +80,7 @@ def _positions(lake: Lake, old: pl.DataFrame, splits: pl.DataFrame, last: date) 
     here = kept.filter(pl.col("session") == latest).select("ticker", ours=pl.col("shares").cast(pl.Float64))
     both = there.join(here, on="ticker", how="full", coalesce=True)
     both = both.with_columns(states((pl.col("old") - pl.col("ours")).abs() > 1e-6))
-    words = pl.format("{}: {} shares there, {} here", "ticker", shown("old"), shown("ours"))
+    words = pl.format("{}: {} shares there, {} here", "ticker", to_words("old"), to_words("ours"))
     return counted(f"positions after {last}", both, words, ("ticker",))
 
 

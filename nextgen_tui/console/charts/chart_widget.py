@@ -11,7 +11,7 @@ from rich.style import Style
 from textual.strip import Strip
 from textual.widget import Widget
 
-from nextgen_tui.console.charts.charts import Chart, Sign, stacked
+from nextgen_tui.console.charts.charts import Chart, Sign, stack
 
 ROLES = ("past", "median", "outcome", "own", "other", "benchmark", "good", "bad", "label", "title", "rule", "hot")
 
@@ -42,7 +42,7 @@ class ChartWidget(Widget):
         """What is drawn at the present size."""
         size = self.size.width, self.size.height
         if self._drawn is None or self._drawn[0] != size:
-            self._drawn = (size, stacked(self.charts, *size))
+            self._drawn = (size, stack(self.charts, *size))
         return self._drawn[1]
 
     def render_line(self, y: int) -> Strip:

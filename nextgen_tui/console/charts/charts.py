@@ -111,10 +111,10 @@ def draw(chart: Chart, width: int, height: int) -> list[list[Sign]]:
 
     Rows are blank where there is too little room or nothing to draw.
     """
-    return stacked((chart,), width, height)
+    return stack((chart,), width, height)
 
 
-def stacked(charts: Sequence[Chart], width: int, height: int) -> list[list[Sign]]:
+def stack(charts: Sequence[Chart], width: int, height: int) -> list[list[Sign]]:
     """Several pictures above each other, each with its share of the height, their plots flush on the left."""
     shares = _shares(charts, height)
     if not shares or width < MIN_WIDTH or height < MIN_HEIGHT:

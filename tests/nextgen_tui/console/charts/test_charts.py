@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nextgen_tui.console.charts.charts import Band, Candle, Chart, Curve, draw, stacked
+from nextgen_tui.console.charts.charts import Band, Candle, Chart, Curve, draw, stack
 
 LEVELS = st.lists(st.floats(-1e9, 1e9), max_size=40)
 
@@ -26,7 +26,7 @@ def test_a_chart_fills_exactly_its_room(levels: list[float], width: int, height:
         candles=candles,
         ticks=((0.0, "then"),),
     )
-    for rows in (draw(chart, width, height), stacked([chart, chart], width, height)):
+    for rows in (draw(chart, width, height), stack([chart, chart], width, height)):
         assert len(rows) == height
         assert {len(row) for row in rows} <= {width}
 
@@ -42,7 +42,7 @@ def test_the_highest_level_stands_at_the_top_and_the_lowest_at_the_bottom() -> N
 def test_levels_are_round_and_the_plots_of_a_stack_flush() -> None:
     value = Chart(lines=(Curve((0.0, 1.0), (989_594.0, 1_020_887.0), "own"),))
     share = Chart(lines=(Curve((0.0, 1.0), (-0.0312, 0.0), "bad"),), label=lambda level: f"{level:.1%}")
-    drawn = ["".join(sign.sign for sign in row) for row in stacked([value, share], 40, 16)]
+    drawn = ["".join(sign.sign for sign in row) for row in stack([value, share], 40, 16)]
     levels = [row[:13].strip() for row in drawn if ",000.00" in row]
     assert levels == ["1,020,000.00", "1,010,000.00", "1,000,000.00", "990,000.00"]
     assert [row[:13].strip() for row in drawn if "%" in row] == ["0.0%", "-1.0%", "-2.0%", "-3.0%"]
@@ -50,8 +50,8 @@ def test_levels_are_round_and_the_plots_of_a_stack_flush() -> None:
 
 def test_what_has_no_room_below_another_chart_gives_way() -> None:
     one, other = (Chart(title, (Curve((0.0, 1.0), (1.0, 2.0), "own"),)) for title in ("first", "second"))
-    assert "second" not in str(stacked([one, other], 40, 9))
-    titles = ["".join(sign.sign for sign in row).strip() for row in stacked([one, other], 40, 10)]
+    assert "second" not in str(stack([one, other], 40, 9))
+    titles = ["".join(sign.sign for sign in row).strip() for row in stack([one, other], 40, 10)]
     assert {"first", "second"} <= set(titles)
 
 
