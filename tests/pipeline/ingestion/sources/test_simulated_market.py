@@ -97,7 +97,7 @@ def test_a_longer_simulation_never_changes_what_was_said_about_earlier_sessions(
 
 
 @pytest.mark.cold
-@pytest.mark.parametrize("threads", ["1", "2"])
+@pytest.mark.parametrize("threads", ["1", pytest.param("2", marks=pytest.mark.slow)])
 def test_another_process_with_other_threads_and_hashes_says_the_same(threads: str) -> None:
     code = (
         "from tests.pipeline.ingestion.sources.test_simulated_market import fingerprint\n"

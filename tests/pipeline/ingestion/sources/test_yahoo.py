@@ -283,7 +283,9 @@ source.prices(date.fromisoformat(first), date.fromisoformat(last), history=True)
 """
 
 
-@pytest.mark.parametrize("killed_at", [1, pytest.param(4, marks=pytest.mark.slow), 6])
+@pytest.mark.parametrize(
+    "killed_at", [pytest.param(1, marks=pytest.mark.slow), 4, pytest.param(6, marks=pytest.mark.slow)]
+)
 def test_a_killed_visit_asks_again_only_for_what_is_missing(tmp_path: Path, killed_at: int) -> None:
     tickers = [f"T{number}" for number in range(6)]
     with serving(Yahoo(charts={ticker: daily(ticker) for ticker in tickers})) as yahoo:
