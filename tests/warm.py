@@ -64,9 +64,8 @@ _arguments = inspect.signature(_start_cold)
 class Template:
     """The process that is forked, as its user sees it."""
 
-    def __init__(self, connection: socket.socket, environment: dict[str, str]) -> None:
+    def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
-        self._environment = environment
         self._lock = threading.Lock()
 
     @classmethod
@@ -74,13 +73,12 @@ class Template:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             command = [sys.executable, "-P", "-m", "tests.warm", str(theirs.fileno())]
-            template = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()])
+            others = {name: value for name, value in os.environ.items() if not name.startswith(READ_ONCE)}
+            template = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()], env=others | _environment
+            )
         template.returncode = 0  # it ends when nobody holds the other end any more; nobody waits for it
-        return cls(ours, read_once(dict(os.environ)))
-
-    def fits(self, environment: dict[str, str]) -> bool:
-        """Whether a fork is as a process would be that starts in the environment."""
-        return read_once(environment) == self._environment
+        return cls(ours)
 
     def fork(self, request: dict[str, Any], descriptors: list[int]) -> int:
         """Let it carry out a command; returns the pid of what is then a child of this process."""
@@ -107,7 +105,12 @@ def template() -> Template:
 
 
 def read_once(environment: dict[str, str]) -> dict[str, str]:
+    """Of an environment, what a fork cannot change any more."""
     return {name: value for name, value in environment.items() if name.startswith(READ_ONCE)}
+
+
+_environment = read_once(dict(os.environ))
+"""What this process's template has read."""
 
 
 def install() -> None:
@@ -128,7 +131,7 @@ def _start(popen: subprocess.Popen[Any], *given: Any) -> None:
     """Start what `Popen` is to start: warm where that is the same."""
     asked = _arguments.bind(popen, *given).arguments
     request = describe_request(asked)
-    if request is None or not template().fits(request["environment"]):
+    if request is None or read_once(request["environment"]) != _environment:
         _start_cold(popen, *given)
         return
     ends = [asked["p2cread"], asked["c2pwrite"], asked["errwrite"]]
@@ -191,7 +194,7 @@ def serve(connection: socket.socket) -> dict[str, Any]:
             os.close(pid_known)
             take_over(descriptors)
             global _template
-            _template = Template(ours, read_once(request["environment"]))
+            _template = Template(ours)
             return request
         ours.close()
         connection = theirs
