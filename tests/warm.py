@@ -177,16 +177,17 @@ def serve(connection: socket.socket) -> dict[str, Any]:
         answer, pid_known = os.pipe()
         if between := os.fork():  # the one between ends, and the caller adopts its child
             os.waitpid(between, 0)
+            os.close(pid_known)
             connection.send(os.read(answer, 64))
-            for number in (answer, pid_known, *descriptors):
+            for number in (answer, *descriptors):
                 os.close(number)
             continue
-        if child := os.fork():
-            os.write(pid_known, str(child).encode())
+        if os.fork():
             os._exit(0)
         connection.close()
         request = json.loads(message)
         enter(request)
+        os.write(pid_known, str(os.getpid()).encode())  # whoever knows it may signal the session at once
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         if os.fork():
             theirs.close()
