@@ -15,9 +15,12 @@ TOGETHER = ("tests/operation/", "tests/torture/")
 """Folders whose tests share a fixture of many seconds: one process runs the folder, and it is built once."""
 LONG = (
     *TOGETHER,
-    "tests/pipeline/control/daemon/test_daemon.py",
-    "tests/nextgen_tui/console/test_app.py",
+    "tests/pipeline/ingestion/sources/test_yahoo_recordings.py",
     "tests/pipeline/feedback/test_learning.py",
+    "tests/nextgen_tui/console/test_fuzzed_text.py",
+    "tests/nextgen_tui/console/test_app.py",
+    "tests/lake/migrations/test_run.py",
+    "tests/pipeline/control/daemon/test_daemon.py",
     "tests/pipeline/control/schedule/test_backlog.py",
 )
 """What takes longest, so that nobody is left with it at the end. A name out of date costs time, nothing else."""
