@@ -14,11 +14,11 @@ import polars as pl
 from lake.tables.market import CORPORATE_ACTIONS
 from lake.tables.models import MODEL_PROMOTIONS, MODEL_REGISTRY
 from pipeline.engine.stage import Moment
+from pipeline.features.feature_set import current_set, extend
 from pipeline.market.sessions import Sessions
 from pipeline.models.members.member import Member
 from pipeline.models.params import LstmParams, ModelParams, RidgeParams
 from pipeline.models.train import train
-from pipeline.plugins.extensions import Extensions
 from tests.frames.sessions import weekday_sessions
 
 CALENDAR = weekday_sessions(date(2015, 1, 1), date(2021, 12, 31))
@@ -109,7 +109,7 @@ def moment(at: Market, *, seed: int = 7, members: Sequence[Member] = ()) -> Mome
         seed=seed,
         versions={"feature_rows": 3, "market_prices": 5},
         calendar=at.calendar,
-        extensions=Extensions(members=tuple(members)),
+        extensions=replace(extend(), members=tuple(members)),
     )
 
 
@@ -201,7 +201,7 @@ def _features(
     return (
         _grid(days, told.shape[1])
         .with_columns(
-            feature_set=pl.lit("f1"),
+            feature_set=pl.lit(current_set().name),
             complete=pl.lit(True),
             **{name: pl.Series(value.ravel().astype(np.float32)) for name, value in values.items()},
         )

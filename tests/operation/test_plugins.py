@@ -21,6 +21,7 @@ from pipeline.control.operator.decisions import promote
 from pipeline.engine.reproduction import reproduce
 from pipeline.engine.runner import Cycle, Runner
 from pipeline.engine.stages import find_stage
+from pipeline.features.feature_set import current_set
 from pipeline.plugins.plugins import PluginError
 from tests.operation.conftest import Operation
 
@@ -57,7 +58,7 @@ def extended(operation: Operation, tmp_path_factory: pytest.TempPathFactory) -> 
 
 def test_history_gets_the_features_column_without_a_migration(extended: Extended, operation: Operation) -> None:
     rows = extended.lake.read(FEATURE_ROWS)
-    old, new = rows.filter(pl.col("feature_set") == "f1"), rows.filter(pl.col("feature_set") != "f1")
+    old, new = (rows.filter((pl.col("feature_set") == current_set().name) == built_in) for built_in in (True, False))
     assert old["squeeze_10"].null_count() == old.height > 0
     assert new["session"].min() == old["session"].min()
     assert new["squeeze_10"].count() > 0.9 * new.height
@@ -77,7 +78,7 @@ def test_a_model_trained_since_uses_the_feature_and_is_compared_with_the_champio
     registry = extended.lake.read(MODEL_REGISTRY, since=extended.first.session)
     assert all("squeeze_10" in features for features in registry["features"])
     assert set(registry["feature_set"]) == {
-        name for name in extended.lake.read(FEATURE_ROWS)["feature_set"] if "+" in name
+        name for name in extended.lake.read(FEATURE_ROWS)["feature_set"] if name != current_set().name
     }
     assert "other features" not in "".join(registry["metrics"])
 

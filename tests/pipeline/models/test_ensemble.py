@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.models.ensemble import choose_weights, combine, grid_losses, simplex
-from pipeline.models.members import MEMBERS
+from pipeline.models.members import list_members
 from pipeline.models.members.member import sort_members
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -17,7 +17,7 @@ def chosen(members: dict[str, np.ndarray], outcome: np.ndarray, names: int = 20)
     session = np.arange(len(outcome)) // names
     grid = simplex(len(members), 0.1)
     losses = grid_losses(members, outcome, session, grid, QUANTILES)
-    weights = choose_weights(losses, grid, sort_members(MEMBERS), (1,), 1.0)
+    weights = choose_weights(losses, grid, sort_members(list_members()), (1,), 1.0)
     return dict(zip(sorted(members), weights[:, 0].tolist(), strict=True))
 
 
