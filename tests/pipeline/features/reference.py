@@ -52,6 +52,11 @@ def reference(market: Market, session: date) -> dict[str, dict[str, float]]:
         values[ticker].update(_market(values[ticker], pasts[ticker], index))
     for ticker in asked:
         values[ticker].update(_among(ticker, values, members, sector))
+    if missing := [feature.name for feature in BUILT_IN if any(feature.name not in values[one] for one in asked)]:
+        raise LookupError(
+            f"{len(missing)} features have no plain definition in tests/pipeline/features/reference.py, "
+            f"the first is {missing[0]!r}; add it to `_own`, `_market`, `_dated` or `_among`"
+        )
     return {ticker: {feature.name: values[ticker][feature.name] for feature in BUILT_IN} for ticker in asked}
 
 

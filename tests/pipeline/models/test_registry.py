@@ -112,9 +112,8 @@ def test_equal_arrays_give_equal_bytes_in_any_order() -> None:
 
 
 def test_another_feature_set_is_refused(rows: pl.DataFrame) -> None:
-    with pytest.raises(
-        RegistryError, match=re.escape(f"feature set 'f0', current is {current_set().name!r}; train again")
-    ):
+    complaint = re.escape(f"feature set 'f0', current is {current_set().name!r}; train again")
+    with pytest.raises(RegistryError, match=complaint):
         load_members(rows.with_columns(feature_set=pl.lit("f0")), name(rows))
 
 
