@@ -197,7 +197,7 @@ def test_a_feed_needs_a_plain_name_and_a_plain_address(tmp_path: Path) -> None:
 
 
 def test_a_wrong_choice_is_answered_with_the_nearest_right_one() -> None:
-    with pytest.raises(ConfigError, match=r"'files' or 'yahoo', got the text 'yaho'; did you mean yahoo\?"):
+    with pytest.raises(ConfigError, match=r"'files'.* 'yahoo'.*, got the text 'yaho'; did you mean yahoo\?"):
         choice("source.name", "yaho")
 
 
