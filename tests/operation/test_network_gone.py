@@ -58,7 +58,7 @@ def test_the_health_screen_says_that_the_source_cannot_be_reached(
     }
     status, message = checks["sources", "answered"]
     assert status == "fail"
-    assert "the source can be reached" in message and "were not asked for" in message
+    assert "the source can be reached" in message and "were not requested" in message
     assert checks["market_prices", "arrived"][0] == "fail"
     before = without_network.lake.read(SYSTEM_HEALTH).filter(session=operation.sessions[-1], service="sources")
     assert set(before["status"]) == {"ok"}
