@@ -45,11 +45,13 @@ def judge_jumps(
         params: the limits.
     """
     if candidates.is_empty():
-        return _verdicts([], [])
-    chain = _chain(candidates, accepted, splits, zone)
+        return NO_JUMPS
+    chain = _chain(candidates, accepted, splits.filter(pl.col("ticker").is_in(candidates["ticker"].implode())), zone)
     previous = pl.col("level").shift(1).over("ticker", "interval")
     distance = pl.col("position") - pl.col("position").shift(1).over("ticker", "interval")
     suspects = chain.filter(pl.col("candidate") & (distance <= MEMORY) & _jumps(pl.col("level") / previous, params))
+    if suspects.is_empty():
+        return NO_JUMPS
     series = suspects.select("ticker", "interval").unique().sort("ticker", "interval")
     walk = chain.join(series, on=["ticker", "interval"], how="semi", maintain_order="left")
     return _walk_series(walk, params)
@@ -58,12 +60,10 @@ def judge_jumps(
 def _chain(candidates: pl.DataFrame, accepted: pl.DataFrame, splits: pl.DataFrame, zone: str) -> pl.DataFrame:
     """All bars in order with `level`, the close times the shares that one share of the first bar has become."""
     columns = [*BAR, "position", "close", "volume"]
-    old = accepted.select(*BAR, standing="close")
-    asked = candidates.select(columns).join(old, on=BAR, how="left", maintain_order="left")
-    stand = accepted.select(columns).join(candidates, on=BAR, how="anti").with_columns(standing="close")
-    bars = pl.concat([stand.with_columns(candidate=pl.lit(False)), asked.with_columns(candidate=pl.lit(True))]).sort(
-        BAR
-    )
+    new, old = candidates.lazy().select(columns), accepted.lazy().select(columns)
+    asked = new.join(old.select(*BAR, standing="close"), on=BAR, how="left", maintain_order="left")
+    stand = old.join(new, on=BAR, how="anti").with_columns(standing="close", candidate=pl.lit(False))
+    bars = pl.concat([stand, asked.with_columns(candidate=pl.lit(True))]).sort(BAR).collect()
     shares = pl.col("ratio").cum_prod().over("ticker", "interval")
     return bars.with_columns(ratio=_ratio(bars, splits, zone)).with_columns(
         level=pl.col("close") * shares, standing_level=pl.col("standing") * shares
@@ -129,6 +129,9 @@ def _verdicts(suspended: list[_Step], confirmed: list[tuple[str, str, datetime, 
         suspended=pl.DataFrame([step[:3] for step in suspended], schema=schema, orient="row"),
         confirmed=pl.DataFrame(confirmed, schema={**schema, "confirmed_at": UTC}, orient="row"),
     )
+
+
+NO_JUMPS = _verdicts([], [])
 
 
 def _walk(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import NamedTuple
 
 import polars as pl
@@ -13,7 +13,7 @@ from pipeline.engine.stage import Moment
 from pipeline.ingestion.decode_payloads import SET_ASIDE
 from pipeline.ingestion.params import IngestionParams
 from pipeline.ingestion.prices.bar_rules import VALUES, read_bars
-from pipeline.ingestion.prices.jumps import BAR, MEMORY, SUSPENDED, judge_jumps
+from pipeline.ingestion.prices.jumps import BAR, MEMORY, NO_JUMPS, SUSPENDED, judge_jumps
 
 LOOKBACK = 30
 """Sessions before the first one computed whose known bars are read: MEMORY and what a daily fetch asks for again."""
@@ -61,18 +61,22 @@ def validate_bars(
         params: lags and limits.
     """
     bars = _add_arrival(read_bars(raw_prices, instruments, moment.calendar), moment, params)
+    sound = bars.filter(pl.col("rule").is_null()).sort("arrival", *BAR)
+    single = _drop_repeats(_add_landing(sound, moment, params.publication_lag))
+    left = single.filter(pl.col("rule").is_null()).sort("arrival", maintain_order=True)
     splits = corporate_actions.filter(pl.col("kind") == "split")
-    known = market_prices.select(COLUMNS)
-    good = [known.clear().with_columns(new=pl.lit(False))]
-    bad = [bars.filter(pl.col("rule").is_not_null()).select(*SET_ASIDE)]
-    sound = bars.filter(pl.col("rule").is_null())
-    for batch in sound.sort("arrival", *BAR).partition_by("arrival", maintain_order=True):
-        public = moment.calendar.close_at(batch["arrival"][0]) + params.publication_lag
-        stand, aside = _validate_arrival(batch, _last_known(known, batch, public, moment), splits, moment, params)
-        good.append(stand)
-        bad.append(aside)
-        known = pl.concat([known, stand.filter("new").drop("new")])
-    return ValidatedBars(pl.concat(good).sort(MARKET_PRICES.key), pl.concat(bad).sort("payload_id", "line"))
+    days = moment.calendar.frame(moment.calendar.days[0], moment.session).select("session", "position")
+    known = market_prices.select(COLUMNS).join(days, on="session", how="left", maintain_order="left")
+    good = [known.clear().select(*COLUMNS, new=pl.lit(False))]
+    suspended = [left.clear()]
+    for batch in left.partition_by("arrival", maintain_order=True):  # few steps for each: there may be thousands
+        stand, doubted = _validate_arrival(batch, _last_known(known, batch, moment, params), splits, moment, params)
+        good.append(stand.select(*COLUMNS, "new"))
+        suspended.append(doubted)
+        known = pl.concat([known, stand.lazy().filter("new").select(known.columns).collect()])
+    aside = (bars, single, pl.concat(suspended).with_columns(rule=pl.lit(SUSPENDED)))
+    bad = pl.concat(part.filter(pl.col("rule").is_not_null()).select(*SET_ASIDE) for part in aside)
+    return ValidatedBars(pl.concat(good).sort(MARKET_PRICES.key), bad.sort("payload_id", "line"))
 
 
 def _add_arrival(bars: pl.DataFrame, moment: Moment, params: IngestionParams) -> pl.DataFrame:
@@ -95,75 +99,76 @@ def _add_arrival(bars: pl.DataFrame, moment: Moment, params: IngestionParams) ->
     )
 
 
-def _last_known(known: pl.DataFrame, batch: pl.DataFrame, public: datetime, moment: Moment) -> pl.DataFrame:
-    """The bars as they stood at the arrival, from MEMORY sessions before the batch on, with their position."""
-    first = moment.calendar.offset(batch["session"].min(), -MEMORY)  # type: ignore[arg-type]
-    last = moment.calendar.frame(first, moment.session).select("session", "position")
-    return (
-        known.filter((pl.col("available_at") <= public) & (pl.col("session") >= first))
-        .sort(MARKET_PRICES.key)
-        .unique(BAR, keep="last", maintain_order=True)
-        .join(last, on="session", how="left", maintain_order="left")
-    )
+def _add_landing(sound: pl.DataFrame, moment: Moment, lag: timedelta) -> pl.DataFrame:
+    """Add shown_at, when the landing could be known, and oldest, the first session of all that arrives with the bar."""
+    landed = {day: moment.calendar.close_at(day) + lag for day in sound["landed"].unique().to_list()}
+    shown = pl.col("landed").replace_strict(landed, return_dtype=UTC) if landed else pl.lit(None, dtype=UTC)
+    return sound.with_columns(shown_at=shown, oldest=pl.col("session").min().over("arrival"))
+
+
+def _last_known(known: pl.DataFrame, batch: pl.DataFrame, moment: Moment, params: IngestionParams) -> pl.DataFrame:
+    """The bars as they stood at the arrival, from MEMORY sessions before the batch on."""
+    public = moment.calendar.close_at(batch["arrival"][0]) + params.publication_lag
+    first = moment.calendar.offset(batch["oldest"][0], -MEMORY)
+    recent = known.lazy().filter((pl.col("available_at") <= public) & (pl.col("session") >= first))
+    return recent.sort(MARKET_PRICES.key).unique(BAR, keep="last", maintain_order=True).collect()
 
 
 def _validate_arrival(
-    batch: pl.DataFrame, known: pl.DataFrame, splits: pl.DataFrame, moment: Moment, params: IngestionParams
+    asked: pl.DataFrame, known: pl.DataFrame, splits: pl.DataFrame, moment: Moment, params: IngestionParams
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The bars of one arrival that stand, and those that do not."""
-    batch = _drop_repeats(batch)
-    aside = batch.filter(pl.col("rule").is_not_null()).select(*SET_ASIDE)
-    batch = _compare_with_known(batch.filter(pl.col("rule").is_null()), known)
+    """The bars of one arrival that stand, and those that are suspended."""
+    batch = _compare_with_known(asked, known)
     verdicts = judge_jumps(batch.filter("new"), known, splits, moment.calendar.zone, params.jump)
-    suspended = batch.join(verdicts.suspended, on=BAR, how="semi", maintain_order="left")
-    stand = batch.join(verdicts.suspended, on=BAR, how="anti", maintain_order="left")
-    stand = stand.join(verdicts.confirmed, on=BAR, how="left", maintain_order="left")
-    stand = _add_availability(stand, moment, params.publication_lag).select(*COLUMNS, "new")
-    return stand, pl.concat([aside, suspended.with_columns(rule=pl.lit(SUSPENDED)).select(*SET_ASIDE)])
+    stand, suspended = batch.lazy(), asked.clear()
+    if verdicts is NO_JUMPS:
+        stand = stand.with_columns(confirmed_at=pl.lit(None, UTC))
+    else:
+        stand = stand.join(verdicts.suspended.lazy(), on=BAR, how="anti", maintain_order="left")
+        stand = stand.join(verdicts.confirmed.lazy(), on=BAR, how="left", maintain_order="left")
+        suspended = asked.join(verdicts.suspended, on=BAR, how="semi", maintain_order="left")
+    return stand.with_columns(available_at=_available_at(params.publication_lag)).collect(), suspended
 
 
-def _drop_repeats(batch: pl.DataFrame) -> pl.DataFrame:
-    """Set aside all but one of identical rows, all of conflicting ones, and what a later answer replaced."""
-    twice = batch.select(BAR).is_duplicated()
+def _drop_repeats(sound: pl.DataFrame) -> pl.DataFrame:
+    """Set aside all but one of an arrival's identical rows, all conflicting ones, and what a later answer replaced."""
+    bar = ["arrival", *BAR]
+    twice = sound.select(bar).is_duplicated()
     if not twice.any():
-        return batch
+        return sound
     asked_at = pl.coalesce("stated", "fetched_at")
-    first = pl.int_range(pl.len()).over(BAR, order_by=["text", "payload_id", "line"]) == 0
-    repeats = batch.filter(twice).with_columns(replaced=asked_at < asked_at.max().over(BAR))
+    first = pl.int_range(pl.len()).over(bar, order_by=["text", "payload_id", "line"]) == 0
+    repeats = sound.filter(twice).with_columns(replaced=asked_at < asked_at.max().over(bar))
     last = repeats.filter(~pl.col("replaced")).with_columns(
-        rule=pl.when(pl.struct(VALUES).n_unique().over(BAR) > 1)
+        rule=pl.when(pl.struct(VALUES).n_unique().over(bar) > 1)
         .then(pl.lit(TWO_VALUES))
         .when(~first)
         .then(pl.lit(REPEAT))
     )
     replaced = repeats.filter("replaced").with_columns(rule=pl.lit(SUPERSEDED))
-    return pl.concat([batch.filter(~twice), last.drop("replaced"), replaced.drop("replaced")])
+    return pl.concat([sound.filter(~twice), last.drop("replaced"), replaced.drop("replaced")])
 
 
 def _compare_with_known(batch: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
     """Add the revision the bar is (Int32), and `new`: whether it differs from what is known, bit for bit."""
-    beside = batch.join(
-        known.select(*BAR, *(pl.col(name).alias(f"known_{name}") for name in (*VALUES, "revision"))),
+    beside = batch.lazy().join(
+        known.lazy().select(*BAR, *(pl.col(name).alias(f"known_{name}") for name in (*VALUES, "revision"))),
         on=BAR,
         how="left",
         maintain_order="left",
     )
     same = pl.all_horizontal(pl.col(name) == pl.col(f"known_{name}") for name in VALUES).fill_null(False)
     revision = (pl.col("known_revision") + (~same).cast(pl.Int32)).fill_null(0).cast(pl.Int32)
-    return beside.with_columns(revision=revision, new=~same)
+    return beside.with_columns(revision=revision, new=~same).collect()
 
 
-def _add_availability(stand: pl.DataFrame, moment: Moment, lag: timedelta) -> pl.DataFrame:
-    """Add available_at: when the bar, as it now stands, could first have been known.
+def _available_at(lag: timedelta) -> pl.Expr:
+    """When the bar, as it now stands, could first have been known.
 
     The first value of a load of history was public soon after its bar; what a daily fetch brings, and any change, no
     earlier than the landing; what the vendor states goes before both; a confirmed jump waits for its confirmation.
     """
-    landed = {day: moment.calendar.close_at(day) + lag for day in stand["landed"].unique().to_list()}
-    at_landing = pl.col("landed").replace_strict(landed, return_dtype=UTC) if landed else pl.lit(None, dtype=UTC)
-    unstated = pl.when(pl.col("history") & (pl.col("revision") == 0)).then(None).otherwise(at_landing)
-    return stand.with_columns(
-        available_at=pl.max_horizontal(
-            pl.col("ts") + lag, pl.coalesce("stated", unstated), pl.col("confirmed_at") + lag
-        ).cast(UTC)
+    unstated = pl.when(pl.col("history") & (pl.col("revision") == 0)).then(None).otherwise(pl.col("shown_at"))
+    return pl.max_horizontal(pl.col("ts") + lag, pl.coalesce("stated", unstated), pl.col("confirmed_at") + lag).cast(
+        UTC
     )
