@@ -321,6 +321,11 @@ class ConsoleApp(CommandApp):
         await self.switch_mode(name)
         self.load_front()
 
+    def clear_selection(self) -> None:
+        """Unmark text. From Python 3.12 on the line to type on asks for it before the first screen is up."""
+        if self.screen_stack:
+            super().clear_selection()
+
     def delay_update(self, delay: float = 0.05) -> None:
         """Paint at once: the library hides a change of screens for a while, and for good where its timer is late."""
 

@@ -53,6 +53,10 @@ def assigned(cls: type) -> list[str]:
     return re.findall(r"self\.(_[a-z]\w*)", inspect.getsource(cls))
 
 
+def test_a_line_to_type_on_may_be_made_before_its_screen_is_up(desk_path: Path) -> None:
+    ConsoleApp(desk_path).clear_selection()  # what the library's Input does when tasks start eagerly: Python 3.12 on
+
+
 async def test_no_paint_is_held_back_while_screens_change(desk_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     app = ConsoleApp(desk_path)
     held_back, delays = list[int](), list[float]()
