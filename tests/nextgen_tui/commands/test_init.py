@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import date
 from pathlib import Path
 
 import pytest
@@ -15,9 +14,8 @@ from nextgen_tui.cli import exit_codes
 from nextgen_tui.cli.main import outcome
 from pipeline.config.loading import load
 from tests.loopback.yahoo import LIMITED, Answer, Yahoo, serving
-from tests.pipeline.ingestion.sources.test_yahoo import CALENDAR, daily
+from tests.pipeline.ingestion.sources.test_yahoo import DAYS, daily
 
-DAYS = CALENDAR.between(date(2024, 3, 4), date(2024, 3, 15))
 ASKED = ("init", "--source", "yahoo", "--tickers", "aapl, BRK.B", "--start", "2024-03-04", "--until", "2024-03-15")
 QUICK = ("--set", "source.yahoo.requests_per_minute=1e6", "--set", "source.yahoo.patience_minutes=0")
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 
-import exchange_calendars
 import pytest
 
 from pipeline.market.currencies import CURRENCIES, EXCHANGES, currency_of
 
 
 def test_every_calendar_of_the_library_may_be_configured() -> None:
+    import exchange_calendars
+
     names = exchange_calendars.get_calendar_names(include_aliases=True)
     assert {name for name in names if re.fullmatch(r"[A-Z]{4}|24/[57]", name)} == EXCHANGES
 

@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
-import torch
 
 from lake.tables.predictions import QUANTILES
 from pipeline.models.dataset import Examples, label_examples
@@ -57,6 +56,8 @@ def test_folds_fitted_side_by_side_give_the_bits_of_folds_fitted_one_by_one(worl
 
 
 def test_training_side_by_side_leaves_the_process_its_own_settings(world: Market) -> None:
+    import torch
+
     before = torch.get_num_threads(), torch.get_deterministic_debug_mode(), torch.random.get_rng_state()
     run_training(examples(world), QUANTILES, SMALL, 7, 3)
     assert (torch.get_num_threads(), torch.get_deterministic_debug_mode()) == before[:2]

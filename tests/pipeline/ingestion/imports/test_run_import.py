@@ -31,13 +31,13 @@ from pipeline.ingestion.sources.files.params import FilesParams
 from pipeline.ingestion.sources.registry import SourceParams
 from pipeline.market.sessions import exchange_sessions
 from tests.frames.older import FIRST, LAST, cents, execute, insert, mapping, older_system
+from tests.frames.sessions import weekday_sessions
 from tests.new_lake import new_lake
 from tests.nextgen_tui.lakes import publish
 
 AT = datetime(2023, 2, 8, 12, tzinfo=UTC)
 LATER = datetime(2023, 2, 9, 12, tzinfo=UTC)
-CALENDAR = exchange_sessions()
-DAYS = CALENDAR.between(FIRST, LAST)
+DAYS = [day for day in weekday_sessions(FIRST, LAST).days if day != date(2023, 1, 16)]  # a holiday
 DAY = date(2023, 1, 4)
 
 
@@ -45,7 +45,7 @@ DAY = date(2023, 1, 4)
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The older system, a lake with all of it, and an empty one."""
     path = tmp_path_factory.mktemp("imported")
-    imported(empty(path / "lake"), older_system(path / "old.db", CALENDAR))
+    imported(empty(path / "lake"), older_system(path / "old.db", exchange_sessions()))
     empty(path / "empty")
     return path
 
@@ -264,7 +264,7 @@ def test_a_changed_forecast_replaces_the_earlier_and_a_new_trade_is_added(taken:
 
 
 def test_a_growing_file_adds_only_its_new_days(taken: Runner, old: Path) -> None:
-    new = CALENDAR.between(date(2023, 2, 6), date(2023, 2, 7))
+    new = exchange_sessions().between(date(2023, 2, 6), date(2023, 2, 7))
     insert(old, "bars", [cents("AAA", day, 10_300) for day in new])
     report = imported(taken, old, "prices", at=LATER)
     assert counts(report)["prices"] == (3 * len(DAYS) + 2, 2, 0, 3 * len(DAYS), 0)
@@ -383,7 +383,7 @@ def test_every_run_of_an_import_can_be_reproduced(taken: Runner) -> None:
 
 
 def test_years_are_landed_one_after_the_other_and_judged_as_one(runner: Runner, old: Path) -> None:
-    before = CALENDAR.between(date(2022, 12, 19), date(2022, 12, 30))
+    before = exchange_sessions().between(date(2022, 12, 19), date(2022, 12, 30))
     insert(old, "bars", [cents("AAA", day, 10_000) for day in before] + [cents("BBB", before[-1], 1_100_000)])
     report = imported(runner, old, "prices")
     bars = runner.lake.read(MARKET_PRICES)
@@ -392,7 +392,7 @@ def test_years_are_landed_one_after_the_other_and_judged_as_one(runner: Runner, 
     assert bars.filter(ticker="AAA", session=before[0])["revision"].to_list() == [0]
     # BBB fell from 11,000 to 110 over the turn of the year: it was believed only when the next bar confirmed it
     fallen = bars.filter(ticker="BBB", session=FIRST)
-    assert fallen["available_at"][0] > CALENDAR.close_at(DAYS[1])
+    assert fallen["available_at"][0] > exchange_sessions().close_at(DAYS[1])
     assert report.written == bars.height
     assert not runner.lake.read(RUNS).filter(pl.col("cycle_id").str.starts_with("history-")).height
 

@@ -40,7 +40,6 @@ FIRST, LAST = date(2015, 3, 20), date(2016, 9, 30)
 SUMMER = date(2015, 7, 31)
 """The last session of what the quick tests load: four months hold a split, restated bars and rows set aside."""
 SPECIAL = ("NFLX", "DGX", "CJ", "TCO", "ITEK", "NKE", "SBUX", "AAPL", "ACI", "EBAY", "BAX", "NRF", "LPTN", "AXPW")
-CALENDAR = exchange_sessions()
 LAG = timedelta(minutes=15)
 PROVENANCE = ("payload_id", "line", "run_id")
 
@@ -49,7 +48,9 @@ def vintages(tickers: tuple[str, ...] | None = SPECIAL, last: date = SUMMER) -> 
     """The set's rows with the moment each was seen: a quarter of an hour after the close of the day."""
     rows = pl.read_parquet(VINTAGES)
     rows = rows if tickers is None else rows.filter(pl.col("ticker").is_in(tickers), pl.col("date") <= last)
-    closes = CALENDAR.frame(FIRST, date(2016, 10, 5)).select(collected="session", seen=pl.col("close_at") + LAG)
+    closes = (
+        exchange_sessions().frame(FIRST, date(2016, 10, 5)).select(collected="session", seen=pl.col("close_at") + LAG)
+    )
     return rows.join(closes, on="collected", how="left", maintain_order="left").with_columns(
         available_at=pl.col("seen").dt.to_string("%Y-%m-%dT%H:%M:%S+00:00")
     )
@@ -137,7 +138,7 @@ def seen_in_parts(rows: pl.DataFrame, cuts: tuple[date, ...] = CUTS) -> list[tup
 
 def by_period(rows: pl.DataFrame) -> list[tuple[date, date, pl.DataFrame]]:
     """The same where each load asks for its own period alone, whatever was restated later."""
-    starts = [FIRST, *(CALENDAR.next(cut) for cut in YEAR[:-1])]
+    starts = [FIRST, *(exchange_sessions().next(cut) for cut in YEAR[:-1])]
     return [
         (start, end, rows.filter(pl.col("date").is_between(start, end) & (pl.col("collected") <= end)))
         for start, end in zip(starts, YEAR, strict=True)
@@ -243,7 +244,7 @@ def test_a_read_as_of_a_day_gives_what_had_been_seen_by_then(lake: Lake) -> None
     doubted = set(set_aside.filter(pl.col("rule") != "a repeat of another row")["ticker"])
     told = vintages().filter(~pl.col("ticker").is_in(sorted(doubted)), pl.col("date") < SUMMER)
     for day in (date(2015, 3, 24), date(2015, 7, 14), date(2015, 7, 15), date(2015, 7, 30)):
-        as_of = CALENDAR.close_at(day) + timedelta(minutes=20)
+        as_of = exchange_sessions().close_at(day) + timedelta(minutes=20)
         seen = (
             told.filter(pl.col("seen") <= as_of)
             .sort("ticker", "date", "seen")

@@ -36,9 +36,8 @@ from tests.loopback.yahoo import LIMITED as TOO_MANY
 from tests.pipeline.ingestion.sources.yahoo_lake import loaded, rows, yahoo_runner, yahoo_source
 from tests.real_data import ROOT
 
-CALENDAR = exchange_sessions()
 NEW_YORK = ZoneInfo("America/New_York")
-DAYS = CALENDAR.between(date(2024, 3, 4), date(2024, 3, 15))
+DAYS = [date(2024, 3, day) for day in (4, 5, 6, 7, 8, 11, 12, 13, 14, 15)]
 """Ten sessions with a change of the clocks between them."""
 
 
@@ -74,7 +73,7 @@ class Clock:
 
 
 def after(day: date, minutes: int = 30) -> Clock:
-    return Clock(CALENDAR.close_at(day) + timedelta(minutes=minutes))
+    return Clock(exchange_sessions().close_at(day) + timedelta(minutes=minutes))
 
 
 def connected(yahoo: Yahoo, state: Path, clock: Clock, per_minute: float = 1e6) -> Connection:
@@ -173,7 +172,7 @@ def test_a_live_quote_and_an_unfinished_bar_are_refused(tmp_path: Path) -> None:
         source = yahoo_source(yahoo, state, "AAA", connection=connected(yahoo, state, clock))
         with pytest.raises(SourceError, match="has not closed yet"):
             source.prices(DAYS[-1], DAYS[-1], history=False)
-        clock.at = CALENDAR.close_at(DAYS[-1]).timestamp() + 60
+        clock.at = exchange_sessions().close_at(DAYS[-1]).timestamp() + 60
         lake = loaded(tmp_path / "lake", source, DAYS[0], DAYS[-1])
     assert rows(lake, MARKET_PRICES)["session"].to_list() == DAYS
     assert rows(lake, QUARANTINED_ROWS)["rule"].to_list() == ["the bar is no live quote"]
@@ -188,9 +187,9 @@ def test_hourly_bars_end_with_the_session_and_an_unended_one_waits(tmp_path: Pat
     answer = chart("AAA", stamps, quotes, dataGranularity="1h", tradingPeriods=_periods(half_day))
     with serving(Yahoo(charts={"AAA": answer})) as yahoo:
         state = tmp_path / "state"
-        clock = Clock(CALENDAR.close_at(half_day))
+        clock = Clock(exchange_sessions().close_at(half_day))
         source = yahoo_source(yahoo, state, "AAA", interval="1h", connection=connected(yahoo, state, clock))
-        lake = loaded(tmp_path / "lake", source, CALENDAR.previous(half_day), half_day)
+        lake = loaded(tmp_path / "lake", source, exchange_sessions().previous(half_day), half_day)
     ends = rows(lake, MARKET_PRICES)["ts"].dt.convert_time_zone("America/New_York").dt.to_string("%H:%M").to_list()
     assert ends == ["10:30", "11:30", "12:30", "13:00"], "the exchange closed at one"
 
@@ -437,10 +436,10 @@ def test_a_ticker_is_spelt_as_each_side_spells_it(ticker: str, exchange: str, sy
 def test_a_source_that_can_do_nothing_says_so(tmp_path: Path) -> None:
     connection = Connection(tmp_path, 60)
     with pytest.raises(SourceError, match="has no tickers"):
-        YahooSource(YahooParams(), CALENDAR, connection)
+        YahooSource(YahooParams(), exchange_sessions(), connection)
     with pytest.raises(SourceError, match="the first is 'a b'"):
-        YahooSource(YahooParams(tickers=("AAA", "a b")), CALENDAR, connection)
-    source = YahooSource(YahooParams(tickers=("AAA",), first_session="soon"), CALENDAR, connection)
+        YahooSource(YahooParams(tickers=("AAA", "a b")), exchange_sessions(), connection)
+    source = YahooSource(YahooParams(tickers=("AAA",), first_session="soon"), exchange_sessions(), connection)
     with pytest.raises(SourceError, match="write it like 2018-01-02"):
         source.coverage()
 

@@ -26,7 +26,7 @@ from tests.frames.news import story as told_by_a_wire
 from tests.loopback.rss import feed, item
 from tests.loopback.yahoo import IN_TROUBLE, Answer, Yahoo, recorded_searches, serving, story, stream
 from tests.loopback.yahoo import LIMITED as TOO_MANY
-from tests.pipeline.ingestion.sources.test_yahoo import CALENDAR, Clock, after, connected, daily
+from tests.pipeline.ingestion.sources.test_yahoo import Clock, after, connected, daily
 from tests.pipeline.ingestion.sources.yahoo_lake import yahoo_runner, yahoo_source
 from tests.real_data import REAL_DATA
 
@@ -63,10 +63,10 @@ def told(raw: pl.DataFrame, *listed: str, known: pl.DataFrame | None = None) -> 
     moment = Moment(
         session=DAY,
         since=DAY,
-        as_of=CALENDAR.close_at(DAY) + timedelta(minutes=20),
+        as_of=exchange_sessions().close_at(DAY) + timedelta(minutes=20),
         seed=0,
         versions={},
-        calendar=CALENDAR,
+        calendar=exchange_sessions(),
     )
     names = pl.concat(instruments(ticker) for ticker in (listed or ("AAA",)))
     known = NEWS_ARTICLES.empty() if known is None else known
@@ -108,7 +108,7 @@ def test_a_landing_says_when_its_answer_came(yahoo: Yahoo, tmp_path: Path) -> No
 
 def test_news_speaks_of_the_present_alone(yahoo: Yahoo, tmp_path: Path) -> None:
     asking = source(yahoo, tmp_path)
-    before = CALENDAR.previous(DAY)
+    before = exchange_sessions().previous(DAY)
     assert landed(asking, before).is_empty() and yahoo.news_of == []
     assert asking.news(before, DAY, history=True).height == 1, "a first load begins with today's news"
 
@@ -151,7 +151,7 @@ def test_news_that_cannot_be_had_is_landed_as_a_failure_and_the_other_tickers_co
     failure = raw.filter(format="failure").row(0, named=True)
     assert (json.loads(failure["request"])["symbol"], json.loads(failure["payload"])["rule"]) == ("AAA", UNREACHABLE)
     assert told(raw, "AAA", "BBB")["tickers"].to_list() == [["BBB"]]
-    assert validate_articles(raw, CALENDAR).bad["rule"].to_list() == [UNREACHABLE]
+    assert validate_articles(raw, exchange_sessions()).bad["rule"].to_list() == [UNREACHABLE]
 
 
 def test_too_many_requests_are_told_with_how_many_tickers_were_left_out(yahoo: Yahoo, tmp_path: Path) -> None:
@@ -218,7 +218,7 @@ def test_a_publication_is_read_as_text_as_seconds_and_as_milliseconds(published:
 )
 def test_an_article_without_a_sound_publication_is_set_aside(published: object, rule: str) -> None:
     raw = news_landing([stream(story(published=published)).body], session=DAY, form="yahoo-news")
-    judged = validate_articles(raw, CALENDAR)
+    judged = validate_articles(raw, exchange_sessions())
     assert judged.good.is_empty() and judged.bad["rule"].to_list() == [rule]
 
 
@@ -278,7 +278,7 @@ def test_an_article_of_a_search_that_names_no_ticker_is_about_whom_its_title_nam
 
 @pytest.mark.parametrize("payload", ['{"data": {"tickerStream": {"stream": []}}}', '{"news": []}', "[]"])
 def test_an_empty_page_is_no_article_and_no_fault(payload: str) -> None:
-    judged = validate_articles(news_landing([payload], session=DAY, form="yahoo-news"), CALENDAR)
+    judged = validate_articles(news_landing([payload], session=DAY, form="yahoo-news"), exchange_sessions())
     assert judged.good.is_empty() and judged.bad.is_empty()
 
 
@@ -286,7 +286,7 @@ def test_an_item_that_is_no_item_costs_itself_alone() -> None:
     odd: list[Any] = [None, 7, {}, {"content": []}, {"content": {"title": None}}]
     raw = news_landing([stream(*odd, story()).body], session=DAY, form="yahoo-news", asked={"tickers": "AAA"})
     assert told(raw)["title"].to_list() == ["Alpha opens a plant"]
-    assert validate_articles(raw, CALENDAR).bad.height == 3, "what is not even an object holds no article"
+    assert validate_articles(raw, exchange_sessions()).bad.height == 3, "what is not even an object holds no article"
 
 
 # ---- one story, once
@@ -315,7 +315,7 @@ def test_a_story_of_yahoo_a_feed_and_a_wire_is_one_article() -> None:
     )
     found = told(raw, "AAA", "BBB")
     assert found.select("source", "tickers").rows() == [("yahoo", ["AAA", "BBB"])]
-    known = found.with_columns(session=pl.lit(CALENDAR.previous(DAY)))
+    known = found.with_columns(session=pl.lit(exchange_sessions().previous(DAY)))
     again = news_landing([feed(item(title, later))], session=DAY, form="rss", asked={"tickers": "BBB"})
     assert told(again, "AAA", "BBB", known=known).is_empty(), "the next day it is known"
 

@@ -1,4 +1,7 @@
-"""The recurrent member: starts naive, learns only from its rows, never crosses, same bits everywhere."""
+"""The recurrent member: starts naive, learns only from its rows, never crosses, same bits everywhere.
+
+What needs torch imports it itself: the tests are collected without it.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,12 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lake.tables.predictions import QUANTILES
 from pipeline.models.dataset import Examples, label_examples
-from pipeline.models.members import lstm, lstm_network, ridge
+from pipeline.models.members import lstm, ridge
 from pipeline.models.members.member import Choices
 from pipeline.models.members.naive import centred_quantiles
 from tests.frames.models import SMALL, Market, market
@@ -34,10 +36,14 @@ def built() -> Examples:
 
 
 def fit(built: Examples, rows: np.ndarray, choices: Choices = FULL) -> dict[str, np.ndarray]:
+    from pipeline.models.members import lstm_network
+
     return lstm_network.fit(built, rows, QUANTILES, SMALL.lstm, (7, 0), choices)
 
 
 def test_without_training_it_is_the_naive_forecast(built: Examples) -> None:
+    from pipeline.models.members import lstm_network
+
     rows = built.between(0, 10_000)
     untrained = fit(built, rows, {**FULL, "epochs": 0})
     forecast = lstm_network.forecast(untrained, built.windows(rows[:5]))
@@ -46,6 +52,8 @@ def test_without_training_it_is_the_naive_forecast(built: Examples) -> None:
 
 
 def test_without_trust_it_stays_the_naive_forecast(built: Examples) -> None:
+    from pipeline.models.members import lstm_network
+
     rows = built.between(0, 10_000)
     doubted = fit(built, rows, {**FULL, "location_trust": (0.0, 0.0), "spread_trust": (0.0, 0.0)})
     forecast = lstm_network.forecast(doubted, built.windows(rows[:5]))
@@ -73,6 +81,8 @@ def test_it_learns_from_its_rows_and_the_scaler_too(built: Examples) -> None:
 @settings(deadline=None, max_examples=30)
 @given(seed=st.integers(0, 2**32 - 1), size=st.floats(0.01, 1e4))
 def test_quantiles_never_cross_whatever_the_weights_and_inputs(built: Examples, seed: int, size: float) -> None:
+    from pipeline.models.members import lstm_network
+
     random = np.random.default_rng(seed)
     weights = fit(built, built.between(0, 10_000), {**FULL, "epochs": 0})
     wild = {
@@ -86,6 +96,8 @@ def test_quantiles_never_cross_whatever_the_weights_and_inputs(built: Examples, 
 
 
 def test_the_process_keeps_its_own_settings(built: Examples) -> None:
+    import torch
+
     before = (torch.get_num_threads(), torch.get_deterministic_debug_mode(), torch.get_rng_state())
     fit(built, built.between(0, 10_000))
     assert torch.get_num_threads() == before[0] and torch.get_deterministic_debug_mode() == before[1]
@@ -93,6 +105,8 @@ def test_the_process_keeps_its_own_settings(built: Examples) -> None:
 
 
 def test_a_planted_change_of_volatility_is_found_and_trusted(built: Examples) -> None:
+    from pipeline.models.members import lstm_network
+
     last = int(built.session[-1])
     params = replace(SMALL.lstm, epochs=8, learning_rate=0.01)
     train, held = built.between(0, last - 30), built.between(last - 24, last)
@@ -105,6 +119,8 @@ def test_a_planted_change_of_volatility_is_found_and_trusted(built: Examples) ->
 
 
 def test_beside_a_line_it_forecasts_the_line_and_its_own_remainder(built: Examples) -> None:
+    from pipeline.models.members import lstm_network
+
     rows = built.between(0, 10_000)
     strength = ridge.Strength((0.1, 0.1), (1.0, 0.5))
     line = ridge.fit_line(built.last_rows(rows), built.relative, built.clipped, strength, QUANTILES)
@@ -123,6 +139,10 @@ def test_thinning_takes_whole_sessions_and_over_the_passes_all_of_them(built: Ex
 
 
 def test_the_optimiser_is_adam_with_decoupled_weight_decay() -> None:
+    import torch
+
+    from pipeline.models.members import lstm_network
+
     start = torch.tensor([[1.0, -2.0, 3.0]])
     ours, theirs = (torch.nn.Parameter(start.clone()) for _ in range(2))
     mine, reference = lstm_network.AdamW([ours], 0.1, 0.05), torch.optim.AdamW([theirs], lr=0.1, weight_decay=0.05)
@@ -145,6 +165,10 @@ def test_the_last_fit_takes_what_the_folds_found_of_the_network() -> None:
 
 
 def test_exact_arithmetic_holds_until_the_last_thread_leaves_it() -> None:
+    import torch
+
+    from pipeline.models.members import lstm_network
+
     own = torch.get_deterministic_debug_mode()
     with ThreadPoolExecutor(1) as pool, lstm_network.exact_arithmetic():
         pool.submit(_enter_and_leave).result()
@@ -153,5 +177,9 @@ def test_exact_arithmetic_holds_until_the_last_thread_leaves_it() -> None:
 
 
 def _enter_and_leave() -> None:
+    import torch
+
+    from pipeline.models.members import lstm_network
+
     with lstm_network.exact_arithmetic():
         assert torch.get_num_threads() == 1
