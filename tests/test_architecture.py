@@ -59,9 +59,14 @@ def tree(path: Path) -> ast.Module:
 
 
 @cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(tree(path)))
+
+
+@cache
 def imported(path: Path) -> frozenset[str]:
     names: set[str] = set()
-    for node in ast.walk(tree(path)):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -146,7 +151,7 @@ def test_nothing_grows_past_reading() -> None:
     lengths = {
         f"{module}:{node.lineno} {node.name}": (node.end_lineno or 0) - node.lineno + 1
         for module, path in MODULES.items()
-        for node in ast.walk(tree(path))
+        for node in nodes(path)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     }
     long_functions = [f"{name} has {length} lines" for name, length in lengths.items() if length > MAX_FUNCTION]
@@ -180,7 +185,7 @@ def test_every_broad_except_says_why() -> None:
         f"{module}:{node.lineno}"
         for module, path in MODULES.items()
         for source in [path.read_text(encoding="utf-8").splitlines()]
-        for node in ast.walk(tree(path))
+        for node in nodes(path)
         if isinstance(node, ast.ExceptHandler)
         and (node.type is None or {"Exception", "BaseException"} & set(ast.unparse(node.type).strip("()").split(", ")))
         and "#" not in source[node.lineno - 1]
@@ -192,7 +197,7 @@ def test_nothing_from_outside_can_become_code() -> None:
     offenders = [
         f"{module}:{node.lineno} calls {name}"
         for module, path in MODULES.items()
-        for node in ast.walk(tree(path))
+        for node in nodes(path)
         if isinstance(node, ast.Call) and (name := ast.unparse(node.func)) in BANNED_CALLS
     ]
     assert not offenders, listed(offenders)
@@ -212,7 +217,7 @@ def test_the_list_of_stages_loads_without_the_heavy_libraries() -> None:
 def test_percent_is_written_in_one_way() -> None:
     offenders = []
     for module, path in MODULES.items():
-        specs = [node.format_spec for node in ast.walk(tree(path)) if isinstance(node, ast.FormattedValue)]
+        specs = [node.format_spec for node in nodes(path) if isinstance(node, ast.FormattedValue)]
         ends = [spec.values[-1] for spec in specs if isinstance(spec, ast.JoinedStr) and spec.values]
         offenders += [module for end in ends if isinstance(end, ast.Constant) and str(end.value).endswith("%")]
     assert not offenders, f"`pipeline.text_format.percent` writes 1.2 %, with its space: {listed(offenders)}"
@@ -223,7 +228,7 @@ def test_files_are_replaced_in_one_place_only() -> None:
         f"{module}:{node.lineno} calls {ast.unparse(node.func)}"
         for module, path in MODULES.items()
         if module != "lake.storage.atomic"
-        for node in ast.walk(tree(path))
+        for node in nodes(path)
         if isinstance(node, ast.Call) and replaces_a_file(node)
     ]
     assert not offenders, f"{offenders}: `lake.storage.atomic.write_atomic` replaces a file whole or not at all"
@@ -240,7 +245,7 @@ def test_child_processes_are_started_by_the_one_launcher() -> None:
     """`python -m` would import from the working directory; and a module named in a string is not checked by mypy."""
     launcher, offenders = "pipeline.engine.child_command", []
     for module, path in MODULES.items():
-        for node in ast.walk(tree(path)):
+        for node in nodes(path):
             by_hand = isinstance(node, ast.Constant) and node.value in ("-m", "-P", "-I")
             by_hand = by_hand or (isinstance(node, ast.Attribute) and ast.unparse(node) == "sys.executable")
             if by_hand and module != launcher:
@@ -283,7 +288,7 @@ def test_what_kind_of_work_a_run_is_stands_in_its_column_and_is_read_out_of_no_n
         "the column `work`, and pipeline.engine.work_kinds makes the ids"
         for module, path in MODULES.items()
         if module not in ("pipeline.engine.work_kinds", "lake.migrations.format_3")
-        for node in ast.walk(tree(path))
+        for node in nodes(path)
         if names_work(node) or parses_work(node)
     ]
     assert not offenders, listed(offenders)
@@ -322,21 +327,21 @@ def test_health_is_judged_in_one_place_and_the_console_only_renders() -> None:
         f"{module}:{node.lineno} computes by {node.func.attr}; `pipeline.reading` does"
         for module, path in MODULES.items()
         if within(module, "nextgen_tui")
-        for node in ast.walk(tree(path))
+        for node in nodes(path)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in COMPUTATIONS
     ]
     found += [
         f"{module}:{node.lineno} holds {node.value}, a quantile of the normal distribution"
         for module, path in MODULES.items()
         if within(module, "nextgen_tui")
-        for node in ast.walk(tree(path))
+        for node in nodes(path)
         if isinstance(node, ast.Constant) and node.value in (1.64, 1.645, 1.96, 2.58)
     ]
     own = [
         f"{module} declares verdicts; `pipeline.health.checks` does"
         for module, path in MODULES.items()
         if module != "pipeline.health.checks"
-        for node in ast.walk(tree(path))
+        for node in nodes(path)
         if isinstance(node, ast.Subscript) and ast.unparse(node.value) == "Literal" and literals(node) == VERDICTS
     ]
     assert not found + own, "\n".join(found + own)
