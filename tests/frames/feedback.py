@@ -41,10 +41,10 @@ def seen(read: Read, tables: Tables, at: Moment) -> pl.DataFrame:
         visible.append(pl.col(table.available) <= at.as_of)
     if read.where is not None:
         visible.append(read.where)
-    frame = frame.filter(visible).sort(table.key)
+    shown = frame.lazy().filter(visible).sort(table.key)
     if table.entity:
-        frame = frame.unique(table.entity, keep="last", maintain_order=True)
-    return frame.select(read.columns or list(table.for_columns(frame.columns).columns))
+        shown = shown.unique(table.entity, keep="last", maintain_order=True)
+    return shown.select(read.columns or list(table.for_columns(frame.columns).columns)).collect()
 
 
 def run(stage: Stage, tables: Tables, at: Moment, params: object = None) -> pl.DataFrame:

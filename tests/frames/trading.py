@@ -206,11 +206,11 @@ class World:
             visible.append(pl.col(table.clock) >= moment.calendar.offset(moment.since, -read.lookback))
         if table.available is not None:
             visible.append(pl.col(table.available) <= moment.as_of)
-        rows = rows.filter(visible)
+        shown = rows.lazy().filter(visible)
         if table.entity and not read.every_revision:
-            rows = rows.sort(table.key).unique(table.entity, keep="last", maintain_order=True)
-        rows = rows.filter(read.where) if read.where is not None else rows
-        return rows.sort(table.key).select(read.columns or tuple(table.columns))
+            shown = shown.sort(table.key).unique(table.entity, keep="last", maintain_order=True)
+        shown = shown.filter(read.where) if read.where is not None else shown
+        return shown.sort(table.key).select(read.columns or tuple(table.columns)).collect()
 
     def compute(self, stage: Stage, session: date) -> pl.DataFrame:
         """The rows a stage gives for a session; nothing is kept."""

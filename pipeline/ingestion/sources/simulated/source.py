@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cached_property
 
 import polars as pl
 
@@ -68,13 +69,31 @@ NEWS_FIELDS = {field: field for field in FIELDS}
 
 @dataclass(frozen=True)
 class _Market:
-    """Everything simulated so far."""
+    """Everything simulated so far; what is told of the returns is worked out when it is first asked for."""
 
+    instruments: Instruments
+    params: SimulatedParams
+    calendar: Sessions
+    first: int
+    """Position in the calendar of the market's first session."""
     path: ReturnPaths
-    tape: Tape
-    bars: pl.DataFrame
-    faults: pl.DataFrame
-    articles: pl.DataFrame
+
+    @cached_property
+    def tape(self) -> Tape:
+        return write_tape(self.instruments, self.path, self.params, self.calendar, self.first)
+
+    @cached_property
+    def bars(self) -> pl.DataFrame:
+        return shape_bars(self.instruments, self.path, self.tape, self.params, self.calendar, self.first)
+
+    @cached_property
+    def faults(self) -> pl.DataFrame:
+        days = self.calendar.days[self.first : self.first + self.path.length]
+        return draw_faults(self.instruments, self.tape, self.params, days)
+
+    @cached_property
+    def articles(self) -> pl.DataFrame:
+        return write_articles(self.instruments, self.path, self.params, self.calendar, self.first)
 
 
 class SimulatedSource:
@@ -202,20 +221,9 @@ class SimulatedSource:
         if self._grown is None or position >= self._grown.path.length:
             room = 1 if self._grown is None else ROOM
             length = min(position + room, len(self.calendar.days) - self._first)
-            self._grown = self._simulate(length)
+            path = simulate(self.instruments, self.params, length)
+            self._grown = _Market(self.instruments, self.params, self.calendar, self._first, path)
         return self._grown
-
-    def _simulate(self, length: int) -> _Market:
-        path = simulate(self.instruments, self.params, length)
-        tape = write_tape(self.instruments, path, self.params, self.calendar, self._first)
-        days = self.calendar.days[self._first : self._first + length]
-        return _Market(
-            path=path,
-            tape=tape,
-            bars=shape_bars(self.instruments, path, tape, self.params, self.calendar, self._first),
-            faults=draw_faults(self.instruments, tape, self.params, days),
-            articles=write_articles(self.instruments, path, self.params, self.calendar, self._first),
-        )
 
     def _actions(self, market: _Market, fetch: Fetch, low: int) -> pl.DataFrame:
         """Actions announced by the fetch and not ex before the first session asked for."""

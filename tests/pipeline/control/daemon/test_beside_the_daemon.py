@@ -21,6 +21,7 @@ from pipeline.control.daemon.daemon_lock import hold_daemon_lock
 from pipeline.control.daemon.main import daemon_command
 from tests.frames.control import recipe, run
 from tests.frames.published import instrument_rows, publish_sessions
+from tests.new_lake import new_lake
 from tests.pipeline.control.daemon.test_daemon import SCHEDULE, run_here, until
 
 # pandas' own change of mind, inside the calendar library.
@@ -30,7 +31,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Series.values returning")
 @pytest.fixture
 def lake(tmp_path: Path) -> Lake:
     """A lake with one published session."""
-    made = Lake.create(tmp_path / "lake")
+    made = new_lake(tmp_path / "lake")
     (made.path / "schedules.toml").write_text(SCHEDULE)
     publish_sessions(made, 1)
     return made

@@ -36,6 +36,7 @@ from pipeline.control.schedule.journal import Event
 from pipeline.control.schedule.schedule_file import load_schedule, parse_schedule
 from pipeline.control.workers.process_identity import PROC, count_open_descriptors, identify
 from pipeline.reading.health_verdict import judge_health
+from tests.new_lake import new_lake
 from tests.pipeline.control.workers.test_worker_pool import UNRULY
 
 SCHEDULE = '[tasks.upkeep]\nrun = "maintain"\ntrigger = "daily 06:00"\n'
@@ -55,7 +56,7 @@ def request(name: str, action: str = "maintain", target: str = "") -> Request:
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lake, subprocess.Popen[bytes]]]:
     """An empty lake with its own schedule, and the daemon that serves it."""
-    lake = Lake.create(tmp_path_factory.mktemp("served") / "lake")
+    lake = new_lake(tmp_path_factory.mktemp("served") / "lake")
     (lake.path / "schedules.toml").write_text(SCHEDULE)
     daemon = subprocess.Popen(daemon_command(lake.path))
     until(lambda: read_heartbeat(lake.path) is not None)
@@ -124,7 +125,7 @@ def test_the_verdict_on_a_lake_with_a_live_daemon_names_what_is_not_well(served:
 def test_a_daemon_whose_turns_fail_tells_the_service_manager_that_it_lives_and_why_it_does_nothing(
     tmp_path: Path,
 ) -> None:
-    lake = Lake.create(tmp_path / "lake")
+    lake = new_lake(tmp_path / "lake")
     (lake.path / "schedules.toml").write_text(SCHEDULE)
     (lake.path / "control" / "heartbeat.json").mkdir(parents=True)  # so that no turn comes to its end
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
@@ -140,7 +141,7 @@ def test_a_daemon_whose_turns_fail_tells_the_service_manager_that_it_lives_and_w
 
 
 def test_a_failed_turn_is_told_beside_what_was_seen_before_it(tmp_path: Path) -> None:
-    lake = Lake.create(tmp_path / "lake")
+    lake = new_lake(tmp_path / "lake")
     (lake.path / "control").mkdir()
     now = datetime(2024, 1, 2, tzinfo=UTC)
     heart = HeartbeatWriter(lake, now)
@@ -171,7 +172,7 @@ def test_a_killed_daemon_leaves_its_lake_free_and_the_next_one_serves(
 def test_a_schedule_of_its_own_is_taken_up_later_and_the_first_end_lets_work_finish_and_the_record_says_so(
     tmp_path: Path,
 ) -> None:
-    lake = Lake.create(tmp_path / "lake")
+    lake = new_lake(tmp_path / "lake")
     daemon = subprocess.Popen(daemon_command(lake.path))
     until(lambda: read_heartbeat(lake.path) is not None)
     own = lake.path / "schedules.toml"
@@ -204,7 +205,7 @@ sys.exit(Daemon(lake, lake.path / "schedules.toml", program=UNRULY).run(once="--
 
 def owing(path: Path, task: str, **keys: str) -> Lake:
     """A lake whose schedule, known since yesterday, owes one run of a task."""
-    lake = Lake.create(path)
+    lake = new_lake(path)
     given = {"run": '"maintain"', "trigger": '"daily 00:00"', "zone": '"UTC"', **keys}
     lines = "\n".join(f"{name} = {value}" for name, value in given.items())
     (lake.path / "schedules.toml").write_text(f"[tasks.{task}]\n{lines}\n")
@@ -290,7 +291,7 @@ def test_once_ends_though_a_task_always_fails_and_says_what_is_still_owed(
 def test_a_schedule_that_cannot_be_used_ends_the_daemon_with_the_line_and_the_fix(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lake = Lake.create(tmp_path / "lake")
+    lake = new_lake(tmp_path / "lake")
     (lake.path / "schedules.toml").write_text(SCHEDULE.replace("maintain", "mantain"))
     assert run_here(lake) == 2
     err = capsys.readouterr().err
@@ -301,7 +302,7 @@ def test_a_schedule_that_cannot_be_used_ends_the_daemon_with_the_line_and_the_fi
 def test_a_lake_that_cannot_be_written_ends_the_daemon_in_words_and_for_good(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lake = Lake.create(tmp_path / "lake")
+    lake = new_lake(tmp_path / "lake")
     (lake.path / "control").write_text("in the way")
     assert run_here(lake) == 2, "a service manager does not start it again and again"
     assert re.fullmatch(r"Error: the daemon cannot start: .*control.*: \S.*\n", capsys.readouterr().err)
@@ -310,7 +311,7 @@ def test_a_lake_that_cannot_be_written_ends_the_daemon_in_words_and_for_good(
 def test_a_configuration_that_no_worker_could_use_ends_the_daemon_and_stands_in_its_log(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lake = Lake.create(tmp_path / "lake")
+    lake = new_lake(tmp_path / "lake")
     (lake.path / "schedules.toml").write_text(SCHEDULE)
     (lake.path / "nextgen.toml").write_text("[trading]\ncapitall = 1\n")
     assert run_here(lake) == 2
@@ -320,7 +321,7 @@ def test_a_configuration_that_no_worker_could_use_ends_the_daemon_and_stands_in_
 
 @pytest.mark.slow
 def test_a_day_of_heartbeats_stays_small_and_leaves_reading_and_descriptors_flat(tmp_path: Path) -> None:
-    lake = Lake.create(tmp_path / "lake")
+    lake = new_lake(tmp_path / "lake")
     (lake.path / "control").mkdir()
     now = datetime(2024, 1, 2, tzinfo=UTC)
     heart = HeartbeatWriter(lake, now)
@@ -361,7 +362,7 @@ def test_the_units_name_the_program_and_survive_odd_paths() -> None:
 
 
 def test_every_line_of_the_log_is_json_that_says_what_it_is_about(tmp_path: Path) -> None:
-    lake = Lake.create(tmp_path / "lake")
+    lake = new_lake(tmp_path / "lake")
     (lake.path / "schedules.toml").write_text(SCHEDULE)
     submit(lake, request("logged"))
     assert run_here(lake, "--once") == 0

@@ -16,6 +16,7 @@ from pipeline.control.daemon.heartbeat import FILE
 from pipeline.control.daemon.simulated_pace import describe_pace, make_operation_clock
 from pipeline.market.sessions import exchange_sessions
 from tests.frames.published import publish_sessions
+from tests.new_lake import new_lake
 
 # pandas' own change of mind, inside the calendar library.
 pytestmark = pytest.mark.filterwarnings("ignore:Series.values returning")
@@ -55,7 +56,7 @@ def test_a_weekend_takes_as_long_as_a_night(clock: PacedClock) -> None:
 @pytest.fixture
 def lake(tmp_path: Path) -> Lake:
     """A lake without a cycle."""
-    return Lake.create(tmp_path / "lake")
+    return new_lake(tmp_path / "lake")
 
 
 def test_who_looks_on_reads_the_daemons_time_as_long_as_the_daemon_is_there(clock: PacedClock, lake: Lake) -> None:

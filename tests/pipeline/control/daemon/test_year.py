@@ -26,6 +26,7 @@ from pipeline.control.workers.job import Job
 from pipeline.control.workers.task_actions import carry_out_job, make_runner
 from pipeline.engine.runner import Runner
 from pipeline.market.sessions import Sessions
+from tests.new_lake import new_lake
 from tests.pipeline.control.world import HOUR, MINUTE, Hand, Hands, PowerCutError, World
 
 SETTINGS = {
@@ -143,7 +144,7 @@ class RealHands(Hands):
 
 def beginning(path: Path) -> tuple[datetime, Sessions]:
     """A small lake with history: an hour after the close it ends with, and its calendar."""
-    lake = Lake.create(path)
+    lake = new_lake(path)
     write_document(path, toml_document(SETTINGS.items()))
     runner = Runner(lake, load(path, {}).settings)
     first, last = runner.source.coverage()

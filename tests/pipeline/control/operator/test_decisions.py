@@ -17,6 +17,7 @@ from pipeline.config.loading import load
 from pipeline.control.operator.decisions import DecisionError, decide, find_next_champion, promote, rollback
 from pipeline.engine.runner import Runner
 from tests.frames.models import SMALL, market, trained
+from tests.new_lake import new_lake
 from tests.nextgen_tui.lakes import publish, rows
 
 # pandas' own change of mind, inside the calendar library.
@@ -38,7 +39,7 @@ def plan(ticker: str, **given: Any) -> dict[str, Any]:
 @pytest.fixture
 def runner(tmp_path: Path) -> Runner:
     """A lake whose last cycle planned two trades, of which one was refused; its prices come from files."""
-    lake = Lake.create(tmp_path / "lake")
+    lake = new_lake(tmp_path / "lake")
     (lake.path / "nextgen.toml").write_text('[source]\nname = "files"\n')
     plans = rows(TRADE_PLANS, plan("AAA"), plan("BBB", taken=False, shares=0, blocked_by="patience"))
     publish(lake, TRADE_PLANS, plans, name="plan")

@@ -18,6 +18,7 @@ from lake.tables.market import INSTRUMENTS, MARKET_PRICES
 from pipeline.control.workers.job import Job
 from pipeline.control.workers.task_actions import perform
 from tests.frames.published import publish_sessions
+from tests.new_lake import new_lake
 
 MAINTAIN = ("maintain",)
 
@@ -40,7 +41,7 @@ def order(*run: str, **given: Any) -> Job:
 @pytest.fixture(scope="module")
 def worn(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     """A lake of 52 sessions, each with its own small files, and a file that nothing names."""
-    lake = Lake.create(tmp_path_factory.mktemp("worn") / "lake")
+    lake = new_lake(tmp_path_factory.mktemp("worn") / "lake")
     lake.durable = False
     publish_sessions(lake, 52)
     orphan = Path(lake.uri(INSTRUMENTS)) / "part-orphan.parquet"

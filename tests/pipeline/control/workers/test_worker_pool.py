@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from lake.store import Lake
 from pipeline.control.workers.job import Job
 from pipeline.control.workers.process_identity import Identity, identify, is_alive, read_boot_id
 from pipeline.control.workers.worker_pool import MAX_LOG_BYTES, AttemptOutcome, ProcessPool
 from pipeline.engine.child_command import python_command
+from tests.new_lake import new_lake
 
 UNRULY = python_command("tests.pipeline.control.workers.unruly")
 FAULTS = ("raise", "exit", "abort", "kill")
@@ -159,7 +159,7 @@ def test_a_cancelled_worker_is_asked_to_end_and_counts_as_cancelled(processes: P
 
 
 def test_the_real_worker_tells_what_is_wrong_and_holds_to_its_memory(tmp_path: Path) -> None:
-    lake = Lake.create(tmp_path / "lake")
+    lake = new_lake(tmp_path / "lake")
     real = ProcessPool(lake.path, lambda: None, time.monotonic)
     put_to_work(real, order("", "no history", settings={}, memory=8 << 30))
     (outcome,) = wait_for(real)
@@ -174,7 +174,7 @@ def test_the_real_worker_tells_what_is_wrong_and_holds_to_its_memory(tmp_path: P
 
 
 def test_a_tasks_log_says_in_json_what_went_wrong_and_takes_turns_with_an_older_one(tmp_path: Path) -> None:
-    lake = Lake.create(tmp_path / "lake")
+    lake = new_lake(tmp_path / "lake")
     log = lake.path / "control" / "logs" / "cycle.log"
     log.parent.mkdir(parents=True)
     log.write_bytes(b"x" * MAX_LOG_BYTES)
