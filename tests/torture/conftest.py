@@ -46,6 +46,10 @@ class Before:
     """The last of them before it begins to publish."""
     cpu: float
     """Seconds of processor time that the cycle takes."""
+    whole: Path
+    """The lake after that cycle, which was forced onto the disk."""
+    journal: Path
+    """Of that cycle."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +63,20 @@ class Bench:
 
     def copy(self) -> Path:
         """Give a fresh copy; the one before is thrown away."""
+        return self._copy_of(self.prepared.lake)
+
+    def copy_of_whole(self) -> tuple[Path, Path]:
+        """Give a fresh copy of the lake after its cycle, and the cycle's journal as if it had run there."""
+        target, told = self._copy_of(self.prepared.whole), self.prepared.journal
+        for path in told.parent.glob(f"{told.name}*"):
+            shutil.copy2(path, self.folder)
+        journal = self.folder / told.name
+        journal.write_text(told.read_text().replace(f"{self.prepared.whole}/", f"{target}/"))
+        return target, journal
+
+    def _copy_of(self, lake: Path) -> Path:
         shutil.rmtree(self.folder, ignore_errors=True)
-        target = self.folder / f"lake{next(self.numbers)}"
-        shutil.copytree(self.prepared.lake, target)
-        return target
+        return Path(shutil.copytree(lake, self.folder / f"lake{next(self.numbers)}"))
 
 
 @dataclass(frozen=True)
@@ -130,7 +144,8 @@ def prepared(order: Worker, tmp_path_factory: pytest.TempPathFactory) -> Before:
     assert "error" not in done, done
     told = journal.read_text().splitlines()
     publishing = next(number for number, line in enumerate(told) if f"/tables/{RUNS.name}/" in line)
-    return Before(lake, session, before, order("look", whole)["state"], done["calls"], publishing, done["cpu"])
+    after = order("look", whole)["state"]
+    return Before(lake, session, before, after, done["calls"], publishing, done["cpu"], whole, journal)
 
 
 @pytest.fixture(scope="session")
