@@ -17,7 +17,7 @@ from pipeline.models.params import LstmParams, ModelParams
 from pipeline.trading.params import Costs, Rules, TradingParams
 
 HISTORY = 400
-SESSIONS = 8
+SESSIONS = 7
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,13 @@
 """The loop runs, publishes whole cycles, does nothing twice, and can be done again to the bit."""
 
+import logging
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
+from logging.handlers import BufferingHandler
 from pathlib import Path
 
 import polars as pl
@@ -18,7 +22,7 @@ from lake.tables.control import RUNS
 from lake.tables.trading import LEDGER_ENTRIES, PORTFOLIO_VALUE
 from pipeline.engine.failures import CycleOrderError
 from pipeline.engine.reproduction import reproduce
-from pipeline.engine.runner import Runner
+from pipeline.engine.runner import Cycle, Runner
 from pipeline.engine.stages import CYCLE, IMPORT_ONLY, STAGES, TRAINING
 from tests.operation.conftest import SESSIONS, Operation
 
@@ -59,15 +63,6 @@ def test_a_cycle_run_again_adds_nothing(operation: Operation) -> None:
     assert {name: operation.lake.newest(table) for name, table in TABLES.items()} == before
 
 
-def test_each_run_is_logged_by_its_name(operation: Operation, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    copy = Lake.open(shutil.copytree(operation.lake.path, tmp_path / "lake"))
-    session = operation.runner.calendar.next(operation.sessions[-1])
-    with caplog.at_level("INFO", "pipeline.engine.executor"):
-        cycle = Runner(copy, operation.settings).cycle(session)
-    logged = [record.run_id for record in caplog.records if record.cycle_id == f"cycle-{session:%Y%m%d}"]  # type: ignore[attr-defined]
-    assert logged == [run.run_id for run in cycle.runs if run.recipe.stage != "report"]
-
-
 def test_cycles_neither_skip_a_session_nor_go_back(operation: Operation) -> None:
     calendar = operation.runner.calendar
     ahead = calendar.offset(operation.sessions[-1], 2)
@@ -77,12 +72,24 @@ def test_cycles_neither_skip_a_session_nor_go_back(operation: Operation) -> None
         operation.runner.cycle(calendar.offset(operation.sessions[0], -1))
 
 
-def test_every_run_comes_out_identical_again(operation: Operation) -> None:
+def assert_identical_again(operation: Operation, runs: pl.DataFrame) -> None:
+    """Each of the runs gives the same rows in a process that has not seen it."""
     runner = Runner(Lake.open(operation.lake.path), operation.settings)
-    runs = [Run.from_row(row) for row in operation.lake.read(RUNS).iter_rows(named=True)]
-    verdicts = [reproduce(runner, run) for run in runs]
-    assert len(verdicts) > SESSIONS * 25
+    verdicts = [reproduce(runner, Run.from_row(row)) for row in runs.iter_rows(named=True)]
     assert [f"{v.run_id}: {v.difference}" for v in verdicts if not v.identical] == []
+
+
+def test_the_last_run_of_every_stage_comes_out_identical_again(operation: Operation) -> None:
+    runs = operation.lake.read(RUNS).sort("session", "run_id").unique("stage", keep="last", maintain_order=True)
+    assert runs.height >= len(CYCLE) - 1 and set(runs["stage"]) > {stage.name for stage in TRAINING}
+    assert_identical_again(operation, runs)
+
+
+@pytest.mark.slow
+def test_every_run_comes_out_identical_again(operation: Operation) -> None:
+    runs = operation.lake.read(RUNS)
+    assert runs.height > SESSIONS * 25
+    assert_identical_again(operation, runs)
 
 
 @pytest.mark.cold
@@ -130,17 +137,40 @@ class ProcessDiedError(BaseException):
     """Stands for a process that is gone between two stages."""
 
 
+@dataclass(frozen=True)
+class Further:
+    """A copy of the operation, one session on, and what that session's cycle logged."""
+
+    lake: Lake
+    cycle: Cycle
+    logged: Sequence[logging.LogRecord]
+
+
 @pytest.fixture(scope="module")
-def one_further(operation: Operation, tmp_path_factory: pytest.TempPathFactory) -> Runner:
-    """A copy of the operation, one session on."""
+def one_further(operation: Operation, tmp_path_factory: pytest.TempPathFactory) -> Further:
     runner = _copy(operation, tmp_path_factory.mktemp("whole") / "lake")
-    runner.cycle(runner.calendar.next(operation.sessions[-1]))
-    return runner
+    kept = BufferingHandler(1_000)
+    log = logging.getLogger("pipeline.engine.executor")
+    level = log.level
+    log.addHandler(kept)
+    log.setLevel(logging.INFO)
+    try:
+        cycle = runner.cycle(runner.calendar.next(operation.sessions[-1]))
+    finally:
+        log.setLevel(level)
+        log.removeHandler(kept)
+    return Further(runner.lake, cycle, kept.buffer)
+
+
+def test_each_run_is_logged_by_its_name(one_further: Further) -> None:
+    cycle_id = f"cycle-{one_further.cycle.session:%Y%m%d}"
+    logged = [record.run_id for record in one_further.logged if record.cycle_id == cycle_id]  # type: ignore[attr-defined]
+    assert logged == [run.run_id for run in one_further.cycle.runs if run.recipe.stage != "report"]
 
 
 @pytest.mark.parametrize("stages_done", [5, pytest.param(len(CYCLE) // 2, marks=pytest.mark.slow), len(CYCLE) - 1])
 def test_a_cycle_cut_off_in_the_middle_is_finished_first_and_ends_the_same(
-    operation: Operation, one_further: Runner, tmp_path: Path, stages_done: int
+    operation: Operation, one_further: Further, tmp_path: Path, stages_done: int
 ) -> None:
     def die(what: str, done: int, total: int) -> None:
         if done == stages_done:
