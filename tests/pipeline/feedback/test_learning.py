@@ -14,11 +14,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pipeline.feedback import daily_scores, metrics, validate
+from pipeline.feedback import bias, daily_scores, metrics, validate
 from tests.frames.market import CALENDAR
 from tests.pipeline.feedback.world import SECTORS, World
 
 ROOT = Path(__file__).resolve().parents[3]
+BIAS_ALONE = (validate.STAGE, daily_scores.STAGE, bias.STAGE)
 
 
 def until(world: World, most: int, stop: Callable[[], bool], bias: float) -> int:
@@ -58,7 +59,7 @@ def test_a_planted_bias_is_flagged_corrected_measured_and_let_go_of_when_it_is_g
 
 
 def test_a_sectors_bias_is_laid_on_the_sector_and_not_on_its_neighbours() -> None:
-    world = World(tickers=40, horizons=(1,), own=0.01)
+    world = World(tickers=40, horizons=(1,), own=0.01, stages=BIAS_ALONE)
     planted = np.array([0.01 if sector == "tech" else 0.0 for sector in world.sectors])
     for _ in range(35):
         world.step(bias=planted)
@@ -71,7 +72,7 @@ def test_a_sectors_bias_is_laid_on_the_sector_and_not_on_its_neighbours() -> Non
 
 
 def test_one_tickers_bias_is_found_among_the_others() -> None:
-    world = World(tickers=24, horizons=(1,), own=0.01)
+    world = World(tickers=24, horizons=(1,), own=0.01, stages=BIAS_ALONE)
     planted = np.zeros(24)
     planted[5] = 0.015
     for _ in range(40):
@@ -81,12 +82,12 @@ def test_one_tickers_bias_is_found_among_the_others() -> None:
 
 
 def test_coverage_comes_back_within_sixty_sessions_of_a_change_of_volatility() -> None:
-    world = World(tickers=48, horizons=(1, 5), seed=1, stages=(validate.STAGE, daily_scores.STAGE, metrics.STAGE))
-    for _ in range(30):
+    world = World(tickers=24, horizons=(1, 5), seed=1, stages=(validate.STAGE, daily_scores.STAGE, metrics.STAGE))
+    for _ in range(22):
         world.step()
-    for _ in range(75):
+    for _ in range(50):
         world.step(turbulence=1.6)
-    first = CALENDAR.days[world.start + 30]
+    first = CALENDAR.days[world.start + 22]
     scored = world.tables["prediction_accuracy"].filter(pl.col("made_session") >= first)
     since = scored.with_columns(after=(pl.col("target_session").rank("dense").over("horizon")).cast(pl.Int64))
     for horizon in world.horizons:

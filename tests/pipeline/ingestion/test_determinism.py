@@ -55,7 +55,7 @@ def test_threads_and_hash_seeds_change_no_bit() -> None:
             text=True,
             check=True,
         ).stdout
-        for threads, seed in (("1", "1"), ("2", "2"), ("4", "3"))
+        for threads, seed in (("1", "1"), ("4", "3"))
     }
     assert len(found) == 1
     assert int(found.pop().split()[0]) > 5_000

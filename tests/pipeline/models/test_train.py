@@ -62,7 +62,7 @@ def test_training_again_gives_the_same_bytes(world: Market, rows: pl.DataFrame) 
 
 
 @pytest.mark.cold
-@pytest.mark.parametrize("threads", ["1", "2"])
+@pytest.mark.parametrize("threads", ["1", pytest.param("2", marks=pytest.mark.slow)])
 def test_another_process_gives_the_same_bytes_whatever_its_threads(rows: pl.DataFrame, threads: str) -> None:
     names = ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     ran = subprocess.run(

@@ -204,7 +204,7 @@ def test_a_request_that_nobody_could_carry_out_is_answered_in_words() -> None:
     assert "1 day" in reasons["old"]
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", [*range(10), *(pytest.param(n, marks=pytest.mark.slow) for n in range(10, 40))])
 def test_a_month_of_random_faults_runs_every_session_once_and_in_order(seed: int) -> None:
     draw = random.Random(seed)
 

@@ -153,10 +153,11 @@ def test_a_range_ends_as_day_by_day_and_later_bars_change_nothing(seed: int) -> 
     days = back(315)
     at_once = computed(frame, at=moment(DAY, since=days[0]))
     before, parts = TICKER_UNIVERSE.empty(), []
-    for day in days:
-        at = moment(day)
-        reach = (pl.col("session") >= CALENDAR.offset(day, -280)) & (pl.col("session") <= day)
+    # Day by day while history grows, and while CCC leaves the reach of the bars; a range of its own between.
+    for first, day in [*((one, one) for one in days[:10]), (days[10], days[-31]), *((one, one) for one in days[-30:])]:
+        at = moment(day, since=first)
+        reach = (pl.col("session") >= CALENDAR.offset(first, -280)) & (pl.col("session") <= day)
         seen = frame.filter(reach & (pl.col("available_at") <= at.as_of))
-        before = computed(seen, before=before, at=at, listed=instruments("AAA", "BBB", "CCC"))
-        parts.append(before)
+        parts.append(computed(seen, before=before, at=at, listed=instruments("AAA", "BBB", "CCC")))
+        before = parts[-1].filter(pl.col("session") == day)
     assert pl.concat(parts).equals(at_once)

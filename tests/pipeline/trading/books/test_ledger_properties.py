@@ -313,13 +313,13 @@ def _opening(book: Book, history: History, session: date, simple: Simple) -> lis
 ANY = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 
 
-@settings(max_examples=200, **ANY)
+@settings(max_examples=60, **ANY)
 @given(histories())
 def test_cash_and_shares_are_conserved_in_any_history(history: History) -> None:
     check_events(history)
 
 
-@settings(max_examples=5, **ANY)
+@settings(max_examples=3, **ANY)
 @given(histories())
 def test_the_stages_keep_every_invariant_and_ignore_the_order_of_rows(history: History) -> None:
     check(history)

@@ -199,15 +199,15 @@ def test_no_orders_no_rows() -> None:
 
 
 def test_holding_for_ever_earns_the_total_return_index_within_five_basis_points() -> None:
-    days = DAYS[:60]
+    days = DAYS[:30]
     price, bars = 100.0, []
     for number, day in enumerate(days):
         price *= 1 + 0.01 * ((number * 7919) % 5 - 2) / 2
-        if number == 30:
+        if number == 15:
             price /= 3
         bars.append(bar("AAA", day, round(price, 4)))
     world = World(*bars, params=free())
-    world.act(split("AAA", days[30], 3, 1), dividend("AAA", days[58], 0.3))
+    world.act(split("AAA", days[15], 3, 1), dividend("AAA", days[28], 0.3))
     world.add(INSTRUMENTS, market.instruments("AAA", role="benchmark"))
     shares = int(1_000_000 // bars[1]["open"])
     world.order(FUND, "AAA", "buy", shares)
