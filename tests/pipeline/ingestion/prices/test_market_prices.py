@@ -204,6 +204,16 @@ def test_stated_availability_turns_two_vintages_into_a_bar_and_its_revision() ->
     assert [at.isoformat() for at in rows["available_at"]] == ["2020-03-04T23:00:00+00:00", "2020-03-05T23:00:00+00:00"]
 
 
+def test_an_older_vintage_is_judged_again_beside_what_was_public_then_and_not_beside_its_revision() -> None:
+    evening, later = "2020-03-04T18:00:00-05:00", "2020-03-05T18:00:00-05:00"
+    last = CALENDAR.next(NEXT)
+    lines, at = [bar(available_at=evening), bar(close="100.5", available_at=later)], moment(last, since=DAY)
+    raw = landing(lines, session=last, history=True)
+    known = computed(raw, at=at)
+    assert known["revision"].to_list() == [0, 1]
+    assert judged(raw, known, at=at).good.select("revision", "new").rows() == [(0, False), (1, False)]
+
+
 def test_a_daily_fetch_does_not_reach_further_back_than_it_can_compare() -> None:
     old = CALENDAR.offset(DAY, -11)
     assert judged(landing([bar(session=old)])).bad["rule"].to_list() == [TOO_OLD]
@@ -307,7 +317,7 @@ def _walk_lines(steps: list[float]) -> list[dict[str, Any]]:
 
 
 @given(WALKS)
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_history_at_once_ends_as_day_by_day(steps: list[float]) -> None:
     lines = _walk_lines(steps)
     days = CALENDAR.between(DAY, CALENDAR.offset(DAY, len(steps) - 1))
@@ -323,7 +333,7 @@ def test_history_at_once_ends_as_day_by_day(steps: list[float]) -> None:
 
 
 @given(WALKS, st.randoms(use_true_random=False))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_good_and_bad_together_are_all_that_came_in_any_order(steps: list[float], random: Any) -> None:
     lines = _walk_lines(steps) + _walk_lines(steps[:3])
     last = CALENDAR.offset(DAY, len(steps) - 1)
@@ -338,7 +348,7 @@ def test_good_and_bad_together_are_all_that_came_in_any_order(steps: list[float]
 
 
 @given(WALKS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_judging_again_beside_what_was_taken_sets_the_same_rows_aside(steps: list[float]) -> None:
     last = CALENDAR.offset(DAY, len(steps) - 1)
     raw, at = landing(_walk_lines(steps), session=last, history=True), moment(last, since=DAY)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -173,7 +174,19 @@ WHOLE = [one for one in RECORDINGS if one.result.get("timestamp") and not one.br
 WITHOUT_BARS = [one for one in RECORDINGS if one not in WHOLE]
 
 
-@pytest.mark.parametrize("recording", WHOLE, ids=lambda one: one.path.stem)
+def sort_out(recordings: list[Recording]) -> list[Any]:
+    """The first of each exchange, interval, currency and kind of events; the others are slow."""
+    seen: set[object] = set()
+    sorted_out = []
+    for one in recordings:
+        kind = (calendar_of(one), one.interval, one.result["meta"]["currency"], *sorted(one.result.get("events") or {}))
+        marks = [pytest.mark.slow] if kind in seen else []
+        seen.add(kind)
+        sorted_out.append(pytest.param(one, id=one.path.stem, marks=marks))
+    return sorted_out
+
+
+@pytest.mark.parametrize("recording", sort_out(WHOLE))
 def test_every_recorded_bar_and_event_arrives_as_the_json_has_it(
     recording: Recording, lakes: Callable[[Recording], Lake]
 ) -> None:
@@ -193,7 +206,7 @@ def test_every_recorded_bar_and_event_arrives_as_the_json_has_it(
     assert sorted(found, key=lambda one: one[:2]) == expected_actions(recording)
 
 
-@pytest.mark.parametrize("recording", WHOLE, ids=lambda one: one.path.stem)
+@pytest.mark.parametrize("recording", sort_out(WHOLE))
 def test_a_recorded_answer_is_landed_byte_for_byte_with_its_request(
     recording: Recording, lakes: Callable[[Recording], Lake]
 ) -> None:
