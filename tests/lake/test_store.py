@@ -30,9 +30,8 @@ def test_creating_a_lake_where_there_is_one_opens_it(lake: Lake) -> None:
     assert Lake.create(lake.path).rows(SYSTEM_HEALTH) == 1
 
 
-@pytest.mark.parametrize("name", ["John Smith", "ünï #1", "what?", "100 $"])
-def test_a_lake_works_under_odd_paths(tmp_path: Path, name: str) -> None:
-    lake = Lake.create(tmp_path / name)
+def test_a_lake_works_under_odd_paths(tmp_path: Path) -> None:
+    lake = Lake.create(tmp_path / "John Smith" / "ünï #1" / "what?" / "100 $")
     lake.commit(SYSTEM_HEALTH, health_rows({"value": float("inf")}).fill_null(0), "run", {})
     assert Lake.open(lake.path).read(SYSTEM_HEALTH, where=pl.col("value") > 0).height == 1
 

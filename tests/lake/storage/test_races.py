@@ -17,8 +17,8 @@ from lake.tables.market import INSTRUMENTS
 from tests.frames.published import instrument_rows, publish_sessions
 
 ROOT = Path(__file__).parents[3]
-TRIES = 50
-RAISES = 5
+TRIES = 20
+RAISES = 3
 RACER = """
 import os, sys
 from pathlib import Path
