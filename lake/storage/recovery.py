@@ -7,6 +7,7 @@ moved to quarantine and done again. At or below it, damage stops the writer with
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -271,17 +272,20 @@ def diagnose_entry(uri: Path, version: int, recorded: Mapping[str, str], *, cont
         recorded: file name -> SHA-256, where known; only the entry itself is compared with it.
         contents: True reads the data files completely, False looks only at their sizes.
     """
-    path = delta_log.entry_path(uri, version)
     try:
         files = delta_log.added_files(uri, version)
     except DamageError as error:
         return str(error)
-    if (wanted := recorded.get(path.name)) and sha256(path.read_bytes()).hexdigest() != wanted:
-        return f"the log entry {path} does not match its checksum; restore it from a backup"
+    if wanted := recorded.get(f"{version:020d}.json"):
+        path = delta_log.entry_path(uri, version)
+        if sha256(path.read_bytes()).hexdigest() != wanted:
+            return f"the log entry {path} does not match its checksum; restore it from a backup"
     for file, size in files.items():
-        if not file.exists():
+        try:
+            actual = file.stat().st_size
+        except OSError:
             return f"the data file {file} is missing; restore it from a backup"
-        if file.stat().st_size != size or (contents and not _readable(file)):
+        if actual != size or (contents and not _readable(file)):
             return f"the data file {file} is damaged; restore it from a backup"
     return None
 
@@ -361,8 +365,9 @@ def _check_no_gap(uri: Path, versions: list[int], published: int) -> None:
     if missing := [version for version in range(first, published + 1) if version not in present] if published else []:
         path = delta_log.entry_path(uri, missing[0])
         raise DamageError(f"the log entry {path} is missing; restore it from a backup")
+    log = f"{uri}/{delta_log.FOLDER}"
     for version in versions:
-        if version <= published and delta_log.entry_path(uri, version).stat().st_size == 0:
+        if version <= published and os.stat(f"{log}/{version:020d}.json").st_size == 0:  # noqa: PTH116, for thousands
             raise DamageError(f"the log entry {delta_log.entry_path(uri, version)} is empty; restore it from a backup")
 
 
