@@ -74,11 +74,11 @@ def test_frames_of_small_files_are_extended_and_the_files_no_longer_cached_singl
 
 
 def test_the_columns_of_many_files_are_stored_once(tmp_path: Path) -> None:
-    publish_sessions(new_lake(tmp_path / "lake"), 20)
+    publish_sessions(new_lake(tmp_path / "lake"), 12)
     lake = Lake.open(tmp_path / "lake")
     before = schemas()
-    assert lake.read(RUNS).height >= 20
-    assert schemas() - before < 10
+    assert lake.read(RUNS).height == 24
+    assert schemas() - before < 6
 
 
 def schemas() -> int:

@@ -51,6 +51,13 @@ KINDS: list[Damage] = [empty, cut_after_a_line, cut_in_a_line, nulls, garbage, m
 damages = pytest.mark.parametrize("damage", KINDS, ids=lambda damage: damage.__name__)
 
 
+def every_kind_and_two(name: str, one: object, other: object) -> pytest.MarkDecorator:
+    """Every kind of damage with one value of the name, and the two kinds that differ most with another."""
+    pairs = [*((one, kind) for kind in KINDS), (other, nulls), (other, missing)]
+    told = [f"{getattr(value, 'name', value)}-{kind.__name__}" for value, kind in pairs]
+    return pytest.mark.parametrize((name, "damage"), pairs, ids=told)
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int, bool], Path]:
     """Lakes some sessions old, each made once; nobody writes to them."""
@@ -90,8 +97,7 @@ def resume(path: Path) -> Lake:
     return lake
 
 
-@damages
-@pytest.mark.parametrize("table", [MARKET_PRICES, INSTRUMENTS], ids=lambda table: table.name)
+@every_kind_and_two("table", MARKET_PRICES, INSTRUMENTS)
 def test_damage_above_the_published_version_is_quarantined_and_done_again(
     interrupted: Lake, table: Table, damage: Damage
 ) -> None:
@@ -125,8 +131,7 @@ def test_a_table_whose_creation_was_cut_off_is_created_by_the_next_writer(aged: 
     assert scrub(lake).findings == () and lake.read(DECISION_SCORES).is_empty()
 
 
-@damages
-@pytest.mark.parametrize("witness", [True, False])
+@every_kind_and_two("witness", True, False)
 def test_a_table_whose_creation_a_power_cut_interrupted_is_created_again(
     aged: Callable[[int], Lake], damage: Damage, witness: bool
 ) -> None:
@@ -152,9 +157,8 @@ def test_a_table_with_rows_whose_first_entry_is_damaged_is_not_made_again(
         pass
 
 
-@damages
 @pytest.mark.parametrize("table", [MARKET_PRICES, INSTRUMENTS, RUNS], ids=lambda table: table.name)
-@pytest.mark.parametrize("version", [1, 2])
+@every_kind_and_two("version", 2, 1)
 def test_damage_at_or_below_the_published_version_stops_the_writer_with_the_files_name(
     interrupted: Lake, table: Table, version: int, damage: Damage
 ) -> None:
