@@ -43,18 +43,19 @@ def age(lake: Path, days: int) -> None:
         DeltaTable(str(lake / "tables" / name)).cleanup_metadata()
 
 
-def every_version(lake: Lake) -> dict[tuple[str, int], str]:
+def read_versions(lake: Lake, every: bool) -> dict[tuple[str, int], str]:
+    """A hash of each version that a run names, or of the first and the last of each table."""
     return {
         (name, version): fingerprint(lake.read(TABLES[name], version=version), TABLES[name].key)
         for name, versions in find_pinned_versions(lake).items()
-        for version in versions
+        for version in (versions if every else {min(versions), max(versions)})
     }
 
 
-def through_the_years(path: Path, folder: Path) -> Lake:
+def through_the_years(path: Path, folder: Path, *, every: bool = True) -> Lake:
     lake = Lake.open(path)
     lake.durable = False
-    before = every_version(lake)
+    before = read_versions(lake, every)
     with lake.lock("upkeep"):
         for table in TABLES.values():
             lake.checkpoint(table)
@@ -64,8 +65,8 @@ def through_the_years(path: Path, folder: Path) -> Lake:
     backup(lake, folder / "safe")
     restore(folder / "safe", folder / "back")
     restored = Lake.open(folder / "back")
-    after = every_version(restored)
-    assert {at: after.get(at) for at in before} == before
+    after = {(name, at): fingerprint(restored.read(TABLES[name], version=at), TABLES[name].key) for name, at in before}
+    assert after == before
     assert scrub(restored).findings == ()
     return restored
 
@@ -77,7 +78,7 @@ def done(lake: Lake) -> list[str]:
 
 @pytest.mark.cold
 def test_runs_reproduce_in_fresh_processes_after_upkeep_ageing_and_restoring(copy: Copy, tmp_path: Path) -> None:
-    lake = through_the_years(copy(), tmp_path)
+    lake = through_the_years(copy(), tmp_path, every=False)
     ids = done(lake)
     compactions = [one for one in ids if one.startswith("compact-")]
     chosen = [*ids[:: len(ids) // 12], *compactions[:1]]
