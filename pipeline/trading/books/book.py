@@ -139,10 +139,10 @@ def fold(ledger_entries: pl.DataFrame) -> Book:
     Args:
         ledger_entries: rows of the contract, in any order.
     """
-    entries = ledger_entries.select(
+    entries = ledger_entries.lazy().select(
         "session", "sequence", "kind", "account", "ticker", "shares", "reference", "due",
         amount=pl.col("amount").to_physical().cast(pl.Int64),
-    ).sort("session", "sequence")  # fmt: skip
+    ).sort("session", "sequence").collect()  # fmt: skip
     totals = dict(entries.group_by("account").agg(pl.col("amount").sum()).iter_rows())
     actions = entries.filter(pl.col("kind").is_in(ACTION_KINDS))
     return Book(
@@ -159,15 +159,18 @@ def fold(ledger_entries: pl.DataFrame) -> Book:
 
 
 def _positions(moves: pl.DataFrame) -> dict[str, Position]:
-    held = moves.with_columns(
+    if moves.is_empty():
+        return {}
+    running = moves.lazy().with_columns(
         after=pl.col("shares").cum_sum().over("ticker"), value=pl.col("amount").cum_sum().over("ticker")
-    ).with_columns(before=pl.col("after").shift(1, fill_value=0).over("ticker"))
+    )
+    held = running.with_columns(before=pl.col("after").shift(1, fill_value=0).over("ticker")).collect().lazy()
     starts = held.filter((pl.col("before") == 0) & (pl.col("shares") > 0))
-    started = {row[0]: row[1:] for row in starts.select("ticker", "session", "kind", "reference").iter_rows()}
+    started = {row[0]: row[1:] for row in starts.select("ticker", "session", "kind", "reference").collect().iter_rows()}
     ends = held.group_by("ticker", maintain_order=True).last().filter(pl.col("after") > 0)
     return {
         ticker: Position(shares, cost, _first_buy(moves, *started[ticker]))
-        for ticker, shares, cost in ends.sort("ticker").select("ticker", "after", "value").iter_rows()
+        for ticker, shares, cost in ends.sort("ticker").select("ticker", "after", "value").collect().iter_rows()
     }
 
 
@@ -185,10 +188,11 @@ def _first_buy(moves: pl.DataFrame, session: date, kind: str, reference: str) ->
 
 
 def _receivables(claims: pl.DataFrame) -> dict[str, Receivable]:
-    open_claims = claims.group_by("reference", maintain_order=True).agg(
-        pl.col("ticker").first(), pl.col("amount").sum(), pl.col("due").first()
-    )
-    rows = open_claims.filter(pl.col("amount") != 0).sort("due", "reference").iter_rows()
+    if claims.is_empty():
+        return {}
+    told = claims.lazy().group_by("reference", maintain_order=True)
+    open_claims = told.agg(pl.col("ticker").first(), pl.col("amount").sum(), pl.col("due").first())
+    rows = open_claims.filter(pl.col("amount") != 0).sort("due", "reference").collect().iter_rows()
     return {reference: Receivable(ticker, amount, due) for reference, ticker, amount, due in rows}
 
 

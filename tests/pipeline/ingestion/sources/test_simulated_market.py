@@ -185,7 +185,7 @@ def test_most_of_the_forecast_can_still_be_earned_after_the_next_open() -> None:
     assert before_open < 0.35 * whole
 
 
-@pytest.mark.parametrize("seed", [7, 8, 9])
+@pytest.mark.parametrize("seed", [7, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (8, 9))])
 def test_prices_are_plausible(seed: int) -> None:
     source = full_market(seed=seed)
     first, last = source.coverage()
