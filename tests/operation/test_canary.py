@@ -35,6 +35,7 @@ CANARY = "sk-canary-0c5e81f2aa7d"
 PROC = Path("/proc")
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.cold,  # a fork has the environment that its template was started with under /proc
     pytest.mark.skipif(not PROC.is_dir(), reason="this system shows no process list under /proc"),
 ]
 STAGES = ("land_prices", "land_news", "instruments", "articles")
@@ -149,7 +150,7 @@ def _daemon_asks(seen: Watched, environ: dict[str, str]) -> None:
 def test_no_command_line_holds_the_key_while_daemon_worker_and_command_use_it(watched: Watched) -> None:
     assert watched.keys == {f"Bearer {CANARY}"}, "it was really used"
     programs = " | ".join(watched.shown.values())
-    for program in ("pipeline.control.daemon.main", "pipeline.control.workers.worker", "nextgen_tui run ask"):
+    for program in ("pipeline.control.daemon.main", "pipeline.control.workers.worker", "nextgen_tui.cli.main run ask"):
         assert program in programs, f"{program} ran with the key in its environment"
     assert watched.leaked == []
 

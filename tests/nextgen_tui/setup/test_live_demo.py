@@ -84,4 +84,4 @@ def test_a_lake_that_has_a_daemon_already_is_refused_by_name(demo: Path) -> None
     with hold_daemon_lock(demo / "control"), started(demo) as process:
         _, err = process.communicate(timeout=300)
     assert process.returncode != exit_codes.DONE
-    assert "this lake has a daemon already: process" in err
+    assert "this lake already has a daemon: process" in err

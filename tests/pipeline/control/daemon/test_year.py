@@ -117,17 +117,17 @@ class RealHands(Hands):
         self._held, self._runner = ExitStack(), None
 
     def _do(self, hand: Hand) -> None:
-        runner = self._enter(hand.order)
+        runner = self._enter(hand.job)
         if hand.fate == "cut" and self.draw is not None:
             runner.lake.left = self.draw.randrange(COMMITS)  # type: ignore[attr-defined]
         try:
-            carry_out_job(runner, hand.order)
+            carry_out_job(runner, hand.job)
         except PowerCutError:
             hand.gone = True
             self.leave()
             return
         runner.lake.left = None  # type: ignore[attr-defined]
-        self.done.append((hand.order.task, hand.order.slot, self.clock.now()))
+        self.done.append((hand.job.task, hand.job.slot, self.clock.now()))
         if hand.fate == "lost":
             hand.gone = True
             self.leave()
