@@ -47,7 +47,7 @@ from tests.nextgen_tui.hostile import HOSTILE, fuzzed
 from tests.nextgen_tui.text.test_safe_text import dangerous
 
 BATCH = 150
-MANY = [150, pytest.param(10_000, marks=pytest.mark.slow)]
+MANY = [60, pytest.param(10_000, marks=pytest.mark.slow)]
 COLS = (
     Col("plain", "plain", max_width=60),
     Col("quiet", "quiet", dim, max_width=60),
