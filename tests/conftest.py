@@ -3,12 +3,14 @@ and how the tests' children start."""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Generator
 from typing import Any
 
 import pytest
 
+os.environ.setdefault("POLARS_MAX_THREADS", "1")  # as many processes as cores run the tests already
 from tests import warm
 
 TOGETHER = ("tests/operation/", "tests/torture/")
