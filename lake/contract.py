@@ -102,6 +102,8 @@ class Table:
     """The column saying when the fact became public; an as-of read shows nothing later."""
     entity: tuple[str, ...] = ()
     """Rows that share these values restate each other; an as-of read keeps the last one available."""
+    withdrawal: str | None = None
+    """The flag column of a revision that takes its fact back: a read of last revisions leaves the entity out."""
     further: Column | None = None
     """What every further column is, in a table that takes columns its contract does not name: a commit that brings one
     adds it, and rows written before have null in it. None where the columns are all there are."""
@@ -114,7 +116,7 @@ class Table:
     """True if readers see the version that the last published run left; False if they see the newest version."""
 
     def __post_init__(self) -> None:
-        named = {*self.key, self.clock, *self.entity} | ({self.available} if self.available else set())
+        named = {*self.key, self.clock, *self.entity, *filter(None, (self.available, self.withdrawal))}
         if unknown := sorted(named - set(self.columns)):
             raise TypeError(f"table {self.name!r} refers to columns it does not have: {unknown}")
         if self.further is not None and not self.further.nullable:

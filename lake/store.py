@@ -198,7 +198,8 @@ class Lake:
         """
         version = self.version(table) if version is None else version
         conditions = build_predicates(table, since, until, as_of, where)
-        extra = tuple(c for c in table.key if columns is not None and c not in columns)
+        needed = (*table.key, *([table.withdrawal] if table.withdrawal and not every_revision else []))
+        extra = tuple(c for c in needed if columns is not None and c not in columns)
         wanted = (*columns, *extra) if columns is not None else None
         frame = self._tables.load(table, version, wanted, conditions, since, until, order=table.key)
         if table.entity and not every_revision and not frame.is_empty():

@@ -144,10 +144,13 @@ CORPORATE_ACTIONS = Table(
     owner="actions",
     clock="ex_date",
     available="available_at",
+    withdrawal="withdrawn",
     columns={
         "ticker": TICKER,
         "ex_date": Column(pl.Date(), "exchange date", "first session that trades without the entitlement"),
-        "kind": Column(pl.String(), "name", "what happened", pattern="split|dividend|delisting|rename"),
+        "kind": Column(
+            pl.String(), "name", "what it does to the price of a share", pattern="split|dividend|delisting|rename"
+        ),
         "sequence": Column(pl.Int32(), "count", "0, 1, ... for several of one kind on one day"),
         "revision": Column(pl.Int32(), "count", "0 for the first statement, then corrections"),
         "numerator": count("shares", "split: new shares ...", nullable=True),
@@ -164,6 +167,20 @@ CORPORATE_ACTIONS = Table(
         "source": SOURCE,
         "available_at": AVAILABLE_AT,
         "payload_id": PAYLOAD_ID.refer_to("raw_prices.payload_id"),
+        "nature": Column(
+            pl.String(),
+            "name",
+            "what a holder gets; null where the kind says it all",
+            nullable=True,
+            pattern="special|return_of_capital|stock_dividend|spin_off|rights|merger",
+        ),
+        "currency": Column(
+            pl.String(), "ISO 4217", "currency of the amount; null for the listing's", nullable=True, pattern="[A-Z]{3}"
+        ),
+        "cash": number("currency per share", "merger: the part of the amount paid in cash", nullable=True),
+        "cost_share": number("fraction", "spin-off: the share of the cost that goes to the successor", nullable=True),
+        "learned_on": day("the session of the landing that brought it", nullable=True),
+        "withdrawn": flag("the source took it back; readers of last revisions do not see it", nullable=True),
     },
     rules={
         "a split has a positive ratio other than 1": Rule(

@@ -13,7 +13,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter
 
-from pipeline.config.setting_types import Formerly
+from pipeline.config.setting_types import Earlier, Formerly
 from pipeline.config.type_description import describe
 
 
@@ -97,6 +97,11 @@ def _annotations_of(cls: type) -> Mapping[str, Any]:
 def former_names(annotation: Any) -> tuple[str, ...]:
     """The names a field used to have."""
     return tuple(one.name for one in getattr(annotation, "__metadata__", ()) if isinstance(one, Formerly))
+
+
+def earlier_value(annotation: Any) -> Earlier | None:
+    """The value of runs that recorded none, where that is not the default."""
+    return next((one for one in getattr(annotation, "__metadata__", ()) if isinstance(one, Earlier)), None)
 
 
 def is_section(hint: Any) -> bool:

@@ -1,4 +1,4 @@
-"""The types that settings share, and what can stand beside one: an earlier name, or why any text is allowed."""
+"""The types that settings share, and what can stand beside one, such as the value of earlier runs."""
 
 from __future__ import annotations
 
@@ -21,6 +21,13 @@ class Formerly:
     """The name a setting used to have. Files, environment variables and recorded runs that use it still count."""
 
     name: str
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """The value that runs had which recorded none: what a new setting changes stays as it was for them."""
+
+    value: Any
 
 
 @dataclass(frozen=True)

@@ -86,10 +86,11 @@ def _when_known(frame: pl.DataFrame, name: str, sessions: list[date], cutoffs: n
 
 
 def _keep_last_revisions(frame: pl.DataFrame, name: str) -> pl.DataFrame:
-    """The last revision of each entity; the frame is sorted by its table's key, so that is the last of its rows."""
+    """The last revision of each entity, unless that withdraws it; the frame is sorted by its table's key."""
     entity = _ENTITIES[name]
     differs = pl.any_horizontal(pl.col(part) != pl.col(part).shift(-1) for part in entity)
-    return frame.filter(differs.fill_null(True))
+    last = frame.filter(differs.fill_null(True))
+    return last.filter(~pl.col("withdrawn").fill_null(value=False)) if "withdrawn" in frame.columns else last
 
 
 def _to_microseconds(instant: datetime) -> int:

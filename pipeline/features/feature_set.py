@@ -30,7 +30,7 @@ sentiment_3 sentiment_5 sentiment_10 news_count_1 news_count_10 sentiment_surpri
 """
 F1 = tuple(_NAMES.split())
 """The features of the first program, in the order of their columns."""
-CODE_OF_F1 = "4a8126dc5d4a364674f02703560c68e0f8d071fecb99890d9fde0c36b3649a5a"
+CODE_OF_F1 = "1b246da1d0750cd3259e5bd7b6258eab2cce6fd6c604f5b4a960132a560b1a89"
 """Hash of the code that computes them. Code that was rewritten and gives the same bits, as the golden lakes of
 tests/lake/golden prove, is vouched for here; otherwise the set gets a name of its own and models are trained anew."""
 

@@ -11,6 +11,8 @@ FIRST = FOLDER / "format_1.tar.xz"
 SECOND = FOLDER / "format_2.tar.xz"
 """By `nextgen demo` of format 2: 10 names, 420 sessions of history and 10 cycles, with a training in a cycle and one by
 hand, a promotion by the operator, a stage by itself, forecasts, fills and a sale."""
+THIRD = FOLDER / "format_3.tar.xz"
+"""By `nextgen demo` of format 3: 8 names, 400 sessions of history and 6 cycles, with forecasts, fills and a sale."""
 
 
 def unpack(archive: Path, folder: Path) -> Path:

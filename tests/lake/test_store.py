@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import polars as pl
@@ -12,11 +12,32 @@ from lake.errors import BusyError, ConflictError, LakeError, NotALakeError
 from lake.store import Lake
 from lake.tables import TABLES
 from lake.tables.control import SYSTEM_HEALTH
-from lake.tables.market import MARKET_PRICES
+from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES
 from tests.frames.bars import bar_rows
 from tests.frames.control import health_rows
+from tests.frames.market import actions
+from tests.frames.trading import dividend
 
 FIRST, SECOND = date(2021, 3, 1), date(2021, 3, 2)
+
+
+@pytest.mark.parametrize("columns", [None, ("ticker", "amount")])
+def test_a_fact_that_was_taken_back_is_seen_by_nobody_who_came_later(
+    lake: Lake, columns: tuple[str, ...] | None
+) -> None:
+    told = dividend("AAA", SECOND, 1.0, available_at=datetime(2021, 2, 1, tzinfo=UTC))
+    back = told | {"revision": 1, "withdrawn": True, "available_at": datetime(2021, 2, 3, tzinfo=UTC)}
+    again = told | {"revision": 2, "amount": 2.0, "available_at": datetime(2021, 2, 5, tzinfo=UTC)}
+    with lake.lock("test"):
+        lake.commit(CORPORATE_ACTIONS, actions(told, back, again), "run", {})
+
+    def seen(day: int) -> list[float]:
+        as_of = datetime(2021, 2, day, tzinfo=UTC)
+        rows = lake.read(CORPORATE_ACTIONS, version=1, as_of=as_of, columns=columns, every_revision=False)
+        assert columns is None or set(rows.columns) == set(columns)
+        return rows["amount"].to_list()
+
+    assert [seen(day) for day in (1, 2, 3, 4, 5)] == [[1.0], [1.0], [], [], [2.0]]
 
 
 def test_a_new_lake_has_every_table_empty_with_its_contracts_columns(lake: Lake) -> None:

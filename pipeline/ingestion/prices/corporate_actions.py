@@ -23,6 +23,7 @@ FIELDS = (
 )
 ANNOUNCED = 63
 """Sessions, a quarter: how long an action that is announced ahead is remembered until its ex-date comes."""
+NOT_TOLD = ("nature", "currency", "cash", "cost_share", "learned_on", "withdrawn")
 CONTENT = ("numerator", "denominator", "amount", "pay_date", "successor")
 GROUP = ("ticker", "ex_date", "kind")
 
@@ -49,6 +50,7 @@ def validate_actions(raw_prices: pl.DataFrame, instruments: pl.DataFrame, calend
         **{name: day(name) for name in ("ex_date", "pay_date")},
         **{name: number(name) for name in ("numerator", "denominator", "amount")},
         successor=pl.when(present("successor")).then("successor"),
+        **{name: pl.lit(None, dtype=CORPORATE_ACTIONS.schema[name]) for name in NOT_TOLD},
         stated=instant("available_at"),
     )
     rules = {
@@ -105,7 +107,8 @@ def actions(
     for landing in delivered.partition_by("due", maintain_order=True):
         public = moment.calendar.close_at(landing["due"][0]) + params.publication_lag
         fresh = _number_revisions(landing, _last(known.filter(pl.col("available_at") <= public)))
-        new.append(_add_availability(fresh, moment, params.publication_lag).select(*CORPORATE_ACTIONS.columns))
+        dated = _add_availability(fresh, moment, params.publication_lag)
+        new.append(dated.select(*CORPORATE_ACTIONS.columns))
         known = pl.concat([known, new[-1]])
     rows = pl.concat(new).join(corporate_actions, on=CORPORATE_ACTIONS.key, how="anti")
     return rows.sort(CORPORATE_ACTIONS.key)

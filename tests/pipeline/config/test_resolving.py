@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import pytest
 from pydantic import Field
@@ -15,7 +15,7 @@ from pipeline.config import ConfigError
 from pipeline.config.check_values import Given
 from pipeline.config.recorded import first_names, from_record
 from pipeline.config.resolving import Loaded, resolve
-from pipeline.config.setting_types import Formerly
+from pipeline.config.setting_types import Earlier, Formerly
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -218,3 +218,20 @@ def test_every_new_record_can_be_read_back() -> None:
 
 def test_content_keeps_the_first_name_of_a_setting() -> None:
     assert first_names(Trading(costs=Costs(minimum=7)))["costs"] == {"half_spread": 5.0, "lowest": 7}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sizing:
+    """A section that gained a setting."""
+
+    convention: Annotated[Literal[1, 2], Earlier(1)] = 2
+    """How it is done."""
+    weight: float = 0.5
+    """How much."""
+
+
+def test_a_run_from_before_a_setting_has_what_was_done_then() -> None:
+    assert from_record(Sizing, {"weight": 0.1}) == Sizing(convention=1, weight=0.1)
+    assert from_record(Sizing, {"convention": 2}) == Sizing(convention=2)
+    assert first_names(Sizing(convention=1)) == {"weight": 0.5}
+    assert first_names(Sizing()) == {"convention": 2, "weight": 0.5}
