@@ -21,10 +21,10 @@ from lake.tables.predictions import PREDICTIONS
 from lake.tables.trading import EXECUTED_TRADES, PORTFOLIO_HOLDINGS, PORTFOLIO_VALUE
 from pipeline.comparison.compare import Comparison, Tolerances, compare
 from pipeline.comparison.figure import Figure
-from tests.frames.market import bar, landing, prices
+from tests.frames.market import actions, bar, landing, prices
 from tests.frames.sessions import weekday_sessions
 from tests.new_lake import new_lake
-from tests.nextgen_tui.lakes import forecast, land, publish, rows
+from tests.nextgen_tui.lakes import MOMENT, forecast, land, publish, rows
 
 CALENDAR = weekday_sessions(date(2020, 1, 1), date(2020, 12, 31))
 DAYS = CALENDAR.between(date(2020, 3, 2), date(2020, 3, 13))
@@ -259,18 +259,7 @@ def test_each_way_to_trade_otherwise_is_told(lake: Lake) -> None:
 
 def test_a_split_counts_in_the_older_systems_positions_and_cost(lake: Lake) -> None:
     a, split, b = DAYS[0], DAYS[2], DAYS[4]
-    act = {
-        "ticker": "AAA",
-        "ex_date": split,
-        "kind": "split",
-        "numerator": 2,
-        "denominator": 1,
-        "source": "own",
-        "payload_id": "0" * 64,
-        "amount": None,
-        "pay_date": None,
-        "successor": None,
-    }
+    act = actions({"ex_date": split, "available_at": MOMENT}).row(0, named=True)
     published(lake, CORPORATE_ACTIONS, [act])
     old_trades(lake, (a, "AAA", "buy", 10, "12"), (b, "AAA", "sell", 5, "7"))
     our_book(lake, [(a, "AAA", "buy", 10, "12"), (b, "AAA", "sell", 5, "7")], {"AAA": 15}, {a: "0", b: "5"})
