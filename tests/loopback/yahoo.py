@@ -261,6 +261,7 @@ def chart(
     adjusted: list[float | None] | None = None,
     splits: Mapping[int, tuple[int, int]] | None = None,
     dividends: Mapping[int, float] | None = None,
+    gains: Mapping[int, float] | None = None,
     **meta: Any,
 ) -> Answer:
     """A chart's answer, its meta filled in where a test does not care."""
@@ -287,6 +288,8 @@ def chart(
         }
     if dividends:
         events["dividends"] = {str(stamp): {"date": stamp, "amount": amount} for stamp, amount in dividends.items()}
+    if gains:
+        events["capitalGains"] = {str(stamp): {"date": stamp, "amount": amount} for stamp, amount in gains.items()}
     indicators: dict[str, Any] = {"quote": [dict(quotes)]}
     if adjusted is not None:
         indicators["adjclose"] = [{"adjclose": adjusted}]

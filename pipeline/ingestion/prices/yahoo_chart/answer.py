@@ -8,11 +8,15 @@ from datetime import date
 from functools import cached_property, lru_cache
 from typing import Any
 
-from pipeline.ingestion.prices.yahoo_chart.consistency import Findings, check_consistency
+from pipeline.ingestion.prices.yahoo_chart.consistency import check_consistency
+from pipeline.ingestion.prices.yahoo_chart.findings import Findings
+from pipeline.ingestion.prices.yahoo_chart.first_judgement import check_as_before
 from pipeline.ingestion.prices.yahoo_chart.parse_chart import Chart, read_chart
 
 REPAIRED = 1_000_000
 """Added to the line of a bar or event that was repaired: the line as delivered is set aside under its own number."""
+JUDGEMENT = 2
+"""The way of judging charts that new requests name."""
 CURRENCY = "said_currency"
 """Column with the currency that the payload itself states; it goes before what the request says."""
 
@@ -26,11 +30,13 @@ class ChartAnswer:
     until: date
     """Last day asked for."""
     interval: str
+    judgement: int = 1
+    """Which way of judging charts the request names; landings from before there were two name none."""
 
     @cached_property
     def findings(self) -> Findings:
         """Where the chart contradicts itself."""
-        return check_consistency(self.chart)
+        return check_consistency(self.chart) if self.judgement >= JUDGEMENT else check_as_before(self.chart)
 
 
 @lru_cache(maxsize=8)
@@ -55,4 +61,6 @@ def read_answer(payload: str, symbol: str, request: str) -> ChartAnswer:
         until = date.fromisoformat(str(asked.get("until")))
     except ValueError:
         until = date.max
-    return ChartAnswer(chart, str(asked.get("ticker") or symbol), until, str(asked.get("interval")))
+    judgement = asked.get("judgement")
+    way = judgement if isinstance(judgement, int) else 1
+    return ChartAnswer(chart, str(asked.get("ticker") or symbol), until, str(asked.get("interval")), way)

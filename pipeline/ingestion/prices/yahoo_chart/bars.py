@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from math import isnan
 
 import numpy as np
 import polars as pl
@@ -79,11 +81,20 @@ def _blocks(identity: str, answer: ChartAnswer) -> Iterator[_ChartBlock]:
     rules = list(findings.bar_rules)
     if _ends_live(answer):
         rules[-1] = LIVE
-    yield _ChartBlock(identity, answer, chart, asked, [rules[n] for n in asked], [None] * len(asked))
-    repaired = [n for n in asked if rules[n] is not None and rules[n] != LIVE]
+    told = [_readings(answer, n) if n in findings.undecided else None for n in asked]
+    yield _ChartBlock(identity, answer, chart, asked, [rules[n] for n in asked], told)
+    repaired = [n for n in asked if rules[n] is not None and rules[n] != LIVE and n not in findings.undecided]
     if repaired:
         notes: list[str | None] = [f"repaired: {rules[n]}" for n in repaired]
         yield _ChartBlock(identity, answer, findings.repaired, repaired, [None] * len(repaired), notes)
+
+
+def _readings(answer: ChartAnswer, bar: int) -> str:
+    """Both readings of a bar that nobody can decide on, for whoever looks at what was set aside."""
+    rows = (answer.chart, answer.findings.repaired)
+    values = [[float(one.series[name][bar]) for name in ("close", "volume")] for one in rows]
+    read = [{"close": close, "volume": None if isnan(volume) else volume} for close, volume in values]
+    return json.dumps({"timestamp": answer.chart.stamps[bar], "as stated": read[0], "as put right": read[1]})
 
 
 def _ends_live(answer: ChartAnswer) -> bool:

@@ -9,7 +9,7 @@ import polars as pl
 
 from pipeline.ingestion.prices.yahoo_chart.answer import CURRENCY, REPAIRED, ChartAnswer, read_answer, read_question
 from pipeline.ingestion.prices.yahoo_chart.bars import bar_lines, shares_since
-from pipeline.ingestion.prices.yahoo_chart.consistency import DividendFinding
+from pipeline.ingestion.prices.yahoo_chart.findings import DividendFinding
 from pipeline.ingestion.prices.yahoo_chart.parse_chart import MINOR_UNITS, Split, UnreadableChartError
 
 __all__ = ["CURRENCY", "REPAIRED", "yahoo_chart"]
@@ -92,8 +92,9 @@ def _dividend_lines(answer: ChartAnswer) -> Iterator[dict[str, object]]:
     for number, found in enumerate(answer.findings.dividends, start=first):
         if answer.chart.day(found.stated.stamp) > answer.until:
             continue
-        stated = _dividend_line(answer, found, found.stated.amount)
-        yield stated | {"line": number, "fault": found.rule}
+        if found.stated.amount or found.amount is None:
+            stated = _dividend_line(answer, found, found.stated.amount)
+            yield stated | {"line": number, "fault": found.rule}
         if found.rule is not None and found.amount is not None:
             repaired = _dividend_line(answer, found, found.amount)
             yield repaired | {"line": number + REPAIRED, "text": f"repaired: {found.rule}"}
@@ -105,8 +106,11 @@ def _dividend_line(answer: ChartAnswer, found: DividendFinding, amount: float) -
     ex_date = chart.day(stated.stamp)
     unit = stated.currency or chart.unit
     paid = amount / (100.0 if unit in MINOR_UNITS else 1.0) * float(shares_since(chart, [ex_date])[0])
+    told: dict[str, object] = {"date": stated.stamp, "amount": stated.amount, "currency": stated.currency}
+    if found.readings:
+        told["readings"] = found.readings
     return {
-        "text": json.dumps({"date": stated.stamp, "amount": stated.amount, "currency": stated.currency}),
+        "text": json.dumps(told),
         "ticker": answer.ticker,
         "ex_date": ex_date.isoformat(),
         "kind": "dividend",

@@ -81,6 +81,8 @@ class Chart:
     """open, high, low, close, volume and, where the answer has it, adjclose."""
     splits: tuple[Split, ...]
     dividends: tuple[Dividend, ...]
+    gains: tuple[Dividend, ...] = ()
+    """Capital gains that a fund distributes beside its dividends."""
 
     @property
     def currency(self) -> str:
@@ -137,7 +139,8 @@ def read_chart(payload: str, symbol: str) -> Chart:
         stamps=stamps,
         series=series,
         splits=tuple(_splits(events)),
-        dividends=tuple(_dividends(events)),
+        dividends=tuple(_dividends(events, "dividends")),
+        gains=tuple(_dividends(events, "capitalGains")),
     )
 
 
@@ -197,12 +200,12 @@ def _splits(events: dict[str, Any]) -> list[Split]:
     return splits
 
 
-def _dividends(events: dict[str, Any]) -> list[Dividend]:
+def _dividends(events: dict[str, Any], kind: str) -> list[Dividend]:
     dividends = []
-    for stamp, event in _events(events, "dividends"):
+    for stamp, event in _events(events, kind):
         amount = event.get("amount")
         if isinstance(amount, bool) or not isinstance(amount, int | float):
-            raise UnreadableChartError(READABLE, f"the dividend {event!r} has no amount")
+            raise UnreadableChartError(READABLE, f"the event {event!r} of the {kind} has no amount")
         dividends.append(Dividend(stamp, float(amount), _text(event.get("currency"))))
     return dividends
 

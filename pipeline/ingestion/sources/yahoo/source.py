@@ -15,6 +15,7 @@ import polars as pl
 from lake.tables.market import RAW_PRICES
 from lake.tables.news import RAW_NEWS
 from lake.tables.vocabulary import SYMBOL
+from pipeline.ingestion.prices.yahoo_chart.answer import JUDGEMENT
 from pipeline.ingestion.prices.yahoo_chart.screener import screened_symbols
 from pipeline.ingestion.prices.yahoo_chart.symbols import our_ticker, vendor_symbol
 from pipeline.ingestion.sources.errors import LIMITED, UNREACHABLE, OutOfReachError, SourceError
@@ -226,6 +227,7 @@ class YahooSource:
             "history": question.history,
             "since": question.low.isoformat(),
             "until": question.session.isoformat(),
+            "judgement": JUDGEMENT,
         }
         return json.dumps(asked, ensure_ascii=False)
 

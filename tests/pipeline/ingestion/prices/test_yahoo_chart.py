@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
 
@@ -22,8 +21,9 @@ from pipeline.ingestion.prices.corporate_actions import actions
 from pipeline.ingestion.prices.market_prices import prices
 from pipeline.ingestion.prices.yahoo_chart.consistency import (
     DIVIDEND_ADJUSTED,
-    DIVIDEND_FELT,
+    DIVIDEND_DATED,
     DIVIDEND_ONCE,
+    DIVIDEND_STATED,
     DIVIDEND_UNIT,
     ONE_UNIT,
     SPLIT_APPLIED,
@@ -35,29 +35,17 @@ from pipeline.ingestion.prices.yahoo_chart.parse_chart import Chart, read_chart
 from pipeline.ingestion.quarantine import quarantine
 from pipeline.market.sessions import exchange_sessions
 from tests.frames.market import landing, moment
-from tests.loopback.yahoo import chart
+from tests.frames.recorded_charts import market, payload, read_series
+from tests.real_data import REAL_DATA
 
-SHARED = Path(__file__).parents[4] / "shared" / "data" / "yahoo_defects" / "fixtures.parquet"
+SHARED = REAL_DATA / "yahoo_defects" / "fixtures.parquet"
 PLACE = Path(os.environ.get("NEXTGEN_YAHOO_DEFECTS") or SHARED)
 FILES = sorted(PLACE.rglob("*.parquet")) if PLACE.is_dir() else [PLACE] if PLACE.is_file() else []
 """Files with series by name; a folder may hold several."""
 pytestmark = pytest.mark.skipif(not FILES, reason="NEXTGEN_YAHOO_DEFECTS names no file or folder with faulty series")
 
-RULES = {SPLIT_APPLIED, ONE_UNIT, DIVIDEND_UNIT, DIVIDEND_FELT, DIVIDEND_ONCE, DIVIDEND_ADJUSTED}
-MARKETS = {
-    "L": ("GBP", "Europe/London", "XLON"),
-    "IL": ("USD", "Europe/London", "XLON"),
-    "MI": ("EUR", "Europe/Rome", "XMIL"),
-    "PA": ("EUR", "Europe/Paris", "XPAR"),
-    "ST": ("SEK", "Europe/Stockholm", "XSTO"),
-    "HK": ("HKD", "Asia/Hong_Kong", "XHKG"),
-    "T": ("JPY", "Asia/Tokyo", "XTKS"),
-    "AX": ("AUD", "Australia/Sydney", "XASX"),
-    "V": ("CAD", "America/Toronto", "XTSE"),
-    "JO": ("ZAR", "Africa/Johannesburg", "XJSE"),
-    "TA": ("ILS", "Asia/Jerusalem", "XTAE"),
-}
-"""Suffix of the file's ticker -> unit of the prices, time zone, calendar; the others are American."""
+DIVIDEND_RULES = {DIVIDEND_UNIT, DIVIDEND_ONCE, DIVIDEND_ADJUSTED, DIVIDEND_DATED, DIVIDEND_STATED}
+RULES = {SPLIT_APPLIED, ONE_UNIT} | DIVIDEND_RULES
 TWIN_AT_ODDS = {"SAND-1d-bad-div.csv": 4e-3, "SSNLF-1d-bad-div.csv": 3e-4}
 """Files whose fixed twin still has an adjusted close that is at odds with its own dividends, and by how much."""
 
@@ -65,12 +53,7 @@ TWIN_AT_ODDS = {"SAND-1d-bad-div.csv": 4e-3, "SSNLF-1d-bad-div.csv": 3e-4}
 @lru_cache(maxsize=1)
 def fixtures() -> dict[str, pl.DataFrame]:
     """The series by file name, in order of time."""
-    stamp = pl.col("datetime_text").map_elements(
-        lambda text: int(datetime.fromisoformat(text).timestamp()), return_dtype=pl.Int64
-    )
-    rows = pl.concat((pl.read_parquet(file) for file in FILES), how="diagonal").with_columns(stamp=stamp)
-    parts = rows.sort("file", "stamp").partition_by("file", as_dict=True)
-    return {str(name): part for (name,), part in parts.items()}
+    return read_series(FILES)
 
 
 def names() -> list[str]:
@@ -82,31 +65,9 @@ CLEAN = [name for name in names() if "no-bad" in name]
 TWINS = [name for name in FAULTY if name.replace(".csv", "-fixed.csv") in names()]
 
 
-def market(name: str) -> tuple[str, str, str]:
-    return MARKETS.get(name.split("-")[1], ("USD", "America/New_York", "XNYS"))
-
-
-def payload(name: str) -> str:
-    """The series as Yahoo would have answered it."""
-    rows, (unit, zone, _) = fixtures()[name], market(name)
-    splits = rows.filter(pl.col("stock_splits") > 0).select("stamp", "stock_splits").rows()
-    ratios = {stamp: Fraction(str(ratio)) for stamp, ratio in splits}
-    return chart(
-        "X",
-        rows["stamp"].to_list(),
-        {column: rows[column].to_list() for column in ("open", "high", "low", "close", "volume")},
-        adjusted=rows["adj_close"].to_list(),
-        splits={stamp: (ratio.numerator, ratio.denominator) for stamp, ratio in ratios.items()},
-        dividends=dict(rows.filter(pl.col("dividends") > 0).select("stamp", "dividends").rows()),
-        currency=unit,
-        exchangeTimezoneName=zone,
-        regularMarketTime=0,
-    ).body
-
-
 @lru_cache(maxsize=64)
 def examined(name: str) -> tuple[Chart, Findings]:
-    read = read_chart(payload(name), "X")
+    read = read_chart(payload(name, fixtures()[name]), "X")
     return read, check_consistency(read)
 
 
@@ -118,6 +79,8 @@ def test_every_faulty_series_is_flagged_by_a_named_rule(name: str) -> None:
         assert rules == {SPLIT_APPLIED}
     if "100x" in name:
         assert rules == {ONE_UNIT}
+    if "bad-div" in name:
+        assert rules & DIVIDEND_RULES
 
 
 @pytest.mark.parametrize("name", CLEAN)
@@ -167,10 +130,10 @@ def ingested(name: str) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     calendar = exchange_sessions(exchange)
     first, last = (datetime.fromisoformat(fixtures()[name]["datetime_text"][n]).date() for n in (0, -1))
     at: Moment = moment(calendar.at_or_before(last), since=calendar.at_or_after(first), calendar=calendar)
-    request = {"ticker": "X", "interval": "1d", "until": at.session.isoformat(), "history": True}
+    request = {"ticker": "X", "interval": "1d", "until": at.session.isoformat(), "history": True, "judgement": 2}
     raw = pl.concat(
         landing(
-            [payload(name)],
+            [payload(name, fixtures()[name])],
             kind=kind,
             session=at.session,
             history=True,
