@@ -13,4 +13,9 @@ STEPS: tuple[Step, ...] = (
     AddColumn("corporate_actions", "cost_share"),
     AddColumn("corporate_actions", "learned_on"),
     AddColumn("corporate_actions", "withdrawn"),
+    AddColumn("ledger_entries", "effective"),
+    AddColumn("ledger_entries", "revision"),
+    AddColumn("ledger_entries", "corrects"),
+    AddColumn("portfolio_value", "restated"),
+    AddColumn("portfolio_value", "difference"),
 )

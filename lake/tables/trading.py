@@ -153,8 +153,8 @@ LEDGER_ENTRIES = Table(
     owner="ledger",
     clock="session",
     columns={
-        "entry_id": text("event and leg number", unit="id", max_length=90),
-        "event_id": text("the event whose legs balance", unit="id", max_length=80),
+        "entry_id": text("event and leg number", unit="id", max_length=130),
+        "event_id": text("the event whose legs balance", unit="id", max_length=120),
         "session": SESSION.refer_to("corporate_actions.ex_date"),
         "ts": instant("when it took effect"),
         "sequence": count("count", "order of the entry within the session"),
@@ -162,7 +162,8 @@ LEDGER_ENTRIES = Table(
             pl.String(),
             "name",
             "what happened",
-            pattern="fund|buy|sell|commission|split|cash_in_lieu|dividend|dividend_paid|delisting|rename",
+            pattern="fund|buy|sell|commission|split|cash_in_lieu|dividend|return_of_capital|rights|dividend_paid"
+            "|spin_off|merger|delisting|rename|reversal|correction",
         ),
         "account": Column(pl.String(), "name", "the account", pattern=ACCOUNTS),
         "ticker": Column(
@@ -174,6 +175,16 @@ LEDGER_ENTRIES = Table(
             "executed_trades.trade_id"
         ),
         "due": day("receivable: when it is paid", nullable=True),
+        "effective": day(
+            "the session that it would have been posted at, had all been known; null in entries of earlier programs",
+            nullable=True,
+        ),
+        "revision": Column(
+            pl.Int32(), "count", "revision of the action that it follows; null for fills", nullable=True
+        ),
+        "corrects": text(
+            "reversal and correction: the event that was posted first", unit="id", nullable=True, max_length=100
+        ),
     },
     rules={
         "shares move only on positions": Rule(
@@ -233,19 +244,23 @@ PORTFOLIO_VALUE = Table(
         "commission": money("commission paid so far"),
         "spread_cost": money("half-spreads paid so far (inside the fill prices)"),
         "impact_cost": money("impact paid so far (inside the fill prices)"),
-        "unexplained": money("nav less all of its sources; anything but 0 is an error in the ledger"),
+        "unexplained": money("nav less what fills and facts as known today give, reconciled apart; 0 unless in error"),
         "positions": count("positions", "number of positions"),
         "exposure": number("fraction of NAV", "positions value over NAV"),
         "turnover": number("fraction of NAV", "value traded this session over NAV"),
-        "session_return": number("fraction", "change of NAV over the previous session"),
+        "session_return": number("fraction", "change of NAV over the previous session, restatements left out"),
         "peak": money("highest NAV so far"),
         "drawdown": number("fraction", "fall from the peak, 0 or more"),
         "equal_weight": number("currency", "the same capital in an equal-weight universe, total return, no costs"),
         "benchmark": number("currency", "the same capital in the benchmark, total return", nullable=True),
-    },
-    rules={
-        "cash is not negative": Rule(pl.col("cash") >= 0, "never buy for more than the cash there is"),
-        "nothing is unexplained": Rule(pl.col("unexplained") == 0, "find the entry that does not balance"),
+        "restated": money(
+            "value at the close before, as known now, less as it was stated: not part of session_return", nullable=True
+        ),
+        "difference": text(
+            "first event in which the ledger and the reconciliation differ, and how many do; null where none does",
+            nullable=True,
+            max_length=500,
+        ),
     },
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 
 import polars as pl
@@ -10,7 +10,7 @@ import polars as pl
 from lake.contract import Table
 from lake.storage.predicates import build_predicates, select_last_revisions
 from pipeline.engine.runner import Runner
-from pipeline.engine.stage import Moment, Read, Stage
+from pipeline.engine.stage import Moment, Read, Stage, join_spans
 
 MEMORY = timedelta(days=120)
 """How far back rows of a dry run stay in memory: more than any stage of an import looks."""
@@ -42,7 +42,10 @@ class DryRun:
         results = {}
         for stage in (stage for stage in stages if stage.kind == "pure"):
             params = self.runner.settings.section(stage.section)
-            rows = stage.function(*(self._read(read, moment) for read in stage.reads), moment, params)
+            frames: dict[str, pl.DataFrame] = {}
+            for read in stage.reads:
+                frames[read.table.name] = self._read(read, moment, frames)
+            rows = stage.function(*frames.values(), moment, params)
             results[stage.writes.name] = stage.writes.check(rows)
             self.land(stage.writes, rows)
         return results
@@ -53,19 +56,24 @@ class DryRun:
             if (rows := self._above.get(table.name)) is not None:
                 self._above[table.name] = rows.filter(pl.col(table.clock) > before - MEMORY)
 
-    def _read(self, read: Read, moment: Moment) -> pl.DataFrame:
+    def _read(self, read: Read, moment: Moment, frames: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
         """What a stage would see of a table: the lake's rows and those above them, cut as the runner cuts them."""
-        table, calendar = read.table, moment.calendar
+        calendar = moment.calendar
         since = None if read.lookback is None else calendar.offset(moment.since, -read.lookback)
         until = moment.session if read.upto == "session" else calendar.previous(moment.since)
+        spans = join_spans(read.further(frames, moment) if read.further else (), (since, until))
+        rows = pl.concat(self._read_span(read, moment, *span) for span in spans).sort(read.table.key)
+        return rows.select(read.columns or tuple(read.table.columns))
+
+    def _read_span(self, read: Read, moment: Moment, since: date | None, until: date) -> pl.DataFrame:
+        table, lake = read.table, self.runner.lake
         tests = build_predicates(table, since, until, moment.as_of, read.where)
-        lake, every = self.runner.lake, pl.all_horizontal(tests) if tests else None
+        every = pl.all_horizontal(tests) if tests else None
         there = lake.read(table, version=lake.newest(table), since=since, until=until, where=every)
         there = there.select(*table.columns)
         above = self._above.get(table.name, table.empty()).filter(*tests)
         both = (there, above) if table.mode == "append" else (above, there)
         rows = pl.concat(both).unique(table.key, keep="first", maintain_order=True).sort(table.key)
-        rows = (
-            rows if read.every_revision or not table.entity or rows.is_empty() else select_last_revisions(rows, table)
-        )
-        return rows.select(read.columns or tuple(table.columns))
+        if read.every_revision or not table.entity or rows.is_empty():
+            return rows
+        return select_last_revisions(rows, table)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
@@ -22,7 +23,7 @@ from pipeline.config.settings import Settings
 from pipeline.engine.backfill import commit_fold
 from pipeline.engine.code_fingerprint import code_fingerprint, libraries
 from pipeline.engine.failures import StageFailedError, describe_error
-from pipeline.engine.stage import Condition, Moment, Read, Stage
+from pipeline.engine.stage import Condition, Moment, Read, Stage, join_spans
 from pipeline.engine.work_kinds import Span, Work
 from pipeline.ingestion.sources.registry import open_source
 from pipeline.ingestion.sources.source import Source
@@ -108,15 +109,18 @@ class Executor:
             extensions=self.plugins.restore(stage.uses, recipe.params.get(EXTENSIONS, {})),
         )
         # A table that the run did not know yet is empty for it, as it was.
-        frames = [self._read(read, recipe.inputs.get(read.table.name, 0), moment) for read in stage.reads]
+        frames: dict[str, pl.DataFrame] = {}
+        for read in stage.reads:
+            version = recipe.inputs.get(read.table.name, 0)
+            frames[read.table.name] = self._read(read, version, moment, frames)
         params = parse_params(stage, recipe.params)
         first = [self.source] if stage.kind == "landing" else []
-        return stage.writes.check(stage.function(*first, *frames, moment, params))
+        return stage.writes.check(stage.function(*first, *frames.values(), moment, params))
 
     def holds(self, condition: Condition, stage: Stage, session: date) -> bool:
         """Whether a condition holds at a session, where the stage would run."""
         moment = self._moment(stage, (session, session))
-        return condition.holds(self._read(Read(condition.table), self.lake.newest(condition.table), moment))
+        return condition.holds(self._read(Read(condition.table), self.lake.newest(condition.table), moment, {}))
 
     def _write(self, work: Work, stage: Stage, rows: pl.DataFrame, run: Run) -> CommitResult:
         recipe = {"run": run.row()}
@@ -124,21 +128,28 @@ class Executor:
             return commit_fold(self.lake, stage.writes, rows, run.recipe.since, run.run_id, recipe)
         return self.lake.commit(stage.writes, rows, run.run_id, recipe)
 
-    def _read(self, read: Read, version: int, moment: Moment) -> pl.DataFrame:
+    def _read(self, read: Read, version: int, moment: Moment, frames: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
         """What a stage sees of a table: cut to the clock and to what was public, sorted by key, without `run_id`."""
-        calendar = moment.calendar
+        calendar, columns = moment.calendar, read.columns
         table = self.lake.contract(read.table, version)
-        columns = read.columns or tuple(table.columns)
-        return self.lake.read(
-            table,
-            version=version,
-            since=None if read.lookback is None else calendar.offset(moment.since, -read.lookback),
-            until=moment.session if read.upto == "session" else calendar.previous(moment.since),
-            as_of=moment.as_of,
-            where=read.where,
-            columns=columns,
-            every_revision=read.every_revision,
-        )
+        columns = columns or tuple(table.columns)
+        since = None if read.lookback is None else calendar.offset(moment.since, -read.lookback)
+        until = moment.session if read.upto == "session" else calendar.previous(moment.since)
+        spans = join_spans(read.further(frames, moment) if read.further else (), (since, until))
+        parts = [
+            self.lake.read(
+                table,
+                version=version,
+                since=first,
+                until=last,
+                as_of=moment.as_of,
+                where=read.where,
+                columns=columns,
+                every_revision=read.every_revision,
+            )
+            for first, last in spans
+        ]
+        return parts[0] if len(parts) == 1 else pl.concat(parts).sort(table.key)
 
     def _moment(self, stage: Stage, span: Span) -> Moment:
         since, session = span

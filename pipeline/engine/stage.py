@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from inspect import signature
 from typing import Any, Literal
 
@@ -13,6 +13,8 @@ import polars as pl
 from lake.contract import Table
 from pipeline.market.sessions import Sessions
 from pipeline.plugins.extensions import NONE, Extensions, Kind
+
+ONE_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,9 @@ class Read:
     """A further condition, pushed down to the files."""
     columns: tuple[str, ...] | None = None
     """Only these columns; None reads all. They must include the key."""
+    further: Callable[[Mapping[str, pl.DataFrame], Moment], Sequence[tuple[date, date]]] | None = None
+    """Spans of sessions to read beside the look-back, told from the frames before it by their tables' names: what was
+    learned late reaches back as far as it has to, and nobody else pays for that."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +66,26 @@ class Moment:
     def sessions(self) -> list[date]:
         """The sessions to compute, in order."""
         return self.calendar.between(self.since, self.session)
+
+
+def join_spans(further: Iterable[tuple[date, date]], usual: tuple[date | None, date]) -> list[tuple[date | None, date]]:
+    """Return the spans a read asks the lake for, in order and without overlap; the usual one is the last of them."""
+    since = usual[0]
+    if since is None:
+        return [usual]
+    joined: list[tuple[date | None, date]] = []
+    reached = date.min
+    for first, last in sorted((first, min(last, since - ONE_DAY)) for first, last in further):
+        begin = max(first, reached)
+        if begin <= last:
+            joined.append((begin, last))
+            reached = last + ONE_DAY
+    return [*joined, usual]
+
+
+def cut_to_recent(frame: pl.DataFrame, clock: str, sessions: int, moment: Moment) -> pl.DataFrame:
+    """Return what a read with that look-back would have given of a frame that reaches further back."""
+    return frame.filter(pl.col(clock) >= moment.calendar.offset(moment.since, -sessions))
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date
+from typing import Any
 
 import polars as pl
 
@@ -53,7 +55,7 @@ def report(
         *_fresh(predictions, inference_log, moment),
         *_calibration(feedback_metrics, params),
         _check_bias(bias_flags),
-        *_book(portfolio_value, params),
+        *check_book(portfolio_value, params),
     ]
     names = ("service", "check", "status", "value", "limit", "message")
     frame = pl.DataFrame(checks, schema={name: SYSTEM_HEALTH.schema[name] for name in names}, orient="row")
@@ -181,17 +183,41 @@ def _check_bias(flags: pl.DataFrame) -> Check:
     return Check("predictions", "bias", "ok", float(active), None, message)
 
 
-def _book(value: pl.DataFrame, params: HealthParams) -> list[Check]:
+def check_book(value: pl.DataFrame, params: HealthParams) -> list[Check]:
+    """Say whether the book adds up, what was learned of its past, and how far it is down."""
     if value.is_empty():
         return [Check("book", "reconciled", "warn", None, 0.0, "the book has not been opened yet")]
     row = value.row(-1, named=True)
     off, drawdown = float(row["unexplained"]), row["drawdown"]
-    message = "every cent of value is explained" if off == 0 else f"{off:.2f} of value is unexplained"
     fallen: Status = "fail" if drawdown > params.max_drawdown else "ok"
     return [
-        Check("book", "reconciled", "ok" if off == 0 else "fail", off, 0.0, message),
+        Check("book", "reconciled", "fail" if off or row["difference"] else "ok", off, 0.0, _explain(row)),
+        *_check_restatement(row),
+        *_check_debt(row),
         Check("book", "drawdown", fallen, drawdown, params.max_drawdown, f"{percent(drawdown, 1)} below its peak"),
     ]
+
+
+def _explain(row: dict[str, Any]) -> str:
+    off = row["unexplained"]
+    if not off and not row["difference"]:
+        return "every cent of value is explained"
+    told = f"{off:,.2f} of value is unexplained" if off else "the value is explained, but not where it stands"
+    return f"{told}: {row['difference']}" if row["difference"] else told
+
+
+def _check_restatement(row: dict[str, Any]) -> Iterator[Check]:
+    """Only where the past looks otherwise than it was stated."""
+    if row["restated"]:
+        change = f"{row['restated']:+,.2f} by what was learned of the past; it is not in the session's return"
+        yield Check("book", "restated", "warn", float(row["restated"]), 0.0, change)
+
+
+def _check_debt(row: dict[str, Any]) -> Iterator[Check]:
+    """Only where corrections took cash that had been spent."""
+    if row["cash"] < 0:
+        message = f"cash is {row['cash']:,.2f} after corrections; nothing is bought until sales have made up for it"
+        yield Check("book", "cash", "fail", float(row["cash"]), 0.0, message)
 
 
 STAGE = Stage(

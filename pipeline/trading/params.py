@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipeline.config.setting_types import Formerly, Horizon, Share
+from pipeline.config.setting_types import Earlier, Formerly, Horizon, Share
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,6 +148,9 @@ class TradingParams:
     approval: Approval = "none"
     """`required` withholds every order that was not approved before its open, except stops, which cut a loss whether or
     not the operator is there; a veto counts either way."""
+    settlement: Annotated[Literal[1, 2], Earlier(1)] = 2
+    """How the books follow corporate actions: 2 corrects whatever turns out otherwise, however late; 1 posts an action
+    once and never looks at it again, as runs of earlier programs did."""
     full_exposure: Annotated[float, Field(gt=0, le=1)] = 0.95
     """Fraction of NAV invested at full risk; the rest is for gaps and costs."""
     costs: Costs = field(default_factory=Costs)

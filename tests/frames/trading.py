@@ -9,12 +9,13 @@ from typing import Any
 import polars as pl
 
 from lake.contract import Table
+from lake.storage.predicates import select_last_revisions
 from lake.tables import TABLES
 from lake.tables.feedback import FEEDBACK_METRICS
 from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES, TICKER_UNIVERSE
 from lake.tables.predictions import PREDICTIONS
 from lake.tables.trading import TRADE_PLANS
-from pipeline.engine.stage import Moment, Read, Stage
+from pipeline.engine.stage import Moment, Read, Stage, join_spans
 from pipeline.market.sessions import Sessions
 from pipeline.trading.books import holdings, ledger, value
 from pipeline.trading.books.book import Book, fold
@@ -195,27 +196,35 @@ class World:
         """Twenty minutes after the session's close."""
         return market.moment(session, as_of=as_of, calendar=self.calendar)
 
-    def frame(self, read: Read, moment: Moment) -> pl.DataFrame:
+    def frame(self, read: Read, moment: Moment, frames: Mapping[str, pl.DataFrame] | None = None) -> pl.DataFrame:
         """What the runner would hand to a stage."""
         table, rows = read.table, self.tables[read.table.name]
         if rows.is_empty():
             return rows.select(read.columns or tuple(table.columns))
         until = moment.session if read.upto == "session" else moment.calendar.previous(moment.since)
-        visible = [pl.col(table.clock) <= until]
-        if read.lookback is not None:
-            visible.append(pl.col(table.clock) >= moment.calendar.offset(moment.since, -read.lookback))
+        since = None if read.lookback is None else moment.calendar.offset(moment.since, -read.lookback)
+        spans = join_spans(read.further(frames or {}, moment) if read.further else (), (since, until))
+        clock = pl.col(table.clock)
+        shown = rows.lazy().filter(pl.any_horizontal(*[clock.is_between(a or date.min, b) for a, b in spans]))
         if table.available is not None:
-            visible.append(pl.col(table.available) <= moment.as_of)
-        shown = rows.lazy().filter(visible)
+            shown = shown.filter(pl.col(table.available) <= moment.as_of)
+        shown = shown.sort(table.key)
         if table.entity and not read.every_revision:
-            shown = shown.sort(table.key).unique(table.entity, keep="last", maintain_order=True)
+            shown = select_last_revisions(shown.collect(), table).lazy()
         shown = shown.filter(read.where) if read.where is not None else shown
-        return shown.sort(table.key).select(read.columns or tuple(table.columns)).collect()
+        return shown.select(read.columns or tuple(table.columns)).collect()
+
+    def frames(self, stage: Stage, moment: Moment) -> dict[str, pl.DataFrame]:
+        """What the runner would hand to a stage of all its tables, in order."""
+        found: dict[str, pl.DataFrame] = {}
+        for read in stage.reads:
+            found[read.table.name] = self.frame(read, moment, found)
+        return found
 
     def compute(self, stage: Stage, session: date) -> pl.DataFrame:
         """The rows a stage gives for a session; nothing is kept."""
         moment = self.moment(session)
-        frames = [self.frame(read, moment) for read in stage.reads]
+        frames = self.frames(stage, moment).values()
         return stage.writes.check(stage.function(*frames, moment, self.params))
 
     def run(self, stage: Stage, session: date) -> pl.DataFrame:

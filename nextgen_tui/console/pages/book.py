@@ -165,10 +165,11 @@ def value_sources(row: Row) -> tuple[Line, ...]:
         style: Style = "good" if amount > 0 else "bad" if amount < 0 else ""
         lines.append(fact(label, formats.money(amount, signed=True), style, right=14))
     lines.append(fact("value", formats.money(row["nav"]), right=14))
-    off = row["unexplained"]
-    lines.append(
-        fact("adds up", "✓ to the cent", "good") if off == 0 else fact("adds up", f"✗ {off} unexplained", "bad")
-    )
+    lines.append(_verdict(row))
+    if row["restated"]:
+        lines.append(fact("restated", f"{formats.money(row['restated'], signed=True)} learned of the past", "warn"))
+    if row["difference"]:
+        lines.append(note(row["difference"], "bad"))
     lines.append(heading("risk"))
     lines.append(
         fact("exposure", f"{formats.percent(row['exposure'], 0)} in {formats.counted(row['positions'], 'name')}")
@@ -179,6 +180,14 @@ def value_sources(row: Row) -> tuple[Line, ...]:
     costs = row["commission"] + row["spread_cost"] + row["impact_cost"]
     lines.append(fact("costs so far", formats.money(costs)))
     return tuple(lines)
+
+
+def _verdict(row: Row) -> Line:
+    """Whether the ledger agrees with fills and facts."""
+    off = row["unexplained"]
+    if off != 0:
+        return fact("adds up", f"✗ {off} unexplained", "bad")
+    return fact("adds up", "✗ see below", "bad") if row["difference"] else fact("adds up", "✓ to the cent", "good")
 
 
 def trade_notes(row: Row) -> tuple[Line, ...]:
@@ -298,6 +307,7 @@ LEDGER_COLS = (
     Col("amount", "amount", MONEY, right=True),
     Col("shares", "shares", formats.whole, right=True, rank=1),
     Col("reference", "reference", rank=2),
+    Col("effective", "effective", lambda value: value or formats.MISSING, rank=3),
 )
 DAY_COLS = (
     Col("session", "session"),
@@ -308,6 +318,7 @@ DAY_COLS = (
     Col("names", "positions", formats.whole, right=True),
     Col("exposure", "exposure", lambda value: formats.percent(value, 0), right=True),
     Col("turnover", "turnover", lambda value: formats.percent(value, 1), right=True, rank=2),
+    Col("restated", "restated", lambda value: formats.money(value) if value else "", right=True, rank=3),
     Col("unexplained", "unexplained", formats.money, right=True, rank=3),
 )
 SHEETS: tuple[SheetSpec[BookData], ...] = (

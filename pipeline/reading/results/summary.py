@@ -220,23 +220,29 @@ class LedgerFacts:
     """Cash by the ledger's legs alone."""
     difference: Decimal
     """Ledger less book, over cash and dividends due, plus whatever value the book cannot explain."""
+    restated: Decimal = Decimal(0)
+    """What was learned of past value after its session, over all sessions; in no session's return."""
+    first_difference: str | None = None
+    """The first event that ledger and reconciliation tell differently, in words."""
 
     @property
     def balances(self) -> bool:
         """Whether not one cent is off."""
-        return self.unbalanced == 0 and self.difference == 0
+        return self.unbalanced == 0 and self.difference == 0 and not self.first_difference
 
     @property
     def sentence(self) -> str:
         """The verdict in words."""
+        past = f" Learned of the past and in no session's return: {self.restated:+,.2f}." if self.restated else ""
         if self.balances:
             return (
                 f"The ledger balances to the cent: {counted(self.entries, 'entry')} in "
-                f"{counted(self.events, 'event')}, cash {self.cash:,.2f} by the entries and in the book."
+                f"{counted(self.events, 'event')}, cash {self.cash:,.2f} by the entries and in the book.{past}"
             )
+        where = f" First: {self.first_difference}." if self.first_difference else ""
         return (
             f"The ledger does NOT balance: {self.unbalanced:,} of {self.events:,} events are uneven, and the book "
-            f"is off by {self.difference:,.2f}."
+            f"is off by {self.difference:,.2f}.{where}{past}"
         )
 
 
@@ -254,6 +260,8 @@ def ledger_facts(ledger_entries: pl.DataFrame, portfolio_value: pl.DataFrame) ->
         unbalanced=events.filter(pl.col("amount") != 0).height,
         cash=cash,
         difference=off + unexplained,
+        restated=sum(portfolio_value["restated"].drop_nulls().to_list(), Decimal(0)),
+        first_difference=next(iter(portfolio_value.sort("session")["difference"].drop_nulls().tail(1)), None),
     )
 
 

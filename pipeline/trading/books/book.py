@@ -12,8 +12,14 @@ import polars as pl
 from lake.tables.trading import LEDGER_ENTRIES
 from pipeline.trading.books.money import cents_series
 
-ACTION_KINDS = ("split", "cash_in_lieu", "dividend", "delisting", "rename")
+ACTION_KINDS = (
+    "split", "cash_in_lieu", "dividend", "return_of_capital", "rights", "spin_off", "merger", "delisting", "rename",
+)  # fmt: skip
 """Kinds of events that stem from a corporate action; their reference names it."""
+CARRYING = ("rename", "merger", "spin_off")
+"""Kinds of events that hand a position on to another ticker, with the session at which it was opened."""
+CORRECTING = ("reversal", "correction")
+"""Kinds of events that change what was posted before: one takes it back, the other posts it as it should have been."""
 
 
 class Leg(NamedTuple):
@@ -34,6 +40,12 @@ class LedgerEvent(NamedTuple):
     ts: datetime
     reference: str
     legs: tuple[Leg, ...]
+    effective: date | None = None
+    """The session that it would have been posted at, had all been known; None under settlement 1."""
+    revision: int | None = None
+    """Of the corporate action that it follows."""
+    corrects: str | None = None
+    """The event that was posted first, of a reversal or correction."""
 
 
 @dataclass
@@ -94,8 +106,8 @@ class Book:
             self.settled.add(event.reference)
 
     def _opened_before(self, event: LedgerEvent, session: date) -> date:
-        """A renamed position keeps the session it was opened at."""
-        if event.kind != "rename":
+        """A position handed on keeps the session it was opened at."""
+        if event.kind not in CARRYING:
             return session
         return min(self.positions[leg.ticker].opened for leg in event.legs if leg.ticker in self.positions)
 
@@ -140,8 +152,8 @@ def fold(ledger_entries: pl.DataFrame) -> Book:
         ledger_entries: rows of the contract, in any order.
     """
     entries = ledger_entries.lazy().select(
-        "session", "sequence", "kind", "account", "ticker", "shares", "reference", "due",
-        amount=pl.col("amount").to_physical().cast(pl.Int64),
+        "session", "sequence", "event_id", "kind", "account", "ticker", "shares", "reference", "due", "effective",
+        "corrects", amount=pl.col("amount").to_physical().cast(pl.Int64),
     ).sort("session", "sequence").collect()  # fmt: skip
     totals = dict(entries.group_by("account").agg(pl.col("amount").sum()).iter_rows())
     actions = entries.filter(pl.col("kind").is_in(ACTION_KINDS))
@@ -152,10 +164,30 @@ def fold(ledger_entries: pl.DataFrame) -> Book:
         dividends=-totals.get("dividends", 0),
         commission=totals.get("commission", 0),
         rounding=-totals.get("rounding", 0),
-        positions=_positions(entries.filter(pl.col("account") == "positions")),
+        positions=_positions(put_in_place(entries).filter(pl.col("account") == "positions")),
         receivables=_receivables(entries.filter(pl.col("account") == "receivable")),
         settled=set(actions["reference"].to_list()),
     )
+
+
+def put_in_place(entries: pl.DataFrame) -> pl.DataFrame:
+    """Return entries as they would stand had all been known: each at its session, a correction with what it corrects.
+
+    Args:
+        entries: in the order they were posted; amounts are whole cents.
+    """
+    if entries.filter(pl.col("effective") < pl.col("session")).is_empty():
+        return entries
+    first = entries.filter(pl.col("corrects").is_null()).unique("event_id", keep="first").select("event_id", "kind")
+    placed = entries.with_columns(pl.coalesce("corrects", "event_id").alias("event_id")).drop("kind")
+    placed = placed.join(first, on="event_id", how="left", maintain_order="left").with_columns(
+        session=pl.coalesce("effective", "session"),
+        # In the order of a session: actions, sales, buys.
+        turn=pl.col("kind").replace_strict({"sell": 1, "buy": 2}, default=0, return_dtype=pl.Int8),
+    )
+    of_event = ["session", "turn", "event_id", "kind", "reference", "account", "ticker"]
+    summed = placed.group_by(of_event, maintain_order=True).agg(pl.col("shares", "amount").sum())
+    return summed.sort("session", "turn", maintain_order=True)
 
 
 def _positions(moves: pl.DataFrame) -> dict[str, Position]:
@@ -169,31 +201,30 @@ def _positions(moves: pl.DataFrame) -> dict[str, Position]:
     started = {row[0]: row[1:] for row in starts.select("ticker", "session", "kind", "reference").collect().iter_rows()}
     ends = held.group_by("ticker", maintain_order=True).last().filter(pl.col("after") > 0)
     return {
-        ticker: Position(shares, cost, _first_buy(moves, *started[ticker]))
+        ticker: Position(shares, cost, _first_buy(moves, ticker, *started[ticker]))
         for ticker, shares, cost in ends.sort("ticker").select("ticker", "after", "value").collect().iter_rows()
     }
 
 
-def _first_buy(moves: pl.DataFrame, session: date, kind: str, reference: str) -> date:
-    """Follow a renamed position back to the session its first name was bought."""
-    if kind != "rename":
+def _first_buy(moves: pl.DataFrame, ticker: str, session: date, kind: str, reference: str) -> date:
+    """Follow a position that was handed on back to the session its first name was bought."""
+    if kind not in CARRYING:
         return session
-    old = moves.filter((pl.col("reference") == reference) & (pl.col("kind") == "rename") & (pl.col("shares") < 0))[
-        "ticker"
-    ][0]
+    giving = moves.filter(pl.col("reference") == reference, pl.col("kind") == kind, pl.col("ticker") != ticker)
+    old = giving["ticker"][0]
     earlier = moves.filter(pl.col("ticker") == old).with_columns(after=pl.col("shares").cum_sum())
     earlier = earlier.with_columns(before=pl.col("after").shift(1, fill_value=0))
     opening = earlier.filter((pl.col("before") == 0) & (pl.col("shares") > 0) & (pl.col("session") <= session))
-    return _first_buy(moves, *opening.select("session", "kind", "reference").row(-1))
+    return _first_buy(moves, old, *opening.select("session", "kind", "reference").row(-1))
 
 
 def _receivables(claims: pl.DataFrame) -> dict[str, Receivable]:
     if claims.is_empty():
         return {}
-    told = claims.lazy().group_by("reference", maintain_order=True)
-    open_claims = told.agg(pl.col("ticker").first(), pl.col("amount").sum(), pl.col("due").first())
+    told = claims.lazy().group_by("reference", "due", maintain_order=True)
+    open_claims = told.agg(pl.col("ticker").first(), pl.col("amount").sum())
     rows = open_claims.filter(pl.col("amount") != 0).sort("due", "reference").collect().iter_rows()
-    return {reference: Receivable(ticker, amount, due) for reference, ticker, amount, due in rows}
+    return {reference: Receivable(ticker, amount, due) for reference, due, ticker, amount in rows}
 
 
 def build_entries(events: Iterable[LedgerEvent], session: date) -> pl.DataFrame:
@@ -213,6 +244,9 @@ def build_entries(events: Iterable[LedgerEvent], session: date) -> pl.DataFrame:
             "shares": [leg.shares for _, _, leg in legs],
             "reference": [event.reference for event, _, _ in legs],
             "due": [leg.due for _, _, leg in legs],
+            "effective": [event.effective for event, _, _ in legs],
+            "revision": [event.revision for event, _, _ in legs],
+            "corrects": [event.corrects for event, _, _ in legs],
         },
         schema=LEDGER_ENTRIES.schema,
     )

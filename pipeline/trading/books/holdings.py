@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import date
 
 import polars as pl
@@ -10,35 +9,27 @@ import polars as pl
 from lake.contract import CENTS
 from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES, TICKER_UNIVERSE
 from lake.tables.trading import LEDGER_ENTRIES, PORTFOLIO_HOLDINGS
-from pipeline.engine.stage import Moment, Read, Stage
-from pipeline.trading.books.book import Book, fold
-from pipeline.trading.books.money import (
-    MICROS_PER_CENT,
-    cents_series,
-    half_even,
-    price_series,
-    to_micros,
-    value_of,
-)
-from pipeline.trading.books.settlement import Action, select_actions, split_ratio
+from pipeline.engine.stage import Moment, Read, Stage, cut_to_recent
+from pipeline.trading.books.actions import ACTION_COLUMNS, select_actions, select_concerning, split_ratio
+from pipeline.trading.books.book import fold
+from pipeline.trading.books.earlier.marks import mark_once
+from pipeline.trading.books.marks import Closes, Mark, mark_positions, sessions_of_carried_closes
+from pipeline.trading.books.money import cents_series, half_even, price_series, to_micros, value_of
 from pipeline.trading.params import TradingParams
 
 LOOKBACK = 20
 """Sessions searched for the last close; beyond, the close carried in the holdings before is used."""
 BAR_COLUMNS = (*MARKET_PRICES.key, "session", "close")
 
-Mark = tuple[date, int]
-"""The session of a close and the close in millionths, on today's share basis."""
-
 
 def holdings(
     ledger_entries: pl.DataFrame,
-    market_prices: pl.DataFrame,
-    corporate_actions: pl.DataFrame,
-    ticker_universe: pl.DataFrame,
     portfolio_holdings: pl.DataFrame,
+    corporate_actions: pl.DataFrame,
+    market_prices: pl.DataFrame,
+    ticker_universe: pl.DataFrame,
     moment: Moment,
-    params: TradingParams,  # noqa: ARG001
+    params: TradingParams,
 ) -> pl.DataFrame:
     """Return one row per position held after `moment.session` (that session alone).
 
@@ -50,8 +41,14 @@ def holdings(
     tickers = sorted(book.positions)
     if not tickers:
         return PORTFOLIO_HOLDINGS.empty()
-    actions = select_actions(corporate_actions, None, session)
-    marks = _marks(tickers, book, market_prices, portfolio_holdings, actions, session)
+    if params.settlement == 2:
+        known = select_actions(select_concerning(corporate_actions, tickers), None, session)
+        closes = Closes(market_prices, known, tickers)
+        marks = mark_positions(book, closes, carried_marks(portfolio_holdings, session, closes), session)
+    else:
+        recent = select_actions(cut_to_recent(corporate_actions, "ex_date", LOOKBACK, moment), None, session)
+        bars = cut_to_recent(market_prices, "session", LOOKBACK, moment)
+        marks = mark_once(tickers, book, bars, portfolio_holdings, recent, session)
     sectors = _sectors(ticker_universe, portfolio_holdings)
     values = [value_of(book.positions[ticker].shares, marks[ticker][1]) for ticker in tickers]
     nav = book.cash + book.receivable + sum(values)
@@ -76,35 +73,14 @@ def holdings(
     )
 
 
-def _marks(
-    tickers: list[str],
-    book: Book,
-    market_prices: pl.DataFrame,
-    portfolio_holdings: pl.DataFrame,
-    actions: list[Action],
-    session: date,
-) -> dict[str, Mark]:
-    """Return each ticker's last close: from its bars, else as carried before, else what its shares cost."""
-    bars = market_prices.filter(pl.col("ticker").is_in(tickers)).select("ticker", "session", "close")
-    carried = portfolio_holdings.select("ticker", "close_session", "close", basis="session")
-    known: dict[str, Mark] = {}
-    for ticker, when, close, basis in carried.iter_rows():
-        known[ticker] = (when, _restate(to_micros(close), ticker, basis, actions))
-    for action in actions:  # a renamed name goes on from its old name's close until it has a bar of its own
-        if action.kind == "rename" and action.successor and action.ticker in known:
-            known.setdefault(action.successor, known[action.ticker])
-    for ticker, when, close in bars.sort("ticker", "session").unique("ticker", keep="last").iter_rows():
-        if ticker not in known or known[ticker][0] <= when:
-            known[ticker] = (when, _restate(to_micros(close), ticker, when, actions))
-    for ticker in tickers:
-        position = book.positions[ticker]
-        known.setdefault(ticker, (session, half_even(position.cost * MICROS_PER_CENT, position.shares)))
-    return known
-
-
-def _restate(close: int, ticker: str, basis: date, actions: Iterable[Action]) -> int:
-    new, old = split_ratio(actions, ticker, basis)
-    return half_even(close * old, new)
+def carried_marks(portfolio_holdings: pl.DataFrame, session: date, closes: Closes) -> dict[str, Mark]:
+    """Return the closes of the holdings before a session, restated for splits since: for names that have no bar."""
+    before = portfolio_holdings.filter(pl.col("session") < session).sort("session")
+    found = {}
+    for ticker, when, close, basis in before.select("ticker", "close_session", "close", "session").iter_rows():
+        new, old = split_ratio((a for a in closes.actions[ticker] if a.ex_date <= session), ticker, basis)
+        found[ticker] = (when, half_even(to_micros(close) * old, new))
+    return found
 
 
 def _sectors(ticker_universe: pl.DataFrame, portfolio_holdings: pl.DataFrame) -> dict[str, str]:
@@ -123,10 +99,16 @@ STAGE = Stage(
     function=holdings,
     reads=(
         Read(LEDGER_ENTRIES, lookback=None),
-        Read(MARKET_PRICES, lookback=LOOKBACK, where=pl.col("interval") == "1d", columns=BAR_COLUMNS),
-        Read(CORPORATE_ACTIONS, lookback=LOOKBACK),
-        Read(TICKER_UNIVERSE),
         Read(PORTFOLIO_HOLDINGS, lookback=1, upto="previous"),
+        Read(CORPORATE_ACTIONS, lookback=None, columns=ACTION_COLUMNS),
+        Read(
+            MARKET_PRICES,
+            lookback=LOOKBACK,
+            where=pl.col("interval") == "1d",
+            columns=BAR_COLUMNS,
+            further=sessions_of_carried_closes,
+        ),
+        Read(TICKER_UNIVERSE),
     ),
     writes=PORTFOLIO_HOLDINGS,
     params=TradingParams(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from math import fsum
@@ -11,23 +12,31 @@ import polars as pl
 
 from lake.tables.market import CORPORATE_ACTIONS, INSTRUMENTS, MARKET_PRICES, TICKER_UNIVERSE
 from lake.tables.trading import EXECUTED_TRADES, LEDGER_ENTRIES, PORTFOLIO_HOLDINGS, PORTFOLIO_VALUE
-from pipeline.engine.stage import Moment, Read, Stage
+from pipeline.engine.stage import Moment, Read, Stage, cut_to_recent
 from pipeline.market.returns import daily_total_returns
+from pipeline.trading.books.actions import ACTION_COLUMNS, select_actions, select_concerning
 from pipeline.trading.books.book import Book, fold
+from pipeline.trading.books.differences import compare, describe
 from pipeline.trading.books.holdings import sum_cents
-from pipeline.trading.books.money import to_cents
+from pipeline.trading.books.marks import Closes, mark_positions, sessions_of_carried_closes
+from pipeline.trading.books.money import to_cents, to_micros, value_of
+from pipeline.trading.books.quotes import Span, sessions_of_fractions
+from pipeline.trading.books.reconciliation import read_closes, reconcile
 from pipeline.trading.params import TradingParams
 
 LOOKBACK = 10
 """Sessions read so that a day's return has the bar before it in spite of gaps."""
-BAR_COLUMNS = (*MARKET_PRICES.key, "session", "close")
+BAR_COLUMNS = (*MARKET_PRICES.key, "session", "open", "close")
 
 
 class _Before(NamedTuple):
     """What the row before says; at the first session the book's own capital."""
 
     session: date | None
+    first: date | None
+    """The book's first session."""
     nav: int
+    capital: int
     peak: int
     spread_cost: int
     impact_cost: int
@@ -35,21 +44,32 @@ class _Before(NamedTuple):
     benchmark: float | None
 
 
+class _Checked(NamedTuple):
+    """What is known now of the value before, and how the books of today compare with fills and facts."""
+
+    unexplained: int
+    restated: int | None
+    difference: str | None
+    peak: int
+    """The highest value before, as known now."""
+
+
 def value(
     ledger_entries: pl.DataFrame,
     portfolio_holdings: pl.DataFrame,
     executed_trades: pl.DataFrame,
-    market_prices: pl.DataFrame,
     corporate_actions: pl.DataFrame,
+    market_prices: pl.DataFrame,
     ticker_universe: pl.DataFrame,
     instruments: pl.DataFrame,
     portfolio_value: pl.DataFrame,
     moment: Moment,
-    params: TradingParams,  # noqa: ARG001
+    params: TradingParams,
 ) -> pl.DataFrame:
     """Return the row of `moment.session` alone: it continues from the row before.
 
-    `unexplained` compares two independent sums: assets at the close, and every source they can have come from.
+    `unexplained` is the value by the ledger less the value by fills and facts as known today. What today's knowledge
+    adds to the value of the close before is `restated`: the session did not earn it.
     """
     session = moment.session
     book = fold(ledger_entries)
@@ -58,49 +78,135 @@ def value(
     trades = executed_trades.filter(pl.col("session") == session)
     positions_value, unrealised = sum_cents(held, "market_value"), sum_cents(held, "unrealised")
     nav = book.cash + book.receivable + positions_value
-    sources = book.capital + book.realised + unrealised + book.dividends - book.commission + book.rounding
-    peak = max(before.peak, nav)
-    returns = daily_total_returns(market_prices, corporate_actions)
-    previous = moment.calendar.previous(session)
-    gained = _measure_returns(returns, corporate_actions, previous, session)
-    members = ticker_universe.filter((pl.col("session") == previous) & pl.col("member"))["ticker"].to_list()
-    references = instruments.filter(pl.col("role") == "benchmark")["ticker"].sort().to_list()
-    equal_weight, benchmark = _market(gained, members, references, before)
+    tables = (ledger_entries, portfolio_holdings, executed_trades, corporate_actions, market_prices)
+    if params.settlement == 2:
+        checked = _check(nav, before, portfolio_value, *tables, moment, to_cents(params.capital))
+    else:
+        sources = book.capital + book.realised + unrealised + book.dividends - book.commission + book.rounding
+        checked = _Checked(nav - sources, None, None, before.peak)
+    peak = max(checked.peak, nav)
+    equal_weight, benchmark = _measure_market(
+        market_prices, corporate_actions, ticker_universe, instruments, before, moment
+    )
+    start = before.nav + (checked.restated or 0)
     cents = {
-        "cash": book.cash,
-        "receivable": book.receivable,
+        **_read_accounts(book),
         "positions_value": positions_value,
         "nav": nav,
-        "capital": book.capital,
-        "realised": book.realised,
         "unrealised": unrealised,
-        "dividends": book.dividends,
-        "commission": book.commission,
         "spread_cost": before.spread_cost + sum_cents(trades, "spread_cost"),
         "impact_cost": before.impact_cost + sum_cents(trades, "impact_cost"),
-        "unexplained": nav - sources,
+        "unexplained": checked.unexplained,
         "peak": peak,
+        "restated": checked.restated,
     }
     row = {
-        **{name: Decimal(amount).scaleb(-2) for name, amount in cents.items()},
+        **{name: None if amount is None else Decimal(amount).scaleb(-2) for name, amount in cents.items()},
         "session": session,
         "positions": held.height,
         "exposure": positions_value / nav if nav else 0.0,
         "turnover": sum_cents(trades, "gross") / nav if nav else 0.0,
-        "session_return": nav / before.nav - 1 if before.nav else 0.0,
+        "session_return": nav / start - 1 if start else 0.0,
         "drawdown": 1 - nav / peak if peak else 0.0,
         "equal_weight": equal_weight,
         "benchmark": benchmark,
+        "difference": checked.difference,
     }
     return pl.DataFrame([row], schema=PORTFOLIO_VALUE.schema)
 
 
+def _read_accounts(book: Book) -> dict[str, int]:
+    names = ("cash", "receivable", "capital", "realised", "dividends", "commission")
+    return {name: getattr(book, name) for name in names}
+
+
+def _check(
+    nav: int,
+    before: _Before,
+    portfolio_value: pl.DataFrame,
+    ledger_entries: pl.DataFrame,
+    portfolio_holdings: pl.DataFrame,
+    executed_trades: pl.DataFrame,
+    corporate_actions: pl.DataFrame,
+    market_prices: pl.DataFrame,
+    moment: Moment,
+    capital: int,
+) -> _Checked:
+    session, calendar = moment.session, moment.calendar
+    funded = (before.first or session, capital if before.first is None else before.capital)
+    found = reconcile(executed_trades, corporate_actions, market_prices, funded, session, calendar)
+    reconciled = (
+        found.cash + found.receivable + found.value_positions(session, read_closes(portfolio_holdings, session))
+    )
+    difference = describe(compare(found, ledger_entries, session))
+    if before.session is None:
+        return _Checked(nav - reconciled, 0, difference, before.peak)
+    late = ledger_entries.filter(pl.col("session") == session, pl.col("effective") < session)["effective"].to_list()
+    given = (portfolio_holdings, corporate_actions, market_prices)
+    restated = _value_as_known(ledger_entries, *given, before) - before.nav
+    peak = _restate_peak(portfolio_value, restated, min(late, default=before.session)) if restated else before.peak
+    return _Checked(nav - reconciled, restated, difference, peak)
+
+
+def _value_as_known(
+    ledger_entries: pl.DataFrame,
+    portfolio_holdings: pl.DataFrame,
+    corporate_actions: pl.DataFrame,
+    market_prices: pl.DataFrame,
+    before: _Before,
+) -> int:
+    """The value after the session before by what the ledger and the facts say of it now, in cents."""
+    session = before.session
+    assert session is not None
+    book = fold(ledger_entries.filter(pl.coalesce("effective", "session") <= session))
+    known = select_actions(select_concerning(corporate_actions, book.positions), None, session)
+    closes = Closes(market_prices, known, book.positions)
+    carried = portfolio_holdings.filter(pl.col("session") == session)
+    stated = {
+        ticker: (when, to_micros(close))
+        for ticker, when, close in carried.select("ticker", "close_session", "close").iter_rows()
+    }
+    marks = mark_positions(book, closes, stated, session)
+    worth = sum(value_of(position.shares, marks[ticker][1]) for ticker, position in book.positions.items())
+    return book.cash + book.receivable + worth
+
+
+def _restate_peak(portfolio_value: pl.DataFrame, restated: int, first: date) -> int:
+    """The highest value before, where every session from the first one concerned on was off by as much."""
+    concerned = (portfolio_value["session"] >= first).cast(pl.Int64)
+    cents = portfolio_value["nav"].to_physical().cast(pl.Int64) + restated * concerned
+    return int(cents.max())  # type: ignore[arg-type]
+
+
 def _before(portfolio_value: pl.DataFrame, book: Book) -> _Before:
     if portfolio_value.is_empty():
-        return _Before(None, book.capital, book.capital, 0, 0, book.capital / 100, None)
-    last = portfolio_value.sort("session").row(-1, named=True)
-    money = {name: to_cents(last[name]) for name in ("nav", "peak", "spread_cost", "impact_cost")}
-    return _Before(session=last["session"], **money, equal_weight=last["equal_weight"], benchmark=last["benchmark"])
+        return _Before(None, None, book.capital, book.capital, book.capital, 0, 0, book.capital / 100, None)
+    portfolio_value = portfolio_value.sort("session")
+    last = portfolio_value.row(-1, named=True)
+    money = {name: to_cents(last[name]) for name in ("nav", "capital", "peak", "spread_cost", "impact_cost")}
+    first = portfolio_value["session"].to_list()[0]
+    return _Before(
+        session=last["session"], first=first, **money, equal_weight=last["equal_weight"], benchmark=last["benchmark"]
+    )
+
+
+def _measure_market(
+    market_prices: pl.DataFrame,
+    corporate_actions: pl.DataFrame,
+    ticker_universe: pl.DataFrame,
+    instruments: pl.DataFrame,
+    before: _Before,
+    moment: Moment,
+) -> tuple[float, float | None]:
+    """What the same capital is worth in the members and in the benchmark."""
+    session = moment.session
+    recent_actions = cut_to_recent(corporate_actions, "ex_date", LOOKBACK, moment)
+    returns = daily_total_returns(cut_to_recent(market_prices, "session", LOOKBACK, moment), recent_actions)
+    previous = moment.calendar.previous(session)
+    gained = _measure_returns(returns, recent_actions, previous, session)
+    members = ticker_universe.filter((pl.col("session") == previous) & pl.col("member"))["ticker"].to_list()
+    references = instruments.filter(pl.col("role") == "benchmark")["ticker"].sort().to_list()
+    return _market(gained, members, references, before)
 
 
 def _market(
@@ -133,15 +239,25 @@ def _measure_returns(
     return earned
 
 
+def _sessions_to_check(frames: Mapping[str, pl.DataFrame], moment: Moment) -> list[Span]:
+    return [*sessions_of_fractions(frames, moment), *sessions_of_carried_closes(frames, moment)]
+
+
 STAGE = Stage(
     name="value",
     function=value,
     reads=(
         Read(LEDGER_ENTRIES, lookback=None),
-        Read(PORTFOLIO_HOLDINGS),
-        Read(EXECUTED_TRADES),
-        Read(MARKET_PRICES, lookback=LOOKBACK, where=pl.col("interval") == "1d", columns=BAR_COLUMNS),
-        Read(CORPORATE_ACTIONS, lookback=LOOKBACK),
+        Read(PORTFOLIO_HOLDINGS, lookback=1),
+        Read(EXECUTED_TRADES, lookback=None),
+        Read(CORPORATE_ACTIONS, lookback=None, columns=ACTION_COLUMNS),
+        Read(
+            MARKET_PRICES,
+            lookback=LOOKBACK,
+            where=pl.col("interval") == "1d",
+            columns=BAR_COLUMNS,
+            further=_sessions_to_check,
+        ),
         Read(TICKER_UNIVERSE, lookback=1),
         Read(INSTRUMENTS, lookback=None),
         Read(PORTFOLIO_VALUE, lookback=None, upto="previous"),

@@ -11,10 +11,13 @@ import polars as pl
 from lake.tables.control import TRADE_DECISIONS
 from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES
 from lake.tables.trading import EXECUTED_TRADES, LEDGER_ENTRIES, TRADE_PLANS
-from pipeline.engine.stage import Moment, Read, Stage
+from pipeline.engine.stage import Moment, Read, Stage, cut_to_recent
+from pipeline.trading.books.actions import ACTION_COLUMNS, Action, select_actions
 from pipeline.trading.books.book import fold
+from pipeline.trading.books.corrections import settle
+from pipeline.trading.books.earlier.settlement import settle_once
 from pipeline.trading.books.money import cents_series, price_series, to_micros
-from pipeline.trading.books.settlement import Action, select_actions, settle
+from pipeline.trading.books.quotes import sessions_of_fractions
 from pipeline.trading.execution.fills import OrderResult, fill_orders
 from pipeline.trading.execution.orders import ORDER_TYPES, Bar, Order
 from pipeline.trading.execution.volatility_and_volume import LOOKBACK, measure_conditions
@@ -30,8 +33,9 @@ BAR_COLUMNS = (*MARKET_PRICES.key, "session", "open", "close", "volume")
 def execute(
     trade_plans: pl.DataFrame,
     trade_decisions: pl.DataFrame,
-    market_prices: pl.DataFrame,
+    executed_trades: pl.DataFrame,
     corporate_actions: pl.DataFrame,
+    market_prices: pl.DataFrame,
     ledger_entries: pl.DataFrame,
     moment: Moment,
     params: TradingParams,
@@ -45,13 +49,19 @@ def execute(
     plans = trade_plans.filter(pl.col("taken") & (pl.col("for_session") == session))
     if plans.is_empty():
         return EXECUTED_TRADES.empty()
+    recent_actions = cut_to_recent(corporate_actions, "ex_date", LOOKBACK, moment)
+    recent_bars = cut_to_recent(market_prices, "session", LOOKBACK, moment)
     book = fold(ledger_entries)
-    settle(book, ledger_entries, corporate_actions, market_prices, session, moment.calendar)
+    if params.settlement == 2:
+        given = (ledger_entries, executed_trades, corporate_actions, market_prices)
+        book = settle(book, *given, session, moment.calendar).book
+    else:
+        settle_once(book, ledger_entries, recent_actions, recent_bars, session, moment.calendar)
     opening = moment.calendar.open_at(session)
     decisions = read_last_decisions(trade_decisions, opening)
     actions = select_actions(corporate_actions, moment.calendar.previous(session), session)
     orders = _build_orders(plans, actions, decisions, params.approval)
-    bars = _bars(market_prices, corporate_actions, orders, session, moment, params)
+    bars = _bars(recent_bars, recent_actions, orders, session, moment, params)
     return _rows(list(fill_orders(orders, bars, book, opening, params.costs)), session, opening)
 
 
@@ -147,8 +157,15 @@ STAGE = Stage(
     reads=(
         Read(TRADE_PLANS, lookback=1, upto="previous", where=pl.col("taken"), columns=PLAN_COLUMNS),
         Read(TRADE_DECISIONS),
-        Read(MARKET_PRICES, lookback=LOOKBACK, where=pl.col("interval") == "1d", columns=BAR_COLUMNS),
-        Read(CORPORATE_ACTIONS, lookback=LOOKBACK),
+        Read(EXECUTED_TRADES, lookback=None, upto="previous"),
+        Read(CORPORATE_ACTIONS, lookback=None, columns=ACTION_COLUMNS),
+        Read(
+            MARKET_PRICES,
+            lookback=LOOKBACK,
+            where=pl.col("interval") == "1d",
+            columns=BAR_COLUMNS,
+            further=sessions_of_fractions,
+        ),
         Read(LEDGER_ENTRIES, lookback=None, upto="previous"),
     ),
     writes=EXECUTED_TRADES,

@@ -103,7 +103,7 @@ def _find_affordable(side: str, wanted: int, offer: Offer, cash: int, costs: Cos
     def fits(shares: int) -> bool:
         fill = offer.fill(side, shares, costs)
         flow = -fill.gross if side == "buy" else fill.gross
-        return cash + flow - fill.commission >= 0
+        return cash + flow - fill.commission >= min(cash, 0)  # corrections can leave a debt, which a sale may reduce
 
     if wanted == 0 or fits(wanted):
         return wanted

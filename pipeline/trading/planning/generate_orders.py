@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from pipeline.market.sessions import Sessions
-from pipeline.trading.books.settlement import select_actions, split_ratio
+from pipeline.trading.books.actions import select_actions, split_ratio
 from pipeline.trading.execution.costs import round_trip
 from pipeline.trading.execution.volatility_and_volume import measure_conditions
 from pipeline.trading.params import TradingParams

@@ -13,8 +13,8 @@ from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES
 from lake.tables.trading import DECISION_SCORES, EXECUTED_TRADES, TRADE_PLANS
 from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.market.returns import daily_total_returns
+from pipeline.trading.books.actions import select_actions
 from pipeline.trading.books.money import cents_series, half_even, price_series, to_cents, to_micros, value_of
-from pipeline.trading.books.settlement import select_actions
 from pipeline.trading.params import TradingParams
 from pipeline.trading.planning.operator_decisions import OperatorDecision, read_last_decisions
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import date
 from math import sqrt
 from typing import Any
@@ -13,8 +12,10 @@ from lake.tables.trading import EXECUTED_TRADES, LEDGER_ENTRIES, TRADE_PLANS, TR
 from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.market.sessions import Sessions
 from pipeline.text_format import change, counted
-from pipeline.trading.books.money import cents_series, half_even
+from pipeline.trading.books.money import cents_series
 from pipeline.trading.params import TradingParams
+from pipeline.trading.review.closings import Closing, collect_closings
+from pipeline.trading.review.first_closings import collect_closings_once
 
 LOOKBACK = 250
 """Sessions searched for the plan and the fills that opened a position; beyond, its entry counts as unforecast."""
@@ -23,65 +24,6 @@ PLAN_COLUMNS = (
     *TRADE_PLANS.key, "plan_id", "for_session", "intent", "taken", "expected_return", "low_80", "high_80",
     "prediction_id",
 )  # fmt: skip
-
-
-@dataclass
-class Pool:
-    """What has gathered on a position since it was opened and has not left with a sale; cents."""
-
-    shares: int = 0
-    opened: date | None = None
-    dividends: int = 0
-    commission: int = 0
-    slippage: int = 0
-    """Half-spread and impact paid on the buys."""
-
-    def take(self, sold: int) -> Pool:
-        """Remove and return the part that goes with some of the shares."""
-        held = self.shares
-        part = Pool(sold, self.opened)
-        for name in ("dividends", "commission", "slippage"):
-            amount = getattr(self, name) if sold == held else half_even(getattr(self, name) * sold, held)
-            setattr(part, name, amount)
-            setattr(self, name, getattr(self, name) - amount)
-        self.shares -= sold
-        return part
-
-
-@dataclass
-class Closing:
-    """A sale or delisting with all that belongs to it; cents."""
-
-    trade_id: str
-    ticker: str
-    shares: int
-    proceeds: int
-    cost: int
-    commission: int
-    slippage: int
-    entry: Pool = field(default_factory=Pool)
-
-    @property
-    def costs(self) -> int:
-        """Spread, impact and commission of both sides."""
-        return self.commission + self.slippage + self.entry.commission + self.entry.slippage
-
-    @property
-    def profit(self) -> int:
-        """Gain after all costs, dividends included."""
-        return self.proceeds - self.cost + self.entry.dividends - self.commission - self.entry.commission
-
-    @property
-    def gross_return(self) -> float:
-        """Gain before costs over what the shares were worth at the opens they were bought at."""
-        invested = self.cost - self.entry.slippage
-        return (self.profit + self.costs) / invested if invested > 0 else 0.0
-
-    @property
-    def realised_return(self) -> float:
-        """Gain after costs over what was paid."""
-        paid = self.cost + self.entry.commission
-        return self.profit / paid if paid > 0 else 0.0
 
 
 def reflect(
@@ -103,59 +45,11 @@ def reflect(
     )
     if ended.is_empty():
         return TRADE_REFLECTIONS.empty()
-    closings = collect_closings(ended["ticker"].to_list(), ledger_entries, executed_trades, session)
+    collect = collect_closings if params.settlement == 2 else collect_closings_once
+    closings = collect(ended["ticker"].to_list(), ledger_entries, executed_trades, session)
     plans = trade_plans.filter(pl.col("taken"))
     rows = [_row(closing, plans, session, moment.calendar, params) for closing in closings]
     return pl.DataFrame(rows, schema=TRADE_REFLECTIONS.schema).sort("trade_id")
-
-
-def collect_closings(
-    tickers: list[str], ledger_entries: pl.DataFrame, executed_trades: pl.DataFrame, session: date
-) -> list[Closing]:
-    """Walk the books of some tickers and return their closings at a session, with their part of the entry's costs."""
-    entries = ledger_entries.filter(pl.col("ticker").is_in(sorted(set(tickers)))).sort("session", "sequence")
-    entries = entries.with_columns(cents=pl.col("amount").to_physical().cast(pl.Int64))
-    slipped = executed_trades.select(
-        "trade_id", (pl.col("spread_cost") + pl.col("impact_cost")).cast(pl.Decimal(18, 2)).alias("slipped")
-    ).with_columns(pl.col("slipped").to_physical().cast(pl.Int64))
-    slippage = dict(slipped.iter_rows())
-    pools: dict[str, Pool] = {}
-    closings: dict[str, Closing] = {}
-    for entry in entries.iter_rows(named=True):
-        _walk(entry, pools.setdefault(entry["ticker"], Pool()), pools, closings, slippage)
-    today = {row["event_id"] for row in entries.filter(pl.col("session") == session).iter_rows(named=True)}
-    return [closing for event, closing in closings.items() if event in today]
-
-
-def _walk(
-    entry: dict[str, Any],
-    pool: Pool,
-    pools: dict[str, Pool],
-    closings: dict[str, Closing],
-    slippage: dict[str, int],
-) -> None:
-    kind, account, cents = entry["kind"], entry["account"], entry["cents"]
-    event, reference = entry["event_id"], entry["reference"]
-    if kind == "dividend" and account == "dividends":
-        pool.dividends -= cents
-    elif kind == "commission" and account == "commission":
-        if reference in closings:
-            closings[reference].commission += cents
-        else:
-            pool.commission += cents
-    elif kind in ("sell", "delisting"):
-        closing = closings.setdefault(event, Closing(event, entry["ticker"], 0, 0, 0, 0, slippage.get(reference, 0)))
-        if account == "cash":
-            closing.proceeds = cents
-        elif account == "positions":
-            closing.shares, closing.cost = -entry["shares"], -cents
-            closing.entry = pool.take(closing.shares)
-    elif account == "positions":
-        if pool.shares == 0 and entry["shares"] > 0:
-            pools[entry["ticker"]] = pool = Pool(opened=entry["session"])
-        pool.shares += entry["shares"]
-        if kind == "buy":
-            pool.slippage += slippage.get(reference, 0)
 
 
 def _row(
@@ -163,7 +57,7 @@ def _row(
 ) -> dict[str, object]:
     opened = closing.entry.opened or session
     held = calendar.distance(opened, session)
-    entry = _plan_for(plans, closing.ticker, opened, ("enter",))
+    entry = _plan_for(plans, closing.entry.bought_as or closing.ticker, opened, ("enter",))
     exit_plan = _plan_for(plans, closing.ticker, session, ("reduce", "exit", "stop", "expire"))
     intent = "delisting" if ":delisting:" in closing.trade_id else str(exit_plan.get("intent", "unknown"))
     surprise, inside = _surprise(closing.gross_return, entry, held, params.horizon)

@@ -22,10 +22,12 @@ from lake.tables.trading import (
     TRADE_PLANS,
 )
 from pipeline.trading.books import holdings, ledger, value
+from pipeline.trading.books.actions import ORDER, Action
 from pipeline.trading.books.book import Book, LedgerEvent, Leg, fold
-from pipeline.trading.books.ledger import FilledTrade, build_fill_events
 from pipeline.trading.books.money import half_even, to_cents, to_micros
-from pipeline.trading.books.settlement import ORDER, Action, OpeningActions, Quotes
+from pipeline.trading.books.postings import Morning
+from pipeline.trading.books.quotes import Quotes
+from pipeline.trading.books.trades import FilledTrade, build_fill_events
 from pipeline.trading.execution import execute
 from pipeline.trading.execution.fills import fill_orders
 from pipeline.trading.execution.orders import MARKET_ON_OPEN, Bar, Order
@@ -106,7 +108,7 @@ def run(history: History, *, shuffle: bool = False) -> World:
     for session in DAYS[:SESSIONS]:
         for stage in (execute.STAGE, ledger.STAGE, holdings.STAGE, value.STAGE):
             moment = world.moment(session)
-            frames = [world.frame(read, moment) for read in stage.reads]
+            frames = [*world.frames(stage, moment).values()]
             if shuffle:
                 frames = [frame.reverse() for frame in frames]
             rows = stage.function(*frames, moment, world.params)
@@ -245,8 +247,10 @@ def check_events(history: History) -> None:
     fund = LedgerEvent("fund", "fund", CALENDAR.opens[0], "fund", (Leg("cash", capital), Leg("capital", -capital)))
     book, simple, events = Book(), Simple(cash=capital), [fund]
     book.post(fund, DAYS[0])
+    quotes = Quotes(market.prices(*history.bars, calendar=CALENDAR), TICKERS)
     for session in DAYS[:SESSIONS]:
-        events += _morning(book, actions, history, session)
+        known = [a for a in actions if a.ex_date <= session]
+        events += Morning(book, known, quotes, session, CALENDAR).apply_all([a for a in known if a.ex_date == session])
         simple.before_open(session, history)
         events += _opening(book, history, session, simple)
         assert book.cash == simple.cash >= 0
@@ -260,15 +264,6 @@ def check_events(history: History) -> None:
 def _action(row: dict[str, Any]) -> Action:
     names = ("ticker", "ex_date", "kind", "sequence", "numerator", "denominator", "amount", "pay_date", "successor")
     return Action(*[({"kind": "split"} | row).get(name) for name in names])  # type: ignore[arg-type]
-
-
-def _morning(book: Book, actions: list[Action], history: History, session: date) -> list[LedgerEvent]:
-    bars = [b for b in history.bars if b["session"] <= session]
-    opens = {b["ticker"]: to_micros(b["open"]) for b in bars if b["session"] == session}
-    closes = {b["ticker"]: (b["session"], to_micros(b["close"])) for b in bars if b["session"] < session}
-    known = [a for a in actions if a.ex_date <= session]
-    morning = OpeningActions(book, {}, known, Quotes(session, opens, closes), session, CALENDAR)
-    return morning.apply_all([a for a in known if a.ex_date == session])
 
 
 def _opening(book: Book, history: History, session: date, simple: Simple) -> list[LedgerEvent]:

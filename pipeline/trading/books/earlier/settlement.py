@@ -1,4 +1,7 @@
-"""What corporate actions do to the book before the open: splits, dividends, delistings, renames, in that order."""
+"""How books were settled before they followed facts that change (settlement 1): kept for runs of then alone.
+
+An action is posted once and never looked at again; one that was learned late counts for twenty sessions.
+"""
 
 from __future__ import annotations
 
@@ -10,62 +13,17 @@ from typing import NamedTuple
 import polars as pl
 
 from pipeline.market.sessions import Sessions
+from pipeline.trading.books.actions import Action, select_actions, split_ratio
 from pipeline.trading.books.book import Book, LedgerEvent, Leg
+from pipeline.trading.books.corrections import Settled
 from pipeline.trading.books.money import MICROS_PER_CENT, half_even, to_micros
-
-ORDER = {"split": 0, "dividend": 1, "delisting": 2, "rename": 3}
-"""On one day: a dividend's and a delisting's amounts are per share after the split; a rename moves what is left."""
 
 LATE_SESSIONS = 20
 """How long after its ex-date an action that was learned late is still applied; older ones need an operator."""
 
 
-class Action(NamedTuple):
-    """One corporate action as the book needs it."""
-
-    ticker: str
-    ex_date: date
-    kind: str
-    sequence: int
-    numerator: int | None
-    denominator: int | None
-    amount: float | None
-    pay_date: date | None
-    successor: str | None
-
-    @property
-    def reference(self) -> str:
-        """Its name in the ledger."""
-        return f"{self.ticker}:{self.ex_date}:{self.kind}:{self.sequence}"
-
-    @property
-    def ratio(self) -> tuple[int, int]:
-        """New shares for old ones; (1, 1) but for a split."""
-        if self.kind != "split" or self.numerator is None or self.denominator is None:
-            return 1, 1
-        return self.numerator, self.denominator
-
-
-def select_actions(corporate_actions: pl.DataFrame, after: date | None, upto: date) -> list[Action]:
-    """Return the actions with `after` < ex-date <= `upto` in the order they take effect."""
-    due = corporate_actions.filter(pl.col("ex_date") <= upto)
-    due = due if after is None else due.filter(pl.col("ex_date") > after)
-    actions = [Action(*row) for row in due.select(*Action._fields).iter_rows()]
-    return sorted(actions, key=lambda a: (a.ex_date, ORDER[a.kind], a.ticker, a.sequence))
-
-
-def split_ratio(actions: Iterable[Action], ticker: str, after: date) -> tuple[int, int]:
-    """Return the combined ratio (new, old) of a ticker's splits with an ex-date after the given day."""
-    numerator, denominator = 1, 1
-    for action in actions:
-        if action.ticker == ticker and action.ex_date > after:
-            new, old = action.ratio
-            numerator, denominator = numerator * new, denominator * old
-    return numerator, denominator
-
-
 @dataclass(frozen=True)
-class Quotes:
+class MorningQuotes:
     """Opening prices in millionths on the session's share basis; the last close stands in for a missing open."""
 
     session: date
@@ -84,12 +42,12 @@ class Quotes:
         return half_even(close * old, new)
 
 
-def read_quotes(market_prices: pl.DataFrame, session: date, tickers: Iterable[str]) -> Quotes:
+def read_quotes(market_prices: pl.DataFrame, session: date, tickers: Iterable[str]) -> MorningQuotes:
     """Return the session's opens and the closes before it for some tickers."""
     bars = market_prices.filter(pl.col("ticker").is_in(sorted(tickers)), pl.col("interval") == "1d")
     today = bars.filter(pl.col("session") == session).select("ticker", "open").iter_rows()
     earlier = bars.filter(pl.col("session") < session).sort("ticker", "session").unique("ticker", keep="last")
-    return Quotes(
+    return MorningQuotes(
         session,
         {ticker: to_micros(price) for ticker, price in today},
         {
@@ -99,15 +57,15 @@ def read_quotes(market_prices: pl.DataFrame, session: date, tickers: Iterable[st
     )
 
 
-def settle(
+def settle_once(
     book: Book,
     ledger_entries: pl.DataFrame,
     corporate_actions: pl.DataFrame,
     market_prices: pl.DataFrame,
     session: date,
     calendar: Sessions,
-) -> list[LedgerEvent]:
-    """Bring the book from the close before to just before the session's open, and return what happened.
+) -> Settled:
+    """Bring the book from the close before to just before the session's open, and return it with what happened.
 
     An action learned after its ex-date is applied to the shares that were held at the close before the ex-date.
     Each action is posted once: its reference in the ledger bars a second time.
@@ -115,7 +73,7 @@ def settle(
     Args:
         book: folded from `ledger_entries`; it is changed.
         ledger_entries: all entries before the session (for actions learned late).
-        corporate_actions: what is known, back to `LATE_SESSIONS` before the session.
+        corporate_actions: what is known, as far back as late ones count.
         market_prices: daily bars of the session and some before (for fractions paid out in cash).
     """
     previous = calendar.previous(session)
@@ -126,7 +84,13 @@ def settle(
     late = [a for a in missed if a.reference in holders]
     today = [a for a in waiting if a.ex_date > previous]
     prices = read_quotes(market_prices, session, {a.ticker for a in (*late, *today)} & set(book.positions))
-    return OpeningActions(book, holders, known, prices, session, calendar).apply_all([*late, *today])
+    events = OpeningActions(book, holders, known, prices, session, calendar).apply_all([*late, *today])
+    return Settled(book, events)
+
+
+def forget_when(event: LedgerEvent) -> LedgerEvent:
+    """Return the event as it was written then: without the session it counts for and the revision it follows."""
+    return event._replace(effective=None, revision=None)
 
 
 class Entitlement(NamedTuple):
@@ -165,7 +129,7 @@ class OpeningActions:
     late: dict[str, Entitlement]
     """By reference: who is entitled to an action learned late; an action not named here is of today."""
     known: list[Action]
-    prices: Quotes
+    prices: MorningQuotes
     session: date
     calendar: Sessions
 

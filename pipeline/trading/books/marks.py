@@ -1,0 +1,101 @@
+"""What a share of a held name is worth at a close: its last close as traded, restated for what is known since."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import date
+
+import polars as pl
+
+from pipeline.engine.stage import Moment
+from pipeline.trading.books.actions import Action, split_ratio
+from pipeline.trading.books.book import Book
+from pipeline.trading.books.money import MICROS_PER_CENT, half_even, to_micros
+from pipeline.trading.books.quotes import Span
+
+Mark = tuple[date, int]
+"""The session of a close and the close in millionths, on the share basis of the day it is wanted for."""
+
+
+def sessions_of_carried_closes(frames: Mapping[str, pl.DataFrame], moment: Moment) -> list[Span]:
+    """Return the sessions of the closes that held names still carry, however old: their bars are read again."""
+    carried = frames["portfolio_holdings"].filter(pl.col("session") < moment.session)
+    return [(day, day) for day in carried["close_session"].unique().sort()]
+
+
+class Closes:
+    """The closes of some bars, as traded, and the actions known of their tickers."""
+
+    def __init__(self, market_prices: pl.DataFrame, actions: Iterable[Action], tickers: Iterable[str]) -> None:
+        self.actions: dict[str, list[Action]] = defaultdict(list)
+        self._given: dict[str, list[Action]] = defaultdict(list)
+        for action in actions:
+            self.actions[action.ticker].append(action)
+            if action.successor:
+                self._given[action.successor].append(action)
+        self._bars: dict[str, list[tuple[date, float]]] = defaultdict(list)
+        names = self._with_predecessors(set(tickers))
+        bars = market_prices.filter(pl.col("ticker").is_in(sorted(names))).sort("ticker", "session")
+        for ticker, session, close in bars.select("ticker", "session", "close").iter_rows():
+            self._bars[ticker].append((session, close))
+
+    def mark(self, ticker: str, upto: date) -> Mark | None:
+        """The last close up to a day, on the share basis of that day; None if the bars hold none of the name."""
+        begun = max((a.ex_date for a in self._given[ticker] if a.kind == "rename" and a.ex_date <= upto), default=None)
+        bars = self._bars.get(ticker, [])
+        place = bisect_right(bars, upto, key=lambda bar: bar[0])
+        if place and (begun is None or bars[place - 1][0] >= begun):
+            when, close = bars[place - 1]
+            return when, self._restate(to_micros(close), ticker, when, upto)
+        if begun is None:
+            return self._stated_value(ticker, upto)
+        return self._mark_of_predecessor(ticker, begun, upto)
+
+    def _mark_of_predecessor(self, ticker: str, begun: date, upto: date) -> Mark | None:
+        """A renamed name goes on from its old name's close until it has a bar of its own."""
+        old = next(a.ticker for a in self._given[ticker] if a.kind == "rename" and a.ex_date == begun)
+        before = [bar for bar in self._bars.get(old, []) if bar[0] < begun]
+        if not before:
+            return None
+        when, close = before[-1]
+        on_last_day = self._restate(to_micros(close), old, when, begun)
+        return when, self._restate(on_last_day, ticker, when, upto)
+
+    def _restate(self, close: int, ticker: str, when: date, upto: date) -> int:
+        new, old = split_ratio((a for a in self.actions[ticker] if a.ex_date <= upto), ticker, when)
+        return half_even(close * old, new)
+
+    def _stated_value(self, ticker: str, upto: date) -> Mark | None:
+        """What came with a spin-off is worth what was stated until it trades."""
+        for action in reversed(self._given[ticker]):
+            if action.kind == "dividend" and action.conversion and action.ex_date <= upto and action.amount:
+                _, new, old = action.conversion
+                worth = half_even(to_micros(action.amount) * old, new)
+                return action.ex_date, self._restate(worth, ticker, action.ex_date, upto)
+        return None
+
+    def _with_predecessors(self, tickers: set[str]) -> set[str]:
+        while new := {a.ticker for name in tickers for a in self._given[name]} - tickers:
+            tickers |= new
+        return tickers
+
+
+def mark_positions(
+    book: Book, closes: Closes, carried: Mapping[str, Mark], session: date, at: date | None = None
+) -> dict[str, Mark]:
+    """Return each position's mark: its last close, else as carried before, else what its shares cost.
+
+    Args:
+        book: the positions.
+        closes: of the bars read.
+        carried: ticker -> mark of the holdings before, for names whose bars are not in the lake.
+        session: what a mark that rests on cost is dated.
+        at: the day whose closes are wanted; `session` where None.
+    """
+    found = {}
+    for ticker, position in sorted(book.positions.items()):
+        cost = session, half_even(position.cost * MICROS_PER_CENT, position.shares)
+        found[ticker] = closes.mark(ticker, at or session) or carried.get(ticker) or cost
+    return found

@@ -1,0 +1,176 @@
+"""An accountant who knows everything from the start: plain fractions and a shoe box, none of the program's own code."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+TURN = {"split": 0, "dividend": 1, "delisting": 2, "rename": 3}
+Rows = Iterable[Mapping[str, Any]]
+
+
+def fraction(number: float | Decimal | None) -> Fraction:
+    """The decimal number that is written, to a millionth."""
+    return Fraction(round(Fraction(str(number or 0)) * 1_000_000), 1_000_000)
+
+
+@dataclass
+class Accountant:
+    """Goes through a history day by day; amounts are cents."""
+
+    days: tuple[date, ...]
+    bars: dict[tuple[str, date], Mapping[str, Any]]
+    facts: list[Mapping[str, Any]]
+    cash: int
+    shares: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    cost: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    realised: int = 0
+    dividends: int = 0
+    commission: int = 0
+    owed: list[tuple[date, int]] = field(default_factory=list)
+
+    def live(self, trades: Rows, last: date) -> Accountant:
+        """Go through every day up to the last."""
+        by_day: dict[date, list[Mapping[str, Any]]] = defaultdict(list)
+        for trade in trades:
+            by_day[trade["session"]].append(trade)
+        for number, day in enumerate(self.days):
+            if day > last:
+                break
+            before = self.days[number - 1] if number else day - timedelta(days=1)
+            self.morning(day, [f for f in self.facts if before < f["ex_date"] <= day])
+            for trade in sorted(by_day[day], key=lambda t: (t["side"] == "buy", t["trade_id"])):
+                self.trade(trade)
+        return self
+
+    def morning(self, day: date, facts: list[Mapping[str, Any]]) -> None:
+        """What happened to the names, then what is paid."""
+        facts = sorted(facts, key=lambda f: (f["ex_date"], TURN[f["kind"]], f["ticker"], f["sequence"]))
+        arriving = {f["successor"] for f in facts if f["kind"] == "rename" and not self.shares.get(f["successor"])}
+        for fact in sorted(facts, key=lambda f: f["ticker"] in arriving):
+            if self.shares.get(fact["ticker"]):
+                self.happen(day, fact, facts)
+        self.cash += sum(cents for due, cents in self.owed if due <= day)
+        self.owed = [(due, cents) for due, cents in self.owed if due > day]
+
+    def happen(self, day: date, fact: Mapping[str, Any], today: list[Mapping[str, Any]]) -> None:
+        """One corporate action for a holder."""
+        name, kind, nature, other = fact["ticker"], fact["kind"], fact["nature"], fact["successor"]
+        held, cost = self.shares[name], self.cost[name]
+        if kind == "split":
+            self.shares[name], self.cost[name] = 0, 0
+            later = Fraction(1)
+            for one in today:
+                follows = (one["ex_date"], one["sequence"]) > (fact["ex_date"], fact["sequence"])
+                if follows and one["kind"] == "split" and one["ticker"] == name:
+                    later *= Fraction(one["numerator"], one["denominator"])
+            exact = Fraction(held * fact["numerator"], fact["denominator"])
+            price = self.price(name, day)
+            price = fraction_of(price * later) if price is not None else fraction_of(Fraction(cost, 100) / exact)
+            self.receive(name, exact, cost, price)
+        elif kind == "rename":
+            self.shares[name], self.cost[name] = 0, 0
+            self.receive(other, Fraction(held), cost, Fraction(0))
+        elif kind == "dividend" and nature == "spin_off":
+            part = round(cost * fraction(fact["cost_share"]))
+            self.cost[name] -= part
+            self.exchange(day, fact, held, part)
+        elif kind == "dividend":
+            cents = round(held * fraction(fact["amount"]) * 100)
+            self.owed.append((fact["pay_date"] or day, cents))
+            back = min(cents, cost) if nature == "return_of_capital" else 0
+            self.cost[name] -= back
+            if nature in ("return_of_capital", "rights"):
+                self.realised += cents - back
+            else:
+                self.dividends += cents
+        elif nature == "merger":
+            total, cash = fraction(fact["amount"]), fraction(fact["cash"])
+            sold = round(cost * min(cash, total) / total) if total and cash else 0
+            paid = round(held * cash * 100)
+            self.cash += paid
+            self.realised += paid - sold
+            self.shares[name], self.cost[name] = 0, 0
+            self.exchange(day, fact, held, cost - sold)
+        else:
+            self.shares[name], self.cost[name] = 0, 0
+            paid = round(held * fraction(fact["amount"]) * 100)
+            self.cash += paid
+            self.realised += paid - cost
+
+    def exchange(self, day: date, fact: Mapping[str, Any], held: int, cost: int) -> None:
+        """Shares of another company come in."""
+        exact = Fraction(held * fact["numerator"], fact["denominator"])
+        price = self.price(fact["successor"], day)
+        if price is None:
+            value = fraction(fact["amount"]) - fraction(fact["cash"])
+            price = value * held / exact if value > 0 else Fraction(cost, 100) / exact
+        self.receive(fact["successor"], exact, cost, price)
+
+    def receive(self, name: str, exact: Fraction, cost: int, price: Fraction) -> None:
+        """Whole shares are kept; the rest is sold with its part of what they cost."""
+        whole = int(exact)
+        rest = exact - whole
+        gone = (cost if not whole else round(cost * rest / exact)) if rest else 0
+        cents = round(rest * price * 100)
+        self.shares[name] += whole
+        self.cost[name] += cost - gone
+        self.cash += cents
+        self.realised += cents - gone
+
+    def trade(self, trade: Mapping[str, Any]) -> None:
+        """A fill; of a sale only what there was to sell."""
+        name, gross, fee = trade["ticker"], int(trade["gross"] * 100), int(trade["commission"] * 100)
+        self.commission += fee
+        self.cash -= fee
+        if trade["side"] == "buy":
+            self.shares[name] += trade["shares"]
+            self.cost[name] += gross
+            self.cash -= gross
+            return
+        held = min(trade["shares"], self.shares[name])
+        if held:
+            part = round(Fraction(self.cost[name] * held, self.shares[name]))
+            cents = round(Fraction(gross * held, trade["shares"]))
+            self.shares[name] -= held
+            self.cost[name] -= part
+            self.cash += cents
+            self.realised += cents - part
+
+    def price(self, name: str, day: date) -> Fraction | None:
+        """The open, else a close of the ten sessions before, over the splits since."""
+        if (name, day) in self.bars:
+            return fraction(self.bars[name, day]["open"])
+        number = self.days.index(day)
+        for when in reversed(self.days[max(number - 10, 0) : number]):
+            if (name, when) in self.bars:
+                return self.restated(name, when, day)
+        return None
+
+    def restated(self, name: str, when: date, day: date) -> Fraction:
+        """A close on the shares of a later day."""
+        price = fraction(self.bars[name, when]["close"])
+        for fact in self.facts:
+            if fact["kind"] == "split" and fact["ticker"] == name and when < fact["ex_date"] <= day:
+                price *= Fraction(fact["denominator"], fact["numerator"])
+        return fraction_of(price)
+
+    @property
+    def receivable(self) -> int:
+        """What is still to come, cents."""
+        return sum(cents for _, cents in self.owed)
+
+    @property
+    def held(self) -> dict[str, tuple[int, int]]:
+        """Name -> shares and cost in cents."""
+        return {name: (shares, self.cost[name]) for name, shares in self.shares.items() if shares}
+
+
+def fraction_of(price: Fraction) -> Fraction:
+    """A price to a millionth."""
+    return Fraction(round(price * 1_000_000), 1_000_000)

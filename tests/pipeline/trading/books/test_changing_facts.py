@@ -1,0 +1,212 @@
+"""Whatever is learned late, corrected or taken back: in the end the book is as if it had been known all along."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lake.storage.predicates import select_last_revisions
+from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES
+from lake.tables.trading import TRADE_PLANS
+from pipeline.trading.books import holdings, ledger, value
+from pipeline.trading.books.differences import compare
+from pipeline.trading.books.reconciliation import reconcile
+from pipeline.trading.execution import execute
+from pipeline.trading.params import Costs, TradingParams
+from tests.frames import market
+from tests.frames.trading import CALENDAR, DAYS, World, bar, plans
+from tests.pipeline.trading.books.accountant import Accountant
+
+SESSIONS = 9
+OLD, NEW, PARENT, OTHER = "OLD", "NEW", "PAR", "OTH"
+NAMES = (OLD, NEW, PARENT, OTHER)
+"""OLD becomes NEW, and NEW may trade before; PARENT gives shares of OTHER, or is taken over by it."""
+RATIOS = ((2, 1), (3, 2), (7, 1), (1, 3), (1, 7), (1, 50), (5, 4), (101, 100))
+CAPITAL = 1_000_000
+
+
+@dataclass
+class History:
+    """What comes to pass, and when each statement about it is learned."""
+
+    bars: list[dict[str, Any]] = field(default_factory=list)
+    statements: list[dict[str, Any]] = field(default_factory=list)
+    orders: list[dict[str, Any]] = field(default_factory=list)
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> History:
+    """Few names and days, so that what happens meets what is held."""
+    history = History()
+    for name in NAMES:
+        for session in DAYS[:SESSIONS]:
+            if draw(st.integers(0, 5)):
+                opening, close = draw(_prices), draw(_prices)
+                low, high = min(opening, close), max(opening, close)
+                history.bars.append(bar(name, session, close, open=opening, low=low, high=high))
+    taken: dict[tuple[object, ...], int] = defaultdict(int)
+    for _ in range(draw(st.integers(0, 6))):
+        entity = draw(_entities())
+        entity["sequence"] = taken[entity["ticker"], entity["ex_date"], entity["kind"]]
+        taken[entity["ticker"], entity["ex_date"], entity["kind"]] += 1
+        history.statements += draw(_revisions(entity))
+    for session in DAYS[: SESSIONS - 1]:
+        for name in draw(st.lists(st.sampled_from(NAMES), max_size=2, unique=True)):
+            side, shares = draw(st.sampled_from(("buy", "buy", "sell"))), draw(st.integers(1, 300))
+            history.orders.append({"session": session, "ticker": name, "side": side, "shares": shares})
+    return history
+
+
+_prices = st.sampled_from((0.0333, 1.01, 9.9999, 25.0, 40.123456, 100.0, 333.33))
+_amounts = st.sampled_from((0.0001, 0.24, 1.0, 3.333333, 60.0))
+
+
+@st.composite
+def _entities(draw: st.DrawFn) -> dict[str, Any]:
+    kind = draw(st.sampled_from(("split", "split", "dividend", "dividend", "delisting", "rename")))
+    day = draw(st.sampled_from(DAYS[1 : SESSIONS - 1]))
+    off = draw(st.sampled_from((0, 0, 0, -1))) if day.weekday() == 0 else 0  # a Sunday counts from Monday on
+    ticker = OLD if kind == "rename" else draw(st.sampled_from(NAMES))
+    return {"ticker": ticker, "ex_date": day + timedelta(days=off), "kind": kind}
+
+
+@st.composite
+def _revisions(draw: st.DrawFn, entity: dict[str, Any]) -> list[dict[str, Any]]:
+    """One to three statements, learned on days that rise; any but the first may take the action back."""
+    count = draw(st.sampled_from((1, 1, 2, 2, 3)))
+    learned = sorted(draw(st.lists(st.integers(0, SESSIONS - 2), min_size=count, max_size=count, unique=True)))
+    return [
+        entity
+        | draw(_contents(entity))
+        | {
+            "revision": number,
+            "available_at": CALENDAR.close_at(DAYS[day]) + timedelta(minutes=5),
+            "learned_on": DAYS[day],
+            "withdrawn": number > 0 and draw(st.integers(0, 2)) == 0,
+        }
+        for number, day in enumerate(learned)
+    ]
+
+
+@st.composite
+def _contents(draw: st.DrawFn, entity: dict[str, Any]) -> dict[str, Any]:
+    new, old = draw(st.sampled_from(RATIOS))
+    found: dict[str, Any] = {"numerator": None, "denominator": None, "amount": None, "pay_date": None}
+    ratio = {"numerator": new, "denominator": old}
+    if entity["kind"] == "split":
+        return found | ratio | {"nature": draw(st.sampled_from((None, "stock_dividend")))}
+    if entity["kind"] == "rename":
+        return found | {"successor": NEW}
+    found["amount"] = draw(_amounts)
+    if entity["ticker"] == PARENT and draw(st.booleans()):
+        found |= ratio | {"successor": OTHER}
+        if entity["kind"] == "dividend":
+            return found | {"nature": "spin_off", "cost_share": draw(st.sampled_from((0.1, 0.333333)))}
+        return found | {"nature": "merger", "cash": draw(st.sampled_from((None, 0.24, 60.0)))}
+    if entity["kind"] == "dividend":
+        found["pay_date"] = draw(st.sampled_from((None, *DAYS[: SESSIONS + 2])))
+        found["nature"] = draw(st.sampled_from((None, "special", "return_of_capital", "rights")))
+    return found
+
+
+def live(history: History, stages: tuple[Any, ...]) -> World:
+    """Run the stages session by session, each with what was known by then."""
+    world = World(params=TradingParams(capital=float(CAPITAL), costs=Costs(min_commission=1.0)))
+    world.tables[MARKET_PRICES.name] = market.prices(*history.bars, calendar=CALENDAR)
+    world.tables[CORPORATE_ACTIONS.name] = market.actions(*history.statements, calendar=CALENDAR)
+    world.tables[TRADE_PLANS.name] = plans(*history.orders)
+    for session in DAYS[:SESSIONS]:
+        for stage in stages:
+            rows = world.compute(stage, session)
+            world.tables[stage.writes.name] = pl.concat([world.tables[stage.writes.name], rows])
+    return world
+
+
+def final_facts(world: World) -> pl.DataFrame:
+    """What is known in the end."""
+    statements = world.rows("corporate_actions").sort(CORPORATE_ACTIONS.key)
+    return select_last_revisions(statements, CORPORATE_ACTIONS)
+
+
+def account(history: History, world: World) -> Accountant:
+    """What somebody makes of the same fills who knew everything from the start."""
+    bars = {(one["ticker"], one["session"]): one for one in history.bars}
+    facts = final_facts(world).to_dicts()
+    trades = world.rows("executed_trades").filter(pl.col("shares") > 0).to_dicts()
+    return Accountant(DAYS, bars, facts, CAPITAL * 100).live(trades, DAYS[SESSIONS - 1])
+
+
+def agree(history: History, world: World) -> None:
+    """The book, the accountant and the reconciliation say the same of every account."""
+    theirs, book = account(history, world), world.book
+    assert (book.cash, book.receivable) == (theirs.cash, theirs.receivable)
+    assert {name: (one.shares, one.cost) for name, one in book.positions.items()} == theirs.held
+    gains = (book.realised, book.dividends, book.commission)
+    assert gains == (theirs.realised, theirs.dividends, theirs.commission)
+    assert compare(reconciled(world), world.rows("ledger_entries"), DAYS[SESSIONS - 1]) == []
+
+
+def reconciled(world: World) -> Any:
+    """The reconciliation after the last session."""
+    given = (world.rows("executed_trades"), final_facts(world), world.rows("market_prices"))
+    return reconcile(*given, (DAYS[0], CAPITAL * 100), DAYS[SESSIONS - 1], CALENDAR)
+
+
+def check_ledger(history: History) -> None:
+    """The ledger alone: quick enough for very many histories."""
+    world = live(history, (execute.STAGE, ledger.STAGE))
+    agree(history, world)
+
+
+def check_stages(history: History) -> None:
+    """All of the books: every cent is explained on every session, and the value is the accountant's in the end."""
+    world = live(history, (execute.STAGE, ledger.STAGE, holdings.STAGE, value.STAGE))
+    agree(history, world)
+    told = world.rows("portfolio_value")
+    assert set(told["unexplained"]) == {Decimal(0)}
+    assert told["difference"].null_count() == told.height
+    theirs, last = account(history, world), told.row(-1, named=True)
+    held = world.rows("portfolio_holdings").filter(pl.col("session") == DAYS[SESSIONS - 1])
+    worth = sum(int(one["market_value"] * 100) for one in held.to_dicts())
+    assert int(last["nav"] * 100) == theirs.cash + theirs.receivable + worth
+    for one in held.to_dicts():
+        bars = [day for name, day in theirs.bars if name == one["ticker"]]
+        if DAYS[SESSIONS - 1] in bars:
+            assert one["close"] == Decimal(str(theirs.bars[one["ticker"], DAYS[SESSIONS - 1]]["close"]))
+
+
+QUICK = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large]}
+
+
+@settings(max_examples=12, **QUICK)
+@given(histories())
+def test_once_all_is_known_the_book_is_as_if_it_had_been_known_from_the_start(history: History) -> None:
+    check_ledger(history)
+
+
+@settings(max_examples=4, **QUICK)
+@given(histories())
+def test_every_cent_is_explained_on_every_session_whatever_is_learned_when(history: History) -> None:
+    check_stages(history)
+
+
+@pytest.mark.slow
+@settings(max_examples=10_000, **QUICK)
+@given(histories())
+def test_once_all_is_known_ten_thousand_books_are_as_if_it_had_been_known_from_the_start(history: History) -> None:
+    check_ledger(history)
+
+
+@pytest.mark.slow
+@settings(max_examples=500, **QUICK)
+@given(histories())
+def test_every_cent_is_explained_on_every_session_of_five_hundred_histories(history: History) -> None:
+    check_stages(history)
