@@ -1,7 +1,8 @@
-"""Format 4: a corporate action says what a holder gets, when it was learned and whether it was taken back.
+"""Format 4: actions say what a holder gets, when they were learned and taken back, and the books follow them.
 
 Older rows have null in all of it: a split, dividend, delisting or rename as its kind says, in the currency of the
-listing, that stands. Past runs are compared over the columns they wrote, so they come out as before.
+listing, that stands; an entry of the ledger that counts for its own session; a value of which nothing was restated.
+Past runs are compared over the columns they wrote, so they come out as before.
 """
 
 from lake.migrations.steps import AddColumn, Step

@@ -76,8 +76,9 @@ def test_a_lake_of_an_earlier_program_is_refused_with_what_to_do_and_left_as_it_
 
 def test_a_plan_names_each_table_and_changes_nothing(golden: Path) -> None:
     before = files(golden)
-    actions, change = sorted(plan_migration(Lake.open(golden, older=True)), key=lambda one: one.table)
-    assert (actions.table, actions.rewrites) == ("corporate_actions", False)
+    *added, change = sorted(plan_migration(Lake.open(golden, older=True)), key=lambda one: one.table)
+    assert [one.table for one in added] == ["corporate_actions", "ledger_entries", "portfolio_value"]
+    assert not any(one.rewrites for one in added)
     assert (change.table, change.rows, change.version, change.rewrites) == ("runs", 152, 9, True)
     computed = [f"gains {column}, computed for older rows" for column in ("work", "plugins")]
     assert change.description.split("; ") == ["gains contract, null in older rows", *computed]
@@ -153,8 +154,9 @@ def test_the_plan_for_a_demo_lake_says_that_runs_gain_their_kind_of_work_and_cha
     before = files(demo)
     with pytest.raises(NotALakeError, match=rf"format 2, .* {FORMAT}; .*`nextgen migrate`"):
         Lake.open(demo)
-    actions, change = sorted(plan_migration(Lake.open(demo, older=True)), key=lambda one: one.table)
-    assert (actions.table, actions.rewrites) == ("corporate_actions", False)
+    *added, change = sorted(plan_migration(Lake.open(demo, older=True)), key=lambda one: one.table)
+    assert [one.table for one in added] == ["corporate_actions", "ledger_entries", "portfolio_value"]
+    assert not any(one.rewrites for one in added)
     assert (change.table, change.rows, change.rewrites) == ("runs", 358, True)
     assert "gains work" in change.description and "gains plugins" in change.description
     assert files(demo) == before
