@@ -19,4 +19,6 @@ STEPS: tuple[Step, ...] = (
     AddColumn("ledger_entries", "corrects"),
     AddColumn("portfolio_value", "restated"),
     AddColumn("portfolio_value", "difference"),
+    AddColumn("portfolio_value", "equal_weight_turnover"),
+    AddColumn("portfolio_value", "equal_weight_cost"),
 )

@@ -223,6 +223,32 @@ PORTFOLIO_HOLDINGS = Table(
     rules={"a holding has shares": Rule(pl.col("shares") > 0, "leave out what is no longer held")},
 )
 
+BASELINE_HOLDINGS = Table(
+    name="baseline_holdings",
+    domain="trading",
+    doc="What equal weight and the benchmark hold after each session, and what they traded at its close.",
+    key=("session", "portfolio", "asset"),
+    mode="append",
+    owner="baselines",
+    clock="session",
+    columns={
+        "session": SESSION.refer_to("ticker_universe.session", "market_prices.session"),
+        "portfolio": Column(pl.String(), "name", "which baseline", pattern="equal_weight|benchmark"),
+        "asset": Column(
+            pl.String(), "symbol", "the ticker held, or cash", pattern=f"{TICKER.pattern}|cash", max_length=20
+        ).refer_to("market_prices.ticker", "corporate_actions.ticker"),
+        "shares": number("shares", "shares held, fractions too; 0 where sold at this close; cash: the amount"),
+        "close": number("currency per share", "last close known, restated for splits and dividends since; cash: 1"),
+        "close_session": day("the session of that close; earlier than `session` where it did not trade"),
+        "value": number("currency", "shares x close"),
+        "traded": number("currency", "bought (positive) or sold (negative) at this close"),
+        "cost": number("currency", "half-spread and commission per share of what was traded; not taken from the value"),
+    },
+    rules={
+        "a baseline is not short": Rule((pl.col("shares") >= 0) | (pl.col("asset") == "cash"), "sell what is held"),
+    },
+)
+
 PORTFOLIO_VALUE = Table(
     name="portfolio_value",
     domain="trading",
@@ -232,7 +258,9 @@ PORTFOLIO_VALUE = Table(
     owner="value",
     clock="session",
     columns={
-        "session": SESSION.refer_to("portfolio_holdings.session", "ledger_entries.session"),
+        "session": SESSION.refer_to(
+            "portfolio_holdings.session", "ledger_entries.session", "baseline_holdings.session"
+        ),
         "cash": money("cash"),
         "receivable": money("dividends due but not paid"),
         "positions_value": money("holdings at the close"),
@@ -253,6 +281,14 @@ PORTFOLIO_VALUE = Table(
         "drawdown": number("fraction", "fall from the peak, 0 or more"),
         "equal_weight": number("currency", "the same capital in an equal-weight universe, total return, no costs"),
         "benchmark": number("currency", "the same capital in the benchmark, total return", nullable=True),
+        "equal_weight_turnover": number(
+            "fraction of its value", "value that equal weight traded this session over its value", nullable=True
+        ),
+        "equal_weight_cost": number(
+            "currency",
+            "half-spreads and commissions of its trades so far; not taken from `equal_weight`",
+            nullable=True,
+        ),
         "restated": money(
             "value at the close before, as known now, less as it was stated: not part of session_return", nullable=True
         ),

@@ -26,6 +26,7 @@ from pipeline.ingestion.prices import corporate_actions, land_prices, market_pri
 from pipeline.ingestion.universe import index_constituents, instruments, ticker_universe
 from pipeline.models import promote, train
 from pipeline.prediction import inference_log, predict, ranking
+from pipeline.trading.baselines import baseline_holdings
 from pipeline.trading.books import holdings, ledger, value
 from pipeline.trading.execution import execute
 from pipeline.trading.planning import plan, regime
@@ -47,7 +48,15 @@ INGEST = (
     sentiment.STAGE,
 )
 """What happened: from the sources to clean prices, actions, news and who can be traded."""
-SETTLE = (execute.STAGE, ledger.STAGE, holdings.STAGE, value.STAGE, reflect.STAGE, decision_scores.STAGE)
+SETTLE = (
+    execute.STAGE,
+    ledger.STAGE,
+    holdings.STAGE,
+    baseline_holdings.STAGE,
+    value.STAGE,
+    reflect.STAGE,
+    decision_scores.STAGE,
+)
 """Fill what was planned before, at this session's open, and settle the books."""
 SCORE = (
     validate.STAGE,

@@ -151,6 +151,9 @@ class TradingParams:
     settlement: Annotated[Literal[1, 2], Earlier(1)] = 2
     """How the books follow corporate actions: 2 corrects whatever turns out otherwise, however late; 1 posts an action
     once and never looks at it again, as runs of earlier programs did."""
+    baselines: Annotated[Literal[1, 2], Earlier(1)] = 2
+    """What the book is compared with: 2 holds equal weight and benchmark as portfolios that keep what cannot be sold; 1
+    chains the members' daily returns, as runs of earlier programs did."""
     full_exposure: Annotated[float, Field(gt=0, le=1)] = 0.95
     """Fraction of NAV invested at full risk; the rest is for gaps and costs."""
     costs: Costs = field(default_factory=Costs)

@@ -17,6 +17,7 @@ from lake.tables.predictions import PREDICTIONS
 from lake.tables.trading import TRADE_PLANS
 from pipeline.engine.stage import Moment, Read, Stage, join_spans
 from pipeline.market.sessions import Sessions
+from pipeline.trading.baselines import baseline_holdings
 from pipeline.trading.books import holdings, ledger, value
 from pipeline.trading.books.book import Book, fold
 from pipeline.trading.execution import execute
@@ -29,7 +30,15 @@ from tests.frames.sessions import weekday_sessions
 CALENDAR = weekday_sessions(date(2021, 3, 1), date(2022, 6, 30))
 DAYS = CALENDAR.days
 """DAYS[0] is the funding session of most tests."""
-SETTLE = (execute.STAGE, ledger.STAGE, holdings.STAGE, value.STAGE, reflect.STAGE, decision_scores.STAGE)
+SETTLE = (
+    execute.STAGE,
+    ledger.STAGE,
+    holdings.STAGE,
+    baseline_holdings.STAGE,
+    value.STAGE,
+    reflect.STAGE,
+    decision_scores.STAGE,
+)
 LOOK_AHEAD = (regime.STAGE, plan.STAGE)
 NO_ROWS = {name: table.empty() for name, table in TABLES.items()}
 

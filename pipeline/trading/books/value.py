@@ -11,9 +11,9 @@ from typing import NamedTuple
 import polars as pl
 
 from lake.tables.market import CORPORATE_ACTIONS, INSTRUMENTS, MARKET_PRICES, TICKER_UNIVERSE
-from lake.tables.trading import EXECUTED_TRADES, LEDGER_ENTRIES, PORTFOLIO_HOLDINGS, PORTFOLIO_VALUE
+from lake.tables.trading import BASELINE_HOLDINGS, EXECUTED_TRADES, LEDGER_ENTRIES, PORTFOLIO_HOLDINGS, PORTFOLIO_VALUE
 from pipeline.engine.stage import Moment, Read, Stage, cut_to_recent
-from pipeline.market.returns import daily_total_returns
+from pipeline.trading.baselines.chained_returns import ChainedLevels, chain_levels
 from pipeline.trading.books.actions import ACTION_COLUMNS, select_actions, select_concerning
 from pipeline.trading.books.book import Book, fold
 from pipeline.trading.books.differences import compare, describe
@@ -42,6 +42,7 @@ class _Before(NamedTuple):
     impact_cost: int
     equal_weight: float
     benchmark: float | None
+    equal_weight_cost: float
 
 
 class _Checked(NamedTuple):
@@ -58,6 +59,7 @@ def value(
     ledger_entries: pl.DataFrame,
     portfolio_holdings: pl.DataFrame,
     executed_trades: pl.DataFrame,
+    baseline_holdings: pl.DataFrame,
     corporate_actions: pl.DataFrame,
     market_prices: pl.DataFrame,
     ticker_universe: pl.DataFrame,
@@ -85,9 +87,7 @@ def value(
         sources = book.capital + book.realised + unrealised + book.dividends - book.commission + book.rounding
         checked = _Checked(nav - sources, None, None, before.peak)
     peak = max(checked.peak, nav)
-    equal_weight, benchmark = _measure_market(
-        market_prices, corporate_actions, ticker_universe, instruments, before, moment
-    )
+    market = (market_prices, corporate_actions, ticker_universe, instruments)
     start = before.nav + (checked.restated or 0)
     cents = {
         **_read_accounts(book),
@@ -108,8 +108,7 @@ def value(
         "turnover": sum_cents(trades, "gross") / nav if nav else 0.0,
         "session_return": nav / start - 1 if start else 0.0,
         "drawdown": 1 - nav / peak if peak else 0.0,
-        "equal_weight": equal_weight,
-        "benchmark": benchmark,
+        **_compare(baseline_holdings, *market, before, moment, params.baselines),
         "difference": checked.difference,
     }
     return pl.DataFrame([row], schema=PORTFOLIO_VALUE.schema)
@@ -180,63 +179,48 @@ def _restate_peak(portfolio_value: pl.DataFrame, restated: int, first: date) -> 
 
 def _before(portfolio_value: pl.DataFrame, book: Book) -> _Before:
     if portfolio_value.is_empty():
-        return _Before(None, None, book.capital, book.capital, book.capital, 0, 0, book.capital / 100, None)
+        return _Before(None, None, book.capital, book.capital, book.capital, 0, 0, book.capital / 100, None, 0.0)
     portfolio_value = portfolio_value.sort("session")
     last = portfolio_value.row(-1, named=True)
     money = {name: to_cents(last[name]) for name in ("nav", "capital", "peak", "spread_cost", "impact_cost")}
     first = portfolio_value["session"].to_list()[0]
-    return _Before(
-        session=last["session"], first=first, **money, equal_weight=last["equal_weight"], benchmark=last["benchmark"]
-    )
+    market = {name: last[name] for name in ("equal_weight", "benchmark")}
+    cost = last["equal_weight_cost"] or 0.0
+    return _Before(session=last["session"], first=first, **money, **market, equal_weight_cost=cost)
 
 
-def _measure_market(
+def _compare(
+    baseline_holdings: pl.DataFrame,
     market_prices: pl.DataFrame,
     corporate_actions: pl.DataFrame,
     ticker_universe: pl.DataFrame,
     instruments: pl.DataFrame,
     before: _Before,
     moment: Moment,
-) -> tuple[float, float | None]:
-    """What the same capital is worth in the members and in the benchmark."""
-    session = moment.session
-    recent_actions = cut_to_recent(corporate_actions, "ex_date", LOOKBACK, moment)
-    returns = daily_total_returns(cut_to_recent(market_prices, "session", LOOKBACK, moment), recent_actions)
-    previous = moment.calendar.previous(session)
-    gained = _measure_returns(returns, recent_actions, previous, session)
-    members = ticker_universe.filter((pl.col("session") == previous) & pl.col("member"))["ticker"].to_list()
-    references = instruments.filter(pl.col("role") == "benchmark")["ticker"].sort().to_list()
-    return _market(gained, members, references, before)
-
-
-def _market(
-    gained: dict[str, float], members: list[str], references: list[str], before: _Before
-) -> tuple[float, float | None]:
-    """The same capital in the members as of the close before, and in the first benchmark; both start when funded."""
-    if before.session is None:
-        return before.equal_weight, before.equal_weight if references else None
-    market = [gained.get(ticker, 0.0) for ticker in members]
-    # fsum is exact, so the mean does not depend on the order of the members.
-    equal_weight = before.equal_weight * (1 + (fsum(market) / len(market) if market else 0.0))
-    if before.benchmark is None or not references:
-        return equal_weight, before.benchmark
-    return equal_weight, before.benchmark * (1 + gained.get(references[0], 0.0))
-
-
-def _measure_returns(
-    returns: pl.DataFrame, corporate_actions: pl.DataFrame, previous: date, session: date
-) -> dict[str, float]:
-    """The session's total return of each ticker; a delisted one ends at its final value, one without a bar earned 0."""
-    today = returns.filter((pl.col("session") == session) & pl.col("total_return").is_not_null())
-    earned: dict[str, float] = dict(today.select("ticker", "total_return").iter_rows())
-    gone = corporate_actions.filter(
-        (pl.col("kind") == "delisting") & (pl.col("ex_date") > previous) & (pl.col("ex_date") <= session)
+    baselines: int,
+) -> dict[str, float | None]:
+    """What the same capital is worth in equal weight and in the benchmark."""
+    if baselines == 2:
+        return _sum_baselines(baseline_holdings, before, moment.session)
+    recent = (
+        cut_to_recent(market_prices, "session", LOOKBACK, moment),
+        cut_to_recent(corporate_actions, "ex_date", LOOKBACK, moment),
     )
-    if gone.height:
-        last = returns.filter(pl.col("session") <= previous).unique("ticker", keep="last", maintain_order=True)
-        final = gone.join(last.select("ticker", "close"), on="ticker")
-        earned |= dict(final.select("ticker", pl.col("amount") / pl.col("close") - 1).iter_rows())
-    return earned
+    levels, funded = ChainedLevels(before.equal_weight, before.benchmark), before.session is None
+    return chain_levels(*recent, ticker_universe, instruments, levels, moment, funded=funded)._asdict()
+
+
+def _sum_baselines(baseline_holdings: pl.DataFrame, before: _Before, session: date) -> dict[str, float | None]:
+    """The baselines' value after the session, and how much equal weight trades."""
+    today = baseline_holdings.filter(pl.col("session") == session)
+    equal_weight, benchmark = (today.filter(pl.col("portfolio") == name) for name in ("equal_weight", "benchmark"))
+    worth = fsum(equal_weight["value"])
+    return {
+        "equal_weight": worth,
+        "benchmark": fsum(benchmark["value"]) if benchmark.height else None,
+        "equal_weight_turnover": fsum(equal_weight["traded"].abs()) / worth if worth else 0.0,
+        "equal_weight_cost": before.equal_weight_cost + fsum(equal_weight["cost"]),
+    }
 
 
 def _sessions_to_check(frames: Mapping[str, pl.DataFrame], moment: Moment) -> list[Span]:
@@ -250,6 +234,7 @@ STAGE = Stage(
         Read(LEDGER_ENTRIES, lookback=None),
         Read(PORTFOLIO_HOLDINGS, lookback=1),
         Read(EXECUTED_TRADES, lookback=None),
+        Read(BASELINE_HOLDINGS),
         Read(CORPORATE_ACTIONS, lookback=None, columns=ACTION_COLUMNS),
         Read(
             MARKET_PRICES,

@@ -1,0 +1,1 @@
+"""The portfolios that the book is compared with, as they could have been held."""

@@ -1,0 +1,197 @@
+"""Keeps what equal weight and the benchmark hold after each session: portfolios that one could have held."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import polars as pl
+
+from lake.tables.market import CORPORATE_ACTIONS, INSTRUMENTS, MARKET_PRICES, TICKER_UNIVERSE
+from lake.tables.trading import BASELINE_HOLDINGS, PORTFOLIO_VALUE
+from pipeline.engine.stage import Moment, Read, Stage
+from pipeline.trading.baselines.held_portfolio import Flags, Floats, HeldPortfolio, select_events
+from pipeline.trading.params import Costs, TradingParams
+
+WINDOW = 40
+"""Sessions that are followed again at each session, so that a fact learned or corrected that late still counts."""
+CASH = "cash"
+"""The asset that is no ticker."""
+EQUAL_WEIGHT, BENCHMARK = "equal_weight", "benchmark"
+
+
+@dataclass(frozen=True)
+class _Reach:
+    """What could be traded when: a row for each session in reach, a column for each name that matters."""
+
+    days: list[date]
+    names: list[str]
+    closes: Floats
+    """NaN where there is no bar."""
+    traded: Flags
+    members: Flags
+
+
+def baselines(
+    baseline_holdings: pl.DataFrame,
+    portfolio_value: pl.DataFrame,
+    market_prices: pl.DataFrame,
+    corporate_actions: pl.DataFrame,
+    ticker_universe: pl.DataFrame,
+    instruments: pl.DataFrame,
+    moment: Moment,
+    params: TradingParams,
+) -> pl.DataFrame:
+    """Return what each baseline holds after `moment.session`, and what it traded at the session's close.
+
+    Equal weight spreads what it can sell and its cash evenly over the members of the session at the close; a name
+    without trade is kept until it trades again, at what it then fetches, or until an action ends it. The benchmark buys
+    the first benchmark and keeps it; dividends are invested again. The last `WINDOW` sessions are followed anew with
+    the facts of today. A lake whose value has a history without holdings goes on from its last value, in cash.
+    """
+    first = moment.calendar.offset(moment.session, -WINDOW)
+    rows = []
+    for portfolio, capital in _capitals(portfolio_value, instruments, params).items():
+        held = baseline_holdings.filter(pl.col("portfolio") == portfolio, pl.col("shares") != 0)
+        begun = sorted(held["session"]) or sorted(portfolio_value["session"])[-1:] or [moment.session]
+        start = max(begun[0], first)
+        held = held.filter(pl.col("session") == start)
+        reference = _reference(instruments) if portfolio == BENCHMARK else None
+        tables = (market_prices, corporate_actions, ticker_universe)
+        market = _lay_out(*tables, held["asset"].to_list(), reference, moment.calendar.between(start, moment.session))
+        kept, traded = _follow(_restore(held, market.names, capital), market, corporate_actions, portfolio, held.height)
+        rows.append(_write(portfolio, moment.session, kept, market, traded, params.costs))
+    return pl.concat([BASELINE_HOLDINGS.empty(), *rows])
+
+
+def _capitals(portfolio_value: pl.DataFrame, instruments: pl.DataFrame, params: TradingParams) -> dict[str, float]:
+    """What each baseline had at last; the book's capital at first. Without a benchmark then there is none for good."""
+    if not portfolio_value.is_empty():
+        last = portfolio_value.sort("session").row(-1, named=True)
+        return {name: last[name] for name in (EQUAL_WEIGHT, BENCHMARK) if last[name] is not None}
+    capital = round(params.capital, 2)
+    return {EQUAL_WEIGHT: capital} | ({BENCHMARK: capital} if _reference(instruments) else {})
+
+
+def _reference(instruments: pl.DataFrame) -> str | None:
+    tickers = instruments.filter(pl.col("role") == "benchmark")["ticker"].sort().to_list()
+    return tickers[0] if tickers else None
+
+
+def _lay_out(
+    market_prices: pl.DataFrame,
+    corporate_actions: pl.DataFrame,
+    ticker_universe: pl.DataFrame,
+    held: Iterable[str],
+    reference: str | None,
+    days: list[date],
+) -> _Reach:
+    """Bars and members of the sessions, of the names that are or may come to be held."""
+    chosen = ticker_universe.filter(pl.col("session").is_in(days), pl.col("member")).select("session", "ticker")
+    if reference is not None:
+        chosen = pl.DataFrame({"session": days, "ticker": reference}, schema=chosen.schema)
+    names = {*held, *chosen["ticker"]} - {CASH}
+    passed_on = corporate_actions.filter(pl.col("successor").is_not_null()).select("ticker", "successor").rows()
+    while new := {successor for ticker, successor in passed_on if ticker in names} - names:
+        names |= new
+    ordered = sorted(names)
+    bars = market_prices.filter(pl.col("ticker").is_in(ordered), pl.col("session").is_in(days))
+    shape = (len(days), len(ordered))
+    closes, traded, members = np.full(shape, np.nan), np.zeros(shape, bool), np.zeros(shape, bool)
+    at = _place(bars, days, ordered)
+    closes[at], traded[at] = bars["close"].to_numpy(), (bars["volume"] > 0).to_numpy() | (reference is not None)
+    members[_place(chosen, days, ordered)] = True
+    return _Reach(days, ordered, closes, traded, members)
+
+
+def _place(rows: pl.DataFrame, days: list[date], names: list[str]) -> tuple[list[int], list[int]]:
+    row_of = {day: number for number, day in enumerate(days)}
+    column_of = {name: number for number, name in enumerate(names)}
+    return [row_of[day] for day in rows["session"]], [column_of[name] for name in rows["ticker"]]
+
+
+def _restore(held: pl.DataFrame, names: list[str], capital: float) -> HeldPortfolio:
+    """The portfolio as its rows say; all in cash where there are none."""
+    portfolio = HeldPortfolio.start(names, 0.0 if held.height else capital)
+    for asset, shares, close, when in held.select("asset", "shares", "close", "close_session").iter_rows():
+        if asset == CASH:
+            portfolio.cash = shares
+            continue
+        place = portfolio.places[asset]
+        portfolio.shares[place], portfolio.marks[place], portfolio.marked[place] = shares, close, when
+    return portfolio
+
+
+def _follow(
+    portfolio: HeldPortfolio, market: _Reach, corporate_actions: pl.DataFrame, kind: str, held: int
+) -> tuple[HeldPortfolio, Floats]:
+    """Carry a portfolio through the sessions; also the value of each name traded at the last close."""
+    traded: Floats = np.zeros(len(market.names))
+    for number, day in enumerate(market.days):
+        if number == 0 and held:
+            portfolio.mark(market.closes[0], day)
+            continue  # its rows say what it held after this session
+        if number:
+            for event in select_events(corporate_actions, market.days[number - 1], day):
+                portfolio.follow(event)
+        portfolio.mark(market.closes[number], day)
+        wanted = market.members[number]
+        if kind == BENCHMARK and (portfolio.shares > 0).any():
+            wanted = portfolio.shares > 0  # it keeps what it has, under whatever name
+        traded = portfolio.rebalance(wanted, market.traded[number])
+    return portfolio, traded
+
+
+def _write(
+    name: str, session: date, portfolio: HeldPortfolio, market: _Reach, traded: Floats, costs: Costs
+) -> pl.DataFrame:
+    """The rows of baseline_holdings: positions, names sold at this close, and cash."""
+    values = portfolio.values
+    rows: list[dict[str, object]] = [
+        {
+            "asset": market.names[place],
+            "shares": float(portfolio.shares[place]),
+            "close": float(portfolio.marks[place]),
+            "close_session": portfolio.marked[place],
+            "value": float(values[place]),
+            "traded": float(traded[place]),
+            "cost": _cost(float(traded[place]), float(portfolio.marks[place]), costs),
+        }
+        for place in np.flatnonzero((portfolio.shares > 0) | (traded != 0)).tolist()
+    ]
+    cash = portfolio.cash
+    rows.append(
+        {"asset": CASH, "shares": cash, "close": 1.0, "close_session": session, "value": cash}
+        | {"traded": 0.0, "cost": 0.0}
+    )
+    stated = [{"session": session, "portfolio": name} | row for row in rows]
+    return pl.DataFrame(stated, schema=BASELINE_HOLDINGS.schema)
+
+
+def _cost(traded: float, close: float, costs: Costs) -> float:
+    """Half-spread and commission per share: parts of shares move no price, and no minimum is charged for them."""
+    return costs.multiple * abs(traded) * (costs.half_spread + costs.commission_per_share / close) if traded else 0.0
+
+
+STAGE = Stage(
+    name="baselines",
+    function=baselines,
+    reads=(
+        Read(BASELINE_HOLDINGS, lookback=WINDOW, upto="previous"),
+        Read(PORTFOLIO_VALUE, lookback=None, upto="previous", columns=("session", EQUAL_WEIGHT, BENCHMARK)),
+        Read(
+            MARKET_PRICES,
+            lookback=WINDOW,
+            where=pl.col("interval") == "1d",
+            columns=(*MARKET_PRICES.key, "session", "close", "volume"),
+        ),
+        Read(CORPORATE_ACTIONS, lookback=WINDOW),
+        Read(TICKER_UNIVERSE, lookback=WINDOW, where=pl.col("member"), columns=("session", "ticker", "member")),
+        Read(INSTRUMENTS, lookback=None),
+    ),
+    writes=BASELINE_HOLDINGS,
+    params=TradingParams(),
+    section="trading",
+)
