@@ -21,4 +21,5 @@ STEPS: tuple[Step, ...] = (
     AddColumn("portfolio_value", "difference"),
     AddColumn("portfolio_value", "equal_weight_turnover"),
     AddColumn("portfolio_value", "equal_weight_cost"),
+    AddColumn("instruments", "unit"),
 )

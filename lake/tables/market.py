@@ -83,6 +83,13 @@ INSTRUMENTS = Table(
         ),
         "exchange": Column(pl.String(), "ISO 10383", "exchange calendar", pattern="[A-Z]{4}|24/[57]"),
         "currency": Column(pl.String(), "ISO 4217", "currency of its prices", pattern="[A-Z]{3}"),
+        "unit": Column(
+            pl.String(),
+            "name",
+            "what its source quotes it in where that is a hundredth of the currency; null: the currency",
+            nullable=True,
+            pattern="GBp|GBX|ZAc|ZAC|ZAX|ILA",
+        ),
         "listed_on": day("first session known"),
         "source": SOURCE,
         "payload_id": PAYLOAD_ID.refer_to("raw_prices.payload_id"),

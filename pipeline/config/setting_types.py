@@ -119,6 +119,12 @@ Exchange = Annotated[
     AfterValidator(_exchange),
 ]
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="an ISO 4217 currency code, such as USD")]
+CurrencyOrNone = Annotated[
+    str, Field(pattern=r"^([A-Z]{3})?$", description="an ISO 4217 currency code, such as USD, or empty for none")
+]
+CurrencyOrUnit = Annotated[
+    str, Field(pattern=r"^([A-Z]{3}|GBp|ZAc)$", description="an ISO 4217 currency code, such as USD, or GBX for pence")
+]
 Zone = Annotated[
     str, Field(max_length=64, description="the name of a time zone, such as America/New_York"), AfterValidator(_zone)
 ]

@@ -9,12 +9,13 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from pipeline.config.setting_types import DISTINCT, Exchange, Seed
+from pipeline.config.setting_types import DISTINCT, CurrencyOrNone, Exchange, Seed
 from pipeline.features.params import FeatureParams
 from pipeline.feedback.params import FeedbackParams
 from pipeline.health.params import HealthParams
 from pipeline.ingestion.params import IngestionParams
 from pipeline.ingestion.sources.registry import SourceParams
+from pipeline.market.currencies import CURRENCIES, main_currency
 from pipeline.models.params import ModelParams
 from pipeline.prediction.params import PredictionParams
 from pipeline.trading.params import TradingParams
@@ -30,6 +31,9 @@ class MarketParams:
 
     exchange: Exchange = "XNYS"
     """ISO 10383 code of the exchange whose sessions everything follows."""
+    currency: CurrencyOrNone = ""
+    """ISO 4217 code of the currency the book is kept in; unless set, that of the files where they say one, else that of
+    the exchange (US dollars where it has none of its own). What is quoted in another is no member."""
     decision_lag_minutes: Annotated[int, Field(ge=0, le=960)] = 20
     """Minutes from a session's close to the decision, which has to fall before the next open; what becomes public later
     counts for the next session."""
@@ -74,6 +78,12 @@ class Settings:
     trading: TradingParams = field(default_factory=TradingParams)
     health: HealthParams = field(default_factory=HealthParams)
     plugins: PluginParams = field(default_factory=PluginParams)
+
+    @property
+    def currency(self) -> str:
+        """ISO 4217 code of the currency the book is kept in."""
+        stated = self.source.files.currency if self.source.name == "files" else None
+        return self.market.currency or main_currency(stated or CURRENCIES.get(self.market.exchange, "USD"))
 
     def contradictions(self) -> Iterator[str]:
         """What two sections say of the same thing."""

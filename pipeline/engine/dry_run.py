@@ -38,6 +38,7 @@ class DryRun:
             seed=0,
             versions={},
             calendar=self.runner.calendar,
+            currency=self.runner.settings.currency,
         )
         results = {}
         for stage in (stage for stage in stages if stage.kind == "pure"):

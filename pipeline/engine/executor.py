@@ -31,8 +31,8 @@ from pipeline.market.sessions import Sessions, exchange_sessions
 from pipeline.plugins.plugins import Plugins
 
 log = logging.getLogger(__name__)
-EXTENSIONS = "extensions"
-"""Where a recipe's parameters say what the run used beyond what the program began with."""
+CURRENCY, EXTENSIONS = "currency", "extensions"
+"""Where a recipe's parameters say the book's currency, and what the run used beyond what the program began with."""
 
 
 class Executor:
@@ -106,6 +106,7 @@ class Executor:
             seed=recipe.seed,
             versions=recipe.inputs,
             calendar=self.calendar,
+            currency=recipe.params.get(CURRENCY, ""),
             extensions=self.plugins.restore(stage.uses, recipe.params.get(EXTENSIONS, {})),
         )
         # A table that the run did not know yet is empty for it, as it was.
@@ -160,11 +161,13 @@ class Executor:
             seed=_seed(self.settings.runtime.seed, stage.name, session),
             versions={read.table.name: self.lake.newest(read.table) for read in stage.reads},
             calendar=self.calendar,
+            currency=self.settings.currency,
             extensions=self.plugins.extend(stage.uses),
         )
 
     def _recipe(self, work: Work, stage: Stage, moment: Moment, attempt: int) -> Recipe:
         extensions = moment.extensions.record()
+        beside = {CURRENCY: moment.currency} if stage.keeps_currency else {}
         return Recipe(
             work=work.kind,
             cycle_id=work.cycle_id,
@@ -175,7 +178,7 @@ class Executor:
             since=moment.since,
             as_of=moment.as_of,
             inputs=dict(moment.versions),
-            params=self._params(stage.section) | ({EXTENSIONS: extensions} if extensions else {}),
+            params=self._params(stage.section) | beside | ({EXTENSIONS: extensions} if extensions else {}),
             seed=moment.seed,
             code=code_fingerprint(stage),
             threads=self.settings.runtime.threads,
@@ -193,7 +196,8 @@ class Executor:
 
 def parse_params(stage: Stage, values: dict[str, Any]) -> Any:
     """The stage's parameter object from what a recipe recorded."""
-    return from_record(type(stage.params), {name: value for name, value in values.items() if name != EXTENSIONS})
+    beside = (CURRENCY, EXTENSIONS)
+    return from_record(type(stage.params), {name: value for name, value in values.items() if name not in beside})
 
 
 def _seed(root: int, stage: str, session: date) -> int:

@@ -55,6 +55,8 @@ class Moment:
     versions: Mapping[str, int]
     """Table name -> version read."""
     calendar: Sessions
+    currency: str = "USD"
+    """ISO 4217 code of the currency that the book is kept in; empty for runs of programs that asked for none."""
     extensions: Extensions = NONE
     """What the run uses of its kinds beyond the built-in features, rules and members."""
 
@@ -117,6 +119,8 @@ class Stage:
     catches_up: bool = False
     """True where a cycle computes every session since the table's last one, not only its own: a lake's first cycle
     then derives all history, knowing no more than that cycle may know."""
+    keeps_currency: bool = False
+    """True where it depends on the currency of the book, which its runs then record."""
     uses: tuple[Kind, ...] = ()
     """The kinds of extension it sees in `moment.extensions`; a plugin that declares others does not concern it."""
 

@@ -21,6 +21,7 @@ from pipeline.health.params import HealthParams
 from pipeline.ingestion.params import MAX_AGAIN
 from pipeline.ingestion.prices.cross_check import AGREES
 from pipeline.ingestion.sources.errors import LIMITED, SECOND_ANSWERS, UNREACHABLE
+from pipeline.ingestion.universe.ticker_universe import OTHER_CURRENCY
 from pipeline.prediction.inference_log import STANDING, standing_forecasts
 from pipeline.text_format import counted, percent
 
@@ -47,6 +48,7 @@ def report(
     checks: list[Check] = [
         *_stages(runs, params),
         _check_arrived(market_prices, ticker_universe, moment.session, params),
+        *check_currencies(ticker_universe),
         _check_quarantined(quarantined_rows, market_prices, params),
         _check_answered(quarantined_rows),
         _agreed(quarantined_rows),
@@ -88,6 +90,16 @@ def _check_arrived(prices: pl.DataFrame, universe: pl.DataFrame, session: date, 
         params.min_arrived,
         f"{there} of {members.height} members have a bar",
     )
+
+
+def check_currencies(universe: pl.DataFrame) -> list[Check]:
+    """What is quoted in another currency than the book's is kept out of it, which the operator may not have meant."""
+    foreign = universe.filter(pl.col("reason").str.contains(OTHER_CURRENCY, literal=True)).sort("ticker")
+    if foreign.is_empty():
+        return []
+    first = f"{foreign['ticker'][0]}: {foreign['reason'][0]}"
+    message = f"{counted(foreign.height, 'name')} left out for the currency, the first is {first}"
+    return [Check("ticker_universe", "currency", "warn", float(foreign.height), 0.0, message[:500])]
 
 
 def _check_quarantined(quarantined: pl.DataFrame, prices: pl.DataFrame, params: HealthParams) -> Check:

@@ -39,9 +39,13 @@ FACTS: dict[str, pl.DataType] = {
     "asked_currency": pl.String(),
     "asked_stamp": pl.String(),
     "asked_role": pl.String(),
+    "asked_units": pl.String(),
     "history": pl.Boolean(),
 }
-ASKED = ("asked_interval", "asked_exchange", "asked_currency", "asked_stamp", "asked_role", "history")
+ASKED = (
+    *("asked_interval", "asked_exchange", "asked_currency", "asked_stamp", "asked_role", "asked_units"),
+    "history",
+)
 """The facts that the request tells."""
 
 SET_ASIDE: dict[str, pl.DataType] = {
@@ -69,7 +73,8 @@ def decode(raw: pl.DataFrame, fields: tuple[str, ...]) -> pl.DataFrame:
         payload_id, line (Int64, position in the payload), text (String, the line as delivered), fault (String, the rule
         an unreadable line breaks, else null), each of `fields` (String, null if absent; tickers as we spell them), and
         what the landing says of all its lines: source, landed (Date), fetched_at (UTC), the
-        interval, exchange, currency, stamp and role asked for (String), history (Boolean).
+        interval, exchange, currency, stamp, role and units asked for (String), history (Boolean); currency_said
+        (Boolean): the payload itself states the currency, in whole units of which its prices then are.
     """
     raw = raw.sort("payload_id")
     raw = raw if "ticker" in raw.columns else raw.with_columns(ticker=pl.lit("*"))
@@ -87,6 +92,7 @@ def decode(raw: pl.DataFrame, fields: tuple[str, ...]) -> pl.DataFrame:
             *(normalize_ticker(name) for name in fields if name in TICKERS),
             fault=pl.coalesce("fault", pl.when(pl.col("history").is_null()).then(pl.lit(UNREADABLE_REQUEST))),
             asked_currency=pl.coalesce(CURRENCY, "asked_currency"),
+            currency_said=pl.col(CURRENCY).is_not_null(),
         )
         .drop(CURRENCY)
         .sort("payload_id", "line")
@@ -234,6 +240,6 @@ def _facts(raw: pl.DataFrame, requests: Mapping[str, Request]) -> pl.DataFrame:
 
 def _requested_names(request: Request) -> Iterator[str | bool | None]:
     stated = request or {}
-    texts = [stated.get(name) for name in ("interval", "exchange", "currency", "stamp", "role")]
+    texts = [stated.get(name) for name in ("interval", "exchange", "currency", "stamp", "role", "units")]
     yield from (text if isinstance(text, str) else None for text in texts)
     yield None if request is None else stated.get("history") is True

@@ -65,8 +65,19 @@ _EXCHANGES = {
 }
 CURRENCIES = {exchange: currency for currency, exchanges in _EXCHANGES.items() for exchange in exchanges}
 """Code of an exchange -> ISO 4217 code of the currency its shares are quoted in."""
+MINOR_UNITS = {
+    "GBp": "GBP", "GBX": "GBP", "ZAc": "ZAR", "ZAC": "ZAR", "ZAX": "ZAR", "ILA": "ILS",
+}  # fmt: skip
+"""Units that are no currencies but hundredths of one: pence, cents of the rand, agorot."""
+PER_CURRENCY = 100
+"""How many of a minor unit make one of its currency."""
 EXCHANGES = frozenset({*CURRENCIES, "24/5", "24/7"})
 """The codes that have a calendar; said here as well, because the library of calendars takes a second to import."""
+
+
+def main_currency(unit: str) -> str:
+    """The currency that prices in the unit are in: GBP for GBX; a currency is its own."""
+    return MINOR_UNITS.get(unit, unit)
 
 
 def currency_of(exchange: str) -> str:

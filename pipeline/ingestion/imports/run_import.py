@@ -31,6 +31,7 @@ from pipeline.ingestion.imports.old_system import Store
 from pipeline.ingestion.imports.spool import DaySpan, Spooled, spans, staged
 from pipeline.ingestion.prices.cross_check import AGREES
 from pipeline.ingestion.sources.errors import SourceError
+from pipeline.market.currencies import main_currency
 
 TARGETS: dict[str, Table] = {
     "prices": MARKET_PRICES,
@@ -116,11 +117,12 @@ def import_system(
         progress: told what is being done.
 
     Raises:
-        SourceError: if the store cannot be read, the mapping does not fit it, or news come after cycles have run;
-            nothing of it is written then.
+        SourceError: if the store cannot be read, the mapping does not fit it, prices are in another currency than the
+            book, or news come after cycles have run; nothing of it is written then.
         BusyError: if another process is writing.
         StageFailedError: if a stage raises; what was published before stays.
     """
+    _refuse_other_currency(mapping, runner.settings.currency)
     with TemporaryDirectory(prefix="nextgen-import-") as folder:
         parts = _spool_all(runner, store, mapping, Path(folder), progress)
         with ExitStack() as stack:
@@ -129,6 +131,15 @@ def import_system(
                     stack.enter_context(runner.lake.lock(f"import of {mapping.name}"))
                     runner.recover()
             return _Import(runner, mapping, parts, at, dry).run(progress)
+
+
+def _refuse_other_currency(mapping: Mapping, currency: str) -> None:
+    if mapping.currency and main_currency(mapping.currency) != currency:
+        raise SourceError(
+            f"the mapping {mapping.name} says that prices are in {mapping.currency}, and the book of this lake is kept"
+            f" in {currency}; correct `currency` in the mapping, or import into a lake with market.currency ="
+            f' "{main_currency(mapping.currency)}"'
+        )
 
 
 def _unbegun(runner: Runner, mapping: Mapping, at: datetime) -> Work:

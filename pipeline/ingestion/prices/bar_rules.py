@@ -9,6 +9,7 @@ from lake.tables.market import MARKET_PRICES
 from lake.tables.vocabulary import SYMBOL
 from pipeline.ingestion.decode_payloads import decode
 from pipeline.ingestion.parse_values import day, first_broken, instant, naive, number, present, whole
+from pipeline.ingestion.prices.minor_units import add_currency
 from pipeline.market.sessions import Sessions
 
 FIELDS = ("ticker", "session", "ts", "open", "high", "low", "close", "volume", "available_at")
@@ -36,7 +37,7 @@ def read_bars(raw_prices: pl.DataFrame, instruments: pl.DataFrame, calendar: Ses
 
     Daily bars carry a date, or a time with an offset whose date at the exchange is taken. Intraday bars carry a time:
     the start of the bar unless the request says `"stamp": "end"`. Open and close outside the range by at most 1e-6 of
-    the price widen it. Volume is rounded to whole shares.
+    the price widen it. Volume is rounded to whole shares. Prices in a unit such as pence become whole currency.
 
     Args:
         raw_prices: landed rows; those that are not bars are passed over.
@@ -49,7 +50,7 @@ def read_bars(raw_prices: pl.DataFrame, instruments: pl.DataFrame, calendar: Ses
         rule (String, null for a sound bar).
     """
     lines = decode(raw_prices.filter(pl.col("kind") == "bars"), FIELDS)
-    lines = lines.rename({"asked_interval": "interval", "asked_currency": "currency"})
+    lines = add_currency(lines, instruments).rename({"asked_interval": "interval"})
     bars = _parse_values(_add_session(lines, calendar))
     rules = {
         **_identity_rules(instruments),
@@ -85,7 +86,7 @@ def _parse_values(bars: pl.DataFrame) -> pl.DataFrame:
         stated=instant("available_at"),
         volume=whole("volume_text"),
         volume_number=number("volume_text"),
-        **{name: number(f"{name}_text") for name in PRICES},
+        **{name: number(f"{name}_text") / pl.col("per") for name in PRICES},
     )
     top, bottom = pl.max_horizontal("open", "close"), pl.min_horizontal("open", "close")
     high, low = pl.col("high"), pl.col("low")

@@ -15,6 +15,7 @@ from pipeline.ingestion.params import IngestionParams
 from pipeline.ingestion.parse_values import day, first_broken, instant, number, present
 from pipeline.ingestion.prices.actions_from_adjusted_closes import KIND, recover_actions
 from pipeline.ingestion.prices.bar_rules import is_well_formed
+from pipeline.ingestion.prices.minor_units import add_currency
 from pipeline.market.sessions import Sessions
 
 FIELDS = (
@@ -40,18 +41,25 @@ class ValidatedActions(NamedTuple):
 def validate_actions(raw_prices: pl.DataFrame, instruments: pl.DataFrame, calendar: Sessions) -> ValidatedActions:
     """Part the actions, delivered or implied by adjusted closes, into sound ones and those that break a rule.
 
-    A rule of the table itself (a split without a ratio, a dividend without an amount) is told in the table's words.
+    Amounts of what is quoted in pence or the like become whole currency. A rule of the table itself (a split without a
+    ratio, a dividend without an amount) is told in the table's words.
     """
     lines = decode(raw_prices.filter(pl.col("kind") == "actions"), FIELDS)
     if (raw_prices["kind"] == KIND).any():
         lines = pl.concat([lines, recover_actions(raw_prices, calendar).select(lines.columns)])
     texts = {f"{name}_text": pl.col(name) for name in FIELDS}
-    typed = lines.with_columns(**texts).with_columns(
-        **{name: day(name) for name in ("ex_date", "pay_date")},
-        **{name: number(name) for name in ("numerator", "denominator", "amount")},
-        successor=pl.when(present("successor")).then("successor"),
-        **{name: pl.lit(None, dtype=CORPORATE_ACTIONS.schema[name]) for name in NOT_TOLD},
-        stated=instant("available_at"),
+    typed = (
+        add_currency(lines, instruments)
+        .drop("currency")
+        .with_columns(**texts)
+        .with_columns(
+            **{name: day(name) for name in ("ex_date", "pay_date")},
+            **{name: number(name) for name in ("numerator", "denominator")},
+            amount=number("amount") / pl.col("per"),
+            successor=pl.when(present("successor")).then("successor"),
+            **{name: pl.lit(None, dtype=CORPORATE_ACTIONS.schema[name]) for name in NOT_TOLD},
+            stated=instant("available_at"),
+        )
     )
     rules = {
         "ticker is well-formed": is_well_formed("ticker"),

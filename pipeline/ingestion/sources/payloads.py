@@ -19,6 +19,9 @@ ALL_TICKERS = "*"
 """The ticker of a payload that speaks of many."""
 FETCH_LAG = timedelta(minutes=15)
 """From a session's close to its daily fetch: what is published by then belongs to that fetch."""
+CONVERTED = "converted"
+"""What a request says of units such as pence: they are read as hundredths of their currency. Requests of earlier
+programs say nothing, and are read as before."""
 REFETCHED = 5
 """Sessions a daily fetch asks for again, the current one included, so that restated bars show up."""
 
@@ -48,6 +51,7 @@ class Fetch:
             "exchange": self.exchange,
             "currency": self.currency,
             "stamp": self.stamp,
+            "units": CONVERTED,
             "history": self.history,
             "since": self.since.isoformat(),
             "until": self.session.isoformat(),

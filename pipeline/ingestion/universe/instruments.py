@@ -12,6 +12,8 @@ from pipeline.ingestion.decode_payloads import SET_ASIDE, decode
 from pipeline.ingestion.params import IngestionParams
 from pipeline.ingestion.parse_values import day, first_broken, present
 from pipeline.ingestion.prices.bar_rules import is_well_formed
+from pipeline.ingestion.sources.payloads import CONVERTED
+from pipeline.market.currencies import MINOR_UNITS
 
 FIELDS = ("ticker", "name", "sector", "role", "exchange", "currency", "listed_on")
 FACTS = tuple(name for name in INSTRUMENTS.columns if name not in ("source", "payload_id"))
@@ -34,8 +36,8 @@ class ValidatedListings(NamedTuple):
 def validate_listings(raw_prices: pl.DataFrame) -> ValidatedListings:
     """Part the delivered listings into sound ones and those that break a rule, which is named.
 
-    A missing name is the ticker, a missing sector 'unknown', a missing role 'stock', a missing exchange or currency the
-    request's.
+    A unit such as GBX is told apart from the currency that it is a hundredth of. A missing name is the ticker, a
+    missing sector 'unknown', a missing role 'stock', a missing exchange or currency the request's.
     """
     lines = decode(raw_prices.filter(LISTING), FIELDS)
     # What is wrong with a chart is told of its bars already.
@@ -46,6 +48,12 @@ def validate_listings(raw_prices: pl.DataFrame) -> ValidatedListings:
         role=_or_else("role", pl.coalesce("asked_role", pl.lit("stock"))),
         exchange=_or_else("exchange", pl.col("asked_exchange")),
         currency=_or_else("currency", pl.col("asked_currency")),
+    )
+    whole = pl.col("currency").replace_strict(MINOR_UNITS, default=pl.col("currency"))
+    hundredths = (pl.col("asked_units") == CONVERTED) & pl.col("currency").is_in(list(MINOR_UNITS))
+    typed = typed.with_columns(
+        unit=pl.when(hundredths).then("currency"),
+        currency=pl.when(hundredths).then(whole).otherwise("currency"),
     )
     rules = {
         "ticker is well-formed": is_well_formed("ticker"),
@@ -90,7 +98,7 @@ def instruments(
         listed_on=pl.coalesce("listed_on", "known_listed_on", pl.lit(moment.since)),
         sector=pl.when(pl.col("sector") == UNKNOWN).then(pl.coalesce("known_sector", "sector")).otherwise("sector"),
     )
-    fresh = dated.join(instruments, on=list(FACTS), how="anti", maintain_order="left")
+    fresh = dated.join(instruments, on=list(FACTS), how="anti", nulls_equal=True, maintain_order="left")
     return fresh.select(*INSTRUMENTS.columns)
 
 

@@ -14,6 +14,8 @@ HISTORY = 280
 """Sessions of bars that are read and counted: a bound on the work, far above what any filter asks for."""
 LIQUIDITY = 20
 """Sessions whose median says how much is traded."""
+OTHER_CURRENCY = "the book is kept in"
+"""Words in the reason of what is quoted in another currency."""
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
@@ -29,19 +31,25 @@ def universe(
 ) -> pl.DataFrame:
     """Judge every instrument that ever had a bar, at each of the moment's sessions.
 
-    Filters in order: compared with only (a benchmark), not a constituent at the session (where an index is followed),
-    delisted, stale, history, close, dollar volume, rank. A
+    Filters in order: compared with only (a benchmark), quoted in another currency than the book's, not a constituent at
+    the session (where an index is followed), delisted, stale, history, close, dollar volume, rank. A
     session's verdict uses what was public by its decision alone, on a range of sessions too: a late or restated bar
     counts from the first decision that could know it.
     A ticker without a bar in reach keeps its last close from the verdict before.
     """
     sessions = _decisions(moment, params)
     observed = _observe(market_prices, ticker_universe, sessions, moment)
-    listed = instruments.select("ticker", "sector", "role")
+    listed = instruments.select("ticker", "sector", "role", "currency", "unit")
     observed = observed.join(listed, on="ticker", how="inner", maintain_order="left")
+    if moment.currency:
+        observed = _add_quoted(observed, market_prices, moment.currency)
+    else:  # a run of a program that did not ask
+        observed = observed.with_columns(foreign=pl.lit(None, dtype=pl.String))
     drawn = observed.with_columns(constituent=_constituent(observed, constituents))
     ended = _near_delisting(drawn, corporate_actions, sessions)
-    return _add_verdict(ended, params.universe).select(*TICKER_UNIVERSE.columns).sort(TICKER_UNIVERSE.key)
+    return (
+        _add_verdict(ended, params.universe, moment.currency).select(*TICKER_UNIVERSE.columns).sort(TICKER_UNIVERSE.key)
+    )
 
 
 def _decisions(moment: Moment, params: IngestionParams) -> pl.DataFrame:
@@ -189,13 +197,30 @@ def _near_delisting(observed: pl.DataFrame, actions: pl.DataFrame, sessions: pl.
     )
 
 
-def _add_verdict(rows: pl.DataFrame, params: UniverseParams) -> pl.DataFrame:
+def _add_quoted(observed: pl.DataFrame, bars: pl.DataFrame, currency: str) -> pl.DataFrame:
+    """Add foreign (String): the currency of the listing, or else of the last bar, where it is not the book's."""
+    quoted = bars.select("ticker", "session", quoted="currency").unique(maintain_order=True).sort("session", "ticker")
+    ordered = observed.with_row_index("number").sort("session", "ticker")
+    beside = ordered.join_asof(quoted, on="session", by="ticker", strategy="backward", check_sortedness=False)
+    other = [pl.when(pl.col(name) != currency).then(name) for name in ("currency", "quoted")]
+    in_unit = pl.format("{} ({})", pl.col("unit"), other[0])
+    return beside.with_columns(foreign=pl.coalesce(in_unit, *other)).sort("number").drop("number", "quoted")
+
+
+def _add_verdict(rows: pl.DataFrame, params: UniverseParams, currency: str) -> pl.DataFrame:
     """Add member and reason."""
     # A delisting whose ex-date lies before the sessions in reach has no row: nothing in reach can have traded since.
     last_row = pl.col("row") - pl.col("stale")
     gone = pl.col("delisted").is_not_null() & (last_row < pl.col("ex_row").fill_null(pl.col("row")))
+    unlike = f"quoted in {{}}, {OTHER_CURRENCY} {currency}"
     reason = pl.coalesce(
+        _failing(
+            (pl.col("role") == "benchmark") & pl.col("foreign").is_not_null(),
+            f"a benchmark that is not compared with: {unlike}",
+            "foreign",
+        ),
         _failing(pl.col("role") == "benchmark", "a benchmark: compared with, never traded"),
+        _failing(pl.col("foreign").is_not_null(), unlike, "foreign"),
         _failing(~pl.col("constituent"), "no constituent of the index at this session"),
         _failing(gone, "delisted on {}", pl.col("delisted")),
         _failing(pl.col("stale") > params.max_stale, f"no bar for {{}} sessions (at most {params.max_stale})", "stale"),
@@ -238,7 +263,7 @@ STAGE = Stage(
             lookback=HISTORY,
             every_revision=True,
             where=pl.col("interval") == "1d",
-            columns=(*MARKET_PRICES.key, "session", "close", "volume", "available_at"),
+            columns=(*MARKET_PRICES.key, "session", "close", "volume", "currency", "available_at"),
         ),
         Read(TICKER_UNIVERSE, lookback=1, upto="previous"),
         Read(INSTRUMENTS, lookback=None),
@@ -249,4 +274,5 @@ STAGE = Stage(
     params=IngestionParams(),
     section="ingestion",
     catches_up=True,
+    keeps_currency=True,
 )

@@ -52,13 +52,13 @@ def baselines(
     the facts of today. A lake whose value has a history without holdings goes on from its last value, in cash.
     """
     first = moment.calendar.offset(moment.session, -WINDOW)
-    rows = []
-    for portfolio, capital in _capitals(portfolio_value, instruments, params).items():
+    rows, first_listed = [], _reference(instruments, moment.currency)
+    for portfolio, capital in _capitals(portfolio_value, first_listed, params).items():
         held = baseline_holdings.filter(pl.col("portfolio") == portfolio, pl.col("shares") != 0)
         begun = sorted(held["session"]) or sorted(portfolio_value["session"])[-1:] or [moment.session]
         start = max(begun[0], first)
         held = held.filter(pl.col("session") == start)
-        reference = _reference(instruments) if portfolio == BENCHMARK else None
+        reference = first_listed if portfolio == BENCHMARK else None
         tables = (market_prices, corporate_actions, ticker_universe)
         market = _lay_out(*tables, held["asset"].to_list(), reference, moment.calendar.between(start, moment.session))
         kept, traded = _follow(_restore(held, market.names, capital), market, corporate_actions, portfolio, held.height)
@@ -66,17 +66,19 @@ def baselines(
     return pl.concat([BASELINE_HOLDINGS.empty(), *rows])
 
 
-def _capitals(portfolio_value: pl.DataFrame, instruments: pl.DataFrame, params: TradingParams) -> dict[str, float]:
+def _capitals(portfolio_value: pl.DataFrame, reference: str | None, params: TradingParams) -> dict[str, float]:
     """What each baseline had at last; the book's capital at first. Without a benchmark then there is none for good."""
     if not portfolio_value.is_empty():
         last = portfolio_value.sort("session").row(-1, named=True)
         return {name: last[name] for name in (EQUAL_WEIGHT, BENCHMARK) if last[name] is not None}
     capital = round(params.capital, 2)
-    return {EQUAL_WEIGHT: capital} | ({BENCHMARK: capital} if _reference(instruments) else {})
+    return {EQUAL_WEIGHT: capital} | ({BENCHMARK: capital} if reference else {})
 
 
-def _reference(instruments: pl.DataFrame) -> str | None:
-    tickers = instruments.filter(pl.col("role") == "benchmark")["ticker"].sort().to_list()
+def _reference(instruments: pl.DataFrame, currency: str) -> str | None:
+    """The first benchmark that is quoted in the currency of the book."""
+    listed = instruments.filter(pl.col("role") == "benchmark", pl.col("currency") == currency)
+    tickers = listed["ticker"].sort().to_list()
     return tickers[0] if tickers else None
 
 
@@ -194,4 +196,5 @@ STAGE = Stage(
     writes=BASELINE_HOLDINGS,
     params=TradingParams(),
     section="trading",
+    keeps_currency=True,
 )

@@ -27,7 +27,7 @@ from pipeline.trading.planning.operator_decisions import OperatorDecision, expla
 PLAN_COLUMNS = (
     *TRADE_PLANS.key, "plan_id", "for_session", "decided_at", "side", "intent", "taken", "shares", "edge",
 )  # fmt: skip
-BAR_COLUMNS = (*MARKET_PRICES.key, "session", "open", "close", "volume")
+BAR_COLUMNS = (*MARKET_PRICES.key, "session", "open", "close", "volume", "currency")
 
 
 def execute(
@@ -118,10 +118,15 @@ def _bars(
         params.sizing.window,
         basis=session,
     )
-    today = bars.filter(pl.col("session") == session).select("ticker", "open", "volume")
+    today = bars.filter(pl.col("session") == session).select("ticker", "open", "volume", "currency")
     known = today.join(before, on="ticker", how="left", maintain_order="left")
-    rows = known.select("ticker", "open", "volume", "median_volume", "volatility").iter_rows()
-    return {ticker: Bar(to_micros(price), volume, usual, sigma) for ticker, price, volume, usual, sigma in rows}
+    found = {}
+    for ticker, price, volume, usual, sigma, quoted in known.select(
+        "ticker", "open", "volume", "median_volume", "volatility", "currency"
+    ).iter_rows():
+        other = quoted if moment.currency not in ("", quoted) else None
+        found[ticker] = Bar(to_micros(price), volume, usual, sigma, other)
+    return found
 
 
 def _rows(results: list[OrderResult], session: date, opening: datetime) -> pl.DataFrame:
@@ -171,4 +176,5 @@ STAGE = Stage(
     writes=EXECUTED_TRADES,
     params=TradingParams(),
     section="trading",
+    keeps_currency=True,
 )

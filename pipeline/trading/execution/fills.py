@@ -77,6 +77,8 @@ def _explain_no_market(order: Order, bar: Bar | None, opening: datetime) -> str:
         return f"decided at {order.decided_at:%Y-%m-%d %H:%M} UTC, after the open of {opening:%Y-%m-%d %H:%M} UTC"
     if bar is None:
         return "no bar: the ticker did not trade, and the order expired"
+    if bar.other_currency is not None:
+        return f"{order.ticker} is quoted in {bar.other_currency}, which is not the currency of the book"
     return ""
 
 

@@ -15,6 +15,8 @@ class Bar:
     volume: int
     median_volume: float | None
     volatility: float | None
+    other_currency: str | None = None
+    """The currency it is quoted in, where that is not the book's."""
 
 
 class Quote(NamedTuple):

@@ -77,7 +77,7 @@ def test_a_lake_of_an_earlier_program_is_refused_with_what_to_do_and_left_as_it_
 def test_a_plan_names_each_table_and_changes_nothing(golden: Path) -> None:
     before = files(golden)
     *added, change = sorted(plan_migration(Lake.open(golden, older=True)), key=lambda one: one.table)
-    assert [one.table for one in added] == ["corporate_actions", "ledger_entries", "portfolio_value"]
+    assert [one.table for one in added] == ["corporate_actions", "instruments", "ledger_entries", "portfolio_value"]
     assert not any(one.rewrites for one in added)
     assert (change.table, change.rows, change.version, change.rewrites) == ("runs", 152, 9, True)
     computed = [f"gains {column}, computed for older rows" for column in ("work", "plugins")]
@@ -155,7 +155,7 @@ def test_the_plan_for_a_demo_lake_says_that_runs_gain_their_kind_of_work_and_cha
     with pytest.raises(NotALakeError, match=rf"format 2, .* {FORMAT}; .*`nextgen migrate`"):
         Lake.open(demo)
     *added, change = sorted(plan_migration(Lake.open(demo, older=True)), key=lambda one: one.table)
-    assert [one.table for one in added] == ["corporate_actions", "ledger_entries", "portfolio_value"]
+    assert [one.table for one in added] == ["corporate_actions", "instruments", "ledger_entries", "portfolio_value"]
     assert not any(one.rewrites for one in added)
     assert (change.table, change.rows, change.rewrites) == ("runs", 358, True)
     assert "gains work" in change.description and "gains plugins" in change.description
@@ -219,7 +219,7 @@ def test_a_lake_of_the_third_format_gains_what_actions_say_and_its_runs_come_out
         Lake.open(path)
     old = Lake.open(path, older=True)
     was = {name: old.read(table) for name, table in TABLES.items()}
-    assert migrate(old).changes[0].table == "corporate_actions"
+    assert "corporate_actions" in {change.table for change in migrate(old).changes}
     new = Lake.open(path)
     for name, table in TABLES.items():
         assert rows_before(new, table).equals(was[name]), name

@@ -184,6 +184,23 @@ def test_settings_that_contradict_each_other_are_refused_with_both_names_and_the
         assert all(part in said for part in (*parts, f"(set by file {tmp_path / 'nextgen.toml'})")), (lines, said)
 
 
+@pytest.mark.parametrize(
+    ("chosen", "currency"),
+    [
+        ({}, "USD"),
+        ({"market.exchange": "XLON"}, "GBP"),
+        ({"market.exchange": "24/7"}, "USD"),
+        ({"source.name": "files", "source.files.prices": "a.csv", "source.files.currency": "ZAC"}, "ZAR"),
+        ({"market.exchange": "XLON", "market.currency": "EUR"}, "EUR"),
+    ],
+)
+def test_the_book_has_the_currency_that_is_set_else_the_files_else_the_exchanges(
+    chosen: dict[str, str], currency: str
+) -> None:
+    given = {key: choice(key, text) for key, text in chosen.items()}
+    assert load(None, {}, given).settings.currency == currency
+
+
 def test_a_feed_needs_a_plain_name_and_a_plain_address(tmp_path: Path) -> None:
     for name, url in [
         ("A", "https://x.example/"),

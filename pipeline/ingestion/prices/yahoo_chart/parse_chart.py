@@ -16,10 +16,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from pipeline.market import currencies
+
 Floats = NDArray[np.float64]
 PRICES = ("open", "high", "low", "close")
-MINOR_UNITS = {"GBp": "GBP", "GBX": "GBP", "ZAc": "ZAR", "ZAX": "ZAR", "ILA": "ILS"}
-"""Currencies that are hundredths of another: pence, cents, agorot."""
+MINOR_UNITS = currencies.MINOR_UNITS
 SUBDIVIDED = frozenset({*MINOR_UNITS, *MINOR_UNITS.values()})
 """Currencies of the markets where a vendor mistakes the hundredth for the whole, and the other way round."""
 

@@ -10,7 +10,7 @@ from pydantic import Field
 from pipeline.config.setting_types import (
     DISTINCT,
     AnyText,
-    Currency,
+    CurrencyOrUnit,
     Exchange,
     FilePath,
     TickerOrNone,
@@ -56,7 +56,8 @@ class FilesParams:
     """What the time of an intraday bar marks: start or end."""
     exchange: Exchange | None = None
     """Set by older files; the market's exchange counts, and this may only repeat it."""
-    currency: Currency | None = None
-    """ISO 4217 code of the prices' currency; unless set, the currency of the market's exchange."""
+    currency: CurrencyOrUnit | None = None
+    """ISO 4217 code of the prices' currency, or a unit of it (GBX, ZAC or ILA, hundredths); unless set, the currency of
+    the market's exchange."""
     zone: Zone | None = None
     """Time zone in which a timestamp's trading day is read; unless set, that of the market's exchange."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -75,6 +76,19 @@ def taken(template: Path, tmp_path: Path) -> Runner:
 def imported(runner: Runner, old: Path, *kinds: str, at: datetime = AT, **options: Any) -> ImportReport:
     with open_sqlite(old) as store:
         return import_system(runner, store, mapping(*kinds), at, **options)
+
+
+@pytest.mark.parametrize("unit", ["EUR", "GBX"])
+def test_a_system_in_another_currency_than_the_books_is_refused_before_anything_is_read(
+    runner: Runner, old: Path, unit: str
+) -> None:
+    before = versions(runner.lake)
+    with (
+        open_sqlite(old) as store,
+        pytest.raises(SourceError, match=f"in {unit}, and the book of this lake is kept in"),
+    ):
+        import_system(runner, store, replace(mapping("prices"), currency=unit), AT)
+    assert versions(runner.lake) == before
 
 
 def counts(report: ImportReport) -> dict[str, tuple[int, int, int, int, int]]:

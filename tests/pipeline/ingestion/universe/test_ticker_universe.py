@@ -73,6 +73,35 @@ def test_a_benchmark_is_compared_with_and_never_traded() -> None:
     assert reason(bars("AAA", back(3)), listed=listed) == "a benchmark: compared with, never traded"
 
 
+@pytest.mark.parametrize(
+    ("listing", "words"),
+    [
+        ({"currency": "JPY"}, "quoted in JPY, the book is kept in USD"),
+        ({"currency": "GBP", "unit": "GBX"}, "quoted in GBX (GBP), the book is kept in USD"),
+        (
+            {"currency": "EUR", "role": "benchmark"},
+            "a benchmark that is not compared with: quoted in EUR, the book is kept in USD",
+        ),
+    ],
+)
+def test_a_listing_in_another_currency_than_the_books_is_no_member_and_says_why(
+    listing: dict[str, str], words: str
+) -> None:
+    assert reason(bars("AAA", back(3)), listed=instruments("AAA", **listing)) == words
+
+
+def test_bars_in_another_currency_than_their_listing_says_are_not_taken_for_it() -> None:
+    rows = bars("AAA", back(4)[:-1]) + bars("AAA", back(1), currency="CHF")
+    assert reason(rows) == "quoted in CHF, the book is kept in USD"
+    assert reason(bars("AAA", back(4)[:-1], currency="CHF") + bars("AAA", back(1))) == "member"
+
+
+def test_a_book_kept_in_the_listings_currency_has_it_and_a_run_of_before_did_not_ask() -> None:
+    listed, rows = instruments("AAA", currency="JPY"), bars("AAA", back(3), currency="JPY")
+    for currency in ("JPY", ""):
+        assert reason(rows, listed=listed, at=replace(moment(), currency=currency)) == "member"
+
+
 def test_a_delisted_stock_says_since_when() -> None:
     ended = actions({"kind": "delisting", "amount": 0.0})
     assert reason(bars("AAA", back(4)[:-1]), ended=ended) == "delisted on 2020-03-04"

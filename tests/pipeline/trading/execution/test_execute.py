@@ -39,6 +39,13 @@ def test_q2_a_fill_is_known_only_after_its_decision() -> None:
     assert trade["session"] > plans["session"][0]
 
 
+def test_an_order_for_what_is_quoted_in_another_currency_is_not_filled_and_says_why() -> None:
+    world, trade = bought(open=3_000.0, close=3_000.0, currency="JPY")
+    assert (trade["status"], trade["shares"], trade["gross"]) == ("unfilled", 0, Decimal("0.00"))
+    assert trade["reason"] == "AAA is quoted in JPY, which is not the currency of the book"
+    assert world.value(DAY1)["nav"] == Decimal("1000000.00")
+
+
 def test_q2_an_order_decided_after_the_open_is_not_filled_with_hindsight() -> None:
     world = World(bar("AAA", FUND), bar("AAA", DAY1))
     world.order(FUND, "AAA", "buy", 100, decided_at=CALENDAR.open_at(DAY1))
