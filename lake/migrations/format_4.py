@@ -22,4 +22,5 @@ STEPS: tuple[Step, ...] = (
     AddColumn("portfolio_value", "equal_weight_turnover"),
     AddColumn("portfolio_value", "equal_weight_cost"),
     AddColumn("instruments", "unit"),
+    AddColumn("market_prices", "volume_rounding"),
 )

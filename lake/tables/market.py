@@ -122,6 +122,11 @@ MARKET_PRICES = Table(
         "available_at": AVAILABLE_AT,
         "payload_id": PAYLOAD_ID.refer_to("raw_prices.payload_id"),
         "line": count("index", "the line of the payload the bar was read from"),
+        "volume_rounding": number(
+            "shares",
+            "what was traded less `volume`, -0.5 to 0.5, where fractions trade; null where nothing is to be added",
+            nullable=True,
+        ),
     },
     rules={
         "prices are positive": Rule(

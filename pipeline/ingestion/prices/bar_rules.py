@@ -10,11 +10,16 @@ from lake.tables.vocabulary import SYMBOL
 from pipeline.ingestion.decode_payloads import decode
 from pipeline.ingestion.parse_values import day, first_broken, instant, naive, number, present, whole
 from pipeline.ingestion.prices.minor_units import add_currency
+from pipeline.ingestion.sources.payloads import CONVERTED
 from pipeline.market.sessions import Sessions
 
 FIELDS = ("ticker", "session", "ts", "open", "high", "low", "close", "volume", "available_at")
 PRICES = ("open", "high", "low", "close")
 VALUES = (*PRICES, "volume")
+COMPARED = (*VALUES, "volume_rounding")
+"""What makes a bar another one."""
+DIGITS = 9
+"""Decimals of a volume that count: beyond them lies the rounding of a vendor's own arithmetic."""
 ROUNDING = 1e-6
 """Relative; how far open and close may lie outside high and low and still be the same price, rounded elsewhere."""
 MINUTES = {"1d": 0, "1h": 60, "5m": 5, "1m": 1}
@@ -28,7 +33,7 @@ OF_THE_CONTRACT = (
 )
 READ = (
     *("ticker", "interval", "session", "ts", "open", "high", "low", "close", "volume", "currency", "source"),
-    *("payload_id", "line", "text", "landed", "fetched_at", "history", "stated", "position", "rule"),
+    *("volume_rounding", "payload_id", "line", "text", "landed", "fetched_at", "history", "stated", "position", "rule"),
 )
 
 
@@ -37,7 +42,8 @@ def read_bars(raw_prices: pl.DataFrame, instruments: pl.DataFrame, calendar: Ses
 
     Daily bars carry a date, or a time with an offset whose date at the exchange is taken. Intraday bars carry a time:
     the start of the bar unless the request says `"stamp": "end"`. Open and close outside the range by at most 1e-6 of
-    the price widen it. Volume is rounded to whole shares. Prices in a unit such as pence become whole currency.
+    the price widen it. Volume is rounded to whole shares, and what that takes from it is kept beside it. Prices in a
+    unit such as pence become whole currency.
 
     Args:
         raw_prices: landed rows; those that are not bars are passed over.
@@ -88,11 +94,14 @@ def _parse_values(bars: pl.DataFrame) -> pl.DataFrame:
         volume_number=number("volume_text"),
         **{name: number(f"{name}_text") / pl.col("per") for name in PRICES},
     )
+    rest = (pl.col("volume_number") - pl.col("volume")).round(DIGITS)
+    exact = (pl.col("asked_units") == CONVERTED) & (rest != 0)
     top, bottom = pl.max_horizontal("open", "close"), pl.min_horizontal("open", "close")
     high, low = pl.col("high"), pl.col("low")
     return bars.with_columns(
         high=pl.when(top.is_between(high, high * (1 + ROUNDING))).then(top).otherwise(high),
         low=pl.when(bottom.is_between(low * (1 - ROUNDING), low)).then(bottom).otherwise(low),
+        volume_rounding=pl.when(exact).then(rest),
     )
 
 

@@ -37,7 +37,8 @@ def judge_jumps(
     to the confirming one decide, so the verdict on a bar is the same however much more is loaded with it.
 
     Args:
-        candidates: ticker, interval, ts, session, position, close, volume: one row per bar, none equal to a known one.
+        candidates: ticker, interval, ts, session, position, close, volume, volume_rounding: one row per bar, none equal
+            to a known one.
         accepted: the same columns: the bars that stand already.
         splits: ticker, ex_date, numerator, denominator, available_at; each counts at the first bar from its ex-date on,
             if it was known when that bar ended: what is announced later has to wait for the confirmation.
@@ -59,7 +60,7 @@ def judge_jumps(
 
 def _chain(candidates: pl.DataFrame, accepted: pl.DataFrame, splits: pl.DataFrame, zone: str) -> pl.DataFrame:
     """All bars in order with `level`, the close times the shares that one share of the first bar has become."""
-    columns = [*BAR, "position", "close", "volume"]
+    columns = [*BAR, "position", "close", pl.col("volume") + pl.col("volume_rounding").fill_null(0.0)]
     new, old = candidates.lazy().select(columns), accepted.lazy().select(columns)
     asked = new.join(old.select(*BAR, standing="close"), on=BAR, how="left", maintain_order="left")
     stand = old.join(new, on=BAR, how="anti").with_columns(standing="close", candidate=pl.lit(False))
@@ -109,7 +110,7 @@ class _Step(NamedTuple):
     position: int
     level: float
     standing_level: float | None
-    volume: int
+    volume: float
     candidate: bool
 
 

@@ -12,7 +12,7 @@ from lake.tables.market import MARKET_PRICES
 from pipeline.engine.stage import Moment
 from pipeline.ingestion.decode_payloads import SET_ASIDE
 from pipeline.ingestion.params import IngestionParams
-from pipeline.ingestion.prices.bar_rules import VALUES, read_bars
+from pipeline.ingestion.prices.bar_rules import COMPARED, read_bars
 from pipeline.ingestion.prices.jumps import BAR, MEMORY, NO_JUMPS, SUSPENDED, judge_jumps
 
 LOOKBACK = 30
@@ -140,7 +140,7 @@ def _drop_repeats(sound: pl.DataFrame) -> pl.DataFrame:
     first = pl.int_range(pl.len()).over(bar, order_by=["text", "payload_id", "line"]) == 0
     repeats = sound.filter(twice).with_columns(replaced=asked_at < asked_at.max().over(bar))
     last = repeats.filter(~pl.col("replaced")).with_columns(
-        rule=pl.when(pl.struct(VALUES).n_unique().over(bar) > 1)
+        rule=pl.when(pl.struct(COMPARED).n_unique().over(bar) > 1)
         .then(pl.lit(TWO_VALUES))
         .when(~first)
         .then(pl.lit(REPEAT))
@@ -152,12 +152,12 @@ def _drop_repeats(sound: pl.DataFrame) -> pl.DataFrame:
 def _compare_with_known(batch: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
     """Add the revision the bar is (Int32), and `new`: whether it differs from what is known, bit for bit."""
     beside = batch.lazy().join(
-        known.lazy().select(*BAR, *(pl.col(name).alias(f"known_{name}") for name in (*VALUES, "revision"))),
+        known.lazy().select(*BAR, *(pl.col(name).alias(f"known_{name}") for name in (*COMPARED, "revision"))),
         on=BAR,
         how="left",
         maintain_order="left",
     )
-    same = pl.all_horizontal(pl.col(name) == pl.col(f"known_{name}") for name in VALUES).fill_null(False)
+    same = pl.all_horizontal(pl.col(name).eq_missing(pl.col(f"known_{name}")) for name in COMPARED)
     revision = (pl.col("known_revision") + (~same).cast(pl.Int32)).fill_null(0).cast(pl.Int32)
     return beside.with_columns(revision=revision, new=~same).collect()
 

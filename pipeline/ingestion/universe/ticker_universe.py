@@ -81,13 +81,14 @@ def _observe(bars: pl.DataFrame, before: pl.DataFrame, sessions: pl.DataFrame, m
 def _events(bars: pl.DataFrame, sessions: pl.DataFrame, columns: pl.DataFrame) -> pl.DataFrame:
     """row, column, close, dollars and known (the row of the first decision that could use it), in order of known."""
     decisions = sessions.select(available_at="decided_at", known="row")
+    traded = pl.col("volume") + pl.col("volume_rounding").fill_null(0.0)
     return (
         bars.join(sessions.select("session", "row"), on="session")
         .join(columns, on="ticker")
         .sort("available_at")
         .join_asof(decisions, on="available_at", strategy="forward")
         .filter(pl.col("known").is_not_null())
-        .with_columns(known=pl.max_horizontal("known", "row"), dollars=pl.col("close") * pl.col("volume"))
+        .with_columns(known=pl.max_horizontal("known", "row"), dollars=pl.col("close") * traded)
         .sort("known", "column", "row", "revision")
         .select("row", "column", "close", "dollars", "known")
     )
@@ -263,7 +264,7 @@ STAGE = Stage(
             lookback=HISTORY,
             every_revision=True,
             where=pl.col("interval") == "1d",
-            columns=(*MARKET_PRICES.key, "session", "close", "volume", "currency", "available_at"),
+            columns=(*MARKET_PRICES.key, "session", "close", "volume", "volume_rounding", "currency", "available_at"),
         ),
         Read(TICKER_UNIVERSE, lookback=1, upto="previous"),
         Read(INSTRUMENTS, lookback=None),

@@ -103,7 +103,8 @@ def _lay_out(
     shape = (len(days), len(ordered))
     closes, traded, members = np.full(shape, np.nan), np.zeros(shape, bool), np.zeros(shape, bool)
     at = _place(bars, days, ordered)
-    closes[at], traded[at] = bars["close"].to_numpy(), (bars["volume"] > 0).to_numpy() | (reference is not None)
+    sold = bars.select((pl.col("volume") > 0) | (pl.col("volume_rounding") > 0).fill_null(False)).to_series()
+    closes[at], traded[at] = bars["close"].to_numpy(), sold.to_numpy() | (reference is not None)
     members[_place(chosen, days, ordered)] = True
     return _Reach(days, ordered, closes, traded, members)
 
@@ -187,7 +188,7 @@ STAGE = Stage(
             MARKET_PRICES,
             lookback=WINDOW,
             where=pl.col("interval") == "1d",
-            columns=(*MARKET_PRICES.key, "session", "close", "volume"),
+            columns=(*MARKET_PRICES.key, "session", "close", "volume", "volume_rounding"),
         ),
         Read(CORPORATE_ACTIONS, lookback=WINDOW),
         Read(TICKER_UNIVERSE, lookback=WINDOW, where=pl.col("member"), columns=("session", "ticker", "member")),

@@ -77,7 +77,13 @@ def test_a_lake_of_an_earlier_program_is_refused_with_what_to_do_and_left_as_it_
 def test_a_plan_names_each_table_and_changes_nothing(golden: Path) -> None:
     before = files(golden)
     *added, change = sorted(plan_migration(Lake.open(golden, older=True)), key=lambda one: one.table)
-    assert [one.table for one in added] == ["corporate_actions", "instruments", "ledger_entries", "portfolio_value"]
+    assert [one.table for one in added] == [
+        "corporate_actions",
+        "instruments",
+        "ledger_entries",
+        "market_prices",
+        "portfolio_value",
+    ]
     assert not any(one.rewrites for one in added)
     assert (change.table, change.rows, change.version, change.rewrites) == ("runs", 152, 9, True)
     computed = [f"gains {column}, computed for older rows" for column in ("work", "plugins")]

@@ -102,6 +102,12 @@ def test_a_book_kept_in_the_listings_currency_has_it_and_a_run_of_before_did_not
         assert reason(rows, listed=listed, at=replace(moment(), currency=currency)) == "member"
 
 
+def test_what_trades_in_fractions_is_as_liquid_as_what_was_traded_of_it() -> None:
+    coins = bars("AAA", back(3), close=4_000_000.0, volume=0, volume_rounding=0.4)
+    assert computed(coins)["dollar_volume"].to_list() == [1_600_000.0]
+    assert reason(coins) == "member"
+
+
 def test_a_delisted_stock_says_since_when() -> None:
     ended = actions({"kind": "delisting", "amount": 0.0})
     assert reason(bars("AAA", back(4)[:-1]), ended=ended) == "delisted on 2020-03-04"
