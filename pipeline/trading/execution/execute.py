@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
@@ -135,7 +136,7 @@ def _rows(results: list[OrderResult], session: date, opening: datetime) -> pl.Da
     count = len(results)
     return pl.DataFrame(
         {
-            "trade_id": [f"{session}:{order.ticker}:{order.side}" for order in orders],
+            "trade_id": _name_trades(orders, session),
             "plan_id": [order.plan_id for order in orders],
             "session": [session] * count,
             "ts": [opening] * count,
@@ -154,6 +155,16 @@ def _rows(results: list[OrderResult], session: date, opening: datetime) -> pl.Da
         },
         schema=EXECUTED_TRADES.schema,
     ).sort("trade_id")
+
+
+def _name_trades(orders: list[Order], session: date) -> list[str]:
+    """Return the trades' ids; where a rename makes several orders ones of the same ticker, each keeps its old name."""
+    often = Counter((order.ticker, order.side) for order in orders)
+    own = [order.plan_id.split(":")[-1] for order in orders]
+    return [
+        f"{session}:{order.ticker if often[order.ticker, order.side] == 1 else name}:{order.side}"
+        for order, name in zip(orders, own, strict=True)
+    ]
 
 
 STAGE = Stage(

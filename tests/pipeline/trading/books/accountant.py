@@ -160,6 +160,38 @@ class Accountant:
                 price *= Fraction(fact["denominator"], fact["numerator"])
         return fraction_of(price)
 
+    def worth(self, day: date) -> int:
+        """What is held is worth at the last closes up to a day, cents."""
+        return sum(round(shares * self.mark(name, day) * 100) for name, shares in self.shares.items() if shares)
+
+    def mark(self, name: str, day: date) -> Fraction:
+        """The last close of a name, of its old name until it trades, else what was stated of it, else what it cost."""
+        came = [f for f in self.facts if f["kind"] == "rename" and f["successor"] == name and f["ex_date"] <= day]
+        since = max((f["ex_date"] for f in came), default=date.min)
+        traded = [when for who, when in self.bars if who == name and since <= when <= day]
+        if traded:
+            return self.restated(name, max(traded), day)
+        if came:
+            old = next(f["ticker"] for f in came if f["ex_date"] == since)
+            traded = [when for who, when in self.bars if who == old and when < since]
+            if traded:
+                close = self.restated(old, max(traded), since)
+                for fact in self.facts:
+                    if fact["kind"] == "split" and fact["ticker"] == name and max(traded) < fact["ex_date"] <= day:
+                        close *= Fraction(fact["denominator"], fact["numerator"])
+                return fraction_of(close)
+        else:
+            spun = [f for f in self.facts if f["nature"] == "spin_off" and f["successor"] == name and f["amount"]]
+            spun = sorted((f["ex_date"], f["ticker"], f["sequence"]) for f in spun if f["ex_date"] <= day)
+            for fact in [f for f in self.facts if spun and (f["ex_date"], f["ticker"], f["sequence"]) == spun[-1]]:
+                if fact["nature"] == "spin_off":
+                    close = fraction_of(fraction(fact["amount"]) * fact["denominator"] / fact["numerator"])
+                    for one in self.facts:
+                        if one["kind"] == "split" and one["ticker"] == name and fact["ex_date"] < one["ex_date"] <= day:
+                            close *= Fraction(one["denominator"], one["numerator"])
+                    return fraction_of(close)
+        return fraction_of(Fraction(self.cost[name], 100 * self.shares[name]))
+
     @property
     def receivable(self) -> int:
         """What is still to come, cents."""

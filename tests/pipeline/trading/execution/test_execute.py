@@ -246,3 +246,18 @@ def test_an_event_that_does_not_balance_is_refused() -> None:
         Book().post(lame, FUND)
     with pytest.raises(Exception, match="legs of an event sum to zero"):
         LEDGER_ENTRIES.check(build_entries([lame], FUND))
+
+
+def test_two_orders_that_a_rename_makes_ones_of_the_same_ticker_are_two_trades() -> None:
+    given = World(*[bar(name, day) for name in ("AAA", "NEW") for day in DAYS[:3]], params=free())
+    given.act({"ticker": "AAA", "ex_date": DAYS[1], "kind": "rename", "successor": "NEW", "numerator": None,
+               "denominator": None, "amount": None})  # fmt: skip
+    given.order(DAYS[0], "AAA", "buy", 10)
+    given.order(DAYS[0], "NEW", "buy", 20)
+    given.settle_to(DAYS[1])
+    trades = given.rows("executed_trades").sort("trade_id")
+    assert trades.select("trade_id", "ticker", "shares").rows() == [
+        (f"{DAYS[1]}:AAA:buy", "NEW", 10),
+        (f"{DAYS[1]}:NEW:buy", "NEW", 20),
+    ]
+    assert given.book.positions["NEW"].shares == 30
