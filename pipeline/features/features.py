@@ -19,6 +19,8 @@ from pipeline.features.feature_set import FeatureSet, feature_set
 from pipeline.features.panel import DEPTH, MARGIN, build_panel
 from pipeline.features.params import FeatureParams
 from pipeline.features.trailing_window import View
+from pipeline.market.sessions import Sessions
+from pipeline.market.unscheduled_closures import calendar_known_at
 
 
 def features(
@@ -44,9 +46,13 @@ def features(
         for epoch in epochs(facts, moment)
         for panel in [build_panel(epoch, listed, moment.calendar, params)]
         for session in epoch.sessions
-        for view in [View(panel, session, moment.calendar, params)]
+        for view in [View(panel, session, _calendar_at(session, moment, params), params)]
     ]
     return _frame(blocks, chosen)
+
+
+def _calendar_at(session: date, moment: Moment, params: FeatureParams) -> Sessions:
+    return calendar_known_at(moment.calendar, session) if params.calendar == 2 else moment.calendar
 
 
 class _Block(NamedTuple):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
+
+from pipeline.config.setting_types import Earlier
 
 MAX_WINDOW = 20
 """Sessions of feature rows the windows stage reads; raise it to allow longer windows."""
@@ -23,3 +25,7 @@ class FeatureParams:
 
     news_prior: Annotated[float, Field(gt=0, le=1000)] = 1.0
     """Weight of neutral news in every sentiment mean, in articles of full strength: little news says little."""
+
+    calendar: Annotated[Literal[1, 2], Earlier(1)] = 2
+    """Which calendar a session looks ahead on: 2 is the one that was known then; 1 is today's, in which closures that
+    nobody had scheduled were never to trade, as in runs of earlier programs."""

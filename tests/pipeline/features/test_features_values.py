@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date, timedelta
 from math import isnan, nan
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -16,7 +17,8 @@ from lake.tables.market import CORPORATE_ACTIONS
 from lake.tables.news import NEWS_SENTIMENT
 from pipeline.features.catalogue import BUILT_IN
 from pipeline.features.feature_set import F1, current_set
-from pipeline.market.sessions import Sessions
+from pipeline.features.params import FeatureParams
+from pipeline.market.sessions import Sessions, exchange_sessions
 from tests.frames.features import (
     CALENDAR,
     Market,
@@ -294,3 +296,15 @@ def _alike(one: pl.DataFrame, two: pl.DataFrame, names: list[str]) -> None:
     for name in names:
         np.testing.assert_allclose(one[name].to_numpy(), two[name].to_numpy(), rtol=1e-5, atol=1e-6, err_msg=name)
         assert one[name].null_count() == two[name].null_count()
+
+
+@pytest.mark.parametrize(("calendar", "sessions"), [(2, 3), (1, 1)])
+def test_a_closure_that_nobody_had_scheduled_is_not_foreseen_but_by_runs_of_before(
+    calendar: Literal[1, 2], sessions: int
+) -> None:
+    whole, friday = exchange_sessions("XNYS"), date(2012, 10, 26)
+    low, high = whole.position(date(2012, 10, 1)), whole.position(date(2012, 11, 30))
+    autumn = replace(whole, days=whole.days[low:high], opens=whole.opens[low:high], closes=whole.closes[low:high])
+    market = random_market(2, autumn.position(friday) + 1, calendar=autumn)
+    rows = run(market, friday, params=FeatureParams(calendar=calendar))
+    assert rows["month_till"].to_list() == [sessions, sessions]
