@@ -83,6 +83,9 @@ INSTRUMENTS = Table(
         ),
         "exchange": Column(pl.String(), "ISO 10383", "exchange calendar", pattern="[A-Z]{4}|24/[57]"),
         "currency": Column(pl.String(), "ISO 4217", "currency of its prices", pattern="[A-Z]{3}"),
+        "listed_on": day("first session known"),
+        "source": SOURCE,
+        "payload_id": PAYLOAD_ID.refer_to("raw_prices.payload_id"),
         "unit": Column(
             pl.String(),
             "name",
@@ -90,9 +93,6 @@ INSTRUMENTS = Table(
             nullable=True,
             pattern="GBp|GBX|ZAc|ZAC|ZAX|ILA",
         ),
-        "listed_on": day("first session known"),
-        "source": SOURCE,
-        "payload_id": PAYLOAD_ID.refer_to("raw_prices.payload_id"),
     },
 )
 

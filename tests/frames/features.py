@@ -130,6 +130,7 @@ def bars(ticker: str, days: list[date], calendar: Sessions = CALENDAR, **values:
         "available_at": [calendar.close_at(day) + timedelta(minutes=15) for day in days],
         "payload_id": HASH,
         "line": 0,
+        "volume_rounding": [None] * count,
     }
     columns.update({name: values[name] for name in ("revision", "available_at") if name in values})
     spread = {
@@ -205,7 +206,7 @@ def universe(tickers: list[str], days: list[date], *, member: bool = True) -> pl
 
 def listings(tickers: list[str], role: str = "stock") -> pl.DataFrame:
     """What each ticker is."""
-    rows = [(ticker, ticker, "tech", role, "XNYS", "USD", date(2000, 1, 3), "test", HASH) for ticker in tickers]
+    rows = [(ticker, ticker, "tech", role, "XNYS", "USD", date(2000, 1, 3), "test", HASH, None) for ticker in tickers]
     return pl.DataFrame(rows, schema=INSTRUMENTS.schema, orient="row")
 
 
