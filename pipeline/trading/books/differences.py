@@ -71,6 +71,8 @@ def _check_content(found: Reconciliation, entries: pl.DataFrame) -> Iterator[Dif
         # A fill counts for the very session it stands at; entries of earlier programs do not say for which they do.
         session=pl.when(fills).then("session").otherwise("effective"),
     )  # fmt: skip
+    if not any(_compare_sums(booked, postings, (*PLACE, "session", "due"))):
+        return  # as in nearly every session; else each respect is looked at by itself
     wrong: dict[str, str] = {}
     for place, has, ought in _compare_sums(booked, postings, PLACE):
         wrong.setdefault(place[0], _describe(place, has, ought))
