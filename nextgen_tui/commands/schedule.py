@@ -37,10 +37,11 @@ def preview_command(invocation: Invocation, days: int, file: Path | None) -> Non
     from nextgen_tui.text.table_view import grid
     from pipeline.control.schedule.preview import preview
     from pipeline.control.schedule.schedule_file import load_lake_schedule
-    from pipeline.market.calendar_cache import ChildCalendars
+    from pipeline.reading.market_time import calendars_from, read_changes
 
     now = datetime.now(UTC)
-    schedule = load_lake_schedule(invocation.lake_path, now, ChildCalendars(now.date()), file)
+    calendars = calendars_from(now.date(), read_changes(invocation.lake_path))
+    schedule = load_lake_schedule(invocation.lake_path, now, calendars, file)
     planned = preview(schedule, now, days)
     view = grid(f"Due in {days} days")
     for heading in ("UTC", "local time", "task", "slot", "session", "after"):
@@ -70,9 +71,10 @@ def check_command(invocation: Invocation, file: Path | None) -> None:
     from datetime import UTC, datetime
 
     from pipeline.control.schedule.schedule_file import load_lake_schedule
-    from pipeline.market.calendar_cache import ChildCalendars
+    from pipeline.reading.market_time import calendars_from, read_changes
 
     now = datetime.now(UTC)
-    schedule = load_lake_schedule(invocation.lake_path, now, ChildCalendars(now.date()), file)
+    calendars = calendars_from(now.date(), read_changes(invocation.lake_path))
+    schedule = load_lake_schedule(invocation.lake_path, now, calendars, file)
     invocation.output.show(f"{schedule.origin} is valid: {', '.join(task.name for task in schedule.tasks)}.")
     invocation.output.record({"file": schedule.origin, "tasks": [task.name for task in schedule.tasks]})

@@ -59,7 +59,7 @@ def make_lake(invocation: Invocation, chosen: Mapping[str, Given], until: date |
             "or name another with --lake"
         )
     settings = load(path, invocation.environ, chosen).settings
-    calendar = exchange_sessions(settings.market.exchange)
+    calendar = settings.market.changes.apply(exchange_sessions(settings.market.exchange))
     source = open_source(settings.source, calendar)
     first, known = source.coverage()
     last = calendar.at_or_before(until) if until else known

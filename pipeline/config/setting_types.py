@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, Field
 
 from lake.tables.vocabulary import SYMBOL
+from pipeline.market.calendar_changes import parse_change
 from pipeline.market.currencies import EXCHANGES
 
 
@@ -65,6 +66,11 @@ def _web_address(text: str) -> str:
     parts = urlsplit(text)
     if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
         raise ValueError("it is not a plain http or https address")
+    return text
+
+
+def _calendar_change(text: str) -> str:
+    parse_change(text)
     return text
 
 
@@ -125,6 +131,15 @@ CurrencyOrNone = Annotated[
 CurrencyOrUnit = Annotated[
     str, Field(pattern=r"^([A-Z]{3}|GBp|ZAc)$", description="an ISO 4217 currency code, such as USD, or GBX for pence")
 ]
+CalendarChange = Annotated[
+    str,
+    Field(
+        pattern=r"^\d{4}-\d\d-\d\d( known \d{4}-\d\d-\d\d)?$",
+        description="a date, or a date and since when it is known, written like 2012-10-29 known 2012-10-28",
+    ),
+    AfterValidator(_calendar_change),
+]
+CalendarChangeList = Annotated[tuple[CalendarChange, ...], Field(max_length=1000), DISTINCT]
 Zone = Annotated[
     str, Field(max_length=64, description="the name of a time zone, such as America/New_York"), AfterValidator(_zone)
 ]

@@ -9,12 +9,13 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from pipeline.config.setting_types import DISTINCT, CurrencyOrNone, Exchange, Seed
+from pipeline.config.setting_types import DISTINCT, CalendarChangeList, CurrencyOrNone, Exchange, Seed
 from pipeline.features.params import FeatureParams
 from pipeline.feedback.params import FeedbackParams
 from pipeline.health.params import HealthParams
 from pipeline.ingestion.params import IngestionParams
 from pipeline.ingestion.sources.registry import SourceParams
+from pipeline.market.calendar_changes import CalendarChanges
 from pipeline.market.currencies import CURRENCIES, main_currency
 from pipeline.models.params import ModelParams
 from pipeline.prediction.params import PredictionParams
@@ -34,9 +35,26 @@ class MarketParams:
     currency: CurrencyOrNone = ""
     """ISO 4217 code of the currency the book is kept in; unless set, that of the files where they say one, else that of
     the exchange (US dollars where it has none of its own). What is quoted in another is no member."""
+    closures: CalendarChangeList = ()
+    """Days on which the exchange does not trade though its calendar says so, each with the day since when that is known
+    (its own day where nothing is said). Runs whose moment lies before that do without."""
+    extra_sessions: CalendarChangeList = ()
+    """Days on which the exchange trades though its calendar has none, at the hours of the session before; stated in the
+    same way."""
     decision_lag_minutes: Annotated[int, Field(ge=0, le=960)] = 20
     """Minutes from a session's close to the decision, which has to fall before the next open; what becomes public later
     counts for the next session."""
+
+    @property
+    def changes(self) -> CalendarChanges:
+        """What the operator knows of the calendar."""
+        return CalendarChanges(self.closures, self.extra_sessions)
+
+    def contradictions(self) -> Iterator[str]:
+        """A day that is a closure and a session."""
+        closed, extra = ({text[:10] for text in texts} for texts in (self.closures, self.extra_sessions))
+        for day in sorted(closed & extra):
+            yield f"{day} is among closures and among extra_sessions; take it out of one of them"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -46,8 +46,8 @@ class Executor:
 
     @property
     def calendar(self) -> Sessions:
-        """The sessions of the configured exchange."""
-        return exchange_sessions(self.settings.market.exchange)
+        """The sessions of the configured exchange, with what the operator knows of them."""
+        return self._calendar_at(None)
 
     @property
     def source(self) -> Source:
@@ -60,6 +60,11 @@ class Executor:
     def plugins(self) -> Plugins:
         """The operator's plugins, loaded once."""
         return Plugins.load(self.settings.plugins.paths(self.lake.path), self.calendar)
+
+    def _calendar_at(self, as_of: datetime | None) -> Sessions:
+        """The calendar with the changes known by a moment; with all where None."""
+        market = self.settings.market
+        return market.changes.apply(exchange_sessions(market.exchange), as_of.date() if as_of else None)
 
     def decision_time(self, session: date) -> datetime:
         """The moment a session's decisions are made: what is public later does not exist for them."""
@@ -105,7 +110,7 @@ class Executor:
             as_of=recipe.as_of,
             seed=recipe.seed,
             versions=recipe.inputs,
-            calendar=self.calendar,
+            calendar=self._calendar_at(recipe.as_of),
             currency=recipe.params.get(CURRENCY, ""),
             extensions=self.plugins.restore(stage.uses, recipe.params.get(EXTENSIONS, {})),
         )

@@ -16,12 +16,16 @@ from typing import Any
 from lake.storage.atomic import write_atomic
 from pipeline.config.home import state_home
 from pipeline.engine.child_command import python_command
+from pipeline.market.calendar_changes import CalendarChanges
 from pipeline.market.sessions import Sessions, exchange_sessions
 
 BACK = timedelta(days=3 * 365)
 """How much of the past a schedule can look at: more than the longest window."""
 MAX_AGE = timedelta(days=7)
 """Calendars end a year after they were made, and exchanges change their holidays: older ones are computed again."""
+
+
+NO_CHANGES = CalendarChanges()
 
 
 class ChildCalendars:
@@ -31,8 +35,9 @@ class ChildCalendars:
     late, is a week old, or was made by another version of the calendar library is ignored.
     """
 
-    def __init__(self, today: date, cache: Path | None = None) -> None:
-        """Sessions as seen from a day; `cache` is the cache folder, the user's own where None."""
+    def __init__(self, today: date, cache: Path | None = None, changes: CalendarChanges = NO_CHANGES) -> None:
+        """Sessions as seen from a day; `cache` is the cache folder, the user's own where None; changes come on top."""
+        self._changes = changes
         self._since = today - BACK
         self._cache = cache or state_home(os.environ) / "calendars"
         self._known: dict[str, Sessions] = {}
@@ -45,7 +50,7 @@ class ChildCalendars:
         """
         if exchange not in self._known:
             self._known[exchange] = self.read_cached(exchange) or self._compute(exchange)
-        return self._known[exchange]
+        return self._changes.apply(self._known[exchange])
 
     def is_cached(self, exchange: str) -> bool:
         """Whether the exchange's sessions need not be computed."""

@@ -15,8 +15,8 @@ from pipeline.control.daemon.simulated_pace import make_operation_clock
 from pipeline.control.schedule.active_schedule import read_active_schedule
 from pipeline.control.schedule.schedule_file import Calendars
 from pipeline.health.checks import SEVERITY, Check, Status, worst
-from pipeline.market.calendar_cache import ChildCalendars
 from pipeline.reading.cycles import CycleFacts, last_training, recent_cycles
+from pipeline.reading.market_time import calendars_from, read_changes
 from pipeline.reading.operation_parts import PartHealth, judge_parts
 from pipeline.text_format import counted
 
@@ -106,7 +106,7 @@ def judge_health(
         LakeError: if the lake cannot be read.
     """
     now = now or make_operation_clock(lake).now()
-    calendars = calendars or ChildCalendars(now.date())
+    calendars = calendars or calendars_from(now.date(), read_changes(lake.path))
     parts = judge_parts(
         lake, read_active_schedule(lake.path, now, calendars), now, calendars, measure_lake=measure_lake
     )

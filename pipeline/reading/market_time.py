@@ -14,21 +14,30 @@ from pipeline.config import ConfigError
 from pipeline.config.loading import load
 from pipeline.config.settings import MarketParams
 from pipeline.control.daemon.simulated_pace import make_market_clock, read_pace
-from pipeline.market.calendar_cache import ChildCalendars
+from pipeline.market.calendar_cache import NO_CHANGES, ChildCalendars
+from pipeline.market.calendar_changes import CalendarChanges
 
 Now = Callable[[], datetime]
 """Returns the current time, in UTC."""
 
 
-@lru_cache(maxsize=2)
-def calendars_from(today: date) -> ChildCalendars:
+@lru_cache(maxsize=4)
+def calendars_from(today: date, changes: CalendarChanges = NO_CHANGES) -> ChildCalendars:
     """The exchanges' sessions as seen from a day; made anew every day of the tasks' time and of the market's."""
-    return ChildCalendars(today)
+    return ChildCalendars(today, changes=changes)
+
+
+def read_changes(lake: Path) -> CalendarChanges:
+    """What the operator of a lake knows of the calendar; nothing where the configuration cannot be used."""
+    try:
+        return load(lake, os.environ).settings.market.changes
+    except ConfigError:  # who needs the configuration itself says what is wrong with it
+        return NO_CHANGES
 
 
 def lake_calendars(lake: Path, now: Now) -> ChildCalendars:
     """The exchanges' sessions that a lake needs: an accelerated market has its own day."""
-    return calendars_from(_find_needed(lake, now)[0])
+    return calendars_from(_find_needed(lake, now)[0], read_changes(lake))
 
 
 def calendar_at_hand(lake: Path, now: Now) -> bool:

@@ -29,7 +29,7 @@ from pipeline.control.schedule.schedule_file import Calendars
 from pipeline.control.schedule.task import OPERATOR_ACTIONS, Schedule, Task
 from pipeline.health.checks import Status
 from pipeline.reading.daemon import MAX_DELAY, DaemonState, read_daemon
-from pipeline.reading.market_time import calendars_from
+from pipeline.reading.market_time import calendars_from, read_changes
 from pipeline.text_format import percent, rough_duration
 
 MAX_FAILING_DELAY = timedelta(days=1)
@@ -204,7 +204,8 @@ def _market_time(lake: Lake, settings: Settings | None, now: datetime) -> dateti
 def _tables(lake: Lake, manifest: Schedule, now: datetime) -> list[PartHealth]:
     """The freshness of each table that some task's manifest entry gives a target, by the market's own time."""
     found = []
-    calendars = calendars_from(now.date())  # a simulated market may lie years before the days that tasks are due on
+    # A simulated market may lie years before the days that tasks are due on.
+    calendars = calendars_from(now.date(), read_changes(lake.path))
     for task in manifest.tasks:
         session = calendars(task.exchange).last_closed(now - timedelta(hours=2))
         for output in task.outputs:

@@ -230,12 +230,12 @@ class Daemon:
 
     def _load_schedule(self) -> Schedule:
         now = self.clock.now()
-        self._calendars = ChildCalendars(now.date())
-        self._read_at = self.clock.steady()
         # Every worker would fail over a configuration that cannot be used.
-        exchange = load(self.lake.path, self.environ).settings.market.exchange
+        market = load(self.lake.path, self.environ).settings.market
+        self._calendars = ChildCalendars(now.date(), changes=market.changes)
+        self._read_at = self.clock.steady()
         file = self.schedule or find_schedule_file(self.lake.path)
-        schedule = load_schedule(file, now, self._calendars, exchange)
+        schedule = load_schedule(file, now, self._calendars, market.exchange)
         self._loaded_at = now
         return schedule
 

@@ -32,7 +32,7 @@ LAST, NEXT = date(2019, 9, 17), date(2019, 9, 18)
 
 def damage(lake: Lake, whole: Path | None = None) -> Path:
     """Cut short the last file of bars that was published, and keep it whole elsewhere; give its path."""
-    file = Path(lake.uri(MARKET_PRICES)) / lake.history(MARKET_PRICES, limit=1)[0]["files"][0]
+    file = Path(lake.uri(MARKET_PRICES)) / next(one for one in lake.history(MARKET_PRICES) if one["files"])["files"][0]
     if whole is not None:
         shutil.copy(file, whole)
     file.write_bytes(file.read_bytes()[:-100])
