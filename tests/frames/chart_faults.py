@@ -126,6 +126,27 @@ def _split_block(rng: Rng) -> Planted:
     return _planted_bars(SPLIT_APPLIED, true, off, 1 / off)
 
 
+def _mixed_week(rule: str) -> Callable[[Rng], Planted]:
+    """A week in which the vendor went over: its first price, and its highest, are still off, and all before."""
+
+    def of(rng: Rng) -> Planted:
+        if rule == ONE_UNIT:
+            true = draw(_story(rng, WEEKLY, unit=str(rng.choice(SUBDIVIDED))), rng)
+            bar, factor = int(rng.integers(10, 480)), 100.0
+        else:
+            true = _with_split(rng, WEEKLY)
+            bar, factor = true.first_from(true.splits[0].stamp), float(true.splits[0].ratio)
+        off = np.where(np.arange(len(true.stamps)) < bar, factor, 1.0)
+        faulty = _scaled(true, off, 1 / off if rule == SPLIT_APPLIED else None)
+        for name in ("open", "high" if factor > 1 else "low"):
+            values = faulty.series[name].copy()
+            values[bar] *= factor
+            faulty = replace(faulty, series=faulty.series | {name: values})
+        return Planted(rule, true, faulty, frozenset(range(bar + 1)))
+
+    return of
+
+
 def _with_split(rng: Rng, spacing: str) -> Chart:
     bar = int(rng.integers(60, 440)) // 7 * 7
     return draw(_story(rng, spacing, splits={bar: SPLITS[rng.integers(len(SPLITS))]}), rng)
@@ -236,6 +257,8 @@ FAULTS: dict[str, Callable[[Rng], Planted]] = {
     "weekly: subunit until a day": _subunit_until(WEEKLY),
     "weekly: split not applied": _split_until(WEEKLY, twice=False),
     "weekly: split applied twice": _split_until(WEEKLY, twice=True),
+    "weekly: split inside a week": _mixed_week(SPLIT_APPLIED),
+    "weekly: subunit inside a week": _mixed_week(ONE_UNIT),
     "weekly: dividend unit": _dividend_unit(WEEKLY, too_large=True, repeated=False),
     "weekly: dividend missing": _missing(WEEKLY),
     "hourly: prices a hundredfold": _hundredfold(HOURLY),

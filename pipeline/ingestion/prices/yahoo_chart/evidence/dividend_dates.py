@@ -26,9 +26,11 @@ from pipeline.ingestion.prices.yahoo_chart.findings import (
 
 ALIKE, SAME = 0.15, 1e-3
 """Two amounts within 15 % of each other may be one payment, converted twice; within a thousandth they are the same."""
-BOTH_FELT, FELT_TWICE, FELT_ONCE, WHICH = -8.0, -2.0, 3.0, 6.0
+BOTH_FELT, FELT_TWICE, FELT_ONCE, WHICH = -8.0, -2.0, 3.0, 8.0
 """Log-odds of the prices that leave no doubt that both of two payments were paid, and that leave some; that only one
 was; and that it was the other one."""
+ERRONEOUS = 4.0
+"""Log-odds against a payment that stands in another unit besides."""
 LEFT_OUT = 0.003
 """Share of a dividend below which the adjusted close does not hold it."""
 UNLIKE = 4.0
@@ -99,7 +101,8 @@ def _odds_of_first(one: Draft, other: Draft) -> float:
         return WHICH if missing[0] else -WHICH
     closes = one.payment.odds(first, 0.0) - other.payment.odds(second, 0.0)
     opens = one.payment.opening_odds(first, 0.0) - other.payment.opening_odds(second, 0.0)
-    return closes + opens
+    errors = (one.rule is not None) - (other.rule is not None)
+    return closes + opens + ERRONEOUS * errors
 
 
 def move_dates(drafts: Sequence[Draft], unstated: Sequence[Payment]) -> tuple[list[Draft], list[Draft], list[Payment]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import log
 
 import numpy as np
 
@@ -30,6 +31,10 @@ OVERRULED, UNFELT, FITS = 5.0, 0.1, 4.0
 """Against an amount that the adjusted close repeats: log-odds of the price, the most it may have fallen as a share of
 the amount, and in usual moves what the other reading may leave unexplained, unless the stated one is more than the
 price."""
+NOT_LIKE = 4.0
+"""How many times the largest amount no reading is worth a thought."""
+ALONE, LIKE_USUAL = 7.0, 0.9
+"""Log-odds of the price without other dividends to ask; logarithm within which an amount is like the usual one."""
 SEEN_YIELD, SMALLEST_YIELD = 0.02, 0.0005
 """Of the price: an amount above the first is seen in it, one below the second is suspected where the currency has
 hundredths."""
@@ -61,8 +66,8 @@ def judge_units(chart: Chart, payments: Sequence[Payment]) -> list[Draft]:
     for at, draft in _settle(payments, disputed).items():
         drafts[at] = draft
     agreed = [at for at in range(len(drafts)) if at not in disputed]
-    for at in agreed:
-        drafts[at] = _too_large(chart, drafts, at)
+    for at, draft in _too_large(chart, drafts, agreed).items():
+        drafts[at] = draft
     small = [at for at in agreed if drafts[at].rule is None]
     for at, amount in _undeclared(chart, drafts, small).items():
         drafts[at] = replace(drafts[at], amount=amount, rule=DIVIDEND_UNIT)
@@ -121,30 +126,58 @@ def _choose(one: Payment, other: float, by_prices: float, by_history: float) -> 
 # ---- the adjusted close repeats the amount, or is missing
 
 
-def _too_large(chart: Chart, drafts: Sequence[Draft], at: int) -> Draft:
-    """A large amount that the price did not feel, and of which a hundredth explains its move."""
-    draft, one = drafts[at], drafts[at].payment
-    stated = draft.stated
-    if not (stated > SEEN_YIELD * one.before and np.isfinite(one.move)):
-        return draft
-    fall = 1 - np.exp(one.move)
+def _too_large(chart: Chart, drafts: Sequence[Draft], agreed: Sequence[int]) -> dict[int, Draft]:
+    """Large amounts that neither close nor open felt, and of which a hundredth explains the move.
+
+    The ticker's other dividends are the second witness; where there are none, the yields of all. A special dividend
+    that a rally hid is no error: where the hundredth is nothing like the others both readings are told.
+    """
+    found: dict[int, Draft] = {}
+    amounts = [draft.amount or draft.stated for draft in drafts]
     for factor in unit_factors(chart.unit):
-        other = stated / factor
-        fits = abs(one.unexplained(other)) <= FITS * one.scale or stated >= one.before
-        if not fits or fall >= UNFELT * stated / one.before or one.odds(stated, other) < OVERRULED:
-            continue
-        usual = usual_amount([each.amount or each.stated for each in drafts], at, frozenset([at]))
-        if odds_by_amounts(usual, stated, other) + odds_by_yield(one.before, stated, other) > 0:
-            return replace(draft, amount=other, rule=DIVIDEND_UNIT)
-    return draft
+        suspects = {at: odds for at in agreed if (odds := _odds_too_large(drafts[at].payment, factor)) >= OVERRULED}
+        for at, odds in suspects.items():
+            other = drafts[at].stated / factor
+            usual = usual_amount(amounts, at, frozenset(suspects))
+            if abs(log(other / usual)) < LIKE_USUAL if usual > 0 else odds >= ALONE:
+                found[at] = replace(drafts[at], amount=other, rule=DIVIDEND_UNIT)
+            elif odds >= ALONE and not _is_usual(amounts, at):
+                readings = (drafts[at].stated, other)
+                found[at] = replace(drafts[at], amount=None, rule=DIVIDEND_UNIT, readings=readings)
+    return found
+
+
+def _is_usual(amounts: Sequence[float], at: int) -> bool:
+    usual = usual_amount(amounts, at, frozenset([at]))
+    return usual > 0 and abs(log(amounts[at] / usual)) < LIKE_USUAL
+
+
+def _odds_too_large(one: Payment, factor: float) -> float:
+    """Log-odds of the price for a part of the amount; 0 where the yield is usual or the price felt it."""
+    stated = one.dividend.amount
+    if not (stated > SEEN_YIELD * one.before and np.isfinite(one.move)):
+        return 0.0
+    believable = odds_by_yield(one.before, stated, stated / factor) > 0
+    return one.odds(stated, stated / factor) if believable and _is_unfelt(one, stated, stated / factor) else 0.0
+
+
+def _is_unfelt(one: Payment, stated: float, other: float) -> bool:
+    """Whether neither open nor close fell by a part of the stated amount, and the other explains the close."""
+    most = UNFELT * stated / one.before
+    felt = 1 - np.exp(min(one.move, one.opened) if np.isfinite(one.opened) else one.move) >= most
+    fits = abs(one.unexplained(other)) <= FITS * one.scale or stated >= one.before
+    return bool(fits and not felt)
 
 
 def _out_of_line(chart: Chart, drafts: Sequence[Draft], small: Sequence[int]) -> dict[int, Draft]:
     """Amounts a unit below all the others around them: the larger reading, if the price does not contradict it."""
     found = {}
     amounts = [draft.amount or 0.0 for draft in drafts]
+    largest = max(amounts, default=0.0)
     for at in small:
         stated, one = amounts[at], drafts[at].payment
+        if stated * min(unit_factors(chart.unit)) > NOT_LIKE * largest:
+            continue
         alike = frozenset(other for other, amount in enumerate(amounts) if 0.1 * stated < amount < 10 * stated)
         usual = usual_amount(amounts, at, alike)
         for factor in unit_factors(chart.unit):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from statistics import median
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -25,6 +26,10 @@ LONG = 40
 """Moves from which the last quantile is taken: in a shorter series a few errors reach it."""
 USUAL_MOVE, USUAL_MOVES = 0.02, 2
 """A share's usual daily move, and how many moves of its own it counts for."""
+T_DENSITY = 0.3676
+"""Student's t with three degrees of freedom, at 0."""
+NEWS, NEWS_SIZE = 0.005, 0.15
+"""Share of the bars in which news makes a price jump, and the mean size of the logarithm of such a jump."""
 NEARBY = 11
 """Moves within which the scale of a wild time is measured."""
 VOLUME_BARS, USUAL_VOLUME = 20, 0.5
@@ -90,6 +95,18 @@ def log_odds(stated: Floats | float, other: Floats | float, scale: Floats | floa
     return odds
 
 
+def step_odds(jumps: Floats, factor: float, scale: Floats) -> float:
+    """By how much steps speak for a factor that prices are off by, and not for moves of the price itself.
+
+    Against the factor stand the tail of the usual moves and, rare and wide, the jumps that news makes.
+    """
+    sizes = np.abs(jumps)
+    by_factor = np.log(T_DENSITY / scale) - log_odds(sizes - abs(np.log(factor)), 0.0, scale)
+    by_moves = np.log(T_DENSITY / scale) - log_odds(sizes, 0.0, scale)
+    by_news = np.log(NEWS / (2 * NEWS_SIZE)) - sizes / NEWS_SIZE
+    return float((by_factor - np.logaddexp(by_moves, by_news)).sum())
+
+
 def volume_odds(chart: Chart, run: NDArray[np.bool_], factor: float) -> float:
     """By how much the volumes speak for prices `factor` times too high in the run; 0 where they cannot tell.
 
@@ -144,7 +161,7 @@ def _nearby(size: Floats) -> Floats:
 def is_long(chart: Chart) -> bool:
     """Whether its bars are longer than a day."""
     gaps = [later - earlier for earlier, later in pairwise(chart.stamps[-8:])]
-    return bool(gaps) and min(gaps) >= 5 * DAY
+    return bool(gaps) and median(gaps) >= 5 * DAY
 
 
 def bar_of(chart: Chart, stamp: int) -> int:

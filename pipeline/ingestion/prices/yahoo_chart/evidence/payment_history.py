@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from math import log
+from statistics import median
 
 import numpy as np
 
@@ -23,9 +25,10 @@ CLOSE_DAYS, AS_CLOSE = 5.0, 4
 
 def usual_amount(amounts: Sequence[float], number: int, passed_over: frozenset[int]) -> float:
     """The middle of the nearest other amounts; NaN if there are none."""
-    others = [at for at in range(len(amounts)) if at != number and at not in passed_over]
-    nearest = sorted(others, key=lambda at: abs(at - number))[: 2 * NEIGHBOURS]
-    return float(np.median([amounts[at] for at in nearest])) if nearest else np.nan
+    outwards = (at for away in range(1, len(amounts)) for at in (number - away, number + away))
+    others = (amounts[at] for at in outwards if 0 <= at < len(amounts) and at not in passed_over)
+    nearest = list(islice(others, 2 * NEIGHBOURS))
+    return median(nearest) if nearest else np.nan
 
 
 def odds_by_amounts(usual: float, stated: float, other: float) -> float:

@@ -18,8 +18,8 @@ from pipeline.ingestion.prices.yahoo_chart.evidence.own_moves import (
     OwnMoves,
     bar_of,
     is_long,
-    log_odds,
     own_moves,
+    step_odds,
     volume_odds,
 )
 from pipeline.ingestion.prices.yahoo_chart.findings import ONE_UNIT, SPLIT_APPLIED
@@ -98,8 +98,9 @@ def judge_levels(chart: Chart) -> Levels:
             doubts.append((step, possible))
     other, undecided = chart, set[int]()
     for step, possible in doubts:
-        undecided.update(np.flatnonzero(possible != 1).tolist())
-        other = _rescale(other, possible, step, rules, cells=False)
+        before = list(rules)
+        other = _rescale(other, possible, step, rules)
+        undecided.update(bar for bar, rule in enumerate(rules) if possible[bar] != 1 or rule != before[bar])
     return Levels(tuple(rules), chart, other, frozenset(undecided))
 
 
@@ -174,7 +175,7 @@ def _weigh(chart: Chart, moves: OwnMoves, scale: Floats, run: _Run, step: _Suspi
     """Log-odds that the run is off; the sum of what prices, the split's place and the volumes say."""
     edges = list(run.edges)
     jumps = moves.moves[edges]
-    by_prices = float(log_odds(jumps, np.abs(jumps) - abs(log(step.factor)), scale[edges]).sum())
+    by_prices = step_odds(jumps, step.factor, scale[edges])
     if by_prices < STEP_SEEN or (
         (len(edges) == 1 or step.volume) and _is_traded_through(chart, moves, np.array(edges), jumps)
     ):
@@ -216,10 +217,10 @@ def _divides(chart: Chart, factor: float) -> bool:
     return chart.unit in SUBDIVIDED or (factor == 1000 and chart.unit in THOUSANDTHS)
 
 
-def _rescale(chart: Chart, scaled: Floats, step: _Suspicion, rules: list[str | None], *, cells: bool = True) -> Chart:
+def _rescale(chart: Chart, scaled: Floats, step: _Suspicion, rules: list[str | None]) -> Chart:
     series = {name: values / scaled for name, values in chart.series.items() if name != "volume"}
     wrong = scaled != 1
-    for name, off in _cells(chart, series, step) if cells else ():
+    for name, off in _cells(chart, series, step):
         series[name] = series[name] / off
         # a price that stands as stated in a bar that was rescaled was right
         wrong = wrong | ((off != 1) & (np.abs(scaled / off - 1) > 1e-9))
