@@ -32,8 +32,8 @@ BEFORE_SPLIT, AFTER_SPLIT = 20, 5
 SMALLEST_RATIO = 1.2
 """A split nearer to 1 cannot be told from an ordinary day's move."""
 UNLIKE, WITHIN, SMALLEST_SHARE, UNIT_SHARE = 4.0, 8.0, 0.25, 0.1
-"""Usual moves that a step has to be at least, and by how many it may miss its factor; in any case by less than the
-first share of the factor's logarithm, and always by as much as the second, which a unit's large step allows."""
+"""Usual moves that a step has to be at least, and by how many it may miss a split; in any case by less than the first
+share of its logarithm. A unit's may miss it by the second share, whatever the moves are."""
 THOUSANDTHS = frozenset({"KWD", "KWF", "BHD", "OMR", "JOD", "TND", "IQD", "LYD"})
 """Currencies that are divided into a thousand."""
 AT_SPLIT, NEAR_SPLIT = -3.0, -6.0
@@ -146,9 +146,8 @@ def _find_steps(moves: OwnMoves, scale: Floats, step: _Suspicion) -> NDArray[np.
     size = log(step.factor)
     into = moves.bars[1:]
     steps = np.clip(np.rint(moves.moves / size), -1, 1).astype(np.int64)
-    most = np.maximum(
-        np.minimum(WITHIN * scale, SMALLEST_SHARE * abs(size)), UNIT_SHARE * abs(size) * (not step.volume)
-    )
+    within_split = np.minimum(WITHIN * scale, SMALLEST_SHARE * abs(size))
+    most = within_split if step.volume else np.full(len(scale), UNIT_SHARE * abs(size))
     steps[np.abs(moves.moves - steps * size) > most] = 0
     steps[np.abs(moves.moves) < UNLIKE * scale] = 0
     steps[(into < step.first) | (into >= step.last)] = 0
