@@ -6,6 +6,8 @@ stands; what cannot be decided is told with both readings.
 
 from __future__ import annotations
 
+import numpy as np
+
 from pipeline.ingestion.prices.yahoo_chart.evidence.dividend_dates import (
     add_missing,
     check_adjusted,
@@ -13,6 +15,7 @@ from pipeline.ingestion.prices.yahoo_chart.evidence.dividend_dates import (
     move_dates,
 )
 from pipeline.ingestion.prices.yahoo_chart.evidence.dividend_units import Draft, judge_units
+from pipeline.ingestion.prices.yahoo_chart.evidence.own_moves import is_price
 from pipeline.ingestion.prices.yahoo_chart.evidence.payments import find_payments
 from pipeline.ingestion.prices.yahoo_chart.evidence.price_levels import judge_levels
 from pipeline.ingestion.prices.yahoo_chart.findings import (
@@ -56,7 +59,7 @@ def _judge_dividends(chart: Chart, undecided: frozenset[int]) -> tuple[DividendF
     """Each dividend beside the prices; those beside prices that nobody can decide on stand as stated."""
     payments = find_payments(chart)
     doubtful = undecided | {bar + 1 for bar in undecided}
-    own = [one for one in payments.stated if _is_own_currency(one.dividend, chart) and one.bar not in doubtful]
+    own = [one for one in payments.stated if _is_judged(one.dividend, chart) and one.bar not in doubtful]
     unstated = [one for one in payments.unstated if one.bar not in doubtful]
     drafts, moved, left = move_dates(drop_repeats(judge_units(chart, own)), unstated)
     drafts = [check_adjusted(draft) for draft in drafts]
@@ -65,9 +68,13 @@ def _judge_dividends(chart: Chart, undecided: frozenset[int]) -> tuple[DividendF
     for one in payments.stated:
         if not _is_own_currency(one.dividend, chart):
             found.append(DividendFinding(one.dividend, DIVIDEND_CURRENCY, None))
-        elif one.bar in doubtful:
+        elif one.bar in doubtful or not _is_judged(one.dividend, chart):
             found.append(DividendFinding(one.dividend, None, one.dividend.amount))
     return tuple(sorted(found, key=lambda one: one.stated.stamp))
+
+
+def _is_judged(dividend: Dividend, chart: Chart) -> bool:
+    return _is_own_currency(dividend, chart) and bool(is_price(np.array(dividend.amount)))
 
 
 def _is_own_currency(dividend: Dividend, chart: Chart) -> bool:

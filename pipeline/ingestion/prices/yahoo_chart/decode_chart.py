@@ -92,7 +92,7 @@ def _dividend_lines(answer: ChartAnswer) -> Iterator[dict[str, object]]:
     for number, found in enumerate(answer.findings.dividends, start=first):
         if answer.chart.day(found.stated.stamp) > answer.until:
             continue
-        if found.stated.amount or found.amount is None:
+        if found.is_stated or found.amount is None:
             stated = _dividend_line(answer, found, found.stated.amount)
             yield stated | {"line": number, "fault": found.rule}
         if found.rule is not None and found.amount is not None:

@@ -30,6 +30,11 @@ class DividendFinding:
     readings: tuple[float, ...] = ()
     """What it may be, the stated amount first, where that cannot be decided; 0 for no such dividend."""
 
+    @property
+    def is_stated(self) -> bool:
+        """Whether the answer has it, and it was not found elsewhere."""
+        return bool(self.stated.amount) or self.rule not in (DIVIDEND_DATED, DIVIDEND_STATED)
+
 
 @dataclass(frozen=True)
 class Findings:

@@ -140,8 +140,8 @@ def read_chart(payload: str, symbol: str) -> Chart:
         stamps=stamps,
         series=series,
         splits=tuple(_splits(events)),
-        dividends=tuple(_dividends(events, "dividends")),
-        gains=tuple(_dividends(events, "capitalGains")),
+        dividends=tuple(_dividends(events)),
+        gains=tuple(_gains(events)),
     )
 
 
@@ -201,14 +201,26 @@ def _splits(events: dict[str, Any]) -> list[Split]:
     return splits
 
 
-def _dividends(events: dict[str, Any], kind: str) -> list[Dividend]:
+def _dividends(events: dict[str, Any]) -> list[Dividend]:
     dividends = []
-    for stamp, event in _events(events, kind):
+    for stamp, event in _events(events, "dividends"):
         amount = event.get("amount")
         if isinstance(amount, bool) or not isinstance(amount, int | float):
-            raise UnreadableChartError(READABLE, f"the event {event!r} of the {kind} has no amount")
+            raise UnreadableChartError(READABLE, f"the dividend {event!r} has no amount")
         dividends.append(Dividend(stamp, float(amount), _text(event.get("currency"))))
     return dividends
+
+
+def _gains(events: dict[str, Any]) -> list[Dividend]:
+    """The capital gains that can be read; they only explain, so one that cannot be read is passed over."""
+    found = events.get("capitalGains") if isinstance(events, dict) else None
+    gains = []
+    for event in found.values() if isinstance(found, dict) else ():
+        stamp, amount = (event.get("date"), event.get("amount")) if isinstance(event, dict) else (None, None)
+        stamp = _whole(stamp)
+        if stamp is not None and isinstance(amount, int | float) and not isinstance(amount, bool):
+            gains.append(Dividend(stamp, float(amount), None))
+    return sorted(gains, key=lambda gain: gain.stamp)
 
 
 def _events(events: Any, kind: str) -> list[tuple[int, dict[str, Any]]]:

@@ -33,7 +33,7 @@ def factor_files() -> dict[str, pl.DataFrame]:
 
 
 def adjusted_chart(ticker: str, bars: pl.DataFrame, stamps: list[int], factors: pl.DataFrame) -> Chart:
-    """Bars as traded, adjusted by a factor file: steps of its price factor are dividends, of its split factor splits."""
+    """Bars as traded, adjusted by a factor file: its price factor steps at dividends, the other at splits."""
     days = np.array([day.toordinal() for day in bars["day"]])
     rows = np.searchsorted([day.toordinal() for day in factors["date"]], days)
     rows = np.minimum(rows, factors.height - 1)

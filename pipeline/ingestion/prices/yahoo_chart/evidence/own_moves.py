@@ -20,6 +20,8 @@ from pipeline.ingestion.prices.yahoo_chart.parse_chart import Chart, Floats
 Numbers = NDArray[np.int64]
 
 DAY = 86_400
+PRICE_BOUNDS = (1e-9, 1e12)
+"""What lies outside is no price, in any currency."""
 QUANTILES = ((0.5, 0.6745), (0.8, 1.2816), (0.9, 1.6449))
 """Share of the moves and the normal deviate it stays below; names that seldom trade need the later ones."""
 LONG = 40
@@ -62,10 +64,18 @@ class OwnMoves:
         return np.maximum(scale, _nearby(size))
 
 
+def is_price(values: Floats) -> NDArray[np.bool_]:
+    """Where a value can be a price at all."""
+    low, high = PRICE_BOUNDS
+    with np.errstate(invalid="ignore"):
+        priced: NDArray[np.bool_] = (values > low) & (values < high)
+    return priced
+
+
 def own_moves(chart: Chart) -> OwnMoves:
     """The moves of a chart's closes."""
     close = chart.series["close"]
-    bars = np.flatnonzero(np.isfinite(close) & (close > 0))
+    bars = np.flatnonzero(is_price(close))
     logs = np.log(close[bars])
     return OwnMoves(bars, logs, np.diff(logs), _overnight(chart, bars))
 
@@ -82,10 +92,8 @@ def _overnight(chart: Chart, bars: Numbers) -> NDArray[np.bool_]:
 def opening_scale(chart: Chart, moves: OwnMoves) -> float:
     """The usual size of the step from a close to the next open; over night, if the bars are shorter than a day."""
     opened = chart.series["open"][moves.bars[1:]]
-    taken = moves.overnight if moves.overnight.any() else np.ones(len(opened), dtype=bool)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        steps = np.abs(np.log(opened) - moves.logs[:-1])[taken]
-    return _usual(steps[np.isfinite(steps)])
+    taken = is_price(opened) & (moves.overnight if moves.overnight.any() else True)
+    return _usual(np.abs(np.log(opened[taken]) - moves.logs[:-1][taken]))
 
 
 def log_odds(stated: Floats | float, other: Floats | float, scale: Floats | float) -> Floats:

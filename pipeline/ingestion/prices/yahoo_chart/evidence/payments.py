@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pipeline.ingestion.prices.yahoo_chart.evidence.own_moves import (
     OwnMoves,
     bar_of,
+    is_price,
     log_odds,
     opening_scale,
     own_moves,
@@ -126,8 +127,8 @@ def _payment(
     nonsense = bool(amount < -STEP_GRAIN * before - 1e-12 or amount >= before) or amount == np.inf
     if other and abs(amount - other - one.amount) < abs(amount - one.amount):
         amount -= other
-    first = chart.series["open"][moves.bars[at]]
-    opened = log(first / before) if first > 0 and len(later) and not later[0] else np.nan
+    first = chart.series["open"][moves.bars[at : at + 1]]
+    opened = log(float(first[0]) / before) if is_price(first).all() and len(later) and not later[0] else np.nan
     return Payment(one, bar, before, move, usual, opened, gap, np.nan if nonsense else amount, nonsense)
 
 

@@ -18,6 +18,7 @@ from pipeline.ingestion.prices.yahoo_chart.evidence.own_moves import (
     OwnMoves,
     bar_of,
     is_long,
+    is_price,
     own_moves,
     step_odds,
     volume_odds,
@@ -216,6 +217,7 @@ def _divides(chart: Chart, factor: float) -> bool:
     return chart.unit in SUBDIVIDED or (factor == 1000 and chart.unit in THOUSANDTHS)
 
 
+@np.errstate(divide="ignore", invalid="ignore", over="ignore")  # what is no price stays none
 def _rescale(chart: Chart, scaled: Floats, step: _Suspicion, rules: list[str | None]) -> Chart:
     series = {name: values / scaled for name, values in chart.series.items() if name != "volume"}
     wrong = scaled != 1
@@ -241,24 +243,23 @@ def _cells(chart: Chart, series: dict[str, Floats], step: _Suspicion) -> Sequenc
     more than the bars usually range.
     """
     size = log(step.factor)
-    close, count = series["close"], len(chart.stamps)
+    close, count = np.where(is_price(series["close"]), series["close"], np.nan), len(chart.stamps)
     at = np.arange(count)
     near = (at >= step.first) & (at < step.last)
     if step.ex is not None:
         near &= (np.abs(at - step.ex) <= 2) | (np.abs(np.append(np.diff(chart.series["close"] / close), 0.0)) > 1e-9)
     earlier = np.concatenate([close[:1], close[:-1]])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ranges = np.abs(np.log(series["high"] / series["low"]))
-        usual = float(np.nanmedian(ranges)) if np.isfinite(ranges).any() else 0.0
-        found = []
-        for name in PRICES[:3]:
-            apart = np.stack([np.log(series[name] / close), np.log(series[name] / earlier)])
-            off = np.clip(np.rint(apart[0] / size), -1, 1)
-            doubt = np.abs(apart - off * size).max(axis=0)
-            off[~(near & (doubt < SMALLEST_SHARE * abs(size)) & (np.abs(apart).min(axis=0) > 6 * usual))] = 0
-            found.append((name, np.where(off == 0, 1.0, step.factor**off)))
-        if "adjclose" in series:
-            found.append(("adjclose", _adjusted_off(series, step, near)))
+    ranges = np.abs(np.log(series["high"] / series["low"]))
+    usual = float(np.nanmedian(ranges)) if np.isfinite(ranges).any() else 0.0
+    found = []
+    for name in PRICES[:3]:
+        apart = np.stack([np.log(series[name] / close), np.log(series[name] / earlier)])
+        off = np.clip(np.rint(apart[0] / size), -1, 1)
+        doubt = np.abs(apart - off * size).max(axis=0)
+        off[~(near & (doubt < SMALLEST_SHARE * abs(size)) & (np.abs(apart).min(axis=0) > 6 * usual))] = 0
+        found.append((name, np.where(off == 0, 1.0, step.factor**off)))
+    if "adjclose" in series:
+        found.append(("adjclose", _adjusted_off(series, step, near)))
     return found
 
 
