@@ -109,11 +109,11 @@ def judge_generated(count: int) -> tuple[dict[str, Score], dict[str, Score]]:
     true = {kind: Score() for kind in TRUE}
     for number in range(10 * count):
         kind = list(TRUE)[number % len(TRUE)]
-        true[kind].add(score_true(true_chart(kind, np.random.default_rng([2026, 1, number]))))
+        true[kind].add(score_true(true_chart(kind, np.random.default_rng([2027, 1, number]))))
     faults = {kind: Score() for kind in FAULTS}
     for place, kind in enumerate(FAULTS):
         for number in range(count):
-            faults[kind].add(score_fault(plant(kind, np.random.default_rng([2026, 2, place, number]))))
+            faults[kind].add(score_fault(plant(kind, np.random.default_rng([2027, 2, place, number]))))
     return true, faults
 
 

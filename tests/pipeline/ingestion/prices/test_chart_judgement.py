@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import polars as pl
@@ -26,7 +27,7 @@ from pipeline.ingestion.prices.yahoo_chart.findings import (
     SPLIT_APPLIED,
     Findings,
 )
-from pipeline.ingestion.prices.yahoo_chart.parse_chart import Chart, read_chart
+from pipeline.ingestion.prices.yahoo_chart.parse_chart import Chart, Dividend, Split, read_chart
 from tests.frames.chart_faults import FAULTS, plant
 from tests.frames.charts import TRUE, true_chart
 from tests.loopback.yahoo import chart
@@ -302,3 +303,37 @@ def test_a_short_or_empty_chart_is_judged_without_a_guess() -> None:
         part = replace(whole, stamps=whole.stamps[:count], series=series)
         assert check_consistency(part).rules == frozenset()
     assert whole.splits[0].ratio == Fraction(3)
+
+
+HOSTILE = st.sampled_from(
+    [0.0, -1.0, float("nan"), float("inf"), -float("inf"), 1e-300, 1e300, 5e-324, 1e18, 50.0, 5_000.0]
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    data=st.data(), spacing=st.sampled_from([60, 3_600, DAY, 7 * DAY, 0]), unit=st.sampled_from(["USD", "GBp", "KWD"])
+)
+def test_numbers_that_are_no_prices_stop_no_judgement(data: st.DataObject, spacing: int, unit: str) -> None:
+    count = data.draw(st.integers(0, 12))
+    values = st.lists(HOSTILE, min_size=count, max_size=count).map(np.array)
+    names = ("open", "high", "low", "close", "volume", "adjclose")
+    series = {name: data.draw(values).astype(float) for name in names}
+    at = tuple(START + spacing * n for n in range(count))
+    when = st.integers(-3, 15).map(lambda n: START + n * max(spacing, 1))
+    splits = sorted(data.draw(st.lists(st.tuples(when, st.fractions(min_value=Fraction(1, 10**9))), max_size=2)))
+    paid = sorted(data.draw(st.lists(st.tuples(when, HOSTILE), max_size=4)), key=lambda one: one[0])
+    whole = Chart(
+        "X",
+        unit,
+        ZoneInfo("America/New_York"),
+        None,
+        None,
+        None,
+        at,
+        series,
+        tuple(Split(stamp, ratio) for stamp, ratio in splits),
+        tuple(Dividend(stamp, amount, None) for stamp, amount in paid),
+    )
+    found = check_consistency(whole)
+    assert len(found.bar_rules) == count and len(found.dividends) >= len(paid)

@@ -196,7 +196,7 @@ def _weigh(chart: Chart, moves: OwnMoves, scale: Floats, run: _Run, step: _Suspi
 
 
 def _is_traded_through(chart: Chart, moves: OwnMoves, edges: Numbers, jumps: Floats) -> bool:
-    """Whether a bar opens on the level of the one before and then moves: so prices go, but not a vendor's errors.
+    """Whether a bar opens nearer to the level of the one before and then moves: so do prices, but no vendor's errors.
 
     A bar that is longer than a day may hold days of both levels.
     """
@@ -204,7 +204,7 @@ def _is_traded_through(chart: Chart, moves: OwnMoves, edges: Numbers, jumps: Flo
         return False
     with np.errstate(divide="ignore", invalid="ignore"):
         opened = np.log(chart.series["open"][moves.bars[edges + 1]]) - moves.logs[edges]
-    return bool((np.abs(opened) < SMALLEST_SHARE * np.abs(jumps)).any())
+    return bool((np.abs(opened) < np.abs(jumps) / 2).any())
 
 
 def _is_exact(jumps: Floats, factor: float) -> bool:
