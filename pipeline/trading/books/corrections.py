@@ -169,7 +169,7 @@ def _join_successors(doubtful: set[str], past: pl.DataFrame, moves: pl.DataFrame
 
 
 def _read_posted(ledger_entries: pl.DataFrame, tickers: Iterable[str]) -> dict[Key, tuple[str, date, Sums]]:
-    """What the ledger has of each event, corrections included: the event posted first, its session, and the sums."""
+    """Each event of the ledger with its corrections: what was posted first, the session it counts for, the sums."""
     entries = ledger_entries.filter(pl.col("ticker").is_in(sorted(tickers))).sort("session", "sequence")
     entries = entries.with_columns(
         first=pl.coalesce("corrects", "event_id"), cents=pl.col("amount").to_physical().cast(pl.Int64)
@@ -181,7 +181,9 @@ def _read_posted(ledger_entries: pl.DataFrame, tickers: Iterable[str]) -> dict[K
         columns
     ).iter_rows():
         key = key_of.setdefault(first, Key(kind, reference))
-        _, _, sums = posted.setdefault(key, (first, effective or session, {}))
+        root, counts, sums = posted.get(key, (first, effective or session, {}))
+        # A correction may count for another session than what it corrects; what stands is the last of them.
+        posted[key] = (root, counts if kind == "reversal" else effective or session, sums)
         _add(sums, (account, ticker, due), cents, shares)
     return posted
 

@@ -168,6 +168,15 @@ def test_a_pay_date_that_moves_moves_what_is_owed_also_back_from_cash() -> None:
     sound(given)
 
 
+def test_a_pay_date_that_moves_twice_is_reversed_where_it_stood_last() -> None:
+    given = holding(*prices("AAA", *[100.0] * 12))
+    first = dividend("AAA", D[3], 1.0, D[6])
+    given.act(first, again(first, D[7], pay_date=D[4]), again(first, D[8], 2, pay_date=D[5], amount=0.1))
+    given.settle_to(D[9])
+    assert (given.book.cash, given.book.receivable, given.book.dividends) == (99_001_000, 0, 1_000)
+    sound(given)
+
+
 def test_a_split_of_the_old_name_learned_after_its_renaming_reaches_the_new_one() -> None:
     given = holding(*prices("OLD", *[100.0] * 4, 50.0), *prices("NEW", *[50.0] * 6, start=5), ticker="OLD")
     given.act(rename("OLD", "NEW", D[5]), split("OLD", D[4], 2, 1, available_at=learned(D[8])))
