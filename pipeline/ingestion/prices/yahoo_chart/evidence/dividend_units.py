@@ -31,6 +31,8 @@ OVERRULED, UNFELT, FITS = 5.0, 0.1, 4.0
 """Against an amount that the adjusted close repeats: log-odds of the price, the most it may have fallen as a share of
 the amount, and in usual moves what the other reading may leave unexplained, unless the stated one is more than the
 price."""
+FEWEST = 2
+"""Other payments that make a usual amount, at least, and at least as many as look like the suspected one."""
 NOT_LIKE = 4.0
 """How many times the largest amount no reading is worth a thought."""
 ALONE, LIKE_USUAL = 7.0, 0.9
@@ -179,6 +181,8 @@ def _out_of_line(chart: Chart, drafts: Sequence[Draft], small: Sequence[int]) ->
         if stated * min(unit_factors(chart.unit)) > NOT_LIKE * largest:
             continue
         alike = frozenset(other for other, amount in enumerate(amounts) if 0.1 * stated < amount < 10 * stated)
+        if len(amounts) - len(alike) < max(FEWEST, len(alike)):
+            continue
         usual = usual_amount(amounts, at, alike)
         for factor in unit_factors(chart.unit):
             other = stated * factor
