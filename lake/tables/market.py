@@ -191,7 +191,7 @@ CORPORATE_ACTIONS = Table(
         ),
         "cash": number("currency per share", "merger: the part of the amount paid in cash", nullable=True),
         "cost_share": number("fraction", "spin-off: the share of the cost that goes to the successor", nullable=True),
-        "learned_on": day("the session of the landing that brought it", nullable=True),
+        "learned_on": day("the session whose landing brought it; null for a load of history", nullable=True),
         "withdrawn": flag("the source took it back; readers of last revisions do not see it", nullable=True),
     },
     rules={
@@ -210,7 +210,6 @@ CORPORATE_ACTIONS = Table(
             (pl.col("kind") != "delisting") | (pl.col("amount") >= 0).fill_null(False),
             "state the final value per share, 0 if worthless",
         ),
-        "paid no earlier than the ex-date": Rule(pl.col("pay_date") >= pl.col("ex_date"), "check ex-date and pay-date"),
     },
 )
 

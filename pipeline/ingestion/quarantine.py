@@ -21,8 +21,8 @@ from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.ingestion.imports.validate import validate_predictions, validate_trades
 from pipeline.ingestion.news.articles import validate_articles
 from pipeline.ingestion.params import IngestionParams
-from pipeline.ingestion.prices.corporate_actions import validate_actions
 from pipeline.ingestion.prices.cross_check import validate_second_source
+from pipeline.ingestion.prices.validate_actions import validate_actions
 from pipeline.ingestion.prices.validate_bars import LOOKBACK, validate_bars
 from pipeline.ingestion.universe.index_constituents import validate_memberships
 from pipeline.ingestion.universe.instruments import validate_listings

@@ -1,100 +1,28 @@
-"""Turns landed corporate actions into dated facts, each correction a further revision."""
+"""Turns landed corporate actions into dated facts: a correction, and what is taken back, is a further revision."""
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import NamedTuple
+from datetime import date, timedelta
 
 import polars as pl
 
 from lake.contract import UTC
 from lake.tables.market import CORPORATE_ACTIONS, INSTRUMENTS, RAW_PRICES
 from pipeline.engine.stage import Moment, Read, Stage
-from pipeline.ingestion.decode_payloads import SET_ASIDE, decode
 from pipeline.ingestion.params import IngestionParams
-from pipeline.ingestion.parse_values import day, first_broken, instant, number, present
-from pipeline.ingestion.prices.actions_from_adjusted_closes import KIND, recover_actions
-from pipeline.ingestion.prices.bar_rules import is_well_formed
-from pipeline.ingestion.prices.minor_units import add_currency
-from pipeline.market.sessions import Sessions
+from pipeline.ingestion.prices.action_coverage import COVERAGE, read_coverage
+from pipeline.ingestion.prices.actions_from_adjusted_closes import KIND
+from pipeline.ingestion.prices.validate_actions import validate_actions
 
-FIELDS = (
-    *("ticker", "ex_date", "kind", "numerator", "denominator", "amount", "pay_date", "successor"),
-    "available_at",
-)
 ANNOUNCED = 63
 """Sessions, a quarter: how long an action that is announced ahead is remembered until its ex-date comes."""
-NOT_TOLD = ("nature", "currency", "cash", "cost_share", "learned_on", "withdrawn")
-CONTENT = ("numerator", "denominator", "amount", "pay_date", "successor")
+CONTENT = (
+    *("numerator", "denominator", "amount", "pay_date", "successor"),
+    *("nature", "currency", "cash", "cost_share"),
+)
 GROUP = ("ticker", "ex_date", "kind")
-
-
-class ValidatedActions(NamedTuple):
-    """The two parts of what was delivered."""
-
-    good: pl.DataFrame
-    """The contract's columns but sequence and revision, and landed, history, line, stated."""
-    bad: pl.DataFrame
-    """payload_id, line, ticker, source, landed, text and rule."""
-
-
-def validate_actions(raw_prices: pl.DataFrame, instruments: pl.DataFrame, calendar: Sessions) -> ValidatedActions:
-    """Part the actions, delivered or implied by adjusted closes, into sound ones and those that break a rule.
-
-    Amounts of what is quoted in pence or the like become whole currency. A rule of the table itself (a split without a
-    ratio, a dividend without an amount) is told in the table's words.
-    """
-    lines = decode(raw_prices.filter(pl.col("kind") == "actions"), FIELDS)
-    if (raw_prices["kind"] == KIND).any():
-        lines = pl.concat([lines, recover_actions(raw_prices, calendar).select(lines.columns)])
-    texts = {f"{name}_text": pl.col(name) for name in FIELDS}
-    typed = (
-        add_currency(lines, instruments)
-        .drop("currency")
-        .with_columns(**texts)
-        .with_columns(
-            **{name: day(name) for name in ("ex_date", "pay_date")},
-            **{name: number(name) for name in ("numerator", "denominator")},
-            amount=number("amount") / pl.col("per"),
-            successor=pl.when(present("successor")).then("successor"),
-            **{name: pl.lit(None, dtype=CORPORATE_ACTIONS.schema[name]) for name in NOT_TOLD},
-            stated=instant("available_at"),
-        )
-    )
-    rules = {
-        "ticker is well-formed": is_well_formed("ticker"),
-        **({} if instruments.is_empty() else {"ticker is listed": _is_listed(instruments)}),
-        **_rules(),
-        **{name: rule.holds for name, rule in CORPORATE_ACTIONS.rules.items()},
-    }
-    typed = typed.with_columns(rule=pl.coalesce("fault", first_broken(rules)))
-    return ValidatedActions(
-        good=typed.filter(pl.col("rule").is_null()).with_columns(pl.col("numerator", "denominator").cast(pl.Int64)),
-        bad=typed.filter(pl.col("rule").is_not_null()).select(*SET_ASIDE),
-    )
-
-
-def _is_listed(instruments: pl.DataFrame) -> pl.Expr:
-    return pl.col("ticker").is_in(instruments["ticker"].implode())
-
-
-def _rules() -> dict[str, pl.Expr]:
-    kinds = ["split", "dividend", "delisting", "rename"]
-    rules = {
-        "kind is known": pl.col("kind").is_in(kinds).fill_null(False),
-        "ex_date is present": present("ex_date_text"),
-        "ex_date is readable": pl.col("ex_date").is_not_null(),
-        "pay_date is readable": ~present("pay_date_text") | pl.col("pay_date").is_not_null(),
-        "available_at is a time with a zone": ~present("available_at_text") | pl.col("stated").is_not_null(),
-        "successor is well-formed": ~present("successor_text") | is_well_formed("successor"),
-        "a rename has a successor": (pl.col("kind") != "rename") | present("successor_text"),
-    }
-    for name in ("numerator", "denominator", "amount"):
-        rules[f"{name} is a finite number"] = ~present(f"{name}_text") | pl.col(name).is_finite().fill_null(False)
-    for name in ("numerator", "denominator"):
-        whole = (pl.col(name) == pl.col(name).floor()) & (pl.col(name).abs() < 2**53)
-        rules[f"{name} is a whole number"] = whole
-    return rules
+SAME = (*GROUP, *CONTENT, "copy")
+"""What makes two statements one: of equal ones in one answer, the first, the second, ..."""
 
 
 def actions(
@@ -107,19 +35,53 @@ def actions(
     """Keep the actions that have reached their ex-date and are new or differ from what is known.
 
     Several of one kind on one day are numbered by content. An action without a stated announcement is known at the open
-    of its ex-date, or at the landing that brought it late. Works on a range of sessions: landings are taken in order.
+    of its ex-date, or at the landing that brought it late. Of a source whose landings say which ex-dates they cover,
+    the newest counts alone: what it leaves out is taken back. Works on a range of sessions: landings in order.
     """
-    delivered = _due(validate_actions(raw_prices, instruments, moment.calendar).good, moment)
+    lines = _number_copies(validate_actions(raw_prices, instruments, moment.calendar).good)
+    landings = _list_landings(raw_prices)
+    due = _due(lines, moment)
     known = corporate_actions.select(*CORPORATE_ACTIONS.columns)
     new = [known.clear()]
-    for landing in delivered.partition_by("due", maintain_order=True):
-        public = moment.calendar.close_at(landing["due"][0]) + params.publication_lag
-        fresh = _number_revisions(landing, _last(known.filter(pl.col("available_at") <= public)))
+    for session in _days_of_work(due, landings, moment):
+        public = moment.calendar.close_at(session) + params.publication_lag
+        last = _last(known.filter(pl.col("available_at") <= public))
+        stated = _drop_superseded(due.filter(pl.col("due") == session), landings.filter(pl.col("landed") <= session))
+        fresh = _number_revisions(stated, last)
+        today = landings.filter(pl.col("landed") == session)
+        gone = _withdraw(_left_out(last, fresh, lines, today), session, moment, params.publication_lag)
         dated = _add_availability(fresh, moment, params.publication_lag)
-        new.append(dated.select(*CORPORATE_ACTIONS.columns))
-        known = pl.concat([known, new[-1]])
+        new += [dated.select(*CORPORATE_ACTIONS.columns), gone]
+        known = pl.concat([known, *new[-2:]])
     rows = pl.concat(new).join(corporate_actions, on=CORPORATE_ACTIONS.key, how="anti")
     return rows.sort(CORPORATE_ACTIONS.key)
+
+
+def _number_copies(lines: pl.DataFrame) -> pl.DataFrame:
+    """Add copy (UInt32): 0 for the first of equal lines in one payload, then 1, ...
+
+    Two equal dividends of one day are two payments. But a payload of which every line is there as often is one that was
+    written twice, and one without coverage is read as it always was: a line given twice counts once.
+    """
+    alike = ["payload_id", *GROUP, *CONTENT]
+    numbered = lines.sort("payload_id", "line").with_columns(
+        copy=pl.int_range(pl.len(), dtype=pl.UInt32).over(alike), copies=pl.len().over(alike)
+    )
+    doubled = (pl.col("copies").min() > 1).over("payload_id") & (pl.struct(alike).n_unique() > 1).over("payload_id")
+    single = doubled | pl.col(COVERAGE[0]).is_null()
+    return numbered.filter(~single | (pl.col("copy") == 0)).drop("copies")
+
+
+def _list_landings(raw_prices: pl.DataFrame) -> pl.DataFrame:
+    """payload_id, source, asked (the ticker, or *), landed, fetched_at and coverage of landings that say theirs."""
+    told = raw_prices.select("payload_id", "source", "fetched_at", asked="ticker", landed="session")
+    return told.join(read_coverage(raw_prices), on="payload_id", how="inner", maintain_order="left")
+
+
+def _days_of_work(due: pl.DataFrame, landings: pl.DataFrame, moment: Moment) -> list[date]:
+    """The sessions at which something is due or was landed, in order."""
+    landed = landings["landed"].filter(landings["landed"].is_between(moment.since, moment.session))
+    return pl.concat([due["due"], landed]).unique().sort().to_list()
 
 
 def _due(actions: pl.DataFrame, moment: Moment) -> pl.DataFrame:
@@ -137,8 +99,57 @@ def _due(actions: pl.DataFrame, moment: Moment) -> pl.DataFrame:
         .filter((pl.col("due") >= moment.since) & (pl.col("due") <= moment.session))
         .filter(pl.col("landed") == pl.col("landed").max().over(*GROUP, "due"))
         .filter(pl.col("fetched_at") == pl.col("fetched_at").max().over(*GROUP, "due"))
-        .sort("due", *GROUP, *CONTENT, "payload_id", "line", nulls_last=True)
-        .unique(["due", *GROUP, *CONTENT], keep="first", maintain_order=True)
+        .sort("due", *SAME, "payload_id", "line", nulls_last=True)
+        .unique(["due", *SAME], keep="first", maintain_order=True)
+    )
+
+
+def _drop_superseded(stated: pl.DataFrame, landings: pl.DataFrame) -> pl.DataFrame:
+    """The lines that no later landing of their source, which covers their ex-date, leaves out."""
+    if landings.is_empty() or stated.is_empty():
+        return stated
+    newest = (
+        stated.select("source", "ticker", "ex_date")
+        .unique()
+        .join(landings, on="source")
+        .filter(_speaks_of())
+        .sort("landed", "fetched_at")
+        .unique(["source", "ticker", "ex_date"], keep="last", maintain_order=True)
+        .select("source", "ticker", "ex_date", current="payload_id", current_landed="landed")
+    )
+    beside = stated.join(newest, on=["source", "ticker", "ex_date"], how="left", maintain_order="left")
+    stands = pl.col("current").is_null() | (pl.col("payload_id") == pl.col("current"))
+    return beside.filter(stands).drop("current", "current_landed")
+
+
+def _speaks_of() -> pl.Expr:
+    asked = (pl.col("asked") == "*") | (pl.col("asked") == pl.col("ticker"))
+    return asked & pl.col("ex_date").is_between(*COVERAGE)
+
+
+def _left_out(last: pl.DataFrame, fresh: pl.DataFrame, lines: pl.DataFrame, landings: pl.DataFrame) -> pl.DataFrame:
+    """The facts that stand and that today's landings of their source cover and do not state."""
+    if landings.is_empty() or last.is_empty():
+        return last.clear()
+    newest = landings.sort("fetched_at").unique(["source", "asked"], keep="last", maintain_order=True)
+    standing = _add_copies(_standing(last))
+    covered = standing.join(
+        newest.select("source", "asked", *COVERAGE, told_by="payload_id"), on="source", how="inner"
+    ).filter(_speaks_of())
+    told = lines.select(*SAME, told_by="payload_id")
+    missing = covered.join(told, on=[*SAME, "told_by"], how="anti", nulls_equal=True)
+    replaced = fresh.select(*CORPORATE_ACTIONS.entity)
+    missing = missing.with_columns(payload_id=pl.col("told_by")).join(replaced, on=replaced.columns, how="anti")
+    return missing.select(*CORPORATE_ACTIONS.columns).unique(CORPORATE_ACTIONS.key, maintain_order=True)
+
+
+def _withdraw(facts: pl.DataFrame, session: date, moment: Moment, lag: timedelta) -> pl.DataFrame:
+    """A further revision of each fact that takes it back as of the session's landing."""
+    return facts.with_columns(
+        revision=pl.col("revision") + 1,
+        withdrawn=pl.lit(True),
+        learned_on=pl.lit(session),
+        available_at=pl.lit(moment.calendar.close_at(session) + lag).cast(UTC),
     )
 
 
@@ -146,16 +157,26 @@ def _last(known: pl.DataFrame) -> pl.DataFrame:
     return known.sort(CORPORATE_ACTIONS.key).unique(CORPORATE_ACTIONS.entity, keep="last", maintain_order=True)
 
 
-def _number_revisions(landing: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
-    """The rows whose content is not known, with sequence and revision (Int32).
+def _standing(last: pl.DataFrame) -> pl.DataFrame:
+    return last.filter(~pl.col("withdrawn").fill_null(False))
 
-    A changed row takes the number of a known one of its kind and day that the landing no longer holds; a row too many
-    gets the next number.
+
+def _add_copies(known: pl.DataFrame) -> pl.DataFrame:
+    """Add copy: the facts of equal content, numbered as the lines of a payload are."""
+    return known.with_columns(copy=pl.int_range(pl.len(), dtype=pl.UInt32).over([*GROUP, *CONTENT]))
+
+
+def _number_revisions(landing: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
+    """The rows whose content does not stand, with sequence and revision (Int32).
+
+    A changed row takes the number of a known one of its kind and day that the landing no longer holds, or that was
+    taken back; a row too many gets the next number.
     """
-    same = [*GROUP, *CONTENT]
+    standing = _add_copies(_standing(known))
     rank = pl.int_range(pl.len()).over(GROUP).alias("rank")
-    fresh = landing.join(known, on=same, how="anti", nulls_equal=True, maintain_order="left").with_columns(rank)
-    gone = known.join(landing, on=same, how="anti", nulls_equal=True, maintain_order="left")
+    fresh = landing.join(standing, on=SAME, how="anti", nulls_equal=True, maintain_order="left").with_columns(rank)
+    kept = standing.join(landing, on=SAME, how="semi", nulls_equal=True)
+    gone = known.join(kept, on=CORPORATE_ACTIONS.entity, how="anti", maintain_order="left")
     gone = gone.select(*GROUP, "sequence", "revision", rank)
     counts = known.select(GROUP).with_columns(known=pl.len().over(GROUP)).unique()
     left = gone.select(GROUP).with_columns(gone=pl.len().over(GROUP)).unique()

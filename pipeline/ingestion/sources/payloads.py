@@ -22,6 +22,8 @@ FETCH_LAG = timedelta(minutes=15)
 CONVERTED = "converted"
 """What a request says of units such as pence: they are read as hundredths of their currency. Requests of earlier
 programs say nothing, and are read as before."""
+ACTIONS_REFETCHED = 63
+"""Sessions, a quarter, of whose ex-dates a daily fetch asks again what is stated of them."""
 REFETCHED = 5
 """Sessions a daily fetch asks for again, the current one included, so that restated bars show up."""
 
@@ -43,8 +45,13 @@ class Fetch:
     stamp: str = "start"
     """What an intraday bar's time marks: its start or its end."""
 
-    def request(self, fields: Mapping[str, str]) -> str:
-        """The request as JSON: how each canonical field is called in the payload, and what was asked for."""
+    def request(self, fields: Mapping[str, str], *, covers: Mapping[str, str | None] | None = None) -> str:
+        """The request as JSON: how each canonical field is called in the payload, and what was asked for.
+
+        Args:
+            fields: canonical name -> the vendor's.
+            covers: of actions, the first and last ex-date that the answer speaks of (`since`, `until`).
+        """
         asked = {
             "fields": dict(fields),
             "interval": self.interval,
@@ -55,6 +62,7 @@ class Fetch:
             "history": self.history,
             "since": self.since.isoformat(),
             "until": self.session.isoformat(),
+            **({} if covers is None else {"covers": dict(covers)}),
         }
         return json.dumps(asked, ensure_ascii=False)
 

@@ -38,6 +38,9 @@ ACTIONS: Usual = {
     "pay_date": ("pay_date", "paydate", "payment_date", "payable_date"),
     "successor": ("successor", "new_ticker", "new_symbol"),
     "available_at": ("available_at", "announced_at", "announced", "declared_at"),
+    "currency": ("currency",),
+    "cash": ("cash_part", "cash_per_share"),
+    "cost_share": ("cost_share", "cost_fraction"),
 }
 LISTINGS: Usual = {
     "ticker": ("ticker", "symbol", "act_symbol"),

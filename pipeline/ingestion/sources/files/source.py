@@ -15,6 +15,7 @@ from pipeline.ingestion.sources.files.memberships import cut_memberships
 from pipeline.ingestion.sources.files.params import FilesParams
 from pipeline.ingestion.sources.payloads import (
     ACTIONS,
+    ACTIONS_REFETCHED,
     ALL_TICKERS,
     FACTORS,
     FETCH_LAG,
@@ -83,9 +84,9 @@ class FilesSource:
         parts = [_cut_bars(bars, fetch, low) for bars in content.bars]
         if content.actions is None:
             parts += [_cut_factors(bars, fetch, low) for bars in content.bars if _tells_actions(bars)]
-        others = [(LISTINGS, _cut_listings(content.listings, fetch, low))]
         if content.actions is not None:
-            others.append((ACTIONS, self._cut_actions(content.actions, fetch, low)))
+            parts.append(self._land_actions(content.actions, fetch))
+        others = [(LISTINGS, _cut_listings(content.listings, fetch, low))]
         if content.members is not None:
             others.append((MEMBERS, _cut_members(content.members, fetch, low)))
         payloads = [
@@ -132,15 +133,28 @@ class FilesSource:
             self._content, self._seen = read_content(self.params, self.calendar), stamp
         return self._content
 
-    def _cut_actions(self, actions: Dated, fetch: Fetch, low: date) -> Dated:
-        """Actions ex within the sessions asked for, and later ones if they were announced by then."""
+    def _land_actions(self, actions: Dated, fetch: Fetch) -> pl.DataFrame:
+        """The statements about a quarter of ex-dates, or all, as far as they were public; also none, which says so."""
+        low = fetch.since if fetch.history else self.calendar.offset(fetch.session, 1 - ACTIONS_REFETCHED)
+        covers = {"since": low.isoformat(), "until": None}
+        lines = self._cut_actions(actions, fetch, low)
+        return price_rows(
+            fetch, [(ACTIONS, ALL_TICKERS, fetch.request(actions.fields, covers=covers), payload_text(lines))]
+        )
+
+    def _cut_actions(self, actions: Dated, fetch: Fetch, low: date) -> pl.DataFrame:
+        """Actions ex from then on, later ones if they are announced, and any older one that was announced just now."""
         ex = actions.lines[actions.fields["ex_date"]].str.to_date("%Y-%m-%d", strict=False)
-        wanted = ex.is_between(low, fetch.session).fill_null(fetch.history)
-        if "available_at" in actions.fields:
-            announced = read_instants(actions.lines[actions.fields["available_at"]], zone=self.zone)
-            by = self.calendar.close_at(fetch.session) + FETCH_LAG
-            wanted = wanted | ((ex > fetch.session) & (announced <= by)).fill_null(False)
-        return Dated(actions.lines.filter(wanted), actions.fields)
+        inside = ex.is_between(low, fetch.session).fill_null(fetch.history)
+        if "available_at" not in actions.fields:
+            return actions.lines.filter(inside)
+        announced = read_instants(actions.lines[actions.fields["available_at"]], zone=self.zone)
+        by = self.calendar.close_at(fetch.session) + FETCH_LAG
+        before = self.calendar.close_at(self.calendar.previous(fetch.since)) + FETCH_LAG
+        public = (announced <= by).fill_null(False)
+        told_late = (ex < low).fill_null(False) & public & (announced > before).fill_null(False)
+        unknown = (announced > by).fill_null(False)
+        return actions.lines.filter((inside & ~unknown) | ((ex > fetch.session).fill_null(False) & public) | told_late)
 
 
 def _cut_bars(bars: Bars, fetch: Fetch, low: date) -> pl.DataFrame:

@@ -306,7 +306,30 @@ def test_actions_come_when_ex_or_announced(tmp_path: Path) -> None:
     assert [(row["kind"], row["ex_date"]) for row in known] == [("split", "2020-06-05"), ("dividend", "2020-06-12")]
     later = date(2020, 6, 15)
     known = lines(source.prices(later, later, history=False), "actions")
-    assert [row["amount"] for row in known] == ["0.5", "0.6"]
+    assert [row["amount"] for row in known] == [None, "0.5", "0.6"], "a quarter is asked for again"
+
+
+def test_an_old_action_that_is_announced_now_comes_and_one_that_nobody_knows_yet_does_not(tmp_path: Path) -> None:
+    prices = csv(tmp_path / "p.csv", *week("AAA", days=20))
+    told = csv(
+        tmp_path / "a.csv",
+        "AAA,2019-06-05,split,2,1,,2020-06-05T19:00:00Z",
+        "AAA,2020-06-04,dividend,,,0.5,2020-06-08T20:05:00Z",
+        header="ticker,ex_date,kind,numerator,denominator,amount,announced_at",
+    )
+    source = files(prices, actions=told)
+    landed = source.prices(FRIDAY, FRIDAY, history=False).filter(pl.col("kind") == "actions")
+    assert [row["ex_date"] for row in lines(landed, "actions")] == ["2019-06-05"]
+    monday = date(2020, 6, 8)
+    assert [row["ex_date"] for row in lines(source.prices(monday, monday, history=False), "actions")] == ["2020-06-04"]
+    assert json.loads(landed["request"][0])["covers"]["until"] is None
+
+
+def test_a_file_without_an_action_of_the_days_says_so(tmp_path: Path) -> None:
+    prices = csv(tmp_path / "p.csv", *week("AAA", days=20))
+    told = csv(tmp_path / "a.csv", "AAA,2018-06-05,split,2,1", header="ticker,ex_date,kind,numerator,denominator")
+    landed = files(prices, actions=told).prices(FRIDAY, FRIDAY, history=False).filter(pl.col("kind") == "actions")
+    assert landed["payload"].to_list() == [""]
 
 
 def test_news_come_on_the_day_they_are_published(tmp_path: Path) -> None:
