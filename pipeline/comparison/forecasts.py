@@ -13,7 +13,7 @@ from lake.tables.imports import IMPORTED_PREDICTIONS
 from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES
 from lake.tables.predictions import PREDICTIONS
 from pipeline.comparison.figure import Figure, counted, states, to_words
-from pipeline.market.returns import daily_total_returns, forward_total_returns
+from pipeline.market.endings import forward_company_returns
 from pipeline.market.sessions import Sessions
 
 AT = ("session", "ticker", "horizon")
@@ -68,8 +68,7 @@ def _read_outcomes(lake: Lake, old: pl.DataFrame, calendar: Sessions) -> pl.Data
     bars = lake.read(MARKET_PRICES, since=first, where=daily & tickers, every_revision=False)
     acts = lake.read(CORPORATE_ACTIONS, since=first, where=tickers, every_revision=False)
     horizons = tuple(old["horizon"].unique().sort())
-    ends = acts.filter(pl.col("kind") == "delisting")
-    known = forward_total_returns(daily_total_returns(bars, acts), horizons, calendar, ends)
+    known = forward_company_returns(bars, acts, horizons, calendar)
     return known.select(*AT, happened="forward_return")
 
 

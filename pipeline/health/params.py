@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from pipeline.config.setting_types import Formerly, Share
+from pipeline.config.setting_types import Earlier, Formerly, Share
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,3 +28,5 @@ class HealthParams:
     """How far realised coverage may lie from the stated one."""
     max_drawdown: Annotated[float, Field(gt=0, le=1), Formerly("most_drawdown")] = 0.25
     """Fall of the book from its peak that counts as failure."""
+    max_silent: Annotated[int, Field(ge=0, le=250), Earlier(0)] = 3
+    """Sessions without a bar after which a held name is told of: beyond a short halt; 0 tells of none."""

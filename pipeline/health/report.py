@@ -13,9 +13,10 @@ from lake.tables.feedback import BIAS_FLAGS, FEEDBACK_METRICS
 from lake.tables.market import MARKET_PRICES, QUARANTINED_ROWS, TICKER_UNIVERSE
 from lake.tables.news import RAW_REPLIES, RAW_SENTIMENT
 from lake.tables.predictions import INFERENCE_LOG, PREDICTIONS
-from lake.tables.trading import PORTFOLIO_VALUE
+from lake.tables.trading import PORTFOLIO_HOLDINGS, PORTFOLIO_VALUE
 from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.health.checks import Check, Status
+from pipeline.health.held_names import check_held_names
 from pipeline.health.llm_checks import check_replies
 from pipeline.health.params import HealthParams
 from pipeline.ingestion.params import MAX_AGAIN
@@ -41,6 +42,7 @@ def report(
     feedback_metrics: pl.DataFrame,
     bias_flags: pl.DataFrame,
     portfolio_value: pl.DataFrame,
+    portfolio_holdings: pl.DataFrame,
     moment: Moment,
     params: HealthParams,
 ) -> pl.DataFrame:
@@ -58,6 +60,7 @@ def report(
         *_calibration(feedback_metrics, params),
         _check_bias(bias_flags),
         *check_book(portfolio_value, params),
+        *check_held_names(portfolio_holdings, moment, params),
     ]
     names = ("service", "check", "status", "value", "limit", "message")
     frame = pl.DataFrame(checks, schema={name: SYSTEM_HEALTH.schema[name] for name in names}, orient="row")
@@ -251,6 +254,7 @@ STAGE = Stage(
         Read(FEEDBACK_METRICS),
         Read(BIAS_FLAGS),
         Read(PORTFOLIO_VALUE),
+        Read(PORTFOLIO_HOLDINGS),
     ),
     writes=SYSTEM_HEALTH,
     params=HealthParams(),

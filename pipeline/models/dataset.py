@@ -18,6 +18,7 @@ import polars as pl
 
 from pipeline.features.feature_set import FeatureSet, current_set
 from pipeline.features.tensors import WindowIndex, select_features, training_windows
+from pipeline.market.endings import forward_company_returns
 from pipeline.market.returns import daily_total_returns, forward_total_returns
 from pipeline.market.sessions import Sessions
 from pipeline.models.params import ModelParams
@@ -135,7 +136,7 @@ def label_examples(
     _check_values(rows, names, further=frozenset(chosen.definitions))
     index = training_windows(rows, calendar, params.window, names)
     labels = [f"return_{horizon}" for horizon in params.horizons]
-    outcomes = _outcomes(market_prices, corporate_actions, calendar, params.horizons)
+    outcomes = _outcomes(market_prices, corporate_actions, calendar, params)
     members = ticker_universe.filter("member").select("ticker", "session")
     labelled = (
         index.keys.with_row_index("number")
@@ -205,12 +206,16 @@ def _check_values(feature_rows: pl.DataFrame, names: tuple[str, ...], further: f
 
 
 def _outcomes(
-    market_prices: pl.DataFrame, corporate_actions: pl.DataFrame, calendar: Sessions, horizons: tuple[int, ...]
+    market_prices: pl.DataFrame, corporate_actions: pl.DataFrame, calendar: Sessions, params: ModelParams
 ) -> pl.DataFrame:
     """ticker, session and `return_<h>` for each horizon; rows where all are known."""
     bars = market_prices.filter(pl.col("interval") == "1d")
-    delistings = corporate_actions.filter(pl.col("kind") == "delisting")
-    known = forward_total_returns(daily_total_returns(bars, corporate_actions), horizons, calendar, delistings)
+    horizons = params.horizons
+    if params.outcomes == 2:
+        known = forward_company_returns(bars, corporate_actions, horizons, calendar)
+    else:
+        delistings = corporate_actions.filter(pl.col("kind") == "delisting")
+        known = forward_total_returns(daily_total_returns(bars, corporate_actions), horizons, calendar, delistings)
     joined = known.select("ticker", "session").unique(maintain_order=True)
     for horizon in horizons:
         at = known.filter(pl.col("horizon") == horizon)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipeline.config.setting_types import DISTINCT, Formerly, Horizons
+from pipeline.config.setting_types import DISTINCT, Earlier, Formerly, Horizons
 
 FeatureName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$", description="the name of a feature")]
 
@@ -65,6 +65,9 @@ class ModelParams:
     """Sessions the models look back; equals the length of the feature windows."""
     horizons: Horizons = (1, 5, 20)
     """Sessions ahead: a day, a week, a month."""
+    outcomes: Annotated[Literal[1, 2], Earlier(1)] = 2
+    """Where an outcome ends: 2 with the company, also on a day without a session, and never in another company that got
+    the ticker; 1 follows the ticker, as runs of earlier programs did."""
     folds: Annotated[int, Field(ge=1, le=20)] = 3
     """Consecutive test blocks at the end of history; fewer where history is short."""
     test_sessions: Annotated[int, Field(ge=1, le=1_000)] = 60

@@ -1,0 +1,25 @@
+"""A held name that stopped trading is told of."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from pipeline.health.held_names import check_held_names
+from pipeline.health.params import HealthParams
+from tests.frames.market import moment
+from tests.frames.trading import CALENDAR, DAYS
+
+
+def test_a_held_name_without_bars_is_told_with_its_last_session_and_the_way_out() -> None:
+    at = moment(DAYS[9], calendar=CALENDAR)
+    holdings = pl.DataFrame({
+        "session": [DAYS[9]] * 3,
+        "ticker": ["QUIET", "HALTED", "TRADED"],
+        "close_session": [DAYS[5], DAYS[6], DAYS[9]],
+    })  # fmt: skip
+    (check,) = check_held_names(holdings, at, HealthParams(max_silent=3))
+    assert (check.status, check.value, check.limit) == ("fail", 4.0, 3.0)
+    assert f"1 held name without a bar: QUIET since {DAYS[5]};" in check.message
+    assert "land a delisting" in check.message
+    assert not check_held_names(holdings, at, HealthParams(max_silent=4))
+    assert not check_held_names(holdings, at, HealthParams(max_silent=0))
