@@ -307,7 +307,7 @@ LEDGER_COLS = (
     Col("amount", "amount", MONEY, right=True),
     Col("shares", "shares", formats.whole, right=True, rank=1),
     Col("reference", "reference", rank=2),
-    Col("effective", "effective", lambda value: value or formats.MISSING, rank=3),
+    Col("effective", "effective", formats.day, rank=3),
 )
 DAY_COLS = (
     Col("session", "session"),
