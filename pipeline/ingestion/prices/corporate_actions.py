@@ -115,11 +115,11 @@ def _drop_superseded(stated: pl.DataFrame, landings: pl.DataFrame) -> pl.DataFra
         .filter(_speaks_of())
         .sort("landed", "fetched_at")
         .unique(["source", "ticker", "ex_date"], keep="last", maintain_order=True)
-        .select("source", "ticker", "ex_date", current="payload_id", current_landed="landed")
+        .select("source", "ticker", "ex_date", current="payload_id")
     )
     beside = stated.join(newest, on=["source", "ticker", "ex_date"], how="left", maintain_order="left")
     stands = pl.col("current").is_null() | (pl.col("payload_id") == pl.col("current"))
-    return beside.filter(stands).drop("current", "current_landed")
+    return beside.filter(stands).drop("current")
 
 
 def _speaks_of() -> pl.Expr:
