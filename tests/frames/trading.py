@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import polars as pl
@@ -288,3 +289,15 @@ def free(**values: object) -> TradingParams:
     from pipeline.trading.params import Costs
 
     return TradingParams(costs=Costs(multiple=0.0), **values)  # type: ignore[arg-type]
+
+
+def bars_at(ticker: str, *levels: float, start: int = 0) -> list[dict[str, Any]]:
+    """A bar of each level, from a session on."""
+    return [bar(ticker, DAYS[start + number], level) for number, level in enumerate(levels)]
+
+
+def assert_reconciled(world: World) -> None:
+    """Hold it that every session is explained, and no event differs from what fills and facts say."""
+    told = world.rows("portfolio_value")
+    assert set(told["unexplained"]) == {Decimal(0)}
+    assert told["difference"].null_count() == told.height
