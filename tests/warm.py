@@ -246,10 +246,13 @@ def carry_out(request: dict[str, Any]) -> None:
 
 
 def warm_up() -> None:
-    """Import without starting a thread: a fork would not have it."""
+    """Import, and compute the calendar, without starting a thread: a fork would not have it."""
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
     for name in IMPORTED:
         importlib.import_module(name)
+    from pipeline.market.sessions import exchange_sessions
+
+    exchange_sessions()  # nearly all of them ask for it
     refuse_threads()
     for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(sign, signal.SIG_IGN)  # meant for those that the template's user started

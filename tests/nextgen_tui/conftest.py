@@ -12,7 +12,8 @@ from lake.tables.control import SYSTEM_HEALTH
 from lake.tables.market import MARKET_PRICES
 from lake.tables.predictions import PREDICTIONS
 from nextgen_tui.cli.main import outcome
-from tests.nextgen_tui.lakes import bars, forecast, land, new_lake, publish, rows
+from tests.new_lake import new_lake
+from tests.nextgen_tui.lakes import bars, forecast, land, publish, rows
 from tests.nextgen_tui.runner import Run
 
 
@@ -37,7 +38,7 @@ def run(lake: Lake, capsys: pytest.CaptureFixture[str]) -> Run:
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A lake with forecasts for two tickers at two horizons, a warning, and one cycle."""
-    lake = new_lake(tmp_path_factory.mktemp("template"))
+    lake = new_lake(tmp_path_factory.mktemp("template") / "lake")
     levels = [100 + number % 7 for number in range(60)]
     publish(lake, MARKET_PRICES, rows(MARKET_PRICES, *bars("ACME", levels), *bars("ZETA", levels)), name="prices")
     made = [

@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -136,8 +135,3 @@ def bars(ticker: str, closes: Sequence[float], last: date = SESSION) -> list[dic
         }
         for number, close in enumerate(closes)
     ]
-
-
-def new_lake(path: Path) -> Lake:
-    """An empty lake."""
-    return Lake.create(path / "lake")

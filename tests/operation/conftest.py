@@ -15,6 +15,7 @@ from pipeline.ingestion.sources.registry import SourceParams
 from pipeline.ingestion.sources.simulated.params import SimulatedParams
 from pipeline.models.params import LstmParams, ModelParams
 from pipeline.trading.params import Costs, Rules, TradingParams
+from tests.new_lake import new_lake
 
 HISTORY = 400
 SESSIONS = 7
@@ -57,7 +58,7 @@ def small_settings(signal: float = 2.0) -> Settings:
 
 
 def operate(path: Path, settings: Settings, sessions: int) -> Operation:
-    lake = Lake.create(path)
+    lake = new_lake(path)
     runner = Runner(lake, settings)
     first, last = runner.source.coverage()
     history = runner.backfill(first, last)

@@ -30,6 +30,7 @@ from pipeline.ingestion.params import IngestionParams, LanguageModelParams, News
 from pipeline.ingestion.sources.registry import SourceParams
 from pipeline.ingestion.sources.simulated.params import SimulatedParams
 from tests.loopback.openai import Answer, Asked, OpenAI, praise, response, serving, trouble
+from tests.new_lake import new_lake
 
 CANARY = "sk-canary-0c5e81f2aa7d"
 PROC = Path("/proc")
@@ -111,7 +112,7 @@ def _lake(path: Path, openai: OpenAI) -> tuple[Lake, date]:
         source=SourceParams(simulated=SimulatedParams(names=4, history_sessions=40)),
         ingestion=IngestionParams(news=NewsParams(model=model)),
     )
-    lake = Lake.create(path)
+    lake = new_lake(path)
     runner = Runner(lake, settings)
     first, last = runner.source.coverage()
     for name in STAGES:

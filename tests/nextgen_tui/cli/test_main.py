@@ -20,8 +20,9 @@ from lake.tables.market import QUARANTINED_ROWS
 from nextgen_tui.cli import exit_codes
 from nextgen_tui.cli.main import COMMANDS, main, outcome
 from pipeline.engine.child_command import python_command
+from tests.new_lake import new_lake
 from tests.nextgen_tui.hostile import HOSTILE
-from tests.nextgen_tui.lakes import land, new_lake, publish, rows
+from tests.nextgen_tui.lakes import land, publish, rows
 from tests.nextgen_tui.runner import Run, json_of
 from tests.nextgen_tui.text.test_safe_text import dangerous
 
@@ -148,7 +149,7 @@ def test_damage_is_told_with_its_own_code(run: Run, lake: Lake) -> None:
 
 
 def test_text_from_outside_cannot_steer_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    lake = new_lake(tmp_path)
+    lake = new_lake(tmp_path / "lake")
     texts = [text[:150].encode("utf-8", "ignore").decode() for text in HOSTILE]
     set_aside = [
         {"line": n, "ticker": text, "payload_id": "0" * 64, "target": "market_prices", "rule": "a rule", "source": "x"}

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from lake.store import Lake
 from lake.tables.market import MARKET_PRICES
 from nextgen_tui.cli import exit_codes
 from nextgen_tui.cli.main import outcome
 from pipeline.market.sessions import exchange_sessions
 from tests.frames.older import CONTENT, LAST, cents, insert, older_system
+from tests.new_lake import new_lake
 from tests.nextgen_tui.lakes import bars, publish, rows
 
 pytestmark = pytest.mark.filterwarnings("ignore:Series.values returning")
@@ -80,7 +80,7 @@ def test_what_is_set_aside_is_shown_with_its_rule_and_cannot_drive_the_terminal(
 
 
 def test_the_comparison_ends_with_1_where_they_differ(run: Run, tmp_path: Path) -> None:
-    lake = Lake.create(tmp_path / "lake")
+    lake = new_lake(tmp_path / "lake")
     own = [
         row | {"close": 90.0, "open": 90.0, "low": 89.0, "high": 91.0, "source": "files"}
         for row in bars("AAA", [90], LAST)
@@ -127,7 +127,7 @@ def test_a_dry_run_makes_no_lake_either(run: Run, tmp_path: Path) -> None:
 
 
 def test_a_lake_without_an_import_has_nothing_to_compare(run: Run, tmp_path: Path) -> None:
-    Lake.create(tmp_path / "lake")
+    new_lake(tmp_path / "lake")
     code, _, err = run("compare")
     assert code == exit_codes.DEGRADED
     assert "no older system has been imported" in err

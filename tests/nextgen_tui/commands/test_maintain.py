@@ -13,11 +13,12 @@ from lake.store import Lake
 from lake.tables.market import MARKET_PRICES
 from nextgen_tui.cli.main import outcome
 from tests.frames.published import publish_sessions
+from tests.new_lake import new_lake
 
 
 @pytest.fixture(scope="module")
 def aged(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    lake = Lake.create(tmp_path_factory.mktemp("aged") / "lake")
+    lake = new_lake(tmp_path_factory.mktemp("aged") / "lake")
     publish_sessions(lake, 4)
     return lake.path
 

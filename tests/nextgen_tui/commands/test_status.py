@@ -28,7 +28,8 @@ from pipeline.control.schedule.active_schedule import save_active_schedule
 from pipeline.control.schedule.journal import Event, load_journal
 from pipeline.control.schedule.schedule_file import load_schedule
 from pipeline.control.workers.process_identity import read_boot_id
-from tests.nextgen_tui.lakes import land, new_lake, rows
+from tests.new_lake import new_lake
+from tests.nextgen_tui.lakes import land, rows
 from tests.nextgen_tui.runner import Run, json_of
 
 # pandas' own change of mind, inside the calendar library.
@@ -224,4 +225,4 @@ def test_status_fails_when_a_check_fails(run: Run, lake: Lake) -> None:
 
 
 def test_status_of_an_empty_lake_is_not_healthy(tmp_path: Path) -> None:
-    assert outcome(["status", "--quiet", "--lake", str(new_lake(tmp_path).path)]) == exit_codes.DEGRADED
+    assert outcome(["status", "--quiet", "--lake", str(new_lake(tmp_path / "lake").path)]) == exit_codes.DEGRADED

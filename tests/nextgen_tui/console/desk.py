@@ -27,6 +27,7 @@ from lake.tables.trading import (
     STRATEGIC_PRIORITIES,
     TRADE_PLANS,
 )
+from tests.new_lake import new_lake
 from tests.nextgen_tui.lakes import bars, forecast, land, rows, run_row
 
 FIRST, LAST = date(2022, 2, 28), date(2022, 3, 1)
@@ -47,7 +48,7 @@ def desk(path: Path, spoil: Spoil = as_it_is) -> Lake:
 
     `spoil` may change what is written.
     """
-    lake = Lake.create(path)
+    lake = new_lake(path)
     raw = {"payload_id": PAYLOAD, "source": "simulated", "kind": "bars", "format": "ndjson", "ticker": "ACME"}
     vendor = '{"symbol":"ACME","date":"2022-02-28","close":"104.0"}'
     land(lake, RAW_PRICES, rows(RAW_PRICES, {**raw, "session": FIRST, "payload": vendor}), "raw")

@@ -24,6 +24,7 @@ from nextgen_tui.console.page_screen import PageScreen
 from nextgen_tui.console.runtime.screenshots import take_screenshots, terminal_size, wait_until_loaded, wait_until_still
 from nextgen_tui.console.screen_frame import screen_lines
 from nextgen_tui.console.screens import PAGES
+from tests.new_lake import new_lake
 from tests.nextgen_tui.console.desk import FIRST, LAST
 from tests.nextgen_tui.hostile import HOSTILE
 from tests.nextgen_tui.lakes import land, rows
@@ -221,7 +222,7 @@ async def test_while_time_runs_the_bar_offers_to_stop_it(desk_path: Path) -> Non
 
 
 async def test_hostile_text_is_harmless_in_every_widget(tmp_path: Path) -> None:
-    lake = Lake.create(tmp_path / "lake")
+    lake = new_lake(tmp_path / "lake")
     texts = [text[:150].encode("utf-8", "ignore").decode() for text in HOSTILE]
     checks = [
         {"service": f"s{n}", "check": text[:50], "status": "warn", "message": text, "session": LAST}

@@ -29,6 +29,7 @@ from nextgen_tui.console.screens import PAGES
 from nextgen_tui.console.sheet.export import ExportError, export
 from nextgen_tui.console.sheet.sheet import Col, Sheet
 from tests.frames.published import publish_sessions
+from tests.new_lake import new_lake
 from tests.nextgen_tui.console.operator.test_commands import dialog, told
 from tests.nextgen_tui.console.test_app import until
 
@@ -131,7 +132,7 @@ async def leave_detail(pilot: Pilot[None]) -> None:
 
 
 def test_the_watch_itself_tells_of_a_touch(tmp_path: Path) -> None:
-    lake = Lake.create(tmp_path / "lake")
+    lake = new_lake(tmp_path / "lake")
     with touches_of_this_thread(lake.path) as touched, reads_of_this_thread() as read:
         publish_sessions(lake, 1)
     assert touched
