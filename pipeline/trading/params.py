@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from pipeline.config.setting_types import Earlier, Formerly, Horizon, Share
+from pipeline.market.securities.spells import MAX_GAP
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,6 +155,12 @@ class TradingParams:
     baselines: Annotated[Literal[1, 2], Earlier(1)] = 2
     """What the book is compared with: 2 holds equal weight and benchmark as portfolios that keep what cannot be sold; 1
     chains the members' daily returns, as runs of earlier programs did."""
+    securities: Annotated[Literal[1, 2], Earlier(1)] = 2
+    """Whose history a ticker has: 2 its company's, under any name it had; 1 the ticker's, whoever had it, as in runs of
+    earlier programs."""
+    max_gap: Annotated[int, Field(ge=5, le=250)] = MAX_GAP
+    """Sessions without a bar after which whoever trades under a ticker is taken for another company, unless a rename or
+    a delisting says who it is; `ingestion.universe.max_gap` is the same for the universe."""
     full_exposure: Annotated[float, Field(gt=0, le=1)] = 0.95
     """Fraction of NAV invested at full risk; the rest is for gaps and costs."""
     costs: Costs = field(default_factory=Costs)

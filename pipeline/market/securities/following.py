@@ -67,10 +67,19 @@ class Securities:
         """
         if self.spells.is_empty() or frame.is_empty():
             return frame
-        named = self.name_companies(frame, day).with_columns(asked=pl.lit(session, dtype=pl.Date))
-        tickers = self.name_tickers(named, "asked")
+        return self._name_at(self.name_companies(frame, day), session)
+
+    def follow_actions_to(self, corporate_actions: pl.DataFrame, session: date) -> pl.DataFrame:
+        """The same of corporate actions, which concern whom `name_actions` says."""
+        if self.spells.is_empty() or corporate_actions.is_empty():
+            return corporate_actions
+        return self._name_at(self.name_actions(corporate_actions), session)
+
+    def _name_at(self, named: pl.DataFrame, session: date) -> pl.DataFrame:
+        dated = named.with_columns(asked=pl.lit(session, dtype=pl.Date))
+        tickers = self.name_tickers(dated, "asked")
         holders = self.name_companies(tickers, "asked")["ticker"]
-        return tickers.filter(holders == named["ticker"]).select(frame.columns)
+        return tickers.filter(holders == named["ticker"]).select(named.columns)
 
     def _replace(self, frame: pl.DataFrame, day: str, given: str, wanted: str) -> pl.DataFrame:
         if self.spells.is_empty() or frame.is_empty():

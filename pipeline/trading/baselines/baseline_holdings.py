@@ -12,6 +12,7 @@ import polars as pl
 from lake.tables.market import CORPORATE_ACTIONS, INSTRUMENTS, MARKET_PRICES, TICKER_UNIVERSE
 from lake.tables.trading import BASELINE_HOLDINGS, PORTFOLIO_VALUE
 from pipeline.engine.stage import Moment, Read, Stage
+from pipeline.market.securities.order_of_day import order_by_company
 from pipeline.trading.baselines.held_portfolio import Flags, Floats, HeldPortfolio, select_events
 from pipeline.trading.params import Costs, TradingParams
 
@@ -137,7 +138,9 @@ def _follow(
             portfolio.mark(market.closes[0], day)
             continue  # its rows say what it held after this session
         if number:
-            for event in select_events(corporate_actions, market.days[number - 1], day):
+            holding = {name for name, place in portfolio.places.items() if portfolio.shares[place] > 0}
+            events = select_events(corporate_actions, market.days[number - 1], day)
+            for event in order_by_company(events, holding):
                 portfolio.follow(event)
         portfolio.mark(market.closes[number], day)
         wanted = market.members[number]

@@ -10,10 +10,11 @@ from lake.contract import CENTS
 from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES, TICKER_UNIVERSE
 from lake.tables.trading import LEDGER_ENTRIES, PORTFOLIO_HOLDINGS
 from pipeline.engine.stage import Moment, Read, Stage, cut_to_recent
+from pipeline.market.securities.following import Securities
 from pipeline.trading.books.actions import ACTION_COLUMNS, select_actions, select_concerning, split_ratio
 from pipeline.trading.books.book import fold
 from pipeline.trading.books.earlier.marks import mark_once
-from pipeline.trading.books.marks import Closes, Mark, mark_positions, sessions_of_carried_closes
+from pipeline.trading.books.marks import Closes, Mark, drop_bars_of_others, mark_positions, sessions_of_carried_closes
 from pipeline.trading.books.money import cents_series, half_even, price_series, to_micros, value_of
 from pipeline.trading.params import TradingParams
 
@@ -43,13 +44,19 @@ def holdings(
         return PORTFOLIO_HOLDINGS.empty()
     if params.settlement == 2:
         known = select_actions(select_concerning(corporate_actions, tickers), None, session)
+        if params.securities == 2:
+            before = portfolio_holdings.filter(pl.col("session") < session)
+            market_prices = drop_bars_of_others(market_prices, before, moment.calendar, params.max_gap)
         closes = Closes(market_prices, known, tickers)
         marks = mark_positions(book, closes, carried_marks(portfolio_holdings, session, closes), session)
     else:
         recent = select_actions(cut_to_recent(corporate_actions, "ex_date", LOOKBACK, moment), None, session)
         bars = cut_to_recent(market_prices, "session", LOOKBACK, moment)
         marks = mark_once(tickers, book, bars, portfolio_holdings, recent, session)
-    sectors = _sectors(ticker_universe, portfolio_holdings)
+    followed = portfolio_holdings
+    if params.securities == 2:
+        followed = Securities.trace(corporate_actions).follow_to(portfolio_holdings, "session", session)
+    sectors = _sectors(ticker_universe, followed)
     values = [value_of(book.positions[ticker].shares, marks[ticker][1]) for ticker in tickers]
     nav = book.cash + book.receivable + sum(values)
     positions = [book.positions[ticker] for ticker in tickers]

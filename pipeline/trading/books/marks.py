@@ -5,11 +5,12 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from datetime import date
+from datetime import date, timedelta
 
 import polars as pl
 
 from pipeline.engine.stage import Moment
+from pipeline.market.sessions import Sessions
 from pipeline.trading.books.actions import Action, split_ratio
 from pipeline.trading.books.book import Book
 from pipeline.trading.books.money import MICROS_PER_CENT, half_even, to_micros
@@ -17,6 +18,7 @@ from pipeline.trading.books.quotes import Span
 
 Mark = tuple[date, int]
 """The session of a close and the close in millionths, on the share basis of the day it is wanted for."""
+ONE_DAY = timedelta(days=1)
 
 
 def sessions_of_carried_closes(frames: Mapping[str, pl.DataFrame], moment: Moment) -> list[Span]:
@@ -31,10 +33,14 @@ class Closes:
     def __init__(self, market_prices: pl.DataFrame, actions: Iterable[Action], tickers: Iterable[str]) -> None:
         self.actions: dict[str, list[Action]] = defaultdict(list)
         self._given: dict[str, list[Action]] = defaultdict(list)
+        self._freed: dict[str, list[date]] = defaultdict(list)
+        """The days from which on another company may have the ticker."""
         for action in actions:
             self.actions[action.ticker].append(action)
             if action.successor:
                 self._given[action.successor].append(action)
+            if action.kind in ("delisting", "rename"):  # a bar on the day of a delisting is still its company's
+                self._freed[action.ticker].append(action.ex_date + ONE_DAY * (action.kind == "delisting"))
         self._bars: dict[str, list[tuple[date, float]]] = defaultdict(list)
         names = self._with_predecessors(set(tickers))
         bars = market_prices.filter(pl.col("ticker").is_in(sorted(names))).sort("ticker", "session")
@@ -42,26 +48,32 @@ class Closes:
             self._bars[ticker].append((session, close))
 
     def mark(self, ticker: str, upto: date) -> Mark | None:
-        """The last close up to a day, on the share basis of that day; None if the bars hold none of the name."""
-        begun = max((a.ex_date for a in self._given[ticker] if a.kind == "rename" and a.ex_date <= upto), default=None)
+        """The last close up to a day of the company that has the ticker then, on the share basis of that day.
+
+        A renamed company goes on from its closes under earlier names; those of another company that had the ticker
+        before are no closes of this one. None if the bars hold none of it.
+        """
+        came = max((a.ex_date for a in self._given[ticker] if a.kind == "rename" and a.ex_date <= upto), default=None)
+        begun = max([came or date.min, *(day for day in self._freed[ticker] if day <= upto)])
         bars = self._bars.get(ticker, [])
         place = bisect_right(bars, upto, key=lambda bar: bar[0])
-        if place and (begun is None or bars[place - 1][0] >= begun):
+        if place and bars[place - 1][0] >= begun:
             when, close = bars[place - 1]
             return when, self._restate(to_micros(close), ticker, when, upto)
-        if begun is None:
-            return self._stated_value(ticker, upto)
-        return self._mark_of_predecessor(ticker, begun, upto)
+        if came is not None and came == begun:
+            return self._mark_of_predecessor(ticker, came, upto)
+        return self._stated_value(ticker, upto)
 
-    def _mark_of_predecessor(self, ticker: str, begun: date, upto: date) -> Mark | None:
+    def _mark_of_predecessor(self, ticker: str, came: date, upto: date) -> Mark | None:
         """A renamed name goes on from its old name's close until it has a bar of its own."""
-        old = next(a.ticker for a in self._given[ticker] if a.kind == "rename" and a.ex_date == begun)
-        before = [bar for bar in self._bars.get(old, []) if bar[0] < begun]
-        if not before:
+        eve = came - ONE_DAY
+        old = next(a.ticker for a in self._given[ticker] if a.kind == "rename" and a.ex_date == came)
+        found = self.mark(old, eve)
+        if found is None:
             return None
-        when, close = before[-1]
-        on_last_day = self._restate(to_micros(close), old, when, begun)
-        return when, self._restate(on_last_day, ticker, when, upto)
+        when, close = found
+        on_last_day = self._restate(close, old, eve, came)
+        return when, self._restate(on_last_day, ticker, eve, upto)
 
     def _restate(self, close: int, ticker: str, when: date, upto: date) -> int:
         new, old = split_ratio((a for a in self.actions[ticker] if a.ex_date <= upto), ticker, when)
@@ -80,6 +92,27 @@ class Closes:
         while new := {a.ticker for name in tickers for a in self._given[name]} - tickers:
             tickers |= new
         return tickers
+
+
+def drop_bars_of_others(
+    market_prices: pl.DataFrame, portfolio_holdings: pl.DataFrame, calendar: Sessions, max_gap: int
+) -> pl.DataFrame:
+    """Leave out the bars of held names that come more than `max_gap` sessions after the close the holdings state.
+
+    Whoever trades under a held ticker after so long is taken for another company: what is held is not worth its close.
+
+    Args:
+        market_prices: daily bars with ticker and session.
+        portfolio_holdings: ticker and close_session of some sessions in a row.
+        calendar: the sessions.
+        max_gap: sessions without a bar.
+    """
+    last = portfolio_holdings.group_by("ticker").agg(pl.col("close_session").min()).sort("ticker")
+    places = [(ticker, calendar.position(calendar.at_or_after(day)) + max_gap + 1) for ticker, day in last.iter_rows()]
+    silent = [(ticker, calendar.days[place]) for ticker, place in places if place < len(calendar.days)]
+    bounds = pl.DataFrame(silent, schema={"ticker": pl.String, "late": pl.Date}, orient="row")
+    beside = market_prices.join(bounds, on="ticker", how="left", maintain_order="left")
+    return beside.filter((pl.col("session") <= pl.col("late")).fill_null(True)).drop("late")
 
 
 def mark_positions(

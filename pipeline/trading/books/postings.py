@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 from fractions import Fraction
 
+from pipeline.market.securities.order_of_day import order_by_company
 from pipeline.market.sessions import Sessions
 from pipeline.trading.books.actions import Action
 from pipeline.trading.books.book import Book, LedgerEvent, Leg, Position
@@ -32,7 +33,7 @@ class Morning:
 
     def apply_all(self, actions: Iterable[Action]) -> list[LedgerEvent]:
         """Apply the actions in order, then pay what is due, and return what happened."""
-        posted = [event for action in self._put_renames_first(actions) for event in self.apply(action)]
+        posted = [event for action in order_by_company(actions, self.book.positions) for event in self.apply(action)]
         return posted + self.pay_due_claims()
 
     def apply(self, action: Action) -> Iterator[LedgerEvent]:
@@ -56,12 +57,6 @@ class Morning:
             events.append(LedgerEvent(name, "dividend_paid", self.ts, reference, (paid, owed), self.session))
             self.book.post(events[-1], self.session)
         return events
-
-    def _put_renames_first(self, actions: Iterable[Action]) -> list[Action]:
-        """A name that is held under its old ticker is renamed before what happens to the new one on the same day."""
-        actions = list(actions)
-        new = {a.successor for a in actions if a.kind == "rename" and a.successor not in self.book.positions}
-        return sorted(actions, key=lambda a: a.ticker in new)
 
     def _effect(self, action: Action, position: Position) -> Iterator[LedgerEvent]:
         if action.kind == "split":

@@ -285,7 +285,7 @@ def reconcile(
     days = _days(actions, fills, session, calendar)
     for day in sorted(days):
         on_day = days[day]
-        for action in _names_changed_first(on_day.actions, found.shares):
+        for action in _in_turn(on_day.actions, found.shares):
             if found.shares.get(action[0]):
                 found.act(day, dict(zip(ACTION_COLUMNS, action, strict=True)))
         found.pay(day)
@@ -308,13 +308,31 @@ class _Day(NamedTuple):
     """Sales first."""
 
 
-def _names_changed_first(actions: list[tuple[Any, ...]], shares: Mapping[str, int]) -> list[tuple[Any, ...]]:
-    """What happens to a new name on the day of the change comes after it, unless the new name was held before."""
-    if len(actions) < 2:
-        return actions
-    kind, successor = ACTION_COLUMNS.index("kind"), ACTION_COLUMNS.index("successor")
-    new = {a[successor] for a in actions if a[kind] == "rename" and not shares.get(a[successor])}
-    return sorted(actions, key=lambda a: a[0] in new)
+def _in_turn(actions: list[tuple[Any, ...]], shares: Mapping[str, int]) -> list[tuple[Any, ...]]:
+    """Day by day; on each, whoever has a ticker makes room before another company comes under it.
+
+    What else happens to that ticker is the newcomer's, unless its shares were there and stay.
+    """
+    name, when, kind, successor = (ACTION_COLUMNS.index(one) for one in ("ticker", "ex_date", "kind", "successor"))
+    rows = []
+    while actions:
+        today = [one for one in actions if one[when] == actions[0][when]]
+        actions = actions[len(today) :]
+        going = [one for one in today if one[kind] in ("rename", "delisting")]
+        targets = {one[successor] for one in going if one[kind] == "rename"}
+        gone = {one[name] for one in going}
+        late = [
+            one for one in today
+            if one not in going and one[name] in targets and (one[name] in gone or not shares.get(one[name]))
+        ]  # fmt: skip
+        rows += [one for one in today if one not in going and one not in late]
+        while going:
+            stay = {one[name] for one in going}
+            free = [one for one in going if one[kind] != "rename" or one[successor] not in stay] or going
+            rows += free
+            going = [one for one in going if one not in free]
+        rows += late
+    return rows
 
 
 def _days(actions: pl.DataFrame, fills: pl.DataFrame, session: date, calendar: Sessions) -> dict[date, _Day]:

@@ -18,7 +18,7 @@ from pipeline.trading.books.actions import ACTION_COLUMNS, select_actions, selec
 from pipeline.trading.books.book import Book, fold
 from pipeline.trading.books.differences import compare, describe
 from pipeline.trading.books.holdings import sum_cents
-from pipeline.trading.books.marks import Closes, mark_positions, sessions_of_carried_closes
+from pipeline.trading.books.marks import Closes, drop_bars_of_others, mark_positions, sessions_of_carried_closes
 from pipeline.trading.books.money import to_cents, to_micros, value_of
 from pipeline.trading.books.quotes import Span, sessions_of_fractions
 from pipeline.trading.books.reconciliation import read_closes, reconcile
@@ -82,6 +82,9 @@ def value(
     nav = book.cash + book.receivable + positions_value
     tables = (ledger_entries, portfolio_holdings, executed_trades, corporate_actions, market_prices)
     if params.settlement == 2:
+        if params.securities == 2:
+            bars = drop_bars_of_others(market_prices, portfolio_holdings, moment.calendar, params.max_gap)
+            tables = (ledger_entries, portfolio_holdings, executed_trades, corporate_actions, bars)
         checked = _check(nav, before, portfolio_value, *tables, moment, to_cents(params.capital))
     else:
         sources = book.capital + book.realised + unrealised + book.dividends - book.commission + book.rounding

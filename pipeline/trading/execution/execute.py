@@ -13,6 +13,8 @@ from lake.tables.control import TRADE_DECISIONS
 from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES
 from lake.tables.trading import EXECUTED_TRADES, LEDGER_ENTRIES, TRADE_PLANS
 from pipeline.engine.stage import Moment, Read, Stage, cut_to_recent
+from pipeline.market.securities.following import Securities
+from pipeline.market.securities.order_of_day import order_by_company
 from pipeline.trading.books.actions import ACTION_COLUMNS, Action, select_actions
 from pipeline.trading.books.book import fold
 from pipeline.trading.books.corrections import settle
@@ -61,6 +63,8 @@ def execute(
     opening = moment.calendar.open_at(session)
     decisions = read_last_decisions(trade_decisions, opening)
     actions = select_actions(corporate_actions, moment.calendar.previous(session), session)
+    if params.securities == 2:
+        actions = order_by_company(actions, frozenset(plans["ticker"]))
     orders = _build_orders(plans, actions, decisions, params.approval)
     bars = _bars(recent_bars, recent_actions, orders, session, moment, params)
     return _rows(list(fill_orders(orders, bars, book, opening, params.costs)), session, opening)
@@ -112,9 +116,14 @@ def _bars(
     """The session's bars, beside volatility and volume of the sessions before: at the open no more was known."""
     tickers = sorted({order.ticker for order in orders})
     bars = market_prices.filter(pl.col("ticker").is_in(tickers))
+    own_bars, own_actions = bars, corporate_actions
+    if params.securities == 2:
+        companies = Securities.trace(corporate_actions, market_prices)
+        own_bars = companies.follow_to(market_prices, "session", session).filter(pl.col("ticker").is_in(tickers))
+        own_actions = companies.follow_actions_to(corporate_actions, session)
     before = measure_conditions(
-        bars,
-        corporate_actions.filter(pl.col("ticker").is_in(tickers)),
+        own_bars,
+        own_actions.filter(pl.col("ticker").is_in(tickers)),
         moment.calendar.previous(session),
         params.sizing.window,
         basis=session,

@@ -10,8 +10,10 @@ from typing import Any
 
 import polars as pl
 
+from pipeline.market.securities.following import Securities
 from pipeline.market.sessions import Sessions
 from pipeline.trading.books.actions import select_actions, split_ratio
+from pipeline.trading.books.marks import drop_bars_of_others
 from pipeline.trading.execution.costs import round_trip
 from pipeline.trading.execution.volatility_and_volume import measure_conditions
 from pipeline.trading.params import TradingParams
@@ -52,8 +54,20 @@ def gather_inputs(
     calendar: Sessions,
     params: TradingParams,
 ) -> PlanningInputs:
-    """Gather what is known at the close of a session about every ticker with a forecast or a holding."""
+    """Gather what is known at the close of a session about every ticker with a forecast or a holding.
+
+    What was forecast, stated and done under an earlier name of the company is its own; what concerned another company
+    that had the ticker is not.
+    """
     held = portfolio_holdings.filter(pl.col("session") == session)
+    if params.securities == 2:
+        companies = Securities.trace(corporate_actions, market_prices)
+        market_prices = drop_bars_of_others(market_prices, held, calendar, params.max_gap)
+        predictions, market_prices, trade_plans, executed_trades = (
+            companies.follow_to(frame, "session", session)
+            for frame in (predictions, market_prices, trade_plans, executed_trades)
+        )
+        corporate_actions = companies.follow_actions_to(corporate_actions, session)
     fitting = predictions.filter((pl.col("horizon") == params.horizon) & pl.col("role").is_in(DECIDING_ROLES))
     # Newest first; of one session's, the champion's before the naive one.
     chosen = fitting.sort(["session", "role", "model_id"], descending=[True, False, False])

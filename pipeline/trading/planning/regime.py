@@ -13,6 +13,7 @@ from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES, TICKER_UNIVERSE
 from lake.tables.trading import PORTFOLIO_VALUE, STRATEGIC_PRIORITIES
 from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.market.returns import daily_total_returns
+from pipeline.market.securities.following import Securities
 from pipeline.market.sessions import Sessions
 from pipeline.text_format import change, percent
 from pipeline.trading.params import Regimes, TradingParams
@@ -44,7 +45,7 @@ def strategy(
     params: TradingParams,
 ) -> pl.DataFrame:
     """Return regime and risk after `moment.session` (that session alone; it rests on the book's own drawdown)."""
-    market = market_returns(market_prices, corporate_actions, ticker_universe)
+    market = market_returns(*_name_companies(market_prices, corporate_actions, ticker_universe, params))
     volatility = _volatility(market[-params.regimes.volatility_sessions :], moment.calendar, moment.session)
     trend = _compound(market[-params.regimes.trend_sessions :])
     book = portfolio_value.sort("session").tail(1)
@@ -70,6 +71,20 @@ def strategy(
         "reason": _reason(regime, volatility, trend, drawdown, skill, factors),
     }
     return pl.DataFrame([row], schema=STRATEGIC_PRIORITIES.schema)
+
+
+def _name_companies(
+    market_prices: pl.DataFrame, corporate_actions: pl.DataFrame, ticker_universe: pl.DataFrame, params: TradingParams
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """The frames with companies for tickers, so that returns and membership go on under another name."""
+    if params.securities == 1:
+        return market_prices, corporate_actions, ticker_universe
+    companies = Securities.trace(corporate_actions, market_prices)
+    return (
+        companies.name_companies(market_prices, "session"),
+        companies.name_actions(corporate_actions),
+        companies.name_companies(ticker_universe, "session"),
+    )
 
 
 def market_returns(

@@ -24,6 +24,8 @@ class Pool:
     opened: date | None = None
     bought_as: str = ""
     """The ticker that was bought first, which may have been renamed since."""
+    trade_id: str = ""
+    """The trade that opened it."""
     dividends: int = 0
     gains: int = 0
     """From fractions, rights, capital returned beyond cost, and what a merger paid."""
@@ -34,7 +36,7 @@ class Pool:
     def take(self, sold: int) -> Pool:
         """Remove and return the part that goes with some of the shares."""
         held = self.shares
-        part = Pool(sold, self.opened, self.bought_as)
+        part = Pool(sold, self.opened, self.bought_as, self.trade_id)
         for name in POOLED:
             amount = getattr(self, name) if sold == held else half_even(getattr(self, name) * sold, held)
             setattr(part, name, amount)
@@ -45,7 +47,7 @@ class Pool:
     def receive(self, other: Pool) -> None:
         """Take in what gathered on a position that was handed on."""
         if not self.shares:
-            self.opened, self.bought_as = other.opened, other.bought_as
+            self.opened, self.bought_as, self.trade_id = other.opened, other.bought_as, other.trade_id
         for name in POOLED:
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
@@ -161,7 +163,7 @@ class _Walk:
                 continue
             pool, given = self.pools[leg["ticker"]], self.pools[giving]
             if kind == "spin_off":
-                pool.receive(Pool(0, given.opened, given.bought_as))
+                pool.receive(Pool(0, given.opened, given.bought_as, given.trade_id))
             else:
                 given.gains -= _sum(legs, "realised")
                 pool.receive(given)
@@ -178,7 +180,9 @@ class _Walk:
             elif leg["account"] == "positions":
                 if pool.shares == 0 and leg["shares"] > 0 and kind == "buy":
                     # What still comes in for a position that is gone belongs to nothing that can be looked back at.
-                    self.pools[leg["ticker"]] = pool = Pool(opened=leg["session"], bought_as=leg["ticker"])
+                    self.pools[leg["ticker"]] = pool = Pool(
+                        opened=leg["session"], bought_as=leg["ticker"], trade_id=reference
+                    )
                 pool.shares += leg["shares"]
                 if kind == "buy":
                     pool.slippage += self.slippage.get(reference, 0)

@@ -13,6 +13,7 @@ from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES
 from lake.tables.trading import DECISION_SCORES, EXECUTED_TRADES, TRADE_PLANS
 from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.market.returns import daily_total_returns
+from pipeline.market.securities.following import Securities
 from pipeline.trading.books.actions import select_actions
 from pipeline.trading.books.money import cents_series, half_even, price_series, to_cents, to_micros, value_of
 from pipeline.trading.params import TradingParams
@@ -46,8 +47,13 @@ def decision_scores(
         return DECISION_SCORES.empty()
     fills = executed_trades.filter((pl.col("session") == opened) & pl.col("plan_id").is_in(sorted(decisions)))
     plans = {row["plan_id"]: row for row in trade_plans.iter_rows(named=True) if row["plan_id"] in decisions}
-    earned = _measure_returns(fills["ticker"].to_list(), market_prices, corporate_actions, opened, moment.session)
-    rows = list(_rows(fills, decisions, plans, earned, moment.session))
+    named = fills.select("ticker", "session")
+    if params.securities == 2:
+        companies = Securities.trace(corporate_actions, market_prices)
+        named, market_prices = (companies.name_companies(frame, "session") for frame in (named, market_prices))
+        corporate_actions = companies.name_actions(corporate_actions)
+    earned = _measure_returns(named["ticker"].to_list(), market_prices, corporate_actions, opened, moment.session)
+    rows = list(_rows(fills.with_columns(company=named["ticker"]), decisions, plans, earned, moment.session))
     return pl.DataFrame(
         {name: _column(name, [row[name] for row in rows]) for name in DECISION_SCORES.columns},
         schema=DECISION_SCORES.schema,
@@ -63,7 +69,7 @@ def _column(name: str, values: list[Any]) -> list[Any] | pl.Series:
 def _measure_returns(
     tickers: list[str], market_prices: pl.DataFrame, corporate_actions: pl.DataFrame, first: date, last: date
 ) -> dict[str, tuple[int, float]]:
-    """Ticker -> its opening price in millionths at the first session, and its total return from there to the end.
+    """Company -> its opening price in millionths at the first session, and its total return from there to the end.
 
     The end is the last close known by then, or the final value per share where it was delisted in between.
     """
@@ -93,9 +99,9 @@ def _rows(
 ) -> Iterator[dict[str, Any]]:
     for fill in fills.iter_rows(named=True):
         decision, plan = decisions[fill["plan_id"]], plans[fill["plan_id"]]
-        if fill["ticker"] not in earned or not fill["ordered"]:
+        if fill["company"] not in earned or not fill["ordered"]:
             continue
-        opening, ratio = earned[fill["ticker"]]
+        opening, ratio = earned[fill["company"]]
         value = value_of(fill["ordered"], opening)
         buys = fill["side"] == "buy"
         # The plan's expected cost is a round trip's; a sale saves or pays only its own half.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from math import sqrt
 from typing import Any
@@ -20,6 +21,8 @@ from pipeline.trading.review.first_closings import collect_closings_once
 LOOKBACK = 250
 """Sessions searched for the plan and the fills that opened a position; beyond, its entry counts as unforecast."""
 
+ENTRY = ("enter",)
+EXITS = ("reduce", "exit", "stop", "expire")
 PLAN_COLUMNS = (
     *TRADE_PLANS.key, "plan_id", "for_session", "intent", "taken", "expected_return", "low_80", "high_80",
     "prediction_id",
@@ -48,17 +51,25 @@ def reflect(
     collect = collect_closings if params.settlement == 2 else collect_closings_once
     closings = collect(ended["ticker"].to_list(), ledger_entries, executed_trades, session)
     plans = trade_plans.filter(pl.col("taken"))
-    rows = [_row(closing, plans, session, moment.calendar, params) for closing in closings]
+    plan_ids = dict(executed_trades.select("trade_id", "plan_id").iter_rows()) if params.securities == 2 else {}
+    rows = [_row(closing, plans, plan_ids, session, moment.calendar, params) for closing in closings]
     return pl.DataFrame(rows, schema=TRADE_REFLECTIONS.schema).sort("trade_id")
 
 
 def _row(
-    closing: Closing, plans: pl.DataFrame, session: date, calendar: Sessions, params: TradingParams
+    closing: Closing,
+    plans: pl.DataFrame,
+    plan_ids: Mapping[str, str],
+    session: date,
+    calendar: Sessions,
+    params: TradingParams,
 ) -> dict[str, object]:
     opened = closing.entry.opened or session
     held = calendar.distance(opened, session)
-    entry = _plan_for(plans, closing.entry.bought_as or closing.ticker, opened, ("enter",))
-    exit_plan = _plan_for(plans, closing.ticker, session, ("reduce", "exit", "stop", "expire"))
+    entry = _plan_for(
+        plans, plan_ids.get(closing.entry.trade_id), closing.entry.bought_as or closing.ticker, opened, ENTRY
+    )
+    exit_plan = _plan_for(plans, plan_ids.get(closing.trade_id), closing.ticker, session, EXITS)
     intent = "delisting" if ":delisting:" in closing.trade_id else str(exit_plan.get("intent", "unknown"))
     surprise, inside = _surprise(closing.gross_return, entry, held, params.horizon)
     verdict = _verdict(closing, surprise, inside, params)
@@ -83,10 +94,13 @@ def _row(
     }
 
 
-def _plan_for(plans: pl.DataFrame, ticker: str, session: date, intents: tuple[str, ...]) -> dict[str, Any]:
-    fitting = plans.filter(
-        (pl.col("ticker") == ticker) & (pl.col("for_session") == session) & pl.col("intent").is_in(intents)
-    )
+def _plan_for(
+    plans: pl.DataFrame, plan_id: str | None, ticker: str, session: date, intents: tuple[str, ...]
+) -> dict[str, Any]:
+    """The plan that the trade was filled for, whatever the ticker was called then; else that of ticker and session."""
+    of_ticker = (pl.col("ticker") == ticker) & (pl.col("for_session") == session)
+    own = pl.col("plan_id") == plan_id if plan_id else of_ticker
+    fitting = plans.filter(own & pl.col("intent").is_in(intents))
     return fitting.row(0, named=True) if fitting.height else {}
 
 
