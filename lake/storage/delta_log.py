@@ -28,8 +28,9 @@ _CHECKPOINT = re.compile(r"(\d{20})\.checkpoint\.parquet")
 
 def entry_path(uri: str | Path, version: int) -> Path:
     """The log entry of a version, existing or not: in the archive if it is there."""
-    old = archived_entry_path(uri, version)
-    return old if old.exists() else Path(f"{uri}/{FOLDER}/{version:020d}.json")
+    name = f"{version:020d}.json"
+    old = f"{uri}/{ARCHIVE}/{name}"
+    return Path(old if os.path.exists(old) else f"{uri}/{FOLDER}/{name}")  # noqa: PTH110, for thousands
 
 
 def archived_entry_path(uri: str | Path, version: int) -> Path:
@@ -39,12 +40,12 @@ def archived_entry_path(uri: str | Path, version: int) -> Path:
 
 def entry_versions(uri: str | Path) -> list[int]:
     """The versions that have an entry in the log itself, rising; none where there is no table."""
-    return _versions(Path(uri) / FOLDER, _ENTRY)
+    return _versions(f"{uri}/{FOLDER}", _ENTRY)
 
 
 def all_versions(uri: str | Path) -> list[int]:
     """The versions that have an entry in the log or in the archive, rising."""
-    return sorted({*_versions(Path(uri) / ARCHIVE, _ENTRY), *entry_versions(uri)})
+    return sorted({*_versions(f"{uri}/{ARCHIVE}", _ENTRY), *entry_versions(uri)})
 
 
 def checkpoint_path(uri: str | Path, version: int) -> Path:
@@ -56,12 +57,12 @@ def checkpoint_path(uri: str | Path, version: int) -> Path:
 
 def checkpoint_versions(uri: str | Path) -> list[int]:
     """The versions that have a checkpoint in the log itself, rising."""
-    return _versions(Path(uri) / FOLDER, _CHECKPOINT)
+    return _versions(f"{uri}/{FOLDER}", _CHECKPOINT)
 
 
 def archived_checkpoints(uri: str | Path) -> list[int]:
     """The versions that have a checkpoint in the archive, rising."""
-    return _versions(Path(uri) / ARCHIVE, _CHECKPOINT)
+    return _versions(f"{uri}/{ARCHIVE}", _CHECKPOINT)
 
 
 def publication_hash(uri: str | Path, version: int) -> str:
@@ -154,7 +155,7 @@ def _is_complete(found: list[dict[str, Any]]) -> bool:
     return METADATA not in infos[0] or counts["txn"] == 1
 
 
-def _versions(folder: Path, pattern: re.Pattern[str]) -> list[int]:
+def _versions(folder: str, pattern: re.Pattern[str]) -> list[int]:
     try:
         with os.scandir(folder) as entries:  # names alone: a log can have thousands
             names = [entry.name for entry in entries]

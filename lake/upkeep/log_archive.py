@@ -62,6 +62,8 @@ def finish_archiving(uri: Path) -> list[Path]:
         found the version free, and its commit was never acknowledged. The caller has to quarantine them.
     """
     late: list[Path] = []
+    if not (uri / delta_log.ARCHIVE).exists():
+        return late
     for version in delta_log.entry_versions(uri):
         old, here = delta_log.archived_entry_path(uri, version), uri / delta_log.FOLDER / f"{version:020d}.json"
         if not old.exists():
@@ -79,6 +81,8 @@ def restore_from_archive(uri: Path) -> list[Path]:
     Returns:
         The files restored; none if the log can be opened as it is.
     """
+    if not (uri / delta_log.ARCHIVE).exists():
+        return []
     versions = delta_log.entry_versions(uri)
     first = versions[0] if versions else 0
     covered = any(at >= first - 1 for at in delta_log.checkpoint_versions(uri))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -40,6 +40,8 @@ SETTLE = (
     reflect.STAGE,
     decision_scores.STAGE,
 )
+BOOKS = (execute.STAGE, ledger.STAGE, holdings.STAGE, value.STAGE)
+"""Enough for tests of what is owned: nothing is compared with a baseline and no trade is looked back at."""
 LOOK_AHEAD = (regime.STAGE, plan.STAGE)
 NO_ROWS = {name: table.empty() for name, table in TABLES.items()}
 
@@ -177,9 +179,14 @@ class World:
     """Tables in memory, and the trading stages run over them through their own declarations of what they read."""
 
     def __init__(
-        self, *bars: Mapping[str, Any], calendar: Sessions = CALENDAR, params: TradingParams | None = None
+        self,
+        *bars: Mapping[str, Any],
+        calendar: Sessions = CALENDAR,
+        params: TradingParams | None = None,
+        settling: Sequence[Stage] = SETTLE,
     ) -> None:
         self.calendar = calendar
+        self.settling = settling
         self.params = params or TradingParams()
         self.tables = dict(NO_ROWS)
         self.add(MARKET_PRICES, market.prices(*bars, calendar=calendar))
@@ -246,7 +253,7 @@ class World:
     def settle(self, *sessions: date) -> World:
         """Run the settling stages of some sessions in order."""
         for session in sessions:
-            for stage in SETTLE:
+            for stage in self.settling:
                 self.run(stage, session)
         return self
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
@@ -133,14 +134,17 @@ def _follow(
 ) -> tuple[HeldPortfolio, Floats]:
     """Carry a portfolio through the sessions; also the value of each name traded at the last close."""
     traded: Floats = np.zeros(len(market.names))
+    events = deque(select_events(corporate_actions, market.days[0], market.days[-1]))
     for number, day in enumerate(market.days):
         if number == 0 and held:
             portfolio.mark(market.closes[0], day)
             continue  # its rows say what it held after this session
-        if number:
+        due = []
+        while events and events[0].ex_date <= day:
+            due.append(events.popleft())
+        if due:
             holding = {name for name, place in portfolio.places.items() if portfolio.shares[place] > 0}
-            events = select_events(corporate_actions, market.days[number - 1], day)
-            for event in order_by_company(events, holding):
+            for event in order_by_company(due, holding):
                 portfolio.follow(event)
         portfolio.mark(market.closes[number], day)
         wanted = market.members[number]

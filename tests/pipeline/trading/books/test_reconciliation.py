@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.trading.books import holdings, ledger, value
 from pipeline.trading.books.differences import Difference, compare
-from pipeline.trading.books.reconciliation import reconcile
+from pipeline.trading.books.reconciliation import Reconciliation, reconcile
 from pipeline.trading.execution import execute
 from tests.frames.trading import CALENDAR, DAYS, World, bar, delisting, dividend, split
 
@@ -44,11 +44,14 @@ def world() -> World:
     return given
 
 
-def differences(world: World, entries: pl.DataFrame) -> list[Difference]:
+def reconciled(world: World) -> Reconciliation:
     facts = world.frame(ledger.STAGE.reads[1], world.moment(LAST))
     given = (world.rows("executed_trades"), facts, world.rows("market_prices"))
-    found = reconcile(*given, (DAYS[0], 100_000_000), LAST, CALENDAR)
-    return compare(found, entries, LAST)
+    return reconcile(*given, (DAYS[0], 100_000_000), LAST, CALENDAR)
+
+
+def differences(world: World, entries: pl.DataFrame) -> list[Difference]:
+    return compare(reconciled(world), entries, LAST)
 
 
 def test_a_ledger_that_follows_its_facts_has_no_difference(world: World) -> None:
@@ -85,10 +88,11 @@ def corruptions(entries: pl.DataFrame) -> Iterator[tuple[str, str, pl.DataFrame]
 
 
 def test_every_planted_corruption_is_found_by_the_name_of_its_event(world: World) -> None:
+    found = reconciled(world)
     missed = [
         (what, name)
         for what, name, entries in corruptions(world.rows("ledger_entries"))
-        if name not in {one.reference for one in differences(world, entries)}
+        if name not in {one.reference for one in compare(found, entries, LAST)}
     ]
     assert not missed, missed
 
