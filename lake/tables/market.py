@@ -245,7 +245,8 @@ PRICE_RESTATEMENTS = Table(
 QUARANTINED_ROWS = Table(
     name="quarantined_rows",
     domain="market",
-    doc="Rows that broke a rule, stored completely with the rule; they never reach a canonical table.",
+    doc="Rows that broke a rule, stored completely with the rule; none reaches a canonical table but a bar whose jump"
+    " is explained later.",
     key=("payload_id", "line", "target"),
     mode="append",
     owner="quarantine",

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipeline.config.setting_types import AnyText, DayOrNone, Formerly, Share, WebAddressOrNone
+from pipeline.config.setting_types import AnyText, DayOrNone, Earlier, Formerly, Share, WebAddressOrNone
 
 MAX_AGAIN = 5
 """Sessions of articles and replies that are read to ask again; no setting goes beyond."""
@@ -28,6 +28,11 @@ class JumpParams:
     """Fraction; a bar without volume may not move further than this: nobody traded at that price."""
     agree: Annotated[float, Field(gt=0, lt=1)] = 0.2
     """Fraction; the next session's close within this of the waiting one confirms the new level."""
+    confirmations: Annotated[int, Field(ge=1, le=5), Earlier(1)] = 1
+    """Bars in a row that have to agree with a waiting one, each within `agree` of the one before, to confirm it."""
+    waiting: Annotated[Literal[1, 2], Earlier(1)] = 2
+    """How long a bar waits: 2 until a later arrival confirms it or brings the split that explains it; 1 within its own
+    arrival only, as runs of earlier programs did, so that files which state when each bar was known lose true jumps."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,11 +24,13 @@ from pipeline.ingestion.params import IngestionParams
 from pipeline.ingestion.prices.cross_check import validate_second_source
 from pipeline.ingestion.prices.validate_actions import validate_actions
 from pipeline.ingestion.prices.validate_bars import LOOKBACK, validate_bars
+from pipeline.ingestion.prices.waiting_bars import WAITING, sessions_of_waiting
 from pipeline.ingestion.universe.index_constituents import validate_memberships
 from pipeline.ingestion.universe.instruments import validate_listings
 
 
 def quarantine(
+    quarantined_rows: pl.DataFrame,
     raw_prices: pl.DataFrame,
     raw_news: pl.DataFrame,
     raw_imports: pl.DataFrame,
@@ -42,7 +44,9 @@ def quarantine(
 
     Runs after them: a bar that they took is known by then and passes again. Works on a range of sessions.
     """
-    bars = validate_bars(raw_prices, market_prices, instruments, corporate_actions, moment, params).bad
+    known = (market_prices, instruments, corporate_actions)
+    bars = validate_bars(quarantined_rows, raw_prices, *known, moment, params).bad
+    raw_prices = raw_prices.filter(pl.col("session") >= moment.since)
     left = {
         MARKET_PRICES.name: bars,
         CORPORATE_ACTIONS.name: validate_actions(raw_prices, instruments, moment.calendar).bad,
@@ -75,7 +79,8 @@ STAGE = Stage(
     name="quarantine",
     function=quarantine,
     reads=(
-        Read(RAW_PRICES),
+        WAITING,
+        Read(RAW_PRICES, further=sessions_of_waiting),
         Read(RAW_NEWS),
         Read(RAW_IMPORTS),
         Read(MARKET_PRICES, lookback=LOOKBACK, every_revision=True),

@@ -1,4 +1,4 @@
-"""Holds back a price that is too far from the last one, until the next session confirms it."""
+"""Holds back a price that is too far from the last one, until the next sessions confirm it or a split explains it."""
 
 from __future__ import annotations
 
@@ -28,13 +28,19 @@ class JumpVerdicts:
 
 
 def judge_jumps(
-    candidates: pl.DataFrame, accepted: pl.DataFrame, splits: pl.DataFrame, zone: str, params: JumpParams
+    candidates: pl.DataFrame,
+    accepted: pl.DataFrame,
+    splits: pl.DataFrame,
+    zone: str,
+    params: JumpParams,
+    asked_again: pl.DataFrame | None = None,
 ) -> JumpVerdicts:
     """Hold each candidate's close against the last accepted one of at most 20 sessions before, splits undone.
 
-    A candidate outside 1/ratio..ratio, or one without volume that moved by more than `idle`, is suspended. The bar
-    right after it, in the same or the next session, confirms both of them if the two agree within `agree`. Only bars up
-    to the confirming one decide, so the verdict on a bar is the same however much more is loaded with it.
+    A candidate outside 1/ratio..ratio, or one without volume that moved by more than `idle`, is suspended. The bars
+    right after it, each in the same or the next session, confirm all of them if as many as `confirmations` agree, each
+    with the one before within `agree`. Only bars up to the confirming one decide, so the verdict on a bar is the same
+    however much more is loaded with it.
 
     Args:
         candidates: ticker, interval, ts, session, position, close, volume, volume_rounding: one row per bar, none equal
@@ -44,10 +50,12 @@ def judge_jumps(
             if it was known when that bar ended: what is announced later has to wait for the confirmation.
         zone: the exchange's time zone.
         params: the limits.
+        asked_again: ticker, interval, ts of candidates at which splits count that became known after the bar ended.
     """
     if candidates.is_empty():
         return NO_JUMPS
-    chain = _chain(candidates, accepted, splits.filter(pl.col("ticker").is_in(candidates["ticker"].implode())), zone)
+    concerned = splits.filter(pl.col("ticker").is_in(candidates["ticker"].implode()))
+    chain = _chain(candidates, accepted, concerned, zone, asked_again)
     previous = pl.col("level").shift(1).over("ticker", "interval")
     distance = pl.col("position") - pl.col("position").shift(1).over("ticker", "interval")
     suspects = chain.filter(pl.col("candidate") & (distance <= MEMORY) & _jumps(pl.col("level") / previous, params))
@@ -58,7 +66,13 @@ def judge_jumps(
     return _walk_series(walk, params)
 
 
-def _chain(candidates: pl.DataFrame, accepted: pl.DataFrame, splits: pl.DataFrame, zone: str) -> pl.DataFrame:
+def _chain(
+    candidates: pl.DataFrame,
+    accepted: pl.DataFrame,
+    splits: pl.DataFrame,
+    zone: str,
+    asked_again: pl.DataFrame | None,
+) -> pl.DataFrame:
     """All bars in order with `level`, the close times the shares that one share of the first bar has become."""
     columns = [*BAR, "position", "close", pl.col("volume") + pl.col("volume_rounding").fill_null(0.0)]
     new, old = candidates.lazy().select(columns), accepted.lazy().select(columns)
@@ -66,16 +80,19 @@ def _chain(candidates: pl.DataFrame, accepted: pl.DataFrame, splits: pl.DataFram
     stand = old.join(new, on=BAR, how="anti").with_columns(standing="close", candidate=pl.lit(False))
     bars = pl.concat([stand, asked.with_columns(candidate=pl.lit(True))]).sort(BAR).collect()
     shares = pl.col("ratio").cum_prod().over("ticker", "interval")
-    return bars.with_columns(ratio=_ratio(bars, splits, zone)).with_columns(
+    return bars.with_columns(ratio=_ratio(bars, splits, zone, asked_again)).with_columns(
         level=pl.col("close") * shares, standing_level=pl.col("standing") * shares
     )
 
 
-def _ratio(bars: pl.DataFrame, splits: pl.DataFrame, zone: str) -> pl.Series:
+def _ratio(bars: pl.DataFrame, splits: pl.DataFrame, zone: str, asked_again: pl.DataFrame | None) -> pl.Series:
     """New shares for each old one between the bar before and each bar."""
     if splits.is_empty():
         return pl.Series("ratio", [1.0]).new_from_index(0, bars.height)
     midnight = pl.col("ex_date").cast(pl.Datetime("us")).dt.replace_time_zone(zone, non_existent="null")
+    counts = pl.col("available_at") <= pl.col("ts")
+    if asked_again is not None:
+        counts = counts | pl.struct(BAR).is_in(asked_again.select(pl.struct(BAR)).to_series().implode())
     effective = (
         splits.join(bars.select("interval").unique(), how="cross")
         .with_columns(from_ts=midnight.dt.convert_time_zone("UTC"))
@@ -88,7 +105,7 @@ def _ratio(bars: pl.DataFrame, splits: pl.DataFrame, zone: str) -> pl.Series:
             strategy="forward",
             check_sortedness=False,
         )
-        .filter(pl.col("available_at") <= pl.col("ts"))
+        .filter(counts)
         .sort(*BAR, "ex_date", "numerator", "denominator")
         .group_by(BAR, maintain_order=True)
         .agg(ratio=(pl.col("numerator") / pl.col("denominator")).product())
@@ -142,17 +159,18 @@ def _walk(
     confirmed: list[tuple[str, str, datetime, datetime]],
 ) -> None:
     anchor: tuple[int, float] | None = None
-    waiting: _Step | None = None
+    waiting: list[_Step] = []
     for step in steps:
         if not step.candidate or _follows(anchor, step, params):
-            waiting, anchor = None, (step.position, step.level)
-        elif waiting is not None and _agree(waiting, step, params):
-            confirmed += [(*bar[:3], step.ts) for bar in (waiting, step)]
-            suspended.pop()  # the waiting one came last
-            waiting, anchor = None, (step.position, step.level)
+            waiting, anchor = [], (step.position, step.level)
+            continue
+        waiting = [*waiting, step] if waiting and _agree(waiting[-1], step, params) else [step]
+        if len(waiting) > params.confirmations:
+            confirmed += [(*bar[:3], step.ts) for bar in waiting]
+            del suspended[len(suspended) - params.confirmations :]  # those that waited came last
+            waiting, anchor = [], (step.position, step.level)
         else:
             suspended.append(step)
-            waiting = step
             if step.standing_level is not None:  # a restatement that is not believed leaves the old value standing
                 anchor = (step.position, step.standing_level)
 

@@ -8,9 +8,11 @@ from lake.tables.market import CORPORATE_ACTIONS, INSTRUMENTS, MARKET_PRICES, RA
 from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.ingestion.params import IngestionParams
 from pipeline.ingestion.prices.validate_bars import COLUMNS, LOOKBACK, validate_bars
+from pipeline.ingestion.prices.waiting_bars import WAITING, sessions_of_waiting
 
 
 def prices(
+    quarantined_rows: pl.DataFrame,
     raw_prices: pl.DataFrame,
     market_prices: pl.DataFrame,
     instruments: pl.DataFrame,
@@ -23,7 +25,7 @@ def prices(
     What is not sound is left to the stage `quarantine`. Works on a range of sessions as well as on one, and gives the
     same rows again for the same sessions.
     """
-    judged = validate_bars(raw_prices, market_prices, instruments, corporate_actions, moment, params)
+    judged = validate_bars(quarantined_rows, raw_prices, market_prices, instruments, corporate_actions, moment, params)
     fresh = judged.good.filter("new").select(COLUMNS)
     return fresh.join(market_prices, on=MARKET_PRICES.key, how="anti", maintain_order="left")
 
@@ -32,7 +34,8 @@ STAGE = Stage(
     name="prices",
     function=prices,
     reads=(
-        Read(RAW_PRICES, where=pl.col("kind") == "bars"),
+        WAITING,
+        Read(RAW_PRICES, where=pl.col("kind") == "bars", further=sessions_of_waiting),
         Read(MARKET_PRICES, lookback=LOOKBACK, upto="previous", every_revision=True),
         Read(INSTRUMENTS, lookback=None),
         Read(CORPORATE_ACTIONS, lookback=LOOKBACK, where=pl.col("kind") == "split"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import polars as pl
@@ -13,7 +13,8 @@ from pipeline.engine.stage import Moment
 from pipeline.ingestion.decode_payloads import SET_ASIDE
 from pipeline.ingestion.params import IngestionParams
 from pipeline.ingestion.prices.bar_rules import COMPARED, read_bars
-from pipeline.ingestion.prices.jumps import BAR, MEMORY, NO_JUMPS, SUSPENDED, judge_jumps
+from pipeline.ingestion.prices.jumps import BAR, MEMORY, NO_JUMPS, SUSPENDED, JumpVerdicts, judge_jumps
+from pipeline.ingestion.prices.waiting_bars import keep_waiting, read_waiting, select_waiting
 
 LOOKBACK = 30
 """Sessions before the first one computed whose known bars are read: MEMORY and what a daily fetch asks for again."""
@@ -30,7 +31,7 @@ COLUMNS = tuple(MARKET_PRICES.columns)
 
 
 class ValidatedBars(NamedTuple):
-    """The two parts of what was delivered; together they are all of it."""
+    """The two parts of what was delivered; together they are all of it. What waited and was settled is in both."""
 
     good: pl.DataFrame
     """The contract's columns of market_prices, and `new`: False where the bar was known with these values."""
@@ -39,6 +40,7 @@ class ValidatedBars(NamedTuple):
 
 
 def validate_bars(
+    quarantined_rows: pl.DataFrame,
     raw_prices: pl.DataFrame,
     market_prices: pl.DataFrame,
     instruments: pl.DataFrame,
@@ -50,17 +52,21 @@ def validate_bars(
 
     A bar arrives with its landing, or at the availability that the vendor states: what was restated in a load of
     history then comes out as the revision it was. Each arrival sees only what was public by its own session's
-    publication, so that judging many landings at once, or once more, ends as judging them day by day.
+    publication, so that judging many landings at once, or once more, ends as judging them day by day. A bar that waits
+    for its explanation waits in the arrivals after its own as well, and counts as known at the one that settles it.
 
     Args:
-        raw_prices: landed rows; those that are not bars are passed over.
+        quarantined_rows: what earlier landings left waiting.
+        raw_prices: landed rows; those that are not bars are passed over, and those of landings before the moment's
+            first session but for the bars that wait.
         market_prices: known bars, every revision, from LOOKBACK sessions before the moment's first.
         instruments: what is listed.
         corporate_actions: for the splits.
         moment: the sessions, and their calendar.
         params: lags and limits.
     """
-    bars = _add_arrival(read_bars(raw_prices, instruments, moment.calendar), moment, params)
+    landed = raw_prices.filter(pl.col("session") >= moment.since)
+    bars = _add_arrival(read_bars(landed, instruments, moment.calendar), moment, params)
     sound = bars.filter(pl.col("rule").is_null()).sort("arrival", *BAR)
     single = _drop_repeats(_add_landing(sound, moment, params.publication_lag))
     left = single.filter(pl.col("rule").is_null()).sort("arrival", maintain_order=True)
@@ -69,10 +75,15 @@ def validate_bars(
     known = market_prices.select(COLUMNS).join(days, on="session", how="left", maintain_order="left")
     good = [known.clear().select(*COLUMNS, new=pl.lit(False))]
     suspended = [left.clear()]
+    waiting = read_waiting(quarantined_rows, raw_prices, instruments, moment, params)
     for batch in left.partition_by("arrival", maintain_order=True):  # few steps for each: there may be thousands
-        stand, doubted = _validate_arrival(batch, _last_known(known, batch, moment, params), splits, moment, params)
+        public = moment.calendar.close_at(batch["arrival"][0]) + params.publication_lag
+        asked = select_waiting(waiting, batch, known, public, moment.calendar)
+        recent = _last_known(known, asked, public, moment)
+        stand, doubted = _validate_arrival(asked, recent, splits, public, moment, params)
         good.append(stand.select(*COLUMNS, "new"))
-        suspended.append(doubted)
+        suspended.append(doubted.filter(~pl.col("carried")).select(left.columns))
+        waiting = keep_waiting(doubted, public, params.jump)
         known = pl.concat([known, stand.lazy().filter("new").select(known.columns).collect()])
     aside = (bars, single, pl.concat(suspended).with_columns(rule=pl.lit(SUSPENDED)))
     bad = pl.concat(part.filter(pl.col("rule").is_not_null()).select(*SET_ASIDE) for part in aside)
@@ -106,20 +117,24 @@ def _add_landing(sound: pl.DataFrame, moment: Moment, lag: timedelta) -> pl.Data
     return sound.with_columns(shown_at=shown, oldest=pl.col("session").min().over("arrival"))
 
 
-def _last_known(known: pl.DataFrame, batch: pl.DataFrame, moment: Moment, params: IngestionParams) -> pl.DataFrame:
-    """The bars as they stood at the arrival, from MEMORY sessions before the batch on."""
-    public = moment.calendar.close_at(batch["arrival"][0]) + params.publication_lag
-    first = moment.calendar.offset(batch["oldest"][0], -MEMORY)
+def _last_known(known: pl.DataFrame, asked: pl.DataFrame, public: datetime, moment: Moment) -> pl.DataFrame:
+    """The bars as they stood at the arrival, from MEMORY sessions before the oldest one asked about."""
+    first = moment.calendar.offset(asked["oldest"].min(), -MEMORY)  # type: ignore[arg-type]
     recent = known.lazy().filter((pl.col("available_at") <= public) & (pl.col("session") >= first))
     return recent.sort(MARKET_PRICES.key).unique(BAR, keep="last", maintain_order=True).collect()
 
 
 def _validate_arrival(
-    asked: pl.DataFrame, known: pl.DataFrame, splits: pl.DataFrame, moment: Moment, params: IngestionParams
+    asked: pl.DataFrame,
+    known: pl.DataFrame,
+    splits: pl.DataFrame,
+    public: datetime,
+    moment: Moment,
+    params: IngestionParams,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The bars of one arrival that stand, and those that are suspended."""
-    batch = _compare_with_known(asked, known)
-    verdicts = judge_jumps(batch.filter("new"), known, splits, moment.calendar.zone, params.jump)
+    """The bars of one arrival that stand, and those that are suspended; what waits and is known by now is neither."""
+    batch = _compare_with_known(asked, known).filter(pl.col("new") | ~pl.col("carried"))
+    verdicts = _judge(batch.filter("new"), known, splits, public, moment, params)
     stand, suspended = batch.lazy(), asked.clear()
     if verdicts is NO_JUMPS:
         stand = stand.with_columns(confirmed_at=pl.lit(None, UTC))
@@ -127,7 +142,32 @@ def _validate_arrival(
         stand = stand.join(verdicts.suspended.lazy(), on=BAR, how="anti", maintain_order="left")
         stand = stand.join(verdicts.confirmed.lazy(), on=BAR, how="left", maintain_order="left")
         suspended = asked.join(verdicts.suspended, on=BAR, how="semi", maintain_order="left")
-    return stand.with_columns(available_at=_available_at(params.publication_lag)).collect(), suspended
+    available = _available_at(params.publication_lag)
+    settled_now = pl.when("carried").then(pl.lit(public, dtype=UTC))
+    return stand.with_columns(available_at=pl.max_horizontal(available, settled_now)).collect(), suspended
+
+
+def _judge(
+    new: pl.DataFrame,
+    known: pl.DataFrame,
+    splits: pl.DataFrame,
+    public: datetime,
+    moment: Moment,
+    params: IngestionParams,
+) -> JumpVerdicts:
+    """The verdicts; what would be suspended is asked about again with the splits that became known since its end.
+
+    Not where the bar is one of a load of history and was known before the split.
+    """
+    zone, jump = moment.calendar.zone, params.jump
+    verdicts = judge_jumps(new, known, splits, zone, jump)
+    if jump.waiting == 1 or verdicts.suspended.is_empty():
+        return verdicts
+    again = new.filter(pl.col("carried") | ~pl.col("history")).join(verdicts.suspended, on=BAR, how="semi")
+    announced = splits.filter(pl.col("available_at") <= public)
+    if announced.join(again, on="ticker", how="semi").is_empty():
+        return verdicts
+    return judge_jumps(new, known, announced, zone, jump, again.select(BAR))
 
 
 def _drop_repeats(sound: pl.DataFrame) -> pl.DataFrame:

@@ -18,6 +18,7 @@ PARAMS = IngestionParams()
 def computed(raw_prices: pl.DataFrame, raw_news: pl.DataFrame | None = None) -> pl.DataFrame:
     news = RAW_NEWS.empty() if raw_news is None else raw_news
     rows = quarantine(
+        QUARANTINED_ROWS.empty(),
         raw_prices,
         news,
         RAW_IMPORTS.empty(),

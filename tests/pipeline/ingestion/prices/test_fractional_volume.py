@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from lake.tables.market import CORPORATE_ACTIONS, INSTRUMENTS, MARKET_PRICES
+from lake.tables.market import CORPORATE_ACTIONS, INSTRUMENTS, MARKET_PRICES, QUARANTINED_ROWS
 from pipeline.ingestion.params import IngestionParams
 from pipeline.ingestion.prices.bar_rules import read_bars
 from pipeline.ingestion.prices.validate_bars import validate_bars
@@ -17,7 +17,7 @@ def bars(*volumes: str, known: pl.DataFrame | None = None, **request: str) -> pl
     found = MARKET_PRICES.empty() if known is None else known
     for volume in volumes:
         raw = market.landing([market.bar(volume=volume)], request=request or UNITS)
-        tables = (raw, found, INSTRUMENTS.empty(), CORPORATE_ACTIONS.empty())
+        tables = (QUARANTINED_ROWS.empty(), raw, found, INSTRUMENTS.empty(), CORPORATE_ACTIONS.empty())
         good = validate_bars(*tables, market.moment(), IngestionParams()).good
         found = pl.concat([found, MARKET_PRICES.check(good.filter("new").select(found.columns))])
     return found

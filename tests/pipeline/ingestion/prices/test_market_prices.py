@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lake.tables.market import CORPORATE_ACTIONS, INSTRUMENTS, MARKET_PRICES
+from lake.tables.market import CORPORATE_ACTIONS, INSTRUMENTS, MARKET_PRICES, QUARANTINED_ROWS
 from pipeline.engine.stage import Moment
 from pipeline.ingestion.params import IngestionParams
 from pipeline.ingestion.prices.jumps import SUSPENDED
@@ -43,12 +43,12 @@ def judged(
     known = MARKET_PRICES.empty() if known is None else known
     listed = INSTRUMENTS.empty() if listed is None else listed
     splits = CORPORATE_ACTIONS.empty() if splits is None else splits
-    return validate_bars(raw, known, listed, splits, at or moment(), PARAMS)
+    return validate_bars(QUARANTINED_ROWS.empty(), raw, known, listed, splits, at or moment(), PARAMS)
 
 
 def computed(raw: pl.DataFrame, known: pl.DataFrame | None = None, *, at: Moment | None = None) -> pl.DataFrame:
     known = MARKET_PRICES.empty() if known is None else known
-    rows = stage(raw, known, INSTRUMENTS.empty(), CORPORATE_ACTIONS.empty(), at or moment(), PARAMS)
+    rows = stage(QUARANTINED_ROWS.empty(), raw, known, INSTRUMENTS.empty(), CORPORATE_ACTIONS.empty(), at or moment(), PARAMS)
     return MARKET_PRICES.check(rows)
 
 
@@ -368,5 +368,5 @@ def test_many_landings_in_one_range_end_as_one_by_one() -> None:
 
 
 def test_the_stage_declares_what_it_reads() -> None:
-    assert [read.table.name for read in STAGE.reads][:2] == ["raw_prices", "market_prices"]
+    assert [read.table.name for read in STAGE.reads][:3] == ["quarantined_rows", "raw_prices", "market_prices"]
     assert STAGE.doc

@@ -1,0 +1,86 @@
+"""Keeps bars that nobody explains yet until a later arrival confirms them or brings the split behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+
+import polars as pl
+
+from lake.contract import UTC
+from lake.tables.market import MARKET_PRICES, QUARANTINED_ROWS
+from pipeline.engine.stage import Moment, Read
+from pipeline.ingestion.params import IngestionParams, JumpParams
+from pipeline.ingestion.prices.bar_rules import read_bars
+from pipeline.ingestion.prices.jumps import BAR, SUSPENDED
+from pipeline.market.sessions import Sessions
+
+PATIENCE = 10
+"""Sessions that a bar may wait; then the new level has been confirmed, or the bar was an error."""
+WAITING = Read(
+    QUARANTINED_ROWS,
+    lookback=PATIENCE,
+    upto="previous",
+    columns=(*QUARANTINED_ROWS.key, "session"),
+    where=(pl.col("rule") == SUSPENDED) & (pl.col("target") == MARKET_PRICES.name),
+)
+"""What earlier landings left waiting."""
+
+
+def sessions_of_waiting(frames: Mapping[str, pl.DataFrame], moment: Moment) -> list[tuple[date, date]]:
+    """Return the sessions whose landings hold bars that wait: they are read again."""
+    landed = frames[QUARANTINED_ROWS.name].filter(pl.col("session") < moment.since)["session"]
+    return [(day, day) for day in landed.unique().sort()]
+
+
+def read_waiting(
+    quarantined_rows: pl.DataFrame,
+    raw_prices: pl.DataFrame,
+    instruments: pl.DataFrame,
+    moment: Moment,
+    params: IngestionParams,
+) -> pl.DataFrame:
+    """Return the bars that landings before the moment's first session left waiting, one row per bar, the newest.
+
+    Returns:
+        The columns of `read_bars`; carried (Boolean, true); arrival (Date); shown_at and since (UTC): from when the
+        landing, and the bar, could be known; oldest (Date): the bar's session.
+    """
+    before = raw_prices.filter(pl.col("session") < moment.since)
+    if params.jump.waiting == 1 or quarantined_rows.is_empty():
+        before = before.clear()
+    left = before.join(quarantined_rows, on="payload_id", how="semi")
+    bars = read_bars(left, instruments, moment.calendar)
+    bars = bars.join(quarantined_rows, on=["payload_id", "line"], how="semi").filter(pl.col("rule").is_null())
+    public = {day: moment.calendar.close_at(day) + params.publication_lag for day in bars["landed"].unique()}
+    shown = pl.col("landed").replace_strict(list(public), list(public.values()), default=None, return_dtype=UTC)
+    return (
+        bars.sort("landed", "payload_id", "line")
+        .unique(BAR, keep="last", maintain_order=True)
+        .with_columns(arrival="landed", shown_at=shown, oldest="session", carried=True)
+        .with_columns(since=pl.coalesce("stated", "shown_at"))
+    )
+
+
+def select_waiting(
+    waiting: pl.DataFrame, batch: pl.DataFrame, known: pl.DataFrame, public: datetime, calendar: Sessions
+) -> pl.DataFrame:
+    """Return an arrival's bars with those that still wait beside them, which `carried` tells apart.
+
+    A bar waits no more where the arrival states it again, where it has been settled since, and after PATIENCE sessions.
+    """
+    own = batch.with_columns(carried=False)
+    if waiting.is_empty():
+        return own
+    earliest = calendar.offset(batch["arrival"][0], -PATIENCE)
+    settled = known.lazy().filter(pl.col("available_at") <= public).select(*BAR, "available_at")
+    left = waiting.lazy().filter(pl.col("session") >= earliest).join(batch.lazy(), on=BAR, how="anti")
+    later = left.join(settled, on=BAR).filter(pl.col("available_at") > pl.col("since"))
+    still = left.join(later, on=BAR, how="anti", maintain_order="left").select(own.columns).collect()
+    return pl.concat([own, still])
+
+
+def keep_waiting(suspended: pl.DataFrame, public: datetime, params: JumpParams) -> pl.DataFrame:
+    """Return what the arrival leaves waiting; `since` says from when each bar waits."""
+    kept = suspended if params.waiting == 2 else suspended.clear()
+    return kept.with_columns(carried=True, since=pl.lit(public, dtype=UTC))
