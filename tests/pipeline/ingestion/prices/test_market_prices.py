@@ -48,7 +48,9 @@ def judged(
 
 def computed(raw: pl.DataFrame, known: pl.DataFrame | None = None, *, at: Moment | None = None) -> pl.DataFrame:
     known = MARKET_PRICES.empty() if known is None else known
-    rows = stage(QUARANTINED_ROWS.empty(), raw, known, INSTRUMENTS.empty(), CORPORATE_ACTIONS.empty(), at or moment(), PARAMS)
+    rows = stage(
+        QUARANTINED_ROWS.empty(), raw, known, INSTRUMENTS.empty(), CORPORATE_ACTIONS.empty(), at or moment(), PARAMS
+    )
     return MARKET_PRICES.check(rows)
 
 

@@ -148,7 +148,9 @@ def ingested(name: str) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     params, listed = IngestionParams(), INSTRUMENTS.empty()
     acted = CORPORATE_ACTIONS.check(actions(raw, CORPORATE_ACTIONS.empty(), listed, at, params))
     bars = MARKET_PRICES.check(prices(QUARANTINED_ROWS.empty(), raw, MARKET_PRICES.empty(), listed, acted, at, params))
-    aside = quarantine(QUARANTINED_ROWS.empty(), raw, RAW_NEWS.empty(), RAW_IMPORTS.empty(), bars, listed, acted, at, params)
+    aside = quarantine(
+        QUARANTINED_ROWS.empty(), raw, RAW_NEWS.empty(), RAW_IMPORTS.empty(), bars, listed, acted, at, params
+    )
     return bars, acted, aside
 
 
