@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from pipeline.ingestion.news.lexicon import opinion
-from pipeline.ingestion.params import NewsParams
+from pipeline.ingestion.news.params import NewsParams
 
 LABELS = ("negative", "neutral", "positive")
 NEUTRAL_WITHIN = 0.25

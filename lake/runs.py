@@ -1,4 +1,4 @@
-"""What a run is, how it is recorded with its rows, and how a commit of run rows publishes a whole cycle."""
+"""What a run is: the recipe that its id is derived from, how it is recorded, and the questions about past runs."""
 
 from __future__ import annotations
 

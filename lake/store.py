@@ -13,7 +13,7 @@ import polars as pl
 from lake.contract import Table
 from lake.errors import LakeError
 from lake.migrations import FORMATS, Formats
-from lake.storage import recovery
+from lake.storage import file_repair
 from lake.storage.checksums import record_checkpoint_checksum
 from lake.storage.commit_pointer import CommitPointer, write_pointer
 from lake.storage.delta_log import commit_entry
@@ -27,9 +27,9 @@ from lake.storage.disk import (
 from lake.storage.lock import writer_lock
 from lake.storage.manifest import MANIFEST as MANIFEST
 from lake.storage.manifest import check_format, check_path, prepare_folder, write_manifest
-from lake.storage.predicates import build_predicates, select_last_revisions
 from lake.storage.reader import Reader
 from lake.storage.snapshot import Clock, FileSpan
+from lake.storage.visibility import build_predicates, select_last_revisions
 from lake.storage.writer import CommitResult as CommitResult
 from lake.storage.writer import Writer
 from lake.tables import TABLES
@@ -52,7 +52,7 @@ class Lake:
         """False where a power cut may cost the lake, such as a demo's: nothing waits for the disk."""
         self._tables = Reader(path, formats)
         self._writer = Writer(self._tables)
-        self.repairs: list[recovery.Repair] = []
+        self.repairs: list[file_repair.Repair] = []
         """What was repaired when the writer lock was taken."""
 
     # ---- opening
@@ -69,10 +69,10 @@ class Lake:
         if (path / MANIFEST).exists():
             return cls.open(path)
         prepare_folder(path)
-        lake, quarantine = cls(path), recovery.Quarantine(path)
+        lake, quarantine = cls(path), file_repair.Quarantine(path)
         with translate_disk_errors(f"the lake at {path} could not be completed"):
             for table in TABLES.values():
-                recovery.quarantine_unfinished_table(path, table, quarantine)
+                file_repair.quarantine_unfinished_table(path, table, quarantine)
                 lake._writer.create(table)
             write_pointer(path, CommitPointer(0, ""))
             write_manifest(path)  # last: a lake with a manifest is complete
@@ -140,7 +140,7 @@ class Lake:
         with suppress(_UnrepairedError), writer_lock(self.path, purpose):
             self._reset()
             with translate_disk_errors(f"the runs of the lake at {self.path} could not be repaired"):
-                self.repairs = recovery.repair_runs(self.path, durable=self.durable)
+                self.repairs = file_repair.repair_runs(self.path, durable=self.durable)
             self._tables.is_writer = True
             try:
                 yield
@@ -338,7 +338,7 @@ class Lake:
 
     def discard_unpublished(self) -> None:
         """Quarantine every unpublished commit, so that its work is done again. Needs the writer lock."""
-        self.repairs += recovery.discard_unpublished(self.path, self._read_published()[0])
+        self.repairs += file_repair.discard_unpublished(self.path, self._read_published()[0])
         self._reset()
 
     # ---- inner workings
@@ -351,18 +351,18 @@ class Lake:
         self._tables.reset()
         self._writer.reset()
 
-    def _repair(self, released: bool, min_free: int) -> list[recovery.Repair]:
+    def _repair(self, released: bool, min_free: int) -> list[file_repair.Repair]:
         require_free_space(self.path, min_free)
-        repairs = recovery.repair_runs(self.path, durable=self.durable)
+        repairs = file_repair.repair_runs(self.path, durable=self.durable)
         published, recorded = self._read_published()
-        if table_repairs := recovery.repair_tables(self.path, published, recorded):
+        if table_repairs := file_repair.repair_tables(self.path, published, recorded):
             self._reset()
         # Last, because the logs say what is left over, and they have to be readable again.
-        return repairs + table_repairs + ([] if released else recovery.remove_leftovers(self.path))
+        return repairs + table_repairs + ([] if released else file_repair.remove_leftovers(self.path))
 
-    def _read_published(self) -> tuple[dict[str, int], recovery.Hashes]:
+    def _read_published(self) -> tuple[dict[str, int], file_repair.Hashes]:
         columns = ("session", "output_table", "output_version", "files")
-        return recovery.read_published(
+        return file_repair.read_published(
             self._tables.load(RUNS, self.newest(RUNS), columns, [pl.col("status") == "done"])
         )
 

@@ -258,7 +258,7 @@ def test_child_processes_are_started_by_the_one_launcher() -> None:
 
 
 WORK_NAMES = ("cycle-", "history-", "training-", "single-")
-"""How ids of work begin: made in `pipeline.engine.work_kinds`, read only by the migration of older lakes."""
+"""How ids of work begin: made in `pipeline.engine.work`, read only by the migration of older lakes."""
 TEXT_TESTS = {
     "starts_with",
     "startswith",
@@ -285,9 +285,9 @@ def parses_work(node: ast.AST) -> bool:
 def test_what_kind_of_work_a_run_is_stands_in_its_column_and_is_read_out_of_no_name() -> None:
     offenders = [
         f"{module}:{node.lineno} {'makes' if names_work(node) else 'reads'} {ast.unparse(node)}; the kind of work is "
-        "the column `work`, and pipeline.engine.work_kinds makes the ids"
+        "the column `work`, and pipeline.engine.work makes the ids"
         for module, path in MODULES.items()
-        if module not in ("pipeline.engine.work_kinds", "lake.migrations.format_3")
+        if module not in ("pipeline.engine.work", "lake.migrations.format_3")
         for node in nodes(path)
         if names_work(node) or parses_work(node)
     ]

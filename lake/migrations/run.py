@@ -18,8 +18,8 @@ from lake.storage.checksums import record_commit_checksums
 from lake.storage.commit_pointer import CommitPointer, write_pointer
 from lake.storage.delta_log import commit_entry, commit_paths, publication_hash
 from lake.storage.disk import translate_disk_errors
+from lake.storage.file_repair import Repair
 from lake.storage.manifest import record_migration
-from lake.storage.recovery import Repair
 from lake.store import Lake
 from lake.tables import TABLES
 from lake.tables.control import RUNS

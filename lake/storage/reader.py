@@ -17,7 +17,7 @@ from lake.storage import delta
 from lake.storage.checksums import CHECKSUMS
 from lake.storage.delta_log import entry_versions
 from lake.storage.file_cache import FileCache, collect_rows
-from lake.storage.recovery import find_damaged_file
+from lake.storage.file_repair import find_damaged_file
 from lake.storage.snapshot import EMPTY, Clock, FileSpan, Snapshot, read_snapshot, select_overlapping
 from lake.tables import TABLES
 from lake.tables.control import RUNS

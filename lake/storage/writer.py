@@ -16,9 +16,9 @@ from lake.storage.atomic import fsync_files
 from lake.storage.checksums import record_commit_checksums
 from lake.storage.delta_log import archived_entry_path, commit_entry, commit_paths, entry_path, publication_hash
 from lake.storage.disk import as_storage_error
-from lake.storage.predicates import build_predicates
 from lake.storage.reader import Reader
 from lake.storage.snapshot import Clock
+from lake.storage.visibility import build_predicates
 from lake.tables.control import RUNS
 from lake.upkeep.log_archive import undo_late_commit
 

@@ -21,8 +21,8 @@ from lake.storage.checksums import (
     read_commit_checksums,
 )
 from lake.storage.commit_pointer import HEAD, CommitPointer, read_pointer
+from lake.storage.file_repair import diagnose_publication, read_published
 from lake.storage.manifest import MANIFEST, check_format
-from lake.storage.recovery import diagnose_publication, read_published
 from lake.store import Lake
 from lake.tables import TABLES
 from lake.tables.control import RUNS

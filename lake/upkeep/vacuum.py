@@ -14,7 +14,7 @@ from lake.contract import Table
 from lake.storage import delta_log
 from lake.storage.atomic import DRAFT
 from lake.storage.disk import translate_disk_errors
-from lake.storage.recovery import QUARANTINE
+from lake.storage.file_repair import QUARANTINE
 from lake.store import Lake
 from lake.tables import TABLES
 from lake.tables.control import RUNS

@@ -1,6 +1,12 @@
-"""What the exit status of `nextgen` means; scripts may rely on it."""
+"""What the exit status of `nextgen` means, and which one an error ends with; scripts may rely on it."""
 
 from __future__ import annotations
+
+import sys
+
+from lake.errors import BusyError, DamageError, LakeError, NoSuchError, NotALakeError, StorageError
+from nextgen_tui.cli.session_choice import NotYetError
+from pipeline.config import ConfigError
 
 DONE = 0
 """Done, healthy, identical."""
@@ -26,3 +32,31 @@ MEANINGS: dict[int, str] = {
     DAMAGE: "files are damaged, or cannot be read or written",
     INTERRUPTED: "interrupted",
 }
+
+
+def exit_code(error: BaseException) -> int:
+    """The status that an error ends with."""
+    if _defined_in(error, "pipeline.ingestion.sources", "OutOfReachError"):
+        return RETRY
+    usage = _defined_in(error, "pipeline.ingestion.sources", "SourceError") or _defined_in(
+        error, "pipeline.engine.failures", "CycleOrderError"
+    )
+    if usage or isinstance(error, (ConfigError, NotALakeError, NoSuchError)):
+        return USAGE
+    if isinstance(error, (BusyError, NotYetError)):
+        return RETRY
+    if isinstance(error, (DamageError, StorageError, OSError)):
+        return DAMAGE
+    if isinstance(error, LakeError) or _defined_in(error, "pipeline.engine.failures", "StageFailedError"):
+        return DEGRADED
+    return INTERNAL
+
+
+def _defined_in(error: BaseException, package: str, name: str) -> bool:
+    """Whether the error is of a class defined in a package that is slow to import.
+
+    A class of a package nobody has imported yet cannot have been raised.
+    """
+    modules = [module for module in sys.modules if module == package or module.startswith(f"{package}.")]
+    kinds = [getattr(sys.modules[module], name, None) for module in modules]
+    return any(isinstance(kind, type) and isinstance(error, kind) for kind in kinds)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from nextgen_tui.cli.arguments import find_table, parse_key
+from nextgen_tui.cli.arguments import find_table
+from nextgen_tui.cli.conditions import parse_key
 from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 
 

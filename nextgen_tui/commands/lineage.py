@@ -6,7 +6,8 @@ from dataclasses import asdict
 
 import click
 
-from nextgen_tui.cli.arguments import find_table, parse_key
+from nextgen_tui.cli.arguments import find_table
+from nextgen_tui.cli.conditions import parse_key
 from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 
 MANY = 100

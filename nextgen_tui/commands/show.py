@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nextgen_tui.cli.arguments import INSTANT, find_table, parse_condition
+from nextgen_tui.cli.arguments import INSTANT, find_table
+from nextgen_tui.cli.conditions import parse_condition
 from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 
 if TYPE_CHECKING:

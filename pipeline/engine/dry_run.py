@@ -8,7 +8,7 @@ from datetime import date, timedelta
 import polars as pl
 
 from lake.contract import Table
-from lake.storage.predicates import build_predicates, select_last_revisions
+from lake.storage.visibility import build_predicates, select_last_revisions
 from pipeline.engine.runner import Runner
 from pipeline.engine.stage import Moment, Read, Stage, join_spans
 

@@ -24,7 +24,7 @@ from pipeline.engine.backfill import commit_fold
 from pipeline.engine.code_fingerprint import code_fingerprint, libraries
 from pipeline.engine.failures import StageFailedError, describe_error
 from pipeline.engine.stage import Condition, Moment, Read, Stage, join_spans
-from pipeline.engine.work_kinds import Span, Work
+from pipeline.engine.work import Span, Work
 from pipeline.ingestion.sources.registry import open_source
 from pipeline.ingestion.sources.source import Source
 from pipeline.market.sessions import Sessions, exchange_sessions

@@ -12,7 +12,7 @@ from lake.errors import BusyError, LakeError, StorageError
 from lake.publication import record_failure
 from lake.runs import Recipe, Run, failed_attempts
 from lake.store import Lake
-from pipeline.engine.work_kinds import Work
+from pipeline.engine.work import Work
 
 log = logging.getLogger(__name__)
 MAX_ERROR = 3_900

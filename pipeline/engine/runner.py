@@ -18,12 +18,13 @@ from lake.tables.market import MARKET_PRICES, RAW_PRICES
 from lake.tables.news import RAW_NEWS
 from lake.upkeep.checkpoints import write_checkpoints
 from pipeline.config.settings import Settings
-from pipeline.engine import work_kinds
+from pipeline.engine import work
 from pipeline.engine.executor import Executor
 from pipeline.engine.failures import CycleOrderError, record_failures
+from pipeline.engine.resume import resume
 from pipeline.engine.stage import Stage
 from pipeline.engine.stages import BACKFILL, CHAMPION_CHOSEN, REPORT, TRAINING, TRAINING_DUE
-from pipeline.engine.work_kinds import Span, Work
+from pipeline.engine.work import Span, Work
 from pipeline.features.feature_set import feature_set
 from pipeline.ingestion.sources.source import Source
 from pipeline.market.sessions import Sessions
@@ -89,13 +90,13 @@ class Runner:
     def cycle(self, session: date, progress: Progress = silent) -> Cycle:
         """Run the whole loop for a session and publish it; a session that is done is left alone."""
         self.calendar.position(session)
-        with self._lock(work_kinds.cycle(session), f"cycle of {session}", progress):
+        with self._lock(work.cycle(session), f"cycle of {session}", progress):
             return self._run_cycle(session, progress)
 
     def replay(self, first: date, last: date, progress: Progress = silent) -> Iterable[Cycle]:
         """Run the cycles of a range of sessions, one after the other, as they would have run live."""
         sessions = self.calendar.between(first, last)
-        with self._lock(work_kinds.cycle(first), f"replay {first} to {last}"):
+        with self._lock(work.cycle(first), f"replay {first} to {last}"):
             for number, session in enumerate(sessions):
                 progress(f"session {session}", number, len(sessions))
                 yield self._run_cycle(session, silent)
@@ -110,7 +111,7 @@ class Runner:
             CycleOrderError: if cycles have run: what they decided on cannot change under them; or if an older system
                 was imported, which fills what the lake's own history lacks and so has to come after it.
         """
-        wanted = work_kinds.backfill(since, session)
+        wanted = work.backfill(since, session)
         with self._lock(wanted, f"history {since} to {session}", progress):
             self._refuse_late_backfill()
             return self._run_work(wanted, progress)
@@ -126,13 +127,13 @@ class Runner:
     def run_stage(self, stage: Stage, session: date, since: date | None = None) -> Run:
         """Run one stage for a session and publish it by itself."""
         self.calendar.position(session)
-        alone = work_kinds.single_stage(stage, session, since)
+        alone = work.single_stage(stage, session, since)
         with self._lock(alone, f"{stage.name} of {session}"):
             return self._run_alone(alone)
 
     def train(self, session: date, progress: Progress = silent) -> list[Run]:
         """Train a challenger at a session's close and evaluate it, whether or not training is due."""
-        wanted = work_kinds.training(session)
+        wanted = work.training(session)
         with self._lock(wanted, f"training at {session}", progress):
             return list(self._run_work(wanted, progress).runs)
 
@@ -142,7 +143,7 @@ class Runner:
             left = find_unpublished(self.lake)
             for cycle_id in dict.fromkeys(run.recipe.cycle_id for run in left):
                 done = [run for run in left if run.recipe.cycle_id == cycle_id]
-                interrupted = work_kinds.resume(done)
+                interrupted = resume(done)
                 if not interrupted.stages:
                     self._publish(done, done[-1].run_id)
                 elif interrupted.kind is WorkKind.CYCLE:
@@ -163,12 +164,12 @@ class Runner:
             yield
 
     def _run_cycle(self, session: date, progress: Progress, done: Sequence[Run] = ()) -> Cycle:
-        wanted = work_kinds.cycle(session)
+        wanted = work.cycle(session)
         if is_published(self.lake, wanted.cycle_id):
             return Cycle(session, (), already_done=True)
         self._refuse_gap(session)
         cycle = self._run_work(wanted, progress, done)
-        report = self._run_alone(work_kinds.single_stage(REPORT, session))
+        report = self._run_alone(work.single_stage(REPORT, session))
         self._checkpoints = write_checkpoints(self.lake, self._checkpoints)
         return replace(cycle, runs=(*cycle.runs, report))
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lake.tables.feedback import FEEDBACK_METRICS, SCALE_EDGES, SESSION_SCORES
 from pipeline.engine.stage import Moment, Read, Stage
-from pipeline.feedback.calibration import learned_scale
+from pipeline.feedback.interval_scale import learned_scale
 from pipeline.feedback.metric import Floats, Metric, RatioMetric
 from pipeline.feedback.params import FeedbackParams, MetricParams
 from pipeline.feedback.statistics import block_bootstrap_ratios

@@ -19,7 +19,7 @@ from pipeline.health.checks import Check, Status
 from pipeline.health.held_names import check_held_names
 from pipeline.health.llm_checks import check_replies
 from pipeline.health.params import HealthParams
-from pipeline.ingestion.params import MAX_AGAIN
+from pipeline.ingestion.news.params import MAX_AGAIN
 from pipeline.ingestion.prices.cross_check import AGREES
 from pipeline.ingestion.sources.errors import LIMITED, SECOND_ANSWERS, UNREACHABLE
 from pipeline.ingestion.universe.ticker_universe import OTHER_CURRENCY

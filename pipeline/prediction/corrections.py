@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pipeline.models import scaling
 from pipeline.models.ensemble import combine
-from pipeline.prediction.bounds import bound
+from pipeline.prediction.forecast_limits import bound
 from pipeline.prediction.params import PredictionParams
 from pipeline.prediction.quantiles import agreement, widen
 

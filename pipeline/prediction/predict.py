@@ -25,8 +25,8 @@ from pipeline.models.inference import daily_sigma, forecast_members
 from pipeline.models.members import MEMBERS, list_members, naive
 from pipeline.models.members.member import Member
 from pipeline.models.registry import Ensemble, find_champion, find_naive_shape, load_members
-from pipeline.prediction.bounds import MEDIAN, name_bounds
 from pipeline.prediction.corrections import CorrectedForecast, RawForecast, correct
+from pipeline.prediction.forecast_limits import MEDIAN, name_bounds
 from pipeline.prediction.params import PredictionParams
 from pipeline.prediction.quantiles import probability_up
 

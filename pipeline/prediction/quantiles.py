@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lake.tables.predictions import QUANTILES
-from pipeline.prediction.bounds import MEDIAN
+from pipeline.prediction.forecast_limits import MEDIAN
 
 Floats = NDArray[np.float64]
 

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from lake.contract import Table
-from lake.storage.predicates import select_last_revisions
+from lake.storage.visibility import select_last_revisions
 from lake.tables import TABLES
 from lake.tables.feedback import FEEDBACK_METRICS
 from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES, TICKER_UNIVERSE

@@ -26,7 +26,8 @@ from pipeline.control.operator.requests import Request, read_request_state, subm
 from pipeline.engine.child_command import python_command
 from pipeline.engine.runner import Runner
 from pipeline.engine.stages import find_stage
-from pipeline.ingestion.params import IngestionParams, LanguageModelParams, NewsParams
+from pipeline.ingestion.news.params import LanguageModelParams, NewsParams
+from pipeline.ingestion.params import IngestionParams
 from pipeline.ingestion.sources.registry import SourceParams
 from pipeline.ingestion.sources.simulated.params import SimulatedParams
 from tests.loopback.openai import Answer, Asked, OpenAI, praise, response, serving, trouble

@@ -12,7 +12,7 @@ import pytest
 from lake.storage import delta_log
 from lake.store import Lake
 from lake.tables import TABLES
-from tests.lake.storage.test_recovery import KINDS, Damage, cut_in_a_line, empty, missing, nulls
+from tests.lake.storage.test_file_repair import KINDS, Damage, cut_in_a_line, empty, missing, nulls
 from tests.torture.conftest import STRIDE, Before, Bench, Benches
 from tests.torture.faults import Fault
 from tests.torture.test_disk import contents

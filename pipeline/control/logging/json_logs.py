@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 MAX_BYTES = 5 << 20
-"""Bytes of one log file."""
+"""Bytes at which a log file is rotated, the daemon's and each task's (of which one older file is kept)."""
 BACKUP_COUNT = 4
 """Rotated files kept beside the current one."""
 FIELDS = ("task", "slot", "attempt", "state", "cycle_id", "run_id", "stage", "session")

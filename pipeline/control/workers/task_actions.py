@@ -24,7 +24,7 @@ from pipeline.control.workers.job_progress import report_progress
 from pipeline.engine.failures import record_failures
 from pipeline.engine.runner import Progress, Runner
 from pipeline.engine.stages import find_stage
-from pipeline.engine.work_kinds import cycle, single_stage, training
+from pipeline.engine.work import cycle, single_stage, training
 
 LOCK_POLL = 0.5
 """Seconds between two attempts to take the lake's writer lock."""

@@ -13,6 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Literal, Protocol
 
+from pipeline.control.logging.json_logs import MAX_BYTES
 from pipeline.control.workers.job import GO, Job, JobReport
 from pipeline.control.workers.process_identity import Identity, identify, is_alive, signal_group
 from pipeline.engine.child_command import python_command
@@ -20,8 +21,6 @@ from pipeline.engine.child_command import python_command
 PROGRAM = tuple(python_command("pipeline.control.workers.worker"))
 POLL_ADOPTED = 2.0
 """Seconds between two checks of an adopted worker: its end does not wake the daemon."""
-MAX_LOG_BYTES = 5 << 20
-"""Size at which a task's log is rotated; one older file is kept."""
 EndState = Literal["done", "failed", "dead", "cancelled"]
 StopReason = Literal["", "deadline", "cancelled", "drained"]
 
@@ -102,7 +101,7 @@ class ProcessPool:
         """See `WorkerPool`."""
         self._logs.mkdir(parents=True, exist_ok=True)
         log = self._logs / f"{job.task.replace(':', '-')}.log"
-        if log.exists() and log.stat().st_size >= MAX_LOG_BYTES:
+        if log.exists() and log.stat().st_size >= MAX_BYTES:
             log.rename(log.with_suffix(".log.1"))
         with log.open("ab") as output:
             process = subprocess.Popen(

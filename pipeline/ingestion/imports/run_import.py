@@ -18,13 +18,13 @@ from lake.store import Lake
 from lake.tables.imports import IMPORTED_PREDICTIONS, IMPORTED_TRADES, RAW_IMPORTS
 from lake.tables.market import INSTRUMENTS, MARKET_PRICES, QUARANTINED_ROWS, RAW_PRICES
 from lake.tables.news import NEWS_ARTICLES, RAW_NEWS
-from pipeline.engine import work_kinds
+from pipeline.engine import work
 from pipeline.engine.dry_run import DryRun
 from pipeline.engine.failures import record_failures
 from pipeline.engine.runner import Progress, Runner, silent
 from pipeline.engine.stage import Stage
 from pipeline.engine.stages import IMPORT
-from pipeline.engine.work_kinds import Work
+from pipeline.engine.work import Work
 from pipeline.ingestion.imports.chunks import Delivery, Known, correct, deliver, read_landed_lines
 from pipeline.ingestion.imports.mapping import Mapping
 from pipeline.ingestion.imports.old_system import Store
@@ -145,7 +145,7 @@ def _refuse_other_currency(mapping: Mapping, currency: str) -> None:
 def _unbegun(runner: Runner, mapping: Mapping, at: datetime) -> Work:
     """The import as a whole, before it is known which sessions it brings."""
     session = runner.calendar.last_closed(at)
-    return work_kinds.import_from(mapping.name, IMPORT, session, session, f"{at:%Y%m%dT%H%M%S}")
+    return work.import_from(mapping.name, IMPORT, session, session, f"{at:%Y%m%dT%H%M%S}")
 
 
 def _spool_all(runner: Runner, store: Store, mapping: Mapping, folder: Path, progress: Progress) -> list[Spooled]:
@@ -238,7 +238,7 @@ class _Import:
     def _commit(self, delivery: Delivery, progress: Progress) -> DeliveryOutcome:
         """Run the stages over the delivery, unless they have been, and read back what they made of it."""
         kinds = {kind for kind, rows in _rows_of(delivery).items() if rows} | self._kinds_underived(delivery)
-        wanted = work_kinds.import_from(
+        wanted = work.import_from(
             self.mapping.name, _stages(kinds), delivery.since, delivery.session, self._digest(delivery)
         )
         if kinds and (delivery.payloads or not is_published(self.lake, wanted.cycle_id)):

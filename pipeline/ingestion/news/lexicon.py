@@ -21,7 +21,7 @@ from pipeline.ingestion.news.lexicon_words import (
     TURNING,
     UP,
 )
-from pipeline.ingestion.params import NewsParams
+from pipeline.ingestion.news.params import NewsParams
 
 VERSION = "lexicon-1"
 """Changes whenever a word or a rule does."""

@@ -11,7 +11,8 @@ import polars as pl
 from lake.tables.news import NEWS_ARTICLES, RAW_REPLIES
 from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.ingestion.news.llm_prompt import VERSION, Question
-from pipeline.ingestion.params import MAX_AGAIN, IngestionParams, NewsParams
+from pipeline.ingestion.news.params import MAX_AGAIN, NewsParams
+from pipeline.ingestion.params import IngestionParams
 from pipeline.ingestion.sources.payloads import payload_id
 
 if TYPE_CHECKING:

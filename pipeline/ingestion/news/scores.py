@@ -12,7 +12,8 @@ from lake.tables.news import NEWS_ARTICLES, RAW_REPLIES, RAW_SENTIMENT
 from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.ingestion.news.lexicon import VERSION, findings_as_json
 from pipeline.ingestion.news.llm_reply import ArticleVerdict, verdicts
-from pipeline.ingestion.params import MAX_AGAIN, IngestionParams
+from pipeline.ingestion.news.params import MAX_AGAIN
+from pipeline.ingestion.params import IngestionParams
 
 LEXICON = "lexicon"
 UNANSWERED, LEFT_OPEN, FINAL = range(3)

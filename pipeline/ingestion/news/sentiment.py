@@ -9,8 +9,9 @@ import polars as pl
 from lake.tables.news import NEWS_ARTICLES, NEWS_SENTIMENT, RAW_SENTIMENT
 from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.ingestion.news.llm_reply import within
+from pipeline.ingestion.news.params import MAX_AGAIN
 from pipeline.ingestion.news.scores import LEXICON
-from pipeline.ingestion.params import MAX_AGAIN, IngestionParams
+from pipeline.ingestion.params import IngestionParams
 
 Reading = tuple[float | None, float]
 """Score (-1 to 1; None is unknown) and strength (0 to 1)."""

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from lake.tables.market import CONSTITUENTS, CORPORATE_ACTIONS, INSTRUMENTS, MARKET_PRICES, TICKER_UNIVERSE
 from pipeline.engine.stage import Moment, Read, Stage
-from pipeline.ingestion.params import IngestionParams, UniverseParams
+from pipeline.ingestion.params import IngestionParams
+from pipeline.ingestion.universe.params import UniverseParams
 
 HISTORY = 280
 """Sessions of bars that are read and counted: a bound on the work, far above what any filter asks for."""

@@ -10,10 +10,10 @@ from typing import NamedTuple
 import polars as pl
 
 from pipeline.market.sessions import Sessions
+from pipeline.trading.books.action_postings import Morning
 from pipeline.trading.books.actions import select_actions, select_concerning
 from pipeline.trading.books.book import ACTION_KINDS, Book, LedgerEvent, Leg, build_entries, fold
 from pipeline.trading.books.history import rebuild_events
-from pipeline.trading.books.postings import Morning
 from pipeline.trading.books.quotes import Quotes
 from pipeline.trading.books.trades import sort_fills
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 
 from pipeline.market.sessions import Sessions
+from pipeline.trading.books.action_postings import Morning
 from pipeline.trading.books.actions import Action
 from pipeline.trading.books.book import Book, LedgerEvent
-from pipeline.trading.books.postings import Morning
 from pipeline.trading.books.quotes import Quotes
 from pipeline.trading.books.trades import FilledTrade, build_fill_events, limit_to_held
 

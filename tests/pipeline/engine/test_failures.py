@@ -21,11 +21,11 @@ from nextgen_tui.console.lake_view import read_runs
 from nextgen_tui.console.pages.runs import cycle_rows
 from pipeline.control.workers.job import Job
 from pipeline.control.workers.task_actions import carry_out_job
-from pipeline.engine import work_kinds
+from pipeline.engine import work
 from pipeline.engine.failures import CycleOrderError, StageFailedError
 from pipeline.engine.runner import Runner
 from pipeline.engine.stages import find_stage
-from pipeline.engine.work_kinds import Work
+from pipeline.engine.work import Work
 
 LAST, NEXT = date(2019, 9, 17), date(2019, 9, 18)
 
@@ -46,12 +46,12 @@ def failures(lake: Lake) -> list[dict[str, object]]:
 @pytest.mark.parametrize(
     ("wanted", "call"),
     [
-        (work_kinds.cycle(NEXT), lambda runner: runner.cycle(NEXT)),
-        (work_kinds.cycle(NEXT), lambda runner: list(runner.replay(NEXT, date(2019, 9, 20)))),
-        (work_kinds.training(LAST), lambda runner: runner.train(LAST)),
-        (work_kinds.backfill(LAST, LAST), lambda runner: runner.backfill(LAST, LAST)),
+        (work.cycle(NEXT), lambda runner: runner.cycle(NEXT)),
+        (work.cycle(NEXT), lambda runner: list(runner.replay(NEXT, date(2019, 9, 20)))),
+        (work.training(LAST), lambda runner: runner.train(LAST)),
+        (work.backfill(LAST, LAST), lambda runner: runner.backfill(LAST, LAST)),
         (
-            work_kinds.single_stage(find_stage("features"), LAST),
+            work.single_stage(find_stage("features"), LAST),
             lambda runner: runner.run_stage(find_stage("features"), LAST),
         ),
     ],
@@ -131,9 +131,9 @@ def test_a_source_that_cannot_be_opened_fails_the_first_stage(runner: Runner, tm
 @pytest.mark.parametrize(
     ("run", "wanted"),
     [
-        ("cycle", work_kinds.cycle(NEXT)),
-        ("train", work_kinds.training(LAST)),
-        ("plan", work_kinds.single_stage(find_stage("plan"), LAST)),
+        ("cycle", work.cycle(NEXT)),
+        ("train", work.training(LAST)),
+        ("plan", work.single_stage(find_stage("plan"), LAST)),
     ],
 )
 def test_a_task_of_the_daemon_that_cannot_begin_leaves_a_failed_run_beside_its_attempt(

@@ -11,7 +11,7 @@ import pytest
 
 from lake.tables.feedback import SCALE_EDGES, SESSION_SCORES
 from pipeline.feedback import daily_scores, metrics
-from pipeline.feedback.calibration import learned_scale
+from pipeline.feedback.interval_scale import learned_scale
 from pipeline.feedback.params import FeedbackParams, IntervalParams, MetricParams
 from tests.frames.feedback import accuracy, at, run, scores
 from tests.frames.market import CALENDAR, DAY

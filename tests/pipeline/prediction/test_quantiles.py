@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from lake.tables.predictions import QUANTILES
-from pipeline.prediction.bounds import BOUNDS, MEDIAN, bound, name_bounds
+from pipeline.prediction.forecast_limits import BOUNDS, MEDIAN, bound, name_bounds
 from pipeline.prediction.params import PredictionParams
 from pipeline.prediction.quantiles import agreement, probability_up, widen
 from tests.frames.predictions import Z

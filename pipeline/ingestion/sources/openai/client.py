@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from pipeline.config.secrets import Secret
 from pipeline.ingestion.news.llm_prompt import INSTRUCTIONS, SCHEMA, SCHEMA_NAME
-from pipeline.ingestion.params import LanguageModelParams
+from pipeline.ingestion.news.params import LanguageModelParams
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI

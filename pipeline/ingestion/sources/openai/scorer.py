@@ -15,7 +15,7 @@ from pipeline.config.home import state_home
 from pipeline.config.secrets import Secret, secret
 from pipeline.ingestion.news.llm_prompt import VERSION, Question, batches, input_text
 from pipeline.ingestion.news.llm_reply import usage, verdicts
-from pipeline.ingestion.params import LanguageModelParams
+from pipeline.ingestion.news.params import LanguageModelParams
 from pipeline.ingestion.sources.openai.budget import Budget
 from pipeline.ingestion.sources.openai.client import Client, RequestFailure, open_client, refusal_to_ask, request_body
 from pipeline.ingestion.sources.openai.response_cache import ResponseCache

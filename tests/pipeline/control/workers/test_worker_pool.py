@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 
+from pipeline.control.logging.json_logs import MAX_BYTES
 from pipeline.control.workers.job import Job
 from pipeline.control.workers.process_identity import Identity, identify, is_alive, read_boot_id
-from pipeline.control.workers.worker_pool import MAX_LOG_BYTES, AttemptOutcome, ProcessPool
+from pipeline.control.workers.worker_pool import AttemptOutcome, ProcessPool
 from pipeline.engine.child_command import python_command
 from tests.new_lake import new_lake
 
@@ -177,11 +178,11 @@ def test_a_tasks_log_says_in_json_what_went_wrong_and_takes_turns_with_an_older_
     lake = new_lake(tmp_path / "lake")
     log = lake.path / "control" / "logs" / "cycle.log"
     log.parent.mkdir(parents=True)
-    log.write_bytes(b"x" * MAX_LOG_BYTES)
+    log.write_bytes(b"x" * MAX_BYTES)
     real = ProcessPool(lake.path, lambda: None, time.monotonic)
     put_to_work(real, order("", "no history", settings={}))
     wait_for(real)
-    assert log.with_suffix(".log.1").stat().st_size == MAX_LOG_BYTES
+    assert log.with_suffix(".log.1").stat().st_size == MAX_BYTES
     (line,) = (json.loads(text) for text in log.read_text().splitlines())
     assert (line["level"], line["task"], line["slot"], line["attempt"]) == ("error", "cycle", "no history", 0)
     assert "Traceback" in line["trace"]

@@ -15,9 +15,10 @@ import pytest
 from lake.tables.news import NEWS_SENTIMENT, RAW_REPLIES, RAW_SENTIMENT
 from pipeline.ingestion.news.llm_prompt import INSTRUCTIONS, SCHEMA, Question
 from pipeline.ingestion.news.llm_request import ask
+from pipeline.ingestion.news.params import LanguageModelParams, NewsParams
 from pipeline.ingestion.news.scores import score
 from pipeline.ingestion.news.sentiment import sentiment
-from pipeline.ingestion.params import IngestionParams, LanguageModelParams, NewsParams
+from pipeline.ingestion.params import IngestionParams
 from tests.frames.market import DAY, digest, moment
 from tests.frames.news import articles
 from tests.loopback.openai import (

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from benchmarks.sentiment import report
 from pipeline.ingestion.news.lexicon import opinion
 from pipeline.ingestion.news.lexicon_words import BAD, BAD_WHEN_UP, DOWN, GOOD, GOOD_WHEN_UP, UP, forms
-from pipeline.ingestion.params import NewsParams
+from pipeline.ingestion.news.params import NewsParams
 
 PARAMS = NewsParams()
 

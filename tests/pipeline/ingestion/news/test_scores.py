@@ -23,7 +23,8 @@ from pipeline.engine.reproduction import reproduce
 from pipeline.engine.runner import Runner
 from pipeline.engine.stage import Stage
 from pipeline.ingestion.news import articles, land_news, llm_request, scores, sentiment
-from pipeline.ingestion.params import IngestionParams, LanguageModelParams, NewsParams
+from pipeline.ingestion.news.params import LanguageModelParams, NewsParams
+from pipeline.ingestion.params import IngestionParams
 from pipeline.ingestion.prices import land_prices
 from pipeline.ingestion.sources.registry import SourceParams
 from pipeline.ingestion.sources.simulated.params import SimulatedParams

@@ -21,9 +21,10 @@ from lake.tables.news import NEWS_SENTIMENT, RAW_REPLIES, RAW_SENTIMENT
 from pipeline.config.secrets import Secret, secret
 from pipeline.ingestion.news.llm_prompt import Question, batches
 from pipeline.ingestion.news.llm_request import STAGE, ask, scorer_name
+from pipeline.ingestion.news.params import LanguageModelParams, NewsParams
 from pipeline.ingestion.news.scores import score
 from pipeline.ingestion.news.sentiment import sentiment
-from pipeline.ingestion.params import IngestionParams, LanguageModelParams, NewsParams
+from pipeline.ingestion.params import IngestionParams
 from pipeline.ingestion.sources.openai.client import refusal_to_ask
 from pipeline.ingestion.sources.openai.scorer import Scorer
 from tests.frames.market import DAY, moment

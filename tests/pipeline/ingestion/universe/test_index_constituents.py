@@ -11,12 +11,13 @@ import polars as pl
 import pytest
 
 from lake.tables.market import CONSTITUENTS, CORPORATE_ACTIONS, TICKER_UNIVERSE
-from pipeline.ingestion.params import IngestionParams, UniverseParams
+from pipeline.ingestion.params import IngestionParams
 from pipeline.ingestion.sources.errors import SourceError
 from pipeline.ingestion.sources.files.memberships import read_memberships
 from pipeline.ingestion.sources.files.params import FilesParams
 from pipeline.ingestion.sources.files.source import FilesSource
 from pipeline.ingestion.universe.index_constituents import constituents, validate_memberships
+from pipeline.ingestion.universe.params import UniverseParams
 from pipeline.ingestion.universe.ticker_universe import universe
 from pipeline.market.sessions import exchange_sessions
 from tests.frames.market import CALENDAR, DAY, instruments, landing, moment, prices

@@ -12,7 +12,8 @@ import pytest
 
 from lake.tables.market import CONSTITUENTS, CORPORATE_ACTIONS, TICKER_UNIVERSE
 from pipeline.engine.stage import Moment
-from pipeline.ingestion.params import IngestionParams, UniverseParams
+from pipeline.ingestion.params import IngestionParams
+from pipeline.ingestion.universe.params import UniverseParams
 from pipeline.ingestion.universe.ticker_universe import universe
 from tests.frames.market import CALENDAR, DAY, actions, instruments, moment, prices
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lake.storage.predicates import select_last_revisions
+from lake.storage.visibility import select_last_revisions
 from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES
 from lake.tables.trading import TRADE_PLANS
 from pipeline.trading.books import holdings, ledger, value

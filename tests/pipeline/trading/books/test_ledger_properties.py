@@ -22,10 +22,10 @@ from lake.tables.trading import (
     TRADE_PLANS,
 )
 from pipeline.trading.books import holdings, ledger, value
+from pipeline.trading.books.action_postings import Morning
 from pipeline.trading.books.actions import ORDER, Action
 from pipeline.trading.books.book import Book, LedgerEvent, Leg, fold
 from pipeline.trading.books.money import half_even, to_cents, to_micros
-from pipeline.trading.books.postings import Morning
 from pipeline.trading.books.quotes import Quotes
 from pipeline.trading.books.trades import FilledTrade, build_fill_events
 from pipeline.trading.execution import execute

@@ -1,15 +1,14 @@
-"""The kinds of work there are: which stages each one runs, what it is called, and how it goes on when cut off."""
+"""A piece of work: the stages that run for a span of sessions and are published in one commit; the kinds there are."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 
-from lake.runs import Run
 from lake.tables.control import WorkKind
 from pipeline.engine.stage import Stage
-from pipeline.engine.stages import BACKFILL, CYCLE, IMPORT, TRAINING
+from pipeline.engine.stages import BACKFILL, CYCLE, TRAINING
 
 Span = tuple[date, date]
 """The first and last session of a range."""
@@ -96,23 +95,3 @@ def single_stage(stage: Stage, session: date, since: date | None = None) -> Work
         session=session,
         stages=(stage,),
     )
-
-
-def resume(left: Sequence[Run]) -> Work:
-    """The work that was cut off before its publication.
-
-    Args:
-        left: its unpublished runs, in the order they ran. The first one stands for the span: of a backfill that is a
-            landing, for what comes after it spans all backfills.
-    """
-    first = left[0].recipe
-    if first.work is WorkKind.CYCLE:
-        return cycle(first.session)
-    if first.work is WorkKind.BACKFILL:
-        return replace(backfill(first.since, first.session), cycle_id=first.cycle_id)
-    if first.work is WorkKind.TRAINING:
-        return training(first.session)
-    # What an import landed is there, and the older system may not be at hand any more; one stage, or the files of one
-    # table, were done with the commit that is left.
-    derived = tuple(stage for stage in IMPORT if stage.kind == "pure") if first.work is WorkKind.IMPORT else ()
-    return Work(kind=first.work, cycle_id=first.cycle_id, since=first.since, session=first.session, stages=derived)
