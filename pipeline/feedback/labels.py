@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from pipeline.market.returns import daily_total_returns
+from pipeline.market.securities.following import Securities
 
 
 def label_forecasts(due: pl.DataFrame, market_prices: pl.DataFrame, corporate_actions: pl.DataFrame) -> pl.DataFrame:
@@ -35,6 +36,20 @@ def label_forecasts(due: pl.DataFrame, market_prices: pl.DataFrame, corporate_ac
         .with_columns(realised=pl.col("end") / pl.col("start") - 1)
         .drop("start", "end")
     )
+
+
+def label_companies(
+    due: pl.DataFrame, market_prices: pl.DataFrame, corporate_actions: pl.DataFrame, companies: Securities
+) -> pl.DataFrame:
+    """Do the same for the company that each forecast was about, under whatever ticker it trades at the target.
+
+    Returns:
+        As `label_forecasts`, with company (String): the company's id.
+    """
+    named = companies.name_companies(due, "session").with_columns(stated=due["ticker"])
+    bars = companies.name_companies(market_prices, "session")
+    known = label_forecasts(named, bars, companies.name_actions(corporate_actions))
+    return known.rename({"ticker": "company", "stated": "ticker"})
 
 
 def _levels(bars: pl.DataFrame, corporate_actions: pl.DataFrame) -> pl.DataFrame:

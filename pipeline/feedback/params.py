@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipeline.config.setting_types import Formerly, Share
+from pipeline.config.setting_types import Earlier, Formerly, Share
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +125,9 @@ class FeedbackParams:
 
     grace: Annotated[int, Field(ge=0, le=20)] = 5
     """Sessions to wait for a target session's bar before a forecast is void: vendors deliver late, seldom later."""
+    securities: Annotated[Literal[1, 2], Earlier(1)] = 2
+    """Whose outcome a forecast is scored by: 2 that of the company it was about, under any name; 1 that of the ticker,
+    whoever had it, as in runs of earlier programs."""
     metrics: MetricParams = field(default_factory=MetricParams)
     intervals: IntervalParams = field(default_factory=IntervalParams)
     bias: BiasParams = field(default_factory=BiasParams)

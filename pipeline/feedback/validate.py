@@ -8,8 +8,9 @@ from lake.tables.feedback import PREDICTION_ACCURACY, VALIDATION_EVENTS
 from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES, TICKER_UNIVERSE
 from lake.tables.predictions import INTERVALS, PREDICTIONS, QUANTILE_COLUMNS, QUANTILES
 from pipeline.engine.stage import Moment, Read, Stage
-from pipeline.feedback.labels import label_forecasts
+from pipeline.feedback.labels import label_companies, label_forecasts
 from pipeline.feedback.params import FeedbackParams
+from pipeline.market.securities.following import Securities
 
 LOOKBACK = 45
 """Sessions in which a forecast has to mature: the longest horizon, the grace, and some sessions without a run."""
@@ -29,7 +30,7 @@ def validate(
     prediction_accuracy: pl.DataFrame,
     validation_events: pl.DataFrame,
     moment: Moment,
-    params: FeedbackParams,  # noqa: ARG001 every stage is given its parameters
+    params: FeedbackParams,
 ) -> pl.DataFrame:
     """Score each forecast whose target session has closed and whose outcome is known.
 
@@ -39,10 +40,10 @@ def validate(
     due = predictions.filter(pl.col("target_session") <= moment.session).join(
         settled, on="prediction_id", how="anti", maintain_order="left"
     )
-    known = label_forecasts(due, market_prices, corporate_actions).with_columns(pl.col("horizon").cast(pl.Int32))
-    sectors = _last_known_sectors(ticker_universe)
+    facts = (market_prices, corporate_actions, ticker_universe)
+    known = (_label_companies if params.securities == 2 else _label_tickers)(due, *facts)
     return (
-        known.join(sectors, on="ticker", how="left", maintain_order="left")
+        known.with_columns(pl.col("horizon").cast(pl.Int32))
         .with_columns(_naive_member())
         .with_columns(error=pl.col("realised") - pl.col("point"), needed=_needed_ratio())
         .select(
@@ -71,6 +72,24 @@ def validate(
         )
         .sort("prediction_id")
     )
+
+
+def _label_companies(
+    due: pl.DataFrame, market_prices: pl.DataFrame, corporate_actions: pl.DataFrame, ticker_universe: pl.DataFrame
+) -> pl.DataFrame:
+    """Add what the company of each forecast earned, and its sector."""
+    companies = Securities.trace(corporate_actions, market_prices)
+    known = label_companies(due, market_prices, corporate_actions, companies)
+    sectors = _last_known_sectors(companies.name_companies(ticker_universe, "session"))
+    return known.join(sectors.rename({"ticker": "company"}), on="company", how="left", maintain_order="left")
+
+
+def _label_tickers(
+    due: pl.DataFrame, market_prices: pl.DataFrame, corporate_actions: pl.DataFrame, ticker_universe: pl.DataFrame
+) -> pl.DataFrame:
+    """The same of the ticker, whoever had it: as runs of earlier programs did."""
+    known = label_forecasts(due, market_prices, corporate_actions)
+    return known.join(_last_known_sectors(ticker_universe), on="ticker", how="left", maintain_order="left")
 
 
 def _last_known_sectors(ticker_universe: pl.DataFrame) -> pl.DataFrame:

@@ -18,8 +18,9 @@ import polars as pl
 
 from pipeline.features.feature_set import FeatureSet, current_set
 from pipeline.features.tensors import WindowIndex, select_features, training_windows
-from pipeline.market.endings import forward_company_returns
+from pipeline.market.endings import forward_returns_of_named
 from pipeline.market.returns import daily_total_returns, forward_total_returns
+from pipeline.market.securities.following import Securities
 from pipeline.market.sessions import Sessions
 from pipeline.models.params import ModelParams
 from pipeline.models.scaling import daily_sigma, horizon_sigma
@@ -44,7 +45,7 @@ class Examples:
     number: Index
     """[n] the window's number in `index`."""
     ticker: pl.Series
-    """[n] ticker."""
+    """[n] the company, by its first ticker where it was renamed."""
     session: Index
     """[n] position in the calendar of the window's last row."""
     sigma: Floats
@@ -125,12 +126,20 @@ def label_examples(
     Membership is taken as of each session, so that a ticker that later vanished teaches as much as one that stayed;
     a delisting counts with its final value per share. A window with a missing row or value is left out.
 
+    A window and its outcome are one company's, under whatever ticker it traded at each of the sessions.
+
     The rows are those of the built-in set of features, or of the one given.
 
     Raises:
         ValueError: if a complete row lacks the value of an input feature.
     """
     chosen = chosen or current_set()
+    if params.outcomes == 2:
+        companies = Securities.trace(corporate_actions, market_prices)
+        corporate_actions = companies.name_actions(corporate_actions)
+        feature_rows, market_prices, ticker_universe = (
+            companies.name_companies(frame, "session") for frame in (feature_rows, market_prices, ticker_universe)
+        )
     rows = feature_rows.filter(pl.col("feature_set") == chosen.name)
     names = list_input_features(params, chosen)
     _check_values(rows, names, further=frozenset(chosen.definitions))
@@ -212,7 +221,7 @@ def _outcomes(
     bars = market_prices.filter(pl.col("interval") == "1d")
     horizons = params.horizons
     if params.outcomes == 2:
-        known = forward_company_returns(bars, corporate_actions, horizons, calendar)
+        known = forward_returns_of_named(bars, corporate_actions, horizons, calendar)
     else:
         delistings = corporate_actions.filter(pl.col("kind") == "delisting")
         known = forward_total_returns(daily_total_returns(bars, corporate_actions), horizons, calendar, delistings)

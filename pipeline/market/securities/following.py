@@ -85,9 +85,12 @@ class Securities:
         if self.spells.is_empty() or frame.is_empty():
             return frame
         spells = self._begun.select("since", given=given, wanted=wanted)
-        rows = frame.with_row_index("number").sort(day, maintain_order=True)
-        found = rows.join_asof(
-            spells, left_on=day, right_on="since", by_left="ticker", by_right="given", check_sortedness=False
+        concerned = frame["ticker"].is_in(spells["given"].unique().implode())
+        rows = frame.select("ticker", asked=day).with_row_index("number").filter(concerned)
+        if rows.is_empty():
+            return frame
+        found = rows.sort("asked", maintain_order=True).join_asof(
+            spells, left_on="asked", right_on="since", by_left="ticker", by_right="given", check_sortedness=False
         )
-        ticker = pl.coalesce("wanted", "ticker")
-        return found.sort("number").with_columns(ticker=ticker).select(frame.columns)
+        names = found.select("number", ticker=pl.coalesce("wanted", "ticker"))
+        return frame.with_columns(ticker=frame["ticker"].scatter(names["number"], names["ticker"]))

@@ -9,6 +9,7 @@ import pytest
 
 from lake.tables.predictions import QUANTILE_COLUMNS, QUANTILES
 from pipeline.feedback import validate, validation_events
+from pipeline.feedback.params import FeedbackParams
 from tests.frames.feedback import Tables, at, run, run_and_keep
 from tests.frames.market import CALENDAR, DAY, actions, prices
 from tests.frames.predictions import member, normal, predictions, universe
@@ -152,3 +153,33 @@ def test_what_happens_after_a_session_changes_no_score_of_it() -> None:
     tables["market_prices"] = bars(100.0, 103.0, 9_999.0, 1.0)
     tables["corporate_actions"] = actions({"ex_date": day(2), "numerator": 7, "denominator": 1})
     assert run(validate.STAGE, tables, at(day(1))).equals(before)
+
+
+def rename(old: str, new: str, session: date) -> dict[str, object]:
+    return {"ticker": old, "ex_date": session, "kind": "rename", "successor": new, "amount": None}
+
+
+def test_a_forecast_is_scored_by_its_company_under_the_name_it_has_at_the_target() -> None:
+    given = lake(
+        market_prices=pl.concat([bars(100.0), bars(None, None, 110.0, ticker="NEW"), bars(50.0, 50.0, ticker="AAB")]),
+        corporate_actions=actions(rename("AAA", "NEW", day(1))),
+        predictions=predictions({"horizon": 2}),
+        ticker_universe=universe(*({"session": day(n), "ticker": "NEW", "sector": "energy"} for n in (1, 2))),
+    )
+    [score] = play(given, 2).to_dicts()
+    assert (score["ticker"], score["sector"]) == ("AAA", "energy")
+    assert score["realised"] == pytest.approx(0.10)
+
+
+def test_a_forecast_is_never_scored_by_another_company_that_got_the_ticker() -> None:
+    given = lake(100.0, None, 250.0, predictions=predictions({"horizon": 2}))
+    given["corporate_actions"] = actions({"kind": "delisting", "ex_date": day(1), "amount": 40.0})
+    [score] = play(given, 2).to_dicts()
+    assert score["realised"] == pytest.approx(-0.6)
+
+
+def test_runs_of_earlier_programs_followed_the_ticker() -> None:
+    given = lake(100.0, None, 250.0, predictions=predictions({"horizon": 2}))
+    given["corporate_actions"] = actions({"kind": "delisting", "ex_date": day(1), "amount": 40.0})
+    [score] = run(validate.STAGE, given, at(day(2)), FeedbackParams(securities=1)).to_dicts()
+    assert score["realised"] == pytest.approx(1.5)

@@ -45,3 +45,17 @@ def test_without_a_second_company_the_returns_are_those_of_the_ticker() -> None:
     ends = actions.filter(pl.col("kind") == "delisting")
     ahead = forward_company_returns(prices, actions, (1, 5), CALENDAR)
     assert ahead.equals(forward_total_returns(daily, (1, 5), CALENDAR, ends))
+
+
+def test_returns_and_outcomes_go_on_under_another_ticker_and_leave_out_who_had_it_before() -> None:
+    bars = [bar("OLD", DAYS[i], 10.0) for i in range(11)] + [bar("NEW", DAYS[i], 12.0) for i in range(11, 16)]
+    prices = market.prices(*bars, bar("NEW", DAYS[0], 3.0), calendar=CALENDAR)
+    rename = {"ticker": "OLD", "ex_date": DAYS[11], "kind": "rename", "successor": "NEW"}
+    actions = market.actions(rename, split("NEW", DAYS[13], 2, 1), calendar=CALENDAR)
+    daily = daily_company_returns(prices, actions).filter(ticker="NEW")
+    returns = dict(daily.select("session", "total_return").iter_rows())
+    assert returns[DAYS[0]] is None
+    assert returns[DAYS[11]] == pytest.approx(0.2)
+    assert returns[DAYS[13]] == pytest.approx(1.0)
+    ahead = forward_company_returns(prices, actions, (2,), CALENDAR).filter(session=DAYS[10])
+    assert ahead.select("ticker", "forward_return").rows() == [("OLD", pytest.approx(0.2))]

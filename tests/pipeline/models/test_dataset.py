@@ -82,6 +82,24 @@ def test_a_delisted_ticker_counts_with_its_final_value() -> None:
     assert built.outcome[row, 1] * built.sigma[row] * 5**0.5 == pytest.approx(-1.0)
 
 
+def test_windows_and_outcomes_go_on_through_a_rename() -> None:
+    world = market(tickers=2, sessions=40)
+    day = CALENDAR.days[20]
+
+    def renamed(frame: pl.DataFrame) -> pl.DataFrame:
+        later = (pl.col("ticker") == "T000") & (pl.col("session") >= day)
+        return frame.with_columns(ticker=pl.when(later).then(pl.lit("Z")).otherwise("ticker"))
+
+    row = {"ticker": "T000", "ex_date": day, "kind": "rename", "successor": "Z"}
+    frames = {name: renamed(getattr(world, name)) for name in ("feature_rows", "market_prices", "ticker_universe")}
+    actions = pl.DataFrame([row], schema={name: CORPORATE_ACTIONS.schema[name] for name in CORPORATE_ACTIONS.columns})
+    built = examples(replace(world, **frames, corporate_actions=actions))
+    usual = examples(world)
+    assert built.outcome.tolist() == usual.outcome.tolist()
+    every = np.arange(len(usual), dtype=np.int64)
+    assert np.array_equal(built.windows(every), usual.windows(every))
+
+
 def test_an_outcome_that_is_not_known_yet_is_no_example() -> None:
     built = examples(market(tickers=2, sessions=30))
     assert CALENDAR.days[built.session.max()] == CALENDAR.days[30 - 1 - max(SMALL.horizons)]
