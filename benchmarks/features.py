@@ -59,10 +59,12 @@ def one_session(tickers: int) -> None:
     names = market.ticker_universe["ticker"].unique().sort().to_list()
     rows = feature_rows(names, market.sessions[-20:])
     members = universe(names, [last])
-    batch = windows(rows, members, moment(last), params)
+    batch = windows(rows, members, market.corporate_actions, moment(last), params)
     print(f"{tickers} tickers, one session")
     print(f"  features  {seconds(lambda: features(**read, moment=moment(last), params=params)):.3f} s")
-    print(f"  windows   {seconds(lambda: windows(rows, members, moment(last), params)):.3f} s")
+    print(
+        f"  windows   {seconds(lambda: windows(rows, members, market.corporate_actions, moment(last), params)):.3f} s"
+    )
     print(f"  tensor    {seconds(lambda: window_tensor(rows, batch, NAMES)):.3f} s")
 
 

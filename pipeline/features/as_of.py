@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from pipeline.engine.stage import Moment
+from pipeline.market.securities.following import Securities
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,19 @@ def epochs(facts: Facts, moment: Moment) -> Iterator[Epoch]:
             for name, late in known.items()
         }
         yield Epoch(sessions[start:end], Facts(**state))
+
+
+def name_epoch(epoch: Epoch, companies: Securities) -> Epoch:
+    """Put companies in the place of tickers in all facts of an epoch."""
+    facts = epoch.facts
+    return Epoch(
+        epoch.sessions,
+        Facts(
+            companies.name_companies(facts.market_prices, "session"),
+            companies.name_actions(facts.corporate_actions),
+            companies.name_companies(facts.news_sentiment, "session"),
+        ),
+    )
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,14 @@ import polars as pl
 from lake.tables.features import FEATURE_ROWS
 from lake.tables.market import CORPORATE_ACTIONS, INSTRUMENTS, MARKET_PRICES, TICKER_UNIVERSE
 from lake.tables.news import NEWS_SENTIMENT
-from pipeline.engine.stage import Moment, Read, Stage
-from pipeline.features.as_of import Facts, epochs
+from pipeline.engine.stage import Moment, Read, Stage, cut_to_recent
+from pipeline.features.as_of import Epoch, Facts, epochs, name_epoch
 from pipeline.features.evaluate import evaluate
 from pipeline.features.feature_set import FeatureSet, feature_set
 from pipeline.features.panel import DEPTH, MARGIN, build_panel
 from pipeline.features.params import FeatureParams
 from pipeline.features.trailing_window import View
+from pipeline.market.securities.following import Securities
 from pipeline.market.sessions import Sessions
 from pipeline.market.unscheduled_closures import calendar_known_at
 
@@ -35,20 +36,32 @@ def features(
     """One row per listed stock that has a bar, for each session of the range.
 
     A row is computed from the sessions up to its own and from what was public by then, whatever else the frames
-    hold; computing a range at once or session by session gives the same bits.
+    hold; computing a range at once or session by session gives the same bits. A ticker's history is that of the
+    company that has it at the session, under whatever ticker it traded before.
     """
     benchmarks = instruments.filter(pl.col("role") == "benchmark").select("ticker")
     chosen = feature_set(moment.extensions)
     listed = ticker_universe.join(benchmarks, on="ticker", how="anti", maintain_order="left")
+    if params.securities == 1:
+        corporate_actions = cut_to_recent(corporate_actions, "ex_date", DEPTH + MARGIN, moment)
     facts = Facts(market_prices, corporate_actions, news_sentiment)
-    blocks = [
-        _Block(session, panel.tickers_at(view.has_row), evaluate(view, chosen.features))
-        for epoch in epochs(facts, moment)
-        for panel in [build_panel(epoch, listed, moment.calendar, params)]
-        for session in epoch.sessions
-        for view in [View(panel, session, _calendar_at(session, moment, params), params)]
-    ]
+    blocks: list[_Block] = []
+    for epoch in epochs(facts, moment):
+        companies = _trace_companies(epoch, params)
+        named = name_epoch(epoch, companies)
+        panel = build_panel(named, companies.name_companies(listed, "session"), moment.calendar, params)
+        for session in epoch.sessions:
+            view = View(panel, session, _calendar_at(session, moment, params), params)
+            names = pl.DataFrame({"ticker": panel.tickers_at(view.has_row)}, schema={"ticker": pl.String})
+            tickers = companies.name_tickers(names.with_columns(at=pl.lit(session, dtype=pl.Date)), "at")["ticker"]
+            blocks.append(_Block(session, tickers.to_list(), evaluate(view, chosen.features)).in_order())
     return _frame(blocks, chosen)
+
+
+def _trace_companies(epoch: Epoch, params: FeatureParams) -> Securities:
+    """Who had which ticker as known in the epoch; by an earlier program's lights every ticker is one company."""
+    actions = epoch.facts.corporate_actions
+    return Securities.trace(actions.clear() if params.securities == 1 else actions, epoch.facts.market_prices)
 
 
 def _calendar_at(session: date, moment: Moment, params: FeatureParams) -> Sessions:
@@ -61,6 +74,13 @@ class _Block(NamedTuple):
     session: date
     tickers: list[str]
     values: npt.NDArray[np.float32]
+
+    def in_order(self) -> _Block:
+        """The rows by ticker: columns of the panel are by company."""
+        order = sorted(range(len(self.tickers)), key=self.tickers.__getitem__)
+        if order == list(range(len(order))):
+            return self
+        return _Block(self.session, [self.tickers[at] for at in order], self.values[order])
 
 
 def _frame(blocks: list[_Block], chosen: FeatureSet) -> pl.DataFrame:
@@ -89,7 +109,7 @@ STAGE = Stage(
             where=pl.col("interval") == "1d",
             columns=(*MARKET_PRICES.key, "session", "open", "high", "low", "close", "volume", "available_at"),
         ),
-        Read(CORPORATE_ACTIONS, lookback=DEPTH + MARGIN, every_revision=True),
+        Read(CORPORATE_ACTIONS, lookback=None, every_revision=True),
         Read(TICKER_UNIVERSE, lookback=60, columns=(*TICKER_UNIVERSE.key, "member", "sector")),
         Read(INSTRUMENTS, lookback=None),
         Read(NEWS_SENTIMENT, lookback=31),

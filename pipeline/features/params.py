@@ -26,6 +26,10 @@ class FeatureParams:
     news_prior: Annotated[float, Field(gt=0, le=1000)] = 1.0
     """Weight of neutral news in every sentiment mean, in articles of full strength: little news says little."""
 
+    securities: Annotated[Literal[1, 2], Earlier(1)] = 2
+    """Whose history a ticker has: 2 its company's, under any name it had; 1 the ticker's, whoever had it, as in runs of
+    earlier programs."""
+
     calendar: Annotated[Literal[1, 2], Earlier(1)] = 2
     """Which calendar a session looks ahead on: 2 is the one that was known then; 1 is today's, in which closures that
     nobody had scheduled were never to trade, as in runs of earlier programs."""

@@ -8,20 +8,26 @@ from hashlib import sha256
 import polars as pl
 
 from lake.tables.features import FEATURE_ROWS, FEATURE_WINDOWS
-from lake.tables.market import TICKER_UNIVERSE
+from lake.tables.market import CORPORATE_ACTIONS, TICKER_UNIVERSE
 from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.features.feature_set import FeatureSet, feature_set
 from pipeline.features.params import MAX_WINDOW, FeatureParams
 from pipeline.features.tensors import Tensor, dense_windows
+from pipeline.market.securities.following import Securities
 
 
 def windows(
-    feature_rows: pl.DataFrame, ticker_universe: pl.DataFrame, moment: Moment, params: FeatureParams
+    feature_rows: pl.DataFrame,
+    ticker_universe: pl.DataFrame,
+    corporate_actions: pl.DataFrame,
+    moment: Moment,
+    params: FeatureParams,
 ) -> pl.DataFrame:
     """One window per universe member, ending at the session.
 
     Only the last session of a range gets windows: earlier ones were not asked for a forecast, and training finds
-    its windows in feature_rows. A window is usable if all of its rows are there and complete.
+    its windows in feature_rows. A window is usable if all of its rows are there and complete; its rows are those of the
+    member's company, under whatever ticker it traded at each session.
     """
     today = ticker_universe.filter((pl.col("session") == moment.session) & pl.col("member"))
     tickers = today["ticker"].sort().to_list()
@@ -30,6 +36,8 @@ def windows(
     chosen = feature_set(moment.extensions)
     sessions = _list_sessions(moment, params.window)
     rows = feature_rows.filter(pl.col("feature_set") == chosen.name)
+    if params.securities == 2:
+        rows = Securities.trace(corporate_actions, rows).follow_to(rows, "session", moment.session)
     values, complete = dense_windows(rows, tickers, sessions, chosen.names)
     hashes = [_hash_window(window) for window in values]
     present = complete.sum(axis=1)
@@ -69,7 +77,11 @@ def _name_batch(chosen: FeatureSet, session: date, tickers: list[str], hashes: l
 STAGE = Stage(
     name="windows",
     function=windows,
-    reads=(Read(FEATURE_ROWS, lookback=MAX_WINDOW - 1), Read(TICKER_UNIVERSE)),
+    reads=(
+        Read(FEATURE_ROWS, lookback=MAX_WINDOW - 1),
+        Read(TICKER_UNIVERSE),
+        Read(CORPORATE_ACTIONS, lookback=MAX_WINDOW),
+    ),
     writes=FEATURE_WINDOWS,
     params=FeatureParams(),
     section="features",

@@ -66,8 +66,8 @@ class ModelParams:
     horizons: Horizons = (1, 5, 20)
     """Sessions ahead: a day, a week, a month."""
     outcomes: Annotated[Literal[1, 2], Earlier(1)] = 2
-    """What windows and outcomes follow: 2 the company, under any ticker, to its end, also on a day without a session and
-    never into another company that got the ticker; 1 the ticker, as in runs of earlier programs."""
+    """What windows and outcomes follow: 2 the company, under any ticker, to its end, also on a day without a session,
+    and never into another company that got the ticker; 1 the ticker, as in runs of earlier programs."""
     folds: Annotated[int, Field(ge=1, le=20)] = 3
     """Consecutive test blocks at the end of history; fewer where history is short."""
     test_sessions: Annotated[int, Field(ge=1, le=1_000)] = 60

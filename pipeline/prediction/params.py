@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipeline.config.setting_types import Formerly, Horizons, Share
+from pipeline.config.setting_types import Earlier, Formerly, Horizons, Share
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,5 +26,8 @@ class PredictionParams:
     """Smallest interval scale taken over from the measured coverage."""
     max_scale: Annotated[float, Field(ge=1, le=100), Formerly("widest")] = 2.0
     """Largest interval scale taken over, for the same reason: beyond it a model needs training, not correction."""
+    securities: Annotated[Literal[1, 2], Earlier(1)] = 2
+    """Whose feature rows a window holds: 2 the company's, under any name it had; 1 the ticker's, as in runs of earlier
+    programs."""
     unmeasured_skill: Share = 0.25
     """Skill (0 to 1) granted to a champion none of whose forecasts have matured: it was promoted, no more."""

@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 
 from lake.tables.features import FEATURE_ROWS, FEATURE_WINDOWS
 from lake.tables.feedback import BIAS_FLAGS, FEEDBACK_METRICS
-from lake.tables.market import MARKET_PRICES, TICKER_UNIVERSE
+from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES, TICKER_UNIVERSE
 from lake.tables.models import MODEL_PROMOTIONS, MODEL_REGISTRY
 from lake.tables.predictions import PREDICTIONS, QUANTILE_COLUMNS, QUANTILES, TICKER_PRIORITIES
 from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.features.feature_set import F1, contains
 from pipeline.features.params import MAX_WINDOW
 from pipeline.features.tensors import window_tensor
+from pipeline.market.securities.following import Securities
 from pipeline.market.sessions import Sessions
 from pipeline.models import scaling
 from pipeline.models.inference import daily_sigma, forecast_members
@@ -39,6 +40,7 @@ def predict(
     ticker_priorities: pl.DataFrame,
     market_prices: pl.DataFrame,
     ticker_universe: pl.DataFrame,
+    corporate_actions: pl.DataFrame,
     model_registry: pl.DataFrame,
     model_promotions: pl.DataFrame,
     bias_flags: pl.DataFrame,
@@ -62,6 +64,7 @@ def predict(
         feature_rows=feature_rows,
         market_prices=market_prices,
         ticker_universe=ticker_universe,
+        corporate_actions=corporate_actions,
         model_registry=model_registry,
         model_promotions=model_promotions,
         bias_flags=bias_flags,
@@ -80,6 +83,7 @@ def predict_batch(
     feature_rows: pl.DataFrame,
     market_prices: pl.DataFrame,
     ticker_universe: pl.DataFrame,
+    corporate_actions: pl.DataFrame,
     model_registry: pl.DataFrame,
     model_promotions: pl.DataFrame,
     bias_flags: pl.DataFrame,
@@ -97,6 +101,7 @@ def predict_batch(
         feature_rows: rows that cover the windows.
         market_prices: daily bars of the session; a ticker without one is left out.
         ticker_universe: for the sectors; the session's rows.
+        corporate_actions: renames and delistings since the windows' first session, which say whose rows are whose.
         model_registry: all models.
         model_promotions: all decisions on the champion, up to the session.
         bias_flags: recent flags, of sessions before this one; the latest speak.
@@ -115,6 +120,10 @@ def predict_batch(
     """
     batch = _select_batch(feature_windows, features_id)
     session: date = batch["session"][0]
+    if params.securities == 2:
+        companies = Securities.trace(corporate_actions, feature_rows)
+        feature_rows = companies.follow_to(feature_rows, "session", session)
+        bias_flags = _follow_flags(bias_flags, companies, session)
     tickers = _select_forecastable(batch, market_prices, ticker_universe, session)
     ensemble = _load_champion(tickers, model_registry, model_promotions, members)
     tickers = _with_values(tickers, feature_rows, ensemble)
@@ -142,6 +151,14 @@ def _select_batch(feature_windows: pl.DataFrame, features_id: str) -> pl.DataFra
             f"there are no windows of batch {features_id!r}; `nextgen show feature_windows` lists those there are"
         )
     return batch
+
+
+def _follow_flags(bias_flags: pl.DataFrame, companies: Securities, session: date) -> pl.DataFrame:
+    """The flags, those of a ticker under the name that its company has now."""
+    of_ticker = pl.col("scope") == "ticker"
+    named = bias_flags.filter(of_ticker).with_columns(ticker="slice")
+    followed = companies.follow_to(named, "session", session).with_columns(slice="ticker")
+    return pl.concat([bias_flags.filter(~of_ticker), followed.select(bias_flags.columns)])
 
 
 def _rows(tickers: pl.DataFrame, raw: RawForecast, final: CorrectedForecast, targets: dict[int, date]) -> pl.DataFrame:
@@ -278,6 +295,7 @@ STAGE = Stage(
             columns=("ticker", "interval", "ts", "revision", "session", "close"),
         ),
         Read(TICKER_UNIVERSE, columns=("session", "ticker", "sector")),
+        Read(CORPORATE_ACTIONS, lookback=MAX_WINDOW),
         Read(MODEL_REGISTRY, lookback=None),
         Read(MODEL_PROMOTIONS, lookback=None),
         Read(BIAS_FLAGS, lookback=5, upto="previous"),

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from lake.tables.features import FEATURE_WINDOWS
+from lake.tables.market import CORPORATE_ACTIONS
 from pipeline.features.catalogue import BUILT_IN
 from pipeline.features.params import FeatureParams
 from pipeline.features.tensors import training_windows, window_tensor
@@ -23,7 +24,7 @@ PARAMS = FeatureParams(window=5)
 
 def made(rows: pl.DataFrame, members: pl.DataFrame | None = None, last: date = DAYS[-1]) -> pl.DataFrame:
     universe_rows = universe(TICKERS, [last]) if members is None else members
-    return FEATURE_WINDOWS.check(windows(rows, universe_rows, moment(last), PARAMS))
+    return FEATURE_WINDOWS.check(windows(rows, universe_rows, CORPORATE_ACTIONS.empty(), moment(last), PARAMS))
 
 
 def test_a_window_refers_to_consecutive_sessions_that_end_at_the_session() -> None:

@@ -142,7 +142,7 @@ def _digest(threads: str) -> str:
         "market = random_market(40, 160, seed=5)\n"
         "last = market.sessions[-1]\n"
         "rows = run(market, last, market.sessions[130])\n"
-        "found = windows(rows, market.ticker_universe, moment(last), FeatureParams())\n"
+        "found = windows(rows, market.ticker_universe, market.corporate_actions, moment(last), FeatureParams())\n"
         "print(sha256((rows.write_csv() + found.write_csv()).encode()).hexdigest())\n"
     )
     done = subprocess.run(

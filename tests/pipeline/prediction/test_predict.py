@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from lake.tables.features import FEATURE_WINDOWS
+from lake.tables.market import CORPORATE_ACTIONS
 from lake.tables.predictions import QUANTILE_COLUMNS, QUANTILES
 from pipeline.features.tensors import window_tensor
 from pipeline.models.ensemble import combine
@@ -237,6 +238,7 @@ def test_a_batch_that_is_not_there_is_named(trained: Setting) -> None:
             "f1-20990101-000000000000",
             **{name: trained.tables[name] for name in ("feature_windows", "feature_rows", "market_prices")},
             **{name: trained.tables[name] for name in ("ticker_universe", "model_registry", "model_promotions")},
+            corporate_actions=CORPORATE_ACTIONS.empty(),
             bias_flags=flags(),
             feedback_metrics=metric_rows(),
             made_at=CALENDAR.close_at(trained.session),
