@@ -126,20 +126,16 @@ def label_examples(
     Membership is taken as of each session, so that a ticker that later vanished teaches as much as one that stayed;
     a delisting counts with its final value per share. A window with a missing row or value is left out.
 
-    A window and its outcome are one company's, under whatever ticker it traded at each of the sessions.
-
-    The rows are those of the built-in set of features, or of the one given.
+    A window and its outcome are one company's, under any ticker. The rows are those of the built-in set of features, or
+    of the one given.
 
     Raises:
         ValueError: if a complete row lacks the value of an input feature.
     """
     chosen = chosen or current_set()
+    frames = (feature_rows, market_prices, corporate_actions, ticker_universe)
     if params.outcomes == 2:
-        companies = Securities.trace(corporate_actions, market_prices)
-        corporate_actions = companies.name_actions(corporate_actions)
-        feature_rows, market_prices, ticker_universe = (
-            companies.name_companies(frame, "session") for frame in (feature_rows, market_prices, ticker_universe)
-        )
+        feature_rows, market_prices, corporate_actions, ticker_universe = _name_companies(*frames)
     rows = feature_rows.filter(pl.col("feature_set") == chosen.name)
     names = list_input_features(params, chosen)
     _check_values(rows, names, further=frozenset(chosen.definitions))
@@ -173,6 +169,16 @@ def label_examples(
         relative=relative,
         feature_set=chosen.name,
     )
+
+
+def _name_companies(
+    feature_rows: pl.DataFrame, market_prices: pl.DataFrame, corporate_actions: pl.DataFrame, universe: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    companies = Securities.trace(corporate_actions, market_prices)
+    rows, bars, members = (
+        companies.name_companies(frame, "session") for frame in (feature_rows, market_prices, universe)
+    )
+    return rows, bars, companies.name_actions(corporate_actions), members
 
 
 def session_means(values: Floats, session: Index) -> Floats:

@@ -121,9 +121,7 @@ def predict_batch(
     batch = _select_batch(feature_windows, features_id)
     session: date = batch["session"][0]
     if params.securities == 2:
-        companies = Securities.trace(corporate_actions, feature_rows)
-        feature_rows = companies.follow_to(feature_rows, "session", session)
-        bias_flags = _follow_flags(bias_flags, companies, session)
+        feature_rows, bias_flags = _follow(feature_rows, bias_flags, corporate_actions, session)
     tickers = _select_forecastable(batch, market_prices, ticker_universe, session)
     ensemble = _load_champion(tickers, model_registry, model_promotions, members)
     tickers = _with_values(tickers, feature_rows, ensemble)
@@ -132,16 +130,13 @@ def predict_batch(
     raw = _raw_forecast(tickers, feature_rows, model_registry, ensemble, params)
     final = correct(raw, tickers, bias_flags, feedback_metrics, params)
     targets = {horizon: calendar.offset(session, horizon) for horizon in raw.horizons}
-    return (
-        _rows(tickers, raw, final, targets)
-        .with_columns(
-            session=pl.lit(session),
-            made_at=pl.lit(made_at, dtype=pl.Datetime("us", "UTC")),
-            features_id=pl.lit(features_id),
-            prediction_id=_ids(session, tickers["ticker"].to_list(), raw),
-        )
-        .select(*PREDICTIONS.columns)
+    made = _rows(tickers, raw, final, targets).with_columns(
+        session=pl.lit(session),
+        made_at=pl.lit(made_at, dtype=pl.Datetime("us", "UTC")),
+        features_id=pl.lit(features_id),
+        prediction_id=_ids(session, tickers["ticker"].to_list(), raw),
     )
+    return made.select(*PREDICTIONS.columns)
 
 
 def _select_batch(feature_windows: pl.DataFrame, features_id: str) -> pl.DataFrame:
@@ -153,12 +148,16 @@ def _select_batch(feature_windows: pl.DataFrame, features_id: str) -> pl.DataFra
     return batch
 
 
-def _follow_flags(bias_flags: pl.DataFrame, companies: Securities, session: date) -> pl.DataFrame:
-    """The flags, those of a ticker under the name that its company has now."""
+def _follow(
+    feature_rows: pl.DataFrame, bias_flags: pl.DataFrame, corporate_actions: pl.DataFrame, session: date
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Rows, and flags of single tickers, under the name that their company has now."""
+    companies = Securities.trace(corporate_actions, feature_rows)
+    rows = companies.follow_to(feature_rows, "session", session)
     of_ticker = pl.col("scope") == "ticker"
     named = bias_flags.filter(of_ticker).with_columns(ticker="slice")
     followed = companies.follow_to(named, "session", session).with_columns(slice="ticker")
-    return pl.concat([bias_flags.filter(~of_ticker), followed.select(bias_flags.columns)])
+    return rows, pl.concat([bias_flags.filter(~of_ticker), followed.select(bias_flags.columns)])
 
 
 def _rows(tickers: pl.DataFrame, raw: RawForecast, final: CorrectedForecast, targets: dict[int, date]) -> pl.DataFrame:
