@@ -101,7 +101,7 @@ def predict_batch(
         feature_rows: rows that cover the windows.
         market_prices: daily bars of the session; a ticker without one is left out.
         ticker_universe: for the sectors; the session's rows.
-        corporate_actions: renames and delistings since the windows' first session, which say whose rows are whose.
+        corporate_actions: since the windows' first session; they say whose rows are whose.
         model_registry: all models.
         model_promotions: all decisions on the champion, up to the session.
         bias_flags: recent flags, of sessions before this one; the latest speak.
@@ -115,8 +115,7 @@ def predict_batch(
         Rows of predictions, one per usable window with a bar and horizon, sorted by ticker and horizon.
 
     Raises:
-        ValueError: if no window belongs to the batch.
-        RegistryError: if the champion cannot be used.
+        ValueError: if no window belongs to the batch. RegistryError: if the champion cannot be used.
     """
     batch = _select_batch(feature_windows, features_id)
     session: date = batch["session"][0]
