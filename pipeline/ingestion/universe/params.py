@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipeline.config.setting_types import Formerly
+from pipeline.config.setting_types import Earlier, Formerly
+from pipeline.market.securities.spells import MAX_GAP
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,6 +17,12 @@ class UniverseParams:
 
     max_stale: Annotated[int, Field(ge=0, le=250), Formerly("most_stale")] = 2
     """Sessions without a bar that are tolerated: a short halt does not exclude a stock."""
+    securities: Annotated[Literal[1, 2], Earlier(1)] = 2
+    """Whose history a ticker has: 2 its company's, under any name it had; 1 the ticker's, whoever had it, as in runs of
+    earlier programs."""
+    max_gap: Annotated[int, Field(ge=5, le=250)] = MAX_GAP
+    """Sessions without a bar after which whoever trades under a ticker is taken for another company, with a history of
+    its own, unless a rename or a delisting says who it is; `trading.max_gap` is the same for what is held."""
     min_history: Annotated[int, Field(ge=1, le=280), Formerly("least_history")] = 120
     """Sessions of bars before a stock counts: the longest common feature look-back."""
     min_close: Annotated[float, Field(ge=0, le=1_000_000), Formerly("least_close")] = 1.0

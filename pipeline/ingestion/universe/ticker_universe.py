@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 from lake.tables.market import CONSTITUENTS, CORPORATE_ACTIONS, INSTRUMENTS, MARKET_PRICES, TICKER_UNIVERSE
 from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.ingestion.params import IngestionParams
+from pipeline.ingestion.universe.companies import split_by_knowledge, trace_companies
 from pipeline.ingestion.universe.params import UniverseParams
+from pipeline.market.securities.following import Securities
 
 HISTORY = 280
 """Sessions of bars that are read and counted: a bound on the work, far above what any filter asks for."""
@@ -35,11 +37,38 @@ def universe(
     Filters in order: compared with only (a benchmark), quoted in another currency than the book's, not a constituent at
     the session (where an index is followed), delisted, stale, history, close, dollar volume, rank. A
     session's verdict uses what was public by its decision alone, on a range of sessions too: a late or restated bar
-    counts from the first decision that could know it.
-    A ticker without a bar in reach keeps its last close from the verdict before.
+    counts from the first decision that could know it, and so does a rename.
+    A ticker has the history of its company, under any name it had. One without a bar in reach keeps its last close
+    from the verdict before.
     """
+    before, parts = ticker_universe, [TICKER_UNIVERSE.empty()]
+    if params.universe.securities == 1:
+        corporate_actions = corporate_actions.filter(pl.col("kind") == "delisting")
+    for facts, part in split_by_knowledge(corporate_actions, moment, _decisions(moment, params), params.universe):
+        companies = trace_companies(facts, market_prices, moment.calendar, params.universe)
+        frames = (market_prices, before, instruments, facts, constituents)
+        parts.append(_judge(*frames, companies, part, params))
+        before = parts[-1]
+    return pl.concat(parts)
+
+
+def _judge(
+    market_prices: pl.DataFrame,
+    ticker_universe: pl.DataFrame,
+    instruments: pl.DataFrame,
+    corporate_actions: pl.DataFrame,
+    constituents: pl.DataFrame,
+    companies: Securities,
+    moment: Moment,
+    params: IngestionParams,
+) -> pl.DataFrame:
+    """The verdicts of sessions that know the same of who is who."""
     sessions = _decisions(moment, params)
-    observed = _observe(market_prices, ticker_universe, sessions, moment)
+    market_prices = companies.name_companies(market_prices, "session")
+    last_traded = _date_last_bars(ticker_universe, sessions)
+    ticker_universe = companies.name_companies(last_traded, "last_traded").drop("last_traded")
+    corporate_actions = companies.name_actions(corporate_actions)
+    observed = _call_by_ticker(_observe(market_prices, ticker_universe, sessions, moment), companies)
     listed = instruments.select("ticker", "sector", "role", "currency", "unit")
     observed = observed.join(listed, on="ticker", how="inner", maintain_order="left")
     if moment.currency:
@@ -51,6 +80,26 @@ def universe(
     return (
         _add_verdict(ended, params.universe, moment.currency).select(*TICKER_UNIVERSE.columns).sort(TICKER_UNIVERSE.key)
     )
+
+
+def _date_last_bars(ticker_universe: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
+    """Add last_traded (Date): the session of each row's last bar, or the first in reach; whose close it is says that."""
+    rows = ticker_universe.join(sessions.select("session", "row"), on="session", how="left", maintain_order="left")
+    last = (rows["row"] - rows["stale"]).clip(lower_bound=0)
+    return ticker_universe.with_columns(last_traded=sessions["session"].gather(last))
+
+
+def _call_by_ticker(observed: pl.DataFrame, companies: Securities) -> pl.DataFrame:
+    """Add company, with the ticker of the session in its place; of several companies one has the row of a ticker.
+
+    That is who has the ticker at the session, else the one that traded last.
+    """
+    named = observed.with_columns(company="ticker")
+    called = companies.name_tickers(named, "session")
+    holders = companies.name_companies(called, "session")["ticker"]
+    ranked = called.with_columns(other=holders != called["company"], number=pl.int_range(pl.len()))
+    first = ranked.sort("other", "stale", "number").unique(["session", "ticker"], keep="first", maintain_order=True)
+    return first.sort("number").drop("other", "number")
 
 
 def _decisions(moment: Moment, params: IngestionParams) -> pl.DataFrame:
@@ -186,12 +235,12 @@ def _near_delisting(observed: pl.DataFrame, actions: pl.DataFrame, sessions: pl.
         actions.filter(pl.col("kind") == "delisting")
         .sort("available_at")
         .join_asof(decisions, on="available_at", strategy="forward")
-        .select("ticker", delisted="ex_date", session=pl.max_horizontal("ex_date", "known"))
-        .sort("session", "ticker", "delisted")
+        .select(company="ticker", delisted="ex_date", session=pl.max_horizontal("ex_date", "known"))
+        .sort("session", "company", "delisted")
     )
     positions = sessions.select("session", "row")
     rows = observed.sort("session", "ticker").join_asof(
-        ends, on="session", by="ticker", strategy="backward", check_sortedness=False
+        ends, on="session", by="company", strategy="backward", check_sortedness=False
     )
     ex_rows = positions.select(delisted="session", ex_row="row")
     return rows.join(positions, on="session", how="left", maintain_order="left").join(
@@ -201,9 +250,10 @@ def _near_delisting(observed: pl.DataFrame, actions: pl.DataFrame, sessions: pl.
 
 def _add_quoted(observed: pl.DataFrame, bars: pl.DataFrame, currency: str) -> pl.DataFrame:
     """Add foreign (String): the currency of the listing, or else of the last bar, where it is not the book's."""
-    quoted = bars.select("ticker", "session", quoted="currency").unique(maintain_order=True).sort("session", "ticker")
+    quoted = bars.select(company="ticker", session="session", quoted="currency").unique(maintain_order=True)
+    quoted = quoted.sort("session", "company")
     ordered = observed.with_row_index("number").sort("session", "ticker")
-    beside = ordered.join_asof(quoted, on="session", by="ticker", strategy="backward", check_sortedness=False)
+    beside = ordered.join_asof(quoted, on="session", by="company", strategy="backward", check_sortedness=False)
     other = [pl.when(pl.col(name) != currency).then(name) for name in ("currency", "quoted")]
     in_unit = pl.format("{} ({})", pl.col("unit"), other[0])
     return beside.with_columns(foreign=pl.coalesce(in_unit, *other)).sort("number").drop("number", "quoted")
@@ -269,7 +319,7 @@ STAGE = Stage(
         ),
         Read(TICKER_UNIVERSE, lookback=1, upto="previous"),
         Read(INSTRUMENTS, lookback=None),
-        Read(CORPORATE_ACTIONS, lookback=None, where=pl.col("kind") == "delisting"),
+        Read(CORPORATE_ACTIONS, lookback=None, where=pl.col("kind").is_in(["delisting", "rename"])),
         Read(CONSTITUENTS, lookback=None),
     ),
     writes=TICKER_UNIVERSE,

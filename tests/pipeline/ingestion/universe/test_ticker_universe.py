@@ -114,9 +114,58 @@ def test_a_delisted_stock_says_since_when() -> None:
     assert reason(bars("AAA", back(4)[:-1]), ended=ended) == "delisted on 2020-03-04"
 
 
-def test_a_stock_that_trades_after_its_delisting_is_listed_again() -> None:
-    ended = actions({"kind": "delisting", "amount": 0.0, "ex_date": back(3)[0]})
-    assert reason(bars("AAA", back(3)), ended=ended) == "member"
+def test_who_trades_after_a_delisting_is_listed_with_a_history_of_its_own() -> None:
+    ended = actions({"kind": "delisting", "amount": 0.0, "ex_date": back(4)[0]})
+    assert reason(bars("AAA", back(4)), ended=ended) == "member"
+    later = actions({"kind": "delisting", "amount": 0.0, "ex_date": back(4)[1]})
+    assert reason(bars("AAA", back(4)), ended=later) == "2 of 3 sessions of history"
+
+
+def rename(old: str, new: str, day: date, **values: object) -> dict[str, Any]:
+    return {"ticker": old, "ex_date": day, "kind": "rename", "successor": new, "amount": None} | values
+
+
+def test_a_renamed_company_keeps_its_history_and_its_old_ticker_has_no_row() -> None:
+    rows = bars("OLD", back(3)[:2]) + bars("NEW", back(1), close=101.0)
+    verdicts = computed(rows, ended=actions(rename("OLD", "NEW", DAY)))
+    assert verdicts.select("ticker", "reason", "history", "close", "dollar_volume").rows() == [
+        ("NEW", "member", 3, 101.0, 1e7)
+    ]
+
+
+def test_a_renamed_company_without_a_bar_yet_goes_on_as_one_that_did_not_trade() -> None:
+    rows = bars("OLD", back(4)[:3])
+    listed = instruments("OLD", "NEW")
+    verdicts = computed(rows, ended=actions(rename("OLD", "NEW", DAY)), listed=listed)
+    assert verdicts.select("ticker", "reason", "stale").rows() == [("NEW", "member", 1)]
+    earlier = computed(rows, ended=actions(rename("OLD", "NEW", DAY)), listed=listed, at=moment(back(2)[0]))
+    assert computed([], before=earlier, ended=actions(rename("OLD", "NEW", DAY)), listed=listed)[
+        "ticker"
+    ].to_list() == ["NEW"]
+
+
+def test_the_history_of_another_company_that_had_the_ticker_does_not_count() -> None:
+    gap = replace(PARAMS, universe=replace(SMALL, max_gap=10))
+    rows = bars("AAA", back(30)[:5]) + bars("AAA", back(2))
+    assert reason(rows, params=gap) == "2 of 3 sessions of history"
+    assert reason(rows) == "member"
+
+
+def test_a_rename_told_late_joins_histories_from_the_decision_that_could_know_it() -> None:
+    days = back(5)
+    rows = bars("OLD", days[:2]) + bars("NEW", days[2:])
+    late = actions(rename("OLD", "NEW", days[2], available_at=CALENDAR.close_at(days[4]) - timedelta(hours=1)))
+    found = computed(rows, ended=late, at=moment(since=days[1])).filter(pl.col("session") > days[1])
+    new = found.filter(ticker="NEW").select("session", "history").rows()
+    assert new == [(days[2], 1), (days[3], 2), (days[4], 5)]
+    assert found.filter(ticker="OLD")["session"].to_list() == days[2:4]
+
+
+def test_runs_of_earlier_programs_counted_the_bars_of_the_ticker() -> None:
+    earlier = replace(PARAMS, universe=replace(SMALL, securities=1))
+    rows = bars("OLD", back(3)[:2]) + bars("NEW", back(1))
+    verdicts = computed(rows, ended=actions(rename("OLD", "NEW", DAY)), params=earlier)
+    assert verdicts.select("ticker", "history").rows() == [("NEW", 1), ("OLD", 2)]
 
 
 def test_a_delisting_is_not_foreseen() -> None:
