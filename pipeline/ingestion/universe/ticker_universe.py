@@ -83,7 +83,7 @@ def _judge(
 
 
 def _date_last_bars(ticker_universe: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
-    """Add last_traded (Date): the session of each row's last bar, or the first in reach; whose close it is says that."""
+    """Add last_traded (Date): the session of each row's last bar, or the first in reach: that is when its close was."""
     rows = ticker_universe.join(sessions.select("session", "row"), on="session", how="left", maintain_order="left")
     last = (rows["row"] - rows["stale"]).clip(lower_bound=0)
     return ticker_universe.with_columns(last_traded=sessions["session"].gather(last))
