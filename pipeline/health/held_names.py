@@ -1,4 +1,4 @@
-"""Tells of held names whose bars have stopped, since when, and what the operator can do."""
+"""Tells of names whose bars have stopped or whose prices nobody explains, since when, and what the operator can do."""
 
 from __future__ import annotations
 
@@ -8,6 +8,19 @@ from pipeline.engine.stage import Moment
 from pipeline.health.checks import Check
 from pipeline.health.params import HealthParams
 from pipeline.text_format import counted
+from pipeline.trading.planning.rules import unexplained_price
+
+
+def check_holds(trade_plans: pl.DataFrame) -> list[Check]:
+    """Name what is not traded because its price lacks an explanation; nothing where there is nothing of the kind."""
+    held = trade_plans.filter(pl.col("blocked_by") == unexplained_price.name).sort("ticker")
+    if held.is_empty():
+        return []
+    rulings = held.select("ticker", "verdicts").explode("verdicts").unnest("verdicts")
+    told = rulings.filter(pl.col("rule") == unexplained_price.name).select("ticker", "reason").rows()
+    listed = "; ".join(f"{ticker} {reason}" for ticker, reason in told)
+    message = f"{counted(held.height, 'name')} not traded: {listed}"
+    return [Check("book", "explained", "warn", float(held.height), 0.0, message[:500])]
 
 
 def check_held_names(holdings: pl.DataFrame, moment: Moment, params: HealthParams) -> list[Check]:

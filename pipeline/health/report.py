@@ -13,10 +13,10 @@ from lake.tables.feedback import BIAS_FLAGS, FEEDBACK_METRICS
 from lake.tables.market import MARKET_PRICES, QUARANTINED_ROWS, TICKER_UNIVERSE
 from lake.tables.news import RAW_REPLIES, RAW_SENTIMENT
 from lake.tables.predictions import INFERENCE_LOG, PREDICTIONS
-from lake.tables.trading import PORTFOLIO_HOLDINGS, PORTFOLIO_VALUE
+from lake.tables.trading import PORTFOLIO_HOLDINGS, PORTFOLIO_VALUE, TRADE_PLANS
 from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.health.checks import Check, Status
-from pipeline.health.held_names import check_held_names
+from pipeline.health.held_names import check_held_names, check_holds
 from pipeline.health.llm_checks import check_replies
 from pipeline.health.params import HealthParams
 from pipeline.ingestion.news.params import MAX_AGAIN
@@ -43,6 +43,7 @@ def report(
     bias_flags: pl.DataFrame,
     portfolio_value: pl.DataFrame,
     portfolio_holdings: pl.DataFrame,
+    trade_plans: pl.DataFrame,
     moment: Moment,
     params: HealthParams,
 ) -> pl.DataFrame:
@@ -61,6 +62,7 @@ def report(
         _check_bias(bias_flags),
         *check_book(portfolio_value, params),
         *check_held_names(portfolio_holdings, moment, params),
+        *check_holds(trade_plans),
     ]
     names = ("service", "check", "status", "value", "limit", "message")
     frame = pl.DataFrame(checks, schema={name: SYSTEM_HEALTH.schema[name] for name in names}, orient="row")
@@ -255,6 +257,7 @@ STAGE = Stage(
         Read(BIAS_FLAGS),
         Read(PORTFOLIO_VALUE),
         Read(PORTFOLIO_HOLDINGS),
+        Read(TRADE_PLANS, columns=(*TRADE_PLANS.key, "blocked_by", "verdicts")),
     ),
     writes=SYSTEM_HEALTH,
     params=HealthParams(),

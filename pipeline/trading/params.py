@@ -81,6 +81,11 @@ class Sizing:
 class Rules:
     """The limits of the rules; each says which rule applies it."""
 
+    hold_sessions: Annotated[int, Field(ge=0, le=5), Earlier(0)] = 3
+    """unexplained_price, sessions: a name whose price moved as a split would move it, or whose bar waits, is not traded
+    until its action arrives or this many further sessions confirm the new level; 0 holds none."""
+    hold_sigmas: Annotated[float, Field(gt=0, le=100)] = 6.0
+    """unexplained_price: standard deviations per session beyond which a move needs an explanation."""
     position_loss: Annotated[float, Field(gt=0, le=1)] = 0.005
     """capital_preservation, fraction of NAV: the most a position may lose at its 5 % quantile."""
     cool_down: Annotated[int, Field(ge=0, le=20)] = 5

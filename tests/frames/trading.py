@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -18,12 +19,14 @@ from lake.tables.predictions import PREDICTIONS
 from lake.tables.trading import TRADE_PLANS
 from pipeline.engine.stage import Moment, Read, Stage, join_spans
 from pipeline.market.sessions import Sessions
+from pipeline.plugins.extensions import Extensions
 from pipeline.trading.baselines import baseline_holdings
 from pipeline.trading.books import holdings, ledger, value
 from pipeline.trading.books.book import Book, fold
 from pipeline.trading.execution import execute
 from pipeline.trading.params import TradingParams
 from pipeline.trading.planning import plan, regime
+from pipeline.trading.planning.rules import FIRST_RULES, RULES
 from pipeline.trading.review import decision_scores, reflect
 from tests.frames import market
 from tests.frames.sessions import weekday_sessions
@@ -211,7 +214,8 @@ class World:
 
     def moment(self, session: date, as_of: datetime | None = None) -> Moment:
         """Twenty minutes after the session's close."""
-        return market.moment(session, as_of=as_of, calendar=self.calendar)
+        later = Extensions(rules=tuple(one for one in RULES if one.name not in FIRST_RULES))
+        return replace(market.moment(session, as_of=as_of, calendar=self.calendar), extensions=later)
 
     def frame(self, read: Read, moment: Moment, frames: Mapping[str, pl.DataFrame] | None = None) -> pl.DataFrame:
         """What the runner would hand to a stage."""

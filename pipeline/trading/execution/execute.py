@@ -25,12 +25,15 @@ from pipeline.trading.execution.fills import OrderResult, fill_orders
 from pipeline.trading.execution.orders import ORDER_TYPES, Bar, Order
 from pipeline.trading.execution.volatility_and_volume import LOOKBACK, measure_conditions
 from pipeline.trading.params import Approval, TradingParams
+from pipeline.trading.planning.holds import find_doubts
 from pipeline.trading.planning.operator_decisions import OperatorDecision, explain_hold, read_last_decisions
 
 PLAN_COLUMNS = (
     *TRADE_PLANS.key, "plan_id", "for_session", "decided_at", "side", "intent", "taken", "shares", "edge",
 )  # fmt: skip
 BAR_COLUMNS = (*MARKET_PRICES.key, "session", "open", "close", "volume", "currency")
+HELD_BACK = ("stop", "expire", "enter", "add")
+"""Intents that are not filled at an open that nobody explains; who leaves for a forecast's sake has his reasons."""
 
 
 def execute(
@@ -65,21 +68,40 @@ def execute(
     actions = select_actions(corporate_actions, moment.calendar.previous(session), session)
     if params.securities == 2:
         actions = order_by_company(actions, frozenset(plans["ticker"]))
-    orders = _build_orders(plans, actions, decisions, params.approval)
+    doubts = _doubt_opens(recent_bars, recent_actions, session, moment, params)
+    orders = _build_orders(plans, actions, decisions, doubts, params.approval)
     bars = _bars(recent_bars, recent_actions, orders, session, moment, params)
     return _rows(list(fill_orders(orders, bars, book, opening, params.costs)), session, opening)
 
 
+def _doubt_opens(
+    market_prices: pl.DataFrame, corporate_actions: pl.DataFrame, session: date, moment: Moment, params: TradingParams
+) -> dict[str, str]:
+    """Ticker -> why nothing is filled at its open; told from the open alone, as later prices were not there yet."""
+    opens = pl.when(pl.col("session") == session).then("open").otherwise("close")
+    bars = market_prices.with_columns(close=opens)
+    doubts = find_doubts(bars, corporate_actions, session, moment.calendar, params)
+    return {ticker: doubt.reason for ticker, doubt in doubts.items() if doubt.since == session}
+
+
 def _build_orders(
-    plans: pl.DataFrame, actions: list[Action], decisions: Mapping[str, OperatorDecision], approval: Approval
+    plans: pl.DataFrame,
+    actions: list[Action],
+    decisions: Mapping[str, OperatorDecision],
+    doubts: Mapping[str, str],
+    approval: Approval,
 ) -> list[Order]:
     """Make each plan an order on the session's share basis, in the order in which they are filled."""
-    orders = [_build_order(plan, actions, decisions, approval) for plan in plans.iter_rows(named=True)]
+    orders = [_build_order(plan, actions, decisions, doubts, approval) for plan in plans.iter_rows(named=True)]
     return sorted(orders, key=lambda o: (o.side == "buy", -o.edge if o.side == "buy" else 0.0, o.ticker))
 
 
 def _build_order(
-    plan: dict[str, Any], actions: list[Action], decisions: Mapping[str, OperatorDecision], approval: Approval
+    plan: dict[str, Any],
+    actions: list[Action],
+    decisions: Mapping[str, OperatorDecision],
+    doubts: Mapping[str, str],
+    approval: Approval,
 ) -> Order:
     ticker, shares, withheld = plan["ticker"], plan["shares"], ""
     for action in (a for a in actions if a.ex_date > plan["session"]):
@@ -93,6 +115,8 @@ def _build_order(
             ticker = action.successor
     if shares == 0 and not withheld:
         withheld = "a reverse split left less than one share of the order"
+    if plan["intent"] in HELD_BACK:
+        withheld = withheld or doubts.get(ticker, "")
     return Order(
         plan_id=plan["plan_id"],
         ticker=ticker,

@@ -70,6 +70,10 @@ class Candidate:
     holding: Holding | None
     since_sale: int | None
     """Sessions since the name was last sold; None if not lately."""
+    unexplained: str = ""
+    """Why the name is on hold: what happened to its price that nobody explains yet; empty if it is not."""
+    hold_left: int = 0
+    """Sessions until the hold ends by itself."""
 
     @property
     def edge(self) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from math import sqrt
@@ -18,6 +18,8 @@ from pipeline.trading.execution.costs import round_trip
 from pipeline.trading.execution.volatility_and_volume import measure_conditions
 from pipeline.trading.params import TradingParams
 from pipeline.trading.planning.candidates import Candidate, Forecast, Holding, PortfolioState
+from pipeline.trading.planning.holds import Doubt
+from pipeline.trading.planning.rules import unexplained_price
 
 DECIDING_ROLES = ("champion", "naive")
 """Shadows are scored, never traded on."""
@@ -39,6 +41,8 @@ class PlanningInputs:
     """The stop last stated, on today's share basis, and when."""
     sales: dict[str, int]
     """Sessions since the last sale."""
+    doubts: Mapping[str, Doubt]
+    """The names on hold."""
     calendar: Sessions
 
 
@@ -50,6 +54,7 @@ def gather_inputs(
     trade_plans: pl.DataFrame,
     executed_trades: pl.DataFrame,
     ticker_universe: pl.DataFrame,
+    doubts: Mapping[str, Doubt],
     session: date,
     calendar: Sessions,
     params: TradingParams,
@@ -85,6 +90,7 @@ def gather_inputs(
         holdings={row["ticker"]: row for row in held.iter_rows(named=True)},
         universe={t: (m, r, s) for t, m, r, s in universe.select("ticker", "member", "reason", "sector").iter_rows()},
         stops=_stops(trade_plans, corporate_actions, session),
+        doubts=doubts,
         sales={t: calendar.distance(s, session) for t, s in sold.select("ticker", "session").iter_rows()},
         calendar=calendar,
     )
@@ -118,6 +124,7 @@ def _candidates(
     value = holding.shares * close if holding else target
     cost = round_trip(value, close, volume, known.get("volatility"), params.costs)
     forecast = inputs.forecasts.get(ticker)
+    doubt = inputs.doubts.get(ticker)
     side, intent, shares = _intent(close, cost, forecast, holding, state, params)
     yield Candidate(
         ticker=ticker,
@@ -135,6 +142,8 @@ def _candidates(
         forecast=forecast,
         holding=holding,
         since_sale=inputs.sales.get(ticker) if holding is None else None,
+        unexplained=doubt.reason if doubt else "",
+        hold_left=doubt.left if doubt else 0,
     )
 
 
@@ -201,7 +210,7 @@ def _holding(
     stated, before = inputs.stops.get(row["ticker"], (date.min, 0.0))
     if stated >= inputs.calendar.previous(row["opened"]):  # not a stop of an earlier position
         stop = before
-    if close > cost:
+    if close > cost and row["ticker"] not in inputs.doubts:  # a price that nobody explains raises no stop
         stop = max(stop, compute_stop(close, volatility, params.rules.trail_sigmas, params.horizon))
     return Holding(
         shares=row["shares"],
@@ -216,7 +225,8 @@ def _holding(
 def _stops(trade_plans: pl.DataFrame, corporate_actions: pl.DataFrame, session: date) -> dict[str, tuple[date, float]]:
     splits = [a for a in select_actions(corporate_actions, None, session) if a.kind == "split"]
     stops = {}
-    stated = trade_plans.filter(pl.col("stop").is_not_null()).sort("session", "ticker")
+    on_hold = pl.col("blocked_by").eq_missing(pl.lit(unexplained_price.name))  # their stops are of the basis before
+    stated = trade_plans.filter(pl.col("stop").is_not_null() & ~on_hold).sort("session", "ticker")
     for ticker, when, stop in stated.select("ticker", "session", "stop").iter_rows():
         new, old = split_ratio(splits, ticker, when)
         stops[ticker] = (when, stop * old / new)

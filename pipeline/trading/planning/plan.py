@@ -17,14 +17,18 @@ from lake.tables.trading import (
     STRATEGIC_PRIORITIES,
     TRADE_PLANS,
 )
-from pipeline.engine.stage import Moment, Read, Stage
+from pipeline.engine.stage import Moment, Read, Stage, cut_to_recent
 from pipeline.trading.execution.volatility_and_volume import LOOKBACK
 from pipeline.trading.params import TradingParams
+from pipeline.trading.planning import holds
 from pipeline.trading.planning.candidates import Candidate, PortfolioState
 from pipeline.trading.planning.generate_orders import compute_stop, gather_inputs, generate_candidates
+from pipeline.trading.planning.holds import Doubt, find_doubts, find_waiting
 from pipeline.trading.planning.rule import Rule, RuleVerdict
-from pipeline.trading.planning.rules import RULES, list_rules
+from pipeline.trading.planning.rules import RULES, list_rules, unexplained_price
 
+STOPS_LOOKBACK = 5
+"""Sessions of plans whose stops may still stand; those of a hold are not counted."""
 COOL_DOWN_LOOKBACK = 20
 """Sessions of sales that patience can look back on."""
 
@@ -46,6 +50,7 @@ def plan(
     trade_plans: pl.DataFrame,
     executed_trades: pl.DataFrame,
     ticker_universe: pl.DataFrame,
+    quarantined_rows: pl.DataFrame,
     moment: Moment,
     params: TradingParams,
 ) -> pl.DataFrame:
@@ -56,9 +61,15 @@ def plan(
     session = moment.session
     state = _portfolio_state(strategic_priorities, portfolio_value, portfolio_holdings, session, params)
     rules = list_rules(moment.extensions.rules)
+    doubts: dict[str, Doubt] = {}
+    if unexplained_price in rules:
+        doubts = find_doubts(market_prices, corporate_actions, session, moment.calendar, params)
+        doubts |= find_waiting(quarantined_rows, market_prices, session, moment.calendar, params)
+    else:
+        trade_plans = cut_to_recent(trade_plans, "session", STOPS_LOOKBACK, moment)
     inputs = gather_inputs(
         predictions, portfolio_holdings, market_prices, corporate_actions, trade_plans, executed_trades,
-        ticker_universe, session, moment.calendar, params,
+        ticker_universe, doubts, session, moment.calendar, params,
     )  # fmt: skip
     decisions = []
     for candidate in generate_candidates(inputs, state, params):
@@ -213,9 +224,9 @@ STAGE = Stage(
         Read(CORPORATE_ACTIONS, lookback=LOOKBACK),
         Read(
             TRADE_PLANS,
-            lookback=5,
+            lookback=STOPS_LOOKBACK + holds.LOOKBACK,
             upto="previous",
-            columns=(*TRADE_PLANS.key, "stop"),
+            columns=(*TRADE_PLANS.key, "stop", "blocked_by"),
             where=pl.col("stop").is_not_null(),
         ),
         Read(
@@ -224,6 +235,7 @@ STAGE = Stage(
             columns=(*EXECUTED_TRADES.key, "session", "ticker", "side", "shares"),
         ),
         Read(TICKER_UNIVERSE),
+        holds.WAITING,
     ),
     writes=TRADE_PLANS,
     params=TradingParams(),

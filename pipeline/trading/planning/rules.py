@@ -25,6 +25,14 @@ UNKNOWN_VOLUME = "too few bars to know its usual volume"
 NO_CAPITAL = "the book has no capital"
 
 
+@rule(SESSIONS)
+def unexplained_price(candidate: Candidate, state: PortfolioState, params: TradingParams) -> Ruling:
+    """Nothing is bought, sold or stopped out on a price that nobody explains yet."""
+    if candidate.unexplained:
+        return refuse(candidate.hold_left, candidate.unexplained)
+    return allow("no move of its price lacks an explanation")
+
+
 @rule(None)
 def eligibility(candidate: Candidate, state: PortfolioState, params: TradingParams) -> Ruling:
     """Only members of the universe are bought; whatever is held may be sold."""
@@ -226,6 +234,7 @@ def significance(candidate: Candidate, state: PortfolioState, params: TradingPar
 
 
 RULES: tuple[Rule, ...] = (
+    unexplained_price,
     eligibility,
     staleness,
     humility,

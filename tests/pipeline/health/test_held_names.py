@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import polars as pl
 
-from pipeline.health.held_names import check_held_names
+from pipeline.health.held_names import check_held_names, check_holds
 from pipeline.health.params import HealthParams
 from tests.frames.market import moment
-from tests.frames.trading import CALENDAR, DAYS
+from tests.frames.trading import CALENDAR, DAYS, plans
 
 
 def test_a_held_name_without_bars_is_told_with_its_last_session_and_the_way_out() -> None:
@@ -23,3 +23,18 @@ def test_a_held_name_without_bars_is_told_with_its_last_session_and_the_way_out(
     assert "land a delisting" in check.message
     assert not check_held_names(holdings, at, HealthParams(max_silent=4))
     assert not check_held_names(holdings, at, HealthParams(max_silent=0))
+
+
+def test_names_that_are_not_traded_for_want_of_an_explanation_are_told_with_it() -> None:
+    ruling = {
+        "rule": "unexplained_price",
+        "verdict": "refuse",
+        "scale": 0.0,
+        "distance": 3.0,
+        "reason": "on hold since",
+    }
+    row = {"session": DAYS[9], "blocked_by": "unexplained_price", "verdicts": [ruling]}
+    other = {"session": DAYS[9], "ticker": "BBB", "blocked_by": "patience"}
+    (check,) = check_holds(plans(row, other))
+    assert (check.status, check.value, check.message) == ("warn", 1.0, "1 name not traded: AAA on hold since")
+    assert check_holds(plans(other)) == []

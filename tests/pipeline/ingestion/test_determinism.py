@@ -13,7 +13,7 @@ from tests.real_data import ROOT
 PROGRAM = """
 import hashlib
 import numpy as np, polars as pl
-from lake.tables.market import CONSTITUENTS, CORPORATE_ACTIONS, MARKET_PRICES, TICKER_UNIVERSE
+from lake.tables.market import CONSTITUENTS, CORPORATE_ACTIONS, MARKET_PRICES, QUARANTINED_ROWS, TICKER_UNIVERSE
 from lake.tables.news import NEWS_ARTICLES
 from pipeline.ingestion.news import articles
 from pipeline.ingestion.prices import market_prices
@@ -32,7 +32,7 @@ for name in names:
     raws.append(landing(lines, session=DAY, history=True, ticker=name))
 split = actions(*({"ticker": name, "ex_date": days[50], "numerator": 7, "denominator": 3} for name in names[:9]))
 at, params, listed = moment(DAY, since=days[0]), IngestionParams(), instruments(*names)
-bars = market_prices.prices(pl.concat(raws), MARKET_PRICES.empty(), listed, split, at, params)
+bars = market_prices.prices(QUARANTINED_ROWS.empty(), pl.concat(raws), MARKET_PRICES.empty(), listed, split, at, params)
 spells = CONSTITUENTS.empty()
 members = ticker_universe.universe(
     bars, TICKER_UNIVERSE.empty(), listed, CORPORATE_ACTIONS.empty(), spells, at, params

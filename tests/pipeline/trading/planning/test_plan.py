@@ -17,7 +17,7 @@ from pipeline.trading.params import Rules, Sizing, TradingParams
 from pipeline.trading.planning import plan, regime
 from pipeline.trading.planning.candidates import Candidate, PortfolioState
 from pipeline.trading.planning.rule import Ruling, fit, refuse, rule, share_of
-from pipeline.trading.planning.rules import list_rules
+from pipeline.trading.planning.rules import RULES, list_rules
 from tests.frames import market
 from tests.frames.trading import DAYS, World, bar, forecasts, members, skill, split
 
@@ -66,7 +66,7 @@ def test_a_good_forecast_becomes_an_order_for_the_next_open() -> None:
     assert row["shares"] == int(row["target_weight"] * 1_000_000 / row["close"] + 0.5)
     assert row["edge"] == pytest.approx(row["expected_return"] - row["expected_cost"])
     assert row["stop"] < row["close"]
-    assert [one["rule"] for one in row["verdicts"]] == [rule.name for rule in list_rules()]
+    assert [one["rule"] for one in row["verdicts"]] == [rule.name for rule in RULES]
 
 
 def test_the_naive_forecast_buys_nothing() -> None:
