@@ -174,7 +174,12 @@ CORPORATE_ACTIONS = Table(
         ),
         "pay_date": day("dividend: when the cash arrives", nullable=True),
         "successor": Column(
-            pl.String(), "symbol", "rename: the new ticker", nullable=True, pattern=TICKER.pattern, max_length=20
+            pl.String(),
+            "symbol",
+            "rename: the new ticker; null where it became another company's, and nobody says what became of this one",
+            nullable=True,
+            pattern=TICKER.pattern,
+            max_length=20,
         ),
         "source": SOURCE,
         "available_at": AVAILABLE_AT,

@@ -32,6 +32,8 @@ NATURES = {
     "merger": ("delisting", "merger"),
 }
 """What a source calls an action -> what it does to the price of a share, and what a holder gets."""
+PASSED_ON = "passed_on"
+"""What a source calls it when a ticker becomes another company's: a rename of the one before to nobody knows what."""
 
 
 class ValidatedActions(NamedTuple):
@@ -81,9 +83,8 @@ def _add_unit(lines: pl.DataFrame, instruments: pl.DataFrame) -> pl.DataFrame:
 
 def _type(lines: pl.DataFrame) -> pl.DataFrame:
     """The lines with typed fields, each text kept as *_text; kind and nature in the words of the table."""
-    called = pl.col("kind").str.strip_chars().str.to_lowercase().str.replace_all("[- ]", "_")
-    called = pl.when(_is_covered()).then(called).otherwise("kind")
-    kinds = {name: kind for name, (kind, _) in NATURES.items()}
+    called = pl.when(_is_covered()).then(_plain_words("kind")).otherwise("kind")
+    kinds = {name: kind for name, (kind, _) in NATURES.items()} | {PASSED_ON: "rename"}
     natures = {name: nature for name, (_, nature) in NATURES.items()}
     nature = called.replace_strict(natures, default=None, return_dtype=pl.String)
     return lines.with_columns(**{f"{name}_text": pl.col(name) for name in FIELDS}).with_columns(
@@ -104,6 +105,10 @@ def _type(lines: pl.DataFrame) -> pl.DataFrame:
         learned_on=pl.when(~pl.col("history")).then("landed"),
         withdrawn=pl.lit(None, pl.Boolean),
     )
+
+
+def _plain_words(name: str) -> pl.Expr:
+    return pl.col(name).str.strip_chars().str.to_lowercase().str.replace_all("[- ]", "_")
 
 
 def _is_covered() -> pl.Expr:
@@ -130,10 +135,12 @@ def _rules() -> dict[str, pl.Expr]:
         "pay_date is readable": ~present("pay_date_text") | pl.col("pay_date").is_not_null(),
         "available_at is a time with a zone": ~present("available_at_text") | pl.col("stated").is_not_null(),
         "successor is well-formed": ~present("successor_text") | is_well_formed("successor"),
-        "a rename has a successor": (kind != "rename") | present("successor_text"),
+        "a rename has a successor": (kind != "rename")
+        | present("successor_text")
+        | (_is_covered() & (_plain_words("kind_text") == PASSED_ON)),
         "a rename leads to another ticker": ~_is_covered()
         | (kind != "rename")
-        | (pl.col("successor") != pl.col("ticker")),
+        | (pl.col("successor") != pl.col("ticker")).fill_null(True),
         "a spin-off has a successor and a ratio": ~gets_shares | (present("successor_text") & _has_ratio()),
         "currency is known": pl.col("currency").is_null() | pl.col("currency").str.contains("^[A-Z]{3}$"),
     }

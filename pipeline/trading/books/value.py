@@ -83,7 +83,9 @@ def value(
     tables = (ledger_entries, portfolio_holdings, executed_trades, corporate_actions, market_prices)
     if params.settlement == 2:
         if params.securities == 2:
-            bars = drop_bars_of_others(market_prices, portfolio_holdings, moment.calendar, params.max_gap)
+            bars = drop_bars_of_others(
+                market_prices, portfolio_holdings, corporate_actions, moment.calendar, params.max_gap
+            )
             tables = (ledger_entries, portfolio_holdings, executed_trades, corporate_actions, bars)
         checked = _check(nav, before, portfolio_value, *tables, moment, to_cents(params.capital))
     else:

@@ -16,6 +16,12 @@ from pipeline.ingestion.sources.files.dates import is_iso, read_dates
 from pipeline.ingestion.sources.files.file_text import is_readable, read_text, stem
 from pipeline.ingestion.sources.files.memberships import identify_tickers, read_identities, read_memberships
 from pipeline.ingestion.sources.files.params import FilesParams
+from pipeline.ingestion.sources.files.ticker_history import (
+    find_identifier,
+    read_ticker_history,
+    spells_of_lines,
+    tell_renames,
+)
 from pipeline.market.currencies import currency_of
 from pipeline.market.sessions import Sessions
 
@@ -55,6 +61,8 @@ class Content:
     news: Dated | None
     members: Dated | None = None
     """Membership spells."""
+    renames: pl.DataFrame | None = None
+    """Lines of actions told by identifiers: ticker, ex_date, kind, successor; None without identifiers."""
 
 
 def paths_of(params: FilesParams) -> list[Path]:
@@ -67,6 +75,7 @@ def paths_of(params: FilesParams) -> list[Path]:
         params.news,
         params.constituents,
         params.identities,
+        params.ticker_history,
     ]
     paths = [_path(name) for name in named if name]
     return [file for path in paths for file in (_files_in(path) if path.is_dir() else [path])]
@@ -94,7 +103,9 @@ class _Reader:
         bars = [self._prices(_path(name)) for name in self.params.prices]
         if self.params.benchmark:
             bars.append(self._benchmark(_path(self.params.benchmark)))
-        return Content(tuple(bars), self._listings(tuple(bars)), self._actions(), self._news(), self._members())
+        listings = self._listings(tuple(bars))
+        renames = self._renames(tuple(bars), listings)
+        return Content(tuple(bars), listings, self._actions(), self._news(), self._members(), renames)
 
     def _prices(self, path: Path) -> Bars:
         if not path.is_dir():
@@ -205,6 +216,22 @@ class _Reader:
             return None
         spells = read_memberships(self.params.constituents)
         return Dated(spells.lines, spells.fields)
+
+    def _renames(self, bars: tuple[Bars, ...], listings: Dated) -> pl.DataFrame | None:
+        """What identifiers tell: those of a file of their own, else of the listings, else of the price files."""
+        if self.params.ticker_history:
+            spells, for_life = read_ticker_history(self.params.ticker_history)
+            return tell_renames(spells, for_life=for_life)
+        own = self.params.listings and find_identifier(listings.lines.columns)
+        if own:
+            listed = listings.lines[listings.fields["listed_on"]].str.to_date("%Y-%m-%d", strict=False)
+            symbol = listings.lines[listings.fields["ticker"]]
+            return tell_renames(spells_of_lines(own[0], listings.lines, symbol, listed), for_life=own[1])
+        named = [(part, found) for part in bars if (found := find_identifier(part.lines.columns))]
+        if not named:
+            return None
+        spells = pl.concat([spells_of_lines(found[0], part.lines, part.symbol, part.day) for part, found in named])
+        return tell_renames(spells, for_life=all(found[1] for _, found in named))
 
     def _recognise(
         self, lines: pl.DataFrame, usual: columns.Usual, required: tuple[str, ...], path: Path

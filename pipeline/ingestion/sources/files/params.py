@@ -40,6 +40,10 @@ class FilesParams:
     identities: FilePath = ""
     """File with listing intervals (symbol, ticker, start, end; the end no longer in it): which company a symbol of the
     price files meant when. Two companies that shared a symbol, or one that changed its own, so get one ticker each."""
+    ticker_history: FilePath = ""
+    """File that says which company had which ticker when, by an identifier that it keeps: figi, permno, isin or cusip,
+    and ticker, start, end; or LEAN's map files in one (file, date, mapped_ticker). Renames follow from it, and that a
+    ticker became another company's; a column with such identifiers in the listings or price files tells the same."""
     benchmark: FilePath = ""
     """File with the benchmark's bars; if empty the benchmark is looked for among the prices."""
     benchmark_ticker: TickerOrNone = "SPY"

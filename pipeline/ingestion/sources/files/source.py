@@ -84,8 +84,8 @@ class FilesSource:
         parts = [_cut_bars(bars, fetch, low) for bars in content.bars]
         if content.actions is None:
             parts += [_cut_factors(bars, fetch, low) for bars in content.bars if _tells_actions(bars)]
-        if content.actions is not None:
-            parts.append(self._land_actions(content.actions, fetch))
+        if (actions := _with_renames(content)) is not None:
+            parts.append(self._land_actions(actions, fetch))
         others = [(LISTINGS, _cut_listings(content.listings, fetch, low))]
         if content.members is not None:
             others.append((MEMBERS, _cut_members(content.members, fetch, low)))
@@ -160,6 +160,27 @@ class FilesSource:
 def _cut_bars(bars: Bars, fetch: Fetch, low: date) -> pl.DataFrame:
     wanted = bars.day.is_between(low, fetch.session).fill_null(fetch.history)
     return bar_rows(fetch, bars.fields, bars.lines.filter(wanted), bars.symbol.filter(wanted))
+
+
+def _with_renames(content: Content) -> Dated | None:
+    """The file of actions with what identifiers tell beside it.
+
+    Without such a file they are told alone, but not where actions are read off adjusted closes: those come as landings
+    that cover nothing, and one that covers everything would take them back.
+    """
+    told = content.renames
+    if content.actions is None:
+        alone = told is not None and not any(_tells_actions(bars) for bars in content.bars)
+        return Dated(told, {name: name for name in told.columns}) if alone and told is not None else None
+    if told is None or told.is_empty():
+        return content.actions
+    lines, fields = content.actions.lines, dict(content.actions.fields)
+    for name in told.columns:
+        fields.setdefault(name, name)
+    renamed = told.rename({name: fields[name] for name in told.columns})
+    given = [fields[name] for name in told.columns if fields[name] in lines.columns]
+    untold = renamed.join(lines, on=given, how="anti", nulls_equal=True)
+    return Dated(pl.concat([lines, untold], how="diagonal"), fields)
 
 
 def _tells_actions(bars: Bars) -> bool:

@@ -32,7 +32,7 @@ D = DAYS
 MILLION = Decimal("1000000.00")
 
 
-def rename(old: str, new: str, ex_date: date) -> dict[str, Any]:
+def rename(old: str, new: str | None, ex_date: date) -> dict[str, Any]:
     row = {"ticker": old, "ex_date": ex_date, "kind": "rename", "successor": new}
     return row | {"numerator": None, "denominator": None, "amount": None}
 
@@ -121,6 +121,16 @@ def test_a_position_is_not_worth_the_close_of_whoever_trades_under_its_ticker_af
     held = given.holding(D[14], "REC")
     assert (float(held["close"]), held["close_session"]) == (5.0, D[2])
     assert given.value(D[14])["nav"] == MILLION
+    assert_reconciled(given)
+
+
+def test_a_position_stays_with_its_company_when_the_ticker_is_passed_on() -> None:
+    given = holding(*bars_at("REC", 5.0, 5.0, 5.0), *bars_at("REC", *[12.0] * 4, start=3), REC=100)
+    given.act(rename("REC", None, D[3]))
+    given.settle_to(D[5])
+    held = given.holding(D[5], "REC")
+    assert (held["shares"], float(held["close"]), held["close_session"]) == (100, 5.0, D[2])
+    assert given.value(D[5])["nav"] == MILLION
     assert_reconciled(given)
 
 
