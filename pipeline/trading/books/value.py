@@ -80,13 +80,11 @@ def value(
     trades = executed_trades.filter(pl.col("session") == session)
     positions_value, unrealised = sum_cents(held, "market_value"), sum_cents(held, "unrealised")
     nav = book.cash + book.receivable + positions_value
-    tables = (ledger_entries, portfolio_holdings, executed_trades, corporate_actions, market_prices)
     if params.settlement == 2:
+        bars = market_prices
         if params.securities == 2:
-            bars = drop_bars_of_others(
-                market_prices, portfolio_holdings, corporate_actions, moment.calendar, params.max_gap
-            )
-            tables = (ledger_entries, portfolio_holdings, executed_trades, corporate_actions, bars)
+            bars = drop_bars_of_others(bars, portfolio_holdings, corporate_actions, moment.calendar, params.max_gap)
+        tables = (ledger_entries, portfolio_holdings, executed_trades, corporate_actions, bars)
         checked = _check(nav, before, portfolio_value, *tables, moment, to_cents(params.capital))
     else:
         sources = book.capital + book.realised + unrealised + book.dividends - book.commission + book.rounding

@@ -14,6 +14,7 @@ from lake.tables.market import MARKET_PRICES, QUARANTINED_ROWS
 from pipeline.engine.stage import Read
 from pipeline.ingestion.prices.jumps import SUSPENDED
 from pipeline.market.returns import daily_total_returns
+from pipeline.market.securities.following import Securities
 from pipeline.market.sessions import Sessions
 from pipeline.text_format import change, counted
 from pipeline.trading.params import TradingParams
@@ -72,7 +73,7 @@ def find_doubts(
 
     It has to be large against the name's own volatility; where that is not known nothing is doubted. A doubt ends with
     the action that explains the move, with a move that takes it back, and with `hold_sessions` further sessions: the
-    new level is then taken for true.
+    new level is then taken for true. No move leads from one company into another one with its ticker.
 
     Args:
         market_prices: daily bars (ticker, session, close) of 25 sessions, none after `session`.
@@ -84,6 +85,10 @@ def find_doubts(
     sessions = params.rules.hold_sessions
     if not sessions or market_prices.is_empty():
         return {}
+    if params.securities == 2:
+        companies = Securities.trace(corporate_actions, market_prices)
+        market_prices = companies.follow_to(market_prices, "session", session)
+        corporate_actions = companies.follow_actions_to(corporate_actions, session)
     returns = daily_total_returns(market_prices, corporate_actions.filter(pl.col("ex_date") <= session))
     recent = pl.col("session") > calendar.offset(session, -2 * sessions)
     before = pl.col("total_return").filter(~recent).drop_nulls()
