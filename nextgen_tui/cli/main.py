@@ -56,6 +56,7 @@ COMMANDS: dict[str, dict[str, CommandEntry]] = {
         "console": CommandEntry("console", "Open the console."),
         "runs": CommandEntry("runs", "List past runs, or show the recipe of one."),
         "show": CommandEntry("show", "Show rows of a table, as published or as of a past moment."),
+        "securities": CommandEntry("securities", "Tell which company a ticker was, from renames, listings and gaps."),
         "tables": CommandEntry("tables", "List the tables, or describe the columns of one."),
         "stages": CommandEntry("stages", "List the stages with what they read and write."),
     },
