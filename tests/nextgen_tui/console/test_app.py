@@ -173,7 +173,7 @@ async def test_without_a_lake_there_is_a_sentence_and_one_made_later_is_found(tm
     app = ConsoleApp(tmp_path / "lake")
     async with app.run_test() as pilot:
         await until(pilot, lambda: "create one with `nextgen init`" in sentence(app))
-        Lake.create(tmp_path / "lake")
+        new_lake(tmp_path / "made").path.rename(tmp_path / "lake")
         await until(pilot, lambda: sentence(app) == "No session has been run yet.")
         for one in PAGES:
             await pilot.press(one.number)
@@ -246,13 +246,14 @@ async def test_hostile_text_is_harmless_in_every_widget(tmp_path: Path) -> None:
 
 async def test_every_screen_stands_resizing(desk_path: Path) -> None:
     app = ConsoleApp(desk_path)
-    async with app.run_test(size=(140, 40)) as pilot:
-        for one in PAGES[:7]:
+    small, large = (20, 5), (200, 60)  # the sizes between are those of the other tests
+    async with app.run_test(size=small) as pilot:
+        for number, one in enumerate(PAGES[:7]):
             await pilot.press(one.number)
             await wait_until_loaded(pilot)
-            for size in ((20, 5), (200, 60)):  # the sizes between are those of the other tests
-                await pilot.resize_terminal(*size)
-                await until(pilot, lambda size=size: len(screen_lines(app.screen)) == size[1])
+            size = small if number % 2 else large  # the next screen opens at this size, and goes to the other
+            await pilot.resize_terminal(*size)
+            await until(pilot, lambda size=size: len(screen_lines(app.screen)) == size[1])
 
 
 def test_every_screen_has_its_picture_without_a_secret_of_the_environment(
@@ -286,7 +287,7 @@ async def test_what_was_read_before_is_let_go_without_a_search_for_rubbish(desk_
         gc.collect()
         gc.disable()
         try:
-            for _ in range(8):
+            for _ in range(4):
                 before = app.view
                 app.action_look_again()
                 await until(pilot, lambda before=before: app.view is not before)  # type: ignore[misc]

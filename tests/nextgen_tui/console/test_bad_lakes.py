@@ -28,6 +28,8 @@ from nextgen_tui.console.screens import PAGES
 from tests.nextgen_tui.console.operator.test_commands import told
 from tests.nextgen_tui.console.test_app import page, sentence, until
 
+SIZE = (80, 24)
+"""Of the terminal: what is said here does not depend on it, and the smallest is painted soonest."""
 HOLDER = "import sys; from pathlib import Path; from lake.storage.lock import writer_lock\n"
 HOLDER += "with writer_lock(Path(sys.argv[1]), 'a long cycle'): print('held', flush=True); sys.stdin.read()"
 
@@ -82,7 +84,7 @@ async def asked(pilot: Pilot[None], command: str) -> None:
 
 async def test_while_another_writes_everything_is_read_and_can_be_asked_for(own_desk: Lake) -> None:
     app = ConsoleApp(own_desk.path)
-    async with app.run_test(size=(120, 40)) as pilot:
+    async with app.run_test(size=SIZE) as pilot:
         with written_by_another(own_desk.path):
             await wait_until_loaded(pilot)
             await every_screen(pilot)
@@ -160,7 +162,7 @@ async def test_a_lake_that_is_no_good_is_a_sentence_on_every_screen_until_it_is_
     copies = [Path(shutil.copytree(own_desk.path, tmp_path / f"good-{harm.__name__}")) for harm in QUICK]
     QUICK[0](own_desk.path)
     app = ConsoleApp(own_desk.path)
-    async with app.run_test(size=(120, 30)) as pilot:
+    async with app.run_test(size=SIZE) as pilot:
         for harm, good in zip(QUICK, copies, strict=True):
             if harm is not QUICK[0]:
                 harm(own_desk.path)
@@ -187,7 +189,7 @@ async def test_a_console_that_starts_on_a_lake_that_is_no_good_says_so_on_every_
     good = shutil.copytree(own_desk.path, tmp_path / "good")
     harm(own_desk.path)
     app = ConsoleApp(own_desk.path)
-    async with app.run_test(size=(120, 30)) as pilot:
+    async with app.run_test(size=SIZE) as pilot:
         await until(pilot, lambda: HARMS[harm] in sentence(app))
         assert all(HARMS[harm] in words for words in (await every_screen(pilot)).values())
         await keys_of_all_kinds(pilot)
@@ -215,7 +217,7 @@ def replaced(lake: Path, good: Path) -> None:
 async def test_a_lake_that_vanishes_while_it_is_open_and_comes_back_is_taken_up_again(own_desk: Lake) -> None:
     app = ConsoleApp(own_desk.path)
     away = own_desk.path.with_name("away")
-    async with app.run_test(size=(120, 30)) as pilot:
+    async with app.run_test(size=SIZE) as pilot:
         before = await every_screen(pilot)
         await pilot.press("9")
         await wait_until_loaded(pilot)
@@ -245,7 +247,7 @@ async def test_a_table_without_its_log_is_named_where_it_is_shown_and_the_others
 ) -> None:
     shutil.rmtree(own_desk.path / "tables" / table / "_delta_log")
     app = ConsoleApp(own_desk.path)
-    async with app.run_test(size=(120, 30)) as pilot:
+    async with app.run_test(size=SIZE) as pilot:
         await until(pilot, lambda: table in sentence(app) or app.view is not None)
         said = await every_screen(pilot)
         assert any(table in words for words in said.values()), said
@@ -256,7 +258,7 @@ async def test_on_a_disk_that_cannot_be_written_one_can_look_and_is_told_why_no_
 ) -> None:
     with read_only(own_desk.path) as path:
         app = ConsoleApp(path)
-        async with app.run_test(size=(120, 30)) as pilot:
+        async with app.run_test(size=SIZE) as pilot:
             await every_screen(pilot)
             assert not app.trouble
             assert not any(app.page_state(one.name.lower()).trouble for one in PAGES)

@@ -93,7 +93,7 @@ async def test_no_screen_key_action_or_export_reads_the_lake_in_the_thread_that_
     monkeypatch.chdir(own_desk.path)  # exports go there too
     app = ConsoleApp(own_desk.path)
     with touches_of_this_thread(own_desk.path) as touched, reads_of_this_thread() as read:
-        async with app.run_test(size=(120, 40)) as pilot:
+        async with app.run_test(size=(80, 24)) as pilot:
             await wait_until_loaded(pilot)
             for page in PAGES:
                 await pilot.press(page.number)

@@ -18,7 +18,7 @@ from nextgen_tui.console.page_screen import PageScreen
 from nextgen_tui.console.runtime.screenshots import wait_until_loaded
 
 SIZES = ((80, 24), (140, 40))
-WIDE = (320, 60)
+WIDE = (320, 24)
 """Room for every column and every word of a row."""
 ANSWERS = (
     ["The last cycle (2022-03-01) failed: a disk was full", "✗ fail"],
