@@ -28,5 +28,7 @@ class HealthParams:
     """How far realised coverage may lie from the stated one."""
     max_drawdown: Annotated[float, Field(gt=0, le=1), Formerly("most_drawdown")] = 0.25
     """Fall of the book from its peak that counts as failure."""
+    doubt_sessions: Annotated[int, Field(ge=0, le=20), Earlier(0)] = 20
+    """Sessions for which it is told that it was decided, and not known, which company a ticker is; 0 tells of none."""
     max_silent: Annotated[int, Field(ge=0, le=250), Earlier(0)] = 3
     """Sessions without a bar after which a held name is told of: beyond a short halt; 0 tells of none."""

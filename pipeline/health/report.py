@@ -10,12 +10,14 @@ import polars as pl
 
 from lake.tables.control import RUNS, SYSTEM_HEALTH
 from lake.tables.feedback import BIAS_FLAGS, FEEDBACK_METRICS
-from lake.tables.market import MARKET_PRICES, QUARANTINED_ROWS, TICKER_UNIVERSE
+from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES, QUARANTINED_ROWS, TICKER_UNIVERSE
 from lake.tables.news import RAW_REPLIES, RAW_SENTIMENT
 from lake.tables.predictions import INFERENCE_LOG, PREDICTIONS
 from lake.tables.trading import PORTFOLIO_HOLDINGS, PORTFOLIO_VALUE, TRADE_PLANS
 from pipeline.engine.stage import Moment, Read, Stage
+from pipeline.health import companies
 from pipeline.health.checks import Check, Status
+from pipeline.health.companies import check_companies
 from pipeline.health.held_names import check_held_names, check_holds
 from pipeline.health.llm_checks import check_replies
 from pipeline.health.params import HealthParams
@@ -44,14 +46,17 @@ def report(
     portfolio_value: pl.DataFrame,
     portfolio_holdings: pl.DataFrame,
     trade_plans: pl.DataFrame,
+    corporate_actions: pl.DataFrame,
     moment: Moment,
     params: HealthParams,
 ) -> pl.DataFrame:
     """Judge the session's runs, data, forecasts and book. Single session: `since` is ignored."""
+    lately, ticker_universe = ticker_universe, ticker_universe.filter(pl.col("session") == moment.session)
     checks: list[Check] = [
         *_stages(runs, params),
         _check_arrived(market_prices, ticker_universe, moment.session, params),
         *check_currencies(ticker_universe),
+        *check_companies(corporate_actions, lately, moment, params),
         _check_quarantined(quarantined_rows, market_prices, params),
         _check_answered(quarantined_rows),
         _agreed(quarantined_rows),
@@ -243,7 +248,7 @@ STAGE = Stage(
     reads=(
         Read(RUNS),
         Read(MARKET_PRICES, columns=("ticker", "interval", "ts", "revision", "session")),
-        Read(TICKER_UNIVERSE),
+        Read(TICKER_UNIVERSE, lookback=companies.LOOKBACK),
         Read(QUARANTINED_ROWS, columns=("payload_id", "line", "target", "rule", "ticker", "row")),
         Read(RAW_REPLIES, columns=("reply_id", "session", "status", "reason", "asked_at", "article_ids", "dollars")),
         Read(RAW_SENTIMENT, lookback=MAX_AGAIN),
@@ -258,6 +263,7 @@ STAGE = Stage(
         Read(PORTFOLIO_VALUE),
         Read(PORTFOLIO_HOLDINGS),
         Read(TRADE_PLANS, columns=(*TRADE_PLANS.key, "blocked_by", "verdicts")),
+        Read(CORPORATE_ACTIONS, lookback=companies.LOOKBACK, where=pl.col("kind").is_in(["rename", "delisting"])),
     ),
     writes=SYSTEM_HEALTH,
     params=HealthParams(),
