@@ -20,9 +20,10 @@ from pipeline.feedback import (
 )
 from pipeline.health import report
 from pipeline.ingestion import quarantine
+from pipeline.ingestion.actions import corporate_actions
 from pipeline.ingestion.imports import imported_predictions, imported_trades, land_imports
 from pipeline.ingestion.news import articles, land_news, llm_request, scores, sentiment
-from pipeline.ingestion.prices import corporate_actions, land_prices, market_prices, restatements
+from pipeline.ingestion.prices import land_prices, market_prices, restatements
 from pipeline.ingestion.universe import index_constituents, instruments, ticker_universe
 from pipeline.models import promote, train
 from pipeline.prediction import inference_log, predict, ranking

@@ -18,11 +18,11 @@ from lake.tables.market import (
 )
 from lake.tables.news import NEWS_ARTICLES, RAW_NEWS
 from pipeline.engine.stage import Moment, Read, Stage
+from pipeline.ingestion.actions.validate_actions import validate_actions
 from pipeline.ingestion.imports.validate import validate_predictions, validate_trades
 from pipeline.ingestion.news.articles import validate_articles
 from pipeline.ingestion.params import IngestionParams
 from pipeline.ingestion.prices.cross_check import validate_second_source
-from pipeline.ingestion.prices.validate_actions import validate_actions
 from pipeline.ingestion.prices.validate_bars import LOOKBACK, validate_bars
 from pipeline.ingestion.prices.waiting_bars import WAITING, sessions_of_waiting
 from pipeline.ingestion.universe.index_constituents import validate_memberships

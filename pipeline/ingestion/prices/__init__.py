@@ -1,1 +1,1 @@
-"""Prices and corporate actions: landed, validated, stored as traded."""
+"""Prices: landed, validated, stored as traded."""

@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime
 
 import polars as pl
 
-from pipeline.ingestion.prices.actions_from_adjusted_closes import FIELDS as FACTOR_FIELDS
-from pipeline.ingestion.prices.actions_from_adjusted_closes import LEAST
+from pipeline.ingestion.actions.actions_from_adjusted_closes import FIELDS as FACTOR_FIELDS
+from pipeline.ingestion.actions.actions_from_adjusted_closes import LEAST
 from pipeline.ingestion.sources.errors import SourceError
 from pipeline.ingestion.sources.files.content import Bars, Content, Dated, paths_of, read_content
 from pipeline.ingestion.sources.files.dates import read_instants

@@ -2,9 +2,9 @@ import polars as pl
 import pytest
 
 from lake.tables.market import INSTRUMENTS
+from pipeline.ingestion.actions.corporate_actions import validate_actions
 from pipeline.ingestion.params import IngestionParams
 from pipeline.ingestion.prices.bar_rules import read_bars
-from pipeline.ingestion.prices.corporate_actions import validate_actions
 from pipeline.ingestion.universe.instruments import instruments, validate_listings
 from tests.frames import market
 

@@ -16,8 +16,8 @@ from lake.tables.imports import RAW_IMPORTS
 from lake.tables.market import CORPORATE_ACTIONS, INSTRUMENTS, MARKET_PRICES, QUARANTINED_ROWS
 from lake.tables.news import RAW_NEWS
 from pipeline.engine.stage import Moment
+from pipeline.ingestion.actions.corporate_actions import actions
 from pipeline.ingestion.params import IngestionParams
-from pipeline.ingestion.prices.corporate_actions import actions
 from pipeline.ingestion.prices.market_prices import prices
 from pipeline.ingestion.prices.yahoo_chart.consistency import (
     DIVIDEND_ADJUSTED,

@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 from lake.tables.market import CORPORATE_ACTIONS, INSTRUMENTS
+from pipeline.ingestion.actions.corporate_actions import actions
 from pipeline.ingestion.params import IngestionParams
-from pipeline.ingestion.prices.corporate_actions import actions
 from pipeline.ingestion.sources.errors import SourceError
 from pipeline.ingestion.sources.files.params import FilesParams
 from pipeline.ingestion.sources.files.source import FilesSource

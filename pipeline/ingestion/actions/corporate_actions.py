@@ -9,10 +9,10 @@ import polars as pl
 from lake.contract import UTC
 from lake.tables.market import CORPORATE_ACTIONS, INSTRUMENTS, RAW_PRICES
 from pipeline.engine.stage import Moment, Read, Stage
+from pipeline.ingestion.actions.action_coverage import COVERAGE, read_coverage
+from pipeline.ingestion.actions.actions_from_adjusted_closes import KIND
+from pipeline.ingestion.actions.validate_actions import validate_actions
 from pipeline.ingestion.params import IngestionParams
-from pipeline.ingestion.prices.action_coverage import COVERAGE, read_coverage
-from pipeline.ingestion.prices.actions_from_adjusted_closes import KIND
-from pipeline.ingestion.prices.validate_actions import validate_actions
 
 ANNOUNCED = 63
 """Sessions, a quarter: how long an action that is announced ahead is remembered until its ex-date comes."""

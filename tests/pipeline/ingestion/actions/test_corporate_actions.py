@@ -10,9 +10,9 @@ import pytest
 
 from lake.tables.market import CORPORATE_ACTIONS, INSTRUMENTS
 from pipeline.engine.stage import Moment
+from pipeline.ingestion.actions.corporate_actions import actions as stage
+from pipeline.ingestion.actions.validate_actions import validate_actions
 from pipeline.ingestion.params import IngestionParams
-from pipeline.ingestion.prices.corporate_actions import actions as stage
-from pipeline.ingestion.prices.validate_actions import validate_actions
 from tests.frames.market import CALENDAR, DAY, instruments, landing, moment
 
 NEXT = CALENDAR.next(DAY)

@@ -7,10 +7,10 @@ from typing import NamedTuple
 import polars as pl
 
 from lake.tables.market import CORPORATE_ACTIONS
+from pipeline.ingestion.actions.action_coverage import COVERAGE, read_coverage
+from pipeline.ingestion.actions.actions_from_adjusted_closes import KIND, recover_actions
 from pipeline.ingestion.decode_payloads import SET_ASIDE, decode
 from pipeline.ingestion.parse_values import day, first_broken, instant, number, present
-from pipeline.ingestion.prices.action_coverage import COVERAGE, read_coverage
-from pipeline.ingestion.prices.actions_from_adjusted_closes import KIND, recover_actions
 from pipeline.ingestion.prices.bar_rules import is_well_formed
 from pipeline.ingestion.prices.minor_units import add_currency
 from pipeline.market.currencies import MINOR_UNITS, PER_CURRENCY
