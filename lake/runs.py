@@ -1,4 +1,4 @@
-"""What a run is: the recipe that its id is derived from, how it is recorded, and the questions about past runs."""
+"""What a run is: its recipe, the run id derived from that, how it is recorded, and the questions about past runs."""
 
 from __future__ import annotations
 

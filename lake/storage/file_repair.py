@@ -1,4 +1,4 @@
-"""Recovery, before a writer writes: repair what a crash left above the published versions, refuse damage below.
+"""Repair of files before a writer writes: what a crash left above the published versions; damage below is refused.
 
 A log entry above the published version was never acknowledged: if it is incomplete, all of the interrupted work is
 moved to quarantine and done again. At or below it, damage stops the writer with the file's name.

@@ -1,4 +1,4 @@
-"""Which rows a read returns: predicates on clock and availability, and the last revision of each entity."""
+"""Which rows a read returns: the as-of filter on clock and availability, and the last revision of each entity."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The bounds that no forecast exceeds, and which of them applied."""
+"""The limits (bounds) that no forecast exceeds, and which of them applied."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Corporate actions as the books need them: what each is called in the ledger, and in which order they take effect."""
+"""A corporate action as the books read it: its ledger name and its place in the order; `action_postings` posts it."""
 
 from __future__ import annotations
 
