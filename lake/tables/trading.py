@@ -144,6 +144,30 @@ EXECUTED_TRADES = Table(
 
 ACCOUNTS = "cash|positions|receivable|capital|realised|dividends|commission|rounding"
 
+POSITION_ENDS = Table(
+    name="position_ends",
+    domain="trading",
+    doc="Held names whose bars stopped without a word and that were written off: since when, and at what value.",
+    key=("ticker", "last_session", "revision"),
+    entity=("ticker", "last_session"),
+    mode="append",
+    owner="position_ends",
+    clock="session",
+    available="available_at",
+    withdrawal="withdrawn",
+    columns={
+        "ticker": TICKER.refer_to("market_prices.ticker"),
+        "last_session": day("the session of its last close").refer_to("market_prices.session"),
+        "revision": Column(pl.Int32(), "count", "0 for the first statement, then what was heard since"),
+        "session": SESSION,
+        "ended_on": day("the session before whose open it is written off"),
+        "amount": number("currency per share", "what a share is written off at"),
+        "withdrawn": flag("something was heard of it since; readers of last revisions do not see it"),
+        "reason": text("why", max_length=200),
+        "available_at": instant("when it could be known"),
+    },
+)
+
 LEDGER_ENTRIES = Table(
     name="ledger_entries",
     domain="trading",
@@ -163,7 +187,7 @@ LEDGER_ENTRIES = Table(
             "name",
             "what happened",
             pattern="fund|buy|sell|commission|split|cash_in_lieu|dividend|return_of_capital|rights|dividend_paid"
-            "|spin_off|merger|delisting|rename|reversal|correction",
+            "|spin_off|merger|delisting|rename|write_off|reversal|correction",
         ),
         "account": Column(pl.String(), "name", "the account", pattern=ACCOUNTS),
         "ticker": Column(
@@ -317,7 +341,7 @@ TRADE_REFLECTIONS = Table(
         "opened": day("session of the first buy"),
         "held_sessions": count("sessions", "how long it was held"),
         "shares": count("shares", "shares sold"),
-        "intent": text("why it was sold: the plan's intent, or delisting", unit="name", max_length=20),
+        "intent": text("why it was sold: the plan's intent, or delisting or write_off", unit="name", max_length=20),
         "expected_return": number("fraction", "forecast at entry over the decision horizon", nullable=True),
         "realised_return": number("fraction", "gain after all costs over what was paid"),
         "gross_return": number("fraction", "gain from open to open, before costs, dividends included"),

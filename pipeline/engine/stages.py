@@ -29,6 +29,7 @@ from pipeline.models import promote, train
 from pipeline.prediction import inference_log, predict, ranking
 from pipeline.trading.baselines import baseline_holdings
 from pipeline.trading.books import holdings, ledger, value
+from pipeline.trading.ends import position_ends
 from pipeline.trading.execution import execute
 from pipeline.trading.planning import plan, regime
 from pipeline.trading.review import decision_scores, reflect
@@ -50,6 +51,7 @@ INGEST = (
 )
 """What happened: from the sources to clean prices, actions, news and who can be traded."""
 SETTLE = (
+    position_ends.STAGE,
     execute.STAGE,
     ledger.STAGE,
     holdings.STAGE,

@@ -166,6 +166,14 @@ class TradingParams:
     max_gap: Annotated[int, Field(ge=5, le=250)] = MAX_GAP
     """Sessions without a bar after which whoever trades under a ticker is taken for another company, unless a rename or
     a delisting says who it is; `ingestion.universe.max_gap` is the same for the universe."""
+    mark_down_after: Annotated[int, Field(ge=0, le=250), Earlier(0)] = 20
+    """Sessions without a bar after which a position is marked down: a month; 0 never marks one down."""
+    mark_down: Share = 0.5
+    """Fraction of the last close that is taken off then; few names that vanish come back at their price."""
+    write_off_after: Annotated[int, Field(ge=0, le=250), Earlier(0)] = 60
+    """Sessions without a bar after which a position is written off: a quarter; 0 never writes one off."""
+    write_off_value: Share = 0.0
+    """Fraction of the last close that it is written off at."""
     full_exposure: Annotated[float, Field(gt=0, le=1)] = 0.95
     """Fraction of NAV invested at full risk; the rest is for gaps and costs."""
     costs: Costs = field(default_factory=Costs)

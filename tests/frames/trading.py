@@ -23,6 +23,7 @@ from pipeline.plugins.extensions import Extensions
 from pipeline.trading.baselines import baseline_holdings
 from pipeline.trading.books import holdings, ledger, value
 from pipeline.trading.books.book import Book, fold
+from pipeline.trading.ends import position_ends
 from pipeline.trading.execution import execute
 from pipeline.trading.params import TradingParams
 from pipeline.trading.planning import plan, regime
@@ -35,6 +36,7 @@ CALENDAR = weekday_sessions(date(2021, 3, 1), date(2022, 6, 30))
 DAYS = CALENDAR.days
 """DAYS[0] is the funding session of most tests."""
 SETTLE = (
+    position_ends.STAGE,
     execute.STAGE,
     ledger.STAGE,
     holdings.STAGE,

@@ -65,7 +65,7 @@ class Morning:
             return self._spin_off(action, position) if action.conversion else self._dividend(action, position)
         if action.kind == "rename":
             return self._rename(action, position)
-        return self._merger(action, position) if action.conversion else self._delisting(action, position)
+        return self._merger(action, position) if action.conversion else self._end(action, position)
 
     def _event(self, kind: str, action: Action, *legs: Leg) -> LedgerEvent:
         name = f"{self.session}:{kind}:{action.reference}"
@@ -152,9 +152,10 @@ class Morning:
                 paid = half_even(remainder * price.numerator, price.denominator * old * MICROS_PER_CENT)
             yield self._event("cash_in_lieu", action, *_disposal(other, paid, given_up, 0))
 
-    def _delisting(self, action: Action, position: Position) -> Iterator[LedgerEvent]:
+    def _end(self, action: Action, position: Position) -> Iterator[LedgerEvent]:
+        """A delisting or a write-off, at its value per share."""
         paid = half_even(position.shares * to_micros(action.amount or 0.0), MICROS_PER_CENT)
-        yield self._event("delisting", action, *_disposal(action.ticker, paid, position.cost, position.shares))
+        yield self._event(action.kind, action, *_disposal(action.ticker, paid, position.cost, position.shares))
 
     def _rename(self, action: Action, position: Position) -> Iterator[LedgerEvent]:
         if action.successor:

@@ -10,7 +10,7 @@ import polars as pl
 
 from lake.tables.market import CORPORATE_ACTIONS
 
-ORDER = {"split": 0, "dividend": 1, "delisting": 2, "rename": 3}
+ORDER = {"split": 0, "dividend": 1, "delisting": 2, "rename": 3, "write_off": 4}
 """On one day: a dividend's and a delisting's amounts are per share after the split; a rename moves what is left."""
 
 
@@ -66,6 +66,27 @@ def select_actions(corporate_actions: pl.DataFrame, after: date | None, upto: da
     due = due if after is None else due.filter(pl.col("ex_date") > after)
     actions = [Action(*row) for row in due.select(*Action._fields).iter_rows()]
     return sorted(actions, key=lambda a: (a.ex_date, ORDER[a.kind], a.ticker, a.sequence))
+
+
+def add_write_offs(corporate_actions: pl.DataFrame, position_ends: pl.DataFrame) -> pl.DataFrame:
+    """Return the actions with a row of kind write_off for each end that stands: to a holder it is one of them.
+
+    Args:
+        corporate_actions: at least `ACTION_COLUMNS`.
+        position_ends: every revision.
+    """
+    last = position_ends.sort("revision").unique(["ticker", "last_session"], keep="last", maintain_order=True)
+    rows = last.filter(~pl.col("withdrawn")).select(
+        "ticker",
+        "revision",
+        "amount",
+        ex_date="ended_on",
+        kind=pl.lit("write_off"),
+        sequence=pl.lit(0, dtype=pl.Int32),
+    )
+    if rows.is_empty():
+        return corporate_actions
+    return pl.concat([corporate_actions, rows], how="diagonal")
 
 
 def select_concerning(corporate_actions: pl.DataFrame, tickers: Iterable[str]) -> pl.DataFrame:

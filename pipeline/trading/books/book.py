@@ -14,6 +14,7 @@ from pipeline.trading.books.money import cents_series
 
 ACTION_KINDS = (
     "split", "cash_in_lieu", "dividend", "return_of_capital", "rights", "spin_off", "merger", "delisting", "rename",
+    "write_off",
 )  # fmt: skip
 """Kinds of events that stem from a corporate action; their reference names it."""
 CARRYING = ("rename", "merger", "spin_off")

@@ -14,7 +14,14 @@ from pipeline.market.securities.following import Securities
 from pipeline.trading.books.actions import ACTION_COLUMNS, select_actions, select_concerning, split_ratio
 from pipeline.trading.books.book import fold
 from pipeline.trading.books.earlier.marks import mark_once
-from pipeline.trading.books.marks import Closes, Mark, drop_bars_of_others, mark_positions, sessions_of_carried_closes
+from pipeline.trading.books.marks import (
+    Closes,
+    Mark,
+    MarkDown,
+    drop_bars_of_others,
+    mark_positions,
+    sessions_of_carried_closes,
+)
 from pipeline.trading.books.money import cents_series, half_even, price_series, to_micros, value_of
 from pipeline.trading.params import TradingParams
 
@@ -50,7 +57,8 @@ def holdings(
                 market_prices, before, corporate_actions, moment.calendar, params.max_gap
             )
         closes = Closes(market_prices, known, tickers)
-        marks = mark_positions(book, closes, carried_marks(portfolio_holdings, session, closes), session)
+        down = MarkDown(params.mark_down_after, params.mark_down, moment.calendar)
+        marks = mark_positions(book, closes, carried_marks(portfolio_holdings, session, closes), session, down)
     else:
         recent = select_actions(cut_to_recent(corporate_actions, "ex_date", LOOKBACK, moment), None, session)
         bars = cut_to_recent(market_prices, "session", LOOKBACK, moment)

@@ -7,9 +7,9 @@ from datetime import date, datetime
 import polars as pl
 
 from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES
-from lake.tables.trading import EXECUTED_TRADES, LEDGER_ENTRIES
+from lake.tables.trading import EXECUTED_TRADES, LEDGER_ENTRIES, POSITION_ENDS
 from pipeline.engine.stage import Moment, Read, Stage, cut_to_recent
-from pipeline.trading.books.actions import ACTION_COLUMNS
+from pipeline.trading.books.actions import ACTION_COLUMNS, add_write_offs
 from pipeline.trading.books.book import LedgerEvent, Leg, build_entries, fold
 from pipeline.trading.books.corrections import settle
 from pipeline.trading.books.earlier.settlement import LATE_SESSIONS, forget_when, settle_once
@@ -26,6 +26,7 @@ def ledger(
     corporate_actions: pl.DataFrame,
     market_prices: pl.DataFrame,
     ledger_entries: pl.DataFrame,
+    position_ends: pl.DataFrame,
     moment: Moment,
     params: TradingParams,
 ) -> pl.DataFrame:
@@ -39,7 +40,8 @@ def ledger(
         events.append(_funding(to_cents(params.capital), session, opening))
         book.post(events[0], session)
     if follows:
-        given = (ledger_entries, executed_trades, corporate_actions, market_prices)
+        known = add_write_offs(corporate_actions, position_ends)
+        given = (ledger_entries, executed_trades, known, market_prices)
         settled = settle(book, *given, session, moment.calendar)
     else:
         late = cut_to_recent(corporate_actions, "ex_date", LATE_SESSIONS, moment)
@@ -80,6 +82,7 @@ STAGE = Stage(
             further=sessions_of_fractions,
         ),
         Read(LEDGER_ENTRIES, lookback=None, upto="previous"),
+        Read(POSITION_ENDS, lookback=None, every_revision=True),
     ),
     writes=LEDGER_ENTRIES,
     params=TradingParams(),

@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
+from typing import NamedTuple
 
 import polars as pl
 
@@ -16,6 +17,7 @@ from pipeline.trading.books.book import Book
 from pipeline.trading.books.money import MICROS_PER_CENT, half_even, to_micros
 from pipeline.trading.books.quotes import Span
 
+MILLION = 1_000_000
 Mark = tuple[date, int]
 """The session of a close and the close in millionths, on the share basis of the day it is wanted for."""
 ONE_DAY = timedelta(days=1)
@@ -130,20 +132,40 @@ def drop_bars_of_others(
     return beside.filter((pl.col("session") < pl.col("begun")).fill_null(True)).drop("begun")
 
 
+class MarkDown(NamedTuple):
+    """What a position without bars is worth less than its last close."""
+
+    sessions: int
+    """Without a bar after which it is; 0 for never."""
+    fraction: float
+    calendar: Sessions
+
+    def apply(self, mark: Mark, session: date) -> Mark:
+        """The mark of a close, marked down if that is old by the session."""
+        if not self.sessions or self.calendar.distance(mark[0], session) < self.sessions:
+            return mark
+        return mark[0], half_even(mark[1] * (MILLION - round(self.fraction * MILLION)), MILLION)
+
+
 def mark_positions(
-    book: Book, closes: Closes, carried: Mapping[str, Mark], session: date, at: date | None = None
+    book: Book, closes: Closes, carried: Mapping[str, Mark], session: date, mark_down: MarkDown
 ) -> dict[str, Mark]:
     """Return each position's mark: its last close, else as carried before, else what its shares cost.
+
+    A last close that is too old is marked down.
 
     Args:
         book: the positions.
         closes: of the bars read.
         carried: ticker -> mark of the holdings before, for names whose bars are not in the lake.
-        session: what a mark that rests on cost is dated.
-        at: the day whose closes are wanted; `session` where None.
+        session: the session whose closes are wanted, and what a mark that rests on cost is dated.
+        mark_down: when a close is too old, and what that takes from it.
     """
     found = {}
     for ticker, position in sorted(book.positions.items()):
         cost = session, half_even(position.cost * MICROS_PER_CENT, position.shares)
-        found[ticker] = closes.mark(ticker, at or session) or carried.get(ticker) or cost
+        if mark := closes.mark(ticker, session):
+            found[ticker] = mark_down.apply(mark, session)
+        else:
+            found[ticker] = carried.get(ticker) or cost
     return found

@@ -127,6 +127,12 @@ class Reconciliation:
             held = self.shares[ticker]
             self._sell(event, ticker, held, round(held * _exact(action["amount"]) * CENTS_PER_UNIT))
 
+    def write_off(self, session: date, ticker: str, amount: Fraction) -> None:
+        """A name of which nothing is heard any more, for whoever still holds it."""
+        if held := self.shares[ticker]:
+            event = _Event(f"{ticker}:{session}:write_off:0", session)
+            self._sell(event, ticker, held, round(held * amount * CENTS_PER_UNIT))
+
     def pay(self, session: date) -> None:
         """What is due by the session."""
         for claim in [claim for claim in self.claims if claim.due <= session]:
@@ -260,6 +266,7 @@ def reconcile(
     funded: tuple[date, int],
     session: date,
     calendar: Sessions,
+    position_ends: pl.DataFrame | None = None,
 ) -> Reconciliation:
     """Work out the accounts after a session from the fills and what is known of the actions.
 
@@ -270,6 +277,7 @@ def reconcile(
         funded: the session at which capital was paid in, and cents.
         session: the last session that counts.
         calendar: the sessions.
+        position_ends: every statement about names that were written off, and what was heard of them since.
     """
     fills = executed_trades.filter(pl.col("shares") > 0, pl.col("session") <= session)
     names = _reachable(set(fills["ticker"].to_list()), corporate_actions)
@@ -283,14 +291,31 @@ def reconcile(
     found = Reconciliation(calendar, *_prices(market_prices, names), splits_of)
     found.fund(*funded)
     days = _days(actions, fills, session, calendar)
+    for day, ends in _written_off(position_ends, session).items():
+        days.setdefault(day, _Day([], [], [])).ends.extend(ends)
     for day in sorted(days):
         on_day = days[day]
         for action in _in_turn(on_day.actions, found.shares):
             if found.shares.get(action[0]):
                 found.act(day, dict(zip(ACTION_COLUMNS, action, strict=True)))
+        for ticker, amount in on_day.ends:
+            found.write_off(day, ticker, amount)
         found.pay(day)
         for trade in on_day.fills:
             found.fill(trade)
+    return found
+
+
+def _written_off(position_ends: pl.DataFrame | None, session: date) -> dict[date, list[tuple[str, Fraction]]]:
+    """Session -> the names written off before its open by what was last said of each, and at what each share."""
+    newest: dict[tuple[str, date], tuple[int, date, float, bool]] = {}
+    columns = ("ticker", "last_session", "revision", "ended_on", "amount", "withdrawn")
+    for ticker, since, *said in () if position_ends is None else position_ends.select(columns).iter_rows():
+        newest[ticker, since] = max(newest.get((ticker, since), (-1, since, 0.0, True)), tuple(said))
+    found: dict[date, list[tuple[str, Fraction]]] = defaultdict(list)
+    for (ticker, _), (_, day, amount, withdrawn) in sorted(newest.items()):
+        if day <= session and not withdrawn:
+            found[day].append((ticker, _exact(amount)))
     return found
 
 
@@ -304,6 +329,8 @@ def _reachable(names: set[str], corporate_actions: pl.DataFrame) -> set[str]:
 class _Day(NamedTuple):
     actions: list[tuple[Any, ...]]
     """Values of `ACTION_COLUMNS`, in turn."""
+    ends: list[tuple[str, Fraction]]
+    """Names written off, and at what each share."""
     fills: list[_Fill]
     """Sales first."""
 
@@ -337,7 +364,7 @@ def _in_turn(actions: list[tuple[Any, ...]], shares: Mapping[str, int]) -> list[
 
 def _days(actions: pl.DataFrame, fills: pl.DataFrame, session: date, calendar: Sessions) -> dict[date, _Day]:
     """Each session at which anything happens."""
-    days: dict[date, _Day] = defaultdict(lambda: _Day([], []))
+    days: dict[date, _Day] = defaultdict(lambda: _Day([], [], []))
     turn = pl.col("kind").replace_strict(TURN, return_dtype=pl.Int8)
     for action in actions.sort("ex_date", turn, "ticker", "sequence").select(ACTION_COLUMNS).iter_rows():
         if (day := calendar.at_or_after(action[1])) <= session:

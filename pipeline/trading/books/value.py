@@ -11,14 +11,27 @@ from typing import NamedTuple
 import polars as pl
 
 from lake.tables.market import CORPORATE_ACTIONS, INSTRUMENTS, MARKET_PRICES, TICKER_UNIVERSE
-from lake.tables.trading import BASELINE_HOLDINGS, EXECUTED_TRADES, LEDGER_ENTRIES, PORTFOLIO_HOLDINGS, PORTFOLIO_VALUE
+from lake.tables.trading import (
+    BASELINE_HOLDINGS,
+    EXECUTED_TRADES,
+    LEDGER_ENTRIES,
+    PORTFOLIO_HOLDINGS,
+    PORTFOLIO_VALUE,
+    POSITION_ENDS,
+)
 from pipeline.engine.stage import Moment, Read, Stage, cut_to_recent
 from pipeline.trading.baselines.chained_returns import ChainedLevels, chain_levels
 from pipeline.trading.books.actions import ACTION_COLUMNS, select_actions, select_concerning
 from pipeline.trading.books.book import Book, fold
 from pipeline.trading.books.differences import compare, describe
 from pipeline.trading.books.holdings import sum_cents
-from pipeline.trading.books.marks import Closes, drop_bars_of_others, mark_positions, sessions_of_carried_closes
+from pipeline.trading.books.marks import (
+    Closes,
+    MarkDown,
+    drop_bars_of_others,
+    mark_positions,
+    sessions_of_carried_closes,
+)
 from pipeline.trading.books.money import to_cents, to_micros, value_of
 from pipeline.trading.books.quotes import Span, sessions_of_fractions
 from pipeline.trading.books.reconciliation import read_closes, reconcile
@@ -61,6 +74,7 @@ def value(
     executed_trades: pl.DataFrame,
     baseline_holdings: pl.DataFrame,
     corporate_actions: pl.DataFrame,
+    position_ends: pl.DataFrame,
     market_prices: pl.DataFrame,
     ticker_universe: pl.DataFrame,
     instruments: pl.DataFrame,
@@ -76,16 +90,15 @@ def value(
     session = moment.session
     book = fold(ledger_entries)
     before = _before(portfolio_value, book)
-    held = portfolio_holdings.filter(pl.col("session") == session)
-    trades = executed_trades.filter(pl.col("session") == session)
-    positions_value, unrealised = sum_cents(held, "market_value"), sum_cents(held, "unrealised")
+    held, trades = (frame.filter(pl.col("session") == session) for frame in (portfolio_holdings, executed_trades))
+    positions_value, unrealised = (sum_cents(held, name) for name in ("market_value", "unrealised"))
     nav = book.cash + book.receivable + positions_value
     if params.settlement == 2:
         bars = market_prices
         if params.securities == 2:
             bars = drop_bars_of_others(bars, portfolio_holdings, corporate_actions, moment.calendar, params.max_gap)
         tables = (ledger_entries, portfolio_holdings, executed_trades, corporate_actions, bars)
-        checked = _check(nav, before, portfolio_value, *tables, moment, to_cents(params.capital))
+        checked = _check(nav, before, portfolio_value, *tables, position_ends, moment, params)
     else:
         sources = book.capital + book.realised + unrealised + book.dividends - book.commission + book.rounding
         checked = _Checked(nav - sources, None, None, before.peak)
@@ -131,12 +144,13 @@ def _check(
     executed_trades: pl.DataFrame,
     corporate_actions: pl.DataFrame,
     market_prices: pl.DataFrame,
+    position_ends: pl.DataFrame,
     moment: Moment,
-    capital: int,
+    params: TradingParams,
 ) -> _Checked:
     session, calendar = moment.session, moment.calendar
-    funded = (before.first or session, capital if before.first is None else before.capital)
-    found = reconcile(executed_trades, corporate_actions, market_prices, funded, session, calendar)
+    funded = (before.first or session, to_cents(params.capital) if before.first is None else before.capital)
+    found = reconcile(executed_trades, corporate_actions, market_prices, funded, session, calendar, position_ends)
     reconciled = (
         found.cash + found.receivable + found.value_positions(session, read_closes(portfolio_holdings, session))
     )
@@ -145,7 +159,8 @@ def _check(
         return _Checked(nav - reconciled, 0, difference, before.peak)
     late = ledger_entries.filter(pl.col("session") == session, pl.col("effective") < session)["effective"].to_list()
     given = (portfolio_holdings, corporate_actions, market_prices)
-    restated = _value_as_known(ledger_entries, *given, before) - before.nav
+    down = MarkDown(params.mark_down_after, params.mark_down, calendar)
+    restated = _value_as_known(ledger_entries, *given, before, down) - before.nav
     peak = _restate_peak(portfolio_value, restated, min(late, default=before.session)) if restated else before.peak
     return _Checked(nav - reconciled, restated, difference, peak)
 
@@ -156,6 +171,7 @@ def _value_as_known(
     corporate_actions: pl.DataFrame,
     market_prices: pl.DataFrame,
     before: _Before,
+    mark_down: MarkDown,
 ) -> int:
     """The value after the session before by what the ledger and the facts say of it now, in cents."""
     session = before.session
@@ -168,7 +184,7 @@ def _value_as_known(
         ticker: (when, to_micros(close))
         for ticker, when, close in carried.select("ticker", "close_session", "close").iter_rows()
     }
-    marks = mark_positions(book, closes, stated, session)
+    marks = mark_positions(book, closes, stated, session, mark_down)
     worth = sum(value_of(position.shares, marks[ticker][1]) for ticker, position in book.positions.items())
     return book.cash + book.receivable + worth
 
@@ -227,7 +243,9 @@ def _sum_baselines(baseline_holdings: pl.DataFrame, before: _Before, session: da
 
 
 def _sessions_to_check(frames: Mapping[str, pl.DataFrame], moment: Moment) -> list[Span]:
-    return [*sessions_of_fractions(frames, moment), *sessions_of_carried_closes(frames, moment)]
+    taken_back = frames["position_ends"].filter(pl.col("withdrawn"), pl.col("session") == moment.session)
+    last_closes = [(day, day) for day in taken_back["last_session"].unique().sort()]
+    return [*sessions_of_fractions(frames, moment), *sessions_of_carried_closes(frames, moment), *last_closes]
 
 
 STAGE = Stage(
@@ -239,6 +257,7 @@ STAGE = Stage(
         Read(EXECUTED_TRADES, lookback=None),
         Read(BASELINE_HOLDINGS),
         Read(CORPORATE_ACTIONS, lookback=None, columns=ACTION_COLUMNS),
+        Read(POSITION_ENDS, lookback=None, every_revision=True),
         Read(
             MARKET_PRICES,
             lookback=LOOKBACK,

@@ -11,11 +11,11 @@ import polars as pl
 
 from lake.tables.control import TRADE_DECISIONS
 from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES
-from lake.tables.trading import EXECUTED_TRADES, LEDGER_ENTRIES, TRADE_PLANS
+from lake.tables.trading import EXECUTED_TRADES, LEDGER_ENTRIES, POSITION_ENDS, TRADE_PLANS
 from pipeline.engine.stage import Moment, Read, Stage, cut_to_recent
 from pipeline.market.securities.following import Securities
 from pipeline.market.securities.order_of_day import order_by_company
-from pipeline.trading.books.actions import ACTION_COLUMNS, Action, select_actions
+from pipeline.trading.books.actions import ACTION_COLUMNS, Action, add_write_offs, select_actions
 from pipeline.trading.books.book import fold
 from pipeline.trading.books.corrections import settle
 from pipeline.trading.books.earlier.settlement import settle_once
@@ -43,6 +43,7 @@ def execute(
     corporate_actions: pl.DataFrame,
     market_prices: pl.DataFrame,
     ledger_entries: pl.DataFrame,
+    position_ends: pl.DataFrame,
     moment: Moment,
     params: TradingParams,
 ) -> pl.DataFrame:
@@ -59,7 +60,8 @@ def execute(
     recent_bars = cut_to_recent(market_prices, "session", LOOKBACK, moment)
     book = fold(ledger_entries)
     if params.settlement == 2:
-        given = (ledger_entries, executed_trades, corporate_actions, market_prices)
+        known = add_write_offs(corporate_actions, position_ends)
+        given = (ledger_entries, executed_trades, known, market_prices)
         book = settle(book, *given, session, moment.calendar).book
     else:
         settle_once(book, ledger_entries, recent_actions, recent_bars, session, moment.calendar)
@@ -216,6 +218,7 @@ STAGE = Stage(
             further=sessions_of_fractions,
         ),
         Read(LEDGER_ENTRIES, lookback=None, upto="previous"),
+        Read(POSITION_ENDS, lookback=None, every_revision=True),
     ),
     writes=EXECUTED_TRADES,
     params=TradingParams(),

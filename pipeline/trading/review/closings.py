@@ -132,7 +132,7 @@ class _Walk:
     def take(self, event: str, legs: list[dict[str, Any]]) -> None:
         """Take one event in."""
         kind, reference, ticker = legs[0]["kind"], legs[0]["reference"], legs[0]["ticker"]
-        if kind in ("sell", "delisting"):
+        if kind in ("sell", "delisting", "write_off"):
             self._close(event, reference, ticker, legs)
         elif kind == "commission":
             self._pay_commission(reference, ticker, _sum(legs, "commission"))

@@ -38,12 +38,12 @@ def reflect(
 ) -> pl.DataFrame:
     """Return one row per position sold or delisted at `moment.session` (that session alone).
 
-    A delisting is reflected on like a sale at its final value, so that those losses are learned from too.
+    A delisting or a write-off is reflected on like a sale at its value, so that those losses are learned from too.
     """
     session = moment.session
     ended = ledger_entries.filter(
         (pl.col("session") == session)
-        & pl.col("kind").is_in(["sell", "delisting"])
+        & pl.col("kind").is_in(["sell", "delisting", "write_off"])
         & (pl.col("account") == "positions")
     )
     if ended.is_empty():
@@ -70,7 +70,8 @@ def _row(
         plans, plan_ids.get(closing.entry.trade_id), closing.entry.bought_as or closing.ticker, opened, ENTRY
     )
     exit_plan = _plan_for(plans, plan_ids.get(closing.trade_id), closing.ticker, session, EXITS)
-    intent = "delisting" if ":delisting:" in closing.trade_id else str(exit_plan.get("intent", "unknown"))
+    ended = next((kind for kind in ("delisting", "write_off") if f":{kind}:" in closing.trade_id), None)
+    intent = ended or str(exit_plan.get("intent", "unknown"))
     surprise, inside = _surprise(closing.gross_return, entry, held, params.horizon)
     verdict = _verdict(closing, surprise, inside, params)
     return {

@@ -1,0 +1,1 @@
+"""Held names whose bars stop without a word: when they are written off, and at what."""

@@ -1,0 +1,115 @@
+"""Writes off held names whose bars stopped without a word, and takes that back when something is heard of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+import polars as pl
+
+from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES
+from lake.tables.trading import PORTFOLIO_HOLDINGS, POSITION_ENDS
+from pipeline.engine.stage import Moment, Read, Stage
+from pipeline.trading.books.actions import ACTION_COLUMNS, select_actions
+from pipeline.trading.books.holdings import carried_marks
+from pipeline.trading.books.marks import Closes, drop_bars_of_others, sessions_of_carried_closes
+from pipeline.trading.books.money import half_even
+from pipeline.trading.params import TradingParams
+
+LOOKBACK = 10
+"""Sessions of bars that are read: what trades again is seen in the first of them that a cycle runs in."""
+MILLION = 1_000_000
+
+
+def position_ends(
+    portfolio_holdings: pl.DataFrame,
+    position_ends: pl.DataFrame,
+    corporate_actions: pl.DataFrame,
+    market_prices: pl.DataFrame,
+    moment: Moment,
+    params: TradingParams,
+) -> pl.DataFrame:
+    """Return what is written off at `moment.session`, and what was and is heard of again (that session alone).
+
+    A held name without a bar for `write_off_after` sessions is written off before the open, at a share of its last
+    close. A bar of the same company, or an action that says what became of it, takes the write-off back: the books
+    then follow what is known.
+    """
+    if params.settlement == 1:
+        return POSITION_ENDS.empty()
+    held = portfolio_holdings.filter(pl.col("session") < moment.session)
+    last = position_ends.sort("revision").unique(["ticker", "last_session"], keep="last", maintain_order=True)
+    rows = [*_take_back(last, corporate_actions, market_prices, moment, params)]
+    if params.write_off_after:
+        rows += _write_off(held, last, corporate_actions, market_prices, moment, params)
+    stated = {"session": moment.session, "available_at": moment.calendar.close_at(moment.session)}
+    return pl.DataFrame([row | stated for row in rows], schema=POSITION_ENDS.schema).sort(POSITION_ENDS.key)
+
+
+def _take_back(
+    last: pl.DataFrame, actions: pl.DataFrame, market_prices: pl.DataFrame, moment: Moment, params: TradingParams
+) -> Iterator[dict[str, Any]]:
+    for end in last.filter(~pl.col("withdrawn")).iter_rows(named=True):
+        mine, since = pl.col("ticker") == end["ticker"], end["last_session"]
+        traded = market_prices.filter(mine, pl.col("session") > since)["session"].min()
+        ended = pl.col("kind").is_in(["delisting", "rename"]) & (pl.col("ex_date") > since)
+        told = actions.filter(mine, ended, pl.col("ex_date") <= moment.session).sort("ex_date")
+        if isinstance(traded, date) and moment.calendar.distance(since, traded) <= params.max_gap:
+            yield end | {"revision": end["revision"] + 1, "withdrawn": True, "reason": f"it traded again on {traded}"}
+        elif told.height:
+            reason = f"a {told['kind'][0]} with ex-date {told['ex_date'][0]} says what became of it"
+            yield end | {"revision": end["revision"] + 1, "withdrawn": True, "reason": reason}
+
+
+def _write_off(
+    held: pl.DataFrame,
+    last: pl.DataFrame,
+    corporate_actions: pl.DataFrame,
+    market_prices: pl.DataFrame,
+    moment: Moment,
+    params: TradingParams,
+) -> Iterator[dict[str, Any]]:
+    session, previous = moment.session, moment.calendar.previous(moment.session)
+    bars = drop_bars_of_others(market_prices, held, corporate_actions, moment.calendar, params.max_gap)
+    traded = set(bars.filter(pl.col("session") == session)["ticker"].to_list())
+    revisions = {(row["ticker"], row["last_session"]): row["revision"] for row in last.iter_rows(named=True)}
+    told = corporate_actions.filter(pl.col("kind").is_in(["delisting", "rename"]), pl.col("ex_date") <= session)
+    closes = Closes(bars, select_actions(corporate_actions, None, session), held["ticker"])
+    carried = carried_marks(held, session, closes)
+    for ticker, since in held.sort("ticker").select("ticker", "close_session").iter_rows():
+        ended = not told.filter(pl.col("ticker") == ticker, pl.col("ex_date") > since).is_empty()
+        silent = moment.calendar.distance(since, previous)
+        if ended or ticker in traded or silent < params.write_off_after:
+            continue
+        _, close = closes.mark(ticker, previous) or carried[ticker]
+        yield {
+            "ticker": ticker,
+            "last_session": since,
+            "revision": revisions.get((ticker, since), -1) + 1,
+            "ended_on": session,
+            "amount": half_even(close * round(params.write_off_value * MILLION), MILLION) / MILLION,
+            "withdrawn": False,
+            "reason": f"no bar for {silent} sessions since {since}, and no word of what became of it",
+        }
+
+
+STAGE = Stage(
+    name="position_ends",
+    function=position_ends,
+    reads=(
+        Read(PORTFOLIO_HOLDINGS, lookback=1, upto="previous"),
+        Read(POSITION_ENDS, lookback=None, upto="previous", every_revision=True),
+        Read(CORPORATE_ACTIONS, lookback=None, columns=ACTION_COLUMNS),
+        Read(
+            MARKET_PRICES,
+            lookback=LOOKBACK,
+            where=pl.col("interval") == "1d",
+            columns=(*MARKET_PRICES.key, "session", "close"),
+            further=sessions_of_carried_closes,
+        ),
+    ),
+    writes=POSITION_ENDS,
+    params=TradingParams(),
+    section="trading",
+)
