@@ -13,7 +13,7 @@ from lake.tables.market import MARKET_PRICES
 from nextgen_tui.cli import exit_codes
 from nextgen_tui.cli.main import outcome
 
-SMALL = ("--set", "source.simulated.names=6", "--set", "source.simulated.history_sessions=300")
+SMALL = ("--set", "source.simulated.names=4", "--set", "source.simulated.history_sessions=200")
 
 # pandas' own change of mind, inside the calendar library.
 pytestmark = pytest.mark.filterwarnings("ignore:Series.values returning")

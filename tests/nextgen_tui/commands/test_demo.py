@@ -21,17 +21,17 @@ from pipeline.control.workers.task_actions import perform
 pytestmark = pytest.mark.filterwarnings("ignore:Series.values returning")
 
 SMALL = (
-    "source.simulated.names=8",
+    "source.simulated.names=6",
     "source.simulated.history_sessions=200",
 )
 
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A demo lake of a few names, replayed for two sessions."""
+    """A demo lake of a few names, replayed for one session."""
     path = tmp_path_factory.mktemp("demo") / "lake"
     chosen = [word for text in SMALL for word in ("--set", text)]
-    code = outcome(["demo", "--sessions", "2", *chosen, "--quiet", "--json", "--lake", str(path)])
+    code = outcome(["demo", "--sessions", "1", *chosen, "--quiet", "--json", "--lake", str(path)])
     assert code == exit_codes.DONE
     return path
 
@@ -44,10 +44,10 @@ def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, Any,
 
 
 def test_the_demo_replays_what_is_missing_and_its_books_balance(demo: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, summary, _ = said(capsys, "demo", "--sessions", "3", "--lake", str(demo))
+    code, summary, _ = said(capsys, "demo", "--sessions", "2", "--lake", str(demo))
     assert code == exit_codes.DONE
     assert summary["ledger"]["balances"] is True
-    assert summary["book"]["sessions"] == 3
+    assert summary["book"]["sessions"] == 2
     assert summary["data"]["bars"] > 1_000
 
 

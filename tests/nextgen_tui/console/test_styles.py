@@ -16,10 +16,8 @@ LEAST = 2.5
 async def test_every_word_on_every_screen_can_be_read_in_both_themes(desk_path: Path) -> None:
     app = ConsoleApp(desk_path)
     async with app.run_test(size=(140, 40)) as pilot:
-        for number, page in enumerate((*PAGES, *PAGES)):
-            if number == len(PAGES):
-                await pilot.press("d")
-            await pilot.press(page.number)
+        for page, key in ((page, key) for page in PAGES for key in (page.number, "d")):
+            await pilot.press(key)
             await wait_until_loaded(pilot)
             words = [segment for segment in painted(app.screen) if not set(segment.text) <= BLANK]
             assert len(words) > 20

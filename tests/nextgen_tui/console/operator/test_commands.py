@@ -80,7 +80,7 @@ async def test_a_veto_needs_a_reason_and_is_on_record_at_once(own_desk: Lake) ->
 async def test_a_word_after_the_open_is_refused_in_words(own_desk: Lake) -> None:
     market(own_desk, "yahoo")
     app = ConsoleApp(own_desk.path)
-    async with app.run_test(size=(120, 40)) as pilot:
+    async with app.run_test(size=(100, 30)) as pilot:
         screen = await dialog(pilot, "5", "a")
         screen.query_one("#send", Button).press()
         await until(pilot, lambda: f"{ORDER} was an order for the open" in told(app))
@@ -97,7 +97,7 @@ KEYS = (
 
 async def test_a_key_on_a_row_asks_the_daemon_once_it_is_confirmed(own_desk: Lake) -> None:
     app = ConsoleApp(own_desk.path)
-    async with app.run_test(size=(120, 40)) as pilot:
+    async with app.run_test(size=(100, 30)) as pilot:
         for number, (keys, shown, action, target) in enumerate(KEYS):
             await dialog(pilot, *keys)
             assert shown in words(app)
@@ -131,7 +131,7 @@ async def test_on_the_smallest_terminal_a_dialog_shows_what_is_read_and_written_
 @pytest.mark.parametrize("why", ["--read-only", "the past"])
 async def test_where_one_may_only_look_no_key_and_no_command_asks_for_anything(desk_path: Path, why: str) -> None:
     app = ConsoleApp(desk_path, read_only=why == "--read-only", at="" if why == "--read-only" else "2022-02-28")
-    async with app.run_test(size=(120, 40)) as pilot:
+    async with app.run_test(size=(100, 30)) as pilot:
         await wait_until_loaded(pilot)
         assert ("READ ONLY" if app.read_only else "AS OF") in words(app)
         for key in ("5", "a", "x", "9", "v"):
