@@ -176,7 +176,7 @@ CORPORATE_ACTIONS = Table(
         "successor": Column(
             pl.String(),
             "symbol",
-            "rename: the new ticker; null where it became another company's, and nobody says what became of this one",
+            "rename: the new ticker; one made of the old one and the day where that became another company's",
             nullable=True,
             pattern=TICKER.pattern,
             max_length=20,

@@ -175,7 +175,7 @@ def _action(row: Row) -> str:
         "split": f"split {row['numerator']} for {row['denominator']}",
         "dividend": f"dividend {formats.number(row['amount'])} a share",
         "delisting": f"delisted at {formats.money(row['amount'])}",
-        "rename": f"renamed to {row['successor']}" if row["successor"] else "passed on to another company",
+        "rename": f"renamed to {row['successor']}",
     }
     return f"{row['ex_date']}  {what[row['kind']]}"
 

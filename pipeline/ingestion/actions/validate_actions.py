@@ -33,7 +33,8 @@ NATURES = {
 }
 """What a source calls an action -> what it does to the price of a share, and what a holder gets."""
 PASSED_ON = "passed_on"
-"""What a source calls it when a ticker becomes another company's: a rename of the one before to nobody knows what."""
+"""What a source calls it when a ticker becomes another company's and nobody says what became of the one before: it is
+renamed to a ticker that nobody trades, made of the old one and the day, so that what is held of it stays what it was."""
 
 
 class ValidatedActions(NamedTuple):
@@ -100,7 +101,7 @@ def _type(lines: pl.DataFrame) -> pl.DataFrame:
             .str.strip_chars()
             .replace_strict(MINOR_UNITS, default=pl.col("currency").str.strip_chars())
         ),
-        successor=pl.when(present("successor")).then("successor"),
+        successor=pl.when(present("successor")).then("successor").when(_is_passed_on("kind")).then(_set_aside_ticker()),
         stated=instant("available_at"),
         learned_on=pl.when(~pl.col("history")).then("landed"),
         withdrawn=pl.lit(None, pl.Boolean),
@@ -109,6 +110,16 @@ def _type(lines: pl.DataFrame) -> pl.DataFrame:
 
 def _plain_words(name: str) -> pl.Expr:
     return pl.col(name).str.strip_chars().str.to_lowercase().str.replace_all("[- ]", "_")
+
+
+def _is_passed_on(name: str) -> pl.Expr:
+    return _is_covered() & (_plain_words(name) == PASSED_ON)
+
+
+def _set_aside_ticker() -> pl.Expr:
+    """The ticker under which a company goes on that lost its own: WM of 5 August 2009 becomes WM.090805."""
+    day_given = pl.col("ex_date").str.strip_chars().str.to_date("%Y-%m-%d", strict=False)
+    return pl.format("{}.{}", pl.col("ticker").str.slice(0, 13), day_given.dt.strftime("%y%m%d"))
 
 
 def _is_covered() -> pl.Expr:
@@ -135,12 +146,10 @@ def _rules() -> dict[str, pl.Expr]:
         "pay_date is readable": ~present("pay_date_text") | pl.col("pay_date").is_not_null(),
         "available_at is a time with a zone": ~present("available_at_text") | pl.col("stated").is_not_null(),
         "successor is well-formed": ~present("successor_text") | is_well_formed("successor"),
-        "a rename has a successor": (kind != "rename")
-        | present("successor_text")
-        | (_is_covered() & (_plain_words("kind_text") == PASSED_ON)),
+        "a rename has a successor": (kind != "rename") | present("successor_text") | _is_passed_on("kind_text"),
         "a rename leads to another ticker": ~_is_covered()
         | (kind != "rename")
-        | (pl.col("successor") != pl.col("ticker")).fill_null(True),
+        | (pl.col("successor") != pl.col("ticker")),
         "a spin-off has a successor and a ratio": ~gets_shares | (present("successor_text") & _has_ratio()),
         "currency is known": pl.col("currency").is_null() | pl.col("currency").str.contains("^[A-Z]{3}$"),
     }

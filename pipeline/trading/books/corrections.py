@@ -60,7 +60,6 @@ def settle(
     previous = calendar.previous(session)
     ever_held = ledger_entries["ticker"].drop_nulls().unique()
     known = select_concerning(corporate_actions, ever_held).filter(pl.col("ex_date") <= session)
-    known = known.filter((pl.col("kind") != "rename") | pl.col("successor").is_not_null())  # else nothing to post
     past = known.filter(pl.col("ex_date") <= previous)
     events: list[LedgerEvent] = []
     if doubtful := find_doubtful(ledger_entries, past, calendar):

@@ -53,9 +53,7 @@ def holdings(
         known = select_actions(select_concerning(corporate_actions, tickers), None, session)
         if params.securities == 2:
             before = portfolio_holdings.filter(pl.col("session") < session)
-            market_prices = drop_bars_of_others(
-                market_prices, before, corporate_actions, moment.calendar, params.max_gap
-            )
+            market_prices = drop_bars_of_others(market_prices, before, moment.calendar, params.max_gap)
         closes = Closes(market_prices, known, tickers)
         down = MarkDown(params.mark_down_after, params.mark_down, moment.calendar)
         marks = mark_positions(book, closes, carried_marks(portfolio_holdings, session, closes), session, down)

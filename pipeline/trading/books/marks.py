@@ -97,39 +97,24 @@ class Closes:
 
 
 def drop_bars_of_others(
-    market_prices: pl.DataFrame,
-    portfolio_holdings: pl.DataFrame,
-    corporate_actions: pl.DataFrame,
-    calendar: Sessions,
-    max_gap: int,
+    market_prices: pl.DataFrame, portfolio_holdings: pl.DataFrame, calendar: Sessions, max_gap: int
 ) -> pl.DataFrame:
-    """Leave out the bars under held tickers that are another company's: what is held is not worth its closes.
+    """Leave out the bars of held names that come more than `max_gap` sessions after the close the holdings state.
 
-    They begin where the ticker was passed on after the close that the holdings state, or more than `max_gap` sessions
-    after that close.
+    Whoever trades under a held ticker after so long is taken for another company: what is held is not worth its close.
 
     Args:
         market_prices: daily bars with ticker and session.
         portfolio_holdings: ticker and close_session of some sessions in a row.
-        corporate_actions: renames among them; one without successor passes a ticker on.
         calendar: the sessions.
         max_gap: sessions without a bar.
     """
-    held = dict(portfolio_holdings.group_by("ticker").agg(pl.col("close_session").min()).sort("ticker").iter_rows())
-    bounds = {}
-    for ticker, last in held.items():
-        place = calendar.position(calendar.at_or_after(last)) + max_gap + 2
-        if place < len(calendar.days):
-            bounds[ticker] = calendar.days[place]
-    passed_on = corporate_actions.filter(pl.col("kind") == "rename", pl.col("successor").is_null())
-    for ticker, day in passed_on.select("ticker", "ex_date").iter_rows():
-        if ticker in held and day > held[ticker]:
-            bounds[ticker] = min(day, bounds.get(ticker, day))
-    if not bounds:
-        return market_prices
-    others = pl.DataFrame(list(bounds.items()), schema={"ticker": pl.String, "begun": pl.Date}, orient="row")
-    beside = market_prices.join(others, on="ticker", how="left", maintain_order="left")
-    return beside.filter((pl.col("session") < pl.col("begun")).fill_null(True)).drop("begun")
+    last = portfolio_holdings.group_by("ticker").agg(pl.col("close_session").min()).sort("ticker")
+    places = [(ticker, calendar.position(calendar.at_or_after(day)) + max_gap + 1) for ticker, day in last.iter_rows()]
+    silent = [(ticker, calendar.days[place]) for ticker, place in places if place < len(calendar.days)]
+    bounds = pl.DataFrame(silent, schema={"ticker": pl.String, "late": pl.Date}, orient="row")
+    beside = market_prices.join(bounds, on="ticker", how="left", maintain_order="left")
+    return beside.filter((pl.col("session") <= pl.col("late")).fill_null(True)).drop("late")
 
 
 class MarkDown(NamedTuple):

@@ -96,7 +96,7 @@ def value(
     if params.settlement == 2:
         bars = market_prices
         if params.securities == 2:
-            bars = drop_bars_of_others(bars, portfolio_holdings, corporate_actions, moment.calendar, params.max_gap)
+            bars = drop_bars_of_others(bars, portfolio_holdings, moment.calendar, params.max_gap)
         tables = (ledger_entries, portfolio_holdings, executed_trades, corporate_actions, bars)
         checked = _check(nav, before, portfolio_value, *tables, position_ends, moment, params)
     else:

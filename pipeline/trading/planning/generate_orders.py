@@ -67,7 +67,7 @@ def gather_inputs(
     held = portfolio_holdings.filter(pl.col("session") == session)
     if params.securities == 2:
         companies = Securities.trace(corporate_actions, market_prices)
-        market_prices = drop_bars_of_others(market_prices, held, corporate_actions, calendar, params.max_gap)
+        market_prices = drop_bars_of_others(market_prices, held, calendar, params.max_gap)
         predictions, market_prices, trade_plans, executed_trades = (
             companies.follow_to(frame, "session", session)
             for frame in (predictions, market_prices, trade_plans, executed_trades)

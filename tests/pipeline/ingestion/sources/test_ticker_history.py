@@ -90,6 +90,6 @@ def test_identifiers_in_the_price_file_become_actions_known_on_their_day(tmp_pat
     found = actions(landed, CORPORATE_ACTIONS.empty(), INSTRUMENTS.empty(), at, IngestionParams())
     renames = found.filter(kind="rename").select("ticker", "ex_date", "successor", "available_at").rows()
     opened = CALENDAR.open_at(TURN)
-    assert renames == [("OLD", TURN, "NEW", opened), ("REC", TURN, None, opened)]
+    assert renames == [("OLD", TURN, "NEW", opened), ("REC", TURN, "REC.200309", opened)]
     early = source.prices(FIRST, date(2020, 3, 6), history=True).filter(pl.col("kind") == "actions")
     assert "rename" not in "".join(early["payload"])  # nothing is told before its day

@@ -146,6 +146,6 @@ def test_the_facebook_of_2012_has_nothing_of_the_fb_before(tmp_path: Path) -> No
     later = tmp_path / "later"
     later.mkdir()
     facebook = import_prices(later, date(2012, 1, 3), date(2012, 6, 1))
-    assert actions_on(facebook.lake, date(2012, 5, 18)) == [("FB", "rename", None)]
+    assert actions_on(facebook.lake, date(2012, 5, 18)) == [("FB", "rename", "FB.120518")]
     ages = facebook.lake.read(TICKER_UNIVERSE).filter(ticker="FB").sort("session").select("session", "history").rows()
     assert ages[0] == (exchange_sessions().at_or_after(date(2012, 5, 18)), 1)

@@ -32,7 +32,7 @@ D = DAYS
 MILLION = Decimal("1000000.00")
 
 
-def rename(old: str, new: str | None, ex_date: date) -> dict[str, Any]:
+def rename(old: str, new: str, ex_date: date) -> dict[str, Any]:
     row = {"ticker": old, "ex_date": ex_date, "kind": "rename", "successor": new}
     return row | {"numerator": None, "denominator": None, "amount": None}
 
@@ -124,13 +124,16 @@ def test_a_position_is_not_worth_the_close_of_whoever_trades_under_its_ticker_af
     assert_reconciled(given)
 
 
-def test_a_position_stays_with_its_company_when_the_ticker_is_passed_on() -> None:
-    given = holding(*bars_at("REC", 5.0, 5.0, 5.0), *bars_at("REC", *[12.0] * 4, start=3), REC=100)
-    given.act(rename("REC", None, D[3]))
-    given.settle_to(D[5])
-    held = given.holding(D[5], "REC")
-    assert (held["shares"], float(held["close"]), held["close_session"]) == (100, 5.0, D[2])
-    assert given.value(D[5])["nav"] == MILLION
+def test_shares_of_a_company_that_lost_its_ticker_are_not_mixed_with_those_of_who_came_under_it() -> None:
+    given = holding(
+        *bars_at("WM", 2.0, 2.0, 2.0), *bars_at("WMI", 28.0, 28.0, 28.0), *bars_at("WM", 28.0, 28.0, start=3),
+        WM=100, WMI=10,
+    )  # fmt: skip
+    given.act(rename("WM", "WM.210304", D[3]), rename("WMI", "WM", D[3]))
+    given.settle_to(D[4])
+    assert shares_of(given) == {"WM": 10, "WM.210304": 100}
+    assert float(given.holding(D[4], "WM.210304")["close"]) == 2.0
+    assert given.value(D[4])["nav"] == MILLION
     assert_reconciled(given)
 
 
