@@ -33,8 +33,9 @@ NATURES = {
 }
 """What a source calls an action -> what it does to the price of a share, and what a holder gets."""
 PASSED_ON = "passed_on"
-"""What a source calls it when a ticker becomes another company's and nobody says what became of the one before: it is
-renamed to a ticker that nobody trades, made of the old one and the day, so that what is held of it stays what it was."""
+"""What a source calls it when a ticker becomes another company's and nobody says what became of the one before.
+
+That one is renamed to a ticker that nobody trades, so that what is held of it stays what it was."""
 
 
 class ValidatedActions(NamedTuple):
