@@ -71,7 +71,7 @@ def _write_off(
     params: TradingParams,
 ) -> Iterator[dict[str, Any]]:
     session, previous = moment.session, moment.calendar.previous(moment.session)
-    bars = drop_bars_of_others(market_prices, held, corporate_actions, moment.calendar, params.max_gap)
+    bars = drop_bars_of_others(market_prices, held, moment.calendar, params.max_gap)
     traded = set(bars.filter(pl.col("session") == session)["ticker"].to_list())
     revisions = {(row["ticker"], row["last_session"]): row["revision"] for row in last.iter_rows(named=True)}
     told = corporate_actions.filter(pl.col("kind").is_in(["delisting", "rename"]), pl.col("ex_date") <= session)
