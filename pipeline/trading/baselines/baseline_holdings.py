@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -14,6 +15,7 @@ from lake.tables.market import CORPORATE_ACTIONS, INSTRUMENTS, MARKET_PRICES, TI
 from lake.tables.trading import BASELINE_HOLDINGS, PORTFOLIO_VALUE
 from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.market.securities.order_of_day import order_by_company
+from pipeline.market.sessions import Sessions
 from pipeline.trading.baselines.held_portfolio import Flags, Floats, HeldPortfolio, select_events
 from pipeline.trading.params import Costs, TradingParams
 
@@ -36,6 +38,17 @@ class _Reach:
     members: Flags
 
 
+class _Ends(NamedTuple):
+    """When a name without bars is written off, and at what."""
+
+    sessions: int
+    """0 for never."""
+    fraction: float
+    calendar: Sessions
+    told: dict[str, date]
+    """The last day for which an action says what became of a name."""
+
+
 def baselines(
     baseline_holdings: pl.DataFrame,
     portfolio_value: pl.DataFrame,
@@ -49,9 +62,10 @@ def baselines(
     """Return what each baseline holds after `moment.session`, and what it traded at the session's close.
 
     Equal weight spreads what it can sell and its cash evenly over the members of the session at the close; a name
-    without trade is kept until it trades again, at what it then fetches, or until an action ends it. The benchmark buys
-    the first benchmark and keeps it; dividends are invested again. The last `WINDOW` sessions are followed anew with
-    the facts of today. A lake whose value has a history without holdings goes on from its last value, in cash.
+    without trade is kept until it trades again, at what it then fetches, until an action ends it, or until it has been
+    silent for so long that it is written off. The benchmark buys the first benchmark and keeps it; dividends are
+    invested again. The last `WINDOW` sessions are followed anew with the facts of today. A lake whose value has a
+    history without holdings goes on from its last value, in cash.
     """
     first = moment.calendar.offset(moment.session, -WINDOW)
     rows, first_listed = [], _reference(instruments, moment.currency)
@@ -63,7 +77,9 @@ def baselines(
         reference = first_listed if portfolio == BENCHMARK else None
         tables = (market_prices, corporate_actions, ticker_universe)
         market = _lay_out(*tables, held["asset"].to_list(), reference, moment.calendar.between(start, moment.session))
-        kept, traded = _follow(_restore(held, market.names, capital), market, corporate_actions, portfolio, held.height)
+        ends = _Ends(params.write_off_after, params.write_off_value, moment.calendar, _ends_told(corporate_actions))
+        restored = _restore(held, market.names, capital)
+        kept, traded = _follow(restored, market, corporate_actions, portfolio, held.height, ends)
         rows.append(_write(portfolio, moment.session, kept, market, traded, params.costs))
     return pl.concat([BASELINE_HOLDINGS.empty(), *rows])
 
@@ -130,7 +146,7 @@ def _restore(held: pl.DataFrame, names: list[str], capital: float) -> HeldPortfo
 
 
 def _follow(
-    portfolio: HeldPortfolio, market: _Reach, corporate_actions: pl.DataFrame, kind: str, held: int
+    portfolio: HeldPortfolio, market: _Reach, corporate_actions: pl.DataFrame, kind: str, held: int, ends: _Ends
 ) -> tuple[HeldPortfolio, Floats]:
     """Carry a portfolio through the sessions; also the value of each name traded at the last close."""
     traded: Floats = np.zeros(len(market.names))
@@ -147,11 +163,28 @@ def _follow(
             for event in order_by_company(due, holding):
                 portfolio.follow(event)
         portfolio.mark(market.closes[number], day)
+        _write_off_silent(portfolio, market, number, ends)
         wanted = market.members[number]
         if kind == BENCHMARK and (portfolio.shares > 0).any():
             wanted = portfolio.shares > 0  # it keeps what it has, under whatever name
         traded = portfolio.rebalance(wanted, market.traded[number])
     return portfolio, traded
+
+
+def _write_off_silent(portfolio: HeldPortfolio, market: _Reach, number: int, ends: _Ends) -> None:
+    """End what has had no bar for as long as a position of the book may, and of which nothing is heard up to today."""
+    for place in np.flatnonzero(portfolio.shares > 0).tolist() if ends.sessions else ():
+        last = portfolio.marked[place]
+        told = market.days[number] < ends.told.get(market.names[place], date.min) <= market.days[-1]
+        heard = told or np.isfinite(market.closes[number:, place]).any()
+        # As in the book: before the open of the session after so many without a bar.
+        if last is not None and not heard and ends.calendar.distance(last, market.days[number]) > ends.sessions:
+            portfolio.write_off(place, ends.fraction)
+
+
+def _ends_told(corporate_actions: pl.DataFrame) -> dict[str, date]:
+    ends = corporate_actions.filter(pl.col("kind").is_in(["delisting", "rename"])).sort("ex_date")
+    return dict(ends.select("ticker", "ex_date").iter_rows())
 
 
 def _write(

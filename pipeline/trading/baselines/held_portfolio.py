@@ -106,6 +106,11 @@ class HeldPortfolio:
         self.shares[to] += self.shares[place] * ratio
         self.shares[place] = 0.0
 
+    def write_off(self, place: int, fraction: float) -> None:
+        """Turn a position into that fraction of what it is worth at its last close."""
+        self.cash += float(self.values[place]) * fraction
+        self.shares[place] = 0.0
+
     def mark(self, closes: Floats, session: date) -> None:
         """Take in a session's closes; NaN where a name has none."""
         for place in np.flatnonzero(np.isfinite(closes)).tolist():

@@ -67,6 +67,26 @@ def test_a_name_that_is_delisted_ends_at_its_final_value_long_after_it_left_the_
     assert worth(made, 7) == pytest.approx(CAPITAL * (1 - lost))
 
 
+ENDS = {"write_off_after": 2, "write_off_value": 0.2}
+
+
+@pytest.mark.parametrize(("heard", "left"), [({}, 0.2), ({6: 4.0}, 0.4)])
+def test_what_is_silent_for_too_long_is_written_off_as_in_the_book_unless_it_is_heard_of_again(
+    heard: dict[int, float], left: float
+) -> None:
+    later = dict.fromkeys(range(2, 8), ("AAA",))
+    made = world({"AAA": flat(30.0), "END": {0: 10.0, 1: 10.0} | heard}, later, params=free(**ENDS))
+    assert [worth(made, at) for at in (3, 4, 7)] == pytest.approx([CAPITAL, CAPITAL * 0.6, CAPITAL * (1 + left) / 2])
+
+
+def test_a_delisting_learned_after_the_write_off_counts_in_the_baseline_too() -> None:
+    made = world(
+        {"AAA": flat(30.0), "END": {0: 10.0, 1: 10.0}}, dict.fromkeys(range(2, 8), ("AAA",)), params=free(**ENDS)
+    )
+    made.act(delisting("END", DAYS[5], 7.0) | {"available_at": made.calendar.open_at(DAYS[6])})
+    assert [worth(made, at) for at in (5, 7)] == pytest.approx([CAPITAL * 0.6, CAPITAL * 0.85])
+
+
 def test_a_delisting_on_a_day_without_session_ends_the_name_at_the_next_session() -> None:
     friday = next(at for at in range(8) if DAYS[at].weekday() == 4)
     made = world({"AAA": flat(30.0), "END": flat(10.0, *range(friday + 1, 8))})
