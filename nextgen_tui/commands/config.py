@@ -84,4 +84,4 @@ def _remark(setting: Setting, loaded: Loaded[Settings], explain: bool) -> str:
     origin = loaded.origins[setting.key]
     if former := loaded.renamed.get(setting.key):
         origin = f"{origin}, by its earlier name {former}"
-    return f"{origin}: {setting.doc} Has to be {setting.expects}." if explain else origin
+    return f"{origin}: {setting.doc} Must be {setting.expects}." if explain else origin

@@ -108,4 +108,4 @@ def _wrong(setting: Setting, value: Any, origin: str, error: ValidationError | V
     if get_origin(setting.type) is Literal and isinstance(value, str):
         why = nearest(value, [str(one) for one in get_args(setting.type)])
     got = f"got {describe_value(value)}{where}{why}"
-    return f"{origin}: {setting.key} has to be {setting.expects}, {got}; {setting.remedy}"
+    return f"{origin}: {setting.key} must be {setting.expects}, {got}; {setting.remedy}"

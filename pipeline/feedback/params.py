@@ -29,7 +29,7 @@ class MetricParams:
         if self.min_sessions > self.window:
             yield (
                 f"min_sessions is {self.min_sessions} and window is {self.window}; no figure would ever count,"
-                " so min_sessions has to be at most the window"
+                " so min_sessions must be at most the window"
             )
 
 
@@ -80,11 +80,11 @@ class BiasParams:
         if self.min_sessions > self.window:
             yield (
                 f"min_sessions is {self.min_sessions} and window is {self.window}; nothing would ever be tested, so"
-                " min_sessions has to be at most the window"
+                " min_sessions must be at most the window"
             )
         if self.leave < self.enter:
             yield (
-                f"leave is {self.leave} and enter is {self.enter}; a flag would go as it comes, so leave has to be"
+                f"leave is {self.leave} and enter is {self.enter}; a flag would go as it comes, so leave must be"
                 " at least enter"
             )
 

@@ -64,7 +64,7 @@ class IngestionParams:
         if self.publication_lag_minutes > self.decision_lag_minutes:
             yield (
                 f"publication_lag_minutes is {self.publication_lag_minutes} and decision_lag_minutes is"
-                f" {self.decision_lag_minutes}; a bar has to be public before the decision that uses it"
+                f" {self.decision_lag_minutes}; a bar must be public before the decision that uses it"
             )
 
     @property

@@ -104,7 +104,7 @@ class ModelParams:
     def contradictions(self) -> Iterator[str]:
         """A grid of weights that misses 1."""
         if abs(round(1 / self.weight_step) * self.weight_step - 1) > 1e-9:
-            yield f"weight_step is {self.weight_step}; it has to divide 1, the sum of the ensemble weights, as 0.1 does"
+            yield f"weight_step is {self.weight_step}; it must divide 1, the sum of the ensemble weights, as 0.1 does"
 
     @property
     def purge(self) -> int:

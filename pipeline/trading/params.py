@@ -59,7 +59,7 @@ class Regimes:
         if self.stressed_above <= self.calm_below:
             yield (
                 f"stressed_above is {self.stressed_above} and calm_below is {self.calm_below}; no market is calm and"
-                " stressed at once, so stressed_above has to be the larger"
+                " stressed at once, so stressed_above must be the larger"
             )
 
 
@@ -128,7 +128,7 @@ class Rules:
         if self.drawdown_hard <= self.drawdown_soft:
             yield (
                 f"drawdown_hard is {self.drawdown_hard} and drawdown_soft is {self.drawdown_soft}; buying shrinks from"
-                " the soft limit to nothing at the hard one, so drawdown_hard has to be the larger"
+                " the soft limit to nothing at the hard one, so drawdown_hard must be the larger"
             )
 
 

@@ -35,9 +35,9 @@ def test_a_mistake_in_the_configuration_is_a_usage_error(run: Run, lake: Lake) -
 
 def test_settings_that_cannot_work_are_refused_by_name_before_anything_runs(run: Run, lake: Lake) -> None:
     refused = {
-        "trading.capital=-100": "trading.capital has to be a number above 0",
-        "trading.sizing.kelly=-1": "trading.sizing.kelly has to be a number from 0 to 10",
-        "trading.horizon=0": "trading.horizon has to be a whole number from 1 to 20",
+        "trading.capital=-100": "trading.capital must be a number above 0",
+        "trading.sizing.kelly=-1": "trading.sizing.kelly must be a number from 0 to 10",
+        "trading.horizon=0": "trading.horizon must be a whole number from 1 to 20",
         "trading.horizon=7": "trading.horizon is 7 and prediction.horizons are 1, 5, 20",
         "trading.rules.drawdown_hard=0.08": "drawdown_hard is 0.08 and drawdown_soft is 0.08",
     }

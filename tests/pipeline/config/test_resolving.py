@@ -109,13 +109,13 @@ def test_rows_in_a_list_become_their_dataclass(tmp_path: Path) -> None:
         ),
         ("zzz = 1", "there is no setting zzz; choose from trading"),
         ("trading = 5", "trading is a section of further keys, got the whole number 5"),
-        ("[trading]\ncapital = 5", "trading.capital has to be text, got the whole number 5"),
+        ("[trading]\ncapital = 5", "trading.capital must be text, got the whole number 5"),
         (
             "[trading]\nhorizons = [1, 'x']",
-            "trading.horizons has to be a list, each a whole number, got the list [1, 'x'] at position 1",
+            "trading.horizons must be a list, each a whole number, got the list [1, 'x'] at position 1",
         ),
-        ("[trading.costs]\nhalf_spread = nan", "trading.costs.half_spread has to be a number, got the number nan"),
-        ("[trading]\nshorts = 1", "trading.shorts has to be true or false, got the whole number 1"),
+        ("[trading.costs]\nhalf_spread = nan", "trading.costs.half_spread must be a number, got the number nan"),
+        ("[trading]\nshorts = 1", "trading.shorts must be true or false, got the whole number 1"),
         ("[trading]\nbands = [{nam = 'x'}]", "trading.bands[0] has no field nam; did you mean name?"),
         ("[trading]\nhorizons = []", "trading: horizons must not be empty (set by file "),
         ("[trading\n", "is not valid TOML"),
@@ -140,14 +140,14 @@ def test_a_mistake_in_the_file_is_named_with_the_file_and_the_key(tmp_path: Path
         (
             "NEXTGEN_TRADING__COSTS__MINIMUM",
             "many",
-            "trading.costs.minimum has to be a whole number from 0 to 9, got the text 'many'",
+            "trading.costs.minimum must be a whole number from 0 to 9, got the text 'many'",
         ),
         (
             "NEXTGEN_TRADING__COSTS__HALF_SPREAD",
             "inf",
-            "trading.costs.half_spread has to be a number, got the text 'inf'",
+            "trading.costs.half_spread must be a number, got the text 'inf'",
         ),
-        ("NEXTGEN_TRADING__HORIZONS", "[1,", "trading.horizons has to be a list, each a whole number"),
+        ("NEXTGEN_TRADING__HORIZONS", "[1,", "trading.horizons must be a list, each a whole number"),
         (
             "NEXTGEN_TRADING__HORIZONS",
             "",
@@ -197,7 +197,7 @@ def test_two_names_of_one_setting_may_not_say_different_things(tmp_path: Path) -
 
 
 def test_a_mistake_under_an_earlier_name_names_the_setting(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"trading\.costs\.minimum has to be a whole number from 0 to 9, got .* 10"):
+    with pytest.raises(ConfigError, match=r"trading\.costs\.minimum must be a whole number from 0 to 9, got .* 10"):
         resolved(tmp_path, "[trading.costs]\nleast = 10\n")
 
 

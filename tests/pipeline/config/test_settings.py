@@ -113,14 +113,14 @@ def test_every_setting_refuses_what_it_cannot_be_by_name_range_and_origin(tmp_pa
         lines = {key: values[number] for key, values in wrong.items() if number < len(values)}
         said = refusal(lines, tmp_path).splitlines()
         for key, value in lines.items():
-            start = f"file {tmp_path / 'nextgen.toml'}: {key} has to be {KNOWN[key].expects}, got the "
+            start = f"file {tmp_path / 'nextgen.toml'}: {key} must be {KNOWN[key].expects}, got the "
             mine = [line for line in said if line.startswith(start)]
             if len(mine) != 1 or "; change it, or remove it for the default, " not in mine[0]:
                 offenders.append((key, value, mine))
         numbers = {key: value for key, value in lines.items() if plain(KNOWN[key].annotation) in (int, float)}
         said = refusal({}, tmp_path, {variable_of(key): str(value) for key, value in numbers.items()}).splitlines()
         for key, value in numbers.items():
-            if sum(line.startswith(f"env {variable_of(key)}: {key} has to be ") for line in said) != 1:
+            if sum(line.startswith(f"env {variable_of(key)}: {key} must be ") for line in said) != 1:
                 offenders.append((variable_of(key), value, said))
     assert not offenders
     assert sum(map(len, wrong.values())) > 5 * len(KNOWN)
@@ -139,7 +139,7 @@ def test_lists_refuse_what_stands_in_them_twice_or_out_of_order(tmp_path: Path) 
     }
     for key, value in twice.items():
         said = refusal({key: value}, tmp_path)
-        assert f"{key} has to be " in said, key
+        assert f"{key} must be " in said, key
         assert "twice" in said or "not in rising order" in said, said
 
 
@@ -182,6 +182,7 @@ def test_settings_that_contradict_each_other_are_refused_with_both_names_and_the
     for lines, parts in CONTRADICTIONS:
         said = refusal(lines, tmp_path)
         assert all(part in said for part in (*parts, f"(set by file {tmp_path / 'nextgen.toml'})")), (lines, said)
+        assert "has to" not in said and "have to" not in said, f"what a setting must be is said in one way: {said}"
 
 
 @pytest.mark.parametrize(
@@ -209,7 +210,7 @@ def test_a_feed_needs_a_plain_name_and_a_plain_address(tmp_path: Path) -> None:
         ("a", "https:///x"),
     ]:
         said = refusal({"source.rss.feeds": f"[{{name = '{name}', url = '{url}'}}]"}, tmp_path)
-        assert "source.rss.feeds has to be a list" in said, said
+        assert "source.rss.feeds must be a list" in said, said
         assert "at position 0, " in said, said
 
 
@@ -266,7 +267,7 @@ def test_an_exchange_is_one_setting() -> None:
 
 def test_an_exchange_without_a_calendar_is_refused_before_anything_runs() -> None:
     with pytest.raises(
-        ConfigError, match=r"market\.exchange has to be .* there is no calendar for it; did you mean XLON"
+        ConfigError, match=r"market\.exchange must be .* there is no calendar for it; did you mean XLON"
     ):
         choice("market.exchange", "XLOM")
 
@@ -275,12 +276,12 @@ def test_a_choice_on_the_spot_is_held_to_the_same_rules() -> None:
     assert choice("runtime.seed", "5").value == 5
     with pytest.raises(ConfigError, match=r"there is no setting runtime\.sede; did you mean runtime\.seed\?"):
         choice("runtime.sede", "5")
-    with pytest.raises(ConfigError, match=r"the command line: runtime\.seed has to be a whole number from 0 to"):
+    with pytest.raises(ConfigError, match=r"the command line: runtime\.seed must be a whole number from 0 to"):
         choice("runtime.seed", "five")
 
 
 def test_plugins_are_looked_for_beside_the_lake(tmp_path: Path) -> None:
     settings = load(None, {"NEXTGEN_PLUGINS__FILES": json.dumps(["mine.py", "/srv/ours.py"])}).settings
     assert settings.plugins.paths(tmp_path) == (tmp_path / "mine.py", Path("/srv/ours.py"))
-    with pytest.raises(ConfigError, match=r"plugins\.files has to be a list, each the path of a Python file"):
+    with pytest.raises(ConfigError, match=r"plugins\.files must be a list, each the path of a Python file"):
         load(None, {"NEXTGEN_PLUGINS__FILES": "mine.txt"})
