@@ -41,7 +41,7 @@ class StorageError(LakeError):
 
 
 class NoSuchError(LakeError):
-    """There is no row, run or request of that name."""
+    """There is no row, run, request or imported system of that name."""
 
 
 class NotALakeError(LakeError):

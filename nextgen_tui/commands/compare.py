@@ -42,7 +42,8 @@ def command(
     """Compare an imported system's figures with the lake's.
 
     Compares closes, forecasts by horizon, fills, positions and realised profit for the same sessions. Exit code 0 if
-    they agree within the tolerance, 1 if not. Forecasts count only with --forecast-tolerance.
+    they agree within the tolerance, 1 if not, 2 if nothing was imported. Forecasts count only with
+    --forecast-tolerance.
     """
     from nextgen_tui.cli import exit_codes
     from pipeline.comparison.compare import Tolerances, compare

@@ -7,7 +7,7 @@ from datetime import date
 
 import polars as pl
 
-from lake.errors import LakeError
+from lake.errors import NoSuchError
 from lake.store import Lake
 from lake.tables.imports import RAW_IMPORTS
 from lake.tables.market import MARKET_PRICES, RAW_PRICES
@@ -63,7 +63,7 @@ def compare(
         last: last session; the last one that both have where None.
 
     Raises:
-        LakeError: if nothing was imported, or it is not clear what is to be compared.
+        NoSuchError: if nothing was imported, or it is not clear what is to be compared.
     """
     landed = _read_landed_days(lake)
     source = _chosen(landed, source)
@@ -72,7 +72,9 @@ def compare(
     first = first or since
     last = last or (min(until, span[1]) if span else until)
     if last < first:
-        raise LakeError(f"{source} begins at {since}, after {last}, the last session of the lake; there is no overlap")
+        raise NoSuchError(
+            f"{source} begins at {since}, after {last}, the last session of the lake; there is no overlap"
+        )
     closed = closes(lake, source, first, last, calendar, tolerances.relative)
     figures = [closed] if closed is not None else []
     figures += forecasts(lake, source, first, last, calendar, tolerances.forecast)
@@ -91,11 +93,14 @@ def _read_landed_days(lake: Lake) -> dict[str, tuple[date, date]]:
 
 def _chosen(landed: dict[str, tuple[date, date]], source: str | None) -> str:
     if not landed:
-        raise LakeError("no older system has been imported; import one with `nextgen import`")
+        raise NoSuchError(
+            "there is nothing to compare, for no older system has been imported; import one with "
+            "`nextgen import sqlite FILE` or `nextgen import parquet FOLDER`, then compare"
+        )
     if source is None and len(landed) == 1:
         return next(iter(landed))
     for name in landed:
         if source in (name, name.removeprefix("import-")):
             return name
     wanted = "name the older system to compare" if source is None else f"there is no older system {source!r}"
-    raise LakeError(f"{wanted}; imported systems: {', '.join(name.removeprefix('import-') for name in landed)}")
+    raise NoSuchError(f"{wanted}; imported systems: {', '.join(name.removeprefix('import-') for name in landed)}")

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from lake.contract import Table
-from lake.errors import LakeError
+from lake.errors import NoSuchError
 from lake.store import Lake
 from lake.tables.imports import IMPORTED_PREDICTIONS, IMPORTED_TRADES, RAW_IMPORTS
 from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES, RAW_PRICES
@@ -292,15 +292,15 @@ def test_a_system_that_did_not_trade_is_not_compared(lake: Lake) -> None:
 
 
 def test_what_is_to_be_compared_has_to_be_clear(lake: Lake) -> None:
-    with pytest.raises(LakeError, match=r"no older system has been imported; .* `nextgen import`"):
+    with pytest.raises(NoSuchError, match=r"no older system has been imported; .* `nextgen import sqlite FILE`"):
         compared(lake)
     old_bars(lake, {("AAA", DAYS[0]): 10.0})
     assert compared(lake, source="old").source == compared(lake, source=OLD).source == OLD
-    with pytest.raises(LakeError, match="there is no older system 'new'; imported systems: old"):
+    with pytest.raises(NoSuchError, match="there is no older system 'new'; imported systems: old"):
         compared(lake, source="new")
     spoken = landing([bar()], source="import-other", session=DAYS[-1], request={"since": DAYS[0].isoformat()})
     land(lake, RAW_PRICES, spoken, "other")
-    with pytest.raises(LakeError, match="name the older system to compare; imported systems: old, other"):
+    with pytest.raises(NoSuchError, match="name the older system to compare; imported systems: old, other"):
         compared(lake)
 
 
