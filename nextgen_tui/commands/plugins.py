@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     "files",
     metavar="FILE",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Check this file beside the configured ones; may be repeated.",
 )
 @pass_invocation

@@ -134,7 +134,9 @@ def read_mapping(path: Path) -> Mapping:
         if path.stat().st_size > LARGEST:
             raise SourceError(f"{path} has {path.stat().st_size:,} bytes; a mapping has at most {LARGEST:,}")
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UnicodeDecodeError:
+        raise SourceError(f"{path} is not a text file; `nextgen import ... --propose` writes a mapping") from None
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise SourceError(f"{path} is not valid TOML: {error}; `nextgen import ... --propose` writes one") from None
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {error.strerror}; `--propose` writes a first mapping") from None

@@ -106,7 +106,7 @@ def test_the_comparison_ends_with_1_where_they_differ(run: Run, tmp_path: Path) 
         (("import", "sqlite", "old.db", "--mapping", "mapping.toml", "--propose"), "give either --mapping FILE"),
         (("import", "sqlite", "none.db", "--propose"), "there is no file none.db"),
         (("import", "sqlite", "mapping.toml", "--propose"), "mapping.toml is not a SQLite database"),
-        (("import", "sqlite", "old.db", "--mapping", "old.db"), "is not valid TOML"),
+        (("import", "sqlite", "old.db", "--mapping", "old.db"), "old.db is not a text file"),
         (("import", "parquet", ".", "--propose"), "contains no file that ends in .parquet"),
         (("import", "sqlite", "old.db", "--mapping", "mapping.toml"), "there is no lake at"),
     ],
@@ -129,5 +129,5 @@ def test_a_dry_run_makes_no_lake_either(run: Run, tmp_path: Path) -> None:
 def test_a_lake_without_an_import_has_nothing_to_compare(run: Run, tmp_path: Path) -> None:
     new_lake(tmp_path / "lake")
     code, _, err = run("compare")
-    assert code == exit_codes.DEGRADED
-    assert "no older system has been imported" in err
+    assert code == exit_codes.USAGE
+    assert "no older system has been imported; import one with `nextgen import sqlite FILE`" in " ".join(err.split())

@@ -68,12 +68,12 @@ def test_when_yahoo_does_not_answer_nothing_is_made_and_it_is_said(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--source", "yahoo"), "set tickers, constituents or screener"),
+        (("--source", "yahoo"), "no tickers; name them with `nextgen init --tickers AAPL,BRK.B`, or set tickers"),
         (("--source", "simulated", "--tickers", "AAPL"), "the simulated source takes no --tickers"),
         (("--source", "files", "--start", "2024-03-04"), "the files source takes no --start"),
         (("--source", "yahoo", "--tickers", "AAPL", "--column", "close=LAST"), "the yahoo source takes no --column"),
         (("--source", "simulated", "--benchmark-ticker", "QQQ"), "has its own benchmark"),
-        (("--tickers", "../etc"), "source.yahoo.tickers has to be a list, each a ticker, such as BRK.B"),
+        (("--tickers", "../etc"), "source.yahoo.tickers must be a list, each a ticker, such as BRK.B"),
         (("--tickers", "AAPL,aapl"), "a value is in the list twice"),
         (("--tickers", "AAPL", "--start", "2100-01-04"), "after the last closed session"),
     ],

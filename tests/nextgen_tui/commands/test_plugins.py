@@ -33,4 +33,10 @@ def test_one_that_does_not_work_is_told_with_file_and_line_and_the_exit_code(run
 
 def test_a_file_can_be_checked_before_it_is_configured(run: Run) -> None:
     assert run("plugins", "--check", str(EXAMPLE))[0] == exit_codes.DONE
-    assert run("plugins", "--check", str(EXAMPLE.with_name("none.py")))[0] == exit_codes.DEGRADED
+
+
+def test_a_file_to_check_that_is_not_there_is_told_as_that_and_not_as_a_setting(run: Run) -> None:
+    code, _, err = run("plugins", "--check", str(EXAMPLE.with_name("none.py")))
+    assert code == exit_codes.USAGE
+    assert "none.py' does not exist" in " ".join(err.split())
+    assert "plugins.files" not in err

@@ -31,7 +31,9 @@ def read_text(path: Path) -> pl.DataFrame:
         frame = _read_csv(path) if path.name.lower().endswith(CSV_ENDINGS) else _read_parquet(path)
     except SourceError:
         raise
-    except (pl.exceptions.PolarsError, OSError, EOFError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise _no_text(path) from error
+    except (pl.exceptions.PolarsError, OSError, EOFError) as error:
         reason = str(error).strip().split("\n")[0][:200]
         raise SourceError(f"{path} cannot be read: {reason}; open it, repair it, and save it as UTF-8") from error
     if frame.is_empty():
@@ -55,8 +57,18 @@ def _read_csv(path: Path) -> pl.DataFrame:
     header = _first_line(path)
     if not header.strip():
         raise SourceError(f"{path} is empty; give a file with a header and at least one row")
+    if "\0" in header:
+        raise _no_text(path)
     separator = max(",;\t|", key=header.count)
-    return pl.read_csv(path, separator=separator, infer_schema=False)
+    try:
+        return pl.read_csv(path, separator=separator, infer_schema=False)
+    except pl.exceptions.ComputeError as error:
+        raise (_no_text(path) if "utf-8" in str(error).lower() else error) from None
+
+
+def _no_text(path: Path) -> SourceError:
+    """What is said of a binary file, and of text in another encoding, which looks the same."""
+    return SourceError(f"{path} is not a text file in UTF-8; give a CSV or Parquet file, or save it as UTF-8")
 
 
 def _first_line(path: Path) -> str:

@@ -67,7 +67,8 @@ class YahooSource:
             )
         if not params.tickers and not params.constituents and not params.screener:
             raise SourceError(
-                "the source 'yahoo' has no tickers; set tickers, constituents or screener under [source.yahoo]"
+                "the source 'yahoo' has no tickers; name them with `nextgen init --tickers AAPL,BRK.B`, "
+                "or set tickers, constituents or screener under [source.yahoo]"
             )
         self.params = params
         self.calendar = calendar

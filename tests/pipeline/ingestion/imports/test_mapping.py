@@ -73,7 +73,7 @@ def test_a_file_that_is_no_mapping_is_a_sentence(tmp_path: Path) -> None:
         read_mapping(path)
     for content, words in (
         (b"name = ", "is not valid TOML"),
-        (b"\xff\xfe", "is not valid TOML"),
+        (b"\xff\xfe", "is not a text file"),
         (b"#" * 1_000_001, "1,000,001 bytes"),
     ):
         path.write_bytes(content)

@@ -156,6 +156,14 @@ def test_what_cannot_be_read_is_refused_in_words(tmp_path: Path) -> None:
     assert "cannot be read" in refusal(str(tmp_path / "p.parquet"))
     (tmp_path / "latin.csv").write_bytes(HEADER.encode() + b"\n2020-06-01,\xe9\xe8,1,2,1,1,1\n")
     assert "save it as UTF-8" in refusal(str(tmp_path / "latin.csv"))
+    for content in (
+        b"PAR1\x15\x04\x15\x80,Close\n",
+        b"\x00\x01\x02\x03\n\x04",
+        HEADER.encode() + b"\n\x00\x93\xff\xfe,1\n",
+    ):
+        (tmp_path / "binary.csv").write_bytes(content)
+        told = refusal(str(tmp_path / "binary.csv"))
+        assert f"{tmp_path / 'binary.csv'} is not a text file" in told and "codec" not in told
     (tmp_path / "cut.csv.gz").write_bytes(gzip.compress(HEADER.encode())[:15])
     assert "cannot be read" in refusal(str(tmp_path / "cut.csv.gz"))
     (tmp_path / "folder").mkdir()
