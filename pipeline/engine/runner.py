@@ -181,8 +181,9 @@ class Runner:
     def _run_work(self, wanted: Work, progress: Progress, done: Sequence[Run] = ()) -> Cycle:
         """Run the stages of a piece of work that are not done yet, and publish it."""
         with record_failures(self.lake, wanted):
-            self.plugins.require_working([kind for stage in wanted.stages for kind in stage.uses])
             finished = {run.recipe.stage: run for run in done}
+            to_run = [stage for stage in wanted.stages if stage.name not in finished]
+            self.plugins.require_working([kind for stage in to_run for kind in stage.uses])
             attempt = failed_attempts(self.lake, wanted.cycle_id)
             loaded = backfill_span(self.lake)
             runs: list[Run] = []

@@ -10,12 +10,16 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from lake.publication import find_unpublished
+from lake.runs import last_cycle
 from lake.store import Lake
 from lake.tables.control import RUNS
 from lake.tables.features import FEATURE_ROWS
 from lake.tables.models import MODEL_REGISTRY
 from lake.tables.predictions import PREDICTIONS
 from lake.tables.trading import TRADE_PLANS
+from nextgen_tui.cli import exit_codes
+from nextgen_tui.cli.main import outcome
 from pipeline.config.settings import PluginParams
 from pipeline.control.operator.decisions import promote
 from pipeline.engine.reproduction import reproduce
@@ -122,6 +126,35 @@ def test_a_plugin_that_does_not_load_stops_the_cycle_before_it_begins_and_no_oth
     assert run.status == "done"
     (features,) = (run for run in extended.first.runs if run.recipe.stage == "instruments")
     assert reproduce(runner, features).identical
+
+
+def test_a_plugin_that_does_not_load_keeps_an_interrupted_cycle_waiting_and_recover_repairs_the_rest(
+    operation: Operation, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stop(what: str, done: int, total: int) -> None:
+        if done == 5:
+            raise KeyboardInterrupt
+
+    shutil.copytree(operation.lake.path, tmp_path / "lake")
+    runner = Runner(Lake.open(tmp_path / "lake"), operation.settings, operation.runner.source)
+    session = runner.calendar.next(operation.sessions[-1])
+    with pytest.raises(KeyboardInterrupt):
+        runner.cycle(session, stop)
+    left = find_unpublished(runner.lake)
+    (tmp_path / "lake" / "broken.py").write_text("\n1 / 0\n", encoding="utf-8")
+    (tmp_path / "lake" / "nextgen.toml").write_text('[plugins]\nfiles = ["broken.py"]\n', encoding="utf-8")
+    (tmp_path / "lake" / "tables" / "market_prices" / "part-0.parquet#1").write_bytes(b"half")
+
+    assert outcome(["recover", "--lake", str(tmp_path / "lake")]) == exit_codes.DEGRADED
+    told = " ".join(capsys.readouterr().err.split())
+    assert "part-0.parquet#1: an unfinished file was removed" in told and "1 repair; 0 interrupted runs" in told
+    assert f"cycle-{session:%Y%m%d} was interrupted and waits for a plugin" in told
+    assert "broken.py, line 2: ZeroDivisionError" in told and "Traceback" not in told
+
+    mended = Runner(Lake.open(tmp_path / "lake"), operation.settings, operation.runner.source)
+    assert [run.run_id for run in find_unpublished(mended.lake)] == [run.run_id for run in left] != []
+    mended.recover()
+    assert last_cycle(mended.lake) == session
 
 
 def test_the_rules_verdict_stands_in_the_plans(extended: Extended) -> None:
