@@ -17,7 +17,7 @@ from lake.tables.market import (
     RAW_PRICES,
 )
 from lake.tables.news import NEWS_ARTICLES, RAW_NEWS
-from pipeline.engine.stage import Moment, Read, Stage
+from pipeline.engine.stage import Moment, Read, Stage, cut_to_recent
 from pipeline.ingestion.actions.validate_actions import validate_actions
 from pipeline.ingestion.imports.validate import validate_predictions, validate_trades
 from pipeline.ingestion.news.articles import validate_articles
@@ -44,12 +44,14 @@ def quarantine(
 
     Runs after them: a bar that they took is known by then and passes again. Works on a range of sessions.
     """
-    known = (market_prices, instruments, corporate_actions)
+    renames = corporate_actions.filter(pl.col("kind") == "rename")
+    splits = corporate_actions.filter(pl.col("kind") == "split")
+    known = (market_prices, instruments, cut_to_recent(splits, "ex_date", LOOKBACK, moment))
     bars = validate_bars(quarantined_rows, raw_prices, *known, moment, params).bad
     raw_prices = raw_prices.filter(pl.col("session") >= moment.since)
     left = {
         MARKET_PRICES.name: bars,
-        CORPORATE_ACTIONS.name: validate_actions(raw_prices, instruments, moment.calendar).bad,
+        CORPORATE_ACTIONS.name: validate_actions(raw_prices, instruments, renames, moment.calendar).bad.drop("ex_date"),
         INSTRUMENTS.name: validate_listings(raw_prices).bad,
         CONSTITUENTS.name: validate_memberships(raw_prices).bad,
         NEWS_ARTICLES.name: validate_articles(raw_news, moment.calendar).bad,
@@ -85,7 +87,7 @@ STAGE = Stage(
         Read(RAW_IMPORTS),
         Read(MARKET_PRICES, lookback=LOOKBACK, every_revision=True),
         Read(INSTRUMENTS, lookback=None),
-        Read(CORPORATE_ACTIONS, lookback=LOOKBACK, where=pl.col("kind") == "split"),
+        Read(CORPORATE_ACTIONS, lookback=None, where=pl.col("kind").is_in(["split", "rename"])),
     ),
     writes=QUARANTINED_ROWS,
     params=IngestionParams(),

@@ -12,26 +12,33 @@ COVERS = "covers"
 """The member of a request: {"since": first ex-date, "until": last ex-date or null for no end}."""
 COVERAGE = ("covers_since", "covers_until")
 ENDLESS = date(9999, 12, 31)
-_SCHEMA = {"payload_id": pl.String, COVERAGE[0]: pl.Date, COVERAGE[1]: pl.Date}
+EVERY_TICKER = "*"
+OPERATOR = "operator"
+"""The source of what the operator states himself: of the actions that it covers it overrules every other."""
+_SCHEMA = {"payload_id": pl.String, COVERAGE[0]: pl.Date, COVERAGE[1]: pl.Date, "asked": pl.String}
 
 
 def read_coverage(raw_prices: pl.DataFrame) -> pl.DataFrame:
-    """payload_id and the first and last ex-date (Date, both included) of each landing that says which it covers.
+    """payload_id, the first and last ex-date (Date, both included) and asked, of each landing that says what it covers.
 
     Args:
         raw_prices: landed rows; those without coverage, or of other kinds than actions, are left out.
+
+    Returns:
+        asked (String) is the one ticker that the landing speaks of, as we spell it, or EVERY_TICKER.
     """
-    landings = raw_prices.filter(pl.col("kind") == "actions").select("payload_id", "request")
-    spans = ((identity, _span(request)) for identity, request in landings.iter_rows())
-    rows = [(identity, *span) for identity, span in spans if span is not None]
+    landings = raw_prices.filter(pl.col("kind") == "actions").select("payload_id", "ticker", "request")
+    told = ((identity, ticker, _read(request)) for identity, ticker, request in landings.iter_rows())
+    rows = [(identity, *span[:2], span[2] or ticker) for identity, ticker, span in told if span is not None]
     return pl.DataFrame(rows, schema=_SCHEMA, orient="row").unique("payload_id", maintain_order=True)
 
 
-def _span(text: str) -> tuple[date, date] | None:
-    """First and last ex-date of a request; None where it names none."""
+def _read(text: str) -> tuple[date, date, str] | None:
+    """First and last ex-date of a request, and the ticker it names, if any; None where it covers nothing."""
     try:
         request: Any = json.loads(text)
         told = request[COVERS]
-        return date.fromisoformat(told["since"]), date.fromisoformat(told["until"]) if told["until"] else ENDLESS
+        until = date.fromisoformat(told["until"]) if told["until"] else ENDLESS
+        return date.fromisoformat(told["since"]), until, str(request.get("ticker") or "")
     except (ValueError, KeyError, TypeError):
         return None

@@ -9,7 +9,7 @@ import polars as pl
 from lake.contract import UTC
 from lake.tables.market import CORPORATE_ACTIONS, INSTRUMENTS, RAW_PRICES
 from pipeline.engine.stage import Moment, Read, Stage
-from pipeline.ingestion.actions.action_coverage import COVERAGE, read_coverage
+from pipeline.ingestion.actions.action_coverage import COVERAGE, EVERY_TICKER, read_coverage
 from pipeline.ingestion.actions.actions_from_adjusted_closes import KIND
 from pipeline.ingestion.actions.validate_actions import validate_actions
 from pipeline.ingestion.params import IngestionParams
@@ -36,12 +36,14 @@ def actions(
 
     Several of one kind on one day are numbered by content. An action without a stated announcement is known at the open
     of its ex-date, or at the landing that brought it late. Of a source whose landings say which ex-dates they cover,
-    the newest counts alone: what it leaves out is taken back. Works on a range of sessions: landings in order.
+    the newest counts alone: what it leaves out is taken back, what it states unsoundly stays as it was. Works on a
+    range of sessions: landings in order.
     """
-    lines = _number_copies(validate_actions(raw_prices, instruments, moment.calendar).good)
+    known = corporate_actions.select(*CORPORATE_ACTIONS.columns)
+    parts = validate_actions(raw_prices, instruments, _standing(_last(known)), moment.calendar)
+    lines = _number_copies(parts.good)
     landings = _list_landings(raw_prices)
     due = _due(lines, moment)
-    known = corporate_actions.select(*CORPORATE_ACTIONS.columns)
     new = [known.clear()]
     for session in _days_of_work(due, landings, moment):
         public = moment.calendar.close_at(session) + params.publication_lag
@@ -49,7 +51,8 @@ def actions(
         stated = _drop_superseded(due.filter(pl.col("due") == session), landings.filter(pl.col("landed") <= session))
         fresh = _number_revisions(stated, last)
         today = landings.filter(pl.col("landed") == session)
-        gone = _withdraw(_left_out(last, fresh, lines, today), session, moment, params.publication_lag)
+        left_out = _drop_unsound(_left_out(last, fresh, lines, today), parts.bad)
+        gone = _withdraw(left_out, session, moment, params.publication_lag)
         dated = _add_availability(fresh, moment, params.publication_lag)
         new += [dated.select(*CORPORATE_ACTIONS.columns), gone]
         known = pl.concat([known, *new[-2:]])
@@ -73,8 +76,8 @@ def _number_copies(lines: pl.DataFrame) -> pl.DataFrame:
 
 
 def _list_landings(raw_prices: pl.DataFrame) -> pl.DataFrame:
-    """payload_id, source, asked (the ticker, or *), landed, fetched_at and coverage of landings that say theirs."""
-    told = raw_prices.select("payload_id", "source", "fetched_at", asked="ticker", landed="session")
+    """payload_id, source, landed, fetched_at, coverage and asked (the ticker, or *) of landings that say theirs."""
+    told = raw_prices.select("payload_id", "source", "fetched_at", landed="session")
     return told.join(read_coverage(raw_prices), on="payload_id", how="inner", maintain_order="left")
 
 
@@ -111,20 +114,22 @@ def _drop_superseded(stated: pl.DataFrame, landings: pl.DataFrame) -> pl.DataFra
     newest = (
         stated.select("source", "ticker", "ex_date")
         .unique()
-        .join(landings, on="source")
-        .filter(_speaks_of())
+        .pipe(_join_covering, landings.rename({"payload_id": "current"}))
         .sort("landed", "fetched_at")
         .unique(["source", "ticker", "ex_date"], keep="last", maintain_order=True)
-        .select("source", "ticker", "ex_date", current="payload_id")
+        .select("source", "ticker", "ex_date", "current")
     )
     beside = stated.join(newest, on=["source", "ticker", "ex_date"], how="left", maintain_order="left")
     stands = pl.col("current").is_null() | (pl.col("payload_id") == pl.col("current"))
     return beside.filter(stands).drop("current")
 
 
-def _speaks_of() -> pl.Expr:
-    asked = (pl.col("asked") == "*") | (pl.col("asked") == pl.col("ticker"))
-    return asked & pl.col("ex_date").is_between(*COVERAGE)
+def _join_covering(rows: pl.DataFrame, landings: pl.DataFrame) -> pl.DataFrame:
+    """The rows once for each landing of their source that covers their ticker and ex-date, with its columns."""
+    everybody = pl.col("asked") == EVERY_TICKER
+    broad = rows.join(landings.filter(everybody).drop("asked"), on="source")
+    own = rows.join(landings.filter(~everybody).rename({"asked": "ticker"}), on=["source", "ticker"])
+    return pl.concat([broad, own.select(broad.columns)]).filter(pl.col("ex_date").is_between(*COVERAGE))
 
 
 def _left_out(last: pl.DataFrame, fresh: pl.DataFrame, lines: pl.DataFrame, landings: pl.DataFrame) -> pl.DataFrame:
@@ -132,15 +137,23 @@ def _left_out(last: pl.DataFrame, fresh: pl.DataFrame, lines: pl.DataFrame, land
     if landings.is_empty() or last.is_empty():
         return last.clear()
     newest = landings.sort("fetched_at").unique(["source", "asked"], keep="last", maintain_order=True)
-    standing = _add_copies(_standing(last))
-    covered = standing.join(
-        newest.select("source", "asked", *COVERAGE, told_by="payload_id"), on="source", how="inner"
-    ).filter(_speaks_of())
+    speaking = newest.select("source", "asked", *COVERAGE, told_by="payload_id")
+    covered = _join_covering(_add_copies(_standing(last)), speaking)
     told = lines.select(*SAME, told_by="payload_id")
     missing = covered.join(told, on=[*SAME, "told_by"], how="anti", nulls_equal=True)
     replaced = fresh.select(*CORPORATE_ACTIONS.entity)
     missing = missing.with_columns(payload_id=pl.col("told_by")).join(replaced, on=replaced.columns, how="anti")
     return missing.select(*CORPORATE_ACTIONS.columns).unique(CORPORATE_ACTIONS.key, maintain_order=True)
+
+
+def _drop_unsound(facts: pl.DataFrame, bad: pl.DataFrame) -> pl.DataFrame:
+    """The facts to take back but those that the landing still speaks of, if in a line that breaks a rule."""
+    unsound = bad.select("payload_id", said_of="ticker", said_for="ex_date")
+    met = (pl.col("said_of").is_null() | (pl.col("said_of") == pl.col("ticker"))) & (
+        pl.col("said_for").is_null() | (pl.col("said_for") == pl.col("ex_date"))
+    )
+    spoken_of = facts.join(unsound, on="payload_id").filter(met)
+    return facts.join(spoken_of, on=CORPORATE_ACTIONS.key, how="anti", maintain_order="left")
 
 
 def _withdraw(facts: pl.DataFrame, session: date, moment: Moment, lag: timedelta) -> pl.DataFrame:

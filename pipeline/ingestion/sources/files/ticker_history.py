@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from pipeline.ingestion.actions.validate_actions import PASSED_ON
+from pipeline.ingestion.actions.action_rules import PASSED_ON
 from pipeline.ingestion.parse_values import day
 from pipeline.ingestion.sources.errors import SourceError
 from pipeline.ingestion.sources.files.columns import Usual, recognise

@@ -122,7 +122,7 @@ def test_a_range_of_sessions_ends_as_one_by_one() -> None:
     ],
 )
 def test_an_action_that_breaks_a_rule_is_set_aside_by_name(line: Any, rule: str) -> None:
-    good, bad = validate_actions(landed(line), instruments("AAA"), CALENDAR)
+    good, bad = validate_actions(landed(line), instruments("AAA"), CORPORATE_ACTIONS.empty(), CALENDAR)
     assert good.is_empty()
     assert bad["rule"].to_list() == [rule]
 
@@ -212,6 +212,15 @@ def test_an_answer_that_was_written_twice_counts_once() -> None:
     assert computed(stated(action(), SPLIT, action(), SPLIT)).height == 2
 
 
+def test_what_a_landing_states_unsoundly_stays_as_it_was() -> None:
+    first = computed(stated(SPLIT, action()))
+    garbled = (SPLIT | {"numerator": "0"}, action(ex_date="soon"))
+    assert computed(stated(*garbled, session=NEXT), first, at=moment(NEXT)).is_empty()
+    assert computed(stated("{", session=NEXT), first, at=moment(NEXT)).is_empty()
+    other = stated(action(ticker="BBB", amount="-1"), session=NEXT)
+    assert computed(other, first, at=moment(NEXT))["withdrawn"].to_list() == [True, True]
+
+
 def test_a_payment_before_the_ex_date_is_a_dividend_like_any() -> None:
     rows = computed(stated(action(pay_date="2020-03-02")))
     assert rows.select("amount", "pay_date").rows() == [(0.25, DAY.replace(day=2))]
@@ -258,7 +267,7 @@ def test_an_action_is_told_by_its_common_name(called: str, terms: dict[str, Any]
     ],
 )
 def test_what_a_covering_landing_states_wrongly_is_set_aside_by_name(line: Any, rule: str) -> None:
-    good, bad = validate_actions(stated(line), instruments("AAA"), CALENDAR)
+    good, bad = validate_actions(stated(line), instruments("AAA"), CORPORATE_ACTIONS.empty(), CALENDAR)
     assert good.is_empty()
     assert bad["rule"].to_list() == [rule]
 

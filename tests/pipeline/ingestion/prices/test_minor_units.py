@@ -1,8 +1,8 @@
 import polars as pl
 import pytest
 
-from lake.tables.market import INSTRUMENTS
-from pipeline.ingestion.actions.corporate_actions import validate_actions
+from lake.tables.market import CORPORATE_ACTIONS, INSTRUMENTS
+from pipeline.ingestion.actions.validate_actions import validate_actions
 from pipeline.ingestion.params import IngestionParams
 from pipeline.ingestion.prices.bar_rules import read_bars
 from pipeline.ingestion.universe.instruments import instruments, validate_listings
@@ -31,7 +31,8 @@ def test_a_unit_is_no_currency_its_prices_and_amounts_become_whole(unit: str, cu
     bars = read_bars(market.landing([market.bar(close="100.5")], request=UNITS), listing, market.CALENDAR)
     assert bars.select("currency", "open", "close", "volume", "rule").row(0) == (currency, 1.0, 1.005, 1000, None)
     paid = [{"ticker": "AAA", "ex_date": str(market.DAY), "kind": "dividend", "amount": "12.5"}]
-    good = validate_actions(market.landing(paid, kind="actions", request=UNITS), listing, market.CALENDAR).good
+    raw = market.landing(paid, kind="actions", request=UNITS)
+    good = validate_actions(raw, listing, CORPORATE_ACTIONS.empty(), market.CALENDAR).good
     assert good["amount"].to_list() == [0.125]
 
 
