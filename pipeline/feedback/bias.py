@@ -10,10 +10,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from lake.tables.feedback import BIAS_FLAGS, LEARNING_INSIGHTS, PREDICTION_ACCURACY
+from lake.tables.market import CORPORATE_ACTIONS
 from pipeline.engine.stage import Moment, Read, Stage
+from pipeline.feedback.followed_slices import follow_scores, follow_slices
 from pipeline.feedback.params import BiasParams, FeedbackParams
 from pipeline.feedback.signed_errors import NestedErrors, nest_errors
 from pipeline.feedback.statistics import MeanTest, false_discovery_rates, mean_test
+from pipeline.market.securities.following import Securities
 from pipeline.market.sessions import Sessions
 
 Floats = NDArray[np.float64]
@@ -40,6 +43,7 @@ def bias(
     prediction_accuracy: pl.DataFrame,
     bias_flags: pl.DataFrame,
     learning_insights: pl.DataFrame,
+    corporate_actions: pl.DataFrame,
     moment: Moment,
     params: FeedbackParams,
 ) -> pl.DataFrame:
@@ -47,9 +51,15 @@ def bias(
 
     A slice becomes active when its false discovery rate is low and its recent sessions bear the adjustment out; it
     retires itself when either ends, with a wider margin, and stays away for a while after an adjustment there was
-    measured to hurt. Tickers that are neither active nor suspect have no row. For `moment.session` only (ignores
-    `since`).
+    measured to hurt. Tickers that are neither active nor suspect have no row. A renamed ticker's errors and flags are
+    those of its company. For `moment.session` only (ignores `since`).
     """
+    if params.securities == 2:
+        traded = prediction_accuracy.select("ticker", session="made_session")
+        companies = Securities.trace(corporate_actions, traded)
+        prediction_accuracy = follow_scores(prediction_accuracy, companies, moment.session)
+        bias_flags = follow_slices(bias_flags, companies, moment.session)
+        learning_insights = follow_slices(learning_insights, companies, moment.session)
     first = moment.calendar.offset(moment.session, 1 - params.bias.window)
     yesterday = bias_flags.filter(pl.col("session") == moment.calendar.previous(moment.session))
     before = {_key(row) for row in yesterday.to_dicts()}
@@ -181,6 +191,7 @@ STAGE = Stage(
         ),
         Read(BIAS_FLAGS, lookback=ACTED_ON, upto="previous", where=pl.col("active")),
         Read(LEARNING_INSIGHTS, lookback=BiasParams().quarantine, upto="previous"),
+        Read(CORPORATE_ACTIONS, lookback=ACTED_ON, where=pl.col("kind").is_in(["rename", "delisting"])),
     ),
     writes=BIAS_FLAGS,
     params=FeedbackParams(),

@@ -1,0 +1,66 @@
+"""A lesson about a ticker is one about its company: it goes on under another name, and not into another company."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from pipeline.feedback import bias
+from tests.frames.feedback import Tables, accuracy, at, flags, run
+from tests.frames.market import CALENDAR, DAY, actions
+
+SESSIONS = 40
+TURN = CALENDAR.offset(DAY, -10)
+
+
+def scored(renamed: dict[str, str]) -> pl.DataFrame:
+    """Errors of twelve tickers over forty sessions; those of T05 lie 1.5 % to one side."""
+    random = np.random.default_rng(1)
+    rows: list[dict[str, Any]] = []
+    for back in range(SESSIONS, 0, -1):
+        made, target = CALENDAR.offset(DAY, -back), CALENDAR.offset(DAY, 1 - back)
+        for number in range(12):
+            name = f"T{number:02d}"
+            error = float(random.normal(0.015 if number == 5 else 0.0, 0.01))
+            called = renamed.get(name, name) if made >= TURN else name
+            rows.append(
+                {"prediction_id": f"{back:08x}{number:08x}", "session": target, "made_session": made, "ticker": called}
+                | {"target_session": target, "error": error, "sector": "tech"}
+            )
+    return accuracy(*rows)
+
+
+def flagged(tables: Tables) -> set[str]:
+    return set(run(bias.STAGE, tables, at(DAY)).filter(scope="ticker", active=True)["slice"])
+
+
+def rename(old: str, new: str) -> dict[str, Any]:
+    return {"ticker": old, "ex_date": TURN, "kind": "rename", "successor": new, "amount": None}
+
+
+def test_a_tickers_errors_count_together_through_a_rename() -> None:
+    usual = flagged({"prediction_accuracy": scored({})})
+    assert "T05" in usual
+    told = actions(rename("T05", "NEW"))
+    found = flagged({"prediction_accuracy": scored({"T05": "NEW"}), "corporate_actions": told})
+    assert found == usual - {"T05"} | {"NEW"}
+
+
+def test_the_errors_of_another_company_that_got_the_ticker_are_its_own() -> None:
+    ended = {"ticker": "T05", "ex_date": CALENDAR.previous(TURN), "kind": "delisting", "amount": 1.0}
+    found = run(bias.STAGE, {"prediction_accuracy": scored({}), "corporate_actions": actions(ended)}, at(DAY))
+    slices = set(found.filter(scope="ticker")["slice"])
+    assert "T05, ended" in slices
+    assert not found.filter(slice="T05", active=True).height  # ten sessions say too little
+
+
+def test_a_flag_of_the_session_before_is_remembered_under_the_name_of_today() -> None:
+    little = pl.when(pl.col("ticker") == "T05").then(0.05).otherwise(1.0)
+    told = {"prediction_accuracy": scored({}).with_columns(pl.col("error") * little)}
+    told["corporate_actions"] = actions(rename("T05", "NEW") | {"ex_date": DAY})
+    before = flags({"session": CALENDAR.previous(DAY), "scope": "ticker", "slice": "T05", "active": True})
+    mine = {"scope": "ticker", "slice": "NEW"}
+    assert run(bias.STAGE, told, at(DAY)).filter(**mine).is_empty()
+    assert run(bias.STAGE, told | {"bias_flags": before}, at(DAY)).filter(**mine).height == 1
