@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from lake.tables.feedback import BIAS_FLAGS, LEARNING_INSIGHTS, PREDICTION_ACCURACY
 from lake.tables.market import CORPORATE_ACTIONS
 from pipeline.engine.stage import Moment, Read, Stage
-from pipeline.feedback.followed_slices import follow_scores, follow_slices
 from pipeline.feedback.params import BiasParams, FeedbackParams
 from pipeline.feedback.signed_errors import NestedErrors, nest_errors
 from pipeline.feedback.statistics import MeanTest, false_discovery_rates, mean_test
 from pipeline.market.securities.following import Securities
+from pipeline.market.securities.lessons import follow_scores, follow_slices
 from pipeline.market.sessions import Sessions
 
 Floats = NDArray[np.float64]

@@ -20,6 +20,7 @@ from pipeline.features.feature_set import F1, contains
 from pipeline.features.params import MAX_WINDOW
 from pipeline.features.tensors import window_tensor
 from pipeline.market.securities.following import Securities
+from pipeline.market.securities.lessons import follow_slices
 from pipeline.market.sessions import Sessions
 from pipeline.models import scaling
 from pipeline.models.inference import daily_sigma, forecast_members
@@ -152,11 +153,7 @@ def _follow(
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Rows, and flags of single tickers, under the name that their company has now."""
     companies = Securities.trace(corporate_actions, feature_rows)
-    rows = companies.follow_to(feature_rows, "session", session)
-    of_ticker = pl.col("scope") == "ticker"
-    named = bias_flags.filter(of_ticker).with_columns(ticker="slice")
-    followed = companies.follow_to(named, "session", session).with_columns(slice="ticker")
-    return rows, pl.concat([bias_flags.filter(~of_ticker), followed.select(bias_flags.columns)])
+    return companies.follow_to(feature_rows, "session", session), follow_slices(bias_flags, companies, session)
 
 
 def _rows(tickers: pl.DataFrame, raw: RawForecast, final: CorrectedForecast, targets: dict[int, date]) -> pl.DataFrame:
