@@ -86,17 +86,22 @@ def _read_bars(bars: pl.DataFrame | None, facts: pl.DataFrame) -> dict[str, list
     if bars is None:
         return None
     named = pl.concat([facts["ticker"], facts["successor"].drop_nulls()]).unique()
-    mine = bars.select("ticker", "session").join(named.to_frame("ticker"), on="ticker", how="semi").unique()
-    found: dict[str, list[date]] = defaultdict(list)
-    for ticker, session in mine.sort("ticker", "session").iter_rows():
-        found[ticker].append(session)
-    return found
+    mine = bars.select("ticker", "session").filter(pl.col("ticker").is_in(named.implode()))
+    return dict(mine.group_by("ticker").agg(pl.col("session").unique().sort()).iter_rows())
 
 
 def _find_gaps(bars: pl.DataFrame, calendar: Sessions, max_gap: int) -> pl.DataFrame:
     """The first session after each gap, ticker, the last session before it, and how many sessions had no bar."""
     places = calendar.frame(calendar.days[0], calendar.days[-1]).select("session", "position")
-    placed = bars.select("ticker", "session").unique().join(places, on="session").sort("ticker", "position")
+    traded = bars.select("ticker", "session")
+    spans = traded.group_by("ticker").agg(
+        first=pl.col("session").min(), session=pl.col("session").max(), count=pl.col("session").n_unique()
+    )
+    spans = spans.join(places, on="session").join(places.rename({"session": "first", "position": "start"}), on="first")
+    missing = pl.col("position") - pl.col("start") + 1 - pl.col("count").cast(pl.Int64)
+    some = spans.filter(missing > max_gap)["ticker"]  # the others cannot have such a gap
+    placed = traded.filter(pl.col("ticker").is_in(some.implode())).unique()
+    placed = placed.join(places, on="session").sort("ticker", "position")
     silent = (pl.col("position") - pl.col("position").shift(1) - 1).over("ticker")
     last = pl.col("session").shift(1).over("ticker")
     gaps = placed.with_columns(silent=silent, last=last).filter(pl.col("silent") > max_gap)
