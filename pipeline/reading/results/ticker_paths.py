@@ -11,6 +11,7 @@ from lake.store import Lake
 from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES
 from lake.tables.predictions import QUANTILE_COLUMNS
 from pipeline.market.returns import daily_total_returns
+from pipeline.market.securities.following import Securities
 
 DAYS_BEFORE = 120
 """Calendar days of closes before the forecasts: about 82 sessions."""
@@ -25,21 +26,27 @@ SPARK = 16
 def read_paths(lake: Lake, tickers: Sequence[str], session: date) -> pl.DataFrame:
     """Closes and total returns around a session; what came after it is read from now, whatever is looked at.
 
+    A path is that of the company which has the ticker at the session, under any name it had or gets.
+
     Returns:
-        ticker, session, close, total_return; sorted by ticker and session.
+        ticker (that of the session), session, close, total_return; sorted by ticker and session.
     """
-    wanted = pl.col("ticker").is_in(list(tickers))
     since, until = session - timedelta(days=DAYS_BEFORE), session + timedelta(days=DAYS_AFTER)
+    told = pl.col("kind").is_in(["rename", "delisting"])
+    companies = Securities.trace(lake.read(CORPORATE_ACTIONS, since=since, until=until, where=told))
+    asked = pl.DataFrame({"ticker": list(tickers)}, schema={"ticker": pl.String})
+    owners = companies.name_companies(asked.with_columns(at=pl.lit(session, dtype=pl.Date)), "at")["ticker"]
+    names = companies.spells.filter(pl.col("security_id").is_in(owners.implode()))["ticker"]
+    wanted = pl.col("ticker").is_in([*tickers, *names])
     daily = wanted & (pl.col("interval") == "1d")
     prices = lake.read(MARKET_PRICES, since=since, until=until, where=daily, every_revision=False)
     actions = lake.read(CORPORATE_ACTIONS, since=since, until=until, where=wanted, every_revision=False)
     if prices.is_empty():
         return empty_paths()
-    return (
-        daily_total_returns(prices, actions)
-        .select("ticker", "session", "close", "total_return")
-        .sort("ticker", "session")
-    )
+    returns = daily_total_returns(companies.name_companies(prices, "session"), companies.name_actions(actions))
+    ticker_of = pl.DataFrame({"ticker": owners, "asked": asked["ticker"]}).unique(maintain_order=True)
+    paths = returns.join(ticker_of, on="ticker", how="inner").with_columns(ticker="asked")
+    return paths.select("ticker", "session", "close", "total_return").sort("ticker", "session")
 
 
 def empty_paths() -> pl.DataFrame:
