@@ -9,8 +9,16 @@ import polars as pl
 from lake.contract import UTC
 from lake.tables.market import CORPORATE_ACTIONS, INSTRUMENTS, RAW_PRICES
 from pipeline.engine.stage import Moment, Read, Stage
-from pipeline.ingestion.actions.action_coverage import COVERAGE, EVERY_TICKER, read_coverage
+from pipeline.ingestion.actions.action_coverage import COVERAGE, EVERY_TICKER, OPERATOR, read_coverage
 from pipeline.ingestion.actions.actions_from_adjusted_closes import KIND
+from pipeline.ingestion.actions.operator_word import (
+    bring_forward,
+    drop_spoken_of,
+    find_denied,
+    follow_word,
+    last_words,
+    read_words,
+)
 from pipeline.ingestion.actions.validate_actions import validate_actions
 from pipeline.ingestion.params import IngestionParams
 
@@ -36,24 +44,27 @@ def actions(
 
     Several of one kind on one day are numbered by content. An action without a stated announcement is known at the open
     of its ex-date, or at the landing that brought it late. Of a source whose landings say which ex-dates they cover,
-    the newest counts alone: what it leaves out is taken back, what it states unsoundly stays as it was. Works on a
-    range of sessions: landings in order.
+    the newest counts alone: what it leaves out is taken back, what it states unsoundly stays as it was. What the
+    operator states stands against every source. Works on a range of sessions: landings in order.
     """
     known = corporate_actions.select(*CORPORATE_ACTIONS.columns)
+    raw_prices = bring_forward(raw_prices, moment.since)
     parts = validate_actions(raw_prices, instruments, _standing(_last(known)), moment.calendar)
     lines = _number_copies(parts.good)
-    landings = _list_landings(raw_prices)
+    landings, words = _list_landings(raw_prices), read_words(raw_prices)
     due = _due(lines, moment)
     new = [known.clear()]
-    for session in _days_of_work(due, landings, moment):
+    for session in _days_of_work(due, pl.concat([landings["landed"], words["landed"]]), moment):
         public = moment.calendar.close_at(session) + params.publication_lag
         last = _last(known.filter(pl.col("available_at") <= public))
+        said = last_words(words, session)
         stated = _drop_superseded(due.filter(pl.col("due") == session), landings.filter(pl.col("landed") <= session))
-        fresh = _number_revisions(stated, last)
-        today = landings.filter(pl.col("landed") == session)
-        left_out = _drop_unsound(_left_out(last, fresh, lines, today), parts.bad)
-        gone = _withdraw(left_out, session, moment, params.publication_lag)
+        fresh = _number_revisions(follow_word(stated, said, last), last)
+        left_out = _left_out(last, fresh, lines, landings.filter(pl.col("landed") == session))
+        left_out = drop_spoken_of(_drop_unsound(left_out, parts.bad), said, last)
+        denied = _denied(last, stated, fresh, lines, said)
         dated = _add_availability(fresh, moment, params.publication_lag)
+        gone = _withdraw(pl.concat([left_out, denied]), session, moment, params.publication_lag)
         new += [dated.select(*CORPORATE_ACTIONS.columns), gone]
         known = pl.concat([known, *new[-2:]])
     rows = pl.concat(new).join(corporate_actions, on=CORPORATE_ACTIONS.key, how="anti")
@@ -71,26 +82,28 @@ def _number_copies(lines: pl.DataFrame) -> pl.DataFrame:
         copy=pl.int_range(pl.len(), dtype=pl.UInt32).over(alike), copies=pl.len().over(alike)
     )
     doubled = (pl.col("copies").min() > 1).over("payload_id") & (pl.struct(alike).n_unique() > 1).over("payload_id")
-    single = doubled | pl.col(COVERAGE[0]).is_null()
+    single = (doubled & (pl.col("source") != OPERATOR)) | pl.col(COVERAGE[0]).is_null()
     return numbered.filter(~single | (pl.col("copy") == 0)).drop("copies")
 
 
 def _list_landings(raw_prices: pl.DataFrame) -> pl.DataFrame:
-    """payload_id, source, landed, fetched_at, coverage and asked (the ticker, or *) of landings that say theirs."""
+    """payload_id, source, landed, fetched_at, coverage and asked (ticker, or *) of sources' landings that cover any."""
     told = raw_prices.select("payload_id", "source", "fetched_at", landed="session")
+    told = told.filter(pl.col("source") != OPERATOR)
     return told.join(read_coverage(raw_prices), on="payload_id", how="inner", maintain_order="left")
 
 
-def _days_of_work(due: pl.DataFrame, landings: pl.DataFrame, moment: Moment) -> list[date]:
+def _days_of_work(due: pl.DataFrame, landings: pl.Series, moment: Moment) -> list[date]:
     """The sessions at which something is due or was landed, in order."""
-    landed = landings["landed"].filter(landings["landed"].is_between(moment.since, moment.session))
+    landed = landings.filter(landings.is_between(moment.since, moment.session))
     return pl.concat([due["due"], landed]).unique().sort().to_list()
 
 
 def _due(actions: pl.DataFrame, moment: Moment) -> pl.DataFrame:
     """The actions to take now, with due (Date): the landing, or the ex-date where that comes later.
 
-    Of one landing session's answers and older announcements the latest counts; a line given twice counts once.
+    Of one landing session's answers and older announcements the latest counts; a line given twice counts once. The
+    operator's lines are reckoned by themselves.
     """
     # An ex-date outside the calendar has no session; it is held within it, and the future is left for later.
     last = moment.calendar.days[-1]
@@ -98,12 +111,13 @@ def _due(actions: pl.DataFrame, moment: Moment) -> pl.DataFrame:
     days = taken.select(day=pl.max_horizontal("landed", "ex_date").clip(moment.calendar.days[0], last))["day"]
     due = pl.Series("due", [moment.calendar.at_or_after(day) for day in days], dtype=pl.Date)
     return (
-        taken.with_columns(due)
+        taken.with_columns(due, spoken=pl.col("source") == OPERATOR)
         .filter((pl.col("due") >= moment.since) & (pl.col("due") <= moment.session))
-        .filter(pl.col("landed") == pl.col("landed").max().over(*GROUP, "due"))
-        .filter(pl.col("fetched_at") == pl.col("fetched_at").max().over(*GROUP, "due"))
-        .sort("due", *SAME, "payload_id", "line", nulls_last=True)
-        .unique(["due", *SAME], keep="first", maintain_order=True)
+        .filter(pl.col("landed") == pl.col("landed").max().over(*GROUP, "due", "spoken"))
+        .filter(pl.col("fetched_at") == pl.col("fetched_at").max().over(*GROUP, "due", "spoken"))
+        .sort("due", *SAME, "spoken", "payload_id", "line", nulls_last=True)
+        .unique(["due", *SAME, "spoken"], keep="first", maintain_order=True)
+        .drop("spoken")
     )
 
 
@@ -143,6 +157,7 @@ def _left_out(last: pl.DataFrame, fresh: pl.DataFrame, lines: pl.DataFrame, land
     missing = covered.join(told, on=[*SAME, "told_by"], how="anti", nulls_equal=True)
     replaced = fresh.select(*CORPORATE_ACTIONS.entity)
     missing = missing.with_columns(payload_id=pl.col("told_by")).join(replaced, on=replaced.columns, how="anti")
+    missing = missing.with_columns(pl.col("revision") + 1)
     return missing.select(*CORPORATE_ACTIONS.columns).unique(CORPORATE_ACTIONS.key, maintain_order=True)
 
 
@@ -156,10 +171,21 @@ def _drop_unsound(facts: pl.DataFrame, bad: pl.DataFrame) -> pl.DataFrame:
     return facts.join(spoken_of, on=CORPORATE_ACTIONS.key, how="anti", maintain_order="left")
 
 
+def _denied(
+    last: pl.DataFrame, stated: pl.DataFrame, fresh: pl.DataFrame, lines: pl.DataFrame, said: pl.DataFrame
+) -> pl.DataFrame:
+    """The facts that stand and that the operator leaves out, and the lines ahead of which he said that it is not so."""
+    replaced, known = fresh.select(*CORPORATE_ACTIONS.entity), pl.concat([last.select(GROUP), fresh.select(GROUP)])
+    facts = find_denied(_add_copies(_standing(last)), lines, said, SAME).with_columns(pl.col("revision") + 1)
+    facts = facts.join(replaced, on=replaced.columns, how="anti", maintain_order="left")
+    ahead = find_denied(stated, lines, said, SAME).join(known, on=GROUP, how="anti", maintain_order="left")
+    numbered = _number_revisions(ahead, last).with_columns(pl.lit(None, UTC).alias("available_at"))
+    return pl.concat([facts.select(*CORPORATE_ACTIONS.columns), numbered.select(*CORPORATE_ACTIONS.columns)])
+
+
 def _withdraw(facts: pl.DataFrame, session: date, moment: Moment, lag: timedelta) -> pl.DataFrame:
-    """A further revision of each fact that takes it back as of the session's landing."""
+    """The revisions that take facts back, as of the session's landing."""
     return facts.with_columns(
-        revision=pl.col("revision") + 1,
         withdrawn=pl.lit(True),
         learned_on=pl.lit(session),
         available_at=pl.lit(moment.calendar.close_at(session) + lag).cast(UTC),
