@@ -138,7 +138,7 @@ TRADED = st.dictionaries(st.sampled_from("ABCD"), st.sets(st.integers(0, 10)), m
 
 
 @given(EVENTS, st.none() | TRADED)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_no_two_companies_share_a_ticker_and_each_company_is_one_chain(
     events: list[tuple[str, str, int, str | None]], traded: dict[str, set[int]] | None
 ) -> None:

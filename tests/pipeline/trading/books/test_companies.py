@@ -14,7 +14,9 @@ from lake.tables.market import INSTRUMENTS, TICKER_UNIVERSE
 from lake.tables.predictions import PREDICTIONS
 from tests.frames import market
 from tests.frames.trading import (
+    BOOKS,
     DAYS,
+    SETTLE,
     World,
     assert_reconciled,
     bar,
@@ -38,7 +40,7 @@ def rename(old: str, new: str, ex_date: date) -> dict[str, Any]:
 
 
 def holding(*bars: dict[str, Any], **shares: int) -> World:
-    given = World(*bars, params=free())
+    given = World(*bars, params=free(), settling=BOOKS)
     for ticker, count in shares.items():
         given.order(D[0], ticker, "buy", count)
     return given
@@ -93,6 +95,7 @@ def test_a_position_keeps_its_last_close_through_renames_without_a_bar() -> None
 
 def test_the_next_company_with_a_ticker_starts_without_the_past_of_the_one_before() -> None:
     given = holding(*bars_at("REC", 5.0, 5.0, 5.0), *bars_at("REC", *[12.0] * 6, start=5), REC=100)
+    given.settling = SETTLE
     given.act(dividend("REC", D[2], 1.0, D[2]), delisting("REC", D[3], 0.0))
     given.order(D[5], "REC", "buy", 10)
     given.order(D[8], "REC", "sell", 10)
@@ -115,12 +118,12 @@ def test_a_late_dividend_of_an_ended_company_is_not_paid_on_shares_of_the_next_o
 
 
 def test_a_position_is_not_worth_the_close_of_whoever_trades_under_its_ticker_after_a_long_gap() -> None:
-    given = holding(*bars_at("REC", 5.0, 5.0, 5.0), *bars_at("REC", *[12.0] * 3, start=12), REC=100)
-    given.params = free(max_gap=8)
-    given.settle_to(D[14])
-    held = given.holding(D[14], "REC")
+    given = holding(*bars_at("REC", 5.0, 5.0, 5.0), *bars_at("REC", *[12.0] * 3, start=9), REC=100)
+    given.params = free(max_gap=5)
+    given.settle_to(D[10])
+    held = given.holding(D[10], "REC")
     assert (float(held["close"]), held["close_session"]) == (5.0, D[2])
-    assert given.value(D[14])["nav"] == MILLION
+    assert given.value(D[10])["nav"] == MILLION
     assert_reconciled(given)
 
 
@@ -166,7 +169,7 @@ def planning(*renamed: int) -> World:
     """OLD becomes NEW at each of these sessions; the book may look ahead."""
     turn = min(renamed, default=99)
     rows = [bar("OLD" if n < turn else "NEW", D[n], wiggle(n)) for n in range(START + 6)]
-    given = World(*rows, params=free())
+    given = World(*rows, params=free(), settling=BOOKS)
     for n in range(START + 6):
         given.add(TICKER_UNIVERSE, members(D[n], "OLD" if n < turn else "NEW"))
     given.add(FEEDBACK_METRICS, skill(D[START]))

@@ -112,7 +112,7 @@ def check(made: Market) -> None:
 
 
 @given(markets())
-@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=2, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_book_is_worth_its_companies_shares_once_all_is_told(made: Market) -> None:
     check(made)
 
