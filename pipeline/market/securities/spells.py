@@ -140,15 +140,23 @@ class _Tracer:
         leaving = {ticker for ticker, _ in renames}
         moved = [(self._holder(ticker), to) for ticker, to in renames]
         in_use = {to for _, to in renames if to and to not in leaving and self._is_in_use(to, day)}
+        arriving = {to for _, to in renames}
+        first_days = {old.ticker: self._date_move(old.ticker, to, day, arriving) for old, to in moved}
         for old, to in moved:
-            self._free(old.ticker, day)
+            self._free(old.ticker, first_days[old.ticker])
             if to in in_use:
                 old.doubts.append(f"renamed to {to}, which was in use: taken for a merger into it")
             if to is None:
                 self._holder(old.ticker).free = False
         for old, to in moved:
             if to is not None and to not in in_use:
-                self._arrive(old, to, day)
+                self._arrive(old, to, first_days[old.ticker])
+
+    def _date_move(self, ticker: str, to: str | None, day: date, arriving: set[str | None]) -> date:
+        """The first day under the new ticker: the one after, where bars say that the old one was traded that day."""
+        after = day + ONE_DAY
+        still = ticker not in arriving and self._traded(ticker, day, after)
+        return after if to is not None and still and not self._traded(to, day, after) else day
 
     def _choose_renames(self, day: date, given: list[tuple[str, str | None]]) -> list[tuple[str, str | None]]:
         """One rename from and to each ticker, none that repeats an earlier one; the others are doubts."""

@@ -72,6 +72,14 @@ def test_a_rename_to_a_ticker_in_use_is_a_merger_and_said_to_be_taken_for_one() 
     assert "in use" in found.filter(security_id="TGT")["doubt"][0]
 
 
+def test_a_bar_of_the_old_ticker_on_the_very_day_of_a_rename_is_still_the_companys() -> None:
+    told = actions(rename("OLD", DAYS[3], "NEW"))
+    off_by_one = trace_spells(told, bars(OLD=[1, 2, 3], NEW=[4, 5]))
+    assert off_by_one.filter(security_id="OLD", ticker="NEW")["since"].to_list() == [DAYS[3] + timedelta(days=1)]
+    both = trace_spells(told, bars(OLD=[1, 2, 3], NEW=[3, 4]))
+    assert both.filter(security_id="OLD", ticker="NEW")["since"].to_list() == [DAYS[3]]
+
+
 def test_a_ticker_that_was_long_unused_goes_over_and_its_end_is_in_doubt() -> None:
     traded = bars(WM=[0, 1, *range(40, 44)], WMI=list(range(20, 40)))
     found = trace_spells(actions(rename("WMI", DAYS[40], "WM")), traded)
