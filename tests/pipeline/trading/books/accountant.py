@@ -10,7 +10,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-TURN = {"split": 0, "dividend": 1, "delisting": 2, "rename": 3}
+TURN = {"split": 0, "dividend": 1, "delisting": 2, "rename": 3, "write_off": 4}
 Rows = Iterable[Mapping[str, Any]]
 
 
@@ -33,6 +33,8 @@ class Accountant:
     dividends: int = 0
     commission: int = 0
     owed: list[tuple[date, int]] = field(default_factory=list)
+    mark_down: tuple[int, float] = (0, 0.0)
+    """Sessions without a bar after which a close counts for less, 0 for never, and the fraction that it loses."""
 
     def live(self, trades: Rows, last: date) -> Accountant:
         """Go through every day up to the last."""
@@ -51,8 +53,10 @@ class Accountant:
     def morning(self, day: date, facts: list[Mapping[str, Any]]) -> None:
         """What happened to the names, then what is paid."""
         facts = sorted(facts, key=lambda f: (f["ex_date"], TURN[f["kind"]], f["ticker"], f["sequence"]))
-        arriving = {f["successor"] for f in facts if f["kind"] == "rename" and not self.shares.get(f["successor"])}
-        for fact in sorted(facts, key=lambda f: f["ticker"] in arriving):
+        handed_on = {f["successor"] for f in facts if f["kind"] == "rename"}
+        leaving = {name for name in handed_on if self.shares.get(name)}
+        # Who has a ticker that another gets today makes room for him; who has none is what comes in, and waits for it.
+        for fact in sorted(facts, key=lambda f: (f["ticker"] not in leaving) + (f["ticker"] in handed_on - leaving)):
             if self.shares.get(fact["ticker"]):
                 self.happen(day, fact, facts)
         self.cash += sum(cents for due, cents in self.owed if due <= day)
@@ -170,7 +174,7 @@ class Accountant:
         since = max((f["ex_date"] for f in came), default=date.min)
         traded = [when for who, when in self.bars if who == name and since <= when <= day]
         if traded:
-            return self.restated(name, max(traded), day)
+            return self.aged(self.restated(name, max(traded), day), max(traded), day)
         if came:
             old = next(f["ticker"] for f in came if f["ex_date"] == since)
             traded = [when for who, when in self.bars if who == old and when < since]
@@ -179,7 +183,7 @@ class Accountant:
                 for fact in self.facts:
                     if fact["kind"] == "split" and fact["ticker"] == name and max(traded) < fact["ex_date"] <= day:
                         close *= Fraction(fact["denominator"], fact["numerator"])
-                return fraction_of(close)
+                return self.aged(fraction_of(close), max(traded), day)
         else:
             spun = [f for f in self.facts if f["nature"] == "spin_off" and f["successor"] == name and f["amount"]]
             spun = sorted((f["ex_date"], f["ticker"], f["sequence"]) for f in spun if f["ex_date"] <= day)
@@ -191,6 +195,13 @@ class Accountant:
                             close *= Fraction(one["denominator"], one["numerator"])
                     return fraction_of(close)
         return fraction_of(Fraction(self.cost[name], 100 * self.shares[name]))
+
+    def aged(self, close: Fraction, when: date, day: date) -> Fraction:
+        """A close that is too old to be believed counts for less."""
+        sessions, lost = self.mark_down
+        if not sessions or self.days.index(day) - self.days.index(when) < sessions:
+            return close
+        return fraction_of(close * (1 - fraction(lost)))
 
     @property
     def receivable(self) -> int:
