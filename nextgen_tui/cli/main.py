@@ -48,6 +48,7 @@ COMMANDS: dict[str, dict[str, CommandEntry]] = {
     "Decide": {
         "approve": CommandEntry("approve", "Approve a planned trade before the open."),
         "veto": CommandEntry("veto", "Veto a planned trade before the open."),
+        "actions": CommandEntry("actions", "List, add, correct or withdraw corporate actions."),
         "promote": CommandEntry("promote", "Promote a trained model to champion."),
         "rollback": CommandEntry("rollback", "Restore the previous champion."),
     },

@@ -241,15 +241,31 @@ def _find_previous_champion(lake: Lake, current: str) -> str | None:
 
 def _find_next_cycle(runner: Runner, now: datetime | None) -> tuple[date, datetime]:
     """The first session whose cycle can still take account of a choice made now, and the moment of the choice."""
+    require_last_session(runner)
+    at = read_market_time(runner, now or datetime.now(UTC))
+    at = _order_after(runner.lake, MODEL_CHOICES, pl.lit(True), at)
+    return find_deciding_session(runner, at), at
+
+
+def find_deciding_session(runner: Runner, at: datetime) -> date:
+    """The first session whose cycle has not run and decides at that moment or later."""
+    after = runner.calendar.next(require_last_session(runner))
+    session = max(after, runner.calendar.at_or_before(at.date() - timedelta(days=1)))
+    while runner.decision_time(session) < at:
+        session = runner.calendar.next(session)
+    return session
+
+
+def require_last_session(runner: Runner) -> date:
+    """The lake's last session.
+
+    Raises:
+        DecisionError: if it has none.
+    """
     last = last_session(runner.lake)
     if last is None:
         raise DecisionError("the lake has no history yet; load it with `nextgen init`")
-    at = read_market_time(runner, now or datetime.now(UTC))
-    session = max(runner.calendar.next(last), runner.calendar.at_or_before(at.date() - timedelta(days=1)))
-    at = _order_after(runner.lake, MODEL_CHOICES, pl.lit(True), at)
-    while runner.decision_time(session) < at:
-        session = runner.calendar.next(session)
-    return session, at
+    return last
 
 
 def _order_after(lake: Lake, table: Table, about: pl.Expr, at: datetime) -> datetime:
