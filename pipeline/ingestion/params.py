@@ -29,6 +29,8 @@ class JumpParams:
     """Fraction; the next session's close within this of the waiting one confirms the new level."""
     confirmations: Annotated[int, Field(ge=1, le=5), Earlier(1)] = 1
     """Bars in a row that have to agree with a waiting one, each within `agree` of the one before, to confirm it."""
+    securities: Annotated[Literal[1, 2], Earlier(1)] = 2
+    """Whose last close a bar follows from: 2 its company's, under any name; 1 the ticker's, as in earlier programs."""
     waiting: Annotated[Literal[1, 2], Earlier(1)] = 2
     """How long a bar waits: 2 until a later arrival confirms it or brings the split that explains it; 1 within its own
     arrival only, as runs of earlier programs did, so that files which state when each bar was known lose true jumps."""

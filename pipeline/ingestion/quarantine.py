@@ -45,8 +45,7 @@ def quarantine(
     Runs after them: a bar that they took is known by then and passes again. Works on a range of sessions.
     """
     renames = corporate_actions.filter(pl.col("kind") == "rename")
-    splits = corporate_actions.filter(pl.col("kind") == "split")
-    known = (market_prices, instruments, cut_to_recent(splits, "ex_date", LOOKBACK, moment))
+    known = (market_prices, instruments, cut_to_recent(corporate_actions, "ex_date", LOOKBACK, moment))
     bars = validate_bars(quarantined_rows, raw_prices, *known, moment, params).bad
     raw_prices = raw_prices.filter(pl.col("session") >= moment.since)
     left = {
@@ -87,7 +86,7 @@ STAGE = Stage(
         Read(RAW_IMPORTS),
         Read(MARKET_PRICES, lookback=LOOKBACK, every_revision=True),
         Read(INSTRUMENTS, lookback=None),
-        Read(CORPORATE_ACTIONS, lookback=None, where=pl.col("kind").is_in(["split", "rename"])),
+        Read(CORPORATE_ACTIONS, lookback=None, where=pl.col("kind").is_in(["split", "rename", "delisting"])),
     ),
     writes=QUARANTINED_ROWS,
     params=IngestionParams(),

@@ -38,7 +38,7 @@ STAGE = Stage(
         Read(RAW_PRICES, where=pl.col("kind") == "bars", further=sessions_of_waiting),
         Read(MARKET_PRICES, lookback=LOOKBACK, upto="previous", every_revision=True),
         Read(INSTRUMENTS, lookback=None),
-        Read(CORPORATE_ACTIONS, lookback=LOOKBACK, where=pl.col("kind") == "split"),
+        Read(CORPORATE_ACTIONS, lookback=LOOKBACK, where=pl.col("kind").is_in(["split", "rename", "delisting"])),
     ),
     writes=MARKET_PRICES,
     params=IngestionParams(),

@@ -13,8 +13,9 @@ from pipeline.engine.stage import Moment
 from pipeline.ingestion.decode_payloads import SET_ASIDE
 from pipeline.ingestion.params import IngestionParams
 from pipeline.ingestion.prices.bar_rules import COMPARED, read_bars
-from pipeline.ingestion.prices.jumps import BAR, MEMORY, NO_JUMPS, SUSPENDED, JumpVerdicts, judge_jumps
+from pipeline.ingestion.prices.jumps import BAR, MEMORY, SUSPENDED, JumpVerdicts, judge_jumps
 from pipeline.ingestion.prices.waiting_bars import keep_waiting, read_waiting, select_waiting
+from pipeline.market.securities.following import Securities
 
 LOOKBACK = 30
 """Sessions before the first one computed whose known bars are read: MEMORY and what a daily fetch asks for again."""
@@ -61,7 +62,7 @@ def validate_bars(
             first session but for the bars that wait.
         market_prices: known bars, every revision, from LOOKBACK sessions before the moment's first.
         instruments: what is listed.
-        corporate_actions: for the splits.
+        corporate_actions: for the splits, and for renames and delistings, which say whose bar follows which.
         moment: the sessions, and their calendar.
         params: lags and limits.
     """
@@ -70,7 +71,6 @@ def validate_bars(
     sound = bars.filter(pl.col("rule").is_null()).sort("arrival", *BAR)
     single = _drop_repeats(_add_landing(sound, moment, params.publication_lag))
     left = single.filter(pl.col("rule").is_null()).sort("arrival", maintain_order=True)
-    splits = corporate_actions.filter(pl.col("kind") == "split")
     days = moment.calendar.frame(moment.calendar.days[0], moment.session).select("session", "position")
     known = market_prices.select(COLUMNS).join(days, on="session", how="left", maintain_order="left")
     good = [known.clear().select(*COLUMNS, new=pl.lit(False))]
@@ -80,7 +80,7 @@ def validate_bars(
         public = moment.calendar.close_at(batch["arrival"][0]) + params.publication_lag
         asked = select_waiting(waiting, batch, known, public, moment.calendar)
         recent = _last_known(known, asked, public, moment)
-        stand, doubted = _validate_arrival(asked, recent, splits, public, moment, params)
+        stand, doubted = _validate_arrival(asked, recent, corporate_actions, public, moment, params)
         good.append(stand.select(*COLUMNS, "new"))
         suspended.append(doubted.filter(~pl.col("carried")).select(left.columns))
         waiting = keep_waiting(doubted, public, params.jump)
@@ -127,16 +127,16 @@ def _last_known(known: pl.DataFrame, asked: pl.DataFrame, public: datetime, mome
 def _validate_arrival(
     asked: pl.DataFrame,
     known: pl.DataFrame,
-    splits: pl.DataFrame,
+    corporate_actions: pl.DataFrame,
     public: datetime,
     moment: Moment,
     params: IngestionParams,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The bars of one arrival that stand, and those that are suspended; what waits and is known by now is neither."""
     batch = _compare_with_known(asked, known).filter(pl.col("new") | ~pl.col("carried"))
-    verdicts = _judge(batch.filter("new"), known, splits, public, moment, params)
+    verdicts = _judge_companies(batch.filter("new"), known, corporate_actions, public, moment, params)
     stand, suspended = batch.lazy(), asked.clear()
-    if verdicts is NO_JUMPS:
+    if verdicts.suspended.is_empty() and verdicts.confirmed.is_empty():
         stand = stand.with_columns(confirmed_at=pl.lit(None, UTC))
     else:
         stand = stand.join(verdicts.suspended.lazy(), on=BAR, how="anti", maintain_order="left")
@@ -145,6 +145,33 @@ def _validate_arrival(
     available = _available_at(params.publication_lag)
     settled_now = pl.when("carried").then(pl.lit(public, dtype=UTC))
     return stand.with_columns(available_at=pl.max_horizontal(available, settled_now)).collect(), suspended
+
+
+def _judge_companies(
+    new: pl.DataFrame,
+    known: pl.DataFrame,
+    corporate_actions: pl.DataFrame,
+    public: datetime,
+    moment: Moment,
+    params: IngestionParams,
+) -> JumpVerdicts:
+    """The verdicts, where a bar follows from the last one of its company and from no other's under its ticker."""
+    splits = corporate_actions.filter(pl.col("kind") == "split")
+    told = pl.col("kind").is_in(["rename", "delisting"]), pl.col("available_at") <= public
+    facts = corporate_actions.filter(*told)
+    if params.jump.securities == 1 or facts.is_empty():
+        return _judge(new, known, splits, public, moment, params)
+    companies = Securities.trace(facts, known)
+    called = new.select(*BAR, "session")
+    named = [companies.name_companies(frame, "session") for frame in (new, known, called)]
+    verdicts = _judge(named[0], named[1], companies.name_actions(splits), public, moment, params)
+    tickers = named[2].select(*BAR, called=called["ticker"])
+    return JumpVerdicts(*(_call_by_ticker(frame, tickers) for frame in (verdicts.suspended, verdicts.confirmed)))
+
+
+def _call_by_ticker(verdicts: pl.DataFrame, tickers: pl.DataFrame) -> pl.DataFrame:
+    beside = verdicts.join(tickers, on=BAR, how="left", maintain_order="left")
+    return beside.with_columns(ticker="called").select(verdicts.columns)
 
 
 def _judge(

@@ -152,3 +152,29 @@ def test_one_bar_a_landing_ends_as_all_of_history_at_once(confirmations: int, st
     at_once.land(len(closes) - 1, *lines_of(closes), history=True, first=0)
     daily = one_by_one(closes, params)
     assert daily.bars.select(PLAIN).equals(at_once.bars.select(PLAIN))
+
+
+def recycled(params: IngestionParams) -> Days:
+    """A ticker whose company ends at 4; another one lists under it two sessions later at 60."""
+    ended = actions({"kind": "delisting", "ex_date": day(2), "amount": 4.0, "available_at": CALENDAR.open_at(day(2))})
+    days = Days(params, ended)
+    for number, close in ((0, 4.0), (1, 4.0), (3, 60.0), (4, 61.0)):
+        days.land(number, bar(session=day(number), open=close, high=close, low=close, close=close))
+    return days
+
+
+def test_the_first_bar_of_another_company_follows_from_nobodys_close() -> None:
+    days = recycled(PARAMS)
+    assert days.bars["available_at"].to_list() == [known_at(number) for number in (0, 1, 3, 4)]
+    assert days.aside.is_empty()
+    first = IngestionParams(jump=JumpParams(securities=1))
+    assert recycled(first).bars["available_at"].to_list() == [known_at(number) for number in (0, 1, 4, 4)]
+
+
+def test_a_renamed_companys_bar_follows_from_its_last_close() -> None:
+    told = {"kind": "rename", "ex_date": day(2), "successor": "NEW", "available_at": CALENDAR.open_at(day(2))}
+    days = Days(PARAMS, actions(told | {"amount": None}))
+    for number, ticker, close in ((0, "AAA", 50.0), (1, "AAA", 51.0), (2, "NEW", 5100.0), (3, "NEW", 52.0)):
+        days.land(number, bar(ticker=ticker, session=day(number), open=close, high=close, low=close, close=close))
+    assert days.bars.sort("session").select("ticker", "close").rows() == [("AAA", 50.0), ("AAA", 51.0), ("NEW", 52.0)]
+    assert days.aside.select("ticker", "session", "rule").rows() == [("NEW", day(2), SUSPENDED)]
