@@ -12,7 +12,7 @@ import polars as pl
 from lake.tables.features import FEATURE_ROWS
 from lake.tables.market import CORPORATE_ACTIONS, INSTRUMENTS, MARKET_PRICES, TICKER_UNIVERSE
 from lake.tables.news import NEWS_SENTIMENT
-from pipeline.engine.stage import Moment, Read, Stage, cut_to_recent
+from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.features.as_of import Epoch, Facts, epochs, name_epoch
 from pipeline.features.evaluate import evaluate
 from pipeline.features.feature_set import FeatureSet, feature_set
@@ -22,6 +22,10 @@ from pipeline.features.trailing_window import View
 from pipeline.market.securities.following import Securities
 from pipeline.market.sessions import Sessions
 from pipeline.market.unscheduled_closures import calendar_known_at
+
+ACTION_COLUMNS = (
+    *CORPORATE_ACTIONS.key, "numerator", "denominator", "amount", "successor", "available_at", "withdrawn",
+)  # fmt: skip
 
 
 def features(
@@ -42,9 +46,7 @@ def features(
     benchmarks = instruments.filter(pl.col("role") == "benchmark").select("ticker")
     chosen = feature_set(moment.extensions)
     listed = ticker_universe.join(benchmarks, on="ticker", how="anti", maintain_order="left")
-    if params.securities == 1:
-        corporate_actions = cut_to_recent(corporate_actions, "ex_date", DEPTH + MARGIN, moment)
-    facts = Facts(market_prices, corporate_actions, news_sentiment)
+    facts = Facts(market_prices, _choose_actions(corporate_actions, moment, params), news_sentiment)
     blocks: list[_Block] = []
     for epoch in epochs(facts, moment):
         companies = _trace_companies(epoch, params)
@@ -56,6 +58,13 @@ def features(
             tickers = companies.name_tickers(names.with_columns(at=pl.lit(session, dtype=pl.Date)), "at")["ticker"]
             blocks.append(_Block(session, tickers.to_list(), evaluate(view, chosen.features)).in_order())
     return _frame(blocks, chosen)
+
+
+def _choose_actions(corporate_actions: pl.DataFrame, moment: Moment, params: FeatureParams) -> pl.DataFrame:
+    """What bears on the bars in reach, and of all history what says whose a ticker was."""
+    recent = pl.col("ex_date") >= moment.calendar.offset(moment.since, -(DEPTH + MARGIN))
+    told = pl.col("kind").is_in(["rename", "delisting"]) & pl.lit(params.securities == 2)
+    return corporate_actions.filter(recent | told)
 
 
 def _trace_companies(epoch: Epoch, params: FeatureParams) -> Securities:
@@ -109,7 +118,7 @@ STAGE = Stage(
             where=pl.col("interval") == "1d",
             columns=(*MARKET_PRICES.key, "session", "open", "high", "low", "close", "volume", "available_at"),
         ),
-        Read(CORPORATE_ACTIONS, lookback=None, every_revision=True),
+        Read(CORPORATE_ACTIONS, lookback=None, every_revision=True, columns=ACTION_COLUMNS),
         Read(TICKER_UNIVERSE, lookback=60, columns=(*TICKER_UNIVERSE.key, "member", "sector")),
         Read(INSTRUMENTS, lookback=None),
         Read(NEWS_SENTIMENT, lookback=31),
