@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
+import json
 from math import log
 
 import polars as pl
 
+from pipeline.ingestion.actions.split_ratios import everyday_ratio, rare_ratio
 from pipeline.ingestion.decode_payloads import decode
 from pipeline.ingestion.parse_values import day, instant, number
 from pipeline.market.sessions import Sessions
@@ -16,10 +17,11 @@ KIND = "factors"
 FIELDS = ("ticker", "session", "close", "adj_close", "available_at")
 LEAST = 1e-5
 """Fraction by which adjusted close and close differ at least: below it is rounding, above it a cent on any stock."""
-ROUNDING = 3e-6
-"""Relative; how far a factor may lie from the ratio of a split: closes have six decimals."""
-FEW, MANY = 21, 50
-"""Largest share count of a split's ratio, between 0.8 and 1, where large dividends lie, and outside."""
+RATIOS = "ratios"
+"""The member of a request that says how splits are told from dividends: absent, by everyday ratios alone; 2: by any
+that chance can hardly explain."""
+MOST_DECIMALS = 6
+"""Vendors work their closes out to six decimals, however many a file writes."""
 EFFECTIVE = "the price falls with the split"
 
 
@@ -37,8 +39,10 @@ def recover_actions(raw_prices: pl.DataFrame, calendar: Sessions) -> pl.DataFram
         payload_id, line, text, fault, ticker, ex_date, kind, numerator, denominator, amount, pay_date, successor and
         available_at as text, and the landing's facts, as `decode` gives them.
     """
-    lines = decode(raw_prices.filter(pl.col("kind") == KIND), FIELDS)
-    implied = _implied_actions(_observed_factors(lines, calendar))
+    landings = raw_prices.filter(pl.col("kind") == KIND)
+    lines = decode(landings, FIELDS)
+    seen = _observed_factors(lines, calendar).join(_read_conventions(landings), on="payload_id", how="left")
+    implied = _implied_actions(seen)
     beside = lines.drop(FIELDS).join(implied, on=["payload_id", "line"], how="inner", maintain_order="left")
     return beside.with_columns(fault=pl.coalesce("fault", "implied_fault")).drop("implied_fault")
 
@@ -53,7 +57,9 @@ def _observed_factors(lines: pl.DataFrame, calendar: Sessions) -> pl.DataFrame:
         "ticker",
         session=day("session"),
         close=number("close"),
+        adjusted=number("adj_close"),
         factor=number("adj_close") / number("close"),
+        decimals=pl.col("adj_close").str.extract(r"\.(\d+)$").str.len_chars().fill_null(0).max().over("payload_id"),
         seen=instant("available_at"),
         available_at="available_at",
     ).filter(
@@ -69,17 +75,36 @@ def _observed_factors(lines: pl.DataFrame, calendar: Sessions) -> pl.DataFrame:
     return beside.with_columns(ex_date=pl.when(next_day).then("ex_date"))
 
 
+def _read_conventions(landings: pl.DataFrame) -> pl.DataFrame:
+    """payload_id and ratios (Int32, null where the request says nothing) of the landings."""
+    rows = [(identity, _ratios(text)) for identity, text in landings.select("payload_id", "request").iter_rows()]
+    read = pl.DataFrame(rows, schema={"payload_id": pl.String, RATIOS: pl.Int32}, orient="row")
+    return read.unique("payload_id", maintain_order=True)
+
+
+def _ratios(request: str) -> int | None:
+    try:
+        told = json.loads(request)[RATIOS]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return told if isinstance(told, int) else None
+
+
 def _implied_actions(seen: pl.DataFrame) -> pl.DataFrame:
     """One row per implied action: payload_id, line, implied_fault and the fields of an action as text."""
     candidates = seen.filter(pl.col("ex_date").is_not_null() & ((pl.col("factor") - 1).abs() > LEAST))
     closes = seen.unique(["ticker", "session"], keep="last", maintain_order=True)
     later = closes.select("ticker", ex_date="session", ex_close="close")
     beside = candidates.join(later, on=["ticker", "ex_date"], how="left", maintain_order="left")
-    rows = [_action(*row) for row in beside.select(*_ACTION_OF).iter_rows()]
+    precision = 0.5 / 10.0 ** pl.col("decimals").clip(0, MOST_DECIMALS) / pl.col("adjusted")
+    rows = [_action(*row) for row in beside.with_columns(precision=precision).select(*_ACTION_OF).iter_rows()]
     return pl.DataFrame(rows, schema=_SCHEMA, orient="row")
 
 
-_ACTION_OF = ("payload_id", "line", "ticker", "ex_date", "close", "factor", "ex_close", "available_at")
+_ACTION_OF = (
+    *("payload_id", "line", "ticker", "ex_date", "close", "factor", "ex_close", "available_at"),
+    *(RATIOS, "precision"),
+)
 _SCHEMA = {
     "payload_id": pl.String,
     "line": pl.Int64,
@@ -90,9 +115,20 @@ _SCHEMA = {
 
 
 def _action(
-    payload: str, line: int, ticker: str, ex_date: object, close: float, factor: float, later: float | None, seen: str
+    payload: str,
+    line: int,
+    ticker: str,
+    ex_date: object,
+    close: float,
+    factor: float,
+    later: float | None,
+    seen: str,
+    ratios: int | None,
+    precision: float,
 ) -> tuple[object, ...]:
-    ratio = _split_ratio(factor)
+    ratio = everyday_ratio(factor)
+    if ratio is None and ratios == 2:
+        ratio = rare_ratio(close, factor, precision)
     if ratio is None:
         return (
             payload,
@@ -111,15 +147,6 @@ def _action(
     fault = None if later is None or _price_followed(later / close, factor) else EFFECTIVE
     new, old = str(ratio.numerator), str(ratio.denominator)
     return (payload, line, fault, ticker, str(ex_date), "split", new, old, None, None, None, seen)
-
-
-def _split_ratio(factor: float) -> Fraction | None:
-    """New shares for each old one, if the factor is such a ratio."""
-    largest = FEW if 0.8 < factor < 1 else MANY
-    ratio = Fraction(1 / factor).limit_denominator(largest)
-    if ratio <= 0 or ratio.numerator > largest or ratio == 1:
-        return None
-    return ratio if abs(float(ratio) * factor - 1) <= ROUNDING else None
 
 
 def _price_followed(change: float, factor: float) -> bool:

@@ -45,12 +45,12 @@ class Fetch:
     stamp: str = "start"
     """What an intraday bar's time marks: its start or its end."""
 
-    def request(self, fields: Mapping[str, str], *, covers: Mapping[str, str | None] | None = None) -> str:
+    def request(self, fields: Mapping[str, str], **further: object) -> str:
         """The request as JSON: how each canonical field is called in the payload, and what was asked for.
 
         Args:
             fields: canonical name -> the vendor's.
-            covers: of actions, the first and last ex-date that the answer speaks of (`since`, `until`).
+            further: what else a request of this kind says, such as what it covers.
         """
         asked = {
             "fields": dict(fields),
@@ -62,7 +62,7 @@ class Fetch:
             "history": self.history,
             "since": self.since.isoformat(),
             "until": self.session.isoformat(),
-            **({} if covers is None else {"covers": dict(covers)}),
+            **further,
         }
         return json.dumps(asked, ensure_ascii=False)
 
@@ -89,19 +89,22 @@ def payload_text(frame: pl.DataFrame) -> str:
     return "\n".join(json_lines(frame).to_list())
 
 
-def bar_rows(fetch: Fetch, fields: Mapping[str, str], lines: pl.DataFrame, symbol: pl.Series) -> pl.DataFrame:
+def bar_rows(
+    fetch: Fetch, fields: Mapping[str, str], lines: pl.DataFrame, symbol: pl.Series, **further: object
+) -> pl.DataFrame:
     """Return RAW_PRICES rows of kind bars, one payload per symbol, in the order symbols first appear.
 
     Args:
         lines: the vendor's rows, all columns String.
         symbol: the vendor's symbol of each row; a row without one goes to the payload of the empty symbol.
+        further: what else the request says.
     """
     grouped = (
         pl.DataFrame({"symbol": symbol.fill_null(""), "line": json_lines(lines)})
         .group_by("symbol", maintain_order=True)
         .agg(pl.col("line").str.join("\n"))
     )
-    request = fetch.request(fields)
+    request = fetch.request(fields, **further)
     return price_rows(fetch, [(BARS, symbol, request, payload) for symbol, payload in grouped.iter_rows()])
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 import polars as pl
 
 from pipeline.ingestion.actions.actions_from_adjusted_closes import FIELDS as FACTOR_FIELDS
-from pipeline.ingestion.actions.actions_from_adjusted_closes import LEAST
+from pipeline.ingestion.actions.actions_from_adjusted_closes import LEAST, RATIOS
 from pipeline.ingestion.sources.errors import SourceError
 from pipeline.ingestion.sources.files.content import Bars, Content, Dated, paths_of, read_content
 from pipeline.ingestion.sources.files.dates import read_instants
@@ -201,7 +201,7 @@ def _cut_factors(bars: Bars, fetch: Fetch, low: date) -> pl.DataFrame:
     moved = wanted.filter("left").select("symbol_of_line", "day_of_line")
     following = pl.concat([moved.with_columns(pl.col("day_of_line").dt.offset_by(f"{n}d")) for n in range(5)])
     kept = wanted.join(following.unique(), on=["symbol_of_line", "day_of_line"], how="semi", maintain_order="left")
-    landed = bar_rows(fetch, fields, kept.select(fields.values()), kept["symbol_of_line"])
+    landed = bar_rows(fetch, fields, kept.select(fields.values()), kept["symbol_of_line"], **{RATIOS: 2})
     return as_kind(landed, FACTORS)
 
 
