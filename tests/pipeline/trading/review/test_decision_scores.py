@@ -10,8 +10,10 @@ import polars as pl
 import pytest
 
 from lake.tables.control import TRADE_DECISIONS
+from lake.tables.market import MARKET_PRICES
 from pipeline.trading.review import decision_scores
-from tests.frames.trading import CALENDAR, DAYS, World, delisting, dividend, split
+from tests.frames import market
+from tests.frames.trading import CALENDAR, DAYS, World, bars_at, delisting, dividend, split
 from tests.pipeline.trading.planning.test_operator_decisions import DAY1, EVENING, decide, world
 
 END = DAYS[5]
@@ -85,3 +87,19 @@ def test_nothing_after_the_horizon_changes_the_judgement() -> None:
     longer = world(decide("veto"), closes=(*RISE, 500.0))
     longer.act(split("AAA", DAYS[6], 3, 1))
     assert longer.settle_to(END).compute(decision_scores.STAGE, END).row(0, named=True) == short
+
+
+def test_a_trade_is_measured_by_its_company_under_the_name_it_has_at_the_end() -> None:
+    made = world(decide("veto"), closes=RISE[:3])
+    made.add(MARKET_PRICES, market.prices(*bars_at("NEW", *RISE[3:], start=3), calendar=CALENDAR))
+    made.act({"ticker": "AAA", "ex_date": DAYS[3], "kind": "rename", "successor": "NEW", "amount": None})
+    found = score(made)
+    assert found["ticker"] == "AAA"
+    assert found["total_return"] == pytest.approx(0.10)
+
+
+def test_a_trade_is_not_measured_by_another_company_that_got_the_ticker() -> None:
+    made = world(decide("veto"), closes=RISE[:3])
+    made.add(MARKET_PRICES, market.prices(*bars_at("AAA", 300.0, start=5), calendar=CALENDAR))
+    made.act(delisting("AAA", DAYS[3], 50.0))
+    assert score(made)["total_return"] == pytest.approx(-0.5)
