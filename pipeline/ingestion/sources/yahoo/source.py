@@ -6,7 +6,7 @@ import json
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -39,6 +39,7 @@ from pipeline.ingestion.sources.yahoo.connection import (
     UnreachableError,
     state_folder,
 )
+from pipeline.ingestion.sources.yahoo.covered_span import state_coverage
 from pipeline.ingestion.sources.yahoo.params import YahooParams
 from pipeline.ingestion.sources.yahoo.resume_cache import CachedAnswer
 from pipeline.ingestion.sources.yahoo.retry import RetryingClient, Unanswered, rule_of
@@ -46,6 +47,8 @@ from pipeline.market.sessions import Sessions
 
 __all__ = ["LIMITED", "UNREACHABLE", "YahooSource"]
 
+EVENTS = '"events"'
+"""What stands in the body of a chart that holds splits or dividends."""
 OLDEST_DAYS = {"1m": 7, "5m": 59, "1h": 729}
 """Days that Yahoo keeps intraday bars."""
 
@@ -233,14 +236,19 @@ class YahooSource:
         return json.dumps(asked, ensure_ascii=False)
 
     def _charts(self, answers: list[CachedAnswer], question: _Question) -> list[dict[str, object]]:
-        """A landing of bars for each answer, and one of actions for those that hold events.
+        """A landing of bars for each answer, and one of actions that says of which days it speaks.
 
-        The body stands in both: actions are looked for in the landings of a whole quarter, bars only in the newest.
+        The body stands in both where it holds events: actions are looked for in the landings of a whole quarter, bars
+        only in the newest. Where it holds none, the landing of actions is empty: none are stated.
         """
         rows = [self._row(BARS, "yahoo-chart", kept, question) for kept in answers]
-        return rows + [
-            self._row(ACTIONS, "yahoo-chart", kept, question) for kept in answers if '"events"' in kept.payload
-        ]
+        for kept in answers:
+            told = state_coverage(kept, question.low, question.session)
+            if EVENTS in kept.payload:
+                rows.append(self._row(ACTIONS, "yahoo-chart", told or kept, question))
+            elif told is not None:
+                rows.append(self._row(ACTIONS, "ndjson", replace(told, payload=""), question))
+        return rows
 
     def _members(self, question: _Question) -> list[dict[str, object]]:
         """The memberships: with a load of history all that had begun, else those that changed."""

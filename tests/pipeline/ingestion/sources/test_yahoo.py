@@ -24,6 +24,7 @@ from lake.tables.market import (
     QUARANTINED_ROWS,
     RAW_PRICES,
 )
+from pipeline.ingestion.actions.action_coverage import read_coverage
 from pipeline.ingestion.prices.yahoo_chart.symbols import our_ticker, vendor_symbol
 from pipeline.ingestion.sources.errors import SourceError
 from pipeline.ingestion.sources.rate_limit import RateLimit
@@ -98,11 +99,28 @@ def test_a_load_and_a_day_later_only_what_is_new_becomes_rows(tmp_path: Path) ->
         later = yahoo_runner(tmp_path / "lake", yahoo_source(yahoo, tmp_path / "two", "AAA"))
         for name in ("land_prices", "instruments", "actions", "prices"):
             run = later.run_stage(_named(name), DAYS[-1])
-            assert run.written == {"land_prices": 1, "instruments": 0, "actions": 0, "prices": 1}[name], name
+            assert run.written == {"land_prices": 2, "instruments": 0, "actions": 0, "prices": 1}[name], name
         asked = [one for one in yahoo.asked if one.path.endswith("/AAA")]
     first = datetime.fromtimestamp(int(asked[-1].query["period1"]), NEW_YORK).date()
     assert first == DAYS[-5], "the last five sessions are asked for again"
     assert all(one.host.endswith("yahoo.com") for one in yahoo.asked)
+
+
+def test_a_dividend_is_taken_back_by_an_answer_that_covers_its_day_and_by_no_other(tmp_path: Path) -> None:
+    with serving(Yahoo(charts={"AAA": daily("AAA", DAYS[:-2], dividends={stamp(DAYS[6]): 0.25})})) as yahoo:
+        runner = yahoo_runner(tmp_path / "lake", yahoo_source(yahoo, tmp_path / "one", "AAA"))
+        runner.backfill(DAYS[0], DAYS[-3])
+        found = []
+        for answered, session in ((DAYS[7:-1], DAYS[-2]), (DAYS, DAYS[-1])):
+            yahoo.charts["AAA"] = daily("AAA", answered)
+            later = yahoo_runner(tmp_path / "lake", yahoo_source(yahoo, tmp_path / str(session), "AAA"))
+            later.run_stage(_named("land_prices"), session)
+            later.run_stage(_named("actions"), session)
+            found.append(rows(later.lake, CORPORATE_ACTIONS, every_revision=True)["withdrawn"].to_list())
+    assert found == [[None], [None, True]], "the first answer began after the ex-date"
+    coverage = read_coverage(rows(later.lake, RAW_PRICES)).sort("covers_until").rows()
+    spans = [(DAYS[0], DAYS[-3], "AAA"), (DAYS[7], DAYS[-2], "AAA"), (DAYS[-5], DAYS[-1], "AAA")]
+    assert [parts for _, *parts in coverage] == [list(span) for span in spans]
 
 
 def test_a_changed_bar_is_a_restatement_and_never_an_overwrite(tmp_path: Path) -> None:

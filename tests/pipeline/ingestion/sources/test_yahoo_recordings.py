@@ -211,8 +211,9 @@ def test_a_recorded_answer_is_landed_byte_for_byte_with_its_request(
     recording: Recording, lakes: Callable[[Recording], Lake]
 ) -> None:
     lake = lakes(recording)
-    landed = rows(lake, RAW_PRICES)
-    assert set(landed["payload"]) == {recording.answer.body}
+    landed = rows(lake, RAW_PRICES).sort("kind", descending=True)
+    assert landed.filter(kind="bars")["payload"].to_list() == [recording.answer.body]
+    assert set(landed["payload"]) <= {recording.answer.body, ""}, "what states no action is not kept twice"
     asked = json.loads(landed["request"][0])
     assert f"/v8/finance/chart/{recording.symbol}" in asked["url"] and "crumb" not in asked["url"]
     assert asked["interval"] == recording.interval
