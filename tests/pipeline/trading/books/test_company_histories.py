@@ -119,6 +119,6 @@ def test_a_book_is_worth_its_companies_shares_once_all_is_told(made: Market) -> 
 
 @pytest.mark.slow
 @given(markets())
-@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_many_books_are_worth_their_companies_shares_once_all_is_told(made: Market) -> None:
     check(made)
