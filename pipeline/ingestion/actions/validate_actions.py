@@ -56,6 +56,7 @@ def validate_actions(
         standing: the renames among the actions that are known and not withdrawn: new ones must not contradict them.
         calendar: the exchange's sessions.
     """
+    raw_prices = raw_prices.filter(pl.col("payload") != "")  # what states no action has no line
     lines = _decode(raw_prices, calendar).join(read_coverage(raw_prices), on="payload_id", how="left")
     first = instruments.select("ticker", first_listed="listed_on")
     typed = _type(_add_unit(lines, instruments)).join(first, on="ticker", how="left")
