@@ -54,9 +54,8 @@ def features(
         panel = build_panel(named, companies.name_companies(listed, "session"), moment.calendar, params)
         for session in epoch.sessions:
             view = View(panel, session, _calendar_at(session, moment, params), params)
-            names = pl.DataFrame({"ticker": panel.tickers_at(view.has_row)}, schema={"ticker": pl.String})
-            tickers = companies.name_tickers(names.with_columns(at=pl.lit(session, dtype=pl.Date)), "at")["ticker"]
-            blocks.append(_Block(session, tickers.to_list(), evaluate(view, chosen.features)).in_order())
+            tickers = companies.list_tickers(panel.tickers_at(view.has_row), session)
+            blocks.append(_Block(session, tickers, evaluate(view, chosen.features)).in_order())
     return _frame(blocks, chosen)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
@@ -32,6 +34,16 @@ class Securities:
         filled = self.spells.with_columns(pl.col("since").fill_null(date.min))
         return filled.select("security_id", "ticker", "since").sort("since", "ticker")
 
+    @cached_property
+    def _tickers(self) -> dict[str, tuple[list[date], list[str]]]:
+        """Company -> the days from which it had another ticker, and which."""
+        found: dict[str, tuple[list[date], list[str]]] = {}
+        for company, ticker, since in self._begun.iter_rows():
+            days, tickers = found.setdefault(company, ([], []))
+            days.append(since)
+            tickers.append(ticker)
+        return found
+
     def name_companies(self, frame: pl.DataFrame, day: str) -> pl.DataFrame:
         """Put the company's id in the place of each row's ticker, in the rows' order.
 
@@ -59,6 +71,15 @@ class Securities:
     def name_tickers(self, frame: pl.DataFrame, day: str) -> pl.DataFrame:
         """Put back in the place of each company's id the ticker that it had on the row's day, or had last."""
         return self._replace(frame, day, "security_id", "ticker")
+
+    def list_tickers(self, companies: Sequence[str], session: date) -> list[str]:
+        """The ticker that each company had at a session, or had last."""
+        return [self._ticker_at(one, session) if one in self._tickers else one for one in companies]
+
+    def _ticker_at(self, company: str, session: date) -> str:
+        days, tickers = self._tickers[company]
+        at = bisect_right(days, session)
+        return tickers[at - 1] if at else company
 
     def follow_to(self, frame: pl.DataFrame, day: str, session: date) -> pl.DataFrame:
         """Put the ticker of a later session in the place of the one that each row's company had on its day.
