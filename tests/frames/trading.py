@@ -45,7 +45,7 @@ SETTLE = (
     reflect.STAGE,
     decision_scores.STAGE,
 )
-BOOKS = (execute.STAGE, ledger.STAGE, holdings.STAGE, value.STAGE)
+BOOKS = (position_ends.STAGE, execute.STAGE, ledger.STAGE, holdings.STAGE, value.STAGE)
 """Enough for tests of what is owned: nothing is compared with a baseline and no trade is looked back at."""
 LOOK_AHEAD = (regime.STAGE, plan.STAGE)
 NO_ROWS = {name: table.empty() for name, table in TABLES.items()}
@@ -188,12 +188,13 @@ class World:
         *bars: Mapping[str, Any],
         calendar: Sessions = CALENDAR,
         params: TradingParams | None = None,
-        settling: Sequence[Stage] = SETTLE,
+        settling: Sequence[Stage] = BOOKS,
     ) -> None:
         self.calendar = calendar
         self.settling = settling
         self.params = params or TradingParams()
         self.tables = dict(NO_ROWS)
+        self._sorted: dict[str, tuple[pl.DataFrame, pl.DataFrame]] = {}
         self.add(MARKET_PRICES, market.prices(*bars, calendar=calendar))
 
     def add(self, table: Table, rows: pl.DataFrame) -> None:
@@ -228,14 +229,22 @@ class World:
         since = None if read.lookback is None else moment.calendar.offset(moment.since, -read.lookback)
         spans = join_spans(read.further(frames or {}, moment) if read.further else (), (since, until))
         clock = pl.col(table.clock)
-        shown = rows.lazy().filter(pl.any_horizontal(*[clock.is_between(a or date.min, b) for a, b in spans]))
+        shown = self._in_order(table).lazy()
+        shown = shown.filter(pl.any_horizontal(*[clock.is_between(a or date.min, b) for a, b in spans]))
         if table.available is not None:
             shown = shown.filter(pl.col(table.available) <= moment.as_of)
-        shown = shown.sort(table.key)
-        if table.entity and not read.every_revision:
+        if table.entity and not read.every_revision and rows["revision"].max() != 0:
             shown = select_last_revisions(shown.collect(), table).lazy()
         shown = shown.filter(read.where) if read.where is not None else shown
         return shown.select(read.columns or tuple(table.columns)).collect()
+
+    def _in_order(self, table: Table) -> pl.DataFrame:
+        """A table's rows by its key, sorted once as long as none is added."""
+        rows = self.tables[table.name]
+        kept = self._sorted.get(table.name)
+        if kept is None or kept[0] is not rows:
+            kept = self._sorted[table.name] = rows, rows.sort(table.key)
+        return kept[1]
 
     def frames(self, stage: Stage, moment: Moment) -> dict[str, pl.DataFrame]:
         """What the runner would hand to a stage of all its tables, in order."""

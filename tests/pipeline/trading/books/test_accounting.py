@@ -1,5 +1,6 @@
 """The accounting cases other systems got wrong, each as one short history."""
 
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 
@@ -7,17 +8,18 @@ import polars as pl
 import pytest
 
 from lake.tables.market import INSTRUMENTS
+from pipeline.engine.stage import Stage
 from pipeline.trading.books import holdings, ledger
 from pipeline.trading.execution import execute
 from pipeline.trading.params import Costs, TradingParams
 from tests.frames import market
-from tests.frames.trading import CALENDAR, DAYS, World, bar, delisting, dividend, free, members, split
+from tests.frames.trading import BOOKS, CALENDAR, DAYS, SETTLE, World, bar, delisting, dividend, free, members, split
 
 FUND, DAY1, DAY2, DAY3, DAY4 = DAYS[:5]
 
 
-def world(*bars: dict[str, object], params: TradingParams | None = None) -> World:
-    return World(*bars, params=params or free())
+def world(*bars: dict[str, object], params: TradingParams | None = None, settling: Sequence[Stage] = BOOKS) -> World:
+    return World(*bars, params=params or free(), settling=settling)
 
 
 def flat(ticker: str = "AAA", price: float = 100.0, days: int = 5) -> list[dict[str, object]]:
@@ -305,6 +307,7 @@ def test_benchmark_and_equal_weight_start_at_the_capital_and_earn_total_returns(
         *[bar("AAA", day, price) for day, price in zip(DAYS[:3], (100.0, 110.0, 108.9), strict=True)],
         *[bar("BBB", day, price) for day, price in zip(DAYS[:3], (50.0, 45.0, 45.0), strict=True)],
         *[bar("IDX", day, price) for day, price in zip(DAYS[:3], (1000.0, 1010.0, 1010.0), strict=True)],
+        settling=SETTLE,
     )
     given.act(dividend("AAA", DAY2, 1.1))
     given.add(INSTRUMENTS, pl.concat([market.instruments("AAA", "BBB"), market.instruments("IDX", role="benchmark")]))
@@ -318,7 +321,7 @@ def test_benchmark_and_equal_weight_start_at_the_capital_and_earn_total_returns(
 
 
 def test_a_delisted_member_takes_equal_weight_down_with_it() -> None:
-    given = world(bar("AAA", FUND), bar("AAA", DAY1), bar("BBB", FUND))
+    given = world(bar("AAA", FUND), bar("AAA", DAY1), bar("BBB", FUND), settling=SETTLE)
     given.act(delisting("BBB", DAY1, 0.0))
     given.add(holdings.TICKER_UNIVERSE, members(FUND, "AAA", "BBB"))
     assert given.settle_to(DAY1).value(DAY1)["equal_weight"] == pytest.approx(500_000)

@@ -22,7 +22,7 @@ from pipeline.trading.books.reconciliation import reconcile
 from pipeline.trading.execution import execute
 from pipeline.trading.params import Costs, TradingParams
 from tests.frames import market
-from tests.frames.trading import BOOKS, CALENDAR, DAYS, World, bar, plans
+from tests.frames.trading import CALENDAR, DAYS, World, bar, plans
 from tests.pipeline.trading.books.accountant import Accountant
 
 SESSIONS = 9
@@ -119,7 +119,7 @@ def _contents(draw: st.DrawFn, entity: dict[str, Any]) -> dict[str, Any]:
 
 def live(history: History, stages: tuple[Any, ...]) -> World:
     """Run the stages session by session, each with what was known by then."""
-    world = World(params=TradingParams(capital=float(CAPITAL), costs=Costs(min_commission=1.0)), settling=BOOKS)
+    world = World(params=TradingParams(capital=float(CAPITAL), costs=Costs(min_commission=1.0)))
     world.tables[MARKET_PRICES.name] = market.prices(*history.bars, calendar=CALENDAR)
     world.tables[CORPORATE_ACTIONS.name] = market.actions(*history.statements, calendar=CALENDAR)
     world.tables[TRADE_PLANS.name] = plans(*history.orders)

@@ -14,7 +14,6 @@ from lake.tables.market import INSTRUMENTS, TICKER_UNIVERSE
 from lake.tables.predictions import PREDICTIONS
 from tests.frames import market
 from tests.frames.trading import (
-    BOOKS,
     DAYS,
     SETTLE,
     World,
@@ -40,7 +39,7 @@ def rename(old: str, new: str, ex_date: date) -> dict[str, Any]:
 
 
 def holding(*bars: dict[str, Any], **shares: int) -> World:
-    given = World(*bars, params=free(), settling=BOOKS)
+    given = World(*bars, params=free())
     for ticker, count in shares.items():
         given.order(D[0], ticker, "buy", count)
     return given
@@ -141,7 +140,8 @@ def test_shares_of_a_company_that_lost_its_ticker_are_not_mixed_with_those_of_wh
 
 
 def test_an_order_for_a_name_that_is_renamed_before_the_open_is_looked_back_at_with_its_plan() -> None:
-    given = World(*bars_at("OLD", 10.0, 10.0), *bars_at("NEW", *[10.0] * 5, start=2), params=free())
+    bars = (*bars_at("OLD", 10.0, 10.0), *bars_at("NEW", *[10.0] * 5, start=2))
+    given = World(*bars, params=free(), settling=SETTLE)
     given.order(D[1], "OLD", "buy", 100, expected_return=0.03, low_80=-0.02, high_80=0.08)
     given.act(rename("OLD", "NEW", D[2]))
     given.order(D[4], "NEW", "sell", 100)
@@ -169,7 +169,7 @@ def planning(*renamed: int) -> World:
     """OLD becomes NEW at each of these sessions; the book may look ahead."""
     turn = min(renamed, default=99)
     rows = [bar("OLD" if n < turn else "NEW", D[n], wiggle(n)) for n in range(START + 6)]
-    given = World(*rows, params=free(), settling=BOOKS)
+    given = World(*rows, params=free())
     for n in range(START + 6):
         given.add(TICKER_UNIVERSE, members(D[n], "OLD" if n < turn else "NEW"))
     given.add(FEEDBACK_METRICS, skill(D[START]))
@@ -218,7 +218,7 @@ def test_a_plan_knows_nothing_of_another_company_that_had_the_ticker(securities:
 def test_equal_weight_keeps_apart_two_companies_that_pass_a_ticker_on() -> None:
     given = World(
         *bars_at("A", *[10.0] * 3), *bars_at("B", *[40.0] * 3), *bars_at("B", 10.0, 10.0, start=3),
-        *bars_at("C", 40.0, 40.0, start=3), params=free(),
+        *bars_at("C", 40.0, 40.0, start=3), params=free(), settling=SETTLE,
     )  # fmt: skip
     given.add(INSTRUMENTS, market.instruments("A", "B", "C"))
     for n in range(5):

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.frames.trading import BOOKS, CALENDAR, DAYS, World, assert_reconciled, bar, delisting, free
+from tests.frames.trading import CALENDAR, DAYS, World, assert_reconciled, bar, delisting, free
 
 SESSIONS = 9
 LAST = DAYS[SESSIONS - 1]
@@ -100,7 +100,7 @@ def markets(draw: st.DrawFn) -> Market:
 
 def check(made: Market) -> None:
     """Run the book over a market, and hold it against what an owner of shares in companies has."""
-    ran = World(*made.bars, params=free(), settling=BOOKS)
+    ran = World(*made.bars, params=free())
     ran.act(*[row | {"sequence": number} for number, row in enumerate(made.actions)])
     for session, ticker, count in made.orders:
         ran.order(session, ticker, "buy", count)

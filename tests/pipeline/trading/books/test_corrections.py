@@ -11,7 +11,6 @@ import pytest
 
 from pipeline.trading.params import TradingParams
 from tests.frames.trading import (
-    BOOKS,
     CALENDAR,
     DAYS,
     World,
@@ -44,7 +43,7 @@ def rename(old: str, new: str, ex_date: date, **values: object) -> dict[str, Any
 
 def holding(*bars: dict[str, Any], shares: int = 100, ticker: str = "AAA") -> World:
     """A free book that buys on the second session."""
-    given = World(*bars, params=free(), settling=BOOKS)
+    given = World(*bars, params=free())
     given.order(D[0], ticker, "buy", shares)
     return given
 
@@ -229,7 +228,7 @@ def test_an_action_dated_on_a_weekend_counts_at_the_next_open() -> None:
 
 def test_a_debt_left_by_a_correction_stops_buys_and_not_sales() -> None:
     params = TradingParams(capital=10_000.0, costs=free().costs)
-    given = World(*bars_at("AAA", *[100.0] * 10), params=params, settling=BOOKS)
+    given = World(*bars_at("AAA", *[100.0] * 10), params=params)
     given.order(D[0], "AAA", "buy", 50)
     first = dividend("AAA", D[3], 100.0, D[3])
     given.act(first, again(first, D[6], withdrawn=True))

@@ -33,7 +33,7 @@ from pipeline.trading.execution.fills import fill_orders
 from pipeline.trading.execution.orders import MARKET_ON_OPEN, Bar, Order
 from pipeline.trading.params import Costs, TradingParams
 from tests.frames import market
-from tests.frames.trading import BOOKS, CALENDAR, DAYS, World, bar, delisting, dividend, plans, split
+from tests.frames.trading import CALENDAR, DAYS, World, bar, delisting, dividend, plans, split
 
 TICKERS = ("AAA", "BBB")
 SESSIONS = 5
@@ -100,7 +100,7 @@ def _number(actions: list[dict[str, Any]]) -> None:
 
 def run(history: History, *, shuffle: bool = False) -> World:
     """Execute and book each session; holdings and value for each, too."""
-    world = World(params=TradingParams(capital=history.capital, costs=history.costs), settling=BOOKS)
+    world = World(params=TradingParams(capital=history.capital, costs=history.costs))
     order = (lambda rows: rows[::-1]) if shuffle else (lambda rows: rows)
     world.tables[MARKET_PRICES.name] = market.prices(*order(history.bars), calendar=CALENDAR)
     world.tables[CORPORATE_ACTIONS.name] = market.actions(*order(history.actions), calendar=CALENDAR)

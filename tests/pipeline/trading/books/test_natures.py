@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.frames.trading import BOOKS, DAYS, World, assert_reconciled, bars_at, delisting, dividend, free, split
+from tests.frames.trading import DAYS, World, assert_reconciled, bars_at, delisting, dividend, free, split
 
 D = DAYS
 MILLION = Decimal("1000000.00")
@@ -15,7 +15,7 @@ MILLION = Decimal("1000000.00")
 
 def holding(*bars: dict[str, Any], shares: int = 101) -> World:
     """A free book that holds PAR from the second session on, bought at 100."""
-    given = World(*bars, params=free(), settling=BOOKS)
+    given = World(*bars, params=free())
     given.order(D[0], "PAR", "buy", shares)
     return given
 

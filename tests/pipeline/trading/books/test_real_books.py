@@ -20,9 +20,8 @@ from pipeline.engine.runner import Runner
 from pipeline.ingestion.sources.files.params import FilesParams
 from pipeline.ingestion.sources.registry import SourceParams
 from pipeline.market.sessions import exchange_sessions
-from pipeline.trading.ends import position_ends
 from pipeline.trading.params import TradingParams
-from tests.frames.trading import BOOKS, World
+from tests.frames.trading import World
 from tests.new_lake import new_lake
 from tests.pipeline.trading.books.accountant import Accountant
 from tests.real_data import REAL_DATA
@@ -52,7 +51,7 @@ def trade(lake: Lake, start: date, liked: Iterable[str], seed: int) -> World:
     params = TradingParams(
         mark_down_after=MARK_DOWN[0], mark_down=MARK_DOWN[1], write_off_after=15, write_off_value=0.1
     )
-    world = World(calendar=CALENDAR, params=params, settling=(position_ends.STAGE, *BOOKS))
+    world = World(calendar=CALENDAR, params=params)
     recent = lake.read(MARKET_PRICES, every_revision=True).filter(pl.col("session") >= start - timedelta(days=60))
     world.add(MARKET_PRICES, recent.drop("run_id"))
     world.add(CORPORATE_ACTIONS, lake.read(CORPORATE_ACTIONS, every_revision=True).drop("run_id"))

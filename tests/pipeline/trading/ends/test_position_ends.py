@@ -13,7 +13,7 @@ from pipeline.trading.books.differences import compare, describe
 from pipeline.trading.books.reconciliation import reconcile
 from pipeline.trading.params import TradingParams
 from tests.frames import market
-from tests.frames.trading import CALENDAR, DAYS, World, assert_reconciled, bar, delisting, free, split
+from tests.frames.trading import CALENDAR, DAYS, SETTLE, World, assert_reconciled, bar, delisting, free, split
 
 LAST = 3
 """The last session with a bar of the silent name."""
@@ -127,6 +127,7 @@ def test_runs_that_recorded_no_ends_carry_the_last_close_for_ever() -> None:
 
 
 def test_a_write_off_is_reflected_on_like_a_sale() -> None:
-    given = silent(8)
-    (told,) = given.rows("trade_reflections").to_dicts()
+    given = silent(1)
+    given.settling = SETTLE
+    (told,) = given.settle_to(DAYS[8]).rows("trade_reflections").to_dicts()
     assert (told["intent"], told["shares"], told["profit"]) == ("write_off", 100, Decimal("-9550.00"))

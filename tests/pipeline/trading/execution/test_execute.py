@@ -21,7 +21,7 @@ from pipeline.trading.execution.costs import commission, price_fill, round_trip
 from pipeline.trading.execution.volatility_and_volume import measure_conditions
 from pipeline.trading.params import Costs, TradingParams
 from tests.frames import market
-from tests.frames.trading import CALENDAR, DAYS, World, bar, dividend, free, split
+from tests.frames.trading import CALENDAR, DAYS, SETTLE, World, bar, dividend, free, split
 
 FUND, DAY1, DAY2 = DAYS[:3]
 
@@ -213,7 +213,7 @@ def test_holding_for_ever_earns_the_total_return_index_within_five_basis_points(
         if number == 15:
             price /= 3
         bars.append(bar("AAA", day, round(price, 4)))
-    world = World(*bars, params=free())
+    world = World(*bars, params=free(), settling=SETTLE)
     world.act(split("AAA", days[15], 3, 1), dividend("AAA", days[28], 0.3))
     world.add(INSTRUMENTS, market.instruments("AAA", role="benchmark"))
     shares = int(1_000_000 // bars[1]["open"])

@@ -13,13 +13,20 @@ from lake.tables.control import TRADE_DECISIONS
 from lake.tables.market import MARKET_PRICES
 from pipeline.trading.review import decision_scores
 from tests.frames import market
-from tests.frames.trading import CALENDAR, DAYS, World, bars_at, delisting, dividend, split
-from tests.pipeline.trading.planning.test_operator_decisions import DAY1, EVENING, decide, world
+from tests.frames.trading import CALENDAR, DAYS, SETTLE, World, bars_at, delisting, dividend, split
+from tests.pipeline.trading.planning.test_operator_decisions import DAY1, EVENING, decide
+from tests.pipeline.trading.planning.test_operator_decisions import world as decided
 
 END = DAYS[5]
 """The close five sessions after the decision, which is the fifth session held."""
 RISE = (100.0, 100.0, 101.0, 102.0, 103.0, 110.0)
 FALL = (100.0, 100.0, 99.0, 98.0, 97.0, 90.0)
+
+
+def world(*decisions: dict[str, Any], **values: Any) -> World:
+    made = decided(*decisions, **values)
+    made.settling = SETTLE
+    return made
 
 
 def score(made: World, session: date = END) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from pipeline.trading.review.performance import (
     sortino,
     stationary_indices,
 )
-from tests.frames.trading import DAYS, World, bar
+from tests.frames.trading import DAYS, SETTLE, World, bar
 
 
 def walk(size: int, mean: float = 0.0005, seed: int = 1) -> list[float]:
@@ -99,7 +99,7 @@ def test_the_best_of_many_worthless_records_is_not_taken_for_skill() -> None:
 
 
 def test_the_figures_of_trading_come_from_the_tables() -> None:
-    world = World(*[bar("AAA", day, 100.0 + 20 * n) for n, day in enumerate(DAYS[:4])])
+    world = World(*[bar("AAA", day, 100.0 + 20 * n) for n, day in enumerate(DAYS[:4])], settling=SETTLE)
     world.order(DAYS[0], "AAA", "buy", 100)
     world.order(DAYS[1], "AAA", "sell", 100)
     world.settle_to(DAYS[3])

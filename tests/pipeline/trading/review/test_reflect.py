@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from pipeline.trading.params import Costs, TradingParams
-from tests.frames.trading import DAYS, World, bar, delisting, dividend, free, split
+from tests.frames.trading import DAYS, SETTLE, World, bar, delisting, dividend, free, split
 
 FUND, DAY1, DAY2, DAY3, DAY4, DAY5, DAY6 = DAYS[:7]
 FORECAST = {"expected_return": 0.02, "low_80": -0.04, "high_80": 0.08, "prediction_id": "p" * 16}
@@ -14,7 +14,7 @@ FORECAST = {"expected_return": 0.02, "low_80": -0.04, "high_80": 0.08, "predicti
 def sold_at(price: float, params: TradingParams | None = None, **plan: object) -> dict[str, object]:
     """Bought 100 at 100 on DAY1, sold after five sessions at the given open."""
     bars = [bar("AAA", day, price if day == DAY6 else 100.0) for day in DAYS[:7]]
-    world = World(*bars, params=params or free())
+    world = World(*bars, params=params or free(), settling=SETTLE)
     world.order(FUND, "AAA", "buy", 100, **(FORECAST | plan))
     world.order(DAY5, "AAA", "sell", 100, intent="expire")
     world.settle_to(DAY6)
@@ -52,7 +52,9 @@ def test_without_a_forecast_on_record_there_is_nothing_to_judge() -> None:
 
 
 def test_profit_is_the_change_of_the_books_worth_to_the_cent() -> None:
-    world = World(*[bar("AAA", day, 100.0 + n) for n, day in enumerate(DAYS[:7])], params=TradingParams())
+    world = World(
+        *[bar("AAA", day, 100.0 + n) for n, day in enumerate(DAYS[:7])], params=TradingParams(), settling=SETTLE
+    )
     world.act(dividend("AAA", DAY3, 0.37))
     world.order(FUND, "AAA", "buy", 333)
     world.order(DAY1, "AAA", "buy", 167, intent="add")
@@ -67,7 +69,9 @@ def test_profit_is_the_change_of_the_books_worth_to_the_cent() -> None:
 
 
 def test_a_forecast_is_scaled_to_the_span_it_was_held() -> None:
-    world = World(*[bar("AAA", day, 100.0 if day < DAY2 else 100.4) for day in DAYS[:4]], params=free())
+    world = World(
+        *[bar("AAA", day, 100.0 if day < DAY2 else 100.4) for day in DAYS[:4]], params=free(), settling=SETTLE
+    )
     world.order(FUND, "AAA", "buy", 100, **FORECAST)
     world.order(DAY1, "AAA", "sell", 100)
     world.settle_to(DAY2)
@@ -75,7 +79,7 @@ def test_a_forecast_is_scaled_to_the_span_it_was_held() -> None:
 
 
 def test_a_split_while_held_changes_no_return() -> None:
-    world = World(*[bar("AAA", day, 100.0 if day < DAY2 else 51.0) for day in DAYS[:4]], params=free())
+    world = World(*[bar("AAA", day, 100.0 if day < DAY2 else 51.0) for day in DAYS[:4]], params=free(), settling=SETTLE)
     world.act(split("AAA", DAY2, 2, 1))
     world.order(FUND, "AAA", "buy", 100, **FORECAST)
     world.order(DAY2, "AAA", "sell", 200)
@@ -84,7 +88,7 @@ def test_a_split_while_held_changes_no_return() -> None:
 
 
 def test_a_delisting_is_learned_from_like_a_sale() -> None:
-    world = World(bar("AAA", FUND), bar("AAA", DAY1), params=free())
+    world = World(bar("AAA", FUND), bar("AAA", DAY1), params=free(), settling=SETTLE)
     world.act(delisting("AAA", DAY2, 0.0))
     world.order(FUND, "AAA", "buy", 100, **FORECAST)
     row = world.settle_to(DAY2).rows("trade_reflections").row(0, named=True)
