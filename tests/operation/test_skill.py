@@ -55,7 +55,7 @@ def small(seed: int, signal: float) -> SimulatedParams:
 
 
 def test_a_clear_signal_is_found_in_a_small_market(measured: Measure) -> None:
-    found = measured(small(13, 2.0), 80, SMALL)
+    found = measured(small(13, 2.0), 60, SMALL)
     for skill in found.skills[:2]:
         assert_found(skill, 0.5)
         assert skill.likeness > 0.6
@@ -63,7 +63,7 @@ def test_a_clear_signal_is_found_in_a_small_market(measured: Measure) -> None:
 
 
 def test_nothing_is_found_in_a_small_market_without_signal(measured: Measure) -> None:
-    for skill in measured(small(11, 0.0), 80, SMALL).skills:
+    for skill in measured(small(11, 0.0), 60, SMALL).skills:
         assert_nothing(skill)
 
 
