@@ -93,23 +93,35 @@ def _type(lines: pl.DataFrame) -> pl.DataFrame:
     kinds = {name: kind for name, (kind, _) in NATURES.items()} | {PASSED_ON: "rename"}
     natures = {name: nature for name, (_, nature) in NATURES.items()}
     nature = called.replace_strict(natures, default=None, return_dtype=pl.String)
-    return lines.with_columns(**{f"{name}_text": pl.col(name) for name in FIELDS}).with_columns(
-        **{name: day(name) for name in ("ex_date", "pay_date")},
-        **{name: number(name) / (pl.col("per") if name in ("amount", "cash") else 1) for name in NUMBERS},
-        kind=pl.when(is_covered())
-        .then(called.replace_strict(kinds, default=called, return_dtype=pl.String))
-        .otherwise("kind"),
-        nature=pl.when(is_covered()).then(nature),
-        currency=pl.when(is_covered() & present("currency")).then(
-            pl.col("currency")
-            .str.strip_chars()
-            .replace_strict(MINOR_UNITS, default=pl.col("currency").str.strip_chars())
-        ),
-        successor=pl.when(present("successor")).then("successor").when(_is_passed_on("kind")).then(_set_aside_ticker()),
-        stated=instant("available_at"),
-        learned_on=pl.when(~pl.col("history")).then("landed"),
-        withdrawn=pl.lit(None, pl.Boolean),
+    return (
+        lines.with_columns(**{f"{name}_text": pl.col(name) for name in FIELDS})
+        .with_columns(
+            **{name: day(name) for name in ("ex_date", "pay_date")},
+            **{name: number(name) / (pl.col("per") if name in ("amount", "cash") else 1) for name in NUMBERS},
+            kind=pl.when(is_covered())
+            .then(called.replace_strict(kinds, default=called, return_dtype=pl.String))
+            .otherwise("kind"),
+            nature=pl.when(is_covered()).then(nature),
+            currency=pl.when(is_covered() & present("currency")).then(
+                pl.col("currency")
+                .str.strip_chars()
+                .replace_strict(MINOR_UNITS, default=pl.col("currency").str.strip_chars())
+            ),
+            successor=pl.when(present("successor"))
+            .then("successor")
+            .when(_is_passed_on("kind"))
+            .then(_set_aside_ticker()),
+            stated=instant("available_at"),
+            learned_on=pl.when(~pl.col("history")).then("landed"),
+            withdrawn=pl.lit(None, pl.Boolean),
+        )
+        .with_columns(_of_mergers("cash"), _of_mergers("cash_text"))
     )
+
+
+def _of_mergers(name: str) -> pl.Expr:
+    """A term of mergers alone; in files of dividends a column of that name repeats the amount."""
+    return pl.when(pl.col("nature") == "merger").then(name).alias(name)
 
 
 def _is_passed_on(name: str) -> pl.Expr:

@@ -39,7 +39,7 @@ ACTIONS: Usual = {
     "successor": ("successor", "new_ticker", "new_symbol"),
     "available_at": ("available_at", "announced_at", "announced", "declared_at"),
     "currency": ("currency",),
-    "cash": ("cash_part", "cash_per_share"),
+    "cash": ("cash_part", "cash_per_share", "cash"),
     "cost_share": ("cost_share", "cost_fraction"),
 }
 LISTINGS: Usual = {

@@ -196,6 +196,8 @@ class _Reader:
         path = _path(self.params.actions)
         lines = read_text(path)
         fields = self._recognise(lines, columns.ACTIONS, ("ticker", "ex_date", "kind"), path)
+        if fields.get("cash") == fields.get("amount"):  # a file of dividends calls their amount so
+            fields.pop("cash", None)
         for field in ("ex_date", "pay_date"):
             column = fields.get(field)
             # a column without any value, such as the pay-dates of splits, has no form to find out

@@ -85,7 +85,7 @@ class FilesSource:
         if content.actions is None:
             parts += [_cut_factors(bars, fetch, low) for bars in content.bars if _tells_actions(bars)]
         if (actions := _with_renames(content)) is not None:
-            parts.append(self._land_actions(actions, fetch))
+            parts.append(self._land_actions(actions, content.listings, fetch))
         others = [(LISTINGS, _cut_listings(content.listings, fetch, low))]
         if content.members is not None:
             others.append((MEMBERS, _cut_members(content.members, fetch, low)))
@@ -133,11 +133,16 @@ class FilesSource:
             self._content, self._seen = read_content(self.params, self.calendar), stamp
         return self._content
 
-    def _land_actions(self, actions: Dated, fetch: Fetch) -> pl.DataFrame:
-        """The statements about a quarter of ex-dates, or all, as far as they were public; also none, which says so."""
+    def _land_actions(self, actions: Dated, listings: Dated, fetch: Fetch) -> pl.DataFrame:
+        """The statements about a quarter of ex-dates, or all, as far as they were public; also none, which says so.
+
+        History also lands what precedes its ticker's listing, so that it is told as wrong instead of passed over.
+        """
         low = fetch.since if fetch.history else self.calendar.offset(fetch.session, 1 - ACTIONS_REFETCHED)
         covers = {"since": low.isoformat(), "until": None}
         lines = self._cut_actions(actions, fetch, low)
+        if fetch.history:
+            lines = pl.concat([lines, _find_premature(actions, listings, low)])
         return price_rows(
             fetch, [(ACTIONS, ALL_TICKERS, fetch.request(actions.fields, covers=covers), payload_text(lines))]
         )
@@ -160,6 +165,18 @@ class FilesSource:
 def _cut_bars(bars: Bars, fetch: Fetch, low: date) -> pl.DataFrame:
     wanted = bars.day.is_between(low, fetch.session).fill_null(fetch.history)
     return bar_rows(fetch, bars.fields, bars.lines.filter(wanted), bars.symbol.filter(wanted))
+
+
+def _find_premature(actions: Dated, listings: Dated, low: date) -> pl.DataFrame:
+    """The lines with an ex-date before all that is asked for and before the ticker was listed."""
+    ex = actions.lines[actions.fields["ex_date"]].str.to_date("%Y-%m-%d", strict=False)
+    ticker, listed_on = (listings.fields[name] for name in ("ticker", "listed_on"))
+    first = listings.lines.select(symbol=ticker, first=pl.col(listed_on).str.to_date("%Y-%m-%d", strict=False)).unique(
+        "symbol", keep="first", maintain_order=True
+    )
+    symbols = actions.lines.select(symbol=actions.fields["ticker"])
+    listed = symbols.join(first, on="symbol", how="left", maintain_order="left")["first"]
+    return actions.lines.filter(((ex < low) & (ex < listed)).fill_null(False))
 
 
 def _with_renames(content: Content) -> Dated | None:

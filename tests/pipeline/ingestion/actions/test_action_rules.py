@@ -80,3 +80,14 @@ def test_an_answer_about_one_ticker_may_go_back_further_than_its_listing_says() 
     listed = instruments("AAA", listed_on=DAY + timedelta(days=1))
     assert rules_broken({"amount": "1"}, listed=listed) == ["no earlier than the ticker's first session"]
     assert rules_broken({"amount": "1"}, listed=listed, ticker="AAA") == []
+
+
+def test_the_cash_of_a_dividend_is_its_amount_and_no_term_of_its_own() -> None:
+    raw = landing(
+        [{"ticker": "AAA", "ex_date": DAY.isoformat(), "kind": "dividend", "amount": "1", "cash": "7"}],
+        kind="actions",
+        request=COVERS,
+    )
+    good, bad = validate_actions(raw, instruments("AAA"), CORPORATE_ACTIONS.empty(), CALENDAR)
+    assert bad.is_empty()
+    assert good.select("amount", "cash").rows() == [(1.0, None)]

@@ -12,11 +12,13 @@ from typing import Any
 import polars as pl
 import pytest
 
-from lake.tables.market import RAW_PRICES
+from lake.tables.market import CORPORATE_ACTIONS, RAW_PRICES
 from lake.tables.news import RAW_NEWS
+from pipeline.ingestion.actions.validate_actions import validate_actions
 from pipeline.ingestion.sources.errors import SourceError
 from pipeline.ingestion.sources.files.params import FilesParams
 from pipeline.ingestion.sources.files.source import FilesSource
+from tests.frames.market import instruments
 from tests.frames.sessions import weekday_sessions
 from tests.pipeline.ingestion.sources.markets import bars, lines
 from tests.real_data import REAL_DATA
@@ -298,6 +300,35 @@ def test_a_daily_fetch_lists_only_newcomers(tmp_path: Path) -> None:
     day = date(2020, 6, 15)
     assert [row["ticker"] for row in lines(source.prices(day, day, history=False), "listings")] == ["NEW"]
     assert lines(source.prices(date(2020, 6, 11), date(2020, 6, 11), history=False), "listings") == []
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "fields"),
+    [
+        ("amount,cash", "9,2", ("amount", "cash")),
+        ("cash", "2", ("cash", None)),
+        ("cash,cash_part", "9,2", ("cash", "cash_part")),
+    ],
+)
+def test_the_cash_of_a_merger_stands_beside_its_value_and_alone_is_the_amount(
+    tmp_path: Path, header: str, cells: str, fields: tuple[str, str | None]
+) -> None:
+    prices = csv(tmp_path / "p.csv", *week("AAA"))
+    told = csv(tmp_path / "a.csv", f"AAA,2020-06-05,merger,{cells}", header=f"ticker,ex_date,kind,{header}")
+    landed = files(prices, actions=told).prices(FRIDAY, FRIDAY, history=False).filter(kind="actions")
+    known = json.loads(landed["request"][0])["fields"]
+    assert (known["amount"], known.get("cash")) == fields
+
+
+def test_history_brings_what_precedes_a_listing_so_that_it_is_told(tmp_path: Path) -> None:
+    prices = csv(tmp_path / "p.csv", *week("AAA"))
+    rows = ("AAA,2019-06-05,dividend,1", "ZZZ,2019-06-05,dividend,1")
+    told = csv(tmp_path / "a.csv", *rows, header="ticker,ex_date,kind,amount")
+    landed = files(prices, actions=told).prices(MONDAY, FRIDAY, history=True)
+    assert [(row["ticker"], row["ex_date"]) for row in lines(landed, "actions")] == [("AAA", "2019-06-05")]
+    listed = instruments("AAA", listed_on=MONDAY)
+    bad = validate_actions(landed, listed, CORPORATE_ACTIONS.empty(), CALENDAR).bad
+    assert bad["rule"].to_list() == ["no earlier than the ticker's first session"]
 
 
 def test_actions_come_when_ex_or_announced(tmp_path: Path) -> None:
