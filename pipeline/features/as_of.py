@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from pipeline.engine.stage import Moment
+from pipeline.market.dividends_in_gaps import restate_in_gaps
 from pipeline.market.securities.following import Securities
 
 
@@ -61,11 +62,12 @@ def epochs(facts: Facts, moment: Moment) -> Iterator[Epoch]:
 def name_epoch(epoch: Epoch, companies: Securities) -> Epoch:
     """Put companies in the place of tickers in all facts of an epoch."""
     facts = epoch.facts
+    bars = companies.name_companies(facts.market_prices, "session")
     return Epoch(
         epoch.sessions,
         Facts(
-            companies.name_companies(facts.market_prices, "session"),
-            companies.name_actions(facts.corporate_actions),
+            bars,
+            restate_in_gaps(companies.name_actions(facts.corporate_actions), bars),
             companies.name_companies(facts.news_sentiment, "session"),
         ),
     )

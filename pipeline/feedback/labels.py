@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from pipeline.market.dividends_in_gaps import restate_in_gaps
 from pipeline.market.returns import daily_total_returns
 from pipeline.market.securities.following import Securities
 
@@ -48,7 +49,7 @@ def label_companies(
     """
     named = companies.name_companies(due, "session").with_columns(stated=due["ticker"])
     bars = companies.name_companies(market_prices, "session")
-    known = label_forecasts(named, bars, companies.name_actions(corporate_actions))
+    known = label_forecasts(named, bars, restate_in_gaps(companies.name_actions(corporate_actions), bars))
     return known.rename({"ticker": "company", "stated": "ticker"})
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from pipeline.market.dividends_in_gaps import restate_in_gaps
 from pipeline.market.returns import daily_total_returns, forward_total_returns
 from pipeline.market.securities.following import Securities
 from pipeline.market.sessions import Sessions
@@ -17,8 +18,9 @@ def daily_company_returns(market_prices: pl.DataFrame, corporate_actions: pl.Dat
         corporate_actions: ticker, ex_date, kind, numerator, denominator, amount, successor.
     """
     companies = Securities.trace(corporate_actions, market_prices)
-    named = companies.name_companies(market_prices, "session"), companies.name_actions(corporate_actions)
-    return companies.name_tickers(daily_total_returns(*named), "session").sort("ticker", "session")
+    bars = companies.name_companies(market_prices, "session")
+    daily = daily_total_returns(bars, restate_in_gaps(companies.name_actions(corporate_actions), bars))
+    return companies.name_tickers(daily, "session").sort("ticker", "session")
 
 
 def forward_company_returns(
@@ -40,8 +42,9 @@ def forward_company_returns(
         by ticker, session, horizon.
     """
     companies = Securities.trace(corporate_actions, market_prices)
-    named = companies.name_companies(market_prices, "session"), companies.name_actions(corporate_actions)
-    known = forward_returns_of_named(*named, horizons, calendar)
+    bars = companies.name_companies(market_prices, "session")
+    acted = restate_in_gaps(companies.name_actions(corporate_actions), bars)
+    known = forward_returns_of_named(bars, acted, horizons, calendar)
     return companies.name_tickers(known, "session").sort("ticker", "session", "horizon")
 
 

@@ -18,6 +18,7 @@ import polars as pl
 
 from pipeline.features.feature_set import FeatureSet, current_set
 from pipeline.features.tensors import WindowIndex, select_features, training_windows
+from pipeline.market.dividends_in_gaps import restate_in_gaps
 from pipeline.market.endings import forward_returns_of_named
 from pipeline.market.returns import daily_total_returns, forward_total_returns
 from pipeline.market.securities.following import Securities
@@ -178,7 +179,7 @@ def _name_companies(
     rows, bars, members = (
         companies.name_companies(frame, "session") for frame in (feature_rows, market_prices, universe)
     )
-    return rows, bars, companies.name_actions(corporate_actions), members
+    return rows, bars, restate_in_gaps(companies.name_actions(corporate_actions), bars), members
 
 
 def session_means(values: Floats, session: Index) -> Floats:

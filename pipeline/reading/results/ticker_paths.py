@@ -10,6 +10,7 @@ import polars as pl
 from lake.store import Lake
 from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES
 from lake.tables.predictions import QUANTILE_COLUMNS
+from pipeline.market.dividends_in_gaps import restate_in_gaps
 from pipeline.market.returns import daily_total_returns
 from pipeline.market.securities.following import Securities
 
@@ -43,7 +44,8 @@ def read_paths(lake: Lake, tickers: Sequence[str], session: date) -> pl.DataFram
     actions = lake.read(CORPORATE_ACTIONS, since=since, until=until, where=wanted, every_revision=False)
     if prices.is_empty():
         return empty_paths()
-    returns = daily_total_returns(companies.name_companies(prices, "session"), companies.name_actions(actions))
+    bars = companies.name_companies(prices, "session")
+    returns = daily_total_returns(bars, restate_in_gaps(companies.name_actions(actions), bars))
     ticker_of = pl.DataFrame({"ticker": owners, "asked": asked["ticker"]}).unique(maintain_order=True)
     paths = returns.join(ticker_of, on="ticker", how="inner").with_columns(ticker="asked")
     return paths.select("ticker", "session", "close", "total_return").sort("ticker", "session")

@@ -13,6 +13,7 @@ import polars as pl
 from lake.tables.market import MARKET_PRICES, QUARANTINED_ROWS
 from pipeline.engine.stage import Read
 from pipeline.ingestion.prices.jumps import SUSPENDED
+from pipeline.market.dividends_in_gaps import restate_in_gaps
 from pipeline.market.returns import daily_total_returns
 from pipeline.market.securities.following import Securities
 from pipeline.market.sessions import Sessions
@@ -88,7 +89,7 @@ def find_doubts(
     if params.securities == 2:
         companies = Securities.trace(corporate_actions, market_prices)
         market_prices = companies.follow_to(market_prices, "session", session)
-        corporate_actions = companies.follow_actions_to(corporate_actions, session)
+        corporate_actions = restate_in_gaps(companies.follow_actions_to(corporate_actions, session), market_prices)
     returns = daily_total_returns(market_prices, corporate_actions.filter(pl.col("ex_date") <= session))
     recent = pl.col("session") > calendar.offset(session, -2 * sessions)
     before = pl.col("total_return").filter(~recent).drop_nulls()

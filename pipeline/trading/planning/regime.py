@@ -12,6 +12,7 @@ from lake.tables.feedback import FEEDBACK_METRICS
 from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES, TICKER_UNIVERSE
 from lake.tables.trading import PORTFOLIO_VALUE, STRATEGIC_PRIORITIES
 from pipeline.engine.stage import Moment, Read, Stage
+from pipeline.market.dividends_in_gaps import restate_in_gaps
 from pipeline.market.returns import daily_total_returns
 from pipeline.market.securities.following import Securities
 from pipeline.market.sessions import Sessions
@@ -80,9 +81,10 @@ def _name_companies(
     if params.securities == 1:
         return market_prices, corporate_actions, ticker_universe
     companies = Securities.trace(corporate_actions, market_prices)
+    bars = companies.name_companies(market_prices, "session")
     return (
-        companies.name_companies(market_prices, "session"),
-        companies.name_actions(corporate_actions),
+        bars,
+        restate_in_gaps(companies.name_actions(corporate_actions), bars),
         companies.name_companies(ticker_universe, "session"),
     )
 

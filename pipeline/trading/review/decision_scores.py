@@ -12,6 +12,7 @@ from lake.tables.control import TRADE_DECISIONS
 from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES
 from lake.tables.trading import DECISION_SCORES, EXECUTED_TRADES, TRADE_PLANS
 from pipeline.engine.stage import Moment, Read, Stage
+from pipeline.market.dividends_in_gaps import restate_in_gaps
 from pipeline.market.returns import daily_total_returns
 from pipeline.market.securities.following import Securities
 from pipeline.trading.books.actions import select_actions
@@ -51,7 +52,7 @@ def decision_scores(
     if params.securities == 2:
         companies = Securities.trace(corporate_actions, market_prices)
         named, market_prices = (companies.name_companies(frame, "session") for frame in (named, market_prices))
-        corporate_actions = companies.name_actions(corporate_actions)
+        corporate_actions = restate_in_gaps(companies.name_actions(corporate_actions), market_prices)
     earned = _measure_returns(named["ticker"].to_list(), market_prices, corporate_actions, opened, moment.session)
     rows = list(_rows(fills.with_columns(company=named["ticker"]), decisions, plans, earned, moment.session))
     return pl.DataFrame(
