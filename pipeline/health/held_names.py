@@ -35,9 +35,10 @@ def check_held_names(holdings: pl.DataFrame, moment: Moment, params: HealthParam
     listed = ", ".join(f"{ticker} since {last}" for ticker, last, _ in silent[:10])
     more = f" and {len(silent) - 10} more" if len(silent) > 10 else ""
     message = (
-        f"{counted(len(silent), 'held name')} without a bar: {listed}{more}; if trading has ended, land a delisting"
-        " with its final value per share (0 writes it off), or a rename with its successor; else it is marked down and"
-        " written off by itself (`trading.mark_down_after`, `trading.write_off_after`)"
+        f"{counted(len(silent), 'held name')} without a bar: {listed}{more}; if trading has ended, state it:"
+        " `nextgen actions add TICKER DATE delisting --amount VALUE` (per share; 0 writes it off), or rename with"
+        " --successor; else it is marked down and written off by itself (`trading.mark_down_after`,"
+        " `trading.write_off_after`)"
     )
     oldest = float(max(age for _, _, age in silent))
     return [Check("book", "still traded", "fail", oldest, float(params.max_silent), message[:500])]

@@ -20,7 +20,7 @@ def test_a_held_name_without_bars_is_told_with_its_last_session_and_the_way_out(
     (check,) = check_held_names(holdings, at, HealthParams(max_silent=3))
     assert (check.status, check.value, check.limit) == ("fail", 4.0, 3.0)
     assert f"1 held name without a bar: QUIET since {DAYS[5]};" in check.message
-    assert "land a delisting" in check.message
+    assert "`nextgen actions add TICKER DATE delisting --amount VALUE`" in check.message
     assert not check_held_names(holdings, at, HealthParams(max_silent=4))
     assert not check_held_names(holdings, at, HealthParams(max_silent=0))
 
