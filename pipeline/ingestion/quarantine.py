@@ -44,13 +44,13 @@ def quarantine(
 
     Runs after them: a bar that they took is known by then and passes again. Works on a range of sessions.
     """
-    renames = corporate_actions.filter(pl.col("kind") == "rename")
+    ends = corporate_actions.filter(pl.col("kind") != "split")
     known = (market_prices, instruments, cut_to_recent(corporate_actions, "ex_date", LOOKBACK, moment))
     bars = validate_bars(quarantined_rows, raw_prices, *known, moment, params).bad
     raw_prices = raw_prices.filter(pl.col("session") >= moment.since)
     left = {
         MARKET_PRICES.name: bars,
-        CORPORATE_ACTIONS.name: validate_actions(raw_prices, instruments, renames, moment.calendar).bad.drop("ex_date"),
+        CORPORATE_ACTIONS.name: validate_actions(raw_prices, instruments, ends, moment.calendar).bad.drop("ex_date"),
         INSTRUMENTS.name: validate_listings(raw_prices).bad,
         CONSTITUENTS.name: validate_memberships(raw_prices).bad,
         NEWS_ARTICLES.name: validate_articles(raw_news, moment.calendar).bad,

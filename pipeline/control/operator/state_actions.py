@@ -178,7 +178,9 @@ def _refuse_distant(runner: Runner, said: Statement, session: date) -> None:
 def _refuse_unsound(runner: Runner, landing: pl.DataFrame, outlook: pl.DataFrame) -> None:
     instruments = runner.lake.read(INSTRUMENTS).select(*INSTRUMENTS.columns)
     listed = instruments if landing["ticker"][0] in instruments["ticker"] else instruments.clear()
-    bad = validate_actions(landing, listed, outlook.filter(pl.col("kind") == "rename"), runner.calendar).bad
+    bad = validate_actions(
+        landing, listed, outlook.filter(pl.col("kind").is_in(["rename", "delisting"])), runner.calendar
+    ).bad
     if not bad.is_empty():
         lines = len(landing["payload"][0].splitlines())
         raise DecisionError(

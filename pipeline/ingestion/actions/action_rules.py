@@ -23,8 +23,8 @@ MAX_DAYS_TO_PAYMENT = 366
 def action_rules(instruments: pl.DataFrame) -> dict[str, pl.Expr]:
     """The rules in the order in which they are looked at; a null condition counts as met.
 
-    They see typed lines with each text as *_text, kind and nature in the table's words, the listing's listed_on and
-    the coverage of the landing. What was landed without a coverage is held to the rules of then.
+    They see typed lines with each text as *_text, kind and nature in the table's words, first_listed and ended_on of
+    the ticker, and the coverage of the landing. What was landed without a coverage is held to the rules of then.
 
     Args:
         instruments: what is listed; while nothing is, no ticker is unknown.
@@ -56,9 +56,13 @@ def _is_listed(instruments: pl.DataFrame) -> pl.Expr:
 
 
 def _is_after_listing() -> pl.Expr:
-    """A landing about one ticker starts its span with the first bar it has: that one is as good as the listing."""
+    """Or it concerns a company that had the ticker before whoever is listed now.
+
+    A landing about one ticker starts its span with the first bar it has: that one is as good as the listing.
+    """
     own = (pl.col("asked") != EVERY_TICKER) & (pl.col("ex_date") >= pl.col(COVERAGE[0]))
-    return (pl.col("ex_date") >= pl.col("first_listed")) | own
+    before = (pl.col("ex_date") <= pl.col("ended_on")).fill_null(False)
+    return (pl.col("ex_date") >= pl.col("first_listed")) | own | before
 
 
 def _if_covered(rules: dict[str, pl.Expr]) -> dict[str, pl.Expr]:

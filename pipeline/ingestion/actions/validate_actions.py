@@ -53,13 +53,13 @@ def validate_actions(
     Args:
         raw_prices: landed rows; those of other kinds are passed over.
         instruments: what is listed.
-        standing: the renames among the actions that are known and not withdrawn: new ones must not contradict them.
+        standing: the renames and delistings among the actions that are known and not withdrawn: new ones must not
+            contradict them.
         calendar: the exchange's sessions.
     """
     raw_prices = raw_prices.filter(pl.col("payload") != "")  # what states no action has no line
     lines = _decode(raw_prices, calendar).join(read_coverage(raw_prices), on="payload_id", how="left")
-    first = instruments.select("ticker", first_listed="listed_on")
-    typed = _type(_add_unit(lines, instruments)).join(first, on="ticker", how="left")
+    typed = _add_first_days(_type(_add_unit(lines, instruments)), instruments, standing)
     against = find_contradictions(typed, standing, instruments, calendar)
     typed = typed.join(against, on=["payload_id", "line"], how="left")
     broken = pl.coalesce("fault", "contradiction", first_broken(action_rules(instruments)))
@@ -117,6 +117,19 @@ def _type(lines: pl.DataFrame) -> pl.DataFrame:
         )
         .with_columns(_of_mergers("cash"), _of_mergers("cash_text"))
     )
+
+
+def _add_first_days(typed: pl.DataFrame, instruments: pl.DataFrame, standing: pl.DataFrame) -> pl.DataFrame:
+    """Add first_listed, the day on which the ticker was listed, and ended_on, its last rename or delisting until then.
+
+    Where there is one, the listing is that of a later company on the ticker.
+    """
+    first = instruments.select("ticker", first_listed="listed_on")
+    ends = pl.concat([frame.select("ticker", "ex_date", "kind") for frame in (typed, standing)])
+    ends = ends.filter(pl.col("kind").is_in(["rename", "delisting"])).join(first, on="ticker")
+    before = ends.filter(pl.col("ex_date") <= pl.col("first_listed")).group_by("ticker")
+    last = before.agg(ended_on=pl.col("ex_date").max())
+    return typed.join(first, on="ticker", how="left").join(last, on="ticker", how="left")
 
 
 def _of_mergers(name: str) -> pl.Expr:

@@ -82,6 +82,15 @@ def test_an_answer_about_one_ticker_may_go_back_further_than_its_listing_says() 
     assert rules_broken({"amount": "1"}, listed=listed, ticker="AAA") == []
 
 
+def test_an_action_of_an_earlier_company_on_the_ticker_is_sound() -> None:
+    listed = instruments("AAA", listed_on=DAY)
+    old = {"amount": "1", "ex_date": "2020-02-03"}
+    end = {"kind": "delisting", "amount": "0", "ex_date": "2020-02-20"}
+    assert rules_broken(old, end, listed=listed) == []
+    late = end | {"ex_date": str(DAY + timedelta(days=1))}
+    assert rules_broken(old, late, listed=listed) == ["no earlier than the ticker's first session"]
+
+
 def test_the_cash_of_a_dividend_is_its_amount_and_no_term_of_its_own() -> None:
     raw = landing(
         [{"ticker": "AAA", "ex_date": DAY.isoformat(), "kind": "dividend", "amount": "1", "cash": "7"}],
