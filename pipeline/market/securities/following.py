@@ -31,8 +31,8 @@ class Securities:
 
     @cached_property
     def _begun(self) -> pl.DataFrame:
-        filled = self.spells.with_columns(pl.col("since").fill_null(date.min))
-        return filled.select("security_id", "ticker", "since").sort("since", "ticker")
+        filled = self.spells.lazy().with_columns(pl.col("since").fill_null(date.min))
+        return filled.select("security_id", "ticker", "since").sort("since", "ticker").collect()
 
     @cached_property
     def _tickers(self) -> dict[str, tuple[list[date], list[str]]]:
@@ -105,13 +105,14 @@ class Securities:
     def _replace(self, frame: pl.DataFrame, day: str, given: str, wanted: str) -> pl.DataFrame:
         if self.spells.is_empty() or frame.is_empty():
             return frame
-        spells = self._begun.select("since", given=given, wanted=wanted)
-        concerned = frame["ticker"].is_in(spells["given"].unique().implode())
-        rows = frame.select("ticker", asked=day).with_row_index("number").filter(concerned)
-        if rows.is_empty():
-            return frame
+        spells = self._begun.lazy().select("since", given=given, wanted=wanted)
+        concerned = pl.col("ticker").is_in(self._begun[given].to_list())
+        rows = frame.lazy().select("ticker", asked=day).with_row_index("number").filter(concerned)
         found = rows.sort("asked", maintain_order=True).join_asof(
             spells, left_on="asked", right_on="since", by_left="ticker", by_right="given", check_sortedness=False
         )
-        names = found.select("number", ticker=pl.coalesce("wanted", "ticker"))
-        return frame.with_columns(ticker=frame["ticker"].scatter(names["number"], names["ticker"]))
+        names = found.select("number", ticker=pl.coalesce("wanted", "ticker")).collect()
+        if names.is_empty():
+            return frame
+        tickers = frame["ticker"].scatter(names["number"], names["ticker"])
+        return frame.clone().replace_column(frame.columns.index("ticker"), tickers)

@@ -65,8 +65,9 @@ def trace_spells(
         security_id, ticker, since (Date, null: from the start), until (Date, the first day no longer; null: still) and
         doubt (null: none), sorted by ticker and since. The spells of one ticker follow each other without overlap.
     """
-    kinds = corporate_actions.filter(pl.col("kind").is_in(["rename", "delisting"]))
-    facts = kinds.select("ex_date", "kind", "ticker", "successor").unique().sort("ex_date", "ticker", "successor")
+    facts = _select_facts(corporate_actions)
+    if facts.is_empty() and calendar is None:
+        return pl.DataFrame(schema=SPELL_SCHEMA)
     tracer = _Tracer(_read_bars(bars, facts))
     days: dict[date, list[Fact]] = defaultdict(list)
     gaps: dict[date, list[Gap]] = defaultdict(list)
@@ -77,35 +78,45 @@ def trace_spells(
             gaps[day].append((gap[0], gap[1], gap[2]))
     for day in sorted({*days, *gaps}):
         tracer.take(day, days[day], gaps[day])
-    rows = [(s.security_id, s.ticker, s.since, s.until, "; ".join(s.doubts) or None) for s in tracer.list_spells()]
-    return pl.DataFrame(rows, schema=SPELL_SCHEMA, orient="row").sort("ticker", "since", nulls_last=False)
+    spells = sorted(tracer.list_spells(), key=lambda one: (one.ticker, one.since or date.min))
+    rows = [(s.security_id, s.ticker, s.since, s.until, "; ".join(s.doubts) or None) for s in spells]
+    return pl.DataFrame(rows, schema=SPELL_SCHEMA, orient="row")
+
+
+def _select_facts(corporate_actions: pl.DataFrame) -> pl.DataFrame:
+    """What happened to tickers: ex_date, kind, ticker, successor, in order."""
+    kinds = corporate_actions.lazy().filter(pl.col("kind").is_in(["rename", "delisting"]))
+    facts = kinds.select("ex_date", "kind", "ticker", "successor").unique()
+    return facts.sort("ex_date", "ticker", "successor").collect()
 
 
 def _read_bars(bars: pl.DataFrame | None, facts: pl.DataFrame) -> dict[str, list[date]] | None:
     """The sessions with a bar of each ticker that a fact names, in order."""
     if bars is None:
         return None
-    named = pl.concat([facts["ticker"], facts["successor"].drop_nulls()]).unique()
-    mine = bars.select("ticker", "session").filter(pl.col("ticker").is_in(named.implode()))
-    return dict(mine.group_by("ticker").agg(pl.col("session").unique().sort()).iter_rows())
+    named = {*facts["ticker"], *facts["successor"]} - {None}
+    if not named:
+        return {}
+    mine = bars.lazy().select("ticker", "session").filter(pl.col("ticker").is_in(sorted(named)))
+    return dict(mine.group_by("ticker").agg(pl.col("session").unique().sort()).collect().iter_rows())
 
 
 def _find_gaps(bars: pl.DataFrame, calendar: Sessions, max_gap: int) -> pl.DataFrame:
     """The first session after each gap, ticker, the last session before it, and how many sessions had no bar."""
-    places = calendar.frame(calendar.days[0], calendar.days[-1]).select("session", "position")
-    traded = bars.select("ticker", "session")
+    places = calendar.frame(calendar.days[0], calendar.days[-1]).lazy().select("session", "position")
+    traded = bars.lazy().select("ticker", "session")
     spans = traded.group_by("ticker").agg(
         first=pl.col("session").min(), session=pl.col("session").max(), count=pl.col("session").n_unique()
     )
     spans = spans.join(places, on="session").join(places.rename({"session": "first", "position": "start"}), on="first")
     missing = pl.col("position") - pl.col("start") + 1 - pl.col("count").cast(pl.Int64)
-    some = spans.filter(missing > max_gap)["ticker"]  # the others cannot have such a gap
-    placed = traded.filter(pl.col("ticker").is_in(some.implode())).unique()
+    some = spans.filter(missing > max_gap).select("ticker")  # the others cannot have such a gap
+    placed = traded.join(some, on="ticker", how="semi").unique()
     placed = placed.join(places, on="session").sort("ticker", "position")
     silent = (pl.col("position") - pl.col("position").shift(1) - 1).over("ticker")
     last = pl.col("session").shift(1).over("ticker")
     gaps = placed.with_columns(silent=silent, last=last).filter(pl.col("silent") > max_gap)
-    return gaps.select("session", "ticker", "last", "silent")
+    return gaps.select("session", "ticker", "last", "silent").collect()
 
 
 class _Tracer:
