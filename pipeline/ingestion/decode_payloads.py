@@ -85,9 +85,9 @@ def decode(raw: pl.DataFrame, fields: tuple[str, ...]) -> pl.DataFrame:
         payloads = raw.select("payload_id", "ticker", "request", "payload")[rows]
         part = DECODERS.get(form, _refuse_unknown_formats)(payloads, dict(zip(fields, vendor, strict=True)))
         parts.append(part if CURRENCY in part.columns else part.with_columns(pl.lit(None, pl.String).alias(CURRENCY)))
-    lines = pl.concat(part.select(parts[0].columns) for part in parts)
+    lines = pl.concat([part.lazy().select(parts[0].columns) for part in parts])
     return (
-        lines.join(_facts(raw, requests), on="payload_id", how="left", maintain_order="left")
+        lines.join(_facts(raw, requests).lazy(), on="payload_id", how="left", maintain_order="left")
         .with_columns(
             *(normalize_ticker(name) for name in fields if name in TICKERS),
             fault=pl.coalesce("fault", pl.when(pl.col("history").is_null()).then(pl.lit(UNREADABLE_REQUEST))),
@@ -96,17 +96,20 @@ def decode(raw: pl.DataFrame, fields: tuple[str, ...]) -> pl.DataFrame:
         )
         .drop(CURRENCY)
         .sort("payload_id", "line")
+        .collect()
     )
 
 
 def ndjson(payloads: pl.DataFrame, fields: Fields) -> pl.DataFrame:
     """Decode one JSON object per line; blank lines are no lines, a line that is no object gets a fault."""
     lines = (
-        payloads.select("payload_id", text=pl.col("payload").str.split("\n"))
+        payloads.lazy()
+        .select("payload_id", text=pl.col("payload").str.split("\n"))
         .with_columns(line=pl.int_ranges(0, pl.col("text").list.len(), dtype=pl.Int64))
         .explode("text", "line")
         .with_columns(pl.col("text").str.strip_chars_end("\r"))
         .filter(pl.col("text").str.strip_chars() != "")
+        .collect()
     )
     vendor = tuple(dict.fromkeys(name for name in fields.values() if name is not None))
     decoded = _objects(lines["text"], vendor)
