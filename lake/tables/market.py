@@ -40,7 +40,8 @@ RAW_PRICES = Table(
         "kind": Column(
             pl.String(),
             "name",
-            "what the payload contains; factors: bars whose adjusted close implies an action;"
+            "what the payload contains; actions of the source operator: what he states himself, with the reason in the"
+            " request; factors: bars whose adjusted close implies an action;"
             " members: membership intervals of an index; check: bars of a second source, for comparison only",
             pattern="bars|actions|factors|listings|members|check",
         ),

@@ -183,9 +183,12 @@ def _refuse_unsound(runner: Runner, landing: pl.DataFrame, outlook: pl.DataFrame
     ).bad
     if not bad.is_empty():
         lines = len(landing["payload"][0].splitlines())
+        first = {name: value for name, value in json.loads(bad["text"][0]).items() if value is not None}
+        told = ", ".join(f"{name} {first[name]}" for name in TERMS if name in first)
         raise DecisionError(
-            f"{bad.height} of {lines} actions stated cannot be; the first breaks the rule '{bad['rule'][0]}':"
-            f" {bad['text'][0]}; correct the terms and state it again"
+            f"{bad.height} of {lines} actions stated cannot be, the first is the {first['kind']} of {first['ticker']}"
+            f" on {first['ex_date']} ({told or 'without terms'}): it breaks the rule '{bad['rule'][0]}';"
+            " correct the terms and state it again"
         )
 
 

@@ -16,6 +16,10 @@ PASSED_ON = "passed_on"
 """What a source calls it when a ticker becomes another company's and nobody says what became of the one before.
 
 That one is renamed to a ticker that nobody trades, so that what is held of it stays what it was."""
+MAX_AMOUNT = 1e9
+"""Currency per share; beyond it an amount is a slip, and no book could hold it."""
+MAX_RATIO = 1e6
+"""Shares for one, either way."""
 MAX_DAYS_TO_PAYMENT = 366
 """Between ex-date and payment, either way: large distributions go ex after they were paid, by days."""
 
@@ -109,7 +113,10 @@ def _rules_of_terms() -> dict[str, pl.Expr]:
         "a merger worth more than its cash has a successor and a ratio": ~merger | (cash >= amount) | other,
         "a ratio is of more than no shares": (pl.col("numerator") > 0).fill_null(True)
         & (pl.col("denominator") > 0).fill_null(True),
-        "amount is not negative": amount >= 0,
+        "a ratio is within one to a million": (pl.col("numerator") / pl.col("denominator")).is_between(
+            1 / MAX_RATIO, MAX_RATIO
+        ),
+        "amount is between nothing and a billion": amount.is_between(0, MAX_AMOUNT),
         "cash is between nothing and the amount": (cash >= 0) & (cash <= amount).fill_null(True),
         "cost_share is between 0 and 1": pl.col("cost_share").is_between(0, 1),
         "paid within a year of the ex-date": days.abs() <= MAX_DAYS_TO_PAYMENT,
