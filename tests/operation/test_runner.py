@@ -93,7 +93,8 @@ def test_every_run_comes_out_identical_again(operation: Operation) -> None:
 
 
 @pytest.mark.cold
-@pytest.mark.parametrize("threads", ["1", pytest.param("4", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("threads", ["1", "4"])
 def test_a_stage_run_in_another_process_with_another_thread_count_gives_the_same_rows(
     operation: Operation, threads: str
 ) -> None:
@@ -168,7 +169,9 @@ def test_each_run_is_logged_by_its_name(one_further: Further) -> None:
     assert logged == [run.run_id for run in one_further.cycle.runs if run.recipe.stage != "report"]
 
 
-@pytest.mark.parametrize("stages_done", [5, pytest.param(len(CYCLE) // 2, marks=pytest.mark.slow), len(CYCLE) - 1])
+@pytest.mark.parametrize(
+    "stages_done", [5, *(pytest.param(n, marks=pytest.mark.slow) for n in (len(CYCLE) // 2, len(CYCLE) - 1))]
+)
 def test_a_cycle_cut_off_in_the_middle_is_finished_first_and_ends_the_same(
     operation: Operation, one_further: Further, tmp_path: Path, stages_done: int
 ) -> None:

@@ -54,6 +54,7 @@ def small(seed: int, signal: float) -> SimulatedParams:
     return SimulatedParams(seed=seed, names=32, history_sessions=520, signal=signal)
 
 
+@pytest.mark.slow
 def test_a_clear_signal_is_found_in_a_small_market(measured: Measure) -> None:
     found = measured(small(13, 2.0), 60, SMALL)
     for skill in found.skills[:2]:
@@ -62,6 +63,7 @@ def test_a_clear_signal_is_found_in_a_small_market(measured: Measure) -> None:
         assert abs(skill.figures["coverage_80"] - 0.8) < 0.06
 
 
+@pytest.mark.slow
 def test_nothing_is_found_in_a_small_market_without_signal(measured: Measure) -> None:
     for skill in measured(small(11, 0.0), 60, SMALL).skills:
         assert_nothing(skill)

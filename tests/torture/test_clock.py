@@ -56,6 +56,7 @@ def kept(bench: Bench, jump: str, safe: Path) -> None:
         assert {at: after.get(at) for at in before} == before
 
 
+@pytest.mark.slow
 def test_a_cycle_interrupted_between_two_wrong_clocks_ends_as_with_a_right_one(bench: Bench) -> None:
     interrupted_between(bench, ("ten years ahead", "an hour back"))
 

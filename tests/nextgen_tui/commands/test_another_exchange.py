@@ -19,6 +19,7 @@ SMALL = ("--set", "source.simulated.names=4", "--set", "source.simulated.history
 pytestmark = pytest.mark.filterwarnings("ignore:Series.values returning")
 
 
+@pytest.mark.slow
 def test_a_market_in_frankfurt_years_ago_runs_by_its_own_hours(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -70,6 +70,7 @@ def test_no_real_series_with_its_splits_and_dividends_is_flagged(name: str) -> N
     assert {one.symbol: check_consistency(one).rules for one in charts if check_consistency(one).rules} == {}
 
 
+@pytest.mark.slow
 def test_no_name_of_a_real_index_is_flagged_in_four_years_with_a_crash() -> None:
     bars = pl.read_parquet(SP500).unique(["ticker", "date"], keep="first").sort("ticker", "date")
     flagged = []

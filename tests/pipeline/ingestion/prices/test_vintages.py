@@ -89,7 +89,8 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     return load(tmp_path_factory.mktemp("vintages") / "one", vintages())
 
 
-@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2])
 def test_the_order_of_lines_and_files_changes_nothing(lake: Lake, tmp_path: Path, seed: int) -> None:
     rows = vintages().sample(fraction=1.0, shuffle=True, seed=seed)
     parts = [rows[number::3] for number in range(3)]

@@ -90,7 +90,7 @@ def test_a_peak_that_rested_on_a_wrong_split_does_not_stay() -> None:
     assert_reconciled(given)
 
 
-@pytest.mark.parametrize("late", [2, 30])
+@pytest.mark.parametrize("late", [2, 22])
 def test_an_action_counts_however_late_it_is_learned(late: int) -> None:
     given = holding(*bars_at("AAA", *[100.0] * 3, *[50.0] * 45))
     given.act(split("AAA", D[3], 2, 1, available_at=learned(D[3 + late])))
@@ -244,10 +244,10 @@ def test_a_debt_left_by_a_correction_stops_buys_and_not_sales() -> None:
 
 
 def test_a_fraction_learned_late_is_paid_at_the_open_of_its_ex_date() -> None:
-    levels = [*[100.0] * 3, 300.0, *[330.0] * 30]
+    levels = [*[100.0] * 3, 300.0, *[330.0] * 22]
     given = holding(*bars_at("AAA", *levels))
-    given.act(split("AAA", D[3], 1, 3, available_at=learned(D[30])))
-    given.settle_to(D[31])
+    given.act(split("AAA", D[3], 1, 3, available_at=learned(D[22])))
+    given.settle_to(D[23])
     assert given.book.positions["AAA"].shares == 33
     assert given.book.cash == 99_000_000 + 10_000  # a third of 300.00
     assert_reconciled(given)

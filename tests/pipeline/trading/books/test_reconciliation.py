@@ -61,9 +61,13 @@ def test_a_ledger_that_follows_its_facts_has_no_difference(world: World) -> None
 
 
 def corruptions(entries: pl.DataFrame) -> Iterator[tuple[str, str, pl.DataFrame]]:
-    """What, of which event, and the ledger after it: each row spoiled in each way."""
+    """What, of which event, and the ledger after it: a leg of each kind spoiled in each way."""
+    seen: set[tuple[str, str]] = set()
     for number, row in enumerate(entries.rows(named=True)):
-        name = row["reference"]
+        name, leg = row["reference"], (row["kind"], row["account"])
+        if leg in seen:
+            continue
+        seen.add(leg)
         rest = pl.concat([entries[:number], entries[number + 1 :]])
         yield "a leg dropped", name, rest
         spoiled = {

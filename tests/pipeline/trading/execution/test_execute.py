@@ -13,6 +13,7 @@ from lake.tables.trading import EXECUTED_TRADES, LEDGER_ENTRIES
 from pipeline.config import ConfigError
 from pipeline.config.check_values import Given
 from pipeline.config.resolving import resolve
+from pipeline.trading.baselines import baseline_holdings
 from pipeline.trading.books import ledger
 from pipeline.trading.books.book import Book, LedgerEvent, Leg, build_entries
 from pipeline.trading.books.money import half_even, to_cents, value_of
@@ -21,7 +22,7 @@ from pipeline.trading.execution.costs import commission, price_fill, round_trip
 from pipeline.trading.execution.volatility_and_volume import measure_conditions
 from pipeline.trading.params import Costs, TradingParams
 from tests.frames import market
-from tests.frames.trading import CALENDAR, DAYS, SETTLE, World, bar, dividend, free, split
+from tests.frames.trading import BOOKS, CALENDAR, DAYS, World, bar, dividend, free, split
 
 FUND, DAY1, DAY2 = DAYS[:3]
 
@@ -206,15 +207,15 @@ def test_no_orders_no_rows() -> None:
 
 
 def test_holding_for_ever_earns_the_total_return_index_within_five_basis_points() -> None:
-    days = DAYS[:30]
+    days = DAYS[:18]
     price, bars = 100.0, []
     for number, day in enumerate(days):
         price *= 1 + 0.01 * ((number * 7919) % 5 - 2) / 2
-        if number == 15:
+        if number == 9:
             price /= 3
         bars.append(bar("AAA", day, round(price, 4)))
-    world = World(*bars, params=free(), settling=SETTLE)
-    world.act(split("AAA", days[15], 3, 1), dividend("AAA", days[28], 0.3))
+    world = World(*bars, params=free(), settling=(*BOOKS[:-1], baseline_holdings.STAGE, BOOKS[-1]))
+    world.act(split("AAA", days[9], 3, 1), dividend("AAA", days[16], 0.3))
     world.add(INSTRUMENTS, market.instruments("AAA", role="benchmark"))
     shares = int(1_000_000 // bars[1]["open"])
     world.order(FUND, "AAA", "buy", shares)
