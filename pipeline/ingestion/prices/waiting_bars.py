@@ -44,11 +44,11 @@ def read_waiting(
 
     Returns:
         The columns of `read_bars`; carried (Boolean, true); arrival (Date); shown_at and since (UTC): from when the
-        landing, and the bar, could be known; oldest (Date): the bar's session.
+        landing, and the bar, could be known; oldest (Date): the bar's session. No column where nothing waits.
     """
-    before = raw_prices.filter(pl.col("session") < moment.since)
     if params.jump.waiting == 1 or quarantined_rows.is_empty():
-        before = before.clear()
+        return pl.DataFrame()
+    before = raw_prices.filter(pl.col("session") < moment.since)
     left = before.join(quarantined_rows, on="payload_id", how="semi")
     bars = read_bars(left, instruments, moment.calendar)
     bars = bars.join(quarantined_rows, on=["payload_id", "line"], how="semi").filter(pl.col("rule").is_null())
