@@ -94,6 +94,9 @@ def _parse(setting: Setting, text: str) -> Any:
         if text.lstrip().startswith("["):
             return setting.adapter.validate_json(text)
         return setting.adapter.validate_python([part.strip() for part in text.split(",") if part.strip()])
+    if get_origin(setting.type) is Literal:  # its choices may be numbers
+        choices = {str(one): one for one in get_args(setting.type)}
+        return setting.adapter.validate_python(choices.get(text.strip(), text))
     return setting.adapter.validate_strings(text.strip())
 
 

@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args, get_origin
 import pytest
 
 from pipeline.config import ConfigError
+from pipeline.config.check_values import from_text
 from pipeline.config.fields import Setting, settings_of
 from pipeline.config.layers import variable_of
 from pipeline.config.loading import choice, load
@@ -217,6 +218,15 @@ def test_a_feed_needs_a_plain_name_and_a_plain_address(tmp_path: Path) -> None:
 def test_a_wrong_choice_is_answered_with_the_nearest_right_one() -> None:
     with pytest.raises(ConfigError, match=r"'files'.* 'yahoo'.*, got the text 'yaho'; did you mean yahoo\?"):
         choice("source.name", "yaho")
+
+
+def test_every_choice_can_be_given_as_text_also_where_it_is_a_number() -> None:
+    chosen = [one for one in KNOWN.values() if get_origin(one.type) is Literal]
+    given = [
+        (one.key, choice, from_text(one, f" {choice}", "--set")) for one in chosen for choice in get_args(one.type)
+    ]
+    assert {type(choice) for _, choice, _ in given} == {str, int}
+    assert [(key, choice) for key, choice, read in given if (type(read), read) != (type(choice), choice)] == []
 
 
 def test_every_stage_finds_its_section_of_the_right_kind() -> None:
