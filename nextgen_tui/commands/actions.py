@@ -60,6 +60,16 @@ def list_command(invocation: Invocation, ticker: str, since: date | None, until:
     invocation.output.record(records)
 
 
+def _which(function: Callable[..., None]) -> Callable[..., None]:
+    """The arguments that say which action is meant."""
+    for argument in (click.argument("kind"), click.argument("ex_date", type=DAY), click.argument("ticker")):
+        function = argument(function)
+    return function
+
+
+_one_of_several = click.option("--sequence", type=int, help="Which of several of that kind on that day.")
+
+
 def _terms(function: Callable[..., None]) -> Callable[..., None]:
     """The options that say what an action consists of."""
     for option in (
@@ -78,9 +88,7 @@ def _terms(function: Callable[..., None]) -> Callable[..., None]:
 
 
 @command.command("add", cls=ReadingCommand, epilog=KIND_HELP)
-@click.argument("ticker")
-@click.argument("ex_date", type=DAY)
-@click.argument("kind")
+@_which
 @click.option("--another", is_flag=True, help="There are two of that kind on that day.")
 @_terms
 @pass_invocation
@@ -95,10 +103,8 @@ def add_command(
 
 
 @command.command("correct", cls=ReadingCommand, epilog=KIND_HELP)
-@click.argument("ticker")
-@click.argument("ex_date", type=DAY)
-@click.argument("kind")
-@click.option("--sequence", type=int, help="Which of several of that kind on that day.")
+@_which
+@_one_of_several
 @_terms
 @pass_invocation
 def correct_command(
@@ -112,10 +118,8 @@ def correct_command(
 
 
 @command.command("withdraw", cls=ReadingCommand, epilog=KIND_HELP)
-@click.argument("ticker")
-@click.argument("ex_date", type=DAY)
-@click.argument("kind")
-@click.option("--sequence", type=int, help="Which of several of that kind on that day.")
+@_which
+@_one_of_several
 @click.option("--reason", required=True, help="Why; it is recorded.")
 @click.option("--session", type=DAY, help="The session that is to learn it (default: the next that can).")
 @pass_invocation

@@ -111,6 +111,12 @@ class Settings:
                 f"features.window is {self.features.window} and models.window is {self.models.window}; a model is"
                 " trained on windows as long as those it forecasts from, so set both to the same"
             )
+        held, chosen = self.trading.max_gap, self.ingestion.universe.max_gap
+        if held != chosen:
+            yield (
+                f"trading.max_gap is {held} and ingestion.universe.max_gap is {chosen}; whether a ticker went to"
+                " another company is one question, so set both to the same"
+            )
         for name, horizons in (("prediction", self.prediction.horizons), ("models", self.models.horizons)):
             if self.trading.horizon not in horizons:
                 yield (

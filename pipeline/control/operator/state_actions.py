@@ -265,7 +265,8 @@ def _describe(action: Mapping[str, Any]) -> str:
 
 
 def describe_terms(action: Mapping[str, Any]) -> str:
-    told = (f"{name} {_text(action[name])}" for name in TERMS if action[name] is not None)
+    """What an action says of shares and money, in words."""
+    told = (f"{name.replace('_', ' ')} {_text(action[name])}" for name in TERMS if action[name] is not None)
     return ", ".join(told) or "without terms"
 
 

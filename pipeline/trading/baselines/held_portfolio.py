@@ -11,10 +11,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from pipeline.trading.books.actions import ORDER
+
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-ORDER = {"split": 0, "dividend": 1, "delisting": 2, "rename": 3}
-"""On one day: a dividend's and a delisting's amounts are per share after the split; a rename moves what is left."""
 NEGLIGIBLE = 1e-9
 """Fraction of a position: a difference of rounding, which nobody trades."""
 

@@ -164,6 +164,7 @@ CONTRADICTIONS: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     ({"feedback.metrics.window": 10}, ("min_sessions is 20", "window is 10")),
     ({"models.weight_step": 0.3}, ("weight_step is 0.3", "divide 1")),
     ({"models.window": 10}, ("features.window is 20", "models.window is 10")),
+    ({"trading.max_gap": 60}, ("trading.max_gap is 60", "ingestion.universe.max_gap is 120")),
     ({"ingestion.publication_lag_minutes": 30}, ("publication_lag_minutes is 30", "decision_lag_minutes is 20")),
     ({"ingestion.news.model.name": "m"}, ("name is 'm'", "training_cutoff is empty")),
     (
