@@ -64,9 +64,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items.sort(key=lambda item: place(item.nodeid))
 
 
-def pytest_runtest_setup() -> None:
-    """Keep what was imported out of later searches for rubbish; a console that ends thaws it, hence here."""
-    if not gc.get_freeze_count():
+def pytest_collection_finish() -> None:
+    """Keep what was imported out of later searches for rubbish."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """A console that ends thaws it. To ask is a walk through every frozen object, so only after such tests."""
+    if "/console/" in item.nodeid and not gc.get_freeze_count():
         gc.collect()
         gc.freeze()
 
@@ -77,8 +83,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     gc.set_threshold(*gc.get_threshold()[:2], FULL_COLLECTION_EVERY)
+    if hasattr(config, "workerinput"):
+        stay_on_one_core(int(config.workerinput["workerid"].removeprefix("gw")))
     if sys.platform == "linux" and not config.getoption("--cold"):
         warm.install()
+
+
+def stay_on_one_core(number: int) -> None:
+    """Keep a process that is one of several, and its children, on a core of its own.
+
+    A query of polars is handed to its thread and back: on one core that costs a third of waking another core for it.
+    """
+    if hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[number % len(cores)]})
 
 
 @pytest.hookimpl(wrapper=True)

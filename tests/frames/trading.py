@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 import polars as pl
@@ -180,6 +181,11 @@ def skill(session: date, value: float = 0.05, low: float = 0.02, **values: objec
     return pl.DataFrame([row | values], schema=FEEDBACK_METRICS.schema)
 
 
+@cache
+def _select_none(table: str, columns: tuple[str, ...]) -> pl.DataFrame:
+    return NO_ROWS[table].select(columns)
+
+
 class World:
     """Tables in memory, and the trading stages run over them through their own declarations of what they read."""
 
@@ -194,7 +200,7 @@ class World:
         self.settling = settling
         self.params = params or TradingParams()
         self.tables = dict(NO_ROWS)
-        self._sorted: dict[str, tuple[pl.DataFrame, pl.DataFrame]] = {}
+        self._sorted: dict[str, tuple[pl.DataFrame, pl.DataFrame, bool]] = {}
         self.add(MARKET_PRICES, market.prices(*bars, calendar=calendar))
 
     def add(self, table: Table, rows: pl.DataFrame) -> None:
@@ -224,27 +230,28 @@ class World:
         """What the runner would hand to a stage."""
         table, rows = read.table, self.tables[read.table.name]
         if rows.is_empty():
-            return rows.select(read.columns or tuple(table.columns))
+            return _select_none(table.name, read.columns or tuple(table.columns))
         until = moment.session if read.upto == "session" else moment.calendar.previous(moment.since)
         since = None if read.lookback is None else moment.calendar.offset(moment.since, -read.lookback)
         spans = join_spans(read.further(frames or {}, moment) if read.further else (), (since, until))
         clock = pl.col(table.clock)
-        shown = self._in_order(table).lazy()
-        shown = shown.filter(pl.any_horizontal(*[clock.is_between(a or date.min, b) for a, b in spans]))
+        ordered, revised = self._in_order(table)
+        shown = ordered.lazy().filter(pl.any_horizontal(*[clock.is_between(a or date.min, b) for a, b in spans]))
         if table.available is not None:
             shown = shown.filter(pl.col(table.available) <= moment.as_of)
-        if table.entity and not read.every_revision and rows["revision"].max() != 0:
+        if revised and not read.every_revision:
             shown = select_last_revisions(shown.collect(), table).lazy()
         shown = shown.filter(read.where) if read.where is not None else shown
         return shown.select(read.columns or tuple(table.columns)).collect()
 
-    def _in_order(self, table: Table) -> pl.DataFrame:
-        """A table's rows by its key, sorted once as long as none is added."""
+    def _in_order(self, table: Table) -> tuple[pl.DataFrame, bool]:
+        """A table's rows by its key, and whether any is a revision: found out once as long as none is added."""
         rows = self.tables[table.name]
         kept = self._sorted.get(table.name)
         if kept is None or kept[0] is not rows:
-            kept = self._sorted[table.name] = rows, rows.sort(table.key)
-        return kept[1]
+            revised = bool(table.entity) and rows["revision"].max() != 0
+            kept = self._sorted[table.name] = rows, rows.sort(table.key), revised
+        return kept[1:]
 
     def frames(self, stage: Stage, moment: Moment) -> dict[str, pl.DataFrame]:
         """What the runner would hand to a stage of all its tables, in order."""
