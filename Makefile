@@ -9,9 +9,9 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # Which build of torch: cpu, or default for the one of the package index, which brings gigabytes of GPU libraries on Linux.
 TORCH  ?= cpu
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
-# Processes that share the tests out (tests/conftest.py says how); a bare `pytest FILE` runs in one and can be debugged.
-# Three keep two cores busy: a screen or a daemon that a test waits for needs little of one.
-WORKERS ?= 3
+# Processes that share the tests out (tests/conftest.py says how): one a core, four at most, since each builds what
+# costly tests rest on. A bare `pytest FILE` runs in one and can be debugged.
+WORKERS ?= auto
 COMPILE = $(VENV)-lock/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-annotate \
   --custom-compile-command 'make lock' -c constraints.txt --extra dev --extra metrics --extra web pyproject.toml -o requirements.lock
 # Python keeps what it compiled beside the source, whatever the environment says: every process that tests start needs it.
@@ -56,7 +56,7 @@ run: install ## run the demo on the simulated market, then open the console
 	@if [ -t 0 ] && [ -t 1 ]; then $(BIN)/nextgen console; else echo "no terminal: open the console later with $(BIN)/nextgen console"; fi
 
 test: install ## run the tests (a few minutes)
-	$(BIN)/python -m pytest -n $(WORKERS)
+	$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4
 
 slow: install ## run the larger tests, and the statistics of complete simulated histories
 	$(BIN)/python -m pytest -m slow
@@ -68,7 +68,7 @@ check: install ## format, lint, types, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -n $(WORKERS)
+	$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4
 
 format: install ## format the code and fix what lint can
 	$(BIN)/ruff format .
