@@ -205,7 +205,7 @@ def test_the_last_run_of_every_stage_and_work_comes_out_the_same_after_the_migra
 
 @pytest.mark.slow
 def test_every_run_of_the_demo_comes_out_the_same_after_the_migration(migrated: Lake) -> None:
-    runs = find_done_runs(migrated)
+    runs = [one for one in find_done_runs(migrated) if one.recipe.stage != "migrate"]
     assert len(runs) == 358
     assert_identical_again(migrated, runs)
 

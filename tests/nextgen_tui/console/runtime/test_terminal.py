@@ -189,6 +189,6 @@ def test_console_and_daemon_are_each_killed_without_the_other_noticing(
     shell.press("6")
     shell.until(ANSWERS["6"])
     shell.press("8")
-    shell.until("No daemon is running on this lake")
+    shell.until(":daemon starts one")
     shell.press("q")
     back(shell)
