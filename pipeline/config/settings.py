@@ -42,8 +42,8 @@ class MarketParams:
     """Days on which the exchange trades though its calendar has none, at the hours of the session before; stated in the
     same way."""
     decision_lag_minutes: Annotated[int, Field(ge=0, le=960)] = 20
-    """Minutes from a session's close to the decision, which has to fall before the next open; what becomes public later
-    counts for the next session."""
+    """Minutes from a session's close to the decision; what becomes public later counts for the next session. A decision
+    falls before the next open: where a market pauses for less, as 24/7 does, after its shortest pause."""
 
     @property
     def changes(self) -> CalendarChanges:

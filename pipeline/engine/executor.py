@@ -68,7 +68,8 @@ class Executor:
 
     def decision_time(self, session: date) -> datetime:
         """The moment a session's decisions are made: what is public later does not exist for them."""
-        return self.calendar.close_at(session) + timedelta(minutes=self.settings.market.decision_lag_minutes)
+        lag = timedelta(minutes=self.settings.market.decision_lag_minutes)
+        return self.calendar.close_at(session) + self.calendar.within_pause(lag)
 
     def execute(self, work: Work, stage: Stage, span: Span, attempt: int) -> Run:
         """Run a stage of a piece of work; what it wrote is not published yet.

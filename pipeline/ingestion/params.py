@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
 from pipeline.config.setting_types import Earlier
 from pipeline.ingestion.news.params import NewsParams
 from pipeline.ingestion.universe.params import UniverseParams
+
+if TYPE_CHECKING:
+    from pipeline.market.sessions import Sessions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,12 +72,10 @@ class IngestionParams:
                 f" {self.decision_lag_minutes}; a bar must be public before the decision that uses it"
             )
 
-    @property
-    def publication_lag(self) -> timedelta:
-        """From the end of a bar until it is public."""
-        return timedelta(minutes=self.publication_lag_minutes)
+    def publication_lag(self, calendar: Sessions) -> timedelta:
+        """From the end of a bar until it is public: before the next open."""
+        return calendar.within_pause(timedelta(minutes=self.publication_lag_minutes))
 
-    @property
-    def decision_lag(self) -> timedelta:
-        """From the close until the decision."""
-        return timedelta(minutes=self.decision_lag_minutes)
+    def decision_lag(self, calendar: Sessions) -> timedelta:
+        """From the close until the decision: before the next open."""
+        return calendar.within_pause(timedelta(minutes=self.decision_lag_minutes))

@@ -60,7 +60,7 @@ def quarantine(
     checked = validate_second_source(raw_prices, market_prices, moment.calendar, params.check)
     left[MARKET_PRICES.name] = pl.concat([bars, checked.select(bars.columns)])
     rows = pl.concat(part.with_columns(target=pl.lit(target)) for target, part in left.items())
-    return _to_contract(rows, moment, params.publication_lag).sort(QUARANTINED_ROWS.key)
+    return _to_contract(rows, moment, params.publication_lag(moment.calendar)).sort(QUARANTINED_ROWS.key)
 
 
 def _to_contract(rows: pl.DataFrame, moment: Moment, lag: timedelta) -> pl.DataFrame:

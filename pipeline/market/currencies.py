@@ -38,7 +38,7 @@ _EXCHANGES = {
     "HUF": ("XBUD",),
     "IDR": ("XIDX",),
     "ILS": ("XTAE", "TASE"),
-    "INR": ("XBOM",),
+    "INR": ("XBOM", "XNSE"),
     "ISK": ("XICE",),
     "JPY": ("XTKS",),
     "KRW": ("XKRX",),

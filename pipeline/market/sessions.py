@@ -5,12 +5,15 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property, lru_cache
+from operator import sub
 
 import polars as pl
 
 FIRST_YEAR = 1990
+KEPT_BY_ANOTHER = {"XNSE": "XBOM"}
+"""Exchange that the library of calendars lacks -> one with the same days and hours (India's two agree on them)."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,13 @@ class Sessions:
         """The last session that had closed by the moment."""
         return self.days[self._check(bisect_right(self.closes, moment) - 1, moment.date())]
 
+    def within_pause(self, lag: timedelta) -> timedelta:
+        """A wait after the close, cut to the shortest pause before a next open: nothing where a market never pauses.
+
+        What is to be known before the next open has to be known by then, however long it takes elsewhere.
+        """
+        return min(lag, self._shortest_pause)
+
     def frame(self, first: date, last: date) -> pl.DataFrame:
         """Columns session (Date), position (Int64), open_at and close_at (UTC microseconds), in order."""
         low, high = bisect_left(self.days, first), bisect_right(self.days, last)
@@ -86,6 +96,10 @@ class Sessions:
             near = [day.isoformat() for day in self.days[max(low - 1, 0) : low + 1]]
             raise ValueError(f"{session} is not a session of {self.exchange}; the nearest are {' and '.join(near)}")
         return self._position[session]
+
+    @cached_property
+    def _shortest_pause(self) -> timedelta:
+        return min(map(sub, self.opens[1:], self.closes), default=timedelta.max)
 
     @cached_property
     def _position(self) -> dict[date, int]:
@@ -117,13 +131,14 @@ def exchange_sessions(exchange: str = "XNYS") -> Sessions:
     """
     import exchange_calendars
 
+    kept = KEPT_BY_ANOTHER.get(exchange, exchange)
     try:
-        calendar = exchange_calendars.get_calendar(exchange, start=f"{FIRST_YEAR}-01-01")
+        calendar = exchange_calendars.get_calendar(kept, start=f"{FIRST_YEAR}-01-01")
     except exchange_calendars.errors.InvalidCalendarName as error:
         raise ValueError(f"there is no exchange {exchange!r}; use an ISO 10383 code such as XNYS or XLON") from error
     except ValueError:  # its holidays are not known so far back
-        earliest = exchange_calendars.get_calendar(exchange).bound_min()
-        calendar = exchange_calendars.get_calendar(exchange, start=earliest)
+        earliest = exchange_calendars.get_calendar(kept).bound_min()
+        calendar = exchange_calendars.get_calendar(kept, start=earliest)
     schedule = calendar.schedule
     return Sessions(
         exchange=exchange,

@@ -55,7 +55,7 @@ def actions(
     due = _due(lines, moment)
     new = [known.clear()]
     for session in _days_of_work(due, pl.concat([landings["landed"], words["landed"]]), moment):
-        public = moment.calendar.close_at(session) + params.publication_lag
+        public = moment.calendar.close_at(session) + params.publication_lag(moment.calendar)
         last = _last(known.filter(pl.col("available_at") <= public))
         said = last_words(words, session)
         stated = _drop_superseded(due.filter(pl.col("due") == session), landings.filter(pl.col("landed") <= session))
@@ -63,8 +63,8 @@ def actions(
         left_out = _left_out(last, fresh, lines, landings.filter(pl.col("landed") == session))
         left_out = drop_spoken_of(_drop_unsound(left_out, parts.bad), said, last)
         denied = _denied(last, stated, fresh, lines, said)
-        dated = _add_availability(fresh, moment, params.publication_lag)
-        gone = _withdraw(pl.concat([left_out, denied]), session, moment, params.publication_lag)
+        dated = _add_availability(fresh, moment, params.publication_lag(moment.calendar))
+        gone = _withdraw(pl.concat([left_out, denied]), session, moment, params.publication_lag(moment.calendar))
         new += [dated.select(*CORPORATE_ACTIONS.columns), gone]
         known = pl.concat([known, *new[-2:]])
     rows = pl.concat(new).join(corporate_actions, on=CORPORATE_ACTIONS.key, how="anti")

@@ -18,7 +18,7 @@ def restatements(market_prices: pl.DataFrame, moment: Moment, params: IngestionP
     """
     bar = list(MARKET_PRICES.entity)
     before = moment.calendar.previous(moment.calendar.at_or_after(moment.since))
-    since = moment.calendar.close_at(before) + params.publication_lag
+    since = moment.calendar.close_at(before) + params.publication_lag(moment.calendar)
     is_new = (pl.col("revision") > 0) & (pl.col("available_at") > since)
     restated = market_prices.join(market_prices.filter(is_new), on=bar, how="semi").sort(MARKET_PRICES.key)
     beside = restated.with_columns(pl.col(name).shift(1).over(bar).alias(f"old_{name}") for name in VALUES)

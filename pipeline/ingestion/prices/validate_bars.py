@@ -69,7 +69,7 @@ def validate_bars(
     landed = raw_prices.filter(pl.col("session") >= moment.since)
     bars = _add_arrival(read_bars(landed, instruments, moment.calendar), moment, params)
     sound = bars.filter(pl.col("rule").is_null()).sort("arrival", *BAR)
-    single = _drop_repeats(_add_landing(sound, moment, params.publication_lag))
+    single = _drop_repeats(_add_landing(sound, moment, params.publication_lag(moment.calendar)))
     left = single.filter(pl.col("rule").is_null()).sort("arrival", maintain_order=True)
     days = moment.calendar.frame(moment.calendar.days[0], moment.session).select("session", "position")
     known = market_prices.select(COLUMNS).join(days, on="session", how="left", maintain_order="left")
@@ -77,7 +77,7 @@ def validate_bars(
     suspended = [left.clear()]
     waiting = read_waiting(quarantined_rows, raw_prices, instruments, moment, params)
     for batch in left.partition_by("arrival", maintain_order=True):  # few steps for each: there may be thousands
-        public = moment.calendar.close_at(batch["arrival"][0]) + params.publication_lag
+        public = moment.calendar.close_at(batch["arrival"][0]) + params.publication_lag(moment.calendar)
         asked = select_waiting(waiting, batch, known, public, moment.calendar)
         recent = _last_known(known, asked, public, moment)
         stand, doubted = _validate_arrival(asked, recent, corporate_actions, public, moment, params)
@@ -95,7 +95,7 @@ def _add_arrival(bars: pl.DataFrame, moment: Moment, params: IngestionParams) ->
     calendar, since = moment.calendar, moment.calendar.at_or_after(moment.since)
     oldest = calendar.position(since) - REACH
     days = calendar.frame(calendar.offset(since, -REACH), moment.session)
-    shown = days.select(arrival="session", stated=pl.col("close_at") + params.publication_lag)
+    shown = days.select(arrival="session", stated=pl.col("close_at") + params.publication_lag(moment.calendar))
     stated = bars.filter(pl.col("stated").is_not_null()).select("payload_id", "line", "stated").sort("stated")
     arrivals = stated.join_asof(shown, on="stated", strategy="forward").drop("stated")
     timed = bars.join(arrivals, on=["payload_id", "line"], how="left", maintain_order="left")
@@ -142,7 +142,7 @@ def _validate_arrival(
         stand = stand.join(verdicts.suspended.lazy(), on=BAR, how="anti", maintain_order="left")
         stand = stand.join(verdicts.confirmed.lazy(), on=BAR, how="left", maintain_order="left")
         suspended = asked.join(verdicts.suspended, on=BAR, how="semi", maintain_order="left")
-    available = _available_at(params.publication_lag)
+    available = _available_at(params.publication_lag(moment.calendar))
     settled_now = pl.when("carried").then(pl.lit(public, dtype=UTC))
     return stand.with_columns(available_at=pl.max_horizontal(available, settled_now)).collect(), suspended
 

@@ -52,7 +52,8 @@ def read_waiting(
     left = before.join(quarantined_rows, on="payload_id", how="semi")
     bars = read_bars(left, instruments, moment.calendar)
     bars = bars.join(quarantined_rows, on=["payload_id", "line"], how="semi").filter(pl.col("rule").is_null())
-    public = {day: moment.calendar.close_at(day) + params.publication_lag for day in bars["landed"].unique()}
+    lag = params.publication_lag(moment.calendar)
+    public = {day: moment.calendar.close_at(day) + lag for day in bars["landed"].unique()}
     shown = pl.col("landed").replace_strict(list(public), list(public.values()), default=None, return_dtype=UTC)
     return (
         bars.sort("landed", "payload_id", "line")

@@ -107,7 +107,7 @@ def _decisions(moment: Moment, params: IngestionParams) -> pl.DataFrame:
     calendar = moment.calendar
     first = calendar.offset(calendar.at_or_after(moment.since), -HISTORY)
     frame = calendar.frame(first, moment.session).with_columns(row=pl.int_range(pl.len()))
-    return frame.select("row", "session", decided_at=pl.col("close_at") + params.decision_lag)
+    return frame.select("row", "session", decided_at=pl.col("close_at") + params.decision_lag(calendar))
 
 
 def _observe(bars: pl.DataFrame, before: pl.DataFrame, sessions: pl.DataFrame, moment: Moment) -> pl.DataFrame:

@@ -21,7 +21,7 @@ from pipeline.trading.books.corrections import settle
 from pipeline.trading.books.earlier.settlement import settle_once
 from pipeline.trading.books.money import cents_series, price_series, to_micros
 from pipeline.trading.books.quotes import sessions_of_fractions
-from pipeline.trading.execution.fills import OrderResult, fill_orders
+from pipeline.trading.execution.fills import Auction, OrderResult, fill_orders
 from pipeline.trading.execution.orders import ORDER_TYPES, Bar, Order
 from pipeline.trading.execution.volatility_and_volume import LOOKBACK, measure_conditions
 from pipeline.trading.params import Approval, TradingParams
@@ -73,7 +73,8 @@ def execute(
     doubts = _doubt_opens(recent_bars, recent_actions, session, moment, params)
     orders = _build_orders(plans, actions, decisions, doubts, params.approval)
     bars = _bars(recent_bars, recent_actions, orders, session, moment, params)
-    return _rows(list(fill_orders(orders, bars, book, opening, params.costs)), session, opening)
+    auction = Auction(opening, moment.calendar.close_at(moment.calendar.previous(session)))
+    return _rows(list(fill_orders(orders, bars, book, auction, params.costs)), session, opening)
 
 
 def _doubt_opens(

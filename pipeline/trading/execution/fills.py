@@ -46,20 +46,32 @@ class Offer:
         return price_fill(side, shares, self.price, self.bar.median_volume, self.bar.volatility, costs)
 
 
+@dataclass(frozen=True)
+class Auction:
+    """The open at which orders are filled, and the close before it."""
+
+    opening: datetime
+    closed: datetime
+
+    def comes_too_late(self, order: Order) -> bool:
+        """Whether an order was decided at the open or later; at the close is in time where the open follows at once."""
+        return order.decided_at >= self.opening and order.decided_at > self.closed
+
+
 def fill_orders(
-    orders: list[Order], bars: dict[str, Bar], book: Book, opening: datetime, costs: Costs
+    orders: list[Order], bars: dict[str, Bar], book: Book, auction: Auction, costs: Costs
 ) -> Iterator[OrderResult]:
     """Fill orders one after the other; each finds the cash that those before left."""
     cash = book.cash
     for order in orders:
-        result = _fill_order(order, bars.get(order.ticker), book, cash, opening, costs)
+        result = _fill_order(order, bars.get(order.ticker), book, cash, auction, costs)
         signed = -result.fill.gross if order.side == "buy" else result.fill.gross
         cash += signed - result.fill.commission
         yield result
 
 
-def _fill_order(order: Order, bar: Bar | None, book: Book, cash: int, opening: datetime, costs: Costs) -> OrderResult:
-    if reason := _explain_no_market(order, bar, opening):
+def _fill_order(order: Order, bar: Bar | None, book: Book, cash: int, auction: Auction, costs: Costs) -> OrderResult:
+    if reason := _explain_no_market(order, bar, auction):
         return OrderResult(order, bar, NO_FILL, reason)
     assert bar is not None
     quote = order.kind.quote(order, bar)
@@ -70,11 +82,12 @@ def _fill_order(order: Order, bar: Bar | None, book: Book, cash: int, opening: d
     return OrderResult(order, bar, offer.fill(order.side, shares, costs) if shares else NO_FILL, reason)
 
 
-def _explain_no_market(order: Order, bar: Bar | None, opening: datetime) -> str:
+def _explain_no_market(order: Order, bar: Bar | None, auction: Auction) -> str:
     if order.withheld:
         return order.withheld
-    if order.decided_at >= opening:
-        return f"decided at {order.decided_at:%Y-%m-%d %H:%M} UTC, after the open of {opening:%Y-%m-%d %H:%M} UTC"
+    if auction.comes_too_late(order):
+        opening = f"{auction.opening:%Y-%m-%d %H:%M} UTC"
+        return f"decided at {order.decided_at:%Y-%m-%d %H:%M} UTC, after the open of {opening}"
     if bar is None:
         return "no bar: the ticker did not trade, and the order expired"
     if bar.other_currency is not None:

@@ -48,7 +48,7 @@ def test_faults_of_every_kind_are_kept_with_their_rule_and_target() -> None:
         ("news_articles", "publication time is present"),
     ]
     assert set(rows["session"]) == {DAY}
-    assert rows["available_at"].min() == CALENDAR.close_at(DAY) + PARAMS.publication_lag
+    assert rows["available_at"].min() == CALENDAR.close_at(DAY) + PARAMS.publication_lag(CALENDAR)
 
 
 def test_a_row_is_kept_as_it_came_and_bounded() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -149,7 +149,7 @@ def test_share_classes_are_spelt_our_way_in_every_table_and_a_second_import_find
 
 
 def test_a_bar_counts_as_public_soon_after_its_close_as_in_a_load_of_history(taken: Runner) -> None:
-    lag = taken.settings.ingestion.publication_lag
+    lag = timedelta(minutes=taken.settings.ingestion.publication_lag_minutes)
     bars = taken.lake.read(MARKET_PRICES)
     assert (bars["available_at"] - bars["ts"]).unique().to_list() == [lag]
 

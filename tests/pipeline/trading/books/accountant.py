@@ -1,14 +1,16 @@
-"""An accountant who knows everything from the start: plain fractions and a shoe box, none of the program's own code."""
+"""An accountant who knows everything from the start: fractions and a shoe box, nothing of the program but sessions."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
+
+from pipeline.market.sessions import Sessions
 
 TURN = {"split": 0, "dividend": 1, "delisting": 2, "rename": 3, "write_off": 4}
 Rows = Iterable[Mapping[str, Any]]
@@ -217,3 +219,63 @@ class Accountant:
 def fraction_of(price: Fraction) -> Fraction:
     """A price to a millionth."""
     return Fraction(round(price * 1_000_000), 1_000_000)
+
+
+def last_said(found: Rows, *entity: str) -> list[Mapping[str, Any]]:
+    """Of each thing the last revision, unless that takes it back."""
+    newest: dict[tuple[Any, ...], Mapping[str, Any]] = {}
+    for row in found:
+        key = tuple(row[name] for name in entity)
+        if key not in newest or row["revision"] > newest[key]["revision"]:
+            newest[key] = row
+    return [row for row in newest.values() if not row.get("withdrawn")]
+
+
+def write_off(end: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A write-off as one more fact about a name."""
+    nothing = dict.fromkeys(("numerator", "denominator", "pay_date", "successor", "nature", "cash", "cost_share"))
+    said = {"ticker": end["ticker"], "ex_date": end["ended_on"], "amount": end["amount"]}
+    return nothing | said | {"kind": "write_off", "sequence": 0}
+
+
+def assert_every_cent(
+    market: Callable[[str], Rows],
+    books: Callable[[str], Rows],
+    calendar: Sessions,
+    lag: timedelta = timedelta(minutes=20),
+    mark_down: tuple[int, float] = (20, 0.5),
+) -> None:
+    """Cash, claims, shares, cost and worth after each session are what the accountant finds.
+
+    Args:
+        market: the rows of market_prices and of corporate_actions, every revision of them.
+        books: the rows of a table of the books.
+        calendar: for the sessions and their closes.
+        lag: from a close to when its session is settled.
+        mark_down: as the accountant takes it.
+    """
+    actions, ends, trades = list(market("corporate_actions")), list(books("position_ends")), books("executed_trades")
+    trades, held = list(trades), list(books("portfolio_holdings"))
+    values = sorted(books("portfolio_value"), key=lambda row: row["session"])
+    touched = {row["ticker"] for row in trades}
+    touched |= {row["successor"] for row in actions if row["ticker"] in touched and row["successor"]}
+    prices = [row for row in market("market_prices") if row["ticker"] in touched]
+    days = tuple(calendar.between(min(row["session"] for row in prices), values[-1]["session"]))
+    for told in values:
+        session = told["session"]
+        by: datetime = calendar.close_at(session) + lag
+        known = (row for row in prices if row["available_at"] <= by and row["session"] <= session)
+        bars = {(row["ticker"], row["session"]): row for row in last_said(known, "ticker", "session")}
+        known = (row for row in actions if row["available_at"] <= by)
+        facts = last_said(known, "ticker", "ex_date", "kind", "sequence")
+        known = (row for row in ends if row["session"] <= session)
+        facts += [write_off(row) for row in last_said(known, "ticker", "last_session")]
+        accountant = Accountant(days, bars, facts, int(told["capital"] * 100), mark_down=mark_down)
+        accountant.live([row for row in trades if row["shares"] and row["session"] <= session], session)
+        mine = {row["ticker"]: (row["shares"], int(row["cost"] * 100)) for row in held if row["session"] == session}
+        assert (session, accountant.held) == (session, mine)
+        found = (accountant.cash, accountant.receivable, accountant.worth(session))
+        stated = tuple(int(told[name] * 100) for name in ("cash", "receivable", "positions_value"))
+        assert (session, found) == (session, stated)
+        apart = (told["nav"] * 100 - sum(found), told["unexplained"], told["difference"])
+        assert (session, *apart) == (session, 0, 0, None)

@@ -29,7 +29,7 @@ from pipeline.trading.books.money import half_even, to_cents, to_micros
 from pipeline.trading.books.quotes import Quotes
 from pipeline.trading.books.trades import FilledTrade, build_fill_events
 from pipeline.trading.execution import execute
-from pipeline.trading.execution.fills import fill_orders
+from pipeline.trading.execution.fills import Auction, fill_orders
 from pipeline.trading.execution.orders import MARKET_ON_OPEN, Bar, Order
 from pipeline.trading.params import Costs, TradingParams
 from tests.frames import market
@@ -289,7 +289,8 @@ def _opening(book: Book, history: History, session: date, simple: Simple) -> lis
     ]
     events = []
     # Execution sees the book as it is at the open; the ledger changes it afterwards.
-    results = list(fill_orders(orders, bars, book, CALENDAR.open_at(session), history.costs))
+    auction = Auction(CALENDAR.open_at(session), CALENDAR.close_at(CALENDAR.previous(session)))
+    results = list(fill_orders(orders, bars, book, auction, history.costs))
     for result in results:
         order, fill = result.order, result.fill
         assert 0 <= fill.shares <= order.shares

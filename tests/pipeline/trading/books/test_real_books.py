@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
-from datetime import date, datetime, timedelta
+from collections.abc import Callable, Iterable
+from datetime import date, timedelta
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from pipeline.market.sessions import exchange_sessions
 from pipeline.trading.params import TradingParams
 from tests.frames.trading import World
 from tests.new_lake import new_lake
-from tests.pipeline.trading.books.accountant import Accountant
+from tests.pipeline.trading.books.accountant import assert_every_cent
 from tests.real_data import REAL_DATA
 
 VINTAGES = REAL_DATA / "us_markets" / "us_daily_vintages_2015_2017.parquet"
@@ -76,61 +76,8 @@ def rows(lake: Lake, table: str) -> list[Row]:
     return DeltaTable(str(lake.path / "tables" / table)).to_pyarrow_table().to_pylist()
 
 
-def last_said(found: Iterable[Row], *entity: str) -> list[Row]:
-    """Of each thing the last revision, unless that takes it back."""
-    newest: dict[tuple[Any, ...], Row] = {}
-    for row in found:
-        key = tuple(row[name] for name in entity)
-        if key not in newest or row["revision"] > newest[key]["revision"]:
-            newest[key] = row
-    return [row for row in newest.values() if not row.get("withdrawn")]
-
-
-def write_off(end: Row) -> Row:
-    """A write-off as one more fact about a name."""
-    nothing = dict.fromkeys(("numerator", "denominator", "pay_date", "successor", "nature", "cash", "cost_share"))
-    said = {"ticker": end["ticker"], "ex_date": end["ended_on"], "amount": end["amount"]}
-    return nothing | said | {"kind": "write_off", "sequence": 0}
-
-
-def assert_every_cent(world: World, lake: Lake) -> None:
-    """Cash, claims, shares, cost and worth after each session are what the accountant finds."""
-    actions = rows(lake, "corporate_actions")
-    ends, trades, held = (
-        world.rows(name).rows(named=True) for name in ("position_ends", "executed_trades", "portfolio_holdings")
-    )
-    values = world.rows("portfolio_value").sort("session").rows(named=True)
-    assert len(values) == SESSIONS
-    touched = {row["ticker"] for row in trades}
-    touched |= {row["successor"] for row in actions if row["ticker"] in touched and row["successor"]}
-    prices = [row for row in rows(lake, "market_prices") if row["ticker"] in touched]
-    days = tuple(CALENDAR.between(min(row["session"] for row in prices), values[-1]["session"]))
-    for told in values:
-        session = told["session"]
-        by: datetime = CALENDAR.close_at(session) + timedelta(minutes=20)
-        known = (
-            row
-            for row in prices
-            if row["available_at"] <= by and row["ticker"] in touched and row["session"] <= session
-        )
-        bars = {(row["ticker"], row["session"]): row for row in last_said(known, "ticker", "session")}
-        known = (row for row in actions if row["available_at"] <= by)
-        facts = last_said(known, "ticker", "ex_date", "kind", "sequence")
-        known = (row for row in ends if row["session"] <= session)
-        facts += [write_off(row) for row in last_said(known, "ticker", "last_session")]
-        accountant = Accountant(days, bars, facts, int(told["capital"] * 100), mark_down=MARK_DOWN)
-        accountant.live([row for row in trades if row["shares"] and row["session"] <= session], session)
-        mine = {row["ticker"]: (row["shares"], int(row["cost"] * 100)) for row in held if row["session"] == session}
-        assert (session, accountant.held) == (session, mine)
-        found = (accountant.cash, accountant.receivable, accountant.worth(session))
-        stated = tuple(int(told[name] * 100) for name in ("cash", "receivable", "positions_value"))
-        assert (session, found) == (session, stated)
-        assert (session, told["nav"] * 100 - sum(found), told["unexplained"], told["difference"]) == (
-            session,
-            0,
-            0,
-            None,
-        )
+def told_by(world: World) -> Callable[[str], list[Row]]:
+    return lambda name: world.rows(name).to_dicts()
 
 
 def kinds(world: World) -> set[str]:
@@ -154,7 +101,7 @@ def test_a_book_through_splits_dividends_and_names_that_end_is_the_accountants_t
     acted = lake.read(CORPORATE_ACTIONS).filter(pl.col("kind") == "split")["ticker"]
     world = trade(lake, start, {*ended["ticker"], *acted}, seed=1)
     assert kinds(world) >= {"buy", "sell", "dividend", "split", "write_off"}
-    assert_every_cent(world, lake)
+    assert_every_cent(lambda name: rows(lake, name), told_by(world), CALENDAR, mark_down=MARK_DOWN)
 
 
 def read_factors(bars: pl.DataFrame) -> pl.DataFrame:
@@ -200,4 +147,4 @@ def test_a_book_through_renames_and_recycled_tickers_is_the_accountants_to_the_c
     lake = load(tmp_path, files, first, last)
     world = trade(lake, start, {"WMI", "GOOG", "GOOCV", "AAPL", "IBM"}, seed=2)
     assert kinds(world) >= {"buy", "sell", "dividend", "rename"}
-    assert_every_cent(world, lake)
+    assert_every_cent(lambda name: rows(lake, name), told_by(world), CALENDAR, mark_down=MARK_DOWN)

@@ -10,7 +10,7 @@ import pytest
 from lake.tables.trading import TRADE_PLANS
 from pipeline.trading.books.book import Book
 from pipeline.trading.execution.costs import price_fill
-from pipeline.trading.execution.fills import OrderResult, fill_orders
+from pipeline.trading.execution.fills import Auction, OrderResult, fill_orders
 from pipeline.trading.execution.orders import MARKET_ON_OPEN, ORDER_TYPES, Bar, Order, Quote
 from pipeline.trading.params import Costs
 from tests.frames.trading import CALENDAR, DAYS
@@ -35,7 +35,8 @@ class LimitOnOpen:
 
 def fill(order: Order, bar: Bar = BAR) -> OrderResult:
     book = Book(cash=10_000_000)
-    return next(fill_orders([order], {"AAA": bar}, book, CALENDAR.open_at(DAYS[1]), Costs()))
+    auction = Auction(CALENDAR.open_at(DAYS[1]), CALENDAR.close_at(DAYS[0]))
+    return next(fill_orders([order], {"AAA": bar}, book, auction, Costs()))
 
 
 def test_every_intent_that_can_be_taken_has_its_kind_of_order() -> None:
@@ -61,3 +62,15 @@ def test_the_kind_of_an_order_decides_whether_and_at_what_price_it_is_filled(ope
 )
 def test_an_order_that_does_not_go_never_asks_for_a_price(change: dict[str, Any], reason: str) -> None:
     assert reason in fill(replace(ORDER, **change)).reason
+
+
+def test_only_where_the_open_is_the_close_before_is_an_order_decided_at_the_open_in_time() -> None:
+    opening = CALENDAR.open_at(DAYS[1])
+    at_open = replace(ORDER, decided_at=opening)
+    never_paused, paused = Auction(opening, opening), Auction(opening, CALENDAR.close_at(DAYS[0]))
+    found = [
+        next(fill_orders([at_open], {"AAA": BAR}, Book(cash=10_000_000), one, Costs()))
+        for one in (never_paused, paused)
+    ]
+    assert [result.status for result in found] == ["filled", "unfilled"]
+    assert "after the open" in found[1].reason
