@@ -21,6 +21,8 @@ CENTS = pl.Decimal(18, 2)
 """Money that is accounted for: exact to the cent."""
 PRICE = pl.Decimal(18, 6)
 """A traded price inside the ledger: exact to a millionth."""
+RATE = pl.Decimal(30, 12)
+"""What one unit of a currency is worth in another: exact to twelve places."""
 
 Mode = Literal["append", "merge", "replace"]
 RUN_ID = "run_id"

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from lake.contract import UTC, Column, Rule, Table
+from lake.contract import RATE, UTC, Column, Rule, Table
 from lake.tables.vocabulary import (
     AVAILABLE_AT,
     PAYLOAD_ID,
@@ -42,8 +42,9 @@ RAW_PRICES = Table(
             "name",
             "what the payload contains; actions of the source operator: what he states himself, with the reason in the"
             " request; factors: bars whose adjusted close implies an action;"
-            " members: membership intervals of an index; check: bars of a second source, for comparison only",
-            pattern="bars|actions|factors|listings|members|check",
+            " members: membership intervals of an index; rates: what a currency is worth in another;"
+            " check: bars of a second source, for comparison only",
+            pattern="bars|actions|factors|listings|members|rates|check",
         ),
         "ticker": text("the symbol requested, as the vendor spells it", unit="vendor symbol", max_length=200),
         "session": Column(pl.Date(), "exchange date", "the last session that the payload can contain"),
@@ -216,6 +217,34 @@ CORPORATE_ACTIONS = Table(
             (pl.col("kind") != "delisting") | (pl.col("amount") >= 0).fill_null(False),
             "state the final value per share, 0 if worthless",
         ),
+    },
+)
+
+FX_RATES = Table(
+    name="fx_rates",
+    domain="market",
+    doc="What a currency was worth in another on a day; a changed rate becomes a further revision, as with bars.",
+    key=("base", "quote", "session", "revision"),
+    entity=("base", "quote", "session"),
+    mode="append",
+    owner="fx_rates",
+    clock="session",
+    available="available_at",
+    columns={
+        "base": Column(pl.String(), "ISO 4217", "the currency of which one unit is valued", pattern="[A-Z]{3}"),
+        "quote": Column(pl.String(), "ISO 4217", "the currency it is valued in", pattern="[A-Z]{3}"),
+        "session": day("the day of the rate, as its source dates it; the exchange need not trade on it"),
+        "revision": Column(pl.Int32(), "count", "0 for the first value seen, then 1, 2, ..."),
+        "rate": Column(RATE, "quote per base", "units of the quote currency for one of the base, half to even"),
+        "source": SOURCE,
+        "available_at": AVAILABLE_AT,
+        "payload_id": PAYLOAD_ID.refer_to("raw_prices.payload_id"),
+        "line": count("index", "the line of the payload the rate was read from"),
+    },
+    rules={
+        "a rate is positive": Rule(pl.col("rate") > 0, "leave out days without a rate, or fetch them again"),
+        "a pair has two currencies": Rule(pl.col("base") != pl.col("quote"), "leave out a currency in itself"),
+        "revision counts from 0": Rule(pl.col("revision") >= 0, "number revisions 0, 1, 2, ..."),
     },
 )
 

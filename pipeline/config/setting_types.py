@@ -125,6 +125,9 @@ Exchange = Annotated[
     AfterValidator(_exchange),
 ]
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="an ISO 4217 currency code, such as USD")]
+CurrencyPair = Annotated[
+    str, Field(pattern=r"^[A-Z]{6}$", description="two ISO 4217 currency codes in one, such as EURUSD")
+]
 CurrencyOrNone = Annotated[
     str, Field(pattern=r"^([A-Z]{3})?$", description="an ISO 4217 currency code, such as USD, or empty for none")
 ]

@@ -24,6 +24,7 @@ from pipeline.ingestion.actions import corporate_actions
 from pipeline.ingestion.imports import imported_predictions, imported_trades, land_imports
 from pipeline.ingestion.news import articles, land_news, llm_request, scores, sentiment
 from pipeline.ingestion.prices import land_prices, market_prices, restatements
+from pipeline.ingestion.rates import fx_rates
 from pipeline.ingestion.universe import index_constituents, instruments, ticker_universe
 from pipeline.models import promote, train
 from pipeline.prediction import inference_log, predict, ranking
@@ -40,6 +41,7 @@ INGEST = (
     instruments.STAGE,
     corporate_actions.STAGE,
     market_prices.STAGE,
+    fx_rates.STAGE,
     quarantine.STAGE,
     restatements.STAGE,
     index_constituents.STAGE,

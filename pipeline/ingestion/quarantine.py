@@ -11,6 +11,7 @@ from lake.tables.imports import IMPORTED_PREDICTIONS, IMPORTED_TRADES, RAW_IMPOR
 from lake.tables.market import (
     CONSTITUENTS,
     CORPORATE_ACTIONS,
+    FX_RATES,
     INSTRUMENTS,
     MARKET_PRICES,
     QUARANTINED_ROWS,
@@ -25,6 +26,7 @@ from pipeline.ingestion.params import IngestionParams
 from pipeline.ingestion.prices.cross_check import validate_second_source
 from pipeline.ingestion.prices.validate_bars import LOOKBACK, validate_bars
 from pipeline.ingestion.prices.waiting_bars import WAITING, sessions_of_waiting
+from pipeline.ingestion.rates.validate_rates import validate_rates
 from pipeline.ingestion.universe.index_constituents import validate_memberships
 from pipeline.ingestion.universe.instruments import validate_listings
 
@@ -53,6 +55,7 @@ def quarantine(
         CORPORATE_ACTIONS.name: validate_actions(raw_prices, instruments, ends, moment.calendar).bad.drop("ex_date"),
         INSTRUMENTS.name: validate_listings(raw_prices).bad,
         CONSTITUENTS.name: validate_memberships(raw_prices).bad,
+        FX_RATES.name: validate_rates(raw_prices).bad,
         NEWS_ARTICLES.name: validate_articles(raw_news, moment.calendar).bad,
         IMPORTED_PREDICTIONS.name: validate_predictions(raw_imports, moment.calendar).bad,
         IMPORTED_TRADES.name: validate_trades(raw_imports, moment.calendar).bad,

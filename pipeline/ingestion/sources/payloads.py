@@ -14,7 +14,7 @@ from lake.tables.market import RAW_PRICES
 from lake.tables.news import RAW_NEWS
 
 BARS, ACTIONS, LISTINGS, NEWS = "bars", "actions", "listings", "news"
-FACTORS, MEMBERS, CHECK = "factors", "members", "check"
+FACTORS, MEMBERS, RATES, CHECK = "factors", "members", "rates", "check"
 ALL_TICKERS = "*"
 """The ticker of a payload that speaks of many."""
 FETCH_LAG = timedelta(minutes=15)

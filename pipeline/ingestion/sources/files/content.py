@@ -14,6 +14,7 @@ from pipeline.ingestion.sources.errors import SourceError
 from pipeline.ingestion.sources.files import columns
 from pipeline.ingestion.sources.files.dates import is_iso, read_dates
 from pipeline.ingestion.sources.files.file_text import is_readable, read_text, stem
+from pipeline.ingestion.sources.files.fx_file import read_fx_file
 from pipeline.ingestion.sources.files.memberships import identify_tickers, read_identities, read_memberships
 from pipeline.ingestion.sources.files.params import FilesParams
 from pipeline.ingestion.sources.files.ticker_history import (
@@ -61,6 +62,8 @@ class Content:
     news: Dated | None
     members: Dated | None = None
     """Membership spells."""
+    rates: Dated | None = None
+    """Exchange rates; `session` is always in ISO 8601."""
     renames: pl.DataFrame | None = None
     """Lines of actions told by identifiers: ticker, ex_date, kind, successor; None without identifiers."""
 
@@ -74,6 +77,7 @@ def paths_of(params: FilesParams) -> list[Path]:
         params.listings,
         params.news,
         params.constituents,
+        params.fx,
         params.identities,
         params.ticker_history,
     ]
@@ -105,7 +109,7 @@ class _Reader:
             bars.append(self._benchmark(_path(self.params.benchmark)))
         listings = self._listings(tuple(bars))
         renames = self._renames(tuple(bars), listings)
-        return Content(tuple(bars), listings, self._actions(), self._news(), self._members(), renames)
+        return Content(tuple(bars), listings, self._actions(), self._news(), self._members(), self._rates(), renames)
 
     def _prices(self, path: Path) -> Bars:
         if not path.is_dir():
@@ -218,6 +222,11 @@ class _Reader:
             return None
         spells = read_memberships(self.params.constituents)
         return Dated(spells.lines, spells.fields)
+
+    def _rates(self) -> Dated | None:
+        if not self.params.fx:
+            return None
+        return Dated(*read_fx_file(_path(self.params.fx), date_format=self.params.date_format, zone=self.zone))
 
     def _renames(self, bars: tuple[Bars, ...], listings: Dated) -> pl.DataFrame | None:
         """What identifiers tell: those of a file of their own, else of the listings, else of the price files."""

@@ -37,6 +37,8 @@ class FilesParams:
     """File with news; none if empty."""
     constituents: FilePath = ""
     """File with membership intervals (ticker, start, end) of the index that alone may be traded; none if empty."""
+    fx: FilePath = ""
+    """File with exchange rates (date, base, quote, rate; or pair, such as EURUSD, for the two); none if empty."""
     identities: FilePath = ""
     """File with listing intervals (symbol, ticker, start, end; the end no longer in it): which company a symbol of the
     price files meant when. Two companies that shared a symbol, or one that changed its own, so get one ticker each."""

@@ -11,6 +11,7 @@ from pipeline.ingestion.actions.actions_from_adjusted_closes import LEAST, RATIO
 from pipeline.ingestion.sources.errors import SourceError
 from pipeline.ingestion.sources.files.content import Bars, Content, Dated, paths_of, read_content
 from pipeline.ingestion.sources.files.dates import read_instants
+from pipeline.ingestion.sources.files.fx_file import cut_rates
 from pipeline.ingestion.sources.files.memberships import cut_memberships
 from pipeline.ingestion.sources.files.params import FilesParams
 from pipeline.ingestion.sources.payloads import (
@@ -21,6 +22,7 @@ from pipeline.ingestion.sources.payloads import (
     FETCH_LAG,
     LISTINGS,
     MEMBERS,
+    RATES,
     REFETCHED,
     Fetch,
     as_kind,
@@ -89,6 +91,8 @@ class FilesSource:
         others = [(LISTINGS, _cut_listings(content.listings, fetch, low))]
         if content.members is not None:
             others.append((MEMBERS, _cut_members(content.members, fetch, low)))
+        if content.rates is not None:
+            others.append((RATES, self._cut_rates(content.rates, fetch, low)))
         payloads = [
             (kind, ALL_TICKERS, fetch.request(dated.fields), payload_text(dated.lines))
             for kind, dated in others
@@ -123,6 +127,12 @@ class FilesSource:
             currency=self.currency,
             stamp=self.params.stamp,
         )
+
+    def _cut_rates(self, rates: Dated, fetch: Fetch, low: date) -> Dated:
+        before = self.calendar.close_at(self.calendar.previous(fetch.since)) + FETCH_LAG
+        closings = (before, self.calendar.close_at(fetch.session) + FETCH_LAG)
+        lines = cut_rates(rates.lines, rates.fields, (low, fetch.session), closings, fetch.history, self.zone)
+        return Dated(lines, rates.fields)
 
     def _read(self) -> Content:
         """The files' content, read again if any of them was changed since."""

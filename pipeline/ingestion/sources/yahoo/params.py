@@ -9,6 +9,7 @@ from pydantic import Field
 
 from pipeline.config.setting_types import (
     DISTINCT,
+    CurrencyPair,
     Day,
     Exchange,
     FilePath,
@@ -26,6 +27,8 @@ class YahooParams:
     """Tickers as we write them, such as BRK.B; those of `constituents` and `screener` come on top."""
     constituents: FilePath = ""
     """File with membership intervals (ticker, start, end): its members are requested, and they alone may be traded."""
+    fx_pairs: Annotated[tuple[CurrencyPair, ...], Field(max_length=1_000), DISTINCT] = ()
+    """Pairs of currencies whose daily rates are requested, such as EURUSD: what a euro is worth in dollars."""
     screener: Annotated[
         str,
         Field(

@@ -18,6 +18,7 @@ from lake.tables.vocabulary import SYMBOL
 from pipeline.ingestion.prices.yahoo_chart.answer import JUDGEMENT
 from pipeline.ingestion.prices.yahoo_chart.screener import screened_symbols
 from pipeline.ingestion.prices.yahoo_chart.symbols import our_ticker, vendor_symbol
+from pipeline.ingestion.rates.rates_of_chart import chart_symbol
 from pipeline.ingestion.sources.errors import LIMITED, UNREACHABLE, OutOfReachError, SourceError
 from pipeline.ingestion.sources.files.memberships import Memberships, cut_memberships, read_memberships
 from pipeline.ingestion.sources.payloads import (
@@ -27,6 +28,7 @@ from pipeline.ingestion.sources.payloads import (
     FETCH_LAG,
     LISTINGS,
     MEMBERS,
+    RATES,
     REFETCHED,
     payload_id,
     payload_text,
@@ -124,16 +126,22 @@ class YahooSource:
         question = _Question(self._from(low), session, history)
         listed, failures = self._run_screener(question)
         wanted = self._wanted_tickers(low, session, listed)
+        pairs = {chart_symbol(pair): pair for pair in self.params.fx_pairs}
         visited = RetryingClient(self.connection, self.params, self.params.patience_minutes).visit(
-            self._identity(question), self._vendors(wanted), lambda symbol, ticker: self._ask(symbol, ticker, question)
+            self._identity(question),
+            self._vendors(wanted) | pairs,
+            lambda symbol, ticker: self._ask(symbol, ticker, question, is_rate=symbol in pairs),
         )
         self._silent = visited.given_up is not None
-        if history and wanted and not visited.answers:
+        answers = [kept for kept in visited.answers if kept.symbol not in pairs]
+        rates = [kept for kept in visited.answers if kept.symbol in pairs]
+        if history and wanted and not answers:
             raise SourceError(f"Yahoo answered for none of {len(wanted)} tickers: {visited.reason}")
         failures += [self._failure(one.symbols[0], one.rule, one.error, question) for one in visited.failures]
-        rows = [*listed, *self._charts(visited.answers, question), *failures, *self._members(question)]
+        rows = [*listed, *self._charts(answers, question), *failures, *self._members(question)]
+        rows += [self._row(RATES, "yahoo-chart", kept, question) for kept in rates]
         if visited.given_up:
-            rows.append(self._gave_up(visited.given_up, len(wanted), question))
+            rows.append(self._gave_up(visited.given_up, len(wanted) + len(pairs), question))
         return pl.DataFrame(rows, schema=RAW_PRICES.schema)
 
     def news(self, since: date, session: date, *, history: bool) -> pl.DataFrame:
@@ -204,10 +212,11 @@ class YahooSource:
         kept = CachedAnswer(ALL_TICKERS, request, reply.body, reply.at.isoformat())
         return [self._row(LISTINGS, "yahoo-screener", kept, question)], []
 
-    def _ask(self, symbol: str, ticker: str, question: _Question) -> CachedAnswer:
+    def _ask(self, symbol: str, ticker: str, question: _Question, *, is_rate: bool) -> CachedAnswer:
+        """Ask for a chart: of a currency's rate always the daily one."""
         start = datetime.combine(question.low, time(), ZoneInfo(self.calendar.zone))
-        reply = self.connection.chart(symbol, self.params.interval, start, self.calendar.zone)
-        role = "benchmark" if ticker == self.params.benchmark_ticker else "stock"
+        reply = self.connection.chart(symbol, "1d" if is_rate else self.params.interval, start, self.calendar.zone)
+        role = "rate" if is_rate else "benchmark" if ticker == self.params.benchmark_ticker else "stock"
         return CachedAnswer(symbol, self._request(question, ticker, role, reply.url), reply.body, reply.at.isoformat())
 
     # ---- landing
