@@ -54,7 +54,7 @@ def _last_revisions(fx_rates: pl.DataFrame) -> pl.DataFrame:
 def _revise(line: dict[str, Any], last: KnownRate | None, moment: Moment, params: IngestionParams) -> KnownRate | None:
     """The revision that a line makes of what is known; None where it says nothing new, or nothing public yet."""
     stated: datetime | None = line["stated"]
-    landed = moment.calendar.close_at(line["landed"]) + params.publication_lag
+    landed = moment.calendar.close_at(line["landed"]) + params.publication_lag(moment.calendar)
     if last is None:
         known = stated or line["ended"] or _end_of_day(line["session"], moment, params)
     elif line["rate"] == last.rate or (stated is not None and stated <= last.available_at):
@@ -70,7 +70,7 @@ def _end_of_day(day: date, moment: Moment, params: IngestionParams) -> datetime:
     """The publication of the first session on or after a day, which is held within the calendar."""
     calendar = moment.calendar
     held = min(max(day, calendar.days[0]), calendar.days[-1])
-    return calendar.close_at(calendar.at_or_after(held)) + params.publication_lag
+    return calendar.close_at(calendar.at_or_after(held)) + params.publication_lag(moment.calendar)
 
 
 STAGE = Stage(
