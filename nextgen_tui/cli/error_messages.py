@@ -1,10 +1,18 @@
-"""Any error as one sentence; `exit_codes` says with which status it ends."""
+"""Any error as one sentence, with what to type where a daemon is in the way; `exit_codes` has the status."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from lake.errors import BusyError
 from nextgen_tui.cli.exit_codes import INTERNAL, exit_code
 from nextgen_tui.text.safe_text import safe_text
 from pipeline.config import ConfigError
+
+if TYPE_CHECKING:
+    from nextgen_tui.cli.invocation import Invocation
 
 MAX_LENGTH = 1_000
 """Longest error message shown, in characters."""
@@ -27,3 +35,21 @@ def _sentence(error: BaseException) -> str:
     if isinstance(error, ConfigError):  # everything that is wrong with a file, a line each
         return "\n".join(safe_text(line, MAX_LENGTH) for line in str(error).splitlines()[:MAX_LINES])
     return safe_text(error, MAX_LENGTH)
+
+
+@contextmanager
+def suggest_request(invocation: Invocation, request: str) -> Iterator[None]:
+    """Where a daemon serves the lake, add to a refusal how to have the daemon do it when its turn comes.
+
+    Raises:
+        BusyError: naming who holds the lock, and the request that waits for it.
+    """
+    try:
+        yield
+    except BusyError as error:
+        from pipeline.reading.daemon import read_daemon
+
+        if not read_daemon(invocation.lake_path).present:
+            raise
+        turn = f"`nextgen request {request} --wait` queues it for the daemon"
+        raise BusyError(f"{str(error).removesuffix('; try again later')}; {turn}") from error

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nextgen_tui.cli.arguments import DAY
+from nextgen_tui.cli.completion import complete_ticker
 from nextgen_tui.cli.invocation import (
     Invocation,
     ReadingCommand,
@@ -38,7 +39,7 @@ def command() -> None:
 
 
 @command.command("list", cls=ReadingCommand)
-@click.argument("ticker", default="")
+@click.argument("ticker", default="", shell_complete=complete_ticker)
 @click.option("--since", type=DAY, help="First ex-date (default: a year before the last session).")
 @click.option("--until", type=DAY, help="Last ex-date (default: all that is stated ahead).")
 @click.option("--withdrawn", is_flag=True, help="Show those that were taken back, too.")
@@ -62,7 +63,11 @@ def list_command(invocation: Invocation, ticker: str, since: date | None, until:
 
 def _which(function: Callable[..., None]) -> Callable[..., None]:
     """The arguments that say which action is meant."""
-    for argument in (click.argument("kind"), click.argument("ex_date", type=DAY), click.argument("ticker")):
+    for argument in (
+        click.argument("kind"),
+        click.argument("ex_date", type=DAY),
+        click.argument("ticker", shell_complete=complete_ticker),
+    ):
         function = argument(function)
     return function
 

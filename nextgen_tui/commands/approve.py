@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import click
 
+from nextgen_tui.cli.completion import complete_plan
 from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 
 
 @click.command("approve", cls=ReadingCommand)
-@click.argument("plan")
+@click.argument("plan", shell_complete=complete_plan)
 @click.option("--reason", default="", help="Why; it is recorded.")
 @pass_invocation
 def command(invocation: Invocation, plan: str, reason: str) -> None:

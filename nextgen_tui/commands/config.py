@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nextgen_tui.cli.completion import complete_section
 from nextgen_tui.cli.invocation import Invocation, ReadingCommand, common_options, pass_invocation
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def command() -> None:
 
 
 @command.command("show", cls=ReadingCommand)
-@click.argument("section", required=False)
+@click.argument("section", required=False, shell_complete=complete_section)
 @click.option("--changed", is_flag=True, help="Show only settings that differ from their default.")
 @click.option("--explain", is_flag=True, help="Explain each setting.")
 @pass_invocation

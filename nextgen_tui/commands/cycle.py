@@ -19,7 +19,7 @@ def command(invocation: Invocation, session: date | None) -> None:
     It settles what was planned, scores forecasts that fell due, makes new ones, and plans trades for the next open. A
     session that is already done is skipped.
     """
-    from nextgen_tui.cli.busy_hint import suggest_request
+    from nextgen_tui.cli.error_messages import suggest_request
     from nextgen_tui.cli.runs_view import show_cycle
     from nextgen_tui.cli.session_choice import next_session, refuse_open
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nextgen_tui.cli import exit_codes
+from nextgen_tui.cli.completion import complete_setting
 from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 
 if TYPE_CHECKING:
@@ -26,7 +27,12 @@ if TYPE_CHECKING:
 )
 @click.option("--stop-after", type=click.IntRange(min=1), metavar="N", help="With --live: stop after N more sessions.")
 @click.option(
-    "--set", "chosen", multiple=True, metavar="KEY=VALUE", help="A setting, such as source.simulated.signal=0."
+    "--set",
+    "chosen",
+    multiple=True,
+    metavar="KEY=VALUE",
+    shell_complete=complete_setting,
+    help="A setting, such as source.simulated.signal=0.",
 )
 @pass_invocation
 def command(

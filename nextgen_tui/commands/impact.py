@@ -5,13 +5,14 @@ from __future__ import annotations
 import click
 
 from nextgen_tui.cli.arguments import find_table
+from nextgen_tui.cli.completion import complete_column, complete_table
 from nextgen_tui.cli.conditions import parse_key
 from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 
 
 @click.command("impact", cls=ReadingCommand)
-@click.argument("table")
-@click.argument("keys", metavar="COLUMN=VALUE...", nargs=-1, required=True)
+@click.argument("table", shell_complete=complete_table)
+@click.argument("keys", metavar="COLUMN=VALUE...", nargs=-1, required=True, shell_complete=complete_column)
 @pass_invocation
 def command(invocation: Invocation, table: str, keys: tuple[str, ...]) -> None:
     """List everything derived from a row, in every table.

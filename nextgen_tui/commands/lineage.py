@@ -7,6 +7,7 @@ from dataclasses import asdict
 import click
 
 from nextgen_tui.cli.arguments import find_table
+from nextgen_tui.cli.completion import complete_column, complete_table
 from nextgen_tui.cli.conditions import parse_key
 from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 
@@ -15,8 +16,8 @@ MANY = 100
 
 
 @click.command("lineage", cls=ReadingCommand)
-@click.argument("table")
-@click.argument("keys", metavar="COLUMN=VALUE...", nargs=-1, required=True)
+@click.argument("table", shell_complete=complete_table)
+@click.argument("keys", metavar="COLUMN=VALUE...", nargs=-1, required=True, shell_complete=complete_column)
 @click.option("--depth", type=click.IntRange(min=1), metavar="N", help="Go back N steps (default: to the end).")
 @pass_invocation
 def command(invocation: Invocation, table: str, keys: tuple[str, ...], depth: int | None) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import click
 
+from nextgen_tui.cli.completion import complete_model
 from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 
 
 @click.command("promote", cls=ReadingCommand)
-@click.argument("model")
+@click.argument("model", shell_complete=complete_model)
 @click.option("--reason", default="", help="Why; it is recorded.")
 @pass_invocation
 def command(invocation: Invocation, model: str, reason: str) -> None:

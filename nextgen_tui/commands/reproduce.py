@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nextgen_tui.cli import exit_codes
+from nextgen_tui.cli.completion import complete_cycle, complete_run
 from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 
 if TYPE_CHECKING:
@@ -15,9 +16,15 @@ if TYPE_CHECKING:
 
 
 @click.command("reproduce", cls=ReadingCommand)
-@click.argument("runs", metavar="RUN...", nargs=-1)
+@click.argument("runs", metavar="RUN...", nargs=-1, shell_complete=complete_run)
 @click.option("--all", "everything", is_flag=True, help="Recompute every completed run.")
-@click.option("--cycle", "cycle", metavar="ID", help="Recompute the runs of a cycle, such as cycle-20260105.")
+@click.option(
+    "--cycle",
+    "cycle",
+    metavar="ID",
+    shell_complete=complete_cycle,
+    help="Recompute the runs of a cycle, such as cycle-20260105.",
+)
 @click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Recompute N runs chosen at random.")
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Number of processes.")
 @pass_invocation

@@ -7,11 +7,12 @@ from datetime import date
 import click
 
 from nextgen_tui.cli.arguments import DAY, find_stage
+from nextgen_tui.cli.completion import complete_stage
 from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 
 
 @click.command("run", cls=ReadingCommand)
-@click.argument("stage")
+@click.argument("stage", shell_complete=complete_stage)
 @click.option("--session", type=DAY, help="The session (default: the last one).")
 @pass_invocation
 def command(invocation: Invocation, stage: str, session: date | None) -> None:
@@ -19,7 +20,7 @@ def command(invocation: Invocation, stage: str, session: date | None) -> None:
 
     Its result is published at once, outside any cycle. `nextgen stages` lists the stages.
     """
-    from nextgen_tui.cli.busy_hint import suggest_request
+    from nextgen_tui.cli.error_messages import suggest_request
     from nextgen_tui.cli.runs_view import show_runs
     from nextgen_tui.cli.session_choice import refuse_open, require_last_session
 

@@ -8,6 +8,7 @@ from datetime import datetime
 import click
 
 from nextgen_tui.cli.arguments import DAY, find_stage
+from nextgen_tui.cli.completion import complete_run, complete_stage
 from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 
 _SHOWN = ("run_id", "work", "stage", "session", "status", "rows", "written", "seconds", "started_at")
@@ -15,9 +16,9 @@ _AS_JSON = ("inputs", "params", "libraries", "plugins", "files")
 
 
 @click.command("runs", cls=ReadingCommand)
-@click.argument("run", required=False)
+@click.argument("run", required=False, shell_complete=complete_run)
 @click.option("--session", type=DAY, help="Show only runs of this session.")
-@click.option("--stage", help="Show only runs of this stage.")
+@click.option("--stage", shell_complete=complete_stage, help="Show only runs of this stage.")
 @click.option("--failed", is_flag=True, help="Show only failed runs.")
 @click.option(
     "--limit",

@@ -7,11 +7,12 @@ from datetime import datetime
 import click
 
 from nextgen_tui.cli.arguments import INSTANT
+from nextgen_tui.cli.completion import complete_ticker
 from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 
 
 @click.command("securities", cls=ReadingCommand)
-@click.argument("ticker", required=False)
+@click.argument("ticker", required=False, shell_complete=complete_ticker)
 @click.option("--as-of", type=INSTANT, help="Show what was public then: a date, or a time with its zone.")
 @pass_invocation
 def command(invocation: Invocation, ticker: str | None, as_of: datetime | None) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nextgen_tui.cli.arguments import INSTANT, find_table
+from nextgen_tui.cli.completion import complete_column, complete_table
 from nextgen_tui.cli.conditions import parse_condition
 from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 
@@ -19,10 +20,16 @@ if TYPE_CHECKING:
 
 
 @click.command("show", cls=ReadingCommand)
-@click.argument("table")
+@click.argument("table", shell_complete=complete_table)
 @click.option("--version", type=click.IntRange(min=0), help="Version of the table (default: the published one).")
 @click.option("--as-of", type=INSTANT, help="Show what was public then: a date, or a time with its zone.")
-@click.option("--where", multiple=True, metavar="COLUMN=VALUE", help="Filter rows; also != < <= > >=; repeatable.")
+@click.option(
+    "--where",
+    multiple=True,
+    metavar="COLUMN=VALUE",
+    shell_complete=complete_column,
+    help="Filter rows; also != < <= > >=; repeatable.",
+)
 @click.option("--columns", metavar="A,B,...", help="Show only these columns, in this order.")
 @click.option(
     "--limit",

@@ -7,11 +7,12 @@ from typing import Any
 import click
 
 from nextgen_tui.cli.arguments import find_table
+from nextgen_tui.cli.completion import complete_table
 from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 
 
 @click.command("tables", cls=ReadingCommand)
-@click.argument("table", required=False)
+@click.argument("table", required=False, shell_complete=complete_table)
 @pass_invocation
 def command(invocation: Invocation, table: str | None) -> None:
     """List the tables, or describe the columns of one."""

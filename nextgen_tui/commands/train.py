@@ -22,7 +22,7 @@ def command(invocation: Invocation, session: date | None) -> None:
     from rich.text import Text
 
     from lake.tables.models import MODEL_PROMOTIONS
-    from nextgen_tui.cli.busy_hint import suggest_request
+    from nextgen_tui.cli.error_messages import suggest_request
     from nextgen_tui.cli.output import to_records
     from nextgen_tui.cli.session_choice import refuse_open, require_last_session
     from nextgen_tui.text.safe_text import safe_text
