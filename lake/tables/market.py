@@ -194,12 +194,27 @@ CORPORATE_ACTIONS = Table(
             pattern="special|return_of_capital|stock_dividend|spin_off|rights|merger",
         ),
         "currency": Column(
-            pl.String(), "ISO 4217", "currency of the amount; null for the listing's", nullable=True, pattern="[A-Z]{3}"
+            pl.String(),
+            "ISO 4217",
+            "currency the amounts were stated in; null for the listing's, in which they always are here",
+            nullable=True,
+            pattern="[A-Z]{3}",
         ),
         "cash": number("currency per share", "merger: the part of the amount paid in cash", nullable=True),
         "cost_share": number("fraction", "spin-off: the share of the cost that goes to the successor", nullable=True),
         "learned_on": day("the session whose landing brought it; null for a load of history", nullable=True),
         "withdrawn": flag("the source took it back; readers of last revisions do not see it", nullable=True),
+        "rate": Column(
+            RATE,
+            "listing's currency per stated one",
+            "what the amounts were converted at; null where they were stated in the listing's currency",
+            nullable=True,
+        ),
+        "stated_amount": number(
+            "stated currency per share", "the amount as stated, where it was converted", nullable=True
+        ),
+        "stated_cash": number("stated currency per share", "merger: the same of `cash`", nullable=True),
+        "rate_session": day("the day of that rate, the last one known before the ex-date", nullable=True),
     },
     rules={
         "a split has a positive ratio other than 1": Rule(

@@ -55,6 +55,8 @@ class IngestionParams:
     """Minutes from the end of a bar until a vendor shows it."""
     decision_lag_minutes: Annotated[int, Field(ge=0, le=960)] = 20
     """Minutes from the close until decisions are made; what is public by then counts for the session."""
+    max_rate_age_days: Annotated[int, Field(ge=1, le=366)] = 7
+    """Days for which the last exchange rate known is carried: a week spans the longest holidays of the markets."""
     jump: JumpParams = field(default_factory=JumpParams)
     """When a price waits for confirmation."""
     check: CheckParams = field(default_factory=CheckParams)

@@ -19,6 +19,7 @@ from lake.tables.market import (
 )
 from lake.tables.news import NEWS_ARTICLES, RAW_NEWS
 from pipeline.engine.stage import Moment, Read, Stage, cut_to_recent
+from pipeline.ingestion.actions.foreign_amounts import Conversion
 from pipeline.ingestion.actions.validate_actions import validate_actions
 from pipeline.ingestion.imports.validate import validate_predictions, validate_trades
 from pipeline.ingestion.news.articles import validate_articles
@@ -39,6 +40,7 @@ def quarantine(
     market_prices: pl.DataFrame,
     instruments: pl.DataFrame,
     corporate_actions: pl.DataFrame,
+    fx_rates: pl.DataFrame,
     moment: Moment,
     params: IngestionParams,
 ) -> pl.DataFrame:
@@ -50,9 +52,12 @@ def quarantine(
     known = (market_prices, instruments, cut_to_recent(corporate_actions, "ex_date", LOOKBACK, moment))
     bars = validate_bars(quarantined_rows, raw_prices, *known, moment, params).bad
     raw_prices = raw_prices.filter(pl.col("session") >= moment.since)
+    rates = Conversion(fx_rates, moment.session, params.max_rate_age_days)
     left = {
         MARKET_PRICES.name: bars,
-        CORPORATE_ACTIONS.name: validate_actions(raw_prices, instruments, ends, moment.calendar).bad.drop("ex_date"),
+        CORPORATE_ACTIONS.name: validate_actions(raw_prices, instruments, ends, moment.calendar, rates).bad.drop(
+            "ex_date"
+        ),
         INSTRUMENTS.name: validate_listings(raw_prices).bad,
         CONSTITUENTS.name: validate_memberships(raw_prices).bad,
         FX_RATES.name: validate_rates(raw_prices).bad,
@@ -90,6 +95,7 @@ STAGE = Stage(
         Read(MARKET_PRICES, lookback=LOOKBACK, every_revision=True),
         Read(INSTRUMENTS, lookback=None),
         Read(CORPORATE_ACTIONS, lookback=None, where=pl.col("kind").is_in(["split", "rename", "delisting"])),
+        Read(FX_RATES, lookback=None),
     ),
     writes=QUARANTINED_ROWS,
     params=IngestionParams(),

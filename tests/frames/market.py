@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from lake.tables.market import CORPORATE_ACTIONS, INSTRUMENTS, MARKET_PRICES, RAW_PRICES
+from lake.tables.market import CORPORATE_ACTIONS, FX_RATES, INSTRUMENTS, MARKET_PRICES, RAW_PRICES
 from pipeline.engine.stage import Moment
 from pipeline.market.sessions import Sessions
 from tests.frames.sessions import weekday_sessions
@@ -150,6 +150,17 @@ def instruments(*tickers: str, **values: object) -> pl.DataFrame:
         for ticker in tickers
     ]
     return pl.DataFrame(rows, schema=INSTRUMENTS.schema)
+
+
+def rates(*rows: Mapping[str, Any], calendar: Sessions = CALENDAR) -> pl.DataFrame:
+    """Rows of fx_rates: what a euro was worth in dollars, known at the close of its day."""
+    filled = []
+    for row in rows:
+        day = row.get("session", DAY)
+        usual = {"base": "EUR", "quote": "USD", "session": day, "revision": 0, "source": "test", "line": 0}
+        public = calendar.close_at(calendar.at_or_after(day)) + timedelta(minutes=15)
+        filled.append(usual | {"available_at": public, "payload_id": "0" * 64} | dict(row))
+    return FX_RATES.check(pl.DataFrame(filled, schema=FX_RATES.schema))
 
 
 def utc(*parts: int) -> datetime:

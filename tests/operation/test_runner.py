@@ -170,7 +170,7 @@ def test_each_run_is_logged_by_its_name(one_further: Further) -> None:
 
 
 @pytest.mark.parametrize(
-    "stages_done", [5, *(pytest.param(n, marks=pytest.mark.slow) for n in (len(CYCLE) // 2, len(CYCLE) - 1))]
+    "stages_done", [6, *(pytest.param(n, marks=pytest.mark.slow) for n in (len(CYCLE) // 2, len(CYCLE) - 1))]
 )
 def test_a_cycle_cut_off_in_the_middle_is_finished_first_and_ends_the_same(
     operation: Operation, one_further: Further, tmp_path: Path, stages_done: int

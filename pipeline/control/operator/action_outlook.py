@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import polars as pl
 
-from lake.tables.market import CORPORATE_ACTIONS, INSTRUMENTS, RAW_PRICES
+from lake.tables.market import CORPORATE_ACTIONS, FX_RATES, INSTRUMENTS, RAW_PRICES
 from pipeline.control.operator.decisions import require_last_session
 from pipeline.engine.runner import Runner
 from pipeline.engine.stage import Moment
 from pipeline.ingestion.actions.corporate_actions import ANNOUNCED, STAGE, actions
+from pipeline.ingestion.actions.foreign_amounts import Conversion
 
 
 def read_outlook(runner: Runner, further: pl.DataFrame | None = None, *, withdrawn: bool = False) -> pl.DataFrame:
@@ -40,8 +43,18 @@ def read_outlook(runner: Runner, further: pl.DataFrame | None = None, *, withdra
     )
     landed = raw if further is None else pl.concat([raw, further.select(*RAW_PRICES.columns)])
     listed = lake.read(INSTRUMENTS).select(*INSTRUMENTS.columns)
-    ahead = actions(landed, known, listed, moment, runner.settings.section(STAGE.section))
+    rates, _, age = read_conversion(runner)
+    # Rates of the sessions ahead are still to come: until then the last ones known are carried.
+    params = replace(runner.settings.section(STAGE.section), max_rate_age_days=age + (until - since).days)
+    ahead = actions(landed, known, listed, rates, moment, params)
     last = pl.concat([known, ahead.select(known.columns)]).sort(CORPORATE_ACTIONS.key)
     last = last.unique(CORPORATE_ACTIONS.entity, keep="last", maintain_order=True)
     stands = last if withdrawn else last.filter(~pl.col("withdrawn").fill_null(False))
     return stands.sort("ex_date", "ticker", "kind", "sequence")
+
+
+def read_conversion(runner: Runner) -> Conversion:
+    """By which rates what is stated now would be converted: those known, carried until the next session."""
+    rates = runner.lake.read(FX_RATES).select(*FX_RATES.columns)
+    following = runner.calendar.next(require_last_session(runner))
+    return Conversion(rates, following, runner.settings.section(STAGE.section).max_rate_age_days)

@@ -12,7 +12,7 @@ import polars as pl
 
 from lake.store import Lake
 from lake.tables.market import INSTRUMENTS, MARKET_PRICES, RAW_PRICES
-from pipeline.control.operator.action_outlook import read_outlook
+from pipeline.control.operator.action_outlook import read_conversion, read_outlook
 from pipeline.control.operator.decisions import (
     MOMENT,
     DecisionError,
@@ -178,9 +178,8 @@ def _refuse_distant(runner: Runner, said: Statement, session: date) -> None:
 def _refuse_unsound(runner: Runner, landing: pl.DataFrame, outlook: pl.DataFrame) -> None:
     instruments = runner.lake.read(INSTRUMENTS).select(*INSTRUMENTS.columns)
     listed = instruments if landing["ticker"][0] in instruments["ticker"] else instruments.clear()
-    bad = validate_actions(
-        landing, listed, outlook.filter(pl.col("kind").is_in(["rename", "delisting"])), runner.calendar
-    ).bad
+    ends = outlook.filter(pl.col("kind").is_in(["rename", "delisting"]))
+    bad = validate_actions(landing, listed, ends, runner.calendar, read_conversion(runner)).bad
     if not bad.is_empty():
         lines = len(landing["payload"][0].splitlines())
         first = {name: value for name, value in json.loads(bad["text"][0]).items() if value is not None}
@@ -252,8 +251,14 @@ def _find_meant(said: Statement, standing: Sequence[Mapping[str, Any]]) -> Mappi
 def _line(action: Mapping[str, Any]) -> dict[str, str | None]:
     """A fact as a source would write it."""
     said = {"ticker": action["ticker"], "ex_date": action["ex_date"].isoformat(), "kind": name_action(action)}
-    terms = {name: None if action[name] is None else _text(action[name]) for name in TERMS}
+    terms = {name: None if value is None else _text(value) for name, value in _stated_terms(action).items()}
     return dict.fromkeys(FIELDS) | said | terms
+
+
+def _stated_terms(action: Mapping[str, Any]) -> dict[str, Any]:
+    """The terms of a fact, amounts in the currency in which they were stated."""
+    amounts = {name: action[f"stated_{name}"] for name in ("amount", "cash")} if action["rate"] is not None else {}
+    return {name: action[name] for name in TERMS} | amounts
 
 
 def _text(value: Any) -> str:
@@ -266,7 +271,8 @@ def _describe(action: Mapping[str, Any]) -> str:
 
 def describe_terms(action: Mapping[str, Any]) -> str:
     """What an action says of shares and money, in words."""
-    told = (f"{name.replace('_', ' ')} {_text(action[name])}" for name in TERMS if action[name] is not None)
+    stated = _stated_terms(action).items()
+    told = (f"{name.replace('_', ' ')} {_text(value)}" for name, value in stated if value is not None)
     return ", ".join(told) or "without terms"
 
 

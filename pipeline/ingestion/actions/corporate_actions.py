@@ -7,10 +7,11 @@ from datetime import date, timedelta
 import polars as pl
 
 from lake.contract import UTC
-from lake.tables.market import CORPORATE_ACTIONS, INSTRUMENTS, RAW_PRICES
+from lake.tables.market import CORPORATE_ACTIONS, FX_RATES, INSTRUMENTS, RAW_PRICES
 from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.ingestion.actions.action_coverage import COVERAGE, EVERY_TICKER, OPERATOR, read_coverage
 from pipeline.ingestion.actions.actions_from_adjusted_closes import KIND
+from pipeline.ingestion.actions.foreign_amounts import Conversion
 from pipeline.ingestion.actions.operator_word import (
     bring_forward,
     drop_spoken_of,
@@ -37,6 +38,7 @@ def actions(
     raw_prices: pl.DataFrame,
     corporate_actions: pl.DataFrame,
     instruments: pl.DataFrame,
+    fx_rates: pl.DataFrame,
     moment: Moment,
     params: IngestionParams,
 ) -> pl.DataFrame:
@@ -49,7 +51,8 @@ def actions(
     """
     known = corporate_actions.select(*CORPORATE_ACTIONS.columns)
     raw_prices = bring_forward(raw_prices, moment.since)
-    parts = validate_actions(raw_prices, instruments, _standing(_last(known)), moment.calendar)
+    rates = Conversion(fx_rates, moment.session, params.max_rate_age_days)
+    parts = validate_actions(raw_prices, instruments, _standing(_last(known)), moment.calendar, rates)
     lines = _number_copies(parts.good)
     landings, words = _list_landings(raw_prices), read_words(raw_prices)
     due = _due(lines, moment)
@@ -252,6 +255,7 @@ STAGE = Stage(
         Read(RAW_PRICES, lookback=ANNOUNCED, where=pl.col("kind").is_in(["actions", KIND])),
         Read(CORPORATE_ACTIONS, lookback=None, upto="previous", every_revision=True),
         Read(INSTRUMENTS, lookback=None),
+        Read(FX_RATES, lookback=None),
     ),
     writes=CORPORATE_ACTIONS,
     params=IngestionParams(),

@@ -9,6 +9,7 @@ import polars as pl
 from pipeline.ingestion.actions.action_coverage import read_coverage
 from pipeline.ingestion.actions.action_rules import NUMBERS, PASSED_ON, action_rules, is_covered, plain_words
 from pipeline.ingestion.actions.actions_from_adjusted_closes import KIND, recover_actions
+from pipeline.ingestion.actions.foreign_amounts import NO_CONVERSION, Conversion, convert_amounts
 from pipeline.ingestion.actions.rename_rules import find_contradictions
 from pipeline.ingestion.decode_payloads import SET_ASIDE, decode
 from pipeline.ingestion.parse_values import day, first_broken, instant, number, present
@@ -42,7 +43,11 @@ class ValidatedActions(NamedTuple):
 
 
 def validate_actions(
-    raw_prices: pl.DataFrame, instruments: pl.DataFrame, standing: pl.DataFrame, calendar: Sessions
+    raw_prices: pl.DataFrame,
+    instruments: pl.DataFrame,
+    standing: pl.DataFrame,
+    calendar: Sessions,
+    conversion: Conversion = NO_CONVERSION,
 ) -> ValidatedActions:
     """Part the actions, delivered or implied by adjusted closes, into sound ones and those that break a rule.
 
@@ -56,13 +61,15 @@ def validate_actions(
         standing: the renames and delistings among the actions that are known and not withdrawn: new ones must not
             contradict them.
         calendar: the exchange's sessions.
+        conversion: by which rates amounts in another currency than the listing's are brought into it.
     """
     raw_prices = raw_prices.filter(pl.col("payload") != "")  # what states no action has no line
     lines = _decode(raw_prices, calendar).join(read_coverage(raw_prices), on="payload_id", how="left")
     typed = _add_first_days(_type(_add_unit(lines, instruments)), instruments, standing)
+    typed = convert_amounts(typed, conversion)
     against = find_contradictions(typed, standing, instruments, calendar)
     typed = typed.join(against, on=["payload_id", "line"], how="left")
-    broken = pl.coalesce("fault", "contradiction", first_broken(action_rules(instruments)))
+    broken = pl.coalesce("fault", "contradiction", first_broken(action_rules(instruments)), "unconverted")
     typed = typed.with_columns(rule=broken).sort("payload_id", "line")
     return ValidatedActions(
         good=typed.filter(pl.col("rule").is_null()).with_columns(pl.col("numerator", "denominator").cast(pl.Int64)),
@@ -80,11 +87,11 @@ def _decode(raw_prices: pl.DataFrame, calendar: Sessions) -> pl.DataFrame:
 
 
 def _add_unit(lines: pl.DataFrame, instruments: pl.DataFrame) -> pl.DataFrame:
-    """Add per: what an amount is divided by, 100 where the line or its listing speaks of pence or the like."""
+    """Add listed_currency, and per: what an amount is divided by, 100 where the line or its listing speaks of pence."""
     minor = is_covered() & pl.col("currency").str.strip_chars().is_in(list(MINOR_UNITS)).fill_null(False)
     listed = add_currency(lines.rename({"currency": "stated_currency"}), instruments)
     per = pl.when(minor).then(float(PER_CURRENCY)).otherwise("per")
-    return listed.drop("currency").rename({"stated_currency": "currency"}).with_columns(per=per)
+    return listed.rename({"currency": "listed_currency", "stated_currency": "currency"}).with_columns(per=per)
 
 
 def _type(lines: pl.DataFrame) -> pl.DataFrame:

@@ -24,7 +24,8 @@ def list_actions(
     """Return COLUMNS of the actions, sorted by ex-date and ticker.
 
     what (String) is its name, such as special_dividend; state (String) in effect, ahead, stated (the next cycle learns
-    it) or withdrawn; reason (String) why the operator stated it, null where a source did.
+    it) or withdrawn; reason (String) why the operator stated it, null where a source did. Amounts are as stated, in
+    `currency` or, where that is null, the listing's.
 
     Args:
         runner: of the lake.
@@ -54,7 +55,9 @@ def list_actions(
         .otherwise(pl.lit("in effect"))
     )
     facts = told.to_dicts()
+    stated = pl.col("rate").is_not_null()
     named = told.with_columns(
+        *(pl.when(stated).then(f"stated_{name}").otherwise(name).alias(name) for name in ("amount", "cash")),
         state=state,
         what=pl.Series([name_action(one) for one in facts], dtype=pl.String),
         terms=pl.Series([describe_terms(one) for one in facts], dtype=pl.String),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from lake.tables.imports import RAW_IMPORTS
-from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES, QUARANTINED_ROWS
+from lake.tables.market import CORPORATE_ACTIONS, FX_RATES, MARKET_PRICES, QUARANTINED_ROWS
 from lake.tables.news import RAW_NEWS
 from pipeline.ingestion.params import IngestionParams
 from pipeline.ingestion.quarantine import quarantine
@@ -25,6 +25,7 @@ def computed(raw_prices: pl.DataFrame, raw_news: pl.DataFrame | None = None) -> 
         MARKET_PRICES.empty(),
         instruments("AAA"),
         CORPORATE_ACTIONS.empty(),
+        FX_RATES.empty(),
         moment(),
         PARAMS,
     )

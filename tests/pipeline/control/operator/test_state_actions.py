@@ -5,20 +5,22 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from lake.store import Lake
-from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES, RAW_PRICES
+from lake.tables.market import CORPORATE_ACTIONS, FX_RATES, MARKET_PRICES, RAW_PRICES
 from pipeline.config.loading import load
 from pipeline.control.operator.action_outlook import read_outlook
 from pipeline.control.operator.decisions import DecisionError
 from pipeline.control.operator.state_actions import StatedAction, Statement, state_action
 from pipeline.engine.runner import Runner
 from pipeline.engine.stages import find_stage
-from tests.frames.market import actions
+from pipeline.reading.results.actions import list_actions
+from tests.frames.market import actions, rates
 from tests.new_lake import new_lake
 from tests.nextgen_tui.lakes import bars, publish, rows
 
@@ -111,3 +113,19 @@ def test_a_lake_without_history_knows_no_session_that_could_learn_it(tmp_path: P
     lake = new_lake(tmp_path / "lake")
     with pytest.raises(DecisionError, match="no history yet"):
         state(Runner(lake, load(lake.path, {}).settings))
+
+
+def test_an_amount_in_another_currency_is_stated_corrected_and_shown_in_it(runner: Runner) -> None:
+    euros = {"amount": "0.35", "currency": "EUR"}
+    with pytest.raises(DecisionError, match="a rate of EUR in USD is known"):
+        state(runner, terms=euros)
+    known = rates({"session": date(2022, 2, 21), "rate": Decimal("1.1")})
+    publish(runner.lake, FX_RATES, known.drop("run_id", strict=False), name="rates")
+    state(runner, terms=euros)
+    runner.run_stage(find_stage("actions"), NEXT)
+    fact = read_outlook(runner).filter(kind="dividend").row(0, named=True)
+    assert (fact["amount"], fact["stated_amount"], fact["rate"]) == (0.385, 0.35, Decimal("1.1"))
+    corrected = state(runner, EVENING + timedelta(days=1), verb="correct", terms={"pay_date": "2022-03-10"})
+    assert [line["amount"] for line in corrected.actions] == ["0.35"], "what was stated is stated again"
+    shown = list_actions(runner, "AAA").filter(kind="dividend")
+    assert shown.select("amount", "currency").rows() == [(0.35, "EUR")]

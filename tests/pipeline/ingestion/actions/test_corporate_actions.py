@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from lake.tables.market import CORPORATE_ACTIONS, INSTRUMENTS
+from lake.tables.market import CORPORATE_ACTIONS, FX_RATES, INSTRUMENTS
 from pipeline.engine.stage import Moment
 from pipeline.ingestion.actions.corporate_actions import actions as stage
 from pipeline.ingestion.actions.validate_actions import validate_actions
@@ -30,7 +30,7 @@ SPLIT = action(kind="split", amount=None, numerator=2, denominator=1)
 
 def computed(raw: pl.DataFrame, known: pl.DataFrame | None = None, *, at: Moment | None = None) -> pl.DataFrame:
     known = CORPORATE_ACTIONS.empty() if known is None else known
-    rows = stage(raw, known, INSTRUMENTS.empty(), at or moment(), IngestionParams())
+    rows = stage(raw, known, INSTRUMENTS.empty(), FX_RATES.empty(), at or moment(), IngestionParams())
     return CORPORATE_ACTIONS.check(rows)
 
 
@@ -248,8 +248,8 @@ def test_a_payment_before_the_ex_date_is_a_dividend_like_any() -> None:
     ],
 )
 def test_an_action_is_told_by_its_common_name(called: str, terms: dict[str, Any], kind: str, nature: str) -> None:
-    (row,) = computed(stated(action(kind=called, currency="EUR", **terms))).iter_rows(named=True)
-    assert (row["kind"], row["nature"], row["currency"]) == (kind, nature, "EUR")
+    (row,) = computed(stated(action(kind=called, currency="USD", **terms))).iter_rows(named=True)
+    assert (row["kind"], row["nature"], row["currency"]) == (kind, nature, "USD")
     assert [row["cash"], row["cost_share"]] == [
         None if name not in terms else float(terms[name]) for name in ("cash", "cost_share")
     ]

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from lake.tables.market import CORPORATE_ACTIONS, INSTRUMENTS
+from lake.tables.market import CORPORATE_ACTIONS, FX_RATES, INSTRUMENTS
 from pipeline.ingestion.actions.corporate_actions import actions
 from pipeline.ingestion.params import IngestionParams
 from tests.frames.market import CALENDAR, DAY, landing, moment
@@ -51,7 +51,7 @@ class Story:
         """What the session adds to the facts."""
         self.raw += landed
         rows = actions(
-            pl.concat(self.raw), self.facts, INSTRUMENTS.empty(), moment(session), IngestionParams()
+            pl.concat(self.raw), self.facts, INSTRUMENTS.empty(), FX_RATES.empty(), moment(session), IngestionParams()
         )  # as the stage reads: everything landed in the last quarter
         self.facts = pl.concat([self.facts, CORPORATE_ACTIONS.check(rows)])
         return told(rows)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lake.tables.imports import RAW_IMPORTS
-from lake.tables.market import CORPORATE_ACTIONS, INSTRUMENTS, MARKET_PRICES, QUARANTINED_ROWS, RAW_PRICES
+from lake.tables.market import CORPORATE_ACTIONS, FX_RATES, INSTRUMENTS, MARKET_PRICES, QUARANTINED_ROWS, RAW_PRICES
 from lake.tables.news import RAW_NEWS
 from pipeline.config.recorded import from_record
 from pipeline.ingestion.params import IngestionParams, JumpParams
@@ -57,7 +57,7 @@ class Days:
         waiting = self.aside.filter(pl.col("rule") == SUSPENDED, pl.col("session") < at.since)
         new = prices(waiting, self.raw, self.bars, INSTRUMENTS.empty(), known, at, self.params)
         self.bars = pl.concat([self.bars, MARKET_PRICES.check(new)]).sort(MARKET_PRICES.key)
-        tables = (RAW_NEWS.empty(), RAW_IMPORTS.empty(), self.bars, INSTRUMENTS.empty(), known)
+        tables = (RAW_NEWS.empty(), RAW_IMPORTS.empty(), self.bars, INSTRUMENTS.empty(), known, FX_RATES.empty())
         left = quarantine(waiting, self.raw, *tables, at, self.params)
         self.aside = pl.concat([self.aside, QUARANTINED_ROWS.check(left)])
 

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from lake.tables.imports import RAW_IMPORTS
-from lake.tables.market import CORPORATE_ACTIONS, INSTRUMENTS, MARKET_PRICES, QUARANTINED_ROWS
+from lake.tables.market import CORPORATE_ACTIONS, FX_RATES, INSTRUMENTS, MARKET_PRICES, QUARANTINED_ROWS
 from lake.tables.news import RAW_NEWS
 from pipeline.engine.stage import Moment
 from pipeline.ingestion.actions.corporate_actions import actions
@@ -146,10 +146,19 @@ def ingested(name: str) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
         for kind in ("bars", "actions")
     )
     params, listed = IngestionParams(), INSTRUMENTS.empty()
-    acted = CORPORATE_ACTIONS.check(actions(raw, CORPORATE_ACTIONS.empty(), listed, at, params))
+    acted = CORPORATE_ACTIONS.check(actions(raw, CORPORATE_ACTIONS.empty(), listed, FX_RATES.empty(), at, params))
     bars = MARKET_PRICES.check(prices(QUARANTINED_ROWS.empty(), raw, MARKET_PRICES.empty(), listed, acted, at, params))
     aside = quarantine(
-        QUARANTINED_ROWS.empty(), raw, RAW_NEWS.empty(), RAW_IMPORTS.empty(), bars, listed, acted, at, params
+        QUARANTINED_ROWS.empty(),
+        raw,
+        RAW_NEWS.empty(),
+        RAW_IMPORTS.empty(),
+        bars,
+        listed,
+        acted,
+        FX_RATES.empty(),
+        at,
+        params,
     )
     return bars, acted, aside
 

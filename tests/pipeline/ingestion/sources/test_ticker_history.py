@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from lake.tables.market import CORPORATE_ACTIONS, INSTRUMENTS
+from lake.tables.market import CORPORATE_ACTIONS, FX_RATES, INSTRUMENTS
 from pipeline.ingestion.actions.corporate_actions import actions
 from pipeline.ingestion.params import IngestionParams
 from pipeline.ingestion.sources.errors import SourceError
@@ -87,7 +87,7 @@ def test_identifiers_in_the_price_file_become_actions_known_on_their_day(tmp_pat
     raw = source.prices(FIRST, LAST, history=True)
     landed = raw.filter(pl.col("kind") == "actions")
     at = moment(LAST, since=FIRST)
-    found = actions(landed, CORPORATE_ACTIONS.empty(), INSTRUMENTS.empty(), at, IngestionParams())
+    found = actions(landed, CORPORATE_ACTIONS.empty(), INSTRUMENTS.empty(), FX_RATES.empty(), at, IngestionParams())
     renames = found.filter(kind="rename").select("ticker", "ex_date", "successor", "available_at").rows()
     opened = CALENDAR.open_at(TURN)
     assert renames == [("OLD", TURN, "NEW", opened), ("REC", TURN, "REC.200309", opened)]

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from lake.tables.market import CORPORATE_ACTIONS, INSTRUMENTS
+from lake.tables.market import CORPORATE_ACTIONS, FX_RATES, INSTRUMENTS
 from pipeline.ingestion.actions.corporate_actions import actions
 from pipeline.ingestion.params import IngestionParams
 from tests.frames.market import landing, moment
@@ -34,7 +34,7 @@ def state(world: World, session: date, *lines: dict[str, Any]) -> None:
     )
     known = world.rows("corporate_actions")
     at = moment(session, calendar=CALENDAR)
-    world.add(CORPORATE_ACTIONS, actions(raw, known, INSTRUMENTS.empty(), at, IngestionParams()))
+    world.add(CORPORATE_ACTIONS, actions(raw, known, INSTRUMENTS.empty(), FX_RATES.empty(), at, IngestionParams()))
 
 
 def test_a_split_stated_late_corrected_and_withdrawn_moves_the_shares_in_the_session_that_learns_it() -> None:
