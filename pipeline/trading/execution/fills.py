@@ -61,16 +61,21 @@ class Auction:
 def fill_orders(
     orders: list[Order], bars: dict[str, Bar], book: Book, auction: Auction, costs: Costs
 ) -> Iterator[OrderResult]:
-    """Fill orders one after the other; each finds the cash that those before left."""
-    cash = book.cash
+    """Fill orders one after the other; each finds the cash and the shares that those before left.
+
+    Two sales may be of one ticker: one was decided under the name that the company had until then.
+    """
+    cash, held = book.cash, {ticker: position.shares for ticker, position in book.positions.items()}
     for order in orders:
-        result = _fill_order(order, bars.get(order.ticker), book, cash, auction, costs)
+        result = _fill_order(order, bars.get(order.ticker), held.get(order.ticker, 0), cash, auction, costs)
         signed = -result.fill.gross if order.side == "buy" else result.fill.gross
         cash += signed - result.fill.commission
+        if order.side == "sell":
+            held[order.ticker] = held.get(order.ticker, 0) - result.fill.shares
         yield result
 
 
-def _fill_order(order: Order, bar: Bar | None, book: Book, cash: int, auction: Auction, costs: Costs) -> OrderResult:
+def _fill_order(order: Order, bar: Bar | None, held: int, cash: int, auction: Auction, costs: Costs) -> OrderResult:
     if reason := _explain_no_market(order, bar, auction):
         return OrderResult(order, bar, NO_FILL, reason)
     assert bar is not None
@@ -78,7 +83,7 @@ def _fill_order(order: Order, bar: Bar | None, book: Book, cash: int, auction: A
     if quote.price is None:
         return OrderResult(order, bar, NO_FILL, quote.reason)
     offer = Offer(bar, quote.price)
-    shares, reason = _limit_size(order, offer, book, cash, costs)
+    shares, reason = _limit_size(order, offer, held, cash, costs)
     return OrderResult(order, bar, offer.fill(order.side, shares, costs) if shares else NO_FILL, reason)
 
 
@@ -95,15 +100,13 @@ def _explain_no_market(order: Order, bar: Bar | None, auction: Auction) -> str:
     return ""
 
 
-def _limit_size(order: Order, offer: Offer, book: Book, cash: int, costs: Costs) -> tuple[int, str]:
+def _limit_size(order: Order, offer: Offer, held: int, cash: int, costs: Costs) -> tuple[int, str]:
     """The shares that can be filled, and what limits them."""
     shares, reason = order.shares, ""
     volume = offer.bar.volume
     if (available := int(costs.participation * volume)) < shares:
         share = percent(costs.participation, 1)
         shares, reason = available, f"only {share} of the volume of {volume:,} shares may be taken"
-    position = book.positions.get(order.ticker)
-    held = position.shares if position else 0
     if order.side == "sell" and held < shares:
         shares, reason = held, f"only {held:,} shares are held"
     affordable = _find_affordable(order.side, shares, offer, cash, costs)

@@ -56,9 +56,17 @@ class Accountant:
         """What happened to the names, then what is paid."""
         facts = sorted(facts, key=lambda f: (f["ex_date"], TURN[f["kind"]], f["ticker"], f["sequence"]))
         handed_on = {f["successor"] for f in facts if f["kind"] == "rename"}
-        leaving = {name for name in handed_on if self.shares.get(name)}
-        # Who has a ticker that another gets today makes room for him; who has none is what comes in, and waits for it.
-        for fact in sorted(facts, key=lambda f: (f["ticker"] not in leaving) + (f["ticker"] in handed_on - leaving)):
+        gone = {f["ticker"] for f in facts if f["kind"] in ("rename", "delisting")}
+        held = {name for name, shares in self.shares.items() if shares}
+
+        def place(fact: Mapping[str, Any]) -> int:
+            """Who has a ticker that another gets today leaves first; what else happens to it is for who comes."""
+            name = fact["ticker"]
+            if fact["kind"] in ("rename", "delisting"):
+                return 1 if name in handed_on else 2
+            return 3 if name in handed_on and (name in gone or name not in held) else 0
+
+        for fact in sorted(facts, key=place) if handed_on else facts:
             if self.shares.get(fact["ticker"]):
                 self.happen(day, fact, facts)
         self.cash += sum(cents for due, cents in self.owed if due <= day)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lake.tables.trading import TRADE_PLANS
-from pipeline.trading.books.book import Book
+from pipeline.trading.books.book import Book, Position
 from pipeline.trading.execution.costs import price_fill
 from pipeline.trading.execution.fills import Auction, OrderResult, fill_orders
 from pipeline.trading.execution.orders import MARKET_ON_OPEN, ORDER_TYPES, Bar, Order, Quote
@@ -74,3 +74,12 @@ def test_only_where_the_open_is_the_close_before_is_an_order_decided_at_the_open
     ]
     assert [result.status for result in found] == ["filled", "unfilled"]
     assert "after the open" in found[1].reason
+
+
+def test_two_sales_that_became_one_tickers_share_what_is_held() -> None:
+    held = Book(positions={"AAA": Position(150, 1_000_000, DAYS[0])})
+    auction = Auction(CALENDAR.open_at(DAYS[1]), CALENDAR.close_at(DAYS[0]))
+    sales = [replace(ORDER, plan_id=name, side="sell") for name in ("old", "new")]
+    found = list(fill_orders(sales, {"AAA": BAR}, held, auction, Costs()))
+    assert [result.fill.shares for result in found] == [100, 50]
+    assert found[1].reason == "only 50 shares are held"

@@ -176,9 +176,9 @@ def _weigh(chart: Chart, moves: OwnMoves, scale: Floats, run: _Run, step: _Suspi
     edges = list(run.edges)
     jumps = moves.moves[edges]
     by_prices = step_odds(jumps, step.factor, scale[edges])
-    if by_prices < STEP_SEEN or (
-        (len(edges) == 1 or step.volume) and _is_traded_through(chart, moves, np.array(edges), jumps)
-    ):
+    through = _are_traded_through(chart, moves, np.array(edges), jumps)
+    # A bar that is longer than a day may hold days of both levels.
+    if by_prices < STEP_SEEN or (not is_long(chart) and (len(edges) == 1 or step.volume) and through.any()):
         return 0.0
     if step.ex is None:
         exact = bool((np.abs(np.abs(jumps) - abs(log(step.factor))) <= UNLIKE * scale[edges]).all())
@@ -190,21 +190,19 @@ def _weigh(chart: Chart, moves: OwnMoves, scale: Floats, run: _Run, step: _Suspi
         contested = by_prices >= STARK and (len(edges) > 1 or place == AT_SPLIT)
         return POSSIBLE if contested else 0.0
     total = by_prices + place + by_volumes
+    if through.all():  # a fall and a rise that happen to be the factor, unless errors began and ended within bars
+        return min(total, POSSIBLE)
     if len(edges) == 1 and place != AT_SPLIT and by_volumes < BY_VOLUMES and not _is_exact(jumps, step.factor):
         return min(total, POSSIBLE)
     return total
 
 
-def _is_traded_through(chart: Chart, moves: OwnMoves, edges: Numbers, jumps: Floats) -> bool:
-    """Whether a bar opens nearer to the level of the one before and then moves: so do prices, but no vendor's errors.
-
-    A bar that is longer than a day may hold days of both levels.
-    """
-    if is_long(chart):
-        return False
+def _are_traded_through(chart: Chart, moves: OwnMoves, edges: Numbers, jumps: Floats) -> NDArray[np.bool_]:
+    """Per step, whether its bar opens nearer to the level before and then moves: as prices do, and no vendor errs."""
     with np.errstate(divide="ignore", invalid="ignore"):
         opened = np.log(chart.series["open"][moves.bars[edges + 1]]) - moves.logs[edges]
-    return bool((np.abs(opened) < np.abs(jumps) / 2).any())
+    through: NDArray[np.bool_] = np.abs(opened) < np.abs(jumps) / 2
+    return through
 
 
 def _is_exact(jumps: Floats, factor: float) -> bool:
