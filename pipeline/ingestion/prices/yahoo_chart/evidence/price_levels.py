@@ -190,7 +190,7 @@ def _weigh(chart: Chart, moves: OwnMoves, scale: Floats, run: _Run, step: _Suspi
         contested = by_prices >= STARK and (len(edges) > 1 or place == AT_SPLIT)
         return POSSIBLE if contested else 0.0
     total = by_prices + place + by_volumes
-    if through.all():  # a fall and a rise that happen to be the factor, unless errors began and ended within bars
+    if len(edges) > 1 and through.all():  # a fall and a rise that happen to be the factor look the same
         return min(total, POSSIBLE)
     if len(edges) == 1 and place != AT_SPLIT and by_volumes < BY_VOLUMES and not _is_exact(jumps, step.factor):
         return min(total, POSSIBLE)
