@@ -79,7 +79,7 @@ class Lake:
         return lake
 
     @classmethod
-    def open(cls, path: Path, *, older: bool = False) -> Lake:
+    def open(cls, path: Path | str, *, older: bool = False) -> Lake:
         """Open an existing lake.
 
         Args:
@@ -89,8 +89,9 @@ class Lake:
         Raises:
             NotALakeError: if there is none at the path, or a newer program made it, or an earlier one.
         """
-        check_format(path, older=older)
-        return cls(path)
+        folder = Path(path)
+        check_format(folder, older=older)
+        return cls(folder)
 
     def uri(self, table: Table) -> str:
         """The table's folder."""

@@ -174,3 +174,9 @@ def test_the_recipe_lies_in_the_commit_with_the_rows(lake: Lake) -> None:
 def test_a_version_that_does_not_exist_is_named(lake: Lake) -> None:
     with pytest.raises(LakeError, match="system_health has no version 9, the newest is 0"):
         lake.read(SYSTEM_HEALTH, version=9)
+
+
+def test_a_lake_is_opened_by_its_path_as_text_too(lake: Lake) -> None:
+    assert Lake.open(str(lake.path)).path == lake.path
+    with pytest.raises(NotALakeError, match="no-such-lake"):
+        Lake.open("no-such-lake")
