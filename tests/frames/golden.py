@@ -13,6 +13,8 @@ SECOND = FOLDER / "format_2.tar.xz"
 hand, a promotion by the operator, a stage by itself, forecasts, fills and a sale."""
 THIRD = FOLDER / "format_3.tar.xz"
 """By `nextgen demo` of format 3: 8 names, 400 sessions of history and 6 cycles, with forecasts, fills and a sale."""
+FOURTH = FOLDER / "format_4.tar.xz"
+"""By `nextgen demo` of format 4: as the third, and 10 cycles."""
 
 
 def unpack(archive: Path, folder: Path) -> Path:
