@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from nextgen_tui.cli.completion import complete_setting
 
 if TYPE_CHECKING:
     from lake.contract import Table
     from pipeline.engine.stage import Stage
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
 class Day(click.ParamType[date]):
@@ -47,6 +52,13 @@ class Instant(click.ParamType[datetime]):
         if moment.tzinfo is None:
             self.fail(f"{value!r} has no time zone; add Z for UTC, or an offset such as -05:00", param, ctx)
         return moment.astimezone(UTC)
+
+
+def setting_option(help_text: str) -> Callable[[Decorated], Decorated]:
+    """The option --set KEY=VALUE, which may be repeated, as `chosen`."""
+    return click.option(
+        "--set", "chosen", multiple=True, metavar="KEY=VALUE", shell_complete=complete_setting, help=help_text
+    )
 
 
 DAY = Day()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nextgen_tui.cli import exit_codes
-from nextgen_tui.cli.completion import complete_setting
+from nextgen_tui.cli.arguments import setting_option
 from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 
 if TYPE_CHECKING:
@@ -26,14 +26,7 @@ if TYPE_CHECKING:
     "--pace", type=click.FloatRange(min=0.1), default=10, show_default=True, help="With --live: seconds per session."
 )
 @click.option("--stop-after", type=click.IntRange(min=1), metavar="N", help="With --live: stop after N more sessions.")
-@click.option(
-    "--set",
-    "chosen",
-    multiple=True,
-    metavar="KEY=VALUE",
-    shell_complete=complete_setting,
-    help="A setting, such as source.simulated.signal=0.",
-)
+@setting_option("A setting, such as source.simulated.signal=0.")
 @pass_invocation
 def command(
     invocation: Invocation,

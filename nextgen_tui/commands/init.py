@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nextgen_tui.cli import exit_codes
-from nextgen_tui.cli.arguments import DAY
-from nextgen_tui.cli.completion import complete_setting
+from nextgen_tui.cli.arguments import DAY, setting_option
 from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 from pipeline.ingestion.sources.registry import SOURCES
 
@@ -41,14 +40,7 @@ _A_FILE = click.Path(exists=True, path_type=Path)
 @click.option("--start", type=DAY, help="First session to load from Yahoo (default: 2018-01-02).")
 @click.option("--column", multiple=True, metavar="CANONICAL=VENDOR", help="Map a column, e.g. close=LAST.")
 @click.option("--until", type=DAY, help="Load history up to this session (default: all).")
-@click.option(
-    "--set",
-    "chosen",
-    multiple=True,
-    metavar="KEY=VALUE",
-    shell_complete=complete_setting,
-    help="Any other setting of the lake.",
-)
+@setting_option("Any other setting of the lake.")
 @pass_invocation
 def command(
     invocation: Invocation,
