@@ -2,32 +2,44 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 
 from pipeline.ingestion.sources.errors import SourceError
 
+NUMBERED = re.compile(r"^\s*\d+\. ")
 Usual = Mapping[str, tuple[str, ...]]
 """Canonical field -> the names it usually has, the likeliest first."""
 TICKER = ("ticker", "symbol", "act_symbol", "instrument", "security", "stock", "name")
-DAY = ("session", "date", "day", "trade_date", "trading_day", "datetime", "timestamp", "time", "ts")
+DAY = (
+    *("session", "date", "day", "trade_date", "trading_day", "datetime", "timestamp", "time", "ts"),
+    *("dtyyyymmdd", "window_start", "open_time", "unix", "begins_at", "t"),
+)
 
 DAILY_BARS: Usual = {
     "ticker": TICKER,
     "session": DAY,
-    "open": ("open", "open_price", "px_open", "o"),
-    "high": ("high", "high_price", "px_high", "h"),
-    "low": ("low", "low_price", "px_low", "l"),
-    "close": ("close", "close_price", "close_last", "px_last", "c"),
-    "volume": ("volume", "vol", "total_volume", "px_volume", "v"),
+    "open": ("open", "open_price", "px_open", "o", "open_e4"),
+    "high": ("high", "high_price", "px_high", "h", "high_e4"),
+    "low": ("low", "low_price", "px_low", "l", "low_e4"),
+    "close": ("close", "close_price", "close_last", "px_last", "c", "price", "last", "close_e4"),
+    "volume": ("volume", "vol", "total_volume", "px_volume", "v", "tick_volume", "tickvol"),
     "adj_close": ("adj_close", "adjclose", "adjusted_close", "close_adjusted"),
     "available_at": ("available_at",),
 }
 """An adjusted close is never taken for the close: it only tells of actions."""
 INTRADAY_BARS: Usual = {
     **{field: names for field, names in DAILY_BARS.items() if field != "session"},
-    "ts": ("ts", "timestamp", "datetime", "time", "date"),
+    "ts": ("ts", "timestamp", "datetime", "time", "date", "window_start", "open_time", "unix", "begins_at", "t"),
 }
+TOLD_ACTIONS: Usual = {
+    "split": ("splitfactor", "split_factor", "stock_splits", "split_coefficient", "split_ratio", "splits", "split"),
+    "dividend": ("divcash", "div_cash", "dividends", "dividend_amount", "ex_dividend", "dividend", "cash_dividend"),
+    "adjusted": (*DAILY_BARS["adj_close"], "closeadj", "adj_closing_price", "adjusted"),
+    "unadjusted": ("closeunadj", "close_unadjusted", "unadjusted_close"),
+}
+"""Columns of a price file that tell of splits and dividends."""
 ACTIONS: Usual = {
     "ticker": TICKER,
     "ex_date": ("ex_date", "exdate", "effective_date", "date"),
@@ -112,7 +124,7 @@ def recognise(
     """
     by_plain_name: dict[str, str] = {}
     for column in header:
-        by_plain_name.setdefault(_plain(column), column)
+        by_plain_name.setdefault(plain(column), column)
     found: dict[str, str] = {}
     for field, names in usual.items():
         wanted = overrides.get(field)
@@ -127,16 +139,20 @@ def recognise(
     for field in required:
         if field not in found:
             looked = ", ".join(usual[field])
+            named = ", or name the file after its ticker, as in AAPL.csv" if field == "ticker" else ""
             raise SourceError(
                 f"{file} has no column for {field!r}: looked for {looked}; it has {_list_columns(header)}; "
-                f"say which it is with --column {field}=COLUMN"
+                f"say which it is with --column {field}=COLUMN{named}"
             )
     return found
 
 
-def _plain(column: str) -> str:
-    """Lower case, one underscore for every run of other signs: 'Close/Last' and 'close_last' are alike."""
-    words = "".join(sign if sign.isalnum() else " " for sign in column.lower()).split()
+def plain(column: str) -> str:
+    """Lower case, one underscore for every run of other signs: 'Close/Last' and 'close_last' are alike.
+
+    A number before the name is left out: '4. close' is close.
+    """
+    words = "".join(sign if sign.isalnum() else " " for sign in NUMBERED.sub("", column.lower())).split()
     return "_".join(words)
 
 

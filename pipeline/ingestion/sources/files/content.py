@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
-from lake.tables.vocabulary import SYMBOL
-from pipeline.ingestion.sources.errors import SourceError
 from pipeline.ingestion.sources.files import columns
+from pipeline.ingestion.sources.files.bars import BarReader, Bars, with_column
 from pipeline.ingestion.sources.files.dates import is_iso, read_dates
-from pipeline.ingestion.sources.files.file_text import is_readable, read_text, stem
+from pipeline.ingestion.sources.files.file_text import read_text
 from pipeline.ingestion.sources.files.fx_file import read_fx_file
-from pipeline.ingestion.sources.files.memberships import identify_tickers, read_identities, read_memberships
+from pipeline.ingestion.sources.files.layouts.find_files import find_files
+from pipeline.ingestion.sources.files.memberships import read_identities, read_memberships
 from pipeline.ingestion.sources.files.params import FilesParams
 from pipeline.ingestion.sources.files.ticker_history import (
     find_identifier,
@@ -25,23 +24,6 @@ from pipeline.ingestion.sources.files.ticker_history import (
 )
 from pipeline.market.currencies import currency_of
 from pipeline.market.sessions import Sessions
-
-TICKER_COLUMN = "ticker"
-"""Added where a file does not say whose bars it holds."""
-PRICES = ("open", "high", "low", "close", "volume")
-
-
-@dataclass(frozen=True)
-class Bars:
-    """The bars of files with equal columns."""
-
-    lines: pl.DataFrame
-    """All columns String, as landed."""
-    fields: dict[str, str]
-    """Canonical field -> column."""
-    symbol: pl.Series
-    day: pl.Series
-    """The trading day; null where it cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +64,7 @@ def paths_of(params: FilesParams) -> list[Path]:
         params.ticker_history,
     ]
     paths = [_path(name) for name in named if name]
-    return [file for path in paths for file in (_files_in(path) if path.is_dir() else [path])]
+    return [file for path in paths for file in (find_files(path) if path.is_dir() else [path])]
 
 
 def read_content(params: FilesParams, calendar: Sessions) -> Content:
@@ -101,55 +83,16 @@ class _Reader:
         self.currency = params.currency or currency_of(calendar.exchange)
         self.zone = params.zone or calendar.zone
         self.overrides = columns.parse_overrides(params.columns)
-        self.identities = read_identities(params.identities) if params.identities else None
+        identities = read_identities(params.identities) if params.identities else None
+        self.reader = BarReader(params, self.zone, self.overrides, identities)
 
     def content(self) -> Content:
-        bars = [self._prices(_path(name)) for name in self.params.prices]
+        bars = [bars for name in self.params.prices for bars in self.reader.read(_path(name))]
         if self.params.benchmark:
-            bars.append(self._benchmark(_path(self.params.benchmark)))
+            bars.append(self.reader.read_benchmark(_path(self.params.benchmark)))
         listings = self._listings(tuple(bars))
         renames = self._renames(tuple(bars), listings)
         return Content(tuple(bars), listings, self._actions(), self._news(), self._members(), self._rates(), renames)
-
-    def _prices(self, path: Path) -> Bars:
-        if not path.is_dir():
-            return self._bars(_with_ticker(read_text(path), path, self.overrides), path, strict=True)
-        files = _files_in(path)
-        if not files:
-            raise SourceError(f"the folder {path} contains no CSV or Parquet file; give one file per ticker")
-        lines = pl.concat([_per_ticker(file, self.overrides) for file in files], how="diagonal")
-        return self._bars(lines, path, strict=True)
-
-    def _benchmark(self, path: Path) -> Bars:
-        lines, ticker = read_text(path), self.params.benchmark_ticker
-        if not _names_ticker(lines, self.overrides):
-            lines = lines.with_columns(pl.lit(ticker).alias(TICKER_COLUMN))
-        bars = self._bars(lines, path, strict=False)
-        own = (bars.symbol == ticker).fill_null(False)
-        if not own.any():
-            there = ", ".join(repr(symbol) for symbol in bars.symbol.unique().sort()[:5])
-            raise SourceError(
-                f"{path} has no bars of the benchmark {ticker!r}, but of {there}; set benchmark_ticker to one of them"
-            )
-        return Bars(bars.lines.filter(own), bars.fields, bars.symbol.filter(own), bars.day.filter(own))
-
-    def _bars(self, lines: pl.DataFrame, path: Path, *, strict: bool) -> Bars:
-        daily = self.params.interval == "1d"
-        clock = "session" if daily else "ts"
-        fields = columns.recognise(
-            lines.columns,
-            columns.DAILY_BARS if daily else columns.INTRADAY_BARS,
-            self.overrides,
-            required=("ticker", clock, *PRICES),
-            file=str(path),
-            strict=strict,
-        )
-        day = self._days(lines, fields[clock], path)
-        if self.identities is not None:
-            lines, fields["ticker"] = identify_tickers(lines, lines[fields["ticker"]], day, self.identities)
-        if daily and not is_iso(lines[fields[clock]]):
-            lines, fields["session"] = _with_iso(lines, day, "trading_day")
-        return Bars(lines, fields, lines[fields["ticker"]], day)
 
     def _listings(self, bars: tuple[Bars, ...]) -> Dated:
         """The listings file, what it leaves open filled in; without one, every ticker that has bars."""
@@ -161,7 +104,7 @@ class _Reader:
         fields = self._recognise(lines, columns.LISTINGS, ("ticker",), path)
         if "listed_on" in fields and not is_iso(lines[fields["listed_on"]]):
             day = self._days(lines, fields["listed_on"], path)
-            lines, fields["listed_on"] = _with_iso(lines, day, "listed_day")
+            lines, fields["listed_on"] = with_column(lines, day.dt.to_string("%Y-%m-%d"), "listed_day")
         ticker = fields["ticker"]
         open_fields = [name for name in known.columns if name not in fields]
         filled = {name: f"listing_{name}" for name in open_fields}
@@ -207,7 +150,7 @@ class _Reader:
             # a column without any value, such as the pay-dates of splits, has no form to find out
             if column is not None and lines[column].count() and not is_iso(lines[column]):
                 day = self._days(lines, column, path)
-                lines, fields[field] = _with_iso(lines, day, f"{field}_day")
+                lines, fields[field] = with_column(lines, day.dt.to_string("%Y-%m-%d"), f"{field}_day")
         return Dated(lines, fields)
 
     def _news(self) -> Dated | None:
@@ -269,35 +212,3 @@ def _missing_benchmark(known: pl.DataFrame, lines: pl.DataFrame, fields: Mapping
 
 def _path(name: str) -> Path:
     return Path(name).expanduser()
-
-
-def _files_in(folder: Path) -> list[Path]:
-    return sorted(file for file in folder.iterdir() if file.is_file() and is_readable(file))
-
-
-def _per_ticker(file: Path, overrides: Mapping[str, str]) -> pl.DataFrame:
-    lines = read_text(file)
-    if _names_ticker(lines, overrides):
-        return lines
-    return lines.with_columns(pl.lit(stem(file).upper()).alias(TICKER_COLUMN))
-
-
-def _with_ticker(lines: pl.DataFrame, path: Path, overrides: Mapping[str, str]) -> pl.DataFrame:
-    """A file without a ticker column may be named after its ticker, as in AAPL.csv."""
-    if _names_ticker(lines, overrides) or not re.fullmatch(SYMBOL, stem(path)):
-        return lines
-    return lines.with_columns(pl.lit(stem(path)).alias(TICKER_COLUMN))
-
-
-def _names_ticker(lines: pl.DataFrame, overrides: Mapping[str, str]) -> bool:
-    if overrides.get("ticker") in lines.columns:
-        return True
-    usual = {"ticker": columns.TICKER}
-    return bool(columns.recognise(lines.columns, usual, {}, required=(), file="", strict=False))
-
-
-def _with_iso(lines: pl.DataFrame, day: pl.Series, name: str) -> tuple[pl.DataFrame, str]:
-    """Add the days in the form ingestion reads, beside what the file says; return the lines and the column's name."""
-    while name in lines.columns:
-        name += "_"
-    return lines.with_columns(day.dt.to_string("%Y-%m-%d").alias(name)), name

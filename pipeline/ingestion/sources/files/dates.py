@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import time
+
 import polars as pl
 
 from lake.contract import UTC
@@ -11,7 +13,16 @@ ISO_DATE = r"^\d{4}-\d{2}-\d{2}$"
 ISO_TIME = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}"
 MIDNIGHT = r"^.{10}[T ]00:00(:00(\.0+)?)?( ?(Z|UTC|[+-]\d{2}:?\d{2}))?$"
 OFFSET = r"(Z|UTC|[+-]\d{2}:?\d{2})$"
-FORMATS = ("%Y%m%d", "%Y/%m/%d", "%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y", "%d-%b-%Y", "%b %d, %Y")
+FORMATS = (
+    *("%Y%m%d", "%Y/%m/%d", "%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y", "%d-%b-%Y", "%b %d, %Y"),
+    *("%Y.%m.%d", "%m-%d-%Y", "%d-%m-%Y", "%d %b %Y", "%b %d %Y", "%B %d, %Y", "%d %B %Y", "%A, %B %d, %Y"),
+)
+AMBIGUOUS = (("%m/%d/%Y", "%d/%m/%Y"), ("%m-%d-%Y", "%d-%m-%Y"))
+"""Forms that read the same cells, with day and month exchanged."""
+EPOCH = r"^-?(\d{9,10}|\d{12,13}|\d{15,16}|\d{18,19})(\.0*)?$"
+"""A moment as a count since 1970: of seconds, milliseconds, microseconds or nanoseconds, by its length."""
+CLOCK = r"[ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?( ?[AaPp][Mm])?$"
+ISO_FORM, EPOCH_FORM = "iso", "epoch"
 
 
 def is_iso(text: pl.Series) -> bool:
@@ -19,7 +30,7 @@ def is_iso(text: pl.Series) -> bool:
     return bool(text.str.contains(ISO_DATE).all())
 
 
-def read_dates(text: pl.Series, *, date_format: str, zone: str, where: str) -> pl.Series:
+def read_dates(text: pl.Series, *, date_format: str, zone: str, where: str, form: str = "") -> pl.Series:
     """Return the trading day of each cell; null where it cannot be read.
 
     A timestamp at midnight, as written, is a date; any other one with an offset belongs to its day in `zone`, and
@@ -29,16 +40,19 @@ def read_dates(text: pl.Series, *, date_format: str, zone: str, where: str) -> p
         text: cells as they stand in the file.
         date_format: strptime format; if empty, ISO 8601 and the usual forms are tried, and one has to fit best.
         where: file and column, for errors.
+        form: which of the usual forms it is, where that is known from elsewhere.
 
     Raises:
         SourceError: if no cell is a date, or day and month cannot be told apart.
     """
     if date_format:
         days = text.str.to_date(date_format, strict=False)
-    elif text.str.contains(ISO_DATE[:-1]).sum() >= text.is_not_null().sum() / 2:
+    elif _is_mostly(text, ISO_DATE[:-1]):
         days = iso_days(text, zone)
+    elif _is_mostly(text, EPOCH):
+        days = _epoch_days(text, zone)
     else:
-        days = _usual_days(text, where)
+        days = _tries(text)[form] if form in FORMATS else _usual_days(text, where)
     if days.null_count() == len(days):
         first = next((cell for cell in text if cell is not None), None)
         form = f"in the form {date_format!r}" if date_format else "a date"
@@ -50,7 +64,12 @@ def read_dates(text: pl.Series, *, date_format: str, zone: str, where: str) -> p
 
 
 def read_instants(text: pl.Series, *, zone: str) -> pl.Series:
-    """Return each cell's moment in UTC; one without an offset is read in `zone`; null where it cannot be read."""
+    """Return each cell's moment in UTC; one without an offset is read in `zone`; null where it cannot be read.
+
+    A cell is in ISO 8601, or all are counts since 1970.
+    """
+    if _is_mostly(text, EPOCH):
+        return _epoch_instants(text)
     frame = pl.DataFrame({"text": text.str.strip_chars().str.replace(" ", "T", literal=True)})
     plain = pl.col("text").str.replace(r" ?(Z|UTC)$", "+00:00").str.replace(r"([+-]\d{2})(\d{2})$", "$1:$2")
     zoned = pl.col("text").str.contains(OFFSET) & pl.col("text").str.contains(ISO_TIME)
@@ -65,6 +84,19 @@ def read_instants(text: pl.Series, *, zone: str) -> pl.Series:
     return frame.select(at=pl.coalesce(with_offset, without.dt.convert_time_zone("UTC")).cast(UTC)).to_series()
 
 
+def iso_times(text: pl.Series, days: pl.Series) -> pl.Series:
+    """Return each cell's day and time of day in ISO 8601, without an offset; null where it has no time of day."""
+    clock = r"(\d{1,2}):(\d{2})(?::(\d{2}))?[\d.]*( ?[AaPp][Mm])?$"
+    frame = pl.DataFrame({"text": text.str.strip_chars(), "day": days})
+    hour, minute, second = (pl.col("text").str.extract(clock, group) for group in (1, 2, 3))
+    half = pl.col("text").str.extract(clock, 4).str.strip_chars().str.to_uppercase()
+    number = hour.cast(pl.Int64)
+    full = pl.when(half.is_null()).then(number).when(half == "PM").then(number % 12 + 12).otherwise(number % 12)
+    padded = full.cast(pl.String).str.pad_start(2, "0")
+    told = pl.format("{}T{}:{}:{}", pl.col("day").dt.to_string("%Y-%m-%d"), padded, minute, second.fill_null("00"))
+    return frame.select(told).to_series()
+
+
 def iso_days(text: pl.Series, zone: str) -> pl.Series:
     """Return the day of each ISO 8601 cell as Date; one with a time and an offset belongs to its day in `zone`."""
     frame = pl.DataFrame({"text": text.str.strip_chars()})
@@ -77,16 +109,69 @@ def iso_days(text: pl.Series, zone: str) -> pl.Series:
     return frame.with_columns(at=at).select(day=pl.when(plain).then(written).when(timed).then("at")).to_series()
 
 
+def find_form(text: pl.Series) -> str:
+    """Return how a file writes its days: iso, epoch, one of FORMATS, or two of them joined by | that read it alike.
+
+    Empty if it is none of these. What two files write in the same form can be read together.
+    """
+    if _is_mostly(text, ISO_DATE[:-1]):
+        return ISO_FORM
+    if _is_mostly(text, EPOCH):
+        return EPOCH_FORM
+    hits = {form: len(days) - days.null_count() for form, days in _tries(text).items()}
+    best = max(FORMATS, key=lambda form: hits[form])
+    pair = next((pair for pair in AMBIGUOUS if best in pair and hits[pair[0]] == hits[pair[1]]), None)
+    return ("|".join(pair) if pair else best) if hits[best] else ""
+
+
+def _is_mostly(text: pl.Series, form: str) -> bool:
+    filled = text.is_not_null().sum()
+    return bool(text.str.contains(form).sum() >= filled / 2) and bool(filled or form == ISO_DATE[:-1])
+
+
+def _epoch_instants(text: pl.Series) -> pl.Series:
+    """UTC microseconds of counts since 1970, each by the length of its text."""
+    count = text.str.extract(EPOCH, 0).str.replace(r"\.0*$", "").cast(pl.Int64, strict=False)
+    length = text.str.extract(EPOCH, 1).str.len_chars()
+    frame = pl.DataFrame({"count": count, "length": length})
+    n = pl.col("count")
+    micro = (
+        pl.when(pl.col("length") <= 10)
+        .then(n * 1_000_000)
+        .when(pl.col("length") <= 13)
+        .then(n * 1_000)
+        .when(pl.col("length") <= 16)
+        .then(n)
+        .otherwise(n // 1_000)
+    )
+    return frame.select(at=micro.cast(pl.Datetime("us")).dt.replace_time_zone("UTC").cast(UTC)).to_series()
+
+
+def _epoch_days(text: pl.Series, zone: str) -> pl.Series:
+    """Midnight in UTC is the date that it is there; any other moment belongs to its day in `zone`."""
+    frame = pl.DataFrame({"at": _epoch_instants(text)})
+    local = pl.col("at").dt.convert_time_zone(zone).dt.date()
+    midnight = pl.col("at").dt.time() == time(0)
+    return frame.select(day=pl.when(midnight).then(pl.col("at").dt.date()).otherwise(local)).to_series()
+
+
 def _usual_days(text: pl.Series, where: str) -> pl.Series:
-    head = text.str.strip_chars()
-    compact = head.str.replace(r"^(\d{8}) .*$", "$1")
-    tries = {form: (compact if form == "%Y%m%d" else head).str.to_date(form, strict=False) for form in FORMATS}
+    tries = _tries(text)
     hits = {form: len(days) - days.null_count() for form, days in tries.items()}
     best = max(FORMATS, key=lambda form: hits[form])
-    american, european = hits["%m/%d/%Y"], hits["%d/%m/%Y"]
-    if american and american == european and hits[best] == american:
-        raise SourceError(
-            f"{where}: day and month cannot be told apart, the first value is {text.drop_nulls()[0]!r}; "
-            "set date_format to %m/%d/%Y or %d/%m/%Y"
-        )
+    for american, european in AMBIGUOUS:
+        if hits[american] and hits[american] == hits[european] and hits[best] == hits[american]:
+            raise SourceError(
+                f"{where}: day and month cannot be told apart, the first value is {text.drop_nulls()[0]!r}; "
+                f"set date_format to {american} or {european}"
+            )
     return tries[best]
+
+
+def _tries(text: pl.Series) -> dict[str, pl.Series]:
+    """The days that each of FORMATS reads, a time of day after them left out; years of two figures are 1970 to 2069."""
+    compact = text.str.strip_chars().str.replace(r"^(\d{8}) .*$", "$1")
+    head = text.str.strip_chars().str.replace(CLOCK, "")
+    head = head.str.replace(r"^(\d{1,2}[-/. ](?:\d{1,2}|[A-Za-z]{3})[-/. ])([0-6]\d)$", "${1}20$2")
+    head = head.str.replace(r"^(\d{1,2}[-/. ](?:\d{1,2}|[A-Za-z]{3})[-/. ])([7-9]\d)$", "${1}19$2")
+    return {form: (compact if form == "%Y%m%d" else head).str.to_date(form, strict=False) for form in FORMATS}

@@ -2,94 +2,186 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
+import lzma
+from collections.abc import Callable
 from pathlib import Path
+from typing import IO, Any, TypeVar
 
 import polars as pl
 
 from pipeline.ingestion.sources.errors import SourceError
 
-CSV_ENDINGS = (".csv", ".csv.gz", ".tsv", ".txt")
+TEXT_ENDINGS = (".csv", ".tsv", ".txt")
+COMPRESSED: dict[str, Callable[..., IO[Any]]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+CSV_ENDINGS = (*TEXT_ENDINGS, *(text + packed for text in TEXT_ENDINGS for packed in COMPRESSED))
 PARQUET_ENDINGS = (".parquet", ".pq")
+ARROW_ENDINGS = (".feather", ".arrow", ".ipc")
+FLAT_ENDINGS = (*CSV_ENDINGS, *PARQUET_ENDINGS, *ARROW_ENDINGS)
+"""Of files that hold one table each; those that hold several are read by `containers`."""
+Read = TypeVar("Read")
+SAMPLED = 60
+"""Lines read to find out how a text table begins."""
+LONGEST_LINE = 1_000_000
+"""Characters of a line that are looked at: a wide table of ten thousand tickers fits."""
 
 
 def read_text(path: Path) -> pl.DataFrame:
     """Return the file's rows, all columns String, missing cells null.
 
-    CSV cells are kept as written. Parquet values become text: floats in the shortest form that reads back the same
-    (NaN as "NaN"), dates and instants in ISO 8601, naive timestamps without an offset, lists of text space-separated.
+    CSV cells are kept as written. Parquet and Arrow values become text: floats in the shortest form that reads back the
+    same (NaN as "NaN"), dates and instants in ISO 8601, naive timestamps without an offset, lists of text
+    space-separated.
 
     Raises:
         SourceError: if the file does not exist, has an unknown ending, cannot be read, or holds no row.
     """
-    if not path.is_file():
-        raise SourceError(f"there is no file {path}; give the path of a CSV or Parquet file that exists")
+    check_file(path)
     if not is_readable(path):
-        known = ", ".join((*CSV_ENDINGS, *PARQUET_ENDINGS))
+        known = ", ".join((*TEXT_ENDINGS, *PARQUET_ENDINGS, *ARROW_ENDINGS))
         raise SourceError(f"{path} has the unsupported extension {path.suffix!r}; convert it to one of {known}")
-    try:
-        frame = _read_csv(path) if path.name.lower().endswith(CSV_ENDINGS) else _read_parquet(path)
-    except SourceError:
-        raise
-    except UnicodeDecodeError as error:
-        raise _no_text(path) from error
-    except (pl.exceptions.PolarsError, OSError, EOFError) as error:
-        reason = str(error).strip().split("\n")[0][:200]
-        raise SourceError(f"{path} cannot be read: {reason}; open it, repair it, and save it as UTF-8") from error
+    frame = reading(path, lambda: _read_csv(path) if is_text(path) else read_columns(path))
     if frame.is_empty():
         raise SourceError(f"{path} has no rows; give a file with a header and at least one row")
     return frame
 
 
+def check_file(path: Path) -> None:
+    """Refuse a path at which there is no file.
+
+    Raises:
+        SourceError: if so.
+    """
+    if not path.is_file():
+        raise SourceError(f"there is no file {path}; give the path of a CSV or Parquet file that exists")
+
+
+def reading(path: Path, read: Callable[[], Read]) -> Read:
+    """Do the reading, what goes wrong with it told in words.
+
+    Raises:
+        SourceError: for whatever the file's content is the cause of.
+    """
+    try:
+        return read()
+    except SourceError:
+        raise
+    except UnicodeDecodeError as error:
+        raise no_text(path) from error
+    except pl.exceptions.ComputeError as error:
+        raise (no_text(path) if "utf-8" in str(error).lower() else _unreadable(path, error)) from error
+    except (pl.exceptions.PolarsError, OSError, EOFError, lzma.LZMAError) as error:
+        raise _unreadable(path, error) from error
+
+
 def is_readable(path: Path) -> bool:
     """Whether the file's name has an ending this module reads."""
-    return path.name.lower().endswith((*CSV_ENDINGS, *PARQUET_ENDINGS))
+    return path.name.lower().endswith(FLAT_ENDINGS)
 
 
-def stem(path: Path) -> str:
+def is_text(path: Path) -> bool:
+    """Whether the file's name has an ending of a text table."""
+    return path.name.lower().endswith(CSV_ENDINGS)
+
+
+def stem(name: str, endings: tuple[str, ...] = FLAT_ENDINGS) -> str:
     """The file's name without its ending: `BRK.B` for BRK.B.csv.gz."""
-    lowered = path.name.lower()
-    ending = max((e for e in (*CSV_ENDINGS, *PARQUET_ENDINGS) if lowered.endswith(e)), key=len)
-    return path.name[: -len(ending)]
+    lowered = name.lower()
+    ending = max((e for e in endings if lowered.endswith(e)), key=len, default="")
+    return name[: len(name) - len(ending)]
+
+
+def read_sample(path: Path) -> list[str]:
+    """Return the first lines of a text table.
+
+    Raises:
+        SourceError: if it is empty, or holds no text.
+    """
+    lines: list[str] = []
+    with _open_text(path) as text:
+        while len(lines) < SAMPLED and (line := text.readline(LONGEST_LINE)):
+            lines.append(str(line))
+    if not lines or not lines[0].strip():
+        raise SourceError(f"{path} is empty; give a file with a header and at least one row")
+    if any("\0" in line for line in lines[:2]):
+        raise no_text(path)
+    return lines
+
+
+def read_body(path: Path, separator: str, *, skipped: int = 0, names: tuple[str, ...] | None = None) -> pl.DataFrame:
+    """Return the cells of a text table, all String.
+
+    Args:
+        path: the file.
+        separator: between cells.
+        skipped: lines above the header, or above the data where `names` are given.
+        names: of the columns of a table whose header is not one line; None where it is.
+    """
+    source: Any = path
+    if path.suffix.lower() in (".bz2", ".xz"):
+        with COMPRESSED[path.suffix.lower()](path, "rb") as packed:
+            source = packed.read()
+    return read_csv(source, separator, skipped=skipped, names=names)
+
+
+def read_csv(source: Any, separator: str, *, skipped: int, names: tuple[str, ...] | None) -> pl.DataFrame:
+    """Return the cells of a text table in a file or in bytes, all String."""
+    return pl.read_csv(
+        source,
+        separator=separator,
+        infer_schema=False,
+        skip_lines=skipped,
+        has_header=names is None,
+        new_columns=list(names) if names is not None else None,
+        glob=False,
+    )
+
+
+def read_columns(path: Path) -> pl.DataFrame:
+    """Return the columns of a Parquet or Arrow file as text."""
+    parquet = path.name.lower().endswith(PARQUET_ENDINGS)
+    return as_text(pl.read_parquet(path) if parquet else pl.read_ipc(path), str(path))
+
+
+def as_text(frame: pl.DataFrame, name: str) -> pl.DataFrame:
+    """Return typed columns as text.
+
+    Raises:
+        SourceError: for a table without columns, or a column of lists, structures or bytes.
+    """
+    if not frame.width:
+        raise SourceError(f"{name} has no columns; give a file with at least one row")
+    return frame.select(_column_as_text(column, dtype, name) for column, dtype in frame.schema.items())
+
+
+def no_text(name: object) -> SourceError:
+    """What is said of a binary file, and of text in another encoding, which looks the same."""
+    return SourceError(f"{name} is not a text file in UTF-8; give a CSV or Parquet file, or save it as UTF-8")
+
+
+def _unreadable(path: Path, error: Exception) -> SourceError:
+    reason = str(error).strip().split("\n")[0][:200]
+    return SourceError(f"{path} cannot be read: {reason}; open it, repair it, and save it as UTF-8")
 
 
 def _read_csv(path: Path) -> pl.DataFrame:
-    header = _first_line(path)
-    if not header.strip():
-        raise SourceError(f"{path} is empty; give a file with a header and at least one row")
-    if "\0" in header:
-        raise _no_text(path)
-    separator = max(",;\t|", key=header.count)
-    try:
-        return pl.read_csv(path, separator=separator, infer_schema=False)
-    except pl.exceptions.ComputeError as error:
-        raise (_no_text(path) if "utf-8" in str(error).lower() else error) from None
+    header = read_sample(path)[0]
+    return read_body(path, max(",;\t|", key=header.count))
 
 
-def _no_text(path: Path) -> SourceError:
-    """What is said of a binary file, and of text in another encoding, which looks the same."""
-    return SourceError(f"{path} is not a text file in UTF-8; give a CSV or Parquet file, or save it as UTF-8")
+def _open_text(path: Path) -> IO[Any]:
+    opener = COMPRESSED.get(path.suffix.lower(), open)
+    stream: IO[Any] = opener(path, "rt", encoding="utf-8-sig")
+    return stream
 
 
-def _first_line(path: Path) -> str:
-    opener = gzip.open if path.name.lower().endswith(".gz") else open
-    with opener(path, "rt", encoding="utf-8-sig") as lines:
-        return str(lines.readline())
-
-
-def _read_parquet(path: Path) -> pl.DataFrame:
-    frame = pl.read_parquet(path)
-    if not frame.width:
-        raise SourceError(f"{path} has no columns; give a file with at least one row")
-    return frame.select(_as_text(name, dtype, path) for name, dtype in frame.schema.items())
-
-
-def _as_text(name: str, dtype: pl.DataType, path: Path) -> pl.Expr:
+def _column_as_text(name: str, dtype: pl.DataType, where: str) -> pl.Expr:
     column = pl.col(name)
     if isinstance(dtype, pl.Datetime):
         return column.dt.to_string("%Y-%m-%dT%H:%M:%S%.f" + ("%:z" if dtype.time_zone else ""))
     if dtype == pl.List(pl.String):
         return column.list.join(" ")
     if dtype.is_nested() or dtype in (pl.Binary, pl.Object):
-        raise SourceError(f"column {name!r} of {path} holds {dtype}; leave it out or convert it to text")
+        raise SourceError(f"column {name!r} of {where} holds {dtype}; leave it out or convert it to text")
     return column.cast(pl.String)

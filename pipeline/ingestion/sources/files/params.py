@@ -56,6 +56,12 @@ class FilesParams:
         str, Field(max_length=100), AnyText("a format that fits no date is refused beside the dates it does not fit")
     ] = ""
     """strptime format of the dates, for instance %d/%m/%Y; if empty it is detected."""
+    decimal: Literal["", ".", ","] = ""
+    """Decimal mark of the numbers, . or , ; if empty it is detected."""
+    shift_days: Annotated[int, Field(ge=-7, le=7)] = 0
+    """Days added to the date of every bar: -1 for a file whose dates are one day late."""
+    max_set_aside: Annotated[float, Field(ge=0, le=1)] = 0.03
+    """Fraction of a price file's rows that one rule may set aside when a lake is made; beyond it nothing is made."""
     interval: Interval = "1d"
     """Bar length: 1d, 1h, 5m or 1m."""
     stamp: Literal["start", "end"] = "start"

@@ -9,7 +9,8 @@ import polars as pl
 from pipeline.ingestion.actions.actions_from_adjusted_closes import FIELDS as FACTOR_FIELDS
 from pipeline.ingestion.actions.actions_from_adjusted_closes import LEAST, RATIOS
 from pipeline.ingestion.sources.errors import SourceError
-from pipeline.ingestion.sources.files.content import Bars, Content, Dated, paths_of, read_content
+from pipeline.ingestion.sources.files.bars import Bars
+from pipeline.ingestion.sources.files.content import Content, Dated, paths_of, read_content
 from pipeline.ingestion.sources.files.dates import read_instants
 from pipeline.ingestion.sources.files.fx_file import cut_rates
 from pipeline.ingestion.sources.files.memberships import cut_memberships

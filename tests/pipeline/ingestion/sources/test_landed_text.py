@@ -117,5 +117,5 @@ def test_a_frame_with_an_index_of_pandas_lands_as_it_did(tmp_path: Path) -> None
     landed = source.prices(date(2020, 6, 1), date(2020, 6, 30), history=True).filter(kind="bars")
     assert landed["payload"][0].split("\n")[0] == (
         '{"Open":"0.30000000000000004","High":"11.5","Low":"0.25","Close":"10.0","Volume":"7",'
-        '"Date":"2020-06-01T00:00:00.000000000","ticker":"AAPL","trading_day":"2020-06-01"}'
+        '"Date":"2020-06-01T00:00:00","ticker":"AAPL","trading_day":"2020-06-01"}'
     )

@@ -1,0 +1,96 @@
+"""Reads the tables of a price file as text, whatever stands above their data and whatever holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import polars as pl
+
+from pipeline.ingestion.sources.errors import SourceError
+from pipeline.ingestion.sources.files.file_text import (
+    check_file,
+    is_readable,
+    is_text,
+    read_body,
+    read_columns,
+    read_sample,
+    reading,
+    stem,
+)
+from pipeline.ingestion.sources.files.layouts.containers import is_container, list_members
+from pipeline.ingestion.sources.files.layouts.headerless import name_columns
+from pipeline.ingestion.sources.files.layouts.text_header import TextHeader, find_header
+from pipeline.ingestion.sources.files.layouts.wide import level_names
+
+KNOWN = "CSV, TSV, TXT (also .gz, .bz2, .xz), Parquet, Feather, Excel, zip, SQLite or DuckDB"
+
+
+@dataclass(frozen=True)
+class PriceTable:
+    """One table of a price file, all columns String."""
+
+    file: str
+    """The path, with the member of an archive or the table of a database behind it."""
+    stem: str
+    """The name without its ending, which may say whose bars these are."""
+    lines: pl.DataFrame
+    first_line: int
+    """Where in the file the first row of data stands: its line in a text file, else 1."""
+    layout: str = "long"
+    """What the columns were recognised as."""
+
+
+def read_tables(path: Path) -> list[PriceTable]:
+    """Return the tables of a file; those of a database or workbook that are empty are left out.
+
+    Raises:
+        SourceError: if there is no such file, its ending is unknown, it cannot be read, or it holds no row.
+    """
+    check_file(path)
+    if is_container(path):
+        tables = reading(path, lambda: list(_contained(path)))
+        if not tables:
+            raise SourceError(f"{path} holds no table with a row; give a file that holds prices")
+        return tables
+    if not is_readable(path):
+        raise SourceError(f"{path} has the unsupported extension {path.suffix!r}; convert it to one of {KNOWN}")
+    lines, first = reading(path, lambda: _text_table(path) if is_text(path) else (read_columns(path), 1))
+    if lines.is_empty():
+        raise SourceError(f"{path} has no rows; give a file with a header and at least one row")
+    return [PriceTable(str(path), stem(path.name), lines, first)]
+
+
+def _text_table(path: Path) -> tuple[pl.DataFrame, int]:
+    """The cells, and the line of the first row."""
+    sample = read_sample(path)
+    header = find_header(sample)
+    return _read_by_header(sample, header, partial(read_body, path), str(path)), header.lines + 1
+
+
+def _contained(path: Path) -> Iterator[PriceTable]:
+    members = list_members(path)
+    for name, sample, read in members:
+        where = f"{path}:{name}"
+        if sample is None:
+            lines, first = read(), 1
+        else:
+            header = find_header(sample)
+            lines, first = _read_by_header(sample, header, read, where), header.lines + 1
+        if not lines.is_empty():
+            alone = len(members) == 1 and sample is None
+            yield PriceTable(where, stem(path.stem if alone else Path(name).name), lines, first)
+
+
+def _read_by_header(
+    sample: Sequence[str], header: TextHeader, read: Callable[..., pl.DataFrame], file: str
+) -> pl.DataFrame:
+    """The cells, under the one row of names or under names made of several rows or of what the data are like."""
+    if not header.rows:
+        return read(header.separator, skipped=header.titles, names=name_columns(sample, header.separator, file))
+    names = level_names(header.rows)
+    if len(header.rows) > 1 and names is not None:
+        return read(header.separator, skipped=header.lines, names=names)
+    return read(header.separator, skipped=header.titles, names=None)
