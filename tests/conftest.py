@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 import sys
 from collections.abc import Generator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,6 +30,9 @@ LONG = (
 )
 """What takes longest, so that nobody is left with it at the end. A name out of date costs time, nothing else."""
 
+MEMORY = Path("/dev/shm")
+ROOM = 4 << 30
+"""Bytes that the lakes of a run may take: some hundreds of MB, and as much again for each process that shares it."""
 FULL_COLLECTION_EVERY = 50
 """Looks at what is new between two looks through everything; Python's own ten are a fifth of the console's tests."""
 
@@ -83,10 +88,33 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     gc.set_threshold(*gc.get_threshold()[:2], FULL_COLLECTION_EVERY)
+    light = all(kind in config.getoption("-m") for kind in ("not torture", "not slow"))
+    if light and is_roomy(MEMORY):
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
     if hasattr(config, "workerinput"):
         stay_on_one_core(int(config.workerinput["workerid"].removeprefix("gw")))
     if sys.platform == "linux" and not config.getoption("--cold"):
         warm.install()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Give the memory back that a run without failures took; what failed can be looked at until the next run."""
+    config = session.config
+    if os.environ.get("PYTEST_DEBUG_TEMPROOT") == str(MEMORY) and not exitstatus and not hasattr(config, "workerinput"):
+        shutil.rmtree(config._tmp_path_factory.getbasetemp(), ignore_errors=True)  # type: ignore[attr-defined]
+
+
+def is_roomy(folder: Path) -> bool:
+    """Whether temporary lakes can lie in a folder: a thousand small ones cost half as much in memory as on a disk.
+
+    A container's share of memory is often too small for them, or its programs may not be run. Larger tests, and those
+    with faults, use the disk.
+    """
+    if not (folder.is_dir() and os.access(folder, os.W_OK)):
+        return False
+    state = os.statvfs(folder)
+    return state.f_bavail * state.f_frsize >= ROOM and not state.f_flag & os.ST_NOEXEC
 
 
 def stay_on_one_core(number: int) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
+from contextlib import redirect_stdout
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -129,31 +131,34 @@ def test_the_order_of_earlier_rows_in_other_tickers_changes_nothing(market: Mark
     assert run(more, market.sessions[-1], market.sessions[FIRST]).equals(clean)
 
 
+PROGRAM = """
+from hashlib import sha256
+from tests.frames.features import FeatureParams, moment, random_market, run
+from pipeline.features.windows import windows
+market = random_market(40, 160, seed=5)
+last = market.sessions[-1]
+rows = run(market, last, market.sessions[130])
+found = windows(rows, market.ticker_universe, market.corporate_actions, moment(last), FeatureParams())
+print(sha256((rows.write_csv() + found.write_csv()).encode()).hexdigest())
+"""
+
+
 @pytest.mark.cold
 def test_bits_are_the_same_in_every_process_and_with_any_number_of_threads() -> None:
-    assert len({_digest(threads) for threads in ("1", "2")}) == 1
-
-
-def _digest(threads: str) -> str:
-    code = (
-        "from hashlib import sha256\n"
-        "from tests.frames.features import FeatureParams, moment, random_market, run\n"
-        "from pipeline.features.windows import windows\n"
-        "market = random_market(40, 160, seed=5)\n"
-        "last = market.sessions[-1]\n"
-        "rows = run(market, last, market.sessions[130])\n"
-        "found = windows(rows, market.ticker_universe, market.corporate_actions, moment(last), FeatureParams())\n"
-        "print(sha256((rows.write_csv() + found.write_csv()).encode()).hexdigest())\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
+    here = io.StringIO()
+    with redirect_stdout(here):
+        exec(PROGRAM, {})
+    threads = "1" if pl.thread_pool_size() > 1 else "2"
+    there = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
         capture_output=True,
         text=True,
         check=True,
         cwd=ROOT,
         env={"PATH": "", "PYTHONPATH": str(ROOT), "POLARS_MAX_THREADS": threads},
-    )
-    return done.stdout
+    ).stdout
+    assert len(there) == 65
+    assert there == here.getvalue()
 
 
 def _poisoned(market: Market, session: date, seed: int) -> Market:
