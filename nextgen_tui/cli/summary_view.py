@@ -1,30 +1,45 @@
-"""The summary of a lake on a terminal."""
+"""The summary of a span of sessions on a terminal, the same after a replay, a cycle and the demo."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.console import Group, RenderableType
 from rich.table import Table as Grid
 from rich.text import Text
 
 from nextgen_tui.text import formats
-from nextgen_tui.text.safe_text import safe_text
+from nextgen_tui.text.safe_text import remove_unsafe, safe_text
 from nextgen_tui.text.table_view import grid
-from pipeline.reading.results.summary import (
-    BookFacts,
-    ClosedTrade,
-    CoverageFacts,
-    DataFacts,
-    LedgerFacts,
-    PlanFacts,
-    SkillFacts,
-)
+from pipeline.reading.report.closed_trades import ClosedTrade
+from pipeline.reading.report.forecast_quality import ForecastQuality
+from pipeline.reading.report.next_steps import NextStep
+from pipeline.reading.report.refusals import PlanFacts
+from pipeline.reading.report.span_summary import BookFacts, SpanSummary
+from pipeline.reading.report.tracks import Track
+from pipeline.reading.results.accuracy import measure_title
+from pipeline.reading.results.summary import SKILL_METRICS, CoverageFacts, DataFacts, LedgerFacts, SkillFacts
 
 _FINDING_STYLES = {"better than naive": "green", "worse than naive": "red"}
-_METRIC_NAMES = {"pinball_skill": "less loss than naive", "ic": "rank correlation"}
 _PATH_WIDTH = 48
 _HEADING_WIDTH = 76
+_SHOWN_REFUSALS = 5
+
+
+def show_summary(summary: SpanSummary, lake_option: Path | None) -> RenderableType:
+    """All of it: money first, then whether skill explains it, what stood in the way, and what to look at next."""
+    parts = [
+        book_part(summary),
+        skill_part(summary.quality, SKILL_METRICS),
+        coverage_part(summary.quality.coverages),
+        plans_part(summary.plans),
+        trades_part(summary.best, summary.worst),
+        ledger_part(summary.ledger),
+        next_part(summary.next_steps, lake_option),
+    ]
+    return Group(*parts)
 
 
 def heading(words: str) -> RenderableType:
@@ -57,37 +72,43 @@ def set_aside_part(quarantined: Sequence[tuple[str, int]]) -> RenderableType:
     return Group(Text(f"{formats.counted(total, 'row')} set aside for breaking a rule:"), table)
 
 
-def skill_part(skills: Sequence[SkillFacts]) -> RenderableType:
-    """How good the forecasts were beside naive ones."""
-    if not skills:
-        return Group(heading("Forecasts"), Text("No forecast has fallen due yet."))
+def skill_part(quality: ForecastQuality, measures: Sequence[str]) -> RenderableType:
+    """How good the forecasts were beside naive ones, by these measures."""
+    said = Text(quality.sentence)
+    if not quality.skills:
+        return Group(heading("Forecasts"), said)
     table = grid()
-    for name, justify in (("measure", "left"), ("horizon", "right"), ("value", "right"), ("95 % interval", "left")):
-        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+    for name in ("measure", "horizon", "value"):
+        table.add_column(name, justify="left" if name == "measure" else "right")
+    table.add_column("95 % interval")
     table.add_column("naive", justify="right")
     table.add_column("forecasts", justify="right")
     table.add_column("finding")
-    for one in skills:
+    for one in (skill for skill in quality.skills if skill.metric in measures):
         table.add_row(
-            _METRIC_NAMES.get(one.metric, one.metric),
+            measure_title(one.metric),
             str(one.horizon),
-            _figure(one.metric, one.value),
-            _interval(one),
-            _figure(one.metric, one.naive),
+            figure(one.metric, one.value),
+            interval(one),
+            figure(one.metric, one.naive),
             formats.whole(one.n),
             Text(one.finding, _FINDING_STYLES.get(one.finding, "")),
         )
-    return Group(heading("Forecasts, compared with the naive one"), table)
+    return Group(heading("Forecasts, compared with the naive one"), said, Text(), table)
 
 
-def _interval(one: SkillFacts) -> str:
+def interval(one: SkillFacts) -> str:
+    """The 95 % interval of a measure, in its unit."""
     if one.low is None or one.high is None:
         return formats.MISSING
-    return f"{_figure(one.metric, one.low)} to {_figure(one.metric, one.high)}"
+    return f"{figure(one.metric, one.low)} to {figure(one.metric, one.high)}"
 
 
-def _figure(metric: str, value: float | None) -> str:
-    return formats.number(value, 3, signed=True) if metric == "ic" else formats.percent(value, 1, signed=True)
+def figure(metric: str, value: float | None) -> str:
+    """A value of a measure, in its unit."""
+    if metric == "ic":
+        return formats.number(value, 3, signed=True)
+    return formats.percent(value, 1, signed=metric != "hit_rate")
 
 
 def coverage_part(coverages: Sequence[CoverageFacts]) -> RenderableType:
@@ -106,46 +127,85 @@ def coverage_part(coverages: Sequence[CoverageFacts]) -> RenderableType:
     return Group(heading("Intervals"), table if coverages else Text("No interval has been tested yet."))
 
 
-def book_part(facts: BookFacts | None, plans: PlanFacts) -> RenderableType:
-    """How the book did."""
-    if facts is None:
-        return Group(heading("The book"), Text("The book has not been opened."))
-    paths = [("book", facts.nav_path, facts.total), ("equal weight", facts.equal_weight_path, facts.equal_weight)]
-    if facts.benchmark is not None:
-        paths.append(("benchmark", facts.benchmark_path, facts.benchmark))
-    low = min(min(path) for _, path, _ in paths)
-    high = max(max(path) for _, path, _ in paths)
+def book_part(summary: SpanSummary) -> RenderableType:
+    """What became of the money, beside doing nothing clever."""
+    book = summary.book
+    worth = Text.assemble(
+        f"{formats.counted(summary.sessions, 'session')} from {summary.first} to {summary.last}: "
+        f"{formats.money(book.start_value)} became ",
+        (f"{formats.money(book.value)} {book.currency}", "bold"),
+        ", ",
+        (formats.money(book.profit, signed=True), gain_style(book.profit)),
+        f". {formats.counted(book.positions, 'position')} held.",
+    )
+    return Group(heading("The book"), worth, _paths(summary.tracks), Text(describe_risk(book)), _costs(book))
+
+
+def _paths(tracks: Sequence[Track]) -> RenderableType:
+    low = min(min(track.growth) for track in tracks)
+    high = max(max(track.growth) for track in tracks)
     table = Grid.grid(padding=(0, 2))
-    table.add_column()
-    table.add_column()
-    table.add_column(justify="right")
-    for name, path, total in paths:
+    for justify in ("left", "left", "right", "left"):
+        table.add_column(justify=justify)
+    book = tracks[0]
+    for track in tracks:
+        beside = "" if track is book else f"the book did {describe_lead(book.total - track.total)}"
         table.add_row(
-            name,
-            Text(formats.sparkline(path, _PATH_WIDTH, low, high), "cyan" if name == "book" else "dim"),
-            formats.percent(total, signed=True),
+            track.name,
+            Text(formats.sparkline(track.growth, _PATH_WIDTH, low, high), "cyan" if track is book else "dim"),
+            Text(formats.percent(track.total, signed=True), gain_style(track.total) if track is book else ""),
+            Text(beside, "dim"),
         )
-    costs = (
-        f"Costs {formats.money(facts.costs)}: commission {formats.money(facts.commission)}, half-spreads "
-        f"{formats.money(facts.spread_cost)}, impact {formats.money(facts.impact_cost)}. "
-        f"Maximum drawdown {formats.percent(facts.deepest, 1)}; {formats.percent(facts.turnover, 1)} of the book "
-        "traded per session."
-    )
-    worth = (
-        f"{formats.counted(facts.sessions, 'session')} from {facts.first} to {facts.last}: "
-        f"{formats.money(facts.capital)} became {formats.money(facts.nav)}; "
-        f"{formats.counted(facts.positions, 'position')} held."
-    )
-    return Group(heading("The book"), Text(worth), table, Text(costs), _plans(plans))
+    return table
 
 
-def _plans(plans: PlanFacts) -> Text:
-    refused = ", ".join(f"{rule} {formats.whole(count)}" for rule, count in plans.blocked_by[:4])
-    tail = f" Refused first by: {safe_text(refused, 160)}." if refused else ""
+def describe_lead(difference: float) -> str:
+    """How far one return is ahead of another: '5.54 points worse'."""
+    points = f"{abs(100 * difference):.2f} points"
+    return f"{points} {'better' if difference > 0 else 'worse'}" if round(100 * difference, 2) else "the same"
+
+
+def gain_style(amount: object) -> str:
+    """Green above 0, red below."""
+    return "green" if amount > 0 else "red" if amount < 0 else ""  # type: ignore[operator]
+
+
+def describe_risk(book: BookFacts) -> str:
+    """Drawdown, exposure and turnover in a sentence."""
+    ratio = "" if book.sharpe is None else f"; Sharpe ratio {formats.number(book.sharpe, 2)} a year"
+    return (
+        f"Maximum drawdown {formats.percent(book.max_drawdown, 1)}{ratio}; "
+        f"{formats.percent(book.mean_exposure, 0)} invested on average, "
+        f"{formats.percent(book.mean_turnover, 1)} of the book traded per session."
+    )
+
+
+def _costs(book: BookFacts) -> Text:
     return Text(
-        f"{formats.counted(plans.considered, 'plan')} considered, {formats.whole(plans.taken)} taken, "
-        f"{formats.counted(plans.filled, 'fill')}.{tail}"
+        f"Costs {formats.money(book.costs)}: commission {formats.money(book.commission)}, half-spreads "
+        f"{formats.money(book.spread_cost)}, impact {formats.money(book.impact_cost)}."
     )
+
+
+def plans_part(plans: PlanFacts) -> RenderableType:
+    """What was planned, and what blocked the rest most."""
+    said = Text(
+        f"{formats.counted(plans.considered, 'plan')} considered, {formats.whole(plans.taken)} taken, "
+        f"{formats.counted(plans.filled, 'fill')}; {formats.whole(plans.refused)} refused."
+    )
+    table = Grid.grid(padding=(0, 2))
+    for justify in ("right", "right", "left", "left"):
+        table.add_column(justify=justify)
+    for one in plans.refusals[:_SHOWN_REFUSALS]:
+        meaning = one.meaning or f"last: {one.last_reason}"
+        name = Text(safe_text(one.rule, 60), "bold" if one is plans.refusals[0] else "")
+        table.add_row(
+            formats.whole(one.plans), formats.percent(one.share, 0), name, Text(safe_text(meaning, 120), "dim")
+        )
+    if rest := plans.refusals[_SHOWN_REFUSALS:]:
+        count = sum(one.plans for one in rest)
+        table.add_row(formats.whole(count), formats.percent(sum(one.share for one in rest), 0), Text("others", "dim"))
+    return Group(heading("What blocked most"), said, table)
 
 
 def trades_part(best: Sequence[ClosedTrade], worst: Sequence[ClosedTrade]) -> RenderableType:
@@ -173,3 +233,17 @@ def trades_part(best: Sequence[ClosedTrade], worst: Sequence[ClosedTrade]) -> Re
 def ledger_part(facts: LedgerFacts) -> RenderableType:
     """Whether the books add up."""
     return Group(heading("Books"), Text(facts.sentence, "green" if facts.balances else "bold red"))
+
+
+def next_part(steps: Sequence[NextStep], lake_option: Path | None) -> RenderableType:
+    """What to look at next, each with the command to type."""
+    lines = [heading("Next")]
+    for step in steps:
+        lines += [Text(safe_text(step.sentence, 200)), Text(f"  {write_command(step.command, lake_option)}", "cyan")]
+    return Group(*lines)
+
+
+def write_command(words: Sequence[str], lake_option: Path | None) -> str:
+    """The command line that a shell reads as these words, in the lake that the operator named."""
+    lake = ("--lake", str(lake_option)) if lake_option else ()
+    return remove_unsafe(shlex.join(("nextgen", *words, *lake)))

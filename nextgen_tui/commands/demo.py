@@ -59,59 +59,35 @@ def command(
 
 
 def _show(invocation: Invocation, lake: Lake, timing: Timing, seconds: float) -> None:
-    from lake.tables import feedback, market, news, trading
-    from nextgen_tui.cli import summary_view
+    from lake.tables import market, news, trading
+    from nextgen_tui.cli.span_output import show_span
+    from nextgen_tui.cli.summary_view import data_part, heading
     from nextgen_tui.text import formats
-    from pipeline.reading.results import summary
+    from pipeline.reading.results.summary import data_facts
 
-    data = summary.data_facts(
+    data = data_facts(
         lake.read(market.MARKET_PRICES, columns=("ticker", "session", "revision")),
         lake.read(news.NEWS_ARTICLES, columns=("article_id",)),
         lake.read(market.QUARANTINED_ROWS, columns=("rule",)),
     )
-    metrics = lake.read(feedback.FEEDBACK_METRICS)
-    value = lake.read(trading.PORTFOLIO_VALUE)
-    best, worst = summary.best_and_worst(lake.read(trading.TRADE_REFLECTIONS))
-    skills, coverages = summary.skill_facts(metrics), summary.coverage_facts(metrics)
-    book = summary.book_facts(value)
-    ledger = summary.ledger_facts(lake.read(trading.LEDGER_ENTRIES), value)
-    plans = summary.plan_facts(lake.read(trading.TRADE_PLANS), lake.read(trading.EXECUTED_TRADES))
-    output = invocation.output
-    for part in (
-        summary_view.data_part(data),
-        summary_view.skill_part(skills),
-        summary_view.coverage_part(coverages),
-        summary_view.book_part(book, plans),
-        summary_view.trades_part(best, worst),
-        summary_view.ledger_part(ledger),
-        summary_view.heading("Time"),
+    sessions = lake.read(trading.PORTFOLIO_VALUE, columns=("session",))["session"]
+    invocation.output.show(data_part(data))
+    summary = show_span(invocation, sessions[0], sessions[-1])
+    invocation.output.show(_next_things(invocation))
+    invocation.output.show(heading("Time"))
+    invocation.output.show(
         f"{formats.duration(seconds)} in all: {formats.duration(timing.history)} for the history, "
-        f"{formats.duration(timing.replay)} for {formats.counted(timing.sessions, 'session')}.",
-        _next_things(invocation),
-    ):
-        output.show(part)
-    output.record(
-        {
-            "data": asdict(data),
-            "skills": [{**asdict(one), "finding": one.finding} for one in skills],
-            "coverages": [asdict(one) for one in coverages],
-            "book": asdict(book) if book else None,
-            "plans": asdict(plans),
-            "best": [asdict(one) for one in best],
-            "worst": [asdict(one) for one in worst],
-            "ledger": {**asdict(ledger), "balances": ledger.balances},
-            "seconds": seconds,
-        }
+        f"{formats.duration(timing.replay)} for {formats.counted(timing.sessions, 'session')}."
     )
+    invocation.output.record({"data": asdict(data), "summary": summary, "seconds": seconds})
 
 
 def _next_things(invocation: Invocation) -> str:
     lake = f" --lake {invocation.lake_path}" if invocation.lake_option else ""
     return "\n".join(
         (
-            "Next:",
+            "The same market on the screens; every run computed again; one session more",
             f"  nextgen console{lake}",
-            f"  nextgen show trade_plans{lake} --where taken=true --limit 5",
             f"  nextgen reproduce --all{lake}",
             f"  nextgen cycle{lake}",
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date
-from time import perf_counter
 
 import click
 
@@ -20,10 +19,11 @@ def command(invocation: Invocation, first: date | None, last: date | None, sessi
     """Run the cycles of past sessions, one after the other.
 
     Each session sees only what was public then. Sessions already done are skipped, so that an interrupted replay
-    continues where it stopped.
+    continues where it stopped. It ends with what became of the money, what the forecasts were worth, and what stood in
+    the way of trades.
     """
     from nextgen_tui.cli.session_choice import next_session, refuse_open
-    from nextgen_tui.text.formats import counted, duration
+    from nextgen_tui.cli.span_output import replay_and_show
 
     if (last is None) == (sessions is None):
         raise click.UsageError("give an end: --to YYYY-MM-DD, or --sessions N")
@@ -33,11 +33,4 @@ def command(invocation: Invocation, first: date | None, last: date | None, sessi
     if last < first:
         raise click.UsageError(f"a replay from {first} cannot end earlier, at {last}")
     refuse_open(last, calendar)
-    started, done, skipped = perf_counter(), 0, 0
-    with invocation.output.progress("replay") as progress:
-        for cycle in invocation.runner.replay(first, last, progress):
-            done, skipped = done + (not cycle.already_done), skipped + cycle.already_done
-    seconds = perf_counter() - started
-    left = f", {skipped} already done" if skipped else ""
-    invocation.output.show(f"Replayed {counted(done, 'session')} from {first} to {last} in {duration(seconds)}{left}.")
-    invocation.output.record({"first": first, "last": last, "done": done, "already_done": skipped, "seconds": seconds})
+    replay_and_show(invocation, first, last)

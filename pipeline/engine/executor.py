@@ -164,7 +164,7 @@ class Executor:
             session=session,
             since=since,
             as_of=self.decision_time(session),
-            seed=_seed(self.settings.runtime.seed, stage.name, session),
+            seed=derive_seed(self.settings.runtime.seed, stage.name, session),
             versions={read.table.name: self.lake.newest(read.table) for read in stage.reads},
             calendar=self.calendar,
             currency=self.settings.currency,
@@ -206,5 +206,6 @@ def parse_params(stage: Stage, values: dict[str, Any]) -> Any:
     return from_record(type(stage.params), {name: value for name, value in values.items() if name not in beside})
 
 
-def _seed(root: int, stage: str, session: date) -> int:
+def derive_seed(root: int, stage: str, session: date) -> int:
+    """The random seed of a stage at a session, from the lake's own."""
     return int.from_bytes(sha256(f"{root}:{stage}:{session}".encode()).digest()[:7])

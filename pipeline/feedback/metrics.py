@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 import polars as pl
@@ -118,15 +119,39 @@ def metrics(session_scores: pl.DataFrame, moment: Moment, params: FeedbackParams
     """
     first = moment.calendar.offset(moment.session, 1 - params.metrics.window)
     scores = session_scores.filter(pl.col("target_session") >= first)
+    scales = [
+        _scale(at, horizon, moment, params) | {"session": moment.session, "horizon": horizon}
+        for horizon, at in _by_horizon(scores)
+    ]
+    figures = measure_scores(scores, moment.session, moment.seed, params.metrics)
+    return pl.concat([figures, pl.DataFrame(scales, schema=FEEDBACK_METRICS.schema)]).sort(FEEDBACK_METRICS.key)
+
+
+def measure_scores(session_scores: pl.DataFrame, session: date, seed: int, params: MetricParams) -> pl.DataFrame:
+    """Return the figures of all the scores given, as rows of `feedback_metrics` at a session; the scale apart.
+
+    Args:
+        session_scores: of the sessions that count, of whichever slices are wanted.
+        session: what the rows are dated.
+        seed: of the bootstrap; the same scores with the same seed give the same intervals.
+        params: how many sessions and draws there have to be.
+    """
     rows: list[dict[str, object]] = []
+    for horizon, at in _by_horizon(session_scores):
+        for figure in _figures(list(_slices(at)), horizon, seed, params):
+            rows.append(figure | {"session": session, "horizon": horizon})
+    return pl.DataFrame(rows, schema=FEEDBACK_METRICS.schema)
+
+
+def _by_horizon(scores: pl.DataFrame) -> Iterator[tuple[int, pl.DataFrame]]:
+    """Each horizon with its scores; a session without a rank correlation adds nothing to its sum or count."""
     for horizon in sorted(scores["horizon"].unique()):
-        at = scores.filter(pl.col("horizon") == horizon).with_columns(
-            ranked=pl.col("ic").is_not_null().cast(pl.Float64), ic=pl.col("ic").fill_null(0.0)
+        yield (
+            horizon,
+            scores.filter(pl.col("horizon") == horizon).with_columns(
+                ranked=pl.col("ic").is_not_null().cast(pl.Float64), ic=pl.col("ic").fill_null(0.0)
+            ),
         )
-        for figure in _figures(list(_slices(at)), horizon, moment.seed, params.metrics):
-            rows.append(figure | {"session": moment.session, "horizon": horizon})
-        rows.append(_scale(at, horizon, moment, params) | {"session": moment.session, "horizon": horizon})
-    return pl.DataFrame(rows, schema=FEEDBACK_METRICS.schema).sort(FEEDBACK_METRICS.key)
 
 
 def _slices(scores: pl.DataFrame) -> Iterator[Slice]:

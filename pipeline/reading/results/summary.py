@@ -1,7 +1,8 @@
-"""What happened in a lake, in figures: data, skill, coverage, book, ledger and plans; pure functions over frames."""
+"""What happened in a lake, in figures: data, skill, coverage and ledger; pure functions over frames."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -82,9 +83,9 @@ class SkillFacts:
 SKILL_METRICS = ("pinball_skill", "ic")
 
 
-def skill_facts(feedback_metrics: pl.DataFrame) -> tuple[SkillFacts, ...]:
+def skill_facts(feedback_metrics: pl.DataFrame, measures: Sequence[str] = SKILL_METRICS) -> tuple[SkillFacts, ...]:
     """Skill per horizon as last measured, with what its interval allows one to say."""
-    rows = _last_overall(feedback_metrics).filter(pl.col("metric").is_in(SKILL_METRICS))
+    rows = _last_overall(feedback_metrics).filter(pl.col("metric").is_in(measures))
     wanted = rows.sort("metric", "horizon", descending=[True, False]).select(
         "horizon", "metric", "value", "low", "high", "baseline", "n"
     )
@@ -118,94 +119,6 @@ def coverage_facts(feedback_metrics: pl.DataFrame) -> tuple[CoverageFacts, ...]:
     rows = _last_overall(feedback_metrics).filter(pl.col("metric").is_in(list(COVERAGE_LEVELS)))
     wanted = rows.sort("horizon", "metric").select("horizon", "metric", "value", "low", "high", "n", "verdict")
     return tuple(CoverageFacts(horizon, COVERAGE_LEVELS[metric], *row) for horizon, metric, *row in wanted.iter_rows())
-
-
-@dataclass(frozen=True)
-class ClosedTrade:
-    """A closed trade and what was learned from it."""
-
-    ticker: str
-    session: date
-    held_sessions: int
-    profit: Decimal
-    realised: float
-    expected: float | None
-    verdict: str
-    lesson: str
-
-
-def best_and_worst(
-    trade_reflections: pl.DataFrame, count: int = 2
-) -> tuple[tuple[ClosedTrade, ...], tuple[ClosedTrade, ...]]:
-    """The sales that gained most and those that lost most; a loss is never among the best, nor a gain the worst."""
-    ordered = trade_reflections.sort("profit", "trade_id", descending=[True, False])
-    gains = ordered.filter(pl.col("profit") > 0).head(count)
-    losses = ordered.filter(pl.col("profit") < 0).tail(count).reverse()
-    return tuple(map(_trade, gains.to_dicts())), tuple(map(_trade, losses.to_dicts()))
-
-
-def _trade(row: dict[str, object]) -> ClosedTrade:
-    names = {"realised": "realised_return", "expected": "expected_return"}
-    return ClosedTrade(**{field: row[names.get(field, field)] for field in ClosedTrade.__dataclass_fields__})  # type: ignore[arg-type]
-
-
-@dataclass(frozen=True)
-class BookFacts:
-    """The book's way from its capital, beside doing nothing clever."""
-
-    first: date
-    last: date
-    sessions: int
-    capital: Decimal
-    nav: Decimal
-    total: float
-    equal_weight: float
-    benchmark: float | None
-    deepest: float
-    positions: int
-    turnover: float
-    """Mean value traded per session over NAV."""
-    commission: Decimal
-    spread_cost: Decimal
-    impact_cost: Decimal
-    nav_path: tuple[float, ...]
-    equal_weight_path: tuple[float, ...]
-    benchmark_path: tuple[float, ...]
-    """Empty where there is no benchmark."""
-
-    @property
-    def costs(self) -> Decimal:
-        """Everything trading cost."""
-        return self.commission + self.spread_cost + self.impact_cost
-
-
-def book_facts(portfolio_value: pl.DataFrame) -> BookFacts | None:
-    """Tell the book's story from its sessions; None if it was never opened."""
-    if portfolio_value.is_empty():
-        return None
-    rows = portfolio_value.sort("session")
-    last = rows.row(-1, named=True)
-    capital = float(last["capital"])
-    has_benchmark = rows["benchmark"].null_count() == 0
-    return BookFacts(
-        first=rows["session"][0],
-        last=last["session"],
-        sessions=rows.height,
-        capital=last["capital"],
-        nav=last["nav"],
-        total=float(last["nav"]) / capital - 1,
-        equal_weight=last["equal_weight"] / capital - 1,
-        benchmark=last["benchmark"] / capital - 1 if has_benchmark else None,
-        deepest=max(rows["drawdown"].to_list()),
-        positions=last["positions"],
-        turnover=sum(rows["turnover"].to_list()) / rows.height,
-        commission=last["commission"],
-        spread_cost=last["spread_cost"],
-        impact_cost=last["impact_cost"],
-        nav_path=tuple(float(value) for value in rows["nav"]),
-        equal_weight_path=tuple(rows["equal_weight"].to_list()),
-        benchmark_path=tuple(rows["benchmark"].to_list()) if has_benchmark else (),
-    )
 
 
 @dataclass(frozen=True)
@@ -268,29 +181,6 @@ def ledger_facts(ledger_entries: pl.DataFrame, portfolio_value: pl.DataFrame) ->
 def _account(ledger_entries: pl.DataFrame, name: str) -> Decimal:
     amounts = ledger_entries.filter(pl.col("account") == name)["amount"]
     return sum(amounts.to_list(), Decimal(0))
-
-
-@dataclass(frozen=True)
-class PlanFacts:
-    """What was planned, and what stood in the way of the rest."""
-
-    considered: int
-    taken: int
-    filled: int
-    blocked_by: tuple[tuple[str, int], ...]
-    """Rule and the plans it was the first to refuse, most frequent first."""
-
-
-def plan_facts(trade_plans: pl.DataFrame, executed_trades: pl.DataFrame) -> PlanFacts:
-    """Count plans, fills, and which rule refused the others."""
-    blocked = trade_plans.filter(pl.col("blocked_by").is_not_null())
-    by_rule = blocked.group_by("blocked_by").len().sort(["len", "blocked_by"], descending=[True, False])
-    return PlanFacts(
-        considered=trade_plans.height,
-        taken=trade_plans.filter(pl.col("taken")).height,
-        filled=executed_trades.filter(pl.col("shares") > 0).height,
-        blocked_by=tuple((str(rule), int(count)) for rule, count in by_rule.iter_rows()),
-    )
 
 
 def _last_overall(feedback_metrics: pl.DataFrame) -> pl.DataFrame:

@@ -12,6 +12,7 @@ from lake.tables.feedback import FEEDBACK_METRICS
 from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES, TICKER_UNIVERSE
 from lake.tables.trading import PORTFOLIO_VALUE, STRATEGIC_PRIORITIES
 from pipeline.engine.stage import Moment, Read, Stage
+from pipeline.market.annual_sessions import sessions_per_year
 from pipeline.market.dividends_in_gaps import restate_in_gaps
 from pipeline.market.returns import daily_total_returns
 from pipeline.market.securities.following import Securities
@@ -118,15 +119,6 @@ def _volatility(returns: list[float], calendar: Sessions, session: date) -> floa
     mean = fsum(returns) / len(returns)
     variance = fsum((r - mean) ** 2 for r in returns) / (len(returns) - 1)
     return sqrt(variance * sessions_per_year(calendar, session))
-
-
-def sessions_per_year(calendar: Sessions, session: date) -> int:
-    """Return how many sessions the exchange held in the year up to a session; 252 where its calendar starts later."""
-    day = 28 if (session.month, session.day) == (2, 29) else session.day
-    start = session.replace(year=session.year - 1, day=day)
-    if start < calendar.days[0]:
-        return 252
-    return len(calendar.between(start, session)) - calendar.is_session(start)
 
 
 def _compound(returns: list[float]) -> float:

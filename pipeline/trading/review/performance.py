@@ -109,6 +109,9 @@ class RecordComparison:
     information_ratio: float | None
     """Mean difference over its standard deviation, annualised."""
     beta: float | None
+    """Slope of its session returns on the other's."""
+    alpha: float | None
+    """Jensen's alpha over a riskless rate of 0: mean return less beta times the other's, times sessions per year."""
     correlation: float | None
     sharpe_difference: float | None
     low: float | None
@@ -141,11 +144,13 @@ def compare(
         returns, other, sessions_per_year, seed=seed, resamples=resamples, level=level
     )
     annual = sqrt(sessions_per_year)
+    beta = float(np.cov(r, o)[0, 1] / o.var(ddof=1)) if varied else None
     return RecordComparison(
         excess_return=float(np.prod(1 + r) - np.prod(1 + o)),
         tracking_error=None if r.size < 2 else float(difference.std(ddof=1)) * annual,
         information_ratio=None if steady else float(difference.mean() / difference.std(ddof=1)) * annual,
-        beta=float(np.cov(r, o)[0, 1] / o.var(ddof=1)) if varied else None,
+        beta=beta,
+        alpha=None if beta is None else float(r.mean() - beta * o.mean()) * sessions_per_year,
         correlation=float(np.corrcoef(r, o)[0, 1]) if varied and not _flat(r) else None,
         sharpe_difference=None if pair[0] is None or pair[1] is None else pair[0] - pair[1],
         low=low,

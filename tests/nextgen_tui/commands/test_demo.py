@@ -12,6 +12,7 @@ import pytest
 from lake.runs import last_session
 from lake.store import Lake
 from lake.tables.predictions import PREDICTIONS
+from lake.tables.trading import PORTFOLIO_VALUE
 from nextgen_tui.cli import exit_codes
 from nextgen_tui.cli.main import outcome
 from pipeline.control.workers.job import Job
@@ -44,11 +45,11 @@ def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, Any,
 
 
 def test_the_demo_replays_what_is_missing_and_its_books_balance(demo: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, summary, _ = said(capsys, "demo", "--sessions", "2", "--lake", str(demo))
+    code, told, _ = said(capsys, "demo", "--sessions", "2", "--lake", str(demo))
     assert code == exit_codes.DONE
-    assert summary["ledger"]["balances"] is True
-    assert summary["book"]["sessions"] == 2
-    assert summary["data"]["bars"] > 1_000
+    assert told["summary"]["ledger"]["balances"] is True
+    assert told["summary"]["sessions"] == 2
+    assert told["data"]["bars"] > 1_000
 
 
 def test_the_next_cycle_follows_the_last_and_is_done_once(demo: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -57,6 +58,35 @@ def test_the_next_cycle_follows_the_last_and_is_done_once(demo: Path, capsys: py
     assert {run["status"] for run in cycle["runs"]} == {"done"}
     again = said(capsys, "cycle", "--session", cycle["session"], "--lake", str(demo))[1]
     assert again["already_done"] is True
+
+
+def test_a_replay_and_cycles_up_to_a_day_end_with_what_came_of_them(
+    demo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, replayed, _ = said(capsys, "replay", "--sessions", "1", "--lake", str(demo))
+    assert code == exit_codes.DONE
+    again = said(capsys, "cycle", "--session", replayed["last"], "--to", replayed["last"], "--lake", str(demo))[1]
+    assert (replayed["done"], again["done"], again["already_done"]) == (1, 0, 1)
+    assert again["summary"] == replayed["summary"]
+    value = Lake.open(demo).read(PORTFOLIO_VALUE).sort("session")
+    assert replayed["summary"]["book"]["value"] == str(value["nav"][-1])
+    assert replayed["summary"]["book"]["start_value"] == str(value["nav"][-2])
+    assert replayed["summary"]["baselines"]["equal weight"] == pytest.approx(
+        value["equal_weight"][-1] / value["equal_weight"][-2] - 1
+    )
+
+
+def test_the_end_of_a_replay_is_told_in_words(demo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert outcome(["demo", "--sessions", "1", "--lake", str(demo)]) == exit_codes.DONE
+    out = " ".join(capsys.readouterr().out.split())
+    for words in ("became", "equal weight", "Maximum drawdown", "What blocked most", "nextgen report --from"):
+        assert words in out
+
+
+def test_cycles_cannot_end_before_they_begin(demo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = said(capsys, "cycle", "--to", "2000-01-03", "--lake", str(demo))
+    assert code == exit_codes.USAGE
+    assert "cannot end earlier, at 2000-01-03" in err
 
 
 def test_a_simulated_market_goes_on_by_one_session_when_a_cycle_is_asked_for_without_naming_one(demo: Path) -> None:

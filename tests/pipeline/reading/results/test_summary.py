@@ -11,11 +11,8 @@ from lake.tables.feedback import FEEDBACK_METRICS
 from lake.tables.market import MARKET_PRICES, QUARANTINED_ROWS
 from lake.tables.news import NEWS_ARTICLES
 from lake.tables.trading import (
-    EXECUTED_TRADES,
     LEDGER_ENTRIES,
     PORTFOLIO_VALUE,
-    TRADE_PLANS,
-    TRADE_REFLECTIONS,
 )
 from pipeline.reading.results import summary
 from tests.nextgen_tui.lakes import SESSION, bars, rows
@@ -73,19 +70,6 @@ def test_only_the_last_overall_measurement_counts() -> None:
     assert (one.stated, one.measured, one.verdict) == (0.8, 0.7, "too narrow")
 
 
-def test_a_loss_is_never_among_the_best_nor_a_gain_among_the_worst() -> None:
-    frame = rows(
-        TRADE_REFLECTIONS,
-        {"trade_id": "a", "ticker": "A", "profit": Decimal("5.00")},
-        {"trade_id": "b", "ticker": "B", "profit": Decimal("-3.00")},
-        {"trade_id": "c", "ticker": "C", "profit": Decimal("-9.00")},
-        {"trade_id": "d", "ticker": "D", "profit": Decimal("0.00")},
-    )
-    best, worst = summary.best_and_worst(frame)
-    assert [trade.ticker for trade in best] == ["A"]
-    assert [trade.ticker for trade in worst] == ["C", "B"]
-
-
 def value_row(session: date, nav: str, **given: object) -> dict[str, object]:
     return {
         "session": session,
@@ -96,22 +80,6 @@ def value_row(session: date, nav: str, **given: object) -> dict[str, object]:
         "benchmark": None,
         **given,
     }
-
-
-def test_the_book_is_told_beside_doing_nothing_clever() -> None:
-    frame = rows(
-        PORTFOLIO_VALUE,
-        value_row(date(2022, 3, 1), "90.00", drawdown=0.1, commission=Decimal("1.00")),
-        value_row(date(2022, 2, 28), "100.00"),
-    )
-    facts = summary.book_facts(frame)
-    assert facts is not None
-    assert facts.total == pytest.approx(-0.1)
-    assert facts.equal_weight == pytest.approx(0.1)
-    assert facts.benchmark is None
-    assert facts.nav_path == (100.0, 90.0)
-    assert (facts.deepest, facts.costs) == (0.1, Decimal("1.00"))
-    assert summary.book_facts(frame.clear()) is None
 
 
 def leg(event: str, account: str, amount: str) -> dict[str, object]:
@@ -148,16 +116,3 @@ def test_one_cent_off_anywhere_is_said_aloud(amount: str, cash: str, unexplained
     facts = summary.ledger_facts(entries, book)
     assert not facts.balances
     assert "does NOT balance" in facts.sentence
-
-
-def test_refusals_are_counted_by_the_first_rule_that_refused() -> None:
-    plans = rows(
-        TRADE_PLANS,
-        {"ticker": "A", "taken": True, "blocked_by": None},
-        {"ticker": "B", "blocked_by": "liquidity"},
-        {"ticker": "C", "blocked_by": "cost_awareness"},
-        {"ticker": "D", "blocked_by": "cost_awareness"},
-    )
-    facts = summary.plan_facts(plans, rows(EXECUTED_TRADES, {"shares": 5}, {"shares": 0}))
-    assert (facts.considered, facts.taken, facts.filled) == (4, 1, 1)
-    assert facts.blocked_by == (("cost_awareness", 2), ("liquidity", 1))

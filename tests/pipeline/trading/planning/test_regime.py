@@ -1,16 +1,13 @@
 """The stance: regime, skill and risk budget, from what was known."""
 
-from datetime import date
-
 import polars as pl
 import pytest
 
 from lake.tables.feedback import FEEDBACK_METRICS
 from lake.tables.market import TICKER_UNIVERSE
 from pipeline.trading.planning import regime
-from pipeline.trading.planning.regime import market_returns, sessions_per_year
+from pipeline.trading.planning.regime import market_returns
 from tests.frames import market
-from tests.frames.sessions import weekday_sessions
 from tests.frames.trading import CALENDAR, DAYS, World, bar, delisting, members, skill
 
 LAST = DAYS[69]
@@ -70,10 +67,3 @@ def test_the_market_is_who_was_a_member_then_not_who_is_left_now() -> None:
     actions = market.actions(delisting("BBB", DAYS[2], 0.0), calendar=CALENDAR)
     universe = pl.concat([members(DAYS[0], "AAA", "BBB"), members(DAYS[1], "AAA")])
     assert market_returns(prices, actions, universe) == [-0.25, 0.0]
-
-
-def test_sessions_per_year_are_counted_in_the_calendar() -> None:
-    weekdays = weekday_sessions(date(2019, 1, 1), date(2021, 12, 31))
-    assert sessions_per_year(weekdays, date(2020, 12, 31)) == 262  # leap year 2020 has 262 weekdays
-    assert sessions_per_year(weekdays, date(2021, 3, 1)) == 261
-    assert sessions_per_year(CALENDAR, LAST) == 252  # the calendar does not reach back a year

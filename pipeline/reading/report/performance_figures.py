@@ -1,0 +1,68 @@
+"""The book's track record in figures: by itself, beside each baseline, and how much of it chance explains."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from pipeline.reading.report.tracks import Track
+from pipeline.trading.review.performance import (
+    Performance,
+    RecordComparison,
+    compare,
+    deflated_sharpe,
+    measure,
+    probabilistic_sharpe,
+)
+
+SEED = 1
+"""Of the bootstrap of Sharpe differences: the same sessions give the same interval in every report."""
+
+
+@dataclass(frozen=True)
+class SharpeEvidence:
+    """How sure one can be that the book's Sharpe ratio is not luck."""
+
+    trials: int
+    """Configurations tried, the one reported included."""
+    above_zero: float | None
+    """Probability that the true ratio is above 0, had nothing else been tried."""
+    deflated: float | None
+    """The same beyond what the best of as many worthless configurations would show."""
+
+
+@dataclass(frozen=True)
+class PerformanceFigures:
+    """All that is measured of session returns."""
+
+    sessions_per_year: int
+    """Of the lake's own calendar; what is annual is annualised by it."""
+    tracks: dict[str, Performance]
+    """Name of a track -> its figures."""
+    against: dict[str, RecordComparison]
+    """Name of a baseline -> the book beside it."""
+    evidence: SharpeEvidence
+
+
+def measure_tracks(tracks: Sequence[Track], sessions_per_year: int, trials: int) -> PerformanceFigures:
+    """The figures of the first track, which is the book's, and of the baselines after it."""
+    book, *baselines = tracks
+    return PerformanceFigures(
+        sessions_per_year=sessions_per_year,
+        tracks={track.name: measure(track.returns, sessions_per_year) for track in tracks},
+        against={other.name: compare(book.returns, other.returns, sessions_per_year, seed=SEED) for other in baselines},
+        evidence=SharpeEvidence(trials, probabilistic_sharpe(book.returns, 0.0), deflated_sharpe(book.returns, trials)),
+    )
+
+
+def count_trials(model_promotions: pl.DataFrame, settings_used: Sequence[str]) -> int:
+    """How many configurations the lake itself knows were tried, at least the one it ran.
+
+    Args:
+        model_promotions: the models that were judged: the best of them made the forecasts.
+        settings_used: the recorded parameters of each plan: further ones are further configurations.
+    """
+    models = model_promotions["model_id"].n_unique() if model_promotions.height else 0
+    return max(models, 1) + max(len(set(settings_used)), 1) - 1
