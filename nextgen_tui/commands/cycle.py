@@ -23,7 +23,7 @@ def command(invocation: Invocation, session: date | None, last: date | None) -> 
     from nextgen_tui.cli.error_messages import suggest_request
     from nextgen_tui.cli.runs_view import show_cycle
     from nextgen_tui.cli.session_choice import next_session, refuse_open
-    from nextgen_tui.cli.span_output import replay_and_show
+    from nextgen_tui.report.span_output import replay_and_show
 
     calendar = invocation.runner.calendar
     if session is None:

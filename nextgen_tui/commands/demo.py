@@ -60,8 +60,8 @@ def command(
 
 def _show(invocation: Invocation, lake: Lake, timing: Timing, seconds: float) -> None:
     from lake.tables import market, news, trading
-    from nextgen_tui.cli.span_output import show_span
-    from nextgen_tui.cli.summary_view import data_part, heading
+    from nextgen_tui.report.span_output import show_span
+    from nextgen_tui.report.summary_view import data_part, heading
     from nextgen_tui.text import formats
     from pipeline.reading.results.summary import data_facts
 

@@ -179,7 +179,7 @@ def _no_bar(invocation: Invocation, quarantined: int) -> str:
 
 
 def _tell(invocation: Invocation, rows: dict[str, int], quarantined: Sequence[tuple[str, int]], usable: bool) -> None:
-    from nextgen_tui.cli.summary_view import set_aside_part
+    from nextgen_tui.report.summary_view import set_aside_part
     from nextgen_tui.text import formats
     from nextgen_tui.text.table_view import grid
 

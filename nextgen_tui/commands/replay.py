@@ -23,7 +23,7 @@ def command(invocation: Invocation, first: date | None, last: date | None, sessi
     the way of trades.
     """
     from nextgen_tui.cli.session_choice import next_session, refuse_open
-    from nextgen_tui.cli.span_output import replay_and_show
+    from nextgen_tui.report.span_output import replay_and_show
 
     if (last is None) == (sessions is None):
         raise click.UsageError("give an end: --to YYYY-MM-DD, or --sessions N")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def show_span(invocation: Invocation, first: date, last: date) -> dict[str, Any]:
     """Show what came of the sessions from one day to another, and return the same for a script."""
-    from nextgen_tui.cli.summary_view import show_summary
+    from nextgen_tui.report.summary_view import show_summary
     from pipeline.reading.report.span_summary import summarize_span
 
     summary = summarize_span(invocation.lake, invocation.settings, invocation.runner.calendar, first, last)
