@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from lake.contract import CENTS, PRICE, Column, Rule, Table
+from lake.contract import CENTS, PRICE, RATE, Column, Rule, Table
 from lake.tables.vocabulary import SESSION, TICKER, count, day, flag, instant, number, text
 
 
@@ -14,6 +14,21 @@ def money(doc: str, *, nullable: bool = False) -> Column:
 def price(doc: str, *, nullable: bool = False) -> Column:
     """An exact price per share."""
     return Column(PRICE, "currency per share", doc, nullable=nullable)
+
+
+def local_money(doc: str) -> Column:
+    """An amount in the currency that a foreign name is quoted in, exact to its hundredth; null for the book's own."""
+    return Column(CENTS, "quoted currency", doc, nullable=True)
+
+
+def currency(doc: str) -> Column:
+    """The currency that a foreign name is quoted in."""
+    return Column(pl.String(), "ISO 4217", f"{doc}; null for the book's own", nullable=True, pattern="[A-Z]{3}")
+
+
+def rate(doc: str) -> Column:
+    """What one unit of that currency was worth in the book's."""
+    return Column(RATE, "book's currency per quoted one", f"{doc}; null for the book's own", nullable=True)
 
 
 SIDE = Column(pl.String(), "name", "buy or sell", pattern="buy|sell")
@@ -102,6 +117,8 @@ TRADE_PLANS = Table(
             "predictions.prediction_id"
         ),
         "model_id": text("the model behind it", unit="id", nullable=True, max_length=80),
+        "currency": currency("what close and stop are quoted in"),
+        "rate": rate("what that was worth when it was decided"),
     },
     rules={
         "shares are not negative": Rule(pl.col("shares") >= 0, "state the side in `side`"),
@@ -129,12 +146,16 @@ EXECUTED_TRADES = Table(
         "reason": text("why it was not filled, or only partly", max_length=300),
         "ordered": count("shares", "shares ordered, after splits since the plan"),
         "shares": count("shares", "shares filled"),
-        "open_price": price("the session's opening price", nullable=True),
-        "fill_price": price("price paid or received: open, half-spread and impact", nullable=True),
-        "gross": money("shares x fill price, rounded half to even"),
+        "open_price": price("the session's opening price, as quoted", nullable=True),
+        "fill_price": price("price paid or received, as quoted: open, half-spread and impact", nullable=True),
+        "gross": money("shares x fill price, rounded half to even; of a foreign name local_gross x rate"),
         "commission": money("commission"),
         "spread_cost": money("what the half-spread cost against the open"),
         "impact_cost": money("what the impact cost against the open"),
+        "currency": currency("what the name is quoted in"),
+        "rate": rate("what that was worth"),
+        "rate_session": day("the day of that rate: the last one before the session", nullable=True),
+        "local_gross": local_money("shares x fill price, rounded half to even"),
     },
     rules={
         "fills are not negative": Rule(pl.col("shares") >= 0, "state the side in `side`"),
@@ -142,7 +163,8 @@ EXECUTED_TRADES = Table(
     },
 )
 
-ACCOUNTS = "cash|positions|receivable|capital|realised|dividends|commission|rounding"
+ACCOUNTS = "cash|positions|receivable|capital|realised|exchange|dividends|commission|rounding"
+"""`exchange`: what exchange rates added to the gain on what was sold."""
 
 POSITION_ENDS = Table(
     name="position_ends",
@@ -209,6 +231,11 @@ LEDGER_ENTRIES = Table(
         "corrects": text(
             "reversal and correction: the event that was posted first", unit="id", nullable=True, max_length=100
         ),
+        "currency": currency("what the name is quoted in"),
+        "rate": rate("what the amount was converted at; null in reversals"),
+        "local_amount": local_money(
+            "the amount in that currency before it was converted; null for commission and what is paid later"
+        ),
     },
     rules={
         "shares move only on positions": Rule(
@@ -234,15 +261,23 @@ PORTFOLIO_HOLDINGS = Table(
         "sector": text("sector", unit="name", max_length=60),
         "shares": count("shares", "shares held"),
         "cost": money("what they cost, commission apart"),
-        "close": price("last close known"),
+        "close": price("last close known, as quoted"),
         "close_session": day("the session of that close; earlier than `session` if it did not trade").refer_to(
             "market_prices.session"
         ),
-        "market_value": money("shares x close, rounded half to even"),
+        "market_value": money("shares x close, rounded half to even; of a foreign name local_value x rate"),
         "unrealised": money("market value less cost"),
         "weight": number("fraction of NAV", "market value over portfolio value"),
         "opened": day("session of the position's first buy"),
         "held_sessions": count("sessions", "sessions since then"),
+        "currency": currency("what close, local_cost and local_value are in"),
+        "rate": rate("what that was worth at the session"),
+        "rate_session": day("the day of that rate: the last one before the session", nullable=True),
+        "local_cost": local_money("what they cost"),
+        "local_value": local_money("shares x close, rounded half to even"),
+        "exchange_gain": money(
+            "the part of `unrealised` that rates brought: local_cost x rate less cost", nullable=True
+        ),
     },
     rules={"a holding has shares": Rule(pl.col("shares") > 0, "leave out what is no longer held")},
 )
@@ -290,7 +325,7 @@ PORTFOLIO_VALUE = Table(
         "positions_value": money("holdings at the close"),
         "nav": money("cash + receivable + positions"),
         "capital": money("paid in so far"),
-        "realised": money("gains taken so far, commission and dividends apart"),
+        "realised": money("gains taken so far; commission, dividends and what exchange rates brought apart"),
         "unrealised": money("market value less cost"),
         "dividends": money("dividends earned so far"),
         "commission": money("commission paid so far"),
@@ -321,6 +356,8 @@ PORTFOLIO_VALUE = Table(
             nullable=True,
             max_length=500,
         ),
+        "exchange": money("gains taken so far that exchange rates brought; null where there were none", nullable=True),
+        "unrealised_exchange": money("the part of `unrealised` that rates brought; null as above", nullable=True),
     },
 )
 

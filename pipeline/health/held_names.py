@@ -23,6 +23,23 @@ def check_holds(trade_plans: pl.DataFrame) -> list[Check]:
     return [Check("book", "explained", "warn", float(held.height), 0.0, message[:500])]
 
 
+def check_rates(holdings: pl.DataFrame, moment: Moment, params: HealthParams) -> list[Check]:
+    """Name the currencies that held names are valued at an old rate of; nothing where there are none."""
+    held = holdings.filter(pl.col("session") == moment.session, pl.col("currency").is_not_null())
+    oldest = dict(held.sort("rate_session", descending=True).select("currency", "rate_session").iter_rows())
+    ages = {currency: (moment.session - day).days for currency, day in sorted(oldest.items())}
+    old = [one for one, age in ages.items() if age > params.max_rate_age_days]
+    if not params.max_rate_age_days or not old:
+        return []
+    told = ", ".join(f"{one} of {oldest[one]}" for one in old)
+    message = (
+        f"held names are valued at old exchange rates: {told}; nothing in them is traded until rates arrive"
+        " (`source.files.fx`, `source.yahoo.fx_pairs`)"
+    )
+    limit = float(params.max_rate_age_days)
+    return [Check("book", "exchange rates", "warn", float(max(ages[one] for one in old)), limit, message[:500])]
+
+
 def check_held_names(holdings: pl.DataFrame, moment: Moment, params: HealthParams) -> list[Check]:
     """Name the positions that rest on a close more than `max_silent` sessions old; nothing where there are none."""
     if not params.max_silent or holdings.is_empty():

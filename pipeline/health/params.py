@@ -30,5 +30,7 @@ class HealthParams:
     """Fall of the book from its peak that counts as failure."""
     doubt_sessions: Annotated[int, Field(ge=0, le=20), Earlier(0)] = 20
     """Sessions for which it is told that it was decided, and not known, which company a ticker is; 0 tells of none."""
+    max_rate_age_days: Annotated[int, Field(ge=0, le=366)] = 7
+    """Days that the exchange rate of a held name may be old before it is told of; 0 tells of none."""
     max_silent: Annotated[int, Field(ge=0, le=250), Earlier(0)] = 3
     """Sessions without a bar after which a held name is told of: beyond a short halt; 0 tells of none."""

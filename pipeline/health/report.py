@@ -18,13 +18,13 @@ from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.health import companies
 from pipeline.health.checks import Check, Status
 from pipeline.health.companies import check_companies
-from pipeline.health.held_names import check_held_names, check_holds
+from pipeline.health.held_names import check_held_names, check_holds, check_rates
 from pipeline.health.llm_checks import check_replies
 from pipeline.health.params import HealthParams
 from pipeline.ingestion.news.params import MAX_AGAIN
 from pipeline.ingestion.prices.cross_check import AGREES
 from pipeline.ingestion.sources.errors import LIMITED, SECOND_ANSWERS, UNREACHABLE
-from pipeline.ingestion.universe.ticker_universe import OTHER_CURRENCY
+from pipeline.ingestion.universe.foreign_listings import OTHER_CURRENCY
 from pipeline.prediction.inference_log import STANDING, standing_forecasts
 from pipeline.text_format import counted, percent
 
@@ -67,6 +67,7 @@ def report(
         _check_bias(bias_flags),
         *check_book(portfolio_value, params),
         *check_held_names(portfolio_holdings, moment, params),
+        *check_rates(portfolio_holdings, moment, params),
         *check_holds(trade_plans),
     ]
     names = ("service", "check", "status", "value", "limit", "message")

@@ -166,6 +166,9 @@ class TradingParams:
     max_gap: Annotated[int, Field(ge=5, le=250)] = MAX_GAP
     """Sessions without a bar after which whoever trades under a ticker is taken for another company, unless a rename or
     a delisting says who it is; `ingestion.universe.max_gap` is the same for the universe."""
+    max_rate_age_days: Annotated[int, Field(ge=1, le=366)] = 7
+    """Days that the exchange rate of a trade may be old; `ingestion.max_rate_age_days` is the same for the universe.
+    What is held is valued at the last rate, however old."""
     mark_down_after: Annotated[int, Field(ge=0, le=250), Earlier(0)] = 20
     """Sessions without a bar after which a position is marked down: a month; 0 never marks one down."""
     mark_down: Share = 0.5

@@ -16,6 +16,9 @@ THIRD = FOLDER / "format_3.tar.xz"
 FOURTH = FOLDER / "format_4.tar.xz"
 """By `nextgen demo` of format 4: as the third, and 10 cycles."""
 
+FIFTH = FOLDER / "format_5.tar.xz"
+"""By `nextgen demo` of format 5: as the fourth."""
+
 
 def unpack(archive: Path, folder: Path) -> Path:
     """Unpack a lake into the folder and return where it lies."""

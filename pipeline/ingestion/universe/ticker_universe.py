@@ -6,10 +6,18 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from lake.tables.market import CONSTITUENTS, CORPORATE_ACTIONS, INSTRUMENTS, MARKET_PRICES, TICKER_UNIVERSE
+from lake.tables.market import (
+    CONSTITUENTS,
+    CORPORATE_ACTIONS,
+    FX_RATES,
+    INSTRUMENTS,
+    MARKET_PRICES,
+    TICKER_UNIVERSE,
+)
 from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.ingestion.params import IngestionParams
 from pipeline.ingestion.universe.companies import split_by_knowledge, trace_companies
+from pipeline.ingestion.universe.foreign_listings import OTHER_CURRENCY, add_quoted, convert_foreign, find_rates
 from pipeline.ingestion.universe.params import UniverseParams
 from pipeline.market.securities.following import Securities
 
@@ -17,8 +25,6 @@ HISTORY = 280
 """Sessions of bars that are read and counted: a bound on the work, far above what any filter asks for."""
 LIQUIDITY = 20
 """Sessions whose median says how much is traded."""
-OTHER_CURRENCY = "the book is kept in"
-"""Words in the reason of what is quoted in another currency."""
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
@@ -29,13 +35,15 @@ def universe(
     instruments: pl.DataFrame,
     corporate_actions: pl.DataFrame,
     constituents: pl.DataFrame,
+    fx_rates: pl.DataFrame,
     moment: Moment,
     params: IngestionParams,
 ) -> pl.DataFrame:
     """Judge every instrument that ever had a bar, at each of the moment's sessions.
 
-    Filters in order: compared with only (a benchmark), quoted in another currency than the book's, not a constituent at
-    the session (where an index is followed), delisted, stale, history, close, dollar volume, rank. A
+    Filters in order: compared with only (a benchmark), quoted in another currency than the book's that no rate converts
+    into it, not a constituent at the session (where an index is followed), delisted, stale, history, close, dollar
+    volume, rank. The limits are in the book's currency, and so is the dollar volume; the close is as quoted. A
     session's verdict uses what was public by its decision alone, on a range of sessions too: a late or restated bar
     counts from the first decision that could know it, and so does a rename.
     A ticker has the history of its company, under any name it had. One without a bar in reach keeps its last close
@@ -46,7 +54,7 @@ def universe(
         corporate_actions = corporate_actions.filter(pl.col("kind") == "delisting")
     for facts, part in split_by_knowledge(corporate_actions, moment, _decisions(moment, params), params.universe):
         companies = trace_companies(facts, market_prices, moment.calendar, params.universe)
-        frames = (market_prices, before, instruments, facts, constituents)
+        frames = (market_prices, before, instruments, facts, constituents, fx_rates)
         parts.append(_judge(*frames, companies, part, params))
         before = parts[-1]
     return pl.concat(parts)
@@ -58,6 +66,7 @@ def _judge(
     instruments: pl.DataFrame,
     corporate_actions: pl.DataFrame,
     constituents: pl.DataFrame,
+    fx_rates: pl.DataFrame,
     companies: Securities,
     moment: Moment,
     params: IngestionParams,
@@ -72,9 +81,12 @@ def _judge(
     listed = instruments.select("ticker", "sector", "role", "currency", "unit")
     observed = observed.join(listed, on="ticker", how="inner", maintain_order="left")
     if moment.currency:
-        observed = _add_quoted(observed, market_prices, moment.currency)
+        quoted = add_quoted(observed, market_prices, moment.currency)
+        rates = find_rates(fx_rates, sessions, moment.currency, params.max_rate_age_days)
+        observed = convert_foreign(quoted, rates, params.max_rate_age_days)
     else:  # a run of a program that did not ask
-        observed = observed.with_columns(foreign=pl.lit(None, dtype=pl.String))
+        nothing = {"foreign": pl.lit(None, dtype=pl.String), "unconverted": pl.lit(""), "rate": pl.lit(1.0)}
+        observed = observed.with_columns(**nothing)
     drawn = observed.with_columns(constituent=_constituent(observed, constituents))
     ended = _near_delisting(drawn, corporate_actions, sessions)
     return (
@@ -248,23 +260,13 @@ def _near_delisting(observed: pl.DataFrame, actions: pl.DataFrame, sessions: pl.
     )
 
 
-def _add_quoted(observed: pl.DataFrame, bars: pl.DataFrame, currency: str) -> pl.DataFrame:
-    """Add foreign (String): the currency of the listing, or else of the last bar, where it is not the book's."""
-    quoted = bars.select(company="ticker", session="session", quoted="currency").unique(maintain_order=True)
-    quoted = quoted.sort("session", "company")
-    ordered = observed.with_row_index("number").sort("session", "ticker")
-    beside = ordered.join_asof(quoted, on="session", by="company", strategy="backward", check_sortedness=False)
-    other = [pl.when(pl.col(name) != currency).then(name) for name in ("currency", "quoted")]
-    in_unit = pl.format("{} ({})", pl.col("unit"), other[0])
-    return beside.with_columns(foreign=pl.coalesce(in_unit, *other)).sort("number").drop("number", "quoted")
-
-
 def _add_verdict(rows: pl.DataFrame, params: UniverseParams, currency: str) -> pl.DataFrame:
     """Add member and reason."""
     # A delisting whose ex-date lies before the sessions in reach has no row: nothing in reach can have traded since.
     last_row = pl.col("row") - pl.col("stale")
     gone = pl.col("delisted").is_not_null() & (last_row < pl.col("ex_row").fill_null(pl.col("row")))
     unlike = f"quoted in {{}}, {OTHER_CURRENCY} {currency}"
+    close = pl.col("close") * pl.col("rate")
     reason = pl.coalesce(
         _failing(
             (pl.col("role") == "benchmark") & pl.col("foreign").is_not_null(),
@@ -272,7 +274,7 @@ def _add_verdict(rows: pl.DataFrame, params: UniverseParams, currency: str) -> p
             "foreign",
         ),
         _failing(pl.col("role") == "benchmark", "a benchmark: compared with, never traded"),
-        _failing(pl.col("foreign").is_not_null(), unlike, "foreign"),
+        _failing(pl.col("unconverted").is_not_null(), f"{unlike}{{}}", "foreign", "unconverted"),
         _failing(~pl.col("constituent"), "no constituent of the index at this session"),
         _failing(gone, "delisted on {}", pl.col("delisted")),
         _failing(pl.col("stale") > params.max_stale, f"no bar for {{}} sessions (at most {params.max_stale})", "stale"),
@@ -280,9 +282,9 @@ def _add_verdict(rows: pl.DataFrame, params: UniverseParams, currency: str) -> p
             pl.col("history") < params.min_history, f"{{}} of {params.min_history} sessions of history", "history"
         ),
         _failing(
-            pl.col("close") < params.min_close,
+            close < params.min_close,
             f"close {{}} below {params.min_close}",
-            pl.col("close").round(4),
+            close.round(4),
         ),
         _failing(pl.col("dollar_volume").is_null(), f"nothing traded for {LIQUIDITY} sessions"),
         _failing(
@@ -321,6 +323,7 @@ STAGE = Stage(
         Read(INSTRUMENTS, lookback=None),
         Read(CORPORATE_ACTIONS, lookback=None, where=pl.col("kind").is_in(["delisting", "rename"])),
         Read(CONSTITUENTS, lookback=None),
+        Read(FX_RATES, lookback=HISTORY, every_revision=True, columns=(*FX_RATES.key, "rate", "available_at")),
     ),
     writes=TICKER_UNIVERSE,
     params=IngestionParams(),

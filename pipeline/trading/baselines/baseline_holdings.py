@@ -11,12 +11,14 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from lake.tables.market import CORPORATE_ACTIONS, INSTRUMENTS, MARKET_PRICES, TICKER_UNIVERSE
+from lake.tables.market import CORPORATE_ACTIONS, FX_RATES, INSTRUMENTS, MARKET_PRICES, TICKER_UNIVERSE
 from lake.tables.trading import BASELINE_HOLDINGS, PORTFOLIO_VALUE
 from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.market.securities.order_of_day import order_by_company
 from pipeline.market.sessions import Sessions
 from pipeline.trading.baselines.held_portfolio import Flags, Floats, HeldPortfolio, select_events
+from pipeline.trading.currencies.converted_facts import convert_actions, convert_closes
+from pipeline.trading.currencies.session_rates import RATE_COLUMNS, SessionRates
 from pipeline.trading.params import Costs, TradingParams
 
 WINDOW = 40
@@ -56,6 +58,7 @@ def baselines(
     corporate_actions: pl.DataFrame,
     ticker_universe: pl.DataFrame,
     instruments: pl.DataFrame,
+    fx_rates: pl.DataFrame,
     moment: Moment,
     params: TradingParams,
 ) -> pl.DataFrame:
@@ -65,8 +68,11 @@ def baselines(
     without trade is kept until it trades again, at what it then fetches, until an action ends it, or until it has been
     silent for so long that it is written off. The benchmark buys the first benchmark and keeps it; dividends are
     invested again. The last `WINDOW` sessions are followed anew with the facts of today. A lake whose value has a
-    history without holdings goes on from its last value, in cash.
+    history without holdings goes on from its last value, in cash. All of it is in the book's currency.
     """
+    rates = SessionRates.read(instruments, fx_rates, moment.currency, params.max_rate_age_days)
+    market_prices = convert_closes(market_prices, rates)
+    corporate_actions = convert_actions(corporate_actions, rates, moment.calendar)
     first = moment.calendar.offset(moment.session, -WINDOW)
     rows, first_listed = [], _reference(instruments, moment.currency)
     for portfolio, capital in _capitals(portfolio_value, first_listed, params).items():
@@ -233,6 +239,7 @@ STAGE = Stage(
         Read(CORPORATE_ACTIONS, lookback=WINDOW),
         Read(TICKER_UNIVERSE, lookback=WINDOW, where=pl.col("member"), columns=("session", "ticker", "member")),
         Read(INSTRUMENTS, lookback=None),
+        Read(FX_RATES, lookback=None, columns=RATE_COLUMNS),
     ),
     writes=BASELINE_HOLDINGS,
     params=TradingParams(),

@@ -13,13 +13,25 @@ from pipeline.trading.books.actions import Action
 from pipeline.trading.books.book import Book, LedgerEvent, Leg, Position
 from pipeline.trading.books.money import MICROS_PER_CENT, half_even, to_micros
 from pipeline.trading.books.quotes import WINDOW, Quotes
+from pipeline.trading.books.trades import dispose
+from pipeline.trading.currencies.session_rates import NO_FOREIGN, OWN, Exchange, SessionRates
+
+MILLION = 1_000_000
 
 
 class Morning:
     """Posts the corporate actions of one morning one by one, so that each sees the book the one before left."""
 
-    def __init__(self, book: Book, known: Iterable[Action], quotes: Quotes, session: date, calendar: Sessions) -> None:
-        self.book, self.quotes, self.calendar = book, quotes, calendar
+    def __init__(
+        self,
+        book: Book,
+        known: Iterable[Action],
+        quotes: Quotes,
+        session: date,
+        calendar: Sessions,
+        rates: SessionRates = NO_FOREIGN,
+    ) -> None:
+        self.book, self.quotes, self.calendar, self.rates = book, quotes, calendar, rates
         self.session = session
         """To be moved on by whoever posts the mornings of a history."""
         self._of_ticker: dict[str, list[Action]] = defaultdict(list)
@@ -37,9 +49,13 @@ class Morning:
         return posted + self.pay_due_claims()
 
     def apply(self, action: Action) -> Iterator[LedgerEvent]:
-        """Post an action's events one after the other, so that each sees what the one before left."""
+        """Post an action's events one after the other, so that each sees what the one before left.
+
+        One of a foreign name whose currency has no rate yet waits until there is one.
+        """
         position = self.book.positions.get(action.ticker)
-        if position is None:
+        concerned = (action.ticker, action.successor or action.ticker)
+        if position is None or any(self.rates.at(name, self.session) is None for name in concerned):
             return
         for event in self._effect(action, position):
             self.book.post(event, self.session)
@@ -58,6 +74,10 @@ class Morning:
             self.book.post(events[-1], self.session)
         return events
 
+    def _exchange(self, ticker: str) -> Exchange:
+        """How amounts of a name are converted this morning."""
+        return self.rates.at(ticker, self.session) or OWN
+
     def _effect(self, action: Action, position: Position) -> Iterator[LedgerEvent]:
         if action.kind == "split":
             return self._split(action, position)
@@ -74,15 +94,25 @@ class Morning:
     def _split(self, action: Action, position: Position) -> Iterator[LedgerEvent]:
         """Whole shares stay; the fraction is paid out at the open, its share of the cost with it."""
         new, old = action.ratio
-        held, cost = position.shares, position.cost
+        held = position.shares
         whole, remainder = divmod(held * new, old)
         yield self._event("split", action, Leg("positions", 0, action.ticker, whole - held))
         if remainder:
-            price = self._price_in_lieu(action, held, cost)
+            price = self._price_in_lieu(action, held, self._quoted_cost(action.ticker, position))
             paid = half_even(remainder * price, old * MICROS_PER_CENT)
             # The fraction's share of the cost, over all shares there would be if fractions could be kept.
-            given_up = cost if whole == 0 else half_even(cost * remainder, held * new)
-            yield self._event("cash_in_lieu", action, *_disposal(action.ticker, paid, given_up, 0))
+            part = Fraction(remainder, held * new) if whole else Fraction(1)
+            yield self._event("cash_in_lieu", action, *self._dispose(action.ticker, paid, position, 0, part))
+
+    def _quoted_cost(self, ticker: str, position: Position) -> int:
+        """What a position cost in what its name is quoted in."""
+        return position.cost if self._exchange(ticker).currency is None else position.local_cost
+
+    def _dispose(self, ticker: str, paid: int, position: Position, shares: int, part: Fraction) -> tuple[Leg, ...]:
+        """Shares leave for what is paid, hundredths of what the name is quoted in, and a part of the cost with them."""
+        exchange = self._exchange(ticker)
+        cost, local_cost = round(position.cost * part), round(position.local_cost * part)
+        return dispose(ticker, exchange, (exchange.to_book(paid), paid), (cost, local_cost), shares)
 
     def _price_in_lieu(self, action: Action, held: int, cost: int) -> int:
         """Per share just after this split: the open undoes those that follow on the same day."""
@@ -102,73 +132,97 @@ class Morning:
 
     def _dividend(self, action: Action, position: Position) -> Iterator[LedgerEvent]:
         """Whoever held at the close before the ex-date has a claim, also if sold since."""
-        amount = half_even(position.shares * to_micros(action.amount or 0.0), MICROS_PER_CENT)
+        quoted = half_even(position.shares * to_micros(action.amount or 0.0), MICROS_PER_CENT)
+        ticker, exchange = action.ticker, self._exchange(action.ticker)
+        amount, local = exchange.to_book(quoted), exchange.local
         if not amount:
             return
-        ticker = action.ticker
-        claim = Leg("receivable", amount, ticker, due=action.pay_date or self.session)
+        claim = Leg("receivable", amount, ticker, due=action.pay_date or self.session, local=local(quoted))
         if action.nature == "return_of_capital":
-            returned = min(amount, position.cost)
-            legs = [claim, Leg("positions", -returned, ticker)]
-            if amount > returned:
-                legs.append(Leg("realised", returned - amount, ticker))
-            yield self._event("return_of_capital", action, *legs)
+            returned, quoted_returned = min(amount, position.cost), min(quoted, position.local_cost)
+            legs = [claim, Leg("positions", -returned, ticker, local=local(-quoted_returned))]
+            legs.append(Leg("realised", returned - amount, ticker, local=local(quoted_returned - quoted)))
+            yield self._event("return_of_capital", action, *(leg for leg in legs if not leg.is_empty))
         elif action.nature in ("rights", "spin_off"):  # sold at their value, and they cost nothing
-            yield self._event("rights", action, claim, Leg("realised", -amount, ticker))
+            yield self._event("rights", action, claim, Leg("realised", -amount, ticker, local=local(-quoted)))
         else:
-            yield self._event("dividend", action, claim, Leg("dividends", -amount, ticker))
+            yield self._event("dividend", action, claim, Leg("dividends", -amount, ticker, local=local(-quoted)))
 
     def _spin_off(self, action: Action, position: Position) -> Iterator[LedgerEvent]:
         """Shares of the other company come with their part of the cost; a fraction of one is paid out."""
         share = to_micros(action.cost_share or 0.0)
-        moved = half_even(position.cost * share, 1_000_000)
-        yield from self._hand_on("spin_off", action, position.shares, moved, Leg("positions", -moved, action.ticker))
+        moved, local = (half_even(each * share, MILLION) for each in (position.cost, position.local_cost))
+        leaves = Leg("positions", -moved, action.ticker, local=self._exchange(action.ticker).local(-local))
+        yield from self._hand_on("spin_off", action, position.shares, (moved, local), leaves)
 
     def _merger(self, action: Action, position: Position) -> Iterator[LedgerEvent]:
         """The part paid in cash takes its part of the cost along; the new shares take the rest."""
         total, cash = to_micros(action.amount or 0.0), to_micros(action.cash or 0.0)
-        held, cost = position.shares, position.cost
-        sold = half_even(cost * min(cash, total), total) if total else 0
-        legs = [Leg("positions", -cost, action.ticker, -held)]
+        held, cost = position.shares, (position.cost, position.local_cost)
+        sold = [half_even(each * min(cash, total), total) if total else 0 for each in cost]
+        exchange = self._exchange(action.ticker)
+        quoted = half_even(held * cash, MICROS_PER_CENT)
+        proceeds = exchange.to_book(quoted), quoted
+        legs = [Leg("positions", -cost[0], action.ticker, -held, local=exchange.local(-cost[1]))]
         if cash:
-            paid = half_even(held * cash, MICROS_PER_CENT)
-            legs += [Leg("cash", paid, action.ticker), Leg("realised", sold - paid, action.ticker)]
-        yield from self._hand_on("merger", action, held, cost - sold, *legs)
+            paid = dispose(action.ticker, exchange, proceeds, (sold[0], sold[1]), 0)
+            legs += [leg for leg in paid if leg.account != "positions"]
+        yield from self._hand_on("merger", action, held, (cost[0] - sold[0], cost[1] - sold[1]), *legs)
 
-    def _hand_on(self, kind: str, action: Action, held: int, cost: int, *legs: Leg) -> Iterator[LedgerEvent]:
-        """Post the shares of the other company beside what leaves, then pay out the fraction."""
+    def _hand_on(
+        self, kind: str, action: Action, held: int, cost: tuple[int, int], *legs: Leg
+    ) -> Iterator[LedgerEvent]:
+        """Post the shares of the other company beside what leaves, then pay out the fraction.
+
+        Args:
+            kind: spin_off or merger.
+            action: what gives shares of another company.
+            held: shares of the company that gives them.
+            cost: what goes along, in the book's cents and in hundredths of what the name is quoted in.
+            legs: what leaves.
+        """
         assert action.conversion is not None
         other, new, old = action.conversion
         whole, remainder = divmod(held * new, old)
-        given_up = (cost if whole == 0 else half_even(cost * remainder, held * new)) if remainder else 0
-        yield self._event(kind, action, *legs, Leg("positions", cost, other, whole))
+        came = Position(whole, cost[0], self.session, self._in_currency_of(other, action.ticker, cost))
+        yield self._event(kind, action, *legs, self._arrival(other, came))
         if remainder:
             price = self._price(other)
-            if price is None:  # not traded yet: the stated value of what came, else its cost
-                value = to_micros(action.amount or 0.0) - to_micros(action.cash or 0.0)
-                each = (value * old, new) if value > 0 else (cost * MICROS_PER_CENT * old, held * new)
-                paid = half_even(remainder * each[0], each[1] * old * MICROS_PER_CENT)
-            else:
-                paid = half_even(remainder * price.numerator, price.denominator * old * MICROS_PER_CENT)
-            yield self._event("cash_in_lieu", action, *_disposal(other, paid, given_up, 0))
+            each = self._value_of_arrival(action, came, Fraction(held * new, old)) if price is None else price
+            paid = round(Fraction(remainder, old) * each / MICROS_PER_CENT)
+            part = Fraction(remainder, held * new) if whole else Fraction(1)
+            yield self._event("cash_in_lieu", action, *self._dispose(other, paid, came, 0, part))
+
+    def _value_of_arrival(self, action: Action, came: Position, shares: Fraction) -> Fraction:
+        """What a share not traded yet is worth, in millionths: its part of the stated value, else of the cost."""
+        value = to_micros(action.amount or 0.0) - to_micros(action.cash or 0.0)
+        if value > 0 and action.conversion is not None:
+            other, new, old = action.conversion
+            return Fraction(value * old, new) * self.rates.cross(action.ticker, other, self.session)
+        return self._quoted_cost(action.successor or action.ticker, came) * MICROS_PER_CENT / shares
+
+    def _in_currency_of(self, other: str, ticker: str, cost: tuple[int, int]) -> int:
+        """What a cost that goes along is in the currency of the other name, 0 for the book's own."""
+        given, taking = self._exchange(ticker), self._exchange(other)
+        if taking.currency == given.currency or taking.currency is None:
+            return cost[1] if taking.currency else 0
+        quoted = cost[0] if given.currency is None else cost[1]
+        return round(quoted * given.rate / taking.rate)
+
+    def _arrival(self, other: str, came: Position) -> Leg:
+        return Leg("positions", came.cost, other, came.shares, local=self._exchange(other).local(came.local_cost))
 
     def _end(self, action: Action, position: Position) -> Iterator[LedgerEvent]:
         """A delisting or a write-off, at its value per share."""
         paid = half_even(position.shares * to_micros(action.amount or 0.0), MICROS_PER_CENT)
-        yield self._event(action.kind, action, *_disposal(action.ticker, paid, position.cost, position.shares))
+        legs = self._dispose(action.ticker, paid, position, position.shares, Fraction(1))
+        yield self._event(action.kind, action, *legs)
 
     def _rename(self, action: Action, position: Position) -> Iterator[LedgerEvent]:
         if action.successor:
-            gone = Leg("positions", -position.cost, action.ticker, -position.shares)
-            yield self._event(
-                "rename", action, gone, Leg("positions", position.cost, action.successor, position.shares)
-            )
-
-
-def _disposal(ticker: str, proceeds: int, cost: int, shares: int) -> tuple[Leg, ...]:
-    """Cash in, cost and shares out, the difference is the gain."""
-    return (
-        Leg("cash", proceeds, ticker),
-        Leg("positions", -cost, ticker, -shares),
-        Leg("realised", cost - proceeds, ticker),
-    )
+            local = self._exchange(action.ticker).local(-position.local_cost)
+            gone = Leg("positions", -position.cost, action.ticker, -position.shares, local=local)
+            cost = position.cost, position.local_cost
+            quoted = self._in_currency_of(action.successor, action.ticker, cost)
+            came = Position(position.shares, position.cost, self.session, quoted)
+            yield self._event("rename", action, gone, self._arrival(action.successor, came))

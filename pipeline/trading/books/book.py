@@ -10,7 +10,8 @@ from typing import NamedTuple
 import polars as pl
 
 from lake.tables.trading import LEDGER_ENTRIES
-from pipeline.trading.books.money import cents_series
+from pipeline.trading.books.money import cents_series, rate_series
+from pipeline.trading.currencies.session_rates import Local
 
 ACTION_KINDS = (
     "split", "cash_in_lieu", "dividend", "return_of_capital", "rights", "spin_off", "merger", "delisting", "rename",
@@ -31,6 +32,13 @@ class Leg(NamedTuple):
     ticker: str | None = None
     shares: int = 0
     due: date | None = None
+    local: Local | None = None
+    """The same in the currency that a foreign name is quoted in."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it moves nothing."""
+        return not (self.amount or self.shares or (self.local and self.local.amount))
 
 
 class LedgerEvent(NamedTuple):
@@ -56,6 +64,8 @@ class Position:
     shares: int
     cost: int
     opened: date
+    local_cost: int = 0
+    """Of a foreign name: what they cost in hundredths of the currency that it is quoted in."""
 
 
 class Receivable(NamedTuple):
@@ -73,6 +83,8 @@ class Book:
     cash: int = 0
     capital: int = 0
     realised: int = 0
+    exchange: int = 0
+    """What exchange rates added to the gains."""
     dividends: int = 0
     commission: int = 0
     rounding: int = 0
@@ -127,9 +139,10 @@ class Book:
         position = self.positions.setdefault(ticker, Position(0, 0, opened))
         position.shares += leg.shares
         position.cost += leg.amount
+        position.local_cost += leg.local.amount if leg.local else 0
         if position.shares < 0 or (event.kind == "buy" and leg.shares <= 0):
             raise ValueError(f"event {event.event_id!r} would leave {position.shares} shares of {ticker}")
-        if position.shares == 0 and position.cost == 0:
+        if (position.shares, position.cost, position.local_cost) == (0, 0, 0):
             del self.positions[ticker]
 
     def _claim(self, leg: Leg, reference: str) -> None:
@@ -155,6 +168,7 @@ def fold(ledger_entries: pl.DataFrame) -> Book:
     entries = ledger_entries.lazy().select(
         "session", "sequence", "event_id", "kind", "account", "ticker", "shares", "reference", "due", "effective",
         "corrects", amount=pl.col("amount").to_physical().cast(pl.Int64),
+        local=pl.col("local_amount").to_physical().cast(pl.Int64).fill_null(0),
     ).sort("session", "sequence").collect()  # fmt: skip
     totals = dict(entries.group_by("account").agg(pl.col("amount").sum()).iter_rows())
     actions = entries.filter(pl.col("kind").is_in(ACTION_KINDS))
@@ -162,6 +176,7 @@ def fold(ledger_entries: pl.DataFrame) -> Book:
         cash=totals.get("cash", 0),
         capital=-totals.get("capital", 0),
         realised=-totals.get("realised", 0),
+        exchange=-totals.get("exchange", 0),
         dividends=-totals.get("dividends", 0),
         commission=totals.get("commission", 0),
         rounding=-totals.get("rounding", 0),
@@ -187,7 +202,7 @@ def put_in_place(entries: pl.DataFrame) -> pl.DataFrame:
         turn=pl.col("kind").replace_strict({"sell": 1, "buy": 2}, default=0, return_dtype=pl.Int8),
     )
     of_event = ["session", "turn", "event_id", "kind", "reference", "account", "ticker"]
-    summed = placed.group_by(of_event, maintain_order=True).agg(pl.col("shares", "amount").sum())
+    summed = placed.group_by(of_event, maintain_order=True).agg(pl.col("shares", "amount", "local").sum())
     return summed.sort("session", "turn", maintain_order=True)
 
 
@@ -195,15 +210,18 @@ def _positions(moves: pl.DataFrame) -> dict[str, Position]:
     if moves.is_empty():
         return {}
     running = moves.lazy().with_columns(
-        after=pl.col("shares").cum_sum().over("ticker"), value=pl.col("amount").cum_sum().over("ticker")
+        after=pl.col("shares").cum_sum().over("ticker"),
+        value=pl.col("amount").cum_sum().over("ticker"),
+        local_value=pl.col("local").cum_sum().over("ticker"),
     )
     held = running.with_columns(before=pl.col("after").shift(1, fill_value=0).over("ticker")).collect().lazy()
     starts = held.filter((pl.col("before") == 0) & (pl.col("shares") > 0))
     started = {row[0]: row[1:] for row in starts.select("ticker", "session", "kind", "reference").collect().iter_rows()}
+    held_at_last = ("ticker", "after", "value", "local_value")
     ends = held.group_by("ticker", maintain_order=True).last().filter(pl.col("after") > 0)
     return {
-        ticker: Position(shares, cost, _first_buy(moves, ticker, *started[ticker]))
-        for ticker, shares, cost in ends.sort("ticker").select("ticker", "after", "value").collect().iter_rows()
+        ticker: Position(shares, cost, _first_buy(moves, ticker, *started[ticker]), local)
+        for ticker, shares, cost, local in ends.sort("ticker").select(*held_at_last).collect().iter_rows()
     }
 
 
@@ -248,6 +266,9 @@ def build_entries(events: Iterable[LedgerEvent], session: date) -> pl.DataFrame:
             "effective": [event.effective for event, _, _ in legs],
             "revision": [event.revision for event, _, _ in legs],
             "corrects": [event.corrects for event, _, _ in legs],
+            "currency": [leg.local.currency if leg.local else None for _, _, leg in legs],
+            "rate": rate_series(leg.local.rate if leg.local else None for _, _, leg in legs),
+            "local_amount": cents_series(leg.local.amount if leg.local else None for _, _, leg in legs),
         },
         schema=LEDGER_ENTRIES.schema,
     )

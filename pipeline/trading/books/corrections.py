@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
+from fractions import Fraction
 from typing import NamedTuple
 
 import polars as pl
@@ -16,11 +17,12 @@ from pipeline.trading.books.book import ACTION_KINDS, Book, LedgerEvent, Leg, bu
 from pipeline.trading.books.history import rebuild_events
 from pipeline.trading.books.quotes import Quotes
 from pipeline.trading.books.trades import sort_fills
+from pipeline.trading.currencies.session_rates import NO_FOREIGN, Local, SessionRates
 
-Place = tuple[str, str | None, date | None]
-"""Account, ticker, and for a claim the day on which it is paid."""
-Sums = dict[Place, tuple[int, int]]
-"""Cents and shares at each place; places with neither are left out."""
+Place = tuple[str, str | None, date | None, str | None]
+"""Account, ticker, for a claim the day on which it is paid, and of a foreign name its currency."""
+Sums = dict[Place, tuple[int, int, int]]
+"""Cents, shares and hundredths of that currency at each place; places with none of them are left out."""
 
 
 class Key(NamedTuple):
@@ -45,6 +47,7 @@ def settle(
     market_prices: pl.DataFrame,
     session: date,
     calendar: Sessions,
+    rates: SessionRates = NO_FOREIGN,
 ) -> Settled:
     """Correct what the ledger has of the past by the facts as known now, then post the session's own actions.
 
@@ -56,16 +59,19 @@ def settle(
         executed_trades: all fills before the session (later ones are passed over).
         corporate_actions: all that is known, last revisions.
         market_prices: daily bars of the session and some before, and around earlier sessions that left fractions.
+        calendar: the sessions.
+        rates: how amounts of foreign names are converted, as known now.
     """
     previous = calendar.previous(session)
     ever_held = ledger_entries["ticker"].drop_nulls().unique()
     known = select_concerning(corporate_actions, ever_held).filter(pl.col("ex_date") <= session)
     past = known.filter(pl.col("ex_date") <= previous)
     events: list[LedgerEvent] = []
-    if doubtful := find_doubtful(ledger_entries, past, calendar):
+    if doubtful := find_doubtful(ledger_entries, past, calendar, rates):
         fills = sort_fills(executed_trades.filter(pl.col("ticker").is_in(sorted(doubtful))))
         concerned = select_actions(past.filter(pl.col("ticker").is_in(sorted(doubtful))), None, previous)
-        wanted = rebuild_events(fills, concerned, Quotes(market_prices, doubtful), previous, calendar)
+        quotes = Quotes(market_prices, doubtful)
+        wanted = rebuild_events(fills, concerned, quotes, previous, calendar, rates)
         posted = _read_posted(ledger_entries, doubtful)
         events = list(_differences(posted, wanted, session, calendar.open_at(session)))
     if events:
@@ -73,7 +79,7 @@ def settle(
     today = select_actions(known, previous, session)
     tickers = {name for a in today for name in (a.ticker, a.successor) if name}
     mine = select_actions(known.filter(pl.col("ticker").is_in(sorted(tickers))), None, session)
-    morning = Morning(book, mine, Quotes(market_prices, tickers), session, calendar)
+    morning = Morning(book, mine, Quotes(market_prices, tickers), session, calendar, rates)
     return Settled(book, events + morning.apply_all(today))
 
 
@@ -84,16 +90,20 @@ REFERENCE = pl.format("{}:{}:{}:{}", "ticker", "ex_date", "kind", "sequence")
 """How the ledger names a row of corporate_actions; as `Action.reference`."""
 
 
-def find_doubtful(ledger_entries: pl.DataFrame, past: pl.DataFrame, calendar: Sessions) -> set[str]:
+def find_doubtful(
+    ledger_entries: pl.DataFrame, past: pl.DataFrame, calendar: Sessions, rates: SessionRates = NO_FOREIGN
+) -> set[str]:
     """Return the tickers whose past may look otherwise than it is posted, with all that were ever one with them.
 
     These are: held when an action took effect that is not posted in this revision; an action posted that is known no
-    more; fractions paid out, whose price may have been restated. Before the ledger knows revisions, all ever traded.
+    more; fractions paid out, whose price may have been restated; converted at another rate than is known now. Before
+    the ledger knows revisions, all ever traded.
 
     Args:
         ledger_entries: all entries before the session.
         past: rows of corporate_actions with an ex-date before it, last revisions.
         calendar: the sessions.
+        rates: as known now.
     """
     moves = ledger_entries.filter(pl.col("account") == "positions")
     if moves.is_empty():
@@ -103,6 +113,7 @@ def find_doubtful(ledger_entries: pl.DataFrame, past: pl.DataFrame, calendar: Se
     else:
         known = past.with_columns(reference=REFERENCE)
         doubtful = _find_unposted(ledger_entries, moves, known, calendar) | _find_in_vain(ledger_entries, known)
+        doubtful |= _find_converted_otherwise(ledger_entries, rates)
     return _join_successors(doubtful, past, moves) if doubtful else doubtful
 
 
@@ -147,6 +158,22 @@ def _find_in_vain(ledger_entries: pl.DataFrame, known: pl.DataFrame) -> set[str]
     return {*standing["ticker"].drop_nulls().to_list(), *fractions["ticker"].drop_nulls().to_list()}
 
 
+def _find_converted_otherwise(ledger_entries: pl.DataFrame, rates: SessionRates) -> set[str]:
+    """Tickers of actions that were converted at another rate than the one known now for their session."""
+    if ledger_entries["currency"].null_count() == ledger_entries.height:
+        return set()
+    followed = (pl.col("revision").is_not_null() | pl.col("kind").is_in(ACTION_KINDS)) & pl.col("rate").is_not_null()
+    posted = ledger_entries.filter(followed).sort("session", "sequence").with_columns(
+        when=pl.coalesce("effective", "session")
+    )  # fmt: skip
+    last = posted.unique(["reference", "ticker"], keep="last", maintain_order=True)
+    return {
+        ticker
+        for ticker, when, rate in last.select("ticker", "when", "rate").iter_rows()
+        if (now := rates.at(ticker, when)) is None or now.rate != Fraction(rate)
+    }
+
+
 def _join_successors(doubtful: set[str], past: pl.DataFrame, moves: pl.DataFrame) -> set[str]:
     """The tickers with all that they ever became, came from or gave shares of, by the facts and by the ledger."""
     neighbours: dict[str, set[str]] = defaultdict(set)
@@ -172,33 +199,35 @@ def _read_posted(ledger_entries: pl.DataFrame, tickers: Iterable[str]) -> dict[K
     """Each event of the ledger with its corrections: what was posted first, the session it counts for, the sums."""
     entries = ledger_entries.filter(pl.col("ticker").is_in(sorted(tickers))).sort("session", "sequence")
     entries = entries.with_columns(
-        first=pl.coalesce("corrects", "event_id"), cents=pl.col("amount").to_physical().cast(pl.Int64)
+        first=pl.coalesce("corrects", "event_id"),
+        cents=pl.col("amount").to_physical().cast(pl.Int64),
+        quoted=pl.col("local_amount").to_physical().cast(pl.Int64).fill_null(0),
     )
-    columns = ("first", "kind", "reference", "session", "effective", "account", "ticker", "due", "cents", "shares")
+    event = ("first", "kind", "reference", "session", "effective")
+    leg = ("account", "ticker", "due", "currency", "cents", "shares", "quoted")
     posted: dict[Key, tuple[str, date, Sums]] = {}
     key_of: dict[str, Key] = {}
-    for first, kind, reference, session, effective, account, ticker, due, cents, shares in entries.select(
-        columns
-    ).iter_rows():
+    for first, kind, reference, session, effective, *moved in entries.select(*event, *leg).iter_rows():
         key = key_of.setdefault(first, Key(kind, reference))
         root, counts, sums = posted.get(key, (first, effective or session, {}))
         # A correction may count for another session than what it corrects; what stands is the last of them.
         posted[key] = (root, counts if kind == "reversal" else effective or session, sums)
-        _add(sums, (account, ticker, due), cents, shares)
+        _add(sums, (moved[0], moved[1], moved[2], moved[3]), (moved[4], moved[5], moved[6]))
     return posted
 
 
 def _sum_up(legs: Iterable[Leg]) -> Sums:
     sums: Sums = {}
     for leg in legs:
-        _add(sums, (leg.account, leg.ticker, leg.due), leg.amount, leg.shares)
+        currency, quoted = (leg.local.currency, leg.local.amount) if leg.local else (None, 0)
+        _add(sums, (leg.account, leg.ticker, leg.due, currency), (leg.amount, leg.shares, quoted))
     return sums
 
 
-def _add(sums: Sums, place: Place, cents: int, shares: int) -> None:
-    before = sums.get(place, (0, 0))
-    after = before[0] + cents, before[1] + shares
-    if after == (0, 0):
+def _add(sums: Sums, place: Place, moved: tuple[int, int, int]) -> None:
+    before = sums.get(place, (0, 0, 0))
+    after = before[0] + moved[0], before[1] + moved[1], before[2] + moved[2]
+    if after == (0, 0, 0):
         sums.pop(place, None)
     else:
         sums[place] = after
@@ -225,5 +254,8 @@ def _differences(
 
 
 def _reversal(key: Key, first: str, effective: date, sums: Sums, session: date, ts: datetime) -> LedgerEvent:
-    legs = tuple(Leg(account, -cents, name, -shares, due) for (account, name, due), (cents, shares) in sums.items())
+    legs = tuple(
+        Leg(account, -cents, name, -shares, due, Local(-quoted, currency, None) if currency else None)
+        for (account, name, due, currency), (cents, shares, quoted) in sums.items()
+    )
     return LedgerEvent(f"{session}:reversal:{first}", "reversal", ts, key.reference, legs, effective, None, first)

@@ -15,7 +15,7 @@ from pipeline.trading.books.reconciliation import Reconciliation
 
 POSTINGS = {
     "reference": pl.String, "session": pl.Date, "account": pl.String, "ticker": pl.String, "cents": pl.Int64,
-    "shares": pl.Int64, "due": pl.Date,
+    "shares": pl.Int64, "due": pl.Date, "currency": pl.String, "quoted": pl.Int64,
 }  # fmt: skip
 
 
@@ -26,10 +26,19 @@ class Difference(NamedTuple):
     what: str
 
 
+class Moved(NamedTuple):
+    """What was moved at a place: shares, the book's cents, and hundredths of what the name is quoted in."""
+
+    shares: int
+    cents: int
+    quoted: int
+
+
 def compare(found: Reconciliation, ledger_entries: pl.DataFrame, session: date) -> list[Difference]:
     """Return each event of which the ledger, corrections included, says something else; empty where all agree."""
     entries = ledger_entries.filter(pl.col("session") <= session)
-    return [*_check_form(entries, found.calendar), *_check_content(found, entries)]
+    form = [*_check_form(entries, found.calendar), *_check_rates(found, entries)]
+    return [*form, *(Difference(*remark) for remark in found.remarks), *_check_content(found, entries)]
 
 
 def describe(differences: list[Difference]) -> str | None:
@@ -58,6 +67,16 @@ def _check_form(entries: pl.DataFrame, calendar: Sessions) -> Iterator[Differenc
         yield Difference(reference, f"it is dated {day}, which is not when it took effect")
 
 
+def _check_rates(found: Reconciliation, entries: pl.DataFrame) -> Iterator[Difference]:
+    """Nothing is converted at a rate that no source ever stated."""
+    converted = entries.filter(pl.col("currency").is_not_null(), pl.col("rate").is_not_null())
+    for reference, currency, rate in (
+        converted.select("reference", "currency", "rate").unique().sort("reference").rows()
+    ):
+        if not found.rates.was_stated(currency, rate):
+            yield Difference(reference, f"no source stated its rate of {rate.normalize()} for {currency}")
+
+
 PLACE = ("reference", "account", "ticker")
 
 
@@ -66,12 +85,13 @@ def _check_content(found: Reconciliation, entries: pl.DataFrame) -> Iterator[Dif
     postings = pl.DataFrame(found.postings, schema=POSTINGS, orient="row")
     fills = pl.col("kind").is_in(["fund", "buy", "sell", "commission"])
     booked = entries.select(
-        "reference", "account", "ticker", "shares", "due",
+        "reference", "account", "ticker", "shares", "due", "currency",
+        quoted=pl.col("local_amount").to_physical().cast(pl.Int64),
         cents=pl.col("amount").to_physical().cast(pl.Int64),
         # A fill counts for the very session it stands at; entries of earlier programs do not say for which they do.
         session=pl.when(fills).then("session").otherwise("effective"),
     )  # fmt: skip
-    if not any(_compare_sums(booked, postings, (*PLACE, "session", "due"))):
+    if not any(_compare_sums(booked, postings, (*PLACE, "session", "due", "currency"))):
         return  # as in nearly every session; else each respect is looked at by itself
     wrong: dict[str, str] = {}
     for place, has, ought in _compare_sums(booked, postings, PLACE):
@@ -80,6 +100,8 @@ def _check_content(found: Reconciliation, entries: pl.DataFrame) -> Iterator[Dif
     known = postings.join(dated.select("reference").unique(), on="reference", how="semi")
     undated = booked.filter(pl.col("session").is_null()).select("reference").unique()
     dated, known = (frame.join(undated, on="reference", how="anti") for frame in (dated, known))
+    for place, _, _ in _compare_sums(booked, postings, (*PLACE, "currency")):
+        wrong.setdefault(place[0], f"what it did to {place[1]} is not stated in the currency of {place[2]}")
     for place, _, _ in _compare_sums(dated, known, (*PLACE, "session")):
         wrong.setdefault(place[0], f"what it did to {place[1]} does not count for the session it should")
     claims, owed = (frame.filter(pl.col("account") == "receivable") for frame in (booked, postings))
@@ -90,20 +112,24 @@ def _check_content(found: Reconciliation, entries: pl.DataFrame) -> Iterator[Dif
 
 def _compare_sums(
     booked: pl.DataFrame, postings: pl.DataFrame, by: tuple[str, ...]
-) -> Iterator[tuple[tuple[Any, ...], tuple[int, int], tuple[int, int]]]:
-    """Each place whose sums differ, shares before money: the place, and shares and cents of either side."""
-    sides = [frame.group_by(by).agg(pl.col("shares", "cents").sum()) for frame in (booked, postings)]
+) -> Iterator[tuple[tuple[Any, ...], Moved, Moved]]:
+    """Each place whose sums differ, shares before money: the place, and what was moved there by either side."""
+    sides = [frame.group_by(by).agg(pl.col("shares", "cents", "quoted").sum()) for frame in (booked, postings)]
     both = sides[0].join(sides[1], on=list(by), how="full", coalesce=True, nulls_equal=True, suffix="_right")
-    numbers = ("shares", "cents", "shares_right", "cents_right")
+    numbers = ("shares", "cents", "quoted", "shares_right", "cents_right", "quoted_right")
     both = both.with_columns(pl.col(numbers).fill_null(0))
     off = pl.col("shares") != pl.col("shares_right")
-    differing = both.filter(off | (pl.col("cents") != pl.col("cents_right"))).sort("reference", ~off, *by[1:])
+    amounts = (pl.col("cents") != pl.col("cents_right")) | (pl.col("quoted") != pl.col("quoted_right"))
+    differing = both.filter(off | amounts).sort("reference", ~off, *by[1:], nulls_last=True)
     for row in differing.select(*by, *numbers).iter_rows():
-        yield row[: len(by)], (row[-4], row[-3]), (row[-2], row[-1])
+        yield row[: len(by)], Moved(*row[-6:-3]), Moved(*row[-3:])
 
 
-def _describe(place: tuple[Any, ...], has: tuple[int, int], ought: tuple[int, int]) -> str:
-    if has[0] != ought[0]:
-        return f"{counted(has[0], 'share')} of {place[2]} in the ledger, {ought[0]:,} by fills and actions"
-    booked, right = (Decimal(cents).scaleb(-2) for cents in (has[1], ought[1]))
-    return f"{booked:,} on {place[1]} in the ledger, {right:,} by fills and actions"
+def _describe(place: tuple[Any, ...], has: Moved, ought: Moved) -> str:
+    if has.shares != ought.shares:
+        return f"{counted(has.shares, 'share')} of {place[2]} in the ledger, {ought.shares:,} by fills and actions"
+    own = has.cents != ought.cents
+    sides = (has.cents, ought.cents) if own else (has.quoted, ought.quoted)
+    booked, right = (Decimal(amount).scaleb(-2) for amount in sides)
+    what = place[1] if own else f"{place[1]} in the currency of {place[2]}"
+    return f"{booked:,} on {what} in the ledger, {right:,} by fills and actions"

@@ -12,10 +12,16 @@ from pipeline.trading.books.actions import Action
 from pipeline.trading.books.book import Book, LedgerEvent
 from pipeline.trading.books.quotes import Quotes
 from pipeline.trading.books.trades import FilledTrade, build_fill_events, limit_to_held
+from pipeline.trading.currencies.session_rates import NO_FOREIGN, SessionRates
 
 
 def rebuild_events(
-    fills: Sequence[FilledTrade], actions: Sequence[Action], quotes: Quotes, until: date, calendar: Sessions
+    fills: Sequence[FilledTrade],
+    actions: Sequence[Action],
+    quotes: Quotes,
+    until: date,
+    calendar: Sessions,
+    rates: SessionRates = NO_FOREIGN,
 ) -> list[LedgerEvent]:
     """Return every event of some tickers in order, each at the session at which it would have been posted.
 
@@ -27,6 +33,7 @@ def rebuild_events(
         quotes: around the sessions at which fractions may be left.
         until: the last session to post.
         calendar: the sessions.
+        rates: how amounts of foreign names are converted, as known now.
     """
     fills_at, actions_at = defaultdict(list), defaultdict(list)
     for trade in fills:
@@ -36,7 +43,7 @@ def rebuild_events(
     for action in actions:
         if first < action.ex_date <= until and (session := calendar.at_or_after(action.ex_date)) <= until:
             actions_at[session].append(action)
-    morning = Morning(Book(), actions, quotes, first, calendar)
+    morning = Morning(Book(), actions, quotes, first, calendar, rates)
     posted: list[LedgerEvent] = []
     for session in _sessions(fills_at, actions_at, actions, until, calendar):
         morning.session = session

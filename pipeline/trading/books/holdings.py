@@ -7,12 +7,12 @@ from datetime import date
 import polars as pl
 
 from lake.contract import CENTS
-from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES, TICKER_UNIVERSE
+from lake.tables.market import CORPORATE_ACTIONS, FX_RATES, INSTRUMENTS, MARKET_PRICES, TICKER_UNIVERSE
 from lake.tables.trading import LEDGER_ENTRIES, PORTFOLIO_HOLDINGS
 from pipeline.engine.stage import Moment, Read, Stage, cut_to_recent
 from pipeline.market.securities.following import Securities
 from pipeline.trading.books.actions import ACTION_COLUMNS, select_actions, select_concerning, split_ratio
-from pipeline.trading.books.book import fold
+from pipeline.trading.books.book import Book, Position, fold
 from pipeline.trading.books.earlier.marks import mark_once
 from pipeline.trading.books.marks import (
     Closes,
@@ -22,7 +22,9 @@ from pipeline.trading.books.marks import (
     mark_positions,
     sessions_of_carried_closes,
 )
-from pipeline.trading.books.money import cents_series, half_even, price_series, to_micros, value_of
+from pipeline.trading.books.money import cents_series, half_even, price_series, rate_series, to_micros
+from pipeline.trading.currencies.session_rates import LISTING_COLUMNS, RATE_COLUMNS, SessionRates
+from pipeline.trading.currencies.valuation import Worth, value_position
 from pipeline.trading.params import TradingParams
 
 LOOKBACK = 20
@@ -36,27 +38,24 @@ def holdings(
     corporate_actions: pl.DataFrame,
     market_prices: pl.DataFrame,
     ticker_universe: pl.DataFrame,
+    instruments: pl.DataFrame,
+    fx_rates: pl.DataFrame,
     moment: Moment,
     params: TradingParams,
 ) -> pl.DataFrame:
     """Return one row per position held after `moment.session` (that session alone).
 
     A name without a bar keeps its last close, restated for splits since, and says from which session it is: it is
-    never left out of the book's worth.
+    never left out of the book's worth. A foreign name is told in its own currency too.
     """
     session = moment.session
     book = fold(ledger_entries)
     tickers = sorted(book.positions)
     if not tickers:
         return PORTFOLIO_HOLDINGS.empty()
+    rates = SessionRates.read(instruments, fx_rates, moment.currency, params.max_rate_age_days)
     if params.settlement == 2:
-        known = select_actions(select_concerning(corporate_actions, tickers), None, session)
-        if params.securities == 2:
-            before = portfolio_holdings.filter(pl.col("session") < session)
-            market_prices = drop_bars_of_others(market_prices, before, moment.calendar, params.max_gap)
-        closes = Closes(market_prices, known, tickers)
-        down = MarkDown(params.mark_down_after, params.mark_down, moment.calendar)
-        marks = mark_positions(book, closes, carried_marks(portfolio_holdings, session, closes), session, down)
+        marks = _mark_by_facts(book, portfolio_holdings, corporate_actions, market_prices, rates, moment, params)
     else:
         recent = select_actions(cut_to_recent(corporate_actions, "ex_date", LOOKBACK, moment), None, session)
         bars = cut_to_recent(market_prices, "session", LOOKBACK, moment)
@@ -65,10 +64,11 @@ def holdings(
     if params.securities == 2:
         followed = Securities.trace(corporate_actions).follow_to(portfolio_holdings, "session", session)
     sectors = _sectors(ticker_universe, followed)
-    values = [value_of(book.positions[ticker].shares, marks[ticker][1]) for ticker in tickers]
-    nav = book.cash + book.receivable + sum(values)
     positions = [book.positions[ticker] for ticker in tickers]
     costs = [position.cost for position in positions]
+    worths = [value_position(book.positions[one], marks[one][1], rates.at(one, session)) for one in tickers]
+    values = [worth.value for worth in worths]
+    nav = book.cash + book.receivable + sum(values)
     return pl.DataFrame(
         {
             "session": [session] * len(tickers),
@@ -83,9 +83,44 @@ def holdings(
             "weight": [value / nav if nav else 0.0 for value in values],
             "opened": [position.opened for position in positions],
             "held_sessions": [moment.calendar.distance(position.opened, session) for position in positions],
+            **_tell_currencies(positions, worths),
         },
         schema=PORTFOLIO_HOLDINGS.schema,
     )
+
+
+def _mark_by_facts(
+    book: Book,
+    portfolio_holdings: pl.DataFrame,
+    corporate_actions: pl.DataFrame,
+    market_prices: pl.DataFrame,
+    rates: SessionRates,
+    moment: Moment,
+    params: TradingParams,
+) -> dict[str, Mark]:
+    session = moment.session
+    known = select_actions(select_concerning(corporate_actions, book.positions), None, session)
+    if params.securities == 2:
+        before = portfolio_holdings.filter(pl.col("session") < session)
+        market_prices = drop_bars_of_others(market_prices, before, moment.calendar, params.max_gap)
+    closes = Closes(market_prices, known, book.positions, rates)
+    down = MarkDown(params.mark_down_after, params.mark_down, moment.calendar)
+    return mark_positions(book, closes, carried_marks(portfolio_holdings, session, closes), session, down)
+
+
+def _tell_currencies(positions: list[Position], worths: list[Worth]) -> dict[str, object]:
+    """The columns about the currency that a name is quoted in; null for the book's own."""
+    exchanges = [worth.exchange for worth in worths]
+    foreign = [exchange.currency is not None for exchange in exchanges]
+    told = list(zip(foreign, positions, worths, strict=True))
+    return {
+        "currency": [exchange.currency for exchange in exchanges],
+        "rate": rate_series(exchange.rate if exchange.currency else None for exchange in exchanges),
+        "rate_session": [exchange.session for exchange in exchanges],
+        "local_cost": cents_series(position.local_cost if is_foreign else None for is_foreign, position, _ in told),
+        "local_value": cents_series(worth.quoted if is_foreign else None for is_foreign, _, worth in told),
+        "exchange_gain": cents_series(worth.exchange_gain if is_foreign else None for is_foreign, _, worth in told),
+    }
 
 
 def carried_marks(portfolio_holdings: pl.DataFrame, session: date, closes: Closes) -> dict[str, Mark]:
@@ -124,8 +159,11 @@ STAGE = Stage(
             further=sessions_of_carried_closes,
         ),
         Read(TICKER_UNIVERSE),
+        Read(INSTRUMENTS, lookback=None, columns=LISTING_COLUMNS),
+        Read(FX_RATES, lookback=None, columns=RATE_COLUMNS),
     ),
     writes=PORTFOLIO_HOLDINGS,
     params=TradingParams(),
     section="trading",
+    keeps_currency=True,
 )

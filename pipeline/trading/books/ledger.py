@@ -6,7 +6,7 @@ from datetime import date, datetime
 
 import polars as pl
 
-from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES
+from lake.tables.market import CORPORATE_ACTIONS, FX_RATES, INSTRUMENTS, MARKET_PRICES
 from lake.tables.trading import EXECUTED_TRADES, LEDGER_ENTRIES, POSITION_ENDS
 from pipeline.engine.stage import Moment, Read, Stage, cut_to_recent
 from pipeline.trading.books.actions import ACTION_COLUMNS, add_write_offs
@@ -16,6 +16,7 @@ from pipeline.trading.books.earlier.settlement import LATE_SESSIONS, forget_when
 from pipeline.trading.books.money import to_cents
 from pipeline.trading.books.quotes import WINDOW, sessions_of_fractions
 from pipeline.trading.books.trades import build_fill_events, sort_fills
+from pipeline.trading.currencies.session_rates import LISTING_COLUMNS, RATE_COLUMNS, SessionRates
 from pipeline.trading.params import TradingParams
 
 BAR_COLUMNS = (*MARKET_PRICES.key, "session", "open", "close")
@@ -27,6 +28,8 @@ def ledger(
     market_prices: pl.DataFrame,
     ledger_entries: pl.DataFrame,
     position_ends: pl.DataFrame,
+    instruments: pl.DataFrame,
+    fx_rates: pl.DataFrame,
     moment: Moment,
     params: TradingParams,
 ) -> pl.DataFrame:
@@ -42,7 +45,8 @@ def ledger(
     if follows:
         known = add_write_offs(corporate_actions, position_ends)
         given = (ledger_entries, executed_trades, known, market_prices)
-        settled = settle(book, *given, session, moment.calendar)
+        rates = SessionRates.read(instruments, fx_rates, moment.currency, params.max_rate_age_days)
+        settled = settle(book, *given, session, moment.calendar, rates)
     else:
         late = cut_to_recent(corporate_actions, "ex_date", LATE_SESSIONS, moment)
         bars = cut_to_recent(market_prices, "session", WINDOW, moment)
@@ -60,7 +64,7 @@ def ledger(
 
 def leave_out_empty_legs(event: LedgerEvent) -> LedgerEvent:
     """Return the event without legs that move nothing: nobody would miss one that got lost."""
-    return event._replace(legs=tuple(leg for leg in event.legs if leg.amount or leg.shares))
+    return event._replace(legs=tuple(leg for leg in event.legs if not leg.is_empty))
 
 
 def _funding(capital: int, session: date, ts: datetime) -> LedgerEvent:
@@ -83,8 +87,11 @@ STAGE = Stage(
         ),
         Read(LEDGER_ENTRIES, lookback=None, upto="previous"),
         Read(POSITION_ENDS, lookback=None, every_revision=True),
+        Read(INSTRUMENTS, lookback=None, columns=LISTING_COLUMNS),
+        Read(FX_RATES, lookback=None, columns=RATE_COLUMNS),
     ),
     writes=LEDGER_ENTRIES,
     params=TradingParams(),
     section="trading",
+    keeps_currency=True,
 )

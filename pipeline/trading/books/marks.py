@@ -16,6 +16,7 @@ from pipeline.trading.books.actions import Action, split_ratio
 from pipeline.trading.books.book import Book
 from pipeline.trading.books.money import MICROS_PER_CENT, half_even, to_micros
 from pipeline.trading.books.quotes import Span
+from pipeline.trading.currencies.session_rates import NO_FOREIGN, SessionRates
 
 MILLION = 1_000_000
 Mark = tuple[date, int]
@@ -30,9 +31,16 @@ def sessions_of_carried_closes(frames: Mapping[str, pl.DataFrame], moment: Momen
 
 
 class Closes:
-    """The closes of some bars, as traded, and the actions known of their tickers."""
+    """The closes of some bars, as traded and quoted, and the actions known of their tickers."""
 
-    def __init__(self, market_prices: pl.DataFrame, actions: Iterable[Action], tickers: Iterable[str]) -> None:
+    def __init__(
+        self,
+        market_prices: pl.DataFrame,
+        actions: Iterable[Action],
+        tickers: Iterable[str],
+        rates: SessionRates = NO_FOREIGN,
+    ) -> None:
+        self.rates = rates
         self.actions: dict[str, list[Action]] = defaultdict(list)
         self._given: dict[str, list[Action]] = defaultdict(list)
         self._freed: dict[str, list[date]] = defaultdict(list)
@@ -74,19 +82,24 @@ class Closes:
         if found is None:
             return None
         when, close = found
-        on_last_day = self._restate(close, old, eve, came)
+        on_last_day = self._quote_as(self._restate(close, old, eve, came), old, ticker, came)
         return when, self._restate(on_last_day, ticker, eve, upto)
 
     def _restate(self, close: int, ticker: str, when: date, upto: date) -> int:
         new, old = split_ratio((a for a in self.actions[ticker] if a.ex_date <= upto), ticker, when)
         return half_even(close * old, new)
 
+    def _quote_as(self, price: int, old: str, new: str, session: date) -> int:
+        """A price of one name in what another is quoted in."""
+        return round(price * self.rates.cross(old, new, session))
+
     def _stated_value(self, ticker: str, upto: date) -> Mark | None:
         """What came with a spin-off is worth what was stated until it trades."""
         for action in reversed(self._given[ticker]):
             if action.kind == "dividend" and action.conversion and action.ex_date <= upto and action.amount:
                 _, new, old = action.conversion
-                worth = half_even(to_micros(action.amount) * old, new)
+                stated = half_even(to_micros(action.amount) * old, new)
+                worth = self._quote_as(stated, action.ticker, ticker, action.ex_date)
                 return action.ex_date, self._restate(worth, ticker, action.ex_date, upto)
         return None
 
@@ -135,7 +148,7 @@ class MarkDown(NamedTuple):
 def mark_positions(
     book: Book, closes: Closes, carried: Mapping[str, Mark], session: date, mark_down: MarkDown
 ) -> dict[str, Mark]:
-    """Return each position's mark: its last close, else as carried before, else what its shares cost.
+    """Return each position's mark as quoted: its last close, else as carried before, else what its shares cost.
 
     A last close that is too old is marked down.
 
@@ -148,7 +161,8 @@ def mark_positions(
     """
     found = {}
     for ticker, position in sorted(book.positions.items()):
-        cost = session, half_even(position.cost * MICROS_PER_CENT, position.shares)
+        paid = position.local_cost if ticker in closes.rates.currencies else position.cost
+        cost = session, half_even(paid * MICROS_PER_CENT, position.shares)
         if mark := closes.mark(ticker, session):
             found[ticker] = mark_down.apply(mark, session)
         else:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import ROUND_HALF_EVEN, Decimal
+from fractions import Fraction
 
 import polars as pl
 
-from lake.contract import CENTS, PRICE
+from lake.contract import CENTS, PRICE, RATE
 
 MICROS_PER_CENT = 10_000
 """Millionths of the currency in a cent."""
@@ -43,6 +44,13 @@ def cents_series(values: Iterable[int | None]) -> pl.Series:
 def price_series(values: Iterable[int | None]) -> pl.Series:
     """Return millionths as the contracts' price column."""
     return pl.Series([None if v is None else Decimal(v).scaleb(-6) for v in values], dtype=PRICE)
+
+
+def rate_series(values: Iterable[Fraction | None]) -> pl.Series:
+    """Return exchange rates, each a whole number of trillionths, as the contracts' rate column."""
+    scale = RATE.scale
+    whole = [None if v is None else v * 10**scale for v in values]
+    return pl.Series([None if v is None else Decimal(v.numerator).scaleb(-scale) for v in whole], dtype=RATE)
 
 
 def format_cents(cents: int) -> str:

@@ -15,15 +15,13 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from pipeline.market.sessions import Sessions
+from pipeline.trading.reconciling.days import ACTION_COLUMNS, DayOfBooks, FillOfDay, gather_days, put_in_turn
+from pipeline.trading.reconciling.exact_numbers import divide_evenly, read_exactly, to_a_millionth
+from pipeline.trading.reconciling.known_rates import KnownRates
 
 CENTS_PER_UNIT = 100
 LAST_CLOSE_WITHIN = 10
 """Sessions before an ex-date in which a close may stand in for a missing open."""
-ACTION_COLUMNS = (
-    "ticker", "ex_date", "kind", "sequence", "numerator", "denominator", "amount", "pay_date", "successor", "nature",
-    "cash", "cost_share",
-)  # fmt: skip
-TURN = {"split": 0, "dividend": 1, "delisting": 2, "rename": 3}
 
 
 class Posting(NamedTuple):
@@ -37,6 +35,10 @@ class Posting(NamedTuple):
     """Debits are positive."""
     shares: int
     due: date | None
+    currency: str | None = None
+    """What a foreign name is quoted in."""
+    quoted: int = 0
+    """Hundredths of that currency."""
 
 
 class _Event(NamedTuple):
@@ -44,21 +46,27 @@ class _Event(NamedTuple):
     session: date
 
 
-class _Fill(NamedTuple):
-    session: date
-    trade_id: str
-    ticker: str
-    side: str
-    shares: int
-    gross: int
-    commission: int
-
-
 class _Claim(NamedTuple):
     due: date
     reference: str
     ticker: str
     cents: int
+
+
+class _Sum(NamedTuple):
+    """An amount in the book's cents, and in hundredths of what its name is quoted in."""
+
+    cents: int
+    quoted: int
+
+    def part(self, share: Fraction) -> _Sum:
+        return _Sum(round(self.cents * share), round(self.quoted * share))
+
+    def less(self, other: _Sum) -> _Sum:
+        return _Sum(self.cents - other.cents, self.quoted - other.quoted)
+
+
+NOTHING = _Sum(0, 0)
 
 
 @dataclass
@@ -69,10 +77,13 @@ class Reconciliation:
     opens: Mapping[tuple[str, date], Fraction]
     closes: Mapping[str, list[tuple[date, Fraction]]]
     splits_of: Mapping[str, list[dict[str, Any]]]
+    rates: KnownRates = field(default_factory=KnownRates)
     shares: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    cost: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    cost: dict[str, _Sum] = field(default_factory=lambda: defaultdict(lambda: NOTHING))
     claims: list[_Claim] = field(default_factory=list)
     postings: list[Posting] = field(default_factory=list)
+    remarks: list[tuple[str, str]] = field(default_factory=list)
+    """Fills that do not agree with the rates: the trade, and what is wrong with it."""
 
     @property
     def cash(self) -> int:
@@ -88,32 +99,66 @@ class Reconciliation:
         return sum(posting.cents for posting in self.postings if posting.account == account)
 
     def _add(
-        self, event: _Event, account: str, ticker: str | None, cents: int, shares: int = 0, due: date | None = None
+        self, event: _Event, account: str, ticker: str | None, what: _Sum, shares: int = 0, due: date | None = None
     ) -> None:
+        currency = self.rates.currency_of.get(ticker or "")
+        quoted = what.quoted if currency else 0
+        if what.cents or shares or quoted:
+            moved = (account, ticker, what.cents, shares, due, currency, quoted)
+            self.postings.append(Posting(event.reference, event.session, *moved))
+
+    def _add_own(
+        self, event: _Event, account: str, ticker: str, cents: int, shares: int = 0, due: date | None = None
+    ) -> None:
+        """What is of no other currency: commission, a claim once it is paid, the shares of a split."""
         if cents or shares:
             self.postings.append(Posting(event.reference, event.session, account, ticker, cents, shares, due))
+
+    def _exchange(self, ticker: str, session: date, quoted: int, rate: Fraction | None = None) -> _Sum:
+        """An amount as quoted with what it is in the book's cents: converted once, at the rate of the session."""
+        rate = rate or self.rates.find(ticker, session)
+        return _Sum(round(quoted * (rate or 1)), quoted)
 
     def fund(self, session: date, cents: int) -> None:
         """The capital paid in."""
         event = _Event(f"{session}:fund", session)
-        self._add(event, "cash", None, cents)
-        self._add(event, "capital", None, -cents)
+        self._add(event, "cash", None, _Sum(cents, 0))
+        self._add(event, "capital", None, _Sum(-cents, 0))
 
-    def fill(self, trade: _Fill) -> None:
+    def fill(self, trade: FillOfDay) -> None:
         """A buy, or a sale of what was there; the commission was paid either way."""
         event, ticker = _Event(trade.trade_id, trade.session), trade.ticker
+        rate, gross = None, _Sum(trade.gross, trade.gross)
+        if trade.currency and trade.rate is not None and trade.local_gross is not None:
+            rate = Fraction(trade.rate)
+            gross = self._exchange(ticker, trade.session, trade.local_gross, rate)
+            self._recheck(trade, gross.cents)
         if trade.side == "buy":
-            self._move(event, ticker, trade.shares, trade.gross)
-            self._add(event, "cash", ticker, -trade.gross)
+            self._move(event, ticker, trade.shares, gross)
+            self._add(event, "cash", ticker, NOTHING.less(gross))
         elif held := min(self.shares[ticker], trade.shares):
-            self._sell(event, ticker, held, _round(trade.gross * held, trade.shares))
-        self._add(event, "commission", ticker, trade.commission)
-        self._add(event, "cash", ticker, -trade.commission)
+            got = _Sum(*(divide_evenly(one * held, trade.shares) for one in gross))
+            self._sell(event, ticker, held, got, rate)
+        self._add_own(event, "commission", ticker, trade.commission)
+        self._add_own(event, "cash", ticker, -trade.commission)
+
+    def _recheck(self, trade: FillOfDay, gross: int) -> None:
+        """A fill stands at its rate, also where that was corrected since; but a source must have stated it."""
+        assert trade.rate is not None and trade.currency is not None
+        if gross != trade.gross:
+            self.remarks.append(
+                (trade.trade_id, f"its gross is not local_gross at its rate of {trade.rate.normalize()}")
+            )
+        if not self.rates.was_stated(trade.currency, trade.rate, trade.rate_session):
+            what = f"no source stated its rate of {trade.rate.normalize()} for {trade.rate_session}"
+            self.remarks.append((trade.trade_id, what))
 
     def act(self, session: date, action: Mapping[str, Any]) -> None:
-        """A corporate action, for whoever holds the name at the close before."""
+        """A corporate action, for whoever holds the name at the close before; it waits for the rates that it needs."""
         ticker = action["ticker"]
         event = _Event(reference_of(action), session)
+        if any(self.rates.find(one, session) is None for one in (ticker, action["successor"])):
+            return
         if action["kind"] == "split":
             self._split(event, action)
         elif action["kind"] == "rename":
@@ -124,36 +169,49 @@ class Reconciliation:
         elif action["kind"] == "dividend":
             self._distribute(event, action)
         else:
-            held = self.shares[ticker]
-            self._sell(event, ticker, held, round(held * _exact(action["amount"]) * CENTS_PER_UNIT))
+            self._end(event, ticker, read_exactly(action["amount"]))
 
     def write_off(self, session: date, ticker: str, amount: Fraction) -> None:
         """A name of which nothing is heard any more, for whoever still holds it."""
-        if held := self.shares[ticker]:
-            event = _Event(f"{ticker}:{session}:write_off:0", session)
-            self._sell(event, ticker, held, round(held * amount * CENTS_PER_UNIT))
+        if self.shares[ticker] and self.rates.find(ticker, session) is not None:
+            self._end(_Event(f"{ticker}:{session}:write_off:0", session), ticker, amount)
+
+    def _end(self, event: _Event, ticker: str, amount: Fraction) -> None:
+        held = self.shares[ticker]
+        paid = round(held * amount * CENTS_PER_UNIT)
+        self._sell(event, ticker, held, self._exchange(ticker, event.session, paid))
 
     def pay(self, session: date) -> None:
         """What is due by the session."""
         for claim in [claim for claim in self.claims if claim.due <= session]:
             self.claims.remove(claim)
             event = _Event(claim.reference, session)
-            self._add(event, "receivable", claim.ticker, -claim.cents, due=claim.due)
-            self._add(event, "cash", claim.ticker, claim.cents)
+            self._add_own(event, "receivable", claim.ticker, -claim.cents, due=claim.due)
+            self._add_own(event, "cash", claim.ticker, claim.cents)
 
     def _split(self, event: _Event, action: Mapping[str, Any]) -> None:
         ticker = action["ticker"]
         before, cost = self.shares[ticker], self.cost[ticker]
         exact = Fraction(before * action["numerator"], action["denominator"])
-        self._move(event, ticker, int(exact) - before, 0)
+        self.shares[ticker] = int(exact)
+        self._add_own(event, "positions", ticker, 0, int(exact) - before)
         if fraction := exact - int(exact):
             price = self._open(ticker, event.session)
             if price is None:
-                price = Fraction(cost, CENTS_PER_UNIT) / exact
+                price = Fraction(self._as_quoted(ticker, cost), CENTS_PER_UNIT) / exact
             else:
                 price *= self._later_that_day(action, event.session)
-            given_up = cost if int(exact) == 0 else round(cost * fraction / exact)
-            self._take_out(event, ticker, given_up, round(fraction * _micros(price) * CENTS_PER_UNIT))
+            self._pay_fraction(event, ticker, fraction * to_a_millionth(price), cost, fraction / exact, int(exact))
+
+    def _pay_fraction(
+        self, event: _Event, ticker: str, value: Fraction, cost: _Sum, share: Fraction, whole: int
+    ) -> None:
+        """What is left of a share is paid out, with its share of the cost; all of that where no whole one stays."""
+        paid = self._exchange(ticker, event.session, round(value * CENTS_PER_UNIT))
+        self._take_out(event, ticker, cost.part(share) if whole else cost, paid)
+
+    def _as_quoted(self, ticker: str, what: _Sum) -> int:
+        return what.quoted if ticker in self.rates.currency_of else what.cents
 
     def _later_that_day(self, action: Mapping[str, Any], session: date) -> Fraction:
         """New shares for old ones by the splits that follow on the same session: its open is on their basis."""
@@ -169,59 +227,79 @@ class Reconciliation:
         ticker, cost = action["ticker"], self.cost[action["ticker"]]
         ratio = action["numerator"], action["denominator"]
         if action["nature"] == "spin_off":
-            part = round(cost * _exact(action["cost_share"]))
-            self._move(event, ticker, 0, -part)
+            part = cost.part(read_exactly(action["cost_share"]))
+            self._move(event, ticker, 0, NOTHING.less(part))
             self._hand_on(event, action, ratio, part, leaves=False)
             return
-        total, cash = _exact(action["amount"]), _exact(action["cash"])
-        sold = round(cost * min(cash, total) / total) if total and cash else 0
+        total, cash = read_exactly(action["amount"]), read_exactly(action["cash"])
+        sold = cost.part(min(cash, total) / total) if total and cash else NOTHING
         if cash:
             paid = round(self.shares[ticker] * cash * CENTS_PER_UNIT)
-            self._take_out(event, ticker, sold, paid)
-        self._hand_on(event, action, ratio, cost - sold, leaves=True)
+            self._take_out(event, ticker, sold, self._exchange(ticker, event.session, paid))
+        self._hand_on(event, action, ratio, cost.less(sold), leaves=True)
 
     def _hand_on(
-        self, event: _Event, action: Mapping[str, Any], ratio: tuple[int, int], cost: int, *, leaves: bool
+        self, event: _Event, action: Mapping[str, Any], ratio: tuple[int, int], cost: _Sum, *, leaves: bool
     ) -> None:
         ticker, other = action["ticker"], action["successor"]
         exact = Fraction(self.shares[ticker] * ratio[0], ratio[1])
         if leaves:
-            self._move(event, ticker, -self.shares[ticker], -self.cost[ticker])
-        self._move(event, other, int(exact), cost)
+            self._move(event, ticker, -self.shares[ticker], NOTHING.less(self.cost[ticker]))
+        cross = self._cross(ticker, other, event.session)
+        same = self.rates.currency_of.get(ticker) == self.rates.currency_of.get(other)
+        came = cost if same else _Sum(cost.cents, round(self._as_quoted(ticker, cost) * cross))
+        self._move(event, other, int(exact), came)
         if fraction := exact - int(exact):
             price = self._open(other, event.session)
             if price is None:
-                value = _exact(action["amount"]) - _exact(action["cash"])
-                price = value * ratio[1] / ratio[0] if value > 0 else Fraction(cost, CENTS_PER_UNIT) / exact
-            given_up = cost if int(exact) == 0 else round(cost * fraction / exact)
-            self._take_out(event, other, given_up, round(fraction * price * CENTS_PER_UNIT))
+                value = read_exactly(action["amount"]) - read_exactly(action["cash"])
+                stated = value * cross * ratio[1] / ratio[0]
+                price = stated if value > 0 else Fraction(self._as_quoted(other, came), CENTS_PER_UNIT) / exact
+            self._pay_fraction(event, other, fraction * price, came, fraction / exact, int(exact))
+
+    def _cross(self, ticker: str, other: str, session: date) -> Fraction:
+        """What one unit of a name's currency is in the other's."""
+        if self.rates.currency_of.get(ticker) == self.rates.currency_of.get(other):
+            return Fraction(1)
+        return (self.rates.find(ticker, session) or Fraction(1)) / (self.rates.find(other, session) or Fraction(1))
 
     def _distribute(self, event: _Event, action: Mapping[str, Any]) -> None:
         ticker = action["ticker"]
-        cents = round(self.shares[ticker] * _exact(action["amount"]) * CENTS_PER_UNIT)
-        if not cents:
-            return
-        returned = min(cents, self.cost[ticker]) if action["nature"] == "return_of_capital" else 0
-        income = "realised" if action["nature"] in ("return_of_capital", "rights", "spin_off") else "dividends"
+        quoted = round(self.shares[ticker] * read_exactly(action["amount"]) * CENTS_PER_UNIT)
         due = action["pay_date"] or event.session
-        self._move(event, ticker, 0, -returned)
-        self._add(event, income, ticker, returned - cents)
-        self._add(event, "receivable", ticker, cents, due=due)
-        self.claims.append(_Claim(due, event.reference, ticker, cents))
+        given, cost = self._exchange(ticker, event.session, quoted), self.cost[ticker]
+        if not given.cents:
+            return
+        returned = NOTHING
+        if action["nature"] == "return_of_capital":
+            returned = _Sum(min(given.cents, cost.cents), min(given.quoted, cost.quoted))
+        income = "realised" if action["nature"] in ("return_of_capital", "rights", "spin_off") else "dividends"
+        self._move(event, ticker, 0, NOTHING.less(returned))
+        self._add(event, income, ticker, returned.less(given))
+        self._add(event, "receivable", ticker, given, due=due)
+        self.claims.append(_Claim(due, event.reference, ticker, given.cents))
 
-    def _sell(self, event: _Event, ticker: str, shares: int, proceeds: int) -> None:
-        cost = _round(self.cost[ticker] * shares, self.shares[ticker])
-        self._move(event, ticker, -shares, 0)
-        self._take_out(event, ticker, cost, proceeds)
+    def _sell(self, event: _Event, ticker: str, shares: int, got: _Sum, rate: Fraction | None = None) -> None:
+        cost = _Sum(*(divide_evenly(one * shares, self.shares[ticker]) for one in self.cost[ticker]))
+        self._move(event, ticker, -shares, NOTHING)
+        self._take_out(event, ticker, cost, got, rate)
 
-    def _take_out(self, event: _Event, ticker: str, cost: int, proceeds: int) -> None:
-        self._move(event, ticker, 0, -cost)
-        self._add(event, "cash", ticker, proceeds)
-        self._add(event, "realised", ticker, cost - proceeds)
+    def _take_out(self, event: _Event, ticker: str, cost: _Sum, got: _Sum, rate: Fraction | None = None) -> None:
+        """Cost leaves for what is got; of a foreign name what the rate added to the cost is no gain of the share."""
+        worth = (
+            self._exchange(ticker, event.session, cost.quoted, rate).cents if self._is_foreign(ticker) else cost.cents
+        )
+        self._move(event, ticker, 0, NOTHING.less(cost))
+        self._add(event, "cash", ticker, got)
+        self._add(event, "realised", ticker, _Sum(worth - got.cents, cost.quoted - got.quoted))
+        self._add(event, "exchange", ticker, _Sum(cost.cents - worth, 0))
 
-    def _move(self, event: _Event, ticker: str, shares: int, cost: int) -> None:
+    def _is_foreign(self, ticker: str) -> bool:
+        return ticker in self.rates.currency_of
+
+    def _move(self, event: _Event, ticker: str, shares: int, cost: _Sum) -> None:
         self.shares[ticker] += shares
-        self.cost[ticker] += cost
+        self.cost[ticker] = self.cost[ticker].less(NOTHING.less(cost))
         self._add(event, "positions", ticker, cost, shares)
 
     def _open(self, ticker: str, session: date) -> Fraction | None:
@@ -237,7 +315,7 @@ class Reconciliation:
         for split in self.splits_of.get(ticker, []):
             if when < split["ex_date"] <= upto:
                 price *= Fraction(split["denominator"], split["numerator"])
-        return _micros(price)
+        return to_a_millionth(price)
 
     def value_positions(self, session: date, stated: Mapping[str, Fraction]) -> int:
         """What the positions are worth at the last closes there are, else as stated, else at cost; cents."""
@@ -249,8 +327,10 @@ class Reconciliation:
             elif before:
                 price = self.restate(ticker, *before[-1], session)
             else:
-                price = Fraction(self.cost[ticker], CENTS_PER_UNIT * shares) if shares else Fraction(0)
-            total += round(shares * _micros(price) * CENTS_PER_UNIT)
+                cost = self._as_quoted(ticker, self.cost[ticker])
+                price = Fraction(cost, CENTS_PER_UNIT * shares) if shares else Fraction(0)
+            quoted = round(shares * to_a_millionth(price) * CENTS_PER_UNIT)
+            total += self._exchange(ticker, session, quoted).cents
         return total
 
 
@@ -267,6 +347,7 @@ def reconcile(
     session: date,
     calendar: Sessions,
     position_ends: pl.DataFrame | None = None,
+    rates: KnownRates | None = None,
 ) -> Reconciliation:
     """Work out the accounts after a session from the fills and what is known of the actions.
 
@@ -278,6 +359,7 @@ def reconcile(
         session: the last session that counts.
         calendar: the sessions.
         position_ends: every statement about names that were written off, and what was heard of them since.
+        rates: how foreign names are converted; None if there are none.
     """
     fills = executed_trades.filter(pl.col("shares") > 0, pl.col("session") <= session)
     names = _reachable(set(fills["ticker"].to_list()), corporate_actions)
@@ -288,14 +370,14 @@ def reconcile(
     splits_of: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for split in actions.filter(pl.col("kind") == "split").iter_rows(named=True):
         splits_of[split["ticker"]].append(split)
-    found = Reconciliation(calendar, *_prices(market_prices, names), splits_of)
+    found = Reconciliation(calendar, *_prices(market_prices, names), splits_of, rates or KnownRates())
     found.fund(*funded)
-    days = _days(actions, fills, session, calendar)
+    days = gather_days(actions, fills, session, calendar)
     for day, ends in _written_off(position_ends, session).items():
-        days.setdefault(day, _Day([], [], [])).ends.extend(ends)
+        days.setdefault(day, DayOfBooks([], [], [])).ends.extend(ends)
     for day in sorted(days):
         on_day = days[day]
-        for action in _in_turn(on_day.actions, found.shares):
+        for action in put_in_turn(on_day.actions, found.shares):
             if found.shares.get(action[0]):
                 found.act(day, dict(zip(ACTION_COLUMNS, action, strict=True)))
         for ticker, amount in on_day.ends:
@@ -315,7 +397,7 @@ def _written_off(position_ends: pl.DataFrame | None, session: date) -> dict[date
     found: dict[date, list[tuple[str, Fraction]]] = defaultdict(list)
     for (ticker, _), (_, day, amount, withdrawn) in sorted(newest.items()):
         if day <= session and not withdrawn:
-            found[day].append((ticker, _exact(amount)))
+            found[day].append((ticker, read_exactly(amount)))
     return found
 
 
@@ -326,59 +408,6 @@ def _reachable(names: set[str], corporate_actions: pl.DataFrame) -> set[str]:
     return names
 
 
-class _Day(NamedTuple):
-    actions: list[tuple[Any, ...]]
-    """Values of `ACTION_COLUMNS`, in turn."""
-    ends: list[tuple[str, Fraction]]
-    """Names written off, and at what each share."""
-    fills: list[_Fill]
-    """Sales first."""
-
-
-def _in_turn(actions: list[tuple[Any, ...]], shares: Mapping[str, int]) -> list[tuple[Any, ...]]:
-    """Day by day; on each, whoever has a ticker makes room before another company comes under it.
-
-    What else happens to that ticker is the newcomer's, unless its shares were there and stay.
-    """
-    name, when, kind, successor = (ACTION_COLUMNS.index(one) for one in ("ticker", "ex_date", "kind", "successor"))
-    rows = []
-    while actions:
-        today = [one for one in actions if one[when] == actions[0][when]]
-        actions = actions[len(today) :]
-        going = [one for one in today if one[kind] in ("rename", "delisting")]
-        targets = {one[successor] for one in going if one[kind] == "rename"}
-        gone = {one[name] for one in going}
-        late = [
-            one for one in today
-            if one not in going and one[name] in targets and (one[name] in gone or not shares.get(one[name]))
-        ]  # fmt: skip
-        rows += [one for one in today if one not in going and one not in late]
-        while going:
-            stay = {one[name] for one in going}
-            free = [one for one in going if one[kind] != "rename" or one[successor] not in stay] or going
-            rows += free
-            going = [one for one in going if one not in free]
-        rows += late
-    return rows
-
-
-def _days(actions: pl.DataFrame, fills: pl.DataFrame, session: date, calendar: Sessions) -> dict[date, _Day]:
-    """Each session at which anything happens."""
-    days: dict[date, _Day] = defaultdict(lambda: _Day([], [], []))
-    turn = pl.col("kind").replace_strict(TURN, return_dtype=pl.Int8)
-    for action in actions.sort("ex_date", turn, "ticker", "sequence").select(ACTION_COLUMNS).iter_rows():
-        if (day := calendar.at_or_after(action[1])) <= session:
-            days[day].actions.append(action)
-    first = min(days, default=session)
-    for paid in actions["pay_date"].drop_nulls().unique():
-        if first < paid <= session and (day := calendar.at_or_after(paid)) <= session:
-            days[day]
-    cents = pl.col("gross", "commission").to_physical().cast(pl.Int64)
-    for fill in fills.with_columns(cents).sort(pl.col("side") == "buy", "trade_id").select(_Fill._fields).iter_rows():
-        days[fill[0]].fills.append(_Fill(*fill))
-    return days
-
-
 def _prices(
     market_prices: pl.DataFrame, names: Iterable[str]
 ) -> tuple[dict[tuple[str, date], Fraction], dict[str, list[tuple[date, Fraction]]]]:
@@ -386,27 +415,12 @@ def _prices(
     opens: dict[tuple[str, date], Fraction] = {}
     closes: dict[str, list[tuple[date, Fraction]]] = defaultdict(list)
     for ticker, day, opening, close in bars.select("ticker", "session", "open", "close").iter_rows():
-        opens[ticker, day] = _micros(_exact(opening))
-        closes[ticker].append((day, _micros(_exact(close))))
+        opens[ticker, day] = to_a_millionth(read_exactly(opening))
+        closes[ticker].append((day, to_a_millionth(read_exactly(close))))
     return opens, closes
 
 
-def _exact(number: float | None) -> Fraction:
-    """The decimal number that a float prints as, to a millionth; nothing stated is 0."""
-    return _micros(Fraction(repr(float(number)))) if number else Fraction(0)
-
-
-def _micros(price: Fraction) -> Fraction:
-    return Fraction(round(price * 1_000_000), 1_000_000)
-
-
-def _round(numerator: int, denominator: int) -> int:
-    """To the nearest whole number, ties to the even one."""
-    whole, rest = divmod(numerator, denominator)
-    return whole + (2 * rest > denominator or (2 * rest == denominator and whole % 2))
-
-
 def read_closes(portfolio_holdings: pl.DataFrame, session: date) -> dict[str, Fraction]:
-    """The close that the holdings state for each name: taken for those that did not trade that day."""
+    """The close that the holdings state for each name, as quoted: taken for those that did not trade that day."""
     rows = portfolio_holdings.filter(pl.col("session") == session).select("ticker", "close").iter_rows()
     return {ticker: Fraction(close) for ticker, close in rows}

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date, datetime
+from decimal import Decimal
+from fractions import Fraction
 from typing import NamedTuple
 
 import polars as pl
 
 from pipeline.trading.books.book import Book, LedgerEvent, Leg, Position
 from pipeline.trading.books.money import half_even
+from pipeline.trading.currencies.session_rates import OWN, Exchange
 
 FILL_KINDS = ("buy", "sell", "commission")
 """Kinds of events that stem from a fill; their reference names the trade."""
@@ -25,12 +28,27 @@ class FilledTrade(NamedTuple):
     gross: int
     commission: int
     session: date | None = None
+    currency: str | None = None
+    """What a foreign name is quoted in; None for the book's own."""
+    rate: Decimal | None = None
+    local_gross: int | None = None
+    """Hundredths of that currency."""
+
+    @property
+    def exchange(self) -> Exchange:
+        """How it was converted: a fill stands at its rate as it does at its price."""
+        return OWN if self.currency is None or self.rate is None else Exchange(self.currency, Fraction(self.rate))
+
+    @property
+    def quoted(self) -> int:
+        """Shares x price in hundredths of what the name is quoted in."""
+        return self.gross if self.local_gross is None else self.local_gross
 
 
 def sort_fills(executed_trades: pl.DataFrame) -> list[FilledTrade]:
     """Return the fills by session; in each, sales first, as they were filled: their proceeds pay for the buys."""
     filled = executed_trades.filter(pl.col("shares") > 0)
-    cents = pl.col("gross", "commission").to_physical().cast(pl.Int64)
+    cents = pl.col("gross", "commission", "local_gross").to_physical().cast(pl.Int64)
     in_order = filled.with_columns(cents).sort("session", pl.col("side") == "buy", "trade_id")
     return [FilledTrade(*row) for row in in_order.select(*FilledTrade._fields).iter_rows()]
 
@@ -43,7 +61,11 @@ def build_fill_events(trade: FilledTrade, book: Book, ts: datetime) -> Iterator[
     """
     ticker, gross = trade.ticker, trade.gross
     if trade.side == "buy":
-        legs: tuple[Leg, ...] = (Leg("positions", gross, ticker, trade.shares), Leg("cash", -gross, ticker))
+        bought, paid = trade.exchange.local(trade.quoted), trade.exchange.local(-trade.quoted)
+        legs: tuple[Leg, ...] = (
+            Leg("positions", gross, ticker, trade.shares, local=bought),
+            Leg("cash", -gross, ticker, local=paid),
+        )
     else:
         legs = _sale(book.positions.get(ticker), trade)
     yield LedgerEvent(trade.trade_id, trade.side, ts, trade.trade_id, legs, trade.session)
@@ -61,7 +83,8 @@ def limit_to_held(trade: FilledTrade, book: Book) -> FilledTrade:
     held = position.shares if position else 0
     if trade.side == "buy" or trade.shares <= held:
         return trade
-    return trade._replace(shares=held, gross=half_even(trade.gross * held, trade.shares))
+    gross, quoted = (half_even(amount * held, trade.shares) for amount in (trade.gross, trade.quoted))
+    return trade._replace(shares=held, gross=gross, local_gross=quoted if trade.currency else None)
 
 
 def _sale(position: Position | None, trade: FilledTrade) -> tuple[Leg, ...]:
@@ -72,9 +95,38 @@ def _sale(position: Position | None, trade: FilledTrade) -> tuple[Leg, ...]:
             f"trade {trade.trade_id!r} sells {trade.shares} shares of {trade.ticker}, but {held} are held; "
             "execute has to limit its sales"
         )
-    cost = half_even(position.cost * trade.shares, held) if position else 0
+    cost, local_cost = (
+        (half_even(each * trade.shares, held) for each in (position.cost, position.local_cost)) if position else (0, 0)
+    )
+    return dispose(trade.ticker, trade.exchange, (trade.gross, trade.quoted), (cost, local_cost), trade.shares)
+
+
+def dispose(
+    ticker: str, exchange: Exchange, proceeds: tuple[int, int], cost: tuple[int, int], shares: int
+) -> tuple[Leg, ...]:
+    """Return the legs that take shares and their cost out for cash; the difference is the gain.
+
+    Of a foreign name the gain is what was gained in its currency, at the rate of today; what is left is what the rate
+    added to the cost since.
+
+    Args:
+        ticker: what is given away.
+        exchange: how its currency is converted at the session.
+        proceeds: in the book's cents, and in hundredths of what the name is quoted in.
+        cost: the same.
+        shares: how many leave.
+    """
+    local = exchange.local
+    if exchange.currency is None:
+        return (
+            Leg("cash", proceeds[0], ticker),
+            Leg("positions", -cost[0], ticker, -shares),
+            Leg("realised", cost[0] - proceeds[0], ticker),
+        )
+    worth = exchange.to_book(cost[1])
     return (
-        Leg("cash", trade.gross, trade.ticker),
-        Leg("positions", -cost, trade.ticker, -trade.shares),
-        Leg("realised", cost - trade.gross, trade.ticker),
+        Leg("cash", proceeds[0], ticker, local=local(proceeds[1])),
+        Leg("positions", -cost[0], ticker, -shares, local=local(-cost[1])),
+        Leg("realised", worth - proceeds[0], ticker, local=local(cost[1] - proceeds[1])),
+        Leg("exchange", cost[0] - worth, ticker, local=local(0)),
     )

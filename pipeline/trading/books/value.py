@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from lake.tables.market import CORPORATE_ACTIONS, INSTRUMENTS, MARKET_PRICES, TICKER_UNIVERSE
+from lake.tables.market import CORPORATE_ACTIONS, FX_RATES, INSTRUMENTS, MARKET_PRICES, TICKER_UNIVERSE
 from lake.tables.trading import (
     BASELINE_HOLDINGS,
     EXECUTED_TRADES,
@@ -32,10 +32,13 @@ from pipeline.trading.books.marks import (
     mark_positions,
     sessions_of_carried_closes,
 )
-from pipeline.trading.books.money import to_cents, to_micros, value_of
+from pipeline.trading.books.money import to_cents, to_micros
 from pipeline.trading.books.quotes import Span, sessions_of_fractions
 from pipeline.trading.books.reconciliation import read_closes, reconcile
+from pipeline.trading.currencies.session_rates import RATE_COLUMNS, SessionRates
+from pipeline.trading.currencies.valuation import value_position
 from pipeline.trading.params import TradingParams
+from pipeline.trading.reconciling.known_rates import KnownRates
 
 LOOKBACK = 10
 """Sessions read so that a day's return has the bar before it in spite of gaps."""
@@ -79,6 +82,7 @@ def value(
     ticker_universe: pl.DataFrame,
     instruments: pl.DataFrame,
     portfolio_value: pl.DataFrame,
+    fx_rates: pl.DataFrame,
     moment: Moment,
     params: TradingParams,
 ) -> pl.DataFrame:
@@ -97,13 +101,11 @@ def value(
         bars = market_prices
         if params.securities == 2:
             bars = drop_bars_of_others(bars, portfolio_holdings, moment.calendar, params.max_gap)
-        tables = (ledger_entries, portfolio_holdings, executed_trades, corporate_actions, bars)
-        checked = _check(nav, before, portfolio_value, *tables, position_ends, moment, params)
+        tables = (ledger_entries, portfolio_holdings, executed_trades, corporate_actions, bars, position_ends)
+        checked = _check(nav, before, portfolio_value, *tables, instruments, fx_rates, moment, params)
     else:
-        sources = book.capital + book.realised + unrealised + book.dividends - book.commission + book.rounding
-        checked = _Checked(nav - sources, None, None, before.peak)
-    peak = max(checked.peak, nav)
-    market = (market_prices, corporate_actions, ticker_universe, instruments)
+        checked = _Checked(nav - _add_sources(book) - unrealised, None, None, before.peak)
+    peak, market = max(checked.peak, nav), (market_prices, corporate_actions, ticker_universe, instruments)
     start = before.nav + (checked.restated or 0)
     cents = {
         **_read_accounts(book),
@@ -115,6 +117,7 @@ def value(
         "unexplained": checked.unexplained,
         "peak": peak,
         "restated": checked.restated,
+        **_read_exchange(ledger_entries, held, book),
     }
     row = {
         **{name: None if amount is None else Decimal(amount).scaleb(-2) for name, amount in cents.items()},
@@ -130,9 +133,20 @@ def value(
     return pl.DataFrame([row], schema=PORTFOLIO_VALUE.schema)
 
 
+def _add_sources(book: Book) -> int:
+    return book.capital + book.realised + book.dividends - book.commission + book.rounding
+
+
 def _read_accounts(book: Book) -> dict[str, int]:
     names = ("cash", "receivable", "capital", "realised", "dividends", "commission")
     return {name: getattr(book, name) for name in names}
+
+
+def _read_exchange(ledger_entries: pl.DataFrame, held: pl.DataFrame, book: Book) -> dict[str, int | None]:
+    """What exchange rates brought; None where nothing was ever held in another currency."""
+    if ledger_entries["currency"].null_count() == ledger_entries.height:
+        return {"exchange": None, "unrealised_exchange": None}
+    return {"exchange": book.exchange, "unrealised_exchange": sum_cents(held, "exchange_gain")}
 
 
 def _check(
@@ -145,12 +159,16 @@ def _check(
     corporate_actions: pl.DataFrame,
     market_prices: pl.DataFrame,
     position_ends: pl.DataFrame,
+    instruments: pl.DataFrame,
+    fx_rates: pl.DataFrame,
     moment: Moment,
     params: TradingParams,
 ) -> _Checked:
     session, calendar = moment.session, moment.calendar
     funded = (before.first or session, to_cents(params.capital) if before.first is None else before.capital)
-    found = reconcile(executed_trades, corporate_actions, market_prices, funded, session, calendar, position_ends)
+    stated = KnownRates.read(instruments, fx_rates, moment.currency)
+    given = (executed_trades, corporate_actions, market_prices, funded, session, calendar, position_ends)
+    found = reconcile(*given, stated)
     reconciled = (
         found.cash + found.receivable + found.value_positions(session, read_closes(portfolio_holdings, session))
     )
@@ -158,9 +176,10 @@ def _check(
     if before.session is None:
         return _Checked(nav - reconciled, 0, difference, before.peak)
     late = ledger_entries.filter(pl.col("session") == session, pl.col("effective") < session)["effective"].to_list()
-    given = (portfolio_holdings, corporate_actions, market_prices)
+    rates = SessionRates.read(instruments, fx_rates, moment.currency, params.max_rate_age_days)
+    tables = (portfolio_holdings, corporate_actions, market_prices)
     down = MarkDown(params.mark_down_after, params.mark_down, calendar)
-    restated = _value_as_known(ledger_entries, *given, before, down) - before.nav
+    restated = _value_as_known(ledger_entries, *tables, before, down, rates) - before.nav
     peak = _restate_peak(portfolio_value, restated, min(late, default=before.session)) if restated else before.peak
     return _Checked(nav - reconciled, restated, difference, peak)
 
@@ -172,21 +191,23 @@ def _value_as_known(
     market_prices: pl.DataFrame,
     before: _Before,
     mark_down: MarkDown,
+    rates: SessionRates,
 ) -> int:
     """The value after the session before by what the ledger and the facts say of it now, in cents."""
     session = before.session
     assert session is not None
     book = fold(ledger_entries.filter(pl.coalesce("effective", "session") <= session))
     known = select_actions(select_concerning(corporate_actions, book.positions), None, session)
-    closes = Closes(market_prices, known, book.positions)
+    closes = Closes(market_prices, known, book.positions, rates)
     carried = portfolio_holdings.filter(pl.col("session") == session)
     stated = {
         ticker: (when, to_micros(close))
         for ticker, when, close in carried.select("ticker", "close_session", "close").iter_rows()
     }
     marks = mark_positions(book, closes, stated, session, mark_down)
-    worth = sum(value_of(position.shares, marks[ticker][1]) for ticker, position in book.positions.items())
-    return book.cash + book.receivable + worth
+    held = book.positions.items()
+    worth = (value_position(one, marks[ticker][1], rates.at(ticker, session)).value for ticker, one in held)
+    return book.cash + book.receivable + sum(worth)
 
 
 def _restate_peak(portfolio_value: pl.DataFrame, restated: int, first: date) -> int:
@@ -268,8 +289,10 @@ STAGE = Stage(
         Read(TICKER_UNIVERSE, lookback=1),
         Read(INSTRUMENTS, lookback=None),
         Read(PORTFOLIO_VALUE, lookback=None, upto="previous"),
+        Read(FX_RATES, lookback=None, columns=RATE_COLUMNS, every_revision=True),
     ),
     writes=PORTFOLIO_VALUE,
     params=TradingParams(),
     section="trading",
+    keeps_currency=True,
 )

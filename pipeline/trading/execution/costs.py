@@ -6,12 +6,16 @@ from dataclasses import dataclass
 from math import isfinite, sqrt
 
 from pipeline.trading.books.money import half_even, to_cents, to_micros, value_of
+from pipeline.trading.currencies.session_rates import OWN, Exchange
 from pipeline.trading.params import Costs
 
 
 @dataclass(frozen=True)
 class Fill:
-    """A fill with its costs apart; prices in millionths, amounts in cents. Buys and sales both count costs positive."""
+    """A fill with its costs apart; prices in millionths, amounts in cents. Buys and sales both count costs positive.
+
+    The price is as quoted, amounts are in the book's currency.
+    """
 
     shares: int
     price: int
@@ -19,6 +23,8 @@ class Fill:
     commission: int
     spread_cost: int
     impact_cost: int
+    quoted: int = 0
+    """Shares x price in hundredths of what the name is quoted in."""
 
 
 def impact_fraction(shares: int, median_volume: float | None, volatility: float | None, costs: Costs) -> float:
@@ -42,20 +48,30 @@ def commission(shares: int, costs: Costs) -> int:
 
 
 def price_fill(
-    side: str, shares: int, open_price: int, median_volume: float | None, volatility: float | None, costs: Costs
+    side: str,
+    shares: int,
+    open_price: int,
+    median_volume: float | None,
+    volatility: float | None,
+    costs: Costs,
+    exchange: Exchange = OWN,
 ) -> Fill:
     """Fill shares at an opening price (millionths): a buy pays half-spread and impact on top, a sale gives them up.
 
-    The two costs add up to the cent to the difference between the fill's value and the open's.
+    The two costs add up to the cent to the difference between the fill's value and the open's. Of a foreign name each
+    amount is exact in its own currency first, and converted once; commission is charged in the book's.
     """
     half_spread = costs.multiple * costs.half_spread
     impact = impact_fraction(shares, median_volume, volatility, costs)
     direction = 1 if side == "buy" else -1
     price = max(round(open_price * (1 + direction * (half_spread + impact))), 1)
-    gross = value_of(shares, price)
-    slipped = abs(gross - value_of(shares, open_price))
-    spread_cost = min(value_of(shares, round(open_price * half_spread)), slipped)
-    return Fill(shares, price, gross, commission(shares, costs), spread_cost, slipped - spread_cost)
+    quoted = value_of(shares, price)
+    gross, at_open, half = map(
+        exchange.to_book, (quoted, value_of(shares, open_price), value_of(shares, round(open_price * half_spread)))
+    )
+    slipped = abs(gross - at_open)
+    spread_cost = min(half, slipped)
+    return Fill(shares, price, gross, commission(shares, costs), spread_cost, slipped - spread_cost, quoted)
 
 
 def round_trip(

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from lake.tables.control import TRADE_DECISIONS
-from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES
+from lake.tables.market import CORPORATE_ACTIONS, FX_RATES, INSTRUMENTS, MARKET_PRICES
 from lake.tables.trading import EXECUTED_TRADES, LEDGER_ENTRIES, POSITION_ENDS, TRADE_PLANS
 from pipeline.engine.stage import Moment, Read, Stage, cut_to_recent
 from pipeline.market.securities.following import Securities
@@ -19,8 +19,9 @@ from pipeline.trading.books.actions import ACTION_COLUMNS, Action, add_write_off
 from pipeline.trading.books.book import fold
 from pipeline.trading.books.corrections import settle
 from pipeline.trading.books.earlier.settlement import settle_once
-from pipeline.trading.books.money import cents_series, price_series, to_micros
+from pipeline.trading.books.money import cents_series, price_series, rate_series, to_micros
 from pipeline.trading.books.quotes import sessions_of_fractions
+from pipeline.trading.currencies.session_rates import LISTING_COLUMNS, OWN, RATE_COLUMNS, Exchange, SessionRates
 from pipeline.trading.execution.fills import Auction, OrderResult, fill_orders
 from pipeline.trading.execution.orders import ORDER_TYPES, Bar, Order
 from pipeline.trading.execution.volatility_and_volume import LOOKBACK, measure_conditions
@@ -44,13 +45,16 @@ def execute(
     market_prices: pl.DataFrame,
     ledger_entries: pl.DataFrame,
     position_ends: pl.DataFrame,
+    instruments: pl.DataFrame,
+    fx_rates: pl.DataFrame,
     moment: Moment,
     params: TradingParams,
 ) -> pl.DataFrame:
     """Return what became of each order for `moment.session` alone: an order lives for one open.
 
     Sales come first, then buys by edge and ticker, each limited to the cash that is there after those before. An order
-    that the operator vetoed before the open is not filled, nor one that lacks an approval where that is required.
+    that the operator vetoed before the open is not filled, nor one that lacks an approval where that is required. What
+    is quoted in another currency is filled at the last rate of a day before the session, if one is new enough.
     """
     session = moment.session
     plans = trade_plans.filter(pl.col("taken") & (pl.col("for_session") == session))
@@ -58,11 +62,12 @@ def execute(
         return EXECUTED_TRADES.empty()
     recent_actions = cut_to_recent(corporate_actions, "ex_date", LOOKBACK, moment)
     recent_bars = cut_to_recent(market_prices, "session", LOOKBACK, moment)
-    book = fold(ledger_entries)
+    book, rates = fold(ledger_entries), SessionRates()
     if params.settlement == 2:
+        rates = SessionRates.read(instruments, fx_rates, moment.currency, params.max_rate_age_days)
         known = add_write_offs(corporate_actions, position_ends)
         given = (ledger_entries, executed_trades, known, market_prices)
-        book = settle(book, *given, session, moment.calendar).book
+        book = settle(book, *given, session, moment.calendar, rates).book
     else:
         settle_once(book, ledger_entries, recent_actions, recent_bars, session, moment.calendar)
     opening = moment.calendar.open_at(session)
@@ -72,7 +77,7 @@ def execute(
         actions = order_by_company(actions, frozenset(plans["ticker"]))
     doubts = _doubt_opens(recent_bars, recent_actions, session, moment, params)
     orders = _build_orders(plans, actions, decisions, doubts, params.approval)
-    bars = _bars(recent_bars, recent_actions, orders, session, moment, params)
+    bars = _bars(recent_bars, recent_actions, orders, rates, moment, params)
     auction = Auction(opening, moment.calendar.close_at(moment.calendar.previous(session)))
     return _rows(list(fill_orders(orders, bars, book, auction, params.costs)), session, opening)
 
@@ -136,11 +141,12 @@ def _bars(
     market_prices: pl.DataFrame,
     corporate_actions: pl.DataFrame,
     orders: list[Order],
-    session: date,
+    rates: SessionRates,
     moment: Moment,
     params: TradingParams,
 ) -> dict[str, Bar]:
     """The session's bars, beside volatility and volume of the sessions before: at the open no more was known."""
+    session = moment.session
     tickers = sorted({order.ticker for order in orders})
     bars = market_prices.filter(pl.col("ticker").is_in(tickers))
     own_bars, own_actions = bars, corporate_actions
@@ -161,9 +167,22 @@ def _bars(
     for ticker, price, volume, usual, sigma, quoted in known.select(
         "ticker", "open", "volume", "median_volume", "volatility", "currency"
     ).iter_rows():
-        other = quoted if moment.currency not in ("", quoted) else None
-        found[ticker] = Bar(to_micros(price), volume, usual, sigma, other)
+        exchange, refusal = _convert(ticker, quoted, rates, moment)
+        found[ticker] = Bar(to_micros(price), volume, usual, sigma, refusal, exchange)
     return found
+
+
+def _convert(ticker: str, quoted: str, rates: SessionRates, moment: Moment) -> tuple[Exchange, str]:
+    """How a name is converted, or else why it cannot be: a bar in another currency than its listing's, or no rate."""
+    if moment.currency == "":  # a run of a program that did not ask
+        return OWN, ""
+    listed = rates.currencies.get(ticker, moment.currency)
+    found = rates.for_trade(ticker, moment.session) if listed == quoted else None
+    if found is not None:
+        return found, ""
+    other = f"{ticker} is quoted in {quoted}, which is not the currency of the book"
+    missing = rates.explain(quoted) if listed == quoted else ""
+    return OWN, f"{other}: {missing}" if missing else other
 
 
 def _rows(results: list[OrderResult], session: date, opening: datetime) -> pl.DataFrame:
@@ -188,9 +207,22 @@ def _rows(results: list[OrderResult], session: date, opening: datetime) -> pl.Da
             "commission": cents_series(fill.commission for fill in fills),
             "spread_cost": cents_series(fill.spread_cost for fill in fills),
             "impact_cost": cents_series(fill.impact_cost for fill in fills),
+            **_tell_currencies(results),
         },
         schema=EXECUTED_TRADES.schema,
     ).sort("trade_id")
+
+
+def _tell_currencies(results: list[OrderResult]) -> dict[str, object]:
+    """The columns about the currency that a name is quoted in; null for the book's own."""
+    exchanges = [result.bar.exchange if result.bar else OWN for result in results]
+    quoted = [result.fill.quoted if one.currency else None for result, one in zip(results, exchanges, strict=True)]
+    return {
+        "currency": [one.currency for one in exchanges],
+        "rate": rate_series(one.rate if one.currency else None for one in exchanges),
+        "rate_session": [one.session for one in exchanges],
+        "local_gross": cents_series(quoted),
+    }
 
 
 def _name_trades(orders: list[Order], session: date) -> list[str]:
@@ -220,6 +252,8 @@ STAGE = Stage(
         ),
         Read(LEDGER_ENTRIES, lookback=None, upto="previous"),
         Read(POSITION_ENDS, lookback=None, every_revision=True),
+        Read(INSTRUMENTS, lookback=None, columns=LISTING_COLUMNS),
+        Read(FX_RATES, lookback=None, columns=RATE_COLUMNS),
     ),
     writes=EXECUTED_TRADES,
     params=TradingParams(),

@@ -43,7 +43,8 @@ class Offer:
 
     def fill(self, side: str, shares: int, costs: Costs) -> Fill:
         """Fill shares at that price."""
-        return price_fill(side, shares, self.price, self.bar.median_volume, self.bar.volatility, costs)
+        bar = self.bar
+        return price_fill(side, shares, self.price, bar.median_volume, bar.volatility, costs, bar.exchange)
 
 
 @dataclass(frozen=True)
@@ -95,9 +96,7 @@ def _explain_no_market(order: Order, bar: Bar | None, auction: Auction) -> str:
         return f"decided at {order.decided_at:%Y-%m-%d %H:%M} UTC, after the open of {opening}"
     if bar is None:
         return "no bar: the ticker did not trade, and the order expired"
-    if bar.other_currency is not None:
-        return f"{order.ticker} is quoted in {bar.other_currency}, which is not the currency of the book"
-    return ""
+    return bar.refusal
 
 
 def _limit_size(order: Order, offer: Offer, held: int, cash: int, costs: Costs) -> tuple[int, str]:

@@ -6,17 +6,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
+from pipeline.trading.currencies.session_rates import OWN, Exchange
+
 
 @dataclass(frozen=True)
 class Bar:
-    """What a session offers: price in millionths, its volume, and how the ticker usually trades."""
+    """What a session offers: price in millionths as quoted, its volume, and how the ticker usually trades."""
 
     open_price: int
     volume: int
     median_volume: float | None
     volatility: float | None
-    other_currency: str | None = None
-    """The currency it is quoted in, where that is not the book's."""
+    refusal: str = ""
+    """Why nothing is traded at this price: its currency cannot be converted into the book's; empty if it can."""
+    exchange: Exchange = OWN
+    """How it is converted."""
 
 
 class Quote(NamedTuple):

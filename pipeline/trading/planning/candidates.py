@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date
 
+from pipeline.trading.currencies.session_rates import OWN, Exchange
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Forecast:
@@ -34,7 +36,7 @@ class Holding:
 
     shares: int
     cost: float
-    """Currency per share."""
+    """Per share, in what the name is quoted in."""
     weight: float
     opened: date
     held_sessions: int
@@ -74,6 +76,8 @@ class Candidate:
     """Why the name is on hold: what happened to its price that nobody explains yet; empty if it is not."""
     hold_left: int = 0
     """Sessions until the hold ends by itself."""
+    exchange: Exchange = OWN
+    """How its close becomes the book's money."""
 
     @property
     def edge(self) -> float | None:
@@ -82,8 +86,18 @@ class Candidate:
 
     @property
     def value(self) -> float:
-        """Currency the trade moves at the close."""
-        return self.shares * self.close
+        """The book's currency that the trade moves at the close."""
+        return self.shares * self.price
+
+    @property
+    def price(self) -> float:
+        """The close in the book's currency."""
+        return in_book(self.close, self.exchange)
+
+
+def in_book(price: float, exchange: Exchange) -> float:
+    """A price in the book's currency; of a name that is quoted in it, the very same number."""
+    return price if exchange.currency is None else price * float(exchange.rate)
 
 
 @dataclass(slots=True)

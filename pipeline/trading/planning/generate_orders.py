@@ -14,10 +14,11 @@ from pipeline.market.securities.following import Securities
 from pipeline.market.sessions import Sessions
 from pipeline.trading.books.actions import select_actions, split_ratio
 from pipeline.trading.books.marks import drop_bars_of_others
+from pipeline.trading.currencies.session_rates import NO_FOREIGN, OWN, Exchange, SessionRates
 from pipeline.trading.execution.costs import round_trip
 from pipeline.trading.execution.volatility_and_volume import measure_conditions
 from pipeline.trading.params import TradingParams
-from pipeline.trading.planning.candidates import Candidate, Forecast, Holding, PortfolioState
+from pipeline.trading.planning.candidates import Candidate, Forecast, Holding, PortfolioState, in_book
 from pipeline.trading.planning.holds import Doubt
 from pipeline.trading.planning.rules import unexplained_price
 
@@ -44,6 +45,11 @@ class PlanningInputs:
     doubts: Mapping[str, Doubt]
     """The names on hold."""
     calendar: Sessions
+    rates: SessionRates = NO_FOREIGN
+
+    def exchange(self, ticker: str) -> Exchange:
+        """How the closes of a name are converted at the session; a forecast without any rate is sized like the rest."""
+        return self.rates.at(ticker, self.session) or OWN
 
 
 def gather_inputs(
@@ -58,6 +64,7 @@ def gather_inputs(
     session: date,
     calendar: Sessions,
     params: TradingParams,
+    rates: SessionRates = NO_FOREIGN,
 ) -> PlanningInputs:
     """Gather what is known at the close of a session about every ticker with a forecast or a holding.
 
@@ -93,6 +100,7 @@ def gather_inputs(
         doubts=doubts,
         sales={t: calendar.distance(s, session) for t, s in sold.select("ticker", "session").iter_rows()},
         calendar=calendar,
+        rates=rates,
     )
 
 
@@ -120,12 +128,14 @@ def _candidates(
     member, exclusion, sector = inputs.universe.get(ticker, (False, "not listed in the universe today", "unknown"))
     holding = _holding(row, inputs, close, volatility, params) if row else None
     volume = known.get("median_volume")
+    exchange = inputs.exchange(ticker)
+    price = in_book(close, exchange)
     target = params.rules.name_weight * state.risk_budget * state.nav
-    value = holding.shares * close if holding else target
-    cost = round_trip(value, close, volume, known.get("volatility"), params.costs)
+    value = holding.shares * price if holding else target
+    cost = round_trip(value, price, volume, known.get("volatility"), params.costs)
     forecast = inputs.forecasts.get(ticker)
     doubt = inputs.doubts.get(ticker)
-    side, intent, shares = _intent(close, cost, forecast, holding, state, params)
+    side, intent, shares = _intent(close, price, cost, forecast, holding, state, params)
     yield Candidate(
         ticker=ticker,
         sector=row["sector"] if row and sector == "unknown" else sector,
@@ -144,21 +154,26 @@ def _candidates(
         since_sale=inputs.sales.get(ticker) if holding is None else None,
         unexplained=doubt.reason if doubt else "",
         hold_left=doubt.left if doubt else 0,
+        exchange=exchange,
     )
 
 
 def _intent(
     close: float,
+    price: float,
     cost: float,
     forecast: Forecast | None,
     holding: Holding | None,
     state: PortfolioState,
     params: TradingParams,
 ) -> tuple[str, str, int]:
-    """What comes first: cut, leave on a bad forecast, trim, leave at the horizon, then add or keep."""
+    """What comes first: cut, leave on a bad forecast, trim, leave at the horizon, then add or keep.
+
+    The stop is in what the name is quoted in, as `close` is; `price` is the same in the book's currency.
+    """
     target = target_weight(forecast, cost, state.risk_budget, params)
     if holding is None:
-        return "buy", "enter", _shares(target * state.nav, close)
+        return "buy", "enter", _shares(target * state.nav, price)
     fresh = forecast if forecast is not None and forecast.age == 0 and forecast.role == "champion" else None
     if close < holding.stop:
         return "sell", "stop", holding.shares
@@ -166,11 +181,11 @@ def _intent(
         return "sell", "exit", holding.shares
     limit = params.rules.name_weight
     if holding.weight > limit * params.sizing.overweight:
-        return "sell", "reduce", min(_shares((holding.weight - limit) * state.nav, close), holding.shares)
+        return "sell", "reduce", min(_shares((holding.weight - limit) * state.nav, price), holding.shares)
     if holding.held_sessions >= params.horizon:
         return "sell", "expire", holding.shares
     if target > holding.weight + params.sizing.rebalance_band:
-        return "buy", "add", _shares((target - holding.weight) * state.nav, close)
+        return "buy", "add", _shares((target - holding.weight) * state.nav, price)
     return "hold", "keep", 0
 
 
@@ -183,8 +198,8 @@ def target_weight(forecast: Forecast | None, cost: float, risk_budget: float, pa
     return min(ideal, params.rules.name_weight) * risk_budget
 
 
-def _shares(value: float, close: float) -> int:
-    return max(int(value // close), 0)
+def _shares(value: float, price: float) -> int:
+    return max(int(value // price), 0)
 
 
 def _forecast(row: dict[str, Any], session: date, calendar: Sessions) -> Forecast:
@@ -205,7 +220,7 @@ def _holding(
     row: dict[str, Any], inputs: PlanningInputs, close: float, volatility: float, params: TradingParams
 ) -> Holding:
     """A position with its stop: under cost at first, then trailing the best close once in profit, never lowered."""
-    cost = float(row["cost"]) / row["shares"]
+    cost = float(row["cost"] if row["local_cost"] is None else row["local_cost"]) / row["shares"]
     stop = compute_stop(cost, volatility, params.rules.stop_sigmas, params.horizon)
     stated, before = inputs.stops.get(row["ticker"], (date.min, 0.0))
     if stated >= inputs.calendar.previous(row["opened"]):  # not a stop of an earlier position

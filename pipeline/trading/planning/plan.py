@@ -8,7 +8,7 @@ from datetime import date
 
 import polars as pl
 
-from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES, TICKER_UNIVERSE
+from lake.tables.market import CORPORATE_ACTIONS, FX_RATES, INSTRUMENTS, MARKET_PRICES, TICKER_UNIVERSE
 from lake.tables.predictions import PREDICTIONS
 from lake.tables.trading import (
     EXECUTED_TRADES,
@@ -18,6 +18,8 @@ from lake.tables.trading import (
     TRADE_PLANS,
 )
 from pipeline.engine.stage import Moment, Read, Stage, cut_to_recent
+from pipeline.trading.books.money import rate_series
+from pipeline.trading.currencies.session_rates import LISTING_COLUMNS, RATE_COLUMNS, SessionRates
 from pipeline.trading.execution.volatility_and_volume import LOOKBACK
 from pipeline.trading.params import TradingParams
 from pipeline.trading.planning import holds
@@ -51,6 +53,8 @@ def plan(
     executed_trades: pl.DataFrame,
     ticker_universe: pl.DataFrame,
     quarantined_rows: pl.DataFrame,
+    instruments: pl.DataFrame,
+    fx_rates: pl.DataFrame,
     moment: Moment,
     params: TradingParams,
 ) -> pl.DataFrame:
@@ -67,9 +71,10 @@ def plan(
         doubts |= find_waiting(quarantined_rows, market_prices, session, moment.calendar, params)
     else:
         trade_plans = cut_to_recent(trade_plans, "session", STOPS_LOOKBACK, moment)
+    rates = SessionRates.read(instruments, fx_rates, moment.currency, params.max_rate_age_days)
     inputs = gather_inputs(
         predictions, portfolio_holdings, market_prices, corporate_actions, trade_plans, executed_trades,
-        ticker_universe, doubts, session, moment.calendar, params,
+        ticker_universe, doubts, session, moment.calendar, params, rates,
     )  # fmt: skip
     decisions = []
     for candidate in generate_candidates(inputs, state, params):
@@ -150,9 +155,10 @@ def _rows(decisions: list[Decision], state: PortfolioState, moment: Moment, para
     if not rows:
         return TRADE_PLANS.empty()
     frame = pl.DataFrame(rows, schema={name: TRADE_PLANS.schema[name] for name in rows[0]})
-    session = moment.session
+    session, exchanges = moment.session, [candidate.exchange for candidate, _, _, _ in decisions]
     frame = frame.with_columns(
         _verdicts([verdicts for _, verdicts, _, _ in decisions]),
+        rate_series(one.rate if one.currency else None for one in exchanges).alias("rate"),
         plan_id=pl.format("{}:{}", pl.lit(str(session)), "ticker"),
         session=pl.lit(session),
         for_session=pl.lit(moment.calendar.next(session)),
@@ -194,11 +200,12 @@ def _row(
         "high_80": forecast.high_80 if forecast else None,
         "expected_cost": candidate.cost,
         "edge": candidate.edge,
-        "target_weight": state.weight(after * candidate.close),
+        "target_weight": state.weight(after * candidate.price),
         "stop": stop,
         "blocked_by": blocked_by,
         "prediction_id": forecast.prediction_id if forecast else None,
         "model_id": forecast.model_id if forecast else None,
+        "currency": candidate.exchange.currency,
     }
 
 
@@ -236,9 +243,12 @@ STAGE = Stage(
         ),
         Read(TICKER_UNIVERSE),
         holds.WAITING,
+        Read(INSTRUMENTS, lookback=None, columns=LISTING_COLUMNS),
+        Read(FX_RATES, lookback=None, columns=RATE_COLUMNS),
     ),
     writes=TRADE_PLANS,
     params=TradingParams(),
     section="trading",
+    keeps_currency=True,
     uses=("rules",),
 )

@@ -28,7 +28,7 @@ class Pool:
     """The trade that opened it."""
     dividends: int = 0
     gains: int = 0
-    """From fractions, rights, capital returned beyond cost, and what a merger paid."""
+    """From fractions, rights, capital returned beyond cost, and what a merger paid; what rates brought with them."""
     commission: int = 0
     slippage: int = 0
     """Half-spread and impact paid on the buys."""
@@ -97,7 +97,10 @@ def collect_closings(
     Each event counts where it would stand had all been known, as it is known now.
     """
     own = ledger_entries.filter(pl.col("ticker").is_in(sorted(_with_predecessors(set(tickers), ledger_entries))))
-    cents = own.with_columns(pl.col("amount").to_physical().cast(pl.Int64)).sort("session", "sequence")
+    cents = own.with_columns(
+        pl.col("amount").to_physical().cast(pl.Int64),
+        local=pl.col("local_amount").to_physical().cast(pl.Int64).fill_null(0),
+    ).sort("session", "sequence")
     walk = _Walk(read_slippage(executed_trades))
     for event, legs in put_in_place(cents).group_by("event_id", maintain_order=True):
         walk.take(str(event[0]), legs.to_dicts())
@@ -165,7 +168,7 @@ class _Walk:
             if kind == "spin_off":
                 pool.receive(Pool(0, given.opened, given.bought_as, given.trade_id))
             else:
-                given.gains -= _sum(legs, "realised")
+                given.gains -= _sum(legs, "realised") + _sum(legs, "exchange")
                 pool.receive(given)
                 self.pools[giving] = Pool()
             pool.shares += leg["shares"]
@@ -175,7 +178,7 @@ class _Walk:
             pool = self.pools[leg["ticker"]]
             if leg["account"] == "dividends":
                 pool.dividends -= leg["amount"]
-            elif leg["account"] == "realised":
+            elif leg["account"] in ("realised", "exchange"):
                 pool.gains -= leg["amount"]
             elif leg["account"] == "positions":
                 if pool.shares == 0 and leg["shares"] > 0 and kind == "buy":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
+from fractions import Fraction
 from typing import Any
 
 import polars as pl
@@ -22,7 +23,7 @@ from pipeline.trading.planning.operator_decisions import OperatorDecision, read_
 
 LOOKBACK = 21
 """Sessions read, for the longest horizon that is forecast; decisions of a longer one are not judged."""
-FILL_COLUMNS = (*EXECUTED_TRADES.key, "plan_id", "session", "ticker", "side", "ordered", "shares")
+FILL_COLUMNS = (*EXECUTED_TRADES.key, "plan_id", "session", "ticker", "side", "ordered", "shares", "rate")
 PLAN_COLUMNS = (*TRADE_PLANS.key, "plan_id", "intent", "taken", "expected_cost")
 BAR_COLUMNS = (*MARKET_PRICES.key, "session", "open", "close")
 
@@ -103,7 +104,8 @@ def _rows(
         if fill["company"] not in earned or not fill["ordered"]:
             continue
         opening, ratio = earned[fill["company"]]
-        value = value_of(fill["ordered"], opening)
+        rate = Fraction(1 if fill["rate"] is None else fill["rate"])
+        value = round(value_of(fill["ordered"], opening) * rate)
         buys = fill["side"] == "buy"
         # The plan's expected cost is a round trip's; a sale saves or pays only its own half.
         cost = to_cents(value / 100 * plan["expected_cost"] / (1 if buys else 2))

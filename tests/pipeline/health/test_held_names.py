@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from pipeline.health.held_names import check_held_names, check_holds
+from pipeline.health.held_names import check_held_names, check_holds, check_rates
 from pipeline.health.params import HealthParams
 from tests.frames.market import moment
 from tests.frames.trading import CALENDAR, DAYS, plans
@@ -23,6 +23,20 @@ def test_a_held_name_without_bars_is_told_with_its_last_session_and_the_way_out(
     assert "`nextgen actions add TICKER DATE delisting --amount VALUE`" in check.message
     assert not check_held_names(holdings, at, HealthParams(max_silent=4))
     assert not check_held_names(holdings, at, HealthParams(max_silent=0))
+
+
+def test_currencies_that_are_valued_at_an_old_rate_are_told_with_its_day() -> None:
+    at = moment(DAYS[9], calendar=CALENDAR)
+    holdings = pl.DataFrame({
+        "session": [DAYS[9]] * 4,
+        "currency": ["EUR", "EUR", "GBP", None],
+        "rate_session": [DAYS[8], DAYS[1], DAYS[8], None],
+    })  # fmt: skip
+    (check,) = check_rates(holdings, at, HealthParams(max_rate_age_days=5))
+    assert (check.status, check.value, check.limit) == ("warn", 10.0, 5.0)
+    assert f"at old exchange rates: EUR of {DAYS[1]}; nothing in them is traded until rates arrive" in check.message
+    assert not check_rates(holdings, at, HealthParams(max_rate_age_days=10))
+    assert not check_rates(holdings, at, HealthParams(max_rate_age_days=0))
 
 
 def test_names_that_are_not_traded_for_want_of_an_explanation_are_told_with_it() -> None:

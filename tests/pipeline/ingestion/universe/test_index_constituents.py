@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from lake.tables.market import CONSTITUENTS, CORPORATE_ACTIONS, TICKER_UNIVERSE
+from lake.tables.market import CONSTITUENTS, CORPORATE_ACTIONS, FX_RATES, TICKER_UNIVERSE
 from pipeline.ingestion.params import IngestionParams
 from pipeline.ingestion.sources.errors import SourceError
 from pipeline.ingestion.sources.files.memberships import read_memberships
@@ -43,7 +43,7 @@ def members(spells: pl.DataFrame, *tickers: str, session: date = DAY) -> dict[st
     """Ticker -> the universe's words, all of them traded on the session."""
     bars = prices(*({"ticker": ticker, "session": session} for ticker in tickers))
     listed, ended = instruments(*tickers), CORPORATE_ACTIONS.empty()
-    verdicts = universe(bars, TICKER_UNIVERSE.empty(), listed, ended, spells, moment(session), PARAMS)
+    verdicts = universe(bars, TICKER_UNIVERSE.empty(), listed, ended, spells, FX_RATES.empty(), moment(session), PARAMS)
     return dict(verdicts.select("ticker", "reason").rows())
 
 
@@ -132,6 +132,7 @@ def test_the_index_had_as_many_members_as_history_says(session: date, count: int
         instruments(*tickers),
         CORPORATE_ACTIONS.empty(),
         known,
+        FX_RATES.empty(),
         moment(session, calendar=exchange_sessions()),
         PARAMS,
     )

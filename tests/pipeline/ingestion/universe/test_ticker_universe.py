@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 
-from lake.tables.market import CONSTITUENTS, CORPORATE_ACTIONS, TICKER_UNIVERSE
+from lake.tables.market import CONSTITUENTS, CORPORATE_ACTIONS, FX_RATES, TICKER_UNIVERSE
 from pipeline.engine.stage import Moment
 from pipeline.ingestion.params import IngestionParams
 from pipeline.ingestion.universe.params import UniverseParams
 from pipeline.ingestion.universe.ticker_universe import universe
-from tests.frames.market import CALENDAR, DAY, actions, instruments, moment, prices
+from tests.frames.market import CALENDAR, DAY, actions, instruments, moment, prices, rates
 
 SMALL = UniverseParams(max_stale=1, min_history=3, min_close=1.0, min_dollar_volume=1e6, max_members=2)
 PARAMS = replace(IngestionParams(), universe=SMALL)
@@ -36,6 +37,7 @@ def computed(
     listed: pl.DataFrame | None = None,
     ended: pl.DataFrame | None = None,
     spells: pl.DataFrame | None = None,
+    worth: pl.DataFrame | None = None,
     at: Moment | None = None,
     params: IngestionParams = PARAMS,
 ) -> pl.DataFrame:
@@ -44,7 +46,8 @@ def computed(
     before = TICKER_UNIVERSE.empty() if before is None else before
     ended = CORPORATE_ACTIONS.empty() if ended is None else ended
     spells = CONSTITUENTS.empty() if spells is None else spells
-    return TICKER_UNIVERSE.check(universe(frame, before, listed, ended, spells, at or moment(), params))
+    worth = FX_RATES.empty() if worth is None else worth
+    return TICKER_UNIVERSE.check(universe(frame, before, listed, ended, spells, worth, at or moment(), params))
 
 
 def reason(rows: list[dict[str, Any]], **values: Any) -> str:
@@ -89,6 +92,57 @@ def test_a_listing_in_another_currency_than_the_books_is_no_member_and_says_why(
     listing: dict[str, str], words: str
 ) -> None:
     assert reason(bars("AAA", back(3)), listed=instruments("AAA", **listing)) == words
+
+
+def foreign(**values: Any) -> dict[str, Any]:
+    """A name in yen that trades 100,000 shares a session at 2,000."""
+    return {"listed": instruments("AAA", currency="JPY"), **values}
+
+
+def yen(rate: str, day: date, **values: Any) -> dict[str, Any]:
+    return {"base": "JPY", "quote": "USD", "session": day, "rate": Decimal(rate)} | values
+
+
+def in_yen(price: float = 2_000.0, until: date = DAY) -> list[dict[str, Any]]:
+    return bars("AAA", back(3, until), currency="JPY", close=price, open=price)
+
+
+def test_a_listing_in_another_currency_is_judged_in_the_books_where_a_rate_is_known() -> None:
+    worth = rates(yen("0.01", back(2)[0]))
+    (row,) = computed(in_yen(), **foreign(worth=worth)).to_dicts()
+    assert (row["member"], row["close"], row["dollar_volume"]) == (True, 2_000.0, 2_000_000.0)
+    assert reason(in_yen(99.0), **foreign(worth=worth)) == "close 0.99 below 1.0"
+    assert reason(in_yen(999.0), **foreign(worth=worth)) == "dollar volume 999000 below 1000000"
+
+
+def test_the_rate_of_a_decision_is_the_last_of_a_day_before_it_in_either_direction() -> None:
+    two, one = back(3)[:2]
+    inverse = {"base": "USD", "quote": "JPY"}
+    known = [yen("0.01", two), yen("50", one, **inverse), yen("0.04", DAY)]
+    assert computed(in_yen(), **foreign(worth=rates(*known)))["dollar_volume"][0] == 4_000_000.0
+    both = rates(*known, yen("0.03", one))
+    assert computed(in_yen(), **foreign(worth=both))["dollar_volume"][0] == 6_000_000.0
+
+
+def test_without_a_rate_that_is_new_and_known_enough_a_foreign_listing_is_refused() -> None:
+    words = "quoted in JPY, the book is kept in USD, and no rate of it is known that is at most 7 days old"
+    day = back(2)[0]
+    assert reason(in_yen(), **foreign(worth=rates(yen("0.01", DAY - timedelta(days=7))))) == "member"
+    assert reason(in_yen(), **foreign(worth=rates(yen("0.01", DAY - timedelta(days=8)), yen("2", DAY)))) == words
+    euros = rates({"session": day, "rate": Decimal("1.1")})
+    assert reason(in_yen(), **foreign(worth=euros)).startswith("quoted in JPY, the book is kept in USD")
+    late = rates(yen("0.01", day, available_at=CALENDAR.close_at(DAY) + timedelta(hours=1)))
+    assert not computed(in_yen(), **foreign(worth=late))["member"][0]
+
+
+def test_on_a_range_each_decision_has_the_rate_that_it_could_know() -> None:
+    first, last = back(2)
+    eve = CALENDAR.previous(first)
+    told = CALENDAR.close_at(last)
+    worth = rates(yen("0.01", eve), yen("0.02", eve, revision=1, available_at=told), yen("0.03", first))
+    span = moment(since=first)
+    found = computed(in_yen(until=last) + in_yen(until=CALENDAR.previous(eve)), **foreign(worth=worth, at=span))
+    assert found["dollar_volume"].to_list() == [2_000_000.0, 6_000_000.0]
 
 
 def test_bars_in_another_currency_than_their_listing_says_are_not_taken_for_it() -> None:

@@ -1,0 +1,29 @@
+"""Format 6: what is quoted in another currency than the book's is told in both, and what exchange rates brought.
+
+Older rows have null in all of it: a book then held nothing but names in its own currency. Past runs are compared over
+the columns they wrote, so they come out as before.
+"""
+
+from __future__ import annotations
+
+from lake.migrations.steps import AddColumn, Step
+
+STEPS: tuple[Step, ...] = (
+    AddColumn("trade_plans", "currency"),
+    AddColumn("trade_plans", "rate"),
+    AddColumn("executed_trades", "currency"),
+    AddColumn("executed_trades", "rate"),
+    AddColumn("executed_trades", "rate_session"),
+    AddColumn("executed_trades", "local_gross"),
+    AddColumn("ledger_entries", "currency"),
+    AddColumn("ledger_entries", "rate"),
+    AddColumn("ledger_entries", "local_amount"),
+    AddColumn("portfolio_holdings", "currency"),
+    AddColumn("portfolio_holdings", "rate"),
+    AddColumn("portfolio_holdings", "rate_session"),
+    AddColumn("portfolio_holdings", "local_cost"),
+    AddColumn("portfolio_holdings", "local_value"),
+    AddColumn("portfolio_holdings", "exchange_gain"),
+    AddColumn("portfolio_value", "exchange"),
+    AddColumn("portfolio_value", "unrealised_exchange"),
+)

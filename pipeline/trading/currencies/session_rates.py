@@ -1,0 +1,121 @@
+"""What the currencies of foreign names are worth in the book's: one rate for each session, exact to a trillionth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from fractions import Fraction
+from typing import NamedTuple
+
+import polars as pl
+
+from lake.contract import RATE
+from lake.tables.market import FX_RATES, INSTRUMENTS
+from pipeline.market.exchange_rates import DatedRate, ExchangeRates
+from pipeline.trading.books.money import half_even
+
+LISTING_COLUMNS = (*INSTRUMENTS.key, "currency")
+RATE_COLUMNS = (*FX_RATES.key, "rate")
+"""What is read of listings and rates."""
+TRILLION: int = 10**RATE.scale
+ANY_AGE = 100_000
+"""Days: a rate however old, for what is held already."""
+
+
+class Local(NamedTuple):
+    """The side of a booking that is in a currency other than the book's."""
+
+    amount: int
+    """Hundredths of that currency."""
+    currency: str
+    rate: Fraction | None
+    """What one unit of it was worth in the book's currency; None where a booking is taken back."""
+
+
+class Exchange(NamedTuple):
+    """How amounts of a name become the book's money at a session."""
+
+    currency: str | None = None
+    """None for the book's own."""
+    rate: Fraction = Fraction(1)
+    session: date | None = None
+    """The day of the rate."""
+
+    def to_book(self, amount: int) -> int:
+        """Hundredths of the currency as cents of the book's, half to even."""
+        return amount if self.currency is None else half_even(amount * self.rate.numerator, self.rate.denominator)
+
+    def local(self, amount: int) -> Local | None:
+        """What is to be noted beside a converted amount; None for the book's own currency."""
+        return None if self.currency is None else Local(amount, self.currency, self.rate)
+
+
+OWN = Exchange()
+"""Of the names in the book's own currency."""
+
+
+@dataclass(frozen=True)
+class SessionRates:
+    """The names quoted in another currency than the book's, and what that is worth at each session.
+
+    The rate of a session is the last one of a day before it: known at the open, and the same at the close.
+    """
+
+    currencies: Mapping[str, str] = field(default_factory=dict)
+    """Ticker -> its currency; those in the book's are left out."""
+    book: str = ""
+    rates: ExchangeRates = field(default_factory=lambda: ExchangeRates({}))
+    max_age_days: int = 0
+    """How old a rate may be for a trade."""
+    _found: dict[tuple[str, date], DatedRate | None] = field(default_factory=dict, compare=False)
+
+    @classmethod
+    def read(cls, instruments: pl.DataFrame, fx_rates: pl.DataFrame, book: str, max_age_days: int) -> SessionRates:
+        """Read the listings and the rates that are known; a run that recorded no currency has nothing foreign."""
+        if not book or instruments.is_empty():
+            return cls()
+        foreign = instruments.filter(pl.col("currency") != book).select("ticker", "currency")
+        if foreign.is_empty():
+            return cls()
+        return cls(dict(foreign.iter_rows()), book, ExchangeRates.read(fx_rates), max_age_days)
+
+    def for_trade(self, ticker: str, session: date) -> Exchange | None:
+        """How a fill is converted; None where no rate is known that is new enough."""
+        found = self.at(ticker, session)
+        if found is None or found.session is None or (session - found.session).days <= self.max_age_days:
+            return found
+        return None
+
+    def at(self, ticker: str, session: date) -> Exchange | None:
+        """How what is held is converted: at the last rate, however old; None where none is known at all."""
+        currency = self.currencies.get(ticker)
+        if currency is None:
+            return OWN
+        key = currency, session
+        if key not in self._found:
+            self._found[key] = self.rates.last_before(currency, self.book, session, ANY_AGE)
+        dated = self._found[key]
+        return None if dated is None else Exchange(currency, round_rate(dated.rate), dated.session)
+
+    def cross(self, ticker: str, other: str, session: date) -> Fraction:
+        """What one unit of a name's currency is in the other's; 1 where they are the same or no rate is known."""
+        if self.currencies.get(ticker) == self.currencies.get(other):
+            return Fraction(1)
+        one, two = self.at(ticker, session), self.at(other, session)
+        return Fraction(1) if one is None or two is None else one.rate / two.rate
+
+    def explain(self, currency: str) -> str:
+        """What is missing where there is no rate for a trade; empty where no rates are kept at all."""
+        if not self.rates.by_pair:
+            return ""
+        return f"no rate of {currency} in {self.book} is known that is at most {self.max_age_days} days old"
+
+
+NO_FOREIGN = SessionRates()
+"""Everything is in the book's currency."""
+
+
+def round_rate(rate: Fraction) -> Fraction:
+    """The rate as tables keep it, to a trillionth: what is booked follows from what is shown."""
+    return Fraction(round(rate * TRILLION), TRILLION)

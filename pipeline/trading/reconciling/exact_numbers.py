@@ -1,0 +1,21 @@
+"""Numbers as the reconciliation takes them: exact fractions, rounded half to even where the tables are."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+
+def read_exactly(number: float | None) -> Fraction:
+    """The decimal number that a float prints as, to a millionth; nothing stated is 0."""
+    return to_a_millionth(Fraction(repr(float(number)))) if number else Fraction(0)
+
+
+def to_a_millionth(price: Fraction) -> Fraction:
+    """A price as the tables keep it, ties to the even one."""
+    return Fraction(round(price * 1_000_000), 1_000_000)
+
+
+def divide_evenly(numerator: int, denominator: int) -> int:
+    """To the nearest whole number, ties to the even one."""
+    whole, rest = divmod(numerator, denominator)
+    return whole + (2 * rest > denominator or (2 * rest == denominator and whole % 2))
