@@ -54,6 +54,7 @@ COMMANDS: dict[str, dict[str, CommandEntry]] = {
     },
     "Inspect": {
         "status": CommandEntry("status", "Show whether the operation is healthy, and what ran last."),
+        "report": CommandEntry("report", "Report on sessions of the book: money, risk, skill and trades."),
         "console": CommandEntry("console", "Open the console."),
         "runs": CommandEntry("runs", "List past runs, or show the recipe of one."),
         "show": CommandEntry("show", "Show rows of a table, as published or as of a past moment."),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -51,10 +51,26 @@ def measure_tracks(tracks: Sequence[Track], sessions_per_year: int, trials: int)
     book, *baselines = tracks
     return PerformanceFigures(
         sessions_per_year=sessions_per_year,
-        tracks={track.name: measure(track.returns, sessions_per_year) for track in tracks},
-        against={other.name: compare(book.returns, other.returns, sessions_per_year, seed=SEED) for other in baselines},
+        tracks={track.name: _measure(track, sessions_per_year) for track in tracks},
+        against={other.name: _compare(book, other, sessions_per_year) for other in baselines},
         evidence=SharpeEvidence(trials, probabilistic_sharpe(book.returns, 0.0), deflated_sharpe(book.returns, trials)),
     )
+
+
+def _measure(track: Track, sessions_per_year: int) -> Performance:
+    """Return and what follows from it are those of the value, in which is what was learned of earlier sessions; what
+    is measured session by session leaves that out."""
+    found = measure(track.returns, sessions_per_year)
+    if found.cagr is None:
+        return replace(found, total_return=track.total)
+    cagr = (1 + track.total) ** (sessions_per_year / found.sessions) - 1
+    calmar = cagr / found.max_drawdown if found.max_drawdown > 0 else None
+    return replace(found, total_return=track.total, cagr=cagr, calmar=calmar)
+
+
+def _compare(book: Track, other: Track, sessions_per_year: int) -> RecordComparison:
+    found = compare(book.returns, other.returns, sessions_per_year, seed=SEED)
+    return replace(found, excess_return=book.total - other.total)
 
 
 def count_trials(model_promotions: pl.DataFrame, settings_used: Sequence[str]) -> int:

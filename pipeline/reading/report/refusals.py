@@ -12,7 +12,7 @@ from lake.store import Lake
 from lake.tables.trading import TRADE_PLANS
 from pipeline.trading.planning.rules import RULES
 
-EXPLAINED = 6
+EXPLAINED = 16
 """Rules whose last refusal is told in its own words; a lake's plans are read anew for it."""
 _MEANINGS = {rule.name: rule.doc for rule in RULES}
 

@@ -1,0 +1,160 @@
+"""What became of the money, on the page: headline, equity and drawdown, months, performance, trading and costs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from nextgen_tui.report.charts import Line, area_chart, bar_chart, line_chart
+from nextgen_tui.report.markup import Html, join, table, tag
+from nextgen_tui.report.report_rows import (
+    comparison_rows,
+    describe_evidence,
+    describe_year,
+    performance_rows,
+    trading_rows,
+)
+from nextgen_tui.report.summary_view import describe_lead
+from nextgen_tui.text import formats
+from pipeline.reading.report.full_report import Report
+from pipeline.reading.report.tracks import PeriodReturns, Track
+
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+SPACE = Html(" ")
+FULL_COLOUR = 0.08
+"""Return of a month from which on its colour is no stronger."""
+
+
+def headline(report: Report) -> Html:
+    """Title, the figures that matter most, and the verdict on skill."""
+    summary, book = report.summary, report.summary.book
+    tiles = [
+        _tile("Value", formats.money(book.value), f"{book.currency}, from {formats.money(book.start_value)}"),
+        _tile("Return", formats.percent(book.total_return, signed=True), _profit(report), _tone(book.total_return)),
+    ]
+    for name, total in summary.baselines.items():
+        lead = f"the book did {describe_lead(book.total_return - total)}"
+        tiles.append(_tile(name.capitalize(), formats.percent(total, signed=True), lead))
+    tiles.append(_tile("Maximum drawdown", formats.percent(book.max_drawdown, 1), "from a peak in these sessions"))
+    share = book.costs / book.start_value if book.start_value else None
+    of_start = f"{formats.percent(None if share is None else float(share))} of the start value"
+    tiles.append(_tile("Costs", formats.money(book.costs), of_start))
+    sessions = formats.counted(summary.sessions, "session")
+    return tag(
+        "header",
+        tag("h1", f"{summary.first} to {summary.last}"),
+        tag("p", f"{sessions} of the book in {report.provenance.lake}", class_="quiet"),
+        tag("div", tiles, class_="tiles"),
+        tag("p", tag("b", "Skill."), SPACE, summary.quality.sentence),
+        tag("p", tag("b", "Books."), SPACE, summary.ledger.sentence, class_=None if summary.ledger.balances else "bad"),
+    )
+
+
+def _tile(name: str, value: str, below: str, tone: str = "") -> Html:
+    return tag("div", tag("span", name), tag("b", value, class_=tone or None), tag("span", below), class_="tile")
+
+
+def _profit(report: Report) -> str:
+    return f"{formats.money(report.summary.book.profit, signed=True)} {report.summary.book.currency}"
+
+
+def _tone(value: float) -> str:
+    return "good" if value > 0 else "bad" if value < 0 else ""
+
+
+def _class(track: Track) -> str:
+    return track.name.replace(" ", "-")
+
+
+def book_section(report: Report) -> Html:
+    """Equity and drawdown beside the baselines."""
+    tracks, sessions = report.summary.tracks, report.series.sessions
+    growth = [Line(track.name, _class(track), track.growth) for track in tracks]
+    falls = [Line(track.name, _class(track), track.drawdowns) for track in tracks]
+    totals = ", ".join(f"{track.name} {formats.percent(track.total, signed=True)}" for track in tracks)
+    depths = ", ".join(f"{track.name} {formats.percent(track.max_drawdown, 1)}" for track in tracks)
+    return _section(
+        "The book beside doing nothing clever",
+        line_chart("Change since the start", growth, sessions, _percent, f"Change since the start: {totals}"),
+        area_chart("Drawdown from the highest point", falls, sessions, _percent, f"Deepest drawdown: {depths}"),
+        _restated(report),
+    )
+
+
+def _restated(report: Report) -> Html:
+    restated = report.summary.book.restated
+    if not restated:
+        return Html()
+    words = f"{formats.money(restated, signed=True)} of the value was learned of earlier sessions: it is in the value "
+    return tag("p", f"{words}and in the return, and in no session's return.", class_="quiet")
+
+
+def months_section(report: Report) -> Html:
+    """A line for each year and track, a cell for each month, and the year at the end."""
+    names = [track.name for track in report.summary.tracks]
+    rows: list[list[str | Html]] = []
+    for year in sorted({one.year for one in report.months}):
+        inside = {one.month: one for one in report.months if one.year == year}
+        for number, name in enumerate(names):
+            cells = [_month(inside.get(month), number) for month in range(1, 13)]
+            rows.append([f"{year} {name}", *cells, _month(inside[None], number, "year")])
+    return _section("Returns by month", table(["", *MONTHS, "Year"], rows, "months"))
+
+
+def _month(period: PeriodReturns | None, track: int, kind: str | None = None) -> Html:
+    if period is None:
+        return tag("td", "", class_=kind)
+    gain = period.returns[track]
+    strength = min(abs(gain) / FULL_COLOUR, 1.0) * 0.45
+    colour = "good" if gain > 0 else "bad"
+    style = f"background:rgba(var(--{colour}-soft),{strength:.2f})" if strength >= 0.005 else None
+    return tag("td", formats.percent(gain, 1, signed=True), class_=kind, style=style)
+
+
+def performance_section(report: Report) -> Html:
+    """Every figure of the record, alone and beside the baselines."""
+    names = [track.name for track in report.summary.tracks]
+    others = [f"beside {name}" for name in report.figures.against]
+    return _section(
+        "Performance",
+        tag("p", describe_year(report), class_="quiet"),
+        _explained(names, performance_rows(report)),
+        tag("h3", "The book beside the others"),
+        _explained(others, comparison_rows(report)),
+        tag("p", describe_evidence(report)),
+        tag("p", "Equal weight and the benchmark are told without costs of trading.", class_="quiet"),
+    )
+
+
+def _explained(names: Iterable[str], rows: Iterable[tuple[str, tuple[str, ...]]]) -> Html:
+    body = [[*row, tag("td", doc, class_="words quiet")] for doc, row in rows]
+    return table(["", *names, ""], body)
+
+
+def trading_section(report: Report) -> Html:
+    """Exposure, turnover and costs."""
+    series, book = report.series, report.summary.book
+    exposure = Line("exposure", "book", series.exposure)
+    mean = formats.percent(book.mean_exposure, 1)
+    turnover = Line("turnover", "book", series.turnover)
+    traded = formats.percent(book.mean_turnover, 1)
+    costs = Line("costs", "book", series.costs)
+    paid = f"{formats.money(book.costs)} {book.currency}"
+    return _section(
+        "Exposure, turnover and costs",
+        area_chart("Exposure: invested share of the book", [exposure], series.sessions, _percent, f"{mean} on average"),
+        bar_chart("Turnover: traded share of the book", turnover, series.sessions, _percent, f"{traded} on average"),
+        line_chart(f"Costs paid so far, {book.currency}", [costs], series.sessions, _whole, f"Costs reached {paid}"),
+        table(["", "in these sessions"], [list(row) for row in trading_rows(report)], "narrow"),
+    )
+
+
+def _percent(value: float) -> str:
+    return formats.percent(value, 0 if abs(100 * value - round(100 * value)) < 1e-9 else 1)
+
+
+def _whole(value: float) -> str:
+    return formats.number(value, 0)
+
+
+def _section(title: str, *content: Html) -> Html:
+    return tag("section", tag("h2", title), join(content))
