@@ -215,6 +215,12 @@ CORPORATE_ACTIONS = Table(
         ),
         "stated_cash": number("stated currency per share", "merger: the same of `cash`", nullable=True),
         "rate_session": day("the day of that rate, the last one known before the ex-date", nullable=True),
+        "confidence": number(
+            "fraction",
+            "how sure it is as it stands, where the columns of a price file told it: 1 stated there; below, worked out "
+            "of adjusted closes; null where a source states actions as such",
+            nullable=True,
+        ),
     },
     rules={
         "a split has a positive ratio other than 1": Rule(

@@ -470,6 +470,10 @@ LAYOUTS: Mapping[str, Layout] = {
     "two layouts in a folder": Layout(_mixed_folder),
     "hive partitions": Layout(_hive),
     "yahoo": Layout(_own_files(YAHOO), actions=True),
+    "yahoo history with actions": Layout(
+        _own_files({**BACK, "Volume": "back_volume", "Dividends": "back_amount", "Stock Splits": "split_or_0"}),
+        actions=True,
+    ),
     "yfinance": Layout(_yfinance(("Price", "Ticker"))),
     "yfinance by ticker": Layout(_yfinance(("Ticker", "Price"))),
     "yfinance without index row": Layout(_yfinance(("Price", "Ticker"), index_row=False)),

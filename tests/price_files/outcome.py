@@ -27,7 +27,7 @@ class Outcome:
     set_aside: pl.DataFrame
     """rule and text of each other row."""
     actions: pl.DataFrame
-    """ticker, ex_date, kind, numerator, denominator and amount of each sound action."""
+    """ticker, ex_date, kind, numerator, denominator, amount and confidence of each sound action."""
 
 
 def import_files(path: Path, calendar: Sessions, **settings: Any) -> Outcome:
@@ -44,7 +44,7 @@ def import_files(path: Path, calendar: Sessions, **settings: Any) -> Outcome:
     return Outcome(
         bars=sound.select("ticker", "session", *VALUES).sort("ticker", "session"),
         set_aside=bars.filter(pl.col("rule").is_not_null()).select("rule", "text"),
-        actions=told.select("ticker", "ex_date", "kind", "numerator", "denominator", "amount").sort(
+        actions=told.select("ticker", "ex_date", "kind", "numerator", "denominator", "amount", "confidence").sort(
             "ticker", "ex_date", "kind"
         ),
     )

@@ -19,7 +19,7 @@ from pipeline.market.sessions import Sessions
 
 FIELDS = (
     *("ticker", "ex_date", "kind", "numerator", "denominator", "amount", "pay_date", "successor"),
-    *("available_at", "currency", "cash", "cost_share"),
+    *("available_at", "currency", "cash", "cost_share", "confidence"),
 )
 NATURES = {
     "special_dividend": ("dividend", "special"),
@@ -105,6 +105,7 @@ def _type(lines: pl.DataFrame) -> pl.DataFrame:
         .with_columns(
             **{name: day(name) for name in ("ex_date", "pay_date")},
             **{name: number(name) / (pl.col("per") if name in ("amount", "cash") else 1) for name in NUMBERS},
+            confidence=number("confidence").clip(0, 1),
             kind=pl.when(is_covered())
             .then(called.replace_strict(kinds, default=called, return_dtype=pl.String))
             .otherwise("kind"),

@@ -9,12 +9,14 @@ from pathlib import Path
 
 import polars as pl
 
+from pipeline.ingestion.actions.actions_in_price_files import ToldActions, tell_actions
 from pipeline.ingestion.sources.errors import SourceError
+from pipeline.ingestion.sources.files.columns import TOLD_ACTIONS, recognise
 from pipeline.ingestion.sources.files.dates import EPOCH_FORM, ISO_FORM, is_iso, iso_times, read_dates, read_instants
 from pipeline.ingestion.sources.files.layouts.field_tables import join_field_tables
 from pipeline.ingestion.sources.files.layouts.find_files import find_files, read_partitions
 from pipeline.ingestion.sources.files.layouts.groups import PriceGroup, group_files
-from pipeline.ingestion.sources.files.layouts.number_forms import read_numbers
+from pipeline.ingestion.sources.files.layouts.number_forms import Mark, read_numbers
 from pipeline.ingestion.sources.files.layouts.price_file import PRICES, PricesOfFile, has_prices, recognise_prices
 from pipeline.ingestion.sources.files.layouts.tables import PriceTable, read_tables
 from pipeline.ingestion.sources.files.memberships import identify_tickers
@@ -38,6 +40,10 @@ class Bars:
     """file (Categorical) and line (UInt32) that each row stands at."""
     layout: str = "long"
     """What the files were recognised as."""
+    told: ToldActions | None = None
+    """The splits and dividends that the files' columns tell; None where they have none, or say when each was seen."""
+    told_by: tuple[str, ...] = ()
+    """The columns that tell them."""
 
     def filter(self, wanted: pl.Series) -> Bars:
         """The rows that are wanted."""
@@ -48,6 +54,8 @@ class Bars:
             self.day.filter(wanted),
             self.places.filter(wanted),
             self.layout,
+            self.told,
+            self.told_by,
         )
 
 
@@ -169,7 +177,31 @@ class BarReader:
             lines, fields["ts"] = self._with_instants(lines, clock, day, group.day_form)
         if group.mark:
             lines = _with_plain_numbers(lines, fields, group)
-        return Bars(lines, fields, lines[fields["ticker"]], day, places, group.members[0].layout)
+        symbol = lines[fields["ticker"]]
+        columns_told, told = self._tell(lines, fields, symbol, day, group)
+        if told is not None and told.later_ratio is not None:
+            lines = _as_traded(lines, fields, told.later_ratio)
+        return Bars(lines, fields, symbol, day, places, group.members[0].layout, told, columns_told)
+
+    def _tell(
+        self, lines: pl.DataFrame, fields: Mapping[str, str], symbol: pl.Series, day: pl.Series, group: PriceGroup
+    ) -> tuple[tuple[str, ...], ToldActions | None]:
+        """The columns that tell of actions, and what they tell of daily bars."""
+        found = recognise(lines.columns, TOLD_ACTIONS, {}, required=(), file="", strict=False)
+        if "adj_close" in fields:
+            found["adjusted"] = fields["adj_close"]
+        if not found or self.params.interval != "1d" or "available_at" in fields:
+            return (), None
+        rows = pl.DataFrame({"ticker": symbol, "day": day, "close": lines[fields["close"]]}).with_columns(
+            pl.col("close").cast(pl.Float64, strict=False),
+            *(
+                _plain(lines[found[name]], group.mark).alias(name)
+                if name in found
+                else pl.lit(None, pl.String).alias(name)
+                for name in ("split", "dividend", "adjusted")
+            ),
+        )
+        return tuple(found.values()), tell_actions(rows)
 
     def _with_instants(self, lines: pl.DataFrame, clock: str, day: pl.Series, form: str) -> tuple[pl.DataFrame, str]:
         """Add the moments where the file writes them in another way than ingestion reads, or its zone was told."""
@@ -201,6 +233,26 @@ def _with_plain_numbers(lines: pl.DataFrame, fields: dict[str, str], group: Pric
             if not plain.equals(lines[fields[name]], null_equal=True):
                 lines, fields[name] = with_column(lines, plain, f"{name}_number")
     return lines
+
+
+def _plain(text: pl.Series, mark: Mark) -> pl.Series:
+    return read_numbers(text, mark) if mark else text
+
+
+def _as_traded(lines: pl.DataFrame, fields: dict[str, str], later: pl.Series) -> pl.DataFrame:
+    """Add the prices and volumes as they were before the splits that the file has adjusted them for."""
+    ratio = later.fill_null(1.0)
+    for name in PRICES:
+        number = lines[fields[name]].cast(pl.Float64, strict=False)
+        traded = (number / ratio).round(0) if name == "volume" else _round_price(number * ratio)
+        text = traded.cast(pl.String).zip_with(ratio != 1.0, lines[fields[name]])
+        lines, fields[name] = with_column(lines, text, f"{name}_as_traded")
+    return lines
+
+
+def _round_price(price: pl.Series) -> pl.Series:
+    """Without what the vendor's arithmetic left: exchanges quote in four decimals, below 1 in more."""
+    return price.round(4).zip_with(price >= 1, price.round(8))
 
 
 def _where(group: PriceGroup) -> str:

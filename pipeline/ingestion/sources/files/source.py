@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 
@@ -87,8 +87,8 @@ class FilesSource:
         parts = [_cut_bars(bars, fetch, low) for bars in content.bars]
         if content.actions is None:
             parts += [_cut_factors(bars, fetch, low) for bars in content.bars if _tells_actions(bars)]
-        if (actions := _with_renames(content)) is not None:
-            parts.append(self._land_actions(actions, content.listings, fetch))
+        if (actions := _with_told_actions(content)) is not None:
+            parts.append(self._land_actions(actions, content.listings, fetch, _first_told(content)))
         others = [(LISTINGS, _cut_listings(content.listings, fetch, low))]
         if content.members is not None:
             others.append((MEMBERS, _cut_members(content.members, fetch, low)))
@@ -144,13 +144,15 @@ class FilesSource:
             self._content, self._seen = read_content(self.params, self.calendar), stamp
         return self._content
 
-    def _land_actions(self, actions: Dated, listings: Dated, fetch: Fetch) -> pl.DataFrame:
+    def _land_actions(self, actions: Dated, listings: Dated, fetch: Fetch, first: date | None = None) -> pl.DataFrame:
         """The statements about a quarter of ex-dates, or all, as far as they were public; also none, which says so.
 
         History also lands what precedes its ticker's listing, so that it is told as wrong instead of passed over.
+        What price files tell is covered from `first` on, if that is later.
         """
         low = fetch.since if fetch.history else self.calendar.offset(fetch.session, 1 - ACTIONS_REFETCHED)
-        covers = {"since": low.isoformat(), "until": None}
+        since = low if first is None or fetch.history else min(max(low, first), fetch.session)
+        covers = {"since": since.isoformat(), "until": None}
         lines = self._cut_actions(actions, fetch, low)
         if fetch.history:
             lines = pl.concat([lines, _find_premature(actions, listings, low)])
@@ -190,25 +192,50 @@ def _find_premature(actions: Dated, listings: Dated, low: date) -> pl.DataFrame:
     return actions.lines.filter(((ex < low) & (ex < listed)).fill_null(False))
 
 
-def _with_renames(content: Content) -> Dated | None:
-    """The file of actions with what identifiers tell beside it.
+def _with_told_actions(content: Content) -> Dated | None:
+    """The file of actions, or what the columns of the price files tell; and beside it what identifiers tell.
 
-    Without such a file they are told alone, but not where actions are read off adjusted closes: those come as landings
-    that cover nothing, and one that covers everything would take them back.
+    Not where actions are read off adjusted closes as they were seen: those come as landings that cover nothing, and one
+    that covers everything would take them back.
     """
-    told = content.renames
-    if content.actions is None:
-        alone = told is not None and not any(_tells_actions(bars) for bars in content.bars)
-        return Dated(told, {name: name for name in told.columns}) if alone and told is not None else None
-    if told is None or told.is_empty():
-        return content.actions
-    lines, fields = content.actions.lines, dict(content.actions.fields)
+    if content.actions is not None:
+        return content.actions if content.renames is None else _with_renames(content.actions, content.renames)
+    if any(_tells_actions(bars) for bars in content.bars):
+        return None
+    told = [bars.told.lines for bars in content.bars if bars.told is not None]
+    frames = [frame for frame in (*told, content.renames) if frame is not None]
+    if not frames:
+        return None
+    lines = pl.concat(frames, how="diagonal")
+    return Dated(lines, {name: name for name in lines.columns})
+
+
+def _with_renames(actions: Dated, told: pl.DataFrame) -> Dated:
+    if told.is_empty():
+        return actions
+    lines, fields = actions.lines, dict(actions.fields)
     for name in told.columns:
         fields.setdefault(name, name)
     renamed = told.rename({name: fields[name] for name in told.columns})
     given = [fields[name] for name in told.columns if fields[name] in lines.columns]
     untold = renamed.join(lines, on=given, how="anti", nulls_equal=True)
     return Dated(pl.concat([lines, untold], how="diagonal"), fields)
+
+
+def _first_told(content: Content) -> date | None:
+    """The first day of whose actions price files that tell them can speak: that of the ticker which begins last.
+
+    A file that was cut to its last days says nothing of what was before, so that nothing is taken back.
+    """
+    if content.actions is not None:
+        return None
+    firsts = [
+        pl.DataFrame({"ticker": bars.symbol, "day": bars.day}).group_by("ticker").agg(pl.col("day").min())["day"].max()
+        for bars in content.bars
+        if bars.told is not None
+    ]
+    days = [first for first in firsts if isinstance(first, date)]
+    return max(days) + timedelta(days=1) if days else None
 
 
 def _tells_actions(bars: Bars) -> bool:

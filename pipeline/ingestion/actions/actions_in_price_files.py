@@ -1,0 +1,277 @@
+"""Tells splits and dividends from the columns of a price file: stated ones, else the steps of its adjusted closes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil, log
+
+import polars as pl
+
+from pipeline.ingestion.actions.split_ratios import everyday_ratio, rare_ratio
+
+ACTION = {
+    **dict.fromkeys(("ticker", "ex_date", "kind", "numerator", "denominator", "amount"), pl.String),
+    "confidence": pl.String,
+}
+MOST_DECIMALS = 6
+"""Vendors work their adjusted closes out to six decimals, however many a file writes."""
+ARITHMETIC = 3e-7
+"""Relative; what is left of single precision in an adjusted close, whatever decimals are written."""
+WELL_BEYOND = 1.5
+"""Times the rounding of two neighbours: a step of the adjusted close below it may be nothing."""
+STATED, DERIVED = 1.0, 0.99
+"""Confidence in what a column states and the price confirms, and in a split told by adjusted closes."""
+UNCONFIRMED = 0.5
+"""Confidence in a stated split that the file's first bar leaves without a price before it."""
+
+
+@dataclass(frozen=True)
+class ToldActions:
+    """What a price file says of actions."""
+
+    lines: pl.DataFrame
+    """ticker, ex_date, kind, numerator, denominator, amount and confidence (a fraction), all String."""
+    later_ratio: pl.Series | None
+    """Of each row given: the shares that one of then became by all later splits, where the file's prices are adjusted
+    for them; null where it has none. None where prices are as traded."""
+    doubts: tuple[str, ...]
+    """What was said and is not believed, in words."""
+
+
+def tell_actions(rows: pl.DataFrame) -> ToldActions | None:
+    """Return the actions that rows of prices tell, known at their ex-dates; None where they tell nothing.
+
+    Stated splits show whether the prices are as traded or adjusted for them: then the close goes on over the ex-date as
+    if nothing had been. Adjusted closes are read only where neither splits nor dividends are stated. A step of
+    adjusted close over close is the action that went ex with the later bar: a ratio of shares if one explains it and
+    the price moved with it, else cash, worth the last close x (1 - step), in the fewest decimals that the rounding of
+    the file's numbers allows.
+
+    Args:
+        rows: ticker, day (Date), close (Float64), and split, dividend and adjusted (String, null where the file has no
+            such column).
+    """
+    ordered = (
+        rows.with_row_index("row")
+        .filter(pl.col("ticker").is_not_null() & pl.col("day").is_not_null() & (pl.col("close") > 0))
+        .unique(["ticker", "day"], keep="first", maintain_order=True)
+        .sort("ticker", "day")
+        .with_columns(before=pl.col("close").shift(1).over("ticker"))
+    )
+    if ordered["split"].count() or ordered["dividend"].count():
+        return _read_stated(rows, ordered)
+    return _read_adjusted(ordered) if ordered["adjusted"].count() else None
+
+
+def _read_stated(rows: pl.DataFrame, ordered: pl.DataFrame) -> ToldActions:
+    splits, doubts = _stated_splits(ordered)
+    traded = _is_as_traded(splits)
+    followed = [split for split in splits if _agrees(split, traded)]
+    doubts += [
+        f"{split.ticker} {split.day}: a split of {split.ratio} is stated, and the close goes from {split.before:g} to "
+        f"{split.close:g}, as it does at no other split of the file"
+        for split in splits
+        if not _agrees(split, traded)
+    ]
+    told = [split.action() for split in followed]
+    later = None if traded else _later_ratios(rows, followed)
+    cash = ordered.with_columns(paid=pl.col("dividend").cast(pl.Float64, strict=False)).filter(pl.col("paid") > 0)
+    if later is not None:
+        factors = later.gather(cash["row"]).fill_null(1.0)
+        paid = (cash["paid"] * factors).round(MOST_DECIMALS)
+        cash = cash.with_columns(
+            dividend=pl.when(pl.Series(factors != 1.0)).then(paid.cast(pl.String)).otherwise("dividend")
+        )
+    told += [
+        (ticker, str(day), "dividend", None, None, amount, str(STATED))
+        for ticker, day, amount in cash.select("ticker", "day", "dividend").iter_rows()
+    ]
+    return ToldActions(_frame(told), later, tuple(doubts))
+
+
+@dataclass(frozen=True)
+class _Split:
+    ticker: str
+    day: object
+    ratio: Fraction
+    """New shares for each old one."""
+    before: float | None
+    close: float
+
+    def action(self) -> tuple[str | None, ...]:
+        sure = UNCONFIRMED if self.before is None else STATED
+        new, old = str(self.ratio.numerator), str(self.ratio.denominator)
+        return (self.ticker, str(self.day), "split", new, old, None, str(sure))
+
+
+def _stated_splits(ordered: pl.DataFrame) -> tuple[list[_Split], list[str]]:
+    value = pl.col("split").cast(pl.Float64, strict=False)
+    told = ordered.filter(
+        pl.col("split").is_not_null() & ~value.is_in([0.0, 1.0]).fill_null(False) & ~value.is_nan().fill_null(False)
+    )
+    splits, doubts = [], []
+    for ticker, day, text, before, close in told.select("ticker", "day", "split", "before", "close").iter_rows():
+        ratio = _read_ratio(text)
+        if ratio is None and text.strip():
+            doubts.append(f"{ticker} {day}: {text!r} is no ratio of a split")
+        elif ratio is not None and ratio != 1:
+            splits.append(_Split(ticker, day, ratio, before, close))
+    return splits, doubts
+
+
+def _read_ratio(text: str) -> Fraction | None:
+    """4, 4.0, 4:1, 4/1, 0.3333 and the like; None for anything else."""
+    new, _, old = text.strip().replace("/", ":").replace("-for-", ":").partition(":")
+    try:
+        stated = Fraction(new.strip()) / Fraction(old.strip() or "1")
+    except (ValueError, ZeroDivisionError):
+        return None
+    if not 1e-6 <= stated <= 1e6:
+        return None
+    decimals = len(new.strip().rpartition(".")[2]) if "." in new else 0
+    simple = stated.limit_denominator(100)
+    return (
+        simple
+        if decimals >= 4 and abs(simple - stated) <= Fraction(1, 2 * 10 ** min(decimals, MOST_DECIMALS))
+        else stated
+    )
+
+
+def _is_as_traded(splits: list[_Split]) -> bool:
+    """Whether the closes fell with the splits, by all of them together."""
+    seen = [(log(split.close / split.before), log(split.ratio)) for split in splits if split.before is not None]
+    return sum(abs(move + ratio) for move, ratio in seen) <= sum(abs(move) for move, _ in seen)
+
+
+def _agrees(split: _Split, traded: bool) -> bool:
+    """Whether this split's close did what the closes at all splits did; a small ratio shows nothing."""
+    if split.before is None or abs(log(split.ratio)) < 0.05:
+        return True
+    move, ratio = log(split.close / split.before), log(split.ratio)
+    return (abs(move + ratio) < abs(move)) == traded
+
+
+def _later_ratios(rows: pl.DataFrame, splits: list[_Split]) -> pl.Series:
+    """Of each row, in its order: the product of its ticker's splits after its day; null without any."""
+    product: dict[str, Fraction] = {}
+    steps = []
+    for split in sorted(splits, key=lambda split: str(split.day), reverse=True):
+        product[split.ticker] = product.get(split.ticker, Fraction(1)) * split.ratio
+        steps.append((split.ticker, split.day, float(product[split.ticker])))
+    known = pl.DataFrame(steps, schema={"ticker": pl.String, "ex": pl.Date, "later": pl.Float64}, orient="row")
+    numbered = rows.select("ticker", "day").with_row_index("row").sort("day", nulls_last=True)
+    placed = numbered.filter(pl.col("day").is_not_null()).join_asof(
+        known.sort("ex"),
+        left_on="day",
+        right_on="ex",
+        by="ticker",
+        strategy="forward",
+        allow_exact_matches=False,
+        check_sortedness=False,
+    )
+    return numbered.select("row").join(placed.select("row", "later"), on="row", how="left").sort("row")["later"]
+
+
+def _read_adjusted(ordered: pl.DataFrame) -> ToldActions:
+    steps, doubts = _find_steps(ordered), []
+    told: list[tuple[str | None, ...]] = []
+    for ticker, day, before, close, step, precision in steps.iter_rows():
+        found = _explain(ticker, str(day), before, close, step, precision)
+        if isinstance(found, str):
+            doubts.append(found)
+        else:
+            told.append(found)
+    return ToldActions(_frame(told), None, tuple(doubts))
+
+
+def _find_steps(ordered: pl.DataFrame) -> pl.DataFrame:
+    """ticker, day, before, close, step and its precision (relative), of each bar whose factor differs from the last.
+
+    Between two steps the factor is one number: what all its bars, each rounded in its own way, allow of it together.
+    """
+    value, factor = pl.col("value"), pl.col("factor")
+    decimals = pl.col("adjusted").str.extract(r"\.(\d+)$").str.len_chars().fill_null(0).max().over("ticker")
+    half = 0.5 / 10.0 ** decimals.clip(0, MOST_DECIMALS)
+    seen = ordered.with_columns(value=pl.col("adjusted").cast(pl.Float64, strict=False), half=half)
+    seen = seen.filter((value > 0) & value.is_finite()).with_columns(
+        factor=value / pl.col("close"), off=pl.col("half") / value
+    )
+    least = pl.max_horizontal("off", pl.lit(ARITHMETIC))
+    moved = (factor / factor.shift(1).over("ticker") - 1).abs() > WELL_BEYOND * (least + least.shift(1).over("ticker"))
+    levels = (
+        seen.with_columns(level=moved.fill_null(True).cast(pl.Int64).cum_sum().over("ticker"))
+        .group_by("ticker", "level", maintain_order=True)
+        .agg(
+            pl.col("day", "before", "close").first(),
+            low=(factor * (1 - pl.col("off"))).max(),
+            high=(factor * (1 + pl.col("off"))).min(),
+            middle=factor.median(),
+            off=least.max(),
+        )
+        .pipe(_narrow)
+    )
+    last = pl.col("middle").shift(1).over("ticker"), pl.col("off").shift(1).over("ticker")
+    steps = levels.with_columns(step=last[0] / pl.col("middle"), precision=pl.col("off") + last[1])
+    steps = steps.filter(pl.col("step").is_not_null() & pl.col("before").is_not_null())
+    return steps.select("ticker", "day", "before", "close", "step", "precision")
+
+
+def _narrow(levels: pl.DataFrame) -> pl.DataFrame:
+    """The factor and its precision where all bars of a level allow of one; else the median, as exact as single bars."""
+    sound, both = pl.col("low") <= pl.col("high"), (pl.col("low") + pl.col("high")) / 2
+    width = ((pl.col("high") - pl.col("low")) / 2 / both).clip(1e-9)
+    return levels.with_columns(
+        middle=pl.when(sound).then(both).otherwise("middle"), off=pl.when(sound).then(width).otherwise("off")
+    )
+
+
+def _explain(
+    ticker: str, day: str, before: float, close: float, step: float, precision: float
+) -> tuple[str | None, ...] | str:
+    """The action that a step of the adjusted close is, or why it can be none."""
+    ratio = _split_of(before, step, precision)
+    if ratio is not None and _price_followed(close / before, step):
+        new, old = str(ratio.numerator), str(ratio.denominator)
+        return (ticker, day, "split", new, old, None, str(DERIVED))
+    if step >= 1 or (ratio is not None and not step > 0.5):
+        return (
+            f"{ticker} {day}: the adjusted close steps by {1 / step:.6g} and the close goes from {before:g} to "
+            f"{close:g}, which no split and no dividend explains"
+        )
+    amount, off = before * (1 - step), before * precision * step
+    sure = max(UNCONFIRMED, min(DERIVED, 1 - off / amount))
+    return (ticker, day, "dividend", None, None, _fewest_decimals(amount, off), f"{sure:.3f}")
+
+
+def _split_of(before: float, step: float, precision: float) -> Fraction | None:
+    ratio = everyday_ratio(step) or rare_ratio(before, step, precision)
+    if ratio is not None or 0.8 < step < 1.2:
+        return ratio
+    simple = Fraction(1 / step).limit_denominator(20)
+    fits = simple > 0 and abs(float(simple) * step - 1) <= max(precision, ARITHMETIC)
+    return simple if fits and simple.numerator * simple.denominator * precision <= 0.01 else None
+
+
+def _price_followed(change: float, step: float) -> bool:
+    """Whether a price change is nearer to the step than to none; one too small to tell is taken to be."""
+    return abs(log(step)) < 0.05 or abs(log(change) - log(step)) < abs(log(step)) / 2
+
+
+def _fewest_decimals(amount: float, off: float) -> str:
+    """The number with the fewest decimals within `off` of the amount, the nearest of those."""
+    for decimals in range(2, MOST_DECIMALS + 1):
+        near = round(amount, decimals)
+        if near > 0 and abs(near - amount) <= off:
+            return f"{near:.{decimals}f}"
+    return f"{amount:.{MOST_DECIMALS}f}" if ceil(amount * 10**MOST_DECIMALS) > 0 else repr(amount)
+
+
+def _frame(told: list[tuple[str | None, ...]]) -> pl.DataFrame:
+    return pl.DataFrame(told, schema=ACTION, orient="row").sort("ex_date", "ticker", "kind")
+
+
+def count_kinds(lines: pl.DataFrame) -> Iterator[tuple[str, int]]:
+    """Yield each kind of action among the lines with its number."""
+    yield from lines.group_by("kind").len().sort("kind").iter_rows()
