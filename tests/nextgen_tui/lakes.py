@@ -9,9 +9,8 @@ from decimal import Decimal
 from typing import Any
 
 import polars as pl
-from polars.datatypes import DataType, DataTypeClass
 
-from lake.contract import Table
+from lake.contract import Column, Table
 from lake.store import Lake
 from lake.tables.control import RUNS
 from lake.tables.predictions import QUANTILE_COLUMNS
@@ -23,12 +22,15 @@ SPREAD = (-0.05, -0.03, -0.01, 0.0, 0.02, 0.04, 0.06)
 
 
 def rows(table: Table, *given: Mapping[str, Any]) -> pl.DataFrame:
-    """A legal row for each mapping: what it leaves out is filled with something that fits the contract's type."""
-    filled = [{name: one.get(name, _anything(column.dtype)) for name, column in table.columns.items()} for one in given]
+    """A legal row for each mapping: what it leaves out is filled with something that fits the contract."""
+    filled = [{name: one.get(name, _anything(column)) for name, column in table.columns.items()} for one in given]
     return pl.DataFrame(filled, schema=table.schema)
 
 
-def _anything(dtype: DataType | DataTypeClass) -> Any:
+def _anything(column: Column) -> Any:
+    dtype = column.dtype
+    if column.nullable and column.pattern is not None:
+        return None  # nothing made up fits every pattern
     if dtype == pl.String:
         return ""
     if dtype == pl.Date:

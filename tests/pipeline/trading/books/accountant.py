@@ -37,6 +37,25 @@ class Accountant:
     owed: list[tuple[date, int]] = field(default_factory=list)
     mark_down: tuple[int, float] = (0, 0.0)
     """Sessions without a bar after which a close counts for less, 0 for never, and the fraction that it loses."""
+    quoted: dict[str, str] = field(default_factory=dict)
+    """The names that are quoted in another currency than the book's, and in which."""
+    rates: dict[str, dict[date, Fraction]] = field(default_factory=dict)
+    """Of each such currency what a unit of it was worth on each day, as known in the end."""
+    local: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    """What is held of them cost in hundredths of their own currency."""
+    by_rates: int = 0
+    """What exchange rates brought on what was given away."""
+
+    def rate(self, name: str, day: date) -> Fraction | None:
+        """What the currency of a name is worth on the morning of a day: the last noted before; 1 for our own."""
+        if name not in self.quoted:
+            return Fraction(1)
+        days = self.rates.get(self.quoted[name], {})
+        return days[max(when for when in days if when < day)] if any(when < day for when in days) else None
+
+    def worth_here(self, name: str, day: date, cents: int, rate: Fraction | None = None) -> int:
+        """Hundredths of a name's currency in our cents."""
+        return round(cents * (rate or self.rate(name, day) or 0))
 
     def live(self, trades: Rows, last: date) -> Accountant:
         """Go through every day up to the last."""
@@ -67,7 +86,8 @@ class Accountant:
             return 3 if name in handed_on and (name in gone or name not in held) else 0
 
         for fact in sorted(facts, key=place) if handed_on else facts:
-            if self.shares.get(fact["ticker"]):
+            names = (fact["ticker"], fact["successor"] or fact["ticker"])
+            if self.shares.get(fact["ticker"]) and None not in [self.rate(name, day) for name in names]:
                 self.happen(day, fact, facts)
         self.cash += sum(cents for due, cents in self.owed if due <= day)
         self.owed = [(due, cents) for due, cents in self.owed if due > day]
@@ -75,9 +95,8 @@ class Accountant:
     def happen(self, day: date, fact: Mapping[str, Any], today: list[Mapping[str, Any]]) -> None:
         """One corporate action for a holder."""
         name, kind, nature, other = fact["ticker"], fact["kind"], fact["nature"], fact["successor"]
-        held, cost = self.shares[name], self.cost[name]
+        held, cost, local = self.shares[name], self.cost[name], self.local[name]
         if kind == "split":
-            self.shares[name], self.cost[name] = 0, 0
             later = Fraction(1)
             for one in today:
                 follows = (one["ex_date"], one["sequence"]) > (fact["ex_date"], fact["sequence"])
@@ -85,76 +104,125 @@ class Accountant:
                     later *= Fraction(one["numerator"], one["denominator"])
             exact = Fraction(held * fact["numerator"], fact["denominator"])
             price = self.price(name, day)
-            price = fraction_of(price * later) if price is not None else fraction_of(Fraction(cost, 100) / exact)
-            self.receive(name, exact, cost, price)
+            paid = local if name in self.quoted else cost
+            price = fraction_of(price * later) if price is not None else fraction_of(Fraction(paid, 100) / exact)
+            self.leave(name)
+            self.receive(day, name, exact, (cost, local), price)
         elif kind == "rename":
-            self.shares[name], self.cost[name] = 0, 0
-            self.receive(other, Fraction(held), cost, Fraction(0))
+            self.leave(name)
+            self.receive(
+                day, other, Fraction(held), (cost, self.local_there(day, name, other, cost, local)), Fraction(0)
+            )
         elif kind == "dividend" and nature == "spin_off":
-            part = round(cost * fraction(fact["cost_share"]))
-            self.cost[name] -= part
+            share = fraction(fact["cost_share"])
+            part = round(cost * share), round(local * share)
+            self.cost[name] -= part[0]
+            self.local[name] -= part[1]
             self.exchange(day, fact, held, part)
         elif kind == "dividend":
-            cents = round(held * fraction(fact["amount"]) * 100)
+            there = round(held * fraction(fact["amount"]) * 100)
+            cents = self.worth_here(name, day, there)
+            if not cents:
+                return
             self.owed.append((fact["pay_date"] or day, cents))
             back = min(cents, cost) if nature == "return_of_capital" else 0
             self.cost[name] -= back
+            self.local[name] -= min(there, local) if nature == "return_of_capital" else 0
             if nature in ("return_of_capital", "rights"):
                 self.realised += cents - back
             else:
                 self.dividends += cents
         elif nature == "merger":
             total, cash = fraction(fact["amount"]), fraction(fact["cash"])
-            sold = round(cost * min(cash, total) / total) if total and cash else 0
-            paid = round(held * cash * 100)
-            self.cash += paid
-            self.realised += paid - sold
-            self.shares[name], self.cost[name] = 0, 0
-            self.exchange(day, fact, held, cost - sold)
+            share = min(cash, total) / total if total and cash else Fraction(0)
+            sold = round(cost * share), round(local * share)
+            self.leave(name)
+            self.get_paid(day, name, round(held * cash * 100), sold)
+            self.exchange(day, fact, held, (cost - sold[0], local - sold[1]))
         else:
-            self.shares[name], self.cost[name] = 0, 0
-            paid = round(held * fraction(fact["amount"]) * 100)
-            self.cash += paid
-            self.realised += paid - cost
+            self.leave(name)
+            self.get_paid(day, name, round(held * fraction(fact["amount"]) * 100), (cost, local))
 
-    def exchange(self, day: date, fact: Mapping[str, Any], held: int, cost: int) -> None:
+    def leave(self, name: str) -> None:
+        """Nothing of it is there any more."""
+        self.shares[name] = self.cost[name] = self.local[name] = 0
+
+    def get_paid(
+        self,
+        day: date,
+        name: str,
+        there: int,
+        cost: tuple[int, int],
+        rate: Fraction | None = None,
+        here: int | None = None,
+    ) -> None:
+        """Something is given away: the gain of a foreign one is its own at the rate of now, the rest the rate's."""
+        cents = self.worth_here(name, day, there, rate) if here is None else here
+        basis = self.worth_here(name, day, cost[1], rate) if name in self.quoted else cost[0]
+        self.cash += cents
+        self.realised += cents - basis
+        self.by_rates += basis - cost[0]
+
+    def local_there(self, day: date, name: str, other: str, cost: int, local: int) -> int:
+        """What a cost is in the currency of another name; nothing is noted where that is our own."""
+        if other not in self.quoted or self.quoted.get(name) == self.quoted[other]:
+            return local if other in self.quoted else 0
+        return round((local if name in self.quoted else cost) * self.cross(day, name, other))
+
+    def cross(self, day: date, name: str, other: str) -> Fraction:
+        """A unit of one name's currency in another's."""
+        if self.quoted.get(name) == self.quoted.get(other):
+            return Fraction(1)
+        return (self.rate(name, day) or Fraction(1)) / (self.rate(other, day) or Fraction(1))
+
+    def exchange(self, day: date, fact: Mapping[str, Any], held: int, cost: tuple[int, int]) -> None:
         """Shares of another company come in."""
+        name, other = fact["ticker"], fact["successor"]
         exact = Fraction(held * fact["numerator"], fact["denominator"])
-        price = self.price(fact["successor"], day)
+        local = self.local_there(day, name, other, *cost)
+        price = self.price(other, day)
         if price is None:
-            value = fraction(fact["amount"]) - fraction(fact["cash"])
-            price = value * held / exact if value > 0 else Fraction(cost, 100) / exact
-        self.receive(fact["successor"], exact, cost, price)
+            value = (fraction(fact["amount"]) - fraction(fact["cash"])) * self.cross(day, name, other)
+            paid = local if other in self.quoted else cost[0]
+            price = value * held / exact if value > 0 else Fraction(paid, 100) / exact
+        self.receive(day, other, exact, (cost[0], local), price)
 
-    def receive(self, name: str, exact: Fraction, cost: int, price: Fraction) -> None:
+    def receive(self, day: date, name: str, exact: Fraction, cost: tuple[int, int], price: Fraction) -> None:
         """Whole shares are kept; the rest is sold with its part of what they cost."""
         whole = int(exact)
         rest = exact - whole
-        gone = (cost if not whole else round(cost * rest / exact)) if rest else 0
-        cents = round(rest * price * 100)
+        share = (rest / exact if whole else Fraction(1)) if rest else Fraction(0)
+        gone = round(cost[0] * share), round(cost[1] * share)
         self.shares[name] += whole
-        self.cost[name] += cost - gone
-        self.cash += cents
-        self.realised += cents - gone
+        self.cost[name] += cost[0] - gone[0]
+        self.local[name] += cost[1] - gone[1]
+        if rest:
+            self.get_paid(day, name, round(rest * price * 100), gone)
 
     def trade(self, trade: Mapping[str, Any]) -> None:
-        """A fill; of a sale only what there was to sell."""
+        """A fill; of a sale only what there was to sell. It stands at the rate at which it was made."""
         name, gross, fee = trade["ticker"], int(trade["gross"] * 100), int(trade["commission"] * 100)
+        rate, there = Fraction(1), gross
+        if name in self.quoted:
+            rate, there = Fraction(trade["rate"]), int(trade["local_gross"] * 100)
+            gross = round(there * rate)
         self.commission += fee
         self.cash -= fee
         if trade["side"] == "buy":
             self.shares[name] += trade["shares"]
             self.cost[name] += gross
+            self.local[name] += there if name in self.quoted else 0
             self.cash -= gross
             return
         held = min(trade["shares"], self.shares[name])
         if held:
-            part = round(Fraction(self.cost[name] * held, self.shares[name]))
-            cents = round(Fraction(gross * held, trade["shares"]))
+            share = Fraction(held, self.shares[name])
+            part = round(self.cost[name] * share), round(self.local[name] * share)
+            gross, there = (round(Fraction(amount * held, trade["shares"])) for amount in (gross, there))
             self.shares[name] -= held
-            self.cost[name] -= part
-            self.cash += cents
-            self.realised += cents - part
+            self.cost[name] -= part[0]
+            self.local[name] -= part[1]
+            self.get_paid(trade["session"], name, there, part, rate, gross)
 
     def price(self, name: str, day: date) -> Fraction | None:
         """The open, else a close of the ten sessions before, over the splits since."""
@@ -176,7 +244,8 @@ class Accountant:
 
     def worth(self, day: date) -> int:
         """What is held is worth at the last closes up to a day, cents."""
-        return sum(round(shares * self.mark(name, day) * 100) for name, shares in self.shares.items() if shares)
+        held = [(name, round(shares * self.mark(name, day) * 100)) for name, shares in self.shares.items() if shares]
+        return sum(self.worth_here(name, day, there) for name, there in held)
 
     def mark(self, name: str, day: date) -> Fraction:
         """The last close of a name, of its old name until it trades, else what was stated of it, else what it cost."""
@@ -189,7 +258,7 @@ class Accountant:
             old = next(f["ticker"] for f in came if f["ex_date"] == since)
             traded = [when for who, when in self.bars if who == old and when < since]
             if traded:
-                close = self.restated(old, max(traded), since)
+                close = fraction_of(self.restated(old, max(traded), since) * self.cross(since, old, name))
                 for fact in self.facts:
                     if fact["kind"] == "split" and fact["ticker"] == name and max(traded) < fact["ex_date"] <= day:
                         close *= Fraction(fact["denominator"], fact["numerator"])
@@ -200,11 +269,13 @@ class Accountant:
             for fact in [f for f in self.facts if spun and (f["ex_date"], f["ticker"], f["sequence"]) == spun[-1]]:
                 if fact["nature"] == "spin_off":
                     close = fraction_of(fraction(fact["amount"]) * fact["denominator"] / fact["numerator"])
+                    close = fraction_of(close * self.cross(fact["ex_date"], fact["ticker"], name))
                     for one in self.facts:
                         if one["kind"] == "split" and one["ticker"] == name and fact["ex_date"] < one["ex_date"] <= day:
                             close *= Fraction(one["denominator"], one["numerator"])
                     return fraction_of(close)
-        return fraction_of(Fraction(self.cost[name], 100 * self.shares[name]))
+        cost = self.local[name] if name in self.quoted else self.cost[name]
+        return fraction_of(Fraction(cost, 100 * self.shares[name]))
 
     def aged(self, close: Fraction, when: date, day: date) -> Fraction:
         """A close that is too old to be believed counts for less."""

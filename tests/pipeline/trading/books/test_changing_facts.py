@@ -14,16 +14,25 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lake.storage.visibility import select_last_revisions
-from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES
+from lake.tables.market import CORPORATE_ACTIONS, FX_RATES, INSTRUMENTS, MARKET_PRICES
 from lake.tables.trading import TRADE_PLANS
 from pipeline.trading.books import holdings, ledger, value
 from pipeline.trading.books.differences import compare
 from pipeline.trading.books.reconciliation import reconcile
 from pipeline.trading.execution import execute
 from pipeline.trading.params import Costs, TradingParams
+from pipeline.trading.reconciling.known_rates import KnownRates
 from tests.frames import market
 from tests.frames.trading import CALENDAR, DAYS, World, bar, plans
 from tests.pipeline.trading.books.accountant import Accountant
+from tests.pipeline.trading.books.drawn_currencies import (
+    BOOK,
+    draw_listings,
+    draw_rates,
+    listing_rows,
+    note_rates,
+    rate_rows,
+)
 
 SESSIONS = 9
 OLD, NEW, PARENT, OTHER = "OLD", "NEW", "PAR", "OTH"
@@ -40,18 +49,23 @@ class History:
     bars: list[dict[str, Any]] = field(default_factory=list)
     statements: list[dict[str, Any]] = field(default_factory=list)
     orders: list[dict[str, Any]] = field(default_factory=list)
+    quoted: dict[str, str] = field(default_factory=dict)
+    """The foreign names, and their currencies."""
+    rates: list[dict[str, Any]] = field(default_factory=list)
 
 
 @st.composite
 def histories(draw: st.DrawFn) -> History:
     """Few names and days, so that what happens meets what is held."""
-    history = History()
+    quoted = draw(draw_listings(NAMES))
+    history = History(quoted=quoted, rates=draw(draw_rates(quoted.values(), DAYS[: SESSIONS - 1])))
     for name in NAMES:
         for session in DAYS[:SESSIONS]:
             if draw(st.integers(0, 5)):
                 opening, close = draw(_prices), draw(_prices)
                 low, high = min(opening, close), max(opening, close)
-                history.bars.append(bar(name, session, close, open=opening, low=low, high=high))
+                values = {"open": opening, "low": low, "high": high, "currency": quoted.get(name, BOOK)}
+                history.bars.append(bar(name, session, close, **values))
     taken: dict[tuple[object, ...], int] = defaultdict(int)
     for _ in range(draw(st.integers(0, 6))):
         entity = draw(_entities())
@@ -123,6 +137,8 @@ def live(history: History, stages: tuple[Any, ...]) -> World:
     world.tables[MARKET_PRICES.name] = market.prices(*history.bars, calendar=CALENDAR)
     world.tables[CORPORATE_ACTIONS.name] = market.actions(*history.statements, calendar=CALENDAR)
     world.tables[TRADE_PLANS.name] = plans(*history.orders)
+    world.tables[INSTRUMENTS.name] = listing_rows(history.quoted)
+    world.tables[FX_RATES.name] = rate_rows(history.rates)
     for session in DAYS[:SESSIONS]:
         for stage in stages:
             rows = world.compute(stage, session)
@@ -141,7 +157,8 @@ def account(history: History, world: World) -> Accountant:
     bars = {(one["ticker"], one["session"]): one for one in history.bars}
     facts = final_facts(world).to_dicts()
     trades = world.rows("executed_trades").filter(pl.col("shares") > 0).to_dicts()
-    return Accountant(DAYS, bars, facts, CAPITAL * 100).live(trades, DAYS[SESSIONS - 1])
+    known = {"quoted": history.quoted, "rates": note_rates(world.rows("fx_rates"))}
+    return Accountant(DAYS, bars, facts, CAPITAL * 100, **known).live(trades, DAYS[SESSIONS - 1])
 
 
 def agree(history: History, world: World) -> None:
@@ -149,15 +166,18 @@ def agree(history: History, world: World) -> None:
     theirs, book = account(history, world), world.book
     assert (book.cash, book.receivable) == (theirs.cash, theirs.receivable)
     assert {name: (one.shares, one.cost) for name, one in book.positions.items()} == theirs.held
-    gains = (book.realised, book.dividends, book.commission)
-    assert gains == (theirs.realised, theirs.dividends, theirs.commission)
+    gains = (book.realised, book.exchange, book.dividends, book.commission)
+    assert gains == (theirs.realised, theirs.by_rates, theirs.dividends, theirs.commission)
+    local = {name: one.local_cost for name, one in book.positions.items() if name in history.quoted}
+    assert local == {name: theirs.local[name] for name in local}
     assert compare(reconciled(world), world.rows("ledger_entries"), DAYS[SESSIONS - 1]) == []
 
 
 def reconciled(world: World) -> Any:
     """The reconciliation after the last session."""
     given = (world.rows("executed_trades"), final_facts(world), world.rows("market_prices"))
-    return reconcile(*given, (DAYS[0], CAPITAL * 100), DAYS[SESSIONS - 1], CALENDAR)
+    known = KnownRates.read(world.rows("instruments"), world.rows("fx_rates"), BOOK)
+    return reconcile(*given, (DAYS[0], CAPITAL * 100), DAYS[SESSIONS - 1], CALENDAR, rates=known)
 
 
 def check_ledger(history: History) -> None:
@@ -175,6 +195,8 @@ def check_stages(history: History) -> None:
     assert told["difference"].null_count() == told.height
     theirs, last = account(history, world), told.row(-1, named=True)
     assert int(last["nav"] * 100) == theirs.cash + theirs.receivable + theirs.worth(DAYS[SESSIONS - 1])
+    earned = sum(last[name] or 0 for name in ("capital", "realised", "exchange", "unrealised", "dividends"))
+    assert last["nav"] == earned - last["commission"]
 
 
 QUICK = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large]}

@@ -1,0 +1,77 @@
+"""Currencies for drawn histories: which names are quoted in them, and what is stated of their rates, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import polars as pl
+from hypothesis import strategies as st
+
+from lake.storage.visibility import select_last_revisions
+from lake.tables.market import FX_RATES
+from tests.frames.market import instruments, rates
+from tests.frames.trading import CALENDAR
+
+BOOK = "USD"
+FOREIGN = ("EUR", "JPY")
+VALUES = tuple(map(Decimal, ("1.1", "0.9", "0.006543", "123.456", "1.333333333333", "3")))
+TRILLION = 10**12
+
+
+@st.composite
+def draw_listings(draw: st.DrawFn, names: Sequence[str]) -> dict[str, str]:
+    """The names that are foreign, and in which currency; none in every second history."""
+    if draw(st.booleans()):
+        return {}
+    drawn = {name: draw(st.sampled_from((BOOK, *FOREIGN))) for name in names}
+    return {name: currency for name, currency in drawn.items() if currency != BOOK}
+
+
+@st.composite
+def draw_rates(draw: st.DrawFn, currencies: Iterable[str], days: Sequence[date]) -> list[dict[str, Any]]:
+    """What is said of each currency on some of the days, in either direction, at once or late, corrected or not."""
+    told = []
+    for currency in sorted(set(currencies)):
+        for number, day in enumerate(days):
+            if number and draw(st.integers(0, 3)) == 0:
+                continue
+            pair = draw(st.sampled_from(((currency, BOOK), (currency, BOOK), (BOOK, currency))))
+            learned = {number, *draw(st.sets(st.integers(number, len(days) - 1), max_size=1))}
+            if number:
+                learned -= draw(st.sampled_from((set(), set(), {number})))
+            for revision, when in enumerate(sorted(learned)):
+                told.append({"base": pair[0], "quote": pair[1], "session": day, "revision": revision}
+                    | {"rate": draw(st.sampled_from(VALUES)), "available_at": _public(days[when])})  # fmt: skip
+    return told
+
+
+def _public(day: date) -> Any:
+    return CALENDAR.close_at(day) + timedelta(minutes=5)
+
+
+def listing_rows(quoted: Mapping[str, str]) -> pl.DataFrame:
+    """Rows of instruments for the foreign names."""
+    rows = [instruments(name, currency=currency) for name, currency in sorted(quoted.items())]
+    return pl.concat([instruments(), *rows])
+
+
+def rate_rows(told: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
+    """Rows of fx_rates."""
+    return rates(*told, calendar=CALENDAR) if told else FX_RATES.empty()
+
+
+def note_rates(fx_rates: pl.DataFrame) -> dict[str, dict[date, Fraction]]:
+    """What a unit of each currency was worth on each day, as known in the end; said in our own it counts first."""
+    noted: dict[str, dict[date, Fraction]] = {}
+    last = select_last_revisions(fx_rates.sort(FX_RATES.key), FX_RATES).to_dicts()
+    for row in sorted(last, key=lambda one: one["quote"] == BOOK):
+        direct = row["quote"] == BOOK
+        worth = Fraction(row["rate"]) if direct else 1 / Fraction(row["rate"])
+        noted.setdefault(row["base"] if direct else row["quote"], {})[row["session"]] = Fraction(
+            round(worth * TRILLION), TRILLION
+        )
+    return noted
