@@ -18,6 +18,9 @@ Sign = Literal["=", "!=", "<", "<=", ">", ">="]
 PUBLIC_BY_CLOCK = frozenset({"market_prices", "price_restatements"})
 """Tables whose rows become public no earlier than the day of their clock: an as-of read skips later files."""
 
+DECIDED_AT = {"predictions": "made_at", "trade_plans": "decided_at"}
+"""Tables of decisions, whose rows are known from the moment they state: an as-of read within a day asks for it."""
+
 
 @dataclass(frozen=True)
 class Query:
@@ -37,6 +40,7 @@ class Query:
     tests: tuple[tuple[pl.Expr, bool], ...] = ()
     """Conditions, and whether each uses only columns that all revisions of one fact share."""
     columns: tuple[str, ...] | None = None
+    last_revision: bool = False
 
     # ---- narrower
 
@@ -60,9 +64,17 @@ class Query:
     def as_of(self, moment: datetime) -> Query:
         """Only what was public at the moment, each fact in its last revision by then.
 
-        Where a table does not say when its rows became public, its clock does: rows of later days are left out.
+        Where a table does not say when its rows became public, its clock does: rows of later days are left out, and
+        decisions that were made later that day.
         """
-        return replace(self, moment=_aware(moment, f"{self.table.name} as of"))
+        moment = _aware(moment, f"{self.table.name} as of")
+        decided = DECIDED_AT.get(self.table.name)
+        asked = self if decided is None else replace(self, tests=(*self.tests, (pl.col(decided) <= moment, True)))
+        return replace(asked, moment=moment)
+
+    def in_last_revision(self) -> Query:
+        """Each fact once, in its last revision; those withdrawn are left out."""
+        return replace(self, last_revision=True)
 
     def at(self, version: int) -> Query:
         """At a version of the table instead of the published one.
@@ -92,7 +104,7 @@ class Query:
 
     def read(self) -> pl.DataFrame:
         """The rows, sorted by the table's key, with the `run_id` that wrote each unless columns were chosen."""
-        reducing = self.moment is not None and bool(self.table.entity)
+        reducing = (self.moment is not None or self.last_revision) and bool(self.table.entity)
         pushed = [test for test, shared in self.tests if shared or not reducing]
         after = [test for test, shared in self.tests if not (shared or not reducing)]
         first, last = self._span()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from lake.moment import parse_moment
 from nextgen_tui.cli.completion import complete_setting
 
 if TYPE_CHECKING:
@@ -43,15 +44,9 @@ class Instant(click.ParamType[datetime]):
         if isinstance(value, datetime):
             return value
         try:
-            if len(value) == 10:
-                midnight = datetime.combine(date.fromisoformat(value), time(), UTC)
-                return midnight + timedelta(days=1, microseconds=-1)
-            moment = datetime.fromisoformat(value)
-        except ValueError:
-            self.fail(f"{value!r} is not a time; write it as 2026-01-05 or 2026-01-05T21:20Z", param, ctx)
-        if moment.tzinfo is None:
-            self.fail(f"{value!r} has no time zone; add Z for UTC, or an offset such as -05:00", param, ctx)
-        return moment.astimezone(UTC)
+            return parse_moment(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 def setting_option(help_text: str) -> Callable[[Decorated], Decorated]:

@@ -60,6 +60,7 @@ COMMANDS: dict[str, dict[str, CommandEntry]] = {
         "show": CommandEntry("show", "Show rows of a table, as published or as of a past moment."),
         "securities": CommandEntry("securities", "Tell which company a ticker was, from renames, listings and gaps."),
         "tables": CommandEntry("tables", "List the tables, or describe the columns of one."),
+        "versions": CommandEntry("versions", "Tell which version of each table is published, for other readers."),
         "stages": CommandEntry("stages", "List the stages with what they read and write."),
     },
     "Audit": {

@@ -1,0 +1,39 @@
+"""Other readers are told the published version of each table, and see with it what the program sees."""
+
+from __future__ import annotations
+
+import polars as pl
+from deltalake import DeltaTable
+
+from lake.store import Lake
+from lake.tables.predictions import PREDICTIONS
+from nextgen_tui.cli import exit_codes
+from tests.nextgen_tui.lakes import forecast, rows
+from tests.nextgen_tui.runner import Run, json_of
+
+
+def test_a_plain_reader_at_the_published_version_sees_what_the_program_sees(lake: Lake, run: Run) -> None:
+    with lake.lock("a test"):
+        lake.commit(PREDICTIONS, PREDICTIONS.check(rows(PREDICTIONS, forecast("NOPE", 1))), "unpublished", {})
+    told = json_of(run, "versions")["tables"]["predictions"]
+    assert (told["newest"], told["version"], told["rows"]) == (told["version"] + 1, lake.version(PREDICTIONS), 4)
+    seen = DeltaTable(told["path"], version=told["version"]).to_pyarrow_table()
+    assert sorted(seen["ticker"].to_pylist()) == sorted(lake.read(PREDICTIONS)["ticker"])
+    files = json_of(run, "versions", "predictions")["tables"]["predictions"]["files"]
+    assert pl.read_parquet(files).height == 4
+
+
+def test_the_statement_for_each_reader_is_printed(lake: Lake, run: Run) -> None:
+    code, out, _ = run("versions", "predictions")
+    assert code == exit_codes.DONE
+    version, path = lake.version(PREDICTIONS), lake.uri(PREDICTIONS)
+    assert f"DeltaTable({path!r}, version={version})" in out
+    assert f"delta_scan('file://{path}', version => {version})" in out
+    assert f"delta.`{path}` VERSION AS OF {version}" in out
+
+
+def test_every_table_is_listed(run: Run) -> None:
+    code, out, _ = run("versions")
+    assert code == exit_codes.DONE
+    assert "portfolio_value" in out
+    assert run("versions", "prediction")[0] == exit_codes.USAGE
