@@ -1,9 +1,9 @@
 """A year's sessions are counted in the exchange's own calendar."""
 
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 
 from pipeline.market.annual_sessions import sessions_per_year
-from pipeline.market.sessions import exchange_sessions
+from pipeline.market.sessions import Sessions
 from tests.frames.sessions import weekday_sessions
 
 
@@ -15,4 +15,7 @@ def test_sessions_per_year_are_counted_in_the_calendar() -> None:
 
 
 def test_a_market_that_never_closes_has_a_session_every_day() -> None:
-    assert sessions_per_year(exchange_sessions("24/7"), date(2023, 6, 1)) == 365
+    days = tuple(date(2022, 1, 1) + timedelta(days=n) for n in range(800))
+    midnights = tuple(datetime.combine(day, time(), UTC) for day in days)
+    daily = Sessions("24/7", days, midnights, tuple(at + timedelta(days=1) for at in midnights), "UTC")
+    assert sessions_per_year(daily, date(2023, 6, 1)) == 365
