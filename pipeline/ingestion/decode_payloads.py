@@ -40,11 +40,12 @@ FACTS: dict[str, pl.DataType] = {
     "asked_stamp": pl.String(),
     "asked_role": pl.String(),
     "asked_units": pl.String(),
+    "asked_amounts": pl.String(),
     "history": pl.Boolean(),
 }
 ASKED = (
     *("asked_interval", "asked_exchange", "asked_currency", "asked_stamp", "asked_role", "asked_units"),
-    "history",
+    *("asked_amounts", "history"),
 )
 """The facts that the request tells."""
 
@@ -73,8 +74,8 @@ def decode(raw: pl.DataFrame, fields: tuple[str, ...]) -> pl.DataFrame:
         payload_id, line (Int64, position in the payload), text (String, the line as delivered), fault (String, the rule
         an unreadable line breaks, else null), each of `fields` (String, null if absent; tickers as we spell them), and
         what the landing says of all its lines: source, landed (Date), fetched_at (UTC), the
-        interval, exchange, currency, stamp, role and units asked for (String), history (Boolean); currency_said
-        (Boolean): the payload itself states the currency, in whole units of which its prices then are.
+        interval, exchange, currency, stamp, role, units and amounts asked for (String), history (Boolean);
+        currency_said (Boolean): the payload itself states the currency, in whole units of which its prices then are.
     """
     raw = raw.sort("payload_id")
     raw = raw if "ticker" in raw.columns else raw.with_columns(ticker=pl.lit("*"))
@@ -243,6 +244,6 @@ def _facts(raw: pl.DataFrame, requests: Mapping[str, Request]) -> pl.DataFrame:
 
 def _requested_names(request: Request) -> Iterator[str | bool | None]:
     stated = request or {}
-    texts = [stated.get(name) for name in ("interval", "exchange", "currency", "stamp", "role", "units")]
+    texts = [stated.get(name) for name in ("interval", "exchange", "currency", "stamp", "role", "units", "amounts")]
     yield from (text if isinstance(text, str) else None for text in texts)
     yield None if request is None else stated.get("history") is True

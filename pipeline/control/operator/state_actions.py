@@ -26,7 +26,7 @@ from pipeline.ingestion.actions.action_coverage import OPERATOR
 from pipeline.ingestion.actions.action_rules import FIRST_KINDS
 from pipeline.ingestion.actions.corporate_actions import ANNOUNCED
 from pipeline.ingestion.actions.validate_actions import FIELDS, NATURES, validate_actions
-from pipeline.ingestion.sources.payloads import payload_id
+from pipeline.ingestion.sources.payloads import BY_LINE, WHOLE, payload_id
 
 Verb = Literal["add", "correct", "withdraw"]
 KINDS = (*FIRST_KINDS, *NATURES)
@@ -312,6 +312,8 @@ def _make_landing(
         "interval": "1d",
         "exchange": runner.calendar.exchange,
         "currency": runner.settings.currency,
+        "units": WHOLE,
+        "amounts": BY_LINE,
         "history": False,
         "ticker": said.ticker,
         "kind": _effect(said.kind),

@@ -14,6 +14,7 @@ from pipeline.ingestion.actions.rename_rules import find_contradictions
 from pipeline.ingestion.decode_payloads import SET_ASIDE, decode
 from pipeline.ingestion.parse_values import day, first_broken, instant, number, present
 from pipeline.ingestion.prices.minor_units import add_currency
+from pipeline.ingestion.sources.payloads import BY_LINE
 from pipeline.market.currencies import MINOR_UNITS, PER_CURRENCY
 from pipeline.market.sessions import Sessions
 
@@ -90,7 +91,9 @@ def _add_unit(lines: pl.DataFrame, instruments: pl.DataFrame) -> pl.DataFrame:
     """Add listed_currency, and per: what an amount is divided by, 100 where the line or its listing speaks of pence."""
     minor = is_covered() & pl.col("currency").str.strip_chars().is_in(list(MINOR_UNITS)).fill_null(False)
     listed = add_currency(lines.rename({"currency": "stated_currency"}), instruments)
-    per = pl.when(minor).then(float(PER_CURRENCY)).otherwise("per")
+    # Earlier landings took what named its whole currency for hundredths all the same, where the listing's bars are.
+    whole = is_covered() & (pl.col("asked_amounts") == BY_LINE).fill_null(False) & present("currency")
+    per = pl.when(minor).then(float(PER_CURRENCY)).when(whole).then(1.0).otherwise("per")
     return listed.rename({"currency": "listed_currency", "stated_currency": "currency"}).with_columns(per=per)
 
 

@@ -22,6 +22,11 @@ FETCH_LAG = timedelta(minutes=15)
 CONVERTED = "converted"
 """What a request says of units such as pence: they are read as hundredths of their currency. Requests of earlier
 programs say nothing, and are read as before."""
+WHOLE = "whole"
+"""The same of what is in whole units of the listing's currency, whatever its bars are quoted in."""
+BY_LINE = "by line"
+"""What a request says of amounts: a line that names a currency or unit is in it, the others are in the listing's.
+Requests of earlier programs say nothing, and are read as before."""
 ACTIONS_REFETCHED = 63
 """Sessions, a quarter, of whose ex-dates a daily fetch asks again what is stated of them."""
 REFETCHED = 5

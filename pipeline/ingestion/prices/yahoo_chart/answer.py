@@ -12,6 +12,7 @@ from pipeline.ingestion.prices.yahoo_chart.consistency import check_consistency
 from pipeline.ingestion.prices.yahoo_chart.findings import Findings
 from pipeline.ingestion.prices.yahoo_chart.first_judgement import check_as_before
 from pipeline.ingestion.prices.yahoo_chart.parse_chart import Chart, read_chart
+from pipeline.ingestion.sources.payloads import BY_LINE
 
 REPAIRED = 1_000_000
 """Added to the line of a bar or event that was repaired: the line as delivered is set aside under its own number."""
@@ -32,6 +33,9 @@ class ChartAnswer:
     interval: str
     judgement: int = 1
     """Which way of judging charts the request names; landings from before there were two name none."""
+
+    converts: bool = False
+    """Whether a dividend in another currency than the prices is passed on, to be converted; else it is a fault."""
 
     @cached_property
     def findings(self) -> Findings:
@@ -63,4 +67,5 @@ def read_answer(payload: str, symbol: str, request: str) -> ChartAnswer:
         until = date.max
     judgement = asked.get("judgement")
     way = judgement if isinstance(judgement, int) else 1
-    return ChartAnswer(chart, str(asked.get("ticker") or symbol), until, str(asked.get("interval")), way)
+    converts = asked.get("amounts") == BY_LINE
+    return ChartAnswer(chart, str(asked.get("ticker") or symbol), until, str(asked.get("interval")), way, converts)

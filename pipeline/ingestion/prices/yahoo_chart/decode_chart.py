@@ -9,8 +9,9 @@ import polars as pl
 
 from pipeline.ingestion.prices.yahoo_chart.answer import CURRENCY, REPAIRED, ChartAnswer, read_answer, read_question
 from pipeline.ingestion.prices.yahoo_chart.bars import bar_lines, shares_since
-from pipeline.ingestion.prices.yahoo_chart.findings import DividendFinding
+from pipeline.ingestion.prices.yahoo_chart.findings import DIVIDEND_CURRENCY, DividendFinding
 from pipeline.ingestion.prices.yahoo_chart.parse_chart import MINOR_UNITS, Split, UnreadableChartError
+from pipeline.market.currencies import main_currency
 
 __all__ = ["CURRENCY", "REPAIRED", "yahoo_chart"]
 
@@ -92,6 +93,9 @@ def _dividend_lines(answer: ChartAnswer) -> Iterator[dict[str, object]]:
     for number, found in enumerate(answer.findings.dividends, start=first):
         if answer.chart.day(found.stated.stamp) > answer.until:
             continue
+        if found.rule == DIVIDEND_CURRENCY and answer.converts:
+            yield _dividend_line(answer, found, found.stated.amount) | {"line": number}
+            continue
         if found.is_stated or found.amount is None:
             stated = _dividend_line(answer, found, found.stated.amount)
             yield stated | {"line": number, "fault": found.rule}
@@ -115,6 +119,8 @@ def _dividend_line(answer: ChartAnswer, found: DividendFinding, amount: float) -
         "ex_date": ex_date.isoformat(),
         "kind": "dividend",
         "amount": repr(paid),
+        "currency": None if main_currency(unit) == chart.currency else main_currency(unit),
+        CURRENCY: chart.currency,
     }
 
 

@@ -19,6 +19,7 @@ from pipeline.ingestion.sources.payloads import (
     ACTIONS,
     ACTIONS_REFETCHED,
     ALL_TICKERS,
+    BY_LINE,
     FACTORS,
     FETCH_LAG,
     LISTINGS,
@@ -156,9 +157,8 @@ class FilesSource:
         lines = self._cut_actions(actions, fetch, low)
         if fetch.history:
             lines = pl.concat([lines, _find_premature(actions, listings, low)])
-        return price_rows(
-            fetch, [(ACTIONS, ALL_TICKERS, fetch.request(actions.fields, covers=covers), payload_text(lines))]
-        )
+        request = fetch.request(actions.fields, covers=covers, amounts=BY_LINE)
+        return price_rows(fetch, [(ACTIONS, ALL_TICKERS, request, payload_text(lines))])
 
     def _cut_actions(self, actions: Dated, fetch: Fetch, low: date) -> pl.DataFrame:
         """Actions ex from then on, later ones if they are announced, and any older one that was announced just now."""

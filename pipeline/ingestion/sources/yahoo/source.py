@@ -25,6 +25,7 @@ from pipeline.ingestion.sources.payloads import (
     ACTIONS,
     ALL_TICKERS,
     BARS,
+    BY_LINE,
     FETCH_LAG,
     LISTINGS,
     MEMBERS,
@@ -241,6 +242,7 @@ class YahooSource:
             "since": question.low.isoformat(),
             "until": question.session.isoformat(),
             "judgement": JUDGEMENT,
+            "amounts": BY_LINE,
         }
         return json.dumps(asked, ensure_ascii=False)
 

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from lake.store import Lake
-from lake.tables.market import CORPORATE_ACTIONS, FX_RATES, MARKET_PRICES, RAW_PRICES
+from lake.tables.market import CORPORATE_ACTIONS, FX_RATES, INSTRUMENTS, MARKET_PRICES, RAW_PRICES
 from pipeline.config.loading import load
 from pipeline.control.operator.action_outlook import read_outlook
 from pipeline.control.operator.decisions import DecisionError
@@ -20,7 +20,7 @@ from pipeline.control.operator.state_actions import StatedAction, Statement, sta
 from pipeline.engine.runner import Runner
 from pipeline.engine.stages import find_stage
 from pipeline.reading.results.actions import list_actions
-from tests.frames.market import actions, rates
+from tests.frames.market import actions, instruments, rates
 from tests.new_lake import new_lake
 from tests.nextgen_tui.lakes import bars, publish, rows
 
@@ -107,6 +107,18 @@ def test_what_a_source_stated_is_corrected_and_withdrawn_and_the_rest_of_the_day
     assert read_outlook(runner)["kind"].to_list() == ["dividend"]
     gone = read_outlook(runner, withdrawn=True).filter(pl.col("kind") == "split")
     assert gone.select("source", "withdrawn").rows() == [("operator", True)]
+
+
+@pytest.mark.parametrize(("said", "amount", "rate"), [({}, 0.5, None), ({"currency": "USD"}, 0.4, Decimal("0.8"))])
+def test_an_amount_of_a_foreign_name_is_in_the_currency_of_its_listing_unless_it_says_another(
+    runner: Runner, said: dict[str, str], amount: float, rate: Decimal | None
+) -> None:
+    publish(runner.lake, INSTRUMENTS, instruments("AAA", currency="EUR", unit="GBX"), name="instruments")
+    publish(runner.lake, FX_RATES, rates({"session": date(2022, 2, 21), "rate": Decimal("1.25")}), name="rates")
+    state(runner, terms={"amount": "0.5"} | said)
+    runner.run_stage(find_stage("actions"), NEXT)
+    fact = read_outlook(runner).filter(kind="dividend").row(0, named=True)
+    assert (fact["amount"], fact["rate"]) == (amount, rate)
 
 
 def test_a_lake_without_history_knows_no_session_that_could_learn_it(tmp_path: Path) -> None:

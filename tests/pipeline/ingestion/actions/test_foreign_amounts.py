@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -15,6 +16,7 @@ from pipeline.ingestion.actions.foreign_amounts import Conversion
 from pipeline.ingestion.actions.validate_actions import validate_actions
 from pipeline.ingestion.params import IngestionParams
 from tests.frames.market import CALENDAR, DAY, instruments, landing, moment, rates
+from tests.loopback.yahoo import chart
 
 BEFORE, NEXT = CALENDAR.previous(DAY), CALENDAR.next(DAY)
 LISTED = instruments("AAA")
@@ -114,3 +116,44 @@ def test_a_wild_amount_is_told_by_its_own_rule(amount: str) -> None:
 def test_a_split_in_another_currency_has_nothing_to_convert() -> None:
     row = kept(stated(kind="split", amount=None, numerator=2, denominator=1), FX_RATES.empty()).row(0, named=True)
     assert (row["numerator"], row["rate"]) == (2, None)
+
+
+def test_an_amount_that_names_whole_currency_is_in_it_whatever_the_listings_unit() -> None:
+    in_pence = instruments("AAA", currency="GBP", unit="GBX")
+    for currency, amount in (("GBP", 50.0), ("GBX", 0.5), (None, 0.5)):
+        raw = stated(currency=currency, amount="50")
+        assert judged(raw, in_pence)["amount"].item() == 0.5, "landings of before did not say that they do so"
+        asked = json.loads(raw["request"][0]) | {"amounts": "by line"}
+        assert judged(raw.with_columns(request=pl.lit(json.dumps(asked))), in_pence)["amount"].item() == amount
+
+
+def judged(raw: pl.DataFrame, listed: pl.DataFrame) -> pl.DataFrame:
+    return validate_actions(raw, listed, CORPORATE_ACTIONS.empty(), CALENDAR, Conversion(KNOWN, DAY, 7)).good
+
+
+@pytest.mark.parametrize(("unit", "said", "amount"), [("USD", "EUR", 0.5), ("GBp", "EUR", 0.5), ("USD", "GBp", 0.005)])
+def test_a_charts_dividend_in_another_currency_is_passed_on_in_it(unit: str, said: str, amount: float) -> None:
+    listed = instruments("AAA", currency="GBP" if unit == "GBp" else unit)
+    terms = {"base": said.upper(), "quote": listed["currency"][0], "session": BEFORE}
+    known = rates(terms | {"rate": Decimal(2)})
+    raw = chart_of(unit, said)
+    (row,) = actions(raw, CORPORATE_ACTIONS.empty(), listed, known, moment(), IngestionParams()).to_dicts()
+    assert (row["stated_amount"], row["amount"], row["currency"]) == (amount, 2 * amount, terms["base"])
+    old = raw.with_columns(pl.col("request").str.replace("by line", ""))
+    assert actions(old, CORPORATE_ACTIONS.empty(), listed, known, moment(), IngestionParams()).is_empty()
+    bad = validate_actions(raw, listed, CORPORATE_ACTIONS.empty(), CALENDAR, Conversion(FX_RATES.empty(), DAY, 7)).bad
+    assert bad["rule"].item().startswith(f"a rate of {terms['base']} in {terms['quote']} is known")
+
+
+def chart_of(unit: str, said: str) -> pl.DataFrame:
+    """A landed chart of forty sessions with a dividend of 0.5 on the last of them."""
+    days = CALENDAR.between(CALENDAR.offset(DAY, -39), DAY)
+    stamps = [int(CALENDAR.open_at(day).timestamp()) for day in days]
+    steady = dict.fromkeys(("open", "high", "low", "close"), [100.0] * 40) | {"volume": [1_000] * 40}
+    answer = chart("AAA", stamps, steady, dividends={stamps[-1]: 0.5}, currency=unit)
+    told = json.loads(answer.body)
+    told["chart"]["result"][0]["events"]["dividends"][str(stamps[-1])]["currency"] = said
+    covers = {"since": str(days[0]), "until": str(DAY)}
+    asked = {"ticker": "AAA", "until": str(DAY), "covers": covers, "judgement": 2, "amounts": "by line"}
+    lines = [json.dumps(told)]
+    return landing(lines, kind="actions", ticker="AAA", form="yahoo-chart", request=asked, source="yahoo")
