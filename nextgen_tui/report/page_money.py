@@ -11,6 +11,7 @@ from nextgen_tui.report.report_rows import (
     describe_evidence,
     describe_year,
     performance_rows,
+    source_rows,
     trading_rows,
 )
 from nextgen_tui.report.summary_view import describe_lead
@@ -145,6 +146,9 @@ def trading_section(report: Report) -> Html:
         bar_chart("Turnover: traded share of the book", turnover, series.sessions, _percent, f"{traded} on average"),
         line_chart(f"Costs paid so far, {book.currency}", [costs], series.sessions, _whole, f"Costs reached {paid}"),
         table(["", "in these sessions"], [list(row) for row in trading_rows(report)], "narrow"),
+        tag("h3", "What the profit is made of"),
+        table(["", book.currency], [list(row) for row in source_rows(report)], "narrow"),
+        tag("p", "Half-spreads and impact are inside the gains: fills are at the prices they made.", class_="quiet"),
     )
 
 

@@ -104,6 +104,14 @@ def trading_rows(report: Report) -> Iterator[Row]:
     yield "Profits over losses of sales", write_number(trading.profit_factor)
 
 
+def source_rows(report: Report) -> Iterator[Row]:
+    """What the profit is made of, and its sum."""
+    for title, amount in report.sources:
+        if amount:
+            yield title, formats.money(amount, signed=True)
+    yield "Profit", formats.money(report.summary.book.profit, signed=True)
+
+
 def _times(value: float | None) -> str:
     return formats.MISSING if value is None else f"{formats.number(value, 1)} x the book"
 

@@ -14,6 +14,7 @@ from nextgen_tui.report.report_rows import (
     describe_evidence,
     describe_year,
     performance_rows,
+    source_rows,
     trading_rows,
 )
 from nextgen_tui.report.summary_view import (
@@ -49,6 +50,8 @@ def show_report(report: Report, version: str, lake_option: Path | None) -> Rende
         Text(describe_evidence(report)),
         heading("Trading"),
         _table(["", ""], trading_rows(report)),
+        heading("What the profit is made of"),
+        _table(["", summary.book.currency], source_rows(report)),
         skill_part(summary.quality, REPORTED),
         coverage_part(summary.quality.coverages),
         plans_part(summary.plans),

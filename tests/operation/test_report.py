@@ -49,6 +49,14 @@ def test_money_is_that_of_the_first_and_last_rows(report: Report, value: pl.Data
     assert report.series.costs[-1] == pytest.approx(float(sum(spent, Decimal(0))))
 
 
+def test_the_parts_of_the_profit_sum_to_it(report: Report, value: pl.DataFrame) -> None:
+    parts = dict(report.sources)
+    assert sum(parts.values(), Decimal(0)) == report.summary.book.profit
+    assert parts["Gains of what is held"] == value["unrealised"][-1] - value["unrealised"][0]
+    assert parts["Commission"] == value["commission"][0] - value["commission"][-1]
+    assert abs(parts.get("Rounding", Decimal(0))) <= Decimal("0.10")
+
+
 def test_risk_is_that_of_the_session_returns(report: Report, value: pl.DataFrame) -> None:
     gains = value["session_return"].to_list()[1:]
     year = report.figures.sessions_per_year

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import date
 from decimal import Decimal
@@ -25,6 +26,14 @@ from pipeline.reading.report.span_summary import SpanSummary, summarize_span
 from pipeline.reading.report.tracks import PeriodReturns, by_month
 from pipeline.trading.review.performance import TradingActivity, activity
 
+SOURCES = {
+    "realised": "Gains of what was sold",
+    "unrealised": "Gains of what is held",
+    "exchange": "Exchange rates, of what was sold",
+    "dividends": "Dividends",
+    "commission": "Commission",
+}
+"""Column of `portfolio_value` -> what the change in it is called. Spread and impact are inside the gains."""
 TRADES_TOLD = 5
 """Of the best sales, and of the worst."""
 
@@ -52,6 +61,8 @@ class Report:
     trading: TradingActivity
     months: tuple[PeriodReturns, ...]
     series: SessionSeries
+    sources: tuple[tuple[str, Decimal], ...]
+    """What the profit is made of, in currency; the parts sum to it."""
     verdicts: tuple[tuple[str, int, Decimal], ...]
     """What explains the sales: verdict, sales, and what they earned."""
     quality: DataQuality
@@ -65,6 +76,7 @@ class Report:
             **{name: asdict(getattr(self, name)) for name in parts},
             "tracks": {track.name: asdict(track) for track in self.summary.tracks},
             "months": [asdict(month) for month in self.months],
+            "sources": dict(self.sources),
             "verdicts": [
                 {"verdict": verdict, "sales": sales, "profit": profit} for verdict, sales, profit in self.verdicts
             ],
@@ -106,6 +118,7 @@ def build_report(
         ),
         months=by_month(span.sessions, summary.tracks),
         series=_series(span),
+        sources=tuple(_sources(span, summary.book.profit)),
         verdicts=count_verdicts(reflections),
         quality=read_data_quality(lake, span.first, span.last),
         provenance=read_provenance(lake, loaded, runs, (span.first, span.last), tried),
@@ -115,6 +128,15 @@ def build_report(
 def _count_known_trials(lake: Lake, runs: pl.DataFrame, span: Span) -> int:
     planned = runs.filter(pl.col("stage") == PLANNING)["params"].to_list()
     return count_trials(lake.read(MODEL_PROMOTIONS, until=span.last), planned)
+
+
+def _sources(span: Span, profit: Decimal) -> Iterator[tuple[str, Decimal]]:
+    """What each account of the book gained over the span; what is left is rounding, and is told where there is any."""
+    gained = {title: span.paid(column) for column, title in SOURCES.items()}
+    gained["Commission"] = -gained["Commission"]
+    yield from gained.items()
+    if rest := profit - sum(gained.values(), Decimal(0)):
+        yield "Rounding", rest
 
 
 def _series(span: Span) -> SessionSeries:

@@ -54,7 +54,7 @@ class Span:
 
     def paid(self, column: str) -> Decimal:
         """How much a running total of `portfolio_value` grew over the sessions."""
-        return Decimal(self.closing[column]) - Decimal(self.before[column] if self.before else 0)
+        return Decimal(self.closing[column] or 0) - Decimal((self.before[column] if self.before else 0) or 0)
 
 
 def read_span(lake: Lake, first: date | None = None, last: date | None = None) -> Span:
