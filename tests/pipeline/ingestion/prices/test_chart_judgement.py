@@ -289,6 +289,16 @@ def test_a_dividend_that_may_be_one_stated_twice_is_set_aside_with_both_readings
     assert lines.filter(pl.col("fault").is_null())["amount"].to_list() == ["0.2"] * 3
 
 
+def test_a_dividend_on_prices_that_a_split_may_not_be_applied_to_is_set_aside_with_both_readings() -> None:
+    closes = after_dividends(noise(200, 90.0, size=0.015), {40: 8.0})
+    closes[118:] = [close * 0.92 for close in closes[118:]]
+    halved = [close / 2 for close in closes[:118]] + closes[118:]  # of the step up by two the fall has hidden a part
+    read, found = judged(payload(halved, stated={40: 8.0}, adjusted_for={40: 4.0}, splits={130: (1, 2)}))
+    assert not any(found.bar_rules), "the step is no certain one"
+    assert [(one.amount, one.readings) for one in found.dividends] == [(None, (8.0, 4.0))]
+    assert read.dividends[0].amount == 8.0
+
+
 def test_a_landing_that_names_no_judgement_is_read_as_it_was() -> None:
     text = undecided()
     before, now = decoded(text, BARS), decoded(text, BARS, judgement=2)

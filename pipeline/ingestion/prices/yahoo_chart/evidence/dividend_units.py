@@ -19,7 +19,7 @@ from pipeline.ingestion.prices.yahoo_chart.evidence.payment_history import (
     usual_amount,
 )
 from pipeline.ingestion.prices.yahoo_chart.evidence.payments import Payment
-from pipeline.ingestion.prices.yahoo_chart.evidence.price_levels import unit_factors
+from pipeline.ingestion.prices.yahoo_chart.evidence.price_levels import splits_in_doubt, unit_factors
 from pipeline.ingestion.prices.yahoo_chart.findings import DIVIDEND_UNIT
 from pipeline.ingestion.prices.yahoo_chart.parse_chart import MINOR_UNITS, SUBDIVIDED, Chart
 
@@ -65,8 +65,11 @@ def judge_units(chart: Chart, payments: Sequence[Payment]) -> list[Draft]:
     """A draft per payment, its amount in the unit of the prices."""
     drafts = [Draft(payment, payment.dividend.amount) for payment in payments]
     disputed = {at: other for at, one in enumerate(payments) if (other := _disputed(chart, one)) is not None}
+    doubted = max((split.stamp for split in splits_in_doubt(chart)), default=0) if disputed else 0
     for at, draft in _settle(payments, disputed).items():
         drafts[at] = draft
+        if draft.rule and draft.readings == () and draft.payment.dividend.stamp < doubted:
+            drafts[at] = replace(draft, amount=None, readings=(draft.stated, disputed[at]))
     agreed = [at for at in range(len(drafts)) if at not in disputed]
     for at, draft in _too_large(chart, drafts, agreed).items():
         drafts[at] = draft

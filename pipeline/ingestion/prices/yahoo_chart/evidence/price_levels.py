@@ -24,7 +24,7 @@ from pipeline.ingestion.prices.yahoo_chart.evidence.own_moves import (
     volume_odds,
 )
 from pipeline.ingestion.prices.yahoo_chart.findings import ONE_UNIT, SPLIT_APPLIED
-from pipeline.ingestion.prices.yahoo_chart.parse_chart import PRICES, SUBDIVIDED, Chart, Floats
+from pipeline.ingestion.prices.yahoo_chart.parse_chart import PRICES, SUBDIVIDED, Chart, Floats, Split
 
 TRUSTED = 3
 """Bars that the last stretch of equal scale needs to be what the others are measured by; one bad last bar is not."""
@@ -105,6 +105,19 @@ def judge_levels(chart: Chart) -> Levels:
     return Levels(tuple(rules), chart, other, frozenset(undecided))
 
 
+def splits_in_doubt(chart: Chart) -> tuple[Split, ...]:
+    """The splits near which the closes still step by the ratio, so that prices before may not be on today's basis.
+
+    Neither a repair nor a doubt of the bars came of such a step, but what else rests on the level cannot be certain.
+    """
+    moves = own_moves(chart)
+    return tuple(
+        split
+        for split in chart.splits
+        if (step := _suspect_split(chart, split)) and _find_steps(moves, moves.scale(step.factor), step).any()
+    )
+
+
 def unit_factors(unit: str) -> tuple[float, ...]:
     """By what a vendor mistakes the currency's subunit for the whole."""
     return (100.0, 1000.0) if unit in THOUSANDTHS else (100.0,)
@@ -114,12 +127,16 @@ def _suspicions(chart: Chart) -> Iterator[_Suspicion]:
     count = len(chart.stamps)
     for factor in unit_factors(chart.unit):
         yield _Suspicion(factor, ONE_UNIT, 0, count, None, volume=False)
-    for split in chart.splits:
-        ratio = float(split.ratio)
-        if abs(log(ratio)) >= log(SMALLEST_RATIO) * 0.999:
-            ex = bar_of(chart, split.stamp)
-            first, last = max(ex - BEFORE_SPLIT, 0), min(ex + AFTER_SPLIT, count)
-            yield _Suspicion(ratio, SPLIT_APPLIED, first, last, ex, volume=True)
+    yield from filter(None, (_suspect_split(chart, split) for split in chart.splits))
+
+
+def _suspect_split(chart: Chart, split: Split) -> _Suspicion | None:
+    ratio = float(split.ratio)
+    if abs(log(ratio)) < log(SMALLEST_RATIO) * 0.999:
+        return None
+    ex = bar_of(chart, split.stamp)
+    first, last = max(ex - BEFORE_SPLIT, 0), min(ex + AFTER_SPLIT, len(chart.stamps))
+    return _Suspicion(ratio, SPLIT_APPLIED, first, last, ex, volume=True)
 
 
 def _judge_step(chart: Chart, step: _Suspicion) -> tuple[Floats, Floats]:
