@@ -1,7 +1,8 @@
 """Format 6: what is quoted in another currency than the book's is told in both, and what exchange rates brought.
 
-Older rows have null in all of it: a book then held nothing but names in its own currency. Past runs are compared over
-the columns they wrote, so they come out as before.
+Older rows have null in all of it: a book then held nothing but names in its own currency. A write-off says at which
+fraction of the last close it is; an older one stays at its amount. Past runs are compared over the columns they wrote,
+so they come out as before.
 """
 
 from __future__ import annotations
@@ -26,4 +27,5 @@ STEPS: tuple[Step, ...] = (
     AddColumn("portfolio_holdings", "exchange_gain"),
     AddColumn("portfolio_value", "exchange"),
     AddColumn("portfolio_value", "unrealised_exchange"),
+    AddColumn("position_ends", "fraction"),
 )

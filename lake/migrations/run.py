@@ -16,7 +16,7 @@ from lake.runs import Run, upkeep_recipe
 from lake.storage.atomic import fsync_files
 from lake.storage.checksums import record_commit_checksums
 from lake.storage.commit_pointer import CommitPointer, write_pointer
-from lake.storage.delta_log import commit_entry, commit_paths, publication_hash
+from lake.storage.delta_log import commit_entry, commit_paths, entry_versions, publication_hash
 from lake.storage.disk import translate_disk_errors
 from lake.storage.file_repair import Repair
 from lake.storage.manifest import record_migration
@@ -94,8 +94,9 @@ def migrate(lake: Lake, progress: Progress = lambda *_: None, tables: Mapping[st
 
 
 def _pending_steps(lake: Lake, table: Table) -> list[Step]:
+    """What a table is from before; a table that came later than the lake is made as it is now."""
     steps = select_steps(lake.formats, table.name)
-    return pending(steps, lake.columns(table)) if steps else []
+    return pending(steps, lake.columns(table)) if steps and entry_versions(lake.uri(table)) else []
 
 
 def _change_in_turn(lake: Lake, table: Table, rewrites: bool) -> None:

@@ -184,6 +184,11 @@ POSITION_ENDS = Table(
         "session": SESSION,
         "ended_on": day("the session before whose open it is written off"),
         "amount": number("currency per share", "what a share is written off at"),
+        "fraction": number(
+            "fraction",
+            "of its last close that it is written off at; null where older programs wrote none",
+            nullable=True,
+        ),
         "withdrawn": flag("something was heard of it since; readers of last revisions do not see it"),
         "reason": text("why", max_length=200),
         "available_at": instant("when it could be known"),

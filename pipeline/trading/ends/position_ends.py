@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any
 
@@ -15,6 +15,7 @@ from pipeline.trading.books.actions import ACTION_COLUMNS, select_actions
 from pipeline.trading.books.holdings import carried_marks
 from pipeline.trading.books.marks import Closes, drop_bars_of_others, sessions_of_carried_closes
 from pipeline.trading.books.money import half_even
+from pipeline.trading.books.quotes import Span
 from pipeline.trading.params import TradingParams
 
 LOOKBACK = 10
@@ -33,24 +34,31 @@ def position_ends(
     """Return what is written off at `moment.session`, and what was and is heard of again (that session alone).
 
     A held name without a bar for `write_off_after` sessions is written off before the open, at a share of its last
-    close. A bar of the same company, or an action that says what became of it, takes the write-off back: the books
-    then follow what is known.
+    close. A bar of the same company, or an action that says what became of it, takes the write-off back, and a split
+    or a close that is learned later restates its amount: the books then follow what is known.
     """
     if params.settlement == 1:
         return POSITION_ENDS.empty()
     held = portfolio_holdings.filter(pl.col("session") < moment.session)
     last = position_ends.sort("revision").unique(["ticker", "last_session"], keep="last", maintain_order=True)
     rows = [*_take_back(last, corporate_actions, market_prices, moment, params)]
+    taken_back = {(row["ticker"], row["last_session"]) for row in rows}
+    standing = [row for row in _standing(last) if (row["ticker"], row["last_session"]) not in taken_back]
+    rows += _restate(standing, corporate_actions, market_prices, moment)
     if params.write_off_after:
         rows += _write_off(held, last, corporate_actions, market_prices, moment, params)
     stated = {"session": moment.session, "available_at": moment.calendar.close_at(moment.session)}
     return pl.DataFrame([row | stated for row in rows], schema=POSITION_ENDS.schema).sort(POSITION_ENDS.key)
 
 
+def _standing(last: pl.DataFrame) -> Iterator[dict[str, Any]]:
+    return last.filter(~pl.col("withdrawn")).iter_rows(named=True)
+
+
 def _take_back(
     last: pl.DataFrame, actions: pl.DataFrame, market_prices: pl.DataFrame, moment: Moment, params: TradingParams
 ) -> Iterator[dict[str, Any]]:
-    for end in last.filter(~pl.col("withdrawn")).iter_rows(named=True):
+    for end in _standing(last):
         mine, since = pl.col("ticker") == end["ticker"], end["last_session"]
         traded = market_prices.filter(mine, pl.col("session") > since)["session"].min()
         ended = pl.col("kind").is_in(["delisting", "rename"]) & (pl.col("ex_date") > since)
@@ -60,6 +68,27 @@ def _take_back(
         elif told.height:
             reason = f"a {told['kind'][0]} with ex-date {told['ex_date'][0]} says what became of it"
             yield end | {"revision": end["revision"] + 1, "withdrawn": True, "reason": reason}
+
+
+def _restate(
+    standing: list[dict[str, Any]], actions: pl.DataFrame, market_prices: pl.DataFrame, moment: Moment
+) -> Iterator[dict[str, Any]]:
+    """Say again what is worth something else by now: the shares at the end are those after every split up to it."""
+    stated = [end for end in standing if end["fraction"] is not None]
+    closes = Closes(market_prices, select_actions(actions, None, moment.session), [end["ticker"] for end in stated])
+    for end in stated:
+        when, close = closes.mark(end["ticker"], end["ended_on"]) or (None, 0)
+        amount = _share_of(close, end["fraction"])
+        if when == end["last_session"] and amount != end["amount"]:
+            reason = (
+                f"its close of {when} is {close / MILLION:.6g} on the shares of {end['ended_on']} by what is known now"
+            )
+            yield end | {"revision": end["revision"] + 1, "amount": amount, "reason": reason}
+
+
+def _share_of(close: int, fraction: float) -> float:
+    """What a share is written off at, of a close in millionths."""
+    return half_even(close * round(fraction * MILLION), MILLION) / MILLION
 
 
 def _write_off(
@@ -82,16 +111,23 @@ def _write_off(
         silent = moment.calendar.distance(since, previous)
         if ended or ticker in traded or silent < params.write_off_after:
             continue
-        _, close = closes.mark(ticker, previous) or carried[ticker]
+        _, close = closes.mark(ticker, session) or carried[ticker]
         yield {
             "ticker": ticker,
             "last_session": since,
             "revision": revisions.get((ticker, since), -1) + 1,
             "ended_on": session,
-            "amount": half_even(close * round(params.write_off_value * MILLION), MILLION) / MILLION,
+            "amount": _share_of(close, params.write_off_value),
+            "fraction": params.write_off_value,
             "withdrawn": False,
             "reason": f"no bar for {silent} sessions since {since}, and no word of what became of it",
         }
+
+
+def sessions_of_last_closes(frames: Mapping[str, pl.DataFrame], moment: Moment) -> list[Span]:
+    """Return the sessions of the closes that held names carry, and that names were written off at."""
+    ended = frames["position_ends"]["last_session"].unique().sort()
+    return [*sessions_of_carried_closes(frames, moment), *((day, day) for day in ended)]
 
 
 STAGE = Stage(
@@ -106,7 +142,7 @@ STAGE = Stage(
             lookback=LOOKBACK,
             where=pl.col("interval") == "1d",
             columns=(*MARKET_PRICES.key, "session", "close"),
-            further=sessions_of_carried_closes,
+            further=sessions_of_last_closes,
         ),
     ),
     writes=POSITION_ENDS,

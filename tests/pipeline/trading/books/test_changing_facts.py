@@ -16,15 +16,16 @@ from hypothesis import strategies as st
 from lake.storage.visibility import select_last_revisions
 from lake.tables.market import CORPORATE_ACTIONS, FX_RATES, INSTRUMENTS, MARKET_PRICES
 from lake.tables.trading import TRADE_PLANS
-from pipeline.trading.books import holdings, ledger, value
+from pipeline.trading.books import holdings, ledger
 from pipeline.trading.books.differences import compare
 from pipeline.trading.books.reconciliation import reconcile
+from pipeline.trading.ends import position_ends
 from pipeline.trading.execution import execute
 from pipeline.trading.params import Costs, TradingParams
 from pipeline.trading.reconciling.known_rates import KnownRates
 from tests.frames import market
-from tests.frames.trading import CALENDAR, DAYS, World, bar, plans
-from tests.pipeline.trading.books.accountant import Accountant
+from tests.frames.trading import BOOKS, CALENDAR, DAYS, World, bar, plans
+from tests.pipeline.trading.books.accountant import Accountant, last_said, write_off
 from tests.pipeline.trading.books.drawn_currencies import (
     BOOK,
     draw_listings,
@@ -40,6 +41,15 @@ NAMES = (OLD, NEW, PARENT, OTHER)
 """OLD becomes NEW, and NEW may trade before; PARENT gives shares of OTHER, or is taken over by it."""
 RATIOS = ((2, 1), (3, 2), (7, 1), (1, 3), (1, 7), (1, 50), (5, 4), (101, 100))
 CAPITAL = 1_000_000
+PARAMS = TradingParams(
+    capital=float(CAPITAL),
+    costs=Costs(min_commission=1.0),
+    mark_down_after=2,
+    mark_down=0.5,
+    write_off_after=3,
+    write_off_value=0.25,
+)
+"""Names are soon given up, so that many of them are heard of again."""
 
 
 @dataclass
@@ -60,7 +70,8 @@ def histories(draw: st.DrawFn) -> History:
     quoted = draw(draw_listings(NAMES))
     history = History(quoted=quoted, rates=draw(draw_rates(quoted.values(), DAYS[: SESSIONS - 1])))
     for name in NAMES:
-        for session in DAYS[:SESSIONS]:
+        silent = draw(st.sampled_from((SESSIONS, SESSIONS, SESSIONS, 3, 5)))
+        for session in DAYS[:silent]:
             if draw(st.integers(0, 5)):
                 opening, close = draw(_prices), draw(_prices)
                 low, high = min(opening, close), max(opening, close)
@@ -133,7 +144,7 @@ def _contents(draw: st.DrawFn, entity: dict[str, Any]) -> dict[str, Any]:
 
 def live(history: History, stages: tuple[Any, ...]) -> World:
     """Run the stages session by session, each with what was known by then."""
-    world = World(params=TradingParams(capital=float(CAPITAL), costs=Costs(min_commission=1.0)))
+    world = World(params=PARAMS)
     world.tables[MARKET_PRICES.name] = market.prices(*history.bars, calendar=CALENDAR)
     world.tables[CORPORATE_ACTIONS.name] = market.actions(*history.statements, calendar=CALENDAR)
     world.tables[TRADE_PLANS.name] = plans(*history.orders)
@@ -155,15 +166,22 @@ def final_facts(world: World) -> pl.DataFrame:
 def account(history: History, world: World) -> Accountant:
     """What somebody makes of the same fills who knew everything from the start."""
     bars = {(one["ticker"], one["session"]): one for one in history.bars}
-    facts = final_facts(world).to_dicts()
+    ends = last_said(world.rows("position_ends").to_dicts(), "ticker", "last_session")
+    facts = [*final_facts(world).to_dicts(), *map(write_off, ends)]
     trades = world.rows("executed_trades").filter(pl.col("shares") > 0).to_dicts()
     known = {"quoted": history.quoted, "rates": note_rates(world.rows("fx_rates"))}
-    return Accountant(DAYS, bars, facts, CAPITAL * 100, **known).live(trades, DAYS[SESSIONS - 1])
+    marked_down = (PARAMS.mark_down_after, PARAMS.mark_down)
+    accountant = Accountant(DAYS, bars, facts, CAPITAL * 100, mark_down=marked_down, **known)
+    return accountant.live(trades, DAYS[SESSIONS - 1])
 
 
 def agree(history: History, world: World) -> None:
-    """The book, the accountant and the reconciliation say the same of every account."""
+    """The book, the accountant and the reconciliation say the same of every account, and of what was written off."""
     theirs, book = account(history, world), world.book
+    for end in last_said(world.rows("position_ends").to_dicts(), "ticker", "last_session"):
+        if (end["ticker"], end["last_session"]) in theirs.bars:
+            close = theirs.restated(end["ticker"], end["last_session"], end["ended_on"])
+            assert end["amount"] == pytest.approx(float(close) * PARAMS.write_off_value, abs=1e-6)
     assert (book.cash, book.receivable) == (theirs.cash, theirs.receivable)
     assert {name: (one.shares, one.cost) for name, one in book.positions.items()} == theirs.held
     gains = (book.realised, book.exchange, book.dividends, book.commission)
@@ -177,18 +195,19 @@ def reconciled(world: World) -> Any:
     """The reconciliation after the last session."""
     given = (world.rows("executed_trades"), final_facts(world), world.rows("market_prices"))
     known = KnownRates.read(world.rows("instruments"), world.rows("fx_rates"), BOOK)
-    return reconcile(*given, (DAYS[0], CAPITAL * 100), DAYS[SESSIONS - 1], CALENDAR, rates=known)
+    ends = world.rows("position_ends")
+    return reconcile(*given, (DAYS[0], CAPITAL * 100), DAYS[SESSIONS - 1], CALENDAR, ends, rates=known)
 
 
 def check_ledger(history: History) -> None:
     """The ledger alone: quick enough for very many histories."""
-    world = live(history, (execute.STAGE, ledger.STAGE))
+    world = live(history, (position_ends.STAGE, execute.STAGE, ledger.STAGE, holdings.STAGE))
     agree(history, world)
 
 
 def check_stages(history: History) -> None:
     """All of the books: every cent is explained on every session, and the value is the accountant's in the end."""
-    world = live(history, (execute.STAGE, ledger.STAGE, holdings.STAGE, value.STAGE))
+    world = live(history, BOOKS)
     agree(history, world)
     told = world.rows("portfolio_value")
     assert set(told["unexplained"]) == {Decimal(0)}

@@ -6,6 +6,7 @@ from datetime import date
 from decimal import Decimal
 
 import polars as pl
+import pytest
 
 from lake.tables.market import MARKET_PRICES
 from pipeline.config.recorded import from_record
@@ -53,6 +54,16 @@ def test_a_silent_position_is_marked_down_then_written_off_at_the_stated_values(
     assert given.rows("position_ends").select("ticker", "last_session", "ended_on", "amount").rows() == [
         ("AAA", DAYS[3], DAYS[8], 4.5)
     ]
+    assert_reconciled(given)
+
+
+@pytest.mark.parametrize(("ex", "learned"), [(8, 0), (5, 0), (5, 10), (8, 10)])
+def test_a_split_up_to_the_write_off_changes_what_a_share_of_it_pays_and_not_the_whole(ex: int, learned: int) -> None:
+    told = split("AAA", DAYS[ex], 3, 1) | ({"available_at": CALENDAR.open_at(DAYS[learned])} if learned else {})
+    given = silent(11, told)
+    assert given.rows("position_ends").sort("revision")["amount"].to_list() == [4.5, 1.5][not learned :]
+    assert given.value(DAYS[11])["nav"] == Decimal("990450.00"), "300 x 1.50"
+    assert given.value(DAYS[11])["realised"] == Decimal("-9550.00")
     assert_reconciled(given)
 
 
