@@ -1,4 +1,4 @@
-"""Format 5: an action says how sure it is; one in a foreign currency, what was stated and the rate of its conversion.
+"""Format 5: an action in another currency than the listing's says what was stated, and at which rate it was converted.
 
 Older rows have null in all of it: their amounts are as they were stated, taken for the listing's currency. Past runs
 are compared over the columns they wrote, so they come out as before.
@@ -12,5 +12,4 @@ STEPS: tuple[Step, ...] = (
     AddColumn("corporate_actions", "stated_amount"),
     AddColumn("corporate_actions", "stated_cash"),
     AddColumn("corporate_actions", "rate_session"),
-    AddColumn("corporate_actions", "confidence"),
 )

@@ -1,8 +1,8 @@
 """Format 6: what is quoted in another currency than the book's is told in both, and what exchange rates brought.
 
 Older rows have null in all of it: a book then held nothing but names in its own currency. A write-off says at which
-fraction of the last close it is; an older one stays at its amount. Past runs are compared over the columns they wrote,
-so they come out as before.
+fraction of the last close it is, where an older one stays at its amount, and an action how sure it is. Past runs are
+compared over the columns they wrote, so they come out as before.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from lake.migrations.steps import AddColumn, Step
 
 STEPS: tuple[Step, ...] = (
+    AddColumn("corporate_actions", "confidence"),
     AddColumn("trade_plans", "currency"),
     AddColumn("trade_plans", "rate"),
     AddColumn("executed_trades", "currency"),
