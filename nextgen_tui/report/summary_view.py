@@ -197,11 +197,9 @@ def plans_part(plans: PlanFacts) -> RenderableType:
     for justify in ("right", "right", "left", "left"):
         table.add_column(justify=justify)
     for one in plans.refusals[:_SHOWN_REFUSALS]:
-        meaning = one.meaning or f"last: {one.last_reason}"
+        reason = safe_text(one.last_reason or one.meaning, 120)
         name = Text(safe_text(one.rule, 60), "bold" if one is plans.refusals[0] else "")
-        table.add_row(
-            formats.whole(one.plans), formats.percent(one.share, 0), name, Text(safe_text(meaning, 120), "dim")
-        )
+        table.add_row(formats.whole(one.plans), formats.percent(one.share, 0), name, Text(reason, "dim"))
     if rest := plans.refusals[_SHOWN_REFUSALS:]:
         count = sum(one.plans for one in rest)
         table.add_row(formats.whole(count), formats.percent(sum(one.share for one in rest), 0), Text("others", "dim"))

@@ -12,11 +12,11 @@ from typing import Any
 import polars as pl
 
 from lake.contract import RUN_ID
-from lake.runs import last_decision
+from lake.runs import COVERING, last_decision
 from lake.storage.lock import WRITER_LOCK, find_holder
 from lake.store import Lake
 from lake.tables import TABLES
-from lake.tables.control import SERVICE_HEARTBEATS, TASK_ATTEMPTS
+from lake.tables.control import RUNS, SERVICE_HEARTBEATS, TASK_ATTEMPTS
 from pipeline.config import ConfigError
 from pipeline.config.loading import load
 from pipeline.config.settings import Settings
@@ -36,6 +36,8 @@ MAX_FAILING_DELAY = timedelta(days=1)
 """How late a slot may be before that counts as a failure."""
 RECENT = timedelta(days=7)
 """Errors of this time are counted."""
+HISTORY = timedelta(days=30)
+"""A session that is run so long after its decisions is history replayed; whoever catches up is faster."""
 MIN_FREE = 1 << 30
 """Bytes of free disk below which it is a failure; below five times as much it is worth a warning."""
 MAX_MEMORY, MAX_DESCRIPTORS = 500_000_000, 200
@@ -192,13 +194,23 @@ def _last_attempt(task: str, events: Sequence[Event], facts: dict[str, Any]) -> 
 
 
 def _market_time(lake: Lake, settings: Settings | None, now: datetime) -> datetime | None:
-    """The time that data are measured against: a simulated market's own, which stands still between its sessions.
+    """The time that data are measured against: the system's, but for a market that is not followed as it happens.
 
-    None where nobody knows it, because the configuration cannot be read.
+    A simulated market stands still between its sessions, and so does one whose history is replayed. None where nobody
+    knows the time, because the configuration cannot be read.
     """
     if settings is None:
         return None
-    return last_decision(lake) if settings.source.name == "simulated" else now
+    own_time = settings.source.name == "simulated" or _replays_history(lake, now)
+    return last_decision(lake) if own_time else now
+
+
+def _replays_history(lake: Lake, now: datetime) -> bool:
+    """Whether the last session was run long after it was over, with no daemon to follow the market since."""
+    last = lake.read(RUNS, where=COVERING, columns=("as_of", "started_at")).sort("as_of", "started_at").tail(1)
+    if last.is_empty() or read_daemon(lake.path, now).present:
+        return False
+    return bool(last["started_at"][0] - last["as_of"][0] > HISTORY)
 
 
 def _tables(lake: Lake, manifest: Schedule, now: datetime) -> list[PartHealth]:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from lake.store import Lake
+from lake.tables.trading import PORTFOLIO_VALUE
 from nextgen_tui.cli import exit_codes
 from nextgen_tui.cli.main import outcome
 from nextgen_tui.console.app import ConsoleApp
@@ -22,6 +23,7 @@ from nextgen_tui.console.screen_frame import top_bar
 from pipeline.control.daemon.heartbeat import FILE
 from pipeline.health.checks import SEVERITY
 from tests.nextgen_tui.commands.test_status import SCHEDULE, a_daemon
+from tests.nextgen_tui.lakes import MOMENT, publish, rows
 
 # pandas' own change of mind, inside the calendar library.
 pytestmark = pytest.mark.filterwarnings("ignore:Series.values returning")
@@ -125,6 +127,16 @@ async def test_every_mouth_says_the_same(lake: Lake, capsys: pytest.CaptureFixtu
                 bar = plain_text([top_bar(app, width)[0]])
                 assert f"{status}: {app.health.problems[0].part}" in bar
                 assert lake.path.name in bar and len(bar) <= width
+
+
+def test_a_history_that_was_replayed_is_not_late(lake: Lake, capsys: pytest.CaptureFixture[str]) -> None:
+    with book_far_behind(lake):
+        replayed = MOMENT + timedelta(days=1_000)
+        publish(lake, PORTFOLIO_VALUE, rows(PORTFOLIO_VALUE, {}), name="value", as_of=MOMENT, started_at=replayed)
+        assert outcome(["status", "--json", "--lake", str(lake.path)]) == exit_codes.DONE
+    told = json.loads(capsys.readouterr().out)
+    parts = {one["service"]: one for one in told["parts"]}
+    assert parts["market_prices"]["status"] == "ok", "nobody follows this market as it happens"
 
 
 def test_a_simulated_market_is_measured_against_its_own_time(lake: Lake, capsys: pytest.CaptureFixture[str]) -> None:
