@@ -11,6 +11,8 @@ from nextgen_tui.report.markup import Html, join, tag
 
 Write = Callable[[float], str]
 """How a value is written on an axis."""
+DENSE = 500
+"""Points of a line from which on it is drawn thinner, so that its ups and downs stay apart."""
 MINI_WIDTH, MINI_HEIGHT = 160.0, 18.0
 
 
@@ -94,8 +96,9 @@ def _figure(title: str, lines: Sequence[Line], drawn: Html, told: str, height: f
         role="img",
         aria_label=told,
     )
+    dense = "dense" if any(len(line.values) > DENSE for line in lines) else None
     legend = [tag("span", tag("i", class_=line.kind), line.name) for line in lines] if len(lines) > 1 else []
-    return tag("figure", tag("figcaption", tag("b", title), legend), svg)
+    return tag("figure", tag("figcaption", tag("b", title), legend), svg, class_=dense)
 
 
 @dataclass(frozen=True)

@@ -98,7 +98,7 @@ def months_section(report: Report) -> Html:
         for number, name in enumerate(names):
             cells = [_month(inside.get(month), number) for month in range(1, 13)]
             rows.append([f"{year} {name}", *cells, _month(inside[None], number, "year")])
-    return _section("Returns by month", table(["", *MONTHS, "Year"], rows, "months"))
+    return _section("Returns by month, in percent", table(["", *MONTHS, "Year"], rows, "months"))
 
 
 def _month(period: PeriodReturns | None, track: int, kind: str | None = None) -> Html:
@@ -108,7 +108,7 @@ def _month(period: PeriodReturns | None, track: int, kind: str | None = None) ->
     strength = min(abs(gain) / FULL_COLOUR, 1.0) * 0.45
     colour = "good" if gain > 0 else "bad"
     style = f"background:rgba(var(--{colour}-soft),{strength:.2f})" if strength >= 0.005 else None
-    return tag("td", formats.percent(gain, 1, signed=True), class_=kind, style=style)
+    return tag("td", formats.number(100 * gain, 1, signed=True), class_=kind, style=style)
 
 
 def performance_section(report: Report) -> Html:

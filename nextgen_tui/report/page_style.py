@@ -12,9 +12,9 @@ h1{font-size:26px;line-height:1.25;margin:0 0 4px}h2{font-size:18px;margin:40px 
 h3{font-size:14px;margin:20px 0 6px;color:var(--quiet);font-weight:600}
 p{margin:8px 0;max-width:78ch}.quiet{color:var(--quiet)}
 .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(158px,1fr));gap:10px;margin:20px 0 8px}
-.tile{background:var(--panel);border-radius:8px;padding:12px 14px}
+.tile{background:var(--panel);border-radius:8px;padding:11px 13px}
 .tile span{display:block;color:var(--quiet);font-size:13px}
-.tile b{display:block;font-size:20px;line-height:1.35;font-variant-numeric:tabular-nums}
+.tile b{display:block;font-size:17px;line-height:1.5;letter-spacing:-.01em;font-variant-numeric:tabular-nums;overflow-wrap:anywhere}
 .good{color:var(--good)}.bad{color:var(--bad)}
 figure{margin:14px 0;background:var(--panel);border-radius:8px;padding:12px 14px 6px}
 figcaption{display:flex;flex-wrap:wrap;gap:4px 18px;font-size:13px;color:var(--quiet)}
@@ -25,6 +25,7 @@ svg text{font:11px system-ui,"DejaVu Sans",sans-serif;fill:var(--quiet);font-var
 svg .value{text-anchor:end}
 .grid{stroke:var(--rule);stroke-width:1}.zero{stroke:var(--quiet);stroke-width:1}
 .line{fill:none;stroke-width:1.6;stroke-linejoin:round}.line.book{stroke-width:2.4}
+.dense .line{stroke-width:1}.dense .line.book{stroke-width:1.4}
 .book{stroke:var(--book)}.equal-weight{stroke:var(--equal)}.benchmark{stroke:var(--bench)}
 i.book{background:var(--book)}i.equal-weight{background:var(--equal)}i.benchmark{background:var(--bench)}
 .area{fill:var(--book);fill-opacity:.18;stroke:none}.bars{fill:none}
