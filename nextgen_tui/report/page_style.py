@@ -14,7 +14,8 @@ p{margin:8px 0;max-width:78ch}.quiet{color:var(--quiet)}
 .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(158px,1fr));gap:10px;margin:20px 0 8px}
 .tile{background:var(--panel);border-radius:8px;padding:11px 13px}
 .tile span{display:block;color:var(--quiet);font-size:13px}
-.tile b{display:block;font-size:17px;line-height:1.5;letter-spacing:-.01em;font-variant-numeric:tabular-nums;overflow-wrap:anywhere}
+.tile b{display:block;font-size:17px;line-height:1.5;letter-spacing:-.01em;overflow-wrap:anywhere;
+font-variant-numeric:tabular-nums}
 .good{color:var(--good)}.bad{color:var(--bad)}
 figure{margin:14px 0;background:var(--panel);border-radius:8px;padding:12px 14px 6px}
 figcaption{display:flex;flex-wrap:wrap;gap:4px 18px;font-size:13px;color:var(--quiet)}
