@@ -100,7 +100,7 @@ def common_options() -> list[click.Parameter]:
         click.Option(
             ["--quiet", "-q"],
             is_flag=True,
-            help="Print errors only.",
+            help="Print the result and errors only.",
             expose_value=False,
             callback=_store("quiet"),
         ),
