@@ -16,7 +16,8 @@ from tests.real_data import ROOT
 PROGRAM = """
 import hashlib
 import numpy as np, polars as pl
-from lake.tables.market import CONSTITUENTS, CORPORATE_ACTIONS, MARKET_PRICES, QUARANTINED_ROWS, TICKER_UNIVERSE
+from lake.tables.market import CONSTITUENTS, CORPORATE_ACTIONS, FX_RATES, MARKET_PRICES, QUARANTINED_ROWS
+from lake.tables.market import TICKER_UNIVERSE
 from lake.tables.news import NEWS_ARTICLES
 from pipeline.ingestion.news import articles
 from pipeline.ingestion.prices import market_prices
@@ -38,7 +39,7 @@ at, params, listed = moment(DAY, since=days[0]), IngestionParams(), instruments(
 bars = market_prices.prices(QUARANTINED_ROWS.empty(), pl.concat(raws), MARKET_PRICES.empty(), listed, split, at, params)
 spells = CONSTITUENTS.empty()
 members = ticker_universe.universe(
-    bars, TICKER_UNIVERSE.empty(), listed, CORPORATE_ACTIONS.empty(), spells, at, params
+    bars, TICKER_UNIVERSE.empty(), listed, CORPORATE_ACTIONS.empty(), spells, FX_RATES.empty(), at, params
 )
 news = news_landing([story(title=f"Title {n % 17}", tickers=names[n % 5]) for n in range(200)])
 told = articles.articles(news, NEWS_ARTICLES.empty(), listed, at, params)

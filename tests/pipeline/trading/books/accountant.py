@@ -310,6 +310,16 @@ def last_said(found: Rows, *entity: str) -> list[Mapping[str, Any]]:
     return [row for row in newest.values() if not row.get("withdrawn")]
 
 
+def note_rates(stated: Rows, book: str | None) -> dict[str, dict[date, Fraction]]:
+    """What a unit of each currency was worth on each day; said in our own it counts before the inverse."""
+    noted: dict[str, dict[date, Fraction]] = defaultdict(dict)
+    for row in sorted(stated, key=lambda one: bool(one["quote"] == book)):
+        ours = row["quote"] == book
+        worth = Fraction(row["rate"]) if ours else 1 / Fraction(row["rate"])
+        noted[row["base"] if ours else row["quote"]][row["session"]] = Fraction(round(worth * 10**12), 10**12)
+    return noted
+
+
 def write_off(end: Mapping[str, Any]) -> Mapping[str, Any]:
     """A write-off as one more fact about a name."""
     nothing = dict.fromkeys(("numerator", "denominator", "pay_date", "successor", "nature", "cash", "cost_share"))
@@ -323,6 +333,7 @@ def assert_every_cent(
     calendar: Sessions,
     lag: timedelta = timedelta(minutes=20),
     mark_down: tuple[int, float] = (20, 0.5),
+    currency: str | None = None,
 ) -> None:
     """Cash, claims, shares, cost and worth after each session are what the accountant finds.
 
@@ -332,11 +343,15 @@ def assert_every_cent(
         calendar: for the sessions and their closes.
         lag: from a close to when its session is settled.
         mark_down: as the accountant takes it.
+        currency: the book's, where there are foreign names: `market` has instruments and fx_rates then.
     """
     actions, ends, trades = list(market("corporate_actions")), list(books("position_ends")), books("executed_trades")
     trades, held = list(trades), list(books("portfolio_holdings"))
     values = sorted(books("portfolio_value"), key=lambda row: row["session"])
     touched = {row["ticker"] for row in trades}
+    listed = market("instruments") if currency else []
+    quoted = {row["ticker"]: row["currency"] for row in listed if row["currency"] != currency}
+    told_of_rates = list(market("fx_rates")) if currency else []
     touched |= {row["successor"] for row in actions if row["ticker"] in touched and row["successor"]}
     prices = [row for row in market("market_prices") if row["ticker"] in touched]
     days = tuple(calendar.between(min(row["session"] for row in prices), values[-1]["session"]))
@@ -349,12 +364,20 @@ def assert_every_cent(
         facts = last_said(known, "ticker", "ex_date", "kind", "sequence")
         known = (row for row in ends if row["session"] <= session)
         facts += [write_off(row) for row in last_said(known, "ticker", "last_session")]
-        accountant = Accountant(days, bars, facts, int(told["capital"] * 100), mark_down=mark_down)
+        known = (row for row in told_of_rates if row["available_at"] <= by and row["session"] <= session)
+        rates = note_rates(last_said(known, "base", "quote", "session"), currency)
+        accountant = Accountant(days, bars, facts, int(told["capital"] * 100), mark_down=mark_down, quoted=quoted)
+        accountant.rates = rates
         accountant.live([row for row in trades if row["shares"] and row["session"] <= session], session)
-        mine = {row["ticker"]: (row["shares"], int(row["cost"] * 100)) for row in held if row["session"] == session}
+        rows = [row for row in held if row["session"] == session]
+        mine = {row["ticker"]: (row["shares"], int(row["cost"] * 100)) for row in rows}
         assert (session, accountant.held) == (session, mine)
+        local = {row["ticker"]: int(row["local_cost"] * 100) for row in rows if row["local_cost"] is not None}
+        assert (session, local) == (session, {name: accountant.local[name] for name in mine if name in quoted})
         found = (accountant.cash, accountant.receivable, accountant.worth(session))
         stated = tuple(int(told[name] * 100) for name in ("cash", "receivable", "positions_value"))
         assert (session, found) == (session, stated)
+        gains = (accountant.realised, accountant.by_rates)
+        assert (session, gains) == (session, (int(told["realised"] * 100), int((told["exchange"] or 0) * 100)))
         apart = (told["nav"] * 100 - sum(found), told["unexplained"], told["difference"])
         assert (session, *apart) == (session, 0, 0, None)

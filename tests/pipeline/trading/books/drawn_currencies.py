@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
-from fractions import Fraction
 from typing import Any
 
 import polars as pl
 from hypothesis import strategies as st
 
-from lake.storage.visibility import select_last_revisions
 from lake.tables.market import FX_RATES
 from tests.frames.market import instruments, rates
 from tests.frames.trading import CALENDAR
@@ -19,7 +17,6 @@ from tests.frames.trading import CALENDAR
 BOOK = "USD"
 FOREIGN = ("EUR", "JPY")
 VALUES = tuple(map(Decimal, ("1.1", "0.9", "0.006543", "123.456", "1.333333333333", "3")))
-TRILLION = 10**12
 
 
 @st.composite
@@ -62,16 +59,3 @@ def listing_rows(quoted: Mapping[str, str]) -> pl.DataFrame:
 def rate_rows(told: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
     """Rows of fx_rates."""
     return rates(*told, calendar=CALENDAR) if told else FX_RATES.empty()
-
-
-def note_rates(fx_rates: pl.DataFrame) -> dict[str, dict[date, Fraction]]:
-    """What a unit of each currency was worth on each day, as known in the end; said in our own it counts first."""
-    noted: dict[str, dict[date, Fraction]] = {}
-    last = select_last_revisions(fx_rates.sort(FX_RATES.key), FX_RATES).to_dicts()
-    for row in sorted(last, key=lambda one: one["quote"] == BOOK):
-        direct = row["quote"] == BOOK
-        worth = Fraction(row["rate"]) if direct else 1 / Fraction(row["rate"])
-        noted.setdefault(row["base"] if direct else row["quote"], {})[row["session"]] = Fraction(
-            round(worth * TRILLION), TRILLION
-        )
-    return noted

@@ -25,13 +25,12 @@ from pipeline.trading.params import Costs, TradingParams
 from pipeline.trading.reconciling.known_rates import KnownRates
 from tests.frames import market
 from tests.frames.trading import BOOKS, CALENDAR, DAYS, World, bar, plans
-from tests.pipeline.trading.books.accountant import Accountant, last_said, write_off
+from tests.pipeline.trading.books.accountant import Accountant, last_said, note_rates, write_off
 from tests.pipeline.trading.books.drawn_currencies import (
     BOOK,
     draw_listings,
     draw_rates,
     listing_rows,
-    note_rates,
     rate_rows,
 )
 
@@ -169,7 +168,8 @@ def account(history: History, world: World) -> Accountant:
     ends = last_said(world.rows("position_ends").to_dicts(), "ticker", "last_session")
     facts = [*final_facts(world).to_dicts(), *map(write_off, ends)]
     trades = world.rows("executed_trades").filter(pl.col("shares") > 0).to_dicts()
-    known = {"quoted": history.quoted, "rates": note_rates(world.rows("fx_rates"))}
+    stated = last_said(world.rows("fx_rates").to_dicts(), "base", "quote", "session")
+    known = {"quoted": history.quoted, "rates": note_rates(stated, BOOK)}
     marked_down = (PARAMS.mark_down_after, PARAMS.mark_down)
     accountant = Accountant(DAYS, bars, facts, CAPITAL * 100, mark_down=marked_down, **known)
     return accountant.live(trades, DAYS[SESSIONS - 1])
