@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
@@ -56,6 +58,19 @@ def next_session(lake: Lake, calendar: Sessions) -> date:
     return session
 
 
+@contextmanager
+def within_calendar() -> Iterator[None]:
+    """For a block that looks for sessions.
+
+    Raises:
+        click.UsageError: if the exchange's calendar does not reach so far, saying how far it does.
+    """
+    try:
+        yield
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+
+
 def refuse_open(session: date, calendar: Sessions) -> None:
     """Refuse a session whose close lies ahead.
 
@@ -63,9 +78,7 @@ def refuse_open(session: date, calendar: Sessions) -> None:
         click.UsageError: if the exchange does not trade that day.
         NotYetError: if it has not closed yet.
     """
-    try:
+    with within_calendar():
         close = calendar.close_at(session)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from None
     if close > datetime.now(UTC):
         raise NotYetError(f"session {session} closes at {close:%Y-%m-%d %H:%M} UTC; try again after that")

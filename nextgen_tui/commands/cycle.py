@@ -22,7 +22,7 @@ def command(invocation: Invocation, session: date | None, last: date | None) -> 
     """
     from nextgen_tui.cli.error_messages import suggest_request
     from nextgen_tui.cli.runs_view import show_cycle
-    from nextgen_tui.cli.session_choice import next_session, refuse_open
+    from nextgen_tui.cli.session_choice import next_session, refuse_open, within_calendar
     from nextgen_tui.report.span_output import replay_and_show
 
     calendar = invocation.runner.calendar
@@ -32,7 +32,8 @@ def command(invocation: Invocation, session: date | None, last: date | None) -> 
     if last is not None:
         if last < session:
             raise click.UsageError(f"sessions from {session} on cannot end earlier, at {last}")
-        last = calendar.at_or_before(last)
+        with within_calendar():
+            last = calendar.at_or_before(last)
         refuse_open(last, calendar)
         replay_and_show(invocation, session, last)
         return

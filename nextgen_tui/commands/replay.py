@@ -22,14 +22,15 @@ def command(invocation: Invocation, first: date | None, last: date | None, sessi
     continues where it stopped. It ends with what became of the money, what the forecasts were worth, and what stood in
     the way of trades.
     """
-    from nextgen_tui.cli.session_choice import next_session, refuse_open
+    from nextgen_tui.cli.session_choice import next_session, refuse_open, within_calendar
     from nextgen_tui.report.span_output import replay_and_show
 
     if (last is None) == (sessions is None):
         raise click.UsageError("give an end: --to YYYY-MM-DD, or --sessions N")
     calendar = invocation.runner.calendar
-    first = calendar.at_or_after(first) if first else next_session(invocation.lake, calendar)
-    last = calendar.offset(first, sessions - 1) if sessions else calendar.at_or_before(last or first)
+    with within_calendar():
+        first = calendar.at_or_after(first) if first else next_session(invocation.lake, calendar)
+        last = calendar.offset(first, sessions - 1) if sessions else calendar.at_or_before(last or first)
     if last < first:
         raise click.UsageError(f"a replay from {first} cannot end earlier, at {last}")
     refuse_open(last, calendar)

@@ -83,6 +83,15 @@ def test_the_end_of_a_replay_is_told_in_words(demo: Path, capsys: pytest.Capture
         assert words in out
 
 
+@pytest.mark.parametrize("asked", [("--from", "2090-01-01", "--sessions", "1"), ("--to", "1950-01-03")])
+def test_a_day_that_no_calendar_reaches_is_refused_with_how_far_it_does(
+    demo: Path, capsys: pytest.CaptureFixture[str], asked: tuple[str, ...]
+) -> None:
+    code, _, err = said(capsys, "replay", *asked, "--lake", str(demo))
+    assert code == exit_codes.USAGE
+    assert "outside the calendar of XNYS, which runs from 1990" in err
+
+
 def test_cycles_cannot_end_before_they_begin(demo: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = said(capsys, "cycle", "--to", "2000-01-03", "--lake", str(demo))
     assert code == exit_codes.USAGE
