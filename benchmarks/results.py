@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,10 +17,12 @@ from lake.tables.control import RUNS, WorkKind
 from lake.tables.feedback import FEEDBACK_METRICS
 from lake.tables.models import MODEL_PROMOTIONS
 from lake.tables.trading import PORTFOLIO_VALUE
+from pipeline.config.loading import load
 from pipeline.engine.stages import TRAINING
+from pipeline.market.annual_sessions import sessions_per_year
+from pipeline.market.sessions import exchange_sessions
 from pipeline.trading.review.performance import compare, measure
 
-SESSIONS_PER_YEAR = 252
 SHOWN = ("ic", "pinball_skill", "mae_skill", "hit_rate", "coverage_50", "coverage_80", "coverage_90")
 
 
@@ -62,18 +65,20 @@ def promotions(lake: Lake) -> Iterator[str]:
 def book(lake: Lake) -> Iterator[str]:
     """The book beside equal weight and the benchmark, and what it paid."""
     value = lake.read(PORTFOLIO_VALUE)
+    exchange = load(lake.path, os.environ).settings.market.exchange
+    per_year = sessions_per_year(exchange_sessions(exchange), value["session"][-1])
     yield "| | total return | annualised volatility | Sharpe | deepest fall |"
     yield "|---|---|---|---|---|"
     series = {"book": _returns(value["nav"].cast(pl.Float64)), "equal weight": _returns(value["equal_weight"])}
     if not value["benchmark"].has_nulls():
         series["benchmark"] = _returns(value["benchmark"])
     for name, returns in series.items():
-        found = measure(returns, SESSIONS_PER_YEAR)
+        found = measure(returns, per_year)
         ratio = "undefined" if found.sharpe is None else f"{found.sharpe:.2f}"
         yield (
             f"| {name} | {found.total_return:+.2%} | {found.volatility or 0:.1%} | {ratio} | {found.max_drawdown:.1%} |"
         )
-    against = compare(series["book"], series["equal weight"], SESSIONS_PER_YEAR, seed=1)
+    against = compare(series["book"], series["equal weight"], per_year, seed=1)
     yield ""
     if against.sharpe_difference is not None and against.low is not None and against.high is not None:
         yield (

@@ -33,7 +33,7 @@ def quality_section(report: Report) -> Html:
         table(("health check that was not well", "", "sessions", words("what it said last")), checks)
         if checks
         else tag("p", "Every health check was well in every session."),
-        table(("rows set aside for breaking a rule", "rows"), aside, "narrow")
+        table(("set aside because this did not hold", "rows"), aside, "narrow")
         if aside
         else tag("p", "No row was set aside."),
         table(("tickers that were to be forecast", "times"), missing, "narrow") if missing else Html(),
