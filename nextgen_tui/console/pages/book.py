@@ -160,6 +160,8 @@ def value_sources(row: Row) -> tuple[Line, ...]:
         ("dividends", row["dividends"]),
         ("commission", -row["commission"]),
     ]
+    if row["exchange"] is not None:
+        gained.insert(1, ("exchange rates", row["exchange"]))
     lines = [fact("capital", formats.money(row["capital"]), right=14)]
     for label, amount in gained:
         style: Style = "good" if amount > 0 else "bad" if amount < 0 else ""
@@ -197,12 +199,23 @@ def trade_notes(row: Row) -> tuple[Line, ...]:
         fact("shares", f"{formats.whole(row['shares'])} of {formats.whole(row['ordered'])}"),
         fact("open", formats.number(row["open_price"], 4)),
         fact("fill", formats.number(row["fill_price"], 4)),
+        *_converted(row, "local_gross"),
         fact("gross", formats.money(row["gross"])),
         fact("spread", formats.money(row["spread_cost"])),
         fact("impact", formats.money(row["impact_cost"])),
         fact("commission", formats.money(row["commission"])),
         *((note(row["reason"], "warn"),) if row["reason"] else ()),
     )
+
+
+def _converted(row: Row, amount: str) -> tuple[Line, ...]:
+    """Of a foreign name: an amount in its currency, and the rate by which the book has it; nothing of the others."""
+    if row["currency"] is None:
+        return ()
+    told = (
+        f"{formats.money(row[amount])} {row['currency']} at {formats.number(row['rate'], 6)} of {row['rate_session']}"
+    )
+    return (fact("converted", told),)
 
 
 def lesson_notes(row: Row) -> tuple[Line, ...]:
@@ -243,12 +256,22 @@ def position_detail(data: BookData, row: Row) -> Detail:
         fact("shares", formats.whole(row["shares"])),
         fact("cost", formats.money(row["cost"])),
         fact("worth", f"{formats.money(row['market_value'])}  {formats.percent(row['gain'], signed=True)}"),
+        *_converted(row, "local_value"),
+        *_foreign_gain(row),
         fact("weight", formats.percent(row["weight"], 1)),
         fact("held", f"since {row['opened']}, {formats.counted(row['held_sessions'], 'session')}"),
         fact("last close", f"{formats.money(row['close'])} of {row['close_session']}"),
     )
     sections = (Section(f"{ticker}, {row['sector']}", lines), Section("Lessons", learned or (note("none yet", "dim"),)))
     return Detail(f"{ticker}: position", sections, (trade_chart(data, ticker, 80),), links, ticker)
+
+
+def _foreign_gain(row: Row) -> tuple[Line, ...]:
+    """What a foreign position gained in its own currency, and what the exchange rate brought."""
+    if row["currency"] is None:
+        return ()
+    gain = f"{formats.money(row['local_value'] - row['local_cost'], signed=True)} {row['currency']}"
+    return (fact("own gain", gain), fact("by the rate", formats.money(row["exchange_gain"], signed=True)))
 
 
 def _sigmas(value: float | None) -> str:

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 
 from lake.runs import last_decision
 from lake.store import Lake
 from lake.tables.control import RUNS
+from lake.tables.market import MARKET_PRICES
+from lake.tables.trading import (
+    EXECUTED_TRADES,
+    LEDGER_ENTRIES,
+    PORTFOLIO_HOLDINGS,
+    PORTFOLIO_VALUE,
+    TRADE_REFLECTIONS,
+)
 from lake.upkeep.compaction import compact_tables
 from nextgen_tui.console.lake_view import LakeView, read_runs
+from nextgen_tui.console.notes import Line
+from nextgen_tui.console.pages.book import BookData, position_detail, trade_notes, value_sources
 from nextgen_tui.console.pages.learning import format_error
 from nextgen_tui.console.pages.runs import RunsData, RunsPage, cycle_rows
 from nextgen_tui.console.pages.schedule import SchedulePage
@@ -16,10 +27,12 @@ from nextgen_tui.console.screens import PAGES
 from pipeline.control.daemon.clock import PacedClock
 from pipeline.control.daemon.simulated_pace import describe_pace
 from pipeline.market.sessions import exchange_sessions
+from pipeline.reading.results.summary import ledger_facts
 from tests.nextgen_tui.lakes import rows, run_row
 from tests.pipeline.control.daemon.test_simulated_pace import beating
 
 NOW = datetime(2022, 3, 2, tzinfo=UTC)
+DAY = date(2022, 2, 28)
 
 
 def test_an_insights_error_is_told_in_its_unit() -> None:
@@ -67,3 +80,26 @@ def test_a_failed_training_is_listed_as_a_training_and_offers_no_retry_of_a_cycl
     }
     assert "1 failed, last train of 2022-03-01 (training): no data" in page.sentence(data)
     assert page.actions(data, "failed", failed) == ()
+
+
+def test_a_foreign_trade_and_position_are_told_in_both_currencies_and_the_rates_part_apart() -> None:
+    quoted = {"currency": "EUR", "rate": Decimal("1.25"), "rate_session": DAY}
+    trade = {"local_gross": Decimal("1100.00"), "gross": Decimal("1375.00")} | quoted
+    held = {"local_cost": Decimal("1000.00"), "local_value": Decimal("1100.00"), "exchange_gain": Decimal("50.00")}
+    value = rows(PORTFOLIO_VALUE, {"exchange": Decimal("-7.00")}).row(0, named=True)
+    tables = (PORTFOLIO_VALUE, PORTFOLIO_HOLDINGS, EXECUTED_TRADES, TRADE_REFLECTIONS, LEDGER_ENTRIES)
+    worth, holdings, trades, lessons, ledger = (rows(table) for table in tables)
+    data = BookData(worth, holdings, trades, lessons, ledger, ledger_facts(ledger, worth), rows(MARKET_PRICES))
+    position = rows(PORTFOLIO_HOLDINGS, held | quoted | {"ticker": "AAA"}).row(0, named=True) | {"gain": 0.1}
+    told = [text(line) for line in trade_notes(rows(EXECUTED_TRADES, trade).row(0, named=True))]
+    assert any(f"1,100.00 EUR at 1.250000 of {DAY}" in line for line in told)
+    told = [text(line) for line in position_detail(data, position).sections[0].lines]
+    assert any("+100.00 EUR" in line for line in told)
+    assert any("by the rate" in line and "+50.00" in line for line in told)
+    assert any("exchange rates" in text(line) and "-7.00" in text(line) for line in value_sources(value))
+    own = rows(EXECUTED_TRADES, {"currency": None}).row(0, named=True)
+    assert not any("converted" in text(line) for line in trade_notes(own))
+
+
+def text(line: Line) -> str:
+    return "".join(cell.text for cell in line)

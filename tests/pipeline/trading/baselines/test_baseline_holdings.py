@@ -1,12 +1,13 @@
 from collections.abc import Mapping
 from datetime import timedelta
+from decimal import Decimal
 
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lake.tables.market import INSTRUMENTS, MARKET_PRICES, TICKER_UNIVERSE
+from lake.tables.market import FX_RATES, INSTRUMENTS, MARKET_PRICES, TICKER_UNIVERSE
 from pipeline.trading.baselines import baseline_holdings
 from pipeline.trading.books import value
 from pipeline.trading.params import TradingParams
@@ -55,6 +56,23 @@ def test_a_halted_name_is_kept_until_it_trades_and_sold_at_what_it_then_fetches(
     assert worth(made, 7) == pytest.approx(CAPITAL * (2 / 3 + 1 / 12))
     last = made.rows("baseline_holdings").filter(pl.col("session") == DAYS[6], pl.col("asset") == "HLT")
     assert (last["shares"][0], round(last["traded"][0], 2)) == (0.0, -83_333.33)
+
+
+def test_a_foreign_name_is_held_at_what_its_closes_and_dividends_are_in_the_books_currency() -> None:
+    made = world({"AAA": flat(50.0), "EUR": flat(20.0)})
+    abroad = pl.col("ticker") == "EUR"
+    quoted = pl.when(abroad).then(pl.lit("EUR")).otherwise(pl.lit("USD")).alias("currency")
+    for table in ("market_prices", "instruments"):
+        made.tables[table] = made.rows(table).with_columns(quoted)
+    told = ({"session": DAYS[at], "rate": Decimal(rate)} for at, rate in enumerate(("1", "1", "1.5", "1.5", "1.5")))
+    made.add(FX_RATES, market.rates(*told, calendar=made.calendar))
+    made.act(dividend("EUR", DAYS[5], 2.0))
+    assert worth(made, 2) == pytest.approx(CAPITAL)
+    assert worth(made, 3) == pytest.approx(CAPITAL * 1.25)
+    made.tables["market_prices"] = made.rows("market_prices").with_columns(
+        close=pl.when(abroad & (pl.col("session") >= DAYS[5])).then(18.0).otherwise("close")
+    )
+    assert worth(made, 5) == pytest.approx(CAPITAL * 1.25)
 
 
 @pytest.mark.parametrize(("ended", "final", "lost"), [(2, 0.0, 1 / 4), (3, 13.0, -0.3 / 4), (6, 4.0, 0.6 / 4)])

@@ -74,21 +74,12 @@ class Accountant:
     def morning(self, day: date, facts: list[Mapping[str, Any]]) -> None:
         """What happened to the names, then what is paid."""
         facts = sorted(facts, key=lambda f: (f["ex_date"], TURN[f["kind"]], f["ticker"], f["sequence"]))
-        handed_on = {f["successor"] for f in facts if f["kind"] == "rename"}
-        gone = {f["ticker"] for f in facts if f["kind"] in ("rename", "delisting")}
         held = {name for name, shares in self.shares.items() if shares}
-
-        def place(fact: Mapping[str, Any]) -> int:
-            """Who has a ticker that another gets today leaves first; what else happens to it is for who comes."""
-            name = fact["ticker"]
-            if fact["kind"] in ("rename", "delisting"):
-                return 1 if name in handed_on else 2
-            return 3 if name in handed_on and (name in gone or name not in held) else 0
-
-        for fact in sorted(facts, key=place) if handed_on else facts:
-            names = (fact["ticker"], fact["successor"] or fact["ticker"])
-            if self.shares.get(fact["ticker"]) and None not in [self.rate(name, day) for name in names]:
-                self.happen(day, fact, facts)
+        for when in sorted({fact["ex_date"] for fact in facts}):
+            for fact in in_turn([fact for fact in facts if fact["ex_date"] == when], held):
+                names = (fact["ticker"], fact["successor"] or fact["ticker"])
+                if self.shares.get(fact["ticker"]) and None not in [self.rate(name, day) for name in names]:
+                    self.happen(day, fact, facts)
         self.cash += sum(cents for due, cents in self.owed if due <= day)
         self.owed = [(due, cents) for due, cents in self.owed if due > day]
 
@@ -293,6 +284,20 @@ class Accountant:
     def held(self) -> dict[str, tuple[int, int]]:
         """Name -> shares and cost in cents."""
         return {name: (shares, self.cost[name]) for name, shares in self.shares.items() if shares}
+
+
+def in_turn(facts: list[Mapping[str, Any]], held: set[str]) -> list[Mapping[str, Any]]:
+    """Who has a ticker that another gets that day leaves first; what else happens to it is for who comes."""
+    handed_on = {f["successor"] for f in facts if f["kind"] == "rename"}
+    gone = {f["ticker"] for f in facts if f["kind"] in ("rename", "delisting")}
+
+    def place(fact: Mapping[str, Any]) -> int:
+        name = fact["ticker"]
+        if fact["kind"] in ("rename", "delisting"):
+            return 1 if name in handed_on else 2
+        return 3 if name in handed_on and (name in gone or name not in held) else 0
+
+    return sorted(facts, key=place) if handed_on else facts
 
 
 def fraction_of(price: Fraction) -> Fraction:

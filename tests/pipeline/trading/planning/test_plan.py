@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import polars as pl
 import pytest
 
 from lake.tables.feedback import FEEDBACK_METRICS
-from lake.tables.market import MARKET_PRICES, TICKER_UNIVERSE
+from lake.tables.market import FX_RATES, INSTRUMENTS, MARKET_PRICES, TICKER_UNIVERSE
 from lake.tables.predictions import PREDICTIONS
 from lake.tables.trading import TRADE_PLANS
 from pipeline.plugins.extensions import Extensions
@@ -67,6 +68,30 @@ def test_a_good_forecast_becomes_an_order_for_the_next_open() -> None:
     assert row["edge"] == pytest.approx(row["expected_return"] - row["expected_cost"])
     assert row["stop"] < row["close"]
     assert [one["rule"] for one in row["verdicts"]] == [rule.name for rule in RULES]
+
+
+def test_a_foreign_name_is_sized_in_the_books_currency_and_stopped_in_its_own() -> None:
+    def bought(rate: str) -> World:
+        given = world(days=START + 3)
+        if rate != "1":
+            given.tables[MARKET_PRICES.name] = given.rows("market_prices").with_columns(currency=pl.lit("EUR"))
+            given.add(INSTRUMENTS, market.instruments("AAA", currency="EUR"))
+            told = ({"session": day, "rate": Decimal(rate)} for day in DAYS[START - 1 : START + 2])
+            given.add(FX_RATES, market.rates(*told, calendar=given.calendar))
+        predict(given, {"point": 0.03})
+        planned(given)
+        given.settle(NEXT)
+        predict(given, {"point": 0.03}, session=NEXT)
+        planned(given, session=NEXT)
+        return given
+
+    own, foreign = bought("1"), bought("0.25")
+    rows = [planned(one) for one in (own, foreign)]
+    assert (rows[1]["currency"], rows[1]["rate"], rows[0]["rate"]) == ("EUR", Decimal("0.25"), None)
+    assert rows[1]["shares"] == pytest.approx(4 * rows[0]["shares"], rel=0.01)
+    assert rows[1]["target_weight"] == pytest.approx(rows[0]["target_weight"], rel=0.01)
+    stops = [planned(one, session=NEXT)["stop"] for one in (own, foreign)]
+    assert stops[1] == pytest.approx(stops[0], rel=0.001), "both are in what the name is quoted in"
 
 
 def test_the_naive_forecast_buys_nothing() -> None:
