@@ -10,13 +10,16 @@ from statistics import fmean, stdev
 import polars as pl
 import pytest
 
-from lake.tables.feedback import SESSION_SCORES
+from lake.tables.feedback import FEEDBACK_METRICS, SESSION_SCORES
 from lake.tables.market import MARKET_PRICES, QUARANTINED_ROWS
 from lake.tables.trading import EXECUTED_TRADES, PORTFOLIO_VALUE, TRADE_PLANS, TRADE_REFLECTIONS
 from nextgen_tui.report.page import write_page
 from nextgen_tui.text import formats
 from pipeline.config.resolving import DEFAULT, Loaded, values_of
+from pipeline.reading.report.forecast_quality import REPORTED
 from pipeline.reading.report.full_report import Report, build_report
+from pipeline.reading.report.span_summary import summarize_span
+from pipeline.reading.results.summary import coverage_facts, skill_facts
 from tests.nextgen_tui.report.parsed_page import Words
 from tests.operation.conftest import Operation
 
@@ -103,6 +106,15 @@ def test_skill_and_coverage_are_ratios_of_the_scores(report: Report, operation: 
         decided = at.filter(pl.col("role") != "shadow")
         covered = {(one.horizon, one.stated): one.measured for one in report.summary.quality.coverages}
         assert covered[horizon, 0.8] == pytest.approx(sum(decided["inside_80"]) / sum(decided["n"]))
+
+
+def test_over_the_whole_book_skill_is_the_consoles_to_the_last_bit(operation: Operation) -> None:
+    quality = summarize_span(operation.lake, operation.settings, operation.runner.calendar).quality
+    metrics = operation.lake.read(FEEDBACK_METRICS)
+    last = metrics.filter(pl.col("session") == operation.sessions[-1])
+    assert quality.skills == skill_facts(last, REPORTED)
+    assert quality.coverages == coverage_facts(last)
+    assert quality.coverages
 
 
 def test_plans_trades_and_data_are_counted(report: Report, operation: Operation) -> None:
