@@ -30,7 +30,7 @@ ONLY_IN = {
     "apscheduler": ("pipeline.control",),
     "prometheus_client": ("pipeline.reading.prometheus",),
     "textual": ("nextgen_tui",),
-    "exchange_calendars": ("pipeline.market.sessions",),
+    "exchange_calendars": ("pipeline.market.sessions", "pipeline.market.session_days"),
 }
 BANNED_NAMES = {"utils", "helpers", "manager", "common", "misc", "base"}
 BANNED_CALLS = {"eval", "exec", "torch.load", "pickle.load", "pickle.loads", "yaml.load"}

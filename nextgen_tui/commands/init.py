@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -40,6 +41,7 @@ _A_FILE = click.Path(exists=True, path_type=Path)
 @click.option("--start", type=DAY, help="First session to load from Yahoo (default: 2018-01-02).")
 @click.option("--column", multiple=True, metavar="CANONICAL=VENDOR", help="Map a column, e.g. close=LAST.")
 @click.option("--until", type=DAY, help="Load history up to this session (default: all).")
+@click.option("--dry-run", is_flag=True, help="Show what is understood of the files; at a terminal, then ask.")
 @setting_option("Any other setting of the lake.")
 @pass_invocation
 def command(
@@ -55,13 +57,15 @@ def command(
     start: date | None,
     column: tuple[str, ...],
     until: date | None,
+    dry_run: bool,
     chosen: tuple[str, ...],
 ) -> int:
     """Create a lake and load its price history.
 
     The choices made here are written to nextgen.toml in the lake. Loading from Yahoo is throttled: a few hundred
     tickers take some minutes. With --until before the end of the data, the sessions after it are left for
-    `nextgen replay`.
+    `nextgen replay`. With --dry-run, what was understood of files is shown first: their layouts, the columns used and
+    not used, the first bars, and what would be set aside.
     """
     from nextgen_tui.setup.create_lake import make_lake
     from pipeline.config.check_values import Given
@@ -92,10 +96,30 @@ def command(
     settings = {f"source.{source or 'files'}.{name}": Given(value, "the command line") for name, value in own.items()}
     if source is not None or settings:
         given["source.name"] = Given(source or "files", "the command line")
+    if dry_run and not _is_wanted(invocation, {**given, **settings}):
+        return exit_codes.DONE
     new_lake = make_lake(invocation, {**given, **settings}, until)
     if CONFIG_VARIABLE in invocation.environ:
         invocation.output.say(f"{CONFIG_VARIABLE} is set: its file is used instead of the lake's nextgen.toml")
     return _load(invocation, new_lake)
+
+
+def _is_wanted(invocation: Invocation, chosen: Mapping[str, Given]) -> bool:
+    """Show what was understood of the files, and ask, where somebody can answer, whether to make the lake.
+
+    Raises:
+        SourceError: if they cannot become a lake.
+    """
+    from nextgen_tui.setup.create_lake import understand_files
+    from nextgen_tui.setup.understanding_view import to_record, understanding_view
+    from pipeline.ingestion.sources.errors import SourceError
+
+    found = understand_files(invocation, chosen)
+    invocation.output.show(understanding_view(found))
+    invocation.output.record(to_record(found))
+    if found.problems:
+        raise SourceError("nothing can be made of these files: " + "; and ".join(found.problems))
+    return sys.stdin.isatty() and click.confirm(f"Make the lake at {invocation.lake_path}?", err=True)
 
 
 def parse_settings(texts: tuple[str, ...]) -> dict[str, Given]:

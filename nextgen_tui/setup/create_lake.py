@@ -14,7 +14,10 @@ from nextgen_tui.cli.progress import Progress
 
 if TYPE_CHECKING:
     from pipeline.config.check_values import Given
+    from pipeline.config.settings import Settings
     from pipeline.engine.runner import Runner
+    from pipeline.ingestion.sources.files.checks.understanding import Understanding
+    from pipeline.market.sessions import Sessions
 
 
 @dataclass(frozen=True)
@@ -46,11 +49,9 @@ def make_lake(invocation: Invocation, chosen: Mapping[str, Given], until: date |
     """
     from lake.runs import last_session
     from lake.store import MANIFEST, Lake
-    from pipeline.config.loading import load
     from pipeline.config.toml_document import toml_document, write_document
     from pipeline.engine.runner import Runner
     from pipeline.ingestion.sources.registry import open_source
-    from pipeline.market.sessions import exchange_sessions
 
     path = invocation.lake_path
     if (path / MANIFEST).exists() and (done := last_session(Lake.open(path))) is not None:
@@ -58,8 +59,7 @@ def make_lake(invocation: Invocation, chosen: Mapping[str, Given], until: date |
             f"there is a lake at {path} already, with history to {done}; continue with `nextgen replay`, "
             "or name another with --lake"
         )
-    settings = load(path, invocation.environ, chosen).settings
-    calendar = settings.market.changes.apply(exchange_sessions(settings.market.exchange))
+    settings, calendar = _choose_settings(invocation, chosen)
     source = open_source(settings.source, calendar)
     first, known = source.coverage()
     last = calendar.at_or_before(until) if until else known
@@ -72,3 +72,28 @@ def make_lake(invocation: Invocation, chosen: Mapping[str, Given], until: date |
     if chosen:
         write_document(path, toml_document((key, given.value) for key, given in chosen.items()))
     return NewLake(Runner(lake, settings, source), first, last, known)
+
+
+def understand_files(invocation: Invocation, chosen: Mapping[str, Given]) -> Understanding:
+    """Return what was understood of the files that were chosen; nothing is made.
+
+    Raises:
+        click.UsageError: if another source was chosen.
+        SourceError: if the files cannot be read.
+    """
+    from pipeline.ingestion.sources.files.source import FilesSource
+
+    settings, calendar = _choose_settings(invocation, chosen)
+    if settings.source.name != "files":
+        raise click.UsageError(
+            f"--dry-run shows what was understood of files; the {settings.source.name} source has none"
+        )
+    return FilesSource(settings.source.files, calendar).understand()
+
+
+def _choose_settings(invocation: Invocation, chosen: Mapping[str, Given]) -> tuple[Settings, Sessions]:
+    from pipeline.config.loading import load
+    from pipeline.market.sessions import exchange_sessions
+
+    settings = load(invocation.lake_path, invocation.environ, chosen).settings
+    return settings, settings.market.changes.apply(exchange_sessions(settings.market.exchange))

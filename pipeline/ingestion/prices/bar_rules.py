@@ -55,7 +55,11 @@ def read_bars(raw_prices: pl.DataFrame, instruments: pl.DataFrame, calendar: Ses
         (Boolean), stated (UTC: the availability that the vendor states), position (Int64: the session's number) and
         rule (String, null for a sound bar).
     """
-    lines = decode(raw_prices.filter(pl.col("kind") == "bars"), FIELDS)
+    return judge_bars(decode(raw_prices.filter(pl.col("kind") == "bars"), FIELDS), instruments, calendar)
+
+
+def judge_bars(lines: pl.DataFrame, instruments: pl.DataFrame, calendar: Sessions) -> pl.DataFrame:
+    """The same of lines that are decoded: FIELDS as text, and what their landing says of them."""
     lines = add_currency(lines, instruments).rename({"asked_interval": "interval"})
     bars = _parse_values(_add_session(lines, calendar))
     rules = {

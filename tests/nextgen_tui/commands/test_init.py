@@ -87,18 +87,49 @@ def test_what_does_not_go_together_is_told_before_anything_is_made(
     assert yahoo.asked == []
 
 
-def test_prices_of_which_not_one_can_be_used_are_told_with_the_rule_and_the_fix(
+def test_prices_of_another_kind_are_refused_with_the_fix_before_anything_is_made(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     prices = tmp_path / "minutes.csv"
-    minutes = [f"AAPL,2024-03-04T14:{minute}:00,10,11,9,{10 + minute / 100},1000" for minute in range(30, 50)]
+    minutes = [f"AAPL,2024-03-04T14:{minute}:00Z,10,11,9,{10 + minute / 100},1000" for minute in range(30, 50)]
     prices.write_text("\n".join(["ticker,ts,open,high,low,close,volume", *minutes]))
+    asked = ["init", "--prices", str(prices), "--lake", str(tmp_path / "lake")]
+    assert outcome(asked) == exit_codes.USAGE
+    told = " ".join(capsys.readouterr().err.split())
+    assert "one of several bars of a ticker's day" in told and "--set source.files.interval=1m" in told
+    assert not (tmp_path / "lake").exists()
+
+
+def test_prices_of_which_not_one_can_be_used_are_told_with_the_rule_and_the_fix(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prices = tmp_path / "few.csv"
+    prices.write_text("ticker,date,open,high,low,close,volume\nAAPL,2024-03-04,10,11,9,none,1000\n")
     asked = ["init", "--prices", str(prices), "--lake", str(tmp_path / "lake")]
     assert outcome(asked) == exit_codes.DEGRADED
     told = capsys.readouterr()
-    assert "20 rows set aside" in told.out and "one bar has two values" in told.out
-    assert "no bar was loaded: all 20 rows" in told.err and "one row per session" in told.err
+    assert "1 row set aside" in told.out and "close is a number" in told.out
+    assert "no bar was loaded: all 1 rows" in told.err and "one row per session" in told.err
     assert "is ready" not in told.out
+
+
+def test_a_dry_run_shows_what_was_understood_and_makes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prices = tmp_path / "prices.csv"
+    days = [f"AAPL,{day},10,11,9,10.5,1000,x" for day in DAYS]
+    prices.write_text("\n".join(["ticker,date,open,high,low,last,volume,note", *days, "AAPL,2024-03-18,1,1,1,?,1,x"]))
+    asked = ["init", "--dry-run", "--prices", str(prices), "--lake", str(tmp_path / "lake")]
+    assert outcome(["--json", *asked]) == exit_codes.DONE
+    told = json.loads(capsys.readouterr().out)
+    assert told["layouts"][0]["used"]["close"] == "last" and told["layouts"][0]["unused"] == ["note"]
+    assert (told["exchange"], told["currency"], told["interval"]) == ("XNYS", "USD", "1d")
+    (aside,) = told["set_aside"]
+    assert (aside["rule"], aside["cells"]["close"]) == ("close is a number", "?")
+    assert aside["place"].endswith(f"prices.csv line {len(DAYS) + 2}")
+    assert outcome(asked) == exit_codes.DONE
+    assert "The first bars as they would land" in capsys.readouterr().out
+    assert not (tmp_path / "lake").exists()
 
 
 def test_what_was_set_aside_of_good_prices_is_told_by_rule(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

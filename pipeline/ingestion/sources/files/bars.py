@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 
 import polars as pl
@@ -12,7 +11,15 @@ import polars as pl
 from pipeline.ingestion.actions.actions_in_price_files import ToldActions, tell_actions
 from pipeline.ingestion.sources.errors import SourceError
 from pipeline.ingestion.sources.files.columns import TOLD_ACTIONS, recognise
-from pipeline.ingestion.sources.files.dates import EPOCH_FORM, ISO_FORM, is_iso, iso_times, read_dates, read_instants
+from pipeline.ingestion.sources.files.dates import (
+    EPOCH_FORM,
+    ISO_FORM,
+    correct_days,
+    is_iso,
+    iso_times,
+    read_dates,
+    read_instants,
+)
 from pipeline.ingestion.sources.files.layouts.field_tables import join_field_tables
 from pipeline.ingestion.sources.files.layouts.find_files import find_files, read_partitions
 from pipeline.ingestion.sources.files.layouts.groups import PriceGroup, group_files
@@ -40,6 +47,8 @@ class Bars:
     """file (Categorical) and line (UInt32) that each row stands at."""
     layout: str = "long"
     """What the files were recognised as."""
+    written: Mapping[str, str] = field(default_factory=dict)
+    """Canonical field -> the file's own column, where `fields` has one that was added beside it."""
     told: ToldActions | None = None
     """The splits and dividends that the files' columns tell; None where they have none, or say when each was seen."""
     told_by: tuple[str, ...] = ()
@@ -54,6 +63,7 @@ class Bars:
             self.day.filter(wanted),
             self.places.filter(wanted),
             self.layout,
+            self.written,
             self.told,
             self.told_by,
         )
@@ -167,11 +177,11 @@ class BarReader:
             where=f"column {clock!r} of {where}",
             form=group.day_form,
         )
-        if self.params.shift_days and daily:
-            day = day + timedelta(days=self.params.shift_days)
+        if daily:
+            day = correct_days(day, self.params.dates)
         if self.identities is not None:
             lines, fields["ticker"] = identify_tickers(lines, lines[fields["ticker"]], day, self.identities)
-        if daily and (not is_iso(written) or self.params.shift_days):
+        if daily and (not is_iso(written) or self.params.dates != "right"):
             lines, fields["session"] = with_column(lines, day.dt.to_string("%Y-%m-%d"), "trading_day")
         if not daily:
             lines, fields["ts"] = self._with_instants(lines, clock, day, group.day_form)
@@ -181,7 +191,8 @@ class BarReader:
         columns_told, told = self._tell(lines, fields, symbol, day, group)
         if told is not None and told.later_ratio is not None:
             lines = _as_traded(lines, fields, told.later_ratio)
-        return Bars(lines, fields, symbol, day, places, group.members[0].layout, told, columns_told)
+        as_written = {name: column for name, column in group.fields.items() if fields[name] != column}
+        return Bars(lines, fields, symbol, day, places, group.members[0].layout, as_written, told, columns_told)
 
     def _tell(
         self, lines: pl.DataFrame, fields: Mapping[str, str], symbol: pl.Series, day: pl.Series, group: PriceGroup

@@ -48,6 +48,8 @@ class Content:
     """Exchange rates; `session` is always in ISO 8601."""
     renames: pl.DataFrame | None = None
     """Lines of actions told by identifiers: ticker, ex_date, kind, successor; None without identifiers."""
+    passed_over: tuple[tuple[str, str], ...] = ()
+    """Files in folders that hold no prices, each with the reason."""
 
 
 def paths_of(params: FilesParams) -> list[Path]:
@@ -92,7 +94,8 @@ class _Reader:
             bars.append(self.reader.read_benchmark(_path(self.params.benchmark)))
         listings = self._listings(tuple(bars))
         renames = self._renames(tuple(bars), listings)
-        return Content(tuple(bars), listings, self._actions(), self._news(), self._members(), self._rates(), renames)
+        others = self._actions(), self._news(), self._members(), self._rates()
+        return Content(tuple(bars), listings, *others, renames, tuple(self.reader.passed_over))
 
     def _listings(self, bars: tuple[Bars, ...]) -> Dated:
         """The listings file, what it leaves open filled in; without one, every ticker that has bars."""

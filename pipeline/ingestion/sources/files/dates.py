@@ -84,6 +84,22 @@ def read_instants(text: pl.Series, *, zone: str) -> pl.Series:
     return frame.select(at=pl.coalesce(with_offset, without.dt.convert_time_zone("UTC")).cast(UTC)).to_series()
 
 
+def correct_days(days: pl.Series, error: str) -> pl.Series:
+    """Return the days as they should be, where a file has them late or early by a day or a weekday."""
+    if error == "right":
+        return days
+    step = -1 if error.endswith("late") else 1
+    moved = days.dt.offset_by(f"{step}d")
+    if error.startswith("day"):
+        return moved
+    weekday = moved.dt.weekday()
+    back, ahead = weekday - 5, 8 - weekday
+    frame = pl.DataFrame({"day": moved, "off": -back if step < 0 else ahead, "weekend": weekday > 5})
+    return frame.select(
+        pl.when("weekend").then(pl.col("day") + pl.duration(days=pl.col("off"))).otherwise("day").alias(days.name)
+    ).to_series()
+
+
 def iso_times(text: pl.Series, days: pl.Series) -> pl.Series:
     """Return each cell's day and time of day in ISO 8601, without an offset; null where it has no time of day."""
     clock = r"(\d{1,2}):(\d{2})(?::(\d{2}))?[\d.]*( ?[AaPp][Mm])?$"

@@ -23,6 +23,10 @@ ColumnMapping = Annotated[
 ]
 
 
+DateError = Literal["right", "day_late", "day_early", "weekday_late", "weekday_early"]
+"""How a file's dates may be off."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class FilesParams:
     """Files the operator has: CSV (also .tsv, .csv.gz) or Parquet, taken as they are."""
@@ -58,10 +62,11 @@ class FilesParams:
     """strptime format of the dates, for instance %d/%m/%Y; if empty it is detected."""
     decimal: Literal["", ".", ","] = ""
     """Decimal mark of the numbers, . or , ; if empty it is detected."""
-    shift_days: Annotated[int, Field(ge=-7, le=7)] = 0
-    """Days added to the date of every bar: -1 for a file whose dates are one day late."""
-    max_set_aside: Annotated[float, Field(ge=0, le=1)] = 0.03
-    """Fraction of a price file's rows that one rule may set aside when a lake is made; beyond it nothing is made."""
+    dates: DateError = "right"
+    """How the dates of the bars are off: right, day_late, day_early; or by a weekday: weekday_late, weekday_early."""
+    max_set_aside: Annotated[float, Field(ge=0, le=1)] = 0.05
+    """Fraction of the rows that one rule may set aside when a lake is made; beyond it nothing is made. Of one ticker's
+    days three times as many may be no sessions."""
     interval: Interval = "1d"
     """Bar length: 1d, 1h, 5m or 1m."""
     stamp: Literal["start", "end"] = "start"

@@ -10,6 +10,8 @@ from pipeline.ingestion.actions.actions_from_adjusted_closes import FIELDS as FA
 from pipeline.ingestion.actions.actions_from_adjusted_closes import LEAST, RATIOS
 from pipeline.ingestion.sources.errors import SourceError
 from pipeline.ingestion.sources.files.bars import Bars
+from pipeline.ingestion.sources.files.checks.judged_rows import Asked
+from pipeline.ingestion.sources.files.checks.understanding import Understanding, understand
 from pipeline.ingestion.sources.files.content import Content, Dated, paths_of, read_content
 from pipeline.ingestion.sources.files.dates import read_instants
 from pipeline.ingestion.sources.files.fx_file import cut_rates
@@ -79,7 +81,20 @@ class FilesSource:
         return bars.day.filter((bars.symbol != self.params.benchmark_ticker).fill_null(True))
 
     def check_reachable(self) -> None:
-        """Do nothing: the files were found when the source was opened."""
+        """Make sure that the files are what they seem, before a lake is begun with them.
+
+        Raises:
+            SourceError: if not, with everything that was found and the setting that mends it.
+        """
+        problems = self.understand().problems
+        if problems:
+            raise SourceError("; and ".join(problems))
+
+    def understand(self) -> Understanding:
+        """Return what was understood of the files, and what a load of them would do."""
+        first, last = self.coverage()
+        asked = Asked(self.calendar, first, last, self.currency, self.params.interval, self.params.stamp)
+        return understand(self._read(), self.params, asked, self.zone)
 
     def prices(self, since: date, session: date, *, history: bool) -> pl.DataFrame:
         """Return RAW_PRICES rows of the files' lines; history also lands the lines whose day cannot be read."""

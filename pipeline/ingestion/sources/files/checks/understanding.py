@@ -1,0 +1,297 @@
+"""Says what was understood of the operator's files: layouts, columns, what would be set aside, what stops a load."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+import polars as pl
+
+from pipeline.ingestion.sources.files.bars import Bars
+from pipeline.ingestion.sources.files.checks.calendar_fit import (
+    explain_off_days,
+    find_better_exchange,
+    find_moved_dates,
+)
+from pipeline.ingestion.sources.files.checks.judged_rows import OFF_SESSION, SHOWN, Asked, JudgedRows, judge_rows
+from pipeline.ingestion.sources.files.checks.series_shape import (
+    find_exchanged_columns,
+    find_foreign_tickers,
+    find_longer_bars,
+    find_shorter_bars,
+    find_wide_ranges,
+)
+from pipeline.ingestion.sources.files.content import Content
+from pipeline.ingestion.sources.files.dates import read_instants
+from pipeline.ingestion.sources.files.params import FilesParams
+from pipeline.text_format import percent
+
+LEAST_ROWS = 20
+"""Rows of a ticker, and of all, from which a share of them says anything."""
+OF_ONE_TICKER = 3
+"""How much larger the share of one ticker's rows off the sessions may be."""
+NEARLY_ALL = 0.8
+"""Share of one ticker's rows that break another rule, from which the ticker is lost."""
+INTERVALS = {"1h": 3600, "5m": 300, "1m": 60}
+
+
+@dataclass(frozen=True)
+class SetAside:
+    """Rows that break one rule."""
+
+    rule: str
+    rows: int
+    place: str
+    """File and line of the first."""
+    cells: dict[str, str | None]
+    """Its cells."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Files that were recognised alike."""
+
+    name: str
+    files: int
+    first_file: str
+    rows: int
+    tickers: int
+    first: date | None
+    last: date | None
+    used: dict[str, str]
+    """Field -> column."""
+    unused: tuple[str, ...]
+    """Columns that nothing reads."""
+    actions_from: tuple[str, ...]
+    """Columns that tell of splits and dividends."""
+
+
+@dataclass(frozen=True)
+class Understanding:
+    """What a load of the files would do."""
+
+    exchange: str
+    zone: str
+    currency: str
+    interval: str
+    layouts: tuple[Layout, ...]
+    passed_over: tuple[tuple[str, str], ...]
+    first_bars: pl.DataFrame
+    """ticker and the cells of a bar as text, as they would land."""
+    actions: dict[str, int]
+    """Kind -> how many the price files tell."""
+    actions_file: str
+    """The file of actions that counts instead of them; empty without one."""
+    doubts: tuple[str, ...]
+    """What price files say of actions and is not believed."""
+    set_aside: tuple[SetAside, ...]
+    problems: tuple[str, ...] = field(default=())
+    """What stops the load, each with the setting that mends it."""
+
+
+def understand(content: Content, params: FilesParams, asked: Asked, zone: str) -> Understanding:
+    """Return what was understood of the files, and everything that speaks against making a lake of them."""
+    judged = [judge_rows(bars, asked) for bars in content.bars]
+    listed = _listed(content, params)
+    problems = [
+        problem
+        for bars, rows in zip(content.bars, judged, strict=True)
+        for problem in _find_problems(bars, rows, params, asked, listed)
+    ]
+    told = [bars.told for bars in content.bars if bars.told is not None]
+    kinds = pl.concat([part.lines["kind"] for part in told]).value_counts().sort("kind").rows() if told else []
+    return Understanding(
+        exchange=asked.calendar.exchange,
+        zone=zone,
+        currency=asked.currency,
+        interval=params.interval,
+        layouts=tuple(_layout(bars) for bars in content.bars),
+        passed_over=content.passed_over,
+        first_bars=_first_bars(content.bars),
+        actions=dict(kinds),
+        actions_file=params.actions,
+        doubts=tuple(doubt for part in told for doubt in part.doubts),
+        set_aside=tuple(_set_aside(judged)),
+        problems=tuple(dict.fromkeys(problems)),
+    )
+
+
+def _find_problems(
+    bars: Bars, judged: JudgedRows, params: FilesParams, asked: Asked, listed: frozenset[str]
+) -> Iterator[str]:
+    if foreign := find_foreign_tickers(bars, asked.calendar.exchange, listed):
+        ticker, exchange, count = foreign
+        yield (
+            f"{count} tickers are written as of another exchange than {asked.calendar.exchange}, the first is "
+            f"{ticker}: --set market.exchange={exchange}, or state exchange and currency of each in a file of listings"
+        )
+    passing: frozenset[str] = frozenset()
+    if params.interval == "1d" and "available_at" not in bars.fields:
+        said = list(_find_problems_of_series(bars, params, asked))
+        if any("source.files.dates" in problem or "market.exchange" in problem for problem in said):
+            passing = frozenset({OFF_SESSION})
+        yield from said
+    yield from _tell_broken_rules(bars, judged, params, asked, passing)
+
+
+def _find_problems_of_series(bars: Bars, params: FilesParams, asked: Asked) -> Iterator[str]:
+    if longer := find_longer_bars(bars):
+        ticker, kind, count = longer
+        yield f"the {count} bars of {ticker} in {_file_of(bars, ticker)} are {kind}, and no daily bars: give daily ones"
+    shorter = find_shorter_bars(bars)
+    if shorter and shorter[3] > params.max_set_aside:
+        yield _tell_several(bars, *shorter)
+    if params.max_set_aside < 1 and (moved := find_moved_dates(bars, asked.calendar)):
+        error = moved.error
+        everywhere = moved.tickers * 2 > bars.symbol.n_unique()
+        way_out = (
+            f"--set source.files.dates={error}"
+            if everywhere
+            else f"correct the dates in {_file_of(bars, moved.ticker)}, or leave it out; source.files.dates is for all"
+        )
+        yield (
+            f"the dates of {moved.ticker} are one {error.replace('_', ' ')}: {moved.off} of them are no sessions of "
+            f"{asked.calendar.exchange}, the first is {moved.first}, and so moved all are: {way_out}"
+        )
+    elif params.max_set_aside < 1 and (better := find_better_exchange(bars, asked.calendar)):
+        exchange, count, day = better
+        yield (
+            f"{count} days are no sessions of {asked.calendar.exchange}, the first is {day}, and the days fit the "
+            f"sessions of {exchange}: --set market.exchange={exchange}"
+        )
+    yield from _find_exchanged_columns(bars)
+
+
+def _find_exchanged_columns(bars: Bars) -> Iterator[str]:
+    columns = {**bars.fields, **bars.written}
+    if wide := find_wide_ranges(bars):
+        ticker, times = wide
+        yield (
+            f"the high of {ticker} is {times:,.0f} times its low on most days: the column {columns['high']} of "
+            f"{_file_of(bars, ticker)} is no price; say which is with --column high=COLUMN --column volume=COLUMN"
+        )
+    if exchanged := find_exchanged_columns(bars):
+        ticker, share, count, tickers = exchanged
+        opened, closed = columns["open"], columns["close"]
+        way_out = f"exchange {opened} and {closed} in {_file_of(bars, ticker)}"
+        if tickers * 2 > bars.symbol.n_unique():
+            way_out = f"--column open={closed} --column close={opened}"
+        yield (
+            f"open and close of {ticker} look exchanged: in {percent(1 - share, 0)} of {count} bars the close is "
+            f"nearer to the open before than the open to the close before: {way_out}"
+        )
+
+
+def _file_of(bars: Bars, ticker: str) -> str:
+    return str(bars.places.filter((bars.symbol == ticker).fill_null(False))["file"][0])
+
+
+def _tell_several(bars: Bars, ticker: str, day: str, count: int, share: float) -> str:
+    own = bars.filter(((bars.symbol == ticker) & (bars.day.cast(pl.String) == day)).fill_null(False))
+    places = ", ".join(f"{file} line {line}" for file, line in own.places.head(2).iter_rows())
+    said = f"the first of {ticker} on {day} ({places})"
+    written = own.lines[{**bars.fields, **bars.written}["session"]]
+    if written.n_unique() == 1:
+        return (
+            f"{percent(share, 0)} of the rows contradict another bar of the same ticker and day, {said}: leave one of "
+            "the two out, or say when each was seen with --column available_at=COLUMN"
+        )
+    said = f"{percent(share, 0)} of the rows are one of several bars of a ticker's day, {said}, which has {count}"
+    step = read_instants(written, zone="UTC").sort().diff().dt.total_seconds().drop_nulls().median()
+    length = next((name for name, seconds in INTERVALS.items() if seconds == step), None)
+    if length is None:
+        return f"{said}: give daily bars, or bars of an hour, five minutes or a minute"
+    return f"{said}: --set source.files.interval={length}"
+
+
+def _tell_broken_rules(
+    bars: Bars, judged: JudgedRows, params: FilesParams, asked: Asked, passing: frozenset[str]
+) -> Iterator[str]:
+    """Rules that more rows break than may be, of all or of one ticker; but those that were told already."""
+    counts = judged.counts.with_columns(all=pl.col("rows").sum(), own=pl.col("rows").sum().over("ticker"))
+    told = pl.col("rule").is_in(list(passing))
+    broken = counts.filter(pl.col("rule").is_not_null() & ~told).with_columns(
+        whole=pl.col("rows").sum().over("rule") / pl.col("all"), single=pl.col("rows") / pl.col("own")
+    )
+    many = (pl.col("whole") > params.max_set_aside) & (pl.col("all") >= LEAST_ROWS)
+    of_days = min(OF_ONE_TICKER * params.max_set_aside, 1.0)
+    limit = pl.when(pl.col("rule") == OFF_SESSION).then(of_days).otherwise(max(NEARLY_ALL, params.max_set_aside))
+    of_one = (pl.col("single") > limit) & (pl.col("own") >= LEAST_ROWS)
+    worst = broken.filter(many | of_one).sort("rows", "rule", "ticker", descending=[True, False, False])
+    for (rule,), rows in worst.group_by("rule", maintain_order=True):
+        ticker, count, own, whole = rows.select("ticker", "rows", "own", "whole").row(0)
+        said = (
+            f"{percent(whole, 0)} of all rows break" if whole > params.max_set_aside else f"{count} of {own} rows break"
+        )
+        same = (pl.col("rule") == rule) & pl.col("ticker").eq_missing(pl.lit(ticker))
+        case = judged.first_cases.filter(same).row(0, named=True)
+        yield (
+            f"{said} the rule '{rule}', the first of {ticker} at {case['file']} line {case['line']}: "
+            f"{_tell_cells(case)}: {_remedy(str(rule), bars, params, asked)}; to load the rest all the same, "
+            "--set source.files.max_set_aside=1"
+        )
+
+
+def _tell_cells(case: dict[str, object]) -> str:
+    return ", ".join(f"{name} {case[name]!r}" for name in SHOWN if case[name] is not None)
+
+
+def _remedy(rule: str, bars: Bars, params: FilesParams, asked: Asked) -> str:
+    """What would mend most rows that break a rule."""
+    if rule == OFF_SESSION:
+        return explain_off_days(bars, asked.calendar, params.date_format)
+    if rule in ("the time has a zone", "the bar lies within the session", "session is readable"):
+        return "--set source.files.zone=ZONE, the zone that the file's times are in"
+    if rule.startswith(("open", "high", "low", "close", "volume", "prices")):
+        columns = {**bars.fields, **bars.written}
+        names = ", ".join(f"{name}={columns[name]}" for name in ("open", "high", "low", "close", "volume"))
+        return f"check which column is which (--column; now {names}) and source.files.decimal"
+    return "mend the file"
+
+
+def _listed(content: Content, params: FilesParams) -> frozenset[str]:
+    """Tickers whose exchange a file of listings states."""
+    if not params.listings or content.listings.fields.get("exchange", "").startswith("listing_"):
+        return frozenset()
+    return frozenset(content.listings.lines[content.listings.fields["ticker"]].drop_nulls())
+
+
+def _layout(bars: Bars) -> Layout:
+    used = {**bars.fields, **bars.written}
+    known = {*bars.fields.values(), *used.values(), *bars.told_by}
+    days = bars.day.drop_nulls()
+    first, last = days.min(), days.max()
+    return Layout(
+        name=bars.layout,
+        files=bars.places["file"].n_unique(),
+        first_file=str(bars.places["file"][0]) if bars.places.height else "",
+        rows=bars.lines.height,
+        tickers=bars.symbol.n_unique(),
+        first=first if isinstance(first, date) else None,
+        last=last if isinstance(last, date) else None,
+        used=used,
+        unused=tuple(column for column in bars.lines.columns if column not in known),
+        actions_from=bars.told_by,
+    )
+
+
+def _first_bars(parts: Sequence[Bars], rows: int = 5) -> pl.DataFrame:
+    shown = [
+        bars.lines.head(rows).select(
+            pl.col(bars.fields[name]).alias(name) for name in ("ticker", *SHOWN) if name in bars.fields
+        )
+        for bars in parts
+    ]
+    return pl.concat(shown, how="diagonal").head(rows) if shown else pl.DataFrame()
+
+
+def _set_aside(judged: Sequence[JudgedRows]) -> Iterator[SetAside]:
+    """Every rule that rows break, the commonest first."""
+    counts = pl.concat([part.counts for part in judged]).filter(pl.col("rule").is_not_null())
+    totals = counts.group_by("rule").agg(pl.col("rows").sum()).sort("rows", "rule", descending=[True, False])
+    cases = [part.first_cases for part in judged if not part.first_cases.is_empty()]
+    for rule, rows in totals.iter_rows():
+        case = next(part.filter(pl.col("rule") == rule).row(0, named=True) for part in cases if rule in part["rule"])
+        cells = {name: case[name] for name in ("ticker", *SHOWN) if case[name] is not None}
+        yield SetAside(rule, rows, f"{case['file']} line {case['line']}", cells)

@@ -1,0 +1,122 @@
+"""Files that are not what they seem are told about before a lake is made of them, each with the way out."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from pipeline.ingestion.sources.errors import SourceError
+from pipeline.ingestion.sources.files.checks.understanding import Understanding
+from pipeline.ingestion.sources.files.dates import correct_days
+from pipeline.ingestion.sources.files.params import FilesParams
+from pipeline.ingestion.sources.files.source import FilesSource
+from pipeline.market.sessions import exchange_sessions
+from tests.price_files.true_market import true_market
+
+MARKET = true_market("XNYS", tickers=2, months=8)
+BARS = MARKET.bars.rename({"session": "date"})
+
+
+def understood(folder: Path, bars: pl.DataFrame, exchange: str = "XNYS", **settings: Any) -> Understanding:
+    """What is understood of one file with these bars."""
+    bars.write_csv(folder / "all.csv")
+    params = FilesParams(prices=(str(folder / "all.csv"),), **settings)
+    return FilesSource(params, exchange_sessions(exchange)).understand()
+
+
+def test_sound_files_have_no_problem(tmp_path: Path) -> None:
+    found = understood(tmp_path, BARS)
+    assert (found.problems, found.set_aside, found.passed_over) == ((), (), ())
+
+
+@pytest.mark.parametrize(("error", "step"), [("day_late", 1), ("day_early", -1)])
+def test_dates_a_day_off_are_found_and_the_setting_mends_them(tmp_path: Path, error: str, step: int) -> None:
+    moved = BARS.with_columns(pl.col("date") + timedelta(days=step))
+    (problem,) = understood(tmp_path, moved).problems
+    assert f"--set source.files.dates={error}" in problem
+    assert not understood(tmp_path, moved, dates=error).problems
+
+
+def test_dates_a_weekday_late_are_found_by_the_holidays_they_fall_on(tmp_path: Path) -> None:
+    late = BARS.with_columns(correct_days(BARS["date"], "weekday_early"))
+    (problem,) = understood(tmp_path, late).problems
+    assert "one weekday late" in problem and "are no sessions of XNYS" in problem
+    assert not understood(tmp_path, late, dates="weekday_late").problems
+
+
+def test_rows_on_holidays_beside_the_sessions_are_no_moved_dates(tmp_path: Path) -> None:
+    filled = BARS.group_by("ticker", maintain_order=True).map_groups(
+        lambda own: own.upsample("date", every="1d").fill_null(strategy="forward")
+    )
+    weekdays = filled.filter(pl.col("date").dt.weekday() < 6)
+    found = understood(tmp_path, weekdays)
+    assert not found.problems
+    assert [aside.rule for aside in found.set_aside] == ["the exchange trades that day"]
+
+
+def test_bars_of_another_exchange_name_it(tmp_path: Path) -> None:
+    (problem,) = understood(tmp_path, true_market("XNYS", tickers=2).bars, "XETR").problems
+    assert "--set market.exchange=XNYS" in problem and "the first is 2021-04-05" in problem, "Easter Monday"
+
+
+def test_bars_of_every_day_are_those_of_a_market_that_never_closes(tmp_path: Path) -> None:
+    days = [date(2024, 1, 1) + timedelta(days=n) for n in range(120)]
+    frame = pl.DataFrame(
+        {"ticker": "BTC", "date": days, "open": 10.0, "high": 11.0, "low": 9.0, "close": 10.5, "volume": 7}
+    )
+    (problem,) = understood(tmp_path, frame).problems
+    assert "--set market.exchange=24/7" in problem and "line 2" not in problem
+    assert "all.csv line 7" in problem, "the first Saturday"
+
+
+def test_midnights_of_another_zone_name_the_zone(tmp_path: Path) -> None:
+    stamped = BARS.with_columns(
+        pl.col("date").cast(pl.Datetime("us")).dt.replace_time_zone("Europe/Berlin").dt.convert_time_zone("UTC")
+    )
+    problems = understood(tmp_path, stamped).problems
+    assert problems
+    assert not understood(tmp_path, stamped, zone="Europe/Berlin").problems
+
+
+def test_weekly_bars_are_no_daily_ones(tmp_path: Path) -> None:
+    weekly = BARS.filter(pl.col("date").dt.weekday() == 5)
+    (problem,) = understood(tmp_path, weekly).problems
+    assert "are weekly, and no daily bars" in problem
+
+
+def test_names_of_another_exchange_are_no_dollars(tmp_path: Path) -> None:
+    german = BARS.with_columns(pl.format("{}.DE", "ticker").alias("ticker"))
+    (problem,) = understood(tmp_path, german).problems
+    assert "AAPL.DE" in problem and "--set market.exchange=XETR" in problem
+
+
+def test_open_and_close_exchanged_are_found_and_the_columns_mend_it(tmp_path: Path) -> None:
+    swapped = BARS.rename({"open": "close", "close": "open"})
+    (problem,) = understood(tmp_path, swapped).problems
+    assert "--column open=close --column close=open" in problem
+    assert not understood(tmp_path, swapped, columns=("open=close", "close=open")).problems
+
+
+def test_a_rule_that_many_rows_break_is_told_with_the_cell_and_may_be_waved_through(tmp_path: Path) -> None:
+    swapped = BARS.rename({"high": "low", "low": "high"})
+    (problem,) = understood(tmp_path, swapped).problems
+    first = BARS.row(0, named=True)
+    assert "the rule 'high is not below low'" in problem and f"high '{first['low']}'" in problem
+    assert "all.csv line 2" in problem
+    assert not understood(tmp_path, swapped, max_set_aside=1.0).problems
+
+
+def test_columns_that_nothing_reads_and_those_that_tell_of_actions_are_named(tmp_path: Path) -> None:
+    (layout,) = understood(tmp_path, BARS.with_columns(vwap=1.0, splitFactor=1.0)).layouts
+    assert (layout.unused, layout.actions_from) == (("vwap",), ("splitFactor",))
+
+
+def test_what_stops_a_load_is_said_when_the_source_is_asked(tmp_path: Path) -> None:
+    BARS.filter(pl.col("date").dt.weekday() == 5).write_csv(tmp_path / "all.csv")
+    source = FilesSource(FilesParams(prices=(str(tmp_path / "all.csv"),)), MARKET.calendar)
+    with pytest.raises(SourceError, match="weekly"):
+        source.check_reachable()
