@@ -12,7 +12,13 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parent.parent
 OURS = ("lake", "pipeline", "nextgen_tui")
-OPTIONAL = {"aiohttp": "web", "prometheus-client": "metrics", "textual-serve": "web"}
+OPTIONAL = {
+    "aiohttp": "web",
+    "duckdb": "files",
+    "fastexcel": "files",
+    "prometheus-client": "metrics",
+    "textual-serve": "web",
+}
 """Distribution -> the extra that brings it."""
 ALIASES = {"xdist": "pytest-xdist"}
 """What is imported under another name than its distribution has."""
