@@ -269,9 +269,10 @@ def _add_verdict(rows: pl.DataFrame, params: UniverseParams, currency: str) -> p
     close = pl.col("close") * pl.col("rate")
     reason = pl.coalesce(
         _failing(
-            (pl.col("role") == "benchmark") & pl.col("foreign").is_not_null(),
-            f"a benchmark that is not compared with: {unlike}",
+            (pl.col("role") == "benchmark") & pl.col("unconverted").is_not_null(),
+            f"a benchmark that is not compared with: {unlike}{{}}",
             "foreign",
+            "unconverted",
         ),
         _failing(pl.col("role") == "benchmark", "a benchmark: compared with, never traded"),
         _failing(pl.col("unconverted").is_not_null(), f"{unlike}{{}}", "foreign", "unconverted"),

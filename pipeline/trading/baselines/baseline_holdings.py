@@ -74,7 +74,7 @@ def baselines(
     market_prices = convert_closes(market_prices, rates)
     corporate_actions = convert_actions(corporate_actions, rates, moment.calendar)
     first = moment.calendar.offset(moment.session, -WINDOW)
-    rows, first_listed = [], _reference(instruments, moment.currency)
+    rows, first_listed = [], _reference(instruments, rates, moment)
     for portfolio, capital in _capitals(portfolio_value, first_listed, params).items():
         held = baseline_holdings.filter(pl.col("portfolio") == portfolio, pl.col("shares") != 0)
         begun = sorted(held["session"]) or sorted(portfolio_value["session"])[-1:] or [moment.session]
@@ -99,11 +99,11 @@ def _capitals(portfolio_value: pl.DataFrame, reference: str | None, params: Trad
     return {EQUAL_WEIGHT: capital} | ({BENCHMARK: capital} if reference else {})
 
 
-def _reference(instruments: pl.DataFrame, currency: str) -> str | None:
-    """The first benchmark that is quoted in the currency of the book."""
-    listed = instruments.filter(pl.col("role") == "benchmark", pl.col("currency") == currency)
-    tickers = listed["ticker"].sort().to_list()
-    return tickers[0] if tickers else None
+def _reference(instruments: pl.DataFrame, rates: SessionRates, moment: Moment) -> str | None:
+    """The first benchmark that is quoted in the currency of the book, else the first that can be converted."""
+    listed = instruments.filter(pl.col("role") == "benchmark").sort(pl.col("currency") != moment.currency, "ticker")
+    can = [ticker for ticker in listed["ticker"].to_list() if rates.at(ticker, moment.session) is not None]
+    return can[0] if can and moment.currency else None
 
 
 def _lay_out(

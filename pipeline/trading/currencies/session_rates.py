@@ -68,6 +68,8 @@ class SessionRates:
     rates: ExchangeRates = field(default_factory=lambda: ExchangeRates({}))
     max_age_days: int = 0
     """How old a rate may be for a trade."""
+    keeps_rates: bool = False
+    """Whether any rates are known, be it of other currencies."""
     _found: dict[tuple[str, date], DatedRate | None] = field(default_factory=dict, compare=False)
 
     @classmethod
@@ -78,7 +80,12 @@ class SessionRates:
         foreign = instruments.filter(pl.col("currency") != book).select("ticker", "currency")
         if foreign.is_empty():
             return cls()
-        return cls(dict(foreign.iter_rows()), book, ExchangeRates.read(fx_rates), max_age_days)
+        ours, theirs = pl.lit(book), sorted(set(foreign["currency"]))
+        pair = [
+            pl.col(one).is_in(theirs) & (pl.col(other) == ours) for one, other in (("base", "quote"), ("quote", "base"))
+        ]
+        kept = fx_rates.filter(pl.any_horizontal(pair))
+        return cls(dict(foreign.iter_rows()), book, ExchangeRates.read(kept), max_age_days, fx_rates.height > 0)
 
     def for_trade(self, ticker: str, session: date) -> Exchange | None:
         """How a fill is converted; None where no rate is known that is new enough."""
@@ -107,7 +114,7 @@ class SessionRates:
 
     def explain(self, currency: str) -> str:
         """What is missing where there is no rate for a trade; empty where no rates are kept at all."""
-        if not self.rates.by_pair:
+        if not self.keeps_rates:
             return ""
         return f"no rate of {currency} in {self.book} is known that is at most {self.max_age_days} days old"
 

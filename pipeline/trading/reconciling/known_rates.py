@@ -26,6 +26,8 @@ class KnownRates:
     of the currency in the book's."""
     stated: Mapping[str, frozenset[tuple[date, Fraction]]] = field(default_factory=dict)
     """Currency -> every rate that was ever stated, those corrected since included, with its day."""
+    ever: Mapping[str, frozenset[Fraction]] = field(default_factory=dict)
+    """The same without the days."""
 
     @classmethod
     def read(cls, instruments: pl.DataFrame, fx_rates: pl.DataFrame, book: str) -> KnownRates:
@@ -47,7 +49,8 @@ class KnownRates:
             found = (direct, revision, worth)
             newest[currency][day] = max(newest[currency].get(day, found), found)
         last = {one: [(day, days[day][2]) for day in sorted(days)] for one, days in newest.items()}
-        return cls(currency_of, last, {one: frozenset(rates) for one, rates in stated.items()})
+        ever = {one: frozenset(rate for _, rate in rates) for one, rates in stated.items()}
+        return cls(currency_of, last, {one: frozenset(rates) for one, rates in stated.items()}, ever)
 
     def find(self, ticker: str | None, session: date) -> Fraction | None:
         """What the currency of a name is worth at a session: the last rate of a day before; None where there is none.
@@ -63,8 +66,9 @@ class KnownRates:
 
     def was_stated(self, currency: str, rate: Decimal, day: date | None = None) -> bool:
         """Whether a source ever stated the rate, of that day or of any."""
-        found = self.stated.get(currency, frozenset())
-        return any(Fraction(rate) == one and day in (None, when) for when, one in found)
+        if day is None:
+            return Fraction(rate) in self.ever.get(currency, frozenset())
+        return (day, Fraction(rate)) in self.stated.get(currency, frozenset())
 
 
 def _to_a_trillionth(rate: Fraction) -> Fraction:

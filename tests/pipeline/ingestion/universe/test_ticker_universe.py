@@ -124,6 +124,13 @@ def test_the_rate_of_a_decision_is_the_last_of_a_day_before_it_in_either_directi
     assert computed(in_yen(), **foreign(worth=both))["dollar_volume"][0] == 6_000_000.0
 
 
+def test_a_benchmark_in_another_currency_is_compared_with_where_a_rate_is_known() -> None:
+    listed = instruments("AAA", currency="JPY", role="benchmark")
+    words = "a benchmark: compared with, never traded"
+    assert reason(in_yen(), listed=listed, worth=rates(yen("0.01", back(2)[0]))) == words
+    assert reason(in_yen(), listed=listed).startswith("a benchmark that is not compared with: quoted in JPY")
+
+
 def test_without_a_rate_that_is_new_and_known_enough_a_foreign_listing_is_refused() -> None:
     words = "quoted in JPY, the book is kept in USD, and no rate of it is known that is at most 7 days old"
     day = back(2)[0]

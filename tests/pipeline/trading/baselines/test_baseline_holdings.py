@@ -75,6 +75,21 @@ def test_a_foreign_name_is_held_at_what_its_closes_and_dividends_are_in_the_book
     assert worth(made, 5) == pytest.approx(CAPITAL * 1.25)
 
 
+def test_a_benchmark_in_another_currency_is_compared_with_where_it_can_be_converted() -> None:
+    def abroad(*rates: str) -> World:
+        made = world({"AAA": flat(50.0), "DAX": flat(20.0)}, benchmark="DAX")
+        foreign = pl.when(pl.col("ticker") == "DAX").then(pl.lit("EUR")).otherwise(pl.lit("USD")).alias("currency")
+        made.tables["instruments"] = made.rows("instruments").with_columns(foreign)
+        told = ({"session": DAYS[0] - timedelta(days=1 - at), "rate": Decimal(rate)} for at, rate in enumerate(rates))
+        made.add(FX_RATES, market.rates(*told, calendar=made.calendar))
+        return made.settle_to(DAYS[2])
+
+    assert abroad("1.0", "1.2").value(DAYS[2])["benchmark"] == pytest.approx(CAPITAL * 1.2)
+    made = world({"AAA": flat(50.0), "DAX": flat(20.0)}, benchmark="DAX")
+    made.tables["instruments"] = made.rows("instruments").with_columns(currency=pl.lit("EUR"))
+    assert made.settle_to(DAYS[1]).value(DAYS[1])["benchmark"] is None
+
+
 @pytest.mark.parametrize(("ended", "final", "lost"), [(2, 0.0, 1 / 4), (3, 13.0, -0.3 / 4), (6, 4.0, 0.6 / 4)])
 def test_a_name_that_is_delisted_ends_at_its_final_value_long_after_it_left_the_universe(
     ended: int, final: float, lost: float
