@@ -30,6 +30,7 @@ def quality_section(report: Report) -> Html:
         "section",
         tag("h2", "Soundness of the data"),
         tag("p", came),
+        tag("p", quality.survivors) if quality.survivors else Html(),
         table(("health check that was not well", "", "sessions", words("what it said last")), checks)
         if checks
         else tag("p", "Every health check was well in every session."),

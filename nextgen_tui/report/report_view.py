@@ -94,6 +94,8 @@ def _quality(report: Report) -> RenderableType:
         Text(f"{one.status} in {formats.counted(one.sessions, 'session')}: {safe_text(one.last, 200)}", "yellow")
         for one in quality.checks
     ]
+    if quality.survivors:
+        checks.append(Text(safe_text(quality.survivors, 400), "yellow"))
     return Group(heading("Soundness of the data"), came, set_aside_part(data.quarantined), *checks)
 
 

@@ -10,10 +10,12 @@ import polars as pl
 from lake.queries import query
 from lake.store import Lake
 from lake.tables.control import SYSTEM_HEALTH
+from lake.tables.feedback import VALIDATION_EVENTS
 from lake.tables.market import MARKET_PRICES, QUARANTINED_ROWS
 from lake.tables.news import NEWS_ARTICLES
 from lake.tables.predictions import INFERENCE_LOG
 from pipeline.reading.results.summary import DataFacts, data_facts
+from pipeline.text_format import counted
 
 FORECAST = "predicted"
 """The status of a ticker that got its forecast."""
@@ -40,6 +42,10 @@ class DataQuality:
     """What became of each ticker that was to be forecast in a session, most frequent first."""
     checks: tuple[CheckCount, ...]
     """Failures first, then warnings, the most frequent first."""
+    void: int = 0
+    """Forecasts that got no score: their names had no bar at the target session or soon after, nor a final value."""
+    void_tickers: tuple[str, ...] = ()
+    """Those names, in order."""
 
     @property
     def forecast_share(self) -> float | None:
@@ -47,11 +53,23 @@ class DataQuality:
         total = sum(count for _, count in self.forecasts)
         return dict(self.forecasts).get(FORECAST, 0) / total if total else None
 
+    @property
+    def survivors(self) -> str:
+        """How far scores are those of survivors only, as a sentence; empty where they are not."""
+        if not self.void:
+            return ""
+        return (
+            f"{counted(self.void, 'forecast')} of {counted(len(self.void_tickers), 'ticker')} (the first is"
+            f" {self.void_tickers[0]}) have no score: no bar at their target session or soon after it, and no delisting"
+            " with a value. Scores are those of names that went on trading."
+        )
+
 
 def read_data_quality(lake: Lake, first: date, last: date) -> DataQuality:
     """Read it for the sessions from one day to another, both included."""
     log = query(lake, INFERENCE_LOG).between(first, last).only("status").read()
     counts = log.group_by("status").len().sort(["len", "status"], descending=[True, False])
+    void = query(lake, VALIDATION_EVENTS).between(first, last).having("event", "=", "void").only("ticker").read()
     return DataQuality(
         data=data_facts(
             query(lake, MARKET_PRICES).between(first, last).only("ticker", "session", "revision").read(),
@@ -60,6 +78,8 @@ def read_data_quality(lake: Lake, first: date, last: date) -> DataQuality:
         ),
         forecasts=tuple((str(status), int(count)) for status, count in counts.iter_rows()),
         checks=_count_checks(query(lake, SYSTEM_HEALTH).between(first, last).having("status", "!=", "ok").read()),
+        void=void.height,
+        void_tickers=tuple(void["ticker"].unique().sort()),
     )
 
 
