@@ -71,7 +71,9 @@ MINOR_UNITS = {
 """Units that are no currencies but hundredths of one: pence, cents of the rand, agorot."""
 PER_CURRENCY = 100
 """How many of a minor unit make one of its currency."""
-EXCHANGES = frozenset({*CURRENCIES, "24/5", "24/7"})
+WITHOUT_PAUSE = ("24/5", "24/7")
+"""Calendars of markets that belong to no exchange: of currencies, and of crypto."""
+EXCHANGES = frozenset({*CURRENCIES, *WITHOUT_PAUSE})
 """The codes that have a calendar; said here as well, because the library of calendars takes a second to import."""
 
 
@@ -81,11 +83,13 @@ def main_currency(unit: str) -> str:
 
 
 def currency_of(exchange: str) -> str:
-    """The currency an exchange quotes its shares in.
+    """The currency an exchange quotes its shares in; where trade never pauses, the dollar.
 
     Raises:
         ValueError: if it is not known here, naming the setting that says it.
     """
+    if exchange in WITHOUT_PAUSE:
+        return "USD"
     if exchange not in CURRENCIES:
         raise ValueError(f"the currency of prices at {exchange} is not known; set source.files.currency")
     return CURRENCIES[exchange]

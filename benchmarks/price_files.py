@@ -1,0 +1,118 @@
+"""What reading price files costs beside plain polars reading them: `python -m benchmarks.price_files`."""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from time import process_time
+
+import numpy as np
+import polars as pl
+
+from pipeline.ingestion.sources.files.params import FilesParams
+from pipeline.ingestion.sources.files.source import FilesSource
+from pipeline.market.sessions import exchange_sessions
+
+FIRST = date(2004, 1, 2)
+KINDS = ("folder of CSV", "one CSV", "one Parquet")
+
+
+def main() -> None:
+    """Write the files, read each kind in processes of their own, and print seconds, ratio and peak memory."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tickers", type=int, default=500)
+    parser.add_argument("--years", type=int, default=20)
+    parser.add_argument("--folder", type=Path, help="where to write the files, such as on another disk")
+    parser.add_argument("--read", nargs=2, metavar=("HOW", "PATH"), help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.read:
+        _report(HOW[asked.read[0]], asked.read[1])
+        return
+    with tempfile.TemporaryDirectory(dir=asked.folder) as folder:
+        paths = write_files(Path(folder), asked.tickers, asked.years)
+        sys.stdout.write(
+            f"{'files':15}" + "".join(f"{how + ' s':>12}{'x plain':>9}{'peak MB':>9}" for how in HOW) + "\n"
+        )
+        for kind, path in zip(KINDS, paths, strict=True):
+            figures = {how: _measure(how, path) for how in HOW}
+            plain = figures["plain"][0]
+            cells = (f"{cpu:12.2f}{cpu / plain:9.1f}{peak:9.0f}" for cpu, peak in figures.values())
+            sys.stdout.write(f"{kind:15}" + "".join(cells) + "\n")
+
+
+def write_files(folder: Path, tickers: int, years: int) -> list[Path]:
+    """Write the same bars as a folder of one CSV a ticker, as one CSV and as one Parquet file; return the three paths."""
+    calendar = exchange_sessions("XNYS")
+    days = calendar.between(FIRST, FIRST.replace(year=FIRST.year + years))
+    rng = np.random.default_rng(7)
+    single = folder / "single"
+    single.mkdir()
+    parts = []
+    for number in range(tickers):
+        close = 50 * np.exp(np.cumsum(rng.normal(0, 0.01, len(days))))
+        opened = close * np.exp(rng.normal(0, 0.003, len(days)))
+        values = {"open": opened, "high": np.maximum(opened, close) * 1.004, "low": np.minimum(opened, close) * 0.996}
+        frame = pl.DataFrame({"date": days, **values, "close": close}).with_columns(
+            pl.col("open", "high", "low", "close").round(2), volume=pl.Series(rng.integers(1_000, 9_000_000, len(days)))
+        )
+        frame.write_csv(single / f"T{number:04d}.csv")
+        parts.append(frame.with_columns(ticker=pl.lit(f"T{number:04d}")))
+    whole = pl.concat(parts)
+    whole.write_csv(folder / "all.csv")
+    whole.write_parquet(folder / "all.parquet")
+    return [single, folder / "all.csv", folder / "all.parquet"]
+
+
+def _measure(how: str, path: Path) -> tuple[float, float]:
+    """Processor seconds and the peak of memory (MB) that a process of its own takes for it beyond what it starts with."""
+    asked = [sys.executable, "-m", "benchmarks.price_files", "--read", how, str(path)]
+    told = subprocess.run(asked, check=True, capture_output=True, text=True).stdout.split()
+    return float(told[0]), float(told[1])
+
+
+def _report(read: Callable[[str], object], path: str) -> None:
+    exchange_sessions("XNYS")
+    before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, process_time()
+    kept = read(path)
+    spent, peak = process_time() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    del kept
+    sys.stdout.write(f"{spent} {(peak - before) / 1024}\n")
+
+
+def _plain(path: str) -> object:
+    if path.endswith(".parquet"):
+        return pl.read_parquet(path)
+    place = Path(path)
+    files = sorted(place.iterdir()) if place.is_dir() else [place]
+    return [pl.read_csv(file, try_parse_dates=True) for file in files]
+
+
+def _source(path: str) -> FilesSource:
+    return FilesSource(FilesParams(prices=(path,)), exchange_sessions("XNYS"))
+
+
+def _recognised(path: str) -> object:
+    source = _source(path)
+    return source, source.coverage()
+
+
+def _checked(path: str) -> object:
+    return _source(path).understand()
+
+
+def _landed(path: str) -> object:
+    source = _source(path)
+    return source.prices(*source.coverage(), history=True)
+
+
+HOW: dict[str, Callable[[str], object]] = {"plain": _plain, "read": _recognised, "checked": _checked, "landed": _landed}
+"""plain polars; recognised and dated; judged by every rule, as before a lake is made; as rows of raw_prices."""
+
+if __name__ == "__main__":
+    main()
