@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import resource
 import subprocess
 import sys
 import tempfile
@@ -47,7 +46,7 @@ def main() -> None:
 
 
 def write_files(folder: Path, tickers: int, years: int) -> list[Path]:
-    """Write the same bars as a folder of one CSV a ticker, as one CSV and as one Parquet file; return the three paths."""
+    """Write the same bars as a folder of a CSV a ticker, as one CSV and as one Parquet file; return the paths."""
     calendar = exchange_sessions("XNYS")
     days = calendar.between(FIRST, FIRST.replace(year=FIRST.year + years))
     rng = np.random.default_rng(7)
@@ -70,7 +69,7 @@ def write_files(folder: Path, tickers: int, years: int) -> list[Path]:
 
 
 def _measure(how: str, path: Path) -> tuple[float, float]:
-    """Processor seconds and the peak of memory (MB) that a process of its own takes for it beyond what it starts with."""
+    """Processor seconds and the peak of memory (MB) of a process of its own, beyond what it had before."""
     asked = [sys.executable, "-m", "benchmarks.price_files", "--read", how, str(path)]
     told = subprocess.run(asked, check=True, capture_output=True, text=True).stdout.split()
     return float(told[0]), float(told[1])
@@ -78,11 +77,18 @@ def _measure(how: str, path: Path) -> tuple[float, float]:
 
 def _report(read: Callable[[str], object], path: str) -> None:
     exchange_sessions("XNYS")
-    before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, process_time()
+    Path("/proc/self/clear_refs").write_text("5")
+    before, start = _peak(), process_time()
     kept = read(path)
-    spent, peak = process_time() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    spent, peak = process_time() - start, _peak()
     del kept
     sys.stdout.write(f"{spent} {(peak - before) / 1024}\n")
+
+
+def _peak() -> int:
+    """KiB: the most memory the process has held since the mark was cleared."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1])
 
 
 def _plain(path: str) -> object:

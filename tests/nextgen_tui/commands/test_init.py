@@ -106,11 +106,11 @@ def test_prices_of_which_not_one_can_be_used_are_told_with_the_rule_and_the_fix(
     prices = tmp_path / "few.csv"
     prices.write_text("ticker,date,open,high,low,close,volume\nAAPL,2024-03-04,10,11,9,none,1000\n")
     asked = ["init", "--prices", str(prices), "--lake", str(tmp_path / "lake")]
-    assert outcome(asked) == exit_codes.DEGRADED
-    told = capsys.readouterr()
-    assert "1 row set aside" in told.out and "close is a number" in told.out
-    assert "no bar was loaded: all 1 rows" in told.err and "one row per session" in told.err
-    assert "is ready" not in told.out
+    assert outcome(asked) == exit_codes.USAGE
+    told = " ".join(capsys.readouterr().err.split())
+    assert "no row is a sound bar: 1 break the rule 'close is a number'" in told and "close 'none'" in told
+    assert "one row per session" in told
+    assert not (tmp_path / "lake").exists()
 
 
 def test_a_dry_run_shows_what_was_understood_and_makes_nothing(

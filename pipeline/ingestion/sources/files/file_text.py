@@ -144,6 +144,13 @@ def read_columns(path: Path) -> pl.DataFrame:
     return as_text(pl.read_parquet(path) if parquet else pl.read_ipc(path), str(path))
 
 
+def numeric_columns(path: Path) -> frozenset[str]:
+    """Return the columns of a Parquet or Arrow file that hold numbers."""
+    parquet = path.name.lower().endswith(PARQUET_ENDINGS)
+    schema = pl.read_parquet_schema(path) if parquet else pl.read_ipc_schema(path)
+    return frozenset(name for name, dtype in schema.items() if dtype.is_numeric())
+
+
 def as_text(frame: pl.DataFrame, name: str) -> pl.DataFrame:
     """Return typed columns as text.
 

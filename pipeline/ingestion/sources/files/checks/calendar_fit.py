@@ -81,14 +81,14 @@ def find_moved_dates(bars: Bars, calendar: Sessions) -> MovedDates | None:
 
     Dates are off where they fall on holidays and, moved, fall on sessions alone and leave fewer sessions out.
     """
-    rows = pl.DataFrame({"ticker": bars.symbol, "day": bars.day}).drop_nulls().unique().sort("ticker", "day")
+    rows = pl.DataFrame({"ticker": bars.symbol, "day": bars.day}).drop_nulls()
     rows = rows.filter(pl.col("day").is_between(calendar.days[0], calendar.days[-1]))
     sessions = pl.Series(calendar.days, dtype=pl.Date)
-    off = rows.filter(~pl.col("day").is_in(sessions.implode()))
+    off = rows.filter(~pl.col("day").is_in(sessions.implode())).unique(maintain_order=True).sort("ticker", "day")
     suspects = off.group_by("ticker", maintain_order=True).agg(pl.len(), pl.col("day").first())
     suspects = suspects.filter(pl.col("len") >= FEW)
     for ticker, count, first in suspects.iter_rows():
-        days = rows.filter(pl.col("ticker") == ticker)["day"]
+        days = rows.filter(pl.col("ticker") == ticker)["day"].unique().sort()
         for error in get_args(DateError)[1:]:
             moved = correct_days(days, error)
             left = int((~moved.is_in(sessions.implode())).sum())

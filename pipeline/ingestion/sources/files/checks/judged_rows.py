@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -9,7 +10,7 @@ from datetime import UTC, date, datetime
 import polars as pl
 
 from lake.tables.market import INSTRUMENTS
-from pipeline.ingestion.prices.bar_rules import FIELDS, judge_bars
+from pipeline.ingestion.prices.bar_rules import FIELDS, VALUES, is_well_formed, judge_bars
 from pipeline.ingestion.sources.files.bars import Bars
 from pipeline.ingestion.sources.payloads import CONVERTED
 from pipeline.market.sessions import Sessions
@@ -17,6 +18,7 @@ from pipeline.market.sessions import Sessions
 BLOCK = 250_000
 """Rows judged at a time: what is kept of them are the few that break a rule."""
 SHOWN = ("session", "ts", "open", "high", "low", "close", "volume")
+_CASE = {**dict.fromkeys(("ticker", "rule", *SHOWN, "file"), pl.String), "line": pl.UInt32}
 OFF_SESSION = "the exchange trades that day"
 
 
@@ -45,19 +47,43 @@ class JudgedRows:
 def judge_rows(bars: Bars, asked: Asked) -> JudgedRows:
     """Return which rules the rows within the days asked for break, counted by ticker, with the first case of each."""
     counts, cases = [], []
-    for judged in _judge_blocks(bars, asked):
+    for judged, doubtful in _judge_blocks(bars, asked):
         counts.append(judged.group_by("ticker", "rule").len("rows"))
-        broken = judged.filter(pl.col("rule").is_not_null())
-        cases.append(broken.unique(["ticker", "rule"], keep="first", maintain_order=True))
+        if doubtful is not None:
+            broken = doubtful.filter(pl.col("rule").is_not_null())
+            cases.append(broken.unique(["ticker", "rule"], keep="first", maintain_order=True))
     if not counts:
         empty = pl.DataFrame(schema={"ticker": pl.String, "rule": pl.String, "rows": pl.UInt32})
         return JudgedRows(empty, pl.DataFrame())
     total = pl.concat(counts).group_by("ticker", "rule").agg(pl.col("rows").sum())
-    first = pl.concat(cases).unique(["ticker", "rule"], keep="first", maintain_order=True)
+    first = (pl.concat(cases) if cases else pl.DataFrame(schema=_CASE)).unique(
+        ["ticker", "rule"], keep="first", maintain_order=True
+    )
     return JudgedRows(total, first)
 
 
-def _judge_blocks(bars: Bars, asked: Asked) -> Iterator[pl.DataFrame]:
+def _is_plainly_sound(texts: pl.DataFrame, asked: Asked) -> pl.Series:
+    """Whether a row of daily bars breaks no rule, seen at a glance; of any other row the rules themselves are asked.
+
+    It is no second set of rules: what it lets pass is sound by every one of them.
+    """
+    if asked.interval != "1d" or texts["available_at"].count() or not re.fullmatch("[A-Z]{3}", asked.currency):
+        return pl.repeat(False, texts.height, dtype=pl.Boolean, eager=True)
+    tickers = texts.select("ticker").unique().filter(is_well_formed("ticker"))["ticker"]
+    sessions = asked.calendar.frame(asked.first, asked.last)["session"].dt.to_string("%Y-%m-%d")
+    numbers = texts.select(pl.col(*VALUES).cast(pl.Float64, strict=False))
+    highest, lowest = pl.max_horizontal("open", "close"), pl.min_horizontal("open", "close")
+    finite = pl.all_horizontal(pl.col(*VALUES).is_finite().fill_null(False))
+    ordered = finite & (pl.col("low") > 0) & (pl.col("low") <= lowest) & (highest <= pl.col("high"))
+    traded = pl.col("volume").is_between(0, 2**53)
+    known = texts.select(
+        pl.col("ticker").is_in(tickers.implode()) & pl.col("session").is_in(sessions.implode())
+    ).to_series()
+    return (numbers.select(ordered & traded).to_series() & known).fill_null(False)
+
+
+def _judge_blocks(bars: Bars, asked: Asked) -> Iterator[tuple[pl.DataFrame, pl.DataFrame | None]]:
+    """Ticker and rule of each row, and of those that were not plainly sound their cells and places."""
     inside = bars.day.is_between(asked.first, asked.last).fill_null(True)
     for start in range(0, bars.lines.height, BLOCK):
         wanted = inside.slice(start, BLOCK)
@@ -70,12 +96,14 @@ def _judge_blocks(bars: Bars, asked: Asked) -> Iterator[pl.DataFrame]:
                 for name in FIELDS
             )
         )
-        judged = judge_bars(_as_landed(texts, asked), INSTRUMENTS.empty(), asked.calendar)
-        places = bars.places.slice(start, BLOCK).filter(wanted)
-        rules = texts.with_columns(line=pl.int_range(pl.len(), dtype=pl.Int64)).join(
-            judged.select("line", "rule"), on="line", how="left", maintain_order="left"
-        )
-        yield rules.select("ticker", "rule", *SHOWN).with_columns(places["file"].cast(pl.String), places["line"])
+        sound = _is_plainly_sound(texts, asked)
+        yield texts.filter(sound).select("ticker", rule=pl.lit(None, pl.String)), None
+        doubtful = texts.filter(~sound)
+        if not doubtful.is_empty():
+            judged = judge_bars(_as_landed(doubtful, asked), INSTRUMENTS.empty(), asked.calendar).sort("line")
+            places = bars.places.slice(start, BLOCK).filter(wanted).filter(~sound)
+            rules = doubtful.select("ticker", judged["rule"], *SHOWN)
+            yield rules, rules.with_columns(places["file"].cast(pl.String), places["line"])
 
 
 def _as_landed(texts: pl.DataFrame, asked: Asked) -> pl.DataFrame:

@@ -41,6 +41,8 @@ SUFFIXES = {
     "IS": "XIST",
 }
 """What Yahoo writes behind a ticker -> the exchange that it means."""
+APART = 4
+"""Days between bars, on average, that daily ones never are."""
 SPARSE = 10
 """Bars from which the distance between them tells something."""
 TELLING = 60
@@ -53,10 +55,14 @@ SURE = 5
 
 def find_longer_bars(bars: Bars) -> tuple[str, str, int] | None:
     """Return the first ticker whose bars are weekly or monthly, which of the two, and how many bars it has."""
+    rows = pl.DataFrame({"ticker": bars.symbol, "day": bars.day}).drop_nulls()
+    span = (pl.col("day").max() - pl.col("day").min()).dt.total_days()
+    wide = rows.group_by("ticker").agg(apart=span / (pl.col("day").n_unique() - 1)).filter(pl.col("apart") >= APART)
+    if wide.is_empty():
+        return None
     gaps = (
-        pl.DataFrame({"ticker": bars.symbol, "day": bars.day})
-        .drop_nulls()
-        .unique()
+        rows.join(wide, on="ticker", how="semi", maintain_order="left")
+        .unique(maintain_order=True)
         .sort("ticker", "day")
         .with_columns(gap=pl.col("day").diff().over("ticker").dt.total_days())
         .drop_nulls()
@@ -80,6 +86,9 @@ def find_shorter_bars(bars: Bars) -> tuple[str, str, int, float] | None:
 
     Equal rows are one bar: a file that is there twice does no harm.
     """
+    keys = pl.DataFrame({"ticker": bars.symbol.cast(pl.Categorical), "day": bars.day}).drop_nulls()
+    if keys.n_unique() == keys.height:
+        return None
     values = [bars.lines[bars.fields[name]].alias(name) for name in ("open", "high", "low", "close", "volume")]
     rows = pl.DataFrame([bars.symbol.alias("ticker"), bars.day.alias("day"), *values]).drop_nulls(["ticker", "day"])
     counts = rows.unique(maintain_order=True).group_by("ticker", "day", maintain_order=True).len()

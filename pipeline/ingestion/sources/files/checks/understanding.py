@@ -99,6 +99,10 @@ def understand(content: Content, params: FilesParams, asked: Asked, zone: str) -
         for bars, rows in zip(content.bars, judged, strict=True)
         for problem in _find_problems(bars, rows, params, asked, listed)
     ]
+    sound = sum(int(rows.counts.filter(pl.col("rule").is_null())["rows"].sum()) for rows in judged)
+    set_aside = tuple(_set_aside(judged))
+    if not sound and not problems:
+        problems.append(_tell_nothing_sound(set_aside))
     told = [bars.told for bars in content.bars if bars.told is not None]
     kinds = pl.concat([part.lines["kind"] for part in told]).value_counts().sort("kind").rows() if told else []
     return Understanding(
@@ -112,8 +116,19 @@ def understand(content: Content, params: FilesParams, asked: Asked, zone: str) -
         actions=dict(kinds),
         actions_file=params.actions,
         doubts=tuple(doubt for part in told for doubt in part.doubts),
-        set_aside=tuple(_set_aside(judged)),
+        set_aside=set_aside,
         problems=tuple(dict.fromkeys(problems)),
+    )
+
+
+def _tell_nothing_sound(set_aside: Sequence[SetAside]) -> str:
+    if not set_aside:
+        return "the files have no rows"
+    first = set_aside[0]
+    cells = ", ".join(f"{name} {cell!r}" for name, cell in first.cells.items())
+    return (
+        f"no row is a sound bar: {first.rows} break the rule '{first.rule}', the first at {first.place}: {cells}; "
+        "prices need one row per session with ticker, date, open, high, low, close and volume (--column maps columns)"
     )
 
 

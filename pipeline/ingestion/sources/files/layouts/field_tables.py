@@ -35,4 +35,4 @@ def join_field_tables(tables: Sequence[PriceTable], folder: str) -> PriceTable |
             long.append(rows if field == "close" else rows.drop("row"))
     joined = reduce(lambda left, right: left.join(right, on=["date", "ticker"], how="full", coalesce=True), long)
     ordered = joined.sort("ticker", "date").drop("row")
-    return PriceTable(named["close"].file, "", ordered, named["close"].first_line, "a table for each value")
+    return PriceTable(named["close"].file, "", ordered, named["close"].first_line, layout="a table for each value")

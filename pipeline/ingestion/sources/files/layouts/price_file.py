@@ -78,7 +78,8 @@ def recognise_prices(
         lines = _join_clock(lines)
     _refuse_one_field(lines, table)
     fields = columns.recognise(lines.columns, usual, overrides, required=required, file=table.file, strict=strict)
-    mark = find_mark(lines, [fields[name] for name in PRICES], params.decimal, table.file)
+    texts = [fields[name] for name in PRICES if fields[name] not in table.numeric]
+    mark = find_mark(lines, texts, params.decimal, table.file) if texts else ""
     day_form = params.date_format or find_form(lines[fields[required[1]]])
     return PricesOfFile(table.file, layout, lines, numbers, fields, day_form, mark)
 

@@ -14,6 +14,7 @@ from pipeline.ingestion.sources.files.file_text import (
     check_file,
     is_readable,
     is_text,
+    numeric_columns,
     read_body,
     read_columns,
     read_sample,
@@ -39,6 +40,8 @@ class PriceTable:
     lines: pl.DataFrame
     first_line: int
     """Where in the file the first row of data stands: its line in a text file, else 1."""
+    numeric: frozenset[str] = frozenset()
+    """Columns that the file itself says are numbers, so that there is nothing to find out."""
     layout: str = "long"
     """What the columns were recognised as."""
 
@@ -60,7 +63,11 @@ def read_tables(path: Path) -> list[PriceTable]:
     lines, first = reading(path, lambda: _text_table(path) if is_text(path) else (read_columns(path), 1))
     if lines.is_empty():
         raise SourceError(f"{path} has no rows; give a file with a header and at least one row")
-    return [PriceTable(str(path), stem(path.name), lines, first)]
+    return [
+        PriceTable(
+            str(path), stem(path.name), lines, first, numeric=frozenset() if is_text(path) else numeric_columns(path)
+        )
+    ]
 
 
 def _text_table(path: Path) -> tuple[pl.DataFrame, int]:
