@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
+from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -26,20 +26,25 @@ class DatedRate(NamedTuple):
     """Units of the quote currency for one of the base."""
 
 
+class PairRates(NamedTuple):
+    """The rates of a pair, one for each of its days in order."""
+
+    days: list[date]
+    rates: list[Decimal]
+
+
 @dataclass(frozen=True)
 class ExchangeRates:
     """The rates of each pair in the order of their days."""
 
-    by_pair: Mapping[Pair, tuple[DatedRate, ...]]
+    by_pair: Mapping[Pair, PairRates]
 
     @classmethod
     def read(cls, fx_rates: pl.DataFrame) -> ExchangeRates:
         """Read rows of fx_rates; of several revisions of a day the last counts."""
         last = fx_rates.sort(FX_RATES.key).unique(FX_RATES.entity, keep="last", maintain_order=True)
-        found: dict[Pair, list[DatedRate]] = defaultdict(list)
-        for base, quote, session, rate in last.select("base", "quote", "session", "rate").iter_rows():
-            found[base, quote].append(DatedRate(session, Fraction(rate)))
-        return cls({pair: tuple(rates) for pair, rates in found.items()})
+        pairs = last.group_by("base", "quote", maintain_order=True).agg("session", "rate")
+        return cls({(base, quote): PairRates(days, rates) for base, quote, days, rates in pairs.iter_rows()})
 
     def last_before(self, base: str, quote: str, day: date, max_age_days: int) -> DatedRate | None:
         """Return the last rate of a day before this one; None without one that is at most that many days old.
@@ -57,6 +62,6 @@ class ExchangeRates:
         return next((rate for rate in found if rate.session >= oldest), None)
 
     def _before(self, base: str, quote: str, day: date) -> DatedRate | None:
-        rates = self.by_pair.get((base, quote), ())
-        number = bisect_left(rates, day, key=lambda rate: rate.session)
-        return rates[number - 1] if number else None
+        pair = self.by_pair.get((base, quote))
+        number = bisect_left(pair.days, day) if pair else 0
+        return DatedRate(pair.days[number - 1], Fraction(pair.rates[number - 1])) if pair and number else None

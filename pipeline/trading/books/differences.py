@@ -70,10 +70,9 @@ def _check_form(entries: pl.DataFrame, calendar: Sessions) -> Iterator[Differenc
 def _check_rates(found: Reconciliation, entries: pl.DataFrame) -> Iterator[Difference]:
     """Nothing is converted at a rate that no source ever stated."""
     converted = entries.filter(pl.col("currency").is_not_null(), pl.col("rate").is_not_null())
-    for reference, currency, rate in (
-        converted.select("reference", "currency", "rate").unique().sort("reference").rows()
-    ):
-        if not found.rates.was_stated(currency, rate):
+    told = converted.select("reference", "currency", "rate", when=pl.coalesce("effective", "session")).unique()
+    for reference, currency, rate, when in told.sort("reference", "currency", "rate").iter_rows():
+        if not found.rates.was_stated(currency, rate, when):
             yield Difference(reference, f"no source stated its rate of {rate.normalize()} for {currency}")
 
 

@@ -149,7 +149,7 @@ class Reconciliation:
             self.remarks.append(
                 (trade.trade_id, f"its gross is not local_gross at its rate of {trade.rate.normalize()}")
             )
-        if not self.rates.was_stated(trade.currency, trade.rate, trade.rate_session):
+        if not self.rates.was_stated(trade.currency, trade.rate, trade.session, trade.rate_session):
             what = f"no source stated its rate of {trade.rate.normalize()} for {trade.rate_session}"
             self.remarks.append((trade.trade_id, what))
 
