@@ -16,7 +16,7 @@ import polars as pl
 SCALE = 10**12
 
 
-class Statement(NamedTuple):
+class RateStatement(NamedTuple):
     """What was said of a currency on a day; of one day's statements the greatest counts."""
 
     direct: bool
@@ -36,7 +36,7 @@ class KnownRates:
     """Which names are foreign, and what was ever said of their currencies, by day."""
 
     currency_of: Mapping[str, str] = field(default_factory=dict)
-    said: Mapping[str, Mapping[date, list[Statement]]] = field(default_factory=dict)
+    said: Mapping[str, Mapping[date, list[RateStatement]]] = field(default_factory=dict)
     days: Mapping[str, list[date]] = field(default_factory=dict)
     """The days of each currency in order."""
 
@@ -45,13 +45,13 @@ class KnownRates:
         """Read listings and every revision of the rates."""
         listed = instruments.select("ticker", "currency").rows() if book else []
         currency_of = {ticker: currency for ticker, currency in listed if currency != book}
-        said: dict[str, dict[date, list[Statement]]] = {one: defaultdict(list) for one in currency_of.values()}
+        said: dict[str, dict[date, list[RateStatement]]] = {one: defaultdict(list) for one in currency_of.values()}
         columns = ("base", "quote", "session", "revision", "rate")
         for base, quote, day, revision, rate in fx_rates.select(columns).iter_rows() if said else ():
             if quote == book and base in said:
-                said[base][day].append(Statement(True, revision, rate))
+                said[base][day].append(RateStatement(True, revision, rate))
             elif base == book and quote in said:
-                said[quote][day].append(Statement(False, revision, rate))
+                said[quote][day].append(RateStatement(False, revision, rate))
         return cls(currency_of, said, {one: sorted(days) for one, days in said.items()})
 
     def find(self, ticker: str | None, session: date) -> Fraction | None:
@@ -71,7 +71,7 @@ class KnownRates:
             one.worth == wanted for when, said in self._before(currency, session) if day in (None, when) for one in said
         )
 
-    def _before(self, currency: str, session: date) -> Iterator[tuple[date, list[Statement]]]:
+    def _before(self, currency: str, session: date) -> Iterator[tuple[date, list[RateStatement]]]:
         """What was said of the days before a session, the last day first."""
         days = self.days.get(currency, [])
         for place in range(bisect_left(days, session) - 1, -1, -1):
