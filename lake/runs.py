@@ -196,6 +196,12 @@ def last_decision(lake: Lake) -> datetime | None:
     return last.astimezone(UTC) if isinstance(last, datetime) else None
 
 
+def last_snapshot(lake: Lake) -> datetime | None:
+    """The moment, in UTC, of the last published snapshot of bars within a session; None if there is none."""
+    last = lake.read(RUNS, where=of_work(WorkKind.SNAPSHOT) & DONE, columns=("as_of",))["as_of"].max()
+    return last.astimezone(UTC) if isinstance(last, datetime) else None
+
+
 def backfill_span(lake: Lake) -> tuple[date, date] | None:
     """The first and last session of all published backfills; None if there is none."""
     loads = lake.read(RUNS, where=of_work(WorkKind.BACKFILL) & DONE, columns=("since", "session"))

@@ -5,9 +5,20 @@ from types import ModuleType
 import polars as pl
 
 from lake.contract import Table
-from lake.tables import control, features, feedback, imports, market, models, news, predictions, trading
+from lake.tables import control, features, feedback, imports, intraday, market, models, news, predictions, trading
 
-MODULES: tuple[ModuleType, ...] = (market, news, imports, features, models, predictions, feedback, trading, control)
+MODULES: tuple[ModuleType, ...] = (
+    market,
+    intraday,
+    news,
+    imports,
+    features,
+    models,
+    predictions,
+    feedback,
+    trading,
+    control,
+)
 """In the order data flows. Every `Table` in one of these modules is a table of the lake; a new module is added here."""
 
 

@@ -21,6 +21,8 @@ class WorkKind(StrEnum):
     """A challenger fitted and evaluated outside a cycle."""
     SINGLE_STAGE = "single-stage"
     """One stage by itself, such as the report that follows a cycle."""
+    SNAPSHOT = "snapshot"
+    """Bars within a session, as they stood at a moment; no cycle reads them or waits for them."""
     UPKEEP = "upkeep"
     """Files written anew with the same rows: compaction, migration."""
 

@@ -36,6 +36,7 @@ COMMANDS: dict[str, dict[str, CommandEntry]] = {
     "Run": {
         "cycle": CommandEntry("cycle", "Run every stage for one session."),
         "replay": CommandEntry("replay", "Run the cycles of past sessions, one after the other."),
+        "snapshot": CommandEntry("snapshot", "Take the bars within sessions that had ended by a moment."),
         "run": CommandEntry("run", "Run a single stage."),
         "train": CommandEntry("train", "Train a challenger and evaluate it."),
         "predict-batch": CommandEntry("predict_batch", "Forecast from a batch of feature windows."),

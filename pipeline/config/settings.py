@@ -13,6 +13,7 @@ from pipeline.config.setting_types import DISTINCT, CalendarChangeList, Currency
 from pipeline.features.params import FeatureParams
 from pipeline.feedback.params import FeedbackParams
 from pipeline.health.params import HealthParams
+from pipeline.ingestion.intraday.params import IntradayParams
 from pipeline.ingestion.params import IngestionParams
 from pipeline.ingestion.sources.registry import SourceParams
 from pipeline.market.calendar_changes import CalendarChanges
@@ -89,6 +90,7 @@ class Settings:
     runtime: RuntimeParams = field(default_factory=RuntimeParams)
     source: SourceParams = field(default_factory=SourceParams)
     ingestion: IngestionParams = field(default_factory=IngestionParams)
+    intraday: IntradayParams = field(default_factory=IntradayParams)
     features: FeatureParams = field(default_factory=FeatureParams)
     models: ModelParams = field(default_factory=ModelParams)
     prediction: PredictionParams = field(default_factory=PredictionParams)

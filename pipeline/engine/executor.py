@@ -25,7 +25,8 @@ from pipeline.engine.code_fingerprint import code_fingerprint, libraries
 from pipeline.engine.failures import StageFailedError, describe_error
 from pipeline.engine.stage import Condition, Moment, Read, Stage, join_spans
 from pipeline.engine.work import Span, Work
-from pipeline.ingestion.sources.registry import open_source
+from pipeline.ingestion.sources.registry import open_snapshot_source, open_source
+from pipeline.ingestion.sources.snapshot_source import SnapshotSource
 from pipeline.ingestion.sources.source import Source
 from pipeline.market.sessions import Sessions, exchange_sessions
 from pipeline.plugins.plugins import Plugins
@@ -57,6 +58,11 @@ class Executor:
         return self._source
 
     @cached_property
+    def snapshot_source(self) -> SnapshotSource:
+        """The configured source's bars within sessions."""
+        return open_snapshot_source(self.settings.source, self.calendar)
+
+    @cached_property
     def plugins(self) -> Plugins:
         """The operator's plugins, loaded once."""
         return Plugins.load(self.settings.plugins.paths(self.lake.path), self.calendar)
@@ -84,7 +90,7 @@ class Executor:
             StageFailedError: if the stage raises; its run is recorded as failed.
             StorageError: if the disk refuses; the next run goes on from here.
         """
-        recipe = self._recipe(work, stage, self._moment(stage, span), attempt)
+        recipe = self._recipe(work, stage, self._moment(stage, span, work.as_of), attempt)
         clock = perf_counter()
         run = Run(recipe=recipe, files={}, started_at=datetime.now(UTC))
         try:
@@ -121,7 +127,7 @@ class Executor:
             version = recipe.inputs.get(read.table.name, 0)
             frames[read.table.name] = self._read(read, version, moment, frames)
         params = parse_params(stage, recipe.params)
-        first = [self.source] if stage.kind == "landing" else []
+        first = [self._answering(stage)] if stage.kind == "landing" else []
         return stage.writes.check(stage.function(*first, *frames.values(), moment, params))
 
     def holds(self, condition: Condition, stage: Stage, session: date) -> bool:
@@ -141,7 +147,7 @@ class Executor:
         table = self.lake.contract(read.table, version)
         columns = columns or tuple(table.columns)
         since = None if read.lookback is None else calendar.offset(moment.since, -read.lookback)
-        until = moment.session if read.upto == "session" else calendar.previous(moment.since)
+        until = calendar.previous(moment.since) if read.upto == "previous" else moment.session
         spans = join_spans(read.further(frames, moment) if read.further else (), (since, until))
         parts = [
             self.lake.read(
@@ -158,12 +164,16 @@ class Executor:
         ]
         return parts[0] if len(parts) == 1 else pl.concat(parts).sort(table.key)
 
-    def _moment(self, stage: Stage, span: Span) -> Moment:
+    def _answering(self, stage: Stage) -> Source | SnapshotSource:
+        """Whom a landing asks."""
+        return self.snapshot_source if stage.asks == "snapshots" else self.source
+
+    def _moment(self, stage: Stage, span: Span, as_of: datetime | None = None) -> Moment:
         since, session = span
         return Moment(
             session=session,
             since=since,
-            as_of=self.decision_time(session),
+            as_of=as_of or self.decision_time(session),
             seed=derive_seed(self.settings.runtime.seed, stage.name, session),
             versions={read.table.name: self.lake.newest(read.table) for read in stage.reads},
             calendar=self.calendar,

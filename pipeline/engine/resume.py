@@ -1,4 +1,4 @@
-"""Which work an interrupted run resumes: a cycle, a backfill, a training or an import that was cut off unpublished."""
+"""Which work an interrupted run resumes: a cycle, a backfill, a snapshot, ... that was cut off unpublished."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 from lake.runs import Run
 from lake.tables.control import WorkKind
 from pipeline.engine.stages import IMPORT
-from pipeline.engine.work import Work, backfill, cycle, training
+from pipeline.engine.work import Work, backfill, cycle, snapshot, training
 
 
 def resume(left: Sequence[Run]) -> Work:
@@ -25,6 +25,8 @@ def resume(left: Sequence[Run]) -> Work:
         return replace(backfill(first.since, first.session), cycle_id=first.cycle_id)
     if first.work is WorkKind.TRAINING:
         return training(first.session)
+    if first.work is WorkKind.SNAPSHOT:
+        return snapshot(first.session, first.as_of)
     # What an import landed is there, and the older system may not be at hand any more; one stage, or the files of one
     # table, were done with the commit that is left.
     derived = tuple(stage for stage in IMPORT if stage.kind == "pure") if first.work is WorkKind.IMPORT else ()

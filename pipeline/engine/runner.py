@@ -10,7 +10,16 @@ from datetime import date, datetime
 import polars as pl
 
 from lake.publication import find_unpublished, publish
-from lake.runs import Recipe, Run, backfill_span, failed_attempts, has_imported, is_published, last_cycle
+from lake.runs import (
+    Recipe,
+    Run,
+    backfill_span,
+    failed_attempts,
+    has_imported,
+    is_published,
+    last_cycle,
+    last_snapshot,
+)
 from lake.store import Lake
 from lake.tables.control import WorkKind
 from lake.tables.features import FEATURE_ROWS
@@ -123,6 +132,25 @@ class Runner:
         """
         with self.lake.lock(f"import {imported.since} to {imported.session}"):
             return self._run_work(imported, progress)
+
+    def snapshot(self, as_of: datetime, progress: Progress = silent) -> Cycle:
+        """Land and derive the bars within sessions that had ended by a moment; one that is done is left alone.
+
+        Cycles neither read what it brings nor wait for it.
+
+        Raises:
+            CycleOrderError: if a later snapshot is there: what it learned cannot change under it.
+        """
+        wanted = work.snapshot(self.calendar.last_opened(as_of), as_of)
+        with self._lock(wanted, f"snapshot at {as_of:%Y-%m-%d %H:%M:%S}", progress):
+            if is_published(self.lake, wanted.cycle_id):
+                return Cycle(wanted.session, (), already_done=True)
+            if (last := last_snapshot(self.lake)) is not None and as_of < last:
+                raise CycleOrderError(
+                    f"the last snapshot was at {last.isoformat()}, and snapshots only go forward: {as_of.isoformat()} "
+                    "is before it"
+                )
+            return self._run_work(wanted, progress)
 
     def run_stage(self, stage: Stage, session: date, since: date | None = None) -> Run:
         """Run one stage for a session and publish it by itself."""

@@ -28,8 +28,9 @@ class Read:
     table: Table
     lookback: int | None = 0
     """Sessions before `moment.since` that are read as well; None reads all history."""
-    upto: Literal["session", "previous"] = "session"
-    """`previous` leaves out the session itself: for a table's own earlier state, and plans made before."""
+    upto: Literal["session", "previous", "held"] = "session"
+    """`previous` leaves out the session itself: for a table's own earlier state, and plans made before. `held` is what
+    earlier work has left, of the session as well: for stages that run several times within one."""
     every_revision: bool = False
     """True to see all revisions of an entity instead of the last one available."""
     where: pl.Expr | None = None
@@ -116,6 +117,8 @@ class Stage:
     section: str
     """The configuration section the parameters come from."""
     kind: Literal["pure", "landing"] = "pure"
+    asks: Literal["sessions", "snapshots"] = "sessions"
+    """Of a landing: which of the source's two ways of answering it needs."""
     catches_up: bool = False
     """True where a cycle computes every session since the table's last one, not only its own: a lake's first cycle
     then derives all history, knowing no more than that cycle may know."""

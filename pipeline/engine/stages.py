@@ -22,6 +22,7 @@ from pipeline.health import report
 from pipeline.ingestion import quarantine
 from pipeline.ingestion.actions import corporate_actions
 from pipeline.ingestion.imports import imported_predictions, imported_trades, land_imports
+from pipeline.ingestion.intraday import intraday_prices, land_intraday, quarantine_intraday
 from pipeline.ingestion.news import articles, land_news, llm_request, scores, sentiment
 from pipeline.ingestion.prices import land_prices, market_prices, restatements
 from pipeline.ingestion.rates import fx_rates
@@ -94,9 +95,11 @@ IMPORT_ONLY = (land_imports.STAGE, imported_predictions.STAGE, imported_trades.S
 """What an older system forecast and traded; no cycle runs them."""
 IMPORT = (*IMPORT_ONLY, *(one for one in BACKFILL if one is not llm_request.STAGE))
 """An import: an older system's records are landed and derived as history is, and no language model is asked."""
+SNAPSHOT = (land_intraday.STAGE, intraday_prices.STAGE, quarantine_intraday.STAGE)
+"""Bars within the session in progress, several times a session: no cycle reads them or waits for them."""
 REPORT = report.STAGE
 """Follows each publication, so that it can judge the runs themselves."""
-STAGES = (*IMPORT_ONLY, *CYCLE, REPORT)
+STAGES = (*IMPORT_ONLY, *CYCLE, *SNAPSHOT, REPORT)
 
 
 TRAINING_DUE = Condition(RETRAIN_CANDIDATES, retrain_candidates.training_due)

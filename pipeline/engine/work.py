@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 
 from lake.tables.control import WorkKind
 from pipeline.engine.stage import Stage
-from pipeline.engine.stages import BACKFILL, CYCLE, TRAINING
+from pipeline.engine.stages import BACKFILL, CYCLE, SNAPSHOT, TRAINING
 
 Span = tuple[date, date]
 """The first and last session of a range."""
@@ -25,6 +25,8 @@ class Work:
     session: date
     stages: tuple[Stage, ...]
     """What is to run; none where all of it has run and only the publication is missing."""
+    as_of: datetime | None = None
+    """What it may know; None for the session's own moment of decision."""
     skips_idle: bool = False
     """True where a stage is left out that has nothing to do: a session that a backfill loaded, training not due."""
 
@@ -83,6 +85,23 @@ def training(session: date) -> Work:
         since=session,
         session=session,
         stages=TRAINING,
+    )
+
+
+def snapshot(session: date, as_of: datetime) -> Work:
+    """The bars within a session that had ended by a moment.
+
+    Args:
+        session: the last one that had opened by then.
+        as_of: the moment, to the second.
+    """
+    return Work(
+        kind=WorkKind.SNAPSHOT,
+        cycle_id=f"snapshot-{as_of.astimezone(UTC):%Y%m%dT%H%M%SZ}",
+        since=session,
+        session=session,
+        stages=SNAPSHOT,
+        as_of=as_of,
     )
 
 

@@ -73,6 +73,10 @@ class Sessions:
         """The last session that had closed by the moment."""
         return self.days[self._check(bisect_right(self.closes, moment) - 1, moment.date())]
 
+    def last_opened(self, moment: datetime) -> date:
+        """The last session that had opened by the moment."""
+        return self.days[self._check(bisect_right(self.opens, moment) - 1, moment.date())]
+
     def within_pause(self, lag: timedelta) -> timedelta:
         """A wait after the close, cut to the shortest pause before a next open: nothing where a market never pauses.
 

@@ -336,7 +336,7 @@ def _refuse_contradictions(table: TomlTable, task: Task) -> None:
 
 def _fetches(task: Task) -> bool:
     landings = {stage.name for stage in STAGES if stage.kind == "landing"}
-    return "cycle" in task.run or any(name in landings for name in task.run)
+    return bool({"cycle", "snapshot"} & set(task.run)) or any(name in landings for name in task.run)
 
 
 def _refuse_unknown_dependencies(top: TomlTable, tasks: Mapping[str, Task]) -> None:

@@ -13,6 +13,7 @@ CatchUp = Literal["none", "last", "all"]
 OnFailure = Literal["retry", "skip", "last-good", "source", "stop"]
 ACTIONS = {
     "cycle": "the whole loop of a session",
+    "snapshot": "the bars within sessions that have ended by now",
     "train": "train a challenger and evaluate it",
     "maintain": "maintain the lake",
     "recover": "finish what a crash interrupted",

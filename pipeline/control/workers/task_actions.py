@@ -1,15 +1,15 @@
-"""What a worker does for a task: run a cycle, train, run stages, or maintain the lake."""
+"""What a worker does for a task: run a cycle, take a snapshot, train, run stages, or maintain the lake."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 
 from lake.errors import BusyError, LakeError
-from lake.runs import is_published, last_session
+from lake.runs import is_published, last_session, last_snapshot
 from lake.store import Lake
 from lake.upkeep.checkpoints import write_checkpoints
 from lake.upkeep.compaction import compact_tables
@@ -24,7 +24,7 @@ from pipeline.control.workers.job_progress import report_progress
 from pipeline.engine.failures import record_failures
 from pipeline.engine.runner import Progress, Runner
 from pipeline.engine.stages import find_stage
-from pipeline.engine.work import cycle, single_stage, training
+from pipeline.engine.work import cycle, single_stage, snapshot, training
 
 LOCK_POLL = 0.5
 """Seconds between two attempts to take the lake's writer lock."""
@@ -97,6 +97,9 @@ def _record_failures(runner: Runner, job: Job) -> AbstractContextManager[None]:
     if job.run[0] in ("maintain", "recover") or last is None:
         return nullcontext()
     session = job.session or (runner.calendar.next(last) if job.run[0] == "cycle" else last)
+    if job.run[0] == "snapshot":
+        moment = _find_snapshot_moment(job)
+        return record_failures(runner.lake, snapshot(runner.calendar.last_opened(moment), moment))
     works = {"cycle": cycle, "train": training}
     make = works.get(job.run[0]) or partial(single_stage, find_stage(job.run[0]))
     return record_failures(runner.lake, make(session))
@@ -110,7 +113,7 @@ def _job_settings(job: Job) -> dict[str, Given]:
 
 
 def _find_action(job: Job) -> Callable[[Runner, Job, Progress], str]:
-    actions = {"cycle": _run_cycle, "train": _train, "maintain": _maintain, "recover": _recover}
+    actions = {"cycle": _run_cycle, "snapshot": _snapshot, "train": _train, "maintain": _maintain, "recover": _recover}
     return actions.get(job.run[0], _run_stages)
 
 
@@ -129,6 +132,20 @@ def _run_cycle(runner: Runner, job: Job, progress: Progress) -> str:
         for _ in runner.replay(first, session, progress):
             pass
     return cycle(session).cycle_id
+
+
+def _snapshot(runner: Runner, job: Job, progress: Progress) -> str:
+    """Take the bars that had ended when the slot was due; nothing to do where a later snapshot has brought them."""
+    moment = _find_snapshot_moment(job)
+    last = last_snapshot(runner.lake)
+    if last is None or last < moment:
+        runner.snapshot(moment, progress)
+        last = moment
+    return snapshot(runner.calendar.last_opened(last), last).cycle_id
+
+
+def _find_snapshot_moment(job: Job) -> datetime:
+    return job.due_at.replace(microsecond=0)
 
 
 def _train(runner: Runner, job: Job, progress: Progress) -> str:

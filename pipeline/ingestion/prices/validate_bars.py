@@ -69,7 +69,7 @@ def validate_bars(
     landed = raw_prices.filter(pl.col("session") >= moment.since)
     bars = _add_arrival(read_bars(landed, instruments, moment.calendar), moment, params)
     sound = bars.filter(pl.col("rule").is_null()).sort("arrival", *BAR)
-    single = _drop_repeats(_add_landing(sound, moment, params.publication_lag(moment.calendar)))
+    single = drop_repeats(_add_landing(sound, moment, params.publication_lag(moment.calendar)))
     left = single.filter(pl.col("rule").is_null()).sort("arrival", maintain_order=True)
     days = moment.calendar.frame(moment.calendar.days[0], moment.session).select("session", "position")
     known = market_prices.select(COLUMNS).join(days, on="session", how="left", maintain_order="left")
@@ -133,7 +133,7 @@ def _validate_arrival(
     params: IngestionParams,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The bars of one arrival that stand, and those that are suspended; what waits and is known by now is neither."""
-    batch = _compare_with_known(asked, known).filter(pl.col("new") | ~pl.col("carried"))
+    batch = compare_with_known(asked, known).filter(pl.col("new") | ~pl.col("carried"))
     verdicts = _judge_companies(batch.filter("new"), known, corporate_actions, public, moment, params)
     stand, suspended = batch.lazy(), asked.clear()
     if verdicts.suspended.is_empty() and verdicts.confirmed.is_empty():
@@ -197,7 +197,7 @@ def _judge(
     return judge_jumps(new, known, announced, zone, jump, again.select(BAR))
 
 
-def _drop_repeats(sound: pl.DataFrame) -> pl.DataFrame:
+def drop_repeats(sound: pl.DataFrame) -> pl.DataFrame:
     """Set aside all but one of an arrival's identical rows, all conflicting ones, and what a later answer replaced."""
     bar = ["arrival", *BAR]
     twice = sound.select(bar).is_duplicated()
@@ -216,7 +216,7 @@ def _drop_repeats(sound: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([sound.filter(~twice), last.drop("replaced"), replaced.drop("replaced")])
 
 
-def _compare_with_known(batch: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
+def compare_with_known(batch: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
     """Add the revision the bar is (Int32), and `new`: whether it differs from what is known, bit for bit."""
     beside = batch.lazy().join(
         known.lazy().select(*BAR, *(pl.col(name).alias(f"known_{name}") for name in (*COMPARED, "revision"))),

@@ -14,6 +14,7 @@ from pipeline.ingestion.sources.simulated.params import SimulatedParams
 from pipeline.ingestion.sources.yahoo.params import YahooParams
 
 if TYPE_CHECKING:
+    from pipeline.ingestion.sources.snapshot_source import SnapshotSource
     from pipeline.ingestion.sources.source import Source
     from pipeline.market.sessions import Sessions
 
@@ -89,6 +90,22 @@ def open_source(params: SourceParams, calendar: Sessions) -> Source:
     from pipeline.ingestion.sources.rss.source import WithFeeds, open_feeds
 
     return WithFeeds(source, open_feeds(params.rss, calendar))
+
+
+def open_snapshot_source(params: SourceParams, calendar: Sessions) -> SnapshotSource:
+    """Return what answers for bars within sessions: the source that the parameters name, by itself.
+
+    Raises:
+        SourceError: if it has none, or none are configured.
+    """
+    if params.name != "files":
+        raise SourceError(
+            f"the source {params.name!r} has no bars within sessions; snapshots are taken of files: set source.name to "
+            "files, and intervals and intraday under [source.files]"
+        )
+    from pipeline.ingestion.sources.files.intraday_files import IntradayFiles
+
+    return IntradayFiles(params.files, calendar)
 
 
 def _open(name: str, params: SourceParams, calendar: Sessions) -> Source:

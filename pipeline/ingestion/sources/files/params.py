@@ -69,6 +69,11 @@ class FilesParams:
     days three times as many may be no sessions."""
     interval: Interval = "1d"
     """Bar length: 1d, 1h, 5m or 1m."""
+    intervals: Annotated[tuple[Interval, ...], Field(min_length=1, max_length=4), DISTINCT] = ("1d",)
+    """Lengths of bars that are taken: 1d by cycles, the shorter ones, 1h, 5m and 1m, by snapshots of `intraday`."""
+    intraday: Annotated[tuple[FilePath, ...], Field(max_length=10_000), DISTINCT] = ()
+    """Files, or folders with one file per ticker, with the bars within sessions that snapshots take; the length of a
+    file's bars is the shortest time between two of one ticker."""
     stamp: Literal["start", "end"] = "start"
     """What the time of an intraday bar marks: start or end."""
     exchange: Exchange | None = None
