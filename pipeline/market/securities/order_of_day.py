@@ -21,15 +21,15 @@ class TickerEvent(Protocol):
 
 
 Event = TypeVar("Event", bound=TickerEvent)
-LEAVING = ("delisting", "rename")
+LEAVING = ("delisting", "rename", "write_off")
 
 
 def order_by_company(events: Iterable[Event], held: Container[str]) -> list[Event]:
     """Put the events of some days in order: by day, then as companies pass their tickers on, else as given.
 
     Where one company gives a ticker up and another one gets it on the same day, the first leaves before the second
-    comes: its delisting or rename is its own. What else happens to the ticker that day concerns the one that came, and
-    so it does where nobody holds the ticker before.
+    comes: its delisting, rename or write-off is its own. What else happens to the ticker that day concerns the one that
+    came, and so it does where nobody holds the ticker before.
 
     Args:
         events: those of one ticker and day in the order in which they take effect.

@@ -74,6 +74,16 @@ class Closes:
             return self._mark_of_predecessor(ticker, came, upto)
         return self._stated_value(ticker, upto)
 
+    def mark_at_open(self, ticker: str, previous: date, session: date) -> Mark | None:
+        """The last close up to the session before, on the shares after this one's splits: what its holder begins with.
+
+        Where another company gets the ticker at the session, the splits of that day are the newcomer's.
+        """
+        found = self.mark(ticker, previous)
+        if found is None or any(a.kind == "rename" and previous < a.ex_date <= session for a in self._given[ticker]):
+            return found
+        return found[0], self._restate(found[1], ticker, previous, session)
+
     def _mark_of_predecessor(self, ticker: str, came: date, upto: date) -> Mark | None:
         """A renamed name goes on from its old name's close until it has a bar of its own."""
         eve = came - ONE_DAY

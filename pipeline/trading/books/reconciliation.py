@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from pipeline.market.sessions import Sessions
-from pipeline.trading.reconciling.days import ACTION_COLUMNS, DayOfBooks, FillOfDay, gather_days, put_in_turn
+from pipeline.trading.reconciling.days import ACTION_COLUMNS, FillOfDay, gather_days, put_in_turn
 from pipeline.trading.reconciling.exact_numbers import divide_evenly, read_exactly, to_a_millionth
 from pipeline.trading.reconciling.known_rates import KnownRates
 
@@ -154,7 +154,10 @@ class Reconciliation:
             self.remarks.append((trade.trade_id, what))
 
     def act(self, session: date, action: Mapping[str, Any]) -> None:
-        """A corporate action, for whoever holds the name at the close before; it waits for the rates that it needs."""
+        """A corporate action or a write-off, for whoever holds the name at the close before.
+
+        It waits for the rates that it needs.
+        """
         ticker = action["ticker"]
         event = _Event(reference_of(action), session)
         if any(self.rates.find(one, session) is None for one in (ticker, action["successor"])):
@@ -170,11 +173,6 @@ class Reconciliation:
             self._distribute(event, action)
         else:
             self._end(event, ticker, read_exactly(action["amount"]))
-
-    def write_off(self, session: date, ticker: str, amount: Fraction) -> None:
-        """A name of which nothing is heard any more, for whoever still holds it."""
-        if self.shares[ticker] and self.rates.find(ticker, session) is not None:
-            self._end(_Event(f"{ticker}:{session}:write_off:0", session), ticker, amount)
 
     def _end(self, event: _Event, ticker: str, amount: Fraction) -> None:
         held = self.shares[ticker]
@@ -372,32 +370,15 @@ def reconcile(
         splits_of[split["ticker"]].append(split)
     found = Reconciliation(calendar, *_prices(market_prices, names), splits_of, rates or KnownRates())
     found.fund(*funded)
-    days = gather_days(actions, fills, session, calendar)
-    for day, ends in _written_off(position_ends, session).items():
-        days.setdefault(day, DayOfBooks([], [], [])).ends.extend(ends)
+    days = gather_days(actions, position_ends, fills, session, calendar)
     for day in sorted(days):
         on_day = days[day]
         for action in put_in_turn(on_day.actions, found.shares):
             if found.shares.get(action[0]):
                 found.act(day, dict(zip(ACTION_COLUMNS, action, strict=True)))
-        for ticker, amount in on_day.ends:
-            found.write_off(day, ticker, amount)
         found.pay(day)
         for trade in on_day.fills:
             found.fill(trade)
-    return found
-
-
-def _written_off(position_ends: pl.DataFrame | None, session: date) -> dict[date, list[tuple[str, Fraction]]]:
-    """Session -> the names written off before its open by what was last said of each, and at what each share."""
-    newest: dict[tuple[str, date], tuple[int, date, float, bool]] = {}
-    columns = ("ticker", "last_session", "revision", "ended_on", "amount", "withdrawn")
-    for ticker, since, *said in () if position_ends is None else position_ends.select(columns).iter_rows():
-        newest[ticker, since] = max(newest.get((ticker, since), (-1, since, 0.0, True)), tuple(said))
-    found: dict[date, list[tuple[str, Fraction]]] = defaultdict(list)
-    for (ticker, _), (_, day, amount, withdrawn) in sorted(newest.items()):
-        if day <= session and not withdrawn:
-            found[day].append((ticker, read_exactly(amount)))
     return found
 
 

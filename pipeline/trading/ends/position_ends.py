@@ -77,7 +77,8 @@ def _restate(
     stated = [end for end in standing if end["fraction"] is not None]
     closes = Closes(market_prices, select_actions(actions, None, moment.session), [end["ticker"] for end in stated])
     for end in stated:
-        when, close = closes.mark(end["ticker"], end["ended_on"]) or (None, 0)
+        eve = moment.calendar.previous(end["ended_on"])
+        when, close = closes.mark_at_open(end["ticker"], eve, end["ended_on"]) or (None, 0)
         amount = _share_of(close, end["fraction"])
         if when == end["last_session"] and amount != end["amount"]:
             reason = (
@@ -111,7 +112,7 @@ def _write_off(
         silent = moment.calendar.distance(since, previous)
         if ended or ticker in traded or silent < params.write_off_after:
             continue
-        _, close = closes.mark(ticker, session) or carried[ticker]
+        _, close = closes.mark_at_open(ticker, previous, session) or carried[ticker]
         yield {
             "ticker": ticker,
             "last_session": since,

@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
-from fractions import Fraction
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -18,6 +17,8 @@ ACTION_COLUMNS = (
     "cash", "cost_share",
 )  # fmt: skip
 TURN = {"split": 0, "dividend": 1, "delisting": 2, "rename": 3}
+LEAVING = ("rename", "delisting", "write_off")
+"""What a ticker is given up by."""
 
 
 class FillOfDay(NamedTuple):
@@ -42,9 +43,7 @@ class DayOfBooks(NamedTuple):
     """What happens at a session."""
 
     actions: list[tuple[Any, ...]]
-    """Values of `ACTION_COLUMNS`, in turn."""
-    ends: list[tuple[str, Fraction]]
-    """Names written off, and at what each share."""
+    """Values of `ACTION_COLUMNS`, in turn; the names written off among them."""
     fills: list[FillOfDay]
     """Sales first."""
 
@@ -59,7 +58,7 @@ def put_in_turn(actions: list[tuple[Any, ...]], shares: Mapping[str, int]) -> li
     while actions:
         today = [one for one in actions if one[when] == actions[0][when]]
         actions = actions[len(today) :]
-        going = [one for one in today if one[kind] in ("rename", "delisting")]
+        going = [one for one in today if one[kind] in LEAVING]
         targets = {one[successor] for one in going if one[kind] == "rename"}
         gone = {one[name] for one in going}
         late = [
@@ -77,14 +76,19 @@ def put_in_turn(actions: list[tuple[Any, ...]], shares: Mapping[str, int]) -> li
 
 
 def gather_days(
-    actions: pl.DataFrame, fills: pl.DataFrame, session: date, calendar: Sessions
+    actions: pl.DataFrame, ends: pl.DataFrame | None, fills: pl.DataFrame, session: date, calendar: Sessions
 ) -> dict[date, DayOfBooks]:
-    """Each session at which anything happens."""
-    days: dict[date, DayOfBooks] = defaultdict(lambda: DayOfBooks([], [], []))
+    """Each session at which anything happens; `ends` is every statement about names that were written off."""
+    days: dict[date, DayOfBooks] = defaultdict(lambda: DayOfBooks([], []))
     turn = pl.col("kind").replace_strict(TURN, return_dtype=pl.Int8)
     for action in actions.sort("ex_date", turn, "ticker", "sequence").select(ACTION_COLUMNS).iter_rows():
         if (day := calendar.at_or_after(action[1])) <= session:
             days[day].actions.append(action)
+    for ticker, day, amount in () if ends is None else _find_written_off(ends):
+        if day <= session:
+            said = {"ticker": ticker, "ex_date": day, "kind": "write_off", "sequence": 0, "amount": amount}
+            days[day].actions.append(tuple(said.get(name) for name in ACTION_COLUMNS))
+            days[day].actions.sort(key=lambda action: action[1])
     first = min(days, default=session)
     for paid in actions["pay_date"].drop_nulls().unique():
         if first < paid <= session and (day := calendar.at_or_after(paid)) <= session:
@@ -95,3 +99,12 @@ def gather_days(
     ):
         days[fill[0]].fills.append(FillOfDay(*fill))
     return days
+
+
+def _find_written_off(ends: pl.DataFrame) -> list[tuple[str, date, float]]:
+    """Ticker, the session before whose open it is written off, and at what each share; by what was last said of it."""
+    newest: dict[tuple[str, date], tuple[int, date, float, bool]] = {}
+    columns = ("ticker", "last_session", "revision", "ended_on", "amount", "withdrawn")
+    for ticker, since, *said in ends.select(columns).iter_rows():
+        newest[ticker, since] = max(newest.get((ticker, since), (-1, since, 0.0, True)), tuple(said))
+    return [(ticker, day, amount) for (ticker, _), (_, day, amount, gone) in sorted(newest.items()) if not gone]

@@ -13,6 +13,7 @@ from typing import Any
 from pipeline.market.sessions import Sessions
 
 TURN = {"split": 0, "dividend": 1, "delisting": 2, "rename": 3, "write_off": 4}
+LEAVING = ("rename", "delisting", "write_off")
 Rows = Iterable[Mapping[str, Any]]
 
 
@@ -289,11 +290,11 @@ class Accountant:
 def in_turn(facts: list[Mapping[str, Any]], held: set[str]) -> list[Mapping[str, Any]]:
     """Who has a ticker that another gets that day leaves first; what else happens to it is for who comes."""
     handed_on = {f["successor"] for f in facts if f["kind"] == "rename"}
-    gone = {f["ticker"] for f in facts if f["kind"] in ("rename", "delisting")}
+    gone = {f["ticker"] for f in facts if f["kind"] in LEAVING}
 
     def place(fact: Mapping[str, Any]) -> int:
         name = fact["ticker"]
-        if fact["kind"] in ("rename", "delisting"):
+        if fact["kind"] in LEAVING:
             return 1 if name in handed_on else 2
         return 3 if name in handed_on and (name in gone or name not in held) else 0
 

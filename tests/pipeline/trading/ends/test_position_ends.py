@@ -67,6 +67,20 @@ def test_a_split_up_to_the_write_off_changes_what_a_share_of_it_pays_and_not_the
     assert_reconciled(given)
 
 
+def test_who_gets_the_ticker_on_the_day_of_a_write_off_is_not_written_off() -> None:
+    bars = [bar("AAA", day, 90.0 if number == LAST else 100.0) for number, day in enumerate(DAYS[: LAST + 1])]
+    given = World(*bars, *[bar("BBB", day, 50.0) for day in DAYS[:8]], params=free(**ENDS))
+    given.order(DAYS[0], "AAA", "buy", 100)
+    given.order(DAYS[0], "BBB", "buy", 7)
+    row = {"ticker": "BBB", "ex_date": DAYS[8], "kind": "rename", "successor": "AAA"}
+    given.act(row | dict.fromkeys(("numerator", "denominator", "amount")), split("AAA", DAYS[8], 2, 1))
+    given.settle_to(DAYS[8])
+    assert given.rows("position_ends")["amount"].to_list() == [4.5], "the split is the newcomer's"
+    assert {name: one.shares for name, one in given.book.positions.items()} == {"AAA": 14}
+    assert given.value(DAYS[8])["realised"] == Decimal("-9550.00")
+    assert_reconciled(given)
+
+
 def test_the_default_writes_off_at_nothing() -> None:
     given = silent(9, ends={"write_off_after": 4, "mark_down_after": 0})
     assert navs(given, 7, 8) == [Decimal("999000.00"), Decimal("990000.00")]
