@@ -34,3 +34,8 @@ class HealthParams:
     """Days that the exchange rate of a held name may be old before it is told of; 0 tells of none."""
     max_silent: Annotated[int, Field(ge=0, le=250), Earlier(0)] = 3
     """Sessions without a bar after which a held name is told of: beyond a short halt; 0 tells of none."""
+    max_snapshot_age_minutes: Annotated[int, Field(ge=0, le=1_440)] = 30
+    """Minutes that the newest bar within a session may have ended before its close, where snapshots are taken."""
+    daily_tolerance: Annotated[float, Field(ge=0, lt=1)] = 0.005
+    """Fraction by which a daily bar may differ from its own shorter ones: half a per cent is more than an auction's
+    last price usually adds, and less than any split or wrong unit."""

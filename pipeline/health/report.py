@@ -10,15 +10,17 @@ import polars as pl
 
 from lake.tables.control import RUNS, SYSTEM_HEALTH
 from lake.tables.feedback import BIAS_FLAGS, FEEDBACK_METRICS
+from lake.tables.intraday import INTRADAY_PRICES
 from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES, QUARANTINED_ROWS, TICKER_UNIVERSE
 from lake.tables.news import RAW_REPLIES, RAW_SENTIMENT
 from lake.tables.predictions import INFERENCE_LOG, PREDICTIONS
 from lake.tables.trading import PORTFOLIO_HOLDINGS, PORTFOLIO_VALUE, TRADE_PLANS
 from pipeline.engine.stage import Moment, Read, Stage
-from pipeline.health import companies
+from pipeline.health import companies, intraday
 from pipeline.health.checks import Check, Status
 from pipeline.health.companies import check_companies
 from pipeline.health.held_names import check_held_names, check_holds, check_rates
+from pipeline.health.intraday import check_daily_bars, check_snapshots
 from pipeline.health.llm_checks import check_replies
 from pipeline.health.params import HealthParams
 from pipeline.ingestion.news.params import MAX_AGAIN
@@ -28,6 +30,7 @@ from pipeline.ingestion.universe.foreign_listings import OTHER_CURRENCY
 from pipeline.prediction.inference_log import STANDING, standing_forecasts
 from pipeline.text_format import counted, percent
 
+BAR = (*MARKET_PRICES.key, "session", "open", "high", "low", "close")
 TOLERATED = 2
 """Sessions without any new forecast that are a remark; more are a failure."""
 
@@ -47,6 +50,7 @@ def report(
     portfolio_holdings: pl.DataFrame,
     trade_plans: pl.DataFrame,
     corporate_actions: pl.DataFrame,
+    intraday_prices: pl.DataFrame,
     moment: Moment,
     params: HealthParams,
 ) -> pl.DataFrame:
@@ -60,6 +64,8 @@ def report(
         _check_quarantined(quarantined_rows, market_prices, params),
         _check_answered(quarantined_rows),
         _agreed(quarantined_rows),
+        *check_snapshots(intraday_prices, moment, params),
+        *check_daily_bars(intraday_prices, market_prices, moment, params),
         *check_replies(raw_replies, raw_sentiment, params),
         _forecast(inference_log, params),
         *_fresh(predictions, inference_log, moment),
@@ -248,7 +254,7 @@ STAGE = Stage(
     function=report,
     reads=(
         Read(RUNS),
-        Read(MARKET_PRICES, columns=("ticker", "interval", "ts", "revision", "session")),
+        Read(MARKET_PRICES, columns=BAR),
         Read(TICKER_UNIVERSE, lookback=companies.LOOKBACK),
         Read(QUARANTINED_ROWS, columns=("payload_id", "line", "target", "rule", "ticker", "row")),
         Read(RAW_REPLIES, columns=("reply_id", "session", "status", "reason", "asked_at", "article_ids", "dollars")),
@@ -265,6 +271,7 @@ STAGE = Stage(
         Read(PORTFOLIO_HOLDINGS),
         Read(TRADE_PLANS, columns=(*TRADE_PLANS.key, "blocked_by", "verdicts")),
         Read(CORPORATE_ACTIONS, lookback=companies.LOOKBACK, where=pl.col("kind").is_in(["rename", "delisting"])),
+        Read(INTRADAY_PRICES, lookback=intraday.LOOKBACK, columns=BAR),
     ),
     writes=SYSTEM_HEALTH,
     params=HealthParams(),

@@ -14,11 +14,13 @@ from lake.errors import LakeError
 from lake.store import Lake
 from lake.tables import TABLES
 from lake.tables.control import RUNS
+from lake.tables.intraday import INTRADAY_PRICES
 from lake.tables.market import INSTRUMENTS, MARKET_PRICES
 from pipeline.control.workers.job import Job
 from pipeline.control.workers.task_actions import perform
 from tests.frames.published import publish_sessions
 from tests.new_lake import new_lake
+from tests.pipeline.ingestion.intraday.five_minutes import at, write_bars
 
 MAINTAIN = ("maintain",)
 
@@ -81,3 +83,18 @@ def test_a_cycle_that_nobody_bounded_does_not_make_up_years_and_says_how_to(worn
         with pytest.raises(LakeError, match=r"up to 2021-04-21, 1,7\d\d days before 2026-01-0\d.*replay --to"):
             perform(worn, order("cycle", session=session, requested=asked_for), given)
     assert worn.newest(RUNS) == before
+
+
+def test_a_snapshot_is_taken_as_of_the_moment_its_slot_was_due_and_not_again_where_a_later_one_is_there(
+    tmp_path: Path,
+) -> None:
+    write_bars(tmp_path / "bars.csv", {at(end): 100.0 for end in range(5, 65, 5)})
+    lake = new_lake(tmp_path / "lake")
+    given = {f"NEXTGEN_SOURCE__FILES__{name}": str(tmp_path / "bars.csv") for name in ("PRICES", "INTRADAY")}
+    given |= {"NEXTGEN_SOURCE__NAME": "files", "NEXTGEN_SOURCE__FILES__INTERVALS": "1d,5m"}
+    report = perform(lake, order("snapshot", due_at=at(32), session=at(0).date()), given)
+    assert report.cycle_id == "snapshot-20250602T140200Z"
+    assert Lake.open(lake.path).read(INTRADAY_PRICES)["ts"].max() == at(30)
+    before = lake.newest(RUNS)
+    assert perform(lake, order("snapshot", due_at=at(20), session=at(0).date()), given).cycle_id == report.cycle_id
+    assert lake.newest(RUNS) == before
