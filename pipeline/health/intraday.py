@@ -58,8 +58,8 @@ def check_daily_bars(
         return
     first = apart.row(0, named=True)
     message = (
-        f"contradicted by their own shorter bars: {apart.height} of {counted(beside.height, 'daily bar')}, the first is "
-        f"{first['ticker']}: {first['said']}; fetch both again, or see which of them is adjusted for a split"
+        f"contradicted by their own shorter bars: {apart.height} of {counted(beside.height, 'daily bar')}, the first "
+        f"is {first['ticker']}: {first['said']}; fetch both again, or see which of them is adjusted for a split"
     )
     yield Check("intraday_prices", "daily bar", "warn", float(apart.height), 0.0, message[:500])
 
