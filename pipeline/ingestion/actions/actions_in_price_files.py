@@ -10,6 +10,7 @@ from math import ceil, log
 import polars as pl
 
 from pipeline.ingestion.actions.split_ratios import everyday_ratio, rare_ratio
+from pipeline.text_format import percent
 
 ACTION = {
     **dict.fromkeys(("ticker", "ex_date", "kind", "numerator", "denominator", "amount"), pl.String),
@@ -19,6 +20,10 @@ MOST_DECIMALS = 6
 """Vendors work their adjusted closes out to six decimals, however many a file writes."""
 ARITHMETIC = 3e-7
 """Relative; what is left of single precision in an adjusted close, whatever decimals are written."""
+SINGLE = 2e-7
+"""Relative; what single precision leaves of a price."""
+LEAST_QUOTES = 20
+"""Closes before a dividend from which their decimals say anything."""
 WELL_BEYOND = 1.5
 """Times the rounding of two neighbours: a step of the adjusted close below it may be nothing."""
 STATED, DERIVED = 1.0, 0.99
@@ -38,6 +43,8 @@ class ToldActions:
     for them; null where it has none. None where prices are as traded."""
     doubts: tuple[str, ...]
     """What was said and is not believed, in words."""
+    twice: str = ""
+    """Why the dividends would count twice, where the prices look adjusted for them already; empty otherwise."""
 
 
 def tell_actions(rows: pl.DataFrame) -> ToldActions | None:
@@ -88,7 +95,34 @@ def _read_stated(rows: pl.DataFrame, ordered: pl.DataFrame) -> ToldActions:
         (ticker, str(day), "dividend", None, None, amount, str(STATED))
         for ticker, day, amount in cash.select("ticker", "day", "dividend").iter_rows()
     ]
-    return ToldActions(_frame(told), later, tuple(doubts))
+    return ToldActions(_frame(told), later, tuple(doubts), _tell_twice(ordered, cash, later))
+
+
+def _tell_twice(ordered: pl.DataFrame, cash: pl.DataFrame, later: pl.Series | None) -> str:
+    """Whether closes before a ticker's last stated dividend are no prices that were quoted, and those after it are.
+
+    Exchanges quote in four decimals. What a vendor's single precision leaves beyond them does not count, and splits
+    that the file has adjusted for are undone first.
+    """
+    last = cash.group_by("ticker").agg(ex=pl.col("day").max())
+    ratio = pl.lit(1.0) if later is None else later.gather(ordered["row"]).fill_null(1.0)
+    close = pl.col("close") * pl.col("ratio")
+    quoted = (close - close.round(4)).abs() <= close * SINGLE
+    shares = (
+        ordered.with_columns(ratio=ratio)
+        .join(last, on="ticker")
+        .group_by(before=pl.col("day") < pl.col("ex"))
+        .agg(pl.len(), quoted=quoted.mean())
+    )
+    found = {before: (count, share) for before, count, share in shares.iter_rows()}
+    (many, odd), (_, plain) = found.get(True, (0, 1.0)), found.get(False, (0, 0.0))
+    if many < LEAST_QUOTES or odd > 0.5 or plain < 0.9:
+        return ""
+    return (
+        f"{percent(1 - odd, 0)} of the closes before a dividend have more decimals than exchanges quote, and those after "
+        "the last one have not: the prices are adjusted for dividends that are stated beside them, which would so count "
+        "twice; download prices as they were traded (yfinance: auto_adjust=False)"
+    )
 
 
 @dataclass(frozen=True)

@@ -109,3 +109,12 @@ def test_a_step_that_no_action_explains_is_told_and_makes_none() -> None:
 def test_rounding_alone_makes_no_action() -> None:
     closes = [round(3 + n % 7 / 10, 2) for n in range(60)]
     assert told(closes, adjusted=[f"{close * 0.5:.2f}" for close in closes]).lines.is_empty()
+
+
+@pytest.mark.parametrize(("adjusted", "told_twice"), [(True, True), (False, False)])
+def test_closes_adjusted_for_the_dividends_beside_them_would_count_twice(adjusted: bool, told_twice: bool) -> None:
+    traded = [round(50 + n % 7 * 0.13, 2) for n in range(60)]
+    factor = 1 - 0.37 / traded[29] if adjusted else 1.0
+    closes = [close * (factor if n < 30 else 1.0) for n, close in enumerate(traded)]
+    found = told(closes, dividend=["0.37" if n == 30 else "0" for n in range(60)])
+    assert ("auto_adjust=False" in found.twice) == told_twice

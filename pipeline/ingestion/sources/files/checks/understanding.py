@@ -176,6 +176,8 @@ def _find_problems_of_series(bars: Bars, params: FilesParams, asked: Asked) -> I
             f"sessions of {exchange}: --set market.exchange={exchange}"
         )
     yield from _find_exchanged_columns(bars)
+    if bars.told is not None and bars.told.twice and not params.actions:
+        yield bars.told.twice + ", or give a file of actions (--actions), which then counts alone"
 
 
 def _find_exchanged_columns(bars: Bars) -> Iterator[str]:
