@@ -119,8 +119,8 @@ def _tell_twice(ordered: pl.DataFrame, cash: pl.DataFrame, later: pl.Series | No
     if many < LEAST_QUOTES or odd > 0.5 or plain < 0.9:
         return ""
     return (
-        f"{percent(1 - odd, 0)} of the closes before a dividend have more decimals than exchanges quote, and those after "
-        "the last one have not: the prices are adjusted for dividends that are stated beside them, which would so count "
+        f"{percent(1 - odd, 0)} of the closes before a dividend have more decimals than exchanges quote, those after "
+        "the last one have not: the prices are adjusted for dividends that are stated beside them, which would count "
         "twice; download prices as they were traded (yfinance: auto_adjust=False)"
     )
 

@@ -114,7 +114,17 @@ def iso_times(text: pl.Series, days: pl.Series) -> pl.Series:
 
 
 def iso_days(text: pl.Series, zone: str) -> pl.Series:
-    """Return the day of each ISO 8601 cell as Date; one with a time and an offset belongs to its day in `zone`."""
+    """Return the day of each ISO 8601 cell as Date; one with a time and an offset belongs to its day in `zone`.
+
+    Each cell is read once, however many rows have it: many tickers share a day.
+    """
+    once = text.unique(maintain_order=True).alias("text")
+    known = pl.DataFrame([once, _iso_days(once, zone).alias("day")])
+    rows = text.alias("text").to_frame().join(known, on="text", how="left", nulls_equal=True, maintain_order="left")
+    return rows["day"]
+
+
+def _iso_days(text: pl.Series, zone: str) -> pl.Series:
     frame = pl.DataFrame({"text": text.str.strip_chars()})
     written = pl.col("text").str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False)
     plain = pl.col("text").str.contains(ISO_DATE) | pl.col("text").str.contains(MIDNIGHT)
