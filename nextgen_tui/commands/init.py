@@ -168,11 +168,14 @@ def _load(invocation: Invocation, new_lake: NewLake) -> int:
     """Load the history, show the result, and return the exit code."""
     from lake.tables.market import MARKET_PRICES, QUARANTINED_ROWS
     from nextgen_tui.text.formats import duration
+    from nextgen_tui.text.safe_text import safe_text
     from pipeline.reading.results.summary import count_by_rule
 
     started = perf_counter()
     with invocation.output.progress("history") as progress:
         rows = new_lake.load(progress)
+    for note in new_lake.notes:
+        invocation.output.say(safe_text(note, 400))
     usable = rows[MARKET_PRICES.name] > 0
     _tell(invocation, rows, count_by_rule(invocation.lake.read(QUARANTINED_ROWS, columns=("rule",))), usable)
     if not usable:

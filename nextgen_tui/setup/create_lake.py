@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pipeline.config.settings import Settings
     from pipeline.engine.runner import Runner
     from pipeline.ingestion.sources.files.checks.understanding import Understanding
+    from pipeline.ingestion.sources.source import Source
     from pipeline.market.sessions import Sessions
 
 
@@ -29,6 +30,8 @@ class NewLake:
     last: date
     known: date
     """The last session the source has today."""
+    notes: tuple[str, ...] = ()
+    """What is worth a word of the operator's files: columns and files not used, actions that they tell."""
 
     def load(self, progress: Progress) -> dict[str, int]:
         """Load the history; return table -> rows."""
@@ -71,7 +74,7 @@ def make_lake(invocation: Invocation, chosen: Mapping[str, Given], until: date |
     lake = Lake.create(path)
     if chosen:
         write_document(path, toml_document((key, given.value) for key, given in chosen.items()))
-    return NewLake(Runner(lake, settings, source), first, last, known)
+    return NewLake(Runner(lake, settings, source), first, last, known, _tell_notes(source))
 
 
 def understand_files(invocation: Invocation, chosen: Mapping[str, Given]) -> Understanding:
@@ -89,6 +92,13 @@ def understand_files(invocation: Invocation, chosen: Mapping[str, Given]) -> Und
             f"--dry-run shows what was understood of files; the {settings.source.name} source has none"
         )
     return FilesSource(settings.source.files, calendar).understand()
+
+
+def _tell_notes(source: Source) -> tuple[str, ...]:
+    from nextgen_tui.setup.understanding_view import tell_notes
+    from pipeline.ingestion.sources.files.source import FilesSource
+
+    return tuple(tell_notes(source.understand())) if isinstance(source, FilesSource) else ()
 
 
 def _choose_settings(invocation: Invocation, chosen: Mapping[str, Given]) -> tuple[Settings, Sessions]:

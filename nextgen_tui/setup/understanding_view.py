@@ -38,12 +38,13 @@ def tell_notes(found: Understanding) -> Iterator[str]:
     for layout in found.layouts:
         if layout.unused:
             yield f"columns of {layout.first_file} that are not used: {', '.join(layout.unused)}"
-    told = ", ".join(f"{formats.whole(count)} {kind}s" for kind, count in found.actions.items())
+    told = ", ".join(formats.counted(count, kind) for kind, count in found.actions.items())
     columns = ", ".join(dict.fromkeys(column for layout in found.layouts for column in layout.actions_from))
     if told and found.actions_file:
-        yield f"{told} told by {columns} are not used: the actions are those of {found.actions_file}"
+        yield f"not used: {told} told by {columns}; the actions are those of {found.actions_file}"
     elif told:
-        yield f"{told} are told by {columns}, and become corporate actions known at their ex-dates"
+        verb = "is" if sum(found.actions.values()) == 1 else "are"
+        yield f"{told} {verb} told by {columns}; corporate actions known at their ex-dates come of it"
     elif columns:
         yield f"{columns} tell of no split and no dividend"
     for file, reason in found.passed_over[:SHOWN]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lake.store import Lake
-from lake.tables.market import INSTRUMENTS, MARKET_PRICES, QUARANTINED_ROWS
+from lake.tables.market import CORPORATE_ACTIONS, INSTRUMENTS, MARKET_PRICES, QUARANTINED_ROWS
 from nextgen_tui.cli import exit_codes
 from nextgen_tui.cli.main import outcome
 from pipeline.config.loading import load
@@ -134,10 +134,15 @@ def test_a_dry_run_shows_what_was_understood_and_makes_nothing(
 
 def test_what_was_set_aside_of_good_prices_is_told_by_rule(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     prices = tmp_path / "prices.csv"
-    days = [f"AAPL,{day},10,11,9,10.5,1000" for day in DAYS]
-    prices.write_text("\n".join(["ticker,date,open,high,low,close,volume", *days, "AAPL,2024-03-18,10,11,9,n/a,1000"]))
+    days = [f"AAPL,{day},10,11,9,10.5,1000,{0.25 * (day == DAYS[3])},x" for day in DAYS]
+    header = "ticker,date,open,high,low,close,volume,divCash,note"
+    prices.write_text("\n".join([header, *days, "AAPL,2024-03-18,10,11,9,n/a,1000,0.0,x"]))
     assert outcome(["--json", "init", "--prices", str(prices), "--lake", str(tmp_path / "lake")]) == exit_codes.DONE
-    told = json.loads(capsys.readouterr().out)
+    written = capsys.readouterr()
+    told, said = json.loads(written.out), " ".join(written.err.split())
+    assert "that are not used: note" in said and "1 dividend is told by divCash" in said
+    (action,) = Lake.open(tmp_path / "lake").read(CORPORATE_ACTIONS).to_dicts()
+    assert (action["ex_date"], action["amount"], action["confidence"]) == (DAYS[3], 0.25, 1.0)
     assert (told["usable"], told["rows"]["market_prices"]) == (True, len(DAYS))
     assert sum(told["set_aside"].values()) == told["rows"]["quarantined_rows"] == 1
 

@@ -55,6 +55,7 @@ class FilesSource:
         self.zone = params.zone or calendar.zone
         self._seen: tuple[tuple[str, int, int], ...] = ()
         self._content: Content | None = None
+        self._understood: tuple[Content, Understanding] | None = None
 
     def coverage(self) -> tuple[date, date]:
         """The first and last session the price files have bars for, the benchmark's own aside.
@@ -93,8 +94,11 @@ class FilesSource:
     def understand(self) -> Understanding:
         """Return what was understood of the files, and what a load of them would do."""
         first, last = self.coverage()
-        asked = Asked(self.calendar, first, last, self.currency, self.params.interval, self.params.stamp)
-        return understand(self._read(), self.params, asked, self.zone)
+        content = self._read()
+        if self._understood is None or self._understood[0] is not content:
+            asked = Asked(self.calendar, first, last, self.currency, self.params.interval, self.params.stamp)
+            self._understood = content, understand(content, self.params, asked, self.zone)
+        return self._understood[1]
 
     def prices(self, since: date, session: date, *, history: bool) -> pl.DataFrame:
         """Return RAW_PRICES rows of the files' lines; history also lands the lines whose day cannot be read."""
