@@ -220,7 +220,12 @@ def test_every_run_of_the_demo_comes_out_the_same_after_the_migration(migrated: 
 
 
 @pytest.mark.parametrize(
-    ("number", "archive"), [(3, THIRD), pytest.param(4, FOURTH, marks=pytest.mark.slow), (5, FIFTH)]
+    ("number", "archive"),
+    [
+        pytest.param(3, THIRD, marks=pytest.mark.slow),  # by default the first, the last, and the demo's
+        pytest.param(4, FOURTH, marks=pytest.mark.slow),
+        (5, FIFTH),
+    ],
 )
 def test_a_later_lake_gains_the_columns_of_today_and_its_runs_come_out_the_same(
     tmp_path: Path, number: int, archive: Path
