@@ -7,6 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from pipeline.ingestion.sources.errors import SourceError
 from tests.price_files.layouts import LAYOUTS
 from tests.price_files.outcome import find_wrong_bars, import_files
 from tests.price_files.true_market import TrueMarket, true_market
@@ -75,3 +76,45 @@ def test_every_layout_of_three_years_of_forty_tickers_is_read_bar_by_bar(
     tmp_path: Path, layout: str, exchange: str
 ) -> None:
     _check(layout, true_market(exchange, tickers=40, months=36), tmp_path)
+
+
+def test_dates_that_cannot_be_told_apart_are_read_by_the_form_that_the_refusal_names(tmp_path: Path) -> None:
+    market = true_market("XNYS", tickers=2, months=2)
+    early = market.bars.filter(pl.col("session").dt.day() <= 12)
+    early.with_columns(pl.col("session").dt.strftime("%d/%m/%Y")).rename({"session": "date"}).write_csv(
+        tmp_path / "all.csv"
+    )
+    with pytest.raises(SourceError, match="set date_format to %m/%d/%Y or %d/%m/%Y"):
+        import_files(tmp_path / "all.csv", market.calendar)
+    outcome = import_files(tmp_path / "all.csv", market.calendar, date_format="%d/%m/%Y")
+    assert find_wrong_bars(outcome.bars, early).is_empty()
+
+
+def test_numbers_that_can_be_read_in_two_ways_are_read_by_the_mark_that_the_refusal_asks_for(tmp_path: Path) -> None:
+    rows = "2024-03-04;AAA;1,234;1,240;1,230;1,236;5,000\n2024-03-05;AAA;1,235;1,241;1,231;1,237;6,000\n"
+    (tmp_path / "all.csv").write_text("date;ticker;open;high;low;close;volume\n" + rows)
+    calendar = true_market("XNYS", tickers=2, months=2).calendar
+    with pytest.raises(SourceError, match=r"set source\.files\.decimal to ',' or '\.'"):
+        import_files(tmp_path / "all.csv", calendar)
+    read = [import_files(tmp_path / "all.csv", calendar, decimal=mark).bars["close"].to_list() for mark in (".", ",")]
+    assert read == [[1236.0, 1237.0], [1.236, 1.237]]
+
+
+def test_a_file_that_names_no_ticker_is_read_once_it_is_named_after_one(tmp_path: Path) -> None:
+    market = true_market("XNYS", tickers=1, months=2)
+    market.bars.drop("ticker").rename({"session": "Date"}).write_csv(tmp_path / "HistoricalData_1709.csv")
+    with pytest.raises(SourceError, match=r"name the file after its ticker, as in AAPL\.csv"):
+        import_files(tmp_path / "HistoricalData_1709.csv", market.calendar)
+    path = (tmp_path / "HistoricalData_1709.csv").rename(tmp_path / "AAPL.csv")
+    assert find_wrong_bars(import_files(path, market.calendar).bars, market.bars).is_empty()
+
+
+def test_one_table_of_closes_is_refused_and_read_with_the_four_others_beside_it(tmp_path: Path) -> None:
+    market = true_market("XNYS", tickers=3, months=2)
+    folder = LAYOUTS["a table for each value"].write(market, tmp_path)
+    with pytest.raises(SourceError, match=r"open\.csv, high\.csv, low\.csv, close\.csv and volume\.csv"):
+        import_files(folder / "close.csv", market.calendar)
+    assert find_wrong_bars(import_files(folder, market.calendar).bars, market.bars).is_empty()
+    (folder / "low.csv").unlink()
+    with pytest.raises(SourceError, match="and none for low"):
+        import_files(folder, market.calendar)
