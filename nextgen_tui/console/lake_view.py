@@ -13,10 +13,10 @@ import polars as pl
 
 from lake.contract import Table
 from lake.migrations.run import STAGE as MIGRATION
-from lake.runs import highest_versions
+from lake.runs import highest_versions, of_work
 from lake.store import Lake
 from lake.tables import TABLES
-from lake.tables.control import RUNS, SYSTEM_HEALTH
+from lake.tables.control import RUNS, SYSTEM_HEALTH, WorkKind
 from lake.upkeep.compaction import STAGE as COMPACTION
 from nextgen_tui.console.time_travel import AsOf
 
@@ -116,8 +116,8 @@ class LakeView:
 
     @cached_property
     def session(self) -> date | None:
-        """The last session that was run."""
-        last = self.runs.filter(pl.col("status") == "done")["session"].max()
+        """The last session that was run; one that has had snapshots alone is still to come."""
+        last = self.runs.filter(pl.col("status") == "done", ~of_work(WorkKind.SNAPSHOT))["session"].max()
         return last if isinstance(last, date) else None
 
     def last_rows(self, table: Table, **how: Any) -> pl.DataFrame:

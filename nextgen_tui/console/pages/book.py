@@ -8,7 +8,8 @@ from decimal import Decimal
 
 import polars as pl
 
-from lake.tables.market import MARKET_PRICES
+from lake.tables.intraday import INTRADAY_PRICES
+from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES
 from lake.tables.trading import (
     EXECUTED_TRADES,
     LEDGER_ENTRIES,
@@ -24,6 +25,7 @@ from nextgen_tui.console.page import Detail, Link, Page, Row, Section, SheetSpec
 from nextgen_tui.console.pages.data import candle_chart
 from nextgen_tui.console.sheet.sheet import Cell, Col, Style, signed
 from nextgen_tui.text import formats
+from pipeline.reading.results.snapshot_mark import SnapshotMark, mark_at_snapshot
 from pipeline.reading.results.summary import LedgerFacts, ledger_facts
 from pipeline.reading.results.ticker_paths import add_closes
 
@@ -45,6 +47,8 @@ class BookData:
     ledger: pl.DataFrame
     facts: LedgerFacts
     bars: pl.DataFrame
+    mark: SnapshotMark | None = None
+    """At the last snapshot of a session whose cycle has not run; None where there is none."""
 
 
 class BookPage(Page[BookData]):
@@ -60,6 +64,7 @@ class BookPage(Page[BookData]):
         ledger = view.read(LEDGER_ENTRIES)
         held = pl.DataFrame(schema=PORTFOLIO_HOLDINGS.stored_schema)
         bars = pl.DataFrame(schema=MARKET_PRICES.stored_schema)
+        mark = None
         trades = view.read(EXECUTED_TRADES).sort("session", "ticker", descending=[True, False])
         if value.height:
             last = value["session"][-1]
@@ -68,6 +73,7 @@ class BookPage(Page[BookData]):
             daily = pl.col("ticker").is_in(wanted) & (pl.col("interval") == "1d")
             span = {"since": last - timedelta(days=DAYS_BACK), "until": last}
             bars = view.read(MARKET_PRICES, where=daily, every_revision=False, **span)
+            mark = _mark(view, value["nav"][-1], held)
         return BookData(
             value=value,
             holdings=add_closes(held, bars),
@@ -76,6 +82,7 @@ class BookPage(Page[BookData]):
             ledger=ledger.sort("session", "sequence", descending=True),
             facts=ledger_facts(ledger, value),
             bars=bars,
+            mark=mark,
         )
 
     def sentence(self, data: BookData) -> str:
@@ -91,6 +98,7 @@ class BookPage(Page[BookData]):
         return (
             f"{formats.money(row['nav'])} at {row['session']}: {formats.percent(gain, signed=True)} since the start "
             f"({beside}); {formats.percent(row['drawdown'], 1)} below the peak. {data.facts.sentence}"
+            + (f" {data.mark.sentence}" if data.mark else "")
         )
 
     def specs(self, data: BookData) -> tuple[SheetSpec[BookData], ...]:
@@ -105,6 +113,18 @@ class BookPage(Page[BookData]):
     def overview(self, data: BookData) -> tuple[Chart, ...]:
         """The book beside both baselines, with its drawdown."""
         return equity_charts(data.value)
+
+
+def _mark(view: LakeView, nav: Decimal, held: pl.DataFrame) -> SnapshotMark | None:
+    """The book at the last snapshot since its last session; none at a past standpoint."""
+    if view.at is not None or held.is_empty():
+        return None
+    later = {"since": held["session"][0] + timedelta(days=1), "where": pl.col("ticker").is_in(held["ticker"].to_list())}
+    bars = view.read(INTRADAY_PRICES, every_revision=False, columns=(*INTRADAY_PRICES.key, "session", "close"), **later)
+    if bars.is_empty():
+        return None
+    actions = view.read(CORPORATE_ACTIONS, every_revision=False, until=bars["session"].max(), **later)
+    return mark_at_snapshot(nav, held, bars, actions)
 
 
 def equity_charts(value: pl.DataFrame) -> tuple[Chart, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 from lake.runs import last_decision
 from lake.store import Lake
@@ -19,17 +20,20 @@ from lake.tables.trading import (
 from lake.upkeep.compaction import compact_tables
 from nextgen_tui.console.lake_view import LakeView, read_runs
 from nextgen_tui.console.notes import Line
-from nextgen_tui.console.pages.book import BookData, position_detail, trade_notes, value_sources
+from nextgen_tui.console.pages.book import BookData, BookPage, position_detail, trade_notes, value_sources
 from nextgen_tui.console.pages.learning import format_error
 from nextgen_tui.console.pages.runs import RunsData, RunsPage, cycle_rows
 from nextgen_tui.console.pages.schedule import SchedulePage
 from nextgen_tui.console.screens import PAGES
+from nextgen_tui.console.time_travel import step_as_of
 from pipeline.control.daemon.clock import PacedClock
 from pipeline.control.daemon.simulated_pace import describe_pace
+from pipeline.engine.runner import Runner
 from pipeline.market.sessions import exchange_sessions
 from pipeline.reading.results.summary import ledger_facts
 from tests.nextgen_tui.lakes import rows, run_row
 from tests.pipeline.control.daemon.test_simulated_pace import beating
+from tests.pipeline.ingestion.intraday.five_minutes import files_settings, write_bars
 
 NOW = datetime(2022, 3, 2, tzinfo=UTC)
 DAY = date(2022, 2, 28)
@@ -59,7 +63,7 @@ def test_in_a_market_that_was_run_at_speed_tasks_are_due_by_its_own_time(own_des
         view = LakeView(own_desk, read_runs(own_desk), clock=lambda: NOW + timedelta(days=400))
         page = SchedulePage()
         page.prepare(view)
-        return page.load(view).tasks["next"].to_list()
+        return page.load(view).tasks["next"].drop_nulls().to_list()
 
     assert min(due()) > NOW + timedelta(days=399)
     stands_at = last_decision(own_desk)
@@ -99,6 +103,26 @@ def test_a_foreign_trade_and_position_are_told_in_both_currencies_and_the_rates_
     assert any("exchange rates" in text(line) and "-7.00" in text(line) for line in value_sources(value))
     own = rows(EXECUTED_TRADES, {"currency": None}).row(0, named=True)
     assert not any("converted" in text(line) for line in trade_notes(own))
+
+
+def test_the_book_is_marked_at_the_last_snapshot_and_said_to_be_unofficial_until_the_close(
+    own_desk: Lake, tmp_path: Path
+) -> None:
+    before, page = LakeView(own_desk, read_runs(own_desk)), BookPage()
+    official = page.sentence(page.load(before))
+    ended = datetime(2022, 3, 2, 15, tzinfo=UTC)
+    write_bars(tmp_path / "bars.csv", {ended - timedelta(minutes=5): 1.0, ended: 106.0}, "ACME")
+    Runner(own_desk, files_settings(tmp_path / "bars.csv")).snapshot(ended + timedelta(minutes=2))
+    live = LakeView(own_desk, read_runs(own_desk))
+    data = page.load(live)
+    assert data.mark is not None and data.mark.change == 50 * Decimal(106) - data.holdings["market_value"][0]
+    told = page.sentence(data)
+    assert (
+        told.startswith(official) and "Unofficial until the close: 1,010,050.00 at the snapshot of 2022-03-02" in told
+    )
+    assert live.session == before.session
+    past = LakeView(own_desk, read_runs(own_desk), step_as_of(read_runs(own_desk), None, -1))
+    assert page.load(past).mark is None
 
 
 def text(line: Line) -> str:
