@@ -121,6 +121,14 @@ def test_files_without_a_sound_row_make_no_lake_whatever_is_waved_through(tmp_pa
     assert "no row is a sound bar" in problem and "close '?'" in problem and "all.csv line 2" in problem
 
 
+def test_prices_that_look_adjusted_are_told_and_read_all_the_same(tmp_path: Path) -> None:
+    factor = pl.when(pl.col("date") < BARS["date"][-10]).then(0.98765432101).otherwise(1.0)
+    adjusted = BARS.with_columns(pl.col("open", "high", "low", "close") * factor)
+    found = understood(tmp_path, adjusted)
+    assert not found.problems and "they look adjusted" in found.doubts[0]
+    assert not understood(tmp_path, BARS).doubts
+
+
 def test_columns_that_nothing_reads_and_those_that_tell_of_actions_are_named(tmp_path: Path) -> None:
     (layout,) = understood(tmp_path, BARS.with_columns(vwap=1.0, splitFactor=1.0)).layouts
     assert (layout.unused, layout.actions_from) == (("vwap",), ("splitFactor",))

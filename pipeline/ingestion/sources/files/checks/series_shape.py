@@ -47,6 +47,8 @@ SPARSE = 10
 """Bars from which the distance between them tells something."""
 TELLING = 60
 """Bars from which the order of columns shows."""
+SINGLE = 2e-7
+"""Relative; what single precision leaves of a price."""
 WIDEST = 2.0
 """High over low that no security has on most of its days."""
 SURE = 5
@@ -136,6 +138,20 @@ def find_wide_ranges(bars: Bars) -> tuple[str, float] | None:
         .filter((pl.col("count") >= SPARSE) & (pl.col("range") > WIDEST))
     )
     return ranges.select("ticker", "range").row(0) if not ranges.is_empty() else None
+
+
+def find_adjusted_closes(bars: Bars) -> float:
+    """Return the share of closes with more decimals than exchanges quote, where the newest have not; else 0.
+
+    So look prices that a vendor adjusted for what came after them: the newest bars alone are as they were traded.
+    """
+    close = bars.lines[bars.fields["close"]].cast(pl.Float64, strict=False)
+    rows = pl.DataFrame({"ticker": bars.symbol, "day": bars.day, "close": close}).drop_nulls()
+    quoted = ((pl.col("close") - pl.col("close").round(4)).abs() <= pl.col("close") * SINGLE).alias("quoted")
+    newest = rows.select("ticker", "day", quoted).filter(pl.col("day") == pl.col("day").max().over("ticker"))
+    share = float(rows.select(~quoted).to_series().mean() or 0.0)  # type: ignore[arg-type]
+    last = float(newest["quoted"].mean() or 0.0)  # type: ignore[arg-type]
+    return share if rows.height >= TELLING and share > 0.5 and last > 0.9 else 0.0
 
 
 def find_foreign_tickers(bars: Bars, exchange: str, listed: frozenset[str]) -> tuple[str, str, int] | None:

@@ -16,6 +16,7 @@ from pipeline.ingestion.sources.files.checks.calendar_fit import (
 )
 from pipeline.ingestion.sources.files.checks.judged_rows import OFF_SESSION, SHOWN, Asked, JudgedRows, judge_rows
 from pipeline.ingestion.sources.files.checks.series_shape import (
+    find_adjusted_closes,
     find_exchanged_columns,
     find_foreign_tickers,
     find_longer_bars,
@@ -115,10 +116,20 @@ def understand(content: Content, params: FilesParams, asked: Asked, zone: str) -
         first_bars=_first_bars(content.bars),
         actions=dict(kinds),
         actions_file=params.actions,
-        doubts=tuple(doubt for part in told for doubt in part.doubts),
+        doubts=(*_tell_adjusted(content.bars), *(doubt for part in told for doubt in part.doubts)),
         set_aside=set_aside,
         problems=tuple(dict.fromkeys(problems)),
     )
+
+
+def _tell_adjusted(parts: Sequence[Bars]) -> Iterator[str]:
+    for bars in parts:
+        if share := find_adjusted_closes(bars):
+            yield (
+                f"{percent(share, 0)} of the closes in {bars.places['file'][0]} have more decimals than exchanges "
+                "quote, and the newest have not: they look adjusted for dividends or splits, so amounts and volumes are not those "
+                "that were traded (yfinance: auto_adjust=False, actions=True)"
+            )
 
 
 def _tell_nothing_sound(set_aside: Sequence[SetAside]) -> str:
