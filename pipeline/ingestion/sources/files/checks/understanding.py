@@ -127,8 +127,8 @@ def _tell_adjusted(parts: Sequence[Bars]) -> Iterator[str]:
         if share := find_adjusted_closes(bars):
             yield (
                 f"{percent(share, 0)} of the closes in {bars.places['file'][0]} have more decimals than exchanges "
-                "quote, and the newest have not: they look adjusted for dividends or splits, so amounts and volumes are not those "
-                "that were traded (yfinance: auto_adjust=False, actions=True)"
+                "quote, and the newest have not: they look adjusted for dividends or splits, and are not "
+                "those that were traded (yfinance: auto_adjust=False, actions=True)"
             )
 
 
