@@ -13,7 +13,7 @@ from pipeline.engine.resume import resume
 from pipeline.engine.stages import IMPORT
 from pipeline.engine.work import Work
 from tests.frames.control import recipe, run
-from tests.pipeline.engine.test_work import ALL
+from tests.pipeline.engine.test_work import ALL, NOON
 
 
 def left_by(wanted: Work, stage: str = "land_prices", since: date | None = None) -> Run:
@@ -31,6 +31,11 @@ def left_by(wanted: Work, stage: str = "land_prices", since: date | None = None)
 @pytest.mark.parametrize("wanted", [ALL[0], ALL[1], ALL[3]], ids=["cycle", "backfill", "training"])
 def test_what_was_cut_off_goes_on_as_the_same_work(wanted: Work) -> None:
     assert resume([left_by(wanted), left_by(wanted, "prices")]) == wanted
+
+
+def test_a_snapshot_goes_on_as_of_its_own_moment() -> None:
+    cut_off = left_by(ALL[5], "intraday_prices")
+    assert resume([replace(cut_off, recipe=replace(cut_off.recipe, as_of=NOON))]) == ALL[5]
 
 
 def test_an_import_goes_on_without_the_older_system() -> None:
