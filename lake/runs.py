@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from hashlib import sha256
 from typing import Any
@@ -200,6 +200,19 @@ def last_snapshot(lake: Lake) -> datetime | None:
     """The moment, in UTC, of the last published snapshot of bars within a session; None if there is none."""
     last = lake.read(RUNS, where=of_work(WorkKind.SNAPSHOT) & DONE, columns=("as_of",))["as_of"].max()
     return last.astimezone(UTC) if isinstance(last, datetime) else None
+
+
+def decision_lag(lake: Lake) -> timedelta | None:
+    """How long after its decision the last published cycle or backfill was run; None on a new lake.
+
+    Minutes where a market is followed, years where its history is replayed.
+    """
+    runs = lake.read(RUNS, where=COVERING, columns=("as_of", "started_at")).sort("as_of", "started_at")
+    if runs.is_empty():
+        return None
+    as_of, started_at = runs.select("as_of", "started_at").row(-1)
+    lag: timedelta = started_at - as_of
+    return lag
 
 
 def backfill_span(lake: Lake) -> tuple[date, date] | None:

@@ -12,11 +12,11 @@ from typing import Any
 import polars as pl
 
 from lake.contract import RUN_ID
-from lake.runs import COVERING, last_decision
+from lake.runs import decision_lag, last_decision
 from lake.storage.lock import WRITER_LOCK, find_holder
 from lake.store import Lake
 from lake.tables import TABLES
-from lake.tables.control import RUNS, SERVICE_HEARTBEATS, TASK_ATTEMPTS
+from lake.tables.control import SERVICE_HEARTBEATS, TASK_ATTEMPTS
 from pipeline.config import ConfigError
 from pipeline.config.loading import load
 from pipeline.config.settings import Settings
@@ -78,10 +78,11 @@ def judge_parts(
     journal = Journal(_refuse, parse_events(lake.read(TASK_ATTEMPTS, since=now - timedelta(days=60)).drop(RUN_ID)))
     definitions = load_definitions(lake, calendars)
     settings, configuration = _configuration(lake)
-    market_time = _market_time(lake, settings, now)
+    daemon = read_daemon(lake.path, now)
+    market_time = _market_time(lake, settings, daemon, now)
     return [
         configuration,
-        _daemon(read_daemon(lake.path, now)),
+        _daemon(daemon),
         _schedule(schedule),
         *(_task(task, definitions, journal, now) for task in schedule.schedule.tasks if task.enabled),
         _disk(lake, measure_lake),
@@ -193,24 +194,17 @@ def _last_attempt(task: str, events: Sequence[Event], facts: dict[str, Any]) -> 
     return PartHealth(task, "ok", f"{task}: done for {last.slot}", facts)
 
 
-def _market_time(lake: Lake, settings: Settings | None, now: datetime) -> datetime | None:
+def _market_time(lake: Lake, settings: Settings | None, daemon: DaemonState, now: datetime) -> datetime | None:
     """The time that data are measured against: the system's, but for a market that is not followed as it happens.
 
-    A simulated market stands still between its sessions, and so does one whose history is replayed. None where nobody
-    knows the time, because the configuration cannot be read.
+    A simulated market stands still between its sessions, and so does one whose history is replayed, with no daemon to
+    follow the market since. None where nobody knows the time, because the configuration cannot be read.
     """
     if settings is None:
         return None
-    own_time = settings.source.name == "simulated" or _replays_history(lake, now)
+    lag = None if daemon.present else decision_lag(lake)
+    own_time = settings.source.name == "simulated" or (lag is not None and lag > HISTORY)
     return last_decision(lake) if own_time else now
-
-
-def _replays_history(lake: Lake, now: datetime) -> bool:
-    """Whether the last session was run long after it was over, with no daemon to follow the market since."""
-    last = lake.read(RUNS, where=COVERING, columns=("as_of", "started_at")).sort("as_of", "started_at").tail(1)
-    if last.is_empty() or read_daemon(lake.path, now).present:
-        return False
-    return bool(last["started_at"][0] - last["as_of"][0] > HISTORY)
 
 
 def _tables(lake: Lake, manifest: Schedule, now: datetime) -> list[PartHealth]:

@@ -12,6 +12,7 @@ from lake.runs import (
     Run,
     backfill_span,
     cycle_sessions,
+    decision_lag,
     failed_attempts,
     find_done_runs,
     find_run,
@@ -141,7 +142,15 @@ def test_the_last_session_is_told_by_the_kind_of_work_and_by_what_was_done(worke
     assert cycle_sessions(worked_lake.read(RUNS)) == [date(2021, 3, 5), date(2021, 3, 8)]
 
 
+def test_a_cycle_lags_behind_its_decision_by_when_it_was_run(lake: Lake) -> None:
+    replayed = replace(worked(WorkKind.CYCLE, 5), started_at=moment(5) + timedelta(days=900))
+    with lake.lock("test"):
+        publish(lake, [worked(WorkKind.CYCLE, 4), replayed], "all", durable=False)
+    assert decision_lag(lake) == timedelta(days=900)
+
+
 def test_a_new_lake_has_no_last_session(lake: Lake) -> None:
+    assert decision_lag(lake) is None
     assert (last_cycle(lake), last_session(lake), last_decision(lake), backfill_span(lake)) == (None,) * 4
 
 

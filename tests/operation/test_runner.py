@@ -42,9 +42,7 @@ def test_every_table_that_the_loop_fills_has_rows(operation: Operation) -> None:
     asked_for |= {stage.writes.name for stage in IMPORT_ONLY}  # come from an older system
     asked_for |= {stage.writes.name for stage in SNAPSHOT}  # come between the cycles
     asked_for |= {"constituents", "fx_rates"}  # come from files of the operator's, which this operation has none of
-    asked_for.add(
-        "decision_scores"
-    )  # says what a person's approvals and vetoes were worth; nobody decided anything here
+    asked_for.add("decision_scores")  # nobody approved or vetoed anything here
     rare = {"position_ends", "price_restatements", "trade_reflections", "learning_insights", "bias_flags"}
     assert not [name for name, count in rows.items() if not count and name not in asked_for | rare]
 

@@ -40,7 +40,7 @@ def position_ends(
     if params.settlement == 1:
         return POSITION_ENDS.empty()
     held = portfolio_holdings.filter(pl.col("session") < moment.session)
-    last = position_ends.sort("revision").unique(["ticker", "last_session"], keep="last", maintain_order=True)
+    last = _last_said(position_ends)
     rows = [*_take_back(last, corporate_actions, market_prices, moment, params)]
     taken_back = {(row["ticker"], row["last_session"]) for row in rows}
     standing = [row for row in _standing(last) if (row["ticker"], row["last_session"]) not in taken_back]
@@ -49,6 +49,10 @@ def position_ends(
         rows += _write_off(held, last, corporate_actions, market_prices, moment, params)
     stated = {"session": moment.session, "available_at": moment.calendar.close_at(moment.session)}
     return pl.DataFrame([row | stated for row in rows], schema=POSITION_ENDS.schema).sort(POSITION_ENDS.key)
+
+
+def _last_said(position_ends: pl.DataFrame) -> pl.DataFrame:
+    return position_ends.sort("revision").unique(["ticker", "last_session"], keep="last", maintain_order=True)
 
 
 def _standing(last: pl.DataFrame) -> Iterator[dict[str, Any]]:
@@ -126,8 +130,9 @@ def _write_off(
 
 
 def sessions_of_last_closes(frames: Mapping[str, pl.DataFrame], moment: Moment) -> list[Span]:
-    """Return the sessions of the closes that held names carry, and that names were written off at."""
-    ended = frames["position_ends"]["last_session"].unique().sort()
+    """Return the sessions of the closes that held names carry, and at which names stand written off."""
+    standing = _last_said(frames["position_ends"]).filter(~pl.col("withdrawn"), pl.col("fraction").is_not_null())
+    ended = standing["last_session"].unique().sort()
     return [*sessions_of_carried_closes(frames, moment), *((day, day) for day in ended)]
 
 
