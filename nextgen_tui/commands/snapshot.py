@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 @click.command("snapshot", cls=ReadingCommand)
-@click.option("--at", "as_of", type=INSTANT, help="The moment (default: now).")
+@click.option(
+    "--at", "as_of", type=INSTANT, help="The moment (default: now; of a simulated market, its session to come)."
+)
 @click.option("--from", "first", type=DAY, help="First session of several snapshots.")
 @click.option("--to", "last", type=DAY, help="Last session of several snapshots (default: the first).")
 @click.option(
@@ -33,13 +35,18 @@ def command(invocation: Invocation, as_of: datetime | None, first: date | None, 
     from nextgen_tui.cli.error_messages import suggest_request
     from nextgen_tui.cli.runs_view import show_runs
     from nextgen_tui.text import formats
+    from pipeline.control.workers.snapshot_moment import find_snapshot_moment
 
     if first is None and last is not None:
         raise click.UsageError("--to needs --from, the first session")
     if first is not None and as_of is not None:
         raise click.UsageError("give --at for one snapshot, or --from for several")
     runner, now = invocation.runner, datetime.now(UTC).replace(microsecond=0)
-    moments = [as_of or now] if first is None else list_moments(runner.calendar, first, last or first, every)
+    moments = (
+        [as_of or find_snapshot_moment(runner, now)]
+        if first is None
+        else list_moments(runner.calendar, first, last or first, every)
+    )
     if not moments or max(moments) > now:
         raise click.UsageError(
             f"{max(moments):%Y-%m-%d %H:%M} UTC has not come yet; end at a session that has closed"

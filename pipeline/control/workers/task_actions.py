@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from functools import partial
 
 from lake.errors import BusyError, LakeError
@@ -21,6 +21,7 @@ from pipeline.control.schedule.expectations import find_missing_outputs
 from pipeline.control.schedule.task import OPERATOR_ACTIONS
 from pipeline.control.workers.job import Job, JobReport
 from pipeline.control.workers.job_progress import report_progress
+from pipeline.control.workers.snapshot_moment import find_snapshot_moment
 from pipeline.engine.failures import record_failures
 from pipeline.engine.runner import Progress, Runner
 from pipeline.engine.stages import find_stage
@@ -98,7 +99,7 @@ def _record_failures(runner: Runner, job: Job) -> AbstractContextManager[None]:
         return nullcontext()
     session = job.session or (runner.calendar.next(last) if job.run[0] == "cycle" else last)
     if job.run[0] == "snapshot":
-        moment = _find_snapshot_moment(job)
+        moment = find_snapshot_moment(runner, job.due_at)
         return record_failures(runner.lake, snapshot(runner.calendar.last_opened(moment), moment))
     works = {"cycle": cycle, "train": training}
     make = works.get(job.run[0]) or partial(single_stage, find_stage(job.run[0]))
@@ -136,16 +137,12 @@ def _run_cycle(runner: Runner, job: Job, progress: Progress) -> str:
 
 def _snapshot(runner: Runner, job: Job, progress: Progress) -> str:
     """Take the bars that had ended when the slot was due; nothing to do where a later snapshot has brought them."""
-    moment = _find_snapshot_moment(job)
+    moment = find_snapshot_moment(runner, job.due_at)
     last = last_snapshot(runner.lake)
     if last is None or last < moment:
         runner.snapshot(moment, progress)
         last = moment
     return snapshot(runner.calendar.last_opened(last), last).cycle_id
-
-
-def _find_snapshot_moment(job: Job) -> datetime:
-    return job.due_at.replace(microsecond=0)
 
 
 def _train(runner: Runner, job: Job, progress: Progress) -> str:

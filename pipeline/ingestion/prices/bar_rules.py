@@ -11,6 +11,7 @@ from pipeline.ingestion.decode_payloads import decode
 from pipeline.ingestion.parse_values import day, first_broken, instant, naive, number, present, whole
 from pipeline.ingestion.prices.minor_units import add_currency
 from pipeline.ingestion.sources.payloads import CONVERTED
+from pipeline.ingestion.sources.source import MINUTES
 from pipeline.market.sessions import Sessions
 
 FIELDS = ("ticker", "session", "ts", "open", "high", "low", "close", "volume", "available_at")
@@ -22,8 +23,6 @@ DIGITS = 9
 """Decimals of a volume that count: beyond them lies the rounding of a vendor's own arithmetic."""
 ROUNDING = 1e-6
 """Relative; how far open and close may lie outside high and low and still be the same price, rounded elsewhere."""
-MINUTES = {"1d": 0, "1h": 60, "5m": 5, "1m": 1}
-"""Length of a bar; a daily bar ends with its session, whatever the length of that."""
 OF_THE_CONTRACT = (
     "prices are positive",
     "high is not below low",

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 SourceName = Literal["simulated", "files", "yahoo"]
 SOURCES: tuple[str, ...] = get_args(SourceName)
+DAILY = "1d"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,12 +40,42 @@ class SourceParams:
     rss: RssParams = field(default_factory=RssParams)
     """Feeds of news that join whichever source is in use."""
 
+    @property
+    def shorter_intervals(self) -> tuple[str, ...]:
+        """The lengths of bars below a day that the source in use is to bring, for snapshots; none if empty."""
+        return tuple(one for one in self._intervals if one != DAILY)
+
+    @property
+    def _intervals(self) -> tuple[str, ...]:
+        intervals: tuple[str, ...] = getattr(getattr(self, self.name, None), "intervals", (DAILY,))
+        return intervals
+
     def contradictions(self) -> Iterator[str]:
-        """A source checked against itself."""
+        """A source checked against itself, and lengths of bars that nothing brings."""
+        yield from self._interval_contradictions()
         if self.cross_check == self.name:
             yield (
                 f"cross_check is {self.cross_check!r} and so is name, the source itself; name another one or leave"
                 " cross_check empty"
+            )
+
+    def _interval_contradictions(self) -> Iterator[str]:
+        """What the lengths of bars of the source in use say against its other settings."""
+        key, shorter = f"source.{self.name}", ", ".join(self.shorter_intervals)
+        by_cycles = getattr(getattr(self, self.name, None), "interval", DAILY)
+        if DAILY not in self._intervals:
+            yield f"{key}.intervals is {shorter}, and cycles take bars of {DAILY}; add {DAILY} to {key}.intervals"
+        if shorter and by_cycles != DAILY:
+            yield (
+                f"{key}.intervals names {shorter} for snapshots, which stand beside daily bars, and {key}.interval says"
+                f" that cycles take bars of {by_cycles}; set {key}.interval to {DAILY}"
+            )
+        if self.name == "files" and shorter and not self.files.intraday:
+            yield f"{key}.intervals names {shorter}, and no files hold such bars; name them in {key}.intraday"
+        if self.name == "files" and self.files.intraday and not shorter:
+            yield (
+                f"{key}.intraday names {self.files.intraday[0]}, and {key}.intervals no bars shorter than a day, so"
+                f' nothing would read it; add their length, such as intervals = ["{DAILY}", "5m"], or take it out'
             )
 
 
@@ -92,20 +123,47 @@ def open_source(params: SourceParams, calendar: Sessions) -> Source:
     return WithFeeds(source, open_feeds(params.rss, calendar))
 
 
+def _open_intraday_files(params: SourceParams, calendar: Sessions) -> SnapshotSource:
+    from pipeline.ingestion.sources.files.intraday_files import IntradayFiles
+
+    return IntradayFiles(params.files, calendar)
+
+
+def _open_intraday_charts(params: SourceParams, calendar: Sessions) -> SnapshotSource:
+    from pipeline.ingestion.sources.yahoo.intraday_charts import IntradayCharts
+
+    return IntradayCharts(params.yahoo, calendar)
+
+
+def _open_simulated_intraday(params: SourceParams, calendar: Sessions) -> SnapshotSource:
+    from pipeline.ingestion.sources.simulated.intraday_source import SimulatedIntraday
+
+    return SimulatedIntraday(params.simulated, calendar)
+
+
+SNAPSHOT_OPENERS: Mapping[str, Callable[[SourceParams, Sessions], SnapshotSource]] = {
+    "simulated": _open_simulated_intraday,
+    "files": _open_intraday_files,
+    "yahoo": _open_intraday_charts,
+}
+
+
 def open_snapshot_source(params: SourceParams, calendar: Sessions) -> SnapshotSource:
     """Return what answers for bars within sessions: the source that the parameters name, by itself.
 
     Raises:
-        SourceError: if it has none, or none are configured.
+        SourceError: if no such bars are configured, or they contradict other settings.
     """
-    if params.name != "files":
+    if not params.shorter_intervals:
+        key = f"source.{params.name}"
+        files = f", and name their files in {key}.intraday" if params.name == "files" else ""
         raise SourceError(
-            f"the source {params.name!r} has no bars within sessions; snapshots are taken of files: set source.name to "
-            "files, and intervals and intraday under [source.files]"
+            f"no bars within sessions are configured: add 1h, 5m or 1m to {key}.intervals, such as "
+            f'intervals = ["1d", "5m"]{files}'
         )
-    from pipeline.ingestion.sources.files.intraday_files import IntradayFiles
-
-    return IntradayFiles(params.files, calendar)
+    if wrong := next(params.contradictions(), None):
+        raise SourceError(wrong)
+    return SNAPSHOT_OPENERS[params.name](params, calendar)
 
 
 def _open(name: str, params: SourceParams, calendar: Sessions) -> Source:

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Literal, Protocol
+
+from pydantic import Field
+
+from pipeline.config.setting_types import DISTINCT
 
 if TYPE_CHECKING:
     import polars as pl
 
 Interval = Literal["1d", "1h", "5m", "1m"]
 """The lengths of bars that a source can be asked for."""
+MINUTES = {"1d": 0, "1h": 60, "5m": 5, "1m": 1}
+"""Length of a bar; a daily bar ends with its session, whatever the length of that."""
+Intervals = Annotated[tuple[Interval, ...], Field(min_length=1, max_length=4), DISTINCT]
+"""Lengths of bars that a lake takes: 1d by cycles, the shorter ones by snapshots."""
 
 
 class Source(Protocol):

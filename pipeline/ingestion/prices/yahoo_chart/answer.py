@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -23,6 +23,14 @@ CURRENCY = "said_currency"
 
 
 @dataclass(frozen=True)
+class SnapshotAsked:
+    """When a snapshot was asked for and answered, in epoch seconds."""
+
+    as_of: float
+    answered_at: float
+
+
+@dataclass(frozen=True)
 class ChartAnswer:
     """A chart with what was asked."""
 
@@ -33,9 +41,10 @@ class ChartAnswer:
     interval: str
     judgement: int = 1
     """Which way of judging charts the request names; landings from before there were two name none."""
-
     converts: bool = False
     """Whether a dividend in another currency than the prices is passed on, to be converted; else it is a fault."""
+    snapshot: SnapshotAsked | None = None
+    """Of the answer to a snapshot."""
 
     @cached_property
     def findings(self) -> Findings:
@@ -68,4 +77,16 @@ def read_answer(payload: str, symbol: str, request: str) -> ChartAnswer:
     judgement = asked.get("judgement")
     way = judgement if isinstance(judgement, int) else 1
     converts = asked.get("amounts") == BY_LINE
-    return ChartAnswer(chart, str(asked.get("ticker") or symbol), until, str(asked.get("interval")), way, converts)
+    snapshot = _read_snapshot(asked)
+    return ChartAnswer(
+        chart, str(asked.get("ticker") or symbol), until, str(asked.get("interval")), way, converts, snapshot
+    )
+
+
+def _read_snapshot(asked: dict[str, Any]) -> SnapshotAsked | None:
+    """What a snapshot's request says of it; cycles' requests say nothing of the kind."""
+    try:
+        as_of, answered_at = (datetime.fromisoformat(str(asked[name])) for name in ("as_of", "answered_at"))
+    except (KeyError, ValueError):
+        return None
+    return SnapshotAsked(as_of.timestamp(), answered_at.timestamp())

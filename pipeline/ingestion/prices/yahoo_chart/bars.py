@@ -14,8 +14,8 @@ import polars as pl
 
 from pipeline.ingestion.prices.yahoo_chart.answer import CURRENCY, REPAIRED, ChartAnswer
 from pipeline.ingestion.prices.yahoo_chart.parse_chart import PRICES, Chart, Floats
+from pipeline.ingestion.prices.yahoo_chart.unfinished_bars import LIVE, began_by, unfinished_rule
 
-LIVE = "the bar is no live quote"
 AUCTION = 0.05
 """Relative; how far an auction's price may lie outside the day's range. What is further away is an error."""
 SERIES = (*PRICES, "volume", "adjclose")
@@ -77,13 +77,14 @@ def shares_since(chart: Chart, days: Sequence[date]) -> Floats:
 
 def _blocks(identity: str, answer: ChartAnswer) -> Iterator[_ChartBlock]:
     chart, findings = answer.chart, answer.findings
-    asked = list(range(bisect_right(chart.days, answer.until)))
-    rules = list(findings.bar_rules)
+    asked = list(range(began_by(answer, bisect_right(chart.days, answer.until))))
+    unfinished = {n: rule for n in asked if (rule := unfinished_rule(answer, n))} if answer.snapshot else {}
     if _ends_live(answer):
-        rules[-1] = LIVE
+        unfinished[len(chart.stamps) - 1] = LIVE
+    rules = [unfinished.get(n, rule) for n, rule in enumerate(findings.bar_rules)]
     told = [_readings(answer, n) if n in findings.undecided else None for n in asked]
     yield _ChartBlock(identity, answer, chart, asked, [rules[n] for n in asked], told)
-    repaired = [n for n in asked if rules[n] is not None and rules[n] != LIVE and n not in findings.undecided]
+    repaired = [n for n in asked if rules[n] and n not in unfinished and n not in findings.undecided]
     if repaired:
         notes: list[str | None] = [f"repaired: {rules[n]}" for n in repaired]
         yield _ChartBlock(identity, answer, findings.repaired, repaired, [None] * len(repaired), notes)

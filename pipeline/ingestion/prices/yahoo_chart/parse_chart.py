@@ -84,6 +84,8 @@ class Chart:
     dividends: tuple[Dividend, ...]
     gains: tuple[Dividend, ...] = ()
     """Capital gains that a fund distributes beside its dividends."""
+    closes_at: int | None = None
+    """Epoch second at which the session in progress, or the last one, ends."""
 
     @property
     def currency(self) -> str:
@@ -142,6 +144,7 @@ def read_chart(payload: str, symbol: str) -> Chart:
         splits=tuple(_splits(events)),
         dividends=tuple(_dividends(events)),
         gains=tuple(_gains(events)),
+        closes_at=_closes_at(meta),
     )
 
 
@@ -246,6 +249,12 @@ def _zone(meta: dict[str, Any]) -> ZoneInfo:
         return ZoneInfo(str(name))
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise UnreadableChartError(ZONED, f"it says {name!r}") from None
+
+
+def _closes_at(meta: dict[str, Any]) -> int | None:
+    periods = meta.get("currentTradingPeriod")
+    regular = periods.get("regular") if isinstance(periods, dict) else None
+    return _whole(regular.get("end")) if isinstance(regular, dict) else None
 
 
 def _whole(value: object) -> int | None:

@@ -10,7 +10,6 @@ import polars as pl
 
 from lake.contract import UTC as UTC_TYPE
 from lake.tables.intraday import RAW_INTRADAY
-from pipeline.ingestion.prices.bar_rules import MINUTES
 from pipeline.ingestion.sources.errors import SourceError
 from pipeline.ingestion.sources.files.bars import BarReader, Bars
 from pipeline.ingestion.sources.files.columns import parse_overrides
@@ -20,6 +19,7 @@ from pipeline.ingestion.sources.files.memberships import read_identities
 from pipeline.ingestion.sources.files.params import FilesParams
 from pipeline.ingestion.sources.payloads import Fetch, bar_rows
 from pipeline.ingestion.sources.snapshot_source import SnapshotQuestion, intraday_rows
+from pipeline.ingestion.sources.source import MINUTES
 from pipeline.market.currencies import currency_of
 from pipeline.market.sessions import Sessions
 
@@ -44,16 +44,6 @@ class IntradayFiles:
     def __init__(self, params: FilesParams, calendar: Sessions) -> None:
         intervals = tuple(one for one in params.intervals if one != "1d")
         self.intervals: tuple[str, ...] = intervals
-        if not intervals:
-            raise SourceError(
-                "no bars within sessions are configured: add 1h, 5m or 1m to source.files.intervals, such as "
-                'intervals = ["1d", "5m"], and name their files in source.files.intraday'
-            )
-        if not params.intraday:
-            raise SourceError(
-                f"source.files.intervals names {', '.join(self.intervals)}, and no files hold such bars; name them in "
-                "source.files.intraday"
-            )
         self.params = replace(params, prices=params.intraday, interval=intervals[0])  # daily files read otherwise
         self.calendar = calendar
         self.zone = params.zone or calendar.zone

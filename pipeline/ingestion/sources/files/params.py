@@ -16,7 +16,7 @@ from pipeline.config.setting_types import (
     TickerOrNone,
     Zone,
 )
-from pipeline.ingestion.sources.source import Interval
+from pipeline.ingestion.sources.source import Interval, Intervals
 
 ColumnMapping = Annotated[
     str, Field(pattern=r"^[a-z_]+=.{1,200}$", description="a field and its column, such as close=LAST")
@@ -69,7 +69,7 @@ class FilesParams:
     days three times as many may be no sessions."""
     interval: Interval = "1d"
     """Bar length: 1d, 1h, 5m or 1m."""
-    intervals: Annotated[tuple[Interval, ...], Field(min_length=1, max_length=4), DISTINCT] = ("1d",)
+    intervals: Intervals = ("1d",)
     """Lengths of bars that are taken: 1d by cycles, the shorter ones, 1h, 5m and 1m, by snapshots of `intraday`."""
     intraday: Annotated[tuple[FilePath, ...], Field(max_length=10_000), DISTINCT] = ()
     """Files, or folders with one file per ticker, with the bars within sessions that snapshots take; the length of a

@@ -13,6 +13,7 @@ from pipeline.config.setting_types import (
     Seed,
     Share,
 )
+from pipeline.ingestion.sources.source import Intervals
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +78,9 @@ class SimulatedParams:
     """Sessions before the first daily fetch: a little over four years."""
     exchange: Exchange | None = None
     """Set by older files; the market's exchange counts, and this may only repeat it."""
+    intervals: Intervals = ("1d",)
+    """Lengths of bars that are taken: 1d by cycles, the shorter ones, 1h, 5m and 1m, by snapshots. Together the bars of
+    a session are its daily bar, before any error of the vendor."""
     signal: Annotated[float, Field(ge=0, le=2)] = 1.0
     """Scale of everything planted for a learner to find; 0 makes returns unforecastable beyond a constant drift."""
     strengths: Strengths = field(default_factory=Strengths)

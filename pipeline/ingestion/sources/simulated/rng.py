@@ -18,6 +18,7 @@ class Stream(IntEnum):
     EVENTS = 6
     FAULTS = 7
     ARTICLES = 8
+    MINUTES = 9
 
 
 def random_stream(seed: int, stream: Stream, index: int) -> np.random.Generator:

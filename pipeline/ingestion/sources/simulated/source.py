@@ -193,11 +193,26 @@ class SimulatedSource:
         low, high = self._position(since), self._position(session)
         return self._until(high).articles.filter(pl.col("position").is_between(low, high))
 
+    @property
+    def opening(self) -> date:
+        """The market's first session."""
+        return self.calendar.days[self._first]
+
+    def bars_of(self, session: date) -> tuple[pl.DataFrame, int, tuple[str, ...]]:
+        """A session's bars before any error of the vendor, its number in the market, and all tickers there ever are.
+
+        Columns of the bars: ticker, open, high, low, close (Float64, rounded to the tick), volume (Int64).
+        """
+        position = self._position(session)
+        bars = self._until(position).bars.filter(pl.col("position") == position)
+        return bars.drop("position", "session"), position, self.instruments.tickers
+
     def _position(self, session: date) -> int:
         position = self.calendar.position(session) - self._first
         if position < 0:
-            opening = self.calendar.days[self._first]
-            raise SourceError(f"the simulated market opens on {opening}; {session} is before it: ask from {opening}")
+            raise SourceError(
+                f"the simulated market opens on {self.opening}; {session} is before it: ask from {self.opening}"
+            )
         return position
 
     def _range(self, since: date, session: date, history: bool) -> tuple[int, int]:

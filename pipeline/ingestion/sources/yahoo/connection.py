@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -196,6 +197,12 @@ class Connection:
             return url, host
         base = urlsplit(self.base_url)
         return urlunsplit((base.scheme, base.netloc, parts.path, parts.query, "")), host
+
+
+def open_connection(requests_per_minute: float, timeout: float) -> Connection:
+    """The way to Yahoo, or to whatever stands in for it (NEXTGEN_YAHOO_URL), with this user's budget of requests."""
+    base_url = os.environ.get(URL_VARIABLE, "")
+    return Connection(state_folder(os.environ), requests_per_minute, timeout=timeout, base_url=base_url)
 
 
 def _recording_session(connection: Connection) -> Session[Any]:

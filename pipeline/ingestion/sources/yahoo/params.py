@@ -16,7 +16,7 @@ from pipeline.config.setting_types import (
     Ticker,
     TickerOrNone,
 )
-from pipeline.ingestion.sources.source import Interval
+from pipeline.ingestion.sources.source import Interval, Intervals
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +49,9 @@ class YahooParams:
     """Articles requested per ticker."""
     interval: Interval = "1d"
     """Bar length: 1d; or 1h, 5m and 1m, of which Yahoo keeps two years, two months and a week."""
+    intervals: Intervals = ("1d",)
+    """Lengths of bars that are taken: 1d by cycles, the shorter ones, 1h, 5m and 1m, by snapshots; of each length a
+    snapshot requests one chart per ticker."""
     exchange: Exchange | None = None
     """Set by older files; the market's exchange counts, and this may only repeat it."""
     requests_per_minute: Annotated[float, Field(gt=0, le=1_000_000)] = 60.0

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import re
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -14,13 +11,10 @@ import polars as pl
 
 from lake.tables.market import RAW_PRICES
 from lake.tables.news import RAW_NEWS
-from lake.tables.vocabulary import SYMBOL
 from pipeline.ingestion.prices.yahoo_chart.answer import JUDGEMENT
-from pipeline.ingestion.prices.yahoo_chart.screener import screened_symbols
-from pipeline.ingestion.prices.yahoo_chart.symbols import our_ticker, vendor_symbol
 from pipeline.ingestion.rates.rates_of_chart import chart_symbol
 from pipeline.ingestion.sources.errors import LIMITED, UNREACHABLE, OutOfReachError, SourceError
-from pipeline.ingestion.sources.files.memberships import Memberships, cut_memberships, read_memberships
+from pipeline.ingestion.sources.files.memberships import cut_memberships
 from pipeline.ingestion.sources.payloads import (
     ACTIONS,
     ALL_TICKERS,
@@ -36,16 +30,16 @@ from pipeline.ingestion.sources.payloads import (
 )
 from pipeline.ingestion.sources.yahoo import news
 from pipeline.ingestion.sources.yahoo.connection import (
-    URL_VARIABLE,
     Connection,
     LimitedError,
     UnreachableError,
-    state_folder,
+    open_connection,
 )
 from pipeline.ingestion.sources.yahoo.covered_span import state_coverage
 from pipeline.ingestion.sources.yahoo.params import YahooParams
 from pipeline.ingestion.sources.yahoo.resume_cache import CachedAnswer
 from pipeline.ingestion.sources.yahoo.retry import RetryingClient, Unanswered, rule_of
+from pipeline.ingestion.sources.yahoo.wanted_tickers import WantedTickers
 from pipeline.market.sessions import Sessions
 
 __all__ = ["LIMITED", "UNREACHABLE", "YahooSource"]
@@ -66,25 +60,10 @@ class YahooSource:
     name = "yahoo"
 
     def __init__(self, params: YahooParams, calendar: Sessions, connection: Connection | None = None) -> None:
-        wrong = sorted(ticker for ticker in params.tickers if not _is_well_formed(ticker))
-        if wrong:
-            raise SourceError(
-                f"{len(wrong)} tickers are not well-formed, the first is {wrong[0]!r}; write them like BRK.B"
-            )
-        if not params.tickers and not params.constituents and not params.screener:
-            raise SourceError(
-                "the source 'yahoo' has no tickers; name them with `nextgen init --tickers AAPL,BRK.B`, "
-                "or set tickers, constituents or screener under [source.yahoo]"
-            )
+        self.wanted = WantedTickers(params, calendar.exchange)
         self.params = params
         self.calendar = calendar
-        self.connection = connection or Connection(
-            state=state_folder(os.environ),
-            requests_per_minute=params.requests_per_minute,
-            timeout=params.timeout_seconds,
-            base_url=os.environ.get(URL_VARIABLE, ""),
-        )
-        self._spells: Memberships | None = None
+        self.connection = connection or open_connection(params.requests_per_minute, params.timeout_seconds)
         self._silent = False
         """Whether Yahoo was given up on a moment ago: then nobody waits for its news as well."""
 
@@ -103,7 +82,7 @@ class YahooSource:
             OutOfReachError: if Yahoo does not answer; whether it knows the symbol does not matter here.
         """
         last = self.calendar.last_closed(self.connection.instant - FETCH_LAG)
-        symbol = next(iter(self._vendors([self.params.benchmark_ticker or "SPY"])))
+        symbol = next(iter(self.wanted.name_symbols([self.params.benchmark_ticker or "SPY"])))
         try:
             self.connection.chart(symbol, "1d", datetime.combine(last, time(), ZoneInfo("UTC")), self.calendar.zone)
         except (LimitedError, UnreachableError) as error:
@@ -126,11 +105,11 @@ class YahooSource:
         low = since if history else self.calendar.offset(self.calendar.at_or_after(since), 1 - REFETCHED)
         question = _Question(self._from(low), session, history)
         listed, failures = self._run_screener(question)
-        wanted = self._wanted_tickers(low, session, listed)
+        wanted = self._list_tickers(low, session, listed)
         pairs = {chart_symbol(pair): pair for pair in self.params.fx_pairs}
         visited = RetryingClient(self.connection, self.params, self.params.patience_minutes).visit(
             self._identity(question),
-            self._vendors(wanted) | pairs,
+            self.wanted.name_symbols(wanted) | pairs,
             lambda symbol, ticker: self._ask(symbol, ticker, question, is_rate=symbol in pairs),
         )
         self._silent = visited.given_up is not None
@@ -154,10 +133,10 @@ class YahooSource:
         if self.params.news == "none" or session != self.calendar.last_closed(self.connection.instant - FETCH_LAG):
             return RAW_NEWS.empty()
         question = _Question(session, session, history)
-        wanted = set(self._wanted_tickers(session, session, self._run_screener(question)[0])) - {
+        wanted = set(self._list_tickers(session, session, self._run_screener(question)[0])) - {
             self.params.benchmark_ticker
         }
-        symbols = self._vendors(sorted(wanted))
+        symbols = self.wanted.name_symbols(sorted(wanted))
         patience = 0.0 if self._silent else self.params.patience_minutes
         exchange = self.calendar.exchange
         return news.land(
@@ -178,26 +157,8 @@ class YahooSource:
         kept = OLDEST_DAYS.get(self.params.interval)
         return low if kept is None else max(low, self.connection.instant.date() - timedelta(days=kept))
 
-    def _wanted_tickers(self, low: date, session: date, listed: list[dict[str, object]]) -> list[str]:
-        """Our tickers: those of the configuration, whoever was a constituent in these days, the screener's."""
-        screened = {ticker for row in listed for ticker in self._symbols(str(row["payload"]))}
-        spells = self._memberships()
-        members = spells.within(low, session) if spells else ()
-        benchmark = {self.params.benchmark_ticker} - {""}
-        return sorted({*self.params.tickers, *members, *screened, *benchmark})
-
-    def _vendors(self, tickers: Iterable[str]) -> dict[str, str]:
-        """Yahoo's symbol -> our ticker."""
-        return {vendor_symbol(ticker, self.calendar.exchange): ticker for ticker in tickers}
-
-    def _memberships(self) -> Memberships | None:
-        if self._spells is None and self.params.constituents:
-            self._spells = read_memberships(self.params.constituents)
-        return self._spells
-
-    def _symbols(self, screened: str) -> list[str]:
-        found = (our_ticker(symbol, self.calendar.exchange) for symbol in screened_symbols(screened))
-        return [ticker for ticker in found if _is_well_formed(ticker)]
+    def _list_tickers(self, low: date, session: date, listed: list[dict[str, object]]) -> list[str]:
+        return self.wanted.list_tickers(low, session, [str(row["payload"]) for row in listed])
 
     # ---- asking
 
@@ -263,7 +224,7 @@ class YahooSource:
 
     def _members(self, question: _Question) -> list[dict[str, object]]:
         """The memberships: with a load of history all that had begun, else those that changed."""
-        spells = self._memberships()
+        spells = self.wanted.memberships
         if spells is None:
             return []
         lines = cut_memberships(spells.lines, spells.fields, question.low, question.session, history=question.history)
@@ -308,7 +269,3 @@ class _Question:
     @property
     def parts(self) -> tuple[object, ...]:
         return self.low, self.session, self.history
-
-
-def _is_well_formed(ticker: str) -> bool:
-    return re.fullmatch(SYMBOL, ticker) is not None

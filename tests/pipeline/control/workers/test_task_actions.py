@@ -16,8 +16,12 @@ from lake.tables import TABLES
 from lake.tables.control import RUNS
 from lake.tables.intraday import INTRADAY_PRICES
 from lake.tables.market import INSTRUMENTS, MARKET_PRICES
+from pipeline.config.loading import load
 from pipeline.control.workers.job import Job
+from pipeline.control.workers.snapshot_moment import find_snapshot_moment
 from pipeline.control.workers.task_actions import perform
+from pipeline.engine.runner import Runner
+from pipeline.market.sessions import exchange_sessions
 from tests.frames.published import publish_sessions
 from tests.new_lake import new_lake
 from tests.pipeline.ingestion.intraday.five_minutes import at, write_bars
@@ -98,3 +102,19 @@ def test_a_snapshot_is_taken_as_of_the_moment_its_slot_was_due_and_not_again_whe
     before = lake.newest(RUNS)
     assert perform(lake, order("snapshot", due_at=at(20), session=at(0).date()), given).cycle_id == report.cycle_id
     assert lake.newest(RUNS) == before
+
+
+def test_a_snapshot_of_a_simulated_market_is_as_far_into_its_session_to_come_as_the_clock_is_into_its_own(
+    worn: Lake, tmp_path: Path
+) -> None:
+    settings = load(None, {"NEXTGEN_SOURCE__NAME": "simulated"}).settings
+    runner, calendar = Runner(worn, settings), exchange_sessions()
+    now = calendar.open_at(date(2026, 1, 5)) + timedelta(minutes=45)
+    ahead = date(2021, 4, 22)
+    assert find_snapshot_moment(runner, now + timedelta(microseconds=7)) == calendar.open_at(ahead) + timedelta(
+        minutes=45
+    )
+    assert find_snapshot_moment(runner, now + timedelta(hours=20)) == calendar.close_at(ahead), "it has no later moment"
+    caught_up = calendar.open_at(ahead) - timedelta(hours=1)
+    assert find_snapshot_moment(runner, caught_up) == caught_up
+    assert find_snapshot_moment(Runner(new_lake(tmp_path / "lake"), settings), now) == now, "no session is to come"

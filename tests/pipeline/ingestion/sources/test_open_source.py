@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.config import ConfigError
+from pipeline.config.loading import load
 from pipeline.ingestion.sources.errors import SourceError
 from pipeline.ingestion.sources.payloads import payload_id
-from pipeline.ingestion.sources.registry import SourceParams, open_source
+from pipeline.ingestion.sources.registry import SourceName, SourceParams, open_snapshot_source, open_source
 from tests.pipeline.ingestion.sources.markets import calendar
 
 
@@ -27,6 +29,31 @@ def test_an_unknown_source_is_refused_with_the_nearest_name() -> None:
         open_source(SourceParams(name="simulate"), calendar())
     with pytest.raises(SourceError, match="choose from simulated, files"):
         open_source(SourceParams(name="quux"), calendar())
+
+
+@pytest.mark.parametrize(
+    ("chosen", "said"),
+    [
+        ({"NAME": "files", "FILES__INTERVALS": "1d,5m"}, "no files hold such bars; name them in source.files.intraday"),
+        ({"NAME": "files", "FILES__INTRADAY": "a.csv"}, 'source.files.intervals no bars shorter than a day.*"5m"'),
+        ({"NAME": "yahoo", "YAHOO__INTERVALS": "5m"}, "add 1d to source.yahoo.intervals"),
+        (
+            {"NAME": "yahoo", "YAHOO__INTERVALS": "1d,1m", "YAHOO__INTERVAL": "1h"},
+            "cycles take bars of 1h; set source.yahoo.interval to 1d",
+        ),
+    ],
+)
+def test_lengths_of_bars_that_nothing_brings_are_refused_by_name_with_the_fix(
+    chosen: dict[str, str], said: str
+) -> None:
+    with pytest.raises(ConfigError, match=said):
+        load(None, {f"NEXTGEN_SOURCE__{name}": value for name, value in chosen.items()})
+
+
+@pytest.mark.parametrize("name", ["simulated", "files", "yahoo"])
+def test_a_source_without_bars_within_sessions_says_which_setting_would_bring_them(name: SourceName) -> None:
+    with pytest.raises(SourceError, match=f"add 1h, 5m or 1m to source.{name}.intervals"):
+        open_snapshot_source(SourceParams(name=name), calendar())
 
 
 @given(st.lists(st.text(), max_size=4), st.lists(st.text(), max_size=4))
