@@ -189,7 +189,7 @@ def value_sources(row: Row) -> tuple[Line, ...]:
     lines.append(fact("value", formats.money(row["nav"]), right=14))
     lines.append(_verdict(row))
     if row["restated"]:
-        lines.append(fact("restated", f"{formats.money(row['restated'], signed=True)} learned of the past", "warn"))
+        lines.append(fact("restated", f"{formats.money(row['restated'], signed=True)} of earlier sessions", "warn"))
     if row["difference"]:
         lines.append(note(row["difference"], "bad"))
     lines.append(heading("risk"))

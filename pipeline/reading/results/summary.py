@@ -146,7 +146,7 @@ class LedgerFacts:
     @property
     def sentence(self) -> str:
         """The verdict in words."""
-        past = f" Learned of the past and in no session's return: {self.restated:+,.2f}." if self.restated else ""
+        past = f" Restated: {self.restated:+,.2f} of earlier sessions, in no session's return." if self.restated else ""
         if self.balances:
             return (
                 f"The ledger balances to the cent: {counted(self.entries, 'entry')} in "
