@@ -10,7 +10,7 @@ import polars as pl
 
 from pipeline.ingestion.actions.actions_in_price_files import ToldActions, tell_actions
 from pipeline.ingestion.sources.errors import SourceError
-from pipeline.ingestion.sources.files.columns import TOLD_ACTIONS, recognise
+from pipeline.ingestion.sources.files.columns import TOLD_ACTIONS, list_columns, recognise
 from pipeline.ingestion.sources.files.dates import (
     EPOCH_FORM,
     ISO_FORM,
@@ -128,7 +128,7 @@ class BarReader:
         if not tables:
             raise SourceError(
                 f"none of the {len(paths)} files in the folder {folder} holds prices; the first is {paths[0].name}: "
-                f"{self.passed_over[0][1]}"
+                f"{self.passed_over[0][1]}; say which is which, as in --column close=COLUMN"
             )
         return [self._recognise(table, partitions=read_partitions(path, folder), folder=True) for path, table in tables]
 
@@ -149,7 +149,8 @@ class BarReader:
     def _is_of_prices(self, table: PriceTable) -> bool:
         if has_prices(table, self.overrides):
             return True
-        self.passed_over.append((table.file, "it has no columns of prices"))
+        there = list_columns(table.lines.columns)
+        self.passed_over.append((table.file, f"it has no columns of prices, but {there}"))
         return False
 
     def _recognise(

@@ -15,20 +15,37 @@ TICKER = ("ticker", "symbol", "act_symbol", "instrument", "security", "stock", "
 DAY = (
     *("session", "date", "day", "trade_date", "trading_day", "datetime", "timestamp", "time", "ts"),
     *("dtyyyymmdd", "window_start", "open_time", "unix", "begins_at", "t"),
+    *("datum", "fecha", "data"),
 )
 
 DAILY_BARS: Usual = {
     "ticker": TICKER,
     "session": DAY,
-    "open": ("open", "open_price", "px_open", "o", "open_e4"),
-    "high": ("high", "high_price", "px_high", "h", "high_e4"),
-    "low": ("low", "low_price", "px_low", "l", "low_e4"),
-    "close": ("close", "close_price", "close_last", "px_last", "c", "price", "last", "close_e4"),
-    "volume": ("volume", "vol", "total_volume", "px_volume", "v", "tick_volume", "tickvol"),
+    "open": (
+        *("open", "open_price", "px_open", "o", "open_e4", "openprc"),
+        *("eröffnung", "eröffn", "eroeffnung", "erster", "ouverture", "ouv", "apertura", "abertura"),
+    ),
+    "high": (
+        *("high", "high_price", "px_high", "h", "high_e4", "askhi"),
+        *("hoch", "haut", "plus_haut", "máximo", "máxima", "massimo", "máx", "max"),
+    ),
+    "low": (
+        *("low", "low_price", "px_low", "l", "low_e4", "bidlo"),
+        *("tief", "bas", "plus_bas", "mínimo", "mínima", "minimo", "mín", "min"),
+    ),
+    "close": (
+        *("close", "close_price", "close_last", "px_last", "c", "price", "last", "close_e4", "prc"),
+        *("schluss", "schlusskurs", "zuletzt", "clôture", "dernier", "cierre", "último", "chiusura", "ultimo"),
+    ),
+    "volume": (
+        *("volume", "vol", "total_volume", "px_volume", "v", "tick_volume", "tickvol", "tottrdqty", "ttltradgvol"),
+        *("stücke", "stuecke", "volumen"),
+    ),
     "adj_close": ("adj_close", "adjclose", "adjusted_close", "close_adjusted"),
     "available_at": ("available_at",),
 }
-"""An adjusted close is never taken for the close: it only tells of actions."""
+"""An adjusted close is never taken for the close: it only tells of actions. Headers in German, French, Spanish, Italian
+and Portuguese come after the English ones; a German file with pieces beside a turnover has its volume in pieces."""
 INTRADAY_BARS: Usual = {
     **{field: names for field, names in DAILY_BARS.items() if field != "session"},
     "ts": ("ts", "timestamp", "datetime", "time", "date", "window_start", "open_time", "unix", "begins_at", "t"),
@@ -80,6 +97,8 @@ NEWS: Usual = {
     "url": ("url", "link"),
     "tickers": ("tickers", "symbols", "ticker", "symbol", "stock", "stocks"),
 }
+ALSO = {"date": "session"}
+"""What an operator may call a field as well."""
 CANONICAL = frozenset(field for names in (DAILY_BARS, INTRADAY_BARS, ACTIONS, LISTINGS, NEWS) for field in names)
 
 
@@ -95,6 +114,7 @@ def parse_overrides(columns: Sequence[str]) -> dict[str, str]:
         field, column = field.strip(), column.strip()
         if not sign or not column:
             raise SourceError(f"the column mapping {text!r} is not of the form canonical=column, such as close=LAST")
+        field = ALSO.get(field, field)
         if field not in CANONICAL:
             near = get_close_matches(field, sorted(CANONICAL), n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(sorted(CANONICAL))}"
@@ -119,6 +139,9 @@ def recognise(
     Args:
         strict: an override whose column the file lacks is an error; otherwise the usual names are tried.
 
+    A column with the very name of a field stays that field's where the operator maps it to another one too: a file of
+    closes alone can be read with open, high and low mapped to them.
+
     Raises:
         SourceError: naming the field that was looked for, what the file has, and how to say which it is.
     """
@@ -131,17 +154,17 @@ def recognise(
         if wanted is not None and wanted in header:
             found[field] = wanted
         elif wanted is not None and strict:
-            raise SourceError(f"{file} has no column {wanted!r}, given for {field!r}; it has {_list_columns(header)}")
+            raise SourceError(f"{file} has no column {wanted!r}, given for {field!r}; it has {list_columns(header)}")
         else:
             hit = next((by_plain_name[name] for name in names if name in by_plain_name), None)
-            if hit is not None and hit not in overrides.values():
+            if hit is not None and (hit not in overrides.values() or plain(hit) == field):
                 found[field] = hit
     for field in required:
         if field not in found:
             looked = ", ".join(usual[field])
             named = ", or name the file after its ticker, as in AAPL.csv" if field == "ticker" else ""
             raise SourceError(
-                f"{file} has no column for {field!r}: looked for {looked}; it has {_list_columns(header)}; "
+                f"{file} has no column for {field!r}: looked for {looked}; it has {list_columns(header)}; "
                 f"say which it is with --column {field}=COLUMN{named}"
             )
     return found
@@ -156,6 +179,7 @@ def plain(column: str) -> str:
     return "_".join(words)
 
 
-def _list_columns(header: Sequence[str]) -> str:
+def list_columns(header: Sequence[str]) -> str:
+    """Name the columns of a file, the first twenty of them."""
     shown = ", ".join(repr(column) for column in header[:20])
     return shown if len(header) <= 20 else f"{shown} and {len(header) - 20} more"

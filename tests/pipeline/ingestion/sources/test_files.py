@@ -109,6 +109,10 @@ def test_parquet_values_become_text_that_reads_back_the_same(tmp_path: Path) -> 
         "Date,Name,OPEN,HIGH,LOW,CLOSE,VOL",
         "timestamp,act_symbol,Open,High,Low,Close/Last,Volume",
         " Trade Date ,SYMBOL,open_price,high price,low-price,px_last,total volume",
+        "Datum,Symbol,Eröffn.,Hoch,Tief,Zuletzt,Vol.",
+        "Date,Symbol,Ouv.,Plus Haut,Plus Bas,Dernier,Vol.",
+        "Fecha,Symbol,Apertura,Máximo,Mínimo,Último,Vol.",
+        "DATE,TICKER,OPENPRC,ASKHI,BIDLO,PRC,VOL",
     ],
 )
 def test_usual_column_names_are_recognised(tmp_path: Path, header: str) -> None:
@@ -132,6 +136,23 @@ def test_a_mapping_says_what_cannot_be_recognised(tmp_path: Path) -> None:
     path = csv(tmp_path / "p.csv", "2020-06-01,AAA,1,2,0.5,1.5,99,7", header=header)
     told = history(files(path, columns=("session=WHEN", "ticker=WHO", "close=LAST")))
     assert told.rows() == [("AAA", "2020-06-01", "1", "2", "0.5", "1.5", "7")]
+
+
+def test_a_file_of_closes_is_read_with_the_other_prices_mapped_to_them(tmp_path: Path) -> None:
+    path = csv(tmp_path / "p.csv", "2020-06-01,AAA,1.5,7", header="Date,Symbol,Close,Volume")
+    told = history(files(path, columns=("date=Date", "open=Close", "high=Close", "low=Close")))
+    assert told.rows() == [("AAA", "2020-06-01", "1.5", "1.5", "1.5", "1.5", "7")]
+
+
+def test_a_folder_of_unknown_headers_is_refused_with_its_columns_and_how_to_map_them(tmp_path: Path) -> None:
+    folder = tmp_path / "bars"
+    folder.mkdir()
+    csv(folder / "AAA.csv", "2020-06-01,1,2,1,1.5,7", header="When,P1,P2,P3,P4,P5")
+    said = refusal(str(folder))
+    assert "'P1', 'P2', 'P3', 'P4'" in said
+    assert "--column close=COLUMN" in said
+    mapped = ("date=When", "open=P1", "high=P2", "low=P3", "close=P4", "volume=P5")
+    assert history(files(str(folder), columns=mapped))["ticker"].to_list() == ["AAA"]
 
 
 @pytest.mark.parametrize(
