@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
-
 import polars as pl
 
 from lake.contract import CENTS
@@ -11,7 +9,7 @@ from lake.tables.market import CORPORATE_ACTIONS, FX_RATES, INSTRUMENTS, MARKET_
 from lake.tables.trading import LEDGER_ENTRIES, PORTFOLIO_HOLDINGS
 from pipeline.engine.stage import Moment, Read, Stage, cut_to_recent
 from pipeline.market.securities.following import Securities
-from pipeline.trading.books.actions import ACTION_COLUMNS, select_actions, select_concerning, split_ratio
+from pipeline.trading.books.actions import ACTION_COLUMNS, select_actions, select_concerning
 from pipeline.trading.books.book import Book, Position, fold
 from pipeline.trading.books.earlier.marks import mark_once
 from pipeline.trading.books.marks import (
@@ -20,9 +18,10 @@ from pipeline.trading.books.marks import (
     MarkDown,
     drop_bars_of_others,
     mark_positions,
+    read_carried,
     sessions_of_carried_closes,
 )
-from pipeline.trading.books.money import cents_series, half_even, price_series, rate_series, to_micros
+from pipeline.trading.books.money import cents_series, price_series, rate_series
 from pipeline.trading.currencies.session_rates import LISTING_COLUMNS, RATE_COLUMNS, SessionRates
 from pipeline.trading.currencies.valuation import Worth, value_position
 from pipeline.trading.params import TradingParams
@@ -105,7 +104,8 @@ def _mark_by_facts(
         market_prices = drop_bars_of_others(market_prices, before, moment.calendar, params.max_gap)
     closes = Closes(market_prices, known, book.positions, rates)
     down = MarkDown(params.mark_down_after, params.mark_down, moment.calendar)
-    return mark_positions(book, closes, carried_marks(portfolio_holdings, session, closes), session, down)
+    carried = read_carried(portfolio_holdings.filter(pl.col("session") < session))
+    return mark_positions(book, closes, carried, session, down)
 
 
 def _tell_currencies(positions: list[Position], worths: list[Worth]) -> dict[str, object]:
@@ -121,16 +121,6 @@ def _tell_currencies(positions: list[Position], worths: list[Worth]) -> dict[str
         "local_value": cents_series(worth.quoted if is_foreign else None for is_foreign, _, worth in told),
         "exchange_gain": cents_series(worth.exchange_gain if is_foreign else None for is_foreign, _, worth in told),
     }
-
-
-def carried_marks(portfolio_holdings: pl.DataFrame, session: date, closes: Closes) -> dict[str, Mark]:
-    """Return the closes of the holdings before a session, restated for splits since: for names that have no bar."""
-    before = portfolio_holdings.filter(pl.col("session") < session).sort("session")
-    found = {}
-    for ticker, when, close, basis in before.select("ticker", "close_session", "close", "session").iter_rows():
-        new, old = split_ratio((a for a in closes.actions[ticker] if a.ex_date <= session), ticker, basis)
-        found[ticker] = (when, half_even(to_micros(close) * old, new))
-    return found
 
 
 def _sectors(ticker_universe: pl.DataFrame, portfolio_holdings: pl.DataFrame) -> dict[str, str]:

@@ -24,6 +24,33 @@ Mark = tuple[date, int]
 ONE_DAY = timedelta(days=1)
 
 
+class Carried(NamedTuple):
+    """What the holdings of an earlier session say a share was worth."""
+
+    when: date
+    """The session of the close."""
+    close: int
+    """Millionths, on the share basis of that earlier session, as far as it was known then."""
+    basis: date
+    """The session of the holdings."""
+    is_cost: bool
+    """Whether it is what a share had cost, for want of a close."""
+
+
+def read_carried(portfolio_holdings: pl.DataFrame) -> dict[str, Carried]:
+    """Return the marks of one session's holdings by ticker."""
+    quoted = pl.coalesce("local_cost", "cost").to_physical().cast(pl.Int64)
+    rows = portfolio_holdings.select("ticker", "close_session", "close", "session", "shares", quoted=quoted)
+    return {
+        ticker: Carried(when, to_micros(close), basis, _per_share(paid, shares) == to_micros(close))
+        for ticker, when, close, basis, shares, paid in rows.iter_rows()
+    }
+
+
+def _per_share(cents: int, shares: int) -> int:
+    return half_even(cents * MICROS_PER_CENT, shares)
+
+
 def sessions_of_carried_closes(frames: Mapping[str, pl.DataFrame], moment: Moment) -> list[Span]:
     """Return the sessions of the closes that held names still carry, however old: their bars are read again."""
     carried = frames["portfolio_holdings"].filter(pl.col("session") < moment.session)
@@ -49,8 +76,8 @@ class Closes:
             self.actions[action.ticker].append(action)
             if action.successor:
                 self._given[action.successor].append(action)
-            if action.kind in ("delisting", "rename"):  # a bar on the day of a delisting is still its company's
-                self._freed[action.ticker].append(action.ex_date + ONE_DAY * (action.kind == "delisting"))
+            if action.kind in ("delisting", "rename"):  # who holds it afterwards bought it on that day or later
+                self._freed[action.ticker].append(action.ex_date)
         self._bars: dict[str, list[tuple[date, float]]] = defaultdict(list)
         names = self._with_predecessors(set(tickers))
         bars = market_prices.filter(pl.col("ticker").is_in(sorted(names))).sort("ticker", "session")
@@ -63,7 +90,7 @@ class Closes:
         A renamed company goes on from its closes under earlier names; those of another company that had the ticker
         before are no closes of this one. None if the bars hold none of it.
         """
-        came = max((a.ex_date for a in self._given[ticker] if a.kind == "rename" and a.ex_date <= upto), default=None)
+        came = self._came(ticker, upto)
         begun = max([came or date.min, *(day for day in self._freed[ticker] if day <= upto)])
         bars = self._bars.get(ticker, [])
         place = bisect_right(bars, upto, key=lambda bar: bar[0])
@@ -83,6 +110,29 @@ class Closes:
         if found is None or any(a.kind == "rename" and previous < a.ex_date <= session for a in self._given[ticker]):
             return found
         return found[0], self._restate(found[1], ticker, previous, session)
+
+    def restate_carried(self, ticker: str, carried: Carried, upto: date) -> Mark:
+        """A mark of earlier holdings on the shares of a later day: from its close anew, else by the splits since."""
+        as_stated = carried.when, self._restate(carried.close, ticker, carried.basis, upto)
+        return self.mark_anew(ticker, carried.when, upto) or as_stated
+
+    def mark_anew(self, ticker: str, when: date, upto: date) -> Mark | None:
+        """The close of a session, which a holder's mark rests on, by all that is known now of the splits since.
+
+        None where there is no such bar, of the ticker or of the name that it came from.
+        """
+        came = self._came(ticker, upto)
+        if came is not None and when < came:
+            return self._mark_of_predecessor(ticker, came, upto)
+        bars = self._bars.get(ticker, [])
+        place = bisect_right(bars, when, key=lambda bar: bar[0])
+        if not place or bars[place - 1][0] != when:
+            return None
+        return when, self._restate(to_micros(bars[place - 1][1]), ticker, when, upto)
+
+    def _came(self, ticker: str, upto: date) -> date | None:
+        """When a company came to the ticker by a rename last."""
+        return max((a.ex_date for a in self._given[ticker] if a.kind == "rename" and a.ex_date <= upto), default=None)
 
     def _mark_of_predecessor(self, ticker: str, came: date, upto: date) -> Mark | None:
         """A renamed name goes on from its old name's close until it has a bar of its own."""
@@ -156,7 +206,7 @@ class MarkDown(NamedTuple):
 
 
 def mark_positions(
-    book: Book, closes: Closes, carried: Mapping[str, Mark], session: date, mark_down: MarkDown
+    book: Book, closes: Closes, carried: Mapping[str, Carried], session: date, mark_down: MarkDown
 ) -> dict[str, Mark]:
     """Return each position's mark as quoted: its last close, else as carried before, else what its shares cost.
 
@@ -165,16 +215,20 @@ def mark_positions(
     Args:
         book: the positions.
         closes: of the bars read.
-        carried: ticker -> mark of the holdings before, for names whose bars are not in the lake.
+        carried: ticker -> mark of earlier holdings, for names whose bars are not in the lake, or count as another's.
         session: the session whose closes are wanted, and what a mark that rests on cost is dated.
         mark_down: when a close is too old, and what that takes from it.
     """
     found = {}
     for ticker, position in sorted(book.positions.items()):
         paid = position.local_cost if ticker in closes.rates.currencies else position.cost
-        cost = session, half_even(paid * MICROS_PER_CENT, position.shares)
+        cost, before = _per_share(paid, position.shares), carried.get(ticker)
         if mark := closes.mark(ticker, session):
             found[ticker] = mark_down.apply(mark, session)
-        else:
-            found[ticker] = carried.get(ticker) or cost
+        elif before is None:
+            found[ticker] = session, cost
+        elif anew := closes.mark_anew(ticker, before.when, session):
+            found[ticker] = mark_down.apply(anew, session)
+        else:  # such a close has been marked down already
+            found[ticker] = (before.when, cost) if before.is_cost else closes.restate_carried(ticker, before, session)
     return found

@@ -30,9 +30,10 @@ from pipeline.trading.books.marks import (
     MarkDown,
     drop_bars_of_others,
     mark_positions,
+    read_carried,
     sessions_of_carried_closes,
 )
-from pipeline.trading.books.money import to_cents, to_micros
+from pipeline.trading.books.money import to_cents
 from pipeline.trading.books.quotes import Span, sessions_of_fractions
 from pipeline.trading.books.reconciliation import read_closes, reconcile
 from pipeline.trading.currencies.session_rates import RATE_COLUMNS, SessionRates
@@ -199,12 +200,8 @@ def _value_as_known(
     book = fold(ledger_entries.filter(pl.coalesce("effective", "session") <= session))
     known = select_actions(select_concerning(corporate_actions, book.positions), None, session)
     closes = Closes(market_prices, known, book.positions, rates)
-    carried = portfolio_holdings.filter(pl.col("session") == session)
-    stated = {
-        ticker: (when, to_micros(close))
-        for ticker, when, close in carried.select("ticker", "close_session", "close").iter_rows()
-    }
-    marks = mark_positions(book, closes, stated, session, mark_down)
+    carried = read_carried(portfolio_holdings.filter(pl.col("session") == session))
+    marks = mark_positions(book, closes, carried, session, mark_down)
     held = book.positions.items()
     worth = (value_position(one, marks[ticker][1], rates.at(ticker, session)).value for ticker, one in held)
     return book.cash + book.receivable + sum(worth)

@@ -12,8 +12,7 @@ from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES
 from lake.tables.trading import PORTFOLIO_HOLDINGS, POSITION_ENDS
 from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.trading.books.actions import ACTION_COLUMNS, select_actions
-from pipeline.trading.books.holdings import carried_marks
-from pipeline.trading.books.marks import Closes, drop_bars_of_others, sessions_of_carried_closes
+from pipeline.trading.books.marks import Closes, drop_bars_of_others, read_carried, sessions_of_carried_closes
 from pipeline.trading.books.money import half_even
 from pipeline.trading.books.quotes import Span
 from pipeline.trading.params import TradingParams
@@ -110,13 +109,15 @@ def _write_off(
     revisions = {(row["ticker"], row["last_session"]): row["revision"] for row in last.iter_rows(named=True)}
     told = corporate_actions.filter(pl.col("kind").is_in(["delisting", "rename"]), pl.col("ex_date") <= session)
     closes = Closes(bars, select_actions(corporate_actions, None, session), held["ticker"])
-    carried = carried_marks(held, session, closes)
+    carried = read_carried(held)
     for ticker, since in held.sort("ticker").select("ticker", "close_session").iter_rows():
         ended = not told.filter(pl.col("ticker") == ticker, pl.col("ex_date") > since).is_empty()
         silent = moment.calendar.distance(since, previous)
         if ended or ticker in traded or silent < params.write_off_after:
             continue
-        _, close = closes.mark_at_open(ticker, previous, session) or carried[ticker]
+        _, close = closes.mark_at_open(ticker, previous, session) or closes.restate_carried(
+            ticker, carried[ticker], session
+        )
         yield {
             "ticker": ticker,
             "last_session": since,

@@ -278,3 +278,33 @@ def test_a_book_kept_as_before_is_put_right_on_the_first_session_under_the_new_w
     last = given.rows("portfolio_value").filter(pl.col("session") >= D[7])
     assert set(last["unexplained"]) == {Decimal(0)}
     assert last["difference"].to_list() == [None, None]
+
+
+@pytest.mark.parametrize("ex_date", [D[2], D[3], D[4]])
+@pytest.mark.parametrize("bars", [2, 3])
+def test_a_last_close_counts_on_the_shares_of_every_split_since_whenever_it_was_learned(
+    ex_date: date, bars: int
+) -> None:
+    """Bought on the day of a delisting that was told later, so that no bar of afterwards is its company's."""
+    given = World(*bars_at("A", *[100.0] * bars), params=free())
+    given.order(D[0], "A", "buy", 100)
+    given.act(delisting("A", D[1], 0.0) | {"available_at": learned(D[2])})
+    given.act(split("A", ex_date, 2, 1, available_at=learned(D[4])))
+    given.settle_to(D[6])
+    held = given.holding(D[6], "A")
+    restated = 2 if ex_date > D[bars - 1] else 1  # a bar of the ex-date is on the new shares
+    assert (held["shares"], held["close"], held["close_session"]) == (200, Decimal(100) / restated, D[bars - 1])
+    assert given.value(D[6])["nav"] == MILLION + 10_000 * (2 - restated)
+    assert_reconciled(given)
+
+
+def test_what_never_traded_is_worth_what_a_share_cost_by_all_splits_known() -> None:
+    given = World(*bars_at("A", 50.0, 50.0), params=free())
+    given.order(D[0], "A", "buy", 100)
+    merged = delisting("A", D[2], 0.0) | {"nature": "merger", "successor": "B", "numerator": 1, "denominator": 1}
+    given.act(merged, split("B", D[3], 4, 1, available_at=learned(D[5])))
+    given.settle_to(D[6])
+    held = given.holding(D[6], "B")
+    assert (held["shares"], held["close"], held["close_session"]) == (400, Decimal("12.5"), D[2])
+    assert given.value(D[6])["nav"] == MILLION
+    assert_reconciled(given)
