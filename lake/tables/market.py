@@ -191,7 +191,7 @@ CORPORATE_ACTIONS = Table(
             "name",
             "what a holder gets; null where the kind says it all",
             nullable=True,
-            pattern="special|return_of_capital|stock_dividend|spin_off|rights|merger",
+            pattern="special|return_of_capital|stock_dividend|spin_off|rights|merger|ticker_swap",
         ),
         "currency": Column(
             pl.String(),

@@ -21,20 +21,20 @@ from nextgen_tui.cli.invocation import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pipeline.control.operator.state_actions import StatedAction, Verb
+    from pipeline.control.operator.statements import StatedAction, Verb
 
 KIND_HELP = (
-    "KIND is split, stock_dividend, dividend, special_dividend, return_of_capital, rights, spin_off, merger, delisting"
-    " or rename."
+    "KIND is split, stock_dividend, dividend, special_dividend, return_of_capital, rights, spin_off, merger,"
+    " delisting, rename or ticker_swap (which is stated of both companies at once)."
 )
 
 
 @click.group("actions", params=[*common_options(), json_option()])
 def command() -> None:
-    """List, add, correct or withdraw corporate actions.
+    """List, add, correct, withdraw or release corporate actions.
 
-    What you state stands against what any source says of the same ticker, day and kind, and the book follows it in the
-    session that learns it. Every statement is recorded with its reason.
+    What you state stands against what any source says of the same ticker, day and kind, until you release it, and the
+    book follows it in the session that learns it. Every statement is recorded with its reason.
     """
 
 
@@ -138,11 +138,26 @@ def withdraw_command(
     _state(invocation, "withdraw", ticker, ex_date, kind, options, sequence=sequence)
 
 
+@command.command("release", cls=ReadingCommand, epilog=KIND_HELP)
+@_which
+@click.option("--reason", required=True, help="Why; it is recorded.")
+@click.option("--session", type=DAY, help="The session that is to learn it (default: the next that can).")
+@pass_invocation
+def release_command(invocation: Invocation, /, ticker: str, ex_date: date, kind: str, **options: Any) -> None:
+    """Give what you stated back to the sources.
+
+    From the session that learns it their word on that ticker, day and kind counts again: what each says of it now, or
+    said last. What none of them states is taken back. The book follows.
+    """
+    _state(invocation, "release", ticker, ex_date, kind, options)
+
+
 def _state(
     invocation: Invocation, verb: Verb, ticker: str, ex_date: date, kind: str, options: dict[str, Any], **which: Any
 ) -> None:
     from nextgen_tui.cli.decision_output import record_decision
-    from pipeline.control.operator.state_actions import Statement, state_action
+    from pipeline.control.operator.state_actions import state_action
+    from pipeline.control.operator.statements import Statement
 
     reason, session = options.pop("reason"), options.pop("session")
     said = Statement(
@@ -170,7 +185,7 @@ def _read_terms(options: dict[str, Any]) -> dict[str, str]:
 
 
 def _show(invocation: Invocation, stated: StatedAction) -> None:
-    done = {"add": "added", "correct": "corrected", "withdraw": "withdrawn"}[stated.verb]
+    done = {"add": "added", "correct": "corrected", "withdraw": "withdrawn", "release": "released"}[stated.verb]
     when = "" if stated.takes_effect == stated.session else f" and takes effect on {stated.takes_effect}"
     invocation.output.show(
         f"{stated.kind} of {stated.ticker} on {stated.ex_date} {done}: the cycle of {stated.session} learns it{when}."

@@ -1,12 +1,11 @@
-"""The operator states a corporate action himself: a further one, a correction, or that one does not take place."""
+"""The operator states a corporate action himself: a further one, a correction, that one is none, or nothing more."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import Any, Literal
+from typing import Any
 
 import polars as pl
 
@@ -21,59 +20,15 @@ from pipeline.control.operator.decisions import (
     read_market_time,
     require_last_session,
 )
+from pipeline.control.operator.statements import KINDS, TERMS, StatedAction, Statement, effect_of, spell_out
 from pipeline.engine.runner import Runner
 from pipeline.ingestion.actions.action_coverage import OPERATOR
-from pipeline.ingestion.actions.action_rules import FIRST_KINDS
 from pipeline.ingestion.actions.corporate_actions import ANNOUNCED
+from pipeline.ingestion.actions.released_words import RELEASED
 from pipeline.ingestion.actions.validate_actions import FIELDS, NATURES, validate_actions
 from pipeline.ingestion.sources.payloads import BY_LINE, WHOLE, payload_id
 
-Verb = Literal["add", "correct", "withdraw"]
-KINDS = (*FIRST_KINDS, *NATURES)
-"""What an action may be called."""
-TERMS = ("numerator", "denominator", "amount", "pay_date", "successor", "currency", "cash", "cost_share")
-"""What can be said of an action beside whose, when and of which kind it is."""
 MAX_REASON = 1_000
-
-
-@dataclass(frozen=True, kw_only=True)
-class Statement:
-    """What the operator says of one action."""
-
-    verb: Verb
-    ticker: str
-    ex_date: date
-    kind: str
-    """One of KINDS."""
-    reason: str
-    terms: Mapping[str, str] = field(default_factory=dict)
-    """Of TERMS, as text; in a correction, what changes."""
-    sequence: int | None = None
-    """Which of several of one kind on one day is meant."""
-    another: bool = False
-    """True to add one beside those of its kind and day."""
-    session: date | None = None
-    """The session that is to learn it; None: the next whose cycle can."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class StatedAction:
-    """What was put on record."""
-
-    payload_id: str
-    verb: Verb
-    ticker: str
-    ex_date: date
-    kind: str
-    session: date
-    """The session that learns it."""
-    takes_effect: date
-    """The session from which it counts: the ex-date where that lies ahead."""
-    reason: str
-    stated_at: datetime
-    origin: Origin
-    actions: tuple[dict[str, Any], ...]
-    """What stands of that kind, ticker and day from then on."""
 
 
 def state_action(runner: Runner, said: Statement, origin: Origin, now: datetime | None = None) -> StatedAction:
@@ -93,15 +48,18 @@ def state_action(runner: Runner, said: Statement, origin: Origin, now: datetime 
     """
     _refuse_incomplete(said)
     session, at = _find_session(runner, said, now or datetime.now(UTC))
-    _refuse_unknown(runner.lake, said)
-    _refuse_distant(runner, said, session)
-    outlook = read_outlook(runner)
-    standing = outlook.filter(
-        pl.col("ticker") == said.ticker, pl.col("ex_date") == said.ex_date, pl.col("kind") == _effect(said.kind)
-    )
-    lines = _state_anew(said, standing.to_dicts(), min(at, runner.decision_time(session)))
-    landing = _make_landing(runner, said, lines, session, at, origin)
-    _refuse_unsound(runner, landing, outlook)
+    outlook = read_outlook(runner, withdrawn=True)
+    standing = outlook.filter(~pl.col("withdrawn").fill_null(False))
+    lines: list[dict[str, str | None]] = []
+    landings = []
+    for one in spell_out(said, outlook if said.verb == "release" else standing):
+        _refuse_unknown(runner.lake, one)
+        _refuse_distant(runner, one, session)
+        stated = _state_anew(one, _speak_of(one, outlook), min(at, runner.decision_time(session)))
+        landings.append(_make_landing(runner, one, stated, session, at, origin))
+        lines += stated
+    landing = pl.concat(landings)
+    _refuse_unsound(runner, landing, standing)
     runner.lake.commit(RAW_PRICES, RAW_PRICES.check(landing), landing["payload_id"][0], {})
     return StatedAction(
         payload_id=landing["payload_id"][0],
@@ -116,6 +74,12 @@ def state_action(runner: Runner, said: Statement, origin: Origin, now: datetime 
         origin=origin,
         actions=tuple({name: value for name, value in line.items() if value is not None} for line in lines),
     )
+
+
+def _speak_of(said: Statement, outlook: pl.DataFrame) -> list[dict[str, Any]]:
+    """The facts that a statement speaks of, those taken back among them: of one kind, ticker and day."""
+    about = pl.col("ticker") == said.ticker, pl.col("ex_date") == said.ex_date, pl.col("kind") == effect_of(said.kind)
+    return outlook.filter(*about).to_dicts()
 
 
 def read_reasons(lake: Lake) -> pl.DataFrame:
@@ -140,8 +104,8 @@ def _refuse_incomplete(said: Statement) -> None:
         raise DecisionError(f"there is no kind of action {said.kind!r}; choose from {', '.join(KINDS)}")
     if not said.reason.strip() or len(said.reason) > MAX_REASON:
         raise DecisionError(f"say why in 1 to {MAX_REASON:,} characters; they are recorded with the action")
-    if said.verb == "withdraw" and said.terms:
-        raise DecisionError(f"withdraw takes no {next(iter(said.terms))}; `correct` changes what an action says")
+    if said.verb in ("withdraw", "release") and said.terms:
+        raise DecisionError(f"{said.verb} takes no {next(iter(said.terms))}; `correct` changes what an action says")
     if said.verb == "correct" and not said.terms:
         raise DecisionError(f"say what is to change: one or more of {', '.join(TERMS)}")
 
@@ -181,7 +145,7 @@ def _refuse_unsound(runner: Runner, landing: pl.DataFrame, outlook: pl.DataFrame
     ends = outlook.filter(pl.col("kind").is_in(["rename", "delisting"]))
     bad = validate_actions(landing, listed, ends, runner.calendar, read_conversion(runner)).bad
     if not bad.is_empty():
-        lines = len(landing["payload"][0].splitlines())
+        lines = sum(len(payload.splitlines()) for payload in landing["payload"])
         first = {name: value for name, value in json.loads(bad["text"][0]).items() if value is not None}
         told = ", ".join(f"{name} {first[name]}" for name in TERMS if name in first)
         raise DecisionError(
@@ -194,18 +158,17 @@ def _refuse_unsound(runner: Runner, landing: pl.DataFrame, outlook: pl.DataFrame
 # ---- what is stated
 
 
-def _effect(kind: str) -> str:
-    return NATURES[kind][0] if kind in NATURES else kind
-
-
 def name_action(action: Mapping[str, Any]) -> str:
     """What a fact is called by its nature, or by its kind where it has none."""
     names = {nature: name for name, (_, nature) in NATURES.items()}
     return names.get(action["nature"], str(action["kind"]))
 
 
-def _state_anew(said: Statement, standing: Sequence[Mapping[str, Any]], at: datetime) -> list[dict[str, str | None]]:
+def _state_anew(said: Statement, facts: Sequence[Mapping[str, Any]], at: datetime) -> list[dict[str, str | None]]:
     """The lines of all actions of the kind, ticker and day that are to stand; what is new is known since `at`."""
+    if said.verb == "release":
+        return _give_back(said, facts)
+    standing = [one for one in facts if not one["withdrawn"]]
     told = {"ticker": said.ticker, "ex_date": said.ex_date.isoformat(), "kind": said.kind}
     stamp = {"available_at": at.isoformat()}
     if said.verb == "add":
@@ -225,6 +188,18 @@ def _state_anew(said: Statement, standing: Sequence[Mapping[str, Any]], at: date
     if changed | stamp == _line(meant) | stamp:
         raise DecisionError(f"{_describe(meant)} says so already; nothing was changed")
     return [*kept, changed]
+
+
+def _give_back(said: Statement, facts: Sequence[Mapping[str, Any]]) -> list[dict[str, str | None]]:
+    """No line at all: from then on the operator says nothing of it."""
+    if not any(one["source"] == OPERATOR for one in facts):
+        others = sorted({one["source"] for one in facts} - {RELEASED})
+        known = f"; what is known of it is the word of {' and '.join(others)}" if others else ""
+        raise DecisionError(
+            f"you state nothing of a {said.kind} of {said.ticker} on {said.ex_date}{known};"
+            f" `nextgen actions list {said.ticker} --withdrawn` shows who said what"
+        )
+    return []
 
 
 def _find_meant(said: Statement, standing: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
@@ -316,7 +291,7 @@ def _make_landing(
         "amounts": BY_LINE,
         "history": False,
         "ticker": said.ticker,
-        "kind": _effect(said.kind),
+        "kind": effect_of(said.kind),
         "covers": {"since": day, "until": day},
         "verb": said.verb,
         "reason": said.reason,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import date
+from typing import NamedTuple
 
 import polars as pl
 
@@ -11,8 +12,11 @@ from pipeline.ingestion.actions.action_coverage import OPERATOR
 
 ABOUT = ("ticker", "ex_date", "kind")
 """What a word of the operator speaks of: all actions of one kind, of one ticker, on one day."""
+RELEASE = "release"
+"""The verb of a word that says no more than that the operator speaks of something no longer."""
 WORD_TYPES: dict[str, pl.DataType] = {
     "word": pl.String(),
+    "verb": pl.String(),
     "ticker": pl.String(),
     "ex_date": pl.Date(),
     "kind": pl.String(),
@@ -34,7 +38,7 @@ def bring_forward(raw_prices: pl.DataFrame, since: date) -> pl.DataFrame:
 
 
 def read_words(raw_prices: pl.DataFrame) -> pl.DataFrame:
-    """word (its payload_id), landed, fetched_at, ticker, ex_date and kind (its subject) of what the operator said."""
+    """word (its payload_id), verb, landed, fetched_at, and ticker, ex_date and kind (its subject) of each word."""
     landings = raw_prices.filter((pl.col("source") == OPERATOR) & (pl.col("kind") == "actions"))
     rows = []
     for identity, landed, fetched_at, text in landings.select(
@@ -42,14 +46,24 @@ def read_words(raw_prices: pl.DataFrame) -> pl.DataFrame:
     ).iter_rows():
         request = json.loads(text)
         about = (request["ticker"], date.fromisoformat(request["covers"]["since"]), request["kind"])
-        rows.append(dict(zip(WORD_TYPES, (identity, *about, landed, fetched_at), strict=True)))
+        rows.append(dict(zip(WORD_TYPES, (identity, request.get("verb"), *about, landed, fetched_at), strict=True)))
     return pl.DataFrame(rows, schema=WORD_TYPES).sort("fetched_at", "word")
 
 
-def last_words(words: pl.DataFrame, session: date) -> pl.DataFrame:
-    """The operator's last word by a session on each thing that he spoke of: word, landed and what it is about."""
-    said = words.filter(pl.col("landed") <= session).unique(ABOUT, keep="last", maintain_order=True)
-    return said.select("word", "landed", *ABOUT)
+class LastWords(NamedTuple):
+    """The operator's last word on each thing that he spoke of: word, landed and what it is about."""
+
+    said: pl.DataFrame
+    released: pl.DataFrame
+    """Of what he has given back to the sources."""
+
+
+def last_words(words: pl.DataFrame, session: date) -> LastWords:
+    """The last words by a session."""
+    last = words.filter(pl.col("landed") <= session).unique(ABOUT, keep="last", maintain_order=True)
+    gives_back = pl.col("verb").eq_missing(pl.lit(RELEASE))
+    said, released = (last.filter(one).select("word", "landed", *ABOUT) for one in (~gives_back, gives_back))
+    return LastWords(said, released)
 
 
 def follow_word(stated: pl.DataFrame, words: pl.DataFrame, last: pl.DataFrame) -> pl.DataFrame:
@@ -57,14 +71,15 @@ def follow_word(stated: pl.DataFrame, words: pl.DataFrame, last: pl.DataFrame) -
 
     Args:
         stated: lines that fall due.
-        words: `last_words`.
+        words: those of `last_words` that were not given back.
         last: the last revision of each fact, those taken back among them.
     """
     ever = _ever_spoken_of(words, last)
     beside = stated.join(words.select("word", *ABOUT), on=ABOUT, how="left", maintain_order="left").join(
         ever.with_columns(spoken_of=pl.lit(True)), on=ABOUT, how="left", maintain_order="left"
     )
-    counts = pl.col("spoken_of").is_null() | (pl.col("payload_id") == pl.col("word"))
+    of_source = pl.col("spoken_of").is_null() & (pl.col("source") != OPERATOR)  # his own words of before are over
+    counts = of_source | (pl.col("payload_id") == pl.col("word"))
     return beside.filter(counts.fill_null(False)).drop("word", "spoken_of")
 
 

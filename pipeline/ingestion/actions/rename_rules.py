@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from itertools import pairwise
 
@@ -14,7 +14,11 @@ from pipeline.ingestion.actions.action_coverage import COVERAGE, EVERY_TICKER, O
 from pipeline.market.sessions import Sessions
 
 ONE_SUCCESSOR = "a ticker has one successor"
-NO_CIRCLE = "renames lead in no circle"
+NO_CIRCLE = "renames lead in no circle; companies that take each other's tickers on one day are a ticker_swap of each"
+WHOLE_SWAP = "a ticker_swap is stated of each company that takes part, all on one day"
+SWAP = "ticker_swap"
+"""The nature of renames by which companies take each other's tickers: nothing else tells them from a circle."""
+_PARTS = ("ex_date", "ticker", "successor", "nature")
 QUARTER = 63
 """Sessions after which a ticker may have another company's successor, and a company may be back at its first ticker."""
 
@@ -26,6 +30,7 @@ class Rename:
     day: date
     ticker: str
     successor: str
+    nature: str | None = field(default=None, compare=False)
 
 
 def find_contradictions(
@@ -57,16 +62,21 @@ def find_contradictions(
         broken = _judge(_read_renames(own, _stated_elsewhere(own, told), _not_replaced(own, renames)), listed, calendar)
         found += [
             (identity, line, broken[key])
-            for line, *parts in own.select("line", "ex_date", "ticker", "successor").iter_rows()
+            for line, *parts in own.select("line", *_PARTS).iter_rows()
             if (key := Rename(*parts)) in broken
         ]
     return pl.DataFrame(found, schema=schema, orient="row").unique(["payload_id", "line"], maintain_order=True)
 
 
 def _stated_elsewhere(own: pl.DataFrame, told: pl.DataFrame) -> pl.DataFrame:
-    """What other sources say in the same session; against the operator's word they say nothing."""
+    """What other sources say in the same session; against the operator's word they say nothing.
+
+    He states a swap of tickers in a word for each company.
+    """
     source, landed = own.select("source", "landed").row(0)
-    return told.filter((pl.col("landed") == landed) & (pl.col("source") != source) & pl.lit(source != OPERATOR))
+    his = (pl.col("source") == OPERATOR) & (pl.col("nature") == SWAP).fill_null(False)
+    others = (pl.col("source") != source) & pl.lit(source != OPERATOR)
+    return told.filter(pl.col("landed") == landed, others | his)
 
 
 def _not_replaced(own: pl.DataFrame, renames: pl.DataFrame) -> pl.DataFrame:
@@ -78,8 +88,9 @@ def _not_replaced(own: pl.DataFrame, renames: pl.DataFrame) -> pl.DataFrame:
 
 
 def _read_renames(*frames: pl.DataFrame) -> list[Rename]:
-    rows = (row for frame in frames for row in frame.select("ex_date", "ticker", "successor").iter_rows())
-    return sorted({Rename(*row) for row in rows})
+    told = [Rename(*row) for frame in frames for row in frame.select(_PARTS).iter_rows()]
+    # Where one says more of a rename than another it is believed.
+    return sorted({one: one for one in sorted(told, key=lambda one: one.nature or "")}.values())
 
 
 def _judge(renames: Sequence[Rename], listed: Mapping[str, date], calendar: Sessions) -> dict[Rename, str]:
@@ -96,9 +107,15 @@ def _judge(renames: Sequence[Rename], listed: Mapping[str, date], calendar: Sess
                 broken |= dict.fromkeys((first, second), ONE_SUCCESSOR)
     for one in renames:
         for circle in _circles_from(one, leaving):
-            if not _came_back(circle, listed, calendar):
+            if not (_is_swap(circle) or _came_back(circle, listed, calendar)):
                 broken |= dict.fromkeys(circle, NO_CIRCLE)
-    return broken
+    whole = {one for start in renames for circle in _circles_from(start, leaving) if _is_swap(circle) for one in circle}
+    return {one: WHOLE_SWAP for one in renames if one.nature == SWAP and one not in whole} | broken
+
+
+def _is_swap(circle: Sequence[Rename]) -> bool:
+    """Whether it is stated that companies take each other's tickers, all on one day."""
+    return all(one.nature == SWAP and one.day == circle[0].day for one in circle)
 
 
 def _is_another_company(

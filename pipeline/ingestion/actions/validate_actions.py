@@ -10,7 +10,7 @@ from pipeline.ingestion.actions.action_coverage import read_coverage
 from pipeline.ingestion.actions.action_rules import NUMBERS, PASSED_ON, action_rules, is_covered, plain_words
 from pipeline.ingestion.actions.actions_from_adjusted_closes import KIND, recover_actions
 from pipeline.ingestion.actions.foreign_amounts import NO_CONVERSION, Conversion, convert_amounts
-from pipeline.ingestion.actions.rename_rules import find_contradictions
+from pipeline.ingestion.actions.rename_rules import SWAP, find_contradictions
 from pipeline.ingestion.decode_payloads import SET_ASIDE, decode
 from pipeline.ingestion.parse_values import day, first_broken, instant, number, present
 from pipeline.ingestion.prices.minor_units import add_currency
@@ -29,6 +29,7 @@ NATURES = {
     "spin_off": ("dividend", "spin_off"),
     "stock_dividend": ("split", "stock_dividend"),
     "merger": ("delisting", "merger"),
+    "ticker_swap": ("rename", SWAP),
 }
 """What a source calls an action -> what it does to the price of a share, and what a holder gets."""
 

@@ -66,3 +66,28 @@ def _steps(ticker: str, moves: Mapping[str, str | None], leaving: Container[str]
         seen.add(to)
         ticker = to
     return len(seen)
+
+
+def find_swapped(events: Iterable[TickerEvent]) -> set[tuple[date, str]]:
+    """Return the day and ticker of each rename that is part of a ring of one day: companies that take each other's.
+
+    They leave at once, each with what it has, and then they come: one after the other they would be mixed up.
+    """
+    moves: dict[date, dict[str, str]] = {}
+    for one in events:
+        if one.kind == "rename" and one.successor:
+            moves.setdefault(one.ex_date, {})[one.ticker] = one.successor
+    return {(day, ticker) for day, of_day in moves.items() for ticker in find_ring(of_day)}
+
+
+def find_ring(moves: Mapping[str, str]) -> set[str]:
+    """Return the tickers from which renames of one day (ticker -> successor) lead back to themselves."""
+    return {ticker for ticker in moves if _comes_back(ticker, moves)}
+
+
+def _comes_back(start: str, moves: Mapping[str, str]) -> bool:
+    ticker, seen = start, set[str]()
+    while (to := moves.get(ticker)) is not None and to not in seen:
+        seen.add(to)
+        ticker = to
+    return ticker == start and bool(seen)

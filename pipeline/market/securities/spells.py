@@ -10,6 +10,7 @@ from datetime import date, timedelta
 
 import polars as pl
 
+from pipeline.market.securities.order_of_day import find_ring
 from pipeline.market.sessions import Sessions
 
 LATELY = timedelta(days=10)
@@ -172,9 +173,10 @@ class _Tracer:
     def _choose_renames(self, day: date, given: list[tuple[str, str | None]]) -> list[tuple[str, str | None]]:
         """One rename from and to each ticker, none that repeats an earlier one; the others are doubts."""
         chosen: dict[str, str | None] = {}
+        swapped = find_ring({ticker: to for ticker, to in given if to})
         for ticker, to in sorted(given, key=lambda one: (one[0], one[1] is None, one[1] or "")):
             repeats = to in self._last and self._last[to].security_id == self._left.get(ticker)
-            if ticker == to or repeats or not self._is_taken(ticker, day):
+            if ticker == to or (repeats and ticker not in swapped) or not self._is_taken(ticker, day):
                 continue
             if ticker in chosen:
                 self._holder(ticker).doubts.append(f"another rename of {day}, to {to}, is not followed")

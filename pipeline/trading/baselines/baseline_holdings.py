@@ -14,9 +14,9 @@ import polars as pl
 from lake.tables.market import CORPORATE_ACTIONS, FX_RATES, INSTRUMENTS, MARKET_PRICES, TICKER_UNIVERSE
 from lake.tables.trading import BASELINE_HOLDINGS, PORTFOLIO_VALUE
 from pipeline.engine.stage import Moment, Read, Stage
-from pipeline.market.securities.order_of_day import order_by_company
+from pipeline.market.securities.order_of_day import find_swapped, order_by_company
 from pipeline.market.sessions import Sessions
-from pipeline.trading.baselines.held_portfolio import Flags, Floats, HeldPortfolio, select_events
+from pipeline.trading.baselines.held_portfolio import Flags, Floats, HeldPortfolio, HolderEvent, select_events
 from pipeline.trading.currencies.converted_facts import convert_actions, convert_closes
 from pipeline.trading.currencies.session_rates import RATE_COLUMNS, SessionRates
 from pipeline.trading.params import Costs, TradingParams
@@ -166,8 +166,7 @@ def _follow(
             due.append(events.popleft())
         if due:
             holding = {name for name, place in portfolio.places.items() if portfolio.shares[place] > 0}
-            for event in order_by_company(due, holding):
-                portfolio.follow(event)
+            _act(portfolio, order_by_company(due, holding))
         portfolio.mark(market.closes[number], day)
         _write_off_silent(portfolio, market, number, ends)
         wanted = market.members[number]
@@ -175,6 +174,19 @@ def _follow(
             wanted = portfolio.shares > 0  # it keeps what it has, under whatever name
         traded = portfolio.rebalance(wanted, market.traded[number])
     return portfolio, traded
+
+
+def _act(portfolio: HeldPortfolio, events: list[HolderEvent]) -> None:
+    """Give the holder what happens, one after the other; companies that take each other's tickers move at once."""
+    swapped = find_swapped(events)
+    done: set[date] = set()
+    for event in events:
+        day = event.ex_date
+        if event.kind != "rename" or (day, event.ticker) not in swapped:
+            portfolio.follow(event)
+        elif day not in done:
+            portfolio.swap([one for one in events if one.kind == "rename" and (day, one.ticker) in swapped])
+            done.add(day)
 
 
 def _write_off_silent(portfolio: HeldPortfolio, market: _Reach, number: int, ends: _Ends) -> None:

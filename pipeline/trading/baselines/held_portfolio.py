@@ -87,6 +87,15 @@ class HeldPortfolio:
         elif event.kind == "rename" and event.successor in self.places:
             self._move(place, event.successor, float(self.marks[place]), 1.0)
 
+    def swap(self, renames: list[HolderEvent]) -> None:
+        """Companies that take each other's tickers on one day: all leave with what they have, then all arrive."""
+        known = [one for one in renames if {one.ticker, one.successor} <= self.places.keys()]
+        left = [(self.places[one.ticker], self.places[one.successor]) for one in known if one.successor]
+        shares, marks, marked = self.shares.copy(), self.marks.copy(), list(self.marked)
+        self.shares[[place for place, _ in left]] = 0.0
+        for place, to in left:
+            self.shares[to], self.marks[to], self.marked[to] = shares[place], marks[place], marked[place]
+
     def _end(self, place: int, event: HolderEvent) -> None:
         """A delisting pays the final value per share; a merger may give shares of the successor for a part of it."""
         amount, cash = event.amount or 0.0, event.cash or 0.0

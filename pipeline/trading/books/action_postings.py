@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import date, datetime
 from fractions import Fraction
 
-from pipeline.market.securities.order_of_day import order_by_company
+from pipeline.market.securities.order_of_day import find_swapped, order_by_company
 from pipeline.market.sessions import Sessions
 from pipeline.trading.books.actions import Action
 from pipeline.trading.books.book import Book, LedgerEvent, Leg, Position
@@ -45,15 +46,34 @@ class Morning:
 
     def apply_all(self, actions: Iterable[Action]) -> list[LedgerEvent]:
         """Apply the actions in order, then pay what is due, and return what happened."""
-        posted = [event for action in order_by_company(actions, self.book.positions) for event in self.apply(action)]
+        posted: list[LedgerEvent] = []
+        ordered = order_by_company(actions, self.book.positions)
+        swapped, begun = find_swapped(ordered), set[date]()
+        leaving: dict[tuple[date, str], Position | None] = {}
+        for action in ordered:
+            place = action.ex_date, action.ticker
+            if action.kind == "rename" and place in swapped:
+                if action.ex_date not in begun:  # all leave with what they have now
+                    leaving |= {one: self._copy(one[1]) for one in swapped if one[0] == action.ex_date}
+                    begun.add(action.ex_date)
+                posted += self.apply(action, leaving.pop(place, None))
+            else:
+                posted += self.apply(action, self.book.positions.get(action.ticker))
         return posted + self.pay_due_claims()
 
-    def apply(self, action: Action) -> Iterator[LedgerEvent]:
+    def _copy(self, ticker: str) -> Position | None:
+        held = self.book.positions.get(ticker)
+        return replace(held) if held else None
+
+    def apply(self, action: Action, position: Position | None) -> Iterator[LedgerEvent]:
         """Post an action's events one after the other, so that each sees what the one before left.
 
         One of a foreign name whose currency has no rate yet waits until there is one.
+
+        Args:
+            action: what happens.
+            position: what is held of its ticker; None for nothing.
         """
-        position = self.book.positions.get(action.ticker)
         concerned = (action.ticker, action.successor or action.ticker)
         if position is None or any(self.rates.at(name, self.session) is None for name in concerned):
             return

@@ -209,6 +209,7 @@ def put_in_place(entries: pl.DataFrame) -> pl.DataFrame:
 def _positions(moves: pl.DataFrame) -> dict[str, Position]:
     if moves.is_empty():
         return {}
+    moves = _let_leave_first(moves)
     running = moves.lazy().with_columns(
         after=pl.col("shares").cum_sum().over("ticker"),
         value=pl.col("amount").cum_sum().over("ticker"),
@@ -225,15 +226,31 @@ def _positions(moves: pl.DataFrame) -> dict[str, Position]:
     }
 
 
+def _let_leave_first(moves: pl.DataFrame) -> pl.DataFrame:
+    """The moves with those of one day's renames in the order in which shares move: all leave, then they come.
+
+    Where companies take each other's tickers the position that comes is another one than the one that leaves.
+    """
+    renamed = pl.col("kind") == "rename"
+    if not moves.select(renamed.any()).item():
+        return moves.with_row_index("place")
+    of_day = pl.struct("session", renamed, pl.when(renamed).then(pl.col("reference").str.split(":").list.get(1)))
+    blocks = moves.with_columns(block=of_day.rle_id(), comes=renamed & (pl.col("shares") > 0))
+    ordered = blocks.sort("block", "comes", maintain_order=True)
+    return ordered.drop("block", "comes").with_row_index("place")
+
+
 def _first_buy(moves: pl.DataFrame, ticker: str, session: date, kind: str, reference: str) -> date:
     """Follow a position that was handed on back to the session its first name was bought."""
     if kind not in CARRYING:
         return session
     giving = moves.filter(pl.col("reference") == reference, pl.col("kind") == kind, pl.col("ticker") != ticker)
-    old = giving["ticker"][0]
-    earlier = moves.filter(pl.col("ticker") == old).with_columns(after=pl.col("shares").cum_sum())
+    old, given_at = giving.select("ticker", "place").row(0)
+    earlier = moves.filter(pl.col("ticker") == old, pl.col("place") < given_at).with_columns(
+        after=pl.col("shares").cum_sum()
+    )
     earlier = earlier.with_columns(before=pl.col("after").shift(1, fill_value=0))
-    opening = earlier.filter((pl.col("before") == 0) & (pl.col("shares") > 0) & (pl.col("session") <= session))
+    opening = earlier.filter((pl.col("before") == 0) & (pl.col("shares") > 0))
     return _first_buy(moves, old, *opening.select("session", "kind", "reference").row(-1))
 
 

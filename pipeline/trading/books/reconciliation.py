@@ -160,7 +160,7 @@ class Reconciliation:
         """
         ticker = action["ticker"]
         event = _Event(reference_of(action), session)
-        if any(self.rates.find(one, session) is None for one in (ticker, action["successor"])):
+        if not self._has_rates(action, session):
             return
         if action["kind"] == "split":
             self._split(event, action)
@@ -173,6 +173,19 @@ class Reconciliation:
             self._distribute(event, action)
         else:
             self._end(event, ticker, read_exactly(action["amount"]))
+
+    def swap(self, session: date, renames: Iterable[Mapping[str, Any]]) -> None:
+        """Companies that take each other's tickers: all leave with what they have, then all arrive."""
+        known = {one["ticker"]: one for one in renames if self._has_rates(one, session)}
+        left = [(one, self.shares[ticker], self.cost[ticker]) for ticker, one in known.items()]
+        for one, shares, cost in left:
+            self._move(_Event(reference_of(one), session), one["ticker"], -shares, NOTHING.less(cost))
+        for one, shares, cost in left:
+            came = self._in_currency_of(one["successor"], one["ticker"], cost, session)
+            self._move(_Event(reference_of(one), session), one["successor"], shares, came)
+
+    def _has_rates(self, action: Mapping[str, Any], session: date) -> bool:
+        return all(self.rates.find(one, session) is not None for one in (action["ticker"], action["successor"]))
 
     def _end(self, event: _Event, ticker: str, amount: Fraction) -> None:
         held = self.shares[ticker]
@@ -244,8 +257,7 @@ class Reconciliation:
         if leaves:
             self._move(event, ticker, -self.shares[ticker], NOTHING.less(self.cost[ticker]))
         cross = self._cross(ticker, other, event.session)
-        same = self.rates.currency_of.get(ticker) == self.rates.currency_of.get(other)
-        came = cost if same else _Sum(cost.cents, round(self._as_quoted(ticker, cost) * cross))
+        came = self._in_currency_of(other, ticker, cost, event.session)
         self._move(event, other, int(exact), came)
         if fraction := exact - int(exact):
             price = self._open(other, event.session)
@@ -254,6 +266,12 @@ class Reconciliation:
                 stated = value * cross * ratio[1] / ratio[0]
                 price = stated if value > 0 else Fraction(self._as_quoted(other, came), CENTS_PER_UNIT) / exact
             self._pay_fraction(event, other, fraction * price, came, fraction / exact, int(exact))
+
+    def _in_currency_of(self, other: str, ticker: str, cost: _Sum, session: date) -> _Sum:
+        """A cost that goes along from one name to another, in what that one is quoted in."""
+        if self.rates.currency_of.get(ticker) == self.rates.currency_of.get(other):
+            return cost
+        return _Sum(cost.cents, round(self._as_quoted(ticker, cost) * self._cross(ticker, other, session)))
 
     def _cross(self, ticker: str, other: str, session: date) -> Fraction:
         """What one unit of a name's currency is in the other's."""
@@ -373,9 +391,12 @@ def reconcile(
     days = gather_days(actions, position_ends, fills, session, calendar)
     for day in sorted(days):
         on_day = days[day]
-        for action in put_in_turn(on_day.actions, found.shares):
-            if found.shares.get(action[0]):
-                found.act(day, dict(zip(ACTION_COLUMNS, action, strict=True)))
+        for turn in put_in_turn(on_day.actions, found.shares):
+            held = [dict(zip(ACTION_COLUMNS, one, strict=True)) for one in turn if found.shares.get(one[0])]
+            if len(turn) > 1:
+                found.swap(day, held)
+            elif held:
+                found.act(day, held[0])
         found.pay(day)
         for trade in on_day.fills:
             found.fill(trade)

@@ -111,16 +111,16 @@ def _build_order(
     doubts: Mapping[str, str],
     approval: Approval,
 ) -> Order:
-    ticker, shares, withheld = plan["ticker"], plan["shares"], ""
+    ticker, shares, withheld, renamed = plan["ticker"], plan["shares"], "", date.min
     for action in (a for a in actions if a.ex_date > plan["session"]):
-        if action.ticker != ticker:
-            continue
+        if action.ticker != ticker or (action.kind == "rename" and action.ex_date == renamed):
+            continue  # of two renames of one day the second one is another company's
         new, old = action.ratio
         shares = shares * new // old
         if action.kind == "delisting":
             withheld = f"delisted on {action.ex_date}"
         if action.kind == "rename" and action.successor:
-            ticker = action.successor
+            ticker, renamed = action.successor, action.ex_date
     if shares == 0 and not withheld:
         withheld = "a reverse split left less than one share of the order"
     if plan["intent"] in HELD_BACK:

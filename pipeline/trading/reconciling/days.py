@@ -48,13 +48,14 @@ class DayOfBooks(NamedTuple):
     """Sales first."""
 
 
-def put_in_turn(actions: list[tuple[Any, ...]], shares: Mapping[str, int]) -> list[tuple[Any, ...]]:
+def put_in_turn(actions: list[tuple[Any, ...]], shares: Mapping[str, int]) -> list[list[tuple[Any, ...]]]:
     """Day by day; on each, whoever has a ticker makes room before another company comes under it.
 
-    What else happens to that ticker is the newcomer's, unless its shares were there and stay.
+    What else happens to that ticker is the newcomer's, unless its shares were there and stay. Those that make room
+    for each other are in one list: they move at once.
     """
     name, when, kind, successor = (ACTION_COLUMNS.index(one) for one in ("ticker", "ex_date", "kind", "successor"))
-    rows = []
+    rows: list[list[tuple[Any, ...]]] = []
     while actions:
         today = [one for one in actions if one[when] == actions[0][when]]
         actions = actions[len(today) :]
@@ -65,13 +66,14 @@ def put_in_turn(actions: list[tuple[Any, ...]], shares: Mapping[str, int]) -> li
             one for one in today
             if one not in going and one[name] in targets and (one[name] in gone or not shares.get(one[name]))
         ]  # fmt: skip
-        rows += [one for one in today if one not in going and one not in late]
+        rows += [[one] for one in today if one not in going and one not in late]
         while going:
             stay = {one[name] for one in going}
-            free = [one for one in going if one[kind] != "rename" or one[successor] not in stay] or going
-            rows += free
+            free = [one for one in going if one[kind] != "rename" or one[successor] not in stay]
+            rows += [[one] for one in free] or [going]
+            free = free or going
             going = [one for one in going if one not in free]
-        rows += late
+        rows += [[one] for one in late]
     return rows
 
 

@@ -66,6 +66,29 @@ def test_one_action_is_corrected_and_withdrawn_by_name_day_and_kind(run: Run) ->
     assert terms(run) == []
 
 
+def test_what_is_released_is_the_word_of_the_sources_again(run: Run, lake: Lake) -> None:
+    run("actions", "add", "ACME", BEFORE, "split", "--ratio", "2:1", *WHY)
+    run("run", "actions", "--session", str(NEXT))
+    code, out, _ = run("actions", "release", "ACME", BEFORE, "split", "--reason", "the vendor has it right now")
+    assert code == exit_codes.DONE
+    assert f"split of ACME on {BEFORE} released: the cycle of" in " ".join(out.split())
+    assert terms(run) == []
+    (gone,) = listed(run, "--withdrawn")
+    assert (gone["state"], gone["source"], gone["reason"]) == ("withdrawn", "released", "the vendor has it right now")
+
+
+def test_a_swap_of_tickers_is_stated_and_withdrawn_for_both_companies(run: Run) -> None:
+    assert run("actions", "add", "ACME", BEFORE, "ticker-swap", "--successor", "ZETA", *WHY)[0] == exit_codes.DONE
+    assert [(one["ticker"], one["what"], one["successor"]) for one in listed(run)] == [
+        ("ACME", "ticker_swap", "ZETA"),
+        ("ZETA", "ticker_swap", "ACME"),
+    ]
+    code, _, err = run("actions", "correct", "ACME", BEFORE, "ticker_swap", "--successor", "NEWN", *WHY)
+    assert (code, "withdraw that" in " ".join(err.split())) == (exit_codes.USAGE, True)
+    assert run("actions", "withdraw", "ZETA", BEFORE, "ticker_swap", *WHY)[0] == exit_codes.DONE
+    assert terms(run) == []
+
+
 def test_what_is_stated_ahead_is_shown_ahead(run: Run) -> None:
     run("actions", "add", "ACME", "2022-03-15", "rename", "--successor", "NEWN", *WHY)
     assert terms(run) == [("rename", 0, "successor NEWN", "ahead")]
@@ -91,6 +114,10 @@ def test_what_is_stated_ahead_is_shown_ahead(run: Run) -> None:
         (("correct", "ACME", BEFORE, "split", "--ratio", "3:1", *WHY), "there is no split of ACME"),
         (("correct", "ACME", BEFORE, "split", *WHY), "say what is to change"),
         (("withdraw", "ACME", BEFORE, "split", *WHY), "there is no split of ACME"),
+        (("release", "ACME", BEFORE, "split", *WHY), "you state nothing of a split of ACME"),
+        (("add", "ACME", BEFORE, "ticker_swap", "--successor", "ACME", *WHY), "a rename leads to another ticker"),
+        (("add", "ACME", BEFORE, "ticker_swap", *WHY), "a rename has a successor"),
+        (("add", "ACME", BEFORE, "ticker_swap", "--successor", "ZZZ", *WHY), "ZZZ is unknown"),
         (("withdraw", "ACME", BEFORE, "split", "--session", BEFORE, *WHY), "cannot learn it"),
     ],
 )

@@ -8,10 +8,12 @@ from pathlib import Path
 import polars as pl
 
 from pipeline.ingestion.actions.action_rules import PASSED_ON
+from pipeline.ingestion.actions.rename_rules import SWAP
 from pipeline.ingestion.parse_values import day
 from pipeline.ingestion.sources.errors import SourceError
 from pipeline.ingestion.sources.files.columns import Usual, recognise
 from pipeline.ingestion.sources.files.file_text import read_text
+from pipeline.market.securities.order_of_day import find_ring
 
 KEPT_FOR_LIFE = ("figi", "composite_figi", "share_class_figi", "permno", "security_id", "sid", "identifier", "file")
 """Identifiers of which a company has one all its life: another one is another company."""
@@ -91,12 +93,24 @@ def tell_renames(spells: pl.DataFrame, *, for_life: bool) -> pl.DataFrame:
     moves = ordered.with_columns(
         before=pl.col("ticker").shift(1).over("identifier"), since=pl.col("start").shift(1).over("identifier")
     ).filter(pl.col("before") != pl.col("ticker"))
-    told = [(old, str(at), "rename", new) for old, at, new in moves.select("before", "start", "ticker").iter_rows()]
+    swapped = _find_swapped(moves)
+    told = [
+        (old, str(at), SWAP if (old, at) in swapped else "rename", new)
+        for old, at, new in moves.select("before", "start", "ticker").iter_rows()
+    ]
     if for_life:
         gone = {(identifier, old): at for identifier, old, at in moves.select("identifier", "before", "start").rows()}
         told += [(ticker, str(at), PASSED_ON, None) for ticker, at in _find_passed_on(ordered, gone)]
     schema = ["ticker", "ex_date", "kind", "successor"]
     return pl.DataFrame(told, schema=dict.fromkeys(schema, pl.String), orient="row").sort("ex_date", "ticker")
+
+
+def _find_swapped(moves: pl.DataFrame) -> set[tuple[str, date]]:
+    """Ticker and day of each move in a ring of one day: of these, identifiers tell that they are several companies."""
+    to: dict[date, dict[str, str]] = {}
+    for old, at, new in moves.select("before", "start", "ticker").iter_rows():
+        to.setdefault(at, {})[old] = new
+    return {(ticker, at) for at, of_day in to.items() for ticker in find_ring(of_day)}
 
 
 def _find_passed_on(spells: pl.DataFrame, gone: dict[tuple[str, str], date]) -> list[tuple[str, date]]:

@@ -16,7 +16,8 @@ from lake.tables.market import CORPORATE_ACTIONS, FX_RATES, INSTRUMENTS, MARKET_
 from pipeline.config.loading import load
 from pipeline.control.operator.action_outlook import read_outlook
 from pipeline.control.operator.decisions import DecisionError
-from pipeline.control.operator.state_actions import StatedAction, Statement, state_action
+from pipeline.control.operator.state_actions import state_action
+from pipeline.control.operator.statements import StatedAction, Statement
 from pipeline.engine.runner import Runner
 from pipeline.engine.stages import find_stage
 from pipeline.reading.results.actions import list_actions
@@ -107,6 +108,20 @@ def test_what_a_source_stated_is_corrected_and_withdrawn_and_the_rest_of_the_day
     assert read_outlook(runner)["kind"].to_list() == ["dividend"]
     gone = read_outlook(runner, withdrawn=True).filter(pl.col("kind") == "split")
     assert gone.select("source", "withdrawn").rows() == [("operator", True)]
+
+
+def test_what_was_stated_is_given_back_while_somebody_else_writes_and_is_what_the_source_had_said(
+    runner: Runner,
+) -> None:
+    state(runner, verb="correct", kind="split", terms={"numerator": "3"})
+    runner.run_stage(find_stage("actions"), NEXT)
+    with Lake.open(runner.lake.path).lock("cycle"):
+        released = state(runner, EVENING + timedelta(days=1), verb="release", kind="split", terms={})
+    assert (released.session, released.actions) == (THIRD, ())
+    told = read_outlook(runner).filter(pl.col("kind") == "split")
+    assert told.select("numerator", "source", "revision").rows() == [(2, "files", 2)]
+    with pytest.raises(DecisionError, match="is the word of files"):
+        state(runner, EVENING + timedelta(days=1), verb="release", kind="split", terms={})
 
 
 @pytest.mark.parametrize(("said", "amount", "rate"), [({}, 0.5, None), ({"currency": "USD"}, 0.4, Decimal("0.8"))])

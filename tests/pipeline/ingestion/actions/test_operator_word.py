@@ -26,10 +26,12 @@ def stated(*lines: dict[str, Any], session: date = DAY) -> pl.DataFrame:
     return landing(lines, kind="actions", request=OPEN, session=session)
 
 
-def word(*lines: dict[str, Any], day: date = DAY, session: date = NEXT, after: int = 0) -> pl.DataFrame:
+def word(
+    *lines: dict[str, Any], day: date = DAY, session: date = NEXT, after: int = 0, verb: str = "correct"
+) -> pl.DataFrame:
     """What the operator says of the splits of AAA on a day."""
     covers = {"since": str(day), "until": str(day)}
-    request = {"ticker": "AAA", "kind": "split", "covers": covers, "reason": "seen in the filing"}
+    request = {"ticker": "AAA", "kind": "split", "covers": covers, "reason": "seen in the filing", "verb": verb}
     at = CALENDAR.open_at(session) + timedelta(minutes=after)
     return landing(
         lines, kind="actions", source="operator", ticker="AAA", request=request, session=session, fetched_at=at

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from lake.tables.market import CORPORATE_ACTIONS
-from pipeline.ingestion.actions.rename_rules import NO_CIRCLE, ONE_SUCCESSOR, QUARTER
+from pipeline.ingestion.actions.rename_rules import NO_CIRCLE, ONE_SUCCESSOR, QUARTER, WHOLE_SWAP
 from pipeline.ingestion.actions.validate_actions import validate_actions
 from tests.frames.market import CALENDAR, DAY, actions, instruments, landing
 
@@ -19,12 +19,14 @@ Rename = tuple[str, str, date]
 
 
 def refused(
-    *renames: Rename, standing: pl.DataFrame | None = None, listed: pl.DataFrame = LISTED, since: date | None = None
+    *renames: Rename,
+    standing: pl.DataFrame | None = None,
+    listed: pl.DataFrame = LISTED,
+    since: date | None = None,
+    kind: str = "rename",
 ) -> list[tuple[str, str]]:
     """Ticker and rule of what is refused of one landing."""
-    lines = [
-        {"ticker": old, "ex_date": day.isoformat(), "kind": "rename", "successor": new} for old, new, day in renames
-    ]
+    lines = [{"ticker": old, "ex_date": day.isoformat(), "kind": kind, "successor": new} for old, new, day in renames]
     covers = {"covers": {"since": str(since or CALENDAR.days[0]), "until": None}}
     raw = landing(lines, kind="actions", request=covers)
     known = CORPORATE_ACTIONS.empty() if standing is None else standing
@@ -46,6 +48,25 @@ def test_of_two_successors_of_one_ticker_neither_is_believed(second: date) -> No
 @pytest.mark.parametrize("second", [DAY, LATER])
 def test_a_rename_there_and_back_is_a_circle(second: date) -> None:
     assert refused(("AAA", "BBB", DAY), ("BBB", "AAA", second)) == [("AAA", NO_CIRCLE), ("BBB", NO_CIRCLE)]
+
+
+def test_companies_that_are_stated_to_swap_their_tickers_go_in_no_circle() -> None:
+    two = (("AAA", "BBB", DAY), ("BBB", "AAA", DAY))
+    three = (("AAA", "BBB", DAY), ("BBB", "CCC", DAY), ("CCC", "AAA", DAY))
+    for swap in (two, three):
+        assert refused(*swap, kind="ticker_swap") == []
+        assert refused(*swap) == [(old, NO_CIRCLE) for old, *_ in swap]
+
+
+def test_a_swap_that_is_not_stated_of_each_company_for_one_day_is_refused() -> None:
+    assert refused(("AAA", "BBB", DAY), kind="ticker_swap") == [("AAA", WHOLE_SWAP)]
+    apart = (("AAA", "BBB", DAY), ("BBB", "AAA", LATER))
+    assert refused(*apart, kind="ticker_swap") == [("AAA", NO_CIRCLE), ("BBB", NO_CIRCLE)]
+
+
+def test_companies_may_swap_their_tickers_and_swap_them_back() -> None:
+    swap = [(*pair, day) for day in (DAY, LATER) for pair in (("AAA", "BBB"), ("BBB", "AAA"))]
+    assert refused(*swap, kind="ticker_swap") == []
 
 
 def test_a_longer_way_back_is_a_circle_and_what_only_leads_into_it_is_not() -> None:

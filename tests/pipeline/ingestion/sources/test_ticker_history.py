@@ -45,6 +45,13 @@ def test_a_ticker_whose_company_had_gone_elsewhere_was_not_passed_on(tmp_path: P
     ]
 
 
+def test_identifiers_that_take_each_others_tickers_on_one_day_swap_them(tmp_path: Path) -> None:
+    rows = "1,AAA,2020-01-02\n1,BBB,2020-03-09\n2,BBB,2020-01-02\n2,AAA,2020-03-09\n"
+    swapped = [("AAA", "2020-03-09", "ticker_swap", "BBB"), ("BBB", "2020-03-09", "ticker_swap", "AAA")]
+    assert told(f"permno,ticker,start\n{rows}", tmp_path) == swapped
+    assert told(f"isin,ticker,start\n{rows}", tmp_path) == swapped
+
+
 def test_the_map_files_of_lean_say_until_which_day_a_ticker_was_had(tmp_path: Path) -> None:
     text = (
         "file,date,mapped_ticker\nFB.1,1999-09-29,FB\nFB.1,2003-03-28,FB\nFB,2012-05-18,FB\nFB,2050-12-31,FB\n"

@@ -59,6 +59,14 @@ def test_two_companies_change_places_on_one_day_without_being_mixed() -> None:
     ]  # fmt: skip
 
 
+def test_companies_that_swap_their_tickers_may_swap_them_back() -> None:
+    swapped = [rename(old, DAYS[day], new) for day in (3, 6) for old, new in (("A", "B"), ("B", "A"))]
+    assert spells(*swapped) == [
+        ("A", "A", None, DAYS[3]), ("A", "B", DAYS[3], DAYS[6]), ("A", "A", DAYS[6], None),
+        ("B", "B", None, DAYS[3]), ("B", "A", DAYS[3], DAYS[6]), ("B", "B", DAYS[6], None),
+    ]  # fmt: skip
+
+
 def test_who_takes_the_ticker_of_a_company_that_ends_on_that_day_has_it_from_that_day_on() -> None:
     found = spells(delisting("T", DAYS[5], 30.0), rename("SBC", DAYS[5], "T"))
     assert ("T", "T", None, DAYS[5]) in found

@@ -14,6 +14,7 @@ from lake.tables.market import INSTRUMENTS, TICKER_UNIVERSE
 from lake.tables.predictions import PREDICTIONS
 from tests.frames import market
 from tests.frames.trading import (
+    CALENDAR,
     DAYS,
     SETTLE,
     World,
@@ -59,6 +60,42 @@ def test_a_company_that_takes_the_ticker_of_one_that_moves_on_the_same_day_gets_
     assert shares_of(given) == {"B": 300, "C": 100}
     assert given.value(D[4])["nav"] == MILLION
     assert_reconciled(given)
+
+
+@pytest.mark.parametrize("told", [D[3], D[5]])
+def test_companies_that_swap_their_tickers_keep_their_own_shares_cost_and_age(told: date) -> None:
+    given = holding(
+        *bars_at("A", 10.0, 10.0, 10.0), *bars_at("B", 40.0, 40.0, 40.0),
+        *bars_at("A", 40.0, 40.0, 40.0, 40.0, start=3), *bars_at("B", 10.0, 10.0, 10.0, 10.0, start=3), A=300,
+    )  # fmt: skip
+    given.order(D[1], "B", "buy", 100)
+    known = {"available_at": CALENDAR.close_at(told)} if told > D[3] else {}
+    given.act(rename("A", "B", D[3]) | known, rename("B", "A", D[3]) | known)
+    given.settle_to(D[6])
+    held = {ticker: (one.shares, one.cost, one.opened) for ticker, one in given.book.positions.items()}
+    assert held == {"B": (300, 300_000, D[1]), "A": (100, 400_000, D[2])}
+    assert given.value(D[6])["nav"] == MILLION
+    assert_reconciled(given)
+
+
+def test_an_order_decided_before_a_swap_of_tickers_is_one_of_its_own_company() -> None:
+    given = holding(*bars_at("A", 10.0, 10.0), *bars_at("B", 40.0, 40.0), bar("A", D[2], 40.0), bar("B", D[2], 10.0))
+    given.order(D[1], "A", "buy", 100)
+    given.act(rename("A", "B", D[2]), rename("B", "A", D[2]))
+    given.settle_to(D[2])
+    assert shares_of(given) == {"B": 100}
+
+
+def test_equal_weight_keeps_apart_two_companies_that_swap_their_tickers() -> None:
+    given = World(
+        *bars_at("A", 10.0, 10.0, 40.0, 40.0), *bars_at("B", 40.0, 40.0, 10.0, 20.0), params=free(), settling=SETTLE
+    )
+    for session in D[:2]:
+        given.add(TICKER_UNIVERSE, members(session, "A", "B"))
+    given.act(rename("A", "B", D[2]), rename("B", "A", D[2]))
+    given.settle_to(D[3])
+    assert given.value(D[2])["equal_weight"] == pytest.approx(1_000_000)
+    assert given.value(D[3])["equal_weight"] == pytest.approx(1_500_000)
 
 
 def test_only_the_ended_company_is_paid_out_when_its_buyer_takes_its_ticker_that_day() -> None:

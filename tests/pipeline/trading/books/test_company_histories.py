@@ -25,6 +25,7 @@ class Market:
     ticker: dict[int, str] = field(default_factory=lambda: dict(enumerate(FIRST)))
     """Company -> its ticker now; who has ended is not there."""
     shares: dict[int, int] = field(default_factory=dict)
+    opened: dict[int, date] = field(default_factory=dict)
     bars: list[dict[str, Any]] = field(default_factory=list)
     actions: list[dict[str, Any]] = field(default_factory=list)
     orders: list[tuple[date, str, int]] = field(default_factory=list)
@@ -45,6 +46,7 @@ class Market:
         """An order for the next open."""
         self.orders.append((session, self.ticker[company], count))
         self.shares[company] = self.shares.get(company, 0) + count
+        self.opened[company] = CALENDAR.next(session)
 
     def rename(self, company: int, to: str, day: date, told: Any) -> None:
         row = {"ticker": self.ticker[company], "ex_date": day, "kind": "rename", "successor": to}
@@ -56,6 +58,14 @@ class Market:
         self.rename(giving, to, day, told)
         self.rename(taking, left, day, told)
         self.ticker[giving], self.ticker[taking] = to, left
+
+    def swap(self, ring: list[int], day: date, told: Any) -> None:
+        """Companies take each other's tickers on one day."""
+        left = [self.ticker[company] for company in ring]
+        for company, to in zip(ring, [*left[1:], left[0]], strict=True):
+            self.rename(company, to, day, told)
+        for company, to in zip(ring, [*left[1:], left[0]], strict=True):
+            self.ticker[company] = to
 
     def end(self, company: int, day: date, told: Any) -> None:
         """A company ends at half of its price; another one may list under its ticker two sessions later."""
@@ -69,7 +79,7 @@ def markets(draw: st.DrawFn) -> Market:
     made, fresh, freed = Market(), iter(("DD", "EE", "FF", "GG", "HH", "II", "JJ")), []
     for number, day in enumerate(DAYS[:SESSIONS]):
         here = sorted(made.ticker)
-        kinds = ("nothing", "rename", "pass on", "end", "list") if 2 <= number < SESSIONS - 3 else ("nothing",)
+        kinds = ("nothing", "rename", "pass on", "swap", "end", "list") if 2 <= number < SESSIONS - 3 else ("nothing",)
         kind = draw(st.sampled_from(kinds))
         late = draw(st.integers(0, 2)) if number else 0
         told = {"available_at": CALENDAR.close_at(DAYS[number + late]) - timedelta(hours=1)} if late else {}
@@ -81,6 +91,8 @@ def markets(draw: st.DrawFn) -> Market:
         elif kind == "pass on" and len(here) > 1:
             giving, taking = draw(st.permutations(here))[:2]
             made.pass_on(giving, taking, next(fresh), day, told)
+        elif kind == "swap" and len(here) > 1:
+            made.swap(draw(st.permutations(here))[: draw(st.sampled_from((2, 2, 3)))], day, told)
         elif kind == "end" and len(here) > 1:
             chosen = draw(st.sampled_from(here))
             freed.append((number + 2, made.ticker[chosen]))
@@ -107,6 +119,8 @@ def check(made: Market) -> None:
     ran.settle_to(LAST)
     held = {ticker: position.shares for ticker, position in ran.book.positions.items()}
     assert held == {made.ticker[company]: count for company, count in made.shares.items()}
+    opened = {ticker: position.opened for ticker, position in ran.book.positions.items()}
+    assert opened == {made.ticker[company]: made.opened[company] for company in made.shares}
     assert ran.value(LAST)["nav"] == Decimal(1_000_000) - made.lost
     assert_reconciled(ran)
 

@@ -24,13 +24,13 @@ def holding() -> World:
     return world
 
 
-def state(world: World, session: date, *lines: dict[str, Any]) -> None:
-    """Take in what the operator says of the splits of AAA on EX, as the stage does."""
+def state(world: World, session: date, *lines: dict[str, Any], verb: str = "add", source: str = "operator") -> None:
+    """Take in what the operator, or a source, says of the splits of AAA on EX, as the stage does."""
     covers = {"since": str(EX), "until": str(EX)}
-    request = {"ticker": "AAA", "kind": "split", "covers": covers}
+    request = {"ticker": "AAA", "kind": "split", "covers": covers, "verb": verb}
     told = [{"ticker": "AAA", "ex_date": str(EX), "kind": "split", "denominator": "1"} | line for line in lines]
     raw = landing(
-        told, kind="actions", source="operator", ticker="AAA", request=request, session=session, calendar=CALENDAR
+        told, kind="actions", source=source, ticker="AAA", request=request, session=session, calendar=CALENDAR
     )
     known = world.rows("corporate_actions")
     at = moment(session, calendar=CALENDAR)
@@ -68,3 +68,18 @@ def test_what_was_sold_before_the_split_was_stated_is_of_the_new_basis() -> None
     assert world.book.positions["AAA"].shares == 160
     assert world.value(DAYS[9])["nav"] == Decimal("1000000.00")
     assert_reconciled(world)
+
+
+def test_the_book_follows_the_source_again_once_the_operator_has_given_his_word_back() -> None:
+    world = holding()
+    state(world, DAYS[5], {"numerator": "2"}, source="files")
+    world.settle_to(DAYS[8])
+    state(world, DAYS[9], {"numerator": "4"}, verb="correct")
+    world.settle_to(DAYS[9])
+    assert world.book.positions["AAA"].shares == 400
+    state(world, DAYS[10], verb="release")
+    world.settle_to(DAYS[11])
+    assert (world.book.positions["AAA"].shares, world.value(DAYS[11])["nav"]) == (200, Decimal("1000000.00"))
+    assert_reconciled(world)
+    told = world.rows("portfolio_value").filter(pl.col("session") >= DAYS[9])
+    assert told["restated"].to_list() == [Decimal(10_000), Decimal(-10_000), Decimal(0)]
