@@ -23,6 +23,8 @@ class WorkKind(StrEnum):
     """One stage by itself, such as the report that follows a cycle."""
     SNAPSHOT = "snapshot"
     """Bars within a session, as they stood at a moment; no cycle reads them or waits for them."""
+    NEWS = "news"
+    """News fetched between cycles, for the cycle of the session to come to find."""
     UPKEEP = "upkeep"
     """Files written anew with the same rows: compaction, migration."""
 

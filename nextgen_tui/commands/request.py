@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pipeline.control.schedule.journal import SlotState
 
 ACTIONS = (
-    *("run", "task", "cycle", "snapshot", "train", "maintain", "recover", "reproduce", "promote", "rollback"),
+    *("run", "task", "cycle", "snapshot", "news", "train", "maintain", "recover", "reproduce", "promote", "rollback"),
     *("cancel", "retry", "skip"),
 )
 LOOK = 0.05
@@ -46,9 +46,9 @@ def command(
 ) -> int:
     """Queue work for the daemon, or cancel, retry or skip it.
 
-    ACTION is run, task, cycle, snapshot, train, maintain, recover, reproduce, promote or rollback; or cancel, retry or
-    skip. TARGET is a stage (run), a task of the schedule (task), a run or a cycle (reproduce), a model (promote,
-    rollback), or TASK/SLOT or a request's name (cancel, retry, skip).
+    ACTION is run, task, cycle, snapshot, news, train, maintain, recover, reproduce, promote or rollback; or cancel,
+    retry or skip. TARGET is a stage (run), a task of the schedule (task), a run or a cycle (reproduce), a model
+    (promote, rollback), or TASK/SLOT or a request's name (cancel, retry, skip).
     """
     from datetime import UTC, datetime
     from uuid import uuid4

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,6 +15,9 @@ from nextgen_tui.cli.invocation import (
     json_option,
     pass_invocation,
 )
+
+if TYPE_CHECKING:
+    from pipeline.control.schedule.task import Schedule
 
 
 @click.group("schedule", params=[*common_options(), json_option()])
@@ -57,6 +61,7 @@ def preview_command(invocation: Invocation, days: int, file: Path | None) -> Non
             safe_text(", ".join(one.after)),
         )
     invocation.output.show(view)
+    _show_switched(invocation, schedule)
     invocation.output.record([asdict(one) for one in planned])
 
 
@@ -77,4 +82,24 @@ def check_command(invocation: Invocation, file: Path | None) -> None:
     calendars = calendars_from(now.date(), read_changes(invocation.lake_path))
     schedule = load_lake_schedule(invocation.lake_path, now, calendars, file)
     invocation.output.show(f"{schedule.origin} is valid: {', '.join(task.name for task in schedule.tasks)}.")
-    invocation.output.record({"file": schedule.origin, "tasks": [task.name for task in schedule.tasks]})
+    _show_switched(invocation, schedule)
+    invocation.output.record(
+        {"file": schedule.origin, "tasks": [task.name for task in schedule.tasks], "switched": _switched(schedule)}
+    )
+
+
+def _show_switched(invocation: Invocation, schedule: Schedule) -> None:
+    """Tell which tasks are off, and which of them and of the others a setting turned so."""
+    from nextgen_tui.text.safe_text import safe_text
+
+    for one in _switched(schedule):
+        state = "on" if one["enabled"] else "off"
+        invocation.output.show(f"{safe_text(str(one['task']))} is {state}: {safe_text(str(one['reason']))}")
+
+
+def _switched(schedule: Schedule) -> list[dict[str, object]]:
+    return [
+        {"task": task.name, "enabled": task.enabled, "reason": task.need or "enabled = false"}
+        for task in schedule.tasks
+        if task.need or not task.enabled
+    ]

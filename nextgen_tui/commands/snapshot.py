@@ -35,7 +35,7 @@ def command(invocation: Invocation, as_of: datetime | None, first: date | None, 
     from nextgen_tui.cli.error_messages import suggest_request
     from nextgen_tui.cli.runs_view import show_runs
     from nextgen_tui.text import formats
-    from pipeline.control.workers.snapshot_moment import find_snapshot_moment
+    from pipeline.control.workers.market_moment import find_market_moment
 
     if first is None and last is not None:
         raise click.UsageError("--to needs --from, the first session")
@@ -43,7 +43,7 @@ def command(invocation: Invocation, as_of: datetime | None, first: date | None, 
         raise click.UsageError("give --at for one snapshot, or --from for several")
     runner, now = invocation.runner, datetime.now(UTC).replace(microsecond=0)
     moments = (
-        [as_of or find_snapshot_moment(runner, now)]
+        [as_of or find_market_moment(runner, now)]
         if first is None
         else list_moments(runner.calendar, first, last or first, every)
     )

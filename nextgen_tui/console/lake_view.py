@@ -116,8 +116,9 @@ class LakeView:
 
     @cached_property
     def session(self) -> date | None:
-        """The last session that was run; one that has had snapshots alone is still to come."""
-        last = self.runs.filter(pl.col("status") == "done", ~of_work(WorkKind.SNAPSHOT))["session"].max()
+        """The last session that was run; one that has had snapshots or news alone is still to come."""
+        ahead = of_work(WorkKind.SNAPSHOT, WorkKind.NEWS)
+        last = self.runs.filter(pl.col("status") == "done", ~ahead)["session"].max()
         return last if isinstance(last, date) else None
 
     def last_rows(self, table: Table, **how: Any) -> pl.DataFrame:

@@ -152,6 +152,14 @@ class Runner:
                 )
             return self._run_work(wanted, progress)
 
+    def news(self, as_of: datetime, progress: Progress = silent) -> Cycle:
+        """Land the news up to a moment between cycles; the cycle of the session to come finds it there."""
+        wanted = work.news(self.calendar.next(self.calendar.last_closed(as_of)), as_of)
+        with self._lock(wanted, f"news at {as_of:%Y-%m-%d %H:%M:%S}", progress):
+            if is_published(self.lake, wanted.cycle_id):
+                return Cycle(wanted.session, (), already_done=True)
+            return self._run_work(wanted, progress)
+
     def run_stage(self, stage: Stage, session: date, since: date | None = None) -> Run:
         """Run one stage for a session and publish it by itself."""
         self.calendar.position(session)

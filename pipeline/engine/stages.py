@@ -97,6 +97,8 @@ IMPORT = (*IMPORT_ONLY, *(one for one in BACKFILL if one is not llm_request.STAG
 """An import: an older system's records are landed and derived as history is, and no language model is asked."""
 SNAPSHOT = (land_intraday.STAGE, intraday_prices.STAGE, quarantine_intraday.STAGE)
 """Bars within the session in progress, several times a session: no cycle reads them or waits for them."""
+NEWS_BETWEEN = (land_news.STAGE,)
+"""News between cycles: landed alone; the cycle of the session to come makes articles of it."""
 REPORT = report.STAGE
 """Follows each publication, so that it can judge the runs themselves."""
 STAGES = (*IMPORT_ONLY, *CYCLE, *SNAPSHOT, REPORT)

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 
 from lake.tables.control import WorkKind
 from pipeline.engine.stage import Stage
-from pipeline.engine.stages import BACKFILL, CYCLE, SNAPSHOT, TRAINING
+from pipeline.engine.stages import BACKFILL, CYCLE, NEWS_BETWEEN, SNAPSHOT, TRAINING
 
 Span = tuple[date, date]
 """The first and last session of a range."""
@@ -32,7 +32,8 @@ class Work:
 
     def folds(self, stage: Stage) -> bool:
         """Whether a stage derives anew from the landings of all backfills, so that their order leaves no trace."""
-        return self.kind is WorkKind.BACKFILL and bool(stage.reads)
+        derives = any(read.table is not stage.writes for read in stage.reads)
+        return self.kind is WorkKind.BACKFILL and derives
 
 
 def cycle(session: date) -> Work:
@@ -101,6 +102,23 @@ def snapshot(session: date, as_of: datetime) -> Work:
         since=session,
         session=session,
         stages=SNAPSHOT,
+        as_of=as_of,
+    )
+
+
+def news(session: date, as_of: datetime) -> Work:
+    """The news between cycles, up to a moment.
+
+    Args:
+        session: the one to come, whose cycle finds it.
+        as_of: the moment, to the second, before that session's close.
+    """
+    return Work(
+        kind=WorkKind.NEWS,
+        cycle_id=f"news-{as_of.astimezone(UTC):%Y%m%dT%H%M%SZ}",
+        since=session,
+        session=session,
+        stages=NEWS_BETWEEN,
         as_of=as_of,
     )
 

@@ -194,6 +194,7 @@ def recovery_steps(row: Row) -> tuple[Line, ...]:
         "backfill": "nextgen init   resumes the load where it stopped",
         "import": "nextgen import   resumes where it stopped",
         "snapshot": "nextgen snapshot   asks for what is missing as well",
+        "news": "the next fetch, or the session's cycle, asks for what is missing as well",
         "training": f"nextgen train --session {row['session']}",
         "single-stage": f"nextgen run {row['stage']} --session {row['session']}",
     }

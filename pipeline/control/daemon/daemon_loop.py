@@ -231,11 +231,11 @@ class Daemon:
     def _load_schedule(self) -> Schedule:
         now = self.clock.now()
         # Every worker would fail over a configuration that cannot be used.
-        market = load(self.lake.path, self.environ).settings.market
-        self._calendars = ChildCalendars(now.date(), changes=market.changes)
+        settings = load(self.lake.path, self.environ).settings
+        self._calendars = ChildCalendars(now.date(), changes=settings.market.changes)
         self._read_at = self.clock.steady()
         file = self.schedule or find_schedule_file(self.lake.path)
-        schedule = load_schedule(file, now, self._calendars, market.exchange)
+        schedule = load_schedule(file, now, self._calendars, settings)
         self._loaded_at = now
         return schedule
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from lake.storage.atomic import write_atomic
 from pipeline.config import ConfigError
+from pipeline.config.settings import Settings
 from pipeline.control.daemon.daemon_lock import daemon_is_running
 from pipeline.control.daemon.heartbeat import read_heartbeat
 from pipeline.control.schedule.schedule_file import (
@@ -17,7 +18,7 @@ from pipeline.control.schedule.schedule_file import (
     find_schedule_file,
     load_schedule,
     parse_schedule,
-    read_exchange,
+    read_settings,
 )
 from pipeline.control.schedule.task import Schedule
 from pipeline.market.sessions import exchange_sessions
@@ -56,14 +57,14 @@ def read_active_schedule(lake: Path, now: datetime, calendars: Calendars = excha
     reported = _read_from_heartbeat(lake) if daemon_is_running(lake / "control") else {}
     given = reported.get("given")
     file = Path(given) if given else find_schedule_file(lake)
-    exchange, problem = read_exchange(lake), ""
+    settings, problem = read_settings(lake), ""
     try:
-        schedule = load_schedule(file, now, calendars, exchange)
+        schedule = load_schedule(file, now, calendars, settings)
     except ConfigError as error:
         schedule, problem = Schedule(tasks=(), origin=str(file)), str(error)
     if not reported:
         return ActiveSchedule(schedule, file, problem)
-    running = _read_saved(lake, str(reported.get("file", "")), now, calendars, exchange)
+    running = _read_saved(lake, str(reported.get("file", "")), now, calendars, settings)
     pending = not problem and running is not None and running.text != schedule.text
     return ActiveSchedule(running or schedule, file, problem, pending, str(reported.get("read_at", "")))
 
@@ -74,9 +75,9 @@ def _read_from_heartbeat(lake: Path) -> dict[str, Any]:
     return reported if isinstance(reported, dict) else {}
 
 
-def _read_saved(lake: Path, origin: str, now: datetime, calendars: Calendars, exchange: str) -> Schedule | None:
+def _read_saved(lake: Path, origin: str, now: datetime, calendars: Calendars, settings: Settings) -> Schedule | None:
     try:
         text = (lake / "control" / FILE).read_text(encoding="utf-8")
-        return parse_schedule(text, origin, now, calendars, exchange)
+        return parse_schedule(text, origin, now, calendars, settings)
     except (OSError, UnicodeDecodeError, ConfigError):
         return None

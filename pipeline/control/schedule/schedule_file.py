@@ -15,7 +15,8 @@ from lake.tables import TABLES
 from pipeline.config import ConfigError
 from pipeline.config.fields import settings_of
 from pipeline.config.loading import choice, current_key, load
-from pipeline.config.settings import MarketParams, Settings
+from pipeline.config.settings import Settings
+from pipeline.control.schedule.needed_tasks import find_need
 from pipeline.control.schedule.task import ACTIONS, ExpectedOutput, Group, Schedule, Task
 from pipeline.control.schedule.toml_lines import TomlTable, parse_document, read_text, suggest
 from pipeline.control.schedule.trigger import Trigger, TriggerError, parse_duration, parse_trigger
@@ -24,6 +25,7 @@ from pipeline.ingestion.sources.registry import SOURCES
 from pipeline.market.sessions import Sessions, exchange_sessions
 
 Calendars = Callable[[str], Sessions]
+DEFAULTS = Settings()
 FILE_NAME = "schedules.toml"
 TASK_NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 AHEAD = timedelta(days=400)
@@ -74,25 +76,25 @@ def load_lake_schedule(lake: Path, now: datetime, calendars: Calendars, file: Pa
     Raises:
         ScheduleError: naming every line that is wrong, each with the fix.
     """
-    return load_schedule(file or find_schedule_file(lake), now, calendars, read_exchange(lake))
+    return load_schedule(file or find_schedule_file(lake), now, calendars, read_settings(lake))
 
 
-def read_exchange(lake: Path) -> str:
-    """Read the exchange a lake follows; the default one where its configuration cannot be used."""
+def read_settings(lake: Path) -> Settings:
+    """Read what a lake's schedule goes by; the defaults where its configuration cannot be used."""
     try:
-        return load(lake, os.environ).settings.market.exchange
+        return load(lake, os.environ).settings
     except ConfigError:
-        return MarketParams().exchange
+        return DEFAULTS
 
 
 def load_schedule(
     path: Path,
     at: datetime | None = None,
     calendars: Calendars = exchange_sessions,
-    exchange: str = MarketParams().exchange,
+    settings: Settings = DEFAULTS,
 ) -> Schedule:
     """Read a schedule from a file; see `parse_schedule`."""
-    return parse_schedule(read_text(path), str(path), at, calendars, exchange)
+    return parse_schedule(read_text(path), str(path), at, calendars, settings)
 
 
 def parse_schedule(
@@ -100,16 +102,20 @@ def parse_schedule(
     origin: str,
     at: datetime | None = None,
     calendars: Calendars = exchange_sessions,
-    exchange: str = MarketParams().exchange,
+    settings: Settings = DEFAULTS,
 ) -> Schedule:
     """Read a schedule.
+
+    A task that takes snapshots or fetches news is on where the configuration asks for them, and off elsewhere;
+    `enabled = false` turns it off whatever it says.
 
     Args:
         text: TOML.
         origin: what errors call the text, normally its path.
         at: the moment from which every trigger has to fire at some time; now where None.
         calendars: exchange code -> its sessions.
-        exchange: whose sessions tasks follow that name no exchange of their own: that of the lake.
+        settings: of the lake: they say whose sessions tasks follow that name no exchange of their own, and which
+            tasks are needed.
 
     Raises:
         ScheduleError: naming every line that is wrong, each with the fix.
@@ -117,7 +123,7 @@ def parse_schedule(
     top = parse_document(text, origin)
     top.refuse_unknown(TOP_KEYS)
     groups = {name: group for table in top.tables("groups") for name, group in [_parse_group(table)]}
-    reader = _TaskReader(top, groups, calendars, at or datetime.now(UTC), exchange)
+    reader = _TaskReader(top, groups, calendars, at or datetime.now(UTC), settings)
     tasks = {table.path.partition(".")[2]: reader.read(table) for table in top.tables("tasks")}
     if not tasks:
         top.errors.add("", "there is no task; add a table such as [tasks.cycle]")
@@ -132,12 +138,13 @@ class _TaskReader:
     """Reads one task after the other; what is wrong goes to the document's error list."""
 
     def __init__(
-        self, top: TomlTable, groups: Mapping[str, Group], calendars: Calendars, at: datetime, exchange: str
+        self, top: TomlTable, groups: Mapping[str, Group], calendars: Calendars, at: datetime, settings: Settings
     ) -> None:
         self._groups = groups
         self._calendars = calendars
         self._at = at
-        self._exchange = top.read("exchange", str, exchange)
+        self._settings = settings
+        self._exchange = top.read("exchange", str, settings.market.exchange)
         self._zone = top.read("zone", str, "")
 
     def read(self, table: TomlTable) -> Task:
@@ -147,10 +154,12 @@ class _TaskReader:
         if not TASK_NAME.fullmatch(name):
             table.errors.add(table.path, "a task's name is lower-case letters, digits and hyphens, at most 40 of them")
         exchange, zone, made = self._read_trigger(table)
+        run = _parse_run(table)
+        need = find_need(run, self._settings)
         on_failure, _, fallback = table.read("on_failure", str, "skip").partition(":")
         task = Task(
             name=name,
-            run=_parse_run(table),
+            run=run,
             trigger_text=table.read("trigger", str, ""),
             trigger=made,
             exchange=exchange,
@@ -170,7 +179,8 @@ class _TaskReader:
             ),
             group=self._find_group(table, name),
             settings=_parse_settings(table),
-            enabled=table.read("enabled", bool, True),
+            enabled=table.read("enabled", bool, True) and (need is None or need.is_there),
+            need=need.reason if need else "",
         )
         _refuse_contradictions(table, task)
         return task
@@ -336,7 +346,7 @@ def _refuse_contradictions(table: TomlTable, task: Task) -> None:
 
 def _fetches(task: Task) -> bool:
     landings = {stage.name for stage in STAGES if stage.kind == "landing"}
-    return bool({"cycle", "snapshot"} & set(task.run)) or any(name in landings for name in task.run)
+    return bool({"cycle", "snapshot", "news"} & set(task.run)) or any(name in landings for name in task.run)
 
 
 def _refuse_unknown_dependencies(top: TomlTable, tasks: Mapping[str, Task]) -> None:

@@ -14,6 +14,7 @@ OnFailure = Literal["retry", "skip", "last-good", "source", "stop"]
 ACTIONS = {
     "cycle": "the whole loop of a session",
     "snapshot": "the bars within sessions that have ended by now",
+    "news": "the news since the last close, for the cycle to come",
     "train": "train a challenger and evaluate it",
     "maintain": "maintain the lake",
     "recover": "finish what a crash interrupted",
@@ -81,6 +82,8 @@ class Task:
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Dotted key -> value; overrides the lake's configuration."""
     enabled: bool = True
+    need: str = ""
+    """The setting that turned it on or off, in words; empty where none does."""
 
     def back_off_after(self, failures: int) -> timedelta:
         """How long to wait after this many failures in a row (1 or more)."""

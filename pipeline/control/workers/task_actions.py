@@ -1,4 +1,4 @@
-"""What a worker does for a task: run a cycle, take a snapshot, train, run stages, or maintain the lake."""
+"""What a worker does for a task: run a cycle, take a snapshot, fetch news, train, run stages, maintain the lake."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from pipeline.control.schedule.expectations import find_missing_outputs
 from pipeline.control.schedule.task import OPERATOR_ACTIONS
 from pipeline.control.workers.job import Job, JobReport
 from pipeline.control.workers.job_progress import report_progress
-from pipeline.control.workers.snapshot_moment import find_snapshot_moment
+from pipeline.control.workers.market_moment import find_market_moment
 from pipeline.engine.failures import record_failures
 from pipeline.engine.runner import Progress, Runner
 from pipeline.engine.stages import find_stage
-from pipeline.engine.work import cycle, single_stage, snapshot, training
+from pipeline.engine.work import cycle, news, single_stage, snapshot, training
 
 LOCK_POLL = 0.5
 """Seconds between two attempts to take the lake's writer lock."""
@@ -99,8 +99,10 @@ def _record_failures(runner: Runner, job: Job) -> AbstractContextManager[None]:
         return nullcontext()
     session = job.session or (runner.calendar.next(last) if job.run[0] == "cycle" else last)
     if job.run[0] == "snapshot":
-        moment = find_snapshot_moment(runner, job.due_at)
+        moment = find_market_moment(runner, job.due_at)
         return record_failures(runner.lake, snapshot(runner.calendar.last_opened(moment), moment))
+    if job.run[0] == "news":
+        return nullcontext()
     works = {"cycle": cycle, "train": training}
     make = works.get(job.run[0]) or partial(single_stage, find_stage(job.run[0]))
     return record_failures(runner.lake, make(session))
@@ -114,7 +116,14 @@ def _job_settings(job: Job) -> dict[str, Given]:
 
 
 def _find_action(job: Job) -> Callable[[Runner, Job, Progress], str]:
-    actions = {"cycle": _run_cycle, "snapshot": _snapshot, "train": _train, "maintain": _maintain, "recover": _recover}
+    actions = {
+        "cycle": _run_cycle,
+        "snapshot": _snapshot,
+        "news": _land_news,
+        "train": _train,
+        "maintain": _maintain,
+        "recover": _recover,
+    }
     return actions.get(job.run[0], _run_stages)
 
 
@@ -137,12 +146,19 @@ def _run_cycle(runner: Runner, job: Job, progress: Progress) -> str:
 
 def _snapshot(runner: Runner, job: Job, progress: Progress) -> str:
     """Take the bars that had ended when the slot was due; nothing to do where a later snapshot has brought them."""
-    moment = find_snapshot_moment(runner, job.due_at)
+    moment = find_market_moment(runner, job.due_at)
     last = last_snapshot(runner.lake)
     if last is None or last < moment:
         runner.snapshot(moment, progress)
         last = moment
     return snapshot(runner.calendar.last_opened(last), last).cycle_id
+
+
+def _land_news(runner: Runner, job: Job, progress: Progress) -> str:
+    """Fetch the news up to the moment the slot was due, for the cycle of the session to come to find."""
+    moment = find_market_moment(runner, job.due_at)
+    runner.news(moment, progress)
+    return news(runner.calendar.next(runner.calendar.last_closed(moment)), moment).cycle_id
 
 
 def _train(runner: Runner, job: Job, progress: Progress) -> str:

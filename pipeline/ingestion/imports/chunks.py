@@ -82,6 +82,10 @@ class Delivery:
         """The rows of `raw_news`."""
         return self.news_rows
 
+    def news_so_far(self, session: date, as_of: datetime) -> pl.DataFrame:  # noqa: ARG002 - a source's
+        """None: an import has no time between cycles."""
+        return RAW_NEWS.empty()
+
     @property
     def payloads(self) -> list[str]:
         """The identities of all it lands."""

@@ -54,6 +54,10 @@ class CheckedSource:
         """The first source's."""
         return self.first.news(since, session, history=history)
 
+    def news_so_far(self, session: date, as_of: datetime) -> pl.DataFrame:
+        """The first source's."""
+        return self.first.news_so_far(session, as_of)
+
     def _tolerate_failure(self, session: date, error: str) -> pl.DataFrame:
         payload = json.dumps({"rule": SECOND_ANSWERS, "error": error[:1_000]}, ensure_ascii=False)
         request = json.dumps({"history": False, "until": session.isoformat()})

@@ -39,6 +39,9 @@ class SourceParams:
     """A second source whose bars are compared with those of the first and used for nothing else; none if empty."""
     rss: RssParams = field(default_factory=RssParams)
     """Feeds of news that join whichever source is in use."""
+    news_between_cycles: bool = False
+    """Whether the daemon also fetches news between cycles, which turns on the task `news` of the schedule: what a feed
+    has dropped by the close is there for the cycle then. A cycle's own fetch stays."""
 
     @property
     def shorter_intervals(self) -> tuple[str, ...]:
@@ -50,9 +53,19 @@ class SourceParams:
         intervals: tuple[str, ...] = getattr(getattr(self, self.name, None), "intervals", (DAILY,))
         return intervals
 
+    @property
+    def _has_news(self) -> bool:
+        own = getattr(getattr(self, self.name, None), "news", True)
+        return bool(self.rss.feeds) or own not in ("", "none")
+
     def contradictions(self) -> Iterator[str]:
         """A source checked against itself, and lengths of bars that nothing brings."""
         yield from self._interval_contradictions()
+        if self.news_between_cycles and not self._has_news:
+            yield (
+                f"news_between_cycles is true, and nothing brings news: set source.{self.name}.news or name"
+                " source.rss.feeds, or set it to false"
+            )
         if self.cross_check == self.name:
             yield (
                 f"cross_check is {self.cross_check!r} and so is name, the source itself; name another one or leave"

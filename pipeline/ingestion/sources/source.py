@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Annotated, Literal, Protocol
 
 from pydantic import Field
@@ -52,3 +52,9 @@ class Source(Protocol):
 
     def news(self, since: date, session: date, *, history: bool) -> pl.DataFrame:
         """Return RAW_NEWS rows: all articles between the sessions, or those of the session's day alone."""
+
+    def news_so_far(self, session: date, as_of: datetime) -> pl.DataFrame:
+        """Return RAW_NEWS rows between cycles: what is public by a moment before the close of the session to come.
+
+        What has been answered so before is the same payload again, so that it is landed once.
+        """

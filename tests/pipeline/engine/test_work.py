@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 
 from lake.tables.control import WorkKind
 from pipeline.engine import work
-from pipeline.engine.stages import BACKFILL, CYCLE, IMPORT, SNAPSHOT, TRAINING, find_stage
+from pipeline.engine.stages import BACKFILL, CYCLE, IMPORT, NEWS_BETWEEN, SNAPSHOT, TRAINING, find_stage
 
 FIRST, LAST = date(2021, 3, 1), date(2021, 3, 5)
 NOON = datetime(2021, 3, 5, 17, tzinfo=UTC)
@@ -17,6 +17,7 @@ ALL = (
     work.training(LAST),
     work.single_stage(find_stage("plan"), LAST),
     work.snapshot(LAST, NOON),
+    work.news(LAST, NOON),
 )
 
 
@@ -25,6 +26,7 @@ def test_every_kind_but_upkeep_has_its_stages_and_an_id_of_its_own() -> None:
     assert len({one.cycle_id for one in ALL}) == len(ALL)
     assert [one.stages for one in ALL[:4]] == [CYCLE, BACKFILL, IMPORT, TRAINING]
     assert (ALL[5].stages, ALL[5].as_of) == (SNAPSHOT, NOON)
+    assert (ALL[6].stages, ALL[6].as_of) == (NEWS_BETWEEN, NOON)
 
 
 def test_ids_are_those_that_earlier_programs_gave() -> None:
@@ -35,9 +37,10 @@ def test_ids_are_those_that_earlier_programs_gave() -> None:
         "training-20210305",
         "single-plan-20210305",
         "snapshot-20210305T170000Z",
+        "news-20210305T170000Z",
     ]
 
 
 def test_a_backfill_alone_derives_anew_from_all_landings() -> None:
-    assert [one.folds(find_stage("prices")) for one in ALL] == [False, True, False, False, False, False]
+    assert [one.folds(find_stage("prices")) for one in ALL] == [False, True, *[False] * 5]
     assert not ALL[1].folds(find_stage("land_prices")), "a landing is asked for its own span"

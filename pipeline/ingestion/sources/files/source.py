@@ -127,14 +127,27 @@ class FilesSource:
         content, fetch = self._read(), self._fetch(since, session, history)
         if content.news is None:
             return news_rows(fetch, [])
-        at = read_instants(content.news.lines[content.news.fields["published_at"]], zone=self.zone)
-        after = self.calendar.close_at(self.calendar.previous(since)) + FETCH_LAG
-        until = self.calendar.close_at(session) + FETCH_LAG
-        wanted = ((at > after) & (at <= until)).fill_null(history)
-        lines = content.news.lines.filter(wanted)
+        lines, _ = self._cut_news(content.news, since, self.calendar.close_at(session) + FETCH_LAG, history)
         if lines.is_empty():
             return news_rows(fetch, [])
         return news_rows(fetch, [(fetch.request(content.news.fields), payload_text(lines))])
+
+    def news_so_far(self, session: date, as_of: datetime) -> pl.DataFrame:
+        """Return RAW_NEWS rows: the lines since the close before, by the hour of their publication."""
+        content, fetch = self._read(), self._fetch(session, session, False)
+        if content.news is None:
+            return news_rows(fetch, [])
+        lines, at = self._cut_news(content.news, session, as_of, False)
+        hours = lines.with_columns(hour=at.dt.truncate("1h")).partition_by("hour", maintain_order=True)
+        request = fetch.request(content.news.fields)
+        return news_rows(fetch, [(request, payload_text(part.drop("hour"))) for part in hours])
+
+    def _cut_news(self, news: Dated, since: date, until: datetime, history: bool) -> tuple[pl.DataFrame, pl.Series]:
+        """The lines published from the fetch before `since` until a moment, and when each was."""
+        at = read_instants(news.lines[news.fields["published_at"]], zone=self.zone)
+        after = self.calendar.close_at(self.calendar.previous(since)) + FETCH_LAG
+        wanted = ((at > after) & (at <= until)).fill_null(history)
+        return news.lines.filter(wanted), at.filter(wanted)
 
     def _fetch(self, since: date, session: date, history: bool) -> Fetch:
         return Fetch(

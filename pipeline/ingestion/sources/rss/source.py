@@ -37,6 +37,14 @@ class Feeds:
         at = datetime.fromtimestamp(self.now(), UTC)
         if session != self.calendar.last_closed(at - FETCH_LAG):
             return RAW_NEWS.empty()
+        return self._land(since, session, history, at)
+
+    def news_so_far(self, session: date, as_of: datetime) -> pl.DataFrame:
+        """The same between cycles: a document that has not changed since is the same landing again."""
+        del as_of  # a feed says what it says now
+        return self._land(session, session, False, datetime.fromtimestamp(self.now(), UTC))
+
+    def _land(self, since: date, session: date, history: bool, at: datetime) -> pl.DataFrame:
         rows = [self._landing(feed, since, session, history, at) for feed in self.params.feeds]
         return pl.DataFrame(rows, schema=RAW_NEWS.schema).unique("payload_id", keep="first", maintain_order=True)
 
@@ -104,6 +112,10 @@ class WithFeeds:
         """The news of both."""
         own = self.source.news(since, session, history=history)
         return pl.concat([own, self.feeds.news(since, session, history=history)])
+
+    def news_so_far(self, session: date, as_of: datetime) -> pl.DataFrame:
+        """The news of both between cycles."""
+        return pl.concat([self.source.news_so_far(session, as_of), self.feeds.news_so_far(session, as_of)])
 
 
 def open_feeds(params: RssParams, calendar: Sessions) -> Feeds:

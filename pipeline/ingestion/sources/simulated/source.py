@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import cached_property
 
@@ -153,6 +153,18 @@ class SimulatedSource:
         request = fetch.request(NEWS_FIELDS)
         parts = asked.partition_by("year", maintain_order=True)
         return news_rows(fetch, [(request, payload_text(part.select(FIELDS))) for part in parts])
+
+    def news_so_far(self, session: date, as_of: datetime) -> pl.DataFrame:
+        """Return RAW_NEWS rows: the articles of the session's fetch that had appeared by a moment, by the hour."""
+        position = self._position(session)
+        at = pl.col("published_at").str.to_datetime(time_zone="UTC", strict=False)  # an error of the vendor is no time
+        there = self._until(position).articles.filter(pl.col("position") == position, at <= as_of)
+        fetch = self._fetch(session, session, False)
+        request = fetch.request(NEWS_FIELDS)
+        hours = there.with_columns(hour=at.dt.truncate("1h")).partition_by("hour", maintain_order=True)
+        return news_rows(
+            replace(fetch, fetched_at=as_of), [(request, payload_text(part.select(FIELDS))) for part in hours]
+        )
 
     def best_forecast(self, session: date, horizons: tuple[int, ...] = (1, 5, 20)) -> pl.DataFrame:
         """Return the best forecast possible at the close of `session`. It knows the truth: for tests only.

@@ -28,6 +28,7 @@ def land(
     *,
     history: bool,
     patience: float,
+    visit: str = "",
 ) -> pl.DataFrame:
     """Return RAW_NEWS rows: one for each symbol's answer, and one for each that could not be had.
 
@@ -43,6 +44,7 @@ def land(
         session: the session the answers are filed under.
         history: whether this belongs to a load of history.
         patience: minutes to wait for a server that limits requests or cannot be reached.
+        visit: what tells this visit from another one of the same session; of a cycle's there is one.
     """
 
     def request(symbol: str, ticker: str, url: str) -> str:
@@ -63,6 +65,7 @@ def land(
         return CachedAnswer(symbol, request(symbol, ticker, reply.url), reply.body, reply.at.isoformat())
 
     question = [connection.base_url, "news", params.news, params.news_count, exchange, str(session), history]
+    question += [visit] if visit else []
     visited = RetryingClient(connection, params, patience).visit(json.dumps(question), symbols, ask)
     rows = [
         _row(session, "yahoo-news", kept.request, kept.payload, kept.at.astimezone(UTC)) for kept in visited.answers

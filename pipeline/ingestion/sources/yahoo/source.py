@@ -132,6 +132,15 @@ class YahooSource:
         """
         if self.params.news == "none" or session != self.calendar.last_closed(self.connection.instant - FETCH_LAG):
             return RAW_NEWS.empty()
+        return self._land_news(since, session, history, "")
+
+    def news_so_far(self, session: date, as_of: datetime) -> pl.DataFrame:
+        """The same between cycles, filed under the session to come."""
+        if self.params.news == "none":
+            return RAW_NEWS.empty()
+        return self._land_news(session, session, False, as_of.isoformat())
+
+    def _land_news(self, since: date, session: date, history: bool, visit: str) -> pl.DataFrame:
         question = _Question(session, session, history)
         wanted = set(self._list_tickers(session, session, self._run_screener(question)[0])) - {
             self.params.benchmark_ticker
@@ -140,7 +149,15 @@ class YahooSource:
         patience = 0.0 if self._silent else self.params.patience_minutes
         exchange = self.calendar.exchange
         return news.land(
-            self.connection, self.params, exchange, symbols, since, session, history=history, patience=patience
+            self.connection,
+            self.params,
+            exchange,
+            symbols,
+            since,
+            session,
+            history=history,
+            patience=patience,
+            visit=visit,
         )
 
     # ---- what to ask

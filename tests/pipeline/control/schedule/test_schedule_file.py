@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.config.settings import MarketParams, Settings
 from pipeline.control.schedule.preview import preview
 from pipeline.control.schedule.schedule_file import load_schedule, parse_schedule
 from pipeline.control.schedule.task import Schedule
@@ -94,7 +95,9 @@ def test_old_names_of_settings_still_work_and_are_named_where_they_are_wrong() -
 
 def test_a_schedule_follows_the_exchange_of_the_lake_unless_it_names_another() -> None:
     other = GOOD.replace("cycle]", "japan]") + 'exchange = "XTKS"\n'
-    london, japan = parse_schedule(GOOD + other, "schedules.toml", NOW, exchange="XLON").tasks
+    london, japan = parse_schedule(
+        GOOD + other, "schedules.toml", NOW, settings=Settings(market=MarketParams(exchange="XLON"))
+    ).tasks
     assert (london.exchange, london.zone) == ("XLON", "Europe/London")
     assert (japan.exchange, japan.zone) == ("XTKS", "Asia/Tokyo")
 

@@ -18,7 +18,7 @@ from lake.tables.intraday import INTRADAY_PRICES
 from lake.tables.market import INSTRUMENTS, MARKET_PRICES
 from pipeline.config.loading import load
 from pipeline.control.workers.job import Job
-from pipeline.control.workers.snapshot_moment import find_snapshot_moment
+from pipeline.control.workers.market_moment import find_market_moment
 from pipeline.control.workers.task_actions import perform
 from pipeline.engine.runner import Runner
 from pipeline.market.sessions import exchange_sessions
@@ -111,10 +111,10 @@ def test_a_snapshot_of_a_simulated_market_is_as_far_into_its_session_to_come_as_
     runner, calendar = Runner(worn, settings), exchange_sessions()
     now = calendar.open_at(date(2026, 1, 5)) + timedelta(minutes=45)
     ahead = date(2021, 4, 22)
-    assert find_snapshot_moment(runner, now + timedelta(microseconds=7)) == calendar.open_at(ahead) + timedelta(
+    assert find_market_moment(runner, now + timedelta(microseconds=7)) == calendar.open_at(ahead) + timedelta(
         minutes=45
     )
-    assert find_snapshot_moment(runner, now + timedelta(hours=20)) == calendar.close_at(ahead), "it has no later moment"
+    assert find_market_moment(runner, now + timedelta(hours=20)) == calendar.close_at(ahead), "it has no later moment"
     caught_up = calendar.open_at(ahead) - timedelta(hours=1)
-    assert find_snapshot_moment(runner, caught_up) == caught_up
-    assert find_snapshot_moment(Runner(new_lake(tmp_path / "lake"), settings), now) == now, "no session is to come"
+    assert find_market_moment(runner, caught_up) == caught_up
+    assert find_market_moment(Runner(new_lake(tmp_path / "lake"), settings), now) == now, "no session is to come"

@@ -1,4 +1,4 @@
-"""The moment whose bars a snapshot takes: the one at which it is due, or as far into a simulated market's own day."""
+"""The moment up to which a task between cycles asks: when it is due, or as far into a simulated market's own day."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from lake.runs import last_session
 from pipeline.engine.runner import Runner
 
 
-def find_snapshot_moment(runner: Runner, due_at: datetime) -> datetime:
+def find_market_moment(runner: Runner, due_at: datetime) -> datetime:
     """Find the moment, to the second.
 
-    A simulated market stands still between cycles, whatever the clock says: its snapshots are of the session after the
-    last one, as far into it as `due_at` is into the exchange's session, and at most of its close. A market that has
+    A simulated market stands still between cycles, whatever the clock says: there the moment lies in the session after
+    the last one, as far into it as `due_at` is into the exchange's session, and at most of its close. A market that has
     caught up with the clock is taken as it is.
     """
     at = due_at.replace(microsecond=0)
