@@ -63,7 +63,7 @@ def make_lake(invocation: Invocation, chosen: Mapping[str, Given], until: date |
             "or name another with --lake"
         )
     settings, calendar = _choose_settings(invocation, chosen)
-    source = open_source(settings.source, calendar)
+    source = open_source(settings.source, calendar, settings.currency)
     first, known = source.coverage()
     last = calendar.at_or_before(until) if until else known
     if not first <= last <= known:
@@ -91,7 +91,7 @@ def understand_files(invocation: Invocation, chosen: Mapping[str, Given]) -> Und
         raise click.UsageError(
             f"--dry-run shows what was understood of files; the {settings.source.name} source has none"
         )
-    return FilesSource(settings.source.files, calendar).understand()
+    return FilesSource(settings.source.files.at(calendar.exchange, settings.currency), calendar).understand()
 
 
 def _tell_notes(source: Source) -> tuple[str, ...]:

@@ -54,13 +54,13 @@ class Executor:
     def source(self) -> Source:
         """The configured source of prices and news."""
         if self._source is None:
-            self._source = open_source(self.settings.source, self.calendar)
+            self._source = open_source(self.settings.source, self.calendar, self.settings.currency)
         return self._source
 
     @cached_property
     def snapshot_source(self) -> SnapshotSource:
         """The configured source's bars within sessions."""
-        return open_snapshot_source(self.settings.source, self.calendar)
+        return open_snapshot_source(self.settings.source, self.calendar, self.settings.currency)
 
     @cached_property
     def plugins(self) -> Plugins:

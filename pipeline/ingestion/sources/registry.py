@@ -92,25 +92,26 @@ class SourceParams:
             )
 
 
-def _open_simulated(params: SourceParams, calendar: Sessions) -> Source:
+def _open_simulated(params: SourceParams, calendar: Sessions, currency: str) -> Source:
     from pipeline.ingestion.sources.simulated.source import SimulatedSource
 
-    return SimulatedSource(params.simulated, calendar)
+    return SimulatedSource(params.simulated, calendar, currency)
 
 
-def _open_files(params: SourceParams, calendar: Sessions) -> Source:
+def _open_files(params: SourceParams, calendar: Sessions, currency: str) -> Source:
     from pipeline.ingestion.sources.files.source import FilesSource
 
-    return FilesSource(params.files, calendar)
+    return FilesSource(params.files.at(calendar.exchange, currency), calendar)
 
 
-def _open_yahoo(params: SourceParams, calendar: Sessions) -> Source:
+def _open_yahoo(params: SourceParams, calendar: Sessions, currency: str) -> Source:
+    del currency  # Yahoo states it with the prices
     from pipeline.ingestion.sources.yahoo.source import YahooSource
 
     return YahooSource(params.yahoo, calendar)
 
 
-OPENERS: Mapping[str, Callable[[SourceParams, Sessions], Source]] = {
+OPENERS: Mapping[str, Callable[[SourceParams, Sessions, str], Source]] = {
     "simulated": _open_simulated,
     "files": _open_files,
     "yahoo": _open_yahoo,
@@ -118,17 +119,22 @@ OPENERS: Mapping[str, Callable[[SourceParams, Sessions], Source]] = {
 """Each imports its source when it is opened: some bring heavy libraries."""
 
 
-def open_source(params: SourceParams, calendar: Sessions) -> Source:
+def open_source(params: SourceParams, calendar: Sessions, currency: str = "") -> Source:
     """Return the source the parameters name, joined by the feeds and by the one it is checked against, if any.
+
+    Args:
+        params: of all sources.
+        calendar: of the lake's exchange.
+        currency: ISO 4217, of prices where neither the source nor the exchange says one: the book's.
 
     Raises:
         SourceError: for a name there is no source of, naming the nearest, or if the source cannot be opened.
     """
-    source = _open(params.name, params, calendar)
+    source = _open(params.name, params, calendar, currency)
     if params.cross_check:
         from pipeline.ingestion.sources.cross_checked_source import CheckedSource
 
-        source = CheckedSource(source, _open(params.cross_check, params, calendar))
+        source = CheckedSource(source, _open(params.cross_check, params, calendar, currency))
     if not params.rss.feeds:
         return source
     from pipeline.ingestion.sources.rss.source import WithFeeds, open_feeds
@@ -136,32 +142,33 @@ def open_source(params: SourceParams, calendar: Sessions) -> Source:
     return WithFeeds(source, open_feeds(params.rss, calendar))
 
 
-def _open_intraday_files(params: SourceParams, calendar: Sessions) -> SnapshotSource:
+def _open_intraday_files(params: SourceParams, calendar: Sessions, currency: str) -> SnapshotSource:
     from pipeline.ingestion.sources.files.intraday_files import IntradayFiles
 
-    return IntradayFiles(params.files, calendar)
+    return IntradayFiles(params.files.at(calendar.exchange, currency), calendar)
 
 
-def _open_intraday_charts(params: SourceParams, calendar: Sessions) -> SnapshotSource:
+def _open_intraday_charts(params: SourceParams, calendar: Sessions, currency: str) -> SnapshotSource:
+    del currency  # Yahoo states it with the prices
     from pipeline.ingestion.sources.yahoo.intraday_charts import IntradayCharts
 
     return IntradayCharts(params.yahoo, calendar)
 
 
-def _open_simulated_intraday(params: SourceParams, calendar: Sessions) -> SnapshotSource:
+def _open_simulated_intraday(params: SourceParams, calendar: Sessions, currency: str) -> SnapshotSource:
     from pipeline.ingestion.sources.simulated.intraday_source import SimulatedIntraday
 
-    return SimulatedIntraday(params.simulated, calendar)
+    return SimulatedIntraday(params.simulated, calendar, currency)
 
 
-SNAPSHOT_OPENERS: Mapping[str, Callable[[SourceParams, Sessions], SnapshotSource]] = {
+SNAPSHOT_OPENERS: Mapping[str, Callable[[SourceParams, Sessions, str], SnapshotSource]] = {
     "simulated": _open_simulated_intraday,
     "files": _open_intraday_files,
     "yahoo": _open_intraday_charts,
 }
 
 
-def open_snapshot_source(params: SourceParams, calendar: Sessions) -> SnapshotSource:
+def open_snapshot_source(params: SourceParams, calendar: Sessions, currency: str = "") -> SnapshotSource:
     """Return what answers for bars within sessions: the source that the parameters name, by itself.
 
     Raises:
@@ -176,12 +183,12 @@ def open_snapshot_source(params: SourceParams, calendar: Sessions) -> SnapshotSo
         )
     if wrong := next(params.contradictions(), None):
         raise SourceError(wrong)
-    return SNAPSHOT_OPENERS[params.name](params, calendar)
+    return SNAPSHOT_OPENERS[params.name](params, calendar, currency)
 
 
-def _open(name: str, params: SourceParams, calendar: Sessions) -> Source:
+def _open(name: str, params: SourceParams, calendar: Sessions, currency: str) -> Source:
     if name in OPENERS:
-        return OPENERS[name](params, calendar)
+        return OPENERS[name](params, calendar, currency)
     near = get_close_matches(name, SOURCES, n=1, cutoff=0.4)
     hint = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(SOURCES)}"
     raise SourceError(f"there is no source {name!r}; {hint}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -17,6 +17,7 @@ from pipeline.config.setting_types import (
     Zone,
 )
 from pipeline.ingestion.sources.source import Interval, Intervals
+from pipeline.market.currencies import WITHOUT_PAUSE
 
 ColumnMapping = Annotated[
     str, Field(pattern=r"^[a-z_]+=.{1,200}$", description="a field and its column, such as close=LAST")
@@ -80,6 +81,12 @@ class FilesParams:
     """Set by older files; the market's exchange counts, and this may only repeat it."""
     currency: CurrencyOrUnit | None = None
     """ISO 4217 code of the prices' currency, or a unit of it (GBX, ZAC or ILA, hundredths); unless set, the currency of
-    the market's exchange."""
+    the market's exchange; at 24/7, which has none, `market.currency`, else USD."""
     zone: Zone | None = None
     """Time zone in which a timestamp's trading day is read; unless set, that of the market's exchange."""
+
+    def at(self, exchange: str, currency: str) -> FilesParams:
+        """These, with the book's currency where neither they nor the exchange say one: trade without pause has none."""
+        if self.currency is not None or exchange not in WITHOUT_PAUSE or not currency:
+            return self
+        return replace(self, currency=currency)

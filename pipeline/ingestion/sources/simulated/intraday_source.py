@@ -25,10 +25,10 @@ class SimulatedIntraday:
 
     name = "simulated"
 
-    def __init__(self, params: SimulatedParams, calendar: Sessions) -> None:
+    def __init__(self, params: SimulatedParams, calendar: Sessions, currency: str = "") -> None:
         self.intervals: tuple[str, ...] = tuple(one for one in params.intervals if one != "1d")
         self.calendar = calendar
-        self.market = SimulatedSource(params, calendar)
+        self.market = SimulatedSource(params, calendar, currency)
         self._drawn: dict[date, pl.DataFrame] = {}
 
     def snapshot(self, interval: str, question: SnapshotQuestion) -> pl.DataFrame:

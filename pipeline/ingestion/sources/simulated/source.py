@@ -101,11 +101,18 @@ class SimulatedSource:
 
     name = "simulated"
 
-    def __init__(self, params: SimulatedParams, calendar: Sessions) -> None:
+    def __init__(self, params: SimulatedParams, calendar: Sessions, currency: str = "") -> None:
+        """Begin with a market of one session.
+
+        Args:
+            params: what the market is like.
+            calendar: of the exchange that it lies at.
+            currency: ISO 4217, of prices at an exchange that has none of its own; US dollars if empty.
+        """
         self.params = params
         self.calendar = calendar
         # A made-up market may lie at an exchange that nobody trades at.
-        self.currency = CURRENCIES.get(calendar.exchange, "USD")
+        self.currency = CURRENCIES.get(calendar.exchange, currency or "USD")
         self.instruments: Instruments = draw_instruments(params)
         try:
             opening = date.fromisoformat(params.first_session)

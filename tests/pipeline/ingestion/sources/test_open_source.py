@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from datetime import date
+from pathlib import Path
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +18,7 @@ from pipeline.config.loading import load
 from pipeline.ingestion.sources.errors import SourceError
 from pipeline.ingestion.sources.payloads import payload_id
 from pipeline.ingestion.sources.registry import SourceName, SourceParams, open_snapshot_source, open_source
+from pipeline.market.sessions import exchange_sessions
 from tests.pipeline.ingestion.sources.markets import calendar
 
 
@@ -54,6 +58,29 @@ def test_lengths_of_bars_that_nothing_brings_are_refused_by_name_with_the_fix(
 def test_a_source_without_bars_within_sessions_says_which_setting_would_bring_them(name: SourceName) -> None:
     with pytest.raises(SourceError, match=f"add 1h, 5m or 1m to source.{name}.intervals"):
         open_snapshot_source(SourceParams(name=name), calendar())
+
+
+@pytest.mark.parametrize(
+    ("name", "exchange", "stated", "currency"),
+    [
+        ("files", "24/7", "", "EUR"),
+        ("files", "24/7", "GBP", "GBP"),
+        ("files", "XNYS", "", "USD"),
+        ("simulated", "24/7", "", "EUR"),
+        ("simulated", "XNYS", "", "USD"),
+    ],
+)
+def test_prices_are_in_the_books_currency_where_neither_source_nor_exchange_says_one(
+    tmp_path: Path, name: str, exchange: str, stated: str, currency: str
+) -> None:
+    (tmp_path / "a.csv").write_text("ticker,date,open,high,low,close,volume\nAAA,2025-06-03,1,1,1,1,1\n")
+    chosen = {"SOURCE__NAME": name, "SOURCE__FILES__PRICES": str(tmp_path / "a.csv"), "MARKET__EXCHANGE": exchange}
+    chosen |= {"MARKET__CURRENCY": "EUR"} | ({"SOURCE__FILES__CURRENCY": stated} if stated else {})
+    settings = load(None, {f"NEXTGEN_{key}": value for key, value in chosen.items()}).settings
+    source = open_source(settings.source, exchange_sessions(exchange), settings.currency)
+    day = date(2025, 6, 3) if name == "files" else source.coverage()[0]
+    (asked,) = source.prices(day, day, history=False).filter(pl.col("kind") == "bars")["request"].unique()[:1]
+    assert json.loads(asked)["currency"] == currency
 
 
 @given(st.lists(st.text(), max_size=4), st.lists(st.text(), max_size=4))
