@@ -14,15 +14,20 @@ from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocati
 @click.option("--from", "first", type=DAY, help="First session (default: the one after the last).")
 @click.option("--to", "last", type=DAY, help="Last session.")
 @click.option("--sessions", type=click.IntRange(min=1), help="Number of sessions, instead of --to.")
+@click.option("--snapshots", "every", metavar="LENGTH", help="Also take snapshots this often within sessions, as 15m.")
 @pass_invocation
-def command(invocation: Invocation, first: date | None, last: date | None, sessions: int | None) -> None:
+def command(
+    invocation: Invocation, first: date | None, last: date | None, sessions: int | None, every: str | None
+) -> None:
     """Run the cycles of past sessions, one after the other.
 
     Each session sees only what was public then. Sessions already done are skipped, so that an interrupted replay
     continues where it stopped. It ends with what became of the money, what the forecasts were worth, and what stood in
-    the way of trades.
+    the way of trades. With --snapshots, the bars within each session are taken before its cycle, as the daemon would
+    have taken them.
     """
     from nextgen_tui.cli.session_choice import next_session, refuse_open, within_calendar
+    from nextgen_tui.commands.snapshot import list_moments
     from nextgen_tui.report.span_output import replay_and_show
 
     if (last is None) == (sessions is None):
@@ -34,4 +39,4 @@ def command(invocation: Invocation, first: date | None, last: date | None, sessi
     if last < first:
         raise click.UsageError(f"a replay from {first} cannot end earlier, at {last}")
     refuse_open(last, calendar)
-    replay_and_show(invocation, first, last)
+    replay_and_show(invocation, first, last, list_moments(calendar, first, last, every) if every else ())

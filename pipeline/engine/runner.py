@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -102,12 +103,24 @@ class Runner:
         with self._lock(work.cycle(session), f"cycle of {session}", progress):
             return self._run_cycle(session, progress)
 
-    def replay(self, first: date, last: date, progress: Progress = silent) -> Iterable[Cycle]:
-        """Run the cycles of a range of sessions, one after the other, as they would have run live."""
-        sessions = self.calendar.between(first, last)
+    def replay(
+        self, first: date, last: date, progress: Progress = silent, snapshots: Iterable[datetime] = ()
+    ) -> Iterable[Cycle]:
+        """Run the cycles of a range of sessions, one after the other, as they would have run live.
+
+        Args:
+            first: the first session.
+            last: the last one.
+            progress: told of each session.
+            snapshots: moments of snapshots, in order; those up to a session's close are taken before its cycle, except
+                what lies before snapshots that are there.
+        """
+        sessions, left = self.calendar.between(first, last), deque(snapshots)
         with self._lock(work.cycle(first), f"replay {first} to {last}"):
             for number, session in enumerate(sessions):
                 progress(f"session {session}", number, len(sessions))
+                while left and left[0] <= self.calendar.close_at(session):
+                    self._replay_snapshot(left.popleft())
                 yield self._run_cycle(session, silent)
             progress("done", len(sessions), len(sessions))
 
@@ -159,6 +172,10 @@ class Runner:
             if is_published(self.lake, wanted.cycle_id):
                 return Cycle(wanted.session, (), already_done=True)
             return self._run_work(wanted, progress)
+
+    def _replay_snapshot(self, as_of: datetime) -> None:
+        if (last := last_snapshot(self.lake)) is None or last < as_of:
+            self._run_work(work.snapshot(self.calendar.last_opened(as_of), as_of), silent)
 
     def run_stage(self, stage: Stage, session: date, since: date | None = None) -> Run:
         """Run one stage for a session and publish it by itself."""

@@ -51,17 +51,17 @@ def check_daily_bars(
     if beside.is_empty():
         return
     apart = beside.with_columns(said=pl.coalesce(_contradictions(params.daily_tolerance))).drop_nulls("said")
-    limit = params.daily_tolerance
+    limit, judged, wrong = params.daily_tolerance, beside["ticker"].n_unique(), apart["ticker"].n_unique()
     if apart.is_empty():
-        message = f"{counted(beside.height, 'daily bar')} beside shorter ones, none contradicted by {percent(limit, 1)}"
+        message = f"{counted(judged, 'daily bar')} beside shorter ones, none contradicted by {percent(limit, 1)}"
         yield Check("intraday_prices", "daily bar", "ok", 0.0, 0.0, message)
         return
     first = apart.row(0, named=True)
     message = (
-        f"contradicted by their own shorter bars: {apart.height} of {counted(beside.height, 'daily bar')}, the first "
+        f"contradicted by their own shorter bars: {wrong} of {counted(judged, 'daily bar')}, the first "
         f"is {first['ticker']}: {first['said']}; fetch both again, or see which of them is adjusted for a split"
     )
-    yield Check("intraday_prices", "daily bar", "warn", float(apart.height), 0.0, message[:500])
+    yield Check("intraday_prices", "daily bar", "warn", float(wrong), 0.0, message[:500])
 
 
 def _summarize_bars(within: pl.DataFrame, moment: Moment) -> pl.DataFrame:
@@ -86,7 +86,12 @@ def _contradictions(tolerance: float) -> list[pl.Expr]:
     off["low"] = pl.col("bar_low") < pl.col("low") * (1 - tolerance)
     return [
         pl.when(wrong).then(
-            pl.format(f"{name} {{}} where bars of {{}} have {{}}", pl.col(name), "interval", f"bar_{name}")
+            pl.format(
+                f"{name} {{}} where bars of {{}} have {{}}",
+                pl.col(name).round_sig_figs(9),
+                "interval",
+                pl.col(f"bar_{name}").round_sig_figs(9),
+            )
         )
         for name, wrong in off.items()
     ]

@@ -28,6 +28,7 @@ TASK_SCHEMA: dict[str, PolarsType] = {
     "trigger": pl.String,
     "last": pl.String,
     "on_failure": pl.String,
+    "need": pl.String,
     "reason": pl.String,
 }
 
@@ -96,6 +97,7 @@ def _task_row(task: Task, journal: Journal, owed: tuple[Slot, ...], coming: Slot
         "trigger": task.trigger_text,
         "last": f"{last.slot} {last.state} {f'{last.at:%Y-%m-%d %H:%M:%S}Z'}" if last else "",
         "on_failure": task.on_failure,
+        "need": task.need,
         "reason": stopped.last.reason if stopped and stopped.last else "",
     }
 

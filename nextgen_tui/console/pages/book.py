@@ -97,8 +97,9 @@ class BookPage(Page[BookData]):
             beside += f", benchmark {formats.percent(row['benchmark'] / capital - 1, signed=True)}"
         return (
             f"{formats.money(row['nav'])} at {row['session']}: {formats.percent(gain, signed=True)} since the start "
-            f"({beside}); {formats.percent(row['drawdown'], 1)} below the peak. {data.facts.sentence}"
-            + (f" {data.mark.sentence}" if data.mark else "")
+            f"({beside}); {formats.percent(row['drawdown'], 1)} below the peak. "
+            + (f"{data.mark.sentence} " if data.mark else "")
+            + data.facts.sentence
         )
 
     def specs(self, data: BookData) -> tuple[SheetSpec[BookData], ...]:
@@ -107,8 +108,9 @@ class BookPage(Page[BookData]):
         return SHEETS
 
     def summary(self, data: BookData) -> tuple[Line, ...]:
-        """Where the value comes from."""
-        return value_sources(data.value.row(-1, named=True)) if data.value.height else ()
+        """Where the value comes from, and what it would be at the last snapshot."""
+        marked = mark_notes(data.mark) if data.mark else ()
+        return (*marked, *value_sources(data.value.row(-1, named=True))) if data.value.height else ()
 
     def overview(self, data: BookData) -> tuple[Chart, ...]:
         """The book beside both baselines, with its drawdown."""
@@ -202,6 +204,18 @@ def value_sources(row: Row) -> tuple[Line, ...]:
     costs = row["commission"] + row["spread_cost"] + row["impact_cost"]
     lines.append(fact("costs so far", formats.money(costs)))
     return tuple(lines)
+
+
+def mark_notes(mark: SnapshotMark) -> tuple[Line, ...]:
+    """The book at the last snapshot, apart from what its sessions came to."""
+    style: Style = "good" if mark.change > 0 else "bad" if mark.change < 0 else ""
+    return (
+        heading(f"at {mark.at:%Y-%m-%d %H:%M} UTC, unofficial"),
+        fact("value", formats.money(mark.value), right=14),
+        fact("since close", formats.money(mark.change, signed=True), style, right=14),
+        note(mark.scope),
+        heading("at the last close"),
+    )
 
 
 def _verdict(row: Row) -> Line:

@@ -119,6 +119,7 @@ def task_notes(data: ScheduleData, row: Row) -> tuple[Line, ...]:
         fact("task", row["task"]),
         fact("when", row["trigger"]),
         fact("next", f"{row['slot']}, due {formats.instant(row['next'])}"),
+        *([fact("switched", row["need"])] if row["need"] else []),
         fact("overdue", f"{row['owed']}{', the oldest ' + row['oldest'] if row['oldest'] else ''}"),
         fact("last", row["last"] or "never run by a daemon"),
         fact("on failure", row["on_failure"]),

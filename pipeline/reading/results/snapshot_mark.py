@@ -34,12 +34,19 @@ class SnapshotMark:
 
     @property
     def sentence(self) -> str:
-        """The mark in words, with what is not in it."""
+        """The mark in words."""
+        return (
+            f"Unofficial until the close: {self.value:,.2f} at the snapshot of {self.at:%Y-%m-%d %H:%M} UTC, "
+            f"{self.change:+,.2f}."
+        )
+
+    @property
+    def scope(self) -> str:
+        """What is in it and what is not, in words."""
         left = f"; at their last close stay {', '.join(self.left[:3])}" if self.left else ""
         more = f" and {len(self.left) - 3} more" if len(self.left) > 3 else ""
         return (
-            f"Unofficial until the close: {self.value:,.2f} at the snapshot of {self.at:%Y-%m-%d %H:%M} UTC, "
-            f"{self.change:+,.2f}; {self.marked} of {counted(self.held, 'position')} marked{left}{more}. "
+            f"{self.marked} of {counted(self.held, 'position')} marked{left}{more}. "
             "What was ordered for this session's open is not in it yet."
         )
 

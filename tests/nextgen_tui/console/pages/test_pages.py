@@ -110,6 +110,7 @@ def test_the_book_is_marked_at_the_last_snapshot_and_said_to_be_unofficial_until
 ) -> None:
     before, page = LakeView(own_desk, read_runs(own_desk)), BookPage()
     official = page.sentence(page.load(before))
+    apart = [text(line) for line in page.summary(page.load(before))]
     ended = datetime(2022, 3, 2, 15, tzinfo=UTC)
     write_bars(tmp_path / "bars.csv", {ended - timedelta(minutes=5): 1.0, ended: 106.0}, "ACME")
     Runner(own_desk, files_settings(tmp_path / "bars.csv")).snapshot(ended + timedelta(minutes=2))
@@ -117,9 +118,11 @@ def test_the_book_is_marked_at_the_last_snapshot_and_said_to_be_unofficial_until
     data = page.load(live)
     assert data.mark is not None and data.mark.change == 50 * Decimal(106) - data.holdings["market_value"][0]
     told = page.sentence(data)
-    assert (
-        told.startswith(official) and "Unofficial until the close: 1,010,050.00 at the snapshot of 2022-03-02" in told
-    )
+    marked = "Unofficial until the close: 1,010,050.00 at the snapshot of 2022-03-02 15:00 UTC, +50.00. "
+    assert marked in told and told.replace(marked, "") == official
+    lines = [text(line) for line in page.summary(data)]
+    assert lines[0] == "at 2022-03-02 15:00 UTC, unofficial" and lines[4] == "at the last close"
+    assert lines[5:] == apart
     assert live.session == before.session
     past = LakeView(own_desk, read_runs(own_desk), step_as_of(read_runs(own_desk), None, -1))
     assert page.load(past).mark is None

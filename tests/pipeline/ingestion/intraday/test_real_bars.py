@@ -8,7 +8,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from benchmarks.snapshots import make_runner
 from lake.runs import find_done_runs
+from lake.tables.control import SYSTEM_HEALTH
 from lake.tables.intraday import INTRADAY_PRICES, QUARANTINED_INTRADAY
 from nextgen_tui.commands.snapshot import list_moments
 from pipeline.config.settings import Settings
@@ -74,3 +76,29 @@ def test_two_sessions_of_real_bars_replayed_every_quarter_of_an_hour_equal_their
     assert (late["available_at"] >= late["ts"]).all()
     assert runner.lake.read(QUARANTINED_INTRADAY)["rule"].unique().is_in(["the bar lies within the session"]).all()
     assert all(reproduce(runner, run).identical for run in find_done_runs(runner.lake)[-9:])
+
+
+def test_real_bars_replayed_beside_their_daily_bars_tell_a_wrong_day_and_keep_what_was_restated(tmp_path: Path) -> None:
+    calendar = exchange_sessions("XNYS")
+    first = date(2025, 11, 26)
+    five = tmp_path / "five.parquet"
+    bars = pl.read_parquet(FILES["5m"]).filter(pl.col("ts") >= datetime(2025, 11, 3))  # noqa: DTZ001 - the file's own clock
+    bars.write_parquet(five)
+    runner = make_runner(tmp_path, five, FILES["1m"], contradicted=HALF_DAY)
+    runner.backfill(runner.source.coverage()[0], calendar.previous(first))
+    list(runner.replay(first, first, snapshots=list_moments(calendar, first, first, "15m")))
+    noon = (pl.col("ts").dt.to_string("%m-%d %H:%M") == "11-26 12:00") & (pl.col("ticker") == bars["ticker"].min())
+    bars.with_columns(close=pl.when(noon).then(pl.col("low")).otherwise("close")).write_parquet(five)
+    list(runner.replay(HALF_DAY, HALF_DAY, snapshots=list_moments(calendar, HALF_DAY, HALF_DAY, "15m")))
+    held = runner.lake.read(INTRADAY_PRICES, since=first, every_revision=True)
+    for interval in FILES:
+        found = held.filter(pl.col("interval") == interval, pl.col("revision") == 0).sort("ticker", "ts")
+        expected = truth(interval, [first, HALF_DAY]).sort("ticker", "ts")
+        assert found.height == expected.height > 0 and found["ts"].equals(expected["ts"])
+    restated = held.filter(pl.col("revision") == 1)
+    assert restated["ts"].dt.convert_time_zone("America/New_York").dt.to_string("%d %H:%M").to_list() == ["26 12:05"]
+    assert restated["available_at"].to_list() == [calendar.open_at(HALF_DAY)]
+    health = runner.lake.read(SYSTEM_HEALTH).filter(pl.col("check") == "daily bar").sort("session")
+    assert health["status"].to_list() == ["ok", "warn"]
+    told = r"contradicted by their own shorter bars: \d+ of \d+ daily bars, the first is (\S+): close "
+    assert health["message"].str.extract(told).to_list() == [None, bars["ticker"].min()]

@@ -53,9 +53,10 @@ def test_what_has_no_bar_no_rate_or_a_split_of_the_day_stays_at_its_close_and_is
     mark = mark_at_snapshot(NAV, rows(PORTFOLIO_HOLDINGS, *positions), bars(AAA=11.0, BBB=5.0, CCC=11.0), split)
     assert mark is not None
     assert (mark.change, mark.marked, mark.left) == (Decimal("1.00"), 1, ("BBB", "CCC", "DDD"))
-    assert mark.sentence == (
-        "Unofficial until the close: 100,001.00 at the snapshot of 2022-03-02 16:30 UTC, +1.00; 1 of 4 positions "
-        "marked; at their last close stay BBB, CCC, DDD. What was ordered for this session's open is not in it yet."
+    assert mark.sentence == "Unofficial until the close: 100,001.00 at the snapshot of 2022-03-02 16:30 UTC, +1.00."
+    assert mark.scope == (
+        "1 of 4 positions marked; at their last close stay BBB, CCC, DDD. What was ordered for this session's open is "
+        "not in it yet."
     )
 
 
