@@ -35,7 +35,7 @@ def command(invocation: Invocation, table: str | None) -> None:
     if table is None:
         _list(invocation, content)
     elif known:
-        _explain(invocation, content[table])
+        _explain(invocation, table, content[table])
     invocation.output.record({"lake": str(lake.path), "tables": content})
 
 
@@ -62,7 +62,7 @@ def _list(invocation: Invocation, content: dict[str, dict[str, Any]]) -> None:
     invocation.output.show(view)
 
 
-def _explain(invocation: Invocation, one: dict[str, Any]) -> None:
+def _explain(invocation: Invocation, table: str, one: dict[str, Any]) -> None:
     path, version = one["path"], one["version"]
     # `as_uri` writes blanks and other signs as the two readers of addresses expect them.
     address = Path(path).as_uri()
@@ -70,9 +70,12 @@ def _explain(invocation: Invocation, one: dict[str, Any]) -> None:
         f"# deltalake, and polars\n"
         f"DeltaTable({path!r}, version={version})\n"
         f"pl.read_delta({path!r}, version={version})\n"
-        f"-- DuckDB with its delta extension\n"
+        f"-- DuckDB, from what `nextgen versions {table} --json > versions.json` wrote\n"
+        f"SET VARIABLE files = (SELECT tables.{table}.files FROM read_json('versions.json'));\n"
+        f"SELECT * FROM read_parquet(getvariable('files'), union_by_name = true);\n"
+        f"-- DuckDB with its delta extension (not tried)\n"
         f"SELECT * FROM delta_scan({_quote(address)}, version => {version});\n"
-        f"-- Spark\n"
+        f"-- Spark (not tried)\n"
         f"SELECT * FROM delta.{_back_quote(path)} VERSION AS OF {version};\n"
     )
 

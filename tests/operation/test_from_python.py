@@ -6,8 +6,12 @@ import re
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
+from lake.tables.trading import PORTFOLIO_VALUE
+from nextgen_tui.cli import exit_codes
+from nextgen_tui.cli.main import outcome
 from tests.operation.conftest import Operation
 
 PAGE = Path(__file__).parents[2] / "docs" / "from_python.md"
@@ -23,3 +27,16 @@ def test_the_examples_of_the_page_run(operation: Operation, tmp_path: Path, monk
     assert len(cells) == 8
     assert notebook["forecasts"].height > 0
     assert notebook["by_ticker"].columns == ["ticker", "forecasts", "skill"]
+
+
+def test_duckdb_reads_a_table_as_the_page_says(
+    operation: Operation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert outcome(["versions", "portfolio_value", "--json", "--lake", str(operation.lake.path)]) == exit_codes.DONE
+    (tmp_path / "versions.json").write_text(capsys.readouterr().out)
+    named, query = re.findall(r"^(?:SET VARIABLE|SELECT \* FROM read_parquet).*$", PAGE.read_text(), re.MULTILINE)
+    with duckdb.connect() as connection:
+        connection.execute(named)
+        found = connection.execute(query.replace("*", "session, nav", 1)).fetchall()
+    assert sorted(found) == operation.lake.read(PORTFOLIO_VALUE).sort("session").select("session", "nav").rows()

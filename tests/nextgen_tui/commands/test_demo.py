@@ -7,10 +7,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from lake.runs import last_session
 from lake.store import Lake
+from lake.tables.control import SYSTEM_HEALTH
+from lake.tables.intraday import INTRADAY_PRICES
 from lake.tables.predictions import PREDICTIONS
 from lake.tables.trading import PORTFOLIO_VALUE
 from nextgen_tui.cli import exit_codes
@@ -61,10 +64,16 @@ def test_the_next_cycle_follows_the_last_and_is_done_once(demo: Path, capsys: py
 
 
 def test_a_replay_and_cycles_up_to_a_day_end_with_what_came_of_them(
-    demo: Path, capsys: pytest.CaptureFixture[str]
+    demo: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    code, replayed, _ = said(capsys, "replay", "--sessions", "1", "--lake", str(demo))
+    with monkeypatch.context() as given:
+        given.setenv("NEXTGEN_SOURCE__SIMULATED__INTERVALS", "1d,1h")
+        code, replayed, _ = said(capsys, "replay", "--sessions", "1", "--snapshots", "3h", "--lake", str(demo))
     assert code == exit_codes.DONE
+    bars = Lake.open(demo).read(INTRADAY_PRICES).filter(pl.col("session").cast(pl.String) == replayed["last"])
+    assert set(bars.group_by("ticker").len()["len"]) == {7}, "hours of a session"
+    health = Lake.open(demo).read(SYSTEM_HEALTH).filter(pl.col("check") == "daily bar")
+    assert "daily bars beside shorter ones" in health["message"][0], "they were taken before the session's cycle"
     again = said(capsys, "cycle", "--session", replayed["last"], "--to", replayed["last"], "--lake", str(demo))[1]
     assert (replayed["done"], again["done"], again["already_done"]) == (1, 0, 1)
     assert again["summary"] == replayed["summary"]

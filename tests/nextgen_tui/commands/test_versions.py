@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import duckdb
 import polars as pl
+import pytest
 from deltalake import DeltaTable
 
 from lake.store import Lake
@@ -30,6 +34,20 @@ def test_the_statement_for_each_reader_is_printed(lake: Lake, run: Run) -> None:
     assert f"DeltaTable({path!r}, version={version})" in out
     assert f"delta_scan('file://{path}', version => {version})" in out
     assert f"delta.`{path}` VERSION AS OF {version}" in out
+
+
+def test_the_statements_for_duckdb_read_the_published_rows(
+    lake: Lake, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "versions.json").write_text(run("versions", "predictions", "--json")[1])
+    statements = [line for line in run("versions", "predictions")[1].splitlines() if "files" in line and line[0] != "-"]
+    with duckdb.connect() as connection:
+        *before, query = statements
+        for statement in before:
+            connection.execute(statement)
+        tickers = [row[0] for row in connection.execute(query.replace("*", "ticker", 1)).fetchall()]
+    assert len(statements) == 2 and sorted(tickers) == sorted(lake.read(PREDICTIONS)["ticker"])
 
 
 def test_every_table_is_listed(run: Run) -> None:
