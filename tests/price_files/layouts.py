@@ -444,6 +444,22 @@ def _titled(market: TrueMarket, folder: Path) -> Path:
     return folder / "all.csv"
 
 
+def _sharadar(market: TrueMarket, folder: Path) -> Path:
+    """SEP: prices and volumes adjusted for splits, closes adjusted for all and as traded beside them."""
+    rows = _everything(market)
+    prices = [(pl.col(f"back_{name}").round(4)).alias(name) for name in ("open", "high", "low", "close")]
+    rows.select(
+        "ticker",
+        pl.col("session").alias("date"),
+        *prices,
+        pl.col("back_volume").round(1).alias("volume"),
+        pl.col("adj_close").alias("closeadj"),
+        pl.col("close").alias("closeunadj"),
+        pl.lit("2024-02-01").alias("lastupdated"),
+    ).write_csv(folder / "SEP.csv")
+    return folder / "SEP.csv"
+
+
 YAHOO = {**{k: v for k, v in OWN.items() if k != "Volume"}, "Adj Close": "adj_close", "Volume": "volume"}
 BACK = {"Date": "session", "Open": "back_open", "High": "back_high", "Low": "back_low", "Close": "back_close"}
 TIINGO = {
@@ -485,6 +501,7 @@ LAYOUTS: Mapping[str, Layout] = {
     "quantmod": Layout(_flat_columns("{ticker}.{field}")),
     "a table for each value": Layout(_table_for_each_value),
     "a row for each value": Layout(_tidy),
+    "sharadar": Layout(_sharadar, actions=True, volume=20),
     "tiingo": Layout(_own_files(TIINGO), actions=True),
     "eodhd": Layout(_own_files(EODHD), actions=True),
     "alpha vantage": Layout(_alpha_vantage, actions=True),

@@ -45,6 +45,8 @@ class ToldActions:
     """What was said and is not believed, in words."""
     twice: str = ""
     """Why the dividends would count twice, where the prices look adjusted for them already; empty otherwise."""
+    traded_close: pl.Series | None = None
+    """The close of each row as it was traded, String, where the file states it beside an adjusted one."""
 
 
 def tell_actions(rows: pl.DataFrame) -> ToldActions | None:
@@ -60,16 +62,21 @@ def tell_actions(rows: pl.DataFrame) -> ToldActions | None:
         rows: ticker, day (Date), close (Float64), and split, dividend and adjusted (String, null where the file has no
             such column).
     """
-    ordered = (
+    ordered = order_rows(rows)
+    if ordered["split"].count() or ordered["dividend"].count():
+        return _read_stated(rows, ordered)
+    return read_adjusted(ordered) if ordered["adjusted"].count() else None
+
+
+def order_rows(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows with a ticker, a day and a close, in their order; with row, their number, and before, the last close."""
+    return (
         rows.with_row_index("row")
         .filter(pl.col("ticker").is_not_null() & pl.col("day").is_not_null() & (pl.col("close") > 0))
         .unique(["ticker", "day"], keep="first", maintain_order=True)
         .sort("ticker", "day")
         .with_columns(before=pl.col("close").shift(1).over("ticker"))
     )
-    if ordered["split"].count() or ordered["dividend"].count():
-        return _read_stated(rows, ordered)
-    return _read_adjusted(ordered) if ordered["adjusted"].count() else None
 
 
 def _read_stated(rows: pl.DataFrame, ordered: pl.DataFrame) -> ToldActions:
@@ -83,7 +90,7 @@ def _read_stated(rows: pl.DataFrame, ordered: pl.DataFrame) -> ToldActions:
         if not _agrees(split, traded)
     ]
     told = [split.action() for split in followed]
-    later = None if traded else _later_ratios(rows, followed)
+    later = None if traded else later_ratios(rows, followed)
     cash = ordered.with_columns(paid=pl.col("dividend").cast(pl.Float64, strict=False)).filter(pl.col("paid") > 0)
     if later is not None:
         factors = later.gather(cash["row"]).fill_null(1.0)
@@ -95,7 +102,7 @@ def _read_stated(rows: pl.DataFrame, ordered: pl.DataFrame) -> ToldActions:
         (ticker, str(day), "dividend", None, None, amount, str(STATED))
         for ticker, day, amount in cash.select("ticker", "day", "dividend").iter_rows()
     ]
-    return ToldActions(_frame(told), later, tuple(doubts), _tell_twice(ordered, cash, later))
+    return ToldActions(action_frame(told), later, tuple(doubts), _tell_twice(ordered, cash, later))
 
 
 def _tell_twice(ordered: pl.DataFrame, cash: pl.DataFrame, later: pl.Series | None) -> str:
@@ -126,7 +133,9 @@ def _tell_twice(ordered: pl.DataFrame, cash: pl.DataFrame, later: pl.Series | No
 
 
 @dataclass(frozen=True)
-class _Split:
+class ToldSplit:
+    """A split that prices tell of, with the closes around it."""
+
     ticker: str
     day: object
     ratio: Fraction
@@ -135,12 +144,13 @@ class _Split:
     close: float
 
     def action(self) -> tuple[str | None, ...]:
+        """Its row of ACTION."""
         sure = UNCONFIRMED if self.before is None else STATED
         new, old = str(self.ratio.numerator), str(self.ratio.denominator)
         return (self.ticker, str(self.day), "split", new, old, None, str(sure))
 
 
-def _stated_splits(ordered: pl.DataFrame) -> tuple[list[_Split], list[str]]:
+def _stated_splits(ordered: pl.DataFrame) -> tuple[list[ToldSplit], list[str]]:
     value = pl.col("split").cast(pl.Float64, strict=False)
     told = ordered.filter(
         pl.col("split").is_not_null() & ~value.is_in([0.0, 1.0]).fill_null(False) & ~value.is_nan().fill_null(False)
@@ -151,7 +161,7 @@ def _stated_splits(ordered: pl.DataFrame) -> tuple[list[_Split], list[str]]:
         if ratio is None and text.strip():
             doubts.append(f"{ticker} {day}: {text!r} is no ratio of a split")
         elif ratio is not None and ratio != 1:
-            splits.append(_Split(ticker, day, ratio, before, close))
+            splits.append(ToldSplit(ticker, day, ratio, before, close))
     return splits, doubts
 
 
@@ -173,13 +183,13 @@ def _read_ratio(text: str) -> Fraction | None:
     )
 
 
-def _is_as_traded(splits: list[_Split]) -> bool:
+def _is_as_traded(splits: list[ToldSplit]) -> bool:
     """Whether the closes fell with the splits, by all of them together."""
     seen = [(log(split.close / split.before), log(split.ratio)) for split in splits if split.before is not None]
     return sum(abs(move + ratio) for move, ratio in seen) <= sum(abs(move) for move, _ in seen)
 
 
-def _agrees(split: _Split, traded: bool) -> bool:
+def _agrees(split: ToldSplit, traded: bool) -> bool:
     """Whether this split's close did what the closes at all splits did; a small ratio shows nothing."""
     if split.before is None or abs(log(split.ratio)) < 0.05:
         return True
@@ -187,7 +197,7 @@ def _agrees(split: _Split, traded: bool) -> bool:
     return (abs(move + ratio) < abs(move)) == traded
 
 
-def _later_ratios(rows: pl.DataFrame, splits: list[_Split]) -> pl.Series:
+def later_ratios(rows: pl.DataFrame, splits: list[ToldSplit]) -> pl.Series:
     """Of each row, in its order: the product of its ticker's splits after its day; null without any."""
     product: dict[str, Fraction] = {}
     steps = []
@@ -208,19 +218,20 @@ def _later_ratios(rows: pl.DataFrame, splits: list[_Split]) -> pl.Series:
     return numbered.select("row").join(placed.select("row", "later"), on="row", how="left").sort("row")["later"]
 
 
-def _read_adjusted(ordered: pl.DataFrame) -> ToldActions:
-    steps, doubts = _find_steps(ordered), []
+def read_adjusted(ordered: pl.DataFrame) -> ToldActions:
+    """What the steps of adjusted closes over closes tell."""
+    steps, doubts = find_steps(ordered), []
     told: list[tuple[str | None, ...]] = []
     for ticker, day, before, close, step, precision in steps.iter_rows():
-        found = _explain(ticker, str(day), before, close, step, precision)
+        found = explain_step(ticker, str(day), before, close, step, precision)
         if isinstance(found, str):
             doubts.append(found)
         else:
             told.append(found)
-    return ToldActions(_frame(told), None, tuple(doubts))
+    return ToldActions(action_frame(told), None, tuple(doubts))
 
 
-def _find_steps(ordered: pl.DataFrame) -> pl.DataFrame:
+def find_steps(ordered: pl.DataFrame) -> pl.DataFrame:
     """ticker, day, before, close, step and its precision (relative), of each bar whose factor differs from the last.
 
     Between two steps the factor is one number: what all its bars, each rounded in its own way, allow of it together.
@@ -261,7 +272,7 @@ def _narrow(levels: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _explain(
+def explain_step(
     ticker: str, day: str, before: float, close: float, step: float, precision: float
 ) -> tuple[str | None, ...] | str:
     """The action that a step of the adjusted close is, or why it can be none."""
@@ -302,7 +313,8 @@ def _fewest_decimals(amount: float, off: float) -> str:
     return f"{amount:.{MOST_DECIMALS}f}" if ceil(amount * 10**MOST_DECIMALS) > 0 else repr(amount)
 
 
-def _frame(told: list[tuple[str | None, ...]]) -> pl.DataFrame:
+def action_frame(told: list[tuple[str | None, ...]]) -> pl.DataFrame:
+    """Rows of ACTION, in order."""
     return pl.DataFrame(told, schema=ACTION, orient="row").sort("ex_date", "ticker", "kind")
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from pipeline.ingestion.actions.actions_in_price_files import ToldActions, tell_actions
+from pipeline.ingestion.actions.unadjusted_closes import tell_from_unadjusted
 from pipeline.ingestion.sources.errors import SourceError
 from pipeline.ingestion.sources.files.columns import TOLD_ACTIONS, list_columns, recognise
 from pipeline.ingestion.sources.files.dates import (
@@ -191,7 +192,7 @@ class BarReader:
         symbol = lines[fields["ticker"]]
         columns_told, told = self._tell(lines, fields, symbol, day, group)
         if told is not None and told.later_ratio is not None:
-            lines = _as_traded(lines, fields, told.later_ratio)
+            lines = _as_traded(lines, fields, told)
         as_written = {name: column for name, column in group.fields.items() if fields[name] != column}
         return Bars(lines, fields, symbol, day, places, group.members[0].layout, as_written, told, columns_told)
 
@@ -210,9 +211,12 @@ class BarReader:
                 _plain(lines[found[name]], group.mark).alias(name)
                 if name in found
                 else pl.lit(None, pl.String).alias(name)
-                for name in ("split", "dividend", "adjusted")
+                for name in ("split", "dividend", "adjusted", "unadjusted")
             ),
         )
+        if (told := tell_from_unadjusted(rows)) is not None:
+            return tuple(found.values()), told
+        found.pop("unadjusted", "")
         return tuple(found.values()), tell_actions(rows)
 
     def _with_instants(self, lines: pl.DataFrame, clock: str, day: pl.Series, form: str) -> tuple[pl.DataFrame, str]:
@@ -251,15 +255,39 @@ def _plain(text: pl.Series, mark: Mark) -> pl.Series:
     return read_numbers(text, mark) if mark else text
 
 
-def _as_traded(lines: pl.DataFrame, fields: dict[str, str], later: pl.Series) -> pl.DataFrame:
+def _as_traded(lines: pl.DataFrame, fields: dict[str, str], told: ToldActions) -> pl.DataFrame:
     """Add the prices and volumes as they were before the splits that the file has adjusted them for."""
-    ratio = later.fill_null(1.0)
+    assert told.later_ratio is not None
+    ratio, adjusted = told.later_ratio.fill_null(1.0), dict(fields)
     for name in PRICES:
-        number = lines[fields[name]].cast(pl.Float64, strict=False)
+        number = lines[adjusted[name]].cast(pl.Float64, strict=False)
         traded = (number / ratio).round(0) if name == "volume" else _round_price(number * ratio)
-        text = traded.cast(pl.String).zip_with(ratio != 1.0, lines[fields[name]])
+        if told.traded_close is not None and name != "volume":
+            traded = _beside_close(number, lines[adjusted["close"]], traded, told.traded_close, name)
+        text = traded.cast(pl.String).zip_with(ratio != 1.0, lines[adjusted[name]])
         lines, fields[name] = with_column(lines, text, f"{name}_as_traded")
     return lines
+
+
+def _beside_close(
+    number: pl.Series, adjusted_close: pl.Series, traded: pl.Series, traded_close: pl.Series, name: str
+) -> pl.Series:
+    """A price as traded that agrees with the close that the file states as traded.
+
+    The close is that one. What equals the adjusted close equals it too, and no high lies below it or low above it for
+    the rounding of the adjusted prices alone.
+    """
+    written = traded_close.str.extract(r"\.(\d+)$").str.len_chars().max()
+    decimals = min(max(int(written or 0), 2), 4)  # type: ignore[arg-type]  # what the file's own quotes have
+    close, beside = traded_close.cast(pl.Float64, strict=False), adjusted_close.cast(pl.Float64, strict=False)
+    prices = pl.DataFrame({"number": number, "beside": beside, "traded": traded.round(decimals), "close": close})
+    same = pl.lit(True) if name == "close" else pl.col("number") == pl.col("beside")
+    crossed = {
+        "high": (pl.col("number") > pl.col("beside")) & (pl.col("traded") < pl.col("close")),
+        "low": (pl.col("number") < pl.col("beside")) & (pl.col("traded") > pl.col("close")),
+    }.get(name, pl.lit(False))
+    told = pl.when((same | crossed) & pl.col("close").is_not_null()).then("close").otherwise("traded")
+    return prices.select(price=told)["price"]
 
 
 def _round_price(price: pl.Series) -> pl.Series:

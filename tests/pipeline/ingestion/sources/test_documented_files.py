@@ -49,7 +49,7 @@ def _source(path: Path, exchange: str = "XNYS", **further: str) -> FilesSource:
 
 
 def test_the_page_has_an_example_of_each_kind() -> None:
-    assert len(PRICES) == 9 and EXAMPLES.keys() >= OTHERS.keys()
+    assert len(PRICES) == 10 and EXAMPLES.keys() >= OTHERS.keys()
 
 
 @pytest.mark.parametrize("name", PRICES)
@@ -66,7 +66,10 @@ def test_an_example_of_prices_becomes_sound_bars(tmp_path: Path, name: str) -> N
     assert bars.height and bars["rule"].null_count() == bars.height
 
 
-@pytest.mark.parametrize(("name", "told"), [("TSLA.csv", ("split", None)), ("KO.csv", ("dividend", 0.485))])
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("TSLA.csv", ("split", None)), ("KO.csv", ("dividend", 0.485)), ("SEP.csv", ("split", None))],
+)
 def test_the_actions_that_an_example_tells_are_kept(tmp_path: Path, name: str, told: tuple[str, float | None]) -> None:
     source = _source(_write(tmp_path, name, EXAMPLES[name]))
     landed = source.prices(*source.coverage(), history=True)

@@ -18,6 +18,7 @@ SAMPLE = (
         "yahoo",
         "yahoo history with actions",
         "tiingo",
+        "sharadar",
         "eodhd",
         "two layouts in a folder",
         "folders in folders",
