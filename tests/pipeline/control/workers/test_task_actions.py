@@ -16,6 +16,7 @@ from lake.tables import TABLES
 from lake.tables.control import RUNS
 from lake.tables.intraday import INTRADAY_PRICES
 from lake.tables.market import INSTRUMENTS, MARKET_PRICES
+from lake.tables.news import RAW_NEWS
 from pipeline.config.loading import load
 from pipeline.control.workers.job import Job
 from pipeline.control.workers.market_moment import find_market_moment
@@ -102,6 +103,18 @@ def test_a_snapshot_is_taken_as_of_the_moment_its_slot_was_due_and_not_again_whe
     before = lake.newest(RUNS)
     assert perform(lake, order("snapshot", due_at=at(20), session=at(0).date()), given).cycle_id == report.cycle_id
     assert lake.newest(RUNS) == before
+
+
+def test_news_is_landed_up_to_the_moment_its_slot_was_due_for_the_session_to_come(tmp_path: Path) -> None:
+    (tmp_path / "news.csv").write_text(f"published_at,title,tickers\n{at(20)},early,AAA\n{at(40)},late,AAA\n")
+    write_bars(tmp_path / "bars.csv", {at(5): 100.0})
+    lake = new_lake(tmp_path / "lake")
+    given = {"NEXTGEN_SOURCE__NAME": "files", "NEXTGEN_SOURCE__FILES__NEWS": str(tmp_path / "news.csv")}
+    given |= {"NEXTGEN_SOURCE__FILES__PRICES": str(tmp_path / "bars.csv"), "NEXTGEN_SOURCE__FILES__INTERVAL": "5m"}
+    report = perform(lake, order("news", due_at=at(32), session=at(0).date()), given)
+    assert report.cycle_id == "news-20250602T140200Z"
+    (landed,) = Lake.open(lake.path).read(RAW_NEWS).to_dicts()
+    assert landed["session"] == at(0).date() and "early" in landed["payload"] and "late" not in landed["payload"]
 
 
 def test_a_snapshot_of_a_simulated_market_is_as_far_into_its_session_to_come_as_the_clock_is_into_its_own(
