@@ -28,6 +28,8 @@ ONLY_IN = {
     "yfinance": ("pipeline.ingestion.sources",),
     "openai": ("pipeline.ingestion.sources",),
     "apscheduler": ("pipeline.control",),
+    "httpx2": ("pipeline.network",),
+    "httpcore2": ("pipeline.network",),
     "prometheus_client": ("pipeline.reading.prometheus",),
     "textual": ("nextgen_tui",),
     "exchange_calendars": ("pipeline.market.sessions", "pipeline.market.session_days"),

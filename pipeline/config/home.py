@@ -12,6 +12,7 @@ PREFIX = "NEXTGEN_"
 LAKE_VARIABLE = "NEXTGEN_LAKE"
 CONFIG_VARIABLE = "NEXTGEN_CONFIG"
 STATE_VARIABLE = "NEXTGEN_STATE"
+PROXY_VARIABLE = "NEXTGEN_PROXY"
 FILE_NAME = "nextgen.toml"
 """The configuration file inside a lake's folder."""
 
@@ -19,6 +20,7 @@ NOT_SETTINGS: dict[str, str] = {
     LAKE_VARIABLE: "folder of the lake",
     CONFIG_VARIABLE: "configuration file to read instead of the lake's own",
     STATE_VARIABLE: "cache folder: answers of feeds and models, budgets spent; may be deleted",
+    PROXY_VARIABLE: "proxy for all that leaves this machine; HTTPS_PROXY and the like do not count",
     "NEXTGEN_DATA": "folder of real market data that some tests read",
 }
 """Variables of ours that set no field, with their meaning."""

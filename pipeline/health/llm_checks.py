@@ -8,12 +8,15 @@ import polars as pl
 
 from pipeline.health.checks import Check
 from pipeline.health.params import HealthParams
+from pipeline.ingestion.news.llm_outages import find_outage
 from pipeline.ingestion.news.llm_reply import kind_of_failure, kind_of_unknown
 from pipeline.ingestion.news.scores import LEXICON
 
 
 def check_replies(raw_replies: pl.DataFrame, raw_sentiment: pl.DataFrame, params: HealthParams) -> list[Check]:
-    """Two checks of a session in which a model was asked: how much it said, and the budget. None where nobody was.
+    """Checks of a session in which a model was to be asked: how much it said, the budget, and what silences it.
+
+    None where nobody was to be asked; the third only where there is such a thing.
 
     Args:
         raw_replies: the session's requests.
@@ -22,7 +25,7 @@ def check_replies(raw_replies: pl.DataFrame, raw_sentiment: pl.DataFrame, params
     """
     if raw_replies.is_empty():
         return []
-    return [_check_scored(raw_replies, raw_sentiment, params), _budget(raw_replies)]
+    return [_check_scored(raw_replies, raw_sentiment, params), _budget(raw_replies), *_outages(raw_replies)]
 
 
 def _check_scored(raw_replies: pl.DataFrame, raw_sentiment: pl.DataFrame, params: HealthParams) -> Check:
@@ -72,3 +75,10 @@ def _budget(raw_replies: pl.DataFrame) -> Check:
         None,
         f"{refused['reason'][0]}; {left} articles were not asked about"[:500],
     )
+
+
+def _outages(raw_replies: pl.DataFrame) -> list[Check]:
+    """One check where the server refuses everybody, for the first reason it gave."""
+    reasons = raw_replies.sort("asked_at")["reason"].drop_nulls().to_list()
+    told = next((reason for reason in reasons if find_outage(reason)), "")
+    return [Check("news", "model", "warn", None, None, told[:500])] if told else []

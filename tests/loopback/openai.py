@@ -38,6 +38,8 @@ class Asked:
     path: str
     body: Mapping[str, Any]
     authorization: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """By name in small letters."""
 
     @property
     def text(self) -> str:
@@ -169,7 +171,8 @@ def serving(openai: OpenAI | None = None) -> Iterator[OpenAI]:
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))))
             with openai.counted():
-                answer = openai.answer(Asked(self.path, body, self.headers.get("Authorization", "")))
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                answer = openai.answer(Asked(self.path, body, headers.get("authorization", ""), headers))
                 time.sleep(answer.delay)
                 if answer.hang_up:
                     self.close_connection = True

@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeGuard
 
+from pipeline.ingestion.news.llm_outages import find_outage
+
 MAX_QUOTED = 2_000
 """Characters kept of a refusal or of an answer that cannot be read; the whole reply stands in raw_replies."""
 
@@ -65,6 +67,8 @@ def verdicts(api: str, body: str, asked: Mapping[str, tuple[str, ...]]) -> dict[
 
 def kind_of_failure(reason: str) -> str:
     """What kept a request from being answered, in a word or two, by the reason that landed with it."""
+    if outage := find_outage(reason):
+        return outage.kind
     found = (kind for words, kind in IN_WORDS.items() if reason.startswith(words))
     return next(found, "slow" if "were over before its turn came" in reason else "not sent or refused")
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from pipeline.config.secrets import Secret
+from pipeline.ingestion.news.llm_outages import Outage, classify
 from pipeline.ingestion.news.llm_prompt import INSTRUCTIONS, SCHEMA, SCHEMA_NAME
 from pipeline.ingestion.news.params import LanguageModelParams
+from pipeline.network.addresses import is_this_machine, origin_of
+from pipeline.network.errors import NetworkError
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -19,7 +21,9 @@ NO_KEY = "none"
 """What a server of one's own is told where there is no key: the library insists on one."""
 MAX_REASON = 600
 MAX_REPLY = 4_000_000
-"""Characters; no answer to a bounded request is longer."""
+"""Bytes; no answer to a bounded request is longer."""
+SENT = ("Authorization", "Content-Type", "Accept", "User-Agent")
+"""Headers of a request; the library would add what it knows of this machine and of the environment."""
 
 
 class RequestFailure(NamedTuple):
@@ -28,8 +32,8 @@ class RequestFailure(NamedTuple):
     reason: str
     again: bool
     """Whether it may go better a little later."""
-    everybody: bool = False
-    """Whether no other request will go better either."""
+    outage: Outage | None = None
+    """What no other request will escape either."""
     pause: float | None = None
     """Seconds the server asks to wait."""
     charged: bool = False
@@ -38,19 +42,17 @@ class RequestFailure(NamedTuple):
 
 def refusal_to_ask(params: LanguageModelParams, key: Secret | None) -> str:
     """Why nothing may be sent at all; empty if something may."""
-    if key is None:
-        return "" if params.base_url else "OPENAI_API_KEY is not set; set it in the environment, or name a base_url"
-    parts = urlsplit(params.base_url or OPENAI)
-    if parts.scheme == "https" or (parts.scheme == "http" and _is_local(parts.hostname or "")):
+    if key is None and not params.base_url:
+        return "OPENAI_API_KEY is not set; set it in the environment, or name a base_url"
+    if not is_plain(params) or is_this_machine(urlsplit(params.base_url).hostname or ""):
         return ""
-    return f"base_url {params.base_url!r} would carry the key unencrypted; use https, or unset OPENAI_API_KEY"
+    what = "the key and the articles" if key else "the articles"
+    return f"base_url {params.base_url!r} would carry {what} unencrypted; use https, or a server on this machine"
 
 
-def _is_local(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+def is_plain(params: LanguageModelParams) -> bool:
+    """Whether the server is spoken to without encryption."""
+    return urlsplit(params.base_url or OPENAI).scheme != "https"
 
 
 def request_body(params: LanguageModelParams, articles: str) -> dict[str, Any]:
@@ -96,11 +98,11 @@ class Client:
         except openai.APITimeoutError:
             return RequestFailure("the server did not answer in time", again=True, charged=True)
         except openai.APIConnectionError as error:
-            return RequestFailure(self.redact(f"the server cannot be reached: {error.__cause__ or error}"), again=True)
+            return self._of_connection(error.__cause__ or error)
+        except NetworkError as error:
+            return self._of_connection(error)
         except openai.APIError as error:
             return RequestFailure(self.redact(f"{type(error).__name__}: {error}"), again=False, charged=True)
-        if len(text) > MAX_REPLY:
-            return RequestFailure(f"the reply has {len(text)} characters, above {MAX_REPLY}", again=False, charged=True)
         return self.key.blot(text) if self.key else text
 
     def redact(self, text: str) -> str:
@@ -108,11 +110,19 @@ class Client:
         text = (self.key.blot(text) if self.key else text).encode("utf-8", "backslashreplace").decode()
         return text if len(text) <= MAX_REASON else text[: MAX_REASON - 3] + "..."
 
+    def _of_connection(self, cause: BaseException) -> RequestFailure:
+        text = self.redact(f"the server cannot be reached: {cause}")
+        if isinstance(cause, NetworkError) and cause.kind in ("too_large", "broken"):
+            return RequestFailure(self.redact(f"the reply is of no use: {cause}"), again=False, charged=True)
+        return RequestFailure(text, again=not (isinstance(cause, NetworkError) and cause.kind == "refused"))
+
     def _of_status(self, error: Any) -> RequestFailure:
-        status, code = error.status_code, getattr(error, "code", None)
-        text = self.redact(f"HTTP {status}: {error.message}")
-        if code == "insufficient_quota" or status in (401, 403, 404):
-            return RequestFailure(text, again=False, everybody=True)
+        status = error.status_code
+        code, param = (str(getattr(error, name, None) or "") for name in ("code", "param"))
+        text = f"HTTP {status}: {error.message}"
+        if outage := classify(status, code, f"{param} {error.message}"):
+            return RequestFailure(self.redact(f"{outage.words} ({text})"), again=False, outage=outage)
+        text = self.redact(text)
         limited = status in (408, 409, 429)
         return RequestFailure(text, again=limited or status >= 500, pause=_requested_pause(error.response.headers))
 
@@ -130,13 +140,28 @@ def _requested_pause(headers: Any) -> float | None:
 
 
 def open_client(params: LanguageModelParams, key: Secret | None) -> Client:
-    """A client that keeps its hands off the environment's other variables and leaves retrying to us."""
+    """A client that takes nothing from the environment, goes to its one server only and leaves retrying to us.
+
+    What is spoken to without encryption is on this machine, and never reached through a proxy.
+    """
     from openai import AsyncOpenAI
 
+    from pipeline.network.exchange import open_client as open_http
+
+    server = params.base_url or OPENAI
+    http = open_http(
+        [origin_of(server)],
+        params.timeout_seconds,
+        max_bytes=MAX_REPLY,
+        only=SENT,
+        direct=is_plain(params),
+        packed=False,
+    )
     client = AsyncOpenAI(
         api_key=key.reveal() if key else NO_KEY,
-        base_url=params.base_url or OPENAI,
+        base_url=server,
         timeout=params.timeout_seconds,
         max_retries=0,
+        http_client=http,
     )
     return Client(client, params.api, key)

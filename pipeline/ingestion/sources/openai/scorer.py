@@ -14,16 +14,19 @@ from pathlib import Path
 from pipeline.config.home import state_home
 from pipeline.config.secrets import Secret, secret
 from pipeline.ingestion.news.llm_prompt import VERSION, Question, batches, input_text
-from pipeline.ingestion.news.llm_reply import usage, verdicts
+from pipeline.ingestion.news.llm_reply import kind_of_failure, usage, verdicts
 from pipeline.ingestion.news.params import LanguageModelParams
 from pipeline.ingestion.sources.openai.budget import Budget
 from pipeline.ingestion.sources.openai.client import Client, RequestFailure, open_client, refusal_to_ask, request_body
+from pipeline.ingestion.sources.openai.outage_record import OutageRecord
 from pipeline.ingestion.sources.openai.response_cache import ResponseCache
 from pipeline.ingestion.sources.openai.transcript import Transcript
 from pipeline.ingestion.sources.rate_limit import RateLimit
 
 CHARACTERS_PER_TOKEN = 3
 """Fewer than English has, so that a request never costs more than was reserved for it."""
+OF_THE_SERVER = ("unreachable", "server error", "limited")
+"""Failures that say nothing about the articles asked about."""
 FIRST_PAUSE, MAX_PAUSE = 1.0, 60.0
 """Seconds before the second try, doubled for each further one, and the longest there is."""
 
@@ -44,6 +47,7 @@ class Scorer:
     def __post_init__(self) -> None:
         self.cache = ResponseCache(self.state / "asked.sqlite")
         self.budget = Budget(self.state / "asked.sqlite")
+        self.outages = OutageRecord(self.state / "asked.sqlite", self.params, self.key)
         self.rate = RateLimit(self.state / "rate", self.params.requests_per_minute)
 
     def ask(self, questions: Sequence[Question]) -> list[Transcript]:
@@ -52,7 +56,7 @@ class Scorer:
         settled = {article for transcript in known for article in transcript.article_ids}
         fresh = [question for question in questions if question.article_id not in settled]
         groups = list(batches(fresh, self.params.articles_per_request))
-        self._stopped = refusal_to_ask(self.params, self.key)
+        self._stopped = refusal_to_ask(self.params, self.key) or self.outages.in_force(self.now())
         self._answered, self._spent = False, ""
         return known + (asyncio.run(self._ask_all(groups)) if groups else [])
 
@@ -66,8 +70,10 @@ class Scorer:
         turn = asyncio.Semaphore(self.params.concurrency)
         client = open_client(self.params, self.key)
         async with client.client:
-            done = await asyncio.gather(*(self._in_turn(turn, client, group) for group in groups))
-        return [transcript for part in done for transcript in part]
+            # The first goes alone: where it is told that nobody is answered, the others are not sent.
+            first = await self._in_turn(turn, client, groups[0])
+            done = await asyncio.gather(*(self._in_turn(turn, client, group) for group in groups[1:]))
+        return [transcript for part in (first, *done) for transcript in part]
 
     async def _in_turn(self, turn: asyncio.Semaphore, client: Client, group: Sequence[Question]) -> list[Transcript]:
         """Ask about a group; whom its answer leaves unknown is asked about alone, so that none can silence the rest."""
@@ -112,14 +118,15 @@ class Scorer:
             if isinstance(outcome, Transcript):
                 return outcome
             text = outcome.reason
-            if outcome.everybody:
+            if outcome.outage:
                 self._stopped = text
+                self.outages.note(outcome.outage, text, self.now())
             if not outcome.again:
                 break
             if number + 1 < self.params.tries:
                 await self._pause(outcome, number)
-        if not self._answered and text.startswith("the server cannot be reached"):
-            self._stopped = text  # nobody was ever there: the other requests need not find out for themselves
+        if not self._answered and kind_of_failure(text) in OF_THE_SERVER:
+            self._stopped = text  # nobody was ever answered: the other requests need not find out for themselves
         return replace(transcript, reason=text)
 
     async def _once(

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-import http.client
 import json
 import time
-import urllib.error
-import urllib.request
-import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from email.message import Message
 from pathlib import Path
-from typing import IO, Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
 from lake.storage.atomic import write_atomic
+from pipeline.network.addresses import Origin, origin_of
+from pipeline.network.errors import Kind, NetworkError
+
+if TYPE_CHECKING:
+    from pipeline.network.exchange import Answer
 
 AGENT = "nextgen-trading (feed reader)"
-CHUNK = 65_536
-INFLATED = {"gzip": 31, "x-gzip": 31, "deflate": 15}
-"""Content coding -> window bits for zlib; other codings were not offered and are refused."""
+ACCEPT = "application/rss+xml, application/atom+xml, application/xml;q=0.9, text/xml;q=0.8, */*;q=0.1"
 
 
 class FeedError(Exception):
@@ -36,6 +33,7 @@ class FeedError(Exception):
 REACHED = "the feed can be reached"
 SMALL = "the feed is not too large"
 WELL = "the server answers with a feed"
+RULES: dict[Kind, str] = {"unreachable": REACHED, "refused": REACHED, "too_large": SMALL, "broken": WELL}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,30 +55,18 @@ class Document:
     """How long the server says that they need not be asked for again."""
 
 
-class _CarefulRedirects(urllib.request.HTTPRedirectHandler):
-    """Follows a redirection to http and https alone, and never from an encrypted to an open one."""
-
-    max_redirections = 5
-
-    def redirect_request(
-        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Any, newurl: str
-    ) -> urllib.request.Request | None:
-        to = urlsplit(newurl).scheme
-        if to != "https" and (to != "http" or req.type == "https"):
-            raise FeedError(REACHED, f"it redirects to {newurl[:200]!r}, which is not followed")
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Fetcher:
     """Asks for feeds and keeps each one's last answer in a folder, so that the same bytes are the same landing."""
 
     folder: Path
     timeout: float
-    """Seconds for a whole answer."""
+    """Seconds for a whole answer, redirects included."""
     max_bytes: int
     reuse: float
     """Seconds within which a feed is not asked for again."""
+    configured: frozenset[Origin] = frozenset()
+    """Hosts and ports of all feeds: a redirect may lead to a private address only if it is one of them."""
     now: Callable[[], float] = time.time
 
     def fetch(self, url: str) -> Document:
@@ -100,46 +86,33 @@ class Fetcher:
         return found
 
     def _request_document(self, url: str, kept: Document | None) -> Document:
-        opener = urllib.request.build_opener(_CarefulRedirects())
-        deadline = time.monotonic() + self.timeout
+        from pipeline.network.exchange import HttpRequest, exchange
+
+        configured = self.configured | {origin_of(url)}
+        request = HttpRequest(url=url, headers=_headers(kept), configured=configured)
         try:
-            with opener.open(_request(url, kept), timeout=self.timeout) as response:
-                data = _decompress(self._bytes(response, deadline), response.headers, self.max_bytes)
-                return self._document(url, data, response.headers)
-        except urllib.error.HTTPError as error:
-            with error:
-                if error.code == 304 and kept is not None:
-                    return replace(kept, checked_at=self.now(), fresh_seconds=_freshness(error.headers))
-                raise FeedError(WELL, f"HTTP {error.code}") from None
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            raise FeedError(REACHED, f"{type(error).__name__}: {error}"[:500]) from None
+            answer = exchange(request, seconds=self.timeout, max_bytes=self.max_bytes)
+        except NetworkError as error:
+            raise FeedError(RULES[error.kind], str(error)) from None
+        if answer.status == 304 and kept is not None:
+            return replace(kept, checked_at=self.now(), fresh_seconds=_freshness(answer.headers))
+        if not 200 <= answer.status < 300:
+            raise FeedError(WELL, f"HTTP {answer.status}")
+        return self._document(url, answer)
 
-    def _bytes(self, response: Any, deadline: float) -> bytes:
-        """The answer's bytes; a server that drips them is given no longer than one that is silent."""
-        data = bytearray()
-        while chunk := response.read1(CHUNK):
-            data += chunk
-            if len(data) > self.max_bytes:
-                raise FeedError(SMALL, f"it has more than {self.max_bytes} bytes")
-            if time.monotonic() > deadline:
-                raise FeedError(REACHED, f"it is not complete after {self.timeout:g} seconds")
-        if response.length:
-            raise FeedError(REACHED, f"its last {response.length} bytes are missing")
-        return bytes(data)
-
-    def _document(self, url: str, data: bytes, headers: Message) -> Document:
-        body, encoding = _read(data, headers)
+    def _document(self, url: str, answer: Answer) -> Document:
+        body, encoding = _read(answer.body, answer.charset)
         at = self.now()
         return Document(
             url=url,
             body=body,
             encoding=encoding,
-            content_type=str(headers.get("Content-Type", ""))[:200],
+            content_type=answer.headers.get("content-type", "")[:200],
             fetched_at=datetime.fromtimestamp(at, UTC).isoformat(),
             checked_at=at,
-            etag=_header(headers, "ETag"),
-            last_modified=_header(headers, "Last-Modified"),
-            fresh_seconds=_freshness(headers),
+            etag=_header(answer.headers, "etag"),
+            last_modified=_header(answer.headers, "last-modified"),
+            fresh_seconds=_freshness(answer.headers),
         )
 
     def _path(self, url: str) -> Path:
@@ -158,56 +131,33 @@ class Fetcher:
         write_atomic(self._path(document.url), json.dumps(asdict(document)), durable=False)
 
 
-def _request(url: str, kept: Document | None) -> urllib.request.Request:
-    headers = {
-        "User-Agent": AGENT,
-        "Accept": "application/rss+xml, application/atom+xml, application/xml;q=0.9, text/xml;q=0.8, */*;q=0.1",
-        "Accept-Encoding": "gzip",
-    }
+def _headers(kept: Document | None) -> dict[str, str]:
+    headers = {"User-Agent": AGENT, "Accept": ACCEPT}
     if kept is not None and kept.etag:
         headers["If-None-Match"] = kept.etag
     if kept is not None and kept.last_modified:
         headers["If-Modified-Since"] = kept.last_modified
-    return urllib.request.Request(url, headers=headers)  # the scheme was checked with the configuration
+    return headers
 
 
-def _header(headers: Message, name: str) -> str:
+def _header(headers: Mapping[str, str], name: str) -> str:
     """A header to be sent back later: short and on one line, or none."""
-    value = str(headers.get(name, ""))
+    value = headers.get(name, "")
     return value if len(value) <= 200 and value.isascii() and value.isprintable() else ""
 
 
-def _freshness(headers: Message) -> float:
+def _freshness(headers: Mapping[str, str]) -> float:
     """Seconds of Cache-Control: max-age, at most an hour: a feed of news is asked for more often than it likes."""
-    for part in str(headers.get("Cache-Control", "")).lower().split(","):
+    for part in headers.get("cache-control", "").lower().split(","):
         name, _, value = part.strip().partition("=")
         if name == "max-age" and value.isdigit() and len(value) < 10:
             return min(float(value), 3_600.0)
     return 0.0
 
 
-def _decompress(data: bytes, headers: Message, max_bytes: int) -> bytes:
-    coding = str(headers.get("Content-Encoding", "") or "identity").strip().lower()
-    if coding == "identity":
-        return data
-    if coding not in INFLATED:
-        raise FeedError(WELL, f"its coding {coding[:40]!r} was not asked for")
-    unpacker = zlib.decompressobj(INFLATED[coding])
-    try:
-        plain = unpacker.decompress(data, max_bytes + 1)
-    except zlib.error as error:
-        raise FeedError(WELL, f"its {coding} coding is broken: {error}") from None
-    if len(plain) > max_bytes:
-        raise FeedError(SMALL, f"it unpacks to more than {max_bytes} bytes")
-    if not unpacker.eof:
-        raise FeedError(WELL, f"its {coding} coding is cut short")
-    return plain
-
-
-def _read(data: bytes, headers: Message) -> tuple[str, str]:
+def _read(data: bytes, charset: str | None) -> tuple[str, str]:
     """The bytes as text that turns back into the same bytes: UTF-8, the stated encoding, or one sign per byte."""
-    stated = headers.get_content_charset() or "latin-1"
-    for encoding in ("utf-8", stated):
+    for encoding in ("utf-8", charset or "latin-1"):
         try:
             text = data.decode(encoding)
             text.encode()  # what some encodings can write, such as half a surrogate pair, cannot be stored

@@ -17,6 +17,7 @@ from pipeline.ingestion.sources.payloads import FETCH_LAG, NEWS, payload_id
 from pipeline.ingestion.sources.rss.fetch_feed import Document, FeedError, Fetcher
 from pipeline.ingestion.sources.rss.params import Feed, RssParams
 from pipeline.market.sessions import Sessions
+from pipeline.network.addresses import origin_of
 
 if TYPE_CHECKING:
     from pipeline.ingestion.sources.source import Source
@@ -125,5 +126,6 @@ def open_feeds(params: RssParams, calendar: Sessions) -> Feeds:
         timeout=params.timeout_seconds,
         max_bytes=params.max_bytes,
         reuse=params.reuse_minutes * 60,
+        configured=frozenset(origin_of(feed.url) for feed in params.feeds),
     )
     return Feeds(params, calendar, fetcher)

@@ -19,16 +19,21 @@ import pytest
 
 from lake.tables.news import NEWS_SENTIMENT, RAW_REPLIES, RAW_SENTIMENT
 from pipeline.config.secrets import Secret, secret
+from pipeline.health.llm_checks import check_replies
+from pipeline.health.params import HealthParams
 from pipeline.ingestion.news.llm_prompt import Question, batches
+from pipeline.ingestion.news.llm_reply import kind_of_failure
 from pipeline.ingestion.news.llm_request import STAGE, ask, scorer_name
 from pipeline.ingestion.news.params import LanguageModelParams, NewsParams
 from pipeline.ingestion.news.scores import score
 from pipeline.ingestion.news.sentiment import sentiment
 from pipeline.ingestion.params import IngestionParams
 from pipeline.ingestion.sources.openai.client import refusal_to_ask
+from pipeline.ingestion.sources.openai.outage_record import OutageRecord
 from pipeline.ingestion.sources.openai.scorer import Scorer
 from tests.frames.market import DAY, moment
 from tests.frames.news import NOON, articles
+from tests.loopback.conversations import talking, whole
 from tests.loopback.openai import CHAT, Answer, Asked, OpenAI, completion, praise, refusal, response, serving, trouble
 from tests.nextgen_tui.hostile import HOSTILE
 from tests.real_data import ROOT
@@ -352,12 +357,116 @@ def test_without_a_key_openai_is_not_asked_and_the_reason_is_told(
     assert openai.asked[0].authorization == "Bearer none"
 
 
-def test_a_key_travels_encrypted_or_not_at_all(openai: OpenAI) -> None:
+def test_a_key_and_articles_travel_encrypted_or_not_at_all(openai: OpenAI) -> None:
     key = Secret("OPENAI_API_KEY", CANARY)
     model = params(openai).news.model
-    assert "unencrypted" in refusal_to_ask(replace(model, base_url="http://models.example/v1"), key)
+    for server in ("http://models.example/v1", "http://10.0.0.1/v1", "http://localhost.example/v1"):
+        assert "the key and the articles unencrypted" in refusal_to_ask(replace(model, base_url=server), key)
+        assert "the articles unencrypted" in refusal_to_ask(replace(model, base_url=server), None)
     for fine in ("", "https://models.example/v1", "http://localhost:1/v1", "http://[::1]:1/v1"):
         assert refusal_to_ask(replace(model, base_url=fine), key) == ""
+
+
+REFUSALS = {
+    "402": (trouble(402, "Insufficient Balance"), "no balance", "top it up"),
+    "quota": (trouble(429, "You exceeded your current quota", "insufficient_quota"), "no balance", "top it up"),
+    "quota without a code": (
+        trouble(429, "You exceeded your current quota, check your plan"),
+        "no balance",
+        "top it up",
+    ),
+    "credit": (trouble(400, "Your credit balance is too low to access the API"), "no balance", "top it up"),
+    "revoked": (trouble(401, "Incorrect API key provided", "invalid_api_key"), "key refused", "set OPENAI_API_KEY"),
+    "forbidden": (trouble(403, "Country not supported"), "access refused", "allow it"),
+    "retired": (trouble(404, "The model `m` has been deprecated", "model_not_found"), "no such model", "name"),
+    "gone": (trouble(410, "gone"), "no such model", "name"),
+    "unknown model": (trouble(400, "The model m does not exist"), "no such model", "name"),
+    "form": (trouble(400, "Invalid parameter: 'response_format' of type 'json_schema'"), "form not supported", "api"),
+    "parameter": (trouble(400, "Unsupported parameter: 'max_completion_tokens'"), "form not supported", "api"),
+    "unprocessable": (trouble(422, "text.format: extra inputs are not permitted"), "form not supported", "api"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_what_no_request_escapes_is_asked_once_and_told_in_words_with_its_remedy(openai: OpenAI, name: str) -> None:
+    fault, kind, remedy = REFUSALS[name]
+    openai.answers = lambda _: fault
+    given = params(openai, articles_per_request=1, tries=3)
+    rows = landed(news(40), given)
+    assert len(openai.asked) == 1
+    assert rows.height == 40
+    assert set(rows["reason"].map_elements(kind_of_failure, pl.String)) == {kind}
+    assert all(remedy in reason and "HTTP 4" in reason for reason in rows["reason"])
+    said = score(news(40), rows, moment(), given)
+    health = check_replies(rows, said, HealthParams())[-1]
+    assert (health.check, health.status) == ("model", "warn")
+    assert remedy in health.message
+    again = landed(news(2, title="Next session"), given)["reason"]
+    assert len(openai.asked) == 1, "nobody is asked again for some hours"
+    assert all("not asked again before" in reason and remedy in reason for reason in again)
+
+
+@pytest.mark.parametrize("mended", [{"name": "gpt-other"}, {"api": "chat"}, {"OPENAI_API_KEY": "sk-another"}, "later"])
+def test_after_a_refusal_another_model_form_or_key_is_asked_at_once_and_the_same_after_its_hours(
+    openai: OpenAI, mended: Any, monkeypatch: pytest.MonkeyPatch, state: Path
+) -> None:
+    openai.faults = [trouble(401, "Incorrect API key provided", "invalid_api_key")]
+    landed(news(), params(openai))
+    if mended == "later":
+        model, key = params(openai).news.model, Secret("OPENAI_API_KEY", CANARY)
+        record = OutageRecord(state / "openai" / "asked.sqlite", model, key)
+        assert record.in_force(datetime.now(UTC) + timedelta(hours=11))
+        assert not record.in_force(datetime.now(UTC) + timedelta(hours=13))
+        return
+    if "OPENAI_API_KEY" in mended:
+        monkeypatch.setenv("OPENAI_API_KEY", mended.pop("OPENAI_API_KEY"))
+    assert landed(news(), params(openai, **mended))["status"].to_list() == ["answered"]
+
+
+@pytest.mark.parametrize(
+    "fault", [trouble(503, "overloaded", retry_after="0"), trouble(429, "slow down", retry_after="0")]
+)
+def test_a_server_that_answers_nobody_is_not_tried_for_every_article(openai: OpenAI, fault: Answer) -> None:
+    openai.answers = lambda _: fault
+    rows = landed(news(40), params(openai, articles_per_request=1, tries=2))
+    assert len(openai.asked) == 2
+    assert rows["reason"].str.starts_with("HTTP ").all()
+    openai.answers = None
+    assert landed(news(40), params(openai))["status"].unique().to_list() == ["answered"], "the next session asks again"
+
+
+def test_nothing_of_the_environment_travels_and_no_proxy_sees_anything(
+    openai: OpenAI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-canary")
+    monkeypatch.setenv("OPENAI_PROJECT_ID", "proj-canary")
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "X-Canary: yes")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    with talking(whole(b"{}")) as proxy:
+        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "HTTPS_PROXY", "NEXTGEN_PROXY"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
+        assert landed(news(), params(openai))["status"].to_list() == ["answered"]
+        assert proxy.asked == []
+    headers = openai.asked[0].headers
+    assert not [value for value in headers.values() if "canary" in value.lower() and CANARY not in value]
+    needed = {"host", "authorization", "content-type", "accept", "accept-encoding", "user-agent", "content-length"}
+    assert set(headers) <= needed | {"connection"}
+
+
+def test_neither_key_nor_articles_follow_a_redirect(openai: OpenAI) -> None:
+    with talking(whole(b"{}")) as other:
+        openai.answers = lambda _: Answer(307, "", {"Location": other.url("/v1/responses")})
+        rows = landed(news(), params(openai))
+        assert rows["status"].to_list() == ["failed"]
+        assert other.asked == []
+
+
+def test_a_reply_beyond_all_measure_is_not_read_to_its_end(openai: OpenAI) -> None:
+    openai.answers = lambda _: Answer(body="x" * 5_000_000)
+    rows = landed(news(), params(openai))
+    assert rows["reason"][0].startswith("the reply is of no use: it has more than 4000000 bytes")
+    assert len(openai.asked) == 1
 
 
 def test_the_key_is_shown_by_nothing(

@@ -1,0 +1,1 @@
+"""The one way to other machines: bounded in time and size, and never to an address nobody asked for."""
