@@ -378,7 +378,7 @@ def reconcile(
         rates: how foreign names are converted; None if there are none.
     """
     fills = executed_trades.filter(pl.col("shares") > 0, pl.col("session") <= session)
-    names = _reachable(set(fills["ticker"].to_list()), corporate_actions)
+    names = _concerned(set(fills["ticker"].to_list()), corporate_actions)
     begun = min(fills["session"].to_list(), default=session)
     actions = corporate_actions.filter(
         pl.col("ticker").is_in(sorted(names)), pl.col("ex_date") <= session, pl.col("ex_date") > begun
@@ -403,9 +403,10 @@ def reconcile(
     return found
 
 
-def _reachable(names: set[str], corporate_actions: pl.DataFrame) -> set[str]:
+def _concerned(names: set[str], corporate_actions: pl.DataFrame) -> set[str]:
+    """Names, what they became or gave shares of, and who came under one of them: the rest is the newcomer's."""
     pairs = corporate_actions.filter(pl.col("successor").is_not_null()).select("ticker", "successor").rows()
-    while new := {successor for ticker, successor in pairs if ticker in names} - names:
+    while new := {one for pair in pairs if not names.isdisjoint(pair) for one in pair} - names:
         names |= new
     return names
 

@@ -119,6 +119,17 @@ def test_the_end_of_a_ticker_does_not_end_who_takes_it_up_that_day_where_only_he
     assert_reconciled(given)
 
 
+def test_what_a_ticker_pays_from_the_day_it_is_taken_up_is_not_paid_to_a_company_that_ends_that_day() -> None:
+    given = holding(
+        *bars_at("A", 10.0, 10.0, 10.0), *bars_at("A", 10.0, 10.0, start=3), *bars_at("B", 40.0, 40.0, 40.0), A=100
+    )
+    given.act(delisting("A", D[3], 9.0), rename("B", "A", D[3]), dividend("A", D[3], 2.0))
+    given.settle_to(D[4])
+    assert_reconciled(given)
+    assert shares_of(given) == {}
+    assert given.book.dividends == 0, "the dividend is the newcomer's, of whom nothing is held"
+
+
 def test_a_position_keeps_its_last_close_through_renames_without_a_bar() -> None:
     given = holding(*bars_at("A", 50.0, 50.0, 52.0), *bars_at("B", 9.0, 9.0), bar("C", D[1], 7.0), A=100)
     given.act(rename("A", "B", D[3]), split("B", D[4], 2, 1), rename("B", "C", D[5]))
