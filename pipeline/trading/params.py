@@ -163,6 +163,9 @@ class TradingParams:
     securities: Annotated[Literal[1, 2], Earlier(1)] = 2
     """Whose history a ticker has: 2 its company's, under any name it had; 1 the ticker's, whoever had it, as in runs of
     earlier programs."""
+    stops: Annotated[Literal[1, 2], Earlier(1)] = 2
+    """What a stop follows: 2 what is paid out on an ex-date, too, and not splits alone, as 1 does and runs of earlier
+    programs did."""
     max_gap: Annotated[int, Field(ge=5, le=250)] = MAX_GAP
     """Sessions without a bar after which whoever trades under a ticker is taken for another company, unless a rename or
     a delisting says who it is; `ingestion.universe.max_gap` is the same for the universe."""

@@ -249,7 +249,8 @@ class World:
         rows = self.tables[table.name]
         kept = self._sorted.get(table.name)
         if kept is None or kept[0] is not rows:
-            revised = bool(table.entity) and rows["revision"].max() != 0
+            gone = table.withdrawal is not None and bool(rows[table.withdrawal].any())
+            revised = gone or (bool(table.entity) and rows["revision"].max() != 0)
             kept = self._sorted[table.name] = rows, rows.sort(table.key), revised
         return kept[1:]
 

@@ -40,6 +40,13 @@ def test_a_fact_that_was_taken_back_is_seen_by_nobody_who_came_later(
     assert [seen(day) for day in (1, 2, 3, 4, 5)] == [[1.0], [1.0], [], [], [2.0]]
 
 
+def test_a_fact_that_never_was_is_seen_by_nobody(lake: Lake) -> None:
+    with lake.lock("test"):
+        lake.commit(CORPORATE_ACTIONS, actions(dividend("AAA", SECOND, 1.0) | {"withdrawn": True}), "run", {})
+    assert lake.read(CORPORATE_ACTIONS, version=1, every_revision=False).is_empty()
+    assert lake.read(CORPORATE_ACTIONS, version=1, every_revision=True).height == 1
+
+
 def test_a_new_lake_has_every_table_empty_with_its_contracts_columns(lake: Lake) -> None:
     for table in TABLES.values():
         assert lake.read(table).schema == table.stored_schema

@@ -15,6 +15,7 @@ from pipeline.ingestion.actions.foreign_amounts import Conversion
 from pipeline.ingestion.actions.operator_word import (
     bring_forward,
     drop_spoken_of,
+    find_claimed,
     find_denied,
     follow_word,
     last_words,
@@ -75,7 +76,9 @@ def actions(
         denied = _denied(last, stated, fresh, lines, said)
         dated = _add_availability(fresh, moment, params.publication_lag(moment.calendar))
         gone = pl.concat([left_out, denied]).with_columns(withdrawn=pl.lit(True))
-        gone = _date_landing(pl.concat([gone, back]), session, public)
+        claimed = find_claimed(number_copies(select_standing(last)), lines, said, SAME)
+        claimed = claimed.select(last.columns).with_columns(pl.col("revision") + 1)
+        gone = _date_landing(pl.concat([gone, back, claimed]), session, public)
         new += [dated.select(*CORPORATE_ACTIONS.columns), gone]
         known = pl.concat([known, *new[-2:]])
     rows = pl.concat(new).join(corporate_actions, on=CORPORATE_ACTIONS.key, how="anti")

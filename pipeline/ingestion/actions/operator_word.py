@@ -103,6 +103,21 @@ def find_denied(facts: pl.DataFrame, lines: pl.DataFrame, words: pl.DataFrame, s
     return denied.with_columns(source=pl.lit(OPERATOR), payload_id="word").drop("word")
 
 
+def find_claimed(facts: pl.DataFrame, lines: pl.DataFrame, words: pl.DataFrame, same: tuple[str, ...]) -> pl.DataFrame:
+    """The facts of a source that a word of the operator states as they are: they are his from then on.
+
+    Args:
+        facts: with the columns `same`.
+        lines: those of the operator's words, among others.
+        words: those that speak now.
+        same: what makes two statements one.
+    """
+    about = facts.filter(pl.col("source") != OPERATOR).join(words.select("word", *ABOUT), on=ABOUT)
+    told = lines.select(*same, word="payload_id")
+    claimed = about.join(told, on=[*same, "word"], how="semi", nulls_equal=True, maintain_order="left")
+    return claimed.with_columns(source=pl.lit(OPERATOR), payload_id="word").drop("word")
+
+
 def _ever_spoken_of(words: pl.DataFrame, last: pl.DataFrame) -> pl.DataFrame:
     """What the words are about, and every fact whose last revision is the operator's."""
     return pl.concat([words.select(ABOUT), last.filter(pl.col("source") == OPERATOR).select(ABOUT)]).unique()

@@ -13,6 +13,7 @@ from lake.tables.control import TRADE_DECISIONS
 from lake.tables.market import CORPORATE_ACTIONS, FX_RATES, INSTRUMENTS, MARKET_PRICES
 from lake.tables.trading import EXECUTED_TRADES, LEDGER_ENTRIES, POSITION_ENDS, TRADE_PLANS
 from pipeline.engine.stage import Moment, Read, Stage, cut_to_recent
+from pipeline.market.dividends_in_gaps import restate_in_gaps
 from pipeline.market.securities.following import Securities
 from pipeline.market.securities.order_of_day import order_by_company
 from pipeline.trading.books.actions import ACTION_COLUMNS, Action, add_write_offs, select_actions
@@ -154,6 +155,8 @@ def _bars(
         companies = Securities.trace(corporate_actions, market_prices)
         own_bars = companies.follow_to(market_prices, "session", session).filter(pl.col("ticker").is_in(tickers))
         own_actions = companies.follow_actions_to(corporate_actions, session)
+    if params.stops == 2:
+        own_actions = restate_in_gaps(own_actions, own_bars)
     before = measure_conditions(
         own_bars,
         own_actions.filter(pl.col("ticker").is_in(tickers)),

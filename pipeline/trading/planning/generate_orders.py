@@ -10,9 +10,9 @@ from typing import Any
 
 import polars as pl
 
+from pipeline.market.dividends_in_gaps import restate_in_gaps
 from pipeline.market.securities.following import Securities
 from pipeline.market.sessions import Sessions
-from pipeline.trading.books.actions import select_actions, split_ratio
 from pipeline.trading.books.marks import drop_bars_of_others
 from pipeline.trading.currencies.session_rates import NO_FOREIGN, OWN, Exchange, SessionRates
 from pipeline.trading.execution.costs import round_trip
@@ -20,7 +20,7 @@ from pipeline.trading.execution.volatility_and_volume import measure_conditions
 from pipeline.trading.params import TradingParams
 from pipeline.trading.planning.candidates import Candidate, Forecast, Holding, PortfolioState, in_book
 from pipeline.trading.planning.holds import Doubt
-from pipeline.trading.planning.rules import unexplained_price
+from pipeline.trading.planning.stops import read_payouts, read_stops
 
 DECIDING_ROLES = ("champion", "naive")
 """Shadows are scored, never traded on."""
@@ -42,6 +42,8 @@ class PlanningInputs:
     """The stop last stated, on today's share basis, and when."""
     sales: dict[str, int]
     """Sessions since the last sale."""
+    payouts: dict[str, float]
+    """Of a ticker without a bar since an ex-date the part of its last close that is left after what was paid out."""
     doubts: Mapping[str, Doubt]
     """The names on hold."""
     calendar: Sessions
@@ -86,7 +88,8 @@ def gather_inputs(
     chosen = chosen.unique("ticker", keep="first", maintain_order=True)
     tickers = sorted({*chosen["ticker"].to_list(), *held["ticker"].to_list()})
     bars = market_prices.filter(pl.col("ticker").is_in(tickers))
-    conditions = measure_conditions(bars, corporate_actions, session, params.sizing.window, basis=session)
+    returned = restate_in_gaps(corporate_actions, bars) if params.stops == 2 else corporate_actions
+    conditions = measure_conditions(bars, returned, session, params.sizing.window, basis=session)
     universe = ticker_universe.filter(pl.col("session") == session)
     sold = executed_trades.filter((pl.col("side") == "sell") & (pl.col("shares") > 0)).sort("session")
     return PlanningInputs(
@@ -96,7 +99,8 @@ def gather_inputs(
         reference=dict(chosen.select("ticker", "reference_close").iter_rows()),
         holdings={row["ticker"]: row for row in held.iter_rows(named=True)},
         universe={t: (m, r, s) for t, m, r, s in universe.select("ticker", "member", "reason", "sector").iter_rows()},
-        stops=_stops(trade_plans, corporate_actions, session),
+        stops=read_stops(trade_plans, corporate_actions, market_prices, session, params.stops),
+        payouts=read_payouts(corporate_actions, market_prices, session) if params.stops == 2 else {},
         doubts=doubts,
         sales={t: calendar.distance(s, session) for t, s in sold.select("ticker", "session").iter_rows()},
         calendar=calendar,
@@ -123,10 +127,11 @@ def _candidates(
     known = inputs.conditions.get(ticker, {})
     row = inputs.holdings.get(ticker)
     close = known.get("close") or (float(row["close"]) if row else inputs.reference[ticker])
+    left = close * inputs.payouts.get(ticker, 1.0)
     last = known.get("last_session") or (row["close_session"] if row else None)
     volatility = known.get("volatility") or params.costs.unknown_volatility
     member, exclusion, sector = inputs.universe.get(ticker, (False, "not listed in the universe today", "unknown"))
-    holding = _holding(row, inputs, close, volatility, params) if row else None
+    holding = _holding(row, inputs, left, volatility, params) if row else None
     volume = known.get("median_volume")
     exchange = inputs.exchange(ticker)
     price = in_book(close, exchange)
@@ -135,7 +140,7 @@ def _candidates(
     cost = round_trip(value, price, volume, known.get("volatility"), params.costs)
     forecast = inputs.forecasts.get(ticker)
     doubt = inputs.doubts.get(ticker)
-    side, intent, shares = _intent(close, price, cost, forecast, holding, state, params)
+    side, intent, shares = _intent(left, price, cost, forecast, holding, state, params)
     yield Candidate(
         ticker=ticker,
         sector=row["sector"] if row and sector == "unknown" else sector,
@@ -169,7 +174,8 @@ def _intent(
 ) -> tuple[str, str, int]:
     """What comes first: cut, leave on a bad forecast, trim, leave at the horizon, then add or keep.
 
-    The stop is in what the name is quoted in, as `close` is; `price` is the same in the book's currency.
+    The stop is in what the name is quoted in, as `close` is, less what was paid out since; `price` is the last close in
+    the book's currency.
     """
     target = target_weight(forecast, cost, state.risk_budget, params)
     if holding is None:
@@ -235,14 +241,3 @@ def _holding(
         held_sessions=row["held_sessions"],
         stop=stop,
     )
-
-
-def _stops(trade_plans: pl.DataFrame, corporate_actions: pl.DataFrame, session: date) -> dict[str, tuple[date, float]]:
-    splits = [a for a in select_actions(corporate_actions, None, session) if a.kind == "split"]
-    stops = {}
-    on_hold = pl.col("blocked_by").eq_missing(pl.lit(unexplained_price.name))  # their stops are of the basis before
-    stated = trade_plans.filter(pl.col("stop").is_not_null() & ~on_hold).sort("session", "ticker")
-    for ticker, when, stop in stated.select("ticker", "session", "stop").iter_rows():
-        new, old = split_ratio(splits, ticker, when)
-        stops[ticker] = (when, stop * old / new)
-    return stops

@@ -64,7 +64,7 @@ def test_what_source_and_operator_agree_on_becomes_the_sources() -> None:
 
 def test_of_two_on_one_day_what_the_operator_denied_comes_back_and_the_other_stays() -> None:
     story = spoken(stated(split(2), split(3)), said=word(split(3)))
-    assert story.at(THIRD, release()) == [(DAY, 0, 2, 2, None, "test")]
+    assert story.at(THIRD, release()) == [(DAY, 0, 2, 2, None, "test"), (DAY, 1, 2, 3, None, "test")]
 
 
 def test_a_source_that_does_not_say_what_it_covers_is_believed_again_as_well() -> None:
@@ -96,3 +96,9 @@ def test_each_moment_sees_the_word_that_counted_then(by: date, ratio: int) -> No
     story.at(THIRD, release())
     known = story.facts.filter(pl.col("available_at") <= CALENDAR.close_at(by).replace(hour=23))
     assert select_last_revisions(known.sort(CORPORATE_ACTIONS.key), CORPORATE_ACTIONS)["numerator"].to_list() == [ratio]
+
+
+def test_what_the_operator_left_as_the_source_had_it_is_his_until_he_gives_it_back() -> None:
+    story = spoken(stated(split(2), split(3)), said=word(split(3)))
+    assert story.at(THIRD, stated(session=THIRD)) == [], "the other one was a word of his, too"
+    assert story.at(FOURTH, release(FOURTH)) == [(DAY, 0, 2, 2, True, "released"), (DAY, 1, 2, 3, True, "released")]

@@ -268,6 +268,50 @@ def test_a_stop_is_never_lowered_and_moves_with_a_split() -> None:
     assert planned(split_one, session=NEXT)["stop"] == 49.0
 
 
+SPECIAL = {"kind": "dividend", "numerator": None, "denominator": None, "amount": 20.0}
+
+
+@pytest.mark.parametrize(
+    "paid",
+    [
+        SPECIAL,
+        SPECIAL | {"nature": "special"},
+        SPECIAL | {"nature": "return_of_capital"},
+        SPECIAL | {"nature": "rights"},
+        SPECIAL | {"nature": "spin_off", "successor": "CCC", "numerator": 1, "denominator": 2, "cost_share": 0.2},
+    ],
+)
+@pytest.mark.parametrize(("halted", "close"), [(0, 80.0), (2, 80.0), (0, 70.0)])
+def test_what_is_paid_out_on_an_ex_date_fires_no_stop_and_a_fall_beyond_it_does(
+    paid: dict[str, Any], halted: int, close: float
+) -> None:
+    given = holder(100.0, stop=95.0)
+    ex_date = DAYS[START + 2]
+    given.act({"ticker": "AAA", "ex_date": ex_date} | paid)
+    fallen = (pl.col("ticker") == "AAA") & (pl.col("session") >= ex_date)
+    price = pl.when(fallen).then(close).otherwise("close")
+    rows = given.rows("market_prices").with_columns(close=price)
+    given.tables["market_prices"] = rows.filter(~(fallen & (pl.col("session") < DAYS[START + 2 + halted])))
+    for session in DAYS[START + 1 : START + 3 + halted]:
+        given.settle(session) if session > NEXT else None
+        row = planned(given, session=session)
+    assert row["stop"] == pytest.approx(95.0 * 80 / 100)
+    assert row["intent"] == ("stop" if close < 76 else "keep")
+
+
+@pytest.mark.parametrize(("stops", "stop"), [(1, 47.5), (2, 37.5)])
+def test_a_stop_follows_a_split_and_a_payment_of_one_halt(stops: int, stop: float) -> None:
+    given = holder(100.0, TradingParams(stops=stops), stop=95.0)  # type: ignore[arg-type]
+    halt = DAYS[START + 2 : START + 5]
+    gone = (pl.col("ticker") == "AAA") & (pl.col("session") >= halt[0])
+    given.tables["market_prices"] = given.rows("market_prices").filter(~gone)
+    given.act(split("AAA", halt[0], 2, 1), {"ticker": "AAA", "ex_date": halt[1]} | SPECIAL | {"amount": 50 * 4 / 19})
+    for session in (NEXT, *halt):
+        given.settle(session) if session > NEXT else None
+        row = planned(given, session=session)
+    assert row["stop"] == pytest.approx(stop)
+
+
 def test_a_bad_forecast_closes_a_position_but_not_the_day_after_it_was_opened() -> None:
     given = holder()
     predict(given, {"point": -0.05}, session=NEXT)
