@@ -7,10 +7,13 @@ from datetime import date
 import polars as pl
 
 from lake.tables.feedback import BIAS_FLAGS, FEEDBACK_METRICS, LEARNING_INSIGHTS, SESSION_SCORES
+from lake.tables.market import CORPORATE_ACTIONS
 from lake.tables.models import MODEL_PROMOTIONS
 from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.feedback.hypotheses import Hypothesis, Key, Row, bias_hypotheses, interval_hypotheses, skill_hypotheses
 from pipeline.feedback.params import FeedbackParams, InsightParams
+from pipeline.market.securities.following import Securities
+from pipeline.market.securities.lessons import keep_slices
 from pipeline.market.sessions import Sessions
 
 LOOKBACK = 80
@@ -23,6 +26,7 @@ def insights(
     feedback_metrics: pl.DataFrame,
     session_scores: pl.DataFrame,
     model_promotions: pl.DataFrame,
+    corporate_actions: pl.DataFrame,
     moment: Moment,
     params: FeedbackParams,
 ) -> pl.DataFrame:
@@ -30,10 +34,11 @@ def insights(
 
     A bias adjustment that was measured to hurt is not renewed: the bias stage reads the verdict and bars the slice
     for a while, which takes the adjustment out of the next forecasts and retires the insight. An interval scale
-    follows coverage by itself and is only evaluated. For `moment.session` only (ignores `since`).
+    follows coverage by itself and is only evaluated. One on a ticker is its company's, under any name. For
+    `moment.session` only (ignores `since`).
     """
-    live = _live(learning_insights)
     session, calendar = moment.session, moment.calendar
+    live = _live(_follow(learning_insights, corporate_actions, bias_flags, moment, params))
     hypotheses = [
         *bias_hypotheses(bias_flags, live, session, calendar, params.insights),
         *interval_hypotheses(feedback_metrics, session_scores, live, session, calendar, params.insights),
@@ -42,6 +47,21 @@ def insights(
     rows = [_step(one, live.get(one.key), session, calendar, params.insights) for one in hypotheses]
     changed = [row for row in rows if row is not None]
     return pl.DataFrame(changed, schema=LEARNING_INSIGHTS.schema).sort(LEARNING_INSIGHTS.key)
+
+
+def _follow(
+    insights: pl.DataFrame,
+    corporate_actions: pl.DataFrame,
+    bias_flags: pl.DataFrame,
+    moment: Moment,
+    params: FeedbackParams,
+) -> pl.DataFrame:
+    """The insights under the tickers of today; what was learned of a company without one is nobody else's."""
+    if params.securities == 1:
+        return insights
+    of_ticker = pl.concat([frame.select("scope", "slice", "session") for frame in (insights, bias_flags)])
+    traded = of_ticker.filter(pl.col("scope") == "ticker").select("session", ticker="slice")
+    return keep_slices(insights, Securities.trace(corporate_actions, traded), moment.session)
 
 
 def _live(insights: pl.DataFrame) -> dict[Key, Row]:
@@ -78,7 +98,7 @@ def _row(hypothesis: Hypothesis, status: str, last: Row | None, session: date, p
     measurement = hypothesis.measurement if status in ("measured", "retired") else None
     kept = last if last is not None and measurement is None and last["status"] == "measured" else None
     return {
-        "insight_id": f"{kind}:{scope}:{name}:{horizon}:{opened}",
+        "insight_id": last["insight_id"] if last else f"{kind}:{scope}:{name}:{horizon}:{opened}",
         "session": session,
         "opened": opened,
         "kind": kind,
@@ -111,6 +131,7 @@ STAGE = Stage(
         Read(FEEDBACK_METRICS),
         Read(SESSION_SCORES, lookback=LOOKBACK),
         Read(MODEL_PROMOTIONS, lookback=None, upto="previous"),
+        Read(CORPORATE_ACTIONS, lookback=None, where=pl.col("kind").is_in(["rename", "delisting"])),
     ),
     writes=LEARNING_INSIGHTS,
     params=FeedbackParams(),

@@ -18,6 +18,7 @@ from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.ingestion.params import IngestionParams
 from pipeline.ingestion.universe.companies import split_by_knowledge, trace_companies
 from pipeline.ingestion.universe.foreign_listings import OTHER_CURRENCY, add_quoted, convert_foreign, find_rates
+from pipeline.ingestion.universe.membership import find_members
 from pipeline.ingestion.universe.params import UniverseParams
 from pipeline.market.securities.following import Securities
 
@@ -76,6 +77,7 @@ def _judge(
     market_prices = companies.name_companies(market_prices, "session")
     last_traded = _date_last_bars(ticker_universe, sessions)
     ticker_universe = companies.name_companies(last_traded, "last_traded").drop("last_traded")
+    stated = corporate_actions if params.universe.securities == 2 else corporate_actions.clear()
     corporate_actions = companies.name_actions(corporate_actions)
     observed = _call_by_ticker(_observe(market_prices, ticker_universe, sessions, moment), companies)
     listed = instruments.select("ticker", "sector", "role", "currency", "unit")
@@ -87,7 +89,7 @@ def _judge(
     else:  # a run of a program that did not ask
         nothing = {"foreign": pl.lit(None, dtype=pl.String), "unconverted": pl.lit(""), "rate": pl.lit(1.0)}
         observed = observed.with_columns(**nothing)
-    drawn = observed.with_columns(constituent=_constituent(observed, constituents))
+    drawn = observed.with_columns(constituent=find_members(observed, constituents, stated, companies))
     ended = _near_delisting(drawn, corporate_actions, sessions)
     return (
         _add_verdict(ended, params.universe, moment.currency).select(*TICKER_UNIVERSE.columns).sort(TICKER_UNIVERSE.key)
@@ -222,22 +224,6 @@ def _median(values: Floats) -> Floats:
     column = np.arange(values.shape[1])
     middle: Floats = (ordered[(count - 1) // 2, column] + ordered[np.minimum(count // 2, len(values) - 1), column]) / 2
     return np.where(count > 0, middle, np.nan)
-
-
-def _constituent(rows: pl.DataFrame, constituents: pl.DataFrame) -> pl.Series:
-    """Whether each row's ticker was a member of the index at its session; True for all where none is followed.
-
-    A ticker's spells do not overlap, so the last one that has begun decides.
-    """
-    if constituents.is_empty():
-        return pl.repeat(True, rows.height, eager=True)
-    spells = constituents.select("ticker", "start", "end").sort("start", "ticker")
-    placed = rows.select("ticker", "session").with_row_index("number").sort("session", "ticker")
-    beside = placed.join_asof(
-        spells, left_on="session", right_on="start", by="ticker", strategy="backward", check_sortedness=False
-    )
-    inside = pl.col("start").is_not_null() & (pl.col("end").is_null() | (pl.col("end") > pl.col("session")))
-    return beside.sort("number").select(inside).to_series()
 
 
 def _near_delisting(observed: pl.DataFrame, actions: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:

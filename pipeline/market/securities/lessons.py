@@ -40,3 +40,17 @@ def follow_slices(learned: pl.DataFrame, companies: Securities, session: date) -
     named = learned.filter(of_ticker).with_columns(ticker="slice")
     followed = companies.follow_to(named, "session", session).with_columns(slice="ticker")
     return pl.concat([learned.filter(~of_ticker.fill_null(False)), followed.select(learned.columns)])
+
+
+def keep_slices(learned: pl.DataFrame, companies: Securities, session: date) -> pl.DataFrame:
+    """The same, where what was learned of a company without a ticker is kept, under a name that no ticker has.
+
+    Args:
+        learned: as for `follow_slices`.
+        companies: who had which ticker when.
+        session: whose tickers are wanted.
+    """
+    of_ticker = (pl.col("scope") == "ticker").fill_null(False)
+    mine = learned.filter(of_ticker).with_columns(ticker="slice", made_session="session")
+    followed = follow_scores(mine, companies, session).with_columns(slice="ticker")
+    return pl.concat([learned.filter(~of_ticker), followed.select(learned.columns)])

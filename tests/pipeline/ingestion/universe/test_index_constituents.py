@@ -20,7 +20,7 @@ from pipeline.ingestion.universe.index_constituents import constituents, validat
 from pipeline.ingestion.universe.params import UniverseParams
 from pipeline.ingestion.universe.ticker_universe import universe
 from pipeline.market.sessions import exchange_sessions
-from tests.frames.market import CALENDAR, DAY, instruments, landing, moment, prices
+from tests.frames.market import CALENDAR, DAY, actions, instruments, landing, moment, prices
 from tests.real_data import REAL_DATA
 
 SHARED = REAL_DATA
@@ -39,11 +39,13 @@ def kept(*lines: dict[str, Any], known: pl.DataFrame | None = None, session: dat
     return CONSTITUENTS.check(constituents(raw, known, moment(session), PARAMS))
 
 
-def members(spells: pl.DataFrame, *tickers: str, session: date = DAY) -> dict[str, str]:
+def members(
+    spells: pl.DataFrame, *tickers: str, session: date = DAY, ended: pl.DataFrame | None = None
+) -> dict[str, str]:
     """Ticker -> the universe's words, all of them traded on the session."""
     bars = prices(*({"ticker": ticker, "session": session} for ticker in tickers))
-    listed, ended = instruments(*tickers), CORPORATE_ACTIONS.empty()
-    verdicts = universe(bars, TICKER_UNIVERSE.empty(), listed, ended, spells, FX_RATES.empty(), moment(session), PARAMS)
+    listed, facts = instruments(*tickers), CORPORATE_ACTIONS.empty() if ended is None else ended
+    verdicts = universe(bars, TICKER_UNIVERSE.empty(), listed, facts, spells, FX_RATES.empty(), moment(session), PARAMS)
     return dict(verdicts.select("ticker", "reason").rows())
 
 
@@ -51,6 +53,23 @@ def test_a_member_counts_from_its_first_day_until_before_its_end() -> None:
     spells = kept(spell("AAA", DAY), spell("BBB", BEFORE, DAY), spell("CCC", BEFORE, NEXT))
     out = "no constituent of the index at this session"
     assert members(spells, "AAA", "BBB", "CCC", "DDD") == {"AAA": "member", "BBB": out, "CCC": "member", "DDD": out}
+
+
+def test_a_member_stays_one_under_another_ticker_whichever_of_them_the_list_uses() -> None:
+    renamed = actions({"ticker": "OLD", "ex_date": DAY, "kind": "rename", "successor": "NEW", "amount": None})
+    for listed in ("OLD", "NEW"):
+        assert members(kept(spell(listed, BEFORE)), "NEW", ended=renamed) == {"NEW": "member"}
+    apart = kept(spell("OLD", BEFORE, DAY), spell("NEW", DAY))
+    assert members(apart, "NEW", ended=renamed) == {"NEW": "member"}
+
+
+@pytest.mark.parametrize("kind", ["delisting", "rename"])
+def test_another_company_that_got_a_members_ticker_is_no_member(kind: str) -> None:
+    left = {"ticker": "AAA", "ex_date": BEFORE, "kind": kind, "amount": 1.0 if kind == "delisting" else None}
+    told = actions(left | ({"successor": "ZZZ"} if kind == "rename" else {}))
+    spells = kept(spell("AAA", date(2019, 3, 1)))
+    assert members(spells, "AAA", ended=told) == {"AAA": "no constituent of the index at this session"}
+    assert members(kept(spell("AAA", DAY)), "AAA", ended=told) == {"AAA": "member"}
 
 
 def test_a_ticker_that_left_and_came_back_is_a_member_in_both_spells_only() -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from pipeline.feedback import bias
-from tests.frames.feedback import Tables, accuracy, at, flags, run
+from pipeline.feedback import bias, insights
+from tests.frames.feedback import Tables, accuracy, at, flags, run, run_and_keep
 from tests.frames.market import CALENDAR, DAY, actions
 
 SESSIONS = 40
@@ -64,3 +64,30 @@ def test_a_flag_of_the_session_before_is_remembered_under_the_name_of_today() ->
     mine = {"scope": "ticker", "slice": "NEW"}
     assert run(bias.STAGE, told, at(DAY)).filter(**mine).is_empty()
     assert run(bias.STAGE, told | {"bias_flags": before}, at(DAY)).filter(**mine).height == 1
+
+
+def steps(turn: dict[str, Any], second: str) -> list[tuple[str, str, str]]:
+    """Insight (by the day it was opened), slice and state of each step: flagged as T05, then by another ticker."""
+    tables: Tables = {"corporate_actions": actions(turn)}
+    for back in range(-12, -7):
+        session = CALENDAR.offset(DAY, back)
+        name = "T05" if session < TURN else second
+        tables["bias_flags"] = flags({"session": session, "scope": "ticker", "slice": name})
+        run_and_keep(insights.STAGE, tables, at(session))
+    rows = tables["learning_insights"].sort("session", "insight_id").to_dicts()
+    return [(row["insight_id"], row["slice"], row["status"]) for row in rows]
+
+
+def test_an_insight_goes_on_under_the_ticker_that_its_company_has() -> None:
+    found = steps(rename("T05", "NEW"), "NEW")
+    assert {identity for identity, *_ in found} == {f"bias:ticker:T05:1:{CALENDAR.offset(DAY, -12)}"}
+    assert [(name, state) for _, name, state in found] == [("T05", "open"), ("T05", "acted")]
+
+
+def test_an_insight_on_a_company_that_ended_is_retired_and_not_the_next_ones() -> None:
+    ended = {"ticker": "T05", "ex_date": CALENDAR.previous(TURN), "kind": "delisting", "amount": 1.0}
+    found = steps(ended, "T05")
+    assert [(name, state) for _, name, state in found] == [
+        ("T05", "open"), ("T05", "acted"), ("T05, ended", "retired"), ("T05", "open"), ("T05", "acted"),
+    ]  # fmt: skip
+    assert len({identity for identity, *_ in found}) == 2
