@@ -11,6 +11,7 @@ import polars as pl
 
 from lake.tables.intraday import RAW_INTRADAY
 from pipeline.ingestion.prices.yahoo_chart.answer import JUDGEMENT
+from pipeline.ingestion.sources.errors import SourceError
 from pipeline.ingestion.sources.payloads import ALL_TICKERS, BARS, BY_LINE, payload_id
 from pipeline.ingestion.sources.snapshot_source import SnapshotQuestion
 from pipeline.ingestion.sources.yahoo.connection import Connection, LimitedError, UnreachableError, open_connection
@@ -49,7 +50,11 @@ class IntradayCharts:
         self.connection = connection or open_connection(params.requests_per_minute, params.timeout_seconds)
 
     def snapshot(self, interval: str, question: SnapshotQuestion) -> pl.DataFrame:
-        """Return RAW_INTRADAY rows: a chart per ticker, and a failure for what could not be had."""
+        """Return RAW_INTRADAY rows: a chart per ticker, and a failure for what could not be had.
+
+        Raises:
+            SourceError: if not one ticker was answered: the snapshot has failed, and may be tried again.
+        """
         asked = _Asked(interval, question)
         listed, failures = self._run_screener(asked)
         tickers = self.wanted.list_tickers(question.since.date(), question.session, listed)
@@ -58,6 +63,8 @@ class IntradayCharts:
         visited = RetryingClient(self.connection, self.params, patience).visit(
             self._identity(asked), symbols, lambda symbol, ticker: self._ask(symbol, ticker, asked)
         )
+        if symbols and not visited.answers:
+            raise SourceError(f"Yahoo answered for none of {len(symbols)} tickers: {visited.reason}")
         rows = [self._row("yahoo-chart", kept, asked) for kept in visited.answers]
         rows += failures + self._failures(visited, len(symbols), asked)
         return pl.DataFrame(rows, schema=RAW_INTRADAY.schema)

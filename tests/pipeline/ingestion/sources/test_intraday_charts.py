@@ -20,6 +20,7 @@ from pipeline.engine.runner import Runner
 from pipeline.engine.stage import Moment
 from pipeline.ingestion.intraday.params import IntradayParams
 from pipeline.ingestion.intraday.validate_intraday import ValidatedIntraday, validate_intraday
+from pipeline.ingestion.sources.errors import SourceError
 from pipeline.ingestion.sources.registry import SourceParams
 from pipeline.ingestion.sources.snapshot_source import SnapshotQuestion
 from pipeline.ingestion.sources.yahoo.connection import STATE_VARIABLE, URL_VARIABLE, Connection
@@ -140,6 +141,14 @@ def test_a_ticker_that_cannot_be_had_is_landed_as_a_failure_and_costs_nobody_els
     assert dict(landed.select("ticker", "format").iter_rows()) == {"AAA": "failure", "BBB": "yahoo-chart"}
     good, bad = judged(landed, at(6))
     assert good["ticker"].to_list() == ["BBB"] and bad["ticker"].to_list() == ["AAA"]
+
+
+def test_a_snapshot_that_nobody_answered_has_failed(tmp_path: Path) -> None:
+    with (
+        serving(Yahoo(charts={"AAA": IN_TROUBLE})) as yahoo,
+        pytest.raises(SourceError, match="Yahoo answered for none of 1 tickers: HTTP 503"),
+    ):
+        charts(yahoo, tmp_path, at(6), "AAA").snapshot("5m", asked(at(6)))
 
 
 def test_snapshots_of_a_lake_bring_what_is_new_and_restated_and_are_computed_again_to_the_bit(
