@@ -114,7 +114,9 @@ def _checked(path: str) -> object:
 
 def _landed(path: str) -> object:
     source = _source(path)
-    return source.prices(*source.coverage(), history=True)
+    for rows in source.read_blocks(*source.coverage(), history=True):
+        del rows
+    return source
 
 
 HOW: dict[str, Callable[[str], object]] = {"plain": _plain, "read": _recognised, "checked": _checked, "landed": _landed}

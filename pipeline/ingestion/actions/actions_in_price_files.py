@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from fractions import Fraction
 from math import ceil, log
 
@@ -34,22 +35,38 @@ UNCONFIRMED = 0.5
 
 @dataclass(frozen=True)
 class ToldActions:
-    """What a price file says of actions."""
+    """What price files say of actions."""
 
     lines: pl.DataFrame
     """ticker, ex_date, kind, numerator, denominator, amount and confidence (a fraction), all String."""
-    later_ratio: pl.Series | None
-    """Of each row given: the shares that one of then became by all later splits, where the file's prices are adjusted
-    for them; null where it has none. None where prices are as traded."""
+    later_splits: pl.DataFrame | None
+    """ticker, ex (Date) and later (Float64): the shares that one of before `ex` became by this and all later splits,
+    where the files' prices are adjusted for them. None where prices are as traded."""
     doubts: tuple[str, ...]
     """What was said and is not believed, in words."""
     twice: str = ""
     """Why the dividends would count twice, where the prices look adjusted for them already; empty otherwise."""
-    traded_close: pl.Series | None = None
-    """The close of each row as it was traded, String, where the file states it beside an adjusted one."""
+    to_come: Mapping[str, float] | None = None
+    """Ticker -> what a share of its last row has become since, by splits of which the files have no row any more; known
+    only where the files state closes as they were traded beside adjusted ones."""
+    decimals: int = 0
+    """Most decimals of the closes as they were traded, where the files state them."""
+
+    def later_ratio(self, rows: pl.DataFrame) -> pl.Series:
+        """Return the shares that one of each row's became by all later splits (Float64); null without any.
+
+        Args:
+            rows: ticker and day, of files whose prices are adjusted.
+        """
+        assert self.later_splits is not None
+        found = later_ratios(rows, self.later_splits)
+        if self.to_come is None:
+            return found
+        since = rows["ticker"].replace_strict(dict(self.to_come), default=1.0, return_dtype=pl.Float64)
+        return found.fill_null(1.0) * since
 
 
-def tell_actions(rows: pl.DataFrame) -> ToldActions | None:
+def tell_actions(portions: Iterable[pl.DataFrame]) -> ToldActions | None:
     """Return the actions that rows of prices tell, known at their ex-dates; None where they tell nothing.
 
     Stated splits show whether the prices are as traded or adjusted for them: then the close goes on over the ex-date as
@@ -59,30 +76,84 @@ def tell_actions(rows: pl.DataFrame) -> ToldActions | None:
     the file's numbers allows.
 
     Args:
-        rows: ticker, day (Date), close (Float64), and split, dividend and adjusted (String, null where the file has no
-            such column).
+        portions: each with all rows of some tickers: ticker, day (Date), close (Float64), and split, dividend and
+            adjusted (String, null where the file has no such column).
     """
-    ordered = order_rows(rows)
-    if ordered["split"].count() or ordered["dividend"].count():
-        return _read_stated(rows, ordered)
-    return read_adjusted(ordered) if ordered["adjusted"].count() else None
+    parts = [_read_series(rows) for rows in portions]
+    if any(part.states for part in parts):
+        return _join_stated(parts)
+    steps = [part.steps for part in parts if part.steps is not None]
+    return explain_steps(pl.concat(steps).sort("ticker", "day")) if steps else None
+
+
+def later_ratios(rows: pl.DataFrame, later_splits: pl.DataFrame) -> pl.Series:
+    """Return the product of the splits of each row's ticker after its day (Float64); null without any.
+
+    Args:
+        rows: ticker and day.
+        later_splits: as `ToldActions` has them.
+    """
+    numbered = rows.select("ticker", "day").with_row_index("row").sort("day", nulls_last=True)
+    placed = numbered.filter(pl.col("day").is_not_null()).join_asof(
+        later_splits.sort("ex"),
+        left_on="day",
+        right_on="ex",
+        by="ticker",
+        strategy="forward",
+        allow_exact_matches=False,
+        check_sortedness=False,
+    )
+    return numbered.select("row").join(placed.select("row", "later"), on="row", how="left").sort("row")["later"]
+
+
+@dataclass(frozen=True)
+class _Series:
+    """What the rows of some tickers show."""
+
+    states: bool
+    """Whether splits or dividends are stated."""
+    splits: tuple[ToldSplit, ...]
+    unread: tuple[tuple[str, date, str], ...]
+    """ticker, day and text of what is no ratio."""
+    cash: pl.DataFrame
+    """ticker, day, dividend (as stated) and paid."""
+    quotes: dict[bool, pl.DataFrame]
+    """Whether prices are as traded -> before (whether before the last dividend), rows and quoted: how many of the
+    closes have no more decimals than exchanges quote."""
+    steps: pl.DataFrame | None
+    """Of adjusted closes, where nothing is stated; None where there are none."""
 
 
 def order_rows(rows: pl.DataFrame) -> pl.DataFrame:
-    """The rows with a ticker, a day and a close, in their order; with row, their number, and before, the last close."""
+    """The rows with a ticker, a day and a close, in their order; with before, the last close."""
     return (
-        rows.with_row_index("row")
-        .filter(pl.col("ticker").is_not_null() & pl.col("day").is_not_null() & (pl.col("close") > 0))
+        rows.filter(pl.col("ticker").is_not_null() & pl.col("day").is_not_null() & (pl.col("close") > 0))
         .unique(["ticker", "day"], keep="first", maintain_order=True)
         .sort("ticker", "day")
         .with_columns(before=pl.col("close").shift(1).over("ticker"))
     )
 
 
-def _read_stated(rows: pl.DataFrame, ordered: pl.DataFrame) -> ToldActions:
-    splits, doubts = _stated_splits(ordered)
+def _read_series(rows: pl.DataFrame) -> _Series:
+    ordered = order_rows(rows)
+    states = bool(ordered["split"].count() or ordered["dividend"].count())
+    splits, unread = _stated_splits(ordered)
+    cash = ordered.with_columns(paid=pl.col("dividend").cast(pl.Float64, strict=False)).filter(pl.col("paid") > 0)
+    adjusted = [split for split in splits if _agrees(split, traded=False)]
+    quotes = {True: _count_quotes(ordered, cash, None)}
+    quotes[False] = _count_quotes(ordered, cash, join_splits(adjusted)) if adjusted else quotes[True]
+    steps = find_steps(ordered) if not states and ordered["adjusted"].count() else None
+    return _Series(
+        states, tuple(splits), tuple(unread), cash.select("ticker", "day", "dividend", "paid"), quotes, steps
+    )
+
+
+def _join_stated(parts: Sequence[_Series]) -> ToldActions:
+    splits = sorted((split for part in parts for split in part.splits), key=lambda split: (split.ticker, split.day))
+    unread = sorted(case for part in parts for case in part.unread)
     traded = _is_as_traded(splits)
     followed = [split for split in splits if _agrees(split, traded)]
+    doubts = [f"{ticker} {day}: {text!r} is no ratio of a split" for ticker, day, text in unread]
     doubts += [
         f"{split.ticker} {split.day}: a split of {split.ratio} is stated, and the close goes from {split.before:g} to "
         f"{split.close:g}, as it does at no other split of the file"
@@ -90,10 +161,10 @@ def _read_stated(rows: pl.DataFrame, ordered: pl.DataFrame) -> ToldActions:
         if not _agrees(split, traded)
     ]
     told = [split.action() for split in followed]
-    later = None if traded else later_ratios(rows, followed)
-    cash = ordered.with_columns(paid=pl.col("dividend").cast(pl.Float64, strict=False)).filter(pl.col("paid") > 0)
+    later = None if traded else join_splits(followed)
+    cash = pl.concat([part.cash for part in parts])
     if later is not None:
-        factors = later.gather(cash["row"]).fill_null(1.0)
+        factors = later_ratios(cash, later).fill_null(1.0)
         paid = (cash["paid"] * factors).round(MOST_DECIMALS)
         cash = cash.with_columns(
             dividend=pl.when(pl.Series(factors != 1.0)).then(paid.cast(pl.String)).otherwise("dividend")
@@ -102,26 +173,31 @@ def _read_stated(rows: pl.DataFrame, ordered: pl.DataFrame) -> ToldActions:
         (ticker, str(day), "dividend", None, None, amount, str(STATED))
         for ticker, day, amount in cash.select("ticker", "day", "dividend").iter_rows()
     ]
-    return ToldActions(action_frame(told), later, tuple(doubts), _tell_twice(ordered, cash, later))
+    return ToldActions(action_frame(told), later, tuple(doubts), _tell_twice([part.quotes[traded] for part in parts]))
 
 
-def _tell_twice(ordered: pl.DataFrame, cash: pl.DataFrame, later: pl.Series | None) -> str:
-    """Whether closes before a ticker's last stated dividend are no prices that were quoted, and those after it are.
+def _count_quotes(ordered: pl.DataFrame, cash: pl.DataFrame, later: pl.DataFrame | None) -> pl.DataFrame:
+    """How many closes are prices that were quoted, before a ticker's last stated dividend and after it.
 
     Exchanges quote in four decimals. What a vendor's single precision leaves beyond them does not count, and splits
     that the file has adjusted for are undone first.
     """
     last = cash.group_by("ticker").agg(ex=pl.col("day").max())
-    ratio = pl.lit(1.0) if later is None else later.gather(ordered["row"]).fill_null(1.0)
+    ratio = pl.lit(1.0) if later is None else later_ratios(ordered, later).fill_null(1.0)
     close = pl.col("close") * pl.col("ratio")
     quoted = (close - close.round(4)).abs() <= close * SINGLE
-    shares = (
+    return (
         ordered.with_columns(ratio=ratio)
         .join(last, on="ticker")
         .group_by(before=pl.col("day") < pl.col("ex"))
-        .agg(pl.len(), quoted=quoted.mean())
+        .agg(rows=pl.len(), quoted=quoted.sum())
     )
-    found = {before: (count, share) for before, count, share in shares.iter_rows()}
+
+
+def _tell_twice(quotes: Sequence[pl.DataFrame]) -> str:
+    """What is said where closes before dividends are no prices that were quoted, and those after them are."""
+    sums = pl.concat(quotes).group_by("before").agg(pl.col("rows", "quoted").sum())
+    found = {before: (rows, quoted / rows) for before, rows, quoted in sums.iter_rows()}
     (many, odd), (_, plain) = found.get(True, (0, 1.0)), found.get(False, (0, 0.0))
     if many < LEAST_QUOTES or odd > 0.5 or plain < 0.9:
         return ""
@@ -137,7 +213,7 @@ class ToldSplit:
     """A split that prices tell of, with the closes around it."""
 
     ticker: str
-    day: object
+    day: date
     ratio: Fraction
     """New shares for each old one."""
     before: float | None
@@ -150,19 +226,19 @@ class ToldSplit:
         return (self.ticker, str(self.day), "split", new, old, None, str(sure))
 
 
-def _stated_splits(ordered: pl.DataFrame) -> tuple[list[ToldSplit], list[str]]:
+def _stated_splits(ordered: pl.DataFrame) -> tuple[list[ToldSplit], list[tuple[str, date, str]]]:
     value = pl.col("split").cast(pl.Float64, strict=False)
     told = ordered.filter(
         pl.col("split").is_not_null() & ~value.is_in([0.0, 1.0]).fill_null(False) & ~value.is_nan().fill_null(False)
     )
-    splits, doubts = [], []
+    splits, unread = [], []
     for ticker, day, text, before, close in told.select("ticker", "day", "split", "before", "close").iter_rows():
         ratio = _read_ratio(text)
         if ratio is None and text.strip():
-            doubts.append(f"{ticker} {day}: {text!r} is no ratio of a split")
+            unread.append((ticker, day, text))
         elif ratio is not None and ratio != 1:
             splits.append(ToldSplit(ticker, day, ratio, before, close))
-    return splits, doubts
+    return splits, unread
 
 
 def _read_ratio(text: str) -> Fraction | None:
@@ -197,30 +273,19 @@ def _agrees(split: ToldSplit, traded: bool) -> bool:
     return (abs(move + ratio) < abs(move)) == traded
 
 
-def later_ratios(rows: pl.DataFrame, splits: list[ToldSplit]) -> pl.Series:
-    """Of each row, in its order: the product of its ticker's splits after its day; null without any."""
+def join_splits(splits: Iterable[ToldSplit]) -> pl.DataFrame:
+    """Return the splits as `ToldActions.later_splits` has them."""
     product: dict[str, Fraction] = {}
     steps = []
-    for split in sorted(splits, key=lambda split: str(split.day), reverse=True):
+    for split in sorted(splits, key=lambda split: split.day, reverse=True):
         product[split.ticker] = product.get(split.ticker, Fraction(1)) * split.ratio
         steps.append((split.ticker, split.day, float(product[split.ticker])))
-    known = pl.DataFrame(steps, schema={"ticker": pl.String, "ex": pl.Date, "later": pl.Float64}, orient="row")
-    numbered = rows.select("ticker", "day").with_row_index("row").sort("day", nulls_last=True)
-    placed = numbered.filter(pl.col("day").is_not_null()).join_asof(
-        known.sort("ex"),
-        left_on="day",
-        right_on="ex",
-        by="ticker",
-        strategy="forward",
-        allow_exact_matches=False,
-        check_sortedness=False,
-    )
-    return numbered.select("row").join(placed.select("row", "later"), on="row", how="left").sort("row")["later"]
+    return pl.DataFrame(steps, schema={"ticker": pl.String, "ex": pl.Date, "later": pl.Float64}, orient="row")
 
 
-def read_adjusted(ordered: pl.DataFrame) -> ToldActions:
+def explain_steps(steps: pl.DataFrame) -> ToldActions:
     """What the steps of adjusted closes over closes tell."""
-    steps, doubts = find_steps(ordered), []
+    doubts = []
     told: list[tuple[str | None, ...]] = []
     for ticker, day, before, close, step, precision in steps.iter_rows():
         found = explain_step(ticker, str(day), before, close, step, precision)
@@ -316,8 +381,3 @@ def _fewest_decimals(amount: float, off: float) -> str:
 def action_frame(told: list[tuple[str | None, ...]]) -> pl.DataFrame:
     """Rows of ACTION, in order."""
     return pl.DataFrame(told, schema=ACTION, orient="row").sort("ex_date", "ticker", "kind")
-
-
-def count_kinds(lines: pl.DataFrame) -> Iterator[tuple[str, int]]:
-    """Yield each kind of action among the lines with its number."""
-    yield from lines.group_by("kind").len().sort("kind").iter_rows()

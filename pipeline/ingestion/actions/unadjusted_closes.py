@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from fractions import Fraction
 
 import polars as pl
@@ -12,10 +14,11 @@ from pipeline.ingestion.actions.actions_in_price_files import (
     ToldSplit,
     action_frame,
     explain_step,
+    explain_steps,
     find_steps,
+    join_splits,
     later_ratios,
     order_rows,
-    read_adjusted,
 )
 
 NEAR = 5e-4
@@ -24,17 +27,47 @@ LARGEST = 20
 """Largest denominator of such a ratio: the splits that went ex after the file's last row, all together."""
 
 
-def tell_from_unadjusted(rows: pl.DataFrame) -> ToldActions | None:
+def tell_from_unadjusted(portions: Iterable[pl.DataFrame]) -> ToldActions | None:
     """Return the splits that closes as traded tell beside adjusted ones, and the dividends of closes adjusted for both.
 
     The close over the close as traded is one number between two splits. Where it steps by anything else, or is 1
     throughout, the column is of no use: None, as where splits or dividends are stated.
 
     Args:
-        rows: ticker, day (Date), close (Float64, adjusted for splits), and unadjusted (the close as traded), split,
-            dividend and adjusted (String, null where the file has no such column).
+        portions: each with all rows of some tickers: ticker, day (Date), close (Float64, adjusted for splits), and
+            unadjusted (the close as traded), split, dividend and adjusted (String, null where there is no such column).
     """
-    if not rows["unadjusted"].count() or rows["split"].count() or rows["dividend"].count():
+    parts = []
+    for rows in portions:
+        if (part := _read_portion(rows)) is None:
+            return None
+        parts.append(part)
+    if not any(part.differs for part in parts):
+        return None
+    return ToldActions(
+        pl.concat(part.lines for part in parts).sort("ex_date", "ticker", "kind"),
+        join_splits(split for part in parts for split in part.splits),
+        tuple(doubt for part in parts for doubt in part.doubts),
+        to_come={ticker: ratio for part in parts for ticker, ratio in part.to_come.items()},
+        decimals=max(part.decimals for part in parts),
+    )
+
+
+@dataclass(frozen=True)
+class _Portion:
+    """What the rows of some tickers tell."""
+
+    lines: pl.DataFrame
+    splits: list[ToldSplit]
+    to_come: dict[str, float]
+    doubts: tuple[str, ...]
+    differs: bool
+    """Whether any price is another than the one that was traded."""
+    decimals: int
+
+
+def _read_portion(rows: pl.DataFrame) -> _Portion | None:
+    if rows["split"].count() or rows["dividend"].count():
         return None
     traded = pl.col("unadjusted").cast(pl.Float64, strict=False)
     beside = order_rows(rows.with_columns(adjusted=pl.col("close").cast(pl.String), close=traded))
@@ -42,13 +75,12 @@ def tell_from_unadjusted(rows: pl.DataFrame) -> ToldActions | None:
     if splits is None or rest is None:
         return None
     to_come = rows["ticker"].replace_strict(rest, default=1.0, return_dtype=pl.Float64)
-    later = later_ratios(rows, splits).fill_null(1.0) * to_come
-    if (later == 1.0).all():
-        return None
+    later = later_ratios(rows, join_splits(splits)).fill_null(1.0) * to_come
     exact = rows.with_columns(close=traded / later)  # without the rounding of the file's own adjusted closes
-    cash = read_adjusted(order_rows(exact)) if rows["adjusted"].count() else ToldActions(action_frame([]), None, ())
+    cash = explain_steps(find_steps(order_rows(exact)))
     told = pl.concat([action_frame([split.action() for split in splits]), _as_paid(cash.lines, rows, later)])
-    return ToldActions(told.sort("ex_date", "ticker", "kind"), later, cash.doubts, traded_close=rows["unadjusted"])
+    decimals = rows["unadjusted"].str.extract(r"\.(\d+)$").str.len_chars().max()
+    return _Portion(told, splits, rest, cash.doubts, not (later == 1.0).all(), int(decimals or 0))  # type: ignore[arg-type]
 
 
 def _find_splits(beside: pl.DataFrame) -> list[ToldSplit] | None:

@@ -9,7 +9,8 @@ from pathlib import Path
 import polars as pl
 
 from pipeline.ingestion.sources.files import columns
-from pipeline.ingestion.sources.files.bars import BarReader, Bars, with_column
+from pipeline.ingestion.sources.files.bar_reader import BarReader
+from pipeline.ingestion.sources.files.bars import PriceFiles, with_column
 from pipeline.ingestion.sources.files.dates import is_iso, read_dates
 from pipeline.ingestion.sources.files.file_text import read_text
 from pipeline.ingestion.sources.files.fx_file import read_fx_file
@@ -38,7 +39,7 @@ class Dated:
 class Content:
     """All files."""
 
-    bars: tuple[Bars, ...]
+    bars: tuple[PriceFiles, ...]
     listings: Dated
     actions: Dated | None
     news: Dated | None
@@ -89,7 +90,7 @@ class _Reader:
         self.reader = BarReader(params, self.zone, self.overrides, identities)
 
     def content(self) -> Content:
-        bars = [bars for name in self.params.prices for bars in self.reader.read(_path(name))]
+        bars = [files for name in self.params.prices for files in self.reader.read(_path(name))]
         if self.params.benchmark:
             bars.append(self.reader.read_benchmark(_path(self.params.benchmark)))
         listings = self._listings(tuple(bars))
@@ -97,7 +98,7 @@ class _Reader:
         others = self._actions(), self._news(), self._members(), self._rates()
         return Content(tuple(bars), listings, *others, renames, tuple(self.reader.passed_over))
 
-    def _listings(self, bars: tuple[Bars, ...]) -> Dated:
+    def _listings(self, bars: tuple[PriceFiles, ...]) -> Dated:
         """The listings file, what it leaves open filled in; without one, every ticker that has bars."""
         known = self._known_by_bars(bars)
         if not self.params.listings:
@@ -120,9 +121,9 @@ class _Reader:
         fields |= filled
         return Dated(pl.concat([lines, _missing_benchmark(known, lines, fields)], how="diagonal"), fields)
 
-    def _known_by_bars(self, bars: tuple[Bars, ...]) -> pl.DataFrame:
+    def _known_by_bars(self, bars: tuple[PriceFiles, ...]) -> pl.DataFrame:
         """One row per ticker that has a bar: ticker, name, sector, role, exchange, currency, listed_on."""
-        seen = pl.concat([pl.DataFrame({"ticker": part.symbol, "day": part.day}) for part in bars])
+        seen = pl.concat([files.tickers.select("ticker", day="first") for files in bars])
         benchmark = pl.col("ticker") == self.params.benchmark_ticker
         return (
             seen.drop_nulls()
@@ -174,7 +175,7 @@ class _Reader:
             return None
         return Dated(*read_fx_file(_path(self.params.fx), date_format=self.params.date_format, zone=self.zone))
 
-    def _renames(self, bars: tuple[Bars, ...], listings: Dated) -> pl.DataFrame | None:
+    def _renames(self, bars: tuple[PriceFiles, ...], listings: Dated) -> pl.DataFrame | None:
         """What identifiers tell: those of a file of their own, else of the listings, else of the price files."""
         if self.params.ticker_history:
             spells, for_life = read_ticker_history(self.params.ticker_history)
@@ -184,10 +185,10 @@ class _Reader:
             listed = listings.lines[listings.fields["listed_on"]].str.to_date("%Y-%m-%d", strict=False)
             symbol = listings.lines[listings.fields["ticker"]]
             return tell_renames(spells_of_lines(own[0], listings.lines, symbol, listed), for_life=own[1])
-        named = [(part, found) for part in bars if (found := find_identifier(part.lines.columns))]
+        named = [(files, found) for files in bars if (found := find_identifier(list(files.columns)))]
         if not named:
             return None
-        spells = pl.concat([spells_of_lines(found[0], part.lines, part.symbol, part.day) for part, found in named])
+        spells = pl.concat([spells_of_lines(*_identified(files, found[0])) for files, found in named])
         return tell_renames(spells, for_life=all(found[1] for _, found in named))
 
     def _recognise(
@@ -204,6 +205,13 @@ class _Reader:
     def _days(self, lines: pl.DataFrame, column: str, path: Path) -> pl.Series:
         params, where = self.params, f"column {column!r} of {path}"
         return read_dates(lines[column], date_format=params.date_format, zone=self.zone, where=where)
+
+
+def _identified(files: PriceFiles, identifier: str) -> tuple[str, pl.DataFrame, pl.Series, pl.Series]:
+    """The identifier's column, and of every bar the identifier, the ticker and the day: all tickers are compared."""
+    parts = [(bars.lines.select(identifier), bars.symbol, bars.day) for bars in files.blocks()]
+    lines, symbols, days = zip(*parts, strict=True)
+    return identifier, pl.concat(lines), pl.concat(symbols), pl.concat(days)
 
 
 def _missing_benchmark(known: pl.DataFrame, lines: pl.DataFrame, fields: Mapping[str, str]) -> pl.DataFrame:

@@ -13,8 +13,9 @@ ISO_DATE = r"^\d{4}-\d{2}-\d{2}$"
 ISO_TIME = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}"
 MIDNIGHT = r"^.{10}[T ]00:00(:00(\.0+)?)?( ?(Z|UTC|[+-]\d{2}:?\d{2}))?$"
 OFFSET = r"(Z|UTC|[+-]\d{2}:?\d{2})$"
+COMPACT = "%Y%m%d"
 FORMATS = (
-    *("%Y%m%d", "%Y/%m/%d", "%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y", "%d-%b-%Y", "%b %d, %Y"),
+    *(COMPACT, "%Y/%m/%d", "%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y", "%d-%b-%Y", "%b %d, %Y"),
     *("%Y.%m.%d", "%m-%d-%Y", "%d-%m-%Y", "%d %b %Y", "%b %d %Y", "%B %d, %Y", "%d %B %Y", "%A, %B %d, %Y"),
 )
 AMBIGUOUS = (("%m/%d/%Y", "%d/%m/%Y"), ("%m-%d-%Y", "%d-%m-%Y"))
@@ -30,7 +31,7 @@ def is_iso(text: pl.Series) -> bool:
     return bool(text.str.contains(ISO_DATE).all())
 
 
-def read_dates(text: pl.Series, *, date_format: str, zone: str, where: str, form: str = "") -> pl.Series:
+def read_dates(text: pl.Series, *, date_format: str, zone: str, where: str) -> pl.Series:
     """Return the trading day of each cell; null where it cannot be read.
 
     A timestamp at midnight, as written, is a date; any other one with an offset belongs to its day in `zone`, and
@@ -39,28 +40,74 @@ def read_dates(text: pl.Series, *, date_format: str, zone: str, where: str, form
     Args:
         text: cells as they stand in the file.
         date_format: strptime format; if empty, ISO 8601 and the usual forms are tried, and one has to fit best.
+        zone: of moments.
         where: file and column, for errors.
-        form: which of the usual forms it is, where that is known from elsewhere.
 
     Raises:
         SourceError: if no cell is a date, or day and month cannot be told apart.
     """
-    if date_format:
-        days = text.str.to_date(date_format, strict=False)
-    elif _is_mostly(text, ISO_DATE[:-1]):
-        days = iso_days(text, zone)
-    elif _is_mostly(text, EPOCH):
-        days = _epoch_days(text, zone)
-    else:
-        days = _tries(text)[form] if form in FORMATS else _usual_days(text, where)
+    form = "" if date_format else find_form(count_texts(text))
+    refuse_two_forms(form, text, where)
+    days = parse_days(text, form=form, zone=zone, date_format=date_format)
     if days.null_count() == len(days):
-        first = next((cell for cell in text if cell is not None), None)
-        form = f"in the form {date_format!r}" if date_format else "a date"
-        raise SourceError(
-            f"{where}: none of {len(text)} values is {form}, the first is {first!r}; "
-            "map another column, or set date_format, such as %d/%m/%Y"
-        )
+        raise no_dates(text, len(text), date_format, where)
     return days
+
+
+def parse_days(text: pl.Series, *, form: str, zone: str, date_format: str = "") -> pl.Series:
+    """Return the day of each cell in a form that is known; null where it is written otherwise.
+
+    Each cell is read once, however many rows have it: many tickers share a day.
+
+    Args:
+        text: cells as they stand in the file.
+        form: what `find_form` gives.
+        zone: of moments.
+        date_format: strptime format that counts instead; none if empty.
+    """
+    once = text.unique(maintain_order=True).alias("text")
+    if date_format:
+        days = once.str.to_date(date_format, strict=False)
+    elif form == ISO_FORM:
+        days = _iso_days(once, zone)
+    elif form == EPOCH_FORM:
+        days = _epoch_days(once, zone)
+    else:
+        days = _try(once, form) if form else pl.Series([None] * len(once), dtype=pl.Date)
+    known = pl.DataFrame([once, days.alias("day")])
+    rows = text.alias("text").to_frame().join(known, on="text", how="left", nulls_equal=True, maintain_order="left")
+    return rows["day"]
+
+
+def refuse_two_forms(form: str, text: pl.Series, where: str) -> None:
+    """Refuse cells of which it cannot be told whether day or month comes first.
+
+    Raises:
+        SourceError: if so, with the two forms.
+    """
+    if "|" in form:
+        american, european = form.split("|")
+        raise SourceError(
+            f"{where}: day and month cannot be told apart, the first value is {text.drop_nulls()[0]!r}; "
+            f"set date_format to {american} or {european}"
+        )
+
+
+def no_dates(text: pl.Series, count: int, date_format: str, where: str) -> SourceError:
+    """What is said of a column none of whose cells is a date.
+
+    Args:
+        text: some of its cells.
+        count: how many it has.
+        date_format: what the operator says.
+        where: file and column.
+    """
+    first = next((cell for cell in text if cell is not None), None)
+    form = f"in the form {date_format!r}" if date_format else "a date"
+    return SourceError(
+        f"{where}: none of {count} values is {form}, the first is {first!r}; "
+        "map another column, or set date_format, such as %d/%m/%Y"
+    )
 
 
 def read_instants(text: pl.Series, *, zone: str) -> pl.Series:
@@ -114,14 +161,8 @@ def iso_times(text: pl.Series, days: pl.Series) -> pl.Series:
 
 
 def iso_days(text: pl.Series, zone: str) -> pl.Series:
-    """Return the day of each ISO 8601 cell as Date; one with a time and an offset belongs to its day in `zone`.
-
-    Each cell is read once, however many rows have it: many tickers share a day.
-    """
-    once = text.unique(maintain_order=True).alias("text")
-    known = pl.DataFrame([once, _iso_days(once, zone).alias("day")])
-    rows = text.alias("text").to_frame().join(known, on="text", how="left", nulls_equal=True, maintain_order="left")
-    return rows["day"]
+    """Return the day of each ISO 8601 cell as Date; one with a time and an offset belongs to its day in `zone`."""
+    return parse_days(text, form=ISO_FORM, zone=zone)
 
 
 def _iso_days(text: pl.Series, zone: str) -> pl.Series:
@@ -135,16 +176,26 @@ def _iso_days(text: pl.Series, zone: str) -> pl.Series:
     return frame.with_columns(at=at).select(day=pl.when(plain).then(written).when(timed).then("at")).to_series()
 
 
-def find_form(text: pl.Series) -> str:
+def count_texts(text: pl.Series) -> pl.DataFrame:
+    """Return each cell once, as `text`, and the number of `rows` that have it; cells without any are left out."""
+    return text.alias("text").to_frame().drop_nulls().group_by("text", maintain_order=True).len("rows")
+
+
+def find_form(texts: pl.DataFrame) -> str:
     """Return how a file writes its days: iso, epoch, one of FORMATS, or two of them joined by | that read it alike.
 
     Empty if it is none of these. What two files write in the same form can be read together.
+
+    Args:
+        texts: what `count_texts` gives.
     """
-    if _is_mostly(text, ISO_DATE[:-1]):
+    text, rows = texts["text"], texts["rows"]
+    filled = int(rows.sum())
+    if 2 * int(rows.filter(text.str.contains(ISO_DATE[:-1])).sum()) >= filled:
         return ISO_FORM
-    if _is_mostly(text, EPOCH):
+    if 2 * int(rows.filter(text.str.contains(EPOCH)).sum()) >= filled:
         return EPOCH_FORM
-    hits = {form: len(days) - days.null_count() for form, days in _tries(text).items()}
+    hits = {form: int(rows.filter(days.is_not_null()).sum()) for form, days in _tries(text).items()}
     best = max(FORMATS, key=lambda form: hits[form])
     pair = next((pair for pair in AMBIGUOUS if best in pair and hits[pair[0]] == hits[pair[1]]), None)
     return ("|".join(pair) if pair else best) if hits[best] else ""
@@ -152,7 +203,7 @@ def find_form(text: pl.Series) -> str:
 
 def _is_mostly(text: pl.Series, form: str) -> bool:
     filled = text.is_not_null().sum()
-    return bool(text.str.contains(form).sum() >= filled / 2) and bool(filled or form == ISO_DATE[:-1])
+    return bool(filled) and bool(text.str.contains(form).sum() >= filled / 2)
 
 
 def _epoch_instants(text: pl.Series) -> pl.Series:
@@ -181,23 +232,21 @@ def _epoch_days(text: pl.Series, zone: str) -> pl.Series:
     return frame.select(day=pl.when(midnight).then(pl.col("at").dt.date()).otherwise(local)).to_series()
 
 
-def _usual_days(text: pl.Series, where: str) -> pl.Series:
-    tries = _tries(text)
-    hits = {form: len(days) - days.null_count() for form, days in tries.items()}
-    best = max(FORMATS, key=lambda form: hits[form])
-    for american, european in AMBIGUOUS:
-        if hits[american] and hits[american] == hits[european] and hits[best] == hits[american]:
-            raise SourceError(
-                f"{where}: day and month cannot be told apart, the first value is {text.drop_nulls()[0]!r}; "
-                f"set date_format to {american} or {european}"
-            )
-    return tries[best]
+def _try(text: pl.Series, form: str) -> pl.Series:
+    """The days that one of FORMATS reads."""
+    return _without_clock(text, form).str.to_date(form, strict=False)
 
 
 def _tries(text: pl.Series) -> dict[str, pl.Series]:
-    """The days that each of FORMATS reads, a time of day after them left out; years of two figures are 1970 to 2069."""
-    compact = text.str.strip_chars().str.replace(r"^(\d{8}) .*$", "$1")
+    """The days that each of FORMATS reads."""
+    heads = {compact: _without_clock(text, compact) for compact in (COMPACT, "")}
+    return {form: heads[form if form == COMPACT else ""].str.to_date(form, strict=False) for form in FORMATS}
+
+
+def _without_clock(text: pl.Series, form: str) -> pl.Series:
+    """The cells without a time of day after the date; years of two figures are 1970 to 2069."""
+    if form == COMPACT:
+        return text.str.strip_chars().str.replace(r"^(\d{8}) .*$", "$1")
     head = text.str.strip_chars().str.replace(CLOCK, "")
     head = head.str.replace(r"^(\d{1,2}[-/. ](?:\d{1,2}|[A-Za-z]{3})[-/. ])([0-6]\d)$", "${1}20$2")
-    head = head.str.replace(r"^(\d{1,2}[-/. ](?:\d{1,2}|[A-Za-z]{3})[-/. ])([7-9]\d)$", "${1}19$2")
-    return {form: (compact if form == "%Y%m%d" else head).str.to_date(form, strict=False) for form in FORMATS}
+    return head.str.replace(r"^(\d{1,2}[-/. ](?:\d{1,2}|[A-Za-z]{3})[-/. ])([7-9]\d)$", "${1}19$2")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -140,26 +140,47 @@ def read_csv(source: Any, separator: str, *, skipped: int, names: tuple[str, ...
 
 def read_columns(path: Path) -> pl.DataFrame:
     """Return the columns of a Parquet or Arrow file as text."""
-    parquet = path.name.lower().endswith(PARQUET_ENDINGS)
-    return as_text(pl.read_parquet(path) if parquet else pl.read_ipc(path), str(path))
+    return as_text(read_typed(path), str(path))
+
+
+def read_typed(path: Path) -> pl.DataFrame:
+    """Return the columns of a Parquet or Arrow file as it has them."""
+    return pl.read_parquet(path, glob=False) if is_parquet(path) else pl.read_ipc(path)
+
+
+def is_parquet(path: Path) -> bool:
+    """Whether the file's name has an ending of Parquet."""
+    return path.name.lower().endswith(PARQUET_ENDINGS)
 
 
 def numeric_columns(path: Path) -> frozenset[str]:
     """Return the columns of a Parquet or Arrow file that hold numbers."""
-    parquet = path.name.lower().endswith(PARQUET_ENDINGS)
-    schema = pl.read_parquet_schema(path) if parquet else pl.read_ipc_schema(path)
+    schema = pl.read_parquet_schema(path) if is_parquet(path) else pl.read_ipc_schema(path)
     return frozenset(name for name, dtype in schema.items() if dtype.is_numeric())
 
 
-def as_text(frame: pl.DataFrame, name: str) -> pl.DataFrame:
+def as_text(frame: pl.DataFrame, name: str, numbers: Collection[str] = ()) -> pl.DataFrame:
     """Return typed columns as text.
+
+    Args:
+        frame: the columns.
+        name: of the file, for errors.
+        numbers: columns that stay as they are if they hold numbers whose text reads back the same.
 
     Raises:
         SourceError: for a table without columns, or a column of lists, structures or bytes.
     """
     if not frame.width:
         raise SourceError(f"{name} has no columns; give a file with at least one row")
-    return frame.select(_column_as_text(column, dtype, name) for column, dtype in frame.schema.items())
+    return frame.select(
+        column if column in numbers and is_exact(dtype) else _column_as_text(column, dtype, name)
+        for column, dtype in frame.schema.items()
+    )
+
+
+def is_exact(dtype: pl.DataType) -> bool:
+    """Whether numbers of a type are the same as Float64 and as what their text is read as; Float32 is not."""
+    return dtype == pl.Float64 or dtype.is_integer()
 
 
 def no_text(name: object) -> SourceError:

@@ -11,7 +11,8 @@ import polars as pl
 from lake.contract import UTC as UTC_TYPE
 from lake.tables.intraday import RAW_INTRADAY
 from pipeline.ingestion.sources.errors import SourceError
-from pipeline.ingestion.sources.files.bars import BarReader, Bars
+from pipeline.ingestion.sources.files.bar_reader import BarReader
+from pipeline.ingestion.sources.files.bars import Bars
 from pipeline.ingestion.sources.files.columns import parse_overrides
 from pipeline.ingestion.sources.files.content import paths_of
 from pipeline.ingestion.sources.files.dates import read_instants
@@ -80,7 +81,7 @@ class IntradayFiles:
         wanted = beside.select(wanted=due & (pl.col("known").is_null() == history))["wanted"].fill_null(False)
         bars = part.bars.filter(wanted)
         fetch = self._fetch(part.interval, question, history)
-        landed = bar_rows(fetch, bars.fields, bars.lines, bars.symbol, as_of=question.as_of.isoformat())
+        landed = bar_rows(fetch, bars.fields, bars.text, bars.symbol, as_of=question.as_of.isoformat())
         return intraday_rows(landed, part.interval, question.as_of)
 
     def _fetch(self, interval: str, question: SnapshotQuestion, history: bool) -> Fetch:
@@ -109,7 +110,11 @@ class IntradayFiles:
 
     def _parts_of(self, path: Path, reader: BarReader) -> list[_Part]:
         """The bars of a file or folder, the length of them found out."""
-        found = [(bars, read_instants(bars.lines[bars.fields["ts"]], zone=self.zone)) for bars in reader.read(path)]
+        found = [
+            (bars, read_instants(bars.lines[bars.fields["ts"]], zone=self.zone))
+            for files in reader.read(path)
+            for bars in files.blocks()
+        ]
         steps = [step for bars, at in found if (step := _shortest_step(bars.symbol, at)) is not None]
         interval = self._name_interval(min(steps, default=None), path)
         return [_Part(interval, bars, self._ends(at, interval)) for bars, at in found]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 
+from lake.tables.market import RAW_PRICES
 from pipeline.ingestion.actions.actions_from_adjusted_closes import FIELDS as FACTOR_FIELDS
 from pipeline.ingestion.actions.actions_from_adjusted_closes import LEAST, RATIOS
 from pipeline.ingestion.sources.errors import SourceError
-from pipeline.ingestion.sources.files.bars import Bars
+from pipeline.ingestion.sources.files.bars import Bars, PriceFiles
 from pipeline.ingestion.sources.files.checks.judged_rows import Asked
 from pipeline.ingestion.sources.files.checks.understanding import Understanding, understand
 from pipeline.ingestion.sources.files.content import Content, Dated, paths_of, read_content
@@ -63,23 +65,24 @@ class FilesSource:
         Raises:
             SourceError: if none of their days lies within the calendar.
         """
-        days = pl.concat([self._stock_days(bars) for bars in self._read().bars]).drop_nulls()
+        found = pl.concat([self._stock_days(files) for files in self._read().bars]).drop_nulls("day")
         opening, closing = self.calendar.days[0], self.calendar.days[-1]
+        days = found["day"]
         inside = days.filter(days.is_between(opening, closing))
         first, last = inside.min(), inside.max()
         if not isinstance(first, date) or not isinstance(last, date):
             shown = ", ".join(str(day) for day in days.sort().head(1)) or "missing"
             raise SourceError(
                 f"the price files have no day of a stock from {opening} to {closing}, the calendar of "
-                f"{self.calendar.exchange}; the first of their {len(days)} days is {shown}: "
+                f"{self.calendar.exchange}; the first of their {found['rows'].sum()} days is {shown}: "
                 "check date_format and exchange"
             )
         start, end = self.calendar.at_or_after(first), self.calendar.at_or_before(last)
         return min(start, end), end
 
-    def _stock_days(self, bars: Bars) -> pl.Series:
+    def _stock_days(self, files: PriceFiles) -> pl.DataFrame:
         """The days that bound what can be learned: a benchmark often goes back further than the stocks."""
-        return bars.day.filter((bars.symbol != self.params.benchmark_ticker).fill_null(True))
+        return files.days.filter(~pl.col("benchmark")).select("day", "rows")
 
     def check_reachable(self) -> None:
         """Make sure that the files are what they seem, before a lake is begun with them.
@@ -102,13 +105,27 @@ class FilesSource:
 
     def prices(self, since: date, session: date, *, history: bool) -> pl.DataFrame:
         """Return RAW_PRICES rows of the files' lines; history also lands the lines whose day cannot be read."""
+        return pl.concat([RAW_PRICES.empty(), *self.read_blocks(since, session, history=history)])
+
+    def read_blocks(self, since: date, session: date, *, history: bool) -> Iterator[pl.DataFrame]:
+        """Yield what `prices` returns, a block at a time."""
+        seen: set[str] = set()  # a file named twice is landed once
+        for rows in self._read_parts(since, session, history):
+            fresh = rows.unique("payload_id", keep="first", maintain_order=True)
+            fresh = fresh.filter(~pl.col("payload_id").is_in(list(seen)))
+            seen.update(fresh["payload_id"])
+            yield fresh
+
+    def _read_parts(self, since: date, session: date, history: bool) -> Iterator[pl.DataFrame]:
         content, fetch = self._read(), self._fetch(since, session, history)
         low = since if history else self.calendar.offset(since, 1 - REFETCHED)
-        parts = [_cut_bars(bars, fetch, low) for bars in content.bars]
-        if content.actions is None:
-            parts += [_cut_factors(bars, fetch, low) for bars in content.bars if _tells_actions(bars)]
+        for files in content.bars:
+            yield from (_cut_bars(bars, fetch, low) for bars in files.blocks())
+        for files in content.bars if content.actions is None else ():
+            if _tells_actions(files):
+                yield from (_cut_factors(bars, fetch, low) for bars in files.blocks())
         if (actions := _with_told_actions(content)) is not None:
-            parts.append(self._land_actions(actions, content.listings, fetch, _first_told(content)))
+            yield self._land_actions(actions, content.listings, fetch, _first_told(content))
         others = [(LISTINGS, _cut_listings(content.listings, fetch, low))]
         if content.members is not None:
             others.append((MEMBERS, _cut_members(content.members, fetch, low)))
@@ -119,8 +136,7 @@ class FilesSource:
             for kind, dated in others
             if dated.lines.height
         ]
-        rows = pl.concat([*parts, price_rows(fetch, payloads)])
-        return rows.unique("payload_id", keep="first", maintain_order=True)  # a file named twice is landed once
+        yield price_rows(fetch, payloads)
 
     def news(self, since: date, session: date, *, history: bool) -> pl.DataFrame:
         """Return RAW_NEWS rows; history also lands the lines whose time cannot be read, a daily fetch never does."""
@@ -209,7 +225,8 @@ class FilesSource:
 
 def _cut_bars(bars: Bars, fetch: Fetch, low: date) -> pl.DataFrame:
     wanted = bars.day.is_between(low, fetch.session).fill_null(fetch.history)
-    return bar_rows(fetch, bars.fields, bars.lines.filter(wanted), bars.symbol.filter(wanted))
+    kept = bars.filter(wanted)
+    return bar_rows(fetch, kept.fields, kept.text, kept.symbol)
 
 
 def _find_premature(actions: Dated, listings: Dated, low: date) -> pl.DataFrame:
@@ -232,9 +249,9 @@ def _with_told_actions(content: Content) -> Dated | None:
     """
     if content.actions is not None:
         return content.actions if content.renames is None else _with_renames(content.actions, content.renames)
-    if any(_tells_actions(bars) for bars in content.bars):
+    if any(_tells_actions(files) for files in content.bars):
         return None
-    told = [bars.told.lines for bars in content.bars if bars.told is not None]
+    told = [files.told.lines for files in content.bars if files.told is not None]
     frames = [frame for frame in (*told, content.renames) if frame is not None]
     if not frames:
         return None
@@ -261,18 +278,14 @@ def _first_told(content: Content) -> date | None:
     """
     if content.actions is not None:
         return None
-    firsts = [
-        pl.DataFrame({"ticker": bars.symbol, "day": bars.day}).group_by("ticker").agg(pl.col("day").min())["day"].max()
-        for bars in content.bars
-        if bars.told is not None
-    ]
+    firsts = [files.tickers["first"].max() for files in content.bars if files.told is not None]
     days = [first for first in firsts if isinstance(first, date)]
     return max(days) + timedelta(days=1) if days else None
 
 
-def _tells_actions(bars: Bars) -> bool:
+def _tells_actions(files: PriceFiles) -> bool:
     """Whether the file says when it saw each adjusted close: only then does a change of one date an action."""
-    return {"adj_close", "available_at"} <= bars.fields.keys()
+    return {"adj_close", "available_at"} <= files.fields.keys()
 
 
 def _cut_factors(bars: Bars, fetch: Fetch, low: date) -> pl.DataFrame:
@@ -288,7 +301,8 @@ def _cut_factors(bars: Bars, fetch: Fetch, low: date) -> pl.DataFrame:
     moved = wanted.filter("left").select("symbol_of_line", "day_of_line")
     following = pl.concat([moved.with_columns(pl.col("day_of_line").dt.offset_by(f"{n}d")) for n in range(5)])
     kept = wanted.join(following.unique(), on=["symbol_of_line", "day_of_line"], how="semi", maintain_order="left")
-    landed = bar_rows(fetch, fields, kept.select(fields.values()), kept["symbol_of_line"], **{RATIOS: 2})
+    texts = kept.select(pl.col(list(fields.values())).cast(pl.String))
+    landed = bar_rows(fetch, fields, texts, kept["symbol_of_line"], **{RATIOS: 2})
     return as_kind(landed, FACTORS)
 
 

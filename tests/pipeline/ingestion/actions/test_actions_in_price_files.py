@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from pipeline.ingestion.actions.actions_in_price_files import ToldActions, tell_actions
+from pipeline.ingestion.actions.actions_in_price_files import ToldActions, later_ratios, tell_actions
 
 FIRST = date(2024, 1, 1)
 
@@ -24,7 +24,7 @@ def rows(closes: list[float], **columns: list[Any]) -> pl.DataFrame:
 
 def told(closes: list[float], **columns: list[Any]) -> ToldActions:
     """What the rows tell."""
-    found = tell_actions(rows(closes, **columns))
+    found = tell_actions([rows(closes, **columns)])
     assert found is not None
     return found
 
@@ -40,14 +40,14 @@ def lines(found: ToldActions) -> list[tuple[Any, ...]]:
 
 
 def test_rows_without_such_columns_tell_nothing() -> None:
-    assert tell_actions(rows([10.0, 11.0])) is None
+    assert tell_actions([rows([10.0, 11.0])]) is None
 
 
 @pytest.mark.parametrize("text", ["4", "4.0", "4.000000", "4:1", "4/1", "4-for-1", " 4 "])
 def test_a_stated_split_at_which_the_price_falls_leaves_prices_as_traded(text: str) -> None:
     found = told([100.0, 101.0, 25.5, 26.0], split=["1.0", None, text, "0.0"])
     assert lines(found) == [(2, "split", "4:1", 1.0)]
-    assert found.later_ratio is None
+    assert found.later_splits is None
 
 
 @pytest.mark.parametrize(
@@ -60,8 +60,8 @@ def test_a_ratio_is_the_simplest_that_is_written_so(text: str, ratio: str) -> No
 
 def test_closes_that_go_on_over_all_splits_were_adjusted_for_them() -> None:
     found = told([24.0, 25.0, 25.5, 26.0], split=["0", "0", "4", "2"])
-    assert found.later_ratio is not None
-    assert found.later_ratio.to_list() == [8.0, 8.0, 2.0, None]
+    assert found.later_splits is not None
+    assert later_ratios(rows([24.0, 25.0, 25.5, 26.0]), found.later_splits).to_list() == [8.0, 8.0, 2.0, None]
     assert [line[2] for line in lines(found)] == ["4:1", "2:1"]
 
 

@@ -18,17 +18,18 @@ def beside(closes: list[float], traded: list[Any], **columns: list[Any]) -> pl.D
 def test_the_step_between_them_is_the_split_and_dividends_are_per_share_of_their_day() -> None:
     adjusted = [24.75, 25.0, 25.5, 26.0]
     adjusted_for_all = [24.75 * 0.99, 25.0, 25.5, 26.0]
-    found = tell_from_unadjusted(beside(adjusted, [99.0, 100.0, 25.5, 26.0], adjusted=adjusted_for_all))
-    assert found is not None and found.later_ratio is not None
+    given = beside(adjusted, [99.0, 100.0, 25.5, 26.0], adjusted=adjusted_for_all)
+    found = tell_from_unadjusted([given])
+    assert found is not None
     assert [line[:3] for line in lines(found)] == [(1, "dividend", "0.99"), (2, "split", "4:1")]
-    assert found.later_ratio.to_list() == [4.0, 4.0, 1.0, 1.0]
-    assert found.traded_close is not None and found.traded_close.to_list() == ["99.0", "100.0", "25.5", "26.0"]
+    assert found.later_ratio(given).to_list() == [4.0, 4.0, 1.0, 1.0]
 
 
 def test_a_split_after_the_last_row_is_undone_and_not_told() -> None:
-    found = tell_from_unadjusted(beside([10.0, 10.5], [30.0, 31.5]))
-    assert found is not None and found.later_ratio is not None
-    assert found.lines.is_empty() and found.later_ratio.to_list() == [3.0, 3.0]
+    given = beside([10.0, 10.5], [30.0, 31.5])
+    found = tell_from_unadjusted([given])
+    assert found is not None
+    assert found.lines.is_empty() and found.later_ratio(given).to_list() == [3.0, 3.0]
 
 
 @pytest.mark.parametrize(
@@ -45,4 +46,4 @@ def test_a_split_after_the_last_row_is_undone_and_not_told() -> None:
 def test_a_column_that_tells_no_split_is_of_no_use(
     closes: list[float], traded: list[Any], columns: dict[str, list[Any]]
 ) -> None:
-    assert tell_from_unadjusted(beside(closes, traded, **columns)) is None
+    assert tell_from_unadjusted([beside(closes, traded, **columns)]) is None

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import get_args
 
 import polars as pl
 
-from pipeline.ingestion.sources.files.bars import Bars
-from pipeline.ingestion.sources.files.dates import AMBIGUOUS, correct_days, read_dates
+from pipeline.ingestion.sources.files.bars import Bars, PriceFiles
+from pipeline.ingestion.sources.files.dates import AMBIGUOUS, correct_days, parse_days
 from pipeline.ingestion.sources.files.params import DateError
 from pipeline.market.session_days import session_days
 from pipeline.market.sessions import Sessions
@@ -27,32 +27,37 @@ FEW = 2
 """Days off the sessions that are no accident any more, where moving the dates leaves none."""
 
 
-def off_share(days: pl.Series, calendar: Sessions) -> float:
-    """The share of days, those within the calendar's span, that are no session of it."""
-    inside = days.filter(days.is_between(calendar.days[0], calendar.days[-1]))
+def off_share(days: pl.DataFrame, calendar: Sessions) -> float:
+    """The share of days, those within the calendar's span, that are no session of it.
+
+    Args:
+        days: day (Date) and rows, how often each counts.
+        calendar: the sessions.
+    """
+    inside = days.filter(pl.col("day").is_between(calendar.days[0], calendar.days[-1]))
     sessions = pl.Series(calendar.days, dtype=pl.Date)
-    return float((~inside.is_in(sessions.implode())).mean() or 0.0) if len(inside) else 0.0  # type: ignore[arg-type]
+    rows = int(inside["rows"].sum())
+    return int(inside.filter(~pl.col("day").is_in(sessions.implode()))["rows"].sum()) / rows if rows else 0.0
 
 
-def explain_off_days(bars: Bars, calendar: Sessions, date_format: str) -> str:
+def explain_off_days(files: PriceFiles, calendar: Sessions, date_format: str) -> str:
     """Return what is wrong with days of which many are no sessions, and the setting that mends it."""
-    days = bars.day.drop_nulls()
-    share = off_share(days, calendar)
-    for said, fixed in _remedies(bars, date_format):
-        if off_share(fixed.drop_nulls(), calendar) <= min(GOOD, share / 4):
+    share = off_share(files.days, calendar)
+    for said, fixed in _remedies(files, date_format):
+        if off_share(files.days.select("rows", day=fixed), calendar) <= min(GOOD, share / 4):
             return said
-    best, misfit = _find_best(days, calendar, EXCHANGES)
+    best, misfit = _find_best(files.days["day"].drop_nulls(), calendar, EXCHANGES)
     if misfit <= max(2 * GOOD, share / 4):
         return f"they fit the sessions of {best}: --set market.exchange={best}"
     return "check market.exchange, source.files.zone and source.files.date_format"
 
 
-def find_better_exchange(bars: Bars, calendar: Sessions) -> tuple[str, int, date] | None:
+def find_better_exchange(files: PriceFiles, calendar: Sessions) -> tuple[str, int, date] | None:
     """Return another exchange whose sessions the days fit far better, how many are no sessions of this, and the first.
 
     A few holidays more or less are all that tells one exchange from another; rows on every weekday tell none.
     """
-    days = bars.day.drop_nulls().unique().sort()
+    days = files.days["day"].drop_nulls().unique().sort()
     days = days.filter(days.is_between(calendar.days[0], calendar.days[-1]))
     off = days.filter(~days.is_in(pl.Series(calendar.days, dtype=pl.Date).implode()))
     if len(off) <= FEW or len(off) <= GOOD * len(days):
@@ -76,8 +81,14 @@ class MovedDates:
     """How many tickers have days that are no sessions; those with fewer than two show nothing."""
 
 
-def find_moved_dates(bars: Bars, calendar: Sessions) -> MovedDates | None:
-    """Return what is known of dates that are all off by a day or a weekday; None if none are.
+def join_moved(parts: Sequence[tuple[int, MovedDates | None]]) -> MovedDates | None:
+    """Return what is known of several blocks' dates together: of the first ticker, and of how many there are."""
+    found = sorted((moved for _, moved in parts if moved is not None), key=lambda moved: moved.ticker)
+    return replace(found[0], tickers=sum(count for count, _ in parts)) if found else None
+
+
+def find_moved_dates(bars: Bars, calendar: Sessions) -> tuple[int, MovedDates | None]:
+    """Return how many tickers of a block have days that are no sessions, and the first whose dates are all off.
 
     Dates are off where they fall on holidays and, moved, fall on sessions alone and leave fewer sessions out.
     """
@@ -93,8 +104,8 @@ def find_moved_dates(bars: Bars, calendar: Sessions) -> MovedDates | None:
             moved = correct_days(days, error)
             left = int((~moved.is_in(sessions.implode())).sum())
             if left * 4 <= count and left <= GOOD * len(days) and _gaps(moved, calendar) < _gaps(days, calendar):
-                return MovedDates(ticker, error, count, first, suspects.height)
-    return None
+                return suspects.height, MovedDates(ticker, error, count, first, suspects.height)
+    return suspects.height, None
 
 
 def _gaps(days: pl.Series, calendar: Sessions) -> int:
@@ -119,10 +130,9 @@ def _misfit(unique: pl.Series, sessions: list[date]) -> float:
     return (len(days - set(sessions)) + len(set(sessions) - days)) / max(len(days), 1) if sessions else 1.0
 
 
-def _remedies(bars: Bars, date_format: str) -> Iterator[tuple[str, pl.Series]]:
+def _remedies(files: PriceFiles, date_format: str) -> Iterator[tuple[str, pl.Series]]:
     """Ways to read the days otherwise, each with the words that tell it."""
-    clock = {**bars.fields, **bars.written}
-    written = bars.lines[clock.get("session") or clock["ts"]]
+    written, day = files.days["written"], files.days["day"]
     for pair in AMBIGUOUS:
         if date_format in pair:
             other = pair[1 - pair.index(date_format)]
@@ -130,9 +140,9 @@ def _remedies(bars: Bars, date_format: str) -> Iterator[tuple[str, pl.Series]]:
             if days.null_count() <= written.null_count():
                 yield f"day and month are exchanged: --set source.files.date_format={other}", days
     for zone in ZONES:
-        days = read_dates(written, date_format=date_format, zone=zone, where="")
-        if not days.equals(bars.day, null_equal=True):
+        days = parse_days(written, form=files.day_form, zone=zone, date_format=date_format)
+        if not days.equals(day, null_equal=True):
             yield f"read in another zone they are all sessions: --set source.files.zone={zone}", days
     for error in get_args(DateError)[1:]:
         words = error.replace("_", " ")
-        yield f"the dates are one {words}: --set source.files.dates={error}", correct_days(bars.day, error)
+        yield f"the dates are one {words}: --set source.files.dates={error}", correct_days(day, error)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import polars as pl
 
-from pipeline.ingestion.sources.files.bars import Bars
+from pipeline.ingestion.sources.files.bars import Bars, PriceFiles
 from pipeline.market.currencies import EXCHANGES
 
 SUFFIXES = {
@@ -55,15 +58,94 @@ SURE = 5
 """Standard deviations of chance beyond which columns are taken to be exchanged."""
 
 
-def find_longer_bars(bars: Bars) -> tuple[str, str, int] | None:
+@dataclass(frozen=True)
+class SeriesShape:
+    """What the series of a block's tickers look like."""
+
+    longer: pl.DataFrame
+    """ticker, bars, and the shares of them that are weekly and monthly, of tickers whose bars lie far apart."""
+    several: tuple[tuple[str, str, int] | None, int, int]
+    """Ticker, day and number of the first of the days with several bars; how many such bars there are, and bars."""
+    exchanged: pl.DataFrame
+    """ticker, right (the share of bars that speak against it) and count, where open and close look exchanged."""
+    wide: pl.DataFrame
+    """ticker and range, the median of high over low, where it is beyond belief."""
+    quoted: tuple[int, int, int, int]
+    """Closes, those with no more decimals than exchanges quote, and both of the tickers' newest bars."""
+
+
+def look_at_series(bars: Bars) -> SeriesShape:
+    """Return what the series of a block look like; every ticker in it is there whole."""
+    numbers = [
+        bars.lines[bars.fields[name]].cast(pl.Float64, strict=False).alias(name)
+        for name in ("open", "high", "low", "close")
+    ]
+    rows = pl.DataFrame([bars.symbol.alias("ticker"), bars.day.alias("day"), *numbers])
+    return SeriesShape(
+        longer=_find_longer(rows),
+        several=_find_several(bars),
+        exchanged=_find_exchanged(rows),
+        wide=_find_wide(rows),
+        quoted=_count_quoted(rows),
+    )
+
+
+def find_longer_bars(shapes: Sequence[SeriesShape]) -> tuple[str, str, int] | None:
     """Return the first ticker whose bars are weekly or monthly, which of the two, and how many bars it has."""
-    rows = pl.DataFrame({"ticker": bars.symbol, "day": bars.day}).drop_nulls()
-    span = (pl.col("day").max() - pl.col("day").min()).dt.total_days()
-    wide = rows.group_by("ticker").agg(apart=span / (pl.col("day").n_unique() - 1)).filter(pl.col("apart") >= APART)
-    if wide.is_empty():
+    gaps = pl.concat([shape.longer for shape in shapes]).sort("ticker")
+    for kind in ("weekly", "monthly"):
+        found = gaps.filter(pl.col(kind) >= 0.9)
+        if not found.is_empty():
+            return found["ticker"][0], kind, found["bars"][0]
+    return None
+
+
+def find_shorter_bars(shapes: Sequence[SeriesShape]) -> tuple[str, str, int, float] | None:
+    """Return ticker and day of the first of many days with several bars, how many, and the share of such bars.
+
+    Equal rows are one bar: a file that is there twice does no harm.
+    """
+    first = next((shape.several[0] for shape in shapes if shape.several[0] is not None), None)
+    if first is None:
         return None
-    gaps = (
-        rows.join(wide, on="ticker", how="semi", maintain_order="left")
+    return *first, sum(shape.several[1] for shape in shapes) / sum(shape.several[2] for shape in shapes)
+
+
+def find_exchanged_columns(shapes: Sequence[SeriesShape]) -> tuple[str, float, int, int] | None:
+    """Return the first ticker whose open and close look exchanged: the share of its bars that speak against it, how
+    many it has, and how many such tickers there are.
+
+    An open is nearer to the close before it than a close is to the open before it: between the latter lie two days of
+    trading, between the former one night. What lies as near the one way as the other says nothing.
+    """
+    shares = pl.concat([shape.exchanged for shape in shapes]).sort("ticker")
+    return (*shares.select("ticker", "right", "count").row(0), shares.height) if not shares.is_empty() else None
+
+
+def find_wide_ranges(shapes: Sequence[SeriesShape]) -> tuple[str, float] | None:
+    """Return the first ticker whose high is beyond belief, and the median of high over low: it is no price at all."""
+    ranges = pl.concat([shape.wide for shape in shapes])
+    return ranges.select("ticker", "range").row(0) if not ranges.is_empty() else None
+
+
+def find_adjusted_closes(shapes: Sequence[SeriesShape]) -> float:
+    """Return the share of closes with more decimals than exchanges quote, where the newest have not; else 0.
+
+    So look prices that a vendor adjusted for what came after them: the newest bars alone are as they were traded.
+    """
+    rows, quoted, newest, newest_quoted = (sum(shape.quoted[n] for shape in shapes) for n in range(4))
+    if rows < TELLING or not newest:
+        return 0.0
+    share = (rows - quoted) / rows
+    return share if share > 0.5 and newest_quoted / newest > 0.9 else 0.0
+
+
+def _find_longer(rows: pl.DataFrame) -> pl.DataFrame:
+    span = (pl.col("day").max() - pl.col("day").min()).dt.total_days()
+    dated = rows.select("ticker", "day").drop_nulls()
+    wide = dated.group_by("ticker").agg(apart=span / (pl.col("day").n_unique() - 1)).filter(pl.col("apart") >= APART)
+    return (
+        dated.join(wide, on="ticker", how="semi", maintain_order="left")
         .unique(maintain_order=True)
         .sort("ticker", "day")
         .with_columns(gap=pl.col("day").diff().over("ticker").dt.total_days())
@@ -76,44 +158,27 @@ def find_longer_bars(bars: Bars) -> tuple[str, str, int] | None:
         )
         .filter(pl.col("bars") >= SPARSE)
     )
-    for kind in ("weekly", "monthly"):
-        found = gaps.filter(pl.col(kind) >= 0.9)
-        if not found.is_empty():
-            return found["ticker"][0], kind, found["bars"][0]
-    return None
 
 
-def find_shorter_bars(bars: Bars) -> tuple[str, str, int, float] | None:
-    """Return ticker and day of the first of many days with several bars, how many, and the share of such bars.
-
-    Equal rows are one bar: a file that is there twice does no harm.
-    """
-    keys = pl.DataFrame({"ticker": bars.symbol.cast(pl.Categorical), "day": bars.day}).drop_nulls()
-    if keys.n_unique() == keys.height:
-        return None
+def _find_several(bars: Bars) -> tuple[tuple[str, str, int] | None, int, int]:
+    keys = pl.DataFrame({"ticker": bars.symbol, "day": bars.day}).drop_nulls()
+    if not keys.is_duplicated().any():
+        return None, 0, keys.height
     values = [bars.lines[bars.fields[name]].alias(name) for name in ("open", "high", "low", "close", "volume")]
     rows = pl.DataFrame([bars.symbol.alias("ticker"), bars.day.alias("day"), *values]).drop_nulls(["ticker", "day"])
     counts = rows.unique(maintain_order=True).group_by("ticker", "day", maintain_order=True).len()
     several = counts.filter(pl.col("len") > 1)
-    if several.is_empty():
-        return None
-    ticker, day, count = several.row(0)
-    return ticker, str(day), count, float(int(several["len"].sum()) / int(counts["len"].sum()))
+    first = several.row(0) if not several.is_empty() else None
+    whole = int(counts["len"].sum())
+    return (str(first[0]), str(first[1]), int(first[2])) if first else None, int(several["len"].sum()), whole
 
 
-def find_exchanged_columns(bars: Bars) -> tuple[str, float, int, int] | None:
-    """Return the first ticker whose open and close look exchanged: the share of its bars that speak against it, how
-    many it has, and how many such tickers there are.
-
-    An open is nearer to the close before it than a close is to the open before it: between the latter lie two days of
-    trading, between the former one night. What lies as near the one way as the other says nothing.
-    """
-    numbers = {name: bars.lines[bars.fields[name]].cast(pl.Float64, strict=False) for name in ("open", "close")}
+def _find_exchanged(rows: pl.DataFrame) -> pl.DataFrame:
     opened, closed = pl.col("open").log(), pl.col("close").log()
     night = (opened - closed.shift(1).over("ticker")).abs()
     other = (closed - opened.shift(1).over("ticker")).abs()
-    shares = (
-        pl.DataFrame({"ticker": bars.symbol, "day": bars.day, **numbers})
+    return (
+        rows.select("ticker", "day", "open", "close")
         .drop_nulls()
         .filter((pl.col("open") > 0) & (pl.col("close") > 0))
         .sort("ticker", "day")
@@ -124,47 +189,36 @@ def find_exchanged_columns(bars: Bars) -> tuple[str, float, int, int] | None:
         .agg(count=pl.len(), right=(pl.col("night") < pl.col("other")).mean())
         .filter((pl.col("count") >= TELLING) & (pl.col("right") < 0.5 - SURE * 0.5 / pl.col("count").sqrt()))
     )
-    return (*shares.select("ticker", "right", "count").row(0), shares.height) if not shares.is_empty() else None
 
 
-def find_wide_ranges(bars: Bars) -> tuple[str, float] | None:
-    """Return the first ticker whose high is beyond belief, and the median of high over low: it is no price at all."""
-    numbers = {name: bars.lines[bars.fields[name]].cast(pl.Float64, strict=False) for name in ("high", "low")}
-    ranges = (
-        pl.DataFrame({"ticker": bars.symbol, **numbers})
-        .filter((pl.col("low") > 0) & pl.col("high").is_finite())
+def _find_wide(rows: pl.DataFrame) -> pl.DataFrame:
+    return (
+        rows.filter((pl.col("low") > 0) & pl.col("high").is_finite())
         .group_by("ticker", maintain_order=True)
         .agg(count=pl.len(), range=(pl.col("high") / pl.col("low")).median())
         .filter((pl.col("count") >= SPARSE) & (pl.col("range") > WIDEST))
     )
-    return ranges.select("ticker", "range").row(0) if not ranges.is_empty() else None
 
 
-def find_adjusted_closes(bars: Bars) -> float:
-    """Return the share of closes with more decimals than exchanges quote, where the newest have not; else 0.
-
-    So look prices that a vendor adjusted for what came after them: the newest bars alone are as they were traded.
-    """
-    close = bars.lines[bars.fields["close"]].cast(pl.Float64, strict=False)
-    rows = pl.DataFrame({"ticker": bars.symbol, "day": bars.day, "close": close}).drop_nulls()
-    quoted = ((pl.col("close") - pl.col("close").round(4)).abs() <= pl.col("close") * SINGLE).alias("quoted")
-    newest = rows.select("ticker", "day", quoted).filter(pl.col("day") == pl.col("day").max().over("ticker"))
-    share = float(rows.select(~quoted).to_series().mean() or 0.0)  # type: ignore[arg-type]
-    last = float(newest["quoted"].mean() or 0.0)  # type: ignore[arg-type]
-    return share if rows.height >= TELLING and share > 0.5 and last > 0.9 else 0.0
+def _count_quoted(rows: pl.DataFrame) -> tuple[int, int, int, int]:
+    close = pl.col("close")
+    quoted = ((close - close.round(4)).abs() <= close * SINGLE).alias("quoted")
+    seen = rows.select("ticker", "day", "close").drop_nulls().select("ticker", "day", quoted)
+    newest = seen.filter(pl.col("day") == pl.col("day").max().over("ticker"))
+    return seen.height, int(seen["quoted"].sum()), newest.height, int(newest["quoted"].sum())
 
 
-def find_foreign_tickers(bars: Bars, exchange: str, listed: frozenset[str]) -> tuple[str, str, int] | None:
+def find_foreign_tickers(files: PriceFiles, exchange: str, listed: frozenset[str]) -> tuple[str, str, int] | None:
     """Return the first ticker whose ending names another exchange, that exchange, and how many there are.
 
     An ending of one letter is a class of shares unless most tickers have it.
 
     Args:
-        bars: the files' bars.
+        files: the files.
         exchange: of the lake.
         listed: tickers whose exchange a file of listings states.
     """
-    tickers = bars.symbol.drop_nulls().unique().sort()
+    tickers = files.tickers["ticker"].drop_nulls().sort()
     own = tickers.filter(~tickers.is_in(list(listed)))
     endings = own.str.extract(r"\.([A-Z]{1,2})$")
     named = endings.replace_strict(SUFFIXES, default=None, return_dtype=pl.String)

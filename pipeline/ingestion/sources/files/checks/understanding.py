@@ -8,20 +8,31 @@ from datetime import date
 
 import polars as pl
 
-from pipeline.ingestion.sources.files.bars import Bars
+from pipeline.ingestion.sources.files.bars import Bars, PriceFiles
 from pipeline.ingestion.sources.files.checks.calendar_fit import (
+    MovedDates,
     explain_off_days,
     find_better_exchange,
     find_moved_dates,
+    join_moved,
 )
-from pipeline.ingestion.sources.files.checks.judged_rows import OFF_SESSION, SHOWN, Asked, JudgedRows, judge_rows
+from pipeline.ingestion.sources.files.checks.judged_rows import (
+    OFF_SESSION,
+    SHOWN,
+    Asked,
+    JudgedRows,
+    join_judged,
+    judge_rows,
+)
 from pipeline.ingestion.sources.files.checks.series_shape import (
+    SeriesShape,
     find_adjusted_closes,
     find_exchanged_columns,
     find_foreign_tickers,
     find_longer_bars,
     find_shorter_bars,
     find_wide_ranges,
+    look_at_series,
 )
 from pipeline.ingestion.sources.files.content import Content
 from pipeline.ingestion.sources.files.dates import read_instants
@@ -91,42 +102,59 @@ class Understanding:
     """What stops the load, each with the setting that mends it."""
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """What was seen of files with equal columns."""
+
+    files: PriceFiles
+    judged: JudgedRows
+    shapes: Sequence[SeriesShape]
+    moved: MovedDates | None
+
+
 def understand(content: Content, params: FilesParams, asked: Asked, zone: str) -> Understanding:
     """Return what was understood of the files, and everything that speaks against making a lake of them."""
-    judged = [judge_rows(bars, asked) for bars in content.bars]
+    seen = [_look_at(files, asked) for files in content.bars]
+    judged = [one.judged for one in seen]
     listed = _listed(content, params)
-    problems = [
-        problem
-        for bars, rows in zip(content.bars, judged, strict=True)
-        for problem in _find_problems(bars, rows, params, asked, listed)
-    ]
+    problems = [problem for one in seen for problem in _find_problems(one, params, asked, listed)]
     sound = sum(int(rows.counts.filter(pl.col("rule").is_null())["rows"].sum()) for rows in judged)
     set_aside = tuple(_set_aside(judged))
     if not sound and not problems:
         problems.append(_tell_nothing_sound(set_aside))
-    told = [bars.told for bars in content.bars if bars.told is not None]
+    told = [files.told for files in content.bars if files.told is not None]
     kinds = pl.concat([part.lines["kind"] for part in told]).value_counts().sort("kind").rows() if told else []
     return Understanding(
         exchange=asked.calendar.exchange,
         zone=zone,
         currency=asked.currency,
         interval=params.interval,
-        layouts=tuple(_layout(bars) for bars in content.bars),
+        layouts=tuple(_layout(files) for files in content.bars),
         passed_over=content.passed_over,
         first_bars=_first_bars(content.bars),
         actions=dict(kinds),
         actions_file=params.actions,
-        doubts=(*_tell_adjusted(content.bars), *(doubt for part in told for doubt in part.doubts)),
+        doubts=(*_tell_adjusted(seen), *(doubt for part in told for doubt in part.doubts)),
         set_aside=set_aside,
         problems=tuple(dict.fromkeys(problems)),
     )
 
 
-def _tell_adjusted(parts: Sequence[Bars]) -> Iterator[str]:
-    for bars in parts:
-        if share := find_adjusted_closes(bars):
+def _look_at(files: PriceFiles, asked: Asked) -> _Seen:
+    """Look at each block of bars once; what is kept of it is small."""
+    judged, shapes, moved = [], [], []
+    for bars in files.blocks():
+        judged.append(judge_rows(files, bars, asked))
+        shapes.append(look_at_series(bars))
+        moved.append(find_moved_dates(bars, asked.calendar))
+    return _Seen(files, join_judged(judged), shapes, join_moved(moved))
+
+
+def _tell_adjusted(seen: Sequence[_Seen]) -> Iterator[str]:
+    for one in seen:
+        if share := find_adjusted_closes(one.shapes):
             yield (
-                f"{percent(share, 0)} of the closes in {bars.places['file'][0]} have more decimals than exchanges "
+                f"{percent(share, 0)} of the closes in {one.files.files[0]} have more decimals than exchanges "
                 "quote, and the newest have not: they look adjusted for dividends or splits, and are not "
                 "those that were traded (yfinance: auto_adjust=False, actions=True)"
             )
@@ -143,67 +171,68 @@ def _tell_nothing_sound(set_aside: Sequence[SetAside]) -> str:
     )
 
 
-def _find_problems(
-    bars: Bars, judged: JudgedRows, params: FilesParams, asked: Asked, listed: frozenset[str]
-) -> Iterator[str]:
-    if foreign := find_foreign_tickers(bars, asked.calendar.exchange, listed):
+def _find_problems(seen: _Seen, params: FilesParams, asked: Asked, listed: frozenset[str]) -> Iterator[str]:
+    files = seen.files
+    if foreign := find_foreign_tickers(files, asked.calendar.exchange, listed):
         ticker, exchange, count = foreign
         yield (
             f"{count} tickers are written as of another exchange than {asked.calendar.exchange}, the first is "
             f"{ticker}: --set market.exchange={exchange}, or state exchange and currency of each in a file of listings"
         )
     passing: frozenset[str] = frozenset()
-    if params.interval == "1d" and "available_at" not in bars.fields:
-        said = list(_find_problems_of_series(bars, params, asked))
+    if params.interval == "1d" and "available_at" not in files.fields:
+        said = list(_find_problems_of_series(seen, params, asked))
         if any("source.files.dates" in problem or "market.exchange" in problem for problem in said):
             passing = frozenset({OFF_SESSION})
         yield from said
-    yield from _tell_broken_rules(bars, judged, params, asked, passing)
+    yield from _tell_broken_rules(files, seen.judged, params, asked, passing)
 
 
-def _find_problems_of_series(bars: Bars, params: FilesParams, asked: Asked) -> Iterator[str]:
-    if longer := find_longer_bars(bars):
+def _find_problems_of_series(seen: _Seen, params: FilesParams, asked: Asked) -> Iterator[str]:
+    files = seen.files
+    if longer := find_longer_bars(seen.shapes):
         ticker, kind, count = longer
-        yield f"the {count} bars of {ticker} in {_file_of(bars, ticker)} are {kind}, and no daily bars: give daily ones"
-    shorter = find_shorter_bars(bars)
+        yield f"the {count} bars of {ticker} in {files.file_of(ticker)} are {kind}, and no daily bars: give daily ones"
+    shorter = find_shorter_bars(seen.shapes)
     if shorter and shorter[3] > params.max_set_aside:
-        yield _tell_several(bars, *shorter)
-    if params.max_set_aside < 1 and (moved := find_moved_dates(bars, asked.calendar)):
+        yield _tell_several(files, *shorter)
+    if params.max_set_aside < 1 and (moved := seen.moved):
         error = moved.error
-        everywhere = moved.tickers * 2 > bars.symbol.n_unique()
+        everywhere = moved.tickers * 2 > files.tickers.height
         way_out = (
             f"--set source.files.dates={error}"
             if everywhere
-            else f"correct the dates in {_file_of(bars, moved.ticker)}, or leave it out; source.files.dates is for all"
+            else f"correct the dates in {files.file_of(moved.ticker)}, or leave it out; source.files.dates is for all"
         )
         yield (
             f"the dates of {moved.ticker} are one {error.replace('_', ' ')}: {moved.off} of them are no sessions of "
             f"{asked.calendar.exchange}, the first is {moved.first}, and so moved all are: {way_out}"
         )
-    elif params.max_set_aside < 1 and (better := find_better_exchange(bars, asked.calendar)):
+    elif params.max_set_aside < 1 and (better := find_better_exchange(files, asked.calendar)):
         exchange, count, day = better
         yield (
             f"{count} days are no sessions of {asked.calendar.exchange}, the first is {day}, and the days fit the "
             f"sessions of {exchange}: --set market.exchange={exchange}"
         )
-    yield from _find_exchanged_columns(bars)
-    if bars.told is not None and bars.told.twice and not params.actions:
-        yield bars.told.twice + ", or give a file of actions (--actions), which then counts alone"
+    yield from _find_exchanged_columns(seen)
+    if files.told is not None and files.told.twice and not params.actions:
+        yield files.told.twice + ", or give a file of actions (--actions), which then counts alone"
 
 
-def _find_exchanged_columns(bars: Bars) -> Iterator[str]:
-    columns = {**bars.fields, **bars.written}
-    if wide := find_wide_ranges(bars):
+def _find_exchanged_columns(seen: _Seen) -> Iterator[str]:
+    files = seen.files
+    columns = {**files.fields, **files.written}
+    if wide := find_wide_ranges(seen.shapes):
         ticker, times = wide
         yield (
             f"the high of {ticker} is {times:,.0f} times its low on most days: the column {columns['high']} of "
-            f"{_file_of(bars, ticker)} is no price; say which is with --column high=COLUMN --column volume=COLUMN"
+            f"{files.file_of(ticker)} is no price; say which is with --column high=COLUMN --column volume=COLUMN"
         )
-    if exchanged := find_exchanged_columns(bars):
+    if exchanged := find_exchanged_columns(seen.shapes):
         ticker, share, count, tickers = exchanged
         opened, closed = columns["open"], columns["close"]
-        way_out = f"exchange {opened} and {closed} in {_file_of(bars, ticker)}"
-        if tickers * 2 > bars.symbol.n_unique():
+        way_out = f"exchange {opened} and {closed} in {files.file_of(ticker)}"
+        if tickers * 2 > files.tickers.height:
             way_out = f"--column open={closed} --column close={opened}"
         yield (
             f"open and close of {ticker} look exchanged: in {percent(1 - share, 0)} of {count} bars the close is "
@@ -211,15 +240,11 @@ def _find_exchanged_columns(bars: Bars) -> Iterator[str]:
         )
 
 
-def _file_of(bars: Bars, ticker: str) -> str:
-    return str(bars.places.filter((bars.symbol == ticker).fill_null(False))["file"][0])
-
-
-def _tell_several(bars: Bars, ticker: str, day: str, count: int, share: float) -> str:
-    own = bars.filter(((bars.symbol == ticker) & (bars.day.cast(pl.String) == day)).fill_null(False))
-    places = ", ".join(f"{file} line {line}" for file, line in own.places.head(2).iter_rows())
+def _tell_several(files: PriceFiles, ticker: str, day: str, count: int, share: float) -> str:
+    own = _bars_of(files, ticker, day)
+    places = ", ".join(f"{file} line {line}" for file, line in files.places(own).head(2).iter_rows())
     said = f"the first of {ticker} on {day} ({places})"
-    written = own.lines[{**bars.fields, **bars.written}["session"]]
+    written = own.lines[files.clock]
     if written.n_unique() == 1:
         return (
             f"{percent(share, 0)} of the rows contradict another bar of the same ticker and day, {said}: leave one of "
@@ -233,8 +258,17 @@ def _tell_several(bars: Bars, ticker: str, day: str, count: int, share: float) -
     return f"{said}: --set source.files.interval={length}"
 
 
+def _bars_of(files: PriceFiles, ticker: str, day: str) -> Bars:
+    """The bars of a ticker's day; it has some."""
+    found = (
+        bars.filter(((bars.symbol == ticker) & (bars.day.cast(pl.String) == day)).fill_null(False))
+        for bars in files.blocks()
+    )
+    return next(bars for bars in found if not bars.lines.is_empty())
+
+
 def _tell_broken_rules(
-    bars: Bars, judged: JudgedRows, params: FilesParams, asked: Asked, passing: frozenset[str]
+    files: PriceFiles, judged: JudgedRows, params: FilesParams, asked: Asked, passing: frozenset[str]
 ) -> Iterator[str]:
     """Rules that more rows break than may be, of all or of one ticker; but those that were told already."""
     counts = judged.counts.with_columns(all=pl.col("rows").sum(), own=pl.col("rows").sum().over("ticker"))
@@ -256,7 +290,7 @@ def _tell_broken_rules(
         case = judged.first_cases.filter(same).row(0, named=True)
         yield (
             f"{said} the rule '{rule}', the first of {ticker} at {case['file']} line {case['line']}: "
-            f"{_tell_cells(case)}: {_remedy(str(rule), bars, params, asked)}; to load the rest all the same, "
+            f"{_tell_cells(case)}: {_remedy(str(rule), files, params, asked)}; to load the rest all the same, "
             "--set source.files.max_set_aside=1"
         )
 
@@ -265,14 +299,14 @@ def _tell_cells(case: dict[str, object]) -> str:
     return ", ".join(f"{name} {case[name]!r}" for name in SHOWN if case[name] is not None)
 
 
-def _remedy(rule: str, bars: Bars, params: FilesParams, asked: Asked) -> str:
+def _remedy(rule: str, files: PriceFiles, params: FilesParams, asked: Asked) -> str:
     """What would mend most rows that break a rule."""
     if rule == OFF_SESSION:
-        return explain_off_days(bars, asked.calendar, params.date_format)
+        return explain_off_days(files, asked.calendar, params.date_format)
     if rule in ("the time has a zone", "the bar lies within the session", "session is readable"):
         return "--set source.files.zone=ZONE, the zone that the file's times are in"
     if rule.startswith(("open", "high", "low", "close", "volume", "prices")):
-        columns = {**bars.fields, **bars.written}
+        columns = {**files.fields, **files.written}
         names = ", ".join(f"{name}={columns[name]}" for name in ("open", "high", "low", "close", "volume"))
         return f"check which column is which (--column; now {names}) and source.files.decimal"
     return "mend the file"
@@ -285,32 +319,33 @@ def _listed(content: Content, params: FilesParams) -> frozenset[str]:
     return frozenset(content.listings.lines[content.listings.fields["ticker"]].drop_nulls())
 
 
-def _layout(bars: Bars) -> Layout:
-    used = {**bars.fields, **bars.written}
-    known = {*bars.fields.values(), *used.values(), *bars.told_by}
-    days = bars.day.drop_nulls()
-    first, last = days.min(), days.max()
+def _layout(files: PriceFiles) -> Layout:
+    used = {**files.fields, **files.written}
+    known = {*files.fields.values(), *used.values(), *files.told_by}
+    first, last = files.tickers["first"].min(), files.tickers["last"].max()
     return Layout(
-        name=bars.layout,
-        files=bars.places["file"].n_unique(),
-        first_file=str(bars.places["file"][0]) if bars.places.height else "",
-        rows=bars.lines.height,
-        tickers=bars.symbol.n_unique(),
+        name=files.layout,
+        files=len(files.files),
+        first_file=files.files[0],
+        rows=files.rows,
+        tickers=files.tickers.height,
         first=first if isinstance(first, date) else None,
         last=last if isinstance(last, date) else None,
         used=used,
-        unused=tuple(column for column in bars.lines.columns if column not in known),
-        actions_from=bars.told_by,
+        unused=tuple(column for column in files.columns if column not in known),
+        actions_from=files.told_by,
     )
 
 
-def _first_bars(parts: Sequence[Bars], rows: int = 5) -> pl.DataFrame:
-    shown = [
-        bars.lines.head(rows).select(
-            pl.col(bars.fields[name]).alias(name) for name in ("ticker", *SHOWN) if name in bars.fields
+def _first_bars(parts: Sequence[PriceFiles], rows: int = 5) -> pl.DataFrame:
+    shown = []
+    for files in parts:
+        first = next(files.blocks()).slice(0, rows)
+        shown.append(
+            first.text.select(
+                pl.col(first.fields[name]).alias(name) for name in ("ticker", *SHOWN) if name in first.fields
+            )
         )
-        for bars in parts
-    ]
     return pl.concat(shown, how="diagonal").head(rows) if shown else pl.DataFrame()
 
 

@@ -33,6 +33,18 @@ def is_container(path: Path) -> bool:
     return path.name.lower().endswith(CONTAINER_ENDINGS)
 
 
+def list_names(path: Path) -> list[str]:
+    """Return the names of the tables in a container, or of the file itself; as far as they are cheap to know.
+
+    A database or workbook counts as one table, named after its file.
+    """
+    ending = path.suffix.lower()
+    if ending in PACKED and zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            return [Path(name).name for name in archive.namelist()]
+    return [path.stem if ending in CONTAINER_ENDINGS else path.name]
+
+
 def list_members(path: Path) -> list[Member]:
     """Return the tables in the file.
 

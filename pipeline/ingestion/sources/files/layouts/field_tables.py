@@ -19,7 +19,7 @@ def join_field_tables(tables: Sequence[PriceTable], folder: str) -> PriceTable |
     Raises:
         SourceError: if some of the five are missing, naming them.
     """
-    named = {FIELDS[plain(table.stem)]: table for table in tables if plain(table.stem) in FIELDS}
+    named = {FIELDS[plain(table.stem)]: table.text() for table in tables if plain(table.stem) in FIELDS}
     spread = {field: find_table_of_one_field(table.lines) for field, table in named.items()}
     if len(named) < 2 or any(found is None for found in spread.values()):
         return None

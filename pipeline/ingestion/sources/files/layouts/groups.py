@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
-import polars as pl
-
+from pipeline.ingestion.sources.files.blocks.spool import Place
+from pipeline.ingestion.sources.files.blocks.survey import Survey
 from pipeline.ingestion.sources.files.layouts.number_forms import Mark
 from pipeline.ingestion.sources.files.layouts.price_file import PricesOfFile
 
@@ -21,20 +22,18 @@ class PriceGroup:
     day_form: str
     mark: Mark = field(default="")
 
-    @property
-    def lines(self) -> pl.DataFrame:
-        """The rows of all files, one file after the other; a column that a file lacks is null in its rows."""
-        frames = [member.lines for member in self.members]
-        return frames[0] if len(frames) == 1 else pl.concat(frames, how="diagonal")
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of all members; one that a file lacks is null in its rows."""
+        return tuple(dict.fromkeys(column for member in self.members for column in member.columns))
 
     @property
-    def places(self) -> pl.DataFrame:
-        """Where each row stands: file (String, of few values) and line (UInt32)."""
-        parts = [
-            member.numbers.to_frame("line").select(file=pl.lit(member.file).cast(pl.Categorical), line="line")
-            for member in self.members
-        ]
-        return pl.concat(parts)
+    def portions(self) -> Iterator[tuple[int, Place, int, Survey | None]]:
+        """Every portion of the files, one file after the other: the number of its file, where it lies, how many rows it
+        has, and what was seen of it."""
+        for number, member in enumerate(self.members):
+            for portion in zip(member.places, member.rows, member.surveys, strict=True):
+                yield number, *portion
 
 
 def group_files(files: Sequence[PricesOfFile]) -> list[PriceGroup]:

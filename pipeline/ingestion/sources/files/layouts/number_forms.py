@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 import polars as pl
@@ -22,13 +23,50 @@ ONLY_COMMA = r"^[-+]?(?:\d*,(?:\d{1,2}|\d{4,})[kKmMbB]?|\d{1,3}(?:\.\d{3})+,\d*[
 TIMES = {"k": 3, "m": 6, "b": 9}
 
 
-def find_mark(lines: pl.DataFrame, columns: Sequence[str], chosen: Mark, file: str) -> Mark:
-    """Return the decimal mark of a file whose numbers are not written plainly; empty where they are.
+@dataclass
+class NumberForms:
+    """How the numbers of a file are written, counted portion by portion."""
+
+    plain: int = 0
+    point: int = 0
+    comma: int = 0
+    """Cells that are numbers: plainly, and with a decimal point or comma."""
+    only_point: int = 0
+    only_comma: int = 0
+    """Those that the other mark leaves no number, or another one."""
+    marked: int = 0
+    """Those with a point or comma in them."""
+    hidden: bool = False
+    """Whether it is signs of a currency alone that keep numbers from being plain."""
+    shown: dict[str, str] = field(default_factory=dict)
+    """The first cell of some kinds."""
+
+    def count(self, lines: pl.DataFrame, columns: Sequence[str]) -> None:
+        """Take in rows, all columns String."""
+        odd = [column for column in columns if not is_plain(lines[column])]
+        cells = pl.concat([_bare(lines[column]) for column in columns]).drop_nulls()
+        cells = cells.filter(cells != "")
+        self.plain += int(cells.cast(pl.Float64, strict=False).is_not_null().sum())
+        self.point += int(cells.str.contains(POINT).sum())
+        self.comma += int(cells.str.contains(COMMA).sum())
+        only_point, only_comma = (cells.filter(cells.str.contains(form)) for form in (ONLY_POINT, ONLY_COMMA))
+        self.only_point += len(only_point)
+        self.only_comma += len(only_comma)
+        self.marked += int(cells.str.contains(r"[.,]").sum())
+        self.hidden = self.hidden or _hides_signs(lines, odd)
+        between = cells.filter(cells.str.contains(",", literal=True))
+        for name, found in (("", cells), (".", only_point), (",", only_comma), ("between", between)):
+            if len(found):
+                self.shown.setdefault(name, found[0])
+
+
+def find_mark(portions: Iterable[pl.DataFrame], columns: Sequence[str], chosen: Mark, file: str) -> Mark:
+    """Return the decimal mark of a file of whose numbers not all are written plainly; empty where most are.
 
     Numbers are plain where no other way of reading them reads more of them.
 
     Args:
-        lines: all columns String.
+        portions: the file's rows.
         columns: those that hold numbers.
         chosen: what the operator says; empty to find out.
         file: for errors.
@@ -36,32 +74,30 @@ def find_mark(lines: pl.DataFrame, columns: Sequence[str], chosen: Mark, file: s
     Raises:
         SourceError: if the file's numbers could be meant in two ways, or are written in both.
     """
-    odd = [column for column in columns if not _is_plain(lines[column])]
-    if chosen != "," and not odd:
-        return ""
-    cells = pl.concat([_bare(lines[column]) for column in columns]).drop_nulls()
-    cells = cells.filter(cells != "")
-    plain = cells.cast(pl.Float64, strict=False).is_not_null().sum()
-    point, comma = (int(cells.str.contains(form).sum()) for form in (POINT, COMMA))
     if chosen:
         return chosen
-    if max(point, comma) <= plain and not _hides_signs(lines, odd):
+    forms = NumberForms()
+    for lines in portions:
+        forms.count(lines, columns)
+    return _choose_mark(forms, file)
+
+
+def _choose_mark(forms: NumberForms, file: str) -> Mark:
+    if max(forms.point, forms.comma) <= forms.plain and not forms.hidden:
         return ""
-    only_point, only_comma = (cells.filter(cells.str.contains(form)) for form in (ONLY_POINT, ONLY_COMMA))
-    if len(only_point) and len(only_comma):
-        fewer, more = sorted((only_point, only_comma), key=len)
-        if len(fewer) > len(more) / 20:
+    if forms.only_point and forms.only_comma:
+        if min(forms.only_point, forms.only_comma) > max(forms.only_point, forms.only_comma) / 20:
             raise SourceError(
-                f"{file} writes numbers in two ways, as {only_point[0]!r} and as {only_comma[0]!r}; write them in one"
+                f"{file} writes numbers in two ways, as {forms.shown['.']!r} and as {forms.shown[',']!r}; "
+                "write them in one"
             )
-        return "." if more is only_point else ","
-    if len(only_comma):
+        return "." if forms.only_point > forms.only_comma else ","
+    if forms.only_comma:
         return ","
-    if len(only_point) or not cells.str.contains(r"[.,]").any():
+    if forms.only_point or not forms.marked:
         return "."
-    shown = cells.filter(cells.str.contains(",", literal=True))
     raise SourceError(
-        f"{file}: it cannot be told whether {(shown[0] if len(shown) else cells[0])!r} has a decimal comma or one "
+        f"{file}: it cannot be told whether {forms.shown.get('between', forms.shown[''])!r} has a decimal comma or one "
         "between thousands; set source.files.decimal to ',' or '.'"
     )
 
@@ -85,7 +121,8 @@ def _bare(text: pl.Series) -> pl.Series:
     return text.str.replace_all(SIGNS, "")
 
 
-def _is_plain(text: pl.Series) -> bool:
+def is_plain(text: pl.Series) -> bool:
+    """Whether all cells are plain numbers."""
     return text.cast(pl.Float64, strict=False).null_count() == text.null_count()
 
 

@@ -1,17 +1,21 @@
-"""Brings one table of prices into the plain layout and recognises its columns, or says why it cannot be one."""
+"""Brings a table of prices into the plain layout and recognises its columns, or says why it cannot be one."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 
 import polars as pl
 
 from pipeline.ingestion.sources.errors import SourceError
 from pipeline.ingestion.sources.files import columns
-from pipeline.ingestion.sources.files.dates import find_form
+from pipeline.ingestion.sources.files.blocks.spool import Place, Spool
+from pipeline.ingestion.sources.files.blocks.survey import Survey, read_days, survey_rows
+from pipeline.ingestion.sources.files.dates import count_texts, find_form
+from pipeline.ingestion.sources.files.file_text import as_text
 from pipeline.ingestion.sources.files.layouts.names import find_ticker
-from pipeline.ingestion.sources.files.layouts.number_forms import Mark, find_mark
+from pipeline.ingestion.sources.files.layouts.number_forms import Mark, find_mark, is_plain
 from pipeline.ingestion.sources.files.layouts.tables import PriceTable
 from pipeline.ingestion.sources.files.layouts.wide import find_table_of_one_field, pivot_tidy, unstack
 from pipeline.ingestion.sources.files.params import FilesParams
@@ -19,20 +23,29 @@ from pipeline.ingestion.sources.files.params import FilesParams
 TICKER_COLUMN = "ticker"
 """Added where a file does not say whose bars it holds."""
 PRICES = ("open", "high", "low", "close", "volume")
+LINE = "\0line"
+"""The column with the place in the file; no file has one of this name."""
 DECI_CENTS = "_e4"
 """The end of a column's name whose numbers are ten-thousandths."""
+
+Completed = tuple[pl.DataFrame, dict[str, str], str]
+"""Rows as they are kept, their fields and the layout they had."""
 
 
 @dataclass(frozen=True)
 class PricesOfFile:
-    """The rows of one table, recognised."""
+    """The rows of one table, recognised; they lie on a spool."""
 
     file: str
     layout: str
-    lines: pl.DataFrame
-    """All columns String, as they are landed."""
-    numbers: pl.Series
-    """Where in the file each row stands, UInt32."""
+    places: tuple[Place, ...]
+    """Where on the spool its portions are: the columns as they are landed, all String but for the numbers of a typed
+    file, and LINE."""
+    surveys: tuple[Survey | None, ...]
+    """What was seen of each portion; None of one that is looked at together with others."""
+    rows: tuple[int, ...]
+    """How many rows each portion has."""
+    columns: tuple[str, ...]
     fields: dict[str, str]
     """Canonical field -> column."""
     day_form: str
@@ -41,54 +54,150 @@ class PricesOfFile:
     """The decimal mark; empty where its numbers are plain."""
 
 
-def recognise_prices(
-    table: PriceTable,
-    params: FilesParams,
-    overrides: Mapping[str, str],
-    *,
-    partitions: Mapping[str, str] | None = None,
-    folder: bool = False,
-    ticker: str | None = None,
-    strict: bool = True,
-) -> PricesOfFile:
-    """Return the table's rows in the plain layout.
+@dataclass(frozen=True, kw_only=True)
+class Recogniser:
+    """Recognises tables of prices as the parameters say."""
 
-    Args:
-        table: as it was read.
-        params: the interval decides which column is the time.
-        overrides: columns that the operator names.
-        partitions: what the folders above say, as columns.
-        folder: whether it is one of a folder's files.
-        ticker: whose bars these are, where no column says it; None to look at the file's name.
-        strict: a column that the operator names and the file lacks is an error.
+    params: FilesParams
+    zone: str
+    overrides: Mapping[str, str]
+    """Columns that the operator names."""
+    spool: Spool
 
-    Raises:
-        SourceError: naming what could not be found, what the file has, and the way out.
-    """
-    daily = params.interval == "1d"
-    usual = columns.DAILY_BARS if daily else columns.INTRADAY_BARS
-    required = ("ticker", "session" if daily else "ts", *PRICES)
-    lines, numbers, layout = _plain_rows(table, usual, overrides, required[1:])
-    missing = {name: text for name, text in (partitions or {}).items() if name not in lines.columns}
-    lines = lines.with_columns(pl.lit(text).alias(name) for name, text in missing.items())
-    if not names_ticker(lines, overrides):
-        named = ticker or find_ticker(table.stem, folder=folder)
-        lines = lines if named is None else lines.with_columns(pl.lit(named).alias(TICKER_COLUMN))
-    if not daily:
-        lines = _join_clock(lines)
-    _refuse_one_field(lines, table)
-    fields = columns.recognise(lines.columns, usual, overrides, required=required, file=table.file, strict=strict)
-    texts = [fields[name] for name in PRICES if fields[name] not in table.numeric]
-    mark = find_mark(lines, texts, params.decimal, table.file) if texts else ""
-    day_form = params.date_format or find_form(lines[fields[required[1]]])
-    return PricesOfFile(table.file, layout, lines, numbers, fields, day_form, mark)
+    @property
+    def required(self) -> tuple[str, ...]:
+        """The fields that a bar needs, the time first, its ticker aside."""
+        return ("session" if self.params.interval == "1d" else "ts", *PRICES)
+
+    @property
+    def usual(self) -> columns.Usual:
+        """The usual names of the fields."""
+        return columns.DAILY_BARS if self.params.interval == "1d" else columns.INTRADAY_BARS
+
+    def is_plain(self, table: PriceTable) -> bool:
+        """Whether the columns alone show that each row is a bar, so that one portion shows what all are."""
+        found = columns.recognise(table.lines.columns, self.usual, self.overrides, required=(), file="", strict=False)
+        return set(self.required) <= found.keys() and not any(found[name].endswith(DECI_CENTS) for name in PRICES)
+
+    def recognise(
+        self,
+        portions: Iterable[PriceTable],
+        *,
+        partitions: Mapping[str, str] | None = None,
+        folder: bool = False,
+        ticker: str | None = None,
+        strict: bool = True,
+    ) -> PricesOfFile:
+        """Put the rows in the plain layout on the spool.
+
+        Args:
+            portions: a table as it was read; or portions of it, whose columns are equal.
+            partitions: what the folders above say, as columns.
+            folder: whether it is one of a folder's files.
+            ticker: whose bars these are, where no column says it; None to look at the file's name.
+            strict: a column that the operator names and the file lacks is an error.
+
+        Raises:
+            SourceError: naming what could not be found, what the file has, and the way out.
+        """
+        complete = partial(self._complete, partitions=partitions or {}, folder=folder, ticker=ticker, strict=strict)
+        places, texts, surveys, heights = [], [], [], []
+        plain = self.params.decimal != ","
+        for table in portions:
+            rows, fields, layout = complete(table)
+            numeric = [fields[name] for name in PRICES if fields[name] not in table.numeric]
+            plain = plain and all(is_plain(rows[column]) for column in numeric)
+            texts.append(count_texts(rows[fields[self.required[0]]]))
+            again = _rereader(complete, table)
+            surveys.append(None if again is None else self._survey(rows, fields, find_form(texts[-1])))
+            heights.append(rows.height)
+            places.append(self.spool.put(rows) if again is None else self.spool.refer(again))
+        mark: Mark = ""
+        if numeric and not plain:
+            mark = find_mark(map(self.spool.get, places), numeric, self.params.decimal, table.file)
+        counted = pl.concat(texts).group_by("text", maintain_order=True).agg(pl.col("rows").sum())
+        day_form = self.params.date_format or find_form(counted)
+        names = tuple(name for name in rows.columns if name != LINE)
+        portions_seen = tuple(places), tuple(surveys), tuple(heights)
+        return PricesOfFile(table.file, layout, *portions_seen, names, fields, day_form, mark)
+
+    def _survey(self, rows: pl.DataFrame, fields: Mapping[str, str], form: str) -> Survey | None:
+        """What is seen of the rows at once; None where what they are depends on other files."""
+        form = self.params.date_format or form
+        if ("|" in form and not self.params.date_format) or self.params.identities:
+            return None
+        seen = rows.select(written=fields[self.required[0]], ticker=fields["ticker"], file=pl.lit(0, pl.UInt32))
+        day = read_days(seen["written"], form=form, zone=self.zone, params=self.params)
+        return survey_rows(seen.with_columns(day=day), form=form, benchmark=self.params.benchmark_ticker)
+
+    def _complete(
+        self,
+        table: PriceTable,
+        *,
+        partitions: Mapping[str, str],
+        folder: bool,
+        ticker: str | None,
+        strict: bool,
+    ) -> Completed:
+        """The rows as they are kept, their fields and the layout they had."""
+        lines, numbers, layout = self._plain_rows(table)
+        lines = self._name_ticker(lines, table, partitions, folder, ticker)
+        required = ("ticker", *self.required)
+        fields = columns.recognise(
+            lines.columns, self.usual, self.overrides, required=required, file=table.file, strict=strict
+        )
+        text = as_text(lines, table.file, numbers={fields[name] for name in PRICES} - _used_otherwise(fields))
+        return text.with_columns(numbers.alias(LINE)), fields, layout
+
+    def _name_ticker(
+        self, lines: pl.DataFrame, table: PriceTable, partitions: Mapping[str, str], folder: bool, ticker: str | None
+    ) -> pl.DataFrame:
+        """Add what folders and the file's name say, and join date and time of day."""
+        missing = {name: text for name, text in partitions.items() if name not in lines.columns}
+        lines = lines.with_columns(pl.lit(text).alias(name) for name, text in missing.items())
+        if not names_ticker(lines, self.overrides):
+            named = ticker or find_ticker(table.stem, folder=folder)
+            lines = lines if named is None else lines.with_columns(pl.lit(named).alias(TICKER_COLUMN))
+        if self.params.interval != "1d":
+            lines = _join_clock(lines)
+        _refuse_one_field(lines, table)
+        return lines
+
+    def _plain_rows(self, table: PriceTable) -> tuple[pl.DataFrame, pl.Series, str]:
+        """The rows with a column for each value, where in the file each stands, and the layout they had."""
+        end = table.first_line + table.lines.height
+        numbers = pl.int_range(table.first_line, end, dtype=pl.UInt32, eager=True).alias("line")
+        if self.is_plain(table):
+            daily = self.params.interval == "1d"
+            return (table if daily else table.text()).lines, numbers, table.layout
+        lines = table.text().lines
+        found = columns.recognise(lines.columns, self.usual, self.overrides, required=(), file="", strict=False)
+        if set(self.required) <= found.keys():
+            return _undo_deci_cents(lines, found), numbers, table.layout
+        for layout, spread in (("a column for each ticker", unstack), ("a row for each value", pivot_tidy)):
+            rows = spread(lines)
+            if rows is not None and not rows.is_empty():
+                return rows.drop("row"), rows["row"].cast(pl.UInt32) + table.first_line, layout
+        return lines, numbers, table.layout
+
+
+def _rereader(complete: Callable[[PriceTable], Completed], table: PriceTable) -> Callable[[], pl.DataFrame] | None:
+    """What reads the rows of a portion again without holding them; None where they have to be kept."""
+    read = table.read_again
+    if read is None:
+        return None
+    bare = replace(table, lines=table.lines.clear())
+    return lambda: complete(replace(bare, lines=read()))[0]
 
 
 def has_prices(table: PriceTable, overrides: Mapping[str, str]) -> bool:
     """Whether a table shows any sign of being one of prices: a README and a list of names do not."""
     found = columns.recognise(table.lines.columns, columns.DAILY_BARS, overrides, required=(), file="", strict=False)
     named = sum(name in found for name in ("open", "high", "low", "close"))
-    return named >= 2 or unstack(table.lines.head(1)) is not None or _is_one_field(table.lines)
+    if named >= 2:
+        return True
+    lines = replace(table, lines=table.lines.head(50)).text().lines
+    return unstack(lines.head(1)) is not None or find_table_of_one_field(lines) is not None
 
 
 def names_ticker(lines: pl.DataFrame, overrides: Mapping[str, str]) -> bool:
@@ -99,20 +208,8 @@ def names_ticker(lines: pl.DataFrame, overrides: Mapping[str, str]) -> bool:
     return bool(columns.recognise(lines.columns, usual, {}, required=(), file="", strict=False))
 
 
-def _plain_rows(
-    table: PriceTable, usual: columns.Usual, overrides: Mapping[str, str], required: tuple[str, ...]
-) -> tuple[pl.DataFrame, pl.Series, str]:
-    """The rows with a column for each value, where in the file each stands, and the layout they had."""
-    lines = table.lines
-    found = columns.recognise(lines.columns, usual, overrides, required=(), file="", strict=False)
-    numbers = pl.Series("line", range(table.first_line, table.first_line + lines.height), dtype=pl.UInt32)
-    if set(required) <= found.keys():
-        return _undo_deci_cents(lines, found), numbers, table.layout
-    for layout, spread in (("a column for each ticker", unstack), ("a row for each value", pivot_tidy)):
-        rows = spread(lines)
-        if rows is not None and not rows.is_empty():
-            return rows.drop("row"), rows["row"].cast(pl.UInt32) + table.first_line, layout
-    return lines, numbers, table.layout
+def _used_otherwise(fields: Mapping[str, str]) -> set[str]:
+    return {column for name, column in fields.items() if name not in PRICES}
 
 
 def _undo_deci_cents(lines: pl.DataFrame, found: Mapping[str, str]) -> pl.DataFrame:
@@ -135,10 +232,6 @@ def _join_clock(lines: pl.DataFrame) -> pl.DataFrame:
     hours = pl.col(clock).str.strip_chars().str.replace(r"^(\d{2})(\d{2})(\d{2})?$", "$1:$2")
     date = pl.col(day).str.strip_chars().str.replace(r"^(\d{4})[./]?(\d{2})[./]?(\d{2})$", "$1-$2-$3")
     return lines.with_columns(ts=pl.concat_str(date, hours, separator="T"))
-
-
-def _is_one_field(lines: pl.DataFrame) -> bool:
-    return find_table_of_one_field(lines.head(50)) is not None
 
 
 def _refuse_one_field(lines: pl.DataFrame, table: PriceTable) -> None:

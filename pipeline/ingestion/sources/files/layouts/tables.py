@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -11,13 +11,14 @@ import polars as pl
 
 from pipeline.ingestion.sources.errors import SourceError
 from pipeline.ingestion.sources.files.file_text import (
+    as_text,
     check_file,
     is_readable,
     is_text,
     numeric_columns,
     read_body,
-    read_columns,
     read_sample,
+    read_typed,
     reading,
     stem,
 )
@@ -31,19 +32,27 @@ KNOWN = "CSV, TSV, TXT (also .gz, .bz2, .xz), Parquet, Feather, Excel, zip, SQLi
 
 @dataclass(frozen=True)
 class PriceTable:
-    """One table of a price file, all columns String."""
+    """One table of a price file, or a portion of it."""
 
     file: str
     """The path, with the member of an archive or the table of a database behind it."""
     stem: str
     """The name without its ending, which may say whose bars these are."""
     lines: pl.DataFrame
+    """All columns String, or as a Parquet or Arrow file has them."""
     first_line: int
     """Where in the file the first row of data stands: its line in a text file, else 1."""
     numeric: frozenset[str] = frozenset()
     """Columns that the file itself says are numbers, so that there is nothing to find out."""
     layout: str = "long"
     """What the columns were recognised as."""
+    read_again: Callable[[], pl.DataFrame] | None = None
+    """Reads the lines of a portion of a long file again; None of a table that is cheaper to keep."""
+
+    def text(self) -> PriceTable:
+        """The same with all columns as text."""
+        typed = any(dtype != pl.String for dtype in self.lines.dtypes)
+        return replace(self, lines=as_text(self.lines, self.file)) if typed else self
 
 
 def read_tables(path: Path) -> list[PriceTable]:
@@ -60,7 +69,7 @@ def read_tables(path: Path) -> list[PriceTable]:
         return tables
     if not is_readable(path):
         raise SourceError(f"{path} has the unsupported extension {path.suffix!r}; convert it to one of {KNOWN}")
-    lines, first = reading(path, lambda: _text_table(path) if is_text(path) else (read_columns(path), 1))
+    lines, first = reading(path, lambda: _text_table(path) if is_text(path) else (read_typed(path), 1))
     if lines.is_empty():
         raise SourceError(f"{path} has no rows; give a file with a header and at least one row")
     return [
