@@ -98,11 +98,11 @@ def _record_failures(runner: Runner, job: Job) -> AbstractContextManager[None]:
     if job.run[0] in ("maintain", "recover") or last is None:
         return nullcontext()
     session = job.session or (runner.calendar.next(last) if job.run[0] == "cycle" else last)
-    if job.run[0] == "snapshot":
-        moment = find_market_moment(runner, job.due_at)
-        return record_failures(runner.lake, snapshot(runner.calendar.last_opened(moment), moment))
-    if job.run[0] == "news":
-        return nullcontext()
+    if job.run[0] in ("snapshot", "news"):
+        moment, calendar = find_market_moment(runner, job.due_at), runner.calendar
+        ahead = news(calendar.next(calendar.last_closed(moment)), moment)
+        wanted = ahead if job.run[0] == "news" else snapshot(calendar.last_opened(moment), moment)
+        return record_failures(runner.lake, wanted)
     works = {"cycle": cycle, "train": training}
     make = works.get(job.run[0]) or partial(single_stage, find_stage(job.run[0]))
     return record_failures(runner.lake, make(session))
