@@ -49,7 +49,7 @@ COMMANDS: dict[str, dict[str, CommandEntry]] = {
     "Decide": {
         "approve": CommandEntry("approve", "Approve a planned trade before the open."),
         "veto": CommandEntry("veto", "Veto a planned trade before the open."),
-        "actions": CommandEntry("actions", "List, add, correct or withdraw corporate actions."),
+        "actions": CommandEntry("actions", "List, add, correct, withdraw or release corporate actions."),
         "promote": CommandEntry("promote", "Promote a trained model to champion."),
         "rollback": CommandEntry("rollback", "Restore the previous champion."),
     },
