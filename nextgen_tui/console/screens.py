@@ -8,6 +8,7 @@ from typing import Any
 from nextgen_tui.console.page import PAGE_KEYS, Page
 from nextgen_tui.console.pages.accuracy import AccuracyPage
 from nextgen_tui.console.pages.book import BookPage
+from nextgen_tui.console.pages.corporate_actions import ActionsPage
 from nextgen_tui.console.pages.data import DataPage
 from nextgen_tui.console.pages.health import HealthPage
 from nextgen_tui.console.pages.learning import LearningPage
@@ -26,6 +27,7 @@ PAGES: tuple[Page[Any], ...] = (
     LearningPage(),
     SchedulePage(),
     RunsPage(),
+    ActionsPage(),
 )
 
 
