@@ -114,13 +114,31 @@ def _checked(path: str) -> object:
 
 def _landed(path: str) -> object:
     source = _source(path)
-    for rows in source.read_blocks(*source.coverage(), history=True):
-        del rows
+    _land(source)
     return source
 
 
-HOW: dict[str, Callable[[str], object]] = {"plain": _plain, "read": _recognised, "checked": _checked, "landed": _landed}
-"""plain polars; recognised and dated; judged by every rule, as before a lake is made; as rows of raw_prices."""
+def _imported(path: str) -> object:
+    source = _source(path)
+    source.check_reachable()
+    _land(source)
+    return source
+
+
+def _land(source: FilesSource) -> None:
+    for rows in source.read_blocks(*source.coverage(), history=True):
+        del rows
+
+
+HOW: dict[str, Callable[[str], object]] = {
+    "plain": _plain,
+    "read": _recognised,
+    "checked": _checked,
+    "landed": _landed,
+    "imported": _imported,
+}
+"""plain polars; recognised and dated; judged by every rule, as before a lake is made; as rows of raw_prices, a block at
+a time; and all of these, as a new lake does."""
 
 if __name__ == "__main__":
     main()

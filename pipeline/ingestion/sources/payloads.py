@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -104,13 +104,22 @@ def bar_rows(
         symbol: the vendor's symbol of each row; a row without one goes to the payload of the empty symbol.
         further: what else the request says.
     """
-    grouped = (
-        pl.DataFrame({"symbol": symbol.fill_null(""), "line": json_lines(lines)})
-        .group_by("symbol", maintain_order=True)
-        .agg(pl.col("line").str.join("\n"))
-    )
     request = fetch.request(fields, **further)
-    return price_rows(fetch, [(BARS, symbol, request, payload) for symbol, payload in grouped.iter_rows()])
+    named = symbol.fill_null("")
+    return price_rows(fetch, ((BARS, one, request, text) for one, text in _join_lines(named, json_lines(lines))))
+
+
+def _join_lines(symbol: pl.Series, lines: pl.Series) -> Iterator[tuple[str, str]]:
+    """Each symbol with its lines as one text; where they stand together they need not be looked for."""
+    runs = symbol.rle().struct.unnest() if len(symbol) else pl.DataFrame({"len": [], "value": []})
+    if runs["value"].n_unique() == runs.height:
+        start = 0
+        for rows, value in runs.iter_rows():
+            yield value, lines.slice(start, rows).str.join("\n").item()
+            start += rows
+        return
+    grouped = pl.DataFrame({"symbol": symbol, "line": lines}).group_by("symbol", maintain_order=True)
+    yield from grouped.agg(pl.col("line").str.join("\n")).iter_rows()
 
 
 def price_rows(fetch: Fetch, payloads: Iterable[tuple[str, str, str, str]]) -> pl.DataFrame:

@@ -33,6 +33,8 @@ class Bars:
 
     def filter(self, wanted: pl.Series) -> Bars:
         """The rows that are wanted."""
+        if wanted.all():
+            return self
         parts = (self.symbol, self.day, self.file, self.line)
         return Bars(self.lines.filter(wanted), self.fields, *(part.filter(wanted) for part in parts))
 

@@ -181,6 +181,11 @@ def count_texts(text: pl.Series) -> pl.DataFrame:
     return text.alias("text").to_frame().drop_nulls().group_by("text", maintain_order=True).len("rows")
 
 
+def once_each(text: pl.Series) -> pl.DataFrame:
+    """Return the same as `count_texts` of few cells, without looking for equal ones."""
+    return text.alias("text").to_frame().drop_nulls().with_columns(rows=pl.lit(1, pl.UInt32))
+
+
 def find_form(texts: pl.DataFrame) -> str:
     """Return how a file writes its days: iso, epoch, one of FORMATS, or two of them joined by | that read it alike.
 

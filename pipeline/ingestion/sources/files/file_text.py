@@ -172,6 +172,8 @@ def as_text(frame: pl.DataFrame, name: str, numbers: Collection[str] = ()) -> pl
     """
     if not frame.width:
         raise SourceError(f"{name} has no columns; give a file with at least one row")
+    if all(dtype == pl.String for dtype in frame.dtypes):
+        return frame
     return frame.select(
         column if column in numbers and is_exact(dtype) else _column_as_text(column, dtype, name)
         for column, dtype in frame.schema.items()

@@ -73,15 +73,11 @@ def _judge(files: PriceFiles, bars: Bars, asked: Asked) -> JudgedRows:
         )
     )
     sound = _is_plainly_sound(cells, asked)
-    counts = (
-        cells.filter(sound)
-        .group_by("ticker")
-        .len("rows")
-        .select("ticker", pl.lit(None, pl.String).alias("rule"), "rows")
-    )
-    doubtful = cells.filter(~sound).select(pl.all().cast(pl.String))
-    if doubtful.is_empty():
+    counts = cells.select("ticker").filter(sound).group_by("ticker").len("rows")
+    counts = counts.select("ticker", pl.lit(None, pl.String).alias("rule"), "rows")
+    if sound.all():
         return JudgedRows(counts, pl.DataFrame(schema=_CASE))
+    doubtful = cells.filter(~sound).select(pl.all().cast(pl.String))
     judged = judge_bars(_as_landed(doubtful, asked), INSTRUMENTS.empty(), asked.calendar).sort("line")
     rows = doubtful.select("ticker", judged["rule"], *SHOWN)
     broken = rows.with_columns(files.places(bars.filter(~sound))).filter(pl.col("rule").is_not_null())

@@ -83,7 +83,7 @@ def look_at_series(bars: Bars) -> SeriesShape:
     rows = pl.DataFrame([bars.symbol.alias("ticker"), bars.day.alias("day"), *numbers])
     return SeriesShape(
         longer=_find_longer(rows),
-        several=_find_several(bars),
+        several=_find_several(rows, bars),
         exchanged=_find_exchanged(rows),
         wide=_find_wide(rows),
         quoted=_count_quoted(rows),
@@ -160,9 +160,10 @@ def _find_longer(rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _find_several(bars: Bars) -> tuple[tuple[str, str, int] | None, int, int]:
-    keys = pl.DataFrame({"ticker": bars.symbol, "day": bars.day}).drop_nulls()
-    if not keys.is_duplicated().any():
+def _find_several(rows: pl.DataFrame, bars: Bars) -> tuple[tuple[str, str, int] | None, int, int]:
+    keys = rows.select("ticker", "day").drop_nulls()
+    again = pl.all_horizontal(pl.col(name) == pl.col(name).shift(1) for name in ("ticker", "day"))
+    if not keys.sort("ticker", "day").select(again.any()).item():
         return None, 0, keys.height
     values = [bars.lines[bars.fields[name]].alias(name) for name in ("open", "high", "low", "close", "volume")]
     rows = pl.DataFrame([bars.symbol.alias("ticker"), bars.day.alias("day"), *values]).drop_nulls(["ticker", "day"])

@@ -12,7 +12,7 @@ from pipeline.ingestion.sources.errors import SourceError
 from pipeline.ingestion.sources.files import columns
 from pipeline.ingestion.sources.files.blocks.spool import Place, Spool
 from pipeline.ingestion.sources.files.blocks.survey import Survey, read_days, survey_rows
-from pipeline.ingestion.sources.files.dates import count_texts, find_form
+from pipeline.ingestion.sources.files.dates import count_texts, find_form, once_each
 from pipeline.ingestion.sources.files.file_text import as_text
 from pipeline.ingestion.sources.files.layouts.names import find_ticker
 from pipeline.ingestion.sources.files.layouts.number_forms import Mark, find_mark, is_plain
@@ -107,7 +107,8 @@ class Recogniser:
             rows, fields, layout = complete(table)
             numeric = [fields[name] for name in PRICES if fields[name] not in table.numeric]
             plain = plain and all(is_plain(rows[column]) for column in numeric)
-            texts.append(count_texts(rows[fields[self.required[0]]]))
+            written = rows[fields[self.required[0]]]
+            texts.append(once_each(written) if table.read_again is None else count_texts(written))
             again = _rereader(complete, table)
             surveys.append(None if again is None else self._survey(rows, fields, find_form(texts[-1])))
             heights.append(rows.height)
@@ -115,8 +116,7 @@ class Recogniser:
         mark: Mark = ""
         if numeric and not plain:
             mark = find_mark(map(self.spool.get, places), numeric, self.params.decimal, table.file)
-        counted = pl.concat(texts).group_by("text", maintain_order=True).agg(pl.col("rows").sum())
-        day_form = self.params.date_format or find_form(counted)
+        day_form = self.params.date_format or find_form(pl.concat(texts))
         names = tuple(name for name in rows.columns if name != LINE)
         portions_seen = tuple(places), tuple(surveys), tuple(heights)
         return PricesOfFile(table.file, layout, *portions_seen, names, fields, day_form, mark)
