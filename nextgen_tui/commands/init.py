@@ -159,7 +159,7 @@ def _next_step(new_lake: NewLake) -> str:
             "Next: nextgen replay --sessions 20, then nextgen status and nextgen console."
         )
     return (
-        f"Everything the source has, to {new_lake.last}, is loaded as history. Next: `nextgen replay --from DATE "
+        f"History to {new_lake.last} is loaded. Next: `nextgen replay --from DATE "
         "--to DATE` runs any part of it as if live, knowing only what was public then."
     )
 
@@ -182,9 +182,8 @@ def _load(invocation: Invocation, new_lake: NewLake) -> int:
         invocation.output.show_error(_no_bar(invocation, rows[QUARANTINED_ROWS.name]))
         return exit_codes.DEGRADED
     if not _has_benchmark(invocation):
-        invocation.output.say(
-            "no benchmark was loaded, so the book is not compared with one; choose it with --benchmark"
-        )
+        choice = "; choose it with --benchmark" if new_lake.runner.settings.source.name == "files" else ""
+        invocation.output.say(f"no benchmark was loaded, so the book is not compared with one{choice}")
     invocation.output.show(f"The lake at {invocation.lake_path} is ready ({duration(perf_counter() - started)}).")
     invocation.output.show(_next_step(new_lake))
     return exit_codes.DONE

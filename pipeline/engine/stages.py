@@ -130,6 +130,11 @@ def _check_order() -> None:
     if len(position) != len(STAGES):
         raise TypeError("two stages write one table; a table has one writer")
     for number, one in enumerate(STAGES):
+        if TABLES.get(one.writes.name) is not one.writes:
+            raise TypeError(
+                f"stage {one.name!r} writes {one.writes.name}, which is in no module of lake/tables/__init__.py; "
+                "add its module to MODULES there"
+            )
         if one.writes.owner not in (one.name, "source"):
             raise TypeError(f"stage {one.name!r} writes {one.writes.name}, which belongs to {one.writes.owner!r}")
         for read in one.reads:

@@ -20,6 +20,7 @@ from lake.tables.feedback import (
     SESSION_SCORES,
 )
 from pipeline.engine.stage import Moment, Read, Stage
+from pipeline.features.feature_set import extend
 from pipeline.market.sessions import Sessions
 from tests.frames.market import CALENDAR, DAY, moment
 
@@ -65,7 +66,7 @@ def run_and_keep(stage: Stage, tables: Tables, at: Moment, params: object = None
 
 def at(session: date = DAY, *, calendar: Sessions = CALENDAR) -> Moment:
     """The moment of decision at a session, with every table at its first version."""
-    return replace(moment(session, calendar=calendar), versions=dict.fromkeys(TABLES, 1))
+    return replace(moment(session, calendar=calendar), versions=dict.fromkeys(TABLES, 1), extensions=extend())
 
 
 def accuracy(*rows: Mapping[str, Any]) -> pl.DataFrame:

@@ -13,6 +13,7 @@ from lake.tables.features import FEATURE_WINDOWS
 from lake.tables.market import TICKER_UNIVERSE
 from lake.tables.predictions import PREDICTIONS, QUANTILE_COLUMNS, TICKER_PRIORITIES
 from lake.tables.trading import PORTFOLIO_HOLDINGS
+from pipeline.features.feature_set import current_set
 from tests.frames.market import CALENDAR, DAY
 
 Z = (-1.645, -1.282, -0.674, 0.0, 0.674, 1.282, 1.645)
@@ -75,7 +76,7 @@ def windows(*tickers: str, **values: object) -> pl.DataFrame:
     legal = {
         "features_id": BATCH,
         "session": session,
-        "feature_set": "f1",
+        "feature_set": current_set().name,
         "length": length,
         "first_session": first,
         "present": length,

@@ -125,7 +125,8 @@ def test_a_fold_is_judged_with_weights_from_earlier_folds_alone(
     )
     _, poisoned = run(replace(world, market_prices=prices))
     assert np.array_equal(result.fold_weights[1], poisoned.fold_weights[1])
-    assert (result.fold_weights[0] == 1 / 3).all()
+    first = result.fold_weights[0]
+    assert (first == 1 / len(first)).all(), "with nothing to go by, every member counts alike"
 
 
 def test_a_planted_signal_is_found_out_of_sample() -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+from pipeline.config.home import PROXY_VARIABLE
 from pipeline.ingestion.sources.rate_limit import RateLimit
 
 if TYPE_CHECKING:
@@ -221,7 +222,10 @@ def _recording_session(connection: Connection) -> Session[Any]:
             connection.record(asked, response.status_code, response.content)
             return response
 
-    return RecordingSession(impersonate="chrome")
+    # Of the environment only the program's own variable names a proxy.
+    return RecordingSession(
+        impersonate="chrome", trust_env=False, proxy=os.environ.get(PROXY_VARIABLE, "").strip() or None
+    )
 
 
 def _with_query(url: str, params: object) -> str:
