@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import html
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from html.parser import HTMLParser
+from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 import polars as pl
 
+from pipeline.ingestion.news.markup import broken_bound, plain, storable
 from pipeline.ingestion.prices.yahoo_chart.symbols import our_ticker
 
 NO_FEED = "the payload is a feed"
@@ -25,11 +27,19 @@ MAX_ENTRIES = 5_000
 """Entries read of one payload; no feed has more, and every one costs time."""
 ENTITY = re.compile(r"<!ENTITY", re.IGNORECASE)
 """No feed needs entities of its own; they serve to blow a parser up or to read files through it."""
-TAG = re.compile(r"<[a-zA-Z/!?]")
 HTML_ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});")
 EPOCH = re.compile(r"[+-]?\d+(?:\.\d*)?")
 IN_MILLISECONDS = 1e11
 """As seconds this lies 3,000 years ahead; a larger number counts milliseconds."""
+BEGINS = re.compile(r"(?=<(?:\w+:)?(?:item|entry)[\s>])", re.IGNORECASE)
+ENDS = re.compile(r"</(?:\w+:)?(?:item|entry)\s*>", re.IGNORECASE)
+"""Where an article of a feed begins and ends."""
+STATED = re.compile(rb"encoding\s*=\s*['\"]([^'\"]{1,40})['\"]")
+CHARSET = re.compile(r"charset\s*=\s*['\"]?([\w.-]{1,40})")
+SLOW_ENCODINGS = frozenset({"punycode", "idna"})
+"""Their decoding takes the square of the length; nobody writes a feed in them."""
+MAX_RECENT = 64
+"""Payloads whose reading is remembered."""
 YAHOO = "https://finance.yahoo.com/"
 """What a link without a host is relative to."""
 
@@ -47,6 +57,44 @@ class Entry(NamedTuple):
     """Separated by blanks."""
 
 
+class Fault(NamedTuple):
+    """What is set aside instead of being read."""
+
+    text: str
+    rule: str
+
+
+class Parsed(NamedTuple):
+    """A payload as far as it can be read."""
+
+    entries: tuple[Entry, ...]
+    faults: tuple[Fault, ...] = ()
+
+
+Reader = Callable[[str, Mapping[str, Any]], Parsed | None]
+"""Reads a payload with its request; None for one that is nothing of the kind."""
+
+
+class _Recent:
+    """What was last read: two stages look at the same payloads, one for what is sound and one for what is not."""
+
+    def __init__(self, max_kept: int) -> None:
+        self._max_kept = max_kept
+        self._kept: dict[bytes, Parsed | None] = {}
+
+    def recall(self, asked: tuple[str, ...], read: Callable[[], Parsed | None]) -> Parsed | None:
+        """What was read before of the same, or what reading it gives now."""
+        key = hashlib.sha256(json.dumps(asked).encode()).digest()
+        if key not in self._kept:
+            self._kept[key] = read()
+            while len(self._kept) > self._max_kept:
+                self._kept.pop(next(iter(self._kept)))
+        return self._kept[key]
+
+
+_READ = _Recent(MAX_RECENT)
+
+
 def rss(payloads: pl.DataFrame, fields: Mapping[str, str | None]) -> pl.DataFrame:
     """Decode RSS 0.9 to 2.0, RDF and Atom feeds with feedparser; a document that is no feed becomes one faulty line.
 
@@ -58,7 +106,7 @@ def rss(payloads: pl.DataFrame, fields: Mapping[str, str | None]) -> pl.DataFram
     Returns:
         payload_id, line, text (the entry as JSON), fault, and the fields, all text but line (Int64).
     """
-    return _lines(payloads, fields, _feed_entries, NO_FEED)
+    return _lines(payloads, fields, _read_feed, NO_FEED)
 
 
 def yahoo_news(payloads: pl.DataFrame, fields: Mapping[str, str | None]) -> pl.DataFrame:
@@ -66,21 +114,20 @@ def yahoo_news(payloads: pl.DataFrame, fields: Mapping[str, str | None]) -> pl.D
 
     Arguments and result are those of `rss`.
     """
-    return _lines(payloads, fields, _yahoo_entries, NO_NEWS)
+    return _lines(payloads, fields, _read_yahoo, NO_NEWS)
 
 
-def _lines(payloads: pl.DataFrame, fields: Mapping[str, str | None], read: Any, rule: str) -> pl.DataFrame:
+def _lines(payloads: pl.DataFrame, fields: Mapping[str, str | None], read: Reader, rule: str) -> pl.DataFrame:
     rows: list[tuple[object, ...]] = []
     for payload_id, request, payload in payloads.select("payload_id", "request", "payload").iter_rows():
-        bomb = ENTITY.search(payload.replace("\0", "")) is not None and rule == NO_FEED
-        entries = None if bomb else read(payload, _request(request))
-        if entries is None:
-            broken = ENTITIES if bomb else rule
-            rows.append((payload_id, 0, payload[:MAX_QUOTED], broken, *(None for _ in fields)))
-            continue
+        asked = (rule, request, payload)
+        read_of = _READ.recall(asked, partial(read, payload, _request(request)))
+        entries, faults = ((), (Fault(payload, rule),)) if read_of is None else read_of
         for line, entry in enumerate(entries[:MAX_ENTRIES]):
             parsed = entry._asdict()
             rows.append((payload_id, line, json.dumps(parsed), None, *(parsed.get(field) for field in fields)))
+        for line, fault in enumerate(faults[:MAX_ENTRIES], len(entries[:MAX_ENTRIES])):
+            rows.append((payload_id, line, fault.text[:MAX_QUOTED], fault.rule, *(None for _ in fields)))
     schema = {"payload_id": pl.String, "line": pl.Int64, "text": pl.String, "fault": pl.String}
     return pl.DataFrame(rows, schema={**schema, **dict.fromkeys(fields, pl.String)}, orient="row")
 
@@ -96,7 +143,8 @@ def _request(text: str) -> dict[str, Any]:
 # ---- feeds
 
 
-def _feed_entries(payload: str, request: Mapping[str, Any]) -> list[Entry] | None:
+def _read_feed(payload: str, request: Mapping[str, Any]) -> Parsed | None:
+    """Look at the document as the parser will decode it, leave out what might stall it, and parse the rest."""
     import feedparser
 
     try:
@@ -105,22 +153,57 @@ def _feed_entries(payload: str, request: Mapping[str, Any]) -> list[Entry] | Non
         data = payload.encode()
     # Bytes only: a text would be taken for an address or a file to open.
     headers = {"content-type": str(request.get("content_type") or "application/xml")}
+    decoded = _decode_as_parsed(data, headers)
+    if decoded is None or ENTITY.search(decoded.replace("\0", "")):
+        return Parsed((), (Fault(payload, NO_FEED if decoded is None else ENTITIES),))
+    head, *pieces = BEGINS.split(decoded)
+    if broken := broken_bound(head):
+        return Parsed((), (Fault(payload, broken),))
+    judged = [(piece, _broken_piece(piece)) for piece in pieces]
+    if any(rule for _, rule in judged):
+        kept = "".join(_after(piece) if rule else piece for piece, rule in judged)
+        data, headers = (head + kept).encode(), {"content-type": "application/xml; charset=utf-8"}
     found = feedparser.parse(data, response_headers=headers, resolve_relative_uris=False)
-    if not found.get("version") and not found.entries:
+    faults = tuple(Fault(piece, rule) for piece, rule in judged if rule)
+    if not found.get("version") and not found.entries and not faults:
         return None
     stated = str(request.get("tickers") or "")
-    return [_feed_entry(entry, stated) for entry in found.entries]
+    return Parsed(tuple(_feed_entry(entry, stated) for entry in found.entries), faults)
+
+
+def _decode_as_parsed(data: bytes, headers: Mapping[str, str]) -> str | None:
+    """The text that feedparser will see; None for an encoding whose decoding takes for ever."""
+    from feedparser.encodings import convert_to_utf8
+
+    stated = {match.decode("ascii", "replace") for match in STATED.findall(data[:1_000])}
+    stated |= set(CHARSET.findall(headers["content-type"]))
+    if any(name.strip().lower().replace("-", "_") in SLOW_ENCODINGS for name in stated):
+        return None
+    converted: bytes = convert_to_utf8(dict(headers), data, {})
+    return converted.decode("utf-8", "replace")
+
+
+def _broken_piece(piece: str) -> str:
+    """The rule that an article breaks as it stands, or once its escaped markup is markup."""
+    once = html.unescape(piece)
+    return broken_bound(piece) or broken_bound(once) or broken_bound(html.unescape(once))
+
+
+def _after(piece: str) -> str:
+    """What follows an article that is left out."""
+    ends = list(ENDS.finditer(piece))
+    return piece[ends[-1].end() :] if ends else ""
 
 
 def _feed_entry(entry: Any, tickers: str) -> Entry:
     content = entry.get("content")
     body = entry.get("summary") or (content[0].get("value") if content else None)
     return Entry(
-        id=_clean(entry.get("id")),
-        published_at=_clean(_last_time(entry)),
+        id=storable(entry.get("id")),
+        published_at=storable(_last_time(entry)),
         title=plain(entry.get("title")),
         body=plain(body),
-        url=_clean(entry.get("link")),
+        url=storable(entry.get("link")),
         tickers=tickers,
     )
 
@@ -157,49 +240,27 @@ def _time(text: str) -> datetime | None:
     return None
 
 
-class _Text(HTMLParser):
-    """Collects the text of a piece of HTML."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.parts: list[str] = []
-
-    def handle_data(self, data: str) -> None:
-        self.parts.append(data)
-
-    def handle_starttag(self, tag: str, attrs: object) -> None:
-        del attrs
-        if tag in ("br", "p", "div", "li", "tr"):
-            self.parts.append(" ")
-
-
-def plain(text: object) -> str | None:
-    """A text without HTML tags; null for none. Other signs stay: they are escaped where they are shown."""
-    if not isinstance(text, str):
-        return None
-    if TAG.search(text):
-        reader = _Text()
-        reader.feed(text)
-        reader.close()
-        text = "".join(reader.parts)
-    return _clean(text)
-
-
-def _clean(text: object) -> str | None:
-    """Text that can be stored: half a surrogate pair is written out."""
-    return text.encode("utf-8", "backslashreplace").decode() if isinstance(text, str) else None
-
-
 # ---- Yahoo
 
 
-def _yahoo_entries(payload: str, request: Mapping[str, Any]) -> list[Entry] | None:
+def _read_yahoo(payload: str, request: Mapping[str, Any]) -> Parsed | None:
     try:
         parsed = json.loads(payload)
     except (ValueError, RecursionError):
         return None
     items = _yahoo_items(parsed)
-    return None if items is None else [_yahoo_entry(item, request) for item in items if not item.get("ad")]
+    if items is None:
+        return None
+    judged = [(item, _broken_item(item)) for item in items if not item.get("ad")]
+    entries = tuple(_yahoo_entry(item, request) for item, rule in judged if not rule)
+    return Parsed(entries, tuple(Fault(json.dumps(item), rule) for item, rule in judged if rule))
+
+
+def _broken_item(item: Mapping[str, Any]) -> str:
+    content = item.get("content") if isinstance(item.get("content"), dict) else item
+    assert isinstance(content, dict)
+    texts = [text for text in (content.get("title"), content.get("summary")) if isinstance(text, str)]
+    return next((rule for text in texts if (rule := broken_bound(text))), "")
 
 
 def _yahoo_items(parsed: Any) -> list[dict[str, Any]] | None:
@@ -217,7 +278,7 @@ def _yahoo_entry(item: Mapping[str, Any], request: Mapping[str, Any]) -> Entry:
     assert isinstance(content, dict)
     named = {our_ticker(symbol, str(request.get("exchange") or "")) for symbol in _yahoo_symbols(item, content)}
     return Entry(
-        id=_clean(item.get("id") or item.get("uuid") or content.get("id")),
+        id=storable(item.get("id") or item.get("uuid") or content.get("id")),
         published_at=_yahoo_time(content),
         title=_unescape(content.get("title")),
         body=_unescape(content.get("summary")),
@@ -229,7 +290,7 @@ def _yahoo_entry(item: Mapping[str, Any], request: Mapping[str, Any]) -> Entry:
 def _unescape(text: object) -> str | None:
     """Text without HTML; Yahoo writes some signs as entities, whether or not there is a tag beside them."""
     plainly = plain(text)
-    return plainly if plainly is None or text != plainly else _clean(HTML_ENTITY.sub(_entity, plainly))
+    return plainly if plainly is None or text != plainly else storable(HTML_ENTITY.sub(_entity, plainly))
 
 
 def _entity(match: re.Match[str]) -> str:
@@ -245,7 +306,7 @@ def _yahoo_time(content: Mapping[str, Any]) -> str | None:
     stated = _yahoo_instant(published)
     shown = _yahoo_instant(content.get("displayTime"))
     if stated is None:
-        return _clean(published if isinstance(published, str) else None if published is None else str(published))
+        return storable(published if isinstance(published, str) else None if published is None else str(published))
     return (stated if shown is None else max(stated, shown)).isoformat()
 
 
@@ -281,5 +342,5 @@ def _yahoo_url(content: Mapping[str, Any]) -> str | None:
             except ValueError:  # such as an address with half a bracket
                 continue
             if urlsplit(whole).scheme in ("http", "https"):
-                return _clean(whole)
+                return storable(whole)
     return None

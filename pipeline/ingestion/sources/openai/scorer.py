@@ -6,6 +6,7 @@ import asyncio
 import json
 import secrets
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -25,8 +26,8 @@ from pipeline.ingestion.sources.rate_limit import RateLimit
 
 CHARACTERS_PER_TOKEN = 3
 """Fewer than English has, so that a request never costs more than was reserved for it."""
-OF_THE_SERVER = ("unreachable", "server error", "limited")
-"""Failures that say nothing about the articles asked about."""
+MAX_IN_VAIN = {"unreachable": 1, "server error": 3, "limited": 3}
+"""Requests that fail in a way that is the server's, before a first answer, after which no other one is sent."""
 FIRST_PAUSE, MAX_PAUSE = 1.0, 60.0
 """Seconds before the second try, doubled for each further one, and the longest there is."""
 
@@ -42,6 +43,7 @@ class Scorer:
     _stopped: str = field(default="", init=False)
     _spent: str = field(default="", init=False)
     _answered: bool = field(default=False, init=False)
+    _in_vain: Counter[str] = field(default_factory=Counter, init=False)
     _deadline: float = field(default=0.0, init=False)
 
     def __post_init__(self) -> None:
@@ -57,7 +59,7 @@ class Scorer:
         fresh = [question for question in questions if question.article_id not in settled]
         groups = list(batches(fresh, self.params.articles_per_request))
         self._stopped = refusal_to_ask(self.params, self.key) or self.outages.in_force(self.now())
-        self._answered, self._spent = False, ""
+        self._answered, self._spent, self._in_vain = False, "", Counter()
         return known + (asyncio.run(self._ask_all(groups)) if groups else [])
 
     def _keys(self, questions: Iterable[Question]) -> list[str]:
@@ -125,7 +127,8 @@ class Scorer:
                 break
             if number + 1 < self.params.tries:
                 await self._pause(outcome, number)
-        if not self._answered and kind_of_failure(text) in OF_THE_SERVER:
+        self._in_vain[kind_of_failure(text)] += 1
+        if not self._answered and any(self._in_vain[kind] >= most for kind, most in MAX_IN_VAIN.items()):
             self._stopped = text  # nobody was ever answered: the other requests need not find out for themselves
         return replace(transcript, reason=text)
 

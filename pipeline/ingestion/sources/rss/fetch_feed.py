@@ -30,6 +30,8 @@ class FeedError(Exception):
         self.rule = rule
 
 
+SLOW_ENCODINGS = ("punycode", "idna")
+"""Their decoding takes the square of the length; nobody writes a feed in them."""
 REACHED = "the feed can be reached"
 SMALL = "the feed is not too large"
 WELL = "the server answers with a feed"
@@ -157,7 +159,7 @@ def _freshness(headers: Mapping[str, str]) -> float:
 
 def _read(data: bytes, charset: str | None) -> tuple[str, str]:
     """The bytes as text that turns back into the same bytes: UTF-8, the stated encoding, or one sign per byte."""
-    for encoding in ("utf-8", charset or "latin-1"):
+    for encoding in ("utf-8", "latin-1" if charset is None or charset.lower() in SLOW_ENCODINGS else charset):
         try:
             text = data.decode(encoding)
             text.encode()  # what some encodings can write, such as half a surrogate pair, cannot be stored

@@ -428,8 +428,8 @@ def test_after_a_refusal_another_model_form_or_key_is_asked_at_once_and_the_same
 )
 def test_a_server_that_answers_nobody_is_not_tried_for_every_article(openai: OpenAI, fault: Answer) -> None:
     openai.answers = lambda _: fault
-    rows = landed(news(40), params(openai, articles_per_request=1, tries=2))
-    assert len(openai.asked) == 2
+    rows = landed(news(40), params(openai, articles_per_request=1, tries=2, concurrency=1))
+    assert len(openai.asked) == 3 * 2
     assert rows["reason"].str.starts_with("HTTP ").all()
     openai.answers = None
     assert landed(news(40), params(openai))["status"].unique().to_list() == ["answered"], "the next session asks again"

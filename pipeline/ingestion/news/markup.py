@@ -1,0 +1,63 @@
+"""Text out of HTML, in a time that grows with its length alone, and what is too broken to be read."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from itertools import islice
+
+WHOLE = "the article's markup is whole"
+SHORT = "the article is not too long"
+MAX_UNFINISHED = 50
+"""Tags and comments that begin and do not end before the next one begins: a parser looks for the end of each."""
+MAX_CHARACTERS = 200_000
+"""Of an article, markup included."""
+TAG = re.compile(r"<[a-zA-Z/!?]")
+UNFINISHED = re.compile(r"<[a-zA-Z/!?][^<>]*+(?!>)")
+COMPLETE = re.compile(r"<[^<>]*+>")
+
+
+class _Text(HTMLParser):
+    """Collects the text of a piece of HTML."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.parts: list[str] = []
+
+    def handle_data(self, data: str) -> None:
+        self.parts.append(data)
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        del attrs
+        if tag in ("br", "p", "div", "li", "tr"):
+            self.parts.append(" ")
+
+
+def plain(text: object) -> str | None:
+    """A text without HTML tags; null for none. Other signs stay: they are escaped where they are shown.
+
+    Of a text that breaks a bound only what is a tag by its very writing is taken out.
+    """
+    if not isinstance(text, str):
+        return None
+    if broken_bound(text):
+        text = COMPLETE.sub("", text)
+    elif TAG.search(text):
+        reader = _Text()
+        reader.feed(text)
+        reader.close()
+        text = "".join(reader.parts)
+    return storable(text)
+
+
+def storable(text: object) -> str | None:
+    """Text that can be stored: half a surrogate pair is written out."""
+    return text.encode("utf-8", "backslashreplace").decode() if isinstance(text, str) else None
+
+
+def broken_bound(text: str) -> str:
+    """The rule that a text of an article breaks, whose reading might take for ever; empty if it breaks none."""
+    if len(text) > MAX_CHARACTERS:
+        return SHORT
+    beyond = next(islice(UNFINISHED.finditer(text), MAX_UNFINISHED, None), None)
+    return "" if beyond is None else WHOLE

@@ -1,0 +1,117 @@
+"""HTML is read in a time that grows with its length, and what would take longer is set aside by name."""
+
+from __future__ import annotations
+
+import json
+from html import escape
+from time import process_time
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.ingestion.news.markup import MAX_CHARACTERS, MAX_UNFINISHED, SHORT, WHOLE, broken_bound, plain
+from pipeline.ingestion.news.parse_feeds import rss, yahoo_news
+from tests.loopback.rss import feed, item
+
+FIELDS = {name: name for name in ("id", "title", "body")}
+PIECES = (
+    *("<!--", "<a x=1 ", "<a\n", "<a x='", "<a ''", "</", "<?", "<!", "<![CDATA[", "<!-", "<b", "<!--<a <![CDATA[</"),
+    *("<div>", "<!-- x -->", "<a b=c>", "&lt;", "&#", "<", "&amp;", "<script>", "<svg><style>"),
+)
+
+
+@pytest.mark.parametrize("piece", PIECES)
+def test_no_markup_however_broken_takes_long(piece: str) -> None:
+    began = process_time()
+    plain(piece * (150_000 // len(piece)))
+    assert process_time() - began < 5.0, "the square of the length would be minutes"
+
+
+@given(st.text(st.sampled_from("<>!-/?&;[]'\" =ax\n"), max_size=60))
+def test_a_text_without_a_tag_stays_as_it_is_and_no_text_is_too_much(text: str) -> None:
+    found = plain(text)
+    assert found is not None
+    assert "<" in text or found == text
+
+
+def test_tags_go_and_words_stay() -> None:
+    assert plain("<p>Alpha <b>opens</b> a plant<br>in B &amp; C</p>") == " Alpha opens a plant in B & C"
+    assert plain("a < b & c > d") == "a < b & c > d"
+
+
+def test_the_bounds_are_where_they_are_said_to_be() -> None:
+    assert broken_bound("<b " * MAX_UNFINISHED) == ""
+    assert broken_bound("<b " * (MAX_UNFINISHED + 1)) == WHOLE
+    assert broken_bound("x" * MAX_CHARACTERS) == ""
+    assert broken_bound("x" * (MAX_CHARACTERS + 1)) == SHORT
+    assert broken_bound("<p>whole</p>" * 1_000) == ""
+
+
+def read(payload: str, content_type: str = "application/xml", encoding: str = "utf-8") -> pl.DataFrame:
+    request = json.dumps({"content_type": content_type, "encoding": encoding})
+    return rss(pl.DataFrame([{"payload_id": "p", "request": request, "payload": payload}]), FIELDS)
+
+
+@pytest.mark.parametrize("cdata", [True, False, "twice"])
+@pytest.mark.parametrize("where", ["description", "title"])
+@pytest.mark.parametrize("piece", ["<!--", "<a x=1 ", "</", "<?"])
+def test_an_article_whose_markup_never_ends_is_set_aside_and_the_others_come(
+    piece: str, where: str, cdata: bool | str
+) -> None:
+    text = piece * 20_000
+    written = f"<![CDATA[{text}]]>" if cdata is True else escape(escape(text)) if cdata else escape(text)
+    hostile = f"<item><guid>2</guid><title>Beta</title><{where}>{written}</{where}></item>"
+    began = process_time()
+    told = read(feed(item(guid="1"), hostile, item(guid="3")))
+    assert process_time() - began < 2.0
+    assert told.filter(pl.col("fault").is_null())["id"].to_list() == ["1", "3"]
+    (fault,) = told.filter(pl.col("fault").is_not_null())["fault"].to_list()
+    assert fault in (WHOLE, SHORT)
+
+
+def test_a_feed_whose_head_never_ends_gives_nothing() -> None:
+    told = read(
+        "<?xml version='1.0'?><rss><channel><title>" + "<!--" * 30_000 + "</title>" + item() + "</channel></rss>"
+    )
+    assert told["fault"].to_list() == [WHOLE]
+
+
+@pytest.mark.parametrize("encoding", ["utf-7", "utf-16", "utf-32", "unicode_escape", "cp037"])
+def test_entities_are_seen_in_whatever_encoding_the_parser_will_read(encoding: str) -> None:
+    head = f'<?xml version="1.0" encoding="{encoding}"?>'
+    document = '<!DOCTYPE l [<!ENTITY a "SMUGGLED">]>' + feed(item("AAA &a;"), head="")
+    written = (
+        head.encode() + document.encode(encoding) if encoding in ("utf-7",) else (head + document).encode(encoding)
+    )
+    if encoding == "unicode_escape":
+        written = head.encode() + document.replace("<", "\\x3c").encode()
+    told = read(written.decode("latin-1"), encoding="latin-1")
+    assert "SMUGGLED" not in "".join(told["title"].drop_nulls())
+    assert told["fault"].is_not_null().any() or told["title"].drop_nulls().is_empty()
+
+
+def test_an_encoding_that_takes_for_ever_to_decode_is_not_decoded() -> None:
+    began = process_time()
+    told = read('<?xml version="1.0" encoding="punycode"?>' + "a" * 200_000 + "-" + "99" * 200_000)
+    assert process_time() - began < 2.0
+    assert told["fault"].to_list() == ["the payload is a feed"]
+
+
+def test_what_two_stages_look_at_is_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    import feedparser
+
+    parsed: list[int] = []
+    parse = feedparser.parse
+    monkeypatch.setattr(feedparser, "parse", lambda *given, **named: (parsed.append(1), parse(*given, **named))[1])
+    payload = feed(item("Only once"))
+    assert read(payload).equals(read(payload))
+    assert len(parsed) == 1
+
+
+def test_yahoos_news_is_bounded_alike() -> None:
+    news = {"news": [{"uuid": "1", "title": "fine", "summary": "x"}, {"uuid": "2", "title": "<!--" * 9_000}]}
+    told = yahoo_news(pl.DataFrame([{"payload_id": "p", "request": "{}", "payload": json.dumps(news)}]), FIELDS)
+    assert told["id"].to_list() == ["1", None]
+    assert told["fault"].to_list() == [None, WHOLE]
