@@ -14,6 +14,7 @@ import click
 from nextgen_tui.cli import exit_codes
 from nextgen_tui.cli.invocation import Invocation, common_options, json_option
 from nextgen_tui.cli.version import print_version
+from pipeline.streams import prepare_streams
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,7 @@ class Commands(click.Group):
 
     def __call__(self, *_arguments: Any, **_named: Any) -> NoReturn:
         """Run the command line and leave with its exit code: the entry point of `nextgen`."""
+        prepare_streams()
         sys.exit(outcome(sys.argv[1:]))
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature

@@ -18,6 +18,7 @@ from pipeline.config.folder_option import Folder
 from pipeline.config.home import lake_home
 from pipeline.control.daemon.daemon_lock import refuse_second_daemon
 from pipeline.engine.child_command import python_command
+from pipeline.streams import prepare_streams
 
 USAGE, BUSY = 2, 3
 
@@ -96,6 +97,7 @@ def _serve(
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the daemon and exit with its exit code; the arguments are those of the command line where None."""
+    prepare_streams()
     try:
         sys.exit(command.main(arguments, standalone_mode=False))
     except click.ClickException as error:
