@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from hashlib import sha256
 
-import numpy as np
 import polars as pl
+
+HELD = 2**25
+"""Bytes of text, roughly, that are copied to be hashed at a time."""
 
 
 def fingerprint(frame: pl.DataFrame, key: Sequence[str], columns: Sequence[str] | None = None) -> str:
@@ -66,8 +68,8 @@ def _to_bytes(column: pl.Series) -> Iterator[bytes]:
     if column.dtype != pl.String:
         yield column.to_numpy().tobytes()
         return
-    values = column.to_list()
-    whole = "".join(values)
-    lengths = map(len, values) if whole.isascii() else (len(value.encode()) for value in values)
-    yield np.fromiter(lengths, dtype=np.uint32, count=len(values)).tobytes()
-    yield whole.encode()
+    lengths = column.str.len_bytes()
+    yield lengths.cast(pl.UInt32).to_numpy().tobytes()
+    held = max(1, len(column) * HELD // max(int(lengths.sum()), 1))
+    for start in range(0, len(column), held):
+        yield "".join(column.slice(start, held).to_list()).encode()
