@@ -11,12 +11,13 @@ import polars as pl
 
 from lake.contract import Table
 from lake.store import Lake
+from lake.tables.books import PORTFOLIO_VALUE
 from lake.tables.control import RUNS, SYSTEM_HEALTH
 from lake.tables.features import FEATURE_ROWS, FEATURE_WINDOWS
 from lake.tables.feedback import PREDICTION_ACCURACY
 from lake.tables.market import MARKET_PRICES, RAW_PRICES, TICKER_UNIVERSE
 from lake.tables.predictions import PREDICTIONS, QUANTILE_COLUMNS
-from lake.tables.trading import EXECUTED_TRADES, PORTFOLIO_VALUE, STRATEGIC_PRIORITIES, TRADE_PLANS
+from lake.tables.trading import EXECUTED_TRADES, STRATEGIC_PRIORITIES, TRADE_PLANS
 from pipeline.engine.stages import CYCLE
 
 LAST = date(2025, 12, 31)

@@ -13,10 +13,10 @@ import polars as pl
 from lake.runs import of_work
 from lake.store import Lake
 from lake.tables import TABLES
+from lake.tables.books import PORTFOLIO_VALUE
 from lake.tables.control import RUNS, WorkKind
 from lake.tables.feedback import FEEDBACK_METRICS
 from lake.tables.models import MODEL_PROMOTIONS
-from lake.tables.trading import PORTFOLIO_VALUE
 from pipeline.config.loading import load
 from pipeline.engine.stages import TRAINING
 from pipeline.market.annual_sessions import sessions_per_year

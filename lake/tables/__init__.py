@@ -5,7 +5,19 @@ from types import ModuleType
 import polars as pl
 
 from lake.contract import Table
-from lake.tables import control, features, feedback, imports, intraday, market, models, news, predictions, trading
+from lake.tables import (
+    books,
+    control,
+    features,
+    feedback,
+    imports,
+    intraday,
+    market,
+    models,
+    news,
+    predictions,
+    trading,
+)
 
 MODULES: tuple[ModuleType, ...] = (
     market,
@@ -17,6 +29,7 @@ MODULES: tuple[ModuleType, ...] = (
     predictions,
     feedback,
     trading,
+    books,
     control,
 )
 """In the order data flows. Every `Table` in one of these modules is a table of the lake; a new module is added here."""

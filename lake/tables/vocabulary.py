@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from lake.contract import UTC, Column
+from lake.contract import CENTS, PRICE, RATE, UTC, Column
 
 SYMBOL = r"[A-Z0-9^][A-Z0-9.\-=^]{0,19}"
 """A ticker as it is stored: no slash, space or quote, so that it is safe in a path, a predicate and on screen."""
@@ -44,3 +44,28 @@ def instant(doc: str, *, nullable: bool = False) -> Column:
 def day(doc: str, *, nullable: bool = False) -> Column:
     """A calendar date."""
     return Column(pl.Date(), "date", doc, nullable=nullable)
+
+
+def money(doc: str, *, nullable: bool = False) -> Column:
+    """An amount in the portfolio's currency, exact to the cent."""
+    return Column(CENTS, "currency", doc, nullable=nullable)
+
+
+def price(doc: str, *, nullable: bool = False) -> Column:
+    """An exact price per share."""
+    return Column(PRICE, "currency per share", doc, nullable=nullable)
+
+
+def local_money(doc: str) -> Column:
+    """An amount in the currency that a foreign name is quoted in, exact to its hundredth; null for the book's own."""
+    return Column(CENTS, "quoted currency", doc, nullable=True)
+
+
+def currency(doc: str) -> Column:
+    """The currency that a foreign name is quoted in."""
+    return Column(pl.String(), "ISO 4217", f"{doc}; null for the book's own", nullable=True, pattern="[A-Z]{3}")
+
+
+def rate(doc: str) -> Column:
+    """What one unit of that currency was worth in the book's."""
+    return Column(RATE, "book's currency per quoted one", f"{doc}; null for the book's own", nullable=True)

@@ -59,7 +59,7 @@ def command(
 
 
 def _show(invocation: Invocation, lake: Lake, timing: Timing, seconds: float) -> None:
-    from lake.tables import market, news, trading
+    from lake.tables import books, market, news
     from nextgen_tui.report.span_output import show_span
     from nextgen_tui.report.summary_view import data_part, heading
     from nextgen_tui.text import formats
@@ -70,7 +70,7 @@ def _show(invocation: Invocation, lake: Lake, timing: Timing, seconds: float) ->
         lake.read(news.NEWS_ARTICLES, columns=("article_id",)),
         lake.read(market.QUARANTINED_ROWS, columns=("rule",)),
     )
-    sessions = lake.read(trading.PORTFOLIO_VALUE, columns=("session",))["session"]
+    sessions = lake.read(books.PORTFOLIO_VALUE, columns=("session",))["session"]
     invocation.output.show(data_part(data))
     summary = show_span(invocation, sessions[0], sessions[-1])
     invocation.output.show(_next_things(invocation))

@@ -144,7 +144,7 @@ def _since(lake: Lake, last: date | None) -> pl.DataFrame:
     """The book of each session published after the last one seen."""
     import polars as pl
 
-    from lake.tables.trading import PORTFOLIO_VALUE
+    from lake.tables.books import PORTFOLIO_VALUE
 
     columns = ("session", "nav", "session_return", "positions", "drawdown")
     return lake.read(PORTFOLIO_VALUE, where=pl.col("session") > last if last else None, columns=columns)

@@ -10,9 +10,10 @@ import polars as pl
 
 from lake.contract import PRICE
 from lake.store import Lake
+from lake.tables.books import PORTFOLIO_HOLDINGS, PORTFOLIO_VALUE
 from lake.tables.imports import IMPORTED_TRADES
 from lake.tables.market import CORPORATE_ACTIONS
-from lake.tables.trading import EXECUTED_TRADES, PORTFOLIO_HOLDINGS, PORTFOLIO_VALUE
+from lake.tables.trading import EXECUTED_TRADES
 from pipeline.comparison.figure import Figure, counted, states, to_words
 
 AT = ("session", "ticker", "side")

@@ -8,13 +8,14 @@ from typing import Any
 
 import polars as pl
 
+from lake.tables.books import PORTFOLIO_HOLDINGS, PORTFOLIO_VALUE
 from lake.tables.control import RUNS, SYSTEM_HEALTH
 from lake.tables.feedback import BIAS_FLAGS, FEEDBACK_METRICS
 from lake.tables.intraday import INTRADAY_PRICES
 from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES, QUARANTINED_ROWS, TICKER_UNIVERSE
 from lake.tables.news import RAW_REPLIES, RAW_SENTIMENT
 from lake.tables.predictions import INFERENCE_LOG, PREDICTIONS
-from lake.tables.trading import PORTFOLIO_HOLDINGS, PORTFOLIO_VALUE, TRADE_PLANS
+from lake.tables.trading import TRADE_PLANS
 from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.health import companies, intraday
 from pipeline.health.checks import Check, Status

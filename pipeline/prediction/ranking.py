@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import polars as pl
 
+from lake.tables.books import PORTFOLIO_HOLDINGS
 from lake.tables.features import FEATURE_ROWS
 from lake.tables.market import TICKER_UNIVERSE
 from lake.tables.news import NEWS_ARTICLES
 from lake.tables.predictions import TICKER_PRIORITIES
-from lake.tables.trading import PORTFOLIO_HOLDINGS
 from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.features.feature_set import feature_set
 from pipeline.prediction.params import PredictionParams

@@ -9,10 +9,10 @@ from typing import Any
 
 import polars as pl
 
+from lake.tables.books import PORTFOLIO_HOLDINGS
 from lake.tables.features import FEATURE_WINDOWS
 from lake.tables.market import TICKER_UNIVERSE
 from lake.tables.predictions import PREDICTIONS, QUANTILE_COLUMNS, TICKER_PRIORITIES
-from lake.tables.trading import PORTFOLIO_HOLDINGS
 from pipeline.features.feature_set import current_set
 from tests.frames.market import CALENDAR, DAY
 

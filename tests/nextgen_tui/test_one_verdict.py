@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from lake.store import Lake
-from lake.tables.trading import PORTFOLIO_VALUE
+from lake.tables.books import PORTFOLIO_VALUE
 from nextgen_tui.cli import exit_codes
 from nextgen_tui.cli.main import outcome
 from nextgen_tui.console.app import ConsoleApp

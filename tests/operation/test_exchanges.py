@@ -12,10 +12,11 @@ import polars as pl
 import pytest
 from deltalake import DeltaTable
 
+from lake.tables.books import PORTFOLIO_VALUE
 from lake.tables.features import FEATURE_WINDOWS
 from lake.tables.market import MARKET_PRICES
 from lake.tables.predictions import PREDICTIONS
-from lake.tables.trading import EXECUTED_TRADES, PORTFOLIO_VALUE, TRADE_PLANS
+from lake.tables.trading import EXECUTED_TRADES, TRADE_PLANS
 from pipeline.config.settings import MarketParams
 from tests.operation.conftest import Operation, operate, small_settings
 from tests.operation.test_leaks import check_decisions

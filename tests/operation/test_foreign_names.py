@@ -14,9 +14,10 @@ import pytest
 from deltalake import DeltaTable
 
 from lake.runs import find_done_runs
+from lake.tables.books import BASELINE_HOLDINGS, PORTFOLIO_HOLDINGS, PORTFOLIO_VALUE
 from lake.tables.control import SYSTEM_HEALTH
 from lake.tables.market import TICKER_UNIVERSE
-from lake.tables.trading import BASELINE_HOLDINGS, EXECUTED_TRADES, PORTFOLIO_HOLDINGS, PORTFOLIO_VALUE, TRADE_PLANS
+from lake.tables.trading import EXECUTED_TRADES, TRADE_PLANS
 from pipeline.engine.reproduction import reproduce
 from pipeline.engine.runner import Runner
 from pipeline.ingestion.sources.files.params import FilesParams

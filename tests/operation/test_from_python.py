@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from lake.tables.trading import PORTFOLIO_VALUE
+from lake.tables.books import PORTFOLIO_VALUE
 from nextgen_tui.cli import exit_codes
 from nextgen_tui.cli.main import outcome
 from tests.operation.conftest import Operation

@@ -8,10 +8,11 @@ import pytest
 
 from lake.runs import last_cycle
 from lake.store import Lake
+from lake.tables.books import PORTFOLIO_VALUE
 from lake.tables.control import SYSTEM_HEALTH
 from lake.tables.market import MARKET_PRICES
 from lake.tables.predictions import INFERENCE_LOG, PREDICTIONS
-from lake.tables.trading import EXECUTED_TRADES, PORTFOLIO_VALUE, TRADE_PLANS
+from lake.tables.trading import EXECUTED_TRADES, TRADE_PLANS
 from nextgen_tui.console.lake_view import LakeView, read_runs
 from nextgen_tui.console.pages.predictions import PredictionsPage
 from pipeline.engine.runner import Runner

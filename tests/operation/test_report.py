@@ -10,9 +10,10 @@ from statistics import fmean, stdev
 import polars as pl
 import pytest
 
+from lake.tables.books import PORTFOLIO_VALUE
 from lake.tables.feedback import FEEDBACK_METRICS, SESSION_SCORES
 from lake.tables.market import MARKET_PRICES, QUARANTINED_ROWS
-from lake.tables.trading import EXECUTED_TRADES, PORTFOLIO_VALUE, TRADE_PLANS, TRADE_REFLECTIONS
+from lake.tables.trading import EXECUTED_TRADES, TRADE_PLANS, TRADE_REFLECTIONS
 from nextgen_tui.report.page import write_page
 from nextgen_tui.text import formats
 from pipeline.config.resolving import DEFAULT, Loaded, values_of

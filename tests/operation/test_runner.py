@@ -18,8 +18,8 @@ from lake.publication import find_unpublished
 from lake.runs import Run, last_cycle
 from lake.store import Lake
 from lake.tables import TABLES
+from lake.tables.books import LEDGER_ENTRIES, PORTFOLIO_VALUE
 from lake.tables.control import RUNS
-from lake.tables.trading import LEDGER_ENTRIES, PORTFOLIO_VALUE
 from pipeline.engine.failures import CycleOrderError
 from pipeline.engine.reproduction import reproduce
 from pipeline.engine.runner import Cycle, Runner

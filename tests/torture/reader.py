@@ -9,8 +9,8 @@ from types import TracebackType
 import polars as pl
 
 from lake.store import Lake
+from lake.tables.books import LEDGER_ENTRIES, PORTFOLIO_HOLDINGS, PORTFOLIO_VALUE
 from lake.tables.control import RUNS
-from lake.tables.trading import LEDGER_ENTRIES, PORTFOLIO_HOLDINGS, PORTFOLIO_VALUE
 
 BOOKS = (LEDGER_ENTRIES, PORTFOLIO_VALUE, PORTFOLIO_HOLDINGS)
 ENOUGH = 5

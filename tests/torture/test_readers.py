@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from lake.store import Lake
+from lake.tables.books import PORTFOLIO_VALUE
 from lake.tables.control import RUNS
-from lake.tables.trading import PORTFOLIO_VALUE
 from pipeline.market.sessions import exchange_sessions
 from tests.torture.conftest import Bench
 from tests.torture.faults import Fault

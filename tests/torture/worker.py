@@ -26,8 +26,8 @@ from lake.fingerprint import fingerprint
 from lake.migrations.run import migrate
 from lake.store import Lake
 from lake.tables import TABLES
+from lake.tables.books import LEDGER_ENTRIES
 from lake.tables.control import RUNS, TASK_REQUESTS
-from lake.tables.trading import LEDGER_ENTRIES
 from lake.upkeep.backup import backup, restore
 from lake.upkeep.checkpoints import write_checkpoints
 from lake.upkeep.compaction import STAGE as COMPACT

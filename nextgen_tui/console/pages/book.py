@@ -8,15 +8,10 @@ from decimal import Decimal
 
 import polars as pl
 
+from lake.tables.books import LEDGER_ENTRIES, PORTFOLIO_HOLDINGS, PORTFOLIO_VALUE
 from lake.tables.intraday import INTRADAY_PRICES
 from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES
-from lake.tables.trading import (
-    EXECUTED_TRADES,
-    LEDGER_ENTRIES,
-    PORTFOLIO_HOLDINGS,
-    PORTFOLIO_VALUE,
-    TRADE_REFLECTIONS,
-)
+from lake.tables.trading import EXECUTED_TRADES, TRADE_REFLECTIONS
 from nextgen_tui.console.charts.charts import Band, Chart, Curve, Mark
 from nextgen_tui.console.lake_view import LakeView
 from nextgen_tui.console.lineage_view import follow

@@ -8,8 +8,9 @@ from typing import Any
 
 import polars as pl
 
+from lake.tables.books import LEDGER_ENTRIES, PORTFOLIO_VALUE
 from lake.tables.market import CORPORATE_ACTIONS, RAW_PRICES
-from lake.tables.trading import LEDGER_ENTRIES, PORTFOLIO_VALUE, TRADE_PLANS
+from lake.tables.trading import TRADE_PLANS
 from nextgen_tui.console.lake_view import LakeView
 from nextgen_tui.console.notes import Line, fact, heading, note
 from nextgen_tui.console.page import Detail, Page, Row, Section, SheetSpec, row_link

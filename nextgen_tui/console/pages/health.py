@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from lake.runs import of_work
+from lake.tables.books import PORTFOLIO_VALUE
 from lake.tables.control import RUNS, SERVICE_HEARTBEATS, SYSTEM_HEALTH, TASK_ATTEMPTS, WorkKind
-from lake.tables.trading import PORTFOLIO_VALUE
 from nextgen_tui.console.charts.charts import Chart, Curve
 from nextgen_tui.console.lake_view import LakeView
 from nextgen_tui.console.notes import Line, fact, heading, note

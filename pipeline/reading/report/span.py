@@ -11,7 +11,7 @@ import polars as pl
 
 from lake.errors import NoSuchError
 from lake.store import Lake
-from lake.tables.trading import PORTFOLIO_VALUE
+from lake.tables.books import PORTFOLIO_VALUE
 from pipeline.text_format import counted
 
 

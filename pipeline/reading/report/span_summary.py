@@ -10,9 +10,10 @@ from typing import Any
 import polars as pl
 
 from lake.store import Lake
+from lake.tables.books import LEDGER_ENTRIES
 from lake.tables.feedback import SESSION_SCORES
 from lake.tables.models import MODEL_PROMOTIONS
-from lake.tables.trading import EXECUTED_TRADES, LEDGER_ENTRIES, TRADE_REFLECTIONS
+from lake.tables.trading import EXECUTED_TRADES, TRADE_REFLECTIONS
 from pipeline.config.settings import Settings
 from pipeline.engine.executor import derive_seed
 from pipeline.feedback.metrics import STAGE as METRICS

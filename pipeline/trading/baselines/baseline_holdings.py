@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
+from lake.tables.books import BASELINE_HOLDINGS, PORTFOLIO_VALUE
 from lake.tables.market import CORPORATE_ACTIONS, FX_RATES, INSTRUMENTS, MARKET_PRICES, TICKER_UNIVERSE
-from lake.tables.trading import BASELINE_HOLDINGS, PORTFOLIO_VALUE
 from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.market.securities.order_of_day import find_swapped, order_by_company
 from pipeline.market.sessions import Sessions

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from lake.tables.trading import LEDGER_ENTRIES
+from lake.tables.books import LEDGER_ENTRIES
 from pipeline.trading.books.money import cents_series, rate_series
 from pipeline.trading.currencies.session_rates import Local
 

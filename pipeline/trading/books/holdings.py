@@ -5,8 +5,8 @@ from __future__ import annotations
 import polars as pl
 
 from lake.contract import CENTS
+from lake.tables.books import LEDGER_ENTRIES, PORTFOLIO_HOLDINGS
 from lake.tables.market import CORPORATE_ACTIONS, FX_RATES, INSTRUMENTS, MARKET_PRICES, TICKER_UNIVERSE
-from lake.tables.trading import LEDGER_ENTRIES, PORTFOLIO_HOLDINGS
 from pipeline.engine.stage import Moment, Read, Stage, cut_to_recent
 from pipeline.market.securities.following import Securities
 from pipeline.trading.books.actions import ACTION_COLUMNS, select_actions, select_concerning

@@ -6,8 +6,9 @@ from datetime import date, datetime
 
 import polars as pl
 
+from lake.tables.books import LEDGER_ENTRIES, POSITION_ENDS
 from lake.tables.market import CORPORATE_ACTIONS, FX_RATES, INSTRUMENTS, MARKET_PRICES
-from lake.tables.trading import EXECUTED_TRADES, LEDGER_ENTRIES, POSITION_ENDS
+from lake.tables.trading import EXECUTED_TRADES
 from pipeline.engine.stage import Moment, Read, Stage, cut_to_recent
 from pipeline.trading.books.actions import ACTION_COLUMNS, add_write_offs
 from pipeline.trading.books.book import LedgerEvent, Leg, build_entries, fold

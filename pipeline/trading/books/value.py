@@ -10,15 +10,9 @@ from typing import NamedTuple
 
 import polars as pl
 
+from lake.tables.books import BASELINE_HOLDINGS, LEDGER_ENTRIES, PORTFOLIO_HOLDINGS, PORTFOLIO_VALUE, POSITION_ENDS
 from lake.tables.market import CORPORATE_ACTIONS, FX_RATES, INSTRUMENTS, MARKET_PRICES, TICKER_UNIVERSE
-from lake.tables.trading import (
-    BASELINE_HOLDINGS,
-    EXECUTED_TRADES,
-    LEDGER_ENTRIES,
-    PORTFOLIO_HOLDINGS,
-    PORTFOLIO_VALUE,
-    POSITION_ENDS,
-)
+from lake.tables.trading import EXECUTED_TRADES
 from pipeline.engine.stage import Moment, Read, Stage, cut_to_recent
 from pipeline.trading.baselines.chained_returns import ChainedLevels, chain_levels
 from pipeline.trading.books.actions import ACTION_COLUMNS, select_actions, select_concerning

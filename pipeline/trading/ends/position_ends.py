@@ -8,8 +8,8 @@ from typing import Any
 
 import polars as pl
 
+from lake.tables.books import PORTFOLIO_HOLDINGS, POSITION_ENDS
 from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES
-from lake.tables.trading import PORTFOLIO_HOLDINGS, POSITION_ENDS
 from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.trading.books.actions import ACTION_COLUMNS, select_actions
 from pipeline.trading.books.marks import Closes, drop_bars_of_others, read_carried, sessions_of_carried_closes

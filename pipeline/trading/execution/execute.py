@@ -9,9 +9,10 @@ from typing import Any
 
 import polars as pl
 
+from lake.tables.books import LEDGER_ENTRIES, POSITION_ENDS
 from lake.tables.control import TRADE_DECISIONS
 from lake.tables.market import CORPORATE_ACTIONS, FX_RATES, INSTRUMENTS, MARKET_PRICES
-from lake.tables.trading import EXECUTED_TRADES, LEDGER_ENTRIES, POSITION_ENDS, TRADE_PLANS
+from lake.tables.trading import EXECUTED_TRADES, TRADE_PLANS
 from pipeline.engine.stage import Moment, Read, Stage, cut_to_recent
 from pipeline.market.dividends_in_gaps import restate_in_gaps
 from pipeline.market.securities.following import Securities

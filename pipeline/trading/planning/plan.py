@@ -8,15 +8,10 @@ from datetime import date
 
 import polars as pl
 
+from lake.tables.books import PORTFOLIO_HOLDINGS, PORTFOLIO_VALUE
 from lake.tables.market import CORPORATE_ACTIONS, FX_RATES, INSTRUMENTS, MARKET_PRICES, TICKER_UNIVERSE
 from lake.tables.predictions import PREDICTIONS
-from lake.tables.trading import (
-    EXECUTED_TRADES,
-    PORTFOLIO_HOLDINGS,
-    PORTFOLIO_VALUE,
-    STRATEGIC_PRIORITIES,
-    TRADE_PLANS,
-)
+from lake.tables.trading import EXECUTED_TRADES, STRATEGIC_PRIORITIES, TRADE_PLANS
 from pipeline.engine.stage import Moment, Read, Stage, cut_to_recent
 from pipeline.trading.books.money import rate_series
 from pipeline.trading.currencies.session_rates import LISTING_COLUMNS, RATE_COLUMNS, SessionRates

@@ -8,9 +8,10 @@ from math import fsum, sqrt
 
 import polars as pl
 
+from lake.tables.books import PORTFOLIO_VALUE
 from lake.tables.feedback import FEEDBACK_METRICS
 from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES, TICKER_UNIVERSE
-from lake.tables.trading import PORTFOLIO_VALUE, STRATEGIC_PRIORITIES
+from lake.tables.trading import STRATEGIC_PRIORITIES
 from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.market.annual_sessions import sessions_per_year
 from pipeline.market.dividends_in_gaps import restate_in_gaps

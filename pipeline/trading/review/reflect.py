@@ -9,7 +9,8 @@ from typing import Any
 
 import polars as pl
 
-from lake.tables.trading import EXECUTED_TRADES, LEDGER_ENTRIES, TRADE_PLANS, TRADE_REFLECTIONS
+from lake.tables.books import LEDGER_ENTRIES
+from lake.tables.trading import EXECUTED_TRADES, TRADE_PLANS, TRADE_REFLECTIONS
 from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.market.sessions import Sessions
 from pipeline.text_format import change, counted

@@ -12,10 +12,10 @@ import pytest
 
 from lake.runs import last_session
 from lake.store import Lake
+from lake.tables.books import PORTFOLIO_VALUE
 from lake.tables.control import SYSTEM_HEALTH
 from lake.tables.intraday import INTRADAY_PRICES
 from lake.tables.predictions import PREDICTIONS
-from lake.tables.trading import PORTFOLIO_VALUE
 from nextgen_tui.cli import exit_codes
 from nextgen_tui.cli.main import outcome
 from pipeline.control.workers.job import Job

@@ -12,6 +12,7 @@ import polars as pl
 
 from lake.contract import Table
 from lake.store import Lake
+from lake.tables.books import LEDGER_ENTRIES, PORTFOLIO_HOLDINGS, PORTFOLIO_VALUE
 from lake.tables.control import RUNS, SYSTEM_HEALTH
 from lake.tables.features import FEATURE_ROWS, FEATURE_WINDOWS
 from lake.tables.feedback import BIAS_FLAGS, FEEDBACK_METRICS, LEARNING_INSIGHTS, PREDICTION_ACCURACY
@@ -19,14 +20,7 @@ from lake.tables.market import MARKET_PRICES, QUARANTINED_ROWS, RAW_PRICES, TICK
 from lake.tables.models import MODEL_PROMOTIONS
 from lake.tables.news import NEWS_ARTICLES, NEWS_SENTIMENT
 from lake.tables.predictions import INFERENCE_LOG, PREDICTIONS
-from lake.tables.trading import (
-    EXECUTED_TRADES,
-    LEDGER_ENTRIES,
-    PORTFOLIO_HOLDINGS,
-    PORTFOLIO_VALUE,
-    STRATEGIC_PRIORITIES,
-    TRADE_PLANS,
-)
+from lake.tables.trading import EXECUTED_TRADES, STRATEGIC_PRIORITIES, TRADE_PLANS
 from tests.new_lake import new_lake
 from tests.nextgen_tui.lakes import bars, forecast, land, rows, run_row
 

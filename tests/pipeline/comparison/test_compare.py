@@ -15,10 +15,11 @@ import pytest
 from lake.contract import Table
 from lake.errors import NoSuchError
 from lake.store import Lake
+from lake.tables.books import PORTFOLIO_HOLDINGS, PORTFOLIO_VALUE
 from lake.tables.imports import IMPORTED_PREDICTIONS, IMPORTED_TRADES, RAW_IMPORTS
 from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES, RAW_PRICES
 from lake.tables.predictions import PREDICTIONS
-from lake.tables.trading import EXECUTED_TRADES, PORTFOLIO_HOLDINGS, PORTFOLIO_VALUE
+from lake.tables.trading import EXECUTED_TRADES
 from pipeline.comparison.compare import Comparison, Tolerances, compare
 from pipeline.comparison.figure import Figure
 from tests.frames.market import actions, bar, landing, prices

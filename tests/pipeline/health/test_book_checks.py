@@ -6,7 +6,7 @@ from decimal import Decimal
 import polars as pl
 import pytest
 
-from lake.tables.trading import PORTFOLIO_VALUE
+from lake.tables.books import PORTFOLIO_VALUE
 from pipeline.health.params import HealthParams
 from pipeline.health.report import check_book
 

@@ -8,15 +8,10 @@ from pathlib import Path
 
 from lake.runs import last_decision
 from lake.store import Lake
+from lake.tables.books import LEDGER_ENTRIES, PORTFOLIO_HOLDINGS, PORTFOLIO_VALUE
 from lake.tables.control import RUNS
 from lake.tables.market import MARKET_PRICES
-from lake.tables.trading import (
-    EXECUTED_TRADES,
-    LEDGER_ENTRIES,
-    PORTFOLIO_HOLDINGS,
-    PORTFOLIO_VALUE,
-    TRADE_REFLECTIONS,
-)
+from lake.tables.trading import EXECUTED_TRADES, TRADE_REFLECTIONS
 from lake.upkeep.compaction import compact_tables
 from nextgen_tui.console.lake_view import LakeView, read_runs
 from nextgen_tui.console.notes import Line

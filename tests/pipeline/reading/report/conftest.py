@@ -9,14 +9,9 @@ from typing import Any
 import pytest
 
 from lake.store import Lake
+from lake.tables.books import LEDGER_ENTRIES, PORTFOLIO_VALUE
 from lake.tables.feedback import SCALE_EDGES, SESSION_SCORES
-from lake.tables.trading import (
-    EXECUTED_TRADES,
-    LEDGER_ENTRIES,
-    PORTFOLIO_VALUE,
-    TRADE_PLANS,
-    TRADE_REFLECTIONS,
-)
+from lake.tables.trading import EXECUTED_TRADES, TRADE_PLANS, TRADE_REFLECTIONS
 from tests.new_lake import new_lake
 from tests.nextgen_tui.lakes import publish, rows
 

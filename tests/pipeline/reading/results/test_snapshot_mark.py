@@ -8,8 +8,8 @@ from typing import Any
 
 import polars as pl
 
+from lake.tables.books import PORTFOLIO_HOLDINGS
 from lake.tables.market import CORPORATE_ACTIONS
-from lake.tables.trading import PORTFOLIO_HOLDINGS
 from pipeline.reading.results.snapshot_mark import mark_at_snapshot
 from tests.nextgen_tui.lakes import rows
 

@@ -7,13 +7,10 @@ from decimal import Decimal
 
 import pytest
 
+from lake.tables.books import LEDGER_ENTRIES, PORTFOLIO_VALUE
 from lake.tables.feedback import FEEDBACK_METRICS
 from lake.tables.market import MARKET_PRICES, QUARANTINED_ROWS
 from lake.tables.news import NEWS_ARTICLES
-from lake.tables.trading import (
-    LEDGER_ENTRIES,
-    PORTFOLIO_VALUE,
-)
 from pipeline.reading.results import summary
 from tests.nextgen_tui.lakes import SESSION, bars, rows
 

@@ -13,14 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from lake.tables.books import LEDGER_ENTRIES, PORTFOLIO_HOLDINGS, PORTFOLIO_VALUE
 from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES
-from lake.tables.trading import (
-    EXECUTED_TRADES,
-    LEDGER_ENTRIES,
-    PORTFOLIO_HOLDINGS,
-    PORTFOLIO_VALUE,
-    TRADE_PLANS,
-)
+from lake.tables.trading import EXECUTED_TRADES, TRADE_PLANS
 from pipeline.trading.books import holdings, ledger, value
 from pipeline.trading.books.action_postings import Morning
 from pipeline.trading.books.actions import ORDER, Action

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lake.tables.books import LEDGER_ENTRIES
 from lake.tables.market import INSTRUMENTS
-from lake.tables.trading import EXECUTED_TRADES, LEDGER_ENTRIES
+from lake.tables.trading import EXECUTED_TRADES
 from pipeline.config import ConfigError
 from pipeline.config.check_values import Given
 from pipeline.config.resolving import resolve
