@@ -29,4 +29,5 @@ STEPS: tuple[Step, ...] = (
     AddColumn("portfolio_value", "exchange"),
     AddColumn("portfolio_value", "unrealised_exchange"),
     AddColumn("position_ends", "fraction"),
+    AddColumn("position_ends", "carried"),
 )

@@ -48,6 +48,11 @@ POSITION_ENDS = Table(
         "withdrawn": flag("something was heard of it since; readers of last revisions do not see it"),
         "reason": text("why", max_length=200),
         "available_at": instant("when it could be known"),
+        "carried": number(
+            "currency per share",
+            "what a share was held at for want of a bar, on the shares of the last session; null where a bar says it",
+            nullable=True,
+        ),
     },
 )
 

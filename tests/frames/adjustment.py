@@ -6,6 +6,7 @@ from datetime import date
 
 import polars as pl
 
+from pipeline.market.dividends_in_gaps import restate_in_gaps
 from pipeline.market.returns import daily_total_returns
 
 
@@ -19,7 +20,7 @@ def adjustment_factors(market_prices: pl.DataFrame, corporate_actions: pl.DataFr
         ticker, session, split_factor (Float64), price_factor (Float64: dividends alone), sorted by ticker and session.
     """
     bars = market_prices.filter(pl.col("session") <= as_of)
-    daily = daily_total_returns(bars, corporate_actions.filter(pl.col("ex_date") <= as_of))
+    daily = daily_total_returns(bars, restate_in_gaps(corporate_actions.filter(pl.col("ex_date") <= as_of), bars))
     cash, before = pl.col("dividend") * pl.col("ratio"), pl.col("close").shift(1).over("ticker")
     effects = daily.with_columns(split=1 / pl.col("ratio"), price=(1 - cash / before).fill_null(1.0))
     # From the end backwards: a bar carries the effects of the actions after it, its own excluded.

@@ -16,6 +16,7 @@ from pipeline.market.sessions import Sessions
 ONE_SUCCESSOR = "a ticker has one successor"
 NO_CIRCLE = "renames lead in no circle; companies that take each other's tickers on one day are a ticker_swap of each"
 WHOLE_SWAP = "a ticker_swap is stated of each company that takes part, all on one day"
+ONE_COMER = "the ticker of a company that takes part in a ticker_swap goes to no third company on that day"
 SWAP = "ticker_swap"
 """The nature of renames by which companies take each other's tickers: nothing else tells them from a circle."""
 _PARTS = ("ex_date", "ticker", "successor", "nature")
@@ -109,8 +110,18 @@ def _judge(renames: Sequence[Rename], listed: Mapping[str, date], calendar: Sess
         for circle in _circles_from(one, leaving):
             if not (_is_swap(circle) or _came_back(circle, listed, calendar)):
                 broken |= dict.fromkeys(circle, NO_CIRCLE)
-    whole = {one for start in renames for circle in _circles_from(start, leaving) if _is_swap(circle) for one in circle}
+    rings = [circle for start in renames for circle in _circles_from(start, leaving) if _is_swap(circle)]
+    for ring in rings:
+        if third := _lead_into(ring, renames):
+            broken |= dict.fromkeys((*ring, *third), ONE_COMER)
+    whole = {one for ring in rings for one in ring}
     return {one: WHOLE_SWAP for one in renames if one.nature == SWAP and one not in whole} | broken
+
+
+def _lead_into(ring: Sequence[Rename], renames: Iterable[Rename]) -> list[Rename]:
+    """Renames of the day by which a third company comes to one of the ring: with whom its shares go is not said."""
+    tickers = {one.ticker for one in ring}
+    return [one for one in renames if one.day == ring[0].day and one.successor in tickers and one not in ring]
 
 
 def _is_swap(circle: Sequence[Rename]) -> bool:

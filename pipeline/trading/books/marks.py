@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
+from fractions import Fraction
 from typing import NamedTuple
 
 import polars as pl
@@ -107,9 +108,7 @@ class Closes:
         Where another company gets the ticker at the session, the splits of that day are the newcomer's.
         """
         found = self.mark(ticker, previous)
-        if found is None or any(a.kind == "rename" and previous < a.ex_date <= session for a in self._given[ticker]):
-            return found
-        return found[0], self._restate(found[1], ticker, previous, session)
+        return found and (found[0], round(found[1] / self.count_splits_to_open(ticker, previous, previous, session)))
 
     def restate_carried(self, ticker: str, carried: Carried, upto: date) -> Mark:
         """A mark of earlier holdings on the shares of a later day: from its close anew, else by the splits since."""
@@ -145,9 +144,17 @@ class Closes:
         on_last_day = self._quote_as(self._restate(close, old, eve, came), old, ticker, came)
         return when, self._restate(on_last_day, ticker, eve, upto)
 
+    def count_splits(self, ticker: str, when: date, upto: date) -> Fraction:
+        """New shares for each old one by the splits after a day."""
+        return Fraction(*split_ratio((a for a in self.actions[ticker] if a.ex_date <= upto), ticker, when))
+
+    def count_splits_to_open(self, ticker: str, when: date, previous: date, session: date) -> Fraction:
+        """The same up to a session's open: where another company gets the ticker then, not those of that day."""
+        comes = any(a.kind == "rename" and previous < a.ex_date <= session for a in self._given[ticker])
+        return self.count_splits(ticker, when, previous if comes else session)
+
     def _restate(self, close: int, ticker: str, when: date, upto: date) -> int:
-        new, old = split_ratio((a for a in self.actions[ticker] if a.ex_date <= upto), ticker, when)
-        return half_even(close * old, new)
+        return round(close / self.count_splits(ticker, when, upto))
 
     def _quote_as(self, price: int, old: str, new: str, session: date) -> int:
         """A price of one name in what another is quoted in."""

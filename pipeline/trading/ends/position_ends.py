@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import date
+from fractions import Fraction
 from typing import Any
 
 import polars as pl
@@ -12,7 +13,7 @@ from lake.tables.books import PORTFOLIO_HOLDINGS, POSITION_ENDS
 from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES
 from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.trading.books.actions import ACTION_COLUMNS, select_actions
-from pipeline.trading.books.marks import Closes, drop_bars_of_others, read_carried, sessions_of_carried_closes
+from pipeline.trading.books.marks import Carried, Closes, drop_bars_of_others, read_carried, sessions_of_carried_closes
 from pipeline.trading.books.money import half_even
 from pipeline.trading.books.quotes import Span
 from pipeline.trading.params import TradingParams
@@ -80,14 +81,21 @@ def _restate(
     stated = [end for end in standing if end["fraction"] is not None]
     closes = Closes(market_prices, select_actions(actions, None, moment.session), [end["ticker"] for end in stated])
     for end in stated:
-        eve = moment.calendar.previous(end["ended_on"])
-        when, close = closes.mark_at_open(end["ticker"], eve, end["ended_on"]) or (None, 0)
-        amount = _share_of(close, end["fraction"])
-        if when == end["last_session"] and amount != end["amount"]:
-            reason = (
-                f"its close of {when} is {close / MILLION:.6g} on the shares of {end['ended_on']} by what is known now"
-            )
+        close = _value_at_end(end, closes, moment)
+        if close is not None and (amount := _share_of(close, end["fraction"])) != end["amount"]:
+            what, on = f"its close of {end['last_session']}", f"the shares of {end['ended_on']}"
+            reason = f"{what} is {close / MILLION:.6g} on {on} by what is known now"
             yield end | {"revision": end["revision"] + 1, "amount": amount, "reason": reason}
+
+
+def _value_at_end(end: Mapping[str, Any], closes: Closes, moment: Moment) -> int | None:
+    """What a share was worth on the shares of its end, as known now, in millionths; None where nothing can say it."""
+    ticker, since, ended_on = end["ticker"], end["last_session"], end["ended_on"]
+    eve = moment.calendar.previous(ended_on)
+    if end["carried"] is not None:
+        return round(Fraction(end["carried"]) * MILLION / closes.count_splits_to_open(ticker, since, eve, ended_on))
+    mark = closes.mark_at_open(ticker, eve, ended_on)
+    return mark[1] if mark and mark[0] == since else None
 
 
 def _share_of(close: int, fraction: float) -> float:
@@ -115,19 +123,24 @@ def _write_off(
         silent = moment.calendar.distance(since, previous)
         if ended or ticker in traded or silent < params.write_off_after:
             continue
-        _, close = closes.mark_at_open(ticker, previous, session) or closes.restate_carried(
-            ticker, carried[ticker], session
-        )
-        yield {
+        mark = closes.mark_at_open(ticker, previous, session) or closes.mark_anew(ticker, since, session)
+        end = {
             "ticker": ticker,
             "last_session": since,
             "revision": revisions.get((ticker, since), -1) + 1,
             "ended_on": session,
-            "amount": _share_of(close, params.write_off_value),
             "fraction": params.write_off_value,
             "withdrawn": False,
             "reason": f"no bar for {silent} sessions since {since}, and no word of what became of it",
+            "carried": None if mark else _undo_splits(carried[ticker], ticker, since, closes),
         }
+        close = mark[1] if mark else _value_at_end(end, closes, moment) or 0
+        yield end | {"amount": _share_of(close, params.write_off_value)}
+
+
+def _undo_splits(carried: Carried, ticker: str, since: date, closes: Closes) -> float:
+    """What a share was held at last for want of a bar, on the shares of the session that it is held at that since."""
+    return float(carried.close * closes.count_splits(ticker, since, carried.basis) / MILLION)
 
 
 def sessions_of_last_closes(frames: Mapping[str, pl.DataFrame], moment: Moment) -> list[Span]:

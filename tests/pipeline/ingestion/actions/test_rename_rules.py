@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from lake.tables.market import CORPORATE_ACTIONS
-from pipeline.ingestion.actions.rename_rules import NO_CIRCLE, ONE_SUCCESSOR, QUARTER, WHOLE_SWAP
+from pipeline.ingestion.actions.rename_rules import NO_CIRCLE, ONE_COMER, ONE_SUCCESSOR, QUARTER, WHOLE_SWAP
 from pipeline.ingestion.actions.validate_actions import validate_actions
 from tests.frames.market import CALENDAR, DAY, actions, instruments, landing
 
@@ -62,6 +62,21 @@ def test_a_swap_that_is_not_stated_of_each_company_for_one_day_is_refused() -> N
     assert refused(("AAA", "BBB", DAY), kind="ticker_swap") == [("AAA", WHOLE_SWAP)]
     apart = (("AAA", "BBB", DAY), ("BBB", "AAA", LATER))
     assert refused(*apart, kind="ticker_swap") == [("AAA", NO_CIRCLE), ("BBB", NO_CIRCLE)]
+
+
+@pytest.mark.parametrize("kind", ["rename", "ticker_swap"])
+def test_a_third_company_that_gets_the_ticker_of_a_swap_on_its_day_is_refused_with_the_swap(kind: str) -> None:
+    swap = (("AAA", "BBB", DAY), ("BBB", "AAA", DAY))
+    stated = refused(("CCC", "AAA", DAY), *swap, kind="ticker_swap")
+    assert stated == [("CCC", ONE_COMER), ("AAA", ONE_COMER), ("BBB", ONE_COMER)]
+    known = pl.concat([actions(swapped(*one)) for one in swap])
+    assert refused(("CCC", "AAA", DAY), standing=known, since=DAY, kind=kind) == [("CCC", ONE_COMER)]
+    assert refused(("CCC", "AAA", LATER), standing=known, since=LATER) == [], "a merger into who has it by then"
+
+
+def swapped(old: str, new: str, day: date) -> dict[str, object]:
+    row = {"ticker": old, "kind": "rename", "successor": new, "ex_date": day, "nature": "ticker_swap"}
+    return row | {"amount": None, "source": "another"}
 
 
 def test_companies_may_swap_their_tickers_and_swap_them_back() -> None:

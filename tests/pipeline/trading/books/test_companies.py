@@ -78,6 +78,21 @@ def test_companies_that_swap_their_tickers_keep_their_own_shares_cost_and_age(to
     assert_reconciled(given)
 
 
+@pytest.mark.parametrize("told", [D[3], D[5]])
+def test_a_third_company_of_older_facts_that_comes_to_a_swapped_ticker_joins_who_has_it_then(told: date) -> None:
+    given = holding(
+        *bars_at("A", *[10.0] * 3), *bars_at("B", *[40.0] * 3), *bars_at("C", *[40.0] * 3),
+        *bars_at("A", *[40.0] * 4, start=3), *bars_at("B", *[10.0] * 4, start=3), A=300, B=100, C=7,
+    )  # fmt: skip
+    known = {"available_at": CALENDAR.close_at(told)} if told > D[3] else {}
+    given.act(*(rename(*pair, D[3]) | known for pair in ("AB", "BA", "CA")))
+    given.settle_to(D[6])
+    held = {ticker: (one.shares, one.cost) for ticker, one in given.book.positions.items()}
+    assert held == {"B": (300, 300_000), "A": (107, 428_000)}
+    assert given.value(D[6])["nav"] == MILLION
+    assert_reconciled(given)
+
+
 def test_an_order_decided_before_a_swap_of_tickers_is_one_of_its_own_company() -> None:
     given = holding(*bars_at("A", 10.0, 10.0), *bars_at("B", 40.0, 40.0), bar("A", D[2], 40.0), bar("B", D[2], 10.0))
     given.order(D[1], "A", "buy", 100)

@@ -67,6 +67,42 @@ def test_a_split_up_to_the_write_off_changes_what_a_share_of_it_pays_and_not_the
     assert_reconciled(given)
 
 
+def merged_into_shares_that_never_trade() -> World:
+    """100 shares of PAR bought at 80.00 that become as many of NEW, of which no price is ever known."""
+    given = World(*[bar("PAR", day, 80.0) for day in DAYS[:2]], params=free(**ENDS))
+    given.order(DAYS[0], "PAR", "buy", 100)
+    terms = {"nature": "merger", "successor": "NEW", "numerator": 1, "denominator": 1}
+    given.act(delisting("PAR", DAYS[2], 90.0) | terms)
+    return given
+
+
+@pytest.mark.parametrize(
+    ("ex", "learned", "amounts"), [(4, 9, [4.0, 2.0]), (4, 2, [2.0]), (7, 9, [4.0, 2.0]), (1, 9, [4.0])]
+)
+def test_a_name_that_never_traded_is_written_off_at_its_cost_on_the_shares_that_are_known_now(
+    ex: int, learned: int, amounts: list[float]
+) -> None:
+    given = merged_into_shares_that_never_trade()
+    given.act(split("NEW", DAYS[ex], 2, 1, available_at=CALENDAR.open_at(DAYS[learned])))
+    given.settle_to(DAYS[11])
+    ends = given.rows("position_ends").sort("revision")
+    assert ends.select("amount", "carried").rows() == [(amount, 80.0) for amount in amounts]
+    # A twentieth of the 8,000.00 that they cost comes back.
+    assert given.value(DAYS[11])["nav"] == Decimal("992400.00")
+    assert_reconciled(given)
+
+
+def test_a_split_that_is_taken_back_gives_a_name_that_never_traded_its_cost_per_share_again() -> None:
+    given = merged_into_shares_that_never_trade()
+    given.act(split("NEW", DAYS[4], 3, 1))
+    given.act(split("NEW", DAYS[4], 3, 1, revision=1, withdrawn=True, available_at=CALENDAR.open_at(DAYS[9])))
+    given.settle_to(DAYS[11])
+    ends = given.rows("position_ends").sort("revision")
+    assert ends["amount"].to_list() == [pytest.approx(1.333333), pytest.approx(4.0, abs=1e-6)]
+    assert given.value(DAYS[11])["nav"] == Decimal("992400.00")
+    assert_reconciled(given)
+
+
 def test_who_gets_the_ticker_on_the_day_of_a_write_off_is_not_written_off() -> None:
     bars = [bar("AAA", day, 90.0 if number == LAST else 100.0) for number, day in enumerate(DAYS[: LAST + 1])]
     given = World(*bars, *[bar("BBB", day, 50.0) for day in DAYS[:8]], params=free(**ENDS))
