@@ -12,6 +12,7 @@ import fcntl
 import json
 import os
 import socket
+import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
@@ -53,6 +54,12 @@ def writer_lock(lake: Path, purpose: str) -> Iterator[bool]:
         yield released
 
 
+def can_be_locked(lake: Path) -> bool:
+    """Whether this user can be the lake's writer, as its disk and the modes of its files have it."""
+    lock = lake / WRITER_LOCK
+    return os.access(lake, os.W_OK) and (not lock.exists() or os.access(lock, os.R_OK | os.W_OK))
+
+
 def writer_died(lake: Path) -> bool:
     """Whether the last writer ended without releasing the lock, and nobody has written since."""
     return holder_died(lake / WRITER_LOCK)
@@ -76,7 +83,7 @@ def hold_lock(lock: Path, purpose: str) -> Iterator[bool]:
         BusyError: at once, its text naming the holder, if another process has the lock.
         OSError: if the folder cannot be written.
     """
-    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = _open(lock, lock.parent)
     try:
         _acquire(descriptor, lock)
         released = not holder_file(lock).exists()
@@ -123,7 +130,7 @@ def _write_holder(lock: Path, purpose: str) -> int:
     content = {"pid": os.getpid(), "host": socket.gethostname(), "purpose": purpose, "since": since}
     with ExitStack() as undo:
         with replace_atomic(holder_file(lock), durable=False) as draft:
-            descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            descriptor = _open(draft, lock.parent)
             undo.callback(os.close, descriptor)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             with _ignore_full_disk():
@@ -148,10 +155,32 @@ def _read_holder(lock: Path) -> tuple[str, bool] | None:
         descriptor = os.open(holder_file(lock), os.O_RDONLY | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except PermissionError:  # another user's, who kept it to himself; the kernel tells whether he lives all the same
+        return "", _is_locked(holder_file(lock))
     try:
         return os.pread(descriptor, 4096, 0).decode(errors="replace"), not _try_flock(descriptor, fcntl.LOCK_SH)
     finally:
         os.close(descriptor)
+
+
+def _open(path: Path, folder: Path) -> int:
+    """Open a file to be locked; a new one is as open as its folder, so that whoever shares the folder can look."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    os.fchmod(descriptor, 0o600 | stat.S_IMODE(folder.stat().st_mode) & 0o064)
+    return descriptor
+
+
+def _is_locked(path: Path) -> bool:
+    """Whether some process has the file locked, by the kernel's own list; True where there is no such list."""
+    try:
+        inode = path.stat().st_ino
+        lines = Path("/proc/locks").read_text(encoding="ascii").splitlines()
+    except FileNotFoundError as error:
+        return error.filename == "/proc/locks"
+    return any(words[1] == "FLOCK" and words[-3].endswith(f":{inode}") for words in map(str.split, lines))
 
 
 def _try_flock(descriptor: int, kind: int) -> bool:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from unicodedata import category
 
+from lake.access import make_lake_folder
 from lake.errors import NotALakeError, StorageError
 from lake.migrations import FORMAT
 from lake.storage.atomic import fsync_files, write_atomic
@@ -31,7 +32,7 @@ def prepare_folder(path: Path) -> None:
     try:
         if path.exists() and not (path / CREATING).exists() and any(path.iterdir()):
             raise NotALakeError(f"{path} is neither empty nor a lake; choose an empty folder or another path")
-        path.mkdir(parents=True, exist_ok=True)
+        make_lake_folder(path)
         (path / CREATING).touch()
         fsync_files([path / CREATING])
     except OSError as error:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from lake.errors import DamageError, NotALakeError
+from lake.access import OWN_FILE, make_lake_folder, make_private_folder
+from lake.errors import BusyError, DamageError, NotALakeError
 from lake.storage import delta_log
 from lake.storage.atomic import DRAFT, fsync_files, replace_atomic, write_atomic
 from lake.storage.checksums import CHECKSUMS, hash_file
-from lake.storage.lock import WRITER_HOLDER, WRITER_LOCK
+from lake.storage.commit_pointer import read_pointer
+from lake.storage.lock import WRITER_HOLDER, WRITER_LOCK, can_be_locked
 from lake.storage.manifest import CREATING, MANIFEST, check_format, check_path, read_created_at
 from lake.store import Lake
 from lake.tables import TABLES
@@ -43,27 +43,16 @@ def backup(lake: Lake, target: Path, progress: Progress = lambda *_: None) -> Co
         DamageError: if a file of the lake is missing.
     """
     known = _earlier(lake, target)
-    target.mkdir(parents=True, exist_ok=True)
-    (target / f"{BACKUP_MANIFEST}.begun").touch()  # an interrupted one can be resumed
-    with _lock_unless_read_only(lake):
-        # What replaces a file of an earlier backup comes last: interrupted before that, the earlier one is intact.
-        wanted = sorted(_published_files(lake), key=lambda path: _is_rewritten(path, lake))
-        hashes: dict[str, str] = {}
-        new = size = 0
-        for number, path in enumerate(wanted):
-            progress("backup", number, len(wanted))
-            name = str(path.relative_to(lake.path))
-            there = target / name
-            if _is_there(path, there, known.get(name)):
-                hashes[name] = known[name]
-            else:
-                _copy(path, there)
-                new += 1
-                hashes[name] = hash_file(there)
-            size += there.stat().st_size
+    make_private_folder(target)
+    (target / f"{BACKUP_MANIFEST}.begun").touch(mode=OWN_FILE)  # an interrupted one can be resumed
+    if can_be_locked(lake.path):
+        with lake.lock("backup"):
+            hashes, size, new = _copy_published(lake, target, known, progress)
+    else:
+        hashes, size, new = _copy_beside_a_writer(lake, target, known, progress)
     fsync_files(target / name for name in hashes)
     _write_manifest(target, hashes)
-    progress("backup", len(wanted), len(wanted))
+    progress("backup", len(hashes), len(hashes))
     return CopyResult(len(hashes), size, new)
 
 
@@ -84,7 +73,7 @@ def restore(source: Path, target: Path, progress: Progress = lambda *_: None) ->
     if target.exists() and any(target.iterdir()) and not cut_off:
         raise NotALakeError(f"{target} is not empty; restore into an empty folder")
     _empty(target)  # of a restore that was cut off
-    target.mkdir(parents=True, exist_ok=True)
+    make_lake_folder(target)
     (target / CREATING).touch()
     fsync_files([target / CREATING])
     try:
@@ -148,14 +137,47 @@ def _published_files(lake: Lake) -> Iterator[Path]:
             yield from (path for path in sorted((uri / CHECKSUMS).iterdir()) if path.suffix != DRAFT)
 
 
-@contextmanager
-def _lock_unless_read_only(lake: Lake) -> Iterator[None]:
-    """Exclude writers, unless nobody can write: a failing disk has to be read while that is possible."""
-    if os.statvfs(lake.path).f_flag & os.ST_RDONLY:
-        yield
-        return
-    with lake.lock("backup"):
-        yield
+def _copy_published(
+    lake: Lake, target: Path, known: Mapping[str, str], progress: Progress
+) -> tuple[dict[str, str], int, int]:
+    """Copy what is published and not there yet; return all hashes by name, the bytes in all, and how many were new."""
+    # What replaces a file of an earlier backup comes last: interrupted before that, the earlier one is intact.
+    wanted = sorted(_published_files(lake), key=lambda path: _is_rewritten(path, lake))
+    hashes: dict[str, str] = {}
+    new = size = 0
+    for number, path in enumerate(wanted):
+        progress("backup", number, len(wanted))
+        name = str(path.relative_to(lake.path))
+        there = target / name
+        if _is_there(path, there, known.get(name)):
+            hashes[name] = known[name]
+        else:
+            _copy(path, there)
+            new += 1
+            hashes[name] = hash_file(there)
+        size += there.stat().st_size
+    return hashes, size, new
+
+
+def _copy_beside_a_writer(
+    lake: Lake, target: Path, known: Mapping[str, str], progress: Progress
+) -> tuple[dict[str, str], int, int]:
+    """Copy a lake that this user, or nobody, can lock: again where something was published or moved meanwhile.
+
+    Files that are published never change, so a second attempt copies little.
+    """
+    for last in (False, False, False, True):
+        reader = Lake(lake.path, lake.formats)
+        before = read_pointer(lake.path)
+        try:
+            copied = _copy_published(reader, target, known, progress)
+            if read_pointer(lake.path) == before:
+                return copied
+        except DamageError:
+            if last and read_pointer(lake.path) == before:
+                raise
+        known = {}
+    raise BusyError(f"the lake at {lake.path} went on being written while it was copied; try again later")
 
 
 def _is_rewritten(path: Path, lake: Lake) -> bool:
@@ -208,9 +230,10 @@ def _write_manifest(folder: Path, hashes: dict[str, str]) -> None:
 
 
 def _copy(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_private_folder(target.parent)
     try:
         with replace_atomic(target, durable=False) as draft:  # all of them are forced onto the disk at the end
+            draft.touch(mode=OWN_FILE)
             shutil.copyfile(source, draft)
     except FileNotFoundError:
         raise DamageError(f"{source} is missing; `nextgen scrub` lists what else is") from None

@@ -38,10 +38,13 @@ class Invocation:
 
     @cached_property
     def lake_path(self) -> Path:
-        """The lake's folder: --lake, NEXTGEN_LAKE, or the user's data folder."""
+        """The lake's folder: --lake, NEXTGEN_LAKE, or the user's data folder. What is written is as open as it is."""
+        from lake.access import follow_access
         from pipeline.config.home import lake_home
 
-        return (self.lake_option or lake_home(self.environ)).absolute()
+        path = (self.lake_option or lake_home(self.environ)).absolute()
+        follow_access(path)
+        return path
 
     @cached_property
     def lake(self) -> Lake:

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 import click
 
+from lake.access import keep_private
 from nextgen_tui.cli import exit_codes
 from nextgen_tui.cli.invocation import Invocation, common_options, json_option
 from nextgen_tui.cli.version import print_version
@@ -90,6 +91,7 @@ class Commands(click.Group):
     def __call__(self, *_arguments: Any, **_named: Any) -> NoReturn:
         """Run the command line and leave with its exit code: the entry point of `nextgen`."""
         prepare_streams()
+        keep_private()
         sys.exit(outcome(sys.argv[1:]))
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature

@@ -56,7 +56,7 @@ def command(
 
 
 def _write(invocation: Invocation, report: Report, page: Path) -> None:
-    from lake.storage.atomic import write_atomic
+    from lake.access import write_output
     from nextgen_tui.cli.version import describe_version
     from nextgen_tui.report.page import write_page
     from nextgen_tui.report.summary_view import write_command
@@ -72,6 +72,6 @@ def _write(invocation: Invocation, report: Report, page: Path) -> None:
     source = report.provenance
     again = write_command((*source.command, "--html", str(page)), invocation.lake_path)
     proof = write_command(source.proof, invocation.lake_path)
-    write_atomic(page, write_page(report, describe_version(), again, proof))
+    write_output(page, write_page(report, describe_version(), again, proof))
     sessions = counted(report.summary.sessions, "session")
     invocation.output.say(f"{sessions} from {report.summary.first} to {report.summary.last} are told in {page}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -68,6 +68,9 @@ class RuntimeParams:
     """Threads a model trains with. Results are identical only for the same number, so each run records it."""
     durable: bool = True
     """Force every publication onto the disk before it counts; off only for a lake you can afford to lose."""
+    access: Literal["unchanged", "private", "group"] = "unchanged"
+    """Who may read the lake's files: its owner alone, or the group of its folder too, which then may write as well. A
+    new lake is private; another's files stay as they are until this says something else."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ from datetime import date, datetime
 
 import polars as pl
 
+from lake.access import set_access
 from lake.publication import find_unpublished, publish
 from lake.runs import (
     Recipe,
@@ -68,6 +69,8 @@ class Runner:
     def __init__(self, lake: Lake, settings: Settings, source: Source | None = None) -> None:
         self.lake = lake
         lake.durable = settings.runtime.durable
+        if settings.runtime.access != "unchanged":
+            set_access(lake.path, settings.runtime.access)
         self.settings = settings
         self.executor = Executor(lake, settings, source)
         self._checkpoints: dict[str, int] = {}

@@ -13,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from lake.access import make_private_folder
 from lake.storage.atomic import write_atomic
 from pipeline.config.home import state_home
 from pipeline.engine.child_command import python_command
@@ -82,7 +83,7 @@ class ChildCalendars:
     def _write_cache(self, exchange: str, values: dict[str, Any]) -> None:
         with suppress(OSError):  # a full or read-only disk costs the next program its time, and no more
             path = self._file(exchange)
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_private_folder(path.parent)
             write_atomic(path, json.dumps(values), durable=False)
 
     def _file(self, exchange: str) -> Path:

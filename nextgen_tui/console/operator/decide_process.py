@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from lake.access import follow_access
 from pipeline.control.operator.decisions import DecisionError, decide
 from pipeline.control.operator.requests import Request
 from pipeline.engine.child_command import python_command
@@ -41,6 +42,7 @@ def main(lake: str) -> int:
     from pipeline.engine.runner import Runner
 
     try:
+        follow_access(Path(lake))
         opened = Lake.open(Path(lake))
         runner = Runner(opened, load(opened.path, dict(os.environ)).settings)
         word = decide(runner, **json.loads(sys.stdin.read()), origin="console")

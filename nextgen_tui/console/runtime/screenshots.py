@@ -8,6 +8,7 @@ from typing import Any
 import click
 from textual.pilot import Pilot
 
+from lake.access import make_private_folder, write_output
 from nextgen_tui.console.app import ConsoleApp
 from nextgen_tui.console.page_screen import DETAIL_DELAY, PageScreen
 from nextgen_tui.console.screen_frame import screen_lines
@@ -30,7 +31,7 @@ def terminal_size(words: str) -> tuple[int, int]:
 
 def take_screenshots(app: ConsoleApp, folder: Path, size: tuple[int, int]) -> list[Path]:
     """Write one SVG per screen; return their paths."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_private_folder(folder)
     taken: list[Path] = []
 
     async def visit(pilot: Pilot[Any]) -> None:
@@ -40,7 +41,7 @@ def take_screenshots(app: ConsoleApp, folder: Path, size: tuple[int, int]) -> li
             await wait_until_still(pilot)
             path = folder / f"{page.number}-{name}.svg"
             title = f"nextgen: {page.question}"
-            path.write_text(app.export_screenshot(title=title, simplify=True), encoding="utf-8")
+            write_output(path, app.export_screenshot(title=title, simplify=True))
             taken.append(path)
         app.exit()
 

@@ -37,7 +37,7 @@ def export(sheet: Sheet, path: Path) -> int:
     if path.suffix not in (".csv", ".parquet"):
         raise ExportError(f"{path.name} has to end in .csv or .parquet")
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         raise ExportError(f"{path} exists already; choose another name") from None
     except OSError as error:

@@ -13,6 +13,7 @@ from typing import Any
 
 import polars as pl
 
+from lake.access import follow_access
 from lake.storage.atomic import write_atomic
 from lake.store import Lake
 from lake.tables.control import SERVICE_HEARTBEATS, TASK_ATTEMPTS, TASK_DEFINITIONS, TASK_REQUESTS
@@ -96,6 +97,7 @@ class HeartbeatWriter:
             ],
             **detail,
         }
+        follow_access(self._lake.path)  # it may have been opened to others, or closed, since the daemon began
         write_atomic(self._lake.path / "control" / FILE, json.dumps(content), durable=False)
 
     def _commit(self, result: StepResult, status: Status, reason: str) -> None:

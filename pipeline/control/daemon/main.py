@@ -12,6 +12,7 @@ from typing import NoReturn
 
 import click
 
+from lake.access import follow_access
 from lake.errors import BusyError, LakeError
 from pipeline.config import ConfigError
 from pipeline.config.folder_option import Folder
@@ -54,6 +55,7 @@ def command(
     cannot be used, 3 another daemon serves this lake.
     """
     path = (lake or lake_home(os.environ)).absolute()
+    follow_access(path)
     refuse_second_daemon(path / "control")
     with _serve_metrics(path, metrics):
         return _serve(path, schedule, pace, once=once, quiet=quiet, max_runs=max_runs)

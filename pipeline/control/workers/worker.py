@@ -7,6 +7,7 @@ import os
 import sys
 from pathlib import Path
 
+from lake.access import follow_access
 from pipeline.control.logging.json_logs import begin_worker_logging
 from pipeline.control.workers.job import GO, Job, JobReport
 
@@ -22,6 +23,7 @@ def main() -> int:
     lake, report, job_line = (sys.stdin.readline().rstrip("\n") for _ in range(3))
     if sys.stdin.readline().strip() != GO:
         return 0
+    follow_access(Path(lake))
     job = Job.from_json(job_line)
     begin_worker_logging(task=job.task, slot=job.slot, attempt=job.attempt)
     try:

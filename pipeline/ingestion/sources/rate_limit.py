@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
+from lake.access import make_private_folder
+
 MAX_HOLD = 3_600.0
 """Seconds; a moment further away than this was written under another clock and does not count."""
 
@@ -52,7 +54,7 @@ class RateLimit:
             _write(file, next_free, max(held_until, now + min(seconds, MAX_HOLD)))
 
     def _file(self) -> IO[str]:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        make_private_folder(self._path.parent)
         file = self._path.open("a+", encoding="utf-8")
         fcntl.flock(file, fcntl.LOCK_EX)  # released when the file is closed, also by a crash
         return file

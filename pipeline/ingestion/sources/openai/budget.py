@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
+from lake.access import make_private_folder
 from pipeline.ingestion.sources.openai.state_file import transaction
 
 SCHEMA = """
@@ -16,7 +17,7 @@ class Budget:
     """Every change is one transaction, so a crash costs at most a reservation."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private_folder(path.parent)
         self._path = path
         with transaction(path) as db:
             db.executescript(SCHEMA)

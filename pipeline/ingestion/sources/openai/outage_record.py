@@ -7,6 +7,7 @@ import json
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from lake.access import make_private_folder
 from pipeline.config.secrets import Secret
 from pipeline.ingestion.news.llm_outages import Outage
 from pipeline.ingestion.news.params import LanguageModelParams
@@ -21,7 +22,7 @@ class OutageRecord:
     """One row for each combination of server, model, form and key; another one of them is asked at once."""
 
     def __init__(self, path: Path, params: LanguageModelParams, key: Secret | None) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private_folder(path.parent)
         self._path = path
         # Of the key only a fingerprint: enough to see that it is another one.
         mark = hashlib.sha256(key.reveal().encode()).hexdigest()[:16] if key else ""

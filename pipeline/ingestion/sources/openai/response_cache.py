@@ -8,6 +8,7 @@ from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 
+from lake.access import make_private_folder
 from pipeline.ingestion.sources.openai.state_file import transaction
 from pipeline.ingestion.sources.openai.transcript import Transcript
 
@@ -22,7 +23,7 @@ class ResponseCache:
     """One file for all processes of a user; every change is one transaction."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private_folder(path.parent)
         self._path = path
         with transaction(self._path) as db:
             db.executescript(SCHEMA)

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lake.access import make_private_folder
 from lake.storage.atomic import write_atomic
 from pipeline.network.addresses import Origin, origin_of
 from pipeline.network.errors import Kind, NetworkError
@@ -129,7 +130,7 @@ class Fetcher:
         return found if found.url == url else None
 
     def _cache(self, document: Document) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(self.folder)
         write_atomic(self._path(document.url), json.dumps(asdict(document)), durable=False)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+from lake.access import make_private_folder
 from pipeline.config.home import PROXY_VARIABLE
 from pipeline.ingestion.sources.rate_limit import RateLimit
 
@@ -174,7 +175,7 @@ class Connection:
 
             logging.getLogger("yfinance").setLevel(logging.CRITICAL)  # what it logs is raised, and told by us
             yfinance.config.debug.hide_exceptions = False
-            self.state.mkdir(parents=True, exist_ok=True)
+            make_private_folder(self.state)
             yfinance.set_tz_cache_location(str(self.state))
             self._session = _recording_session(self)
         return self._session

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
+from lake.access import make_private_folder
 from lake.storage.atomic import write_atomic
 
 
@@ -39,7 +40,7 @@ class ResumeCache:
     def __init__(self, root: Path, question: str, minutes: float, now: Callable[[], float] = time.time) -> None:
         self._folder = root / hashlib.sha256(question.encode()).hexdigest()[:32]
         _forget_old(root, now() - minutes * 60)
-        self._folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(self._folder)
 
     def answers(self) -> dict[str, CachedAnswer]:
         """Symbol -> answer of all that came so far; an unreadable file is as if it had not come."""
