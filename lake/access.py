@@ -54,6 +54,7 @@ def make_private_folder(path: Path) -> None:
     """
     for folder in [one for one in (*reversed(path.absolute().parents), path) if not one.exists()]:
         folder.mkdir(mode=OWN_FOLDER, exist_ok=True)
+        folder.chmod(OWN_FOLDER)  # the mask may have taken rights from the owner too
 
 
 def set_access(lake: Path, sharing: Sharing) -> int:

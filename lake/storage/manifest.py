@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from unicodedata import category
@@ -68,15 +70,16 @@ def check_format(path: Path, *, older: bool = False) -> int:
 
     Raises:
         NotALakeError: if there is no lake at the path, or a newer program made it, or an earlier one.
+        StorageError: if this user may not read it.
     """
     check_path(path)
     manifest = path / MANIFEST
-    if not manifest.exists():
+    if not _exists(manifest):
         raise NotALakeError(
             f"there is no lake at {path}; create one with `nextgen init`, or choose another with --lake"
         )
     try:
-        made_with = int(load_checksummed(manifest.read_bytes())["format"])
+        made_with = int(load_checksummed(_read(manifest))["format"])
     except (ValueError, KeyError, TypeError) as error:
         raise NotALakeError(f"{manifest} cannot be read; restore it from a backup") from error
     if made_with > FORMAT:
@@ -89,6 +92,27 @@ def check_format(path: Path, *, older: bool = False) -> int:
             "`nextgen backup`, then run `nextgen migrate` (with --dry-run to see what would change)"
         )
     return made_with
+
+
+def _exists(manifest: Path) -> bool:
+    with _say_who_may_read(manifest.parent):
+        return manifest.exists()
+
+
+def _read(manifest: Path) -> bytes:
+    with _say_who_may_read(manifest.parent):
+        return manifest.read_bytes()
+
+
+@contextmanager
+def _say_who_may_read(lake: Path) -> Iterator[None]:
+    try:
+        yield
+    except PermissionError:
+        raise StorageError(
+            f"the lake at {lake} may not be read by this user; ask its owner to open it to a group you are in "
+            "(the setting runtime.access), or choose another with --lake"
+        ) from None
 
 
 def _write(path: Path, content: dict[str, object]) -> None:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from lake.access import OWN_FILE, make_lake_folder, make_private_folder
+from lake.access import OWN_FILE, make_lake_folder, make_private_folder, write_output
 from lake.errors import BusyError, DamageError, NotALakeError
 from lake.storage import delta_log
-from lake.storage.atomic import DRAFT, fsync_files, replace_atomic, write_atomic
+from lake.storage.atomic import DRAFT, fsync_files, replace_atomic
 from lake.storage.checksums import CHECKSUMS, hash_file
 from lake.storage.commit_pointer import read_pointer
 from lake.storage.lock import WRITER_HOLDER, WRITER_LOCK, can_be_locked
@@ -225,7 +225,7 @@ def _read_known_hashes(folder: Path) -> dict[str, str]:
 
 def _write_manifest(folder: Path, hashes: dict[str, str]) -> None:
     content = {"made_at": datetime.now(UTC).isoformat(), "files": hashes}
-    write_atomic(folder / BACKUP_MANIFEST, json.dumps(content, indent=1))
+    write_output(folder / BACKUP_MANIFEST, json.dumps(content, indent=1))
     (folder / f"{BACKUP_MANIFEST}.begun").unlink(missing_ok=True)
 
 
