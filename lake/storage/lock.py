@@ -180,7 +180,9 @@ def _is_locked(path: Path) -> bool:
         lines = Path("/proc/locks").read_text(encoding="ascii").splitlines()
     except FileNotFoundError as error:
         return error.filename == "/proc/locks"
-    return any(words[1] == "FLOCK" and words[-3].endswith(f":{inode}") for words in map(str.split, lines))
+    # 1: FLOCK ADVISORY WRITE pid major:minor:inode start end
+    locks = [line.split() for line in lines]
+    return any(words[1] == "FLOCK" and words[-3].endswith(f":{inode}") for words in locks)
 
 
 def _try_flock(descriptor: int, kind: int) -> bool:
