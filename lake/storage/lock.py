@@ -179,7 +179,7 @@ def _is_locked(path: Path) -> bool:
         inode = path.stat().st_ino
         lines = Path("/proc/locks").read_text(encoding="ascii").splitlines()
     except FileNotFoundError as error:
-        return error.filename == "/proc/locks"
+        return bool(error.filename == "/proc/locks")
     # 1: FLOCK ADVISORY WRITE pid major:minor:inode start end
     locks = [line.split() for line in lines]
     return any(words[1] == "FLOCK" and words[-3].endswith(f":{inode}") for words in locks)
