@@ -25,7 +25,7 @@ from pipeline.ingestion.imports.validate import validate_predictions, validate_t
 from pipeline.ingestion.news.articles import validate_articles
 from pipeline.ingestion.params import IngestionParams
 from pipeline.ingestion.prices.cross_check import validate_second_source
-from pipeline.ingestion.prices.validate_bars import LOOKBACK, validate_bars
+from pipeline.ingestion.prices.validate_bars import LOOKBACK, set_aside_bars
 from pipeline.ingestion.prices.waiting_bars import WAITING, sessions_of_waiting
 from pipeline.ingestion.rates.validate_rates import validate_rates
 from pipeline.ingestion.universe.index_constituents import validate_memberships
@@ -50,7 +50,7 @@ def quarantine(
     """
     ends = corporate_actions.filter(pl.col("kind") != "split")
     known = (market_prices, instruments, cut_to_recent(corporate_actions, "ex_date", LOOKBACK, moment))
-    bars = validate_bars(quarantined_rows, raw_prices, *known, moment, params).bad
+    bars = set_aside_bars(quarantined_rows, raw_prices, *known, moment, params)
     raw_prices = raw_prices.filter(pl.col("session") >= moment.since)
     rates = Conversion(fx_rates, moment.session, params.max_rate_age_days)
     left = {

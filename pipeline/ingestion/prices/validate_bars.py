@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from typing import NamedTuple
 
 import polars as pl
@@ -12,6 +14,7 @@ from lake.tables.market import MARKET_PRICES
 from pipeline.engine.stage import Moment
 from pipeline.ingestion.decode_payloads import SET_ASIDE
 from pipeline.ingestion.params import IngestionParams
+from pipeline.ingestion.prices.bar_blocks import join_blocks, read_blocks, recall_text
 from pipeline.ingestion.prices.bar_rules import COMPARED, read_bars
 from pipeline.ingestion.prices.jumps import BAR, MEMORY, SUSPENDED, JumpVerdicts, judge_jumps
 from pipeline.ingestion.prices.waiting_bars import keep_waiting, read_waiting, select_waiting
@@ -66,16 +69,91 @@ def validate_bars(
         moment: the sessions, and their calendar.
         params: lags and limits.
     """
-    landed = raw_prices.filter(pl.col("session") >= moment.since)
-    bars = _add_arrival(read_bars(landed, instruments, moment.calendar), moment, params)
-    sound = bars.filter(pl.col("rule").is_null()).sort("arrival", *BAR)
-    single = drop_repeats(_add_landing(sound, moment, params.publication_lag(moment.calendar)))
-    left = single.filter(pl.col("rule").is_null()).sort("arrival", maintain_order=True)
+    judged = _judge_bars(quarantined_rows, raw_prices, market_prices, instruments, corporate_actions, moment, params)
+    good, bad = zip(*judged, strict=True)
+    return ValidatedBars(pl.concat(good).sort(MARKET_PRICES.key), pl.concat(bad).sort("payload_id", "line"))
+
+
+def set_aside_bars(
+    quarantined_rows: pl.DataFrame,
+    raw_prices: pl.DataFrame,
+    market_prices: pl.DataFrame,
+    instruments: pl.DataFrame,
+    corporate_actions: pl.DataFrame,
+    moment: Moment,
+    params: IngestionParams,
+) -> pl.DataFrame:
+    """Return what `validate_bars` sets aside, and hold no more of what it does not than a block."""
+    judged = _judge_bars(quarantined_rows, raw_prices, market_prices, instruments, corporate_actions, moment, params)
+    return pl.concat([bad for _, bad in judged]).sort("payload_id", "line")
+
+
+def _judge_bars(
+    quarantined_rows: pl.DataFrame,
+    raw_prices: pl.DataFrame,
+    market_prices: pl.DataFrame,
+    instruments: pl.DataFrame,
+    corporate_actions: pl.DataFrame,
+    moment: Moment,
+    params: IngestionParams,
+) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+    """Yield the two parts of `ValidatedBars`, bit by bit, each in the order it comes."""
+    landed = raw_prices.filter(pl.col("kind") == "bars", pl.col("session") >= moment.since)
     days = moment.calendar.frame(moment.calendar.days[0], moment.session).select("session", "position")
     known = market_prices.select(COLUMNS).join(days, on="session", how="left", maintain_order="left")
-    good = [known.clear().select(*COLUMNS, new=pl.lit(False))]
-    suspended = [left.clear()]
+    nothing = known.clear().select(*COLUMNS, new=pl.lit(False))
+    blocks = read_blocks(
+        landed, lambda rows: _add_arrival(read_bars(rows, instruments, moment.calendar), moment, params)
+    )
+    sound, broken = map(list, zip(*blocks, strict=True))
+    yield nothing, pl.concat(broken)
     waiting = read_waiting(quarantined_rows, raw_prices, instruments, moment, params)
+    linked = _linked_tickers(corporate_actions)
+    groups = _group(sound, waiting, linked)
+    alone = len(groups) == 1
+    oldest = _oldest_of_arrivals(groups)
+    del sound
+    while groups:
+        group = _add_landing(groups.pop().sort("arrival", *BAR), oldest, moment, params)
+        single = drop_repeats(group, partial(recall_text, raw_prices=landed))
+        left = single.filter(pl.col("rule").is_null()).sort("arrival", maintain_order=True)
+        repeats = single.filter(pl.col("rule").is_not_null())
+        concerned = known if alone else known.filter(pl.col("ticker").is_in([*group["ticker"].unique(), *linked]))
+        good, suspended = _walk_arrivals(left, waiting, concerned, corporate_actions, moment, params)
+        told = recall_text(suspended, landed).with_columns(rule=pl.lit(SUSPENDED))
+        yield pl.concat([nothing, *good]), pl.concat([part.select(*SET_ASIDE) for part in (repeats, told)])
+
+
+def _linked_tickers(corporate_actions: pl.DataFrame) -> set[str]:
+    """Those that a bar may follow from another's."""
+    facts = corporate_actions.filter(pl.col("kind").is_in(["rename", "delisting"]))
+    return {*facts["ticker"], *facts["successor"].drop_nulls()}
+
+
+def _group(sound: list[pl.DataFrame], waiting: pl.DataFrame, linked: set[str]) -> list[pl.DataFrame]:
+    """The bars that are judged together: all of them, but where all arrive at once, those of some companies."""
+    arrivals = {day for bars in sound for day in bars["arrival"].unique()}
+    if len(arrivals) > 1 or not waiting.is_empty():
+        return [pl.concat(sound)]
+    return join_blocks(sound, linked)
+
+
+def _oldest_of_arrivals(groups: list[pl.DataFrame]) -> pl.DataFrame:
+    """arrival, and oldest: the first session of all bars that arrive then."""
+    firsts = pl.concat([bars.group_by("arrival").agg(oldest=pl.col("session").min()) for bars in groups])
+    return firsts.group_by("arrival").agg(pl.col("oldest").min())
+
+
+def _walk_arrivals(
+    left: pl.DataFrame,
+    waiting: pl.DataFrame,
+    known: pl.DataFrame,
+    corporate_actions: pl.DataFrame,
+    moment: Moment,
+    params: IngestionParams,
+) -> tuple[list[pl.DataFrame], pl.DataFrame]:
+    """The bars that stand, arrival by arrival, and those that are suspended at their own."""
+    good, suspended = [], [left.clear()]
     for batch in left.partition_by("arrival", maintain_order=True):  # few steps for each: there may be thousands
         public = moment.calendar.close_at(batch["arrival"][0]) + params.publication_lag(moment.calendar)
         asked = select_waiting(waiting, batch, known, public, moment.calendar)
@@ -85,9 +163,7 @@ def validate_bars(
         suspended.append(doubted.filter(~pl.col("carried")).select(left.columns))
         waiting = keep_waiting(doubted, public, params.jump)
         known = pl.concat([known, stand.lazy().filter("new").select(known.columns).collect()])
-    aside = (bars, single, pl.concat(suspended).with_columns(rule=pl.lit(SUSPENDED)))
-    bad = pl.concat(part.filter(pl.col("rule").is_not_null()).select(*SET_ASIDE) for part in aside)
-    return ValidatedBars(pl.concat(good).sort(MARKET_PRICES.key), bad.sort("payload_id", "line"))
+    return good, pl.concat(suspended)
 
 
 def _add_arrival(bars: pl.DataFrame, moment: Moment, params: IngestionParams) -> pl.DataFrame:
@@ -110,11 +186,14 @@ def _add_arrival(bars: pl.DataFrame, moment: Moment, params: IngestionParams) ->
     )
 
 
-def _add_landing(sound: pl.DataFrame, moment: Moment, lag: timedelta) -> pl.DataFrame:
+def _add_landing(
+    sound: pl.DataFrame, oldest: pl.DataFrame, moment: Moment, params: IngestionParams
+) -> pl.DataFrame:
     """Add shown_at, when the landing could be known, and oldest, the first session of all that arrives with the bar."""
+    lag = params.publication_lag(moment.calendar)
     landed = {day: moment.calendar.close_at(day) + lag for day in sound["landed"].unique().to_list()}
     shown = pl.col("landed").replace_strict(landed, return_dtype=UTC) if landed else pl.lit(None, dtype=UTC)
-    return sound.with_columns(shown_at=shown, oldest=pl.col("session").min().over("arrival"))
+    return sound.join(oldest, on="arrival", how="left", maintain_order="left").with_columns(shown_at=shown)
 
 
 def _last_known(known: pl.DataFrame, asked: pl.DataFrame, public: datetime, moment: Moment) -> pl.DataFrame:
@@ -197,15 +276,22 @@ def _judge(
     return judge_jumps(new, known, announced, zone, jump, again.select(BAR))
 
 
-def drop_repeats(sound: pl.DataFrame) -> pl.DataFrame:
-    """Set aside all but one of an arrival's identical rows, all conflicting ones, and what a later answer replaced."""
+def drop_repeats(
+    sound: pl.DataFrame, recall: Callable[[pl.DataFrame], pl.DataFrame] = lambda bars: bars
+) -> pl.DataFrame:
+    """Set aside all but one of an arrival's identical rows, all conflicting ones, and what a later answer replaced.
+
+    Args:
+        sound: bars that break no rule by themselves.
+        recall: gives bars their text where they come without.
+    """
     bar = ["arrival", *BAR]
     twice = sound.select(bar).is_duplicated()
     if not twice.any():
         return sound
     asked_at = pl.coalesce("stated", "fetched_at")
     first = pl.int_range(pl.len()).over(bar, order_by=["text", "payload_id", "line"]) == 0
-    repeats = sound.filter(twice).with_columns(replaced=asked_at < asked_at.max().over(bar))
+    repeats = recall(sound.filter(twice)).with_columns(replaced=asked_at < asked_at.max().over(bar))
     last = repeats.filter(~pl.col("replaced")).with_columns(
         rule=pl.when(pl.struct(COMPARED).n_unique().over(bar) > 1)
         .then(pl.lit(TWO_VALUES))

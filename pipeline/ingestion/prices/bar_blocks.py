@@ -1,0 +1,84 @@
+"""Reads landed bars a block of payloads at a time, and keeps the text of those lines only that are told about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import NamedTuple
+
+import polars as pl
+
+from pipeline.ingestion.decode_payloads import SET_ASIDE, decode
+from pipeline.ingestion.parse_values import normalize_ticker
+
+MAX_BYTES = 2**23
+"""Of a block's payloads, the last ticker's aside: some 75,000 daily bars."""
+LINE = ("payload_id", "line")
+"""What names a delivered line."""
+
+
+class BarBlock(NamedTuple):
+    """The bars of a block of payloads."""
+
+    sound: pl.DataFrame
+    """Those that break no rule by themselves; their `text` is null."""
+    broken: pl.DataFrame
+    """The columns of SET_ASIDE of the others."""
+
+
+def read_blocks(raw_prices: pl.DataFrame, read: Callable[[pl.DataFrame], pl.DataFrame]) -> Iterator[BarBlock]:
+    """Yield the bars of landed payloads, all payloads of a ticker in one block.
+
+    Args:
+        raw_prices: landed rows.
+        read: gives the bars of some of them: their `text`, and the `rule` that each breaks.
+    """
+    for block in _cut(raw_prices):
+        bars = read(block)
+        sound = bars.filter(pl.col("rule").is_null()).with_columns(text=pl.lit(None, pl.String))
+        yield BarBlock(sound, bars.filter(pl.col("rule").is_not_null()).select(*SET_ASIDE))
+
+
+def _cut(raw_prices: pl.DataFrame) -> list[pl.DataFrame]:
+    """Blocks of payloads in the order of their tickers; where one is enough, the rows as they are."""
+    size = pl.col("payload").str.len_bytes().cast(pl.Int64)
+    if int(raw_prices.select(size.sum()).item()) <= MAX_BYTES:
+        return [raw_prices]
+    ordered = raw_prices.with_columns(of=normalize_ticker("ticker")).sort("of", "payload_id")
+    begun = ordered.with_columns(block=(size.cum_sum() - size) // MAX_BYTES)
+    blocks = begun.with_columns(pl.col("block").first().over("of")).drop("of")
+    return blocks.partition_by("block", maintain_order=True, include_key=False)
+
+
+def join_blocks(blocks: Sequence[pl.DataFrame], linked: Collection[str]) -> list[pl.DataFrame]:
+    """Put together the blocks that share a ticker, and those with tickers that are linked.
+
+    Args:
+        blocks: frames with ticker.
+        linked: tickers that have to be looked at together.
+    """
+    joined: list[tuple[set[str], list[pl.DataFrame]]] = []
+    for block in blocks:
+        tickers, frames = set(block["ticker"].unique()), [block]
+        if not tickers.isdisjoint(linked):
+            tickers.update(linked)
+        apart = []
+        for group in joined:
+            if group[0].isdisjoint(tickers):
+                apart.append(group)
+            else:
+                tickers, frames = tickers | group[0], group[1] + frames
+        joined = [*apart, (tickers, frames)]
+    return [pl.concat(frames) for _, frames in joined]
+
+
+def recall_text(bars: pl.DataFrame, raw_prices: pl.DataFrame) -> pl.DataFrame:
+    """Return the bars with the text of each line, read once more from the payloads they are of."""
+    if bars.is_empty():
+        return bars
+    wanted = bars.select(*LINE)
+    landed = raw_prices.join(wanted, on="payload_id", how="semi")
+    texts = [
+        decode(block, ("ticker",)).select(*LINE, "text").join(wanted, on=LINE, how="semi") for block in _cut(landed)
+    ]
+    told = bars.drop("text").join(pl.concat(texts), on=LINE, how="left", maintain_order="left")
+    return told.select(bars.columns)
