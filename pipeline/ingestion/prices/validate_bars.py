@@ -186,9 +186,7 @@ def _add_arrival(bars: pl.DataFrame, moment: Moment, params: IngestionParams) ->
     )
 
 
-def _add_landing(
-    sound: pl.DataFrame, oldest: pl.DataFrame, moment: Moment, params: IngestionParams
-) -> pl.DataFrame:
+def _add_landing(sound: pl.DataFrame, oldest: pl.DataFrame, moment: Moment, params: IngestionParams) -> pl.DataFrame:
     """Add shown_at, when the landing could be known, and oldest, the first session of all that arrives with the bar."""
     lag = params.publication_lag(moment.calendar)
     landed = {day: moment.calendar.close_at(day) + lag for day in sound["landed"].unique().to_list()}

@@ -54,7 +54,9 @@ def _judge(raw: pl.DataFrame, facts: pl.DataFrame) -> tuple[pl.DataFrame, pl.Dat
 )
 def test_the_size_of_a_block_changes_no_bit(payloads: list[tuple[str, list[dict[str, Any]]]], told: list[Any]) -> None:
     raw = pl.concat(
-        landing([_line(**{"ticker": ticker, **line}) for line in lines], ticker=ticker, history=True, source=f"s{number}")
+        landing(
+            [_line(**{"ticker": ticker, **line}) for line in lines], ticker=ticker, history=True, source=f"s{number}"
+        )
         for number, (ticker, lines) in enumerate(payloads)
     )
     seen = set()
