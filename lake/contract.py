@@ -328,7 +328,8 @@ def require_columns(uri: str, table: Table, columns: Collection[str]) -> None:
     """
     expected = table.for_columns(columns).stored_schema
     further = {name for name, column in table.columns.items() if column is table.further}
-    if unknown := [name for name in columns if name not in expected]:
+    unknown = [name for name in columns if name not in expected]
+    if unknown and table.published_by_run:  # a control table goes on: nothing reads what it does not know
         raise NotALakeError(
             f"{uri} has {_name_first(unknown)}, which this program does not know: a newer program or another "
             "one made it; use that program"

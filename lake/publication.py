@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from lake.errors import LakeError
+from lake.foreign import WAY_OUT, ForeignCommit
 from lake.migrations import FORMATS
 from lake.migrations.steps import select_steps, upgrade_rows
 from lake.runs import Run, runs_to_frame
@@ -80,10 +81,8 @@ def _read_interrupted(commit: dict[str, Any], table: str) -> Run:
     try:
         record = commit["recipe"]["run"]
     except KeyError:
-        raise LakeError(
-            f"{table} has a version {commit['version']} above the published one that no run of ours wrote; "
-            "restore the table from a backup, or move the lake aside"
-        ) from None
+        foreign = ForeignCommit(table, commit["version"], commit["operation"], commit["timestamp"])
+        raise LakeError(f"{foreign}; {WAY_OUT}") from None
     record = _in_todays_columns(record)
     record["session"], record["since"] = (date.fromisoformat(record[name]) for name in ("session", "since"))
     record["as_of"], record["started_at"] = (datetime.fromisoformat(record[name]) for name in ("as_of", "started_at"))

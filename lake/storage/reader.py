@@ -191,10 +191,18 @@ class Reader:
         wanted = list(columns) if columns is not None else list(schema)
         if not files:
             return pl.DataFrame(schema={name: schema[name] for name in wanted})
-        try:
-            scan = self._scan(table, files)
+
+        def read(scan: pl.LazyFrame) -> pl.DataFrame:
             rows = scan.filter(*conditions).select(wanted) if conditions else scan.select(wanted)
             return collect_rows(rows.sort(order) if order else rows, files)
+
+        try:
+            try:
+                return read(self._scan(table, files))
+            except (pl.exceptions.SchemaError, pl.exceptions.ShapeError):
+                if table.published_by_run:
+                    raise
+                return read(self._scan_any(table, files))
         except FileNotFoundError as error:
             raise DamageError(f"{table.name} at version {version}: a data file is missing: {error}") from error
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
@@ -217,6 +225,17 @@ class Reader:
             lacking = [name for name, one in table.columns.items() if one is table.further and name not in columns]
             rows = rows.with_columns(pl.lit(None, dtype=schema[name]).alias(name) for name in lacking)
             parts.append(upgrade_rows(rows, steps, [*columns, *lacking], schema))
+        return pl.concat(parts)
+
+    def _scan_any(self, table: Table, files: list[FileSpan]) -> pl.LazyFrame:
+        """The rows of a control table to which another program added files: of their columns those that are known."""
+        root, schema = Path(self.uri(table)), table.stored_schema
+        parts = []
+        for file in files:
+            there = self._schema(f"{root}/{file.path}")
+            known = [pl.col(name).cast(kind, strict=False) if name in there else pl.lit(None, dtype=kind).alias(name)
+                     for name, kind in schema.items()]  # fmt: skip
+            parts.append(self._cache.scan(root, [file], there).select(known))
         return pl.concat(parts)
 
     def _schema(self, file: str) -> pl.Schema:

@@ -16,18 +16,24 @@ if TYPE_CHECKING:
 
 
 @click.command("recover", cls=ReadingCommand)
+@click.option("--discard-foreign", is_flag=True, help="Set aside what other programs committed to tables, too.")
 @pass_invocation
-def command(invocation: Invocation) -> int:
+def command(invocation: Invocation, discard_foreign: bool) -> int:
     """Repair what a crash left behind, and finish the interrupted cycle.
 
     Every command that writes does this first. What was published is checked; damage to it is reported, and nothing is
-    changed. Exit code 1 if interrupted work needs a plugin that does not work: it is kept until the plugin does.
+    changed. With --discard-foreign, what another program committed on top of what is published (OPTIMIZE, DELETE,
+    RESTORE and the like) is moved to quarantine, and with it all that is not published yet, which is done again.
+    Exit code 1 if interrupted work needs a plugin that does not work: it is kept until the plugin does.
     """
+    from lake.foreign import discard_foreign_commits
     from nextgen_tui.cli import exit_codes
     from nextgen_tui.text.formats import counted
 
     lake, output = invocation.lake, invocation.output
     with lake.lock("recovery"):
+        if discard_foreign:
+            discard_foreign_commits(lake)
         repairs = list(lake.repairs)
         finished, waiting, broken = _finish(invocation.runner)
     for repair in repairs:

@@ -17,7 +17,7 @@ from pipeline.control.schedule.schedule_file import Calendars
 from pipeline.health.checks import SEVERITY, Check, Status, worst
 from pipeline.reading.cycles import CycleFacts, last_training, recent_cycles
 from pipeline.reading.market_time import calendars_from, read_changes
-from pipeline.reading.operation_parts import PartHealth, judge_parts
+from pipeline.reading.operation_parts import AFTER_DAMAGE, PartHealth, judge_parts
 from pipeline.text_format import counted
 
 RUN_COLUMNS = ("run_id", "work", "cycle_id", "stage", "session", "status", "error", "written", "seconds", "started_at")
@@ -34,7 +34,6 @@ CHECK_SCHEMA: dict[str, PolarsType] = {
     **dict.fromkeys(("value", "limit"), pl.Float64),
     **dict.fromkeys(("message", "fix", "retry"), pl.String),
 }
-AFTER_DAMAGE = "`nextgen scrub` lists damaged files, `nextgen restore` restores a backup"
 CYCLES = 5
 """How many of the last cycles a verdict names."""
 

@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 
 from lake.contract import RUN_ID
+from lake.foreign import WAY_OUT, find_foreign_commits, find_missing_files
 from lake.runs import decision_lag, last_decision
 from lake.storage.lock import WRITER_LOCK, find_holder
 from lake.store import Lake
@@ -30,7 +31,7 @@ from pipeline.control.schedule.task import OPERATOR_ACTIONS, Schedule, Task
 from pipeline.health.checks import Status
 from pipeline.reading.daemon import MAX_DELAY, DaemonState, read_daemon
 from pipeline.reading.market_time import calendars_from, read_changes
-from pipeline.text_format import percent, rough_duration
+from pipeline.text_format import counted, percent, rough_duration
 
 MAX_FAILING_DELAY = timedelta(days=1)
 """How late a slot may be before that counts as a failure."""
@@ -42,6 +43,7 @@ MIN_FREE = 1 << 30
 """Bytes of free disk below which it is a failure; below five times as much it is worth a warning."""
 MAX_MEMORY, MAX_DESCRIPTORS = 500_000_000, 200
 """Bytes and open files of a daemon above which it is worth a warning: it needs 200 MB and 20."""
+AFTER_DAMAGE = "`nextgen scrub` lists damaged files, `nextgen restore` restores a backup"
 WITHOUT_LOCK = tuple(f"request:{action}" for action in OPERATOR_ACTIONS)
 
 
@@ -86,6 +88,7 @@ def judge_parts(
         _schedule(schedule),
         *(_task(task, definitions, journal, now) for task in schedule.schedule.tasks if task.enabled),
         _disk(lake, measure_lake),
+        _files(lake, measure_lake),
         *(_tables(lake, schedule.schedule, market_time) if market_time else ()),
         _writer(lake, journal),
         _resources(lake, now),
@@ -243,6 +246,22 @@ def _disk(lake: Lake, measure_lake: bool) -> PartHealth:
     room = f"{free / 1e9:.1f} GB" if free >= MIN_FREE else f"{free / 1e6:.0f} MB"
     fix = "" if status == "ok" else "free disk space; `nextgen gc` deletes data files that no run refers to"
     return PartHealth("disk", status, f"The disk has {room} free", facts, fix=fix)
+
+
+def _files(lake: Lake, measure_lake: bool) -> PartHealth:
+    """Whether other programs changed tables; a file that is gone is looked for where time is taken to measure."""
+    if measure_lake and (missing := find_missing_files(lake)):
+        words = f"{counted(len(missing), 'data file')} of what is published are gone, the first is {missing[0]}"
+        return PartHealth("tables", "fail", words, {"missing": len(missing)}, fix=AFTER_DAMAGE)
+    foreign = sorted(find_foreign_commits(lake), key=lambda one: not one.stops)
+    if not foreign:
+        return PartHealth("tables", "ok", "No other program has changed a table")
+    first, more = foreign[0], f" ({len(foreign) - 1} more)" if len(foreign) > 1 else ""
+    facts = {"foreign": len(foreign)}
+    if first.stops:
+        return PartHealth("tables", "fail", f"{first}{more}; no cycle can run", facts, first.at, WAY_OUT)
+    words = f"{first}{more}; of its rows only those count that make sense"
+    return PartHealth("tables", "warn", words, facts, first.at, f"`nextgen show {first.table}` shows them")
 
 
 def _refuse(_events: Sequence[Event]) -> None:
