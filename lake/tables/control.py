@@ -5,7 +5,7 @@ from enum import StrEnum
 import polars as pl
 
 from lake.contract import Column, Table
-from lake.tables.vocabulary import SESSION, TICKER, count, instant, number, text
+from lake.tables.vocabulary import SESSION, TICKER, count, flag, instant, number, text
 
 
 class WorkKind(StrEnum):
@@ -151,6 +151,31 @@ MODEL_CHOICES = Table(
         "reason": text("why, in the operator's words", max_length=1_000),
         "decided_at": instant("when; in a simulated market, its own time"),
         "origin": Column(pl.String(), "name", "where it was made", pattern="console|cli"),
+    },
+)
+
+TRADING_SWITCHES = Table(
+    name="trading_switches",
+    domain="control",
+    doc="The operator's word that trading is paused, killed or resumed; `plan` and `execute` obey it.",
+    key=("switch_id",),
+    mode="append",
+    owner="operator",
+    clock="session",
+    available="decided_at",
+    root="the operator's request or decision",
+    published_by_run=False,
+    columns={
+        "switch_id": text("chosen by the client, so that a repeated word counts once", unit="id", max_length=80),
+        "session": Column(pl.Date(), "exchange date", "the first session whose plan was not published then"),
+        "switch": Column(pl.String(), "name", "what was said", pattern="pause|kill|resume"),
+        "closes_positions": flag("true for a kill that also closes what is held, at the opens that follow"),
+        "lifts": Column(pl.List(pl.String()), "ids", "of a resume: the pauses and kills that its maker knew of"),
+        "reason": text("why, in the operator's words", max_length=1_000),
+        "decided_at": instant("when; in a simulated market, its own time"),
+        "recorded_at": instant("when, by the computer's clock"),
+        "origin": Column(pl.String(), "name", "where it was made", pattern="console|cli"),
+        "decided_by": text("the user of the system who made it", max_length=80),
     },
 )
 

@@ -51,6 +51,9 @@ COMMANDS: dict[str, dict[str, CommandEntry]] = {
     "Decide": {
         "approve": CommandEntry("approve", "Approve a planned trade before the open."),
         "veto": CommandEntry("veto", "Veto a planned trade before the open."),
+        "pause": CommandEntry("pause", "Pause trading: nothing new is ordered from now on."),
+        "kill": CommandEntry("kill", "Stop trading at once: no order goes to its open, decided or not."),
+        "resume": CommandEntry("resume", "Resume trading after a pause or a kill."),
         "actions": CommandEntry("actions", "List, add, correct, withdraw or release corporate actions."),
         "promote": CommandEntry("promote", "Promote a trained model to champion."),
         "rollback": CommandEntry("rollback", "Restore the previous champion."),

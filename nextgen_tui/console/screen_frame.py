@@ -83,7 +83,14 @@ def top_bar(console: Console, width: int) -> tuple[Line, bool]:
         play = "p pause" if console.playing else "p play"
         steps = BarPiece(("< earlier   > later", "< >"), order=2)
         live = BarPiece((":live for now", ":live"), order=1)
-        pieces = [BarPiece((f"◀ AS OF {console.at.session}",)), steps, BarPiece((play,)), live, lake]
+        pieces = [
+            BarPiece((f"◀ AS OF {console.at.session}",)),
+            *_trading(console.health),
+            steps,
+            BarPiece((play,)),
+            live,
+            lake,
+        ]
         return fit_pieces(pieces, width), True
     session = formats.day(console.view.session) if console.view else formats.MISSING
     read = f"{console.read_at:%H:%M:%S}Z" if console.read_at else formats.MISSING
@@ -91,6 +98,7 @@ def top_bar(console: Console, width: int) -> tuple[Line, bool]:
     pieces = [
         BarPiece((f"nextgen  session {session}", f"session {session}", session), order=3),
         BarPiece((f"● live, read {read}", "● live"), order=2),
+        *_trading(console.health),
         *([BarPiece(("READ ONLY",))] if console.read_only else []),
         *([] if console.activity.daemon or console.read_at is None else [BarPiece(("○ no daemon",), "warn")]),
         *(BarPiece((f"▸ {words}", f"▸ {safe_text(words, 20)}", ""), "accent", 1) for words in doing),
@@ -116,6 +124,13 @@ def fit_pieces(pieces: Sequence[BarPiece], width: int) -> Line:
     return tuple(
         Cell(f"{text}  " if at < len(fitting) - 1 else text, style) for at, (text, style) in enumerate(fitting)
     )
+
+
+def _trading(health: Health | None) -> tuple[BarPiece, ...]:
+    """That trading is paused or killed now, on every screen and at any width."""
+    parts = health.parts if health is not None else ()
+    state = next((str(part.facts["state"]) for part in parts if part.service == "trading"), "running")
+    return () if state == "running" else (BarPiece((f"■ TRADING {state.upper()}", f"■ {state.upper()}"), "bad", 5),)
 
 
 def _verdict(health: Health | None) -> tuple[BarPiece, ...]:

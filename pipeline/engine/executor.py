@@ -155,7 +155,7 @@ class Executor:
                 version=version,
                 since=first,
                 until=last,
-                as_of=moment.as_of,
+                as_of=None if read.known_later else moment.as_of,
                 where=read.where,
                 columns=columns,
                 every_revision=read.every_revision,

@@ -33,6 +33,9 @@ class Read:
     earlier work has left, of the session as well: for stages that run several times within one."""
     every_revision: bool = False
     """True to see all revisions of an entity instead of the last one available."""
+    known_later: bool = False
+    """True to see, at the pinned version, what became public after the as-of as well: for what the operator forbids,
+    which binds a run that is at work already or catches up on a session of the past."""
     where: pl.Expr | None = None
     """A further condition, pushed down to the files."""
     columns: tuple[str, ...] | None = None

@@ -17,7 +17,7 @@ from lake.runs import decision_lag, last_decision
 from lake.storage.lock import WRITER_LOCK, find_holder
 from lake.store import Lake
 from lake.tables import TABLES
-from lake.tables.control import SERVICE_HEARTBEATS, TASK_ATTEMPTS
+from lake.tables.control import SERVICE_HEARTBEATS, TASK_ATTEMPTS, TRADING_SWITCHES
 from pipeline.config import ConfigError
 from pipeline.config.loading import load
 from pipeline.config.settings import Settings
@@ -32,6 +32,7 @@ from pipeline.health.checks import Status
 from pipeline.reading.daemon import MAX_DELAY, DaemonState, read_daemon
 from pipeline.reading.market_time import calendars_from, read_changes
 from pipeline.text_format import counted, percent, rough_duration
+from pipeline.trading.planning.trading_stops import read_stops, standing
 
 MAX_FAILING_DELAY = timedelta(days=1)
 """How late a slot may be before that counts as a failure."""
@@ -86,6 +87,7 @@ def judge_parts(
         configuration,
         _daemon(daemon),
         _schedule(schedule),
+        _trading(lake),
         *(_task(task, definitions, journal, now) for task in schedule.schedule.tasks if task.enabled),
         _disk(lake, measure_lake),
         _files(lake, measure_lake),
@@ -130,6 +132,16 @@ def _schedule(schedule: ActiveSchedule) -> PartHealth:
         words = f"{schedule.file} was changed since; {by}"
         return PartHealth("schedule", "warn", words, facts, fix="send the daemon SIGHUP to apply the change")
     return PartHealth("schedule", "ok", f"{', '.join(tasks)} by {schedule.file}", facts)
+
+
+def _trading(lake: Lake) -> PartHealth:
+    """Whether the operator has paused or killed trading."""
+    held = standing(read_stops(lake.read(TRADING_SWITCHES)))
+    if not held:
+        return PartHealth("trading", "ok", "Trading is neither paused nor killed", {"state": "running"})
+    words, state = held[0].describe(), {"pause": "paused", "kill": "killed"}[held[0].kind]
+    fix = "`nextgen resume` lets it go on"
+    return PartHealth("trading", "warn", f"T{words[1:]}", {"state": state}, held[0].since, fix)
 
 
 def _configuration(lake: Lake) -> tuple[Settings | None, PartHealth]:

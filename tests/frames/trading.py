@@ -237,7 +237,7 @@ class World:
         clock = pl.col(table.clock)
         ordered, revised = self._in_order(table)
         shown = ordered.lazy().filter(pl.any_horizontal(*[clock.is_between(a or date.min, b) for a, b in spans]))
-        if table.available is not None:
+        if table.available is not None and not read.known_later:
             shown = shown.filter(pl.col(table.available) <= moment.as_of)
         if revised and not read.every_revision:
             shown = select_last_revisions(shown.collect(), table).lazy()

@@ -36,6 +36,9 @@ REQUEST_COMMANDS = {
     "task": "task NAME            run a scheduled task now",
     "approve": "approve PLAN         approve a planned trade before its open",
     "veto": "veto PLAN            veto a planned trade before its open",
+    "pause": "pause                order nothing new from now on",
+    "kill": "kill [close]         stop all orders; close sells all that is held",
+    "resume": "resume               let trading go on",
     "promote": "promote MODEL        make it champion from the next cycle on",
     "rollback": "rollback [MODEL]     restore the previous champion",
     "reproduce": "reproduce RUN        recompute it, compare every bit",
@@ -46,7 +49,9 @@ REQUEST_COMMANDS = {
 """Commands that become requests to the daemon, or decisions that are recorded at once."""
 MAX_NAMES = 12
 """Tables that a dialog names one by one."""
-IMMEDIATE = ("approve", "veto")
+SWITCHES = ("pause", "kill", "resume")
+"""What stops all trading, and lets it go on."""
+IMMEDIATE = ("approve", "veto", *SWITCHES)
 """What needs no daemon: a decision has to be recorded before the open."""
 
 
@@ -76,8 +81,8 @@ class PendingRequest:
 
     @property
     def requires_reason(self) -> bool:
-        """Whether it is refused without one: a veto is judged later, and its reason with it."""
-        return self.request.action == "veto"
+        """Whether it is refused without one: a veto is judged later, and a stop seen by others."""
+        return self.request.action in ("veto", "pause", "kill")
 
     def with_reason(self, reason: str) -> PendingRequest:
         """The same with a reason."""
@@ -117,6 +122,9 @@ def build_request(name: str, rest: Sequence[str], moment: datetime, about: str =
     elif name == "task":
         target = _only(name, rest)
         lines = (f"runs the scheduled task {target!r} now instead of when it is due",)
+    elif name in SWITCHES:
+        target = _switch_target(name, rest)
+        lines = (*EFFECTS[name], CLOSES) if target else EFFECTS[name]
     elif name in EFFECTS:
         target = rest[0] if name == "rollback" and rest else "" if name == "rollback" else _only(name, rest)
         lines = EFFECTS[name]
@@ -145,6 +153,18 @@ EFFECTS = {
         "writes  one row of trade_decisions; the order stays unfilled, with your reason",
         "        what it would have earned is evaluated later",
     ),
+    "pause": (
+        "writes  one row of trading_switches; from now on nothing new is ordered, until :resume",
+        "        orders whose plan is published stand; data, forecasts and training go on",
+    ),
+    "kill": (
+        "writes  one row of trading_switches; from now on no order is filled, until :resume",
+        "        orders that wait for their open are cancelled; data, forecasts and training go on",
+    ),
+    "resume": (
+        "reads   trading_switches: what holds now",
+        "writes  one row of trading_switches; the next plan may order, what was stopped stays unfilled",
+    ),
     "promote": (
         "reads   model_registry: the model's weights, and that they fit today's features",
         "writes  one row of model_choices; champion from the next cycle on, as a row of model_promotions",
@@ -159,6 +179,7 @@ EFFECTS = {
     ),
 }
 """Command -> what it reads and writes."""
+CLOSES = "        everything that is held is sold at the next open"
 
 
 def start_daemon(lake: Path) -> None:
@@ -233,6 +254,14 @@ def _session(rest: Sequence[str]) -> date | None:
         return date.fromisoformat(rest[0])
     except ValueError:
         raise CommandError(f"{rest[0]!r} is not a session; write it as 2026-01-05") from None
+
+
+def _switch_target(name: str, rest: Sequence[str]) -> str:
+    if rest and (name, *rest) != ("kill", "close"):
+        raise CommandError(
+            f"{name} takes {'only the word close' if name == 'kill' else 'no words'}; the reason is asked"
+        )
+    return " ".join(rest)
 
 
 def _only(name: str, rest: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""The operator's word on a planned trade, put on record by a child: the calendar costs seconds and memory."""
+"""The operator's word on a planned trade or on all trading, put on record by a child: the calendar costs seconds and memory."""
 
 from __future__ import annotations
 
@@ -7,15 +7,23 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from lake.access import follow_access
 from pipeline.control.operator.decisions import DecisionError, decide
 from pipeline.control.operator.requests import Request
 from pipeline.engine.child_command import python_command
 
+if TYPE_CHECKING:
+    from pipeline.engine.runner import Runner
+
+
+DONE = {"approve": "approved", "veto": "vetoed"}
+"""What was decided -> how to say it."""
+
 
 def record_decision(lake: Path, request: Request) -> str:
-    """Approve or veto as the request says; under the request's id a word is put on record once.
+    """Approve, veto, pause, kill or resume as the request says; under the request's id a word is put on record once.
 
     Returns:
         What stands now, in words.
@@ -23,8 +31,8 @@ def record_decision(lake: Path, request: Request) -> str:
     Raises:
         DecisionError: if it cannot count any more, or there is no such order.
     """
-    given = {"plan_id": request.target, "decision": request.action, "reason": request.reason}
-    asked = json.dumps({**given, "decision_id": request.request_id})
+    names = ("action", "target", "reason", "request_id")
+    asked = json.dumps({name: getattr(request, name) for name in names})
     command = python_command("nextgen_tui.console.operator.decide_process", lake)
     child = subprocess.run(command, input=asked, capture_output=True, text=True, check=False)
     if child.returncode:
@@ -45,16 +53,30 @@ def main(lake: str) -> int:
         follow_access(Path(lake))
         opened = Lake.open(Path(lake))
         runner = Runner(opened, load(opened.path, dict(os.environ)).settings)
-        word = decide(runner, **json.loads(sys.stdin.read()), origin="console")
+        said = _record(runner, **json.loads(sys.stdin.read()))
     except DecisionError as error:
         sys.stderr.write(f"{error}\n")
         return 1
     except BaseException as error:  # whatever it is has to become a sentence in the console
         sys.stderr.write(f"{describe_error(error)[1]}\n")
         return 1
-    done = {"approve": "approved", "veto": "vetoed"}[word.decision]
-    sys.stdout.write(f"{word.plan_id} is {done} for the open of {word.for_session}.\n")
+    sys.stdout.write(f"{said}\n")
     return 0
+
+
+def _record(runner: Runner, action: str, target: str, reason: str, request_id: str) -> str:
+    """Put it on record; what stands then, in words."""
+    if action == "approve" or action == "veto":
+        word = decide(runner, target, action, reason, "console", request_id)
+        return f"{word.plan_id} is {DONE[word.decision]} for the open of {word.for_session}."
+    from nextgen_tui.cli.switch_output import describe_switch
+    from pipeline.control.operator.trading_switches import Switch, switch_trading
+
+    switch = cast("Switch", action)
+    closes = target == "close"
+    return describe_switch(
+        switch_trading(runner, switch, reason, "console", close_positions=closes, switch_id=request_id)
+    )
 
 
 if __name__ == "__main__":

@@ -82,12 +82,12 @@ def decide(
         DecisionError: if there is no such order, or its open has passed.
         StorageError: if the lake cannot be written.
     """
-    lake, decision_id = runner.lake, decision_id or _make_id(origin)
-    if known := _find_row(lake, TRADE_DECISIONS, decision_id):
+    lake, decision_id = runner.lake, decision_id or make_id(origin)
+    if known := find_row(lake, TRADE_DECISIONS, decision_id):
         return _refuse_conflict(TradeDecision(**known), plan_id=plan_id, decision=decision)
     plan = _find_plan(lake, plan_id)
     opening = runner.calendar.open_at(plan["for_session"])
-    at = _order_after(
+    at = order_after(
         lake, TRADE_DECISIONS, pl.col("plan_id") == plan_id, read_market_time(runner, now or datetime.now(UTC))
     )
     if at >= opening:
@@ -104,7 +104,7 @@ def decide(
         decided_at=at,
         origin=origin,
     )
-    return TradeDecision(**_insert_once(lake, TRADE_DECISIONS, asdict(made), decision_id))
+    return TradeDecision(**insert_once(lake, TRADE_DECISIONS, asdict(made), decision_id))
 
 
 def promote(
@@ -124,8 +124,8 @@ def promote(
         DecisionError: if there is no such model, it cannot forecast from today's features, or it is champion already.
         StorageError: if the lake cannot be written.
     """
-    choice_id = choice_id or _make_id(origin)
-    if known := _find_row(runner.lake, MODEL_CHOICES, choice_id):
+    choice_id = choice_id or make_id(origin)
+    if known := find_row(runner.lake, MODEL_CHOICES, choice_id):
         return _refuse_conflict(ModelChoice(**known), choice="promote", model_id=model_id)
     _refuse_unusable(runner, model_id)
     session, at = _find_next_cycle(runner, now)
@@ -152,8 +152,8 @@ def rollback(
         DecisionError: if there is no champion, or it is another, or the previous one can no longer forecast.
         StorageError: if the lake cannot be written.
     """
-    choice_id = choice_id or _make_id(origin)
-    if known := _find_row(runner.lake, MODEL_CHOICES, choice_id):
+    choice_id = choice_id or make_id(origin)
+    if known := find_row(runner.lake, MODEL_CHOICES, choice_id):
         return _refuse_conflict(ModelChoice(**known), choice="rollback")
     session, at = _find_next_cycle(runner, now)
     current = find_next_champion(runner.lake, session)
@@ -187,6 +187,33 @@ def read_market_time(runner: Runner, now: datetime) -> datetime:
     if runner.settings.source.name != "simulated":
         return now
     return last_decision(runner.lake) or now
+
+
+def order_after(lake: Lake, table: Table, about: pl.Expr, at: datetime) -> datetime:
+    """The moment, or just after the last decision on the same: their order survives a clock that goes back."""
+    last = lake.read(table, where=about, columns=("decided_at",))["decided_at"].max()
+    return max(at, last.astimezone(UTC) + MOMENT) if isinstance(last, datetime) else at
+
+
+def insert_once(lake: Lake, table: Table, row: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Append the row, and return what is stored under its id: another process may have been first."""
+    with suppress(ConflictError):
+        lake.commit(table, table.check(pl.DataFrame([row], schema=table.schema)), name, {})
+    return find_row(lake, table, name)
+
+
+def find_row(lake: Lake, table: Table, name: str) -> dict[str, Any]:
+    """The row with that id; empty if there is none."""
+    rows = lake.read(table, where=pl.col(table.key[0]) == name).drop(RUN_ID)
+    if rows.is_empty():
+        return {}
+    row = rows.row(0, named=True)
+    return row | {"decided_at": row["decided_at"].astimezone(UTC)}
+
+
+def make_id(origin: Origin) -> str:
+    """An id for a decision whose maker gave none."""
+    return f"{origin}-{uuid4().hex[:12]}"
 
 
 # ---- inner workings
@@ -243,7 +270,7 @@ def _find_next_cycle(runner: Runner, now: datetime | None) -> tuple[date, dateti
     """The first session whose cycle can still take account of a choice made now, and the moment of the choice."""
     require_last_session(runner)
     at = read_market_time(runner, now or datetime.now(UTC))
-    at = _order_after(runner.lake, MODEL_CHOICES, pl.lit(True), at)
+    at = order_after(runner.lake, MODEL_CHOICES, pl.lit(True), at)
     return find_deciding_session(runner, at), at
 
 
@@ -268,37 +295,11 @@ def require_last_session(runner: Runner) -> date:
     return last
 
 
-def _order_after(lake: Lake, table: Table, about: pl.Expr, at: datetime) -> datetime:
-    """The moment, or just after the last decision on the same: their order survives a clock that goes back."""
-    last = lake.read(table, where=about, columns=("decided_at",))["decided_at"].max()
-    return max(at, last.astimezone(UTC) + MOMENT) if isinstance(last, datetime) else at
-
-
 def _record_choice(lake: Lake, row: Mapping[str, Any]) -> ModelChoice:
-    return ModelChoice(**_insert_once(lake, MODEL_CHOICES, row, str(row["choice_id"])))
-
-
-def _insert_once(lake: Lake, table: Table, row: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """Append the row, and return what is stored under its id: another process may have been first."""
-    with suppress(ConflictError):
-        lake.commit(table, table.check(pl.DataFrame([row], schema=table.schema)), name, {})
-    return _find_row(lake, table, name)
-
-
-def _find_row(lake: Lake, table: Table, name: str) -> dict[str, Any]:
-    """The row with that id; empty if there is none."""
-    rows = lake.read(table, where=pl.col(table.key[0]) == name).drop(RUN_ID)
-    if rows.is_empty():
-        return {}
-    row = rows.row(0, named=True)
-    return row | {"decided_at": row["decided_at"].astimezone(UTC)}
+    return ModelChoice(**insert_once(lake, MODEL_CHOICES, row, str(row["choice_id"])))
 
 
 def _refuse_conflict(recorded: Recorded, **requested: str) -> Recorded:
     if other := {name: value for name, value in requested.items() if getattr(recorded, name) != value}:
         raise DecisionError(f"another decision is recorded under this id: {recorded}; it cannot become {other}")
     return recorded
-
-
-def _make_id(origin: Origin) -> str:
-    return f"{origin}-{uuid4().hex[:12]}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -24,12 +24,14 @@ from pipeline.trading.books.earlier.settlement import settle_once
 from pipeline.trading.books.money import cents_series, price_series, rate_series, to_micros
 from pipeline.trading.books.quotes import sessions_of_fractions
 from pipeline.trading.currencies.session_rates import LISTING_COLUMNS, OWN, RATE_COLUMNS, Exchange, SessionRates
+from pipeline.trading.execution.closing_orders import close_positions
 from pipeline.trading.execution.fills import Auction, OrderResult, fill_orders
 from pipeline.trading.execution.orders import ORDER_TYPES, Bar, Order
 from pipeline.trading.execution.volatility_and_volume import LOOKBACK, measure_conditions
 from pipeline.trading.params import Approval, TradingParams
 from pipeline.trading.planning.holds import find_doubts
 from pipeline.trading.planning.operator_decisions import OperatorDecision, explain_hold, read_last_decisions
+from pipeline.trading.planning.trading_stops import SWITCHES, TradingStop, explain_stop, find_closing, read_stops
 
 PLAN_COLUMNS = (
     *TRADE_PLANS.key, "plan_id", "for_session", "decided_at", "side", "intent", "taken", "shares", "edge",
@@ -49,18 +51,22 @@ def execute(
     position_ends: pl.DataFrame,
     instruments: pl.DataFrame,
     fx_rates: pl.DataFrame,
+    trading_switches: pl.DataFrame,
     moment: Moment,
     params: TradingParams,
 ) -> pl.DataFrame:
     """Return what became of each order for `moment.session` alone: an order lives for one open.
 
     Sales come first, then buys by edge and ticker, each limited to the cash that is there after those before. An order
-    that the operator vetoed before the open is not filled, nor one that lacks an approval where that is required. What
-    is quoted in another currency is filled at the last rate of a day before the session, if one is new enough.
+    that the operator vetoed before the open is not filled, nor one that lacks an approval where that is required, nor
+    one that he stopped with all others; where he asked for it then, what is held is sold. What is quoted in another
+    currency is filled at the last rate of a day before the session, if one is new enough.
     """
     session = moment.session
     plans = trade_plans.filter(pl.col("taken") & (pl.col("for_session") == session))
-    if plans.is_empty():
+    opening, stops = moment.calendar.open_at(session), read_stops(trading_switches)
+    closing = find_closing(stops, opening)
+    if plans.is_empty() and closing is None:
         return EXECUTED_TRADES.empty()
     recent_actions = cut_to_recent(corporate_actions, "ex_date", LOOKBACK, moment)
     recent_bars = cut_to_recent(market_prices, "session", LOOKBACK, moment)
@@ -72,13 +78,14 @@ def execute(
         book = settle(book, *given, session, moment.calendar, rates).book
     else:
         settle_once(book, ledger_entries, recent_actions, recent_bars, session, moment.calendar)
-    opening = moment.calendar.open_at(session)
-    decisions = read_last_decisions(trade_decisions, opening)
+    kept = _explain_kept(plans, read_last_decisions(trade_decisions, opening), stops, opening, params.approval)
     actions = select_actions(corporate_actions, moment.calendar.previous(session), session)
     if params.securities == 2:
         actions = order_by_company(actions, frozenset(plans["ticker"]))
     doubts = _doubt_opens(recent_bars, recent_actions, session, moment, params)
-    orders = _build_orders(plans, actions, decisions, doubts, params.approval)
+    orders = _build_orders(plans, actions, kept, doubts)
+    if closing is not None:
+        orders = close_positions(orders, book, closing, moment.calendar.previous(session))
     bars = _bars(recent_bars, recent_actions, orders, rates, moment, params)
     auction = Auction(opening, moment.calendar.close_at(moment.calendar.previous(session)))
     return _rows(list(fill_orders(orders, bars, book, auction, params.costs)), session, opening)
@@ -94,24 +101,31 @@ def _doubt_opens(
     return {ticker: doubt.reason for ticker, doubt in doubts.items() if doubt.since == session}
 
 
-def _build_orders(
+def _explain_kept(
     plans: pl.DataFrame,
-    actions: list[Action],
     decisions: Mapping[str, OperatorDecision],
-    doubts: Mapping[str, str],
+    stops: Sequence[TradingStop],
+    opening: datetime,
     approval: Approval,
+) -> dict[str, str]:
+    """Plan -> why the operator keeps its order from the open: he stopped all, or decided on this one; empty if not."""
+    found = plans.select("plan_id", "session", "decided_at", "intent").iter_rows()
+    return {
+        plan_id: explain_stop(stops, planned, decided, opening) or explain_hold(plan_id, intent, decisions, approval)
+        for plan_id, planned, decided, intent in found
+    }
+
+
+def _build_orders(
+    plans: pl.DataFrame, actions: list[Action], kept: Mapping[str, str], doubts: Mapping[str, str]
 ) -> list[Order]:
     """Make each plan an order on the session's share basis, in the order in which they are filled."""
-    orders = [_build_order(plan, actions, decisions, doubts, approval) for plan in plans.iter_rows(named=True)]
+    orders = [_build_order(plan, actions, kept, doubts) for plan in plans.iter_rows(named=True)]
     return sorted(orders, key=lambda o: (o.side == "buy", -o.edge if o.side == "buy" else 0.0, o.ticker))
 
 
 def _build_order(
-    plan: dict[str, Any],
-    actions: list[Action],
-    decisions: Mapping[str, OperatorDecision],
-    doubts: Mapping[str, str],
-    approval: Approval,
+    plan: dict[str, Any], actions: list[Action], kept: Mapping[str, str], doubts: Mapping[str, str]
 ) -> Order:
     ticker, shares, withheld, renamed = plan["ticker"], plan["shares"], "", date.min
     for action in (a for a in actions if a.ex_date > plan["session"]):
@@ -135,7 +149,7 @@ def _build_order(
         edge=plan["edge"] or 0.0,
         decided_at=plan["decided_at"],
         kind=ORDER_TYPES[plan["intent"]],
-        withheld=withheld or explain_hold(plan["plan_id"], plan["intent"], decisions, approval),
+        withheld=withheld or kept[plan["plan_id"]],
     )
 
 
@@ -258,6 +272,7 @@ STAGE = Stage(
         Read(POSITION_ENDS, lookback=None, every_revision=True),
         Read(INSTRUMENTS, lookback=None, columns=LISTING_COLUMNS),
         Read(FX_RATES, lookback=None, columns=RATE_COLUMNS),
+        SWITCHES,
     ),
     writes=EXECUTED_TRADES,
     params=TradingParams(),

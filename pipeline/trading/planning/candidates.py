@@ -116,6 +116,8 @@ class PortfolioState:
     horizon: int
     skill: float | None
     skill_low: float | None
+    stopped: str = ""
+    """Why nothing is ordered: the operator paused or killed trading; empty if he did not."""
     traded: float = 0.0
     names: set[str] = field(default_factory=set)
     by_name: dict[str, float] = field(default_factory=dict)

@@ -23,6 +23,7 @@ from pipeline.trading.planning.generate_orders import compute_stop, gather_input
 from pipeline.trading.planning.holds import Doubt, find_doubts, find_waiting
 from pipeline.trading.planning.rule import Rule, RuleVerdict
 from pipeline.trading.planning.rules import RULES, list_rules, unexplained_price
+from pipeline.trading.planning.trading_stops import SWITCHES, explain_stop, read_stops
 
 STOPS_LOOKBACK = 5
 """Sessions of plans whose stops may still stand; those of a hold are not counted."""
@@ -50,6 +51,7 @@ def plan(
     quarantined_rows: pl.DataFrame,
     instruments: pl.DataFrame,
     fx_rates: pl.DataFrame,
+    trading_switches: pl.DataFrame,
     moment: Moment,
     params: TradingParams,
 ) -> pl.DataFrame:
@@ -60,6 +62,8 @@ def plan(
     session = moment.session
     state = _portfolio_state(strategic_priorities, portfolio_value, portfolio_holdings, session, params)
     rules = list_rules(moment.extensions.rules)
+    opening = moment.calendar.open_at(moment.calendar.next(session))
+    state.stopped = explain_stop(read_stops(trading_switches), session, moment.as_of, opening)
     doubts: dict[str, Doubt] = {}
     if unexplained_price in rules:
         doubts = find_doubts(market_prices, corporate_actions, session, moment.calendar, params)
@@ -240,6 +244,7 @@ STAGE = Stage(
         holds.WAITING,
         Read(INSTRUMENTS, lookback=None, columns=LISTING_COLUMNS),
         Read(FX_RATES, lookback=None, columns=RATE_COLUMNS),
+        SWITCHES,
     ),
     writes=TRADE_PLANS,
     params=TradingParams(),

@@ -34,6 +34,14 @@ def unexplained_price(candidate: Candidate, state: PortfolioState, params: Tradi
 
 
 @rule(None)
+def operator_stop(candidate: Candidate, state: PortfolioState, params: TradingParams) -> Ruling:
+    """Nothing is ordered while the operator has paused or killed trading, not even a stop."""
+    if state.stopped and candidate.side != "hold":
+        return refuse(0.0, state.stopped)
+    return allow("trading is neither paused nor killed" if not state.stopped else "nothing is ordered")
+
+
+@rule(None)
 def eligibility(candidate: Candidate, state: PortfolioState, params: TradingParams) -> Ruling:
     """Only members of the universe are bought; whatever is held may be sold."""
     if candidate.side == "buy" and not candidate.member:
@@ -235,6 +243,7 @@ def significance(candidate: Candidate, state: PortfolioState, params: TradingPar
 
 RULES: tuple[Rule, ...] = (
     unexplained_price,
+    operator_stop,
     eligibility,
     staleness,
     humility,

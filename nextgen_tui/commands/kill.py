@@ -1,0 +1,23 @@
+"""`nextgen kill`: no order is filled from now on, until `nextgen resume`."""
+
+from __future__ import annotations
+
+import click
+
+from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
+
+
+@click.command("kill", cls=ReadingCommand)
+@click.option("--reason", required=True, help="Why; it is recorded.")
+@click.option("--close-positions", is_flag=True, help="Sell all that is held at the next open.")
+@pass_invocation
+def command(invocation: Invocation, reason: str, close_positions: bool) -> None:
+    """Stop trading at once: no order goes to its open, decided or not.
+
+    Orders that wait for their open are cancelled for good. Positions are kept, and no stop sells them, unless
+    --close-positions asks for their sale; what an open's volume does not take is sold at those that follow. The daemon
+    goes on: it fetches, learns and forecasts. A cycle that is at work obeys.
+    """
+    from nextgen_tui.cli.switch_output import switch_and_show
+
+    switch_and_show(invocation, "kill", reason, close_positions=close_positions)
