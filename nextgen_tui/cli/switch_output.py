@@ -23,7 +23,7 @@ def switch_and_show(invocation: Invocation, switch: Switch, reason: str, *, clos
     invocation.output.show(safe_text(describe_switch(done), 600))
     invocation.output.record(
         {
-            "state": done.standing[0].kind if done.standing else "running",
+            "state": done.standing[0].state if done.standing else "running",
             "already": done.already,
             "said": asdict(done.said),
             "standing": [asdict(stop) for stop in done.standing],

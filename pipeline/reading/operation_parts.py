@@ -139,9 +139,9 @@ def _trading(lake: Lake) -> PartHealth:
     held = standing(read_stops(lake.read(TRADING_SWITCHES)))
     if not held:
         return PartHealth("trading", "ok", "Trading is neither paused nor killed", {"state": "running"})
-    words, state = held[0].describe(), {"pause": "paused", "kill": "killed"}[held[0].kind]
+    words = held[0].describe()
     fix = "`nextgen resume` lets it go on"
-    return PartHealth("trading", "warn", f"T{words[1:]}", {"state": state}, held[0].since, fix)
+    return PartHealth("trading", "warn", f"T{words[1:]}", {"state": held[0].state}, held[0].since, fix)
 
 
 def _configuration(lake: Lake) -> tuple[Settings | None, PartHealth]:

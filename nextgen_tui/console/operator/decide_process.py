@@ -1,4 +1,4 @@
-"""The operator's word on a planned trade or on all trading, put on record by a child: the calendar costs seconds and memory."""
+"""The operator's word on a trade or on all trading, put on record by a child: a calendar costs seconds and memory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from lake.access import follow_access
-from pipeline.control.operator.decisions import DecisionError, decide
+from pipeline.control.operator.decisions import Decision, DecisionError, decide
 from pipeline.control.operator.requests import Request
 from pipeline.engine.child_command import python_command
 
@@ -66,8 +66,8 @@ def main(lake: str) -> int:
 
 def _record(runner: Runner, action: str, target: str, reason: str, request_id: str) -> str:
     """Put it on record; what stands then, in words."""
-    if action == "approve" or action == "veto":
-        word = decide(runner, target, action, reason, "console", request_id)
+    if action in DONE:
+        word = decide(runner, target, cast("Decision", action), reason, "console", request_id)
         return f"{word.plan_id} is {DONE[word.decision]} for the open of {word.for_session}."
     from nextgen_tui.cli.switch_output import describe_switch
     from pipeline.control.operator.trading_switches import Switch, switch_trading

@@ -54,12 +54,16 @@ class TradingStop:
         lifted = self.lifted_at is not None and self.lifted_at <= opening
         return self.closes_positions and self.since < opening and not lifted
 
+    @property
+    def state(self) -> str:
+        """What trading is while it holds: paused or killed."""
+        return "paused" if self.kind == "pause" else "killed"
+
     def describe(self) -> str:
         """The stop in words, without a full stop."""
-        done = "paused" if self.kind == "pause" else "killed"
         by = f" by {self.decided_by}" if self.decided_by else ""
         also = ", with all positions closed at the next open" if self.closes_positions else ""
-        return f"trading was {done} at {self.since:%Y-%m-%d %H:%M:%S} UTC{by}{also}: {self.reason}"[:MAX_REASON]
+        return f"trading was {self.state} at {self.since:%Y-%m-%d %H:%M:%S} UTC{by}{also}: {self.reason}"[:MAX_REASON]
 
 
 def read_stops(trading_switches: pl.DataFrame) -> tuple[TradingStop, ...]:

@@ -9,7 +9,7 @@ from textual.pilot import Pilot
 from textual.widgets import Button
 
 from lake.store import Lake
-from lake.tables.control import TASK_REQUESTS, TRADE_DECISIONS
+from lake.tables.control import TASK_REQUESTS, TRADE_DECISIONS, TRADING_SWITCHES
 from nextgen_tui.console.app import ConsoleApp
 from nextgen_tui.console.dialogs import ConfirmScreen
 from nextgen_tui.console.page_screen import PageScreen
@@ -85,6 +85,28 @@ async def test_a_word_after_the_open_is_refused_in_words(own_desk: Lake) -> None
         screen.query_one("#send", Button).press()
         await until(pilot, lambda: f"{ORDER} was an order for the open" in told(app))
         assert own_desk.read(TRADE_DECISIONS).is_empty()
+
+
+async def test_a_kill_asks_for_a_reason_and_stands_in_the_bar_of_every_screen(own_desk: Lake) -> None:
+    market(own_desk, "simulated")
+    app = ConsoleApp(own_desk.path)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await wait_until_loaded(pilot)
+        app.command("kill close")
+        screen = await dialog(pilot)
+        assert "everything that is held is sold at the next open" in words(app)
+        screen.query_one("#send", Button).press()
+        await until(pilot, lambda: "Enter a reason first." in told(app))
+        await pilot.press(*"fire", "enter")
+        screen.query_one("#send", Button).press()
+        await until(pilot, lambda: "Trading was killed" in told(app))
+        said = own_desk.read(TRADING_SWITCHES)
+        assert said.select("switch", "closes_positions", "reason", "origin").rows() == [
+            ("kill", True, "fire", "console")
+        ]
+        for screen in ("1", "5"):
+            await pilot.press(screen)
+            await until(pilot, lambda: "■ TRADING KILLED" in words(app))
 
 
 KEYS = (
