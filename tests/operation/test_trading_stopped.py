@@ -110,7 +110,7 @@ def judge(operation: Operation, consoles: Consoles, sessions: list[date]) -> int
         planned = date.fromisoformat(plan_id.split(":")[0])
         assert not [stop for stop in consoles.stops if stop.forbids(planned, opened)], plan_id
     for table in (MARKET_PRICES, PREDICTIONS, TRADE_PLANS):
-        assert set(sessions) <= set(lake.read(table, since=sessions[0], columns=(*table.key, "session"))["session"])
+        assert set(sessions) <= set(lake.read(table, since=sessions[0])["session"])
     return filled.height
 
 
@@ -125,7 +125,7 @@ def test_what_is_said_before_within_and_after_a_cycle_is_obeyed_and_reproduced(
     operation: Operation, tmp_path: Path
 ) -> None:
     own = copied(operation, tmp_path / "lake")
-    consoles, sessions = stop_at_random(own, 5, seed=3)
+    consoles, sessions = stop_at_random(own, 4, seed=3)
     judge(own, consoles, sessions)
     runs = [
         run
