@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import time
+from datetime import date, time
 
 import polars as pl
 
@@ -23,7 +23,10 @@ AMBIGUOUS = (("%m/%d/%Y", "%d/%m/%Y"), ("%m-%d-%Y", "%d-%m-%Y"))
 EPOCH = r"^-?(\d{9,10}|\d{12,13}|\d{15,16}|\d{18,19})(\.0*)?$"
 """A moment as a count since 1970: of seconds, milliseconds, microseconds or nanoseconds, by its length."""
 CLOCK = r"[ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?( ?[AaPp][Mm])?$"
-ISO_FORM, EPOCH_FORM = "iso", "epoch"
+SERIAL = r"^(3[3-9]|4\d|5\d)\d{3}(\.\d+)?$"
+"""Days since 1899-12-30, as spreadsheets count them, from 1990 to 2064; days since 1970 are smaller until 2060."""
+SERIAL_ZERO = date(1899, 12, 30)
+ISO_FORM, EPOCH_FORM, SERIAL_FORM = "iso", "epoch", "serial"
 
 
 def is_iso(text: pl.Series) -> bool:
@@ -72,6 +75,8 @@ def parse_days(text: pl.Series, *, form: str, zone: str, date_format: str = "") 
         days = _iso_days(once, zone)
     elif form == EPOCH_FORM:
         days = _epoch_days(once, zone)
+    elif form == SERIAL_FORM:
+        days = _serial_days(once)
     else:
         days = _try(once, form) if form else pl.Series([None] * len(once), dtype=pl.Date)
     known = pl.DataFrame([once, days.alias("day")])
@@ -187,7 +192,7 @@ def once_each(text: pl.Series) -> pl.DataFrame:
 
 
 def find_form(texts: pl.DataFrame) -> str:
-    """Return how a file writes its days: iso, epoch, one of FORMATS, or two of them joined by | that read it alike.
+    """Return how a file writes its days: iso, epoch, serial, one of FORMATS, or two that read it alike, joined by |.
 
     Empty if it is none of these. What two files write in the same form can be read together.
 
@@ -203,7 +208,9 @@ def find_form(texts: pl.DataFrame) -> str:
     hits = {form: int(rows.filter(days.is_not_null()).sum()) for form, days in _tries(text).items()}
     best = max(FORMATS, key=lambda form: hits[form])
     pair = next((pair for pair in AMBIGUOUS if best in pair and hits[pair[0]] == hits[pair[1]]), None)
-    return ("|".join(pair) if pair else best) if hits[best] else ""
+    if not hits[best]:
+        return SERIAL_FORM if text.str.contains(SERIAL).all() and filled else ""
+    return "|".join(pair) if pair else best
 
 
 def _is_mostly(text: pl.Series, form: str) -> bool:
@@ -235,6 +242,12 @@ def _epoch_days(text: pl.Series, zone: str) -> pl.Series:
     local = pl.col("at").dt.convert_time_zone(zone).dt.date()
     midnight = pl.col("at").dt.time() == time(0)
     return frame.select(day=pl.when(midnight).then(pl.col("at").dt.date()).otherwise(local)).to_series()
+
+
+def _serial_days(text: pl.Series) -> pl.Series:
+    """The days of a spreadsheet's counts; a part of a day is left out."""
+    count = text.str.strip_chars().str.extract(SERIAL, 0).cast(pl.Float64, strict=False).floor().cast(pl.Int64)
+    return count.to_frame("n").select(pl.lit(SERIAL_ZERO) + pl.duration(days="n")).to_series()
 
 
 def _try(text: pl.Series, form: str) -> pl.Series:

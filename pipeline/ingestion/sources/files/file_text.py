@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import codecs
 import gzip
 import lzma
 from collections.abc import Callable, Collection
@@ -21,6 +22,7 @@ ARROW_ENDINGS = (".feather", ".arrow", ".ipc")
 FLAT_ENDINGS = (*CSV_ENDINGS, *PARQUET_ENDINGS, *ARROW_ENDINGS)
 """Of files that hold one table each; those that hold several are read by `containers`."""
 Read = TypeVar("Read")
+UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 SAMPLED = 60
 """Lines read to find out how a text table begins."""
 LONGEST_LINE = 1_000_000
@@ -119,9 +121,9 @@ def read_body(path: Path, separator: str, *, skipped: int = 0, names: tuple[str,
         names: of the columns of a table whose header is not one line; None where it is.
     """
     source: Any = path
-    if path.suffix.lower() in (".bz2", ".xz"):
-        with COMPRESSED[path.suffix.lower()](path, "rb") as packed:
-            source = packed.read()
+    if path.suffix.lower() in (".bz2", ".xz") or is_utf16(path):
+        with open_bytes(path) as stream:
+            source = as_utf8(stream.read())
     return read_csv(source, separator, skipped=skipped, names=names)
 
 
@@ -202,8 +204,25 @@ def _read_csv(path: Path) -> pl.DataFrame:
 
 def _open_text(path: Path) -> IO[Any]:
     opener = COMPRESSED.get(path.suffix.lower(), open)
-    stream: IO[Any] = opener(path, "rt", encoding="utf-8-sig")
+    stream: IO[Any] = opener(path, "rt", encoding="utf-16" if is_utf16(path) else "utf-8-sig")
     return stream
+
+
+def open_bytes(path: Path) -> IO[Any]:
+    """Open a text file for its bytes, unpacked."""
+    stream: IO[Any] = COMPRESSED.get(path.suffix.lower(), open)(path, "rb")
+    return stream
+
+
+def is_utf16(path: Path) -> bool:
+    """Whether a text file begins as UTF-16 does, the "Unicode text" of spreadsheets and trading terminals."""
+    with open_bytes(path) as stream:
+        return stream.read(2) in UTF16
+
+
+def as_utf8(data: bytes) -> bytes:
+    """The bytes of a text in UTF-8, if they begin as UTF-16 does; else as they are."""
+    return data.decode("utf-16").encode() if data[:2] in UTF16 else data
 
 
 def _column_as_text(name: str, dtype: pl.DataType, where: str) -> pl.Expr:

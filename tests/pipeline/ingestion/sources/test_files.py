@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import zipfile
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -206,6 +207,20 @@ def test_every_usual_kind_of_text_table_is_read(tmp_path: Path, ending: str, sep
     assert history(files(str(path)))["close"].to_list() == ["10.0", "10.1"]
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("ending", ["csv", "csv.gz", "zip"])
+def test_the_unicode_text_of_spreadsheets_is_read(tmp_path: Path, ending: str, encoding: str) -> None:
+    text = "\n".join([HEADER.replace(",", "\t"), *(row.replace(",", "\t") for row in week("AAA", days=2))])
+    mark = b"" if encoding == "utf-16" else "\ufeff".encode(encoding)
+    path, data = tmp_path / f"p.{ending}", mark + text.encode(encoding)
+    if ending == "zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("AAA.csv", data)
+    else:
+        path.write_bytes(gzip.compress(data) if ending.endswith("gz") else data)
+    assert history(files(str(path)))["close"].to_list() == ["10.0", "10.1"]
+
+
 @pytest.mark.parametrize(
     ("written", "read"),
     [
@@ -222,6 +237,8 @@ def test_every_usual_kind_of_text_table_is_read(tmp_path: Path, ending: str, sep
         ("23.06.2020", "2020-06-23"),
         ("2020/06/23", "2020-06-23"),
         ("23-Jun-2020", "2020-06-23"),
+        ("43985", "2020-06-03"),
+        ("43985.6875", "2020-06-03"),
     ],
 )
 def test_days_are_found_out_however_they_are_written(tmp_path: Path, written: str, read: str) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 
 from pipeline.ingestion.sources.errors import SourceError
-from pipeline.ingestion.sources.files.file_text import TEXT_ENDINGS, as_text, no_text
+from pipeline.ingestion.sources.files.file_text import TEXT_ENDINGS, as_text, as_utf8, no_text
 
 EXTRA = "files"
 """The extra that brings the libraries for Excel and DuckDB."""
@@ -73,7 +73,7 @@ def _zipped(path: Path) -> Iterator[Member]:
                 continue
             if info.file_size > LARGEST_MEMBER:
                 raise SourceError(f"{name} in {path} has {info.file_size:,} bytes; unpack it, and give the folder")
-            data = archive.read(info)
+            data = as_utf8(archive.read(info))
             if not data.strip():
                 continue
             head = data[:1_000_000].decode("utf-8-sig", errors="ignore").splitlines(keepends=True)[:60]

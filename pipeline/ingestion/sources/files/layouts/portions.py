@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
 
 import polars as pl
 
@@ -15,7 +14,9 @@ from pipeline.ingestion.sources.files.file_text import (
     check_file,
     is_parquet,
     is_text,
+    is_utf16,
     numeric_columns,
+    open_bytes,
     read_csv,
     read_sample,
     reading,
@@ -42,6 +43,8 @@ def read_portions(path: Path) -> Iterator[PriceTable] | None:
         return _parquet_portions(path, rows) if rows > ROWS else None
     if not is_text(path) or path.stat().st_size <= (BYTES // 4 if path.suffix.lower() in COMPRESSED else BYTES):
         return None
+    if reading(path, lambda: is_utf16(path)):
+        return None
     header = reading(path, lambda: find_header(read_sample(path)))
     plain = len(header.rows) == 1 and reading(path, lambda: _head(path, header))
     return _text_portions(path, header) if plain else None
@@ -60,7 +63,7 @@ def _text_portions(path: Path, header: TextHeader) -> Iterator[PriceTable]:
     head, line = _head(path, header), header.lines + 1
     seeks = path.suffix.lower() not in COMPRESSED
     at = len(head)
-    with _open(path) as stream:
+    with open_bytes(path) as stream:
         stream.read(at)
         left = b""
         while more := reading(path, lambda: stream.read(BYTES)):
@@ -79,7 +82,7 @@ def _text_portions(path: Path, header: TextHeader) -> Iterator[PriceTable]:
 
 def _read_again(path: Path, span: tuple[int, int], head: bytes, header: TextHeader) -> pl.DataFrame:
     start, length = span
-    with _open(path) as stream:
+    with open_bytes(path) as stream:
         stream.seek(start)
         return _parse(path, head + stream.read(length), header)
 
@@ -90,7 +93,7 @@ def _parse(path: Path, data: bytes, header: TextHeader) -> pl.DataFrame:
 
 def _head(path: Path, header: TextHeader) -> bytes:
     """The bytes of the lines above the data; none where they are not told apart by line feeds alone."""
-    with _open(path) as stream:
+    with open_bytes(path) as stream:
         lines = [stream.readline(LONGEST_LINE) for _ in range(header.lines)]
     head = b"".join(lines)
     whole = all(line.endswith(b"\n") for line in lines) and head.count(b'"') % 2 == 0
@@ -106,9 +109,3 @@ def _last_end(data: bytes) -> int:
         inside = (inside + data.count(b'"', before, end)) % 2
         end = before
     return end
-
-
-def _open(path: Path) -> IO[Any]:
-    opener = COMPRESSED.get(path.suffix.lower(), open)
-    stream: IO[Any] = opener(path, "rb")
-    return stream
