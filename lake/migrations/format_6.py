@@ -30,4 +30,5 @@ STEPS: tuple[Step, ...] = (
     AddColumn("portfolio_value", "unrealised_exchange"),
     AddColumn("position_ends", "fraction"),
     AddColumn("position_ends", "carried"),
+    AddColumn("instruments", "earlier_currencies"),
 )

@@ -75,7 +75,7 @@ LEDGER_ENTRIES = Table(
             "name",
             "what happened",
             pattern="fund|buy|sell|commission|split|cash_in_lieu|dividend|return_of_capital|rights|dividend_paid"
-            "|spin_off|merger|delisting|rename|write_off|reversal|correction",
+            "|spin_off|merger|delisting|rename|write_off|redenomination|reversal|correction",
         ),
         "account": Column(pl.String(), "name", "the account", pattern=ACCOUNTS),
         "ticker": Column(

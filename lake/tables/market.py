@@ -95,6 +95,13 @@ INSTRUMENTS = Table(
             nullable=True,
             pattern="GBp|GBX|ZAc|ZAC|ZAX|ILA",
         ),
+        "earlier_currencies": Column(
+            pl.String(),
+            "ISO 4217 and day",
+            "its currencies before, in order, each up to the session that brought the next: EUR:2024-03-04;...",
+            nullable=True,
+            pattern="[A-Z]{3}:[0-9-]{10}(;[A-Z]{3}:[0-9-]{10})*",
+        ),
     },
 )
 

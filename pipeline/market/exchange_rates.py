@@ -61,6 +61,11 @@ class ExchangeRates:
         oldest = day - timedelta(days=max_age_days)
         return next((rate for rate in found if rate.session >= oldest), None)
 
+    def first_day(self, base: str, quote: str) -> date | None:
+        """Return the first day that has a rate of the pair or its inverse."""
+        pairs = (self.by_pair.get(pair) for pair in ((base, quote), (quote, base)))
+        return min((pair.days[0] for pair in pairs if pair and pair.days), default=None)
+
     def _before(self, base: str, quote: str, day: date) -> DatedRate | None:
         pair = self.by_pair.get((base, quote))
         number = bisect_left(pair.days, day) if pair else 0

@@ -16,7 +16,7 @@ from pipeline.ingestion.sources.payloads import CONVERTED
 from pipeline.market.currencies import MINOR_UNITS
 
 FIELDS = ("ticker", "name", "sector", "role", "exchange", "currency", "listed_on")
-FACTS = tuple(name for name in INSTRUMENTS.columns if name not in ("source", "payload_id"))
+FACTS = tuple(name for name in INSTRUMENTS.columns if name not in ("source", "payload_id", "earlier_currencies"))
 
 
 LISTING = (pl.col("kind") == "listings") | ((pl.col("kind") == "bars") & (pl.col("format") == "yahoo-chart"))
@@ -86,12 +86,15 @@ def instruments(
     A ticker whose listing has no date is dated by what is known of it, else by the first session computed: the source
     spoke of it then. A source that does not know the sector leaves the known one standing. Works on a range of
     sessions: the last statement counts.
+
+    A currency other than the known one is a change from the session of the landing on that brought it.
     """
     del params  # nothing about a listing can be set
-    last = (
-        validate_listings(raw_prices)
-        .good.sort("ticker", "landed", pl.col("sector") != UNKNOWN, "fetched_at", "payload_id", "line")
-        .unique("ticker", keep="last", maintain_order=True)
+    told = validate_listings(raw_prices).good.sort(
+        "ticker", "landed", pl.col("sector") != UNKNOWN, "fetched_at", "payload_id", "line"
+    )
+    last = told.unique("ticker", keep="last", maintain_order=True).join(
+        _follow_currencies(told, instruments), on="ticker", how="left", maintain_order="left"
     )
     known = instruments.select("ticker", known_listed_on="listed_on", known_sector="sector")
     dated = last.join(known, on="ticker", how="left", maintain_order="left").with_columns(
@@ -100,6 +103,24 @@ def instruments(
     )
     fresh = dated.join(instruments, on=list(FACTS), how="anti", nulls_equal=True, maintain_order="left")
     return fresh.select(*INSTRUMENTS.columns)
+
+
+def _follow_currencies(told: pl.DataFrame, instruments: pl.DataFrame) -> pl.DataFrame:
+    """ticker and earlier_currencies: what is known of them with the changes that the landings bring.
+
+    A unit such as pence is no other currency, and earlier programs kept it as one.
+    """
+    whole = pl.col("currency").replace_strict(MINOR_UNITS, default=pl.col("currency"))
+    kept = instruments.select("ticker", whole, "earlier_currencies")
+    known = {row[0]: row[1:] for row in kept.iter_rows()}
+    daily = told.unique(["ticker", "landed"], keep="last", maintain_order=True)
+    for ticker, currency, landed in daily.select("ticker", whole, "landed").iter_rows():
+        before, earlier = known.get(ticker, (currency, None))
+        if before != currency:
+            earlier = ";".join(filter(None, (earlier, f"{before}:{landed}")))
+        known[ticker] = currency, earlier
+    rows = [(ticker, earlier) for ticker, (_, earlier) in known.items()]
+    return pl.DataFrame(rows, schema={"ticker": pl.String, "earlier_currencies": pl.String}, orient="row")
 
 
 STAGE = Stage(

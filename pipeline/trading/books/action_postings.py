@@ -47,7 +47,12 @@ class Morning:
     def apply_all(self, actions: Iterable[Action]) -> list[LedgerEvent]:
         """Apply the actions in order, then pay what is due, and return what happened."""
         posted: list[LedgerEvent] = []
-        ordered = order_by_company(actions, self.book.positions)
+        actions = list(actions)
+        for action in actions:  # what comes in the morning comes in the currency of that day
+            if action.kind == "redenomination":
+                posted += self.apply(action, self.book.positions.get(action.ticker))
+        others = [action for action in actions if action.kind != "redenomination"]
+        ordered = order_by_company(others, self.book.positions)
         swapped, begun = find_swapped(ordered), set[date]()
         leaving: dict[tuple[date, str], Position | None] = {}
         for action in ordered:
@@ -99,6 +104,8 @@ class Morning:
         return self.rates.at(ticker, self.session) or OWN
 
     def _effect(self, action: Action, position: Position) -> Iterator[LedgerEvent]:
+        if action.kind == "redenomination":
+            return self._redenominate(action, position)
         if action.kind == "split":
             return self._split(action, position)
         if action.kind == "dividend":
@@ -110,6 +117,14 @@ class Morning:
     def _event(self, kind: str, action: Action, *legs: Leg) -> LedgerEvent:
         name = f"{self.session}:{kind}:{action.reference}"
         return LedgerEvent(name, kind, self.ts, action.reference, legs, self.session, action.revision)
+
+    def _redenominate(self, action: Action, position: Position) -> Iterator[LedgerEvent]:
+        """What it cost in the old currency becomes a cost in the new one; what it cost the book stays."""
+        change, ticker = self.rates.changes[action.ticker][action.sequence], action.ticker
+        old, new = (self.rates.of_currency(one, self.session) or OWN for one in (change.before, change.after))
+        quoted = position.cost if old.currency is None else position.local_cost
+        legs = (old.local(-position.local_cost), new.local(round(quoted * old.rate / new.rate)))
+        yield self._event("redenomination", action, *(Leg("positions", 0, ticker, local=one) for one in legs if one))
 
     def _split(self, action: Action, position: Position) -> Iterator[LedgerEvent]:
         """Whole shares stay; the fraction is paid out at the open, its share of the cost with it."""
@@ -148,7 +163,7 @@ class Morning:
 
     def _price(self, ticker: str) -> Fraction | None:
         first = self.calendar.offset(self.session, -WINDOW)
-        return self.quotes.open_or_last(ticker, self.session, first, self._of_ticker[ticker])
+        return self.quotes.open_or_last(ticker, self.session, first, self._of_ticker[ticker], self.rates)
 
     def _dividend(self, action: Action, position: Position) -> Iterator[LedgerEvent]:
         """Whoever held at the close before the ex-date has a claim, also if sold since."""

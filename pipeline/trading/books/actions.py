@@ -9,8 +9,9 @@ from typing import NamedTuple
 import polars as pl
 
 from lake.tables.market import CORPORATE_ACTIONS
+from pipeline.trading.currencies.session_rates import SessionRates
 
-ORDER = {"split": 0, "dividend": 1, "delisting": 2, "rename": 3, "write_off": 4}
+ORDER = {"redenomination": -1, "split": 0, "dividend": 1, "delisting": 2, "rename": 3, "write_off": 4}
 """On one day: a dividend's and a delisting's amounts are per share after the split; a rename moves what is left."""
 
 
@@ -87,6 +88,23 @@ def add_write_offs(corporate_actions: pl.DataFrame, position_ends: pl.DataFrame)
     if rows.is_empty():
         return corporate_actions
     return pl.concat([corporate_actions, rows], how="diagonal")
+
+
+def add_redenominations(corporate_actions: pl.DataFrame, rates: SessionRates) -> pl.DataFrame:
+    """Return the actions with a row of kind redenomination for each listing that changed its currency.
+
+    It is dated the day on which both currencies have a rate, and numbered as the changes of its ticker are.
+    """
+    rows = [
+        {"ticker": ticker, "ex_date": day, "kind": "redenomination", "sequence": number, "revision": 0}
+        for ticker, changes in sorted(rates.changes.items())
+        for number, change in enumerate(changes)
+        if (day := rates.find_day_of_change(change))
+    ]
+    if not rows:
+        return corporate_actions
+    schema = {name: CORPORATE_ACTIONS.schema[name] for name in rows[0]}
+    return pl.concat([corporate_actions, pl.DataFrame(rows, schema=schema)], how="diagonal")
 
 
 def select_concerning(corporate_actions: pl.DataFrame, tickers: Iterable[str]) -> pl.DataFrame:

@@ -15,7 +15,7 @@ from pipeline.trading.currencies.session_rates import Local
 
 ACTION_KINDS = (
     "split", "cash_in_lieu", "dividend", "return_of_capital", "rights", "spin_off", "merger", "delisting", "rename",
-    "write_off",
+    "write_off", "redenomination",
 )  # fmt: skip
 """Kinds of events that stem from a corporate action; their reference names it."""
 CARRYING = ("rename", "merger", "spin_off")

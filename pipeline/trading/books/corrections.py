@@ -166,11 +166,11 @@ def _find_converted_otherwise(ledger_entries: pl.DataFrame, rates: SessionRates)
     posted = ledger_entries.filter(followed).sort("session", "sequence").with_columns(
         when=pl.coalesce("effective", "session")
     )  # fmt: skip
-    last = posted.unique(["reference", "ticker"], keep="last", maintain_order=True)
+    last = posted.unique(["reference", "ticker", "currency"], keep="last", maintain_order=True)
     return {
         ticker
-        for ticker, when, rate in last.select("ticker", "when", "rate").iter_rows()
-        if (now := rates.at(ticker, when)) is None or now.rate != Fraction(rate)
+        for ticker, currency, when, rate in last.select("ticker", "currency", "when", "rate").iter_rows()
+        if (now := rates.of_currency(currency, when)) is None or now.rate != Fraction(rate)
     }
 
 

@@ -10,7 +10,7 @@ from lake.tables.books import LEDGER_ENTRIES, POSITION_ENDS
 from lake.tables.market import CORPORATE_ACTIONS, FX_RATES, INSTRUMENTS, MARKET_PRICES
 from lake.tables.trading import EXECUTED_TRADES
 from pipeline.engine.stage import Moment, Read, Stage, cut_to_recent
-from pipeline.trading.books.actions import ACTION_COLUMNS, add_write_offs
+from pipeline.trading.books.actions import ACTION_COLUMNS, add_redenominations, add_write_offs
 from pipeline.trading.books.book import LedgerEvent, Leg, build_entries, fold
 from pipeline.trading.books.corrections import settle
 from pipeline.trading.books.earlier.settlement import LATE_SESSIONS, forget_when, settle_once
@@ -44,9 +44,9 @@ def ledger(
         events.append(_funding(to_cents(params.capital), session, opening))
         book.post(events[0], session)
     if follows:
-        known = add_write_offs(corporate_actions, position_ends)
-        given = (ledger_entries, executed_trades, known, market_prices)
         rates = SessionRates.read(instruments, fx_rates, moment.currency, params.max_rate_age_days)
+        known = add_redenominations(add_write_offs(corporate_actions, position_ends), rates)
+        given = (ledger_entries, executed_trades, known, market_prices)
         settled = settle(book, *given, session, moment.calendar, rates)
     else:
         late = cut_to_recent(corporate_actions, "ex_date", LATE_SESSIONS, moment)

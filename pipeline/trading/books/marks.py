@@ -142,7 +142,8 @@ class Closes:
             return None
         when, close = found
         on_last_day = self._quote_as(self._restate(close, old, eve, came), old, ticker, came)
-        return when, self._restate(on_last_day, ticker, eve, upto)
+        factor = self.rates.carry_over(ticker, came, upto) / self.count_splits(ticker, eve, upto)
+        return when, round(on_last_day * factor)
 
     def count_splits(self, ticker: str, when: date, upto: date) -> Fraction:
         """New shares for each old one by the splits after a day."""
@@ -154,7 +155,7 @@ class Closes:
         return self.count_splits(ticker, when, previous if comes else session)
 
     def _restate(self, close: int, ticker: str, when: date, upto: date) -> int:
-        return round(close / self.count_splits(ticker, when, upto))
+        return round(close * self.rates.carry_over(ticker, when, upto) / self.count_splits(ticker, when, upto))
 
     def _quote_as(self, price: int, old: str, new: str, session: date) -> int:
         """A price of one name in what another is quoted in."""
@@ -228,7 +229,7 @@ def mark_positions(
     """
     found = {}
     for ticker, position in sorted(book.positions.items()):
-        paid = position.local_cost if ticker in closes.rates.currencies else position.cost
+        paid = position.local_cost if closes.rates.currency_at(ticker, session) else position.cost
         cost, before = _per_share(paid, position.shares), carried.get(ticker)
         if mark := closes.mark(ticker, session):
             found[ticker] = mark_down.apply(mark, session)

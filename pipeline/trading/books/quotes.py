@@ -12,7 +12,8 @@ import polars as pl
 
 from pipeline.engine.stage import Moment
 from pipeline.trading.books.actions import Action, split_ratio
-from pipeline.trading.books.money import half_even, to_micros
+from pipeline.trading.books.money import to_micros
+from pipeline.trading.currencies.session_rates import NO_FOREIGN, SessionRates
 
 WINDOW = 10
 """Sessions before an ex-date in which the last close is looked for where that day has no open."""
@@ -29,7 +30,9 @@ class Quotes:
         for ticker, session, opening, close in rows.iter_rows():
             self._bars[ticker].append((session, opening, close))
 
-    def open_or_last(self, ticker: str, session: date, first: date, actions: Iterable[Action]) -> Fraction | None:
+    def open_or_last(
+        self, ticker: str, session: date, first: date, actions: Iterable[Action], rates: SessionRates = NO_FOREIGN
+    ) -> Fraction | None:
         """The open, else the last close since `first` carried over the splits since; None if there is neither."""
         bars = self._bars.get(ticker, [])
         place = bisect_left(bars, session, key=lambda one: one[0])
@@ -39,7 +42,7 @@ class Quotes:
             return None
         when, _, close = bars[place - 1]
         new, old = split_ratio((a for a in actions if a.ex_date <= session), ticker, when)
-        return Fraction(half_even(to_micros(close) * old, new))
+        return Fraction(round(Fraction(to_micros(close) * old, new) * rates.carry_over(ticker, when, session)))
 
 
 def sessions_of_fractions(frames: Mapping[str, pl.DataFrame], moment: Moment) -> list[Span]:

@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from pipeline.market.sessions import Sessions
-from pipeline.trading.reconciling.days import ACTION_COLUMNS, FillOfDay, gather_days, put_in_turn
+from pipeline.trading.reconciling.days import ACTION_COLUMNS, FillOfDay, add_changes, gather_days, put_in_turn
 from pipeline.trading.reconciling.exact_numbers import divide_evenly, read_exactly, to_a_millionth
-from pipeline.trading.reconciling.known_rates import KnownRates
+from pipeline.trading.reconciling.known_rates import KnownRates, Redenomination
 
 CENTS_PER_UNIT = 100
 LAST_CLOSE_WITHIN = 10
@@ -101,7 +101,7 @@ class Reconciliation:
     def _add(
         self, event: _Event, account: str, ticker: str | None, what: _Sum, shares: int = 0, due: date | None = None
     ) -> None:
-        currency = self.rates.currency_of.get(ticker or "")
+        currency = self.rates.currency_at(ticker, event.session)
         quoted = what.quoted if currency else 0
         if what.cents or shares or quoted:
             moved = (account, ticker, what.cents, shares, due, currency, quoted)
@@ -174,6 +174,17 @@ class Reconciliation:
         else:
             self._end(event, ticker, read_exactly(action["amount"]))
 
+    def redenominate(self, session: date, ticker: str, number: int, change: Redenomination) -> None:
+        """The cost is told in another currency from now on, at what the old one is worth in it; the book's stays."""
+        reference = f"{ticker}:{change.booked}:redenomination:{number}"
+        was = self.cost[ticker].quoted if change.old else self.cost[ticker].cents
+        worth = [self.rates.worth(currency, session) or Fraction(1) for currency in (change.old, change.new)]
+        now = round(was * worth[0] / worth[1]) if change.new else 0
+        for currency, quoted in ((change.old, -was), (change.new, now)):
+            if currency and quoted:
+                self.postings.append(Posting(reference, session, "positions", ticker, 0, 0, None, currency, quoted))
+        self.cost[ticker] = _Sum(self.cost[ticker].cents, now)
+
     def swap(self, session: date, renames: Iterable[Mapping[str, Any]]) -> None:
         """Companies that take each other's tickers: all leave with what they have, then all arrive."""
         known = {one["ticker"]: one for one in renames if self._has_rates(one, session)}
@@ -209,7 +220,7 @@ class Reconciliation:
         if fraction := exact - int(exact):
             price = self._open(ticker, event.session)
             if price is None:
-                price = Fraction(self._as_quoted(ticker, cost), CENTS_PER_UNIT) / exact
+                price = Fraction(self._as_quoted(ticker, cost, event.session), CENTS_PER_UNIT) / exact
             else:
                 price *= self._later_that_day(action, event.session)
             self._pay_fraction(event, ticker, fraction * to_a_millionth(price), cost, fraction / exact, int(exact))
@@ -221,8 +232,8 @@ class Reconciliation:
         paid = self._exchange(ticker, event.session, round(value * CENTS_PER_UNIT))
         self._take_out(event, ticker, cost.part(share) if whole else cost, paid)
 
-    def _as_quoted(self, ticker: str, what: _Sum) -> int:
-        return what.quoted if ticker in self.rates.currency_of else what.cents
+    def _as_quoted(self, ticker: str, what: _Sum, session: date) -> int:
+        return what.quoted if self._is_foreign(ticker, session) else what.cents
 
     def _later_that_day(self, action: Mapping[str, Any], session: date) -> Fraction:
         """New shares for old ones by the splits that follow on the same session: its open is on their basis."""
@@ -264,18 +275,22 @@ class Reconciliation:
             if price is None:
                 value = read_exactly(action["amount"]) - read_exactly(action["cash"])
                 stated = value * cross * ratio[1] / ratio[0]
-                price = stated if value > 0 else Fraction(self._as_quoted(other, came), CENTS_PER_UNIT) / exact
+                price = (
+                    stated
+                    if value > 0
+                    else Fraction(self._as_quoted(other, came, event.session), CENTS_PER_UNIT) / exact
+                )
             self._pay_fraction(event, other, fraction * price, came, fraction / exact, int(exact))
 
     def _in_currency_of(self, other: str, ticker: str, cost: _Sum, session: date) -> _Sum:
         """A cost that goes along from one name to another, in what that one is quoted in."""
-        if self.rates.currency_of.get(ticker) == self.rates.currency_of.get(other):
+        if self.rates.currency_at(ticker, session) == self.rates.currency_at(other, session):
             return cost
-        return _Sum(cost.cents, round(self._as_quoted(ticker, cost) * self._cross(ticker, other, session)))
+        return _Sum(cost.cents, round(self._as_quoted(ticker, cost, session) * self._cross(ticker, other, session)))
 
     def _cross(self, ticker: str, other: str, session: date) -> Fraction:
         """What one unit of a name's currency is in the other's."""
-        if self.rates.currency_of.get(ticker) == self.rates.currency_of.get(other):
+        if self.rates.currency_at(ticker, session) == self.rates.currency_at(other, session):
             return Fraction(1)
         return (self.rates.find(ticker, session) or Fraction(1)) / (self.rates.find(other, session) or Fraction(1))
 
@@ -303,15 +318,17 @@ class Reconciliation:
     def _take_out(self, event: _Event, ticker: str, cost: _Sum, got: _Sum, rate: Fraction | None = None) -> None:
         """Cost leaves for what is got; of a foreign name what the rate added to the cost is no gain of the share."""
         worth = (
-            self._exchange(ticker, event.session, cost.quoted, rate).cents if self._is_foreign(ticker) else cost.cents
+            self._exchange(ticker, event.session, cost.quoted, rate).cents
+            if self._is_foreign(ticker, event.session)
+            else cost.cents
         )
         self._move(event, ticker, 0, NOTHING.less(cost))
         self._add(event, "cash", ticker, got)
         self._add(event, "realised", ticker, _Sum(worth - got.cents, cost.quoted - got.quoted))
         self._add(event, "exchange", ticker, _Sum(cost.cents - worth, 0))
 
-    def _is_foreign(self, ticker: str) -> bool:
-        return ticker in self.rates.currency_of
+    def _is_foreign(self, ticker: str, session: date) -> bool:
+        return self.rates.currency_at(ticker, session) is not None
 
     def _move(self, event: _Event, ticker: str, shares: int, cost: _Sum) -> None:
         self.shares[ticker] += shares
@@ -331,10 +348,10 @@ class Reconciliation:
         for split in self.splits_of.get(ticker, []):
             if when < split["ex_date"] <= upto:
                 price *= Fraction(split["denominator"], split["numerator"])
-        return to_a_millionth(price)
+        return to_a_millionth(price * self.rates.requote(ticker, when, upto))
 
     def value_positions(self, session: date, stated: Mapping[str, Fraction]) -> int:
-        """What the positions are worth at the last closes there are, else as stated, else at cost; cents."""
+        """Cents that positions are worth at the last closes, else as stated; at cost without a price or a rate."""
         total = 0
         for ticker, shares in self.shares.items():
             before = [bar for bar in self.closes.get(ticker, []) if bar[0] <= session]
@@ -343,10 +360,10 @@ class Reconciliation:
             elif before:
                 price = self.restate(ticker, *before[-1], session)
             else:
-                cost = self._as_quoted(ticker, self.cost[ticker])
+                cost = self._as_quoted(ticker, self.cost[ticker], session)
                 price = Fraction(cost, CENTS_PER_UNIT * shares) if shares else Fraction(0)
-            quoted = round(shares * to_a_millionth(price) * CENTS_PER_UNIT)
-            total += self._exchange(ticker, session, quoted).cents
+            worth = self._exchange(ticker, session, round(shares * to_a_millionth(price) * CENTS_PER_UNIT))
+            total += (self.cost[ticker] if self.rates.find(ticker, session) is None else worth).cents
         return total
 
 
@@ -389,8 +406,12 @@ def reconcile(
     found = Reconciliation(calendar, *_prices(market_prices, names), splits_of, rates or KnownRates())
     found.fund(*funded)
     days = gather_days(actions, position_ends, fills, session, calendar)
+    add_changes(days, found.rates, session, calendar)
     for day in sorted(days):
         on_day = days[day]
+        for ticker, number, change in on_day.changes:
+            if found.shares.get(ticker):
+                found.redenominate(day, ticker, number, change)
         for turn in put_in_turn(on_day.actions, found.shares):
             held = [dict(zip(ACTION_COLUMNS, one, strict=True)) for one in turn if found.shares.get(one[0])]
             if len(turn) > 1:

@@ -17,12 +17,13 @@ from pipeline.engine.stage import Moment, Read, Stage, cut_to_recent
 from pipeline.market.dividends_in_gaps import restate_in_gaps
 from pipeline.market.securities.following import Securities
 from pipeline.market.securities.order_of_day import order_by_company
-from pipeline.trading.books.actions import ACTION_COLUMNS, Action, add_write_offs, select_actions
+from pipeline.trading.books.actions import ACTION_COLUMNS, Action, add_redenominations, add_write_offs, select_actions
 from pipeline.trading.books.book import fold
 from pipeline.trading.books.corrections import settle
 from pipeline.trading.books.earlier.settlement import settle_once
 from pipeline.trading.books.money import cents_series, price_series, rate_series, to_micros
 from pipeline.trading.books.quotes import sessions_of_fractions
+from pipeline.trading.currencies.converted_facts import requote_bars
 from pipeline.trading.currencies.session_rates import LISTING_COLUMNS, OWN, RATE_COLUMNS, Exchange, SessionRates
 from pipeline.trading.execution.closing_orders import close_positions
 from pipeline.trading.execution.fills import Auction, OrderResult, fill_orders
@@ -73,7 +74,8 @@ def execute(
     book, rates = fold(ledger_entries), SessionRates()
     if params.settlement == 2:
         rates = SessionRates.read(instruments, fx_rates, moment.currency, params.max_rate_age_days)
-        known = add_write_offs(corporate_actions, position_ends)
+        recent_bars = requote_bars(recent_bars, rates, session)
+        known = add_redenominations(add_write_offs(corporate_actions, position_ends), rates)
         given = (ledger_entries, executed_trades, known, market_prices)
         book = settle(book, *given, session, moment.calendar, rates).book
     else:
@@ -194,7 +196,7 @@ def _convert(ticker: str, quoted: str, rates: SessionRates, moment: Moment) -> t
     """How a name is converted, or else why it cannot be: a bar in another currency than its listing's, or no rate."""
     if moment.currency == "":  # a run of a program that did not ask
         return OWN, ""
-    listed = rates.currencies.get(ticker, moment.currency)
+    listed = rates.currency_at(ticker, moment.session) or moment.currency
     found = rates.for_trade(ticker, moment.session) if listed == quoted else None
     if found is not None:
         return found, ""

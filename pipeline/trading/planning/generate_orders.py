@@ -99,7 +99,7 @@ def gather_inputs(
         reference=dict(chosen.select("ticker", "reference_close").iter_rows()),
         holdings={row["ticker"]: row for row in held.iter_rows(named=True)},
         universe={t: (m, r, s) for t, m, r, s in universe.select("ticker", "member", "reason", "sector").iter_rows()},
-        stops=read_stops(trade_plans, corporate_actions, market_prices, session, params.stops),
+        stops=read_stops(trade_plans, corporate_actions, market_prices, session, params.stops, rates),
         payouts=read_payouts(corporate_actions, market_prices, session) if params.stops == 2 else {},
         doubts=doubts,
         sales={t: calendar.distance(s, session) for t, s in sold.select("ticker", "session").iter_rows()},

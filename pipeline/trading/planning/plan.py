@@ -14,6 +14,7 @@ from lake.tables.predictions import PREDICTIONS
 from lake.tables.trading import EXECUTED_TRADES, STRATEGIC_PRIORITIES, TRADE_PLANS
 from pipeline.engine.stage import Moment, Read, Stage, cut_to_recent
 from pipeline.trading.books.money import rate_series
+from pipeline.trading.currencies.converted_facts import requote_bars
 from pipeline.trading.currencies.session_rates import LISTING_COLUMNS, RATE_COLUMNS, SessionRates
 from pipeline.trading.execution.volatility_and_volume import LOOKBACK
 from pipeline.trading.params import TradingParams
@@ -60,6 +61,8 @@ def plan(
     Sales are decided first, then buys by edge and ticker, so that budgets the tickers share are spent in one order.
     """
     session = moment.session
+    rates = SessionRates.read(instruments, fx_rates, moment.currency, params.max_rate_age_days)
+    market_prices = requote_bars(market_prices, rates, session)
     state = _portfolio_state(strategic_priorities, portfolio_value, portfolio_holdings, session, params)
     rules = list_rules(moment.extensions.rules)
     opening = moment.calendar.open_at(moment.calendar.next(session))
@@ -70,7 +73,6 @@ def plan(
         doubts |= find_waiting(quarantined_rows, market_prices, session, moment.calendar, params)
     else:
         trade_plans = cut_to_recent(trade_plans, "session", STOPS_LOOKBACK, moment)
-    rates = SessionRates.read(instruments, fx_rates, moment.currency, params.max_rate_age_days)
     inputs = gather_inputs(
         predictions, portfolio_holdings, market_prices, corporate_actions, trade_plans, executed_trades,
         ticker_universe, doubts, session, moment.calendar, params, rates,

@@ -10,6 +10,7 @@ from datetime import date
 import polars as pl
 
 from pipeline.trading.books.actions import Action, select_actions
+from pipeline.trading.currencies.session_rates import NO_FOREIGN, SessionRates
 from pipeline.trading.planning.rules import unexplained_price
 
 Bars = Sequence[tuple[date, float]]
@@ -17,7 +18,12 @@ Bars = Sequence[tuple[date, float]]
 
 
 def read_stops(
-    trade_plans: pl.DataFrame, corporate_actions: pl.DataFrame, market_prices: pl.DataFrame, session: date, basis: int
+    trade_plans: pl.DataFrame,
+    corporate_actions: pl.DataFrame,
+    market_prices: pl.DataFrame,
+    session: date,
+    basis: int,
+    rates: SessionRates = NO_FOREIGN,
 ) -> dict[str, tuple[date, float]]:
     """Return each ticker's last stated stop on the basis of a session, and the session it was stated at.
 
@@ -30,14 +36,17 @@ def read_stops(
         market_prices: daily bars, none after the session.
         session: whose basis is wanted.
         basis: 2 lowers stops by what is paid out; 1 by splits alone.
+        rates: of listings that changed their currency since.
     """
     of_ticker = _group_actions(corporate_actions, session, ("split", "dividend") if basis == 2 else ("split",))
     on_hold = pl.col("blocked_by").eq_missing(pl.lit(unexplained_price.name))  # their stops are of the basis before
     stated = trade_plans.filter(pl.col("stop").is_not_null() & ~on_hold).sort("session", "ticker")
     bars = _read_bars(market_prices, of_ticker)
+    told = stated.select("ticker", "session", "stop").iter_rows()
+    in_todays = ((one, when, stop * float(rates.carry_over(one, when, session))) for one, when, stop in told)
     return {
         ticker: (when, stop * _factor_since(when, of_ticker[ticker], bars[ticker]) if ticker in of_ticker else stop)
-        for ticker, when, stop in stated.select("ticker", "session", "stop").iter_rows()
+        for ticker, when, stop in in_todays
     }
 
 

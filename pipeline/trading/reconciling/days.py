@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from pipeline.market.sessions import Sessions
+from pipeline.trading.reconciling.known_rates import KnownRates, Redenomination
 
 ACTION_COLUMNS = (
     "ticker", "ex_date", "kind", "sequence", "numerator", "denominator", "amount", "pay_date", "successor", "nature",
@@ -46,6 +47,8 @@ class DayOfBooks(NamedTuple):
     """Values of `ACTION_COLUMNS`, in turn; the names written off among them."""
     fills: list[FillOfDay]
     """Sales first."""
+    changes: list[tuple[str, int, Redenomination]]
+    """Listings that go to another currency that morning: the ticker, and which change of it this is."""
 
 
 def put_in_turn(actions: list[tuple[Any, ...]], shares: Mapping[str, int]) -> list[list[tuple[Any, ...]]]:
@@ -81,7 +84,7 @@ def gather_days(
     actions: pl.DataFrame, ends: pl.DataFrame | None, fills: pl.DataFrame, session: date, calendar: Sessions
 ) -> dict[date, DayOfBooks]:
     """Each session at which anything happens; `ends` is every statement about names that were written off."""
-    days: dict[date, DayOfBooks] = defaultdict(lambda: DayOfBooks([], []))
+    days: dict[date, DayOfBooks] = defaultdict(lambda: DayOfBooks([], [], []))
     turn = pl.col("kind").replace_strict(TURN, return_dtype=pl.Int8)
     for action in actions.sort("ex_date", turn, "ticker", "sequence").select(ACTION_COLUMNS).iter_rows():
         if (day := calendar.at_or_after(action[1])) <= session:
@@ -101,6 +104,14 @@ def gather_days(
     ):
         days[fill[0]].fills.append(FillOfDay(*fill))
     return days
+
+
+def add_changes(days: dict[date, DayOfBooks], rates: KnownRates, session: date, calendar: Sessions) -> None:
+    """Add the listings that changed their currency to the sessions at which that is booked."""
+    for ticker, changes in sorted(rates.changed.items()):
+        for number, change in enumerate(changes):
+            if change.booked and (day := calendar.at_or_after(change.booked)) <= session:
+                days[day].changes.append((ticker, number, change))
 
 
 def _find_written_off(ends: pl.DataFrame) -> list[tuple[str, date, float]]:

@@ -65,3 +65,18 @@ def test_a_listing_that_breaks_a_rule_is_set_aside_by_name(changes: dict[str, st
     good, bad = validate_listings(landed(LISTING | changes))
     assert good.is_empty()
     assert bad["rule"].to_list() == [rule]
+
+
+def test_a_currency_that_is_another_than_known_is_a_change_from_the_session_that_brings_it() -> None:
+    first = computed(landed(LISTING))
+    assert first["earlier_currencies"].to_list() == [None]
+    days = [CALENDAR.offset(DAY, number) for number in range(1, 5)]
+    told = zip(days, ("EUR", "EUR", "GBX", "GBP"), strict=True)
+    raws = [landed(LISTING | {"currency": currency}, session=day) for day, currency in told]
+    once = computed(*raws, known=first, at=moment(days[3], since=days[0]))
+    assert once.select("currency", "earlier_currencies").rows() == [("GBP", f"USD:{days[0]};EUR:{days[2]}")]
+    known = first
+    for day, raw in zip(days, raws, strict=True):
+        fresh = computed(raw, known=known, at=moment(day))
+        known = fresh if fresh.height else known
+    assert known.equals(once), "whether the sessions are computed at once or one by one"

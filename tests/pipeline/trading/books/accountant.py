@@ -46,13 +46,40 @@ class Accountant:
     """What is held of them cost in hundredths of their own currency."""
     by_rates: int = 0
     """What exchange rates brought on what was given away."""
+    moved: dict[str, tuple[date, str | None]] = field(default_factory=dict)
+    """The names whose listing changed its currency: since when, and what it was before, None for our own."""
+
+    def currency(self, name: str, day: date) -> str | None:
+        """What a name is quoted in on a day; None for our own."""
+        since, before = self.moved.get(name, (date.min, None))
+        return before if day < since else self.quoted.get(name)
+
+    def in_currency(self, currency: str | None, day: date) -> Fraction | None:
+        """What a currency is worth on the morning of a day: the last noted before; 1 for our own."""
+        days = self.rates.get(currency, {}) if currency else {date.min: Fraction(1)}
+        return days[max(when for when in days if when < day)] if any(when < day for when in days) else None
+
+    def changed_on(self, name: str) -> date | None:
+        """When what is held of a name goes over to its new currency: as soon as both have been worth something."""
+        if name not in self.moved:
+            return None
+        since, before = self.moved[name]
+        both = [self.rates.get(one, {}) for one in (before, self.quoted.get(name)) if one]
+        return max([since, *(min(days) + timedelta(days=1) for days in both)]) if all(both) else None
+
+    def go_over(self, name: str, day: date) -> Fraction:
+        """What an amount in the old currency of a name is multiplied by."""
+        there, here = (self.in_currency(one, day) for one in (self.moved[name][1], self.quoted.get(name)))
+        return (there or Fraction(1)) / (here or Fraction(1))
+
+    def requoted(self, name: str, when: date, day: date) -> Fraction:
+        """The same of a price of one day that is wanted for another."""
+        over = self.changed_on(name)
+        return self.go_over(name, over) if over and when < self.moved[name][0] <= day else Fraction(1)
 
     def rate(self, name: str, day: date) -> Fraction | None:
         """What the currency of a name is worth on the morning of a day: the last noted before; 1 for our own."""
-        if name not in self.quoted:
-            return Fraction(1)
-        days = self.rates.get(self.quoted[name], {})
-        return days[max(when for when in days if when < day)] if any(when < day for when in days) else None
+        return self.in_currency(self.currency(name, day), day)
 
     def worth_here(self, name: str, day: date, cents: int, rate: Fraction | None = None) -> int:
         """Hundredths of a name's currency in our cents."""
@@ -67,6 +94,11 @@ class Accountant:
             if day > last:
                 break
             before = self.days[number - 1] if number else day - timedelta(days=1)
+            for name in sorted(self.moved):
+                over = self.changed_on(name)
+                if self.shares[name] and over and before < over <= day:
+                    was = self.local[name] if self.moved[name][1] else self.cost[name]
+                    self.local[name] = round(was * self.go_over(name, day)) if name in self.quoted else 0
             self.morning(day, [f for f in self.facts if before < f["ex_date"] <= day])
             for trade in sorted(by_day[day], key=lambda t: (t["side"] == "buy", t["trade_id"])):
                 self.trade(trade)
@@ -96,7 +128,7 @@ class Accountant:
                     later *= Fraction(one["numerator"], one["denominator"])
             exact = Fraction(held * fact["numerator"], fact["denominator"])
             price = self.price(name, day)
-            paid = local if name in self.quoted else cost
+            paid = local if self.currency(name, day) else cost
             price = fraction_of(price * later) if price is not None else fraction_of(Fraction(paid, 100) / exact)
             self.leave(name)
             self.receive(day, name, exact, (cost, local), price)
@@ -150,20 +182,21 @@ class Accountant:
     ) -> None:
         """Something is given away: the gain of a foreign one is its own at the rate of now, the rest the rate's."""
         cents = self.worth_here(name, day, there, rate) if here is None else here
-        basis = self.worth_here(name, day, cost[1], rate) if name in self.quoted else cost[0]
+        basis = self.worth_here(name, day, cost[1], rate) if self.currency(name, day) else cost[0]
         self.cash += cents
         self.realised += cents - basis
         self.by_rates += basis - cost[0]
 
     def local_there(self, day: date, name: str, other: str, cost: int, local: int) -> int:
         """What a cost is in the currency of another name; nothing is noted where that is our own."""
-        if other not in self.quoted or self.quoted.get(name) == self.quoted[other]:
-            return local if other in self.quoted else 0
-        return round((local if name in self.quoted else cost) * self.cross(day, name, other))
+        given, taking = self.currency(name, day), self.currency(other, day)
+        if taking is None or given == taking:
+            return local if taking else 0
+        return round((local if given else cost) * self.cross(day, name, other))
 
     def cross(self, day: date, name: str, other: str) -> Fraction:
         """A unit of one name's currency in another's."""
-        if self.quoted.get(name) == self.quoted.get(other):
+        if self.currency(name, day) == self.currency(other, day):
             return Fraction(1)
         return (self.rate(name, day) or Fraction(1)) / (self.rate(other, day) or Fraction(1))
 
@@ -175,7 +208,7 @@ class Accountant:
         price = self.price(other, day)
         if price is None:
             value = (fraction(fact["amount"]) - fraction(fact["cash"])) * self.cross(day, name, other)
-            paid = local if other in self.quoted else cost[0]
+            paid = local if self.currency(other, day) else cost[0]
             price = value * held / exact if value > 0 else Fraction(paid, 100) / exact
         self.receive(day, other, exact, (cost[0], local), price)
 
@@ -195,7 +228,8 @@ class Accountant:
         """A fill; of a sale only what there was to sell. It stands at the rate at which it was made."""
         name, gross, fee = trade["ticker"], int(trade["gross"] * 100), int(trade["commission"] * 100)
         rate, there = Fraction(1), gross
-        if name in self.quoted:
+        foreign = self.currency(name, trade["session"]) is not None
+        if foreign:
             rate, there = Fraction(trade["rate"]), int(trade["local_gross"] * 100)
             gross = round(there * rate)
         self.commission += fee
@@ -203,7 +237,7 @@ class Accountant:
         if trade["side"] == "buy":
             self.shares[name] += trade["shares"]
             self.cost[name] += gross
-            self.local[name] += there if name in self.quoted else 0
+            self.local[name] += there if foreign else 0
             self.cash -= gross
             return
         held = min(trade["shares"], self.shares[name])
@@ -232,12 +266,14 @@ class Accountant:
         for fact in self.facts:
             if fact["kind"] == "split" and fact["ticker"] == name and when < fact["ex_date"] <= day:
                 price *= Fraction(fact["denominator"], fact["numerator"])
-        return fraction_of(price)
+        return fraction_of(price * self.requoted(name, when, day))
 
     def worth(self, day: date) -> int:
         """What is held is worth at the last closes up to a day, cents."""
         held = [(name, round(shares * self.mark(name, day) * 100)) for name, shares in self.shares.items() if shares]
-        return sum(self.worth_here(name, day, there) for name, there in held)
+        known = (name for name, _ in held if self.rate(name, day) is None)
+        at_cost = sum(self.cost[name] for name in known)  # nobody can say what it is worth here
+        return at_cost + sum(self.worth_here(name, day, there) for name, there in held)
 
     def mark(self, name: str, day: date) -> Fraction:
         """The last close of a name, of its old name until it trades, else what was stated of it, else what it cost."""
@@ -254,6 +290,7 @@ class Accountant:
                 for fact in self.facts:
                     if fact["kind"] == "split" and fact["ticker"] == name and max(traded) < fact["ex_date"] <= day:
                         close *= Fraction(fact["denominator"], fact["numerator"])
+                close *= self.requoted(name, since, day)
                 return self.aged(fraction_of(close), max(traded), day)
         else:
             spun = [f for f in self.facts if f["nature"] == "spin_off" and f["successor"] == name and f["amount"]]
@@ -265,8 +302,8 @@ class Accountant:
                     for one in self.facts:
                         if one["kind"] == "split" and one["ticker"] == name and fact["ex_date"] < one["ex_date"] <= day:
                             close *= Fraction(one["denominator"], one["numerator"])
-                    return fraction_of(close)
-        cost = self.local[name] if name in self.quoted else self.cost[name]
+                    return fraction_of(close * self.requoted(name, fact["ex_date"], day))
+        cost = self.local[name] if self.currency(name, day) else self.cost[name]
         return fraction_of(Fraction(cost, 100 * self.shares[name]))
 
     def aged(self, close: Fraction, when: date, day: date) -> Fraction:

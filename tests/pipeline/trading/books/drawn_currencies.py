@@ -29,6 +29,18 @@ def draw_listings(draw: st.DrawFn, names: Sequence[str]) -> dict[str, str]:
 
 
 @st.composite
+def draw_changes(draw: st.DrawFn, names: Sequence[str], days: Sequence[date]) -> dict[str, tuple[date, str]]:
+    """Of some names the session from which on their listing has its currency, and what it had before."""
+    if draw(st.integers(0, 2)):
+        return {}
+    return {
+        name: (draw(st.sampled_from(days)), draw(st.sampled_from((BOOK, *FOREIGN))))
+        for name in names
+        if draw(st.booleans())
+    }
+
+
+@st.composite
 def draw_rates(draw: st.DrawFn, currencies: Iterable[str], days: Sequence[date]) -> list[dict[str, Any]]:
     """What is said of each currency on some of the days, in either direction, at once or late, corrected or not."""
     told = []
@@ -50,10 +62,14 @@ def _public(day: date) -> Any:
     return CALENDAR.close_at(day) + timedelta(minutes=5)
 
 
-def listing_rows(quoted: Mapping[str, str]) -> pl.DataFrame:
-    """Rows of instruments for the foreign names."""
-    rows = [instruments(name, currency=currency) for name, currency in sorted(quoted.items())]
-    return pl.concat([instruments(), *rows])
+def listing_rows(quoted: Mapping[str, str], changed: Mapping[str, tuple[date, str]]) -> pl.DataFrame:
+    """Rows of instruments for the names that are or were foreign."""
+    return pl.concat([instruments(), *(_list(one, quoted, changed) for one in sorted({*quoted, *changed}))])
+
+
+def _list(name: str, quoted: Mapping[str, str], changed: Mapping[str, tuple[date, str]]) -> pl.DataFrame:
+    earlier = {"earlier_currencies": f"{changed[name][1]}:{changed[name][0]}"} if name in changed else {}
+    return instruments(name, currency=quoted.get(name, BOOK), **earlier)
 
 
 def rate_rows(told: Sequence[Mapping[str, Any]]) -> pl.DataFrame:

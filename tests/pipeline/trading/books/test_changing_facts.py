@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -28,6 +28,7 @@ from tests.frames.trading import BOOKS, CALENDAR, DAYS, World, bar, plans
 from tests.pipeline.trading.books.accountant import Accountant, last_said, note_rates, write_off
 from tests.pipeline.trading.books.drawn_currencies import (
     BOOK,
+    draw_changes,
     draw_listings,
     draw_rates,
     listing_rows,
@@ -61,20 +62,30 @@ class History:
     quoted: dict[str, str] = field(default_factory=dict)
     """The foreign names, and their currencies."""
     rates: list[dict[str, Any]] = field(default_factory=list)
+    changed: dict[str, tuple[date, str]] = field(default_factory=dict)
+    """The names whose listing changed its currency: since when, and the currency before."""
+
+    def quoted_on(self, name: str, session: date) -> str:
+        """What a name is quoted in at a session."""
+        since, before = self.changed.get(name, (date.min, BOOK))
+        return before if session < since else self.quoted.get(name, BOOK)
 
 
 @st.composite
 def histories(draw: st.DrawFn) -> History:
     """Few names and days, so that what happens meets what is held."""
     quoted = draw(draw_listings(NAMES))
-    history = History(quoted=quoted, rates=draw(draw_rates(quoted.values(), DAYS[: SESSIONS - 1])))
+    drawn = draw(draw_changes(NAMES, DAYS[1:SESSIONS]))
+    changed = {name: one for name, one in drawn.items() if one[1] != quoted.get(name, BOOK)}
+    foreign = {*quoted.values(), *(before for _, before in changed.values())} - {BOOK}
+    history = History(quoted=quoted, rates=draw(draw_rates(foreign, DAYS[: SESSIONS - 1])), changed=changed)
     for name in NAMES:
         silent = draw(st.sampled_from((SESSIONS, SESSIONS, SESSIONS, 3, 5)))
         for session in DAYS[:silent]:
             if draw(st.integers(0, 5)):
                 opening, close = draw(_prices), draw(_prices)
                 low, high = min(opening, close), max(opening, close)
-                values = {"open": opening, "low": low, "high": high, "currency": quoted.get(name, BOOK)}
+                values = {"open": opening, "low": low, "high": high, "currency": history.quoted_on(name, session)}
                 history.bars.append(bar(name, session, close, **values))
     taken: dict[tuple[object, ...], int] = defaultdict(int)
     for _ in range(draw(st.integers(0, 6))):
@@ -147,7 +158,7 @@ def live(history: History, stages: tuple[Any, ...]) -> World:
     world.tables[MARKET_PRICES.name] = market.prices(*history.bars, calendar=CALENDAR)
     world.tables[CORPORATE_ACTIONS.name] = market.actions(*history.statements, calendar=CALENDAR)
     world.tables[TRADE_PLANS.name] = plans(*history.orders)
-    world.tables[INSTRUMENTS.name] = listing_rows(history.quoted)
+    world.tables[INSTRUMENTS.name] = listing_rows(history.quoted, history.changed)
     world.tables[FX_RATES.name] = rate_rows(history.rates)
     for session in DAYS[:SESSIONS]:
         for stage in stages:
@@ -169,7 +180,8 @@ def account(history: History, world: World) -> Accountant:
     facts = [*final_facts(world).to_dicts(), *map(write_off, ends)]
     trades = world.rows("executed_trades").filter(pl.col("shares") > 0).to_dicts()
     stated = last_said(world.rows("fx_rates").to_dicts(), "base", "quote", "session")
-    known = {"quoted": history.quoted, "rates": note_rates(stated, BOOK)}
+    moved = {name: (day, None if before == BOOK else before) for name, (day, before) in history.changed.items()}
+    known = {"quoted": history.quoted, "rates": note_rates(stated, BOOK), "moved": moved}
     marked_down = (PARAMS.mark_down_after, PARAMS.mark_down)
     accountant = Accountant(DAYS, bars, facts, CAPITAL * 100, mark_down=marked_down, **known)
     return accountant.live(trades, DAYS[SESSIONS - 1])
@@ -182,7 +194,7 @@ def agree(history: History, world: World) -> None:
         name, last = end["ticker"], end["last_session"]
         renamed = any(fact["successor"] == name and fact["ex_date"] > last for fact in theirs.facts)
         if (name, last) in theirs.bars and not renamed:  # else the close is that of its earlier name
-            close = theirs.restated(name, last, end["ended_on"])
+            close = theirs.restated(name, last, end["ended_on"]) / theirs.requoted(name, last, end["ended_on"])
             assert end["amount"] == pytest.approx(float(close) * PARAMS.write_off_value, abs=1e-6)
     assert (book.cash, book.receivable) == (theirs.cash, theirs.receivable)
     assert {name: (one.shares, one.cost) for name, one in book.positions.items()} == theirs.held

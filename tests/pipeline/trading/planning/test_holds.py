@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from lake.tables.market import MARKET_PRICES, QUARANTINED_ROWS, TICKER_UNIVERSE
+from lake.tables.market import FX_RATES, INSTRUMENTS, MARKET_PRICES, QUARANTINED_ROWS, TICKER_UNIVERSE
 from lake.tables.predictions import PREDICTIONS
 from pipeline.config.recorded import from_record
 from pipeline.ingestion.prices.jumps import SUSPENDED
@@ -81,6 +81,18 @@ def test_an_unexplained_rise_raises_no_stop_that_would_fire_once_it_is_explained
         assert planned(given.settle(day), day)["stop"] == 95.0
     row = planned(given.settle(TWO), TWO)
     assert (row["intent"], row["stop"], row["close"]) == ("keep", 950.0, 1_005.0)
+
+
+def test_a_listing_that_goes_to_another_currency_is_no_jump_and_takes_its_stop_along() -> None:
+    given = holder()
+    given.add(INSTRUMENTS, market.instruments("AAA", currency="JPY", earlier_currencies=f"USD:{HALVED}"))
+    yen = {"session": BOUGHT, "base": "JPY", "rate": Decimal("0.01")}
+    given.add(FX_RATES, market.rates(yen, calendar=CALENDAR))
+    given.add(MARKET_PRICES, market.prices(bar("AAA", HALVED, 10_000.0, currency="JPY"), calendar=CALENDAR))
+    given.order(BOUGHT, "AAA", "sell", 100, intent="stop")
+    row = planned(given.settle(HALVED), HALVED)
+    assert given.trade(f"{HALVED}:AAA:sell")["shares"] == 100
+    assert (row["intent"], row["blocked_by"], row["stop"]) == ("keep", None, 9_500.0)
 
 
 def test_a_crash_near_no_split_is_news_and_a_violent_name_may_halve() -> None:
