@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
+from stat import S_ISFIFO, S_ISSOCK
 
 import click
 
@@ -49,25 +51,30 @@ def command(
         _refuse_without_terminal(invocation)
     from nextgen_tui.console.app import ConsoleApp
 
-    app = ConsoleApp(invocation.lake_path, light=light, at=at, read_only=read_only)
     if screenshot is None:
         from nextgen_tui.console.runtime.gc_tuning import rare_full_collections
+        from nextgen_tui.console.runtime.lifeline import Lifeline
         from nextgen_tui.console.runtime.shutdown import finish
         from nextgen_tui.console.runtime.terminal import restore_terminal
 
+        lifeline = Lifeline().start()
+        app = ConsoleApp(invocation.lake_path, light=light, at=at, read_only=read_only, lifeline=lifeline)
         with restore_terminal(), rare_full_collections():
             app.run()
         return finish(app.return_code or exit_codes.DONE)
     from nextgen_tui.console.runtime.screenshots import take_screenshots, terminal_size
 
+    app = ConsoleApp(invocation.lake_path, light=light, at=at, read_only=read_only)
     for path in take_screenshots(app, screenshot, terminal_size(size)):
         invocation.output.show(str(path))
     return exit_codes.DONE
 
 
 def _refuse_without_terminal(invocation: Invocation) -> None:
-    """Served to a browser it has a driver of its own; anywhere else it would draw into a file for ever."""
-    if "TEXTUAL_DRIVER" not in invocation.environ and not (sys.stdin.isatty() and sys.stderr.isatty()):
+    """Served to a browser it has a driver of its own, and a pipe or socket whose end it can notice; anywhere else it
+    would draw into a file for ever."""
+    served = "TEXTUAL_DRIVER" in invocation.environ and (S_ISFIFO(mode := os.fstat(0).st_mode) or S_ISSOCK(mode))
+    if not served and not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise click.UsageError("the console needs a terminal; `nextgen status --json` answers a script")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -35,6 +34,7 @@ from nextgen_tui.console.page import Detail, Link, Page, PageState, build_state
 from nextgen_tui.console.page_screen import PageScreen
 from nextgen_tui.console.pages.health import HealthData
 from nextgen_tui.console.runtime.change_detection import ChangeToken, change_token, log_folders, refuse_without_runs
+from nextgen_tui.console.runtime.lifeline import Lifeline
 from nextgen_tui.console.runtime.shutdown import ConsoleExecutor
 from nextgen_tui.console.screens import PAGES
 from nextgen_tui.console.time_travel import AsOf, parse_as_of, step_as_of
@@ -113,7 +113,14 @@ class ConsoleApp(CommandApp):
     ]
 
     def __init__(
-        self, lake_path: Path, *, light: bool = False, at: str = "", read_only: bool = False, clock: Clock = utc_now
+        self,
+        lake_path: Path,
+        *,
+        light: bool = False,
+        at: str = "",
+        read_only: bool = False,
+        clock: Clock = utc_now,
+        lifeline: Lifeline | None = None,
     ) -> None:
         self.pages = {page.name.lower(): page for page in PAGES}
         super().__init__(read_only=read_only)
@@ -124,6 +131,7 @@ class ConsoleApp(CommandApp):
         self.read_at: datetime | None = None
         self.theme = "textual-light" if light else "textual-dark"
         self.clock = clock
+        self._lifeline = lifeline
         self._first_at = at
         self._lake: Lake | None = None
         self._reading = Lock()
@@ -144,10 +152,10 @@ class ConsoleApp(CommandApp):
         """Look now, whenever a file event tells of something new, and every second in any case."""
         if not self.is_headless:
             asyncio.get_running_loop().set_default_executor(ConsoleExecutor())
-        if not (self.is_headless or self.is_web):
+        if self._lifeline is not None:
             # A hangup ends the process at once, as it should: with its terminal gone it could not even leave in order.
-            end = partial(self.exit, None, exit_codes.INTERRUPTED)
-            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, end)
+            loop = asyncio.get_running_loop()
+            self._lifeline.leave_by(partial(loop.call_soon_threadsafe, self.exit, None, exit_codes.INTERRUPTED))
         self.set_interval(SECONDS_BETWEEN_LOOKS, self.look)
         self.set_interval(FOLLOW_DAEMON, self._follow_daemon)
         self.look()

@@ -49,7 +49,7 @@ def run_live(invocation: Invocation, live: Live) -> int:
     with end_on_sigterm(), daemon(invocation.lake_path, live.seconds) as served:
         try:
             if live.console:
-                _open_console(invocation)
+                _open_console(invocation, served)
             else:
                 _follow(invocation, live, served)
         except KeyboardInterrupt:
@@ -73,16 +73,18 @@ def daemon(lake: Path, seconds: float) -> Iterator[subprocess.Popen[str]]:
 
 @contextmanager
 def end_on_sigterm() -> Iterator[None]:
-    """Let SIGTERM end the block as ctrl-c does: a daemon must not be left behind."""
+    """Let SIGTERM, and a terminal that hangs up, end the block as ctrl-c does: a daemon must not be left behind."""
 
     def end(_number: int, _frame: Any) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, end)
+    signs = [sign for sign in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(sign) is not signal.SIG_IGN]
+    before = {sign: signal.signal(sign, end) for sign in signs}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for sign, handler in before.items():
+            signal.signal(sign, handler)
 
 
 def _until_ready(lake: Path, process: subprocess.Popen[str]) -> None:
@@ -115,12 +117,14 @@ def _end(process: subprocess.Popen[str]) -> None:
             continue
 
 
-def _open_console(invocation: Invocation) -> None:
+def _open_console(invocation: Invocation, served: subprocess.Popen[str]) -> None:
     from nextgen_tui.console.app import ConsoleApp
+    from nextgen_tui.console.runtime.lifeline import Lifeline
     from nextgen_tui.console.runtime.terminal import restore_terminal
 
+    lifeline = Lifeline(last_act=served.terminate).start()
     with restore_terminal():
-        ConsoleApp(invocation.lake_path).run()
+        ConsoleApp(invocation.lake_path, lifeline=lifeline).run()
 
 
 def _follow(invocation: Invocation, live: Live, served: subprocess.Popen[str]) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hmac
+import os
 import shlex
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from secrets import token_urlsafe
@@ -13,6 +15,8 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from textual_serve.server import Server
 
+from nextgen_tui.cli import exit_codes
+from nextgen_tui.console.runtime.lifeline import SECONDS_TO_LEAVE
 from pipeline.engine.child_command import python_command
 
 HOST = "127.0.0.1"
@@ -33,6 +37,12 @@ class ConsoleServer(Server):
     def address(self) -> str:
         """Where the console is found, with the key."""
         return f"{self.public_url}/?key={self._key}"
+
+    async def on_shutdown(self, _app: web.Application) -> None:
+        """End soon: a browser that does not answer is not waited for. The consoles end with their pipes."""
+        end = threading.Timer(SECONDS_TO_LEAVE, os._exit, (exit_codes.DONE,))
+        end.daemon = True
+        end.start()
 
     async def on_startup(self, _app: web.Application) -> None:
         """Say where."""
@@ -91,4 +101,4 @@ def serve(lake: Path, port: int, options: Sequence[str], say: Callable[[str], No
     """
     server = ConsoleServer(lake, port, options, say)
     silent: Any = None
-    web.run_app(server._make_app(), host=HOST, port=port, print=silent, access_log=None)
+    web.run_app(server._make_app(), host=HOST, port=port, print=silent, access_log=None, shutdown_timeout=0.3)
