@@ -24,8 +24,8 @@ AS_BEFORE = "".join(
 )
 """Undoes, one by one, what a full-screen program asks of a terminal."""
 WATCH = 'trap "" HUP INT TERM; read -r ended || { { sleep 1; kill -9 0; } & stty "$1" <&1; printf %s "$2"; kill -9 0; }'
-"""Waits for a word; where none comes before the other end of the pipe is gone, tidies up. After a second at most it ends its
-process group, which is its own: a terminal that nobody reads would keep it for ever."""
+"""Waits for a word; where none comes before the other end of the pipe is gone, tidies up. After a second at most it
+ends its process group, which is its own: a terminal that nobody reads would keep it for ever."""
 
 
 @contextmanager
