@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import polars as pl
 
 from lake.contract import UTC
@@ -17,6 +19,8 @@ from pipeline.market.sessions import Sessions
 FIELDS = ("ticker", "session", "ts", "open", "high", "low", "close", "volume", "available_at")
 PRICES = ("open", "high", "low", "close")
 VALUES = (*PRICES, "volume")
+TIMES = ("session_text", "ts_text")
+"""The columns, as delivered, that say when a bar was."""
 COMPARED = (*VALUES, "volume_rounding")
 """What makes a bar another one."""
 DIGITS = 9
@@ -67,26 +71,38 @@ def judge_bars(lines: pl.DataFrame, instruments: pl.DataFrame, calendar: Session
         **_value_rules(),
         **{name: MARKET_PRICES.rules[name].holds for name in OF_THE_CONTRACT},
     }
-    return bars.with_columns(rule=pl.coalesce("fault", first_broken(rules))).select(READ)
+    return bars.with_columns(_name_broken(bars, rules)).select(READ)
+
+
+def _name_broken(bars: pl.DataFrame, rules: Mapping[str, pl.Expr]) -> pl.Series:
+    """The first rule that each bar breaks; the rules are gone through one by one for bars only that break any."""
+    met = [holds.fill_null(True) for holds in rules.values()]
+    is_broken = bars.select(~pl.all_horizontal(pl.col("fault").is_null(), *met)).to_series()
+    names = bars.filter(is_broken).select(rule=pl.coalesce("fault", first_broken(rules))).to_series()
+    return pl.Series("rule", [None], pl.String).new_from_index(0, bars.height).scatter(is_broken.arg_true(), names)
 
 
 def _add_session(lines: pl.DataFrame, calendar: Sessions) -> pl.DataFrame:
     """Add session (Date), its position, open_at and close_at, and ts (UTC), the end of the bar."""
-    timed = lines.rename({"session": "session_text", "ts": "ts_text"}).with_columns(
-        at=instant("ts_text"), daily=pl.col("interval") == "1d"
-    )
-    local_day = pl.col("at").dt.convert_time_zone(calendar.zone).dt.date()
-    dated = timed.with_columns(session=pl.coalesce(day("session_text"), local_day))
-    first, last = dated["session"].min(), dated["session"].max()
-    days = calendar.frame(first, last) if first is not None else calendar.frame(*calendar.days[:1] * 2)  # type: ignore[arg-type]
+    timed = lines.rename({"session": "session_text", "ts": "ts_text"})
+    dated = timed.join(_read_times(timed, calendar), on=TIMES, how="left", maintain_order="left", nulls_equal=True)
     length = pl.duration(minutes=pl.col("interval").replace_strict(MINUTES, default=0))
     started = pl.col("at") + length
     # The last bar of a session is shorter where the length does not divide the session: an hour's ends with the close.
     within = pl.when(pl.col("at") < pl.col("close_at")).then(pl.min_horizontal(started, "close_at")).otherwise(started)
     end = pl.when(pl.col("asked_stamp") == "end").then(pl.col("at")).otherwise(within)
-    return dated.join(days, on="session", how="left", maintain_order="left").with_columns(
-        ts=pl.when("daily").then(pl.col("close_at")).otherwise(end).cast(UTC)
-    )
+    dated = dated.with_columns(daily=pl.col("interval") == "1d")
+    return dated.with_columns(ts=pl.when("daily").then(pl.col("close_at")).otherwise(end).cast(UTC))
+
+
+def _read_times(timed: pl.DataFrame, calendar: Sessions) -> pl.DataFrame:
+    """What each way of writing a time means, read once however many bars have it."""
+    written = timed.select(TIMES).unique().with_columns(at=instant("ts_text"))
+    local_day = pl.col("at").dt.convert_time_zone(calendar.zone).dt.date()
+    dated = written.with_columns(session=pl.coalesce(day("session_text"), local_day))
+    first, last = dated["session"].min(), dated["session"].max()
+    days = calendar.frame(first, last) if first is not None else calendar.frame(*calendar.days[:1] * 2)  # type: ignore[arg-type]
+    return dated.join(days, on="session", how="left", maintain_order="left")
 
 
 def _parse_values(bars: pl.DataFrame) -> pl.DataFrame:

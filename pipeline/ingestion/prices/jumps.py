@@ -56,9 +56,10 @@ def judge_jumps(
         return NO_JUMPS
     concerned = splits.filter(pl.col("ticker").is_in(candidates["ticker"].implode()))
     chain = _chain(candidates, accepted, concerned, zone, asked_again)
-    previous = pl.col("level").shift(1).over("ticker", "interval")
-    distance = pl.col("position") - pl.col("position").shift(1).over("ticker", "interval")
-    suspects = chain.filter(pl.col("candidate") & (distance <= MEMORY) & _jumps(pl.col("level") / previous, params))
+    follows = pl.all_horizontal(pl.col(name) == pl.col(name).shift(1) for name in ("ticker", "interval"))
+    distance = pl.col("position") - pl.col("position").shift(1)
+    jumps = _jumps(pl.col("level") / pl.col("level").shift(1), params)
+    suspects = chain.filter(pl.col("candidate") & follows & (distance <= MEMORY) & jumps)
     if suspects.is_empty():
         return NO_JUMPS
     series = suspects.select("ticker", "interval").unique().sort("ticker", "interval")
@@ -76,9 +77,14 @@ def _chain(
     """All bars in order with `level`, the close times the shares that one share of the first bar has become."""
     columns = [*BAR, "position", "close", pl.col("volume") + pl.col("volume_rounding").fill_null(0.0)]
     new, old = candidates.lazy().select(columns), accepted.lazy().select(columns)
-    asked = new.join(old.select(*BAR, standing="close"), on=BAR, how="left", maintain_order="left")
-    stand = old.join(new, on=BAR, how="anti").with_columns(standing="close", candidate=pl.lit(False))
-    bars = pl.concat([stand, asked.with_columns(candidate=pl.lit(True))]).sort(BAR).collect()
+    if accepted.is_empty():
+        bars = new.with_columns(standing=pl.lit(None, pl.Float64), candidate=pl.lit(True)).sort(BAR).collect()
+    else:
+        asked = new.join(old.select(*BAR, standing="close"), on=BAR, how="left", maintain_order="left")
+        stand = old.join(new, on=BAR, how="anti").with_columns(standing="close", candidate=pl.lit(False))
+        bars = pl.concat([stand, asked.with_columns(candidate=pl.lit(True))]).sort(BAR).collect()
+    if splits.is_empty():
+        return bars.with_columns(level="close", standing_level="standing")
     shares = pl.col("ratio").cum_prod().over("ticker", "interval")
     return bars.with_columns(ratio=_ratio(bars, splits, zone, asked_again)).with_columns(
         level=pl.col("close") * shares, standing_level=pl.col("standing") * shares
@@ -87,8 +93,6 @@ def _chain(
 
 def _ratio(bars: pl.DataFrame, splits: pl.DataFrame, zone: str, asked_again: pl.DataFrame | None) -> pl.Series:
     """New shares for each old one between the bar before and each bar."""
-    if splits.is_empty():
-        return pl.Series("ratio", [1.0]).new_from_index(0, bars.height)
     midnight = pl.col("ex_date").cast(pl.Datetime("us")).dt.replace_time_zone(zone, non_existent="null")
     counts = pl.col("available_at") <= pl.col("ts")
     if asked_again is not None:

@@ -302,6 +302,8 @@ def drop_repeats(
 
 def compare_with_known(batch: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
     """Add the revision the bar is (Int32), and `new`: whether it differs from what is known, bit for bit."""
+    if known.is_empty():
+        return batch.with_columns(revision=pl.lit(0, pl.Int32), new=pl.lit(True))
     beside = batch.lazy().join(
         known.lazy().select(*BAR, *(pl.col(name).alias(f"known_{name}") for name in (*COMPARED, "revision"))),
         on=BAR,
