@@ -235,7 +235,7 @@ class Table:
         return tuple(rule.holds.fill_null(True).all().alias(name) for name, rule in self.all_rules.items())
 
     def _has_unique_key(self, frame: pl.DataFrame) -> bool:
-        """Whether no key repeats; rows in the order of the key, as most come, need only be held against the one before."""
+        """Whether no key repeats; rows in the order of the key, as most come, are held against the one before alone."""
         if not self.key:
             return True
         after: pl.Expr = pl.lit(False)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import polars as pl
@@ -23,6 +24,28 @@ class BarBlock(NamedTuple):
     """Those that break no rule by themselves; their `text` is null."""
     broken: pl.DataFrame
     """The columns of SET_ASIDE of the others."""
+
+
+@dataclass(frozen=True)
+class TickerRows:
+    """A frame in the order of its tickers, and where each ticker's rows are: none is copied before it is asked for."""
+
+    rows: pl.DataFrame
+    places: Mapping[str, tuple[int, int]]
+    """Ticker -> its first row, and how many there are."""
+
+    @classmethod
+    def find(cls, frame: pl.DataFrame) -> TickerRows:
+        """Look where each ticker's rows are."""
+        rows = frame if frame["ticker"].is_sorted() else frame.sort("ticker", maintain_order=True)
+        runs = rows["ticker"].rle().struct.unnest()
+        first = runs["len"].cum_sum() - runs["len"]
+        return cls(rows, {name: (at, length) for at, length, name in zip(first, *runs, strict=True)})
+
+    def select(self, tickers: Collection[str]) -> pl.DataFrame:
+        """The rows of some tickers, those of each in the order they came."""
+        found = [self.rows.slice(*self.places[ticker]) for ticker in sorted(tickers) if ticker in self.places]
+        return pl.concat([self.rows.clear(), *found], rechunk=True)
 
 
 def read_blocks(raw_prices: pl.DataFrame, read: Callable[[pl.DataFrame], pl.DataFrame]) -> Iterator[BarBlock]:

@@ -14,7 +14,7 @@ from lake.tables.market import MARKET_PRICES
 from pipeline.engine.stage import Moment
 from pipeline.ingestion.decode_payloads import SET_ASIDE
 from pipeline.ingestion.params import IngestionParams
-from pipeline.ingestion.prices.bar_blocks import join_blocks, read_blocks, recall_text
+from pipeline.ingestion.prices.bar_blocks import TickerRows, join_blocks, read_blocks, recall_text
 from pipeline.ingestion.prices.bar_rules import COMPARED, read_bars
 from pipeline.ingestion.prices.jumps import BAR, MEMORY, SUSPENDED, JumpVerdicts, judge_jumps
 from pipeline.ingestion.prices.waiting_bars import keep_waiting, read_waiting, select_waiting
@@ -99,9 +99,7 @@ def _judge_bars(
 ) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
     """Yield the two parts of `ValidatedBars`, bit by bit, each in the order it comes."""
     landed = raw_prices.filter(pl.col("kind") == "bars", pl.col("session") >= moment.since)
-    days = moment.calendar.frame(moment.calendar.days[0], moment.session).select("session", "position")
-    known = market_prices.select(COLUMNS).join(days, on="session", how="left", maintain_order="left")
-    nothing = known.clear().select(*COLUMNS, new=pl.lit(False))
+    nothing = market_prices.clear().select(*COLUMNS, new=pl.lit(False))
     blocks = read_blocks(
         landed, lambda rows: _add_arrival(read_bars(rows, instruments, moment.calendar), moment, params)
     )
@@ -110,7 +108,7 @@ def _judge_bars(
     waiting = read_waiting(quarantined_rows, raw_prices, instruments, moment, params)
     linked = _linked_tickers(corporate_actions)
     groups = _group(sound, waiting, linked)
-    alone = len(groups) == 1
+    known = None if len(groups) == 1 else TickerRows.find(market_prices)
     oldest = _oldest_of_arrivals(groups)
     del sound
     while groups:
@@ -118,8 +116,9 @@ def _judge_bars(
         single = drop_repeats(group, partial(recall_text, raw_prices=landed))
         left = single.filter(pl.col("rule").is_null()).sort("arrival", maintain_order=True)
         repeats = single.filter(pl.col("rule").is_not_null())
-        concerned = known if alone else known.filter(pl.col("ticker").is_in([*group["ticker"].unique(), *linked]))
-        good, suspended = _walk_arrivals(left, waiting, concerned, corporate_actions, moment, params)
+        concerned = {*group["ticker"].unique(), *linked}
+        bars = market_prices if known is None else known.select(concerned)
+        good, suspended = _walk_arrivals(left, waiting, bars, corporate_actions, moment, params)
         told = recall_text(suspended, landed).with_columns(rule=pl.lit(SUSPENDED))
         yield pl.concat([nothing, *good]), pl.concat([part.select(*SET_ASIDE) for part in (repeats, told)])
 
@@ -147,12 +146,14 @@ def _oldest_of_arrivals(groups: list[pl.DataFrame]) -> pl.DataFrame:
 def _walk_arrivals(
     left: pl.DataFrame,
     waiting: pl.DataFrame,
-    known: pl.DataFrame,
+    market_prices: pl.DataFrame,
     corporate_actions: pl.DataFrame,
     moment: Moment,
     params: IngestionParams,
 ) -> tuple[list[pl.DataFrame], pl.DataFrame]:
     """The bars that stand, arrival by arrival, and those that are suspended at their own."""
+    days = moment.calendar.frame(moment.calendar.days[0], moment.session).select("session", "position")
+    known = market_prices.select(COLUMNS).join(days, on="session", how="left", maintain_order="left")
     good, suspended = [], [left.clear()]
     for batch in left.partition_by("arrival", maintain_order=True):  # few steps for each: there may be thousands
         public = moment.calendar.close_at(batch["arrival"][0]) + params.publication_lag(moment.calendar)
@@ -198,7 +199,10 @@ def _last_known(known: pl.DataFrame, asked: pl.DataFrame, public: datetime, mome
     """The bars as they stood at the arrival, from MEMORY sessions before the oldest one asked about."""
     first = moment.calendar.offset(asked["oldest"].min(), -MEMORY)  # type: ignore[arg-type]
     recent = known.lazy().filter((pl.col("available_at") <= public) & (pl.col("session") >= first))
-    return recent.sort(MARKET_PRICES.key).unique(BAR, keep="last", maintain_order=True).collect()
+    ordered = recent.sort(MARKET_PRICES.key).collect()
+    if ordered["revision"].max() == 0:  # no bar has another before it
+        return ordered
+    return ordered.unique(BAR, keep="last", maintain_order=True)
 
 
 def _validate_arrival(
