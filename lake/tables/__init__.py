@@ -6,6 +6,7 @@ import polars as pl
 
 from lake.contract import Table
 from lake.tables import (
+    alerts,
     books,
     control,
     features,
@@ -31,6 +32,7 @@ MODULES: tuple[ModuleType, ...] = (
     trading,
     books,
     control,
+    alerts,
 )
 """In the order data flows. Every `Table` in one of these modules is a table of the lake; a new module is added here."""
 

@@ -60,6 +60,7 @@ COMMANDS: dict[str, dict[str, CommandEntry]] = {
     },
     "Inspect": {
         "status": CommandEntry("status", "Show whether the operation is healthy, and what ran last."),
+        "alerts": CommandEntry("alerts", "List the alerts that were sent, or send a test by each channel."),
         "report": CommandEntry("report", "Report on sessions of the book: money, risk, skill and trades."),
         "console": CommandEntry("console", "Open the console."),
         "runs": CommandEntry("runs", "List past runs, or show the recipe of one."),

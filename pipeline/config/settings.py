@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from pipeline.alerts.params import AlertParams
 from pipeline.config.setting_types import DISTINCT, CalendarChangeList, CurrencyOrNone, Exchange, Seed
 from pipeline.features.params import FeatureParams
 from pipeline.feedback.params import FeedbackParams
@@ -101,6 +102,7 @@ class Settings:
     trading: TradingParams = field(default_factory=TradingParams)
     health: HealthParams = field(default_factory=HealthParams)
     plugins: PluginParams = field(default_factory=PluginParams)
+    alerts: AlertParams = field(default_factory=AlertParams)
 
     @property
     def currency(self) -> str:

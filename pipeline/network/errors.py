@@ -14,6 +14,8 @@ class NetworkError(Exception):
     too_large: there is more of it than was allowed. broken: it cannot be unpacked.
     """
 
-    def __init__(self, kind: Kind, text: str) -> None:
+    def __init__(self, kind: Kind, text: str, *, sent: bool = False) -> None:
         super().__init__(text)
         self.kind: Kind = kind
+        self.sent = sent
+        """Whether the request had begun to go out: the other side may have acted on it, though no answer came."""

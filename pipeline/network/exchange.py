@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import zlib
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 import httpx2
@@ -18,6 +18,8 @@ from pipeline.network.errors import NetworkError
 MAX_REDIRECTS = 5
 UNPACKED = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 """Content coding -> window bits for zlib; other codings are not offered and are refused."""
+Trace = Callable[[str, Mapping[str, object]], Awaitable[None]]
+"""Told of each step of an exchange, as the library names it."""
 WORDS = 300
 """Characters of a foreign text that an error repeats."""
 
@@ -67,15 +69,25 @@ def exchange(request: HttpRequest, *, seconds: float, max_bytes: int) -> Answer:
 
 
 async def _within(request: HttpRequest, seconds: float, max_bytes: int) -> Answer:
+    began: list[str] = []
+
+    async def notice(event: str, _details: Mapping[str, object]) -> None:
+        if event.endswith("send_request_headers.started"):
+            began.append(event)
+
     try:
         opened = open_client(request.configured, seconds, max_bytes=max_bytes, only=request.headers)
         async with asyncio.timeout(seconds), opened as client:
-            return await _follow(client, request, max_bytes)
+            return await _follow(client, request, max_bytes, notice)
+    except NetworkError as error:
+        error.sent = bool(began)
+        raise
     except TimeoutError:
-        raise NetworkError("unreachable", f"there is no complete answer after {seconds:g} seconds") from None
+        words = f"there is no complete answer after {seconds:g} seconds"
+        raise NetworkError("unreachable", words, sent=bool(began)) from None
     except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
         words = f"{type(error).__name__}: {error}"[:WORDS]
-        raise NetworkError("unreachable", words) from None
+        raise NetworkError("unreachable", words, sent=bool(began)) from None
 
 
 def open_client(
@@ -112,11 +124,15 @@ def open_client(
     )
 
 
-async def _follow(client: httpx2.AsyncClient, request: HttpRequest, max_bytes: int) -> Answer:
+async def _follow(client: httpx2.AsyncClient, request: HttpRequest, max_bytes: int, notice: Trace) -> Answer:
     url = httpx2.URL(request.url)
     for _ in range(MAX_REDIRECTS + 1):
         built = client.build_request(
-            request.method, url, headers=dict(request.headers), content=request.content or None
+            request.method,
+            url,
+            headers=dict(request.headers),
+            content=request.content or None,
+            extensions={"trace": notice},
         )
         response = await client.send(built, stream=True)
         try:

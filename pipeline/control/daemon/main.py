@@ -82,13 +82,15 @@ def _serve(
     from pipeline.control.daemon.daemon_loop import Daemon
     from pipeline.control.daemon.simulated_pace import make_paced_clock
     from pipeline.control.logging.json_logs import begin_logging, end_logging
+    from pipeline.reading.alerting.watch import watch_alerts
 
     lake = Lake.open(path)
     require_writable(path)
     begin_logging(path / "control" / "logs", quiet=quiet)
     try:
         clock = make_paced_clock(lake, pace) if pace else SystemClock()
-        return Daemon(lake, schedule, clock).run(once=once, max_runs=max_runs)
+        with watch_alerts(path, once=once):
+            return Daemon(lake, schedule, clock).run(once=once, max_runs=max_runs)
     except (ConfigError, LakeError) as error:
         if quiet:  # nobody may see stderr then, so the log has to say it
             logging.getLogger("pipeline.control.daemon.main").error("the daemon cannot start: %s", error)

@@ -1,0 +1,1 @@
+"""Telling the operator: what a message says, and the channels it goes by."""

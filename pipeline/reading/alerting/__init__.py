@@ -1,0 +1,1 @@
+"""Noticing what the operator is to be told, and telling him once by each channel."""
