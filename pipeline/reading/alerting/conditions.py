@@ -27,7 +27,7 @@ SEVERITIES: dict[str, Severity] = {"ok": "information", "warn": "warning", "fail
 
 
 @dataclass(frozen=True, kw_only=True)
-class Condition:
+class AlertState:
     """How something is now."""
 
     kind: str
@@ -37,7 +37,7 @@ class Condition:
     words: str
 
 
-def gather_conditions(lake: Lake, health: Health | None, rules: Rules, since: datetime) -> list[Condition]:
+def gather_conditions(lake: Lake, health: Health | None, rules: Rules, since: datetime) -> list[AlertState]:
     """Gather how everything is that an operator is told the changes of.
 
     Args:
@@ -49,7 +49,7 @@ def gather_conditions(lake: Lake, health: Health | None, rules: Rules, since: da
     Raises:
         LakeError: if the lake cannot be read.
     """
-    found: list[Condition] = []
+    found: list[AlertState] = []
     if health is not None:
         found += [judge_verdict(health), *judge_lateness(health.parts)]
     attempts = lake.read(TASK_ATTEMPTS, since=since, where=pl.col("follows").is_in(list(NEEDS_OPERATOR)))
@@ -59,10 +59,10 @@ def gather_conditions(lake: Lake, health: Health | None, rules: Rules, since: da
     return found
 
 
-def judge_verdict(health: Health) -> Condition:
+def judge_verdict(health: Health) -> AlertState:
     """The verdict; a failure of another part is another state."""
     part = f": {health.problems[0].part}" if health.status == "fail" and health.problems else ""
-    return Condition(
+    return AlertState(
         kind="verdict",
         about="",
         state=f"{health.status}{part}"[:200],
@@ -71,14 +71,14 @@ def judge_verdict(health: Health) -> Condition:
     )
 
 
-def judge_lateness(parts: Iterable[PartHealth]) -> Iterator[Condition]:
+def judge_lateness(parts: Iterable[PartHealth]) -> Iterator[AlertState]:
     """Tasks that are overdue and tables that are older than they should be."""
     for part in parts:
         late = part.facts.get("late_seconds")
         if late is None and "target" not in part.facts:
             continue
         is_late = late > MAX_DELAY.total_seconds() if late is not None else part.status != "ok"
-        yield Condition(
+        yield AlertState(
             kind="late",
             about=part.service,
             state="late" if is_late else "on time",
@@ -87,10 +87,10 @@ def judge_lateness(parts: Iterable[PartHealth]) -> Iterator[Condition]:
         )
 
 
-def judge_attempts(attempts: pl.DataFrame) -> Iterator[Condition]:
+def judge_attempts(attempts: pl.DataFrame) -> Iterator[AlertState]:
     """Attempts after which nothing more is tried: each is told once."""
     for row in attempts.sort("at", "task", "slot", "attempt").iter_rows(named=True):
-        yield Condition(
+        yield AlertState(
             kind="task",
             about=f"{row['task']} {row['slot']} attempt {row['attempt']}"[:200],
             state=row["follows"],
@@ -99,13 +99,13 @@ def judge_attempts(attempts: pl.DataFrame) -> Iterator[Condition]:
         )
 
 
-def judge_drift(reasons: pl.DataFrame) -> Iterator[Condition]:
+def judge_drift(reasons: pl.DataFrame) -> Iterator[AlertState]:
     """Reasons to train again of the last session: drift, decay, age."""
     last = reasons.filter(pl.col("session") == pl.col("session").max()).sort("model_id", "reason")
     for row in last.iter_rows(named=True):
         due = row["due"]
         words = f"Training is due ({row['reason']}): {row['evidence']}" if due else f"{row['reason']} is due no more"
-        yield Condition(
+        yield AlertState(
             kind="drift",
             about=f"{row['model_id']} {row['reason']}"[:200],
             state="due" if due else "not due",
@@ -114,7 +114,7 @@ def judge_drift(reasons: pl.DataFrame) -> Iterator[Condition]:
         )
 
 
-def judge_drawdown(value: pl.DataFrame, rules: Rules) -> Iterator[Condition]:
+def judge_drawdown(value: pl.DataFrame, rules: Rules) -> Iterator[AlertState]:
     """The book's fall from its peak against the limits from which buying shrinks, and stops."""
     if value.is_empty():
         return
@@ -128,7 +128,7 @@ def judge_drawdown(value: pl.DataFrame, rules: Rules) -> Iterator[Condition]:
     words = f"The book is {percent(depth, 1)} under its peak on {last['session']}, {state} of {percent(limit, 1)}"
     if state == "within limits":
         words = f"The book is {percent(depth, 1)} under its peak on {last['session']}, within its limits again"
-    yield Condition(kind="drawdown", about="", state=state, severity=severity, words=words)
+    yield AlertState(kind="drawdown", about="", state=state, severity=severity, words=words)
 
 
 def _read_last(lake: Lake, table: Table) -> pl.DataFrame:

@@ -14,7 +14,7 @@ from lake.contract import RUN_ID
 from lake.store import Lake
 from lake.tables.alerts import ALERTS
 from pipeline.alerts.message import AlertLine, plain
-from pipeline.reading.alerting.conditions import NORMAL, Condition
+from pipeline.reading.alerting.conditions import NORMAL, AlertState
 
 MAX_WORDS = 1_000
 
@@ -24,12 +24,12 @@ def begin_watch(lake: Lake, now: datetime) -> datetime:
     began = lake.read(ALERTS, where=pl.col("kind") == "watch", columns=("noticed_at",))["noticed_at"].min()
     if isinstance(began, datetime):
         return began.astimezone(UTC)
-    first = Condition(kind="watch", about="", state="began", severity="information", words="The daemon began to look.")
+    first = AlertState(kind="watch", about="", state="began", severity="information", words="The daemon began to look.")
     notice(lake, [first], now)
     return now
 
 
-def notice(lake: Lake, conditions: Iterable[Condition], now: datetime) -> list[AlertLine]:
+def notice(lake: Lake, conditions: Iterable[AlertState], now: datetime) -> list[AlertLine]:
     """Put on record what is otherwise than it was, and return that.
 
     A change has an id of its own that follows from what was recorded before: a daemon that crashed between noticing and
@@ -61,7 +61,7 @@ def read_alerts(lake: Lake, since: datetime | None = None) -> list[AlertLine]:
     return [AlertLine(**row | {"noticed_at": row["noticed_at"].astimezone(UTC)}) for row in rows.iter_rows(named=True)]
 
 
-def _make_alert(one: Condition, before: str, number: int, now: datetime) -> AlertLine:
+def _make_alert(one: AlertState, before: str, number: int, now: datetime) -> AlertLine:
     digest = sha256("\n".join((one.kind, one.about, one.state, str(number))).encode()).hexdigest()
     return AlertLine(
         alert_id=digest[:16],

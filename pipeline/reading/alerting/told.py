@@ -11,7 +11,7 @@ from lake.store import Lake
 from lake.tables.alerts import ALERT_DELIVERIES
 from pipeline.alerts.channel import Channel
 from pipeline.alerts.params import AlertParams
-from pipeline.reading.alerting.conditions import Condition
+from pipeline.reading.alerting.conditions import AlertState
 from pipeline.reading.alerting.deliver import read_history, send_by
 from pipeline.reading.alerting.record import notice, read_alerts
 
@@ -43,7 +43,7 @@ def send_test(
     """
     now = now or datetime.now(UTC)
     words = f"This is a test by a person at {now:%Y-%m-%d %H:%M:%S} UTC; nothing is wrong."
-    tried = Condition(kind="test", about=now.isoformat(), state="tried", severity="information", words=words)
+    tried = AlertState(kind="test", about=now.isoformat(), state="tried", severity="information", words=words)
     alerts = notice(lake, [tried], now)
     sent = [send_by(lake, channel, alerts, params, now) for channel in channels]
     return [

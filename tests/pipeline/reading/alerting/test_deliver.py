@@ -19,7 +19,7 @@ from pipeline.alerts.channel import Channel
 from pipeline.alerts.message import Message
 from pipeline.alerts.params import AlertParams, WebhookParams
 from pipeline.alerts.webhook import WebhookChannel
-from pipeline.reading.alerting.conditions import Condition
+from pipeline.reading.alerting.conditions import AlertState
 from pipeline.reading.alerting.deliver import deliver
 from pipeline.reading.alerting.record import begin_watch, notice
 from pipeline.reading.alerting.told import list_told, send_test
@@ -55,8 +55,8 @@ class Dying:
                 raise PowerCutError
 
 
-def verdict(state: str) -> Condition:
-    return Condition(kind="verdict", about="", state=state, severity="error", words=f"The verdict is {state}")
+def verdict(state: str) -> AlertState:
+    return AlertState(kind="verdict", about="", state=state, severity="error", words=f"The verdict is {state}")
 
 
 def webhook(hook: Hook) -> WebhookChannel:
@@ -152,7 +152,7 @@ def live(lake: Lake, days: int, seed: int) -> tuple[Hook, set[str]]:
                     states[about] = "late" if states[about] == "on time" else "on time"
             now = BEGIN + step * 2 * QUARTER
             found = [
-                Condition(kind="late", about=about, state=state, severity="warning", words=f"{about} is {state}")
+                AlertState(kind="late", about=about, state=state, severity="warning", words=f"{about} is {state}")
                 for about, state in states.items()
             ]
             noticed |= {one.alert_id for one in notice(lake, found, now)}
