@@ -10,8 +10,8 @@ import polars as pl
 
 from lake.store import Lake
 from lake.tables.imports import IMPORTED_PREDICTIONS
-from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES
 from lake.tables.predictions import PREDICTIONS
+from pipeline.comparison.companies import list_names, read_actions, read_bars
 from pipeline.comparison.figure import Figure, counted, states, to_words
 from pipeline.market.endings import forward_company_returns
 from pipeline.market.sessions import Sessions
@@ -63,10 +63,9 @@ def _read_outcomes(lake: Lake, old: pl.DataFrame, calendar: Sessions) -> pl.Data
     """session, ticker, horizon, happened: total returns that are known by now."""
     first = old["session"].min()
     assert isinstance(first, date)
-    tickers = pl.col("ticker").is_in(old["ticker"].unique().implode())
-    daily = pl.col("interval") == "1d"
-    bars = lake.read(MARKET_PRICES, since=first, where=daily & tickers, every_revision=False)
-    acts = lake.read(CORPORATE_ACTIONS, since=first, where=tickers, every_revision=False)
+    acts = read_actions(lake, old["ticker"])
+    bars = read_bars(lake, list_names(old["ticker"], acts), first)
+    acts = acts.filter(pl.col("ex_date") >= first)
     horizons = tuple(old["horizon"].unique().sort())
     known = forward_company_returns(bars, acts, horizons, calendar)
     return known.select(*AT, happened="forward_return")

@@ -12,9 +12,10 @@ from lake.contract import PRICE
 from lake.store import Lake
 from lake.tables.books import PORTFOLIO_HOLDINGS, PORTFOLIO_VALUE
 from lake.tables.imports import IMPORTED_TRADES
-from lake.tables.market import CORPORATE_ACTIONS
 from lake.tables.trading import EXECUTED_TRADES
+from pipeline.comparison.companies import list_names, read_actions, read_bars
 from pipeline.comparison.figure import Figure, counted, states, to_words
+from pipeline.market.securities.following import Securities
 
 AT = ("session", "ticker", "side")
 
@@ -24,8 +25,9 @@ def trades(lake: Lake, source: str, first: date, last: date, tolerance: float) -
 
     Fills are compared by session, ticker and side: the shares have to be equal, the mean price within the tolerance.
     Positions are those after `last`, splits since each fill counted. Realised profit is what the older system states,
-    else computed at average cost as our own ledger does, fees and dividends apart. What the older system traded before
-    our own book began counts for its positions alone.
+    else computed at average cost as our own ledger does, fees and dividends apart. Both go by company: what was bought
+    under a ticker is held and sold under what that became, ends with its delisting at the final value, and is not who
+    gets the ticker afterwards. What the older system traded before our own book began counts for its positions alone.
 
     Args:
         lake: to look in.
@@ -40,11 +42,16 @@ def trades(lake: Lake, source: str, first: date, last: date, tolerance: float) -
     filled = lake.read(EXECUTED_TRADES, since=first, until=last, where=pl.col("shares") > 0)
     if old.filter(pl.col("session") >= first).is_empty() or filled.is_empty():
         return []
-    splits = lake.read(CORPORATE_ACTIONS, until=last, where=pl.col("kind") == "split", every_revision=False)
+    facts = read_actions(lake, old["ticker"], last)
+    bars = read_bars(lake, list_names(old["ticker"], facts), last=last)
+    companies = Securities.trace(facts, bars)
+    ends = (pl.col("kind") == "delisting") & pl.col("successor").is_null()
+    events = companies.name_actions(facts.filter((pl.col("kind") == "split") | ends))
+    named = companies.name_companies(old, "session")
     return [
         _fills(old.filter(pl.col("session") >= first), filled, tolerance),
-        _positions(lake, old, splits, last),
-        _profit(lake, old, splits, first, last, tolerance),
+        _positions(lake, named, events, companies, last),
+        _profit(lake, named, events, first, last, tolerance),
     ]
 
 
@@ -70,12 +77,13 @@ def _by_session(fills: pl.DataFrame) -> pl.DataFrame:
     return fills.sort(fills.columns).group_by(AT, maintain_order=True).agg(shares=shares, price=value / shares)
 
 
-def _positions(lake: Lake, old: pl.DataFrame, splits: pl.DataFrame, last: date) -> Figure:
-    books = _Books(splits)
+def _positions(lake: Lake, old: pl.DataFrame, events: pl.DataFrame, companies: Securities, last: date) -> Figure:
+    books = _Books(events)
     for row in old.sort("session", "ts", "trade_id").iter_rows(named=True):
         books.fill(row)
-    held = {ticker: float(shares) for ticker, shares in books.ended(last).items() if shares}
-    there = pl.DataFrame({"ticker": list(held), "old": list(held.values())}, schema={"ticker": str, "old": float})
+    held = {company: float(shares) for company, shares in books.ended(last).items() if shares}
+    tickers = companies.list_tickers(list(held), last)
+    there = pl.DataFrame({"ticker": tickers, "old": list(held.values())}, schema={"ticker": str, "old": float})
     kept = lake.read(PORTFOLIO_HOLDINGS, until=last)
     latest = lake.read(PORTFOLIO_VALUE, until=last, columns=("session",))["session"].max()
     here = kept.filter(pl.col("session") == latest).select("ticker", ours=pl.col("shares").cast(pl.Float64))
@@ -85,12 +93,13 @@ def _positions(lake: Lake, old: pl.DataFrame, splits: pl.DataFrame, last: date) 
     return counted(f"positions after {last}", both, words, ("ticker",))
 
 
-def _profit(lake: Lake, old: pl.DataFrame, splits: pl.DataFrame, first: date, last: date, tolerance: float) -> Figure:
-    books, there = _Books(splits), Decimal(0)
+def _profit(lake: Lake, old: pl.DataFrame, events: pl.DataFrame, first: date, last: date, tolerance: float) -> Figure:
+    books, there = _Books(events), Decimal(0)
     for row in old.sort("session", "ts", "trade_id").iter_rows(named=True):
         gained = books.fill(row)
         if row["session"] >= first:
             there += row["profit"] if row["profit"] is not None else gained
+    there += books.sum_ends(first, last)
     value = lake.read(PORTFOLIO_VALUE, until=last, columns=("session", "realised")).sort("session")
     after = value["realised"].to_list()[-1:]
     before = value.filter(pl.col("session") < first)["realised"].to_list()[-1:]
@@ -104,11 +113,16 @@ def _profit(lake: Lake, old: pl.DataFrame, splits: pl.DataFrame, first: date, la
 class _Books:
     """Positions at average cost, for a system that states neither positions nor profit."""
 
-    def __init__(self, splits: pl.DataFrame) -> None:
-        rows = splits.sort("ticker", "ex_date", "sequence").select("ticker", "ex_date", "numerator", "denominator")
+    def __init__(self, events: pl.DataFrame) -> None:
+        columns = ("kind", "ticker", "ex_date", "numerator", "denominator", "amount")
         self._splits: dict[str, list[tuple[date, Decimal]]] = {}
-        for ticker, ex_date, new, was in rows.iter_rows():
-            self._splits.setdefault(ticker, []).append((ex_date, Decimal(new) / Decimal(was)))
+        self._ends: dict[str, tuple[date, Decimal]] = {}
+        """Company -> when it ended, and what a share was worth then."""
+        for kind, ticker, ex_date, new, was, amount in events.sort("ex_date", "sequence").select(columns).iter_rows():
+            if kind == "split":
+                self._splits.setdefault(ticker, []).append((ex_date, Decimal(new) / Decimal(was)))
+            else:
+                self._ends[ticker] = ex_date, Decimal(str(amount or 0))
         self._held: dict[str, tuple[Decimal, Decimal, date]] = {}
 
     def fill(self, row: dict[str, Any]) -> Decimal:
@@ -125,8 +139,17 @@ class _Books:
         return Decimal(gained)
 
     def ended(self, last: date) -> dict[str, Decimal]:
-        """Ticker -> shares after a session."""
-        return {ticker: self._at(ticker, last)[0] for ticker in self._held}
+        """Company -> shares after a session; none of what has come to its end."""
+        return {one: self._at(one, last)[0] for one in self._held if not self._has_ended(one, last)}
+
+    def sum_ends(self, first: date, last: date) -> Decimal:
+        """What was gained by the ends of companies that were held, in some sessions."""
+        ended = [one for one in self._held if self._has_ended(one, last) and self._ends[one][0] >= first]
+        worths = ((self._at(one, self._ends[one][0]), self._ends[one][1]) for one in ended)
+        return sum((shares * value - cost for (shares, cost, _), value in worths), Decimal(0))
+
+    def _has_ended(self, company: str, last: date) -> bool:
+        return company in self._ends and self._held[company][2] < self._ends[company][0] <= last
 
     def _at(self, ticker: str, session: date) -> tuple[Decimal, Decimal, date]:
         """Shares and cost as they stand at a session, splits since the last fill counted."""

@@ -269,6 +269,50 @@ def test_a_split_counts_in_the_older_systems_positions_and_cost(lake: Lake) -> N
     assert only(found, "realised").numbers["there"] == 5.0  # 5 x (7 - 6)
 
 
+def known(lake: Lake, *acted: dict[str, Any]) -> None:
+    nothing = dict.fromkeys(("numerator", "denominator", "amount"))
+    facts = actions(*(nothing | {"available_at": MOMENT} | one for one in acted))
+    published(lake, CORPORATE_ACTIONS, facts.to_dicts())
+
+
+def test_what_was_bought_under_a_ticker_is_sold_and_held_under_what_that_became(lake: Lake) -> None:
+    a, renamed, b = DAYS[0], DAYS[2], DAYS[4]
+    known(lake, {"ticker": "AAA", "kind": "rename", "successor": "BBB", "ex_date": renamed},
+        {"ticker": "BBB", "ex_date": DAYS[3], "numerator": 2, "denominator": 1})  # fmt: skip
+    our_bars(lake, {("AAA", a): 12.0, ("AAA", DAYS[1]): 12.0, ("BBB", renamed): 12.0, ("BBB", b): 7.0})
+    done = [(a, "AAA", "buy", 10, "12"), (b, "BBB", "sell", 5, "7")]
+    old_trades(lake, *done)
+    our_book(lake, done, {"BBB": 15}, {a: "0", b: "5"})
+    found = compared(lake)
+    assert found.within
+    assert only(found, "positions").matched == 1
+    assert only(found, "realised").numbers["there"] == 5.0
+
+
+def test_a_position_ends_with_its_company_and_is_not_who_gets_the_ticker_afterwards(lake: Lake) -> None:
+    a, ended, b = DAYS[0], DAYS[2], DAYS[5]
+    known(lake, {"ticker": "AAA", "kind": "delisting", "ex_date": ended, "amount": 11.0})
+    our_bars(lake, {("AAA", day): 12.0 for day in DAYS[:2]} | {("AAA", day): 50.0 for day in DAYS[4:7]})
+    done = [(a, "AAA", "buy", 10, "12"), (b, "AAA", "buy", 3, "50")]
+    old_trades(lake, *done)
+    our_book(lake, done, {"AAA": 3}, {a: "0", b: "-10"})
+    found = compared(lake)
+    assert found.within
+    assert only(found, "realised").numbers == {"there": -10.0, "here": -10.0}
+
+
+def test_what_happened_to_a_forecast_goes_on_under_the_next_ticker_and_not_into_another_company(lake: Lake) -> None:
+    known(lake, {"ticker": "AAA", "kind": "rename", "successor": "BBB", "ex_date": DAYS[2]},
+        {"ticker": "CCC", "kind": "rename", "successor": "AAA", "ex_date": DAYS[2]})  # fmt: skip
+    closes = {("AAA", DAYS[1]): 10.0, ("CCC", DAYS[1]): 40.0, ("AAA", DAYS[2]): 40.0, ("BBB", DAYS[2]): 11.0}
+    our_bars(lake, closes)
+    old_forecasts(lake, {("AAA", DAYS[1]): 0.1})
+    our_forecasts(lake, {("AAA", DAYS[1]): 0.0})
+    numbers = only(compared(lake), "forecasts").numbers
+    assert numbers["scored"] == 1.0
+    assert (numbers["error_there"], numbers["error_here"]) == (pytest.approx(0.0), pytest.approx(0.1))
+
+
 def test_a_short_position_is_closed_at_its_own_average(lake: Lake) -> None:
     a, b = DAYS[0], DAYS[4]
     old_trades(lake, (a, "AAA", "sell", 10, "12"), (b, "AAA", "buy", 15, "10"))
