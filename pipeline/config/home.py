@@ -13,6 +13,7 @@ LAKE_VARIABLE = "NEXTGEN_LAKE"
 CONFIG_VARIABLE = "NEXTGEN_CONFIG"
 STATE_VARIABLE = "NEXTGEN_STATE"
 PROXY_VARIABLE = "NEXTGEN_PROXY"
+CREDENTIALS_VARIABLE = "NEXTGEN_CREDENTIALS"
 FILE_NAME = "nextgen.toml"
 """The configuration file inside a lake's folder."""
 
@@ -20,6 +21,7 @@ NOT_SETTINGS: dict[str, str] = {
     LAKE_VARIABLE: "folder of the lake",
     CONFIG_VARIABLE: "configuration file to read instead of the lake's own",
     STATE_VARIABLE: "cache folder: answers of feeds and models, budgets spent; may be deleted",
+    CREDENTIALS_VARIABLE: "folder with a file for each key, of the name of its variable",
     PROXY_VARIABLE: "proxy for all that leaves this machine; HTTPS_PROXY and the like do not count",
     "NEXTGEN_DATA": "folder of real market data that some tests read",
 }

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pipeline.config.home import CREDENTIALS_VARIABLE
+
 SECRETS: dict[str, str] = {
     "OPENAI_API_KEY": "key of the language model's server",
     "ALERTS_WEBHOOK_URL": "address that alerts are posted to, where the address is itself a secret",
@@ -49,9 +51,10 @@ def secret(name: str, environ: Mapping[str, str]) -> Secret | None:
 
 
 def _read_credential(name: str, environ: Mapping[str, str]) -> str:
-    """What the service manager's file of that name holds; empty where there is none."""
-    folder = environ.get(CREDENTIALS, "")
-    if not folder or not (file := Path(folder) / name).is_file():
+    """What the service manager's file of that name holds, or the operator's own; empty where there is neither."""
+    folders = filter(None, (environ.get(CREDENTIALS), environ.get(CREDENTIALS_VARIABLE)))
+    file = next((file for folder in folders if (file := Path(folder) / name).is_file()), None)
+    if file is None:
         return ""
     with file.open(encoding="utf-8", errors="replace") as opened:
         return opened.read(MAX_BYTES).strip()
