@@ -31,7 +31,9 @@ def blocked_section(report: Report) -> Html:
         for one in plans.refusals
     ]
     headings = ("rule", "refused first", "share", "", "of them buys", words("what it asks"), words("what it said last"))
-    return tag("section", tag("h2", "What blocked most"), tag("p", said), table(headings, rows) if rows else Html())
+    stops = [tag("p", one) for one in plans.stops]
+    found = table(headings, rows) if rows else Html()
+    return tag("section", tag("h2", "What blocked most"), tag("p", said), *stops, found)
 
 
 def trades_section(report: Report) -> Html:

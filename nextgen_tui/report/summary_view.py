@@ -203,7 +203,8 @@ def plans_part(plans: PlanFacts) -> RenderableType:
     if rest := plans.refusals[_SHOWN_REFUSALS:]:
         count = sum(one.plans for one in rest)
         table.add_row(formats.whole(count), formats.percent(sum(one.share for one in rest), 0), Text("others", "dim"))
-    return Group(heading("What blocked most"), said, table)
+    stops = [Text(safe_text(one, 400), "bold") for one in plans.stops]
+    return Group(heading("What blocked most"), said, *stops, table)
 
 
 def trades_part(best: Sequence[ClosedTrade], worst: Sequence[ClosedTrade]) -> RenderableType:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 import polars as pl
 
 from lake.store import Lake
+from lake.tables.control import TRADING_SWITCHES
 from lake.tables.trading import TRADE_PLANS
 from pipeline.trading.planning.rules import RULES
+from pipeline.trading.planning.trading_stops import TradingStop, read_stops
 
 EXPLAINED = 16
 """Rules whose last refusal is told in its own words; a lake's plans are read anew for it."""
@@ -43,6 +45,8 @@ class PlanFacts:
     refused: int
     refusals: tuple[Refusal, ...]
     """The most frequent first."""
+    stops: tuple[str, ...] = ()
+    """The operator's pauses and kills that concerned these sessions, a sentence each."""
 
 
 def read_plans(lake: Lake, first: date, last: date, filled: int) -> PlanFacts:
@@ -73,7 +77,16 @@ def read_plans(lake: Lake, first: date, last: date, filled: int) -> PlanFacts:
             Refusal(rule, count, count / refused.height, buys, _MEANINGS.get(rule, ""), reasons.get(rule, ""))
             for rule, count, buys, _ in counts.iter_rows()
         ),
+        stops=tuple(_tell_stops(read_stops(lake.read(TRADING_SWITCHES)), first, last)),
     )
+
+
+def _tell_stops(stops: Iterable[TradingStop], first: date, last: date) -> Iterator[str]:
+    for one in stops:
+        if one.session <= last and (one.lifted_from is None or one.lifted_from >= first):
+            lifted = f"; resumed at {one.lifted_at:%Y-%m-%d %H:%M:%S} UTC" if one.lifted_at else "; it still holds"
+            words = one.describe()
+            yield f"{words[0].upper()}{words[1:]}{lifted}."
 
 
 def _last_reasons(lake: Lake, counts: pl.DataFrame) -> dict[str, str]:
