@@ -131,7 +131,17 @@ class Closes:
 
     def _came(self, ticker: str, upto: date) -> date | None:
         """When a company came to the ticker by a rename last."""
-        return max((a.ex_date for a in self._given[ticker] if a.kind == "rename" and a.ex_date <= upto), default=None)
+        renames = (a for a in self._given[ticker] if a.kind == "rename" and a.ex_date <= upto)
+        return max((a.ex_date for a in renames if not self._says_again(a)), default=None)
+
+    def _says_again(self, rename: Action) -> bool:
+        """Whether a rename repeats an earlier one: since that one nobody traded under the old ticker or came to it."""
+        old, day = rename.ticker, rename.ex_date
+        gone = [a.ex_date for a in self.actions[old] if a.kind == "rename" and a.successor == rename.successor]
+        before = max((one for one in gone if one < day), default=None)
+        if before is None or any(a.kind == "rename" and before <= a.ex_date <= day for a in self._given[old]):
+            return False
+        return not any(before <= when < day for when, _ in self._bars.get(old, []))
 
     def _mark_of_predecessor(self, ticker: str, came: date, upto: date) -> Mark | None:
         """A renamed name goes on from its old name's close until it has a bar of its own."""

@@ -278,6 +278,7 @@ class Accountant:
     def mark(self, name: str, day: date) -> Fraction:
         """The last close of a name, of its old name until it trades, else what was stated of it, else what it cost."""
         came = [f for f in self.facts if f["kind"] == "rename" and f["successor"] == name and f["ex_date"] <= day]
+        came = [fact for fact in came if not self.says_again(fact, came)]
         since = max((f["ex_date"] for f in came), default=date.min)
         traded = [when for who, when in self.bars if who == name and since <= when <= day]
         if traded:
@@ -305,6 +306,12 @@ class Accountant:
                     return fraction_of(close * self.requoted(name, fact["ex_date"], day))
         cost = self.local[name] if self.currency(name, day) else self.cost[name]
         return fraction_of(Fraction(cost, 100 * self.shares[name]))
+
+    def says_again(self, fact: Mapping[str, Any], came: Rows) -> bool:
+        """Whether a rename was told before and nobody has had the ticker since."""
+        name, day = fact["ticker"], fact["ex_date"]
+        days = [one["ex_date"] for one in came if one["ticker"] == name and one["ex_date"] < day]
+        return bool(days) and not any(who == name and max(days) <= when < day for who, when in self.bars)
 
     def aged(self, close: Fraction, when: date, day: date) -> Fraction:
         """A close that is too old to be believed counts for less."""

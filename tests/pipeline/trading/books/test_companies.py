@@ -93,6 +93,15 @@ def test_a_third_company_of_older_facts_that_comes_to_a_swapped_ticker_joins_who
     assert_reconciled(given)
 
 
+def test_a_rename_that_is_told_again_some_days_later_leaves_the_close_it_came_with() -> None:
+    given = holding(*bars_at("A", 10.0, 10.0, 11.0), A=300)
+    given.act(rename("A", "B", D[3]), rename("A", "B", D[4]), rename("A", "B", D[6]))
+    given.settle_to(D[7])
+    assert shares_of(given) == {"B": 300}
+    assert {given.value(day)["nav"] for day in D[2:8]} == {MILLION + 300}
+    assert_reconciled(given)
+
+
 def test_an_order_decided_before_a_swap_of_tickers_is_one_of_its_own_company() -> None:
     given = holding(*bars_at("A", 10.0, 10.0), *bars_at("B", 40.0, 40.0), bar("A", D[2], 40.0), bar("B", D[2], 10.0))
     given.order(D[1], "A", "buy", 100)
