@@ -261,12 +261,16 @@ class Accountant:
         return None
 
     def restated(self, name: str, when: date, day: date) -> Fraction:
-        """A close on the shares of a later day."""
+        """A close on the shares of a later day, in what the name is quoted in then."""
+        return fraction_of(self.split_up(name, when, day) * self.requoted(name, when, day))
+
+    def split_up(self, name: str, when: date, day: date) -> Fraction:
+        """A close on the shares of a later day, as it was quoted."""
         price = fraction(self.bars[name, when]["close"])
         for fact in self.facts:
             if fact["kind"] == "split" and fact["ticker"] == name and when < fact["ex_date"] <= day:
                 price *= Fraction(fact["denominator"], fact["numerator"])
-        return fraction_of(price * self.requoted(name, when, day))
+        return price
 
     def worth(self, day: date) -> int:
         """What is held is worth at the last closes up to a day, cents."""

@@ -194,7 +194,7 @@ def agree(history: History, world: World) -> None:
         name, last = end["ticker"], end["last_session"]
         renamed = any(fact["successor"] == name and fact["ex_date"] > last for fact in theirs.facts)
         if (name, last) in theirs.bars and not renamed:  # else the close is that of its earlier name
-            close = theirs.restated(name, last, end["ended_on"]) / theirs.requoted(name, last, end["ended_on"])
+            close = theirs.split_up(name, last, end["ended_on"])
             assert end["amount"] == pytest.approx(float(close) * PARAMS.write_off_value, abs=1e-6)
     assert (book.cash, book.receivable) == (theirs.cash, theirs.receivable)
     assert {name: (one.shares, one.cost) for name, one in book.positions.items()} == theirs.held
