@@ -48,16 +48,17 @@ def command(
         options = [*(flag for flag, given in flags.items() if given), *(["--at", at] if at else [])]
         return _serve(invocation, port, options)
     if screenshot is None:
+        from nextgen_tui.console.runtime.lifeline import Lifeline
+
         _refuse_without_terminal(invocation)
+        lifeline = Lifeline().start()  # before the libraries load: its user can be gone by then
     from nextgen_tui.console.app import ConsoleApp
 
     if screenshot is None:
         from nextgen_tui.console.runtime.gc_tuning import rare_full_collections
-        from nextgen_tui.console.runtime.lifeline import Lifeline
         from nextgen_tui.console.runtime.shutdown import finish
         from nextgen_tui.console.runtime.terminal import restore_terminal
 
-        lifeline = Lifeline().start()
         app = ConsoleApp(invocation.lake_path, light=light, at=at, read_only=read_only, lifeline=lifeline)
         with restore_terminal(), rare_full_collections():
             app.run()
