@@ -1,8 +1,10 @@
-"""What reading price files costs beside plain polars reading them: `python -m benchmarks.price_files`."""
+"""What reading price files costs beside plain polars reading them, up to the whole first load of a lake:
+`python -m benchmarks.price_files`."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
@@ -28,6 +30,7 @@ def main() -> None:
     parser.add_argument("--tickers", type=int, default=500)
     parser.add_argument("--years", type=int, default=20)
     parser.add_argument("--folder", type=Path, help="where to write the files, such as on another disk")
+    parser.add_argument("--without-load", action="store_true", help="leave the whole first load out")
     parser.add_argument("--read", nargs=2, metavar=("HOW", "PATH"), help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.read:
@@ -38,11 +41,29 @@ def main() -> None:
         sys.stdout.write(
             f"{'files':15}" + "".join(f"{how + ' s':>12}{'x plain':>9}{'peak MB':>9}" for how in HOW) + "\n"
         )
+        plain = {}
         for kind, path in zip(KINDS, paths, strict=True):
             figures = {how: _measure(how, path) for how in HOW}
-            plain = figures["plain"][0]
-            cells = (f"{cpu:12.2f}{cpu / plain:9.1f}{peak:9.0f}" for cpu, peak in figures.values())
+            plain[kind] = figures["plain"][0]
+            cells = (f"{cpu:12.2f}{cpu / plain[kind]:9.1f}{peak:9.0f}" for cpu, peak in figures.values())
             sys.stdout.write(f"{kind:15}" + "".join(cells) + "\n")
+        if not asked.without_load:
+            told = [_load(kind, path, plain[kind]) for kind, path in zip(KINDS, paths, strict=True)]
+            sys.stdout.write(f"FIRST LOAD {'; '.join(told)}\n")
+
+
+def _load(kind: str, path: Path, plain: float) -> str:
+    """Make a lake of the files as an operator does; return the processor seconds, their ratio and the peak of memory."""
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        lake = Path(folder) / "lake"
+        asked = ["init", "--source", "files", "--prices", str(path), "--lake", str(lake), "--quiet"]
+        program = f"from nextgen_tui.cli.main import outcome; raise SystemExit(outcome({asked!r}))"
+        child = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.DEVNULL)
+        _, status, used = os.wait4(child.pid, 0)
+        if status:
+            raise SystemExit(f"nextgen {' '.join(asked)} ended with {os.waitstatus_to_exitcode(status)}")
+    seconds = used.ru_utime + used.ru_stime
+    return f"{kind} {seconds:.1f} s, {seconds / plain:.0f} x plain, {used.ru_maxrss / 1024:.0f} MB"
 
 
 def write_files(folder: Path, tickers: int, years: int) -> list[Path]:
