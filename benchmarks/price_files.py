@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def _load(kind: str, path: Path, plain: float) -> str:
-    """Make a lake of the files as an operator does; return the processor seconds, their ratio and the peak of memory."""
+    """Make a lake of the files as an operator does; return processor seconds, their ratio and the peak of memory."""
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         lake = Path(folder) / "lake"
         asked = ["init", "--source", "files", "--prices", str(path), "--lake", str(lake), "--quiet"]
