@@ -44,6 +44,8 @@ class Column:
     """Characters of the longest text; text from outside is truncated before it is written."""
     provenance: bool = False
     """True where the value names table versions: stored, but not part of the content fingerprint."""
+    first_counts: bool = False
+    """Whether a row that comes again may say otherwise here and is the same row all the same; the first stays."""
     refers: tuple[str, ...] = ()
     """"table.column" of the rows that this one is derived from. Columns that refer to the same table are compared
     together; several that refer to the same column of it are references of their own. A list refers to each value."""
@@ -172,6 +174,11 @@ class Table:
     def content_columns(self) -> tuple[str, ...]:
         """The columns that make up a row's content (all but provenance)."""
         return tuple(name for name, column in self.columns.items() if not column.provenance)
+
+    @cached_property
+    def compared_columns(self) -> tuple[str, ...]:
+        """The content that a row which comes again has to repeat."""
+        return tuple(name for name in self.content_columns if not self.columns[name].first_counts)
 
     @cached_property
     def references(self) -> tuple[Reference, ...]:

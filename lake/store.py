@@ -167,6 +167,10 @@ class Lake:
         """The version readers see."""
         return self._tables.version(table)
 
+    def version_by_runs(self, table: Table) -> int:
+        """The last version that a published run wrote; 0 before the first. Landings are read by others before that."""
+        return self._tables.version_by_runs(table)
+
     # ---- reading
 
     def read(

@@ -72,6 +72,10 @@ class Reader:
         """The version readers see."""
         if not table.published_by_run or table.name == RUNS.name:
             return self.newest(table)
+        return self.version_by_runs(table)
+
+    def version_by_runs(self, table: Table) -> int:
+        """The last version that a published run wrote; 0 before the first."""
         return self._published_by_runs().get(table.name, 0)
 
     def published_versions(self) -> dict[str, int]:

@@ -201,7 +201,7 @@ class Writer:
             return fresh, rows.clear()
         repeated = rows.join(present, on=table.key, how="semi", nulls_equal=True)
         keys = repeated.select(table.key)
-        stored = self._tables.load(table, newest, table.content_columns, conditions, low, high)
+        stored = self._tables.load(table, newest, (*table.compared_columns,), conditions, low, high)
         stored = stored.join(keys, on=table.key, how="semi", nulls_equal=True).sort(table.key)
         return fresh, _select_changed(table, repeated.sort(table.key), stored)
 
@@ -233,9 +233,9 @@ class Writer:
 def _select_changed(table: Table, rows: pl.DataFrame, stored: pl.DataFrame) -> pl.DataFrame:
     """The rows whose content differs from what is stored under their key; both frames hold the same keys in order."""
     beside = pl.concat(
-        [rows.select(table.content_columns), stored.select(pl.all().name.suffix(" stored"))], how="horizontal"
+        [rows.select(table.compared_columns), stored.select(pl.all().name.suffix(" stored"))], how="horizontal"
     )
-    differs = pl.any_horizontal(pl.col(name).ne_missing(pl.col(f"{name} stored")) for name in table.content_columns)
+    differs = pl.any_horizontal(pl.col(name).ne_missing(pl.col(f"{name} stored")) for name in table.compared_columns)
     return rows.filter(beside.select(differs).to_series())
 
 

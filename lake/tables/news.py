@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from lake.contract import Column, Rule, Table
+from lake.contract import UTC, Column, Rule, Table
 from lake.tables.vocabulary import AVAILABLE_AT, PAYLOAD_ID, SOURCE, TICKER, instant, number, text
 
 ARTICLE_ID = Column(pl.String(), "sha256", "hash of the article's title and publication", pattern=r"[0-9a-f]{64}")
@@ -29,7 +29,9 @@ RAW_NEWS = Table(
         "payload_id": Column(pl.String(), "sha256", "hash of source, request and payload", pattern=r"[0-9a-f]{64}"),
         "source": SOURCE,
         "session": Column(pl.Date(), "exchange date", "the last session that the payload can contain"),
-        "fetched_at": instant("when it was fetched"),
+        "fetched_at": Column(
+            UTC, "UTC instant", "when it was fetched; of a repeated answer the first time", first_counts=True
+        ),
         "format": Column(pl.String(), "name", "how to decode the payload", pattern="ndjson|rss|yahoo-news|failure"),
         "request": text("the request as JSON", unit="JSON", max_length=20_000),
         "payload": text("the answer, byte for byte", unit="vendor text", max_length=50_000_000),

@@ -175,11 +175,18 @@ class Executor:
             since=since,
             as_of=as_of or self.decision_time(session),
             seed=derive_seed(self.settings.runtime.seed, stage.name, session),
-            versions={read.table.name: self.lake.newest(read.table) for read in stage.reads},
+            versions={read.table.name: self._pin(read) for read in stage.reads},
             calendar=self.calendar,
             currency=self.settings.currency,
             extensions=self.plugins.extend(stage.uses),
         )
+
+    def _pin(self, read: Read) -> int:
+        """The version a stage reads: the newest, but of what earlier work left the last one that a published run wrote.
+
+        Work that was cut off comes again, and must not take its own first attempt for earlier work.
+        """
+        return self.lake.version_by_runs(read.table) if read.upto == "held" else self.lake.newest(read.table)
 
     def _recipe(self, work: Work, stage: Stage, moment: Moment, attempt: int) -> Recipe:
         extensions = moment.extensions.record()

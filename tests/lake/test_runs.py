@@ -78,7 +78,7 @@ def test_what_an_interrupted_cycle_left_is_found_with_its_recipe(lake: Lake) -> 
 def test_a_commit_that_no_run_of_ours_made_is_named(lake: Lake) -> None:
     with lake.lock("test"):
         lake.commit(MARKET_PRICES, bar_rows({}), "stranger", {})
-    with pytest.raises(LakeError, match=r"market_prices has a version 1 .* no run of ours"):
+    with pytest.raises(LakeError, match=r"market_prices was changed by another program: WRITE at .*, version 1;"):
         find_unpublished(lake)
 
 
