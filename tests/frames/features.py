@@ -206,8 +206,10 @@ def universe(tickers: list[str], days: list[date], *, member: bool = True) -> pl
 
 def listings(tickers: list[str], role: str = "stock") -> pl.DataFrame:
     """What each ticker is."""
-    rows = [(ticker, ticker, "tech", role, "XNYS", "USD", date(2000, 1, 3), "test", HASH, None) for ticker in tickers]
-    return pl.DataFrame(rows, schema=INSTRUMENTS.schema, orient="row")
+    names = ("ticker", "name", "sector", "role", "exchange", "currency", "listed_on", "source", "payload_id")
+    rows = [(ticker, ticker, "tech", role, "XNYS", "USD", date(2000, 1, 3), "test", HASH) for ticker in tickers]
+    told = (dict(zip(names, row, strict=True)) for row in rows)
+    return pl.DataFrame(list(told), schema=INSTRUMENTS.schema)
 
 
 def feature_rows(tickers: list[str], days: list[date], *, seed: int = 0, complete: bool = True) -> pl.DataFrame:

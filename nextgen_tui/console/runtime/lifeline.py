@@ -31,7 +31,7 @@ class Lifeline:
             last_act: done before the process ends here, such as ending a process of its own; may not wait.
         """
         self._last_act = last_act
-        self._parent = os.getppid()
+        self._parent_pid = os.getppid()
         self._leave: Callable[[], object] = lambda: None
         self._told, self._tell = os.pipe()
         os.set_blocking(self._tell, False)
@@ -63,7 +63,7 @@ class Lifeline:
             os.write(self._tell, b".")
 
     def _look(self) -> None:
-        while os.getppid() == self._parent:
+        while os.getppid() == self._parent_pid:
             for descriptor, found in self._poll.poll(SECONDS_BETWEEN_LOOKS * 1000):
                 if descriptor == self._told:
                     self._end_in_time()
