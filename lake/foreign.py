@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from lake.errors import DamageError
 from lake.storage import delta_log
@@ -58,11 +60,18 @@ def find_foreign_commits(lake: Lake) -> list[ForeignCommit]:
 def _find_among(name: str, uri: str | Path, versions: list[int], mark: str, *, stops: bool) -> Iterator[ForeignCommit]:
     for version in versions:
         try:
-            entry = delta_log.commit_entry(uri, version)
+            # What lies on top of published versions may be set aside and written again; other entries never change.
+            entry = delta_log.commit_entry(uri, version) if stops else _read_entry(str(uri), version)
         except DamageError:
             continue  # a crash's or one in the making: the next writer repairs it
         if mark not in entry["recipe"]:
             yield ForeignCommit(name, version, str(entry["operation"]), entry["timestamp"], stops)
+
+
+@lru_cache(maxsize=1_000)
+def _read_entry(uri: str, version: int) -> dict[str, Any]:
+    """An entry that was read before, in a program that looks again and again."""
+    return delta_log.commit_entry(uri, version)
 
 
 def find_missing_files(lake: Lake) -> list[Path]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from lake.access import make_private_folder
 from lake.storage.atomic import write_atomic
+from pipeline.ingestion.news.parse_feeds import SLOW_ENCODINGS
 from pipeline.network.addresses import Origin, origin_of
 from pipeline.network.errors import Kind, NetworkError
 
@@ -31,8 +32,6 @@ class FeedError(Exception):
         self.rule = rule
 
 
-SLOW_ENCODINGS = ("punycode", "idna")
-"""Their decoding takes the square of the length; nobody writes a feed in them."""
 REACHED = "the feed can be reached"
 SMALL = "the feed is not too large"
 WELL = "the server answers with a feed"
