@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -186,6 +186,30 @@ def _select_none(table: str, columns: tuple[str, ...]) -> pl.DataFrame:
     return NO_ROWS[table].select(columns)
 
 
+class _Ordered(NamedTuple):
+    """A table's rows by its key, and what they reach over: a read that covers it need not look at each."""
+
+    rows: pl.DataFrame
+    revised: bool
+    """Whether any is a revision or withdrawn."""
+    first: date
+    last: date
+    known: datetime
+    """When the last of them became known."""
+
+    @classmethod
+    def of(cls, table: Table, rows: pl.DataFrame) -> _Ordered:
+        gone = table.withdrawal is not None and bool(rows[table.withdrawal].any())
+        revised = gone or (bool(table.entity) and rows["revision"].max() != 0)
+        known = datetime.min.replace(tzinfo=UTC) if table.available is None else rows[table.available].max()
+        clock = rows[table.clock]
+        return cls(rows.sort(table.key), revised, clock.min(), clock.max(), known)  # type: ignore[arg-type]
+
+    def lies_within(self, spans: Sequence[tuple[date | None, date]]) -> bool:
+        """Whether one span holds every row."""
+        return any((start is None or start <= self.first) and self.last <= end for start, end in spans)
+
+
 class World:
     """Tables in memory, and the trading stages run over them through their own declarations of what they read."""
 
@@ -200,12 +224,14 @@ class World:
         self.settling = settling
         self.params = params or TradingParams()
         self.tables = dict(NO_ROWS)
-        self._sorted: dict[str, tuple[pl.DataFrame, pl.DataFrame, bool]] = {}
+        self._sorted: dict[str, tuple[pl.DataFrame, _Ordered]] = {}
         self.add(MARKET_PRICES, market.prices(*bars, calendar=calendar))
 
     def add(self, table: Table, rows: pl.DataFrame) -> None:
         """Append rows that meet the contract and repeat no key."""
-        checked = table.check(rows)
+        self._keep(table, table.check(rows))
+
+    def _keep(self, table: Table, checked: pl.DataFrame) -> None:
         if checked.is_empty():
             return
         both = pl.concat([self.tables[table.name], checked])
@@ -228,31 +254,31 @@ class World:
 
     def frame(self, read: Read, moment: Moment, frames: Mapping[str, pl.DataFrame] | None = None) -> pl.DataFrame:
         """What the runner would hand to a stage."""
-        table, rows = read.table, self.tables[read.table.name]
-        if rows.is_empty():
+        table = read.table
+        if self.tables[table.name].is_empty():
             return _select_none(table.name, read.columns or tuple(table.columns))
         until = moment.session if read.upto == "session" else moment.calendar.previous(moment.since)
         since = None if read.lookback is None else moment.calendar.offset(moment.since, -read.lookback)
         spans = join_spans(read.further(frames or {}, moment) if read.further else (), (since, until))
-        clock = pl.col(table.clock)
-        ordered, revised = self._in_order(table)
-        shown = ordered.lazy().filter(pl.any_horizontal(*[clock.is_between(a or date.min, b) for a, b in spans]))
-        if table.available is not None and not read.known_later:
+        ordered = self._in_order(table)
+        shown = ordered.rows
+        if not ordered.lies_within(spans):
+            clock = pl.col(table.clock)
+            shown = shown.filter(pl.any_horizontal(*[clock.is_between(a or date.min, b) for a, b in spans]))
+        if table.available is not None and not read.known_later and moment.as_of < ordered.known:
             shown = shown.filter(pl.col(table.available) <= moment.as_of)
-        if revised and not read.every_revision:
-            shown = select_last_revisions(shown.collect(), table).lazy()
+        if ordered.revised and not read.every_revision:
+            shown = select_last_revisions(shown, table)
         shown = shown.filter(read.where) if read.where is not None else shown
-        return shown.select(read.columns or tuple(table.columns)).collect()
+        return shown.select(read.columns) if read.columns else shown
 
-    def _in_order(self, table: Table) -> tuple[pl.DataFrame, bool]:
-        """A table's rows by its key, and whether any is a revision: found out once as long as none is added."""
+    def _in_order(self, table: Table) -> _Ordered:
+        """A table's rows by its key, and what they reach over: found out once as long as none is added."""
         rows = self.tables[table.name]
         kept = self._sorted.get(table.name)
         if kept is None or kept[0] is not rows:
-            gone = table.withdrawal is not None and bool(rows[table.withdrawal].any())
-            revised = gone or (bool(table.entity) and rows["revision"].max() != 0)
-            kept = self._sorted[table.name] = rows, rows.sort(table.key), revised
-        return kept[1:]
+            kept = self._sorted[table.name] = rows, _Ordered.of(table, rows)
+        return kept[1]
 
     def frames(self, stage: Stage, moment: Moment) -> dict[str, pl.DataFrame]:
         """What the runner would hand to a stage of all its tables, in order."""
@@ -270,7 +296,7 @@ class World:
     def run(self, stage: Stage, session: date) -> pl.DataFrame:
         """Compute, check and keep."""
         rows = self.compute(stage, session)
-        self.add(stage.writes, rows)
+        self._keep(stage.writes, rows)
         return rows
 
     def settle(self, *sessions: date) -> World:
