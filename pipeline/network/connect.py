@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import threading
 from collections.abc import AsyncIterator, Collection, Iterable
+from functools import lru_cache
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 import httpcore2
@@ -95,6 +98,19 @@ async def look_up(host: str, port: int) -> list[Address]:
     return list(dict.fromkeys(ip_address(entry[4][0].partition("%")[0]) for entry in found))
 
 
+def trusted_authorities() -> ssl.SSLContext:
+    """Whom the machine trusts to vouch for hosts, read anew once its list has changed: to read it takes a while."""
+    paths = ssl.get_default_verify_paths()
+    lists = (Path(path) for path in (paths.openssl_cafile, paths.openssl_capath))
+    return _read_authorities(tuple(path.stat().st_mtime_ns if path.exists() else 0 for path in lists))
+
+
+@lru_cache(maxsize=1)
+def _read_authorities(changed: tuple[int, ...]) -> ssl.SSLContext:
+    del changed  # only what is kept depends on it
+    return httpx2.create_ssl_context(trust_env=False)
+
+
 class BoundedStream(httpx2.AsyncByteStream):
     """A body as it comes, that ends in an error once it is too large."""
 
@@ -129,7 +145,7 @@ class CheckedTransport(httpx2.AsyncHTTPTransport):
         """
         self._max_bytes = max_bytes
         self._sent = {name.lower() for name in only} | NEEDED
-        trust = httpx2.create_ssl_context(trust_env=False)
+        trust = trusted_authorities()
         if proxy:
             way = httpx2.URL(proxy)
             self._pool = httpcore2.AsyncHTTPProxy(
