@@ -217,9 +217,17 @@ class Table:
         if (widened := self.for_columns(frame.columns)) is not self:
             return widened.check(frame)
         frame = self._conform(frame)
-        if not frame.is_empty() and not (all(frame.select(self._conditions).row(0)) and self._has_unique_key(frame)):
+        if not frame.is_empty() and not self._holds(frame):
             self._refuse(frame)
         return frame
+
+    def _holds(self, frame: pl.DataFrame) -> bool:
+        """Whether every row meets each rule and no key repeats; how many values are missing a frame knows already."""
+        missing = zip(self.columns.values(), frame.null_count().row(0), strict=True)
+        if any(count and not column.nullable for column, count in missing):
+            return False
+        met = all(frame.select(self._conditions).row(0)) if self._conditions else True
+        return met and self._has_unique_key(frame)
 
     def split(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Split the frame into valid rows and the others, which gain `rule`: the first rule that each breaks.
@@ -238,12 +246,14 @@ class Table:
 
     @cached_property
     def _conditions(self) -> tuple[pl.Expr, ...]:
-        """Whether every row meets each rule: in one pass, because nearly always all hold."""
-        return tuple(rule.holds.fill_null(True).all().alias(name) for name, rule in self.all_rules.items())
+        """Whether every row meets each rule but presence: in one pass, because nearly always all hold."""
+        present = {_presence(name) for name in self.columns}
+        others = {name: rule for name, rule in self.all_rules.items() if name not in present}
+        return tuple(rule.holds.fill_null(True).all().alias(name) for name, rule in others.items())
 
     def _has_unique_key(self, frame: pl.DataFrame) -> bool:
         """Whether no key repeats; rows in the order of the key, as most come, are held against the one before alone."""
-        if not self.key:
+        if not self.key or frame.height < 2:
             return True
         after: pl.Expr = pl.lit(False)
         for column in map(pl.col, reversed(self.key)):
@@ -285,7 +295,7 @@ class Table:
         for name, column in self.columns.items():
             at = pl.col(name)
             if not column.nullable:
-                rules[f"{name} is present"] = Rule(at.is_not_null(), f"give every row its {name}")
+                rules[_presence(name)] = Rule(at.is_not_null(), f"give every row its {name}")
             if column.dtype in (pl.Float32, pl.Float64):
                 rules[f"{name} is a finite number"] = Rule(
                     at.is_finite(), "leave out what is not a number; a missing value is null"
@@ -323,6 +333,11 @@ class Table:
     def _describe_violation(self, rule: str, fix: str, broken: pl.DataFrame, total: int) -> str:
         first = {name: _shorten(value) for name, value in broken.row(0, named=True).items()}
         return f"{self.name}: {broken.height} of {total} rows break {rule!r}; the first is {first}; {fix}"
+
+
+def _presence(column: str) -> str:
+    """The name of the rule that a column has no nulls."""
+    return f"{column} is present"
 
 
 def _shorten(value: object) -> object:
