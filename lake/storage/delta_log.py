@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ ARCHIVE = "_log_archive"
 underscore are no data."""
 METADATA = "nextgen"
 """The key of the recipe in a commit's metadata."""
+MAX_KEPT_BYTES = 32_768
+"""Size up to which a log entry is parsed once: one that adds few files. Longer ones are read seldom."""
 _ENTRY = re.compile(r"(\d{20})\.json")
 _NO_ENTRY = (ValueError, KeyError, TypeError, AttributeError, OverflowError, OSError)
 """What reading a damaged entry can raise."""
@@ -100,7 +103,7 @@ def commit_entry(uri: str | Path, version: int) -> dict[str, Any]:
 
 
 def read_actions(path: Path) -> list[dict[str, Any]]:
-    """The actions of a log entry.
+    """The actions of a log entry; they belong to all who ask, and are not to be changed.
 
     The storage library reads an empty entry as an empty commit, and one truncated after a complete line as a smaller
     commit; here both are damage.
@@ -109,15 +112,30 @@ def read_actions(path: Path) -> list[dict[str, Any]]:
         DamageError: naming the file, if it is missing, cut short, or not a log entry at all.
     """
     try:
-        found = [json.loads(line) for line in path.read_bytes().splitlines()]
-        complete = bool(found) and all(isinstance(action, dict) and action for action in found) and _is_complete(found)
+        content = path.read_bytes()
+        return (_parse_small if len(content) <= MAX_KEPT_BYTES else _parse)(content)
     except FileNotFoundError:
         raise DamageError(f"the log entry {path} is missing; restore it from a backup") from None
     except _NO_ENTRY:
-        complete = False
-    if not complete:
-        raise _damage_error(path)
+        raise _damage_error(path) from None
+
+
+def _parse(content: bytes) -> list[dict[str, Any]]:
+    """The actions that a log entry's bytes stand for.
+
+    Raises:
+        ValueError: if they are not a complete entry; other errors of `_NO_ENTRY` where they are no entry at all.
+    """
+    found = [json.loads(line) for line in content.splitlines()]
+    if not (found and all(isinstance(action, dict) and action for action in found) and _is_complete(found)):
+        raise ValueError("the entry is not complete")
     return found
+
+
+@lru_cache(maxsize=256)
+def _parse_small(content: bytes) -> list[dict[str, Any]]:
+    """Kept, because a writer asks several times for the same entries; by their bytes, so damage is always seen."""
+    return _parse(content)
 
 
 def added_files(uri: str | Path, version: int) -> dict[Path, int]:
