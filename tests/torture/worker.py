@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import faulthandler
+import gc
 import json
 import os
 import select
@@ -39,6 +40,7 @@ from pipeline.engine.code_fingerprint import code_fingerprint, libraries
 from pipeline.engine.executor import parse_params
 from pipeline.engine.runner import Runner
 from pipeline.engine.stages import REPORT, STAGES
+from pipeline.features.feature_set import base_name
 from pipeline.market.sessions import exchange_sessions
 from tests.frames.published import request_rows
 from tests.torture.settings import tortured_settings
@@ -184,11 +186,13 @@ def warm_up() -> None:
 
     exchange_sessions("XNYS").close_at(date(2020, 1, 2))
     libraries()
+    base_name()
     settings = tortured_settings()
     for stage in STAGES:
         code_fingerprint(stage)
         parse_params(stage, asdict(settings.section(stage.section)))
     refuse_threads()
+    gc.freeze()  # no child's search for rubbish goes through it, which would also copy it
 
 
 def main() -> None:
