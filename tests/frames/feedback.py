@@ -45,7 +45,7 @@ def seen(read: Read, tables: Tables, at: Moment) -> pl.DataFrame:
     shown = frame.lazy().filter(visible).sort(table.key)
     if table.entity:
         shown = shown.unique(table.entity, keep="last", maintain_order=True)
-    return shown.select(read.columns or list(table.for_columns(frame.columns).columns)).collect()
+    return shown.select(read.columns or list(table.for_columns(frame.columns).columns)).collect(engine="in-memory")
 
 
 def run(stage: Stage, tables: Tables, at: Moment, params: object = None) -> pl.DataFrame:
