@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +18,7 @@ from lake.tables.control import TASK_REQUESTS
 from lake.tables.market import MARKET_PRICES
 from nextgen_tui.cli.main import outcome
 from pipeline.reading.health_verdict import judge_health
+from tests.copies import copy_lake
 from tests.frames.published import publish_sessions
 from tests.new_lake import new_lake
 
@@ -32,7 +32,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def path(published: Path, tmp_path: Path) -> Path:
-    shutil.copytree(published, tmp_path / "lake")
+    copy_lake(published, tmp_path / "lake")
     return tmp_path / "lake"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from lake.tables import TABLES
 from lake.tables.control import TASK_REQUESTS
 from lake.tables.market import MARKET_PRICES
 from lake.tables.news import NEWS_ARTICLES
+from tests.copies import copy_lake
 from tests.frames.bars import bar_rows
 from tests.frames.published import request_rows
 from tests.new_lake import new_lake
@@ -45,7 +45,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def lake(template: Path, tmp_path: Path) -> Lake:
-    return Lake.open(shutil.copytree(template, tmp_path / "lake"))
+    return Lake.open(copy_lake(template, tmp_path / "lake"))
 
 
 @pytest.fixture
@@ -166,7 +166,7 @@ def test_no_number_is_neither_above_nor_below_anything(lake: Lake) -> None:
 
 @pytest.mark.parametrize("name", ["John Smith", "ünï #1", "what?", "100 $", "a+b=c&d", "日本"])
 def test_questions_are_answered_under_odd_paths(template: Path, tmp_path: Path, name: str) -> None:
-    lake = Lake.open(shutil.copytree(template, tmp_path / name / "lake"))
+    lake = Lake.open(copy_lake(template, tmp_path / name / "lake"))
     asked = query(lake, MARKET_PRICES).at(lake.newest(MARKET_PRICES))
     assert told(asked.of("AAA").on(DAYS[4]).read()) == [("AAA", DAYS[4], 14.0)]
     assert asked.latest().height == 2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from lake.tables.control import SYSTEM_HEALTH
 from lake.tables.market import MARKET_PRICES
 from lake.tables.predictions import PREDICTIONS
 from nextgen_tui.cli.main import outcome
+from tests.copies import copy_lake
 from tests.new_lake import new_lake
 from tests.nextgen_tui.lakes import bars, forecast, land, publish, rows
 from tests.nextgen_tui.runner import Run
@@ -20,7 +20,7 @@ from tests.nextgen_tui.runner import Run
 @pytest.fixture
 def lake(template: Path, tmp_path: Path) -> Lake:
     """A copy of the small lake, for a test to do with as it likes."""
-    return Lake.open(shutil.copytree(template, tmp_path / "lake"))
+    return Lake.open(copy_lake(template, tmp_path / "lake"))
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """What becomes public after T changes not one bit of what was computed at T."""
 
 import random
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
@@ -18,6 +17,7 @@ from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES, TICKER_UNIVERSE
 from lake.tables.news import NEWS_SENTIMENT
 from pipeline.engine.runner import Runner
 from pipeline.engine.stages import find_stage
+from tests.copies import copy_lake
 from tests.operation.conftest import Operation
 
 JUDGED = ("universe", "features", "windows", "priorities", "predict", "strategy", "plan")
@@ -27,7 +27,7 @@ class Poisoned:
     """A copy of the operation in which everything public after a moment is nonsense."""
 
     def __init__(self, operation: Operation, folder: Path, session: date) -> None:
-        shutil.copytree(operation.lake.path, folder)
+        copy_lake(operation.lake.path, folder)
         self.lake = Lake.open(folder)
         self.runner = Runner(self.lake, operation.settings)
         self.session = session

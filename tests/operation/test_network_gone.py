@@ -1,6 +1,5 @@
 """With the network gone the loop runs on what is in the lake, and says so."""
 
-import shutil
 from pathlib import Path
 
 import polars as pl
@@ -19,6 +18,7 @@ from pipeline.engine.runner import Runner
 from pipeline.ingestion.sources.yahoo.connection import Connection
 from pipeline.ingestion.sources.yahoo.params import YahooParams
 from pipeline.ingestion.sources.yahoo.source import YahooSource
+from tests.copies import copy_lake
 from tests.loopback.yahoo import serving
 from tests.operation.conftest import Operation
 
@@ -27,7 +27,7 @@ from tests.operation.conftest import Operation
 def without_network(operation: Operation, tmp_path_factory: pytest.TempPathFactory) -> Runner:
     """The operation one session later, its source a Yahoo that nobody can reach."""
     folder: Path = tmp_path_factory.mktemp("without_network")
-    shutil.copytree(operation.lake.path, folder / "lake")
+    copy_lake(operation.lake.path, folder / "lake")
     with serving() as gone:
         pass  # the address is right and nobody answers there any more
     tickers = tuple(operation.lake.read(MARKET_PRICES)["ticker"].unique().sort())
@@ -116,7 +116,7 @@ def test_the_console_marks_the_forecasts_as_stale(without_network: Runner, opera
 def test_after_a_week_without_a_network_the_loop_still_runs_and_fails_aloud(
     without_network: Runner, operation: Operation, tmp_path: Path
 ) -> None:
-    shutil.copytree(without_network.lake.path, tmp_path / "lake")
+    copy_lake(without_network.lake.path, tmp_path / "lake")
     runner = Runner(Lake.open(tmp_path / "lake"), operation.settings, without_network.source)
     first = runner.calendar.offset(operation.sessions[-1], 2)
     list(runner.replay(first, runner.calendar.offset(first, 3)))

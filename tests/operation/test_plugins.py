@@ -27,6 +27,7 @@ from pipeline.engine.runner import Cycle, Runner
 from pipeline.engine.stages import find_stage
 from pipeline.features.feature_set import current_set
 from pipeline.plugins.plugins import PluginError
+from tests.copies import copy_lake
 from tests.operation.conftest import Operation
 
 EXAMPLE = Path("docs/examples/alpha_plugin.py").absolute()
@@ -36,7 +37,7 @@ class Extended:
     """The small operation going on with the example: one cycle, a training, and another cycle."""
 
     def __init__(self, operation: Operation, path: Path) -> None:
-        shutil.copytree(operation.lake.path, path)
+        copy_lake(operation.lake.path, path)
         self.plugin = path / "alpha_plugin.py"
         shutil.copy(EXAMPLE, self.plugin)
         self.lake = Lake.open(path)
@@ -135,7 +136,7 @@ def test_a_plugin_that_does_not_load_keeps_an_interrupted_cycle_waiting_and_reco
         if done == 8:  # some tables are written
             raise KeyboardInterrupt
 
-    shutil.copytree(operation.lake.path, tmp_path / "lake")
+    copy_lake(operation.lake.path, tmp_path / "lake")
     runner = Runner(Lake.open(tmp_path / "lake"), operation.settings, operation.runner.source)
     session = runner.calendar.next(operation.sessions[-1])
     with pytest.raises(KeyboardInterrupt):

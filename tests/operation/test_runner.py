@@ -1,7 +1,6 @@
 """The loop runs, publishes whole cycles, does nothing twice, and can be done again to the bit."""
 
 import logging
-import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -24,6 +23,7 @@ from pipeline.engine.failures import CycleOrderError
 from pipeline.engine.reproduction import reproduce
 from pipeline.engine.runner import Cycle, Runner
 from pipeline.engine.stages import CYCLE, IMPORT_ONLY, SNAPSHOT, STAGES, TRAINING
+from tests.copies import copy_lake
 from tests.operation.conftest import SESSIONS, Operation
 
 
@@ -193,7 +193,7 @@ def test_a_cycle_cut_off_in_the_middle_is_finished_first_and_ends_the_same(
 
 
 def _copy(operation: Operation, path: Path) -> Runner:
-    shutil.copytree(operation.lake.path, path)
+    copy_lake(operation.lake.path, path)
     return Runner(Lake.open(path), operation.settings, operation.runner.source)
 
 

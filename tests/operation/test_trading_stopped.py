@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import shutil
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -21,6 +20,7 @@ from pipeline.control.operator.trading_switches import Switch, read_standing, sw
 from pipeline.engine.reproduction import reproduce
 from pipeline.engine.runner import Runner
 from pipeline.engine.stages import CYCLE
+from tests.copies import copy_lake
 from tests.operation.conftest import Operation, operate, small_settings
 
 EXECUTE = [stage.name for stage in CYCLE].index("execute")
@@ -116,7 +116,7 @@ def judge(operation: Operation, consoles: Consoles, sessions: list[date]) -> int
 
 def copied(operation: Operation, path: Path) -> Operation:
     """The operation in a lake of its own."""
-    shutil.copytree(operation.lake.path, path)
+    copy_lake(operation.lake.path, path)
     runner = Runner(Lake.open(path), operation.settings)
     return Operation(runner.lake, operation.settings, runner, operation.history, operation.cycles)
 

@@ -20,6 +20,7 @@ import pytest
 from lake.store import Lake
 from lake.tables.control import RUNS
 from pipeline.market.sessions import exchange_sessions
+from tests.copies import copy_lake
 from tests.torture.faults import Worker, build_shim, worker
 from tests.torture.settings import CYCLES
 
@@ -76,7 +77,7 @@ class Bench:
 
     def _copy_of(self, lake: Path) -> Path:
         shutil.rmtree(self.folder, ignore_errors=True)
-        return Path(shutil.copytree(lake, self.folder / f"lake{next(self.numbers)}"))
+        return copy_lake(lake, self.folder / f"lake{next(self.numbers)}")
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,7 @@ def prepared(order: Worker, tmp_path_factory: pytest.TempPathFactory) -> Before:
     session = str(exchange_sessions("XNYS").next(last))
     before = order("look", lake)["state"]
     whole = lake.with_name("whole")
-    shutil.copytree(lake, whole)
+    copy_lake(lake, whole)
     journal = lake.with_name("journal")
     done = order("cycle", whole, session=session, mode=0, k=0, journal=str(journal), durable=True)
     assert "error" not in done, done

@@ -20,6 +20,7 @@ from lake.store import Lake
 from lake.tables.control import RUNS, TASK_REQUESTS
 from lake.upkeep.backup import backup, restore
 from lake.upkeep.scrub import scrub
+from tests.copies import copy_lake
 from tests.frames.published import publish_sessions, request_rows
 from tests.lake.migrations.test_run import unpacked as unpacked
 from tests.lake.upkeep.test_log_archive import MOVED, contents, grown
@@ -70,7 +71,7 @@ class Play:
 
     def _copy(self) -> Path:
         shutil.rmtree(self.folder, ignore_errors=True)
-        return Path(shutil.copytree(self.lake, self.folder / "lake"))
+        return copy_lake(self.lake, self.folder / "lake")
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ from lake.tables.market import INSTRUMENTS, MARKET_PRICES
 from lake.tables.vocabulary import count, text
 from lake.upkeep.backup import backup, restore
 from lake.upkeep.scrub import scrub
+from tests.copies import copy_lake
 from tests.frames.bars import bar_rows
 from tests.frames.control import recipe, run
 from tests.frames.golden import FIFTH, FIRST, FOURTH, SECOND, THIRD, unpack
@@ -44,7 +44,7 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def golden(unpacked: Path, tmp_path: Path) -> Path:
     """The lake as the first program left it."""
-    shutil.copytree(unpacked, tmp_path / "golden")
+    copy_lake(unpacked, tmp_path / "golden")
     return tmp_path / "golden"
 
 
@@ -172,7 +172,7 @@ def test_the_plan_for_a_demo_lake_says_that_runs_gain_their_kind_of_work_and_cha
 def migrated(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Lake:
     """The demo's lake after its migration, which this module only reads."""
     path = tmp_path_factory.mktemp("migrated") / "lake"
-    shutil.copytree(demo, path)
+    copy_lake(demo, path)
     migrate(Lake.open(path, older=True))
     return Lake.open(path)
 
@@ -290,7 +290,7 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def changed(three: Path, tmp_path_factory: pytest.TempPathFactory) -> Lake:
     """The same seen by a later program, and migrated; this module only reads it."""
-    path = Path(shutil.copytree(three, tmp_path_factory.mktemp("changed") / "lake"))
+    path = copy_lake(three, tmp_path_factory.mktemp("changed") / "lake")
     migrate(Lake(path, LATER), tables=CONTRACTS)
     return Lake(path, LATER)
 
@@ -334,7 +334,7 @@ def test_a_changed_table_is_on_disk_what_its_contract_says_units_and_nulls_inclu
 
 
 def test_rows_are_written_restated_and_found_again_across_the_change(changed: Lake, tmp_path: Path) -> None:
-    changed = Lake(Path(shutil.copytree(changed.path, tmp_path / "lake")), LATER)
+    changed = Lake(copy_lake(changed.path, tmp_path / "lake"), LATER)
     new = instrument_rows("a longer name").rename({"sector": "industry"})
     new = pl.concat([new, new.with_columns(ticker=pl.lit("BBB"), listed_on=pl.date(2022, 1, 1))])
     new = new.with_columns(letters=pl.col("name").str.len_chars().cast(pl.Int64), note=pl.lit("new"))

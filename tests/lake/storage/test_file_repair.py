@@ -17,6 +17,7 @@ from lake.tables.control import RUNS, TASK_REQUESTS
 from lake.tables.market import INSTRUMENTS, MARKET_PRICES
 from lake.tables.trading import DECISION_SCORES
 from lake.upkeep.scrub import scrub
+from tests.copies import copy_lake
 from tests.frames.published import publish_sessions, write_session
 from tests.new_lake import new_lake
 
@@ -78,13 +79,13 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int, bool], Path
 @pytest.fixture
 def aged(made: Callable[[int, bool], Path], tmp_path: Path) -> Callable[[int], Lake]:
     """A lake with so many sessions published, for a test to do with as it likes."""
-    return lambda sessions: Lake.open(shutil.copytree(made(sessions, False), tmp_path / "lake"))
+    return lambda sessions: Lake.open(copy_lake(made(sessions, False), tmp_path / "lake"))
 
 
 @pytest.fixture
 def interrupted(made: Callable[[int, bool], Path], tmp_path: Path) -> Lake:
     """Two sessions published, a third written and not published."""
-    return Lake.open(shutil.copytree(made(2, True), tmp_path / "lake"))
+    return Lake.open(copy_lake(made(2, True), tmp_path / "lake"))
 
 
 def resume(path: Path) -> Lake:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import shutil
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from lake.store import Lake
 from lake.tables import TABLES
 from lake.tables.market import INSTRUMENTS
 from lake.upkeep.vacuum import find_pinned_versions
+from tests.copies import copy_lake
 from tests.frames.published import publish_sessions
 from tests.new_lake import new_lake
 
@@ -41,7 +41,7 @@ def aged(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def old(aged: Path, tmp_path: Path) -> Lake:
-    shutil.copytree(aged, tmp_path / "lake")
+    copy_lake(aged, tmp_path / "lake")
     return Lake.open(tmp_path / "lake")
 
 

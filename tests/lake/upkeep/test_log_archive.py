@@ -25,6 +25,7 @@ from lake.upkeep.compaction import compact_tables
 from lake.upkeep.log_archive import archive_log, undo_late_commit
 from lake.upkeep.scrub import scrub
 from lake.upkeep.vacuum import find_pinned_versions, find_unneeded, vacuum
+from tests.copies import copy_lake
 from tests.frames.published import publish_sessions, request_rows
 from tests.new_lake import new_lake
 
@@ -60,7 +61,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def long(whole: Path, tmp_path: Path) -> Lake:
     """A lake with a log that has much to archive."""
-    shutil.copytree(whole, tmp_path / "long")
+    copy_lake(whole, tmp_path / "long")
     return Lake.open(tmp_path / "long")
 
 

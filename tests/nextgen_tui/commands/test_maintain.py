@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from lake.storage.lock import WRITER_HOLDER
 from lake.store import Lake
 from lake.tables.market import MARKET_PRICES
 from nextgen_tui.cli.main import outcome
+from tests.copies import copy_lake
 from tests.frames.published import publish_sessions
 from tests.new_lake import new_lake
 
@@ -25,7 +25,7 @@ def aged(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def lake(aged: Path, tmp_path: Path) -> Path:
-    shutil.copytree(aged, tmp_path / "lake")
+    copy_lake(aged, tmp_path / "lake")
     return tmp_path / "lake"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from lake.store import Lake
 from nextgen_tui.cli import exit_codes
 from nextgen_tui.cli.main import outcome
+from tests.copies import copy_lake
 from tests.nextgen_tui.runner import Run, json_of
 from tests.pipeline.reading.report.conftest import book_lake as book_lake
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Series.values returning")
 @pytest.fixture
 def run(book_lake: Lake, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
     """Run `nextgen` on a copy of the small book."""
-    path = shutil.copytree(book_lake.path, tmp_path / "lake")
+    path = copy_lake(book_lake.path, tmp_path / "lake")
 
     def call(*arguments: str) -> tuple[int, str, str]:
         code = outcome([*arguments, "--lake", str(path)])

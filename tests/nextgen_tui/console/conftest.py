@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
 
 from lake.store import Lake
+from tests.copies import copy_lake
 from tests.nextgen_tui.console.desk import desk
 
 
@@ -20,4 +20,4 @@ def desk_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def own_desk(desk_path: Path, tmp_path: Path) -> Lake:
     """A lake to do with as one likes."""
-    return Lake.open(shutil.copytree(desk_path, tmp_path / "lake"))
+    return Lake.open(copy_lake(desk_path, tmp_path / "lake"))

@@ -25,6 +25,7 @@ from nextgen_tui.console.dialogs import ConfirmScreen
 from nextgen_tui.console.page_screen import PageScreen
 from nextgen_tui.console.runtime.screenshots import wait_until_loaded
 from nextgen_tui.console.screens import PAGES
+from tests.copies import copy_lake
 from tests.nextgen_tui.console.operator.test_commands import told
 from tests.nextgen_tui.console.test_app import page, sentence, until
 
@@ -53,7 +54,7 @@ def read_only(lake: Path) -> Iterator[Path]:
     if subprocess.run(["mount", "-t", "tmpfs", "tmpfs", str(disk)], capture_output=True, check=False).returncode:
         pytest.skip("no disk can be mounted here")
     try:
-        shutil.copytree(lake, disk / "lake")
+        copy_lake(lake, disk / "lake")
         subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
         yield disk / "lake"
     finally:
@@ -159,7 +160,7 @@ QUICK = (a_file, cut_off, garbled, newer, without_runs)
 async def test_a_lake_that_is_no_good_is_a_sentence_on_every_screen_until_it_is_good(
     own_desk: Lake, tmp_path: Path
 ) -> None:
-    copies = [Path(shutil.copytree(own_desk.path, tmp_path / f"good-{harm.__name__}")) for harm in QUICK]
+    copies = [copy_lake(own_desk.path, tmp_path / f"good-{harm.__name__}") for harm in QUICK]
     QUICK[0](own_desk.path)
     app = ConsoleApp(own_desk.path)
     async with app.run_test(size=SIZE) as pilot:
@@ -186,7 +187,7 @@ GOOD = "The last cycle (2022-03-01) failed: a disk was full"
 async def test_a_console_that_starts_on_a_lake_that_is_no_good_says_so_on_every_screen(
     own_desk: Lake, tmp_path: Path, harm: Callable[[Path], None]
 ) -> None:
-    good = shutil.copytree(own_desk.path, tmp_path / "good")
+    good = copy_lake(own_desk.path, tmp_path / "good")
     harm(own_desk.path)
     app = ConsoleApp(own_desk.path)
     async with app.run_test(size=SIZE) as pilot:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -22,6 +21,7 @@ from lake.tables.predictions import PREDICTIONS
 from lake.tables.trading import EXECUTED_TRADES
 from pipeline.comparison.compare import Comparison, Tolerances, compare
 from pipeline.comparison.figure import Figure
+from tests.copies import copy_lake
 from tests.frames.market import actions, bar, landing, prices
 from tests.frames.sessions import weekday_sessions
 from tests.new_lake import new_lake
@@ -40,7 +40,7 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def lake(empty: Path, tmp_path: Path) -> Lake:
-    return Lake.open(shutil.copytree(empty, tmp_path / "lake"))
+    return Lake.open(copy_lake(empty, tmp_path / "lake"))
 
 
 def compared(lake: Lake, *, relative: float = 1e-4, forecast: float | None = None, **options: Any) -> Comparison:

@@ -1,6 +1,5 @@
 """A lake of a few cycles that is there at once, and copied by every test that writes."""
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -9,6 +8,7 @@ from lake.migrations.run import migrate
 from lake.store import Lake
 from pipeline.config.loading import load
 from pipeline.engine.runner import Runner
+from tests.copies import copy_lake
 from tests.frames.golden import SECOND, unpack
 
 
@@ -22,5 +22,5 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def runner(migrated: Path, tmp_path: Path) -> Runner:
     """A runner on a copy of a lake of ten cycles, the last of 2019-09-17."""
-    lake = Lake.open(shutil.copytree(migrated, tmp_path / "lake"))
+    lake = Lake.open(copy_lake(migrated, tmp_path / "lake"))
     return Runner(lake, load(lake.path, {}).settings)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -21,6 +20,7 @@ from pipeline.control.operator.statements import StatedAction, Statement
 from pipeline.engine.runner import Runner
 from pipeline.engine.stages import find_stage
 from pipeline.reading.results.actions import list_actions
+from tests.copies import copy_lake
 from tests.frames.market import actions, instruments, rates
 from tests.new_lake import new_lake
 from tests.nextgen_tui.lakes import bars, publish, rows
@@ -48,7 +48,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def runner(template: Path, tmp_path: Path) -> Runner:
-    lake = Lake.open(shutil.copytree(template, tmp_path / "lake"))
+    lake = Lake.open(copy_lake(template, tmp_path / "lake"))
     return Runner(lake, load(lake.path, {}).settings)
 
 

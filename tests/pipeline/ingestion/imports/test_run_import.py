@@ -31,6 +31,7 @@ from pipeline.ingestion.sources.errors import SourceError
 from pipeline.ingestion.sources.files.params import FilesParams
 from pipeline.ingestion.sources.registry import SourceParams
 from pipeline.market.sessions import exchange_sessions
+from tests.copies import copy_lake
 from tests.frames.older import FIRST, LAST, cents, execute, insert, mapping, older_system
 from tests.frames.sessions import weekday_sessions
 from tests.new_lake import new_lake
@@ -64,13 +65,13 @@ def old(template: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def runner(template: Path, tmp_path: Path) -> Runner:
     """Of an empty lake."""
-    return empty(Path(shutil.copytree(template / "empty", tmp_path / "lake")))
+    return empty(copy_lake(template / "empty", tmp_path / "lake"))
 
 
 @pytest.fixture
 def taken(template: Path, tmp_path: Path) -> Runner:
     """Of a lake that has imported all of it."""
-    return empty(Path(shutil.copytree(template / "lake", tmp_path / "taken")))
+    return empty(copy_lake(template / "lake", tmp_path / "taken"))
 
 
 def imported(runner: Runner, old: Path, *kinds: str, at: datetime = AT, **options: Any) -> ImportReport:

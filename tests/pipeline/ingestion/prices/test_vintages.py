@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from datetime import date, timedelta
 from itertools import permutations
 from pathlib import Path
@@ -26,6 +25,7 @@ from pipeline.ingestion.sources.files.params import FilesParams
 from pipeline.ingestion.sources.registry import SourceParams
 from pipeline.ingestion.sources.simulated.params import SimulatedParams
 from pipeline.market.sessions import exchange_sessions
+from tests.copies import copy_lake
 from tests.new_lake import new_lake
 from tests.real_data import REAL_DATA
 
@@ -101,7 +101,7 @@ def test_loading_again_adds_no_row(lake: Lake, tmp_path: Path) -> None:
     source = SourceParams(
         name="files", files=FilesParams(prices=(str(lake.path.parent / "0.parquet"),), benchmark_ticker="AAPL")
     )
-    copy = Lake.open(Path(shutil.copytree(lake.path, tmp_path / "again")))
+    copy = Lake.open(copy_lake(lake.path, tmp_path / "again"))
     once = Runner(copy, Settings(runtime=RuntimeParams(durable=False), source=source))
     before = content(once.lake)
     landed = once.lake.read(RAW_PRICES).height

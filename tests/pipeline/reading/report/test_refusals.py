@@ -1,12 +1,12 @@
 """What stood in the way is counted by the rule that refused first, and told in its last words."""
 
-import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
 from lake.store import Lake
 from lake.tables.control import TRADING_SWITCHES
 from pipeline.reading.report.refusals import read_plans
+from tests.copies import copy_lake
 from tests.nextgen_tui.lakes import rows
 from tests.pipeline.reading.report.conftest import DAYS
 
@@ -29,7 +29,7 @@ def test_plans_outside_the_span_do_not_count(book_lake: Lake) -> None:
 
 
 def test_the_operators_stops_that_concern_the_span_are_told(book_lake: Lake, tmp_path: Path) -> None:
-    shutil.copytree(book_lake.path, tmp_path / "lake")
+    copy_lake(book_lake.path, tmp_path / "lake")
     lake = Lake.open(tmp_path / "lake")
     at = datetime(2026, 1, 5, 21, tzinfo=UTC)
     said = {"switch_id": "one", "session": DAYS[2], "switch": "kill", "reason": "wrong feed", "decided_by": "ann"}
