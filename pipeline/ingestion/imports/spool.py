@@ -16,7 +16,7 @@ from pipeline.ingestion.imports.old_system import Store
 from pipeline.ingestion.imports.validate import NEAR
 from pipeline.ingestion.parse_values import day, instant, normalize_ticker
 from pipeline.ingestion.sources.errors import SourceError
-from pipeline.ingestion.sources.payloads import json_lines
+from pipeline.ingestion.sources.payload_lines import json_lines
 from pipeline.market.sessions import Sessions
 
 KEYS: dict[str, tuple[str, ...]] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -12,6 +12,7 @@ import polars as pl
 
 from lake.tables.market import RAW_PRICES
 from lake.tables.news import RAW_NEWS
+from pipeline.ingestion.sources.payload_lines import join_lines, json_lines
 
 BARS, ACTIONS, LISTINGS, NEWS = "bars", "actions", "listings", "news"
 FACTORS, MEMBERS, RATES, CHECK = "factors", "members", "rates", "check"
@@ -82,13 +83,6 @@ def payload_id(*parts: str) -> str:
     return digest.hexdigest()
 
 
-def json_lines(frame: pl.DataFrame) -> pl.Series:
-    """Return each row as one JSON object whose values are strings or null; every column has to be String."""
-    if not frame.width:
-        raise ValueError("a payload needs at least one field")
-    return frame.select(line=pl.struct(pl.all()).struct.json_encode()).to_series()
-
-
 def payload_text(frame: pl.DataFrame) -> str:
     """Return the rows as newline-delimited JSON, in the frame's order."""
     return "\n".join(json_lines(frame).to_list())
@@ -106,39 +100,28 @@ def bar_rows(
     """
     request = fetch.request(fields, **further)
     named = symbol.fill_null("")
-    return price_rows(fetch, ((BARS, one, request, text) for one, text in _join_lines(named, json_lines(lines))))
-
-
-def _join_lines(symbol: pl.Series, lines: pl.Series) -> Iterator[tuple[str, str]]:
-    """Each symbol with its lines as one text; where they stand together they need not be looked for."""
-    runs = symbol.rle().struct.unnest() if len(symbol) else pl.DataFrame({"len": [], "value": []})
-    if runs["value"].n_unique() == runs.height:
-        start = 0
-        for rows, value in runs.iter_rows():
-            yield value, lines.slice(start, rows).str.join("\n").item()
-            start += rows
-        return
-    grouped = pl.DataFrame({"symbol": symbol, "line": lines}).group_by("symbol", maintain_order=True)
-    yield from grouped.agg(pl.col("line").str.join("\n")).iter_rows()
+    return price_rows(fetch, ((BARS, one, request, text) for one, text in join_lines(named, lines)))
 
 
 def price_rows(fetch: Fetch, payloads: Iterable[tuple[str, str, str, str]]) -> pl.DataFrame:
     """Return RAW_PRICES rows from (kind, ticker, request, payload); a ticker's text is cut at 200 characters."""
-    rows = [
-        {
-            "payload_id": payload_id(fetch.source, kind, ticker, request, payload),
-            "source": fetch.source,
-            "kind": kind,
-            "ticker": ticker[:200],
-            "session": fetch.session,
-            "fetched_at": fetch.fetched_at,
-            "format": "ndjson",
-            "request": request,
-            "payload": payload,
-        }
-        for kind, ticker, request, payload in payloads
-    ]
-    return pl.DataFrame(rows, schema=RAW_PRICES.schema)
+    told = [(payload_id(fetch.source, *parts), *parts) for parts in payloads]
+    identities, kinds, tickers, requests, texts = zip(*told, strict=True) if told else [()] * 5
+    facts = {
+        "source": fetch.source,
+        "session": fetch.session,
+        "fetched_at": fetch.fetched_at,
+        "format": "ndjson",
+    }
+    columns = {
+        "payload_id": identities,
+        "kind": kinds,
+        "ticker": [ticker[:200] for ticker in tickers],
+        "request": requests,
+        "payload": texts,
+        **{name: [value] * len(told) for name, value in facts.items()},
+    }
+    return pl.DataFrame(columns, schema_overrides=RAW_PRICES.schema).select(*RAW_PRICES.columns)
 
 
 def as_kind(rows: pl.DataFrame, kind: str) -> pl.DataFrame:

@@ -83,7 +83,7 @@ class BarReader:
 
     def _read_tables(self, path: Path) -> Iterator[Table]:
         """The tables of a file, a long one in portions; where its columns do not show that each row is a bar, whole."""
-        portions = read_portions(path)
+        portions = read_portions(path, self.recogniser.find_typed_prices)
         if portions is not None:
             first = next(portions)
             if self.recogniser.is_plain(first):

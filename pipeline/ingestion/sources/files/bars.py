@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import polars as pl
 
 from pipeline.ingestion.actions.actions_in_price_files import ToldActions
+from pipeline.ingestion.sources.files.typed_text import write_out
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,13 @@ class Bars:
     @property
     def text(self) -> pl.DataFrame:
         """The lines, all columns String."""
-        return self.lines.select(pl.all().cast(pl.String))
+        return pl.DataFrame([column if column.dtype == pl.String else write_out(column) for column in self.lines])
+
+    @cached_property
+    def numbers(self) -> pl.DataFrame:
+        """open, high, low, close and volume as Float64; null where the cell is no number."""
+        names = ("open", "high", "low", "close", "volume")
+        return self.lines.select(pl.col(self.fields[name]).cast(pl.Float64, strict=False).alias(name) for name in names)
 
     def filter(self, wanted: pl.Series) -> Bars:
         """The rows that are wanted."""

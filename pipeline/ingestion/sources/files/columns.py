@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
+from functools import lru_cache
 
 from pipeline.ingestion.sources.errors import SourceError
 
@@ -170,6 +171,7 @@ def recognise(
     return found
 
 
+@lru_cache(maxsize=10_000)
 def plain(column: str) -> str:
     """Lower case, one underscore for every run of other signs: 'Close/Last' and 'close_last' are alike.
 

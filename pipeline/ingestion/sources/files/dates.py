@@ -79,9 +79,8 @@ def parse_days(text: pl.Series, *, form: str, zone: str, date_format: str = "") 
         days = _serial_days(once)
     else:
         days = _try(once, form) if form else pl.Series([None] * len(once), dtype=pl.Date)
-    known = pl.DataFrame([once, days.alias("day")])
-    rows = text.alias("text").to_frame().join(known, on="text", how="left", nulls_equal=True, maintain_order="left")
-    return rows["day"]
+    place = text.cast(pl.Enum(once.drop_nulls())).to_physical()
+    return days.filter(once.is_not_null()).gather(place).alias("day")
 
 
 def refuse_two_forms(form: str, text: pl.Series, where: str) -> None:

@@ -13,6 +13,7 @@ from typing import IO, Any, TypeVar
 import polars as pl
 
 from pipeline.ingestion.sources.errors import SourceError
+from pipeline.ingestion.sources.files.typed_text import write_out
 
 TEXT_ENDINGS = (".csv", ".tsv", ".txt")
 COMPRESSED: dict[str, Callable[..., IO[Any]]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
@@ -176,9 +177,11 @@ def as_text(frame: pl.DataFrame, name: str, numbers: Collection[str] = ()) -> pl
         raise SourceError(f"{name} has no columns; give a file with at least one row")
     if all(dtype == pl.String for dtype in frame.dtypes):
         return frame
-    return frame.select(
-        column if column in numbers and is_exact(dtype) else _column_as_text(column, dtype, name)
-        for column, dtype in frame.schema.items()
+    return pl.DataFrame(
+        [
+            column if column.name in numbers and is_exact(column.dtype) else _column_as_text(column, name)
+            for column in frame
+        ]
     )
 
 
@@ -225,12 +228,12 @@ def as_utf8(data: bytes) -> bytes:
     return data.decode("utf-16").encode() if data[:2] in UTF16 else data
 
 
-def _column_as_text(name: str, dtype: pl.DataType, where: str) -> pl.Expr:
-    column = pl.col(name)
+def _column_as_text(column: pl.Series, where: str) -> pl.Series:
+    dtype = column.dtype
     if isinstance(dtype, pl.Datetime):
         return column.dt.to_string("%Y-%m-%dT%H:%M:%S%.f" + ("%:z" if dtype.time_zone else ""))
     if dtype == pl.List(pl.String):
         return column.list.join(" ")
     if dtype.is_nested() or dtype in (pl.Binary, pl.Object):
-        raise SourceError(f"column {name!r} of {where} holds {dtype}; leave it out or convert it to text")
-    return column.cast(pl.String)
+        raise SourceError(f"column {column.name!r} of {where} holds {dtype}; leave it out or convert it to text")
+    return column if dtype == pl.String else write_out(column)

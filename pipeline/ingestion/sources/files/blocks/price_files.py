@@ -17,6 +17,7 @@ from pipeline.ingestion.sources.files.blocks.survey import survey_rows
 from pipeline.ingestion.sources.files.columns import TOLD_ACTIONS, recognise
 from pipeline.ingestion.sources.files.dates import is_iso, no_dates, refuse_two_forms
 from pipeline.ingestion.sources.files.layouts.number_forms import read_numbers
+from pipeline.ingestion.sources.files.layouts.price_file import LINE
 
 BLOCK = 250_000
 """Bars in memory at a time; a ticker that has more is a block by itself."""
@@ -199,8 +200,8 @@ class _Blocks:
     @cached_property
     def head(self) -> Bars:
         """No bars, with the columns and fields that all have."""
-        number, place = self.batches[0].portions[0]
-        return self.reader.read(self.reader.stack([(number, self.spool.get(place).head(0))]))
+        texts = dict.fromkeys(self.reader.group.columns, pl.String)
+        return self.reader.read(pl.DataFrame(schema={**texts, LINE: pl.UInt32, FILE: pl.UInt32}))
 
     @cached_property
     def _only(self) -> Bars:

@@ -65,8 +65,11 @@ class RowReader:
             )
             for number, rows in portions
         ]
-        mixed = [name for name in names if len({frame.schema[name] for frame in frames}) > 1]
-        return pl.concat([frame.with_columns(pl.col(mixed).cast(pl.String)) for frame in frames])
+        types = [dict(frame.schema) for frame in frames]
+        mixed = [name for name in names if len({dtypes[name] for dtypes in types}) > 1]
+        if mixed:
+            frames = [frame.with_columns(pl.col(mixed).cast(pl.String)) for frame in frames]
+        return pl.concat(frames)
 
     def date(self, rows: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, str], pl.Series]:
         """Return the rows with the ticker that each symbol meant, the fields, and the trading days."""

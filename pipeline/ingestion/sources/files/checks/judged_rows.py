@@ -56,53 +56,60 @@ def join_judged(parts: Sequence[JudgedRows]) -> JudgedRows:
 
 def judge_rows(files: PriceFiles, bars: Bars, asked: Asked) -> JudgedRows:
     """Return which rules the rows within the days asked for break, counted by ticker, with the first case of each."""
-    parts = []
-    for start in range(0, bars.lines.height, BLOCK):
-        part = bars.slice(start, BLOCK)
-        wanted = part.filter(part.day.is_between(asked.first, asked.last).fill_null(True))
-        if not wanted.lines.is_empty():
-            parts.append(_judge(files, wanted, asked))
+    wanted = bars.filter(bars.day.is_between(asked.first, asked.last).fill_null(True))
+    if wanted.lines.is_empty():
+        return join_judged([])
+    sound = _is_plainly_sound(wanted, asked)
+    doubtful = wanted.filter(~sound)
+    parts = [JudgedRows(_count_sound(wanted.symbol.filter(sound)), pl.DataFrame(schema=_CASE))]
+    parts += [_judge(files, doubtful.slice(start, BLOCK), asked) for start in range(0, doubtful.lines.height, BLOCK)]
     return join_judged(parts)
 
 
+def _count_sound(tickers: pl.Series) -> pl.DataFrame:
+    """ticker, rule and rows; a ticker's rows mostly stand together."""
+    runs = tickers.rle().struct.unnest()
+    counts = runs.group_by(ticker="value").agg(rows=pl.col("len").sum())
+    return counts.select("ticker", pl.lit(None, pl.String).alias("rule"), "rows")
+
+
 def _judge(files: PriceFiles, bars: Bars, asked: Asked) -> JudgedRows:
-    cells = bars.lines.select(
-        *(
-            pl.col(bars.fields[name]).alias(name) if name in bars.fields else pl.lit(None, pl.String).alias(name)
-            for name in FIELDS
-        )
+    """What the rules say of rows that have to be asked about."""
+    texts = bars.lines.select(
+        pl.col(bars.fields[name]).cast(pl.String).alias(name)
+        if name in bars.fields
+        else pl.lit(None, pl.String).alias(name)
+        for name in FIELDS
     )
-    sound = _is_plainly_sound(cells, asked)
-    counts = cells.select("ticker").filter(sound).group_by("ticker").len("rows")
-    counts = counts.select("ticker", pl.lit(None, pl.String).alias("rule"), "rows")
-    if sound.all():
-        return JudgedRows(counts, pl.DataFrame(schema=_CASE))
-    doubtful = cells.filter(~sound).select(pl.all().cast(pl.String))
-    judged = judge_bars(_as_landed(doubtful, asked), INSTRUMENTS.empty(), asked.calendar).sort("line")
-    rows = doubtful.select("ticker", judged["rule"], *SHOWN)
-    broken = rows.with_columns(files.places(bars.filter(~sound))).filter(pl.col("rule").is_not_null())
+    judged = judge_bars(_as_landed(texts, asked), INSTRUMENTS.empty(), asked.calendar).sort("line")
+    rows = texts.select("ticker", judged["rule"], *SHOWN)
+    broken = rows.with_columns(files.places(bars)).filter(pl.col("rule").is_not_null())
     cases = broken.unique(["ticker", "rule"], keep="first", maintain_order=True)
-    return JudgedRows(pl.concat([counts, rows.group_by("ticker", "rule").len("rows")]), cases)
+    return JudgedRows(rows.group_by("ticker", "rule").len("rows"), cases)
 
 
-def _is_plainly_sound(cells: pl.DataFrame, asked: Asked) -> pl.Series:
+def _is_plainly_sound(bars: Bars, asked: Asked) -> pl.Series:
     """Whether a row of daily bars breaks no rule, seen at a glance; of any other row the rules themselves are asked.
 
     It is no second set of rules: what it lets pass is sound by every one of them.
     """
-    if asked.interval != "1d" or cells["available_at"].count() or not re.fullmatch("[A-Z]{3}", asked.currency):
-        return pl.repeat(False, cells.height, dtype=pl.Boolean, eager=True)
-    tickers = cells.select("ticker").unique().filter(is_well_formed("ticker"))["ticker"]
-    sessions = asked.calendar.frame(asked.first, asked.last)["session"].dt.to_string("%Y-%m-%d")
-    numbers = cells.select(pl.col(*VALUES).cast(pl.Float64, strict=False))
+    stated = bars.fields.get("available_at")
+    if (
+        asked.interval != "1d"
+        or (stated is not None and bars.lines[stated].count())
+        or not re.fullmatch("[A-Z]{3}", asked.currency)
+    ):
+        return pl.repeat(False, bars.lines.height, dtype=pl.Boolean, eager=True)
+    tickers = bars.symbol.unique().alias("ticker").to_frame()
+    named = tickers.filter(is_well_formed("ticker"))["ticker"]
+    known = bars.day.is_in(asked.calendar.frame(asked.first, asked.last)["session"].implode())
+    if len(named) < tickers.height:
+        known &= bars.symbol.is_in(named.implode())
     highest, lowest = pl.max_horizontal("open", "close"), pl.min_horizontal("open", "close")
     finite = pl.all_horizontal(pl.col(*VALUES).is_finite().fill_null(False))
     ordered = finite & (pl.col("low") > 0) & (pl.col("low") <= lowest) & (highest <= pl.col("high"))
     traded = pl.col("volume").is_between(0, 2**53)
-    known = cells.select(
-        pl.col("ticker").is_in(tickers.implode()) & pl.col("session").is_in(sessions.implode())
-    ).to_series()
-    return (numbers.select(ordered & traded).to_series() & known).fill_null(False)
+    return bars.numbers.select(ordered & traded & known).to_series().fill_null(False)
 
 
 def _as_landed(texts: pl.DataFrame, asked: Asked) -> pl.DataFrame:

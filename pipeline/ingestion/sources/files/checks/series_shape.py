@@ -54,6 +54,7 @@ SINGLE = 2e-7
 """Relative; what single precision leaves of a price."""
 WIDEST = 2.0
 """High over low that no security has on most of its days."""
+_LONGER = {"ticker": pl.String, "bars": pl.UInt32, "weekly": pl.Float64, "monthly": pl.Float64}
 SURE = 5
 """Standard deviations of chance beyond which columns are taken to be exchanged."""
 
@@ -76,11 +77,9 @@ class SeriesShape:
 
 def look_at_series(bars: Bars) -> SeriesShape:
     """Return what the series of a block look like; every ticker in it is there whole."""
-    numbers = [
-        bars.lines[bars.fields[name]].cast(pl.Float64, strict=False).alias(name)
-        for name in ("open", "high", "low", "close")
-    ]
-    rows = pl.DataFrame([bars.symbol.alias("ticker"), bars.day.alias("day"), *numbers])
+    numbers = [bars.numbers[name] for name in ("open", "high", "low", "close")]
+    rows = pl.DataFrame([bars.symbol.alias("ticker"), bars.day.alias("day"), *numbers]).drop_nulls(["ticker", "day"])
+    rows = _put_in_order(rows)
     return SeriesShape(
         longer=_find_longer(rows),
         several=_find_several(rows, bars),
@@ -88,6 +87,15 @@ def look_at_series(bars: Bars) -> SeriesShape:
         wide=_find_wide(rows),
         quoted=_count_quoted(rows),
     )
+
+
+def _put_in_order(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows by ticker and day, with the number of their series; looking costs little, sorting much."""
+    same = pl.col("ticker") == pl.col("ticker").shift(1)
+    rising = rows.select(((pl.col("day") >= pl.col("day").shift(1)) | ~same).all()).item()
+    runs = rows["ticker"].rle().struct.field("value")
+    ordered = rows if rising and runs.n_unique() == len(runs) else rows.sort("ticker", "day", maintain_order=True)
+    return ordered.with_columns(pl.col("ticker").rle_id().alias("series").set_sorted())
 
 
 def find_longer_bars(shapes: Sequence[SeriesShape]) -> tuple[str, str, int] | None:
@@ -141,15 +149,15 @@ def find_adjusted_closes(shapes: Sequence[SeriesShape]) -> float:
 
 
 def _find_longer(rows: pl.DataFrame) -> pl.DataFrame:
-    span = (pl.col("day").max() - pl.col("day").min()).dt.total_days()
-    dated = rows.select("ticker", "day").drop_nulls()
-    wide = dated.group_by("ticker").agg(apart=span / (pl.col("day").n_unique() - 1)).filter(pl.col("apart") >= APART)
+    span = (pl.col("day").last() - pl.col("day").first()).dt.total_days()
+    days = rows.filter(~_follows("day"))
+    wide = days.group_by("series").agg(apart=span / (pl.len() - 1)).filter(pl.col("apart") >= APART)
+    if wide.is_empty():
+        return pl.DataFrame(schema=_LONGER)
     return (
-        dated.join(wide, on="ticker", how="semi", maintain_order="left")
-        .unique(maintain_order=True)
-        .sort("ticker", "day")
-        .with_columns(gap=pl.col("day").diff().over("ticker").dt.total_days())
-        .drop_nulls()
+        days.join(wide, on="series", how="semi", maintain_order="left")
+        .with_columns(gap=pl.col("day").diff().over("series").dt.total_days())
+        .drop_nulls("gap")
         .group_by("ticker", maintain_order=True)
         .agg(
             bars=pl.len() + 1,
@@ -160,11 +168,14 @@ def _find_longer(rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def _follows(*equal: str) -> pl.Expr:
+    """Whether a row follows one of its series that has the same values."""
+    return pl.all_horizontal(pl.col(name) == pl.col(name).shift(1) for name in ("series", *equal)).fill_null(False)
+
+
 def _find_several(rows: pl.DataFrame, bars: Bars) -> tuple[tuple[str, str, int] | None, int, int]:
-    keys = rows.select("ticker", "day").drop_nulls()
-    again = pl.all_horizontal(pl.col(name) == pl.col(name).shift(1) for name in ("ticker", "day"))
-    if not keys.sort("ticker", "day").select(again.any()).item():
-        return None, 0, keys.height
+    if not rows.select(_follows("day").any()).item():
+        return None, 0, rows.height
     values = [bars.lines[bars.fields[name]].alias(name) for name in ("open", "high", "low", "close", "volume")]
     rows = pl.DataFrame([bars.symbol.alias("ticker"), bars.day.alias("day"), *values]).drop_nulls(["ticker", "day"])
     counts = rows.unique(maintain_order=True).group_by("ticker", "day", maintain_order=True).len()
@@ -176,37 +187,41 @@ def _find_several(rows: pl.DataFrame, bars: Bars) -> tuple[tuple[str, str, int] 
 
 def _find_exchanged(rows: pl.DataFrame) -> pl.DataFrame:
     opened, closed = pl.col("open").log(), pl.col("close").log()
-    night = (opened - closed.shift(1).over("ticker")).abs()
-    other = (closed - opened.shift(1).over("ticker")).abs()
+    before = pl.when(_follows()).then(pl.struct(opened="opened", closed="closed").shift(1))
+    night = (pl.col("opened") - before.struct.field("closed")).abs()
+    other = (pl.col("closed") - before.struct.field("opened")).abs()
     return (
-        rows.select("ticker", "day", "open", "close")
-        .drop_nulls()
+        rows.select("ticker", "series", "open", "close")
         .filter((pl.col("open") > 0) & (pl.col("close") > 0))
-        .sort("ticker", "day")
-        .select("ticker", night=night, other=other)
-        .drop_nulls()
+        .select("ticker", "series", opened=opened, closed=closed)
+        .select("ticker", "series", night=night, other=other)
         .filter((pl.col("night") - pl.col("other")).abs() > 1e-12)
-        .group_by("ticker", maintain_order=True)
-        .agg(count=pl.len(), right=(pl.col("night") < pl.col("other")).mean())
+        .group_by("series", maintain_order=True)
+        .agg(pl.col("ticker").first(), count=pl.len(), right=(pl.col("night") < pl.col("other")).mean())
         .filter((pl.col("count") >= TELLING) & (pl.col("right") < 0.5 - SURE * 0.5 / pl.col("count").sqrt()))
+        .select("ticker", "count", "right")
     )
 
 
 def _find_wide(rows: pl.DataFrame) -> pl.DataFrame:
     return (
         rows.filter((pl.col("low") > 0) & pl.col("high").is_finite())
-        .group_by("ticker", maintain_order=True)
-        .agg(count=pl.len(), range=(pl.col("high") / pl.col("low")).median())
+        .group_by("series", maintain_order=True)
+        .agg(pl.col("ticker").first(), count=pl.len(), range=(pl.col("high") / pl.col("low")).median())
         .filter((pl.col("count") >= SPARSE) & (pl.col("range") > WIDEST))
+        .select("ticker", "count", "range")
     )
 
 
 def _count_quoted(rows: pl.DataFrame) -> tuple[int, int, int, int]:
     close = pl.col("close")
     quoted = ((close - close.round(4)).abs() <= close * SINGLE).alias("quoted")
-    seen = rows.select("ticker", "day", "close").drop_nulls().select("ticker", "day", quoted)
-    newest = seen.filter(pl.col("day") == pl.col("day").max().over("ticker"))
-    return seen.height, int(seen["quoted"].sum()), newest.height, int(newest["quoted"].sum())
+    seen = rows.lazy().drop_nulls("close").select("series", "day", quoted)
+    days = seen.group_by("series").agg(pl.col("day").last())
+    newest = seen.join(days, on=["series", "day"], how="semi").select(pl.len(), pl.col("quoted").sum())
+    counts = [*pl.collect_all([seen.select(pl.len(), pl.col("quoted").sum()), newest])]
+    (all_rows, all_quoted), (newest_rows, newest_quoted) = (count.row(0) for count in counts)
+    return all_rows, all_quoted or 0, newest_rows, newest_quoted or 0
 
 
 def find_foreign_tickers(files: PriceFiles, exchange: str, listed: frozenset[str]) -> tuple[str, str, int] | None:

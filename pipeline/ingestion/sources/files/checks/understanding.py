@@ -39,6 +39,7 @@ from pipeline.ingestion.sources.files.dates import read_instants
 from pipeline.ingestion.sources.files.params import FilesParams
 from pipeline.text_format import percent
 
+SHOWN_BARS = 5
 LEAST_ROWS = 20
 """Rows of a ticker, and of all, from which a share of them says anything."""
 OF_ONE_TICKER = 3
@@ -110,6 +111,8 @@ class _Seen:
     judged: JudgedRows
     shapes: Sequence[SeriesShape]
     moved: MovedDates | None
+    first_bars: pl.DataFrame
+    """ticker and the cells of the first few, as they would land."""
 
 
 def understand(content: Content, params: FilesParams, asked: Asked, zone: str) -> Understanding:
@@ -131,7 +134,7 @@ def understand(content: Content, params: FilesParams, asked: Asked, zone: str) -
         interval=params.interval,
         layouts=tuple(_layout(files) for files in content.bars),
         passed_over=content.passed_over,
-        first_bars=_first_bars(content.bars),
+        first_bars=pl.concat([one.first_bars for one in seen], how="diagonal").head(SHOWN_BARS),
         actions=dict(kinds),
         actions_file=params.actions,
         doubts=(*_tell_adjusted(seen), *(doubt for part in told for doubt in part.doubts)),
@@ -142,12 +145,15 @@ def understand(content: Content, params: FilesParams, asked: Asked, zone: str) -
 
 def _look_at(files: PriceFiles, asked: Asked) -> _Seen:
     """Look at each block of bars once; what is kept of it is small."""
-    judged, shapes, moved = [], [], []
+    judged: list[JudgedRows] = []
+    shapes, moved = [], []
+    first_bars = pl.DataFrame()
     for bars in files.blocks():
+        first_bars = first_bars if judged else _first_bars(bars)
         judged.append(judge_rows(files, bars, asked))
         shapes.append(look_at_series(bars))
         moved.append(find_moved_dates(bars, asked.calendar))
-    return _Seen(files, join_judged(judged), shapes, join_moved(moved))
+    return _Seen(files, join_judged(judged), shapes, join_moved(moved), first_bars)
 
 
 def _tell_adjusted(seen: Sequence[_Seen]) -> Iterator[str]:
@@ -337,16 +343,13 @@ def _layout(files: PriceFiles) -> Layout:
     )
 
 
-def _first_bars(parts: Sequence[PriceFiles], rows: int = 5) -> pl.DataFrame:
-    shown = []
-    for files in parts:
-        first = next(files.blocks()).slice(0, rows)
-        shown.append(
-            first.text.select(
-                pl.col(first.fields[name]).alias(name) for name in ("ticker", *SHOWN) if name in first.fields
-            )
-        )
-    return pl.concat(shown, how="diagonal").head(rows) if shown else pl.DataFrame()
+def _first_bars(bars: Bars) -> pl.DataFrame:
+    """The first bars of a block, copied: no cell keeps the block in memory."""
+    first = bars.slice(0, SHOWN_BARS)
+    cells = first.text.select(
+        pl.col(first.fields[name]).alias(name) for name in ("ticker", *SHOWN) if name in first.fields
+    )
+    return pl.DataFrame(cells.rows(), schema=cells.schema, orient="row")
 
 
 def _set_aside(judged: Sequence[JudgedRows]) -> Iterator[SetAside]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -31,8 +31,15 @@ BYTES = 12 * 2**20
 """Of a text file, unpacked, read at a time."""
 
 
-def read_portions(path: Path) -> Iterator[PriceTable] | None:
+def read_portions(
+    path: Path, find_numbers: Callable[[Mapping[str, pl.DataType]], Collection[str]]
+) -> Iterator[PriceTable] | None:
     """Return the portions of a long file, in order; None of one that is short, or whose text has no plain header.
+
+    Args:
+        path: the file.
+        find_numbers: names the columns of a typed file, by its schema, that need no looking at before they are used:
+            they are null in the portions, and are there when a portion is read again.
 
     Raises:
         SourceError: if there is no such file; later, if it cannot be read.
@@ -40,7 +47,7 @@ def read_portions(path: Path) -> Iterator[PriceTable] | None:
     check_file(path)
     if is_parquet(path):
         rows = reading(path, lambda: pl.scan_parquet(path, glob=False).select(pl.len()).collect().item())
-        return _parquet_portions(path, rows) if rows > ROWS else None
+        return _parquet_portions(path, rows, find_numbers) if rows > ROWS else None
     if not is_text(path) or path.stat().st_size <= (BYTES // 4 if path.suffix.lower() in COMPRESSED else BYTES):
         return None
     if reading(path, lambda: is_utf16(path)):
@@ -50,12 +57,19 @@ def read_portions(path: Path) -> Iterator[PriceTable] | None:
     return _text_portions(path, header) if plain else None
 
 
-def _parquet_portions(path: Path, rows: int) -> Iterator[PriceTable]:
+def _parquet_portions(
+    path: Path, rows: int, find_numbers: Callable[[Mapping[str, pl.DataType]], Collection[str]]
+) -> Iterator[PriceTable]:
     numeric = numeric_columns(path)
     scan = pl.scan_parquet(path, glob=False)
+    schema = reading(path, scan.collect_schema)
+    numbers = find_numbers(schema)
+    empty = (pl.lit(None, schema[name]).alias(name) for name in numbers)
+    seen = scan.with_columns(empty).select(*schema)
     for start in range(0, rows, ROWS):
-        read = partial(reading, path, scan.slice(start, ROWS).collect)
-        yield PriceTable(str(path), stem(path.name), read(), start + 1, numeric=numeric, read_again=read)
+        lines = reading(path, seen.slice(start, ROWS).collect)
+        again = partial(reading, path, scan.slice(start, ROWS).collect)
+        yield PriceTable(str(path), stem(path.name), lines, start + 1, numeric=numeric, read_again=again)
 
 
 def _text_portions(path: Path, header: TextHeader) -> Iterator[PriceTable]:

@@ -13,7 +13,7 @@ from pipeline.ingestion.sources.files import columns
 from pipeline.ingestion.sources.files.blocks.spool import Place, Spool
 from pipeline.ingestion.sources.files.blocks.survey import Survey, read_days, survey_rows
 from pipeline.ingestion.sources.files.dates import count_texts, find_form, once_each
-from pipeline.ingestion.sources.files.file_text import as_text
+from pipeline.ingestion.sources.files.file_text import as_text, is_exact
 from pipeline.ingestion.sources.files.layouts.names import find_ticker
 from pipeline.ingestion.sources.files.layouts.number_forms import Mark, find_mark, is_plain
 from pipeline.ingestion.sources.files.layouts.tables import PriceTable
@@ -78,6 +78,12 @@ class Recogniser:
         """Whether the columns alone show that each row is a bar, so that one portion shows what all are."""
         found = columns.recognise(table.lines.columns, self.usual, self.overrides, required=(), file="", strict=False)
         return set(self.required) <= found.keys() and not any(found[name].endswith(DECI_CENTS) for name in PRICES)
+
+    def find_typed_prices(self, schema: Mapping[str, pl.DataType]) -> frozenset[str]:
+        """Return the columns with the numbers of bars of a typed file: there is nothing to find out about them."""
+        found = columns.recognise(list(schema), self.usual, self.overrides, required=(), file="", strict=False)
+        prices = {found[name] for name in PRICES if name in found and is_exact(schema[found[name]])}
+        return frozenset(prices - _used_otherwise(found))
 
     def recognise(
         self,
@@ -154,7 +160,8 @@ class Recogniser:
     ) -> pl.DataFrame:
         """Add what folders and the file's name say, and join date and time of day."""
         missing = {name: text for name, text in partitions.items() if name not in lines.columns}
-        lines = lines.with_columns(pl.lit(text).alias(name) for name, text in missing.items())
+        if missing:
+            lines = lines.with_columns(pl.lit(text).alias(name) for name, text in missing.items())
         if not names_ticker(lines, self.overrides):
             named = ticker or find_ticker(table.stem, folder=folder)
             lines = lines if named is None else lines.with_columns(pl.lit(named).alias(TICKER_COLUMN))

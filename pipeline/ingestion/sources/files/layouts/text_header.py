@@ -59,8 +59,8 @@ def find_header(lines: Sequence[str]) -> TextHeader:
 
 def _find_separator(lines: Sequence[str]) -> str:
     """The sign that cuts most lines into equally many cells; of equals the one that the first line has most of."""
-    scores = {}
-    for sign in SEPARATORS:
+    scores = dict.fromkeys(SEPARATORS, (0, 0, 1))
+    for sign in {*SEPARATORS} & {*"".join(lines)}:
         widths = Counter(len(row) for row in csv.reader(lines, delimiter=sign) if row)
         width, count = max(widths.items(), key=lambda item: (item[1], item[0])) if widths else (1, 0)
         scores[sign] = (count if width > 1 else 0, lines[0].count(sign), width)

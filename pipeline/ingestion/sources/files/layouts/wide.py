@@ -77,6 +77,7 @@ def unstack(lines: pl.DataFrame) -> pl.DataFrame | None:
     return pl.concat(rows)
 
 
+_OF_BARS = {name for usual in DAILY_BARS.values() for name in usual if len(name) > 1}
 _IGNORED = frozenset({"", "index", "unnamed_0", "index_level_0", "row_names"})
 
 
@@ -134,9 +135,8 @@ def find_table_of_one_field(lines: pl.DataFrame) -> tuple[str, list[str]] | None
     """Return the day's column and the tickers' of a table with one value a day for each ticker; None if it is other."""
     names = {column: plain(column) for column in lines.columns}
     days = [column for column, name in names.items() if name in DAY]
-    known = {name for usual in DAILY_BARS.values() for name in usual if len(name) > 1}
     tickers = [column for column in lines.columns if column not in days and names[column] not in _IGNORED]
-    if len(days) != 1 or len(tickers) < 1 or any(names[column] in known for column in tickers):
+    if len(days) != 1 or len(tickers) < 1 or any(names[column] in _OF_BARS for column in tickers):
         return None
     if not all(TICKER.match(column) and column.upper() == column for column in tickers):
         return None
