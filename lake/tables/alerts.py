@@ -35,7 +35,7 @@ ALERTS = Table(
 ALERT_DELIVERIES = Table(
     name="alert_deliveries",
     domain="control",
-    doc="Each step of sending alerts by one channel: the intent before, the result after.",
+    doc="Each step of sending alerts by one channel: that a message goes out, and what came of it.",
     key=("delivery_id", "state"),
     mode="append",
     owner="kernel",
@@ -46,7 +46,7 @@ ALERT_DELIVERIES = Table(
         "state": Column(
             pl.String(),
             "name",
-            "sending: about to be; sent: accepted; failed: it was not; unknown: nobody can say; abandoned: given up",
+            "sending: going out; sent: accepted; failed: it was not; unknown: nobody can say; abandoned: given up",
             pattern="sending|sent|failed|unknown|abandoned",
         ),
         "at": instant("when"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from pipeline.alerts.message import Message
@@ -20,18 +20,27 @@ class DeliveryError(Exception):
         """Whether the other side may have it all the same: it went silent after the message had been sent."""
 
 
+Begin = Callable[[], None]
+"""Called once, right before a message goes out: what dies earlier has certainly told nobody."""
+
+
+def note_nothing() -> None:
+    """For a message that is on no record."""
+
+
 class Channel(Protocol):
     """A way to the operator."""
 
     name: str
     """webhook, email or command."""
 
-    def send(self, message: Message, seconds: float) -> None:
+    def send(self, message: Message, seconds: float, begin: Begin = note_nothing) -> None:
         """Send a message; on return it was accepted.
 
         Args:
             message: what to send.
             seconds: for everything, from looking the name up to the last byte of the answer.
+            begin: called when the message is about to go out; what it raises comes through, and nothing is sent.
 
         Raises:
             DeliveryError: if it was not, or nobody can say.

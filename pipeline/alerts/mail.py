@@ -13,7 +13,7 @@ from email.utils import format_datetime
 from threading import Timer
 from time import monotonic
 
-from pipeline.alerts.channel import DeliveryError, blot_all
+from pipeline.alerts.channel import Begin, DeliveryError, blot_all, note_nothing
 from pipeline.alerts.message import Message
 from pipeline.alerts.params import EmailParams
 
@@ -28,7 +28,7 @@ class EmailChannel:
     """Whose certificates are believed; those the system believes where None."""
     name = "email"
 
-    def send(self, message: Message, seconds: float) -> None:
+    def send(self, message: Message, seconds: float, begin: Begin = note_nothing) -> None:
         """Hand the message to the server."""
         handed_over = False
         began = monotonic()
@@ -39,6 +39,7 @@ class EmailChannel:
                     code, said = server.rcpt(to)
                     if code not in (250, 251):
                         raise DeliveryError(f"the server refuses {to}: {code} {said.decode('utf-8', 'replace')}")
+                begin()
                 handed_over = True
                 code, said = server.data(self._write(message).as_bytes())
                 if code != 250:

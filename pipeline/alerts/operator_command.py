@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from pipeline.alerts.channel import DeliveryError, blot_all
+from pipeline.alerts.channel import Begin, DeliveryError, blot_all, note_nothing
 from pipeline.alerts.message import Message
 from pipeline.config.secrets import SECRETS
 
@@ -26,9 +26,10 @@ class CommandChannel:
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
     name = "command"
 
-    def send(self, message: Message, seconds: float) -> None:
+    def send(self, message: Message, seconds: float, begin: Begin = note_nothing) -> None:
         """Run the program with the message; at the deadline it ends with all that it started."""
         environ = {name: value for name, value in self.environ.items() if name not in SECRETS}
+        begin()
         try:
             child = subprocess.Popen(
                 self.command,

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from pipeline.alerts.channel import DeliveryError, blot_all
+from pipeline.alerts.channel import Begin, DeliveryError, blot_all, note_nothing
 from pipeline.alerts.message import Message
 from pipeline.alerts.params import WebhookParams
 from pipeline.network.addresses import is_this_machine, origin_of
@@ -33,7 +33,7 @@ class WebhookChannel:
     token: str = field(default="", repr=False)
     name = "webhook"
 
-    def send(self, message: Message, seconds: float) -> None:
+    def send(self, message: Message, seconds: float, begin: Begin = note_nothing) -> None:
         """Post the message; any answer from 200 to 299 accepts it."""
         url = self._url()
         body, headers = write_body(message, self.params)
@@ -44,7 +44,7 @@ class WebhookChannel:
             url=url, method="POST", headers=headers, content=body, configured=[origin_of(url)], follow=False
         )
         try:
-            answer = exchange(request, seconds=seconds, max_bytes=MAX_ANSWER)
+            answer = exchange(request, seconds=seconds, max_bytes=MAX_ANSWER, begin=begin)
         except NetworkError as error:
             raise DeliveryError(self._blot(str(error)), maybe_arrived=error.sent) from None
         if not 200 <= answer.status < 300:

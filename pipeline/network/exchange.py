@@ -54,25 +54,32 @@ class Answer:
     """The encoding that the answer states."""
 
 
-def exchange(request: HttpRequest, *, seconds: float, max_bytes: int) -> Answer:
+def exchange(
+    request: HttpRequest, *, seconds: float, max_bytes: int, begin: Callable[[], None] | None = None
+) -> Answer:
     """Send a request and return the answer, whatever its status.
 
     Args:
         request: what is sent.
         seconds: for everything: names, connections, redirects, headers and the last byte.
         max_bytes: of the body, as it comes and unpacked.
+        begin: called before the first byte of the request goes out, once there is a connection to send it by.
 
     Raises:
         NetworkError: if there is no complete answer within the bounds.
     """
-    return asyncio.run(_within(request, seconds, max_bytes))
+    return asyncio.run(_within(request, seconds, max_bytes, begin))
 
 
-async def _within(request: HttpRequest, seconds: float, max_bytes: int) -> Answer:
+async def _within(
+    request: HttpRequest, seconds: float, max_bytes: int, begin: Callable[[], None] | None = None
+) -> Answer:
     began: list[str] = []
 
     async def notice(event: str, _details: Mapping[str, object]) -> None:
         if event.endswith("send_request_headers.started"):
+            if begin and not began:
+                begin()
             began.append(event)
 
     try:

@@ -29,6 +29,7 @@ from pipeline.control.schedule.journal import Event, Journal, parse_events
 from pipeline.control.schedule.schedule_file import Calendars
 from pipeline.control.schedule.task import OPERATOR_ACTIONS, Schedule, Task
 from pipeline.health.checks import Status
+from pipeline.reading.alerting.failing_channels import find_failing_channels
 from pipeline.reading.daemon import MAX_DELAY, DaemonState, read_daemon
 from pipeline.reading.market_time import calendars_from, read_changes
 from pipeline.text_format import counted, percent, rough_duration
@@ -94,6 +95,7 @@ def judge_parts(
         *(_tables(lake, schedule.schedule, market_time) if market_time else ()),
         _writer(lake, journal),
         _resources(lake, now),
+        _alerts(lake, now),
     ]
 
 
@@ -274,6 +276,18 @@ def _files(lake: Lake, measure_lake: bool) -> PartHealth:
         return PartHealth("tables", "fail", f"{first}{more}; no cycle can run", facts, first.at, WAY_OUT)
     words = f"{first}{more}; of its rows only those count that make sense"
     return PartHealth("tables", "warn", words, facts, first.at, f"`nextgen show {first.table}` shows them")
+
+
+def _alerts(lake: Lake, now: datetime) -> PartHealth:
+    """Whether the operator is told what changes; a channel that is down cannot tell him so itself."""
+    failing = find_failing_channels(lake, now)
+    if not failing:
+        return PartHealth("alerts", "ok", "No channel of alerts has failed for long")
+    first, more = failing[0], f" ({counted(len(failing) - 1, 'more channel')})" if len(failing) > 1 else ""
+    lost = f", {counted(first.given_up, 'alert')} given up" if first.given_up else ""
+    words = f"Nothing has gone out by {first.name} since {first.since:%Y-%m-%d %H:%M} UTC{lost}: {first.error}{more}"
+    fix = "`nextgen alerts test` tries each channel, `nextgen alerts` lists what was not told"
+    return PartHealth("alerts", "warn", words, {"failing": [one.name for one in failing]}, first.since, fix)
 
 
 def _refuse(_events: Sequence[Event]) -> None:

@@ -8,13 +8,18 @@ from itertools import islice
 
 WHOLE = "the article's markup is whole"
 SHORT = "the article is not too long"
+FEW = "the article's tags have few attributes"
 MAX_UNFINISHED = 50
 """Tags and comments that begin and do not end before the next one begins: a parser looks for the end of each."""
 MAX_CHARACTERS = 200_000
 """Of an article, markup included."""
+MAX_ATTRIBUTES = 200
+"""Of a tag; an XML parser looks through all of them for each one."""
 TAG = re.compile(r"<[a-zA-Z/!?]")
 UNFINISHED = re.compile(r"<[a-zA-Z/!?][^<>]*+(?!>)")
 COMPLETE = re.compile(r"<[^<>]*+>")
+ATTRIBUTE = r"""\s++[^\s=<>"'/]++\s*+=\s*+(?:"[^"<]*+"|'[^'<]*+')"""
+CROWDED = re.compile(rf"<[^\s<>/]++(?:{ATTRIBUTE}){{{MAX_ATTRIBUTES + 1}}}")
 
 
 class _Text(HTMLParser):
@@ -59,5 +64,7 @@ def broken_bound(text: str) -> str:
     """The rule that a text of an article breaks, whose reading might take for ever; empty if it breaks none."""
     if len(text) > MAX_CHARACTERS:
         return SHORT
+    if CROWDED.search(text):
+        return FEW
     beyond = next(islice(UNFINISHED.finditer(text), MAX_UNFINISHED, None), None)
     return "" if beyond is None else WHOLE

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import html
 import json
+import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ import polars as pl
 from pipeline.ingestion.news.markup import broken_bound, plain, storable
 from pipeline.ingestion.prices.yahoo_chart.symbols import our_ticker
 
+log = logging.getLogger(__name__)
 NO_FEED = "the payload is a feed"
 ENTITIES = "the feed declares no entities of its own"
 NO_NEWS = "the payload is Yahoo's news"
@@ -106,7 +108,7 @@ def rss(payloads: pl.DataFrame, fields: Mapping[str, str | None]) -> pl.DataFram
     Returns:
         payload_id, line, text (the entry as JSON), fault, and the fields, all text but line (Int64).
     """
-    return _lines(payloads, fields, _read_feed, NO_FEED)
+    return _lines(payloads, fields, _try_to_read_feed, NO_FEED)
 
 
 def yahoo_news(payloads: pl.DataFrame, fields: Mapping[str, str | None]) -> pl.DataFrame:
@@ -143,6 +145,17 @@ def _request(text: str) -> dict[str, Any]:
 # ---- feeds
 
 
+def _try_to_read_feed(payload: str, request: Mapping[str, Any]) -> Parsed | None:
+    """Read a feed; what the parser stumbles over is none, and holds up nobody else's news."""
+    try:
+        return _read_feed(payload, request)
+    except MemoryError:
+        raise
+    except Exception as error:  # a parser of what anybody may write raises anything
+        log.warning("a feed cannot be read: %s: %s", type(error).__name__, str(error)[:200])
+        return None
+
+
 def _read_feed(payload: str, request: Mapping[str, Any]) -> Parsed | None:
     """Look at the document as the parser will decode it, leave out what might stall it, and parse the rest."""
     import feedparser
@@ -159,9 +172,10 @@ def _read_feed(payload: str, request: Mapping[str, Any]) -> Parsed | None:
     head, *pieces = BEGINS.split(decoded)
     if broken := broken_bound(head):
         return Parsed((), (Fault(payload, broken),))
-    judged = [(piece, _broken_piece(piece)) for piece in pieces]
-    if any(rule for _, rule in judged):
+    judged = [(piece, _broken_piece(piece)) for piece in pieces[:MAX_ENTRIES]]
+    if len(pieces) > MAX_ENTRIES or any(rule for _, rule in judged):
         kept = "".join(_after(piece) if rule else piece for piece, rule in judged)
+        kept += _after(pieces[-1]) if len(pieces) > MAX_ENTRIES else ""
         data, headers = (head + kept).encode(), {"content-type": "application/xml; charset=utf-8"}
     found = feedparser.parse(data, response_headers=headers, resolve_relative_uris=False)
     faults = tuple(Fault(piece, rule) for piece, rule in judged if rule)
@@ -190,9 +204,10 @@ def _broken_piece(piece: str) -> str:
 
 
 def _after(piece: str) -> str:
-    """What follows an article that is left out."""
+    """What follows an article that is left out; nothing where that breaks a bound itself."""
     ends = list(ENDS.finditer(piece))
-    return piece[ends[-1].end() :] if ends else ""
+    rest = piece[ends[-1].end() :] if ends else ""
+    return "" if broken_bound(rest) else rest
 
 
 def _feed_entry(entry: Any, tickers: str) -> Entry:

@@ -1,4 +1,4 @@
-"""Sends each alert once by each channel: the intent is recorded, then it is sent, then what came of it is recorded."""
+"""Sends each alert once by each channel: what is about to go out is recorded, then sent, then what came of it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from hashlib import sha256
 
 import polars as pl
 
+from lake.errors import LakeError
 from lake.store import Lake
 from lake.tables.alerts import ALERT_DELIVERIES
 from pipeline.alerts.channel import Channel, DeliveryError
@@ -38,7 +39,7 @@ class Attempt:
     began: datetime
     ended: datetime
     state: str = "sending"
-    """The last word on it; sending where a crash came before the result."""
+    """The last word on it; sending where a crash came after it went out, and before the result."""
     error: str = ""
 
     @property
@@ -71,7 +72,8 @@ def deliver(lake: Lake, channels: Sequence[Channel], params: AlertParams, now: d
     """Send by each channel what it has not sent yet; a channel that fails holds up no other.
 
     Nothing is sent more than twice: where a crash or a silent server leaves open whether a message arrived, it is
-    repeated once and says so. What certainly did not arrive is tried again, with growing pauses, for a day.
+    repeated once and says so. What certainly did not arrive is tried again, with growing pauses, for a day; a crash
+    before a message went out leaves no trace, however often it happens, and the next look sends it.
 
     Raises:
         StorageError: if the lake cannot be written.
@@ -101,23 +103,24 @@ def send_by(
     *,
     repeat: bool = False,
 ) -> Attempt:
-    """Send alerts in one message by a channel, with a record of it before and after.
+    """Send alerts in one message by a channel, with a record of it right before it goes out, and after.
 
     Raises:
-        StorageError: if the lake cannot be written; before the message is sent, where the intent cannot be recorded.
+        LakeError: if the lake cannot be written; then nothing went out, where that cannot be recorded.
     """
     ids = order_ids(alerts)
     before = history.about(ids) if history else []
     digest = sha256("\n".join([channel.name, *ids, now.isoformat()]).encode()).hexdigest()[:16]
     number = 1 + max((one.attempt for one in before), default=-1)
     attempt = Attempt(f"{channel.name}-{digest}", tuple(ids), number, now, now)
-    _record(lake, channel.name, attempt, repeat=repeat)
     message = Message(delivery_id=attempt.delivery_id, lake=name_lake(lake), alerts=tuple(alerts), repeat=repeat)
     try:
-        channel.send(message, params.max_seconds)
+        channel.send(message, params.max_seconds, lambda: _record(lake, channel.name, attempt, repeat=repeat))
         attempt.state = "sent"
     except DeliveryError as error:
         attempt.state, attempt.error = "unknown" if error.maybe_arrived else "failed", str(error)
+    except LakeError:
+        raise
     except Exception as error:  # a channel that breaks must not cost the others; what it sent, nobody knows
         log.exception("the channel %s broke", channel.name)
         attempt.state, attempt.error = "unknown", f"the channel broke: {type(error).__name__}"

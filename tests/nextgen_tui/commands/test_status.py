@@ -21,6 +21,8 @@ from nextgen_tui.cli import exit_codes
 from nextgen_tui.cli.main import outcome
 from nextgen_tui.console.lake_view import LakeView, read_runs
 from nextgen_tui.console.pages.schedule import SchedulePage
+from pipeline.alerts.params import AlertParams, WebhookParams
+from pipeline.alerts.webhook import WebhookChannel
 from pipeline.control.daemon.daemon_lock import hold_daemon_lock
 from pipeline.control.daemon.heartbeat import FILE, HeartbeatWriter
 from pipeline.control.daemon.orchestrator import StepResult, WaitingRun
@@ -28,6 +30,9 @@ from pipeline.control.schedule.active_schedule import save_active_schedule
 from pipeline.control.schedule.journal import Event, load_journal
 from pipeline.control.schedule.schedule_file import load_schedule
 from pipeline.control.workers.process_identity import read_boot_id
+from pipeline.reading.alerting.conditions import AlertState
+from pipeline.reading.alerting.deliver import deliver
+from pipeline.reading.alerting.record import notice
 from tests.new_lake import new_lake
 from tests.nextgen_tui.lakes import land, rows
 from tests.nextgen_tui.runner import Run, json_of
@@ -36,6 +41,7 @@ from tests.nextgen_tui.runner import Run, json_of
 pytestmark = pytest.mark.filterwarnings("ignore:Series.values returning")
 
 SCHEDULE = '[tasks.upkeep]\nrun = "maintain"\ntrigger = "daily 06:00"\n'
+DOWN = datetime.now(UTC) - timedelta(hours=2)
 Status = Callable[[], tuple[int, dict[str, Any], dict[str, dict[str, Any]]]]
 
 
@@ -70,6 +76,18 @@ def test_a_lake_with_a_live_daemon_is_healthy(lake: Lake, status: Status) -> Non
         code, told, services = status()
     assert (code, told["healthy"]) == (exit_codes.DONE, True)
     assert services["schedule"]["facts"]["tasks"] == ["upkeep"]
+
+
+def test_a_channel_of_alerts_that_is_down_is_told(lake: Lake, status: Status) -> None:
+    notice(lake, [AlertState(kind="verdict", about="", state="fail", severity="error", words="x")], DOWN)
+    nobody = WebhookChannel(WebhookParams(url="http://127.0.0.1:9/"))
+    with a_daemon(lake):
+        assert status()[2]["alerts"]["status"] == "ok"
+        deliver(lake, [nobody], AlertParams(max_seconds=5), DOWN)
+        _, told, services = status()
+    assert services["alerts"]["status"] == "warn" and services["alerts"]["facts"] == {"failing": ["webhook"]}
+    (problem,) = [one for one in told["problems"] if one["part"] == "alerts"]
+    assert problem["what"].startswith("Nothing has gone out by webhook since") and "nextgen alerts" in problem["fix"]
 
 
 def test_a_broken_schedule_is_told_with_its_line_and_what_the_daemon_runs_by_instead(

@@ -11,8 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.ingestion.news.markup import MAX_CHARACTERS, MAX_UNFINISHED, SHORT, WHOLE, broken_bound, plain
-from pipeline.ingestion.news.parse_feeds import rss, yahoo_news
+from pipeline.ingestion.news.markup import (
+    FEW,
+    MAX_ATTRIBUTES,
+    MAX_CHARACTERS,
+    MAX_UNFINISHED,
+    SHORT,
+    WHOLE,
+    broken_bound,
+    plain,
+)
+from pipeline.ingestion.news.parse_feeds import MAX_ENTRIES, rss, yahoo_news
 from tests.loopback.rss import feed, item
 
 FIELDS = {name: name for name in ("id", "title", "body")}
@@ -47,6 +56,9 @@ def test_the_bounds_are_where_they_are_said_to_be() -> None:
     assert broken_bound("x" * MAX_CHARACTERS) == ""
     assert broken_bound("x" * (MAX_CHARACTERS + 1)) == SHORT
     assert broken_bound("<p>whole</p>" * 1_000) == ""
+    for attribute in (' a="x"', "\nb:c = 'x>'"):
+        assert broken_bound(f"<a{attribute * MAX_ATTRIBUTES}>") == ""
+        assert broken_bound(f"<a{attribute * (MAX_ATTRIBUTES + 1)}>") == FEW
 
 
 def read(payload: str, content_type: str = "application/xml", encoding: str = "utf-8") -> pl.DataFrame:
@@ -76,6 +88,32 @@ def test_a_feed_whose_head_never_ends_gives_nothing() -> None:
         "<?xml version='1.0'?><rss><channel><title>" + "<!--" * 30_000 + "</title>" + item() + "</channel></rss>"
     )
     assert told["fault"].to_list() == [WHOLE]
+
+
+def test_what_an_xml_parser_looks_through_again_and_again_is_not_given_to_it() -> None:
+    crowded = "<item " + " ".join(f'a{number}="x"' for number in range(15_000)) + "><title>Beta</title></item>"
+    began = process_time()
+    told = read(feed(item(guid="1"), crowded, item(guid="3")))
+    assert process_time() - began < 2.0
+    assert told["id"].to_list() == ["1", "3", None]
+    assert told["fault"].to_list() == [None, None, FEW]
+
+
+def test_what_follows_the_last_article_is_bounded_too() -> None:
+    told = read(feed(item(guid="1"), "<x>" * 40_000 + "</x>" * 40_000))
+    assert told["fault"].to_list() == [SHORT]
+
+
+def test_entries_beyond_the_bound_are_not_parsed_and_the_others_come() -> None:
+    told = read(feed(*["<item><title>a</title></item>"] * (MAX_ENTRIES + 2)))
+    assert told.height == MAX_ENTRIES
+    assert told["title"].unique().to_list() == ["a"]
+
+
+@pytest.mark.parametrize("head", [b'<?xml version="1.0" encoding="\xd6"?>', b'<?xml encoding="\x00"?>'])
+def test_a_feed_that_the_parser_stumbles_over_is_none(head: bytes) -> None:
+    told = read((head + b"<rss>").decode("latin-1"), encoding="latin-1")
+    assert told["fault"].to_list() == ["the payload is a feed"]
 
 
 @pytest.mark.parametrize("encoding", ["utf-7", "utf-16", "utf-32", "unicode_escape", "cp037"])

@@ -13,21 +13,23 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from lake.errors import StorageError
 from lake.store import Lake
 from lake.tables.alerts import ALERT_DELIVERIES, ALERTS
-from pipeline.alerts.channel import Channel
+from pipeline.alerts.channel import Begin, Channel, note_nothing
 from pipeline.alerts.message import Message
 from pipeline.alerts.params import AlertParams, WebhookParams
 from pipeline.alerts.webhook import WebhookChannel
 from pipeline.reading.alerting.conditions import AlertState
 from pipeline.reading.alerting.deliver import deliver
-from pipeline.reading.alerting.record import begin_watch, notice
+from pipeline.reading.alerting.failing_channels import find_failing_channels
+from pipeline.reading.alerting.record import begin_watch, notice, read_alerts
 from pipeline.reading.alerting.told import list_told, send_test
 from tests.loopback.hooks import Hook, posted_to
 from tests.new_lake import new_lake
 
 BEGIN = datetime(2026, 1, 5, tzinfo=UTC)
-MINUTE, QUARTER = timedelta(minutes=1), timedelta(minutes=15)
+MINUTE, QUARTER, HOUR = timedelta(minutes=1), timedelta(minutes=15), timedelta(hours=1)
 PARAMS = AlertParams(max_seconds=5)
 
 
@@ -45,11 +47,11 @@ class Dying:
     after: float = 0.0
     name = "webhook"
 
-    def send(self, message: Message, seconds: float) -> None:
+    def send(self, message: Message, seconds: float, begin: Begin = note_nothing) -> None:
         if self.chance.random() < self.before:
             raise PowerCutError
         try:
-            self.channel.send(message, seconds)
+            self.channel.send(message, seconds, begin)
         finally:
             if self.chance.random() < self.after:
                 raise PowerCutError
@@ -93,6 +95,45 @@ def test_after_a_crash_between_sending_and_recording_it_is_repeated_once_and_say
                 deliver(lake, [Dying(webhook(hook), chance, after=1.0)], PARAMS, BEGIN + step * MINUTE)
     assert [repeat for _, repeat in arrived(hook)] == [False, True]
     assert list_told(lake, 1)[0]["told"] == {"webhook": "abandoned"}
+
+
+def test_a_daemon_that_dies_before_it_sends_however_often_loses_nothing_and_repeats_nothing(lake: Lake) -> None:
+    notice(lake, [verdict("fail")], BEGIN)
+    with posted_to(Hook()) as hook:
+        for step in range(5):
+            with pytest.raises(PowerCutError):
+                deliver(lake, [Dying(webhook(hook), random.Random(1), before=1.0)], PARAMS, BEGIN + step * MINUTE)
+        deliver(lake, [webhook(hook)], PARAMS, BEGIN + QUARTER)
+    assert [repeat for _, repeat in arrived(hook)] == [False]
+
+
+def test_nothing_goes_out_that_cannot_be_put_on_record(lake: Lake) -> None:
+    def refuse() -> None:
+        raise StorageError("the disk is full")
+
+    line = read_alerts(lake) or notice(lake, [verdict("fail")], BEGIN)
+    message = Message(delivery_id="d", lake="main", alerts=tuple(line))
+    with posted_to(Hook()) as hook, pytest.raises(StorageError, match="the disk is full"):
+        webhook(hook).send(message, 5, refuse)
+    assert hook.taken == []
+
+
+def test_a_channel_that_fails_for_long_or_gives_up_is_told_until_it_works_again(lake: Lake) -> None:
+    notice(lake, [verdict("fail")], BEGIN)
+    with posted_to(Hook(answer=lambda: "refuse")) as hook:
+        for minute in range(0, 90, 10):
+            deliver(lake, [webhook(hook)], PARAMS, BEGIN + minute * MINUTE)
+        assert find_failing_channels(lake, BEGIN + 50 * MINUTE) == []
+        (failing,) = find_failing_channels(lake, BEGIN + 90 * MINUTE)
+        assert (failing.name, failing.since, failing.given_up) == ("webhook", BEGIN, 0)
+        assert "status 503" in failing.error
+        deliver(lake, [webhook(hook)], PARAMS, BEGIN + 30 * HOUR)
+        (failing,) = find_failing_channels(lake, BEGIN + 30 * HOUR)
+        assert failing.given_up == 1
+        hook.answer = lambda: "take"
+        notice(lake, [verdict("ok")], BEGIN + 31 * HOUR)
+        deliver(lake, [webhook(hook)], PARAMS, BEGIN + 31 * HOUR)
+        assert find_failing_channels(lake, BEGIN + 31 * HOUR) == []
 
 
 def test_what_certainly_did_not_arrive_is_tried_again_with_pauses_and_is_no_repeat(lake: Lake) -> None:
@@ -145,7 +186,7 @@ def live(lake: Lake, days: int, seed: int) -> tuple[Hook, set[str]]:
     states = dict.fromkeys(("cycle", "raw_prices", "raw_news"), "on time")
     noticed: set[str] = set()
     with posted_to(Hook(answer=lambda: chance.choice(fates))) as hook:
-        channel = Dying(webhook(hook), chance, before=0.02, after=0.1)
+        channel = Dying(webhook(hook), chance, before=0.1, after=0.1)
         for step in range(days * 48):
             for about in states:
                 if chance.random() < 0.05:
