@@ -14,9 +14,10 @@ from lake.tables.market import MARKET_PRICES
 from pipeline.engine.stage import Moment
 from pipeline.ingestion.decode_payloads import SET_ASIDE
 from pipeline.ingestion.params import IngestionParams
-from pipeline.ingestion.prices.bar_blocks import TickerRows, join_blocks, read_blocks, recall_text
+from pipeline.ingestion.prices.bar_blocks import TickerRows, join_blocks, recall_text
 from pipeline.ingestion.prices.bar_rules import COMPARED, read_bars
 from pipeline.ingestion.prices.jumps import BAR, MEMORY, SUSPENDED, JumpVerdicts, judge_jumps
+from pipeline.ingestion.prices.read_once import BarQuestion, read_once
 from pipeline.ingestion.prices.waiting_bars import keep_waiting, read_waiting, select_waiting
 from pipeline.market.securities.following import Securities
 
@@ -100,8 +101,9 @@ def _judge_bars(
     """Yield the two parts of `ValidatedBars`, bit by bit, each in the order it comes."""
     landed = raw_prices.filter(pl.col("kind") == "bars", pl.col("session") >= moment.since)
     nothing = market_prices.clear().select(*COLUMNS, new=pl.lit(False))
-    blocks = read_blocks(
-        landed, lambda rows: _add_arrival(read_bars(rows, instruments, moment.calendar), moment, params)
+    blocks = read_once(
+        BarQuestion(landed, instruments, moment, params),
+        lambda rows: _add_arrival(read_bars(rows, instruments, moment.calendar), moment, params),
     )
     sound, broken = map(list, zip(*blocks, strict=True))
     yield nothing, pl.concat(broken)
