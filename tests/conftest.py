@@ -33,6 +33,8 @@ LONG = (
 MEMORY = Path("/dev/shm")
 ROOM = 4 << 30
 """Bytes that the lakes of a run may take: some hundreds of MB, and as much again for each process that shares it."""
+NEW_OBJECTS = 10_000
+"""Objects made between two looks at what is new: after every 700, as is usual, looking is an eighth of some tests."""
 FULL_COLLECTION_EVERY = 50
 """Looks at what is new between two looks through everything; Python's own ten are a fifth of the console's tests."""
 
@@ -87,7 +89,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    gc.set_threshold(*gc.get_threshold()[:2], FULL_COLLECTION_EVERY)
+    gc.set_threshold(NEW_OBJECTS, gc.get_threshold()[1], FULL_COLLECTION_EVERY)
     light = all(kind in config.getoption("-m") for kind in ("not torture", "not slow"))
     if light and is_roomy(MEMORY):
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
