@@ -8,12 +8,11 @@ from pathlib import Path
 
 import polars as pl
 
+from lake.engine import collect
 from lake.storage.snapshot import FileSpan
 
 MAX_FILE_ROWS = 5_000
 """Rows up to which a file is cached: a session's worth. Opening one costs more than reading it."""
-MAX_IN_MEMORY_ROWS = 50_000
-"""Rows up to which a query runs in memory: below that the streaming engine takes longer to start than to work."""
 MAX_BYTES = 512 * 1024 * 1024
 """Bytes cached before the file used longest ago is evicted."""
 MIN_FRAME_BYTES = 25_000
@@ -29,7 +28,7 @@ Paths = tuple[str, ...]
 
 def collect_rows(query: pl.LazyFrame, files: Sequence[FileSpan]) -> pl.DataFrame:
     """The result of a query over the files' rows; both engines give the same where an order is asked for."""
-    return query.collect(engine="in-memory" if sum(file.rows for file in files) <= MAX_IN_MEMORY_ROWS else "streaming")
+    return collect(query, sum(file.rows for file in files))
 
 
 class RecentFrames:

@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from lake.contract import UTC
+from lake.engine import collect
 from pipeline.ingestion.news.parse_feeds import rss, yahoo_news
 from pipeline.ingestion.parse_values import normalize_ticker
 from pipeline.ingestion.prices.yahoo_chart.decode_chart import CURRENCY, yahoo_chart
@@ -99,7 +100,7 @@ def decode(raw: pl.DataFrame, fields: tuple[str, ...]) -> pl.DataFrame:
         .drop(CURRENCY)
     )
     in_order = len(parts) <= 2 and _is_in_order(lines)
-    return (decoded if in_order else decoded.sort("payload_id", "line")).collect()
+    return collect(decoded if in_order else decoded.sort("payload_id", "line"), lines.height)
 
 
 def _is_in_order(lines: pl.DataFrame) -> bool:
@@ -120,15 +121,15 @@ def _add_facts(lines: pl.DataFrame, facts: pl.DataFrame) -> pl.DataFrame:
 
 def ndjson(payloads: pl.DataFrame, fields: Fields) -> pl.DataFrame:
     """Decode one JSON object per line; blank lines are no lines, a line that is no object gets a fault."""
-    lines = (
+    split = (
         payloads.lazy()
         .select("payload_id", text=pl.col("payload").str.split("\n"))
         .with_columns(line=pl.int_ranges(0, pl.col("text").list.len(), dtype=pl.Int64))
         .explode("text", "line")
         .with_columns(pl.col("text").str.strip_chars_end("\r"))
         .filter(pl.col("text").str.strip_chars() != "")
-        .collect()
     )
+    lines = collect(split, int(payloads["payload"].str.count_matches("\n", literal=True).sum()))
     vendor = tuple(dict.fromkeys(name for name in fields.values() if name is not None))
     decoded = _objects(lines["text"], vendor)
     if decoded is None:

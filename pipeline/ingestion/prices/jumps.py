@@ -9,6 +9,7 @@ from typing import NamedTuple
 import polars as pl
 
 from lake.contract import UTC, PolarsType
+from lake.engine import collect
 from pipeline.ingestion.params import JumpParams
 
 MEMORY = 20
@@ -77,12 +78,13 @@ def _chain(
     """All bars in order with `level`, the close times the shares that one share of the first bar has become."""
     columns = [*BAR, "position", "close", pl.col("volume") + pl.col("volume_rounding").fill_null(0.0)]
     new, old = candidates.lazy().select(columns), accepted.lazy().select(columns)
+    height = candidates.height + accepted.height
     if accepted.is_empty():
-        bars = new.with_columns(standing=pl.lit(None, pl.Float64), candidate=pl.lit(True)).sort(BAR).collect()
+        bars = collect(new.with_columns(standing=pl.lit(None, pl.Float64), candidate=pl.lit(True)).sort(BAR), height)
     else:
         asked = new.join(old.select(*BAR, standing="close"), on=BAR, how="left", maintain_order="left")
         stand = old.join(new, on=BAR, how="anti").with_columns(standing="close", candidate=pl.lit(False))
-        bars = pl.concat([stand, asked.with_columns(candidate=pl.lit(True))]).sort(BAR).collect()
+        bars = collect(pl.concat([stand, asked.with_columns(candidate=pl.lit(True))]).sort(BAR), height)
     if splits.is_empty():
         return bars.with_columns(level="close", standing_level="standing")
     shares = pl.col("ratio").cum_prod().over("ticker", "interval")

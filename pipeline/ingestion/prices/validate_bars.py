@@ -10,6 +10,7 @@ from typing import NamedTuple
 import polars as pl
 
 from lake.contract import UTC
+from lake.engine import collect
 from lake.tables.market import MARKET_PRICES
 from pipeline.engine.stage import Moment
 from pipeline.ingestion.decode_payloads import SET_ASIDE
@@ -165,7 +166,7 @@ def _walk_arrivals(
         good.append(stand.select(*COLUMNS, "new"))
         suspended.append(doubted.filter(~pl.col("carried")).select(left.columns))
         waiting = keep_waiting(doubted, public, params.jump)
-        known = pl.concat([known, stand.lazy().filter("new").select(known.columns).collect()])
+        known = pl.concat([known, stand.filter("new").select(known.columns)])
     return good, pl.concat(suspended)
 
 
@@ -201,7 +202,7 @@ def _last_known(known: pl.DataFrame, asked: pl.DataFrame, public: datetime, mome
     """The bars as they stood at the arrival, from MEMORY sessions before the oldest one asked about."""
     first = moment.calendar.offset(asked["oldest"].min(), -MEMORY)  # type: ignore[arg-type]
     recent = known.lazy().filter((pl.col("available_at") <= public) & (pl.col("session") >= first))
-    ordered = recent.sort(MARKET_PRICES.key).collect()
+    ordered = collect(recent.sort(MARKET_PRICES.key), known.height)
     if ordered["revision"].max() == 0:  # no bar has another before it
         return ordered
     return ordered.unique(BAR, keep="last", maintain_order=True)
@@ -227,7 +228,7 @@ def _validate_arrival(
         suspended = asked.join(verdicts.suspended, on=BAR, how="semi", maintain_order="left")
     available = _available_at(params.publication_lag(moment.calendar))
     settled_now = pl.when("carried").then(pl.lit(public, dtype=UTC))
-    return stand.with_columns(available_at=pl.max_horizontal(available, settled_now)).collect(), suspended
+    return collect(stand.with_columns(available_at=pl.max_horizontal(available, settled_now)), batch.height), suspended
 
 
 def _judge_companies(
@@ -318,7 +319,7 @@ def compare_with_known(batch: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame
     )
     same = pl.all_horizontal(pl.col(name).eq_missing(pl.col(f"known_{name}")) for name in COMPARED)
     revision = (pl.col("known_revision") + (~same).cast(pl.Int32)).fill_null(0).cast(pl.Int32)
-    return beside.with_columns(revision=revision, new=~same).collect()
+    return collect(beside.with_columns(revision=revision, new=~same), batch.height + known.height)
 
 
 def _available_at(lag: timedelta) -> pl.Expr:

@@ -10,6 +10,7 @@ from functools import cached_property
 
 import polars as pl
 
+from lake.engine import collect
 from pipeline.market.securities.spells import MAX_GAP, trace_spells
 from pipeline.market.sessions import Sessions
 
@@ -32,7 +33,7 @@ class Securities:
     @cached_property
     def _begun(self) -> pl.DataFrame:
         filled = self.spells.lazy().with_columns(pl.col("since").fill_null(date.min))
-        return filled.select("security_id", "ticker", "since").sort("since", "ticker").collect()
+        return collect(filled.select("security_id", "ticker", "since").sort("since", "ticker"), self.spells.height)
 
     @cached_property
     def _tickers(self) -> dict[str, tuple[list[date], list[str]]]:
@@ -111,7 +112,7 @@ class Securities:
         found = rows.sort("asked", maintain_order=True).join_asof(
             spells, left_on="asked", right_on="since", by_left="ticker", by_right="given", check_sortedness=False
         )
-        names = found.select("number", ticker=pl.coalesce("wanted", "ticker")).collect()
+        names = collect(found.select("number", ticker=pl.coalesce("wanted", "ticker")), frame.height)
         if names.is_empty():
             return frame
         tickers = frame["ticker"].scatter(names["number"], names["ticker"])

@@ -10,6 +10,7 @@ from datetime import date, timedelta
 
 import polars as pl
 
+from lake.engine import collect
 from pipeline.market.securities.order_of_day import find_ring
 from pipeline.market.sessions import Sessions
 
@@ -88,7 +89,7 @@ def _select_facts(corporate_actions: pl.DataFrame) -> pl.DataFrame:
     """What happened to tickers: ex_date, kind, ticker, successor, in order."""
     kinds = corporate_actions.lazy().filter(pl.col("kind").is_in(["rename", "delisting"]))
     facts = kinds.select("ex_date", "kind", "ticker", "successor").unique()
-    return facts.sort("ex_date", "ticker", "successor").collect()
+    return collect(facts.sort("ex_date", "ticker", "successor"), corporate_actions.height)
 
 
 def _read_bars(bars: pl.DataFrame | None, facts: pl.DataFrame) -> dict[str, list[date]] | None:
