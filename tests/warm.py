@@ -47,7 +47,6 @@ READ_ONCE = (
     "MALLOC_",
     "RAYON_",
     "TOKIO_",
-    "TEXTUAL_",
     "TZ",
     "LC_",
 )
@@ -253,6 +252,7 @@ def warm_up() -> None:
     from pipeline.market.sessions import exchange_sessions
 
     exchange_sessions()  # nearly all of them ask for it
+    assert "textual" not in sys.modules, "it has read variables that a console may be started with others of"
     refuse_threads()
     for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(sign, signal.SIG_IGN)  # meant for those that the template's user started

@@ -72,7 +72,9 @@ class Terminal:
     def _read(self) -> None:
         with suppress(OSError, ValueError):
             while self.ours >= 0:
-                if self.reading and select.select([self.ours], [], [], 0.05)[0]:
+                if not self.reading:
+                    time.sleep(0.05)
+                elif select.select([self.ours], [], [], 0.05)[0]:
                     self.shown += os.read(self.ours, 65_536)
 
     def until_up(self) -> None:
