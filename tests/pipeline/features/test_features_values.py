@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date, timedelta
+from functools import cache
 from math import isnan, nan
 from typing import Literal
 
@@ -122,14 +123,20 @@ def test_a_dividend_changes_no_feature_but_those_of_the_money_traded() -> None:
     _alike(run(market, last, day), run(paid, last, day), [name for name in NAMES if name not in OF_CURRENCY])
 
 
+@cache
+def _in_one_unit() -> tuple[Market, pl.DataFrame]:
+    """A market without splits and dividends, and its features at the last session."""
+    market = replace(random_market(3, 130), corporate_actions=CORPORATE_ACTIONS.empty())
+    return market, run(market, market.sessions[-1])
+
+
 @settings(max_examples=15, deadline=None)
 @given(factor=st.floats(0.01, 1_000))
 def test_the_unit_of_the_price_changes_no_feature_but_those_of_the_money_traded(factor: float) -> None:
-    market = replace(random_market(3, 130), corporate_actions=CORPORATE_ACTIONS.empty())
+    market, plain = _in_one_unit()
     prices = [pl.col(name) * factor for name in ("open", "high", "low", "close")]
     scaled = replace(market, market_prices=market.market_prices.with_columns(prices))
-    last = market.sessions[-1]
-    _alike(run(market, last), run(scaled, last), [name for name in NAMES if name not in OF_CURRENCY])
+    _alike(plain, run(scaled, market.sessions[-1]), [name for name in NAMES if name not in OF_CURRENCY])
 
 
 def test_a_ticker_without_a_bar_gets_no_row() -> None:

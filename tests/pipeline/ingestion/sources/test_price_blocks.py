@@ -20,7 +20,7 @@ from pipeline.ingestion.sources.files.source import FilesSource
 from tests.price_files.layouts import LAYOUTS
 from tests.price_files.true_market import true_market
 
-MARKET = true_market("XNYS", tickers=4, months=4)
+MARKET = true_market("XNYS", tickers=4, months=3)
 BARS = MARKET.bars.select("ticker", "session", "open", "high", "low", "close", "volume").rename({"session": "date"})
 Writer = Callable[[Path], Path]
 
