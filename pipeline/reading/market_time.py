@@ -63,11 +63,11 @@ def operation_time(lake: Lake, now: Now) -> datetime:
 
 def _find_needed(lake: Path, now: Now) -> tuple[date, str]:
     pace = read_pace(lake)
-    return (pace.after, pace.exchange) if pace else (now().date(), _market_exchange(lake))
+    return (pace.after, pace.exchange) if pace else (now().date(), market_exchange(lake))
 
 
-def _market_exchange(lake: Path) -> str:
-    """Whose calendar is worked out ahead: the schedule's own tasks go by it."""
+def market_exchange(lake: Path) -> str:
+    """The exchange of a lake's market, whose calendar is worked out ahead: the schedule's own tasks go by it."""
     try:
         return load(lake, os.environ).settings.market.exchange
     except ConfigError:  # who needs the configuration itself says what is wrong with it

@@ -98,7 +98,7 @@ def stop_at_random(operation: Operation, moments: int, seed: int) -> tuple[Conso
             published = last_cycle(operation.lake)
             assert published is not None
             sessions.append(operation.runner.calendar.next(published))
-            consoles.run_cycle(sessions[-1], [chance.randrange(len(CYCLE)) for _ in range(chance.choice((0, 1, 2)))])
+            consoles.run_cycle(sessions[-1], [chance.randrange(len(CYCLE)) for _ in range(chance.choice((0, 2, 4)))])
     return consoles, sessions
 
 

@@ -73,6 +73,10 @@ class CommandApp(App[None]):
         """Carry out what was typed after the colon."""
         self._carry_out(words, "")
 
+    def action_pause(self) -> None:
+        """Ask for the reason to pause trading."""
+        self.command("pause")
+
     def act(self, act: Action) -> None:
         """Show what an act would do, and let the operator send it."""
         self._carry_out(act.command, act.about)

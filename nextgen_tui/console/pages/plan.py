@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from lake.tables.control import TRADE_DECISIONS
+from lake.tables.control import TRADE_DECISIONS, TRADING_SWITCHES
 from lake.tables.predictions import PREDICTIONS
 from lake.tables.trading import EXECUTED_TRADES, STRATEGIC_PRIORITIES, TRADE_PLANS
 from nextgen_tui.console.charts.charts import Chart, Curve
@@ -20,8 +20,17 @@ from nextgen_tui.console.page import Action, Detail, Link, Page, Row, Section, S
 from nextgen_tui.console.pages.predictions import LARGE_FORECAST, member_lines
 from nextgen_tui.console.sheet.sheet import Cell, Col, signed
 from nextgen_tui.text import formats
+from pipeline.control.schedule.schedule_file import Calendars
 from pipeline.reading.market_time import lake_calendars
-from pipeline.reading.results.plans import DECIDED, describe_distance, last_decisions, plan_rows, read_rules, rule_rows
+from pipeline.reading.results.plans import (
+    DECIDED,
+    describe_distance,
+    explain_stopped,
+    last_decisions,
+    plan_rows,
+    read_rules,
+    rule_rows,
+)
 from pipeline.reading.results.ticker_paths import empty_paths, read_paths
 from pipeline.trading.planning.rule import Rule
 from pipeline.trading.planning.rules import RULES
@@ -30,6 +39,7 @@ VERDICTS = {
     "order": Cell("✓ order", "good"),
     "approved": Cell("✓ approved", "good"),
     "vetoed": Cell("✗ vetoed", "warn"),
+    "stopped": Cell("✗ stopped", "warn"),
     "refused": Cell("✗ refused", "bad"),
 }
 PERCENT = signed(lambda value: formats.percent(value, signed=True))
@@ -59,7 +69,7 @@ class PlanPage(Page[PlanData]):
 
     number, name = "5", "Plan"
     question = "What will it trade, and what did it reject?"
-    tables = (TRADE_PLANS, STRATEGIC_PRIORITIES, PREDICTIONS, EXECUTED_TRADES, TRADE_DECISIONS)
+    tables = (TRADE_PLANS, STRATEGIC_PRIORITIES, PREDICTIONS, EXECUTED_TRADES, TRADE_DECISIONS, TRADING_SWITCHES)
 
     def quick_load(self, view: LakeView) -> PlanData | None:
         """Beside very many forecasts the plan without them; they follow."""
@@ -82,16 +92,16 @@ class PlanPage(Page[PlanData]):
         """How many orders, how many refusals, by which rule, in which market regime."""
         if data.session is None or data.plans.is_empty():
             return "Nothing has been planned yet; plans follow the first forecasts."
-        taken = data.plans.filter(pl.col("taken") & (pl.col("verdict") != "vetoed"))
-        vetoed = data.plans.filter(pl.col("verdict") == "vetoed").height
+        taken = data.plans.filter(pl.col("taken") & ~pl.col("verdict").is_in(["vetoed", "stopped"]))
         blocked = data.plans.filter(pl.col("blocked_by").is_not_null())
         first = data.rule_counts.filter(pl.col("first") > 0)
         by = f", most often by {describe_rule(first['rule'][0])} ({first['first'][0]})" if first.height else ""
         text = f"For the open of {data.plans['for_session'][0]}: {formats.counted(taken.height, 'order')}"
         names = ", ".join(f"{side} {ticker}" for side, ticker in taken.select("side", "ticker").head(4).iter_rows())
         more = f" ({names}{', ...' if taken.height > 4 else ''})" if names else ""
-        stopped = f", {vetoed} vetoed" if vetoed else ""
-        return f"{text}{more}{stopped}, {blocked.height} refused{by}. {_regime_sentence(data.regime)}"
+        kept = [(word, data.plans.filter(verdict=word).height) for word in ("vetoed", "stopped")]
+        back = "".join(f", {count} {word}" for word, count in kept if count)
+        return f"{text}{more}{back}, {blocked.height} refused{by}. {_regime_sentence(data.regime)}"
 
     def specs(self, data: PlanData) -> tuple[SheetSpec[PlanData], ...]:
         """The plan, its rules, the market regime over time."""
@@ -107,8 +117,13 @@ def plan_data(view: LakeView, session: date, predictions: pl.DataFrame, paths: p
     """
     decisions = last_decisions(view.read(TRADE_DECISIONS, where=pl.col("plan_id").str.starts_with(f"{session}:")))
     planned = view.read(TRADE_PLANS, since=session, until=session)
-    rules = read_rules(view.path, planned, lambda: lake_calendars(view.path, view.clock))
-    plans = plan_rows(planned, decisions, rules)
+
+    def calendars() -> Calendars:
+        return lake_calendars(view.path, view.clock)
+
+    rules = read_rules(view.path, planned, calendars)
+    stopped = explain_stopped(view.path, planned, view.read(TRADING_SWITCHES), calendars)
+    plans = plan_rows(planned, decisions, rules, stopped)
     # What became of the orders is known only later: it is read from now, wherever the view stands.
     fills = view.lake.read(EXECUTED_TRADES, since=session)
     counts, regime = rule_rows(plans), regime_rows(view)
@@ -151,7 +166,7 @@ def plan_detail(data: PlanData, row: Row) -> Detail:
         Section("The trade", (*_head(row), *_figures(row))),
         Section("Rules, in the order they are applied", verdict_lines(row, data.rules, everything=True)),
         Section("The forecast behind it", forecast),
-        Section("Your decision", _lines(decisions, _decision, "None was made.")),
+        Section("Your decision", (*_stop(row), *_lines(decisions, _decision, "None was made."))),
         Section("What became of it", _lines(fills, _fill, "It is not settled yet.")),
     )
     return Detail(
@@ -170,6 +185,11 @@ def plan_actions(row: Row) -> tuple[Action, ...]:
         return ()
     order = f"{row['side']} {formats.whole(row['shares'])} {row['ticker']} at the open of {row['for_session']}"
     return tuple(Action(word, f"{word} {row['plan_id']}", order) for word in ("approve", "veto"))
+
+
+def _stop(row: Row) -> tuple[Line, ...]:
+    reason = row["stopped"]
+    return (note(f"{reason[0].upper()}{reason[1:]}", "warn"),) if reason else ()
 
 
 def plan_link(row: Row) -> Link:

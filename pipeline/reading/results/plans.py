@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import polars as pl
@@ -11,8 +11,10 @@ import polars as pl
 from pipeline.config import ConfigError
 from pipeline.config.loading import load
 from pipeline.control.schedule.schedule_file import Calendars
+from pipeline.reading.market_time import market_exchange
 from pipeline.trading.planning.rule import Rule
 from pipeline.trading.planning.rules import RULES, list_rules, unit_of
+from pipeline.trading.planning.trading_stops import explain_stop, read_stops
 
 DECIDED = {"approve": "approved", "veto": "vetoed"}
 
@@ -46,20 +48,50 @@ def read_rules(lake: Path, plans: pl.DataFrame, calendars: Callable[[], Calendar
         return RULES
 
 
-def plan_rows(plans: pl.DataFrame, decisions: pl.DataFrame, rules: tuple[Rule, ...] = RULES) -> pl.DataFrame:
+def explain_stopped(
+    lake: Path, plans: pl.DataFrame, switches: pl.DataFrame, calendars: Callable[[], Calendars]
+) -> dict[str, str]:
+    """Order -> the operator's pause or kill that keeps it from its open; what goes there is left out.
+
+    Args:
+        lake: the lake's folder.
+        plans: rows of `trade_plans`.
+        switches: rows of `trading_switches`.
+        calendars: gives the exchanges' sessions.
+    """
+    stops, orders = read_stops(switches), plans.filter("taken")
+    if not stops or orders.is_empty():
+        return {}
+    calendar = calendars()(market_exchange(lake))
+    found = {
+        plan_id: explain_stop(stops, planned, decided_at, calendar.open_at(opens))
+        for plan_id, planned, decided_at, opens in orders.select(
+            "plan_id", "session", "decided_at", "for_session"
+        ).iter_rows()
+    }
+    return {plan_id: reason for plan_id, reason in found.items() if reason}
+
+
+def plan_rows(
+    plans: pl.DataFrame,
+    decisions: pl.DataFrame,
+    rules: tuple[Rule, ...] = RULES,
+    stopped: Mapping[str, str] | None = None,
+) -> pl.DataFrame:
     """Orders first, then what was refused, then what is kept as it is; each by its edge.
 
     Args:
         plans: rows of `trade_plans`.
         decisions: the last decision on each plan.
         rules: those that may have refused, with the units of their distances.
+        stopped: orders that a pause or kill keeps from their open, with the reason.
 
     Returns:
-        The plans with `verdict` (order, approved, vetoed, refused or keep), `off` (how far the first refusing rule was
-        from passing, in its unit; empty where that is not a matter of more or less) and `nearness`, which orders by
-        rule and then by how narrow it was.
+        The plans with `verdict` (order, approved, vetoed, stopped, refused or keep), `stopped` (the reason, else
+        null), `off` (how far the first refusing rule was from passing, in its unit; empty where that is not a matter of
+        more or less) and `nearness`, which orders by rule and then by how narrow it was.
     """
-    return add_decision(_add_distance(plans, rules), decisions)
+    return _add_stops(add_decision(_add_distance(plans, rules), decisions), stopped or {})
 
 
 def _add_distance(plans: pl.DataFrame, rules: tuple[Rule, ...]) -> pl.DataFrame:
@@ -100,6 +132,13 @@ def add_decision(plans: pl.DataFrame, decisions: pl.DataFrame) -> pl.DataFrame:
     joined = plans.join(words, on="plan_id", how="left", maintain_order="left")
     order = pl.when(pl.col("taken")).then(pl.coalesce("word", "verdict")).otherwise("verdict")
     return joined.with_columns(verdict=order).drop("word")
+
+
+def _add_stops(plans: pl.DataFrame, stopped: Mapping[str, str]) -> pl.DataFrame:
+    """A pause or kill stands above what was decided on a single order."""
+    reasons = pl.Series([stopped.get(plan_id) for plan_id in plans["plan_id"]], dtype=pl.String)
+    verdict = pl.when(pl.col("stopped").is_not_null()).then(pl.lit("stopped")).otherwise("verdict")
+    return plans.with_columns(stopped=reasons).with_columns(verdict=verdict)
 
 
 def rule_rows(plans: pl.DataFrame) -> pl.DataFrame:

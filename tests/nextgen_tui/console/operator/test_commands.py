@@ -107,6 +107,28 @@ async def test_a_kill_asks_for_a_reason_and_stands_in_the_bar_of_every_screen(ow
         for screen in ("1", "5"):
             await pilot.press(screen)
             await until(pilot, lambda: "■ TRADING KILLED" in words(app))
+        await until(pilot, lambda: "0 orders, 1 stopped" in words(app))
+        assert "▌✗ stopped ACME" in words(app)
+        await pilot.press("enter")
+        await until(pilot, lambda: "Trading was killed at" in words(app) and "fire" in words(app))
+
+
+async def test_one_key_asks_for_a_pause_which_lets_stand_what_was_planned(own_desk: Lake) -> None:
+    market(own_desk, "simulated")
+    app = ConsoleApp(own_desk.path)
+    async with app.run_test(size=(120, 40)) as pilot:
+        screen = await dialog(pilot, "5", "exclamation_mark")
+        assert "Record: pause" in words(app)
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, PageScreen))
+        assert own_desk.read(TRADING_SWITCHES).is_empty(), "enter was Cancel"
+        screen = await dialog(pilot, "exclamation_mark")
+        screen.query_one("#why").focus()
+        await pilot.press(*"odd", "enter")
+        screen.query_one("#send", Button).press()
+        await until(pilot, lambda: "■ TRADING PAUSED" in words(app))
+        assert own_desk.read(TRADING_SWITCHES)["switch"].to_list() == ["pause"]
+        assert "1 order (buy ACME)" in words(app) and "stopped" not in words(app)
 
 
 KEYS = (

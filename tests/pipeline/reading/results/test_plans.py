@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from lake.tables.control import TRADE_DECISIONS
+from lake.tables.control import TRADE_DECISIONS, TRADING_SWITCHES
 from lake.tables.trading import TRADE_PLANS
 from pipeline.market.sessions import Sessions, exchange_sessions
-from pipeline.reading.results.plans import describe_distance, plan_rows, read_rules
+from pipeline.reading.results.plans import describe_distance, explain_stopped, plan_rows, read_rules
 from pipeline.trading.planning.rules import RULES
 from tests.nextgen_tui.lakes import rows
 
@@ -69,6 +70,33 @@ def test_the_refusal_of_a_plugins_rule_is_described_in_its_unit(tmp_path: Path) 
     (tmp_path / "moon.py").write_text(PLUGIN)
     (tmp_path / "nextgen.toml").write_text('[plugins]\nfiles = ["moon.py"]\n')
     assert off(tmp_path, "moonlight") == "2 full moons"
+
+
+def test_an_order_is_stopped_by_a_kill_before_its_open_and_by_a_pause_only_if_it_was_not_published(
+    tmp_path: Path,
+) -> None:
+    planned, opens = date(2022, 3, 1), date(2022, 3, 2)
+    decided = calendars("XNYS").close_at(planned) + timedelta(hours=1)
+    order = {"ticker": "ACME", "plan_id": "2022-03-01:ACME", "taken": True, "blocked_by": None, "verdicts": []}
+    plans = rows(TRADE_PLANS, {**order, "session": planned, "for_session": opens, "decided_at": decided})
+
+    def stopped(switch: str, at: datetime, unpublished: date) -> list[str | None]:
+        said = {"switch_id": "s", "switch": switch, "session": unpublished, "decided_at": at, "reason": "fire"}
+        switches = rows(TRADING_SWITCHES, {**said, "closes_positions": False, "lifts": [], "decided_by": "ann"})
+        found = explain_stopped(tmp_path, plans, switches, lambda: calendars)
+        verdicts = plan_rows(plans, rows(TRADE_DECISIONS).clear(), stopped=found)
+        assert verdicts["verdict"].to_list() == (["stopped"] if found else ["order"])
+        return verdicts["stopped"].to_list()
+
+    evening, noon = decided + timedelta(hours=2), calendars("XNYS").open_at(opens) + timedelta(hours=2)
+    assert "fire" in str(stopped("kill", evening, opens)[0])
+    assert stopped("pause", evening, opens) == [None]
+    assert "fire" in str(stopped("pause", evening, planned)[0])
+    assert stopped("kill", noon, opens) == [None], "it was filled by then"
+
+
+def test_without_a_stop_no_calendar_is_needed(tmp_path: Path) -> None:
+    assert explain_stopped(tmp_path, refused_by("exposure"), rows(TRADING_SWITCHES).clear(), no_calendars) == {}
 
 
 @pytest.mark.parametrize("plugin", [None, "raise RuntimeError('broken')", "import os; os._exit"])
