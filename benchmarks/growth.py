@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import resource
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from statistics import median
 import polars as pl
 
 from benchmarks.big_lake import build
+from benchmarks.daemon_turn import fill_history
 from lake.store import Lake
 from lake.tables.control import RUNS
 from pipeline.engine.stages import CYCLE
@@ -39,6 +41,8 @@ def main() -> None:
             name: build(Path(folder) / name, tickers=TICKERS, sessions=count, forecasts=FORECASTS)
             for name, count in sessions.items()
         }
+        for name, count in sessions.items():
+            fill_history(lakes[name], count)
         runs = {name: count_runs(lake) for name, lake in lakes.items()}
         print(f"young: {runs['young']:,} runs; old: {runs['old']:,} runs")
         told = [f"growth runs={runs['old']}"]
@@ -46,6 +50,11 @@ def main() -> None:
             young, old = (measure(lake, words, Path(folder)) for lake in lakes.values())
             print(f"{look:10} young {young:6.2f} s   old {old:6.2f} s   {old / young:5.2f}x", flush=True)
             told.append(f"{look}={old / young:.2f}x")
+        turns = [measure_daemon(lake) for lake in lakes.values()]
+        for look, young in turns[0].items():
+            old = turns[1][look]
+            print(f"{look:12} young {young * 1e3:6.1f} ms  old {old * 1e3:6.1f} ms  {old / young:5.2f}x", flush=True)
+            told.append(f"{look.replace(' ', '_')}={old / young:.2f}x")
     print(" ".join(told))
 
 
@@ -59,6 +68,13 @@ def measure(lake: Lake, words: Sequence[str], folder: Path) -> float:
     command = [sys.executable, "-P", "-m", "nextgen_tui.cli.main"]
     command += [word.format(folder=folder / "pictures") for word in words] + ["--lake", str(lake.path)]
     return median(_spent(command) for _ in range(REPEATS))
+
+
+def measure_daemon(lake: Lake) -> dict[str, float]:
+    """Processor seconds of a daemon's start, its turn, and its look for alerts, the median of a few processes."""
+    command = [sys.executable, "-P", "-m", "benchmarks.daemon_turn", str(lake.path)]
+    every = [json.loads(subprocess.run(command, capture_output=True, check=True).stdout) for _ in range(REPEATS)]
+    return {look: median(one[look] for one in every) for look in every[0]}
 
 
 def _spent(command: Sequence[str]) -> float:

@@ -192,7 +192,7 @@ def last_session(lake: Lake) -> date | None:
 
 def last_decision(lake: Lake) -> datetime | None:
     """The moment, in UTC, up to which the last published cycle or backfill knows; None on a new lake."""
-    last = lake.read(RUNS, where=COVERING, columns=("as_of",))["as_of"].max()
+    last = _read_last(lake, COVERING, ("as_of",))["as_of"].max()
     return last.astimezone(UTC) if isinstance(last, datetime) else None
 
 
@@ -207,12 +207,10 @@ def decision_lag(lake: Lake) -> timedelta | None:
 
     Minutes where a market is followed, years where its history is replayed.
     """
-    runs = lake.read(RUNS, where=COVERING, columns=("as_of", "started_at")).sort("as_of", "started_at")
-    if runs.is_empty():
-        return None
-    as_of, started_at = runs.select("as_of", "started_at").row(-1)
-    lag: timedelta = started_at - as_of
-    return lag
+    last = _read_last(lake, COVERING, ("as_of", "started_at"))
+    last = last.filter(pl.col("as_of") == pl.col("as_of").max())
+    lag = last.select(pl.col("started_at").max() - pl.col("as_of").max()).item()
+    return lag if isinstance(lag, timedelta) else None
 
 
 def backfill_span(lake: Lake) -> tuple[date, date] | None:
@@ -288,6 +286,12 @@ def summarize_work(runs: pl.DataFrame) -> pl.DataFrame:
 
 
 # ---- inner workings
+
+
+def _read_last(lake: Lake, where: pl.Expr, columns: tuple[str, ...]) -> pl.DataFrame:
+    """Columns of such runs of the last session that has one; all runs are more every year."""
+    span = lake.clock_span(RUNS, until=date.max, where=where)
+    return lake.read(RUNS, since=span[1] if span else date.max, where=where, columns=columns)
 
 
 def _last_session(lake: Lake, where: pl.Expr) -> date | None:

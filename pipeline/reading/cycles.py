@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
 import polars as pl
 
 from lake.runs import of_work, summarize_work
-from lake.tables.control import WorkKind
+from lake.store import Lake
+from lake.tables.control import RUNS, WorkKind
 from pipeline.engine.stages import FORECAST, INGEST, SCORE, SETTLE
 
 GROUPS = {"learn": INGEST, "settle": SETTLE, "score": SCORE, "look ahead": FORECAST}
 """Name of a group of stages -> its stages."""
 GroupEnd = Literal["done", "failed", "not run"]
+RECENT = timedelta(days=400)
+"""Before the start of the last session's runs: what was started in this time is read first."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,27 @@ class CycleFacts:
     started_at: datetime
     error: str
     """Of the first stage that failed; empty if none did."""
+
+
+def read_last_runs(lake: Lake, count: int, columns: tuple[str, ...]) -> pl.DataFrame:
+    """Columns of the runs of the last cycles and of the last training at least, however many runs there were before.
+
+    Args:
+        lake: only read.
+        count: how many cycles.
+        columns: `work`, `cycle_id` and `started_at` among them.
+    """
+    span = lake.clock_span(RUNS, until=date.max)
+    if span is None:
+        return lake.read(RUNS, columns=columns)
+    begin = lake.read(RUNS, since=span[1]).select(pl.col("started_at").max() - RECENT).item()
+    runs = lake.read(RUNS, where=pl.col("started_at") >= begin, columns=columns)
+    if runs.filter(of_work(WorkKind.CYCLE))["cycle_id"].n_unique() <= count:
+        return lake.read(RUNS, columns=columns)
+    if runs.filter(of_work(WorkKind.TRAINING)).is_empty():
+        before = of_work(WorkKind.TRAINING) & (pl.col("started_at") < begin)
+        return pl.concat([lake.read(RUNS, where=before, columns=columns), runs])
+    return runs
 
 
 def recent_cycles(runs: pl.DataFrame, count: int) -> tuple[CycleFacts, ...]:
@@ -87,7 +111,11 @@ def _group_end(states: Sequence[str | None]) -> GroupEnd:
 
 
 def _newest(runs: pl.DataFrame, kind: WorkKind, count: int) -> tuple[CycleFacts, ...]:
-    return tuple(_facts(row) for row in summarize_work(runs.filter(of_work(kind))).head(count).iter_rows(named=True))
+    """The last pieces of such work; the others, which are more every year, are only looked through for their start."""
+    mine = runs.filter(of_work(kind))
+    began = mine.group_by("cycle_id").agg(pl.col("started_at").min()).sort("started_at", "cycle_id", descending=True)
+    last = mine.filter(pl.col("cycle_id").is_in(began["cycle_id"].head(count).to_list()))
+    return tuple(_facts(row) for row in summarize_work(last).iter_rows(named=True))
 
 
 def _facts(row: dict[str, Any]) -> CycleFacts:

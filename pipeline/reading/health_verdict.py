@@ -10,12 +10,12 @@ import polars as pl
 
 from lake.contract import PolarsType
 from lake.store import Lake
-from lake.tables.control import RUNS, SYSTEM_HEALTH
+from lake.tables.control import SYSTEM_HEALTH
 from pipeline.control.daemon.simulated_pace import make_operation_clock
 from pipeline.control.schedule.active_schedule import read_active_schedule
 from pipeline.control.schedule.schedule_file import Calendars
 from pipeline.health.checks import SEVERITY, Check, Status, worst
-from pipeline.reading.cycles import CycleFacts, last_training, recent_cycles
+from pipeline.reading.cycles import CycleFacts, last_training, read_last_runs, recent_cycles
 from pipeline.reading.market_time import calendars_from, read_changes
 from pipeline.reading.operation_parts import AFTER_DAMAGE, PartHealth, judge_parts
 from pipeline.text_format import counted
@@ -109,7 +109,7 @@ def judge_health(
     parts = judge_parts(
         lake, read_active_schedule(lake.path, now, calendars), now, calendars, measure_lake=measure_lake
     )
-    return compose_health(now, parts, lake.read(SYSTEM_HEALTH), lake.read(RUNS, columns=RUN_COLUMNS))
+    return compose_health(now, parts, lake.read(SYSTEM_HEALTH), read_last_runs(lake, CYCLES, RUN_COLUMNS))
 
 
 def compose_health(

@@ -38,9 +38,7 @@ def notice(lake: Lake, conditions: Iterable[AlertState], now: datetime) -> list[
     Raises:
         StorageError: if the lake cannot be written.
     """
-    known = read_alerts(lake)
-    states = {(one.kind, one.about): one.state for one in known}
-    number = Counter((one.kind, one.about) for one in known)
+    states, number = _read_states(lake)
     found = []
     for one in conditions:
         key = (one.kind, one.about)
@@ -59,6 +57,14 @@ def read_alerts(lake: Lake, since: datetime | None = None) -> list[AlertLine]:
     """The alerts on record, in the order in which they were noticed."""
     rows = lake.read(ALERTS, since=since).drop(RUN_ID).sort("noticed_at", "alert_id")
     return [AlertLine(**row | {"noticed_at": row["noticed_at"].astimezone(UTC)}) for row in rows.iter_rows(named=True)]
+
+
+def _read_states(lake: Lake) -> tuple[dict[tuple[str, str], str], Counter[tuple[str, str]]]:
+    """What everything on record is, and how often it changed, by kind and what it is about."""
+    rows = lake.read(ALERTS, columns=("kind", "about", "state", "noticed_at", "alert_id"))
+    last = rows.sort("noticed_at", "alert_id").group_by("kind", "about").agg(pl.col("state").last(), number=pl.len())
+    found = {(kind, about): (state, number) for kind, about, state, number in last.iter_rows()}
+    return {key: state for key, (state, _) in found.items()}, Counter({key: count for key, (_, count) in found.items()})
 
 
 def _make_alert(one: AlertState, before: str, number: int, now: datetime) -> AlertLine:
