@@ -48,7 +48,7 @@ class ReadBars:
     """The answer to one question; the file has no name and is gone with it."""
 
     question: BarQuestion
-    _file: IO[bytes] = field(default_factory=lambda: tempfile.TemporaryFile(prefix="nextgen-"))  # noqa: SIM115 - finalized
+    _file: IO[bytes] = field(default_factory=lambda: tempfile.TemporaryFile(prefix="nextgen-", buffering=0))  # noqa: SIM115
     _blocks: list[tuple[int, int, pl.DataFrame]] = field(default_factory=list)
     """Where the sound bars of a block lie and how long they are, and those that are not sound."""
     last: ClassVar[ReadBars | None] = None
@@ -59,9 +59,9 @@ class ReadBars:
 
     def put(self, block: BarBlock) -> None:
         """Keep a block."""
-        packed = io.BytesIO()
-        block.sound.write_ipc(packed, compression="lz4", compat_level=pl.CompatLevel.newest())
-        self._blocks.append((self._file.tell(), self._file.write(packed.getbuffer()), block.broken))
+        start = self._file.tell()
+        block.sound.write_ipc(self._file, compression="lz4", compat_level=pl.CompatLevel.newest())
+        self._blocks.append((start, self._file.tell() - start, block.broken))
 
     def blocks(self) -> Iterator[BarBlock]:
         """The blocks, in the order they were put."""

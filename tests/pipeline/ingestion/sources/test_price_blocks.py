@@ -6,6 +6,7 @@ import gzip
 import hashlib
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -146,3 +147,24 @@ def test_an_error_deep_in_a_long_file_is_told_as_one_at_its_beginning(
     _cut_small(monkeypatch, 150)
     with pytest.raises(SourceError, match=r"all\.csv cannot be read: .*; open it, repair it"):
         FilesSource(FilesParams(prices=(str(path),)), MARKET.calendar).coverage()
+
+
+def test_frames_lie_on_disk_until_there_is_much_of_them_and_come_back_as_they_were(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(spool, "KEPT", 10)
+    monkeypatch.setattr(spool, "MAX_BYTES", 3_000)
+    frames = [
+        pl.DataFrame({"ticker": [f"T{n}", None, "é" * 40], "\0line": [n] * 3, "\0file": [0] * 3}) for n in range(12)
+    ]
+    kept = spool.Spool()
+    again: list[int] = []
+
+    def read(number: int) -> pl.DataFrame:
+        again.append(number)
+        return frames[number]
+
+    places = [kept.put(frame, partial(read, number)) for number, frame in enumerate(frames)]
+    found = [kept.get(place) for place in places]
+    assert all(one.equals(other) for one, other in zip(frames, found, strict=True))
+    assert 0 < len(again) < len(frames), "some lie on disk, and what came after 3,000 bytes was read again"

@@ -81,14 +81,15 @@ def _text_portions(path: Path, header: TextHeader) -> Iterator[PriceTable]:
         stream.read(at)
         left = b""
         while more := reading(path, lambda: stream.read(BYTES)):
-            data = left + more
+            data = b"".join((head, left, more))
             end = _last_end(data)
-            if end:
-                lines = _parse(path, head + data[:end], header)
-                again = partial(_read_again, path, (at, end), head, header) if seeks else None
+            if end > len(head):
+                lines = _parse(path, data[:end], header)
+                again = partial(_read_again, path, (at, end - len(head)), head, header) if seeks else None
                 yield PriceTable(str(path), stem(path.name), lines, line, read_again=again)
                 line += lines.height
-            at, left = at + end, data[end:]
+            end = max(end, len(head))
+            at, left = at + end - len(head), data[end:]
         if left:
             again = partial(_read_again, path, (at, len(left)), head, header) if seeks else None
             yield PriceTable(str(path), stem(path.name), _parse(path, head + left, header), line, read_again=again)

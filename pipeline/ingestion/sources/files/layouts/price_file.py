@@ -118,7 +118,8 @@ class Recogniser:
             again = _rereader(complete, table)
             surveys.append(None if again is None else self._survey(rows, fields, find_form(texts[-1])))
             heights.append(rows.height)
-            places.append(self.spool.put(rows) if again is None else self.spool.refer(again))
+            lacks_numbers = bool(table.numeric)  # a long typed file is looked at without them
+            places.append(self.spool.refer(again) if again and lacks_numbers else self.spool.put(rows, again))
         mark: Mark = ""
         if numeric and not plain:
             mark = find_mark(map(self.spool.get, places), numeric, self.params.decimal, table.file)
