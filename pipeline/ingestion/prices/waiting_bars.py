@@ -8,6 +8,7 @@ from datetime import date, datetime
 import polars as pl
 
 from lake.contract import UTC
+from lake.engine import collect
 from lake.tables.market import MARKET_PRICES, QUARANTINED_ROWS
 from pipeline.engine.stage import Moment, Read
 from pipeline.ingestion.params import IngestionParams, JumpParams
@@ -77,8 +78,8 @@ def select_waiting(
     settled = known.lazy().filter(pl.col("available_at") <= public).select(*BAR, "available_at")
     left = waiting.lazy().filter(pl.col("session") >= earliest).join(batch.lazy(), on=BAR, how="anti")
     later = left.join(settled, on=BAR).filter(pl.col("available_at") > pl.col("since"))
-    still = left.join(later, on=BAR, how="anti", maintain_order="left").select(own.columns).collect()
-    return pl.concat([own, still])
+    still = left.join(later, on=BAR, how="anti", maintain_order="left").select(own.columns)
+    return pl.concat([own, collect(still, waiting.height + known.height)])
 
 
 def keep_waiting(suspended: pl.DataFrame, public: datetime, params: JumpParams) -> pl.DataFrame:

@@ -89,7 +89,7 @@ def _select_facts(corporate_actions: pl.DataFrame) -> pl.DataFrame:
     """What happened to tickers: ex_date, kind, ticker, successor, in order."""
     kinds = corporate_actions.lazy().filter(pl.col("kind").is_in(["rename", "delisting"]))
     facts = kinds.select("ex_date", "kind", "ticker", "successor").unique()
-    return collect(facts.sort("ex_date", "ticker", "successor"), corporate_actions.height)
+    return collect(facts.sort("ex_date", "ticker", "successor", "kind"), corporate_actions.height)
 
 
 def _read_bars(bars: pl.DataFrame | None, facts: pl.DataFrame) -> dict[str, list[date]] | None:
@@ -100,7 +100,7 @@ def _read_bars(bars: pl.DataFrame | None, facts: pl.DataFrame) -> dict[str, list
     if not named:
         return {}
     mine = bars.lazy().select("ticker", "session").filter(pl.col("ticker").is_in(sorted(named)))
-    return dict(mine.group_by("ticker").agg(pl.col("session").unique().sort()).collect().iter_rows())
+    return dict(collect(mine.group_by("ticker").agg(pl.col("session").unique().sort()), bars.height).iter_rows())
 
 
 def _find_gaps(bars: pl.DataFrame, calendar: Sessions, max_gap: int) -> pl.DataFrame:
@@ -118,7 +118,7 @@ def _find_gaps(bars: pl.DataFrame, calendar: Sessions, max_gap: int) -> pl.DataF
     silent = (pl.col("position") - pl.col("position").shift(1) - 1).over("ticker")
     last = pl.col("session").shift(1).over("ticker")
     gaps = placed.with_columns(silent=silent, last=last).filter(pl.col("silent") > max_gap)
-    return gaps.select("session", "ticker", "last", "silent").collect()
+    return collect(gaps.select("session", "ticker", "last", "silent"), bars.height)
 
 
 class _Tracer:

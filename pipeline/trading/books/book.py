@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import polars as pl
 
+from lake.engine import collect
 from lake.tables.books import LEDGER_ENTRIES
 from pipeline.trading.books.money import cents_series, rate_series
 from pipeline.trading.currencies.session_rates import Local
@@ -165,11 +166,12 @@ def fold(ledger_entries: pl.DataFrame) -> Book:
     Args:
         ledger_entries: rows of the contract, in any order.
     """
-    entries = ledger_entries.lazy().select(
+    chosen = ledger_entries.lazy().select(
         "session", "sequence", "event_id", "kind", "account", "ticker", "shares", "reference", "due", "effective",
         "corrects", amount=pl.col("amount").to_physical().cast(pl.Int64),
         local=pl.col("local_amount").to_physical().cast(pl.Int64).fill_null(0),
-    ).sort("session", "sequence").collect()  # fmt: skip
+    ).sort("session", "sequence")  # fmt: skip
+    entries = collect(chosen, ledger_entries.height)
     totals = dict(entries.group_by("account").agg(pl.col("amount").sum()).iter_rows())
     actions = entries.filter(pl.col("kind").is_in(ACTION_KINDS))
     return Book(
@@ -215,14 +217,14 @@ def _positions(moves: pl.DataFrame) -> dict[str, Position]:
         value=pl.col("amount").cum_sum().over("ticker"),
         local_value=pl.col("local").cum_sum().over("ticker"),
     )
-    held = running.with_columns(before=pl.col("after").shift(1, fill_value=0).over("ticker")).collect().lazy()
+    held = collect(running.with_columns(before=pl.col("after").shift(1, fill_value=0).over("ticker")), moves.height)
     starts = held.filter((pl.col("before") == 0) & (pl.col("shares") > 0))
-    started = {row[0]: row[1:] for row in starts.select("ticker", "session", "kind", "reference").collect().iter_rows()}
+    started = {row[0]: row[1:] for row in starts.select("ticker", "session", "kind", "reference").iter_rows()}
     held_at_last = ("ticker", "after", "value", "local_value")
     ends = held.group_by("ticker", maintain_order=True).last().filter(pl.col("after") > 0)
     return {
         ticker: Position(shares, cost, _first_buy(moves, ticker, *started[ticker]), local)
-        for ticker, shares, cost, local in ends.sort("ticker").select(*held_at_last).collect().iter_rows()
+        for ticker, shares, cost, local in ends.sort("ticker").select(*held_at_last).iter_rows()
     }
 
 
@@ -257,9 +259,9 @@ def _first_buy(moves: pl.DataFrame, ticker: str, session: date, kind: str, refer
 def _receivables(claims: pl.DataFrame) -> dict[str, Receivable]:
     if claims.is_empty():
         return {}
-    told = claims.lazy().group_by("reference", "due", maintain_order=True)
+    told = claims.group_by("reference", "due", maintain_order=True)
     open_claims = told.agg(pl.col("ticker").first(), pl.col("amount").sum())
-    rows = open_claims.filter(pl.col("amount") != 0).sort("due", "reference").collect().iter_rows()
+    rows = open_claims.filter(pl.col("amount") != 0).sort("due", "reference").iter_rows()
     return {reference: Receivable(ticker, amount, due) for reference, due, ticker, amount in rows}
 
 
