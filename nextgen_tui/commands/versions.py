@@ -66,10 +66,14 @@ def _explain(invocation: Invocation, table: str, one: dict[str, Any]) -> None:
     path, version = one["path"], one["version"]
     # `as_uri` writes blanks and other signs as the two readers of addresses expect them.
     address = Path(path).as_uri()
+    opened = f"DeltaTable({path!r}, version={version})"
+    # polars looks for the files under the address as it is escaped, where an escaped path is another one.
+    plain = address == f"file://{path}"
+    frame = f"pl.read_delta({path!r}, version={version})" if plain else f"pl.from_arrow({opened}.to_pyarrow_table())"
     invocation.output.document(
         f"# deltalake, and polars\n"
-        f"DeltaTable({path!r}, version={version})\n"
-        f"pl.read_delta({path!r}, version={version})\n"
+        f"{opened}\n"
+        f"{frame}\n"
         f"-- DuckDB, from what `nextgen versions {table} --json > versions.json` wrote\n"
         f"SET VARIABLE files = (SELECT tables.{table}.files FROM read_json('versions.json'));\n"
         f"SELECT * FROM read_parquet(getvariable('files'), union_by_name = true);\n"

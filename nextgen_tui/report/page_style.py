@@ -11,7 +11,7 @@ font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif
 h1{font-size:26px;line-height:1.25;margin:0 0 4px}h2{font-size:18px;margin:40px 0 10px}
 h3{font-size:14px;margin:20px 0 6px;color:var(--quiet);font-weight:600}
 p{margin:8px 0;max-width:78ch}.quiet{color:var(--quiet)}
-.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(158px,1fr));gap:10px;margin:20px 0 8px}
+.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(158px,1fr));gap:10px;margin:20px 0 16px}
 .tile{background:var(--panel);border-radius:8px;padding:11px 13px}
 .tile span{display:block;color:var(--quiet);font-size:13px}
 .tile b{display:block;font-size:17px;line-height:1.5;letter-spacing:-.01em;overflow-wrap:anywhere;
@@ -49,5 +49,7 @@ code,pre{font:13px/1.5 ui-monospace,SFMono-Regular,Menlo,"DejaVu Sans Mono",mono
 pre{background:var(--panel);border-radius:8px;padding:10px 14px;overflow-x:auto;margin:8px 0}
 details{margin:10px 0}summary{cursor:pointer;color:var(--quiet)}
 footer{margin-top:44px;border-top:1px solid var(--rule);padding-top:10px;color:var(--quiet);font-size:13px}
+@media screen and (max-width:600px){h1{font-size:22px}figure{overflow-x:auto}figure>svg{min-width:680px}
+td.words{min-width:24em}}
 @media print{body{max-width:none;padding:0}figure,.tile,tr{break-inside:avoid}}
 """

@@ -63,7 +63,7 @@ def _sales(title: str, sales: Sequence[ClosedTrade]) -> Html:
             _money(one.profit),
             formats.percent(one.realised, 1, signed=True),
             formats.percent(one.expected, 1, signed=True),
-            tag("td", one.lesson, class_="words"),
+            tag("td", one.lesson.replace(" %", "\N{NO-BREAK SPACE}%"), class_="words"),
         ]
         for one in sales
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import duckdb
@@ -34,6 +35,17 @@ def test_the_statement_for_each_reader_is_printed(lake: Lake, run: Run) -> None:
     assert f"DeltaTable({path!r}, version={version})" in out
     assert f"delta_scan('file://{path}', version => {version})" in out
     assert f"delta.`{path}` VERSION AS OF {version}" in out
+
+
+@pytest.mark.parametrize("folder", ["plain", "my läke"])
+def test_the_lines_for_deltalake_and_polars_read_the_published_rows_wherever_the_lake_lies(
+    lake: Lake, run: Run, tmp_path: Path, folder: str
+) -> None:
+    shutil.copytree(lake.path, tmp_path / folder)
+    _, out, _ = run("versions", "predictions", "--lake", str(tmp_path / folder))
+    known = {"pl": pl, "DeltaTable": DeltaTable}
+    opened, frame = (eval(line, known) for line in out.splitlines()[1:3])
+    assert opened.to_pyarrow_table().num_rows == frame.height == lake.read(PREDICTIONS).height
 
 
 def test_the_statements_for_duckdb_read_the_published_rows(
