@@ -1,0 +1,106 @@
+"""Whole histories computed block by block: some sessions of some tickers at a time, so that memory stays bounded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.features.engine.evaluation import Program, Results
+from pipeline.features.engine.expressions import Expression
+from pipeline.features.engine.window_kernels import Block
+
+ROWS = 256
+"""Sessions in a block, besides those its windows look back on."""
+TICKERS = 64
+"""Tickers in a block: their values of one session and of its windows stay in the processor's nearest cache."""
+
+
+class Span(NamedTuple):
+    """The part of a history that a block computes: rows and tickers, ends excluded."""
+
+    start: int
+    end: int
+    left: int
+    right: int
+
+
+def compute(
+    expressions: Sequence[Expression],
+    facts: Mapping[str, Block],
+    *,
+    first: int = 0,
+    precision: npt.DTypeLike = np.float32,
+    rows: int = ROWS,
+    tickers: int = TICKERS,
+    threads: int = 1,
+) -> Results:
+    """Compute expressions for every session and ticker of a history.
+
+    The values are the same, to the bit, whatever the sizes of the blocks and the number of threads, and wherever the
+    history begins, as long as it holds the sessions that an expression looks back on.
+
+    Args:
+        expressions: what to compute.
+        facts: [sessions, tickers] float64 for each fact that they use; NaN where unknown.
+        first: the first session to compute; those before it are looked back on.
+        precision: of the result.
+        rows: sessions in a block.
+        tickers: tickers in a block.
+        threads: how many blocks are computed at a time.
+
+    Returns:
+        [expressions, sessions - first, tickers]; NaN where a value cannot be known.
+
+    Raises:
+        ValueError: a fact that is missing, or facts of different shapes.
+    """
+    program = Program(expressions)
+    shape = _check(facts, program)
+    out = np.empty((len(expressions), shape[0] - first, shape[1]), dtype=precision)
+
+    def run(span: Span) -> None:
+        part = out[:, span.start - first : span.end - first, span.left : span.right]
+        program.evaluate(_cut(facts, span, program), part)
+
+    spans = split(shape, first, rows, tickers)
+    if threads == 1:
+        for span in spans:
+            run(span)
+    else:
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(run, spans))
+    return out
+
+
+def split(shape: tuple[int, int], first: int, rows: int = ROWS, tickers: int = TICKERS) -> Iterator[Span]:
+    """Yield the blocks of a history, all sessions of the first tickers before those of the next."""
+    for left in range(0, shape[1], tickers):
+        for start in range(first, shape[0], rows):
+            yield Span(start, min(start + rows, shape[0]), left, min(left + tickers, shape[1]))
+
+
+def _check(facts: Mapping[str, Block], program: Program) -> tuple[int, int]:
+    if missing := sorted(set(program.facts) - set(facts)):
+        raise ValueError(f"the facts lack {', '.join(missing)}; they have {', '.join(sorted(facts))}")
+    shapes = {facts[name].shape for name in program.facts}
+    if len(shapes) != 1:
+        raise ValueError(f"the facts have {len(shapes)} shapes, {sorted(shapes)}; give one of [sessions, tickers]")
+    return shapes.pop()  # type: ignore[return-value]
+
+
+def _cut(facts: Mapping[str, Block], span: Span, program: Program) -> dict[str, Block]:
+    """The facts of a block with the rows that it looks back on; those before the history are unknown."""
+    before = span.start - program.warm_up
+    lacking = max(-before, 0)
+    found = {}
+    for name in program.facts:
+        part = facts[name][max(before, 0) : span.end, span.left : span.right]
+        block = np.full((lacking + len(part), part.shape[1]), np.nan)
+        block[lacking:] = part
+        block[np.isinf(block)] = np.nan
+        found[name] = block
+    return found
