@@ -76,10 +76,13 @@ class RuntimeParams:
 
 @dataclass(frozen=True, kw_only=True)
 class PluginParams:
-    """Python files of the operator that declare features, rules and model members of their own."""
+    """What is added to the program: files of the operator that declare features, rules and members, and named sets."""
 
     files: Annotated[tuple[PluginFile, ...], Field(max_length=100), DISTINCT] = ()
     """Python files (.py), relative to the lake's folder or absolute; their code is part of every run that uses them."""
+    feature_sets: Annotated[tuple[Literal["alpha158"], ...], DISTINCT] = ()
+    """Sets of features that come with the program, computed beside its own: alpha158, the 158 factors of price and
+    volume known by that name."""
 
     def paths(self, lake: Path) -> tuple[Path, ...]:
         """The files, those given by a relative path taken from the lake's folder; they may not exist."""

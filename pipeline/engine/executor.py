@@ -64,8 +64,9 @@ class Executor:
 
     @cached_property
     def plugins(self) -> Plugins:
-        """The operator's plugins, loaded once."""
-        return Plugins.load(self.settings.plugins.paths(self.lake.path), self.calendar)
+        """What the configuration adds to the program, loaded once."""
+        settings = self.settings.plugins
+        return Plugins.load(settings.paths(self.lake.path), self.calendar, settings.feature_sets)
 
     def _calendar_at(self, as_of: datetime | None) -> Sessions:
         """The calendar with the changes known by a moment; with all where None."""

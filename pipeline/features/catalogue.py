@@ -5,7 +5,9 @@ What each one is and how it is computed stands in the module of its family.
 
 from __future__ import annotations
 
-from pipeline.features.families import context, events, risk, trend
+from collections.abc import Sequence
+
+from pipeline.features.families import alpha158, context, events, risk, trend
 from pipeline.features.feature import Feature, refuse_duplicates
 
 BUILT_IN: tuple[Feature, ...] = (*trend.FEATURES, *risk.FEATURES, *context.FEATURES, *events.FEATURES)
@@ -14,4 +16,16 @@ BUILT_IN: tuple[Feature, ...] = (*trend.FEATURES, *risk.FEATURES, *context.FEATU
 The order is that of the columns of `feature_rows`. Features of the operator's plugins follow behind them.
 """
 
-refuse_duplicates(BUILT_IN)
+NAMED_SETS: dict[str, tuple[Feature, ...]] = {"alpha158": alpha158.FEATURES}
+"""Features that come with the program and are computed where the setting plugins.feature_sets names their set."""
+
+
+def choose(sets: Sequence[str]) -> tuple[Feature, ...]:
+    """The features of some named sets, in their order."""
+    return tuple(feature for name in sets for feature in NAMED_SETS[name])
+
+
+ALL: tuple[Feature, ...] = (*BUILT_IN, *choose(tuple(NAMED_SETS)))
+"""Every feature that comes with the program."""
+
+refuse_duplicates(ALL)

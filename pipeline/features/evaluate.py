@@ -29,7 +29,7 @@ def evaluate(view: View, features: Sequence[Feature]) -> npt.NDArray[np.float32]
 
 def _values(view: View, feature: Feature) -> Floats:
     try:
-        values = view.compute_once(feature.name, feature.kernel)
+        values = view.compute_once(feature.name, feature.kernel)  # type: ignore[arg-type]  # expressions stand apart
     except Exception as error:  # a kernel may be an operator's own code, which can raise anything
         raise ValueError(
             f"feature {feature.name!r} fails at {view.session}: {type(error).__name__}: {error}"

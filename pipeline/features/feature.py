@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
+from pipeline.features.engine.expressions import Expression
 from pipeline.features.panel import DEPTH, Floats
 from pipeline.features.trailing_window import View
 
@@ -37,7 +38,13 @@ class Feature:
     formula: str
     warm_up: int
     """Sessions before its own that it looks back on; at most DEPTH - 1."""
-    kernel: Kernel
+    kernel: Kernel | Expression
+    """What computes it: a function of a View, or an expression, which is computed for many sessions at once."""
+
+    @staticmethod
+    def express(name: str, family: str, unit: str, expression: Expression) -> Feature:
+        """A feature whose formula and warm-up are those of an expression."""
+        return Feature(name, family, unit, expression.text, expression.warm_up, expression)
 
     def __post_init__(self) -> None:
         for field in ("name", "family", "unit", "formula"):
@@ -50,8 +57,10 @@ class Feature:
             )
         if not isinstance(self.warm_up, int) or not 0 <= self.warm_up < DEPTH:
             raise TypeError(f"feature {self.name!r}: warm_up is {self.warm_up!r}; choose 0 to {DEPTH - 1} sessions")
-        if not callable(self.kernel):
-            raise TypeError(f"feature {self.name!r}: its kernel is {self.kernel!r}; give it a function of a View")
+        if not callable(self.kernel) and not isinstance(self.kernel, Expression):
+            raise TypeError(
+                f"feature {self.name!r}: its kernel is {self.kernel!r}; give it a function of a View, or an expression"
+            )
 
 
 def refuse_duplicates(features: Iterable[Feature], taken: Collection[str] = ()) -> None:

@@ -2,7 +2,8 @@
 
 A set is named by its definitions: by a hash of each feature's declaration and code, comments and wording apart. The
 features the first program had are called `f1` as long as they are computed as it computed them; every other feature
-adds a part to the name. A model that was trained on a set can use any set that has all parts of it.
+adds a part to the name, a named set of features one in all. A model that was trained on a set can use any set that has
+all parts of it.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from pipeline.features.catalogue import BUILT_IN
+from pipeline.features.catalogue import BUILT_IN, NAMED_SETS
 from pipeline.features.definition_hash import Code, digest, digest_code
+from pipeline.features.engine.expressions import Expression
 from pipeline.features.feature import Feature
 from pipeline.plugins.extensions import Extensions
 
@@ -37,6 +39,9 @@ tests/lake/golden prove, is vouched for here; otherwise the set gets a name of i
 ENGINE = (("as_of", "epochs"), ("panel", "build_panel"), ("trailing_window", "View"), ("evaluate", "evaluate"))
 """What computes them, beside their own kernels: module and name."""
 
+EXPRESSION_ENGINE = (("price_basis", "lay_out_prices"), ("price_basis", "compute_in_basis"))
+"""What computes features that are expressions."""
+
 
 @dataclass(frozen=True)
 class FeatureSet:
@@ -55,8 +60,8 @@ class FeatureSet:
 
     @property
     def name(self) -> str:
-        """The name in the rows: `base`, and a part for each further feature."""
-        return "+".join([self.base, *sorted(self.definitions.values())])
+        """The name in the rows: `base`, and a part for each further feature or named set."""
+        return "+".join([self.base, *sorted(set(self.definitions.values()))])
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -86,7 +91,10 @@ def contains(whole: str, part: str) -> bool:
 def extend(declared: Iterable[Feature] = ()) -> Extensions:
     """What a run that begins now uses: the built-in features added since the first program, and those declared."""
     added = (*(feature for feature in BUILT_IN if feature.name not in F1), *declared)
-    definitions = {feature.name: _definition(feature) for feature in added}
+    of_set = {feature.name: name for name, features in NAMED_SETS.items() for feature in features}
+    definitions = {
+        one.name: _definition(NAMED_SETS[of_set[one.name]] if one.name in of_set else (one,)) for one in added
+    }
     return Extensions(feature_set=base_name(), features=added, definitions=definitions)
 
 
@@ -108,11 +116,12 @@ def code_of_f1() -> str:
     return digest([*calls, digest_code(code.definitions)])
 
 
-def _definition(feature: Feature) -> str:
-    """Hash of a further feature: its declaration, its code, and by name whatever it uses of the base's."""
+@lru_cache(maxsize=256)
+def _definition(features: tuple[Feature, ...]) -> str:
+    """Hash of a further feature, or of a named set: declarations, code, and by name whatever they use of the base's."""
     code = Code()
-    call = _call(feature, code)
-    return digest([call, digest_code(code.definitions, but=_base_code()[0].definitions.keys())])[:8]
+    calls = [_call(feature, code) for feature in features]
+    return digest([*calls, digest_code(code.definitions, but=_base_code()[0].definitions.keys())])[:8]
 
 
 @lru_cache(maxsize=1)
@@ -125,5 +134,23 @@ def _base_code() -> tuple[Code, tuple[str, ...]]:
     return code, tuple(_call(own[name], code) for name in F1 if name in own)
 
 
+def refuse_unhashed(feature: Feature) -> None:
+    """Let no feature keep something whose content has no hash.
+
+    Raises:
+        TypeError: saying what it keeps.
+    """
+    _call(feature, Code())
+
+
 def _call(feature: Feature, code: Code) -> str:
-    return f"{feature.name} {feature.unit} {feature.warm_up} {code.add(feature.kernel)}"
+    return f"{feature.name} {feature.unit} {feature.warm_up} {_add_kernel(feature, code)}"
+
+
+def _add_kernel(feature: Feature, code: Code) -> str:
+    """How it is computed: the function called, or the formula, whose engine is taken in."""
+    if not isinstance(feature.kernel, Expression):
+        return code.add(feature.kernel)
+    for module, name in EXPRESSION_ENGINE:
+        code.add_named(f"pipeline.features.engine.{module}", name)
+    return feature.kernel.text

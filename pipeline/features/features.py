@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from typing import NamedTuple
 
@@ -14,10 +15,13 @@ from lake.tables.market import CORPORATE_ACTIONS, INSTRUMENTS, MARKET_PRICES, TI
 from lake.tables.news import NEWS_SENTIMENT
 from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.features.as_of import Epoch, Facts, epochs, name_epoch
+from pipeline.features.engine.expressions import Expression
 from pipeline.features.evaluate import evaluate
+from pipeline.features.feature import Feature
 from pipeline.features.feature_set import FeatureSet, feature_set
-from pipeline.features.panel import DEPTH, MARGIN, build_panel
+from pipeline.features.panel import DEPTH, MARGIN, Panel, build_panel
 from pipeline.features.params import FeatureParams
+from pipeline.features.tensors import Tensor
 from pipeline.features.trailing_window import View
 from pipeline.market.securities.following import Securities
 from pipeline.market.sessions import Sessions
@@ -45,6 +49,7 @@ def features(
     """
     benchmarks = instruments.filter(pl.col("role") == "benchmark").select("ticker")
     chosen = feature_set(moment.extensions)
+    viewed, expressed, order = _part(chosen)
     listed = ticker_universe.join(benchmarks, on="ticker", how="anti", maintain_order="left")
     facts = Facts(market_prices, _choose_actions(corporate_actions, moment, params), news_sentiment)
     blocks: list[_Block] = []
@@ -52,11 +57,39 @@ def features(
         companies = _trace_companies(epoch, params)
         named = name_epoch(epoch, companies)
         panel = build_panel(named, companies.name_companies(listed, "session"), moment.calendar, params)
-        for session in epoch.sessions:
+        values = _compute_expressions(expressed, named, panel, moment.calendar)
+        for number, session in enumerate(epoch.sessions):
             view = View(panel, session, _calendar_at(session, moment, params), params)
             tickers = companies.list_tickers(panel.tickers_at(view.has_row), session)
-            blocks.append(_Block(session, tickers, evaluate(view, chosen.features)).in_order())
+            both = np.hstack([evaluate(view, viewed), values[:, number, view.has_row].T])
+            blocks.append(_Block(session, tickers, both[:, order]).in_order())
     return _frame(blocks, chosen)
+
+
+class _Parts(NamedTuple):
+    """Features by how they are computed, and where each of both together stands among all."""
+
+    viewed: list[Feature]
+    expressed: list[Expression]
+    order: list[int]
+
+
+def _part(chosen: FeatureSet) -> _Parts:
+    kernels = [feature.kernel for feature in chosen.features]
+    viewed = [feature for feature in chosen.features if not isinstance(feature.kernel, Expression)]
+    expressed = [kernel for kernel in kernels if isinstance(kernel, Expression)]
+    places = sorted(range(len(kernels)), key=lambda place: isinstance(kernels[place], Expression))
+    return _Parts(viewed, expressed, np.argsort(places).tolist())
+
+
+def _compute_expressions(expressions: Sequence[Expression], epoch: Epoch, panel: Panel, calendar: Sessions) -> Tensor:
+    """[expressions, sessions of the epoch, tickers of the panel]."""
+    if not expressions:
+        return np.empty((0, len(epoch.sessions), len(panel.tickers)), dtype=np.float32)
+    from pipeline.features.engine.price_basis import compute_in_basis, lay_out_prices  # compiles what it runs
+
+    first = panel.row(epoch.sessions[0], calendar)
+    return compute_in_basis(expressions, lay_out_prices(epoch, panel, calendar), first)
 
 
 def _choose_actions(corporate_actions: pl.DataFrame, moment: Moment, params: FeatureParams) -> pl.DataFrame:

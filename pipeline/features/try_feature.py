@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from pipeline.features.engine.expressions import FACTS, Expression, walk
 from pipeline.features.feature import Feature
 from pipeline.features.panel import DEPTH, MARGIN, Floats, Panel
 from pipeline.features.params import FeatureParams
@@ -22,6 +23,9 @@ def try_feature(feature: Feature, calendar: Sessions) -> None:
     Raises:
         TypeError: naming the feature, what it did wrong, and what to do.
     """
+    if isinstance(feature.kernel, Expression):
+        _refuse_unknown_facts(feature.name, feature.kernel)
+        return
     panel = _sample(calendar)
     session = calendar.days[panel.first + DEPTH + MARGIN]
     values = _compute(feature, View(panel, session, calendar, FeatureParams()))
@@ -36,9 +40,18 @@ def try_feature(feature: Feature, calendar: Sessions) -> None:
         )
 
 
+def _refuse_unknown_facts(name: str, expression: Expression) -> None:
+    """All else holds by construction: an expression has no state, and its warm-up follows from its windows."""
+    facts = {one.text for one in walk([expression]) if one.operation == "fact"}
+    if unknown := sorted(facts - set(FACTS)):
+        raise TypeError(f"feature {name!r} uses the fact {unknown[0]!r}; there are {', '.join(FACTS)}")
+    if not facts:
+        raise TypeError(f"feature {name!r} uses no fact: it is the same number for every ticker")
+
+
 def _compute(feature: Feature, view: View) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        values = feature.kernel(view)
+        values = feature.kernel(view)  # type: ignore[operator]  # expressions need no trial
     if not isinstance(values, np.ndarray) or values.shape != view.has_row.shape or values.dtype.kind != "f":
         got = f"{values.dtype} of shape {values.shape}" if isinstance(values, np.ndarray) else type(values).__name__
         raise TypeError(

@@ -19,9 +19,9 @@ from traceback import extract_tb
 from types import CodeType, ModuleType
 from typing import Any
 
-from pipeline.features.catalogue import BUILT_IN
-from pipeline.features.definition_hash import Code
+from pipeline.features.catalogue import ALL
 from pipeline.features.feature import Feature, refuse_duplicates
+from pipeline.features.feature_set import refuse_unhashed
 from pipeline.features.try_feature import try_feature
 from pipeline.market.sessions import Sessions
 from pipeline.models.members import MEMBERS
@@ -135,9 +135,9 @@ def _check_features(features: tuple[Any, ...], calendar: Sessions) -> None:
     for feature in features:
         if not isinstance(feature, Feature):
             raise _DeclarationError(f"FEATURES holds {feature!r}; put in objects of pipeline.features.feature.Feature")
-    refuse_duplicates(features, taken=[feature.name for feature in BUILT_IN])
+    refuse_duplicates(features, taken=[feature.name for feature in ALL])
     for feature in features:
-        Code().add(feature.kernel)
+        refuse_unhashed(feature)
         try_feature(feature, calendar)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lake.errors import LakeError
-from pipeline.features.catalogue import BUILT_IN
+from pipeline.features.catalogue import ALL, choose
 from pipeline.features.feature_set import extend
 from pipeline.market.sessions import Sessions
 from pipeline.models.members import FIRST_MEMBERS, MEMBERS
@@ -24,18 +24,19 @@ class PluginError(LakeError):
 
 @dataclass(frozen=True)
 class Plugins:
-    """All plugins that the configuration names, in its order."""
+    """What the configuration adds to the program: files in its order, and named sets of features."""
 
     files: tuple[Plugin, ...] = ()
+    feature_sets: tuple[str, ...] = ()
 
     @staticmethod
-    def load(paths: Sequence[Path], calendar: Sessions) -> Plugins:
+    def load(paths: Sequence[Path], calendar: Sessions, feature_sets: Sequence[str] = ()) -> Plugins:
         """Load every file; what is wrong with one is said where it is needed, not here."""
         loaded: list[Plugin] = []
         for path in paths:
             plugin = load_plugin(path, calendar)
             loaded.append(plugin if plugin.error else _refuse_clash(plugin, loaded))
-        return Plugins(tuple(loaded))
+        return Plugins(tuple(loaded), tuple(feature_sets))
 
     def require_working(self, uses: Sequence[Kind]) -> None:
         """Refuse to go on if work needs what plugins declare and one of them does not load.
@@ -66,7 +67,7 @@ class Plugins:
             return NONE
         return Extensions(
             feature_set=record.get("feature_set", "f1"),
-            features=self._named("feature", record.get("features", ()), (*BUILT_IN, *self._declared("features"))),
+            features=self._named("feature", record.get("features", ()), (*ALL, *self._declared("features"))),
             definitions=dict(record.get("features", {})),
             rules=self._named("rule", record.get("rules", ()), (*RULES, *self._declared("rules"))),
             members=self._named("member", record.get("members", ()), (*MEMBERS, *self._declared("members"))),
@@ -87,7 +88,7 @@ class Plugins:
 
     @cached_property
     def _all(self) -> Extensions:
-        added = extend(tuple(self._declared("features")))
+        added = extend((*choose(self.feature_sets), *self._declared("features")))
         return Extensions(
             feature_set=added.feature_set,
             features=added.features,

@@ -19,7 +19,7 @@ TICKERS = 64
 """Tickers in a block: their values of one session and of its windows stay in the processor's nearest cache."""
 
 
-class Span(NamedTuple):
+class BlockSpan(NamedTuple):
     """The part of a history that a block computes: rows and tickers, ends excluded."""
 
     start: int
@@ -62,7 +62,7 @@ def compute(
     shape = _check(facts, program)
     out = np.empty((len(expressions), shape[0] - first, shape[1]), dtype=precision)
 
-    def run(span: Span) -> None:
+    def run(span: BlockSpan) -> None:
         part = out[:, span.start - first : span.end - first, span.left : span.right]
         program.evaluate(_cut(facts, span, program), part)
 
@@ -76,11 +76,11 @@ def compute(
     return out
 
 
-def split(shape: tuple[int, int], first: int, rows: int = ROWS, tickers: int = TICKERS) -> Iterator[Span]:
+def split(shape: tuple[int, int], first: int, rows: int = ROWS, tickers: int = TICKERS) -> Iterator[BlockSpan]:
     """Yield the blocks of a history, all sessions of the first tickers before those of the next."""
     for left in range(0, shape[1], tickers):
         for start in range(first, shape[0], rows):
-            yield Span(start, min(start + rows, shape[0]), left, min(left + tickers, shape[1]))
+            yield BlockSpan(start, min(start + rows, shape[0]), left, min(left + tickers, shape[1]))
 
 
 def _check(facts: Mapping[str, Block], program: Program) -> tuple[int, int]:
@@ -89,10 +89,10 @@ def _check(facts: Mapping[str, Block], program: Program) -> tuple[int, int]:
     shapes = {facts[name].shape for name in program.facts}
     if len(shapes) != 1:
         raise ValueError(f"the facts have {len(shapes)} shapes, {sorted(shapes)}; give one of [sessions, tickers]")
-    return shapes.pop()  # type: ignore[return-value]
+    return shapes.pop()
 
 
-def _cut(facts: Mapping[str, Block], span: Span, program: Program) -> dict[str, Block]:
+def _cut(facts: Mapping[str, Block], span: BlockSpan, program: Program) -> dict[str, Block]:
     """The facts of a block with the rows that it looks back on; those before the history are unknown."""
     before = span.start - program.warm_up
     lacking = max(-before, 0)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from pipeline.features.engine import sorted_windows, window_kernels
 from pipeline.features.engine.elementwise import ARITHMETIC, keep_finite
-from pipeline.features.engine.expressions import Expression
+from pipeline.features.engine.expressions import Expression, walk
 from pipeline.features.engine.window_kernels import Block
 
 Results = npt.NDArray[np.floating]
@@ -128,9 +128,7 @@ class _Owner:
     users: int
 
 
-def _compute(
-    step: Step, inputs: list[Block], facts: Mapping[str, Block], pool: _Pool
-) -> dict[Expression, Block]:
+def _compute(step: Step, inputs: list[Block], facts: Mapping[str, Block], pool: _Pool) -> dict[Expression, Block]:
     one = step.members[0]
     if one.operation == "fact":
         return {one: facts[one.text]}
@@ -169,11 +167,7 @@ def _compute_windows(step: Step, family: Family, inputs: list[Block], pool: _Poo
 def _arrange(expressions: Sequence[Expression]) -> list[Step]:
     """Each part once, inputs first; windows of one family over the same inputs in one step."""
     steps: dict[object, Step] = {}
-    seen: set[Expression] = set()
-    for one in (part for whole in expressions for part in whole.walk()):
-        if one in seen:
-            continue
-        seen.add(one)
+    for one in walk(expressions):
         family = FAMILY_OF.get(one.operation)
         key = one if family is None else (family, one.inputs)
         steps.setdefault(key, Step([], one.inputs)).members.append(one)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 MAX_WINDOW = 252
 """Sessions of the longest window, its own included: a trading year."""
 
-ELEMENTWISE = frozenset({"+", "-", "*", "/", "maximum", "minimum", "greater", "absolute", "log"})
-"""What combines values of one session alone."""
+FACTS = ("open", "high", "low", "close", "vwap", "volume")
+"""What is known of a ticker's session: prices as traded in its own basis, vwap as (high + low + close) / 3, shares."""
 WINDOWED = frozenset(
     {
         "total", "mean", "deviation", "slope", "r_squared", "residual", "highest", "lowest", "highest_at", "lowest_at",
@@ -75,11 +75,20 @@ class Expression:
     def __rtruediv__(self, other: float) -> Expression:
         return _combine("/", other, self)
 
-    def walk(self) -> Iterator[Expression]:
-        """Yield all that it is computed from, inputs before what uses them, itself last; shared parts repeatedly."""
-        for one in self.inputs:
-            yield from one.walk()
-        yield self
+
+def walk(expressions: Iterable[Expression]) -> Iterator[Expression]:
+    """Yield all that some expressions are computed from, each once, inputs before what uses them."""
+    seen: set[Expression] = set()
+    for one in expressions:
+        yield from _walk(one, seen)
+
+
+def _walk(one: Expression, seen: set[Expression]) -> Iterator[Expression]:
+    if one not in seen:
+        seen.add(one)
+        for part in one.inputs:
+            yield from _walk(part, seen)
+        yield one
 
 
 def fact(name: str) -> Expression:

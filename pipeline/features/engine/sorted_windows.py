@@ -79,5 +79,5 @@ def _read_off(window: Block, share: float) -> float:  # pragma: no cover - compi
     at = share * (len(window) - 1)
     below = int(at)
     if below >= len(window) - 1:
-        return window[len(window) - 1]
-    return window[below] + (at - below) * (window[below + 1] - window[below])
+        return float(window[-1])
+    return float(window[below] + (at - below) * (window[below + 1] - window[below]))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.features.alpha158 import ALPHA158
 from pipeline.features.engine.blocks import compute
 from pipeline.features.engine.expressions import fact, lag, log, mean
+from pipeline.features.families.alpha158 import ALPHA158
 from tests.pipeline.features.engine import reference
 from tests.pipeline.features.engine.histories import make_history, make_ragged_history
 

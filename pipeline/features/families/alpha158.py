@@ -2,10 +2,13 @@
 
 The names and formulas are the published ones (Yang et al., Qlib: An AI-oriented Quantitative Investment Platform,
 2020, arXiv:2009.11189, and its data handler of this name): the shape of a session's bar, prices over the close, and
-29 statistics of the last 5, 10, 20, 30 and 60 sessions. Here a window is known only when it is full.
+29 statistics of the last 5, 10, 20, 30 and 60 sessions. Here a window is known only when it is full, splits and
+dividends within it are taken out, and for bars without one the average price is (high + low + close) / 3.
 """
 
 from __future__ import annotations
+
+import re
 
 from pipeline.features.engine.expressions import (
     Expression,
@@ -30,6 +33,7 @@ from pipeline.features.engine.expressions import (
     slope,
     total,
 )
+from pipeline.features.feature import Feature
 
 WINDOWS = (5, 10, 20, 30, 60)
 TINY = 1e-12
@@ -122,3 +126,26 @@ def _build() -> dict[str, Expression]:
 
 ALPHA158: dict[str, Expression] = _build()
 """Factor -> what it is computed from: open, high, low, close, vwap and volume, on one share basis."""
+
+_UNITS = {
+    r"KMID|KLEN|KUP|KLOW|KSFT": "of the open",
+    r"KMID2|KUP2|KLOW2|KSFT2|RSV": "of the range",
+    r"BETA": "of the close a session",
+    r"RSQR|CNT.|CORR|CORD|RANK|I...": "share",
+    r"V?SUM.": "share of the moves",
+    r"VMA|VSTD": "of the volume",
+    r"WVMA": "of the mean",
+}
+"""Pattern of a factor's name without its window -> its unit; all others are parts of the close."""
+
+
+def _declare(factor: str, expression: Expression) -> Feature:
+    """A factor as a feature: `MA5` is `alpha158_ma_5`, `KMID2` is `alpha158_kmid2`."""
+    name, window = re.fullmatch(r"(K[A-Z]+2?|[A-Z]+)(\d*)", factor).groups()  # type: ignore[union-attr]
+    unit = next((unit for pattern, unit in _UNITS.items() if re.fullmatch(pattern, name)), "of the close")
+    parts = ["alpha158", name.lower(), *([window] if window else [])]
+    return Feature.express("_".join(parts), "alpha158", unit, expression)
+
+
+FEATURES = tuple(_declare(factor, expression) for factor, expression in ALPHA158.items())
+"""The factors as features, in the published order."""

@@ -1,0 +1,161 @@
+"""Expressions of prices and volumes as traded, each session in its own price basis, across splits and dividends.
+
+A session's prices are those that were traded at it. What lies before an action is brought to the basis of after it: a
+close c that goes ex a dividend d with a split of `ratio` new shares for each old one makes earlier prices
+c / ((c + d) x ratio) of what they were, as for total returns, and earlier volumes `ratio` times. In a window without
+an action nothing is scaled, so its numbers are exactly the traded ones, and no value depends on where a range starts.
+
+A ticker's sessions between two actions share a basis and are computed together, as one column of a block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from pipeline.features.as_of import Epoch
+from pipeline.features.engine.blocks import ROWS
+from pipeline.features.engine.evaluation import Program
+from pipeline.features.engine.expressions import Expression
+from pipeline.features.engine.window_kernels import Block
+from pipeline.features.panel import Floats, Ints, Panel
+from pipeline.market.returns import daily_total_returns
+from pipeline.market.sessions import Sessions
+
+CELLS = 20_000
+"""Values of one fact in a block: what is computed of them stays near the processor."""
+
+
+@dataclass(frozen=True)
+class TradedPrices:
+    """Prices and volumes as traded, and how each session's actions scale what lies before it."""
+
+    facts: Mapping[str, Floats]
+    """open, high, low, close, vwap and volume, [sessions, tickers] as the panel has them; NaN outside history."""
+    price_scale: Floats
+    """What earlier prices are multiplied by at a session; 1 without an action. The same for volumes."""
+    volume_scale: Floats
+
+
+def lay_out_prices(epoch: Epoch, panel: Panel, calendar: Sessions) -> TradedPrices:
+    """Lay an epoch's bars out as the panel does; where the last close stands for a missing bar, nothing was traded."""
+    first, last = calendar.days[max(panel.first, 0)], epoch.sessions[-1]
+    bars = epoch.facts.market_prices.filter(pl.col("session").is_between(first, last))
+    actions = epoch.facts.corporate_actions.filter(pl.col("ex_date").is_between(first, last))
+    bridged = ~panel.bar & ~np.isnan(panel.growth)
+    at = _locate(bars, panel, calendar)
+    prices = {name: _place(panel, at, bars[name], np.nan) for name in ("open", "high", "low", "close", "volume")}
+    held = _carry_forward(prices["close"])
+    prices = {name: np.where(bridged, 0.0 if name == "volume" else held, values) for name, values in prices.items()}
+    prices["vwap"] = (prices["high"] + prices["low"] + prices["close"]) / 3
+    daily = daily_total_returns(bars, actions)
+    at = _locate(daily, panel, calendar)
+    ex_rights = daily["close"] / ((daily["close"] + daily["dividend"]) * daily["ratio"])
+    return TradedPrices(prices, _place(panel, at, ex_rights, 1.0), _place(panel, at, daily["ratio"], 1.0))
+
+
+def _locate(frame: pl.DataFrame, panel: Panel, calendar: Sessions) -> tuple[Ints, Ints]:
+    """Row and column of each ticker and session."""
+    start = max(panel.first, 0)
+    days = pl.Series(calendar.days[start : panel.first + len(panel.bar)], dtype=pl.Date).to_physical().to_numpy()
+    rows = np.searchsorted(days, frame["session"].to_physical().to_numpy()) + start - panel.first
+    codes = frame["ticker"].cast(pl.Enum(panel.tickers)).to_physical().cast(pl.Int64)
+    return rows, codes.to_numpy()
+
+
+def _place(panel: Panel, at: tuple[Ints, Ints], values: pl.Series, missing: float) -> Floats:
+    matrix = np.full(panel.bar.shape, missing)
+    matrix[at] = values.to_numpy()
+    return matrix
+
+
+def _carry_forward(values: Floats) -> Floats:
+    rows = np.where(np.isnan(values), 0, np.arange(len(values))[:, None])
+    return np.take_along_axis(values, np.maximum.accumulate(rows, axis=0), axis=0)
+
+
+def compute_in_basis(expressions: Sequence[Expression], prices: TradedPrices, first: int) -> npt.NDArray[np.float32]:
+    """Compute expressions for the sessions from row `first` of the prices on.
+
+    Args:
+        expressions: of the facts open, high, low, close, vwap and volume.
+        prices: with as many rows before `first` as the expressions look back on.
+        first: the first session to compute.
+
+    Returns:
+        [expressions, sessions, tickers] float32, NaN where a value cannot be known.
+    """
+    program = _compile(tuple(expressions))
+    rows, tickers = prices.price_scale.shape
+    out = np.full((len(expressions), rows - first, tickers), np.nan, dtype=np.float32)
+    for columns in _pack(_cut_at_actions(prices, first), program.warm_up):
+        longest = columns[0].sessions
+        values = np.empty((len(expressions), longest, len(columns)), dtype=np.float32)
+        program.evaluate(_gather(prices, columns, program), values)
+        for place, one in enumerate(columns):
+            start = one.start - first
+            out[:, start : start + one.sessions, one.ticker] = values[:, : one.sessions, place]
+    return out
+
+
+@lru_cache(maxsize=8)
+def _compile(expressions: tuple[Expression, ...]) -> Program:
+    return Program(expressions)
+
+
+class Column(NamedTuple):
+    """Consecutive sessions of a ticker in one price basis."""
+
+    sessions: int
+    start: int
+    ticker: int
+
+
+def _cut_at_actions(prices: TradedPrices, first: int) -> Iterator[Column]:
+    """Sessions between two actions, at most ROWS of them: only those before the first can be in another basis."""
+    rows, tickers = prices.price_scale.shape
+    acts = (prices.price_scale[first:] != 1.0) | (prices.volume_scale[first:] != 1.0)
+    acts[0::ROWS] = True
+    for ticker in range(tickers):
+        starts = np.flatnonzero(acts[:, ticker]) + first
+        for start, end in zip(starts.tolist(), [*starts[1:].tolist(), rows], strict=True):
+            yield Column(end - start, start, ticker)
+
+
+def _pack(columns: Iterable[Column], warm_up: int) -> Iterator[list[Column]]:
+    """Columns of like lengths for one block, the longest first."""
+    ordered = sorted(columns, key=lambda one: (-one.sessions, one.start, one.ticker))
+    at = 0
+    while at < len(ordered):
+        width = max(CELLS // (ordered[at].sessions + warm_up), 8)
+        yield ordered[at : at + width]
+        at += width
+
+
+def _gather(prices: TradedPrices, columns: Sequence[Column], program: Program) -> dict[str, Block]:
+    """The facts of a block [warm_up + longest, columns], all sessions before a column's first in the basis of that."""
+    before, longest = program.warm_up, columns[0].sessions
+    start = np.array([one.start for one in columns])
+    ticker = np.array([one.ticker for one in columns])
+    rows = start + np.arange(-before, longest)[:, None]
+    known = (rows >= 0) & (rows < start + [one.sessions for one in columns])
+    rows = np.where(known, rows, 0)
+    found = {name: np.where(known, prices.facts[name][rows, ticker], np.nan) for name in program.facts}
+    scales = {"volume": _link(prices.volume_scale, rows, ticker, before)}
+    price_scale = _link(prices.price_scale, rows, ticker, before)
+    for name, values in found.items():
+        values[:before] *= scales.get(name, price_scale)
+    return found
+
+
+def _link(scale: Floats, rows: Ints, ticker: Ints, before: int) -> Floats:
+    """[before, columns] what brings each earlier session to the basis of a column's first: the actions in between."""
+    following = scale[rows[1 : before + 1], ticker]
+    linked: Floats = np.cumprod(following[::-1], axis=0, dtype=np.float64)[::-1]
+    return linked
