@@ -12,7 +12,7 @@ from lake.contract import Column, Table
 from lake.tables import DOMAINS, TABLES
 from lake.tables.features import FEATURE_ROWS
 from pipeline.engine.stages import IMPORT_ONLY, STAGES
-from pipeline.features.catalogue import BUILT_IN
+from pipeline.features.catalogue import BUILT_IN, NAMED_SETS
 from pipeline.features.feature import Feature
 
 HERE = Path(__file__).parent
@@ -52,6 +52,9 @@ def _table(table: Table) -> Iterator[str]:
         yield from (
             f"| `{one.name}` | Float32, may be null | {_cell(one.unit)} | {_cell(one.formula)} |" for one in BUILT_IN
         )
+        sets = ", ".join(f"{len(features)} of `{name}`" for name, features in NAMED_SETS.items())
+        listed = f"{sets} or a plugin's; `nextgen features` lists them"
+        yield f"| further ones | Float32, may be null | see the feature | {listed} |"
     elif table.further is not None:
         yield f"| further ones | {_type(table.further)} | {_cell(table.further.unit)} | {_cell(table.further.doc)} |"
     yield ""

@@ -54,6 +54,14 @@ def complete_stage(_context: click.Context) -> Names:
 
 
 @_offer
+def complete_feature(_context: click.Context) -> Names:
+    """The features that come with the program, with their units."""
+    from pipeline.features.catalogue import ALL
+
+    return [(feature.name, feature.unit) for feature in ALL]
+
+
+@_offer
 def complete_run(context: click.Context) -> Names:
     """The runs, the last first."""
     from lake.tables.control import RUNS

@@ -134,6 +134,15 @@ def _base_code() -> tuple[Code, tuple[str, ...]]:
     return code, tuple(_call(own[name], code) for name in F1 if name in own)
 
 
+def hash_feature(feature: Feature) -> str:
+    """Eight digits that change whenever a feature's declaration or code does, that of the engine included."""
+    code = Code()
+    call = _call(feature, code)
+    for module, name in () if isinstance(feature.kernel, Expression) else ENGINE:
+        code.add_named(f"pipeline.features.{module}", name)
+    return digest([call, digest_code(code.definitions)])[:8]
+
+
 def refuse_unhashed(feature: Feature) -> None:
     """Let no feature keep something whose content has no hash.
 
