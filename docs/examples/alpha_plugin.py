@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.features.engine.expressions import deviation, fact, lag
 from pipeline.features.feature import Feature
 from pipeline.features.panel import Floats
 from pipeline.features.trailing_window import View, ln
@@ -17,6 +18,8 @@ from pipeline.trading.params import TradingParams
 from pipeline.trading.planning.candidates import Candidate, PortfolioState
 from pipeline.trading.planning.rule import Ruling, allow, refuse, rule, share_of
 
+CLOSE = fact("close")
+GROWTH = CLOSE / lag(CLOSE, 1)
 MAX_VOLATILITY = 0.05
 """A name that moves more than this share of its price in a usual session is left alone."""
 
@@ -73,6 +76,7 @@ FEATURES = (
         warm_up=9,
         kernel=squeeze_10,
     ),
+    Feature.express("calm_10", "risk", "ratio", deviation(GROWTH, 10) / deviation(GROWTH, 60)),
 )
 RULES = (calm_names,)
 MEMBERS = (Reversal(),)

@@ -67,6 +67,7 @@ def test_history_gets_the_features_column_without_a_migration(extended: Extended
     assert old["squeeze_10"].null_count() == old.height > 0
     assert new["session"].min() == old["session"].min()
     assert new["squeeze_10"].count() > 0.9 * new.height
+    assert new["calm_10"].count() == new.filter(pl.col("complete"))["calm_10"].count() > 0
     shared = [*FEATURE_ROWS.columns, "return_20", "rank_return_5", "run_id"][1:-1]
     both = old.select(shared).join(new.select(shared), on=["session", "ticker"], suffix=" new")
     assert both.height == old.height
@@ -108,7 +109,7 @@ def test_a_run_whose_plugin_is_gone_says_so(extended: Extended) -> None:
     (features,) = (run for run in extended.second.runs if run.recipe.stage == "features")
     verdict = reproduce(Runner(extended.lake, replace(extended.settings, plugins=PluginParams())), features)
     assert not verdict.identical
-    assert "used 1 features that nothing declares any more, the first is 'squeeze_10'" in verdict.difference
+    assert "used 2 features that nothing declares any more, the first is 'squeeze_10'" in verdict.difference
     assert verdict.changed_since == ("plugin alpha_plugin.py (no longer among plugins.files)",)
 
 

@@ -19,7 +19,7 @@ def test_plugins_are_listed_with_what_they_declare(run: Run, lake: Lake) -> None
     assert run("plugins")[0] == exit_codes.DONE
     (lake.path / "nextgen.toml").write_text(f'[plugins]\nfiles = ["{EXAMPLE}"]\n', encoding="utf-8")
     (one,) = json_of(run, "plugins")
-    assert (one["path"], one["works"], one["features"]) == (str(EXAMPLE), True, ["squeeze_10"])
+    assert (one["path"], one["works"], one["features"]) == (str(EXAMPLE), True, ["squeeze_10", "calm_10"])
 
 
 def test_one_that_does_not_work_is_told_with_file_and_line_and_the_exit_code(run: Run, lake: Lake) -> None:
