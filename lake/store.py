@@ -121,6 +121,7 @@ class Lake:
             self._tables.is_writer = True
             try:
                 yield
+                self._tables.keep_handles()
             finally:
                 self._tables.is_writer = False
 

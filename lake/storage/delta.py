@@ -69,7 +69,21 @@ def open_table(uri: str, table: Table) -> DeltaTable:
     Raises:
         NotALakeError: if its columns are not the contract's.
     """
-    handle = DeltaTable(uri)
+    return _require_contract(DeltaTable(uri), uri, table)
+
+
+def bring_up_to_date(handle: DeltaTable, uri: str, table: Table) -> DeltaTable:
+    """Read what was written since into an open table.
+
+    Raises:
+        NotALakeError: if its columns are not the contract's any more.
+        DeltaError: if what it lacks is not in the log any more.
+    """
+    handle.update_incremental()
+    return _require_contract(handle, uri, table)
+
+
+def _require_contract(handle: DeltaTable, uri: str, table: Table) -> DeltaTable:
     require_columns(uri, table, [field.name for field in handle.schema().fields])
     return handle
 

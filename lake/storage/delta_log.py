@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from lake.errors import DamageError
@@ -34,6 +34,23 @@ def entry_path(uri: str | Path, version: int) -> Path:
     name = f"{version:020d}.json"
     old = f"{uri}/{ARCHIVE}/{name}"
     return Path(old if os.path.exists(old) else f"{uri}/{FOLDER}/{name}")  # noqa: PTH110, for thousands
+
+
+class EntryFile(NamedTuple):
+    """What tells a log entry's file from one that took its place."""
+
+    number: int
+    size: int
+    changed_ns: int
+
+
+def identify_entry(uri: str | Path, version: int) -> EntryFile | None:
+    """The file of a version's log entry as it is now; None where there is none, or it was archived."""
+    try:
+        found = os.stat(f"{uri}/{FOLDER}/{version:020d}.json")  # noqa: PTH116, for every table of a cycle
+    except OSError:
+        return None
+    return EntryFile(found.st_ino, found.st_size, found.st_mtime_ns)
 
 
 def archived_entry_path(uri: str | Path, version: int) -> Path:

@@ -15,7 +15,7 @@ from lake.migrations import FORMATS, Formats
 from lake.migrations.steps import columns_after, select_steps, upgrade_rows
 from lake.storage import delta
 from lake.storage.checksums import CHECKSUMS
-from lake.storage.delta_log import entry_versions
+from lake.storage.delta_log import EntryFile, entry_versions, identify_entry
 from lake.storage.file_cache import FileCache, collect_rows
 from lake.storage.file_repair import find_damaged_file
 from lake.storage.snapshot import EMPTY, Clock, FileSpan, Snapshot, read_snapshot, select_overlapping
@@ -36,6 +36,8 @@ class Reader:
         self.is_writer = False
         """True while this process holds the writer lock: nobody else changes a table that runs publish."""
         self._handles: dict[str, delta.DeltaTable] = {}
+        self._kept: dict[str, tuple[delta.DeltaTable, EntryFile]] = {}
+        """Handles of this process's last time as the writer, each with the log entry that it was at."""
         self._snapshots: dict[str, OrderedDict[int, Snapshot]] = {}
         self._cache = FileCache()
         self._schemas: dict[str, pl.Schema] = {}
@@ -99,7 +101,7 @@ class Reader:
         """The table opened for writing, at its newest version."""
         handle = self._handles.get(table.name)
         if handle is None:
-            handle = self._handles[table.name] = self._open(table)
+            handle = self._handles[table.name] = self._take_up(table) or self._open(table)
         elif not self._is_pinned(table):
             handle.update_incremental()
         return handle
@@ -123,6 +125,26 @@ class Reader:
         self._handles.clear()
         self._snapshots.clear()
         self._published = (-1, {})
+
+    def keep_handles(self) -> None:
+        """Keep what is open for this process's next time as the writer; call it while it still is.
+
+        Reading a log anew costs several times what looking for further entries does. Tables that others write too are
+        left out: for them nothing says that an entry is still the one that a handle has read.
+        """
+        open_now = {one.name: one for one in TABLES.values() if one.published_by_run and one.name in self._handles}
+        found = {name: identify_entry(self.uri(one), self._handles[name].version()) for name, one in open_now.items()}
+        self._kept = {name: (self._handles[name], entry) for name, entry in found.items() if entry is not None}
+
+    def _take_up(self, table: Table) -> delta.DeltaTable | None:
+        """A kept handle, brought up to the newest version; None unless the entry it was at is the same file still."""
+        handle, entry = self._kept.pop(table.name, (None, None))
+        if handle is None or not self.is_writer or identify_entry(self.uri(table), handle.version()) != entry:
+            return None
+        try:
+            return delta.bring_up_to_date(handle, self.uri(table), table)
+        except delta.DeltaError:  # what it lacks may have been archived since; a new handle knows the checkpoint
+            return None
 
     def _is_pinned(self, table: Table) -> bool:
         """Whether nobody else can change the version that counts now."""

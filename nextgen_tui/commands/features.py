@@ -92,7 +92,7 @@ def _explain(invocation: Invocation, one: DeclaredFeature, as_of: datetime | Non
     output.show(f"looks back  {counted(feature.warm_up, 'session')} before its own")
     output.show(f"code        {one.code_hash}")
     if values:
-        told = ", ".join(f"{label} {number(values[label])}" for label in SHARES)
+        told = ", ".join(f"{label} {number(values[label])}" for label in SHARES)  # type: ignore[arg-type]
         output.show(f"values      {values['session']}: {told}; {values['unknown']} of {values['tickers']} unknown")
     elif one.computed:
         output.show("values      none in this lake yet")

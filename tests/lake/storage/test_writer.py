@@ -18,9 +18,9 @@ from lake.errors import NotALakeError, StorageError
 from lake.storage.disk import as_storage_error, require_free_space
 from lake.store import Lake
 from lake.tables.control import TASK_REQUESTS
-from lake.tables.market import MARKET_PRICES
+from lake.tables.market import INSTRUMENTS, MARKET_PRICES
 from lake.upkeep.vacuum import vacuum
-from tests.frames.published import publish_sessions, request_rows
+from tests.frames.published import publish_sessions, request_rows, write_session
 
 ROOT = Path(__file__).parents[3]
 WRITER = """
@@ -110,3 +110,27 @@ def test_a_file_where_the_lake_should_be_is_refused(tmp_path: Path) -> None:
     (tmp_path / "lake").write_text("mine")
     with pytest.raises(NotALakeError, match="is a file"):
         Lake.create(tmp_path / "lake")
+
+
+def test_a_writer_that_comes_back_goes_on_from_what_another_wrote_in_between(lake: Lake) -> None:
+    theirs = Lake.open(lake.path)
+    publish_sessions(lake, 2)
+    publish_sessions(theirs, 2, start=2)
+    publish_sessions(lake, 1, start=4)
+    seen = Lake.open(lake.path)
+    assert seen.read(MARKET_PRICES)["close"].sort().to_list() == [10.0, 10.01, 10.02, 10.03, 10.04]
+    assert seen.read(INSTRUMENTS)["name"].to_list() == ["name 4"]
+
+
+def test_a_writer_that_comes_back_sees_what_took_the_place_of_its_own_unpublished_commit(lake: Lake) -> None:
+    theirs = Lake.open(lake.path)
+    with lake.lock("cut off before its publication"):
+        write_session(lake, 0)
+    with theirs.lock("take back what is not published"):
+        theirs.discard_unpublished()
+    publish_sessions(theirs, 1, start=1)
+    publish_sessions(lake, 1, start=2)
+    seen = Lake.open(lake.path)
+    assert seen.version(MARKET_PRICES) == 2
+    assert seen.read(MARKET_PRICES)["close"].sort().to_list() == [10.01, 10.02]
+    assert seen.read(INSTRUMENTS)["name"].to_list() == ["name 2"]
