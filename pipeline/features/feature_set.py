@@ -32,7 +32,7 @@ sentiment_3 sentiment_5 sentiment_10 news_count_1 news_count_10 sentiment_surpri
 """
 F1 = tuple(_NAMES.split())
 """The features of the first program, in the order of their columns."""
-CODE_OF_F1 = "1b246da1d0750cd3259e5bd7b6258eab2cce6fd6c604f5b4a960132a560b1a89"
+CODE_OF_F1 = "5ca317300d2235862e14a9b22c4603d419d397ff29de87fdba0381e1598ffd2a"
 """Hash of the code that computes them. Code that was rewritten and gives the same bits, as the golden lakes of
 tests/lake/golden prove, is vouched for here; otherwise the set gets a name of its own and models are trained anew."""
 

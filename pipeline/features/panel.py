@@ -11,7 +11,6 @@ import polars as pl
 
 from pipeline.features.as_of import Epoch, Facts
 from pipeline.features.params import FeatureParams
-from pipeline.market.returns import daily_total_returns
 from pipeline.market.sessions import Sessions
 
 Floats = npt.NDArray[np.float64]
@@ -157,7 +156,8 @@ def _bars(facts: Facts, grid: _Grid, stale_sessions: int) -> tuple[Flags, dict[s
     close, volume = (prices[name].to_numpy().astype(np.float64) for name in ("close", "volume"))
     bar = np.zeros(grid.shape, dtype=bool)
     bar[at] = True
-    growth, ratio, bridged = _growth(facts, grid, bar, stale_sessions)
+    ratio, dividend = _effects(facts.corporate_actions, grid, bar)
+    growth, bridged = _growth(grid.place(at, close, np.nan), ratio, dividend, bar, stale_sessions)
     shares = {name: grid.place(at, prices[name].to_numpy() / close, np.nan) for name in ("open", "high", "low")}
     return bar, {
         "growth": growth,
@@ -169,20 +169,49 @@ def _bars(facts: Facts, grid: _Grid, stale_sessions: int) -> tuple[Flags, dict[s
     }
 
 
-def _growth(facts: Facts, grid: _Grid, bar: Flags, stale_sessions: int) -> tuple[Floats, Floats, Flags]:
-    """Growth and split ratio per session, and which sessions without a bar the last close stands for."""
-    daily = daily_total_returns(facts.market_prices, facts.corporate_actions)
-    at = (grid.rows(daily["session"]), grid.columns(daily["ticker"]))
-    growth = grid.place(at, 1.0 + daily["total_return"].to_numpy(), np.nan)
-    growth[~(growth > 0)] = np.nan
-    number = np.arange(grid.shape[0])[:, None]
+def _growth(close: Floats, ratio: Floats, dividend: Floats, bar: Flags, stale_sessions: int) -> tuple[Floats, Flags]:
+    """Growth per session, and which sessions without a bar the last close stands for.
+
+    The total return is that of `daily_total_returns`, worked out on matrices: (close + dividend) x ratio over the
+    close of the bar before.
+    """
+    number = np.arange(len(bar))[:, None]
     latest = np.maximum.accumulate(np.where(bar, number, -1), axis=0)
-    before = np.vstack([np.full((1, grid.shape[1]), -1), latest[:-1]])
+    before = np.vstack([np.full((1, bar.shape[1]), -1), latest[:-1]])
+    previous = np.where(before >= 0, np.take_along_axis(close, np.maximum(before, 0), axis=0), np.nan)
+    growth = 1.0 + ((close + dividend) * ratio / previous - 1)
+    growth[~(growth > 0)] = np.nan
     waited = number - before - 1
     growth[bar & (waited > stale_sessions)] = np.nan
     bridged = ~bar & (before >= 0) & (waited < stale_sessions)
     growth[bridged] = 1.0
-    return growth, grid.place(at, daily["ratio"].to_numpy(), 1.0), bridged
+    return growth, bridged
+
+
+def _effects(corporate_actions: pl.DataFrame, grid: _Grid, bar: Flags) -> tuple[Floats, Floats]:
+    """Split ratio and dividend of each session, at the first bar on or after the ex-date; 1 and 0 elsewhere."""
+    splits = pl.col("kind") == "split"
+    actions = (
+        corporate_actions.filter(splits | (pl.col("kind") == "dividend"))
+        .select(
+            "ticker",
+            "ex_date",
+            ratio=pl.when(splits).then(pl.col("numerator") / pl.col("denominator")).otherwise(1.0),
+            dividend=pl.when(splits).then(0.0).otherwise(pl.col("amount")).fill_null(0.0),
+        )
+        .sort("ticker", "ex_date", "ratio", "dividend")
+    )
+    ratio, dividend = np.ones(grid.shape), np.zeros(grid.shape)
+    columns = grid.columns(actions["ticker"])
+    start = np.searchsorted(grid.days, actions["ex_date"].to_physical().to_numpy()) + grid.empty
+    following = np.minimum.accumulate(np.where(bar, np.arange(len(bar))[:, None], len(bar))[::-1], axis=0)[::-1]
+    counts = (columns >= 0) & (start < len(bar))
+    rows = following[start[counts], columns[counts]]
+    met = rows < len(bar)
+    at = rows[met], columns[counts][met]
+    np.multiply.at(ratio, at, actions["ratio"].to_numpy()[counts][met])
+    np.add.at(dividend, at, actions["dividend"].to_numpy()[counts][met])
+    return ratio, dividend
 
 
 def _membership(ticker_universe: pl.DataFrame, grid: _Grid) -> tuple[Flags, Flags, Ints]:
