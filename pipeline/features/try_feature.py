@@ -1,9 +1,9 @@
-"""Try a feature on made-up sessions: whether it gives a number a ticker, looks back no further than it says, and no
-state of its own decides what it gives."""
+"""Try a feature on made-up sessions: whether it gives a number a ticker, looks neither ahead nor further back than it
+says, and no state of its own decides what it gives."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 
@@ -15,6 +15,10 @@ from pipeline.features.trailing_window import View
 from pipeline.market.sessions import Sessions
 
 TICKERS = ("AAA", "BBB", "CCC")
+AT = DEPTH + MARGIN
+"""The row that is tried: before it lies what a feature may look back on."""
+LATER = 5
+"""Sessions after it, which no feature may see."""
 
 
 def try_feature(feature: Feature, calendar: Sessions) -> None:
@@ -27,16 +31,21 @@ def try_feature(feature: Feature, calendar: Sessions) -> None:
         _refuse_unknown_facts(feature.name, feature.kernel)
         return
     panel = _sample(calendar)
-    session = calendar.days[panel.first + DEPTH + MARGIN]
+    session = calendar.days[panel.first + AT]
     values = _compute(feature, View(panel, session, calendar, FeatureParams()))
     again = _compute(feature, View(panel, session, calendar, FeatureParams()))
     if values.tobytes() != again.tobytes():
         raise TypeError(f"feature {feature.name!r} gives other values the second time; let it depend on its view alone")
-    short = View(_forget(panel, DEPTH + MARGIN - feature.warm_up), session, calendar, FeatureParams())
+    short = View(_forget(panel, AT - feature.warm_up), session, calendar, FeatureParams())
     if values.tobytes() != _compute(feature, short).tobytes():
         raise TypeError(
             f"feature {feature.name!r} looks back further than the {feature.warm_up} sessions of its warm_up; "
             "raise it, or shorten what the kernel reads"
+        )
+    if values.tobytes() != _compute(feature, View(_spoil(panel), session, calendar, FeatureParams())).tobytes():
+        raise TypeError(
+            f"feature {feature.name!r} looks ahead: it changes with sessions after its own; "
+            "let the kernel read the view, which ends at its session, and not the panel behind it"
         )
 
 
@@ -62,8 +71,8 @@ def _compute(feature: Feature, view: View) -> Floats:
 
 
 def _sample(calendar: Sessions) -> Panel:
-    """DEPTH + MARGIN sessions and the one after, of a few tickers on random walks; its arrays refuse to be written."""
-    shape = (DEPTH + MARGIN + 1, len(TICKERS))
+    """AT sessions, the one that is tried and LATER more, of a few tickers; its arrays refuse to be written."""
+    shape = (AT + 1 + LATER, len(TICKERS))
     random = np.random.default_rng(0)
     growth = np.exp(random.normal(0.0, 0.01, shape))
     spread = np.abs(random.normal(0.0, 0.01, shape))
@@ -110,6 +119,16 @@ def _forget(panel: Panel, rows: int) -> Panel:
         news_weight=_blank(panel.news_weight, rows, 0.0),
         articles=_blank(panel.articles, rows, 0.0),
     )
+
+
+def _spoil(panel: Panel) -> Panel:
+    """The panel with everything else after the session that is tried."""
+    names = [one.name for one in fields(panel) if isinstance(getattr(panel, one.name), np.ndarray)]
+    spoilt = {name: getattr(panel, name).copy() for name in names}
+    for matrix in spoilt.values():
+        matrix[AT + 1 :] = 7
+        matrix.setflags(write=False)
+    return replace(panel, **spoilt)
 
 
 def _blank(matrix: Floats, rows: int, value: float) -> Floats:

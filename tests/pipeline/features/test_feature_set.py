@@ -62,6 +62,14 @@ def test_the_trial_tells_a_warm_up_that_is_too_short() -> None:
     try_feature(declared(week, warm_up=5), CALENDAR)
 
 
+def test_the_trial_tells_a_feature_that_looks_ahead() -> None:
+    def peek(view: View) -> Floats:
+        return view.panel.growth[view.panel.row(view.session, view.calendar) + 1]
+
+    with pytest.raises(TypeError, match="'week' looks ahead: it changes with sessions after its own"):
+        try_feature(declared(peek), CALENDAR)
+
+
 @pytest.mark.parametrize(
     ("kernel", "complaint"),
     [
