@@ -76,6 +76,33 @@ def compute(
     return out
 
 
+def compute_blocks(
+    expressions: Sequence[Expression],
+    facts: Mapping[str, Block],
+    *,
+    first: int = 0,
+    precision: npt.DTypeLike = np.float32,
+    rows: int = ROWS,
+    tickers: int = TICKERS,
+) -> Iterator[tuple[BlockSpan, Results]]:
+    """Compute the same values block by block, for results that are too large to be held together.
+
+    Args:
+        expressions, facts, first, precision, rows, tickers: as `compute` takes them.
+
+    Yields:
+        Each block with its values, [expressions, its sessions, its tickers].
+
+    Raises:
+        ValueError: a fact that is missing, or facts of different shapes.
+    """
+    program = Program(expressions)
+    for span in split(_check(facts, program), first, rows, tickers):
+        out = np.empty((len(expressions), span.end - span.start, span.right - span.left), dtype=precision)
+        program.evaluate(_cut(facts, span, program), out)
+        yield span, out
+
+
 def split(shape: tuple[int, int], first: int, rows: int = ROWS, tickers: int = TICKERS) -> Iterator[BlockSpan]:
     """Yield the blocks of a history, all sessions of the first tickers before those of the next."""
     for left in range(0, shape[1], tickers):

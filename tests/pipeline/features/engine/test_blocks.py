@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.features.engine.blocks import compute
+from pipeline.features.engine.blocks import compute, compute_blocks
 from pipeline.features.engine.expressions import fact, lag, log, mean
 from pipeline.features.families.alpha158 import ALPHA158
 from tests.pipeline.features.engine import reference
@@ -36,6 +36,15 @@ def test_no_cut_of_the_work_changes_a_bit() -> None:
     assert last[:, 0].tobytes() == whole[:, -1].tobytes()
     alone = compute(FACTORS, {name: values[:, 3:4] for name, values in facts.items()})
     assert alone.tobytes() == whole[:, :, 3:4].tobytes()
+
+
+def test_blocks_computed_one_after_the_other_are_the_parts_of_the_whole() -> None:
+    facts = make_ragged_history(150, 9)
+    whole = compute(FACTORS, facts, first=70)
+    put_together = np.zeros_like(whole)
+    for span, values in compute_blocks(FACTORS, facts, first=70, rows=32, tickers=4):
+        put_together[:, span.start - 70 : span.end - 70, span.left : span.right] = values
+    assert put_together.tobytes() == whole.tobytes()
 
 
 def test_a_factor_needs_its_warm_up_and_no_more() -> None:
