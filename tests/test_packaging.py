@@ -24,6 +24,8 @@ ALIASES = {"xdist": "pytest-xdist"}
 """What is imported under another name than its distribution has."""
 TOOLS = {"mypy", "ruff", "pre-commit", "pytest-asyncio", "pytest-xdist", "hatchling", "editables", "textual-serve"}
 """What the developer's extra brings to be run or plugged in, not imported."""
+PEERS = {"kunquant", "qlib"}
+"""What a benchmark installs into an environment of its own, where its scripts import it."""
 
 
 @cache
@@ -67,7 +69,7 @@ def test_each_optional_library_is_brought_by_its_extra() -> None:
 def test_what_tests_and_benchmarks_import_is_brought_by_the_developers_extra() -> None:
     required = declared(project()["dependencies"])  # type: ignore[arg-type]
     dev = declared(project()["optional-dependencies"]["dev"])  # type: ignore[index]
-    used = set(imported_distributions(("tests", "benchmarks", "docs")))
+    used = set(imported_distributions(("tests", "benchmarks", "docs"))) - PEERS
     assert used - set(required) - set(dev) == set(), "imported by tests, benchmarks or docs and not declared"
     assert set(dev) - used - TOOLS - {*OPTIONAL} == set(), "declared for developers and never imported"
 
