@@ -73,7 +73,7 @@ class Program:
         self.warm_up = _place(self.steps)
         """Rows that a block needs before the first it computes; those before the first session are all unknown."""
         _find_releases(self.steps)
-        self._idle: dict[tuple[int, ...], list[_Pool]] = defaultdict(list)
+        self._idle: list[_Pool] = []
         """Pools of blocks that are done, one for each that was computed at a time: fresh memory is dear."""
 
     def evaluate(self, facts: Mapping[str, Block], out: Results) -> None:
@@ -85,11 +85,7 @@ class Program:
             out: [expressions, rows - warm_up, tickers] float32 or float64; takes the values, NaN where unknown.
         """
         held: dict[Expression, Block] = {}
-        idle = self._idle[next(iter(facts.values())).shape]
-        try:
-            pool = idle.pop()
-        except IndexError:  # asking first would race with other threads
-            pool = _Pool(next(iter(facts.values())).shape)
+        pool = self._take_pool(next(iter(facts.values())).shape)
         for step in self.steps:
             with np.errstate(all="ignore"):  # what has no number is unknown, which is how it is stored
                 held |= _compute(step, [held[one] for one in step.inputs], facts, pool)
@@ -99,7 +95,15 @@ class Program:
             for one in step.releases:
                 del held[one]
                 pool.take_back(one)
-        idle.append(pool)
+        self._idle.append(pool)
+
+    def _take_pool(self, shape: tuple[int, int]) -> _Pool:
+        """A pool of the last blocks if theirs had this shape; those of another are let go."""
+        try:
+            pool = self._idle.pop()
+        except IndexError:  # asking first would race with other threads
+            return _Pool(shape)
+        return pool if pool.shape == shape else _Pool(shape)
 
 
 class _Pool:
