@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from tests.price_files.json_layouts import JSON_LAYOUTS
 from tests.price_files.true_market import TrueMarket
 
 MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
@@ -66,6 +67,10 @@ def _one_file(columns: Mapping[str, str], name: str = "all.csv", form: str = "%Y
         return folder / name
 
     return write
+
+
+def _json(write: Callable[[pl.DataFrame, Path], Path]) -> Writer:
+    return lambda market, folder: write(_everything(market), folder)
 
 
 def _everything(market: TrueMarket) -> pl.DataFrame:
@@ -533,4 +538,4 @@ LAYOUTS: Mapping[str, Layout] = {
         f"file {ending}": Layout(_kind_of_file(ending))
         for ending in (".feather", ".arrow", ".zip", ".sqlite", ".csv.gz", ".duckdb", ".xlsx")
     },
-}
+} | {name: Layout(_json(write), actions=actions) for name, (write, actions) in JSON_LAYOUTS.items()}

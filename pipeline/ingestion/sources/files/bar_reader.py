@@ -132,6 +132,9 @@ class BarReader:
             if _is_empty(path, str(error)):
                 self.passed_over.append((str(path), "it has no rows"))
                 return
+            if str(error).startswith(f"{path} holds no table in a form"):
+                self.passed_over.append((str(path), "it holds no table"))
+                return
             if path.name.lower().startswith(("readme", "license", "licence", "notice", "changelog")):
                 self.passed_over.append((str(path), "it is no table"))
                 return

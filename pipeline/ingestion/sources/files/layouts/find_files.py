@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pipeline.ingestion.sources.files.file_text import is_readable
 from pipeline.ingestion.sources.files.layouts.containers import is_container
+from pipeline.ingestion.sources.files.layouts.json_tables import JSON_ENDINGS
 
 PARTITION = re.compile(r"^([A-Za-z_][\w ]*)=(.+)$")
 """A folder of a partitioned table, as in ticker=AAPL."""
@@ -22,8 +23,12 @@ def find_files(folder: Path) -> list[Path]:
     for place, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith((".", "_", "__MACOSX")))
         files = (Path(place) / name for name in names if not name.startswith((".", "_", "~$")))
-        found += [file for file in files if file.is_file() and (is_readable(file) or is_container(file))]
+        found += [file for file in files if file.is_file() and _is_known(file)]
     return sorted(found, key=lambda file: (len(file.relative_to(folder).parts) > 1, file))
+
+
+def _is_known(file: Path) -> bool:
+    return is_readable(file) or is_container(file) or file.suffix.lower() in JSON_ENDINGS
 
 
 def read_partitions(file: Path, below: Path) -> dict[str, str]:

@@ -24,10 +24,11 @@ from pipeline.ingestion.sources.files.file_text import (
 )
 from pipeline.ingestion.sources.files.layouts.containers import is_container, list_members
 from pipeline.ingestion.sources.files.layouts.headerless import name_columns
+from pipeline.ingestion.sources.files.layouts.json_tables import JSON_ENDINGS, read_json
 from pipeline.ingestion.sources.files.layouts.text_header import TextHeader, find_header
 from pipeline.ingestion.sources.files.layouts.wide import level_names
 
-KNOWN = "CSV, TSV, TXT (also .gz, .bz2, .xz), Parquet, Feather, Excel, zip, SQLite or DuckDB"
+KNOWN = "CSV, TSV, TXT (also .gz, .bz2, .xz), JSON, Parquet, Feather, Excel, zip, SQLite or DuckDB"
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,8 @@ def read_tables(path: Path) -> list[PriceTable]:
         if not tables:
             raise SourceError(f"{path} holds no table with a row; give a file that holds prices")
         return tables
+    if path.suffix.lower() in JSON_ENDINGS:
+        return [PriceTable(str(path), stem(path.name, JSON_ENDINGS), read_json(path), 1)]
     if not is_readable(path):
         raise SourceError(f"{path} has the unsupported extension {path.suffix!r}; convert it to one of {KNOWN}")
     lines, first = reading(path, lambda: _text_table(path) if is_text(path) else (read_typed(path), 1))
