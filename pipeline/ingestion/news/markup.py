@@ -9,15 +9,30 @@ from itertools import islice
 WHOLE = "the article's markup is whole"
 SHORT = "the article is not too long"
 FEW = "the article's tags have few attributes"
+ENDED = "the article's words are not too long"
 MAX_UNFINISHED = 50
 """Tags and comments that begin and do not end before the next one begins: a parser looks for the end of each."""
 MAX_CHARACTERS = 200_000
 """Of an article, markup included."""
 MAX_ATTRIBUTES = 200
 """Of a tag; an XML parser looks through all of them for each one."""
+MAX_WORD = 200
+"""Characters of a word of a name or a style, or of a gap: where none ends, a parser looks for its end from each."""
+MAX_IMAGES = 20
+"""Of a style: a parser looks for the end of each."""
 TAG = re.compile(r"<[a-zA-Z/!?]")
 UNFINISHED = re.compile(r"<[a-zA-Z/!?][^<>]*+(?!>)")
 COMPLETE = re.compile(r"<[^<>]*+>")
+ENDLESS = re.compile(rf"[\w.+-]{{{MAX_WORD + 1}}}|\s{{{MAX_WORD + 1}}}")
+STYLE = re.compile(r"""style\s*+=\s*+(?:"[^"]*+|'[^']*+|[^\s>]*+)""", re.IGNORECASE)
+IMAGE, WHOLE_IMAGE = re.compile(r"url\s*+\(", re.IGNORECASE), re.compile(r"url\s*+\([^)]*+\)", re.IGNORECASE)
+NAME = re.compile(
+    r"<(?:[\w.-]++:)?(author|creator|publisher|managingeditor|webmaster|owner|name|email|contributor)\b[^>]*+>"
+    r"(?:(?!</(?:[\w.-]++:)?\1).)*+",
+    re.IGNORECASE | re.DOTALL,
+)
+"""Where a parser looks for colons and for addresses of e-mail."""
+WITHIN = re.compile(r"<!\[CDATA\[|\]\]>|<[^>]*+>")
 ATTRIBUTE = r"""\s++[^\s=<>"'/]++\s*+=\s*+(?:"[^"<]*+"|'[^'<]*+')"""
 CROWDED = re.compile(rf"<[^\s<>/]++(?:{ATTRIBUTE}){{{MAX_ATTRIBUTES + 1}}}")
 
@@ -66,5 +81,16 @@ def broken_bound(text: str) -> str:
         return SHORT
     if CROWDED.search(text):
         return FEW
+    if _has_endless_word(text):
+        return ENDED
     beyond = next(islice(UNFINISHED.finditer(text), MAX_UNFINISHED, None), None)
     return "" if beyond is None else WHOLE
+
+
+def _has_endless_word(text: str) -> bool:
+    """Whether a style or a name has a word or a gap beyond the bound."""
+    styles = [found.group() for found in STYLE.finditer(text)]
+    if any(len(IMAGE.findall(style)) > MAX_IMAGES for style in styles):
+        return True
+    names = (WITHIN.sub("", found.group()) for found in NAME.finditer(text))
+    return any(ENDLESS.search(part) for part in (*(WHOLE_IMAGE.sub("", style) for style in styles), *names))

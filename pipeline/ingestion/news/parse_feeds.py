@@ -16,6 +16,7 @@ from urllib.parse import urljoin, urlsplit
 
 import polars as pl
 
+from pipeline.ingestion.news.feed_declaration import end_first_line
 from pipeline.ingestion.news.markup import broken_bound, plain, storable
 from pipeline.ingestion.prices.yahoo_chart.symbols import our_ticker
 
@@ -164,6 +165,7 @@ def _read_feed(payload: str, request: Mapping[str, Any]) -> Parsed | None:
         data = payload.encode(str(request.get("encoding") or "utf-8"))
     except (LookupError, UnicodeEncodeError):
         data = payload.encode()
+    data = end_first_line(data)
     # Bytes only: a text would be taken for an address or a file to open.
     headers = {"content-type": str(request.get("content_type") or "application/xml")}
     decoded = _decode_as_parsed(data, headers)

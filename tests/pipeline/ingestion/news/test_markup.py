@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.ingestion.news.markup import (
+    ENDED,
     FEW,
     MAX_ATTRIBUTES,
     MAX_CHARACTERS,
@@ -97,6 +98,63 @@ def test_what_an_xml_parser_looks_through_again_and_again_is_not_given_to_it() -
     assert process_time() - began < 2.0
     assert told["id"].to_list() == ["1", "3", None]
     assert told["fault"].to_list() == [None, None, FEW]
+
+
+ENDLESS = {
+    "an author": feed(item(guid="1"), item(guid="2", author="a" * 100_000), item(guid="3")),
+    "an author in pieces": feed(item(guid="1"), item(guid="2", author="aaaa<!-- x -->" * 10_000), item(guid="3")),
+    "a quoted author": feed(item(guid="1"), item(guid="2", author=f"<![CDATA[{'a.' * 50_000}]]>"), item(guid="3")),
+    "a name": feed(item(guid="1"), f"<item><author><name>{'1' * 100_000}</name></author></item>", item(guid="3")),
+    "a style": feed(item(guid="1"), item(description=escape(f'<p style="{"a" * 100_000}">')), item(guid="3")),
+    "many styles": feed(item(guid="1"), item(description=escape(f"<p style={'a-' * 900}>" * 90)), item(guid="3")),
+    "many images": feed(item(guid="1"), item(description=escape(f"<p style='{'url(' * 9_000}'>")), item(guid="3")),
+    "a gap": feed(item(guid="1"), item(description=escape(f"<p style='{' ' * 100_000}'>")), item(guid="3")),
+}
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+def test_a_word_without_end_where_a_parser_looks_for_one_sets_its_article_aside(name: str) -> None:
+    began = process_time()
+    told = read(ENDLESS[name])
+    assert process_time() - began < 2.0, "the square of its length would be minutes"
+    assert told["id"].to_list() == ["1", "3", None]
+    assert told["fault"].to_list() == [None, None, ENDED]
+
+
+def test_long_words_elsewhere_and_usual_styles_and_names_are_no_fault() -> None:
+    style = f"font-family:'Helvetica Neue',sans-serif; background:url(data:image/png;base64,{'a' * 900}); " * 15
+    image = f'<img style="{style}" src="data:image/png;base64,{"iVBORw0KGgo" * 900}">'
+    written = item(
+        description=escape(image), author="ann.example@news.example (Ann Example)", link="https://a/" + "x" * 900
+    )
+    assert read(feed(written))["fault"].to_list() == [None]
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        '<?xml version="1.0" encoding="utf-8"6>' + feed(item(description="<a b='c'/>" * 15_000), head=""),
+        "<?xml?>" + 'encoding="' * 5_000 + '"' * 100_000 + feed(item(), head=""),
+        '<?xml version="1.0"?>' + "\n" * 190_000 + feed(item(), head=""),
+        "\n" * 190_000 + feed(item(), head=""),
+    ],
+    ids=["no end", "no element", "lines before", "lines alone"],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-be", "utf-32"])
+def test_a_document_that_begins_without_an_end_is_no_feed(document: str, encoding: str) -> None:
+    began = process_time()
+    told = read(document.encode(encoding).decode("latin-1"), encoding="latin-1")
+    assert process_time() - began < 2.0
+    assert told["fault"].to_list() in (["the payload is a feed"], [SHORT])
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32", "cp037"])
+def test_a_feed_on_one_line_is_read_in_every_encoding(encoding: str) -> None:
+    document = feed(item("Größe", description=escape('encoding="' * 5_000)), head='<?xml version="1.0"?>')
+    began = process_time()
+    told = read(document.encode(encoding).decode("latin-1"), encoding="latin-1")
+    assert process_time() - began < 2.0
+    assert told["title"].to_list() == ["Größe"]
 
 
 def test_what_follows_the_last_article_is_bounded_too() -> None:
