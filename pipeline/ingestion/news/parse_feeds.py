@@ -16,8 +16,8 @@ from urllib.parse import urljoin, urlsplit
 
 import polars as pl
 
-from pipeline.ingestion.news.feed_declaration import end_first_line
-from pipeline.ingestion.news.markup import broken_bound, plain, storable
+from pipeline.ingestion.news.bounds.declaration import end_first_line
+from pipeline.ingestion.news.bounds.markup import broken_bound, plain, storable
 from pipeline.ingestion.prices.yahoo_chart.symbols import our_ticker
 
 log = logging.getLogger(__name__)

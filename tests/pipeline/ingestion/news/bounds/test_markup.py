@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.ingestion.news.markup import (
+from pipeline.ingestion.news.bounds.markup import (
     ENDED,
     FEW,
     MAX_ATTRIBUTES,
