@@ -5,14 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-import numba
 import numpy as np
 
+from pipeline.features.engine.compiling import compiled
 from pipeline.features.engine.window_kernels import Block
 
 Arithmetic = Callable[..., object]
-
-_compile = numba.njit(cache=True, nogil=True, error_model="numpy")
 
 
 def _is_greater(one: Block, other: Block, out: Block) -> None:
@@ -21,7 +19,7 @@ def _is_greater(one: Block, other: Block, out: Block) -> None:
     _mark_positive(out)
 
 
-@_compile
+@compiled
 def _mark_positive(gap: Block) -> None:  # pragma: no cover - compiled
     for t in range(gap.shape[0]):
         for j in range(gap.shape[1]):
@@ -29,7 +27,7 @@ def _mark_positive(gap: Block) -> None:  # pragma: no cover - compiled
             gap[t, j] = (1.0 if value > 0 else 0.0) + (value - value)
 
 
-@_compile
+@compiled
 def _take_log(one: Block, out: Block) -> None:  # pragma: no cover - compiled
     # One value at a time, by the C library: vectors of logarithms would differ with the place in the array.
     for t in range(out.shape[0]):
@@ -51,7 +49,7 @@ ARITHMETIC: dict[str, Arithmetic] = {
 """What computes each operation: called with its inputs and the array for the result."""
 
 
-@_compile
+@compiled
 def keep_finite(values: Block, out: Block) -> None:  # pragma: no cover - compiled
     """Store in the precision of `out`: what is not finite there becomes unknown, -0 becomes 0."""
     for t in range(values.shape[0]):

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from pipeline.features.engine.compiling import compiled
 from pipeline.features.engine.window_kernels import Block, Lengths
 
-_compile = numba.njit(cache=True, nogil=True, error_model="numpy")
 
-
-@_compile
+@compiled
 def find_quantiles(
     x: Block, windows: Lengths, first: int, shares: Block, quantile: Block
 ) -> None:  # pragma: no cover - compiled
@@ -32,7 +30,7 @@ def find_quantiles(
             _move_through(column, windows[w], first, shares, quantile[:, w, :, j])
 
 
-@_compile
+@compiled
 def _move_through(column: Block, d: int, first: int, shares: Block, quantile: Block) -> None:  # pragma: no cover
     """Fill [shares, rows] of one ticker and window; what is unknown stands as the greatest value meanwhile."""
     window = np.full(d, np.inf)
@@ -54,7 +52,7 @@ def _move_through(column: Block, d: int, first: int, shares: Block, quantile: Bl
             quantile[q, t] = np.nan if unknown else _read_off(window, shares[q])
 
 
-@_compile
+@compiled
 def _replace(window: Block, out: float, new: float) -> None:  # pragma: no cover - compiled
     """Take one value out of a sorted window and put another in."""
     last = len(window) - 1
@@ -74,7 +72,7 @@ def _replace(window: Block, out: float, new: float) -> None:  # pragma: no cover
     window[low] = new
 
 
-@_compile
+@compiled
 def _read_off(window: Block, share: float) -> float:  # pragma: no cover - compiled
     at = share * (len(window) - 1)
     below = int(at)

@@ -15,17 +15,16 @@ has to have the longest window before it. An unknown value (NaN) makes all windo
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 import numpy.typing as npt
+
+from pipeline.features.engine.compiling import compiled
 
 Block = npt.NDArray[np.float64]
 Lengths = npt.NDArray[np.int64]
 
-_compile = numba.njit(cache=True, nogil=True, error_model="numpy")
 
-
-@_compile
+@compiled
 def sum_windows(x: Block, windows: Lengths, first: int, total: Block) -> None:  # pragma: no cover - compiled
     """Add up each window, newest value first."""
     rows, tickers = x.shape
@@ -42,7 +41,7 @@ def sum_windows(x: Block, windows: Lengths, first: int, total: Block) -> None:  
             total[w, t] = held
 
 
-@_compile
+@compiled
 def measure_moments(x: Block, windows: Lengths, first: int, mean: Block, deviation: Block) -> None:  # pragma: no cover
     """Mean and standard deviation of a sample."""
     rows, tickers = x.shape
@@ -66,7 +65,7 @@ def measure_moments(x: Block, windows: Lengths, first: int, mean: Block, deviati
                 deviation[w, t, j] = np.sqrt(max(s2[j] - s1[j] * s1[j] / d, 0.0 * s2[j]) / (d - 1))
 
 
-@_compile
+@compiled
 def fit_lines(
     x: Block, windows: Lengths, first: int, slope: Block, r_squared: Block, residual: Block
 ) -> None:  # pragma: no cover - compiled
@@ -99,7 +98,7 @@ def fit_lines(
                 residual[w, t, j] = -(s1[j] / d + steep * middle)
 
 
-@_compile
+@compiled
 def correlate(x: Block, y: Block, windows: Lengths, first: int, correlation: Block) -> None:  # pragma: no cover
     """Pearson's correlation of two values."""
     rows, tickers = x.shape
@@ -126,7 +125,7 @@ def correlate(x: Block, y: Block, windows: Lengths, first: int, correlation: Blo
                 correlation[w, t, j] = min(max(value, -1.0 + 0.0 * value), 1.0 + 0.0 * value)
 
 
-@_compile
+@compiled
 def find_extremes(
     x: Block, windows: Lengths, first: int, sign: float, extreme: Block, place: Block
 ) -> None:  # pragma: no cover - compiled
@@ -155,7 +154,7 @@ def find_extremes(
                 place[w, t, j] = windows[w] - back[j] + unknown[j]
 
 
-@_compile
+@compiled
 def rank_newest(x: Block, windows: Lengths, first: int, rank: Block) -> None:  # pragma: no cover - compiled
     """The newest value's rank as a share of the window; equals share their mean rank."""
     rows, tickers = x.shape

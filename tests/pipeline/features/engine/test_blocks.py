@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numba.core.dispatcher import Dispatcher
 
 from pipeline.features.engine.blocks import compute, compute_blocks
+from pipeline.features.engine.compiling import compiled
 from pipeline.features.engine.expressions import fact, lag, log, mean
+from pipeline.features.engine.window_kernels import Block
 from pipeline.features.families.alpha158 import ALPHA158
 from tests.pipeline.features.engine import reference
 from tests.pipeline.features.engine.histories import make_history, make_ragged_history
@@ -97,3 +100,16 @@ def test_facts_that_are_missing_or_differ_in_shape_are_named() -> None:
         compute([CLOSE], {"open": np.ones((2, 2))})
     with pytest.raises(ValueError, match="2 shapes"):
         compute([CLOSE - fact("open")], {"open": np.ones((2, 2)), "close": np.ones((3, 2))})
+
+
+def test_loops_are_compiled_where_no_machine_code_can_be_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise RuntimeError("cannot cache function: no locator available")
+
+    monkeypatch.setattr(Dispatcher, "enable_caching", refuse)
+
+    @compiled
+    def double(values: Block) -> float:
+        return 2.0 * values[0]
+
+    assert double(np.array([21.0])) == 42.0
