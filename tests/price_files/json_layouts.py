@@ -57,6 +57,12 @@ def _index(_: str, told: Records) -> object:
     return {one["date"]: {name: one[name] for name in FIELDS} for one in told}
 
 
+def _by_ticker(told: Records) -> str:
+    tickers = dict.fromkeys(one["ticker"] for one in told)
+    own = {ticker: [one for one in told if one["ticker"] == ticker] for ticker in tickers}
+    return json.dumps({ticker: _index(ticker, records) for ticker, records in own.items()})
+
+
 def _alpha(ticker: str, told: Records) -> object:
     series = {one["date"]: {f"{n}. {name}": str(one[name]) for n, name in enumerate(FIELDS, start=1)} for one in told}
     return {"Meta Data": {"2. Symbol": ticker}, "Time Series (Daily)": series}
@@ -94,6 +100,7 @@ JSON_LAYOUTS: dict[str, tuple[Writer, bool]] = {
     "json split": (_whole(_split), False),
     "json columns": (_each(_columns), False),
     "json index": (_each(_index), False),
+    "json by ticker": (_whole(_by_ticker), False),
     "json results": (_each(_polygon), False),
     "json series": (_each(_alpha), False),
     "json charts": (_charts, True),

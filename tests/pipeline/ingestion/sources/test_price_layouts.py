@@ -27,7 +27,7 @@ SAMPLE = (
         "yfinance by ticker",
     ),
     *("yfinance single", "a table for each value", "nasdaq", "investing.com", "1.234,50", "lean", "binance"),
-    *("json records", "json split", "json columns", "json series", "json charts"),
+    *("json records", "json split", "json columns", "json series", "json by ticker", "json results", "json charts"),
     *("epoch seconds", "alpha vantage", "file .zip", "file .sqlite", "file .feather", "file .xlsx", "file .duckdb"),
 )
 

@@ -63,15 +63,19 @@ def _find_records(found: Any) -> Iterable[Record]:
         return [record for chart in found["chart"].get("result") or () for record in _read_chart(chart)]
     if {"columns", "data"} <= found.keys():
         return _read_split(found)
-    if found and all(isinstance(one, dict) for one in found.values()):
-        if records := _read_nested(found):
-            return records
-        return [record for one in found.values() for record in _find_records(one)]
-    lists = [name for name, one in found.items() if isinstance(one, list) and one and isinstance(one[0], dict)]
-    if len(lists) != 1:
-        return []
+    if found and all(isinstance(one, dict) for one in found.values()) and (records := _read_nested(found)):
+        return records
+    return _read_parts(found)
+
+
+def _read_parts(found: Record) -> list[Record]:
+    """Records that lie one level below: one part beside words about it, or a part for each ticker."""
+    read = {name: list(_find_records(one)) for name, one in found.items() if isinstance(one, (dict, list))}
+    parts = {name: records for name, records in read.items() if any(map(_names_prices, records))}
+    if len(parts) > 1:
+        return [{"ticker": name, **record} for name, records in parts.items() for record in records]
     said = {name: one for name, one in found.items() if name in ("ticker", "symbol") and isinstance(one, str)}
-    return [{**said, **one} for one in found[lists[0]] if isinstance(one, dict)]
+    return [{**said, **record} for records in parts.values() for record in records]
 
 
 def _read_split(found: Record) -> Iterable[Record]:
