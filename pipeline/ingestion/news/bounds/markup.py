@@ -24,7 +24,7 @@ TAG = re.compile(r"<[a-zA-Z/!?]")
 UNFINISHED = re.compile(r"<[a-zA-Z/!?][^<>]*+(?!>)")
 COMPLETE = re.compile(r"<[^<>]*+>")
 ENDLESS = re.compile(rf"[\w.+-]{{{MAX_WORD + 1}}}|\s{{{MAX_WORD + 1}}}")
-STYLE = re.compile(r"""style\s*+=\s*+(?:"[^"]*+|'[^']*+|[^\s>]*+)""", re.IGNORECASE)
+STYLE = re.compile(r"""(?<![?&])(?<!amp;)style\s*+=\s*+(?:"[^"]*+|'[^']*+|[^\s>]*+)""", re.IGNORECASE)
 IMAGE, WHOLE_IMAGE = re.compile(r"url\s*+\(", re.IGNORECASE), re.compile(r"url\s*+\([^)]*+\)", re.IGNORECASE)
 NAME = re.compile(
     r"<(?:[\w.-]++:)?(author|creator|publisher|managingeditor|webmaster|owner|name|email|contributor)\b[^>]*+>"
@@ -32,7 +32,7 @@ NAME = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 """Where a parser looks for colons and for addresses of e-mail."""
-WITHIN = re.compile(r"<!\[CDATA\[|\]\]>|<[^>]*+>")
+WITHIN = re.compile(r"<!\[CDATA\[|\]\]>|<[^<>]*+>")
 ATTRIBUTE = r"""\s++[^\s=<>"'/]++\s*+=\s*+(?:"[^"<]*+"|'[^'<]*+')"""
 CROWDED = re.compile(rf"<[^\s<>/]++(?:{ATTRIBUTE}){{{MAX_ATTRIBUTES + 1}}}")
 
@@ -81,10 +81,9 @@ def broken_bound(text: str) -> str:
         return SHORT
     if CROWDED.search(text):
         return FEW
-    if _has_endless_word(text):
-        return ENDED
-    beyond = next(islice(UNFINISHED.finditer(text), MAX_UNFINISHED, None), None)
-    return "" if beyond is None else WHOLE
+    if next(islice(UNFINISHED.finditer(text), MAX_UNFINISHED, None), None) is not None:
+        return WHOLE
+    return ENDED if _has_endless_word(text) else ""
 
 
 def _has_endless_word(text: str) -> bool:

@@ -68,7 +68,7 @@ def read(payload: str, content_type: str = "application/xml", encoding: str = "u
 
 
 @pytest.mark.parametrize("cdata", [True, False, "twice"])
-@pytest.mark.parametrize("where", ["description", "title"])
+@pytest.mark.parametrize("where", ["description", "title", "author"])
 @pytest.mark.parametrize("piece", ["<!--", "<a x=1 ", "</", "<?"])
 def test_an_article_whose_markup_never_ends_is_set_aside_and_the_others_come(
     piece: str, where: str, cdata: bool | str
@@ -125,7 +125,9 @@ def test_long_words_elsewhere_and_usual_styles_and_names_are_no_fault() -> None:
     style = f"font-family:'Helvetica Neue',sans-serif; background:url(data:image/png;base64,{'a' * 900}); " * 15
     image = f'<img style="{style}" src="data:image/png;base64,{"iVBORw0KGgo" * 900}">'
     written = item(
-        description=escape(image), author="ann.example@news.example (Ann Example)", link="https://a/" + "x" * 900
+        description=escape(image),
+        author="ann.example@news.example (Ann Example)",
+        link="https://a/?style=1&amp;style=" + "x" * 900,
     )
     assert read(feed(written))["fault"].to_list() == [None]
 
