@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from lake.errors import StorageError
 from pipeline.alerts.channel import DeliveryError
 from pipeline.alerts.mail import EmailChannel
 from pipeline.alerts.params import EmailParams
@@ -29,6 +30,16 @@ def test_a_message_is_handed_over_with_its_text() -> None:
     (taken,) = server.taken
     assert "Subject: nextgen main: cycle 2026-01-05 stopped" in taken
     assert "To: ann@example.org" in taken and "Auto-Submitted: auto-generated" in taken
+
+
+def test_no_message_is_handed_over_that_cannot_be_put_on_record() -> None:
+    def refuse() -> None:
+        raise StorageError("the disk is full")
+
+    with serving_mail(MailServer()) as server:
+        with pytest.raises(StorageError):
+            EmailChannel(replace(PARAMS, port=server.port)).send(message(), 5, refuse)
+        assert server.taken == [] and "DATA" not in server.lines
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from lake.errors import StorageError
 from pipeline.alerts.channel import DeliveryError
 from pipeline.alerts.operator_command import CommandChannel
 from tests.pipeline.alerts.messages import message
@@ -32,3 +33,12 @@ def test_what_fails_says_why(command: tuple[str, ...], why: str, arrived: bool) 
     with pytest.raises(DeliveryError, match=why) as raised:
         CommandChannel(command).send(message(), 1)
     assert raised.value.maybe_arrived is arrived
+
+
+def test_it_is_started_only_once_that_is_on_record(tmp_path: Path) -> None:
+    def refuse() -> None:
+        raise StorageError("the disk is full")
+
+    with pytest.raises(StorageError):
+        CommandChannel(("touch", str(tmp_path / "said"))).send(message(), 20, refuse)
+    assert not (tmp_path / "said").exists()
