@@ -41,7 +41,7 @@ def shell(tmp_path: Path) -> Iterator[Terminal]:
 
 def back(shell: Terminal) -> None:
     """Hold it that the shell has its terminal again, as it was."""
-    wait(lambda: shell.foreign == {})
+    wait(lambda: shell.at_prompt and shell.foreign == {})
     shell.type("echo still $((40 + 2)) here")
     shell.until("still 42 here")
 

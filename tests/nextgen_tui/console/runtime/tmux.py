@@ -82,13 +82,21 @@ class Terminal:
         wait(lambda: told.exists() and told.stat().st_size > 0)
         return "\n".join(line for line in told.read_text().splitlines() if "rows" not in line)
 
+    @property
+    def at_prompt(self) -> bool:
+        """Whether the shell runs nothing: a program that is ending may still throw away what is typed."""
+        return not children(self._shell)
+
+    @property
+    def _shell(self) -> int:
+        return int(self.tmux("display-message", "-p", "#{pane_pid}"))
+
     def pid_of(self, words: str) -> int:
         """The process started by the shell whose command line holds the words."""
-        shell = int(self.tmux("display-message", "-p", "#{pane_pid}"))
         found: list[int] = []
 
         def running() -> bool:
-            found[:] = [pid for pid in children(shell) if words in command_line(pid)]
+            found[:] = [pid for pid in children(self._shell) if words in command_line(pid)]
             return bool(found)
 
         wait(running)
