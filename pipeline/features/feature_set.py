@@ -136,11 +136,21 @@ def _base_code() -> tuple[Code, tuple[str, ...]]:
 
 def hash_feature(feature: Feature) -> str:
     """Eight digits that change whenever a feature's declaration or code does, that of the engine included."""
+    expressed = isinstance(feature.kernel, Expression)
+    engine, code = _engine_code(expressed=expressed), Code()
+    kernel = feature.kernel.text if isinstance(feature.kernel, Expression) else code.add(feature.kernel)
+    own = digest_code(code.definitions, but=engine.definitions.keys())
+    told = f"{feature.name} {feature.unit} {feature.warm_up} {kernel}"
+    return digest([told, own, digest_code(engine.definitions)])[:8]
+
+
+@lru_cache(maxsize=2)
+def _engine_code(*, expressed: bool) -> Code:
+    """All that computes expressions, or what a view offers to kernels."""
     code = Code()
-    call = _call(feature, code)
-    for module, name in () if isinstance(feature.kernel, Expression) else ENGINE:
-        code.add_named(f"pipeline.features.{module}", name)
-    return digest([call, digest_code(code.definitions)])[:8]
+    for module, name in EXPRESSION_ENGINE if expressed else ENGINE:
+        code.add_named(f"pipeline.features.{'engine.' if expressed else ''}{module}", name)
+    return code
 
 
 def refuse_unhashed(feature: Feature) -> None:
