@@ -27,6 +27,9 @@ from pipeline.market.securities.following import Securities
 from pipeline.market.sessions import Sessions
 from pipeline.market.unscheduled_closures import calendar_known_at
 
+BAR_COLUMNS = (
+    *MARKET_PRICES.key, "session", "open", "high", "low", "close", "volume", "volume_rounding", "available_at",
+)  # fmt: skip
 ACTION_COLUMNS = (
     *CORPORATE_ACTIONS.key, "numerator", "denominator", "amount", "successor", "available_at", "withdrawn",
 )  # fmt: skip
@@ -148,7 +151,7 @@ STAGE = Stage(
             lookback=DEPTH + MARGIN,
             every_revision=True,
             where=pl.col("interval") == "1d",
-            columns=(*MARKET_PRICES.key, "session", "open", "high", "low", "close", "volume", "available_at"),
+            columns=BAR_COLUMNS,
         ),
         Read(CORPORATE_ACTIONS, lookback=None, every_revision=True, columns=ACTION_COLUMNS),
         Read(TICKER_UNIVERSE, lookback=60, columns=(*TICKER_UNIVERSE.key, "member", "sector")),

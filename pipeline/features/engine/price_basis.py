@@ -46,7 +46,9 @@ class TradedPrices:
 def lay_out_prices(epoch: Epoch, panel: Panel, calendar: Sessions) -> TradedPrices:
     """Lay an epoch's bars out as the panel does; where the last close stands for a missing bar, nothing was traded."""
     first, last = calendar.days[max(panel.first, 0)], epoch.sessions[-1]
-    bars = epoch.facts.market_prices.filter(pl.col("session").is_between(first, last))
+    bars = epoch.facts.market_prices.filter(pl.col("session").is_between(first, last)).with_columns(
+        pl.col("volume") + pl.col("volume_rounding").fill_null(0.0)
+    )
     actions = epoch.facts.corporate_actions.filter(pl.col("ex_date").is_between(first, last))
     bridged = ~panel.bar & ~np.isnan(panel.growth)
     at = _locate(bars, panel, calendar)

@@ -121,6 +121,13 @@ def test_a_short_halt_is_a_price_that_stands_and_no_volume_and_a_long_one_starts
     assert long.select("stood", "traded").row(0) == (None, 1.0)
 
 
+def test_fractions_of_a_volume_count() -> None:
+    days = list(DAYS[:3])
+    coins = bars("AAA", days, volume=[0, 1, 2]).with_columns(volume_rounding=pl.Series([0.4, 0.2, None]))
+    found = run(market_of(coins), days[2], days[1], declare(traded=VOLUME / lag(VOLUME, 1)))["traded"]
+    assert found.to_list() == pytest.approx([3.0, 2 / 1.2])
+
+
 def test_a_restated_bar_counts_from_the_session_that_could_know_it() -> None:
     days = list(DAYS[:70])
     told = CALENDAR.close_at(days[66]) + timedelta(minutes=5)
