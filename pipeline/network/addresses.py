@@ -12,6 +12,9 @@ Origin = tuple[str, int]
 EMBEDDING = (IPv6Network("64:ff9b::/96"), IPv6Network("::/96"))
 """RFC 6052 and, given up, RFC 4291 2.5.5.1: the last 32 bits are the IPv4 address that is meant."""
 
+TUNNELS = (IPv6Network("2002::/16"), IPv6Network("2001::/32"))
+"""6to4 (RFC 7526 gave it up) and Teredo: a relay says where they lead; Pythons differ on whether they are public."""
+
 
 def refusal(origin: Origin, address: Address, configured: Collection[Origin]) -> str:
     """Why a connection to a host at an address is not made; empty if it may be.
@@ -26,7 +29,7 @@ def refusal(origin: Origin, address: Address, configured: Collection[Origin]) ->
         configured: hosts and ports the operator named.
     """
     found, (host, port) = _plain(address), origin
-    inside = not found.is_global or found.is_multicast
+    inside = not found.is_global or found.is_multicast or any(address in network for network in TUNNELS)
     if is_this_machine(host) and parse_address(host) is None and not found.is_loopback:
         return f"{host} is {address}, which is not this machine"
     if not inside:

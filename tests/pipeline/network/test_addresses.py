@@ -43,6 +43,12 @@ def test_what_is_configured_by_its_number_or_as_localhost_is_connected_to() -> N
         assert "is not this machine" in refusal(("localhost", 80), ip_address(elsewhere), [("localhost", 80)])
 
 
+@pytest.mark.parametrize("address", ["2002:8000::", "2002:5db8:d822::1", "2001:0:4136:e378:8000:63bf:a247:27dd"])
+def test_a_tunnel_is_no_public_address_wherever_it_leads(address: str) -> None:
+    assert "is no public address" in refusal(("h.example", 80), ip_address(address), ())
+    assert "only its number may name" in refusal(("h.example", 80), ip_address(address), [("h.example", 80)])
+
+
 @given(st.one_of(st.ip_addresses(v=4), st.ip_addresses(v=6)))
 def test_an_address_and_its_embeddings_in_ipv6_are_judged_alike(address: Address) -> None:
     if isinstance(address, IPv4Address):
