@@ -1,4 +1,4 @@
-"""The built-in features, in the order of their columns.
+"""The features that come with the program, in the order of their columns.
 
 What each one is and how it is computed stands in the module of its family.
 """
@@ -11,9 +11,9 @@ from pipeline.features.families import alpha158, context, events, risk, trend
 from pipeline.features.feature import Feature, refuse_duplicates
 
 BUILT_IN: tuple[Feature, ...] = (*trend.FEATURES, *risk.FEATURES, *context.FEATURES, *events.FEATURES)
-"""Every feature that comes with the program.
+"""The features that every lake computes.
 
-The order is that of the columns of `feature_rows`. Features of the operator's plugins follow behind them.
+The order is that of the columns of `feature_rows`. Those of named sets and of the operator's plugins follow.
 """
 
 NAMED_SETS: dict[str, tuple[Feature, ...]] = {"alpha158": alpha158.FEATURES}

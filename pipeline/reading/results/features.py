@@ -67,7 +67,7 @@ def find_feature(name: str, declared: list[DeclaredFeature]) -> DeclaredFeature:
 
 def read_values(lake: Lake, name: str, ticker: str, as_of: datetime | None = None) -> pl.DataFrame:
     """The values of a feature of a ticker: session (Date) and value (Float32, null where unknown), in order."""
-    rows = lake.read(FEATURE_ROWS, where=pl.col("ticker") == ticker, as_of=as_of)
+    rows = lake.read(FEATURE_ROWS, where=pl.col("ticker") == ticker, columns=_columns(lake, name), as_of=as_of)
     return _last_written(rows, name).select("session", "value").sort("session")
 
 
@@ -80,12 +80,18 @@ def describe_values(lake: Lake, name: str, as_of: datetime | None = None) -> dic
     last = lake.read(FEATURE_ROWS, columns=("session",), as_of=as_of)["session"].max()
     if not isinstance(last, date):
         return None
-    values = _last_written(lake.read(FEATURE_ROWS, where=pl.col("session") == last, as_of=as_of), name)["value"]
+    rows = lake.read(FEATURE_ROWS, since=last, until=last, columns=_columns(lake, name), as_of=as_of)
+    values = _last_written(rows, name)["value"]
     known = values.drop_nulls()
     if known.is_empty():
         return None
     told: dict[str, object] = {"session": last, "tickers": len(values), "unknown": values.null_count()}
     return told | {label: known.quantile(share, "linear") for label, share in SHARES.items()}
+
+
+def _columns(lake: Lake, name: str) -> tuple[str, ...]:
+    """The key, and the feature where the table has it."""
+    return (*FEATURE_ROWS.key, *({name} & {*lake.columns(FEATURE_ROWS)}))
 
 
 def _last_written(rows: pl.DataFrame, name: str) -> pl.DataFrame:
