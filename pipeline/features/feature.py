@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from pipeline.features.engine.expressions import Expression
 from pipeline.features.panel import DEPTH, Floats
+from pipeline.features.provenance.uses import Use
 from pipeline.features.trailing_window import View
 
 Kernel = Callable[[View], Floats]
@@ -40,6 +41,9 @@ class Feature:
     """Sessions before its own that it looks back on; at most DEPTH - 1."""
     kernel: Kernel | Expression
     """What computes it: a function of a View, or an expression, which is computed for many sessions at once."""
+    uses: tuple[Use, ...] | None = None
+    """What its values are made of, for a kernel: `provenance.uses` has the words. Without it, all that the kernel asks
+    a view for counts. An expression says it itself."""
 
     @staticmethod
     def express(name: str, family: str, unit: str, expression: Expression) -> Feature:
