@@ -48,6 +48,7 @@ def frames(market: Market, first: int) -> dict[str, pl.DataFrame]:
         "ticker_universe": short.ticker_universe,
         "instruments": market.instruments,
         "news_sentiment": news.news_sentiment,
+        "intraday_prices": news.intraday_prices,
     }
 
 

@@ -23,10 +23,18 @@ FEATURE_ROWS = Table(
     columns={
         "feature_set": FEATURE_SET,
         "session": SESSION.refer_to(
-            "market_prices.session", "news_sentiment.session", "corporate_actions.ex_date", "ticker_universe.session"
+            "market_prices.session",
+            "news_sentiment.session",
+            "corporate_actions.ex_date",
+            "ticker_universe.session",
+            "intraday_prices.session",
         ),
         "ticker": TICKER.refer_to(
-            "market_prices.ticker", "news_sentiment.ticker", "corporate_actions.ticker", "ticker_universe.ticker"
+            "market_prices.ticker",
+            "news_sentiment.ticker",
+            "corporate_actions.ticker",
+            "ticker_universe.ticker",
+            "intraday_prices.ticker",
         ),
         "complete": flag("every feature of the base set (the part before any +) has a value"),
     },

@@ -71,7 +71,7 @@ def _list(invocation: Invocation, declared: list[DeclaredFeature]) -> None:
 
 def _record(one: DeclaredFeature) -> dict[str, Any]:
     feature = one.feature
-    told = {name: getattr(feature, name) for name in ("name", "family", "unit", "formula", "warm_up")}
+    told = {name: getattr(feature, name) for name in ("name", "family", "unit", "formula", "warm_up", "source")}
     return told | {"origin": one.origin, "computed": one.computed, "code_hash": one.code_hash}
 
 
@@ -89,6 +89,8 @@ def _explain(invocation: Invocation, one: DeclaredFeature, as_of: datetime | Non
     output.show(f"unit        {feature.unit}")
     output.show(f"family      {feature.family}")
     output.show(f"from        {one.origin}")
+    if feature.source:
+        output.show(f"source      {feature.source}")
     output.show(f"looks back  {counted(feature.warm_up, 'session')} before its own")
     output.show(f"code        {one.code_hash}")
     if values:

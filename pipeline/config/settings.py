@@ -23,6 +23,18 @@ from pipeline.models.params import ModelParams
 from pipeline.prediction.params import PredictionParams
 from pipeline.trading.params import TradingParams
 
+FeatureSetName = Literal[
+    "alpha158",
+    "news_residuals",
+    "pure_momentum",
+    "market_state",
+    "volume_surprise",
+    "day_parts",
+    "intraday_bars",
+    "earnings_days",
+    "sector_leads",
+]
+"""A named set of features, as `pipeline.features.catalogue` has them."""
 PluginFile = Annotated[
     str, Field(pattern=r"^[^\x00-\x1f]{1,4000}\.py$", description="the path of a Python file, ending in .py")
 ]
@@ -80,9 +92,10 @@ class PluginParams:
 
     files: Annotated[tuple[PluginFile, ...], Field(max_length=100), DISTINCT] = ()
     """Python files (.py), relative to the lake's folder or absolute; their code is part of every run that uses them."""
-    feature_sets: Annotated[tuple[Literal["alpha158"], ...], DISTINCT] = ()
+    feature_sets: Annotated[tuple[FeatureSetName, ...], DISTINCT] = ()
     """Sets of features that come with the program, computed beside its own: alpha158, the 158 factors of price and
-    volume known by that name."""
+    volume known by that name; news_residuals, pure_momentum, market_state, volume_surprise, day_parts, intraday_bars,
+    earnings_days, sector_leads: what each has is listed by nextgen features."""
 
     def paths(self, lake: Path) -> tuple[Path, ...]:
         """The files, those given by a relative path taken from the lake's folder; they may not exist."""

@@ -60,6 +60,8 @@ class DryRun:
     def _read(self, read: Read, moment: Moment, frames: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
         """What a stage would see of a table: the lake's rows and those above them, cut as the runner cuts them."""
         calendar = moment.calendar
+        if not read.is_wanted(moment.extensions):
+            return read.table.empty().select(read.columns or tuple(read.table.columns))
         since = None if read.lookback is None else calendar.offset(moment.since, -read.lookback)
         until = moment.session if read.upto == "session" else calendar.previous(moment.since)
         spans = join_spans(read.further(frames, moment) if read.further else (), (since, until))

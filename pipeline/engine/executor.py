@@ -112,13 +112,6 @@ class Executor:
 
     def compute(self, stage: Stage, recipe: Recipe) -> pl.DataFrame:
         """The rows a stage gives for a recipe: a function of the pinned versions and nothing else. Writes nothing."""
-        frames, moment = self.read_inputs(stage, recipe)
-        params = parse_params(stage, recipe.params)
-        first = [self._answering(stage)] if stage.kind == "landing" else []
-        return stage.writes.check(stage.function(*first, *frames.values(), moment, params))
-
-    def read_inputs(self, stage: Stage, recipe: Recipe) -> tuple[dict[str, pl.DataFrame], Moment]:
-        """What a stage sees for a recipe: its frames by their tables' names, and where in time it stands."""
         moment = Moment(
             session=recipe.session,
             since=recipe.since,
@@ -134,15 +127,9 @@ class Executor:
         for read in stage.reads:
             version = recipe.inputs.get(read.table.name, 0)
             frames[read.table.name] = self._read(read, version, moment, frames)
-        return frames, moment
-
-    def read_now(self, stage: Stage, since: date, session: date) -> tuple[dict[str, pl.DataFrame], Moment]:
-        """The same for a run that would begin now, of the sessions from `since` to `session`."""
-        moment = self._moment(stage, (since, session))
-        frames: dict[str, pl.DataFrame] = {}
-        for read in stage.reads:
-            frames[read.table.name] = self._read(read, moment.versions[read.table.name], moment, frames)
-        return frames, moment
+        params = parse_params(stage, recipe.params)
+        first = [self._answering(stage)] if stage.kind == "landing" else []
+        return stage.writes.check(stage.function(*first, *frames.values(), moment, params))
 
     def holds(self, condition: Condition, stage: Stage, session: date) -> bool:
         """Whether a condition holds at a session, where the stage would run."""
@@ -158,6 +145,8 @@ class Executor:
     def _read(self, read: Read, version: int, moment: Moment, frames: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
         """What a stage sees of a table: cut to the clock and to what was public, sorted by key, without `run_id`."""
         calendar, columns = moment.calendar, read.columns
+        if not read.is_wanted(moment.extensions):
+            return read.table.empty().select(columns or tuple(read.table.columns))
         table = self.lake.contract(read.table, version)
         columns = columns or tuple(table.columns)
         since = None if read.lookback is None else calendar.offset(moment.since, -read.lookback)
@@ -184,15 +173,16 @@ class Executor:
 
     def _moment(self, stage: Stage, span: Span, as_of: datetime | None = None) -> Moment:
         since, session = span
+        extensions = self.plugins.extend(stage.uses)
         return Moment(
             session=session,
             since=since,
             as_of=as_of or self.decision_time(session),
             seed=derive_seed(self.settings.runtime.seed, stage.name, session),
-            versions={read.table.name: self._pin(read) for read in stage.reads},
+            versions={one.table.name: self._pin(one) for one in stage.reads if one.is_wanted(extensions)},
             calendar=self.calendar,
             currency=self.settings.currency,
-            extensions=self.plugins.extend(stage.uses),
+            extensions=extensions,
         )
 
     def _pin(self, read: Read) -> int:

@@ -43,6 +43,12 @@ class Read:
     further: Callable[[Mapping[str, pl.DataFrame], Moment], Sequence[tuple[date, date]]] | None = None
     """Spans of sessions to read beside the look-back, told from the frames before it by their tables' names: what was
     learned late reaches back as far as it has to, and nobody else pays for that."""
+    wanted: Callable[[Extensions], bool] | None = None
+    """Whether a run that uses these extensions reads it; where it does not, the frame is empty."""
+
+    def is_wanted(self, extensions: Extensions) -> bool:
+        """Whether a run reads it."""
+        return self.wanted is None or self.wanted(extensions)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipeline.features.families import alpha158, context, events, risk, trend
+from pipeline.features.families import (
+    alpha158,
+    context,
+    day_parts,
+    earnings_days,
+    events,
+    intraday_bars,
+    market_state,
+    news_residuals,
+    pure_momentum,
+    risk,
+    sector_leads,
+    trend,
+    volume_surprise,
+)
 from pipeline.features.feature import Feature, refuse_duplicates
 
 BUILT_IN: tuple[Feature, ...] = (*trend.FEATURES, *risk.FEATURES, *context.FEATURES, *events.FEATURES)
@@ -16,7 +30,17 @@ BUILT_IN: tuple[Feature, ...] = (*trend.FEATURES, *risk.FEATURES, *context.FEATU
 The order is that of the columns of `feature_rows`. Those of named sets and of the operator's plugins follow.
 """
 
-NAMED_SETS: dict[str, tuple[Feature, ...]] = {"alpha158": alpha158.FEATURES}
+NAMED_SETS: dict[str, tuple[Feature, ...]] = {
+    "alpha158": alpha158.FEATURES,
+    "news_residuals": news_residuals.FEATURES,
+    "pure_momentum": pure_momentum.FEATURES,
+    "market_state": market_state.FEATURES,
+    "volume_surprise": volume_surprise.FEATURES,
+    "day_parts": day_parts.FEATURES,
+    "intraday_bars": intraday_bars.FEATURES,
+    "earnings_days": earnings_days.FEATURES,
+    "sector_leads": sector_leads.FEATURES,
+}
 """Features that come with the program and are computed where the setting plugins.feature_sets names their set."""
 
 

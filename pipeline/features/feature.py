@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from pipeline.features.engine.expressions import Expression
 from pipeline.features.panel import DEPTH, Floats
-from pipeline.features.provenance.uses import Use
 from pipeline.features.trailing_window import View
 
 Kernel = Callable[[View], Floats]
@@ -41,14 +40,13 @@ class Feature:
     """Sessions before its own that it looks back on; at most DEPTH - 1."""
     kernel: Kernel | Expression
     """What computes it: a function of a View, or an expression, which is computed for many sessions at once."""
-    uses: tuple[Use, ...] | None = None
-    """What its values are made of, for a kernel: `provenance.uses` has the words. Without it, all that the kernel asks
-    a view for counts. An expression says it itself."""
+    source: str = ""
+    """Who published the formula, or what it follows; empty where it is nobody's in particular."""
 
     @staticmethod
-    def express(name: str, family: str, unit: str, expression: Expression) -> Feature:
+    def express(name: str, family: str, unit: str, expression: Expression, source: str = "") -> Feature:
         """A feature whose formula and warm-up are those of an expression."""
-        return Feature(name, family, unit, expression.text, expression.warm_up, expression)
+        return Feature(name, family, unit, expression.text, expression.warm_up, expression, source)
 
     def __post_init__(self) -> None:
         for field in ("name", "family", "unit", "formula"):

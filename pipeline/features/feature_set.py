@@ -15,6 +15,7 @@ from functools import lru_cache
 from pipeline.features.catalogue import BUILT_IN, NAMED_SETS
 from pipeline.features.definition_hash import Code, digest, digest_code
 from pipeline.features.engine.expressions import Expression
+from pipeline.features.facts.declarations import OF_BARS, OF_NEWS, list_facts
 from pipeline.features.feature import Feature
 from pipeline.plugins.extensions import Extensions
 
@@ -39,8 +40,12 @@ tests/lake/golden prove, is vouched for here; otherwise the set gets a name of i
 ENGINE = (("as_of", "epochs"), ("panel", "build_panel"), ("trailing_window", "View"), ("evaluate", "evaluate"))
 """What computes them, beside their own kernels: module and name."""
 
-EXPRESSION_ENGINE = (("price_basis", "lay_out_prices"), ("price_basis", "compute_in_basis"))
+EXPRESSION_ENGINE = (("engine.price_basis", "lay_out_prices"), ("engine.price_basis", "compute_in_basis"))
 """What computes features that are expressions."""
+NEWS = (("facts.lay_out", "lay_out_news"),)
+"""What makes facts of news, beside it, for features that use any."""
+BARS = (("facts.five_minute_bars", "lay_out_bars"), ("facts.five_minute_bars", "known_in_time"))
+"""The same for bars within sessions."""
 
 
 @dataclass(frozen=True)
@@ -136,20 +141,27 @@ def _base_code() -> tuple[Code, tuple[str, ...]]:
 
 def hash_feature(feature: Feature) -> str:
     """Eight digits that change whenever a feature's declaration or code does, that of the engine included."""
-    expressed = isinstance(feature.kernel, Expression)
-    engine, code = _engine_code(expressed=expressed), Code()
+    engine, code = _engine_code(_engine_of(feature)), Code()
     kernel = feature.kernel.text if isinstance(feature.kernel, Expression) else code.add(feature.kernel)
     own = digest_code(code.definitions, but=engine.definitions.keys())
     told = f"{feature.name} {feature.unit} {feature.warm_up} {kernel}"
     return digest([told, own, digest_code(engine.definitions)])[:8]
 
 
-@lru_cache(maxsize=2)
-def _engine_code(*, expressed: bool) -> Code:
-    """All that computes expressions, or what a view offers to kernels."""
+def _engine_of(feature: Feature) -> tuple[tuple[str, str], ...]:
+    """What computes it, beside a kernel of its own: module and name."""
+    if not isinstance(feature.kernel, Expression):
+        return ENGINE
+    used = list_facts([feature.kernel])
+    return (*EXPRESSION_ENGINE, *(NEWS if used & OF_NEWS else ()), *(BARS if used & OF_BARS else ()))
+
+
+@lru_cache(maxsize=4)
+def _engine_code(places: tuple[tuple[str, str], ...]) -> Code:
+    """All that is reached from some places."""
     code = Code()
-    for module, name in EXPRESSION_ENGINE if expressed else ENGINE:
-        code.add_named(f"pipeline.features.{'engine.' if expressed else ''}{module}", name)
+    for module, name in places:
+        code.add_named(f"pipeline.features.{module}", name)
     return code
 
 
@@ -170,6 +182,6 @@ def _add_kernel(feature: Feature, code: Code) -> str:
     """How it is computed: the function called, or the formula, whose engine is taken in."""
     if not isinstance(feature.kernel, Expression):
         return code.add(feature.kernel)
-    for module, name in EXPRESSION_ENGINE:
-        code.add_named(f"pipeline.features.engine.{module}", name)
+    for module, name in _engine_of(feature):
+        code.add_named(f"pipeline.features.{module}", name)
     return feature.kernel.text

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from datetime import date
 from typing import NamedTuple
 
@@ -12,12 +11,14 @@ import numpy.typing as npt
 import polars as pl
 
 from lake.tables.features import FEATURE_ROWS
+from lake.tables.intraday import INTRADAY_PRICES
 from lake.tables.market import CORPORATE_ACTIONS, INSTRUMENTS, MARKET_PRICES, TICKER_UNIVERSE
 from lake.tables.news import NEWS_SENTIMENT
 from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.features.as_of import Epoch, Facts, epochs, name_epoch
 from pipeline.features.engine.expressions import Expression
 from pipeline.features.evaluate import evaluate
+from pipeline.features.facts.reach import span_bars, span_members, span_news, uses_bars
 from pipeline.features.feature import Feature
 from pipeline.features.feature_set import FeatureSet, feature_set
 from pipeline.features.panel import DEPTH, MARGIN, Panel, build_panel
@@ -34,6 +35,9 @@ BAR_COLUMNS = (
 ACTION_COLUMNS = (
     *CORPORATE_ACTIONS.key, "numerator", "denominator", "amount", "successor", "available_at", "withdrawn",
 )  # fmt: skip
+SHORT_COLUMNS = (
+    *INTRADAY_PRICES.key, "session", "open", "high", "low", "close", "volume", "available_at",
+)  # fmt: skip
 
 
 def features(
@@ -42,6 +46,7 @@ def features(
     ticker_universe: pl.DataFrame,
     instruments: pl.DataFrame,
     news_sentiment: pl.DataFrame,
+    intraday_prices: pl.DataFrame,
     moment: Moment,
     params: FeatureParams,
 ) -> pl.DataFrame:
@@ -51,47 +56,23 @@ def features(
     hold; computing a range at once or session by session gives the same bits. A ticker's history is that of the
     company that has it at the session, under whatever ticker it traded before.
     """
+    benchmarks = instruments.filter(pl.col("role") == "benchmark").select("ticker")
     chosen = feature_set(moment.extensions)
     viewed, expressed, order = _part(chosen)
-    facts = Facts(market_prices, corporate_actions, news_sentiment)
+    listed = ticker_universe.join(benchmarks, on="ticker", how="anti", maintain_order="left")
+    facts = Facts(market_prices, _choose_actions(corporate_actions, moment, params), news_sentiment)
     blocks: list[_Block] = []
-    for named, panel, companies in lay_out(facts, ticker_universe, instruments, moment, params):
-        values = _compute_expressions(expressed, named, panel, moment.calendar)
-        for number, session in enumerate(named.sessions):
+    for epoch in epochs(facts, moment):
+        companies = _trace_companies(epoch, params)
+        named = name_epoch(epoch, companies)
+        panel = build_panel(named, companies.name_companies(listed, "session"), moment.calendar, params)
+        values = _compute_expressions(expressed, named, panel, _KnownBars(intraday_prices, moment, companies))
+        for number, session in enumerate(epoch.sessions):
             view = View(panel, session, _calendar_at(session, moment, params), params)
             tickers = companies.list_tickers(panel.tickers_at(view.has_row), session)
             both = np.hstack([evaluate(view, viewed), values[:, number, view.has_row].T])
             blocks.append(_Block(session, tickers, both[:, order]).in_order())
     return _frame(blocks, chosen)
-
-
-class EpochPanel(NamedTuple):
-    """The facts of sessions that share one state of knowledge, by company."""
-
-    epoch: Epoch
-    panel: Panel
-    companies: Securities
-
-
-def lay_out(
-    facts: Facts, ticker_universe: pl.DataFrame, instruments: pl.DataFrame, moment: Moment, params: FeatureParams
-) -> Iterator[EpochPanel]:
-    """Lay out what the sessions to compute could know, one state of knowledge after the other."""
-    chosen = replace(facts, corporate_actions=_choose_actions(facts.corporate_actions, moment, params))
-    for epoch in epochs(chosen, moment):
-        yield lay_out_epoch(epoch, ticker_universe, instruments, moment.calendar, params)
-
-
-def lay_out_epoch(
-    epoch: Epoch, ticker_universe: pl.DataFrame, instruments: pl.DataFrame, calendar: Sessions, params: FeatureParams
-) -> EpochPanel:
-    """Lay out one state of knowledge: companies in the place of tickers, without the benchmarks."""
-    benchmarks = instruments.filter(pl.col("role") == "benchmark").select("ticker")
-    listed = ticker_universe.join(benchmarks, on="ticker", how="anti", maintain_order="left")
-    companies = _trace_companies(epoch, params)
-    named = name_epoch(epoch, companies)
-    panel = build_panel(named, companies.name_companies(listed, "session"), calendar, params)
-    return EpochPanel(named, panel, companies)
 
 
 class _Parts(NamedTuple):
@@ -110,14 +91,24 @@ def _part(chosen: FeatureSet) -> _Parts:
     return _Parts(viewed, expressed, np.argsort(places).tolist())
 
 
-def _compute_expressions(expressions: Sequence[Expression], epoch: Epoch, panel: Panel, calendar: Sessions) -> Tensor:
+class _KnownBars(NamedTuple):
+    """Bars within sessions, and what decides which of them were known when, and whose they are."""
+
+    intraday_prices: pl.DataFrame
+    moment: Moment
+    companies: Securities
+
+
+def _compute_expressions(expressions: Sequence[Expression], epoch: Epoch, panel: Panel, bars: _KnownBars) -> Tensor:
     """[expressions, sessions of the epoch, tickers of the panel]."""
     if not expressions:
         return np.empty((0, len(epoch.sessions), len(panel.tickers)), dtype=np.float32)
-    from pipeline.features.engine.price_basis import compute_in_basis, lay_out_prices  # compiles what it runs
+    from pipeline.features.engine.price_basis import compute_in_basis  # compiles what it runs
+    from pipeline.features.facts.lay_out import choose_bars, lay_out_facts
 
-    first = panel.row(epoch.sessions[0], calendar)
-    return compute_in_basis(expressions, lay_out_prices(epoch, panel, calendar), first)
+    calendar = bars.moment.calendar
+    facts = lay_out_facts(expressions, epoch, panel, calendar, choose_bars(*bars))
+    return compute_in_basis(expressions, facts, panel.row(epoch.sessions[0], calendar)).astype(np.float32, copy=False)
 
 
 def _choose_actions(corporate_actions: pl.DataFrame, moment: Moment, params: FeatureParams) -> pl.DataFrame:
@@ -179,9 +170,17 @@ STAGE = Stage(
             columns=BAR_COLUMNS,
         ),
         Read(CORPORATE_ACTIONS, lookback=None, every_revision=True, columns=ACTION_COLUMNS),
-        Read(TICKER_UNIVERSE, lookback=60, columns=(*TICKER_UNIVERSE.key, "member", "sector")),
+        Read(TICKER_UNIVERSE, lookback=60, columns=(*TICKER_UNIVERSE.key, "member", "sector"), further=span_members),
         Read(INSTRUMENTS, lookback=None),
-        Read(NEWS_SENTIMENT, lookback=31),
+        Read(NEWS_SENTIMENT, lookback=31, further=span_news),
+        Read(
+            INTRADAY_PRICES,
+            upto="held",
+            every_revision=True,
+            columns=SHORT_COLUMNS,
+            further=span_bars,
+            wanted=uses_bars,
+        ),
     ),
     writes=FEATURE_ROWS,
     params=FeatureParams(),

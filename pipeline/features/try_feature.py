@@ -7,11 +7,11 @@ from dataclasses import fields, replace
 
 import numpy as np
 
-from pipeline.features.engine.expressions import FACTS, Expression, walk
+from pipeline.features.engine.expressions import Expression
+from pipeline.features.facts.declarations import FACTS, list_facts
 from pipeline.features.feature import Feature
 from pipeline.features.panel import DEPTH, MARGIN, Floats, Panel
 from pipeline.features.params import FeatureParams
-from pipeline.features.provenance.try_uses import refuse_unnamed_uses
 from pipeline.features.trailing_window import View
 from pipeline.market.sessions import Sessions
 
@@ -48,12 +48,11 @@ def try_feature(feature: Feature, calendar: Sessions) -> None:
             f"feature {feature.name!r} looks ahead: it changes with sessions after its own; "
             "let the kernel read the view, which ends at its session, and not the panel behind it"
         )
-    refuse_unnamed_uses(feature, feature.kernel, panel, AT, calendar)
 
 
 def _refuse_unknown_facts(name: str, expression: Expression) -> None:
     """All else holds by construction: an expression has no state, and its warm-up follows from its windows."""
-    facts = {one.text for one in walk([expression]) if one.operation == "fact"}
+    facts = list_facts([expression])
     if unknown := sorted(facts - set(FACTS)):
         raise TypeError(f"feature {name!r} uses the fact {unknown[0]!r}; there are {', '.join(FACTS)}")
     if not facts:

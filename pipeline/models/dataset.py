@@ -9,6 +9,7 @@ anybody who ranks tickers, so points are fitted without it and state no market d
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -16,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from pipeline.features.catalogue import NAMED_SETS
 from pipeline.features.feature_set import FeatureSet, current_set
 from pipeline.features.tensors import WindowIndex, select_features, training_windows
 from pipeline.market.dividends_in_gaps import restate_in_gaps
@@ -29,6 +31,11 @@ from pipeline.models.scaling import daily_sigma, horizon_sigma
 Floats = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
 Tensor = npt.NDArray[np.float32]
+log = logging.getLogger(__name__)
+OPTIONAL = frozenset(feature.name for features in NAMED_SETS.values() for feature in features)
+"""The features of named sets."""
+MIN_KNOWN = 0.75
+"""Share of the complete rows that have to know a feature of a named set for it to be learned from."""
 BLOCK = 4_096
 """Windows gathered at a time: 26 MB at 80 features, so that no fit ever holds all of them."""
 
@@ -108,9 +115,21 @@ def cut_blocks(rows: Index, size: int = BLOCK) -> Iterator[Index]:
         yield rows[start : start + size]
 
 
-def list_input_features(params: ModelParams, chosen: FeatureSet) -> tuple[str, ...]:
-    """The features the models see: those named, or the whole set."""
-    return params.features or chosen.names
+def list_input_features(params: ModelParams, chosen: FeatureSet, feature_rows: pl.DataFrame) -> tuple[str, ...]:
+    """The features the models see: those named, or the whole set without what this lake has no data for.
+
+    A feature of a named set that more than a quarter of the complete rows lack, as where no bars within sessions are
+    taken, would leave few windows to learn from. Those of plugins, and those that are named, are taken as they are.
+    """
+    if params.features:
+        return params.features
+    rows = feature_rows.filter("complete")
+    optional = [name for name in chosen.definitions if name in OPTIONAL]
+    known = select_features(rows, optional).null_count().row(0)
+    scarce = {name for name, lacking in zip(optional, known, strict=True) if lacking > (1 - MIN_KNOWN) * rows.height}
+    if scarce:
+        log.warning("%d features are known too seldom to learn from, the first is %s", len(scarce), min(scarce))
+    return tuple(name for name in chosen.names if name not in scarce)
 
 
 def label_examples(
@@ -138,7 +157,7 @@ def label_examples(
     if params.outcomes == 2:
         feature_rows, market_prices, corporate_actions, ticker_universe = _name_companies(*frames)
     rows = feature_rows.filter(pl.col("feature_set") == chosen.name)
-    names = list_input_features(params, chosen)
+    names = list_input_features(params, chosen, rows)
     _check_values(rows, names, further=frozenset(chosen.definitions))
     index = training_windows(rows, calendar, params.window, names)
     labels = [f"return_{horizon}" for horizon in params.horizons]

@@ -59,7 +59,8 @@ class ModelParams:
     """What is trained, on what, and what it has to prove."""
 
     features: Annotated[tuple[FeatureName, ...], Field(max_length=1_000), DISTINCT] = ()
-    """Input features in their order; empty means the whole catalogue. They have to include
+    """Input features in their order; empty means all that are computed, but those of named sets that more than a
+    quarter of the rows lack. They have to include
     volatility_20 and volatility_60."""
     window: Annotated[int, Field(ge=1, le=20)] = 20
     """Sessions the models look back; equals the length of the feature windows."""

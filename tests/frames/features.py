@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import polars as pl
 
 from lake.tables.features import FEATURE_ROWS
+from lake.tables.intraday import INTRADAY_PRICES
 from lake.tables.market import CORPORATE_ACTIONS, INSTRUMENTS, MARKET_PRICES, TICKER_UNIVERSE
 from lake.tables.news import NEWS_SENTIMENT
 from pipeline.engine.stage import Moment
@@ -37,6 +38,7 @@ class Market:
     instruments: pl.DataFrame
     news_sentiment: pl.DataFrame
     calendar: Sessions = CALENDAR
+    intraday_prices: pl.DataFrame = field(default_factory=INTRADAY_PRICES.empty)
 
     @property
     def sessions(self) -> list[date]:
@@ -52,6 +54,7 @@ class Market:
             corporate_actions=_cut(self.corporate_actions, "ex_date", session, as_of),
             ticker_universe=self.ticker_universe.filter(pl.col("session") <= session),
             news_sentiment=_cut(self.news_sentiment, "session", session, as_of),
+            intraday_prices=_cut(self.intraday_prices, "session", session, as_of),
         )
 
     def since(self, first: date) -> Market:
@@ -62,6 +65,7 @@ class Market:
             corporate_actions=self.corporate_actions.filter(pl.col("ex_date") >= first),
             ticker_universe=self.ticker_universe.filter(pl.col("session") >= first),
             news_sentiment=self.news_sentiment.filter(pl.col("session") >= first),
+            intraday_prices=self.intraday_prices.filter(pl.col("session") >= first),
         )
 
 
@@ -91,6 +95,7 @@ def run(market: Market, session: date, since: date | None = None, params: Featur
         market.ticker_universe.sort(TICKER_UNIVERSE.key),
         market.instruments.sort(INSTRUMENTS.key),
         market.news_sentiment.sort(NEWS_SENTIMENT.key),
+        market.intraday_prices.sort(INTRADAY_PRICES.key),
         moment(session, since, market.calendar),
         params or FeatureParams(),
     )

@@ -9,8 +9,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.features.engine.cross_sections import Members
 from pipeline.features.engine.evaluation import Program, Results
 from pipeline.features.engine.expressions import Expression
+from pipeline.features.engine.layers import arrange, compute_layers, split_sessions, uses_comparisons
 from pipeline.features.engine.window_kernels import Block
 
 ROWS = 256
@@ -37,6 +39,7 @@ def compute(
     rows: int = ROWS,
     tickers: int = TICKERS,
     threads: int = 1,
+    members: Members | None = None,
 ) -> Results:
     """Compute expressions for every session and ticker of a history.
 
@@ -51,13 +54,18 @@ def compute(
         rows: sessions in a block.
         tickers: tickers in a block.
         threads: how many blocks are computed at a time.
+        members: who is compared with whom, where an expression compares.
 
     Returns:
         [expressions, sessions - first, tickers]; NaN where a value cannot be known.
 
     Raises:
-        ValueError: a fact that is missing, or facts of different shapes.
+        ValueError: a fact that is missing, facts of different shapes, or members that are not told.
     """
+    cut = {"rows": rows, "tickers": tickers}
+    if uses_comparisons(expressions):
+        parts = _compare_spans(expressions, facts, members, first, precision, {**cut, "threads": threads})
+        return np.concatenate([values for _, values in parts], axis=1)
     program = Program(expressions)
     shape = _check(facts, program)
     out = np.empty((len(expressions), shape[0] - first, shape[1]), dtype=precision)
@@ -66,7 +74,7 @@ def compute(
         part = out[:, span.start - first : span.end - first, span.left : span.right]
         program.evaluate(_cut(facts, span, program), part)
 
-    spans = split(shape, first, rows, tickers)
+    spans = split(shape, first, **cut)
     if threads == 1:
         for span in spans:
             run(span)
@@ -84,23 +92,59 @@ def compute_blocks(
     precision: npt.DTypeLike = np.float32,
     rows: int = ROWS,
     tickers: int = TICKERS,
+    members: Members | None = None,
 ) -> Iterator[tuple[BlockSpan, Results]]:
     """Compute the same values block by block, for results that are too large to be held together.
 
+    Where tickers are compared, a block has all of them, and as many sessions as keep its memory bounded.
+
     Args:
-        expressions, facts, first, precision, rows, tickers: as `compute` takes them.
+        expressions, facts, first, precision, rows, tickers, members: as `compute` takes them.
 
     Yields:
         Each block with its values, [expressions, its sessions, its tickers].
 
     Raises:
-        ValueError: a fact that is missing, or facts of different shapes.
+        ValueError: a fact that is missing, facts of different shapes, or members that are not told.
     """
+    if uses_comparisons(expressions):
+        cut = {"rows": rows, "tickers": tickers}
+        yield from _compare_spans(expressions, facts, members, first, precision, cut)
+        return
     program = Program(expressions)
     for span in split(_check(facts, program), first, rows, tickers):
         out = np.empty((len(expressions), span.end - span.start, span.right - span.left), dtype=precision)
         program.evaluate(_cut(facts, span, program), out)
         yield span, out
+
+
+def _compare_spans(
+    expressions: Sequence[Expression],
+    facts: Mapping[str, Block],
+    members: Members | None,
+    first: int,
+    precision: npt.DTypeLike,
+    cut: Mapping[str, int],
+) -> Iterator[tuple[BlockSpan, Results]]:
+    """The values of expressions that compare, some sessions of all tickers at a time."""
+    if members is None:
+        raise ValueError(f"{expressions[0].text} and others compare tickers; tell the members")
+    layers = arrange(tuple(expressions))
+    shape = members.counted.shape
+    for base, start, end in split_sessions(max(one.warm_up for one in expressions), first, shape):
+        here = {name: values[base:end] for name, values in facts.items()}
+
+        def evaluate(
+            wanted: Sequence[Expression],
+            held: Mapping[str, Block],
+            at: int,
+            kind: npt.DTypeLike,
+            here: Mapping[str, Block] = here,
+        ) -> Results:
+            return compute(wanted, {**here, **held}, first=at, precision=kind, **cut)  # type: ignore[arg-type]
+
+        values = compute_layers(layers, members.cut(base, end), start - base, evaluate, precision)
+        yield BlockSpan(start, end, 0, shape[1]), values
 
 
 def split(shape: tuple[int, int], first: int, rows: int = ROWS, tickers: int = TICKERS) -> Iterator[BlockSpan]:

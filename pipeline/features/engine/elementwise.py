@@ -35,6 +35,19 @@ def _take_log(one: Block, out: Block) -> None:  # pragma: no cover - compiled
             out[t, j] = math.log(one[t, j]) if one[t, j] > 0 else np.nan
 
 
+@compiled
+def _choose(condition: Block, met: Block, otherwise: Block, out: Block) -> None:  # pragma: no cover - compiled
+    """A condition that is unknown chooses neither."""
+    for t in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            told = condition[t, j]
+            out[t, j] = (met[t, j] if told > 0 else otherwise[t, j]) + (told - told)
+
+
+def _fill(one: Block, other: Block, out: Block) -> None:
+    np.copyto(out, np.where(np.isfinite(one), one, other))
+
+
 ARITHMETIC: dict[str, Arithmetic] = {
     "+": np.add,
     "-": np.subtract,
@@ -45,6 +58,9 @@ ARITHMETIC: dict[str, Arithmetic] = {
     "absolute": np.absolute,
     "greater": _is_greater,
     "log": _take_log,
+    "root": np.sqrt,
+    "where": _choose,
+    "if_known": _fill,
 }
 """What computes each operation: called with its inputs and the array for the result."""
 

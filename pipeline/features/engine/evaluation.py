@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.features.engine import sorted_windows, window_kernels
+from pipeline.features.engine import sorted_windows, weighted_windows, window_kernels
 from pipeline.features.engine.elementwise import ARITHMETIC, keep_finite
 from pipeline.features.engine.expressions import Expression, walk
 from pipeline.features.engine.window_kernels import Block
@@ -36,6 +36,8 @@ FAMILIES = (
     Family(window_kernels.rank_newest, ("rank",)),
     Family(window_kernels.correlate, ("correlation",)),
     Family(sorted_windows.find_quantiles, ("quantile",)),
+    Family(weighted_windows.sum_where, ("total_where", "mean_where")),
+    Family(weighted_windows.fit_slopes, ("beta",)),
 )
 FAMILY_OF = {operation: family for family in FAMILIES for operation in family.outputs}
 
@@ -151,6 +153,8 @@ def _compute(step: Step, inputs: list[Block], facts: Mapping[str, Block], pool: 
     rows = slice(step.first, None)
     if one.operation == "lag":
         out[rows] = inputs[0][step.first - one.window : len(out) - one.window]
+    elif one.operation == "weighted_total":
+        weighted_windows.weigh_window(inputs[0], np.array(one.weights), step.first, out)
     else:
         ARITHMETIC[one.operation](*[array[rows] for array in inputs], out=out[rows])
     return {one: out}

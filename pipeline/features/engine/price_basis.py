@@ -5,13 +5,14 @@ close c that goes ex a dividend d with a split of `ratio` new shares for each ol
 c / ((c + d) x ratio) of what they were, as for total returns, and earlier volumes `ratio` times. In a window without
 an action nothing is scaled, so its numbers are exactly the traded ones, and no value depends on where a range starts.
 
-A ticker's sessions between two actions share a basis and are computed together, as one column of a block.
+A ticker's sessions between two actions share a basis and are computed together, as one column of a block. What compares
+tickers takes each one's value in the basis of the session that is compared, and is a pure number afterwards.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -21,9 +22,12 @@ import polars as pl
 
 from pipeline.features.as_of import Epoch
 from pipeline.features.engine.blocks import ROWS
-from pipeline.features.engine.evaluation import Program
+from pipeline.features.engine.cross_sections import Members
+from pipeline.features.engine.evaluation import Program, Results
 from pipeline.features.engine.expressions import Expression
+from pipeline.features.engine.layers import arrange, compute_layers, split_sessions, uses_comparisons
 from pipeline.features.engine.window_kernels import Block
+from pipeline.features.facts.declarations import find_scale
 from pipeline.features.panel import Floats, Ints, Panel
 from pipeline.market.returns import daily_total_returns
 from pipeline.market.sessions import Sessions
@@ -41,6 +45,17 @@ class TradedPrices:
     price_scale: Floats
     """What earlier prices are multiplied by at a session; 1 without an action. The same for volumes."""
     volume_scale: Floats
+    members: Members | None = None
+    """Who is compared with whom, where an expression compares."""
+
+    def cut(self, start: int, end: int) -> TradedPrices:
+        """Those of some sessions, the end excluded."""
+        return TradedPrices(
+            {name: values[start:end] for name, values in self.facts.items()},
+            self.price_scale[start:end],
+            self.volume_scale[start:end],
+            self.members.cut(start, end) if self.members else None,
+        )
 
 
 def lay_out_prices(epoch: Epoch, panel: Panel, calendar: Sessions) -> TradedPrices:
@@ -82,23 +97,47 @@ def _carry_forward(values: Floats) -> Floats:
     return np.take_along_axis(values, np.maximum.accumulate(rows, axis=0), axis=0)
 
 
-def compute_in_basis(expressions: Sequence[Expression], prices: TradedPrices, first: int) -> npt.NDArray[np.float32]:
+def compute_in_basis(expressions: Sequence[Expression], prices: TradedPrices, first: int) -> Results:
     """Compute expressions for the sessions from row `first` of the prices on.
 
     Args:
-        expressions: of the facts open, high, low, close, vwap and volume.
-        prices: with as many rows before `first` as the expressions look back on.
+        expressions: of facts that the prices have.
+        prices: with as many rows before `first` as the expressions look back on, and members where one compares.
         first: the first session to compute.
 
     Returns:
         [expressions, sessions, tickers] float32, NaN where a value cannot be known.
     """
+    if prices.members is None or not uses_comparisons(expressions):
+        return _compute_tickers(expressions, prices, first, np.float32)
+    warm_up = max(one.warm_up for one in expressions)
+    parts = [
+        _compute_compared(expressions, prices.cut(base, end), start - base)
+        for base, start, end in split_sessions(warm_up, first, prices.price_scale.shape)
+    ]
+    return np.concatenate(parts, axis=1)
+
+
+def _compute_compared(expressions: Sequence[Expression], prices: TradedPrices, first: int) -> Results:
+    """Expressions that compare: what is compared at a session is computed in that session's own basis."""
+
+    def evaluate(wanted: Sequence[Expression], held: Mapping[str, Block], start: int, kind: npt.DTypeLike) -> Results:
+        return _compute_tickers(wanted, replace(prices, facts={**prices.facts, **held}), start, kind)
+
+    assert prices.members is not None
+    return compute_layers(arrange(tuple(expressions)), prices.members, first, evaluate, np.float32)
+
+
+def _compute_tickers(
+    expressions: Sequence[Expression], prices: TradedPrices, first: int, precision: npt.DTypeLike
+) -> Results:
+    """Expressions in which every ticker stands for itself."""
     program = _compile(tuple(expressions))
     rows, tickers = prices.price_scale.shape
-    out = np.full((len(expressions), rows - first, tickers), np.nan, dtype=np.float32)
+    out = np.full((len(expressions), rows - first, tickers), np.nan, dtype=precision)
     for columns in _pack(_cut_at_actions(prices, first), program.warm_up):
         longest = columns[0].sessions
-        values = np.empty((len(expressions), longest, len(columns)), dtype=np.float32)
+        values = np.empty((len(expressions), longest, len(columns)), dtype=precision)
         program.evaluate(_gather(prices, columns, program), values)
         for place, one in enumerate(columns):
             start = one.start - first
@@ -149,10 +188,13 @@ def _gather(prices: TradedPrices, columns: Sequence[Column], program: Program) -
     known = (rows >= 0) & (rows < start + [one.sessions for one in columns])
     rows = np.where(known, rows, 0)
     found = {name: np.where(known, prices.facts[name][rows, ticker], np.nan) for name in program.facts}
-    scales = {"volume": _link(prices.volume_scale, rows, ticker, before)}
-    price_scale = _link(prices.price_scale, rows, ticker, before)
+    scales = {
+        "price": _link(prices.price_scale, rows, ticker, before),
+        "volume": _link(prices.volume_scale, rows, ticker, before),
+        "none": 1.0,
+    }
     for name, values in found.items():
-        values[:before] *= scales.get(name, price_scale)
+        values[:before] *= scales[find_scale(name)]
     return found
 
 

@@ -35,6 +35,7 @@ from pipeline.features.engine.expressions import (
 )
 from pipeline.features.feature import Feature
 
+SOURCE = "Yang et al. 2020, Qlib: An AI-oriented Quantitative Investment Platform, arXiv:2009.11189"
 WINDOWS = (5, 10, 20, 30, 60)
 TINY = 1e-12
 """Added to what is divided by, as published."""
@@ -144,7 +145,7 @@ def _declare(factor: str, expression: Expression) -> Feature:
     name, window = re.fullmatch(r"(K[A-Z]+2?|[A-Z]+)(\d*)", factor).groups()  # type: ignore[union-attr]
     unit = next((unit for pattern, unit in _UNITS.items() if re.fullmatch(pattern, name)), "of the close")
     parts = ["alpha158", name.lower(), *([window] if window else [])]
-    return Feature.express("_".join(parts), "alpha158", unit, expression)
+    return Feature.express("_".join(parts), "alpha158", unit, expression, SOURCE)
 
 
 FEATURES = tuple(_declare(factor, expression) for factor, expression in ALPHA158.items())

@@ -41,6 +41,7 @@ def test_one_is_explained_with_formula_hash_and_how_its_values_lie(run: Run, lak
     assert code == exit_codes.DONE
     assert "correlation(close, log(volume + 1), 20)" in out
     assert '[plugins] feature_sets = ["alpha158"]' in out
+    assert "source      Blitz, Huij and Martens 2011" in run("features", "pure_momentum_120_20")[1]
 
 
 def test_one_is_drawn_for_a_ticker_with_its_first_and_last_session(run: Run, lake: Lake) -> None:

@@ -10,7 +10,9 @@ import polars as pl
 import pytest
 
 from lake.tables.market import CORPORATE_ACTIONS
-from pipeline.models.dataset import Examples, label_examples, session_means
+from pipeline.features.catalogue import NAMED_SETS, choose
+from pipeline.features.feature_set import extend, feature_set
+from pipeline.models.dataset import Examples, label_examples, list_input_features, session_means
 from tests.frames.models import CALENDAR, FEATURES, SMALL, Market, market
 
 
@@ -153,3 +155,16 @@ def test_a_feature_without_a_value_in_a_complete_row_is_named(value: float | Non
     first = f"1 of 80 complete feature rows lack a value of 'rsi_14', the first is T001 at {CALENDAR.days[12]}; compute"
     with pytest.raises(ValueError, match=first):
         examples(replace(world, feature_rows=rows))
+
+
+def test_what_this_lake_knows_too_seldom_of_a_named_set_is_not_learned_from_unless_it_is_named() -> None:
+    chosen = feature_set(extend(choose(["pure_momentum"])))
+    names = [feature.name for feature in NAMED_SETS["pure_momentum"]]
+    rows = market(tickers=2, sessions=40).feature_rows
+    often, seldom = (pl.int_range(pl.len()) % 10 < share for share in (8, 7))
+    known = [pl.when(seldom if name == "pure_return_5" else often).then(1.0).alias(name) for name in names]
+    rows = rows.with_columns(known)
+    inputs = list_input_features(replace(SMALL, features=()), chosen, rows)
+    assert set(chosen.names) - set(inputs) == {"pure_return_5"}
+    named = replace(SMALL, features=("return_1", "pure_return_5"))
+    assert list_input_features(named, chosen, rows) == named.features
