@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,8 @@ from lake.lineage import find_rows
 from lake.store import Lake
 from lake.tables import TABLES
 
+Derive = Callable[[Table, pl.DataFrame], pl.DataFrame]
+"""Tells the rows of a table that are derived from some rows of another."""
 _SEEN, _ROW = "seen at", "row number"
 """Names of helper columns that no table has."""
 
@@ -28,14 +30,16 @@ class Impact:
     """Whole rows, with the run that wrote each, sorted by key."""
 
 
-def trace_impact(lake: Lake, table: Table, key: Mapping[str, Any], reach: int) -> list[Impact]:
+def trace_impact(
+    lake: Lake, table: Table, key: Mapping[str, Any], derive: Mapping[str, Derive] | None = None
+) -> list[Impact]:
     """Follow the references of the contracts upwards from the rows of that key, as published.
 
     Args:
         lake: to look in.
         table: where the rows are.
         key: column -> value.
-        reach: sessions for which a bar counts in the features of later sessions: the look-back of their stage.
+        derive: table -> what tells which of its rows are derived from others, where its columns say too little.
 
     Returns:
         One entry per table with rows derived from them, in the order data flows.
@@ -55,8 +59,12 @@ def trace_impact(lake: Lake, table: Table, key: Mapping[str, Any], reach: int) -
         ]
         if not references:
             continue
-        rows = lake.read(TABLES[name])
-        hits = [_select_derived(rows, name, reference, used[reference.table], reach) for reference in references]
+        if derive and name in derive:
+            sources = dict.fromkeys(reference.table for reference in references)
+            hits = [derive[name](TABLES[source], used[source]) for source in sources]
+        else:
+            rows = lake.read(TABLES[name])
+            hits = [_select_derived(rows, reference, used[reference.table]) for reference in references]
         derived = pl.concat(hits).unique(subset=list(TABLES[name].key), keep="first").sort(TABLES[name].key)
         if not derived.is_empty():
             used[name] = derived
@@ -80,12 +88,8 @@ def _sort_downstream(start: str) -> list[str]:
     return order
 
 
-def _select_derived(
-    rows: pl.DataFrame, name: str, reference: Reference, used: pl.DataFrame, reach: int
-) -> pl.DataFrame:
+def _select_derived(rows: pl.DataFrame, reference: Reference, used: pl.DataFrame) -> pl.DataFrame:
     """The rows of a table that refer to rows used: by equal columns, or by a span of sessions that contains them."""
-    if (reference.table, name) == ("market_prices", "feature_rows"):
-        return _select_within_reach(rows, used, reach)
     if reference.span is not None:
         return _select_spanning(rows, used, reference, reference.span)
     columns = reference.columns
@@ -110,16 +114,3 @@ def _select_spanning(
     both = numbered.join(at.unique(), on=on) if on else numbered.join(at.unique(), how="cross")
     hits = both.filter(pl.col(_SEEN).is_between(*span))[_ROW].unique()
     return numbered.filter(pl.col(_ROW).is_in(hits.implode())).drop(_ROW)
-
-
-def _select_within_reach(rows: pl.DataFrame, used: pl.DataFrame, reach: int) -> pl.DataFrame:
-    """A bar counts in the features of its own session and of the `reach` sessions after it."""
-    sessions = rows.select("session").unique().sort("session").with_row_index("number")
-    numbered = rows.join(sessions, on="session")
-    at = used.select("ticker", "session").unique().sort("session")
-    # A bar older than all features takes the number of the first session that has any.
-    firsts = at.join_asof(sessions, on="session", strategy="forward").select("ticker", pl.col("number").alias(_SEEN))
-    near = numbered.join(firsts, on="ticker").filter(
-        (pl.col("number") >= pl.col(_SEEN)) & (pl.col("number") <= pl.col(_SEEN) + reach)
-    )
-    return near.select(rows.columns).unique(subset=list(TABLES["feature_rows"].key), maintain_order=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,10 @@ from lake.tables.control import RUNS
 
 MAX_BREADTH = 25
 """Rows of one reference that a walk follows; it counts those it does not follow."""
+USED = "used"
+"""The column of a source's rows that names those of their columns that are used."""
+Sources = Callable[[Mapping[str, Any]], Sequence[tuple[Table, pl.DataFrame]]]
+"""Tells all rows that a row is derived from, table by table, with USED beside their columns."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,7 @@ class Hop:
     depth: int
     table: str
     version: int
+    """The version of the table that has it: the one that was read, where that is known, or the published one."""
     run_id: str
     key: dict[str, Any]
     row: dict[str, Any]
@@ -33,6 +38,8 @@ class Hop:
     """Table -> version that the run read, where a run wrote it."""
     not_followed: dict[str, int] = field(default_factory=dict)
     """Table -> further rows it is derived from, which the walk did not follow."""
+    used: tuple[str, ...] = ()
+    """Its columns that are used, where that is known."""
 
 
 def find_rows(lake: Lake, table: Table, key: Mapping[str, Any]) -> pl.DataFrame:
@@ -52,7 +59,12 @@ def find_rows(lake: Lake, table: Table, key: Mapping[str, Any]) -> pl.DataFrame:
 
 
 def trace(
-    lake: Lake, table: Table, key: Mapping[str, Any], breadth: int = MAX_BREADTH, depth: int | None = None
+    lake: Lake,
+    table: Table,
+    key: Mapping[str, Any],
+    breadth: int = MAX_BREADTH,
+    depth: int | None = None,
+    sources: Mapping[str, Sources] | None = None,
 ) -> list[Hop]:
     """Walk from the first row of that key to everything it is derived from, depth first; each row is visited once.
 
@@ -62,13 +74,18 @@ def trace(
         key: column -> value.
         breadth: rows of one reference that the walk follows; the rest are counted.
         depth: steps from the row after which it ends; None follows to the roots.
+        sources: table -> what tells the rows that one of its rows is derived from, where its columns say too little.
+            All that it tells of the first row are listed, and the last `breadth` of each table followed.
 
     Raises:
         NoSuchError: if there is no such row.
     """
     row = find_rows(lake, table, key).row(0, named=True)
     walk = _Walk(lake, breadth, depth)
-    walk.visit(table, row, 0)
+    if sources and table.name in sources:
+        walk.visit_all(table, row, sources[table.name](row))
+    else:
+        walk.visit(table, row, 0)
     return walk.hops
 
 
@@ -118,20 +135,48 @@ class _Walk:
 
     def visit(self, table: Table, row: dict[str, Any], depth: int) -> None:
         """Visit a row and all that it is derived from."""
-        own = {name: row[name] for name in table.key}
-        if (table.name, str(own)) in self._visited:
-            return
-        self._visited.add((table.name, str(own)))
-        not_followed: dict[str, int] = {}
+        if self._enter(table, row):
+            self._follow(table, row, self._list(table, row, depth))
+
+    def visit_all(self, table: Table, row: dict[str, Any], sources: Sequence[tuple[Table, pl.DataFrame]]) -> None:
+        """Visit a row and list every one of its sources; the last of each table are followed."""
+        self._enter(table, row)
+        read = self._list(table, row, 0).inputs
+        told = [(target, rows.to_dicts()) for target, rows in sources]
+        for target, rows in told:
+            for one in rows:
+                self._enter(target, one)
+        for target, rows in told:
+            for number, one in enumerate(rows):
+                used, version = tuple(one.pop(USED)), read.get(target.name)
+                hop = self._list(target, one, 1, version, used)
+                if number >= len(rows) - self.breadth:
+                    self._follow(target, one, hop)
+
+    def _enter(self, table: Table, row: Mapping[str, Any]) -> bool:
+        """Whether it is the first visit to a row."""
+        mark = (table.name, str({name: row[name] for name in table.key}))
+        new = mark not in self._visited
+        self._visited.add(mark)
+        return new
+
+    def _list(
+        self, table: Table, row: dict[str, Any], depth: int, version: int | None = None, used: tuple[str, ...] = ()
+    ) -> Hop:
+        key = {name: row[name] for name in table.key}
         run_id = row[RUN_ID]
-        version = self.lake.version(table)
-        self.hops.append(Hop(depth, table.name, version, run_id, own, row, self._read_inputs(run_id), not_followed))
-        for reference in table.references if depth != self.depth else ():
+        inputs, at = self._read_inputs(run_id), self.lake.version(table) if version is None else version
+        self.hops.append(Hop(depth, table.name, at, run_id, key, row, inputs, {}, used))
+        return self.hops[-1]
+
+    def _follow(self, table: Table, row: dict[str, Any], hop: Hop) -> None:
+        for reference in table.references if hop.depth != self.depth else ():
             found = read_sources(self.lake, row, reference)
             if found.height > self.breadth:
-                not_followed[reference.table] = not_followed.get(reference.table, 0) + found.height - self.breadth
+                left = hop.not_followed.get(reference.table, 0) + found.height - self.breadth
+                hop.not_followed[reference.table] = left
             for one in found.tail(self.breadth).iter_rows(named=True):
-                self.visit(TABLES[reference.table], one, depth + 1)
+                self.visit(TABLES[reference.table], one, hop.depth + 1)
 
     def _read_inputs(self, run_id: str) -> dict[str, int]:
         if run_id not in self._inputs:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from pipeline.features.engine.expressions import deviation, fact, lag
 from pipeline.features.feature import Feature
 from pipeline.features.panel import Floats
+from pipeline.features.provenance.uses import grown
 from pipeline.features.trailing_window import View, ln
 from pipeline.models.members.member import Arrays, Choices, FitTask, Fitted, Sizes
 from pipeline.models.members.naive import centred_quantiles
@@ -75,6 +76,7 @@ FEATURES = (
         formula="ln of the highest H over the lowest L, 10 sessions",
         warm_up=9,
         kernel=squeeze_10,
+        uses=(grown("high low", 10),),
     ),
     Feature.express("calm_10", "risk", "ratio", deviation(GROWTH, 10) / deviation(GROWTH, 60)),
 )

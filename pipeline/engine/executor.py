@@ -112,6 +112,13 @@ class Executor:
 
     def compute(self, stage: Stage, recipe: Recipe) -> pl.DataFrame:
         """The rows a stage gives for a recipe: a function of the pinned versions and nothing else. Writes nothing."""
+        frames, moment = self.read_inputs(stage, recipe)
+        params = parse_params(stage, recipe.params)
+        first = [self._answering(stage)] if stage.kind == "landing" else []
+        return stage.writes.check(stage.function(*first, *frames.values(), moment, params))
+
+    def read_inputs(self, stage: Stage, recipe: Recipe) -> tuple[dict[str, pl.DataFrame], Moment]:
+        """What a stage sees for a recipe: its frames by their tables' names, and where in time it stands."""
         moment = Moment(
             session=recipe.session,
             since=recipe.since,
@@ -122,14 +129,20 @@ class Executor:
             currency=recipe.params.get(CURRENCY, ""),
             extensions=self.plugins.restore(stage.uses, recipe.params.get(EXTENSIONS, {})),
         )
-        # A table that the run did not know yet is empty for it, as it was.
+        return self._read_all(stage, moment), moment
+
+    def read_now(self, stage: Stage, since: date, session: date) -> tuple[dict[str, pl.DataFrame], Moment]:
+        """The same for a run that would begin now, of the sessions from `since` to `session`."""
+        moment = self._moment(stage, (since, session))
+        return self._read_all(stage, moment), moment
+
+    def _read_all(self, stage: Stage, moment: Moment) -> dict[str, pl.DataFrame]:
         frames: dict[str, pl.DataFrame] = {}
         for read in stage.reads:
-            version = recipe.inputs.get(read.table.name, 0)
+            # A table that the run did not know yet is empty for it, as it was.
+            version = moment.versions.get(read.table.name, 0)
             frames[read.table.name] = self._read(read, version, moment, frames)
-        params = parse_params(stage, recipe.params)
-        first = [self._answering(stage)] if stage.kind == "landing" else []
-        return stage.writes.check(stage.function(*first, *frames.values(), moment, params))
+        return frames
 
     def holds(self, condition: Condition, stage: Stage, session: date) -> bool:
         """Whether a condition holds at a session, where the stage would run."""

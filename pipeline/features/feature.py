@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from pipeline.features.engine.expressions import Expression
 from pipeline.features.panel import DEPTH, Floats
+from pipeline.features.provenance.uses import Use
 from pipeline.features.trailing_window import View
 
 Kernel = Callable[[View], Floats]
@@ -42,6 +43,9 @@ class Feature:
     """What computes it: a function of a View, or an expression, which is computed for many sessions at once."""
     source: str = ""
     """Who published the formula, or what it follows; empty where it is nobody's in particular."""
+    uses: tuple[Use, ...] | None = None
+    """What its values are made of, for a kernel: `provenance.uses` has the words. Without it, all that the kernel asks
+    a view for counts. An expression says it itself."""
 
     @staticmethod
     def express(name: str, family: str, unit: str, expression: Expression, source: str = "") -> Feature:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import date
 from typing import NamedTuple
 
@@ -56,23 +57,47 @@ def features(
     hold; computing a range at once or session by session gives the same bits. A ticker's history is that of the
     company that has it at the session, under whatever ticker it traded before.
     """
-    benchmarks = instruments.filter(pl.col("role") == "benchmark").select("ticker")
     chosen = feature_set(moment.extensions)
     viewed, expressed, order = _part(chosen)
-    listed = ticker_universe.join(benchmarks, on="ticker", how="anti", maintain_order="left")
-    facts = Facts(market_prices, _choose_actions(corporate_actions, moment, params), news_sentiment)
+    facts = Facts(market_prices, corporate_actions, news_sentiment)
     blocks: list[_Block] = []
-    for epoch in epochs(facts, moment):
-        companies = _trace_companies(epoch, params)
-        named = name_epoch(epoch, companies)
-        panel = build_panel(named, companies.name_companies(listed, "session"), moment.calendar, params)
+    for named, panel, companies in lay_out(facts, ticker_universe, instruments, moment, params):
         values = _compute_expressions(expressed, named, panel, _KnownBars(intraday_prices, moment, companies))
-        for number, session in enumerate(epoch.sessions):
+        for number, session in enumerate(named.sessions):
             view = View(panel, session, _calendar_at(session, moment, params), params)
             tickers = companies.list_tickers(panel.tickers_at(view.has_row), session)
             both = np.hstack([evaluate(view, viewed), values[:, number, view.has_row].T])
             blocks.append(_Block(session, tickers, both[:, order]).in_order())
     return _frame(blocks, chosen)
+
+
+class EpochPanel(NamedTuple):
+    """The facts of sessions that share one state of knowledge, by company."""
+
+    epoch: Epoch
+    panel: Panel
+    companies: Securities
+
+
+def lay_out(
+    facts: Facts, ticker_universe: pl.DataFrame, instruments: pl.DataFrame, moment: Moment, params: FeatureParams
+) -> Iterator[EpochPanel]:
+    """Lay out what the sessions to compute could know, one state of knowledge after the other."""
+    chosen = replace(facts, corporate_actions=_choose_actions(facts.corporate_actions, moment, params))
+    for epoch in epochs(chosen, moment):
+        yield lay_out_epoch(epoch, ticker_universe, instruments, moment.calendar, params)
+
+
+def lay_out_epoch(
+    epoch: Epoch, ticker_universe: pl.DataFrame, instruments: pl.DataFrame, calendar: Sessions, params: FeatureParams
+) -> EpochPanel:
+    """Lay out one state of knowledge: companies in the place of tickers, without the benchmarks."""
+    benchmarks = instruments.filter(pl.col("role") == "benchmark").select("ticker")
+    listed = ticker_universe.join(benchmarks, on="ticker", how="anti", maintain_order="left")
+    companies = _trace_companies(epoch, params)
+    named = name_epoch(epoch, companies)
+    panel = build_panel(named, companies.name_companies(listed, "session"), calendar, params)
+    return EpochPanel(named, panel, companies)
 
 
 class _Parts(NamedTuple):

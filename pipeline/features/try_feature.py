@@ -12,6 +12,7 @@ from pipeline.features.facts.declarations import FACTS, list_facts
 from pipeline.features.feature import Feature
 from pipeline.features.panel import DEPTH, MARGIN, Floats, Panel
 from pipeline.features.params import FeatureParams
+from pipeline.features.provenance.try_uses import refuse_unnamed_uses
 from pipeline.features.trailing_window import View
 from pipeline.market.sessions import Sessions
 
@@ -48,6 +49,7 @@ def try_feature(feature: Feature, calendar: Sessions) -> None:
             f"feature {feature.name!r} looks ahead: it changes with sessions after its own; "
             "let the kernel read the view, which ends at its session, and not the panel behind it"
         )
+    refuse_unnamed_uses(feature, feature.kernel, panel, AT, calendar)
 
 
 def _refuse_unknown_facts(name: str, expression: Expression) -> None:

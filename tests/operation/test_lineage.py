@@ -10,7 +10,6 @@ from lake.lineage import MAX_BREADTH, find_rows, read_sources, trace
 from lake.tables import TABLES
 from tests.operation.conftest import Operation
 
-REACH = 252
 DERIVED = [name for name, table in TABLES.items() if not table.root]
 SAMPLED = 12
 RARE = {
@@ -63,7 +62,7 @@ def test_a_trade_leads_to_the_vendors_own_words_and_they_lead_back_to_it(operati
     assert {"trade_plans", "predictions", "feature_windows", "feature_rows", "market_prices", "raw_prices"} <= way
     assert hops[0].inputs["trade_plans"] > 0
     bar = next(hop for hop in hops if hop.table == "market_prices" and hop.row["ticker"] == row["ticker"])
-    upwards = {one.table: one.rows for one in trace_impact(operation.lake, TABLES["market_prices"], bar.key, REACH)}
+    upwards = {one.table: one.rows for one in trace_impact(operation.lake, TABLES["market_prices"], bar.key)}
     assert row["trade_id"] in upwards["executed_trades"]["trade_id"].to_list()
     for table in ("feature_rows", "feature_windows", "predictions", "trade_plans", "ledger_entries"):
         assert upwards[table].height, table
@@ -81,7 +80,7 @@ def test_a_bar_that_a_model_was_trained_on_names_the_model_and_not_all_it_foreca
     model = sample(operation, "model_registry").row(0, named=True)
     bars = operation.lake.read(TABLES["market_prices"], since=model["train_first"], until=model["train_first"])
     key = {name: bars.row(0, named=True)[name] for name in ("ticker", "session")}
-    above = {one.table: one for one in trace_impact(operation.lake, TABLES["market_prices"], key, 5)}
+    above = {one.table: one for one in trace_impact(operation.lake, TABLES["market_prices"], key)}
     assert model["model_id"] in above["model_registry"].rows["model_id"].to_list()
     assert "predictions" not in above
 
@@ -97,7 +96,7 @@ def test_both_directions_agree(operation: Operation, name: str) -> None:
             if below.is_empty():
                 continue
             key = {column: below.row(-1, named=True)[column] for column in TABLES[target].key}
-            above = {one.table: one.rows for one in trace_impact(operation.lake, TABLES[target], key, REACH)}
+            above = {one.table: one.rows for one in trace_impact(operation.lake, TABLES[target], key)}
             own = pl.DataFrame(
                 [{column: row[column] for column in TABLES[name].key}],
                 schema_overrides={column: TABLES[name].schema[column] for column in TABLES[name].key},

@@ -110,7 +110,7 @@ def test_what_rests_on_a_bar_is_what_leads_back_to_it(copy: Copy) -> None:
     lake = Lake.open(copy())
     window = lake.read(FEATURE_WINDOWS).row(0, named=True)
     bar = {"ticker": window["ticker"], "session": str(window["session"])}
-    found = {one.table: one.rows for one in trace_impact(lake, MARKET_PRICES, bar, reach=60)}
+    found = {one.table: one.rows for one in trace_impact(lake, MARKET_PRICES, bar)}
     assert found["feature_rows"]["ticker"].unique().to_list() == [window["ticker"]]
     assert found["feature_rows"]["session"].min() == window["session"]
     last = found["predictions"].sort("session").row(-1, named=True)
@@ -122,5 +122,5 @@ def test_nothing_rests_on_a_bar_before_its_session(copy: Copy) -> None:
     lake = Lake.open(copy())
     latest = lake.read(MARKET_PRICES)["session"].max()
     ticker = lake.read(FEATURE_WINDOWS)["ticker"][0]
-    for one in trace_impact(lake, MARKET_PRICES, {"ticker": ticker, "session": str(latest)}, reach=60):
+    for one in trace_impact(lake, MARKET_PRICES, {"ticker": ticker, "session": str(latest)}):
         assert one.rows["session"].min() == latest, one.table

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,6 +10,8 @@ from pipeline.features.families.risk import dollar_volume_20, relative_volume_20
 from pipeline.features.families.trend import log_return
 from pipeline.features.feature import Feature, Kernel
 from pipeline.features.panel import Floats
+from pipeline.features.provenance import uses
+from pipeline.features.provenance.uses import Use
 from pipeline.features.trailing_window import View, deviation, mean, total
 
 
@@ -106,6 +108,12 @@ def _same_for_all(view: View, value: float) -> Floats:
     return np.full(len(view.members), value)
 
 
+def _against_sector(own: Use, feature: str) -> tuple[Use, ...]:
+    """A ticker that is its sector's only member is compared with itself, which gives 0 whatever its prices are."""
+    both = replace(own, compares=feature), *uses.compared([own], feature, "sector")
+    return tuple(replace(use, only="others") for use in both)
+
+
 RANK = tuple(
     Feature(
         f"rank_{name}",
@@ -114,14 +122,15 @@ RANK = tuple(
         formula=f"share of universe members with a lower {name} less share with a higher one, itself left out",
         warm_up=warm_up,
         kernel=rank(name, of),
+        uses=(own, *uses.compared([own], name, "members")),
     )
-    for name, warm_up, of in (
-        ("return_5", 5, log_return(5)),
-        ("return_20", 20, log_return(20)),
-        ("return_60", 60, log_return(60)),
-        ("volatility_20", 20, volatility(20)),
-        ("dollar_volume_20", 19, dollar_volume_20),
-        ("relative_volume_20", 19, relative_volume_20),
+    for name, warm_up, of, own in (
+        ("return_5", 5, log_return(5), uses.grown("close", (0, 5))),
+        ("return_20", 20, log_return(20), uses.grown("close", (0, 20))),
+        ("return_60", 60, log_return(60), uses.grown("close", (0, 60))),
+        ("volatility_20", 20, volatility(20), uses.grown("close", 21)),
+        ("dollar_volume_20", 19, dollar_volume_20, uses.traded("close volume", 20)),
+        ("relative_volume_20", 19, relative_volume_20, uses.shares(20)),
     )
 )
 
@@ -133,6 +142,7 @@ MARKET = (
         formula="equal-weight return of the universe's members, 20 sessions",
         warm_up=20,
         kernel=market_return_20,
+        uses=(uses.market(20),),
     ),
     Feature(
         "market_volatility_20",
@@ -141,6 +151,7 @@ MARKET = (
         formula="sample sd of the members' equal-weight return, 20 sessions",
         warm_up=20,
         kernel=market_volatility_20,
+        uses=(uses.market(20),),
     ),
     Feature(
         "beta_60",
@@ -149,6 +160,10 @@ MARKET = (
         formula="covariance of return_1 with the members' equal-weight return over its variance, 60 sessions",
         warm_up=60,
         kernel=beta_60,
+        uses=(
+            uses.grown("close", 61),
+            uses.market(60),
+        ),
     ),
     Feature(
         "correlation_60",
@@ -157,6 +172,10 @@ MARKET = (
         formula="of return_1 with the members' equal-weight return, 60 sessions",
         warm_up=60,
         kernel=correlation_60,
+        uses=(
+            uses.grown("close", 61),
+            uses.market(60),
+        ),
     ),
     *(
         Feature(
@@ -166,6 +185,10 @@ MARKET = (
             formula=f"return_{n} less beta_60 times the members' equal-weight return over {n} sessions",
             warm_up=60,
             kernel=residual_return(n),
+            uses=(
+                uses.grown("close", 61),
+                uses.market(60),
+            ),
         )
         for n in (1, 5, 20, 60)
     ),
@@ -176,6 +199,10 @@ MARKET = (
         formula="volatility_60 x sqrt(1 - correlation_60^2): what the market does not explain",
         warm_up=60,
         kernel=residual_volatility_60,
+        uses=(
+            uses.grown("close", 61),
+            uses.market(60),
+        ),
     ),
     Feature(
         "sector_return_5",
@@ -184,6 +211,7 @@ MARKET = (
         formula="return_5 less its mean over the sector's members",
         warm_up=5,
         kernel=sector_return(5),
+        uses=_against_sector(uses.grown("close", (0, 5)), "return_5"),
     ),
     Feature(
         "sector_return_20",
@@ -192,6 +220,7 @@ MARKET = (
         formula="return_20 less its mean over the sector's members",
         warm_up=20,
         kernel=sector_return(20),
+        uses=_against_sector(uses.grown("close", (0, 20)), "return_20"),
     ),
 )
 

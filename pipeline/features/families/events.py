@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from pipeline.features.families.context import sector_mean
 from pipeline.features.feature import Feature, Kernel
 from pipeline.features.panel import Floats
+from pipeline.features.provenance import uses
 from pipeline.features.trailing_window import View, ln1p, total, weighted_sum
 
 
@@ -104,6 +106,7 @@ CALENDAR = (
         formula="sin(2 pi weekday/7), Monday 0",
         warm_up=0,
         kernel=weekday_sin,
+        uses=(),
     ),
     Feature(
         "weekday_cos",
@@ -112,6 +115,7 @@ CALENDAR = (
         formula="cos(2 pi weekday/7), Monday 0",
         warm_up=0,
         kernel=weekday_cos,
+        uses=(),
     ),
     Feature(
         "month_since",
@@ -120,6 +124,7 @@ CALENDAR = (
         formula="sessions of the month before this one",
         warm_up=0,
         kernel=month_since,
+        uses=(),
     ),
     Feature(
         "month_till",
@@ -128,6 +133,7 @@ CALENDAR = (
         formula="sessions of the month after this one, as the exchange has scheduled them",
         warm_up=0,
         kernel=month_till,
+        uses=(),
     ),
     Feature(
         "month_turn",
@@ -136,6 +142,7 @@ CALENDAR = (
         formula="1 on the last and the first three sessions of a month (Lakonishok and Smidt 1988)",
         warm_up=0,
         kernel=month_turn,
+        uses=(),
     ),
     Feature(
         "half_day",
@@ -144,6 +151,7 @@ CALENDAR = (
         formula="1 if the session is shorter than 80 % of the longest of the last 20",
         warm_up=19,
         kernel=half_day,
+        uses=(),
     ),
 )
 
@@ -155,6 +163,7 @@ SENTIMENT = (
         formula="S/(W + prior): S sums strength x score and W strength over the session's articles; no news is 0",
         warm_up=0,
         kernel=sentiment(1),
+        uses=(uses.news("score strength", 1),),
     ),
     *(
         Feature(
@@ -166,6 +175,7 @@ SENTIMENT = (
             ),
             warm_up=3 * n - 1,
             kernel=sentiment(n),
+            uses=(uses.news("score strength", 3 * n),),
         )
         for n in (3, 5, 10)
     ),
@@ -176,6 +186,7 @@ SENTIMENT = (
         formula="ln(1 + articles of the session), scored or not",
         warm_up=0,
         kernel=news_count(1),
+        uses=(uses.news("article_id", 1),),
     ),
     Feature(
         "news_count_10",
@@ -184,6 +195,7 @@ SENTIMENT = (
         formula="ln(1 + articles of 10 sessions), scored or not",
         warm_up=9,
         kernel=news_count(10),
+        uses=(uses.news("article_id", 10),),
     ),
     Feature(
         "sentiment_surprise",
@@ -192,6 +204,7 @@ SENTIMENT = (
         formula="sentiment_1 less sentiment_10 of the session before; 0 without news today",
         warm_up=30,
         kernel=sentiment_surprise,
+        uses=(replace(uses.news("score strength", 31), only="news"),),
     ),
     Feature(
         "sector_sentiment_5",
@@ -200,6 +213,7 @@ SENTIMENT = (
         formula="mean sentiment_5 over the sector's members",
         warm_up=14,
         kernel=sector_sentiment_5,
+        uses=uses.compared([uses.news("score strength", 15)], "sentiment_5", "sector"),
     ),
 )
 

@@ -9,6 +9,7 @@ import numpy as np
 from pipeline.features.families.trend import average_true_range
 from pipeline.features.feature import Feature, Kernel
 from pipeline.features.panel import DEPTH, Floats
+from pipeline.features.provenance import uses
 from pipeline.features.trailing_window import (
     View,
     deviation,
@@ -167,6 +168,7 @@ VOLATILITY = (
             formula=f"sample standard deviation of return_1, {n} sessions",
             warm_up=n,
             kernel=volatility(n),
+            uses=(uses.grown("close", n + 1),),
         )
         for n in (5, 20, 60)
     ),
@@ -177,6 +179,7 @@ VOLATILITY = (
         formula="sqrt(mean (ln H/L)^2 / (4 ln 2)), 20 sessions (Parkinson 1980)",
         warm_up=19,
         kernel=parkinson_20,
+        uses=(uses.traded("high low", 20),),
     ),
     Feature(
         "garman_klass_20",
@@ -185,6 +188,7 @@ VOLATILITY = (
         formula="sqrt(mean of (ln H/L)^2/2 - (2 ln 2 - 1)(ln C/O)^2), 20 sessions (Garman and Klass 1980)",
         warm_up=19,
         kernel=garman_klass_20,
+        uses=(uses.traded("open high low close", 20),),
     ),
     Feature(
         "downside_20",
@@ -193,6 +197,7 @@ VOLATILITY = (
         formula="sqrt(mean of min(return_1, 0)^2), 20 sessions",
         warm_up=20,
         kernel=downside_20,
+        uses=(uses.grown("close", 21),),
     ),
     Feature(
         "volatility_ratio_5_20",
@@ -201,6 +206,7 @@ VOLATILITY = (
         formula="volatility_5 over volatility_20, less 1",
         warm_up=20,
         kernel=volatility_ratio_5_20,
+        uses=(uses.grown("close", 21),),
     ),
     Feature(
         "skewness_60",
@@ -209,6 +215,7 @@ VOLATILITY = (
         formula="third central moment of return_1 over sd^3 (population), 60 sessions",
         warm_up=60,
         kernel=skewness_60,
+        uses=(uses.grown("close", 61),),
     ),
 )
 
@@ -220,6 +227,7 @@ VOLUME = (
         formula="V over its mean, 20 sessions, less 1",
         warm_up=19,
         kernel=relative_volume_20,
+        uses=(uses.shares(20),),
     ),
     Feature(
         "relative_volume_5_60",
@@ -228,6 +236,7 @@ VOLUME = (
         formula="mean V of 5 sessions over that of 60, less 1",
         warm_up=59,
         kernel=relative_volume_5_60,
+        uses=(uses.shares(60),),
     ),
     Feature(
         "dollar_volume_20",
@@ -236,6 +245,7 @@ VOLUME = (
         formula="ln(1 + mean of close x shares as traded), 20 sessions",
         warm_up=19,
         kernel=dollar_volume_20,
+        uses=(uses.traded("close volume", 20),),
     ),
     Feature(
         "dollar_volume_z_60",
@@ -244,6 +254,7 @@ VOLUME = (
         formula="ln(1 + close x shares): distance from its mean, 60 sessions",
         warm_up=59,
         kernel=dollar_volume_z_60,
+        uses=(uses.traded("close volume", 60),),
     ),
     Feature(
         "on_balance_slope_20",
@@ -252,6 +263,10 @@ VOLUME = (
         formula="least-squares slope of on-balance volume (Granville 1963) over mean V, 20 sessions",
         warm_up=20,
         kernel=on_balance_slope_20,
+        uses=(
+            uses.shares(20),
+            uses.grown("close", 20),
+        ),
     ),
     Feature(
         "amihud_20",
@@ -261,6 +276,7 @@ VOLUME = (
         "those without trade left out (Amihud 2002)",
         warm_up=20,
         kernel=amihud_20,
+        uses=(uses.growth("close volume", 20),),
     ),
     Feature(
         "money_flow_14",
@@ -269,6 +285,10 @@ VOLUME = (
         formula="P x V of sessions with rising P less falling, over both, 14 sessions; 0 if none (Quong and Soudack)",
         warm_up=14,
         kernel=money_flow_14,
+        uses=(
+            uses.shares(14),
+            uses.grown("high low close", 15),
+        ),
     ),
 )
 
@@ -280,6 +300,10 @@ RANGE = (
         formula="mean true range over C, 14 sessions, simple average (Wilder 1978)",
         warm_up=14,
         kernel=average_true_range,
+        uses=(
+            uses.grown("high low", 14),
+            uses.grown("close", 15),
+        ),
     ),
     Feature(
         "gap_1",
@@ -288,6 +312,10 @@ RANGE = (
         formula="ln O(t)/C(t-1)",
         warm_up=1,
         kernel=gap_1,
+        uses=(
+            uses.grown("open", 1),
+            uses.grown("close", (1,)),
+        ),
     ),
     Feature(
         "intraday_1",
@@ -296,6 +324,7 @@ RANGE = (
         formula="ln C/O of the session",
         warm_up=0,
         kernel=intraday_1,
+        uses=(uses.traded("open close", 1),),
     ),
     Feature(
         "close_location_1",
@@ -304,6 +333,7 @@ RANGE = (
         formula="(2 C - H - L)/(H - L) of the session; 0 if H = L",
         warm_up=0,
         kernel=close_location_1,
+        uses=(uses.traded("high low close", 1),),
     ),
     Feature(
         "range_ratio_1_20",
@@ -312,6 +342,7 @@ RANGE = (
         formula="ln H/L of the session over its mean, 20 sessions, less 1",
         warm_up=19,
         kernel=range_ratio_1_20,
+        uses=(uses.traded("high low", 20),),
     ),
     Feature(
         "high_20",
@@ -320,6 +351,10 @@ RANGE = (
         formula="ln C over the highest H, 20 sessions",
         warm_up=19,
         kernel=high_20,
+        uses=(
+            uses.grown("high", 20),
+            uses.grown("close", 1),
+        ),
     ),
     Feature(
         "low_20",
@@ -328,6 +363,10 @@ RANGE = (
         formula="ln C over the lowest L, 20 sessions",
         warm_up=19,
         kernel=low_20,
+        uses=(
+            uses.grown("low", 20),
+            uses.grown("close", 1),
+        ),
     ),
     Feature(
         "high_252",
@@ -336,6 +375,10 @@ RANGE = (
         formula="ln C over the highest H, 252 sessions or all there are if at least 120 (George and Hwang 2004)",
         warm_up=DEPTH - 1,
         kernel=high_252,
+        uses=(
+            uses.grown("high", DEPTH),
+            uses.grown("close", 1),
+        ),
     ),
     Feature(
         "low_252",
@@ -344,6 +387,10 @@ RANGE = (
         formula="ln C over the lowest L, 252 sessions or all there are if at least 120",
         warm_up=DEPTH - 1,
         kernel=low_252,
+        uses=(
+            uses.grown("low", DEPTH),
+            uses.grown("close", 1),
+        ),
     ),
 )
 

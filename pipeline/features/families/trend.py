@@ -8,6 +8,7 @@ import numpy as np
 
 from pipeline.features.feature import Feature, Kernel
 from pipeline.features.panel import Floats
+from pipeline.features.provenance import uses
 from pipeline.features.trailing_window import (
     View,
     centred_time,
@@ -151,6 +152,7 @@ RETURNS = (
             formula=f"ln C(t)/C(t-{n}): total return over {n} sessions",
             warm_up=n,
             kernel=log_return(n),
+            uses=(uses.grown("close", (0, n)),),
         )
         for n in (1, 2, 3, 5, 10, 20, 60, 120)
     ),
@@ -161,6 +163,7 @@ RETURNS = (
         formula="ln C(t-20)/C(t-120): momentum without its last month (Jegadeesh and Titman 1993)",
         warm_up=120,
         kernel=momentum_120_20,
+        uses=(uses.grown("close", (20, 120)),),
     ),
 )
 
@@ -173,6 +176,7 @@ TREND = (
             formula=f"ln C over the simple average of C, {n} sessions",
             warm_up=n - 1,
             kernel=sma_ratio(n),
+            uses=(uses.grown("close", n),),
         )
         for n in (5, 20, 60)
     ),
@@ -183,6 +187,10 @@ TREND = (
         formula="exponential averages of C, span 12 less span 26, over atr_14 (Appel); weights end after 78 sessions",
         warm_up=77,
         kernel=macd,
+        uses=(
+            uses.grown("close", 78),
+            uses.grown("high low", 14),
+        ),
     ),
     Feature(
         "macd_histogram_12_26_9",
@@ -191,6 +199,10 @@ TREND = (
         formula="the MACD line less its exponential average of span 9 (weights end after 27), over atr_14 (Appel)",
         warm_up=103,
         kernel=macd_histogram,
+        uses=(
+            uses.grown("close", 104),
+            uses.grown("high low", 14),
+        ),
     ),
     Feature(
         "slope_20",
@@ -199,6 +211,7 @@ TREND = (
         formula="least-squares slope of ln C on time, 20 sessions",
         warm_up=19,
         kernel=slope_of_log(20),
+        uses=(uses.grown("close", 20),),
     ),
     Feature(
         "slope_60",
@@ -207,6 +220,7 @@ TREND = (
         formula="least-squares slope of ln C on time, 60 sessions",
         warm_up=59,
         kernel=slope_of_log(60),
+        uses=(uses.grown("close", 60),),
     ),
     Feature(
         "trend_fit_60",
@@ -215,6 +229,7 @@ TREND = (
         formula="correlation of ln C with time, 60 sessions",
         warm_up=59,
         kernel=trend_fit_60,
+        uses=(uses.grown("close", 60),),
     ),
     Feature(
         "directional_14",
@@ -223,6 +238,7 @@ TREND = (
         formula="(+DM - -DM)/(+DM + -DM), sums over 14 sessions (Wilder 1978, not smoothed); 0 without movement",
         warm_up=14,
         kernel=directional_14,
+        uses=(uses.grown("high low", 15),),
     ),
     Feature(
         "adx_14",
@@ -231,6 +247,7 @@ TREND = (
         formula="mean over 14 sessions of |directional_14| (Wilder 1978, simple averages)",
         warm_up=27,
         kernel=adx_14,
+        uses=(uses.grown("high low", 28),),
     ),
 )
 
@@ -242,6 +259,7 @@ OSCILLATORS = (
         formula="(gains - losses)/(gains + losses) of C, 14 sessions: Cutler's RSI/50 - 1; 0 if C never moved",
         warm_up=14,
         kernel=rsi_14,
+        uses=(uses.grown("close", 15),),
     ),
     Feature(
         "stochastic_14",
@@ -250,6 +268,10 @@ OSCILLATORS = (
         formula="2 (C - lowest L)/(highest H - lowest L) - 1, 14 sessions (Lane's %K); 0 if flat",
         warm_up=13,
         kernel=place_in_range(14),
+        uses=(
+            uses.grown("high low", 14),
+            uses.grown("close", 1),
+        ),
     ),
     Feature(
         "williams_28",
@@ -258,6 +280,10 @@ OSCILLATORS = (
         formula="1 - 2 (highest H - C)/(highest H - lowest L), 28 sessions (Williams' %R); 0 if flat",
         warm_up=27,
         kernel=place_in_range(28),
+        uses=(
+            uses.grown("high low", 28),
+            uses.grown("close", 1),
+        ),
     ),
     Feature(
         "cci_20",
@@ -267,6 +293,7 @@ OSCILLATORS = (
         "(Lambert 1980, over 100); 0 if flat",
         warm_up=19,
         kernel=cci_20,
+        uses=(uses.grown("high low close", 20),),
     ),
     Feature(
         "bollinger_20",
@@ -275,6 +302,7 @@ OSCILLATORS = (
         formula="(C - mean C)/(2 sd of C), 20 sessions (Bollinger); 0 if flat",
         warm_up=19,
         kernel=bollinger_20,
+        uses=(uses.grown("close", 20),),
     ),
 )
 

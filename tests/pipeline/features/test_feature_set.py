@@ -11,6 +11,8 @@ from pipeline.features.catalogue import BUILT_IN
 from pipeline.features.feature import Feature, Kernel
 from pipeline.features.feature_set import CODE_OF_F1, F1, code_of_f1, contains, current_set, extend, feature_set
 from pipeline.features.panel import Floats
+from pipeline.features.provenance import uses
+from pipeline.features.provenance.uses import Use
 from pipeline.features.trailing_window import View, mean
 from pipeline.features.try_feature import try_feature
 from pipeline.plugins.extensions import Extensions
@@ -81,6 +83,24 @@ def test_the_trial_tells_a_feature_that_looks_ahead() -> None:
 def test_the_trial_tells_what_is_no_value_for_each_ticker(kernel: Kernel, complaint: str) -> None:
     with pytest.raises(TypeError, match=complaint):
         try_feature(declared(kernel), CALENDAR)
+
+
+@pytest.mark.parametrize(
+    ("told", "column"),
+    [
+        ((), "close"),
+        ((uses.grown("close", LENGTH),), "close"),
+        ((uses.traded("close", LENGTH + 1), uses.news("score strength", 1)), ""),
+        ((uses.grown("close", LENGTH + 1),), ""),
+    ],
+)
+def test_the_trial_tells_a_feature_that_is_made_of_more_than_it_says(told: tuple[Use, ...], column: str) -> None:
+    feature = replace(declared(lambda view: view.returns(LENGTH).std(axis=0)), uses=told)
+    if not column:
+        try_feature(feature, CALENDAR)
+        return
+    with pytest.raises(TypeError, match=f"'week' is made of more than its uses name: it moves with the {column}"):
+        try_feature(feature, CALENDAR)
 
 
 def test_a_kernel_cannot_change_what_others_are_computed_from() -> None:
