@@ -1,8 +1,9 @@
 """Format 6: what is quoted in another currency than the book's is told in both, and what exchange rates brought.
 
 Older rows have null in all of it: a book then held nothing but names in its own currency. A write-off says at which
-fraction of the last close it is, where an older one stays at its amount, and an action how sure it is. Past runs are
-compared over the columns they wrote, so they come out as before.
+fraction of the last close it is, where an older one stays at its amount, and an action how sure it is. A model keeps
+how its training rows lay, and a forecast how strange its inputs are to them: of older models it is not known. Past runs
+are compared over the columns they wrote, so they come out as before.
 """
 
 from __future__ import annotations
@@ -31,4 +32,9 @@ STEPS: tuple[Step, ...] = (
     AddColumn("position_ends", "fraction"),
     AddColumn("position_ends", "carried"),
     AddColumn("instruments", "earlier_currencies"),
+    AddColumn("model_registry", "profile"),
+    AddColumn("model_registry", "distances"),
+    AddColumn("predictions", "distance"),
+    AddColumn("predictions", "strangeness"),
+    AddColumn("predictions", "strange_features"),
 )

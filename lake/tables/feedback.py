@@ -52,6 +52,37 @@ PREDICTION_ACCURACY = Table(
     },
 )
 
+FEATURE_DRIFT = Table(
+    name="feature_drift",
+    domain="feedback",
+    doc="How far each input of the champion lies, over the last month, from where it lay in the training rows.",
+    key=("session", "model_id", "feature"),
+    mode="append",
+    owner="feature_drift",
+    clock="session",
+    columns={
+        "session": SESSION.refer_to("feature_rows.session"),
+        "model_id": MODEL_ID.refer_to("model_registry.model_id"),
+        "feature": text("the input", unit="name", max_length=63),
+        "n": count("rows", "values of members over the last 20 sessions"),
+        "stability": number("nats", "population stability index over the tenths of the training rows", nullable=True),
+        "gap": number("share", "largest difference of the two cumulative distributions", nullable=True),
+        "usual_gap": number(
+            "share", "the same of a usual month of the training rows and all others (geometric mean)", nullable=True
+        ),
+        "p": number("probability", "of a gap as large if this month were one like those of training", nullable=True),
+        "false_discovery_rate": number(
+            "share", "of drifts found at this p among all inputs (Benjamini and Yekutieli 2001)", nullable=True
+        ),
+        "verdict": Column(
+            pl.String(),
+            "name",
+            "drifted: unlike the training rows and by much; moved: unlike, but little; too few: rows or months",
+            pattern="drifted|moved|steady|too few",
+        ),
+    },
+)
+
 SCALE_EDGES = tuple(2.0 ** (step / 12) for step in range(-36, 37))
 """Edges of the histogram of needed scales: from 1/8 to 8 in twelfths of a doubling (6 % each)."""
 

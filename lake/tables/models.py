@@ -37,6 +37,32 @@ MODEL_REGISTRY = Table(
         "purge": count("sessions", "sessions dropped before each test block so that no label overlaps it"),
         "embargo": count("sessions", "further sessions dropped"),
         "seed": count("seed", "random seed of the fit"),
+        "profile": Column(
+            pl.List(
+                pl.Struct(
+                    {
+                        "feature": pl.String(),
+                        "quantiles": pl.List(pl.Float64()),
+                        "below": pl.List(pl.Float64()),
+                        "gap_mean": pl.Float64(),
+                        "gap_deviation": pl.Float64(),
+                        "stretches": pl.Float64(),
+                    }
+                )
+            ),
+            "see the feature",
+            "how each input lay in the training rows: quantiles, the share of rows at or below each, and how far a"
+            " month of them lay from the others (mean and deviation of ln gap, independent months); null where it was"
+            " not kept",
+            nullable=True,
+        ),
+        "distances": Column(
+            pl.List(pl.Float64()),
+            "deviations",
+            "quantiles of the training rows' distance from their middle, by which new rows are called strange; null"
+            " where they were not kept",
+            nullable=True,
+        ),
         "parent": text("the champion when it was trained", unit="model_id", nullable=True, max_length=80),
         "input_versions": Column(pl.String(), "JSON", "versions of the tables it was trained from", provenance=True),
     },

@@ -76,6 +76,23 @@ PREDICTIONS = Table(
         ),
         "bias_adjustment": number("fraction", "subtracted from the raw point because of measured bias"),
         "interval_scale": number("factor", "widening or narrowing learned from realised coverage"),
+        "distance": number(
+            "deviations",
+            "how far the inputs lie from the middle of the champion's training rows: root mean square of their robust"
+            " deviations; null where the model kept no profile of its training rows, or for the naive forecast",
+            nullable=True,
+        ),
+        "strangeness": number(
+            "0 to 1", "share of the champion's training rows whose inputs lie nearer; null as above", nullable=True
+        ),
+        "strange_features": Column(
+            pl.List(
+                pl.Struct({"feature": pl.String(), "value": pl.Float64(), "deviation": pl.Float64()}),
+            ),
+            "deviations",
+            "the inputs that lie furthest, with value and robust deviation from their median in training",
+            nullable=True,
+        ),
         "bounds": Column(pl.List(pl.String()), "names", "bounds that changed the raw forecast"),
         "features_id": text("the batch of windows that it was made from", unit="id", max_length=60).refer_to(
             "feature_windows.features_id"
@@ -96,6 +113,7 @@ PREDICTIONS = Table(
         ),
         "target lies after the session": Rule(pl.col("target_session") > pl.col("session"), "forecast only the future"),
         "probability lies in 0..1": Rule(pl.col("probability_up").is_between(0, 1), "state a probability"),
+        "strangeness lies in 0..1": Rule(pl.col("strangeness").is_between(0, 1), "state a share"),
         "confidence lies in 0..1": Rule(pl.col("confidence").is_between(0, 1), "state a share"),
     },
 )

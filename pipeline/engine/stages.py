@@ -18,6 +18,7 @@ from pipeline.feedback import (
     validate,
     validation_events,
 )
+from pipeline.feedback.drift import feature_drift
 from pipeline.health import report
 from pipeline.ingestion import quarantine
 from pipeline.ingestion.actions import corporate_actions
@@ -83,6 +84,7 @@ FORECAST = (
     ranking.STAGE,
     predict.STAGE,
     inference_log.STAGE,
+    feature_drift.STAGE,
     regime.STAGE,
     plan.STAGE,
 )

@@ -108,6 +108,18 @@ class RetrainParams:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DriftParams:
+    """When an input of the champion counts as drifted away from its training rows."""
+
+    false_discovery: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    """False discovery rate among all inputs (Benjamini-Yekutieli) at which an input lies elsewhere than in training."""
+    min_stability: Annotated[float, Field(ge=0, le=100)] = 0.25
+    """Population stability index from which the difference is large as well; a quarter is the custom."""
+    min_rows: Annotated[int, Field(ge=10, le=1_000_000)] = 100
+    """Values over the last 20 sessions below which nothing is said of an input."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class InsightParams:
     """When a hypothesis about our own errors is opened, evaluated and closed."""
 
@@ -132,4 +144,5 @@ class FeedbackParams:
     intervals: IntervalParams = field(default_factory=IntervalParams)
     bias: BiasParams = field(default_factory=BiasParams)
     retrain: RetrainParams = field(default_factory=RetrainParams)
+    drift: DriftParams = field(default_factory=DriftParams)
     insights: InsightParams = field(default_factory=InsightParams)

@@ -84,6 +84,12 @@ def false_discovery_rates(p: Floats) -> Floats:
     return adjusted
 
 
+def dependent_false_discovery_rates(p: Floats) -> Floats:
+    """Benjamini and Yekutieli (2001): the same for tests that depend on each other in whatever way."""
+    harmonic = float((1 / np.arange(1, p.size + 1)).sum())
+    return np.minimum(false_discovery_rates(p) * harmonic, 1.0)
+
+
 def block_length(sessions: int, horizon: int) -> int:
     """Sessions per bootstrap block: the horizon, at least the cube root of the sample (Hall et al., 1995)."""
     root: int = round(float(sessions) ** (1 / 3))

@@ -24,6 +24,10 @@ class HealthParams:
     """Share of the articles sent to a language model that should come back scored."""
     min_forecast: Annotated[Share, Formerly("least_forecast")] = 0.90
     """Share of selected tickers that should get a forecast."""
+    max_strange: Share = 0.10
+    """Share of the forecasts that may rest on inputs as far from the training rows as one in a hundred of these."""
+    max_drifted: Share = 0.10
+    """Share of the champion's inputs that may have drifted away from its training rows."""
     coverage_tolerance: Share = 0.05
     """How far realised coverage may lie from the stated one."""
     max_drawdown: Annotated[float, Field(gt=0, le=1), Formerly("most_drawdown")] = 0.25

@@ -10,7 +10,7 @@ import polars as pl
 
 from lake.tables.books import PORTFOLIO_HOLDINGS, PORTFOLIO_VALUE
 from lake.tables.control import RUNS, SYSTEM_HEALTH
-from lake.tables.feedback import BIAS_FLAGS, FEEDBACK_METRICS
+from lake.tables.feedback import BIAS_FLAGS, FEATURE_DRIFT, FEEDBACK_METRICS
 from lake.tables.intraday import INTRADAY_PRICES
 from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES, QUARANTINED_ROWS, TICKER_UNIVERSE
 from lake.tables.news import RAW_REPLIES, RAW_SENTIMENT
@@ -21,6 +21,7 @@ from pipeline.health import companies, intraday
 from pipeline.health.checks import Check, Status
 from pipeline.health.companies import check_companies
 from pipeline.health.held_names import check_held_names, check_holds, check_rates
+from pipeline.health.inputs import check_drift, check_strangeness
 from pipeline.health.intraday import check_daily_bars, check_snapshots
 from pipeline.health.llm_checks import check_replies
 from pipeline.health.params import HealthParams
@@ -52,6 +53,7 @@ def report(
     trade_plans: pl.DataFrame,
     corporate_actions: pl.DataFrame,
     intraday_prices: pl.DataFrame,
+    feature_drift: pl.DataFrame,
     moment: Moment,
     params: HealthParams,
 ) -> pl.DataFrame:
@@ -70,6 +72,8 @@ def report(
         *check_replies(raw_replies, raw_sentiment, params),
         _forecast(inference_log, params),
         *_fresh(predictions, inference_log, moment),
+        *check_strangeness(predictions, moment, params),
+        *check_drift(feature_drift, params),
         *_calibration(feedback_metrics, params),
         _check_bias(bias_flags),
         *check_book(portfolio_value, params),
@@ -263,7 +267,7 @@ STAGE = Stage(
         Read(
             PREDICTIONS,
             lookback=STANDING,
-            columns=(*PREDICTIONS.key, "role", "target_session", "features_id"),
+            columns=(*PREDICTIONS.key, "role", "target_session", "features_id", "strangeness"),
         ),
         Read(INFERENCE_LOG),
         Read(FEEDBACK_METRICS),
@@ -273,6 +277,7 @@ STAGE = Stage(
         Read(TRADE_PLANS, columns=(*TRADE_PLANS.key, "blocked_by", "verdicts")),
         Read(CORPORATE_ACTIONS, lookback=companies.LOOKBACK, where=pl.col("kind").is_in(["rename", "delisting"])),
         Read(INTRADAY_PRICES, lookback=intraday.LOOKBACK, columns=BAR),
+        Read(FEATURE_DRIFT),
     ),
     writes=SYSTEM_HEALTH,
     params=HealthParams(),

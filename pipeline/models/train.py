@@ -19,6 +19,8 @@ from pipeline.models.dataset import Examples, label_examples
 from pipeline.models.members import MEMBERS, list_members
 from pipeline.models.members.member import Choices, Member
 from pipeline.models.params import ModelParams
+from pipeline.models.profile.registry_columns import store_profile
+from pipeline.models.profile.training_rows import describe_training
 from pipeline.models.registry import DECLARED_IN, find_champion
 from pipeline.models.serialization import digest, encode
 from pipeline.models.training import TrainingResult, run_training
@@ -71,9 +73,12 @@ def _rows(
 ) -> pl.DataFrame:
     encoded = {name: encode(fitted.arrays) for name, fitted in trained.members.items()}
     name = digest("".join(digest(content) for content in encoded.values()).encode())[:8]
+    chosen = feature_set(moment.extensions)
+    warm_ups = {feature.name: feature.warm_up for feature in chosen.features}
     common = {
         "model_id": f"m-{moment.session:%Y%m%d}-{name}",
         "parent": parent,
+        **store_profile(describe_training(examples, trained.rows, warm_ups)),
         **_describe_fit(examples, trained, moment, params),
     }
     figures = describe_metrics(examples, trained, comparison, QUANTILES, params)

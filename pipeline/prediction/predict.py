@@ -26,11 +26,13 @@ from pipeline.models import scaling
 from pipeline.models.inference import daily_sigma, forecast_members
 from pipeline.models.members import MEMBERS, list_members, naive
 from pipeline.models.members.member import Member
+from pipeline.models.profile.registry_columns import find_profile
 from pipeline.models.registry import Ensemble, find_champion, find_naive_shape, load_members
 from pipeline.prediction.corrections import CorrectedForecast, RawForecast, correct
 from pipeline.prediction.forecast_limits import MEDIAN, name_bounds
 from pipeline.prediction.params import PredictionParams
 from pipeline.prediction.quantiles import probability_up
+from pipeline.prediction.strangeness import COLUMNS, add_strangeness
 
 Floats = NDArray[np.float64]
 
@@ -129,8 +131,8 @@ def predict_batch(
         return PREDICTIONS.empty()
     raw = _raw_forecast(tickers, feature_rows, model_registry, ensemble, params)
     final = correct(raw, tickers, bias_flags, feedback_metrics, params)
-    targets = {horizon: calendar.offset(session, horizon) for horizon in raw.horizons}
-    made = _rows(tickers, raw, final, targets).with_columns(
+    told = add_strangeness(tickers, feature_rows, find_profile(model_registry, raw.model_id))
+    made = _rows(told, raw, final, calendar).with_columns(
         session=pl.lit(session),
         made_at=pl.lit(made_at, dtype=pl.Datetime("us", "UTC")),
         features_id=pl.lit(features_id),
@@ -156,12 +158,13 @@ def _follow(
     return companies.follow_to(feature_rows, "session", session), follow_slices(bias_flags, companies, session)
 
 
-def _rows(tickers: pl.DataFrame, raw: RawForecast, final: CorrectedForecast, targets: dict[int, date]) -> pl.DataFrame:
+def _rows(tickers: pl.DataFrame, raw: RawForecast, final: CorrectedForecast, calendar: Sessions) -> pl.DataFrame:
     """One row per ticker and horizon, in that order."""
-    count = len(tickers)
+    count, session = len(tickers), tickers["session"][0]
+    targets = {horizon: calendar.offset(session, horizon) for horizon in raw.horizons}
     flat = final.quantiles.reshape(count * len(raw.horizons), len(QUANTILES))
     return (
-        tickers.select("ticker", reference_close="close")
+        tickers.select("ticker", *COLUMNS, reference_close="close")
         .with_columns(horizon=pl.lit(list(raw.horizons), dtype=pl.List(pl.Int32)))
         .explode("horizon")
         .with_columns(

@@ -92,7 +92,9 @@ def test_a_model_trained_since_uses_the_feature_and_is_compared_with_the_champio
 def test_every_run_is_recorded_with_the_plugin_where_it_used_one_and_comes_out_the_same(extended: Extended) -> None:
     runner = extended.runner()
     with_it = {run.recipe.stage for run in extended.second.runs if run.recipe.plugins}
-    assert with_it == {"retrain_candidates", "features", "windows", "promote", "priorities", "predict", "plan"}
+    assert with_it == {
+        "retrain_candidates", "features", "windows", "promote", "priorities", "predict", "feature_drift", "plan",
+    }  # fmt: skip
     for run in (*extended.first.runs, *extended.second.runs):
         verdict = reproduce(runner, run)
         assert (verdict.identical, verdict.changed_since) == (True, ()), verdict

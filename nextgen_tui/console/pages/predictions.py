@@ -21,6 +21,7 @@ from nextgen_tui.console.notes import LABEL, Line, fact, note
 from nextgen_tui.console.page import Detail, Link, Page, Row, Section, SheetSpec
 from nextgen_tui.console.sheet.sheet import Cell, Col, dim, signed
 from nextgen_tui.text import formats
+from pipeline.health.inputs import STRANGE
 from pipeline.reading.results.arrivals import add_scores
 from pipeline.reading.results.forecasts import add_member_columns, feature_shifts, training_session
 from pipeline.reading.results.ticker_paths import SPARK, empty_paths, read_paths, recent_closes
@@ -199,8 +200,22 @@ def member_lines(row: Row) -> tuple[Line, ...]:
     )
     lines.append(fact("bias", f"{formats.percent(row['bias_adjustment'], signed=True)} removed"))
     lines.append(fact("interval", f"scaled by {formats.number(row['interval_scale'], 2)}"))
+    lines.extend(strangeness_lines(row))
     if row["bounds"]:
         lines.append(fact("bounded by", ", ".join(row["bounds"]), "warn"))
+    return tuple(lines)
+
+
+def strangeness_lines(row: Row) -> tuple[Line, ...]:
+    """How strange the inputs are to the model, and which make it so."""
+    if row["strangeness"] is None:
+        return (fact("strange", "not known: the model kept no profile of its training rows"),)
+    told = f"further out than {formats.percent(row['strangeness'], 1)} of training"
+    lines = [fact("strange", told, "warn" if row["strangeness"] >= STRANGE else "")]
+    for one in row["strange_features"]:
+        lines.append(
+            fact("", f"{one['feature']} {formats.number(one['value'], 3)}, {one['deviation']:+.1f} deviations")
+        )
     return tuple(lines)
 
 
@@ -320,6 +335,10 @@ def _spark(values: Any) -> Cell:
     return Cell(formats.sparkline(list(values), SPARK) if values is not None else "", "dim")
 
 
+def _strange(value: float | None) -> Cell:
+    return Cell("–", "dim") if value is None else Cell(formats.percent(value, 0), "warn" if value >= STRANGE else "")
+
+
 def _inside(value: bool | None) -> Cell:
     return Cell("–", "dim") if value is None else Cell("✓", "good") if value else Cell("✗", "warn")
 
@@ -331,6 +350,7 @@ COLS = (
     Col("80 % interval", "band", _band, right=True, sort="width"),
     Col("up", "probability_up", lambda value: formats.percent(value, 0), right=True),
     Col("agree", "confidence", lambda value: formats.percent(value, 0), right=True),
+    Col("strange", "strangeness", _strange, right=True, rank=1),
     Col("spread", "spread", lambda value: formats.percent(value), right=True, rank=4),
     Col("naive", "naive", lambda value: formats.percent(value, signed=True), right=True, rank=5),
     Col("16 sessions", "closes", _spark, rank=3, sort="point"),

@@ -23,6 +23,10 @@ class Forecast:
     low_80: float
     high_80: float
     confidence: float
+    strangeness: float | None = None
+    """Share of the model's training rows whose inputs lie nearer than these; None where it is not known."""
+    distance: float | None = None
+    """How far the inputs lie from the middle of the training rows, in robust deviations; None likewise."""
 
     @property
     def sigma(self) -> float:

@@ -219,6 +219,8 @@ def _forecast(row: dict[str, Any], session: date, calendar: Sessions) -> Forecas
         low_80=row["q10"],
         high_80=row["q90"],
         confidence=row["confidence"],
+        strangeness=row["strangeness"],
+        distance=row["distance"],
     )
 
 

@@ -11,7 +11,7 @@ import pytest
 from pipeline.trading.params import Rules, TradingParams
 from pipeline.trading.planning import plan
 from pipeline.trading.planning.candidates import Candidate, Forecast, Holding, PortfolioState
-from pipeline.trading.planning.rule import Rule, RuleVerdict, Ruling, allow, refuse, rule
+from pipeline.trading.planning.rule import Rule, RuleVerdict, Ruling, allow, refuse, rule, share_of
 from pipeline.trading.planning.rules import RULES, list_rules, unit_of
 
 FORECAST = Forecast(
@@ -32,6 +32,21 @@ BUY = Candidate(
     holding=None, since_sale=None,
 )  # fmt: skip
 SALE = replace(BUY, side="sell", intent="expire", holding=HOLDING)
+
+
+@rule(share_of("the training rows"))
+def familiar_inputs(candidate: Candidate, state: PortfolioState, params: TradingParams) -> Ruling:
+    """What an operator might declare: nothing is bought on inputs that the model hardly knows."""
+    strangeness = candidate.forecast.strangeness if candidate.forecast else None
+    if candidate.side != "buy" or strangeness is None or strangeness < 0.995:
+        return allow("the inputs are familiar, or nobody knows")
+    return refuse(strangeness - 0.995, f"inputs stranger than {strangeness:.1%} of the training rows")
+
+
+@pytest.mark.parametrize(("strangeness", "verdict"), [(None, "allow"), (0.99, "allow"), (0.999, "refuse")])
+def test_a_rule_may_read_how_strange_a_forecasts_inputs_are(strangeness: float | None, verdict: str) -> None:
+    candidate = replace(BUY, forecast=replace(FORECAST, strangeness=strangeness))
+    assert familiar_inputs.judge(candidate, portfolio(), TradingParams()).verdict == verdict
 
 
 def portfolio(**values: Any) -> PortfolioState:
