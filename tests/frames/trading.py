@@ -261,16 +261,19 @@ class World:
         since = None if read.lookback is None else moment.calendar.offset(moment.since, -read.lookback)
         spans = join_spans(read.further(frames or {}, moment) if read.further else (), (since, until))
         ordered = self._in_order(table)
-        shown = ordered.rows
+        met: list[pl.Expr] = []
         if not ordered.lies_within(spans):
             clock = pl.col(table.clock)
-            shown = shown.filter(pl.any_horizontal(*[clock.is_between(a or date.min, b) for a, b in spans]))
+            met.append(pl.any_horizontal(*[clock.is_between(a or date.min, b) for a, b in spans]))
         if table.available is not None and not read.known_later and moment.as_of < ordered.known:
-            shown = shown.filter(pl.col(table.available) <= moment.as_of)
+            met.append(pl.col(table.available) <= moment.as_of)
+        shown = ordered.rows
         if ordered.revised and not read.every_revision:
-            shown = select_last_revisions(shown, table)
-        shown = shown.filter(read.where) if read.where is not None else shown
-        return shown.select(read.columns) if read.columns else shown
+            shown, met = select_last_revisions(shown.filter(met) if met else shown, table), []
+        met += [] if read.where is None else [read.where]
+        if not met:
+            return shown.select(read.columns) if read.columns else shown
+        return shown.lazy().filter(met).select(read.columns or shown.columns).collect(engine="in-memory")
 
     def _in_order(self, table: Table) -> _Ordered:
         """A table's rows by its key, and what they reach over: found out once as long as none is added."""

@@ -78,8 +78,11 @@ def _name_broken(bars: pl.DataFrame, rules: Mapping[str, pl.Expr]) -> pl.Series:
     """The first rule that each bar breaks; the rules are gone through one by one for bars only that break any."""
     met = [holds.fill_null(True) for holds in rules.values()]
     is_broken = bars.select(~pl.all_horizontal(pl.col("fault").is_null(), *met)).to_series()
+    none = pl.Series("rule", [None], pl.String).new_from_index(0, bars.height)
+    if not is_broken.any():
+        return none
     names = bars.filter(is_broken).select(rule=pl.coalesce("fault", first_broken(rules))).to_series()
-    return pl.Series("rule", [None], pl.String).new_from_index(0, bars.height).scatter(is_broken.arg_true(), names)
+    return none.scatter(is_broken.arg_true(), names)
 
 
 def _add_session(lines: pl.DataFrame, calendar: Sessions) -> pl.DataFrame:
