@@ -66,7 +66,8 @@ def test_a_row_of_a_range_is_made_of_what_its_own_session_knew(operation: Operat
     """The first cycle computed all of history in one run; its rows know nothing that came after them."""
     sessions = operation.lake.read(FEATURE_ROWS, where=pl.col("complete"))["session"].unique().sort()
     session = sessions[at]
-    for rows in list_sources(operation, a_row(operation, session)).values():
+    found = list_sources(operation, a_row(operation, session)).values()
+    for rows in (rows for rows in found if not rows.is_empty()):
         clock = "session" if "session" in rows.columns else "ex_date"
         assert (rows[clock] <= session).all()
 

@@ -36,7 +36,7 @@ def known_in_time(intraday_prices: pl.DataFrame, calendar: Sessions, lag: timede
     )
     bars = intraday_prices.join(cutoffs, on="session", how="left", maintain_order="left")
     bars = bars.filter(pl.col("available_at") <= pl.col("decided"))
-    return bars.unique(["ticker", "interval", "ts"], keep="last", maintain_order=True).select(*BAR_COLUMNS)
+    return bars.unique(["ticker", "interval", "ts"], keep="last", maintain_order=True).drop("decided")
 
 
 def lay_out_bars(bars: pl.DataFrame, panel: Panel, calendar: Sessions) -> dict[str, Floats]:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 
 from lake.contract import Table
+from lake.tables.intraday import INTRADAY_PRICES
 from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES, TICKER_UNIVERSE
 from lake.tables.news import NEWS_SENTIMENT
 from pipeline.features.as_of import Facts
+from pipeline.features.engine.expressions import Expression
+from pipeline.features.facts.lay_out import lay_out_facts
 from pipeline.features.feature import Feature
 from pipeline.features.features import EpochPanel
 from pipeline.features.panel import Flags, Ints
-from pipeline.features.provenance.feature_uses import find_parts
 from pipeline.features.provenance.ground import survey
 from pipeline.features.provenance.parts import BAR_COLUMNS, NEWS_COLUMNS
 from pipeline.features.provenance.values import Kind, Origins, PlacedFact, Values
@@ -33,13 +35,15 @@ _KINDS: dict[str, Kind] = {
     CORPORATE_ACTIONS.name: "action",
     NEWS_SENTIMENT.name: "article",
     TICKER_UNIVERSE.name: "member",
+    INTRADAY_PRICES.name: "within",
 }
-TABLES = (MARKET_PRICES, CORPORATE_ACTIONS, NEWS_SENTIMENT, TICKER_UNIVERSE)
+TABLES = (MARKET_PRICES, CORPORATE_ACTIONS, NEWS_SENTIMENT, TICKER_UNIVERSE, INTRADAY_PRICES)
 """What features are made of."""
 _COLUMNS: dict[str, tuple[str, ...]] = {
     MARKET_PRICES.name: BAR_COLUMNS,
     NEWS_SENTIMENT.name: NEWS_COLUMNS,
     TICKER_UNIVERSE.name: ("member",),
+    INTRADAY_PRICES.name: ("ts",),
 }
 """Of each table the columns that features are made of."""
 
@@ -50,13 +54,21 @@ def keep_tickers(facts: Facts) -> Facts:
     return Facts(*noted)
 
 
+class Beside(NamedTuple):
+    """Facts of the same sessions by ticker."""
+
+    ticker_universe: pl.DataFrame
+    intraday_prices: pl.DataFrame
+    """Each bar within a session as it was known when the session's decision was made."""
+
+
 class History:
     """Feature rows of one set, and the facts of their sessions."""
 
     def __init__(
         self,
         layout: EpochPanel,
-        ticker_universe: pl.DataFrame,
+        tables: Beside,
         feature_rows: pl.DataFrame,
         features: Sequence[Feature],
         calendar: Sessions,
@@ -65,18 +77,21 @@ class History:
 
         Args:
             layout: the facts as the rows' sessions knew them, `keep_tickers` done before.
-            ticker_universe: of these sessions.
+            tables: what the layout does not hold.
             feature_rows: the rows, every column.
             features: what their columns are.
             calendar: the sessions of the exchange.
         """
         self._layout = layout
         self._days = np.array(calendar.days, dtype="datetime64[D]")
-        self._universe = self._name(ticker_universe)
+        self._universe, self._within_sessions = self._name(tables.ticker_universe), self._name(tables.intraday_prices)
         self._at = self._place(self._name(feature_rows), "session")
         ground = survey(layout.panel, layout.epoch.facts.corporate_actions, calendar)
         known = {one.name: self._find_known(feature_rows, one.name) for one in features}
-        self._values = Values(ground, {one.name: find_parts(one) for one in features}, known)
+        wanted = [one.kernel for one in features if isinstance(one.kernel, Expression) and known[one.name].any()]
+        within = self._name(tables.intraday_prices).drop(_WRITTEN)
+        prices = lay_out_facts(wanted, layout.epoch, layout.panel, calendar, within)
+        self._values = Values(ground, features, known, prices)
 
     def list_origins(self, features: Iterable[str], session: date, ticker: str) -> dict[str, pl.DataFrame]:
         """The rows that a ticker's values of some features are made of.
@@ -86,7 +101,7 @@ class History:
         """
         asked = self._name(pl.DataFrame({"session": [session], "ticker": [ticker]}))
         (row,), (column,) = self._place(asked, "session")
-        found = [self._values.trace(name, int(row), int(column)) for name in features]
+        found = self._values.trace(features, int(row), int(column))
         return {table.name: self._select(table, found) for table in TABLES}
 
     def find_values(self, table: Table, rows: pl.DataFrame, columns: Sequence[str] = ()) -> dict[str, pl.Series]:
@@ -101,8 +116,9 @@ class History:
             Feature -> whether its value is, one flag for each of the feature rows; features without any are left out.
         """
         facts = self._find_facts(table, rows, tuple(columns) or _COLUMNS.get(table.name, ()))
-        found = {name: self._values.find(name, facts)[self._at] for name in self._values.parts}
-        return {name: pl.Series(name, flags) for name, flags in found.items() if flags.any()}
+        found = self._values.find_all(self._values.features, facts)
+        told = {name: pl.Series(name, flags[self._at]) for name, flags in found.items()}
+        return {name: flags for name, flags in told.items() if flags.any()}
 
     def find_rows(self, table: Table, rows: pl.DataFrame, columns: Sequence[str] = ()) -> pl.Series:
         """Whether any value is, one flag for each of the feature rows: for rows too many to tell single values."""
@@ -132,33 +148,35 @@ class History:
         at = np.searchsorted(self._days, days.fill_null(otherwise).to_numpy().astype("datetime64[D]"))
         return np.clip(at - self._layout.panel.first, 0, len(self._layout.panel.bar) + 1).astype(np.int64)
 
-    def _select(self, table: Table, origins: Sequence[Origins]) -> pl.DataFrame:
+    def _select(self, table: Table, origins: Origins) -> pl.DataFrame:
         """The rows of a table that are marked in any of them."""
         frame, marks = self._mark(table, origins)
         used = pl.concat_list([pl.when(flags).then(pl.lit(name)) for name, flags in marks.items()]).list.drop_nulls()
         rows = frame.with_columns(used.alias(USED)).filter(pl.col(USED).list.len() > 0)
         return rows.with_columns(ticker=_WRITTEN).select(*table.key, USED).sort(table.key)
 
-    def _mark(self, table: Table, origins: Sequence[Origins]) -> tuple[pl.DataFrame, dict[str, pl.Series]]:
+    def _mark(self, table: Table, origins: Origins) -> tuple[pl.DataFrame, dict[str, pl.Series]]:
         facts = self._layout.epoch.facts
         if table is CORPORATE_ACTIONS:
             frame = self._values.ground.actions
             at = frame["row"].to_numpy(), frame["column"].to_numpy()
             kinds = {"split": "numerator", "dividend": "amount"}
             found = {
-                name: _any(one.actions[kind][at] for one in origins) & (frame["kind"] == kind)
-                for kind, name in kinds.items()
+                name: pl.Series(origins.actions[kind][at]) & (frame["kind"] == kind) for kind, name in kinds.items()
             }
             return frame, found
         if table is TICKER_UNIVERSE:
             at, frame = self._within(self._universe)
-            return frame, {"member": _any(one.members[at] for one in origins)}
+            return frame, {"member": pl.Series(origins.members[at])}
+        if table is INTRADAY_PRICES:
+            at, frame = self._within(self._within_sessions)
+            return frame, {name: pl.Series(origins.within[at]) for name in BAR_COLUMNS}
         if table is MARKET_PRICES:
             at, frame = self._within(facts.market_prices)
-            return frame, {name: _any(one.bars[name][at] for one in origins) for name in BAR_COLUMNS}
+            return frame, {name: pl.Series(origins.bars[name][at]) for name in BAR_COLUMNS}
         at, frame = self._within(facts.news_sentiment)
         scored = frame["score"].is_not_null()
-        marks = {name: _any(one.articles[name][at] for one in origins) for name in NEWS_COLUMNS}
+        marks = {name: pl.Series(origins.articles[name][at]) for name in NEWS_COLUMNS}
         return frame, {name: flags & scored if name != "article_id" else flags for name, flags in marks.items()}
 
     def _within(self, frame: pl.DataFrame) -> tuple[tuple[Ints, Ints], pl.DataFrame]:
@@ -182,11 +200,6 @@ class History:
         place: Mapping[str, int] = {name: column for column, name in enumerate(self._layout.panel.tickers)}
         columns = np.array([place.get(name, -1) for name in named["ticker"]], dtype=np.int64)
         return rows.astype(np.int64), columns
-
-
-def _any(flags: Iterable[Flags]) -> pl.Series:
-    found = list(flags)
-    return pl.Series(np.logical_or.reduce(found) if found else [], dtype=pl.Boolean)
 
 
 def _list_columns(row: Mapping[str, Any], columns: tuple[str, ...]) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ BAR_COLUMNS = ("open", "high", "low", "close", "volume")
 NEWS_COLUMNS = ("score", "strength", "article_id")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Part:
     """What a value is made of that belongs to the same tickers.
 
@@ -54,6 +54,10 @@ class Part:
     def uses_article(self, column: str, row: Ints, at: Ints) -> Flags:
         """Whether it is made of this column of an article of the session at `row`."""
         return self._holds("news", column, at - row)
+
+    def uses_bars_within(self, row: Ints, at: Ints) -> Flags:
+        """Whether it is made of the bars within the session at `row`."""
+        return self._holds("within", "ts", at - row)
 
     def uses_member(self, ground: Ground, row: Ints, at: Ints, ticker: Ints) -> Flags:
         """Whether it is made of the ticker's being a member at `row`; of whom it is compared with apart."""

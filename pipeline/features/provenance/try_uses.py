@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from lake.tables.market import CORPORATE_ACTIONS
+from pipeline.features.engine.price_basis import TradedPrices
 from pipeline.features.feature import Feature, Kernel
 from pipeline.features.panel import Flags, Floats, Panel
 from pipeline.features.params import FeatureParams
-from pipeline.features.provenance.feature_uses import find_parts
 from pipeline.features.provenance.ground import survey
 from pipeline.features.provenance.values import Origins, Values
 from pipeline.features.trailing_window import View
@@ -39,7 +39,8 @@ def refuse_unnamed_uses(feature: Feature, kernel: Kernel, panel: Panel, at: int,
     compared = {use.compares for use in feature.uses}
     known = dict.fromkeys({feature.name, *compared}, np.ones((len(panel.bar) + 1, len(panel.tickers)), dtype=bool))
     ground = survey(panel, CORPORATE_ACTIONS.empty(), calendar)
-    origins = Values(ground, {feature.name: find_parts(feature)}, known).trace(feature.name, at, 0)
+    nothing = TradedPrices({}, panel.growth, panel.growth)
+    origins = Values(ground, [feature], known, nothing).trace([feature.name], at, 0)
     session = calendar.days[panel.first + at]
 
     def compute(facts: Panel) -> float:

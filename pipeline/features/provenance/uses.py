@@ -9,10 +9,10 @@ from typing import Literal
 Whose = Literal["ticker", "market", "members", "sector"]
 """`ticker`: its own. `market`: those of the members of each session. `members`, `sector`: those of the members at its
 own session that it is compared with, of all or of its sector."""
-Basis = Literal["grown", "growth", "traded", "shares", "news"]
+Basis = Literal["grown", "growth", "traded", "shares", "news", "within"]
 """`grown`: prices linked by total return, where the last close stands for a bar that lacks. `growth`: each session's
 return, and what is multiplied with it. `traded`: the session's own numbers. `shares`: volumes on the session's share
-basis. `news`: what articles say."""
+basis. `news`: what articles say. `within`: bars within the session."""
 Condition = Literal["always", "news", "others"]
 """`news`: only where the session has scored articles. `others`: only where the sector has another member."""
 

@@ -11,13 +11,16 @@ import polars as pl
 from lake.contract import Table
 from lake.store import Lake
 from lake.tables.features import FEATURE_ROWS
+from lake.tables.intraday import INTRADAY_PRICES
 from lake.tables.market import CORPORATE_ACTIONS, INSTRUMENTS, MARKET_PRICES, TICKER_UNIVERSE
 from lake.tables.news import NEWS_SENTIMENT
 from pipeline.engine.executor import Executor
 from pipeline.features.as_of import Epoch, Facts
+from pipeline.features.facts.five_minute_bars import known_in_time
+from pipeline.features.facts.reach import uses_bars
 from pipeline.features.features import lay_out_epoch
 from pipeline.features.panel import DEPTH, MARGIN
-from pipeline.features.provenance.history import KNOWN_FROM, KNOWN_UNTIL, TABLES, History, keep_tickers
+from pipeline.features.provenance.history import KNOWN_FROM, KNOWN_UNTIL, TABLES, Beside, History, keep_tickers
 from pipeline.reading.provenance.spans import find_span
 from pipeline.reading.results.features import list_features
 
@@ -78,7 +81,14 @@ class RowImpact:
         params = self.executor.settings.features
         layout = lay_out_epoch(epoch, universe, self.lake.read(INSTRUMENTS), calendar, params)
         features = [one.feature for one in list_features(self.executor.plugins)]
-        return History(layout, universe, there, features, calendar)
+        return History(layout, Beside(universe, self._read_bars_within(since, last)), there, features, calendar)
+
+    def _read_bars_within(self, since: date, last: date) -> pl.DataFrame:
+        if not uses_bars(self.executor.plugins.extend(("features",))):
+            return INTRADAY_PRICES.empty()
+        calendar = self.executor.calendar
+        lag = self.executor.decision_time(last) - calendar.close_at(last)
+        return known_in_time(self.lake.read(INTRADAY_PRICES, since=since, until=last), calendar, lag)
 
     def _read_rows(self, first: date, last: date) -> pl.DataFrame:
         return self.lake.read(self.lake.contract(FEATURE_ROWS), since=first, until=last)

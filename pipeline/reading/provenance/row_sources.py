@@ -18,8 +18,9 @@ from lake.tables.features import FEATURE_ROWS
 from pipeline.engine.executor import Executor, parse_params
 from pipeline.features import features
 from pipeline.features.as_of import Facts
+from pipeline.features.facts.five_minute_bars import known_in_time
 from pipeline.features.feature_set import feature_set
-from pipeline.features.provenance.history import TABLES, History, keep_tickers
+from pipeline.features.provenance.history import TABLES, Beside, History, keep_tickers
 from pipeline.market.sessions import Sessions
 
 
@@ -48,7 +49,9 @@ class RowSources:
         (layout,) = features.lay_out(keep_tickers(facts), universe, frames["instruments"], moment, params)
         own = pl.col("feature_set") == row["feature_set"]
         rows = self._lake.read(FEATURE_ROWS, since=session, until=session, where=own)
-        history = History(layout, universe, rows, chosen.features, moment.calendar)
+        lag = moment.as_of - moment.calendar.close_at(session)
+        within = known_in_time(frames["intraday_prices"], moment.calendar, lag)
+        history = History(layout, Beside(universe, within), rows, chosen.features, moment.calendar)
         origins = history.list_origins(self._names or chosen.names, session, row["ticker"])
         return [(table, self._complete(table, origins[table.name], asked)) for table in TABLES]
 
@@ -58,7 +61,8 @@ class RowSources:
             return origins
         key = list(table.key)
         at = pl.col("ticker").is_in(origins["ticker"].unique().implode())
-        rows = self._lake.read(table, version=recipe.inputs[table.name], until=recipe.session, where=at)
+        version = recipe.inputs[table.name]
+        rows = self._lake.read(table, version=version, until=recipe.session, where=at)
         return rows.join(origins, on=key, how="inner", maintain_order="left").select(*rows.columns, USED)
 
 

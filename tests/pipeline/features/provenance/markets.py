@@ -13,15 +13,15 @@ import numpy.typing as npt
 import polars as pl
 
 from pipeline.features.as_of import Facts
-from pipeline.features.catalogue import choose
-from pipeline.features.engine.expressions import deviation, fact, lag
+from pipeline.features.catalogue import NAMED_SETS, choose
+from pipeline.features.engine.expressions import Expression, deviation, fact, lag
+from pipeline.features.facts.lay_out import lay_out_facts
 from pipeline.features.feature import Feature
 from pipeline.features.feature_set import extend, feature_set
 from pipeline.features.features import EpochPanel, features, lay_out
 from pipeline.features.panel import DEPTH, MARGIN, Flags, Floats
 from pipeline.features.params import FeatureParams
 from pipeline.features.provenance import uses
-from pipeline.features.provenance.feature_uses import find_parts
 from pipeline.features.provenance.ground import Ground, survey
 from pipeline.features.provenance.values import Values
 from pipeline.features.trailing_window import View, ln
@@ -40,7 +40,8 @@ EXPRESSED = Feature.express(
 )
 UNDECLARED = Feature("told_nothing", "test", "log", "h/l", 9, squeeze)
 """Three features as a plugin declares them."""
-EXTENSIONS = extend((*choose(["alpha158"]), DECLARED, EXPRESSED, UNDECLARED))
+SETS = [name for name in NAMED_SETS if name != "intraday_bars"]
+EXTENSIONS = extend((*choose(SETS), DECLARED, EXPRESSED, UNDECLARED))
 FEATURES = feature_set(EXTENSIONS).features
 NAMES = feature_set(EXTENSIONS).names
 
@@ -87,7 +88,10 @@ class Laid:
     @cached_property
     def values(self) -> Values:
         known = {name: ~np.isnan(self.known[number]) for number, name in enumerate(NAMES)}
-        return Values(self.ground, {one.name: find_parts(one) for one in FEATURES}, known)
+        wanted = [one.kernel for one in FEATURES if isinstance(one.kernel, Expression)]
+        empty = self.market.intraday_prices
+        prices = lay_out_facts(wanted, self.layout.epoch, self.layout.panel, self.market.calendar, empty)
+        return Values(self.ground, FEATURES, known, prices)
 
     def row(self, session: date) -> int:
         return self.layout.panel.row(session, self.market.calendar)

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from pipeline.features.feature_set import F1
 from pipeline.features.panel import Flags
 from pipeline.features.provenance.parts import BAR_COLUMNS, NEWS_COLUMNS
 from pipeline.features.provenance.values import PlacedFact
@@ -30,6 +31,13 @@ WITHOUT_BAR = {"money_flow_14", "on_balance_slope_20", *(name for name in NAMES 
 """Where a ticker was halted, moves into a session without a bar weigh nothing, and a quantile among closes that stand
 for several sessions stays where it is."""
 HALTED = {"T002", "T003"}
+_WORDS = ("greater(", "where(", "maximum(", "minimum(", "highest", "cross_rank(", ", weight ")
+DECIDED = {
+    one.name
+    for one in FEATURES
+    if one.name not in F1 and "alpha158" not in one.name and any(word in one.formula for word in _WORDS)
+}
+"""Features in which orders among tickers or bounded quantities decide, or a weight that may be the only one."""
 WIDE = {"told_nothing"}
 """A kernel that declares nothing may be made of all it could see."""
 
@@ -40,7 +48,7 @@ def small() -> Laid:
 
 
 def find_listed(laid: Laid, fact: PlacedFact) -> Flags:
-    return np.stack([laid.values.find(one.name, [fact]) for one in FEATURES])
+    return np.stack(list(laid.values.find_all(NAMES, [fact]).values()))
 
 
 def find_all_moved(laid: Laid, changed: Iterator[Market], fact: PlacedFact, listed: Flags) -> Flags:
@@ -89,7 +97,7 @@ def refuse_difference(laid: Laid, seed: int) -> None:
     moved = find_all_moved(laid, changed, fact, listed)
     if fact.kind in ("bar", "article"):
         idle = Counter(NAMES[place] for place in np.argwhere(listed & ~moved)[:, 0])
-        exempt = BOUNDED | WIDE | (WITHOUT_BAR if laid.ground.tickers[fact.ticker] in HALTED else set())
+        exempt = BOUNDED | WIDE | DECIDED | (WITHOUT_BAR if laid.ground.tickers[fact.ticker] in HALTED else set())
         assert not idle.keys() - exempt, f"{fact} is listed for what nothing moves: {idle}"
 
 
@@ -112,9 +120,17 @@ def large() -> Laid:
 def test_both_directions_agree(small: Laid) -> None:
     """A fact that a value is traced to lists the value, and no other fact of the session does."""
     values, last = small.values, len(small.ground.bar) - 2
-    for name in ("return_20", "beta_60", "rank_return_5", "sector_return_5", "relative_volume_20", "alpha158_cord_10"):
+    for name in (
+        "return_20",
+        "beta_60",
+        "rank_return_5",
+        "sector_return_5",
+        "relative_volume_20",
+        "alpha158_cord_10",
+        "pure_return_5",
+    ):
         place = int(np.flatnonzero(values.known[name][last])[0])
-        origins = values.trace(name, last, place)
+        origins = values.trace([name], last, place)
         for column, marks in origins.bars.items():
             rows, tickers = np.nonzero(small.ground.bar)
             chosen = np.random.default_rng(1).choice(len(rows), 150, replace=False)
@@ -127,5 +143,5 @@ def test_both_directions_agree(small: Laid) -> None:
 def test_a_value_that_is_not_known_is_made_of_nothing(small: Laid) -> None:
     unknown = np.argwhere(~small.values.known["return_60"] & small.ground.bar)
     row, ticker = unknown[-1].tolist()
-    origins = small.values.trace("return_60", row, ticker)
+    origins = small.values.trace(["return_60"], row, ticker)
     assert not any(marks.any() for marks in (*origins.bars.values(), *origins.actions.values(), origins.members))

@@ -17,28 +17,33 @@ from pipeline.features.engine.expressions import (
     slope,
     total,
 )
-from pipeline.features.provenance.expression_uses import find_expression_uses, list_counted
+from pipeline.features.provenance.formulas import list_counted, read_formula
 
 CLOSE, VOLUME, VWAP = fact("close"), fact("volume"), fact("vwap")
 
 
-def told(expression: Expression) -> dict[str, tuple[list[int], bool]]:
-    return {use.columns[0]: (sorted(use.back), use.anchored) for use in find_expression_uses(expression)}
+def told(expression: Expression) -> dict[str, tuple[list[int], int]]:
+    """Column -> the sessions back that are used, and the first at which an action counts."""
+    (part,) = read_formula(expression).parts
+    first = {basis: span[0] for basis, span in part.spans.items()}
+    return {
+        column: (np.flatnonzero(flags).tolist(), first.get(basis, 0)) for (basis, column), flags in part.back.items()
+    }
 
 
 def test_lags_and_windows_add_up() -> None:
-    assert told(lag(CLOSE, 5) / CLOSE) == {"close": ([0, 5], False)}
-    assert told(mean(lag(CLOSE, 2), 3) / CLOSE) == {"close": ([0, 2, 3, 4], False)}
-    assert told(total(greater(CLOSE, lag(CLOSE, 1)), 2)) == {"close": ([0, 1, 2], False)}
+    assert told(lag(CLOSE, 5) / CLOSE) == {"close": ([0, 5], 0)}
+    assert told(mean(lag(CLOSE, 2), 3) / CLOSE) == {"close": ([0, 2, 3, 4], 0)}
+    assert told(total(greater(CLOSE, lag(CLOSE, 1)), 2)) == {"close": ([0, 1, 2], 0)}
     assert told(VWAP / VWAP * VOLUME / mean(VOLUME, 2)) == {
-        "high": ([0], False), "low": ([0], False), "close": ([0], False), "volume": ([0, 1], False),
+        "high": ([0], 0), "low": ([0], 0), "close": ([0], 0), "volume": ([0, 1], 0),
     }  # fmt: skip
 
 
 def test_what_keeps_its_unit_is_in_the_basis_of_its_own_session() -> None:
-    assert told(lag(CLOSE, 3)) == {"close": ([3], True)}
-    assert told(log(CLOSE / lag(CLOSE, 1))) == {"close": ([0, 1], False)}
-    assert told(CLOSE - 1) == {"close": ([0], True)} and told(CLOSE / (CLOSE + 1e-12)) == {"close": ([0], False)}
+    assert told(lag(CLOSE, 3)) == {"close": ([3], 0)}
+    assert told(log(CLOSE / lag(CLOSE, 1))) == {"close": ([0, 1], 0)}
+    assert told(CLOSE - 1) == {"close": ([0], 0)} and told(CLOSE / (CLOSE + 1e-12)) == {"close": ([0], 0)}
 
 
 @pytest.mark.parametrize("window", [*range(2, 12), 20, 59])
@@ -49,5 +54,5 @@ def test_a_session_without_weight_in_a_line_is_left_out_and_no_other(window: int
     for statistic in (slope, residual):
         values = compute([statistic(CLOSE, window)], {"close": prices}, first=window - 1, precision=np.float64)[0, 0]
         moved = np.abs(values[:-1] - values[-1]) > 1e-9
-        counted = [window - 1 - back for back in list_counted(statistic.__name__, window)]
+        counted = [window - 1 - back for back in list_counted(statistic(CLOSE, window))]
         assert np.flatnonzero(moved).tolist() == sorted(counted)
