@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,10 @@ from lake.storage.writer import Writer
 from lake.tables import TABLES
 from lake.tables.control import RUNS
 from lake.upkeep.log_archive import archive_log
+
+
+LOOK_BACK = (timedelta(days=10), timedelta(days=120), timedelta(days=1200), None)
+"""How far back the last rows of a table are looked for, again and again until some are found."""
 
 
 class _UnrepairedError(Exception):
@@ -223,6 +227,20 @@ class Lake:
         frame = self._tables.load(table, self.newest(table), (table.clock,), conditions, until=until)
         first, last = frame[table.clock].min(), frame[table.clock].max()
         return (first, last) if isinstance(first, date) and isinstance(last, date) else None
+
+    def last_clock(self, table: Table, *, until: date, where: pl.Expr | None = None) -> date | None:
+        """The last clock value not after a date, at the newest version; None if there is none.
+
+        It is looked for from the end backwards, so that what it costs does not grow with the table.
+        """
+        conditions = [pl.col(table.clock) <= until, *([where] if where is not None else [])]
+        for back in LOOK_BACK:
+            since = until - back if back is not None and until - date.min > back else None
+            near = conditions if since is None else [pl.col(table.clock) >= since, *conditions]
+            frame = self._tables.load(table, self.newest(table), (table.clock,), near, since, until)
+            if isinstance(last := frame[table.clock].max(), date):
+                return last
+        return None
 
     def history(self, table: Table, limit: int | None = None) -> list[dict[str, Any]]:
         """The table's commits, newest first: version, timestamp (UTC), operation, run_id, stage, files added."""

@@ -271,9 +271,9 @@ class Runner:
 
     def _first_missing(self, stage: Stage, session: date) -> date | None:
         """Where a stage that catches up has to begin; None if the session is already there."""
-        there = self.lake.clock_span(stage.writes, until=session, where=self._own_rows(stage))
+        there = self.lake.last_clock(stage.writes, until=session, where=self._own_rows(stage))
         if there is not None:
-            return self.calendar.next(there[1]) if there[1] < session else None
+            return self.calendar.next(there) if there < session else None
         bars = self.lake.clock_span(MARKET_PRICES, until=session)
         return self.calendar.at_or_after(bars[0]) if bars else session
 

@@ -21,7 +21,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(OF_BARS, ("ts",)),
 }
 """Fact -> the columns that it is made of; `article_id` and `ts` stand for rows' being there."""
-CONDITIONAL = frozenset({"*", "where", "if_known", "total_where", "mean_where"})
+CONDITIONAL = frozenset({"*", "/", "where", "if_known", "total_where", "mean_where"})
 """What may leave a value of it without weight, as another decides."""
 SCALED = frozenset(
     {

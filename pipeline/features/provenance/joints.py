@@ -128,6 +128,8 @@ class Joints:
         everywhere = np.ones(self.ground.bar.shape, dtype=bool)
         if one.operation == "*":
             return [self._compute(part) != 0 for part in reversed(one.inputs)]
+        if one.operation == "/":
+            return [everywhere, self._compute(one.inputs[0]) != 0]
         if one.operation == "where":
             met = self._compute(one.inputs[0]) > 0
             return [everywhere, met, ~met]
