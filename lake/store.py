@@ -36,7 +36,6 @@ from lake.tables import TABLES
 from lake.tables.control import RUNS
 from lake.upkeep.log_archive import archive_log
 
-
 LOOK_BACK = (timedelta(days=10), timedelta(days=120), timedelta(days=1200), None)
 """How far back the last rows of a table are looked for, again and again until some are found."""
 
