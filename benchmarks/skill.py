@@ -1,4 +1,4 @@
-"""How much of what can be known is forecast: `python -m benchmarks.skill [--seed 7] [--signal 1] [--names 64]`.
+"""How much of what can be known is forecast: `python -m benchmarks.skill [--seed 7] [--names 64] [--feature-sets ...]`.
 
 Loads a simulated market through the real stages, trains some sessions before its end, and asks the stored model about
 the sessions after: nothing it is asked about was there when it was fitted. Beside each rank correlation (IC) stands
@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -26,10 +26,12 @@ from lake.tables.features import FEATURE_ROWS
 from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES, TICKER_UNIVERSE
 from lake.tables.models import MODEL_REGISTRY
 from lake.tables.predictions import QUANTILES
-from pipeline.config.settings import RuntimeParams, Settings
+from pipeline.config.settings import FeatureSetName, PluginParams, RuntimeParams, Settings
 from pipeline.engine.runner import Runner
 from pipeline.engine.stages import INGEST
 from pipeline.features import features
+from pipeline.features.catalogue import choose
+from pipeline.features.feature_set import extend, feature_set
 from pipeline.ingestion.sources.registry import SourceParams
 from pipeline.ingestion.sources.simulated.params import SimulatedParams
 from pipeline.ingestion.sources.simulated.source import SimulatedSource
@@ -78,7 +80,13 @@ class Measured:
     skills: tuple[Skill, ...]
 
 
-def measure(path: Path, market: SimulatedParams, sessions: int, models: ModelParams) -> Measured:
+def measure(
+    path: Path,
+    market: SimulatedParams,
+    sessions: int,
+    models: ModelParams,
+    feature_sets: Sequence[FeatureSetName] = (),
+) -> Measured:
     """Load a market into a new lake, train `sessions` before the last one with a known outcome, and judge the model.
 
     Args:
@@ -86,9 +94,14 @@ def measure(path: Path, market: SimulatedParams, sessions: int, models: ModelPar
         market: the simulated market.
         sessions: test sessions; the last of them has its longest horizon within the history.
         models: how to train.
+        feature_sets: named sets of features beside the built-in ones.
     """
     settings = replace(
-        Settings(), runtime=RuntimeParams(durable=False), source=SourceParams(simulated=market), models=models
+        Settings(),
+        runtime=RuntimeParams(durable=False),
+        source=SourceParams(simulated=market),
+        models=models,
+        plugins=PluginParams(feature_sets=tuple(feature_sets)),
     )
     runner = Runner(Lake.create(path), settings)
     first, last = runner.source.coverage()
@@ -102,8 +115,8 @@ def measure(path: Path, market: SimulatedParams, sessions: int, models: ModelPar
     registry = runner.lake.read(MODEL_REGISTRY)
     if registry.is_empty():
         raise ValueError(f"nothing was trained at {trained_at}: {market.history_sessions} sessions are too few")
-    model = load_members(registry, registry["model_id"][0])
-    examples = _examples(runner, models)
+    model = load_members(registry, registry["model_id"][0], feature_set=registry["feature_set"][0])
+    examples = _examples(runner, replace(models, features=model.features))
     after = examples.between(runner.calendar.position(trained_at), runner.calendar.position(last))
     source = runner.source
     assert isinstance(source, SimulatedSource)
@@ -115,7 +128,8 @@ def _examples(runner: Runner, models: ModelParams) -> Examples:
     prices, actions, universe, rows = (
         runner.lake.read(table) for table in (MARKET_PRICES, CORPORATE_ACTIONS, TICKER_UNIVERSE, FEATURE_ROWS)
     )
-    return label_examples(rows, prices, actions, universe, runner.calendar, models)
+    chosen = feature_set(extend(choose(runner.settings.plugins.feature_sets)))
+    return label_examples(rows, prices, actions, universe, runner.calendar, models, chosen)
 
 
 def _best(source: SimulatedSource, examples: Examples, rows: Index) -> Floats:
@@ -181,10 +195,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--names", type=int, default=64)
     parser.add_argument("--history", type=int, default=1_040, help="sessions of history")
     parser.add_argument("--sessions", type=int, default=180, help="test sessions after training")
+    parser.add_argument("--feature-sets", nargs="*", default=[], choices=get_args(FeatureSetName))
     asked = parser.parse_args(arguments)
     market = SimulatedParams(seed=asked.seed, signal=asked.signal, names=asked.names, history_sessions=asked.history)
     with tempfile.TemporaryDirectory() as folder:
-        report(measure(Path(folder) / "lake", market, asked.sessions, ModelParams()))
+        report(measure(Path(folder) / "lake", market, asked.sessions, ModelParams(), asked.feature_sets))
 
 
 if __name__ == "__main__":

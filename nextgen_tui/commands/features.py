@@ -78,13 +78,14 @@ def _record(one: DeclaredFeature) -> dict[str, Any]:
 def _explain(invocation: Invocation, one: DeclaredFeature, as_of: datetime | None) -> None:
     from lake.errors import NotALakeError
     from nextgen_tui.text.formats import counted, number
-    from pipeline.reading.results.features import SHARES, describe_values
+    from pipeline.reading.results.features import SHARES, describe_values, read_drift
 
     output, feature = invocation.output, one.feature
     try:
         values = describe_values(invocation.lake, feature.name, as_of)
+        drift = read_drift(invocation.lake, feature.name, as_of)
     except NotALakeError:
-        values = None
+        values = drift = None
     output.show(f"{feature.name}: {feature.formula}")
     output.show(f"unit        {feature.unit}")
     output.show(f"family      {feature.family}")
@@ -100,7 +101,21 @@ def _explain(invocation: Invocation, one: DeclaredFeature, as_of: datetime | Non
         output.show("values      none in this lake yet")
     else:
         output.show(f'values      not computed; switch it on with [plugins] feature_sets = ["{one.origin}"]')
-    output.record(_record(one) | {"values": values})
+    if drift:
+        output.show(f"drift       {_tell_drift(drift)}")
+    output.record(_record(one) | {"values": values, "drift": drift})
+
+
+def _tell_drift(drift: dict[str, Any]) -> str:
+    """Whether it lies where it lay in training, and by how much not."""
+    from nextgen_tui.text.formats import number
+
+    if drift["p"] is None:
+        return f"{drift['session']}: too few rows or months of training to tell"
+    gap = f"gap {number(drift['gap'], 3)}, in training usually {number(drift['usual_gap'], 3)}"
+    return (
+        f"{drift['session']}: {drift['verdict']}; {gap} (p {number(drift['p'], 3)}); stability {drift['stability']:.2f}"
+    )
 
 
 def _draw(invocation: Invocation, one: DeclaredFeature, ticker: str, as_of: datetime | None) -> None:

@@ -42,7 +42,9 @@ def command(invocation: Invocation, features_id: str, horizon: int | None) -> No
     output.record(to_records(forecasts))
     if not output.as_json:
         first = ("ticker", "horizon", "target_session", "reference_close", "point", "q05", "q50", "q95")
-        names = choose_columns(forecasts, (*first, "probability_up", "confidence"), output.data.width, PREDICTIONS)
+        names = choose_columns(
+            forecasts, (*first, "probability_up", "confidence", "strangeness"), output.data.width, PREDICTIONS
+        )
         output.show(frame_grid(forecasts.select(names), PREDICTIONS))
     output.say(f"{forecasts.height} forecasts from {windows.height} windows of {windows['session'][0]}")
 

@@ -95,7 +95,8 @@ class PluginParams:
     feature_sets: Annotated[tuple[FeatureSetName, ...], DISTINCT] = ()
     """Sets of features that come with the program, computed beside its own: alpha158, the 158 factors of price and
     volume known by that name; news_residuals, pure_momentum, market_state, volume_surprise, day_parts, intraday_bars,
-    earnings_days, sector_leads: what each has is listed by nextgen features."""
+    earnings_days, sector_leads: what each has is listed by nextgen features. Those of intraday_bars are null where no
+    bars of five minutes or one are taken."""
 
     def paths(self, lake: Path) -> tuple[Path, ...]:
         """The files, those given by a relative path taken from the lake's folder; they may not exist."""

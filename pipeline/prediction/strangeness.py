@@ -34,11 +34,14 @@ def add_strangeness(windows: pl.DataFrame, feature_rows: pl.DataFrame, profile: 
     deviations = profile.deviations(values)
     distances = measure_distance(deviations)
     furthest = np.argsort(-np.abs(deviations), axis=1, kind="stable")[:, :NAMED]
-    strange = [
-        [
-            {"feature": profile.features[at], "value": float(values[row, at]), "deviation": float(deviations[row, at])}
-            for at in furthest[row]
-        ]
-        for row in range(len(values))
-    ]
-    return windows.hstack(pl.DataFrame([distances, profile.rank(distances), strange], schema=schema))
+    row = np.arange(len(values))[:, None]
+    fields = pl.DataFrame(
+        {
+            "feature": pl.Series(np.array(profile.features, dtype=object)[furthest.ravel()], dtype=pl.String),
+            "value": values[row, furthest].ravel(),
+            "deviation": deviations[row, furthest].ravel(),
+        }
+    )
+    strange = fields.to_struct("strange_features").reshape(furthest.shape).arr.to_list()
+    told = [pl.Series("distance", distances), pl.Series("strangeness", profile.rank(distances)), strange]
+    return windows.hstack(told)

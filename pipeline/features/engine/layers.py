@@ -20,9 +20,9 @@ from pipeline.features.engine.cross_sections import Members, compare
 from pipeline.features.engine.expressions import COMPARISONS, Expression, count_leads, replace_inputs, walk
 from pipeline.features.engine.window_kernels import Block
 
-CELLS = 2_000_000
-"""Values of a comparison that are held at a time, 16 MB of them: sessions with those looked back on, by tickers."""
-MIN_SESSIONS = 64
+CELLS = 1_000_000
+"""Values of a comparison that are held at a time, 8 MB of them: sessions with those looked back on, by tickers."""
+MIN_SESSIONS = 128
 """Sessions that are computed at a time even where there are more tickers than that."""
 
 Evaluate = Callable[[Sequence[Expression], Mapping[str, Block], int, npt.DTypeLike], npt.NDArray[np.floating]]

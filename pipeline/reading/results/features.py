@@ -11,6 +11,7 @@ import polars as pl
 from lake.errors import LakeError
 from lake.store import Lake
 from lake.tables.features import FEATURE_ROWS
+from lake.tables.feedback import FEATURE_DRIFT
 from pipeline.features.catalogue import BUILT_IN, NAMED_SETS
 from pipeline.features.feature import Feature
 from pipeline.features.feature_set import hash_feature
@@ -87,6 +88,16 @@ def describe_values(lake: Lake, name: str, as_of: datetime | None = None) -> dic
         return None
     told: dict[str, object] = {"session": last, "tickers": len(values), "unknown": values.null_count()}
     return told | {label: known.quantile(share, "linear") for label, share in SHARES.items()}
+
+
+def read_drift(lake: Lake, name: str, as_of: datetime | None = None) -> dict[str, object] | None:
+    """The last row of feature_drift about a feature: whether it lies where it lay in the champion's training rows.
+
+    Returns:
+        The columns of feature_drift; None where it was never measured.
+    """
+    rows = lake.read(FEATURE_DRIFT, where=pl.col("feature") == name, as_of=as_of).sort("session", "model_id")
+    return rows.row(-1, named=True) if rows.height else None
 
 
 def _columns(lake: Lake, name: str) -> tuple[str, ...]:

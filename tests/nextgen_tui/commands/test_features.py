@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from lake.store import Lake
 from lake.tables.features import FEATURE_ROWS
+from lake.tables.feedback import FEATURE_DRIFT
 from nextgen_tui.cli import exit_codes
 from tests.frames.features import feature_rows
 from tests.nextgen_tui.lakes import publish
@@ -58,3 +60,16 @@ def test_a_name_that_is_not_there_is_answered_with_the_nearest_one(run: Run) -> 
     assert code == exit_codes.DEGRADED
     assert "did you mean 'beta_60'?" in err
     assert run("features", "--ticker", "AAA")[0] == exit_codes.USAGE
+
+
+def test_one_says_whether_it_drifted_from_training(run: Run, lake: Lake) -> None:
+    publish(lake, FEATURE_ROWS, feature_rows(["AAA"], DAYS))
+    row = {
+        "session": DAYS[-1], "model_id": "m-20210226-00000000", "feature": "beta_60", "n": 6000, "stability": 0.31,
+        "gap": 0.4, "usual_gap": 0.1, "p": 0.0001, "false_discovery_rate": 0.01, "verdict": "drifted",
+    }  # fmt: skip
+    publish(lake, FEATURE_DRIFT, pl.DataFrame([row], schema=FEATURE_DRIFT.schema), name="drift")
+    _, out, _ = run("features", "beta_60")
+    assert "drift       2021-03-03: drifted; gap 0.4" in out and "stability 0.31" in out
+    assert json_of(run, "features", "beta_60")["drift"]["verdict"] == "drifted"
+    assert "drift" not in run("features", "rsi_14")[1]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import date, timedelta
 from functools import cache
+from hashlib import sha256
+from pathlib import Path
 from typing import get_args
 
 import numpy as np
@@ -31,6 +35,7 @@ from tests.pipeline.features.test_features_leaks import _poisoned
 SETS = [name for name in NAMED_SETS if name != "alpha158"]
 NAMES = [feature.name for name in SETS for feature in NAMED_SETS[name]]
 SESSIONS, TICKERS = 215, 9
+ROOT = Path(__file__).parents[3]
 
 
 @cache
@@ -186,3 +191,25 @@ def test_a_family_is_one_part_of_the_name_and_leaves_the_others_as_they_are() ->
     assert len(set(one.definitions.values())) == 1 and len(set(both.definitions.values())) == 2
     assert dict(one.definitions).items() <= dict(both.definitions).items()
     assert all(isinstance(feature.kernel, Expression) for feature in both.features)
+
+
+PROGRAM = """
+from dataclasses import replace
+from hashlib import sha256
+from tests.pipeline.features.test_families import market, run
+print(sha256(run(market(), market().sessions[-1], market().sessions[-9]).write_csv().encode()).hexdigest())
+"""
+
+
+@pytest.mark.cold
+def test_bits_are_the_same_in_every_process_and_with_any_number_of_threads() -> None:
+    here = run(market(), market().sessions[-1], market().sessions[-9]).write_csv()
+    there = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+        env={"PATH": "", "PYTHONPATH": str(ROOT), "POLARS_MAX_THREADS": "1" if pl.thread_pool_size() > 1 else "2"},
+    ).stdout.strip()
+    assert there == sha256(here.encode()).hexdigest()

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from fractions import Fraction
-from math import sqrt
+from math import fsum, sqrt
 
 import numpy as np
 
@@ -16,40 +15,45 @@ Window = Sequence[float]
 
 
 def _total(x: Window) -> float:
-    return float(sum(map(Fraction, x)))
+    return fsum(x)
 
 
 def _mean(x: Window) -> float:
-    return float(sum(map(Fraction, x)) / len(x))
+    return fsum(x) / len(x)
 
 
-def _products(x: Window, y: Window) -> Fraction:
-    """The sum of the products of distances from the means."""
-    first, second = ([Fraction(one) for one in values] for values in (x, y))
-    middle, other = sum(first) / len(first), sum(second) / len(second)
-    return sum(((a - middle) * (b - other) for a, b in zip(first, second, strict=True)), Fraction(0))
+def _centre(x: Window) -> list[float]:
+    """Distances from the mean, by way of those from the last value: what does not vary has none at all."""
+    moved = [one - x[-1] for one in x]
+    middle = fsum(moved) / len(moved)
+    return [one - middle for one in moved]
+
+
+def _products(x: Window, y: Window) -> float:
+    """The sum of the products of distances from the means, rounded once."""
+    return fsum(a * b for a, b in zip(_centre(x), _centre(y), strict=True))
 
 
 def _deviation(x: Window) -> float:
     return sqrt(_products(x, x) / (len(x) - 1))
 
 
-def _line(x: Window) -> tuple[Fraction, Fraction]:
+def _line(x: Window) -> tuple[float, float]:
     """Slope, and the value of the line at the newest session."""
     places = range(len(x))
     steep = _products(places, x) / _products(places, places)
-    return steep, sum(map(Fraction, x)) / len(x) + steep * Fraction(len(x) - 1, 2)
+    return steep, _mean(x) + steep * (len(x) - 1) / 2
 
 
 def _r_squared(x: Window) -> float:
     places = range(len(x))
     varies = _products(x, x)
-    return float(_products(places, x) ** 2 / (_products(places, places) * varies)) if varies else np.nan
+    return _products(places, x) ** 2 / (_products(places, places) * varies) if varies else np.nan
 
 
 def _correlation(x: Window, y: Window) -> float:
     varies = _products(x, x) * _products(y, y)
-    return float(_products(x, y)) / sqrt(varies) if varies else np.nan
+    return _products(x, y) / sqrt(varies) if varies else np.nan
 
 
 def _rank(x: Window) -> float:
@@ -61,16 +65,16 @@ WINDOWED: dict[str, Callable[..., float]] = {
     "total": _total,
     "mean": _mean,
     "deviation": _deviation,
-    "slope": lambda x: float(_line(x)[0]),
+    "slope": lambda x: _line(x)[0],
     "r_squared": _r_squared,
-    "residual": lambda x: float(Fraction(x[-1]) - _line(x)[1]),
+    "residual": lambda x: x[-1] - _line(x)[1],
     "highest": max,
     "lowest": min,
     "highest_at": lambda x: list(x).index(max(x)) + 1,
     "lowest_at": lambda x: list(x).index(min(x)) + 1,
     "rank": _rank,
     "correlation": _correlation,
-    "beta": lambda y, x: float(_products(x, y) / _products(x, x)) if _products(x, x) else np.nan,
+    "beta": lambda y, x: _products(x, y) / _products(x, x) if _products(x, x) else np.nan,
 }
 ELEMENTWISE: dict[str, Callable[..., Block]] = {
     "+": lambda a, b: a + b,
@@ -183,7 +187,7 @@ def _slide(one: Expression, inputs: list[Block], start: int) -> Block:
 
 def _of_window(one: Expression, windows: list[list[float]]) -> float:
     if one.operation == "weighted_total":
-        return float(sum(Fraction(a) * Fraction(b) for a, b in zip(windows[0][::-1], one.weights, strict=True)))
+        return fsum(a * b for a, b in zip(windows[0][::-1], one.weights, strict=True))
     if one.operation == "quantile":
         return float(np.quantile(windows[0], one.number))
     return float(WINDOWED[one.operation](*windows))

@@ -6,6 +6,8 @@ from functools import cache
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipeline.features.catalogue import NAMED_SETS
 from pipeline.features.engine import layers
@@ -163,6 +165,28 @@ def test_a_comparison_without_members_or_of_nobody_known_is_refused() -> None:
         decayed_total(CLOSE, 0, 5)
     with pytest.raises(ValueError, match="0 weights; choose 1 to 252"):
         weighted_total(CLOSE, ())
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10_000), unknown=st.floats(0, 0.5))
+def test_a_residual_is_free_of_what_it_is_fitted_to_and_a_rank_of_the_size_of_its_values(
+    seed: int, unknown: float
+) -> None:
+    random = np.random.default_rng(seed)
+    shape = (1, 14)
+    facts = {name: np.where(random.random(shape) < unknown, np.nan, random.normal(size=shape)) for name in ("x", "z")}
+    members = Members(random.random(shape) < 0.8, random.integers(0, 3, shape))
+    x, z = fact("x"), fact("z")
+    left, placed, again = compute(
+        [cross_residual(x, [z], "sector"), cross_rank(x), cross_rank(x * 1e9 + 5)],
+        facts, precision=np.float64, members=members,
+    )[:, 0]  # fmt: skip
+    known = np.isfinite(left) & members.counted[0]
+    assert np.isclose((left * np.nan_to_num(facts["z"][0]))[known].sum(), 0, atol=1e-9)
+    for sector in range(3):
+        assert np.isclose(left[known & (members.sector[0] == sector)].sum(), 0, atol=1e-9)
+    assert (np.abs(placed[np.isfinite(placed)]) <= 1).all()
+    assert np.array_equal(placed, again, equal_nan=True)
 
 
 def test_what_is_read_follows_from_the_formula() -> None:
