@@ -227,8 +227,10 @@ class Lake:
         first, last = frame[table.clock].min(), frame[table.clock].max()
         return (first, last) if isinstance(first, date) and isinstance(last, date) else None
 
-    def last_clock(self, table: Table, *, until: date, where: pl.Expr | None = None) -> date | None:
-        """The last clock value not after a date, at the newest version; None if there is none.
+    def last_clock(
+        self, table: Table, *, until: date, where: pl.Expr | None = None, version: int | None = None
+    ) -> date | None:
+        """The last clock value not after a date, at a version (the newest where None); None if there is none.
 
         It is looked for from the end backwards, so that what it costs does not grow with the table.
         """
@@ -236,7 +238,8 @@ class Lake:
         for back in LOOK_BACK:
             since = until - back if back is not None and until - date.min > back else None
             near = conditions if since is None else [pl.col(table.clock) >= since, *conditions]
-            frame = self._tables.load(table, self.newest(table), (table.clock,), near, since, until)
+            at = self.newest(table) if version is None else version
+            frame = self._tables.load(table, at, (table.clock,), near, since, until)
             if isinstance(last := frame[table.clock].max(), date):
                 return last
         return None

@@ -14,11 +14,14 @@ from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocati
 @click.command("run", cls=ReadingCommand)
 @click.argument("stage", shell_complete=complete_stage)
 @click.option("--session", type=DAY, help="The session (default: the last one).")
+@click.option("--from", "since", type=DAY, help="Compute every session from this one on.")
 @pass_invocation
-def command(invocation: Invocation, stage: str, session: date | None) -> None:
+def command(invocation: Invocation, stage: str, session: date | None, since: date | None) -> None:
     """Run a single stage.
 
-    Its result is published at once, outside any cycle. `nextgen stages` lists the stages.
+    Its result is published at once, outside any cycle. `nextgen stages` lists the stages. Features, the universe and
+    what else derives history can be computed for a range: each session from what was known then. Rows that are there
+    have to come out the same. Example: nextgen run features --from 2020-01-02 --session 2020-12-31
     """
     from nextgen_tui.cli.error_messages import suggest_request
     from nextgen_tui.cli.runs_view import show_runs
@@ -27,9 +30,14 @@ def command(invocation: Invocation, stage: str, session: date | None) -> None:
     chosen = find_stage(stage)
     session = session or require_last_session(invocation.lake)
     refuse_open(session, invocation.runner.calendar)
+    if since is not None and not chosen.catches_up:
+        raise click.UsageError(f"{chosen.name} runs for one session; leave out --from")
+    if since is not None and since > session:
+        raise click.UsageError(f"--from {since} is after the session, {session}")
     asked = f"run {chosen.name} --session {session}"
     with suggest_request(invocation, asked), invocation.output.progress(f"{chosen.name} of {session}") as progress:
         progress(chosen.doc, 0, 1)
-        run = invocation.runner.run_stage(chosen, session)
+        first = invocation.runner.calendar.at_or_after(since) if since else None
+        run = invocation.runner.run_stage(chosen, session, first)
         progress(chosen.doc, 1, 1)
     show_runs(invocation.output, [run])

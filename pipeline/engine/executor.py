@@ -18,6 +18,7 @@ from lake.fingerprint import fingerprint
 from lake.publication import record_failure
 from lake.runs import Recipe, Run
 from lake.store import CommitResult, Lake
+from lake.tables.features import FEATURE_ROWS
 from pipeline.config.recorded import from_record
 from pipeline.config.settings import Settings
 from pipeline.engine.backfill import commit_fold
@@ -25,10 +26,12 @@ from pipeline.engine.code_fingerprint import code_fingerprint, libraries
 from pipeline.engine.failures import StageFailedError, describe_error
 from pipeline.engine.stage import Condition, Moment, Read, Stage, join_spans
 from pipeline.engine.work import Span, Work
+from pipeline.features.carried.same_features import take_over
 from pipeline.ingestion.sources.registry import open_snapshot_source, open_source
 from pipeline.ingestion.sources.snapshot_source import SnapshotSource
 from pipeline.ingestion.sources.source import Source
 from pipeline.market.sessions import Sessions, exchange_sessions
+from pipeline.plugins.extensions import Extensions
 from pipeline.plugins.plugins import Plugins
 
 log = logging.getLogger(__name__)
@@ -91,7 +94,8 @@ class Executor:
             StageFailedError: if the stage raises; its run is recorded as failed.
             StorageError: if the disk refuses; the next run goes on from here.
         """
-        recipe = self._recipe(work, stage, self._moment(stage, span, work.as_of), attempt)
+        moment = self._moment(stage, span, work.as_of, self._take_over(stage))
+        recipe = self._recipe(work, stage, moment, attempt)
         clock = perf_counter()
         run = Run(recipe=recipe, files={}, started_at=datetime.now(UTC))
         try:
@@ -184,9 +188,18 @@ class Executor:
         """Whom a landing asks."""
         return self.snapshot_source if stage.asks == "snapshots" else self.source
 
-    def _moment(self, stage: Stage, span: Span, as_of: datetime | None = None) -> Moment:
-        since, session = span
+    def _take_over(self, stage: Stage) -> Extensions:
+        """What a run that begins now uses, with the values of features that it need not compute again."""
         extensions = self.plugins.extend(stage.uses)
+        if stage.writes is not FEATURE_ROWS:
+            return extensions
+        return take_over(self.lake, extensions, self._params(stage.section))
+
+    def _moment(
+        self, stage: Stage, span: Span, as_of: datetime | None = None, extensions: Extensions | None = None
+    ) -> Moment:
+        since, session = span
+        extensions = extensions or self.plugins.extend(stage.uses)
         return Moment(
             session=session,
             since=since,

@@ -181,9 +181,13 @@ class Runner:
             self._run_work(work.snapshot(self.calendar.last_opened(as_of), as_of), silent)
 
     def run_stage(self, stage: Stage, session: date, since: date | None = None) -> Run:
-        """Run one stage for a session and publish it by itself."""
+        """Run one stage for a session, or those from `since` on, and publish it by itself.
+
+        A set of features is computed from where its rows end, so that none of its history is left out.
+        """
         self.calendar.position(session)
-        alone = work.single_stage(stage, session, since)
+        missing = self._first_missing(stage, session) if stage.writes is FEATURE_ROWS else None
+        alone = work.single_stage(stage, session, min(since or session, missing or session))
         with self._lock(alone, f"{stage.name} of {session}"):
             return self._run_alone(alone)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import NamedTuple
 
@@ -17,6 +17,7 @@ from lake.tables.market import CORPORATE_ACTIONS, INSTRUMENTS, MARKET_PRICES, TI
 from lake.tables.news import NEWS_SENTIMENT
 from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.features.as_of import Epoch, Facts, epochs, name_epoch
+from pipeline.features.carried.carried_values import CarriedValues
 from pipeline.features.engine.expressions import Expression
 from pipeline.features.evaluate import evaluate
 from pipeline.features.facts.reach import span_bars, span_members, span_news, uses_bars
@@ -48,6 +49,7 @@ def features(
     instruments: pl.DataFrame,
     news_sentiment: pl.DataFrame,
     intraday_prices: pl.DataFrame,
+    feature_rows: pl.DataFrame,
     moment: Moment,
     params: FeatureParams,
 ) -> pl.DataFrame:
@@ -56,19 +58,22 @@ def features(
     A row is computed from the sessions up to its own and from what was public by then, whatever else the frames
     hold; computing a range at once or session by session gives the same bits. A ticker's history is that of the
     company that has it at the session, under whatever ticker it traded before.
+
+    Features that the run takes over from another set keep the values that its rows have.
     """
     chosen = feature_set(moment.extensions)
-    viewed, expressed, order = _part(chosen)
+    carried = CarriedValues(feature_rows, moment.extensions, chosen)
     facts = Facts(market_prices, corporate_actions, news_sentiment)
     blocks: list[_Block] = []
-    for named, panel, companies in lay_out(facts, ticker_universe, instruments, moment, params):
-        values = _compute_expressions(expressed, named, panel, _KnownBars(intraday_prices, moment, companies))
-        for number, session in enumerate(named.sessions):
-            view = View(panel, session, _calendar_at(session, moment, params), params)
-            tickers = companies.list_tickers(panel.tickers_at(view.has_row), session)
-            both = np.hstack([evaluate(view, viewed), values[:, number, view.has_row].T])
-            blocks.append(_Block(session, tickers, both[:, order]).in_order())
-    return _frame(blocks, chosen)
+    for layout in lay_out(facts, ticker_universe, instruments, moment, params):
+        run = _Computation(layout, _KnownBars(intraday_prices, moment, layout.companies), params)
+        kept = [one for one in layout.epoch.sessions if carried.covers(one, run.list_tickers(one))]
+        anew = [one for one in layout.epoch.sessions if one not in set(kept)]
+        blocks += run.compute(chosen.features, anew)
+        blocks += [
+            one._replace(values=carried.complete(one.session, one.values)) for one in run.compute(carried.fresh, kept)
+        ]
+    return _frame(sorted(blocks, key=lambda one: one.session), chosen)
 
 
 class EpochPanel(NamedTuple):
@@ -108,9 +113,9 @@ class _Parts(NamedTuple):
     order: list[int]
 
 
-def _part(chosen: FeatureSet) -> _Parts:
-    kernels = [feature.kernel for feature in chosen.features]
-    viewed = [feature for feature in chosen.features if not isinstance(feature.kernel, Expression)]
+def _part(features: Sequence[Feature]) -> _Parts:
+    kernels = [feature.kernel for feature in features]
+    viewed = [feature for feature in features if not isinstance(feature.kernel, Expression)]
     expressed = [kernel for kernel in kernels if isinstance(kernel, Expression)]
     places = sorted(range(len(kernels)), key=lambda place: isinstance(kernels[place], Expression))
     return _Parts(viewed, expressed, np.argsort(places).tolist())
@@ -124,16 +129,47 @@ class _KnownBars(NamedTuple):
     companies: Securities
 
 
-def _compute_expressions(expressions: Sequence[Expression], epoch: Epoch, panel: Panel, bars: _KnownBars) -> Tensor:
-    """[expressions, sessions of the epoch, tickers of the panel]."""
-    if not expressions:
-        return np.empty((0, len(epoch.sessions), len(panel.tickers)), dtype=np.float32)
-    from pipeline.features.engine.price_basis import compute_in_basis  # compiles what it runs
-    from pipeline.features.facts.lay_out import choose_bars, lay_out_facts
+@dataclass(frozen=True)
+class _Computation:
+    """What is computed from one state of knowledge."""
 
-    calendar = bars.moment.calendar
-    facts = lay_out_facts(expressions, epoch, panel, calendar, choose_bars(*bars))
-    return compute_in_basis(expressions, facts, panel.row(epoch.sessions[0], calendar)).astype(np.float32, copy=False)
+    layout: EpochPanel
+    bars: _KnownBars
+    params: FeatureParams
+
+    def list_tickers(self, session: date) -> list[str]:
+        """Those that get a row, sorted."""
+        panel = self.layout.panel
+        row = panel.row(session, self.bars.moment.calendar)
+        return sorted(self.layout.companies.list_tickers(panel.tickers_at(panel.bar[row] & panel.listed[row]), session))
+
+    def compute(self, features: Sequence[Feature], sessions: Sequence[date]) -> Iterator[_Block]:
+        """Yield the values of some sessions, the columns in the order of the features."""
+        if not sessions:
+            return
+        viewed, expressed, order = _part(features)
+        panel, moment = self.layout.panel, self.bars.moment
+        first = panel.row(sessions[0], moment.calendar)
+        values = self._compute_expressions(expressed, first)
+        for session in sessions:
+            view = View(panel, session, _calendar_at(session, moment, self.params), self.params)
+            tickers = self.layout.companies.list_tickers(panel.tickers_at(view.has_row), session)
+            seen = evaluate(view, viewed) if viewed else np.empty((len(tickers), 0), dtype=np.float32)
+            number = panel.row(session, moment.calendar) - first
+            both = np.hstack([seen, values[:, number, view.has_row].T])
+            yield _Block(session, tickers, both[:, order]).in_order()
+
+    def _compute_expressions(self, expressions: Sequence[Expression], first: int) -> Tensor:
+        """[expressions, rows of the panel from the first on, tickers of the panel]."""
+        panel = self.layout.panel
+        if not expressions:
+            return np.empty((0, len(panel.bar) - first, len(panel.tickers)), dtype=np.float32)
+        from pipeline.features.engine.price_basis import compute_in_basis  # compiles what it runs
+        from pipeline.features.facts.lay_out import choose_bars, lay_out_facts
+
+        calendar = self.bars.moment.calendar
+        facts = lay_out_facts(expressions, self.layout.epoch, panel, calendar, choose_bars(*self.bars))
+        return compute_in_basis(expressions, facts, first).astype(np.float32, copy=False)
 
 
 def _choose_actions(corporate_actions: pl.DataFrame, moment: Moment, params: FeatureParams) -> pl.DataFrame:
@@ -206,6 +242,7 @@ STAGE = Stage(
             further=span_bars,
             wanted=uses_bars,
         ),
+        Read(FEATURE_ROWS, upto="held", wanted=lambda extensions: bool(extensions.carried)),
     ),
     writes=FEATURE_ROWS,
     params=FeatureParams(),

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from lake.errors import LakeError
 from pipeline.features.catalogue import ALL, choose
-from pipeline.features.feature_set import extend
+from pipeline.features.feature_set import extend, feature_set
 from pipeline.market.sessions import Sessions
 from pipeline.models.members import FIRST_MEMBERS, MEMBERS
 from pipeline.plugins.extensions import NONE, Extensions, Kind
@@ -65,13 +65,16 @@ class Plugins:
         """
         if not uses:
             return NONE
-        return Extensions(
+        told = Extensions(
             feature_set=record.get("feature_set", "f1"),
             features=self._named("feature", record.get("features", ()), (*ALL, *self._declared("features"))),
             definitions=dict(record.get("features", {})),
             rules=self._named("rule", record.get("rules", ()), (*RULES, *self._declared("rules"))),
             members=self._named("member", record.get("members", ()), (*MEMBERS, *self._declared("members"))),
         )
+        flags = zip(sorted(feature_set(told).names), record.get("carried", ""), strict=False)
+        kept = tuple(name for name, flag in flags if flag == "1")
+        return replace(told, carried_from=record.get("carried_from", ""), carried=kept)
 
     def hashes(self, uses: Sequence[Kind]) -> dict[str, str]:
         """File -> sha256 of its content, for the files that declare any of these kinds."""

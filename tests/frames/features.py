@@ -39,6 +39,7 @@ class Market:
     news_sentiment: pl.DataFrame
     calendar: Sessions = CALENDAR
     intraday_prices: pl.DataFrame = field(default_factory=INTRADAY_PRICES.empty)
+    feature_rows: pl.DataFrame = field(default_factory=FEATURE_ROWS.empty)
 
     @property
     def sessions(self) -> list[date]:
@@ -96,6 +97,7 @@ def run(market: Market, session: date, since: date | None = None, params: Featur
         market.instruments.sort(INSTRUMENTS.key),
         market.news_sentiment.sort(NEWS_SENTIMENT.key),
         market.intraday_prices.sort(INTRADAY_PRICES.key),
+        market.feature_rows,
         moment(session, since, market.calendar),
         params or FeatureParams(),
     )

@@ -106,8 +106,12 @@ def _columns(lake: Lake, name: str) -> tuple[str, ...]:
 
 
 def _last_written(rows: pl.DataFrame, name: str) -> pl.DataFrame:
-    """One row for each ticker and session; of several sets that have the feature the one with more parts is later."""
+    """One row for each ticker and session; of several sets that have the feature, of the one that goes on for longest.
+
+    Of two that go on as long the one with more parts is later.
+    """
     if name not in rows.columns:
         return rows.select("ticker", "session", value=pl.lit(None, dtype=pl.Float32)).clear()
-    told = rows.select("ticker", "session", "feature_set", value=name).sort(pl.col("feature_set").str.len_chars())
+    last, parts = pl.col("session").max().over("feature_set"), pl.col("feature_set").str.len_chars()
+    told = rows.select("ticker", "session", "feature_set", value=name).sort(last, parts, maintain_order=True)
     return told.unique(["ticker", "session"], keep="last", maintain_order=True)

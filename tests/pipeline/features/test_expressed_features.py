@@ -39,7 +39,7 @@ def declare(**expressions: object) -> Extensions:
 def run(market: Market, session: date, since: date | None = None, extensions: Extensions | None = None) -> pl.DataFrame:
     tables = (
         market.market_prices, market.corporate_actions, market.ticker_universe, market.instruments,
-        market.news_sentiment, market.intraday_prices,
+        market.news_sentiment, market.intraday_prices, market.feature_rows,
     )  # fmt: skip
     asked = replace(moment(session, since), extensions=extensions or alpha158())
     return features(*tables, asked, FeatureParams())

@@ -101,7 +101,7 @@ class Laid:
         asked = replace(moment(last, first), extensions=EXTENSIONS)
         tables = (
             market.market_prices, market.corporate_actions, market.ticker_universe, market.instruments,
-            market.news_sentiment, market.intraday_prices,
+            market.news_sentiment, market.intraday_prices, market.feature_rows,
         )  # fmt: skip
         rows = features(*tables, asked, FeatureParams())
         at = [self.row(day) for day in rows["session"]]
