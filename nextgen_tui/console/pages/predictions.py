@@ -208,6 +208,8 @@ def member_lines(row: Row) -> tuple[Line, ...]:
 
 def strangeness_lines(row: Row) -> tuple[Line, ...]:
     """How strange the inputs are to the model, and which make it so."""
+    if row["role"].startswith("naive"):  # it takes no inputs
+        return ()
     if row["strangeness"] is None:
         return (fact("strange", "not known: the model kept no profile of its training rows"),)
     told = f"further out than {formats.percent(row['strangeness'], 1)} of training"

@@ -36,10 +36,13 @@ class Layer:
 
     wanted: tuple[Expression, ...]
     """What is computed, with comparisons as facts of their names."""
-    comparisons: tuple[Expression, ...]
-    """What is compared then; none in the last layer."""
-    lead: int
-    """Sessions before the first that they are needed for."""
+    comparisons: tuple[tuple[Expression, int], ...]
+    """What is compared then, and for how many sessions before the first it is needed; none in the last layer."""
+
+    @property
+    def lead(self) -> int:
+        """Sessions before the first that any of it is needed for."""
+        return max((lead for _, lead in self.comparisons), default=0)
 
 
 @lru_cache(maxsize=8)
@@ -55,8 +58,8 @@ def arrange(expressions: tuple[Expression, ...]) -> tuple[Layer, ...]:
     for depth in sorted({depths[one] for one in compared}):
         here = tuple(one for one in compared if depths[one] == depth)
         wanted = tuple(dict.fromkeys(_cut_below(part) for one in here for part in one.inputs))
-        layers.append(Layer(wanted, here, max(leads[one] for one in here)))
-    return (*layers, Layer(tuple(_cut_below(one) for one in expressions), (), 0))
+        layers.append(Layer(wanted, tuple((one, leads[one]) for one in here)))
+    return (*layers, Layer(tuple(_cut_below(one) for one in expressions), ()))
 
 
 def uses_comparisons(expressions: Sequence[Expression]) -> bool:
@@ -84,9 +87,11 @@ def compute_layers(
         start = max(first - layer.lead, 0)
         values = evaluate(layer.wanted, held, start, np.float64)
         known = dict(zip(layer.wanted, values, strict=True))
-        for one in layer.comparisons:
+        for one, lead in layer.comparisons:
+            at = max(first - lead, 0)
+            inputs = [known[_cut_below(part)][at - start :] for part in one.inputs]
             held[one.text] = np.full(members.counted.shape, np.nan)
-            held[one.text][start:] = compare(one, [known[_cut_below(part)] for part in one.inputs], members.cut(start))
+            held[one.text][at:] = compare(one, inputs, members.cut(at))
     return evaluate(layers[-1].wanted, held, first, precision)
 
 

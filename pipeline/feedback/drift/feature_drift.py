@@ -74,8 +74,9 @@ _JUDGED = ("false_discovery_rate", "verdict")
 
 
 def _measure(values: pl.DataFrame, profile: TrainingProfile, params: DriftParams) -> Iterator[DriftFigures]:
+    columns = np.ascontiguousarray(values.to_numpy().T)
     for at, name in enumerate(profile.features):
-        known = values[name].drop_nulls().to_numpy()
+        known = columns[at][~np.isnan(columns[at])]
         if len(known) < params.min_rows:
             yield DriftFigures(name, len(known), None, None, None, None)
             continue

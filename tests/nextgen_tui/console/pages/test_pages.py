@@ -17,6 +17,7 @@ from nextgen_tui.console.lake_view import LakeView, read_runs
 from nextgen_tui.console.notes import Line
 from nextgen_tui.console.pages.book import BookData, BookPage, position_detail, trade_notes, value_sources
 from nextgen_tui.console.pages.learning import format_error
+from nextgen_tui.console.pages.predictions import strangeness_lines
 from nextgen_tui.console.pages.runs import RunsData, RunsPage, cycle_rows
 from nextgen_tui.console.pages.schedule import SchedulePage
 from nextgen_tui.console.screens import PAGES
@@ -125,3 +126,16 @@ def test_the_book_is_marked_at_the_last_snapshot_and_said_to_be_unofficial_until
 
 def text(line: Line) -> str:
     return "".join(cell.text for cell in line)
+
+
+def test_a_forecast_says_how_strange_its_inputs_are_or_that_nobody_knows() -> None:
+    def said(**given: object) -> list[str]:
+        told = {"role": "champion", "strangeness": None, "strange_features": None} | given
+        return ["".join(cell.text for cell in line) for line in strangeness_lines(told)]
+
+    furthest = [{"feature": "beta_60", "value": 3.2, "deviation": 6.04}]
+    known = said(strangeness=0.997, strange_features=furthest)
+    assert "further out than 99.7 % of training" in known[0]
+    assert "beta_60 3.2" in known[1] and "+6.0 deviations" in known[1]
+    assert "not known: the model kept no profile" in said()[0]
+    assert said(role="naive, stale") == []
