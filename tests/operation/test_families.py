@@ -13,13 +13,15 @@ from lake.store import Lake
 from lake.tables.features import FEATURE_ROWS
 from lake.tables.models import MODEL_REGISTRY
 from lake.tables.predictions import PREDICTIONS
+from nextgen_tui.commands.snapshot import list_moments
 from pipeline.config.settings import PluginParams
 from pipeline.control.operator.decisions import promote
 from pipeline.engine.reproduction import reproduce
 from pipeline.engine.runner import Cycle, Runner
 from pipeline.features.catalogue import NAMED_SETS
 from tests.copies import copy_lake
-from tests.operation.conftest import Operation
+from tests.new_lake import new_lake
+from tests.operation.conftest import Operation, small_settings
 
 FAMILIES = tuple(name for name in NAMED_SETS if name != "alpha158")
 NAMES = [feature.name for name in FAMILIES for feature in NAMED_SETS[name]]
@@ -71,6 +73,25 @@ def test_a_model_learns_from_them_and_forecasts(widened: Widened, tmp_path: Path
     made = lake.read(PREDICTIONS, since=cycle.session)
     assert made.height > 0 and set(made["model_id"]) == {challenger}
     assert all(reproduce(runner, run).identical for run in cycle.runs)
+
+
+@pytest.mark.slow
+def test_bars_that_snapshots_took_become_features_of_their_session(tmp_path: Path) -> None:
+    plain = small_settings()
+    simulated = replace(plain.source.simulated, intervals=("1d", "5m"))
+    sets = PluginParams(feature_sets=("intraday_bars",))
+    lake = new_lake(tmp_path / "lake")
+    runner = Runner(lake, replace(plain, source=replace(plain.source, simulated=simulated), plugins=sets))
+    first, last = runner.source.coverage()
+    runner.backfill(first, last)
+    days = [runner.calendar.offset(last, ahead) for ahead in (1, 2)]
+    (_, cycle) = runner.replay(*days, snapshots=list_moments(runner.calendar, *days, "1h"))
+    rows = lake.read(FEATURE_ROWS, since=days[-1])
+    today = [feature.name for feature in NAMED_SETS["intraday_bars"] if feature.warm_up == 0]
+    assert rows.height > 10
+    assert rows.select(today).null_count().sum_horizontal().item() == 0
+    (run,) = (run for run in cycle.runs if run.recipe.stage == "features")
+    assert reproduce(runner, run).identical
 
 
 def test_bars_within_sessions_are_read_only_where_a_feature_uses_them(widened: Widened, operation: Operation) -> None:
