@@ -14,18 +14,23 @@ STRANGE = 0.99
 
 
 def check_strangeness(predictions: pl.DataFrame, moment: Moment, params: HealthParams) -> list[Check]:
-    """The share of the session's forecasts whose inputs are strange; nothing where no model says."""
-    told = predictions.filter(pl.col("session") == moment.session, pl.col("strangeness").is_not_null())
-    tickers = told.unique("ticker", maintain_order=True).sort("strangeness", "ticker", descending=[True, False])
-    if tickers.is_empty():
+    """The share of the session's forecasts by a model whose inputs are strange, or that nobody knows it."""
+    mine = predictions.filter(pl.col("session") == moment.session, pl.col("role") == "champion")
+    tickers = mine.unique("ticker", maintain_order=True).sort("strangeness", "ticker", descending=[True, False])
+    if tickers.is_empty() or params.max_strange >= 1:
         return []
+    if tickers["strangeness"].null_count():
+        message = (
+            "not known: the model was trained before profiles of training rows were kept; `nextgen train` keeps one"
+        )
+        return [Check("predictions", "strangeness", "ok", None, params.max_strange, message)]
     strange = tickers.filter(pl.col("strangeness") >= STRANGE)
     share = strange.height / tickers.height
     status: Status = "warn" if share > params.max_strange else "ok"
     first = f", the first is {strange['ticker'][0]}" if strange.height else ""
-    message = (
-        f"{strange.height} of {counted(tickers.height, 'forecast')} rest on inputs unlike the training rows{first}"
-    )
+    of_all = f"{strange.height} of {counted(tickers.height, 'forecast')}"
+    way_out = "; the Predictions screen names what is strange about each" if status == "warn" else ""
+    message = f"{of_all} rest on inputs unlike the training rows{first}{way_out}"
     return [Check("predictions", "strangeness", status, share, params.max_strange, message)]
 
 
@@ -41,4 +46,6 @@ def check_drift(feature_drift: pl.DataFrame, params: HealthParams) -> list[Check
         f"{name} {index:.2f}" for name, index in drifted.select("feature", "stability").head(3).iter_rows()
     )
     message = f"{drifted.height} of {counted(tested.height, 'input')} drifted from training ({percent(share, 0)})"
-    return [Check("features", "drift", status, share, params.max_drifted, message + (f": {most}" if most else ""))]
+    way_out = "; `nextgen train` learns from newer rows" if status == "warn" else ""
+    named = f": {most}" if most else ""
+    return [Check("features", "drift", status, share, params.max_drifted, message + named + way_out)]

@@ -24,8 +24,9 @@ class HealthParams:
     """Share of the articles sent to a language model that should come back scored."""
     min_forecast: Annotated[Share, Formerly("least_forecast")] = 0.90
     """Share of selected tickers that should get a forecast."""
-    max_strange: Share = 0.10
-    """Share of the forecasts that may rest on inputs as far from the training rows as one in a hundred of these."""
+    max_strange: Annotated[Share, Earlier(1.0)] = 0.10
+    """Share of the forecasts that may rest on inputs as far from the training rows as one in a hundred of these; 1
+    tells of none."""
     max_drifted: Share = 0.10
     """Share of the champion's inputs that may have drifted away from its training rows."""
     coverage_tolerance: Share = 0.05
