@@ -49,6 +49,7 @@ def frames(market: Market, first: int) -> dict[str, pl.DataFrame]:
         "instruments": market.instruments,
         "news_sentiment": news.news_sentiment,
         "intraday_prices": news.intraday_prices,
+        "feature_rows": news.feature_rows,
     }
 
 

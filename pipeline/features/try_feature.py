@@ -6,9 +6,11 @@ from __future__ import annotations
 from dataclasses import fields, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from pipeline.features.engine.expressions import Expression
 from pipeline.features.facts.declarations import FACTS, list_facts
+from pipeline.features.facts.made_up import try_expression
 from pipeline.features.feature import Feature
 from pipeline.features.panel import DEPTH, MARGIN, Floats, Panel
 from pipeline.features.params import FeatureParams
@@ -31,10 +33,12 @@ def try_feature(feature: Feature, calendar: Sessions) -> None:
     """
     if isinstance(feature.kernel, Expression):
         _refuse_unknown_facts(feature.name, feature.kernel)
+        _refuse_nothing_known(feature.name, try_expression(feature.kernel))
         return
     panel = _sample(calendar)
     session = calendar.days[panel.first + AT]
     values = _compute(feature, View(panel, session, calendar, FeatureParams()))
+    _refuse_nothing_known(feature.name, values)
     again = _compute(feature, View(panel, session, calendar, FeatureParams()))
     if values.tobytes() != again.tobytes():
         raise TypeError(f"feature {feature.name!r} gives other values the second time; let it depend on its view alone")
@@ -61,9 +65,22 @@ def _refuse_unknown_facts(name: str, expression: Expression) -> None:
         raise TypeError(f"feature {name!r} uses no fact: it is the same number for every ticker")
 
 
+def _refuse_nothing_known(name: str, values: npt.NDArray[np.floating]) -> None:
+    if not np.isfinite(values).any():
+        raise TypeError(
+            f"feature {name!r} has no value on made-up sessions of ordinary prices and news; look for a division by "
+            "zero, or a root or logarithm of what is never positive"
+        )
+
+
 def _compute(feature: Feature, view: View) -> Floats:
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        values = feature.kernel(view)  # type: ignore[operator]  # expressions need no trial
+    try:
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            values = feature.kernel(view)  # type: ignore[operator]  # expressions are tried apart
+    except Exception as error:  # a kernel is an operator's own code, which can raise anything
+        raise TypeError(
+            f"feature {feature.name!r} fails on made-up sessions: {type(error).__name__}: {error}"
+        ) from error
     if not isinstance(values, np.ndarray) or values.shape != view.has_row.shape or values.dtype.kind != "f":
         got = f"{values.dtype} of shape {values.shape}" if isinstance(values, np.ndarray) else type(values).__name__
         raise TypeError(

@@ -189,5 +189,6 @@ def _describe(path: Path, error: BaseException) -> str:
 
 def _line(path: Path, error: BaseException) -> int | None:
     """The last line of the file that was at work when it happened."""
-    lines = [frame.lineno for frame in extract_tb(error.__traceback__) if frame.filename == str(path)]
+    first = error.__cause__ or error
+    lines = [frame.lineno for frame in extract_tb(first.__traceback__) if frame.filename == str(path)]
     return lines[-1] if lines else None

@@ -61,7 +61,10 @@ def test_the_example_works_and_its_hash_is_recorded_where_it_is_used() -> None:
         (FEATURE.format(name="gap_1", warm_up=2), "declared twice, the first is 'gap_1'; give one another name"),
         (FEATURE.format(name="own", warm_up=252), "warm_up is 252; choose 0 to 251 sessions"),
         (FEATURE.format(name="own", warm_up=1), "looks back further than the 1 sessions of its warm_up"),
-        (FEATURE.format(name="own", warm_up=2).replace("close(3)", "clse(3)"), "line 5: AttributeError"),
+        (
+            FEATURE.format(name="own", warm_up=2).replace("close(3)", "clse(3)"),
+            "line 5: feature 'own' fails on made-up sessions: AttributeError",
+        ),
     ],
 )
 def test_what_is_wrong_with_a_file_is_said_in_words(tmp_path: Path, text: str, complaint: str) -> None:
