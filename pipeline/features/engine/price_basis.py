@@ -160,13 +160,13 @@ class Column(NamedTuple):
 
 def _cut_at_actions(prices: TradedPrices, first: int) -> Iterator[Column]:
     """Sessions between two actions, at most ROWS of them: only those before the first can be in another basis."""
-    rows, tickers = prices.price_scale.shape
+    rows = len(prices.price_scale)
     acts = (prices.price_scale[first:] != 1.0) | (prices.volume_scale[first:] != 1.0)
     acts[0::ROWS] = True
-    for ticker in range(tickers):
-        starts = np.flatnonzero(acts[:, ticker]) + first
-        for start, end in zip(starts.tolist(), [*starts[1:].tolist(), rows], strict=True):
-            yield Column(end - start, start, ticker)
+    ticker, start = (places.tolist() for places in np.nonzero(acts.T))
+    for at, (one, begin) in enumerate(zip(ticker, start, strict=True)):
+        last = at + 1 == len(ticker) or ticker[at + 1] != one
+        yield Column((rows - first if last else start[at + 1]) - begin, begin + first, one)
 
 
 def _pack(columns: Iterable[Column], warm_up: int) -> Iterator[list[Column]]:
@@ -187,19 +187,27 @@ def _gather(prices: TradedPrices, columns: Sequence[Column], program: Program) -
     rows = start + np.arange(-before, longest)[:, None]
     known = (rows >= 0) & (rows < start + [one.sessions for one in columns])
     rows = np.where(known, rows, 0)
-    found = {name: np.where(known, prices.facts[name][rows, ticker], np.nan) for name in program.facts}
+    places = rows * prices.price_scale.shape[1] + ticker
+    unknown = None if known.all() else ~known
     scales = {
-        "price": _link(prices.price_scale, rows, ticker, before),
-        "volume": _link(prices.volume_scale, rows, ticker, before),
-        "none": 1.0,
+        "price": _link(prices.price_scale, places, before),
+        "volume": _link(prices.volume_scale, places, before),
+        "none": None,
     }
-    for name, values in found.items():
-        values[:before] *= scales[find_scale(name)]
+    found = {}
+    for name in program.facts:
+        found[name] = values = prices.facts[name].reshape(-1).take(places)
+        if unknown is not None:
+            values[unknown] = np.nan
+        if (scale := scales[find_scale(name)]) is not None:
+            values[:before] *= scale
     return found
 
 
-def _link(scale: Floats, rows: Ints, ticker: Ints, before: int) -> Floats:
-    """[before, columns] what brings each earlier session to the basis of a column's first: the actions in between."""
-    following = scale[rows[1 : before + 1], ticker]
+def _link(scale: Floats, places: Ints, before: int) -> Floats | None:
+    """[before, columns] what brings each earlier session to the basis of a column's first; None where nothing acted."""
+    following = scale.reshape(-1).take(places[1 : before + 1])
+    if (following == 1.0).all():
+        return None
     linked: Floats = np.cumprod(following[::-1], axis=0, dtype=np.float64)[::-1]
     return linked
