@@ -79,6 +79,7 @@ def _explain(invocation: Invocation, one: DeclaredFeature, as_of: datetime | Non
     from lake.errors import NotALakeError
     from nextgen_tui.text.formats import counted, number
     from pipeline.reading.results.features import SHARES, describe_values, read_drift
+    from pipeline.reading.results.formulas import tell_formula
 
     output, feature = invocation.output, one.feature
     try:
@@ -86,7 +87,10 @@ def _explain(invocation: Invocation, one: DeclaredFeature, as_of: datetime | Non
         drift = read_drift(invocation.lake, feature.name, as_of)
     except NotALakeError:
         values = drift = None
-    output.show(f"{feature.name}: {feature.formula}")
+    formula, *names = tell_formula(feature, one.origin)
+    output.show(f"{feature.name}: {formula}")
+    for name in names:
+        output.show(f"            {name}")
     output.show(f"unit        {feature.unit}")
     output.show(f"family      {feature.family}")
     output.show(f"from        {one.origin}")
