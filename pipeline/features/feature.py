@@ -44,8 +44,8 @@ class Feature:
     source: str = ""
     """Who published the formula, or what it follows; empty where it is nobody's in particular."""
     uses: tuple[Use, ...] | None = None
-    """What its values are made of, for a kernel: `provenance.uses` has the words. Without it, all that the kernel asks
-    a view for counts. An expression says it itself."""
+    """What its values are made of, for a kernel: `provenance.uses` has the words. Without it, all that the kernel of
+    a plugin asks its view for counts. An expression says it itself."""
 
     @staticmethod
     def express(name: str, family: str, unit: str, expression: Expression, source: str = "") -> Feature:

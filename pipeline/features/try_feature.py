@@ -15,6 +15,7 @@ from pipeline.features.feature import Feature
 from pipeline.features.panel import DEPTH, MARGIN, Floats, Panel
 from pipeline.features.params import FeatureParams
 from pipeline.features.provenance.try_uses import refuse_unnamed_uses
+from pipeline.features.provenance.watched_view import watch_uses
 from pipeline.features.trailing_window import View
 from pipeline.market.sessions import Sessions
 
@@ -25,8 +26,11 @@ LATER = 5
 """Sessions after it, which no feature may see."""
 
 
-def try_feature(feature: Feature, calendar: Sessions) -> None:
+def try_feature(feature: Feature, calendar: Sessions) -> Feature:
     """Compute a feature on a sample.
+
+    Returns:
+        The feature; one with a kernel that does not declare what it is made of has what the kernel asked for.
 
     Raises:
         TypeError: naming the feature, what it did wrong, and what to do.
@@ -34,7 +38,7 @@ def try_feature(feature: Feature, calendar: Sessions) -> None:
     if isinstance(feature.kernel, Expression):
         _refuse_unknown_facts(feature.name, feature.kernel)
         _refuse_nothing_known(feature.name, try_expression(feature.kernel))
-        return
+        return feature
     panel = _sample(calendar)
     session = calendar.days[panel.first + AT]
     values = _compute(feature, View(panel, session, calendar, FeatureParams()))
@@ -53,7 +57,9 @@ def try_feature(feature: Feature, calendar: Sessions) -> None:
             f"feature {feature.name!r} looks ahead: it changes with sessions after its own; "
             "let the kernel read the view, which ends at its session, and not the panel behind it"
         )
-    refuse_unnamed_uses(feature, feature.kernel, panel, AT, calendar)
+    watched = watch_uses(feature, panel, AT, calendar)
+    refuse_unnamed_uses(watched, feature.kernel, panel, AT, calendar)
+    return watched
 
 
 def _refuse_unknown_facts(name: str, expression: Expression) -> None:

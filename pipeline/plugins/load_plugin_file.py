@@ -79,7 +79,7 @@ def load_plugin(path: Path, calendar: Sessions) -> Plugin:
     digest = sha256(source).hexdigest()
     try:
         declared = _declarations(_import(path, source))
-        _check_features(declared["FEATURES"], calendar)
+        features = _check_features(declared["FEATURES"], calendar)
         _check_rules(declared["RULES"])
         _check_members(declared["MEMBERS"])
     except (Exception, SystemExit) as error:  # the operator's code can raise anything, and try to end the program
@@ -87,7 +87,7 @@ def load_plugin(path: Path, calendar: Sessions) -> Plugin:
     return Plugin(
         path=path,
         sha256=digest,
-        features=declared["FEATURES"],
+        features=features,
         rules=declared["RULES"],
         members=declared["MEMBERS"],
     )
@@ -131,14 +131,14 @@ def _declarations(module: ModuleType) -> dict[str, tuple[Any, ...]]:
     return {name: tuple(value) for name, value in found.items()}
 
 
-def _check_features(features: tuple[Any, ...], calendar: Sessions) -> None:
+def _check_features(features: tuple[Any, ...], calendar: Sessions) -> tuple[Feature, ...]:
     for feature in features:
         if not isinstance(feature, Feature):
             raise _DeclarationError(f"FEATURES holds {feature!r}; put in objects of pipeline.features.feature.Feature")
     refuse_duplicates(features, taken=[feature.name for feature in ALL])
     for feature in features:
         refuse_unhashed(feature)
-        try_feature(feature, calendar)
+    return tuple(try_feature(feature, calendar) for feature in features)
 
 
 def _check_rules(rules: tuple[Any, ...]) -> None:

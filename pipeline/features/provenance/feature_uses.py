@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 
 from pipeline.features.feature import Feature
 from pipeline.features.provenance.parts import Part, make_parts
-from pipeline.features.provenance.uses import Use, grown, growth, market, news, shares, traded
+from pipeline.features.provenance.uses import Use, grown, growth, news, shares, traded
 
 
 @lru_cache(maxsize=1024)
@@ -16,7 +17,13 @@ def find_parts(feature: Feature) -> tuple[Part, ...]:
 
 
 def _assume_all(warm_up: int) -> tuple[Use, ...]:
-    """All that a view of so many sessions shows of the ticker and of the market."""
+    """All that a view of so many sessions shows, of the ticker and of all others."""
     count = warm_up + 1
-    bars = (grown("open high low close", count), growth("close volume", count), traded("open high low close", count))
-    return *bars, traded("close volume", count), shares(count), market(count), news("score strength article_id", count)
+    own = (
+        grown("open high low close", count),
+        growth("close volume", count),
+        traded("open high low close volume", count),
+        shares(count),
+        news("score strength article_id", count),
+    )
+    return *own, *(replace(use, of="everyone") for use in own)

@@ -61,6 +61,10 @@ class Part:
 
     def uses_member(self, ground: Ground, row: Ints, at: Ints, ticker: Ints) -> Flags:
         """Whether it is made of the ticker's being a member at `row`; of whom it is compared with apart."""
+        if self.of == "everyone":
+            reach: Flags = np.logical_or.reduce(list(self.back.values()))
+            used: Flags = reach[np.clip(at - row, 0, MAX_BACK - 1)] & (at >= row)
+            return used
         if self.of != "market":
             return np.zeros(np.broadcast(row, at, ticker).shape, dtype=bool)
         return self._holds("growth", "close", at - row) & self._has_growth(ground, row, ticker)

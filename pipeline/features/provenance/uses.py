@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-Whose = Literal["ticker", "market", "members", "sector"]
+Whose = Literal["ticker", "market", "members", "sector", "everyone"]
 """`ticker`: its own. `market`: those of the members of each session. `members`, `sector`: those of the members at its
-own session that it is compared with, of all or of its sector."""
+own session that it is compared with, of all or of its sector. `everyone`: those of all tickers, where it is not known
+with whom it is compared."""
 Basis = Literal["grown", "growth", "traded", "shares", "news", "within"]
 """`grown`: prices linked by total return, where the last close stands for a bar that lacks. `growth`: each session's
 return, and what is multiplied with it. `traded`: the session's own numbers. `shares`: volumes on the session's share

@@ -187,7 +187,7 @@ class Values:
             return found
         if part.of == "ticker":
             found[ticker] = True
-        elif part.of == "market":
+        elif part.of in ("market", "everyone"):
             found[:] = True
         else:
             found |= self._peers(part)[at]
@@ -213,7 +213,7 @@ class Values:
             found = np.zeros(ground.bar.shape, dtype=bool)
             found[:, ticker] = hit
             return found
-        if part.of == "market":
+        if part.of in ("market", "everyone"):
             return np.repeat(hit[:, None], ground.bar.shape[1], axis=1)
         counted = hit & self._peers(part)[:, ticker]
         if part.of == "members":

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline.features.catalogue import BUILT_IN
+from pipeline.features.catalogue import ALL, BUILT_IN
 from pipeline.features.feature import Feature, Kernel
 from pipeline.features.feature_set import CODE_OF_F1, F1, code_of_f1, contains, current_set, extend, feature_set
 from pipeline.features.panel import Floats
@@ -101,6 +101,26 @@ def test_the_trial_tells_a_feature_that_is_made_of_more_than_it_says(told: tuple
         return
     with pytest.raises(TypeError, match=f"'week' is made of more than its uses name: it moves with the {column}"):
         try_feature(feature, CALENDAR)
+
+
+def test_every_kernel_of_the_program_says_what_it_is_made_of() -> None:
+    assert [one.name for one in ALL if callable(one.kernel) and one.uses is None] == []
+
+
+def test_a_kernel_that_says_nothing_is_made_of_what_it_asks_for() -> None:
+    def own(view: View) -> Floats:
+        return view.high(10).max(axis=0) / view.close(3)[0] + view.last("news_signal", 2)[0]
+
+    def among(view: View) -> Floats:
+        values = view.returns(2)[1]
+        return values - values[view.members].mean()
+
+    assert set(try_feature(declared(own, warm_up=9), CALENDAR).uses or ()) == {
+        uses.grown("high", 10), uses.grown("close", 1), uses.grown("close", 3), uses.news("score strength", 2),
+    }  # fmt: skip
+    told = uses.growth("close", 2)
+    assert try_feature(declared(among, warm_up=2), CALENDAR).uses == (told, replace(told, of="everyone"))
+    assert try_feature(replace(declared(week), uses=(told, uses.growth("close", 5))), CALENDAR).uses is not None
 
 
 def test_a_kernel_cannot_change_what_others_are_computed_from() -> None:
