@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
+from lake.contract import Table
 from lake.impact import trace_impact
 from lake.lineage import trace
 from lake.tables.features import FEATURE_ROWS
@@ -16,11 +20,17 @@ from lake.tables.market import MARKET_PRICES
 from lake.tables.news import NEWS_SENTIMENT, RAW_NEWS
 from nextgen_tui.cli import exit_codes
 from nextgen_tui.cli.main import outcome
-from pipeline.features.feature_set import current_set
+from pipeline.config.settings import PluginParams
+from pipeline.engine.executor import Executor
+from pipeline.features import features
+from pipeline.features.catalogue import NAMED_SETS
+from pipeline.features.feature_set import current_set, feature_set
 from pipeline.reading.provenance.changed_row import ChangedRow
 from pipeline.reading.provenance.row_impact import RowImpact
 from pipeline.reading.provenance.row_sources import RowSources
 from tests.operation.conftest import Operation
+
+EXAMPLE = Path("docs/examples/alpha_plugin.py").absolute()
 
 
 def list_sources(operation: Operation, key: dict[str, Any], *features: str) -> dict[str, pl.DataFrame]:
@@ -157,3 +167,54 @@ def test_the_commands_tell_the_same(operation: Operation, capsys: pytest.Capture
     wrong = ["impact", "market_prices", *where, "--change", "ticker=ELSE"]
     assert outcome([*lake, *wrong]) != exit_codes.DONE
     assert "says which row of market_prices it is" in capsys.readouterr().err
+
+
+class Whole:
+    """All features there are, those of a plugin too, computed of all of history at once."""
+
+    def __init__(self, operation: Operation) -> None:
+        every = PluginParams(files=(str(EXAMPLE),), feature_sets=tuple(NAMED_SETS))  # type: ignore[arg-type]
+        self.settings = replace(operation.settings, plugins=every)
+        self.executor = Executor(operation.lake, self.settings)
+        span = operation.lake.clock_span(FEATURE_ROWS, until=date.max)
+        assert span is not None
+        self.frames, self.moment = self.executor.read_now(features.STAGE, *span)
+        self.before = self.compute({})
+
+    def compute(self, changed: dict[str, pl.DataFrame]) -> pl.DataFrame:
+        return features.features(**self.frames | changed, moment=self.moment, params=self.settings.features)
+
+
+@pytest.fixture(scope="module")
+def whole(operation: Operation) -> Whole:
+    return Whole(operation)
+
+
+def draw_change(whole: Whole, seed: int) -> tuple[Table, dict[str, Any], str, float]:
+    """A bar or an article by chance, and another value of one of its columns."""
+    random = np.random.default_rng(seed)
+    if seed % 6 == 5:
+        scored = whole.frames["news_sentiment"].filter(pl.col("score").is_not_null())
+        return NEWS_SENTIMENT, scored.row(int(random.integers(scored.height)), named=True), "score", 0.123
+    bars, column = whole.frames["market_prices"], ("open", "high", "low", "close", "volume")[seed % 6]
+    bar = bars.row(int(random.integers(bars.height)), named=True)
+    value = bar[column] * float(random.choice([0.5, 0.97, 1.001, 1.04, 3.0]))
+    return MARKET_PRICES, bar, column, type(bar[column])(value)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(200))
+def test_what_a_change_moves_is_what_differs_where_all_of_history_is_computed_anew(
+    operation: Operation, whole: Whole, seed: int
+) -> None:
+    table, row, column, value = draw_change(whole, seed)
+    here = pl.all_horizontal(pl.col(name) == row[name] for name in table.key)
+    told = ChangedRow(operation.lake, whole.executor, table, {column: value})
+    told.derive_rows(table, operation.lake.read(table, where=here))
+    frame = whole.frames[table.name]
+    changed = pl.when(here).then(pl.lit(value)).otherwise(pl.col(column)).cast(table.schema[column])
+    after = whole.compute({table.name: frame.with_columns(changed.alias(column))})
+    for name in feature_set(whole.moment.extensions).names:
+        moved = whole.before.filter(whole.before[name].ne_missing(after[name])).select(FEATURE_ROWS.key)
+        listed = told.values[name].select(FEATURE_ROWS.key) if name in told.values else moved.clear()
+        assert moved.sort(FEATURE_ROWS.key).equals(listed.sort(FEATURE_ROWS.key)), name
