@@ -50,6 +50,8 @@ def command(
     if columns and changes:
         raise click.UsageError("--column and --change are two questions; ask one of them")
     contract = find_table(table)
+    if unknown := [name for name in columns if name not in contract.columns]:
+        raise click.UsageError(f"{table} has no column {unknown[0]!r}; it has {', '.join(contract.columns)}")
     lake, executor = invocation.lake, Executor(invocation.lake, invocation.settings)
     told = ChangedRow(lake, executor, contract, parse_key(contract, changes)) if changes else None
     made = RowImpact(lake, executor, contract, columns)

@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -170,6 +170,20 @@ def test_a_span_of_the_clock_reads_only_its_rows(lake: Lake) -> None:
     for number, day in enumerate((FIRST, SECOND, date(2021, 3, 3))):
         lake.commit(SYSTEM_HEALTH, health_rows({"session": day}), f"run {number}", {})
     assert lake.read(SYSTEM_HEALTH, since=SECOND, until=SECOND)["session"].to_list() == [SECOND]
+
+
+def test_the_last_value_of_a_clock_is_found_however_long_ago_it_was(lake: Lake) -> None:
+    days = [FIRST - timedelta(days=back) for back in (0, 3, 100, 1_000, 3_000)]
+    rows = [{"session": day, "ticker": "AAA" if back else "BBB"} for back, day in enumerate(days)]
+    with lake.lock("test"):
+        for number, row in enumerate(rows):
+            lake.commit(MARKET_PRICES, bar_rows(row), f"run-{number}", {})
+    own = pl.col("ticker") == "AAA"
+    assert [lake.last_clock(MARKET_PRICES, until=day) for day in days] == days
+    assert lake.last_clock(MARKET_PRICES, until=date.max, where=own) == days[1]
+    assert lake.last_clock(MARKET_PRICES, until=days[4] - timedelta(days=1)) is None
+    assert lake.last_clock(MARKET_PRICES, until=date.max, version=0) is None
+    assert lake.last_clock(MARKET_PRICES, until=date.max, where=pl.col("ticker") == "NONE") is None
 
 
 def test_the_recipe_lies_in_the_commit_with_the_rows(lake: Lake) -> None:

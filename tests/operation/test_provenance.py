@@ -167,6 +167,8 @@ def test_the_commands_tell_the_same(operation: Operation, capsys: pytest.Capture
     wrong = ["impact", "market_prices", *where, "--change", "ticker=ELSE"]
     assert outcome([*lake, *wrong]) != exit_codes.DONE
     assert "says which row of market_prices it is" in capsys.readouterr().err
+    for words in (["--column", "nosuch"], ["--column", "close", "--change", "close=3"]):
+        assert outcome([*lake, "impact", "market_prices", *where, *words]) == exit_codes.USAGE
 
 
 class Whole:
