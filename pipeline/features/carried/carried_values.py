@@ -25,23 +25,29 @@ class CarriedValues:
             feature for feature in chosen.features if feature.name not in set(extensions.carried)
         )
         """The features that are computed anew."""
-        rows = (
-            feature_rows.filter(pl.col("feature_set") == extensions.carried_from)
-            if self._names
-            else feature_rows.clear()
+        own = pl.col("feature_set") == extensions.carried_from
+        rows = feature_rows.filter(own).sort("session", "ticker") if self._names else feature_rows.clear()
+        values = rows.select(pl.col(self._names).fill_null(float("nan"))).to_numpy()
+        self._values = values.astype(np.float32, copy=False)
+        self._tickers = rows["ticker"].to_list()
+        lengths = rows.group_by("session", maintain_order=True).len()
+        ends = lengths["len"].cum_sum().to_list()
+        self._places = (
+            dict(zip(lengths["session"], zip([0, *ends[:-1]], ends, strict=True), strict=True)) if ends else {}
         )
-        parts = rows.sort("session", "ticker").partition_by("session", as_dict=True, maintain_order=True)
-        self._rows = {session: part for (session,), part in parts.items()}
 
     def covers(self, session: date, tickers: Sequence[str]) -> bool:
         """Whether there are values of a session for exactly these tickers, sorted."""
-        return session in self._rows and self._rows[session]["ticker"].to_list() == list(tickers)
+        if session not in self._places:
+            return False
+        start, end = self._places[session]
+        return self._tickers[start:end] == list(tickers)
 
     def complete(self, session: date, fresh: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """[tickers, features] the values of all features, from those of the fresh ones."""
-        kept = self._rows[session].select(pl.col(*self._names).cast(pl.Float32).fill_null(float("nan")))
+        start, end = self._places[session]
         values = np.empty((len(fresh), len(self._order)), dtype=np.float32)
         anew = np.array(self._order)
         values[:, anew] = fresh
-        values[:, ~anew] = kept.to_numpy()
+        values[:, ~anew] = self._values[start:end]
         return values
