@@ -21,7 +21,7 @@ from nextgen_tui.cli.main import outcome
 from pipeline.config.settings import FeatureParams, PluginParams
 from pipeline.engine.reproduction import reproduce
 from pipeline.engine.runner import Runner
-from pipeline.engine.stages import find_stage
+from pipeline.engine.stages import INGEST, find_stage
 from pipeline.features.feature_set import F1, current_set
 from pipeline.plugins.load_plugin_file import MODULE_PREFIX
 from tests.copies import copy_lake
@@ -52,7 +52,7 @@ MODULE = f"{MODULE_PREFIX}own"
 
 
 class Changing:
-    """The small operation going on with a plugin whose features change from cycle to cycle."""
+    """The small operation going on with a plugin whose features change."""
 
     def __init__(self, operation: Operation, path: Path) -> None:
         copy_lake(operation.lake.path, path)
@@ -62,14 +62,17 @@ class Changing:
         self.computed: list[date] = []
         """The sessions for which the last run computed the feature that stays."""
 
-    def run(self, near: int) -> Run:
-        """The features of the next session, and of all before it where the set is a new one."""
+    def run(self, near: int, *, advance: bool) -> Run:
+        """The features of the last session or the next one, and of all before it where the set is a new one."""
         self.plugin.write_text(PLUGIN.replace("{near}", str(near)))
         runner = Runner(self.lake, self.settings)
-        cycle = runner.cycle(runner.calendar.next(self.session))
-        self.session = cycle.session
+        if advance:
+            self.session = runner.calendar.next(self.session)
+            for stage in INGEST:
+                runner.run_stage(stage, self.session)
+        run = runner.run_stage(find_stage("features"), self.session)
         self.computed = [day for day in sys.modules[MODULE].COMPUTED if day >= runner.source.coverage()[0]]
-        return next(run for run in cycle.runs if run.recipe.stage == "features")
+        return run
 
     def read(self, run: Run) -> pl.DataFrame:
         rows = self.lake.read(self.lake.contract(FEATURE_ROWS), where=pl.col("run_id") == run.run_id)
@@ -80,7 +83,7 @@ class Changing:
 @pytest.fixture(scope="module")
 def changing(operation: Operation, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Changing, list[Run]]]:
     made = Changing(operation, tmp_path_factory.mktemp("changing") / "lake")
-    yield made, [made.run(5), made.run(5), made.run(6)]
+    yield made, [made.run(5, advance=False), made.run(5, advance=True), made.run(6, advance=True)]
 
 
 def test_a_new_set_takes_over_what_it_shares_with_the_one_before(changing: tuple[Changing, list[Run]]) -> None:
@@ -162,7 +165,6 @@ def test_a_set_computed_under_other_settings_is_not_taken_over(
     plugin.write_text(PLUGIN.replace("{near}", "9"))
     lake = Lake.open(tmp_path / "lake")
     runner = Runner(lake, other)
-    cycle = runner.cycle(runner.calendar.next(made.session))
-    run = next(run for run in cycle.runs if run.recipe.stage == "features")
+    run = runner.run_stage(find_stage("features"), made.session)
     assert "carried" not in run.recipe.params["extensions"] and run.recipe.params["extensions"]["hashes"]
     assert lake.read(RUNS, where=pl.col("run_id") == run.run_id).height == 1
