@@ -12,6 +12,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from lake.lineage import trace
 from lake.runs import Run
 from lake.store import Lake
 from lake.tables.control import RUNS
@@ -24,6 +25,7 @@ from pipeline.engine.runner import Runner
 from pipeline.engine.stages import INGEST, find_stage
 from pipeline.features.feature_set import F1, current_set
 from pipeline.plugins.load_plugin_file import MODULE_PREFIX
+from pipeline.reading.provenance.row_sources import RowSources
 from tests.copies import copy_lake
 from tests.operation.conftest import Operation
 
@@ -152,6 +154,25 @@ def test_a_range_is_rebuilt_by_one_command_and_comes_out_the_same(
     assert rebuilt.rows == made.read(changed).filter(pl.col("session").is_between(first, last)).height
     wrong = ["--lake", str(tmp_path / "lake"), "run", "predict", "--from", str(first), "--session", str(last)]
     assert outcome(wrong) == exit_codes.USAGE
+
+
+def test_a_value_that_was_taken_over_is_made_of_the_row_it_is_from_and_of_what_that_is_made_of(
+    changing: tuple[Changing, list[Run]],
+) -> None:
+    made, (_, again, changed) = changing
+    executor = Runner(made.lake, made.settings).executor
+    row = made.read(changed).filter(pl.col("session") == again.recipe.session).row(3, named=True)
+    for name, kept in (("return_5", True), ("near", False)):
+        found = {table.name: rows for table, rows in RowSources(made.lake, executor, [name]).list_rows(row)}
+        assert (FEATURE_ROWS.name in found) == kept, name
+        assert (
+            set(found["market_prices"]["ticker"]) == {row["ticker"]}
+            and row["session"] in found["market_prices"]["session"]
+        )
+    sources = {"feature_rows": RowSources(made.lake, executor).list_rows}
+    hops = trace(made.lake, FEATURE_ROWS, {name: row[name] for name in FEATURE_ROWS.key}, sources=sources)
+    earlier = next(hop for hop in hops[1:] if hop.table == "feature_rows")
+    assert earlier.run_id == again.run_id and "return_5" in earlier.used and "near" not in earlier.used
 
 
 def test_a_set_computed_under_other_settings_is_not_taken_over(
