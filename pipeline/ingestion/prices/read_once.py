@@ -1,4 +1,4 @@
-"""Keeps the bars that were read of a large landing, on disk, until the next stage asks for the same ones."""
+"""Keeps the bars that were read of landings, the many on disk, until the next stage asks for the same ones."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import tempfile
 import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import IO, ClassVar
+from typing import IO, ClassVar, Literal
 
 import polars as pl
 
@@ -25,10 +25,12 @@ class BarQuestion:
     instruments: pl.DataFrame
     moment: Moment
     params: IngestionParams
+    of: Literal["the moment", "earlier landings"] = "the moment"
+    """Whose bars: each has one answer kept for it."""
 
     @property
     def is_large(self) -> bool:
-        """Whether the bars come in several blocks, so that reading them twice takes long."""
+        """Whether the bars come in several blocks, too many to be kept in memory."""
         return int(self.landed["payload"].str.len_bytes().cast(pl.Int64).sum()) > MAX_BYTES
 
     def without_texts(self) -> BarQuestion:
@@ -38,36 +40,50 @@ class BarQuestion:
 
     def equals(self, other: BarQuestion) -> bool:
         """Whether the same bars are asked for in the same way."""
-        asked = (self.moment.since, self.moment.session, self.moment.calendar, self.params)
-        same = asked == (other.moment.since, other.moment.session, other.moment.calendar, other.params)
+        asked = (self.of, self.moment.since, self.moment.session, self.moment.calendar, self.params)
+        same = asked == (other.of, other.moment.since, other.moment.session, other.moment.calendar, other.params)
         return same and self.landed.equals(other.landed) and self.instruments.equals(other.instruments)
 
 
 @dataclass
 class ReadBars:
-    """The answer to one question; the file has no name and is gone with it."""
+    """The answer to one question; the file, where there is one, has no name and is gone with it."""
 
     question: BarQuestion
-    _file: IO[bytes] = field(default_factory=lambda: tempfile.TemporaryFile(prefix="nextgen-", buffering=0))  # noqa: SIM115
-    _blocks: list[tuple[int, int, pl.DataFrame]] = field(default_factory=list)
-    """Where the sound bars of a block lie and how long they are, and those that are not sound."""
-    last: ClassVar[ReadBars | None] = None
-    """One at a time: the stage that lists what was set aside asks right after the one that derives prices."""
+    on_disk: bool
+    _file: IO[bytes] | None = None
+    _blocks: list[tuple[int, int] | pl.DataFrame] = field(default_factory=list)
+    """The sound bars of a block, or where in the file they lie and how long they are."""
+    _broken: list[pl.DataFrame] = field(default_factory=list)
+    """Those of the block that are not sound."""
+    kept: ClassVar[dict[str, ReadBars]] = {}
+    """The stage that lists what was set aside asks right after the one that derives prices."""
 
     def __post_init__(self) -> None:
-        weakref.finalize(self, self._file.close)
+        if self.on_disk:
+            self._file = tempfile.TemporaryFile(prefix="nextgen-", buffering=0)  # noqa: SIM115, closed by the next line
+            weakref.finalize(self, self._file.close)
 
     def put(self, block: BarBlock) -> None:
         """Keep a block."""
-        start = self._file.tell()
-        block.sound.write_ipc(self._file, compression="lz4", compat_level=pl.CompatLevel.newest())
-        self._blocks.append((start, self._file.tell() - start, block.broken))
+        self._blocks.append(block.sound if self._file is None else _append(self._file, block.sound))
+        self._broken.append(block.broken)
 
     def blocks(self) -> Iterator[BarBlock]:
         """The blocks, in the order they were put."""
-        for start, length, broken in self._blocks:
-            self._file.seek(start)
-            yield BarBlock(pl.read_ipc(io.BytesIO(self._file.read(length))), broken)
+        for sound, broken in zip(self._blocks, self._broken, strict=True):
+            yield BarBlock(sound if isinstance(sound, pl.DataFrame) else self._load(*sound), broken)
+
+    def _load(self, start: int, length: int) -> pl.DataFrame:
+        assert self._file is not None, "what lies somewhere lies in the file"
+        self._file.seek(start)
+        return pl.read_ipc(io.BytesIO(self._file.read(length)))
+
+
+def _append(file: IO[bytes], bars: pl.DataFrame) -> tuple[int, int]:
+    start = file.tell()
+    bars.write_ipc(file, compression="lz4", compat_level=pl.CompatLevel.newest())
+    return start, file.tell() - start
 
 
 def read_once(question: BarQuestion, read: Callable[[pl.DataFrame], pl.DataFrame]) -> Iterator[BarBlock]:
@@ -75,17 +91,13 @@ def read_once(question: BarQuestion, read: Callable[[pl.DataFrame], pl.DataFrame
 
     It is given once, and kept for one question alone: the second stage takes it away.
     """
-    if not question.is_large:
-        yield from read_blocks(question.landed, read)
-        return
-    kept, ReadBars.last = ReadBars.last, None
-    asked = question.without_texts()
+    kept, asked = ReadBars.kept.pop(question.of, None), question.without_texts()
     if kept is not None and kept.question.equals(asked):
         yield from kept.blocks()
         return
     del kept
-    answer = ReadBars(asked)
+    answer = ReadBars(asked, question.is_large)
     for block in read_blocks(question.landed, read):
         answer.put(block)
         yield block
-    ReadBars.last = answer
+    ReadBars.kept[question.of] = answer

@@ -14,6 +14,7 @@ from pipeline.engine.stage import Moment, Read
 from pipeline.ingestion.params import IngestionParams, JumpParams
 from pipeline.ingestion.prices.bar_rules import read_bars
 from pipeline.ingestion.prices.jumps import BAR, SUSPENDED
+from pipeline.ingestion.prices.read_once import BarQuestion, read_once
 from pipeline.market.sessions import Sessions
 
 PATIENCE = 10
@@ -44,15 +45,17 @@ def read_waiting(
     """Return the bars that landings before the moment's first session left waiting, one row per bar, the newest.
 
     Returns:
-        The columns of `read_bars`; carried (Boolean, true); arrival (Date); shown_at and since (UTC): from when the
+        The columns of `read_bars`, the text null; carried (Boolean, true); arrival (Date); shown_at and since (UTC): from when the
         landing, and the bar, could be known; oldest (Date): the bar's session. No column where nothing waits.
     """
     if params.jump.waiting == 1 or quarantined_rows.is_empty():
         return pl.DataFrame()
     before = raw_prices.filter(pl.col("session") < moment.since)
     left = before.join(quarantined_rows, on="payload_id", how="semi")
-    bars = read_bars(left, instruments, moment.calendar)
-    bars = bars.join(quarantined_rows, on=["payload_id", "line"], how="semi").filter(pl.col("rule").is_null())
+    question = BarQuestion(left, instruments, moment, params, of="earlier landings")
+    blocks = read_once(question, lambda rows: read_bars(rows, instruments, moment.calendar))
+    bars = pl.concat(block.sound for block in blocks)
+    bars = bars.join(quarantined_rows, on=["payload_id", "line"], how="semi")
     lag = params.publication_lag(moment.calendar)
     public = {day: moment.calendar.close_at(day) + lag for day in bars["landed"].unique()}
     shown = pl.col("landed").replace_strict(list(public), list(public.values()), default=None, return_dtype=UTC)

@@ -21,7 +21,7 @@ def _every_landing_is_large(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for module in (bar_blocks, read_once):
         monkeypatch.setattr(module, "MAX_BYTES", 1)
     yield
-    ReadBars.last = None
+    ReadBars.kept.clear()
 
 
 def _landed(close: str = "100") -> pl.DataFrame:
