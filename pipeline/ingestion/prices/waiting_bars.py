@@ -45,8 +45,9 @@ def read_waiting(
     """Return the bars that landings before the moment's first session left waiting, one row per bar, the newest.
 
     Returns:
-        The columns of `read_bars`, the text null; carried (Boolean, true); arrival (Date); shown_at and since (UTC): from when the
-        landing, and the bar, could be known; oldest (Date): the bar's session. No column where nothing waits.
+        The columns of `read_bars`, the text null; carried (Boolean, true); arrival (Date); shown_at and since (UTC):
+        from when the landing, and the bar, could be known; oldest (Date): the bar's session.
+        No column where nothing waits.
     """
     if params.jump.waiting == 1 or quarantined_rows.is_empty():
         return pl.DataFrame()
