@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from bisect import bisect_left
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from importlib.metadata import version
@@ -20,26 +19,25 @@ from pipeline.engine.child_command import python_command
 from pipeline.market.calendar_changes import CalendarChanges
 from pipeline.market.sessions import Sessions, exchange_sessions
 
-BACK = timedelta(days=3 * 365)
-"""How much of the past a schedule can look at: more than the longest window."""
 MAX_AGE = timedelta(days=7)
 """Calendars end a year after they were made, and exchanges change their holidays: older ones are computed again."""
+FORM = "whole"
+"""What a file holds: earlier programs kept three years only."""
 
 
 NO_CHANGES = CalendarChanges()
 
 
 class ChildCalendars:
-    """Exchange code -> sessions, from three years before a day to about a year from now.
+    """Exchange code -> all its sessions to about a year from now: a screen may stand at any of them.
 
-    The cache lies in the user's state folder, for every program and lake; a file there that cannot be used, begins too
-    late, is a week old, or was made by another version of the calendar library is ignored.
+    The cache lies in the user's state folder, for every program and lake; a file there that cannot be used, is a week
+    old, or was made by another version of the calendar library or of this module is ignored.
     """
 
-    def __init__(self, today: date, cache: Path | None = None, changes: CalendarChanges = NO_CHANGES) -> None:
-        """Sessions as seen from a day; `cache` is the cache folder, the user's own where None; changes come on top."""
+    def __init__(self, cache: Path | None = None, changes: CalendarChanges = NO_CHANGES) -> None:
+        """`cache` is the cache folder, the user's own where None; the operator's changes come on top."""
         self._changes = changes
-        self._since = today - BACK
         self._cache = cache or state_home(os.environ) / "calendars"
         self._known: dict[str, Sessions] = {}
 
@@ -61,23 +59,22 @@ class ChildCalendars:
         """The cached sessions; None if there are none, or none that can be used."""
         try:
             values = json.loads(self._file(exchange).read_bytes())
-            made, since = (date.fromisoformat(values[name]) for name in ("made", "since"))
-            fresh = made <= datetime.now(UTC).date() < made + MAX_AGE and since <= self._since
-            ours = values["library"] == version("exchange_calendars")
+            made = date.fromisoformat(values["made"])
+            fresh = made <= datetime.now(UTC).date() < made + MAX_AGE
+            ours = (values["library"], values["form"]) == (version("exchange_calendars"), FORM)
             return _make_sessions(exchange, values) if fresh and ours else None
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
     def _compute(self, exchange: str) -> Sessions:
-        since = self._since.isoformat()
-        command = python_command("pipeline.market.calendar_cache", exchange, since)
+        command = python_command("pipeline.market.calendar_cache", exchange)
         child = subprocess.run(command, capture_output=True, text=True, check=False)
         if child.returncode:
             last = child.stderr.strip().splitlines()[-1:] or ["no reason given"]
             raise ValueError(last[0].removeprefix("ValueError: "))
         values = json.loads(child.stdout)
         made = datetime.now(UTC).date().isoformat()
-        self._write_cache(exchange, values | {"made": made, "since": since, "library": version("exchange_calendars")})
+        self._write_cache(exchange, values | {"made": made, "library": version("exchange_calendars"), "form": FORM})
         return _make_sessions(exchange, values)
 
     def _write_cache(self, exchange: str, values: dict[str, Any]) -> None:
@@ -104,18 +101,17 @@ def _make_sessions(exchange: str, values: dict[str, Any]) -> Sessions:
     )
 
 
-def main(exchange: str, since: str) -> None:
-    """Write an exchange's sessions from a date on as JSON: days, opens and closes in seconds, zone."""
+def main(exchange: str) -> None:
+    """Write an exchange's sessions as JSON: days, opens and closes in seconds, zone."""
     calendar = exchange_sessions(exchange)
-    low = bisect_left(calendar.days, date.fromisoformat(since))
     values = {
         "zone": calendar.zone,
-        "days": [day.isoformat() for day in calendar.days[low:]],
-        "opens": [moment.timestamp() for moment in calendar.opens[low:]],
-        "closes": [moment.timestamp() for moment in calendar.closes[low:]],
+        "days": [day.isoformat() for day in calendar.days],
+        "opens": [moment.timestamp() for moment in calendar.opens],
+        "closes": [moment.timestamp() for moment in calendar.closes],
     }
     json.dump(values, sys.stdout)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:3])
+    main(sys.argv[1])

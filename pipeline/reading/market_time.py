@@ -22,9 +22,9 @@ Now = Callable[[], datetime]
 
 
 @lru_cache(maxsize=4)
-def calendars_from(today: date, changes: CalendarChanges = NO_CHANGES) -> ChildCalendars:
-    """The exchanges' sessions as seen from a day; made anew every day of the tasks' time and of the market's."""
-    return ChildCalendars(today, changes=changes)
+def calendars_from(_today: date, changes: CalendarChanges = NO_CHANGES) -> ChildCalendars:
+    """The exchanges' sessions to about a year from now: read anew every day of the tasks' time and of the market's."""
+    return ChildCalendars(changes=changes)
 
 
 def read_changes(lake: Path) -> CalendarChanges:

@@ -232,7 +232,7 @@ class Daemon:
         now = self.clock.now()
         # Every worker would fail over a configuration that cannot be used.
         settings = load(self.lake.path, self.environ).settings
-        self._calendars = ChildCalendars(now.date(), changes=settings.market.changes)
+        self._calendars = ChildCalendars(changes=settings.market.changes)
         self._read_at = self.clock.steady()
         file = self.schedule or find_schedule_file(self.lake.path)
         schedule = load_schedule(file, now, self._calendars, settings)

@@ -31,7 +31,7 @@ def make_paced_clock(lake: Lake, seconds: float, environ: Mapping[str, str] = os
     if session is None:
         raise LakeError("the lake has no history yet; load it with `nextgen init`")
     exchange = load(lake.path, environ).settings.market.exchange
-    clock = PacedClock(ChildCalendars(session)(exchange), session, seconds)
+    clock = PacedClock(ChildCalendars()(exchange), session, seconds)
     if not lake.read(TASK_DEFINITIONS, since=clock.now() + timedelta(days=1)).is_empty():
         raise LakeError(
             f"this lake was run in real time beyond its last session, {session}; use --pace with a lake of its own"
@@ -86,4 +86,4 @@ def make_market_clock(lake: Lake, pace: SimulatedPace, calendar: Sessions) -> Cl
 def make_operation_clock(lake: Lake) -> Clock:
     """Make the clock a lake is operated by: its market's, where a daemon last accelerated it, else the system's."""
     pace = read_pace(lake.path)
-    return make_market_clock(lake, pace, ChildCalendars(pace.after)(pace.exchange)) if pace else SystemClock()
+    return make_market_clock(lake, pace, ChildCalendars()(pace.exchange)) if pace else SystemClock()
