@@ -26,7 +26,7 @@ def tables_page() -> str:
         "# Tables",
         "",
         "Every table is a Delta Lake table under `tables/` in the lake. It also has `run_id`: who wrote the row.",
-        "`append` tables never change a row, `merge` tables keep a key's last row, `replace` tables are rewritten.",
+        "`append` tables never change a row, `merge` tables keep a key's last row.",
         "",
     ]
     for domain in DOMAINS:

@@ -24,7 +24,7 @@ PRICE = pl.Decimal(18, 6)
 RATE = pl.Decimal(30, 12)
 """What one unit of a currency is worth in another: exact to twelve places."""
 
-Mode = Literal["append", "merge", "replace"]
+Mode = Literal["append", "merge"]
 RUN_ID = "run_id"
 COLUMN_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 """What a further column of an open table may be called."""
@@ -88,7 +88,7 @@ class Table:
     """The contract of one table.
 
     `append` tables are insert-only by key: a row once written never changes. `merge` tables keep the latest row of
-    each key. `replace` tables are rewritten completely by every run.
+    each key.
     """
 
     name: str
@@ -226,8 +226,8 @@ class Table:
         missing = zip(self.columns.values(), frame.null_count().row(0), strict=True)
         if any(count and not column.nullable for column, count in missing):
             return False
-        met = all(frame.select(self._conditions).row(0)) if self._conditions else True
-        return met and self._has_unique_key(frame)
+        *met, in_order = frame.select(*self._conditions, self._in_order).row(0)
+        return all(met) and (in_order or self._has_unique_key(frame))
 
     def split(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Split the frame into valid rows and the others, which gain `rule`: the first rule that each breaks.
@@ -251,15 +251,16 @@ class Table:
         others = {name: rule for name, rule in self.all_rules.items() if name not in present}
         return tuple(rule.holds.fill_null(True).all().alias(name) for name, rule in others.items())
 
-    def _has_unique_key(self, frame: pl.DataFrame) -> bool:
-        """Whether no key repeats; rows in the order of the key, as most come, are held against the one before alone."""
-        if not self.key or frame.height < 2:
-            return True
-        after: pl.Expr = pl.lit(False)
+    @cached_property
+    def _in_order(self) -> pl.Expr:
+        """Whether the rows are in the order of the key and no key repeats, as of most frames: it is cheap to see."""
+        after: pl.Expr = pl.lit(not self.key)
         for column in map(pl.col, reversed(self.key)):
             after = (column > column.shift(1)) | ((column == column.shift(1)) & after)
-        in_order = frame.select(after.slice(1).fill_null(False).all()).item()
-        return bool(in_order) or not frame.select(pl.struct(self.key).is_duplicated().any()).item()
+        return after.slice(1).fill_null(value=False).all().alias("keys rise")
+
+    def _has_unique_key(self, frame: pl.DataFrame) -> bool:
+        return not frame.select(pl.struct(self.key).is_duplicated().any()).item()
 
     def _refuse(self, frame: pl.DataFrame) -> None:
         for name, rule in self.all_rules.items():

@@ -25,27 +25,38 @@ def fingerprint(frame: pl.DataFrame, key: Sequence[str], columns: Sequence[str] 
     types = frame.schema
     names = sorted(columns if columns is not None else types)
     with_nulls = {name for name in names if frame.get_column(name).null_count()}
-    values, absent = _canonicalise(frame, key, names, with_nulls)
+    rows = _canonicalise(frame, key, names, with_nulls) if frame.height else {}
     digest = sha256(f"{frame.height}".encode())
-    for name in names:
+    for number, name in enumerate(names):
         digest.update(f"|{name}:{types[name]}|".encode())
-        digest.update(absent[name].to_numpy().tobytes() if name in with_nulls else bytes(frame.height))
-        for part in _to_bytes(values[name]):
+        if not rows:
+            continue
+        digest.update(rows[f"{number} absent"].to_numpy().tobytes() if name in with_nulls else bytes(frame.height))
+        for part in _to_bytes(rows[f"{number}"], rows.get(f"{number} length")):
             digest.update(part)
     return digest.hexdigest()
 
 
 def _canonicalise(
     frame: pl.DataFrame, key: Sequence[str], names: Sequence[str], with_nulls: Collection[str]
-) -> tuple[dict[str, pl.Series], dict[str, pl.Series]]:
-    """The values in the form in which they are hashed, and which are null; in one query, which costs the most."""
+) -> dict[str, pl.Series]:
+    """By each name's number the values as they are hashed, which are null, and the bytes of each text.
+
+    All in one query: queries cost more than what they compute.
+    """
     types = frame.schema
-    values = [_canonical_expression(name, types[name]).alias(f"{n}") for n, name in enumerate(names)]
-    absent = [pl.col(name).is_null().alias(f"{n} absent") for n, name in enumerate(names) if name in with_nulls]
+    values = {f"{number}": _canonical_expression(name, types[name]) for number, name in enumerate(names)}
+    absent = {f"{n} absent": pl.col(name).is_null() for n, name in enumerate(names) if name in with_nulls}
+    texts = [number for number, name in enumerate(names) if _is_text(types[name])]
+    lengths = {f"{number} length": pl.col(f"{number}").str.len_bytes().cast(pl.UInt32) for number in texts}
     rows = frame.lazy().sort(list(key), nulls_last=False) if key else frame.lazy()
-    found = rows.select(*values, *absent).collect(engine="in-memory").get_columns()
-    nulls = [name for name in names if name in with_nulls]
-    return dict(zip(names, found, strict=False)), dict(zip(nulls, found[len(names) :], strict=True))
+    found = rows.select(**values, **absent).with_columns(**lengths).collect(engine="in-memory")
+    return {column.name: column for column in found.get_columns()}
+
+
+def _is_text(dtype: pl.DataType) -> bool:
+    """Whether values of the type have no fixed width, and are hashed as text."""
+    return dtype in (pl.Binary, pl.String) or dtype.is_nested() or dtype.is_decimal()
 
 
 def _canonical_expression(name: str, dtype: pl.DataType) -> pl.Expr:
@@ -62,14 +73,13 @@ def _canonical_expression(name: str, dtype: pl.DataType) -> pl.Expr:
     return column.to_physical().cast(pl.Int64).fill_null(0)
 
 
-def _to_bytes(column: pl.Series) -> Iterator[bytes]:
+def _to_bytes(column: pl.Series, lengths: pl.Series | None) -> Iterator[bytes]:
     """The bytes of the values. Text is its lengths in bytes (UInt32), so that it is distinct however it is split, and
     then all of it."""
-    if column.dtype != pl.String:
+    if lengths is None:
         yield column.to_numpy().tobytes()
         return
-    lengths = column.str.len_bytes()
-    yield lengths.cast(pl.UInt32).to_numpy().tobytes()
+    yield lengths.to_numpy().tobytes()
     held = max(1, len(column) * HELD // max(int(lengths.sum()), 1))
     for start in range(0, len(column), held):
         yield "".join(column.slice(start, held).to_list()).encode()

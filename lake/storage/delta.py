@@ -24,11 +24,8 @@ from deltalake.schema import ArrayType, PrimitiveType, StructType
 from polars.datatypes import DataType
 
 from lake.contract import Table, require_columns
-from lake.storage.delta_log import METADATA
+from lake.storage.delta_log import APP, METADATA
 
-APP = "nextgen"
-"""One application id for all commits: concurrent ones exclude each other, and checkpoints stay small. An id per run
-would stay in every checkpoint for ever."""
 PROPERTIES = {
     # Delta's defaults forget old versions after 30 and 7 days; ours are kept until `nextgen gc` removes them.
     "delta.logRetentionDuration": "interval 36500 days",

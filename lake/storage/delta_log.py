@@ -1,17 +1,18 @@
-"""A table's Delta log, read without the library: where each entry is, what it says, and whether it is complete."""
+"""A table's Delta log, read and continued without the library: where an entry is, what it says, if it is complete."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote
+from uuid import uuid4
 
 from lake.errors import DamageError
 
@@ -19,6 +20,9 @@ FOLDER = "_delta_log"
 ARCHIVE = "_log_archive"
 """Folder of a table with the older part of its log, so that opening the table does not list it. Names with an
 underscore are no data."""
+APP = "nextgen"
+"""One application id for all commits: concurrent ones exclude each other, and checkpoints stay small. An id per run
+would stay in every checkpoint for ever."""
 METADATA = "nextgen"
 """The key of the recipe in a commit's metadata."""
 MAX_KEPT_BYTES = 32_768
@@ -153,6 +157,22 @@ def _parse(content: bytes) -> list[dict[str, Any]]:
 def _parse_small(content: bytes) -> list[dict[str, Any]]:
     """Kept, because a writer asks several times for the same entries; by their bytes, so damage is always seen."""
     return _parse(content)
+
+
+def add_entry(uri: str | Path, version: int, actions: Iterable[Mapping[str, Any]]) -> None:
+    """Make the actions the log entry of a version, in one step; a name with `#` is a draft that a crash left.
+
+    Raises:
+        FileExistsError: if the version has an entry: another process was first.
+        OSError: if the disk refuses.
+    """
+    entry = f"{uri}/{FOLDER}/{version:020d}.json"
+    draft = Path(f"{entry}#{uuid4()}")
+    try:
+        draft.write_text("".join(f"{json.dumps(action)}\n" for action in actions), encoding="utf-8")
+        os.link(draft, entry)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def added_files(uri: str | Path, version: int) -> dict[Path, int]:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
 
 from lake.contract import Table, require_columns
-from lake.errors import DamageError, LakeError
+from lake.errors import DamageError, LakeError, OvertakenError
 from lake.migrations import FORMATS, Formats
 from lake.migrations.steps import columns_after, select_steps, upgrade_rows
 from lake.storage import delta
+from lake.storage.appending import WRITER_PROTOCOL
 from lake.storage.checksums import CHECKSUMS
 from lake.storage.delta_log import EntryFile, entry_versions, identify_entry
-from lake.storage.file_cache import FileCache, collect_rows
 from lake.storage.file_repair import find_damaged_file
+from lake.storage.memory.file_cache import FileCache, collect_rows
 from lake.storage.snapshot import EMPTY, Clock, FileSpan, Snapshot, read_snapshot, select_overlapping
 from lake.tables import TABLES
 from lake.tables.control import RUNS
@@ -45,6 +46,8 @@ class Reader:
         self._distinct_schemas: dict[tuple[tuple[str, pl.DataType], ...], pl.Schema] = {}
         """Each of these schemas once: thousands of files have a few among them."""
         self._published: tuple[int, dict[str, int]] = (-1, {})
+        self._newest: dict[str, int] = {}
+        """Table -> its newest version, of those that nobody else can change now."""
         self._pinned = ""
         """The table a commit is being made to: it rests on one version of it, and fails if somebody else commits."""
 
@@ -66,9 +69,11 @@ class Reader:
 
     def newest(self, table: Table) -> int:
         """The last version on disk, published or not; 0 for a table that the lake does not have yet."""
-        if table.name in self._handles and self._is_pinned(table):
-            return int(self._handles[table.name].version())
-        return max(entry_versions(self.uri(table)), default=0)
+        if not self._is_pinned(table):
+            return max(entry_versions(self.uri(table)), default=0)
+        if table.name not in self._newest:
+            self._newest[table.name] = max(entry_versions(self.uri(table)), default=0)
+        return self._newest[table.name]
 
     def version(self, table: Table) -> int:
         """The version readers see."""
@@ -98,31 +103,44 @@ class Reader:
     # ---- opening
 
     def open_for_writing(self, table: Table) -> delta.DeltaTable:
-        """The table opened for writing, at its newest version."""
+        """The table opened for writing, at its newest version.
+
+        Raises:
+            OvertakenError: if that is another than the one that a commit in the making rests on.
+        """
         handle = self._handles.get(table.name)
         if handle is None:
             handle = self._handles[table.name] = self._take_up(table) or self._open(table)
-        elif not self._is_pinned(table):
+        elif handle.version() != self.newest(table):
             handle.update_incremental()
+        if handle.version() != self.newest(table):
+            raise OvertakenError(f"{table.name} is at version {handle.version()}: another process wrote it")
         return handle
 
     @contextmanager
     def pin(self, table: Table) -> Iterator[None]:
-        """Stay at the table's present version for the block."""
-        self.open_for_writing(table)
+        """Stay at the table's present version for the block, and at those that are made within it."""
+        if not self._is_pinned(table):
+            self._newest.pop(table.name, None)
         self._pinned = table.name
         try:
             yield
         finally:
             self._pinned = ""
 
+    def advance(self, table: Table, version: int) -> None:
+        """Take note of a version that was made just now."""
+        self._newest[table.name] = version
+
     def close(self, table: Table) -> None:
-        """Open the table again next time: it has changed in a way that an open handle does not notice."""
+        """Look at the table anew next time: it has changed in a way that an open handle does not notice."""
         self._handles.pop(table.name, None)
+        self._newest.pop(table.name, None)
 
     def reset(self) -> None:
         """Forget what is known of the tables: another process may have changed them, or a repair will."""
         self._handles.clear()
+        self._newest.clear()
         self._snapshots.clear()
         self._published = (-1, {})
 
@@ -179,6 +197,15 @@ class Reader:
     def columns_at(self, table: Table, version: int) -> tuple[str, ...]:
         """The stored columns of a version; none of a table that is not there yet."""
         return () if version == 0 and not self.has_table(table) else self._snapshot(table, version).columns
+
+    def takes_files(self, table: Table, columns: Collection[str]) -> bool:
+        """Whether a file of these columns may be added to the table as it is, without the library."""
+        snapshot = self._snapshot(table, self.newest(table))
+        return snapshot.writer == WRITER_PROTOCOL and set(snapshot.columns) == set(columns)
+
+    def remember(self, table: Table, path: str, rows: pl.DataFrame) -> None:
+        """Keep the rows of a data file written just now, as if it had been read."""
+        self._cache.add(f"{self.uri(table)}/{path}", rows)
 
     def _snapshot(self, table: Table, version: int) -> Snapshot:
         kept = self._snapshots.setdefault(table.name, OrderedDict())

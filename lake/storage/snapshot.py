@@ -52,6 +52,8 @@ class Snapshot:
     version: int
     columns: tuple[str, ...]
     files: Mapping[str, FileSpan]
+    writer: int = 0
+    """The version of Delta's writer protocol that the table asks for."""
 
     @cached_property
     def spans(self) -> tuple[FileSpan, ...]:
@@ -72,7 +74,7 @@ def read_snapshot(uri: Path, table: Table, version: int, before: Snapshot = EMPT
     """
     if not (before.version >= 0 and version - before.version <= MAX_STEPS):
         before = _from_checkpoint(uri, table, version, before)
-    files, columns = dict(before.files), before.columns
+    files, columns, writer = dict(before.files), before.columns, before.writer
     for at in range(before.version + 1, version + 1):
         path = delta_log.entry_path(uri, at)
         if not path.exists() and at > max(delta_log.entry_versions(uri), default=-1):
@@ -82,8 +84,9 @@ def read_snapshot(uri: Path, table: Table, version: int, before: Snapshot = EMPT
             )
         for action in delta_log.read_actions(path):
             columns = _columns(uri, action) or columns
+            writer = _writer(action) or writer
             _apply(path, table, action, files)
-    return Snapshot(version, columns, files)
+    return Snapshot(version, columns, files, writer)
 
 
 def select_overlapping(spans: Iterable[FileSpan], since: Clock | None, until: Clock | None) -> list[FileSpan]:
@@ -112,7 +115,8 @@ def _from_checkpoint(uri: Path, table: Table, version: int, before: Snapshot) ->
             content = pl.read_parquet(path, columns=["add", "metaData", "protocol"], glob=False)
             files = {span.path: span for span in _spans(path, table, content["add"].drop_nulls())}
             actions = [{kind: one} for kind in ("protocol", "metaData") for one in content[kind].drop_nulls().to_list()]
-            return Snapshot(at, next(names for action in actions if (names := _columns(uri, action))), files)
+            columns = next(names for action in actions if (names := _columns(uri, action)))
+            return Snapshot(at, columns, files, max(_writer(action) for action in actions))
     return before if before.version <= version else EMPTY
 
 
@@ -132,6 +136,11 @@ def _columns(uri: Path, action: Mapping[str, Any]) -> tuple[str, ...]:
             "restore the table from a backup"
         )
     return ()
+
+
+def _writer(action: Mapping[str, Any]) -> int:
+    """The version of the writer protocol, where the action names it."""
+    return int(action["protocol"]["minWriterVersion"]) if "protocol" in action else 0
 
 
 def _spans(path: Path, table: Table, adds: pl.Series) -> Iterator[FileSpan]:

@@ -35,7 +35,7 @@ def _literal(moment: Clock) -> pl.Expr:
 def select_last_revisions(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
     """Each entity's last row, unless that withdraws it; the frame is sorted by the table's key, so by revision."""
     last = frame
-    if "revision" not in frame.columns or (frame["revision"] != 0).any():
+    if "revision" not in frame.columns or frame["revision"].max() not in (0, None):
         last = frame.unique(subset=list(table.entity), keep="last", maintain_order=True)
     # A first revision may withdraw as well: what was announced and never took place.
     return last if table.withdrawal is None else last.filter(~pl.col(table.withdrawal).fill_null(value=False))

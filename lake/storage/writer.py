@@ -12,6 +12,7 @@ import polars as pl
 from lake.contract import RUN_ID, Table
 from lake.errors import BusyError, ConflictError, OvertakenError
 from lake.storage import delta
+from lake.storage.appending import MAX_ROWS, append_file
 from lake.storage.atomic import fsync_files
 from lake.storage.checksums import record_commit_checksums
 from lake.storage.delta_log import archived_entry_path, commit_entry, commit_paths, entry_path, publication_hash
@@ -100,6 +101,7 @@ class Writer:
                 raise OvertakenError(f"{table.name} is at version {handle.version()}, the rows are of {read_at}")
             try:
                 delta.overwrite(handle, rows, recipe, f"{table.clock} >= '{since}'")
+                self._tables.advance(table, read_at + 1)
             except delta.CommitFailedError as error:
                 self._tables.close(table)
                 raise OvertakenError(f"{table.name} was written by another process after version {read_at}") from error
@@ -140,15 +142,15 @@ class Writer:
                 if not written.rows or not undo_late_commit(Path(self._tables.uri(table)), written.version):
                     return self._acknowledge(table, written, durable)
                 self._tables.close(table)
-            except (delta.CommitFailedError, delta.DeltaError, OSError) as error:
+            except (delta.CommitFailedError, delta.DeltaError, OSError, OvertakenError) as error:
                 # A write can fail after its commit, and another append can come in between: look instead of guessing.
                 self._tables.close(table)
                 if (done := self.find_commit(table, run_id)) is not None:
                     return CommitResult(done, rows.height)
                 # The library cannot go on from a version whose entry was archived while this process slept.
                 archived = archived_entry_path(self._tables.uri(table), before).exists()
-                again = isinstance(error, delta.CommitFailedError) or archived
-                if attempt == MAX_ATTEMPTS - 1 or not again:
+                overtaken = isinstance(error, (delta.CommitFailedError, FileExistsError, OvertakenError))
+                if attempt == MAX_ATTEMPTS - 1 or not (overtaken or archived):
                     raise as_storage_error(error, f"{table.name} could not be written") from error
         raise BusyError(f"other processes wrote {table.name} {MAX_ATTEMPTS} times in a row; try again later")
 
@@ -168,25 +170,30 @@ class Writer:
         return recipe
 
     def _write(self, table: Table, rows: pl.DataFrame, run_id: str, recipe: Mapping[str, Any]) -> CommitResult:
-        handle = self._tables.open_for_writing(table)
+        before = self._tables.newest(table)
         recipe = self._chain(table, {**recipe, RUN_ID: run_id})
-        if table.mode == "replace":
-            stamped = _stamp(table, rows, run_id)
-            if self._is_unchanged(table, rows):
-                return CommitResult(self._tables.newest(table), 0)
-            delta.overwrite(handle, stamped, {**recipe, "written": rows.height}, None)
-            return CommitResult(self._tables.newest(table), rows.height)
         fresh, changed = self._compare(table, rows)
-        if fresh.is_empty() and changed.is_empty():
-            return CommitResult(self._tables.newest(table), 0)
-        recipe["written"] = fresh.height + changed.height
+        written = fresh.height + changed.height
+        if not written:
+            return CommitResult(before, 0)
+        recipe["written"] = written
         if changed.is_empty():
-            delta.append(handle, _stamp(table, fresh, run_id), recipe)
+            self._append(table, _stamp(table, fresh, run_id), recipe)
         elif table.mode == "merge":
-            self._restate(table, handle, fresh, changed, recipe)
+            self._restate(table, fresh, changed, recipe)
         else:
             raise ConflictError(_describe_conflict(table, changed))
-        return CommitResult(self._tables.newest(table), fresh.height + changed.height)
+        self._tables.advance(table, before + 1)
+        return CommitResult(before + 1, written)
+
+    def _append(self, table: Table, rows: pl.DataFrame, recipe: Mapping[str, Any]) -> None:
+        """Add rows in one commit: one of few rows without the library, which reads the log's end for each."""
+        if rows.height > MAX_ROWS or not self._tables.takes_files(table, rows.columns):
+            delta.append(self._tables.open_for_writing(table), rows, recipe)
+            return
+        version = self._tables.newest(table) + 1
+        path = append_file(self._tables.uri(table), table, version, rows, recipe)
+        self._tables.remember(table, path, rows)
 
     def _compare(self, table: Table, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Split off the rows whose key is new, and those that differ from what is stored under their key."""
@@ -196,6 +203,8 @@ class Writer:
         low, high = _clock_range(table, rows) if table.clock in table.key else (None, None)
         conditions = build_predicates(table, low, high)
         present = self._tables.load(table, newest, table.key, conditions, low, high)
+        if present.is_empty():
+            return rows, rows.clear()
         fresh = rows.join(present, on=table.key, how="anti", nulls_equal=True)
         if fresh.height == rows.height:
             return fresh, rows.clear()
@@ -205,14 +214,7 @@ class Writer:
         stored = stored.join(keys, on=table.key, how="semi", nulls_equal=True).sort(table.key)
         return fresh, _select_changed(table, repeated.sort(table.key), stored)
 
-    def _restate(
-        self,
-        table: Table,
-        handle: delta.DeltaTable,
-        fresh: pl.DataFrame,
-        changed: pl.DataFrame,
-        recipe: Mapping[str, Any],
-    ) -> None:
+    def _restate(self, table: Table, fresh: pl.DataFrame, changed: pl.DataFrame, recipe: Mapping[str, Any]) -> None:
         """Replace changed rows within the span of the clock that contains them, in one commit."""
         stored = self._tables.load(table, self._tables.newest(table))
         old = stored.join(changed.select(table.key), on=table.key, how="semi", nulls_equal=True)
@@ -222,12 +224,7 @@ class Writer:
         )
         rows = pl.concat([kept, _stamp(table, pl.concat([fresh, changed]), recipe[RUN_ID])])
         predicate = f"{table.clock} >= '{low}' AND {table.clock} <= '{high}'"
-        delta.overwrite(handle, rows.sort(table.key), recipe, predicate)
-
-    def _is_unchanged(self, table: Table, rows: pl.DataFrame) -> bool:
-        stored = self._tables.load(table, self._tables.newest(table), table.content_columns)
-        mine = rows.select(table.content_columns)
-        return stored.height == mine.height and stored.sort(table.key).equals(mine.sort(table.key))
+        delta.overwrite(self._tables.open_for_writing(table), rows.sort(table.key), recipe, predicate)
 
 
 def _select_changed(table: Table, rows: pl.DataFrame, stored: pl.DataFrame) -> pl.DataFrame:

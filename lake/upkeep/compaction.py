@@ -53,7 +53,7 @@ def _compact(lake: Lake, table: Table, min_files: int) -> Run | None:
     before = lake.newest(table)
     spans = lake.files(table, before)
     small = [span for span in spans if span.rows < SMALL_ROWS and span.first is not None]
-    if table.mode == "replace" or len(small) < min_files:
+    if len(small) < min_files:
         return None
     started, clock = datetime.now(UTC), perf_counter()
     low = min(span.first for span in small if span.first is not None)

@@ -6,8 +6,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from lake.storage import file_cache
-from lake.storage.file_cache import FileCache
+from lake.storage.memory import file_cache
+from lake.storage.memory.file_cache import FileCache
 from lake.storage.snapshot import FileSpan
 from lake.store import Lake
 from lake.tables.control import RUNS

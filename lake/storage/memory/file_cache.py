@@ -94,6 +94,11 @@ class FileCache:
         parts += [pl.scan_parquet(large, glob=False, schema=schema)] if large else []
         return parts[0] if len(parts) == 1 else pl.concat(parts)
 
+    def add(self, path: str, frame: pl.DataFrame) -> None:
+        """Take in the rows of a file that was written just now; it is read only once they are evicted."""
+        if frame.height <= MAX_FILE_ROWS:
+            self._put((path,), frame)
+
     def _read_small(self, paths: Paths, schema: pl.Schema, few: bool) -> pl.DataFrame:
         self._reads += 1
         frame = self._read_piece(paths, schema) if few else self._read_joined(paths, schema)
@@ -114,8 +119,11 @@ class FileCache:
         frame = self._frames.get(paths, self._reads)
         if frame is None:
             frame = self._read_merged(paths, schema) if len(paths) > 1 else _read_file(paths[0], schema)
-            self._frames.put(paths, frame, self._reads, weight=max(int(frame.estimated_size()), MIN_FRAME_BYTES))
+            self._put(paths, frame)
         return frame
+
+    def _put(self, paths: Paths, frame: pl.DataFrame) -> None:
+        self._frames.put(paths, frame, self._reads, weight=max(int(frame.estimated_size()), MIN_FRAME_BYTES))
 
     def _read_merged(self, paths: Paths, schema: pl.Schema) -> pl.DataFrame:
         """One frame of files of few rows: a thousand of one row each would take long to scan, and much memory.
