@@ -22,7 +22,8 @@ def weigh_window(x: Block, weights: Block, first: int, out: Block) -> None:  # p
             old, weight = x[t - k], weights[k]
             for j in range(tickers):
                 held[j] += weight * old[j]
-        out[t] = held
+        for j in range(tickers):
+            out[t, j] = held[j]
 
 
 @compiled

@@ -26,7 +26,10 @@ Lengths = npt.NDArray[np.int64]
 
 @compiled
 def sum_windows(x: Block, windows: Lengths, first: int, total: Block) -> None:  # pragma: no cover - compiled
-    """Add up each window, newest value first."""
+    """Add up each window, newest value first.
+
+    One value after the other goes into the result: to compile the copy of a whole row takes seconds.
+    """
     rows, tickers = x.shape
     held = np.empty(tickers)
     for t in range(first, rows):
@@ -38,7 +41,8 @@ def sum_windows(x: Block, windows: Lengths, first: int, total: Block) -> None:  
                 for j in range(tickers):
                     held[j] += old[j]
                 k += 1
-            total[w, t] = held
+            for j in range(tickers):
+                total[w, t, j] = held[j]
 
 
 @compiled
