@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import date
+from functools import lru_cache
 
 from pipeline.market.sessions import KEPT_BY_ANOTHER
 
 
-def session_days(exchange: str, first: date, last: date) -> list[date]:
+@lru_cache(maxsize=64)
+def session_days(exchange: str, first: date, last: date) -> tuple[date, ...]:
     """Return the sessions of an exchange from `first` to `last`, both included; none where its calendar does not reach.
 
     Raises:
@@ -19,5 +21,5 @@ def session_days(exchange: str, first: date, last: date) -> list[date]:
     try:
         calendar = exchange_calendars.get_calendar(kept, start=first.isoformat(), end=last.isoformat())
     except (ValueError, exchange_calendars.errors.CalendarError):
-        return []
-    return [stamp.date() for stamp in calendar.sessions]
+        return ()
+    return tuple(stamp.date() for stamp in calendar.sessions)

@@ -124,7 +124,7 @@ def _find_best(days: pl.Series, calendar: Sessions, exchanges: Sequence[str]) ->
     return best, misfits[best]
 
 
-def _misfit(unique: pl.Series, sessions: list[date]) -> float:
+def _misfit(unique: pl.Series, sessions: Sequence[date]) -> float:
     """The share of days that are no sessions, and of sessions that are no days."""
     days = set(unique)
     return (len(days - set(sessions)) + len(set(sessions) - days)) / max(len(days), 1) if sessions else 1.0
