@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -226,6 +227,12 @@ class World:
         self.tables = dict(NO_ROWS)
         self._sorted: dict[str, tuple[pl.DataFrame, _Ordered]] = {}
         self.add(MARKET_PRICES, market.prices(*bars, calendar=calendar))
+
+    def copy(self) -> World:
+        """The same world to go on from. Its frames are shared: none is ever changed."""
+        other = copy(self)
+        other.tables, other._sorted = dict(self.tables), dict(self._sorted)
+        return other
 
     def add(self, table: Table, rows: pl.DataFrame) -> None:
         """Append rows that meet the contract and repeat no key."""

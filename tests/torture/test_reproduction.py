@@ -81,7 +81,7 @@ def test_runs_reproduce_in_fresh_processes_after_upkeep_ageing_and_restoring(cop
     lake = through_the_years(copy(), tmp_path, every=False)
     ids = done(lake)
     compactions = [one for one in ids if one.startswith("compact-")]
-    chosen = [*ids[:: len(ids) // 12], *compactions[:1]]
+    chosen = [*ids[:: len(ids) // 8], *compactions[:1]]
     verdicts = list(reproduce_in_processes(lake.path, chosen))
     assert [verdict.run_id for verdict in verdicts] == chosen
     assert [f"{v.run_id}: {v.difference}" for v in verdicts if not v.identical] == []

@@ -10,15 +10,28 @@ from pathlib import Path
 
 import pytest
 
-from tests.nextgen_tui.console.runtime.endings import WAYS, WEB_WAYS, Way, seconds_until_none_is_left
+from tests.nextgen_tui.console.runtime.endings import (
+    WAYS,
+    WEB_WAYS,
+    Way,
+    seconds_until_none_is_left,
+    the_web_server_is_killed,
+    the_web_server_is_told_to_end,
+)
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are counted in /proc")
 STARTS = 1_000
 HAS_WEB = importlib.util.find_spec("textual_serve") is not None
 ALL_WAYS = (*WAYS, *(WEB_WAYS if HAS_WEB else ()))
+LIKE_ANOTHER = (the_web_server_is_killed, the_web_server_is_told_to_end)
+"""To the console they are the end of its socket, which another way brings about without a server to start."""
 
 
-@pytest.mark.parametrize("way", ALL_WAYS, ids=lambda way: way.__name__)
+@pytest.mark.parametrize(
+    "way",
+    [pytest.param(way, marks=pytest.mark.slow) if way in LIKE_ANOTHER else way for way in ALL_WAYS],
+    ids=lambda way: way.__name__,
+)
 def test_a_console_ends_when_its_user_is_gone(desk_path: Path, tmp_path: Path, way: Way) -> None:
     way(desk_path, tmp_path, random.Random(1))
     seconds_until_none_is_left(tmp_path)

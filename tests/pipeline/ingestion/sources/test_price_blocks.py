@@ -113,14 +113,19 @@ def _cut_small(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
     monkeypatch.setattr(portions, "BYTES", 20 * block)
 
 
-@pytest.mark.parametrize("block", [70])
-@pytest.mark.parametrize("form", WRITERS)
+MORE = ("a file for each ticker", "tiingo", "1.234,50", "polygon")
+"""Read as the others are: by files as those of days, by columns as those of other vendors."""
+
+
+@pytest.mark.parametrize(
+    "form", [pytest.param(form, marks=pytest.mark.slow) if form in MORE else form for form in WRITERS]
+)
 def test_what_lands_and_is_understood_does_not_depend_on_the_size_of_a_block(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str, block: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
     path = WRITERS[form](tmp_path)
     whole = _look(path)
-    _cut_small(monkeypatch, block)
+    _cut_small(monkeypatch, 70)
     assert _look(path) == whole
 
 

@@ -235,13 +235,13 @@ def check_stages(history: History) -> None:
 QUICK = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large]}
 
 
-@settings(max_examples=6, **QUICK)
+@settings(max_examples=4, **QUICK)
 @given(histories())
 def test_once_all_is_known_the_book_is_as_if_it_had_been_known_from_the_start(history: History) -> None:
     check_ledger(history)
 
 
-@settings(max_examples=3, **QUICK)
+@settings(max_examples=2, **QUICK)
 @given(histories())
 def test_every_cent_is_explained_on_every_session_whatever_is_learned_when(history: History) -> None:
     check_stages(history)

@@ -280,8 +280,7 @@ def test_a_book_kept_as_before_is_put_right_on_the_first_session_under_the_new_w
     assert last["difference"].to_list() == [None, None]
 
 
-@pytest.mark.parametrize("ex_date", [D[2], D[3], D[4]])
-@pytest.mark.parametrize("bars", [2, 3])
+@pytest.mark.parametrize(("ex_date", "bars"), [(D[2], 2), (D[2], 3), (D[4], 3)])
 def test_a_last_close_counts_on_the_shares_of_every_split_since_whenever_it_was_learned(
     ex_date: date, bars: int
 ) -> None:

@@ -310,7 +310,7 @@ def test_cash_and_shares_are_conserved_in_any_history(history: History) -> None:
     check_events(history)
 
 
-@settings(max_examples=3, **ANY)
+@settings(max_examples=2, **ANY)
 @given(histories())
 def test_the_stages_keep_every_invariant_and_ignore_the_order_of_rows(history: History) -> None:
     check(history)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 import polars as pl
@@ -34,7 +35,11 @@ def wiggle(number: int, ticker: str) -> float:
 
 def world(*tickers: str, proven: bool = True, params: TradingParams | None = None, days: int = START + 1) -> World:
     """A funded book, members with history, and measured skill."""
-    tickers = tickers or ("AAA",)
+    return _world(tickers or ("AAA",), proven, params, days).copy()
+
+
+@cache
+def _world(tickers: tuple[str, ...], proven: bool, params: TradingParams | None, days: int) -> World:
     given = World(*[bar(t, d, wiggle(n, t)) for t in tickers for n, d in enumerate(DAYS[:days])], params=params)
     given.add(TICKER_UNIVERSE, pl.concat([members(d, *tickers) for d in DAYS[START : START + 8]]))
     if proven:
@@ -234,8 +239,13 @@ def test_a_rule_of_a_plugin_speaks_after_the_built_in_ones_and_refuses_and_scale
 
 def holder(price: float = 100.0, params: TradingParams | None = None, **order: Any) -> World:
     """A book that bought 400 AAA at the open of NEXT, whose close that day is `price`."""
+    return _holder(price, params, tuple(({"edge": 0.02} | order).items())).copy()
+
+
+@cache
+def _holder(price: float, params: TradingParams | None, order: tuple[tuple[str, Any], ...]) -> World:
     given = world("AAA", "BBB", params=params)
-    given.order(FUND, "AAA", "buy", 400, **({"edge": 0.02} | order))
+    given.order(FUND, "AAA", "buy", 400, **dict(order))
     for day in DAYS[START + 1 : START + 8]:
         low, high = min(price, 100.0), max(price, 100.0)
         bars = [bar("AAA", day, price, open=100.0 if day == NEXT else price, low=low, high=high), bar("BBB", day)]
@@ -271,23 +281,26 @@ def test_a_stop_is_never_lowered_and_moves_with_a_split() -> None:
 SPECIAL = {"kind": "dividend", "numerator": None, "denominator": None, "amount": 20.0}
 
 
+SPUN_OFF = {"nature": "spin_off", "successor": "CCC", "numerator": 1, "denominator": 2, "cost_share": 0.2}
+
+
 @pytest.mark.parametrize(
-    "paid",
+    ("paid", "halted", "close"),
     [
-        SPECIAL,
-        SPECIAL | {"nature": "special"},
-        SPECIAL | {"nature": "return_of_capital"},
-        SPECIAL | {"nature": "rights"},
-        SPECIAL | {"nature": "spin_off", "successor": "CCC", "numerator": 1, "denominator": 2, "cost_share": 0.2},
+        ({}, 0, 80.0),
+        ({"nature": "special"}, 2, 80.0),
+        ({"nature": "return_of_capital"}, 0, 70.0),
+        ({"nature": "rights"}, 0, 80.0),
+        (SPUN_OFF, 0, 80.0),
+        (SPUN_OFF, 2, 70.0),
     ],
 )
-@pytest.mark.parametrize(("halted", "close"), [(0, 80.0), (2, 80.0), (0, 70.0)])
 def test_what_is_paid_out_on_an_ex_date_fires_no_stop_and_a_fall_beyond_it_does(
     paid: dict[str, Any], halted: int, close: float
 ) -> None:
     given = holder(100.0, stop=95.0)
     ex_date = DAYS[START + 2]
-    given.act({"ticker": "AAA", "ex_date": ex_date} | paid)
+    given.act({"ticker": "AAA", "ex_date": ex_date} | SPECIAL | paid)
     fallen = (pl.col("ticker") == "AAA") & (pl.col("session") >= ex_date)
     price = pl.when(fallen).then(close).otherwise("close")
     rows = given.rows("market_prices").with_columns(close=price)

@@ -1,11 +1,14 @@
 """Reflections: profit to the cent, the forecast at entry beside it, and an honest verdict."""
 
 from decimal import Decimal
+from functools import cache
 
 import pytest
 
+from lake.tables.market import MARKET_PRICES
 from pipeline.trading.params import Costs, TradingParams
-from tests.frames.trading import DAYS, SETTLE, World, bar, delisting, dividend, free, split
+from tests.frames import market
+from tests.frames.trading import CALENDAR, DAYS, SETTLE, World, bar, delisting, dividend, free, split
 
 FUND, DAY1, DAY2, DAY3, DAY4, DAY5, DAY6 = DAYS[:7]
 FORECAST = {"expected_return": 0.02, "low_80": -0.04, "high_80": 0.08, "prediction_id": "p" * 16}
@@ -13,12 +16,18 @@ FORECAST = {"expected_return": 0.02, "low_80": -0.04, "high_80": 0.08, "predicti
 
 def sold_at(price: float, params: TradingParams | None = None, **plan: object) -> dict[str, object]:
     """Bought 100 at 100 on DAY1, sold after five sessions at the given open."""
-    bars = [bar("AAA", day, price if day == DAY6 else 100.0) for day in DAYS[:7]]
-    world = World(*bars, params=params or free(), settling=SETTLE)
-    world.order(FUND, "AAA", "buy", 100, **(FORECAST | plan))
-    world.order(DAY5, "AAA", "sell", 100, intent="expire")
-    world.settle_to(DAY6)
+    world = held_to_day5(params or free(), tuple((FORECAST | plan).items())).copy()
+    world.add(MARKET_PRICES, market.prices(bar("AAA", DAY6, price), calendar=CALENDAR))
+    world.settle(DAY6)
     return world.rows("trade_reflections").row(0, named=True)
+
+
+@cache
+def held_to_day5(params: TradingParams, plan: tuple[tuple[str, object], ...]) -> World:
+    world = World(*[bar("AAA", day, 100.0) for day in DAYS[:6]], params=params, settling=SETTLE)
+    world.order(FUND, "AAA", "buy", 100, **dict(plan))
+    world.order(DAY5, "AAA", "sell", 100, intent="expire")
+    return world.settle_to(DAY5)
 
 
 @pytest.mark.parametrize(
