@@ -14,6 +14,7 @@ from uuid import uuid4
 import polars as pl
 
 from lake.contract import Table
+from lake.errors import ContractError
 from lake.storage.delta_log import APP, METADATA, add_entry
 
 MAX_ROWS = 50_000
@@ -36,9 +37,11 @@ def append_file(uri: str, table: Table, version: int, rows: pl.DataFrame, recipe
         The path of the data file within the table's folder.
 
     Raises:
+        ContractError: if a value is missing that may not be.
         FileExistsError: if another process made the version first; nothing is left of this one.
         OSError: if the disk refuses.
     """
+    _require_present(table, rows)
     path = Path(uri) / f"part-00000-{uuid4()}-c000.snappy.parquet"
     buffer = BytesIO()
     rows.write_parquet(buffer, compression="snappy")
@@ -54,6 +57,16 @@ def append_file(uri: str, table: Table, version: int, rows: pl.DataFrame, recipe
         path.unlink()
         raise
     return path.name
+
+
+def _require_present(table: Table, rows: pl.DataFrame) -> None:
+    """The library does so too: nothing that reads a table meets a null that its contract does not have."""
+    needed = [name for name, column in table.columns.items() if not column.nullable]
+    if missing := [name for name in needed if rows.get_column(name).null_count()]:
+        raise ContractError(
+            f"{table.name}: {rows[missing[0]].null_count()} of {rows.height} rows have no {missing[0]}; nothing was "
+            f"written, give every row its {missing[0]}"
+        )
 
 
 def _statistics(table: Table, rows: pl.DataFrame) -> dict[str, Any]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -19,6 +21,7 @@ from lake.storage.checksums import CHECKSUMS
 from lake.storage.delta_log import EntryFile, entry_versions, identify_entry
 from lake.storage.file_repair import find_damaged_file
 from lake.storage.memory.file_cache import FileCache, collect_rows
+from lake.storage.memory.kept_rows import KeptRows
 from lake.storage.snapshot import EMPTY, Clock, FileSpan, Snapshot, read_snapshot, select_overlapping
 from lake.tables import TABLES
 from lake.tables.control import RUNS
@@ -41,6 +44,7 @@ class Reader:
         """Handles of this process's last time as the writer, each with the log entry that it was at."""
         self._snapshots: dict[str, OrderedDict[int, Snapshot]] = {}
         self._cache = FileCache()
+        self._kept_rows = KeptRows()
         self._schemas: dict[str, pl.Schema] = {}
         """Data file -> the columns it was written with, of tables whose columns have changed."""
         self._distinct_schemas: dict[tuple[tuple[str, pl.DataType], ...], pl.Schema] = {}
@@ -237,33 +241,64 @@ class Reader:
         Raises:
             DamageError: naming the table, the version and the file, if one is missing or unreadable.
         """
-        files = select_overlapping(self.files(table, version), since, until)
         if table.further is not None:
             table = table.for_columns((*self.columns_at(table, version), *(columns or ())))
-        schema = table.stored_schema
-        wanted = list(columns) if columns is not None else list(schema)
+        wanted = list(columns if columns is not None else table.stored_schema)
+        try:
+            asked_again = self.is_writer and (order or since is not None)
+            kept = self._find_kept(table, version, wanted, since) if asked_again else None
+            if kept is not None:
+                rows = kept.lazy().filter(*conditions) if conditions else kept.lazy()
+                return rows.select(wanted).collect(engine="in-memory")
+            files = select_overlapping(self.files(table, version), since, until)
+            return self._load_files(table, files, wanted, conditions or [], order)
+        except FileNotFoundError as error:
+            raise DamageError(f"{table.name} at version {version}: a data file is missing: {error}") from error
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+            paths = (span.path for span in self.files(table, version))
+            if (file := find_damaged_file(Path(self.uri(table)), paths)) is None:
+                raise
+            raise DamageError(f"{table.name} at version {version}: the data file {file} is damaged") from error
+
+    def _load_files(
+        self,
+        table: Table,
+        files: Sequence[FileSpan],
+        wanted: list[str],
+        conditions: list[pl.Expr],
+        order: tuple[str, ...],
+    ) -> pl.DataFrame:
         if not files:
-            return pl.DataFrame(schema={name: schema[name] for name in wanted})
+            return pl.DataFrame(schema={name: table.stored_schema[name] for name in wanted})
 
         def read(scan: pl.LazyFrame) -> pl.DataFrame:
             rows = scan.filter(*conditions).select(wanted) if conditions else scan.select(wanted)
             return collect_rows(rows.sort(order) if order else rows, files)
 
         try:
-            try:
-                return read(self._scan(table, files))
-            except (pl.exceptions.SchemaError, pl.exceptions.ShapeError):
-                if table.published_by_run:
-                    raise
-                return read(self._scan_any(table, files))
-        except FileNotFoundError as error:
-            raise DamageError(f"{table.name} at version {version}: a data file is missing: {error}") from error
-        except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-            if (file := find_damaged_file(Path(self.uri(table)), (span.path for span in files))) is None:
+            return read(self._scan(table, files))
+        except (pl.exceptions.SchemaError, pl.exceptions.ShapeError):
+            if table.published_by_run:
                 raise
-            raise DamageError(f"{table.name} at version {version}: the data file {file} is damaged") from error
+            return read(self._scan_any(table, files))
 
-    def _scan(self, table: Table, files: list[FileSpan]) -> pl.LazyFrame:
+    def _find_kept(self, table: Table, version: int, wanted: list[str], since: Clock | None) -> pl.DataFrame | None:
+        """Rows that the writer keeps of a table whose clock is a day; None where it keeps none that would do."""
+        if not table.published_by_run or table.columns[table.clock].dtype != pl.Date or isinstance(since, datetime):
+            return None
+        if version == 0 and not self.has_table(table):
+            return None
+        snapshot = self._snapshot(table, version)
+        table = TABLES[table.name].for_columns(snapshot.columns)
+        if not table.stored_schema.keys() >= set(wanted):
+            return None
+        return self._kept_rows.find(table, snapshot, since, partial(self._scan_whole, table))
+
+    def _scan_whole(self, table: Table, files: Sequence[FileSpan]) -> pl.LazyFrame:
+        """The files' rows in all columns, in the contract's order."""
+        return self._scan(table, files).select(list(table.stored_schema))
+
+    def _scan(self, table: Table, files: Sequence[FileSpan]) -> pl.LazyFrame:
         """The files' rows in the contract's columns, whatever columns each file was written with."""
         root, schema = Path(self.uri(table)), table.stored_schema
         steps = select_steps(self._formats, table.name)
@@ -280,7 +315,7 @@ class Reader:
             parts.append(upgrade_rows(rows, steps, [*columns, *lacking], schema))
         return pl.concat(parts)
 
-    def _scan_any(self, table: Table, files: list[FileSpan]) -> pl.LazyFrame:
+    def _scan_any(self, table: Table, files: Sequence[FileSpan]) -> pl.LazyFrame:
         """The rows of a control table to which another program added files: of their columns those that are known."""
         root, schema = Path(self.uri(table)), table.stored_schema
         parts = []

@@ -12,6 +12,7 @@ import pytest
 from deltalake import DeltaTable
 from polars.testing import assert_frame_equal
 
+from lake.errors import ContractError
 from lake.storage import appending, delta_log
 from lake.store import Lake
 from lake.tables.control import TASK_REQUESTS
@@ -76,6 +77,13 @@ def test_the_entry_says_which_rows_the_file_can_hold(lake: Lake) -> None:
     assert (told["minValues"]["ticker"], told["maxValues"]["ticker"]) == ("A", "C")
     assert told["maxValues"]["ts"].endswith("Z")
     assert added["size"] == (Path(lake.uri(MARKET_PRICES)) / added["path"]).stat().st_size
+
+
+def test_a_value_that_may_not_be_missing_is_asked_for_as_the_library_does(lake: Lake) -> None:
+    rows = request_rows(1).with_columns(action=pl.lit(None, dtype=pl.String))
+    with pytest.raises(ContractError, match=r"task_requests: 1 of 1 rows have no action; nothing was written"):
+        lake.commit(TASK_REQUESTS, rows, "one", {})
+    assert lake.newest(TASK_REQUESTS) == 0
 
 
 def test_of_two_that_make_one_version_the_second_is_told_and_leaves_nothing(lake: Lake) -> None:

@@ -1,0 +1,149 @@
+"""Recent rows of tables, sorted by key: laid out once, extended by what each version adds, and read in slices."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from lake.contract import Table
+from lake.storage.memory.file_cache import collect_rows
+from lake.storage.snapshot import FileSpan, Snapshot, select_overlapping
+
+MAX_TABLE_BYTES = 64 * 1024 * 1024
+"""Bytes of one table that are kept; a read of more goes to the files."""
+MAX_BYTES = 256 * 1024 * 1024
+"""Bytes of all tables that are kept before the table read longest ago is dropped."""
+CELL_BYTES = 8
+"""Of a value, roughly, where nobody has looked yet."""
+READS_OF_A_ROUND = 64
+"""Reads of a table after which what none of them reached back to is dropped: some sessions' worth."""
+
+FEW_ROWS = 20_000
+"""Rows that are sorted anew sooner than what is added to them is put in its place."""
+
+ScanFiles = Callable[[Sequence[FileSpan]], pl.LazyFrame]
+
+
+@dataclass
+class _Kept:
+    """A table's rows from a day on, at one version."""
+
+    snapshot: Snapshot
+    since: date
+    rows: pl.DataFrame
+    asked: list[date]
+    """Where the reads of this round began."""
+
+    def leads_to(self, snapshot: Snapshot) -> bool:
+        """Whether the snapshot has all of these files: then it has the same rows and perhaps some more."""
+        return snapshot.columns == self.snapshot.columns and snapshot.files.keys() >= self.snapshot.files.keys()
+
+
+class KeptRows:
+    """A pure copy of what data files hold: a read through it gives the rows that a read of the files gives.
+
+    Files never change, so what is kept is known by the files that it is from. A version that only adds files extends
+    it; one that takes files away, such as a restatement or an attempt that was discarded, is laid out anew.
+    """
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._too_large: dict[str, date] = {}
+        """Table -> the last day from which on its rows turned out to be too many."""
+
+    def find(self, table: Table, snapshot: Snapshot, since: date | None, scan: ScanFiles) -> pl.DataFrame | None:
+        """The table's rows at a version, sorted by key, at least those from `since` on; None where they are not kept.
+
+        Args:
+            table: its contract, with the columns of the version; its clock is a day.
+            snapshot: the version.
+            since: the first day; all rows where None.
+            scan: gives the rows of data files, in any order, in all stored columns.
+        """
+        first = since or date.min
+        kept = self._kept.get(table.name)
+        if kept is not None and kept.snapshot.version > snapshot.version:
+            return None  # somebody looks back; what comes next goes on with the newest
+        if kept is None or kept.since > first or not kept.leads_to(snapshot):
+            kept = self._lay_out(table, snapshot, first, scan)
+        else:
+            kept.asked.append(first)
+            kept = kept if kept.snapshot is snapshot else self._extend(kept, table, snapshot, scan)
+        if kept is None:
+            return None
+        self._kept.move_to_end(table.name)
+        return kept.rows
+
+    def _lay_out(self, table: Table, snapshot: Snapshot, since: date, scan: ScanFiles) -> _Kept | None:
+        files = select_overlapping(snapshot.spans, since, None)
+        cells = sum(_count_rows(file, since) for file in files) * len(snapshot.columns)
+        too_large = table.name in self._too_large and since <= self._too_large[table.name]
+        if not files or too_large or cells * CELL_BYTES > MAX_TABLE_BYTES:
+            return None
+        rows = _cut(scan(files), table, since).sort(table.key)
+        return self._keep(table, _Kept(snapshot, since, collect_rows(rows, files), [since]))
+
+    def _extend(self, kept: _Kept, table: Table, snapshot: Snapshot, scan: ScanFiles) -> _Kept | None:
+        if len(kept.asked) >= READS_OF_A_ROUND:
+            kept.since, kept.asked = max(kept.since, min(kept.asked)), []
+            kept.rows = _cut(kept.rows.lazy(), table, kept.since).collect(engine="in-memory")
+        added = [snapshot.files[path] for path in snapshot.files.keys() - kept.snapshot.files.keys()]
+        if added := select_overlapping(added, kept.since, None):
+            kept.rows = add_rows(kept.rows, _cut(scan(added), table, kept.since), table.key)
+        kept.snapshot = snapshot
+        return self._keep(table, kept)
+
+    def _keep(self, table: Table, kept: _Kept) -> _Kept | None:
+        """Keep it, where it is not too much, and drop what was read longest ago, where all together are."""
+        if kept.rows.estimated_size() > MAX_TABLE_BYTES:
+            self._too_large[table.name] = kept.since
+            return None
+        self._kept[table.name] = kept
+        while len(self._kept) > 1 and sum(one.rows.estimated_size() for one in self._kept.values()) > MAX_BYTES:
+            self._kept.popitem(last=False)
+        return kept
+
+
+def add_rows(rows: pl.DataFrame, scan: pl.LazyFrame, key: Sequence[str]) -> pl.DataFrame:
+    """Rows that are sorted by the key, and others, whose keys are not among theirs, sorted by it.
+
+    What is added mostly lies behind all that has the same first value of the key, as a new session's bar does behind
+    its ticker's: then each row has its place without sorting them all.
+    """
+    if rows.height <= FEW_ROWS:
+        return pl.concat([rows.lazy(), scan]).sort(key).collect(engine="in-memory")
+    added = scan.sort(key).collect(engine="in-memory")
+    first, wanted = rows[key[0]], added[key[0]]
+    begin, end = (first.search_sorted(wanted, side=side).to_numpy().astype(np.int64) for side in ("left", "right"))
+    behind = _lies_behind(rows.select(key)[np.maximum(end - 1, 0)], added.select(key), key)
+    both = pl.concat([rows, added], rechunk=True)
+    if first.null_count() or wanted.null_count() or not (behind | (begin == end)).all():
+        return both.sort(key)
+    return both[pl.Series(np.insert(np.arange(len(rows)), end, len(rows) + np.arange(len(added))))]
+
+
+def _lies_behind(rows: pl.DataFrame, added: pl.DataFrame, key: Sequence[str]) -> npt.NDArray[np.bool_]:
+    """Whether the key of each row added is greater than that of the row beside it; not where a null says nothing."""
+    beside = pl.concat([added, rows.select(pl.all().name.suffix(" before"))], how="horizontal")
+    after: pl.Expr = pl.lit(value=False)
+    for name in reversed(key):
+        new, old = pl.col(name), pl.col(f"{name} before")
+        after = (new > old) | ((new == old) & after)
+    return beside.select(after.fill_null(value=False).alias("behind"))["behind"].to_numpy()
+
+
+def _cut(rows: pl.LazyFrame, table: Table, since: date) -> pl.LazyFrame:
+    return rows if since == date.min else rows.filter(pl.col(table.clock) >= since)
+
+
+def _count_rows(file: FileSpan, since: date) -> float:
+    """How many rows of a file lie there, if they lie evenly."""
+    if file.first is None or file.last is None or file.first >= since:
+        return file.rows
+    return file.rows * ((file.last - since).days + 1) / ((file.last - file.first).days + 1)
