@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -50,6 +51,13 @@ ASKED = (
 )
 """The facts that the request tells."""
 
+LANDED = ("payload_id", "source", "ticker", "session", "fetched_at", "format", "request", "payload")
+"""What of a landed row decides on its lines."""
+MAX_KEPT_BYTES = 2**20
+"""Of payloads whose lines are kept for the next stage that asks for them: a session's."""
+_decoded: deque[tuple[pl.DataFrame, tuple[str, ...], pl.DataFrame]] = deque(maxlen=12)
+"""Landed rows, the fields asked for, and their lines; what is set aside is asked of the same rows again."""
+
 SET_ASIDE: dict[str, pl.DataType] = {
     "payload_id": pl.String(),
     "line": pl.Int64(),
@@ -78,7 +86,17 @@ def decode(raw: pl.DataFrame, fields: tuple[str, ...]) -> pl.DataFrame:
         interval, exchange, currency, stamp, role, units and amounts asked for (String), history (Boolean);
         currency_said (Boolean): the payload itself states the currency, in whole units of which its prices then are.
     """
-    raw = raw.sort("payload_id")
+    raw = raw.select(name for name in LANDED if name in raw.columns).sort("payload_id")
+    for asked, names, lines in _decoded:
+        if names == fields and asked.equals(raw):
+            return lines
+    lines = _decode_lines(raw, fields)
+    if int(raw.get_column("payload").str.len_bytes().sum()) <= MAX_KEPT_BYTES:
+        _decoded.append((raw, fields, lines))
+    return lines
+
+
+def _decode_lines(raw: pl.DataFrame, fields: tuple[str, ...]) -> pl.DataFrame:
     raw = raw if "ticker" in raw.columns else raw.with_columns(ticker=pl.lit("*"))
     requests = {text: _request(text) for text in raw["request"].unique(maintain_order=True)}
     schema = {"payload_id": pl.String, "line": pl.Int64, "text": pl.String, "fault": pl.String, CURRENCY: pl.String}

@@ -40,7 +40,9 @@ READ = (
 )
 
 
-def read_bars(raw_prices: pl.DataFrame, instruments: pl.DataFrame, calendar: Sessions) -> pl.DataFrame:
+def read_bars(
+    raw_prices: pl.DataFrame, instruments: pl.DataFrame, calendar: Sessions, lines: pl.DataFrame | None = None
+) -> pl.DataFrame:
     """One row per delivered line of bars, with the first rule it breaks by itself.
 
     Daily bars carry a date, or a time with an offset whose date at the exchange is taken. Intraday bars carry a time:
@@ -52,13 +54,17 @@ def read_bars(raw_prices: pl.DataFrame, instruments: pl.DataFrame, calendar: Ses
         raw_prices: landed rows; those that are not bars are passed over.
         instruments: what is listed; an empty frame leaves that rule out.
         calendar: the exchange's sessions.
+        lines: payload_id and line of those that are wanted; all where None.
 
     Returns:
         The contract's columns of a bar; text (the line as delivered), landed (Date), fetched_at (UTC), history
         (Boolean), stated (UTC: the availability that the vendor states), position (Int64: the session's number) and
         rule (String, null for a sound bar).
     """
-    return judge_bars(decode(raw_prices.filter(pl.col("kind") == "bars"), FIELDS), instruments, calendar)
+    found = decode(raw_prices.filter(pl.col("kind") == "bars"), FIELDS)
+    if lines is not None:  # each line is judged by itself
+        found = found.join(lines, on=["payload_id", "line"], how="semi", maintain_order="left")
+    return judge_bars(found, instruments, calendar)
 
 
 def judge_bars(lines: pl.DataFrame, instruments: pl.DataFrame, calendar: Sessions) -> pl.DataFrame:

@@ -6,7 +6,7 @@ import io
 import tempfile
 import weakref
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import IO, ClassVar, Literal
 
 import polars as pl
@@ -27,6 +27,8 @@ class BarQuestion:
     params: IngestionParams
     of: Literal["the moment", "earlier landings"] = "the moment"
     """Whose bars: each has one answer kept for it."""
+    lines: pl.DataFrame | None = None
+    """payload_id and line of the only bars that are asked for; None: all."""
 
     @property
     def is_large(self) -> bool:
@@ -36,13 +38,16 @@ class BarQuestion:
     def without_texts(self) -> BarQuestion:
         """The same with a hash of each text in its place."""
         hashed = self.landed.with_columns(pl.col("request", "payload").hash())
-        return BarQuestion(hashed, self.instruments, self.moment, self.params)
+        return replace(self, landed=hashed)
 
     def equals(self, other: BarQuestion) -> bool:
         """Whether the same bars are asked for in the same way."""
         asked = (self.of, self.moment.since, self.moment.session, self.moment.calendar, self.params)
         same = asked == (other.of, other.moment.since, other.moment.session, other.moment.calendar, other.params)
-        return same and self.landed.equals(other.landed) and self.instruments.equals(other.instruments)
+        frames = ((self.landed, other.landed), (self.instruments, other.instruments), (self.lines, other.lines))
+        return same and all(
+            one is two or (one is not None and two is not None and one.equals(two)) for one, two in frames
+        )
 
 
 @dataclass

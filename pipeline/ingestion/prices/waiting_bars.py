@@ -12,6 +12,7 @@ from lake.engine import collect
 from lake.tables.market import MARKET_PRICES, QUARANTINED_ROWS
 from pipeline.engine.stage import Moment, Read
 from pipeline.ingestion.params import IngestionParams, JumpParams
+from pipeline.ingestion.prices.bar_blocks import LINE
 from pipeline.ingestion.prices.bar_rules import read_bars
 from pipeline.ingestion.prices.jumps import BAR, SUSPENDED
 from pipeline.ingestion.prices.read_once import BarQuestion, read_once
@@ -53,10 +54,10 @@ def read_waiting(
         return pl.DataFrame()
     before = raw_prices.filter(pl.col("session") < moment.since)
     left = before.join(quarantined_rows, on="payload_id", how="semi")
-    question = BarQuestion(left, instruments, moment, params, of="earlier landings")
-    blocks = read_once(question, lambda rows: read_bars(rows, instruments, moment.calendar))
+    lines = quarantined_rows.select(*LINE)
+    question = BarQuestion(left, instruments, moment, params, of="earlier landings", lines=lines)
+    blocks = read_once(question, lambda rows: read_bars(rows, instruments, moment.calendar, lines))
     bars = pl.concat(block.sound for block in blocks)
-    bars = bars.join(quarantined_rows, on=["payload_id", "line"], how="semi")
     lag = params.publication_lag(moment.calendar)
     public = {day: moment.calendar.close_at(day) + lag for day in bars["landed"].unique()}
     shown = pl.col("landed").replace_strict(list(public), list(public.values()), default=None, return_dtype=UTC)

@@ -20,8 +20,10 @@ def add_quoted(observed: pl.DataFrame, bars: pl.DataFrame, currency: str) -> pl.
         observed with foreign (String): the currency of the listing, or else of the last bar, where it is not the
         book's, its unit before it; and traded_in (String): the currency of the last bar.
     """
-    quoted = bars.select(company="ticker", session="session", traded_in="currency").unique(maintain_order=True)
-    quoted = quoted.sort("session", "company")
+    quoted = bars.select(company="ticker", session="session", traded_in="currency")
+    if bars["currency"].n_unique() == 1:  # then a company's first bar says what its last does
+        quoted = quoted.group_by("company").agg(pl.col("session").min(), pl.col("traded_in").first())
+    quoted = quoted.unique(maintain_order=True).sort("session", "company")
     ordered = observed.with_row_index("number").sort("session", "ticker")
     beside = ordered.join_asof(quoted, on="session", by="company", strategy="backward", check_sortedness=False)
     other = [pl.when(pl.col(name) != currency).then(name) for name in ("currency", "traded_in")]

@@ -144,18 +144,23 @@ def _observe(bars: pl.DataFrame, before: pl.DataFrame, sessions: pl.DataFrame, m
 
 def _events(bars: pl.DataFrame, sessions: pl.DataFrame, columns: pl.DataFrame) -> pl.DataFrame:
     """row, column, close, dollars and known (the row of the first decision that could use it), in order of known."""
-    decisions = sessions.select(available_at="decided_at", known="row")
-    traded = pl.col("volume") + pl.col("volume_rounding").fill_null(0.0)
-    return (
-        bars.join(sessions.select("session", "row"), on="session")
-        .join(columns, on="ticker")
-        .sort("available_at")
-        .join_asof(decisions, on="available_at", strategy="forward")
-        .filter(pl.col("known").is_not_null())
-        .with_columns(known=pl.max_horizontal("known", "row"), dollars=pl.col("close") * traded)
-        .sort("known", "column", "row", "revision")
-        .select("row", "column", "close", "dollars", "known")
-    )
+    days, row = _place(sessions["session"], bars["session"])
+    decisions, known = _place(sessions["decided_at"], bars["available_at"])
+    of_a_session = days[np.minimum(row, len(days) - 1)] == bars["session"].to_physical().to_numpy()
+    in_reach = np.flatnonzero(of_a_session & (known < len(decisions)))
+    column = bars["ticker"].cast(pl.Enum(columns["ticker"])).to_physical().cast(pl.Int64).to_numpy()
+    known = np.maximum(known, row)
+    order = np.lexsort([by[in_reach] for by in (bars["revision"].to_numpy(), row, column, known)])
+    chosen = pl.Series(in_reach[order])
+    traded = bars["volume"] + bars["volume_rounding"].fill_null(0.0)
+    events = {"row": row, "column": column, "close": bars["close"], "dollars": bars["close"] * traded, "known": known}
+    return pl.DataFrame(events)[chosen]
+
+
+def _place(rising: pl.Series, values: pl.Series) -> tuple[Counts, Counts]:
+    """Days or instants as whole numbers, and of each value the place of the first that is not before it."""
+    steps = rising.to_physical().to_numpy()
+    return steps, np.searchsorted(steps, values.to_physical().to_numpy())
 
 
 class _Board:

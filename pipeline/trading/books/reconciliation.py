@@ -439,8 +439,8 @@ def _prices(
     opens: dict[tuple[str, date], Fraction] = {}
     closes: dict[str, list[tuple[date, Fraction]]] = defaultdict(list)
     for ticker, day, opening, close in bars.select("ticker", "session", "open", "close").iter_rows():
-        opens[ticker, day] = to_a_millionth(read_exactly(opening))
-        closes[ticker].append((day, to_a_millionth(read_exactly(close))))
+        opens[ticker, day] = read_exactly(opening)
+        closes[ticker].append((day, read_exactly(close)))
     return opens, closes
 
 

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import lru_cache
 
 
+@lru_cache(maxsize=2**15)
 def read_exactly(number: float | None) -> Fraction:
-    """The decimal number that a float prints as, to a millionth; nothing stated is 0."""
+    """The decimal number that a float prints as, to a millionth; nothing stated is 0.
+
+    Remembered, because each session looks at most of the prices that the one before did.
+    """
     return to_a_millionth(Fraction(repr(float(number)))) if number else Fraction(0)
 
 

@@ -45,6 +45,19 @@ def test_the_class_of_a_share_comes_after_a_point_and_nothing_else_of_a_ticker_c
     assert json.loads(decoded["text"][0]) == line, "the line is kept as it came"
 
 
+def test_the_same_landing_is_taken_apart_once_and_any_other_for_itself() -> None:
+    raw, fields = landing([{"ticker": "AAA", "close": "1"}]), ("ticker", "close")
+    assert decode(raw, fields) is decode(raw.with_columns(beside=pl.lit("not read")), fields)
+    for other in (
+        raw.with_columns(payload=pl.lit('{"ticker": "AAA", "close": "2"}')),
+        raw.with_columns(request=pl.lit('{"currency": "EUR"}')),
+        raw.with_columns(pl.col("fetched_at") + pl.duration(days=1)),
+        raw.with_columns(pl.col("session") + pl.duration(days=1)),
+    ):
+        assert not decode(other, fields).equals(decode(raw, fields))
+    assert decode(raw, ("ticker",)).columns != decode(raw, fields).columns
+
+
 def test_line_numbers_count_the_lines_of_the_payload_blank_ones_included() -> None:
     raw = landing(['{"ticker": "AAA"}', "", "  ", '{"ticker": "BBB"}\r', ""])
     assert decode(raw, ("ticker",)).select("line", "ticker").rows() == [(0, "AAA"), (3, "BBB")]

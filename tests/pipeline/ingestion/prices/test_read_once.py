@@ -61,8 +61,9 @@ def test_the_second_stage_gets_what_the_first_one_read() -> None:
         replace(QUESTION, landed=QUESTION.landed.head(1)),
         replace(QUESTION, moment=moment(since=CALENDAR.previous(DAY))),
         replace(QUESTION, params=IngestionParams(publication_lag_minutes=3)),
+        replace(QUESTION, lines=QUESTION.landed.select("payload_id", line=pl.lit(0, pl.Int64))),
     ],
-    ids=["another text", "fewer rows", "other sessions", "another setting"],
+    ids=["another text", "fewer rows", "other sessions", "another setting", "some lines"],
 )
 def test_whoever_asks_otherwise_gets_bars_of_his_own(other: BarQuestion) -> None:
     reader, own = Reader(), Reader()
