@@ -234,11 +234,14 @@ class Lake:
 
         It is looked for from the end backwards, so that what it costs does not grow with the table.
         """
+        at = self.newest(table) if version is None else version
+        ends = [file.last for file in self._tables.files(table, at)]
+        if ends and None not in ends:
+            until = min(until, max(end for end in ends if end is not None))
         conditions = [pl.col(table.clock) <= until, *([where] if where is not None else [])]
         for back in LOOK_BACK:
             since = until - back if back is not None and until - date.min > back else None
             near = conditions if since is None else [pl.col(table.clock) >= since, *conditions]
-            at = self.newest(table) if version is None else version
             frame = self._tables.load(table, at, (table.clock,), near, since, until)
             if isinstance(last := frame[table.clock].max(), date):
                 return last
