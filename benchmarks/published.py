@@ -17,9 +17,11 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from time import perf_counter
+from typing import get_args, get_type_hints
 
 import polars as pl
 
+from pipeline.models.tasks.classification import ClassifierParams
 from pipeline.models.tasks.splits import PARTS, DatedSplit
 from pipeline.models.tasks.studies.agreement import agree
 from pipeline.models.tasks.studies.files import read_prices, read_reference
@@ -89,6 +91,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         default=PUBLISHED_LSTM.window,
         help="days the LSTM without attention looks back (published: %(default)s)",
     )
+    parser.add_argument(
+        "--initial",
+        choices=get_args(get_type_hints(ClassifierParams)["initial"]),
+        default=PUBLISHED_LSTM.params.initial,
+        help="how weights start (default: %(default)s)",
+    )
     parser.add_argument("--epochs", type=int, default=PUBLISHED_LSTM.params.epochs, help="(published: %(default)s)")
     parser.add_argument("--choose", action="store_true", help="let the validation part choose units and penalties")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="trainings at a time")
@@ -111,6 +119,7 @@ def _contenders(asked: argparse.Namespace) -> tuple[Contender, Contender]:
                 units=getattr(asked, f"{one.name}_units"),
                 output_penalty=getattr(asked, f"{one.name}_penalty"),
                 epochs=asked.epochs,
+                initial=asked.initial,
             ),
         )
         for one, window in windows.items()
@@ -125,7 +134,8 @@ def _describe(one: Contender, chosen: bool) -> str:
     params = one.params
     return (
         f"{one.name}: window {one.window}, {params.units} units, penalty {params.output_penalty:g} ({origin}); "
-        f"{params.epochs} epochs, batch {params.batch}, Adam {params.learning_rate:g}"
+        f"{params.epochs} epochs, batch {params.batch}, Adam {params.learning_rate:g}, "
+        f"weights start as {params.initial}"
     )
 
 

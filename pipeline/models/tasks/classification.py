@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +32,9 @@ class ClassifierParams:
     """Windows per step; fewer where the training part is smaller. The last step of a pass overlaps the one before."""
     learning_rate: float = 0.01
     """Step size of Adam."""
+    initial: Literal["glorot", "torch"] = "glorot"
+    """How weights start: Glorot-uniform with the forget gate open by 1, as in their program, or as torch's layers do,
+    uniform within 1 / sqrt(inputs), of the LSTM within 1 / sqrt(units)."""
 
     def __post_init__(self) -> None:
         least = {"units": 1, "epochs": 1, "batch": 1}

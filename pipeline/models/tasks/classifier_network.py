@@ -81,12 +81,25 @@ def initial(features: int, params: ClassifierParams, random: np.random.Generator
     with torch.no_grad():
         for name, value in model.named_parameters():
             value.zero_()
-            if value.dim() == 2:
-                rows, columns = (4 * units, features + units) if name.startswith("lstm") else value.shape
-                bound = (6 / (rows + columns)) ** 0.5
-                value.copy_(torch.from_numpy(random.uniform(-bound, bound, tuple(value.shape)).astype(np.float32)))
-        model.get_parameter("lstm.bias_ih_l0")[units : 2 * units] = 1.0
+            if value.requires_grad and (bound := _bound(name, model, params)):
+                drawn = random.uniform(-bound, bound, tuple(value.shape))
+                value.copy_(torch.from_numpy(drawn.astype(np.float32)))
+        if params.initial == "glorot":
+            model.get_parameter("lstm.bias_ih_l0")[units : 2 * units] = 1.0
     return model
+
+
+def _bound(name: str, model: AttentionLstm, params: ClassifierParams) -> float:
+    """Largest initial value of a parameter; 0 where it starts as nothing."""
+    weight = model.get_parameter(name.replace("bias", "weight"))
+    rows, columns = weight.shape
+    if params.initial == "torch":
+        return float((params.units if name.startswith("lstm") else columns) ** -0.5)
+    if "bias" in name:
+        return 0.0
+    # Of the LSTM, the gates' weights of inputs and states are one matrix.
+    inputs = model.inner.in_features + params.units if name.startswith("lstm") else columns
+    return float((6 / (rows + inputs)) ** 0.5)
 
 
 class _Trainer:
