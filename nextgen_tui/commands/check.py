@@ -1,0 +1,82 @@
+"""`nextgen check leaks`: does anything of this lake know the future?"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nextgen_tui.cli import exit_codes
+from nextgen_tui.cli.arguments import DAY
+from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
+
+if TYPE_CHECKING:
+    from pipeline.leaks.detection import Detection
+
+COLOURS = {"clean": "green", "leak": "bold red", "broken": "bold red", "not checked": "yellow"}
+
+
+@click.command("check", cls=ReadingCommand)
+@click.argument("what", type=click.Choice(["leaks"]))
+@click.option("--session", type=DAY, help="The last session that is looked at (default: the last one there is).")
+@click.option(
+    "--draws",
+    type=click.IntRange(1, 10),
+    default=3,
+    show_default=True,
+    help="Sessions after which the future is altered, and cut off.",
+)
+@pass_invocation
+def command(invocation: Invocation, what: str, session: date | None, draws: int) -> int:  # noqa: ARG001
+    """Look for values of the future in features, plugins, members and folds.
+
+    Later rows are altered and cut off, and no feature or forecast may move; features may look back no further than
+    they declare; labels of folds may not overlap; and nothing may be learned from shuffled labels. Each detector has to
+    find a planted leak first: one that does not is told as broken. Nothing is written. The exit status is 1 if there is
+    a leak or a broken detector. Example: nextgen check leaks --draws 5
+    """
+    from nextgen_tui.cli.session_choice import require_last_session
+    from nextgen_tui.text.formats import counted
+    from pipeline.engine.executor import Executor
+    from pipeline.leaks.check import find_leaks
+
+    executor = Executor(invocation.lake, invocation.settings)
+    session = session or require_last_session(invocation.lake)
+    with invocation.output.progress("looking for leaks") as progress:
+        found = list(find_leaks(executor, session, draws, progress))
+    _show(invocation, found)
+    invocation.output.record([_record(one) for one in found])
+    leaks, broken = sum(len(one.leaks) for one in found), sum(one.state == "broken" for one in found)
+    asked = sum(one.state != "not checked" for one in found)
+    invocation.output.say(
+        f"{counted(asked, 'detector')} of {len(found)} asked, {broken} of them broken; {counted(leaks, 'leak')} found"
+    )
+    return exit_codes.DEGRADED if leaks or broken else exit_codes.DONE
+
+
+def _show(invocation: Invocation, found: list[Detection]) -> None:
+    from rich.text import Text
+
+    from nextgen_tui.text.safe_text import safe_text
+    from nextgen_tui.text.table_view import grid
+
+    view = grid()
+    for heading in ("detector", "verdict", "looks for", "finds what is planted", "checked", "leaks"):
+        view.add_column(heading, justify="right" if heading in ("checked", "leaks") else "left")
+    for one in found:
+        verdict = Text(one.state, COLOURS[one.state])
+        fired = "" if one.state == "not checked" else "yes" if one.fired else "no"
+        view.add_row(one.detector, verdict, one.question or one.remark, fired, str(one.checked), str(len(one.leaks)))
+    invocation.output.show(view)
+    for one in found:
+        if one.state == "broken":
+            invocation.output.show(Text(safe_text(f"{one.detector}: {one.remark}", 400), "red"))
+        for leak in one.leaks:
+            sentence = f"{one.detector}: {leak.subject}, {leak.count:,} of it: {leak.first}"
+            invocation.output.show(Text(safe_text(sentence, 600), "red"))
+
+
+def _record(one: Detection) -> dict[str, Any]:
+    return asdict(one) | {"state": one.state}
