@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import polars as pl
 
 MAX_IN_MEMORY_ROWS = 50_000
 """Rows up to which a query runs in memory."""
+
+
+def is_in_order(frame: pl.DataFrame, key: Sequence[str]) -> bool:
+    """Whether the rows come in the order of the key, none of which is null; to look costs little, to sort much."""
+    if frame.height < 2 or frame.select(pl.any_horizontal(pl.col(name).null_count() > 0 for name in key)).item():
+        return frame.height < 2
+    in_order: pl.Expr = pl.lit(True)
+    for column in map(pl.col, reversed(key)):
+        in_order = (column > column.shift(1)) | ((column == column.shift(1)) & in_order)
+    return bool(frame.select(in_order.slice(1).all()).item())
+
+
+def put_in_order(frame: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
+    """The rows in the order of the key; they stay as they are where they come so."""
+    return frame if is_in_order(frame, key) else frame.sort(key, nulls_last=False)
 
 
 def collect(query: pl.LazyFrame, rows: int) -> pl.DataFrame:

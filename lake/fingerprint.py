@@ -7,8 +7,12 @@ from hashlib import sha256
 
 import polars as pl
 
+from lake.engine import put_in_order
+
 HELD = 2**25
 """Bytes of text, roughly, that are copied to be hashed at a time."""
+LARGE = 50_000
+"""Rows beyond which they are sorted only if they do not come so, and one column is copied at a time."""
 
 
 def fingerprint(frame: pl.DataFrame, key: Sequence[str], columns: Sequence[str] | None = None) -> str:
@@ -25,15 +29,18 @@ def fingerprint(frame: pl.DataFrame, key: Sequence[str], columns: Sequence[str] 
     types = frame.schema
     names = sorted(columns if columns is not None else types)
     with_nulls = {name for name in names if frame.get_column(name).null_count()}
-    rows = _canonicalise(frame, key, names, with_nulls) if frame.height else {}
     digest = sha256(f"{frame.height}".encode())
-    for number, name in enumerate(names):
-        digest.update(f"|{name}:{types[name]}|".encode())
-        if not rows:
-            continue
-        digest.update(rows[f"{number} absent"].to_numpy().tobytes() if name in with_nulls else bytes(frame.height))
-        for part in _to_bytes(rows[f"{number}"], rows.get(f"{number} length")):
-            digest.update(part)
+    many = frame.height > LARGE
+    ordered, order = (put_in_order(frame, key), ()) if many and key else (frame, key)
+    for part in [[name] for name in names] if many else [names]:
+        rows = _canonicalise(ordered, order, part, with_nulls) if frame.height else {}
+        for number, name in enumerate(part):
+            digest.update(f"|{name}:{types[name]}|".encode())
+            if not rows:
+                continue
+            digest.update(rows[f"{number} absent"].to_numpy().tobytes() if name in with_nulls else bytes(frame.height))
+            for content in _to_bytes(rows[f"{number}"], rows.get(f"{number} length")):
+                digest.update(content)
     return digest.hexdigest()
 
 
@@ -42,7 +49,7 @@ def _canonicalise(
 ) -> dict[str, pl.Series]:
     """By each name's number the values as they are hashed, which are null, and the bytes of each text.
 
-    All in one query: queries cost more than what they compute.
+    All of few rows in one query, since queries cost more than what they compute.
     """
     types = frame.schema
     values = {f"{number}": _canonical_expression(name, types[name]) for number, name in enumerate(names)}
@@ -82,4 +89,4 @@ def _to_bytes(column: pl.Series, lengths: pl.Series | None) -> Iterator[bytes]:
     yield lengths.to_numpy().tobytes()
     held = max(1, len(column) * HELD // max(int(lengths.sum()), 1))
     for start in range(0, len(column), held):
-        yield "".join(column.slice(start, held).to_list()).encode()
+        yield column.slice(start, held).str.join("").item().encode()

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import UTC, date, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import sha256
 from time import perf_counter
 from typing import Any
@@ -169,17 +169,13 @@ class Executor:
         since = None if read.lookback is None else calendar.offset(moment.since, -read.lookback)
         until = calendar.previous(moment.since) if read.upto == "previous" else moment.session
         spans = join_spans(read.further(frames, moment) if read.further else (), (since, until))
+        look = partial(self.lake.read, table, version=version, as_of=None if read.known_later else moment.as_of)
+        if read.needs is not None and all(
+            look(since=first, until=last, where=read.needs, columns=table.key).is_empty() for first, last in spans
+        ):
+            return table.empty().select(columns)
         parts = [
-            self.lake.read(
-                table,
-                version=version,
-                since=first,
-                until=last,
-                as_of=None if read.known_later else moment.as_of,
-                where=read.where,
-                columns=columns,
-                every_revision=read.every_revision,
-            )
+            look(since=first, until=last, where=read.where, columns=columns, every_revision=read.every_revision)
             for first, last in spans
         ]
         return parts[0] if len(parts) == 1 else pl.concat(parts).sort(table.key)

@@ -43,6 +43,9 @@ class Read:
     further: Callable[[Mapping[str, pl.DataFrame], Moment], Sequence[tuple[date, date]]] | None = None
     """Spans of sessions to read beside the look-back, told from the frames before it by their tables' names: what was
     learned late reaches back as far as it has to, and nobody else pays for that."""
+    needs: pl.Expr | None = None
+    """What one row at least has to meet; where none does, there is nothing to be seen in the others, and the frame is
+    empty. It is asked of the files first: of a large table that is read for the few rows that changed."""
     wanted: Callable[[Extensions], bool] | None = None
     """Whether a run that uses these extensions reads it; where it does not, the frame is empty."""
 

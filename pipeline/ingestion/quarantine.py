@@ -25,7 +25,7 @@ from pipeline.ingestion.imports.validate import validate_predictions, validate_t
 from pipeline.ingestion.news.articles import validate_articles
 from pipeline.ingestion.params import IngestionParams
 from pipeline.ingestion.prices.cross_check import validate_second_source
-from pipeline.ingestion.prices.validate_bars import LOOKBACK, set_aside_bars
+from pipeline.ingestion.prices.validate_bars import KNOWN, LOOKBACK, set_aside_bars
 from pipeline.ingestion.prices.waiting_bars import WAITING, sessions_of_waiting
 from pipeline.ingestion.rates.validate_rates import validate_rates
 from pipeline.ingestion.universe.index_constituents import validate_memberships
@@ -92,7 +92,7 @@ STAGE = Stage(
         Read(RAW_PRICES, further=sessions_of_waiting),
         Read(RAW_NEWS),
         Read(RAW_IMPORTS),
-        Read(MARKET_PRICES, lookback=LOOKBACK, every_revision=True),
+        Read(MARKET_PRICES, lookback=LOOKBACK, every_revision=True, columns=KNOWN),
         Read(INSTRUMENTS, lookback=None),
         Read(CORPORATE_ACTIONS, lookback=None, where=pl.col("kind").is_in(["split", "rename", "delisting"])),
         Read(FX_RATES, lookback=None),

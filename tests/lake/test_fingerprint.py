@@ -6,6 +6,7 @@ from decimal import Decimal
 import polars as pl
 import pytest
 
+import lake.fingerprint as fingerprints
 from lake.fingerprint import fingerprint
 
 FRAME = pl.DataFrame(
@@ -29,6 +30,15 @@ def test_row_order_and_chunking_do_not_matter() -> None:
 
 def test_column_order_does_not_matter() -> None:
     assert fingerprint(FRAME.select(reversed(FRAME.columns)), ["key"]) == fingerprint(FRAME, ["key"])
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2], [1, 0, 2]], ids=["as they come", "in order"])
+def test_many_rows_are_hashed_as_few_are(monkeypatch: pytest.MonkeyPatch, order: list[int]) -> None:
+    rows = FRAME[order].with_columns(text=pl.Series(["é", "", None]))
+    few = fingerprint(rows, ["key"])
+    monkeypatch.setattr(fingerprints, "LARGE", 1)
+    monkeypatch.setattr(fingerprints, "HELD", 1)
+    assert fingerprint(rows, ["key"]) == few
 
 
 @pytest.mark.parametrize("name", FRAME.columns)

@@ -12,7 +12,8 @@ from pipeline.engine.stage import Moment
 from pipeline.ingestion.decode_payloads import SET_ASIDE
 from pipeline.ingestion.intraday.params import IntradayParams
 from pipeline.ingestion.prices.bar_rules import read_bars
-from pipeline.ingestion.prices.validate_bars import compare_with_known, drop_repeats
+from pipeline.ingestion.prices.known_bars import compare_with_known
+from pipeline.ingestion.prices.validate_bars import drop_repeats
 
 LOOKBACK = 20
 """Sessions before a snapshot's own of which bars are known, and may still be brought."""

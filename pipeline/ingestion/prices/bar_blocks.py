@@ -72,16 +72,16 @@ def _cut(raw_prices: pl.DataFrame) -> list[pl.DataFrame]:
     return blocks.partition_by("block", maintain_order=True, include_key=False)
 
 
-def join_blocks(blocks: Sequence[pl.DataFrame], linked: Collection[str]) -> list[pl.DataFrame]:
-    """Put together the blocks that share a ticker, and those with tickers that are linked.
+def join_blocks(blocks: Sequence[Collection[str]], linked: Collection[str]) -> list[list[int]]:
+    """Return the numbers of the blocks that share a ticker, or have tickers that are linked, group by group.
 
     Args:
-        blocks: frames with ticker.
+        blocks: the tickers of each.
         linked: tickers that have to be looked at together.
     """
-    joined: list[tuple[set[str], list[pl.DataFrame]]] = []
-    for block in blocks:
-        tickers, frames = set(block["ticker"].unique()), [block]
+    joined: list[tuple[set[str], list[int]]] = []
+    for number, block in enumerate(blocks):
+        tickers, numbers = set(block), [number]
         if not tickers.isdisjoint(linked):
             tickers.update(linked)
         apart = []
@@ -89,9 +89,9 @@ def join_blocks(blocks: Sequence[pl.DataFrame], linked: Collection[str]) -> list
             if group[0].isdisjoint(tickers):
                 apart.append(group)
             else:
-                tickers, frames = tickers | group[0], group[1] + frames
-        joined = [*apart, (tickers, frames)]
-    return [pl.concat(frames) for _, frames in joined]
+                tickers, numbers = tickers | group[0], group[1] + numbers
+        joined = [*apart, (tickers, numbers)]
+    return [numbers for _, numbers in joined]
 
 
 def recall_text(bars: pl.DataFrame, raw_prices: pl.DataFrame) -> pl.DataFrame:

@@ -7,7 +7,7 @@ import polars as pl
 from lake.tables.market import CORPORATE_ACTIONS, INSTRUMENTS, MARKET_PRICES, RAW_PRICES
 from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.ingestion.params import IngestionParams
-from pipeline.ingestion.prices.validate_bars import COLUMNS, LOOKBACK, validate_bars
+from pipeline.ingestion.prices.validate_bars import COLUMNS, KNOWN, LOOKBACK, validate_bars
 from pipeline.ingestion.prices.waiting_bars import WAITING, sessions_of_waiting
 
 
@@ -26,6 +26,9 @@ def prices(
     same rows again for the same sessions.
     """
     judged = validate_bars(quarantined_rows, raw_prices, market_prices, instruments, corporate_actions, moment, params)
+    if market_prices.is_empty() and judged.good["new"].all():
+        judged.good.drop_in_place("new")  # of a first load, whose rows are too many to be copied for nothing
+        return judged.good
     fresh = judged.good.filter("new").select(COLUMNS)
     return fresh.join(market_prices, on=MARKET_PRICES.key, how="anti", maintain_order="left")
 
@@ -36,7 +39,7 @@ STAGE = Stage(
     reads=(
         WAITING,
         Read(RAW_PRICES, where=pl.col("kind") == "bars", further=sessions_of_waiting),
-        Read(MARKET_PRICES, lookback=LOOKBACK, upto="previous", every_revision=True),
+        Read(MARKET_PRICES, lookback=LOOKBACK, upto="previous", every_revision=True, columns=KNOWN),
         Read(INSTRUMENTS, lookback=None),
         Read(CORPORATE_ACTIONS, lookback=LOOKBACK, where=pl.col("kind").is_in(["split", "rename", "delisting"])),
     ),

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import io
-import tempfile
-import weakref
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from typing import IO, ClassVar, Literal
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import ClassVar, Literal
 
 import polars as pl
 
 from pipeline.engine.stage import Moment
 from pipeline.ingestion.params import IngestionParams
-from pipeline.ingestion.prices.bar_blocks import MAX_BYTES, BarBlock, read_blocks
+from pipeline.ingestion.prices.bar_blocks import BarBlock, read_blocks
+from pipeline.ingestion.sources.files.blocks.spool import Spool
+
+FEW = 20_000
+"""Bars of a block up to which no column is looked at."""
 
 
 @dataclass(frozen=True)
@@ -30,11 +32,6 @@ class BarQuestion:
     lines: pl.DataFrame | None = None
     """payload_id and line of the only bars that are asked for; None: all."""
 
-    @property
-    def is_large(self) -> bool:
-        """Whether the bars come in several blocks, too many to be kept in memory."""
-        return int(self.landed["payload"].str.len_bytes().cast(pl.Int64).sum()) > MAX_BYTES
-
     def without_texts(self) -> BarQuestion:
         """The same with a hash of each text in its place."""
         hashed = self.landed.with_columns(pl.col("request", "payload").hash())
@@ -50,59 +47,66 @@ class BarQuestion:
         )
 
 
-@dataclass
+@dataclass(frozen=True)
+class KeptBlock:
+    """The bars of a block of payloads, of which the sound ones are kept where they take little memory."""
+
+    tickers: frozenset[str]
+    broken: pl.DataFrame
+    """Those that are not sound."""
+    _varying: Callable[[], pl.DataFrame]
+    _columns: tuple[str, ...]
+    _alike: tuple[pl.Series, ...]
+    """The columns that hold one value only, cut to one row."""
+
+    @classmethod
+    def keep(cls, block: BarBlock, spool: Spool) -> KeptBlock:
+        """Put the sound bars where they are kept; a session's few stay as they are."""
+        if block.sound.height <= FEW:
+            place, columns = spool.put(block.sound), tuple(block.sound.columns)
+            return cls(frozenset(block.sound["ticker"]), block.broken, partial(spool.get, place), columns, ())
+        alike = tuple(column.head(1) for column in block.sound if _is_alike(column))
+        place = spool.put(block.sound.drop(column.name for column in alike))
+        tickers, columns = frozenset(block.sound["ticker"].unique()), tuple(block.sound.columns)
+        return cls(tickers, block.broken, partial(spool.get, place), columns, alike)
+
+    def load(self) -> pl.DataFrame:
+        """The sound bars; of those in a file, what is not looked at is not read."""
+        varying = self._varying()
+        if not self._alike:
+            return varying
+        alike = (column.new_from_index(0, varying.height) for column in self._alike)
+        return varying.with_columns(alike).select(self._columns)
+
+
+@dataclass(frozen=True)
 class ReadBars:
-    """The answer to one question; the file, where there is one, has no name and is gone with it."""
+    """The answer to one question."""
 
     question: BarQuestion
-    on_disk: bool
-    _file: IO[bytes] | None = None
-    _blocks: list[tuple[int, int] | pl.DataFrame] = field(default_factory=list)
-    """The sound bars of a block, or where in the file they lie and how long they are."""
-    _broken: list[pl.DataFrame] = field(default_factory=list)
-    """Those of the block that are not sound."""
+    blocks: list[KeptBlock]
     kept: ClassVar[dict[str, ReadBars]] = {}
     """The stage that lists what was set aside asks right after the one that derives prices."""
 
-    def __post_init__(self) -> None:
-        if self.on_disk:
-            self._file = tempfile.TemporaryFile(prefix="nextgen-", buffering=0)  # noqa: SIM115, closed by the next line
-            weakref.finalize(self, self._file.close)
 
-    def put(self, block: BarBlock) -> None:
-        """Keep a block."""
-        self._blocks.append(block.sound if self._file is None else _append(self._file, block.sound))
-        self._broken.append(block.broken)
-
-    def blocks(self) -> Iterator[BarBlock]:
-        """The blocks, in the order they were put."""
-        for sound, broken in zip(self._blocks, self._broken, strict=True):
-            yield BarBlock(sound if isinstance(sound, pl.DataFrame) else self._load(*sound), broken)
-
-    def _load(self, start: int, length: int) -> pl.DataFrame:
-        assert self._file is not None, "what lies somewhere lies in the file"
-        self._file.seek(start)
-        return pl.read_ipc(io.BytesIO(self._file.read(length)))
+def _is_alike(column: pl.Series) -> bool:
+    """Whether a column holds the same value throughout; one column at least, the line's number, does not in many."""
+    if column.name == "line" or column.is_empty():
+        return False
+    return column.null_count() == len(column) or (not column.null_count() and bool((column == column.first()).all()))
 
 
-def _append(file: IO[bytes], bars: pl.DataFrame) -> tuple[int, int]:
-    start = file.tell()
-    bars.write_ipc(file, compression="lz4", compat_level=pl.CompatLevel.newest())
-    return start, file.tell() - start
+def read_once(question: BarQuestion, read: Callable[[pl.DataFrame], pl.DataFrame]) -> list[KeptBlock]:
+    """Return what `read_blocks` gives of the landed bars; what was read last is read no second time.
 
-
-def read_once(question: BarQuestion, read: Callable[[pl.DataFrame], pl.DataFrame]) -> Iterator[BarBlock]:
-    """Yield what `read_blocks` gives of the landed bars; what was read last is read no second time.
-
-    It is given once, and kept for one question alone: the second stage takes it away.
+    It is given once, and kept for one question alone: the second stage takes it away. Many bars lie in a file without a
+    name, which is gone with them.
     """
     kept, asked = ReadBars.kept.pop(question.of, None), question.without_texts()
     if kept is not None and kept.question.equals(asked):
-        yield from kept.blocks()
-        return
+        return kept.blocks
     del kept
-    answer = ReadBars(asked, question.is_large)
-    for block in read_blocks(question.landed, read):
-        answer.put(block)
-        yield block
-    ReadBars.kept[question.of] = answer
+    spool = Spool()
+    blocks = [KeptBlock.keep(block, spool) for block in read_blocks(question.landed, read)]
+    ReadBars.kept[question.of] = ReadBars(asked, blocks)
+    return blocks

@@ -32,7 +32,7 @@ def restatements(market_prices: pl.DataFrame, moment: Moment, params: IngestionP
 STAGE = Stage(
     name="restatements",
     function=restatements,
-    reads=(Read(MARKET_PRICES, lookback=LOOKBACK, every_revision=True),),
+    reads=(Read(MARKET_PRICES, lookback=LOOKBACK, every_revision=True, needs=pl.col("revision") > 0),),
     writes=PRICE_RESTATEMENTS,
     params=IngestionParams(),
     section="ingestion",

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import polars as pl
 
 from lake.contract import UTC
-from lake.engine import collect
+from lake.engine import collect, put_in_order
 from lake.tables.market import MARKET_PRICES
 from pipeline.engine.stage import Moment
 from pipeline.ingestion.decode_payloads import SET_ASIDE
@@ -18,7 +18,8 @@ from pipeline.ingestion.params import IngestionParams
 from pipeline.ingestion.prices.bar_blocks import TickerRows, join_blocks, recall_text
 from pipeline.ingestion.prices.bar_rules import COMPARED, read_bars
 from pipeline.ingestion.prices.jumps import BAR, MEMORY, SUSPENDED, JumpVerdicts, judge_jumps
-from pipeline.ingestion.prices.read_once import BarQuestion, read_once
+from pipeline.ingestion.prices.known_bars import compare_with_known, stand_as_known
+from pipeline.ingestion.prices.read_once import BarQuestion, KeptBlock, read_once
 from pipeline.ingestion.prices.waiting_bars import keep_waiting, read_waiting, select_waiting
 from pipeline.market.securities.following import Securities
 
@@ -34,6 +35,8 @@ TOO_OLD = f"the bar is at most {REACH} sessions old; load older ones as history"
 
 NOT_YET = "the bar was available by the landing"
 COLUMNS = tuple(MARKET_PRICES.columns)
+KNOWN = tuple(name for name in COLUMNS if name not in ("currency", "payload_id", "line"))
+"""What is looked at of known bars."""
 
 
 class ValidatedBars(NamedTuple):
@@ -72,8 +75,9 @@ def validate_bars(
         params: lags and limits.
     """
     judged = _judge_bars(quarantined_rows, raw_prices, market_prices, instruments, corporate_actions, moment, params)
-    good, bad = zip(*judged, strict=True)
-    return ValidatedBars(pl.concat(good).sort(MARKET_PRICES.key), pl.concat(bad).sort("payload_id", "line"))
+    # In one piece: whatever is done with the rows next would first make one of them, beside the parts.
+    good, bad = (pl.concat(parts, rechunk=True) for parts in zip(*judged, strict=True))
+    return ValidatedBars(put_in_order(good, MARKET_PRICES.key), bad.sort("payload_id", "line"))
 
 
 def set_aside_bars(
@@ -86,7 +90,8 @@ def set_aside_bars(
     params: IngestionParams,
 ) -> pl.DataFrame:
     """Return what `validate_bars` sets aside, and hold no more of what it does not than a block."""
-    judged = _judge_bars(quarantined_rows, raw_prices, market_prices, instruments, corporate_actions, moment, params)
+    tables = (quarantined_rows, raw_prices, market_prices, instruments, corporate_actions)
+    judged = _judge_bars(*tables, moment, params, told_only=True)
     return pl.concat([bad for _, bad in judged]).sort("payload_id", "line")
 
 
@@ -98,29 +103,37 @@ def _judge_bars(
     corporate_actions: pl.DataFrame,
     moment: Moment,
     params: IngestionParams,
+    *,
+    told_only: bool = False,
 ) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
-    """Yield the two parts of `ValidatedBars`, bit by bit, each in the order it comes."""
+    """Yield the two parts of `ValidatedBars`, bit by bit, each in the order it comes.
+
+    All bars are judged together; where all arrive at once, those of some companies, so that no more are in memory.
+    Where only what is set aside is asked for, bars that stand as they are known are gone past.
+    """
     landed = raw_prices.filter(pl.col("kind") == "bars", pl.col("session") >= moment.since)
-    nothing = market_prices.clear().select(*COLUMNS, new=pl.lit(False))
+    nothing = MARKET_PRICES.empty().with_columns(new=pl.lit(False))
     blocks = read_once(
         BarQuestion(landed, instruments, moment, params),
         lambda rows: _add_arrival(read_bars(rows, instruments, moment.calendar), moment, params),
     )
-    sound, broken = map(list, zip(*blocks, strict=True))
-    yield nothing, pl.concat(broken)
+    yield nothing, pl.concat(block.broken for block in blocks)
     waiting = read_waiting(quarantined_rows, raw_prices, instruments, moment, params)
     linked = _linked_tickers(corporate_actions)
-    groups = _group(sound, waiting, linked)
+    oldest = _oldest_of_arrivals(blocks)
+    together = oldest.height > 1 or not waiting.is_empty()
+    groups = [list(range(len(blocks)))] if together else join_blocks([block.tickers for block in blocks], linked)
     known = None if len(groups) == 1 else TickerRows.find(market_prices)
-    oldest = _oldest_of_arrivals(groups)
-    del sound
-    while groups:
-        group = _add_landing(groups.pop().sort("arrival", *BAR), oldest, moment, params)
+    for numbers in groups:
+        group = put_in_order(pl.concat(blocks[number].load() for number in numbers), ("arrival", *BAR))
+        concerned = {*group["ticker"].unique(), *linked}
+        bars = market_prices if known is None else known.select(concerned)
+        if told_only and waiting.is_empty() and stand_as_known(group, bars, moment, params):
+            continue
+        group = _add_landing(group, oldest, moment, params)
         single = drop_repeats(group, partial(recall_text, raw_prices=landed))
         left = single.filter(pl.col("rule").is_null()).sort("arrival", maintain_order=True)
         repeats = single.filter(pl.col("rule").is_not_null())
-        concerned = {*group["ticker"].unique(), *linked}
-        bars = market_prices if known is None else known.select(concerned)
         good, suspended = _walk_arrivals(left, waiting, bars, corporate_actions, moment, params)
         told = recall_text(suspended, landed).with_columns(rule=pl.lit(SUSPENDED))
         yield pl.concat([nothing, *good]), pl.concat([part.select(*SET_ASIDE) for part in (repeats, told)])
@@ -132,17 +145,9 @@ def _linked_tickers(corporate_actions: pl.DataFrame) -> set[str]:
     return {*facts["ticker"], *facts["successor"].drop_nulls()}
 
 
-def _group(sound: list[pl.DataFrame], waiting: pl.DataFrame, linked: set[str]) -> list[pl.DataFrame]:
-    """The bars that are judged together: all of them, but where all arrive at once, those of some companies."""
-    arrivals = {day for bars in sound for day in bars["arrival"].unique()}
-    if len(arrivals) > 1 or not waiting.is_empty():
-        return [pl.concat(sound)]
-    return join_blocks(sound, linked)
-
-
-def _oldest_of_arrivals(groups: list[pl.DataFrame]) -> pl.DataFrame:
+def _oldest_of_arrivals(blocks: list[KeptBlock]) -> pl.DataFrame:
     """arrival, and oldest: the first session of all bars that arrive then."""
-    firsts = pl.concat([bars.group_by("arrival").agg(oldest=pl.col("session").min()) for bars in groups])
+    firsts = pl.concat(block.load().group_by("arrival").agg(oldest=pl.col("session").min()) for block in blocks)
     return firsts.group_by("arrival").agg(pl.col("oldest").min())
 
 
@@ -156,7 +161,7 @@ def _walk_arrivals(
 ) -> tuple[list[pl.DataFrame], pl.DataFrame]:
     """The bars that stand, arrival by arrival, and those that are suspended at their own."""
     days = moment.calendar.frame(moment.calendar.days[0], moment.session).select("session", "position")
-    known = market_prices.select(COLUMNS).join(days, on="session", how="left", maintain_order="left")
+    known = market_prices.select(KNOWN).join(days, on="session", how="left", maintain_order="left")
     good, suspended = [], [left.clear()]
     for batch in left.partition_by("arrival", maintain_order=True):  # few steps for each: there may be thousands
         public = moment.calendar.close_at(batch["arrival"][0]) + params.publication_lag(moment.calendar)
@@ -305,21 +310,6 @@ def drop_repeats(
     )
     replaced = repeats.filter("replaced").with_columns(rule=pl.lit(SUPERSEDED))
     return pl.concat([sound.filter(~twice), last.drop("replaced"), replaced.drop("replaced")])
-
-
-def compare_with_known(batch: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
-    """Add the revision the bar is (Int32), and `new`: whether it differs from what is known, bit for bit."""
-    if known.is_empty():
-        return batch.with_columns(revision=pl.lit(0, pl.Int32), new=pl.lit(True))
-    beside = batch.lazy().join(
-        known.lazy().select(*BAR, *(pl.col(name).alias(f"known_{name}") for name in (*COMPARED, "revision"))),
-        on=BAR,
-        how="left",
-        maintain_order="left",
-    )
-    same = pl.all_horizontal(pl.col(name).eq_missing(pl.col(f"known_{name}")) for name in COMPARED)
-    revision = (pl.col("known_revision") + (~same).cast(pl.Int32)).fill_null(0).cast(pl.Int32)
-    return collect(beside.with_columns(revision=revision, new=~same), batch.height + known.height)
 
 
 def _available_at(lag: timedelta) -> pl.Expr:

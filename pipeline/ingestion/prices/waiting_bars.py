@@ -57,7 +57,7 @@ def read_waiting(
     lines = quarantined_rows.select(*LINE)
     question = BarQuestion(left, instruments, moment, params, of="earlier landings", lines=lines)
     blocks = read_once(question, lambda rows: read_bars(rows, instruments, moment.calendar, lines))
-    bars = pl.concat(block.sound for block in blocks)
+    bars = pl.concat(block.load() for block in blocks)
     lag = params.publication_lag(moment.calendar)
     public = {day: moment.calendar.close_at(day) + lag for day in bars["landed"].unique()}
     shown = pl.col("landed").replace_strict(list(public), list(public.values()), default=None, return_dtype=UTC)

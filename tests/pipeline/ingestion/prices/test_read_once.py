@@ -13,13 +13,15 @@ from pipeline.ingestion.params import IngestionParams
 from pipeline.ingestion.prices import bar_blocks, read_once
 from pipeline.ingestion.prices.bar_rules import read_bars
 from pipeline.ingestion.prices.read_once import BarQuestion, ReadBars
+from pipeline.ingestion.sources.files.blocks import spool
 from tests.frames.market import CALENDAR, DAY, bar, landing, moment
 
 
-@pytest.fixture(autouse=True)
-def _every_landing_is_large(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for module in (bar_blocks, read_once):
-        monkeypatch.setattr(module, "MAX_BYTES", 1)
+@pytest.fixture(autouse=True, params=[0, 250_000], ids=["in a file", "in memory"])
+def _every_landing_is_large(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[None]:
+    monkeypatch.setattr(bar_blocks, "MAX_BYTES", 1)
+    monkeypatch.setattr(spool, "KEPT", request.param)
+    monkeypatch.setattr(read_once, "FEW", request.param)
     yield
     ReadBars.kept.clear()
 
@@ -47,11 +49,19 @@ QUESTION = BarQuestion(_landed(), INSTRUMENTS.empty(), moment(), IngestionParams
 
 def test_the_second_stage_gets_what_the_first_one_read() -> None:
     reader = Reader()
-    first, second, third = (list(read_once.read_once(QUESTION, reader)) for _ in range(3))
-    assert [block.sound.height for block in first] == [block.broken.height for block in first] == [1, 1]
-    assert all(a.equals(b) for one, two in zip(first, second, strict=True) for a, b in zip(one, two, strict=True))
+    first, second, third = (read_once.read_once(QUESTION, reader) for _ in range(3))
+    assert [block.load().height for block in first] == [block.broken.height for block in first] == [1, 1]
+    assert second is first
     assert len(third) == 2
     assert reader.times == 4, "it is given away once, and the third time read anew"
+
+
+def test_what_is_kept_is_what_was_read() -> None:
+    blocks = read_once.read_once(QUESTION, Reader())
+    for block, read in zip(blocks, bar_blocks.read_blocks(QUESTION.landed, Reader()), strict=True):
+        assert block.load().equals(read.sound) and block.load().schema == read.sound.schema
+        assert block.broken.equals(read.broken)
+        assert block.tickers == set(read.sound["ticker"])
 
 
 @pytest.mark.parametrize(
@@ -67,6 +77,6 @@ def test_the_second_stage_gets_what_the_first_one_read() -> None:
 )
 def test_whoever_asks_otherwise_gets_bars_of_his_own(other: BarQuestion) -> None:
     reader, own = Reader(), Reader()
-    list(read_once.read_once(QUESTION, reader))
-    list(read_once.read_once(other, own))
+    read_once.read_once(QUESTION, reader)
+    read_once.read_once(other, own)
     assert own.times == other.landed.height
