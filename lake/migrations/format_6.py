@@ -34,6 +34,8 @@ STEPS: tuple[Step, ...] = (
     AddColumn("instruments", "earlier_currencies"),
     AddColumn("model_registry", "profile"),
     AddColumn("model_registry", "distances"),
+    AddColumn("model_registry", "location_weights"),
+    AddColumn("predictions", "location_weights"),
     AddColumn("predictions", "distance"),
     AddColumn("predictions", "strangeness"),
     AddColumn("predictions", "strange_features"),

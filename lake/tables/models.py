@@ -27,6 +27,13 @@ MODEL_REGISTRY = Table(
         "horizons": Column(pl.List(pl.Int32()), "sessions", "the horizons it forecasts, in their order"),
         "quantiles": Column(pl.List(pl.Float64()), "probability", "the quantiles it forecasts, in their order"),
         "ensemble_weights": Column(pl.List(pl.Float64()), "share", "the member's weight at each horizon"),
+        "location_weights": Column(
+            pl.List(pl.Float64()),
+            "share",
+            "the weight of the member's median at each horizon, which decides the ranking; `ensemble_weights` then"
+            " decide the width around it alone; null where those count for both",
+            nullable=True,
+        ),
         "weights": Column(pl.Binary(), "safetensors", "fitted parameters and the scaler"),
         "weights_sha256": Column(pl.String(), "sha256", "hash of `weights`", pattern=r"[0-9a-f]{64}"),
         "config": text("hyper-parameters", unit="JSON", max_length=100_000),

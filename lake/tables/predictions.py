@@ -74,6 +74,13 @@ PREDICTIONS = Table(
             "fraction",
             "each ensemble member's own forecast and its weight, the naive one included",
         ),
+        "location_weights": Column(
+            pl.List(pl.Float64()),
+            "share",
+            "what each member's point counts for the ensemble's, in the order of `members`, whose weights then count"
+            " for the width around it alone; null where those count for both",
+            nullable=True,
+        ),
         "bias_adjustment": number("fraction", "subtracted from the raw point because of measured bias"),
         "interval_scale": number("factor", "widening or narrowing learned from realised coverage"),
         "distance": number(

@@ -6,6 +6,10 @@ was fitted on. Among weights within a standard error of the best, those with the
 the data can't tell apart is decided for the simpler forecast (one-standard-error rule, Breiman et al. 1984). Between
 naive and ridge the loss alone decides, because the line has been shrunk to what it earned already: giving it up by
 another standard error would halve every stated return.
+
+Location and width are judged apart. Where a forecast lies is a weighted mean of the members' medians: the line's, moved
+towards each member that is not simple by the share of the difference that outcomes out of sample confirm, shrunk
+continuously (`evaluation.estimate_trust`). The weights from the grid then decide the width around it alone.
 """
 
 from __future__ import annotations
@@ -17,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.models.dataset import session_means
-from pipeline.models.evaluation import newey_west_error, pinball
+from pipeline.models.evaluation import estimate_trust, newey_west_error, pinball
 from pipeline.models.members.member import Floats, Member
 from pipeline.models.members.naive import NAIVE
 
@@ -27,12 +31,15 @@ SAME_SHARE = 1e-9
 """So do sums of shares."""
 
 
-def combine(members: Mapping[str, Floats], weights: Mapping[str, Floats]) -> Floats:
+def combine(
+    members: Mapping[str, Floats], weights: Mapping[str, Floats], location: Mapping[str, Floats] | None = None
+) -> Floats:
     """Average the members' quantiles.
 
     Args:
         members: name -> [n, H, Q], each without crossings.
         weights: name -> [H] shares that sum to 1 over the members.
+        location: the same for the medians, where they are weighted apart; else the weights count for them too.
 
     Returns:
         [n, H, Q] float64, never decreasing along the quantiles.
@@ -49,8 +56,59 @@ def combine(members: Mapping[str, Floats], weights: Mapping[str, Floats]) -> Flo
     total = np.zeros_like(members[names[0]], dtype=np.float64)
     for name, share in zip(names, shares, strict=True):
         total += share[None, :, None] * members[name]
+    if location is not None:
+        total += (locate(members, location) - total[:, :, total.shape[2] // 2])[:, :, None]
     # A convex sum of rising values can fall by a rounding error; a contract that forbids crossings does not care why.
     return np.maximum.accumulate(total, axis=2)
+
+
+def locate(members: Mapping[str, Floats], location: Mapping[str, Floats]) -> Floats:
+    """The weighted mean of the members' medians, [n, H], added up in the order of their names."""
+    middle = next(iter(members.values())).shape[2] // 2
+    total = np.zeros(next(iter(members.values())).shape[:2])
+    for name in sorted(members):
+        total += location[name][None] * members[name][:, :, middle]
+    return total
+
+
+def weigh_locations(
+    members: Mapping[str, Floats],
+    target: Floats,
+    session: npt.NDArray[np.int64],
+    kinds: Sequence[Member],
+    horizons: Sequence[int],
+) -> Floats:
+    """Weights of the members' medians, [members, H] in the order of their names, from forecasts out of sample.
+
+    The simple members' last (the line, which has been shrunk to what it earned) is where it starts; each other member,
+    by name, moves it by the confirmed share of their difference. Nothing is moved where there are no forecasts yet.
+
+    Args:
+        members: name -> [n, H, Q] forecasts of rows that no member was fitted on.
+        target: [n, H] what the medians are to forecast, in the same unit.
+        session: [n] positions, never decreasing.
+        kinds: the members, by name.
+        horizons: sessions ahead, the overlap of the targets.
+    """
+    middle = next(iter(members.values())).shape[2] // 2
+    names = [kind.name for kind in kinds]
+    start = max(kind.name for kind in kinds if kind.simple)
+    weights = np.zeros((len(names), len(horizons)))
+    weights[names.index(start)] = 1.0
+    here = members[start][:, :, middle]
+    for kind in (one for one in kinds if not one.simple):
+        step = members[kind.name][:, :, middle] - here
+        share = estimate_trust(step, target - here, session, horizons) if len(step) else np.zeros(len(horizons))
+        weights *= 1 - share
+        weights[names.index(kind.name)] += share
+        here = here + share * step
+    return weights
+
+
+def recentre(members: Mapping[str, Floats], location: Floats) -> dict[str, Floats]:
+    """The members' quantiles moved to one location [n, H]: what is left to tell them apart is their width."""
+    middle = next(iter(members.values())).shape[2] // 2
+    return {name: fan + (location - fan[:, :, middle])[:, :, None] for name, fan in members.items()}
 
 
 def simplex(members: int, step: float) -> Floats:

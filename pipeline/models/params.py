@@ -50,6 +50,25 @@ class LstmParams:
     """Decoupled weight decay of AdamW."""
     location_weight: Annotated[float, Field(ge=0, le=1000)] = 0.25
     """Weight of the squared error of the location beside the pinball loss of the spread."""
+    version: Annotated[Literal[1, 2], Earlier(1)] = 2
+    """What learns where a return lies: 2 networks of their own, on inputs that are chosen; 1 the network of the spread
+    on all of them, as in runs of earlier programs. The settings below are those of 2."""
+    inputs: Annotated[int, Field(ge=1, le=200), Earlier(16)] = 16
+    """Inputs the networks of the location see: those that stand out together with another, where a line is blind."""
+    sessions: Annotated[int, Field(ge=1, le=20), Earlier(10)] = 10
+    """Sessions of the window they see; inputs look back by themselves."""
+    location_hidden: Annotated[int, Field(ge=1, le=1_024), Earlier(16)] = 16
+    """Hidden units of each."""
+    networks: Annotated[int, Field(ge=1, le=32), Earlier(3)] = 3
+    """How many are averaged, each from a seed of its own: chance in one is as large as what there is to know."""
+    dropout: Annotated[float, Field(ge=0, lt=1), Earlier(0.1)] = 0.1
+    """Share of the values that each layer lacks in a step."""
+    location_rate: Annotated[float, Field(gt=0, le=1), Earlier(0.003)] = 0.003
+    """Step size of AdamW."""
+    location_epochs: Annotated[int, Field(ge=0, le=1_000), Earlier(12)] = 12
+    """Passes at most; the inner validation picks how many are kept, 0 included."""
+    location_patience: Annotated[int, Field(ge=1, le=1_000), Earlier(3)] = 3
+    """Passes without improvement after which training stops."""
     gradient_norm: Annotated[float, Field(gt=0, le=1_000)] = 1.0
     """Largest norm of a gradient; a crash in the data moves the weights no further than a quiet day."""
 
@@ -88,6 +107,9 @@ class ModelParams:
     """Largest standardised return a fit sees, in standard deviations: one merger must not outweigh a year."""
     weight_step: Annotated[float, Field(gt=0, le=1)] = 0.1
     """Step of the grid of ensemble weights, as a share."""
+    ensemble: Annotated[Literal[1, 2], Earlier(1)] = 2
+    """How members are combined: 2 weighs their medians and their widths apart, 1 together, as in runs of earlier
+    programs."""
     naive_preference: Annotated[float, Field(ge=0, le=100)] = 1.0
     """Standard errors of loss given up for more of the naive spread, which is less of the network (the
     one-standard-error rule)."""

@@ -49,6 +49,8 @@ class Ensemble:
     """Member -> the object that turns its arrays into forecasts."""
     weights: Mapping[str, Floats]
     """Member -> its share at each horizon, [H]; the shares of a horizon sum to 1."""
+    locations: Mapping[str, Floats] | None = None
+    """The same for the medians, where they are weighed apart; None where the weights count for them too."""
 
 
 def find_champion(model_promotions: pl.DataFrame) -> str | None:
@@ -87,6 +89,7 @@ def load_members(
     arrays = {row["member"]: _arrays(row, kinds[row["member"]]) for row in rows}
     weights = {row["member"]: np.array(row["ensemble_weights"], dtype=np.float64) for row in rows}
     _check_shares(model_id, weights, len(first["horizons"]))
+    locations = _locations(model_id, rows)
     return Ensemble(
         model_id=model_id,
         session=first["session"],
@@ -98,6 +101,7 @@ def load_members(
         members=arrays,
         kinds=kinds,
         weights=weights,
+        locations=locations,
     )
 
 
@@ -145,6 +149,15 @@ def _check_shares(model_id: str, weights: Mapping[str, Floats], horizons: int) -
     shares = list(weights.values())
     if any(len(share) != horizons for share in shares) or not np.allclose(np.sum(shares, axis=0), 1.0):
         raise RegistryError(f"model {model_id!r}: its ensemble weights do not sum to 1; retrain")
+
+
+def _locations(model_id: str, rows: Sequence[dict[str, Any]]) -> dict[str, Floats] | None:
+    """What each member's median counts; None where it is not weighed apart."""
+    if all(row.get("location_weights") is None for row in rows):
+        return None
+    locations = {row["member"]: np.array(row["location_weights"] or (), dtype=np.float64) for row in rows}
+    _check_shares(model_id, locations, len(rows[0]["horizons"]))
+    return locations
 
 
 def _kind(row: dict[str, Any], members: Sequence[Member]) -> Member:

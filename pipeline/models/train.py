@@ -87,7 +87,8 @@ def _rows(
         {
             **common,
             "member": member.name,
-            "ensemble_weights": trained.weights[number].tolist(),
+            "ensemble_weights": trained.shares.width[number].tolist(),
+            "location_weights": None if trained.shares.location is None else trained.shares.location[number].tolist(),
             "weights": encoded[member.name],
             "weights_sha256": digest(encoded[member.name]),
             "config": _config(member, trained.members[member.name].choices, fingerprint, params),

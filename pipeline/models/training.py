@@ -10,7 +10,15 @@ from os import cpu_count
 import numpy as np
 
 from pipeline.models.dataset import Examples, Index, cut_blocks
-from pipeline.models.ensemble import choose_weights, combine, grid_losses, simplex
+from pipeline.models.ensemble import (
+    choose_weights,
+    combine,
+    grid_losses,
+    locate,
+    recentre,
+    simplex,
+    weigh_locations,
+)
 from pipeline.models.folds import Fold, SessionSpan, split_inner, walk_forward
 from pipeline.models.members import MEMBERS
 from pipeline.models.members.member import Arrays, Choices, FitTask, Fitted, Floats, Member, fit_members, sort_members
@@ -31,14 +39,30 @@ class FoldResult:
 
 
 @dataclass(frozen=True)
+class Shares:
+    """What each member counts, [members, H] in the order of their names; each column sums to 1."""
+
+    width: Floats
+    """Of the quantiles around the median; of the median too where that is not weighed apart."""
+    location: Floats | None
+    """Of the median; None where it is not weighed apart."""
+
+    def combine(self, forecasts: Mapping[str, Floats]) -> Floats:
+        """The ensemble's quantiles from the members'."""
+        names = sorted(forecasts)
+        location = None if self.location is None else dict(zip(names, self.location, strict=True))
+        return combine(forecasts, dict(zip(names, self.width, strict=True)), location)
+
+
+@dataclass(frozen=True)
 class TrainingResult:
     """The outcome of a training run."""
 
     tested: tuple[FoldResult, ...]
-    fold_weights: tuple[Floats, ...]
-    """Per fold the weights [members, H] chosen on the folds before it alone; equal shares for the first."""
-    weights: Floats
-    """[members, H] chosen on all folds."""
+    fold_shares: tuple[Shares, ...]
+    """Per fold what the folds before it alone decided; equal shares, and the line's location, for the first."""
+    shares: Shares
+    """What all folds decided."""
     kinds: tuple[Member, ...]
     """The members, by name."""
     members: Mapping[str, Fitted]
@@ -47,9 +71,9 @@ class TrainingResult:
     """The rows of the final fit."""
 
     @property
-    def evidence(self) -> list[tuple[FoldResult, Floats]]:
-        """The folds that count as evidence, with their weights: all but the first, whose weights are only a guess."""
-        pairs = list(zip(self.tested, self.fold_weights, strict=True))
+    def evidence(self) -> list[tuple[FoldResult, Shares]]:
+        """The folds that count as evidence, with their shares: all but the first, whose shares are only a guess."""
+        pairs = list(zip(self.tested, self.fold_shares, strict=True))
         return pairs[1:] or pairs
 
 
@@ -83,18 +107,14 @@ def run_training(
     ]
     tested = _test_folds(folds, tasks, members, workers or cpu_count() or 1)
     ordered = sort_members(members)
-    grid = simplex(len(ordered), params.weight_step)
-    losses = [
-        grid_losses(t.forecasts, examples.outcome[t.test], examples.session[t.test], grid, quantiles) for t in tested
-    ]
-    weights = [_weights(losses[:number], grid, ordered, params) for number in range(len(tested) + 1)]
+    shares = _weigh(examples, tested, ordered, quantiles, params)
     everything = SessionSpan(int(examples.session[0]), int(examples.session[-1]))
     final = replace(tasks[0], span=everything, seed=(seed, len(tested)))
     fitted = fit_members(members, final, [t.choices for t in tested])
     return TrainingResult(
         tested=tested,
-        fold_weights=tuple(weights[:-1]),
-        weights=weights[-1],
+        fold_shares=tuple(shares[:-1]),
+        shares=shares[-1],
         kinds=ordered,
         members={member.name: fitted[member.name] for member in ordered},
         rows=final.rows,
@@ -114,9 +134,44 @@ def _test_folds(
             raise
 
 
-def combine_forecasts(forecasts: Mapping[str, Floats], weights: Floats) -> Floats:
-    """Combine members with weights [members, H] in the order of their names."""
-    return combine(forecasts, dict(zip(sorted(forecasts), weights, strict=True)))
+def _weigh(
+    examples: Examples,
+    tested: Sequence[FoldResult],
+    ordered: Sequence[Member],
+    quantiles: Sequence[float],
+    params: ModelParams,
+) -> list[Shares]:
+    """What the folds before each fold decide, and in the end what all of them do."""
+    grid = simplex(len(ordered), params.weight_step)
+    losses: list[Floats] = []
+    shares: list[Shares] = []
+    for number in range(len(tested) + 1):
+        location = _weigh_locations(examples, tested[:number], ordered, params) if params.ensemble == 2 else None
+        shares.append(Shares(_weights(losses, grid, ordered, params), location))
+        if number < len(tested):
+            losses.append(_fold_losses(examples, tested[number], shares[-1].location, grid, quantiles))
+    return shares
+
+
+def _weigh_locations(
+    examples: Examples, tested: Sequence[FoldResult], ordered: Sequence[Member], params: ModelParams
+) -> Floats:
+    rows: Index = np.concatenate([one.test for one in tested]) if tested else np.empty(0, dtype=np.int64)
+    empty = np.empty((0, len(params.horizons), 1))
+    forecasts = {
+        kind.name: np.concatenate([one.forecasts[kind.name] for one in tested]) if tested else empty for kind in ordered
+    }
+    return weigh_locations(forecasts, examples.relative[rows], examples.session[rows], ordered, params.horizons)
+
+
+def _fold_losses(
+    examples: Examples, tested: FoldResult, location: Floats | None, grid: Floats, quantiles: Sequence[float]
+) -> Floats:
+    """What each combination of widths lost in a fold's test block, around the location that was known before it."""
+    forecasts = tested.forecasts
+    if location is not None:
+        forecasts = recentre(forecasts, locate(forecasts, dict(zip(sorted(forecasts), location, strict=True))))
+    return grid_losses(forecasts, examples.outcome[tested.test], examples.session[tested.test], grid, quantiles)
 
 
 def _folds(examples: Examples, params: ModelParams) -> list[Fold]:

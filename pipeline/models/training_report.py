@@ -18,7 +18,7 @@ from pipeline.models.members.naive import NAIVE
 from pipeline.models.params import ModelParams
 from pipeline.models.registry import Ensemble, RegistryError, load_members
 from pipeline.models.serialization import WeightsError
-from pipeline.models.training import FoldResult, TrainingResult, combine_forecasts
+from pipeline.models.training import FoldResult, TrainingResult
 
 
 def describe_metrics(
@@ -42,7 +42,8 @@ def describe_metrics(
     facts = [_fold_facts(examples, tested) for tested in trained.tested]
     ensemble = {
         "figures": at([tested for tested, _ in trained.evidence], _evidence_forecasts(trained)),
-        "fold_weights": [dict(zip(names, weights.tolist(), strict=True)) for weights in trained.fold_weights],
+        "fold_weights": [dict(zip(names, one.width.tolist(), strict=True)) for one in trained.fold_shares],
+        **_fold_locations(names, trained),
     }
     result = {}
     for member in names:
@@ -121,9 +122,15 @@ def _fold_facts(examples: Examples, tested: FoldResult) -> dict[str, Any]:
     }
 
 
+def _fold_locations(names: Sequence[str], trained: TrainingResult) -> dict[str, Any]:
+    """Per fold what each member's median counted, where medians are weighed apart."""
+    known = [one.location for one in trained.fold_shares if one.location is not None]
+    return {"fold_locations": [dict(zip(names, one.tolist(), strict=True)) for one in known]} if known else {}
+
+
 def _evidence_forecasts(trained: TrainingResult) -> list[Floats]:
     """The ensemble's forecast of each judged fold."""
-    return [combine_forecasts(tested.forecasts, weights) for tested, weights in trained.evidence]
+    return [shares.combine(tested.forecasts) for tested, shares in trained.evidence]
 
 
 def _figures(
@@ -182,7 +189,9 @@ def _forecast(examples: Examples, champion: Ensemble, rows: Index) -> Floats:
     own = slice(None) if champion.features == examples.features else columns
     parts = [
         combine(
-            forecast_standardised(champion, np.ascontiguousarray(examples.windows(block)[:, :, own])), champion.weights
+            forecast_standardised(champion, np.ascontiguousarray(examples.windows(block)[:, :, own])),
+            champion.weights,
+            champion.locations,
         )
         for block in cut_blocks(rows)
     ]

@@ -32,6 +32,8 @@ class RawForecast:
     """Member -> [n, horizons, quantiles] as fractions; the naive one is always there."""
     weights: Mapping[str, Floats]
     """Member -> [horizons]."""
+    locations: Mapping[str, Floats] | None = None
+    """The same for the medians, where they are weighed apart."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def correct(
     sigma = scaling.horizon_sigma(raw.sigma, raw.horizons)
     added = bias_adjustments(bias_flags, tickers["ticker"].to_list(), tickers["sector"].to_list(), raw.horizons)
     scales = interval_scales(feedback_metrics, raw.horizons, params)
-    widened_quantiles = widen(combine(raw.members, raw.weights) + added[..., None], scales)
+    widened_quantiles = widen(combine(raw.members, raw.weights, raw.locations) + added[..., None], scales)
     quantiles, acted = bound(widened_quantiles, sigma, params)
     confidence = agreement(raw.members) * measured_skill(feedback_metrics, raw.horizons, params)
     return CorrectedForecast(quantiles, acted, sigma, added, scales, confidence)

@@ -170,6 +170,7 @@ def _rows(tickers: pl.DataFrame, raw: RawForecast, final: CorrectedForecast, cal
         .with_columns(
             *(pl.Series(name, flat[:, number]) for number, name in enumerate(QUANTILE_COLUMNS)),
             _members(raw),
+            _location_weights(raw, count),
             point=pl.Series(flat[:, MEDIAN]),
             probability_up=pl.Series(probability_up(flat)),
             confidence=pl.Series(final.confidence.ravel()),
@@ -239,11 +240,13 @@ def _raw_forecast(
     tensor = window_tensor(feature_rows, windows, ensemble.features)
     sigma = daily_sigma(ensemble, tensor)
     members, weights = forecast_members(ensemble, tensor, sigma), dict(ensemble.weights)
+    locations = None if ensemble.locations is None else dict(ensemble.locations)
     if "naive" not in members:
         shape = find_naive_shape(model_registry, ensemble.horizons, QUANTILES)
         members["naive"] = naive.forecast(shape, sigma, ensemble.horizons)
-        weights["naive"] = np.zeros(len(ensemble.horizons))
-    return RawForecast(ensemble.model_id, "champion", ensemble.horizons, sigma, members, weights)
+        for shares in (weights, locations or {}):
+            shares["naive"] = np.zeros(len(ensemble.horizons))
+    return RawForecast(ensemble.model_id, "champion", ensemble.horizons, sigma, members, weights, locations)
 
 
 def _naive_forecast(
@@ -273,6 +276,15 @@ def _members(raw: RawForecast) -> pl.Series:
         }
     )
     return fields.to_struct("members").reshape((count * horizons, members)).arr.to_list()
+
+
+def _location_weights(raw: RawForecast, count: int) -> pl.Series:
+    """For each forecast what each member's point counts, in the order of `members`; null where not weighed apart."""
+    kind = pl.List(pl.Float64())
+    if raw.locations is None:
+        return pl.Series("location_weights", [None] * (count * len(raw.horizons)), dtype=kind)
+    ordered = np.column_stack([raw.locations[name] for name in sorted(raw.members)])
+    return pl.Series("location_weights", np.tile(ordered, (count, 1)).tolist(), dtype=kind)
 
 
 def _ids(session: date, tickers: list[str], raw: RawForecast) -> pl.Series:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -174,19 +174,27 @@ def promotion_notes(row: Row) -> tuple[Line, ...]:
 
 def member_notes(row: Row) -> tuple[Line, ...]:
     """What a member was fitted on."""
-    weights = ", ".join(
-        f"{formats.percent(w, 0)} at {h}" for h, w in zip(row["horizons"], row["ensemble_weights"], strict=False)
-    )
     return (
         (Cell(f"{row['member']} of {row['model_id']}", "accent"),),
         fact(
             "trained on", f"{row['train_first']} to {row['train_last']}, {formats.counted(row['rows_train'], 'window')}"
         ),
-        fact("weights", weights),
+        *_share_notes(row),
         fact("purge", f"{row['purge']} sessions, embargo {row['embargo']}"),
         fact("config", _compact(row["config"])),
         fact("hash", row["weights_sha256"]),
     )
+
+
+def _share_notes(row: Row) -> tuple[Line, ...]:
+    """What the member counts at each horizon: for the ranking and for the width, where they are weighed apart."""
+
+    def told(shares: Sequence[float]) -> str:
+        return ", ".join(f"{formats.percent(w, 0)} at {h}" for h, w in zip(row["horizons"], shares, strict=False))
+
+    if row.get("location_weights") is None:
+        return (fact("weights", told(row["ensemble_weights"])),)
+    return (fact("ranking", told(row["location_weights"])), fact("width", told(row["ensemble_weights"])))
 
 
 def reason_notes(row: Row) -> tuple[Line, ...]:

@@ -177,23 +177,14 @@ def predictions_data(
 
 
 def member_lines(row: Row) -> tuple[Line, ...]:
-    """Each member's expectation and weight, then what was done to their mean."""
+    """Each member's expectation, what it counts for the point and for the width, then what was done to their mean."""
     lines: list[Line] = [
         (
             Cell(f"{row['ticker']}", "accent"),
             Cell(f"  over {formats.counted(row['horizon'], 'session')}, due {row['target_session']}", "dim"),
         ),
     ]
-    for member in sorted(row["members"], key=lambda one: (-one["weight"], one["member"])):
-        bar = formats.bar(member["weight"], 6)
-        lines.append(
-            (
-                Cell(f"{member['member'][:LABEL]:<{LABEL}} ", "dim"),
-                Cell(f"{formats.percent(member['point'], signed=True):<9} "),
-                Cell(bar, "accent"),
-                Cell(f" {formats.percent(member['weight'], 0):>5}"),
-            )
-        )
+    lines.extend(_shares(row))
     lines.append(fact("combined", formats.percent(row["point"], signed=True)))
     lines.append(
         fact("80 %", f"{formats.percent(row['q10'], 1, signed=True)} to {formats.percent(row['q90'], 1, signed=True)}")
@@ -204,6 +195,23 @@ def member_lines(row: Row) -> tuple[Line, ...]:
     if row["bounds"]:
         lines.append(fact("bounded by", ", ".join(row["bounds"]), "warn"))
     return tuple(lines)
+
+
+def _shares(row: Row) -> list[Line]:
+    """A line for each member, the one that counts most for the point first."""
+    apart = row.get("location_weights")
+    shares = apart or [member["weight"] for member in row["members"]]
+    ordered = sorted(zip(shares, row["members"], strict=True), key=lambda one: (-one[0], one[1]["member"]))
+    return [
+        (
+            Cell(f"{member['member'][:LABEL]:<{LABEL}} ", "dim"),
+            Cell(f"{formats.percent(member['point'], signed=True):<9} "),
+            Cell(formats.bar(share, 6), "accent"),
+            Cell(f" {formats.percent(share, 0):>5}"),
+            Cell(f"  width {formats.percent(member['weight'], 0)}" if apart else "", "dim"),
+        )
+        for share, member in ordered
+    ]
 
 
 def strangeness_lines(row: Row) -> tuple[Line, ...]:

@@ -7,6 +7,7 @@ what a closed form knows better, and so that weight on this member never costs t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from statistics import median_high
 from typing import Any
 
@@ -16,14 +17,21 @@ import numpy.typing as npt
 from pipeline.models.dataset import Examples, Index
 from pipeline.models.members import ridge
 from pipeline.models.members.member import Arrays, Choices, FitTask, Fitted, Floats, Sizes
+from pipeline.models.members.screening import choose_inputs
+from pipeline.models.params import LstmParams
 
 LINE = "line."
 """Begins the names of the arrays that are the linear member's."""
 CHOICES = ("epochs", "location_trust", "spread_trust")
+LOCATION_CHOICES = ("location_passes", "location_inputs")
+
+
+LOCATION = "location_networks."
+"""Begins the names of the arrays that are the location's networks'."""
 
 
 class Lstm:
-    """The network together with the line whose remainder it forecasts."""
+    """The networks together with the line whose remainder they forecast."""
 
     name = "lstm"
     simple = False
@@ -34,28 +42,25 @@ class Lstm:
         It is not fitted again there; in the end it stands beside the line fitted on the whole span. The last fit trains
         on everything for as many passes as the folds agree on.
         """
-        from pipeline.models.members import lstm_network
-
         line = task.earlier["ridge"]
         if task.folds:
-            choices = settle(task.folds)
-            remainder = subtract_line(task.examples, line.arrays)
-            network = lstm_network.fit(remainder, task.rows, task.quantiles, task.params.lstm, task.seed, choices)
-        else:
-            train, held = task.hold_back()
-            blind = ridge.fit_rows(task, train, ridge.Strength.of(line.choices))
-            remainder = subtract_line(task.examples, blind)
-            choices, network = lstm_network.choose(remainder, train, held, task.quantiles, task.params.lstm, task.seed)
-        return Fitted(merge_arrays(line.arrays, network), choices)
+            return _fit_all(task, subtract_line(task.examples, line.arrays), line)
+        train, held = task.hold_back()
+        blind = ridge.fit_rows(task, train, ridge.Strength.of(line.choices))
+        return _choose(task, subtract_line(task.examples, blind), train, held, line)
 
     def quantiles(self, arrays: Arrays, windows: npt.NDArray[np.float32]) -> Floats:
-        """The network's quantiles around the line; arrays without a line are the network alone."""
-        from pipeline.models.members import lstm_network
+        """The network's quantiles around the line and what the location's networks add to it."""
+        from pipeline.models.members import location_network, lstm_network
 
-        line = {name.removeprefix(LINE): value for name, value in arrays.items() if name.startswith(LINE)}
-        own = {name: value for name, value in arrays.items() if not name.startswith(LINE)}
-        remainder = lstm_network.forecast(own, windows)
-        return ridge.forecast_location(line, windows[:, -1])[:, :, None] + remainder if line else remainder
+        line, location = (_part(arrays, prefix) for prefix in (LINE, LOCATION))
+        own = {name: value for name, value in arrays.items() if not name.startswith((LINE, LOCATION))}
+        forecast = lstm_network.forecast(own, windows)
+        if line:
+            forecast = ridge.forecast_location(line, windows[:, -1])[:, :, None] + forecast
+        if location:
+            forecast = forecast + location_network.forecast(location, windows)[:, :, None]
+        return forecast
 
     def shapes(self, arrays: Arrays, sizes: Sizes) -> Mapping[str, tuple[int, ...]]:
         """Of one layer; its hidden units are read off the weights."""
@@ -63,6 +68,7 @@ class Lstm:
         hidden = arrays["lstm.weight_hh_l0"].shape[-1] if "lstm.weight_hh_l0" in arrays else 0
         seen, steps = hidden + features, horizons * (quantiles - 1)
         return {
+            **_location_shapes(_part(arrays, LOCATION), horizons),
             **{LINE + name: shape for name, shape in ridge.line_shapes(sizes).items()},
             "mean": (features,),
             "std": (features,),
@@ -77,11 +83,75 @@ class Lstm:
         }
 
     def settings(self, choices: Choices) -> Mapping[str, Any]:
-        """Passes, and how far to follow location and spread per horizon."""
-        return {name: choices[name] for name in CHOICES}
+        """Passes, how far to follow location and spread per horizon, and the inputs the location's networks see."""
+        return {name: choices[name] for name in (*CHOICES, *LOCATION_CHOICES) if name in choices}
 
 
 LSTM = Lstm()
+
+
+def _choose(task: FitTask, remainder: Examples, train: Index, held: Index, line: Fitted) -> Fitted:
+    """What did best on the held-back rows: of the spread and, apart from it, of the location."""
+    from pipeline.models.members import location_network, lstm_network
+
+    params = _spread_params(task.params.lstm)
+    choices, network = lstm_network.choose(remainder, train, held, task.quantiles, params, task.seed)
+    arrays = merge_arrays(line.arrays, network)
+    if task.params.lstm.version == 1:
+        return Fitted(arrays, choices)
+    own = task.params.lstm
+    inputs = choose_inputs(remainder, train, own.inputs, own.windows_per_epoch)
+    passes, location = location_network.choose(remainder, train, held, inputs, own, task.seed)
+    return Fitted(arrays | _named(location), {**choices, **_tell(task.examples, passes, inputs)})
+
+
+def _fit_all(task: FitTask, remainder: Examples, line: Fitted) -> Fitted:
+    """The last fit, on all rows, for as many passes as the folds agree on."""
+    from pipeline.models.members import location_network, lstm_network
+
+    choices, rows, own = settle(task.folds), task.rows, task.params.lstm
+    network = lstm_network.fit(remainder, rows, task.quantiles, _spread_params(own), task.seed, choices)
+    arrays = merge_arrays(line.arrays, network)
+    if own.version == 1:
+        return Fitted(arrays, choices)
+    inputs = choose_inputs(remainder, rows, own.inputs, own.windows_per_epoch)
+    passes = settle_passes(task.folds)
+    location = location_network.fit(remainder, rows, inputs, passes, own, task.seed)
+    return Fitted(arrays | _named(location), {**choices, **_tell(task.examples, passes, inputs)})
+
+
+def _spread_params(params: LstmParams) -> LstmParams:
+    """Where the location has networks of its own, the spread's learns and is judged by its own loss alone."""
+    return params if params.version == 1 else replace(params, location_weight=0.0)
+
+
+def _tell(examples: Examples, passes: Sequence[int], inputs: Sequence[int]) -> dict[str, Any]:
+    return {
+        "location_passes": tuple(passes),
+        "location_inputs": tuple(examples.features[number] for number in inputs),
+    }
+
+
+def _part(arrays: Arrays, prefix: str) -> dict[str, npt.NDArray[Any]]:
+    return {name.removeprefix(prefix): value for name, value in arrays.items() if name.startswith(prefix)}
+
+
+def _named(location: Arrays) -> dict[str, npt.NDArray[Any]]:
+    return {LOCATION + name: value for name, value in location.items()}
+
+
+def _location_shapes(location: Arrays, horizons: int) -> dict[str, tuple[int, ...]]:
+    if not location:
+        return {}
+    from pipeline.models.members import location_network
+
+    return {LOCATION + name: shape for name, shape in location_network.list_shapes(location, horizons).items()}
+
+
+def settle_passes(folds: Sequence[Choices]) -> tuple[int, ...]:
+    """For each network the median of its passes among the folds that took any."""
+    taken = zip(*(fold["location_passes"] for fold in folds), strict=True)
+    return tuple(median_high([passes for passes in own if passes] or [0]) for own in taken)
 
 
 def settle(folds: Sequence[Choices]) -> Choices:

@@ -71,8 +71,8 @@ class QuantileLstm(nn.Module):
         scaled = ((windows - self.mean) / self.std).clamp(-MAX_DEVIATIONS, MAX_DEVIATIONS)
         # The heads see the last row beside the memory of the window: what is linear need not pass through the gates.
         seen = torch.cat([self.lstm(scaled)[0][:, -1], scaled[:, -1]], dim=1)
-        steps = nn.functional.softplus(_row_by_row(self.spread, seen)).view(-1, self.horizons, self.quantiles - 1)
-        return _row_by_row(self.location, seen), self._fan(steps)
+        steps = nn.functional.softplus(row_by_row(self.spread, seen)).view(-1, self.horizons, self.quantiles - 1)
+        return row_by_row(self.location, seen), self._fan(steps)
 
     def _fan(self, steps: torch.Tensor) -> torch.Tensor:
         """Steps between neighbouring quantiles [batch, H, Q - 1] -> offsets from the median [batch, H, Q]."""
@@ -215,7 +215,7 @@ def exact_arithmetic() -> Iterator[None]:
         _EXACT.leave()
 
 
-def _row_by_row(layer: nn.Linear, seen: torch.Tensor) -> torch.Tensor:
+def row_by_row(layer: nn.Linear, seen: torch.Tensor) -> torch.Tensor:
     """The linear layer as a sum per row: a matrix product this thin depends, in its last bits, on the row's place."""
     products = (seen.unsqueeze(-1) * layer.weight.t()).sum(dim=1)
     return products if layer.bias is None else products + layer.bias

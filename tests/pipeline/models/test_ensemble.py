@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.models.ensemble import choose_weights, combine, grid_losses, simplex
+from pipeline.models.ensemble import choose_weights, combine, grid_losses, locate, recentre, simplex, weigh_locations
 from pipeline.models.members import list_members
 from pipeline.models.members.member import sort_members
 
@@ -72,3 +72,46 @@ def test_weights_that_are_no_shares_are_refused(share: tuple[float, float]) -> N
 def test_a_member_without_a_weight_is_refused() -> None:
     with pytest.raises(ValueError, match="give one for each"):
         combine({"naive": np.zeros((1, 1, 3))}, {})
+
+
+def located(line: np.ndarray, network: np.ndarray, target: np.ndarray) -> dict[str, float]:
+    flat = np.broadcast_to(NORMAL, (len(target), 1, 5))
+    members = {"lstm": flat + network[:, :, None], "naive": flat, "ridge": flat + line[:, :, None]}
+    kinds = sort_members(list_members())
+    weights = weigh_locations(members, target, np.arange(len(target)) // 20, kinds, (1,))
+    return dict(zip(sorted(members), weights[:, 0].tolist(), strict=True))
+
+
+def test_the_location_follows_a_network_as_far_as_it_is_confirmed() -> None:
+    random = np.random.default_rng(4)
+    line, more = 0.2 * random.standard_normal((2, 4_000, 1))
+    target = line + more + random.standard_normal((4_000, 1))
+    weights = located(line, line + more, target)
+    assert 0.8 < weights["lstm"] <= 1 and weights["naive"] == 0
+    assert sum(weights.values()) == pytest.approx(1)
+    loud = located(line, line + 4 * more, target)
+    assert 0.2 < loud["lstm"] < 0.3, "a network four times too loud is followed by a quarter"
+
+
+def test_the_location_stays_on_the_line_where_a_network_adds_noise() -> None:
+    random = np.random.default_rng(5)
+    line = 0.2 * random.standard_normal((4_000, 1))
+    target = line + random.standard_normal((4_000, 1))
+    weights = located(line, line + 0.2 * random.standard_normal((4_000, 1)), target)
+    assert weights["ridge"] > 0.9 and weights["naive"] == 0
+
+
+def test_before_any_fold_was_tested_the_location_is_the_lines() -> None:
+    kinds = sort_members(list_members())
+    nothing = {kind.name: np.empty((0, 2, 5)) for kind in kinds}
+    weights = weigh_locations(nothing, np.empty((0, 2)), np.empty(0, dtype=np.int64), kinds, (1, 5))
+    assert weights.tolist() == [[1.0, 1.0] if kind.name == "ridge" else [0.0, 0.0] for kind in kinds]
+
+
+def test_medians_and_widths_are_weighed_apart() -> None:
+    members = {"naive": np.array([[[-3.0, 0.0, 3.0]]]), "ridge": np.array([[[1.0, 2.0, 3.0]]])}
+    width, location = {"naive": np.ones(1), "ridge": np.zeros(1)}, {"naive": np.zeros(1), "ridge": np.ones(1)}
+    assert combine(members, width, location).tolist() == [[[-1.0, 2.0, 5.0]]]
+    assert locate(members, location).tolist() == [[2.0]]
+    moved = recentre(members, np.array([[10.0]]))
+    assert moved["naive"].tolist() == [[[7.0, 10.0, 13.0]]] and moved["ridge"].tolist() == [[[9.0, 10.0, 11.0]]]

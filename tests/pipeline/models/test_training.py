@@ -52,7 +52,9 @@ def test_folds_fitted_side_by_side_give_the_bits_of_folds_fitted_one_by_one(worl
         assert fitted.choices == beside.members[member].choices
         for name, values in fitted.arrays.items():
             assert values.tobytes() == beside.members[member].arrays[name].tobytes(), (member, name)
-    assert beside.weights.tobytes() == alone.weights.tobytes()
+    assert beside.shares.width.tobytes() == alone.shares.width.tobytes()
+    assert beside.shares.location is not None and alone.shares.location is not None
+    assert beside.shares.location.tobytes() == alone.shares.location.tobytes()
 
 
 def test_training_side_by_side_leaves_the_process_its_own_settings(world: Market) -> None:
@@ -111,7 +113,7 @@ def test_outcomes_after_a_fold_was_trained_change_neither_its_models_nor_its_wei
     before, after = result.tested[0], poisoned.tested[0]
     assert before.choices == after.choices
     assert all(np.array_equal(before.forecasts[name], after.forecasts[name]) for name in before.forecasts)
-    assert np.array_equal(result.fold_weights[0], poisoned.fold_weights[0])
+    assert np.array_equal(result.fold_shares[0].width, poisoned.fold_shares[0].width)
     assert not np.array_equal(result.tested[1].forecasts["naive"], poisoned.tested[1].forecasts["naive"])
 
 
@@ -124,8 +126,8 @@ def test_a_fold_is_judged_with_weights_from_earlier_folds_alone(
         close=pl.when(pl.col("session") > last).then(pl.col("close") * (pl.col("ts").dt.day() + 1)).otherwise("close")
     )
     _, poisoned = run(replace(world, market_prices=prices))
-    assert np.array_equal(result.fold_weights[1], poisoned.fold_weights[1])
-    first = result.fold_weights[0]
+    assert np.array_equal(result.fold_shares[1].width, poisoned.fold_shares[1].width)
+    first = result.fold_shares[0].width
     assert (first == 1 / len(first)).all(), "with nothing to go by, every member counts alike"
 
 

@@ -85,7 +85,7 @@ def quantiles(rows: pl.DataFrame) -> np.ndarray[Any, Any]:
 def test_the_forecast_is_the_weighted_mean_of_the_members_quantiles(trained: Setting) -> None:
     ensemble = load_members(trained.tables["model_registry"], trained.model_id)
     tensor = window_tensor(trained.tables["feature_rows"], trained.tables["feature_windows"], ensemble.features)
-    expected = combine(forecast_members(ensemble, tensor), ensemble.weights)
+    expected = combine(forecast_members(ensemble, tensor), ensemble.weights, ensemble.locations)
     rows = trained.forecasts()
     assert rows["ticker"].to_list() == [ticker for ticker in trained.tickers for _ in ensemble.horizons]
     assert rows["horizon"].to_list() == list(ensemble.horizons) * len(trained.tickers)
@@ -99,9 +99,13 @@ def test_the_breakdown_adds_up_to_the_forecast_and_holds_the_naive_member(traine
     for row in trained.forecasts().to_dicts():
         assert [entry["member"] for entry in row["members"]] == ["lstm", "naive", "ridge"]
         assert sum(entry["weight"] for entry in row["members"]) == pytest.approx(1.0)
+        shares = row["location_weights"]
+        assert sum(shares) == pytest.approx(1.0)
+        point = sum(share * entry["point"] for share, entry in zip(shares, row["members"], strict=True))
+        assert row["point"] == pytest.approx(point)
         for name in QUANTILE_COLUMNS:
-            total = sum(entry["weight"] * entry[name] for entry in row["members"])
-            assert row[name] == pytest.approx(total)
+            width = sum(entry["weight"] * (entry[name] - entry["point"]) for entry in row["members"])
+            assert row[name] == pytest.approx(point + width)
 
 
 def test_a_forecast_says_when_it_was_made_from_which_close_and_for_when(trained: Setting) -> None:

@@ -28,6 +28,14 @@ class Strengths:
     """Idiosyncratic sigmas of drift that follow one unit of a news impulse over the next 5 sessions in all."""
     regime: Annotated[float, Field(ge=0, le=10)] = 1.0
     """How far the market's drift differs between regimes; 0 gives all regimes the mean drift."""
+    interaction: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Idiosyncratic sigmas of drift per session and unit of momentum times last week's return, both standardised: what
+    rose for months rises on after a good week. Neither alone forecasts anything."""
+    threshold: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """The same per unit of last week's standardised return, which goes on where momentum of either sign is large and
+    turns elsewhere, so that on average it does neither."""
+    switching: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """The same per unit of last week's standardised return in the calm regime, against it in the stressed one."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.ingestion.sources.simulated.instruments import NEVER, SECTORS, Floats, Instruments, Ints
+from pipeline.ingestion.sources.simulated.nonlinear import is_planted, nonlinear_drift
 from pipeline.ingestion.sources.simulated.params import SimulatedParams
 from pipeline.ingestion.sources.simulated.rng import Stream, random_stream
 
@@ -45,6 +46,8 @@ class ReturnPaths:
     """[sessions, names] beta x market + sector return."""
     own: Floats
     """[BURN_IN + sessions, names] idiosyncratic return, its drift included; 0 before listing and after a surprise."""
+    surprise: Floats
+    """[BURN_IN + sessions, names] the part of it that nothing before could tell."""
     impulse: Floats
     """[BURN_IN + sessions, names] news impulse public by the session's close, in units of news; mostly 0."""
     drift: Floats
@@ -84,7 +87,9 @@ def simulate(instruments: Instruments, params: SimulatedParams, length: int) -> 
     ordinary = _ordinary(instruments, length)
     impulse = _impulses(instruments, params, length) * ordinary
     surprise = np.clip(own_scale * noise.own, -0.35, 0.35) + NEWS_AT_ONCE * instruments.volatility * impulse
-    own, own_drift = _own_returns(surprise * ordinary, impulse, ordinary, instruments, params)
+    surprise *= ordinary
+    hidden = _hidden_drift(surprise, regime, instruments, params)
+    own, own_drift = _own_returns(surprise, hidden, impulse, ordinary, instruments, params)
     after = slice(BURN_IN, None)
     quiet = np.where(_takeovers(instruments), 0.0005, 2.5 * instruments.volatility) * noise.own
     total = np.where(ordinary, common + own, np.clip(quiet, -0.3, 0.3))[after]
@@ -94,6 +99,7 @@ def simulate(instruments: Instruments, params: SimulatedParams, length: int) -> 
         regime=regime[after],
         common=common[after],
         own=own,
+        surprise=surprise,
         impulse=impulse,
         drift=drift,
         scale=np.where(ordinary, np.sqrt(common_variance + own_scale**2), np.abs(quiet) + 0.0002)[after],
@@ -109,8 +115,27 @@ def regime_drift(params: SimulatedParams) -> Floats:
     return scaled
 
 
+def regime_mood() -> Floats:
+    """What planted switching goes by in each regime: -1 in the stressed one, and against it what makes its mean 0."""
+    stay = np.linalg.matrix_power(TRANSITIONS, 5_000)[0]
+    return np.array([stay[2] / stay[0], 0.0, -1.0])
+
+
+def hidden_drift(surprise: Floats, mood: float, instruments: Instruments, params: SimulatedParams) -> Floats:
+    """Return what no line sees of the expected idiosyncratic return of the session after the last row: [names].
+
+    Args:
+        surprise: [at least 60 rows, names], the latest session last.
+        mood: of the last session's regime, see `regime_mood`.
+        instruments, params: the market.
+    """
+    if not is_planted(params.strengths):
+        return np.zeros(instruments.size)
+    return params.signal * nonlinear_drift(surprise, mood, instruments.volatility, params.strengths)
+
+
 def own_drift(own: Floats, impulse: Floats, instruments: Instruments, params: SimulatedParams) -> Floats:
-    """Return the expected idiosyncratic return of the session after the last row: linear in what is given.
+    """Return the expected idiosyncratic return of the session after the last row, less what no line sees.
 
     Args:
         own, impulse: [at least 60 rows, names], the latest session last.
@@ -190,14 +215,29 @@ def _impulses(instruments: Instruments, params: SimulatedParams, length: int) ->
     return np.array(rows)
 
 
+def _hidden_drift(surprise: Floats, regime: Ints, instruments: Instruments, params: SimulatedParams) -> Floats:
+    """The part of each session's drift that no line sees: [BURN_IN + sessions, names]."""
+    drift = np.zeros_like(surprise)
+    if is_planted(params.strengths):
+        mood = regime_mood()[regime].tolist()
+        for row in range(MOMENTUM_FROM, len(surprise)):
+            drift[row] = hidden_drift(surprise[row - MOMENTUM_FROM : row], mood[row - 1], instruments, params)
+    return drift
+
+
 def _own_returns(
-    surprise: Floats, impulse: Floats, ordinary: Floats, instruments: Instruments, params: SimulatedParams
+    surprise: Floats,
+    hidden: Floats,
+    impulse: Floats,
+    ordinary: Floats,
+    instruments: Instruments,
+    params: SimulatedParams,
 ) -> tuple[Floats, Floats]:
     """Add to each session's surprise the drift that follows from the sessions before it."""
     own, drift = np.zeros_like(surprise), np.zeros_like(surprise)
     for row in range(MOMENTUM_FROM, len(surprise)):
         before = slice(row - MOMENTUM_FROM, row)
-        drift[row] = own_drift(own[before], impulse[before], instruments, params) * ordinary[row]
+        drift[row] = (own_drift(own[before], impulse[before], instruments, params) + hidden[row]) * ordinary[row]
         own[row] = surprise[row] + drift[row]
     return own, drift
 

@@ -14,8 +14,10 @@ from pipeline.ingestion.sources.simulated.returns import (
     MOMENTUM_FROM,
     TRANSITIONS,
     ReturnPaths,
+    hidden_drift,
     own_drift,
     regime_drift,
+    regime_mood,
 )
 
 FORECAST_SCHEMA = {
@@ -32,22 +34,25 @@ def expected_returns(
     """Return, per horizon, each name's expected total return from close `now` to close `now + horizon`.
 
     The drift is linear in past returns and impulses, so that its expectation follows by iterating it with unknown
-    returns at their own expectation and unknown impulses at 0; the market's follows from the regime's transition
-    matrix. Products of two surprises (autocovariances, about 1e-5 per pair of sessions) and the chance of a bankruptcy
-    or takeover not yet public are left out.
+    returns at their own expectation and unknown impulses at 0; what is planted beside the line follows with unknown
+    surprises at 0, and the market's drift from the regime's transition matrix. Products of two surprises
+    (autocovariances, about 1e-5 per pair of sessions) and the chance of a bankruptcy or takeover not yet public are
+    left out.
     """
     own = path.own[: BURN_IN + now + 1][-MOMENTUM_FROM:]
     impulse = path.impulse[: BURN_IN + now + 1][-MOMENTUM_FROM:]
+    surprise = path.surprise[: BURN_IN + now + 1][-MOMENTUM_FROM:]
     regime = np.eye(len(TRANSITIONS))[path.regime[now]]
     drift = regime_drift(params)
     growth = np.ones(instruments.size)
     found: dict[int, Floats] = {}
     for ahead in range(1, max(horizons) + 1):
+        mood = float((regime * regime_mood()).sum())
         regime = (regime[:, None] * TRANSITIONS).sum(axis=0)
-        next_own = own_drift(own, impulse, instruments, params)
+        next_own = own_drift(own, impulse, instruments, params) + hidden_drift(surprise, mood, instruments, params)
         growth = growth * (1 + instruments.beta * (regime * drift).sum() + next_own)
         own = np.vstack([own[1:], next_own])
-        impulse = np.vstack([impulse[1:], np.zeros(instruments.size)])
+        impulse, surprise = (np.vstack([rows[1:], np.zeros(instruments.size)]) for rows in (impulse, surprise))
         if ahead in horizons:
             found[ahead] = growth - 1
     return found

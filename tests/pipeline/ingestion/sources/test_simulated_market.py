@@ -20,6 +20,7 @@ from lake.tables.news import RAW_NEWS
 from pipeline.ingestion.sources.errors import SourceError
 from pipeline.ingestion.sources.simulated.instruments import draw_instruments
 from pipeline.ingestion.sources.simulated.params import FaultRates, SimulatedParams, Strengths
+from pipeline.ingestion.sources.simulated.returns import BURN_IN, simulate
 from pipeline.ingestion.sources.simulated.source import BENCHMARK, SimulatedSource
 from pipeline.market.returns import daily_total_returns, forward_total_returns
 from tests.pipeline.ingestion.sources.markets import calendar, full_market, lines, market
@@ -129,20 +130,52 @@ def test_the_best_forecast_has_the_skill_a_learner_is_measured_against() -> None
 
 
 def test_the_best_forecast_is_right_on_average() -> None:
-    """Slope of outcome on forecast within each session is 1, within three standard errors taken over sessions."""
     for horizon in (1, 5):
-        joined = outcomes(full_market()).filter(pl.col("horizon") == horizon)
-        centred = joined.select(
-            "session",
-            x=pl.col("expected_return") - pl.col("expected_return").mean().over("session"),
-            y=pl.col("forward_return") - pl.col("forward_return").mean().over("session"),
-        )
-        sums = centred.group_by("session").agg(xy=(pl.col("x") * pl.col("y")).sum(), xx=(pl.col("x") ** 2).sum())
-        slope = float(sums["xy"].sum()) / float(sums["xx"].sum())
-        errors = (sums["xy"] - slope * sums["xx"]).to_numpy()
-        overlap = max(1, horizon // 2 + 1)
-        se = float(np.sqrt((errors**2).sum() * overlap)) / float(sums["xx"].sum())
-        assert abs(slope - 1) < 3 * se, (horizon, slope, se)
+        assert_right_on_average(outcomes(full_market()), horizon)
+
+
+def assert_right_on_average(joined: pl.DataFrame, horizon: int) -> None:
+    """Slope of outcome on forecast within each session is 1, within three standard errors taken over sessions."""
+    centred = joined.filter(pl.col("horizon") == horizon).select(
+        "session",
+        x=pl.col("expected_return") - pl.col("expected_return").mean().over("session"),
+        y=pl.col("forward_return") - pl.col("forward_return").mean().over("session"),
+    )
+    sums = centred.group_by("session").agg(xy=(pl.col("x") * pl.col("y")).sum(), xx=(pl.col("x") ** 2).sum())
+    slope = float(sums["xy"].sum()) / float(sums["xx"].sum())
+    errors = (sums["xy"] - slope * sums["xx"]).to_numpy()
+    overlap = max(1, horizon // 2 + 1)
+    se = float(np.sqrt((errors**2).sum() * overlap)) / float(sums["xx"].sum())
+    assert abs(slope - 1) < 3 * se, (horizon, slope, se)
+
+
+NONLINEAR = {"interaction": 0.3, "threshold": 0.4, "switching": 0.4}
+
+
+@pytest.mark.parametrize("part", NONLINEAR)
+def test_what_no_line_sees_can_be_forecast_and_is_right_on_average(part: str) -> None:
+    alone = {name: NONLINEAR[name] if name == part else 0.0 for name in vars(Strengths())}
+    source = market(names=64, history_sessions=600, strengths=Strengths(**alone))
+    joined = outcomes(source)
+    scores = daily_ic(joined.filter(pl.col("horizon") == 1))["ic"].drop_nulls().to_numpy()
+    assert scores.mean() > 3 * scores.std() / np.sqrt(len(scores))
+    for horizon in (1, 5):
+        assert_right_on_average(joined, horizon)
+
+
+def test_last_weeks_return_alone_does_not_tell_what_no_line_sees() -> None:
+    """Over all of a long market's drift, its correlation with each of the two returns it is made of is near 0."""
+    source = market(names=64, history_sessions=3_000, strengths=Strengths(momentum=0, reversal=0, news=0, **NONLINEAR))
+    path = simulate(source.instruments, source.params, 3_000)
+    surprise, since = path.surprise / source.instruments.volatility, range(BURN_IN, BURN_IN + 3_000)
+    week, months = (
+        np.array([surprise[row - back : row - until].sum(axis=0) for row in since]).ravel()
+        for back, until in ((5, 0), (60, 5))
+    )
+    hidden = path.drift - path.drift.mean(axis=1, keepdims=True)
+    for told in (week, months):
+        assert abs(np.corrcoef(told, hidden.ravel())[0, 1]) < 0.1
+    assert abs(np.corrcoef(week * months, hidden.ravel())[0, 1]) > 0.5
 
 
 def test_without_signal_nothing_is_left_to_forecast() -> None:

@@ -1,0 +1,246 @@
+"""The recurrent member's networks of where a return lies (imports torch: import it late).
+
+Several small networks, each from its own seed, are shown a few chosen inputs of the last sessions. Each learns from the
+squared error of the line's remainder alone, with dropout and weight decay, and stops where held-back rows stop to
+improve; their mean is the forecast. The last row's inputs reach the head only through a curved layer, so that nothing
+that is a line can pass by it. Weights are bit-equal in any process on one kind of processor: seeded generators, one
+thread, one batch shape, deterministic kernels.
+LSTM: Hochreiter and Schmidhuber (1997); dropout: Srivastava et al. (2014).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from pipeline.models.dataset import Examples, Index
+from pipeline.models.members.lstm_network import INFERENCE_BATCH, AdamW, exact_arithmetic, row_by_row
+from pipeline.models.params import LstmParams
+from pipeline.models.scaling import MAX_DEVIATIONS, fit_scaler
+
+Arrays = Mapping[str, npt.NDArray[Any]]
+Floats = npt.NDArray[np.float64]
+SHARED = ("inputs", "mean", "std")
+"""The arrays that all networks of a member have in common."""
+
+
+class LocationLstm(nn.Module):
+    """Windows of the chosen inputs, standardised, [batch, sessions, inputs] -> location [batch, H]."""
+
+    def __init__(self, inputs: int, hidden: int, horizons: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.dropout = dropout
+        self.embed = nn.Linear(inputs, hidden)
+        self.lstm = nn.LSTM(hidden, hidden, batch_first=True)
+        self.mix = nn.Linear(2 * hidden, hidden)
+        self.head = nn.Linear(hidden, horizons, bias=False)
+
+    def forward(self, windows: torch.Tensor, random: torch.Generator | None = None) -> torch.Tensor:
+        batch, sessions, inputs = windows.shape
+        # Only a forecast must not depend on its place in the batch; training is quicker by whole products.
+        apply = row_by_row if random is None else _by_batch
+        rows = apply(self.embed, self._drop(windows, random).reshape(batch * sessions, inputs))
+        embedded = torch.tanh(rows).view(batch, sessions, -1)
+        seen = torch.cat([self.lstm(embedded)[0][:, -1], embedded[:, -1]], dim=1)
+        mixed = nn.functional.silu(apply(self.mix, self._drop(seen, random)))
+        return apply(self.head, self._drop(mixed, random))
+
+    def _drop(self, values: torch.Tensor, random: torch.Generator | None) -> torch.Tensor:
+        """Dropout from a generator of its own: torch's draws from the process's, which other threads use too."""
+        if random is None or not self.dropout:
+            return values
+        kept = torch.rand(values.shape, generator=random) >= self.dropout
+        return values * kept / (1 - self.dropout)
+
+
+def _by_batch(layer: nn.Linear, seen: torch.Tensor) -> torch.Tensor:
+    return nn.functional.linear(seen, layer.weight, layer.bias)
+
+
+class Trainer:
+    """One network in training on some examples."""
+
+    def __init__(
+        self, examples: Examples, rows: Index, scaled: Scaled, params: LstmParams, seed: Sequence[int]
+    ) -> None:
+        self.examples, self.rows, self.params, self.scaled = examples, rows, params, scaled
+        self.random = np.random.Generator(np.random.PCG64(np.random.SeedSequence(list(seed))))
+        self.dropped = torch.Generator().manual_seed(int(self.random.integers(2**62)))
+        horizons = len(examples.horizons)
+        self.model = LocationLstm(len(scaled.inputs), params.location_hidden, horizons, params.dropout)
+        _draw(self.model, self.random)
+        self.optimiser = AdamW(list(self.model.parameters()), params.location_rate, params.weight_decay)
+        self.target = torch.from_numpy(examples.relative.astype(np.float32))
+
+    def train_epoch(self, epoch: int) -> None:
+        """One pass over this epoch's stride of sessions, in random order."""
+        rows = self.random.permutation(self.examples.thin(self.rows, self.params.windows_per_epoch, epoch))
+        for start in range(0, len(rows), self.params.batch):
+            batch = rows[start : start + self.params.batch]
+            miss = self.model(self.scaled.windows(batch), self.dropped) - self.target[batch]
+            self.model.zero_grad(set_to_none=True)
+            miss.square().mean().backward()
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.params.gradient_norm)
+            self.optimiser.step()
+
+    def loss(self, held: Index) -> float:
+        """Mean squared error on held-back rows."""
+        miss = _forward(self.model, self.scaled, held) - self.examples.relative[held]
+        return float((miss * miss).mean())
+
+    def weights(self) -> dict[str, npt.NDArray[np.float32]]:
+        """A copy of the weights by name."""
+        return {name: value.detach().numpy().copy() for name, value in self.model.state_dict().items()}
+
+
+class Scaled:
+    """The chosen inputs of all windows, standardised once; windows are cut out of them."""
+
+    def __init__(self, examples: Examples, inputs: Sequence[int], scaler: Arrays, sessions: int) -> None:
+        self.inputs = tuple(inputs)
+        base = examples.index.base[:, list(inputs)].astype(np.float64)
+        scaled = np.clip((base - scaler["mean"]) / scaler["std"], -MAX_DEVIATIONS, MAX_DEVIATIONS)
+        self.base = torch.from_numpy(scaled.astype(np.float32))
+        ends = examples.index.starts[examples.number] + examples.index.length - 1
+        self.ends, self.back = torch.from_numpy(ends), torch.arange(1 - sessions, 1)
+
+    def windows(self, rows: Index) -> torch.Tensor:
+        """[rows, sessions, inputs] of these examples."""
+        return self.base[self.ends[torch.from_numpy(rows)][:, None] + self.back]
+
+
+def choose(
+    examples: Examples, train: Index, held: Index, inputs: Sequence[int], params: LstmParams, seed: Sequence[int]
+) -> tuple[tuple[int, ...], dict[str, npt.NDArray[Any]]]:
+    """Train each network until held-back examples stop improving: the passes of each, and the arrays of all."""
+    with exact_arithmetic():
+        scaler, scaled = _prepare(examples, train, inputs, params)
+        held = examples.thin(held, params.windows_per_epoch)
+        found = [
+            _choose_one(Trainer(examples, train, scaled, params, (*seed, number)), held)
+            for number in range(params.networks)
+        ]
+    return tuple(passes for passes, _ in found), _pack(scaled, scaler, [weights for _, weights in found])
+
+
+def fit(
+    examples: Examples,
+    rows: Index,
+    inputs: Sequence[int],
+    passes: Sequence[int],
+    params: LstmParams,
+    seed: Sequence[int],
+) -> dict[str, npt.NDArray[Any]]:
+    """Train each network for a given number of passes, and return the arrays of all."""
+    with exact_arithmetic():
+        scaler, scaled = _prepare(examples, rows, inputs, params)
+        weights = []
+        for number, count in enumerate(passes):
+            trainer = Trainer(examples, rows, scaled, params, (*seed, number))
+            for epoch in range(count):
+                trainer.train_epoch(epoch)
+            weights.append(trainer.weights())
+    return _pack(scaled, scaler, weights)
+
+
+def forecast(arrays: Arrays, windows: npt.NDArray[np.float32]) -> Floats:
+    """Mean of the networks' locations in units of sigma x sqrt(h): [n, length, F] float32 -> [n, H] float64.
+
+    A window's result does not depend on the others: they pass in batches of one shape, the last one padded.
+    """
+    inputs, sessions = arrays["inputs"].astype(np.int64), int(arrays["sessions"][0])
+    seen = windows[:, -sessions:, inputs].astype(np.float64)
+    scaled = np.clip((seen - arrays["mean"]) / arrays["std"], -MAX_DEVIATIONS, MAX_DEVIATIONS).astype(np.float32)
+    with exact_arithmetic():
+        models = [_build(weights) for weights in _unpack(arrays)]
+        parts = [
+            np.mean([_one_batch(model, scaled[start : start + INFERENCE_BATCH]) for model in models], axis=0)
+            for start in range(0, len(windows), INFERENCE_BATCH)
+        ]
+    return np.concatenate(parts) if parts else np.empty((0, models[0].head.out_features))
+
+
+def list_shapes(arrays: Arrays, horizons: int) -> dict[str, tuple[int, ...]]:
+    """Array name -> the shape it must have; inputs, hidden units and the number of networks are read off the arrays."""
+    inputs = len(arrays["inputs"]) if "inputs" in arrays else 0
+    hidden = arrays["0.head.weight"].shape[-1] if "0.head.weight" in arrays else 0
+    shapes: dict[str, tuple[int, ...]] = {**dict.fromkeys(SHARED, (inputs,)), "sessions": (1,)}
+    model = LocationLstm(inputs, hidden, horizons) if inputs and hidden else None
+    for number in range(max(count_networks(arrays), 1)):
+        own = model.state_dict() if model is not None else {"head.weight": torch.empty(horizons, 0)}
+        shapes |= {f"{number}.{name}": tuple(value.shape) for name, value in own.items()}
+    return shapes
+
+
+def count_networks(arrays: Arrays) -> int:
+    """How many networks the arrays hold."""
+    return sum(name.endswith(".head.weight") for name in arrays)
+
+
+def _prepare(
+    examples: Examples, rows: Index, inputs: Sequence[int], params: LstmParams
+) -> tuple[dict[str, npt.NDArray[Any]], Scaled]:
+    scaler: dict[str, npt.NDArray[Any]] = {**fit_scaler(examples.last_rows(rows)[:, list(inputs)])}
+    return scaler, Scaled(examples, inputs, scaler, min(params.sessions, examples.index.length))
+
+
+def _choose_one(trainer: Trainer, held: Index) -> tuple[int, dict[str, npt.NDArray[np.float32]]]:
+    best, weights, best_loss = 0, trainer.weights(), trainer.loss(held)
+    for epoch in range(trainer.params.location_epochs):
+        trainer.train_epoch(epoch)
+        loss = trainer.loss(held)
+        if loss < best_loss:
+            best, weights, best_loss = epoch + 1, trainer.weights(), loss
+        elif epoch + 1 - best >= trainer.params.location_patience:
+            break
+    return best, weights
+
+
+def _draw(model: LocationLstm, random: np.random.Generator) -> None:
+    """Initial weights from the seeded generator, within 1/sqrt(fan in); the head is zero: no forecast at first."""
+    with torch.no_grad():
+        for name, value in model.named_parameters():
+            bound = value.shape[-1] ** -0.5
+            drawn = random.uniform(-bound, bound, size=tuple(value.shape)).astype(np.float32)
+            value.copy_(torch.zeros_like(value) if name == "head.weight" else torch.from_numpy(drawn))
+
+
+def _pack(scaled: Scaled, scaler: Arrays, weights: Sequence[Arrays]) -> dict[str, npt.NDArray[Any]]:
+    own = {f"{number}.{name}": value for number, one in enumerate(weights) for name, value in one.items()}
+    inputs, sessions = (np.array(values, dtype=np.float64) for values in (scaled.inputs, [len(scaled.back)]))
+    return {"inputs": inputs, "sessions": sessions, "mean": scaler["mean"], "std": scaler["std"], **own}
+
+
+def _unpack(arrays: Arrays) -> list[dict[str, npt.NDArray[Any]]]:
+    return [
+        {name.removeprefix(f"{number}."): value for name, value in arrays.items() if name.startswith(f"{number}.")}
+        for number in range(count_networks(arrays))
+    ]
+
+
+def _build(weights: Arrays) -> LocationLstm:
+    hidden, inputs = weights["embed.weight"].shape
+    model = LocationLstm(inputs, hidden, weights["head.weight"].shape[0])
+    model.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in weights.items()})
+    return model.eval()
+
+
+def _forward(model: LocationLstm, scaled: Scaled, rows: Index) -> Floats:
+    parts = [
+        _one_batch(model, scaled.windows(rows[start : start + INFERENCE_BATCH]).numpy())
+        for start in range(0, len(rows), INFERENCE_BATCH)
+    ]
+    return np.concatenate(parts)
+
+
+def _one_batch(model: LocationLstm, windows: npt.NDArray[np.float32]) -> Floats:
+    batch = np.zeros((INFERENCE_BATCH, *windows.shape[1:]), dtype=np.float32)
+    batch[: len(windows)] = windows
+    with torch.no_grad():
+        location: Floats = model(torch.from_numpy(batch)).numpy()[: len(windows)].astype(np.float64)
+    return location
