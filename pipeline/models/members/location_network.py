@@ -62,7 +62,7 @@ def _by_batch(layer: nn.Linear, seen: torch.Tensor) -> torch.Tensor:
     return nn.functional.linear(seen, layer.weight, layer.bias)
 
 
-class Trainer:
+class LocationTrainer:
     """One network in training on some examples."""
 
     def __init__(
@@ -122,7 +122,7 @@ def choose(
         scaler, scaled = _prepare(examples, train, inputs, params)
         held = examples.thin(held, params.windows_per_epoch)
         found = [
-            _choose_one(Trainer(examples, train, scaled, params, (*seed, number)), held)
+            _choose_one(LocationTrainer(examples, train, scaled, params, (*seed, number)), held)
             for number in range(params.networks)
         ]
     return tuple(passes for passes, _ in found), _pack(scaled, scaler, [weights for _, weights in found])
@@ -141,7 +141,7 @@ def fit(
         scaler, scaled = _prepare(examples, rows, inputs, params)
         weights = []
         for number, count in enumerate(passes):
-            trainer = Trainer(examples, rows, scaled, params, (*seed, number))
+            trainer = LocationTrainer(examples, rows, scaled, params, (*seed, number))
             for epoch in range(count):
                 trainer.train_epoch(epoch)
             weights.append(trainer.weights())
@@ -189,7 +189,7 @@ def _prepare(
     return scaler, Scaled(examples, inputs, scaler, min(params.sessions, examples.index.length))
 
 
-def _choose_one(trainer: Trainer, held: Index) -> tuple[int, dict[str, npt.NDArray[np.float32]]]:
+def _choose_one(trainer: LocationTrainer, held: Index) -> tuple[int, dict[str, npt.NDArray[np.float32]]]:
     best, weights, best_loss = 0, trainer.weights(), trainer.loss(held)
     for epoch in range(trainer.params.location_epochs):
         trainer.train_epoch(epoch)
