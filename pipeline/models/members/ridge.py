@@ -7,6 +7,11 @@ one block of held-back sessions says next to nothing about a signal that explain
 them together do. The amplitude is what the held-back forecasts earned (`evaluation.estimate_trust`), so that a line
 fitted to noise forecasts nothing.
 
+A second fit penalises each input by how little the first made of it, so that the few that matter are shrunk less and
+the many that don't are all but left out (the weights of Zou, The Adaptive Lasso and Its Oracle Properties, Journal of
+the American Statistical Association (2006), with a squared penalty). Its strength is cross-validated likewise, each
+block's weights from a first fit without the block.
+
 All arithmetic is float64 and free of BLAS, whose last bits depend on its number of threads.
 Closed form: Hoerl and Kennard, Ridge Regression, Technometrics (1970). Blocks with gaps: M. López de Prado, Advances in
 Financial Machine Learning (2018), chapter 7.
@@ -17,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +34,8 @@ from pipeline.models.members.naive import centred_quantiles
 from pipeline.models.scaling import fit_scaler, standardise
 
 Inputs = npt.NDArray[np.float32]
+MIN_SHARE = 0.1
+"""Of the mean square of the first coefficients, what every input counts at least: no factor is above ten."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +46,19 @@ class Strength:
     """Ridge penalty per row, on inputs of unit variance."""
     trust: tuple[float, ...]
     """Share of the fitted amplitude that the held-back forecasts earned (0..1)."""
+    again: tuple[float, ...] | None = None
+    """Penalty of the second fit, before each input's own factor; None where there is none."""
 
     @classmethod
     def of(cls, choices: Choices) -> Strength:
         """Read it back from the member's choices."""
-        return cls(choices["penalties"], choices["line_trust"])
+        return cls(choices["penalties"], choices["line_trust"], choices.get("second_penalties"))
+
+    @property
+    def choices(self) -> dict[str, tuple[float, ...]]:
+        """As the member's choices tell it."""
+        second = {} if self.again is None else {"second_penalties": self.again}
+        return {"penalties": self.penalties, "line_trust": self.trust, **second}
 
 
 class Ridge:
@@ -55,9 +70,7 @@ class Ridge:
     def fit(self, task: FitTask) -> Fitted:
         """Decide penalty and amplitude within the rows by cross-validation, and fit all of them."""
         strength = choose_strength(task)
-        return Fitted(
-            fit_rows(task, task.rows, strength), {"penalties": strength.penalties, "line_trust": strength.trust}
-        )
+        return Fitted(fit_rows(task, task.rows, strength), strength.choices)
 
     def quantiles(self, arrays: Arrays, windows: npt.NDArray[np.float32]) -> Floats:
         """The residuals' quantiles around the line's forecast from the last row."""
@@ -68,8 +81,9 @@ class Ridge:
         return {**line_shapes(sizes), "z": (sizes.horizons, sizes.quantiles)}
 
     def settings(self, choices: Choices) -> Mapping[str, Any]:
-        """Penalty and trust per horizon."""
-        return {"penalties": choices["penalties"], "trust": choices["line_trust"]}
+        """Penalties and trust per horizon."""
+        second = {name: choices[name] for name in ("second_penalties",) if name in choices}
+        return {"penalties": choices["penalties"], "trust": choices["line_trust"], **second}
 
 
 RIDGE = Ridge()
@@ -92,6 +106,7 @@ def choose_strength(task: FitTask) -> Strength:
         params.ridge.penalties,
         params.ridge.blocks,
         params.purge + params.embargo,
+        twice=params.ridge.version == 2,
     )
 
 
@@ -121,6 +136,8 @@ def fit_line(
     scaler = fit_scaler(inputs)
     gram, moment = _normal_equations(inputs, relative, scaler)
     coefficients = _solve_all(gram, moment, len(inputs), strength.penalties)
+    if strength.again is not None:
+        coefficients = _solve_again(gram, moment, len(inputs), coefficients, strength.again)
     line = {**scaler, "coefficients": coefficients * np.array(strength.trust)}
     return {**line, "z": centred_quantiles(clipped - forecast_location(line, inputs), quantiles)}
 
@@ -133,8 +150,10 @@ def cross_validate(
     penalties: Sequence[float],
     count: int,
     gap: int,
+    *,
+    twice: bool = False,
 ) -> Strength:
-    """Decide penalty and trust per horizon by cross-validation over blocks of sessions.
+    """Decide penalties and trust per horizon by cross-validation over blocks of sessions.
 
     Args:
         inputs: [n, F] last rows, by session.
@@ -144,33 +163,73 @@ def cross_validate(
         penalties: those tried.
         count: blocks.
         gap: sessions left out of the fit on either side of a block.
+        twice: whether a second fit follows, with penalties of each input's own.
 
     Returns:
-        The penalty with the least squared error over all blocks. A span too short to leave rows beside its blocks
+        The penalties with the least squared error over all blocks. A span too short to leave rows beside its blocks
         decides nothing: then it is the largest penalty, and no trust.
     """
     scaler = fit_scaler(inputs)
+    blocks = _blocks(inputs, relative, session, scaler, count, gap)
+    if not blocks:
+        return Strength((max(penalties),) * len(horizons), (0.0,) * len(horizons))
+    rows = np.concatenate([block.tested for block in blocks])
+    target = relative[rows]
+    one_each = [(penalty,) * len(horizons) for penalty in penalties]
+    lines = [[_solve_all(*block.equations, each) for each in one_each] for block in blocks]
+    first, forecast = _choose_best(blocks, lines, inputs, scaler, target)
+    chosen, again = tuple(penalties[number] for number in first), None
+    if twice:
+        firsts = [_solve_all(*block.equations, chosen) for block in blocks]
+        lines = [
+            [_solve_again(*block.equations, line, each) for each in one_each]
+            for block, line in zip(blocks, firsts, strict=True)
+        ]
+        second, forecast = _choose_best(blocks, lines, inputs, scaler, target)
+        again = tuple(penalties[number] for number in second)
+    trust = estimate_trust(forecast, target, session[rows], horizons)
+    return Strength(chosen, tuple(trust.tolist()), again)
+
+
+class _HeldOut(NamedTuple):
+    """A block of the cross-validation: its rows, and the normal equations of the rows it is forecast from."""
+
+    tested: Index
+    gram: Floats
+    moment: Floats
+    rows: int
+
+    @property
+    def equations(self) -> tuple[Floats, Floats, int]:
+        return self.gram, self.moment, self.rows
+
+
+def _blocks(inputs: Inputs, relative: Floats, session: Index, scaler: Arrays, count: int, gap: int) -> list[_HeldOut]:
+    """The blocks that leave rows beside them."""
     gram, moment = _normal_equations(inputs, relative, scaler)
-    forecasts, tested = [], []
+    blocks = []
     for block, zone in _zones(session, count, gap):
         left = len(inputs) - len(zone)
-        if left == 0 or len(block) == 0:
-            continue
-        near_gram, near_moment = _normal_equations(inputs[zone], relative[zone], scaler)
-        lines = [
-            _solve_all(gram - near_gram, moment - near_moment, left, [penalty] * len(horizons)) for penalty in penalties
-        ]
-        forecasts.append(_locations({**scaler, "coefficients": np.hstack(lines)}, inputs[block], len(penalties)))
-        tested.append(block)
-    if not tested:
-        return Strength((max(penalties),) * len(horizons), (0.0,) * len(horizons))
-    rows = np.concatenate(tested)
-    forecast, target = np.concatenate(forecasts, axis=1), relative[rows]
+        if left and len(block):
+            near_gram, near_moment = _normal_equations(inputs[zone], relative[zone], scaler)
+            blocks.append(_HeldOut(block, gram - near_gram, moment - near_moment, left))
+    return blocks
+
+
+def _choose_best(
+    blocks: Sequence[_HeldOut], lines: Sequence[Sequence[Floats]], inputs: Inputs, scaler: Arrays, target: Floats
+) -> tuple[list[int], Floats]:
+    """Of several lines per block, which does best at each horizon, and its forecasts of all blocks' rows: [rows, H]."""
+    forecast = np.concatenate(
+        [
+            _locations({**scaler, "coefficients": np.hstack(own)}, inputs[block.tested], len(own))
+            for block, own in zip(blocks, lines, strict=True)
+        ],
+        axis=1,
+    )
     miss = target - forecast
-    best = np.argmin((miss * miss).mean(axis=1), axis=0)
-    chosen = np.stack([forecast[number, :, at] for at, number in enumerate(best)], axis=1)
-    trust = estimate_trust(chosen, target, session[rows], horizons)
-    return Strength(tuple(penalties[number] for number in best), tuple(trust.tolist()))
+    best = np.argmin((miss * miss).mean(axis=1), axis=0).tolist()
+    return best, np.stack([forecast[number, :, at] for at, number in enumerate(best)], axis=1)
 
 
 def forecast_location(member: Arrays, inputs: npt.NDArray[Any]) -> Floats:
@@ -222,6 +281,17 @@ def _solve_all(gram: Floats, moment: Floats, rows: int, penalties: Sequence[floa
     for penalty in sorted(set(penalties)):
         columns = [number for number, value in enumerate(penalties) if value == penalty]
         result[:, columns] = solve(gram + penalty * rows * identity, moment[:, columns])
+    return result
+
+
+def _solve_again(gram: Floats, moment: Floats, rows: int, first: Floats, penalties: Sequence[float]) -> Floats:
+    """The coefficients of a second fit whose penalty on each input falls with what the first made of it: [F, H]."""
+    result = np.empty_like(moment)
+    for column, penalty in enumerate(penalties):
+        size = first[:, column] * first[:, column]
+        usual = size.mean()
+        own = usual / (size + MIN_SHARE * usual) if usual > 0 else np.ones(len(size))
+        result[:, [column]] = solve(gram + penalty * rows * np.diag(own), moment[:, [column]])
     return result
 
 

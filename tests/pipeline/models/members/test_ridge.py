@@ -34,6 +34,36 @@ def test_the_fit_is_the_closed_form_times_the_trust() -> None:
         assert fitted["coefficients"][:, number] == pytest.approx(expected, rel=1e-9, abs=1e-12)
 
 
+def test_the_second_fit_is_the_closed_form_with_a_penalty_for_each_input() -> None:
+    random = np.random.default_rng(6)
+    inputs = random.standard_normal((2_000, 5)).astype(np.float32)
+    relative = 0.3 * inputs[:, [1]].astype(float) + random.standard_normal((2_000, 1))
+    fitted = ridge.fit_line(inputs, relative, relative, ridge.Strength((0.5,), (1.0,), (0.2,)), QUANTILES)
+    x = np.clip((inputs - inputs.mean(0, dtype=float)) / inputs.std(0, dtype=float), -5, 5)
+    first = np.linalg.solve(x.T @ x + 0.5 * 2_000 * np.eye(5), x.T @ relative[:, 0])
+    own = np.mean(first**2) / (first**2 + 0.1 * np.mean(first**2))
+    expected = np.linalg.solve(x.T @ x + 0.2 * 2_000 * np.diag(own), x.T @ relative[:, 0])
+    assert fitted["coefficients"][:, 0] == pytest.approx(expected, rel=1e-9, abs=1e-12)
+
+
+def test_fitting_twice_finds_one_input_among_many_more_exactly() -> None:
+    """Sixty inputs, one of which tells: what a second fit forecasts lies nearer to the truth, on rows of its own."""
+    errors = []
+    for twice in (False, True):
+        total = 0.0
+        for seed in range(5):
+            random = np.random.default_rng(seed)
+            inputs = random.standard_normal((8_000, 60)).astype(np.float32)
+            told = 0.1 * inputs[:, [0]].astype(float)
+            relative, session = told + random.standard_normal(told.shape), np.repeat(np.arange(400), 20)
+            strength = ridge.cross_validate(inputs, relative, session, (1,), (0.01, 0.1, 1.0, 10.0), 5, 2, twice=twice)
+            line = ridge.fit_line(inputs, relative, relative, strength, QUANTILES)
+            fresh = random.standard_normal((2_000, 60)).astype(np.float32)
+            total += float(((ridge.forecast_location(line, fresh) - 0.1 * fresh[:, [0]]) ** 2).mean())
+        errors.append(total)
+    assert errors[1] < 0.6 * errors[0]
+
+
 def test_intervals_are_the_quantiles_of_the_residuals_around_a_median_of_zero() -> None:
     random = np.random.default_rng(1)
     inputs = random.standard_normal((400, 2)).astype(np.float32)
