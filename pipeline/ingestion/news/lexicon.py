@@ -4,27 +4,30 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from pipeline.ingestion.news.lexicon_words import (
     BAD,
     BAD_WHEN_UP,
+    CONNECTIVES,
     DEGREES,
     DISCOUNTING,
     DOWN,
     GOOD,
     GOOD_WHEN_UP,
+    IDLE_PHRASES,
+    LOSING,
     NEGATIONS,
     NOT_NEGATING,
     PHRASES,
+    POSSESSIVES,
     TURNING,
     UP,
 )
 from pipeline.ingestion.news.params import NewsParams
 
-VERSION = "lexicon-1"
-"""Changes whenever a word or a rule does."""
 MAX_FINDINGS = 40
 """Findings kept in a reply; a text with more is no headline."""
 
@@ -52,6 +55,28 @@ COMPARISON = re.compile(
 )
 LOSS = re.compile(r"\bloss(?:es)?\b")
 PROFIT = re.compile(r"\b(?:profits?|earnings|income|surplus)\b")
+
+
+LOST = 1.1
+"""What losing something counts, beside what it was."""
+
+
+@dataclass(frozen=True)
+class LexiconRules:
+    """What one version of the lexicon adds to its words."""
+
+    version: str
+    losing: frozenset[str] = frozenset()
+    connectives: frozenset[str] = frozenset()
+    possessives: frozenset[str] = frozenset()
+    phrases: Mapping[str, float] = field(default_factory=lambda: PHRASES)
+
+
+RULES = {
+    1: LexiconRules("lexicon-1"),
+    2: LexiconRules("lexicon-2", LOSING, CONNECTIVES, POSSESSIVES, {**PHRASES, **dict.fromkeys(IDLE_PHRASES, 0.0)}),
+}
+"""By `news.lexicon`. A version never changes: recorded runs are done again by theirs."""
 
 
 class LexiconFinding(NamedTuple):
@@ -84,9 +109,10 @@ def opinion(title: str, body: str | None, params: NewsParams) -> Opinion:
 
     With P and N the sums of good and bad weights, score = (P - N) / (P + N + 1) and strength = (P + N) / (P + N + 2).
     """
-    found = list(read(title))
+    rules = RULES[params.lexicon]
+    found = list(read(title, rules))
     lead = (body or "")[: params.body_characters]
-    found += [LexiconFinding(text, weight * params.body_weight) for text, weight in read(lead)]
+    found += [LexiconFinding(text, weight * params.body_weight) for text, weight in read(lead, rules)]
     good = sum(weight for _, weight in found if weight > 0)
     bad = -sum(weight for _, weight in found if weight < 0)
     total = good + bad
@@ -95,24 +121,24 @@ def opinion(title: str, body: str | None, params: NewsParams) -> Opinion:
     return Opinion(round((good - bad) / (total + 1), 6), round(total / (total + 2), 6), tuple(found))
 
 
-def read(text: str) -> Iterator[LexiconFinding]:
+def read(text: str, rules: LexiconRules) -> Iterator[LexiconFinding]:
     """Yield what each sentence of the text says, in order."""
     lowered = text.lower().replace("’", "'")
     for sentence in re.split(r"(?<=[.!?;])\s+", lowered):
         words = WORD.findall(sentence)
         if words:
-            yield from _read_sentence(sentence, words)
+            yield from _read_sentence(sentence, words, rules)
 
 
-def _read_sentence(sentence: str, words: Sequence[str]) -> Iterator[LexiconFinding]:
+def _read_sentence(sentence: str, words: Sequence[str], rules: LexiconRules) -> Iterator[LexiconFinding]:
     turn = next((place for place, word in enumerate(words) if word in TURNING), None)
-    matches = list(_matches(words))
+    matches = list(_matches(words, rules))
     shrunk = {match.subject for match in matches if match.weight > 0}
     for place, length, weight, _ in matches:
         if weight < 0 and shrunk.intersection(range(place, place + length)):
             continue  # a loss that narrows is no bad news of its own
         weight *= _degree(words, place, length) * _clause(words, place, turn)
-        if _is_negated(words, place):
+        if _is_negated(words, place, NEGATIONS) or (weight > 0 and _is_negated(words, place, rules.losing)):
             weight *= TURNED
         if weight:
             yield LexiconFinding(" ".join(words[place : place + length]), weight)
@@ -129,20 +155,20 @@ class _Match(NamedTuple):
     """Of a movement, the place of what moved."""
 
 
-def _matches(words: Sequence[str]) -> Iterator[_Match]:
+def _matches(words: Sequence[str], rules: LexiconRules) -> Iterator[_Match]:
     """Yield what says something, with its plain weight; of phrases that begin at one place the longest goes first."""
     place = 0
     while place < len(words):
-        length, weight = _phrase(words, place)
-        match = _Match(place, length, weight, None) if length else _word(words, place)
+        length, weight = _phrase(words, place, rules.phrases)
+        match = _Match(place, length, weight, None) if length else _word(words, place, rules)
         if match.weight:
             yield match
         place += match.length
 
 
-def _phrase(words: Sequence[str], place: int) -> tuple[int, float]:
+def _phrase(words: Sequence[str], place: int, phrases: Mapping[str, float]) -> tuple[int, float]:
     for length in range(min(LONGEST, len(words) - place), 1, -1):
-        weight = PHRASES.get(" ".join(words[place : place + length]))
+        weight = phrases.get(" ".join(words[place : place + length]))
         if weight is not None:
             return length, weight
     return 0, 0.0
@@ -151,25 +177,28 @@ def _phrase(words: Sequence[str], place: int) -> tuple[int, float]:
 LONGEST = max(len(phrase.split()) for phrase in PHRASES)
 
 
-def _word(words: Sequence[str], place: int) -> _Match:
+def _word(words: Sequence[str], place: int, rules: LexiconRules) -> _Match:
     word = words[place]
+    if word in rules.losing:
+        return _Match(place, 1, -LOST, None)
     if word in UP or word in DOWN:
         direction = 1.0 if word in UP else -1.0
-        wanted, subject = _subject(words, place)
+        wanted, subject = _subject(words, place, rules)
         return _Match(place, 1, direction * (MOVED * wanted if wanted else UNSAID), subject)
     return _Match(place, 1, GOOD.get(word, 0.0) - BAD.get(word, 0.0), None)
 
 
-def _subject(words: Sequence[str], place: int) -> tuple[float, int | None]:
+def _subject(words: Sequence[str], place: int, rules: LexiconRules) -> tuple[float, int | None]:
     """1 if what moved should go up, -1 if it should go down, 0 if it is not known, and its place.
 
-    What comes before the verb goes first.
+    What comes before the verb goes first, but for a verb that does something to its own.
     """
     before = range(place - 1, max(place - SUBJECT_BEFORE, 0) - 1, -1)
     after = range(place + 1, min(place + SUBJECT_AFTER, len(words) - 1) + 1)
-    for side in (before, after):
+    transitive = place + 1 < len(words) and words[place + 1] in rules.possessives
+    for side in (after, before) if transitive else (before, after):
         for near in side:
-            if words[near] in CLAUSE_ENDS or words[near] in TURNING:
+            if words[near] in CLAUSE_ENDS or words[near] in TURNING or words[near] in rules.connectives:
                 break
             if words[near] in BAD_WHEN_UP:
                 return -1.0, near
@@ -195,11 +224,11 @@ def _clause(words: Sequence[str], place: int, turn: int | None) -> float:
     return 1.0
 
 
-def _is_negated(words: Sequence[str], place: int) -> bool:
+def _is_negated(words: Sequence[str], place: int, negations: frozenset[str]) -> bool:
     for near in range(place - 1, max(place - NEGATED_WORDS, 0) - 1, -1):
         if words[near] in CLAUSE_ENDS or words[near] == ",":
             return False
-        if words[near] in NEGATIONS and words[near + 1] not in NOT_NEGATING:
+        if words[near] in negations and words[near + 1] not in NOT_NEGATING:
             return True
     return False
 
@@ -227,7 +256,7 @@ def _change(before: str, new: float | None, old: float | None) -> float:
     if new is None or old is None or new == old:
         return 0.0
     words = WORD.findall(before)
-    wanted, _ = _subject([*words, "rise"], len(words))
+    wanted, _ = _subject([*words, "rise"], len(words), RULES[1])
     return wanted * (COMPARED if new > old else -COMPARED)
 
 

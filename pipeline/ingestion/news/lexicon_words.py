@@ -290,6 +290,15 @@ NEGATIONS = _words(
 NOT_NEGATING = frozenset({"only", "just", "later", "least", "less", "more", "doubt"})
 """After `not` or `no`, no negation: not only, no later than."""
 
+LOSING = _words("lose loses losing lost")
+"""Bad, and what follows is what is no longer there: a contract lost is no contract."""
+CONNECTIVES = _words("as after amid because since following")
+"""Begin a clause of their own: what moved stands on the verb's side of them."""
+POSSESSIVES = _words("its their his her our")
+"""After a verb, begin what it does something to."""
+IDLE_PHRASES = ("week ahead", "weeks ahead", "month ahead", "year ahead", "days ahead", "look ahead", "looking ahead")
+"""Say nothing, though a word of theirs does."""
+
 DISCOUNTING = frozenset({"despite", "although", "though", "notwithstanding", "while", "whereas"})
 """Open a clause that the sentence overrules."""
 TURNING = frozenset({"but", "however", "nevertheless", "yet", "nonetheless"})

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipeline.config.setting_types import AnyText, DayOrNone, Formerly, Share, WebAddressOrNone
+from pipeline.config.setting_types import AnyText, DayOrNone, Earlier, Formerly, Share, WebAddressOrNone
 
 MAX_AGAIN = 5
 """Sessions of articles and replies that are read to ask again; no setting goes beyond."""
@@ -95,6 +95,9 @@ class NewsParams:
     """0 to 1; weight of a finding in the body relative to one in the title, which says what the story is."""
     body_characters: Annotated[int, Field(ge=0, le=1_000_000)] = 2_000
     """Characters of the body that are read: the lead carries the news, the rest is background."""
+    lexicon: Annotated[Literal[1, 2], Earlier(1)] = 2
+    """Rules by which the lexicon reads: 2 knows what losing something means and where a clause ends; 1 as in runs of
+    earlier programs."""
     link: bool = True
     """Whether tickers are looked for in a title whose source names none."""
     max_strength: Annotated[float, Field(gt=0, le=1), Formerly("most_strength")] = 0.8

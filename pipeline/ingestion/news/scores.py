@@ -10,7 +10,7 @@ import polars as pl
 
 from lake.tables.news import NEWS_ARTICLES, RAW_REPLIES, RAW_SENTIMENT
 from pipeline.engine.stage import Moment, Read, Stage
-from pipeline.ingestion.news.lexicon import VERSION, findings_as_json
+from pipeline.ingestion.news.lexicon import RULES, findings_as_json
 from pipeline.ingestion.news.llm_reply import ArticleVerdict, verdicts
 from pipeline.ingestion.news.params import MAX_AGAIN
 from pipeline.ingestion.params import IngestionParams
@@ -42,7 +42,7 @@ def _lexicon(news_articles: pl.DataFrame, params: IngestionParams) -> pl.DataFra
     ]
     return news_articles.with_columns(
         scorer=pl.lit(LEXICON),
-        prompt_version=pl.lit(VERSION),
+        prompt_version=pl.lit(RULES[params.news.lexicon].version),
         requested_at="available_at",
         status=pl.lit("ok"),
         reply=pl.Series(replies, dtype=pl.String),

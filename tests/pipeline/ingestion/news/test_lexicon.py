@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 
 import pytest
@@ -12,6 +13,7 @@ from benchmarks.sentiment import report
 from pipeline.ingestion.news.lexicon import opinion
 from pipeline.ingestion.news.lexicon_words import BAD, BAD_WHEN_UP, DOWN, GOOD, GOOD_WHEN_UP, UP, forms
 from pipeline.ingestion.news.params import NewsParams
+from pipeline.ingestion.sources.simulated import headlines
 
 PARAMS = NewsParams()
 
@@ -54,10 +56,29 @@ def test_good_news_is_heard(title: str) -> None:
         "Pretax loss totalled EUR 2 mn, compared to a profit of EUR 3 mn",
         "Sales rose, but profit plunged and the outlook is bleak",
         "Alpha cuts jobs",
+        "Alpha loses a contract with the navy",
+        "Alpha lost its biggest customer's approval",
+        "Alpha tumbles as its loss shocks investors",
+        "The loss weakens its order book",
     ],
 )
 def test_bad_news_is_heard(title: str) -> None:
     assert heard(title) < 0
+
+
+def test_each_version_reads_as_it_always_did() -> None:
+    first = replace(PARAMS, lexicon=1)
+    assert opinion("Alpha loses a contract with the navy", None, first).score == pytest.approx(0.7 / 1.7, abs=1e-6)
+    assert (opinion("The loss weakens its order book", None, first).score or 0) > 0
+    assert opinion("Week ahead: three companies report", None, first).score == pytest.approx(0.7 / 1.7, abs=1e-6)
+    assert opinion("Week ahead: three companies report", None, PARAMS) == (None, 0.0, ())
+
+
+def test_every_headline_of_the_simulated_market_is_heard_by_its_sign() -> None:
+    said = {"c": "Acme", "t": "ACM", "q": "second-quarter", "n": 7, "m": 123, "o": "Other"}
+    for sign, templates in ((1, (*headlines.GOOD, *headlines.VERY_GOOD)), (-1, (*headlines.BAD, *headlines.VERY_BAD))):
+        for one in templates:
+            assert sign * heard(one.title.format(**said), one.body.format(**said)) > 0.1, one.title
 
 
 @pytest.mark.parametrize("title", ["", "Alpha to present at a conference", "?!", "Alpha names a new chairman in 2020"])
