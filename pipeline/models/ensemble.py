@@ -27,6 +27,8 @@ from pipeline.models.members.naive import NAIVE
 
 SAME_LOSS = 1e-9
 """Losses (in units of sigma) that are nearer than this differ by rounding."""
+DIGITS = 4
+"""Of a share of location: more would tell nothing, and nobody could read them."""
 SAME_SHARE = 1e-9
 """So do sums of shares."""
 
@@ -80,8 +82,9 @@ def weigh_locations(
 ) -> Floats:
     """Weights of the members' medians, [members, H] in the order of their names, from forecasts out of sample.
 
-    The simple members' last (the line, which has been shrunk to what it earned) is where it starts; each other member,
-    by name, moves it by the confirmed share of their difference. Nothing is moved where there are no forecasts yet.
+    It starts at the line, which has been shrunk to what it earned, or at the naive forecast where there is no line;
+    each other member, the simple ones first, moves it by the confirmed share of their difference. Nothing is moved
+    where there are no forecasts yet.
 
     Args:
         members: name -> [n, H, Q] forecasts of rows that no member was fitted on.
@@ -92,13 +95,15 @@ def weigh_locations(
     """
     middle = next(iter(members.values())).shape[2] // 2
     names = [kind.name for kind in kinds]
-    start = max(kind.name for kind in kinds if kind.simple)
+    start = "ridge" if "ridge" in names else NAIVE.name
     weights = np.zeros((len(names), len(horizons)))
     weights[names.index(start)] = 1.0
     here = members[start][:, :, middle]
-    for kind in (one for one in kinds if not one.simple):
+    others = (kind for kind in kinds if kind.name not in (start, NAIVE.name))
+    for kind in sorted(others, key=lambda one: not one.simple):
         step = members[kind.name][:, :, middle] - here
         share = estimate_trust(step, target - here, session, horizons) if len(step) else np.zeros(len(horizons))
+        share = share.round(DIGITS)
         weights *= 1 - share
         weights[names.index(kind.name)] += share
         here = here + share * step

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.models import scaling
+from pipeline.models.members.member import check_quantiles
 from pipeline.models.registry import Ensemble
 
 Floats = npt.NDArray[np.float64]
@@ -40,9 +41,17 @@ def forecast_members(
 
 
 def forecast_standardised(ensemble: Ensemble, tensor: npt.NDArray[np.float32]) -> dict[str, Floats]:
-    """Each member's quantiles in units of sigma x sqrt(h), [n, H, Q], in the order of their names."""
+    """Each member's quantiles in units of sigma x sqrt(h), [n, H, Q], in the order of their names.
+
+    Raises:
+        ValueError: if a member returns something else, naming it.
+    """
     windows = _check_windows(ensemble, tensor)
-    return {name: ensemble.kinds[name].quantiles(arrays, windows) for name, arrays in sorted(ensemble.members.items())}
+    shape = (len(windows), len(ensemble.horizons), len(ensemble.quantiles))
+    return {
+        name: check_quantiles(ensemble.kinds[name], ensemble.kinds[name].quantiles(arrays, windows), shape)
+        for name, arrays in sorted(ensemble.members.items())
+    }
 
 
 def _check_windows(ensemble: Ensemble, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

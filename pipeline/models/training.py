@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -21,8 +22,20 @@ from pipeline.models.ensemble import (
 )
 from pipeline.models.folds import Fold, SessionSpan, split_inner, walk_forward
 from pipeline.models.members import MEMBERS
-from pipeline.models.members.member import Arrays, Choices, FitTask, Fitted, Floats, Member, fit_members, sort_members
+from pipeline.models.members.member import (
+    Arrays,
+    Choices,
+    FitTask,
+    Fitted,
+    Floats,
+    Member,
+    check_quantiles,
+    fit_members,
+    sort_members,
+)
 from pipeline.models.params import ModelParams
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -85,7 +98,7 @@ def run_training(
     workers: int | None = None,
     members: Sequence[Member] = MEMBERS,
 ) -> TrainingResult | None:
-    """Run all folds and the final fit; None where history is too short for a single fold.
+    """Run all folds and the final fit; None where history is too short for a single fold, or no price ever moves.
 
     Folds know nothing of each other, so they are fitted side by side. The result does not depend on how many are: each
     has its own seed, and computes with one thread.
@@ -99,7 +112,7 @@ def run_training(
         members: what is fitted, in the order in which they build on each other.
     """
     folds = [fold for fold in _folds(examples, params) if _enough(examples, fold, params)]
-    if not folds:
+    if not folds or _never_moves(examples):
         return None
     tasks = [
         FitTask(examples=examples, span=fold.train, quantiles=tuple(quantiles), params=params, seed=(seed, number))
@@ -174,6 +187,18 @@ def _fold_losses(
     return grid_losses(forecasts, examples.outcome[tested.test], examples.session[tested.test], grid, quantiles)
 
 
+def _never_moves(examples: Examples) -> bool:
+    """Whether all outcomes of a horizon are the same: prices that stand still teach nothing."""
+    same = np.ptp(examples.outcome, axis=0) == 0
+    if same.any():
+        log.warning(
+            "nothing is trained: all %d outcomes over %d sessions are the same; the prices stand still",
+            len(examples),
+            examples.horizons[int(np.argmax(same))],
+        )
+    return bool(same.any())
+
+
 def _folds(examples: Examples, params: ModelParams) -> list[Fold]:
     if len(examples) == 0:
         return []
@@ -198,15 +223,21 @@ def _test(fold: Fold, task: FitTask, members: Sequence[Member]) -> FoldResult:
         test=test,
         choices={name: one.choices for name, one in fitted.items()},
         forecasts={
-            member.name: _forecast_rows(examples, member, fitted[member.name].arrays, test)
+            member.name: _forecast_rows(
+                examples, member, fitted[member.name].arrays, test, (len(examples.horizons), len(task.quantiles))
+            )
             for member in sort_members(members)
         },
     )
 
 
-def _forecast_rows(examples: Examples, member: Member, arrays: Arrays, rows: Index) -> Floats:
+def _forecast_rows(examples: Examples, member: Member, arrays: Arrays, rows: Index, sizes: tuple[int, int]) -> Floats:
     """One member's standardised quantiles for these examples, gathered block by block: [rows, H, Q]."""
-    return np.concatenate([member.quantiles(arrays, examples.windows(block)) for block in cut_blocks(rows)])
+    parts = [
+        check_quantiles(member, member.quantiles(arrays, examples.windows(block)), (len(block), *sizes))
+        for block in cut_blocks(rows)
+    ]
+    return np.concatenate(parts)
 
 
 def _weights(losses: Sequence[Floats], grid: Floats, members: Sequence[Member], params: ModelParams) -> Floats:

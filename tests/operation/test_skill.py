@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
-from benchmarks.skill import Measured, Skill, measure
+from benchmarks.skill import BLIND, Measured, Skill, measure
 from pipeline.ingestion.sources.simulated.params import SimulatedParams
 from pipeline.models.params import LstmParams, ModelParams
 
@@ -52,6 +53,17 @@ SMALL = ModelParams(
 def small(seed: int, signal: float) -> SimulatedParams:
     """A quarter of the demo's market; the signal asked of it is the clearer for it."""
     return SimulatedParams(seed=seed, names=32, history_sessions=520, signal=signal)
+
+
+@pytest.mark.slow
+def test_what_no_line_sees_is_found_by_the_networks(measured: Measure) -> None:
+    """In a market where last week's return counts for or against by what else is so, at five sessions."""
+    market = replace(small(13, 1.0), strengths=BLIND, history_sessions=900)
+    found = measured(market, 120, replace(SMALL, lstm=LstmParams()))
+    ensemble, line = found.skills[1], found.members["ridge"][1]
+    assert_found(ensemble, 0.25)
+    assert ensemble.ic > line.ic + 2 * ensemble.ic_error, (ensemble, line)
+    assert found.model.locations is not None and found.model.locations["lstm"][1] > 0.5
 
 
 @pytest.mark.slow

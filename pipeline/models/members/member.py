@@ -92,6 +92,29 @@ class Member(Protocol):
         """The choices as the registry tells them, ready for JSON."""
 
 
+def check_quantiles(member: Member, forecast: Floats, shape: tuple[int, int, int]) -> Floats:
+    """Return a member's forecast as it is.
+
+    Raises:
+        ValueError: if it has another shape than [n, H, Q], a value that is no finite number, or quantiles that cross.
+    """
+    if forecast.shape != shape:
+        raise ValueError(
+            f"the member {member.name!r} returned quantiles of the shape {forecast.shape}; it has to be {shape}:"
+            " windows, horizons, quantiles"
+        )
+    for wrong, fault in (
+        (~np.isfinite(forecast).all(axis=(1, 2)), "are no finite numbers; look for a division by zero in its fit"),
+        ((np.diff(forecast, axis=2) < 0).any(axis=(1, 2)), "fall from one quantile to the next; sort them"),
+    ):
+        if wrong.any():
+            raise ValueError(
+                f"the member {member.name!r}: {int(wrong.sum())} of {len(forecast)} forecasts {fault}; the first is of"
+                f" window {int(np.argmax(wrong))}: {forecast[int(np.argmax(wrong))].tolist()}"
+            )
+    return forecast
+
+
 def sort_members(members: Sequence[Member]) -> tuple[Member, ...]:
     """The members by name: the order in which they are weighed, combined and stored."""
     return tuple(sorted(members, key=lambda member: member.name))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import cast
+
 import numpy as np
 import pytest
 
 from pipeline.models.ensemble import choose_weights, combine, grid_losses, locate, recentre, simplex, weigh_locations
 from pipeline.models.members import list_members
-from pipeline.models.members.member import sort_members
+from pipeline.models.members.member import Member, sort_members
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 NORMAL = np.array([-1.645, -0.674, 0.0, 0.674, 1.645])
@@ -99,6 +102,19 @@ def test_the_location_stays_on_the_line_where_a_network_adds_noise() -> None:
     target = line + random.standard_normal((4_000, 1))
     weights = located(line, line + 0.2 * random.standard_normal((4_000, 1)), target)
     assert weights["ridge"] > 0.9 and weights["naive"] == 0
+
+
+def test_a_plugins_member_moves_the_location_whatever_its_name_and_kind() -> None:
+    random = np.random.default_rng(6)
+    told = random.standard_normal((4_000, 1))
+    target = 0.5 * told + random.standard_normal((4_000, 1))
+    flat = np.broadcast_to(NORMAL, (4_000, 1, 5))
+    kinds = sort_members([*list_members(), cast(Member, SimpleNamespace(name="zeta", simple=True))])
+    members = {kind.name: flat for kind in kinds} | {"zeta": flat + 0.5 * told[:, :, None]}
+    weights = weigh_locations(members, target, np.arange(4_000) // 20, kinds, (1,))[:, 0]
+    assert dict(zip(sorted(members), weights > 0.9, strict=True)) == {
+        "lstm": False, "naive": False, "ridge": False, "zeta": True
+    }  # fmt: skip
 
 
 def test_before_any_fold_was_tested_the_location_is_the_lines() -> None:

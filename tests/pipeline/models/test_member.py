@@ -53,6 +53,36 @@ class Momentum:
 MOMENTUM = Momentum()
 
 
+@dataclass(frozen=True)
+class Faulty(Momentum):
+    """Something is wrong with what it returns."""
+
+    fault: str = ""
+
+    def quantiles(self, arrays: Arrays, windows: np.ndarray) -> Floats:
+        told = super().quantiles(arrays, windows)
+        if self.fault == "shape":
+            return told[:, :, :3]
+        told[3] = np.nan if self.fault == "no number" else told[3, :, ::-1]
+        return told
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("no number", "'momentum': 1 of .* forecasts are no finite numbers; .* the first is of window 3"),
+        ("crossing", "'momentum': 1 of .* forecasts fall from one quantile to the next; sort them"),
+        (
+            "shape",
+            r"'momentum' returned quantiles of the shape .*, 3\); it has to be .*, 7\): windows, horizons",
+        ),
+    ],
+)
+def test_a_member_that_returns_no_quantiles_is_refused_by_name(world: Market, fault: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        trained(world, members=(*MEMBERS, Faulty(fault=fault)))
+
+
 @pytest.fixture(scope="module")
 def world() -> Market:
     return market(tickers=30, sessions=180, signal=0.3)

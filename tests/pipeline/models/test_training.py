@@ -131,6 +131,15 @@ def test_a_fold_is_judged_with_weights_from_earlier_folds_alone(
     assert (first == 1 / len(first)).all(), "with nothing to go by, every member counts alike"
 
 
+def test_prices_that_stand_still_teach_nothing_and_that_is_said(
+    fitted: tuple[Examples, TrainingResult], caplog: pytest.LogCaptureFixture
+) -> None:
+    still = np.zeros_like(fitted[0].outcome)
+    built = replace(fitted[0], outcome=still, clipped=still, relative=still)
+    assert run_training(built, QUANTILES, SMALL, 7) is None
+    assert "all 1" in caplog.text and "outcomes over 1 sessions are the same" in caplog.text
+
+
 def test_a_planted_signal_is_found_out_of_sample() -> None:
     rows = trained(market(tickers=30, sessions=180, signal=0.3))
     found = json.loads(rows["metrics"][0])["ensemble"]["figures"]["1"]
