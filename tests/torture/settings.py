@@ -5,9 +5,11 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from pipeline.config.settings import RuntimeParams, Settings
+from pipeline.ingestion.news.params import NewsParams
+from pipeline.ingestion.params import IngestionParams
 from pipeline.ingestion.sources.registry import SourceParams
 from pipeline.ingestion.sources.simulated.params import SimulatedParams
-from pipeline.models.params import LstmParams, ModelParams
+from pipeline.models.params import LstmParams, ModelParams, RidgeParams
 from pipeline.trading.params import Costs, Regimes, Rules, Sizing, TradingParams
 
 CYCLES = 4
@@ -26,6 +28,8 @@ def tortured_settings(*, durable: bool = False) -> Settings:
         source=SourceParams(
             simulated=SimulatedParams(seed=seed, names=8, history_sessions=position - CYCLES, signal=2.0, drift=0.002)
         ),
+        # The first rules of lexicon and line stay as they are, and with them what the session is eventful for.
+        ingestion=IngestionParams(news=NewsParams(lexicon=1)),
         models=ModelParams(
             folds=2,
             test_sessions=20,
@@ -35,6 +39,7 @@ def tortured_settings(*, durable: bool = False) -> Settings:
             min_rows=200,
             naive_z=-100.0,
             lstm=LstmParams(hidden=4, epochs=1),
+            ridge=RidgeParams(version=1),
         ),
         trading=TradingParams(
             horizon=1,
