@@ -52,7 +52,7 @@ def small_settings(signal: float = 2.0) -> Settings:
             lstm=LstmParams(hidden=4, epochs=1),
         ),
         trading=TradingParams(
-            horizon=20, costs=Costs(multiple=0.05), rules=Rules(cost_margin=0.0, min_holding=1, full_confidence=0.01)
+            horizon=5, costs=Costs(multiple=0.05), rules=Rules(cost_margin=0.0, min_holding=1, full_confidence=0.01)
         ),
     )
 
