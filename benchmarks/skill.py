@@ -42,7 +42,7 @@ from pipeline.ingestion.sources.simulated.source import SimulatedSource
 from pipeline.models import train
 from pipeline.models.dataset import Examples, Index, cut_blocks, label_examples
 from pipeline.models.ensemble import combine
-from pipeline.models.evaluation import compute_figures, newey_west_error, rank_correlations
+from pipeline.models.evaluation import compute_figures, mean_rank_correlation
 from pipeline.models.inference import forecast_standardised
 from pipeline.models.params import ModelParams
 from pipeline.models.registry import Ensemble, load_members
@@ -178,17 +178,11 @@ def _skills(forecast: Floats, naive: Floats, examples: Examples, rows: Index, be
         known = np.isfinite(best[:, number])
         at, ideal = session[known], best[known, number]
         point, earned = (values[known] * sigma[known] for values in (forecast[:, number, MIDDLE], outcome[:, number]))
-        ic = _correlation(point, earned, at, horizon)
-        oracle = _correlation(ideal, earned, at, horizon)
-        likeness = _correlation(point, ideal, at, horizon)[0]
+        ic = mean_rank_correlation(point, earned, at, horizon)
+        oracle = mean_rank_correlation(ideal, earned, at, horizon)
+        likeness = mean_rank_correlation(point, ideal, at, horizon)[0]
         skills.append(Skill(horizon, *ic, *oracle, likeness, found[str(horizon)]))
     return tuple(skills)
-
-
-def _correlation(forecast: Floats, outcome: Floats, session: Index, horizon: int) -> tuple[float, float]:
-    """Mean rank correlation and its error; 0 and 0 of a forecast that ranks nothing in any session."""
-    series = rank_correlations(forecast, outcome, session)
-    return (float(series.mean()), newey_west_error(series, horizon - 1)) if len(series) else (0.0, 0.0)
 
 
 def report(measured: Measured) -> None:

@@ -16,7 +16,7 @@ from pipeline.leaks.detection import PLANTED, Detection, Leak, judge
 from pipeline.leaks.planted import MEMBERS as PLANTED_MEMBERS
 from pipeline.models import train
 from pipeline.models.dataset import Examples, Floats, Index, label_examples
-from pipeline.models.evaluation import newey_west_error, rank_correlations
+from pipeline.models.evaluation import mean_rank_correlation
 from pipeline.models.folds import Fold, SessionSpan, split_inner, walk_forward
 from pipeline.models.members import list_members, ridge
 from pipeline.models.members.member import FitTask, Fitted, Member, fit_members
@@ -87,7 +87,7 @@ class TrainingProbe:
         for member in (*self.members, PLANTED_MEMBERS[1]):
             point = member.quantiles(fitted[member.name].arrays, windows)[:, :, MIDDLE]
             for number, horizon in enumerate(self.params.horizons):
-                ic, error = _correlate(
+                ic, error = mean_rank_correlation(
                     point[:, number], shuffled.outcome[test, number], shuffled.session[test], horizon
                 )
                 if ic > max(SURE * error, LEAST_IC):
@@ -193,11 +193,3 @@ def overlapping_shocks(examples: Examples, horizon: int) -> Examples:
     base[rows[told], shock[told]] = side[told]
     label = np.repeat(np.where(told, side, 0.0)[:, None], len(examples.horizons), axis=1)
     return replace(examples, index=replace(examples.index, base=base), relative=label, clipped=label)
-
-
-def _correlate(point: Floats, outcome: Floats, session: Index, horizon: int) -> tuple[float, float]:
-    """Mean rank correlation within a session and its error; 0 of a forecast that ranks nothing."""
-    series = rank_correlations(point, outcome, session)
-    if len(series) < 2:
-        return 0.0, 0.0
-    return float(series.mean()), newey_west_error(series, horizon - 1)

@@ -91,6 +91,14 @@ def rank_correlations(point: Floats, outcome: Floats, session: npt.NDArray[np.in
     return np.array([value for value in values if value is not None], dtype=np.float64)
 
 
+def mean_rank_correlation(
+    point: Floats, outcome: Floats, session: npt.NDArray[np.int64], horizon: int
+) -> tuple[float, float]:
+    """Mean rank correlation within a session and its Newey-West error; 0 and 0 where fewer than two sessions rank."""
+    series = rank_correlations(point, outcome, session)
+    return (float(series.mean()), newey_west_error(series, horizon - 1)) if len(series) > 1 else (0.0, 0.0)
+
+
 def coverage(outcome: Floats, low: Floats, high: Floats) -> float:
     """Share of outcomes within their interval, ends included."""
     return float(np.mean((outcome >= low) & (outcome <= high)))

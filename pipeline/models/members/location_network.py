@@ -19,9 +19,9 @@ import torch
 from torch import nn
 
 from pipeline.models.dataset import Examples, Index
-from pipeline.models.members.lstm_network import INFERENCE_BATCH, AdamW, exact_arithmetic, row_by_row
+from pipeline.models.members.lstm_network import INFERENCE_BATCH, AdamW, exact_arithmetic, pad_batch, row_by_row
 from pipeline.models.params import LstmParams
-from pipeline.models.scaling import MAX_DEVIATIONS, fit_scaler
+from pipeline.models.scaling import fit_scaler, standardise
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 Floats = npt.NDArray[np.float64]
@@ -103,8 +103,7 @@ class Scaled:
 
     def __init__(self, examples: Examples, inputs: Sequence[int], scaler: Arrays, sessions: int) -> None:
         self.inputs = tuple(inputs)
-        base = examples.index.base[:, list(inputs)].astype(np.float64)
-        scaled = np.clip((base - scaler["mean"]) / scaler["std"], -MAX_DEVIATIONS, MAX_DEVIATIONS)
+        scaled = standardise(examples.index.base[:, list(inputs)], scaler)
         self.base = torch.from_numpy(scaled.astype(np.float32))
         ends = examples.index.starts[examples.number] + examples.index.length - 1
         self.ends, self.back = torch.from_numpy(ends), torch.arange(1 - sessions, 1)
@@ -154,8 +153,7 @@ def forecast(arrays: Arrays, windows: npt.NDArray[np.float32]) -> Floats:
     A window's result does not depend on the others: they pass in batches of one shape, the last one padded.
     """
     inputs, sessions = arrays["inputs"].astype(np.int64), int(arrays["sessions"][0])
-    seen = windows[:, -sessions:, inputs].astype(np.float64)
-    scaled = np.clip((seen - arrays["mean"]) / arrays["std"], -MAX_DEVIATIONS, MAX_DEVIATIONS).astype(np.float32)
+    scaled = standardise(windows[:, -sessions:, inputs], arrays).astype(np.float32)
     with exact_arithmetic():
         models = [_build(weights) for weights in _unpack(arrays)]
         parts = [
@@ -239,8 +237,6 @@ def _forward(model: LocationLstm, scaled: Scaled, rows: Index) -> Floats:
 
 
 def _one_batch(model: LocationLstm, windows: npt.NDArray[np.float32]) -> Floats:
-    batch = np.zeros((INFERENCE_BATCH, *windows.shape[1:]), dtype=np.float32)
-    batch[: len(windows)] = windows
     with torch.no_grad():
-        location: Floats = model(torch.from_numpy(batch)).numpy()[: len(windows)].astype(np.float64)
+        location: Floats = model(pad_batch(windows)).numpy()[: len(windows)].astype(np.float64)
     return location

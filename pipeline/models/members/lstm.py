@@ -24,8 +24,6 @@ LINE = "line."
 """Begins the names of the arrays that are the linear member's."""
 CHOICES = ("epochs", "location_trust", "spread_trust")
 LOCATION_CHOICES = ("location_passes", "location_inputs")
-
-
 LOCATION = "location_networks."
 """Begins the names of the arrays that are the location's networks'."""
 

@@ -359,10 +359,15 @@ def _forward(model: QuantileLstm, examples: Examples, rows: Index) -> tuple[Floa
     return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
 
 
+def pad_batch(windows: npt.NDArray[np.float32], size: int = INFERENCE_BATCH) -> torch.Tensor:
+    """At most `size` windows, filled up with zeros to as many."""
+    batch = np.zeros((size, *windows.shape[1:]), dtype=np.float32)
+    batch[: len(windows)] = windows
+    return torch.from_numpy(batch)
+
+
 def _one_batch(model: QuantileLstm, windows: npt.NDArray[np.float32]) -> tuple[Floats, Floats]:
     count = len(windows)
-    batch = np.zeros((INFERENCE_BATCH, *windows.shape[1:]), dtype=np.float32)
-    batch[:count] = windows
     with torch.no_grad():
-        location, offsets = model(torch.from_numpy(batch))
+        location, offsets = model(pad_batch(windows))
     return location.numpy()[:count].astype(np.float64), offsets.numpy()[:count].astype(np.float64)

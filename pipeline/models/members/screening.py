@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.models.dataset import Examples, Index, session_means
+from pipeline.models.scaling import fit_scaler, standardise
 
 Floats = npt.NDArray[np.float64]
 MAX_DEVIATIONS = 3.0
@@ -65,8 +66,7 @@ def score_pairs(inputs: npt.NDArray[np.float32], remainder: Floats, session: Ind
 
 
 def _scale(inputs: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    deviation = inputs.std(axis=0, dtype=np.float64)
-    scaled = (inputs - inputs.mean(axis=0, dtype=np.float64)) / np.where(deviation > 0, deviation, 1.0)
+    scaled = standardise(inputs, fit_scaler(inputs))
     held: npt.NDArray[np.float32] = np.clip(scaled, -MAX_DEVIATIONS, MAX_DEVIATIONS).astype(np.float32)
     return held
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from pipeline.models.members.lstm_network import AdamW, exact_arithmetic
+from pipeline.models.members.lstm_network import AdamW, exact_arithmetic, pad_batch
 from pipeline.models.tasks.classification import Arrays, ClassifierParams, Floats, LabelledWindows, Tensor
 from pipeline.models.tasks.scores import Told
 from pipeline.models.tasks.task import LearningTask
@@ -143,7 +143,5 @@ def _apply(model: AttentionLstm, windows: Tensor) -> Floats:
     parts = []
     for start in range(0, len(windows), INFERENCE_BATCH):
         some = windows[start : start + INFERENCE_BATCH]
-        filled = np.zeros((INFERENCE_BATCH, *windows.shape[1:]), dtype=np.float32)
-        filled[: len(some)] = some
-        parts.append(model(torch.from_numpy(filled)).numpy()[: len(some)].astype(np.float64))
+        parts.append(model(pad_batch(some, INFERENCE_BATCH)).numpy()[: len(some)].astype(np.float64))
     return np.concatenate(parts) if parts else np.empty(0)
