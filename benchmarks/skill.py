@@ -1,11 +1,11 @@
-"""How much of what can be known is forecast: `python -m benchmarks.skill [--seeds 10] [--markets planted nonlinear]`.
+"""How much of what can be known is forecast: `python -m benchmarks.skill [--seeds 10] [--markets planted]`.
 
 Loads simulated markets through the real stages, trains some sessions before their end, and asks the stored models about
 the sessions after: nothing they are asked about was there when they were fitted. Beside each rank correlation (IC)
 stands that of the oracle, which reads the drift the market was made with. Seeds are drawn afresh and printed, unless
 `--first-seed` names one. Three kinds of market: planted (momentum, reversal and news, which a line can see), nonlinear
-(last week's return counts for or against by what else is so: a line is blind) and null (nothing to find). The last line
-holds the figures.
+(last week's return counts for or against by what else is so: a line sees little of it) and null (nothing to find). The
+last line holds the figures.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ MIDDLE = QUANTILES.index(0.5)
 
 
 BLIND = Strengths(momentum=0, reversal=0, news=0, regime=0, interaction=0.3, threshold=0.4, switching=0.1)
-"""What is planted where a line is to see nothing."""
+"""What is planted where a line is to see little."""
 MARKETS = {
     "planted": SimulatedParams(),
     "nonlinear": SimulatedParams(strengths=BLIND),
@@ -263,7 +263,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=1, help="markets of each kind")
     parser.add_argument("--first-seed", type=int, help="the first seed; drawn by chance if it is not given")
-    parser.add_argument("--markets", nargs="*", default=["planted"], choices=tuple(MARKETS))
+    parser.add_argument("--markets", nargs="*", default=list(MARKETS), choices=tuple(MARKETS), help="all by default")
     parser.add_argument("--names", type=int, default=64)
     parser.add_argument("--history", type=int, default=1_040, help="sessions of history")
     parser.add_argument("--sessions", type=int, default=180, help="test sessions after training")
