@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.engine.code_fingerprint import named_imports
+
 ROOT = Path(__file__).parent.parent
 LAYERS = (
     ("lake",),
@@ -76,6 +78,11 @@ def imported(path: Path) -> frozenset[str]:
             names.add(node.module or "")
             names.update(f"{node.module}.{alias.name}" for alias in node.names)
     return frozenset(names)
+
+
+def test_the_imports_that_a_fingerprint_of_code_follows_are_those_of_the_parser() -> None:
+    offenders = [module for module, path in MODULES.items() if named_imports(path.read_bytes()) != imported(path)]
+    assert not offenders, f"write each import as a statement on lines of its own: {listed(offenders)}"
 
 
 def within(module: str, package: str) -> bool:
