@@ -7,7 +7,7 @@ import gc
 import os
 import shutil
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,16 @@ NEW_OBJECTS = 10_000
 """Objects made between two looks at what is new: after every 700, as is usual, looking is an eighth of some tests."""
 FULL_COLLECTION_EVERY = 50
 """Looks at what is new between two looks through everything; Python's own ten are a fifth of the console's tests."""
+
+
+thawed: list[bool] = []
+"""Whether somebody thawed what was imported, since it was last kept out of searches for rubbish."""
+
+
+def note_a_thaw(thaw: Callable[[], object] = gc.unfreeze) -> None:
+    """Stands for `gc.unfreeze`."""
+    thaw()
+    thawed.append(True)
 
 
 def unit(nodeid: str) -> str:
@@ -77,9 +87,10 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-def pytest_runtest_teardown(item: pytest.Item) -> None:
-    """A console that ends thaws it. To ask is a walk through every frozen object, so only after such tests."""
-    if "/console/" in item.nodeid and not gc.get_freeze_count():
+def pytest_runtest_teardown() -> None:
+    """A console that ends thaws it, and is noticed: to ask would be a walk through every frozen object."""
+    if thawed:
+        thawed.clear()
         gc.collect()
         gc.freeze()
 
@@ -89,6 +100,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    gc.unfreeze = note_a_thaw
     gc.set_threshold(NEW_OBJECTS, gc.get_threshold()[1], FULL_COLLECTION_EVERY)
     light = all(kind in config.getoption("-m") for kind in ("not torture", "not slow"))
     if light and is_roomy(MEMORY):

@@ -37,7 +37,17 @@ SMALL = ModelParams(
     min_rows=100,
     min_paired=10,
     weight_step=0.25,
-    lstm=LstmParams(hidden=4, epochs=2, windows_per_epoch=1_000, batch=128),
+    lstm=LstmParams(
+        hidden=4,
+        epochs=2,
+        windows_per_epoch=1_000,
+        batch=128,
+        inputs=2,
+        sessions=3,
+        location_hidden=4,
+        networks=2,
+        location_epochs=3,
+    ),
     ridge=RidgeParams(penalties=(0.01, 1.0, 100.0)),
 )
 """Everything in miniature, so that a whole training run takes a fraction of a second."""

@@ -13,7 +13,7 @@ from pipeline.engine.runner import Cycle, Runner
 from pipeline.ingestion.params import IngestionParams
 from pipeline.ingestion.sources.registry import SourceParams
 from pipeline.ingestion.sources.simulated.params import SimulatedParams
-from pipeline.models.params import LstmParams, ModelParams
+from pipeline.models.params import LstmParams, ModelParams, RidgeParams
 from pipeline.trading.params import Costs, Rules, TradingParams
 from tests.new_lake import new_lake
 
@@ -49,7 +49,8 @@ def small_settings(signal: float = 2.0) -> Settings:
             min_sessions=100,
             min_rows=500,
             naive_z=-100.0,
-            lstm=LstmParams(hidden=4, epochs=1),
+            ridge=RidgeParams(penalties=(0.1, 10.0), blocks=3),
+            lstm=LstmParams(hidden=4, epochs=1, sessions=3, location_hidden=4, networks=2, location_epochs=1),
         ),
         trading=TradingParams(
             horizon=5, costs=Costs(multiple=0.05), rules=Rules(cost_margin=0.0, min_holding=1, full_confidence=0.01)

@@ -167,7 +167,10 @@ def test_the_command_tells_and_its_status_follows(
     lake = Lake.open(tmp_path / "lake")
     monkeypatch.setenv("NEXTGEN_LAKE", str(lake.path))
     (lake.path / "nextgen.toml").write_text(
-        "[models]\nmin_sessions = 100\nmin_train_sessions = 60\ntest_sessions = 30\nmin_rows = 500\n", encoding="utf-8"
+        "[models]\nmin_sessions = 100\nmin_train_sessions = 60\ntest_sessions = 30\nmin_rows = 500\n"
+        "[models.lstm]\nhidden = 4\nepochs = 1\nsessions = 3\nlocation_hidden = 4\nnetworks = 1\nlocation_epochs = 1\n"
+        "[models.ridge]\npenalties = [0.1, 10.0]\nblocks = 3\n",
+        encoding="utf-8",
     )
     assert outcome(["check", "leaks", "--draws", "1"]) == exit_codes.DONE
     told = capsys.readouterr()

@@ -75,7 +75,7 @@ def asks(chance: random.Random, table: Table, day: int) -> Iterator[dict[str, An
         }
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 6))])
 def test_every_read_is_that_of_a_reader_without_memory(lake: Lake, seed: int) -> None:
     chance = random.Random(seed)
     with lake.lock("a test"):

@@ -54,14 +54,14 @@ def actions(source: SimulatedSource) -> pl.DataFrame:
 
 
 @lru_cache(maxsize=8)
-def outcomes(source: SimulatedSource) -> pl.DataFrame:
-    """Forecasts of every second session beside what came, from as-traded bars and actions alone."""
+def outcomes(source: SimulatedSource, every: int = 4) -> pl.DataFrame:
+    """Forecasts of one session in so many, beside what came, from as-traded bars and actions alone."""
     first, last = source.coverage()
     stocks = source.true_bars(first, last).filter(pl.col("ticker") != BENCHMARK)
     told = actions(source)
     daily = daily_total_returns(stocks, told)
     came = forward_total_returns(daily, HORIZONS, source.calendar, told.filter(pl.col("kind") == "delisting"))
-    days = source.calendar.between(first, last)[70:-21:2]
+    days = source.calendar.between(first, last)[70:-21:every]
     forecasts = pl.concat(source.best_forecast(day, HORIZONS) for day in days)
     return forecasts.join(came, on=["session", "ticker", "horizon"])
 
@@ -156,7 +156,7 @@ NONLINEAR = {"interaction": 0.3, "threshold": 0.4, "switching": 0.4}
 def test_what_no_line_sees_can_be_forecast_and_is_right_on_average(part: str) -> None:
     alone = {name: NONLINEAR[name] if name == part else 0.0 for name in vars(Strengths())}
     source = market(names=64, history_sessions=600, strengths=Strengths(**alone))
-    joined = outcomes(source)
+    joined = outcomes(source, every=2)
     scores = daily_ic(joined.filter(pl.col("horizon") == 1))["ic"].drop_nulls().to_numpy()
     assert scores.mean() > 3 * scores.std() / np.sqrt(len(scores))
     for horizon in (1, 5):
