@@ -67,6 +67,16 @@ def entry_versions(uri: str | Path) -> list[int]:
     return _versions(f"{uri}/{FOLDER}", _ENTRY)
 
 
+def has_entries_alone(uri: str | Path) -> bool:
+    """Whether there is neither an archive nor anything but entries in the log, as of a table with few commits."""
+    try:
+        with os.scandir(f"{uri}/{FOLDER}") as entries:
+            names = [entry.name for entry in entries]
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return all(map(_ENTRY.fullmatch, names)) and not os.path.exists(f"{uri}/{ARCHIVE}")  # noqa: PTH110, for thousands
+
+
 def all_versions(uri: str | Path) -> list[int]:
     """The versions that have an entry in the log or in the archive, rising."""
     return sorted({*_versions(f"{uri}/{ARCHIVE}", _ENTRY), *entry_versions(uri)})

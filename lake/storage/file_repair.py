@@ -181,8 +181,10 @@ def repair_tables(lake: Path, published: Mapping[str, int], recorded: Hashes) ->
     is_damaged = False
     for table in TABLES.values():
         if table.name != RUNS.name:
-            late = quarantine_late_entries(lake, table, quarantine)
-            repairs += late + repair_checkpoints(lake, table, quarantine)
+            late: list[Repair] = []
+            if not delta_log.has_entries_alone(_uri(lake, table)):
+                late = quarantine_late_entries(lake, table, quarantine)
+                repairs += late + repair_checkpoints(lake, table, quarantine)
             damaged = _repair_tail(lake, table, published.get(table.name, 0), recorded, quarantine)
             repairs += damaged
             is_damaged |= bool(late or damaged) and table.domain != "control"
@@ -328,9 +330,12 @@ def _repair_tail(
     lake: Path, table: Table, published: int, recorded: Hashes, quarantine: Callable[[Path], None]
 ) -> list[Repair]:
     uri = _uri(lake, table)
+    versions = delta_log.entry_versions(uri)
+    as_created = versions == [0] and not published and not recorded.get((table.name, 0))
+    if as_created and not diagnose_entry(uri, 0, {}, contents=False):
+        return []
     if not published and (repairs := quarantine_unfinished_table(lake, table, quarantine)):
         return repairs
-    versions = delta_log.entry_versions(uri)
     _check_no_gap(uri, versions, published)
     if not versions:
         return []
