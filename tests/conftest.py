@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from _pytest.unraisableexception import gc_collect_iterations_key
 
 os.environ.setdefault("POLARS_MAX_THREADS", "1")  # as many processes as cores run the tests already
 from tests import warm
@@ -101,6 +102,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     gc.unfreeze = note_a_thaw
+    config.stash[gc_collect_iterations_key] = 1  # at the end of a run; other interpreters need five looks
     gc.set_threshold(NEW_OBJECTS, gc.get_threshold()[1], FULL_COLLECTION_EVERY)
     light = all(kind in config.getoption("-m") for kind in ("not torture", "not slow"))
     if light and is_roomy(MEMORY):

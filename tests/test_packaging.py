@@ -1,6 +1,5 @@
 """What is imported is declared, what is declared is imported, and the lock pins all of it."""
 
-import ast
 import sys
 import tomllib
 from collections.abc import Iterable
@@ -9,6 +8,8 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from pipeline.engine.code_fingerprint import named_imports
 
 ROOT = Path(__file__).parent.parent
 OURS = ("lake", "pipeline", "nextgen_tui")
@@ -20,7 +21,7 @@ OPTIONAL = {
     "textual-serve": "web",
 }
 """Distribution -> the extra that brings it."""
-ALIASES = {"xdist": "pytest-xdist"}
+ALIASES = {"xdist": "pytest-xdist", "_pytest": "pytest"}
 """What is imported under another name than its distribution has."""
 TOOLS = {"mypy", "ruff", "pre-commit", "pytest-asyncio", "pytest-xdist", "hatchling", "editables", "textual-serve"}
 """What the developer's extra brings to be run or plugged in, not imported."""
@@ -41,11 +42,7 @@ def imported_distributions(folders: Iterable[str]) -> dict[str, Path]:
     """Distribution -> a file that imports it; our own packages and the standard library apart."""
     names: dict[str, Path] = {}
     for path in (path for folder in folders for path in (ROOT / folder).rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Import):
-                names.update((alias.name.split(".")[0], path) for alias in node.names)
-            elif isinstance(node, ast.ImportFrom) and node.module:
-                names[node.module.split(".")[0]] = path
+        names |= dict.fromkeys((name.split(".")[0] for name in named_imports(path.read_bytes())), path)
     foreign = {*names} - {*sys.stdlib_module_names} - {*OURS, "tests", "benchmarks", "docs"}
     # Looking the names up in what is installed would read the list of every file of every library.
     return {canonicalize_name(ALIASES.get(name, name)): names[name] for name in foreign}
