@@ -2,8 +2,9 @@
 
 Older rows have null in all of it: a book then held nothing but names in its own currency. A write-off says at which
 fraction of the last close it is, where an older one stays at its amount, and an action how sure it is. A model keeps
-how its training rows lay, and a forecast how strange its inputs are to them: of older models it is not known. Past runs
-are compared over the columns they wrote, so they come out as before.
+how its training rows lay, and a forecast how strange its inputs are to them: of older models it is not known. What the
+book is compared with has its costs taken from it: older rows compare without. Past runs are compared over the columns
+they wrote, so they come out as before.
 """
 
 from __future__ import annotations
@@ -29,6 +30,14 @@ STEPS: tuple[Step, ...] = (
     AddColumn("portfolio_holdings", "exchange_gain"),
     AddColumn("portfolio_value", "exchange"),
     AddColumn("portfolio_value", "unrealised_exchange"),
+    AddColumn("portfolio_value", "cash_alone"),
+    AddColumn("portfolio_value", "equal_weight_net"),
+    AddColumn("portfolio_value", "equal_weight_net_cost"),
+    AddColumn("portfolio_value", "benchmark_net"),
+    AddColumn("portfolio_value", "benchmark_net_cost"),
+    AddColumn("portfolio_value", "top_k"),
+    AddColumn("portfolio_value", "top_k_cost"),
+    AddColumn("baseline_holdings", "impact"),
     AddColumn("position_ends", "fraction"),
     AddColumn("position_ends", "carried"),
     AddColumn("instruments", "earlier_currencies"),

@@ -151,23 +151,29 @@ PORTFOLIO_HOLDINGS = Table(
 BASELINE_HOLDINGS = Table(
     name="baseline_holdings",
     domain="trading",
-    doc="What equal weight and the benchmark hold after each session, and what they traded at its close.",
+    doc="What equal weight, the benchmark and top-k dropout hold after each session, and what they traded in it.",
     key=("session", "portfolio", "asset"),
     mode="append",
     owner="baselines",
     clock="session",
     columns={
-        "session": SESSION.refer_to("ticker_universe.session", "market_prices.session"),
-        "portfolio": Column(pl.String(), "name", "which baseline", pattern="equal_weight|benchmark"),
+        "session": SESSION.refer_to("ticker_universe.session", "market_prices.session", "predictions.target_session"),
+        "portfolio": Column(pl.String(), "name", "which baseline", pattern="equal_weight|benchmark|top_k"),
         "asset": Column(
             pl.String(), "symbol", "the ticker held, or cash", pattern=f"{TICKER.pattern}|cash", max_length=20
         ).refer_to("market_prices.ticker", "corporate_actions.ticker"),
-        "shares": number("shares", "shares held, fractions too; 0 where sold at this close; cash: the amount"),
+        "shares": number("shares", "shares held, fractions too; 0 where sold in this session; cash: the amount"),
         "close": number("currency per share", "last close known, restated for splits and dividends since; cash: 1"),
         "close_session": day("the session of that close; earlier than `session` where it did not trade"),
         "value": number("currency", "shares x close"),
-        "traded": number("currency", "bought (positive) or sold (negative) at this close"),
-        "cost": number("currency", "half-spread and commission per share of what was traded; not taken from the value"),
+        "traded": number("currency", "bought (positive) or sold (negative) at this close; of top_k at this open"),
+        "cost": number(
+            "currency",
+            "half-spread and commission of what was traded; taken from the value of top_k, not of the others",
+        ),
+        "impact": number(
+            "currency", "square-root impact of what was traded, as `cost`; null from earlier programs", nullable=True
+        ),
     },
     rules={
         "a baseline is not short": Rule((pl.col("shares") >= 0) | (pl.col("asset") == "cash"), "sell what is held"),
@@ -224,5 +230,26 @@ PORTFOLIO_VALUE = Table(
         ),
         "exchange": money("gains taken so far that exchange rates brought; null where there were none", nullable=True),
         "unrealised_exchange": money("the part of `unrealised` that rates brought; null as above", nullable=True),
+        "cash_alone": number(
+            "currency",
+            "the same capital left in cash, with interest where set; null from earlier programs, as all that follow",
+            nullable=True,
+        ),
+        "equal_weight_net": number(
+            "currency", "the same capital in equal weight, less what its trades cost", nullable=True
+        ),
+        "equal_weight_net_cost": number(
+            "currency", "half-spread, impact and commission taken from it so far", nullable=True
+        ),
+        "benchmark_net": number(
+            "currency", "the same capital in the benchmark, less what its trades cost", nullable=True
+        ),
+        "benchmark_net_cost": number(
+            "currency", "half-spread, impact and commission taken from it so far", nullable=True
+        ),
+        "top_k": number(
+            "currency", "the same capital in the best k names by the book's forecasts, after costs", nullable=True
+        ),
+        "top_k_cost": number("currency", "half-spread, impact and commission taken from it so far", nullable=True),
     },
 )

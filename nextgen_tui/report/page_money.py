@@ -10,11 +10,12 @@ from nextgen_tui.report.report_rows import (
     comparison_rows,
     describe_evidence,
     describe_year,
+    ladder_rows,
     performance_rows,
     source_rows,
     trading_rows,
 )
-from nextgen_tui.report.summary_view import describe_lead
+from nextgen_tui.report.summary_view import describe_ladder, describe_lead
 from nextgen_tui.text import formats
 from pipeline.reading.report.full_report import Report
 from pipeline.reading.report.tracks import PeriodReturns, Track
@@ -77,8 +78,16 @@ def book_section(report: Report) -> Html:
         "The book beside doing nothing clever",
         line_chart("Change since the start", growth, sessions, _percent, f"Change since the start: {totals}"),
         area_chart("Drawdown from the highest point", falls, sessions, _percent, f"Deepest drawdown: {depths}"),
+        ladder_table(report),
         _restated(report),
     )
+
+
+def ladder_table(report: Report) -> Html:
+    """The references from cash up, and the book."""
+    rows = [[name, *cells] for name, *cells in ladder_rows(report)]
+    heads = ["", "Value", "Return", "Active", "Swings a year", "Deepest fall", "Costs"]
+    return table(heads, rows)
 
 
 def _restated(report: Report) -> Html:
@@ -122,7 +131,7 @@ def performance_section(report: Report) -> Html:
         tag("h3", "The book beside the others"),
         _explained(others, comparison_rows(report)),
         tag("p", describe_evidence(report)),
-        tag("p", "Equal weight and the benchmark are told without costs of trading.", class_="quiet"),
+        tag("p", describe_ladder(report.summary.ladder), class_="quiet"),
     )
 
 

@@ -2,9 +2,11 @@
 
 STYLE = """
 :root{--ground:#fff;--panel:#f6f7f9;--ink:#1c2330;--quiet:#5d6778;--rule:#dde1e8;--book:#1f5fd6;--equal:#c2620c;
---bench:#6b7686;--good:#157347;--bad:#b3261e;--good-soft:21,115,71;--bad-soft:179,38,30;color-scheme:light dark}
+--bench:#6b7686;--top:#7a3fa8;--good:#157347;--bad:#b3261e;--good-soft:21,115,71;--bad-soft:179,38,30;
+color-scheme:light dark}
 @media (prefers-color-scheme:dark){:root{--ground:#12161d;--panel:#1a202a;--ink:#e4e8ef;--quiet:#98a3b5;--rule:#2c3442;
---book:#6ea2ff;--equal:#f0a04b;--bench:#9aa6b8;--good:#5cc58f;--bad:#ff8a80;--good-soft:92,197,143;--bad-soft:255,138,128}}
+--book:#6ea2ff;--equal:#f0a04b;--bench:#9aa6b8;--top:#c79bf2;--good:#5cc58f;--bad:#ff8a80;--good-soft:92,197,143;
+--bad-soft:255,138,128}}
 *{box-sizing:border-box}
 body{margin:0 auto;max-width:1080px;padding:28px 24px 56px;background:var(--ground);color:var(--ink);
 font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}
@@ -28,6 +30,7 @@ svg .value{text-anchor:end}
 .line{fill:none;stroke-width:1.6;stroke-linejoin:round}.line.book{stroke-width:2.4}
 .dense .line{stroke-width:1}.dense .line.book{stroke-width:1.4}
 .book{stroke:var(--book)}.equal-weight{stroke:var(--equal)}.benchmark{stroke:var(--bench)}
+.top-k-dropout{stroke:var(--top)}i.top-k-dropout{background:var(--top)}
 i.book{background:var(--book)}i.equal-weight{background:var(--equal)}i.benchmark{background:var(--bench)}
 .area{fill:var(--book);fill-opacity:.18;stroke:none}.bars{fill:none}
 .wide{overflow-x:auto;margin:8px 0 16px}

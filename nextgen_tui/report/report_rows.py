@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from nextgen_tui.text import formats
 from pipeline.reading.report.full_report import Report
+from pipeline.reading.report.ladder import AGAINST
 from pipeline.trading.review.performance import Performance, RecordComparison
 
 Row = tuple[str, ...]
@@ -57,6 +58,20 @@ COMPARED = {
     "tracking_error": Figure("Tracking error", "standard deviation of the difference, a year", write_share),
     "information_ratio": Figure("Information ratio", "mean difference over its deviation, a year", write_number),
 }
+
+
+def ladder_rows(report: Report) -> Iterator[Row]:
+    """Each rung with value, return, active return, swings, deepest fall and costs."""
+    for rung in report.summary.ladder:
+        yield (
+            rung.name,
+            formats.number(rung.value, 0),
+            write_change(rung.total_return),
+            formats.MISSING if rung.name == AGAINST else write_change(rung.active),
+            write_share(rung.volatility),
+            write_share(rung.max_drawdown),
+            formats.number(rung.costs, 0),
+        )
 
 
 def performance_rows(report: Report) -> Iterator[tuple[str, Row]]:

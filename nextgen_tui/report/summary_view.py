@@ -15,15 +15,16 @@ from nextgen_tui.text.safe_text import remove_unsafe, safe_text
 from nextgen_tui.text.table_view import grid
 from pipeline.reading.report.closed_trades import ClosedTrade
 from pipeline.reading.report.forecast_quality import ForecastQuality
+from pipeline.reading.report.ladder import AGAINST, Rung
 from pipeline.reading.report.next_steps import NextStep
 from pipeline.reading.report.refusals import PlanFacts
 from pipeline.reading.report.span_summary import BookFacts, SpanSummary
-from pipeline.reading.report.tracks import Track
+from pipeline.reading.report.tracks import BOOK, CASH, TOP_K, Track
 from pipeline.reading.results.accuracy import measure_title
 from pipeline.reading.results.summary import SKILL_METRICS, CoverageFacts, DataFacts, LedgerFacts, SkillFacts
 
 _FINDING_STYLES = {"better than naive": "green", "worse than naive": "red"}
-_PATH_WIDTH = 48
+_PATH_WIDTH = 12
 _HEADING_WIDTH = 76
 _SHOWN_REFUSALS = 5
 
@@ -138,25 +139,42 @@ def book_part(summary: SpanSummary) -> RenderableType:
         (formats.money(book.profit, signed=True), gain_style(book.profit)),
         f". {formats.counted(book.positions, 'position')} held.",
     )
-    return Group(heading("The book"), worth, _paths(summary.tracks), Text(describe_risk(book)), _costs(book))
+    beside = _ladder(summary.ladder, summary.tracks)
+    said = Text(describe_ladder(summary.ladder), "dim")
+    return Group(heading("The book"), worth, beside, said, Text(describe_risk(book)), _costs(book))
 
 
-def _paths(tracks: Sequence[Track]) -> RenderableType:
+def _ladder(rungs: Sequence[Rung], tracks: Sequence[Track]) -> RenderableType:
+    """Each reference with its way, its risk and its costs; the book is the last rung."""
     low = min(min(track.growth) for track in tracks)
     high = max(max(track.growth) for track in tracks)
-    table = Grid.grid(padding=(0, 2))
-    for justify in ("left", "left", "right", "left"):
-        table.add_column(justify=justify)
-    book = tracks[0]
-    for track in tracks:
-        beside = "" if track is book else f"the book did {describe_lead(book.total - track.total)}"
+    ways = {track.name: formats.sparkline(track.growth, _PATH_WIDTH, low, high) for track in tracks}
+    table = grid()
+    for name in ("", "", "value", "return", "active", "swings", "deepest fall", "costs"):
+        table.add_column(name, justify="right" if name else "left", no_wrap=True)
+    for rung in rungs:
+        own = rung.name == BOOK
         table.add_row(
-            track.name,
-            Text(formats.sparkline(track.growth, _PATH_WIDTH, low, high), "cyan" if track is book else "dim"),
-            Text(formats.percent(track.total, signed=True), gain_style(track.total) if track is book else ""),
-            Text(beside, "dim"),
+            Text(rung.name, "bold" if own else ""),
+            Text(ways.get(rung.name, ""), "cyan" if own else "dim"),
+            formats.number(rung.value, 0),
+            Text(formats.percent(rung.total_return, signed=True), gain_style(rung.total_return) if own else ""),
+            formats.MISSING if rung.name == AGAINST else formats.percent(rung.active, signed=True),
+            formats.percent(rung.volatility, 1),
+            formats.percent(rung.max_drawdown, 1),
+            formats.number(rung.costs, 0),
         )
     return table
+
+
+def describe_ladder(rungs: Sequence[Rung]) -> str:
+    """What the rungs are, and what the costs in them are."""
+    names = {rung.name for rung in rungs}
+    words = f"Active is the return less that of {AGAINST}; swings are a year's standard deviation."
+    if TOP_K in names:
+        words += " Top-k dropout holds the best names by the same forecasts, bought at the open after them."
+    uncharged = [rung.name for rung in rungs if rung.costs is None and rung.name != CASH]
+    return words + (f" Without costs: {', '.join(uncharged)}." if uncharged else "")
 
 
 def describe_lead(difference: float) -> str:

@@ -33,6 +33,8 @@ class HealthParams:
     """How far realised coverage may lie from the stated one."""
     max_drawdown: Annotated[float, Field(gt=0, le=1), Formerly("most_drawdown")] = 0.25
     """Fall of the book from its peak that counts as failure."""
+    compared_sessions: Annotated[int, Field(ge=0, le=250), Earlier(0)] = 60
+    """Sessions over which the book is compared with top-k dropout on the same forecasts: a quarter; 0 tells of none."""
     doubt_sessions: Annotated[int, Field(ge=0, le=20), Earlier(0)] = 20
     """Sessions for which it is told that it was decided, and not known, which company a ticker is; 0 tells of none."""
     max_rate_age_days: Annotated[int, Field(ge=0, le=366)] = 7

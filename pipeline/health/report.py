@@ -17,7 +17,7 @@ from lake.tables.news import RAW_REPLIES, RAW_SENTIMENT
 from lake.tables.predictions import INFERENCE_LOG, PREDICTIONS
 from lake.tables.trading import TRADE_PLANS
 from pipeline.engine.stage import Moment, Read, Stage
-from pipeline.health import companies, intraday
+from pipeline.health import companies, intraday, references
 from pipeline.health.checks import Check, Status
 from pipeline.health.companies import check_companies
 from pipeline.health.held_names import check_held_names, check_holds, check_rates
@@ -25,6 +25,7 @@ from pipeline.health.inputs import check_drift, check_strangeness
 from pipeline.health.intraday import check_daily_bars, check_snapshots
 from pipeline.health.llm_checks import check_replies
 from pipeline.health.params import HealthParams
+from pipeline.health.references import check_references
 from pipeline.ingestion.news.params import MAX_AGAIN
 from pipeline.ingestion.prices.cross_check import AGREES
 from pipeline.ingestion.sources.errors import LIMITED, SECOND_ANSWERS, UNREACHABLE
@@ -76,7 +77,8 @@ def report(
         *check_drift(feature_drift, params),
         *_calibration(feedback_metrics, params),
         _check_bias(bias_flags),
-        *check_book(portfolio_value, params),
+        *check_book(portfolio_value.filter(pl.col("session") == moment.session), params),
+        *check_references(portfolio_value, params),
         *check_held_names(portfolio_holdings, moment, params),
         *check_rates(portfolio_holdings, moment, params),
         *check_holds(trade_plans),
@@ -272,7 +274,7 @@ STAGE = Stage(
         Read(INFERENCE_LOG),
         Read(FEEDBACK_METRICS),
         Read(BIAS_FLAGS),
-        Read(PORTFOLIO_VALUE),
+        Read(PORTFOLIO_VALUE, lookback=references.LOOKBACK),
         Read(PORTFOLIO_HOLDINGS),
         Read(TRADE_PLANS, columns=(*TRADE_PLANS.key, "blocked_by", "verdicts")),
         Read(CORPORATE_ACTIONS, lookback=companies.LOOKBACK, where=pl.col("kind").is_in(["rename", "delisting"])),

@@ -140,6 +140,23 @@ class Reflection:
     """Standard deviations around the forecast within which half of all outcomes fall."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class TopK:
+    """Top-k dropout, the reference that trades the book's own forecasts in the simplest way there is."""
+
+    share: Annotated[float, Field(gt=0, le=1)] = 1 / 3
+    """Fraction of the members that it holds, at least one name: a third, as the forecasts tell thirds apart."""
+    most: Annotated[int, Field(ge=1, le=1000)] = 50
+    """Names that it holds at most, the usual k for an index of 300."""
+    dropped: Annotated[int, Field(ge=1, le=1000)] = 1
+    """Names that it replaces in a session at most; each costs a round trip."""
+
+    def contradictions(self) -> Iterator[str]:
+        """More names replaced than held."""
+        if self.dropped > self.most:
+            yield f"dropped is {self.dropped} and most is {self.most}; no more names can be replaced than are held"
+
+
 Approval = Literal["none", "required"]
 
 
@@ -157,9 +174,12 @@ class TradingParams:
     settlement: Annotated[Literal[1, 2], Earlier(1)] = 2
     """How the books follow corporate actions: 2 corrects whatever turns out otherwise, however late; 1 posts an action
     once and never looks at it again, as runs of earlier programs did."""
-    baselines: Annotated[Literal[1, 2], Earlier(1)] = 2
-    """What the book is compared with: 2 holds equal weight and benchmark as portfolios that keep what cannot be sold; 1
-    chains the members' daily returns, as runs of earlier programs did."""
+    baselines: Annotated[Literal[1, 2, 3], Earlier(1)] = 3
+    """What the book is compared with: 3 holds equal weight and benchmark as portfolios that keep what cannot be sold,
+    charges them what the book pays, and holds the best k names by the book's own forecasts beside them; 2 charges
+    nothing and holds no such names, 1 chains the members' daily returns, as runs of earlier programs did."""
+    cash_interest: Annotated[float, Field(ge=-0.1, le=1)] = 0.0
+    """Fraction per year that cash alone earns, the lowest rung of the references; the book's own cash earns none."""
     securities: Annotated[Literal[1, 2], Earlier(1)] = 2
     """Whose history a ticker has: 2 its company's, under any name it had; 1 the ticker's, whoever had it, as in runs of
     earlier programs."""
@@ -190,5 +210,7 @@ class TradingParams:
     """How an edge becomes a position."""
     rules: Rules = field(default_factory=Rules)
     """What every trade has to pass."""
+    top_k: TopK = field(default_factory=TopK)
+    """The reference that holds the best k names."""
     reflection: Reflection = field(default_factory=Reflection)
     """How sales are judged."""

@@ -20,11 +20,14 @@ from nextgen_tui.console.page import Detail, Link, Page, Row, Section, SheetSpec
 from nextgen_tui.console.pages.data import candle_chart
 from nextgen_tui.console.sheet.sheet import Cell, Col, Style, signed
 from nextgen_tui.text import formats
+from pipeline.reading.report.span import Span
+from pipeline.reading.report.tracks import BENCHMARK, EQUAL_WEIGHT, TOP_K, read_cash, read_tracks
 from pipeline.reading.results.snapshot_mark import SnapshotMark, mark_at_snapshot
 from pipeline.reading.results.summary import LedgerFacts, ledger_facts
 from pipeline.reading.results.ticker_paths import add_closes
 
 SPARK = 16
+_INKS = {EQUAL_WEIGHT: "other", BENCHMARK: "benchmark", TOP_K: "hot"}
 DAYS_BACK = 120
 MONEY = signed(lambda value: formats.money(value, signed=True))
 PERCENT = signed(lambda value: formats.percent(value, signed=True))
@@ -81,15 +84,14 @@ class BookPage(Page[BookData]):
         )
 
     def sentence(self, data: BookData) -> str:
-        """Value, gain, both baselines, drawdown, and whether the ledger agrees."""
+        """Value, gain, what it is compared with, drawdown, and whether the ledger agrees."""
         if data.value.is_empty():
             return "The book has not been opened yet; the first cycle funds it."
         row = data.value.row(-1, named=True)
         capital = float(row["capital"])
         gain = float(row["nav"]) / capital - 1
-        beside = f"equal weight {formats.percent(row['equal_weight'] / capital - 1, signed=True)}"
-        if row["benchmark"] is not None:
-            beside += f", benchmark {formats.percent(row['benchmark'] / capital - 1, signed=True)}"
+        tracks = read_tracks(Span(data.value, None, data.value))[1:]
+        beside = ", ".join(f"{track.name} {formats.percent(track.total, signed=True)}" for track in tracks)
         return (
             f"{formats.money(row['nav'])} at {row['session']}: {formats.percent(gain, signed=True)} since the start "
             f"({beside}); {formats.percent(row['drawdown'], 1)} below the peak. "
@@ -105,10 +107,12 @@ class BookPage(Page[BookData]):
     def summary(self, data: BookData) -> tuple[Line, ...]:
         """Where the value comes from, and what it would be at the last snapshot."""
         marked = mark_notes(data.mark) if data.mark else ()
-        return (*marked, *value_sources(data.value.row(-1, named=True))) if data.value.height else ()
+        if data.value.is_empty():
+            return ()
+        return (*marked, *value_sources(data.value.row(-1, named=True)), *ladder_notes(data.value))
 
     def overview(self, data: BookData) -> tuple[Chart, ...]:
-        """The book beside both baselines, with its drawdown."""
+        """The book beside what it is compared with, with its drawdown."""
         return equity_charts(data.value)
 
 
@@ -125,18 +129,17 @@ def _mark(view: LakeView, nav: Decimal, held: pl.DataFrame) -> SnapshotMark | No
 
 
 def equity_charts(value: pl.DataFrame) -> tuple[Chart, ...]:
-    """The book's way beside equal weight and the benchmark, with its drawdown below."""
+    """The book's way beside top-k, equal weight and the benchmark, with its drawdown below."""
     if value.height < 2:
         return ()
     xs = tuple(float(number) for number in range(value.height))
     days = value["session"].to_list()
     nav = tuple(float(amount) for amount in value["nav"])
     fallen = tuple(-fall for fall in value["drawdown"].to_list())
-    lines = [Curve(xs, nav, "own"), Curve(xs, tuple(value["equal_weight"].to_list()), "other", dotted=True)]
-    legend = [("⠒", "own", "book"), ("⠤", "other", "equal weight")]
-    if value["benchmark"].null_count() < value.height:
-        lines.append(Curve(xs, tuple(value["benchmark"].to_list()), "benchmark", dotted=True))
-        legend.append(("⠤", "benchmark", "benchmark"))
+    lines, legend = [Curve(xs, nav, "own")], [("⠒", "own", "book")]
+    for track in read_tracks(Span(value, None, value))[1:]:
+        lines.append(Curve(xs, track.levels[1:], _INKS[track.name], dotted=True))
+        legend.append(("⠤", _INKS[track.name], track.name))
     step = max(len(days) // 4, 1)
     ticks = tuple((float(number), f"{days[number]:%b %d}") for number in range(0, len(days), step))
     below = Band(xs, fallen, (0.0,) * len(xs), 2)
@@ -199,6 +202,14 @@ def value_sources(row: Row) -> tuple[Line, ...]:
     costs = row["commission"] + row["spread_cost"] + row["impact_cost"]
     lines.append(fact("costs so far", formats.money(costs)))
     return tuple(lines)
+
+
+def ladder_notes(value: pl.DataFrame) -> tuple[Line, ...]:
+    """What the same money would be in each reference, after costs where they were charged."""
+    span = Span(value, None, value)
+    tracks = (*read_tracks(span)[1:], read_cash(span))
+    worth = ((track.name, float(span.start_value) * (1 + track.total)) for track in reversed(tracks))
+    return (heading("the same money in"), *(fact(name, formats.money(amount), right=14) for name, amount in worth))
 
 
 def mark_notes(mark: SnapshotMark) -> tuple[Line, ...]:

@@ -22,10 +22,11 @@ from pipeline.market.sessions import Sessions
 from pipeline.models.registry import find_champion
 from pipeline.reading.report.closed_trades import ClosedTrade, best_and_worst
 from pipeline.reading.report.forecast_quality import ForecastQuality, measure_forecasts
+from pipeline.reading.report.ladder import Rung, build_ladder
 from pipeline.reading.report.next_steps import NextStep, suggest_steps
 from pipeline.reading.report.refusals import PlanFacts, read_plans
 from pipeline.reading.report.span import Span, read_span
-from pipeline.reading.report.tracks import Track, read_tracks
+from pipeline.reading.report.tracks import Track, read_cash, read_tracks
 from pipeline.reading.results.summary import LedgerFacts, ledger_facts
 from pipeline.trading.review.performance import sharpe
 
@@ -68,7 +69,9 @@ class SpanSummary:
     sessions: int
     book: BookFacts
     baselines: dict[str, float]
-    """Equal weight, and the benchmark where there is one -> its total return over the same sessions."""
+    """What the book is compared with, where there is it -> its total return over the same sessions."""
+    ladder: tuple[Rung, ...]
+    """The same and cash below it, the book above, each with its risk and costs."""
     quality: ForecastQuality
     plans: PlanFacts
     best: tuple[ClosedTrade, ...]
@@ -82,7 +85,7 @@ class SpanSummary:
         """The same for a script, with what is said in words and without what is only drawn."""
         told = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "tracks"}
         told |= {name: asdict(told[name]) for name in ("book", "plans", "ledger")}
-        told |= {name: [asdict(one) for one in told[name]] for name in ("best", "worst", "next_steps")}
+        told |= {name: [asdict(one) for one in told[name]] for name in ("ladder", "best", "worst", "next_steps")}
         told["quality"] = self.quality.as_dict()
         told["ledger"] |= {"balances": self.ledger.balances, "sentence": self.ledger.sentence}
         return told
@@ -110,7 +113,7 @@ def summarize_span(
         NoSuchError: if the book has no session there.
     """
     span = read_span(lake, first, last)
-    tracks = read_tracks(span)
+    tracks, per_year = read_tracks(span), sessions_per_year(calendar, span.last)
     fills = lake.read(EXECUTED_TRADES, since=span.first, until=span.last, columns=("shares",))
     best, worst = best_and_worst(lake.read(TRADE_REFLECTIONS, since=span.first, until=span.last), trades)
     quality = read_quality(lake, settings, span)
@@ -120,8 +123,9 @@ def summarize_span(
         first=span.first,
         last=span.last,
         sessions=len(span.sessions),
-        book=_book(span, tracks[0], settings.currency, sessions_per_year(calendar, span.last)),
+        book=_book(span, tracks[0], settings.currency, per_year),
         baselines={track.name: track.total for track in tracks[1:]},
+        ladder=build_ladder(tracks, read_cash(span), span.start_value, per_year),
         quality=quality,
         plans=plans,
         best=best,

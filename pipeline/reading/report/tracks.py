@@ -1,4 +1,4 @@
-"""The way of the book, of equal weight and of the benchmark through a span of sessions, beside one another."""
+"""The way of the book and of what it is compared with through a span of sessions, beside one another."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ class Track:
     """What it was worth, in currency: before the first session and after each, n + 1 values."""
     returns: tuple[float, ...]
     """Its return in each session, as fractions; what the book learned later of past value is in none of them."""
+    costs: float | None = None
+    """What it paid for trades in these sessions, in currency; None where its trades are charged nothing."""
 
     @property
     def total(self) -> float:
@@ -43,20 +45,44 @@ class Track:
         return -min(self.drawdowns)
 
 
-BOOK, EQUAL_WEIGHT, BENCHMARK = "book", "equal weight", "benchmark"
+BOOK, TOP_K, EQUAL_WEIGHT, BENCHMARK, CASH = "book", "top-k dropout", "equal weight", "benchmark", "cash"
+_COLUMNS: dict[str, tuple[tuple[str, str | None], ...]] = {
+    TOP_K: (("top_k", "top_k_cost"),),
+    EQUAL_WEIGHT: (("equal_weight_net", "equal_weight_net_cost"), ("equal_weight", None)),
+    BENCHMARK: (("benchmark_net", "benchmark_net_cost"), ("benchmark", None)),
+}
+"""What the book is compared with -> the columns of its level and of the costs in it; where earlier programs wrote none,
+of its level without costs."""
 
 
 def read_tracks(span: Span) -> tuple[Track, ...]:
-    """The book first, then equal weight, then the benchmark where there is one in every session."""
+    """The book first, then each reference that there is in every session, after costs where they were charged."""
     capital = float(span.value["capital"][0])
-    before = span.before or {"nav": capital, "equal_weight": capital, "benchmark": capital}
-    nav = (float(before["nav"]), *(float(value) for value in span.value["nav"]))
-    tracks = [Track(BOOK, nav, tuple(span.value["session_return"].to_list()))]
-    for name, column in ((EQUAL_WEIGHT, "equal_weight"), (BENCHMARK, "benchmark")):
-        levels = (before[column], *span.value[column].to_list())
-        if None not in levels:
-            tracks.append(Track(name, levels, tuple(change(*pair) for pair in pairwise(levels))))
+    start = float((span.before or {"nav": capital})["nav"])
+    nav = (start, *(float(value) for value in span.value["nav"]))
+    paid = sum(float(span.paid(name)) for name in ("commission", "spread_cost", "impact_cost"))
+    tracks = [Track(BOOK, nav, tuple(span.value["session_return"].to_list()), paid)]
+    for name, columns in _COLUMNS.items():
+        found = (_read(span, name, level, cost, capital) for level, cost in columns)
+        tracks += [track for track in found if track is not None][:1]
     return tuple(tracks)
+
+
+def read_cash(span: Span) -> Track:
+    """The same money left in cash."""
+    capital = float(span.value["capital"][0])
+    return _read(span, CASH, "cash_alone", None, capital) or Track(
+        CASH, (1.0,) * (span.value.height + 1), (0.0,) * span.value.height, 0.0
+    )
+
+
+def _read(span: Span, name: str, level: str, cost: str | None, capital: float) -> Track | None:
+    before = span.before[level] if span.before else capital
+    levels = (before, *span.value[level].to_list())
+    if None in levels:
+        return None
+    costs = None if cost is None else span.value[cost][-1] - (span.before[cost] if span.before else 0.0)
+    return Track(name, levels, tuple(change(*pair) for pair in pairwise(levels)), costs)
 
 
 def change(earlier: float, later: float) -> float:

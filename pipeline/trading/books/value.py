@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
-from math import fsum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -15,6 +14,7 @@ from lake.tables.market import CORPORATE_ACTIONS, FX_RATES, INSTRUMENTS, MARKET_
 from lake.tables.trading import EXECUTED_TRADES
 from pipeline.engine.stage import Moment, Read, Stage, cut_to_recent
 from pipeline.trading.baselines.chained_returns import ChainedLevels, chain_levels
+from pipeline.trading.baselines.levels import charge_baselines, sum_baselines
 from pipeline.trading.books.actions import ACTION_COLUMNS, select_actions, select_concerning
 from pipeline.trading.books.book import Book, fold
 from pipeline.trading.books.differences import compare, describe
@@ -54,6 +54,8 @@ class _Before(NamedTuple):
     equal_weight: float
     benchmark: float | None
     equal_weight_cost: float
+    row: dict[str, Any] | None = None
+    """All of it; None at the first session."""
 
 
 class _Checked(NamedTuple):
@@ -122,7 +124,7 @@ def value(
         "turnover": sum_cents(trades, "gross") / nav if nav else 0.0,
         "session_return": nav / start - 1 if start else 0.0,
         "drawdown": 1 - nav / peak if peak else 0.0,
-        **_compare(baseline_holdings, *market, before, moment, params.baselines),
+        **_compare(baseline_holdings, *market, before, moment, params),
         "difference": checked.difference,
     }
     return pl.DataFrame([row], schema=PORTFOLIO_VALUE.schema)
@@ -217,7 +219,7 @@ def _before(portfolio_value: pl.DataFrame, book: Book) -> _Before:
     first = portfolio_value["session"].to_list()[0]
     market = {name: last[name] for name in ("equal_weight", "benchmark")}
     cost = last["equal_weight_cost"] or 0.0
-    return _Before(session=last["session"], first=first, **money, **market, equal_weight_cost=cost)
+    return _Before(session=last["session"], first=first, **money, **market, equal_weight_cost=cost, row=last)
 
 
 def _compare(
@@ -228,30 +230,21 @@ def _compare(
     instruments: pl.DataFrame,
     before: _Before,
     moment: Moment,
-    baselines: int,
+    params: TradingParams,
 ) -> dict[str, float | None]:
-    """What the same capital is worth in equal weight and in the benchmark."""
-    if baselines == 2:
-        return _sum_baselines(baseline_holdings, before, moment.session)
+    """What the same capital is worth in what the book is compared with."""
+    if params.baselines > 1:
+        held = sum_baselines(baseline_holdings, before.equal_weight_cost, moment.session)
+        if params.baselines == 2:
+            return held
+        capital = before.capital / 100
+        return held | charge_baselines(baseline_holdings, before.row, capital, params.cash_interest, moment.session)
     recent = (
         cut_to_recent(market_prices, "session", LOOKBACK, moment),
         cut_to_recent(corporate_actions, "ex_date", LOOKBACK, moment),
     )
     levels, funded = ChainedLevels(before.equal_weight, before.benchmark), before.session is None
     return chain_levels(*recent, ticker_universe, instruments, levels, moment, funded=funded)._asdict()
-
-
-def _sum_baselines(baseline_holdings: pl.DataFrame, before: _Before, session: date) -> dict[str, float | None]:
-    """The baselines' value after the session, and how much equal weight trades."""
-    today = baseline_holdings.filter(pl.col("session") == session)
-    equal_weight, benchmark = (today.filter(pl.col("portfolio") == name) for name in ("equal_weight", "benchmark"))
-    worth = fsum(equal_weight["value"])
-    return {
-        "equal_weight": worth,
-        "benchmark": fsum(benchmark["value"]) if benchmark.height else None,
-        "equal_weight_turnover": fsum(equal_weight["traded"].abs()) / worth if worth else 0.0,
-        "equal_weight_cost": before.equal_weight_cost + fsum(equal_weight["cost"]),
-    }
 
 
 def _sessions_to_check(frames: Mapping[str, pl.DataFrame], moment: Moment) -> list[Span]:

@@ -13,16 +13,16 @@ from pipeline.trading.currencies.session_rates import SessionRates
 AMOUNTS = ("amount", "cash")
 
 
-def convert_closes(market_prices: pl.DataFrame, rates: SessionRates) -> pl.DataFrame:
-    """Return the bars with closes in the book's currency, each at the rate of its session.
+def convert_bars(market_prices: pl.DataFrame, rates: SessionRates) -> pl.DataFrame:
+    """Return the bars with opens and closes in the book's currency, each at the rate of its session.
 
     Args:
-        market_prices: with ticker, session and close; a foreign bar before any rate is left out.
+        market_prices: with ticker, session, open and close; a foreign bar before any rate is left out.
         rates: which names are foreign, and the rates.
     """
     if market_prices["ticker"].is_in(sorted({*rates.currencies, *rates.changes})).any():
         factors = _find_factors(market_prices["ticker"], market_prices["session"].to_list(), rates)
-        return market_prices.with_columns(pl.col("close") * factors).filter(factors.is_not_null())
+        return market_prices.with_columns(pl.col("open", "close") * factors).filter(factors.is_not_null())
     return market_prices
 
 

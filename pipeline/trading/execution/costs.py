@@ -27,7 +27,7 @@ class Fill:
     """Shares x price in hundredths of what the name is quoted in."""
 
 
-def impact_fraction(shares: int, median_volume: float | None, volatility: float | None, costs: Costs) -> float:
+def impact_fraction(shares: float, median_volume: float | None, volatility: float | None, costs: Costs) -> float:
     """Return the price move an order causes, as a fraction: Y x volatility x sqrt(shares / daily volume).
 
     The square-root law of Almgren, Thum, Hauptmann and Li (2005), "Direct estimation of equity market impact", and

@@ -188,6 +188,10 @@ def _value(session: date, nav: str) -> Row:
         "session": session,
         "equal_weight": 1_004_000.0,
         "benchmark": 1_002_000.0,
+        "cash_alone": 1_000_000.0,
+        "equal_weight_net": 1_003_000.0,
+        "benchmark_net": 1_001_500.0,
+        "top_k": 1_006_000.0,
         "drawdown": 0.0,
     }
 

@@ -28,7 +28,7 @@ ANSWERS = (
     ["Who forecasts what", "naive", "ACME beats estimates", "realised   +2.00 %"],
     ["5 sessions better than naive (+2.0 % quantile skill)", "80 % intervals held 79 % over 5 sessions"],
     ["1 order (buy ACME), 1 refused, most often by cost awareness (1)", "0.21 %"],
-    ["1,010,000.00 at 2022-03-01: +1.00 %", "equal weight +0.40 %", "balances to the cent"],
+    ["1,010,000.00 at 2022-03-01: +1.00 %", "equal weight +0.30 %", "balances to the cent"],
     ["1 insight (1 measured); 1 helped, 0 hurt", "champion m-1", "forecasts are too low"],
     ["Next: ", "cycle", "nothing overdue", "No daemon is running"],
 )

@@ -21,6 +21,16 @@ RETURNS = (0.0, 0.1, -0.1, 0.0, 0.05)
 EQUAL_WEIGHT = (1000.0, 1010.0, 1020.0, 1030.0, 1040.0)
 COSTS = ("0.00", "1.00", "3.00", "3.00", "4.50")
 """Commission paid so far."""
+CHARGED = (
+    "cash_alone",
+    "equal_weight_net",
+    "equal_weight_net_cost",
+    "benchmark_net",
+    "benchmark_net_cost",
+    "top_k",
+    "top_k_cost",
+)
+"""Columns that earlier programs did not write."""
 
 
 def value_rows(**changed: Any) -> list[dict[str, Any]]:
@@ -34,6 +44,7 @@ def value_rows(**changed: Any) -> list[dict[str, Any]]:
             "session_return": gain,
             "equal_weight": level,
             "benchmark": None,
+            **dict.fromkeys(CHARGED),
             "commission": Decimal(paid),
             "exposure": 0.5,
             "turnover": 0.1,

@@ -125,6 +125,20 @@ def test_a11_a_split_makes_no_profit() -> None:
     assert given.book.positions["AAA"].shares == 200
 
 
+@pytest.mark.parametrize(("new", "old", "left"), [(1, 7, 14), (2, 1, 200), (3, 2, 150)])
+def test_a12_a_sale_of_everything_on_a_split_day_leaves_no_short_and_no_share(new: int, old: int, left: int) -> None:
+    """The book is long only: what A12 asks of shorts is asked of the sale that would make one."""
+    given = holding_100(bar("AAA", DAY2, 100.0 * old / new))
+    given.act(split("AAA", DAY2, new, old))
+    given.order(DAY1, "AAA", "sell", 250)  # more than there is, on the shares of the day before
+    given.settle_to(DAY2)
+    trade = given.trade(f"{DAY2}:AAA:sell")
+    assert (trade["shares"], trade["status"], given.book.positions) == (left, "partial", {})
+    moved = given.rows("ledger_entries").filter(pl.col("account") == "positions").sort("session", "sequence")
+    assert moved["shares"].cum_sum().min() == 0
+    assert given.value(DAY2)["nav"] == Decimal("1000000.00")
+
+
 def test_a13_a_fraction_is_paid_out_at_the_new_price_with_its_part_of_the_cost() -> None:
     given = holding_100(bar("AAA", DAY2, 700.0))
     given.act(split("AAA", DAY2, 1, 7))
