@@ -46,7 +46,11 @@ def test_money_is_that_of_the_first_and_last_rows(report: Report, value: pl.Data
     book, navs = report.summary.book, value["nav"].to_list()
     assert (book.start_value, book.value) == (navs[0], navs[-1])
     assert book.total_return == pytest.approx(float(navs[-1] / navs[0]) - 1, abs=1e-12)
-    for name, column in (("equal weight", "equal_weight"), ("benchmark", "benchmark")):
+    for name, column in (
+        ("equal weight", "equal_weight_net"),
+        ("benchmark", "benchmark_net"),
+        ("top-k dropout", "top_k"),
+    ):
         assert report.summary.baselines[name] == pytest.approx(value[column][-1] / value[column][0] - 1, abs=1e-12)
     spent = [value[name][-1] - value[name][0] for name in ("commission", "spread_cost", "impact_cost")]
     assert book.costs == sum(spent, Decimal(0))

@@ -81,8 +81,10 @@ def test_a_replay_and_cycles_up_to_a_day_end_with_what_came_of_them(
     assert replayed["summary"]["book"]["value"] == str(value["nav"][-1])
     assert replayed["summary"]["book"]["start_value"] == str(value["nav"][-2])
     assert replayed["summary"]["baselines"]["equal weight"] == pytest.approx(
-        value["equal_weight"][-1] / value["equal_weight"][-2] - 1
+        value["equal_weight_net"][-1] / value["equal_weight_net"][-2] - 1
     )
+    rungs = [rung["name"] for rung in replayed["summary"]["ladder"]]
+    assert rungs == ["cash", "benchmark", "equal weight", "top-k dropout", "book"]
 
 
 def test_the_end_of_a_replay_is_told_in_words(demo: Path, capsys: pytest.CaptureFixture[str]) -> None:
