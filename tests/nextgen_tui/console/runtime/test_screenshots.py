@@ -43,6 +43,6 @@ def test_every_screen_looks_as_it_did(
         for name, drawn in taken.items():
             (folder / name).write_text(drawn, encoding="utf-8")
     kept = {path.name: picture(path) for path in folder.glob("*.svg")}
-    assert sorted(kept) == sorted(taken) == [f"{page.number}-{page.name.lower()}.svg" for page in PAGES]
+    assert sorted(kept) == sorted(taken) == sorted(f"{page.number}-{page.name.lower()}.svg" for page in PAGES)
     changed = [name for name in taken if taken[name] != kept[name]]
     assert not changed, f"{changed} look different: see {tmp_path / 'pictures'}; {ACCEPT}=1 keeps them"
