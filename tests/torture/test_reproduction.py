@@ -76,8 +76,7 @@ def done(lake: Lake) -> list[str]:
     return ids
 
 
-@pytest.mark.cold
-def test_runs_reproduce_in_fresh_processes_after_upkeep_ageing_and_restoring(copy: Copy, tmp_path: Path) -> None:
+def test_runs_reproduce_in_other_processes_after_upkeep_ageing_and_restoring(copy: Copy, tmp_path: Path) -> None:
     lake = through_the_years(copy(), tmp_path, every=False)
     ids = done(lake)
     compactions = [one for one in ids if one.startswith("compact-")]

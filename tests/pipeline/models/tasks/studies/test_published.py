@@ -55,7 +55,7 @@ def test_a_planted_study_is_learned_and_told(planted: tuple[Path, Path], capsys:
 
 def test_a_study_without_a_rule_is_not_learned(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files = studies.write(tmp_path, studies.prices(certainty=0.5))
-    found = figures(run(files, capsys, *QUICK, "--seeds", "2", "--epochs", "40"))
+    found = figures(run(files, capsys, *QUICK, "--seeds", "2", "--epochs", "25"))
     assert max(found["lstm"], found["alstm"], found["ridge line"]) < 58, "some 600 test examples: 4 standard errors"
 
 
