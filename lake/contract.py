@@ -52,6 +52,14 @@ class Column:
     refers_until: str | None = None
     """Where the row rests on a span of sessions, of which this column has the first: the column with the last."""
 
+    recalls: str = ""
+    """"table.column" of earlier rows that this one remembers, in a loop that learns from itself: a walk back names
+    them and goes no further, since behind them lies an earlier turn of the same loop."""
+
+    def recall(self, target: str) -> Column:
+        """The same column, remembering earlier rows with its value in that column ("table.column")."""
+        return replace(self, recalls=target)
+
     def refer_to(self, *targets: str, until: str | None = None) -> Column:
         """The same column, referring to these columns ("table.column") of other tables; see `refers`."""
         return replace(self, refers=targets, refers_until=until)
@@ -194,6 +202,12 @@ class Table:
             for names in product(*columns.values())
         ]
         return tuple(sorted(found, key=lambda reference: not self._has_id(reference)))
+
+    @cached_property
+    def recollections(self) -> tuple[Reference, ...]:
+        """The earlier rows that rows of this table remember."""
+        told = [(column.recalls.partition("."), name) for name, column in self.columns.items() if column.recalls]
+        return tuple(Reference(table, {there: name}) for (table, _, there), name in told)
 
     def _make_reference(self, table: str, columns: dict[str, str]) -> Reference:
         spans = [(name, until) for name in columns.values() if (until := self.columns[name].refers_until) is not None]

@@ -177,6 +177,10 @@ class _Walk:
                 hop.not_followed[reference.table] = left
             for one in found.tail(self.breadth).iter_rows(named=True):
                 self.visit(TABLES[reference.table], one, hop.depth + 1)
+        for reference in table.recollections if hop.depth != self.depth else ():
+            for one in read_sources(self.lake, row, reference).tail(self.breadth).iter_rows(named=True):
+                if self._enter(TABLES[reference.table], one):
+                    self._list(TABLES[reference.table], one, hop.depth + 1)
 
     def _read_inputs(self, run_id: str) -> dict[str, int]:
         if run_id not in self._inputs:

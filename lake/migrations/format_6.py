@@ -2,6 +2,9 @@
 
 Older rows have null in all of it: a book then held nothing but names in its own currency. A write-off says at which
 fraction of the last close it is, where an older one stays at its amount, and an action how sure it is. A model keeps
+how its training rows lay, and a forecast how strange its inputs are to them, which lessons it used and by what traits
+its error is told apart: of older ones it is not known. A lesson has a control arm, and what it gained beside it. Past
+runs are compared over the columns they wrote, so they come out as before.
 how its training rows lay, and a forecast how strange its inputs are to them: of older models it is not known. What the
 book is compared with has its costs taken from it: older rows compare without. Past runs are compared over the columns
 they wrote, so they come out as before.
@@ -48,4 +51,22 @@ STEPS: tuple[Step, ...] = (
     AddColumn("predictions", "distance"),
     AddColumn("predictions", "strangeness"),
     AddColumn("predictions", "strange_features"),
+    AddColumn("predictions", "lessons"),
+    AddColumn("predictions", "traits"),
+    AddColumn("prediction_accuracy", "lessons"),
+    AddColumn("prediction_accuracy", "traits"),
+    AddColumn("bias_flags", "level"),
+    AddColumn("bias_flags", "hypothesis_id"),
+    AddColumn("bias_flags", "insight_id"),
+    AddColumn("bias_flags", "arm"),
+    AddColumn("bias_flags", "control_n"),
+    AddColumn("bias_flags", "gain"),
+    AddColumn("bias_flags", "gain_low"),
+    AddColumn("bias_flags", "gain_high"),
+    AddColumn("learning_insights", "hypothesis_id"),
+    AddColumn("learning_insights", "readers"),
+    AddColumn("learning_insights", "control_n"),
+    AddColumn("learning_insights", "gain"),
+    AddColumn("learning_insights", "gain_low"),
+    AddColumn("learning_insights", "gain_high"),
 )

@@ -55,7 +55,7 @@ def collect_tables(modules: tuple[ModuleType, ...]) -> dict[str, Table]:
 def _check_references(table: Table, tables: dict[str, Table]) -> None:
     """Every reference leads to a column of the same type, and a table without any says why."""
     for name, column in table.columns.items():
-        for target in column.refers:
+        for target in (*column.refers, *filter(None, [column.recalls])):
             other, _, there = target.partition(".")
             if other not in tables or there not in tables[other].columns:
                 raise TypeError(f"{table.name}.{name} refers to {target!r}, which does not exist; correct its `refers`")

@@ -6,8 +6,10 @@ from lake.contract import Column, Rule, Table
 from lake.tables.predictions import PREDICTION_ID
 from lake.tables.vocabulary import HORIZON, MODEL_ID, SESSION, TICKER, count, day, flag, number, text
 
-SCOPE = Column(pl.String(), "name", "what the slice is cut by", pattern="all|sector|ticker|model|regime")
-SLICE = text("the slice: a sector, a ticker, a model, or 'all'", unit="name", max_length=80)
+SCOPE = Column(pl.String(), "name", "what the slice is cut by", pattern="all|sector|ticker|model|regime|trait|pair")
+SLICE = text(
+    "the slice: a sector, a ticker, a model, traits as forecasts name them, or 'all'", unit="name", max_length=80
+)
 
 PREDICTION_ACCURACY = Table(
     name="prediction_accuracy",
@@ -46,6 +48,10 @@ PREDICTION_ACCURACY = Table(
             nullable=True,
         ),
         "bias_adjustment": number("fraction", "the bias adjustment that was applied, as subtracted"),
+        "lessons": Column(pl.List(pl.String()), "ids", "the insights whose lessons it used", nullable=True),
+        "traits": Column(
+            pl.List(pl.String()), "kind:value", "what the forecast is like, as it says itself", nullable=True
+        ),
     },
     rules={
         "scored when it has matured": Rule(pl.col("target_session") <= pl.col("session"), "wait for the target session")
@@ -201,17 +207,47 @@ BIAS_FLAGS = Table(
         ),
         "standard_error": number("fraction", "its standard error, overlap and common moves allowed for"),
         "t": number("ratio", "mean error over standard error"),
-        "p_value": number("probability", "two-sided; adjusted for the number of slices tested"),
+        "p_value": number(
+            "probability",
+            "two-sided; where there is no level, adjusted for the number of slices tested",
+        ),
+        "level": number(
+            "probability",
+            "what each look at the hypothesis was granted when it was registered; null in earlier programs' rows",
+            nullable=True,
+        ),
         "n": count("forecasts", "forecasts tested"),
-        "adjusted_n": count("forecasts", "those of them that were made with an adjustment of this slice"),
+        "adjusted_n": count("forecasts", "scored forecasts that were made with this slice's adjustment"),
         "adjusted_error": number(
             "fraction",
             "mean of realised less forecast over those: what is left with the adjustment",
             nullable=True,
         ),
-        "unadjusted_error": number("fraction", "the same had nothing been adjusted", nullable=True),
+        "unadjusted_error": number(
+            "fraction",
+            "the same of the control arm, which was left alone; without one, the same had nothing been adjusted",
+            nullable=True,
+        ),
         "active": flag("significant: the next forecasts are adjusted"),
         "adjustment": number("fraction", "what the next forecasts add to their point; 0 unless active"),
+        "hypothesis_id": text("the hypothesis that was registered", unit="id", nullable=True, max_length=160).refer_to(
+            "hypotheses.hypothesis_id"
+        ),
+        "insight_id": text("the lesson that the adjustment is, while active", unit="id", nullable=True, max_length=160),
+        "arm": Column(
+            pl.String(),
+            "name",
+            "whom the lesson leaves alone, to be measured against: half of the tickers (and a part of their hash), half"
+            " of the weeks, or nobody",
+            nullable=True,
+            pattern=r"ticker \d+|week|all",
+        ),
+        "control_n": count("forecasts", "scored forecasts of the control arm", nullable=True),
+        "gain": number(
+            "pinball loss / sigma", "by how much the adjusted arm's loss lies below the control arm's", nullable=True
+        ),
+        "gain_low": number("pinball loss / sigma", "lower end of its interval: 95 % over all looks", nullable=True),
+        "gain_high": number("pinball loss / sigma", "upper end", nullable=True),
     },
 )
 
@@ -238,6 +274,46 @@ RETRAIN_CANDIDATES = Table(
         "threshold": number("see reason", "the level it is compared with"),
         "due": flag("the statistic is beyond the threshold"),
         "evidence": text("the same as a sentence", max_length=500),
+    },
+)
+
+HYPOTHESES = Table(
+    name="hypotheses",
+    domain="feedback",
+    doc="Every hypothesis on forecasts' errors: registered before it is tested, looked at as planned, kept or dropped.",
+    key=("hypothesis_id", "session"),
+    mode="append",
+    owner="hypotheses",
+    clock="session",
+    columns={
+        "hypothesis_id": text("scope, slice, horizon, and the session it was registered at", unit="id", max_length=160),
+        "session": Column(pl.Date(), "exchange date", "the session of this step").refer_to(
+            "prediction_accuracy.session"
+        ),
+        "registered": day("when it was registered: scores from this session on test it, earlier ones never"),
+        "scope": SCOPE,
+        "slice": SLICE,
+        "horizon": HORIZON,
+        "status": Column(
+            pl.String(),
+            "name",
+            "registered; looked at and still open; confirmed: acted on; dropped at its last look; ended: a confirmed"
+            " one that no longer holds",
+            pattern="registered|looked|confirmed|dropped|ended",
+        ),
+        "statement": text("what is believed", max_length=300),
+        "reason": text("why it was proposed", max_length=300),
+        "criterion": text("when it is confirmed and when it is dropped, as written down beforehand", max_length=300),
+        "family": text("the hypotheses that share a false discovery rate", unit="name", max_length=20),
+        "number": count("place", "1 for the family's first hypothesis ever"),
+        "level": number("probability", "of calling it true by chance, granted when it was registered"),
+        "looks": Column(pl.List(pl.Int64()), "sessions", "after how many scored sessions it is looked at"),
+        "scored": count("sessions", "scored sessions since it was registered"),
+        "mean_error": number("fraction", "mean of realised less unadjusted forecast over these", nullable=True),
+        "standard_error": number("fraction", "its standard error", nullable=True),
+        "p_value": number(
+            "probability", "of a mean this far out by chance; each look has a third of the level", nullable=True
+        ),
     },
 )
 
@@ -271,7 +347,25 @@ LEARNING_INSIGHTS = Table(
             "loss above the naive forecast's, by kind",
         ),
         "after": number("fraction", "the same error since the action", nullable=True),
-        "effect": Column(pl.String(), "name", "what the action did", pattern="pending|helped|no effect|hurt"),
+        "effect": Column(
+            pl.String(),
+            "name",
+            "what the action did: on trial until it is known; expired where it ended before that. Pending stands in"
+            " rows of earlier programs alone",
+            pattern="pending|on trial|helped|no effect|hurt|expired",
+        ),
         "n": count("forecasts", "forecasts measured since the action"),
+        "hypothesis_id": text(
+            "the registered hypothesis, of a bias", unit="id", nullable=True, max_length=160
+        ).refer_to("hypotheses.hypothesis_id"),
+        "control_n": count("forecasts", "forecasts of the control arm", nullable=True),
+        "gain": number(
+            "pinball loss / sigma",
+            "by how much the loss of forecasts with it lies below the control arm's",
+            nullable=True,
+        ),
+        "gain_low": number("pinball loss / sigma", "lower end of its interval: 95 % over all looks", nullable=True),
+        "gain_high": number("pinball loss / sigma", "upper end", nullable=True),
+        "readers": text("who has read it so far: which stage, how many forecasts", nullable=True, max_length=300),
     },
 )

@@ -82,6 +82,20 @@ PREDICTIONS = Table(
             nullable=True,
         ),
         "bias_adjustment": number("fraction", "subtracted from the raw point because of measured bias"),
+        "lessons": Column(
+            pl.List(pl.String()),
+            "ids",
+            "the insights whose lessons are in that adjustment; not those whose control arm the forecast is in;"
+            " null in forecasts of programs that did not name them",
+            nullable=True,
+        ).recall("learning_insights.insight_id"),
+        "traits": Column(
+            pl.List(pl.String()),
+            "kind:value",
+            "what the forecast is like, by which errors are told apart: sector, confidence, news, regime, strange,"
+            " weekday; null as above",
+            nullable=True,
+        ),
         "interval_scale": number("factor", "widening or narrowing learned from realised coverage"),
         "distance": number(
             "deviations",

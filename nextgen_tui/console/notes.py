@@ -57,7 +57,7 @@ def note(words: object, style: Style = "", max_length: int = 400) -> Line:
 
 def describe_slice(scope: str, part: str) -> str:
     """Which forecasts a measure is about."""
-    return "all tickers" if scope == "all" else f"{scope} {part}"
+    return "all tickers" if scope == "all" else part if scope in ("trait", "pair") else f"{scope} {part}"
 
 
 def heading(words: str) -> Line:

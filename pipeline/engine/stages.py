@@ -19,6 +19,7 @@ from pipeline.feedback import (
     validation_events,
 )
 from pipeline.feedback.drift import feature_drift
+from pipeline.feedback.learning import register
 from pipeline.health import report
 from pipeline.ingestion import quarantine
 from pipeline.ingestion.actions import corporate_actions
@@ -70,6 +71,7 @@ SCORE = (
     validation_events.STAGE,
     daily_scores.STAGE,
     metrics.STAGE,
+    register.STAGE,
     bias.STAGE,
     retrain_candidates.STAGE,
     insights.STAGE,

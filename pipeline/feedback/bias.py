@@ -9,9 +9,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from lake.tables.feedback import BIAS_FLAGS, LEARNING_INSIGHTS, PREDICTION_ACCURACY
+from lake.tables.feedback import BIAS_FLAGS, HYPOTHESES, LEARNING_INSIGHTS, PREDICTION_ACCURACY
 from lake.tables.market import CORPORATE_ACTIONS
-from pipeline.engine.stage import Moment, Read, Stage
+from pipeline.engine.stage import Moment, Read, Stage, cut_to_recent
+from pipeline.feedback.learning.evidence import COLUMNS, LOOKBACK
+from pipeline.feedback.learning.lessons import flag_biases
 from pipeline.feedback.params import BiasParams, FeedbackParams
 from pipeline.feedback.signed_errors import NestedErrors, nest_errors
 from pipeline.feedback.statistics import MeanTest, false_discovery_rates, mean_test
@@ -22,10 +24,10 @@ from pipeline.market.sessions import Sessions
 Floats = NDArray[np.float64]
 Key = tuple[str, str, int]
 """Scope, slice, horizon."""
-WINDOW = BiasParams().window
-"""Sessions read; a configured window can be shorter, not longer."""
-ACTED_ON = 100
-"""Sessions of earlier flags read: the window, the longest horizon, and some sessions without a run."""
+ACTED_ON = 120
+"""Sessions of earlier flags read: those whose forecasts' scores are read."""
+QUARANTINE = 120
+"""Sessions of insights read: those that bar a slice, and the verdicts on lessons that still act."""
 
 
 @dataclass(frozen=True)
@@ -43,16 +45,42 @@ def bias(
     prediction_accuracy: pl.DataFrame,
     bias_flags: pl.DataFrame,
     learning_insights: pl.DataFrame,
+    hypotheses: pl.DataFrame,
+    corporate_actions: pl.DataFrame,
+    moment: Moment,
+    params: FeedbackParams,
+) -> pl.DataFrame:
+    """Tell of each hypothesis on one-sided errors how it stands, and what the next forecasts are adjusted by.
+
+    For `moment.session` only (ignores `since`). A renamed ticker's errors and lessons are those of its company.
+    """
+    if params.learning == 2:
+        learned = bias_flags, learning_insights, hypotheses
+        return flag_biases(prediction_accuracy, *learned, corporate_actions, moment, params)
+    return _test_anew(
+        cut_to_recent(prediction_accuracy, "session", BiasParams().window - 1, moment),
+        cut_to_recent(bias_flags, "session", 100, moment).filter(pl.col("active")),
+        cut_to_recent(learning_insights, "session", BiasParams().quarantine, moment),
+        cut_to_recent(corporate_actions, CORPORATE_ACTIONS.clock, 100, moment),
+        moment,
+        params,
+    )
+
+
+def _test_anew(
+    prediction_accuracy: pl.DataFrame,
+    bias_flags: pl.DataFrame,
+    learning_insights: pl.DataFrame,
     corporate_actions: pl.DataFrame,
     moment: Moment,
     params: FeedbackParams,
 ) -> pl.DataFrame:
     """Test the unadjusted errors of all tickers, each sector beyond all, and each ticker beyond its sector.
 
-    A slice becomes active when its false discovery rate is low and its recent sessions bear the adjustment out; it
-    retires itself when either ends, with a wider margin, and stays away for a while after an adjustment there was
-    measured to hurt. Tickers that are neither active nor suspect have no row. A renamed ticker's errors and flags are
-    those of its company. For `moment.session` only (ignores `since`).
+    What runs of earlier programs did, each session anew. A slice becomes active when its false discovery rate is low
+    and its recent sessions bear the adjustment out; it retires itself when either ends, with a wider margin, and stays
+    away for a while after an adjustment there was measured to hurt. Tickers that are neither active nor suspect have no
+    row.
     """
     if params.securities == 2:
         traded = prediction_accuracy.select("ticker", session="made_session")
@@ -183,14 +211,12 @@ STAGE = Stage(
     reads=(
         Read(
             PREDICTION_ACCURACY,
-            lookback=WINDOW - 1,
-            columns=(
-                *("prediction_id", "session", "made_session", "target_session", "ticker", "sector", "horizon"),
-                *("role", "error", "bias_adjustment", "sigma"),
-            ),
+            lookback=LOOKBACK,
+            columns=COLUMNS,
         ),
-        Read(BIAS_FLAGS, lookback=ACTED_ON, upto="previous", where=pl.col("active")),
-        Read(LEARNING_INSIGHTS, lookback=BiasParams().quarantine, upto="previous"),
+        Read(BIAS_FLAGS, lookback=ACTED_ON, upto="previous"),
+        Read(LEARNING_INSIGHTS, lookback=QUARANTINE, upto="previous"),
+        Read(HYPOTHESES, lookback=None),
         Read(CORPORATE_ACTIONS, lookback=ACTED_ON, where=pl.col("kind").is_in(["rename", "delisting"])),
     ),
     writes=BIAS_FLAGS,

@@ -9,15 +9,20 @@ import polars as pl
 from lake.tables.feedback import BIAS_FLAGS, FEEDBACK_METRICS, LEARNING_INSIGHTS, SESSION_SCORES
 from lake.tables.market import CORPORATE_ACTIONS
 from lake.tables.models import MODEL_PROMOTIONS
+from lake.tables.predictions import PREDICTIONS
 from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.feedback.hypotheses import Hypothesis, Key, Row, bias_hypotheses, interval_hypotheses, skill_hypotheses
+from pipeline.feedback.learning.lives import EXPIRED, ON_TRIAL, step_lessons
 from pipeline.feedback.params import FeedbackParams, InsightParams
 from pipeline.market.securities.following import Securities
 from pipeline.market.securities.lessons import keep_slices
 from pipeline.market.sessions import Sessions
+from pipeline.text_format import counted
 
 LOOKBACK = 80
 """Sessions of scores read: enough to evaluate an action on the longest horizon."""
+READ_BY = 120
+"""Sessions of forecasts among which a lesson's readers are counted."""
 
 
 def insights(
@@ -27,26 +32,62 @@ def insights(
     session_scores: pl.DataFrame,
     model_promotions: pl.DataFrame,
     corporate_actions: pl.DataFrame,
+    predictions: pl.DataFrame,
     moment: Moment,
     params: FeedbackParams,
 ) -> pl.DataFrame:
     """Write one row for each insight whose state changes at the session; a quiet session writes none.
 
-    A bias adjustment that was measured to hurt is not renewed: the bias stage reads the verdict and bars the slice
-    for a while, which takes the adjustment out of the next forecasts and retires the insight. An interval scale
-    follows coverage by itself and is only evaluated. One on a ticker is its company's, under any name. For
-    `moment.session` only (ignores `since`).
+    A bias adjustment that was measured to hurt, or to do nothing, is not renewed: the bias stage reads the verdict and
+    bars the slice for a while, which takes the adjustment out of the next forecasts and retires the insight. An
+    interval scale follows coverage by itself and is only evaluated. One on a ticker is its company's, under any name.
+    For `moment.session` only (ignores `since`).
     """
     session, calendar = moment.session, moment.calendar
     live = _live(_follow(learning_insights, corporate_actions, bias_flags, moment, params))
-    hypotheses = [
-        *bias_hypotheses(bias_flags, live, session, calendar, params.insights),
+    own = (
+        [*bias_hypotheses(bias_flags, live, session, calendar, params.insights)]
+        if params.learning == 1
+        else [*step_lessons(bias_flags, _lessons(live), session, calendar, params.insights)]
+    )
+    others = [
         *interval_hypotheses(feedback_metrics, session_scores, live, session, calendar, params.insights),
         *skill_hypotheses(feedback_metrics, model_promotions, live, session),
     ]
-    rows = [_step(one, live.get(one.key), session, calendar, params.insights) for one in hypotheses]
+    rows = [
+        one if isinstance(one, dict) else _step(one, live.get(one.key), session, calendar, params.insights)
+        for one in (*own, *others)
+    ]
     changed = [row for row in rows if row is not None]
+    if params.learning == 2:
+        changed = [_name_end(row) | {"readers": _readers(row, predictions)} for row in changed]
     return pl.DataFrame(changed, schema=LEARNING_INSIGHTS.schema).sort(LEARNING_INSIGHTS.key)
+
+
+def _lessons(live: dict[Key, Row]) -> dict[str, Row]:
+    """The live insights of kind bias by their names."""
+    return {row["insight_id"]: row for key, row in live.items() if key[0] == "bias"}
+
+
+def _name_end(row: Row) -> Row:
+    """No insight waits for a verdict without an end: it is on trial, or has ended before there was one."""
+    if row["effect"] != "pending":
+        return row
+    return row | {"effect": EXPIRED if row["status"] == "retired" else ON_TRIAL}
+
+
+def _readers(row: Row, predictions: pl.DataFrame) -> str:
+    """Who has read a lesson: the forecasts that name it, or the stage that acts on insights of its kind."""
+    if row["kind"] != "bias":
+        return {"interval": "predict: the scale of all intervals", "skill": "retrain_candidates: reasons to train"}[
+            row["kind"]
+        ]
+    used = predictions.filter(pl.col("lessons").list.contains(row["insight_id"]))
+    if used.is_empty():
+        return "nobody yet"
+    days = used["session"].sort()
+    tickers = counted(used["ticker"].n_unique(), "ticker")
+    return f"predict: {counted(len(used), 'forecast')} of {tickers}, made {days[0]} to {days[-1]}"
 
 
 def _follow(
@@ -132,6 +173,13 @@ STAGE = Stage(
         Read(SESSION_SCORES, lookback=LOOKBACK),
         Read(MODEL_PROMOTIONS, lookback=None, upto="previous"),
         Read(CORPORATE_ACTIONS, lookback=None, where=pl.col("kind").is_in(["rename", "delisting"])),
+        Read(
+            PREDICTIONS,
+            lookback=READ_BY,
+            upto="previous",
+            where=pl.col("lessons").list.len() > 0,
+            columns=(*PREDICTIONS.key, "lessons"),
+        ),
     ),
     writes=LEARNING_INSIGHTS,
     params=FeedbackParams(),

@@ -41,6 +41,9 @@ class IntervalParams:
     """The nominal coverage that is made true; the other intervals are scaled alike."""
     half_life: Annotated[float, Field(gt=0, le=1000)] = 8.0
     """Sessions after which a score weighs half: short enough to follow a change of regime within weeks."""
+    min_sigmas: Annotated[float, Field(ge=0, le=1)] = 0.075
+    """Smallest mean error that is confirmed, in the forecasts' own standard deviations: what is smaller costs half a
+    percent of the loss at most."""
     prior_sessions: Annotated[float, Field(gt=0, le=1000)] = 0.5
     """Weight, in sessions, of the prior that the model's own width is right: holds the scale while scores are few."""
     min_sessions: Annotated[int, Field(ge=1, le=250), Formerly("least_sessions")] = 5
@@ -132,6 +135,30 @@ class InsightParams:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LearningParams:
+    """How hypotheses on one-sided errors are tested and what follows from them."""
+
+    false_discovery: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    """Expected share of false ones among all hypotheses ever confirmed: two fifths of it for those on all tickers, a
+    fifth each for sectors, tickers and traits."""
+    scored: Annotated[int, Field(ge=8, le=80)] = 40
+    """Scored sessions over which a hypothesis is tested, at half, three quarters and all of them; four times the
+    horizon, if that is more."""
+    screened: Annotated[int, Field(ge=5, le=80)] = 12
+    """Scored sessions below which no sector, ticker or trait is proposed."""
+    propose: Annotated[float, Field(gt=0, le=1)] = 0.05
+    """Probability that chance brings any of the slices looked over as far out, at which one is proposed (Bonferroni).
+    The scores that it was found in do not count when it is tested."""
+    min_sigmas: Annotated[float, Field(ge=0, le=1)] = 0.075
+    """Smallest mean error that is confirmed, in the forecasts' own standard deviations: what is smaller costs half a
+    percent of the loss at most."""
+    prior_sessions: Annotated[float, Field(ge=0, le=100_000)] = 2_500.0
+    """How many sessions the knowledge weighs that the market as a whole earns about nothing a session, as the naive
+    forecast says: ten years, after which a market's mean return is known to some 5 % a year. A lucky quarter then
+    makes no bias."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class FeedbackParams:
     """Everything that turns labels into corrections."""
 
@@ -140,9 +167,13 @@ class FeedbackParams:
     securities: Annotated[Literal[1, 2], Earlier(1)] = 2
     """Whose outcome a forecast is scored by: 2 that of the company it was about, under any name; 1 that of the ticker,
     whoever had it, as in runs of earlier programs."""
+    learning: Annotated[Literal[1, 2], Earlier(1)] = 2
+    """How a bias is found and what comes of it: 2 by hypotheses registered before they are tested, with a control arm;
+    1 by testing every slice anew each session, without one, as in runs of earlier programs."""
     metrics: MetricParams = field(default_factory=MetricParams)
     intervals: IntervalParams = field(default_factory=IntervalParams)
     bias: BiasParams = field(default_factory=BiasParams)
     retrain: RetrainParams = field(default_factory=RetrainParams)
     drift: DriftParams = field(default_factory=DriftParams)
     insights: InsightParams = field(default_factory=InsightParams)
+    hypotheses: LearningParams = field(default_factory=LearningParams)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import erfc, sqrt
+from math import erfc, expm1, sqrt
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +44,7 @@ def mean_test(series: Floats, horizon: int) -> MeanTest:
     n = present.sum(axis=0)
     counted = np.maximum(n, 1)
     mean = np.where(present, series, 0.0).sum(axis=0) / counted
-    variance = _long_run_variance(np.where(present, series - mean, 0.0), counted, 2 * horizon)
+    variance = long_run_variance(np.where(present, series - mean, 0.0), counted, 2 * horizon)
     freedom = n / (2 * horizon) - 1
     testable = (freedom > 0) & (n > 2 * horizon + 1)
     correction = np.where(testable, n / np.maximum(n - 2 * horizon - 1, 1), 1.0)
@@ -53,7 +54,7 @@ def mean_test(series: Floats, horizon: int) -> MeanTest:
     return MeanTest(np.where(n > 0, mean, np.nan), error, t, p, n.astype(np.int64))
 
 
-def _long_run_variance(deviations: Floats, n: NDArray[np.int64], bandwidth: int) -> Floats:
+def long_run_variance(deviations: Floats, n: NDArray[np.int64], bandwidth: int) -> Floats:
     """Bartlett-weighted sum of autocovariances per column, never below the variance itself."""
     plain = (deviations * deviations).sum(axis=0) / n
     total = plain.copy()
@@ -70,6 +71,12 @@ def student_p(t: Floats, freedom: Floats) -> Floats:
     """
     z = (8 * freedom + 1) / (8 * freedom + 3) * np.sqrt(freedom * np.log1p(t * t / freedom))
     return np.asarray(_two_sided(z), dtype=np.float64) if z.size else z
+
+
+def student_quantile(probability: float, freedom: float) -> float:
+    """The quantile of Student's t above its middle: `student_p` turned round, with the same error."""
+    z = NormalDist().inv_cdf(probability) * (8 * freedom + 3) / (8 * freedom + 1)
+    return sqrt(freedom * expm1(z * z / freedom))
 
 
 def false_discovery_rates(p: Floats) -> Floats:

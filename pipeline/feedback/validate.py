@@ -18,7 +18,7 @@ LOOKBACK = 45
 FORECAST = (
     *PREDICTIONS.key,
     *("prediction_id", "target_session", "role", "point", *QUANTILE_COLUMNS, "sigma", "members"),
-    *("interval_scale", "bias_adjustment"),
+    *("interval_scale", "bias_adjustment", "lessons", "traits"),
 )
 
 
@@ -69,6 +69,8 @@ def validate(
             interval_scale="interval_scale",
             needed_scale=pl.col("needed") * pl.col("interval_scale"),
             bias_adjustment="bias_adjustment",
+            lessons="lessons",
+            traits="traits",
         )
         .sort("prediction_id")
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from math import erf, sqrt
 
 import numpy as np
@@ -13,8 +14,10 @@ from numpy.typing import NDArray
 from pipeline.models import scaling
 from pipeline.models.ensemble import combine
 from pipeline.prediction.forecast_limits import bound
+from pipeline.prediction.lessons import AppliedLessons, apply_lessons
 from pipeline.prediction.params import PredictionParams
 from pipeline.prediction.quantiles import agreement, widen
+from pipeline.prediction.traits import name_traits
 
 Floats = NDArray[np.float64]
 
@@ -43,26 +46,51 @@ class CorrectedForecast:
     quantiles: np.ndarray
     acted: np.ndarray
     sigma: np.ndarray
-    added: np.ndarray
+    lessons: AppliedLessons
     scales: np.ndarray
     confidence: np.ndarray
+    traits: list[list[list[str]]]
+    """[tickers][horizons] what each forecast is like."""
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What else is known when a session's forecasts are made."""
+
+    regime: str | None
+    """The market's, as told the session before."""
+    news: Floats
+    """[tickers] articles today, or a rising function of their number; NaN where unknown."""
 
 
 def correct(
     raw: RawForecast,
     tickers: pl.DataFrame,
+    circumstances: Circumstances,
     bias_flags: pl.DataFrame,
     feedback_metrics: pl.DataFrame,
     params: PredictionParams,
 ) -> CorrectedForecast:
-    """Combine the members, add back measured bias, widen as realised coverage asks, and bound the result."""
+    """Combine the members, add back measured bias, widen as realised coverage asks, and bound the result.
+
+    Args:
+        raw: what the models say.
+        tickers: ticker, session, sector and strangeness, in the order of the forecasts.
+        circumstances: of the session.
+        bias_flags: recent flags; the latest session's speak.
+        feedback_metrics: recent figures; the latest speak.
+        params: bounds.
+    """
+    session: date = tickers["session"][0]
     sigma = scaling.horizon_sigma(raw.sigma, raw.horizons)
-    added = bias_adjustments(bias_flags, tickers["ticker"].to_list(), tickers["sector"].to_list(), raw.horizons)
-    scales = interval_scales(feedback_metrics, raw.horizons, params)
-    widened_quantiles = widen(combine(raw.members, raw.weights, raw.locations) + added[..., None], scales)
-    quantiles, acted = bound(widened_quantiles, sigma, params)
     confidence = agreement(raw.members) * measured_skill(feedback_metrics, raw.horizons, params)
-    return CorrectedForecast(quantiles, acted, sigma, added, scales, confidence)
+    names, sectors = tickers["ticker"].to_list(), tickers["sector"].to_list()
+    traits = name_traits(session, sectors, circumstances.regime, circumstances.news, tickers["strangeness"], confidence)
+    lessons = apply_lessons(bias_flags, names, sectors, raw.horizons, traits, session)
+    scales = interval_scales(feedback_metrics, raw.horizons, params)
+    widened_quantiles = widen(combine(raw.members, raw.weights, raw.locations) + lessons.added[..., None], scales)
+    quantiles, acted = bound(widened_quantiles, sigma, params)
+    return CorrectedForecast(quantiles, acted, sigma, lessons, scales, confidence, traits)
 
 
 def bias_adjustments(
@@ -70,23 +98,9 @@ def bias_adjustments(
 ) -> Floats:
     """Return what is added to each point forecast: [tickers, horizons] as fractions.
 
-    Precedence is by nesting: a sector's bias is measured beyond that of all tickers, a ticker's beyond its sector's, so
-    the active adjustments of all, of the sector and of the ticker add up, and none is counted twice. Only the flags
-    of the latest session at hand speak.
+    What `apply_lessons` adds to forecasts of which ticker and sector are known alone.
     """
-    latest = _latest(bias_flags).filter(pl.col("active"))
-    by = {(row["scope"], row["slice"], row["horizon"]): row["adjustment"] for row in latest.to_dicts()}
-    if not by:
-        return np.zeros((len(tickers), len(horizons)))
-    return np.array(
-        [
-            [
-                by.get(("all", "all", h), 0.0) + by.get(("sector", sector, h), 0.0) + by.get(("ticker", ticker, h), 0.0)
-                for h in horizons
-            ]
-            for ticker, sector in zip(tickers, sectors, strict=True)
-        ]
-    ).reshape(len(tickers), len(horizons))
+    return apply_lessons(bias_flags, tickers, sectors, horizons).added
 
 
 def interval_scales(feedback_metrics: pl.DataFrame, horizons: Sequence[int], params: PredictionParams) -> Floats:

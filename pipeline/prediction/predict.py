@@ -15,6 +15,7 @@ from lake.tables.feedback import BIAS_FLAGS, FEEDBACK_METRICS
 from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES, TICKER_UNIVERSE
 from lake.tables.models import MODEL_PROMOTIONS, MODEL_REGISTRY
 from lake.tables.predictions import PREDICTIONS, QUANTILE_COLUMNS, QUANTILES, TICKER_PRIORITIES
+from lake.tables.trading import STRATEGIC_PRIORITIES
 from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.features.feature_set import F1, contains
 from pipeline.features.params import MAX_WINDOW
@@ -28,13 +29,15 @@ from pipeline.models.members import MEMBERS, list_members, naive
 from pipeline.models.members.member import Member
 from pipeline.models.profile.registry_columns import find_profile
 from pipeline.models.registry import Ensemble, find_champion, find_naive_shape, load_members
-from pipeline.prediction.corrections import CorrectedForecast, RawForecast, correct
+from pipeline.prediction.corrections import Circumstances, CorrectedForecast, RawForecast, correct
 from pipeline.prediction.forecast_limits import MEDIAN, name_bounds
 from pipeline.prediction.params import PredictionParams
 from pipeline.prediction.quantiles import probability_up
 from pipeline.prediction.strangeness import COLUMNS, add_strangeness
 
 Floats = NDArray[np.float64]
+NEWS = "news_count_1"
+"""The feature that counts a ticker's articles of the session."""
 
 
 def predict(
@@ -48,6 +51,7 @@ def predict(
     model_promotions: pl.DataFrame,
     bias_flags: pl.DataFrame,
     feedback_metrics: pl.DataFrame,
+    strategic_priorities: pl.DataFrame,
     moment: Moment,
     params: PredictionParams,
 ) -> pl.DataFrame:
@@ -72,6 +76,7 @@ def predict(
         model_promotions=model_promotions,
         bias_flags=bias_flags,
         feedback_metrics=feedback_metrics,
+        strategic_priorities=strategic_priorities,
         made_at=moment.as_of,
         calendar=moment.calendar,
         params=params,
@@ -91,6 +96,7 @@ def predict_batch(
     model_promotions: pl.DataFrame,
     bias_flags: pl.DataFrame,
     feedback_metrics: pl.DataFrame,
+    strategic_priorities: pl.DataFrame,
     made_at: datetime,
     calendar: Sessions,
     params: PredictionParams,
@@ -109,6 +115,7 @@ def predict_batch(
         model_promotions: all decisions on the champion, up to the session.
         bias_flags: recent flags, of sessions before this one; the latest speak.
         feedback_metrics: recent figures, of sessions before this one; the latest speak.
+        strategic_priorities: recent regimes, of sessions before this one; the latest counts.
         made_at: the moment of decision.
         calendar: the exchange's sessions.
         params: bounds.
@@ -130,8 +137,9 @@ def predict_batch(
     if tickers.is_empty():
         return PREDICTIONS.empty()
     raw = _raw_forecast(tickers, feature_rows, model_registry, ensemble, params)
-    final = correct(raw, tickers, bias_flags, feedback_metrics, params)
     told = add_strangeness(tickers, feature_rows, find_profile(model_registry, raw.model_id))
+    circumstances = _circumstances(tickers, feature_rows, strategic_priorities)
+    final = correct(raw, told, circumstances, bias_flags, feedback_metrics, params)
     made = _rows(told, raw, final, calendar).with_columns(
         session=pl.lit(session),
         made_at=pl.lit(made_at, dtype=pl.Datetime("us", "UTC")),
@@ -176,7 +184,9 @@ def _rows(tickers: pl.DataFrame, raw: RawForecast, final: CorrectedForecast, cal
             confidence=pl.Series(final.confidence.ravel()),
             sigma=pl.Series(final.sigma.ravel()),
             # Stored as what was subtracted: a positive bias means forecasts were too high.
-            bias_adjustment=pl.Series(0.0 - final.added.ravel()),
+            bias_adjustment=pl.Series(0.0 - final.lessons.added.ravel()),
+            lessons=pl.Series(_flatten(final.lessons.used), dtype=pl.List(pl.String)),
+            traits=pl.Series(_flatten(final.traits), dtype=pl.List(pl.String)),
             interval_scale=pl.Series(np.tile(final.scales, count)),
             bounds=pl.Series(name_bounds(final.acted.reshape(len(flat), -1)), dtype=pl.List(pl.String)),
             model_id=pl.lit(raw.model_id),
@@ -184,6 +194,20 @@ def _rows(tickers: pl.DataFrame, raw: RawForecast, final: CorrectedForecast, cal
             target_session=pl.col("horizon").replace_strict(targets, return_dtype=pl.Date),
         )
     )
+
+
+def _flatten(texts: list[list[list[str]]]) -> list[list[str]]:
+    """[tickers][horizons] -> one for each row."""
+    return [one for row in texts for one in row]
+
+
+def _circumstances(
+    windows: pl.DataFrame, feature_rows: pl.DataFrame, strategic_priorities: pl.DataFrame
+) -> Circumstances:
+    """The regime told last, and how much each ticker is in the news today."""
+    told = strategic_priorities.sort("session")["regime"]
+    news = window_tensor(feature_rows, windows, [NEWS])[:, -1, 0].astype(np.float64)
+    return Circumstances(told[-1] if len(told) else None, news)
 
 
 def _select_forecastable(
@@ -315,6 +339,7 @@ STAGE = Stage(
             upto="previous",
             where=(pl.col("scope") == "all") & pl.col("metric").is_in(["interval_scale", "ic"]),
         ),
+        Read(STRATEGIC_PRIORITIES, lookback=5, upto="previous"),
     ),
     writes=PREDICTIONS,
     params=PredictionParams(),

@@ -118,11 +118,28 @@ def insight_notes(row: Row) -> tuple[Line, ...]:
             Cell(f"  {row['kind']}, {formats.counted(row['horizon'], 'session')}, {about}", "dim"),
         ),
         fact("effect", f"{effect.text}{over}", effect.style),
+        *_trial_notes(row),
         fact("before", format_error(row["kind"], row["before"])),
         fact("after", format_error(row["kind"], row["after"])),
         fact("error", ERRORS[row["kind"]][0]),
         fact("action", row["action"] or "–"),
         fact("evidence", row["evidence"]),
+    )
+
+
+def _trial_notes(row: Row) -> tuple[Line, ...]:
+    """What a lesson gained beside its control arm, and who has read it."""
+    gained = row["gain"]
+    told = (
+        f"loss {formats.number(gained, 4, signed=True)} sigma lower than in the control arm ("
+        f"{formats.number(row['gain_low'], 4, signed=True)} to {formats.number(row['gain_high'], 4, signed=True)}; "
+        f"{formats.counted(row['control_n'], 'forecast')} left alone)"
+        if gained is not None
+        else ""
+    )
+    return (
+        *((fact("gain", told),) if told else ()),
+        *((fact("readers", row["readers"]),) if row["readers"] else ()),
     )
 
 
@@ -283,6 +300,8 @@ def _effect(value: str) -> Cell:
         "helped": Cell("✓ helped", "good"),
         "hurt": Cell("✗ hurt", "bad"),
         "no effect": Cell("= no effect", "warn"),
+        "on trial": Cell("… on trial", "accent"),
+        "pending": Cell("· not measured", "dim"),
     }
     return signs.get(value, Cell(f"· {value}", "dim"))
 

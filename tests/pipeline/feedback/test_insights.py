@@ -10,6 +10,8 @@ import polars as pl
 import pytest
 
 from pipeline.feedback import bias, insights
+from pipeline.feedback.learning import register
+from pipeline.feedback.params import FeedbackParams
 from tests.frames import models
 from tests.frames.feedback import (
     Tables,
@@ -29,10 +31,14 @@ def day(after: int) -> date:
     return CALENDAR.offset(DAY, after)
 
 
-def lives(tables: Tables, first: int, last: int) -> list[tuple[int, str, str]]:
+EARLIER = FeedbackParams(learning=1)
+"""As earlier programs learned: every slice tested anew each session, without hypotheses and control arms."""
+
+
+def lives(tables: Tables, first: int, last: int, params: FeedbackParams = EARLIER) -> list[tuple[int, str, str]]:
     """Run the stage over sessions; (session, status, effect) of each step."""
     for n in range(first, last + 1):
-        run_and_keep(insights.STAGE, tables, at(day(n)))
+        run_and_keep(insights.STAGE, tables, at(day(n)), params)
     rows = tables["learning_insights"].sort("session").to_dicts()
     return [(CALENDAR.distance(DAY, row["session"]), row["status"], row["effect"]) for row in rows]
 
@@ -80,7 +86,7 @@ def test_the_effect_compares_the_error_with_what_it_would_have_been(
 def test_a_quiet_session_writes_nothing() -> None:
     tables = {"bias_flags": flagged(10)}
     lives(tables, 0, 5)
-    assert run(insights.STAGE, tables, at(day(6))).is_empty()
+    assert run(insights.STAGE, tables, at(day(6)), EARLIER).is_empty()
 
 
 def test_a_flag_that_comes_back_opens_another_insight() -> None:
@@ -108,7 +114,7 @@ def biased(sessions: int, last: date) -> pl.DataFrame:
 
 
 def overall(tables: Tables, session: date) -> dict[str, Any]:
-    [row] = run(bias.STAGE, tables, at(session)).filter(pl.col("scope") == "all").to_dicts()
+    [row] = run(bias.STAGE, tables, at(session), EARLIER).filter(pl.col("scope") == "all").to_dicts()
     return row
 
 
@@ -156,7 +162,8 @@ def test_too_few_sessions_flag_nothing(sessions: int) -> None:
 
 def test_shadow_forecasts_flag_nothing() -> None:
     shadow = biased(40, DAY).with_columns(role=pl.lit("shadow"))
-    assert run(bias.STAGE, {"prediction_accuracy": shadow}, at()).is_empty()
+    assert run(bias.STAGE, {"prediction_accuracy": shadow}, at(), EARLIER).is_empty()
+    assert run(register.STAGE, {"prediction_accuracy": shadow}, at()).is_empty()
 
 
 def scaled(first: int, last: int, scale: float) -> pl.DataFrame:
@@ -176,12 +183,13 @@ def test_an_interval_insight_is_measured_by_the_coverage_since() -> None:
         "feedback_metrics": pl.concat([scaled(0, 18, 1.5), scaled(19, 19, 1.02)]),
         "session_scores": pl.concat([covered(-20, 1, inside=7), covered(2, 19, inside=9)]),
     }
-    assert lives(tables, 0, 19) == [
-        (0, "open", "pending"),
-        (1, "acted", "pending"),
+    assert lives(tables, 0, 19, FeedbackParams()) == [
+        (0, "open", "on trial"),
+        (1, "acted", "on trial"),
         (16, "measured", "helped"),
         (19, "retired", "helped"),
     ]
+    assert set(tables["learning_insights"]["readers"]) == {"predict: the scale of all intervals"}
     measured = tables["learning_insights"].filter(pl.col("status") == "measured").to_dicts()[0]
     assert measured["before"] == pytest.approx(-0.2)
     assert measured["after"] == pytest.approx(0.0)
@@ -199,5 +207,10 @@ def test_lost_skill_is_acted_on_by_a_new_champion_and_measured_by_its_own_scores
         ),
         "model_promotions": models.promotions("m-new", day(3)),
     }
-    steps = lives(tables, 0, 11)
-    assert steps[:3] == [(0, "open", "pending"), (4, "acted", "pending"), (8, "retired", "helped")]
+    steps = lives(tables, 0, 11, FeedbackParams())
+    assert steps[:3] == [(0, "open", "on trial"), (4, "acted", "on trial"), (8, "retired", "helped")]
+
+    unmeasured = {"feedback_metrics": metric_rows(skill(0, "all", "all", -0.04, "worse"))}
+    better = metric_rows(skill(1, "all", "all", 0.04, "skill"))
+    unmeasured["feedback_metrics"] = pl.concat([unmeasured["feedback_metrics"], better])
+    assert lives(unmeasured, 0, 1, FeedbackParams()) == [(0, "open", "on trial"), (1, "retired", "expired")]

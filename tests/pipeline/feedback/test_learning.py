@@ -15,11 +15,12 @@ import polars as pl
 import pytest
 
 from pipeline.feedback import bias, daily_scores, metrics, validate
+from pipeline.feedback.learning import register
 from tests.frames.market import CALENDAR
 from tests.pipeline.feedback.world import SECTORS, World
 
 ROOT = Path(__file__).resolve().parents[3]
-BIAS_ALONE = (validate.STAGE, daily_scores.STAGE, bias.STAGE)
+BIAS_ALONE = (validate.STAGE, daily_scores.STAGE, register.STAGE, bias.STAGE)
 
 
 def until(world: World, most: int, stop: Callable[[], bool], bias: float) -> int:
@@ -52,10 +53,71 @@ def test_a_planted_bias_is_flagged_corrected_measured_and_let_go_of_when_it_is_g
         .filter((pl.col("kind") == "bias") & (pl.col("scope") == "all"))
         .sort("session")
     )
-    assert life["status"].to_list()[:3] == ["open", "acted", "measured"]
-    assert life["status"][-1] == "retired"
-    assert life["effect"][2] == "helped"
+    assert life["status"].to_list() == ["open", "acted", "measured", "retired"]
+    assert life["effect"].to_list() == ["on trial", "on trial", "helped", "helped"]
     assert abs(life["after"][2]) < abs(life["before"][2])
+    assert life["control_n"][2] == pytest.approx(life["n"][2], rel=0.2)
+    assert 0 < life["gain_low"][2] < life["gain"][2] < life["gain_high"][2]
+    lesson = life["insight_id"][0]
+    used = world.tables["predictions"].filter(
+        pl.col("lessons").list.contains(lesson) & (pl.col("session") < life["session"][-1])
+    )
+    assert life["readers"][-1].startswith(f"predict: {used.height:,} forecasts of 24 tickers")
+
+
+@pytest.mark.parametrize(("horizon", "scored"), [(5, 40), (20, 80)])
+def test_a_planted_percent_is_flagged_at_every_horizon(horizon: int, scored: int) -> None:
+    world = World(tickers=24, horizons=(horizon,), seed=2, stages=BIAS_ALONE)
+    took = until(world, horizon + scored, lambda: bool(active(world)), bias=0.01)
+    assert active(world) == ["all"] and took <= horizon + scored
+    [flag] = world.latest("bias_flags").filter(pl.col("active")).to_dicts()
+    assert flag["adjustment"] == pytest.approx(-0.01, abs=0.002)
+
+
+def test_a_bias_of_forecasts_in_the_news_is_found_by_its_trait() -> None:
+    world = World(tickers=36, horizons=(1,), own=0.01, stages=BIAS_ALONE)
+    for session in range(50):
+        newsworthy = (np.arange(36) + session) % 3 == 0
+        world.step(bias=np.where(newsworthy, 0.01, 0.0))
+    found = world.tables["hypotheses"].filter((pl.col("scope") == "trait") & pl.col("slice").str.starts_with("news:"))
+    assert found.sort("session")["status"].to_list()[0] == "registered"
+    assert "confirmed" in found["status"].to_list()
+    assert set(active(world, "trait")) <= {"news:yes", "news:no"} and active(world, "trait")
+    told = [(lesson, row["traits"]) for row in world.latest("predictions").to_dicts() for lesson in row["lessons"]]
+    used = [(lesson.split(":")[2:4], traits) for lesson, traits in told if lesson.startswith("bias:trait:")]
+    assert used and all(":".join(trait) in traits for trait, traits in used)
+
+
+def test_no_score_tests_a_hypothesis_that_it_suggested() -> None:
+    world = World(tickers=24, horizons=(1,), own=0.01, stages=BIAS_ALONE)
+    planted = np.zeros(24)
+    planted[5] = 0.015
+    for _ in range(40):
+        world.step(bias=planted)
+    steps = world.tables["hypotheses"].filter(pl.col("slice") == "T005").sort("session").to_dicts()
+    registered, decided = steps[0], next(row for row in steps if row["status"] == "confirmed")
+    scored = world.tables["prediction_accuracy"].filter(
+        (pl.col("ticker") == "T005") & pl.col("session").is_between(registered["session"], decided["session"])
+    )
+    assert (registered["status"], registered["scored"], registered["p_value"]) == ("registered", 0, None)
+    assert decided["scored"] == scored.height and decided["p_value"] <= registered["level"] / 3
+    assert "confirmed if p is at most" in registered["criterion"] and "dropped" in registered["criterion"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("horizon", [1, 5, 20])
+def test_a_bias_lives_from_its_discovery_to_its_end_at_every_horizon(horizon: int) -> None:
+    world = World(tickers=48, horizons=(horizon,), seed=4)
+    scored = max(40, 4 * horizon)
+    assert until(world, horizon + scored, lambda: bool(active(world)), bias=0.01) <= horizon + scored
+    for _ in range(25 + 2 * horizon):
+        world.step(bias=0.01)
+    assert until(world, 40 + horizon, lambda: not active(world), bias=0.0) < 40 + horizon
+    world.step()
+    last = world.tables["learning_insights"].sort("session").unique("insight_id", keep="last", maintain_order=True)
+    ended = last.filter(pl.col("status") == "retired")
+    assert ended.filter(pl.col("kind") == "bias").height
+    assert set(ended["effect"]) <= {"helped", "no effect", "hurt", "expired"}
 
 
 def test_a_sectors_bias_is_laid_on_the_sector_and_not_on_its_neighbours() -> None:

@@ -14,9 +14,12 @@ from lake.tables.market import MARKET_PRICES, TICKER_UNIVERSE
 from lake.tables.predictions import PREDICTIONS, QUANTILE_COLUMNS
 from pipeline.engine.stage import Read, Stage
 from pipeline.feedback import bias, daily_scores, insights, metrics, validate, validation_events
-from pipeline.prediction.corrections import bias_adjustments, interval_scales
+from pipeline.feedback.learning import register
+from pipeline.prediction.corrections import interval_scales
+from pipeline.prediction.lessons import apply_lessons
 from pipeline.prediction.params import PredictionParams
 from pipeline.prediction.quantiles import widen
+from pipeline.prediction.traits import WEEKDAYS
 from tests.frames.feedback import Tables, at, run_and_keep, seen
 from tests.frames.market import CALENDAR, DAY
 from tests.frames.predictions import Z
@@ -26,6 +29,7 @@ STAGES: tuple[Stage, ...] = (
     validation_events.STAGE,
     daily_scores.STAGE,
     metrics.STAGE,
+    register.STAGE,
     bias.STAGE,
     insights.STAGE,
 )
@@ -86,7 +90,9 @@ class World:
         flags, figures = (frame.filter(pl.col("session") < day) for frame in (flags, figures))
         horizons = list(self.horizons)
         sigma = np.hypot(self.own, self.market) * np.sqrt(np.array(horizons))
-        added = bias_adjustments(flags, self.names, self.sectors, horizons)
+        traits = [[self._traits(day, number)] * len(horizons) for number in range(self.tickers)]
+        lessons = apply_lessons(flags, self.names, self.sectors, horizons, traits, day)
+        added = lessons.added
         scales = interval_scales(figures, horizons, PredictionParams())
         raw = bias[:, None, None] + sigma[None, :, None] * np.array(Z)[None, None, :]
         quantiles = widen(raw + added[..., None], scales)
@@ -95,12 +101,18 @@ class World:
             pl.DataFrame(
                 [
                     self._row(day, number, h, quantiles[number, k], naive[k], sigma[k], scales[k], added[number, k])
+                    | {"lessons": lessons.used[number][k], "traits": traits[number][k]}
                     for number in range(self.tickers)
                     for k, h in enumerate(horizons)
                 ],
                 schema=PREDICTIONS.schema,
             )
         )
+
+    def _traits(self, day: Any, number: int) -> list[str]:
+        """What a forecast is like: every third ticker of a session is in the news."""
+        news = "yes" if (number + self.session) % 3 == 0 else "no"
+        return sorted([f"sector:{self.sectors[number]}", f"news:{news}", f"weekday:{WEEKDAYS[day.weekday()]}"])
 
     def _row(
         self, day: Any, number: int, horizon: int, q: Any, naive: Any, sigma: float, scale: float, added: float

@@ -13,6 +13,7 @@ import pytest
 from lake.tables.features import FEATURE_WINDOWS
 from lake.tables.market import CORPORATE_ACTIONS
 from lake.tables.predictions import QUANTILE_COLUMNS, QUANTILES
+from lake.tables.trading import STRATEGIC_PRIORITIES
 from pipeline.features.tensors import window_tensor
 from pipeline.models.ensemble import combine
 from pipeline.models.inference import forecast_members
@@ -245,6 +246,7 @@ def test_a_batch_that_is_not_there_is_named(trained: Setting) -> None:
             corporate_actions=CORPORATE_ACTIONS.empty(),
             bias_flags=flags(),
             feedback_metrics=metric_rows(),
+            strategic_priorities=STRATEGIC_PRIORITIES.empty(),
             made_at=CALENDAR.close_at(trained.session),
             calendar=CALENDAR,
             params=PredictionParams(),
